@@ -1,0 +1,73 @@
+/**
+ * What the API asks of an engine. One method takes a lock; the other only looks.
+ *
+ * Two levels on purpose: an engine that keeps a queue of tickets implements `TicketQueue` (ticket-queue.ts) and gets
+ * this interface from the recipe; one with a queue of its own (a database's) implements this interface directly.
+ */
+import type { Claim } from '../core/claim.ts'
+
+export interface Engine {
+  /** For messages: `local`, `memory`. */
+  readonly name: string
+  readonly capabilities: EngineCapabilities
+  /**
+   * Takes the lock.
+   *
+   * Resolves with the grant, or with null only where `request.wait` is false and somebody holds, or waits ahead.
+   * Rejects with `request.signal.reason` when that aborts first: then nothing is held, and nobody waits for it.
+   */
+  acquire(resource: string, request: AcquireRequest): Promise<Grant | null>
+  /** Who holds and who waits, in queue order; takes no lock and disturbs nobody. */
+  query(resource: string): Promise<EngineSnapshot>
+}
+
+/** What an engine can promise. The conformance suite tests each as it is stated. */
+export interface EngineCapabilities {
+  /** First come, first served among all clients. */
+  readonly ordered: boolean
+  readonly shared: boolean
+  readonly permits: boolean
+  /** A grant tells when a predecessor ended, or died, without releasing. */
+  readonly recovered: boolean
+}
+
+export interface AcquireRequest {
+  readonly claim: Claim
+  /** False: never wait for a holder. */
+  readonly wait: boolean
+  /** A short text that others see. */
+  readonly label?: string | undefined
+  /** How long the engine keeps what it needs for the next acquire of this resource, in ms. */
+  readonly lingerMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Grant {
+  /** Larger than that of every earlier holder. */
+  readonly token: bigint
+  /** Whether a predecessor ended without releasing. May be true without need, never false wrongly. */
+  readonly recovered: boolean
+  /** Gives the lock back. Called once. Where it returns no promise, the lock is free on return. */
+  release(): void | Promise<void>
+  /** `listener` is called once if the lock is ever lost while held; at once if it was lost before. */
+  onLost(listener: (error: Error) => void): void
+}
+
+export interface EngineSnapshot {
+  readonly held: readonly Requester[]
+  readonly pending: readonly Requester[]
+}
+
+/** One who asked for a lock. */
+export interface Requester {
+  readonly claim: Claim
+  /** For people to read; it proves nothing. */
+  readonly pid: number
+  /** Since when it holds, or waits: wall clock, in ms since the epoch. */
+  readonly sinceMs: number
+  readonly label: string | undefined
+  /** The command line, where it could be asked. */
+  readonly command: string | undefined
+  /** Whether it belongs to this process (or thread). */
+  readonly self: boolean
+}

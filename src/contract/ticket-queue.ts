@@ -1,0 +1,56 @@
+/**
+ * What an engine that keeps a queue of tickets offers to the recipe: enqueue, list, anyChange, withdraw
+ * (and isLast and granted, which only read). A method may answer at once or by a promise.
+ */
+import type { Claim } from '../core/claim.ts'
+import type { Ticket, TicketIdentity } from '../core/ticket.ts'
+import type { Cancellation } from './cancellation.ts'
+
+export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T extends Ticket = Ticket> {
+  /**
+   * Joins the queue at its end. From then on every listing of every client shows the ticket, in a fixed place, until
+   * it is withdrawn or its owner dies. Null only where `request.wait` is false and the queue cannot be entered
+   * without waiting, or where the request was cancelled before it had joined.
+   */
+  enqueue(request: EnqueueRequest): Own | null | Promise<Own | null>
+  /** The queue in its order, as it was at some moment after `own` had joined. Tickets known to be dead are left out. */
+  list(own: Own): readonly T[] | Promise<readonly T[]>
+  /**
+   * Resolves when one of `among` may have gone since the last listing made for `own`. It may resolve for no reason at
+   * all, since the recipe looks again; it may never miss a change. So it resolves without waiting whenever it had
+   * to do something first (connect, mark, subscribe) in order not to miss one. A release, a death and a removal from
+   * outside all count. It keeps the process alive while it waits, and resolves soon after a cancellation.
+   * Rejects when it cannot tell whether one of `among` lives.
+   */
+  anyChange(own: Own, among: readonly T[], cancellation: Cancellation): Promise<void>
+  /** The facts of a grant, asked for once for each holder in turn that `own` stands for. */
+  granted(own: Own): GrantFacts
+  /** Whether nobody stands behind `own`. */
+  isLast(own: Own): boolean | Promise<boolean>
+  /**
+   * Leaves the queue, from any place in it, and wakes those whose turn it may now be. Does nothing when `own` has left
+   * before. Where it returns no promise, the ticket is out of the queue on return. Fails only where the ticket still stands.
+   */
+  withdraw(own: Own): void | Promise<void>
+}
+
+export interface EnqueueRequest {
+  readonly claim: Claim
+  readonly wait: boolean
+  readonly lingerMs: number
+  readonly cancellation: Cancellation
+  /** Those of this process who stand in the queue by this ticket, in their order. Asked when somebody wants to know. */
+  readonly party: () => readonly PartyMember[]
+  /** Called when a ticket that holds turns out to be gone. */
+  readonly onLost: (error: Error) => void
+}
+
+export interface PartyMember {
+  readonly sinceMs: number
+  readonly label: string | undefined
+}
+
+export interface GrantFacts {
+  readonly token: bigint
+  readonly recovered: boolean
+}

@@ -1,0 +1,50 @@
+/**
+ * Whose turn is it? The one decision that the whole package stands on, pure, over one listing of the queue.
+ *
+ *  1. exclusive: my turn when nobody is ahead; else blocked on the nearest one ahead;
+ *  2. shared: my turn when nobody exclusive is ahead; else blocked on the nearest exclusive one ahead;
+ *  3. permit of n: my turn when fewer than n are ahead; else blocked on the n nearest ones ahead: while those live,
+ *     n are ahead, so no change that matters is missed, and only those are disturbed whose turn may have come;
+ *  4. a listing without my own ticket decides nothing.
+ */
+import { isSameFamily } from './claim.ts'
+import type { Ticket, TicketIdentity } from './ticket.ts'
+
+export type Turn<T extends Ticket = Ticket> =
+  /** The lock is mine. */
+  | { readonly kind: 'held' }
+  /** Not before one of these has gone. */
+  | { readonly kind: 'blocked'; readonly on: readonly T[] }
+  /** This one ahead is alive, and of another family: my claim can never be granted beside it. */
+  | { readonly kind: 'mismatch'; readonly with: T }
+  /** My ticket is not in the listing: it was removed from outside. */
+  | { readonly kind: 'missing' }
+
+const HELD: Turn<never> = { kind: 'held' }
+const MISSING: Turn<never> = { kind: 'missing' }
+
+/** Decides from a listing that was made after `own` had joined the queue. */
+export function decideTurn<T extends Ticket>(own: TicketIdentity, listing: readonly T[]): Turn<T> {
+  const place = listing.findIndex((ticket) => ticket.id === own.id)
+  if (place === -1) return MISSING
+  const mostAhead = own.claim.kind === 'permit' ? own.claim.permits : 1
+  const on: T[] = []
+  for (let index = place - 1; index >= 0 && on.length < mostAhead; index -= 1) {
+    const ahead = listing[index]!
+    if (!isSameFamily(own.claim, ahead.claim)) {
+      // A ticket that nobody has proven alive yet may be litter of a dead process: make sure of it first.
+      return ahead.live ? { kind: 'mismatch', with: ahead } : { kind: 'blocked', on: [ahead] }
+    }
+    if (own.claim.kind === 'shared' && ahead.claim.kind === 'shared') continue
+    on.push(ahead)
+  }
+  return on.length < mostAhead ? HELD : { kind: 'blocked', on }
+}
+
+/**
+ * Whether `blockers` prove that a request which never waits cannot be granted: all alive, and none of them
+ * about to withdraw again.
+ */
+export function isCertainlyBlocked(blockers: readonly Ticket[]): boolean {
+  return blockers.every((ticket) => ticket.live && !ticket.joining)
+}

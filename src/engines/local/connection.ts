@@ -1,0 +1,120 @@
+/**
+ * One connection between two members, used both ways, whoever opened it. It never keeps the process alive.
+ *
+ *  1. Who connects says first who it is. Who accepts answers at once.
+ *  2. Until the answer has come, the other one's event loop may be blocked: it does not know of us yet.
+ *  3. A violation (see frames.ts) destroys the connection and nothing more.
+ */
+import type net from 'node:net'
+import type { Claim } from '../../core/claim.ts'
+import type { Frame } from './frames.ts'
+import { formatFrame, LineSplitter, MAX_FRAME_BYTES, parseFrame } from './frames.ts'
+
+/** A ticket that has left the queue: what its successors are told on account of. */
+export interface Departed {
+  readonly name: string
+  readonly claim: Claim
+}
+
+/** How long a stranger may say nothing, in ms. It delays nobody; this only frees the descriptor. */
+const SILENCE_MS = 10_000
+
+export interface ConnectionOwner {
+  readonly id: string
+  onHello(connection: Connection): void
+  onAnswer(connection: Connection): void
+  onWake(ticket: string): void
+  onClosed(connection: Connection): void
+  /** The JSON of a `party` frame. */
+  describe(): string
+}
+
+export class Connection {
+  /** The member at the other end, once known. */
+  peer: string | undefined
+  /** Whether the other end has shown that its event loop knows of us. */
+  isAnswered: boolean
+  /** On account of whom the other end was last told to look. */
+  told: Departed | undefined
+  readonly #socket: net.Socket
+  readonly #owner: ConnectionOwner
+  readonly #splitter = new LineSplitter(MAX_FRAME_BYTES)
+  #isClosed = false
+
+  /** @param peer the member connected to; undefined for an accepted connection, which has yet to say who it is. */
+  constructor(socket: net.Socket, owner: ConnectionOwner, peer?: string) {
+    this.#socket = socket
+    this.#owner = owner
+    this.peer = peer
+    this.isAnswered = false
+    socket.unref()
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    socket.on('error', () => this.#onGone())
+    socket.on('end', () => this.#onGone())
+    socket.on('close', () => this.#onGone())
+    if (peer === undefined) socket.setTimeout(SILENCE_MS, () => socket.destroy())
+  }
+
+  get isOpen(): boolean {
+    return !this.#isClosed
+  }
+
+  send(frame: Frame): void {
+    if (!this.#isClosed) this.#socket.write(formatFrame(frame), 'latin1')
+  }
+
+  destroy(): void {
+    this.#isClosed = true
+    this.#socket.destroy()
+  }
+
+  #onData(chunk: Buffer): void {
+    const lines = this.#splitter.push(chunk)
+    if (lines === undefined) return this.#onViolation()
+    for (const line of lines) {
+      if (this.#isClosed) return
+      const frame = parseFrame(line)
+      if (frame === undefined || !this.#take(frame)) return this.#onViolation()
+    }
+  }
+
+  /** False for a violation. */
+  #take(frame: Frame): boolean {
+    switch (frame.kind) {
+      case 'hello':
+        if (this.peer !== undefined) return false
+        this.peer = frame.member
+        this.isAnswered = true
+        this.#socket.setTimeout(0)
+        this.send({ kind: 'here', member: this.#owner.id })
+        this.#owner.onHello(this)
+        return true
+      case 'here':
+        if (this.peer !== frame.member) return false
+        this.isAnswered = true
+        this.#owner.onAnswer(this)
+        return true
+      case 'wake':
+        if (this.peer === undefined) return false
+        this.#owner.onWake(frame.ticket)
+        return true
+      case 'who':
+        this.send({ kind: 'party', json: this.#owner.describe() })
+        return true
+      case 'party':
+        return false
+    }
+  }
+
+  #onViolation(): void {
+    this.#socket.destroy()
+    this.#onGone()
+  }
+
+  #onGone(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#socket.destroy()
+    this.#owner.onClosed(this)
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * The queue directory: the lock, as files. Everything here is one synchronous step of the file system.
+ *
+ *     PATH/            tickets, one name each: `ls` shows the queue in its order
+ *     PATH/.members/   one socket for each member; tickets are hard links to them
+ *
+ * A directory made here carries the sticky bit and is not writable by all; only such a one is removed when it is
+ * empty. One that the user made (`mkdir -m 1777 …`) is used and stays.
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import { SlocketError, systemCode } from '../../errors.ts'
+import { refuseNetworkFileSystem } from './file-system.ts'
+import { toSlocketError } from './system-error.ts'
+import { looksLikeTicket, parseTicketName } from './ticket-name.ts'
+
+export const MEMBERS = '.members'
+
+/** rwxrwxr-t, less the umask. */
+const MODE = 0o1775
+/** How often the directory may vanish between two steps (its last user left) before that is an error. */
+const MOST_TRIES = 1000
+
+/** What stands at the path of a lock. */
+export type Standing = 'nothing' | 'directory' | 'foreign'
+
+export class QueueDirectory {
+  readonly path: string
+
+  constructor(directory: string) {
+    this.path = directory
+  }
+
+  /** Makes the directory where it is missing. `foreign`: something that is somebody else's lock is in its place. */
+  open(): 'open' | 'foreign' {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const standing = this.standing()
+      if (standing === 'foreign') return 'foreign'
+      refuseNetworkFileSystem(standing === 'directory' ? this.path : path.dirname(this.path))
+      if (standing === 'nothing') this.#make(this.path)
+      else this.refuseOtherContent()
+      if (this.#make(`${this.path}/${MEMBERS}`)) return 'open'
+    }
+    throw new SlocketError('ERR_SLOCKET_SYSTEM', `the lock directory '${this.path}' vanishes again and again`)
+  }
+
+  standing(): Standing {
+    let stats: fs.Stats | undefined
+    try {
+      stats = fs.lstatSync(this.path, { throwIfNoEntry: false })
+    } catch (error) {
+      throw toSlocketError(error, 'look at', this.path)
+    }
+    if (stats === undefined) return 'nothing'
+    if (stats.isDirectory()) return 'directory'
+    if (!stats.isSymbolicLink()) return 'foreign'
+    throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `'${this.path}' is a symbolic link, not a lock; name its target`)
+  }
+
+  /** The names of all tickets, in queue order; none where the directory is gone. */
+  names(): string[] {
+    let names: string[]
+    try {
+      names = fs.readdirSync(this.path)
+    } catch (error) {
+      if (isGone(error)) return []
+      throw toSlocketError(error, 'list the queue', this.path)
+    }
+    return names.filter((name) => name !== MEMBERS).sort()
+  }
+
+  pathOf(name: string): string {
+    return `${this.path}/${name}`
+  }
+
+  /** Links the socket `member` as the ticket `name`. `no-links`: this file system cannot. */
+  link(member: string, name: string): 'linked' | 'gone' | 'no-links' {
+    try {
+      fs.linkSync(this.pathOf(`${MEMBERS}/${member}`), this.pathOf(name))
+      return 'linked'
+    } catch (error) {
+      if (isGone(error)) return 'gone'
+      if (NO_LINKS.has(systemCode(error) ?? '')) return 'no-links'
+      throw toSlocketError(error, 'join the queue', this.path)
+    }
+  }
+
+  /** Gives a ticket another name. False where it is gone. */
+  rename(from: string, to: string): boolean {
+    try {
+      fs.renameSync(this.pathOf(from), this.pathOf(to))
+      return true
+    } catch (error) {
+      if (isGone(error)) return false
+      throw toSlocketError(error, 'mark a ticket in', this.path)
+    }
+  }
+
+  /** As {@link rename}, so that no listing made meanwhile misses both names: the new one is there before the old one goes. */
+  relink(from: string, to: string): boolean {
+    try {
+      fs.linkSync(this.pathOf(from), this.pathOf(to))
+      fs.unlinkSync(this.pathOf(from))
+      return true
+    } catch (error) {
+      if (isGone(error)) return false
+      throw toSlocketError(error, 'mark a ticket in', this.path)
+    }
+  }
+
+  /** Takes a ticket out of the queue; fine where it is gone. */
+  unlink(name: string): void {
+    try {
+      fs.unlinkSync(this.pathOf(name))
+    } catch (error) {
+      if (!isGone(error)) throw toSlocketError(error, 'leave the queue', this.path)
+    }
+  }
+
+  /** Removes litter: a dead ticket, or a dead member's socket. One that another user left in a sticky directory stays. */
+  sweep(name: string): void {
+    try {
+      fs.unlinkSync(this.pathOf(name))
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+    }
+  }
+
+  /** Whether the ticket is there; true where that cannot be told. */
+  has(name: string): boolean {
+    try {
+      return fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false }) !== undefined
+    } catch (error) {
+      return systemCode(error) !== 'ENOTDIR'
+    }
+  }
+
+  /** When the ticket was made or last touched: wall clock, in ms; undefined where it is gone. */
+  touchedMs(name: string): number | undefined {
+    return fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })?.mtimeMs
+  }
+
+  /** Shows cleaners of temporary directories that the ticket, and the socket that it is a link to, are in use. */
+  touch(name: string): void {
+    try {
+      const now = new Date()
+      fs.lutimesSync(this.pathOf(name), now, now)
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+    }
+  }
+
+  memberNames(): string[] {
+    try {
+      return fs.readdirSync(this.pathOf(MEMBERS))
+    } catch (error) {
+      if (isGone(error)) return []
+      throw toSlocketError(error, 'list the members of', this.path)
+    }
+  }
+
+  /** Removes what is empty and ours. */
+  removeIfEmpty(): void {
+    try {
+      fs.rmdirSync(this.pathOf(MEMBERS))
+      const { mode } = fs.lstatSync(this.path)
+      if ((mode & 0o1000) !== 0 && (mode & 0o002) === 0) fs.rmdirSync(this.path)
+    } catch (error) {
+      // Not empty: others are here. Whatever else hinders is for the next one who uses the lock to meet and to report.
+      if (systemCode(error) === undefined) throw error
+    }
+  }
+
+  /** False where the parent of `directory` has vanished, and `directory` is not the lock itself. */
+  #make(directory: string): boolean {
+    try {
+      fs.mkdirSync(directory, MODE)
+      return true
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST') {
+        if (directory === this.path || fs.lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() === true)
+          return true
+        if (fs.lstatSync(directory, { throwIfNoEntry: false }) === undefined) return false
+        throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `'${directory}' is not a directory`)
+      }
+      if (directory !== this.path && isGone(error)) return false
+      throw toSlocketError(error, 'make the lock directory', this.path)
+    }
+  }
+
+  /** Throws ERR_SLOCKET_NOT_A_LOCK where the directory holds anything that is not of a lock. */
+  refuseOtherContent(): void {
+    let names: string[]
+    try {
+      names = fs.readdirSync(this.path)
+    } catch (error) {
+      if (isGone(error)) return
+      throw toSlocketError(error, 'read', this.path)
+    }
+    const other = names.find((name) => name !== MEMBERS && parseTicketName(name) === undefined)
+    if (other === undefined) return
+    throw new SlocketError(
+      'ERR_SLOCKET_NOT_A_LOCK',
+      looksLikeTicket(other)
+        ? `the lock '${this.path}' is in use by another version of slocket`
+        : `'${this.path}' is a directory with other content ('${other}'), not a lock; nothing in it was touched`,
+    )
+  }
+}
+
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+
+function isGone(error: unknown): boolean {
+  const code = systemCode(error)
+  return code === 'ENOENT' || code === 'ENOTDIR'
+}

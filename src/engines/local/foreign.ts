@@ -1,0 +1,62 @@
+/**
+ * Something that is no directory is at the path of a lock: a regular file (another tool's lock file), or a socket
+ * (slocket 1). It is somebody's lock: wait until it is gone, and touch nothing. The WATCH of the original algorithm.
+ */
+import fs from 'node:fs'
+import net from 'node:net'
+import type { Cancellation } from '../../contract/cancellation.ts'
+import { SlocketError, systemCode } from '../../errors.ts'
+import { debug } from '../../debug.ts'
+import type { QueueDirectory } from './directory.ts'
+
+/** A watch may miss what happens elsewhere, and may not be had at all (inotify's limits): look again by the clock too. */
+const LOOK_AGAIN_MS = 1000
+
+/** Resolves when nothing foreign is at the path any more, or soon after a cancellation. */
+export async function waitUntilForeignGone(directory: QueueDirectory, cancellation: Cancellation): Promise<void> {
+  const { signal } = cancellation
+  debug('%s is not a lock directory: waiting until it is gone', directory.path)
+  // Bound: as long as it is there; each round waits.
+  while (!cancellation.cancelled && directory.standing() === 'foreign') {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, LOOK_AGAIN_MS)
+      let watcher: fs.FSWatcher | undefined
+      try {
+        watcher = fs.watch(directory.path, done)
+        watcher.on('error', done)
+      } catch (error) {
+        if (systemCode(error) === undefined) throw error
+      }
+      signal.addEventListener('abort', done)
+      // RACE: it may have gone between the look above and the watch; then nothing will ever be reported.
+      if (directory.standing() !== 'foreign') done()
+      function done(): void {
+        clearTimeout(timer)
+        watcher?.close()
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+    })
+  }
+}
+
+/**
+ * Throws where what is in the way is a socket that nobody listens on: a leftover of slocket 1 that will not go by
+ * itself, and that nobody holds.
+ */
+export async function refuseDeadSocket(directory: QueueDirectory): Promise<void> {
+  if (fs.lstatSync(directory.path, { throwIfNoEntry: false })?.isSocket() !== true) return
+  const code = await new Promise<string | undefined>((resolve) => {
+    const socket = net.connect({ path: directory.path })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(undefined)
+    })
+    socket.once('error', (error) => resolve(systemCode(error)))
+  })
+  if (code !== 'ECONNREFUSED') return
+  throw new SlocketError(
+    'ERR_SLOCKET_DEAD_SOCKET',
+    `a socket that nobody listens on is at '${directory.path}' (left by slocket 1, perhaps); remove it`,
+  )
+}

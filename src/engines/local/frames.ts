@@ -1,0 +1,67 @@
+/**
+ * What members say to each other: lines of ASCII, a closed set. Anything else, or a line too long, is a violation, which
+ * ends that connection and nothing more.
+ *
+ *     slocket/2 MEMBER    the first thing a connecting member says: who it is
+ *     here MEMBER         the answer, at once; it counts as a wake-up
+ *     wake TICKET         your ticket's turn may have come: look
+ *     who                 whom do your tickets stand for? (asked without saying who asks)
+ *     party JSON          the answer: { pid, command, tickets: { TICKET: [{ since, label }] } }
+ */
+
+export type Frame =
+  | { readonly kind: 'hello'; readonly member: string }
+  | { readonly kind: 'here'; readonly member: string }
+  | { readonly kind: 'wake'; readonly ticket: string }
+  | { readonly kind: 'who' }
+  | { readonly kind: 'party'; readonly json: string }
+
+/** The longest line that a member takes from another, without its end. */
+export const MAX_FRAME_BYTES = 64
+/** The longest answer to `who` that is given or taken. */
+export const MAX_PARTY_BYTES: number = 1 << 20
+
+const LINE = /^(?:(slocket\/2|here) ([a-z0-9]{12})|wake (\d{19}-[a-z0-9]{12})|(who)|party (\{.*\}))$/
+
+/** Undefined for a violation. */
+export function parseFrame(line: string): Frame | undefined {
+  const match = LINE.exec(line)
+  if (match === null) return undefined
+  const [, greeting, member, ticket, who, json] = match
+  if (member !== undefined) return { kind: greeting === 'here' ? 'here' : 'hello', member }
+  if (ticket !== undefined) return { kind: 'wake', ticket }
+  if (who !== undefined) return { kind: 'who' }
+  return { kind: 'party', json: json! }
+}
+
+export function formatFrame(frame: Frame): string {
+  switch (frame.kind) {
+    case 'hello':
+      return `slocket/2 ${frame.member}\n`
+    case 'here':
+      return `here ${frame.member}\n`
+    case 'wake':
+      return `wake ${frame.ticket}\n`
+    case 'who':
+      return 'who\n'
+    case 'party':
+      return `party ${frame.json}\n`
+  }
+}
+
+/** Cuts what comes in over one connection into lines. */
+export class LineSplitter {
+  readonly #maxBytes: number
+  #rest = ''
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** The lines that `chunk` completes; undefined once a line is too long. */
+  push(chunk: Buffer): string[] | undefined {
+    const lines = (this.#rest + chunk.toString('latin1')).split('\n')
+    this.#rest = lines.pop()!
+    return this.#rest.length > this.#maxBytes || lines.some((line) => line.length > this.#maxBytes) ? undefined : lines
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * The local engine: locks among all processes and threads of one machine, as a queue of listening Unix sockets in a
+ * directory. Start reading at queue.ts; docs/algorithm.md tells why it works.
+ */
+import path from 'node:path'
+import type { Engine, EngineSnapshot } from '../../contract/engine.ts'
+import { SlocketError } from '../../errors.ts'
+import { createTicketEngine } from '../../recipe/ticket-engine.ts'
+import { QueueDirectory } from './directory.ts'
+import { inspect } from './inspect.ts'
+import { Presence } from './presence.ts'
+import { LocalQueue } from './queue.ts'
+
+/**
+ * Makes an engine whose locks are directories on this machine. The default engine is one of these; another one in the
+ * same process is another client, as if it were another process.
+ *
+ * Resources are paths; a relative one counts from the working directory at the time of the call.
+ */
+export function local(): Engine {
+  const client = new LocalClient()
+  return createTicketEngine({
+    name: 'local',
+    capabilities: { ordered: true, shared: true, permits: true, recovered: true },
+    resolve: (resource) => path.resolve(resource),
+    open: (directory) => client.open(directory),
+    query: (directory) => client.query(directory),
+  })
+}
+
+interface Present {
+  readonly queue: LocalQueue
+  readonly presence: Presence
+}
+
+class LocalClient {
+  /** Those queues that this client is present in, by the absolute path of their directory. */
+  readonly #present = new Map<string, Present>()
+
+  open(directory: string): LocalQueue {
+    refuseWindows()
+    const known = this.#present.get(directory)
+    if (known !== undefined) return known.queue
+    const queueDirectory = new QueueDirectory(directory)
+    const presence = new Presence(queueDirectory, {
+      onPresent: () => this.#onPresent(directory, { queue, presence }),
+      onAway: () => this.#onAway(directory),
+    })
+    const queue = new LocalQueue(queueDirectory, presence)
+    return queue
+  }
+
+  query(directory: string): Promise<EngineSnapshot> {
+    refuseWindows()
+    return inspect(new QueueDirectory(directory), this.#present.get(directory)?.queue.own ?? new Map())
+  }
+
+  #onPresent(directory: string, present: Present): void {
+    if (this.#present.size === 0) process.on('exit', this.#onExit)
+    this.#present.set(directory, present)
+  }
+
+  #onAway(directory: string): void {
+    this.#present.delete(directory)
+    if (this.#present.size === 0) process.off('exit', this.#onExit)
+  }
+
+  /** No signal handlers: they are the application's, and nothing here needs a goodbye. */
+  readonly #onExit = (): void => {
+    for (const { presence } of this.#present.values()) presence.leave()
+  }
+}
+
+function refuseWindows(): void {
+  if (process.platform !== 'win32') return
+  throw new SlocketError(
+    'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
+    'local locks need Unix sockets in directories: not on Windows',
+  )
+}

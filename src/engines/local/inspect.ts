@@ -1,0 +1,120 @@
+/**
+ * `query`: reads the names, then asks each member whom its tickets stand for. It takes no ticket and disturbs nobody; who
+ * does not answer soon (a blocked event loop) is shown by what its name tells.
+ */
+import net from 'node:net'
+import type { EngineSnapshot, Requester } from '../../contract/engine.ts'
+import { systemCode } from '../../errors.ts'
+import { snapshotOf } from '../../recipe/snapshot.ts'
+import type { QueueDirectory } from './directory.ts'
+import { formatFrame, LineSplitter, MAX_PARTY_BYTES, parseFrame } from './frames.ts'
+import { wallClockMs } from './kernel.ts'
+import { isProvenDead } from './liveness.ts'
+import type { Party } from './party-json.ts'
+import { ownCommand, parseParty } from './party-json.ts'
+import { QueueView } from './queue-view.ts'
+import { SocketAddresses } from './short-path.ts'
+import { toSlocketError } from './system-error.ts'
+import type { ListedTicket, OwnTicket } from './ticket.ts'
+
+/** How long a member has to answer, in ms. */
+const ANSWER_MS = 200
+/** How many members are asked at once. */
+const AT_ONCE = 50
+
+type Answer = { readonly kind: 'alive'; readonly party: Party | undefined } | { readonly kind: 'dead' | 'gone' }
+
+/** @param own the tickets of this process in the queue, by id. */
+export async function inspect(directory: QueueDirectory, own: ReadonlyMap<string, OwnTicket>): Promise<EngineSnapshot> {
+  if (directory.standing() !== 'directory') return { held: [], pending: [] }
+  directory.refuseOtherContent()
+  const view = new QueueView(
+    directory,
+    (id) => own.has(id),
+    () => true,
+  )
+  const addresses = new SocketAddresses(directory.path)
+  try {
+    const listing = view.read()
+    const answers = await askAll(directory, addresses, listing, own)
+    const alive = listing.filter((ticket) => own.has(ticket.id) || answers.get(ticket.id)?.kind === 'alive')
+    return snapshotOf(alive, (ticket) => requestersOf(ticket, own.get(ticket.id), answers.get(ticket.id)))
+  } finally {
+    addresses.close()
+  }
+}
+
+async function askAll(
+  directory: QueueDirectory,
+  addresses: SocketAddresses,
+  listing: readonly ListedTicket[],
+  own: ReadonlyMap<string, OwnTicket>,
+): Promise<Map<string, Answer>> {
+  const answers = new Map<string, Answer>()
+  const others = listing.filter((ticket) => !own.has(ticket.id))
+  for (let first = 0; first < others.length; first += AT_ONCE) {
+    const some = others.slice(first, first + AT_ONCE)
+    await Promise.all(
+      some.map(async (ticket) => answers.set(ticket.id, await ask(directory, addresses.of(ticket.name), ticket))),
+    )
+  }
+  return answers
+}
+
+/** Connects as a visitor, who does not say who it is, and asks. */
+function ask(directory: QueueDirectory, address: string, ticket: ListedTicket): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const splitter = new LineSplitter(MAX_PARTY_BYTES)
+    const socket = net.connect({ path: address })
+    const end = (answer: Answer): void => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(answer)
+    }
+    // Connecting needs no help of the other side's event loop; answering does.
+    const timer = setTimeout(() => end({ kind: 'alive', party: undefined }), ANSWER_MS)
+    socket.once('connect', () => socket.write(formatFrame({ kind: 'who' }), 'latin1'))
+    socket.on('close', () => end({ kind: 'alive', party: undefined }))
+    socket.on('data', (chunk: Buffer) => {
+      const lines = splitter.push(chunk)
+      if (lines?.length === 0) return
+      const frame = parseFrame(lines?.[0] ?? '')
+      end({ kind: 'alive', party: frame?.kind === 'party' ? parseParty(frame.json) : undefined })
+    })
+    socket.on('error', (error) => {
+      try {
+        end(judge(directory, ticket, error))
+      } catch (unexpected) {
+        clearTimeout(timer)
+        reject(unexpected)
+      }
+    })
+  })
+}
+
+function judge(directory: QueueDirectory, ticket: ListedTicket, error: Error): Answer {
+  switch (systemCode(error)) {
+    case 'ECONNREFUSED':
+      return isProvenDead(directory, ticket) ? { kind: 'dead' } : { kind: 'alive', party: undefined }
+    case 'ENOENT':
+      return { kind: 'gone' }
+    case 'EMFILE':
+    case 'ENFILE':
+      throw toSlocketError(error, 'ask who holds', directory.path)
+    default:
+      // Its backlog is full, it is another user's, it went while being asked: none of that is death.
+      return { kind: 'alive', party: undefined }
+  }
+}
+
+function requestersOf(ticket: ListedTicket, own: OwnTicket | undefined, answer: Answer | undefined): Requester[] {
+  const { claim, pid } = ticket
+  if (own !== undefined) {
+    return own.request.party().map((member) => ({ claim, pid, ...member, command: ownCommand(), self: true }))
+  }
+  const party = answer?.kind === 'alive' ? answer.party : undefined
+  const command = party?.command
+  const members = party?.tickets.get(ticket.id) ?? []
+  if (members.length > 0) return members.map((member) => ({ claim, pid, ...member, command, self: false }))
+  return [{ claim, pid, sinceMs: wallClockMs(ticket.number), label: undefined, command, self: false }]
+}

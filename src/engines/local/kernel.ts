@@ -1,0 +1,118 @@
+/**
+ * What identifies this kernel, and the clock that all its processes share.
+ *
+ * Numbers and tokens are read from CLOCK_MONOTONIC as the initial time namespace has it: a namespace of its own may shift
+ * it, by what /proc/self/timens_offsets says (time_namespaces(7)).
+ *
+ * A token adds the moment when this kernel booted, so that it goes on growing after the next boot. That moment must be
+ * the same for all processes of one boot, whatever is done to the wall clock: `btime` in /proc/stat is not (it moved
+ * by an hour when the clock was set back by an hour; measured on Linux 6.18), nor is now minus uptime. The kernel's one
+ * inode for anonymous files (epoll, eventfd) is: made once at boot, shared by all containers, its times stay.
+ * See docs/decisions/0003-tokens.md.
+ */
+import fs from 'node:fs'
+import { NUMBER_DIGITS } from './ticket-name.ts'
+
+const MS = 1_000_000n
+/** Anonymous inodes carry 1970 where the machine has no clock that runs while it is off. */
+const EARLIEST_PLAUSIBLE_BOOT_NS = 1_577_836_800_000n * MS
+/** Descriptors looked through for one of an anonymous inode. Node opens its epoll descriptors first. */
+const MOST_DESCRIPTORS = 64
+
+interface Kernel {
+  /** First eight digits of the boot id. */
+  readonly id: string
+  /** What the clock of this process's time namespace is ahead of the kernel's. */
+  readonly clockOffsetNs: bigint
+  /** When this kernel booted, as it saw it then: wall clock, ns since the epoch. */
+  readonly bootNs: bigint
+}
+
+let kernel: Kernel | undefined
+let lastToken = 0n
+
+function thisKernel(): Kernel {
+  kernel ??= { id: readKernelId(), clockOffsetNs: readClockOffsetNs(), bootNs: readBootNs() }
+  return kernel
+}
+
+/** Eight hexadecimal digits; zeros where the system does not tell (then a reboot is told by sockets alone). */
+export function kernelId(): string {
+  return thisKernel().id
+}
+
+/** The clock that all processes of this kernel share, in ns. */
+export function sharedClockNs(): bigint {
+  return process.hrtime.bigint() - thisKernel().clockOffsetNs
+}
+
+/** The shared clock as the number of a ticket. */
+export function clockNumber(): string {
+  return String(sharedClockNs()).padStart(NUMBER_DIGITS, '0')
+}
+
+/** The number after `number`. */
+export function nextNumber(number: string): string {
+  return String(BigInt(number) + 1n).padStart(NUMBER_DIGITS, '0')
+}
+
+/** When a ticket with `number` was taken: wall clock, ms since the epoch. */
+export function wallClockMs(number: string): number {
+  return Date.now() - Number((sharedClockNs() - BigInt(number)) / MS)
+}
+
+/** How long ago a ticket with `number` was taken, in ms. */
+export function ageMs(number: string): number {
+  return Number((sharedClockNs() - BigInt(number)) / MS)
+}
+
+/** A fencing token for a grant that is made now: larger than that of every earlier holder. */
+export function nextToken(): bigint {
+  const token = thisKernel().bootNs + sharedClockNs()
+  lastToken = token > lastToken ? token : lastToken + 1n
+  return lastToken
+}
+
+function readKernelId(): string {
+  const text = readText('/proc/sys/kernel/random/boot_id')
+  return text !== undefined && /^[0-9a-f]{8}-/.test(text) ? text.slice(0, 8) : '00000000'
+}
+
+function readClockOffsetNs(): bigint {
+  const match = /^monotonic\s+(-?\d+)\s+(\d+)$/m.exec(readText('/proc/self/timens_offsets') ?? '')
+  if (match === null) return 0n
+  return BigInt(match[1]!) * 1_000_000_000n + BigInt(match[2]!)
+}
+
+function readBootNs(): bigint {
+  const bootNs = anonymousInodeNs()
+  if (bootNs !== undefined && bootNs > EARLIEST_PLAUSIBLE_BOOT_NS) return bootNs
+  const match = /^btime (\d+)$/m.exec(readText('/proc/stat') ?? '')
+  if (match !== null) return BigInt(match[1]!) * 1_000_000_000n
+  return BigInt(Date.now()) * MS - process.hrtime.bigint()
+}
+
+/** When the kernel made its one inode for anonymous files; undefined where no descriptor of this process has it. */
+function anonymousInodeNs(): bigint | undefined {
+  if (process.platform !== 'linux') return undefined
+  for (let descriptor = 3; descriptor < MOST_DESCRIPTORS; descriptor += 1) {
+    try {
+      const path = `/proc/self/fd/${descriptor}`
+      if (/^anon_inode:\[(eventpoll|eventfd)\]$/.test(fs.readlinkSync(path))) {
+        return fs.statSync(path, { bigint: true }).mtimeNs
+      }
+    } catch {
+      // Not open, or no /proc here: look at the next.
+    }
+  }
+  return undefined
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return fs.readFileSync(path, 'utf8')
+  } catch {
+    // The caller says what an unreadable file means.
+    return undefined
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * A member: one presence of this process (or worker thread) in a queue directory, a listening socket. The kernel is the
+ * witness: the socket dies with its process, whatever kills it, and everybody connected to it is told.
+ *
+ *  1. The socket listens before its first ticket is linked, and never listens again: the dead stay dead.
+ *  2. It has a ticket, or it is closed by whoever keeps it (linger); while it has one, it listens.
+ *  3. Its id, and so its name, is never used again: removing a dead one's socket can hurt nobody.
+ */
+import fs from 'node:fs'
+import net from 'node:net'
+import { SlocketError, systemCode } from '../../errors.ts'
+import { debug } from '../../debug.ts'
+import type { Departed } from './connection.ts'
+import { Connection } from './connection.ts'
+import type { QueueDirectory } from './directory.ts'
+import { MEMBERS } from './directory.ts'
+import type { SocketAddresses } from './short-path.ts'
+import { toSlocketError } from './system-error.ts'
+
+/** What a member tells the queue that it is a member of. */
+export interface MemberOwner {
+  /** Somebody says that this ticket's turn may have come. */
+  onWake(ticket: string): void
+  /** A connection has come to life: its other end knows of us from now on. */
+  onConnected(): void
+  /** A connection has ended; `told`: on account of whom its other end was last told to look. */
+  onDisconnected(peer: string, told: Departed | undefined): void
+  /** The JSON of a `party` frame. */
+  describe(): string
+}
+
+/** What came of connecting to a ticket. `refused`: nobody listens; `gone`: no such name; `busy`: its backlog is full. */
+export type Reached = 'connected' | 'refused' | 'gone' | 'busy'
+
+/** Linux cuts it to net.core.somaxconn. */
+const BACKLOG = 65_535
+
+/**
+ * Listens at `name` below the directory. libuv reports a missing directory as EACCES (uv_pipe_bind), so that is
+ * told apart here.
+ *
+ * @returns at once where the runtime listens at once.
+ */
+export function listen(
+  directory: QueueDirectory,
+  addresses: SocketAddresses,
+  name: string,
+): net.Server | Promise<net.Server> {
+  const server = net.createServer()
+  // An error once listening is one of accepting (EMFILE): whoever connected looks again by itself.
+  server.on('error', (error) => debug('member %s: %s', name, error))
+  // Not through the primary of a cluster, which would share one socket among its workers.
+  server.listen({ path: addresses.of(`${MEMBERS}/${name}`), exclusive: true, backlog: BACKLOG })
+  server.unref()
+  if (server.listening) return server
+  return new Promise((resolve, reject) => {
+    server.once('listening', () => resolve(server))
+    server.once('error', (error) => reject(toListenError(error, directory)))
+  })
+}
+
+/** Thrown where the directory vanished before the socket could be made in it: open it again. */
+export class DirectoryGone extends Error {}
+
+function toListenError(error: Error, directory: QueueDirectory): Error {
+  const code = systemCode(error)
+  if (code === 'ENOENT' || (code === 'EACCES' && !fs.existsSync(directory.pathOf(MEMBERS)))) {
+    return new DirectoryGone('', { cause: error })
+  }
+  if (code === 'EPERM' || code === 'ENOTSUP' || code === 'EOPNOTSUPP' || code === 'ENOSYS' || code === 'ENXIO') {
+    return new SlocketError(
+      'ERR_SLOCKET_NO_SOCKETS',
+      `the file system of '${directory.path}' holds no sockets (${code}); use a directory on another one`,
+      { cause: error },
+    )
+  }
+  return toSlocketError(error, 'make a socket in', directory.path)
+}
+
+/** Twelve characters that nobody else has: about 62 random bits. */
+export function randomMemberId(): string {
+  let id = ''
+  while (id.length < 12) id += Math.random().toString(36).slice(2, 8)
+  return id.slice(0, 12)
+}
+
+/** The name of a member's socket: the process id lets sweepers look at those first whose process cannot be seen. */
+export function memberFile(id: string): string {
+  return `${id}.${process.pid}`
+}
+
+export class Member {
+  readonly id: string
+  readonly #server: net.Server
+  readonly #owner: MemberOwner
+  readonly #connections = new Set<Connection>()
+  readonly #byPeer = new Map<string, Connection[]>()
+  readonly #connecting = new Map<string, Promise<Reached>>()
+  #isClosed = false
+
+  constructor(id: string, server: net.Server, owner: MemberOwner) {
+    this.id = id
+    this.#server = server
+    this.#owner = owner
+    this.adopt(server)
+  }
+
+  /** Takes the connections that come in at `server`: the member's own, or one of a ticket with a socket of its own. */
+  adopt(server: net.Server): void {
+    server.on('connection', (socket) => {
+      if (this.#isClosed) socket.destroy()
+      else this.#connections.add(new Connection(socket, this))
+    })
+  }
+
+  get hasConnections(): boolean {
+    return this.#byPeer.size > 0
+  }
+
+  /** An open connection to `peer`. */
+  connectionTo(peer: string): Connection | undefined {
+    return this.#byPeer.get(peer)?.[0]
+  }
+
+  /** Connects to the member `peer` at the address of one of its tickets. Rejects where that proves nothing. */
+  connect(address: string, peer: string): Promise<Reached> {
+    let connecting = this.#connecting.get(address)
+    if (connecting === undefined) {
+      connecting = this.#connect(address, peer).finally(() => this.#connecting.delete(address))
+      this.#connecting.set(address, connecting)
+    }
+    return connecting
+  }
+
+  /** Tells all that are connected to look again, without a reason. */
+  wakeAll(): void {
+    for (const connection of this.#connections) connection.send({ kind: 'here', member: this.id })
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#server.close()
+    for (const connection of this.#connections) connection.destroy()
+    this.#connections.clear()
+    this.#byPeer.clear()
+  }
+
+  onHello(connection: Connection): void {
+    this.#register(connection)
+    this.#owner.onConnected()
+  }
+
+  onAnswer(): void {
+    this.#owner.onConnected()
+  }
+
+  onWake(ticket: string): void {
+    this.#owner.onWake(ticket)
+  }
+
+  onClosed(connection: Connection): void {
+    this.#connections.delete(connection)
+    if (connection.peer === undefined) return
+    const others = (this.#byPeer.get(connection.peer) ?? []).filter((other) => other !== connection)
+    if (others.length > 0) this.#byPeer.set(connection.peer, others)
+    else this.#byPeer.delete(connection.peer)
+    if (!this.#isClosed) this.#owner.onDisconnected(connection.peer, connection.told)
+  }
+
+  describe(): string {
+    return this.#owner.describe()
+  }
+
+  #connect(address: string, peer: string): Promise<Reached> {
+    return new Promise((resolve, reject) => {
+      const socket = net.connect({ path: address })
+      const onError = (error: Error): void => {
+        const reached = REACHED_BY_ERROR[systemCode(error) ?? '']
+        if (reached === undefined) reject(toSlocketError(error, 'reach a member of', address))
+        else resolve(reached)
+      }
+      socket.once('error', onError)
+      socket.once('connect', () => {
+        socket.off('error', onError)
+        if (this.#isClosed) {
+          socket.destroy()
+          return resolve('gone')
+        }
+        const connection = new Connection(socket, this, peer)
+        this.#connections.add(connection)
+        this.#register(connection)
+        connection.send({ kind: 'hello', member: this.id })
+        resolve('connected')
+      })
+    })
+  }
+
+  #register(connection: Connection): void {
+    const peer = connection.peer!
+    const others = this.#byPeer.get(peer)
+    if (others === undefined) this.#byPeer.set(peer, [connection])
+    else others.push(connection)
+  }
+}
+
+/** connect(2), unix(7). EAGAIN: the backlog is full. The rest say that the other end went while we came. */
+const REACHED_BY_ERROR: Readonly<Record<string, Reached>> = {
+  ECONNREFUSED: 'refused',
+  ENOENT: 'gone',
+  EAGAIN: 'busy',
+  ECONNRESET: 'busy',
+  EPIPE: 'busy',
+}

@@ -1,0 +1,75 @@
+/** What a member tells of those that its tickets stand for: written by one process, read by another, trusted by none. */
+import { MAX_PARTY_BYTES } from './frames.ts'
+import type { OwnTicket } from './ticket.ts'
+
+/** How many of those who stand by one ticket are told of. */
+const MOST_PER_TICKET = 1000
+const MOST_COMMAND = 1000
+
+export interface Party {
+  readonly pid: number
+  readonly command: string
+  /** By ticket id. */
+  readonly tickets: ReadonlyMap<string, readonly PartyMember[]>
+}
+
+export interface PartyMember {
+  readonly sinceMs: number
+  readonly label: string | undefined
+}
+
+/** This process, as text. */
+export function ownCommand(): string {
+  return process.argv.join(' ').slice(0, MOST_COMMAND)
+}
+
+export function formatParty(tickets: Iterable<OwnTicket>): string {
+  const party = { pid: process.pid, command: ownCommand(), tickets: {} as Record<string, unknown> }
+  let json = toAscii(party)
+  for (const own of tickets) {
+    party.tickets[own.id] = own.request
+      .party()
+      .slice(0, MOST_PER_TICKET)
+      .map(({ sinceMs, label }) => ({ since: sinceMs, label }))
+    const longer = toAscii(party)
+    if (longer.length > MAX_PARTY_BYTES - 'party '.length) return json
+    json = longer
+  }
+  return json
+}
+
+/** Undefined where the text is no such answer. */
+export function parseParty(json: string): Party | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(json)
+  } catch {
+    return undefined
+  }
+  if (!isRecord(value) || !isRecord(value['tickets'])) return undefined
+  const { pid, command } = value
+  if (typeof pid !== 'number' || typeof command !== 'string') return undefined
+  const tickets = new Map<string, PartyMember[]>()
+  for (const [id, members] of Object.entries(value['tickets'])) {
+    if (!Array.isArray(members)) return undefined
+    tickets.set(id, members.flatMap(parseMember))
+  }
+  return { pid, command, tickets }
+}
+
+function parseMember(value: unknown): PartyMember[] {
+  if (!isRecord(value) || typeof value['since'] !== 'number') return []
+  const { since, label } = value
+  return [{ sinceMs: since, label: typeof label === 'string' ? label : undefined }]
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** JSON of printable ASCII only: one frame is one line of bytes. */
+function toAscii(value: unknown): string {
+  return JSON.stringify(value).replaceAll(/[^\x20-\x7e]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+}

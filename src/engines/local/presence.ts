@@ -1,0 +1,243 @@
+/**
+ * This process's presence in one queue directory: its member, kept while the lock is in use and for a short idle time
+ * after (linger), so that a hot lock costs no new socket; and the end of all that, by linger or by the process's exit.
+ *
+ *  state    | meaning                                        | what ends it
+ *  ---------+------------------------------------------------+---------------------------------------------
+ *  away     | no member, nothing of ours in the directory    | somebody asks for the lock
+ *  present  | a member listens                               | idle for the linger; exit; its socket removed
+ *
+ * A member whose socket was removed from outside is retired: it takes no new tickets, and stays for those it has.
+ */
+import net from 'node:net'
+import { debug } from '../../debug.ts'
+import { systemCode } from '../../errors.ts'
+import type { Connection, Departed } from './connection.ts'
+import type { QueueDirectory } from './directory.ts'
+import { MEMBERS } from './directory.ts'
+import { isProcessThere } from './liveness.ts'
+import type { MemberOwner } from './member.ts'
+import { listen, Member, memberFile, randomMemberId } from './member.ts'
+import { formatParty } from './party-json.ts'
+import { SocketAddresses } from './short-path.ts'
+import type { OwnTicket } from './ticket.ts'
+
+/** How often a holder looks whether its ticket is still there, in ms. */
+const WATCH_MS = 1000
+/** Every so many looks it touches it as well, so that cleaners of temporary directories see that it is in use. */
+const LOOKS_PER_TOUCH = 30
+
+/** The queue that this is the presence in. */
+export interface PresentQueue {
+  readonly isInUse: boolean
+  readonly own: ReadonlyMap<string, OwnTicket>
+  onWake(ticket: string): void
+  wakeOwn(): void
+  onDisconnected(peer: string, told: Departed | undefined): void
+  checkHeld(touch: boolean): void
+}
+
+/** Told when a presence begins and ends, so that it can be ended when the process exits. */
+export interface PresenceKeeper {
+  onPresent(): void
+  onAway(): void
+}
+
+export class Presence implements MemberOwner {
+  member: Member | undefined
+  /** Whether the file system was found to have no hard links. */
+  hasNoLinks = false
+  readonly #directory: QueueDirectory
+  readonly #keeper: PresenceKeeper
+  readonly #addresses: SocketAddresses
+  readonly #retired = new Set<Member>()
+  #queue: PresentQueue | undefined
+  #isPresent = false
+  #ticketSockets = 0
+  #idleSinceMs = 0
+  #lingerMs = 0
+  #lingerTimer: NodeJS.Timeout | undefined
+  #watchTimer: NodeJS.Timeout | undefined
+  #looks = 0
+
+  constructor(directory: QueueDirectory, keeper: PresenceKeeper) {
+    this.#directory = directory
+    this.#keeper = keeper
+    this.#addresses = new SocketAddresses(directory.path)
+  }
+
+  attach(queue: PresentQueue): void {
+    this.#queue = queue
+  }
+
+  /** Makes what is missing. `foreign`: something that is somebody else's lock is in the way. */
+  async open(): Promise<'open' | 'foreign'> {
+    if (this.#directory.open() === 'foreign') return 'foreign'
+    const id = randomMemberId()
+    const listening = listen(this.#directory, this.#addresses, memberFile(id))
+    const server = listening instanceof Promise ? await listening : listening
+    // RACE: two requests of this process found it away at once; the first one's member is as good.
+    if (this.member !== undefined) server.close()
+    else {
+      this.member = new Member(id, server, this)
+      debug('%s: member %s listens', this.#directory.path, id)
+      this.#isPresent = true
+      this.#keeper.onPresent()
+      this.#sweepMembers()
+    }
+    return 'open'
+  }
+
+  /** The member's socket was removed from outside. */
+  retire(): void {
+    if (this.member === undefined) return
+    debug('%s: the socket of member %s was removed from outside', this.#directory.path, this.member.id)
+    this.#retired.add(this.member)
+    this.member = undefined
+    this.#addresses.close()
+    this.#closeRetired()
+  }
+
+  /** A socket for one ticket of `member`, under a name to be renamed. */
+  async listenForTicket(member: Member): Promise<{ name: string; close: () => void }> {
+    this.#ticketSockets += 1
+    const file = `${memberFile(member.id)}.${this.#ticketSockets}`
+    const server = await listen(this.#directory, this.#addresses, file)
+    member.adopt(server)
+    return { name: `${MEMBERS}/${file}`, close: () => server.close() }
+  }
+
+  get hasConnections(): boolean {
+    if (this.member?.hasConnections === true) return true
+    for (const member of this.#retired) if (member.hasConnections) return true
+    return false
+  }
+
+  connectionTo(peer: string): Connection | undefined {
+    const connection = this.member?.connectionTo(peer)
+    if (connection !== undefined || this.#retired.size === 0) return connection
+    for (const member of this.#retired) {
+      const other = member.connectionTo(peer)
+      if (other !== undefined) return other
+    }
+    return undefined
+  }
+
+  addressOf(ticket: string): string {
+    return this.#addresses.of(ticket)
+  }
+
+  wakeAll(): void {
+    this.member?.wakeAll()
+    for (const member of this.#retired) member.wakeAll()
+  }
+
+  /** Kills a ticket that cannot be unlinked, with its member. False where other tickets need the member. */
+  abandon(own: OwnTicket): boolean {
+    for (const other of this.#queue!.own.values()) if (other !== own && other.member === own.member) return false
+    debug('%s: ticket %s cannot be removed, so its member ends', this.#directory.path, own.id)
+    if (own.member === this.member) this.member = undefined
+    this.#retired.delete(own.member)
+    own.member.close()
+    return true
+  }
+
+  /** A ticket has left. When it was the last one, the presence ends `lingerMs` from now, unless it is used again. */
+  onLeft(lingerMs: number): void {
+    if (this.#retired.size > 0) this.#closeRetired()
+    if (this.#queue!.isInUse) return
+    this.#lingerMs = lingerMs
+    if (lingerMs === 0) return this.leave()
+    this.#idleSinceMs = performance.now()
+    this.#lingerTimer ??= setTimeout(() => this.#onLinger(), lingerMs).unref()
+  }
+
+  /** Looks after the tickets in use for as long as there are any. */
+  startWatch(): void {
+    this.#watchTimer ??= setInterval(() => this.#onWatch(), WATCH_MS).unref()
+  }
+
+  /** Ends the presence now. Tickets that hold are left, dead, so that the next holder learns of them. */
+  leave(): void {
+    clearTimeout(this.#lingerTimer)
+    clearInterval(this.#watchTimer)
+    this.#lingerTimer = undefined
+    this.#watchTimer = undefined
+    if (!this.#isPresent) return
+    this.#isPresent = false
+    for (const own of this.#queue!.own.values()) if (!own.isHeld) this.#directory.sweep(own.name)
+    this.member?.close()
+    for (const member of this.#retired) member.close()
+    this.member = undefined
+    this.#retired.clear()
+    this.#addresses.close()
+    this.#directory.removeIfEmpty()
+    debug('%s: left', this.#directory.path)
+    this.#keeper.onAway()
+  }
+
+  onWake(ticket: string): void {
+    this.#queue!.onWake(ticket)
+  }
+
+  onConnected(): void {
+    this.#queue!.wakeOwn()
+  }
+
+  onDisconnected(peer: string, told: Departed | undefined): void {
+    this.#queue!.onDisconnected(peer, told)
+  }
+
+  describe(): string {
+    return formatParty(this.#queue!.own.values())
+  }
+
+  #onLinger(): void {
+    this.#lingerTimer = undefined
+    if (this.#queue!.isInUse) return
+    const leftMs = this.#idleSinceMs + this.#lingerMs - performance.now()
+    if (leftMs > 0) this.#lingerTimer = setTimeout(() => this.#onLinger(), leftMs).unref()
+    else this.leave()
+  }
+
+  #onWatch(): void {
+    if (!this.#queue!.isInUse) {
+      clearInterval(this.#watchTimer)
+      this.#watchTimer = undefined
+      return
+    }
+    this.#looks += 1
+    this.#queue!.checkHeld(this.#looks % LOOKS_PER_TOUCH === 0)
+  }
+
+  #closeRetired(): void {
+    const needed = new Set<Member>()
+    for (const own of this.#queue!.own.values()) needed.add(own.member)
+    for (const member of this.#retired) {
+      if (needed.has(member)) continue
+      this.#retired.delete(member)
+      member.close()
+    }
+  }
+
+  /** Removes the sockets of dead members, so that the directory can go when the last one leaves. */
+  #sweepMembers(): void {
+    let names: string[]
+    try {
+      names = this.#directory.memberNames()
+    } catch (error) {
+      return debug('%s: %s', this.#directory.path, error)
+    }
+    for (const name of names) {
+      const pid = /^[a-z0-9]{12}\.(\d{1,10})(?:\.\d+)?$/.exec(name)?.[1]
+      // The process id only saves connecting to the living; what nobody listens on decides.
+      if (pid === undefined || isProcessThere(Number(pid))) continue
+      const socket = net.connect({ path: this.#addresses.of(`${MEMBERS}/${name}`) })
+      socket.unref()
+      socket.once('connect', () => socket.destroy())
+      socket.once('error', (error) => {
+        if (systemCode(error) === 'ECONNREFUSED') this.#directory.sweep(`${MEMBERS}/${name}`)
+      })
+    }
+  }
+}

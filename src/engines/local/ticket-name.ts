@@ -1,0 +1,89 @@
+/**
+ * The name of a ticket carries all that others must know without asking:
+ *
+ *     2-0000000849714949590-x-4711-k3j9d8f7a6s5-9b4128cb-w
+ *     | |                   | |    |            |        state: w waiting or waited, j joined and never waited
+ *     | |                   | |    |            kernel: the first eight digits of its boot id
+ *     | |                   | |    member id: which presence of which process; the socket in `.members/`
+ *     | |                   | process id, for people
+ *     | |                   claim: x exclusive, s shared, pN one of N permits
+ *     | number: sorts in queue order, see kernel.ts
+ *     format version
+ *
+ * Names sort in queue order as plain text. The state changes but comes last, behind all that tells two tickets apart.
+ */
+import type { Claim } from '../../core/claim.ts'
+import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from '../../core/claim.ts'
+
+export interface TicketName {
+  /** Number and member: never used twice, the same whether waiting or not. */
+  readonly id: string
+  readonly number: string
+  readonly claim: Claim
+  readonly pid: number
+  readonly member: string
+  readonly kernel: string
+  readonly isMarked: boolean
+}
+
+/** Digits of a number. 19 hold 285 years of nanoseconds. */
+export const NUMBER_DIGITS = 19
+/** Numbers from here on are not given out. Only damage, or malice, comes so far. */
+export const NUMBERS_END: string = '9'.padEnd(NUMBER_DIGITS, '0')
+
+const NAME = /^2-([0-8]\d{18})-(x|s|p[1-9]\d{0,6})-(\d{1,10})-([a-z0-9]{12})-([0-9a-f]{8})-([wj])$/
+
+/** Whether the name is that of a ticket of any format version, this or a later one. */
+export function looksLikeTicket(name: string): boolean {
+  return /^\d+-\d{19}-/.test(name)
+}
+
+export function formatTicketName(ticket: TicketName): string {
+  const { number, claim, pid, member, kernel, isMarked } = ticket
+  return `2-${number}-${formatClaim(claim)}-${pid}-${member}-${kernel}-${isMarked ? 'w' : 'j'}`
+}
+
+/** The same ticket, marked as waiting. */
+export function markedName(name: string): string {
+  return `${name.slice(0, -1)}w`
+}
+
+export function ticketId(number: string, member: string): string {
+  return `${number}-${member}`
+}
+
+/** Undefined where `name` is not that of a ticket of this format version. */
+export function parseTicketName(name: string): TicketName | undefined {
+  const match = NAME.exec(name)
+  if (match === null) return undefined
+  const [, number, claimText, pid, member, kernel, state] = match as unknown as string[]
+  const claim = parseClaim(claimText!)
+  if (claim === undefined) return undefined
+  return {
+    id: ticketId(number!, member!),
+    number: number!,
+    claim,
+    pid: Number(pid),
+    member: member!,
+    kernel: kernel!,
+    isMarked: state === 'w',
+  }
+}
+
+function formatClaim(claim: Claim): string {
+  switch (claim.kind) {
+    case 'exclusive':
+      return 'x'
+    case 'shared':
+      return 's'
+    case 'permit':
+      return `p${claim.permits}`
+  }
+}
+
+function parseClaim(text: string): Claim | undefined {
+  if (text === 'x') return EXCLUSIVE
+  if (text === 's') return SHARED
+  const permits = Number(text.slice(1))
+  return permits <= MAX_PERMITS ? permitClaim(permits) : undefined
+}

@@ -1,0 +1,107 @@
+/** Tickets as this engine knows them: its own, and those that a listing shows. */
+import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
+import type { Claim } from '../../core/claim.ts'
+import type { Ticket, TicketIdentity } from '../../core/ticket.ts'
+import type { Member } from './member.ts'
+import { ageMs } from './kernel.ts'
+import { markedName } from './ticket-name.ts'
+import type { TicketName } from './ticket-name.ts'
+
+/** Joining takes microseconds; who has not withdrawn after this long either holds or has been stopped in the middle. */
+const JOINING_MS = 10
+
+/** A ticket that a listing shows. */
+export class ListedTicket implements Ticket {
+  readonly name: string
+  readonly id: string
+  readonly number: string
+  readonly claim: Claim
+  readonly pid: number
+  readonly member: string
+  readonly kernel: string
+  readonly isMarked: boolean
+  readonly #isReached: (ticket: ListedTicket) => boolean
+  readonly #isOwn: boolean
+
+  /** @param isReached whether there is proof right now that the ticket's member lives. */
+  constructor(name: string, parsed: TicketName, isOwn: boolean, isReached: (ticket: ListedTicket) => boolean) {
+    this.name = name
+    this.id = parsed.id
+    this.number = parsed.number
+    this.claim = parsed.claim
+    this.pid = parsed.pid
+    this.member = parsed.member
+    this.kernel = parsed.kernel
+    this.isMarked = parsed.isMarked
+    this.#isOwn = isOwn
+    this.#isReached = isReached
+  }
+
+  get live(): boolean {
+    return this.#isReached(this)
+  }
+
+  get joining(): boolean {
+    return !this.#isOwn && !this.isMarked && ageMs(this.number) < JOINING_MS
+  }
+}
+
+/** A ticket of this process. */
+export class OwnTicket implements TicketIdentity {
+  readonly id: string
+  readonly number: string
+  readonly claim: Claim
+  readonly member: Member
+  readonly request: EnqueueRequest
+  /** Its name in the directory; marking changes it. */
+  name: string
+  isMarked = false
+  isHeld = false
+  isOver = false
+  /** The listing that it joined by, until somebody has read it. */
+  joinListing: readonly ListedTicket[] | undefined
+  /** Frees what only this ticket uses: a socket of its own, where the file system has no hard links. */
+  dispose: (() => void) | undefined
+  /** How soon it looks again by itself while somebody waited for does not know of it, in ms. */
+  lookAgainMs = 0
+  /** Whether a wake-up came since the last listing was made for it. */
+  isWoken = false
+  #wakeSleeper: (() => void) | undefined
+
+  constructor(name: string, parsed: TicketName, member: Member, request: EnqueueRequest) {
+    this.name = name
+    this.id = parsed.id
+    this.number = parsed.number
+    this.claim = parsed.claim
+    this.member = member
+    this.request = request
+  }
+
+  /** A wake-up is a hint: list again. One that comes while nobody sleeps is remembered. */
+  wake(): void {
+    this.isWoken = true
+    this.#wakeSleeper?.()
+  }
+
+  /** Sleeps until woken, until `signal` aborts, or for `ms`. Keeps the process alive. */
+  async sleep(ms: number, signal: AbortSignal): Promise<void> {
+    if (this.isWoken || signal.aborted) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, ms)
+      this.#wakeSleeper = done
+      signal.addEventListener('abort', done)
+      const own = this as OwnTicket
+      function done(): void {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        own.#wakeSleeper = undefined
+        resolve()
+      }
+    })
+  }
+
+  becomeMarked(): void {
+    this.name = markedName(this.name)
+    this.isMarked = true
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Every failure that is not a wrong argument is a `SlocketError` with a stable `code`.
+ *
+ * Codes are API and do not change between major versions; messages are for people and may.
+ * docs/errors.md says of each code what to do about it.
+ */
+
+/** The codes that a {@link SlocketError} can carry. docs/errors.md explains each. */
+export type SlocketErrorCode =
+  | 'ERR_SLOCKET_TIMEOUT'
+  | 'ERR_SLOCKET_LOST'
+  | 'ERR_SLOCKET_NOT_RELEASED'
+  | 'ERR_SLOCKET_CLAIM_MISMATCH'
+  | 'ERR_SLOCKET_NO_PARENT'
+  | 'ERR_SLOCKET_NOT_A_LOCK'
+  | 'ERR_SLOCKET_DEAD_SOCKET'
+  | 'ERR_SLOCKET_PERMISSION'
+  | 'ERR_SLOCKET_READ_ONLY'
+  | 'ERR_SLOCKET_RESOURCES'
+  | 'ERR_SLOCKET_PATH_TOO_LONG'
+  | 'ERR_SLOCKET_NETWORK_FILE_SYSTEM'
+  | 'ERR_SLOCKET_OTHER_KERNEL'
+  | 'ERR_SLOCKET_NO_SOCKETS'
+  | 'ERR_SLOCKET_UNSUPPORTED_PLATFORM'
+  | 'ERR_SLOCKET_SYSTEM'
+
+const BRAND = Symbol.for('slocket.error')
+
+/**
+ * The error of this package. `cause` holds the system's error where there was one.
+ *
+ * Compare `code`, never `message` and never `instanceof` (two copies of the package may be loaded at once):
+ * see {@link isSlocketError}.
+ */
+export class SlocketError extends Error {
+  /** Stable; see docs/errors.md. */
+  readonly code: SlocketErrorCode
+
+  constructor(code: SlocketErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+
+  static {
+    Object.defineProperty(this.prototype, 'name', { value: 'SlocketError', configurable: true, writable: true })
+    Object.defineProperty(this.prototype, BRAND, { value: true })
+  }
+}
+
+/**
+ * Tells whether `error` is a {@link SlocketError}, of whichever loaded copy of the package, and, where `code` is
+ * given, whether it has that code.
+ *
+ * ```js
+ * try { await slocket('deploy.lock', { timeout: 5000 }) }
+ * catch (error) { if (!isSlocketError(error, 'ERR_SLOCKET_TIMEOUT')) throw error }
+ * ```
+ */
+export function isSlocketError(error: unknown, code?: SlocketErrorCode): error is SlocketError {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    BRAND in error &&
+    (code === undefined || (error as SlocketError).code === code)
+  )
+}
+
+/** The `code` of a system error ('ENOENT'), or undefined where `error` is something else. */
+export function systemCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,41 @@
+/** slocket: a lock between processes, as a queue of listening sockets. The public exports, and nothing else. */
+import { local } from './engines/local/index.ts'
+import { memory, MemoryStore } from './engines/memory/index.ts'
+import { isSlocketError, SlocketError } from './errors.ts'
+import { Lock } from './lock.ts'
+import type { Slocket } from './slocket.ts'
+import { createSlocket } from './slocket.ts'
+
+interface SlocketModule extends Slocket {
+  readonly default: Slocket
+  readonly slocket: Slocket
+  readonly Lock: typeof Lock
+  readonly SlocketError: typeof SlocketError
+  readonly isSlocketError: typeof isSlocketError
+  readonly local: typeof local
+  readonly memory: typeof memory
+  readonly MemoryStore: typeof MemoryStore
+}
+
+const slocket: Slocket = createSlocket(local())
+
+/** What `require('slocket')` gives: the function itself, with the named exports as its properties. */
+const slocketModule: SlocketModule = Object.assign(slocket, {
+  default: slocket,
+  slocket,
+  Lock,
+  SlocketError,
+  isSlocketError,
+  local,
+  memory,
+  MemoryStore,
+})
+
+export default slocket
+export { isSlocketError, local, Lock, memory, MemoryStore, slocket, SlocketError }
+export { slocketModule as 'module.exports' }
+export type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant, Requester } from './contract/engine.ts'
+export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from './core/claim.ts'
+export type { SlocketErrorCode } from './errors.ts'
+export type { LockMode, SlocketOptions } from './options.ts'
+export type { LockCallback, LockRequest, LockSnapshot, Slocket } from './slocket.ts'

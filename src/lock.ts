@@ -1,0 +1,95 @@
+import type { Grant } from './contract/engine.ts'
+import { debug } from './debug.ts'
+import type { LockMode } from './options.ts'
+
+/**
+ * A lock that is held. Made by `slocket(path)`.
+ *
+ * It is held until {@link release}, or until this process ends, however it ends: then the next one has it within
+ * milliseconds. Dropping the object releases nothing, so a lock may be taken for the life of the process. Holding does
+ * not keep the process alive.
+ */
+export class Lock {
+  /** The path, as it was given. */
+  readonly name: string
+  readonly mode: LockMode
+  /** The number of permits of the semaphore that this is one of; undefined for an exclusive or shared lock. */
+  readonly permits: number | undefined
+  /**
+   * A fencing token: larger than that of every earlier holder, across reboots as far as the machine's clock is right at
+   * boot. Send it along with a write, and have the receiver refuse a smaller one than it has seen.
+   */
+  readonly token: bigint
+  /**
+   * Whether a predecessor died, or ended, without releasing: look whether what the lock protects is whole. It may be
+   * true without need (a process that only waited died), never false when a holder died. Those who shared do not count.
+   */
+  readonly recovered: boolean
+  readonly #grant: Grant
+  #isHeld = true
+  #controller: AbortController | undefined
+  #lossError: Error | undefined
+  #releasing: Promise<void> | undefined
+
+  /** @internal */
+  constructor(name: string, mode: LockMode, permits: number | undefined, grant: Grant) {
+    this.name = name
+    this.mode = mode
+    this.permits = permits
+    this.token = grant.token
+    this.recovered = grant.recovered
+    this.#grant = grant
+    grant.onLost((error) => this.#onLost(error))
+  }
+
+  /** False once it was released, or lost. */
+  get held(): boolean {
+    return this.#isHeld
+  }
+
+  /**
+   * Aborts, with an error of code ERR_SLOCKET_LOST, if the lock is ever lost while it is held: somebody has removed its
+   * directory, or its ticket, from outside. It is noticed within about a second. A release does not abort it.
+   */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#lossError !== undefined) this.#controller.abort(this.#lossError)
+    }
+    return this.#controller.signal
+  }
+
+  /**
+   * Gives the lock back. With the local engine it is free when the call returns; the promise is there for engines that
+   * have to ask a server. Releases only this very grant; called again, or after a loss, it does nothing.
+   *
+   * @throws (by the promise) ERR_SLOCKET_NOT_RELEASED where the system would not let go of it: docs/errors.md.
+   */
+  release(): Promise<void> {
+    this.#releasing ??= this.#release()
+    return this.#releasing
+  }
+
+  /** As {@link release}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release()
+  }
+
+  /** As {@link release}, for `using`. A failure goes to `NODE_DEBUG=slocket` only; use `await using` to have it thrown. */
+  [Symbol.dispose](): void {
+    this.release().catch((error: unknown) => debug('%s: release: %s', this.name, error))
+  }
+
+  async #release(): Promise<void> {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    await this.#grant.release()
+  }
+
+  #onLost(error: Error): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.#lossError = error
+    this.#controller?.abort(error)
+  }
+}

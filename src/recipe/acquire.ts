@@ -1,0 +1,77 @@
+/**
+ * The one loop: enqueue, list, decide, wait, list again. Every claim, every ticket engine.
+ *
+ *  1. A wake-up is only a hint: after it, list and decide again.
+ *  2. A listing without the own ticket decides nothing: join again (at the end; the old place is gone).
+ *  3. Whatever ends the loop without a grant withdraws the ticket.
+ */
+import type { EnqueueRequest, TicketQueue } from '../contract/ticket-queue.ts'
+import { describeClaim } from '../core/claim.ts'
+import type { Ticket, TicketIdentity } from '../core/ticket.ts'
+import { decideTurn, isCertainlyBlocked } from '../core/turn.ts'
+import { SlocketError } from '../errors.ts'
+import { debug } from '../debug.ts'
+
+/**
+ * Waits until the ticket `own`, which has joined `queue`, has its turn.
+ *
+ * @returns the ticket that holds (another one, if `own` was removed from outside), or null where `request.wait` is
+ * false and somebody holds or waits ahead, or where the request was cancelled.
+ * @throws ERR_SLOCKET_CLAIM_MISMATCH; whatever the queue throws.
+ */
+export async function waitForTurn<Own extends TicketIdentity, T extends Ticket>(
+  queue: TicketQueue<Own, T>,
+  own: Own,
+  request: EnqueueRequest,
+): Promise<Own | null> {
+  const { cancellation } = request
+  let ticket = own
+  try {
+    // Bound: none but the caller's cancellation. Each round ends in a wait that a change, or the engine's own
+    // look-again, ends.
+    for (;;) {
+      const turn = decideTurn(ticket, await queue.list(ticket))
+      if (cancellation.cancelled) {
+        await queue.withdraw(ticket)
+        return null
+      }
+      switch (turn.kind) {
+        case 'held':
+          return ticket
+        case 'missing': {
+          debug('ticket %s was removed from outside; joining again', ticket.id)
+          await queue.withdraw(ticket)
+          const next = await queue.enqueue(request)
+          if (next === null) return null
+          ticket = next
+          break
+        }
+        case 'mismatch':
+          throw new SlocketError(
+            'ERR_SLOCKET_CLAIM_MISMATCH',
+            `asked for ${describeClaim(request.claim)}, but the queue holds ${describeClaim(turn.with.claim)}: ` +
+              'permits mix neither with exclusive and shared claims nor with another number of permits',
+          )
+        case 'blocked':
+          if (!request.wait && isCertainlyBlocked(turn.on)) {
+            await queue.withdraw(ticket)
+            return null
+          }
+          await queue.anyChange(ticket, turn.on, cancellation)
+          break
+      }
+    }
+  } catch (error) {
+    await withdrawQuietly(queue, ticket)
+    throw error
+  }
+}
+
+/** Withdraws after a failure; a second failure must not hide the first. */
+async function withdrawQuietly<Own extends TicketIdentity>(queue: TicketQueue<Own>, ticket: Own): Promise<void> {
+  try {
+    await queue.withdraw(ticket)
+  } catch (error) {
+    debug('ticket %s could not be withdrawn: %s', ticket.id, error)
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * The line: all requests of one process for one lock, in the order they came.
+ *
+ * A request joins the newest party (party.ts) as long as that party's ticket is the last in the queue: then a
+ * thousand requests cost one ticket. Once somebody else stands behind it, the next request takes a new ticket. So order is
+ * first come, first served over all processes.
+ *
+ * Requests that came before one and the same look at the queue are judged by that one look: it was made after all of
+ * them had come, so if the ticket is last then, all of them came before whoever stands behind it later.
+ */
+import type { AcquireRequest, Grant } from '../contract/engine.ts'
+import type { TicketQueue } from '../contract/ticket-queue.ts'
+import { Party } from './party.ts'
+import type { PartyOwner } from './party.ts'
+import { Request } from './request.ts'
+
+export class Line implements PartyOwner {
+  readonly #queue: TicketQueue
+  readonly #onIdle: () => void
+  /** Oldest first. */
+  readonly #parties: Party[] = []
+  #intake: Request[] = []
+  #isPlacing = false
+
+  constructor(queue: TicketQueue, onIdle: () => void) {
+    this.#queue = queue
+    this.#onIdle = onIdle
+  }
+
+  acquire(asked: AcquireRequest): Promise<Grant | null> {
+    return new Promise((resolve, reject) => {
+      const request = new Request(asked, resolve, reject)
+      this.#intake.push(request)
+      this.#startPlacing()
+    })
+  }
+
+  onOver(party: Party): void {
+    const index = this.#parties.lastIndexOf(party)
+    if (index !== -1) this.#parties.splice(index, 1)
+    this.#checkIdle()
+  }
+
+  onStranded(requests: readonly Request[]): void {
+    if (requests.length === 0) return
+    this.#intake.unshift(...requests)
+    this.#startPlacing()
+  }
+
+  #startPlacing(): void {
+    if (this.#isPlacing) return
+    this.#isPlacing = true
+    queueMicrotask(() => void this.#placeAll())
+  }
+
+  async #placeAll(): Promise<void> {
+    // Bound: by the requests that come; each round takes all that are there.
+    while (this.#intake.length > 0) {
+      const batch = this.#intake
+      this.#intake = []
+      try {
+        await this.#place(batch)
+      } catch (error) {
+        for (const request of batch) if (!request.isSettled) request.reject(error)
+      }
+    }
+    this.#isPlacing = false
+    this.#checkIdle()
+  }
+
+  async #place(batch: readonly Request[]): Promise<void> {
+    let newest = this.#parties.at(-1)
+    if (newest?.ticket !== undefined && !(await this.#queue.isLast(newest.ticket))) newest = undefined
+    for (const request of batch) {
+      if (request.isSettled) continue
+      if (newest?.accepts(request) === true) {
+        newest.add(request)
+        continue
+      }
+      const ahead = this.#parties.at(-1)
+      newest = new Party(this.#queue, this, request)
+      this.#parties.push(newest)
+      void newest.run(ahead)
+    }
+  }
+
+  #checkIdle(): void {
+    if (this.#parties.length === 0 && this.#intake.length === 0 && !this.#isPlacing) this.#onIdle()
+  }
+}

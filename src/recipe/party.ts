@@ -1,0 +1,273 @@
+/**
+ * A party: requests of one process, all with one and the same claim, that stand in the queue by one ticket.
+ *
+ * A request may join a party only while the party's ticket is the last in the queue (line.ts sees to that), so all
+ * who are in the party came before all who stand behind its ticket.
+ *
+ *  state    | meaning                                    | what ends it
+ *  ---------+--------------------------------------------+----------------------------------------------
+ *  entering | has no ticket yet                          | the ticket has joined the queue
+ *  waiting  | its ticket stands in the queue             | its turn; a refusal; an error; nobody left in it
+ *  held     | its turn: one holds (shared: all hold)     | the last one releases; the ticket is lost
+ *  over     | its ticket has left, or is about to leave  | -
+ */
+import { Cancellation } from '../contract/cancellation.ts'
+import type { Grant } from '../contract/engine.ts'
+import type { EnqueueRequest, GrantFacts, PartyMember, TicketQueue } from '../contract/ticket-queue.ts'
+import type { Claim } from '../core/claim.ts'
+import { isSameClaim } from '../core/claim.ts'
+import type { TicketIdentity } from '../core/ticket.ts'
+import { waitForTurn } from './acquire.ts'
+import type { Request } from './request.ts'
+
+/** A timer's longest delay: it only keeps the process alive. */
+const FOR_EVER_MS = 2 ** 31 - 1
+
+export interface PartyOwner {
+  /** The party is over, and no longer stands in the line. */
+  onOver(party: Party): void
+  /** The party's ticket was lost while these waited in it. */
+  onStranded(requests: readonly Request[]): void
+}
+
+type PartyState =
+  | { readonly kind: 'entering' }
+  | { readonly kind: 'waiting'; readonly ticket: TicketIdentity }
+  | { readonly kind: 'held'; readonly ticket: TicketIdentity }
+  | { readonly kind: 'over' }
+
+export class Party implements EnqueueRequest {
+  readonly claim: Claim
+  readonly wait: boolean
+  readonly cancellation: Cancellation = new Cancellation()
+  lingerMs: number
+  readonly #queue: TicketQueue
+  readonly #owner: PartyOwner
+  #state: PartyState = { kind: 'entering' }
+  /** Those who wait, from #next on; settled ones among them were called off. */
+  #requests: Request[] = []
+  #next = 0
+  #waitingCount = 0
+  readonly #holders = new Set<PartyGrant>()
+  #keepAlive: NodeJS.Timeout | undefined
+  #entered: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
+
+  constructor(queue: TicketQueue, owner: PartyOwner, first: Request) {
+    this.#queue = queue
+    this.#owner = owner
+    this.claim = first.claim
+    this.wait = first.wait
+    this.lingerMs = first.lingerMs
+    this.#push(first)
+  }
+
+  /** Its ticket, once it has one and until it is over. */
+  get ticket(): TicketIdentity | undefined {
+    return 'ticket' in this.#state ? this.#state.ticket : undefined
+  }
+
+  get isEntering(): boolean {
+    return this.#state.kind === 'entering'
+  }
+
+  /** Whether `request` may join. To be asked only while the ticket is the last in its queue. */
+  accepts(request: Request): boolean {
+    if (this.claim.kind === 'permit' || !isSameClaim(this.claim, request.claim)) return false
+    switch (this.#state.kind) {
+      case 'entering':
+      case 'waiting':
+        return this.wait && request.wait
+      case 'held':
+        return request.wait || this.claim.kind === 'shared'
+      case 'over':
+        return false
+    }
+  }
+
+  add(request: Request): void {
+    this.lingerMs = Math.max(this.lingerMs, request.lingerMs)
+    this.#push(request)
+    if (this.#state.kind === 'held' && this.claim.kind === 'shared') this.#grantNext(this.#state.ticket)
+    else this.#updateKeepAlive()
+  }
+
+  /** Stands in the queue until all in it have held and released. Never rejects. */
+  async run(ahead: Party | undefined): Promise<void> {
+    try {
+      // Parties of one process enter in the order of their requests. A try waits for nobody: if the one ahead of it
+      // is still on its way into the queue, the try may come first.
+      if (this.wait && ahead?.isEntering === true) await ahead.whenEntered()
+      const entering = this.cancellation.cancelled ? null : this.#queue.enqueue(this)
+      const ticket = entering instanceof Promise ? await entering : entering
+      if (ticket === null) return this.#refuse()
+      this.#becomeWaiting(ticket)
+      const holder = await waitForTurn(this.#queue, ticket, this)
+      if (holder === null) return this.#refuse()
+      await this.#becomeHeld(holder)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** Resolves once the party's ticket has joined the queue, or never will. */
+  whenEntered(): Promise<void> {
+    if (this.#entered === undefined) {
+      let resolve: () => void = () => {}
+      const promise = new Promise<void>((done) => (resolve = done))
+      this.#entered = { promise, resolve }
+    }
+    return this.#entered.promise
+  }
+
+  /** For those who ask who stands here: the holders, then those who wait, in their order. */
+  readonly party = (): readonly PartyMember[] => {
+    const members: PartyMember[] = [...this.#holders].map((grant) => grant.request)
+    for (let index = this.#next; index < this.#requests.length; index += 1) {
+      const request = this.#requests[index]!
+      if (!request.isSettled) members.push(request)
+    }
+    return members
+  }
+
+  readonly onLost = (error: Error): void => {
+    if (this.#state.kind !== 'held') return
+    const { ticket } = this.#state
+    const stranded = this.#takeWaiting()
+    this.#becomeOver()
+    void this.#queue.withdraw(ticket)
+    for (const grant of this.#holders) grant.lose(error)
+    this.#holders.clear()
+    this.#owner.onStranded(stranded)
+  }
+
+  release(grant: PartyGrant): void | Promise<void> {
+    if (this.#state.kind !== 'held' || !this.#holders.delete(grant)) return
+    if (this.#waitingCount > 0) return this.#grantNext(this.#state.ticket)
+    if (this.#holders.size > 0) return
+    const { ticket } = this.#state
+    this.#becomeOver()
+    return this.#queue.withdraw(ticket)
+  }
+
+  #push(request: Request): void {
+    request.onAborted = () => this.#drop()
+    this.#requests.push(request)
+    this.#waitingCount += 1
+  }
+
+  /** One of those who wait was called off, and is settled. */
+  #drop(): void {
+    this.#waitingCount -= 1
+    this.#updateKeepAlive()
+    if (this.#waitingCount > 0 || this.#state.kind === 'held') return
+    this.#becomeOver()
+    this.cancellation.cancel()
+  }
+
+  #grantNext(ticket: TicketIdentity): void {
+    const request = this.#shift()
+    if (request === undefined) return
+    const grant = new PartyGrant(this, request, this.#queue.granted(ticket))
+    this.#holders.add(grant)
+    this.#updateKeepAlive()
+    request.resolve(grant)
+  }
+
+  /** The first of those who still wait, who then waits no longer. */
+  #shift(): Request | undefined {
+    while (this.#next < this.#requests.length) {
+      const request = this.#requests[this.#next]!
+      this.#next += 1
+      if (this.#next === this.#requests.length) {
+        this.#requests = []
+        this.#next = 0
+      }
+      if (request.isSettled) continue
+      request.onAborted = undefined
+      this.#waitingCount -= 1
+      return request
+    }
+    return undefined
+  }
+
+  #takeWaiting(): Request[] {
+    const waiting: Request[] = []
+    for (let request = this.#shift(); request !== undefined; request = this.#shift()) waiting.push(request)
+    return waiting
+  }
+
+  #refuse(): void {
+    const refused = this.#takeWaiting()
+    this.#becomeOver()
+    for (const request of refused) request.resolve(null)
+  }
+
+  #fail(error: unknown): void {
+    const failed = this.#takeWaiting()
+    this.#becomeOver()
+    for (const request of failed) request.reject(error)
+  }
+
+  #becomeWaiting(ticket: TicketIdentity): void {
+    if (this.#state.kind === 'entering') this.#state = { kind: 'waiting', ticket }
+    this.#entered?.resolve()
+  }
+
+  async #becomeHeld(ticket: TicketIdentity): Promise<void> {
+    // RACE: the last one was called off after the turn had come, and before this line ran: nobody is left to hold.
+    if (this.#state.kind !== 'waiting') return await this.#queue.withdraw(ticket)
+    this.#state = { kind: 'held', ticket }
+    this.#grantNext(ticket)
+    if (this.claim.kind !== 'shared') return
+    while (this.#waitingCount > 0) this.#grantNext(ticket)
+  }
+
+  #becomeOver(): void {
+    if (this.#state.kind === 'over') return
+    this.#state = { kind: 'over' }
+    this.#updateKeepAlive()
+    this.#entered?.resolve()
+    this.#owner.onOver(this)
+  }
+
+  /** Waiting keeps the process alive, holding does not. While the ticket itself waits, the queue sees to that. */
+  #updateKeepAlive(): void {
+    if (this.#state.kind === 'held' && this.#waitingCount > 0) {
+      this.#keepAlive ??= setInterval(() => {}, FOR_EVER_MS)
+    } else if (this.#keepAlive !== undefined) {
+      clearInterval(this.#keepAlive)
+      this.#keepAlive = undefined
+    }
+  }
+}
+
+/** What one holder in a party has. */
+class PartyGrant implements Grant {
+  readonly token: bigint
+  readonly recovered: boolean
+  readonly request: Request
+  readonly #party: Party
+  #lost: Error | undefined
+  #onLost: ((error: Error) => void) | undefined
+
+  constructor(party: Party, request: Request, facts: GrantFacts) {
+    this.#party = party
+    this.request = request
+    this.token = facts.token
+    this.recovered = facts.recovered
+  }
+
+  release(): void | Promise<void> {
+    return this.#party.release(this)
+  }
+
+  onLost(listener: (error: Error) => void): void {
+    this.#onLost = listener
+    if (this.#lost !== undefined) listener(this.#lost)
+  }
+
+  lose(error: Error): void {
+    this.#lost = error
+    this.#onLost?.(error)
+  }
+}

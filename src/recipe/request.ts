@@ -1,0 +1,55 @@
+/** One caller who asked for a lock, until it is settled: granted, refused or called off. */
+import type { AcquireRequest, Grant } from '../contract/engine.ts'
+import type { PartyMember } from '../contract/ticket-queue.ts'
+import type { Claim } from '../core/claim.ts'
+
+export class Request implements PartyMember {
+  readonly claim: Claim
+  readonly wait: boolean
+  readonly label: string | undefined
+  readonly lingerMs: number
+  /** Since when it waits; from its grant on, since when it holds. */
+  sinceMs: number = Date.now()
+  /** Set by whoever has to act when the caller calls it off; called after the promise was rejected. */
+  onAborted: (() => void) | undefined
+  readonly #resolve: (grant: Grant | null) => void
+  readonly #reject: (error: unknown) => void
+  readonly #signal: AbortSignal | undefined
+  #isSettled = false
+
+  constructor(asked: AcquireRequest, resolve: (grant: Grant | null) => void, reject: (error: unknown) => void) {
+    this.claim = asked.claim
+    this.wait = asked.wait
+    this.label = asked.label
+    this.lingerMs = asked.lingerMs
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#signal = asked.signal
+    this.#signal?.addEventListener('abort', this.#onAbort)
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled
+  }
+
+  resolve(grant: Grant | null): void {
+    if (grant !== null) this.sinceMs = Date.now()
+    this.#settle()
+    this.#resolve(grant)
+  }
+
+  reject(error: unknown): void {
+    this.#settle()
+    this.#reject(error)
+  }
+
+  #settle(): void {
+    this.#isSettled = true
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
+
+  readonly #onAbort = (): void => {
+    this.reject(this.#signal?.reason)
+    this.onAborted?.()
+  }
+}

@@ -1,0 +1,22 @@
+/** Turns a listing into what `query` shows: each ticket may stand for several requests. */
+import type { EngineSnapshot, Requester } from '../contract/engine.ts'
+import { splitByTurn } from '../core/standing.ts'
+import type { Ticket } from '../core/ticket.ts'
+
+/** @param requestersOf those who stand by a ticket, in their order; at least one. */
+export function snapshotOf<T extends Ticket>(
+  listing: readonly T[],
+  requestersOf: (ticket: T) => readonly Requester[],
+): EngineSnapshot {
+  const { held, pending } = splitByTurn(listing)
+  const snapshot = { held: [] as Requester[], pending: [] as Requester[] }
+  for (const ticket of held) {
+    const requesters = requestersOf(ticket)
+    // Only one of an exclusive party holds; those of it who wait come before everybody who stands behind.
+    const holding = ticket.claim.kind === 'shared' ? requesters.length : 1
+    snapshot.held.push(...requesters.slice(0, holding))
+    snapshot.pending.push(...requesters.slice(holding))
+  }
+  for (const ticket of pending) snapshot.pending.push(...requestersOf(ticket))
+  return snapshot
+}

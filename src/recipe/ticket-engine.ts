@@ -1,0 +1,34 @@
+/** Makes an engine of a ticket queue: one line for each resource that is asked for. */
+import type { Engine, EngineCapabilities, EngineSnapshot } from '../contract/engine.ts'
+import type { TicketQueue } from '../contract/ticket-queue.ts'
+import { Line } from './line.ts'
+
+export interface TicketEngineParts {
+  readonly name: string
+  readonly capabilities: EngineCapabilities
+  /** The one name of a resource that may have several, at the time of the call. */
+  resolve(resource: string): string
+  /** The queue of a resolved resource: an object for this client. Asked for again after the line for it went idle. */
+  open(resource: string): TicketQueue
+  /** Who holds and who waits for a resolved resource. */
+  query(resource: string): Promise<EngineSnapshot>
+}
+
+export function createTicketEngine(parts: TicketEngineParts): Engine {
+  const lines = new Map<string, Line>()
+  return {
+    name: parts.name,
+    capabilities: parts.capabilities,
+    async acquire(asked, request) {
+      request.signal?.throwIfAborted()
+      const resource = parts.resolve(asked)
+      let line = lines.get(resource)
+      if (line === undefined) {
+        line = new Line(parts.open(resource), () => lines.delete(resource))
+        lines.set(resource, line)
+      }
+      return await line.acquire(request)
+    },
+    query: async (asked) => await parts.query(parts.resolve(asked)),
+  }
+}

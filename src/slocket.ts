@@ -1,0 +1,226 @@
+/** The API: `slocket(path)` and its relatives, over any engine. */
+import type { AcquireRequest, Engine, Requester } from './contract/engine.ts'
+import type { Claim } from './core/claim.ts'
+import { SlocketError } from './errors.ts'
+import { Lock } from './lock.ts'
+import type { Asked, LockMode, SlocketOptions } from './options.ts'
+import { checkPath, parseOptions } from './options.ts'
+
+export type LockCallback = (error: unknown, lock?: Lock) => void
+
+/** Who holds a lock, and who waits for it, each in queue order. */
+export interface LockSnapshot {
+  readonly held: LockRequest[]
+  readonly pending: LockRequest[]
+}
+
+/** One who holds a lock, or waits for it. */
+export interface LockRequest {
+  readonly mode: LockMode
+  /** The number of permits of the semaphore, where it is one. */
+  readonly permits?: number
+  /** Process id, as that process sees it. For people to read: in another pid namespace it means something else. */
+  readonly pid: number
+  /** Since when it holds, or waits. */
+  readonly since: Date
+  /** What it said in `options.label`. Missing also where its event loop is blocked, so that it could not be asked. */
+  readonly label?: string
+  /** Its command line. Missing where it could not be asked. */
+  readonly command?: string
+  /** Whether it belongs to this process (or worker thread). */
+  readonly self: boolean
+}
+
+export interface Slocket {
+  /**
+   * Takes the lock at `path`, and waits its turn for it: first come, first served, among all processes and threads of
+   * this machine. Waiting keeps the process alive.
+   *
+   * When the holder dies, however it dies, the next one has the lock within milliseconds. On abort it rejects with
+   * `options.signal.reason`, on timeout with ERR_SLOCKET_TIMEOUT: either it rejects, or you own the lock.
+   *
+   * ```js
+   * const lock = await slocket('/tmp/deploy.lock')
+   * try { await deploy() } finally { await lock.release() }
+   * ```
+   *
+   * @param path any path whose parent directory exists; slocket makes a directory there, and removes it when nobody needs it.
+   * @throws TypeError, RangeError for wrong arguments; ERR_SLOCKET_TIMEOUT, ERR_SLOCKET_CLAIM_MISMATCH,
+   * ERR_SLOCKET_NO_PARENT, ERR_SLOCKET_NOT_A_LOCK, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_READ_ONLY, ERR_SLOCKET_RESOURCES,
+   * ERR_SLOCKET_PATH_TOO_LONG, ERR_SLOCKET_NETWORK_FILE_SYSTEM, ERR_SLOCKET_OTHER_KERNEL, ERR_SLOCKET_NO_SOCKETS,
+   * ERR_SLOCKET_UNSUPPORTED_PLATFORM, ERR_SLOCKET_SYSTEM.
+   */
+  (path: string, options?: SlocketOptions): Promise<Lock>
+  /** As above, by a callback, which is called exactly once, never before this returns. Wrong arguments throw. */
+  (path: string, callback: LockCallback): void
+  (path: string, options: SlocketOptions | undefined, callback: LockCallback): void
+  /**
+   * Takes the lock only if that needs no waiting for a holder; null when somebody holds it, or waits ahead.
+   *
+   * `options.timeout` has no meaning here and is refused. It may take some milliseconds: whether the one ahead is alive has
+   * to be found out.
+   *
+   * @throws as `slocket`, except ERR_SLOCKET_TIMEOUT; and ERR_SLOCKET_DEAD_SOCKET.
+   */
+  try(path: string, options?: Omit<SlocketOptions, 'timeout'>): Promise<Lock | null>
+  /**
+   * Runs `body` under the lock, releases it whatever happens, and gives what `body` gave. `lock.signal` tells `body` if
+   * the lock is lost meanwhile.
+   *
+   * ```js
+   * const total = await slocket.with('/tmp/ledger.lock', async () => addUp(await readLedger()))
+   * ```
+   *
+   * @throws as `slocket`; whatever `body` throws.
+   */
+  with<T>(path: string, body: (lock: Lock) => T | Promise<T>): Promise<T>
+  with<T>(path: string, options: SlocketOptions | undefined, body: (lock: Lock) => T | Promise<T>): Promise<T>
+  /**
+   * Who holds the lock and who waits for it, in queue order. Takes no lock, disturbs nobody, shows no dead. A holder
+   * that does not answer within 200 ms is shown without label and command.
+   *
+   * ```js
+   * const { held, pending } = await slocket.query('/tmp/deploy.lock')
+   * ```
+   *
+   * @throws as `slocket`, as far as looking goes.
+   */
+  query(path: string, options?: Pick<SlocketOptions, 'engine'>): Promise<LockSnapshot>
+}
+
+/** Makes the API over `defaultEngine`. */
+export function createSlocket(defaultEngine: Engine): Slocket {
+  const acquire = async (path: string, asked: Asked): Promise<Lock> => {
+    const lock = await acquireWithin(asked.engine ?? defaultEngine, path, asked)
+    if (lock === null) throw await timeoutError(asked.engine ?? defaultEngine, path, 0, Date.now())
+    return lock
+  }
+
+  function slocket(path: string, ...rest: readonly unknown[]): Promise<Lock> | undefined {
+    const last = rest.length > 1 ? rest[1] : rest[0]
+    if (typeof last !== 'function') {
+      if (rest.length > 1 && last !== undefined) throw new TypeError('callback must be a function')
+      return promised(() => acquire(checked(path), parseOptions(rest[0])))
+    }
+    const callback = last as LockCallback
+    const asked = parseOptions(rest.length > 1 ? rest[0] : undefined)
+    // By nextTick: what the callback throws is the caller's uncaught exception, and no rejection of ours.
+    acquire(checked(path), asked).then(
+      (lock) => process.nextTick(callback, null, lock),
+      (error: unknown) => process.nextTick(callback, error),
+    )
+    return undefined
+  }
+
+  const relatives: Pick<Slocket, 'try' | 'with' | 'query'> = {
+    async try(path, options) {
+      const asked = parseOptions(options)
+      if (asked.timeoutMs !== undefined) throw new TypeError('options.timeout has no meaning for a try')
+      checkPath(path)
+      return await acquireOnce(asked.engine ?? defaultEngine, path, asked, { wait: false, signal: asked.signal })
+    },
+    async with<T>(path: string, ...rest: readonly unknown[]): Promise<T> {
+      const body = rest.length > 1 ? rest[1] : rest[0]
+      if (typeof body !== 'function') throw new TypeError('the last argument must be a function')
+      const lock = await acquire(checked(path), parseOptions(rest.length > 1 ? rest[0] : undefined))
+      try {
+        return await (body as (lock: Lock) => T | Promise<T>)(lock)
+      } finally {
+        await lock.release()
+      }
+    },
+    async query(path, options) {
+      checkPath(path)
+      const { held, pending } = await (parseOptions(options).engine ?? defaultEngine).query(path)
+      return { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
+    },
+  }
+  return Object.assign(slocket, relatives) as Slocket
+}
+
+/** Null only where the timeout is 0. */
+async function acquireWithin(engine: Engine, path: string, asked: Asked): Promise<Lock | null> {
+  const { timeoutMs, signal } = asked
+  if (timeoutMs === undefined) return await acquireOnce(engine, path, asked, { wait: true, signal })
+  if (timeoutMs === 0) return await acquireOnce(engine, path, asked, { wait: false, signal })
+  const since = Date.now()
+  const controller = new AbortController()
+  const onAbort = (): void => controller.abort(signal?.reason)
+  if (signal?.aborted === true) onAbort()
+  signal?.addEventListener('abort', onAbort)
+  const timer = setTimeout(() => controller.abort(TIMED_OUT), timeoutMs)
+  try {
+    return await acquireOnce(engine, path, asked, { wait: true, signal: controller.signal })
+  } catch (error) {
+    throw error === TIMED_OUT ? await timeoutError(engine, path, timeoutMs, since) : error
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+const TIMED_OUT = Symbol('timed out')
+
+async function acquireOnce(
+  engine: Engine,
+  path: string,
+  asked: Asked,
+  { wait, signal }: Pick<AcquireRequest, 'wait' | 'signal'>,
+): Promise<Lock | null> {
+  const { claim, mode, label, lingerMs } = asked
+  const grant = await engine.acquire(path, { claim, wait, label, lingerMs, signal })
+  return grant === null ? null : new Lock(path, mode, permitsOf(claim), grant)
+}
+
+/** Says who holds it, since when, and how many wait ahead. */
+async function timeoutError(engine: Engine, path: string, timeoutMs: number, sinceMs: number): Promise<SlocketError> {
+  let state: string
+  try {
+    const { held, pending } = await engine.query(path)
+    const ahead = pending.filter((request) => request.sinceMs <= sinceMs).length
+    state = `${held.length === 0 ? 'nobody holds it now' : `held by ${describeHolders(held)}`}; ${ahead} waiting ahead`
+  } catch (error) {
+    state = `who holds it could not be found out: ${String(error)}`
+  }
+  return new SlocketError('ERR_SLOCKET_TIMEOUT', `the lock '${path}' was not free within ${timeoutMs} ms: ${state}`)
+}
+
+const MOST_HOLDERS = 3
+
+function describeHolders(held: readonly Requester[]): string {
+  const described = held.slice(0, MOST_HOLDERS).map(({ pid, sinceMs, label, command, self }) => {
+    const details = [self ? 'this process' : command, label === undefined ? undefined : `'${label}'`]
+    const known = details.filter((detail) => detail !== undefined).join(', ')
+    const seconds = Math.max(0, (Date.now() - sinceMs) / 1000)
+    return `pid ${pid}${known === '' ? '' : ` (${known})`} for ${seconds.toFixed(1)} s`
+  })
+  if (held.length > MOST_HOLDERS) described.push(`${held.length - MOST_HOLDERS} more`)
+  return described.join(', ')
+}
+
+function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester): LockRequest {
+  const permits = permitsOf(claim)
+  return {
+    mode: claim.kind === 'shared' ? 'shared' : 'exclusive',
+    ...(permits === undefined ? {} : { permits }),
+    pid,
+    since: new Date(sinceMs),
+    ...(label === undefined ? {} : { label }),
+    ...(command === undefined ? {} : { command }),
+    self,
+  }
+}
+
+function permitsOf(claim: Claim): number | undefined {
+  return claim.kind === 'permit' ? claim.permits : undefined
+}
+
+function checked(path: unknown): string {
+  checkPath(path)
+  return path
+}
+
+/** Turns what `start` throws into a rejection. */
+async function promised<T>(start: () => Promise<T>): Promise<T> {
+  return await start()
+}
