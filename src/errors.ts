@@ -61,7 +61,7 @@ export function isSlocketError(error: unknown, code?: SlocketErrorCode): error i
     typeof error === 'object' &&
     error !== null &&
     BRAND in error &&
-    (code === undefined || (error as SlocketError).code === code)
+    (code === undefined || (error as { code?: unknown }).code === code)
   )
 }
 
