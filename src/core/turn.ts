@@ -3,8 +3,9 @@
  *
  *  1. exclusive: my turn when nobody is ahead; else blocked on the nearest one ahead;
  *  2. shared: my turn when nobody exclusive is ahead; else blocked on the nearest exclusive one ahead;
- *  3. permit of n: my turn when fewer than n are ahead; else blocked on the n nearest ones ahead: while those live,
- *     n are ahead, so no change that matters is missed, and only those are disturbed whose turn may have come;
+ *  3. permit of n: my turn when fewer than n are ahead, all of them proven alive; else blocked on the n nearest ones
+ *     ahead: while those live, n are ahead, so no change that matters is missed, and only those are disturbed whose turn
+ *     may have come. (Alive, because the next holder is to learn of one that died holding, even where it need not wait.)
  *  4. a listing without my own ticket decides nothing.
  */
 import { isSameFamily } from './claim.ts'
@@ -38,7 +39,9 @@ export function decideTurn<T extends Ticket>(own: TicketIdentity, listing: reado
     if (own.claim.kind === 'shared' && ahead.claim.kind === 'shared') continue
     on.push(ahead)
   }
-  return on.length < mostAhead ? HELD : { kind: 'blocked', on }
+  if (on.length === mostAhead) return { kind: 'blocked', on }
+  const unproven = on.filter((ticket) => !ticket.live)
+  return unproven.length === 0 ? HELD : { kind: 'blocked', on: unproven }
 }
 
 /**

@@ -16,8 +16,9 @@ import type { Grant } from '../contract/engine.ts'
 import type { EnqueueRequest, GrantFacts, PartyMember, TicketQueue } from '../contract/ticket-queue.ts'
 import type { Claim } from '../core/claim.ts'
 import { isSameClaim } from '../core/claim.ts'
+import { debug } from '../debug.ts'
 import type { TicketIdentity } from '../core/ticket.ts'
-import { waitForTurn } from './acquire.ts'
+import { waitForTurn, withdrawQuietly } from './acquire.ts'
 import type { Request } from './request.ts'
 
 /** A timer's longest delay: it only keeps the process alive. */
@@ -134,7 +135,7 @@ export class Party implements EnqueueRequest {
     const { ticket } = this.#state
     const stranded = this.#takeWaiting()
     this.#becomeOver()
-    void this.#queue.withdraw(ticket)
+    void withdrawQuietly(this.#queue, ticket)
     for (const grant of this.#holders) grant.lose(error)
     this.#holders.clear()
     this.#owner.onStranded(stranded)
@@ -165,9 +166,11 @@ export class Party implements EnqueueRequest {
   }
 
   #grantNext(ticket: TicketIdentity): void {
+    if (this.#waitingCount === 0) return
+    const facts = this.#queue.granted(ticket)
     const request = this.#shift()
     if (request === undefined) return
-    const grant = new PartyGrant(this, request, this.#queue.granted(ticket))
+    const grant = new PartyGrant(this, request, facts)
     this.#holders.add(grant)
     this.#updateKeepAlive()
     request.resolve(grant)
@@ -203,8 +206,11 @@ export class Party implements EnqueueRequest {
   }
 
   #fail(error: unknown): void {
+    debug('a party of %d failed: %s', this.#waitingCount, error)
     const failed = this.#takeWaiting()
+    const { ticket } = this
     this.#becomeOver()
+    if (ticket !== undefined) void withdrawQuietly(this.#queue, ticket)
     for (const request of failed) request.reject(error)
   }
 

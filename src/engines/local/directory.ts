@@ -79,7 +79,8 @@ export class QueueDirectory {
       fs.linkSync(this.pathOf(`${MEMBERS}/${member}`), this.pathOf(name))
       return 'linked'
     } catch (error) {
-      if (isGone(error)) return 'gone'
+      // EMLINK: as many tickets as one socket can have (65,000 on ext4); a new member has room again.
+      if (isGone(error) || systemCode(error) === 'EMLINK') return 'gone'
       if (NO_LINKS.has(systemCode(error) ?? '')) return 'no-links'
       throw toSlocketError(error, 'join the queue', this.path)
     }
@@ -208,7 +209,7 @@ export class QueueDirectory {
   }
 }
 
-const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
 
 function isGone(error: unknown): boolean {
   const code = systemCode(error)

@@ -5,7 +5,7 @@
 import fs from 'node:fs'
 import net from 'node:net'
 import type { Cancellation } from '../../contract/cancellation.ts'
-import { SlocketError, systemCode } from '../../errors.ts'
+import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
 import type { QueueDirectory } from './directory.ts'
 
@@ -17,10 +17,16 @@ export async function waitUntilForeignGone(directory: QueueDirectory, cancellati
   const { signal } = cancellation
   debug('%s is not a lock directory: waiting until it is gone', directory.path)
   // Bound: as long as it is there; each round waits.
-  while (!cancellation.cancelled && directory.standing() === 'foreign') {
+  while (!cancellation.cancelled && isForeignThere(directory)) {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(done, LOOK_AGAIN_MS)
       let watcher: fs.FSWatcher | undefined
+      const done = (): void => {
+        clearTimeout(timer)
+        watcher?.close()
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = setTimeout(done, LOOK_AGAIN_MS)
       try {
         watcher = fs.watch(directory.path, done)
         watcher.on('error', done)
@@ -29,14 +35,18 @@ export async function waitUntilForeignGone(directory: QueueDirectory, cancellati
       }
       signal.addEventListener('abort', done)
       // RACE: it may have gone between the look above and the watch; then nothing will ever be reported.
-      if (directory.standing() !== 'foreign') done()
-      function done(): void {
-        clearTimeout(timer)
-        watcher?.close()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
+      if (!isForeignThere(directory)) done()
     })
+  }
+}
+
+/** Whatever else is there by now, or whatever hinders the look, is for the caller to meet and to report. */
+function isForeignThere(directory: QueueDirectory): boolean {
+  try {
+    return directory.standing() === 'foreign'
+  } catch (error) {
+    if (!isSlocketError(error)) throw error
+    return false
   }
 }
 

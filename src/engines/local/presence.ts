@@ -32,7 +32,7 @@ export interface PresentQueue {
   readonly isInUse: boolean
   readonly own: ReadonlyMap<string, OwnTicket>
   onWake(ticket: string): void
-  wakeOwn(): void
+  onConnected(): void
   onDisconnected(peer: string, told: Departed | undefined): void
   checkHeld(touch: boolean): void
 }
@@ -132,9 +132,9 @@ export class Presence implements MemberOwner {
     for (const member of this.#retired) member.wakeAll()
   }
 
-  /** Kills a ticket that cannot be unlinked, with its member. False where other tickets need the member. */
+  /** Kills a ticket that cannot be unlinked, with its member. False where another ticket in use needs the member. */
   abandon(own: OwnTicket): boolean {
-    for (const other of this.#queue!.own.values()) if (other !== own && other.member === own.member) return false
+    for (const other of this.#queue!.own.values()) if (!other.isOver && other.member === own.member) return false
     debug('%s: ticket %s cannot be removed, so its member ends', this.#directory.path, own.id)
     if (own.member === this.member) this.member = undefined
     this.#retired.delete(own.member)
@@ -181,7 +181,7 @@ export class Presence implements MemberOwner {
   }
 
   onConnected(): void {
-    this.#queue!.wakeOwn()
+    this.#queue!.onConnected()
   }
 
   onDisconnected(peer: string, told: Departed | undefined): void {

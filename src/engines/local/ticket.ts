@@ -42,7 +42,8 @@ export class ListedTicket implements Ticket {
   }
 
   get joining(): boolean {
-    return !this.#isOwn && !this.isMarked && ageMs(this.number) < JOINING_MS
+    // A number may lie ahead of the clock, but not by much unless by malice.
+    return !this.#isOwn && !this.isMarked && Math.abs(ageMs(this.number)) < JOINING_MS
   }
 }
 
@@ -60,9 +61,11 @@ export class OwnTicket implements TicketIdentity {
   isOver = false
   /** The listing that it joined by, until somebody has read it. */
   joinListing: readonly ListedTicket[] | undefined
+  /** Why it could not be taken out of the queue. */
+  stuckBy: unknown
   /** Frees what only this ticket uses: a socket of its own, where the file system has no hard links. */
   dispose: (() => void) | undefined
-  /** How soon it looks again by itself while somebody waited for does not know of it, in ms. */
+  /** How soon it looks again by itself while somebody waited for does not know of it, in ms. 0: at once. */
   lookAgainMs = 0
   /** Whether a wake-up came since the last listing was made for it. */
   isWoken = false
@@ -87,17 +90,21 @@ export class OwnTicket implements TicketIdentity {
   async sleep(ms: number, signal: AbortSignal): Promise<void> {
     if (this.isWoken || signal.aborted) return
     await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        this.#wakeSleeper = undefined
+        resolve()
+      }
       const timer = setTimeout(done, ms)
       this.#wakeSleeper = done
       signal.addEventListener('abort', done)
-      const own = this as OwnTicket
-      function done(): void {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', done)
-        own.#wakeSleeper = undefined
-        resolve()
-      }
     })
+  }
+
+  /** Looks again later each time, from `firstMs` up to `slowestMs`. */
+  lookLater(firstMs: number, slowestMs: number): void {
+    this.lookAgainMs = Math.min(Math.max(this.lookAgainMs * 2, firstMs), slowestMs)
   }
 
   becomeMarked(): void {

@@ -1,0 +1,124 @@
+/**
+ * J, join: link a ticket to the member's socket, then list. If the list shows anything behind the ticket, withdraw and join
+ * again with a higher number; otherwise it has joined, and whoever links after that list sees it there.
+ *
+ * Of two tickets in one queue, the one that was linked later has the other in its list. If the other sorts behind, the
+ * later one withdraws here; if it sorts ahead, the later one waits for it. So two never both think that they are first.
+ * That a list was made before somebody else's link does no harm: that somebody is then the later one.
+ */
+import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
+import { debug } from '../../debug.ts'
+import { SlocketError } from '../../errors.ts'
+import { refuseDeadSocket, waitUntilForeignGone } from './foreign.ts'
+import { clockNumber, kernelId, nextNumber } from './kernel.ts'
+import { withdraw } from './leave.ts'
+import { DirectoryGone, memberFile } from './member.ts'
+import type { QueueState } from './queue-state.ts'
+import { sleepFor } from './sleep-for.ts'
+import type { ListedTicket } from './ticket.ts'
+import { OwnTicket } from './ticket.ts'
+import type { TicketName } from './ticket-name.ts'
+import { formatTicketName, NUMBERS_END, ticketId } from './ticket-name.ts'
+
+/** The longest random pause before joining again, in ms; the first ones are shorter. */
+const LONGEST_PAUSE_MS = 16
+
+/** Joins in one go where a member is there; undefined where it has to be tried again, by {@link joinSlowly}. */
+export function join(state: QueueState, request: EnqueueRequest): OwnTicket | undefined {
+  const { directory, presence } = state
+  const { member } = presence
+  if (member === undefined || presence.hasNoLinks) return undefined
+  const [name, parsed] = newName(state, request, member.id)
+  switch (directory.link(memberFile(member.id), name)) {
+    case 'linked':
+      return settleIn(state, new OwnTicket(name, parsed, member, request))
+    case 'gone':
+      presence.retire()
+      return undefined
+    case 'no-links':
+      debug('%s: no hard links here; one socket for each ticket', directory.path)
+      presence.hasNoLinks = true
+      return undefined
+  }
+}
+
+/**
+ * Makes what is missing, waits until what is foreign has gone, and joins. Null where the request was cancelled, or
+ * never waits and something foreign is in the way.
+ */
+export async function joinSlowly(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | null> {
+  const { directory, presence } = state
+  // Bound: a round fails only because somebody else joined or left meanwhile, or because something foreign is there.
+  for (let round = 0; !request.cancellation.cancelled; round += 1) {
+    try {
+      if (presence.member === undefined && (await presence.open()) === 'foreign') {
+        if (!request.wait) {
+          await refuseDeadSocket(directory)
+          return null
+        }
+        await waitUntilForeignGone(directory, request.cancellation)
+        continue
+      }
+      const own = join(state, request) ?? (presence.hasNoLinks ? await joinWithOwnSocket(state, request) : undefined)
+      if (own !== undefined) return own
+    } catch (error) {
+      if (!(error instanceof DirectoryGone)) throw error
+    }
+    // Random, so that two who disturb each other do not go on doing so.
+    if (round > 0) await sleepFor(Math.random() * Math.min(2 ** round, LONGEST_PAUSE_MS))
+  }
+  return null
+}
+
+/** As {@link join}, where the file system has no hard links: a socket for the ticket alone, renamed once it listens. */
+async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | undefined> {
+  const { directory, presence } = state
+  const { member } = presence
+  if (member === undefined) return undefined
+  const socket = await presence.listenForTicket(member)
+  const [name, parsed] = newName(state, request, member.id)
+  // RACE: the presence may have ended, by its linger, while the socket came to listen.
+  if (member !== presence.member || !directory.rename(socket.name, name)) {
+    socket.close()
+    return undefined
+  }
+  const own = new OwnTicket(name, parsed, member, request)
+  own.dispose = socket.close
+  return settleIn(state, own)
+}
+
+function newName(state: QueueState, request: EnqueueRequest, member: string): [string, TicketName] {
+  const now = clockNumber()
+  const number = now > state.highestNumber ? now : nextNumber(state.highestNumber)
+  if (number >= NUMBERS_END) {
+    throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `the ticket numbers of '${state.directory.path}' are used up`)
+  }
+  state.highestNumber = number
+  const { pid } = process
+  const id = ticketId(number, member)
+  const parsed = { id, number, claim: request.claim, pid, member, kernel: kernelId(), isMarked: false }
+  return [formatTicketName(parsed), parsed]
+}
+
+/** Lists after the link, and decides whether the ticket has joined. A dead one behind counts too: it may have held before the link. */
+function settleIn(state: QueueState, own: OwnTicket): OwnTicket | undefined {
+  const { path } = state.directory
+  state.own.set(own.id, own)
+  let listing: readonly ListedTicket[]
+  try {
+    listing = state.view.read()
+  } catch (error) {
+    withdraw(state, own)
+    throw error
+  }
+  const { last } = state.view
+  if (last?.id === own.id) {
+    own.joinListing = listing
+    debug('%s: ticket %s joined, place %d', path, own.id, listing.length)
+    return own
+  }
+  if (last !== undefined && last.number > state.highestNumber) state.highestNumber = last.number
+  debug('%s: ticket %s withdraws, another one is behind it', path, own.id)
+  withdraw(state, own)
+  return undefined
+}

@@ -1,0 +1,4 @@
+/** Waits, and keeps the process alive meanwhile. */
+export async function sleepFor(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms))
+}

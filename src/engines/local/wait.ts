@@ -1,0 +1,91 @@
+/**
+ * W, wait: connect to those waited for, mark the own ticket as waiting, list again; and only if that last list still
+ * says wait, sleep. Whoever leaves unlinks first and lists after that: so one of the two sees the other.
+ *
+ * L, liveness: dead is only what refuses a connection, gone is only what has no name. Nothing else is proof.
+ */
+import type { Cancellation } from '../../contract/cancellation.ts'
+import { debug } from '../../debug.ts'
+import { isProvenDead } from './liveness.ts'
+import type { Reached } from './member.ts'
+import type { QueueState } from './queue-state.ts'
+import { sleepFor } from './sleep-for.ts'
+import type { ListedTicket, OwnTicket } from './ticket.ts'
+import { markedName } from './ticket-name.ts'
+
+/** How soon to look again while somebody waited for does not know of us: doubles from the first to the second, in ms. */
+const FIRST_LOOK_MS = 1
+const SLOWEST_LOOK_MS = 50
+/** How soon to look again while everybody waited for knows of us: a releaser may be stopped between its two steps. */
+const BELT_MS = 1000
+/** Names that one getdents(2) is sure to return at once, so that a rename hides none: 32 KiB hold about 340. */
+const SAFE_LISTING = 200
+
+/** See `TicketQueue.anyChange`: returns without sleeping whenever there was something to do first. */
+export async function awaitChange(
+  state: QueueState,
+  own: OwnTicket,
+  among: readonly ListedTicket[],
+  cancellation: Cancellation,
+): Promise<void> {
+  const unreached = among.filter((ticket) => !state.isReached(ticket))
+  if (unreached.length > 0) {
+    // Zero at first. Who breaks the connection again and again is not asked without a pause.
+    if (own.lookAgainMs > 0) await sleepFor(own.lookAgainMs)
+    const reached = await Promise.all(unreached.map((ticket) => reach(state, own, ticket)))
+    own.lookLater(reached.includes('busy') ? SLOWEST_LOOK_MS : FIRST_LOOK_MS, SLOWEST_LOOK_MS)
+    if (!own.isMarked) mark(state, own)
+    return
+  }
+  if (!own.isMarked && mark(state, own)) return
+  await own.sleep(lookAgainMs(state, own, among), cancellation.signal)
+}
+
+/**
+ * A member has gone: removes its dead tickets behind ours, so that names do not pile up behind a long hold. They
+ * never held: each was linked after ours had joined, so each saw ours ahead, alive.
+ */
+export async function sweepBehind(state: QueueState, peer: string): Promise<void> {
+  const first = state.own.values().next().value
+  if (first === undefined) return
+  for (const ticket of state.view.tickets()) {
+    if (ticket.member !== peer || ticket.claim.kind !== 'exclusive' || ticket.name < first.name) continue
+    await reach(state, first, ticket)
+    if (first.isOver || !state.directory.has(first.name)) return
+    if (state.view.dead.has(ticket.id)) state.directory.sweep(ticket.name)
+  }
+}
+
+async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): Promise<Reached> {
+  const { directory, presence, view } = state
+  const reached = await own.member.connect(presence.addressOf(ticket.name), ticket.member)
+  if (reached !== 'refused') return reached
+  if (!isProvenDead(directory, ticket)) return 'busy'
+  debug('%s: ticket %s is dead', directory.path, ticket.id)
+  // Dead shared ones broke nothing: whoever finds one removes it.
+  if (ticket.claim.kind === 'shared') directory.sweep(ticket.name)
+  view.dead.set(ticket.id, ticket)
+  return reached
+}
+
+/** Says by its name that the ticket waits. False where that has to be left: then it looks again by the clock alone. */
+function mark({ directory, presence, view }: QueueState, own: OwnTicket): boolean {
+  const to = markedName(own.name)
+  if (view.size > SAFE_LISTING) {
+    if (presence.hasNoLinks) return false
+    if (directory.relink(own.name, to)) own.becomeMarked()
+  } else if (directory.rename(own.name, to)) own.becomeMarked()
+  // Where the ticket was gone, the next listing tells.
+  return true
+}
+
+function lookAgainMs(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): number {
+  if (among.some((ticket) => ticket.joining)) return FIRST_LOOK_MS
+  if (!own.isMarked) return SLOWEST_LOOK_MS
+  if (among.every((ticket) => state.isKnownTo(ticket))) {
+    own.lookAgainMs = 0
+    return BELT_MS
+  }
+  own.lookLater(FIRST_LOOK_MS, SLOWEST_LOOK_MS)
+  return own.lookAgainMs
+}
