@@ -1,1 +1,60 @@
-export {}
+/** The conformance suite: what every engine has to do, as tests of `node:test`. */
+import { describe } from 'node:test'
+import type { EngineUnderTest } from './engine-under-test.ts'
+import { testCallingOff } from './calling-off.ts'
+import { testClaims } from './claims.ts'
+import { testExclusion } from './exclusion.ts'
+import { testHandles } from './handles.ts'
+import { testOrder } from './order.ts'
+import { testParties } from './parties.ts'
+import { testPermits } from './permits.ts'
+import { testQuery } from './query.ts'
+import { testRaces } from './races.ts'
+import { testRandomPrograms } from './random-programs.ts'
+import { Suite } from './suite.ts'
+import { testTimeouts } from './timeouts.ts'
+import { testTries } from './tries.ts'
+
+/**
+ * Registers the conformance tests of an engine with `node:test`. Every engine of this package passes them; one of your
+ * own should, before it guards anything.
+ *
+ * The tests run in one process, with several clients. That a holder's death frees the lock is not among them: how
+ * to kill a client, only its engine knows.
+ *
+ * ```js
+ * import { memory, MemoryStore } from 'slocket'
+ * import { testEngine } from 'slocket/testing'
+ *
+ * const store = new MemoryStore()
+ * let resources = 0
+ *
+ * testEngine({
+ *   name: 'memory',
+ *   capabilities: { ordered: true, shared: true, permits: true, recovered: false, releasesAtOnce: true },
+ *   openClient: () => memory(store),
+ *   resource: () => `resource-${(resources += 1)}`,
+ * })
+ * ```
+ *
+ * @param engine the engine, and what to expect of it. Tests of what it says it lacks are skipped.
+ */
+export function testEngine(engine: EngineUnderTest): void {
+  describe(`${engine.name}: conformance`, () => {
+    const suite = new Suite(engine)
+    testExclusion(suite)
+    testHandles(suite)
+    testOrder(suite)
+    testParties(suite)
+    testClaims(suite)
+    testPermits(suite)
+    testTries(suite)
+    testCallingOff(suite)
+    testTimeouts(suite)
+    testRaces(suite)
+    testQuery(suite)
+    testRandomPrograms(suite)
+  })
+}
+
+export type { ConformanceCapabilities, EngineUnderTest } from './engine-under-test.ts'

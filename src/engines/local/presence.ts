@@ -29,7 +29,6 @@ const LOOKS_PER_TOUCH = 30
 
 /** The queue that this is the presence in. */
 export interface PresentQueue {
-  readonly isInUse: boolean
   readonly own: ReadonlyMap<string, OwnTicket>
   onWake(ticket: string): void
   onConnected(): void
@@ -145,7 +144,7 @@ export class Presence implements MemberOwner {
   /** A ticket has left. When it was the last one, the presence ends `lingerMs` from now, unless it is used again. */
   onLeft(lingerMs: number): void {
     if (this.#retired.size > 0) this.#closeRetired()
-    if (this.#queue!.isInUse) return
+    if (this.#queue!.own.size > 0) return
     this.#lingerMs = lingerMs
     if (lingerMs === 0) return this.leave()
     this.#idleSinceMs = performance.now()
@@ -194,14 +193,14 @@ export class Presence implements MemberOwner {
 
   #onLinger(): void {
     this.#lingerTimer = undefined
-    if (this.#queue!.isInUse) return
+    if (this.#queue!.own.size > 0) return
     const leftMs = this.#idleSinceMs + this.#lingerMs - performance.now()
     if (leftMs > 0) this.#lingerTimer = setTimeout(() => this.#onLinger(), leftMs).unref()
     else this.leave()
   }
 
   #onWatch(): void {
-    if (!this.#queue!.isInUse) {
+    if (this.#queue!.own.size === 0) {
       clearInterval(this.#watchTimer)
       this.#watchTimer = undefined
       return
