@@ -68,10 +68,7 @@ export async function waitForTurn<Own extends TicketIdentity, T extends Ticket>(
 }
 
 /** Withdraws after a failure; a second failure must not hide the first. */
-export async function withdrawQuietly<Own extends TicketIdentity>(
-  queue: TicketQueue<Own>,
-  ticket: Own,
-): Promise<void> {
+export async function withdrawQuietly<Own extends TicketIdentity>(queue: TicketQueue<Own>, ticket: Own): Promise<void> {
   try {
     await queue.withdraw(ticket)
   } catch (error) {

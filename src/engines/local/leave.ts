@@ -37,7 +37,9 @@ export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
     presence.wakeAll()
     return
   }
-  const behind = listing.filter((ticket) => ticket.name > departed.name && (ticket.isMarked || state.own.has(ticket.id)))
+  const behind = listing.filter(
+    (ticket) => ticket.name > departed.name && (ticket.isMarked || state.own.has(ticket.id)),
+  )
   tellSuccessors(departed.claim, behind, (ticket) => {
     const own = state.own.get(ticket.id)
     if (own !== undefined) {
