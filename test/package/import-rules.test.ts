@@ -1,0 +1,152 @@
+// Imports go down only. The floors, lowest first: errors, core, contract, recipe, engines, API, testing.
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, posix, sep } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const SRC = fileURLToPath(new URL('../../../src', import.meta.url))
+
+/** Files of one floor may import each other, unless a further rule says no. */
+const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
+  [/^(errors|debug)\.ts$/, 0],
+  [/^core\//, 1],
+  [/^contract\//, 2],
+  [/^recipe\//, 3],
+  [/^engines\//, 4],
+  [/^(slocket|lock|options|index)\.ts$/, 5],
+  [/^testing\//, 6],
+]
+
+interface Source {
+  /** Relative to src/, with slashes. */
+  readonly path: string
+  /** Without comments and regular expressions; a number for each string. */
+  readonly code: string
+  readonly imports: readonly string[]
+}
+
+const COMMENT = String.raw`\/\/.*|\/\*[^]*?\*\/`
+const REGEX = String.raw`(?<=(?:[=(,:;!&|?{}[]|=>|\breturn)\s*)\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[a-z]*`
+const STRING = String.raw`'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"`
+const TEMPLATE = '`(?:\\\\[^]|[^`\\\\])*`'
+const TOKEN = new RegExp([COMMENT, REGEX, STRING, TEMPLATE].join('|'), 'g')
+
+const sources = readSources()
+
+test('every file of src/ is on a floor', () => {
+  assert.ok(sources.size > 10, `only ${sources.size} files were found`)
+  for (const { path } of sources.values()) assert.notEqual(floorOf(path), undefined, `${path} is on no floor`)
+})
+
+test('every relative import names a file of src/', () => {
+  for (const [{ path }, target] of relativeImports()) assert.ok(sources.has(target), `${path} imports ${target}`)
+})
+
+test('imports go down only', () => {
+  for (const [{ path }, target] of relativeImports()) {
+    const isDown = Number(floorOf(target)) <= Number(floorOf(path))
+    assert.ok(isDown, `${path} imports ${target}, which is on a higher floor`)
+  }
+})
+
+test('engines never import each other', () => {
+  for (const [{ path }, target] of relativeImports()) {
+    const [from, to] = [engineOf(path), engineOf(target)]
+    assert.ok(from === undefined || to === undefined || from === to, `${path} imports ${target}`)
+  }
+})
+
+test('below testing/, only index.ts names a concrete engine', () => {
+  for (const [{ path }, target] of relativeImports()) {
+    const isAllowed = path === 'index.ts' || path.startsWith('engines/') || path.startsWith('testing/')
+    assert.ok(isAllowed || engineOf(target) === undefined, `${path} imports ${target}`)
+  }
+})
+
+test('only engines import node:net and node:fs', () => {
+  for (const { path, imports } of sources.values()) {
+    if (path.startsWith('engines/')) continue
+    const found = imports.filter((name) => /^(node:)?(net|fs)(\/|$)/.test(name))
+    assert.deepEqual(found, [], path)
+  }
+})
+
+test('nothing is imported but relative files and node: modules', () => {
+  for (const { path, imports } of sources.values()) {
+    const found = imports.filter((name) => !/^(node:|\.\.?\/)/.test(name))
+    assert.deepEqual(found, [], path)
+  }
+})
+
+test('core/ is pure: no node: module, clock, random number, timer or promise', () => {
+  const impure =
+    /\b(Date|performance|process|crypto|Promise|async|await|setTimeout|setInterval|setImmediate|queueMicrotask)\b|\bMath\s*\.\s*random\b/
+  for (const { path, code, imports } of sources.values()) {
+    if (!path.startsWith('core/')) continue
+    assert.deepEqual(
+      imports.filter((name) => name.startsWith('node:')),
+      [],
+      path,
+    )
+    assert.equal(impure.exec(code)?.[0], undefined, path)
+  }
+})
+
+test('no import cycle', () => {
+  const done = new Set<string>()
+  const visit = (path: string, trail: readonly string[]): void => {
+    assert.ok(!trail.includes(path), `a cycle: ${[...trail, path].join(' -> ')}`)
+    if (done.has(path)) return
+    for (const target of targetsOf(path)) visit(target, [...trail, path])
+    done.add(path)
+  }
+  for (const path of sources.keys()) visit(path, [])
+})
+
+function readSources(): ReadonlyMap<string, Source> {
+  const found = new Map<string, Source>()
+  for (const name of readdirSync(SRC, { recursive: true, encoding: 'utf8' })) {
+    const path = name.split(sep).join('/')
+    if (path.endsWith('.ts')) found.set(path, parseSource(path, readFileSync(join(SRC, name), 'utf8')))
+  }
+  return found
+}
+
+function parseSource(path: string, text: string): Source {
+  const strings: string[] = []
+  const code = replaceLiterals(text, strings)
+  const stray = /.*['"`].*/.exec(code)
+  if (stray !== null) throw new Error(`${path} cannot be read by this test: ${stray[0]}`)
+  const imports = [...code.matchAll(/\b(?:from|import|require)\s*\(?\s*<(\d+)>/g)].map((match) => Number(match[1]))
+  return { path, code, imports: imports.map((index) => strings[index] ?? '') }
+}
+
+/** Drops comments and regular expressions, and puts each string into `strings`, so that none of them passes for code. */
+function replaceLiterals(text: string, strings: string[]): string {
+  return text.replace(TOKEN, (token) => {
+    if (token.startsWith('/')) return ' '
+    strings.push(token.slice(1, -1))
+    const expressions = token.startsWith('`')
+      ? [...token.matchAll(/\$\{([^{}]*)\}/g)].map((match) => match[1] ?? '')
+      : []
+    return [`<${strings.length - 1}>`, ...expressions.map((code) => replaceLiterals(code, strings))].join(' ')
+  })
+}
+
+function* relativeImports(): Generator<readonly [source: Source, target: string]> {
+  for (const source of sources.values()) for (const target of targetsOf(source.path)) yield [source, target]
+}
+
+function targetsOf(path: string): string[] {
+  const relative = sources.get(path)?.imports.filter((name) => name.startsWith('.')) ?? []
+  return relative.map((name) => posix.join(dirname(path), name))
+}
+
+function floorOf(path: string): number | undefined {
+  return FLOORS.find(([pattern]) => pattern.test(path))?.[1]
+}
+
+function engineOf(path: string): string | undefined {
+  return /^engines\/([^/]+)/.exec(path)?.[1]
+}

@@ -1,0 +1,75 @@
+// The package as a user gets it: compiled, packed by npm, installed from the tarball into a project of its own.
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+export const ROOT: string = fileURLToPath(new URL('../../..', import.meta.url))
+
+const TIME_LIMIT_MS = 60_000
+
+export interface Installation {
+  /** A project with slocket in its node_modules. */
+  readonly project: string
+  readonly tarball: string
+  /** The paths inside of the tarball, sorted. */
+  readonly files: readonly string[]
+  remove(): Promise<void>
+}
+
+const NOT_STAGED = new Set(['.git', 'node_modules', 'build', 'dist', 'coverage'])
+
+/** Packs a copy of the repository: its dist/ may be changing at this moment. */
+export async function installPackage(): Promise<Installation> {
+  const scratch = await mkdtemp(join(tmpdir(), 'slocket-package-'))
+  const staged = join(scratch, 'staged')
+  const project = join(scratch, 'project')
+  await mkdir(project)
+  await cp(ROOT, staged, { recursive: true, filter: (path) => !NOT_STAGED.has(basename(path)) })
+  await runTool('tsc', ['-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(staged, 'dist')], ROOT)
+  const cache = ['--cache', join(scratch, 'cache')]
+  const report = await run(
+    'npm',
+    ['pack', '--ignore-scripts', '--json', '--pack-destination', scratch, ...cache],
+    staged,
+  )
+  const [packed] = JSON.parse(report) as [{ filename: string; files: { path: string }[] }]
+  const tarball = join(scratch, packed.filename)
+
+  await writeFile(join(project, 'package.json'), '{ "name": "project", "private": true }\n')
+  await run('npm', ['install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts', tarball, ...cache], project)
+  return {
+    project,
+    tarball,
+    files: packed.files.map(({ path }) => path).sort(),
+    remove: () => rm(scratch, { recursive: true, force: true }),
+  }
+}
+
+/** What the program prints. Rejects, with what it printed, if it fails. */
+export async function run(program: string, parameters: readonly string[], cwd: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(program, parameters, { cwd, timeout: TIME_LIMIT_MS })
+  return stdout
+}
+
+/** A development dependency of this repository. */
+export async function runTool(name: string, parameters: readonly string[], cwd: string): Promise<string> {
+  return await run(join(ROOT, 'node_modules', '.bin', name), parameters, cwd)
+}
+
+/** Compiles TypeScript files of a project as its own tsc would, with the declarations of the package checked too. */
+export async function compile(project: string, files: readonly string[]): Promise<void> {
+  const compilerOptions = {
+    target: 'es2022',
+    module: 'nodenext',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    types: ['node'],
+    typeRoots: [join(ROOT, 'node_modules', '@types')],
+  }
+  await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
+  await runTool('tsc', ['-p', '.'], project)
+}

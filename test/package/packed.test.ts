@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { readdir, writeFile } from 'node:fs/promises'
+import { join, sep } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import * as source from '../../src/index.ts'
+import { compile, installPackage, ROOT, run, runTool } from './install.ts'
+import type { Installation } from './install.ts'
+
+const NAMES = Object.keys(source).filter((name) => name !== 'default' && name !== 'module.exports')
+
+describe('the packed package', () => {
+  let installed: Installation
+
+  before(async () => {
+    installed = await installPackage()
+  })
+  after(() => installed.remove())
+
+  test('holds what src/ compiles to, package.json, README.md and LICENSE, and nothing else', async () => {
+    const sources = (await readdir(join(ROOT, 'src'), { recursive: true })).filter((path) => path.endsWith('.ts'))
+    const compiled = sources
+      .map((path) => `dist/${path.split(sep).join('/').slice(0, -'.ts'.length)}`)
+      .flatMap((path) => [`${path}.d.ts`, `${path}.js`])
+    assert.ok(compiled.includes('dist/index.js') && compiled.includes('dist/testing/index.d.ts'))
+    assert.deepEqual(installed.files, ['LICENSE', 'README.md', 'package.json', ...compiled].sort())
+  })
+
+  test('needs no other package', async () => {
+    const installedNames = await readdir(join(installed.project, 'node_modules'))
+    assert.deepEqual(installedNames.sort(), ['.package-lock.json', 'slocket'])
+  })
+
+  test('import gives the function, and all other names', async () => {
+    const keys = await execute(
+      'names.mjs',
+      `import theDefault, { ${NAMES.join(', ')} } from 'slocket'
+       import * as namespace from 'slocket'
+       import * as testing from 'slocket/testing'
+       if (typeof slocket !== 'function' || slocket !== theDefault) throw new Error('not the function')
+       if (typeof testing !== 'object') throw new Error('no slocket/testing')
+       console.log(JSON.stringify(Object.keys(namespace)))`,
+    )
+    assert.deepEqual(keys.sort(), Object.keys(source).sort())
+  })
+
+  test('require gives the function itself, with all other names as its properties', async () => {
+    const same = await execute(
+      'names.cjs',
+      `const slocket = require('slocket')
+       const { SlocketError } = require('slocket')
+       if (typeof slocket !== 'function' || typeof SlocketError !== 'function') throw new Error('not the function')
+       if (typeof require('slocket/testing') !== 'object') throw new Error('no slocket/testing')
+       import('slocket').then((namespace) => {
+         if (namespace.default !== slocket || slocket.default !== slocket) throw new Error('two functions')
+         const names = Object.keys(namespace).filter((name) => slocket[name] === namespace[name])
+         console.log(JSON.stringify(names))
+       })`,
+    )
+    assert.deepEqual(same.sort(), [...NAMES, 'default'].sort())
+  })
+
+  test('its types serve import and require', async () => {
+    await writeFile(
+      join(installed.project, 'esm.mts'),
+      `import slocket, { isSlocketError, Lock, SlocketError } from 'slocket'
+       import type { LockSnapshot, SlocketOptions } from 'slocket'
+       import 'slocket/testing'
+       const options: SlocketOptions = { timeout: 60_000 }
+       const lock: Lock = await slocket('esm.lock', options)
+       const second: Lock | null = await slocket.try('esm.lock')
+       const snapshot: LockSnapshot = await slocket.query('esm.lock')
+       await lock.release()
+       const error: unknown = new SlocketError('ERR_SLOCKET_TIMEOUT', 'late')
+       if (isSlocketError(error)) console.log(JSON.stringify([error.code, second, snapshot.held.length]))
+       // @ts-expect-error: no such option
+       export const wrong: SlocketOptions = { retries: 1 }`,
+    )
+    await writeFile(
+      join(installed.project, 'cjs.cts'),
+      `import slocket = require('slocket')
+       import { isSlocketError } from 'slocket'
+       import type { Lock } from 'slocket'
+       async function main(): Promise<void> {
+         const lock: Lock = await slocket('cjs.lock')
+         const second: Lock | null = await slocket.try('cjs.lock')
+         await lock.release()
+         const error = new slocket.SlocketError('ERR_SLOCKET_TIMEOUT', 'late')
+         if (isSlocketError(error)) console.log(JSON.stringify([error.code, second, lock.held]))
+       }
+       void main()
+       // @ts-expect-error: a path is needed
+       export const wrong = () => slocket()`,
+    )
+    await compile(installed.project, ['esm.mts', 'cjs.cts'])
+    assert.deepEqual(await printed('esm.mjs'), ['ERR_SLOCKET_TIMEOUT', null, 1])
+    assert.deepEqual(await printed('cjs.cjs'), ['ERR_SLOCKET_TIMEOUT', null, false])
+  })
+
+  test('publint finds nothing', async () => {
+    await runTool('publint', ['run', installed.tarball, '--strict'], installed.project)
+  })
+
+  test('attw finds nothing', async () => {
+    await runTool('attw', [installed.tarball, '--profile', 'esm-only'], installed.project)
+  })
+
+  async function execute(file: string, code: string): Promise<string[]> {
+    await writeFile(join(installed.project, file), code)
+    return (await printed(file)) as string[]
+  }
+
+  async function printed(file: string): Promise<unknown> {
+    return JSON.parse(await run(process.execPath, [file], installed.project))
+  }
+})

@@ -1,0 +1,51 @@
+// Runs the examples of README.md: each fenced block that is marked js or ts, and not `no-run`, as a program of its own.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { compile, installPackage, ROOT, run } from './install.ts'
+import type { Installation } from './install.ts'
+
+interface Example {
+  readonly language: 'js' | 'ts'
+  readonly line: number
+  readonly code: string
+}
+
+const examples = parseExamples(readFileSync(join(ROOT, 'README.md'), 'utf8'))
+
+describe('the examples of README.md', () => {
+  let installed: Installation
+
+  before(async () => {
+    installed = await installPackage()
+  })
+  after(() => installed.remove())
+
+  test('are there', () => {
+    assert.notEqual(examples.length, 0)
+  })
+
+  for (const { language, line, code } of examples) {
+    test(`line ${line} (${language}) runs`, async () => {
+      const folder = await mkdtemp(join(installed.project, 'example-'))
+      // It says nothing of itself whether it is a module.
+      const letter = /\brequire\(/.test(code) ? 'c' : 'm'
+      await writeFile(join(folder, `example.${letter}${language}`), code)
+      if (language === 'ts') await compile(folder, [`example.${letter}ts`])
+      await run(process.execPath, [`example.${letter}js`], folder)
+    })
+  }
+})
+
+function parseExamples(markdown: string): Example[] {
+  const fences = /^( *)(`{3,})(js|ts)\b(.*)\n([^]*?)^ *\2 *$/gm
+  return [...markdown.matchAll(fences)]
+    .filter(([, , , , info]) => !/\bno-run\b/.test(info ?? ''))
+    .map((match) => ({
+      language: match[3] === 'ts' ? 'ts' : 'js',
+      line: markdown.slice(0, match.index).split('\n').length,
+      code: match[5] ?? '',
+    }))
+}
