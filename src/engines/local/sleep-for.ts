@@ -1,4 +1,12 @@
-/** Waits, and keeps the process alive meanwhile. */
-export async function sleepFor(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms))
+/** Waits for `ms`, or until `signal` aborts, and keeps the process alive meanwhile. */
+export async function sleepFor(ms: number, signal?: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal?.addEventListener('abort', done)
+  })
 }

@@ -65,8 +65,9 @@ export class OwnTicket implements TicketIdentity {
   stuckBy: unknown
   /** Frees what only this ticket uses: a socket of its own, where the file system has no hard links. */
   dispose: (() => void) | undefined
-  /** How soon it looks again by itself while somebody waited for does not know of it, in ms. 0: at once. */
-  lookAgainMs = 0
+  /** How often it has looked by itself since everybody waited for knew of it. */
+  unknownLooks = 0
+  readonly #reaches = new Map<string, number>()
   /** Whether a wake-up came since the last listing was made for it. */
   isWoken = false
   #wakeSleeper: (() => void) | undefined
@@ -102,9 +103,17 @@ export class OwnTicket implements TicketIdentity {
     })
   }
 
-  /** Looks again later each time, from `firstMs` up to `slowestMs`. */
-  lookLater(firstMs: number, slowestMs: number): void {
-    this.lookAgainMs = Math.min(Math.max(this.lookAgainMs * 2, firstMs), slowestMs)
+  /** Counts how often another ticket was connected to on account of this one, this time included. */
+  countReach(id: string): number {
+    const times = (this.#reaches.get(id) ?? 0) + 1
+    this.#reaches.set(id, times)
+    return times
+  }
+
+  /** Everybody waited for knows of it. */
+  becomeKnown(): void {
+    this.unknownLooks = 0
+    this.#reaches.clear()
   }
 
   becomeMarked(): void {

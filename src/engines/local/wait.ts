@@ -30,10 +30,9 @@ export async function awaitChange(
 ): Promise<void> {
   const unreached = among.filter((ticket) => !state.isReached(ticket))
   if (unreached.length > 0) {
-    // Zero at first. Who breaks the connection again and again is not asked without a pause.
-    if (own.lookAgainMs > 0) await sleepFor(own.lookAgainMs)
-    const reached = await Promise.all(unreached.map((ticket) => reach(state, own, ticket)))
-    own.lookLater(reached.includes('busy') ? SLOWEST_LOOK_MS : FIRST_LOOK_MS, SLOWEST_LOOK_MS)
+    const pauseMs = Math.max(...unreached.map((ticket) => pauseBefore(own.countReach(ticket.id))))
+    if (pauseMs > 0) await sleepFor(pauseMs, cancellation.signal)
+    await Promise.all(unreached.map((ticket) => reach(state, own, ticket)))
     if (!own.isMarked) mark(state, own)
     return
   }
@@ -54,6 +53,14 @@ export async function sweepBehind(state: QueueState, peer: string): Promise<void
     if (first.isOver || !state.directory.has(first.name)) return
     if (state.view.dead.has(ticket.id)) state.directory.sweep(ticket.name)
   }
+}
+
+/**
+ * How long to wait before one and the same ticket is connected to for the nth time, in ms. A second time is the rule
+ * (the connection has ended: is it dead?); after that its backlog is full, or somebody breaks the connection each time.
+ */
+function pauseBefore(nth: number): number {
+  return nth <= 2 ? 0 : Math.min(FIRST_LOOK_MS * 2 ** (nth - 3), SLOWEST_LOOK_MS)
 }
 
 async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): Promise<Reached> {
@@ -83,9 +90,9 @@ function lookAgainMs(state: QueueState, own: OwnTicket, among: readonly ListedTi
   if (among.some((ticket) => ticket.joining)) return FIRST_LOOK_MS
   if (!own.isMarked) return SLOWEST_LOOK_MS
   if (among.every((ticket) => state.isKnownTo(ticket))) {
-    own.lookAgainMs = 0
+    own.becomeKnown()
     return BELT_MS
   }
-  own.lookLater(FIRST_LOOK_MS, SLOWEST_LOOK_MS)
-  return own.lookAgainMs
+  own.unknownLooks += 1
+  return Math.min(FIRST_LOOK_MS * 2 ** (own.unknownLooks - 1), SLOWEST_LOOK_MS)
 }
