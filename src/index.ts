@@ -6,7 +6,8 @@ import { Lock } from './lock.ts'
 import type { Slocket } from './slocket.ts'
 import { createSlocket } from './slocket.ts'
 
-interface SlocketModule extends Slocket {
+/** What `require('slocket')` gives: the function itself, with the named exports as its properties. */
+export interface SlocketModule extends Slocket {
   readonly default: Slocket
   readonly slocket: Slocket
   readonly Lock: typeof Lock
@@ -19,7 +20,6 @@ interface SlocketModule extends Slocket {
 
 const slocket: Slocket = createSlocket(local())
 
-/** What `require('slocket')` gives: the function itself, with the named exports as its properties. */
 const slocketModule: SlocketModule = Object.assign(slocket, {
   default: slocket,
   slocket,

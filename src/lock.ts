@@ -5,7 +5,7 @@ import type { LockMode } from './options.ts'
 /**
  * A lock that is held. Made by `slocket(path)`.
  *
- * It is held until {@link release}, or until this process ends, however it ends: then the next one has it within
+ * It is held until {@link Lock.release}, or until this process ends, however it ends: then the next one has it within
  * milliseconds. Dropping the object releases nothing, so a lock may be taken for the life of the process. Holding does
  * not keep the process alive.
  */
@@ -70,12 +70,12 @@ export class Lock {
     return this.#releasing
   }
 
-  /** As {@link release}, for `await using`. */
+  /** As {@link Lock.release}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release()
   }
 
-  /** As {@link release}, for `using`. A failure goes to `NODE_DEBUG=slocket` only; use `await using` to have it thrown. */
+  /** As {@link Lock.release}, for `using`. A failure goes to `NODE_DEBUG=slocket` only; use `await using` to have it thrown. */
   [Symbol.dispose](): void {
     this.release().catch((error: unknown) => debug('%s: release: %s', this.name, error))
   }

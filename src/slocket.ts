@@ -1,5 +1,6 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
 import type { AcquireRequest, Engine, Requester } from './contract/engine.ts'
+import { onAbort } from './contract/on-abort.ts'
 import type { Claim } from './core/claim.ts'
 import { SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
@@ -145,9 +146,8 @@ async function acquireWithin(engine: Engine, path: string, asked: Asked): Promis
   if (timeoutMs === 0) return await acquireOnce(engine, path, asked, { wait: false, signal })
   const since = Date.now()
   const controller = new AbortController()
-  const onAbort = (): void => controller.abort(signal?.reason)
-  if (signal?.aborted === true) onAbort()
-  signal?.addEventListener('abort', onAbort)
+  signal?.throwIfAborted()
+  const stopListening = signal && onAbort(signal, () => controller.abort(signal.reason))
   const timer = setTimeout(() => controller.abort(TIMED_OUT), timeoutMs)
   try {
     return await acquireOnce(engine, path, asked, { wait: true, signal: controller.signal })
@@ -155,7 +155,7 @@ async function acquireWithin(engine: Engine, path: string, asked: Asked): Promis
     throw error === TIMED_OUT ? await timeoutError(engine, path, timeoutMs, since) : error
   } finally {
     clearTimeout(timer)
-    signal?.removeEventListener('abort', onAbort)
+    stopListening?.()
   }
 }
 

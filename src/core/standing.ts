@@ -6,15 +6,15 @@ import { decideTurn } from './turn.ts'
 export function splitByTurn<T extends Ticket>(listing: readonly T[]): { held: T[]; pending: T[] } {
   const held: T[] = []
   const pending: T[] = []
-  let exclusiveAhead = false
+  let isSharingBarred = false
   for (const ticket of listing) {
     const isHeld =
       ticket.claim.kind === 'permit'
         ? decideTurn(ticket, listing).kind === 'held'
         : ticket.claim.kind === 'shared'
-          ? !exclusiveAhead
+          ? !isSharingBarred
           : held.length + pending.length === 0
-    if (ticket.claim.kind === 'exclusive') exclusiveAhead = true
+    if (ticket.claim.kind !== 'shared') isSharingBarred = true
     if (isHeld) held.push(ticket)
     else pending.push(ticket)
   }

@@ -5,27 +5,24 @@
  *  - A shared one leaves: the first of those behind.
  *  - A permit of n leaves: the first n of those behind. (Up to n - 1 of these may hold already; one waits.)
  *
- * One that cannot be told does not count: the next one is told in its place.
+ * Only those count that can be told: one that cannot is passed over, and the next one stands in its place.
  */
 import type { Claim } from './claim.ts'
 
 /**
- * Tells the successors of a ticket with the claim `departed`.
+ * The successors of a ticket with the claim `departed`.
  *
- * @param behind the waiting tickets behind it, nearest first.
- * @param tell tells one; false when it cannot be told.
+ * @param behind the waiting tickets behind it that can be told, nearest first.
  */
-export function tellSuccessors<T extends { readonly claim: Claim }>(
-  departed: Claim,
-  behind: Iterable<T>,
-  tell: (ticket: T) => boolean,
-): void {
-  const most = departed.kind === 'permit' ? departed.permits : departed.kind === 'shared' ? 1 : Infinity
-  let told = 0
-  for (const ticket of behind) {
-    if (told > 0 && ticket.claim.kind === 'exclusive') return
-    if (!tell(ticket)) continue
-    told += 1
-    if (told >= most || ticket.claim.kind === 'exclusive') return
+export function successorsOf<T extends { readonly claim: Claim }>(departed: Claim, behind: readonly T[]): T[] {
+  switch (departed.kind) {
+    case 'exclusive': {
+      const firstExclusive = behind.findIndex((ticket) => ticket.claim.kind === 'exclusive')
+      return firstExclusive === -1 ? [...behind] : behind.slice(0, Math.max(firstExclusive, 1))
+    }
+    case 'shared':
+      return behind.slice(0, 1)
+    case 'permit':
+      return behind.slice(0, departed.permits)
   }
 }

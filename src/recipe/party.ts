@@ -161,8 +161,11 @@ export class Party implements EnqueueRequest {
     this.#waitingCount -= 1
     this.#updateKeepAlive()
     if (this.#waitingCount > 0 || this.#state.kind === 'held') return
+    const { ticket } = this
     this.#becomeOver()
     this.cancellation.cancel()
+    // Now, not when the loop wakes up: once the request has rejected, nobody waits for it.
+    if (ticket !== undefined) void withdrawQuietly(this.#queue, ticket)
   }
 
   #grantNext(ticket: TicketIdentity): void {

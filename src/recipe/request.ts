@@ -1,5 +1,6 @@
 /** One caller who asked for a lock, until it is settled: granted, refused or called off. */
 import type { AcquireRequest, Grant } from '../contract/engine.ts'
+import { onAbort } from '../contract/on-abort.ts'
 import type { PartyMember } from '../contract/ticket-queue.ts'
 import type { Claim } from '../core/claim.ts'
 
@@ -15,6 +16,7 @@ export class Request implements PartyMember {
   readonly #resolve: (grant: Grant | null) => void
   readonly #reject: (error: unknown) => void
   readonly #signal: AbortSignal | undefined
+  readonly #stopListening: (() => void) | undefined
   #isSettled = false
 
   constructor(asked: AcquireRequest, resolve: (grant: Grant | null) => void, reject: (error: unknown) => void) {
@@ -25,7 +27,7 @@ export class Request implements PartyMember {
     this.#resolve = resolve
     this.#reject = reject
     this.#signal = asked.signal
-    this.#signal?.addEventListener('abort', this.#onAbort)
+    if (asked.signal !== undefined) this.#stopListening = onAbort(asked.signal, () => this.#onAbort())
   }
 
   get isSettled(): boolean {
@@ -45,10 +47,10 @@ export class Request implements PartyMember {
 
   #settle(): void {
     this.#isSettled = true
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#stopListening?.()
   }
 
-  readonly #onAbort = (): void => {
+  #onAbort(): void {
     this.reject(this.#signal?.reason)
     this.onAborted?.()
   }

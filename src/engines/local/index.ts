@@ -56,19 +56,25 @@ class LocalClient {
   }
 
   #onPresent(directory: string, present: Present): void {
-    if (this.#present.size === 0) process.on('exit', this.#onExit)
     this.#present.set(directory, present)
+    if (allPresent.size === 0) process.on('exit', leaveAll)
+    allPresent.add(present.presence)
   }
 
   #onAway(directory: string): void {
+    const { presence } = this.#present.get(directory)!
     this.#present.delete(directory)
-    if (this.#present.size === 0) process.off('exit', this.#onExit)
+    allPresent.delete(presence)
+    if (allPresent.size === 0) process.off('exit', leaveAll)
   }
+}
 
-  /** No signal handlers: they are the application's, and nothing here needs a goodbye. */
-  readonly #onExit = (): void => {
-    for (const { presence } of this.#present.values()) presence.leave()
-  }
+/** Of all clients in this process: one listener for its exit. */
+const allPresent = new Set<Presence>()
+
+/** No signal handlers: they are the application's, and nothing here needs a goodbye. */
+function leaveAll(): void {
+  for (const presence of allPresent) presence.leave()
 }
 
 function refuseWindows(): void {

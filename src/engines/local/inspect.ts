@@ -20,7 +20,7 @@ import type { ListedTicket, OwnTicket } from './ticket.ts'
 /** How long a member has to answer, in ms. */
 const ANSWER_MS = 200
 /** How many members are asked at once. */
-const AT_ONCE = 50
+const AT_ONCE = 200
 
 type Answer = { readonly kind: 'alive'; readonly party: Party | undefined } | { readonly kind: 'dead' | 'gone' }
 

@@ -5,7 +5,7 @@
  * Only marked ones are told: one that is not marked has yet to list, and will see that the ticket is gone. Telling an
  * unmarked one in place of a marked one that waits behind it would lose the wake-up, if it is about to withdraw.
  */
-import { tellSuccessors } from '../../core/successors.ts'
+import { successorsOf } from '../../core/successors.ts'
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
 import type { Departed } from './connection.ts'
@@ -37,23 +37,22 @@ export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
     presence.wakeAll()
     return
   }
-  const behind = listing.filter(
-    (ticket) => ticket.name > departed.name && (ticket.isMarked || state.own.has(ticket.id)),
-  )
-  tellSuccessors(departed.claim, behind, (ticket) => {
-    const own = state.own.get(ticket.id)
-    if (own !== undefined) {
-      own.wake()
-      return true
-    }
-    const connection = presence.connectionTo(ticket.member)
-    if (connection === undefined) return false
-    // Node tells late of a failed write. When this connection ends, the successors are told again.
-    connection.told = departed
-    connection.send({ kind: 'wake', ticket: ticket.id })
-    debug('%s: ticket %s has left, ticket %s is told', directory.path, departed.name, ticket.id)
-    return true
-  })
+  const behind = listing.filter((ticket) => ticket.name > departed.name && canBeTold(state, ticket))
+  for (const ticket of successorsOf(departed.claim, behind)) tell(state, departed, ticket)
+}
+
+function canBeTold({ own, presence }: QueueState, ticket: ListedTicket): boolean {
+  return own.has(ticket.id) || (ticket.isMarked && presence.connectionTo(ticket.member) !== undefined)
+}
+
+function tell({ directory, own, presence }: QueueState, departed: Departed, ticket: ListedTicket): void {
+  debug('%s: ticket %s has left, ticket %s is told', directory.path, departed.name, ticket.id)
+  own.get(ticket.id)?.wake()
+  const connection = presence.connectionTo(ticket.member)
+  if (connection === undefined) return
+  // Node tells late of a failed write. When this connection ends, the successors are told again.
+  connection.told = departed
+  connection.send({ kind: 'wake', ticket: ticket.id })
 }
 
 function takeOut(state: QueueState, own: OwnTicket): void {

@@ -87,7 +87,8 @@ function mark({ directory, presence, view }: QueueState, own: OwnTicket): boolea
 }
 
 function lookAgainMs(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): number {
-  if (among.some((ticket) => ticket.joining)) return FIRST_LOOK_MS
+  // A try looks until it is certain, which is a matter of milliseconds and of the clock: nobody will tell.
+  if (!own.request.wait) return FIRST_LOOK_MS
   if (!own.isMarked) return SLOWEST_LOOK_MS
   if (among.every((ticket) => state.isKnownTo(ticket))) {
     own.becomeKnown()

@@ -1,0 +1,112 @@
+/** First come, first served. */
+import assert from 'node:assert/strict'
+import type { Engine } from '../contract/engine.ts'
+import type { Asking } from './asking.ts'
+import type { Scene } from './scene.ts'
+import type { Suite } from './suite.ts'
+
+export function testOrder(suite: Suite): void {
+  suite.test('among clients, the first to come is the first to be served', ['ordered'], async (scene) => {
+    const [holder, ...others] = await scene.clients(6)
+    await checkServedInOrder(scene, holder!, others)
+  })
+
+  suite.test('within one client, the first to come is the first to be served', ['ordered'], async (scene) => {
+    const client = await scene.client()
+    await checkServedInOrder(
+      scene,
+      client,
+      Array.from({ length: 6 }, () => client),
+    )
+  })
+
+  suite.test('clients that come in turns are served in turns', ['ordered'], async (scene) => {
+    const [a, b, c] = await scene.clients(3)
+    await checkServedInOrder(scene, a!, [b!, a!, b!, b!, c!, a!, a!, c!, b!])
+  })
+
+  suite.test('requests made in one go by one client are served in their order', ['ordered'], async (scene) => {
+    const client = await scene.client()
+    const askings = Array.from({ length: 50 }, (_, index) => scene.ask(client, { label: `go-${index}` }))
+    for (const asking of askings) await (await asking.granted()).release()
+    assert.deepEqual(
+      scene.holders.history,
+      askings.map(({ label }) => label),
+    )
+  })
+
+  suite.test('one who gives up in the middle leaves the order as it is', ['ordered'], async (scene) => {
+    const [holder, ...others] = await scene.clients(6)
+    const held = await scene.hold(holder!, { label: 'holder' })
+    const { askings, labels, controllers } = await queueAllUp(scene, others)
+    for (const place of [2, 0, 4]) {
+      controllers[place]!.abort()
+      await askings[place]!.rejected()
+    }
+    await scene.showsPending(labels[1]!, labels[3]!)
+    await scene.stillWait(askings[1]!, askings[3]!)
+    await held.release()
+    await (await askings[1]!.granted()).release()
+    await (await askings[3]!.granted()).release()
+    assert.deepEqual(scene.holders.history, ['holder', labels[1], labels[3]])
+  })
+
+  suite.test('one who gives up within a client leaves the order as it is', ['ordered'], async (scene) => {
+    const client = await scene.client()
+    const held = await scene.hold(client, { label: 'holder' })
+    const { askings, labels, controllers } = await queueAllUp(
+      scene,
+      Array.from({ length: 5 }, () => client),
+    )
+    for (const place of [2, 0, 4]) controllers[place]!.abort()
+    await scene.showsPending(labels[1]!, labels[3]!)
+    await held.release()
+    await (await askings[1]!.granted()).release()
+    await (await askings[3]!.granted()).release()
+    assert.deepEqual(scene.holders.history, ['holder', labels[1], labels[3]])
+  })
+
+  suite.test('who comes back after a release stands behind those who wait', ['ordered'], async (scene) => {
+    const [a, b] = await scene.clients(2)
+    const held = await scene.hold(a!, { label: 'a-1' })
+    const waiting = await scene.queueUp(b!, ['b'])
+    const releasing = held.release()
+    const again = scene.ask(a!, { label: 'a-2' })
+    await releasing
+    const next = await waiting.granted()
+    await scene.showsPending('a-2')
+    await scene.stillWait(again)
+    await next.release()
+    await (await again.granted()).release()
+  })
+}
+
+/** All of `others` queue up behind a holder, one after the other, and have to be served in that order. */
+async function checkServedInOrder(scene: Scene, holder: Engine, others: readonly Engine[]): Promise<void> {
+  const held = await scene.hold(holder, { label: 'holder' })
+  const { askings, labels } = await queueAllUp(scene, others)
+  await held.release()
+  for (const [index, asking] of askings.entries()) {
+    const next = await asking.granted()
+    await scene.stillWait(...askings.slice(index + 1))
+    await next.release()
+  }
+  assert.deepEqual(scene.holders.history, ['holder', ...labels])
+}
+
+interface Queued {
+  readonly askings: Asking[]
+  readonly labels: string[]
+  readonly controllers: AbortController[]
+}
+
+async function queueAllUp(scene: Scene, clients: readonly Engine[]): Promise<Queued> {
+  const queued: Queued = { askings: [], labels: [], controllers: [] }
+  for (const [index, client] of clients.entries()) {
+    const controller = new AbortController()
+    queued.labels.push(`waiter-${index}`)
+    queued.askings.push(await scene.queueUp(client, queued.labels, { signal: controller.signal }))
+    queued.controllers.push(controller)
+  }
+  return queued
+}

@@ -1,0 +1,116 @@
+/** Permits: up to n hold at once. */
+import assert from 'node:assert/strict'
+import { EXCLUSIVE, permitClaim, SHARED } from '../core/claim.ts'
+import type { Claim } from '../core/claim.ts'
+import { isSlocketError } from '../errors.ts'
+import { slocket } from '../index.ts'
+import type { Held } from './asking.ts'
+import { breathe } from './random.ts'
+import type { Suite } from './suite.ts'
+
+export function testPermits(suite: Suite): void {
+  suite.testRandomly('no more hold than there are permits, and all are served', ['permits'], async (scene, random) => {
+    const clients = await scene.clients(3)
+    const claim = permitClaim(3)
+    let most = 0
+    await Promise.all(
+      Array.from({ length: suite.rounds }, async (_, index) => {
+        const held = await scene.hold(clients[index % 3]!, { claim })
+        most = Math.max(most, scene.holders.current.size)
+        await breathe(random)
+        await held.release()
+      }),
+    )
+    assert.equal(scene.holders.history.length, suite.rounds)
+    assert.equal(most, 3)
+  })
+
+  for (const permits of [1, 2, 5]) {
+    suite.test(`${permits} of ${permits} permits can be held, and the next one waits`, ['permits'], async (scene) => {
+      const clients = await scene.clients(2)
+      const claim = permitClaim(permits)
+      const held: Held[] = []
+      for (let index = 0; index < permits; index += 1) held.push(await scene.hold(clients[index % 2]!, { claim }))
+      await scene.ask(clients[0]!, { claim, wait: false }).refused()
+      const next = await scene.queueUp(clients[1]!, ['next'], { claim })
+      await scene.stillWait(next)
+      await held.pop()!.release()
+      held.push(await next.granted())
+      for (const one of held) await one.release()
+    })
+  }
+
+  suite.test('permits are given first come, first served', ['permits', 'ordered'], async (scene) => {
+    const [a, b, c] = await scene.clients(3)
+    const claim = permitClaim(2)
+    const held = [await scene.hold(a!, { claim }), await scene.hold(b!, { claim })]
+    const labels: string[] = []
+    const askings = []
+    for (const client of [c!, a!, b!, c!, a!]) {
+      labels.push(`waiter-${labels.length}`)
+      askings.push(await scene.queueUp(client, labels, { claim }))
+    }
+    for (const [index, asking] of askings.entries()) {
+      await scene.stillWait(...askings.slice(index))
+      await held.splice(index % 2, 1)[0]!.release()
+      held.push(await asking.granted())
+    }
+    for (const one of held) await one.release()
+    assert.deepEqual(scene.holders.history.slice(2), labels)
+  })
+
+  suite.test(
+    'one who gives up waiting for a permit leaves the order as it is',
+    ['permits', 'ordered'],
+    async (scene) => {
+      const [a, b, c, d] = await scene.clients(4)
+      const claim = permitClaim(2)
+      const held = [await scene.hold(a!, { claim }), await scene.hold(b!, { claim })]
+      const controller = new AbortController()
+      const quitter = await scene.queueUp(c!, ['quitter'], { claim, signal: controller.signal })
+      const stayer = await scene.queueUp(d!, ['quitter', 'stayer'], { claim })
+      controller.abort()
+      await quitter.rejected()
+      await scene.stillWait(stayer)
+      await held[0]!.release()
+      await (await stayer.granted()).release()
+      await held[1]!.release()
+    },
+  )
+
+  suite.test('a lock with permits says how many', ['permits'], async (scene) => {
+    const options = { ...scene.options(await scene.client()), permits: 2 }
+    const lock = await slocket(scene.resource, options)
+    assert.equal(lock.permits, 2)
+    assert.equal(lock.mode, 'exclusive')
+    const other = await slocket.try(scene.resource, options)
+    assert.notEqual(other, null)
+    assert.equal(await slocket.try(scene.resource, options), null)
+    await lock.release()
+    await other!.release()
+  })
+
+  const mismatches: readonly (readonly [string, Claim, Claim])[] = [
+    ['permits behind an exclusive holder', EXCLUSIVE, permitClaim(2)],
+    ['permits behind one who shares', SHARED, permitClaim(2)],
+    ['an exclusive claim behind permits', permitClaim(2), EXCLUSIVE],
+    ['a shared claim behind permits', permitClaim(2), SHARED],
+    ['another number of permits', permitClaim(2), permitClaim(3)],
+  ]
+  for (const [name, first, second] of mismatches) {
+    suite.test(`${name}: a claim mismatch, which leaves nothing behind`, ['permits', 'shared'], async (scene) => {
+      const [holder, other] = await scene.clients(2)
+      const held = await scene.hold(holder!, { claim: first, label: 'holder' })
+      for (const client of [other!, holder!]) {
+        for (const wait of [true, false]) {
+          const reason = await scene.ask(client, { claim: second, wait }).rejected()
+          assert.ok(isSlocketError(reason, 'ERR_SLOCKET_CLAIM_MISMATCH'), String(reason))
+        }
+      }
+      await scene.showsHeld('holder')
+      await scene.showsPending()
+      await held.release()
+      await (await scene.hold(other!, { claim: second, wait: false })).release()
+    })
+  }
+}

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { memory, slocket } from '../../src/index.ts'
+import type { Lock, SlocketOptions } from '../../src/index.ts'
+import { createSlocket } from '../../src/slocket.ts'
+
+type Raises = readonly [kind: typeof TypeError | typeof RangeError, message: RegExp]
+
+const engine = memory()
+
+const WRONG_PATHS: readonly (readonly [unknown, ...Raises])[] = [
+  [undefined, TypeError, /path must be a string/],
+  [null, TypeError, /path must be a string, not null/],
+  [42, TypeError, /path must be a string, not a value of type number/],
+  [{}, TypeError, /path must be a string/],
+  [Buffer.from('lock'), TypeError, /path must be a string/],
+  [new URL('file:///tmp/lock'), TypeError, /path must be a string/],
+  ['', TypeError, /path must not be empty/],
+  ['a\0b', TypeError, /NUL/],
+]
+
+const WRONG_OPTIONS: readonly (readonly [unknown, ...Raises])[] = [
+  [null, TypeError, /options must be an object, not null/],
+  ['shared', TypeError, /options must be an object, not 'shared'/],
+  [5000, TypeError, /options must be an object/],
+  [[], TypeError, /options must be an object/],
+  [{ mode: 'both' }, TypeError, /options\.mode must be 'exclusive' or 'shared', not 'both'/],
+  [{ mode: null }, TypeError, /options\.mode/],
+  [{ mode: 1 }, TypeError, /options\.mode/],
+  [{ permits: '2' }, TypeError, /options\.permits must be a number/],
+  [{ permits: null }, TypeError, /options\.permits must be a number, not null/],
+  [{ permits: 2n }, TypeError, /options\.permits must be a number/],
+  [{ permits: 0 }, RangeError, /options\.permits must be a whole number from 1 to 1000000, not 0/],
+  [{ permits: -1 }, RangeError, /options\.permits/],
+  [{ permits: 1.5 }, RangeError, /options\.permits/],
+  [{ permits: NaN }, RangeError, /options\.permits/],
+  [{ permits: Infinity }, RangeError, /options\.permits/],
+  [{ permits: 1_000_001 }, RangeError, /options\.permits/],
+  [{ permits: 2, mode: 'shared' }, TypeError, /options\.permits cannot be given with options\.mode 'shared'/],
+  [{ timeout: '5' }, TypeError, /options\.timeout must be a number \(ms\), not '5'/],
+  [{ timeout: null }, TypeError, /options\.timeout must be a number \(ms\), not null/],
+  [{ timeout: -1 }, RangeError, /options\.timeout must be from 0 to 2147483647 ms, not -1/],
+  [{ timeout: NaN }, RangeError, /options\.timeout/],
+  [{ timeout: 2 ** 31 }, RangeError, /options\.timeout/],
+  [{ timeout: -Infinity }, RangeError, /options\.timeout/],
+  [{ signal: new AbortController() }, TypeError, /options\.signal must be an AbortSignal/],
+  [{ signal: null }, TypeError, /options\.signal must be an AbortSignal, not null/],
+  [{ label: 7 }, TypeError, /options\.label must be a string/],
+  [{ label: null }, TypeError, /options\.label must be a string, not null/],
+  [{ label: 'l'.repeat(201) }, RangeError, /options\.label must have at most 200 characters/],
+  [{ linger: '1' }, TypeError, /options\.linger must be a number/],
+  [{ linger: -1 }, RangeError, /options\.linger/],
+  [{ linger: Infinity }, RangeError, /options\.linger/],
+  [{ engine: 'memory' }, TypeError, /options\.engine must be an engine, not 'memory'/],
+  [{ engine: null }, TypeError, /options\.engine must be an engine, not null/],
+  [{ engine: {} }, TypeError, /options\.engine must be an engine/],
+  [{ engine: memory }, TypeError, /options\.engine must be an engine/],
+]
+
+describe('arguments', () => {
+  test('a wrong path is refused, by every function', async () => {
+    for (const [path, kind, message] of WRONG_PATHS) {
+      for (const reject of promisesOf(path, { engine })) await assert.rejects(reject, isError(kind, message))
+      assert.throws(() => slocket(path as string, { engine }, fail), isError(kind, message))
+      assert.throws(() => slocket(path as string, fail), isError(kind, message))
+    }
+  })
+
+  test('a wrong option is refused, by every function', async () => {
+    for (const [options, kind, message] of WRONG_OPTIONS) {
+      const wrong = options as SlocketOptions
+      for (const reject of promisesOf('lock', wrong))
+        await assert.rejects(reject, isError(kind, message), String(message))
+      assert.throws(() => slocket('lock', wrong, fail), isError(kind, message))
+    }
+  })
+
+  test('without a callback nothing is thrown at the call: it rejects', async () => {
+    const wrong = null as unknown as SlocketOptions
+    const started = [
+      slocket('', wrong),
+      slocket.try('', wrong),
+      slocket.with('', wrong, fail),
+      slocket.query('', wrong),
+    ]
+    for (const promise of started) await assert.rejects(promise, TypeError)
+  })
+
+  test('the largest and the smallest that is right is taken', async () => {
+    const signal = new AbortController().signal
+    for (const options of [
+      {},
+      {
+        mode: undefined,
+        permits: undefined,
+        timeout: undefined,
+        signal: undefined,
+        label: undefined,
+        linger: undefined,
+      },
+      { mode: 'exclusive' },
+      { mode: 'shared' },
+      { permits: 1 },
+      { permits: 1_000_000, mode: 'exclusive' },
+      { timeout: 0 },
+      { timeout: 0.5 },
+      { timeout: 2 ** 31 - 1 },
+      { timeout: Infinity },
+      { signal },
+      { label: '' },
+      { label: 'l'.repeat(200) },
+      { linger: 0 },
+      { linger: 2 ** 31 - 1 },
+    ] as const) {
+      await (await slocket('lock', { ...options, engine })).release()
+    }
+  })
+
+  test('a try has no timeout', async () => {
+    for (const timeout of [0, 5]) {
+      await assert.rejects(
+        slocket.try('lock', { timeout, engine } as object),
+        isError(TypeError, /no meaning for a try/),
+      )
+    }
+  })
+
+  test('what should be a function and is not is refused', async () => {
+    for (const wrong of ['callback', 1, {}, null]) {
+      assert.throws(() => slocket('lock', {}, wrong as never), isError(TypeError, /callback must be a function/))
+      await assert.rejects(
+        async () => await slocket.with('lock', {}, wrong as never),
+        isError(TypeError, /the last argument must be a function/),
+      )
+    }
+    await assert.rejects(
+      async () => await slocket.with('lock', undefined as never),
+      isError(TypeError, /must be a function/),
+    )
+    await assert.rejects(
+      async () => await slocket.with('lock', { engine } as never),
+      isError(TypeError, /must be a function/),
+    )
+  })
+
+  test('undefined stands for an argument that is left out', async () => {
+    const withUndefined = slocket as (path: string, options: SlocketOptions, callback: undefined) => Promise<Lock>
+    await (await withUndefined('lock', { engine }, undefined)).release()
+    assert.equal(await createSlocket(engine).with('lock', undefined, () => 'done'), 'done')
+    await (await createSlocket(engine)('lock', undefined)).release()
+  })
+})
+
+function promisesOf(path: unknown, options: SlocketOptions): (() => Promise<unknown>)[] {
+  const isOnlyForAcquire = typeof options === 'object' && options !== null && 'timeout' in options
+  const forms = [
+    async () => await slocket(path as string, options),
+    async () => await slocket.with(path as string, options, fail),
+    async () => await slocket.query(path as string, options),
+  ]
+  return isOnlyForAcquire ? forms : [...forms, async () => await slocket.try(path as string, options)]
+}
+
+function fail(): void {
+  assert.fail('must not be called')
+}
+
+function isError(kind: typeof TypeError | typeof RangeError, message: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof kind, `${String(error)} is no ${kind.name}`)
+    assert.match(error.message, message)
+    return true
+  }
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import type * as errors from '../../src/errors.ts'
+import type { Engine } from '../../src/index.ts'
+import { isSlocketError, local, memory, slocket, SlocketError } from '../../src/index.ts'
+import { makeParent, runChild } from './run-child.ts'
+
+describe('errors', () => {
+  const { lockPath, dispose } = makeParent()
+  after(dispose)
+
+  test('isSlocketError knows an error of this package, and its code', () => {
+    const error = new SlocketError('ERR_SLOCKET_TIMEOUT', 'late', { cause: 'because' })
+    assert.equal(isSlocketError(error), true)
+    assert.equal(isSlocketError(error, 'ERR_SLOCKET_TIMEOUT'), true)
+    assert.equal(isSlocketError(error, 'ERR_SLOCKET_LOST'), false)
+    assert.equal(error.name, 'SlocketError')
+    assert.equal(error.cause, 'because')
+    assert.ok(error instanceof Error)
+    assert.match(String(error.stack), /SlocketError/)
+  })
+
+  test('isSlocketError knows nothing else', () => {
+    const lookalike = Object.assign(new Error('late'), { name: 'SlocketError', code: 'ERR_SLOCKET_TIMEOUT' })
+    for (const other of [undefined, null, 0, '', 'ERR_SLOCKET_TIMEOUT', {}, [], new Error('x'), lookalike]) {
+      assert.equal(isSlocketError(other), false)
+      assert.equal(isSlocketError(other, 'ERR_SLOCKET_TIMEOUT'), false)
+    }
+  })
+
+  test('isSlocketError knows an error of another loaded copy of the package', async () => {
+    const url = new URL('../../src/errors.js', import.meta.url)
+    const other = (await import(`${url.href}?another-copy`)) as typeof errors
+    assert.notEqual(other.SlocketError, SlocketError)
+    const error = new other.SlocketError('ERR_SLOCKET_LOST', 'lost')
+    assert.equal(error instanceof SlocketError, false)
+    assert.equal(isSlocketError(error, 'ERR_SLOCKET_LOST'), true)
+  })
+
+  test('a timeout says which lock, how long, who holds it, for how long, and how many wait ahead', async () => {
+    const engine = local()
+    const held = await slocket(lockPath, { engine, label: 'the build' })
+    const waiting = slocket(lockPath, { engine: local() })
+    const { stdout, stderr } = await runChild(
+      `while ((await slocket.query(lockPath)).pending.length === 0) ;
+       await slocket(lockPath, { timeout: 50 }).catch((error) => console.log(isSlocketError(error, 'ERR_SLOCKET_TIMEOUT'), error.message))`,
+      lockPath,
+    )
+    assert.equal(stderr, '')
+    assert.ok(stdout.includes(`true the lock '${lockPath}' was not free within 50 ms`), stdout)
+    assert.ok(stdout.includes(`held by pid ${process.pid} (`), stdout)
+    assert.ok(stdout.includes(process.argv[1]!), stdout)
+    assert.match(stdout, /'the build'\) for \d+\.\d s; 1 waiting ahead\n$/)
+    await held.release()
+    await (await waiting).release()
+  })
+
+  test('a timeout within the process says so', async () => {
+    const options = { engine: memory(), label: 'me' }
+    const held = await slocket('lock', options)
+    await assert.rejects(slocket('lock', { ...options, timeout: 0 }), (error: Error) => {
+      const pattern = new RegExp(
+        `held by pid ${process.pid} \\(this process, 'me'\\) for \\d+\\.\\d s; 0 waiting ahead`,
+      )
+      assert.match(error.message, pattern)
+      return true
+    })
+    await held.release()
+  })
+
+  test('of many holders a timeout names three, and the number of the others', async () => {
+    const options = { engine: memory(), mode: 'shared' } as const
+    const held = await Promise.all(Array.from({ length: 5 }, () => slocket('lock', options)))
+    await assert.rejects(
+      slocket('lock', { engine: options.engine, timeout: 0 }),
+      /held by (pid [^,]*, ){3}2 more; 0 waiting ahead$/,
+    )
+    for (const lock of held) await lock.release()
+  })
+
+  test('where it cannot be found out who holds, a timeout says that', async () => {
+    const engine: Engine = {
+      ...memory(),
+      acquire: () => Promise.resolve(null),
+      query: () => Promise.reject(new Error('no answer')),
+    }
+    await assert.rejects(slocket('lock', { engine, timeout: 0 }), /could not be found out: Error: no answer/)
+  })
+
+  test('what is rejected is rejected by the returned promise alone', async () => {
+    const { stdout, stderr, code } = await runChild(
+      `process.on('unhandledRejection', (error) => console.log('unhandled', error))
+       const held = await slocket(lockPath)
+       const other = local()
+       const controller = new AbortController()
+       const rejecting = []
+       for (const engine of [undefined, other]) {
+         for (const options of [{ timeout: 0 }, { timeout: 10 }, { signal: controller.signal }, { permits: 2 }, { timeout: 10_000, signal: controller.signal }, { signal: AbortSignal.abort() }, { mode: 'wrong' }]) {
+           rejecting.push(slocket(lockPath, { engine, ...options }), slocket.with(lockPath, { engine, ...options }, () => {}))
+         }
+         rejecting.push(slocket.try(lockPath, { engine, permits: 2 }))
+       }
+       rejecting.push(slocket(''), slocket.try(''), slocket.with('', () => {}), slocket.query(''))
+       setTimeout(() => controller.abort(), 20)
+       const outcomes = await Promise.allSettled(rejecting)
+       console.log(outcomes.filter(({ status }) => status !== 'rejected').length, 'not rejected')
+       await held.release()`,
+      lockPath,
+    )
+    assert.deepEqual([stdout, stderr, code], ['0 not rejected\n', '', 0])
+  })
+})

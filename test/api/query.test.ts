@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import { local, memory, slocket } from '../../src/index.ts'
+import { makeParent } from './run-child.ts'
+
+describe('slocket.query', () => {
+  const { lockPath, dispose } = makeParent()
+  after(dispose)
+
+  test('it shows exactly this, and leaves out what is not known or not asked for', async () => {
+    const options = { engine: memory() }
+    const beforeMs = Date.now()
+    const held = await slocket('lock', { ...options, label: 'holder' })
+    const waiting = slocket('lock', { ...options, mode: 'shared' })
+    let snapshot = await slocket.query('lock', options)
+    while (snapshot.pending.length === 0) snapshot = await slocket.query('lock', options)
+    const common = { pid: process.pid, command: process.argv.join(' '), self: true }
+    const { since } = snapshot.held[0]!
+    assert.deepEqual(snapshot.held, [{ mode: 'exclusive', since, label: 'holder', ...common }])
+    assert.deepEqual(snapshot.pending, [{ mode: 'shared', since: snapshot.pending[0]!.since, ...common }])
+    assert.ok(since.getTime() >= beforeMs && since.getTime() <= Date.now())
+    await held.release()
+    await (await waiting).release()
+  })
+
+  test('it shows the number of permits', async () => {
+    const options = { engine: memory(), permits: 3 }
+    const held = await slocket('lock', options)
+    const snapshot = await slocket.query('lock', options)
+    assert.equal(snapshot.held[0]?.permits, 3)
+    assert.equal(snapshot.held[0]?.mode, 'exclusive')
+    await held.release()
+  })
+
+  test('it shows nobody where there is nothing, and makes nothing', async () => {
+    assert.deepEqual(await slocket.query(lockPath), { held: [], pending: [] })
+    assert.deepEqual(await slocket.query(`${lockPath}/not/there`), { held: [], pending: [] })
+    assert.deepEqual(await slocket.query(lockPath), { held: [], pending: [] })
+  })
+
+  test('self is the client that asks, and the command is that of the other', async () => {
+    const one = local()
+    const other = local()
+    const held = await slocket(lockPath, { engine: one, linger: 0 })
+    const own = await slocket.query(lockPath, { engine: one })
+    const seen = await slocket.query(lockPath, { engine: other })
+    assert.equal(own.held[0]?.self, true)
+    assert.equal(seen.held[0]?.self, false)
+    assert.equal(seen.held[0]?.command, process.argv.join(' ').slice(0, 1000))
+    assert.equal(seen.held[0]?.pid, process.pid)
+    assert.equal(seen.held[0]?.since.getTime(), own.held[0]?.since.getTime())
+    await held.release()
+  })
+})

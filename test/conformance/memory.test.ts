@@ -1,0 +1,14 @@
+import { memory, MemoryStore } from '../../src/index.ts'
+import { testEngine } from '../../src/testing/index.ts'
+import { seed } from './seed.ts'
+
+const store = new MemoryStore()
+let resources = 0
+
+testEngine({
+  name: 'memory',
+  capabilities: { ordered: true, shared: true, permits: true, recovered: false, releasesAtOnce: true },
+  openClient: () => memory(store),
+  resource: () => `resource-${(resources += 1)}`,
+  seed,
+})

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { describeClaim, isSameClaim, isSameFamily } from '../../src/core/claim.ts'
+import { CLAIMS } from './queues.ts'
+
+const all = Object.values(CLAIMS)
+
+describe('claim', () => {
+  test('a claim is the same only as itself', () => {
+    for (const [index, a] of all.entries()) {
+      for (const [other, b] of all.entries()) assert.equal(isSameClaim(a, { ...b }), index === other)
+    }
+  })
+
+  test('exclusive and shared are one family, each number of permits is another', () => {
+    for (const a of all) {
+      for (const b of all) {
+        const isOne = a.kind === 'permit' || b.kind === 'permit' ? isSameClaim(a, b) : true
+        assert.equal(isSameFamily(a, b), isOne)
+        assert.equal(isSameFamily(b, a), isOne)
+      }
+    }
+  })
+
+  test('each is described in words', () => {
+    assert.deepEqual(all.map(describeClaim).sort(), ['exclusive', 'permits: 1', 'permits: 2', 'permits: 3', 'shared'])
+  })
+})

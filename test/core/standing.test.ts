@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { splitByTurn } from '../../src/core/standing.ts'
+import { decideTurn } from '../../src/core/turn.ts'
+import { FAMILIES, queueOf, words } from './queues.ts'
+
+describe('standing', () => {
+  test('who is shown to hold is who decides that it holds, in all queues of up to five', () => {
+    for (const word of FAMILIES) {
+      const queue = queueOf(word)
+      const { held, pending } = splitByTurn(queue)
+      const isHeld = queue.map((own) => decideTurn(own, queue).kind === 'held')
+      assert.deepEqual(
+        held,
+        queue.filter((_, place) => isHeld[place]),
+        word,
+      )
+      assert.deepEqual(
+        pending,
+        queue.filter((_, place) => !isHeld[place]),
+        word,
+      )
+    }
+  })
+
+  test('of mixed families too, nobody is shown to hold who does not', () => {
+    for (const word of words('xs23', 4)) {
+      const queue = queueOf(word)
+      const { held, pending } = splitByTurn(queue)
+      assert.equal(held.length + pending.length, queue.length)
+      const deciding = queue.filter((own) => decideTurn(own, queue).kind === 'held')
+      assert.deepEqual(held, deciding, word)
+    }
+  })
+})

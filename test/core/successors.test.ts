@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { successorsOf } from '../../src/core/successors.ts'
+import type { Ticket } from '../../src/core/ticket.ts'
+import { decideTurn } from '../../src/core/turn.ts'
+import { FAMILIES, queueOf, subsets } from './queues.ts'
+
+/** What one departure from a queue comes to. */
+interface Departure {
+  readonly word: string
+  readonly departed: Ticket
+  readonly before: readonly Ticket[]
+  readonly after: readonly Ticket[]
+  readonly behind: readonly Ticket[]
+}
+
+describe('successors', () => {
+  test('everybody whose turn has come is told, when all that wait are marked', () => {
+    for (const departure of departures()) {
+      const told = toldOf(departure, departure.behind, () => true)
+      for (const ticket of nowHeld(departure)) assert.ok(told.includes(ticket), describeDeparture(departure, ticket))
+    }
+  })
+
+  test('everybody marked whose turn has come is told, when those whose turn had come before are not marked', () => {
+    for (const departure of departures()) {
+      const marked = departure.behind.filter((ticket) => decideTurn(ticket, departure.before).kind !== 'held')
+      const told = toldOf(departure, marked, () => true)
+      for (const ticket of nowHeld(departure)) assert.ok(told.includes(ticket), describeDeparture(departure, ticket))
+    }
+  })
+
+  test('everybody who waited on the one that left, and whose turn has come, is told, whoever cannot be told', () => {
+    for (const departure of departures()) {
+      const { behind } = departure
+      for (const reachable of subsets(behind)) {
+        const told = toldOf(departure, behind, (ticket) => reachable.includes(ticket))
+        for (const ticket of nowHeld(departure)) {
+          if (!reachable.includes(ticket)) continue
+          assert.ok(told.includes(ticket), `${describeDeparture(departure, ticket)}; reachable: ${reachable.length}`)
+        }
+      }
+    }
+  })
+
+  test('everybody who waits on the one that left is told, whoever else is joining', () => {
+    for (const departure of departures()) {
+      const { before, behind, departed } = departure
+      for (const marked of subsets(behind)) {
+        const told = toldOf(departure, marked, () => true)
+        for (const ticket of marked) {
+          if (!isWaitingOn(ticket, departed, before)) continue
+          assert.ok(told.includes(ticket), `${describeDeparture(departure, ticket)}; marked: ${marked.length}`)
+        }
+      }
+    }
+  })
+
+  test('everybody who waits on the one that left is told, also past dead ones that only it knows of', () => {
+    for (const departure of departures()) {
+      const { before, behind, departed } = departure
+      for (const dead of subsets(behind)) {
+        const seen = before.filter((ticket) => !dead.includes(ticket))
+        const told = toldOf(departure, behind, (ticket) => !dead.includes(ticket))
+        for (const ticket of behind) {
+          if (dead.includes(ticket) || !isWaitingOn(ticket, departed, seen)) continue
+          assert.ok(told.includes(ticket), `${describeDeparture(departure, ticket)}; dead: ${dead.length}`)
+        }
+      }
+    }
+  })
+
+  test('one that cannot be told does not count: the next is told in its place', () => {
+    for (const departure of departures()) {
+      const { behind, departed } = departure
+      for (const reachable of subsets(behind)) {
+        const told = toldOf(departure, behind, (ticket) => reachable.includes(ticket))
+        const most = departed.claim.kind === 'permit' ? departed.claim.permits : 1
+        assert.ok(told.length >= Math.min(most, reachable.length), describeDeparture(departure))
+      }
+    }
+  })
+
+  test('nobody is told twice, and those nearest are told first', () => {
+    for (const departure of departures()) {
+      const told = toldOf(departure, departure.behind, () => true)
+      assert.deepEqual(
+        told,
+        departure.behind.filter((ticket) => told.includes(ticket)),
+        describeDeparture(departure),
+      )
+    }
+  })
+
+  test('no more are told than may hold now, by the rule', () => {
+    const toldAfter = (word: string): string => {
+      const [departed, ...behind] = queueOf(word) as [Ticket, ...Ticket[]]
+      return toldOf({ word, departed, before: [], after: behind, behind }, behind, () => true)
+        .map(({ id }) => id[0])
+        .join('')
+    }
+    assert.equal(toldAfter('x'), '')
+    assert.equal(toldAfter('xxx'), 'x')
+    assert.equal(toldAfter('xxs'), 'x')
+    assert.equal(toldAfter('xssxs'), 'ss')
+    assert.equal(toldAfter('xss'), 'ss')
+    assert.equal(toldAfter('ssx'), 's')
+    assert.equal(toldAfter('sxs'), 'x')
+    assert.equal(toldAfter('1111'), '1')
+    assert.equal(toldAfter('2222'), '22')
+    assert.equal(toldAfter('3333'), '333')
+  })
+})
+
+function* departures(): Generator<Departure> {
+  for (const word of FAMILIES) {
+    const before = queueOf(word)
+    for (const [place, departed] of before.entries()) {
+      const behind = before.slice(place + 1)
+      yield { word, departed, before, after: [...before.slice(0, place), ...behind], behind }
+    }
+  }
+}
+
+/** Whether `ticket` sleeps on `other`, by a look at `listing`. */
+function isWaitingOn(ticket: Ticket, other: Ticket, listing: readonly Ticket[]): boolean {
+  const turn = decideTurn(ticket, listing)
+  return turn.kind === 'blocked' && turn.on.includes(other)
+}
+
+/** Those whose turn has come by the departure. */
+function nowHeld({ before, after }: Departure): Ticket[] {
+  return after.filter(
+    (ticket) => decideTurn(ticket, after).kind === 'held' && decideTurn(ticket, before).kind !== 'held',
+  )
+}
+
+function toldOf(departure: Departure, marked: readonly Ticket[], canTell: (ticket: Ticket) => boolean): Ticket[] {
+  return successorsOf(departure.departed.claim, marked.filter(canTell))
+}
+
+function describeDeparture({ word, departed }: Departure, ticket?: Ticket): string {
+  return `${departed.id} left ${word}${ticket === undefined ? '' : `, the turn of ${ticket.id} has come`}`
+}

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { isSameFamily } from '../../src/core/claim.ts'
+import type { Ticket } from '../../src/core/ticket.ts'
+import type { Turn } from '../../src/core/turn.ts'
+import { decideTurn, isCertainlyBlocked } from '../../src/core/turn.ts'
+import { FAMILIES, holdersByBruteForce, mayHoldTogether, queueOf, subsets, words } from './queues.ts'
+
+describe('turn', () => {
+  test('those hold who may by the plain statement, in all queues of up to five', () => {
+    for (const word of FAMILIES) {
+      const queue = queueOf(word)
+      const held = queue.filter((own) => decideTurn(own, queue).kind === 'held')
+      assert.deepEqual(held, holdersByBruteForce(queue), word)
+    }
+  })
+
+  test('those who hold may hold together, and the first who waits may not join them', () => {
+    for (const word of FAMILIES) {
+      const queue = queueOf(word)
+      const held = queue.filter((own) => decideTurn(own, queue).kind === 'held')
+      const claims = held.map(({ claim }) => claim)
+      assert.ok(mayHoldTogether(claims), word)
+      const next = queue[held.length]
+      if (next !== undefined) assert.ok(!mayHoldTogether([...claims, next.claim]), word)
+    }
+  })
+
+  test('while all that a ticket is blocked on remain, its turn does not come, whoever else leaves', () => {
+    for (const word of FAMILIES) {
+      const queue = queueOf(word)
+      for (const own of queue) {
+        const turn = decideTurn(own, queue)
+        if (turn.kind !== 'blocked') continue
+        for (const left of subsets(queue)) {
+          if (!left.includes(own) || !turn.on.every((ticket) => left.includes(ticket))) continue
+          assert.equal(decideTurn(own, left).kind, 'blocked', `${own.id} in ${word}, left: ${idsOf(left)}`)
+        }
+      }
+    }
+  })
+
+  test('a ticket is blocked on those ahead of it, the nearest ones, nearest first', () => {
+    for (const word of FAMILIES) {
+      const queue = queueOf(word)
+      for (const [place, own] of queue.entries()) {
+        const turn = decideTurn(own, queue)
+        if (turn.kind !== 'blocked') continue
+        const inTheWay = queue
+          .slice(0, place)
+          .filter(({ claim }) => own.claim.kind !== 'shared' || claim.kind === 'exclusive')
+          .reverse()
+        const count = own.claim.kind === 'permit' ? own.claim.permits : 1
+        assert.deepEqual(turn.on, inTheWay.slice(0, count), `${own.id} in ${word}`)
+      }
+    }
+  })
+
+  test('what comes behind a ticket changes nothing for it', () => {
+    for (const word of FAMILIES) {
+      const queue = queueOf(word)
+      for (const [place, own] of queue.entries()) {
+        assert.deepEqual(decideTurn(own, queue), decideTurn(own, queue.slice(0, place + 1)), `${own.id} in ${word}`)
+      }
+    }
+  })
+
+  test('once its turn has come it stays, whoever of the others leaves', () => {
+    for (const word of FAMILIES) {
+      const queue = queueOf(word)
+      for (const own of queue) {
+        if (decideTurn(own, queue).kind !== 'held') continue
+        for (const left of subsets(queue)) {
+          if (left.includes(own))
+            assert.equal(decideTurn(own, left).kind, 'held', `${own.id} in ${word}: ${idsOf(left)}`)
+        }
+      }
+    }
+  })
+
+  test('a listing without the own ticket decides nothing', () => {
+    for (const word of FAMILIES) {
+      for (const own of queueOf('xs2')) {
+        const stranger = { ...own, id: 'not there' }
+        assert.deepEqual(decideTurn(stranger, queueOf(word)), { kind: 'missing' })
+      }
+    }
+  })
+
+  test('of mixed families no two hold together, and nobody is told of a mismatch with its own family', () => {
+    for (const word of words('xs23', 5)) {
+      const queue = queueOf(word)
+      const turns = queue.map((own): [Ticket, Turn] => [own, decideTurn(own, queue)])
+      const held = turns.filter(([, { kind }]) => kind === 'held').map(([{ claim }]) => claim)
+      assert.ok(mayHoldTogether(held), word)
+      for (const [own, turn] of turns) {
+        if (turn.kind !== 'mismatch') continue
+        assert.ok(!isSameFamily(own.claim, turn.with.claim), word)
+        assert.ok(queue.indexOf(turn.with) < queue.indexOf(own), word)
+      }
+    }
+  })
+
+  test('one of another family that is not proven alive is waited for, alone', () => {
+    const [stranger, own] = queueOf('x2') as [Ticket, Ticket]
+    const doubtful = { ...stranger, live: false }
+    assert.deepEqual(decideTurn(own, [doubtful, own]), { kind: 'blocked', on: [doubtful] })
+    assert.deepEqual(decideTurn(own, [stranger, own]), { kind: 'mismatch', with: stranger })
+  })
+
+  test('a permit that is free is held only once all ahead are proven alive: one of them may have died holding', () => {
+    for (const word of words('3', 3)) {
+      const queue = queueOf(word)
+      const own = queue.at(-1)
+      if (own === undefined) continue
+      for (const doubtful of subsets(queue.slice(0, -1))) {
+        const listing = queue.map((ticket) => (doubtful.includes(ticket) ? { ...ticket, live: false } : ticket))
+        const turn: Turn = decideTurn(own, listing)
+        assert.equal(turn.kind, doubtful.length === 0 ? 'held' : 'blocked', `${word}: ${idsOf(doubtful)}`)
+        if (turn.kind === 'blocked') assert.deepEqual(idsOf([...turn.on].reverse()), idsOf(doubtful))
+      }
+    }
+  })
+
+  test('it decides by the identity of the own ticket, not by the object', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...FAMILIES.filter((word) => word !== '')), fc.nat(), (word, some) => {
+        const queue = queueOf(word)
+        const own = queue[some % queue.length]!
+        assert.deepEqual(decideTurn({ id: own.id, claim: own.claim }, queue), decideTurn(own, queue))
+      }),
+    )
+  })
+
+  test('blocked for certain is only who is blocked by tickets that are all alive and none joining', () => {
+    fc.assert(
+      fc.property(fc.array(fc.record({ live: fc.boolean(), joining: fc.boolean() })), (states) => {
+        const blockers = states.map((state) => ({ ...queueOf('x')[0]!, ...state }))
+        const isCertain = !states.some(({ live, joining }) => joining || !live)
+        assert.equal(isCertainlyBlocked(blockers), isCertain)
+      }),
+    )
+  })
+})
+
+function idsOf(queue: readonly Ticket[]): string {
+  return queue.map(({ id }) => id).join(' ')
+}

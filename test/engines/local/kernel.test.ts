@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { ageMs, clockNumber, kernelId, nextNumber, nextToken, wallClockMs } from '../../../src/engines/local/kernel.ts'
+import { NUMBER_DIGITS, NUMBERS_END } from '../../../src/engines/local/ticket-name.ts'
+
+const KERNEL = new URL('../../../src/engines/local/kernel.js', import.meta.url).href
+
+describe('kernel', () => {
+  test('all processes of a kernel have one base for their tokens, and one name for the kernel', () => {
+    const ask = (): string[] => {
+      const code = `
+        const { clockNumber, kernelId, nextToken } = await import(${JSON.stringify(KERNEL)})
+        nextToken()
+        const before = BigInt(clockNumber())
+        const token = nextToken()
+        const after = BigInt(clockNumber())
+        console.log(kernelId(), String(token - after), String(token - before))`
+      const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
+      assert.equal(stderr, '')
+      return stdout.trim().split(' ')
+    }
+    const [one, two] = [ask(), ask()]
+    assert.equal(one[0], kernelId())
+    assert.equal(two[0], kernelId())
+    // The clock runs on while it is read; the base lies between the two, for both.
+    const lowest = [one, two].map(([, low]) => BigInt(low!))
+    const highest = [one, two].map(([, , high]) => BigInt(high!))
+    assert.ok(lowest[0]! <= highest[1]! && lowest[1]! <= highest[0]!, `${one.join(' ')} and ${two.join(' ')}`)
+  })
+
+  test('the kernel has eight hexadecimal digits', () => {
+    assert.match(kernelId(), /^[0-9a-f]{8}$/)
+  })
+
+  test('tokens grow, however fast they are taken', () => {
+    let last = nextToken()
+    for (let count = 0; count < 10_000; count += 1) {
+      const token = nextToken()
+      assert.ok(token > last)
+      last = token
+    }
+  })
+
+  test('a token lies near the wall clock: it goes on growing after the next boot', () => {
+    const dayNs = 86_400_000_000_000n
+    const offNs = nextToken() - BigInt(Date.now()) * 1_000_000n
+    // Sleep does not count in the shared clock, and the wall clock may have been set: a rough check of the scale alone.
+    assert.ok(offNs < dayNs, `${offNs} ns ahead of the wall clock`)
+  })
+
+  test('numbers have a fixed width, and never go back', () => {
+    let last = clockNumber()
+    for (let count = 0; count < 1000; count += 1) {
+      const number = clockNumber()
+      assert.equal(number.length, NUMBER_DIGITS)
+      assert.match(number, /^\d+$/)
+      assert.ok(number >= last)
+      last = number
+    }
+  })
+
+  test('the next number is larger by one, and as wide', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: BigInt(NUMBERS_END) - 1n }), (value) => {
+        const number = String(value).padStart(NUMBER_DIGITS, '0')
+        const next = nextNumber(number)
+        assert.equal(next.length, NUMBER_DIGITS)
+        assert.equal(BigInt(next), value + 1n)
+        assert.ok(next > number)
+      }),
+    )
+  })
+
+  test('the age of a number, and its place on the wall clock', () => {
+    const second = 1_000_000_000n
+    const number = String(BigInt(clockNumber()) - 5n * second).padStart(NUMBER_DIGITS, '0')
+    const age = ageMs(number)
+    assert.ok(age >= 5000, `${age} ms`)
+    const beforeMs = Date.now()
+    const takenMs = wallClockMs(number)
+    assert.ok(takenMs <= beforeMs - 4990, `taken at ${takenMs}, now ${beforeMs}`)
+  })
+})

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Cancellation } from '../../src/contract/cancellation.ts'
+import type { EnqueueRequest } from '../../src/contract/ticket-queue.ts'
+import type { Claim } from '../../src/core/claim.ts'
+import { EXCLUSIVE, permitClaim, SHARED } from '../../src/core/claim.ts'
+import { isSlocketError } from '../../src/errors.ts'
+import { waitForTurn } from '../../src/recipe/acquire.ts'
+import { gate, ScriptedQueue, settle } from './scripted-queue.ts'
+
+interface Wanted extends EnqueueRequest {
+  readonly cancellation: Cancellation
+}
+
+describe('waiting for a turn', () => {
+  test('with nobody ahead the turn comes at the first look', async () => {
+    const queue = new ScriptedQueue()
+    const wanted = request()
+    const own = queue.join(wanted)
+    assert.equal(await waitForTurn(queue, own, wanted), own)
+    assert.deepEqual(queue.calls, ['list 1'])
+  })
+
+  test('a wake-up is only a hint: after each it lists again', async () => {
+    const queue = new ScriptedQueue()
+    const stranger = queue.stranger('ahead')
+    const wanted = request()
+    const turn = waitForTurn(queue, queue.join(wanted), wanted)
+    for (let count = 0; count < 3; count += 1) {
+      await settle()
+      queue.wake()
+    }
+    await settle()
+    assert.deepEqual(queue.calls.slice(-2), ['list 1', 'anyChange 1'])
+    queue.remove(stranger)
+    assert.equal((await turn)?.id, '1')
+    assert.equal(queue.calls.at(-1), 'list 1')
+  })
+
+  test('a ticket that was removed from outside joins again, at the end', async () => {
+    const queue = new ScriptedQueue()
+    const ahead = queue.stranger('ahead')
+    const wanted = request()
+    const turn = waitForTurn(queue, queue.join(wanted), wanted)
+    await settle()
+    const behind = queue.stranger('behind')
+    queue.remove(queue.tickets[1]!)
+    await settle()
+    assert.deepEqual(
+      queue.tickets.map(({ id }) => id),
+      ['ahead', 'behind', '2'],
+    )
+    queue.remove(ahead)
+    await settle()
+    queue.remove(behind)
+    assert.equal((await turn)?.id, '2')
+    assert.ok(queue.calls.includes('withdraw 1'))
+  })
+
+  test('a ticket that cannot join again gives up', async () => {
+    const queue = new ScriptedQueue()
+    const wanted = request()
+    const own = queue.join(wanted)
+    queue.remove(own)
+    queue.instead.set('enqueue', () => null)
+    assert.equal(await waitForTurn(queue, own, wanted), null)
+  })
+
+  test('when joining again fails, the failure is told, and nothing is left', async () => {
+    const queue = new ScriptedQueue()
+    const wanted = request()
+    const own = queue.join(wanted)
+    queue.remove(own)
+    const failure = new Error('no room')
+    queue.instead.set('enqueue', () => Promise.reject(failure))
+    await assert.rejects(waitForTurn(queue, own, wanted), (error) => error === failure)
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  for (const step of ['list', 'anyChange'] as const) {
+    test(`when ${step} fails, the failure is told, and the ticket is withdrawn`, async () => {
+      for (const isAsync of [true, false]) {
+        const queue = new ScriptedQueue()
+        queue.stranger('ahead')
+        const wanted = request()
+        const own = queue.join(wanted)
+        const failure = new Error(`${step} fails`)
+        queue.instead.set(step, () => {
+          if (isAsync) return Promise.reject(failure)
+          throw failure
+        })
+        await assert.rejects(waitForTurn(queue, own, wanted), (error) => error === failure)
+        assert.deepEqual(
+          queue.tickets.map(({ id }) => id),
+          ['ahead'],
+        )
+      }
+    })
+  }
+
+  test('a failure to withdraw does not hide the failure before it', async () => {
+    const queue = new ScriptedQueue()
+    const wanted = request()
+    const own = queue.join(wanted)
+    const failure = new Error('the first')
+    queue.instead.set('list', () => Promise.reject(failure))
+    queue.instead.set('withdraw', () => Promise.reject(new Error('the second')))
+    await assert.rejects(waitForTurn(queue, own, wanted), (error) => error === failure)
+  })
+
+  test('a failure to withdraw is told where it is the first', async () => {
+    const queue = new ScriptedQueue()
+    queue.stranger('ahead')
+    const wanted = request({ wait: false })
+    const failure = new Error('cannot withdraw')
+    queue.instead.set('withdraw', () => Promise.reject(failure))
+    await assert.rejects(waitForTurn(queue, queue.join(wanted), wanted), (error) => error === failure)
+  })
+
+  test('called off before the first look, it withdraws', async () => {
+    const queue = new ScriptedQueue()
+    const wanted = request()
+    const own = queue.join(wanted)
+    wanted.cancellation.cancel()
+    assert.equal(await waitForTurn(queue, own, wanted), null)
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('called off while it lists, it withdraws, though its turn had come', async () => {
+    const queue = new ScriptedQueue()
+    const wanted = request()
+    const own = queue.join(wanted)
+    const listing = gate<readonly unknown[]>()
+    queue.instead.set('list', () => listing.promise)
+    const turn = waitForTurn(queue, own, wanted)
+    wanted.cancellation.cancel()
+    listing.open([own])
+    assert.equal(await turn, null)
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('called off while it waits, it withdraws', async () => {
+    const queue = new ScriptedQueue()
+    queue.stranger('ahead')
+    const wanted = request()
+    const turn = waitForTurn(queue, queue.join(wanted), wanted)
+    await settle()
+    wanted.cancellation.cancel()
+    assert.equal(await turn, null)
+    assert.deepEqual(
+      queue.tickets.map(({ id }) => id),
+      ['ahead'],
+    )
+  })
+
+  test('called off while it joins again, it withdraws the new ticket', async () => {
+    const queue = new ScriptedQueue()
+    const wanted = request()
+    const own = queue.join(wanted)
+    queue.remove(own)
+    const joining = gate<unknown>()
+    queue.instead.set('enqueue', () => joining.promise)
+    const turn = waitForTurn(queue, own, wanted)
+    await settle()
+    wanted.cancellation.cancel()
+    joining.open(queue.join(wanted))
+    assert.equal(await turn, null)
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('one that does not wait looks again while the one ahead may only be joining, or be dead', async () => {
+    for (const doubt of [{ joining: true }, { live: false }]) {
+      const queue = new ScriptedQueue()
+      const doubtful = { ...queue.stranger('ahead'), ...doubt }
+      queue.tickets = [doubtful]
+      const wanted = request({ wait: false })
+      const turn = waitForTurn(queue, queue.join(wanted), wanted)
+      await settle()
+      assert.equal(queue.calls.at(-1), 'anyChange 1')
+      queue.remove(doubtful)
+      assert.equal((await turn)?.id, '1')
+    }
+  })
+
+  test('one that does not wait withdraws when somebody is ahead for certain', async () => {
+    const queue = new ScriptedQueue()
+    queue.stranger('ahead')
+    const wanted = request({ wait: false })
+    assert.equal(await waitForTurn(queue, queue.join(wanted), wanted), null)
+    assert.deepEqual(queue.calls, ['list 1', 'withdraw 1'])
+  })
+
+  test('another family ahead is a mismatch, and the ticket is withdrawn', async () => {
+    const pairs: readonly (readonly [Claim, Claim])[] = [
+      [EXCLUSIVE, permitClaim(2)],
+      [permitClaim(2), SHARED],
+      [permitClaim(2), permitClaim(3)],
+    ]
+    for (const [ahead, claim] of pairs) {
+      const queue = new ScriptedQueue()
+      queue.stranger('ahead', ahead)
+      const wanted = request({ claim })
+      await assert.rejects(waitForTurn(queue, queue.join(wanted), wanted), (error) =>
+        isSlocketError(error, 'ERR_SLOCKET_CLAIM_MISMATCH'),
+      )
+      assert.deepEqual(
+        queue.tickets.map(({ id }) => id),
+        ['ahead'],
+      )
+    }
+  })
+})
+
+function request(change: Partial<Wanted> = {}): Wanted {
+  return {
+    claim: EXCLUSIVE,
+    wait: true,
+    lingerMs: 0,
+    cancellation: new Cancellation(),
+    party: () => [],
+    onLost: () => {},
+    ...change,
+  }
+}

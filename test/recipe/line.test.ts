@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { AcquireRequest, Grant } from '../../src/contract/engine.ts'
+import { EXCLUSIVE, permitClaim, SHARED } from '../../src/core/claim.ts'
+import { Line } from '../../src/recipe/line.ts'
+import type { FakeTicket } from './scripted-queue.ts'
+import { gate, ScriptedQueue, settle } from './scripted-queue.ts'
+
+describe('a line', () => {
+  test('requests that come while their ticket is the last stand by one ticket', async () => {
+    const { queue, line } = scene()
+    const all = Array.from({ length: 1000 }, () => line.acquire(request()))
+    for (const one of all) await (await one)!.release()
+    assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 1)
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('once somebody stands behind the ticket, the next request takes a new one', async () => {
+    const { queue, line } = scene()
+    const first = (await line.acquire(request()))!
+    const second = line.acquire(request())
+    await settle()
+    const stranger = queue.stranger('behind')
+    const third = line.acquire(request())
+    await settle()
+    assert.deepEqual(
+      queue.tickets.map(({ id }) => id),
+      ['1', 'behind', '2'],
+    )
+    await first.release()
+    await (await second)!.release()
+    queue.remove(stranger)
+    await (await third)!.release()
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('requests that come while one look is made are judged by the next, all by that one', async () => {
+    const { queue, line } = scene()
+    const held = (await line.acquire(request()))!
+    const looking = gate<boolean>()
+    queue.instead.set('isLast', () => looking.promise)
+    const before = line.acquire(request({ label: 'before' }))
+    await settle()
+    const during = [line.acquire(request()), line.acquire(request())]
+    await settle()
+    assert.equal(queue.calls.filter((call) => call === 'isLast 1').length, 1)
+    queue.instead.delete('isLast')
+    queue.stranger('behind')
+    looking.open(true)
+    await settle()
+    assert.equal(queue.calls.filter((call) => call === 'isLast 1').length, 2)
+    assert.deepEqual(
+      queue.tickets.map(({ id }) => id),
+      ['1', 'behind', '2'],
+    )
+    await held.release()
+    await (await before)!.release()
+    queue.remove(queue.tickets[0]!)
+    for (const one of during) await (await one)!.release()
+  })
+
+  test('one claim does not join the party of another', async () => {
+    const { queue, line } = scene()
+    const held = (await line.acquire(request()))!
+    const shared = [line.acquire(request({ claim: SHARED })), line.acquire(request({ claim: SHARED }))]
+    const last = line.acquire(request())
+    await settle()
+    assert.deepEqual(
+      queue.tickets.map(({ claim }) => claim.kind),
+      ['exclusive', 'shared', 'exclusive'],
+    )
+    await held.release()
+    for (const one of await Promise.all(shared)) await one!.release()
+    await (await last)!.release()
+  })
+
+  test('each permit takes a ticket of its own', async () => {
+    const { queue, line } = scene()
+    const claim = permitClaim(2)
+    const grants = await Promise.all([line.acquire(request({ claim })), line.acquire(request({ claim }))])
+    assert.equal(queue.tickets.length, 2)
+    for (const grant of grants) await grant!.release()
+  })
+
+  test('parties enter the queue in the order of their requests, however long the first takes', async () => {
+    const { queue, line } = scene()
+    const entering = gate()
+    queue.instead.set('enqueue', () => {
+      queue.instead.delete('enqueue')
+      return entering.promise.then(() => queue.join(enqueued!))
+    })
+    let enqueued: Parameters<ScriptedQueue['enqueue']>[0] | undefined
+    const enqueue = queue.enqueue.bind(queue)
+    queue.enqueue = (asked) => {
+      enqueued ??= asked
+      return enqueue(asked)
+    }
+    const first = line.acquire(request({ label: 'first' }))
+    const second = line.acquire(request({ claim: SHARED }))
+    await settle()
+    assert.equal(queue.tickets.length, 0)
+    entering.open()
+    await settle()
+    assert.deepEqual(
+      queue.tickets.map(({ claim }) => claim.kind),
+      ['exclusive', 'shared'],
+    )
+    await (await first)!.release()
+    await (await second)!.release()
+  })
+
+  test('a try does not wait for one who is still on its way into the queue', async () => {
+    const { queue, line } = scene()
+    const entering = gate<FakeTicket | null>()
+    queue.instead.set('enqueue', () => {
+      queue.instead.delete('enqueue')
+      return entering.promise
+    })
+    const first = line.acquire(request())
+    const attempt = line.acquire(request({ wait: false }))
+    const grant = await attempt
+    assert.notEqual(grant, null)
+    entering.open(null)
+    assert.equal(await first, null)
+    await grant!.release()
+  })
+
+  test('when the queue cannot be entered, all who were to stand by the ticket are told', async () => {
+    const { queue, line, idle } = scene()
+    const failure = new Error('no room')
+    queue.instead.set('enqueue', () => Promise.reject(failure))
+    const all = [line.acquire(request()), line.acquire(request()), line.acquire(request({ claim: SHARED }))]
+    for (const one of all) await assert.rejects(one, (error) => error === failure)
+    await settle()
+    assert.equal(idle(), 1)
+  })
+
+  test('when the look at the queue fails, those who asked are told, and the holder is not hindered', async () => {
+    const { queue, line } = scene()
+    const held = (await line.acquire(request()))!
+    const failure = new Error('cannot look')
+    queue.instead.set('isLast', () => Promise.reject(failure))
+    await assert.rejects(line.acquire(request()), (error) => error === failure)
+    queue.instead.delete('isLast')
+    const next = line.acquire(request())
+    await settle()
+    await held.release()
+    await (await next)!.release()
+  })
+
+  test('after a failure the line takes requests as ever', async () => {
+    const { queue, line } = scene()
+    queue.instead.set('list', () => Promise.reject(new Error('cannot list')))
+    await assert.rejects(line.acquire(request()))
+    queue.instead.delete('list')
+    await (await line.acquire(request()))!.release()
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('it is idle when the last one has released, and not before', async () => {
+    const { line, idle } = scene()
+    const first = (await line.acquire(request()))!
+    const second = line.acquire(request())
+    await settle()
+    assert.equal(idle(), 0)
+    await first.release()
+    assert.equal(idle(), 0)
+    await (await second)!.release()
+    await settle()
+    assert.equal(idle(), 1)
+  })
+})
+
+interface LineScene {
+  readonly queue: ScriptedQueue
+  readonly line: { acquire(asked: AcquireRequest): Promise<Grant | null> }
+  readonly idle: () => number
+}
+
+function scene(): LineScene {
+  const queue = new ScriptedQueue()
+  let idle = 0
+  return { queue, line: new Line(queue, () => (idle += 1)), idle: () => idle }
+}
+
+function request(change: Partial<AcquireRequest> = {}): AcquireRequest {
+  return { claim: EXCLUSIVE, wait: true, lingerMs: 0, ...change }
+}

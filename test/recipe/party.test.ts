@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { AcquireRequest, Grant } from '../../src/contract/engine.ts'
+import { EXCLUSIVE, SHARED } from '../../src/core/claim.ts'
+import { Line } from '../../src/recipe/line.ts'
+import type { FakeTicket } from './scripted-queue.ts'
+import { gate, ScriptedQueue, settle } from './scripted-queue.ts'
+
+describe('a party', () => {
+  test('those who share hold together, and the ticket leaves with the last one', async () => {
+    const { queue, line } = scene()
+    const all = await Promise.all([1, 2, 3].map(() => line.acquire(request({ claim: SHARED }))))
+    for (const [index, grant] of all.entries()) {
+      assert.equal(queue.tickets.length, 1, `before release ${index}`)
+      await grant!.release()
+    }
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('one who comes while the others share joins them at once, unless somebody stands behind', async () => {
+    const { queue, line } = scene()
+    const first = (await line.acquire(request({ claim: SHARED })))!
+    const second = (await line.acquire(request({ claim: SHARED, wait: false })))!
+    assert.equal(queue.tickets.length, 1)
+    const writer = queue.stranger('writer')
+    assert.equal(await line.acquire(request({ claim: SHARED, wait: false })), null)
+    const third = line.acquire(request({ claim: SHARED }))
+    await settle()
+    assert.equal(queue.tickets.length, 3)
+    await first.release()
+    await second.release()
+    queue.remove(writer)
+    await (await third)!.release()
+  })
+
+  test('each holder in turn gets a token of its own', async () => {
+    const { line } = scene()
+    const all = [1, 2, 3].map(() => line.acquire(request()))
+    const tokens: bigint[] = []
+    for (const one of all) {
+      const grant = (await one)!
+      tokens.push(grant.token)
+      await grant.release()
+    }
+    assert.deepEqual(tokens, [1n, 2n, 3n])
+  })
+
+  test('when all who wait have given up, the ticket leaves', async () => {
+    const { queue, line } = scene()
+    queue.stranger('ahead')
+    const controllers = [new AbortController(), new AbortController()]
+    const all = controllers.map(({ signal }) => line.acquire(request({ signal })))
+    await settle()
+    for (const [index, one] of all.entries()) {
+      assert.equal(queue.tickets.length, 2)
+      controllers[index]!.abort()
+      await assert.rejects(one, (error) => error === controllers[index]!.signal.reason)
+    }
+    await settle()
+    assert.deepEqual(
+      queue.tickets.map(({ id }) => id),
+      ['ahead'],
+    )
+  })
+
+  test('given up before the ticket has joined: no ticket is left', async () => {
+    const { queue, line, idle } = scene()
+    const entering = gate()
+    queue.instead.set('enqueue', () => entering.promise.then(() => ticket))
+    let ticket: FakeTicket | null = null
+    const controller = new AbortController()
+    const one = line.acquire(request({ signal: controller.signal }))
+    await settle()
+    controller.abort()
+    await assert.rejects(one)
+    ticket = queue.stranger('1') as FakeTicket
+    entering.open()
+    await settle()
+    assert.deepEqual(queue.tickets, [])
+    assert.equal(idle(), 1)
+  })
+
+  test('given up at the very look that finds the turn: the ticket leaves, and nobody holds', async () => {
+    const { queue, line } = scene()
+    const listing = gate<unknown>()
+    queue.instead.set('list', () => listing.promise)
+    const controller = new AbortController()
+    const one = line.acquire(request({ signal: controller.signal }))
+    await settle()
+    listing.open([...queue.tickets])
+    controller.abort()
+    await assert.rejects(one, (error) => error === controller.signal.reason)
+    await settle()
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('given up after any number of microtasks, it rejects or holds, and leaks nothing', async () => {
+    for (let ticks = 0; ticks < 30; ticks += 1) {
+      const { queue, line } = scene()
+      const controller = new AbortController()
+      const one = line.acquire(request({ signal: controller.signal }))
+      for (let count = 0; count < ticks; count += 1) await Promise.resolve()
+      controller.abort()
+      const outcome = await one.catch((error: unknown) => error)
+      if (outcome !== controller.signal.reason) await (outcome as Grant).release()
+      await settle()
+      assert.deepEqual(queue.tickets, [], `after ${ticks} microtasks`)
+    }
+  })
+
+  test('when the ticket is lost, the holder is told once, and those who waited by it are placed again', async () => {
+    const { queue, line } = scene()
+    const held = (await line.acquire(request()))!
+    const waiting = [line.acquire(request()), line.acquire(request())]
+    await settle()
+    const told: Error[] = []
+    held.onLost((error) => told.push(error))
+    const lost = queue.only
+    const stranger = queue.stranger('behind')
+    queue.tickets.shift()
+    const reason = new Error('lost')
+    lost.request.onLost(reason)
+    lost.request.onLost(new Error('again'))
+    await settle()
+    assert.deepEqual(told, [reason])
+    assert.deepEqual(
+      queue.tickets.map(({ id }) => id),
+      ['behind', '2'],
+    )
+    queue.remove(stranger)
+    for (const one of waiting) await (await one)!.release()
+    await held.release()
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('one who listens after the loss is told all the same', async () => {
+    const { queue, line } = scene()
+    const held = (await line.acquire(request()))!
+    const reason = new Error('lost')
+    queue.only.request.onLost(reason)
+    let told: Error | undefined
+    held.onLost((error) => (told = error))
+    assert.equal(told, reason)
+  })
+
+  test('those who waited are placed again in their order, before those who come later', async () => {
+    const { queue, line } = scene()
+    await line.acquire(request())
+    const order: string[] = []
+    const serve = async (label: string): Promise<void> => {
+      const grant = (await line.acquire(request({ label })))!
+      order.push(label)
+      await grant.release()
+    }
+    const early = ['a', 'b', 'c'].map(serve)
+    await settle()
+    queue.only.request.onLost(new Error('lost'))
+    const late = ['d', 'e'].map(serve)
+    await Promise.all([...early, ...late])
+    assert.deepEqual(order, ['a', 'b', 'c', 'd', 'e'])
+  })
+
+  test('a release that fails is told to the one who released', async () => {
+    const { queue, line } = scene()
+    const held = (await line.acquire(request()))!
+    const failure = new Error('cannot withdraw')
+    queue.instead.set('withdraw', () => Promise.reject(failure))
+    await assert.rejects(
+      async () => await held.release(),
+      (error) => error === failure,
+    )
+  })
+
+  test('a failure while it waits is told to all who wait by the ticket, and it leaves', async () => {
+    const { queue, line, idle } = scene()
+    queue.stranger('ahead')
+    const waiting = gate()
+    queue.instead.set('anyChange', () => waiting.promise)
+    const all = [line.acquire(request()), line.acquire(request())]
+    await settle()
+    const failure = new Error('cannot tell who lives')
+    waiting.fail(failure)
+    for (const one of all) await assert.rejects(one, (error) => error === failure)
+    await settle()
+    assert.deepEqual(
+      queue.tickets.map(({ id }) => id),
+      ['ahead'],
+    )
+    assert.equal(idle(), 1)
+  })
+
+  test('a second release of one grant does nothing to the next', async () => {
+    const { queue, line } = scene()
+    const first = (await line.acquire(request()))!
+    const second = line.acquire(request())
+    const third = line.acquire(request())
+    await settle()
+    await first.release()
+    const held = (await second)!
+    let isGranted = false
+    void third.then(() => (isGranted = true))
+    await first.release()
+    await settle()
+    assert.equal(isGranted, false)
+    assert.equal(queue.tickets.length, 1)
+    await held.release()
+    await (await third)!.release()
+  })
+
+  test('it tells who stands by its ticket: the holder, then those who wait, in their order', async () => {
+    const { queue, line } = scene()
+    const held = (await line.acquire(request({ label: 'holder' })))!
+    const controller = new AbortController()
+    const quitter = line.acquire(request({ label: 'quitter', signal: controller.signal }))
+    const waiting = line.acquire(request({ label: 'waiting' }))
+    await settle()
+    const labels = (): unknown => queue.only.request.party().map(({ label }) => label)
+    assert.deepEqual(labels(), ['holder', 'quitter', 'waiting'])
+    controller.abort()
+    await assert.rejects(quitter)
+    assert.deepEqual(labels(), ['holder', 'waiting'])
+    await held.release()
+    const last = (await waiting)!
+    assert.deepEqual(labels(), ['waiting'])
+    await last.release()
+  })
+})
+
+interface LineScene {
+  readonly queue: ScriptedQueue
+  readonly line: { acquire(asked: AcquireRequest): Promise<Grant | null> }
+  readonly idle: () => number
+}
+
+function scene(): LineScene {
+  const queue = new ScriptedQueue()
+  let idle = 0
+  return { queue, line: new Line(queue, () => (idle += 1)), idle: () => idle }
+}
+
+function request(change: Partial<AcquireRequest> = {}): AcquireRequest {
+  return { claim: EXCLUSIVE, wait: true, lingerMs: 0, ...change }
+}
