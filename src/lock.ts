@@ -12,6 +12,7 @@ import type { LockMode } from './options.ts'
 export class Lock {
   /** The path, as it was given. */
   readonly name: string
+  /** Whether others who share may hold with it. */
   readonly mode: LockMode
   /** The number of permits of the semaphore that this is one of; undefined for an exclusive or shared lock. */
   readonly permits: number | undefined

@@ -3,8 +3,10 @@ import type { Engine } from './contract/engine.ts'
 import type { Claim } from './core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from './core/claim.ts'
 
+/** Whether others may hold with me. */
 export type LockMode = 'exclusive' | 'shared'
 
+/** What can be said with a path. */
 export interface SlocketOptions {
   /** `exclusive`: nobody holds with me. `shared`: others who share may. Default: `exclusive`. */
   readonly mode?: LockMode | undefined

@@ -7,16 +7,20 @@ import { Lock } from './lock.ts'
 import type { Asked, LockMode, SlocketOptions } from './options.ts'
 import { checkPath, parseOptions } from './options.ts'
 
+/** Called exactly once: with an error, or with null and the lock. */
 export type LockCallback = (error: unknown, lock?: Lock) => void
 
 /** Who holds a lock, and who waits for it, each in queue order. */
 export interface LockSnapshot {
+  /** Those who hold. */
   readonly held: LockRequest[]
+  /** Those who wait. */
   readonly pending: LockRequest[]
 }
 
 /** One who holds a lock, or waits for it. */
 export interface LockRequest {
+  /** Whether others may hold with it. */
   readonly mode: LockMode
   /** The number of permits of the semaphore, where it is one. */
   readonly permits?: number
@@ -32,6 +36,7 @@ export interface LockRequest {
   readonly self: boolean
 }
 
+/** The function that the package exports, and its relatives. */
 export interface Slocket {
   /**
    * Takes the lock at `path`, and waits its turn for it: first come, first served, among all processes and threads of

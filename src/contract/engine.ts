@@ -6,9 +6,11 @@
  */
 import type { Claim } from '../core/claim.ts'
 
+/** Where locks live. Made by `local()`, `memory()`; write your own, and run `slocket/testing` against it. */
 export interface Engine {
   /** For messages: `local`, `memory`. */
   readonly name: string
+  /** What it can promise; the conformance suite tests each as stated. */
   readonly capabilities: EngineCapabilities
   /**
    * Takes the lock.
@@ -25,13 +27,17 @@ export interface Engine {
 export interface EngineCapabilities {
   /** First come, first served among all clients. */
   readonly ordered: boolean
+  /** Shared claims. */
   readonly shared: boolean
+  /** Permits: counting semaphores. */
   readonly permits: boolean
   /** A grant tells when a predecessor ended, or died, without releasing. */
   readonly recovered: boolean
 }
 
+/** What the API asks an engine for. */
 export interface AcquireRequest {
+  /** How many may hold with it. */
   readonly claim: Claim
   /** False: never wait for a holder. */
   readonly wait: boolean
@@ -39,9 +45,11 @@ export interface AcquireRequest {
   readonly label?: string | undefined
   /** How long the engine keeps what it needs for the next acquire of this resource, in ms. */
   readonly lingerMs: number
+  /** Calls the wait off. */
   readonly signal?: AbortSignal | undefined
 }
 
+/** What a holder has of an engine. */
 export interface Grant {
   /** Larger than that of every earlier holder. */
   readonly token: bigint
@@ -53,18 +61,23 @@ export interface Grant {
   onLost(listener: (error: Error) => void): void
 }
 
+/** Who holds a resource and who waits for it, each in queue order. */
 export interface EngineSnapshot {
+  /** Those who hold. */
   readonly held: readonly Requester[]
+  /** Those who wait. */
   readonly pending: readonly Requester[]
 }
 
 /** One who asked for a lock. */
 export interface Requester {
+  /** What it asked for. */
   readonly claim: Claim
   /** For people to read; it proves nothing. */
   readonly pid: number
   /** Since when it holds, or waits: wall clock, in ms since the epoch. */
   readonly sinceMs: number
+  /** What it said of itself. */
   readonly label: string | undefined
   /** The command line, where it could be asked. */
   readonly command: string | undefined

@@ -4,21 +4,26 @@
  * A queue has one family at a time: exclusive and shared go together, permits go with permits of the same count.
  */
 
+/** What is asked for. */
 export type Claim = ExclusiveClaim | SharedClaim | PermitClaim
 
 /** Nobody holds with me. */
 export interface ExclusiveClaim {
+  /** Tells claims apart. */
   readonly kind: 'exclusive'
 }
 
 /** Others who share may hold with me. */
 export interface SharedClaim {
+  /** Tells claims apart. */
   readonly kind: 'shared'
 }
 
 /** Up to `permits` hold at once: a counting semaphore. */
 export interface PermitClaim {
+  /** Tells claims apart. */
   readonly kind: 'permit'
+  /** How many hold at once: 1 to 1,000,000. */
   readonly permits: number
 }
 

@@ -58,5 +58,12 @@ export function testEngine(engine: EngineUnderTest): void {
 }
 
 export type { ConformanceCapabilities, EngineUnderTest } from './engine-under-test.ts'
-export type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant, Requester } from '../contract/engine.ts'
+export type {
+  AcquireRequest,
+  Engine,
+  EngineCapabilities,
+  EngineSnapshot,
+  Grant,
+  Requester,
+} from '../contract/engine.ts'
 export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from '../core/claim.ts'
