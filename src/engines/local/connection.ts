@@ -3,7 +3,8 @@
  *
  *  1. Who connects says first who it is. Who accepts answers at once.
  *  2. Until the answer has come, the other one's event loop may be blocked: it does not know of us yet.
- *  3. A violation (see frames.ts) destroys the connection and nothing more.
+ *  3. Who asks `who` does so once.
+ *  4. A violation (see frames.ts) destroys the connection and nothing more.
  */
 import type net from 'node:net'
 import type { Claim } from '../../core/claim.ts'
@@ -39,6 +40,7 @@ export class Connection {
   readonly #socket: net.Socket
   readonly #owner: ConnectionOwner
   readonly #splitter = new LineSplitter(MAX_FRAME_BYTES)
+  #hasDescribed = false
   #isClosed = false
 
   /** @param peer the member connected to; undefined for an accepted connection, which has yet to say who it is. */
@@ -99,6 +101,9 @@ export class Connection {
         this.#owner.onWake(frame.ticket)
         return true
       case 'who':
+        // Once: who asks again and again, and reads no answer, would fill this process's memory.
+        if (this.#hasDescribed) return false
+        this.#hasDescribed = true
         this.send({ kind: 'party', json: this.#owner.describe() })
         return true
       case 'party':

@@ -151,6 +151,16 @@ export class QueueDirectory {
     }
   }
 
+  /** Whether a socket could be made among the members now, or could not because the directory is gone. */
+  canMakeSockets(): boolean {
+    try {
+      fs.accessSync(this.pathOf(MEMBERS), fs.constants.W_OK | fs.constants.X_OK)
+      return true
+    } catch (error) {
+      return isGone(error)
+    }
+  }
+
   memberNames(): string[] {
     try {
       return fs.readdirSync(this.pathOf(MEMBERS))

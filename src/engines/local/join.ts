@@ -20,6 +20,8 @@ import { OwnTicket } from './ticket.ts'
 import type { TicketName } from './ticket-name.ts'
 import { formatTicketName, NUMBERS_END, ticketId } from './ticket-name.ts'
 
+/** How often in a row the directory may vanish under the socket that is made in it. Each time its last user has just left. */
+const MOST_VANISHINGS = 100
 /** The longest random pause before joining again, in ms; the first ones are shorter. */
 const LONGEST_PAUSE_MS = 16
 
@@ -48,6 +50,7 @@ export function join(state: QueueState, request: EnqueueRequest): OwnTicket | un
  */
 export async function joinSlowly(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | null> {
   const { directory, presence } = state
+  let vanishings = 0
   // Bound: a round fails only because somebody else joined or left meanwhile, or because something foreign is there.
   for (let round = 0; !request.cancellation.cancelled; round += 1) {
     try {
@@ -63,6 +66,8 @@ export async function joinSlowly(state: QueueState, request: EnqueueRequest): Pr
       if (own !== undefined) return own
     } catch (error) {
       if (!(error instanceof DirectoryGone)) throw error
+      vanishings += 1
+      if (vanishings > MOST_VANISHINGS) throw error.cause
     }
     // Random, so that two who disturb each other do not go on doing so.
     if (round > 0) await sleepFor(Math.random() * Math.min(2 ** round, LONGEST_PAUSE_MS))

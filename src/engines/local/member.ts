@@ -6,7 +6,6 @@
  *  2. It has a ticket, or it is closed by whoever keeps it (linger); while it has one, it listens.
  *  3. Its id, and so its name, is never used again: removing a dead one's socket can hurt nobody.
  */
-import fs from 'node:fs'
 import net from 'node:net'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
@@ -36,8 +35,8 @@ export type Reached = 'connected' | 'refused' | 'gone' | 'busy'
 const BACKLOG = 65_535
 
 /**
- * Listens at `name` below the directory. libuv reports a missing directory as EACCES (uv_pipe_bind), so that is
- * told apart here.
+ * Listens at `name` below the directory. libuv reports a missing directory as EACCES (uv_pipe_bind): that is told apart
+ * here, some time after the fact, when somebody else may have made the directory anew.
  *
  * @returns at once where the runtime listens at once.
  */
@@ -64,8 +63,8 @@ export class DirectoryGone extends Error {}
 
 function toListenError(error: Error, directory: QueueDirectory): Error {
   const code = systemCode(error)
-  if (code === 'ENOENT' || (code === 'EACCES' && !fs.existsSync(directory.pathOf(MEMBERS)))) {
-    return new DirectoryGone('', { cause: error })
+  if (code === 'ENOENT' || (code === 'EACCES' && directory.canMakeSockets())) {
+    return new DirectoryGone('', { cause: toSlocketError(error, 'make a socket in', directory.path) })
   }
   if (code === 'EPERM' || code === 'ENOTSUP' || code === 'EOPNOTSUPP' || code === 'ENOSYS' || code === 'ENXIO') {
     return new SlocketError(
@@ -84,9 +83,14 @@ export function randomMemberId(): string {
   return id.slice(0, 12)
 }
 
-/** The name of a member's socket: the process id lets sweepers look at those first whose process cannot be seen. */
-export function memberFile(id: string): string {
-  return `${id}.${process.pid}`
+/** The name of a member's socket: id and process id. */
+export function memberFile(id: string, pid: number = process.pid): string {
+  return `${id}.${pid}`
+}
+
+/** The process id in the name of a member's socket, or of one that is to become a ticket; undefined for other names. */
+export function memberPid(file: string): string | undefined {
+  return /^[a-z0-9]{12}\.(\d{1,10})(?:\.\d+)?$/.exec(file)?.[1]
 }
 
 export class Member {

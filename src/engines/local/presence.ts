@@ -17,7 +17,7 @@ import type { QueueDirectory } from './directory.ts'
 import { MEMBERS } from './directory.ts'
 import { isProcessThere } from './liveness.ts'
 import type { MemberOwner } from './member.ts'
-import { listen, Member, memberFile, randomMemberId } from './member.ts'
+import { listen, Member, memberFile, memberPid, randomMemberId } from './member.ts'
 import { formatParty } from './party-json.ts'
 import { SocketAddresses } from './short-path.ts'
 import type { OwnTicket } from './ticket.ts'
@@ -26,6 +26,10 @@ import type { OwnTicket } from './ticket.ts'
 const WATCH_MS = 1000
 /** Every so many looks it touches it as well, so that cleaners of temporary directories see that it is in use. */
 const LOOKS_PER_TOUCH = 30
+
+/** How many members a new one asks for a sign of life, so that litter goes: those whose process cannot be seen, and others. */
+const MOST_SUSPECTS = 100
+const MOST_SAMPLES = 8
 
 /** The queue that this is the presence in. */
 export interface PresentQueue {
@@ -73,8 +77,7 @@ export class Presence implements MemberOwner {
   async open(): Promise<'open' | 'foreign'> {
     if (this.#directory.open() === 'foreign') return 'foreign'
     const id = randomMemberId()
-    const listening = listen(this.#directory, this.#addresses, memberFile(id))
-    const server = listening instanceof Promise ? await listening : listening
+    const server = await this.#listen(memberFile(id))
     // RACE: two requests of this process found it away at once; the first one's member is as good.
     if (this.member !== undefined) server.close()
     else {
@@ -101,7 +104,7 @@ export class Presence implements MemberOwner {
   async listenForTicket(member: Member): Promise<{ name: string; close: () => void }> {
     this.#ticketSockets += 1
     const file = `${memberFile(member.id)}.${this.#ticketSockets}`
-    const server = await listen(this.#directory, this.#addresses, file)
+    const server = await this.#listen(file)
     member.adopt(server)
     return { name: `${MEMBERS}/${file}`, close: () => server.close() }
   }
@@ -191,6 +194,16 @@ export class Presence implements MemberOwner {
     return formatParty(this.#queue!.own.values())
   }
 
+  async #listen(file: string): Promise<net.Server> {
+    try {
+      return await listen(this.#directory, this.#addresses, file)
+    } catch (error) {
+      // A short address would go on leading to the directory that has vanished.
+      this.#addresses.close()
+      throw error
+    }
+  }
+
   #onLinger(): void {
     this.#lingerTimer = undefined
     if (this.#queue!.own.size > 0) return
@@ -227,10 +240,13 @@ export class Presence implements MemberOwner {
     } catch (error) {
       return debug('%s: %s', this.#directory.path, error)
     }
-    for (const name of names) {
-      const pid = /^[a-z0-9]{12}\.(\d{1,10})(?:\.\d+)?$/.exec(name)?.[1]
-      // The process id only saves connecting to the living; what nobody listens on decides.
-      if (pid === undefined || isProcessThere(Number(pid))) continue
+    // The process id only says whom to ask first: it may be another process's by now, or that of another pid namespace
+    // (process 1 of every container is always there).
+    const isThere = (name: string): boolean => isProcessThere(Number(memberPid(name)))
+    const others = names.filter((name) => memberPid(name) !== undefined && name !== memberFile(this.member!.id))
+    const suspects = others.filter((name) => !isThere(name)).slice(0, MOST_SUSPECTS)
+    const rest = others.filter(isThere).sort(() => Math.random() - 0.5)
+    for (const name of [...suspects, ...rest.slice(0, MOST_SAMPLES)]) {
       const socket = net.connect({ path: this.#addresses.of(`${MEMBERS}/${name}`) })
       socket.unref()
       socket.once('connect', () => socket.destroy())

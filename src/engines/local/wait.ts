@@ -6,8 +6,10 @@
  */
 import type { Cancellation } from '../../contract/cancellation.ts'
 import { debug } from '../../debug.ts'
+import { MEMBERS } from './directory.ts'
 import { isProvenDead } from './liveness.ts'
 import type { Reached } from './member.ts'
+import { memberFile } from './member.ts'
 import type { QueueState } from './queue-state.ts'
 import { sleepFor } from './sleep-for.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
@@ -69,6 +71,7 @@ async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): P
   if (reached !== 'refused') return reached
   if (!isProvenDead(directory, ticket)) return 'busy'
   debug('%s: ticket %s is dead', directory.path, ticket.id)
+  directory.sweep(`${MEMBERS}/${memberFile(ticket.member, ticket.pid)}`)
   // Dead shared ones broke nothing: whoever finds one removes it.
   if (ticket.claim.kind === 'shared') directory.sweep(ticket.name)
   view.dead.set(ticket.id, ticket)

@@ -1,0 +1,167 @@
+/** Ends of all kinds but kill -9, in every order: R9, R11, R12, R17, R19. */
+import assert from 'node:assert/strict'
+import type { Client } from '../helpers/client.ts'
+import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
+import { sweep } from '../helpers/party.ts'
+import type { Scene } from '../helpers/scenario.ts'
+import { scenario } from '../helpers/scenario.ts'
+import { pass } from '../helpers/until.ts'
+
+interface End {
+  readonly name: string
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  end(client: Client): void
+}
+
+const ENDS: readonly End[] = [
+  { name: 'process.exit', code: 3, signal: null, end: (client) => client.send({ do: 'exit', code: 3 }) },
+  // Waiting keeps a process alive, so one that waits calls that off first.
+  {
+    name: 'having nothing left to do',
+    code: 0,
+    signal: null,
+    end: (client) => client.send({ do: 'abort' }, { do: 'detach' }),
+  },
+  { name: 'an uncaught exception', code: 1, signal: null, end: (client) => client.send({ do: 'throw' }) },
+  { name: 'SIGTERM', code: null, signal: 'SIGTERM', end: (client) => client.signal('SIGTERM') },
+  { name: 'SIGINT', code: null, signal: 'SIGINT', end: (client) => client.signal('SIGINT') },
+]
+
+for (const kind of ENDS) {
+  const end = async (client: Client): Promise<void> => {
+    kind.end(client)
+    const { code, signal, stderr } = await client.ended()
+    assert.deepEqual([code, signal], [kind.code, kind.signal], stderr)
+  }
+
+  scenario(
+    `an ex-holder, then a waiter, then the holder end by ${kind.name}: the last one has the lock`,
+    async (scene) => {
+      const [former, holder, waiter, last] = await line(scene)
+      await end(former)
+      await end(waiter)
+      await end(holder)
+      assert.equal((await last.next('granted')).recovered, true)
+    },
+  )
+
+  scenario(
+    `the holder, the next holder, then an ex-holder end by ${kind.name}: the last one has the lock`,
+    async (scene) => {
+      const [former, holder, waiter, last] = await line(scene)
+      await end(holder)
+      assert.equal((await waiter.next('granted')).recovered, true)
+      await end(waiter)
+      assert.equal((await last.next('granted')).recovered, true)
+      await end(former)
+      assert.equal(await last.isHolding(), true)
+      last.send({ do: 'release' }, { do: 'exit', code: 0 })
+      await last.ended()
+      await sweep(await scene.spawn('newcomer'), scene.path)
+    },
+  )
+}
+
+scenario(
+  'each who released can end while another one holds, and the last one takes the directory along (R19)',
+  async (scene) => {
+    const options = { linger: 60_000 }
+    const [a, b, c] = await scene.spawnAll('a', 'b', 'c')
+    await a.acquire(scene.path, options)
+    await b.enqueue(scene.path, options)
+    await c.enqueue(scene.path, options)
+    await a.release()
+    await b.next('granted')
+    a.send({ do: 'detach' })
+    assert.equal((await a.ended()).code, 0)
+    await b.release()
+    await c.next('granted')
+    b.send({ do: 'exit', code: 0 })
+    assert.equal((await b.ended()).code, 0)
+    assert.equal(await c.isHolding(), true)
+    await c.release()
+    c.send({ do: 'detach' })
+    assert.equal((await c.ended()).code, 0)
+    await untilGone(scene.path)
+  },
+)
+
+scenario('one after the other releases and ends in the same tick, and nobody is left behind (R17)', async (scene) => {
+  const clients = await scene.spawnAll('a', 'b', 'c', 'd', 'e')
+  await clients[0].acquire(scene.path)
+  for (const waiter of clients.slice(1)) await waiter.enqueue(scene.path)
+  for (const [index, client] of clients.entries()) {
+    if (index > 0) assert.equal((await client.next('granted')).recovered, false)
+    client.send({ do: 'release' }, { do: 'exit', code: 0 })
+  }
+  assert.deepEqual(scene.journal.order(), ['a', 'b', 'c', 'd', 'e'])
+  await untilGone(scene.path)
+})
+
+scenario('a server of many that ends with waiters in all states lets the rest go on (R9, R12)', async (scene) => {
+  const clients = await scene.spawnAll('a', 'b', 'c', 'd', 'e', 'f')
+  for (const client of clients) client.send({ do: 'contend', path: scene.path, rounds: 40, counter: scene.counter })
+  await clients[0].next('done')
+  clients[0].send({ do: 'exit', code: 0 })
+  for (const client of clients.slice(1)) {
+    await client.next('done')
+    client.send({ do: 'exit', code: 0 })
+  }
+  assert.equal(scene.journal.grants().length, 240)
+  await untilGone(scene.path)
+})
+
+scenario('waiting keeps a process alive, holding does not', async (scene) => {
+  const [holder, waiter, last] = await scene.spawnAll('holder', 'waiter', 'last')
+  await holder.acquire(scene.path)
+  await waiter.enqueue(scene.path)
+  await last.enqueue(scene.path)
+  waiter.send({ do: 'detach' })
+  await waiter.next('detached')
+  await pass(300)
+  assert.equal(waiter.exit, undefined)
+  await holder.release()
+  await waiter.next('granted')
+  assert.equal((await waiter.ended()).code, 0)
+  assert.equal((await last.next('granted')).recovered, true, 'it ended without releasing')
+})
+
+scenario('a process that waits behind itself stays alive until it has held twice', async (scene) => {
+  const client = await scene.spawn('client')
+  await client.acquire(scene.path, {}, 'first')
+  client.send({ do: 'acquire', path: scene.path, as: 'second' }, { do: 'detach' })
+  await client.next('detached')
+  await pass(300)
+  assert.equal(client.exit, undefined)
+  await client.release('first')
+  await client.next('granted', 'second')
+  assert.equal((await client.ended()).code, 0)
+})
+
+scenario('a process that ends leaves the ticket it held by, and no other', async (scene) => {
+  const [client, other, next] = await scene.spawnAll('client', 'other', 'next')
+  await client.acquire(scene.path)
+  await other.enqueue(scene.path)
+  client.send({ do: 'acquire', path: scene.path, as: 'again' })
+  await untilWaiting(scene.path, 2)
+  client.send({ do: 'exit', code: 0 })
+  await client.ended()
+  await other.next('granted')
+  await next.enqueue(scene.path)
+  assert.deepEqual(
+    ticketsIn(scene.path).map(({ pid }) => pid),
+    [other.pid, next.pid],
+  )
+})
+
+/** An ex-holder that is still present, the holder, and two who wait. */
+async function line(scene: Scene): Promise<readonly [Client, Client, Client, Client]> {
+  const clients = await scene.spawnAll('former', 'holder', 'waiter', 'last')
+  const [former, holder, waiter, last] = clients
+  await former.acquire(scene.path, { linger: 60_000 })
+  for (const one of [holder, waiter, last]) await one.enqueue(scene.path)
+  await former.release()
+  await holder.next('granted')
+  return clients
+}

@@ -1,0 +1,114 @@
+/** kill -9 of those who hold and of those who wait: R1, R11. */
+import assert from 'node:assert/strict'
+import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
+import { scenario } from '../helpers/scenario.ts'
+
+const LEAVE = { linger: 0 }
+
+scenario(
+  'the one who waits has the lock of a killed holder, and learns of it; the one after that does not',
+  async (scene) => {
+    const [holder, first, second] = await scene.spawnAll('holder', 'first', 'second')
+    assert.equal((await holder.acquire(scene.path)).recovered, false)
+    await first.enqueue(scene.path)
+    await second.enqueue(scene.path)
+
+    await holder.kill()
+    assert.equal((await first.next('granted')).recovered, true)
+    await first.release()
+    assert.equal((await second.next('granted')).recovered, false)
+    await second.release()
+  },
+)
+
+scenario('a holder killed while nobody waits shuts nobody out (R1)', async (scene) => {
+  const [holder, next] = await scene.spawnAll('holder', 'next')
+  await holder.acquire(scene.path)
+  await holder.kill()
+  assert.equal((await next.acquire(scene.path, LEAVE)).recovered, true)
+  assert.equal(ticketsIn(scene.path).length, 1, 'the dead ticket is removed')
+  await next.release()
+  await untilGone(scene.path)
+})
+
+scenario('a try finds that the holder was killed', async (scene) => {
+  const [holder, next] = await scene.spawnAll('holder', 'next')
+  await holder.acquire(scene.path)
+  assert.equal(await next.try(scene.path), false)
+  await holder.kill()
+  assert.equal(await next.try(scene.path), true)
+})
+
+scenario('a waiter killed in the middle of the queue is passed over, and the rest keep their order', async (scene) => {
+  const [holder, a, b, c, d] = await scene.spawnAll('holder', 'a', 'b', 'c', 'd')
+  await holder.acquire(scene.path)
+  for (const waiter of [a, b, c, d]) await waiter.enqueue(scene.path)
+  await b.kill()
+  await holder.release()
+  for (const waiter of [a, c, d]) {
+    await waiter.next('granted')
+    await waiter.release()
+  }
+  assert.deepEqual(scene.journal.order(), ['holder', 'a', 'c', 'd'])
+})
+
+scenario(
+  'the first of those who wait is killed in the moment of the release: the second has its turn',
+  async (scene) => {
+    const [holder, first, second] = await scene.spawnAll('holder', 'first', 'second')
+    await holder.acquire(scene.path)
+    await first.enqueue(scene.path)
+    await second.enqueue(scene.path)
+    holder.send({ do: 'release' })
+    await first.kill()
+    await second.next('granted')
+  },
+)
+
+scenario(
+  'when the holder and the waiters are all killed at once, a newcomer has the lock, and sweeps when it leaves',
+  async (scene) => {
+    const [newcomer, ...doomed] = await scene.spawnAll('newcomer', 'a', 'b', 'c', 'd')
+    await doomed[0].acquire(scene.path)
+    for (const waiter of doomed.slice(1)) await waiter.enqueue(scene.path)
+    await Promise.all(doomed.map((one) => one.kill()))
+    assert.equal(ticketsIn(scene.path).length, 4)
+    assert.equal((await newcomer.acquire(scene.path, LEAVE)).recovered, true)
+    await newcomer.release()
+    await untilGone(scene.path)
+  },
+)
+
+scenario('an ex-holder that is killed takes nothing with it (R11)', async (scene) => {
+  const [former, holder, waiter] = await scene.spawnAll('former', 'holder', 'waiter')
+  await former.acquire(scene.path)
+  await holder.enqueue(scene.path)
+  await waiter.enqueue(scene.path)
+  await former.release()
+  await holder.next('granted')
+  await former.kill()
+  assert.equal(await holder.isHolding(), true)
+  await holder.kill()
+  assert.equal((await waiter.next('granted')).recovered, true)
+})
+
+scenario('a shared holder that is killed lets the exclusive one in', async (scene) => {
+  const [reader, other, writer] = await scene.spawnAll('reader', 'other', 'writer')
+  await reader.acquire(scene.path, { mode: 'shared' })
+  await other.acquire(scene.path, { mode: 'shared' })
+  await writer.enqueue(scene.path)
+  await reader.kill()
+  await other.release()
+  await writer.next('granted')
+})
+
+scenario('a permit of a killed holder goes to one who waits, who learns of it', async (scene) => {
+  const semaphore = { permits: 2 }
+  const [a, b, c] = await scene.spawnAll('a', 'b', 'c')
+  await a.acquire(scene.path, semaphore)
+  await b.acquire(scene.path, semaphore)
+  await c.enqueue(scene.path, semaphore)
+  await a.kill()
+  assert.equal((await c.next('granted')).recovered, true)
+  assert.equal(await b.isHolding(), true)
+})

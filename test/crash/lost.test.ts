@@ -1,0 +1,121 @@
+/** What belongs to a lock is removed from outside: R21. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { join } from 'node:path'
+import type { Client } from '../helpers/client.ts'
+import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
+import { takeTurns } from '../helpers/party.ts'
+import type { Scene } from '../helpers/scenario.ts'
+import { scenario } from '../helpers/scenario.ts'
+
+const REMOVALS: Readonly<Record<string, (scene: Scene, holder: Client) => void>> = {
+  'the ticket is removed': (scene, holder) => removeTickets(scene.path, holder.pid),
+  'the directory is removed': (scene) => fs.rmSync(scene.path, { recursive: true }),
+  'the directory is moved away': (scene) => fs.renameSync(scene.path, join(scene.directory, 'elsewhere')),
+}
+
+for (const [what, remove] of Object.entries(REMOVALS)) {
+  scenario(
+    `while a lock is held, ${what}: its holder is told, and its release takes nothing from the next one (R21)`,
+    async (scene) => {
+      const [holder, next, passer] = await scene.spawnAll('holder', 'next', 'passer')
+      await holder.acquire(scene.path)
+      disown(scene, holder)
+      remove(scene, holder)
+      const { code, isSlocketError } = await holder.next('lost')
+      assert.deepEqual([code, isSlocketError], ['ERR_SLOCKET_LOST', true])
+      assert.equal(await holder.isHolding(), false)
+
+      await next.acquire(scene.path)
+      await holder.release()
+      assert.equal(await passer.try(scene.path), false)
+      assert.equal(await next.isHolding(), true)
+
+      await holder.enqueue(scene.path, {}, { as: 'again' })
+      await next.release()
+      await holder.next('granted', 'again')
+    },
+  )
+
+  scenario(`while others wait, ${what}: each of them has its turn, one after the other`, async (scene) => {
+    const [holder, a, b] = await scene.spawnAll('holder', 'a', 'b')
+    await holder.acquire(scene.path)
+    await a.enqueue(scene.path)
+    await b.enqueue(scene.path)
+    disown(scene, holder)
+    remove(scene, holder)
+    await takeTurns([a, b])
+    await holder.next('lost')
+  })
+}
+
+scenario('a waiter whose ticket is removed joins again, at the end, and has its turn', async (scene) => {
+  const [holder, a, b] = await scene.spawnAll('holder', 'a', 'b')
+  await holder.acquire(scene.path)
+  await a.enqueue(scene.path)
+  await b.enqueue(scene.path)
+  removeTickets(scene.path, a.pid)
+  await untilWaiting(scene.path, 1, a.pid)
+  await holder.release()
+  await b.next('granted')
+  await b.release()
+  await a.next('granted')
+})
+
+scenario('a process whose member socket is removed holds on, and waits and acquires as ever', async (scene) => {
+  const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
+  await holder.acquire(scene.path)
+  fs.rmSync(join(scene.path, '.members'), { recursive: true })
+  await waiter.enqueue(scene.path)
+  assert.equal(await holder.isHolding(), true)
+  await holder.release()
+  await waiter.next('granted')
+  await holder.enqueue(scene.path, { linger: 0 }, { as: 'again' })
+  waiter.send({ do: 'release' }, { do: 'exit', code: 0 })
+  await holder.next('granted', 'again')
+  await waiter.ended()
+  await holder.release('again')
+  await untilGone(scene.path)
+})
+
+scenario(
+  'the directory is removed again and again while processes contend: none crashes, none hangs',
+  async (scene) => {
+    const clients = await scene.spawnAll('a', 'b', 'c')
+    for (const client of clients)
+      client.send({ do: 'contend', path: scene.path, rounds: 300, options: { mode: 'shared' } })
+    const done = Promise.all(clients.map((client) => client.next('done'))).then(() => true)
+    while (!(await Promise.race([done, new Promise<false>((resolve) => setTimeout(resolve, 20, false))]))) {
+      fs.rmSync(scene.path, { recursive: true, force: true, maxRetries: 10 })
+    }
+  },
+)
+
+scenario('a loss is told to every one of a process who shared the ticket', async (scene) => {
+  const client = await scene.spawn('client')
+  await client.acquire(scene.path, { mode: 'shared' }, 'first')
+  await client.acquire(scene.path, { mode: 'shared' }, 'second')
+  fs.rmSync(scene.path, { recursive: true })
+  await client.next('lost', 'first')
+  await client.next('lost', 'second')
+})
+
+scenario('those of the same process who wait behind a lost lock have their turn', async (scene) => {
+  const client = await scene.spawn('client')
+  await client.acquire(scene.path, {}, 'first')
+  client.send({ do: 'acquire', path: scene.path, as: 'second' })
+  await client.ping()
+  disown(scene, client)
+  fs.rmSync(scene.path, { recursive: true })
+  await client.next('lost', 'first')
+  await client.next('granted', 'second')
+})
+
+function removeTickets(path: string, pid: number): void {
+  for (const ticket of ticketsIn(path)) if (ticket.pid === pid) fs.unlinkSync(join(path, ticket.name))
+}
+
+/** What it holds by now does not count for the journal: it is about to be taken from it, behind its back. */
+function disown(scene: Scene, holder: Client): void {
+  scene.journal.write({ kind: '!', who: holder.name })
+}

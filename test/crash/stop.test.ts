@@ -1,0 +1,118 @@
+/** SIGSTOP, a laptop's sleep, a debugger: whoever is stopped is not dead. R7, R8, R10, R20. */
+import assert from 'node:assert/strict'
+import { ticketsIn } from '../helpers/lock-directory.ts'
+import { scenario } from '../helpers/scenario.ts'
+import { pass } from '../helpers/until.ts'
+
+/** Longer than the second after which waiters look again by themselves. */
+const OBSERVED_MS = 1500
+
+scenario('a holder that is stopped holds, and goes on holding when it is continued (R10)', async (scene) => {
+  const [holder, waiter, passer] = await scene.spawnAll('holder', 'waiter', 'passer')
+  await holder.acquire(scene.path)
+  await waiter.enqueue(scene.path)
+  await holder.stop()
+  assert.equal(await passer.try(scene.path), false)
+  await pass(OBSERVED_MS)
+  assert.equal(waiter.hasSaid('granted'), false)
+  holder.continue()
+  assert.equal(await holder.isHolding(), true)
+  assert.equal(await passer.try(scene.path), false)
+  await holder.release()
+  await waiter.next('granted')
+})
+
+scenario('a process that is stopped right after its release holds nobody up (R20)', async (scene) => {
+  const [former, next, last] = await scene.spawnAll('former', 'next', 'last')
+  await former.acquire(scene.path)
+  await next.enqueue(scene.path)
+  await last.enqueue(scene.path)
+  await former.release()
+  await former.stop()
+  await next.next('granted')
+  await next.release()
+  await last.next('granted')
+})
+
+scenario('a holder that releases and blocks its event loop in the same tick holds nobody up', async (scene) => {
+  const [holder, next, last] = await scene.spawnAll('holder', 'next', 'last')
+  await holder.acquire(scene.path)
+  await next.enqueue(scene.path)
+  await last.enqueue(scene.path)
+  holder.send({ do: 'release' }, { do: 'block', ms: 10_000 })
+  await next.next('granted')
+  await next.release()
+  await last.next('granted')
+  assert.equal(holder.hasSaid('unblocked'), false)
+})
+
+scenario(
+  'one joins, waits and has its turn while the event loop of the holder is blocked until its release',
+  async (scene) => {
+    const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
+    await holder.acquire(scene.path)
+    holder.send({ do: 'block', ms: 700 }, { do: 'release' }, { do: 'block', ms: 10_000 })
+    await holder.next('blocking')
+    await waiter.enqueue(scene.path)
+    await waiter.next('granted')
+  },
+)
+
+scenario(
+  'a stopped waiter whose turn comes owns it; killed then, the next one has it, and nobody else dies (R7)',
+  async (scene) => {
+    const [holder, stopped, last, passer] = await scene.spawnAll('holder', 'stopped', 'last', 'passer')
+    await holder.acquire(scene.path)
+    await stopped.enqueue(scene.path)
+    await last.enqueue(scene.path)
+    await stopped.stop()
+    await holder.release()
+    assert.equal(await passer.try(scene.path), false)
+    await pass(OBSERVED_MS)
+    assert.equal(last.hasSaid('granted'), false)
+    await stopped.kill()
+    await last.next('granted')
+    await last.release()
+    assert.deepEqual(scene.journal.order(), ['holder', 'last'])
+    await Promise.all([holder.ping(), last.ping(), passer.ping()])
+  },
+)
+
+scenario('a stopped waiter whose turn came has the lock once it is continued', async (scene) => {
+  const [holder, stopped, last] = await scene.spawnAll('holder', 'stopped', 'last')
+  await holder.acquire(scene.path)
+  await stopped.enqueue(scene.path)
+  await last.enqueue(scene.path)
+  await stopped.stop()
+  await holder.release()
+  stopped.continue()
+  await stopped.next('granted')
+  await stopped.release()
+  await last.next('granted')
+})
+
+scenario('a waiter dies while the holder is busy, and the holder releases in that same tick (R8)', async (scene) => {
+  const [holder, doomed, last] = await scene.spawnAll('holder', 'doomed', 'last')
+  await holder.acquire(scene.path)
+  await doomed.enqueue(scene.path)
+  await last.enqueue(scene.path)
+  // Connected and answered: the holder knows both, and will write to the dead one.
+  await holder.ping()
+  holder.send({ do: 'block', ms: 500 }, { do: 'release' })
+  await holder.next('blocking')
+  await doomed.kill()
+  await last.next('granted')
+  await holder.next('released')
+  await holder.ping()
+  assert.equal(ticketsIn(scene.path).length, 1)
+})
+
+scenario('a waiter stopped before it had joined is not waited for longer than it lives', async (scene) => {
+  const [stopped, other] = await scene.spawnAll('stopped', 'other')
+  await stopped.stop()
+  stopped.send({ do: 'acquire', path: scene.path })
+  await other.acquire(scene.path)
+  stopped.continue()
+  await other.release()
+  await stopped.next('granted')
+})

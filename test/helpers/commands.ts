@@ -1,0 +1,87 @@
+/** What a test says to test/fixtures/client.ts, and what that says back: one JSON object a line. */
+import type { SlocketOptions } from '../../src/index.ts'
+
+/** What of the options can be sent to another process. */
+export type PlainOptions = Pick<SlocketOptions, 'mode' | 'permits' | 'timeout' | 'label' | 'linger'>
+
+/** `as` names the handle, and is 'lock' unless given. Commands that were sent together are done in one tick. */
+export type Command =
+  /** Answers granted, or rejected; and lost, if it is ever lost. */
+  | { readonly do: 'acquire'; readonly path: string; readonly options?: PlainOptions; readonly as?: string }
+  /** Answers granted, refused, or rejected. */
+  | { readonly do: 'try'; readonly path: string; readonly options?: PlainOptions; readonly as?: string }
+  /** Calls an acquire off: rejected, with code 'CALLED_OFF'. */
+  | { readonly do: 'abort'; readonly as?: string }
+  /** Answers released, or rejected. */
+  | { readonly do: 'release'; readonly as?: string }
+  /** Answers state, with `held`. */
+  | { readonly do: 'state'; readonly as?: string }
+  /** Acquires and releases again and again, adding one to the number in the file `counter` each time: done. */
+  | {
+      readonly do: 'contend'
+      readonly path: string
+      readonly options?: PlainOptions
+      readonly rounds: number
+      readonly counter?: string
+    }
+  /** Answers blocking, blocks the event loop, answers unblocked. */
+  | { readonly do: 'block'; readonly ms: number }
+  /** Answers pong: the event loop goes round. */
+  | { readonly do: 'ping' }
+  /** Lets the process end when nothing else keeps it alive: detached. */
+  | { readonly do: 'detach' }
+  | { readonly do: 'exit'; readonly code: number }
+  /** An uncaught exception. */
+  | { readonly do: 'throw' }
+  /** Opens files until there are no more descriptors, but for `spare`: exhausted, with `count`. */
+  | { readonly do: 'exhaust'; readonly spare: number }
+  /** Closes them again: replenished. */
+  | { readonly do: 'replenish' }
+  /** Opens connections to the socket at `path` and says nothing over them: flooded, with the `count` of those that came about. */
+  | { readonly do: 'flood'; readonly path: string; readonly count: number }
+  /** Starts a worker thread, or a worker of its cluster, which obeys commands too and says ready. */
+  | { readonly do: 'thread' | 'fork'; readonly thread: string }
+  | { readonly do: 'to'; readonly thread: string; readonly command: Command }
+  /** Answers terminated. */
+  | { readonly do: 'terminate'; readonly thread: string }
+  /** For a process with the steps preloaded (fixtures/steps.ts): what is to happen, counted from now on. */
+  | { readonly do: 'plan'; readonly plan: StepPlan }
+  /** Answers steps: those since the plan. */
+  | { readonly do: 'steps' }
+
+/** What is to be done at the step of the given number, counted from 1 when the plan is made. */
+export interface StepPlan {
+  /** Only steps below this directory are counted, or on it. */
+  readonly path: string
+  /** 0: at none. */
+  readonly at: number
+  readonly when: 'before' | 'after' | 'both'
+  readonly deed: StepDeed
+  /** Does the deed at every step of this name instead of at one. */
+  readonly every?: string
+}
+
+export type StepDeed =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'kill' }
+  /** Says stopping, and is stopped. */
+  | { readonly kind: 'stop' }
+  /** The step is not done, and fails with a system error of this code. */
+  | { readonly kind: 'fail'; readonly code: string }
+
+export interface ClientEvent {
+  readonly event: string
+  readonly as?: string
+  /** The worker that says it. */
+  readonly thread?: string
+  readonly token?: string
+  readonly recovered?: boolean
+  readonly held?: boolean
+  readonly code?: string
+  readonly message?: string
+  readonly isSlocketError?: boolean
+  readonly steps?: readonly string[]
+  readonly count?: number
+  /** Its process id as it sees that itself. */
+  readonly pid?: number
+}

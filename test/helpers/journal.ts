@@ -1,0 +1,108 @@
+/**
+ * A journal of who held what, written by the processes themselves: `+` after a grant, `-` before a release, `!` for one
+ * that is about to be killed, `?` for a loss. Each line is one write to a file opened for appending, so the lines of all processes stand in one
+ * order, and what overlaps in the journal has overlapped in truth.
+ */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+
+export interface JournalGrant {
+  readonly kind: '+'
+  readonly who: string
+  readonly path: string
+  readonly as: string
+  /** exclusive, shared, or permits:N */
+  readonly claim: string
+  readonly token: string
+  readonly recovered: boolean
+}
+
+interface JournalEnd {
+  readonly kind: '-' | '?'
+  readonly who: string
+  readonly path: string
+  readonly as: string
+}
+
+/** Of a process, with its threads, or of a thread. */
+interface JournalDeath {
+  readonly kind: '!'
+  readonly who: string
+}
+
+export type JournalEntry = JournalGrant | JournalEnd | JournalDeath
+
+export class Journal {
+  readonly file: string
+  readonly #descriptor: number
+
+  constructor(file: string) {
+    this.file = file
+    this.#descriptor = fs.openSync(file, 'a')
+  }
+
+  write(entry: JournalEntry): void {
+    fs.writeSync(this.#descriptor, `${JSON.stringify(entry)}\n`)
+  }
+
+  close(): void {
+    fs.closeSync(this.#descriptor)
+  }
+
+  entries(): JournalEntry[] {
+    const lines = fs.readFileSync(this.file, 'utf8').split('\n')
+    return lines.slice(0, -1).map((line) => JSON.parse(line) as JournalEntry)
+  }
+
+  /** All grants, in the order in which they were made. */
+  grants(path?: string): JournalGrant[] {
+    return this.entries().filter(
+      (entry) => entry.kind === '+' && (path === undefined || entry.path === path),
+    ) as JournalGrant[]
+  }
+
+  /** Who got the lock, in order. */
+  order(path?: string): string[] {
+    return this.grants(path).map(({ who }) => who)
+  }
+
+  /** Fails where two held that may not hold together, or where a later exclusive holder has a smaller token. */
+  verify(): void {
+    const holders = new Map<string, JournalGrant>()
+    const highest = new Map<string, bigint>()
+    for (const entry of this.entries()) {
+      switch (entry.kind) {
+        case '+':
+          verifyGrant(entry, [...holders.values()])
+          if (entry.claim === 'exclusive') {
+            const before = highest.get(entry.path) ?? -1n
+            assert.ok(BigInt(entry.token) > before, `token ${entry.token} of ${entry.who} is not larger than ${before}`)
+            highest.set(entry.path, BigInt(entry.token))
+          }
+          holders.set(keyOf(entry), entry)
+          break
+        case '-':
+        case '?':
+          holders.delete(keyOf(entry))
+          break
+        case '!':
+          for (const [key, { who }] of holders)
+            if (who === entry.who || who.startsWith(`${entry.who}/`)) holders.delete(key)
+      }
+    }
+  }
+}
+
+function keyOf({ who, path, as }: JournalGrant | JournalEnd): string {
+  return JSON.stringify([who, path, as])
+}
+
+function verifyGrant(grant: JournalGrant, holders: readonly JournalGrant[]): void {
+  const beside = holders.filter(({ path }) => path === grant.path)
+  const most = grant.claim.startsWith('permits:') ? Number(grant.claim.slice('permits:'.length)) : 1
+  const counted = grant.claim === 'shared' ? beside.filter(({ claim }) => claim !== 'shared') : beside
+  assert.ok(
+    counted.length < most,
+    `${grant.who} was granted '${grant.path}' (${grant.claim}) while ${counted.map(({ who }) => who).join(', ')} held it`,
+  )
+}

@@ -1,0 +1,92 @@
+/** A test with real processes: a directory of its own, processes that obey, and an end to all of them. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import test from 'node:test'
+import type { ClientOptions } from './client.ts'
+import { Client } from './client.ts'
+import { Journal } from './journal.ts'
+
+export class Scene {
+  /** Empty at first, and removed at the end. */
+  readonly directory: string = mkdtempSync(join(tmpdir(), 'slocket-crash-'))
+  /** Where a lock may be made. Nothing is there yet. */
+  readonly path: string = join(this.directory, 'lock')
+  /** A file for `contend`. */
+  readonly counter: string = join(this.directory, 'counter')
+  readonly journal: Journal = new Journal(join(this.directory, 'journal'))
+  readonly test: TestContext
+  readonly #clients: Client[] = []
+  readonly #ends: (() => void | Promise<void>)[] = []
+
+  constructor(context: TestContext) {
+    this.test = context
+  }
+
+  /** Starts a process, and waits until it obeys. */
+  async spawn(name: string, options: ClientOptions = {}): Promise<Client> {
+    const client = new Client(name, this.journal, options)
+    this.#clients.push(client)
+    await client.untilReady()
+    return client
+  }
+
+  /** Starts several at once. */
+  async spawnAll<const Names extends readonly string[]>(...names: Names): Promise<{ [Name in keyof Names]: Client }> {
+    return (await Promise.all(names.map((name) => this.spawn(name)))) as { [Name in keyof Names]: Client }
+  }
+
+  /** Does `end` before the scene's directory is removed, last one first. */
+  onEnd(end: () => void | Promise<void>): void {
+    this.#ends.push(end)
+  }
+
+  /** Fails where a process has crashed, or two held at one time. */
+  verify(): void {
+    for (const client of this.#clients) {
+      if (client.exit === undefined || client.mayEnd) continue
+      throw new Error(`${client.name} ended with ${client.exit.code ?? client.exit.signal}:\n${client.log()}`)
+    }
+    this.journal.verify()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.kill()))
+    for (const end of this.#ends.reverse()) await end()
+    this.journal.close()
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  /** For an end of the test's own process that nobody foresaw: as much of `close` as can be done at once. */
+  killAll(): void {
+    for (const client of this.#clients) if (client.exit === undefined) client.signal('SIGKILL')
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+export interface ScenarioOptions {
+  /** Why it cannot be played here. */
+  readonly skip?: string | false
+}
+
+type Play = (scene: Scene) => Promise<void>
+
+/** `name` is a sentence of behaviour. */
+export function scenario(name: string, play: Play): void
+export function scenario(name: string, options: ScenarioOptions, play: Play): void
+export function scenario(name: string, ...rest: [Play] | [ScenarioOptions, Play]): void {
+  const [{ skip = false }, play] = rest.length === 1 ? [{}, rest[0]] : rest
+  test(name, { skip }, async (context) => {
+    const scene = new Scene(context)
+    const killAll = (): void => scene.killAll()
+    process.on('exit', killAll)
+    try {
+      await play(scene)
+      scene.verify()
+    } finally {
+      await scene.close()
+      process.off('exit', killAll)
+    }
+  })
+}

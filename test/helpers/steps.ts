@@ -1,0 +1,34 @@
+/** Drives a process whose steps are counted: see fixtures/steps.ts. */
+import assert from 'node:assert/strict'
+import type { Client, ClientOptions } from './client.ts'
+import type { StepPlan } from './commands.ts'
+
+/** For `Scene.spawn`. */
+export const WITH_STEPS: ClientOptions = {
+  nodeArguments: ['--import', new URL('../fixtures/steps.js', import.meta.url).href],
+}
+
+/** Nothing is done at any step. */
+export function noPlan(path: string): StepPlan {
+  return { path, at: 0, when: 'before', deed: { kind: 'none' } }
+}
+
+/** Every step of this name fails. */
+export function failEvery(path: string, step: string, code: string): StepPlan {
+  return { ...noPlan(path), every: step, deed: { kind: 'fail', code } }
+}
+
+/** Those since the plan. */
+export async function stepsOf(client: Client): Promise<readonly string[]> {
+  client.send({ do: 'steps' })
+  return (await client.next('steps')).steps!
+}
+
+/** The number of the first step of this name in a life that begins with nothing at the path, and ends so. */
+export async function numberOfStep(client: Client, path: string, step: string): Promise<number> {
+  client.send({ do: 'plan', plan: noPlan(path) }, { do: 'contend', path, rounds: 1, options: { linger: 0 } })
+  await client.next('done')
+  const index = (await stepsOf(client)).indexOf(step)
+  assert.notEqual(index, -1)
+  return index + 1
+}
