@@ -21,6 +21,14 @@ const MODE = 0o1775
 /** How often the directory may vanish between two steps (its last user left) before that is an error. */
 const MOST_TRIES = 1000
 
+/** Thrown where the directory has vanished, because its last user left, before a socket in it could be made or reached. */
+export class DirectoryGone extends Error {
+  /** @param cause what to report where it vanishes again and again. */
+  constructor(cause: Error) {
+    super('the lock directory has vanished', { cause })
+  }
+}
+
 /** What stands at the path of a lock. */
 export type Standing = 'nothing' | 'directory' | 'foreign'
 

@@ -7,6 +7,7 @@ import type { EngineSnapshot, Requester } from '../../contract/engine.ts'
 import { systemCode } from '../../errors.ts'
 import { snapshotOf } from '../../recipe/snapshot.ts'
 import type { QueueDirectory } from './directory.ts'
+import { DirectoryGone } from './directory.ts'
 import { formatFrame, LineSplitter, MAX_PARTY_BYTES, parseFrame } from './frames.ts'
 import { wallClockMs } from './kernel.ts'
 import { isProvenDead } from './liveness.ts'
@@ -39,6 +40,9 @@ export async function inspect(directory: QueueDirectory, own: ReadonlyMap<string
     const answers = await askAll(directory, addresses, listing, own)
     const alive = listing.filter((ticket) => own.has(ticket.id) || answers.get(ticket.id)?.kind === 'alive')
     return snapshotOf(alive, (ticket) => requestersOf(ticket, own.get(ticket.id), answers.get(ticket.id)))
+  } catch (error) {
+    if (error instanceof DirectoryGone) return { held: [], pending: [] }
+    throw error
   } finally {
     addresses.close()
   }

@@ -12,7 +12,7 @@ import { debug } from '../../debug.ts'
 import type { Departed } from './connection.ts'
 import { Connection } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'
-import { MEMBERS } from './directory.ts'
+import { DirectoryGone, MEMBERS } from './directory.ts'
 import type { SocketAddresses } from './short-path.ts'
 import { toSlocketError } from './system-error.ts'
 
@@ -58,13 +58,10 @@ export function listen(
   })
 }
 
-/** Thrown where the directory vanished before the socket could be made in it: open it again. */
-export class DirectoryGone extends Error {}
-
 function toListenError(error: Error, directory: QueueDirectory): Error {
   const code = systemCode(error)
   if (code === 'ENOENT' || (code === 'EACCES' && directory.canMakeSockets())) {
-    return new DirectoryGone('', { cause: toSlocketError(error, 'make a socket in', directory.path) })
+    return new DirectoryGone(toSlocketError(error, 'make a socket in', directory.path))
   }
   if (code === 'EPERM' || code === 'ENOTSUP' || code === 'EOPNOTSUPP' || code === 'ENOSYS' || code === 'ENXIO') {
     return new SlocketError(

@@ -85,7 +85,7 @@ export class Presence implements MemberOwner {
       debug('%s: member %s listens', this.#directory.path, id)
       this.#isPresent = true
       this.#keeper.onPresent()
-      this.#sweepMembers()
+      this.#sweepMembers(this.member)
     }
     return 'open'
   }
@@ -233,26 +233,32 @@ export class Presence implements MemberOwner {
   }
 
   /** Removes the sockets of dead members, so that the directory can go when the last one leaves. */
-  #sweepMembers(): void {
-    let names: string[]
+  #sweepMembers(own: Member): void {
     try {
-      names = this.#directory.memberNames()
+      for (const name of this.#membersToAsk(own)) {
+        const socket = net.connect({ path: this.#addresses.of(`${MEMBERS}/${name}`) })
+        socket.unref()
+        socket.once('connect', () => socket.destroy())
+        socket.once('error', (error) => {
+          if (systemCode(error) === 'ECONNREFUSED') this.#directory.sweep(`${MEMBERS}/${name}`)
+        })
+      }
     } catch (error) {
-      return debug('%s: %s', this.#directory.path, error)
+      // Nobody needs it swept now.
+      debug('%s: sweep: %s', this.#directory.path, error)
     }
-    // The process id only says whom to ask first: it may be another process's by now, or that of another pid namespace
-    // (process 1 of every container is always there).
+  }
+
+  /**
+   * The process id only says whom to ask first: it may be another process's by now, or that of another pid namespace
+   * (process 1 of every container is always there).
+   */
+  #membersToAsk(own: Member): string[] {
+    const names = this.#directory.memberNames().filter((name) => memberPid(name) !== undefined)
+    const others = names.filter((name) => name !== memberFile(own.id))
     const isThere = (name: string): boolean => isProcessThere(Number(memberPid(name)))
-    const others = names.filter((name) => memberPid(name) !== undefined && name !== memberFile(this.member!.id))
     const suspects = others.filter((name) => !isThere(name)).slice(0, MOST_SUSPECTS)
     const rest = others.filter(isThere).sort(() => Math.random() - 0.5)
-    for (const name of [...suspects, ...rest.slice(0, MOST_SAMPLES)]) {
-      const socket = net.connect({ path: this.#addresses.of(`${MEMBERS}/${name}`) })
-      socket.unref()
-      socket.once('connect', () => socket.destroy())
-      socket.once('error', (error) => {
-        if (systemCode(error) === 'ECONNREFUSED') this.#directory.sweep(`${MEMBERS}/${name}`)
-      })
-    }
+    return [...suspects, ...rest.slice(0, MOST_SAMPLES)]
   }
 }

@@ -6,7 +6,8 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { SlocketError } from '../../errors.ts'
+import { SlocketError, systemCode } from '../../errors.ts'
+import { DirectoryGone } from './directory.ts'
 import { toSlocketError } from './system-error.ts'
 
 const MAX_ADDRESS_BYTES = process.platform === 'linux' ? 107 : 103
@@ -20,7 +21,11 @@ export class SocketAddresses {
     this.#directory = directory
   }
 
-  /** An address for the socket `name`, a path relative to the directory. Valid until {@link close}. */
+  /**
+   * An address for the socket `name`, a path relative to the directory. Valid until {@link close}.
+   *
+   * @throws DirectoryGone; ERR_SLOCKET_PATH_TOO_LONG; what a system error means.
+   */
   of(name: string): string {
     const full = `${this.#directory}/${name}`
     if (Buffer.byteLength(full) <= MAX_ADDRESS_BYTES) return full
@@ -45,7 +50,8 @@ function openShortcut(directory: string): Shortcut {
   try {
     return fs.existsSync('/proc/self/fd') ? openDescriptor(directory) : makeLink(directory)
   } catch (error) {
-    throw toSlocketError(error, 'make a short address for', directory)
+    const failure = toSlocketError(error, 'make a short address for', directory)
+    throw systemCode(error) === 'ENOENT' ? new DirectoryGone(failure) : failure
   }
 }
 

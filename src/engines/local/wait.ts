@@ -6,7 +6,7 @@
  */
 import type { Cancellation } from '../../contract/cancellation.ts'
 import { debug } from '../../debug.ts'
-import { MEMBERS } from './directory.ts'
+import { DirectoryGone, MEMBERS } from './directory.ts'
 import { isProvenDead } from './liveness.ts'
 import type { Reached } from './member.ts'
 import { memberFile } from './member.ts'
@@ -66,8 +66,10 @@ function pauseBefore(nth: number): number {
 }
 
 async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): Promise<Reached> {
-  const { directory, presence, view } = state
-  const reached = await own.member.connect(presence.addressOf(ticket.name), ticket.member)
+  const { directory, view } = state
+  const address = addressOf(state, ticket)
+  if (address === undefined) return 'gone'
+  const reached = await own.member.connect(address, ticket.member)
   if (reached !== 'refused') return reached
   if (!isProvenDead(directory, ticket)) return 'busy'
   debug('%s: ticket %s is dead', directory.path, ticket.id)
@@ -76,6 +78,16 @@ async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): P
   if (ticket.claim.kind === 'shared') directory.sweep(ticket.name)
   view.dead.set(ticket.id, ticket)
   return reached
+}
+
+/** Undefined where the whole directory has vanished. */
+function addressOf({ presence }: QueueState, ticket: ListedTicket): string | undefined {
+  try {
+    return presence.addressOf(ticket.name)
+  } catch (error) {
+    if (error instanceof DirectoryGone) return undefined
+    throw error
+  }
 }
 
 /** Says by its name that the ticket waits. False where that has to be left: then it looks again by the clock alone. */
