@@ -23,6 +23,8 @@ import type { Request } from './request.ts'
 
 /** A timer's longest delay: it only keeps the process alive. */
 const FOR_EVER_MS = 2 ** 31 - 1
+/** How many that were called off are kept before they are cleared away. */
+const MOST_SETTLED = 32
 
 export interface PartyOwner {
   /** The party is over, and no longer stands in the line. */
@@ -51,6 +53,8 @@ export class Party implements EnqueueRequest {
   #waitingCount = 0
   readonly #holders = new Set<PartyGrant>()
   #keepAlive: NodeJS.Timeout | undefined
+  /** The party of this process that has to enter first. */
+  #ahead: Party | undefined
   #entered: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
 
   constructor(queue: TicketQueue, owner: PartyOwner, first: Request) {
@@ -65,10 +69,6 @@ export class Party implements EnqueueRequest {
   /** Its ticket, once it has one and until it is over. */
   get ticket(): TicketIdentity | undefined {
     return 'ticket' in this.#state ? this.#state.ticket : undefined
-  }
-
-  get isEntering(): boolean {
-    return this.#state.kind === 'entering'
   }
 
   /** Whether `request` may join. To be asked only while the ticket is the last in its queue. */
@@ -97,7 +97,12 @@ export class Party implements EnqueueRequest {
     try {
       // Parties of one process enter in the order of their requests. A try waits for nobody: if the one ahead of it
       // is still on its way into the queue, the try may come first.
-      if (this.wait && ahead?.isEntering === true) await ahead.whenEntered()
+      this.#ahead = ahead
+      while (this.wait && this.#ahead !== undefined) {
+        await this.#ahead.#whenEntered()
+        // One that is over has never entered: then the one that it waited for comes first.
+        this.#ahead = this.#ahead.#ahead
+      }
       const entering = this.cancellation.cancelled ? null : this.#queue.enqueue(this)
       const ticket = entering instanceof Promise ? await entering : entering
       if (ticket === null) return this.#refuse()
@@ -108,16 +113,6 @@ export class Party implements EnqueueRequest {
     } catch (error) {
       this.#fail(error)
     }
-  }
-
-  /** Resolves once the party's ticket has joined the queue, or never will. */
-  whenEntered(): Promise<void> {
-    if (this.#entered === undefined) {
-      let resolve: () => void = () => {}
-      const promise = new Promise<void>((done) => (resolve = done))
-      this.#entered = { promise, resolve }
-    }
-    return this.#entered.promise
   }
 
   /** For those who ask who stands here: the holders, then those who wait, in their order. */
@@ -159,6 +154,11 @@ export class Party implements EnqueueRequest {
   /** One of those who wait was called off, and is settled. */
   #drop(): void {
     this.#waitingCount -= 1
+    // Those who were called off are not kept until their turn would have come.
+    if (this.#requests.length > 2 * this.#waitingCount + MOST_SETTLED) {
+      this.#requests = this.#requests.slice(this.#next).filter((request) => !request.isSettled)
+      this.#next = 0
+    }
     this.#updateKeepAlive()
     if (this.#waitingCount > 0 || this.#state.kind === 'held') return
     const { ticket } = this
@@ -215,6 +215,17 @@ export class Party implements EnqueueRequest {
     this.#becomeOver()
     if (ticket !== undefined) void withdrawQuietly(this.#queue, ticket)
     for (const request of failed) request.reject(error)
+  }
+
+  /** Resolves once the party's ticket has joined the queue, or never will. */
+  async #whenEntered(): Promise<void> {
+    if (this.#state.kind !== 'entering') return
+    if (this.#entered === undefined) {
+      let resolve: () => void = () => {}
+      const promise = new Promise<void>((done) => (resolve = done))
+      this.#entered = { promise, resolve }
+    }
+    await this.#entered.promise
   }
 
   #becomeWaiting(ticket: TicketIdentity): void {

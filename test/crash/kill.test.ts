@@ -71,6 +71,8 @@ scenario(
     const [newcomer, ...doomed] = await scene.spawnAll('newcomer', 'a', 'b', 'c', 'd')
     await doomed[0].acquire(scene.path)
     for (const waiter of doomed.slice(1)) await waiter.enqueue(scene.path)
+    // Stopped first, so that none of them still sees another one die, and buries it.
+    for (const one of doomed) await one.stop()
     await Promise.all(doomed.map((one) => one.kill()))
     assert.equal(ticketsIn(scene.path).length, 4)
     assert.equal((await newcomer.acquire(scene.path, LEAVE)).recovered, true)

@@ -1,20 +1,19 @@
 /** A lock as its directory shows it. */
 import fs from 'node:fs'
 import { join } from 'node:path'
-import { parseTicketName } from '../../src/engines/local/ticket-name.ts'
+import { markOf, parseTicketName } from '../../src/engines/local/ticket-name.ts'
 import type { TicketName } from '../../src/engines/local/ticket-name.ts'
 import { until } from './until.ts'
 
-export type NamedTicket = TicketName & { readonly name: string }
+export type NamedTicket = TicketName & { readonly name: string; readonly isMarked: boolean }
 
 /** The tickets in the directory, in queue order, dead ones too; none where it is gone. */
 export function ticketsIn(path: string): NamedTicket[] {
-  return namesIn(path)
-    .sort()
-    .flatMap((name) => {
-      const ticket = parseTicketName(name)
-      return ticket === undefined ? [] : [{ ...ticket, name }]
-    })
+  const names = namesIn(path).sort()
+  return names.flatMap((name) => {
+    const ticket = parseTicketName(name)
+    return ticket === undefined ? [] : [{ ...ticket, name, isMarked: names.includes(markOf(name)) }]
+  })
 }
 
 /** Resolves once `count` tickets (of the process `pid`, where given) stand in the queue and say that they wait. */

@@ -33,6 +33,8 @@ export interface ConnectionOwner {
 export class Connection {
   /** The member at the other end, once known. */
   peer: string | undefined
+  /** Whether this side opened it, and so has proof that the other end listens where the peer's tickets lead. */
+  readonly isOpenedHere: boolean
   /** Whether the other end has shown that its event loop knows of us. */
   isAnswered: boolean
   /** On account of whom the other end was last told to look. */
@@ -48,6 +50,7 @@ export class Connection {
     this.#socket = socket
     this.#owner = owner
     this.peer = peer
+    this.isOpenedHere = peer !== undefined
     this.isAnswered = false
     socket.unref()
     socket.on('data', (chunk: Buffer) => this.#onData(chunk))
@@ -55,10 +58,6 @@ export class Connection {
     socket.on('end', () => this.#onGone())
     socket.on('close', () => this.#onGone())
     if (peer === undefined) socket.setTimeout(SILENCE_MS, () => socket.destroy())
-  }
-
-  get isOpen(): boolean {
-    return !this.#isClosed
   }
 
   send(frame: Frame): void {

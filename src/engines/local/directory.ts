@@ -1,7 +1,7 @@
 /**
  * The queue directory: the lock, as files. Everything here is one synchronous step of the file system.
  *
- *     PATH/            tickets, one name each: `ls` shows the queue in its order
+ *     PATH/            tickets, and marks beside those that wait: `ls` shows the queue in its order
  *     PATH/.members/   one socket for each member; tickets are hard links to them
  *
  * A directory made here carries the sticky bit and is not writable by all; only such a one is removed when it is
@@ -12,7 +12,7 @@ import path from 'node:path'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
 import { toSlocketError } from './system-error.ts'
-import { looksLikeTicket, parseTicketName } from './ticket-name.ts'
+import { looksLikeTicket, markedBy, markOf, parseTicketName } from './ticket-name.ts'
 
 export const MEMBERS = '.members'
 
@@ -29,8 +29,8 @@ export class DirectoryGone extends Error {
   }
 }
 
-/** What stands at the path of a lock. */
-export type Standing = 'nothing' | 'directory' | 'foreign'
+/** What is at the path of a lock. */
+export type Occupant = 'nothing' | 'directory' | 'foreign'
 
 export class QueueDirectory {
   readonly path: string
@@ -42,17 +42,17 @@ export class QueueDirectory {
   /** Makes the directory where it is missing. `foreign`: something that is somebody else's lock is in its place. */
   open(): 'open' | 'foreign' {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-      const standing = this.standing()
-      if (standing === 'foreign') return 'foreign'
-      refuseNetworkFileSystem(standing === 'directory' ? this.path : path.dirname(this.path))
-      if (standing === 'nothing') this.#make(this.path)
+      const occupant = this.occupant()
+      if (occupant === 'foreign') return 'foreign'
+      refuseNetworkFileSystem(occupant === 'directory' ? this.path : path.dirname(this.path))
+      if (occupant === 'nothing') this.#make(this.path)
       else this.refuseOtherContent()
       if (this.#make(`${this.path}/${MEMBERS}`)) return 'open'
     }
     throw new SlocketError('ERR_SLOCKET_SYSTEM', `the lock directory '${this.path}' vanishes again and again`)
   }
 
-  standing(): Standing {
+  occupant(): Occupant {
     let stats: fs.Stats | undefined
     try {
       stats = fs.lstatSync(this.path, { throwIfNoEntry: false })
@@ -94,25 +94,33 @@ export class QueueDirectory {
     }
   }
 
-  /** Gives a ticket another name. False where it is gone. */
+  /** Makes a ticket of a socket that listens under another name. False where that is gone. */
   rename(from: string, to: string): boolean {
     try {
       fs.renameSync(this.pathOf(from), this.pathOf(to))
       return true
     } catch (error) {
       if (isGone(error)) return false
-      throw toSlocketError(error, 'mark a ticket in', this.path)
+      throw toSlocketError(error, 'join the queue', this.path)
     }
   }
 
-  /** As {@link rename}, so that no listing made meanwhile misses both names: the new one is there before the old one goes. */
-  relink(from: string, to: string): boolean {
+  /** Adds the mark of a ticket. False where that cannot be had: the ticket is gone, or the file system has no links. */
+  mark(name: string): boolean {
+    const mark = this.pathOf(markOf(name))
     try {
-      fs.linkSync(this.pathOf(from), this.pathOf(to))
-      fs.unlinkSync(this.pathOf(from))
+      fs.linkSync(this.pathOf(name), mark)
       return true
     } catch (error) {
+      if (systemCode(error) === 'EEXIST') return true
       if (isGone(error)) return false
+      if (!NO_LINKS.has(systemCode(error) ?? '')) throw toSlocketError(error, 'mark a ticket in', this.path)
+    }
+    try {
+      fs.symlinkSync(name, mark)
+      return true
+    } catch (error) {
+      if (isGone(error) || NO_LINKS.has(systemCode(error) ?? '')) return false
       throw toSlocketError(error, 'mark a ticket in', this.path)
     }
   }
@@ -126,7 +134,13 @@ export class QueueDirectory {
     }
   }
 
-  /** Removes litter: a dead ticket, or a dead member's socket. One that another user left in a sticky directory stays. */
+  /** Removes a dead ticket. Its mark goes first, so that no mark is ever left alone. */
+  sweepTicket(name: string): void {
+    this.sweep(markOf(name))
+    this.sweep(name)
+  }
+
+  /** Removes litter, or a mark. What another user left in a sticky directory stays. */
   sweep(name: string): void {
     try {
       fs.unlinkSync(this.pathOf(name))
@@ -146,7 +160,11 @@ export class QueueDirectory {
 
   /** When the ticket was made or last touched: wall clock, in ms; undefined where it is gone. */
   touchedMs(name: string): number | undefined {
-    return fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })?.mtimeMs
+    try {
+      return fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })?.mtimeMs
+    } catch (error) {
+      throw toSlocketError(error, 'look at a ticket of', this.path)
+    }
   }
 
   /** Shows cleaners of temporary directories that the ticket, and the socket that it is a link to, are in use. */
@@ -197,9 +215,9 @@ export class QueueDirectory {
       return true
     } catch (error) {
       if (systemCode(error) === 'EEXIST') {
-        if (directory === this.path || fs.lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() === true)
-          return true
-        if (fs.lstatSync(directory, { throwIfNoEntry: false }) === undefined) return false
+        if (directory === this.path) return true
+        const stats = fs.lstatSync(directory, { throwIfNoEntry: false })
+        if (stats === undefined || stats.isDirectory()) return stats !== undefined
         throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `'${directory}' is not a directory`)
       }
       if (directory !== this.path && isGone(error)) return false
@@ -216,7 +234,7 @@ export class QueueDirectory {
       if (isGone(error)) return
       throw toSlocketError(error, 'read', this.path)
     }
-    const other = names.find((name) => name !== MEMBERS && parseTicketName(name) === undefined)
+    const other = names.find((name) => name !== MEMBERS && parseTicketName(markedBy(name) ?? name) === undefined)
     if (other === undefined) return
     throw new SlocketError(
       'ERR_SLOCKET_NOT_A_LOCK',

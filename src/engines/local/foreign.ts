@@ -29,7 +29,8 @@ export async function waitUntilForeignGone(directory: QueueDirectory, cancellati
       const timer = setTimeout(done, LOOK_AGAIN_MS)
       try {
         watcher = fs.watch(directory.path, done)
-        watcher.on('error', done)
+        // Without it, the clock remains.
+        watcher.on('error', () => watcher?.close())
       } catch (error) {
         if (systemCode(error) === undefined) throw error
       }
@@ -43,7 +44,7 @@ export async function waitUntilForeignGone(directory: QueueDirectory, cancellati
 /** Whatever else is there by now, or whatever hinders the look, is for the caller to meet and to report. */
 function isForeignThere(directory: QueueDirectory): boolean {
   try {
-    return directory.standing() === 'foreign'
+    return directory.occupant() === 'foreign'
   } catch (error) {
     if (!isSlocketError(error)) throw error
     return false
@@ -55,7 +56,7 @@ function isForeignThere(directory: QueueDirectory): boolean {
  * itself, and that nobody holds.
  */
 export async function refuseDeadSocket(directory: QueueDirectory): Promise<void> {
-  if (fs.lstatSync(directory.path, { throwIfNoEntry: false })?.isSocket() !== true) return
+  if (directory.occupant() !== 'foreign' || !fs.lstatSync(directory.path).isSocket()) return
   const code = await new Promise<string | undefined>((resolve) => {
     const socket = net.connect({ path: directory.path })
     socket.once('connect', () => {

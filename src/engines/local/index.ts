@@ -10,6 +10,7 @@ import { QueueDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
 import { Presence } from './presence.ts'
 import { LocalQueue } from './queue.ts'
+import { toSlocketError } from './system-error.ts'
 
 /**
  * Makes an engine whose locks are directories on this machine. The default engine is one of these; another one in the
@@ -22,7 +23,7 @@ export function local(): Engine {
   return createTicketEngine({
     name: 'local',
     capabilities: { ordered: true, shared: true, permits: true, recovered: true },
-    resolve: (resource) => path.resolve(resource),
+    resolve: resolvePath,
     open: (directory) => client.open(directory),
     query: (directory) => client.query(directory),
   })
@@ -75,6 +76,15 @@ const allPresent = new Set<Presence>()
 /** No signal handlers: they are the application's, and nothing here needs a goodbye. */
 function leaveAll(): void {
   for (const presence of allPresent) presence.leave()
+}
+
+function resolvePath(resource: string): string {
+  try {
+    return path.resolve(resource)
+  } catch (error) {
+    // A relative path, and the working directory was removed.
+    throw toSlocketError(error, 'find', resource)
+  }
 }
 
 function refuseWindows(): void {

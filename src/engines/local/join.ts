@@ -67,6 +67,7 @@ export async function joinSlowly(state: QueueState, request: EnqueueRequest): Pr
       if (own !== undefined) return own
     } catch (error) {
       if (!(error instanceof DirectoryGone)) throw error
+      presence.retire()
       vanishings += 1
       if (vanishings > MOST_VANISHINGS) throw error.cause
     }
@@ -102,7 +103,7 @@ function newName(state: QueueState, request: EnqueueRequest, member: string): [s
   state.highestNumber = number
   const { pid } = process
   const id = ticketId(number, member)
-  const parsed = { id, number, claim: request.claim, pid, member, kernel: kernelId(), isMarked: false }
+  const parsed = { id, number, claim: request.claim, pid, member, kernel: kernelId() }
   return [formatTicketName(parsed), parsed]
 }
 
@@ -120,6 +121,7 @@ function settleIn(state: QueueState, own: OwnTicket): OwnTicket | undefined {
   const { last } = state.view
   if (last?.id === own.id) {
     own.joinListing = listing
+    state.presence.startWatch()
     debug('%s: ticket %s joined, place %d', path, own.id, listing.length)
     return own
   }

@@ -16,8 +16,6 @@ import { NUMBER_DIGITS } from './ticket-name.ts'
 const MS = 1_000_000n
 /** Anonymous inodes carry 1970 where the machine has no clock that runs while it is off. */
 const EARLIEST_PLAUSIBLE_BOOT_NS = 1_577_836_800_000n * MS
-/** Descriptors looked through for one of an anonymous inode. Node opens its epoll descriptors first. */
-const MOST_DESCRIPTORS = 64
 
 interface Kernel {
   /** First eight digits of the boot id. */
@@ -94,18 +92,26 @@ function readBootNs(): bigint {
 
 /** When the kernel made its one inode for anonymous files; undefined where no descriptor of this process has it. */
 function anonymousInodeNs(): bigint | undefined {
-  if (process.platform !== 'linux') return undefined
-  for (let descriptor = 3; descriptor < MOST_DESCRIPTORS; descriptor += 1) {
+  for (const descriptor of readDescriptors()) {
     try {
       const path = `/proc/self/fd/${descriptor}`
       if (/^anon_inode:\[(eventpoll|eventfd)\]$/.test(fs.readlinkSync(path))) {
         return fs.statSync(path, { bigint: true }).mtimeNs
       }
     } catch {
-      // Not open, or no /proc here: look at the next.
+      // Closed meanwhile: look at the next.
     }
   }
   return undefined
+}
+
+/** All descriptors of this process; none where there is no /proc. */
+function readDescriptors(): string[] {
+  try {
+    return fs.readdirSync('/proc/self/fd')
+  } catch {
+    return []
+  }
 }
 
 function readText(path: string): string | undefined {

@@ -11,17 +11,23 @@ import { SlocketError } from '../../errors.ts'
 import type { Departed } from './connection.ts'
 import type { QueueState } from './queue-state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
+import { markOf } from './ticket-name.ts'
 
 /** Takes a ticket out of the queue. Does nothing where it has left before. */
 export function withdraw(state: QueueState, own: OwnTicket): void {
   if (own.isOver) return
   own.isOver = true
   takeOut(state, own)
-  for (const other of state.stuck) takeOut(state, other)
+  takeOutStuck(state)
   if (!state.stuck.has(own)) return
   throw new SlocketError('ERR_SLOCKET_NOT_RELEASED', `the lock '${state.directory.path}' could not be released`, {
     cause: own.stuckBy,
   })
+}
+
+/** Tries again to take out what could not be taken out before. */
+export function takeOutStuck(state: QueueState): void {
+  for (const own of state.stuck) takeOut(state, own)
 }
 
 /** Tells those whose turn may have come because `departed` has left. A hint: each lists and decides again. */
@@ -42,26 +48,28 @@ export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
 }
 
 function canBeTold({ own, presence }: QueueState, ticket: ListedTicket): boolean {
-  return own.has(ticket.id) || (ticket.isMarked && presence.connectionTo(ticket.member) !== undefined)
+  return own.has(ticket.id) || (ticket.isMarked && presence.connectionsTo(ticket.member).length > 0)
 }
 
 function tell({ directory, own, presence }: QueueState, departed: Departed, ticket: ListedTicket): void {
   debug('%s: ticket %s has left, ticket %s is told', directory.path, departed.name, ticket.id)
   own.get(ticket.id)?.wake()
-  const connection = presence.connectionTo(ticket.member)
-  if (connection === undefined) return
-  // Node tells late of a failed write. When this connection ends, the successors are told again.
-  connection.told = departed
-  connection.send({ kind: 'wake', ticket: ticket.id })
+  for (const connection of presence.connectionsTo(ticket.member)) {
+    // Node tells late of a failed write. When this connection ends, the successors are told again.
+    connection.told = departed
+    connection.send({ kind: 'wake', ticket: ticket.id })
+  }
 }
 
 function takeOut(state: QueueState, own: OwnTicket): void {
   const { directory, presence } = state
+  // First, so that no mark is left alone by a process that is killed here.
+  if (own.isMarked) directory.sweep(markOf(own.name))
   try {
     directory.unlink(own.name)
   } catch (error) {
     // The name cannot be taken out (a read-only file system, say). Without its socket it is dead all the same; but the
-    // socket may be that of tickets that hold. Then it is tried again when one of them goes.
+    // socket may be that of other tickets in use. Then it is tried again when one of them goes, and each second.
     own.stuckBy = error
     state.stuck.add(own)
     if (!presence.abandon(own)) return

@@ -6,6 +6,7 @@
  *  2. It has a ticket, or it is closed by whoever keeps it (linger); while it has one, it listens.
  *  3. Its id, and so its name, is never used again: removing a dead one's socket can hurt nobody.
  */
+import { randomBytes } from 'node:crypto'
 import net from 'node:net'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
@@ -28,8 +29,11 @@ export interface MemberOwner {
   describe(): string
 }
 
-/** What came of connecting to a ticket. `refused`: nobody listens; `gone`: no such name; `busy`: its backlog is full. */
-export type Reached = 'connected' | 'refused' | 'gone' | 'busy'
+/**
+ * What came of connecting to a ticket. `refused`: nobody listens; `gone`: no such name; `busy`: somebody listens, but the
+ * backlog is full; `broken`: the connection ended as it was made.
+ */
+export type Reached = 'connected' | 'refused' | 'gone' | 'busy' | 'broken'
 
 /** Linux cuts it to net.core.somaxconn. */
 const BACKLOG = 65_535
@@ -75,9 +79,7 @@ function toListenError(error: Error, directory: QueueDirectory): Error {
 
 /** Twelve characters that nobody else has: about 62 random bits. */
 export function randomMemberId(): string {
-  let id = ''
-  while (id.length < 12) id += Math.random().toString(36).slice(2, 8)
-  return id.slice(0, 12)
+  return randomBytes(8).readBigUInt64LE().toString(36).padStart(12, '0').slice(-12)
 }
 
 /** The name of a member's socket: id and process id. */
@@ -118,9 +120,14 @@ export class Member {
     return this.#byPeer.size > 0
   }
 
-  /** An open connection to `peer`. */
-  connectionTo(peer: string): Connection | undefined {
-    return this.#byPeer.get(peer)?.[0]
+  /** All connections with `peer`, whoever opened them. One that was opened from outside may be by somebody else in its name. */
+  connectionsTo(peer: string): readonly Connection[] {
+    return this.#byPeer.get(peer) ?? []
+  }
+
+  /** The connection that was opened here, to a ticket of `peer`. */
+  connectionOpenedTo(peer: string): Connection | undefined {
+    return this.#byPeer.get(peer)?.find((connection) => connection.isOpenedHere)
   }
 
   /** Connects to the member `peer` at the address of one of its tickets. Rejects where that proves nothing. */
@@ -209,6 +216,6 @@ const REACHED_BY_ERROR: Readonly<Record<string, Reached>> = {
   ECONNREFUSED: 'refused',
   ENOENT: 'gone',
   EAGAIN: 'busy',
-  ECONNRESET: 'busy',
-  EPIPE: 'busy',
+  ECONNRESET: 'broken',
+  EPIPE: 'broken',
 }

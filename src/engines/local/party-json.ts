@@ -1,4 +1,5 @@
 /** What a member tells of those that its tickets stand for: written by one process, read by another, trusted by none. */
+import type { PartyMember } from '../../contract/ticket-queue.ts'
 import { MAX_PARTY_BYTES } from './frames.ts'
 import type { OwnTicket } from './ticket.ts'
 
@@ -6,16 +7,11 @@ import type { OwnTicket } from './ticket.ts'
 const MOST_PER_TICKET = 1000
 const MOST_COMMAND = 1000
 
-export interface Party {
+export interface Answer {
   readonly pid: number
   readonly command: string
-  /** By ticket id. */
+  /** Those who stand by each ticket, by ticket id. */
   readonly tickets: ReadonlyMap<string, readonly PartyMember[]>
-}
-
-export interface PartyMember {
-  readonly sinceMs: number
-  readonly label: string | undefined
 }
 
 /** This process, as text. */
@@ -23,23 +19,23 @@ export function ownCommand(): string {
   return process.argv.join(' ').slice(0, MOST_COMMAND)
 }
 
+/** As many of `tickets` as there is room for. */
 export function formatParty(tickets: Iterable<OwnTicket>): string {
-  const party = { pid: process.pid, command: ownCommand(), tickets: {} as Record<string, unknown> }
-  let json = toAscii(party)
+  const head = `{"pid":${process.pid},"command":${toAscii(ownCommand())},"tickets":{`
+  const entries: string[] = []
+  let room = MAX_PARTY_BYTES - 'party '.length - head.length - '}}'.length
   for (const own of tickets) {
-    party.tickets[own.id] = own.request
-      .party()
-      .slice(0, MOST_PER_TICKET)
-      .map(({ sinceMs, label }) => ({ since: sinceMs, label }))
-    const longer = toAscii(party)
-    if (longer.length > MAX_PARTY_BYTES - 'party '.length) return json
-    json = longer
+    const members = own.request.party().slice(0, MOST_PER_TICKET)
+    const entry = `"${own.id}":${toAscii(members.map(({ sinceMs, label }) => ({ since: sinceMs, label })))}`
+    room -= entry.length + ','.length
+    if (room < 0) break
+    entries.push(entry)
   }
-  return json
+  return `${head}${entries.join(',')}}}`
 }
 
 /** Undefined where the text is no such answer. */
-export function parseParty(json: string): Party | undefined {
+export function parseParty(json: string): Answer | undefined {
   let value: unknown
   try {
     value = JSON.parse(json)

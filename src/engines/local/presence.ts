@@ -37,7 +37,7 @@ export interface PresentQueue {
   onWake(ticket: string): void
   onConnected(): void
   onDisconnected(peer: string, told: Departed | undefined): void
-  checkHeld(touch: boolean): void
+  lookAfterOwn(touch: boolean): void
 }
 
 /** Told when a presence begins and ends, so that it can be ended when the process exits. */
@@ -59,6 +59,7 @@ export class Presence implements MemberOwner {
   #ticketSockets = 0
   #idleSinceMs = 0
   #lingerMs = 0
+  #timerEndsMs = 0
   #lingerTimer: NodeJS.Timeout | undefined
   #watchTimer: NodeJS.Timeout | undefined
   #looks = 0
@@ -115,14 +116,18 @@ export class Presence implements MemberOwner {
     return false
   }
 
-  connectionTo(peer: string): Connection | undefined {
-    const connection = this.member?.connectionTo(peer)
+  /** All connections with `peer`, whoever opened them. */
+  connectionsTo(peer: string): readonly Connection[] {
+    const connections = this.member?.connectionsTo(peer) ?? []
+    if (this.#retired.size === 0) return connections
+    return [...connections, ...[...this.#retired].flatMap((member) => member.connectionsTo(peer))]
+  }
+
+  /** The connection that was opened here, to a ticket of `peer`. */
+  connectionOpenedTo(peer: string): Connection | undefined {
+    const connection = this.member?.connectionOpenedTo(peer)
     if (connection !== undefined || this.#retired.size === 0) return connection
-    for (const member of this.#retired) {
-      const other = member.connectionTo(peer)
-      if (other !== undefined) return other
-    }
-    return undefined
+    return this.connectionsTo(peer).find(({ isOpenedHere }) => isOpenedHere)
   }
 
   addressOf(ticket: string): string {
@@ -151,7 +156,10 @@ export class Presence implements MemberOwner {
     this.#lingerMs = lingerMs
     if (lingerMs === 0) return this.leave()
     this.#idleSinceMs = performance.now()
-    this.#lingerTimer ??= setTimeout(() => this.#onLinger(), lingerMs).unref()
+    // Left running where it ends early enough: a hot lock makes no timer for each release.
+    if (this.#lingerTimer !== undefined && this.#timerEndsMs <= this.#idleSinceMs + lingerMs) return
+    clearTimeout(this.#lingerTimer)
+    this.#startLinger(lingerMs)
   }
 
   /** Looks after the tickets in use for as long as there are any. */
@@ -167,7 +175,7 @@ export class Presence implements MemberOwner {
     this.#watchTimer = undefined
     if (!this.#isPresent) return
     this.#isPresent = false
-    for (const own of this.#queue!.own.values()) if (!own.isHeld) this.#directory.sweep(own.name)
+    for (const own of this.#queue!.own.values()) if (!own.isHeld) this.#directory.sweepTicket(own.name)
     this.member?.close()
     for (const member of this.#retired) member.close()
     this.member = undefined
@@ -200,6 +208,7 @@ export class Presence implements MemberOwner {
     } catch (error) {
       // A short address would go on leading to the directory that has vanished.
       this.#addresses.close()
+      if (this.member === undefined) this.#directory.removeIfEmpty()
       throw error
     }
   }
@@ -208,8 +217,13 @@ export class Presence implements MemberOwner {
     this.#lingerTimer = undefined
     if (this.#queue!.own.size > 0) return
     const leftMs = this.#idleSinceMs + this.#lingerMs - performance.now()
-    if (leftMs > 0) this.#lingerTimer = setTimeout(() => this.#onLinger(), leftMs).unref()
+    if (leftMs > 0) this.#startLinger(leftMs)
     else this.leave()
+  }
+
+  #startLinger(ms: number): void {
+    this.#timerEndsMs = performance.now() + ms
+    this.#lingerTimer = setTimeout(() => this.#onLinger(), ms).unref()
   }
 
   #onWatch(): void {
@@ -219,7 +233,7 @@ export class Presence implements MemberOwner {
       return
     }
     this.#looks += 1
-    this.#queue!.checkHeld(this.#looks % LOOKS_PER_TOUCH === 0)
+    this.#queue!.lookAfterOwn(this.#looks % LOOKS_PER_TOUCH === 0)
   }
 
   #closeRetired(): void {
@@ -241,6 +255,7 @@ export class Presence implements MemberOwner {
         socket.once('connect', () => socket.destroy())
         socket.once('error', (error) => {
           if (systemCode(error) === 'ECONNREFUSED') this.#directory.sweep(`${MEMBERS}/${name}`)
+          if (!this.#isPresent) this.#directory.removeIfEmpty()
         })
       }
     } catch (error) {

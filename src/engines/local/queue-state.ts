@@ -26,14 +26,14 @@ export class QueueState {
     )
   }
 
-  /** Whether there is proof right now that the owner of the ticket lives. */
+  /** Whether there is proof right now that the owner of the ticket lives: a connection that was opened to its ticket. */
   isReached(ticket: ListedTicket): boolean {
-    return this.own.has(ticket.id) || this.presence.connectionTo(ticket.member) !== undefined
+    return this.own.has(ticket.id) || this.presence.connectionOpenedTo(ticket.member) !== undefined
   }
 
   /** Whether the owner of the ticket knows of us: what it does next about the queue, it will tell. */
   isKnownTo(ticket: ListedTicket): boolean {
-    return this.own.has(ticket.id) || this.presence.connectionTo(ticket.member)?.isAnswered === true
+    return this.own.has(ticket.id) || this.presence.connectionOpenedTo(ticket.member)?.isAnswered === true
   }
 
   /** Whatever waits here looks again. */

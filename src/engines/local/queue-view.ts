@@ -1,11 +1,9 @@
 /**
  * The queue as the directory shows it: names read, parsed, in order, without the dead.
- *
- * A ticket may show by two names for a moment, while it is being marked (see QueueDirectory.relink): it is still one.
  */
 import type { QueueDirectory } from './directory.ts'
 import { ListedTicket } from './ticket.ts'
-import { parseTicketName } from './ticket-name.ts'
+import { markOf, parseTicketName } from './ticket-name.ts'
 
 export class QueueView {
   /** Tickets found dead that the last listing still showed, by id. The dead stay dead. */
@@ -24,11 +22,6 @@ export class QueueView {
     this.#isReached = isReached
   }
 
-  /** How many names the last listing showed. */
-  get size(): number {
-    return this.#known.size
-  }
-
   /** What the last listing showed. */
   tickets(): ListedTicket[] {
     return [...this.#known.values()]
@@ -39,11 +32,13 @@ export class QueueView {
     const known = new Map<string, ListedTicket>()
     const listing: ListedTicket[] = []
     this.last = undefined
-    for (const name of this.#directory.names()) {
+    const names = this.#directory.names()
+    for (const [index, name] of names.entries()) {
       const ticket = this.#known.get(name) ?? this.#parse(name)
       if (ticket === undefined) continue
+      // A mark sorts right behind its ticket: it is the same name, and longer.
+      ticket.isMarked = names[index + 1] === markOf(name)
       known.set(name, ticket)
-      if (listing.at(-1)?.id === ticket.id) listing.pop()
       this.last = ticket
       if (!this.dead.has(ticket.id)) listing.push(ticket)
     }

@@ -15,7 +15,7 @@ import type { Departed } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'
 import { join, joinSlowly } from './join.ts'
 import { nextToken } from './kernel.ts'
-import { tellSuccessorsOf, withdraw } from './leave.ts'
+import { takeOutStuck, tellSuccessorsOf, withdraw } from './leave.ts'
 import type { PresentQueue, Presence } from './presence.ts'
 import { QueueState } from './queue-state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
@@ -59,7 +59,6 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
 
   granted(own: OwnTicket): GrantFacts {
     own.isHeld = true
-    this.#state.presence.startWatch()
     return { token: nextToken(), recovered: this.#state.view.dead.size > 0 && this.#bury(own) }
   }
 
@@ -83,9 +82,10 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     sweepBehind(this.#state, peer).catch((error: unknown) => debug('sweep: %s', error))
   }
 
-  /** Finds held tickets that are gone; touches the rest where asked to. */
-  checkHeld(touch: boolean): void {
+  /** Finds held tickets that are gone; touches the rest where asked to; tries again to take out what is stuck. */
+  lookAfterOwn(touch: boolean): void {
     const { directory, own: tickets } = this.#state
+    takeOutStuck(this.#state)
     for (const own of tickets.values()) {
       if (own.isHeld && !own.isOver && !directory.has(own.name)) {
         debug('%s: ticket %s was removed from outside while it held', directory.path, own.id)
@@ -102,7 +102,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
       if (dead.name > own.name) continue
       if (dead.claim.kind !== 'shared') isRecovered = true
       // A dead exclusive one is left by those who share: each of them, and the next exclusive one, is to learn of it.
-      if (own.claim.kind !== 'shared' || dead.claim.kind === 'shared') this.#state.directory.sweep(dead.name)
+      if (own.claim.kind !== 'shared' || dead.claim.kind === 'shared') this.#state.directory.sweepTicket(dead.name)
     }
     return isRecovered
   }

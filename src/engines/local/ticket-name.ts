@@ -1,8 +1,7 @@
 /**
  * The name of a ticket carries all that others must know without asking:
  *
- *     2-0000000849714949590-x-4711-k3j9d8f7a6s5-9b4128cb-w
- *     | |                   | |    |            |        state: w waiting or waited, j joined and never waited
+ *     2-0000000849714949590-x-4711-k3j9d8f7a6s5-9b4128cb
  *     | |                   | |    |            kernel: the first eight digits of its boot id
  *     | |                   | |    member id: which presence of which process; the socket in `.members/`
  *     | |                   | process id, for people
@@ -10,7 +9,8 @@
  *     | number: sorts in queue order, see kernel.ts
  *     format version
  *
- * Names sort in queue order as plain text. The state changes but comes last, behind all that tells two tickets apart.
+ * Names sort in queue order as plain text, and never change: what a listing must not miss is there from the join to the
+ * release. A mark is a second name beside it, `…-w`: the ticket waits, or has waited. A listing may miss a mark without harm.
  */
 import type { Claim } from '../../core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from '../../core/claim.ts'
@@ -23,7 +23,6 @@ export interface TicketName {
   readonly pid: number
   readonly member: string
   readonly kernel: string
-  readonly isMarked: boolean
 }
 
 /** Digits of a number. 19 hold 285 years of nanoseconds. */
@@ -31,7 +30,7 @@ export const NUMBER_DIGITS = 19
 /** Numbers from here on are not given out. Only damage, or malice, comes so far. */
 export const NUMBERS_END: string = '9'.padEnd(NUMBER_DIGITS, '0')
 
-const NAME = /^2-([0-8]\d{18})-(x|s|p[1-9]\d{0,6})-(\d{1,10})-([a-z0-9]{12})-([0-9a-f]{8})-([wj])$/
+const NAME = /^2-([0-8]\d{18})-(x|s|p[1-9]\d{0,6})-(\d{1,10})-([a-z0-9]{12})-([0-9a-f]{8})$/
 
 /** Whether the name is that of a ticket of any format version, this or a later one. */
 export function looksLikeTicket(name: string): boolean {
@@ -39,13 +38,20 @@ export function looksLikeTicket(name: string): boolean {
 }
 
 export function formatTicketName(ticket: TicketName): string {
-  const { number, claim, pid, member, kernel, isMarked } = ticket
-  return `2-${number}-${formatClaim(claim)}-${pid}-${member}-${kernel}-${isMarked ? 'w' : 'j'}`
+  const { number, claim, pid, member, kernel } = ticket
+  return `2-${number}-${formatClaim(claim)}-${pid}-${member}-${kernel}`
 }
 
-/** The same ticket, marked as waiting. */
-export function markedName(name: string): string {
-  return `${name.slice(0, -1)}w`
+const MARK = '-w'
+
+/** The name that says of a ticket that it waits. */
+export function markOf(name: string): string {
+  return name + MARK
+}
+
+/** The ticket that `name` is the mark of; undefined where it is none. */
+export function markedBy(name: string): string | undefined {
+  return name.endsWith(MARK) ? name.slice(0, -MARK.length) : undefined
 }
 
 export function ticketId(number: string, member: string): string {
@@ -56,7 +62,7 @@ export function ticketId(number: string, member: string): string {
 export function parseTicketName(name: string): TicketName | undefined {
   const match = NAME.exec(name)
   if (match === null) return undefined
-  const [, number, claimText, pid, member, kernel, state] = match as unknown as string[]
+  const [, number, claimText, pid, member, kernel] = match as unknown as string[]
   const claim = parseClaim(claimText!)
   if (claim === undefined) return undefined
   return {
@@ -66,7 +72,6 @@ export function parseTicketName(name: string): TicketName | undefined {
     pid: Number(pid),
     member: member!,
     kernel: kernel!,
-    isMarked: state === 'w',
   }
 }
 

@@ -4,7 +4,6 @@ import type { Claim } from '../../core/claim.ts'
 import type { Ticket, TicketIdentity } from '../../core/ticket.ts'
 import type { Member } from './member.ts'
 import { ageMs } from './kernel.ts'
-import { markedName } from './ticket-name.ts'
 import type { TicketName } from './ticket-name.ts'
 
 /** Joining takes microseconds; who has not withdrawn after this long either holds or has been stopped in the middle. */
@@ -19,7 +18,10 @@ export class ListedTicket implements Ticket {
   readonly pid: number
   readonly member: string
   readonly kernel: string
-  readonly isMarked: boolean
+  /** As the last listing showed it. */
+  isMarked = false
+  /** Its backlog was full when it was last connected to: it listens, and so it lives. */
+  isBusy = false
   readonly #isReached: (ticket: ListedTicket) => boolean
   readonly #isOwn: boolean
 
@@ -32,13 +34,12 @@ export class ListedTicket implements Ticket {
     this.pid = parsed.pid
     this.member = parsed.member
     this.kernel = parsed.kernel
-    this.isMarked = parsed.isMarked
     this.#isOwn = isOwn
     this.#isReached = isReached
   }
 
   get live(): boolean {
-    return this.#isReached(this)
+    return this.isBusy || this.#isReached(this)
   }
 
   get joining(): boolean {
@@ -54,8 +55,7 @@ export class OwnTicket implements TicketIdentity {
   readonly claim: Claim
   readonly member: Member
   readonly request: EnqueueRequest
-  /** Its name in the directory; marking changes it. */
-  name: string
+  readonly name: string
   isMarked = false
   isHeld = false
   isOver = false
@@ -114,10 +114,5 @@ export class OwnTicket implements TicketIdentity {
   becomeKnown(): void {
     this.unknownLooks = 0
     this.#reaches.clear()
-  }
-
-  becomeMarked(): void {
-    this.name = markedName(this.name)
-    this.isMarked = true
   }
 }

@@ -13,16 +13,12 @@ import { memberFile } from './member.ts'
 import type { QueueState } from './queue-state.ts'
 import { sleepFor } from './sleep-for.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
-import { markedName } from './ticket-name.ts'
 
 /** How soon to look again while somebody waited for does not know of us: doubles from the first to the second, in ms. */
 const FIRST_LOOK_MS = 1
 const SLOWEST_LOOK_MS = 50
 /** How soon to look again while everybody waited for knows of us: a releaser may be stopped between its two steps. */
 const BELT_MS = 1000
-/** Names that one getdents(2) is sure to return at once, so that a rename hides none: 32 KiB hold about 340. */
-const SAFE_LISTING = 200
-
 /** See `TicketQueue.anyChange`: returns without sleeping whenever there was something to do first. */
 export async function awaitChange(
   state: QueueState,
@@ -53,7 +49,7 @@ export async function sweepBehind(state: QueueState, peer: string): Promise<void
     if (ticket.member !== peer || ticket.claim.kind !== 'exclusive' || ticket.name < first.name) continue
     await reach(state, first, ticket)
     if (first.isOver || !state.directory.has(first.name)) return
-    if (state.view.dead.has(ticket.id)) state.directory.sweep(ticket.name)
+    if (state.view.dead.has(ticket.id)) state.directory.sweepTicket(ticket.name)
   }
 }
 
@@ -70,12 +66,12 @@ async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): P
   const address = addressOf(state, ticket)
   if (address === undefined) return 'gone'
   const reached = await own.member.connect(address, ticket.member)
-  if (reached !== 'refused') return reached
-  if (!isProvenDead(directory, ticket)) return 'busy'
+  ticket.isBusy = reached === 'busy'
+  if (reached !== 'refused' || !isProvenDead(directory, ticket)) return reached
   debug('%s: ticket %s is dead', directory.path, ticket.id)
   directory.sweep(`${MEMBERS}/${memberFile(ticket.member, ticket.pid)}`)
   // Dead shared ones broke nothing: whoever finds one removes it.
-  if (ticket.claim.kind === 'shared') directory.sweep(ticket.name)
+  if (ticket.claim.kind === 'shared') directory.sweepTicket(ticket.name)
   view.dead.set(ticket.id, ticket)
   return reached
 }
@@ -90,15 +86,10 @@ function addressOf({ presence }: QueueState, ticket: ListedTicket): string | und
   }
 }
 
-/** Says by its name that the ticket waits. False where that has to be left: then it looks again by the clock alone. */
-function mark({ directory, presence, view }: QueueState, own: OwnTicket): boolean {
-  const to = markedName(own.name)
-  if (view.size > SAFE_LISTING) {
-    if (presence.hasNoLinks) return false
-    if (directory.relink(own.name, to)) own.becomeMarked()
-  } else if (directory.rename(own.name, to)) own.becomeMarked()
-  // Where the ticket was gone, the next listing tells.
-  return true
+/** Marks the ticket as waiting. False where that cannot be had: then it looks again by the clock alone. */
+function mark({ directory }: QueueState, own: OwnTicket): boolean {
+  own.isMarked = directory.mark(own.name)
+  return own.isMarked
 }
 
 function lookAgainMs(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): number {

@@ -6,7 +6,8 @@ import type { TicketName } from '../../../src/engines/local/ticket-name.ts'
 import {
   formatTicketName,
   looksLikeTicket,
-  markedName,
+  markedBy,
+  markOf,
   NUMBER_DIGITS,
   NUMBERS_END,
   parseTicketName,
@@ -32,7 +33,6 @@ const names: fc.Arbitrary<TicketName> = fc
     pid: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
     member: members,
     kernel: fc.string({ unit: fc.constantFrom(...HEX), minLength: 8, maxLength: 8 }),
-    isMarked: fc.boolean(),
   })
   .map((parts) => ({ ...parts, id: ticketId(parts.number, parts.member) }))
 
@@ -50,16 +50,17 @@ describe('ticket names', () => {
     )
   })
 
-  test('marking changes the state alone, and so not the place in the queue', () => {
+  test('a mark is no ticket, sorts right behind its ticket, and leads back to it', () => {
     fc.assert(
       fc.property(names, names, (name, other) => {
-        const plain = formatTicketName({ ...name, isMarked: false })
-        const marked = markedName(plain)
-        assert.deepEqual(parseTicketName(marked), { ...name, isMarked: true })
-        assert.equal(markedName(marked), marked)
+        const ticket = formatTicketName(name)
+        const mark = markOf(ticket)
+        assert.equal(parseTicketName(mark), undefined)
+        assert.equal(markedBy(mark), ticket)
+        assert.equal(markedBy(ticket), undefined)
         fc.pre(other.id !== name.id)
         const text = formatTicketName(other)
-        assert.equal(text < plain, text < marked)
+        assert.equal(text < ticket, text < mark)
       }),
     )
   })
@@ -91,7 +92,7 @@ describe('ticket names', () => {
   })
 
   test('what is out of range is no ticket', () => {
-    const name = '2-0000000849714949590-x-4711-k3j9d8f7a6s5-9b4128cb-w'
+    const name = '2-0000000849714949590-x-4711-k3j9d8f7a6s5-9b4128cb'
     assert.notEqual(parseTicketName(name), undefined)
     for (const [from, to] of [
       ['2-0', '3-0'],
@@ -103,9 +104,9 @@ describe('ticket names', () => {
       ['-x-', '-y-'],
       ['-4711-', '--'],
       ['-4711-', '-12345678901-'],
-      ['-w', '-q'],
-      ['-w', ''],
-      ['-w', '-w\n'],
+      ['-9b4128cb', '-9b4128cb-w'],
+      ['-9b4128cb', '-9b4128c'],
+      ['-9b4128cb', '-9b4128cb\n'],
     ] as const) {
       assert.equal(parseTicketName(name.replace(from, to)), undefined, `${from} → ${to}`)
     }
