@@ -19,6 +19,7 @@ const FIRST_LOOK_MS = 1
 const SLOWEST_LOOK_MS = 50
 /** How soon to look again while everybody waited for knows of us: a releaser may be stopped between its two steps. */
 const BELT_MS = 1000
+
 /** See `TicketQueue.anyChange`: returns without sleeping whenever there was something to do first. */
 export async function awaitChange(
   state: QueueState,
@@ -31,7 +32,8 @@ export async function awaitChange(
     const pauseMs = Math.max(...unreached.map((ticket) => pauseBefore(own.countReach(ticket.id))))
     if (pauseMs > 0) await sleepFor(pauseMs, cancellation.signal)
     await Promise.all(unreached.map((ticket) => reach(state, own, ticket)))
-    if (!own.isMarked) mark(state, own)
+    // RACE: called off meanwhile, the ticket has left, and a mark made now would be left alone.
+    if (!own.isMarked && !own.isOver) mark(state, own)
     return
   }
   if (!own.isMarked && mark(state, own)) return
