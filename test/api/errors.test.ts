@@ -87,6 +87,20 @@ describe('errors', () => {
     await assert.rejects(slocket('lock', { engine, timeout: 0 }), /could not be found out: Error: no answer/)
   })
 
+  test('a relative path has no parent where the working directory was removed', async () => {
+    const { stdout, stderr } = await runChild(
+      `const fs = await import('node:fs')
+       const directory = fs.mkdtempSync(lockPath)
+       process.chdir(directory)
+       fs.rmdirSync(directory)
+       for (const call of [slocket, slocket.try, slocket.query]) {
+         await call('relative').catch((error) => console.log(isSlocketError(error) && error.code))
+       }`,
+      lockPath,
+    )
+    assert.deepEqual([stdout, stderr], ['ERR_SLOCKET_NO_PARENT\n'.repeat(3), ''])
+  })
+
   test('what is rejected is rejected by the returned promise alone', async () => {
     const { stdout, stderr, code } = await runChild(
       `process.on('unhandledRejection', (error) => console.log('unhandled', error))

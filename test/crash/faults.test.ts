@@ -1,5 +1,6 @@
 /** Any step on a lock may fail: a clear error, nothing left behind, and never two holders. */
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
 import type { Client } from '../helpers/client.ts'
 import type { StepPlan } from '../helpers/commands.ts'
 import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
@@ -142,6 +143,27 @@ scenario(
     await other.next('granted')
   },
 )
+
+scenario(
+  'where it cannot be unlinked for a while, another request of the process has its turn once that has passed',
+  async (scene) => {
+    const semaphore = { permits: 1 }
+    const client = await scene.spawn('client', WITH_STEPS)
+    await client.acquire(scene.path, semaphore, 'first')
+    await client.enqueue(scene.path, semaphore, { as: 'second' })
+    client.send({ do: 'plan', plan: failEvery(scene.path, 'unlinkSync', 'EIO') }, { do: 'release', as: 'first' })
+    assert.equal((await client.next('released|rejected', 'first')).code, 'ERR_SLOCKET_NOT_RELEASED')
+    client.send({ do: 'plan', plan: noPlan(scene.path) })
+    await client.next('granted', 'second')
+  },
+)
+
+scenario('where no socket can be made, nothing is left of the directory', async (scene) => {
+  const client = await scene.spawn('client', WITH_STEPS)
+  client.send({ do: 'plan', plan: failEvery(scene.path, 'listen', 'EMFILE') })
+  assert.equal((await client.fail(scene.path)).code, 'ERR_SLOCKET_RESOURCES')
+  assert.equal(fs.existsSync(scene.path), false)
+})
 
 for (const code of ['EPERM', 'ENOTSUP']) {
   scenario(

@@ -7,6 +7,7 @@ import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts
 import { takeTurns } from '../helpers/party.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
+import { failEvery, WITH_STEPS } from '../helpers/steps.ts'
 
 const REMOVALS: Readonly<Record<string, (scene: Scene, holder: Client) => void>> = {
   'the ticket is removed': (scene, holder) => removeTickets(scene.path, holder.pid),
@@ -77,6 +78,21 @@ scenario('a process whose member socket is removed holds on, and waits and acqui
   await holder.release('again')
   await untilGone(scene.path)
 })
+
+scenario(
+  'where there are no hard links, the directory is removed while nobody uses it: the next acquire makes it anew',
+  async (scene) => {
+    const [client, other] = await Promise.all([scene.spawn('client', WITH_STEPS), scene.spawn('other')])
+    client.send({ do: 'plan', plan: failEvery(scene.path, 'linkSync', 'EPERM') })
+    await client.acquire(scene.path, { linger: 60_000 })
+    await client.release()
+    fs.rmSync(scene.path, { recursive: true })
+    await client.acquire(scene.path, {}, 'again')
+    await other.enqueue(scene.path)
+    await client.release('again')
+    await other.next('granted')
+  },
+)
 
 scenario(
   'the directory is removed again and again while processes contend: none crashes, none hangs',

@@ -1,9 +1,13 @@
 /** Many who connect to a holder whose event loop stands still, up to and beyond the kernel's backlog: R10. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
+import net from 'node:net'
 import { join } from 'node:path'
+import slocket from '../../src/index.ts'
+import type { Client } from '../helpers/client.ts'
 import type { Party } from '../helpers/party.ts'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
+import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
 import { until } from '../helpers/until.ts'
 
@@ -37,11 +41,8 @@ for (const { name, count, isFull } of LOADS) {
 
     await holder.acquire(scene.path)
     await holder.stop()
-    const ticket = join(scene.path, ticketsIn(scene.path)[0]!.name)
-    for (const flooder of flooders) flooder.send({ do: 'flood', path: ticket, count: Math.ceil(count / FLOODERS) })
-    const connected = await Promise.all(flooders.map(async (flooder) => (await flooder.next('flooded')).count!))
-    const sum = connected.reduce((total, some) => total + some)
-    assert.equal(sum < count, isFull, `${sum} of ${count} connected`)
+    const connected = await flood(scene, flooders, count)
+    assert.equal(connected < count, isFull, `${connected} of ${count} connected`)
 
     await enqueueAll(scene.path, workers)
     assert.equal(await clients[0]!.try(scene.path), false)
@@ -53,6 +54,29 @@ for (const { name, count, isFull } of LOADS) {
     }
     assert.deepEqual(scene.journal.order(), ['holder', ...order])
   })
+}
+
+scenario('with a full backlog of a stopped holder, who does not wait is told at once', { skip }, async (scene) => {
+  const [holder, passer, ...flooders] = await scene.spawnAll(
+    'holder',
+    'passer',
+    ...Array.from({ length: FLOODERS }, (_, index) => `flooder ${index}`),
+  )
+  await holder.acquire(scene.path)
+  await holder.stop()
+  const count = MOST_PENDING + 300
+  assert.ok((await flood(scene, flooders, count)) < count)
+  assert.equal(await passer.try(scene.path), false)
+  assert.equal((await passer.fail(scene.path, { timeout: 0 })).code, 'ERR_SLOCKET_TIMEOUT')
+  assert.equal(ticketsIn(scene.path).length, 1)
+})
+
+/** Opens connections to the first ticket. Returns how many came about. */
+async function flood(scene: Scene, flooders: readonly Client[], count: number): Promise<number> {
+  const path = join(scene.path, ticketsIn(scene.path)[0]!.name)
+  for (const flooder of flooders) flooder.send({ do: 'flood', path, count: Math.ceil(count / FLOODERS) })
+  const connected = await Promise.all(flooders.map(async (flooder) => (await flooder.next('flooded')).count!))
+  return connected.reduce((total, some) => total + some)
 }
 
 /** Each joins after the one before. With a full backlog they cannot connect, and so do not mark their tickets. */
@@ -85,3 +109,25 @@ scenario(
     }
   },
 )
+
+scenario('who asks about three hundred requests of one process asks it once, and sees all labels', async (scene) => {
+  const client = await scene.spawn('client')
+  const labels = Array.from({ length: 300 }, (_, index) => `number ${index}`)
+  client.send(
+    ...labels.map((label) => ({
+      do: 'acquire' as const,
+      path: scene.path,
+      as: label,
+      options: { permits: 290, label },
+    })),
+  )
+  await untilWaiting(scene.path, 10)
+  await client.ping()
+  const connect = scene.test.mock.method(net, 'connect')
+  const { held, pending } = await slocket.query(scene.path)
+  assert.equal(connect.mock.callCount(), 1)
+  assert.deepEqual(
+    [...held, ...pending].map(({ label }) => label),
+    labels,
+  )
+})

@@ -85,6 +85,20 @@ scenario('a stranger that calls itself by the name of a waiter does not keep the
   await waiter.next('granted')
 })
 
+scenario(
+  'a stranger that calls itself by the name of the holder does not keep the lock from a waiter when the holder dies',
+  async (scene) => {
+    const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
+    await holder.acquire(scene.path)
+    await waiter.enqueue(scene.path)
+    const stranger = connect(scene, socketsOf(scene, waiter)[0]!)
+    stranger.write(`slocket/2 ${ticketsIn(scene.path)[0]!.member}\n`)
+    await new Promise((resolve) => stranger.once('data', resolve))
+    await holder.kill()
+    await waiter.next('granted')
+  },
+)
+
 scenario('a stranger that wakes a waiter, by the name of its ticket, makes it look and nothing more', async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path)

@@ -66,6 +66,11 @@ export type StepDeed =
   | { readonly kind: 'kill' }
   /** Says stopping, and is stopped. */
   | { readonly kind: 'stop' }
+  /**
+   * Of a listing: says stopping, and is stopped in the middle of it. The listing then shows what was there before and still
+   * is, and nothing newer, as on file systems where a directory is listed as it was when it was opened (btrfs).
+   */
+  | { readonly kind: 'stop amid' }
   /** The step is not done, and fails with a system error of this code. */
   | { readonly kind: 'fail'; readonly code: string }
 

@@ -109,6 +109,27 @@ describe('a line', () => {
     await (await second)!.release()
   })
 
+  test('one that is called off on its way in does not let those behind it come before those ahead of it', async () => {
+    const { queue, line } = scene()
+    const entering = gate<FakeTicket | null>()
+    queue.instead.set('enqueue', () => entering.promise)
+    const first = line.acquire(request())
+    await settle()
+    const controller = new AbortController()
+    const second = line.acquire(request({ claim: SHARED, signal: controller.signal }))
+    const third = line.acquire(request())
+    await settle()
+    controller.abort()
+    await assert.rejects(second)
+    await settle()
+    assert.deepEqual(queue.calls, ['enqueue'])
+    queue.instead.delete('enqueue')
+    entering.open(null)
+    assert.equal(await first, null)
+    await (await third)!.release()
+    assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 2)
+  })
+
   test('a try does not wait for one who is still on its way into the queue', async () => {
     const { queue, line } = scene()
     const entering = gate<FakeTicket | null>()

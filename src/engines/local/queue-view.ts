@@ -22,11 +22,6 @@ export class QueueView {
     this.#isReached = isReached
   }
 
-  /** What the last listing showed. */
-  tickets(): ListedTicket[] {
-    return [...this.#known.values()]
-  }
-
   /** Lists the queue now. */
   read(): ListedTicket[] {
     const known = new Map<string, ListedTicket>()

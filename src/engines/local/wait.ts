@@ -47,7 +47,7 @@ export async function awaitChange(
 export async function sweepBehind(state: QueueState, peer: string): Promise<void> {
   const first = state.own.values().next().value
   if (first === undefined) return
-  for (const ticket of state.view.tickets()) {
+  for (const ticket of state.view.read()) {
     if (ticket.member !== peer || ticket.claim.kind !== 'exclusive' || ticket.name < first.name) continue
     await reach(state, first, ticket)
     if (first.isOver || !state.directory.has(first.name)) return

@@ -9,25 +9,18 @@ const KERNEL = new URL('../../../src/engines/local/kernel.js', import.meta.url).
 
 describe('kernel', () => {
   test('all processes of a kernel have one base for their tokens, and one name for the kernel', () => {
-    const ask = (): string[] => {
-      const code = `
-        const { clockNumber, kernelId, nextToken } = await import(${JSON.stringify(KERNEL)})
-        nextToken()
-        const before = BigInt(clockNumber())
-        const token = nextToken()
-        const after = BigInt(clockNumber())
-        console.log(kernelId(), String(token - after), String(token - before))`
-      const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
-      assert.equal(stderr, '')
-      return stdout.trim().split(' ')
-    }
     const [one, two] = [ask(), ask()]
-    assert.equal(one[0], kernelId())
-    assert.equal(two[0], kernelId())
-    // The clock runs on while it is read; the base lies between the two, for both.
-    const lowest = [one, two].map(([, low]) => BigInt(low!))
-    const highest = [one, two].map(([, , high]) => BigInt(high!))
-    assert.ok(lowest[0]! <= highest[1]! && lowest[1]! <= highest[0]!, `${one.join(' ')} and ${two.join(' ')}`)
+    assert.deepEqual([one.id, two.id], [kernelId(), kernelId()])
+    assertOneBase(one, two)
+  })
+
+  test('a process that inherits many descriptors has the same base, and its tokens grow among those of others', () => {
+    const before = ask()
+    const heir = ask('bash', '-c', `for i in $(seq 3 90); do eval "exec $i</dev/null"; done; exec "$0" "$@"`)
+    const later = ask()
+    assert.ok(before.token < heir.token && heir.token < later.token)
+    assertOneBase(before, heir)
+    assertOneBase(heir, later)
   })
 
   test('the kernel has eight hexadecimal digits', () => {
@@ -83,3 +76,33 @@ describe('kernel', () => {
     assert.ok(takenMs <= beforeMs - 4990, `taken at ${takenMs}, now ${beforeMs}`)
   })
 })
+
+interface Asked {
+  readonly id: string
+  readonly token: bigint
+  /** The clock runs on while it is read: the base of the tokens lies between these two. */
+  readonly lowest: bigint
+  readonly highest: bigint
+}
+
+/** Asks a new process, started by `wrapper`. */
+function ask(...wrapper: readonly string[]): Asked {
+  const code = `
+    const { clockNumber, kernelId, nextToken } = await import(${JSON.stringify(KERNEL)})
+    nextToken()
+    const before = BigInt(clockNumber())
+    const token = nextToken()
+    const after = BigInt(clockNumber())
+    console.log(kernelId(), String(token), String(token - after), String(token - before))`
+  const [command, ...parameters] = [...wrapper, process.execPath, '--input-type=module', '-e', code]
+  const { stdout, stderr } = spawnSync(command, parameters, { encoding: 'utf8' })
+  assert.equal(stderr, '')
+  const [id, ...numbers] = stdout.trim().split(' ')
+  const [token, lowest, highest] = numbers.map(BigInt)
+  return { id: id!, token: token!, lowest: lowest!, highest: highest! }
+}
+
+function assertOneBase(one: Asked, two: Asked): void {
+  const bases = `${one.lowest} to ${one.highest}, and ${two.lowest} to ${two.highest}`
+  assert.ok(one.lowest <= two.highest && two.lowest <= one.highest, bases)
+}

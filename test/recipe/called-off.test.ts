@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import v8 from 'node:v8'
+import vm from 'node:vm'
+import { EXCLUSIVE } from '../../src/core/claim.ts'
+import { Line } from '../../src/recipe/line.ts'
+import { ScriptedQueue, settle } from './scripted-queue.ts'
+
+const COUNT = 10_000
+/** Some are kept until there are enough of them to be worth clearing away. */
+const FEW = 100
+
+test('requests that are called off while the lock is held do not stay in memory', async () => {
+  const queue = new ScriptedQueue()
+  const line = new Line(queue, () => {})
+  const asked = { claim: EXCLUSIVE, wait: true, lingerMs: 0 }
+  const held = (await line.acquire(asked))!
+  const signals: WeakRef<AbortSignal>[] = []
+  for (let count = 0; count < COUNT; count += 1) {
+    const controller = new AbortController()
+    signals.push(new WeakRef(controller.signal))
+    const calledOff = assert.rejects(line.acquire({ ...asked, signal: controller.signal }))
+    await Promise.resolve()
+    await Promise.resolve()
+    controller.abort()
+    await calledOff
+  }
+  // What a WeakRef has given out, or was made for, is kept until the turn of the event loop ends.
+  await settle()
+  collectGarbage()
+  const kept = signals.filter((signal) => signal.deref() !== undefined).length
+  assert.ok(kept < FEW, `${kept} of ${COUNT} are kept`)
+  assert.equal(queue.tickets.length, 1)
+  await held.release()
+  assert.deepEqual(queue.tickets, [])
+})
+
+function collectGarbage(): void {
+  v8.setFlagsFromString('--expose-gc')
+  const collect = vm.runInNewContext('gc') as () => void
+  collect()
+}
