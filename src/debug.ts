@@ -1,5 +1,5 @@
 /** `NODE_DEBUG=slocket` tells what happens, in the words of docs/glossary.md. */
 import { debuglog } from 'node:util'
 
-/** Prints one line to stderr when NODE_DEBUG names slocket. Test `debug.enabled` before building costly arguments. */
+/** Prints one line to stderr when NODE_DEBUG names slocket. */
 export const debug: ReturnType<typeof debuglog> = debuglog('slocket')
