@@ -99,9 +99,10 @@ export class Party implements EnqueueRequest {
       // is still on its way into the queue, the try may come first.
       this.#ahead = ahead
       while (this.wait && this.#ahead !== undefined) {
-        await this.#ahead.#whenEntered()
         // One that is over has never entered: then the one that it waited for comes first.
-        this.#ahead = this.#ahead.#ahead
+        const before: Party | undefined = this.#ahead.#ahead
+        await this.#ahead.#whenEntered()
+        this.#ahead = before
       }
       const entering = this.cancellation.cancelled ? null : this.#queue.enqueue(this)
       const ticket = entering instanceof Promise ? await entering : entering
@@ -230,6 +231,8 @@ export class Party implements EnqueueRequest {
 
   #becomeWaiting(ticket: TicketIdentity): void {
     if (this.#state.kind === 'entering') this.#state = { kind: 'waiting', ticket }
+    // Parties that overlap for ever, as tries for permits may, must not keep all that came before them.
+    this.#ahead = undefined
     this.#entered?.resolve()
   }
 
