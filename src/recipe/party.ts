@@ -53,7 +53,7 @@ export class Party implements EnqueueRequest {
   #waitingCount = 0
   readonly #holders = new Set<PartyGrant>()
   #keepAlive: NodeJS.Timeout | undefined
-  /** The party of this process that has to enter first. */
+  /** The nearest party ahead, of this process, that had not entered when that was last looked at. */
   #ahead: Party | undefined
   #entered: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
 
@@ -69,6 +69,16 @@ export class Party implements EnqueueRequest {
   /** Its ticket, once it has one and until it is over. */
   get ticket(): TicketIdentity | undefined {
     return 'ticket' in this.#state ? this.#state.ticket : undefined
+  }
+
+  /**
+   * `party` while it is entering, else the nearest one ahead of it that is. There may be one: a try enters without
+   * waiting for those ahead, and one that was called off before it had entered is over without having waited to the end.
+   */
+  static #nearestEntering(party: Party | undefined): Party | undefined {
+    let nearest = party
+    while (nearest !== undefined && nearest.#state.kind !== 'entering') nearest = nearest.#ahead
+    return nearest
   }
 
   /** Whether `request` may join. To be asked only while the ticket is the last in its queue. */
@@ -97,12 +107,10 @@ export class Party implements EnqueueRequest {
     try {
       // Parties of one process enter in the order of their requests. A try waits for nobody: if the one ahead of it
       // is still on its way into the queue, the try may come first.
-      this.#ahead = ahead
+      this.#ahead = Party.#nearestEntering(ahead)
       while (this.wait && this.#ahead !== undefined) {
-        // One that is over has never entered: then the one that it waited for comes first.
-        const before: Party | undefined = this.#ahead.#ahead
         await this.#ahead.#whenEntered()
-        this.#ahead = before
+        this.#ahead = Party.#nearestEntering(this.#ahead)
       }
       const entering = this.cancellation.cancelled ? null : this.#queue.enqueue(this)
       const ticket = entering instanceof Promise ? await entering : entering
@@ -232,7 +240,7 @@ export class Party implements EnqueueRequest {
   #becomeWaiting(ticket: TicketIdentity): void {
     if (this.#state.kind === 'entering') this.#state = { kind: 'waiting', ticket }
     // Parties that overlap for ever, as tries for permits may, must not keep all that came before them.
-    this.#ahead = undefined
+    this.#ahead = Party.#nearestEntering(this.#ahead)
     this.#entered?.resolve()
   }
 

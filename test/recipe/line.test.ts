@@ -146,6 +146,25 @@ describe('a line', () => {
     await grant!.release()
   })
 
+  test('one that comes behind a try that has entered waits for the one that is still on its way before the try', async () => {
+    const { queue, line } = scene()
+    const claim = permitClaim(3)
+    const entering = gate<FakeTicket | null>()
+    queue.instead.set('enqueue', () => {
+      queue.instead.delete('enqueue')
+      return entering.promise
+    })
+    const first = line.acquire(request({ claim }))
+    const tries = [line.acquire(request({ claim, wait: false })), line.acquire(request({ claim, wait: false }))]
+    const last = line.acquire(request({ claim }))
+    await settle()
+    assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 3)
+    entering.open(null)
+    assert.equal(await first, null)
+    for (const one of [...tries, last]) await (await one)!.release()
+    assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 4)
+  })
+
   test('when the queue cannot be entered, all who were to stand by the ticket are told', async () => {
     const { queue, line, idle } = scene()
     const failure = new Error('no room')
