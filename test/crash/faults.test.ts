@@ -85,6 +85,7 @@ async function eachFault(
     if (taken.length <= at) steps = at
     victim.send({ do: 'plan', plan: noPlan(scene.path) })
     const failed = `step ${at + 1}, ${taken[at]}`
+    await until(`nothing is left open after ${failed}`, () => openDescriptors(victim.pid) === descriptors)
     await follow()
     assert.deepEqual(ticketsIn(scene.path), [], failed)
     await victim.acquire(scene.path, LEAVE)

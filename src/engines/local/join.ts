@@ -50,6 +50,17 @@ export function join(state: QueueState, request: EnqueueRequest): OwnTicket | un
  * never waits and something foreign is in the way.
  */
 export async function joinSlowly(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | null> {
+  let own: OwnTicket | null = null
+  try {
+    own = await joinByRounds(state, request)
+    return own
+  } finally {
+    // A member that was made for this request, and got no ticket, goes as one goes whose last ticket has left.
+    if (own === null) state.presence.onLeft(request.lingerMs)
+  }
+}
+
+async function joinByRounds(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | null> {
   const { directory, presence } = state
   let vanishings = 0
   // Bound: a round fails only because somebody else joined or left meanwhile, or because something foreign is there.

@@ -149,7 +149,7 @@ export class Presence implements MemberOwner {
     return true
   }
 
-  /** A ticket has left. When it was the last one, the presence ends `lingerMs` from now, unless it is used again. */
+  /** A ticket has left, or could not be had. If that leaves none, the presence ends `lingerMs` from now, unless it is used again. */
   onLeft(lingerMs: number): void {
     if (this.#retired.size > 0) this.#closeRetired()
     if (this.#queue!.own.size > 0) return
