@@ -1,0 +1,202 @@
+/** The checker of the torture chamber finds what is broken, and nothing else. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { check } from '../../torture/checker/index.ts'
+import { Traces } from './traces.ts'
+
+const SHARED = { claim: 'shared' } as const
+const PERMIT = { claim: 'permits:2' } as const
+
+function finds(rule: string, traces: Traces): void {
+  assert.deepEqual([...new Set(check(traces.events).map((finding) => finding.rule))], [rule])
+}
+
+function isSound(traces: Traces): void {
+  assert.deepEqual(check(traces.events), [])
+}
+
+describe('exclusion', () => {
+  test('two who hold at one time are found', () => {
+    finds('exclusion', new Traces().request('p1', 1, 1, 2, 5).request('p2', 1, 1, 4, 6))
+  })
+
+  test('two who hold one after the other are none', () => {
+    isSound(new Traces().request('p1', 1, 1, 2, 4).request('p2', 1, 1, 4.1, 6))
+  })
+
+  test('one who shares beside one who does not is found, whichever came first', () => {
+    finds('exclusion', new Traces().request('p1', 1, 1, 2, 5, SHARED).request('p2', 1, 1, 4, 6))
+    finds('exclusion', new Traces().request('p1', 1, 1, 2, 5).request('p2', 1, 1, 4, 6, SHARED))
+  })
+
+  test('those who share are none', () => {
+    isSound(new Traces().request('p1', 1, 1, 2, 5, SHARED).request('p2', 1, 1, 4, 6, SHARED))
+  })
+
+  test('a third one with one of two permits is found', () => {
+    const two = new Traces().request('p1', 1, 1, 2, 5, PERMIT).request('p2', 1, 1, 3, 6, PERMIT)
+    isSound(two)
+    finds('exclusion', two.request('p3', 1, 1, 4, 7, PERMIT))
+  })
+
+  test('who may have been dead already held no more', () => {
+    const traces = new Traces().request('p1', 1, 1, 2).request('p2', 1, 1, 4, 6, { recovered: true })
+    finds('exclusion', traces)
+    isSound(traces.killed('p1', 3.9))
+  })
+
+  test('a thread ends with its process, and no other one does', () => {
+    const traces = (): Traces => new Traces().request('p1.t1', 1, 1, 2).request('p2', 1, 1, 4, 6, { recovered: true })
+    isSound(traces().killed('p1', 3.9))
+    finds('exclusion', traces().killed('p1.t2', 3.9))
+    finds('exclusion', traces().killed('p', 3.9))
+  })
+
+  test('who lost the directory holds no more', () => {
+    isSound(new Traces().request('p1', 1, 1, 2, 5).removed(3, 3.1).request('p2', 1, 3.2, 4, 6))
+  })
+})
+
+describe('order', () => {
+  test('a ticket that has its turn before one that had joined before it is found', () => {
+    finds(
+      'order',
+      new Traces()
+        .known()
+        .ticket('p1', { entered: 1, turn: 1, left: 5 })
+        .ticket('p2', { entered: 2, turn: 3, left: 4 }),
+    )
+  })
+
+  test('tickets that join at the same time have no order', () => {
+    isSound(
+      new Traces()
+        .known()
+        .ticket('p1', { entered: 1, joined: 2.5, left: 5 })
+        .ticket('p2', { entered: 2, turn: 3, left: 4 }),
+    )
+  })
+
+  test('one that has left, or may be dead, is ahead of nobody', () => {
+    isSound(new Traces().known().ticket('p1', { entered: 1, left: 2.5 }).ticket('p2', { entered: 2, turn: 3, left: 4 }))
+    isSound(
+      new Traces()
+        .known()
+        .ticket('p1', { entered: 1 })
+        .killed('p1', 2.5)
+        .ticket('p2', { entered: 2, turn: 3, left: 4 }),
+    )
+  })
+
+  test('of permits, one may pass while enough are left for those ahead', () => {
+    const traces = new Traces()
+      .known()
+      .ticket('p1', { entered: 1, turn: 1, left: 5, ...PERMIT })
+      .ticket('p3', { entered: 2, turn: 3, left: 4, ...PERMIT })
+    isSound(traces)
+    finds('order', traces.ticket('p2', { entered: 1.5, turn: 1.5, left: 5, ...PERMIT }))
+  })
+
+  test('two requests of one process that change places are found', () => {
+    finds('order', new Traces().request('p1', 1, 1, 4, 5).request('p1', 2, 2, 3, 3.5))
+  })
+
+  test('those that share may change places, but not with one that does not', () => {
+    isSound(new Traces().request('p1', 1, 1, 4, 5, SHARED).request('p1', 2, 2, 3, 5, SHARED))
+    finds('order', new Traces().request('p1', 1, 1, 4, 5).request('p1', 2, 2, 3, 3.5, SHARED))
+  })
+})
+
+describe('takeover', () => {
+  const holding = (left = 2): Traces => new Traces().known().ticket('p1', { entered: 1, turn: 1, left })
+  const late = { entered: 1.5, turn: 3.5, left: 4 }
+
+  test('one that waits for over a second with nobody in its way is found', () => {
+    finds('takeover', holding().ticket('p2', late).running('p2', 1, 4))
+    isSound(holding(2.6).ticket('p2', late).running('p2', 1, 4))
+  })
+
+  test('so is one that never has its turn', () => {
+    finds('takeover', holding().ticket('p2', { entered: 1.5 }).running('p2', 1, 9))
+  })
+
+  test('nothing is expected of one whose event loop does not go round', () => {
+    isSound(holding().ticket('p2', late))
+    isSound(holding().ticket('p2', late).running('p2', 1, 2.2).running('p2', 3.4, 4))
+    isSound(holding().ticket('p2', late).running('p1', 1, 4))
+    finds('takeover', holding().ticket('p2', late).running('p2', 1, 2.2).running('p2', 2.6, 4))
+  })
+
+  test('one that was killed is in the way until it is certainly dead', () => {
+    const killed = (dead: number): Traces =>
+      new Traces()
+        .known()
+        .ticket('p1', { entered: 1, turn: 1 })
+        .killed('p1', 1.8, dead)
+        .ticket('p2', late)
+        .running('p2', 1, 4)
+    isSound(killed(3))
+    finds('takeover', killed(2))
+  })
+
+  test('one that joins behind is in the way only while it joins', () => {
+    const behind = (joined: number): Traces =>
+      holding().ticket('p2', late).running('p2', 1, 4).ticket('p3', { entered: 1.6, joined, turn: 5, left: 6 })
+    finds('takeover', behind(1.7))
+    isSound(behind(3.4))
+  })
+
+  test('one of two permits is free while one is in the way', () => {
+    const other = (): Traces => new Traces().known().ticket('p1', { entered: 1, turn: 1, left: 9, ...PERMIT })
+    finds(
+      'takeover',
+      other()
+        .ticket('p2', { ...late, ...PERMIT })
+        .running('p2', 1, 4),
+    )
+    isSound(
+      other()
+        .ticket('p3', { entered: 1.2, turn: 1.2, left: 3, ...PERMIT })
+        .ticket('p2', { ...late, ...PERMIT })
+        .running('p2', 1, 4),
+    )
+  })
+})
+
+describe('facts', () => {
+  test('a token that is not larger than that of an earlier holder is found', () => {
+    finds('token', new Traces().request('p1', 1, 1, 2, 3, { token: 7 }).request('p2', 1, 3.5, 4, 5, { token: 7 }))
+  })
+
+  test('one who does not learn that the holder before it died is found', () => {
+    const dead = (): Traces => new Traces().request('p1', 1, 1, 2).killed('p1', 3)
+    finds('recovered', dead().request('p2', 1, 2, 4, 5))
+    isSound(dead().request('p2', 1, 2, 4, 5, { recovered: true }))
+    isSound(dead().request('p2', 1, 2, 4, 5, SHARED))
+  })
+
+  test('one that had begun to release when it was killed may have released', () => {
+    isSound(new Traces().request('p1', 1, 1, 2, 3.1).killed('p1', 3, 3.2).request('p2', 1, 2, 4, 5))
+  })
+
+  test('a permit may have been granted to somebody else who has learned it', () => {
+    const dead = (): Traces => new Traces().request('p1', 1, 1, 2, undefined, PERMIT).killed('p1', 3)
+    finds('recovered', dead().request('p2', 1, 3.5, 4, 5, PERMIT))
+    isSound(
+      dead()
+        .request('p3', 1, 2, 3.8, 5, { ...PERMIT, recovered: true })
+        .request('p2', 1, 3.5, 4, 5, PERMIT),
+    )
+  })
+
+  test('one who is not told that its directory was removed is found', () => {
+    const removed = (): Traces => new Traces().request('p1', 1, 1, 2, 9).removed(3, 3.1)
+    finds('loss', removed().running('p1', 1, 9))
+    isSound(removed().running('p1', 1, 9).at(4, 'p1', { kind: 'lost', request: 'a:p1#1' }))
+    isSound(removed().running('p1', 1, 3.5).running('p1', 8, 9))
+  })
+
+  test('what a client blames is found', () => {
+    finds('client', new Traces().at(1, 'p1', { kind: 'blame', what: 'all' }))
+  })
+})

@@ -1,0 +1,179 @@
+/** What the traces tell, put together: every request, every ticket, every removal, by lock. */
+import type { TracedClaim, TraceEvent } from '../trace/event.ts'
+import { lockOf } from '../trace/event.ts'
+import { Lives } from './lives.ts'
+
+export interface TracedRequest {
+  readonly request: string
+  readonly lock: string
+  readonly who: string
+  readonly engine: number
+  readonly claim: TracedClaim
+  readonly waits: boolean
+  readonly askedAt: number
+  /** Infinity where it never was. */
+  grantedAt: number
+  token: bigint
+  recovered: boolean
+  /** When it began to release. */
+  releasedAt: number
+  lostAt: number
+}
+
+export interface TracedTicket {
+  readonly lock: string
+  readonly who: string
+  readonly claim: TracedClaim
+  /** When it began to join: before this it did not stand in the queue. */
+  readonly enteredAt: number
+  /** When it had joined, or was turned away. Infinity where neither. */
+  joinedAt: number
+  ticket: string
+  /** When its turn was noticed; again for each holder in turn that it stands for. */
+  readonly turnsAt: number[]
+  /** Up to when it certainly stood in the queue, once it had joined. */
+  stoodUntil: number
+  /** From when it certainly stands there no more, and whoever took it out has told the others. */
+  goneFrom: number
+}
+
+export interface Removal {
+  readonly from: number
+  readonly to: number
+}
+
+export class History {
+  readonly lives: Lives
+  readonly requests: readonly TracedRequest[]
+  /** In the order in which they entered. */
+  readonly tickets: readonly TracedTicket[]
+  readonly removals: ReadonlyMap<string, readonly Removal[]>
+  readonly locks: readonly string[]
+  readonly endsAt: number
+
+  constructor(events: readonly TraceEvent[]) {
+    this.lives = new Lives(events)
+    this.removals = readRemovals(events)
+    this.requests = readRequests(events)
+    this.tickets = readTickets(events, this.lives, this.removals)
+    this.locks = [...new Set(this.requests.map(({ lock }) => lock))].sort()
+    this.endsAt = events.at(-1)?.at ?? 0
+  }
+
+  requestsFor(lock: string): TracedRequest[] {
+    return this.requests.filter((request) => request.lock === lock)
+  }
+
+  ticketsFor(lock: string): TracedTicket[] {
+    return this.tickets.filter((ticket) => ticket.lock === lock)
+  }
+}
+
+/** Whether a claim is in the way of another one, as far as two alone are concerned. Permits are counted. */
+export function isInTheWay(claim: TracedClaim, other: TracedClaim): boolean {
+  return claim !== 'shared' || other !== 'shared'
+}
+
+/** How many of those that are in its way a claim bears. */
+export function mostBeside(claim: TracedClaim): number {
+  return claim.startsWith('permits:') ? Number(claim.slice('permits:'.length)) - 1 : 0
+}
+
+function readRequests(events: readonly TraceEvent[]): TracedRequest[] {
+  const requests = new Map<string, TracedRequest>()
+  for (const event of events) {
+    switch (event.kind) {
+      case 'ask': {
+        const { request, who, engine, claim, waits, at } = event
+        const unknown = { grantedAt: Infinity, token: 0n, recovered: false, releasedAt: Infinity, lostAt: Infinity }
+        requests.set(request, { request, lock: lockOf(request), who, engine, claim, waits, askedAt: at, ...unknown })
+        break
+      }
+      case 'grant':
+        Object.assign(requests.get(event.request)!, {
+          grantedAt: event.at,
+          token: BigInt(event.token),
+          recovered: event.recovered,
+        })
+        break
+      case 'release':
+        requests.get(event.request)!.releasedAt = event.at
+        break
+      case 'lost':
+        requests.get(event.request)!.lostAt = event.at
+        break
+      default:
+      // Tells of something else.
+    }
+  }
+  return [...requests.values()]
+}
+
+function readTickets(
+  events: readonly TraceEvent[],
+  lives: Lives,
+  removals: ReadonlyMap<string, readonly Removal[]>,
+): TracedTicket[] {
+  const entries = new Map<string, TracedTicket>()
+  const tickets = new Map<string, TracedTicket>()
+  for (const event of events) {
+    switch (event.kind) {
+      case 'enter': {
+        const { who, lock, claim, at } = event
+        const stoodUntil = lives.livedUntil(who)
+        const goneFrom = lives.deadFrom(who)
+        const unknown = { joinedAt: Infinity, ticket: '(joining)', turnsAt: [], stoodUntil, goneFrom }
+        entries.set(`${who} ${event.entry}`, { lock, who, claim, enteredAt: at, ...unknown })
+        break
+      }
+      case 'joined': {
+        const entered = entries.get(`${event.who} ${event.entry}`)!
+        entered.joinedAt = event.at
+        entered.ticket = event.ticket
+        tickets.set(event.ticket, entered)
+        break
+      }
+      case 'turned away': {
+        const entered = entries.get(`${event.who} ${event.entry}`)!
+        entered.stoodUntil = -Infinity
+        entered.goneFrom = Math.min(entered.goneFrom, event.at)
+        break
+      }
+      case 'turn':
+        tickets.get(event.ticket)!.turnsAt.push(event.at)
+        break
+      case 'leave': {
+        const left = tickets.get(event.ticket)!
+        left.stoodUntil = Math.min(left.stoodUntil, event.at)
+        break
+      }
+      case 'left': {
+        const left = tickets.get(event.ticket)!
+        left.goneFrom = Math.min(left.goneFrom, event.at)
+        break
+      }
+      default:
+      // Tells of something else.
+    }
+  }
+  const all = [...entries.values()]
+  for (const ticket of all) {
+    const removal = removals.get(ticket.lock)?.find(({ to }) => ticket.enteredAt < to)
+    if (removal !== undefined) ticket.stoodUntil = Math.min(ticket.stoodUntil, removal.from)
+  }
+  return all
+}
+
+function readRemovals(events: readonly TraceEvent[]): Map<string, Removal[]> {
+  const removals = new Map<string, Removal[]>()
+  const begun = new Map<string, number>()
+  for (const event of events) {
+    if (event.kind === 'remove') begun.set(event.lock, event.at)
+    else if (event.kind === 'removed') {
+      const some = removals.get(event.lock) ?? []
+      some.push({ from: begun.get(event.lock)!, to: event.at })
+      removals.set(event.lock, some)
+    }
+  }
+  return removals
+}

@@ -1,0 +1,28 @@
+/**
+ * The checker: finds in the traces of a round what must never be. It knows nothing of how the lock works, only what is
+ * promised (docs/guarantees.md), and takes for certain only what was: so what it finds is so.
+ */
+import type { TraceEvent } from '../trace/event.ts'
+import { checkExclusion } from './exclusion.ts'
+import { checkLosses, checkRecovered, checkTokens } from './facts.ts'
+import type { Finding } from './finding.ts'
+import { History } from './history.ts'
+import { checkOrder } from './order.ts'
+import { checkWaits } from './waits.ts'
+
+const RULES: readonly ((history: History) => Finding[])[] = [
+  checkExclusion,
+  checkOrder,
+  checkWaits,
+  checkTokens,
+  checkRecovered,
+  checkLosses,
+]
+
+export function check(events: readonly TraceEvent[]): Finding[] {
+  const history = new History(events)
+  const blamed = events.flatMap((event): Finding[] =>
+    event.kind === 'blame' ? [{ rule: 'client', at: event.at, what: `${event.who}: ${event.what}` }] : [],
+  )
+  return [...blamed, ...RULES.flatMap((rule) => rule(history))].sort((a, b) => a.at - b.at)
+}

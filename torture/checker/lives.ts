@@ -1,0 +1,62 @@
+/** When each client certainly lived, when it was certainly dead, and when it could not be expected to react. */
+import type { TraceEvent } from '../trace/event.ts'
+import { HEARTBEAT_MS } from '../trace/event.ts'
+
+export interface Span {
+  readonly from: number
+  readonly to: number
+}
+
+/** A client that has written nothing for so long was stopped, blocked, dead, or had no processor to run on. */
+const IDLE_NS = 2.5 * HEARTBEAT_MS * 1e6
+
+export class Lives {
+  /** The earliest moment from which it may be dead. */
+  readonly #doomed = new Map<string, number>()
+  readonly #dead = new Map<string, number>()
+  readonly #idle = new Map<string, Span[]>()
+
+  constructor(events: readonly TraceEvent[]) {
+    const lastSeen = new Map<string, number>()
+    for (const { at, who, ...deed } of events) {
+      this.#addIdle(who, lastSeen.get(who), at)
+      lastSeen.set(who, at)
+      if (deed.kind === 'kill' || deed.kind === 'end') setFirst(this.#doomed, deed.whom, at)
+      else if (deed.kind === 'dead') setFirst(this.#dead, deed.whom, at)
+    }
+    for (const [who, at] of lastSeen) this.#addIdle(who, at, Infinity)
+  }
+
+  /** Up to when it certainly lived. */
+  livedUntil(who: string): number {
+    return earliest(this.#doomed, who)
+  }
+
+  /** From when it is certainly dead. */
+  deadFrom(who: string): number {
+    return earliest(this.#dead, who)
+  }
+
+  /** When nothing was heard of it. */
+  idleSpans(who: string): readonly Span[] {
+    return this.#idle.get(who) ?? []
+  }
+
+  #addIdle(who: string, from: number | undefined, to: number): void {
+    if (from === undefined || to - from <= IDLE_NS) return
+    const spans = this.#idle.get(who) ?? []
+    spans.push({ from, to })
+    this.#idle.set(who, spans)
+  }
+}
+
+function setFirst(moments: Map<string, number>, who: string, at: number): void {
+  if (!moments.has(who)) moments.set(who, at)
+}
+
+/** Of itself, or of the process that it is a thread of. */
+function earliest(moments: ReadonlyMap<string, number>, who: string): number {
+  const dot = who.indexOf('.')
+  const own = moments.get(who) ?? Infinity
+  return dot === -1 ? own : Math.min(own, moments.get(who.slice(0, dot)) ?? Infinity)
+}

@@ -1,0 +1,62 @@
+/** Order: nobody is let in before one that had joined the queue before it, and whose claim forbids that. */
+import type { Finding } from './finding.ts'
+import type { History, TracedRequest, TracedTicket } from './history.ts'
+import { isInTheWay, mostBeside } from './history.ts'
+
+export function checkOrder(history: History): Finding[] {
+  return [...checkAmongTickets(history), ...checkWithinProcess(history)]
+}
+
+/**
+ * A ticket had joined before another one began to join; it still stands in the queue, waiting or holding, when the other's
+ * turn has come. Of permits, as many may stand ahead as leave one.
+ */
+function checkAmongTickets(history: History): Finding[] {
+  return history.locks.flatMap((lock) => {
+    const findings: Finding[] = []
+    const tickets = history.ticketsFor(lock)
+    const turns = tickets
+      .filter(({ turnsAt }) => turnsAt.length > 0)
+      .map((ticket) => ({ ticket, at: ticket.turnsAt[0]! }))
+      .sort((a, b) => a.at - b.at)
+    let standing: TracedTicket[] = []
+    let next = 0
+    for (const { ticket, at } of turns) {
+      for (; next < tickets.length && tickets[next]!.enteredAt <= at; next += 1) standing.push(tickets[next]!)
+      standing = standing.filter(({ stoodUntil }) => stoodUntil > at)
+      const ahead = standing.filter(
+        (other) => other.joinedAt < ticket.enteredAt && isInTheWay(ticket.claim, other.claim),
+      )
+      if (ahead.length <= mostBeside(ticket.claim)) continue
+      const others = ahead.map((other) => `${other.ticket} of ${other.who} (${other.claim})`).join(', ')
+      const what = `the ticket ${ticket.ticket} of ${ticket.who} (${ticket.claim}) had its turn at ${lock} with ${others} ahead`
+      findings.push({ rule: 'order', at, what })
+    }
+    return findings
+  })
+}
+
+/** Requests of one client that wait keep their order. Not where a directory was removed: then they join anew. */
+function checkWithinProcess(history: History): Finding[] {
+  const findings: Finding[] = []
+  const latest = new Map<string, { any?: TracedRequest; exclusive?: TracedRequest }>()
+  for (const request of history.requests) {
+    const { who, engine, lock, claim, waits, grantedAt } = request
+    if (!waits || grantedAt === Infinity || mostBeside(claim) > 0 || history.removals.has(lock)) continue
+    const key = `${who} ${engine} ${lock}`
+    const earlier = latest.get(key) ?? {}
+    const before = claim === 'shared' ? earlier.exclusive : earlier.any
+    if (before !== undefined && before.grantedAt > grantedAt) {
+      const what = `${request.request} was granted before ${before.request}, which the same client had asked for before`
+      findings.push({ rule: 'order', at: grantedAt, what })
+    }
+    if (claim !== 'shared') earlier.exclusive = later(earlier.exclusive, request)
+    earlier.any = later(earlier.any, request)
+    latest.set(key, earlier)
+  }
+  return findings
+}
+
+function later(a: TracedRequest | undefined, b: TracedRequest): TracedRequest {
+  return a === undefined || b.grantedAt > a.grantedAt ? b : a
+}

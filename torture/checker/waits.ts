@@ -1,0 +1,75 @@
+/**
+ * Lost wake-ups: nobody goes on waiting for a second after the last one in its way has left. A second in which its
+ * event loop went round: while it was stopped, blocked or had no processor, nothing is expected of it.
+ */
+import type { Finding } from './finding.ts'
+import type { History, TracedTicket } from './history.ts'
+import { isInTheWay, mostBeside } from './history.ts'
+import type { Span } from './lives.ts'
+
+const MOST_FREE_NS = 1e9
+
+export function checkWaits(history: History): Finding[] {
+  return history.locks.flatMap((lock) => {
+    const tickets = history.ticketsFor(lock)
+    return tickets.flatMap((ticket) => {
+      const wait: Span = { from: ticket.joinedAt, to: waitedUntil(history, ticket) }
+      if (wait.to - wait.from <= MOST_FREE_NS) return []
+      const blocked = tickets.flatMap((other) => blockedBy(ticket, other))
+      const idle = history.lives.idleSpans(ticket.who)
+      const free = longestFree(wait, blocked, mostBeside(ticket.claim), idle)
+      if (free.ns <= MOST_FREE_NS) return []
+      const seconds = (free.ns / 1e9).toFixed(2)
+      const what = `the ticket ${ticket.ticket} of ${ticket.who} (${ticket.claim}) waited at ${lock} for ${seconds} s with nobody in its way`
+      return [{ rule: 'takeover', at: free.at, what }]
+    })
+  })
+}
+
+/** Until its first turn, or until it left, died, or lost its place. */
+function waitedUntil({ endsAt }: History, { turnsAt, stoodUntil }: TracedTicket): number {
+  return Math.min(turnsAt[0] ?? Infinity, stoodUntil, endsAt)
+}
+
+/** When `other` may have been in the way of `ticket`. One that joined behind it was so only while it was joining. */
+function blockedBy(ticket: TracedTicket, other: TracedTicket): Span[] {
+  if (other === ticket || !isInTheWay(ticket.claim, other.claim)) return []
+  const isBehind = other.enteredAt > ticket.joinedAt
+  return [{ from: other.enteredAt, to: isBehind ? Math.min(other.joinedAt, other.goneFrom) : other.goneFrom }]
+}
+
+interface Edge {
+  readonly at: number
+  readonly blocked: number
+  readonly idle: number
+}
+
+/** The longest time within `wait` in which no more than `bears` were in the way, without what was idle of it. */
+function longestFree(
+  wait: Span,
+  blocked: readonly Span[],
+  bears: number,
+  idle: readonly Span[],
+): { ns: number; at: number } {
+  const edges: Edge[] = [
+    ...blocked.flatMap((span) => edgesOf(span, wait, 'blocked')),
+    ...idle.flatMap((span) => edgesOf(span, wait, 'idle')),
+    { at: wait.to, blocked: 0, idle: 0 },
+  ].sort((a, b) => a.at - b.at)
+  let longest = { ns: 0, at: wait.from }
+  let now = { at: wait.from, blocked: 0, idle: 0 }
+  let freeNs = 0
+  for (const edge of edges) {
+    if (now.blocked > bears) freeNs = 0
+    else if (now.idle === 0) freeNs += edge.at - now.at
+    if (freeNs > longest.ns) longest = { ns: freeNs, at: edge.at }
+    now = { at: edge.at, blocked: now.blocked + edge.blocked, idle: now.idle + edge.idle }
+  }
+  return longest
+}
+
+function edgesOf({ from, to }: Span, within: Span, kind: 'blocked' | 'idle'): Edge[] {
+  if (to <= within.from || from >= within.to) return []
+  const edge = (at: number, step: number): Edge => ({ at, blocked: 0, idle: 0, [kind]: step })
+  return [edge(Math.max(from, within.from), 1), edge(Math.min(to, within.to), -1)]
+}

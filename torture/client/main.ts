@@ -1,0 +1,156 @@
+/**
+ * A client: a process, a worker thread or a worker of a cluster that runs a random program. `node main.js CONFIG`, where
+ * CONFIG is the JSON of a ClientConfig. Orders come over stdin, or over the channel to a worker.
+ */
+import type { Worker as ClusterWorker } from 'node:cluster'
+import cluster from 'node:cluster'
+import fs from 'node:fs'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { Random } from '../../src/testing/random.ts'
+import { HEARTBEAT_MS } from '../trace/event.ts'
+import { TraceWriter } from '../trace/writer.ts'
+import type { ClientConfig, Order, Report } from './config.ts'
+import { exhaustDescriptors, openDescriptors } from './descriptors.ts'
+import { traceTickets } from './instrument.ts'
+import { Program } from './program.ts'
+import { shiftClock } from './wall-clock.ts'
+
+/** How long after the program's end descriptors may take to be closed: the longest linger, and as much again. */
+const SETTLE_MS = 3000
+
+const config = JSON.parse(isMainThread ? process.argv[2]! : (workerData as string)) as ClientConfig
+const { name } = config
+const random = new Random(config.seed)
+const trace = new TraceWriter(config.traces, name, BigInt(config.clockOffsetSeconds) * 1_000_000_000n)
+const program = new Program(config, random, trace)
+const threads = new Map<string, Worker>()
+const doomedThreads = new Set<string>()
+const listening = new Set<ClusterWorker>()
+let startedThreads = 0
+let isDraining = false
+
+// Before the lock's own listener, which comes with the first lock.
+process.on('exit', () => trace.write({ kind: 'end', whom: name }))
+traceTickets(trace)
+setInterval(() => trace.write({ kind: 'beat' }), HEARTBEAT_MS).unref()
+for (let count = 0; count < config.threads; count += 1) startThread()
+for (let count = 0; count < config.workers; count += 1) startWorker(count)
+listen()
+if (isMainThread) report({ name, pid: process.pid })
+const descriptorsAtFirst = openDescriptors()
+await program.run()
+await untilThreadsEnded()
+if (isMainThread && !cluster.isWorker && config.workers === 0) await checkDescriptors()
+
+function obey(order: Order): void {
+  switch (order.do) {
+    case 'drain':
+      return drain()
+    case 'block':
+      return void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, order.ms)
+    case 'exhaust':
+      return exhaustDescriptors(order.spare, order.ms)
+    case 'shift clock':
+      return shiftClock(order.ms)
+    case 'exit':
+      return process.exit(0)
+    case 'throw':
+      throw new Error('an uncaught exception, by order')
+    case 'replace thread':
+      return void replaceThread()
+  }
+}
+
+function drain(): void {
+  isDraining = true
+  program.end()
+  for (const thread of threads.values()) thread.postMessage({ do: 'drain' } satisfies Order)
+  if (!isMainThread) return parentPort!.unref()
+  // Not process.disconnect(), at which a worker exits.
+  if (cluster.isWorker) return void cluster.worker!.disconnect()
+  for (const worker of Object.values(cluster.workers ?? {})) drainWorker(worker!)
+  process.stdin.destroy()
+}
+
+function listen(): void {
+  if (!isMainThread) return void parentPort!.on('message', obey)
+  if (cluster.isWorker) {
+    process.on('message', obey)
+    return void process.send!('listening')
+  }
+  let rest = ''
+  process.stdin.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop()!
+    for (const line of lines) obey(JSON.parse(line) as Order)
+  })
+}
+
+function startThread(): void {
+  startedThreads += 1
+  const thread = `${name}.t${startedThreads}`
+  const worker = new Worker(new URL(import.meta.url), { workerData: JSON.stringify(configOf(thread)) })
+  threads.set(thread, worker)
+  worker.on('error', (error) => {
+    doomedThreads.add(thread)
+    blameThread(thread, error)
+  })
+  worker.once('exit', (code) => {
+    threads.delete(thread)
+    trace.write({ kind: 'dead', whom: thread })
+    if (code !== 0 && !doomedThreads.has(thread)) blameThread(thread, `code ${code}`)
+  })
+}
+
+/** A thread may fail to start while there are no descriptors. Nothing else may end it. */
+function blameThread(thread: string, error: unknown): void {
+  if (config.maySuffer && /EMFILE|ERR_WORKER_INIT_FAILED/.test(String(error))) return
+  trace.write({ kind: 'blame', what: `the thread ${thread} has ended with ${String(error)}` })
+}
+
+async function replaceThread(): Promise<void> {
+  const [victim] = [...threads.keys()]
+  if (victim === undefined || isDraining) return
+  doomedThreads.add(victim)
+  trace.write({ kind: 'kill', whom: victim })
+  await threads.get(victim)!.terminate()
+  if (!isDraining) startThread()
+}
+
+function startWorker(index: number): void {
+  const worker = `${name}+w${index + 1}`
+  cluster.setupPrimary({ args: [JSON.stringify(configOf(worker))], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  // A worker listens when it says so. What it was sent before may be lost.
+  cluster.fork().once('message', function onListening(this: ClusterWorker) {
+    listening.add(this)
+    if (isDraining) drainWorker(this)
+  })
+}
+
+function drainWorker(worker: ClusterWorker): void {
+  if (listening.has(worker) && worker.isConnected()) worker.send({ do: 'drain' } satisfies Order)
+}
+
+function configOf(other: string): ClientConfig {
+  return { ...config, name: other, seed: random.below(2 ** 32), threads: 0, workers: 0 }
+}
+
+async function untilThreadsEnded(): Promise<void> {
+  await Promise.all([...threads.values()].map((worker) => new Promise((resolve) => worker.once('exit', resolve))))
+}
+
+/** All that the locks had open is closed when nobody uses them any more. */
+async function checkDescriptors(): Promise<void> {
+  const deadline = performance.now() + SETTLE_MS
+  while (openDescriptors().length > descriptorsAtFirst.length) {
+    if (performance.now() > deadline) {
+      const what = `descriptors are open: ${openDescriptors().join(', ')}; at first: ${descriptorsAtFirst.join(', ')}`
+      return trace.write({ kind: 'blame', what })
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+function report(what: Report): void {
+  fs.writeSync(1, `${JSON.stringify(what)}\n`)
+}

@@ -1,0 +1,176 @@
+/** The random program of one client: actors that take locks, hold them, and give them back, until they are told to end. */
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import type { Engine, Lock, SlocketOptions } from '../../src/index.ts'
+import { isSlocketError, local, slocket } from '../../src/index.ts'
+import type { Random } from '../../src/testing/random.ts'
+import type { TracedClaim } from '../trace/event.ts'
+import type { TraceWriter } from '../trace/writer.ts'
+import type { ClientConfig } from './config.ts'
+
+type PlannedLock = ClientConfig['locks'][number]
+
+const LINGERS = [0, 0, 5, 1000] as const
+const MOST_AT_ONCE = 12
+/** Long enough to learn of the loss of a lock whose directory was removed. */
+const LONG_HOLD_MS = 4000
+
+export class Program {
+  readonly #config: ClientConfig
+  readonly #random: Random
+  readonly #trace: TraceWriter
+  /** The default engine, and a second client in the same process. */
+  readonly #engines: readonly (Engine | undefined)[] = [undefined, local()]
+  readonly #over = new AbortController()
+  #requests = 0
+
+  constructor(config: ClientConfig, random: Random, trace: TraceWriter) {
+    this.#config = config
+    this.#random = random
+    this.#trace = trace
+  }
+
+  /** Resolves when it was told to end and its last request is over. */
+  async run(): Promise<void> {
+    const { actors } = this.#config.manners
+    await Promise.all(Array.from({ length: actors }, () => this.#act()))
+  }
+
+  /** No more requests. Those that wait go on waiting. */
+  end(): void {
+    this.#over.abort()
+  }
+
+  async #act(): Promise<void> {
+    const random = this.#random
+    const { bursts, pauseMs } = this.#config.manners
+    const { locks } = this.#config
+    while (!this.#over.signal.aborted) {
+      const index = random.below(locks.length)
+      const atOnce = random.chance(bursts) ? 2 + random.below(MOST_AT_ONCE - 1) : 1
+      await Promise.all(Array.from({ length: atOnce }, () => this.#request(index)))
+      await this.#pass(pauseMs)
+    }
+  }
+
+  /** One request for a lock, from its beginning to its end. */
+  async #request(index: number): Promise<void> {
+    const planned = this.#config.locks[index]!
+    this.#requests += 1
+    const request = `${planned.id}:${this.#config.name}#${this.#requests}`
+    const lock = await this.#ask(request, planned)
+    if (lock === null) return
+    const { signal } = lock
+    signal.addEventListener('abort', () => this.#trace.write({ kind: 'lost', request }))
+    try {
+      await this.#hold(request, planned, lock)
+      // Always in the order in which the locks stand: so nobody waits in a circle.
+      if (index + 1 < this.#config.locks.length && this.#random.chance(this.#config.manners.nested)) {
+        await this.#request(index + 1)
+      }
+    } finally {
+      await this.#release(request, lock)
+    }
+  }
+
+  async #ask(request: string, planned: PlannedLock): Promise<Lock | null> {
+    const random = this.#random
+    const { tries, timeouts, aborts } = this.#config.manners
+    const claim = random.pick(planned.claims)
+    const engine = random.chance(0.9) ? 0 : 1
+    const waits = !random.chance(tries)
+    const timeout = waits && random.chance(timeouts) ? random.below(40) : undefined
+    const controller = random.chance(aborts) ? new AbortController() : undefined
+    const options: SlocketOptions = {
+      ...optionsOf(claim),
+      label: request,
+      linger: random.pick(LINGERS),
+      engine: this.#engines[engine],
+      timeout,
+      signal: controller?.signal,
+    }
+    this.#trace.write({ kind: 'ask', request, claim, waits: waits && timeout !== 0, engine })
+    try {
+      const asking = waits ? slocket(planned.path, options) : slocket.try(planned.path, options)
+      if (controller !== undefined) void this.#callOff(controller)
+      const lock = await asking
+      if (lock === null) this.#trace.write({ kind: 'refused', request })
+      else {
+        this.#trace.write({ kind: 'grant', request, token: String(lock.token), recovered: lock.recovered })
+        if (!lock.held) this.#trace.write({ kind: 'lost', request })
+      }
+      return lock
+    } catch (error) {
+      this.#trace.write({ kind: 'rejected', request, why: this.#reasonOf(error, timeout, controller) })
+      return null
+    }
+  }
+
+  async #callOff(controller: AbortController): Promise<void> {
+    await this.#pass(this.#random.pick([0, 2, 30]))
+    controller.abort(CALLED_OFF)
+  }
+
+  /** Why a request has rejected. An error that nothing accounts for is blamed on the lock. */
+  #reasonOf(error: unknown, timeout: number | undefined, controller: AbortController | undefined): string {
+    if (error === CALLED_OFF && controller?.signal.aborted === true) return 'called off'
+    if (isSlocketError(error, 'ERR_SLOCKET_TIMEOUT') && timeout !== undefined) return 'timeout'
+    if (this.#config.maySuffer && isSlocketError(error, 'ERR_SLOCKET_RESOURCES')) return 'resources'
+    const what = error instanceof Error ? `${error.stack}${describeCause(error)}` : String(error)
+    this.#trace.write({ kind: 'blame', what: `an error without a reason: ${what}` })
+    return 'no reason'
+  }
+
+  async #hold(request: string, planned: PlannedLock, lock: Lock): Promise<void> {
+    const { queries, holdMs } = this.#config.manners
+    if (planned.isFragile && this.#random.chance(0.02)) {
+      await sleep(LONG_HOLD_MS, undefined, { signal: lock.signal }).catch(() => {})
+      return
+    }
+    if (this.#random.chance(queries)) await this.#look(request, planned, lock)
+    await this.#pass(holdMs)
+  }
+
+  /** Whoever holds must see itself. */
+  async #look(request: string, planned: PlannedLock, lock: Lock): Promise<void> {
+    try {
+      const { held } = await slocket.query(planned.path)
+      if (planned.isFragile || held.some(({ label, self }) => label === request || (!self && label === undefined)))
+        return
+      if (lock.held) this.#trace.write({ kind: 'blame', what: `${request} holds, and query does not show it` })
+    } catch (error) {
+      if (this.#config.maySuffer && isSlocketError(error, 'ERR_SLOCKET_RESOURCES')) return
+      this.#trace.write({ kind: 'blame', what: `query: ${String(error)}` })
+    }
+  }
+
+  async #release(request: string, lock: Lock): Promise<void> {
+    this.#trace.write({ kind: 'release', request })
+    try {
+      if (this.#random.chance(0.5)) await lock.release()
+      else lock[Symbol.dispose]()
+    } catch (error) {
+      this.#trace.write({ kind: 'blame', what: `release of ${request}: ${String(error)}` })
+    }
+    this.#trace.write({ kind: 'released', request })
+  }
+
+  /** Lets some time pass: from nothing, over a turn of the event loop, up to `mostMs`. */
+  async #pass(mostMs: number): Promise<void> {
+    const random = this.#random
+    if (random.chance(0.3)) return
+    if (mostMs === 0 || random.chance(0.4)) await setImmediate()
+    else await sleep(random.below(mostMs + 1))
+  }
+}
+
+const CALLED_OFF = new Error('called off')
+
+function optionsOf(claim: TracedClaim): Pick<SlocketOptions, 'mode' | 'permits'> {
+  if (claim === 'exclusive' || claim === 'shared') return { mode: claim }
+  return { permits: Number(claim.slice('permits:'.length)) }
+}
+
+function describeCause({ cause }: Error): string {
+  return cause === undefined ? '' : `\ncause: ${inspect(cause)}`
+}

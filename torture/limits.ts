@@ -1,0 +1,33 @@
+/** What can be had on this machine: file systems to fill, namespaces, and so on. */
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import { NEMESES } from './nemesis/index.ts'
+import type { Habitat, Place, RoundLimits } from './plan.ts'
+
+type Needed = readonly [command: string, ...parameters: string[]]
+
+const MOUNTING: Needed = ['unshare', '-m', 'mount', '-t', 'tmpfs', 'none', '/mnt']
+const CONTAINER: Needed = ['unshare', '-p', '-f', '-n', '-m', '--mount-proc', '--kill-child', 'true']
+const CLOCK: Needed = ['unshare', '-T', '-f', '--kill-child', '--monotonic', '100', 'true']
+
+/** And what cannot, a line each. */
+export function limitsOfThisMachine({ seconds, processes }: Pick<RoundLimits, 'seconds' | 'processes'>): {
+  readonly limits: RoundLimits
+  readonly lacks: readonly string[]
+} {
+  const lacks: string[] = []
+  const places: Place[] = ['disk', 'deep']
+  const habitats: Habitat[] = ['threads', 'cluster']
+  const have = (what: string, needed: Needed): boolean => {
+    const [command, ...parameters] = needed
+    const { error, status, stderr } = spawnSync(command, parameters, { encoding: 'utf8' })
+    if (status !== 0) lacks.push(`not here: ${what} (${(error?.message ?? stderr).trim()})`)
+    return status === 0
+  }
+  if (fs.existsSync('/dev/shm')) places.push('memory')
+  if (process.getuid?.() === 0 && have('a full disk', MOUNTING)) places.push('small')
+  if (have('containers', CONTAINER)) habitats.push('container')
+  if (have('clocks of their own', CLOCK)) habitats.push('clock')
+  const nemeses = Object.fromEntries(Object.entries(NEMESES).map(([name, { everyMs }]) => [name, everyMs]))
+  return { limits: { seconds, processes, places, habitats, nemeses }, lacks }
+}

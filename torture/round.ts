@@ -1,0 +1,100 @@
+/** One round: clients at work, nemeses among them, an end to it, and the checker's verdict. */
+import { setMaxListeners } from 'node:events'
+import fs from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { slocket } from '../src/index.ts'
+import { Random } from '../src/testing/random.ts'
+import { RoundArena } from './arena.ts'
+import type { Finding } from './checker/finding.ts'
+import { check } from './checker/index.ts'
+import { NEMESES } from './nemesis/index.ts'
+import { pause, pauseMs } from './nemesis/nemesis.ts'
+import type { RoundPlan } from './plan.ts'
+import { readTraces } from './trace/reader.ts'
+
+/** How long clients may take to end when they are told to, and what they leave to be swept, in ms. */
+const MOST_DRAIN_MS = 30_000
+const MOST_SWEEP_MS = 10_000
+
+export interface RoundResult {
+  readonly findings: readonly Finding[]
+  readonly totals: ReadonlyMap<string, number>
+  /** Where the traces lie, if anything was found. */
+  readonly traces: string | undefined
+}
+
+/** @param build the compiled package that the clients run. `interrupted` ends the round early. */
+export async function playRound(build: string, plan: RoundPlan, interrupted: AbortSignal): Promise<RoundResult> {
+  const random = new Random(plan.seed)
+  const findings: Finding[] = []
+  const blame = (rule: string, what: string): void => void findings.push({ rule, at: arena.trace.now(), what })
+  const arena = new RoundArena(build, plan, random, (what) => blame('client', what))
+  try {
+    arena.start()
+    await letNemesesAct(arena, random, interrupted)
+    const stuck = interrupted.aborted ? [] : await arena.drain(MOST_DRAIN_MS)
+    if (stuck.length > 0) {
+      const who = stuck.map(({ name, habitat }) => `${name} (${habitat})`).join(', ')
+      blame('takeover', `not within ${MOST_DRAIN_MS} ms: the end of ${who}\n${arena.show()}`)
+    } else if (!interrupted.aborted) await sweep(arena, blame)
+  } finally {
+    await arena.close()
+  }
+  const events = readTraces(arena.traces)
+  for (const { kind } of events) if (COUNTED.has(kind)) arena.count(COUNTED.get(kind)!)
+  findings.push(...check(events))
+  if (findings.length === 0) arena.removeTraces()
+  return { findings, totals: arena.totals, traces: findings.length === 0 ? undefined : arena.traces }
+}
+
+const COUNTED: ReadonlyMap<string, string> = new Map([
+  ['ask', 'requests'],
+  ['grant', 'grants'],
+  ['refused', 'refused'],
+  ['rejected', 'rejected'],
+  ['lost', 'lost'],
+])
+
+/** Each by itself, until the time is over; none is left amid its deed. */
+async function letNemesesAct(arena: RoundArena, random: Random, interrupted: AbortSignal): Promise<void> {
+  // Not AbortSignal.any of an AbortSignal.timeout: Node 20 may collect that before it aborts (seen here).
+  const controller = new AbortController()
+  const over = controller.signal
+  // A listener for each that acts.
+  setMaxListeners(0, over)
+  const end = (): void => controller.abort()
+  const timer = setTimeout(end, arena.plan.seconds * 1000)
+  interrupted.addEventListener('abort', end)
+  const acting = Object.entries(arena.plan.nemeses).map(async ([name, everyMs]) => {
+    // A sequence of its own, so that what one does depends on the others as little as may be.
+    const own = new Random(random.below(2 ** 32))
+    while (await pause(pauseMs(own, everyMs), over)) await NEMESES[name]!.strike(arena, own)
+  })
+  await Promise.all([...acting, pause(2 * arena.plan.seconds * 1000, over)])
+  clearTimeout(timer)
+  interrupted.removeEventListener('abort', end)
+}
+
+/** When all have ended, a newcomer uses each lock once more: then nothing of it is left, whoever was killed. */
+async function sweep(arena: RoundArena, blame: (rule: string, what: string) => void): Promise<void> {
+  const deadline = performance.now() + MOST_SWEEP_MS
+  for (const { id, path, claims } of arena.locks) {
+    const claim = claims[0]!
+    const options = claim.startsWith('permits:') ? { permits: Number(claim.slice('permits:'.length)) } : {}
+    while (fs.existsSync(path)) {
+      try {
+        const lock = await slocket(path, { ...options, timeout: MOST_SWEEP_MS, linger: 0 })
+        // So that what the newcomer has found dead is removed before it leaves.
+        await sleep(20)
+        await lock.release()
+      } catch (error) {
+        blame('litter', `lock ${id} cannot be taken when all have ended: ${String(error)}\n${arena.show()}`)
+        return
+      }
+      if (performance.now() > deadline) {
+        blame('litter', `lock ${id} is not gone when all have ended and a newcomer has left\n${arena.show()}`)
+        return
+      }
+    }
+  }
+}
