@@ -10,8 +10,13 @@ const MOUNTING: Needed = ['unshare', '-m', 'mount', '-t', 'tmpfs', 'none', '/mnt
 const CONTAINER: Needed = ['unshare', '-p', '-f', '-n', '-m', '--mount-proc', '--kill-child', 'true']
 const CLOCK: Needed = ['unshare', '-T', '-f', '--kill-child', '--monotonic', '100', 'true']
 
+interface Asked extends Pick<RoundLimits, 'seconds' | 'processes'> {
+  /** With nemeses that befall the whole machine. */
+  readonly dangerous: boolean
+}
+
 /** And what cannot, a line each. */
-export function limitsOfThisMachine({ seconds, processes }: Pick<RoundLimits, 'seconds' | 'processes'>): {
+export function limitsOfThisMachine({ seconds, processes, dangerous }: Asked): {
   readonly limits: RoundLimits
   readonly lacks: readonly string[]
 } {
@@ -28,6 +33,10 @@ export function limitsOfThisMachine({ seconds, processes }: Pick<RoundLimits, 's
   if (process.getuid?.() === 0 && have('a full disk', MOUNTING)) places.push('small')
   if (have('containers', CONTAINER)) habitats.push('container')
   if (have('clocks of their own', CLOCK)) habitats.push('clock')
-  const nemeses = Object.fromEntries(Object.entries(NEMESES).map(([name, { everyMs }]) => [name, everyMs]))
+  const nemeses = Object.fromEntries(
+    Object.entries(NEMESES)
+      .filter(([, { isDangerous }]) => dangerous || isDangerous !== true)
+      .map(([name, { everyMs }]) => [name, everyMs]),
+  )
   return { limits: { seconds, processes, places, habitats, nemeses }, lacks }
 }

@@ -1,8 +1,8 @@
 /**
- * The torture chamber: npm run torture -- [--seconds 60] [--processes 12] [--seed N] [--round SEED] [--keep-going]
+ * The torture chamber: npm run torture -- [--seconds 60] [--processes 12] [--seed N] [--round SEED] [--keep-going] [--dangerous]
  *
  * Rounds of random programs under random nemeses, until the time is over. A round is known by a seed of its own: --round
- * plays that one alone. Exits with 1 when something was found; the traces are kept then.
+ * plays that one alone. --dangerous sets the clock of the machine, too. Exits with 1 when something was found; the traces are kept then.
  */
 import { rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
     round: { type: 'string' },
     'keep-going': { type: 'boolean', default: false },
+    dangerous: { type: 'boolean', default: false },
   },
 })
 const [seconds, processes, seed] = (['seconds', 'processes', 'seed'] as const).map((name) => {
@@ -44,7 +45,11 @@ try {
 
 /** False when something was found. */
 async function playAll(): Promise<boolean> {
-  const { limits, lacks } = limitsOfThisMachine({ seconds: Math.min(seconds, ROUND_SECONDS), processes })
+  const { limits, lacks } = limitsOfThisMachine({
+    seconds: Math.min(seconds, ROUND_SECONDS),
+    processes,
+    dangerous: values.dangerous,
+  })
   for (const lack of lacks) console.log(lack)
   console.log(`--seconds ${seconds} --processes ${processes} --seed ${seed}`)
   const random = new Random(seed)

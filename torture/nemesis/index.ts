@@ -1,7 +1,7 @@
 /** All nemeses, by name. A new one is written into a file here, and added to this list; a plan draws from all of them. */
 import type { Nemesis } from './nemesis.ts'
 import { block, end, kill, killStopped, killWorker, replaceThread, stop, stopAll } from './processes.ts'
-import { descriptors, fullDisk, removeDirectory, shiftClock, stranger } from './surroundings.ts'
+import { descriptors, fullDisk, removeDirectory, setClock, shiftClock, stranger } from './surroundings.ts'
 
 export const NEMESES: Readonly<Record<string, Nemesis>> = {
   kill,
@@ -16,5 +16,6 @@ export const NEMESES: Readonly<Record<string, Nemesis>> = {
   descriptors,
   'remove directory': removeDirectory,
   'shift clock': shiftClock,
+  'set clock': setClock,
   stranger,
 }

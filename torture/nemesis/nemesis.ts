@@ -5,8 +5,8 @@ import type { Arena } from '../arena.ts'
 import type { TortureProcess } from '../process.ts'
 
 export interface Nemesis {
-  /** Why it cannot be had on this machine; undefined where it can. */
-  lack?(): string | undefined
+  /** Whether it befalls the whole machine: then it acts only where --dangerous asks for it. */
+  readonly isDangerous?: boolean
   /** How long from one deed to the next, in ms, on average. */
   readonly everyMs: number
   /** One deed, from its beginning to its end: what it has taken away is given back when the promise resolves. */

@@ -1,4 +1,5 @@
 /** What befalls what all share: the disk, descriptors, the directory of a lock, the clock; and strangers that connect. */
+import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
@@ -52,6 +53,19 @@ export const shiftClock: Nemesis = {
   },
 }
 
+/** The clock of the machine, for as long as the deed lasts. Only where asked for: everything on the machine has that clock. */
+export const setClock: Nemesis = {
+  isDangerous: true,
+  everyMs: 2000,
+  async strike(arena, random) {
+    const before = { wallMs: Date.now(), ns: process.hrtime.bigint() }
+    setWallClock(before.wallMs + Math.round((random.fraction() - 0.5) * random.pick([10_000, DAY_MS])))
+    arena.count('settings of the clock')
+    await sleep(random.below(1000))
+    setWallClock(before.wallMs + Number((process.hrtime.bigint() - before.ns) / 1_000_000n))
+  },
+}
+
 /** Somebody connects to a socket of a lock, says something or nothing, and goes again. */
 export const stranger: Nemesis = {
   everyMs: 150,
@@ -85,6 +99,10 @@ function anySocket(lock: string, random: Random): string | undefined {
     // Nobody uses it now.
     return undefined
   }
+}
+
+function setWallClock(ms: number): void {
+  execFileSync('date', ['-s', `@${ms / 1000}`])
 }
 
 /** Makes files until there is no room, and gives them. */
