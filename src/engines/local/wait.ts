@@ -41,7 +41,7 @@ export async function awaitChange(
 }
 
 /**
- * A member has gone: removes its dead tickets behind ours, so that names do not pile up behind a long hold. They
+ * A connection has ended, so its member may have gone: removes its dead tickets behind ours, so that names do not pile up behind a long hold. They
  * never held: each was linked after ours had joined, so each saw ours ahead, alive.
  */
 export async function sweepBehind(state: QueueState, peer: string): Promise<void> {
@@ -49,6 +49,8 @@ export async function sweepBehind(state: QueueState, peer: string): Promise<void
   if (first === undefined) return
   for (const ticket of state.view.read()) {
     if (ticket.member !== peer || ticket.claim.kind !== 'exclusive' || ticket.name < first.name) continue
+    // It lives: what has ended was another connection, perhaps of somebody else in its name.
+    if (state.isReached(ticket)) continue
     await reach(state, first, ticket)
     if (first.isOver || !state.directory.has(first.name)) return
     if (state.view.dead.has(ticket.id)) state.directory.sweepTicket(ticket.name)
