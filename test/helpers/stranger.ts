@@ -1,4 +1,4 @@
-/** One who is no member: connects to sockets and says what it likes, in several connections, at its own pace. */
+/** One who is no member: connects to sockets, or listens at one, and says what it likes, at its own pace. */
 import net from 'node:net'
 import { setTimeout as after } from 'node:timers/promises'
 import fc from 'fast-check'
@@ -9,15 +9,21 @@ export type StrangerStep =
   | { readonly do: 'send'; readonly text: string; readonly times?: number }
   | { readonly do: 'pause' | 'end' | 'reset' | 'stop reading' }
 
-/** Whatever is left open at the end stays open until the scene ends, or `hangUp`. */
+/** Whatever is left open at the end stays open until `hangUp`. */
 export class Stranger {
   readonly #socket: net.Socket
 
-  constructor(scene: Scene, path: string) {
-    this.#socket = net.connect({ path })
-    this.#socket.on('error', () => {})
-    this.#socket.resume()
-    scene.onEnd(() => this.hangUp())
+  constructor(socket: net.Socket) {
+    this.#socket = socket
+    socket.on('error', () => {})
+    socket.resume()
+  }
+
+  /** Until the scene ends, at the most. */
+  static connect(scene: Scene, path: string): Stranger {
+    const stranger = new Stranger(net.connect({ path }))
+    scene.onEnd(() => stranger.hangUp())
+    return stranger
   }
 
   async take(step: StrangerStep, words: Readonly<Record<string, string>>): Promise<void> {

@@ -151,7 +151,7 @@ function wordsFor(scene: Scene, queue: readonly Client[]): Words {
 
 async function converse(scene: Scene, conversation: Conversation, words: Words): Promise<Stranger[]> {
   const visitors = conversation.visits.map(({ to, by, steps: all }) => {
-    return { stranger: new Stranger(scene, words.socketOf(to, by)), left: [...all] }
+    return { stranger: Stranger.connect(scene, words.socketOf(to, by)), left: [...all] }
   })
   const take = async (index: number): Promise<void> => {
     const { stranger, left } = visitors[index]!
