@@ -20,8 +20,15 @@ export async function fuzz<Case>(
   })
 }
 
-/** What is in test/strangers/corpus: cases of a kind, each under a name that says what it is. */
-export function corpus<Case>(file: string): [string, Case][] {
+/** Plays what is in test/strangers/corpus, each case under a name that says what it is, until one fails. */
+export async function replay<Case>(file: string, play: (one: Case) => Promise<void>): Promise<void> {
   const url = new URL(`../../../test/strangers/corpus/${file}.json`, import.meta.url)
-  return Object.entries(JSON.parse(fs.readFileSync(url, 'utf8')) as Record<string, Case>)
+  const cases = JSON.parse(fs.readFileSync(url, 'utf8')) as Record<string, Case>
+  for (const [name, one] of Object.entries(cases)) {
+    try {
+      await play(one)
+    } catch (error) {
+      throw new Error(`corpus/${file}.json, '${name}'`, { cause: error })
+    }
+  }
 }

@@ -4,14 +4,16 @@
  * ticket is gone, the next one holds.
  */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { slocket } from '../../src/index.ts'
 import type { Client } from '../helpers/client.ts'
-import { corpus, fuzz } from '../helpers/fuzz.ts'
+import { fuzz, replay } from '../helpers/fuzz.ts'
 import { Impostor, nameOfTicket } from '../helpers/impostor.ts'
 import { untilWaiting } from '../helpers/lock-directory.ts'
+import { reasonWithout } from '../helpers/privileges.ts'
 import { openDescriptors, residentBytes } from '../helpers/proc.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
@@ -21,6 +23,7 @@ import { until } from '../helpers/until.ts'
 
 const MB = 1 << 20
 const WITHOUT_BELT = { nodeArguments: ['--import', new URL('../fixtures/no-belt.js', import.meta.url).href] }
+const noPython = reasonWithout('python3', '-c', '')
 /** What might do something to a terminal, or hide something from a reader. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u
 
@@ -68,9 +71,7 @@ scenario('whatever a stranger answers at a ticket ahead, it is waited for, and n
   await other.next('granted')
   await other.release()
   const before = clients.map(({ pid }) => ({ descriptors: openDescriptors(pid), bytes: residentBytes(pid) }))
-  for (const [name, answer] of corpus<Answers>('answers')) {
-    await scene.test.test(name, () => waitBehind(scene, waiter, other, answer))
-  }
+  await replay<Answers>('answers', (answer) => waitBehind(scene, waiter, other, answer))
   await fuzz(40, answers, (answer) => waitBehind(scene, waiter, other, answer))
   for (const [index, { pid, name }] of clients.entries()) {
     await until(`the descriptors of ${name} are closed`, () => openDescriptors(pid) <= before[index]!.descriptors)
@@ -78,6 +79,31 @@ scenario('whatever a stranger answers at a ticket ahead, it is waited for, and n
     assert.ok(grown < 64, `${name} has grown by ${grown.toFixed(0)} MB`)
   }
 })
+
+scenario(
+  'a socket of another type at a ticket ahead is waited for as long as it lives',
+  { skip: noPython },
+  async (scene) => {
+    const [waiter, other] = await scene.spawnAll('waiter', 'other')
+    await waiter.acquire(scene.path)
+    await waiter.release()
+    const ticket = join(scene.path, nameOfTicket())
+    const program = `import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+print('bound', flush=True)
+sys.stdin.read()`
+    const child = spawn('python3', ['-c', program, ticket])
+    await new Promise((resolve) => child.stdout.once('data', resolve))
+    waiter.send({ do: 'acquire', path: scene.path })
+    await untilWaiting(scene.path, 1, waiter.pid)
+    assert.equal(await other.try(scene.path), false)
+    assert.equal((await slocket.query(scene.path)).held.length, 1)
+    assert.equal(waiter.hasSaid('granted'), false)
+    child.stdin.end()
+    await waiter.next('granted')
+  },
+)
 
 async function waitBehind(scene: Scene, waiter: Client, other: Client, answer: Answers): Promise<void> {
   const impostor = await Impostor.listen(scene)

@@ -9,7 +9,7 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import { SlocketError, systemCode } from '../../errors.ts'
+import { printable, SlocketError, systemCode } from '../../errors.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
 import { toSlocketError } from './system-error.ts'
 import { looksLikeTicket, markedBy, markOf, parseTicketName } from './ticket-name.ts'
@@ -158,6 +158,17 @@ export class QueueDirectory {
     }
   }
 
+  /** Whether something is at `name`, and is no socket: then it is neither a ticket nor a member, whatever its name is. */
+  isForeign(name: string): boolean {
+    try {
+      return fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })?.isSocket() === false
+    } catch (error) {
+      // It cannot be looked at: whoever connects to it meets the same, and reports it.
+      if (systemCode(error) === undefined) throw error
+      return false
+    }
+  }
+
   /** When the ticket was made or last touched: wall clock, in ms; undefined where it is gone. */
   touchedMs(name: string): number | undefined {
     try {
@@ -227,22 +238,30 @@ export class QueueDirectory {
 
   /** Throws ERR_SLOCKET_NOT_A_LOCK where the directory holds anything that is not of a lock. */
   refuseOtherContent(): void {
-    let names: string[]
+    let entries: fs.Dirent[]
     try {
-      names = fs.readdirSync(this.path)
+      entries = fs.readdirSync(this.path, { withFileTypes: true })
     } catch (error) {
       if (isGone(error)) return
       throw toSlocketError(error, 'read', this.path)
     }
-    const other = names.find((name) => name !== MEMBERS && parseTicketName(markedBy(name) ?? name) === undefined)
+    const other = entries.find((entry) => !isOfLock(entry))?.name
     if (other === undefined) return
     throw new SlocketError(
       'ERR_SLOCKET_NOT_A_LOCK',
-      looksLikeTicket(other)
+      looksLikeTicket(other) && parseTicketName(markedBy(other) ?? other) === undefined
         ? `the lock '${this.path}' is in use by another version of slocket`
-        : `'${this.path}' is a directory with other content ('${other}'), not a lock; nothing in it was touched`,
+        : `'${this.path}' is a directory with other content ('${printable(other)}'), not a lock; nothing in it was touched`,
     )
   }
+}
+
+/** By name and kind: `.members`, a ticket, or a mark (a symbolic link where there are no hard ones). */
+function isOfLock(entry: fs.Dirent): boolean {
+  if (entry.name === MEMBERS) return true
+  const marked = markedBy(entry.name)
+  if (marked === undefined) return entry.isSocket() && parseTicketName(entry.name) !== undefined
+  return (entry.isSocket() || entry.isSymbolicLink()) && parseTicketName(marked) !== undefined
 }
 
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])

@@ -50,6 +50,17 @@ export function join(state: QueueState, request: EnqueueRequest): OwnTicket | un
  * never waits and something foreign is in the way.
  */
 export async function joinSlowly(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | null> {
+  let own: OwnTicket | null = null
+  try {
+    own = await joinByRounds(state, request)
+    return own
+  } finally {
+    // No ticket will leave, by which the presence would end.
+    if (own === null) state.presence.onLeft(request.lingerMs)
+  }
+}
+
+async function joinByRounds(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | null> {
   const { directory, presence } = state
   let vanishings = 0
   // Bound: a round fails only because somebody else joined or left meanwhile, or because something foreign is there.
@@ -98,7 +109,13 @@ function newName(state: QueueState, request: EnqueueRequest, member: string): [s
   const now = clockNumber()
   const number = now > state.highestNumber ? now : nextNumber(state.highestNumber)
   if (number >= NUMBERS_END) {
-    throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `the ticket numbers of '${state.directory.path}' are used up`)
+    // Once that ticket is gone, there are numbers again.
+    state.highestNumber = now
+    throw new SlocketError(
+      'ERR_SLOCKET_NOT_A_LOCK',
+      `there is no place in the lock '${state.directory.path}' behind the ticket '${state.view.last?.name}', which has the ` +
+        'last number that there is and was not made by slocket; remove it',
+    )
   }
   state.highestNumber = number
   const { pid } = process

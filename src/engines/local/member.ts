@@ -30,8 +30,8 @@ export interface MemberOwner {
 }
 
 /**
- * What came of connecting to a ticket. `refused`: nobody listens; `gone`: no such name; `busy`: somebody listens, but the
- * backlog is full; `broken`: the connection ended as it was made.
+ * What came of connecting to a ticket. `refused`: nobody listens; `gone`: no such name; `busy`: somebody listens, but cannot
+ * be connected to now; `broken`: the connection ended as it was made.
  */
 export type Reached = 'connected' | 'refused' | 'gone' | 'busy' | 'broken'
 
@@ -211,11 +211,15 @@ export class Member {
   }
 }
 
-/** connect(2), unix(7). EAGAIN: the backlog is full. The rest say that the other end went while we came. */
+/**
+ * connect(2), unix(7). EAGAIN: the backlog is full. EPROTOTYPE: somebody has a socket there of another type, no member,
+ * but alive. The rest say that the other end went while we came.
+ */
 const REACHED_BY_ERROR: Readonly<Record<string, Reached>> = {
   ECONNREFUSED: 'refused',
   ENOENT: 'gone',
   EAGAIN: 'busy',
+  EPROTOTYPE: 'busy',
   ECONNRESET: 'broken',
   EPIPE: 'broken',
 }

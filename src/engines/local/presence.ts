@@ -149,10 +149,10 @@ export class Presence implements MemberOwner {
     return true
   }
 
-  /** A ticket has left. When it was the last one, the presence ends `lingerMs` from now, unless it is used again. */
+  /** A ticket has left, or could not be had. When it was the last one, the presence ends `lingerMs` from now, unless it is used again. */
   onLeft(lingerMs: number): void {
     if (this.#retired.size > 0) this.#closeRetired()
-    if (this.#queue!.own.size > 0) return
+    if (this.#queue!.own.size > 0 || !this.#isPresent) return
     this.#lingerMs = lingerMs
     if (lingerMs === 0) return this.leave()
     this.#idleSinceMs = performance.now()
@@ -271,9 +271,10 @@ export class Presence implements MemberOwner {
   #membersToAsk(own: Member): string[] {
     const names = this.#directory.memberNames().filter((name) => memberPid(name) !== undefined)
     const others = names.filter((name) => name !== memberFile(own.id))
+    const isForeign = (name: string): boolean => this.#directory.isForeign(`${MEMBERS}/${name}`)
     const isThere = (name: string): boolean => isProcessThere(Number(memberPid(name)))
     const suspects = others.filter((name) => !isThere(name)).slice(0, MOST_SUSPECTS)
     const rest = others.filter(isThere).sort(() => Math.random() - 0.5)
-    return [...suspects, ...rest.slice(0, MOST_SAMPLES)]
+    return [...suspects, ...rest.slice(0, MOST_SAMPLES)].filter((name) => !isForeign(name))
   }
 }

@@ -53,7 +53,7 @@ export async function sweepBehind(state: QueueState, peer: string): Promise<void
     if (state.isReached(ticket)) continue
     await reach(state, first, ticket)
     if (first.isOver || !state.directory.has(first.name)) return
-    if (state.view.dead.has(ticket.id)) state.directory.sweepTicket(ticket.name)
+    if (state.view.dead.has(ticket.name)) state.directory.sweepTicket(ticket.name)
   }
 }
 
@@ -76,7 +76,7 @@ async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): P
   directory.sweep(`${MEMBERS}/${memberFile(ticket.member, ticket.pid)}`)
   // Dead shared ones broke nothing: whoever finds one removes it.
   if (ticket.claim.kind === 'shared') directory.sweepTicket(ticket.name)
-  view.dead.set(ticket.id, ticket)
+  view.dead.set(ticket.name, ticket)
   return reached
 }
 
