@@ -85,7 +85,8 @@ scenario(
   { skip: noPython },
   async (scene) => {
     const [waiter, other] = await scene.spawnAll('waiter', 'other')
-    await waiter.acquire(scene.path)
+    // Its directory stays meanwhile.
+    await waiter.acquire(scene.path, { linger: 60_000 })
     await waiter.release()
     const ticket = join(scene.path, nameOfTicket())
     const program = `import socket, sys
@@ -94,7 +95,8 @@ s.bind(sys.argv[1])
 print('bound', flush=True)
 sys.stdin.read()`
     const child = spawn('python3', ['-c', program, ticket])
-    await new Promise((resolve) => child.stdout.once('data', resolve))
+    scene.onEnd(() => void child.kill())
+    await new Promise((resolve, reject) => child.stdout.once('data', resolve).once('end', reject))
     waiter.send({ do: 'acquire', path: scene.path })
     await untilWaiting(scene.path, 1, waiter.pid)
     assert.equal(await other.try(scene.path), false)
