@@ -11,6 +11,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { printable, SlocketError, systemCode } from '../../errors.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
+import type { OpenDirectory } from './open-directory.ts'
+import { openDirectory } from './open-directory.ts'
 import { toSlocketError } from './system-error.ts'
 import { looksLikeTicket, markedBy, markOf, parseTicketName } from './ticket-name.ts'
 
@@ -39,15 +41,19 @@ export class QueueDirectory {
     this.path = directory
   }
 
-  /** Makes the directory where it is missing. `foreign`: something that is somebody else's lock is in its place. */
-  open(): 'open' | 'foreign' {
+  /**
+   * Makes the directory where it is missing. `foreign`: something that is somebody else's lock is in its place.
+   * Otherwise `.members`, for sockets to be made in; to be closed.
+   */
+  open(): OpenDirectory | 'foreign' {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const occupant = this.occupant()
       if (occupant === 'foreign') return 'foreign'
       refuseNetworkFileSystem(occupant === 'directory' ? this.path : path.dirname(this.path))
-      if (occupant === 'nothing') this.#make(this.path)
+      if (occupant === 'nothing') this.#make()
       else this.refuseOtherContent()
-      if (this.#make(`${this.path}/${MEMBERS}`)) return 'open'
+      const members = this.#openMembers()
+      if (members !== undefined) return members
     }
     throw new SlocketError('ERR_SLOCKET_SYSTEM', `the lock directory '${this.path}' vanishes again and again`)
   }
@@ -140,6 +146,22 @@ export class QueueDirectory {
     this.sweep(name)
   }
 
+  /** Removes the socket in `.members` that the dead ticket is a link to. Of any other, a ticket's name proves nothing. */
+  sweepMember(file: string, ticket: string): void {
+    const member = this.#socketAt(`${MEMBERS}/${file}`)
+    if (member !== undefined && member.ino === this.#socketAt(ticket)?.ino) this.sweep(`${MEMBERS}/${file}`)
+  }
+
+  #socketAt(name: string): fs.Stats | undefined {
+    try {
+      const stats = fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })
+      return stats?.isSocket() === true ? stats : undefined
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+      return undefined
+    }
+  }
+
   /** Removes litter, or a mark. What another user left in a sticky directory stays. */
   sweep(name: string): void {
     try {
@@ -210,8 +232,10 @@ export class QueueDirectory {
   /** Removes what is empty and ours. */
   removeIfEmpty(): void {
     try {
+      const stats = fs.lstatSync(this.path)
+      if (!stats.isDirectory()) return
       fs.rmdirSync(this.pathOf(MEMBERS))
-      const { mode } = fs.lstatSync(this.path)
+      const { mode } = stats
       if ((mode & 0o1000) !== 0 && (mode & 0o002) === 0) fs.rmdirSync(this.path)
     } catch (error) {
       // Not empty: others are here. Whatever else hinders is for the next one who uses the lock to meet and to report.
@@ -219,20 +243,31 @@ export class QueueDirectory {
     }
   }
 
-  /** False where the parent of `directory` has vanished, and `directory` is not the lock itself. */
-  #make(directory: string): boolean {
+  #make(): void {
     try {
-      fs.mkdirSync(directory, MODE)
-      return true
+      fs.mkdirSync(this.path, MODE)
     } catch (error) {
-      if (systemCode(error) === 'EEXIST') {
-        if (directory === this.path) return true
-        const stats = fs.lstatSync(directory, { throwIfNoEntry: false })
-        if (stats === undefined || stats.isDirectory()) return stats !== undefined
-        throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `'${directory}' is not a directory`)
+      if (systemCode(error) !== 'EEXIST') throw toSlocketError(error, 'make the lock directory', this.path)
+    }
+  }
+
+  /** Undefined where the directory has vanished, or something else is in its place by now. */
+  #openMembers(): OpenDirectory | undefined {
+    let directory: OpenDirectory | undefined
+    try {
+      directory = openDirectory(this.path)
+      const members = `${directory.path}/${MEMBERS}`
+      makeWhereMissing(members)
+      return openDirectory(members)
+    } catch (error) {
+      const code = systemCode(error)
+      if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP') {
+        throw toSlocketError(error, 'make the lock directory', this.path)
       }
-      if (directory !== this.path && isGone(error)) return false
-      throw toSlocketError(error, 'make the lock directory', this.path)
+      if (code === 'ENOENT' || this.occupant() !== 'directory') return undefined
+      throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `'${this.path}/${MEMBERS}' is not a directory`, { cause: error })
+    } finally {
+      directory?.close()
     }
   }
 
@@ -262,6 +297,14 @@ function isOfLock(entry: fs.Dirent): boolean {
   const marked = markedBy(entry.name)
   if (marked === undefined) return entry.isSocket() && parseTicketName(entry.name) !== undefined
   return (entry.isSocket() || entry.isSymbolicLink()) && parseTicketName(marked) !== undefined
+}
+
+function makeWhereMissing(directory: string): void {
+  try {
+    fs.mkdirSync(directory, MODE)
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
+  }
 }
 
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])

@@ -6,7 +6,7 @@
  */
 import type { Cancellation } from '../../contract/cancellation.ts'
 import { debug } from '../../debug.ts'
-import { DirectoryGone, MEMBERS } from './directory.ts'
+import { DirectoryGone } from './directory.ts'
 import { isProvenDead } from './liveness.ts'
 import type { Reached } from './member.ts'
 import { memberFile } from './member.ts'
@@ -73,7 +73,7 @@ async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): P
   ticket.isBusy = reached === 'busy'
   if (reached !== 'refused' || !isProvenDead(directory, ticket)) return reached
   debug('%s: ticket %s is dead', directory.path, ticket.id)
-  directory.sweep(`${MEMBERS}/${memberFile(ticket.member, ticket.pid)}`)
+  directory.sweepMember(memberFile(ticket.member, ticket.pid), ticket.name)
   // Dead shared ones broke nothing: whoever finds one removes it.
   if (ticket.claim.kind === 'shared') directory.sweepTicket(ticket.name)
   view.dead.set(ticket.name, ticket)
