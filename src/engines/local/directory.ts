@@ -231,15 +231,17 @@ export class QueueDirectory {
 
   /** Removes what is empty and ours. */
   removeIfEmpty(): void {
+    let directory: OpenDirectory | undefined
     try {
-      const stats = fs.lstatSync(this.path)
-      if (!stats.isDirectory()) return
-      fs.rmdirSync(this.pathOf(MEMBERS))
-      const { mode } = stats
+      directory = openDirectory(this.path)
+      fs.rmdirSync(`${directory.path}/${MEMBERS}`)
+      const { mode } = fs.lstatSync(this.path)
       if ((mode & 0o1000) !== 0 && (mode & 0o002) === 0) fs.rmdirSync(this.path)
     } catch (error) {
       // Not empty: others are here. Whatever else hinders is for the next one who uses the lock to meet and to report.
       if (systemCode(error) === undefined) throw error
+    } finally {
+      directory?.close()
     }
   }
 
