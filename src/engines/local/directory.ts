@@ -4,8 +4,8 @@
  *     PATH/            tickets, and marks beside those that wait: `ls` shows the queue in its order
  *     PATH/.members/   one socket for each member; tickets are hard links to them
  *
- * A directory made here carries the sticky bit and is not writable by all; only such a one is removed when it is
- * empty. One that the user made (`mkdir -m 1777 …`) is used and stays.
+ * A directory made here, of the two, carries the sticky bit and is not writable by all; only such a one is removed when
+ * it is empty. One that the user made (`mkdir -m 1777 …`) is used and stays.
  */
 import fs from 'node:fs'
 import path from 'node:path'
@@ -234,9 +234,10 @@ export class QueueDirectory {
     let directory: OpenDirectory | undefined
     try {
       directory = openDirectory(this.path)
-      fs.rmdirSync(`${directory.path}/${MEMBERS}`)
-      const { mode } = fs.lstatSync(this.path)
-      if ((mode & 0o1000) !== 0 && (mode & 0o002) === 0) fs.rmdirSync(this.path)
+      const members = `${directory.path}/${MEMBERS}`
+      if (!isMadeHere(members)) return
+      fs.rmdirSync(members)
+      if (isMadeHere(this.path)) fs.rmdirSync(this.path)
     } catch (error) {
       // Not empty: others are here. Whatever else hinders is for the next one who uses the lock to meet and to report.
       if (systemCode(error) === undefined) throw error
@@ -299,6 +300,11 @@ function isOfLock(entry: fs.Dirent): boolean {
   const marked = markedBy(entry.name)
   if (marked === undefined) return entry.isSocket() && parseTicketName(entry.name) !== undefined
   return (entry.isSocket() || entry.isSymbolicLink()) && parseTicketName(marked) !== undefined
+}
+
+function isMadeHere(directory: string): boolean {
+  const { mode } = fs.lstatSync(directory)
+  return (mode & 0o1000) !== 0 && (mode & 0o002) === 0
 }
 
 function makeWhereMissing(directory: string): void {
