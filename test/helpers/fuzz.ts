@@ -20,15 +20,22 @@ export async function fuzz<Case>(
   })
 }
 
-/** Plays what is in test/strangers/corpus, each case under a name that says what it is, until one fails. */
-export async function replay<Case>(file: string, play: (one: Case) => Promise<void>): Promise<void> {
+/** What is in test/strangers/corpus: each case under a name that says what it is. */
+export function corpus(file: string): Record<string, unknown> {
   const url = new URL(`../../../test/strangers/corpus/${file}.json`, import.meta.url)
-  const cases = JSON.parse(fs.readFileSync(url, 'utf8')) as Record<string, Case>
+  return JSON.parse(fs.readFileSync(url, 'utf8')) as Record<string, unknown>
+}
+
+/** Plays one case after the other, until one fails. */
+export async function replay<Case>(
+  cases: Readonly<Record<string, Case>>,
+  play: (one: Case) => Promise<void>,
+): Promise<void> {
   for (const [name, one] of Object.entries(cases)) {
     try {
       await play(one)
     } catch (error) {
-      throw new Error(`corpus/${file}.json, '${name}'`, { cause: error })
+      throw new Error(`of the corpus: '${name}'`, { cause: error })
     }
   }
 }

@@ -143,7 +143,7 @@ export function contentOf(directory: string | Buffer): Map<string, string> {
   return content
 }
 
-export function pathOf(directory: string | Buffer, name: Buffer): Buffer {
+function pathOf(directory: string | Buffer, name: Buffer): Buffer {
   return Buffer.concat([Buffer.from(directory), Buffer.from('/'), name])
 }
 

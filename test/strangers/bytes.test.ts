@@ -8,7 +8,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import type { Client } from '../helpers/client.ts'
-import { fuzz, replay } from '../helpers/fuzz.ts'
+import { corpus, fuzz, replay } from '../helpers/fuzz.ts'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
 import { openDescriptors, residentBytes } from '../helpers/proc.ts'
 import type { Scene } from '../helpers/scenario.ts'
@@ -58,7 +58,9 @@ const conversations: fc.Arbitrary<Conversation> = fc.record({
 scenario('nothing that strangers send disturbs a holder or those who wait', async (scene) => {
   const line = await standInLine(scene)
   const before = line.clients.map(({ pid }) => ({ descriptors: openDescriptors(pid), bytes: residentBytes(pid) }))
-  await replay<Conversation>('bytes', (conversation) => handOverAmid(scene, line, conversation))
+  await replay(corpus('bytes') as Record<string, Conversation>, (conversation) =>
+    handOverAmid(scene, line, conversation),
+  )
   await fuzz(60, conversations, (conversation) => handOverAmid(scene, line, conversation))
   for (const [index, { pid, name }] of line.clients.entries()) {
     // Each has a connection to the one ahead; it may have got one to the one behind, too, and that one to it.

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { slocket } from '../../src/index.ts'
 import type { Client } from '../helpers/client.ts'
-import { fuzz, replay } from '../helpers/fuzz.ts'
+import { corpus, fuzz, replay } from '../helpers/fuzz.ts'
 import { Impostor, nameOfTicket } from '../helpers/impostor.ts'
 import { untilWaiting } from '../helpers/lock-directory.ts'
 import { reasonWithout } from '../helpers/privileges.ts'
@@ -71,7 +71,7 @@ scenario('whatever a stranger answers at a ticket ahead, it is waited for, and n
   await other.next('granted')
   await other.release()
   const before = clients.map(({ pid }) => ({ descriptors: openDescriptors(pid), bytes: residentBytes(pid) }))
-  await replay<Answers>('answers', (answer) => waitBehind(scene, waiter, other, answer))
+  await replay(corpus('answers') as Record<string, Answers>, (answer) => waitBehind(scene, waiter, other, answer))
   await fuzz(40, answers, (answer) => waitBehind(scene, waiter, other, answer))
   for (const [index, { pid, name }] of clients.entries()) {
     await until(`the descriptors of ${name} are closed`, () => openDescriptors(pid) <= before[index]!.descriptors)

@@ -14,7 +14,7 @@ import { EXCLUSIVE } from '../../src/core/claim.ts'
 import { isSlocketError, slocket } from '../../src/index.ts'
 import type { Client } from '../helpers/client.ts'
 import type { ClientEvent } from '../helpers/commands.ts'
-import { fuzz, replay } from '../helpers/fuzz.ts'
+import { corpus, fuzz, replay } from '../helpers/fuzz.ts'
 import { nameOfTicket } from '../helpers/impostor.ts'
 import type { Intruder } from '../helpers/intruders.ts'
 import { contentOf, intruders, isOfLock, isTicket, nameOf, withMember, Workshop } from '../helpers/intruders.ts'
@@ -44,7 +44,7 @@ scenario('whatever lies in a directory before anybody comes, it is refused, or i
   const workshop = new Workshop(scene)
   await workshop.prepare()
   const outside = [...contentOf(workshop.outside)]
-  await replay<Intruder[]>('names', (all) => comeTo(scene, client, workshop, withMember(all)))
+  await replay(corpus('names') as Record<string, Intruder[]>, (all) => comeTo(scene, client, workshop, withMember(all)))
   await fuzz(60, someIntruders, (all) => comeTo(scene, client, workshop, all))
   assert.deepEqual(withoutSockets(contentOf(workshop.outside)), withoutSockets(new Map(outside)))
 })
@@ -57,7 +57,7 @@ scenario('whatever appears in the directory of a lock in use, who is in the queu
   // It stays in the queue throughout, so that the directory does.
   const line: Line = { queue: [holder, waiter], newcomer, workshop }
   await holder.acquire(scene.path)
-  await replay<Intruder[]>('names', (all) => handOverAmong(scene, line, withMember(all)))
+  await replay(corpus('names') as Record<string, Intruder[]>, (all) => handOverAmong(scene, line, withMember(all)))
   await fuzz(60, someIntruders, (all) => handOverAmong(scene, line, all))
   assert.deepEqual(withoutSockets(contentOf(workshop.outside)), withoutSockets(new Map(outside)))
 })

@@ -90,8 +90,8 @@ scenario(
     fs.symlinkSync(join(scene.path, held!.name), join(scene.path, nameOfTicket({ number: early(3) })))
     living.stand(join(scene.path, nameOfTicket({ number: early(4) })))
     dead.die()
-    const own = [held!.name, waiting!.name, `${waiting!.name}-w`, '.members']
-    for (const name of fs.readdirSync(scene.path).filter((one) => !own.includes(one))) {
+    const own = new Set([held!.name, waiting!.name, `${waiting!.name}-w`, '.members'])
+    for (const name of fs.readdirSync(scene.path).filter((one) => !own.has(one))) {
       fs.lchownSync(join(scene.path, name), MALLORY.uid, MALLORY.gid)
     }
     await holder.release()

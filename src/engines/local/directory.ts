@@ -9,14 +9,13 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import { printable, SlocketError, systemCode } from '../../errors.ts'
+import { SlocketError, systemCode } from '../../errors.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
 import type { OpenDirectory } from './open-directory.ts'
 import { openDirectory } from './open-directory.ts'
-import { toSlocketError } from './system-error.ts'
-import { looksLikeTicket, markedBy, markOf, parseTicketName } from './ticket-name.ts'
-
-export const MEMBERS = '.members'
+import { refuseOtherContent } from './other-content.ts'
+import { isGone, toSlocketError } from './system-error.ts'
+import { MEMBERS, markOf } from './ticket-name.ts'
 
 /** rwxrwxr-t, less the umask. */
 const MODE = 0o1775
@@ -51,7 +50,7 @@ export class QueueDirectory {
       if (occupant === 'foreign') return 'foreign'
       refuseNetworkFileSystem(occupant === 'directory' ? this.path : path.dirname(this.path))
       if (occupant === 'nothing') this.#make()
-      else this.refuseOtherContent()
+      else refuseOtherContent(this.path)
       const members = this.#openMembers()
       if (members !== undefined) return members
     }
@@ -273,33 +272,6 @@ export class QueueDirectory {
       directory?.close()
     }
   }
-
-  /** Throws ERR_SLOCKET_NOT_A_LOCK where the directory holds anything that is not of a lock. */
-  refuseOtherContent(): void {
-    let entries: fs.Dirent[]
-    try {
-      entries = fs.readdirSync(this.path, { withFileTypes: true })
-    } catch (error) {
-      if (isGone(error)) return
-      throw toSlocketError(error, 'read', this.path)
-    }
-    const other = entries.find((entry) => !isOfLock(entry))?.name
-    if (other === undefined) return
-    throw new SlocketError(
-      'ERR_SLOCKET_NOT_A_LOCK',
-      looksLikeTicket(other) && parseTicketName(markedBy(other) ?? other) === undefined
-        ? `the lock '${this.path}' is in use by another version of slocket`
-        : `'${this.path}' is a directory with other content ('${printable(other)}'), not a lock; nothing in it was touched`,
-    )
-  }
-}
-
-/** By name and kind: `.members`, a ticket, or a mark (a symbolic link where there are no hard ones). */
-function isOfLock(entry: fs.Dirent): boolean {
-  if (entry.name === MEMBERS) return true
-  const marked = markedBy(entry.name)
-  if (marked === undefined) return entry.isSocket() && parseTicketName(entry.name) !== undefined
-  return (entry.isSocket() || entry.isSymbolicLink()) && parseTicketName(marked) !== undefined
 }
 
 function isMadeHere(directory: string): boolean {
@@ -316,8 +288,3 @@ function makeWhereMissing(directory: string): void {
 }
 
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
-
-function isGone(error: unknown): boolean {
-  const code = systemCode(error)
-  return code === 'ENOENT' || code === 'ENOTDIR'
-}

@@ -13,9 +13,10 @@ import { debug } from '../../debug.ts'
 import type { Departed } from './connection.ts'
 import { Connection } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'
-import { DirectoryGone, MEMBERS } from './directory.ts'
+import { DirectoryGone } from './directory.ts'
 import type { OpenDirectory } from './open-directory.ts'
 import { toSlocketError } from './system-error.ts'
+import { MEMBERS } from './ticket-name.ts'
 
 /** What a member tells the queue that it is a member of. */
 export interface MemberOwner {

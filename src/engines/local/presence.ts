@@ -14,12 +14,12 @@ import { debug } from '../../debug.ts'
 import { systemCode } from '../../errors.ts'
 import type { Connection, Departed } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'
-import { MEMBERS } from './directory.ts'
 import { isProcessThere } from './liveness.ts'
 import type { Listener, MemberOwner } from './member.ts'
 import { listen, Member, memberFile, memberPid, randomMemberId } from './member.ts'
 import { formatParty } from './party-json.ts'
 import { SocketAddresses } from './short-path.ts'
+import { MEMBERS } from './ticket-name.ts'
 import type { OwnTicket } from './ticket.ts'
 
 /** How often a holder looks whether its ticket is still there, in ms. */
