@@ -61,7 +61,7 @@ scenario('nothing that strangers send disturbs a holder or those who wait', asyn
   await replay(corpus('bytes') as Record<string, Conversation>, (conversation) =>
     handOverAmid(scene, line, conversation),
   )
-  await fuzz(60, conversations, (conversation) => handOverAmid(scene, line, conversation))
+  await fuzz(30, conversations, (conversation) => handOverAmid(scene, line, conversation))
   for (const [index, { pid, name }] of line.clients.entries()) {
     // Each has a connection to the one ahead; it may have got one to the one behind, too, and that one to it.
     const most = before[index]!.descriptors + 2
@@ -77,7 +77,7 @@ scenario('nothing that strangers send disturbs those who contend', async (scene)
   await line.queue[0]!.release()
   await Promise.all(line.queue.slice(1).map((client) => client.next('rejected')))
   let rounds = 0
-  await fuzz(20, conversations, async (conversation) => {
+  await fuzz(8, conversations, async (conversation) => {
     rounds += 3
     const contend = { do: 'contend', path: scene.path, rounds: 3, counter: scene.counter } as const
     for (const client of line.clients) client.send(contend)

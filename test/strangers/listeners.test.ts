@@ -72,7 +72,7 @@ scenario('whatever a stranger answers at a ticket ahead, it is waited for, and n
   await other.release()
   const before = clients.map(({ pid }) => ({ descriptors: openDescriptors(pid), bytes: residentBytes(pid) }))
   await replay(corpus('answers') as Record<string, Answers>, (answer) => waitBehind(scene, waiter, other, answer))
-  await fuzz(40, answers, (answer) => waitBehind(scene, waiter, other, answer))
+  await fuzz(20, answers, (answer) => waitBehind(scene, waiter, other, answer))
   for (const [index, { pid, name }] of clients.entries()) {
     await until(`the descriptors of ${name} are closed`, () => openDescriptors(pid) <= before[index]!.descriptors)
     const grown = (residentBytes(pid) - before[index]!.bytes) / MB

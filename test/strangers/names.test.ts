@@ -45,7 +45,7 @@ scenario('whatever lies in a directory before anybody comes, it is refused, or i
   await workshop.prepare()
   const outside = [...contentOf(workshop.outside)]
   await replay(corpus('names') as Record<string, Intruder[]>, (all) => comeTo(scene, client, workshop, withMember(all)))
-  await fuzz(60, someIntruders, (all) => comeTo(scene, client, workshop, all))
+  await fuzz(25, someIntruders, (all) => comeTo(scene, client, workshop, all))
   assert.deepEqual(withoutSockets(contentOf(workshop.outside)), withoutSockets(new Map(outside)))
 })
 
@@ -58,7 +58,7 @@ scenario('whatever appears in the directory of a lock in use, who is in the queu
   const line: Line = { queue: [holder, waiter], newcomer, workshop }
   await holder.acquire(scene.path)
   await replay(corpus('names') as Record<string, Intruder[]>, (all) => handOverAmong(scene, line, withMember(all)))
-  await fuzz(60, someIntruders, (all) => handOverAmong(scene, line, all))
+  await fuzz(25, someIntruders, (all) => handOverAmong(scene, line, all))
   assert.deepEqual(withoutSockets(contentOf(workshop.outside)), withoutSockets(new Map(outside)))
 })
 

@@ -27,7 +27,6 @@ type Swap = (path: string, outside: string, pid: number) => void
 const SWAPS: Readonly<Record<string, Swap>> = {
   'the lock': (path, outside) => replace(path, outside),
   'its .members': (path, outside) => replace(join(path, '.members'), outside),
-  'its .members, by way of another lock': (path, outside) => replace(join(path, '.members'), join(outside, '.members')),
   'the ticket': (path, outside, pid) => {
     const name = ticketsIn(path).find((ticket) => ticket.pid === pid)?.name
     if (name !== undefined) replace(join(path, name), join(outside, 'file'))
