@@ -9,6 +9,7 @@ import { ticketsIn, treeOf } from '../helpers/lock-directory.ts'
 import { reasonNotRoot } from '../helpers/privileges.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
+import { DEADLINE_MS } from '../helpers/until.ts'
 
 const NOBODY = { uid: 65_534, gid: 65_534 }
 const MALLORY = { uid: 65_533, gid: 65_533 }
@@ -23,7 +24,15 @@ scenario('who may connect, and not write, can ask who holds, and hint; no more',
   await holder.acquire(scene.path, { label: 'by root' })
   await waiter.enqueue(scene.path)
   const before = treeOf(scene.path)
-  const seen = JSON.parse(asMallory(scene, `console.log(JSON.stringify(await slocket.query(path)))`)) as {
+  const seen = JSON.parse(
+    asMallory(
+      scene,
+      // One that is busy may take longer to answer than a query waits.
+      `let seen
+      do seen = await slocket.query(path); while (seen.held[0].label === undefined)
+      console.log(JSON.stringify(seen))`,
+    ),
+  ) as {
     held: { label: string }[]
     pending: unknown[]
   }
@@ -214,7 +223,11 @@ function asMallory(scene: Scene, body: string): string {
       socket.on('error', resolve).on('close', resolve).on('data', () => { socket.destroy(); resolve() })
     })
     ${body}`
-  return execFileSync(process.execPath, ['--input-type=module', '-e', program], { ...MALLORY, encoding: 'utf8' })
+  return execFileSync(process.execPath, ['--input-type=module', '-e', program], {
+    ...MALLORY,
+    encoding: 'utf8',
+    timeout: DEADLINE_MS,
+  })
 }
 
 /** Tries to remove, and to rename, whatever is in the lock's directory; gives what that one could. */
