@@ -2,7 +2,7 @@
 import type { AcquireRequest, Engine, Requester } from './contract/engine.ts'
 import { onAbort } from './contract/on-abort.ts'
 import type { Claim } from './core/claim.ts'
-import { SlocketError } from './errors.ts'
+import { printable, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
 import type { Asked, LockMode, SlocketOptions } from './options.ts'
 import { checkPath, parseOptions } from './options.ts'
@@ -195,7 +195,7 @@ const MOST_HOLDERS = 3
 function describeHolders(held: readonly Requester[]): string {
   const described = held.slice(0, MOST_HOLDERS).map(({ pid, sinceMs, label, command, self }) => {
     const details = [self ? 'this process' : command, label === undefined ? undefined : `'${label}'`]
-    const known = details.filter((detail) => detail !== undefined).join(', ')
+    const known = printable(details.filter((detail) => detail !== undefined).join(', '))
     const seconds = Math.max(0, (Date.now() - sinceMs) / 1000)
     return `pid ${pid}${known === '' ? '' : ` (${known})`} for ${seconds.toFixed(1)} s`
   })

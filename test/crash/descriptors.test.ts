@@ -70,3 +70,22 @@ scenario(
     await poor.acquire(scene.path, {}, 'again')
   },
 )
+
+scenario(
+  'a process whose first acquire was without descriptors names its tickets by this kernel, as everybody does',
+  async (scene) => {
+    const other = await scene.spawn('other')
+    await other.acquire(scene.path)
+    const { kernel } = ticketsIn(scene.path)[0]!
+    await other.release()
+    for (const spare of [0, 1, 2, 3, 4]) {
+      const poor = await scene.spawn(`poor ${spare}`, { wrapper: FEW })
+      poor.send({ do: 'exhaust', spare }, { do: 'acquire', path: scene.path, options: LEAVE })
+      const { event } = await poor.next('granted|rejected')
+      poor.send({ do: 'replenish' })
+      if (event === 'rejected') await poor.acquire(scene.path, LEAVE)
+      assert.equal(ticketsIn(scene.path)[0]!.kernel, kernel, `with ${spare} descriptors`)
+      await poor.release()
+    }
+  },
+)

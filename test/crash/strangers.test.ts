@@ -99,6 +99,29 @@ scenario(
   },
 )
 
+scenario(
+  'a stranger that greets by the name of a waiter, and leaves, again and again, costs nothing',
+  async (scene) => {
+    const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
+    await holder.acquire(scene.path)
+    await waiter.enqueue(scene.path)
+    await holder.ping()
+    const { member } = ticketsIn(scene.path)[1]!
+    const descriptors = openDescriptors(holder.pid)
+    for (let times = 0; times < 50; times += 1) {
+      const stranger = connect(scene, socketsOf(scene, holder)[0]!)
+      stranger.write(`slocket/2 ${member}\n`)
+      await new Promise((resolve) => stranger.once('data', resolve))
+      stranger.destroy()
+      await holder.ping()
+    }
+    // One may be left, to the waiter: the holder looks whether that one is dead.
+    await until('the descriptors are closed', () => openDescriptors(holder.pid) <= descriptors + 1)
+    await holder.release()
+    await waiter.next('granted')
+  },
+)
+
 scenario('a stranger that wakes a waiter, by the name of its ticket, makes it look and nothing more', async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path)

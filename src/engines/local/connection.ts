@@ -4,12 +4,18 @@
  *  1. Who connects says first who it is. Who accepts answers at once.
  *  2. Until the answer has come, the other one's event loop may be blocked: it does not know of us yet.
  *  3. Who asks `who` does so once.
- *  4. A violation (see frames.ts) destroys the connection and nothing more.
+ *  4. A violation (see frames.ts) destroys the connection and nothing more; so does reading nothing while more and more is sent.
  */
 import type net from 'node:net'
 import type { Claim } from '../../core/claim.ts'
 import type { Frame } from './frames.ts'
 import { formatFrame, LineSplitter, MAX_FRAME_BYTES, parseFrame } from './frames.ts'
+
+/**
+ * How much may wait to be read by the other end, in bytes. One that waits for its turn is told but once for each ticket that
+ * leaves ahead of it; so much is not read by one who only says that it waits.
+ */
+const MOST_UNREAD_BYTES = 64 << 10
 
 /** A ticket that has left the queue: what its successors are told on account of. */
 export interface Departed {
@@ -61,7 +67,10 @@ export class Connection {
   }
 
   send(frame: Frame): void {
-    if (!this.#isClosed) this.#socket.write(formatFrame(frame), 'latin1')
+    if (this.#isClosed) return
+    // Not at once: who sends may be going through the connections.
+    if (this.#socket.writableLength > MOST_UNREAD_BYTES) this.#socket.destroy()
+    else this.#socket.write(formatFrame(frame), 'latin1')
   }
 
   destroy(): void {

@@ -4,17 +4,18 @@
  *     PATH/            tickets, and marks beside those that wait: `ls` shows the queue in its order
  *     PATH/.members/   one socket for each member; tickets are hard links to them
  *
- * A directory made here carries the sticky bit and is not writable by all; only such a one is removed when it is
- * empty. One that the user made (`mkdir -m 1777 …`) is used and stays.
+ * A directory made here, of the two, carries the sticky bit and is not writable by all; only such a one is removed when
+ * it is empty. One that the user made (`mkdir -m 1777 …`) is used and stays.
  */
 import fs from 'node:fs'
 import path from 'node:path'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
-import { toSlocketError } from './system-error.ts'
-import { looksLikeTicket, markedBy, markOf, parseTicketName } from './ticket-name.ts'
-
-export const MEMBERS = '.members'
+import type { OpenDirectory } from './open-directory.ts'
+import { openDirectory } from './open-directory.ts'
+import { refuseOtherContent } from './other-content.ts'
+import { isGone, toSlocketError } from './system-error.ts'
+import { MEMBERS, markOf } from './ticket-name.ts'
 
 /** rwxrwxr-t, less the umask. */
 const MODE = 0o1775
@@ -39,15 +40,19 @@ export class QueueDirectory {
     this.path = directory
   }
 
-  /** Makes the directory where it is missing. `foreign`: something that is somebody else's lock is in its place. */
-  open(): 'open' | 'foreign' {
+  /**
+   * Makes the directory where it is missing. `foreign`: something that is somebody else's lock is in its place.
+   * Otherwise `.members`, for sockets to be made in; to be closed.
+   */
+  open(): OpenDirectory | 'foreign' {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const occupant = this.occupant()
       if (occupant === 'foreign') return 'foreign'
       refuseNetworkFileSystem(occupant === 'directory' ? this.path : path.dirname(this.path))
-      if (occupant === 'nothing') this.#make(this.path)
-      else this.refuseOtherContent()
-      if (this.#make(`${this.path}/${MEMBERS}`)) return 'open'
+      if (occupant === 'nothing') this.#make()
+      else refuseOtherContent(this.path)
+      const members = this.#openMembers()
+      if (members !== undefined) return members
     }
     throw new SlocketError('ERR_SLOCKET_SYSTEM', `the lock directory '${this.path}' vanishes again and again`)
   }
@@ -140,6 +145,22 @@ export class QueueDirectory {
     this.sweep(name)
   }
 
+  /** Removes the socket in `.members` that the dead ticket is a link to. Of any other, a ticket's name proves nothing. */
+  sweepMember(file: string, ticket: string): void {
+    const member = this.#socketAt(`${MEMBERS}/${file}`)
+    if (member !== undefined && member.ino === this.#socketAt(ticket)?.ino) this.sweep(`${MEMBERS}/${file}`)
+  }
+
+  #socketAt(name: string): fs.Stats | undefined {
+    try {
+      const stats = fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })
+      return stats?.isSocket() === true ? stats : undefined
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+      return undefined
+    }
+  }
+
   /** Removes litter, or a mark. What another user left in a sticky directory stays. */
   sweep(name: string): void {
     try {
@@ -155,6 +176,17 @@ export class QueueDirectory {
       return fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false }) !== undefined
     } catch (error) {
       return systemCode(error) !== 'ENOTDIR'
+    }
+  }
+
+  /** Whether something is at `name`, and is no socket: then it is neither a ticket nor a member, whatever its name is. */
+  isForeign(name: string): boolean {
+    try {
+      return fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })?.isSocket() === false
+    } catch (error) {
+      // It cannot be looked at: whoever connects to it meets the same, and reports it.
+      if (systemCode(error) === undefined) throw error
+      return false
     }
   }
 
@@ -198,56 +230,61 @@ export class QueueDirectory {
 
   /** Removes what is empty and ours. */
   removeIfEmpty(): void {
+    let directory: OpenDirectory | undefined
     try {
-      fs.rmdirSync(this.pathOf(MEMBERS))
-      const { mode } = fs.lstatSync(this.path)
-      if ((mode & 0o1000) !== 0 && (mode & 0o002) === 0) fs.rmdirSync(this.path)
+      directory = openDirectory(this.path)
+      const members = `${directory.path}/${MEMBERS}`
+      if (!isMadeHere(members)) return
+      fs.rmdirSync(members)
+      if (isMadeHere(this.path)) fs.rmdirSync(this.path)
     } catch (error) {
       // Not empty: others are here. Whatever else hinders is for the next one who uses the lock to meet and to report.
       if (systemCode(error) === undefined) throw error
+    } finally {
+      directory?.close()
     }
   }
 
-  /** False where the parent of `directory` has vanished, and `directory` is not the lock itself. */
-  #make(directory: string): boolean {
+  #make(): void {
     try {
-      fs.mkdirSync(directory, MODE)
-      return true
+      fs.mkdirSync(this.path, MODE)
     } catch (error) {
-      if (systemCode(error) === 'EEXIST') {
-        if (directory === this.path) return true
-        const stats = fs.lstatSync(directory, { throwIfNoEntry: false })
-        if (stats === undefined || stats.isDirectory()) return stats !== undefined
-        throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `'${directory}' is not a directory`)
+      if (systemCode(error) !== 'EEXIST') throw toSlocketError(error, 'make the lock directory', this.path)
+    }
+  }
+
+  /** Undefined where the directory has vanished, or something else is in its place by now. */
+  #openMembers(): OpenDirectory | undefined {
+    let directory: OpenDirectory | undefined
+    try {
+      directory = openDirectory(this.path)
+      const members = `${directory.path}/${MEMBERS}`
+      makeWhereMissing(members)
+      return openDirectory(members)
+    } catch (error) {
+      const code = systemCode(error)
+      if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP') {
+        throw toSlocketError(error, 'make the lock directory', this.path)
       }
-      if (directory !== this.path && isGone(error)) return false
-      throw toSlocketError(error, 'make the lock directory', this.path)
+      if (code === 'ENOENT' || this.occupant() !== 'directory') return undefined
+      throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `'${this.path}/${MEMBERS}' is not a directory`, { cause: error })
+    } finally {
+      directory?.close()
     }
   }
+}
 
-  /** Throws ERR_SLOCKET_NOT_A_LOCK where the directory holds anything that is not of a lock. */
-  refuseOtherContent(): void {
-    let names: string[]
-    try {
-      names = fs.readdirSync(this.path)
-    } catch (error) {
-      if (isGone(error)) return
-      throw toSlocketError(error, 'read', this.path)
-    }
-    const other = names.find((name) => name !== MEMBERS && parseTicketName(markedBy(name) ?? name) === undefined)
-    if (other === undefined) return
-    throw new SlocketError(
-      'ERR_SLOCKET_NOT_A_LOCK',
-      looksLikeTicket(other)
-        ? `the lock '${this.path}' is in use by another version of slocket`
-        : `'${this.path}' is a directory with other content ('${other}'), not a lock; nothing in it was touched`,
-    )
+function isMadeHere(directory: string): boolean {
+  const { mode } = fs.lstatSync(directory)
+  return (mode & 0o1000) !== 0 && (mode & 0o002) === 0
+}
+
+function makeWhereMissing(directory: string): void {
+  try {
+    fs.mkdirSync(directory, MODE)
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
   }
 }
 
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
-
-function isGone(error: unknown): boolean {
-  const code = systemCode(error)
-  return code === 'ENOENT' || code === 'ENOTDIR'
-}

@@ -11,6 +11,7 @@ import { DirectoryGone } from './directory.ts'
 import { formatFrame, LineSplitter, MAX_PARTY_BYTES, parseFrame } from './frames.ts'
 import { wallClockMs } from './kernel.ts'
 import { isProvenDead } from './liveness.ts'
+import { refuseOtherContent } from './other-content.ts'
 import type { Answer } from './party-json.ts'
 import { ownCommand, parseParty } from './party-json.ts'
 import { QueueView } from './queue-view.ts'
@@ -28,7 +29,7 @@ type Reply = { readonly kind: 'alive'; readonly answer: Answer | undefined } | {
 /** @param own the tickets of this process in the queue, by id. */
 export async function inspect(directory: QueueDirectory, own: ReadonlyMap<string, OwnTicket>): Promise<EngineSnapshot> {
   if (directory.occupant() !== 'directory') return { held: [], pending: [] }
-  directory.refuseOtherContent()
+  refuseOtherContent(directory.path)
   const view = new QueueView(
     directory,
     (id) => own.has(id),

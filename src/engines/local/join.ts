@@ -94,6 +94,10 @@ async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Pr
   const { member } = presence
   if (member === undefined) return undefined
   const socket = await presence.listenForTicket(member)
+  if (socket === 'foreign') {
+    presence.retire()
+    return undefined
+  }
   const [name, parsed] = newName(state, request, member.id)
   // RACE: the presence may have ended, by its linger, while the socket came to listen.
   if (member !== presence.member || !directory.rename(socket.name, name)) {
@@ -109,7 +113,13 @@ function newName(state: QueueState, request: EnqueueRequest, member: string): [s
   const now = clockNumber()
   const number = now > state.highestNumber ? now : nextNumber(state.highestNumber)
   if (number >= NUMBERS_END) {
-    throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `the ticket numbers of '${state.directory.path}' are used up`)
+    // Once that ticket is gone, there are numbers again.
+    state.highestNumber = now
+    throw new SlocketError(
+      'ERR_SLOCKET_NOT_A_LOCK',
+      `there is no place in the lock '${state.directory.path}' behind the ticket '${state.view.last?.name}', which has the ` +
+        'last number that there is and was not made by slocket; remove it',
+    )
   }
   state.highestNumber = number
   const { pid } = process

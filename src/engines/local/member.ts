@@ -13,9 +13,10 @@ import { debug } from '../../debug.ts'
 import type { Departed } from './connection.ts'
 import { Connection } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'
-import { DirectoryGone, MEMBERS } from './directory.ts'
-import type { SocketAddresses } from './short-path.ts'
+import { DirectoryGone } from './directory.ts'
+import type { OpenDirectory } from './open-directory.ts'
 import { toSlocketError } from './system-error.ts'
+import { MEMBERS } from './ticket-name.ts'
 
 /** What a member tells the queue that it is a member of. */
 export interface MemberOwner {
@@ -30,34 +31,42 @@ export interface MemberOwner {
 }
 
 /**
- * What came of connecting to a ticket. `refused`: nobody listens; `gone`: no such name; `busy`: somebody listens, but the
- * backlog is full; `broken`: the connection ended as it was made.
+ * What came of connecting to a ticket. `refused`: nobody listens; `gone`: no such name; `busy`: somebody listens, but cannot
+ * be connected to now; `broken`: the connection ended as it was made.
  */
 export type Reached = 'connected' | 'refused' | 'gone' | 'busy' | 'broken'
 
 /** Linux cuts it to net.core.somaxconn. */
 const BACKLOG = 65_535
 
+/** A socket that listens, until it is closed. */
+export interface Listener {
+  readonly server: net.Server
+  /** Removes its name as well. */
+  close(): void
+}
+
 /**
- * Listens at `name` below the directory. libuv reports a missing directory as EACCES (uv_pipe_bind): that is told apart
- * here, some time after the fact, when somebody else may have made the directory anew.
+ * Listens at `name` in `members`: the directory's `.members`, opened. libuv reports a missing directory as EACCES
+ * (uv_pipe_bind): that is told apart here, some time after the fact, when somebody else may have made the directory anew.
  *
  * @returns at once where the runtime listens at once.
  */
-export function listen(
-  directory: QueueDirectory,
-  addresses: SocketAddresses,
-  name: string,
-): net.Server | Promise<net.Server> {
+export function listen(directory: QueueDirectory, members: OpenDirectory, name: string): Listener | Promise<Listener> {
   const server = net.createServer()
   // An error once listening is one of accepting (EMFILE): whoever connected looks again by itself.
   server.on('error', (error) => debug('member %s: %s', name, error))
   // Not through the primary of a cluster, which would share one socket among its workers.
-  server.listen({ path: addresses.of(`${MEMBERS}/${name}`), exclusive: true, backlog: BACKLOG })
+  server.listen({ path: `${members.path}/${name}`, exclusive: true, backlog: BACKLOG })
   server.unref()
-  if (server.listening) return server
+  const close = (): void => {
+    server.close()
+    // libuv would do so at the address where it was made, which leads nowhere any more.
+    directory.sweep(`${MEMBERS}/${name}`)
+  }
+  if (server.listening) return { server, close }
   return new Promise((resolve, reject) => {
-    server.once('listening', () => resolve(server))
+    server.once('listening', () => resolve({ server, close }))
     server.once('error', (error) => reject(toListenError(error, directory)))
   })
 }
@@ -94,22 +103,22 @@ export function memberPid(file: string): string | undefined {
 
 export class Member {
   readonly id: string
-  readonly #server: net.Server
+  readonly #listener: Listener
   readonly #owner: MemberOwner
   readonly #connections = new Set<Connection>()
   readonly #byPeer = new Map<string, Connection[]>()
   readonly #connecting = new Map<string, Promise<Reached>>()
   #isClosed = false
 
-  constructor(id: string, server: net.Server, owner: MemberOwner) {
+  constructor(id: string, listener: Listener, owner: MemberOwner) {
     this.id = id
-    this.#server = server
+    this.#listener = listener
     this.#owner = owner
-    this.adopt(server)
+    this.adopt(listener)
   }
 
-  /** Takes the connections that come in at `server`: the member's own, or one of a ticket with a socket of its own. */
-  adopt(server: net.Server): void {
+  /** Takes the connections that come in: the member's own, or one of a ticket with a socket of its own. */
+  adopt({ server }: Listener): void {
     server.on('connection', (socket) => {
       if (this.#isClosed) socket.destroy()
       else this.#connections.add(new Connection(socket, this))
@@ -147,7 +156,7 @@ export class Member {
 
   close(): void {
     this.#isClosed = true
-    this.#server.close()
+    this.#listener.close()
     for (const connection of this.#connections) connection.destroy()
     this.#connections.clear()
     this.#byPeer.clear()
@@ -211,11 +220,15 @@ export class Member {
   }
 }
 
-/** connect(2), unix(7). EAGAIN: the backlog is full. The rest say that the other end went while we came. */
+/**
+ * connect(2), unix(7). EAGAIN: the backlog is full. EPROTOTYPE: somebody has a socket there of another type, no member,
+ * but alive. The rest say that the other end went while we came.
+ */
 const REACHED_BY_ERROR: Readonly<Record<string, Reached>> = {
   ECONNREFUSED: 'refused',
   ENOENT: 'gone',
   EAGAIN: 'busy',
+  EPROTOTYPE: 'busy',
   ECONNRESET: 'broken',
   EPIPE: 'broken',
 }

@@ -5,7 +5,11 @@ import type { OwnTicket } from './ticket.ts'
 
 /** How many of those who stand by one ticket are told of. */
 const MOST_PER_TICKET = 1000
+/** The longest command line, and the longest label, that is told or believed. */
 const MOST_COMMAND = 1000
+const MOST_LABEL = 200
+/** The moments that a Date can hold, in ms before and after 1970. */
+const MOST_MS = 8.64e15
 
 export interface Answer {
   readonly pid: number
@@ -50,13 +54,14 @@ export function parseParty(json: string): Answer | undefined {
     if (!Array.isArray(members)) return undefined
     tickets.set(id, members.flatMap(parseMember))
   }
-  return { pid, command, tickets }
+  return { pid, command: command.slice(0, MOST_COMMAND), tickets }
 }
 
 function parseMember(value: unknown): PartyMember[] {
-  if (!isRecord(value) || typeof value['since'] !== 'number') return []
+  if (!isRecord(value)) return []
   const { since, label } = value
-  return [{ sinceMs: since, label: typeof label === 'string' ? label : undefined }]
+  if (typeof since !== 'number' || !(Math.abs(since) <= MOST_MS)) return []
+  return [{ sinceMs: since, label: typeof label === 'string' ? label.slice(0, MOST_LABEL) : undefined }]
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

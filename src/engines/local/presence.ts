@@ -14,12 +14,12 @@ import { debug } from '../../debug.ts'
 import { systemCode } from '../../errors.ts'
 import type { Connection, Departed } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'
-import { MEMBERS } from './directory.ts'
 import { isProcessThere } from './liveness.ts'
-import type { MemberOwner } from './member.ts'
+import type { Listener, MemberOwner } from './member.ts'
 import { listen, Member, memberFile, memberPid, randomMemberId } from './member.ts'
 import { formatParty } from './party-json.ts'
 import { SocketAddresses } from './short-path.ts'
+import { MEMBERS } from './ticket-name.ts'
 import type { OwnTicket } from './ticket.ts'
 
 /** How often a holder looks whether its ticket is still there, in ms. */
@@ -76,13 +76,13 @@ export class Presence implements MemberOwner {
 
   /** Makes what is missing. `foreign`: something that is somebody else's lock is in the way. */
   async open(): Promise<'open' | 'foreign'> {
-    if (this.#directory.open() === 'foreign') return 'foreign'
     const id = randomMemberId()
-    const server = await this.#listen(memberFile(id))
+    const listener = await this.#listen(memberFile(id))
+    if (listener === 'foreign') return 'foreign'
     // RACE: two requests of this process found it away at once; the first one's member is as good.
-    if (this.member !== undefined) server.close()
+    if (this.member !== undefined) listener.close()
     else {
-      this.member = new Member(id, server, this)
+      this.member = new Member(id, listener, this)
       debug('%s: member %s listens', this.#directory.path, id)
       this.#isPresent = true
       this.#keeper.onPresent()
@@ -102,12 +102,13 @@ export class Presence implements MemberOwner {
   }
 
   /** A socket for one ticket of `member`, under a name to be renamed. */
-  async listenForTicket(member: Member): Promise<{ name: string; close: () => void }> {
+  async listenForTicket(member: Member): Promise<{ name: string; close: () => void } | 'foreign'> {
     this.#ticketSockets += 1
     const file = `${memberFile(member.id)}.${this.#ticketSockets}`
-    const server = await this.#listen(file)
-    member.adopt(server)
-    return { name: `${MEMBERS}/${file}`, close: () => server.close() }
+    const listener = await this.#listen(file)
+    if (listener === 'foreign') return 'foreign'
+    member.adopt(listener)
+    return { name: `${MEMBERS}/${file}`, close: () => listener.close() }
   }
 
   get hasConnections(): boolean {
@@ -152,7 +153,7 @@ export class Presence implements MemberOwner {
   /** A ticket has left, or could not be had. If that leaves none, the presence ends `lingerMs` from now, unless it is used again. */
   onLeft(lingerMs: number): void {
     if (this.#retired.size > 0) this.#closeRetired()
-    if (this.#queue!.own.size > 0) return
+    if (this.#queue!.own.size > 0 || !this.#isPresent) return
     this.#lingerMs = lingerMs
     if (lingerMs === 0) return this.leave()
     this.#idleSinceMs = performance.now()
@@ -202,14 +203,18 @@ export class Presence implements MemberOwner {
     return formatParty(this.#queue!.own.values())
   }
 
-  async #listen(file: string): Promise<net.Server> {
+  async #listen(file: string): Promise<Listener | 'foreign'> {
+    const members = this.#directory.open()
+    if (members === 'foreign') return 'foreign'
     try {
-      return await listen(this.#directory, this.#addresses, file)
+      return await listen(this.#directory, members, file)
     } catch (error) {
       // A short address would go on leading to the directory that has vanished.
       this.#addresses.close()
       if (this.member === undefined) this.#directory.removeIfEmpty()
       throw error
+    } finally {
+      members.close()
     }
   }
 
@@ -271,9 +276,10 @@ export class Presence implements MemberOwner {
   #membersToAsk(own: Member): string[] {
     const names = this.#directory.memberNames().filter((name) => memberPid(name) !== undefined)
     const others = names.filter((name) => name !== memberFile(own.id))
+    const isForeign = (name: string): boolean => this.#directory.isForeign(`${MEMBERS}/${name}`)
     const isThere = (name: string): boolean => isProcessThere(Number(memberPid(name)))
     const suspects = others.filter((name) => !isThere(name)).slice(0, MOST_SUSPECTS)
     const rest = others.filter(isThere).sort(() => Math.random() - 0.5)
-    return [...suspects, ...rest.slice(0, MOST_SAMPLES)]
+    return [...suspects, ...rest.slice(0, MOST_SAMPLES)].filter((name) => !isForeign(name))
   }
 }

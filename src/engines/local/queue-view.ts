@@ -1,20 +1,21 @@
 /**
- * The queue as the directory shows it: names read, parsed, in order, without the dead.
+ * The queue as the directory shows it: names read, parsed, in order, without the dead, and without what is no socket.
  */
+import { debug } from '../../debug.ts'
 import type { QueueDirectory } from './directory.ts'
 import { ListedTicket } from './ticket.ts'
 import { markOf, parseTicketName } from './ticket-name.ts'
 
 export class QueueView {
-  /** Tickets found dead that the last listing still showed, by id. The dead stay dead. */
+  /** Tickets found dead that the last listing still showed, by name. The dead stay dead. */
   readonly dead: Map<string, ListedTicket> = new Map()
   /** The last ticket of the last listing, dead or alive. */
   last: ListedTicket | undefined
   readonly #directory: QueueDirectory
   readonly #isOwn: (id: string) => boolean
   readonly #isReached: (ticket: ListedTicket) => boolean
-  /** What the last listing showed, by name: saves parsing again. */
-  #known = new Map<string, ListedTicket>()
+  /** What the last listing showed, by name: saves looking again. Undefined: no ticket. */
+  #known = new Map<string, ListedTicket | undefined>()
 
   constructor(directory: QueueDirectory, isOwn: (id: string) => boolean, isReached: (ticket: ListedTicket) => boolean) {
     this.#directory = directory
@@ -24,30 +25,37 @@ export class QueueView {
 
   /** Lists the queue now. */
   read(): ListedTicket[] {
-    const known = new Map<string, ListedTicket>()
+    const known = new Map<string, ListedTicket | undefined>()
     const listing: ListedTicket[] = []
     this.last = undefined
     const names = this.#directory.names()
     for (const [index, name] of names.entries()) {
-      const ticket = this.#known.get(name) ?? this.#parse(name)
+      const ticket = this.#known.has(name) ? this.#known.get(name) : this.#meet(name)
+      known.set(name, ticket)
       if (ticket === undefined) continue
       // A mark sorts right behind its ticket: it is the same name, and longer.
       ticket.isMarked = names[index + 1] === markOf(name)
-      known.set(name, ticket)
       this.last = ticket
-      if (!this.dead.has(ticket.id)) listing.push(ticket)
+      if (!this.dead.has(name)) listing.push(ticket)
     }
     this.#known = known
     if (this.dead.size > 0) this.#forgetRemoved()
     return listing
   }
 
-  #parse(name: string): ListedTicket | undefined {
+  /** A name that was not there before. It is never that of anything else later: names are not used twice. */
+  #meet(name: string): ListedTicket | undefined {
     const parsed = parseTicketName(name)
-    return parsed === undefined ? undefined : new ListedTicket(name, parsed, this.#isOwn(parsed.id), this.#isReached)
+    if (parsed === undefined) return undefined
+    const isOwn = this.#isOwn(parsed.id)
+    if (!isOwn && this.#directory.isForeign(name)) {
+      debug('%s: %s is no socket, and so no ticket', this.#directory.path, name)
+      return undefined
+    }
+    return new ListedTicket(name, parsed, isOwn, this.#isReached)
   }
 
   #forgetRemoved(): void {
-    for (const [id, ticket] of this.dead) if (!this.#known.has(ticket.name)) this.dead.delete(id)
+    for (const name of this.dead.keys()) if (!this.#known.has(name)) this.dead.delete(name)
   }
 }

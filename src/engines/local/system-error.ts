@@ -31,3 +31,9 @@ export function toSlocketError(error: unknown, step: string, path: string): Sloc
     },
   )
 }
+
+/** Whether it says that a name is not there. */
+export function isGone(error: unknown): boolean {
+  const code = systemCode(error)
+  return code === 'ENOENT' || code === 'ENOTDIR'
+}

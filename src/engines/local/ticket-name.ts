@@ -25,6 +25,9 @@ export interface TicketName {
   readonly kernel: string
 }
 
+/** The directory, in that of the lock, in which members have their sockets. */
+export const MEMBERS = '.members'
+
 /** Digits of a number. 19 hold 285 years of nanoseconds. */
 export const NUMBER_DIGITS = 19
 /** Numbers from here on are not given out. Only damage, or malice, comes so far. */

@@ -6,7 +6,7 @@
  */
 import type { Cancellation } from '../../contract/cancellation.ts'
 import { debug } from '../../debug.ts'
-import { DirectoryGone, MEMBERS } from './directory.ts'
+import { DirectoryGone } from './directory.ts'
 import { isProvenDead } from './liveness.ts'
 import type { Reached } from './member.ts'
 import { memberFile } from './member.ts'
@@ -41,7 +41,7 @@ export async function awaitChange(
 }
 
 /**
- * A member has gone: removes its dead tickets behind ours, so that names do not pile up behind a long hold. They
+ * A connection has ended, so its member may have gone: removes its dead tickets behind ours, so that names do not pile up behind a long hold. They
  * never held: each was linked after ours had joined, so each saw ours ahead, alive.
  */
 export async function sweepBehind(state: QueueState, peer: string): Promise<void> {
@@ -49,9 +49,11 @@ export async function sweepBehind(state: QueueState, peer: string): Promise<void
   if (first === undefined) return
   for (const ticket of state.view.read()) {
     if (ticket.member !== peer || ticket.claim.kind !== 'exclusive' || ticket.name < first.name) continue
+    // It lives: what has ended was another connection, perhaps of somebody else in its name.
+    if (state.isReached(ticket)) continue
     await reach(state, first, ticket)
     if (first.isOver || !state.directory.has(first.name)) return
-    if (state.view.dead.has(ticket.id)) state.directory.sweepTicket(ticket.name)
+    if (state.view.dead.has(ticket.name)) state.directory.sweepTicket(ticket.name)
   }
 }
 
@@ -71,10 +73,10 @@ async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): P
   ticket.isBusy = reached === 'busy'
   if (reached !== 'refused' || !isProvenDead(directory, ticket)) return reached
   debug('%s: ticket %s is dead', directory.path, ticket.id)
-  directory.sweep(`${MEMBERS}/${memberFile(ticket.member, ticket.pid)}`)
+  directory.sweepMember(memberFile(ticket.member, ticket.pid), ticket.name)
   // Dead shared ones broke nothing: whoever finds one removes it.
   if (ticket.claim.kind === 'shared') directory.sweepTicket(ticket.name)
-  view.dead.set(ticket.id, ticket)
+  view.dead.set(ticket.name, ticket)
   return reached
 }
 

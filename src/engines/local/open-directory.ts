@@ -1,0 +1,21 @@
+/**
+ * A directory that stays the one that it was when it was opened, whatever is put in its place meanwhile: by that, nothing is
+ * made behind a link. Where there is no /proc, it is its path, and that is promised only as far as nobody is quick.
+ */
+import fs from 'node:fs'
+
+export interface OpenDirectory {
+  /** Leads to the directory until it is closed. */
+  readonly path: string
+  close(): void
+}
+
+/** Throws the system's error: ENOTDIR where `path` is a symbolic link or anything else. */
+export function openDirectory(path: string): OpenDirectory {
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = fs.constants
+  const descriptor = fs.openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+  const close = (): void => fs.closeSync(descriptor)
+  if (fs.existsSync('/proc/self/fd')) return { path: `/proc/self/fd/${descriptor}`, close }
+  close()
+  return { path, close: () => {} }
+}

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import type { TestContext } from 'node:test'
+import { describe, test } from 'node:test'
+import { Connection } from '../../../src/engines/local/connection.ts'
+import { until } from '../../helpers/until.ts'
+
+const WAKE = { kind: 'wake', ticket: `${'1'.repeat(19)}-${'a'.repeat(12)}` } as const
+
+describe('a connection', () => {
+  test('to one who is told again and again, and reads nothing, ends before it fills the memory', async (context) => {
+    const { connection, stranger, closed } = await connect(context)
+    stranger.pause()
+    let sent = 0
+    // As often as a lock is handed over in a day or so; 38 bytes each.
+    for (; closed() === 0 && sent < 100_000; sent += 1) {
+      connection.send(WAKE)
+      if (sent % 100 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    assert.equal(closed(), 1, `after ${sent} wake-ups`)
+  })
+
+  test('over which somebody asks a second time who stands here ends, and tells it once', async (context) => {
+    const { stranger, closed } = await connect(context)
+    let text = ''
+    stranger.on('data', (chunk) => (text += String(chunk)))
+    stranger.write('who\nwho\n')
+    await until('it is closed', () => closed() === 1)
+    await until('all is read', () => stranger.destroyed)
+    assert.equal(text, 'party {}\n')
+  })
+
+  test('over which nobody says who it is ends after ten seconds without a word', async (context) => {
+    const { closed } = await connect(context)
+    const start = performance.now()
+    await until('it is closed', () => closed() === 1)
+    assert.ok(performance.now() - start > 9000)
+  })
+})
+
+/** An accepted connection, and who has made it. */
+async function connect(
+  context: TestContext,
+): Promise<{ connection: Connection; stranger: net.Socket; closed: () => number }> {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-connection-'))
+  const socket = path.join(directory, 'socket')
+  let closed = 0
+  const owner = {
+    id: 'b'.repeat(12),
+    onHello: () => {},
+    onAnswer: () => {},
+    onWake: () => {},
+    onClosed: () => void (closed += 1),
+    describe: () => '{}',
+  }
+  let connection: Connection | undefined
+  const server = net.createServer((accepted) => (connection = new Connection(accepted, owner)))
+  await new Promise<void>((resolve) => server.listen(socket, resolve))
+  const stranger = net.connect(socket)
+  stranger.on('error', () => {})
+  context.after(() => {
+    stranger.destroy()
+    server.close()
+    fs.rmSync(directory, { recursive: true })
+  })
+  await until('it is connected', () => connection !== undefined)
+  return { connection: connection!, stranger, closed: () => closed }
+}
