@@ -12,6 +12,7 @@ import path from 'node:path'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
 import { toSlocketError } from './system-error.ts'
+import { isDeno } from './runtime.ts'
 import { looksLikeTicket, markedBy, markOf, parseTicketName } from './ticket-name.ts'
 
 export const MEMBERS = '.members'
@@ -212,6 +213,8 @@ export class QueueDirectory {
   #make(directory: string): boolean {
     try {
       fs.mkdirSync(directory, MODE)
+      // Deno's mkdir drops the sticky bit. Killed before this, it leaves a directory that stays.
+      if (isDeno) fs.chmodSync(directory, MODE & ~process.umask())
       return true
     } catch (error) {
       if (systemCode(error) === 'EEXIST') {
