@@ -1,11 +1,14 @@
 /** Processes of Deno and of Node that use one lock together. Tokens and holders are verified by the journal. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import test from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { nextToken } from '../../src/engines/local/kernel.ts'
 import slocket from '../../src/index.ts'
 import type { Client } from '../helpers/client.ts'
 import type { PlainOptions } from '../helpers/commands.ts'
@@ -241,6 +244,24 @@ test('without the right to read /proc, Deno is refused before anything is made',
     assert.deepEqual(fs.readdirSync(directory), ['program.mjs'])
   } finally {
     fs.rmSync(directory, { recursive: true })
+  }
+})
+
+test('tokens that Node and Deno take in turn grow', skip, async () => {
+  const [program, ...parameters] = [...DENO.command, fileURLToPath(new URL('../fixtures/tokens.js', import.meta.url))]
+  const deno = spawn(program, parameters, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...DENO.env } })
+  try {
+    const lines = createInterface({ input: deno.stdout })[Symbol.asyncIterator]()
+    assert.equal((await lines.next()).value, 'ready')
+    for (let round = 0; round < 300; round += 1) {
+      const before = nextToken()
+      deno.stdin.write('\n')
+      const between = BigInt((await lines.next()).value as string)
+      const after = nextToken()
+      assert.ok(before < between && between < after, `${before}, ${between} of Deno, ${after}`)
+    }
+  } finally {
+    deno.kill('SIGKILL')
   }
 })
 
