@@ -58,7 +58,7 @@ if (process.platform !== 'linux' || process.arch !== 'x64') {
     `the runtimes are pinned for Linux on x64 alone; this is ${process.platform} on ${process.arch}. Run \`npm test\``,
   )
 }
-const pinned = readPinned()
+const pinned = readLock('package-lock.json')
 const names = values.only?.split(',') ?? [...pinned.keys()].filter((name) => !values.ci || name !== 'node-20')
 for (const name of names) if (!pinned.has(name)) fail(`no runtime '${name}': ${[...pinned.keys()].join(', ')}`)
 
@@ -68,26 +68,25 @@ for (const name of names.toSorted()) results.push(test(name))
 console.log(`\n${results.map(({ line }) => line).join('\n')}`)
 if (results.some(({ passed }) => !passed)) process.exitCode = 1
 
-/** The versions by the names that they are installed under. */
-function readPinned() {
-  const { packages } = JSON.parse(readFileSync(join(home, 'package-lock.json'), 'utf8'))
+/** What a lock file says of each runtime, by the name that it is installed under. */
+function readLock(file) {
+  const { packages } = JSON.parse(readFileSync(join(home, file), 'utf8'))
   const prefix = 'node_modules/'
   const entries = Object.entries(packages).filter(([path]) => path.startsWith(prefix))
-  return new Map(entries.map(([path, { version }]) => [path.slice(prefix.length), version]))
+  return new Map(entries.map(([path, entry]) => [path.slice(prefix.length), entry]))
 }
 
-/** Installs what is not there in the version that is pinned. npm refuses a package whose hash is not that of the lock file. */
+/** Installs what is not there as it is pinned. npm refuses a package whose hash is not that of the lock file. */
 function install() {
-  if ([...pinned].every(([name, version]) => versionInstalled(name) === version)) return
-  console.log(`> npm ci --prefix runtimes: ${[...pinned].map(([name, version]) => `${name} (${version})`).join(', ')}`)
+  const isThere = existsSync(join(home, 'node_modules/.package-lock.json'))
+  const installed = isThere ? readLock('node_modules/.package-lock.json') : new Map()
+  if ([...pinned].every(([name, { integrity }]) => installed.get(name)?.integrity === integrity)) return
+  console.log(
+    `> npm ci --prefix runtimes: ${[...pinned].map(([name, { version }]) => `${name} (${version})`).join(', ')}`,
+  )
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund']
   const { status } = spawnSync('npm', ['ci', '--prefix', home, ...flags], { stdio: 'inherit' })
   if (status !== 0) fail('the runtimes could not be had from the npm registry: see above')
-}
-
-function versionInstalled(name) {
-  const file = join(home, 'node_modules', name, 'package.json')
-  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).version : undefined
 }
 
 function test(name) {
