@@ -4,13 +4,14 @@
 // so that a stale file under build/ is never run and one that was not compiled is an error. Each file is a process of
 // its own. --timeout (120) limits one test, and also the silence after the last one: see test-watchdog.js.
 // The exit code is 1 if any test fails or if none ran.
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { listTests } from './list-tests.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -81,16 +82,11 @@ events.on('end', () => {
 events.compose(new spec()).pipe(process.stdout)
 
 function testFiles(parts) {
-  return readdirSync(join(root, 'test'), { recursive: true })
-    .filter((path) => path.endsWith('.test.ts'))
-    .map((path) => join('test', path))
-    .filter((path) => parts.length === 0 || parts.some((part) => path.includes(part)))
-    .sort()
-    .map((source) => {
-      const compiled = join(root, 'build', source.replace(/\.ts$/, '.js'))
-      if (!existsSync(compiled)) fail(`${source} is not compiled: npm run build`)
-      return compiled
-    })
+  return listTests(parts).map((source) => {
+    const compiled = join(root, 'build', source.replace(/\.ts$/, '.js'))
+    if (!existsSync(compiled)) fail(`${source} is not compiled: npm run build`)
+    return compiled
+  })
 }
 
 function positiveInteger(option, text) {

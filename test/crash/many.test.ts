@@ -124,10 +124,13 @@ scenario('who asks about three hundred requests of one process asks it once, and
   await untilWaiting(scene.path, 10)
   await client.ping()
   const connect = scene.test.mock.method(net, 'connect')
-  const { held, pending } = await slocket.query(scene.path)
-  assert.equal(connect.mock.callCount(), 1)
-  assert.deepEqual(
-    [...held, ...pending].map(({ label }) => label),
-    labels,
-  )
+  // It has 200 ms to answer, which may be too short on a busy machine: then no label is known.
+  let seen: unknown[] = [undefined]
+  while (seen[0] === undefined) {
+    connect.mock.resetCalls()
+    const { held, pending } = await slocket.query(scene.path)
+    assert.equal(connect.mock.callCount(), 1)
+    seen = [...held, ...pending].map(({ label }) => label)
+  }
+  assert.deepEqual(seen, labels)
 })

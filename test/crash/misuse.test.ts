@@ -99,9 +99,13 @@ scenario('an abort after the grant changes nothing', async (scene) => {
 scenario('a wait that times out says who holds, frees nothing and leaves the queue', async (scene) => {
   const [holder, waiter, passer] = await scene.spawnAll('holder', 'waiter', 'passer')
   await holder.acquire(scene.path, { label: 'nightly build' })
-  const { code, message } = await waiter.fail(scene.path, { timeout: 100 })
-  assert.equal(code, 'ERR_SLOCKET_TIMEOUT')
-  assert.match(message!, new RegExp(`pid ${holder.pid} .*nightly build`))
+  // It has 200 ms to say what it does, which may be too short on a busy machine: then only the rest is known of it.
+  for (let isNamed = false; !isNamed;) {
+    const { code, message } = await waiter.fail(scene.path, { timeout: 100 })
+    assert.equal(code, 'ERR_SLOCKET_TIMEOUT')
+    assert.match(message!, new RegExp(`held by pid ${holder.pid} `))
+    isNamed = message!.includes('nightly build')
+  }
   assert.equal(await passer.try(scene.path), false)
   assert.equal(ticketsIn(scene.path).length, 1)
   await holder.release()

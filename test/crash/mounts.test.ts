@@ -3,12 +3,11 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { untilGone } from '../helpers/lock-directory.ts'
-import { reasonNotRoot, reasonWithout, runSystem } from '../helpers/privileges.ts'
-import type { Scene } from '../helpers/scenario.ts'
+import { mountOverlay, mountTmpfs, skipMounts } from '../helpers/mounts.ts'
+import { runSystem } from '../helpers/privileges.ts'
 import { scenario } from '../helpers/scenario.ts'
 
-const skip =
-  reasonNotRoot() === false ? reasonWithout('unshare', '-m', 'mount', '-t', 'tmpfs', 'none', '/mnt') : 'needs root'
+const skip = skipMounts
 const LEAVE = { linger: 0 }
 
 for (const type of ['tmpfs', 'overlay'] as const) {
@@ -101,24 +100,6 @@ scenario(
     }
   },
 )
-
-function mountTmpfs(scene: Scene, options: string): string {
-  return mount(scene, ['-t', 'tmpfs', '-o', options, 'none'])
-}
-
-function mountOverlay(scene: Scene): string {
-  const [lower, upper, work] = ['lower', 'upper', 'work'].map((name) => join(scene.directory, name))
-  for (const directory of [lower, upper, work]) fs.mkdirSync(directory!)
-  return mount(scene, ['-t', 'overlay', '-o', `lowerdir=${lower},upperdir=${upper},workdir=${work}`, 'none'])
-}
-
-function mount(scene: Scene, parameters: readonly string[]): string {
-  const root = join(scene.directory, 'mounted')
-  fs.mkdirSync(root)
-  runSystem('mount', ...parameters, root)
-  scene.onEnd(() => runSystem('umount', '-l', root))
-  return root
-}
 
 /** Makes files until there are no more inodes. */
 function fillInodes(root: string): string[] {

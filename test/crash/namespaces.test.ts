@@ -1,12 +1,20 @@
 /** Processes in namespaces of their own (containers) that share a lock's directory. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
+import {
+  CONTAINER,
+  CONTAINER_WITH_INIT,
+  killInit,
+  reasonWithoutContainer,
+  USER_CONTAINER,
+} from '../helpers/container.ts'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
+import type { Client } from '../helpers/client.ts'
 import { sweep, takeTurns } from '../helpers/party.ts'
 import { reasonWithout } from '../helpers/privileges.ts'
+import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
 
-const CONTAINER = ['unshare', '-p', '-f', '-n', '-m', '--mount-proc', '--kill-child']
 const OTHER_CLOCKS = ['100000', '-100'].map((seconds) => [
   'unshare',
   '-T',
@@ -16,7 +24,7 @@ const OTHER_CLOCKS = ['100000', '-100'].map((seconds) => [
   seconds,
 ])
 
-const skip = reasonWithout(CONTAINER[0]!, ...CONTAINER.slice(1), 'true')
+const skip = reasonWithoutContainer()
 const skipClock = reasonWithout(OTHER_CLOCKS[0]![0]!, ...OTHER_CLOCKS[0]!.slice(1), 'true')
 
 scenario(
@@ -88,6 +96,60 @@ scenario(
   },
 )
 
+scenario(
+  'kill -9 of a container’s first process, while another one in it holds, gives the lock to the next one: ten times',
+  { skip },
+  async (scene) => {
+    const spawn = (round: number): Promise<Client> => scene.spawn(`c${round}`, { wrapper: CONTAINER_WITH_INIT })
+    const outside = await scene.spawn('outside')
+    let holder = await spawn(0)
+    assert.equal(holder.ticketPid, 2)
+    await holder.acquire(scene.path)
+    for (let round = 1; round <= 10; round += 1) {
+      const next = await spawn(round)
+      next.send({ do: 'acquire', path: scene.path })
+      await untilWaiting(scene.path, 1)
+      await killInit(holder, scene.journal)
+      assert.equal((await next.next('granted')).recovered, true)
+      assert.equal(await outside.try(scene.path), false)
+      holder = next
+    }
+    await holder.release()
+    await sweep(outside, scene.path)
+  },
+)
+
+scenario('containers and one outside have the lock in the order in which they came', { skip }, async (scene) => {
+  const clients = await Promise.all([
+    scene.spawn('a', { wrapper: CONTAINER }),
+    scene.spawn('outside'),
+    scene.spawn('b', { wrapper: CONTAINER_WITH_INIT }),
+    scene.spawn('c', { wrapper: CONTAINER }),
+  ])
+  await haveItInTurn(clients, scene)
+})
+
+for (const [kind, wrapper] of [
+  ['its root is the user outside', USER_CONTAINER],
+  ['it knows no user', ['unshare', '-U']],
+] as const) {
+  scenario(
+    `a process in a user namespace of its own takes part like any other: ${kind}`,
+    { skip: reasonWithoutContainer(wrapper) },
+    async (scene) => {
+      const [outside, inside] = await Promise.all([scene.spawn('outside'), scene.spawn('inside', { wrapper })])
+      await haveItInTurn([outside, inside], scene)
+      await inside.acquire(scene.path)
+      outside.send({ do: 'acquire', path: scene.path })
+      await untilWaiting(scene.path, 1)
+      await inside.kill()
+      assert.equal((await outside.next('granted')).recovered, true)
+      await outside.release()
+      await sweep(outside, scene.path)
+    },
+  )
+}
+
 for (const wrapper of OTHER_CLOCKS) {
   scenario(
     `a process whose clock is ${wrapper.at(-1)} s ahead gets growing tokens, and no other place in the queue`,
@@ -114,5 +176,21 @@ for (const wrapper of OTHER_CLOCKS) {
       for (const client of [a, shifted, b]) client.send({ do: 'acquire', path: scene.path })
       await takeTurns([a, shifted, b])
     },
+  )
+}
+
+async function haveItInTurn(clients: readonly Client[], scene: Scene): Promise<void> {
+  await clients[0]!.acquire(scene.path)
+  for (const [index, client] of clients.slice(1).entries()) {
+    client.send({ do: 'acquire', path: scene.path })
+    await untilWaiting(scene.path, index + 1)
+  }
+  for (const client of clients) {
+    if (client !== clients[0]) await client.next('granted')
+    await client.release()
+  }
+  assert.deepEqual(
+    scene.journal.order(),
+    clients.map(({ name }) => name),
   )
 }

@@ -8,12 +8,16 @@ import type { ClientEvent, Command } from './commands.ts'
 import type { Journal } from './journal.ts'
 import { Party } from './party.ts'
 import { untilStopped } from './proc.ts'
+import type { Runtime } from './runtime.ts'
+import { USUAL } from './runtime.ts'
 import { DEADLINE_MS, within } from './until.ts'
 
 export interface ClientOptions {
   /** What to run, in place of `node FIXTURE`: gets those as its last arguments. */
   readonly wrapper?: readonly string[]
-  readonly nodeArguments?: readonly string[]
+  readonly runtime?: Runtime
+  /** The URL of a module to be loaded first. */
+  readonly preload?: string
   readonly uid?: number
   readonly gid?: number
   readonly cwd?: string
@@ -55,11 +59,13 @@ export class Client extends Party {
     super()
     this.name = name
     this.#journal = journal
-    const { wrapper = [], nodeArguments = [], ...rest } = options
+    const { wrapper = [], runtime = USUAL, preload, ...rest } = options
     const fixture = fileURLToPath(new URL('../fixtures/client.js', import.meta.url))
-    const [command, ...parameters] = [...wrapper, process.execPath, ...nodeArguments, fixture, name, journal.file]
+    const first = preload === undefined ? [] : [runtime.preload, preload]
+    const [command, ...parameters] = [...wrapper, ...runtime.command, ...first, fixture, name, journal.file]
     this.#isGroup = wrapper.length > 0
-    this.#process = spawn(command, parameters, { ...rest, stdio: 'pipe', detached: this.#isGroup })
+    const env = { ...process.env, ...runtime.env }
+    this.#process = spawn(command, parameters, { ...rest, env, stdio: 'pipe', detached: this.#isGroup })
     this.pid = this.#process.pid ?? -1
     this.#input = this.#process.stdin!
     // A process that has ended reads no more: what `next` reports is more use.

@@ -5,7 +5,7 @@ import type { StepPlan } from './commands.ts'
 
 /** For `Scene.spawn`. */
 export const WITH_STEPS: ClientOptions = {
-  nodeArguments: ['--import', new URL('../fixtures/steps.js', import.meta.url).href],
+  preload: new URL('../fixtures/steps.js', import.meta.url).href,
 }
 
 /** Nothing is done at any step. */

@@ -1,5 +1,5 @@
-/** How long anything that must happen may take, in ms. The alternative is for ever. */
-export const DEADLINE_MS = 20_000
+/** How long anything that must happen may take, in ms. The alternative is for ever, and the machine may be busy. */
+export const DEADLINE_MS = 60_000
 
 /** Resolves once `condition` gives something other than undefined or false, with that. */
 export async function until<T>(

@@ -18,7 +18,7 @@ import { bytesOf, connectionsOf, framesWith, Stranger } from '../helpers/strange
 import { until } from '../helpers/until.ts'
 
 const MB = 1 << 20
-const WITHOUT_BELT = { nodeArguments: ['--import', new URL('../fixtures/no-belt.js', import.meta.url).href] }
+const WITHOUT_BELT = { preload: new URL('../fixtures/no-belt.js', import.meta.url).href }
 
 const ROLES = ['holder', 'next', 'last'] as const
 type Role = (typeof ROLES)[number]

@@ -22,7 +22,7 @@ import { bytesOf, connectionsOf, framesWith } from '../helpers/stranger.ts'
 import { until } from '../helpers/until.ts'
 
 const MB = 1 << 20
-const WITHOUT_BELT = { nodeArguments: ['--import', new URL('../fixtures/no-belt.js', import.meta.url).href] }
+const WITHOUT_BELT = { preload: new URL('../fixtures/no-belt.js', import.meta.url).href }
 const noPython = reasonWithout('python3', '-c', '')
 /** What might do something to a terminal, or hide something from a reader. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u

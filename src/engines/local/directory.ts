@@ -12,8 +12,9 @@ import path from 'node:path'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
 import type { OpenDirectory } from './open-directory.ts'
-import { openDirectory } from './open-directory.ts'
+import { chmodDirectory, openDirectory } from './open-directory.ts'
 import { refuseOtherContent } from './other-content.ts'
+import { isDeno } from './runtime.ts'
 import { isGone, toSlocketError } from './system-error.ts'
 import { MEMBERS, markOf } from './ticket-name.ts'
 
@@ -247,9 +248,9 @@ export class QueueDirectory {
 
   #make(): void {
     try {
-      fs.mkdirSync(this.path, MODE)
+      makeWhereMissing(this.path)
     } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw toSlocketError(error, 'make the lock directory', this.path)
+      throw toSlocketError(error, 'make the lock directory', this.path)
     }
   }
 
@@ -284,7 +285,10 @@ function makeWhereMissing(directory: string): void {
     fs.mkdirSync(directory, MODE)
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
+    return
   }
+  // Deno's mkdir drops the sticky bit. Killed before this, it leaves a directory that stays.
+  if (isDeno) chmodDirectory(directory, MODE & ~process.umask())
 }
 
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])

@@ -9,6 +9,7 @@ import { createTicketEngine } from '../../recipe/ticket-engine.ts'
 import { QueueDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
 import { Presence } from './presence.ts'
+import { kernelId } from './kernel.ts'
 import { LocalQueue } from './queue.ts'
 import { toSlocketError } from './system-error.ts'
 
@@ -39,7 +40,7 @@ class LocalClient {
   readonly #present = new Map<string, Present>()
 
   open(directory: string): LocalQueue {
-    refuseWindows()
+    refuseOtherPlatforms()
     const known = this.#present.get(directory)
     if (known !== undefined) return known.queue
     const queueDirectory = new QueueDirectory(directory)
@@ -52,7 +53,7 @@ class LocalClient {
   }
 
   query(directory: string): Promise<EngineSnapshot> {
-    refuseWindows()
+    refuseOtherPlatforms()
     return inspect(new QueueDirectory(directory), this.#present.get(directory)?.queue.own ?? new Map())
   }
 
@@ -87,10 +88,14 @@ function resolvePath(resource: string): string {
   }
 }
 
-function refuseWindows(): void {
-  if (process.platform !== 'win32') return
-  throw new SlocketError(
-    'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
-    'local locks need Unix sockets in directories: not on Windows',
-  )
+/** Before anything is made. */
+function refuseOtherPlatforms(): void {
+  if (process.platform === 'win32') {
+    throw new SlocketError(
+      'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
+      'local locks need Unix sockets in directories: not on Windows',
+    )
+  }
+  // Throws where a runtime cannot read its clock. Known from then on.
+  kernelId()
 }

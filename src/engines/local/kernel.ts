@@ -11,6 +11,9 @@
  * See docs/decisions/0003-tokens.md.
  */
 import fs from 'node:fs'
+import type { Clock } from './clock.ts'
+import { readClock } from './clock.ts'
+import { readText } from './proc.ts'
 import { NUMBER_DIGITS } from './ticket-name.ts'
 
 const MS = 1_000_000n
@@ -20,8 +23,7 @@ const EARLIEST_PLAUSIBLE_BOOT_NS = 1_577_836_800_000n * MS
 interface Kernel {
   /** First eight digits of the boot id. */
   readonly id: string
-  /** What the clock of this process's time namespace is ahead of the kernel's. */
-  readonly clockOffsetNs: bigint
+  readonly clock: Clock
   /** When this kernel booted, as it saw it then: wall clock, ns since the epoch. */
   readonly bootNs: bigint
 }
@@ -30,7 +32,7 @@ let kernel: Kernel | undefined
 let lastToken = 0n
 
 function thisKernel(): Kernel {
-  kernel ??= { id: readKernelId(), clockOffsetNs: readClockOffsetNs(), bootNs: readBootNs() }
+  kernel ??= { id: readKernelId(), clock: readClock(), bootNs: readBootNs() }
   return kernel
 }
 
@@ -41,7 +43,7 @@ export function kernelId(): string {
 
 /** The clock that all processes of this kernel share, in ns. */
 export function sharedClockNs(): bigint {
-  return process.hrtime.bigint() - thisKernel().clockOffsetNs
+  return process.hrtime.bigint() - thisKernel().clock.aheadNs
 }
 
 /** The shared clock as the number of a ticket. */
@@ -66,20 +68,18 @@ export function ageMs(number: string): number {
 
 /** A fencing token for a grant that is made now: larger than that of every earlier holder. */
 export function nextToken(): bigint {
-  const token = thisKernel().bootNs + sharedClockNs()
+  const { bootNs, clock } = thisKernel()
+  const token = bootNs + sharedClockNs() + clock.marginNs
   lastToken = token > lastToken ? token : lastToken + 1n
+  // Where the kernel's clock is known to within a margin only, the token is the latest that it may be now, and nobody hears of it
+  // before that has come for certain: so tokens grow all the same.
+  if (clock.marginNs > 0n) while (bootNs + sharedClockNs() < lastToken);
   return lastToken
 }
 
 function readKernelId(): string {
   const text = readText('/proc/sys/kernel/random/boot_id')
   return text !== undefined && /^[0-9a-f]{8}-/.test(text) ? text.slice(0, 8) : '00000000'
-}
-
-function readClockOffsetNs(): bigint {
-  const match = /^monotonic\s+(-?\d+)\s+(\d+)$/m.exec(readText('/proc/self/timens_offsets') ?? '')
-  if (match === null) return 0n
-  return BigInt(match[1]!) * 1_000_000_000n + BigInt(match[2]!)
 }
 
 function readBootNs(): bigint {
@@ -90,13 +90,16 @@ function readBootNs(): bigint {
   return BigInt(Date.now()) * MS - process.hrtime.bigint()
 }
 
-/** When the kernel made its one inode for anonymous files; undefined where no descriptor of this process has it. */
+/**
+ * When the kernel made its one inode for anonymous files, in whole ms, since Deno tells no more; undefined where no
+ * descriptor of this process has it.
+ */
 function anonymousInodeNs(): bigint | undefined {
   for (const descriptor of readDescriptors()) {
     try {
       const path = `/proc/self/fd/${descriptor}`
       if (/^anon_inode:\[(eventpoll|eventfd)\]$/.test(fs.readlinkSync(path))) {
-        return fs.statSync(path, { bigint: true }).mtimeNs
+        return fs.statSync(path, { bigint: true }).mtimeMs * MS
       }
     } catch {
       // Closed meanwhile: look at the next.
@@ -111,14 +114,5 @@ function readDescriptors(): string[] {
     return fs.readdirSync('/proc/self/fd')
   } catch {
     return []
-  }
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return fs.readFileSync(path, 'utf8')
-  } catch {
-    // The caller says what an unreadable file means.
-    return undefined
   }
 }

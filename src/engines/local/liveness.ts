@@ -3,13 +3,15 @@ import os from 'node:os'
 import { SlocketError, systemCode } from '../../errors.ts'
 import type { QueueDirectory } from './directory.ts'
 import { kernelId } from './kernel.ts'
+import { isBun } from './runtime.ts'
 import type { ListedTicket } from './ticket.ts'
 
 /**
  * Whether a ticket whose socket refused a connection (ECONNREFUSED) is dead.
  *
  * On Linux that is proof: a socket listens before its first ticket is linked, and a full backlog says EAGAIN (unix(7)).
- * BSD kernels refuse when the backlog is full too: there the process must be gone as well.
+ * BSD kernels refuse when the backlog is full too, and Bun says that it was refused when it was EAGAIN: there the process
+ * must be gone as well.
  *
  * A ticket of another kernel id is one of an earlier boot, which is dead; or of another kernel that runs now and shares
  * this directory (a virtual machine's), of which this kernel can know nothing. Only the latter was touched since this boot.
@@ -24,7 +26,7 @@ export function isProvenDead(directory: QueueDirectory, ticket: ListedTicket): b
         'a local lock cannot tell whether it lives. Use an engine made for several machines',
     )
   }
-  return process.platform === 'linux' || !isProcessThere(ticket.pid)
+  return (process.platform === 'linux' && !isBun) || !isProcessThere(ticket.pid)
 }
 
 /** When this kernel booted, by the wall clock as it is set now. */

@@ -12,10 +12,24 @@ export interface OpenDirectory {
 
 /** Throws the system's error: ENOTDIR where `path` is a symbolic link or anything else. */
 export function openDirectory(path: string): OpenDirectory {
-  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = fs.constants
-  const descriptor = fs.openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+  const descriptor = openDescriptor(path)
   const close = (): void => fs.closeSync(descriptor)
   if (fs.existsSync('/proc/self/fd')) return { path: `/proc/self/fd/${descriptor}`, close }
   close()
   return { path, close: () => {} }
+}
+
+/** As chmod, but of nothing that a link leads to. */
+export function chmodDirectory(path: string, mode: number): void {
+  const descriptor = openDescriptor(path)
+  try {
+    fs.fchmodSync(descriptor, mode)
+  } finally {
+    fs.closeSync(descriptor)
+  }
+}
+
+function openDescriptor(path: string): number {
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = fs.constants
+  return fs.openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
 }

@@ -1,6 +1,6 @@
 /**
  * Addresses of sockets at any path. `sun_path` holds 107 bytes and an ending zero on Linux (unix(7)), 103 on
- * macOS; Node 20 cuts a longer one without a word. A longer path is reached through an open descriptor of its
+ * macOS; Node before 24 cuts a longer one without a word. A longer path is reached through an open descriptor of its
  * directory: `/proc/self/fd/N/name`; where there is no /proc, through a symbolic link with a short name.
  */
 import fs from 'node:fs'

@@ -69,9 +69,11 @@ async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): P
   const { directory, view } = state
   const address = addressOf(state, ticket)
   if (address === undefined) return 'gone'
-  const reached = await own.member.connect(address, ticket.member)
+  let reached = await own.member.connect(address, ticket.member)
+  // Where a refusal is no proof of death, it is that of a full backlog.
+  if (reached === 'refused' && !isProvenDead(directory, ticket)) reached = 'busy'
   ticket.isBusy = reached === 'busy'
-  if (reached !== 'refused' || !isProvenDead(directory, ticket)) return reached
+  if (reached !== 'refused') return reached
   debug('%s: ticket %s is dead', directory.path, ticket.id)
   directory.sweepMember(memberFile(ticket.member, ticket.pid), ticket.name)
   // Dead shared ones broke nothing: whoever finds one removes it.

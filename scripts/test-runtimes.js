@@ -1,0 +1,138 @@
+// Runs the compiled tests on other versions of Node, and beside Deno: npm run test:runtimes -- [--ci] [--only NAME,…] [PATH-PART…]
+//
+// The runtimes are those of runtimes/package.json, from the npm registry, each checked against the hash in the lock file there;
+// they are no dependencies of this package, and are installed when they are first asked for. On each version of Node all
+// tests are run, or those whose path contains a PATH-PART. With Deno those in test/runtimes/, which say themselves what
+// they start, and IN_DENO. --only node-22,deno leaves out the rest.
+//
+// --ci is for a run of under five minutes on two cores, beside `npm test` on one version. It leaves out node-20 (that one is
+// Node 20, in its oldest release that is supported), IN_DENO, and on the other versions NOT_IN_CI.
+//
+// SLOCKET_TEST_CLIENTS=deno npm run test:runtimes -- --only deno test/crash has Deno in all places where the tests of
+// crashes start a process. Not all of them pass: docs/platforms.md.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { listTests } from './list-tests.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const home = join(root, 'runtimes')
+
+/** What --ci leaves out, and why a runtime hardly matters to it. */
+const NOT_IN_CI = [
+  // Pure, or without processes.
+  'test/core/',
+  'test/recipe/',
+  'test/conformance/memory',
+  // About the sources, or the documents.
+  'test/package/import-rules',
+  'test/package/readme',
+  'test/package/platforms',
+  'test/demo/',
+  'test/torture/',
+  // About the order of our steps, about the kernel, about what others do: long, and the same calls as in those that stay.
+  'test/crash/faults',
+  'test/crash/many',
+  'test/crash/steps',
+  'test/crash/order',
+  'test/crash/strangers',
+  'test/crash/window',
+  'test/crash/marks',
+  'test/crash/mounts',
+  'test/crash/overlay',
+  'test/crash/namespaces',
+  'test/crash/users',
+  'test/strangers/names',
+  'test/strangers/swaps',
+  'test/strangers/modes',
+  'test/strangers/users',
+]
+
+/** What Deno runs by itself, by its own `deno test`. */
+const IN_DENO = ['build/test/conformance', 'build/test/core', 'build/test/recipe']
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { ci: { type: 'boolean', default: false }, only: { type: 'string' } },
+})
+
+if (process.platform !== 'linux' || process.arch !== 'x64') {
+  fail(
+    `the runtimes are pinned for Linux on x64 alone; this is ${process.platform} on ${process.arch}. Run \`npm test\``,
+  )
+}
+const pinned = readLock('package-lock.json')
+const names = values.only?.split(',') ?? [...pinned.keys()].filter((name) => !values.ci || name !== 'node-20')
+for (const name of names) if (!pinned.has(name)) fail(`no runtime '${name}': ${[...pinned.keys()].join(', ')}`)
+
+install()
+const results = []
+for (const name of names.toSorted()) results.push(test(name))
+console.log(`\n${results.map(({ line }) => line).join('\n')}`)
+if (results.some(({ passed }) => !passed)) process.exitCode = 1
+
+/** What a lock file says of each runtime, by the name that it is installed under. */
+function readLock(file) {
+  const { packages } = JSON.parse(readFileSync(join(home, file), 'utf8'))
+  const prefix = 'node_modules/'
+  const entries = Object.entries(packages).filter(([path]) => path.startsWith(prefix))
+  return new Map(entries.map(([path, entry]) => [path.slice(prefix.length), entry]))
+}
+
+/** Installs what is not there as it is pinned. npm refuses a package whose hash is not that of the lock file. */
+function install() {
+  const isThere = existsSync(join(home, 'node_modules/.package-lock.json'))
+  const installed = isThere ? readLock('node_modules/.package-lock.json') : new Map()
+  if ([...pinned].every(([name, { integrity }]) => installed.get(name)?.integrity === integrity)) return
+  console.log(
+    `> npm ci --prefix runtimes: ${[...pinned].map(([name, { version }]) => `${name} (${version})`).join(', ')}`,
+  )
+  const flags = ['--ignore-scripts', '--no-audit', '--no-fund']
+  const { status } = spawnSync('npm', ['ci', '--prefix', home, ...flags], { stdio: 'inherit' })
+  if (status !== 0) fail('the runtimes could not be had from the npm registry: see above')
+}
+
+function test(name) {
+  const isNode = name.startsWith('node-')
+  const node = isNode ? join(home, 'node_modules', name, 'bin', 'node') : process.execPath
+  const program = isNode ? node : join(home, 'node_modules', name, name)
+  const { stdout, error } = spawnSync(program, ['--version'], { encoding: 'utf8' })
+  if (error !== undefined) fail(`${name} cannot be started: ${error.message}`)
+  const title = isNode ? `Node ${stdout.trim()}` : stdout.split('\n')[0].trim()
+  console.log(`\n=== ${title}\n`)
+  const start = performance.now()
+  // PATH is for what calls `node` or `npm` by name.
+  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` }
+  if (!isNode)
+    Object.assign(env, {
+      SLOCKET_TEST_DENO: program,
+      DENO_DIR: join(root, 'build/deno-cache'),
+      DENO_NO_UPDATE_CHECK: '1',
+    })
+  let passed = run(node, [join(root, 'scripts/test.js'), ...testsFor(isNode)], env)
+  if (!isNode && !values.ci && positionals.length === 0)
+    passed = run(program, ['test', '--allow-all', ...IN_DENO], env) && passed
+  const seconds = Math.round((performance.now() - start) / 1000)
+  return { passed, line: `${passed ? 'passed' : 'FAILED'}  ${title}, ${seconds} s` }
+}
+
+function run(program, parameters, env) {
+  const { status } = spawnSync(program, parameters, { cwd: root, stdio: 'inherit', env })
+  return status === 0
+}
+
+/** What scripts/test.js is given. */
+function testsFor(isNode) {
+  if (positionals.length > 0) return positionals
+  if (!isNode) return ['test/runtimes/']
+  if (!values.ci) return []
+  for (const part of NOT_IN_CI) if (!listTests([part]).length) fail(`--ci leaves out ${part}, which is not there`)
+  return listTests([]).filter((path) => !NOT_IN_CI.some((part) => path.includes(part)))
+}
+
+function fail(message) {
+  console.error(`scripts/test-runtimes.js: ${message}`)
+  process.exit(1)
+}

@@ -1,0 +1,97 @@
+/** Containers whose file system is an overlay, as theirs mostly are. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { CONTAINER, CONTAINER_WITH_INIT, killInit, reasonWithoutContainer } from '../helpers/container.ts'
+import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
+import { makeOverlay, mountOverlay, skipMounts } from '../helpers/mounts.ts'
+import { scenario } from '../helpers/scenario.ts'
+
+const skip = skipMounts === false ? reasonWithoutContainer() : skipMounts
+const LEAVE = { linger: 0 }
+
+scenario('two containers that share an overlay contend, and leave nothing behind', { skip }, async (scene) => {
+  const path = join(mountOverlay(scene), 'lock')
+  const clients = await Promise.all([
+    scene.spawn('a', { wrapper: CONTAINER }),
+    scene.spawn('b', { wrapper: CONTAINER }),
+    scene.spawn('outside'),
+  ])
+  for (const client of clients)
+    client.send({ do: 'contend', path, rounds: 100, counter: scene.counter, options: LEAVE })
+  await Promise.all(clients.map((client) => client.next('done')))
+  assert.equal(fs.readFileSync(scene.counter, 'utf8'), '300')
+  await untilGone(path)
+})
+
+scenario(
+  'the container that holds is killed by its first process: the other one has the lock',
+  { skip },
+  async (scene) => {
+    const path = join(mountOverlay(scene), 'lock')
+    const outside = await scene.spawn('outside')
+    for (let round = 0; round < 5; round += 1) {
+      const [a, b] = await Promise.all([
+        scene.spawn(`a${round}`, { wrapper: CONTAINER_WITH_INIT }),
+        scene.spawn(`b${round}`, { wrapper: CONTAINER_WITH_INIT }),
+      ])
+      await a.acquire(path)
+      b.send({ do: 'acquire', path })
+      await untilWaiting(path, 1)
+      outside.send({ do: 'acquire', path })
+      await untilWaiting(path, 2)
+      await killInit(a, scene.journal)
+      assert.equal((await b.next('granted')).recovered, true)
+      await killInit(b, scene.journal)
+      assert.equal((await outside.next('granted')).recovered, true)
+      await outside.release()
+    }
+  },
+)
+
+scenario(
+  'a container that was killed while it held is started anew: its overlay is another mount',
+  { skip },
+  async (scene) => {
+    const overlay = makeOverlay(scene)
+    const path = join(overlay.merged, 'lock')
+    overlay.mount()
+    const [before, waiter] = await scene.spawnAll('before', 'waiter')
+    await before.acquire(path)
+    await waiter.enqueue(path)
+    await Promise.all([before.kill(), waiter.kill()])
+    overlay.remount()
+    assert.equal(ticketsIn(path).length, 2)
+    const after = await scene.spawn('after')
+    assert.equal((await after.acquire(path, LEAVE)).recovered, true)
+    await after.release()
+    await untilGone(path)
+  },
+)
+
+scenario(
+  'a lock that was killed into an image is taken over in each container, and stays in the image',
+  { skip },
+  async (scene) => {
+    const overlay = makeOverlay(scene)
+    const image = join(overlay.lower, 'lock')
+    const [builder, a, b] = await scene.spawnAll('builder', 'a', 'b')
+    await builder.acquire(image)
+    await builder.kill()
+    const inImage = ticketsIn(image)
+    overlay.mount()
+    const path = join(overlay.merged, 'lock')
+    assert.equal((await a.acquire(path)).recovered, true)
+    await b.enqueue(path)
+    await a.kill()
+    assert.equal((await b.next('granted')).recovered, true)
+    await b.release()
+    await a.ended()
+    await b.acquire(path, LEAVE, 'last')
+    await b.release('last')
+    await untilGone(path)
+    // The directory is made anew over one that is in the layer below.
+    assert.equal((await b.acquire(path, LEAVE, 'again')).recovered, false)
+    assert.deepEqual(ticketsIn(image), inImage)
+  },
+)
