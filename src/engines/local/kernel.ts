@@ -13,7 +13,7 @@
 import fs from 'node:fs'
 import type { Clock } from './clock.ts'
 import { readClock } from './clock.ts'
-import { readText } from './proc.ts'
+import { readNames, readText } from './proc.ts'
 import { NUMBER_DIGITS } from './ticket-name.ts'
 
 const MS = 1_000_000n
@@ -95,7 +95,7 @@ function readBootNs(): bigint {
  * descriptor of this process has it.
  */
 function anonymousInodeNs(): bigint | undefined {
-  for (const descriptor of readDescriptors()) {
+  for (const descriptor of readNames('/proc/self/fd') ?? []) {
     try {
       const path = `/proc/self/fd/${descriptor}`
       if (/^anon_inode:\[(eventpoll|eventfd)\]$/.test(fs.readlinkSync(path))) {
@@ -106,13 +106,4 @@ function anonymousInodeNs(): bigint | undefined {
     }
   }
   return undefined
-}
-
-/** All descriptors of this process; none where there is no /proc. */
-function readDescriptors(): string[] {
-  try {
-    return fs.readdirSync('/proc/self/fd')
-  } catch {
-    return []
-  }
 }
