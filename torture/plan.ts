@@ -93,7 +93,7 @@ function planLock(random: Random, index: number, places: readonly Place[]): Lock
     id: String.fromCharCode('a'.charCodeAt(0) + index),
     place: random.pick(places),
     claims: random.pick(FAMILIES),
-    isFragile: random.chance(0.15),
+    isFragile: random.chance(0.25),
   }
 }
 
@@ -101,8 +101,8 @@ function planManners(random: Random): Manners {
   const some = (most: number): number => (random.chance(0.6) ? most * random.fraction() : 0)
   return {
     actors: 1 + random.below(4),
-    holdMs: random.pick([0, 1, 5, 20]),
-    pauseMs: random.pick([0, 0, 3, 30]),
+    holdMs: random.pick([0, 0, 0, 1, 5, 20]),
+    pauseMs: random.pick([0, 0, 0, 3, 30]),
     tries: some(0.5),
     timeouts: some(0.4),
     aborts: some(0.4),

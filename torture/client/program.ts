@@ -123,7 +123,7 @@ export class Program {
 
   async #hold(request: string, planned: PlannedLock, lock: Lock): Promise<void> {
     const { queries, holdMs } = this.#config.manners
-    if (planned.isFragile && this.#random.chance(0.02)) {
+    if (planned.isFragile && this.#random.chance(0.05)) {
       await sleep(LONG_HOLD_MS, undefined, { signal: lock.signal }).catch(() => {})
       return
     }
