@@ -181,9 +181,11 @@ describe('facts', () => {
 
   test('a permit may have been granted to somebody else who has learned it', () => {
     const dead = (): Traces => new Traces().request('p1', 1, 1, 2, undefined, PERMIT).killed('p1', 3)
-    finds('recovered', dead().request('p2', 1, 3.5, 4, 5, PERMIT))
+    isSound(dead().request('p2', 1, 3.5, 4, 5, PERMIT))
+    finds('recovered', dead().running('p2', 3.1, 3.4).request('p2', 1, 3.5, 4, 5, PERMIT))
     isSound(
       dead()
+        .running('p2', 3.1, 3.4)
         .request('p3', 1, 2, 3.8, 5, { ...PERMIT, recovered: true })
         .request('p2', 1, 3.5, 4, 5, PERMIT),
     )

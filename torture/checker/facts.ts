@@ -35,9 +35,11 @@ export function checkRecovered(history: History): Finding[] {
       // One that began to release when it was about to be killed may have done so.
       if (dead.grantedAt >= diedAt || diedAt === Infinity || dead.releasedAt !== Infinity) return []
       const after = granted.filter(({ grantedAt }) => grantedAt > diedAt)
-      // A permit may have been granted, and buried the dead one, to somebody who asked before.
-      const isCertain = (request: TracedRequest): boolean =>
-        dead.claim === 'exclusive' || request.askedAt > history.lives.deadFrom(dead.who)
+      // A permit may have been granted, and buried the dead one, to somebody who asked before; or to somebody whose event loop
+      // had not met the death yet (guarantee 7).
+      const deadFrom = history.lives.deadFrom(dead.who)
+      const isCertain = ({ who, askedAt }: TracedRequest): boolean =>
+        dead.claim === 'exclusive' || history.lives.wentRound(who, { from: deadFrom, to: askedAt })
       const end = after.findIndex(isCertain)
       if (end === -1 || after.slice(0, end + 1).some(({ recovered }) => recovered)) return []
       const what = `${dead.request} died holding, and ${after[end]!.request}, granted after it, has not recovered`

@@ -15,6 +15,7 @@ export class Lives {
   readonly #doomed = new Map<string, number>()
   readonly #dead = new Map<string, number>()
   readonly #idle = new Map<string, Span[]>()
+  readonly #beats = new Map<string, number[]>()
 
   constructor(events: readonly TraceEvent[]) {
     const lastSeen = new Map<string, number>()
@@ -23,6 +24,7 @@ export class Lives {
       lastSeen.set(who, at)
       if (deed.kind === 'kill' || deed.kind === 'end') setFirst(this.#doomed, deed.whom, at)
       else if (deed.kind === 'dead') setFirst(this.#dead, deed.whom, at)
+      else if (deed.kind === 'beat') addTo(this.#beats, who, at)
     }
     for (const [who, at] of lastSeen) this.#addIdle(who, at, Infinity)
   }
@@ -42,12 +44,21 @@ export class Lives {
     return this.#idle.get(who) ?? []
   }
 
-  #addIdle(who: string, from: number | undefined, to: number): void {
-    if (from === undefined || to - from <= IDLE_NS) return
-    const spans = this.#idle.get(who) ?? []
-    spans.push({ from, to })
-    this.#idle.set(who, spans)
+  /** Whether its event loop went all the way round in that time, and so has met what there was to meet at its beginning. */
+  wentRound(who: string, { from, to }: Span): boolean {
+    const beats = this.#beats.get(who)?.filter((at) => at > from && at < to)
+    return beats !== undefined && beats.length >= 2
   }
+
+  #addIdle(who: string, from: number | undefined, to: number): void {
+    if (from !== undefined && to - from > IDLE_NS) addTo(this.#idle, who, { from, to })
+  }
+}
+
+function addTo<T>(lists: Map<string, T[]>, who: string, value: T): void {
+  const list = lists.get(who)
+  if (list === undefined) lists.set(who, [value])
+  else list.push(value)
 }
 
 function setFirst(moments: Map<string, number>, who: string, at: number): void {
