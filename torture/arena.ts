@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Random } from '../src/testing/random.ts'
 import type { ClientConfig } from './client/config.ts'
@@ -23,6 +24,8 @@ export interface Arena {
   readonly clients: readonly TortureProcess[]
   /** The small file system; undefined where no lock is on one. */
   readonly small: string | undefined
+  /** Nothing else is to befall anybody for so long. */
+  quiet(ms: number): Promise<void>
   /** For the totals. */
   count(what: string): void
 }
@@ -40,6 +43,7 @@ export class RoundArena implements Arena {
   readonly #all: TortureProcess[] = []
   readonly #onUnexpectedEnd: (what: string) => void
   #isDraining = false
+  #quietUntilMs = 0
 
   /** @param build the compiled package that the clients run. */
   constructor(build: string, plan: RoundPlan, random: Random, onUnexpectedEnd: (what: string) => void) {
@@ -61,6 +65,15 @@ export class RoundArena implements Arena {
 
   get clients(): TortureProcess[] {
     return this.#all.filter(({ exit }) => exit === undefined)
+  }
+
+  async quiet(ms: number): Promise<void> {
+    this.#quietUntilMs = performance.now() + ms
+    await sleep(ms)
+  }
+
+  get isQuiet(): boolean {
+    return performance.now() < this.#quietUntilMs
   }
 
   count(what: string): void {

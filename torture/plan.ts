@@ -32,6 +32,8 @@ export interface Manners {
   readonly bursts: number
   readonly nested: number
   readonly queries: number
+  /** How long they keep their sockets after use, each as often as it stands here, in ms. */
+  readonly lingers: readonly number[]
 }
 
 export interface RoundPlan {
@@ -71,6 +73,8 @@ const FAMILIES: readonly (readonly TracedClaim[])[] = [
 export function planRound(seed: number, limits: RoundLimits): RoundPlan {
   const random = new Random(seed)
   const { processes } = limits
+  // Where nothing befalls anybody, nothing mends by chance what went wrong: connections that end wake those who wait.
+  const calamity = random.pick([0, 0.2, 0.5, 0.8])
   const count = processes <= 2 ? processes : 2 + random.below(processes - 1)
   return {
     seed,
@@ -82,7 +86,7 @@ export function planRound(seed: number, limits: RoundLimits): RoundPlan {
     hasBelt: random.chance(0.3),
     nemeses: Object.fromEntries(
       Object.entries(limits.nemeses)
-        .filter(() => random.chance(0.55))
+        .filter(() => random.chance(calamity))
         .map(([name, everyMs]) => [name, Math.round(everyMs * (0.3 + 1.4 * random.fraction()))]),
     ),
   }
@@ -109,5 +113,6 @@ function planManners(random: Random): Manners {
     bursts: some(0.2),
     nested: some(0.1),
     queries: some(0.02),
+    lingers: random.pick([[1000], [1000], [0], [0, 5, 1000]]),
   }
 }

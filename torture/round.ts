@@ -68,7 +68,9 @@ async function letNemesesAct(arena: RoundArena, random: Random, interrupted: Abo
   const acting = Object.entries(arena.plan.nemeses).map(async ([name, everyMs]) => {
     // A sequence of its own, so that what one does depends on the others as little as may be.
     const own = new Random(random.below(2 ** 32))
-    while (await pause(pauseMs(own, everyMs), over)) await NEMESES[name]!.strike(arena, own)
+    while (await pause(pauseMs(own, everyMs), over)) {
+      if (!arena.isQuiet) await NEMESES[name]!.strike(arena, own)
+    }
   })
   await Promise.all([...acting, pause(2 * arena.plan.seconds * 1000, over)])
   clearTimeout(timer)

@@ -20,6 +20,8 @@ export interface ClientConfig {
 export type Order =
   /** No more requests; end when the last one is over. */
   | { readonly do: 'drain' }
+  /** No new requests for so long. */
+  | { readonly do: 'hush'; readonly ms: number }
   /** Block the event loop. */
   | { readonly do: 'block'; readonly ms: number }
   /** Have no descriptors left but `spare`, for a while. */

@@ -46,6 +46,9 @@ function obey(order: Order): void {
   switch (order.do) {
     case 'drain':
       return drain()
+    case 'hush':
+      program.hush(order.ms)
+      return passOn(order)
     case 'block':
       return void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, order.ms)
     case 'exhaust':
@@ -64,12 +67,17 @@ function obey(order: Order): void {
 function drain(): void {
   isDraining = true
   program.end()
-  for (const thread of threads.values()) thread.postMessage({ do: 'drain' } satisfies Order)
-  if (!isMainThread) return parentPort!.unref()
+  passOn({ do: 'drain' })
+  if (!isMainThread) parentPort!.unref()
   // Not process.disconnect(), at which a worker exits.
-  if (cluster.isWorker) return void cluster.worker!.disconnect()
-  for (const worker of Object.values(cluster.workers ?? {})) drainWorker(worker!)
-  process.stdin.destroy()
+  else if (cluster.isWorker) cluster.worker!.disconnect()
+  else process.stdin.destroy()
+}
+
+/** To all threads, and to those workers that listen. */
+function passOn(order: Order): void {
+  for (const thread of threads.values()) thread.postMessage(order)
+  for (const worker of listening) if (worker.isConnected()) worker.send(order)
 }
 
 function listen(): void {
@@ -123,12 +131,8 @@ function startWorker(index: number): void {
   // A worker listens when it says so. What it was sent before may be lost.
   cluster.fork().once('message', function onListening(this: ClusterWorker) {
     listening.add(this)
-    if (isDraining) drainWorker(this)
+    if (isDraining && this.isConnected()) this.send({ do: 'drain' } satisfies Order)
   })
-}
-
-function drainWorker(worker: ClusterWorker): void {
-  if (listening.has(worker) && worker.isConnected()) worker.send({ do: 'drain' } satisfies Order)
 }
 
 function configOf(other: string): ClientConfig {

@@ -10,7 +10,6 @@ import type { ClientConfig } from './config.ts'
 
 type PlannedLock = ClientConfig['locks'][number]
 
-const LINGERS = [0, 0, 5, 1000] as const
 const MOST_AT_ONCE = 12
 /** Long enough to learn of the loss of a lock whose directory was removed. */
 const LONG_HOLD_MS = 4000
@@ -23,6 +22,7 @@ export class Program {
   readonly #engines: readonly (Engine | undefined)[] = [undefined, local()]
   readonly #over = new AbortController()
   #requests = 0
+  #quietUntilMs = 0
 
   constructor(config: ClientConfig, random: Random, trace: TraceWriter) {
     this.#config = config
@@ -41,6 +41,11 @@ export class Program {
     this.#over.abort()
   }
 
+  /** No new requests for so long. Those that wait go on waiting. */
+  hush(ms: number): void {
+    this.#quietUntilMs = performance.now() + ms
+  }
+
   async #act(): Promise<void> {
     const random = this.#random
     const { bursts, pauseMs } = this.#config.manners
@@ -50,6 +55,8 @@ export class Program {
       const atOnce = random.chance(bursts) ? 2 + random.below(MOST_AT_ONCE - 1) : 1
       await Promise.all(Array.from({ length: atOnce }, () => this.#request(index)))
       await this.#pass(pauseMs)
+      const quietMs = this.#quietUntilMs - performance.now()
+      if (quietMs > 0) await sleep(quietMs, undefined, { signal: this.#over.signal }).catch(() => {})
     }
   }
 
@@ -75,7 +82,7 @@ export class Program {
 
   async #ask(request: string, planned: PlannedLock): Promise<Lock | null> {
     const random = this.#random
-    const { tries, timeouts, aborts } = this.#config.manners
+    const { tries, timeouts, aborts, lingers } = this.#config.manners
     const claim = random.pick(planned.claims)
     const engine = random.chance(0.9) ? 0 : 1
     const waits = !random.chance(tries)
@@ -84,7 +91,7 @@ export class Program {
     const options: SlocketOptions = {
       ...optionsOf(claim),
       label: request,
-      linger: random.pick(LINGERS),
+      linger: random.pick(lingers),
       engine: this.#engines[engine],
       timeout,
       signal: controller?.signal,

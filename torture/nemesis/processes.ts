@@ -84,6 +84,20 @@ export const block: Nemesis = {
   },
 }
 
+/**
+ * Nobody asks for anything new, and nothing else befalls anybody. Whoever waits must have its turn meanwhile: a newcomer
+ * that would wake it by chance does not come.
+ */
+export const hush: Nemesis = {
+  everyMs: 1500,
+  async strike(arena, random) {
+    const ms = 1300 + random.below(300)
+    for (const client of arena.clients) if (client.isReady && !client.isDoomed) client.order({ do: 'hush', ms })
+    arena.count('silences')
+    await arena.quiet(ms)
+  },
+}
+
 export const replaceThread: Nemesis = {
   everyMs: 700,
   strike(arena, random) {
