@@ -1,114 +1,229 @@
 /*
- * The local engine as a model for Spin: the directory and the sockets as shared memory; each step of
- * docs/algorithm.md that another process can come between is an atomic step of its own. README.md beside this file says
- * which label is which function, what was searched, and what is left out.
+ * The local engine as a model for Spin. README.md beside this file says which label is which function, what was
+ * searched, what is checked, and what is left out.
  *
- * Checked in every run: never more holders than the claims allow (the asserts at `grant`); and, as "invalid end state",
- * that nobody sleeps for ever while it could hold. The look once a second is left out, to show that it is only a belt.
+ * Every statement `atomic { … }` with a label is one step of one process: one call of the system, and the computing in
+ * memory that follows it. Between two steps anything may happen to the others, and the process may be killed.
  *
- * -DCLAIMS=1 exclusive, 2 exclusive and shared, 3 permits of two.   -DCRASHES=n   -DREBIRTH=0 the killed stay away
- * -DROUNDS=n how often each process holds                          -DPROCS=n
+ * A process is a *member*, with an event loop and one or two *requests*. A member's memory and its connections are
+ * masks of members; the directory, and what is said of tickets, are masks of tickets. A member that is killed begins
+ * again as a new one, with new tickets: no slot is used twice after a death.
  *
- * A process is a member; one that is killed begins again as a new member. Tickets are known by their number, which is
- * never used twice; a member has one at a time.
+ * A new ticket is linked at *any* place in the order: so nothing here leans on a clock, and the number that was read long
+ * before the link needs no step of its own.
+ *
+ * -DCLAIMS=1 exclusive, 2 exclusive and shared, 3 permits of two
+ * -DPROCS=n processes       -DPAIRS=n the first n of them have two requests     -DROUNDS=n holds of each request
+ * -DCRASHES=n kill -9       -DREBIRTH=0 the killed stay away                    -DSTOPS=n stopped for ever
+ * -DABORTS=n called off     -DTRIES=1 any request may be a try, 2 all are       -DSTAY=1 a holder may hold for ever
+ * -DKEPT=1 any connections are there from the start                             -DBUSY=1 a backlog may be full
+ * -DSLOW_LISTS=1 a listing takes two steps                                      -DBELT=1 waiters look once a second
  */
+#ifndef CLAIMS
+#define CLAIMS 1
+#endif
 #ifndef PROCS
 #define PROCS 3
 #endif
-#ifndef CRASHES
-#define CRASHES 1
-#endif
-#ifndef CLAIMS
-#define CLAIMS 2
+#ifndef PAIRS
+#define PAIRS 0
 #endif
 #ifndef ROUNDS
 #define ROUNDS 1
 #endif
+#ifndef CRASHES
+#define CRASHES 0
+#endif
 #ifndef REBIRTH
 #define REBIRTH 1
 #endif
-#define MEMBERS (PROCS + REBIRTH * CRASHES)
+#ifndef STOPS
+#define STOPS 0
+#endif
+#ifndef ABORTS
+#define ABORTS 0
+#endif
+#ifndef TRIES
+#define TRIES 0
+#endif
+#ifndef STAY
+#define STAY 0
+#endif
+#ifndef KEPT
+#define KEPT 0
+#endif
+#ifndef BUSY
+#define BUSY 0
+#endif
+#ifndef SLOW_LISTS
+#define SLOW_LISTS 0
+#endif
+#ifndef BELT
+#define BELT 0
+#endif
 
+#define MEMBERS (PROCS + REBIRTH * CRASHES)
+#define TICKETS (MEMBERS + PAIRS)
 #define X 1 /* exclusive */
 #define S 2 /* shared */
 #define P 3 /* one of two permits */
-#define NOBODY 255
+#define NONE 255
+#define BIT(n) (1 << (n))
 
-#define BIT(m) (1 << (m))
+/* Tickets 0 and 1 are of member 0 where it has two requests, and so on. */
+#define OWNER(t) ((t) < 2 * PAIRS -> (t) / 2 : (t) - PAIRS)
+#define OWN(m) ((m) < PAIRS -> 3 << (2 * (m)) : BIT((m) + PAIRS))
+#define TWIN(t) ((t) < 2 * PAIRS && (t) % 2 == 1)
 
-/* The directory: the ticket of each member. Number 0: none. */
-byte number[MEMBERS];
-byte claim[MEMBERS];
-bool marked[MEMBERS];
+/* The directory. */
+byte there;          /* tickets that a listing shows */
+byte marked;         /* tickets with a mark beside them */
+byte place[TICKETS]; /* the order of the names: 1 is first. Kept by a ticket that has left until its successors are listed */
+byte claim[TICKETS];
 
 /* The kernel. */
-bool alive[MEMBERS];
-byte conn[MEMBERS];  /* mask: to whom this member has opened a connection that stands */
-byte known[MEMBERS]; /* mask: whose connections this member has accepted and read the hello of */
+byte alive;           /* members that listen and run */
+byte opened[MEMBERS]; /* to whom each has opened a connection, until the one end that lives has noticed that it ended */
+byte unread[MEMBERS]; /* whose connection each has not accepted yet, nor read the hello of */
+byte stopped;         /* members that take no step any more, but listen */
 
 /* In the memory of each member. */
-bool woken[MEMBERS];
-byte dead[MEMBERS];  /* mask: whom it has found dead */
-byte told[MEMBERS];  /* mask: whom it has told on account of its last departed ticket */
-byte toldNumber[MEMBERS];
-byte toldClaim[MEMBERS];
-bool telling[MEMBERS];
-bool redo[MEMBERS];  /* a connection that was written to has ended */
+byte running;         /* members in the middle of a run of steps that their event loop does not interrupt */
+byte dead[MEMBERS];   /* tickets that each has found dead */
+byte busy[MEMBERS];   /* tickets whose backlog was full when each last connected */
+byte told[MEMBERS];   /* tickets that each has told, and that have not looked since: they may never hear of it */
+byte targets[MEMBERS]; /* tickets that each is about to tell */
 
-bool holds[MEMBERS];
-byte taken[MEMBERS]; /* a number read from the clock, not linked yet */
-byte clock = 1;
+/* In the memory of each request. */
+byte woken;       /* tickets woken since they last listed */
+byte on[TICKETS]; /* whom each waits for */
+byte tries;       /* tickets of requests that never wait */
+byte crowd;       /* tickets that stand for a second request of their process too */
+byte entering;    /* tickets whose request is on its way into the queue */
+byte started;     /* tickets that were linked once */
+#if SLOW_LISTS
+byte seen[TICKETS];      /* what was there when the listing under way was opened, and still is */
+byte seenMarks[TICKETS];
+#endif
+
+/* What only the checks look at. */
+byte holds;            /* tickets that hold */
+byte joined;           /* tickets that have joined */
+byte earlier[TICKETS]; /* who had joined before each */
+byte crowdEarlier[TICKETS]; /* who had joined before its second request */
+byte owed;             /* dead tickets that held, not shared, and that no holder has learnt of yet */
+byte changed;          /* tickets that wait for one that has left: a look would show it */
+bool granted;          /* somebody has held */
+
 byte crashes = CRASHES;
+byte aborts = ABORTS;
 byte nextMember = PROCS;
 
-/* Whether `a` has proof that `b` lives: a connection that it opened to b's ticket. */
-#define PROVEN(a, b) (conn[a] & BIT(b))
-/* Whether `a` can write to `b`, by a connection that either opened. */
-#define REACHES(a, b) ((conn[a] & BIT(b)) || ((conn[b] & BIT(a)) && (known[a] & BIT(b))))
-/* Whether `b` knows of `a`, so that a may wait for b to tell. */
-#define KNOWN_TO(a, b) (PROVEN(a, b) && (known[b] & BIT(a)))
+/* Scratch, never looked at in a later step. */
+hidden byte i, j, first, second, count, last, shown, shownMarks, top, here;
 
-#define UNKNOWN_TO_SOME(me, on) \
-  (((on & BIT(0)) && !KNOWN_TO(me, 0)) || ((on & BIT(1)) && !KNOWN_TO(me, 1)) || ((on & BIT(2)) && !KNOWN_TO(me, 2)) \
-   || (MEMBERS > 3 && (on & BIT(3)) && !KNOWN_TO(me, (3 % MEMBERS))) || (MEMBERS > 4 && (on & BIT(4)) && !KNOWN_TO(me, (4 % MEMBERS))))
+#define IS_ALIVE(m) (alive & BIT(m))
+#define ENDS_UNNOTICED(m) (opened[m] & ~alive)
+/* Whether `m` has proof that the owner of `t` lives: a connection that it opened (which may have ended unnoticed). */
+#define REACHED(m, t) (OWNER(t) == m || (opened[m] & BIT(OWNER(t))))
+#define PROVEN(m, t) (REACHED(m, t) || (busy[m] & BIT(t)))
+/* Whether `m` has a connection to write to `b`, whoever opened it. */
+#define CONNECTED(m, b) ((opened[m] & BIT(b)) || ((opened[b] & BIT(m)) && !(unread[m] & BIT(b))))
+#define CAN_TELL(m, t) (OWNER(t) == m || ((shownMarks & BIT(t)) && CONNECTED(m, OWNER(t))))
+#define CONFLICT(a, b) (!(claim[a] == S && claim[b] == S))
 
+/* A step in the middle of a run. Nothing is done by the killed, or by the stopped. */
+#define STEP \
+  !(stopped & BIT(me)); \
+  if :: !IS_ALIVE(me) -> goto killed :: else fi
+/* The first step of a run: what was awaited has come, and the event loop gets to it. */
+#define AWAIT(what) \
+  !IS_ALIVE(me) || (!(stopped & BIT(me)) && !(running & BIT(me)) && (what)); \
+  if :: !IS_ALIVE(me) -> goto killed :: else running = running | BIT(me) fi
+#define REST running = running & ~BIT(me)
 
-/* Anything behind, dead or alive: withdraw, and join again. */
-#define JOIN_CHECK \
-  i = 0; \
-  do \
-  :: i < MEMBERS -> \
-    if \
-    :: i != me && number[i] > number[me] -> again = true; i = 0; on = 0; goto release_unlink \
-    :: else \
-    fi; \
-    i++ \
-  :: else -> break \
-  od; \
-  i = 0
+/* A listing, as `shown` and `shownMarks`. */
+inline look(t) {
+#if SLOW_LISTS
+  shown = seen[t] | BIT(t); shownMarks = seenMarks[t]; seen[t] = 0; seenMarks[t] = 0
+#else
+  shown = there; shownMarks = marked
+#endif
+}
 
-
-#define unread(me, j) ((conn[j] & BIT(me)) && !(known[me] & BIT(j)))
-#define hasUnread(me) (unread(me, 0) || unread(me, 1) || unread(me, 2) || (MEMBERS > 3 && unread(me, (3 % MEMBERS))) || (MEMBERS > 4 && unread(me, (4 % MEMBERS))))
-
-
-#define MARKED(m) (marked[m])
-#define CAN_TELL(a, b) (alive[b] && REACHES(a, b))
-
-/* T: sets `on` to a mask of the members whose tickets are waited for; 0 when it is my turn. `missing` is not modelled. */
-inline decide(me, on) {
+/* Somebody's ticket is no longer in the directory. */
+inline takeOut(t) {
   d_step {
-    on = 0; best = 0; bestMember = NOBODY; second = 0; secondMember = NOBODY;
+    assert(there & BIT(t)); /* never twice, never another one's name */
+    there = there & ~BIT(t); marked = marked & ~BIT(t); joined = joined & ~BIT(t); woken = woken & ~BIT(t);
+    i = 0;
+    do
+    :: i < TICKETS ->
+      if
+      :: on[i] & BIT(t) -> on[i] = on[i] & ~BIT(t); changed = changed | BIT(i)
+      :: else
+      fi;
+      earlier[i] = earlier[i] & ~BIT(t);
+      crowdEarlier[i] = crowdEarlier[i] & ~BIT(t);
+#if SLOW_LISTS
+      seen[i] = seen[i] & ~BIT(t); seenMarks[i] = seenMarks[i] & ~BIT(t);
+#endif
+      i++
+    :: else -> break
+    od;
     i = 0;
     do
     :: i < MEMBERS ->
+      dead[i] = dead[i] & ~BIT(t); busy[i] = busy[i] & ~BIT(t);
+      told[i] = told[i] & ~BIT(t); targets[i] = targets[i] & ~BIT(t);
+      i++
+    :: else -> break
+    od;
+    on[t] = 0; earlier[t] = 0; crowdEarlier[t] = 0; changed = changed & ~BIT(t)
+  }
+}
+
+/* The place of `t` is needed no longer: closes the gap. */
+inline forgetPlace(t) {
+  d_step {
+    i = 0;
+    do
+    :: i < TICKETS ->
       if
-      :: number[i] != 0 && i != me && number[i] < number[me] && !(dead[me] & BIT(i)) && !(claim[me] == S && claim[i] == S) ->
+      :: place[i] > place[t] -> place[i]--
+      :: else
+      fi;
+      i++
+    :: else -> break
+    od;
+    place[t] = 0
+  }
+}
+
+/* A dead one's ticket is removed by `me`. */
+inline removeDead(t) {
+  assert(!IS_ALIVE(OWNER(t)));  /* REMOVAL: a living ticket is never removed by another process */
+  assert(!(owed & BIT(t)));     /* RECOVERED: nor a holder's, before a new holder has learnt of it */
+  takeOut(t);
+  forgetPlace(t);
+  claim[t] = 0
+}
+
+/* T: sets `on` to those that `t` waits for, by what is shown; 0 when it is its turn. */
+inline decide(me, t) {
+  d_step {
+    first = NONE; second = NONE; i = 0;
+    do
+    :: i < TICKETS ->
+      if
+      :: (shown & BIT(i)) && place[i] < place[t] && !(dead[me] & BIT(i)) && CONFLICT(t, i) ->
         if
-        :: number[i] > best -> second = best; secondMember = bestMember; best = number[i]; bestMember = i
+        :: first == NONE -> first = i
+        :: first != NONE && place[i] > place[first] -> second = first; first = i
         :: else ->
           if
-          :: number[i] > second -> second = number[i]; secondMember = i
+          :: second == NONE -> second = i
+          :: second != NONE && place[i] > place[second] -> second = i
           :: else
           fi
         fi
@@ -117,387 +232,760 @@ inline decide(me, on) {
       i++
     :: else -> break
     od;
+    on[t] = 0;
     if
-    :: claim[me] == P ->
+    :: first == NONE
+    :: first != NONE && claim[t] != P -> on[t] = BIT(first)
+    :: first != NONE && claim[t] == P && second != NONE -> on[t] = BIT(first) | BIT(second)
+    :: first != NONE && claim[t] == P && second == NONE ->
+      /* a permit is free: but is the one ahead alive? */
       if
-      :: bestMember != NOBODY && secondMember != NOBODY -> on = BIT(bestMember) | BIT(secondMember)
-      :: else
-      fi
-    :: else ->
-      if
-      :: bestMember != NOBODY -> on = BIT(bestMember)
-      :: else
+      :: PROVEN(me, first)
+      :: else -> on[t] = BIT(first)
       fi
     fi;
-    i = 0; best = 0; bestMember = 0; second = 0; secondMember = 0
+    changed = changed & ~BIT(t)
   }
 }
 
-/* R: the members to be told that the ticket (n, c) has left, from a listing made now. */
-inline successors(me, n, c, targets) {
+/* Sets `todo` to those of `on[t]` that `me` has yet to connect to. */
+inline unreached(me, t) {
   d_step {
-    targets = 0; last = n; count = 0;
+    todo = 0; i = 0;
+    do
+    :: i < TICKETS ->
+      if
+      :: (on[t] & BIT(i)) && !REACHED(me, i) -> todo = todo | BIT(i)
+      :: else
+      fi;
+      i++
+    :: else -> break
+    od
+  }
+}
+
+/* R: whom to tell that `t` has left, by what is shown. */
+inline successors(me, t) {
+  d_step {
+    targets[me] = 0; last = place[t]; count = 0;
     do
     ::
-      /* the nearest marked one behind `last` */
-      i = 0; best = 255; bestMember = NOBODY;
+      /* the nearest one behind `last` that can be told */
+      first = NONE; i = 0;
       do
-      :: i < MEMBERS ->
+      :: i < TICKETS ->
         if
-        :: number[i] > last && number[i] < best && i != me && MARKED(i) -> best = number[i]; bestMember = i
-        :: else
-        fi;
-        i++
-      :: else -> break
-      od;
-      if
-      :: bestMember == NOBODY -> break
-      :: else ->
-        last = best;
-        if
-        :: count > 0 && claim[bestMember] == X -> break
-        :: else ->
+        :: (shown & BIT(i)) && place[i] > last && !(dead[me] & BIT(i)) && CAN_TELL(me, i) ->
           if
-          :: CAN_TELL(me, bestMember) ->
-            targets = targets | BIT(bestMember); count++;
-            if
-            :: claim[bestMember] == X || c == S || (c == P && count == 2) -> break
-            :: else
-            fi
+          :: first == NONE -> first = i
+          :: first != NONE && place[i] < place[first] -> first = i
           :: else
           fi
-        fi
-      fi
-    od;
-    i = 0; best = 0; bestMember = 0; last = 0; count = 0
-  }
-}
-
-/* Only the order of numbers counts: closes the gaps, so that the states are few. */
-inline closeGaps() {
-  d_step {
-    best = 1;
-    do
-    :: best < clock ->
-      i = 0; count = 0;
-      do
-      :: i < MEMBERS ->
-        if
-        :: number[i] == best || taken[i] == best || toldNumber[i] == best -> count = 1
         :: else
         fi;
         i++
       :: else -> break
       od;
       if
-      :: count == 1 -> best++
+      :: first == NONE -> break
+      :: first != NONE && count > 0 && claim[t] == X && claim[first] == X -> break
       :: else ->
-        i = 0;
-        do
-        :: i < MEMBERS ->
-          if :: number[i] > best -> number[i]-- :: else fi;
-          if :: taken[i] > best -> taken[i]-- :: else fi;
-          if :: toldNumber[i] > best -> toldNumber[i]-- :: else fi;
-          i++
-        :: else -> break
-        od;
-        clock--
+        targets[me] = targets[me] | BIT(first); last = place[first]; count++;
+        if
+        :: claim[t] == S || (claim[t] == P && count == 2) || (claim[t] == X && claim[first] == X) -> break
+        :: else
+        fi
       fi
-    :: else -> break
-    od;
-    i = 0; best = 0; count = 0
+    od
   }
 }
 
-/* What was told on account of a departed ticket matters no longer once all who were told have looked, or are gone. */
-inline forgetTold(m) {
+/* Sets `here` to any of `mask`. */
+inline pick(mask) {
   if
-  :: told[m] == 0 && !redo[m] && !telling[m] -> toldNumber[m] = 0; toldClaim[m] = 0
+  :: (mask) & 1 -> here = 0
+  :: (mask) & 2 -> here = 1
+  :: (mask) & 4 -> here = 2
+  :: (mask) & 8 -> here = 3
+  :: (mask) & 16 -> here = 4
+  fi
+}
+
+/* R: one write. It wakes the other at once: reading it later would only wake it once more. */
+inline tellOne(me) {
+  pick(targets[me]);
+  targets[me] = targets[me] & ~BIT(here);
+  if
+  :: OWNER(here) != me -> told[me] = told[me] | BIT(here) /* the write may fail, which is said late */
+  :: else
+  fi;
+  if
+  :: IS_ALIVE(OWNER(here)) -> woken = woken | BIT(here)
   :: else
   fi
 }
 
-/* `me` has listed: whoever told it to need not tell again. */
-inline hasLooked(me) {
-  i = 0;
-  do
-  :: i < MEMBERS ->
-    told[i] = told[i] & ~BIT(me);
-    forgetTold(i);
-    if
-    :: number[i] == 0 -> dead[me] = dead[me] & ~BIT(i)
-    :: else
-    fi;
-    i++
-  :: else -> break
-  od;
-  i = 0
-}
+#define wakeOwn(m) woken = woken | (OWN(m) & there)
 
-/* The kernel ends all connections of a member, and tells the other ends. */
-inline disconnectAll(m) {
-  i = 0;
-  do
-  :: i < MEMBERS ->
-    if
-    :: i != m && alive[i] && ((conn[m] & BIT(i)) || (conn[i] & BIT(m))) ->
-      woken[i] = true;
+/* GRANT: what has to be true of everybody else when the request that stands by `t` begins to hold. */
+inline checkGrant(t, before) {
+  d_step {
+    i = 0; count = 0; j = 0;
+    do
+    :: i < TICKETS ->
       if
-      :: told[i] & BIT(m) -> redo[i] = true
+      :: i != t && (holds & BIT(i)) ->
+        count++;
+        assert(claim[t] != X && claim[i] != X) /* EXCLUSION */
       :: else
-      fi
-    :: else
-    fi;
-    conn[i] = conn[i] & ~BIT(m);
-    known[i] = known[i] & ~BIT(m);
-    told[i] = told[i] & ~BIT(m);
-    forgetTold(i);
-    i++
-  :: else -> break
-  od;
-  conn[m] = 0; known[m] = 0; told[m] = 0; redo[m] = false;
-  i = 0
+      fi;
+      if
+      :: i != t && (before & BIT(i)) && IS_ALIVE(OWNER(i)) ->
+        j++;
+        assert(claim[t] == P || !CONFLICT(t, i)) /* ORDER: nobody who joined earlier, and lives, is in its way */
+      :: else
+      fi;
+      i++
+    :: else -> break
+    od;
+    assert(claim[t] != P || count < 2); /* EXCLUSION */
+    assert(claim[t] != P || j < 2)      /* ORDER */
+  }
 }
 
-/* Begins every step: a process that was killed does nothing more. */
-#define STEP if :: !alive[me] -> goto reborn :: else fi
-
-proctype Process(byte first) {
-  byte me = first;
-  byte on = 0, targets = 0, chosen = 0, n = 0, rounds = ROUNDS;
-  byte i = 0, best = 0, bestMember = 0, second = 0, secondMember = 0, last = 0, count = 0;
-  bool again = false;
-
-join_number: /* J: the clock is read */
-  atomic {
-    STEP;
-    if
-    :: chosen == 0 && CLAIMS == 1 -> chosen = X
-    :: chosen == 0 && CLAIMS == 2 -> chosen = X
-    :: chosen == 0 && CLAIMS == 2 -> chosen = S
-    :: chosen == 0 && CLAIMS == 3 -> chosen = P
-    :: else
-    fi;
-    taken[me] = clock; clock++
+/* Sets `count` to the dead ahead of `t` that `me` knows of; shared ones broke nothing. */
+inline deadAhead(me, t) {
+  d_step {
+    count = 0; i = 0;
+    do
+    :: i < TICKETS ->
+      if
+      :: (dead[me] & BIT(i)) && place[i] < place[t] && claim[i] != S -> count = count | BIT(i)
+      :: else
+      fi;
+      i++
+    :: else -> break
+    od
   }
-join_link: /* J: link */
-  atomic { STEP; number[me] = taken[me]; taken[me] = 0; claim[me] = chosen; marked[me] = false }
-join_list: /* J: list; anything behind? T: whose turn? */
-  atomic {
-    STEP;
-    JOIN_CHECK;
-    decide(me, on);
-    if
-    :: on == 0 -> goto grant
-    :: else
-    fi
-  }
+}
 
-connect: /* W: to those in `on`; L: who refuses is dead */
-  atomic {
-    STEP;
-    n = 0; i = 0;
+/* Sets `count` to what of `owed` this holder need not know of. */
+inline excused(me, t) {
+  d_step {
+    count = 0; i = 0;
+    do
+    :: i < TICKETS ->
+      if
+      :: claim[t] == P && PROVEN(me, i) -> count = count | BIT(i)
+      :: else
+      fi;
+      i++
+    :: else -> break
+    od
+  }
+}
+
+/* The kernel closes what a member had open. What others have to notice stays in `opened`. */
+inline close(m) {
+  d_step {
+    alive = alive & ~BIT(m); running = running & ~BIT(m); stopped = stopped & ~BIT(m);
+    dead[m] = 0; busy[m] = 0; told[m] = 0; targets[m] = 0; unread[m] = 0;
+    opened[m] = opened[m] & alive;
+    i = 0;
     do
     :: i < MEMBERS ->
       if
-      :: (on & BIT(i)) && !PROVEN(me, i) ->
-        n = 1;
-        if
-        :: number[i] == 0 /* gone: ENOENT */
-        :: number[i] != 0 && !alive[i] -> dead[me] = dead[me] | BIT(i) /* ECONNREFUSED */
-        :: number[i] != 0 && alive[i] -> conn[me] = conn[me] | BIT(i)
-        fi
+      :: !IS_ALIVE(i) -> opened[i] = opened[i] & alive & ~BIT(m)
       :: else
       fi;
       i++
     :: else -> break
     od;
     i = 0;
-    if
-    :: n == 0 && MARKED(me) && !woken[me] -> goto sleep
-    :: n == 0 && MARKED(me) && woken[me] -> goto list
-    :: else -> n = 0
-    fi
-  }
-mark: /* W: the own ticket is marked */
-  atomic { STEP; marked[me] = true }
-list: /* W, T: list again, decide again */
-  atomic {
-    STEP;
-    woken[me] = false;
-    hasLooked(me);
-    closeGaps();
-    decide(me, on);
-    if
-    :: on == 0 -> goto grant
-    :: else -> goto connect
-    fi
-  }
-sleep: /* W: until woken; or until it looks by itself, while somebody waited for does not know of it */
-  atomic {
-    if
-    :: !alive[me] -> goto reborn
-    :: alive[me] && woken[me] -> goto list
-    :: alive[me] && UNKNOWN_TO_SOME(me, on) -> goto list
-    fi
-  }
-
-grant:
-  atomic {
-    STEP;
-    holds[me] = true; on = 0;
-    i = 0; count = 0;
     do
-    :: i < MEMBERS ->
+    :: i < TICKETS ->
       if
-      :: i != me && holds[i] && alive[i] ->
-        count++;
-        assert(!(claim[me] == X || claim[i] == X))
+      :: OWNER(i) == m ->
+        if
+        :: (holds & BIT(i)) && claim[i] != S -> owed = owed | BIT(i)
+        :: else
+        fi;
+        holds = holds & ~BIT(i); woken = woken & ~BIT(i); tries = tries & ~BIT(i);
+        crowd = crowd & ~BIT(i); entering = entering & ~BIT(i); changed = changed & ~BIT(i); joined = joined & ~BIT(i);
+        on[i] = 0; earlier[i] = 0; crowdEarlier[i] = 0;
+#if SLOW_LISTS
+        seen[i] = 0; seenMarks[i] = 0;
+#endif
+        j = 0;
+        do
+        :: j < TICKETS -> earlier[j] = earlier[j] & ~BIT(i); crowdEarlier[j] = crowdEarlier[j] & ~BIT(i); j++
+        :: else -> break
+        od;
+        if
+        :: !(there & BIT(i)) ->
+          if
+          :: place[i] != 0 -> /* it had left, and was about to tell */
+            j = 0;
+            do
+            :: j < TICKETS ->
+              if
+              :: place[j] > place[i] -> place[j]--
+              :: else
+              fi;
+              j++
+            :: else -> break
+            od;
+            place[i] = 0
+          :: else
+          fi;
+          claim[i] = 0
+        :: else
+        fi
       :: else
       fi;
-      /* bury: the dead that were found ahead are removed, but not by one who shares */
+      i++
+    :: else -> break
+    od
+  }
+}
+
+/* Sets `top` to the last place. */
+inline highest() {
+  d_step {
+    top = 0; i = 0;
+    do
+    :: i < TICKETS ->
       if
-      :: claim[me] != S && (dead[me] & BIT(i)) && number[i] != 0 && !alive[i] ->
-        number[i] = 0; claim[i] = 0; marked[i] = false
+      :: place[i] > top -> top = place[i]
+      :: else
+      fi;
+      i++
+    :: else -> break
+    od
+  }
+}
+
+/* `t` is in the directory from now on, at the place `here`. */
+inline insert(t) {
+  d_step {
+    i = 0;
+    do
+    :: i < TICKETS ->
+      if
+      :: place[i] >= here -> place[i]++
       :: else
       fi;
       i++
     :: else -> break
     od;
-    assert(claim[me] != P || count < 2);
-    i = 0; count = 0
+    place[t] = here; there = there | BIT(t)
   }
+}
 
-release_unlink: /* R: unlink */
+/* Sets `count` to how many are shown behind `t`. */
+inline behind(t) {
+  d_step {
+    count = 0; i = 0;
+    do
+    :: i < TICKETS ->
+      if
+      :: (shown & BIT(i)) && place[i] > place[t] -> count++
+      :: else
+      fi;
+      i++
+    :: else -> break
+    od
+  }
+}
+
+/* L: nobody listens at `t`. */
+inline found(me, t) {
+  assert(!IS_ALIVE(OWNER(t))); /* DEATH: the living are never taken for dead */
+  dead[me] = dead[me] | BIT(t)
+}
+
+/* `t` has listed: whoever told it need not tell again. */
+inline hasLooked(t) {
+  d_step {
+    i = 0;
+    do
+    :: i < MEMBERS -> told[i] = told[i] & ~BIT(t); i++
+    :: else -> break
+    od
+  }
+}
+
+/* Y: sets `count` to 2 when all that `t` waits for live and wait themselves, to 1 when they live, and else to 0. */
+inline certainly(me, t) {
+  d_step {
+    count = 2; i = 0;
+    do
+    :: i < TICKETS ->
+      if
+      :: (on[t] & BIT(i)) && !PROVEN(me, i) -> count = 0; break
+      :: (on[t] & BIT(i)) && PROVEN(me, i) && !(shownMarks & BIT(i)) && OWNER(i) != me -> count = 1
+      :: else
+      fi;
+      i++
+    :: else -> break
+    od
+  }
+}
+
+/* Sets `count` to a shared ticket that `me` has found dead. */
+inline deadShared(me) {
+  d_step {
+    count = NONE; i = 0;
+    do
+    :: i < TICKETS ->
+      if
+      :: (dead[me] & BIT(i)) && claim[i] == S -> count = i
+      :: else
+      fi;
+      i++
+    :: else -> break
+    od
+  }
+}
+
+/* R: sets `targets` to all who wait and can be told. */
+inline waiting(me) {
+  d_step {
+    targets[me] = 0; i = 0;
+    do
+    :: i < TICKETS ->
+      if
+      :: (shown & BIT(i)) && !(dead[me] & BIT(i)) && OWNER(i) != me && CAN_TELL(me, i) -> targets[me] = targets[me] | BIT(i)
+      :: else
+      fi;
+      i++
+    :: else -> break
+    od
+  }
+}
+
+/* What is asked for. */
+inline choose(t) {
+  if
+  :: CLAIMS != 3 -> claim[t] = X
+  :: CLAIMS == 2 -> claim[t] = S
+  :: CLAIMS == 3 -> claim[t] = P
+  fi;
+  if
+  :: TRIES != 2
+  :: TRIES != 0 -> tries = tries | BIT(t)
+  fi
+}
+
+/* Members that had opened a connection to `m`, whose hello it has read, and that have ended. */
+#define ENDED_BY(m, b) (b < MEMBERS && !IS_ALIVE(b) && (opened[b % MEMBERS] & BIT(m)) && !(unread[m] & BIT(b)) -> BIT(b) : 0)
+#define ENDED(m) (ENDED_BY(m, 0) | ENDED_BY(m, 1) | ENDED_BY(m, 2) | ENDED_BY(m, 3) | ENDED_BY(m, 4))
+/* A step of an event loop, in the middle of a run. */
+#define LOOP_STEP \
+  !(stopped & BIT(me)); \
+  if :: !IS_ALIVE(me) -> goto hello :: else fi
+
+/* Whether a waiter looks without having been told. */
+#define LOOKS_BY_CLOCK(t) \
+  ((tries & BIT(t)) /* a try looks every millisecond */ \
+   || (BUSY && (busy[me] & on[t])) /* not connected yet */ \
+   || (BELT && (changed & BIT(t)))) /* a look that shows nothing new changes nothing, and is left out */
+
+/* Processes are all alike: so let them begin in their order. A second request of a process begins after the first. */
+#define MAY_BEGIN(t) (PAIRS > 0 || t == 0 || t >= PROCS || (started & BIT(t - 1)))
+
+/* The way out: the mark goes first. */
+#define LEAVE marked = marked & ~BIT(t); goto unlink
+#define CALL_OFF aborts--; LEAVE
+#define LEFT \
+  REST; \
+  if \
+  :: again -> again = false; goto link \
+  :: else -> \
+    claim[t] = 0; tries = tries & ~BIT(t); entering = entering & ~BIT(t); rounds--; \
+    if \
+    :: rounds > 0 -> goto link \
+    :: else -> goto finish \
+    fi \
+  fi
+
+/* After a decision: hold, give up, connect, mark, or sleep. */
+#define GO_ON \
+  if \
+  :: on[t] == 0 -> goto grant \
+  :: on[t] != 0 && (tries & BIT(t)) -> \
+    certainly(me, t); \
+    if \
+    :: count == 2 -> LEAVE /* null: they live, and do not just join */ \
+    :: count >= 1 -> LEAVE /* so says the clock, of one that has no mark */ \
+    :: count <= 1 \
+    fi \
+  :: else \
+  fi; \
+  unreached(me, t); \
+  if \
+  :: todo != 0 -> goto connect \
+  :: todo == 0 && !(marked & BIT(t)) -> REST; goto mark \
+  :: else -> REST; asleep = true; goto list \
+  fi
+
+proctype Request(byte me; byte t) {
+  byte rounds = ROUNDS;
+  byte todo = 0;       /* whom it is about to connect to */
+  bool again = false;  /* it withdraws only to join again */
+  bool asleep = false; /* it has nothing to do but to wait */
+
+  if
+  :: TWIN(t) -> goto come
+  :: else
+  fi;
+
+link: /* J: link, at any place */
+  atomic {
+    AWAIT(MAY_BEGIN(t));
+    if
+    :: claim[t] == 0 -> choose(t)
+    :: else
+    fi;
+    started = started | BIT(t); entering = entering | BIT(t);
+    highest();
+    here = 1;
+    do
+    :: here <= top -> here++
+    :: break
+    od;
+    insert(t)
+  }
+#if SLOW_LISTS
+join_open:
+  atomic { STEP; seen[t] = there; seenMarks[t] = marked }
+#endif
+join_list: /* J: list; T: whose turn? */
   atomic {
     STEP;
-    toldNumber[me] = number[me]; toldClaim[me] = claim[me]; told[me] = 0; redo[me] = false;
-    holds[me] = false; telling[me] = true;
-    number[me] = 0; claim[me] = 0; marked[me] = false; woken[me] = false; dead[me] = 0; n = 0
+    look(t);
+    behind(t);
+    if
+    :: count > 0 -> again = true; goto unlink /* anything behind, dead or alive: withdraw, and join again */
+    :: else
+    fi;
+    earlier[t] = joined; joined = joined | BIT(t); entering = entering & ~BIT(t);
+    if
+    :: crowd & BIT(t) -> crowdEarlier[t] = earlier[t]
+    :: else
+    fi;
+    decide(me, t);
+    GO_ON
   }
-release_list: /* R: list the successors */
-  atomic { STEP; successors(me, toldNumber[me], toldClaim[me], targets) }
-release_tell: /* R: one write after the other */
-  do
-  :: atomic {
-      targets != 0 ->
-      STEP;
-      i = 0;
-      do
-      :: !(targets & BIT(i)) -> i++
-      :: else -> break
-      od;
-      targets = targets & ~BIT(i);
-      if
-      :: alive[i] && REACHES(me, i) -> woken[i] = true; told[me] = told[me] | BIT(i)
-      :: else -> redo[me] = true /* its end was seen since the listing */
-      fi;
-      i = 0
-    }
-  :: atomic {
-      targets == 0 ->
-      STEP;
-      telling[me] = false; forgetTold(me); closeGaps();
-      if
-      :: again -> again = false; goto join_number /* withdrawn on joining: join again */
-      :: else -> rounds--; chosen = 0
-      fi;
-      if
-      :: rounds > 0 -> goto join_number
-      :: else -> goto finish
-      fi
-    }
-  od;
 
-reborn: /* as a new member */
+connect: /* W: to one after the other; L: who refuses is dead */
   atomic {
-    if :: !REBIRTH -> goto finish :: else fi;
-    me = nextMember; nextMember++;
-    alive[me] = true;
-    again = false; targets = 0; on = 0; n = 0; chosen = 0; i = 0; count = 0;
-    goto join_number
+    STEP;
+    pick(todo);
+    todo = todo & ~BIT(here); busy[me] = busy[me] & ~BIT(here);
+    if
+    :: !(on[t] & BIT(here))                                              /* ENOENT: gone */
+    :: (on[t] & BIT(here)) && !IS_ALIVE(OWNER(here)) -> found(me, here)  /* ECONNREFUSED: dead */
+    :: (on[t] & BIT(here)) && IS_ALIVE(OWNER(here)) ->                   /* and hello */
+      opened[me] = opened[me] | BIT(OWNER(here)); unread[OWNER(here)] = unread[OWNER(here)] | BIT(me)
+    :: BUSY && (on[t] & BIT(here)) && IS_ALIVE(OWNER(here)) -> busy[me] = busy[me] | BIT(here) /* EAGAIN */
+    fi;
+    if
+    :: todo != 0 -> goto connect
+    :: else -> REST
+    fi
+  }
+mark: /* W: mark the own ticket, if it is not yet */
+  atomic {
+    AWAIT(true);
+    if
+    :: aborts > 0 -> CALL_OFF
+    :: true
+    fi;
+#if CLAIMS == 2 && CRASHES > 0
+    deadShared(me);
+    if
+    :: count != NONE -> here = count; removeDead(here); REST; goto mark
+    :: else
+    fi;
+#endif
+    marked = marked | BIT(t);
+    REST
+  }
+list: /* W: asleep until woken; T: list, decide */
+  atomic {
+    AWAIT(!asleep || (woken & BIT(t)) || LOOKS_BY_CLOCK(t) || aborts > 0);
+    if
+    :: !asleep || (woken & BIT(t)) || LOOKS_BY_CLOCK(t)
+    :: asleep && aborts > 0 ->
+      if
+      :: crowd & BIT(t) -> aborts--; crowd = crowd & ~BIT(t); crowdEarlier[t] = 0; REST; goto list
+      :: else -> asleep = false; CALL_OFF
+      fi
+    fi;
+    asleep = false; woken = woken & ~BIT(t);
+#if SLOW_LISTS
+    seen[t] = there; seenMarks[t] = marked
+  }
+list_read:
+  atomic {
+    STEP;
+#endif
+    hasLooked(t);
+    look(t);
+    decide(me, t);
+    GO_ON
   }
 
-finish: /* stays, idle: harder for the others than leaving, which ends its connections and so wakes them */
+grant: /* the turn has come */
+  atomic {
+    STEP;
+    if
+    :: aborts > 0 -> CALL_OFF
+    :: true
+    fi;
+    holds = holds | BIT(t); granted = true; woken = woken & ~BIT(t);
+    checkGrant(t, earlier[t]);
+    deadAhead(me, t); here = count; /* recovered: somebody ahead was found dead */
+    excused(me, t);
+    assert(claim[t] == S || here != 0 || !(owed & ~count)); /* RECOVERED */
+    if
+    :: claim[t] != S && here != 0 -> owed = owed & ~here; todo = here
+    :: else -> REST; goto holding
+    fi
+  }
+bury: /* the dead ahead are removed, by one who does not share */
+  atomic {
+    STEP;
+    pick(todo);
+    todo = todo & ~BIT(here);
+    if
+    :: there & BIT(here) -> removeDead(here)
+    :: else
+    fi;
+    if
+    :: todo != 0 -> goto bury
+    :: else -> REST
+    fi
+  }
+holding:
+  atomic {
+    AWAIT(true);
+    if
+    :: crowd & BIT(t) -> /* S: the next request of this process, in memory */
+      checkGrant(t, crowdEarlier[t]);
+      crowd = crowd & ~BIT(t); crowdEarlier[t] = 0; REST; goto holding
+    :: STAY && !(crowd & BIT(t)) -> REST; goto finish
+    :: STAY && STOPS && !(crowd & BIT(t)) -> stopped = stopped | BIT(me); goto finish
+    :: !(crowd & BIT(t)) -> LEAVE
+    fi
+  }
+
+unlink: /* R: unlink. From here on it is out */
+  atomic { STEP; holds = holds & ~BIT(t); takeOut(t) }
+#if SLOW_LISTS
+leave_open:
+  atomic { STEP; seen[t] = there; seenMarks[t] = marked }
+#endif
+leave_list: /* R: list the successors */
+  atomic {
+    STEP;
+    look(t);
+    successors(me, t);
+    forgetPlace(t);
+    if
+    :: targets[me] == 0 -> LEFT
+    :: else
+    fi
+  }
+leave_tell: /* R: one write after the other */
+  atomic {
+    STEP;
+    tellOne(me);
+    if
+    :: targets[me] != 0 -> goto leave_tell
+    :: else -> LEFT
+    fi
+  }
+
+come: /* S: a second request of this process */
+  atomic {
+    AWAIT((started & BIT(t - 1)));
+    if
+    :: claim[t] == 0 -> choose(t)
+    :: else
+    fi;
+    if
+    :: claim[t] != P && claim[t] == claim[t - 1] && (entering & BIT(t - 1)) ->
+      crowd = crowd | BIT(t - 1); claim[t] = 0; REST; goto finish
+    :: claim[t] != P && claim[t] == claim[t - 1] && (joined & BIT(t - 1)) ->
+      shown = there; behind(t - 1); /* isLast */
+      if
+      :: count == 0 ->
+        crowd = crowd | BIT(t - 1); crowdEarlier[t - 1] = joined & ~BIT(t - 1); claim[t] = 0; REST; goto finish
+      :: else -> REST; goto link
+      fi
+    :: else
+    fi;
+    REST;
+    if
+    :: entering & BIT(t - 1) -> goto come /* requests of one process enter in their order */
+    :: else -> goto link
+    fi
+  }
+
+killed: /* begins again, as a new member */
+  atomic {
+    if
+    :: REBIRTH && nextMember < MEMBERS && !TWIN(t) ->
+      me = nextMember; nextMember++; t = me + PAIRS;
+      alive = alive | BIT(me); rounds = ROUNDS; todo = 0; again = false; asleep = false;
+      goto link
+    :: else
+    fi
+  }
+
+finish: /* stays, idle: its connections are kept */
   skip
 }
 
-/* kill -9 */
-proctype Reaper() {
-  byte m = 0, i = 0, best = 0, count = 0;
-end_reaper:
-  do
-  :: atomic {
-      crashes > 0 ->
+#define RUNNABLE (IS_ALIVE(me) && !(stopped & BIT(me)) && !(running & BIT(me)))
+
+/* The event loop of a member, while no request of it runs. */
+proctype Loop(byte me) {
+hello: /* a hello is read, and answered; or the end of a connection is noticed */
+  atomic {
+    RUNNABLE && (unread[me] || (opened[me] & ~alive) || ENDED(me));
+    if
+    :: unread[me] ->
+      pick(unread[me]);
+      unread[me] = unread[me] & ~BIT(here);
+      wakeOwn(me); /* the other one can be told from now on, which may have been too late */
       if
-      :: m = 0 :: m = 1 :: m = 2
-      fi;
-      if
-      :: alive[m] && (number[m] != 0 || taken[m] != 0 || telling[m]) ->
-        crashes--;
-        alive[m] = false; holds[m] = false; woken[m] = false; telling[m] = false; dead[m] = 0; taken[m] = 0;
-        disconnectAll(m);
-        toldNumber[m] = 0; toldClaim[m] = 0;
-        closeGaps()
+      :: IS_ALIVE(here) -> wakeOwn(here) /* the answer */
       :: else
       fi;
-      m = 0
-    }
-  od
+      goto hello
+    :: opened[me] & ~alive -> pick(opened[me] & ~alive); opened[me] = opened[me] & ~BIT(here)
+    :: ENDED(me) -> pick(ENDED(me)); opened[here] = opened[here] & ~BIT(me)
+    fi;
+    wakeOwn(me);
+    if
+    :: told[me] & OWN(here) -> told[me] = told[me] & ~OWN(here); running = running | BIT(me)
+    :: else -> goto hello
+    fi
+  }
+retell: /* R: it may never have heard: all who wait are told */
+  atomic {
+    LOOP_STEP;
+    shown = there; shownMarks = marked;
+    waiting(me);
+    if
+    :: targets[me] == 0 -> REST; goto hello
+    :: else
+    fi
+  }
+retell_one:
+  atomic {
+    LOOP_STEP;
+    tellOne(me);
+    if
+    :: targets[me] == 0 -> REST; goto hello
+    :: else -> goto retell_one
+    fi
+  }
 }
 
-/* The event loop of each member: a hello is read and answered; the end of a connection is noticed. */
-proctype Loop(byte me) {
-  byte targets = 0, i = 0, j = 0, best = 0, bestMember = 0, last = 0, count = 0;
-end_loop:
+#if CRASHES > 0
+/* kill -9 */
+proctype Reaper() {
   do
-  :: atomic {
-      alive[me] && hasUnread(me) ->
-      j = 0;
+  :: atomic { crashes > 0 -> crashes--; pick(alive); close(here) }
+  od
+}
+#endif
+
+#if STOPS > 0
+/* SIGSTOP, and nobody ever continues it */
+proctype Stopper() {
+  byte stops = STOPS;
+  do
+  :: atomic { stops > 0 && (alive & ~stopped) -> stops--; pick(alive & ~stopped); stopped = stopped | BIT(here) }
+  od
+}
+#endif
+
+/* When nothing more can happen: nobody sleeps who could hold. */
+proctype Quiet() {
+  atomic {
+    timeout;
+    d_step {
+      assert(!(running & alive & ~stopped));
+      i = 0;
       do
-      :: !((conn[j] & BIT(me)) && !(known[me] & BIT(j))) -> j++
+      :: i < TICKETS ->
+        if
+        :: (there & BIT(i)) && !(holds & BIT(i)) && IS_ALIVE(OWNER(i)) && !(stopped & BIT(OWNER(i))) ->
+          count = 0; j = 0;
+          do
+          :: j < TICKETS ->
+            if
+            :: (there & BIT(j)) && place[j] < place[i] && IS_ALIVE(OWNER(j)) && CONFLICT(i, j) -> count++
+            :: else
+            fi;
+            j++
+          :: else -> break
+          od;
+          assert(count >= (claim[i] == P -> 2 : 1)) /* AWAKE */
+        :: else
+        fi;
+        i++
       :: else -> break
       od;
-      known[me] = known[me] | BIT(j);
-      woken[me] = true; /* it can be told from now on, and what waits here looks again */
-      woken[j] = true;  /* the answer */
-      j = 0
+      assert(granted || TRIES != 2 || CRASHES || ABORTS || STOPS) /* TRY: of those who try a free lock, one gets it */
     }
-  :: atomic { alive[me] && redo[me] -> redo[me] = false; telling[me] = true; successors(me, toldNumber[me], toldClaim[me], targets) };
-    do
-    :: targets != 0 ->
-      atomic {
-        j = 0;
-        do
-        :: !(targets & BIT(j)) -> j++
-        :: else -> break
-        od;
-        targets = targets & ~BIT(j);
-        if
-        :: alive[me] && alive[j] && REACHES(me, j) -> woken[j] = true; told[me] = told[me] | BIT(j)
-        :: alive[me] && !(alive[j] && REACHES(me, j)) -> redo[me] = true
-        :: !alive[me] -> targets = 0
-        fi;
-        j = 0
-      }
-    :: else -> break
-    od;
-    atomic { telling[me] = false; forgetTold(me); closeGaps() }
-  od
+  }
 }
 
 init {
-  byte k = 0;
+  byte m = 0;
   atomic {
     do
-    :: k < PROCS -> alive[k] = true; run Process(k); k++
+    :: m < PROCS -> alive = alive | BIT(m); m++
     :: else -> break
     od;
-    if :: CRASHES > 0 -> run Reaper() :: else fi;
-    k = 0;
+#if KEPT
+    m = 0;
     do
-    :: k < MEMBERS -> run Loop(k); k++
+    :: m < PROCS ->
+      i = 0;
+      do
+      :: i < PROCS && i != m -> i++
+      :: i < PROCS && i != m -> opened[m] = opened[m] | BIT(i); i++
+      :: i == m -> i++
+      :: i == PROCS -> break
+      od;
+      m++
     :: else -> break
-    od
+    od;
+#endif
+    m = 0;
+    do
+    :: m < PROCS + PAIRS -> run Request(OWNER(m), m); m++
+    :: else -> break
+    od;
+    m = 0;
+    do
+    :: m < MEMBERS -> run Loop(m); m++
+    :: else -> break
+    od;
+#if CRASHES > 0
+    run Reaper();
+#endif
+#if STOPS > 0
+    run Stopper();
+#endif
+    run Quiet();
+    m = 0
   }
 }
