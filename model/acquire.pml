@@ -141,8 +141,14 @@ byte owed;        /* tickets that died holding, and that no holder has learnt of
 byte changed;     /* tickets that wait for one whose name is gone */
 bool granted;     /* somebody has held */
 
-/* Never set: names, so that a failed assert says what was checked. See README.md. */
-hidden byte EXCLUSION, ORDER, AWAKE, DEATH, REMOVAL, RECOVERED, TRY, SOUND;
+/* What is checked, by name, so that a failed assert says which it was; see README.md. With -DONLY=name the others are not. */
+#ifdef ONLY
+#define UNCHECKED 1
+#else
+#define UNCHECKED 0
+#endif
+hidden byte EXCLUSION = UNCHECKED, ORDER = UNCHECKED, AWAKE = UNCHECKED, DEATH = UNCHECKED;
+hidden byte REMOVAL = UNCHECKED, RECOVERED = UNCHECKED, TRY = UNCHECKED, SOUND = UNCHECKED;
 
 byte crashes = CRASHES;
 byte aborts = ABORTS;
@@ -827,6 +833,9 @@ inline keep(a, b) {
 
 init {
   atomic {
+#ifdef ONLY
+    ONLY = 0;
+#endif
     alive = BIT(PROCS) - 1; listens = alive;
 #if KEPT
     keep(0, 1); keep(1, 0); keep(0, 2); keep(2, 0); keep(1, 2); keep(2, 1);
