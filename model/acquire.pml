@@ -118,6 +118,8 @@ int dead;     /* tickets that it has found dead */
 int busy;     /* tickets whose backlog was full when it last connected */
 int told;     /* tickets that it has told, and that have not looked since: they may never hear of it */
 int targets;  /* tickets that it is about to tell */
+int after;    /* who stood behind its last ticket that has left, if anybody was told of that */
+byte lastShared; /* members whose last ticket that has left was shared */
 
 /* In the memory of each request. */
 byte sleeping; /* tickets that wait to be woken */
@@ -248,6 +250,16 @@ inline insert(t) {
 /* The place of `t` is needed no longer. */
 #define FORGET_PLACE(t) ahead = ahead & ~CELLS(t, ALL) & ~COLUMN(t); leaving = leaving & ~BIT(t)
 
+/* Who has told nobody, or nobody who has yet to look, has nothing to repeat. */
+#define TELLERS (((told | targets) & CELLS(0, ALL)) != 0) * CELLS(0, ALL) | (((told | targets) & CELLS(1, ALL)) != 0) * CELLS(1, ALL) \
+  | (((told | targets) & CELLS(2, ALL)) != 0) * CELLS(2, ALL) | (((told | targets) & CELLS(3, ALL)) != 0) * CELLS(3, ALL) \
+  | (((told | targets) & CELLS(4, ALL)) != 0) * CELLS(4, ALL)
+#if CRASHES > 0
+#define FORGET_AFTER after = after & (TELLERS); lastShared = lastShared & ((ROW(after, 0) != 0) | (ROW(after, 1) != 0) << 1 | (ROW(after, 2) != 0) << 2 | (ROW(after, 3) != 0) << 3 | (ROW(after, 4) != 0) << 4)
+#else
+#define FORGET_AFTER skip
+#endif
+
 /* The name of `t` is gone. */
 inline takeOut(t) {
   assert(REMOVAL || (there & BIT(t))); /* never twice */
@@ -257,6 +269,7 @@ inline takeOut(t) {
   earlier = earlier & ~CELLS(t, ALL) & ~COLUMN(t);
   crowdEarlier = crowdEarlier & ~CELLS(t, ALL) & ~COLUMN(t);
   dead = dead & ~COLUMN(t); busy = busy & ~COLUMN(t); told = told & ~COLUMN(t); targets = targets & ~COLUMN(t);
+  after = after & ~COLUMN(t); FORGET_AFTER;
 #if SLOW_LISTS
   seen = seen & ~COLUMN(t); seenMarks = seenMarks & ~COLUMN(t);
 #endif
@@ -290,12 +303,12 @@ inline decide(t) {
   changed = changed & ~BIT(t)
 }
 
-/* R: sets `targets` to those to be told that `t` has left, by what is shown. */
-inline successors(t) {
-  set = shown & ~ROW(ahead, t) & ~BIT(t) & ~ROW(dead, me) & CAN_TELL(me);
+/* R: sets `targets` to those to be told, of `stood`, who stand behind a ticket that has left. */
+inline successors(stood, wasShared) {
+  set = (stood) & ~ROW(dead, me) & CAN_TELL(me);
   some = 0;
   if
-  :: CLAIMS != 3 && !IS_SHARED(t) -> /* all who share, up to the first exclusive; or that one */
+  :: CLAIMS != 3 && !(wasShared) -> /* all who share, up to the first exclusive; or that one */
     shown = set; set = set & ~shared;
     firstOfSet(first);
     if
@@ -374,6 +387,7 @@ inline close(m) {
   alive = alive & ~BIT(m); running = running & ~BIT(m); stopped = stopped & ~BIT(m);
   dead = dead & ~CELLS(m, ALL); busy = busy & ~CELLS(m, ALL); told = told & ~CELLS(m, ALL);
   targets = targets & ~CELLS(m, ALL); unread = unread & ~CELLS(m, ALL); forged = forged & ~CELLS(m, ALL);
+  after = after & ~CELLS(m, ALL); lastShared = lastShared & ~BIT(m);
   opened = opened & ~CELLS(m, ALL & ~alive) & ~(COLUMN(m) & ~SPREAD(alive, m));
   set = OWNED(BIT(m));
   owed = owed | (holds & set & ~shared);
@@ -568,7 +582,7 @@ list_read:
   atomic {
     STEP;
 #endif
-    told = told & ~COLUMN(t);
+    told = told & ~COLUMN(t); FORGET_AFTER;
     READ_LISTING(t);
     decide(t);
     GO_ON
@@ -627,7 +641,14 @@ leave_list: /* R: list, and choose whom to tell */
   atomic {
     STEP;
     READ_LISTING(t);
-    successors(t);
+    second = shown & ~ROW(ahead, t) & ~BIT(t);
+    successors(second, IS_SHARED(t));
+    if
+    :: CRASHES > 0 && ROW(targets, me) != 0 ->
+      after = (after & ~CELLS(me, ALL)) | CELLS(me, second);
+      lastShared = (lastShared & ~BIT(me)) | (IS_SHARED(t) != 0) * BIT(me)
+    :: else
+    fi;
     FORGET_PLACE(t);
     if
     :: ROW(targets, me) == 0 -> LEFT
@@ -637,7 +658,7 @@ leave_list: /* R: list, and choose whom to tell */
 leave_tell: /* R: one write after the other */
   atomic {
     STEP;
-    tellOne();
+    tellOne(); FORGET_AFTER;
     if
     :: ROW(targets, me) == 0 -> LEFT
     :: else -> goto leave_tell
@@ -724,24 +745,25 @@ events: /* a hello is read, and answered; or the end of a connection is noticed 
     fi;
     WAKE(OWNED(BIT(me)));
     if
-    :: ROW(told, me) & OWNED(BIT(here)) -> told = told & ~CELLS(me, OWNED(BIT(here))); running = running | BIT(me)
+    :: ROW(told, me) & OWNED(BIT(here)) -> /* its last wake-up may never have been heard */
+      told = told & ~CELLS(me, OWNED(BIT(here))); running = running | BIT(me)
     :: else -> goto events
     fi
   }
-retell: /* R: what was told may never have been heard: so all who wait are told */
+retell: /* R: what was told may never have been heard: so the successors of the last ticket that has left are told again */
   atomic {
     LOOP_STEP;
-    READ_LISTING(0);
-    targets = (targets & ~CELLS(me, ALL)) | CELLS(me, shown & CAN_TELL(me) & ~ROW(dead, me) & ~OWNED(BIT(me)));
+    shown = there; shownMarks = marked;
+    successors(shown & ROW(after, me), lastShared & BIT(me));
     if
-    :: ROW(targets, me) == 0 -> REST; goto events
+    :: ROW(targets, me) == 0 -> FORGET_AFTER; REST; goto events
     :: else
     fi
   }
 retell_one:
   atomic {
     LOOP_STEP;
-    tellOne();
+    tellOne(); FORGET_AFTER;
     if
     :: ROW(targets, me) == 0 -> REST; goto events
     :: else -> goto retell_one
@@ -822,7 +844,7 @@ proctype Quiet() {
 }
 
 #if KEPT
-/* Connections of earlier holds: any, and any of them not heard of yet. */
+/* Connections of earlier holds: any. */
 inline keep(a, b) {
   if
   :: true

@@ -1,7 +1,7 @@
 // What `npm run model` searches model/acquire.pml with; what the switches mean is said at its head.
 
 /** The first ones are all of `npm run model -- --ci`. */
-export const CI_SEARCHES = ['-DCLAIMS=1', '-DCLAIMS=1 -DPROCS=2 -DPAIRS=1 -DABORTS=1', '-DCLAIMS=2 -DPROCS=2 -DCRASHES=1']
+export const CI_SEARCHES = ['-DCLAIMS=1', '-DCLAIMS=1 -DPROCS=2 -DPAIRS=1 -DABORTS=1', '-DCLAIMS=1 -DPROCS=2 -DCRASHES=1']
 
 export const SEARCHES = [
   ...CI_SEARCHES,
@@ -18,12 +18,15 @@ export const SEARCHES = [
   '-DCLAIMS=1 -DCRASHES=1 -DREBIRTH=0',
   '-DCLAIMS=1 -DCRASHES=1',
   // exclusive and shared
+  '-DCLAIMS=2',
+  '-DCLAIMS=2 -DPROCS=2 -DCRASHES=1',
   '-DCLAIMS=2 -DSTAY=1',
   '-DCLAIMS=2 -DABORTS=1',
   '-DCLAIMS=2 -DSLOW_LISTS=1',
   '-DCLAIMS=2 -DPROCS=2 -DPAIRS=2',
   '-DCLAIMS=2 -DCRASHES=1 -DREBIRTH=0',
   // permits
+  '-DCLAIMS=3',
   '-DCLAIMS=3 -DSTAY=1',
   '-DCLAIMS=3 -DABORTS=1 -DBUSY=1',
   '-DCLAIMS=3 -DSLOW_LISTS=1',

@@ -27,9 +27,12 @@ const run = promisify(execFile)
 const MEGABYTES_EACH = 4500
 const MUTANT_SECONDS = 120
 
-/** How the search is compiled. A mutant's error is found sooner from the other end. */
-const FOR_SEARCH = ['-O2']
-const FOR_MUTANT = ['-O1', '-DREVERSE', '-DT_REVERSE']
+/** How the search is compiled: what is short is not worth optimizing. A mutant's error is found sooner from the other end. */
+const FOR_SEARCH = [values.ci ? '-O0' : '-O2']
+const FOR_MUTANT = ['-O0', '-DREVERSE', '-DT_REVERSE']
+/** The size of the hash table, as a power of two. */
+const HASH = values.ci ? 20 : 24
+const MUTANT_HASH = 18
 
 const running = new Set()
 const root = values.keep ?? fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-model-'))
@@ -64,7 +67,7 @@ async function runJobs() {
 function searchJob(switches) {
   return async () => {
     const directory = makeDirectory(switches)
-    const found = await search(directory, switches.split(' '), FOR_SEARCH, Number(values.seconds))
+    const found = await search(directory, switches.split(' '), FOR_SEARCH, HASH, Number(values.seconds))
     const extent = found.isComplete ? 'searched completely' : `cut off after ${values.seconds} s or ${MEGABYTES_EACH} MB`
     report(found.broken === undefined, found, `${switches}: ${found.broken ?? extent}`)
   }
@@ -77,7 +80,7 @@ function mutantJob(patch) {
     const [, property, switches] = /Caught: ([A-Z]+).*\nSearch: (.*)\n/.exec(fs.readFileSync(file, 'utf8'))
     const directory = makeDirectory(patch)
     await run('patch', ['-p1', '--silent', '--fuzz=0', '-i', file], { cwd: directory })
-    const found = await search(directory, [...switches.split(' '), `-DONLY=${property}`], FOR_MUTANT, MUTANT_SECONDS)
+    const found = await search(directory, [...switches.split(' '), `-DONLY=${property}`], FOR_MUTANT, MUTANT_HASH, MUTANT_SECONDS)
     report(found.broken === property, found, `${path.basename(patch, '.patch')}: ${found.broken ?? 'NOT CAUGHT'}`)
   }
 }
@@ -95,14 +98,14 @@ function makeDirectory(name) {
 }
 
 /** Searches acquire.pml in `directory`: the property that is broken, if any; how many states; whether it came to its end. */
-async function search(directory, switches, flags, limitSeconds) {
+async function search(directory, switches, flags, hash, limitSeconds) {
   await run('spin', ['-a', ...switches, 'acquire.pml'], { cwd: directory })
   // NOREDUCE: there is next to nothing to reduce. COLLAPSE packs the states, and loses nothing.
   const how = ['-DSAFETY', '-DNOREDUCE', '-DNOFAIR', '-DNOBOUNDCHECK', '-DCOLLAPSE', '-DVECTORSZ=600']
   await run('gcc', ['-w', ...flags, ...how, `-DMEMLIM=${MEGABYTES_EACH}`, '-o', 'pan', 'pan.c'], { cwd: directory })
   const from = performance.now()
   // -E: who sleeps at the end is judged by the model itself, see `Quiet`.
-  const output = await outputOf('./pan', ['-E', '-m1000000'], directory, limitSeconds)
+  const output = await outputOf('./pan', ['-E', '-m50000', `-w${hash}`], directory, limitSeconds)
   const seconds = ((performance.now() - from) / 1000).toFixed(1)
   const states = Number(/^\s*(\d[\d.e+]*) states, stored/m.exec(output)?.[1] ?? Number.NaN)
   const errors = Number(/errors: (\d+)/.exec(output)?.[1] ?? Number.NaN)
