@@ -17,7 +17,8 @@
  * -DABORTS=n called off    -DTRIES=1 any request may be a try, 2 all are -DSTAY=1 who holds may hold for ever
  * -DKEPT=1 any connections are there from the start                      -DBUSY=1 a backlog may be full
  * -DSLOW_LISTS=1 a listing takes two steps                               -DBELT=1 waiters look once a second
- * -DSTRANGERS=n connections opened in the name of any member             -DSTRICT=1 see EXCUSED
+ * -DSTRANGERS=n connections opened by others in the name of any member   -DSTRICT=1 see EXCUSED
+ * -DONLY=name one check alone
  */
 #ifndef CLAIMS
 #define CLAIMS 1

@@ -1,7 +1,11 @@
 // What `npm run model` searches model/acquire.pml with; what the switches mean is said at its head.
 
 /** The first ones are all of `npm run model -- --ci`. */
-export const CI_SEARCHES = ['-DCLAIMS=1', '-DCLAIMS=1 -DPROCS=2 -DPAIRS=1 -DABORTS=1', '-DCLAIMS=1 -DPROCS=2 -DCRASHES=1']
+export const CI_SEARCHES = [
+  '-DCLAIMS=1',
+  '-DCLAIMS=1 -DPROCS=2 -DPAIRS=1 -DABORTS=1',
+  '-DCLAIMS=1 -DPROCS=2 -DCRASHES=1',
+]
 
 export const SEARCHES = [
   ...CI_SEARCHES,
@@ -13,7 +17,7 @@ export const SEARCHES = [
   '-DCLAIMS=1 -DTRIES=2',
   '-DCLAIMS=1 -DSLOW_LISTS=1',
   '-DCLAIMS=1 -DSTOPS=1 -DBELT=1',
-  '-DCLAIMS=1 -DPROCS=2 -DROUNDS=3 -DCRASHES=2',
+  '-DCLAIMS=1 -DPROCS=2 -DROUNDS=2 -DCRASHES=2',
   '-DCLAIMS=1 -DROUNDS=2',
   '-DCLAIMS=1 -DCRASHES=1 -DREBIRTH=0',
   '-DCLAIMS=1 -DCRASHES=1',

@@ -3,7 +3,7 @@
 //
 //   npm run model                      everything; up to an hour, and up to 10 GB
 //   npm run model -- --ci              a few small searches, and all mutants; about a minute
-//   npm run model -- --only '-DCLAIMS=3 -DSTAY=1'     one search, with any switches
+//   npm run model -- --only='-DCLAIMS=3 -DSTAY=1'     one search, with any switches
 //   npm run model -- --keep DIR …      leaves what was searched in DIR, to read the trail of what went wrong
 import { execFile, spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -68,7 +68,9 @@ function searchJob(switches) {
   return async () => {
     const directory = makeDirectory(switches)
     const found = await search(directory, switches.split(' '), FOR_SEARCH, HASH, Number(values.seconds))
-    const extent = found.isComplete ? 'searched completely' : `cut off after ${values.seconds} s or ${MEGABYTES_EACH} MB`
+    const extent = found.isComplete
+      ? 'searched completely'
+      : `cut off after ${values.seconds} s or ${MEGABYTES_EACH} MB`
     report(found.broken === undefined, found, `${switches}: ${found.broken ?? extent}`)
   }
 }
@@ -80,7 +82,13 @@ function mutantJob(patch) {
     const [, property, switches] = /Caught: ([A-Z]+).*\nSearch: (.*)\n/.exec(fs.readFileSync(file, 'utf8'))
     const directory = makeDirectory(patch)
     await run('patch', ['-p1', '--silent', '--fuzz=0', '-i', file], { cwd: directory })
-    const found = await search(directory, [...switches.split(' '), `-DONLY=${property}`], FOR_MUTANT, MUTANT_HASH, MUTANT_SECONDS)
+    const found = await search(
+      directory,
+      [...switches.split(' '), `-DONLY=${property}`],
+      FOR_MUTANT,
+      MUTANT_HASH,
+      MUTANT_SECONDS,
+    )
     report(found.broken === property, found, `${path.basename(patch, '.patch')}: ${found.broken ?? 'NOT CAUGHT'}`)
   }
 }
@@ -91,7 +99,7 @@ function report(isGood, { states, seconds }, text) {
 }
 
 function makeDirectory(name) {
-  const directory = path.join(root, name.replaceAll(/[^\w=-]+/g, '_'))
+  const directory = path.join(root, name.replaceAll('-D', '').replaceAll(/[^\w=-]+/g, '_'))
   fs.mkdirSync(directory, { recursive: true })
   fs.copyFileSync(path.join(model, 'acquire.pml'), path.join(directory, 'acquire.pml'))
   return directory
