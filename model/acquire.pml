@@ -460,10 +460,11 @@ inline choose(t) {
 #endif
 
 /*
- * Those who died holding, and of whom this grant need not know: where a permit is free, one whose death has not been noticed.
- * The next holder learns of it. (With -DSTRICT=1 this one has to: then there is a schedule in which it does not.)
+ * Those who died holding, and of whom this grant need not know. Of permits: those that do not stand ahead; and those whose death
+ * has not been noticed yet. The next holder behind them learns of it. (With -DSTRICT=1 there is no such excuse for those
+ * that stand ahead: then there is a schedule in which it is needed.)
  */
-#define EXCUSED(t) ((CLAIMS == 3 && !STRICT) * PROVEN(me))
+#define EXCUSED(t) ((CLAIMS == 3) * (~ROW(ahead, t) | (!STRICT) * PROVEN(me)))
 
 #define CAN_SHARE_TICKET(t) (CLAIMS != 3 && !IS_SHARED(t) == !IS_SHARED(t - 1) && !((tries >> (t - 1)) & 3))
 #define JOIN_CROWD(t) crowd = crowd | BIT(t - 1); shared = shared & ~BIT(t); REST; goto finish
@@ -787,11 +788,11 @@ proctype Reaper() {
 }
 
 /*
- * Dead exclusive tickets behind one that has joined never held: its owner may remove them. The code does when a connection to
+ * Dead exclusive tickets (not permits) behind one that has joined never held: its owner may remove them. The code does when a connection to
  * a dead one has ended; here it is at any time.
  */
 #define SWEEPABLE_BY(t) (there & ~ROW(ahead, t) & ~BIT(t) & ~OWNED(listens) & ~shared)
-#define SWEEPS(t) (t < TICKETS && (joined & OWNED(alive & ~stopped & ~running) & BIT(t)) && SWEEPABLE_BY(t))
+#define SWEEPS(t) (CLAIMS != 3 && t < TICKETS && (joined & OWNED(alive & ~stopped & ~running) & BIT(t)) && SWEEPABLE_BY(t))
 proctype Sweeper() {
   do
   :: atomic { SWEEPS(0) -> pick(SWEEPABLE_BY(0)); removeDead(here) }

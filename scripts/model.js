@@ -81,7 +81,11 @@ function mutantJob(patch) {
     const file = path.join(model, 'mutants', patch)
     const [, property, switches] = /Caught: ([A-Z]+).*\nSearch: (.*)\n/.exec(fs.readFileSync(file, 'utf8'))
     const directory = makeDirectory(patch)
-    await run('patch', ['-p1', '--silent', '--fuzz=0', '-i', file], { cwd: directory })
+    try {
+      await run('patch', ['-p1', '--silent', '--fuzz=0', '-i', file], { cwd: directory })
+    } catch (error) {
+      return report(false, { states: 0, seconds: '0' }, `${patch} does not apply any more: ${error.stdout}`)
+    }
     const found = await search(
       directory,
       [...switches.split(' '), `-DONLY=${property}`],
