@@ -56,7 +56,7 @@ let isSound = true
 const jobs = values.only === undefined ? (values.ci ? CI_SEARCHES : SEARCHES).map(searchJob) : [searchJob(values.only)]
 if (values.only === undefined) jobs.push(...fs.readdirSync(path.join(model, 'mutants')).sort().map(mutantJob))
 await Promise.all(Array.from({ length: Number(values.jobs) }, runJobs))
-console.log(isSound ? 'sound; every mutant was caught' : 'NOT SOUND')
+console.log(isSound ? 'all as it should be' : 'NOT SOUND')
 process.exit(isSound ? 0 : 1)
 
 async function runJobs() {
