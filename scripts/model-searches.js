@@ -1,0 +1,44 @@
+// What `npm run model` searches model/acquire.pml with; what the switches mean is said at its head.
+
+/** The first ones are all of `npm run model -- --ci`. */
+export const CI_SEARCHES = [
+  '-DCLAIMS=1',
+  '-DCLAIMS=1 -DPROCS=2 -DPAIRS=1 -DABORTS=1',
+  '-DCLAIMS=1 -DPROCS=2 -DCRASHES=1',
+]
+
+export const SEARCHES = [
+  ...CI_SEARCHES,
+  // exclusive
+  '-DCLAIMS=1 -DKEPT=1',
+  '-DCLAIMS=1 -DABORTS=2',
+  '-DCLAIMS=1 -DBUSY=1 -DABORTS=1',
+  '-DCLAIMS=1 -DTRIES=1',
+  '-DCLAIMS=1 -DTRIES=2',
+  '-DCLAIMS=1 -DSLOW_LISTS=1',
+  '-DCLAIMS=1 -DSTOPS=1 -DBELT=1',
+  '-DCLAIMS=1 -DPROCS=2 -DROUNDS=2 -DCRASHES=2',
+  '-DCLAIMS=1 -DROUNDS=2',
+  '-DCLAIMS=1 -DCRASHES=1 -DREBIRTH=0',
+  '-DCLAIMS=1 -DCRASHES=1',
+  // exclusive and shared
+  '-DCLAIMS=2',
+  '-DCLAIMS=2 -DPROCS=2 -DCRASHES=1',
+  '-DCLAIMS=2 -DSTAY=1',
+  '-DCLAIMS=2 -DABORTS=1',
+  '-DCLAIMS=2 -DSLOW_LISTS=1',
+  '-DCLAIMS=2 -DPROCS=2 -DPAIRS=2',
+  '-DCLAIMS=2 -DCRASHES=1 -DREBIRTH=0',
+  // permits
+  '-DCLAIMS=3',
+  '-DCLAIMS=3 -DSTAY=1',
+  '-DCLAIMS=3 -DABORTS=1 -DBUSY=1',
+  '-DCLAIMS=3 -DSLOW_LISTS=1',
+  '-DCLAIMS=3 -DCRASHES=1 -DREBIRTH=0',
+  // two requests of one process
+  '-DCLAIMS=1 -DPAIRS=1',
+  '-DCLAIMS=1 -DPROCS=2 -DPAIRS=2 -DABORTS=1',
+  '-DCLAIMS=1 -DPROCS=2 -DPAIRS=1 -DCRASHES=1',
+  // strangers who may connect
+  '-DCLAIMS=1 -DPROCS=2 -DCRASHES=1 -DSTRANGERS=1 -DBELT=1',
+]
