@@ -1,5 +1,6 @@
 /**
- * The torture chamber: npm run torture -- [--seconds 60] [--processes 12] [--seed N] [--round SEED] [--keep-going] [--dangerous]
+ * The torture chamber: npm run torture -- [--seconds 60] [--processes 12] [--seed N] [--round SEED] [--keep-going]
+ * [--keep-traces] [--dangerous]
  *
  * Rounds of random programs under random nemeses, until the time is over. A round is known by a seed of its own: --round
  * plays that one alone. --dangerous sets the clock of the machine, too. Exits with 1 when something was found; the traces are kept then.
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
     round: { type: 'string' },
     'keep-going': { type: 'boolean', default: false },
+    'keep-traces': { type: 'boolean', default: false },
     dangerous: { type: 'boolean', default: false },
   },
 })
@@ -70,5 +72,9 @@ async function playAll(): Promise<boolean> {
 }
 
 async function play(plan: RoundPlan): Promise<RoundResult> {
-  return await playRound(plan.hasBelt ? THIS_BUILD : withoutBelt, plan, interrupted.signal)
+  return await playRound(plan, {
+    build: plan.hasBelt ? THIS_BUILD : withoutBelt,
+    keepTraces: values['keep-traces'],
+    interrupted: interrupted.signal,
+  })
 }

@@ -76,28 +76,30 @@ export function planRound(seed: number, limits: RoundLimits): RoundPlan {
   // Where nothing befalls anybody, nothing mends by chance what went wrong: connections that end wake those who wait.
   const calamity = random.pick([0, 0.2, 0.5, 0.8])
   const count = processes <= 2 ? processes : 2 + random.below(processes - 1)
+  const nemeses = Object.entries(limits.nemeses).filter(() => random.chance(calamity))
+  const areRemoved = nemeses.some(([name]) => name === 'remove directory')
   return {
     seed,
     processes,
     seconds: limits.seconds,
-    locks: Array.from({ length: 1 + random.below(3) }, (_, index) => planLock(random, index, limits.places)),
+    locks: Array.from({ length: 1 + random.below(3) }, (_, index) =>
+      planLock(random, index, limits.places, areRemoved),
+    ),
     habitats: Array.from({ length: count }, () => (random.chance(0.6) ? 'process' : random.pick(limits.habitats))),
     manners: planManners(random),
     hasBelt: random.chance(0.3),
     nemeses: Object.fromEntries(
-      Object.entries(limits.nemeses)
-        .filter(() => random.chance(calamity))
-        .map(([name, everyMs]) => [name, Math.round(everyMs * (0.3 + 1.4 * random.fraction()))]),
+      nemeses.map(([name, everyMs]) => [name, Math.round(everyMs * (0.3 + 1.4 * random.fraction()))]),
     ),
   }
 }
 
-function planLock(random: Random, index: number, places: readonly Place[]): LockPlan {
+function planLock(random: Random, index: number, places: readonly Place[], areRemoved: boolean): LockPlan {
   return {
     id: String.fromCharCode('a'.charCodeAt(0) + index),
     place: random.pick(places),
     claims: random.pick(FAMILIES),
-    isFragile: random.chance(0.25),
+    isFragile: areRemoved && random.chance(0.5),
   }
 }
 

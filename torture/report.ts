@@ -18,7 +18,7 @@ export function describePlan({ seed, processes, locks, habitats, manners, hasBel
 
 export function describeResult({ findings, totals, traces }: RoundResult): string {
   const counts = [...totals].map(([what, count]) => `${count} ${what}`).join(', ')
-  if (findings.length === 0) return `  sound: ${counts}`
+  if (findings.length === 0) return `  sound: ${counts}${traces === undefined ? '' : `; traces: ${traces}`}`
   const shown = findings.slice(0, MOST_SHOWN).map(({ rule, at, what }) => `  ${rule}, at ${at}: ${what}`)
   return [`  FOUND ${findings.length}; traces: ${traces}; ${counts}`, ...shown].join('\n')
 }

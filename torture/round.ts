@@ -19,12 +19,23 @@ const MOST_SWEEP_MS = 10_000
 export interface RoundResult {
   readonly findings: readonly Finding[]
   readonly totals: ReadonlyMap<string, number>
-  /** Where the traces lie, if anything was found. */
+  /** Where the traces lie, if they are kept: always where something was found. */
   readonly traces: string | undefined
 }
 
-/** @param build the compiled package that the clients run. `interrupted` ends the round early. */
-export async function playRound(build: string, plan: RoundPlan, interrupted: AbortSignal): Promise<RoundResult> {
+export interface RoundOptions {
+  /** The compiled package that the clients run. */
+  readonly build: string
+  /** Even where nothing is found. */
+  readonly keepTraces: boolean
+  /** Ends the round early. */
+  readonly interrupted: AbortSignal
+}
+
+export async function playRound(
+  plan: RoundPlan,
+  { build, keepTraces, interrupted }: RoundOptions,
+): Promise<RoundResult> {
   const random = new Random(plan.seed)
   const findings: Finding[] = []
   const blame = (rule: string, what: string): void => void findings.push({ rule, at: arena.trace.now(), what })
@@ -43,8 +54,9 @@ export async function playRound(build: string, plan: RoundPlan, interrupted: Abo
   const events = readTraces(arena.traces)
   for (const { kind } of events) if (COUNTED.has(kind)) arena.count(COUNTED.get(kind)!)
   findings.push(...check(events))
-  if (findings.length === 0) arena.removeTraces()
-  return { findings, totals: arena.totals, traces: findings.length === 0 ? undefined : arena.traces }
+  const isKept = keepTraces || findings.length > 0
+  if (!isKept) arena.removeTraces()
+  return { findings, totals: arena.totals, traces: isKept ? arena.traces : undefined }
 }
 
 const COUNTED: ReadonlyMap<string, string> = new Map([

@@ -130,7 +130,7 @@ export class Program {
 
   async #hold(request: string, planned: PlannedLock, lock: Lock): Promise<void> {
     const { queries, holdMs } = this.#config.manners
-    if (planned.isFragile && this.#random.chance(0.05)) {
+    if (planned.isFragile && this.#random.chance(0.01)) {
       await sleep(LONG_HOLD_MS, undefined, { signal: lock.signal }).catch(() => {})
       return
     }
