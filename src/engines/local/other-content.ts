@@ -3,20 +3,21 @@
  * come; what appears later is stepped over by those who are in the queue.
  */
 import fs from 'node:fs'
+import path from 'node:path'
 import { printable, SlocketError } from '../../errors.ts'
 import { isGone, toSlocketError } from './system-error.ts'
 import { looksLikeTicket, markedBy, MEMBERS, parseTicketName } from './ticket-name.ts'
 
 /** Throws ERR_SLOCKET_NOT_A_LOCK where the directory holds anything that is not of a lock. */
 export function refuseOtherContent(directory: string): void {
-  let entries: fs.Dirent[]
+  let other: string | undefined
   try {
-    entries = fs.readdirSync(directory, { withFileTypes: true })
+    const entries = fs.readdirSync(directory, { withFileTypes: true })
+    other = entries.find((entry) => !isOfLock(directory, entry))?.name
   } catch (error) {
     if (isGone(error)) return
     throw toSlocketError(error, 'read', directory)
   }
-  const other = entries.find((entry) => !isOfLock(entry))?.name
   if (other === undefined) return
   throw new SlocketError(
     'ERR_SLOCKET_NOT_A_LOCK',
@@ -27,9 +28,16 @@ export function refuseOtherContent(directory: string): void {
 }
 
 /** By name and kind: `.members`, a ticket, or a mark (a symbolic link where there are no hard ones). */
-function isOfLock(entry: fs.Dirent): boolean {
+function isOfLock(directory: string, entry: fs.Dirent): boolean {
   if (entry.name === MEMBERS) return true
   const marked = markedBy(entry.name)
-  if (marked === undefined) return entry.isSocket() && parseTicketName(entry.name) !== undefined
-  return (entry.isSocket() || entry.isSymbolicLink()) && parseTicketName(marked) !== undefined
+  if (marked === undefined) return parseTicketName(entry.name) !== undefined && isSocket(directory, entry)
+  return parseTicketName(marked) !== undefined && (entry.isSymbolicLink() || isSocket(directory, entry))
+}
+
+/** Deno's `Dirent` knows files, directories and links alone, and says of a socket that it is none (2.9.6). */
+function isSocket(directory: string, entry: fs.Dirent): boolean {
+  if (entry.isSocket()) return true
+  const stats = fs.lstatSync(path.join(directory, entry.name), { throwIfNoEntry: false })
+  return stats === undefined || stats.isSocket()
 }
