@@ -129,9 +129,14 @@ function startWorker(index: number): void {
   const worker = `${name}+w${index + 1}`
   cluster.setupPrimary({ args: [JSON.stringify(configOf(worker))], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   // A worker listens when it says so. What it was sent before may be lost.
-  cluster.fork().once('message', function onListening(this: ClusterWorker) {
-    listening.add(this)
-    if (isDraining && this.isConnected()) this.send({ do: 'drain' } satisfies Order)
+  const forked = cluster.fork()
+  forked.once('message', () => {
+    listening.add(forked)
+    if (isDraining && forked.isConnected()) forked.send({ do: 'drain' } satisfies Order)
+  })
+  // An order that is sent to one that has been killed, before its channel has been seen to end.
+  forked.on('error', (error) => {
+    if (!/EPIPE|ECONNRESET|ERR_IPC_CHANNEL_CLOSED/.test(String((error as NodeJS.ErrnoException).code))) throw error
   })
 }
 

@@ -43,8 +43,8 @@ export class Connection {
   readonly isOpenedHere: boolean
   /** Whether the other end has shown that its event loop knows of us. */
   isAnswered: boolean
-  /** On account of whom the other end was last told to look. */
-  told: Departed | undefined
+  /** The tickets of the other end that were told to look, by name, and on whose account last. */
+  readonly told: Map<string, Departed> = new Map()
   readonly #socket: net.Socket
   readonly #owner: ConnectionOwner
   readonly #splitter = new LineSplitter(MAX_FRAME_BYTES)
@@ -66,11 +66,17 @@ export class Connection {
     if (peer === undefined) socket.setTimeout(SILENCE_MS, () => socket.destroy())
   }
 
-  send(frame: Frame): void {
-    if (this.#isClosed) return
-    // Not at once: who sends may be going through the connections.
-    if (this.#socket.writableLength > MOST_UNREAD_BYTES) this.#socket.destroy()
-    else this.#socket.write(formatFrame(frame), 'latin1')
+  /** False where it is certain that the frame does not arrive. True is no proof that it does. */
+  send(frame: Frame): boolean {
+    if (this.#isClosed || this.#socket.destroyed) return false
+    // The owner hears of the end later: who sends may be going through the connections.
+    if (this.#socket.writableLength > MOST_UNREAD_BYTES) {
+      this.#socket.destroy()
+      return false
+    }
+    this.#socket.write(formatFrame(frame), 'latin1')
+    // Node sets it at once where the kernel refuses the bytes, and says so by an event when the event loop goes on.
+    return this.#socket.errored === null
   }
 
   destroy(): void {

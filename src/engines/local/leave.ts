@@ -8,7 +8,7 @@
 import { successorsOf } from '../../core/successors.ts'
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
-import type { Departed } from './connection.ts'
+import type { Connection, Departed } from './connection.ts'
 import type { QueueState } from './queue-state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { markOf } from './ticket-name.ts'
@@ -43,22 +43,41 @@ export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
     presence.wakeAll()
     return
   }
-  const behind = listing.filter((ticket) => ticket.name > departed.name && canBeTold(state, ticket))
-  for (const ticket of successorsOf(departed.claim, behind)) tell(state, departed, ticket)
+  let behind = listing.filter((ticket) => ticket.name > departed.name && canBeTold(state, ticket))
+  const tried = new Set<ListedTicket>()
+  let next = successorsOf(departed.claim, behind)
+  while (next.length > 0) {
+    for (const ticket of next) {
+      tried.add(ticket)
+      // It has died, and this process has not come to see that yet.
+      if (!tell(state, departed, ticket)) behind = behind.filter((other) => other !== ticket)
+    }
+    next = successorsOf(departed.claim, behind).filter((ticket) => !tried.has(ticket))
+  }
 }
 
 function canBeTold({ own, presence }: QueueState, ticket: ListedTicket): boolean {
   return own.has(ticket.id) || (ticket.isMarked && presence.connectionsTo(ticket.member).length > 0)
 }
 
-function tell({ directory, own, presence }: QueueState, departed: Departed, ticket: ListedTicket): void {
-  debug('%s: ticket %s has left, ticket %s is told', directory.path, departed.name, ticket.id)
-  own.get(ticket.id)?.wake()
-  for (const connection of presence.connectionsTo(ticket.member)) {
-    // Node tells late of a failed write. When this connection ends, the successors are told again.
-    connection.told = departed
-    connection.send({ kind: 'wake', ticket: ticket.id })
+/** False where it is certain that the ticket does not hear of it. */
+function tell(state: QueueState, departed: Departed, ticket: ListedTicket): boolean {
+  debug('%s: ticket %s has left, ticket %s is told', state.directory.path, departed.name, ticket.id)
+  const own = state.own.get(ticket.id)
+  own?.wake()
+  let isTold = own !== undefined
+  for (const connection of state.presence.connectionsTo(ticket.member)) {
+    // It may never be heard, and nobody can tell now: when this connection ends, the successors are told again.
+    forgetGone(state, connection)
+    connection.told.set(ticket.name, departed)
+    if (connection.send({ kind: 'wake', ticket: ticket.id })) isTold = true
   }
+  return isTold
+}
+
+/** A ticket that has left has told its successors by itself, or was found dead by those who waited for it. */
+function forgetGone({ view }: QueueState, { told }: Connection): void {
+  for (const name of told.keys()) if (!view.shows(name)) told.delete(name)
 }
 
 function takeOut(state: QueueState, own: OwnTicket): void {

@@ -24,8 +24,8 @@ export interface MemberOwner {
   onWake(ticket: string): void
   /** A connection has come to life: its other end knows of us from now on. */
   onConnected(): void
-  /** A connection has ended; `told`: on account of whom its other end was last told to look. */
-  onDisconnected(peer: string, told: Departed | undefined): void
+  /** A connection has ended; `told`: on account of whom its other end was told to look. */
+  onDisconnected(peer: string, told: readonly Departed[]): void
   /** The JSON of a `party` frame. */
   describe(): string
 }
@@ -181,7 +181,7 @@ export class Member {
     const others = (this.#byPeer.get(connection.peer) ?? []).filter((other) => other !== connection)
     if (others.length > 0) this.#byPeer.set(connection.peer, others)
     else this.#byPeer.delete(connection.peer)
-    if (!this.#isClosed) this.#owner.onDisconnected(connection.peer, connection.told)
+    if (!this.#isClosed) this.#owner.onDisconnected(connection.peer, [...connection.told.values()])
   }
 
   describe(): string {

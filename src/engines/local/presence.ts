@@ -36,7 +36,7 @@ export interface PresentQueue {
   readonly own: ReadonlyMap<string, OwnTicket>
   onWake(ticket: string): void
   onConnected(): void
-  onDisconnected(peer: string, told: Departed | undefined): void
+  onDisconnected(peer: string, told: readonly Departed[]): void
   lookAfterOwn(touch: boolean): void
 }
 
@@ -195,7 +195,7 @@ export class Presence implements MemberOwner {
     this.#queue!.onConnected()
   }
 
-  onDisconnected(peer: string, told: Departed | undefined): void {
+  onDisconnected(peer: string, told: readonly Departed[]): void {
     this.#queue!.onDisconnected(peer, told)
   }
 

@@ -43,6 +43,11 @@ export class QueueView {
     return listing
   }
 
+  /** Whether the last listing showed a ticket of this name, dead or alive. */
+  shows(name: string): boolean {
+    return this.#known.get(name) !== undefined
+  }
+
   /** A name that was not there before. It is never that of anything else later: names are not used twice. */
   #meet(name: string): ListedTicket | undefined {
     const parsed = parseTicketName(name)

@@ -76,9 +76,9 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   /** A connection ended. Whoever was told over it may never have heard: its next one is told too. */
-  onDisconnected(peer: string, told: Departed | undefined): void {
+  onDisconnected(peer: string, told: readonly Departed[]): void {
     this.#state.wakeOwn()
-    if (told !== undefined) tellSuccessorsOf(this.#state, told)
+    for (const departed of told) tellSuccessorsOf(this.#state, departed)
     sweepBehind(this.#state, peer).catch((error: unknown) => debug('sweep: %s', error))
   }
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
@@ -6,7 +8,7 @@ import path from 'node:path'
 import type { TestContext } from 'node:test'
 import { describe, test } from 'node:test'
 import { Connection } from '../../../src/engines/local/connection.ts'
-import { until } from '../../helpers/until.ts'
+import { DEADLINE_MS, until } from '../../helpers/until.ts'
 
 const WAKE = { kind: 'wake', ticket: `${'1'.repeat(19)}-${'a'.repeat(12)}` } as const
 
@@ -21,6 +23,22 @@ describe('a connection', () => {
       if (sent % 100 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
     assert.equal(closed(), 1, `after ${sent} wake-ups`)
+  })
+
+  test('tells who sends that the other end has been killed, before any event does', async (context) => {
+    const code = (socket: string): string => `require('node:net').connect(${JSON.stringify(socket)}).resume()`
+    let child: ChildProcess | undefined
+    const { connection, closed } = await accept(context, (socket) => {
+      child = spawn(process.execPath, ['-e', code(socket)], { stdio: 'inherit' })
+    })
+    assert.equal(connection.send(WAKE), true)
+    // In one tick, as in an event loop that is blocked.
+    child!.kill('SIGKILL')
+    const start = performance.now()
+    while (connection.send(WAKE)) assert.ok(performance.now() - start < DEADLINE_MS, 'is not told')
+    assert.equal(closed(), 0)
+    await until('it is closed', () => closed() === 1)
+    assert.equal(connection.send(WAKE), false)
   })
 
   test('over which somebody asks a second time who stands here ends, and tells it once', async (context) => {
@@ -45,6 +63,17 @@ describe('a connection', () => {
 async function connect(
   context: TestContext,
 ): Promise<{ connection: Connection; stranger: net.Socket; closed: () => number }> {
+  let stranger: net.Socket | undefined
+  const accepted = await accept(context, (socket) => (stranger = net.connect(socket).on('error', () => {})))
+  context.after(() => stranger!.destroy())
+  return { ...accepted, stranger: stranger! }
+}
+
+/** The connection that `connectTo` has made to a socket. */
+async function accept(
+  context: TestContext,
+  connectTo: (socket: string) => void,
+): Promise<{ connection: Connection; closed: () => number }> {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-connection-'))
   const socket = path.join(directory, 'socket')
   let closed = 0
@@ -59,13 +88,11 @@ async function connect(
   let connection: Connection | undefined
   const server = net.createServer((accepted) => (connection = new Connection(accepted, owner)))
   await new Promise<void>((resolve) => server.listen(socket, resolve))
-  const stranger = net.connect(socket)
-  stranger.on('error', () => {})
   context.after(() => {
-    stranger.destroy()
     server.close()
     fs.rmSync(directory, { recursive: true })
   })
+  connectTo(socket)
   await until('it is connected', () => connection !== undefined)
-  return { connection: connection!, stranger, closed: () => closed }
+  return { connection: connection!, closed: () => closed }
 }

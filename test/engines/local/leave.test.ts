@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
+import { describe, test } from 'node:test'
+import type { Claim } from '../../../src/core/claim.ts'
+import { EXCLUSIVE, SHARED } from '../../../src/core/claim.ts'
+import type { Connection, Departed } from '../../../src/engines/local/connection.ts'
+import { QueueDirectory } from '../../../src/engines/local/directory.ts'
+import type { Frame } from '../../../src/engines/local/frames.ts'
+import { kernelId, nextNumber } from '../../../src/engines/local/kernel.ts'
+import { tellSuccessorsOf } from '../../../src/engines/local/leave.ts'
+import { Presence } from '../../../src/engines/local/presence.ts'
+import { QueueState } from '../../../src/engines/local/queue-state.ts'
+import { formatTicketName, markOf, NUMBER_DIGITS, ticketId } from '../../../src/engines/local/ticket-name.ts'
+
+describe('who is told when a ticket leaves', () => {
+  test('the next one, where the first has died and only the failing write shows it', (context) => {
+    const queue = new Queue(context)
+    queue.add('a', { claim: EXCLUSIVE, isDeaf: true })
+    queue.add('b', { claim: EXCLUSIVE })
+    queue.add('c', { claim: EXCLUSIVE })
+    tellSuccessorsOf(queue.state, queue.departed)
+    assert.deepEqual(queue.heard, ['b'])
+  })
+
+  test('each of those who share once, though one among them has died', (context) => {
+    const queue = new Queue(context)
+    queue.add('a', { claim: SHARED })
+    queue.add('b', { claim: SHARED, isDeaf: true })
+    queue.add('c', { claim: SHARED })
+    queue.add('d', { claim: EXCLUSIVE })
+    tellSuccessorsOf(queue.state, queue.departed)
+    assert.deepEqual(queue.heard, ['a', 'c'])
+  })
+
+  test('nobody, where all have died', (context) => {
+    const queue = new Queue(context)
+    queue.add('a', { claim: EXCLUSIVE, isDeaf: true })
+    queue.add('b', { claim: SHARED, isDeaf: true })
+    tellSuccessorsOf(queue.state, queue.departed)
+    assert.deepEqual(queue.heard, [])
+  })
+
+  test('a connection knows of each ticket that was told over it, until that has left', (context) => {
+    const queue = new Queue(context)
+    const first = queue.add('a', { claim: EXCLUSIVE })
+    const later = { name: queue.add('b', { claim: EXCLUSIVE }), claim: EXCLUSIVE }
+    const last = queue.add('a', { claim: EXCLUSIVE })
+    tellSuccessorsOf(queue.state, queue.departed)
+    tellSuccessorsOf(queue.state, later)
+    assert.deepEqual(
+      [...queue.toldTo('a')],
+      [
+        [first, queue.departed],
+        [last, later],
+      ],
+    )
+    queue.remove(first)
+    tellSuccessorsOf(queue.state, later)
+    assert.deepEqual([...queue.toldTo('a')], [[last, later]])
+  })
+})
+
+interface Behind {
+  readonly claim: Claim
+  /** Whether a write to it fails. */
+  readonly isDeaf?: boolean
+}
+
+/** A queue of marked tickets, and connections to their members that do nothing. A member is named by one letter. */
+class Queue {
+  readonly state: QueueState
+  readonly departed: Departed
+  /** The members that were sent a wake-up. */
+  readonly heard: string[] = []
+  readonly #tickets = new Set<string>()
+  readonly #connections = new Map<string, Connection>()
+  #number = nextNumber('0'.repeat(NUMBER_DIGITS))
+
+  constructor(context: TestContext) {
+    const directory = new QueueDirectory('/nowhere')
+    context.mock.method(directory, 'isForeign', () => false)
+    context.mock.method(directory, 'names', () => [...this.#tickets].flatMap((name) => [name, markOf(name)]))
+    const presence = new Presence(directory, { onPresent: () => {}, onAway: () => {} })
+    context.mock.getter(presence, 'hasConnections', () => true)
+    context.mock.method(presence, 'connectionsTo', (member: string) => [this.#connections.get(member[0]!)!])
+    this.state = new QueueState(directory, presence)
+    this.departed = { name: this.#nextName('z', EXCLUSIVE), claim: EXCLUSIVE }
+  }
+
+  /** The name of its ticket. */
+  add(letter: string, { claim, isDeaf = false }: Behind): string {
+    const name = this.#nextName(letter, claim)
+    this.#tickets.add(name)
+    const send = (frame: Frame): boolean => {
+      assert.equal(frame.kind, 'wake')
+      if (!isDeaf) this.heard.push(letter)
+      return !isDeaf
+    }
+    if (!this.#connections.has(letter))
+      this.#connections.set(letter, { told: new Map(), send } as unknown as Connection)
+    return name
+  }
+
+  remove(ticket: string): void {
+    this.#tickets.delete(ticket)
+  }
+
+  toldTo(letter: string): Connection['told'] {
+    return this.#connections.get(letter)!.told
+  }
+
+  #nextName(letter: string, claim: Claim): string {
+    this.#number = nextNumber(this.#number)
+    const member = letter.repeat(12)
+    const id = ticketId(this.#number, member)
+    return formatTicketName({ id, number: this.#number, claim, pid: 1, member, kernel: kernelId() })
+  }
+}
