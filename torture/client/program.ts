@@ -12,7 +12,7 @@ type PlannedLock = ClientConfig['locks'][number]
 
 const MOST_AT_ONCE = 12
 /** Long enough to learn of the loss of a lock whose directory was removed. */
-const LONG_HOLD_MS = 4000
+const LONG_HOLD_MS = 6000
 
 export class Program {
   readonly #config: ClientConfig
