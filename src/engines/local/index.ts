@@ -46,7 +46,7 @@ class LocalClient {
     const queueDirectory = new QueueDirectory(directory)
     const presence = new Presence(queueDirectory, {
       onPresent: () => this.#onPresent(directory, { queue, presence }),
-      onAway: () => this.#onAway(directory),
+      onAway: () => this.#onAway(directory, presence),
     })
     const queue = new LocalQueue(queueDirectory, presence)
     return queue
@@ -63,9 +63,8 @@ class LocalClient {
     allPresent.add(present.presence)
   }
 
-  #onAway(directory: string): void {
-    const { presence } = this.#present.get(directory)!
-    this.#present.delete(directory)
+  #onAway(directory: string, presence: Presence): void {
+    if (this.#present.get(directory)?.presence === presence) this.#present.delete(directory)
     allPresent.delete(presence)
     if (allPresent.size === 0) process.off('exit', leaveAll)
   }

@@ -5,7 +5,7 @@
  *  state    | meaning                                        | what ends it
  *  ---------+------------------------------------------------+---------------------------------------------
  *  away     | no member, nothing of ours in the directory    | somebody asks for the lock
- *  present  | a member listens                               | idle for the linger; exit; its socket removed
+ *  present  | a member listens, or is about to              | idle for the linger; exit
  *
  * A member whose socket was removed from outside is retired: it takes no new tickets, and stays for those it has.
  */
@@ -76,6 +76,8 @@ export class Presence implements MemberOwner {
 
   /** Makes what is missing. `foreign`: something that is somebody else's lock is in the way. */
   async open(): Promise<'open' | 'foreign'> {
+    // RACE: from now on whoever asks for the lock finds this presence, though the one that opens it be called off meanwhile.
+    this.#appear()
     const id = randomMemberId()
     const listener = await this.#listen(memberFile(id))
     if (listener === 'foreign') return 'foreign'
@@ -84,8 +86,8 @@ export class Presence implements MemberOwner {
     else {
       this.member = new Member(id, listener, this)
       debug('%s: member %s listens', this.#directory.path, id)
-      this.#isPresent = true
-      this.#keeper.onPresent()
+      // RACE: it may have come to its end meanwhile, by its linger.
+      this.#appear()
       this.#sweepMembers(this.member)
     }
     return 'open'
@@ -201,6 +203,12 @@ export class Presence implements MemberOwner {
 
   describe(): string {
     return formatParty(this.#queue!.own.values())
+  }
+
+  #appear(): void {
+    if (this.#isPresent) return
+    this.#isPresent = true
+    this.#keeper.onPresent()
   }
 
   async #listen(file: string): Promise<Listener | 'foreign'> {
