@@ -22,7 +22,7 @@ for (const lingerMs of [0, 5]) {
       const controller = new AbortController()
       const asked = { claim: EXCLUSIVE, wait: true, label: undefined, lingerMs }
       const first = Promise.allSettled([engine.acquire(lockPath, { ...asked, signal: controller.signal })])
-      for (let step = 0; step < count; step += 1) await undefined
+      for (let step = 0; step < count; step += 1) await Promise.resolve()
       controller.abort()
       const second = engine.acquire(lockPath, { ...asked, signal: undefined })
       const [outcome] = await first
