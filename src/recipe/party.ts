@@ -137,12 +137,12 @@ export class Party implements EnqueueRequest {
   readonly onLost = (error: Error): void => {
     if (this.#state.kind !== 'held') return
     const { ticket } = this.#state
-    const stranded = this.#takeWaiting()
+    // First, so that who asks anew because of the loss comes behind them.
+    this.#owner.onStranded(this.#takeWaiting())
     this.#becomeOver()
     void withdrawQuietly(this.#queue, ticket)
     for (const grant of this.#holders) grant.lose(error)
     this.#holders.clear()
-    this.#owner.onStranded(stranded)
   }
 
   release(grant: PartyGrant): void | Promise<void> {

@@ -24,7 +24,10 @@ export function createTicketEngine(parts: TicketEngineParts): Engine {
       const resource = parts.resolve(asked)
       let line = lines.get(resource)
       if (line === undefined) {
-        line = new Line(parts.open(resource), () => lines.delete(resource))
+        const opened: Line = new Line(parts.open(resource), () => {
+          if (lines.get(resource) === opened) lines.delete(resource)
+        })
+        line = opened
         lines.set(resource, line)
       }
       return await line.acquire(request)

@@ -66,15 +66,20 @@ export class Connection {
     if (peer === undefined) socket.setTimeout(SILENCE_MS, () => socket.destroy())
   }
 
-  /** False where it is certain that the frame does not arrive. True is no proof that it does. */
-  send(frame: Frame): boolean {
+  /** On whose account the other end was told to look, each once. */
+  get departures(): readonly Departed[] {
+    return [...new Set(this.told.values())]
+  }
+
+  /** False where it is certain that the frames do not arrive. True is no proof that they do. */
+  send(...frames: readonly Frame[]): boolean {
     if (this.#isClosed || this.#socket.destroyed) return false
     // The owner hears of the end later: who sends may be going through the connections.
     if (this.#socket.writableLength > MOST_UNREAD_BYTES) {
       this.#socket.destroy()
       return false
     }
-    this.#socket.write(formatFrame(frame), 'latin1')
+    this.#socket.write(frames.map(formatFrame).join(''), 'latin1')
     // Node sets it at once where the kernel refuses the bytes, and says so by an event when the event loop goes on.
     return this.#socket.errored === null
   }

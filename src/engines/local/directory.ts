@@ -235,9 +235,12 @@ export class QueueDirectory {
     try {
       directory = openDirectory(this.path)
       const members = `${directory.path}/${MEMBERS}`
-      if (!isMadeHere(members)) return
-      fs.rmdirSync(members)
-      if (isMadeHere(this.path)) fs.rmdirSync(this.path)
+      const stats = fs.lstatSync(members, { throwIfNoEntry: false })
+      if (stats !== undefined) {
+        if (!isMadeHere(stats)) return
+        fs.rmdirSync(members)
+      }
+      if (isMadeHere(fs.lstatSync(this.path))) fs.rmdirSync(this.path)
     } catch (error) {
       // Not empty: others are here. Whatever else hinders is for the next one who uses the lock to meet and to report.
       if (systemCode(error) === undefined) throw error
@@ -275,8 +278,7 @@ export class QueueDirectory {
   }
 }
 
-function isMadeHere(directory: string): boolean {
-  const { mode } = fs.lstatSync(directory)
+function isMadeHere({ mode }: fs.Stats): boolean {
   return (mode & 0o1000) !== 0 && (mode & 0o002) === 0
 }
 

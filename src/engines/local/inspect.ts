@@ -3,6 +3,7 @@
  * does not answer soon (a blocked event loop) is shown by what its name tells.
  */
 import net from 'node:net'
+import { clearTimeout, setTimeout } from 'node:timers'
 import type { EngineSnapshot, Requester } from '../../contract/engine.ts'
 import { systemCode } from '../../errors.ts'
 import { snapshotOf } from '../../recipe/snapshot.ts'

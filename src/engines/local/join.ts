@@ -16,7 +16,6 @@ import { withdraw } from './leave.ts'
 import { memberFile } from './member.ts'
 import type { QueueState } from './queue-state.ts'
 import { sleepFor } from './sleep-for.ts'
-import type { ListedTicket } from './ticket.ts'
 import { OwnTicket } from './ticket.ts'
 import type { TicketName } from './ticket-name.ts'
 import { formatTicketName, NUMBERS_END, ticketId } from './ticket-name.ts'
@@ -132,20 +131,19 @@ function newName(state: QueueState, request: EnqueueRequest, member: string): [s
 function settleIn(state: QueueState, own: OwnTicket): OwnTicket | undefined {
   const { path } = state.directory
   state.own.set(own.id, own)
-  let listing: readonly ListedTicket[]
   try {
-    listing = state.view.read()
+    const listing = state.view.read()
+    if (state.view.last?.id === own.id) {
+      own.joinListing = listing
+      state.presence.startWatch()
+      debug('%s: ticket %s joined, place %d', path, own.id, listing.length)
+      return own
+    }
   } catch (error) {
     withdraw(state, own)
     throw error
   }
   const { last } = state.view
-  if (last?.id === own.id) {
-    own.joinListing = listing
-    state.presence.startWatch()
-    debug('%s: ticket %s joined, place %d', path, own.id, listing.length)
-    return own
-  }
   if (last !== undefined && last.number > state.highestNumber) state.highestNumber = last.number
   debug('%s: ticket %s withdraws, another one is behind it', path, own.id)
   withdraw(state, own)

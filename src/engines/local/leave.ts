@@ -8,9 +8,10 @@
 import { successorsOf } from '../../core/successors.ts'
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
-import type { Connection, Departed } from './connection.ts'
+import type { Departed } from './connection.ts'
 import type { QueueState } from './queue-state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
+import { groupByMember } from './ticket.ts'
 import { markOf } from './ticket-name.ts'
 
 /** Takes a ticket out of the queue. Does nothing where it has left before. */
@@ -44,13 +45,14 @@ export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
     return
   }
   let behind = listing.filter((ticket) => ticket.name > departed.name && canBeTold(state, ticket))
+  forgetGone(state, behind)
   const tried = new Set<ListedTicket>()
   let next = successorsOf(departed.claim, behind)
   while (next.length > 0) {
-    for (const ticket of next) {
-      tried.add(ticket)
-      // It has died, and this process has not come to see that yet.
-      if (!tell(state, departed, ticket)) behind = behind.filter((other) => other !== ticket)
+    for (const ticket of next) tried.add(ticket)
+    for (const tickets of groupByMember(next)) {
+      // Their process has died, and this one has not come to see that yet.
+      if (!tell(state, departed, tickets)) behind = behind.filter((ticket) => !tickets.includes(ticket))
     }
     next = successorsOf(departed.claim, behind).filter((ticket) => !tried.has(ticket))
   }
@@ -60,24 +62,32 @@ function canBeTold({ own, presence }: QueueState, ticket: ListedTicket): boolean
   return own.has(ticket.id) || (ticket.isMarked && presence.connectionsTo(ticket.member).length > 0)
 }
 
-/** False where it is certain that the ticket does not hear of it. */
-function tell(state: QueueState, departed: Departed, ticket: ListedTicket): boolean {
-  debug('%s: ticket %s has left, ticket %s is told', state.directory.path, departed.name, ticket.id)
-  const own = state.own.get(ticket.id)
-  own?.wake()
-  let isTold = own !== undefined
-  for (const connection of state.presence.connectionsTo(ticket.member)) {
-    // It may never be heard, and nobody can tell now: when this connection ends, the successors are told again.
-    forgetGone(state, connection)
-    connection.told.set(ticket.name, departed)
-    if (connection.send({ kind: 'wake', ticket: ticket.id })) isTold = true
+/** Tells tickets of one member. False where it is certain that they do not hear of it. */
+function tell(state: QueueState, departed: Departed, tickets: readonly ListedTicket[]): boolean {
+  const { directory, own, presence } = state
+  let isTold = false
+  for (const { id } of tickets) {
+    debug('%s: ticket %s has left, ticket %s is told', directory.path, departed.name, id)
+    const ticket = own.get(id)
+    if (ticket === undefined) continue
+    ticket.wake()
+    isTold = true
+  }
+  for (const connection of presence.connectionsTo(tickets[0]!.member)) {
+    // They may never hear of it, and nobody can tell now: when this connection ends, the successors are told again.
+    for (const { name } of tickets) connection.told.set(name, departed)
+    if (connection.send(...tickets.map(({ id }) => ({ kind: 'wake', ticket: id }) as const))) isTold = true
   }
   return isTold
 }
 
 /** A ticket that has left has told its successors by itself, or was found dead by those who waited for it. */
-function forgetGone({ view }: QueueState, { told }: Connection): void {
-  for (const name of told.keys()) if (!view.shows(name)) told.delete(name)
+function forgetGone({ presence, view }: QueueState, behind: readonly ListedTicket[]): void {
+  for (const member of new Set(behind.map((ticket) => ticket.member))) {
+    for (const { told } of presence.connectionsTo(member)) {
+      for (const name of told.keys()) if (!view.shows(name)) told.delete(name)
+    }
+  }
 }
 
 function takeOut(state: QueueState, own: OwnTicket): void {

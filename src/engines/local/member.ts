@@ -181,7 +181,7 @@ export class Member {
     const others = (this.#byPeer.get(connection.peer) ?? []).filter((other) => other !== connection)
     if (others.length > 0) this.#byPeer.set(connection.peer, others)
     else this.#byPeer.delete(connection.peer)
-    if (!this.#isClosed) this.#owner.onDisconnected(connection.peer, [...connection.told.values()])
+    if (!this.#isClosed) this.#owner.onDisconnected(connection.peer, connection.departures)
   }
 
   describe(): string {

@@ -10,6 +10,7 @@
  * A member whose socket was removed from outside is retired: it takes no new tickets, and stays for those it has.
  */
 import net from 'node:net'
+import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers'
 import { debug } from '../../debug.ts'
 import { systemCode } from '../../errors.ts'
 import type { Connection, Departed } from './connection.ts'
@@ -75,22 +76,13 @@ export class Presence implements MemberOwner {
   }
 
   /** Makes what is missing. `foreign`: something that is somebody else's lock is in the way. */
-  async open(): Promise<'open' | 'foreign'> {
+  open(): 'open' | 'foreign' | Promise<'open' | 'foreign'> {
     // RACE: from now on whoever asks for the lock finds this presence, though the one that opens it be called off meanwhile.
     this.#appear()
     const id = randomMemberId()
-    const listener = await this.#listen(memberFile(id))
-    if (listener === 'foreign') return 'foreign'
-    // RACE: two requests of this process found it away at once; the first one's member is as good.
-    if (this.member !== undefined) listener.close()
-    else {
-      this.member = new Member(id, listener, this)
-      debug('%s: member %s listens', this.#directory.path, id)
-      // RACE: it may have come to its end meanwhile, by its linger.
-      this.#appear()
-      this.#sweepMembers(this.member)
-    }
-    return 'open'
+    const listening = this.#listen(memberFile(id))
+    if (!(listening instanceof Promise)) return this.#becomeMember(id, listening)
+    return listening.then((listener) => this.#becomeMember(id, listener))
   }
 
   /** The member's socket was removed from outside. */
@@ -155,7 +147,9 @@ export class Presence implements MemberOwner {
   /** A ticket has left, or could not be had. If that leaves none, the presence ends `lingerMs` from now, unless it is used again. */
   onLeft(lingerMs: number): void {
     if (this.#retired.size > 0) this.#closeRetired()
-    if (this.#queue!.own.size > 0 || !this.#isPresent) return
+    if (this.#queue!.own.size > 0) return
+    // Released while the process exits, after this has left.
+    if (!this.#isPresent) return this.#directory.removeIfEmpty()
     this.#lingerMs = lingerMs
     if (lingerMs === 0) return this.leave()
     this.#idleSinceMs = performance.now()
@@ -205,25 +199,52 @@ export class Presence implements MemberOwner {
     return formatParty(this.#queue!.own.values())
   }
 
+  #becomeMember(id: string, listener: Listener | 'foreign'): 'open' | 'foreign' {
+    if (listener === 'foreign') return 'foreign'
+    // RACE: two requests of this process found it away at once; the first one's member is as good.
+    if (this.member !== undefined) listener.close()
+    else {
+      this.member = new Member(id, listener, this)
+      debug('%s: member %s listens', this.#directory.path, id)
+      // RACE: it may have come to its end meanwhile, by its linger.
+      this.#appear()
+      this.#sweepMembers(this.member)
+    }
+    return 'open'
+  }
+
   #appear(): void {
     if (this.#isPresent) return
     this.#isPresent = true
     this.#keeper.onPresent()
   }
 
-  async #listen(file: string): Promise<Listener | 'foreign'> {
+  #listen(file: string): Listener | 'foreign' | Promise<Listener> {
     const members = this.#directory.open()
     if (members === 'foreign') return 'foreign'
+    let listening: Listener | Promise<Listener>
     try {
-      return await listen(this.#directory, members, file)
+      listening = listen(this.#directory, members, file)
     } catch (error) {
-      // A short address would go on leading to the directory that has vanished.
-      this.#addresses.close()
-      if (this.member === undefined) this.#directory.removeIfEmpty()
-      throw error
-    } finally {
       members.close()
+      throw this.#failToListen(error)
     }
+    if (listening instanceof Promise) {
+      return listening
+        .finally(() => members.close())
+        .catch((error: unknown) => {
+          throw this.#failToListen(error)
+        })
+    }
+    members.close()
+    return listening
+  }
+
+  #failToListen(error: unknown): unknown {
+    // A short address would go on leading to the directory that has vanished.
+    this.#addresses.close()
+    if (this.member === undefined) this.#directory.removeIfEmpty()
+    return error
   }
 
   #onLinger(): void {

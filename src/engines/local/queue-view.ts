@@ -33,8 +33,7 @@ export class QueueView {
       const ticket = this.#known.has(name) ? this.#known.get(name) : this.#meet(name)
       known.set(name, ticket)
       if (ticket === undefined) continue
-      // A mark sorts right behind its ticket: it is the same name, and longer.
-      ticket.isMarked = names[index + 1] === markOf(name)
+      ticket.isMarked = isMarked(names, index)
       this.last = ticket
       if (!this.dead.has(name)) listing.push(ticket)
     }
@@ -63,4 +62,12 @@ export class QueueView {
   #forgetRemoved(): void {
     for (const name of this.dead.keys()) if (!this.#known.has(name)) this.dead.delete(name)
   }
+}
+
+/** A mark sorts right behind its ticket: it is the same name, and longer. Between the two there may be what is not of a lock. */
+function isMarked(names: readonly string[], index: number): boolean {
+  const name = names[index]!
+  const mark = markOf(name)
+  for (let next = index + 1; names[next]?.startsWith(name) === true; next += 1) if (names[next] === mark) return true
+  return false
 }

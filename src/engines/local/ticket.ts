@@ -1,4 +1,5 @@
 /** Tickets as this engine knows them: its own, and those that a listing shows. */
+import { clearTimeout, setTimeout } from 'node:timers'
 import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
 import type { Claim } from '../../core/claim.ts'
 import type { Ticket, TicketIdentity } from '../../core/ticket.ts'
@@ -115,4 +116,15 @@ export class OwnTicket implements TicketIdentity {
     this.unknownLooks = 0
     this.#reaches.clear()
   }
+}
+
+/** In the order of the first of each. */
+export function groupByMember(tickets: readonly ListedTicket[]): (readonly ListedTicket[])[] {
+  const groups = new Map<string, ListedTicket[]>()
+  for (const ticket of tickets) {
+    const group = groups.get(ticket.member)
+    if (group === undefined) groups.set(ticket.member, [ticket])
+    else group.push(ticket)
+  }
+  return [...groups.values()]
 }

@@ -13,6 +13,7 @@ import { memberFile } from './member.ts'
 import type { QueueState } from './queue-state.ts'
 import { sleepFor } from './sleep-for.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
+import { groupByMember } from './ticket.ts'
 
 /** How soon to look again while somebody waited for does not know of us: doubles from the first to the second, in ms. */
 const FIRST_LOOK_MS = 1
@@ -31,7 +32,7 @@ export async function awaitChange(
   if (unreached.length > 0) {
     const pauseMs = Math.max(...unreached.map((ticket) => pauseBefore(own.countReach(ticket.id))))
     if (pauseMs > 0) await sleepFor(pauseMs, cancellation.signal)
-    await Promise.all(unreached.map((ticket) => reach(state, own, ticket)))
+    await Promise.all(groupByMember(unreached).map((tickets) => reachOne(state, own, tickets)))
     // RACE: called off meanwhile, the ticket has left, and a mark made now would be left alone.
     if (!own.isMarked && !own.isOver) mark(state, own)
     return
@@ -63,6 +64,11 @@ export async function sweepBehind(state: QueueState, peer: string): Promise<void
  */
 function pauseBefore(nth: number): number {
   return nth <= 2 ? 0 : Math.min(FIRST_LOOK_MS * 2 ** (nth - 3), SLOWEST_LOOK_MS)
+}
+
+/** Connects to a member at one of its tickets: one connection proves all of them alive. */
+async function reachOne(state: QueueState, own: OwnTicket, tickets: readonly ListedTicket[]): Promise<void> {
+  for (const ticket of tickets) if ((await reach(state, own, ticket)) === 'connected') return
 }
 
 async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): Promise<Reached> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { describe, test } from 'node:test'
 import type { Claim } from '../../../src/core/claim.ts'
-import { EXCLUSIVE, SHARED } from '../../../src/core/claim.ts'
+import { EXCLUSIVE, permitClaim, SHARED } from '../../../src/core/claim.ts'
 import type { Connection, Departed } from '../../../src/engines/local/connection.ts'
 import { QueueDirectory } from '../../../src/engines/local/directory.ts'
 import type { Frame } from '../../../src/engines/local/frames.ts'
@@ -19,7 +19,7 @@ describe('who is told when a ticket leaves', () => {
     queue.add('b', { claim: EXCLUSIVE })
     queue.add('c', { claim: EXCLUSIVE })
     tellSuccessorsOf(queue.state, queue.departed)
-    assert.deepEqual(queue.heard, ['b'])
+    assert.deepEqual(queue.heard, ['b: wake'])
   })
 
   test('each of those who share once, though one among them has died', (context) => {
@@ -29,7 +29,7 @@ describe('who is told when a ticket leaves', () => {
     queue.add('c', { claim: SHARED })
     queue.add('d', { claim: EXCLUSIVE })
     tellSuccessorsOf(queue.state, queue.departed)
-    assert.deepEqual(queue.heard, ['a', 'c'])
+    assert.deepEqual(queue.heard, ['a: wake', 'c: wake'])
   })
 
   test('nobody, where all have died', (context) => {
@@ -38,6 +38,19 @@ describe('who is told when a ticket leaves', () => {
     queue.add('b', { claim: SHARED, isDeaf: true })
     tellSuccessorsOf(queue.state, queue.departed)
     assert.deepEqual(queue.heard, [])
+  })
+
+  test('many are told of many departures with as little work as there are tickets', (context) => {
+    const queue = new Queue(context)
+    const permits = 50
+    for (let count = 0; count < permits; count += 1) queue.add('a', { claim: permitClaim(permits) })
+    const shows = context.mock.method(queue.state.view, 'shows')
+    for (let count = 0; count < permits; count += 1) {
+      tellSuccessorsOf(queue.state, { ...queue.departed, claim: permitClaim(permits) })
+    }
+    assert.equal(queue.heard.length, permits ** 2)
+    assert.ok(shows.mock.callCount() <= permits ** 2, `${shows.mock.callCount()} looks`)
+    assert.equal(queue.sent, permits)
   })
 
   test('a connection knows of each ticket that was told over it, until that has left', (context) => {
@@ -70,8 +83,10 @@ interface Behind {
 class Queue {
   readonly state: QueueState
   readonly departed: Departed
-  /** The members that were sent a wake-up. */
+  /** What arrived, each with the member that it was sent to. */
   readonly heard: string[] = []
+  /** How many writes that took. */
+  sent = 0
   readonly #tickets = new Set<string>()
   readonly #connections = new Map<string, Connection>()
   #number = nextNumber('0'.repeat(NUMBER_DIGITS))
@@ -91,9 +106,9 @@ class Queue {
   add(letter: string, { claim, isDeaf = false }: Behind): string {
     const name = this.#nextName(letter, claim)
     this.#tickets.add(name)
-    const send = (frame: Frame): boolean => {
-      assert.equal(frame.kind, 'wake')
-      if (!isDeaf) this.heard.push(letter)
+    const send = (...frames: readonly Frame[]): boolean => {
+      this.sent += 1
+      if (!isDeaf) this.heard.push(...frames.map(({ kind }) => `${letter}: ${kind}`))
       return !isDeaf
     }
     if (!this.#connections.has(letter))

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
+import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
 import { Cancellation } from '../../../src/contract/cancellation.ts'
 import type { EnqueueRequest } from '../../../src/contract/ticket-queue.ts'
-import { EXCLUSIVE } from '../../../src/core/claim.ts'
+import { EXCLUSIVE, permitClaim } from '../../../src/core/claim.ts'
 import { QueueDirectory } from '../../../src/engines/local/directory.ts'
 import { Presence } from '../../../src/engines/local/presence.ts'
 import { LocalQueue } from '../../../src/engines/local/queue.ts'
+import { markOf } from '../../../src/engines/local/ticket-name.ts'
+import type { OwnTicket } from '../../../src/engines/local/ticket.ts'
 
 const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-queue-'))
 after(() => fs.rmSync(parent, { recursive: true, force: true }))
@@ -31,6 +34,56 @@ test('without hard links, a ticket that is withdrawn while it connects to the on
   assert.deepEqual(namesIn(lockPath), [first.name])
   ahead.withdraw(first)
   assert.equal(fs.existsSync(lockPath), false)
+})
+
+test('who waits behind many tickets of one process connects to it once', async (context) => {
+  const connect = context.mock.method(net, 'connect')
+  const lockPath = path.join(parent, 'many')
+  const [ahead, behind] = [newQueue(lockPath), newQueue(lockPath)]
+  const asked = (): CancellableRequest => ({ ...request(), claim: permitClaim(20) })
+  const tickets: OwnTicket[] = []
+  for (let count = 0; count < 20; count += 1) tickets.push((await ahead.enqueue(asked()))!)
+  const waiting = asked()
+  const own = (await behind.enqueue(waiting))!
+  connect.mock.resetCalls()
+  await behind.anyChange(own, behind.list(own).slice(0, 20), waiting.cancellation)
+  assert.equal(connect.mock.callCount(), 1)
+  assert.ok(
+    behind
+      .list(own)
+      .slice(0, 20)
+      .every(({ live }) => live),
+  )
+  behind.withdraw(own)
+  for (const ticket of tickets) ahead.withdraw(ticket)
+  assert.equal(fs.existsSync(lockPath), false)
+})
+
+test('a ticket that has joined, and then cannot be looked after, leaves', async (context) => {
+  context.mock.method(Presence.prototype, 'startWatch', () => {
+    throw new Error('no timers')
+  })
+  const lockPath = path.join(parent, 'unwatched')
+  const queue = newQueue(lockPath)
+  await assert.rejects(async () => await queue.enqueue(request()), /no timers/)
+  assert.equal(fs.existsSync(lockPath), false)
+})
+
+test('a mark is seen, whatever names a stranger puts between it and its ticket', async () => {
+  const lockPath = path.join(parent, 'names')
+  const queue = newQueue(lockPath)
+  const [first, second] = [(await queue.enqueue(request()))!, (await queue.enqueue(request()))!]
+  for (const name of [`${first.name}!`, `${first.name}-a`, `${first.name}-w-w`]) {
+    fs.writeFileSync(path.join(lockPath, name), '')
+  }
+  fs.linkSync(path.join(lockPath, first.name), path.join(lockPath, markOf(first.name)))
+  // The first listing is that of the join.
+  queue.list(second)
+  const marks = queue.list(second).map(({ id, isMarked }) => [id, isMarked])
+  assert.deepEqual(marks, [
+    [first.id, true],
+    [second.id, false],
+  ])
 })
 
 function newQueue(lockPath: string): LocalQueue {
