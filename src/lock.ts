@@ -81,10 +81,14 @@ export class Lock {
     this.release().catch((error: unknown) => debug('%s: release: %s', this.name, error))
   }
 
-  async #release(): Promise<void> {
-    if (!this.#isHeld) return
+  #release(): Promise<void> {
+    if (!this.#isHeld) return Promise.resolve()
     this.#isHeld = false
-    await this.#grant.release()
+    try {
+      return Promise.resolve(this.#grant.release())
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   #onLost(error: Error): void {

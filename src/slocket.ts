@@ -96,17 +96,22 @@ export interface Slocket {
 
 /** Makes the API over `defaultEngine`. */
 export function createSlocket(defaultEngine: Engine): Slocket {
-  const acquire = async (path: string, asked: Asked): Promise<Lock> => {
-    const lock = await acquireWithin(asked.engine ?? defaultEngine, path, asked)
-    if (lock === null) throw await timeoutError(asked.engine ?? defaultEngine, path, 0, Date.now())
-    return lock
+  const acquire = (path: string, asked: Asked): Promise<Lock> => {
+    const engine = asked.engine ?? defaultEngine
+    if (asked.timeoutMs !== undefined) return acquireWithin(engine, path, asked, asked.timeoutMs)
+    // A request that waits is never refused.
+    return acquireOnce(engine, path, asked, { wait: true, signal: asked.signal }) as Promise<Lock>
   }
 
   function slocket(path: string, ...rest: readonly unknown[]): Promise<Lock> | undefined {
     const last = rest.length > 1 ? rest[1] : rest[0]
     if (typeof last !== 'function') {
       if (rest.length > 1 && last !== undefined) throw new TypeError('callback must be a function')
-      return promised(() => acquire(checked(path), parseOptions(rest[0])))
+      try {
+        return acquire(checked(path), parseOptions(rest[0]))
+      } catch (error) {
+        return Promise.reject(error)
+      }
     }
     const callback = last as LockCallback
     const asked = parseOptions(rest.length > 1 ? rest[0] : undefined)
@@ -144,18 +149,20 @@ export function createSlocket(defaultEngine: Engine): Slocket {
   return Object.assign(slocket, relatives) as Slocket
 }
 
-/** Null only where the timeout is 0. */
-async function acquireWithin(engine: Engine, path: string, asked: Asked): Promise<Lock | null> {
-  const { timeoutMs, signal } = asked
-  if (timeoutMs === undefined) return await acquireOnce(engine, path, asked, { wait: true, signal })
-  if (timeoutMs === 0) return await acquireOnce(engine, path, asked, { wait: false, signal })
+async function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
+  const { signal } = asked
   const since = Date.now()
+  if (timeoutMs === 0) {
+    const lock = await acquireOnce(engine, path, asked, { wait: false, signal })
+    if (lock === null) throw await timeoutError(engine, path, timeoutMs, since)
+    return lock
+  }
   const controller = new AbortController()
   signal?.throwIfAborted()
   const stopListening = signal && onAbort(signal, () => controller.abort(signal.reason))
   const timer = setTimeout(() => controller.abort(TIMED_OUT), timeoutMs)
   try {
-    return await acquireOnce(engine, path, asked, { wait: true, signal: controller.signal })
+    return (await acquireOnce(engine, path, asked, { wait: true, signal: controller.signal })) as Lock
   } catch (error) {
     throw error === TIMED_OUT ? await timeoutError(engine, path, timeoutMs, since) : error
   } finally {
@@ -166,15 +173,17 @@ async function acquireWithin(engine: Engine, path: string, asked: Asked): Promis
 
 const TIMED_OUT = Symbol('timed out')
 
-async function acquireOnce(
+/** Null only where it does not wait. */
+function acquireOnce(
   engine: Engine,
   path: string,
   asked: Asked,
   { wait, signal }: Pick<AcquireRequest, 'wait' | 'signal'>,
 ): Promise<Lock | null> {
   const { claim, mode, label, lingerMs } = asked
-  const grant = await engine.acquire(path, { claim, wait, label, lingerMs, signal })
-  return grant === null ? null : new Lock(path, mode, permitsOf(claim), grant)
+  return engine
+    .acquire(path, { claim, wait, label, lingerMs, signal })
+    .then((grant) => (grant === null ? null : new Lock(path, mode, permitsOf(claim), grant)))
 }
 
 /** Says who holds it, since when, and how many wait ahead. */
@@ -223,9 +232,4 @@ function permitsOf(claim: Claim): number | undefined {
 function checked(path: unknown): string {
   checkPath(path)
   return path
-}
-
-/** Turns what `start` throws into a rejection. */
-async function promised<T>(start: () => Promise<T>): Promise<T> {
-  return await start()
 }

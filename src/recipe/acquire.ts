@@ -19,18 +19,37 @@ import { debug } from '../debug.ts'
  * false and somebody holds or waits ahead, or where the request was cancelled.
  * @throws ERR_SLOCKET_CLAIM_MISMATCH; whatever the queue throws.
  */
-export async function waitForTurn<Own extends TicketIdentity, T extends Ticket>(
+export function waitForTurn<Own extends TicketIdentity, T extends Ticket>(
   queue: TicketQueue<Own, T>,
   own: Own,
   request: EnqueueRequest,
+): Own | null | Promise<Own | null> {
+  let listing: readonly T[] | Promise<readonly T[]>
+  try {
+    listing = queue.list(own)
+  } catch (error) {
+    listing = Promise.reject(error)
+  }
+  // At once where it can be: most locks are free when they are asked for.
+  if (!(listing instanceof Promise) && !request.cancellation.cancelled && decideTurn(own, listing).kind === 'held')
+    return own
+  return loop(queue, own, request, listing)
+}
+
+async function loop<Own extends TicketIdentity, T extends Ticket>(
+  queue: TicketQueue<Own, T>,
+  own: Own,
+  request: EnqueueRequest,
+  first: readonly T[] | Promise<readonly T[]>,
 ): Promise<Own | null> {
   const { cancellation } = request
   let ticket = own
+  let listing = first
   try {
     // Bound: none but the caller's cancellation. Each round ends in a wait that a change, or the engine's own
     // look-again, ends.
     for (;;) {
-      const turn = decideTurn(ticket, await queue.list(ticket))
+      const turn = decideTurn(ticket, await listing)
       if (cancellation.cancelled) {
         await queue.withdraw(ticket)
         return null
@@ -60,6 +79,7 @@ export async function waitForTurn<Own extends TicketIdentity, T extends Ticket>(
           await queue.anyChange(ticket, turn.on, cancellation)
           break
       }
+      listing = queue.list(ticket)
     }
   } catch (error) {
     await withdrawQuietly(queue, ticket)

@@ -70,7 +70,10 @@ export class Line implements PartyOwner {
 
   async #place(batch: readonly Request[]): Promise<void> {
     let newest = this.#parties.at(-1)
-    if (newest?.ticket !== undefined && !(await this.#queue.isLast(newest.ticket))) newest = undefined
+    if (newest?.ticket !== undefined) {
+      const isLast = this.#queue.isLast(newest.ticket)
+      if (!(isLast instanceof Promise ? await isLast : isLast)) newest = undefined
+    }
     for (const request of batch) {
       if (request.isSettled) continue
       if (newest?.accepts(request) === true) {

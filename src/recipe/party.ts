@@ -116,7 +116,8 @@ export class Party implements EnqueueRequest {
       const ticket = entering instanceof Promise ? await entering : entering
       if (ticket === null) return this.#refuse()
       this.#becomeWaiting(ticket)
-      const holder = await waitForTurn(this.#queue, ticket, this)
+      const waiting = waitForTurn(this.#queue, ticket, this)
+      const holder = waiting instanceof Promise ? await waiting : waiting
       if (holder === null) return this.#refuse()
       await this.#becomeHeld(holder)
     } catch (error) {
@@ -244,9 +245,9 @@ export class Party implements EnqueueRequest {
     this.#entered?.resolve()
   }
 
-  async #becomeHeld(ticket: TicketIdentity): Promise<void> {
+  #becomeHeld(ticket: TicketIdentity): void | Promise<void> {
     // RACE: the last one was called off after the turn had come, and before this line ran: nobody is left to hold.
-    if (this.#state.kind !== 'waiting') return await this.#queue.withdraw(ticket)
+    if (this.#state.kind !== 'waiting') return this.#queue.withdraw(ticket)
     this.#state = { kind: 'held', ticket }
     this.#grantNext(ticket)
     if (this.claim.kind !== 'shared') return

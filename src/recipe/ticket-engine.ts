@@ -16,21 +16,27 @@ export interface TicketEngineParts {
 
 export function createTicketEngine(parts: TicketEngineParts): Engine {
   const lines = new Map<string, Line>()
+
+  function lineFor(resource: string): Line {
+    const known = lines.get(resource)
+    if (known !== undefined) return known
+    const line: Line = new Line(parts.open(resource), () => {
+      if (lines.get(resource) === line) lines.delete(resource)
+    })
+    lines.set(resource, line)
+    return line
+  }
+
   return {
     name: parts.name,
     capabilities: parts.capabilities,
-    async acquire(asked, request) {
-      request.signal?.throwIfAborted()
-      const resource = parts.resolve(asked)
-      let line = lines.get(resource)
-      if (line === undefined) {
-        const opened: Line = new Line(parts.open(resource), () => {
-          if (lines.get(resource) === opened) lines.delete(resource)
-        })
-        line = opened
-        lines.set(resource, line)
+    acquire(asked, request) {
+      try {
+        request.signal?.throwIfAborted()
+        return lineFor(parts.resolve(asked)).acquire(request)
+      } catch (error) {
+        return Promise.reject(error)
       }
-      return await line.acquire(request)
     },
     query: async (asked) => await parts.query(parts.resolve(asked)),
   }

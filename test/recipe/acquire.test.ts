@@ -73,7 +73,10 @@ describe('waiting for a turn', () => {
     queue.remove(own)
     const failure = new Error('no room')
     queue.instead.set('enqueue', () => Promise.reject(failure))
-    await assert.rejects(waitForTurn(queue, own, wanted), (error) => error === failure)
+    await assert.rejects(
+      async () => await waitForTurn(queue, own, wanted),
+      (error) => error === failure,
+    )
     assert.deepEqual(queue.tickets, [])
   })
 
@@ -89,7 +92,10 @@ describe('waiting for a turn', () => {
           if (isAsync) return Promise.reject(failure)
           throw failure
         })
-        await assert.rejects(waitForTurn(queue, own, wanted), (error) => error === failure)
+        await assert.rejects(
+          async () => await waitForTurn(queue, own, wanted),
+          (error) => error === failure,
+        )
         assert.deepEqual(
           queue.tickets.map(({ id }) => id),
           ['ahead'],
@@ -105,7 +111,10 @@ describe('waiting for a turn', () => {
     const failure = new Error('the first')
     queue.instead.set('list', () => Promise.reject(failure))
     queue.instead.set('withdraw', () => Promise.reject(new Error('the second')))
-    await assert.rejects(waitForTurn(queue, own, wanted), (error) => error === failure)
+    await assert.rejects(
+      async () => await waitForTurn(queue, own, wanted),
+      (error) => error === failure,
+    )
   })
 
   test('a failure to withdraw is told where it is the first', async () => {
@@ -114,7 +123,10 @@ describe('waiting for a turn', () => {
     const wanted = request({ wait: false })
     const failure = new Error('cannot withdraw')
     queue.instead.set('withdraw', () => Promise.reject(failure))
-    await assert.rejects(waitForTurn(queue, queue.join(wanted), wanted), (error) => error === failure)
+    await assert.rejects(
+      async () => await waitForTurn(queue, queue.join(wanted), wanted),
+      (error) => error === failure,
+    )
   })
 
   test('called off before the first look, it withdraws', async () => {
@@ -200,8 +212,9 @@ describe('waiting for a turn', () => {
       const queue = new ScriptedQueue()
       queue.stranger('ahead', ahead)
       const wanted = request({ claim })
-      await assert.rejects(waitForTurn(queue, queue.join(wanted), wanted), (error) =>
-        isSlocketError(error, 'ERR_SLOCKET_CLAIM_MISMATCH'),
+      await assert.rejects(
+        async () => await waitForTurn(queue, queue.join(wanted), wanted),
+        (error) => isSlocketError(error, 'ERR_SLOCKET_CLAIM_MISMATCH'),
       )
       assert.deepEqual(
         queue.tickets.map(({ id }) => id),

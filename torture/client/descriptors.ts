@@ -4,10 +4,10 @@ import fs from 'node:fs'
 /**
  * What the descriptors of this process lead to, as far as they may be a lock's: sockets and directories. (A thread that is
  * ended while it loads leaves open the files that it loads: Node 20. libuv keeps a descriptor of `/` in reserve, to accept
- * a connection with when there are no others: uv__emfile_trick.)
+ * a connection with when there are no others: uv__emfile_trick.) Undefined while there is none to look with.
  */
-export function openDescriptors(): string[] {
-  return fs.readdirSync('/proc/self/fd').flatMap((name) => {
+export function openDescriptors(): string[] | undefined {
+  return descriptors()?.flatMap((name) => {
     const file = `/proc/self/fd/${name}`
     try {
       const stats = fs.statSync(file)
@@ -19,6 +19,15 @@ export function openDescriptors(): string[] {
       return []
     }
   })
+}
+
+function descriptors(): string[] | undefined {
+  try {
+    return fs.readdirSync('/proc/self/fd')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EMFILE') return undefined
+    throw error
+  }
 }
 
 /** Opens files until only `spare` more could be opened, and closes them `ms` later. */

@@ -37,7 +37,7 @@ for (let count = 0; count < config.threads; count += 1) startThread()
 for (let count = 0; count < config.workers; count += 1) startWorker(count)
 listen()
 if (isMainThread) report({ name, pid: process.pid })
-const descriptorsAtFirst = openDescriptors()
+const descriptorsAtFirst = openDescriptors() ?? []
 await program.run()
 await untilThreadsEnded()
 if (isMainThread && !cluster.isWorker && config.workers === 0) await checkDescriptors()
@@ -151,9 +151,11 @@ async function untilThreadsEnded(): Promise<void> {
 /** All that the locks had open is closed when nobody uses them any more. */
 async function checkDescriptors(): Promise<void> {
   const deadline = performance.now() + SETTLE_MS
-  while (openDescriptors().length > descriptorsAtFirst.length) {
+  for (;;) {
+    const open = openDescriptors()
+    if (open !== undefined && open.length <= descriptorsAtFirst.length) return
     if (performance.now() > deadline) {
-      const what = `descriptors are open: ${openDescriptors().join(', ')}; at first: ${descriptorsAtFirst.join(', ')}`
+      const what = `descriptors are open: ${open?.join(', ')}; at first: ${descriptorsAtFirst.join(', ')}`
       return trace.write({ kind: 'blame', what })
     }
     await new Promise((resolve) => setTimeout(resolve, 50))

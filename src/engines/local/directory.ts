@@ -131,12 +131,14 @@ export class QueueDirectory {
     }
   }
 
-  /** Takes a ticket out of the queue; fine where it is gone. */
-  unlink(name: string): void {
+  /** Takes a ticket out of the queue. False where it is gone. */
+  unlink(name: string): boolean {
     try {
       fs.unlinkSync(this.pathOf(name))
+      return true
     } catch (error) {
-      if (!isGone(error)) throw toSlocketError(error, 'leave the queue', this.path)
+      if (isGone(error)) return false
+      throw toSlocketError(error, 'leave the queue', this.path)
     }
   }
 

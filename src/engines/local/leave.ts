@@ -40,9 +40,7 @@ export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
     listing = state.view.read()
   } catch (error) {
     debug('%s: cannot list the successors, so all are told: %s', directory.path, error)
-    state.wakeOwn()
-    presence.wakeAll()
-    return
+    return wakeAll(state)
   }
   let behind = listing.filter((ticket) => ticket.name > departed.name && canBeTold(state, ticket))
   forgetGone(state, behind)
@@ -56,6 +54,12 @@ export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
     }
     next = successorsOf(departed.claim, behind).filter((ticket) => !tried.has(ticket))
   }
+}
+
+/** Also where the ticket was removed from outside: those of the others may have been too, and no listing shows who waits. */
+function wakeAll(state: QueueState): void {
+  state.wakeOwn()
+  state.presence.wakeAll()
 }
 
 function canBeTold({ own, presence }: QueueState, ticket: ListedTicket): boolean {
@@ -94,8 +98,9 @@ function takeOut(state: QueueState, own: OwnTicket): void {
   const { directory, presence } = state
   // First, so that no mark is left alone by a process that is killed here.
   if (own.isMarked) directory.sweep(markOf(own.name))
+  let wasThere = true
   try {
-    directory.unlink(own.name)
+    wasThere = directory.unlink(own.name)
   } catch (error) {
     // The name cannot be taken out (a read-only file system, say). Without its socket it is dead all the same; but the
     // socket may be that of other tickets in use. Then it is tried again when one of them goes, and each second.
@@ -105,7 +110,8 @@ function takeOut(state: QueueState, own: OwnTicket): void {
   }
   state.stuck.delete(own)
   state.own.delete(own.id)
-  tellSuccessorsOf(state, own)
+  if (wasThere) tellSuccessorsOf(state, own)
+  else wakeAll(state)
   own.dispose?.()
   presence.onLeft(own.request.lingerMs)
 }

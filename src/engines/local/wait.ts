@@ -73,6 +73,8 @@ async function reachOne(state: QueueState, own: OwnTicket, tickets: readonly Lis
 
 async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): Promise<Reached> {
   const { directory, view } = state
+  // It has left, and maybe this process has: then nothing is opened any more.
+  if (own.isOver) return 'gone'
   const address = addressOf(state, ticket)
   if (address === undefined) return 'gone'
   let reached = await own.member.connect(address, ticket.member)

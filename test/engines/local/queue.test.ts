@@ -59,6 +59,30 @@ test('who waits behind many tickets of one process connects to it once', async (
   assert.equal(fs.existsSync(lockPath), false)
 })
 
+test('a ticket that has left connects to nobody any more', async (context) => {
+  const lockPath = path.join(parent, 'left')
+  const [ahead, behind] = [newQueue(lockPath), newQueue(lockPath)]
+  const first = (await ahead.enqueue(request()))!
+  const asked = request()
+  const second = (await behind.enqueue(asked))!
+  const listing = behind.list(second)
+  const connect = context.mock.method(net, 'connect')
+  behind.withdraw(second)
+  await behind.anyChange(second, listing.slice(0, 1), asked.cancellation)
+  assert.equal(connect.mock.callCount(), 0)
+  ahead.withdraw(first)
+})
+
+test('who leaves, and finds its ticket gone, wakes all: theirs may be gone too', async (context) => {
+  const lockPath = path.join(parent, 'removed')
+  const queue = newQueue(lockPath)
+  const own = (await queue.enqueue(request()))!
+  const wakeAll = context.mock.method(Presence.prototype, 'wakeAll')
+  fs.rmSync(lockPath, { recursive: true })
+  queue.withdraw(own)
+  assert.equal(wakeAll.mock.callCount(), 1)
+})
+
 test('a ticket that has joined, and then cannot be looked after, leaves', async (context) => {
   context.mock.method(Presence.prototype, 'startWatch', () => {
     throw new Error('no timers')
