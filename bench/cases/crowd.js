@@ -1,0 +1,36 @@
+import { join } from 'node:path'
+import { IN_PROCESS, SLOCKET } from '../contestants/index.js'
+import { inGroup } from '../processes.js'
+
+const COMPETED = 'competed'
+/** What slocket 1 can be asked for at once: its socket takes 511 who wait. */
+const SLOCKET_1 = 500
+
+export const crowd = {
+  name: 'crowd',
+  title: 'One process, many requests at once; and while a second process competes',
+  points: ({ crowd: { requests } }) => [...requests.map(String), ...requests.map((count) => `${count} ${COMPETED}`)],
+  contestants(point) {
+    if (point.endsWith(COMPETED)) return [SLOCKET]
+    return Number(point) <= SLOCKET_1 ? [SLOCKET, 'slocket-1', ...IN_PROCESS] : [SLOCKET, ...IN_PROCESS]
+  },
+  async measure({ contestant, point, directory, settings }) {
+    const { runMs } = settings.crowd
+    const path = join(directory, 'lock')
+    const isCompeted = point.endsWith(COMPETED)
+    const requests = Number.parseInt(point, 10)
+    const options = { contestant, path, requests, runMs, measuresBytes: !isCompeted && requests > 1 }
+    return await inGroup(90_000, async (group) => {
+      const client = group.start('crowd.js', options, ['--expose-gc'])
+      await client.next()
+      if (isCompeted) await group.start('cycle.js', { contestant, path }).next()
+      client.tell('go')
+      return await client.next()
+    })
+  },
+  columns: [
+    { metric: 'rate', title: 'requests a second' },
+    { metric: 'bytes', title: 'bytes for each that waits', less: true },
+  ],
+  plots: [{ metric: 'rate', title: 'Many requests at once in one process: requests a second, more is better' }],
+}
