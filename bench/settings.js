@@ -16,10 +16,10 @@ export const QUICK = {
   repeat: 1,
   hot: { warmMs: 10, runMs: 30, straceCycles: 10 },
   cold: { locks: 5 },
-  handOff: { processes: [2], emptyProcesses: 4, warmMs: 50, runMs: 150, graceMs: 1000 },
+  handOff: { processes: [2], emptyProcesses: 3, warmMs: 50, runMs: 150, graceMs: 500 },
   crowd: { requests: [1, 1000], runMs: 20 },
   manyNames: { locks: 50, settleMs: 1200, repeat: 1 },
-  takeover: { kills: 3, batch: 3, pauseMs: 20, oneLimitMs: 1000, slowMs: 0 },
-  idle: { processes: 3, settleMs: 200, runMs: 300, repeat: 1 },
+  takeover: { kills: 2, batch: 2, pauseMs: 20, oneLimitMs: 500, slowMs: 0 },
+  idle: { processes: 1, settleMs: 100, runMs: 300, repeat: 1 },
   weight: { pairs: 1 },
 }

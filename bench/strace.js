@@ -1,7 +1,7 @@
 // System calls of one cycle: strace counts those of N and of 2N cycles, and the difference is what N cycles make.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { prepare } from './contestants/index.js'
 import { run, scriptPath } from './processes.js'
 import { sum } from './statistics.js'
 
@@ -13,10 +13,9 @@ const OF_DIRECTORY = [
 const LIMIT_MS = 60_000
 
 /** Nothing where there is no strace, or it may not trace. `byName` is kept in the results for those who look closer. */
-export async function countCalls(script, options, cycles) {
-  const once = await trace(script, { ...options, cycles })
-  const twice = once && (await trace(script, { ...options, cycles: 2 * cycles }))
-  if (twice === undefined) return {}
+export async function countCalls(contestant, directory, cycles) {
+  const [once, twice] = await Promise.all([cycles, 2 * cycles].map((count) => trace(contestant, directory, count)))
+  if (once === undefined || twice === undefined) return {}
   const byName = {}
   for (const [name, calls] of [...twice].sort(([, first], [, second]) => second - first)) {
     const each = (calls - (once.get(name) ?? 0)) / cycles
@@ -34,17 +33,16 @@ export async function countCalls(script, options, cycles) {
   }
 }
 
-async function trace(script, options) {
-  const scratch = mkdtempSync(join(tmpdir(), 'slocket-bench-strace-'))
-  const output = join(scratch, 'counts')
+async function trace(contestant, directory, cycles) {
+  const path = join(directory, `traced-${cycles}`)
+  const output = `${path}-counts`
+  prepare(contestant, path)
   try {
-    const node = [process.execPath, scriptPath(script), JSON.stringify(options)]
+    const node = [process.execPath, scriptPath('hot.js'), JSON.stringify({ contestant, path, cycles })]
     await run('strace', ['-f', '-qq', '-c', '-U', 'calls,name', '-o', output, ...node], { timeout: LIMIT_MS })
     return parse(readFileSync(output, 'utf8'))
   } catch {
     return undefined
-  } finally {
-    rmSync(scratch, { recursive: true, force: true })
   }
 }
 

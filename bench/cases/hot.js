@@ -15,7 +15,7 @@ export const hot = {
     const time = await inGroup(60_000, (group) => group.run('hot.js', { contestant, path, warmMs, runMs }))
     // How many calls there are depends neither on the file system nor on what else the machine does.
     if (repetition > 0 || point !== 'disk') return time
-    return { ...time, ...(await countCalls('hot.js', { contestant, path }, straceCycles)) }
+    return { ...time, ...(await countCalls(contestant, directory, straceCycles)) }
   },
   columns: [
     { metric: 'time', title: 'a pair', unit: 'µs', less: true },

@@ -1,11 +1,10 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BETWEEN_PROCESSES, IN_PROCESS, specifierOf, SLOCKET } from '../contestants/index.js'
 import { now } from '../clock.js'
 import { run, scriptPath } from '../processes.js'
-import { median } from '../statistics.js'
+import { median, sum } from '../statistics.js'
 
 const BENCH = fileURLToPath(new URL('..', import.meta.url))
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -27,7 +26,7 @@ export const weight = {
       memory.push(full.rss - bare.rss)
     }
     const loads = { import: median(times), rss: median(memory) / 1024 / 1024 }
-    return repetition > 0 ? loads : { ...loads, ...(await sizes(contestant, specifier)) }
+    return repetition > 0 ? loads : { ...loads, ...(await sizes(contestant)) }
   },
   columns: [
     { metric: 'import', title: 'import', unit: 'ms', less: true },
@@ -47,14 +46,12 @@ async function importing(specifiers) {
 }
 
 /** As npm packs what is installed, in kB of 1000 bytes. */
-async function sizes(contestant, specifier) {
-  if (contestant === SLOCKET) {
-    const size = await packedSize(ROOT)
-    return { packed: size, all: size, packages: 1 }
-  }
-  const directories = dependencies(specifier)
-  const packed = await Promise.all([...directories].map(packedSize))
-  return { packed: packed[0], all: packed.reduce((total, size) => total + size, 0), packages: packed.length }
+async function sizes(contestant) {
+  const directories = contestant === SLOCKET ? [ROOT] : [...dependencies(specifierOf(contestant))]
+  const flags = ['--json', '--dry-run', '--ignore-scripts', '--offline']
+  const { stdout } = await run('npm', ['pack', ...directories, ...flags], { cwd: ROOT, timeout: LIMIT_MS })
+  const packed = JSON.parse(stdout).map(({ size }) => size / 1000)
+  return { packed: packed[0], all: sum(packed), packages: packed.length }
 }
 
 /** All that is installed for a package of bench/, itself first. npm puts all of them side by side here. */
@@ -65,21 +62,4 @@ function dependencies(name, found = new Set()) {
   const { dependencies: more = {} } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'))
   for (const dependency of Object.keys(more)) dependencies(dependency, found)
   return found
-}
-
-async function packedSize(directory) {
-  const scratch = mkdtempSync(join(tmpdir(), 'slocket-bench-pack-'))
-  try {
-    // A copy: npm leaves out what lies below a node_modules, and .npmrc here asks for other versions of Node.
-    let packed = directory
-    if (directory !== ROOT) {
-      packed = join(scratch, 'package')
-      cpSync(directory, packed, { recursive: true })
-    }
-    const flags = ['--json', '--dry-run', '--ignore-scripts', '--offline']
-    const { stdout } = await run('npm', ['pack', ...flags], { cwd: packed, timeout: LIMIT_MS })
-    return JSON.parse(stdout)[0].size / 1000
-  } finally {
-    rmSync(scratch, { recursive: true, force: true })
-  }
 }

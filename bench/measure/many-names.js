@@ -1,5 +1,6 @@
 // Many locks, each once, in turn or at once; twice over. What the second time leaves over the first is growth.
 import { readdirSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { now } from '../clock.js'
 import { load, prepare } from '../contestants/index.js'
 import { options, tell } from './told.js'
@@ -52,9 +53,10 @@ async function allAtOnce(paths) {
 
 /** slocket keeps its sockets for a second, to be quick if it is asked again. */
 async function settled() {
-  await new Promise((resolve) => setTimeout(resolve, settleMs))
+  const until = now() + settleMs
+  while (descriptors() > descriptorsBefore && now() < until) await sleep(50)
   globalThis.gc()
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await sleep(50)
   globalThis.gc()
 }
 
