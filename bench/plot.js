@@ -3,7 +3,7 @@
 
 const WIDTH = 820
 const LABEL = 190
-const RIGHT = 150
+const RIGHT = 110
 const BAR = 18
 const GAP = 6
 const GROUP = 34
@@ -15,7 +15,7 @@ const OTHERS = '#8b949e'
 const FONT = 'system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif'
 
 /**
- * @param groups [{ title, bars: [{ label, value, min, max, text, isOurs }] }]; a bar without value shows its text alone.
+ * @param groups [{ title, bars: [{ label, value, min, max, text, isOurs, isFloor }] }]; a bar without value shows its text alone.
  */
 export function plot({ title, groups }) {
   const bars = groups.flatMap((group) => group.bars)
@@ -67,7 +67,7 @@ function tickLabel(tick) {
   return String(10 ** tick).replaceAll(/\B(?=(\d{3})+$)/g, ',')
 }
 
-function drawBar({ label, value, min, max, text: shown, isOurs }, y, scale) {
+function drawBar({ label, value, min, max, text: shown, isOurs, isFloor }, y, scale) {
   const middle = y + BAR / 2
   const baseline = middle + 4.5
   const name = text(LABEL - 8, baseline, label, `text-anchor="end"${isOurs ? ' font-weight="600"' : ''}`)
@@ -75,7 +75,7 @@ function drawBar({ label, value, min, max, text: shown, isOurs }, y, scale) {
   const end = round(scale.place(value))
   const parts = [
     name,
-    `<rect x="${LABEL}" y="${y}" width="${round(Math.max(1, end - LABEL))}" height="${BAR}" rx="2" fill="${isOurs ? OURS : OTHERS}"/>`,
+    `<rect x="${LABEL}" y="${y}" width="${round(Math.max(1, end - LABEL))}" height="${BAR}" rx="2" fill="${isOurs ? OURS : OTHERS}"${isFloor ? ' fill-opacity="0.4"' : ''}/>`,
   ]
   const [low, high] = [min, max].map((edge) => round(scale.place(edge)))
   if (high > low) {

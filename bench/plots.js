@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SLOCKET } from './contestants/index.js'
 import { plot } from './plot.js'
-import { number } from './report.js'
+import { isFloor, number, pointTitle, titleOf } from './names.js'
 import { failure, summarize } from './summary.js'
 
 /** The file of each plot, and its title. */
@@ -18,7 +18,7 @@ export function drawPlots(cases, results, directory) {
     if (points === undefined) continue
     for (const { metric, title, file } of plotsOf(definition)) {
       const groups = Object.entries(points).map(([point, contestants]) => ({
-        title: Object.keys(points).length > 1 ? pointTitle(point, results) : '',
+        title: pointTitle(definition, point, results),
         bars: Object.entries(contestants).flatMap(([contestant, runs]) => bar(definition, contestant, runs, metric)),
       }))
       writeFileSync(join(directory, file), plot({ title, groups: groups.filter(({ bars }) => bars.length > 0) }))
@@ -28,14 +28,9 @@ export function drawPlots(cases, results, directory) {
 
 function bar(definition, contestant, runs, metric) {
   const summary = summarize(definition, runs, metric)
-  const common = { label: contestant, isOurs: contestant === SLOCKET }
+  const common = { label: titleOf(contestant), isOurs: contestant === SLOCKET, isFloor: isFloor(contestant) }
   if (summary !== undefined) {
     return [{ ...common, value: summary.median, min: summary.min, max: summary.max, text: number(summary.median) }]
   }
   return failure(runs) === undefined ? [] : [{ ...common, text: 'failed' }]
-}
-
-function pointTitle(point, { fileSystems }) {
-  if (point === 'disk') return fileSystems.disk.type
-  return point.replace(/^\d{4,}/, (digits) => number(Number(digits)))
 }

@@ -1,5 +1,6 @@
 // The results as text: ratios first, each beside its target, then the tables. In Markdown, which can be read in a terminal too.
 import { SLOCKET } from './contestants/index.js'
+import { number, pointTitle, titleOf } from './names.js'
 import { failure, failures, judge, ratio, summarize } from './summary.js'
 import { TARGETS } from './targets.js'
 
@@ -9,8 +10,8 @@ export function report(cases, results, plotsOf = () => []) {
   for (const definition of cases) {
     const points = results.cases[definition.name]
     if (points === undefined) continue
-    parts.push(`### ${definition.title}`, ...plotsOf(definition).map(image), table(definition, points))
-    const failed = listFailures(points)
+    parts.push(`### ${definition.title}`, ...plotsOf(definition).map(image), table(definition, points, results))
+    const failed = listFailures(definition, points, results)
     if (failed !== '') parts.push(failed)
   }
   return `${parts.join('\n\n')}\n`
@@ -34,7 +35,7 @@ function where({ machine, fileSystems, date, commit, packages, quick, repeat }) 
 function ratios(cases, results) {
   const judged = judge(TARGETS, cases, results)
   const rows = judged.map(({ target, reached, isMet }) => [
-    nameOf(target),
+    nameOf(target, cases, results),
     describe(target, cases),
     reached === undefined ? '-' : withSpread(reached),
     target.most === undefined ? `at least ${number(target.least)}` : `at most ${number(target.most)}`,
@@ -45,33 +46,35 @@ function ratios(cases, results) {
   return `### Ratios and targets\n\n${met} of ${judged.length} met.\n\n${markdown(head, rows)}`
 }
 
-function nameOf({ case: name, point }) {
-  return point === 'all' ? name : `${name}, ${pointName(point)}`
+function nameOf({ case: name, point }, cases, results) {
+  const title = pointTitle(definitionOf(name, cases), point, results)
+  return title === '' ? name : `${name}, ${title}`
 }
 
-function pointName(point) {
-  return point.replace(/^\d{4,}/, (digits) => number(Number(digits)))
+function definitionOf(name, cases) {
+  return cases.find((definition) => definition.name === name)
 }
 
 function describe({ case: name, metric, over }, cases) {
-  const column = cases.find((definition) => definition.name === name).columns.find((each) => each.metric === metric)
+  const column = definitionOf(name, cases).columns.find((each) => each.metric === metric)
   const title = heading(column)
-  return over === undefined ? title : `${column.title} / ${over}`
+  return over === undefined ? title : `${column.title}, to that of ${titleOf(over)}`
 }
 
 function heading({ title, unit }) {
   return unit === undefined ? title : `${title}, ${unit}`
 }
 
-function table({ columns, ...definition }, points) {
+function table(definition, points, results) {
+  const { columns } = definition
   const [main] = columns
   const used = columns.filter(({ metric }) => everyRun(points).some((run) => Number.isFinite(run?.metrics?.[metric])))
   const names = Object.keys(points)
   const head = [...(names.length > 1 ? [''] : []), '', ...used.map(heading), `slocket's ${main.title} to it`]
   const rows = names.flatMap((point) =>
     measured(points[point]).map(([contestant, runs]) => [
-      ...(names.length > 1 ? [pointName(point)] : []),
-      contestant,
+      ...(names.length > 1 ? [pointTitle(definition, point, results)] : []),
+      titleOf(contestant),
       ...used.map(({ metric }) => withSpread(summarize(definition, runs, metric))),
       contestant === SLOCKET ? '' : withSpread(ratio(points[point], main.metric, SLOCKET, contestant)),
     ]),
@@ -88,14 +91,15 @@ function everyRun(points) {
   return Object.values(points).flatMap((contestants) => Object.values(contestants).flat())
 }
 
-function listFailures(points) {
+function listFailures(definition, points, results) {
   const lines = Object.entries(points).flatMap(([point, contestants]) =>
     Object.entries(contestants).flatMap(([contestant, runs]) => {
       const error = failure(runs)
       if (error === undefined) return []
       const { failed, tried } = failures(runs)
-      const at = point === 'all' ? '' : `, ${pointName(point)}`
-      return [`- ${contestant}${at}, ${failed} of ${tried}: ${error.replaceAll(/[<>|`*_]/g, String.raw`\$&`)}`]
+      const title = pointTitle(definition, point, results)
+      const at = title === '' ? '' : `, ${title}`
+      return [`- ${titleOf(contestant)}${at}, ${failed} of ${tried}: ${error.replaceAll(/[<>|`*_]/g, String.raw`\$&`)}`]
     }),
   )
   return lines.length === 0 ? '' : `Failed:\n\n${lines.join('\n')}`
@@ -107,16 +111,6 @@ function withSpread(summary) {
   const { median, min, max, count } = summary
   const isSame = number(min) === number(median) && number(max) === number(median)
   return count === 1 || isSame ? number(median) : `${number(median)} (${number(min)}–${number(max)})`
-}
-
-/** Three digits that count, and a comma between thousands. */
-export function number(value) {
-  if (value === 0) return '0'
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))
-  const fixed = Math.abs(value) >= 1000 ? String(Math.round(value)) : value.toFixed(Math.min(digits, 4))
-  const [whole, fraction = ''] = fixed.split('.')
-  const rest = fraction.replace(/0+$/, '')
-  return whole.replaceAll(/\B(?=(\d{3})+$)/g, ',') + (rest === '' ? '' : `.${rest}`)
 }
 
 /** As prettier writes it, so that a document with it is formatted. */

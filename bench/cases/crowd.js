@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { IN_PROCESS, SLOCKET } from '../contestants/index.js'
+import { number } from '../names.js'
 import { inGroup } from '../processes.js'
 
 const COMPETED = 'competed'
@@ -10,6 +11,11 @@ export const crowd = {
   name: 'crowd',
   title: 'One process, many requests at once; and while a second process competes',
   points: ({ crowd: { requests } }) => [...requests.map(String), ...requests.map((count) => `${count} ${COMPETED}`)],
+  pointTitle(point) {
+    const requests = Number.parseInt(point, 10)
+    const title = requests === 1 ? '1 request' : `${number(requests)} requests`
+    return point.endsWith(COMPETED) ? `${title}, competed for` : title
+  },
   contestants(point) {
     if (point.endsWith(COMPETED)) return [SLOCKET]
     return Number(point) <= SLOCKET_1 ? [SLOCKET, 'slocket-1', ...IN_PROCESS] : [SLOCKET, ...IN_PROCESS]

@@ -5,6 +5,7 @@ export const handOff = {
   name: 'hand-off',
   title: 'Processes in a loop around a read-modify-write; and around nothing',
   points: ({ handOff: { processes, emptyProcesses } }) => [...processes.map(String), `${emptyProcesses} empty`],
+  pointTitle: (point) => point.replace(/^\d+$/, '$& processes').replace('empty', 'processes, around nothing'),
   contestants: (point) => (isEmpty(point) ? [...BETWEEN_PROCESSES, RING] : BETWEEN_PROCESSES),
   async measure({ contestant, point, directory, settings: { handOff: times } }) {
     const processes = Number.parseInt(point, 10)
@@ -13,8 +14,8 @@ export const handOff = {
   },
   columns: COLUMNS,
   plots: [
-    { metric: 'rate', title: 'Hand-off: operations a second by number of processes, more is better' },
-    { metric: 'p99', title: 'Hand-off: p99 of the wait in ms, less is better' },
+    { metric: 'rate', title: 'Hand-off: operations a second, more is better' },
+    { metric: 'p99', title: 'Hand-off: p99 of the wait, ms, less is better' },
   ],
 }
 

@@ -2,6 +2,7 @@
 //
 //   name, title
 //   points(settings)         what is varied, by names that targets.js uses
+//   pointTitle(point)        what a reader sees (may be missing)
 //   contestants(point)       in the order of tables and plots
 //   measure(run)             one measurement: its numbers, by name. run: { contestant, point, repetition, directory, settings }
 //   isMeasured(run)          false: not in this repetition (may be missing)

@@ -7,6 +7,10 @@ export const shared = {
   name: 'shared',
   title: 'The same with readers, three of four operations; and with 3 permits',
   points: ({ handOff: { emptyProcesses } }) => [`${emptyProcesses} readers`, `${emptyProcesses} permits`],
+  pointTitle: (point) =>
+    isReaders(point)
+      ? point.replace('readers', 'processes, readers')
+      : point.replace('permits', `processes, ${PERMITS} permits`),
   contestants: (point) => (isReaders(point) ? [SLOCKET, 'fs-native-extensions', 'fs-ext'] : [SLOCKET]),
   async measure({ contestant, point, directory, settings: { handOff: times } }) {
     const processes = Number.parseInt(point, 10)

@@ -21,6 +21,7 @@ export interface Bar {
   readonly max?: number
   readonly text: string
   readonly isOurs: boolean
+  readonly isFloor?: boolean
 }
 
 export interface Plots {
@@ -46,7 +47,7 @@ export interface Summaries {
   ): { readonly reached?: Spread; readonly isMet?: boolean }[]
 }
 
-export interface Reports {
+export interface Names {
   number(value: number): string
 }
 
