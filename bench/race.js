@@ -1,7 +1,7 @@
 // Some processes that do the same for the same time: what they did together, and how fairly it was shared.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { prepare } from './contestants/index.js'
+import { patience, prepare } from './contestants/index.js'
 import { allOf, inGroup } from './processes.js'
 import { jain, quantile, sum } from './statistics.js'
 import { now } from './clock.js'
@@ -20,7 +20,7 @@ export async function race({ contestant, directory, processes, section, claim, t
       group.start('hand-off.js', { contestant, path, file, section, claim, index, processes }),
     )
     await ready(clients)
-    return await runAll(clients, times)
+    return await runAll(clients, { ...times, graceMs: patience(contestant, times.graceMs) })
   })
   check(section, file, results)
   return summarize(results, times)

@@ -6,7 +6,8 @@ import { TARGETS } from './targets.js'
 
 /** @param plots file names by case, or none. */
 export function report(cases, results, plotsOf = () => []) {
-  const parts = [where(results), ratios(cases, results)]
+  const judged = judge(TARGETS, cases, results)
+  const parts = [where(results), ...(judged.length > 0 ? [ratios(judged, cases, results)] : [])]
   for (const definition of cases) {
     const points = results.cases[definition.name]
     if (points === undefined) continue
@@ -32,8 +33,7 @@ function where({ machine, fileSystems, date, commit, packages, quick, repeat }) 
   return lines.join('\n')
 }
 
-function ratios(cases, results) {
-  const judged = judge(TARGETS, cases, results)
+function ratios(judged, cases, results) {
   const rows = judged.map(({ target, reached, isMet }) => [
     nameOf(target, cases, results),
     describe(target, cases),

@@ -6,9 +6,9 @@ export const FULL = {
   cold: { locks: 200 },
   handOff: { processes: [2, 8, 32], emptyProcesses: 8, warmMs: 500, runMs: 2000, graceMs: 4000 },
   crowd: { requests: [1, 1000, 100_000], runMs: 500 },
-  manyNames: { locks: 10_000, settleMs: 1500, repeat: 3 },
+  manyNames: { locks: 10_000, settleMs: 1500, repeat: 2 },
   takeover: { kills: 100, batch: 10, pauseMs: 20, oneLimitMs: 15_000, slowMs: 25_000 },
-  idle: { processes: 100, settleMs: 2000, runMs: 10_000, repeat: 2 },
+  idle: { processes: 100, settleMs: 2000, runMs: 10_000, repeat: 1 },
   weight: { pairs: 7 },
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
-import { BETWEEN_PROCESSES, CONNECTION, prepare } from '../contestants/index.js'
+import { BETWEEN_PROCESSES, CONNECTION, patience, prepare } from '../contestants/index.js'
 import { allOf, inGroup } from '../processes.js'
 import { quantile } from '../statistics.js'
 import { now } from '../clock.js'
@@ -48,7 +48,7 @@ async function killHolders(group, options, { kills, batch, pauseMs, oneLimitMs, 
     await Promise.all(holders.map((holder) => holder.next()))
     for (const holder of holders) {
       if (samples.length === kills || (samples.length > 0 && now() >= until)) return samples
-      samples.push(await killOne(holder, waiter, pauseMs, oneLimitMs))
+      samples.push(await killOne(holder, waiter, pauseMs, patience(options.contestant, oneLimitMs)))
     }
   }
   return samples

@@ -34,6 +34,8 @@ export const NOTHING = 'nothing'
 /** These lock a file that has to be there. */
 const WITH_FILE = new Set(['fs-native-extensions', 'fs-ext', 'proper-lockfile', 'cross-process-lock'])
 
+const MOST_PATIENCE_MS = 30_000
+
 const SPECIFIERS = new Map([
   [SLOCKET, new URL('../../dist/index.js', import.meta.url).href],
   ['slocket-1', 'slocket1'],
@@ -51,4 +53,9 @@ export function prepare(name, path) {
 /** What its users import. */
 export function specifierOf(name) {
   return SPECIFIERS.get(name) ?? name
+}
+
+/** How long a rival that stalls is waited for. Where slocket fails the run fails, so that it must not be for a busy machine. */
+export function patience(name, ms) {
+  return name === SLOCKET ? Math.max(ms, MOST_PATIENCE_MS) : ms
 }

@@ -3,18 +3,20 @@ import { now } from '../clock.js'
 import { load } from '../contestants/index.js'
 import { options, tell, told } from './told.js'
 
+const WARM = 1000
+
 const { contestant, path, requests, runMs, measuresBytes } = options
 const lock = (await load(contestant)).open(path, {})
 
 const bytes = measuresBytes ? await bytesForEach() : undefined
-await round()
+await round(Math.min(requests, WARM))
 tell('ready')
 await told()
 const from = now()
 let rounds = 0
 let elapsedMs
 do {
-  await round()
+  await round(requests)
   rounds += 1
   elapsedMs = now() - from
 } while (elapsedMs < runMs)
@@ -22,15 +24,15 @@ tell({ rate: (requests * rounds * 1000) / elapsedMs, ...(bytes === undefined ? {
 await lock.close?.()
 
 /** All ask, each releases when it is served. */
-async function round() {
-  let left = requests
+async function round(count) {
+  let left = count
   await new Promise((resolve, reject) => {
     const served = async (held) => {
       await lock.release(held)
       left -= 1
       if (left === 0) resolve()
     }
-    for (let asked = 0; asked < requests; asked += 1) lock.acquire().then(served).catch(reject)
+    for (let asked = 0; asked < count; asked += 1) lock.acquire().then(served).catch(reject)
   })
 }
 
