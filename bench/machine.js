@@ -15,7 +15,13 @@ export function describeMachine() {
     memoryGiB: Math.round(os.totalmem() / 2 ** 30),
     kernel: `${os.type()} ${os.release()}`,
     node: process.version,
+    descriptors: descriptorLimit(),
   }
+}
+
+/** How many a process may have open. Node raises its own limit to the hard one. */
+function descriptorLimit() {
+  return Number(/^Max open files +\S+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1])
 }
 
 /** The commit, with a mark where the files are not those of it. */

@@ -26,7 +26,7 @@ function where({ machine, fileSystems, date, commit, packages, quick, repeat }) 
   const versions = Object.entries(packages).map(([name, version]) => `${name} ${version ?? '(could not be built)'}`)
   const lines = [
     `${date}, commit ${commit}. ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.kernel} on ${machine.arch}; Node ${machine.node.slice(1)}.`,
-    `Disk: ${fileSystems.disk.type}. ${repeat} repetitions where no other number is said.`,
+    `Disk: ${fileSystems.disk.type}. Descriptors for a process: ${number(machine.descriptors)}. ${repeat} repetitions where no other number is said.`,
     `${versions.join(', ')}.`,
   ]
   if (quick) lines.unshift('**A quick run: it shows that everything runs. The numbers mean nothing.**')
