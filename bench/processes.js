@@ -27,9 +27,11 @@ export async function inGroup(limitMs, body) {
 
 class Group {
   #clients = []
+  #isOver = false
 
   /** Starts measure/SCRIPT with options, which it gets as JSON. */
   start(script, options, flags = []) {
+    if (this.#isOver) throw new Error('the measurement is over')
     const client = new Client(script, options, flags)
     this.#clients.push(client)
     return client
@@ -41,6 +43,7 @@ class Group {
   }
 
   async end() {
+    this.#isOver = true
     await Promise.all(this.#clients.map((client) => client.kill()))
   }
 }
