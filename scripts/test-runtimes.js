@@ -32,6 +32,7 @@ const NOT_IN_CI = [
   'test/package/platforms',
   'test/demo/',
   'test/torture/',
+  'test/bench/',
   // About the order of our steps, about the kernel, about what others do: long, and the same calls as in those that stay.
   'test/crash/faults',
   'test/crash/many',

@@ -1,0 +1,61 @@
+// Those who are measured, each in a file of its own, behind the same small interface:
+//
+//   open(path, claim)  a handle of the lock at `path`; claim: { mode, permits, linger }, as far as it knows them
+//   handle.acquire()   a promise of what release wants
+//   handle.release(held)
+//   handle.close()     may be missing
+//
+// A file is loaded only by the processes that measure it: one that is not installed fails alone, and what a rival does to
+// the process that imports it, such as handling its signals, it does to nobody else.
+import { writeFileSync } from 'node:fs'
+
+export const SLOCKET = 'slocket'
+
+/** Locks between processes. */
+export const BETWEEN_PROCESSES = [
+  SLOCKET,
+  'slocket-1',
+  'fs-native-extensions',
+  'fs-ext',
+  'proper-lockfile',
+  'lockfile',
+  'cross-process-lock',
+]
+
+/** Locks within one process. */
+export const IN_PROCESS = ['async-mutex', 'async-lock']
+
+/** Floors: no locks, but what a lock cannot be quicker than. */
+export const SYSTEM_CALLS = 'system-calls'
+export const RING = 'ring'
+export const CONNECTION = 'connection'
+export const NOTHING = 'nothing'
+
+/** These lock a file that has to be there. */
+const WITH_FILE = new Set(['fs-native-extensions', 'fs-ext', 'proper-lockfile', 'cross-process-lock'])
+
+const MOST_PATIENCE_MS = 30_000
+
+const SPECIFIERS = new Map([
+  [SLOCKET, new URL('../../dist/index.js', import.meta.url).href],
+  ['slocket-1', 'slocket1'],
+])
+
+export async function load(name) {
+  return await import(`./${name}.js`)
+}
+
+/** Makes what has to be there before the lock at `path` is opened. */
+export function prepare(name, path) {
+  if (WITH_FILE.has(name)) writeFileSync(path, '')
+}
+
+/** What its users import. */
+export function specifierOf(name) {
+  return SPECIFIERS.get(name) ?? name
+}
+
+/** How long a rival that stalls is waited for. Where slocket fails the run fails, so that it must not be for a busy machine. */
+export function patience(name, ms) {
+  return name === SLOCKET ? Math.max(ms, MOST_PATIENCE_MS) : ms
+}

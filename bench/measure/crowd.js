@@ -1,0 +1,56 @@
+// Many requests of one process at once: how much memory each one that waits takes, and how many are served in a second.
+import { now } from '../clock.js'
+import { load } from '../contestants/index.js'
+import { options, tell, told } from './told.js'
+
+const WARM = 1000
+
+const { contestant, path, requests, runMs, measuresBytes } = options
+const lock = (await load(contestant)).open(path, {})
+
+const bytes = measuresBytes ? await bytesForEach() : undefined
+await round(Math.min(requests, WARM))
+tell('ready')
+await told()
+const from = now()
+let rounds = 0
+let elapsedMs
+do {
+  await round(requests)
+  rounds += 1
+  elapsedMs = now() - from
+} while (elapsedMs < runMs)
+tell({ rate: (requests * rounds * 1000) / elapsedMs, ...(bytes === undefined ? {} : { bytes }) })
+await lock.close?.()
+
+/** All ask, each releases when it is served. */
+async function round(count) {
+  let left = count
+  await new Promise((resolve, reject) => {
+    const served = async (held) => {
+      await lock.release(held)
+      left -= 1
+      if (left === 0) resolve()
+    }
+    for (let asked = 0; asked < count; asked += 1) lock.acquire().then(served).catch(reject)
+  })
+}
+
+/** Of the heap, and beyond it what Node knows of: with all waiting for one that holds, against before they asked. */
+async function bytesForEach() {
+  const first = await lock.acquire()
+  const waiting = Array.from({ length: requests })
+  const before = memory()
+  for (let index = 0; index < requests; index += 1) waiting[index] = lock.acquire()
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const each = (memory() - before) / requests
+  await lock.release(first)
+  for (const acquired of waiting) await lock.release(await acquired)
+  return each
+}
+
+function memory() {
+  globalThis.gc()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}

@@ -1,0 +1,34 @@
+// How contestants and points are called where somebody reads of them.
+import { CONNECTION, NOTHING, RING, SYSTEM_CALLS } from './contestants/index.js'
+
+const FLOORS = new Set([CONNECTION, NOTHING, RING, SYSTEM_CALLS])
+const TITLES = new Map([
+  ['slocket-1', 'slocket 1.0.5'],
+  [SYSTEM_CALLS, 'system calls'],
+])
+
+export function isFloor(contestant) {
+  return FLOORS.has(contestant)
+}
+
+export function titleOf(contestant) {
+  const title = TITLES.get(contestant) ?? contestant
+  return isFloor(contestant) ? `${title} (floor)` : title
+}
+
+/** Empty where a case has one point only. */
+export function pointTitle({ pointTitle: ofCase }, point, { fileSystems }) {
+  if (point === 'all') return ''
+  if (point === 'disk') return fileSystems.disk.type
+  return ofCase?.(point) ?? point
+}
+
+/** Three digits that count, and a comma between thousands. */
+export function number(value) {
+  if (value === 0) return '0'
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))
+  const fixed = Math.abs(value) >= 1000 ? String(Math.round(value)) : value.toFixed(Math.min(digits, 4))
+  const [whole, fraction = ''] = fixed.split('.')
+  const rest = fraction.replace(/0+$/, '')
+  return whole.replaceAll(/\B(?=(\d{3})+$)/g, ',') + (rest === '' ? '' : `.${rest}`)
+}
