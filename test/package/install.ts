@@ -28,7 +28,7 @@ export async function installPackage(): Promise<Installation> {
   const project = join(scratch, 'project')
   await mkdir(project)
   await cp(ROOT, staged, { recursive: true, filter: (path) => !NOT_STAGED.has(basename(path)) })
-  await runTool('tsc', ['-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(staged, 'dist')], ROOT)
+  await run(process.execPath, [join(ROOT, 'scripts/build-dist.js'), join(staged, 'dist')], ROOT)
   const cache = ['--cache', join(scratch, 'cache')]
   const report = await run(
     'npm',

@@ -16,13 +16,17 @@ describe('the packed package', () => {
   })
   after(() => installed.remove())
 
-  test('holds what src/ compiles to, package.json, README.md and LICENSE, and nothing else', async () => {
+  test('holds what src/ compiles to, the declarations of what is exported, package.json, README.md and LICENSE, and nothing else', async () => {
     const sources = (await readdir(join(ROOT, 'src'), { recursive: true })).filter((path) => path.endsWith('.ts'))
-    const compiled = sources
-      .map((path) => `dist/${path.split(sep).join('/').slice(0, -'.ts'.length)}`)
-      .flatMap((path) => [`${path}.d.ts`, `${path}.js`])
-    assert.ok(compiled.includes('dist/index.js') && compiled.includes('dist/testing/index.d.ts'))
-    assert.deepEqual(installed.files, ['LICENSE', 'README.md', 'package.json', ...compiled].sort())
+    const compiled = sources.map((path) => `dist/${path.split(sep).join('/').slice(0, -'.ts'.length)}.js`)
+    const isDeclaration = (file: string): boolean => file.endsWith('.d.ts')
+    const declarations = installed.files.filter(isDeclaration)
+    assert.ok(declarations.includes('dist/index.d.ts') && declarations.includes('dist/testing/index.d.ts'))
+    for (const file of declarations) assert.ok(compiled.includes(file.replace(/d\.ts$/, 'js')), file)
+    assert.deepEqual(
+      installed.files.filter((file) => !isDeclaration(file)),
+      ['LICENSE', 'README.md', 'package.json', ...compiled].sort(),
+    )
   })
 
   test('needs no other package', async () => {
