@@ -9,17 +9,15 @@
  *
  * A member whose socket was removed from outside is retired: it takes no new tickets, and stays for those it has.
  */
-import net from 'node:net'
 import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers'
 import { debug } from '../../debug.ts'
-import { systemCode } from '../../errors.ts'
 import type { Connection, Departed } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'
-import { isProcessThere } from './liveness.ts'
 import type { Listener, MemberOwner } from './member.ts'
-import { listen, Member, memberFile, memberPid, randomMemberId } from './member.ts'
+import { listen, Member, memberFile, randomMemberId } from './member.ts'
 import { formatParty } from './party-json.ts'
 import { SocketAddresses } from './short-path.ts'
+import { sweepMembers } from './sweep-members.ts'
 import { MEMBERS } from './ticket-name.ts'
 import type { OwnTicket } from './ticket.ts'
 
@@ -27,10 +25,6 @@ import type { OwnTicket } from './ticket.ts'
 const WATCH_MS = 1000
 /** Every so many looks it touches it as well, so that cleaners of temporary directories see that it is in use. */
 const LOOKS_PER_TOUCH = 30
-
-/** How many members a new one asks for a sign of life, so that litter goes: those whose process cannot be seen, and others. */
-const MOST_SUSPECTS = 100
-const MOST_SAMPLES = 8
 
 /** The queue that this is the presence in. */
 export interface PresentQueue {
@@ -208,7 +202,9 @@ export class Presence implements MemberOwner {
       debug('%s: member %s listens', this.#directory.path, id)
       // RACE: it may have come to its end meanwhile, by its linger.
       this.#appear()
-      this.#sweepMembers(this.member)
+      sweepMembers(this.#directory, this.#addresses, this.member, () => {
+        if (!this.#isPresent) this.#directory.removeIfEmpty()
+      })
     }
     return 'open'
   }
@@ -278,37 +274,5 @@ export class Presence implements MemberOwner {
       this.#retired.delete(member)
       member.close()
     }
-  }
-
-  /** Removes the sockets of dead members, so that the directory can go when the last one leaves. */
-  #sweepMembers(own: Member): void {
-    try {
-      for (const name of this.#membersToAsk(own)) {
-        const socket = net.connect({ path: this.#addresses.of(`${MEMBERS}/${name}`) })
-        socket.unref()
-        socket.once('connect', () => socket.destroy())
-        socket.once('error', (error) => {
-          if (systemCode(error) === 'ECONNREFUSED') this.#directory.sweep(`${MEMBERS}/${name}`)
-          if (!this.#isPresent) this.#directory.removeIfEmpty()
-        })
-      }
-    } catch (error) {
-      // Nobody needs it swept now.
-      debug('%s: sweep: %s', this.#directory.path, error)
-    }
-  }
-
-  /**
-   * The process id only says whom to ask first: it may be another process's by now, or that of another pid namespace
-   * (process 1 of every container is always there).
-   */
-  #membersToAsk(own: Member): string[] {
-    const names = this.#directory.memberNames().filter((name) => memberPid(name) !== undefined)
-    const others = names.filter((name) => name !== memberFile(own.id))
-    const isForeign = (name: string): boolean => this.#directory.isForeign(`${MEMBERS}/${name}`)
-    const isThere = (name: string): boolean => isProcessThere(Number(memberPid(name)))
-    const suspects = others.filter((name) => !isThere(name)).slice(0, MOST_SUSPECTS)
-    const rest = others.filter(isThere).sort(() => Math.random() - 0.5)
-    return [...suspects, ...rest.slice(0, MOST_SAMPLES)].filter((name) => !isForeign(name))
   }
 }
