@@ -89,7 +89,8 @@ export class Party implements EnqueueRequest {
       case 'waiting':
         return this.wait && request.wait
       case 'held':
-        return request.wait || this.claim.kind === 'shared'
+        // A try may have overtaken parties that are still entering. Those who wait do not overtake them with it.
+        return request.wait ? Party.#nearestEntering(this.#ahead) === undefined : this.claim.kind === 'shared'
       case 'over':
         return false
     }

@@ -165,6 +165,35 @@ describe('a line', () => {
     assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 4)
   })
 
+  for (const isAtOnce of [true, false]) {
+    const when = isAtOnce ? 'asks with it' : 'asks later'
+    test(`one that shares, and ${when}, does not hold with a try that has overtaken those who are on their way`, async () => {
+      const { queue, line } = scene()
+      const entering = gate<FakeTicket | null>()
+      queue.instead.set('enqueue', () => {
+        queue.instead.delete('enqueue')
+        return entering.promise
+      })
+      const granted: string[] = []
+      const use = async (name: string, asked: Promise<Grant | null>): Promise<void> => {
+        const grant = await asked
+        granted.push(name)
+        await grant?.release()
+      }
+      const first = use('first', line.acquire(request({ claim: SHARED })))
+      const second = use('second', line.acquire(request()))
+      const attempt = line.acquire(request({ claim: SHARED, wait: false }))
+      if (!isAtOnce) assert.notEqual(await attempt, null)
+      const last = use('last', line.acquire(request({ claim: SHARED })))
+      await settle()
+      assert.deepEqual(granted, [])
+      await (await attempt)!.release()
+      entering.open(null)
+      await Promise.all([first, second, last])
+      assert.deepEqual(granted, ['first', 'second', 'last'])
+    })
+  }
+
   test('when the queue cannot be entered, all who were to stand by the ticket are told', async () => {
     const { queue, line, idle } = scene()
     const failure = new Error('no room')
