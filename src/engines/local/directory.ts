@@ -71,16 +71,14 @@ export class QueueDirectory {
     throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `'${this.path}' is a symbolic link, not a lock; name its target`)
   }
 
-  /** The names of all tickets, in queue order; none where the directory is gone. */
+  /** The names in it, those of tickets in queue order; none where the directory is gone. */
   names(): string[] {
-    let names: string[]
     try {
-      names = fs.readdirSync(this.path)
+      return fs.readdirSync(this.path).sort()
     } catch (error) {
       if (isGone(error)) return []
       throw toSlocketError(error, 'list the queue', this.path)
     }
-    return names.filter((name) => name !== MEMBERS).sort()
   }
 
   pathOf(name: string): string {
