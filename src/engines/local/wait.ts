@@ -34,7 +34,23 @@ export function awaitChange(
   const unreached = among.filter((ticket) => !state.isReached(ticket))
   if (unreached.length > 0) return reachAll(state, own, unreached, cancellation)
   if (!own.isMarked && mark(state, own)) return undefined
-  return own.sleep(lookAgainMs(state, own, among), cancellation)
+  const ms = lookAgainMs(state, own, among)
+  return ms === BELT_MS ? sleepLong(state, own, among, cancellation) : own.sleep(ms, cancellation)
+}
+
+/**
+ * Sleeps on for as long as all are there that are waited for: what they did would be told. That is one look at a name of each,
+ * once a second, where a listing of a long queue costs a hundred times as much.
+ */
+async function sleepLong(
+  { directory }: QueueState,
+  own: OwnTicket,
+  among: readonly ListedTicket[],
+  cancellation: Cancellation,
+): Promise<void> {
+  // Bound: the names that are looked at; a wake-up; the cancellation.
+  do await own.sleep(BELT_MS, cancellation)
+  while (!own.isWoken && !cancellation.cancelled && [own, ...among].every(({ name }) => directory.has(name)))
 }
 
 async function reachAll(
