@@ -44,15 +44,23 @@ export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
   }
   let behind = listing.filter((ticket) => ticket.name > departed.name && canBeTold(state, ticket))
   forgetGone(state, behind)
+  const successors = (): ListedTicket[] => {
+    const next = successorsOf(departed.claim, behind)
+    // Those who share end before the next one: that is looked at too.
+    const end = next.at(-1)?.claim.kind === 'shared' ? next.length + 1 : next.length
+    if (!behind.slice(0, end).some((ticket) => state.view.isForeign(ticket))) return next
+    behind = behind.filter((ticket) => !state.view.isForeign(ticket))
+    return successorsOf(departed.claim, behind)
+  }
   const tried = new Set<ListedTicket>()
-  let next = successorsOf(departed.claim, behind)
+  let next = successors()
   while (next.length > 0) {
     for (const ticket of next) tried.add(ticket)
     for (const tickets of groupByMember(next)) {
       // Their process has died, and this one has not come to see that yet.
       if (!tell(state, departed, tickets)) behind = behind.filter((ticket) => !tickets.includes(ticket))
     }
-    next = successorsOf(departed.claim, behind).filter((ticket) => !tried.has(ticket))
+    next = successors().filter((ticket) => !tried.has(ticket))
   }
 }
 
