@@ -1,0 +1,60 @@
+/** Starts the command, and waits for its end. */
+import { spawn } from 'node:child_process'
+import type { StdioOptions } from 'node:child_process'
+import { systemCode } from '../errors.ts'
+import { NOT_EXECUTABLE, NOT_FOUND, SIGNAL_BASE } from './exit-status.ts'
+import { say } from './output.ts'
+import type { Signals } from './signals.ts'
+import { signalNumber } from './signals.ts'
+
+export interface Ending {
+  readonly status: number
+  /** By which it was ended, where it was by one. */
+  readonly signal: NodeJS.Signals | null
+}
+
+export interface Descriptors {
+  /** What the command gets by the numbers that they have here. */
+  readonly inherited: readonly number[]
+  /** What keeps the lock; undefined where the command is not to have it. */
+  readonly lock: number | undefined
+}
+
+/** The lock's number in the command, or the next one that is free. Shells redirect by one digit, and so do not overwrite it. */
+const LOCK_DESCRIPTOR = 20
+
+export async function runCommand(
+  [program, ...parameters]: readonly [string, ...string[]],
+  env: Readonly<Record<string, string>>,
+  descriptors: Descriptors,
+  signals: Signals,
+): Promise<Ending> {
+  return await new Promise((resolve) => {
+    const child = spawn(program, parameters, { stdio: stdioOf(descriptors), env: { ...process.env, ...env } })
+    signals.passTo(child)
+    child.once('error', (error) => {
+      const isMissing = systemCode(error) === 'ENOENT'
+      say(`${program}: ${isMissing ? 'not found' : `cannot be started: ${systemCode(error)}`}`)
+      resolve({ status: isMissing ? NOT_FOUND : NOT_EXECUTABLE, signal: null })
+    })
+    child.once('exit', (status, signal) => {
+      resolve({ status: status ?? SIGNAL_BASE + signalNumber(signal!), signal })
+    })
+  })
+}
+
+function stdioOf({ inherited, lock }: Descriptors): StdioOptions {
+  const stdio: (number | 'inherit' | 'ignore')[] = ['inherit', 'inherit', 'inherit']
+  for (const descriptor of inherited) put(stdio, descriptor, descriptor)
+  if (lock === undefined) return stdio
+  let number = LOCK_DESCRIPTOR
+  while (inherited.includes(number)) number += 1
+  put(stdio, number, lock)
+  return stdio
+}
+
+/** What is ignored beyond 2 stays closed. */
+function put(stdio: (number | 'inherit' | 'ignore')[], number: number, descriptor: number): void {
+  while (stdio.length < number) stdio.push('ignore')
+  stdio[number] = descriptor
+}
