@@ -20,9 +20,6 @@ export interface Descriptors {
   readonly lock: number | undefined
 }
 
-/** The lock's number in the command, or the next one that is free. Shells redirect by one digit, and so do not overwrite it. */
-const LOCK_DESCRIPTOR = 20
-
 export async function runCommand(
   [program, ...parameters]: readonly [string, ...string[]],
   env: Readonly<Record<string, string>>,
@@ -43,18 +40,15 @@ export async function runCommand(
   })
 }
 
+/**
+ * Each by the number that it has here. Another one might be that of the pipe by which libuv's fork tells that it cannot exec;
+ * it would be overwritten, and the failure be an exit with 127. What is ignored beyond 2 stays closed.
+ */
 function stdioOf({ inherited, lock }: Descriptors): StdioOptions {
   const stdio: (number | 'inherit' | 'ignore')[] = ['inherit', 'inherit', 'inherit']
-  for (const descriptor of inherited) put(stdio, descriptor, descriptor)
-  if (lock === undefined) return stdio
-  let number = LOCK_DESCRIPTOR
-  while (inherited.includes(number)) number += 1
-  put(stdio, number, lock)
+  for (const descriptor of lock === undefined ? inherited : [...inherited, lock]) {
+    while (stdio.length < descriptor) stdio.push('ignore')
+    stdio[descriptor] = descriptor
+  }
   return stdio
-}
-
-/** What is ignored beyond 2 stays closed. */
-function put(stdio: (number | 'inherit' | 'ignore')[], number: number, descriptor: number): void {
-  while (stdio.length < number) stdio.push('ignore')
-  stdio[number] = descriptor
 }

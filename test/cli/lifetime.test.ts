@@ -45,7 +45,7 @@ describe('the wrapper is killed with -9 while its command runs', () => {
       const before = place.slocket('run', lock, '--', 'sh', '-c', 'echo before $SLOCKET_RECOVERED')
       await untilWaiting(place.path(lock), 1, before.pid)
       wrapper.kill('SIGKILL')
-      await wrapper.ended()
+      await wrapper.exited()
 
       const after = place.slocket('run', lock, '--', 'sh', '-c', 'echo after $SLOCKET_RECOVERED')
       await untilWaiting(place.path(lock), 1, after.pid)
@@ -67,17 +67,17 @@ describe('the wrapper is killed with -9 while its command runs', () => {
     const [wrapper, command] = await start('lock', '--close')
     assert.equal(await isFree('lock'), false)
     wrapper.kill('SIGKILL')
-    await wrapper.ended()
+    await wrapper.exited()
     assert.equal(await isFree('lock'), true)
     assert.ok(isRunning(command))
   })
 
   test('a command that has closed the descriptor has the lock no more', async () => {
-    const wrapper = place.slocket('run', 'lock', '--', 'bash', '-c', 'exec 20>&-; echo pid $$; read line <fifo')
+    const wrapper = place.slocket('run', 'lock', '--', 'bash', '-c', `${CLOSE_SOCKETS}; echo pid $$; read line <fifo`)
     const command = Number((await wrapper.says(/pid (\d+)/))[1])
     assert.equal(await isFree('lock'), false)
     wrapper.kill('SIGKILL')
-    await wrapper.ended()
+    await wrapper.exited()
     assert.equal(await isFree('lock'), true)
     assert.ok(isRunning(command))
   })
@@ -86,7 +86,7 @@ describe('the wrapper is killed with -9 while its command runs', () => {
     const wrapper = place.slocket('run', 'lock', '--', 'sh', '-c', 'exec sh -c "echo pid \\$\\$; read line <fifo"')
     const command = Number((await wrapper.says(/pid (\d+)/))[1])
     wrapper.kill('SIGKILL')
-    await wrapper.ended()
+    await wrapper.exited()
     assert.equal(await isFree('lock'), false)
     place.end()
     await untilDead(command)
@@ -96,7 +96,7 @@ describe('the wrapper is killed with -9 while its command runs', () => {
   test('a backlog that nobody empties any more is no death, and does not outlive the command', async () => {
     const [wrapper, command] = await start('lock')
     wrapper.kill('SIGKILL')
-    await wrapper.ended()
+    await wrapper.exited()
     const most = Number(fs.readFileSync('/proc/sys/net/core/somaxconn', 'utf8'))
     const [holder] = ticketsIn(place.path('lock'))
     const flood = place.start(['node', '-e', FLOOD, join(place.path('lock'), holder!.name), String(most + 1)])
@@ -113,6 +113,10 @@ describe('the wrapper is killed with -9 while its command runs', () => {
     assert.equal((await waiter.ended()).stdout, 'mine\n')
   })
 })
+
+/** Closes every socket beyond the usual three. */
+const CLOSE_SOCKETS =
+  'for fd in /proc/$$/fd/*; do n=${fd##*/}; if [[ $n -gt 2 && $(readlink $fd) == socket:* ]]; then eval "exec $n>&-"; fi; done'
 
 /** Connects again and again, until the backlog is full. */
 const FLOOD = `
@@ -144,7 +148,7 @@ describe('the command ends', () => {
   }
 
   test('what it has left behind keeps the lock, until that ends too', async () => {
-    const first = place.slocket('run', '-v', 'lock', '--', 'sh', '-c', 'read line <fifo & echo pid $!')
+    const first = place.slocket('run', '-v', 'lock', '--', 'sh', '-c', 'read line <fifo >/dev/null 2>&1 & echo pid $!')
     const daemon = Number((await first.says(/pid (\d+)/))[1])
     const { status, stderr } = await first.ended()
     assert.equal(status, 0)
@@ -159,7 +163,7 @@ describe('the command ends', () => {
   })
 
   test('what it has left behind has nothing of the lock with --close', async () => {
-    const first = place.slocket('run', '-o', 'lock', '--', 'sh', '-c', 'read line <fifo & echo pid $!')
+    const first = place.slocket('run', '-o', 'lock', '--', 'sh', '-c', 'read line <fifo >/dev/null 2>&1 & echo pid $!')
     const daemon = Number((await first.says(/pid (\d+)/))[1])
     await first.ended()
     assert.equal(await isFree('lock'), true)

@@ -35,8 +35,9 @@ export class Running {
   readonly pid: number
   stdout: string = ''
   stderr: string = ''
-  ending: Ending | undefined
+  hasEnded: boolean = false
   readonly #child: ChildProcess
+  readonly #exited: Promise<Ending>
   readonly #ended: Promise<Ending>
 
   constructor([program, ...parameters]: readonly string[], { cwd, env, detached = false }: RunningOptions = {}) {
@@ -45,15 +46,18 @@ export class Running {
     this.#child.stdin!.on('error', () => {})
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => (this.stdout += text))
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
+    const ending = (status: number | null, signal: NodeJS.Signals | null): Ending => {
+      this.hasEnded = true
+      return { status, signal, stdout: this.stdout, stderr: this.stderr }
+    }
+    this.#exited = new Promise((resolve, reject) => {
+      this.#child.once('error', reject)
+      this.#child.once('exit', (...how) => resolve(ending(...how)))
+    })
+    this.#exited.catch(() => {})
     this.#ended = new Promise((resolve, reject) => {
       this.#child.once('error', reject)
-      // Not 'close': a process that is left behind has the pipes still.
-      this.#child.once('exit', (status, signal) => {
-        setImmediate(() => {
-          this.ending = { status, signal, stdout: this.stdout, stderr: this.stderr }
-          resolve(this.ending)
-        })
-      })
+      this.#child.once('close', (...how) => resolve(ending(...how)))
     })
     this.#ended.catch(() => {})
   }
@@ -66,6 +70,16 @@ export class Running {
     )
   }
 
+  /** As says, of its standard error. */
+  async complains(pattern: RegExp): Promise<void> {
+    await until(`${pattern} (it complained: ${this.stderr})`, () => pattern.test(this.stderr))
+  }
+
+  /** Types into it, as it is. */
+  type(text: string): void {
+    this.#child.stdin!.write(text)
+  }
+
   endInput(): void {
     this.#child.stdin!.end()
   }
@@ -74,6 +88,12 @@ export class Running {
     this.#child.kill(signal)
   }
 
+  /** Once it has ended itself, though others have its output open still. */
+  async exited(): Promise<void> {
+    await within(this.#exited, () => new Error(`it has not ended; it said ${this.stdout} ${this.stderr}`))
+  }
+
+  /** Once it has ended, and has said all that it had to say. */
   async ended(): Promise<Ending> {
     return await within(this.#ended, () => new Error(`it has not ended; it said ${this.stdout} ${this.stderr}`))
   }
@@ -121,7 +141,7 @@ export class Workplace {
   async close(): Promise<void> {
     for (const running of this.#started) {
       running.endInput()
-      if (running.ending === undefined && running.pid !== -1) running.kill('SIGKILL')
+      if (!running.hasEnded && running.pid !== -1) running.kill('SIGKILL')
       for (const [, pid] of running.stdout.matchAll(/^pid (\d+)$/gm))
         if (isRunning(Number(pid))) process.kill(Number(pid), 'SIGKILL')
     }
