@@ -1,22 +1,19 @@
 #!/usr/bin/env node
 /** The command `slocket`. `run` is loaded at once, since scripts wait for it; the rest when it is asked for. */
-import { UsageError, statusOf } from './exit-status.ts'
+import { statusOf, UsageError } from './exit-status.ts'
 import { say } from './output.ts'
 import { run } from './run.ts'
 
-const [command, ...parameters] = process.argv.slice(2)
+const [, program = '', command, ...parameters] = process.argv
 // What others are shown of this process.
 process.argv = ['slocket', ...process.argv.slice(2)]
 
 try {
-  await dispatch(command, parameters)
+  const [first] = parameters
+  if (command === 'run' && first !== '--help' && first !== '-h') await run(parameters)
+  else process.exitCode = await (await import('./commands.ts')).runCommandNamed(command, parameters, program)
 } catch (error) {
   say(`${command === undefined ? '' : `${command}: `}${(error as Error).message}`)
-  if (error instanceof UsageError) say(`try 'slocket ${command ?? ''} --help'`)
+  if (error instanceof UsageError) say(`try 'slocket help${command === 'run' ? ' run' : ''}'`)
   process.exit(statusOf(error))
-}
-
-async function dispatch(name: string | undefined, rest: readonly string[]): Promise<void> {
-  if (name === 'run' && !rest.includes('--help')) return await run(rest)
-  throw new UsageError(`unknown command`)
 }
