@@ -108,18 +108,19 @@ describe('slocket status', () => {
   test('what is no lock is told of', async () => {
     fs.symlinkSync('elsewhere', place.path('link'))
     const { status, stdout, stderr } = await place.runSlocket('status', 'link')
-    assert.deepEqual([status, stdout], [66, 'LOCK  STATE  MODE  PID  FOR  LABEL  COMMAND\nlink  unknown\n'])
+    assert.deepEqual([status, stdout], [66, 'LOCK  STATE    MODE  PID  FOR  LABEL  COMMAND\nlink  unknown\n'])
     assert.match(stderr, /symbolic link/)
   })
 
   const withoutScript = reasonWithout('script', '-qec', 'true', '/dev/null')
   test('--watch redraws in place, in colours but for NO_COLOR', { skip: withoutScript }, async () => {
     const [holder] = await hold('L')
-    const line = `stty columns 200 rows 20; exec ${SLOCKET.join(' ')} status --watch`
-    const start = (env: Record<string, string>): Running =>
-      place.start(['script', '-qec', line, '/dev/null'], { env: { TERM: 'xterm', ...env } })
-    const coloured = start({ NO_COLOR: '' })
-    const plain = start({ NO_COLOR: '1' })
+    const start = (first: string): Running => {
+      const line = `${first}; stty columns 200 rows 20; exec ${SLOCKET.join(' ')} status --watch`
+      return place.start(['script', '-qec', line, '/dev/null'], { env: { TERM: 'xterm' } })
+    }
+    const coloured = start('unset NO_COLOR NODE_DISABLE_COLORS')
+    const plain = start('export NO_COLOR=1')
     const row = (escape: string): RegExp => new RegExp(`${escape}L +holds +exclusive +${holder.pid}`)
     await coloured.says(row('\\[32m'))
     await plain.says(row('\\n'))
