@@ -44,7 +44,7 @@ function row(line) {
     .slice(1, -1)
     .split(' | ')
     .map((cell) => cell.trim())
-  if (/^-+$/.test(term.split('|')[0].trim()) || rest.every((cell) => cell === '') || rest.length === 0) return []
+  if (/^-+$/.test(term.split('|')[0].trim()) || rest.every((cell) => cell === '')) return []
   return ['.TP', inline(term), inline(rest.join('; '))]
 }
 

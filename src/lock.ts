@@ -1,5 +1,6 @@
 import type { Grant } from './contract/engine.ts'
 import { debug } from './debug.ts'
+import { tellLost, tellReleased } from './diagnostics.ts'
 import type { LockMode } from './options.ts'
 
 /**
@@ -85,7 +86,9 @@ export class Lock {
     if (!this.#isHeld) return Promise.resolve()
     this.#isHeld = false
     try {
-      return Promise.resolve(this.#grant.release())
+      const released = this.#grant.release()
+      tellReleased(this)
+      return Promise.resolve(released)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -95,6 +98,7 @@ export class Lock {
     if (!this.#isHeld) return
     this.#isHeld = false
     this.#lossError = error
+    tellLost(this, error)
     this.#controller?.abort(error)
   }
 }
