@@ -2,7 +2,7 @@
 import { isSlocketError } from '../errors.ts'
 import type { SlocketErrorCode } from '../errors.ts'
 
-export const USAGE = 64
+const USAGE = 64
 const NO_INPUT = 66
 const SOFTWARE = 70
 const OS_ERROR = 71

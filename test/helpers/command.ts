@@ -14,7 +14,7 @@ export const SLOCKET: readonly string[] = [
 ]
 
 /** To be read from by commands that have to last until the test writes into it. */
-export const FIFO = 'fifo'
+const FIFO = 'fifo'
 
 export interface Ending {
   readonly status: number | null
