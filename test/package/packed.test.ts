@@ -16,7 +16,7 @@ describe('the packed package', () => {
   })
   after(() => installed.remove())
 
-  test('holds the exports as bundles, their declarations, package.json, README.md and LICENSE, and nothing else', async () => {
+  test('holds the exports and the command as bundles, the declarations of what is exported, the manual page, package.json, README.md and LICENSE, and nothing else', async () => {
     const sources = (await readdir(join(ROOT, 'src'), { recursive: true })).filter((path) => path.endsWith('.ts'))
     const declarable = new Set(sources.map((path) => `dist/${path.split(sep).join('/').slice(0, -'.ts'.length)}.d.ts`))
     const isDeclaration = (file: string): boolean => file.endsWith('.d.ts')
@@ -25,13 +25,16 @@ describe('the packed package', () => {
     for (const file of declarations) assert.ok(declarable.has(file), file)
     assert.deepEqual(
       installed.files.filter((file) => !isDeclaration(file) && !/^dist\/chunk-\w+\.js$/.test(file)),
-      ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/testing/index.js'].sort(),
+      [
+        ...['LICENSE', 'README.md', 'man/slocket.1', 'package.json'],
+        ...['dist/cli/main.js', 'dist/index.js', 'dist/testing/index.js'],
+      ].sort(),
     )
   })
 
   test('needs no other package', async () => {
     const installedNames = await readdir(join(installed.project, 'node_modules'))
-    assert.deepEqual(installedNames.sort(), ['.package-lock.json', 'slocket'])
+    assert.deepEqual(installedNames.sort(), ['.bin', '.package-lock.json', 'slocket'])
   })
 
   test('import gives the function, and all other names', async () => {
@@ -61,6 +64,13 @@ describe('the packed package', () => {
        })`,
     )
     assert.deepEqual(same.sort(), [...NAMES, 'default'].sort())
+  })
+
+  test('the command is there, and its manual page', async () => {
+    const command = join(installed.project, 'node_modules/.bin/slocket')
+    assert.match(await run(command, ['--version'], installed.project), /^slocket \d/)
+    assert.equal(await run(command, ['run', 'lock', '--', 'echo', 'mine'], installed.project), 'mine\n')
+    await run(process.execPath, [join(ROOT, 'scripts/man.js'), '--check'], ROOT)
   })
 
   test('its types serve import and require', async () => {

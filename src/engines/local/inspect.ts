@@ -4,6 +4,7 @@
  */
 import { clearTimeout, setTimeout } from 'node:timers'
 import type { EngineSnapshot, Requester } from '../../contract/engine.ts'
+import { splitByTurn } from '../../core/standing.ts'
 import { systemCode } from '../../errors.ts'
 import { snapshotOf } from '../../recipe/snapshot.ts'
 import { builtInNet } from './built-in.ts'
@@ -46,6 +47,25 @@ export async function inspect(directory: QueueDirectory, own: ReadonlyMap<string
   } catch (error) {
     if (error instanceof DirectoryGone) return { held: [], pending: [] }
     throw error
+  } finally {
+    addresses.close()
+  }
+}
+
+/** The tickets that hold, by name. */
+export async function namesOfHolders(directory: QueueDirectory): Promise<string[]> {
+  if (directory.occupant() !== 'directory') return []
+  refuseOtherContent(directory.path)
+  const view = new QueueView(
+    directory,
+    () => false,
+    () => true,
+  )
+  const addresses = new SocketAddresses(directory.path)
+  try {
+    const listing = view.read()
+    const replies = await askAll(directory, addresses, listing)
+    return splitByTurn(listing.filter(({ id }) => replies.get(id)?.kind === 'alive')).held.map(({ name }) => name)
   } finally {
     addresses.close()
   }

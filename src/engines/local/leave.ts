@@ -128,6 +128,6 @@ function takeOut(state: QueueState, own: OwnTicket): void {
   state.own.delete(own.id)
   if (wasThere) tellSuccessorsOf(state, own)
   else wakeAll(state)
-  own.dispose?.()
+  own.listener?.close()
   presence.onLeft(own.request.lingerMs)
 }

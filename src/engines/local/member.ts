@@ -103,7 +103,7 @@ export function memberPid(file: string): string | undefined {
 
 export class Member {
   readonly id: string
-  readonly #listener: Listener
+  readonly listener: Listener
   readonly #owner: MemberOwner
   readonly #connections = new Set<Connection>()
   readonly #byPeer = new Map<string, Connection[]>()
@@ -112,7 +112,7 @@ export class Member {
 
   constructor(id: string, listener: Listener, owner: MemberOwner) {
     this.id = id
-    this.#listener = listener
+    this.listener = listener
     this.#owner = owner
     this.adopt(listener)
   }
@@ -156,7 +156,7 @@ export class Member {
 
   close(): void {
     this.#isClosed = true
-    this.#listener.close()
+    this.listener.close()
     for (const connection of this.#connections) connection.destroy()
     this.#connections.clear()
     this.#byPeer.clear()

@@ -5,6 +5,7 @@
 import type { Cancellation } from '../../contract/cancellation.ts'
 import type { Engine, EngineSnapshot } from '../../contract/engine.ts'
 import type { EnqueueRequest, GrantFacts, TicketQueue } from '../../contract/ticket-queue.ts'
+import { splitByTurn } from '../../core/standing.ts'
 import type { Ticket } from '../../core/ticket.ts'
 import { createTicketEngine } from '../../recipe/ticket-engine.ts'
 import { snapshotOf } from '../../recipe/snapshot.ts'
@@ -95,6 +96,10 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket> {
   granted(): GrantFacts {
     this.#store.lastToken += 1n
     return { token: this.#store.lastToken, recovered: false }
+  }
+
+  isWanted(): boolean {
+    return splitByTurn(this.list()).pending.length > 0
   }
 
   withdraw(own: MemoryTicket): void {
