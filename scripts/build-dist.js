@@ -14,7 +14,8 @@ for (const project of ['tsconfig.build.json', 'tsconfig.types.json']) {
   const tsc = join(root, 'node_modules/.bin/tsc')
   execFileSync(tsc, ['-p', join(root, project), '--outDir', dist], { stdio: 'inherit' })
 }
-const needed = declarationsOf(['index.d.ts', 'testing/index.d.ts'].map((entry) => join(dist, entry)))
+const exported = ['index.d.ts', 'compat/proper-lockfile.d.ts', 'testing/index.d.ts']
+const needed = declarationsOf(exported.map((entry) => join(dist, entry)))
 for (const name of readdirSync(dist, { recursive: true })) {
   const file = join(dist, name)
   if (file.endsWith('.d.ts') && !needed.has(file)) rmSync(file)
