@@ -13,7 +13,7 @@ export interface LockOptions extends CheckOptions {
    * How long to wait, in the terms of the package retry: for as long as so many retries would have lasted. One waits in the
    * queue for that time, and has the lock as soon as its turn comes. Default: 0, not at all.
    */
-  readonly retries?: number | RetryOptions | undefined
+  readonly retries?: number | RetryOptions | readonly number[] | undefined
   /**
    * Called where the lock is really lost: somebody has removed its directory. Gets an error of code ECOMPROMISED. Default:
    * throws it, as an uncaught exception.

@@ -229,8 +229,8 @@ function heldFor(file: string): Held {
 }
 
 function refuseRetries(options: LockOptions | undefined): void {
-  const retries = options?.retries
-  const count = typeof retries === 'number' ? retries : retries?.retries
+  const retries = options?.retries ?? 0
+  const count = typeof retries === 'number' ? retries : 'retries' in retries && retries.retries
   if (typeof count !== 'number' || count <= 0) return
   throw Object.assign(new Error('Cannot use retries with the sync api'), { code: 'ESYNC' })
 }
