@@ -189,7 +189,7 @@ describe('the thread that waits', () => {
 
   test('takes nothing of the options of its process: preloaded modules, profilers, kinds of input', () => {
     const preloaded = `${lockPath}-preloaded.cjs`
-    fs.writeFileSync(preloaded, `console.log('preloaded')`)
+    fs.writeFileSync(preloaded, `require('node:fs').writeSync(1, 'preloaded\\n')`)
     const parameters = ['--cpu-prof', `--cpu-prof-dir=${lockPath}-profiles`]
     const { stdout } = program(importing(TRY), { parameters, env: { NODE_OPTIONS: `--require=${preloaded}` } })
     assert.equal(stdout, 'preloaded\nok\n')
