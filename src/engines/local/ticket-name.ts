@@ -47,6 +47,11 @@ export function formatTicketName(ticket: TicketName): string {
 
 const MARK = '-w'
 
+/** Whether `name` is the mark of `ticket`. */
+export function isMarkOf(ticket: string, name: string): boolean {
+  return name.length === ticket.length + MARK.length && name.startsWith(ticket) && name.endsWith(MARK)
+}
+
 /** The name that says of a ticket that it waits. */
 export function markOf(name: string): string {
   return name + MARK
