@@ -99,7 +99,7 @@ export interface Slocket {
    * same queue. A thread of its own waits, and holds, so the lock stays held while this thread goes on blocking. No signal
    * handler of the program runs while it blocks; without one, Ctrl-C ends the process as ever.
    *
-   * The first call starts the thread, which takes some 50 ms; `options.timeout` counts from then on. With a `timeout` of 0 it
+   * The first call starts the thread, which takes 50 to 150 ms; `options.timeout` counts from then on. With a `timeout` of 0 it
    * takes the lock only if it is free. What this thread has already, or waits for, is ERR_SLOCKET_DEADLOCK.
    *
    * ```js

@@ -8,10 +8,11 @@
  *
  * docs/migrating.md says what is the same and what is not.
  */
-import nodeFs from 'node:fs'
+import type { Stats } from 'node:fs'
 import path from 'node:path'
 import type { Engine } from '../contract/engine.ts'
 import { localBesideMkdir } from '../engines/local/index.ts'
+import { isMkdirLock } from '../engines/local/mkdir-lock.ts'
 import { debug } from '../debug.ts'
 import { isSlocketError, systemCode } from '../errors.ts'
 import type { Lock } from '../lock.ts'
@@ -154,12 +155,10 @@ function engineFor(staleMs: number): Engine {
 }
 
 /** Whether what is at the path, and is held by nobody who uses slocket, is another tool's lock. */
-function isForeign(stats: nodeFs.Stats | undefined, lockPath: string, staleMs: number): boolean {
+function isForeign(stats: Stats | undefined, lockPath: string, staleMs: number): boolean {
   if (stats === undefined || stats.mtimeMs < Date.now() - staleMs) return false
-  return !stats.isDirectory() || ((stats.mode & STICKY) === 0 && nodeFs.readdirSync(lockPath).length === 0)
+  return !stats.isDirectory() || isMkdirLock(lockPath, staleMs)
 }
-
-const STICKY = 0o1000
 
 function note(own: Held, options: LockOptions | undefined): Held {
   if (all.size === 0) process.prependListener('exit', releaseAll)

@@ -14,7 +14,7 @@ import type { Answer, Order, Said, StandInData } from './messages.ts'
 import { ENDED, FREE, SAID, USE } from './messages.ts'
 import { toPlain } from './plain-error.ts'
 
-/** How long it stays with nothing to do, in ms: to start another one takes some 50 ms, and it takes a few MB of memory. */
+/** How long it stays with nothing to do, in ms: to start another one takes 50 to 150 ms, and it takes a few MB of memory. */
 const IDLE_MS = 5_000
 
 type AcquireOrder = Extract<Order, { readonly do: 'acquire' }>

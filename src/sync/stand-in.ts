@@ -220,6 +220,8 @@ export class StandIn implements SyncHolder {
     Atomics.store(this.#words, USE, ENDED)
     process.off('exit', this.#onExit)
     if (current === this) current = undefined
+    this.#hearAll()
+    this.#port.close()
     const message = this.#failure ?? reason
     debug('the stand-in of this thread: %s', message)
     for (const id of this.#locks.keys()) {
