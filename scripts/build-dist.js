@@ -1,30 +1,48 @@
-// Compiles what the package holds, into dist/ or another directory: node scripts/build-dist.js [DIRECTORY]
+// Builds what the package holds, into dist/ or another directory: node scripts/build-dist.js [DIRECTORY]
 //
-// The code without comments, and beside it the declarations, with comments, that the exports of package.json lead to.
+// The code of each export of package.json as one file, since loading forty takes longer than running them, with what they
+// share in files beside them; and the declarations, with comments, that the exports lead to.
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildSync } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = resolve(process.argv[2] ?? join(root, 'dist'))
+const { exports: exported, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const entries = Object.values(exported).map((entry) => relative('dist', entry.default).replace(/\.js$/, ''))
 
 rmSync(dist, { recursive: true, force: true })
-for (const project of ['tsconfig.build.json', 'tsconfig.types.json']) {
-  const tsc = join(root, 'node_modules/.bin/tsc')
-  execFileSync(tsc, ['-p', join(root, project), '--outDir', dist], { stdio: 'inherit' })
-}
-const exported = ['index.d.ts', 'compat/proper-lockfile.d.ts', 'testing/index.d.ts']
-const needed = declarationsOf(exported.map((entry) => join(dist, entry)))
+const tsc = join(root, 'node_modules/.bin/tsc')
+execFileSync(tsc, ['-p', join(root, 'tsconfig.types.json'), '--outDir', dist], { stdio: 'inherit' })
+const needed = declarationsOf(entries.map((entry) => join(dist, `${entry}.d.ts`)))
 for (const name of readdirSync(dist, { recursive: true })) {
   const file = join(dist, name)
   if (file.endsWith('.d.ts') && !needed.has(file)) rmSync(file)
 }
+buildSync({
+  absWorkingDir: root,
+  entryPoints: {
+    ...Object.fromEntries(entries.map((entry) => [entry, `src/${entry}.ts`])),
+    // Run by a thread of its own, which src/sync/stand-in.ts starts: it looks for it beside the file that it is in itself.
+    'stand-in-thread': 'src/sync/stand-in-thread.ts',
+  },
+  outdir: dist,
+  bundle: true,
+  splitting: true,
+  packages: 'external',
+  platform: 'node',
+  format: 'esm',
+  target: `node${engines.node.replace('>=', '')}`,
+  charset: 'utf8',
+  logLevel: 'warning',
+})
 
 /** Those of the entries, and all that they lead to. */
-function declarationsOf(entries) {
+function declarationsOf(files) {
   const found = new Set()
-  const rest = [...entries]
+  const rest = [...files]
   for (let file = rest.pop(); file !== undefined; file = rest.pop()) {
     if (found.has(file)) continue
     found.add(file)

@@ -2,11 +2,11 @@
  * `query`: reads the names, then asks each member whom its tickets stand for. It takes no ticket and disturbs nobody; who
  * does not answer soon (a blocked event loop) is shown by what its name tells.
  */
-import net from 'node:net'
 import { clearTimeout, setTimeout } from 'node:timers'
 import type { EngineSnapshot, Requester } from '../../contract/engine.ts'
 import { systemCode } from '../../errors.ts'
 import { snapshotOf } from '../../recipe/snapshot.ts'
+import { builtInNet } from './built-in.ts'
 import type { QueueDirectory } from './directory.ts'
 import { DirectoryGone } from './directory.ts'
 import { formatFrame, LineSplitter, MAX_PARTY_BYTES, parseFrame } from './frames.ts'
@@ -86,7 +86,7 @@ async function askMember(
 function ask(directory: QueueDirectory, address: string, ticket: ListedTicket): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const splitter = new LineSplitter(MAX_PARTY_BYTES)
-    const socket = net.connect({ path: address })
+    const socket = builtInNet().connect({ path: address })
     const end = (reply: Reply): void => {
       clearTimeout(timer)
       socket.destroy()
