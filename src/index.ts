@@ -1,10 +1,11 @@
 /** slocket: a lock between processes, as a queue of listening sockets. The public exports, and nothing else. */
-import { local } from './engines/local/index.ts'
+import { claimsOfThisThread, local } from './engines/local/index.ts'
 import { memory, MemoryStore } from './engines/memory/index.ts'
 import { isSlocketError, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
 import type { Slocket } from './slocket.ts'
 import { createSlocket } from './slocket.ts'
+import { createSync } from './sync/acquire-sync.ts'
 
 /** What `require('slocket')` gives: the function itself, with the named exports as its properties. */
 export interface SlocketModule extends Slocket {
@@ -18,7 +19,7 @@ export interface SlocketModule extends Slocket {
   readonly MemoryStore: typeof MemoryStore
 }
 
-const slocket: Slocket = createSlocket(local())
+const slocket: Slocket = createSlocket(local(), createSync(claimsOfThisThread))
 
 const slocketModule: SlocketModule = Object.assign(slocket, {
   default: slocket,
@@ -40,3 +41,5 @@ export type { LockTrace } from './diagnostics.ts'
 export type { SlocketErrorCode } from './errors.ts'
 export type { LockMode, SlocketOptions } from './options.ts'
 export type { LockCallback, LockRequest, LockSnapshot, Slocket } from './slocket.ts'
+export type { SyncOptions } from './sync/acquire-sync.ts'
+export type { SyncLock } from './sync/sync-lock.ts'

@@ -8,6 +8,8 @@ import { printable, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
 import type { Asked, LockMode, SlocketOptions } from './options.ts'
 import { checkPath, parseOptions } from './options.ts'
+import type { SyncOptions } from './sync/acquire-sync.ts'
+import type { SyncLock } from './sync/sync-lock.ts'
 
 /** Called exactly once: with an error, or with null and the lock. */
 export type LockCallback = (error: unknown, lock?: Lock) => void
@@ -94,10 +96,26 @@ export interface Slocket {
    * @throws as `slocket`, as far as looking goes.
    */
   query(path: string, options?: Pick<SlocketOptions, 'engine'>): Promise<LockSnapshot>
+  /**
+   * As `slocket`, and blocks until the lock is held: for command-line tools, and for what runs at the start. It stands in the
+   * same queue. A thread of its own waits, and holds, so the lock stays held while this thread goes on blocking. No signal
+   * handler of the program runs while it blocks; without one, Ctrl-C ends the process as ever.
+   *
+   * The first call starts the thread, which takes 50 to 150 ms; `options.timeout` counts from then on. With a `timeout` of 0 it
+   * takes the lock only if it is free. What this thread has already, or waits for, is ERR_SLOCKET_DEADLOCK.
+   *
+   * ```js
+   * const lock = slocket.sync('/tmp/deploy.lock', { timeout: 5000 })
+   * try { deploySync() } finally { lock.release() }
+   * ```
+   *
+   * @throws as `slocket`; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_NO_THREAD.
+   */
+  sync(path: string, options?: SyncOptions): SyncLock
 }
 
-/** Makes the API over `defaultEngine`. */
-export function createSlocket(defaultEngine: Engine): Slocket {
+/** Makes the API over `defaultEngine`. `sync` takes local locks. */
+export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slocket {
   const acquire = (path: string, asked: Asked): Promise<Lock> =>
     isObserved() ? observe(traceOf(path, asked, false), () => acquireUnseen(path, asked)) : acquireUnseen(path, asked)
   const acquireUnseen = (path: string, asked: Asked): Promise<Lock> => {
@@ -127,7 +145,8 @@ export function createSlocket(defaultEngine: Engine): Slocket {
     return undefined
   }
 
-  const relatives: Pick<Slocket, 'try' | 'with' | 'query'> = {
+  const relatives: Pick<Slocket, 'try' | 'with' | 'query' | 'sync'> = {
+    sync,
     async try(path, options) {
       const asked = parseOptions(options)
       if (asked.timeoutMs !== undefined) throw new TypeError('options.timeout has no meaning for a try')

@@ -1,4 +1,4 @@
-// Writes the public API, as dist/*.d.ts declares it, to slocket.api.md and slocket-testing.api.md; with --check it only
+// Writes the public API, as dist/*.d.ts declares it, to slocket.api.md and its like; with --check it only
 // compares, and fails if a report is not up to date. Run by `npm run api` and `npm run api:check`, after build:dist.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,11 @@ import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-ex
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const here = fileURLToPath(new URL('.', import.meta.url))
-const entries = { slocket: 'dist/index.d.ts', 'slocket-testing': 'dist/testing/index.d.ts' }
+const entries = {
+  slocket: 'dist/index.d.ts',
+  'slocket-proper-lockfile': 'dist/compat/proper-lockfile.d.ts',
+  'slocket-testing': 'dist/testing/index.d.ts',
+}
 const checkOnly = process.argv.includes('--check')
 
 const scratch = mkdtempSync(join(tmpdir(), 'slocket-api-'))

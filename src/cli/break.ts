@@ -5,10 +5,9 @@ import { createInterface } from 'node:readline/promises'
 import { QueueDirectory } from '../engines/local/directory.ts'
 import { namesOfHolders } from '../engines/local/inspect.ts'
 import { parseTicketName } from '../engines/local/ticket-name.ts'
-import { local } from '../engines/local/index.ts'
 import { printable } from '../errors.ts'
+import { slocket } from '../index.ts'
 import type { LockRequest } from '../slocket.ts'
-import { createSlocket } from '../slocket.ts'
 import { parseFlags } from './command-line.ts'
 import { formatDuration } from './duration.ts'
 import { UsageError } from './exit-status.ts'
@@ -28,7 +27,7 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
     say(`nobody holds '${lock}'`)
     return 1
   }
-  const { held, pending } = await createSlocket(local()).query(lock)
+  const { held, pending } = await slocket.query(lock)
   for (const name of names) write(1, `${describe(lock, name, held)}\n`)
   const waiting = pending.length === 0 ? 'nobody waits' : `${pending.length} waiting: the next one gets it`
   write(1, `They lose '${printable(lock)}', and are told so, but they go on running. ${waiting}.\n`)

@@ -4,11 +4,10 @@ import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import { refuseNetworkFileSystem } from '../engines/local/file-system.ts'
-import { local } from '../engines/local/index.ts'
 import { kernelId } from '../engines/local/kernel.ts'
 import { SocketAddresses } from '../engines/local/short-path.ts'
 import { systemCode } from '../errors.ts'
-import { createSlocket } from '../slocket.ts'
+import { slocket } from '../index.ts'
 import { parseFlags } from './command-line.ts'
 import { UsageError } from './exit-status.ts'
 import { write } from './output.ts'
@@ -226,7 +225,6 @@ async function checkDeath({ scratch, program }: Place): Promise<Finding> {
       holder.stdout.once('data', resolve)
       holder.once('exit', (status) => reject(new Error(`a process that was to hold a lock ended with ${status}`)))
     })
-    const slocket = createSlocket(local())
     if ((await slocket.try(lock, { linger: 0 })) !== null)
       return { kind: 'bad', text: 'two processes had one lock at a time' }
     const next = slocket(lock, { linger: 0, timeout: MOST_TAKEOVER_MS })

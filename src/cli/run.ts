@@ -11,9 +11,9 @@ import type { OpenLocal } from '../engines/local/index.ts'
 import { openLocal } from '../engines/local/index.ts'
 import type { TicketSocket } from '../engines/local/ticket-socket.ts'
 import { isSlocketError } from '../errors.ts'
+import { slocket } from '../index.ts'
 import type { Lock } from '../lock.ts'
-import type { Slocket } from '../slocket.ts'
-import { createSlocket } from '../slocket.ts'
+import type { LockSnapshot } from '../slocket.ts'
 import { runCommand } from './child.ts'
 import { inheritedDescriptors } from './inherited.ts'
 import { say } from './output.ts'
@@ -51,9 +51,9 @@ export async function run(parameters: readonly string[]): Promise<void> {
 /** Null where there is none to be had in time, or where a signal called it off. */
 async function acquire(request: RunRequest, { engine }: OpenLocal, { calledOff }: Signals): Promise<Lock | null> {
   const { lock: path, isTry } = request
-  const slocket = createSlocket(engine)
-  const { timeout, ...options } = { ...request.options, linger: 0, signal: calledOff }
-  const stopNotice = isTry || request.isQuiet || !tty.isatty(2) ? undefined : announceWait(slocket, path)
+  const { timeout, ...options } = { ...request.options, engine, linger: 0, signal: calledOff }
+  const isAnnounced = !isTry && !request.isQuiet && tty.isatty(2)
+  const stopNotice = isAnnounced ? announceWait(path, async () => await slocket.query(path, { engine })) : undefined
   const from = performance.now()
   try {
     const lock = isTry ? await slocket.try(path, options) : await slocket(path, { ...options, timeout })
@@ -77,10 +77,10 @@ function warnOfFile(path: string): void {
 }
 
 /** Says on the terminal what is waited for, once that has taken a while. Returns what ends that. */
-function announceWait(slocket: Slocket, path: string): () => void {
+function announceWait(path: string, query: () => Promise<LockSnapshot>): () => void {
   const stopped = new AbortController()
   const timer = setTimeout(() => {
-    void import('./wait-line.ts').then(({ showWait }) => showWait(slocket, path, stopped.signal))
+    void import('./wait-line.ts').then(({ showWait }) => showWait(path, query, stopped.signal))
   }, ANNOUNCE_MS)
   return () => {
     clearTimeout(timer)

@@ -2,9 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SlocketError } from '../errors.ts'
 import { isSlocketError, printable } from '../errors.ts'
-import { local } from '../engines/local/index.ts'
+import { slocket } from '../index.ts'
 import type { LockRequest } from '../slocket.ts'
-import { createSlocket } from '../slocket.ts'
 import { parseFlags } from './command-line.ts'
 import { formatDuration } from './duration.ts'
 import { statusOf } from './exit-status.ts'
@@ -62,7 +61,6 @@ function screen(table: string, isFirst: boolean): string {
 }
 
 async function look(places: readonly string[]): Promise<LockStatus[]> {
-  const slocket = createSlocket(local())
   // What is no directory is asked for by itself: nothing is there, or what should not be.
   const locks = places.flatMap((place) => (isDirectory(place) ? findLocks(place) : [place]))
   return await Promise.all(

@@ -1,7 +1,7 @@
 /** One line on the terminal that tells what is waited for, kept up to date, gone at the end. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { printable } from '../errors.ts'
-import type { LockRequest, LockSnapshot, Slocket } from '../slocket.ts'
+import type { LockRequest, LockSnapshot } from '../slocket.ts'
 import { formatDuration } from './duration.ts'
 import { write } from './output.ts'
 
@@ -10,11 +10,11 @@ const ERASE = '\r\u{1b}[K'
 const USUAL_COLUMNS = 80
 
 /** Ends once `stopped` has aborted; then the line is gone. */
-export async function showWait(slocket: Slocket, path: string, stopped: AbortSignal): Promise<void> {
+export async function showWait(path: string, query: () => Promise<LockSnapshot>, stopped: AbortSignal): Promise<void> {
   const erase = (): boolean => write(2, ERASE)
   // Bound: the wait.
   while (!stopped.aborted) {
-    const snapshot = await slocket.query(path).catch(() => undefined)
+    const snapshot = await query().catch(() => undefined)
     if (stopped.aborted) return
     if (snapshot !== undefined) {
       const columns = process.stderr.columns || USUAL_COLUMNS

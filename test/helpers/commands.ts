@@ -8,6 +8,8 @@ export type PlainOptions = Pick<SlocketOptions, 'mode' | 'permits' | 'timeout' |
 export type Command =
   /** Answers granted, or rejected; and lost, if it is ever lost. */
   | { readonly do: 'acquire'; readonly path: string; readonly options?: PlainOptions; readonly as?: string }
+  /** As acquire, by `slocket.sync`: says blocking, and is blocked until it answers. */
+  | { readonly do: 'sync'; readonly path: string; readonly options?: PlainOptions; readonly as?: string }
   /** Answers granted, refused, or rejected. */
   | { readonly do: 'try'; readonly path: string; readonly options?: PlainOptions; readonly as?: string }
   /** Calls an acquire off: rejected, with code 'CALLED_OFF'. */
@@ -23,6 +25,8 @@ export type Command =
       readonly options?: PlainOptions
       readonly rounds: number
       readonly counter?: string
+      /** By `slocket.sync`. */
+      readonly sync?: boolean
     }
   /** Answers blocking, blocks the event loop, answers unblocked. */
   | { readonly do: 'block'; readonly ms: number }
@@ -87,6 +91,8 @@ export interface ClientEvent {
   readonly isSlocketError?: boolean
   readonly steps?: readonly string[]
   readonly count?: number
+  /** The processor time that it took, in ms. */
+  readonly cpuMs?: number
   /** Its process id as it sees that itself. */
   readonly pid?: number
 }

@@ -1,4 +1,4 @@
-// Imports go down only. The floors, lowest first: errors, core, contract, recipe, engines, API, testing and cli.
+// Imports go down only. The floors, lowest first: errors, core, contract, recipe, engines, API; and compat, testing and cli.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, sep } from 'node:path'
@@ -14,8 +14,8 @@ const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
   [/^contract\//, 2],
   [/^recipe\//, 3],
   [/^engines\//, 4],
-  [/^(slocket|lock|diagnostics|options|index)\.ts$/, 5],
-  [/^(testing|cli)\//, 6],
+  [/^(slocket|lock|diagnostics|options|index)\.ts$|^sync\//, 5],
+  [/^(compat|testing|cli)\//, 6],
 ]
 
 interface Source {
@@ -57,16 +57,20 @@ test('engines never import each other', () => {
   }
 })
 
-test('below testing/ and cli/, only index.ts names a concrete engine', () => {
+test('below compat/, testing/ and cli/, only index.ts, and the module of a thread of its own, name a concrete engine', () => {
   for (const [{ path }, target] of relativeImports()) {
-    const isAllowed = path === 'index.ts' || /^(engines|testing|cli)\//.test(path)
+    const isAllowed = /^(index|sync\/stand-in-thread)\.ts$|^(engines|compat|testing|cli)\//.test(path)
     assert.ok(isAllowed || engineOf(target) === undefined, `${path} imports ${target}`)
   }
 })
 
-test('only engines and the command import node:net and node:fs', () => {
+test('only engines and the command import node:net; and node:fs, but for the drop-ins, and the look at a thread', () => {
   for (const { path, imports } of sources.values()) {
     if (/^(engines|cli)\//.test(path)) continue
+    if (/^(compat|sync)\//.test(path)) {
+      assert.ok(!imports.includes('node:net'), path)
+      continue
+    }
     const found = imports.filter((name) => /^(node:)?(net|fs)(\/|$)/.test(name))
     assert.deepEqual(found, [], path)
   }

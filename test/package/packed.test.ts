@@ -7,6 +7,7 @@ import { compile, installPackage, ROOT, run, runTool } from './install.ts'
 import type { Installation } from './install.ts'
 
 const NAMES = Object.keys(source).filter((name) => name !== 'default' && name !== 'module.exports')
+const BUNDLES = ['cli/main', 'compat/proper-lockfile', 'index', 'stand-in-thread', 'testing/index']
 
 describe('the packed package', () => {
   let installed: Installation
@@ -16,19 +17,20 @@ describe('the packed package', () => {
   })
   after(() => installed.remove())
 
-  test('holds the exports and the command as bundles, the declarations of what is exported, the manual page, package.json, README.md and LICENSE, and nothing else', async () => {
+  test('holds the exports and the command as bundles, the thread, the declarations of what is exported, the manual page, package.json, README.md and LICENSE, and nothing else', async () => {
     const sources = (await readdir(join(ROOT, 'src'), { recursive: true })).filter((path) => path.endsWith('.ts'))
     const declarable = new Set(sources.map((path) => `dist/${path.split(sep).join('/').slice(0, -'.ts'.length)}.d.ts`))
     const isDeclaration = (file: string): boolean => file.endsWith('.d.ts')
     const declarations = installed.files.filter(isDeclaration)
-    assert.ok(declarations.includes('dist/index.d.ts') && declarations.includes('dist/testing/index.d.ts'))
+    for (const entry of ['index', 'compat/proper-lockfile', 'testing/index']) {
+      assert.ok(declarations.includes(`dist/${entry}.d.ts`), entry)
+    }
     for (const file of declarations) assert.ok(declarable.has(file), file)
     assert.deepEqual(
       installed.files.filter((file) => !isDeclaration(file) && !/^dist\/chunk-\w+\.js$/.test(file)),
-      [
-        ...['LICENSE', 'README.md', 'man/slocket.1', 'package.json'],
-        ...['dist/cli/main.js', 'dist/index.js', 'dist/testing/index.js'],
-      ].sort(),
+      ['LICENSE', 'README.md', 'man/slocket.1', 'package.json']
+        .concat(BUNDLES.map((entry) => `dist/${entry}.js`))
+        .sort(),
     )
   })
 
@@ -71,6 +73,89 @@ describe('the packed package', () => {
     assert.match(await run(command, ['--version'], installed.project), /^slocket \d/)
     assert.equal(await run(command, ['run', 'lock', '--', 'echo', 'mine'], installed.project), 'mine\n')
     await run(process.execPath, [join(ROOT, 'scripts/man.js'), '--check'], ROOT)
+  })
+
+  test('slocket.sync works from it, and leaves nothing', async () => {
+    const said = await execute(
+      'sync.cjs',
+      `const slocket = require('slocket')
+       const lock = slocket.sync('sync.lock')
+       console.log(JSON.stringify([lock.name, require('node:fs').existsSync('sync.lock')]))
+       lock.release()`,
+    )
+    assert.deepEqual(said, ['sync.lock', true])
+    assert.ok(!(await readdir(installed.project)).includes('sync.lock'))
+  })
+
+  test('slocket/proper-lockfile is imported, and required, in all the ways of proper-lockfile', async () => {
+    const names = ['check', 'checkSync', 'lock', 'lockSync', 'unlock', 'unlockSync']
+    const required = await execute(
+      'lockfile.cjs',
+      `const lockfile = require('slocket/proper-lockfile')
+       const { ${names.join(', ')} } = require('slocket/proper-lockfile')
+       if (lockfile !== lock) throw new Error('not the function')
+       const release = lockfile.lockSync('lockfile.cjs')
+       lockfile('lockfile.cjs').then(() => { throw new Error('two hold') }, (error) => {
+         if (error.code !== 'ELOCKED') throw error
+         release()
+         console.log(JSON.stringify(Object.keys(lockfile)))
+       })`,
+    )
+    assert.deepEqual(required.filter((name) => name !== 'default').sort(), names)
+    const imported = await execute(
+      'lockfile.mjs',
+      `import lockfile, { ${names.join(', ')} } from 'slocket/proper-lockfile'
+       import * as namespace from 'slocket/proper-lockfile'
+       if (lockfile !== lock || lockfile.check !== check) throw new Error('not the function')
+       await (await lockfile('lockfile.mjs', { retries: 2 }))()
+       console.log(JSON.stringify(Object.keys(namespace)))`,
+    )
+    assert.deepEqual(imported.sort(), [...names, 'default', 'module.exports'].sort())
+  })
+
+  test('the types of slocket/proper-lockfile take what callers of proper-lockfile write', async () => {
+    await writeFile(
+      join(installed.project, 'lockfile-types.mts'),
+      `import lockfile, { check, checkSync, lock, lockSync, unlock, unlockSync } from 'slocket/proper-lockfile'
+       import * as all from 'slocket/proper-lockfile'
+       import type { CheckOptions, LockOptions, UnlockOptions } from 'slocket/proper-lockfile'
+       import * as fs from 'node:fs'
+       const retries = { retries: 5, factor: 3, minTimeout: 1000, maxTimeout: 60_000, randomize: true, forever: false, unref: true }
+       const options: LockOptions = {
+         stale: 5000, update: 1000, retries, realpath: false, fs, lockfilePath: 'some.lock',
+         onCompromised: (error: Error) => console.error(error.message),
+       }
+       const unlockOptions: UnlockOptions = { realpath: false, fs: { ...fs }, lockfilePath: undefined }
+       const checkOptions: CheckOptions = { stale: undefined, realpath: false }
+       export async function main(): Promise<void> {
+         const release: () => Promise<void> = await lock('file', options)
+         const same: () => Promise<void> = await lockfile('file')
+         await all.lock('file', { retries: [10, 20], onCompromised: undefined })
+         await release()
+         await same()
+         const done: void = await unlock('file', unlockOptions)
+         const isLocked: boolean = await check('file', checkOptions)
+         const releaseSync: () => void = lockSync('file', options)
+         releaseSync()
+         unlockSync('file')
+         const isStill: boolean = checkSync('file')
+         console.log(done, isLocked, isStill, lockfile.lock, lockfile.checkSync)
+       }
+       // @ts-expect-error: no such option
+       export const wrong: LockOptions = { timeout: 1 }`,
+    )
+    await writeFile(
+      join(installed.project, 'lockfile-types.cts'),
+      `import lockfile = require('slocket/proper-lockfile')
+       import { lockSync } from 'slocket/proper-lockfile'
+       export async function main(): Promise<void> {
+         const release: () => Promise<void> = await lockfile('file')
+         const other: () => Promise<void> = await lockfile.lock('file', { retries: 1 })
+         lockSync('file')()
+         await Promise.all([release(), other()])
+       }`,
+    )
+    await compile(installed.project, ['lockfile-types.mts', 'lockfile-types.cts'])
   })
 
   test('its types serve import and require', async () => {

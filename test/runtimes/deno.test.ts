@@ -45,6 +45,27 @@ scenario('they have the lock in the order in which they came', skip, async (scen
   )
 })
 
+scenario(
+  'one of Deno and one of Node that block have it in their turn, and it holds while they block',
+  skip,
+  async (scene) => {
+    const [deno, node] = await Promise.all([
+      scene.spawn('deno', { runtime: DENO }),
+      scene.spawn('node', { runtime: NODE }),
+    ])
+    deno.send({ do: 'sync', path: scene.path })
+    await deno.next('granted')
+    node.send({ do: 'sync', path: scene.path })
+    await untilWaiting(scene.path, 1)
+    await deno.release()
+    await node.next('granted')
+    deno.send({ do: 'sync', path: scene.path })
+    await untilWaiting(scene.path, 1)
+    await node.kill()
+    assert.equal((await deno.next('granted')).recovered, true)
+  },
+)
+
 for (const [holding, waiting] of [
   [DENO, NODE],
   [NODE, DENO],

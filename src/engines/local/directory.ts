@@ -11,6 +11,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
+import { isMkdirLock, takeOver } from './mkdir-lock.ts'
 import type { OpenDirectory } from './open-directory.ts'
 import { chmodDirectory, openDirectory } from './open-directory.ts'
 import { refuseOtherContent } from './other-content.ts'
@@ -36,9 +37,12 @@ export type Occupant = 'nothing' | 'directory' | 'foreign'
 
 export class QueueDirectory {
   readonly path: string
+  readonly #mkdirStaleMs: number | undefined
 
-  constructor(directory: string) {
+  /** @param mkdirStaleMs where another tool makes its locks by `mkdir`: how old such a one is that is nobody's any more. */
+  constructor(directory: string, mkdirStaleMs?: number) {
     this.path = directory
+    this.#mkdirStaleMs = mkdirStaleMs
   }
 
   /**
@@ -66,7 +70,9 @@ export class QueueDirectory {
       throw toSlocketError(error, 'look at', this.path)
     }
     if (stats === undefined) return 'nothing'
-    if (stats.isDirectory()) return 'directory'
+    if (stats.isDirectory()) {
+      return this.#mkdirStaleMs !== undefined && isMkdirLock(this.path, this.#mkdirStaleMs) ? 'foreign' : 'directory'
+    }
     if (!stats.isSymbolicLink()) return 'foreign'
     throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `'${this.path}' is a symbolic link, not a lock; name its target`)
   }
@@ -240,6 +246,9 @@ export class QueueDirectory {
       if (stats !== undefined) {
         if (!isMadeHere(stats)) return
         fs.rmdirSync(members)
+      } else if (this.#mkdirStaleMs !== undefined) {
+        // Whoever took `.members` out of it removes it: what is at the path by now may be another tool's new lock.
+        return
       }
       if (isMadeHere(fs.lstatSync(this.path))) fs.rmdirSync(this.path)
     } catch (error) {
@@ -259,10 +268,12 @@ export class QueueDirectory {
   }
 
   /** Undefined where the directory has vanished, or something else is in its place by now. */
-  #openMembers(): OpenDirectory | undefined {
+  #openMembers(): OpenDirectory | 'foreign' | undefined {
     let directory: OpenDirectory | undefined
     try {
       directory = openDirectory(this.path)
+      // RACE: another tool may have made it since it was missing above. Now it stays the one that it is.
+      if (this.#mkdirStaleMs !== undefined && !takeOver(directory.path, this.#mkdirStaleMs)) return 'foreign'
       const members = `${directory.path}/${MEMBERS}`
       makeWhereMissing(members)
       return openDirectory(members)

@@ -2,9 +2,11 @@
  * The local engine: locks among all processes and threads of one machine, as a queue of listening Unix sockets in a
  * directory. Start reading at queue.ts; docs/algorithm.md tells why it works.
  */
+import fs from 'node:fs'
 import path from 'node:path'
 import type { Engine, EngineSnapshot } from '../../contract/engine.ts'
-import { SlocketError } from '../../errors.ts'
+import type { Claim } from '../../core/claim.ts'
+import { SlocketError, systemCode } from '../../errors.ts'
 import { createTicketEngine } from '../../recipe/ticket-engine.ts'
 import { QueueDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
@@ -33,18 +35,57 @@ export interface OpenLocal {
 
 /** @internal */
 export function openLocal(): OpenLocal {
-  const client = new LocalClient()
-  const engine = createTicketEngine({
+  const client = new LocalClient(undefined)
+  return { engine: engineOf(client), socketOf: (resource) => client.socketOf(resolvePath(resource)) }
+}
+
+/**
+ * As {@link local}, for paths where another tool makes its locks by `mkdir` and keeps their times fresh (proper-lockfile): an
+ * empty directory that was not made here is somebody's lock until it is `staleMs` old. See mkdir-lock.ts.
+ */
+export function localBesideMkdir(staleMs: number): Engine {
+  return engineOf(new LocalClient(staleMs))
+}
+
+/**
+ * What this thread has in the queue at `resource`, held or waiting, by whatever name of that directory, and by whichever
+ * engine made here. It takes a turn of the event loop to give any of it back, or to go on waiting.
+ */
+export function claimsOfThisThread(resource: string): Claim[] {
+  if (allPresent.size === 0) return []
+  const asked = identityOf(resolvePath(resource))
+  const claims: Claim[] = []
+  for (const { directory, queue } of allPresent) {
+    if (asked === undefined || identityOf(directory) !== asked) continue
+    for (const { claim } of queue.own.values()) claims.push(claim)
+  }
+  return claims
+}
+
+/** Undefined where nothing is there. */
+function identityOf(directory: string): string | undefined {
+  try {
+    const stats = fs.statSync(directory, { bigint: true, throwIfNoEntry: false })
+    return stats === undefined ? undefined : `${stats.dev}:${stats.ino}`
+  } catch (error) {
+    // It cannot be looked at: whoever joins meets the same, and reports it.
+    if (systemCode(error) === undefined) throw error
+    return undefined
+  }
+}
+
+function engineOf(client: LocalClient): Engine {
+  return createTicketEngine({
     name: 'local',
     capabilities: { ordered: true, shared: true, permits: true, recovered: true },
     resolve: resolvePath,
     open: (directory) => client.open(directory),
     query: (directory) => client.query(directory),
   })
-  return { engine, socketOf: (resource) => client.socketOf(resolvePath(resource)) }
 }
 
 interface Present {
+  readonly directory: string
   readonly queue: LocalQueue
   readonly presence: Presence
 }
@@ -52,23 +93,31 @@ interface Present {
 class LocalClient {
   /** Those queues that this client is present in, by the absolute path of their directory. */
   readonly #present = new Map<string, Present>()
+  readonly #mkdirStaleMs: number | undefined
+
+  constructor(mkdirStaleMs: number | undefined) {
+    this.#mkdirStaleMs = mkdirStaleMs
+  }
 
   open(directory: string): LocalQueue {
     refuseOtherPlatforms()
     const known = this.#present.get(directory)
     if (known !== undefined) return known.queue
-    const queueDirectory = new QueueDirectory(directory)
+    const queueDirectory = new QueueDirectory(directory, this.#mkdirStaleMs)
     const presence = new Presence(queueDirectory, {
-      onPresent: () => this.#onPresent(directory, { queue, presence }),
-      onAway: () => this.#onAway(directory, presence),
+      onPresent: () => this.#onPresent(present),
+      onAway: () => this.#onAway(present),
     })
-    const queue = new LocalQueue(queueDirectory, presence)
-    return queue
+    const present: Present = { directory, queue: new LocalQueue(queueDirectory, presence), presence }
+    return present.queue
   }
 
   query(directory: string): Promise<EngineSnapshot> {
     refuseOtherPlatforms()
-    return inspect(new QueueDirectory(directory), this.#present.get(directory)?.queue.own ?? new Map())
+    return inspect(
+      new QueueDirectory(directory, this.#mkdirStaleMs),
+      this.#present.get(directory)?.queue.own ?? new Map(),
+    )
   }
 
   socketOf(directory: string): TicketSocket | undefined {
@@ -79,25 +128,28 @@ class LocalClient {
     return undefined
   }
 
-  #onPresent(directory: string, present: Present): void {
-    this.#present.set(directory, present)
+  #onPresent(present: Present): void {
+    this.#present.set(present.directory, present)
     if (allPresent.size === 0) process.on('exit', leaveAll)
-    allPresent.add(present.presence)
+    allPresent.add(present)
   }
 
-  #onAway(directory: string, presence: Presence): void {
-    if (this.#present.get(directory)?.presence === presence) this.#present.delete(directory)
-    allPresent.delete(presence)
+  #onAway(present: Present): void {
+    if (this.#present.get(present.directory) === present) this.#present.delete(present.directory)
+    allPresent.delete(present)
     if (allPresent.size === 0) process.off('exit', leaveAll)
   }
 }
 
 /** Of all clients in this process: one listener for its exit. */
-const allPresent = new Set<Presence>()
+const allPresent = new Set<Present>()
 
-/** No signal handlers: they are the application's, and nothing here needs a goodbye. */
-function leaveAll(): void {
-  for (const presence of allPresent) presence.leave()
+/**
+ * For the exit of the process: takes away what does not hold, and leaves what does, dead. No signal handlers: they are the
+ * application's, and nothing here needs a goodbye.
+ */
+export function leaveAll(): void {
+  for (const { presence } of allPresent) presence.leave()
 }
 
 function resolvePath(resource: string): string {

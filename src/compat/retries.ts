@@ -1,0 +1,73 @@
+/**
+ * How long the retries of proper-lockfile would have lasted: those of the package retry 0.12, whose options it takes. It tried
+ * at once, and then after each of a row of timeouts. Here the same time is spent in the queue.
+ */
+
+/** As the options of the package retry. */
+export interface RetryOptions {
+  /** How often to try again. Default: 10. */
+  readonly retries?: number | undefined
+  /** By what each timeout is longer than the one before. Default: 2. */
+  readonly factor?: number | undefined
+  /** The first timeout, in ms. Default: 1000. */
+  readonly minTimeout?: number | undefined
+  /** The longest timeout, in ms. Default: Infinity. */
+  readonly maxTimeout?: number | undefined
+  /** Whether each timeout is made longer by a random factor from 1 to 2. Default: false. */
+  readonly randomize?: boolean | undefined
+  /** Whether to wait for ever. */
+  readonly forever?: boolean | undefined
+  /** Of no meaning here: waiting keeps the process alive. */
+  readonly unref?: boolean | undefined
+  /** No more tries once so much time has passed, in ms. */
+  readonly maxRetryTime?: number | undefined
+}
+
+/** The longest delay that a timer takes, in ms: 24 days. */
+const MOST_MS = 2 ** 31 - 1
+/** How many retries are counted. */
+const MOST_RETRIES = 100_000
+
+const DEFAULTS = { retries: 10, factor: 2, minTimeout: 1000, maxTimeout: Infinity, randomize: false }
+
+/**
+ * How long to wait, in ms. 0: only if it is free; undefined: for ever.
+ *
+ * @throws Error where the first timeout is longer than the longest.
+ */
+export function waitOf(retries: number | RetryOptions | readonly number[] | null | undefined): number | undefined {
+  const options = typeof retries === 'number' ? { retries } : retries || { retries: 0 }
+  if (isRow(options)) return lastTry(options, Infinity)
+  const all = { ...DEFAULTS, ...options }
+  if (Number(all.minTimeout) > Number(all.maxTimeout)) throw new Error('minTimeout is greater than maxTimeout')
+  const limit = all.maxRetryTime || Infinity
+  if (all.forever !== true) return lastTry(timeoutsOf(all), limit)
+  return limit === Infinity ? undefined : Math.min(limit, MOST_MS)
+}
+
+function isRow(options: RetryOptions | readonly number[]): options is readonly number[] {
+  return Array.isArray(options)
+}
+
+/** In ascending order, as it takes them. */
+function timeoutsOf({ retries, factor, minTimeout, maxTimeout, randomize }: RetryOptions): number[] {
+  const timeouts: number[] = []
+  const count = Math.min(Number(retries), MOST_RETRIES)
+  for (let attempt = 0; attempt < count; attempt += 1) {
+    const random = randomize === true ? 1 + Math.random() : 1
+    const timeout = Math.round(random * Number(minTimeout) * Number(factor) ** attempt)
+    timeouts.push(Math.min(timeout, Number(maxTimeout)))
+  }
+  return timeouts.sort((a, b) => a - b)
+}
+
+/** When it tries for the last time: there is no try more after one that comes at the limit, or later. */
+function lastTry(timeouts: readonly number[], limit: number): number {
+  let waited = 0
+  for (const timeout of timeouts) {
+    if (waited >= limit || waited >= MOST_MS) break
+    // One that is no number passes at once.
+    if (timeout > 0) waited += timeout
+  }
+  return Math.min(waited, MOST_MS)
+}

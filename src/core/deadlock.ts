@@ -1,0 +1,27 @@
+/**
+ * What can come of a wait by one who does nothing else meanwhile, and so gives back nothing of what it has in the queue
+ * itself, and goes on with none of its own waits. All that it has there stands ahead, and stays. Pure.
+ */
+import type { Claim } from './claim.ts'
+import { isSameFamily } from './claim.ts'
+
+export type Outlook =
+  /** Its turn comes once others have left. */
+  | 'open'
+  /** Whatever it would have to wait for waits for what it has itself. */
+  | 'at once or never'
+  | 'never'
+
+/** @param own what it has in the queue itself, held or waiting. */
+export function outlookOf(asked: Claim, own: readonly Claim[]): Outlook {
+  // Claims of two families are no matter of waiting: whoever decides on turns refuses them.
+  if (own.length === 0 || !own.every((claim) => isSameFamily(asked, claim))) return 'open'
+  switch (asked.kind) {
+    case 'exclusive':
+      return 'never'
+    case 'shared':
+      return own.some(({ kind }) => kind === 'exclusive') ? 'never' : 'at once or never'
+    case 'permit':
+      return own.length < asked.permits ? 'open' : 'never'
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * What a thread and its stand-in, the thread that it waits by, say to each other: orders one way, answers and losses the
+ * other, over a message port; and two words of shared memory, by which the one sleeps until the other has said something.
+ */
+import type { MessagePort } from 'node:worker_threads'
+import type { Claim } from '../core/claim.ts'
+import type { LockMode, SlocketOptions } from '../options.ts'
+
+/** The words of shared memory. */
+export const WORDS = 2
+/** Counts what the stand-in has said. Grows after each message, so that who reads it first misses none. */
+export const SAID = 0
+/** FREE, IN_USE or ENDED. A stand-in ends itself only where it is free, and only by this word. */
+export const USE = 1
+
+export const FREE = 0
+export const IN_USE = 1
+export const ENDED = 2
+
+export interface StandInData {
+  /** The module that serves. */
+  readonly url: string
+  readonly port: MessagePort
+  readonly words: Int32Array
+  /** Of the process: a worker thread's own would tell others nothing. */
+  readonly argv: readonly string[]
+}
+
+/** Where the lock lives: see `localBesideMkdir`. */
+export interface Place {
+  readonly path: string
+  readonly mkdirStaleMs: number | undefined
+}
+
+export type Order = { readonly id: number } & (
+  | ({
+      readonly do: 'acquire'
+      readonly options: Pick<SlocketOptions, 'mode' | 'permits' | 'timeout' | 'label' | 'linger'>
+      readonly claim: Claim
+      /** False: null where it is not free. */
+      readonly wait: boolean
+      /** What the ordering thread has in the queue by its own event loop. */
+      readonly own: readonly Claim[]
+    } & Place)
+  | { readonly do: 'release'; readonly lock: number }
+  | ({ readonly do: 'query' } & Place)
+  /** The process exits: takes away what does not hold, and leaves what does, dead. */
+  | { readonly do: 'leave' }
+)
+
+export interface Held {
+  /** The id of the order that acquired it. */
+  readonly lock: number
+  readonly mode: LockMode
+  readonly permits: number | undefined
+  readonly token: bigint
+  readonly recovered: boolean
+}
+
+export type Answer =
+  | { readonly kind: 'held'; readonly held: Held }
+  | { readonly kind: 'busy' }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'locked'; readonly isLocked: boolean }
+  | { readonly kind: 'error'; readonly error: PlainError }
+
+export type Said =
+  /** Its thread in /proc. Not said where there is no /proc. */
+  | { readonly kind: 'started'; readonly thread: string }
+  /** It obeys. */
+  | { readonly kind: 'ready' }
+  /** It could not start, or has failed, and ends. */
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer }
+  | { readonly kind: 'lost'; readonly lock: number; readonly error: PlainError }
+
+/** An error that survives the way: a structured clone of one has no `code`. */
+export interface PlainError {
+  readonly name: string
+  readonly message: string
+  readonly code: string | undefined
+  /** Of a system error. */
+  readonly details: Readonly<Record<string, unknown>>
+  readonly cause: PlainError | undefined
+}

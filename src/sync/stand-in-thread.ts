@@ -1,0 +1,131 @@
+/**
+ * The stand-in, from inside: a worker thread that stands in queues, and holds, in the place of one thread that blocks. Its
+ * event loop runs whatever that one does. It is a client like any other; when its process dies, so do its sockets.
+ *
+ *  1. Whatever it says, it says first by the port and then by the shared memory: who sleeps on that finds it said.
+ *  2. It ends when nothing was asked of it for a while and it holds nothing, and with its process.
+ */
+import type { Engine } from '../contract/engine.ts'
+import { outlookOf } from '../core/deadlock.ts'
+import { claimsOfThisThread, leaveAll, local, localBesideMkdir } from '../engines/local/index.ts'
+import { SlocketError, slocket } from '../index.ts'
+import type { Lock } from '../index.ts'
+import type { Answer, Order, Said, StandInData } from './messages.ts'
+import { ENDED, FREE, SAID, USE } from './messages.ts'
+import { toPlain } from './plain-error.ts'
+
+/** How long it stays with nothing to do, in ms: to start another one takes 50 to 150 ms, and it takes a few MB of memory. */
+const IDLE_MS = 5_000
+
+type AcquireOrder = Extract<Order, { readonly do: 'acquire' }>
+
+/** Called once, in the thread. */
+export function serve(data: StandInData): void {
+  // What `query` tells of this process.
+  process.argv.splice(0, Infinity, ...data.argv)
+  new StandInThread(data).start()
+}
+
+class StandInThread {
+  readonly #data: StandInData
+  readonly #locks = new Map<number, Lock>()
+  readonly #engines = new Map<number | undefined, Engine>()
+  #idleTimer: NodeJS.Timeout | undefined
+
+  constructor(data: StandInData) {
+    this.#data = data
+  }
+
+  start(): void {
+    this.#data.port.on('message', (order: Order) => void this.#obey(order))
+    this.#say({ kind: 'ready' })
+  }
+
+  async #obey(order: Order): Promise<void> {
+    let answer: Answer
+    try {
+      answer = await this.#answer(order)
+    } catch (error) {
+      answer = { kind: 'error', error: toPlain(error) }
+    }
+    this.#say({ kind: 'answer', id: order.id, answer })
+  }
+
+  async #answer(order: Order): Promise<Answer> {
+    switch (order.do) {
+      case 'acquire': {
+        const lock = await acquire(order, this.#engineFor(order.mkdirStaleMs))
+        return lock === null ? { kind: 'busy' } : this.#hold(order.id, lock)
+      }
+      case 'release': {
+        const lock = this.#locks.get(order.lock)
+        this.#locks.delete(order.lock)
+        await lock?.release()
+        return { kind: 'done' }
+      }
+      case 'query': {
+        const { held } = await slocket.query(order.path, { engine: this.#engineFor(order.mkdirStaleMs) })
+        return { kind: 'locked', isLocked: held.length > 0 }
+      }
+      case 'leave':
+        leaveAll()
+        return { kind: 'done' }
+    }
+  }
+
+  #hold(id: number, lock: Lock): Answer {
+    this.#locks.set(id, lock)
+    lock.signal.addEventListener('abort', () => {
+      this.#locks.delete(id)
+      this.#say({ kind: 'lost', lock: id, error: toPlain(lock.signal.reason) })
+    })
+    const { mode, permits, token, recovered } = lock
+    return { kind: 'held', held: { lock: id, mode, permits, token, recovered } }
+  }
+
+  #engineFor(mkdirStaleMs: number | undefined): Engine {
+    let engine = this.#engines.get(mkdirStaleMs)
+    if (engine === undefined) {
+      engine = mkdirStaleMs === undefined ? local() : localBesideMkdir(mkdirStaleMs)
+      this.#engines.set(mkdirStaleMs, engine)
+    }
+    return engine
+  }
+
+  #say(said: Said): void {
+    const { port, words } = this.#data
+    port.postMessage(said)
+    Atomics.add(words, SAID, 1)
+    Atomics.notify(words, SAID)
+    clearTimeout(this.#idleTimer)
+    this.#idleTimer = setTimeout(() => this.#endIfFree(), IDLE_MS).unref()
+  }
+
+  /** RACE: the other side may be about to order something. By one word of memory, one of the two comes first. */
+  #endIfFree(): void {
+    if (Atomics.compareExchange(this.#data.words, USE, FREE, ENDED) === FREE) this.#data.port.close()
+  }
+}
+
+async function acquire(order: AcquireOrder, engine: Engine): Promise<Lock | null> {
+  const { path, claim, wait } = order
+  const { timeout, ...options } = { ...order.options, engine }
+  if (!wait) return await slocket.try(path, options)
+  if (timeout !== 0) {
+    const outlook = outlookOf(claim, [...order.own, ...claimsOfThisThread(path)])
+    if (outlook === 'never') throw deadlock(path)
+    if (outlook === 'at once or never') {
+      const lock = await slocket.try(path, options)
+      if (lock === null) throw deadlock(path)
+      return lock
+    }
+  }
+  return await slocket(path, { ...options, timeout })
+}
+
+function deadlock(path: string): SlocketError {
+  return new SlocketError(
+    'ERR_SLOCKET_DEADLOCK',
+    `the thread that asks for the lock '${path}' has it, or waits for it, already, and cannot give that back while it blocks`,
+  )
+}

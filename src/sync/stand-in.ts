@@ -1,0 +1,270 @@
+/**
+ * The stand-in, from outside: a worker thread that stands in queues, and holds, while this thread blocks in `Atomics.wait`
+ * until it has answered. Started when it is first needed, by each thread for itself, and again once it has ended.
+ *
+ *  state   | meaning                                  | what ends it                               | the word USE
+ *  --------+------------------------------------------+--------------------------------------------+-------------
+ *  in use  | it has an order, or holds                | the last lock is released, or lost         | IN_USE
+ *  free    | it may end whenever it likes             | an order; its idle time                    | FREE
+ *  ended   | its thread has gone, or is about to go   | nothing; what it held is lost              | ENDED
+ *
+ * Nothing of this thread's event loop is needed for any of it; where that runs, losses come by it. Nothing here keeps the
+ * process alive.
+ */
+import { existsSync } from 'node:fs'
+import type * as threadsModule from 'node:worker_threads'
+import { debug } from '../debug.ts'
+import { SlocketError, systemCode } from '../errors.ts'
+import type { Answer, Order, Said, StandInData } from './messages.ts'
+import { ENDED, FREE, IN_USE, SAID, USE, WORDS } from './messages.ts'
+import { fromPlain } from './plain-error.ts'
+import type { SyncHolder, SyncLock } from './sync-lock.ts'
+
+/** How often to look whether the other thread is still there, in ms: one that ends for want of memory says nothing. */
+const LOOK_MS = 1000
+/** How many looks a thread has to start. Looks, not seconds: this process may be stopped meanwhile. */
+const MOST_LOOKS_TO_START = 60
+/** How many looks it has to leave when the process exits. */
+const MOST_LOOKS_TO_LEAVE = 2
+
+/**
+ * What the thread runs: as text, so that a module that cannot be loaded (one that a bundler has left out) is told of, as is
+ * whatever else ends the thread. Node tells it to the event loop of this one, which stands still.
+ */
+const PROGRAM = `
+const { workerData } = require('node:worker_threads')
+const { url, port, words } = workerData
+const fail = (error) => port.postMessage({ kind: 'failed', message: String(error) })
+process.on('uncaughtExceptionMonitor', fail)
+process.on('exit', () => {
+  Atomics.store(words, ${USE}, ${ENDED})
+  Atomics.add(words, ${SAID}, 1)
+  Atomics.notify(words, ${SAID})
+})
+try {
+  port.postMessage({ kind: 'started', thread: '/proc/' + require('node:fs').readlinkSync('/proc/thread-self') })
+} catch {}
+import(url).then(({ serve }) => serve(workerData)).catch((error) => {
+  fail(error)
+  process.exit(1)
+})`
+
+type Threads = typeof threadsModule
+/** An order without its id. */
+type Asked = Order extends infer One ? (One extends Order ? Omit<One, 'id'> : never) : never
+
+let current: StandIn | undefined
+
+/** What `take` makes of its answer. Blocks until that has come. */
+export function askStandIn<T>(asked: Asked, take: (answer: Answer, standIn: StandIn) => T): T {
+  if (current?.begin() !== true) current = startStandIn()
+  const standIn = current
+  try {
+    return take(standIn.answerTo(standIn.order(asked), Infinity), standIn)
+  } finally {
+    standIn.finish()
+  }
+}
+
+/** Whether the locks of this thread had better be gone at their release: its process is about to exit. */
+export function isExiting(): boolean {
+  return (process as { _exiting?: boolean })._exiting === true
+}
+
+export class StandIn implements SyncHolder {
+  readonly #worker: threadsModule.Worker
+  readonly #port: threadsModule.MessagePort
+  readonly #words: Int32Array
+  readonly #receive: Threads['receiveMessageOnPort']
+  readonly #answers = new Map<number, Answer>()
+  readonly #locks = new Map<number, SyncLock>()
+  #lastId = 0
+  /** Orders without an answer. */
+  #asking = 0
+  /** How often it was waited for in vain before it said that it is ready. */
+  #startLooks = 0
+  #isReady = false
+  /** Its thread in /proc, where there is one. */
+  #thread: string | undefined
+  #failure: string | undefined
+
+  /** Begun. */
+  constructor(threads: Threads, worker: threadsModule.Worker, port: threadsModule.MessagePort, words: Int32Array) {
+    this.#receive = threads.receiveMessageOnPort
+    this.#worker = worker
+    this.#port = port
+    this.#words = words
+    this.#asking = 1
+    port.on('message', (said: Said) => this.#hear(said))
+    port.unref()
+    worker.on('error', (error) => this.#onEnd(String(error)))
+    worker.on('exit', () => this.#onEnd('it has ended'))
+    worker.unref()
+    process.on('exit', this.#onExit)
+  }
+
+  /** False where it has ended. To be followed by `finish`. */
+  begin(): boolean {
+    if (Atomics.compareExchange(this.#words, USE, FREE, IN_USE) === ENDED) {
+      this.#onEnd('it has ended')
+      return false
+    }
+    this.#asking += 1
+    return true
+  }
+
+  finish(): void {
+    this.#asking -= 1
+    this.#letGoIfUnused()
+  }
+
+  order(asked: Asked): number {
+    this.#lastId += 1
+    this.#port.postMessage({ ...asked, id: this.#lastId })
+    return this.#lastId
+  }
+
+  /** Blocks until it has answered. Throws where it never will. */
+  answerTo(id: number, mostLooks: number): Answer {
+    let looks = 0
+    // Bound: by the answer; by the end of the other thread; by `mostLooks`.
+    for (;;) {
+      const said = Atomics.load(this.#words, SAID)
+      // Before what it has said is heard, so that its last words are.
+      const hasEnded = this.#hasEnded()
+      this.#hearAll()
+      const answer = this.#answers.get(id)
+      if (answer !== undefined) {
+        this.#answers.delete(id)
+        return answer
+      }
+      if (hasEnded) throw this.#onEnd('it has ended')
+      if (looks >= mostLooks || this.#startLooks >= MOST_LOOKS_TO_START) {
+        // It may be about to do what it was told, and nobody would know of it.
+        void this.#worker.terminate()
+        throw this.#onEnd('it does not answer')
+      }
+      if (Atomics.wait(this.#words, SAID, said, LOOK_MS) !== 'timed-out') continue
+      looks += 1
+      this.#startLooks = this.#isReady ? 0 : this.#startLooks + 1
+    }
+  }
+
+  add(lock: SyncLock): void {
+    this.#locks.set(lock.id, lock)
+  }
+
+  look(): void {
+    const hasEnded = this.#hasEnded()
+    this.#hearAll()
+    if (hasEnded && this.#locks.size > 0) this.#onEnd('it has ended')
+  }
+
+  release(lock: SyncLock): void {
+    if (!this.begin()) return
+    try {
+      this.#locks.delete(lock.id)
+      const answer = this.answerTo(this.order({ do: 'release', lock: lock.id }), Infinity)
+      if (answer.kind === 'error') throw fromPlain(answer.error)
+    } finally {
+      this.finish()
+    }
+  }
+
+  #hearAll(): void {
+    // Bound: by what has been said.
+    for (;;) {
+      const received = this.#receive(this.#port)
+      if (received === undefined) return
+      this.#hear(received.message as Said)
+    }
+  }
+
+  #hear(said: Said): void {
+    switch (said.kind) {
+      case 'started':
+        this.#thread = said.thread
+        return
+      case 'ready':
+        this.#isReady = true
+        return
+      case 'failed':
+        this.#failure ??= said.message
+        return
+      case 'answer':
+        this.#answers.set(said.id, said.answer)
+        return
+      case 'lost':
+        this.#lose(said.lock, fromPlain(said.error))
+        this.#letGoIfUnused()
+    }
+  }
+
+  #lose(id: number, error: Error): void {
+    const lock = this.#locks.get(id)
+    this.#locks.delete(id)
+    lock?.lose(error)
+  }
+
+  #letGoIfUnused(): void {
+    if (this.#asking === 0 && this.#locks.size === 0) Atomics.compareExchange(this.#words, USE, IN_USE, FREE)
+  }
+
+  #hasEnded(): boolean {
+    if (Atomics.load(this.#words, USE) === ENDED) return true
+    return this.#thread !== undefined && !existsSync(this.#thread)
+  }
+
+  /** What it held is lost, and nobody asks it any more. */
+  #onEnd(reason: string): SlocketError {
+    Atomics.store(this.#words, USE, ENDED)
+    process.off('exit', this.#onExit)
+    if (current === this) current = undefined
+    this.#hearAll()
+    this.#port.close()
+    const message = this.#failure ?? reason
+    debug('the stand-in of this thread: %s', message)
+    for (const id of this.#locks.keys()) {
+      this.#lose(id, new SlocketError('ERR_SLOCKET_LOST', `the thread that held the lock has ended: ${message}`))
+    }
+    return noThread(message)
+  }
+
+  /** What is held may yet be released, by a later listener for the exit. */
+  readonly #onExit = (): void => {
+    if (!this.begin()) return
+    try {
+      this.answerTo(this.order({ do: 'leave' }), MOST_LOOKS_TO_LEAVE)
+    } catch (error) {
+      debug('leaving failed: %s', error)
+    } finally {
+      this.finish()
+    }
+  }
+}
+
+function startStandIn(): StandIn {
+  const threads = process.getBuiltinModule('node:worker_threads')
+  const words = new Int32Array(new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT))
+  Atomics.store(words, USE, IN_USE)
+  const { port1, port2 } = new threads.MessageChannel()
+  const url = new URL('stand-in-thread.js', import.meta.url).href
+  const workerData: StandInData = { url, port: port2, words, argv: process.argv }
+  // What was said to this process by options is not meant for the thread: preloaded modules, profilers, --input-type.
+  const { NODE_OPTIONS: _, ...env } = process.env
+  try {
+    // Throws in a context that may not block, before anything is started.
+    Atomics.wait(words, USE, FREE, 0)
+    const worker = new threads.Worker(PROGRAM, { eval: true, execArgv: [], env, workerData, transferList: [port2] })
+    return new StandIn(threads, worker, port1, words)
+  } catch (error) {
+    port1.close()
+    throw noThread(String(error), error)
+  }
+}
+
+function noThread(reason: string, cause?: unknown): SlocketError {
+  const hint = systemCode(cause) === 'ERR_ACCESS_DENIED' ? '; give Node --allow-worker' : ''
+  const message = `slocket.sync needs a thread to wait by, and has none: ${reason}${hint}`
+  return new SlocketError('ERR_SLOCKET_NO_THREAD', message, cause === undefined ? {} : { cause })
+}

@@ -1,0 +1,85 @@
+import type { LockMode } from '../options.ts'
+import type { Held } from './messages.ts'
+
+/** Where a lock is held: a stand-in. */
+export interface SyncHolder {
+  /** Takes note of what has been said since: of losses. */
+  look(): void
+  /** Throws where the system would not let go of it. */
+  release(lock: SyncLock): void
+}
+
+/**
+ * A lock that is held, taken by `slocket.sync(path)`. A {@link Lock} in all but its `release`, which returns nothing and is
+ * done when it returns.
+ *
+ * It is held by a thread of its own, so it stays held while this one blocks; until it is released, or until this process (or
+ * worker thread) ends, however it ends. Holding does not keep the process alive.
+ */
+export class SyncLock {
+  /** The path, as it was given. */
+  readonly name: string
+  /** Whether others who share may hold with it. */
+  readonly mode: LockMode
+  /** The number of permits of the semaphore that this is one of; undefined for an exclusive or shared lock. */
+  readonly permits: number | undefined
+  /** A fencing token: larger than that of every earlier holder, of `slocket()` as of `slocket.sync()`. */
+  readonly token: bigint
+  /** Whether a predecessor died, or ended, without releasing: look whether what the lock protects is whole. */
+  readonly recovered: boolean
+  /** @internal */
+  readonly id: number
+  readonly #holder: SyncHolder
+  readonly #controller: AbortController = new AbortController()
+  #isHeld = true
+
+  /** @internal */
+  constructor(name: string, held: Held, holder: SyncHolder) {
+    this.name = name
+    this.id = held.lock
+    this.mode = held.mode
+    this.permits = held.permits
+    this.token = held.token
+    this.recovered = held.recovered
+    this.#holder = holder
+  }
+
+  /** False once it was released, or lost. It knows of a loss within about a second, though this thread blocks. */
+  get held(): boolean {
+    this.#holder.look()
+    return this.#isHeld
+  }
+
+  /**
+   * Aborts, with an error of code ERR_SLOCKET_LOST, if the lock is ever lost while it is held. Its listeners are called once
+   * the event loop goes on; who blocks asks: `lock.signal.throwIfAborted()` throws where the lock was lost.
+   */
+  get signal(): AbortSignal {
+    this.#holder.look()
+    return this.#controller.signal
+  }
+
+  /**
+   * Gives the lock back: it is free for the next one when this returns. Releases only this very grant; called again, or after
+   * a loss, it does nothing.
+   *
+   * @throws ERR_SLOCKET_NOT_RELEASED where the system would not let go of it: docs/errors.md.
+   */
+  release(): void {
+    if (!this.held) return
+    this.#isHeld = false
+    this.#holder.release(this)
+  }
+
+  /** As {@link SyncLock.release}, for `using`. */
+  [Symbol.dispose](): void {
+    this.release()
+  }
+
+  /** @internal */
+  lose(error: Error): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.#controller.abort(error)
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * Beside proper-lockfile itself, which makes an empty directory, touches it now and then, and removes it; and takes over one that
+ * was not touched for a while, by removing it and making another. All that it does is done here by hand.
+ */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { check, checkSync, lock, lockSync } from '../../src/compat/proper-lockfile.ts'
+import { QueueDirectory } from '../../src/engines/local/directory.ts'
+import { makeParent } from '../api/run-child.ts'
+
+const STALE = { stale: 60_000 }
+const FOREVER = { retries: { forever: true } }
+
+let file: string
+let lockPath: string
+let dispose: () => void
+
+beforeEach(() => {
+  const parent = makeParent()
+  dispose = parent.dispose
+  file = path.join(path.dirname(parent.lockPath), 'file')
+  lockPath = `${file}.lock`
+  fs.writeFileSync(file, '')
+})
+afterEach(() => dispose())
+
+function isLocked(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ELOCKED'
+}
+
+function makeOlder(ms: number): void {
+  const then = new Date(Date.now() - ms)
+  fs.utimesSync(lockPath, then, then)
+}
+
+/** One who goes the way of a mkdir lock: 'locked' where it has it now, or the code of its failure. */
+function mkdirLock(): string {
+  try {
+    fs.mkdirSync(lockPath)
+    return 'locked'
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code!
+  }
+}
+
+function rmdirCode(): string | undefined {
+  try {
+    fs.rmdirSync(lockPath)
+    return undefined
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code
+  }
+}
+
+describe('a directory that proper-lockfile holds', () => {
+  test('is respected while it is fresh, and is not touched', async () => {
+    mkdirLock()
+    makeOlder(30_000)
+    const before = fs.statSync(lockPath)
+    await assert.rejects(lock(file, STALE), isLocked)
+    await assert.rejects(lock(file, { ...STALE, retries: { retries: 1, minTimeout: 50 } }), isLocked)
+    assert.throws(() => lockSync(file, STALE), isLocked)
+    assert.deepEqual([await check(file, STALE), checkSync(file, STALE)], [true, true])
+    const after = fs.statSync(lockPath)
+    assert.deepEqual([after.ino, after.mtimeMs, after.mode], [before.ino, before.mtimeMs, before.mode])
+    assert.deepEqual(fs.readdirSync(lockPath), [])
+    assert.equal(rmdirCode(), undefined)
+  })
+
+  test('is waited for', async () => {
+    mkdirLock()
+    const waiting = lock(file, FOREVER)
+    assert.equal(await Promise.race([waiting.then(() => 'locked'), check(file)]), true)
+    fs.rmdirSync(lockPath)
+    await (
+      await waiting
+    )()
+    assert.equal(fs.existsSync(lockPath), false)
+  })
+
+  test('counts as nobody’s when it is stale; what was one becomes one of ours, and goes with us', async () => {
+    for (const form of [lock, lockSync]) {
+      mkdirLock()
+      makeOlder(61_000)
+      assert.deepEqual([await check(file, STALE), checkSync(file, STALE)], [false, false])
+      const inode = fs.statSync(lockPath).ino
+      const release = await form(file, STALE)
+      assert.equal(fs.statSync(lockPath).ino, inode, 'the very directory that was judged')
+      assert.equal(rmdirCode(), 'ENOTEMPTY', 'its maker cannot remove it')
+      assert.ok(Date.now() - fs.statSync(lockPath).mtimeMs < 30_000, 'its maker finds that it was touched')
+      await release()
+      assert.equal(fs.existsSync(lockPath), false)
+    }
+  })
+
+  test('is stale after 10 s, or 2 s where less was said', async () => {
+    mkdirLock()
+    makeOlder(9000)
+    assert.equal(await check(file), true)
+    makeOlder(11_000)
+    assert.equal(await check(file), false)
+    makeOlder(1000)
+    assert.equal(await check(file, { stale: 1 }), true)
+    makeOlder(3000)
+    for (const stale of [1, 0, -5, NaN]) assert.equal(await check(file, { stale }), false)
+  })
+
+  test('becomes stale while we wait', async () => {
+    mkdirLock()
+    makeOlder(1000)
+    await (
+      await lock(file, { stale: 2000, ...FOREVER })
+    )()
+    assert.equal(fs.existsSync(lockPath), false)
+  })
+
+  test('that took the place of ours in the moment between our look and our step is respected', () => {
+    // Nothing is there when it looks; the other one's is when it makes what is missing.
+    const directory = new QueueDirectory(lockPath, 60_000)
+    const mkdirSync = fs.mkdirSync
+    let made = 0
+    fs.mkdirSync = ((name: string, mode?: fs.Mode) => {
+      made += 1
+      if (made === 1) mkdirSync(lockPath)
+      return mkdirSync(name, mode)
+    }) as typeof fs.mkdirSync
+    try {
+      assert.equal(directory.open(), 'foreign')
+    } finally {
+      fs.mkdirSync = mkdirSync
+    }
+    assert.deepEqual(fs.readdirSync(lockPath), [])
+  })
+})
+
+describe('a lock of ours, as proper-lockfile sees it', () => {
+  test('cannot be made, nor removed as stale', async () => {
+    for (const form of [lock, lockSync]) {
+      const release = await form(file)
+      assert.equal(mkdirLock(), 'EEXIST')
+      makeOlder(3_600_000)
+      assert.equal(rmdirCode(), 'ENOTEMPTY')
+      await release()
+      assert.equal(mkdirLock(), 'locked')
+      assert.equal(rmdirCode(), undefined)
+    }
+  })
+
+  test('an empty directory that was made here is nobody’s, however fresh', async () => {
+    fs.mkdirSync(lockPath, 0o1755)
+    assert.deepEqual([await check(file), checkSync(file)], [false, false])
+    await (
+      await lock(file)
+    )()
+    assert.equal(fs.existsSync(lockPath), false)
+  })
+
+  test('a regular file at the path is another tool’s lock until it is gone', async () => {
+    fs.writeFileSync(lockPath, '')
+    assert.deepEqual([await check(file), checkSync(file)], [true, true])
+    await assert.rejects(lock(file), isLocked)
+    const waiting = lock(file, FOREVER)
+    fs.rmSync(lockPath)
+    await (
+      await waiting
+    )()
+  })
+})

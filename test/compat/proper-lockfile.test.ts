@@ -1,0 +1,347 @@
+/** `slocket/proper-lockfile`, beside what proper-lockfile 4.1.2 does. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { LockOptions } from '../../src/compat/proper-lockfile.ts'
+import lockfile, { check, checkSync, lock, lockSync, unlock, unlockSync } from '../../src/compat/proper-lockfile.ts'
+import slocket, { isSlocketError } from '../../src/index.ts'
+import { makeParent, runChild } from '../api/run-child.ts'
+import { until } from '../helpers/until.ts'
+
+const COMPILED = fileURLToPath(new URL('../../src/compat/proper-lockfile.js', import.meta.url))
+const LOADED = `const { default: lockfile } = await import(${JSON.stringify(pathToFileURL(COMPILED))})\n`
+
+let file: string
+let dispose: () => void
+
+beforeEach(() => {
+  const parent = makeParent()
+  dispose = parent.dispose
+  file = path.join(path.dirname(parent.lockPath), 'file')
+  fs.writeFileSync(file, '')
+})
+afterEach(() => dispose())
+
+function hasCode(code: string, message?: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    const { code: actual, message: text } = error as NodeJS.ErrnoException
+    assert.equal(actual, code)
+    if (message !== undefined) assert.match(text, message)
+    return true
+  }
+}
+
+describe('exports', () => {
+  const functions = { lock, unlock, check, lockSync, unlockSync, checkSync }
+
+  test('the default is lock itself, with all of them as its properties', () => {
+    assert.equal(lockfile, lock)
+    for (const [name, value] of Object.entries(functions)) {
+      assert.equal((lockfile as unknown as Record<string, unknown>)[name], value)
+    }
+  })
+
+  test('require gives the same', () => {
+    const required = createRequire(import.meta.url)(COMPILED) as Record<string, unknown>
+    assert.equal(required, lock)
+    for (const [name, value] of Object.entries(functions)) assert.equal(required[name], value)
+  })
+})
+
+describe('lock', () => {
+  test('is at FILE.lock, resolves with a function, and is gone when that has resolved', async () => {
+    const release = await lock(file)
+    assert.equal(fs.statSync(`${file}.lock`).isDirectory(), true)
+    assert.equal(await release(), undefined)
+    assert.equal(fs.existsSync(`${file}.lock`), false)
+  })
+
+  test('is at options.lockfilePath', async () => {
+    const release = await lock(file, { lockfilePath: `${file}.other` })
+    assert.deepEqual([fs.existsSync(`${file}.other`), fs.existsSync(`${file}.lock`)], [true, false])
+    await unlock(file)
+    assert.equal(fs.existsSync(`${file}.other`), false)
+    await assert.rejects(release(), hasCode('ERELEASED'))
+  })
+
+  test('is a lock of slocket', async () => {
+    const release = await lock(file)
+    assert.equal(await slocket.try(`${file}.lock`), null)
+    await release()
+    const other = await slocket(`${file}.lock`)
+    await assert.rejects(lock(file), hasCode('ELOCKED'))
+    await other.release()
+  })
+
+  test('that is held is ELOCKED, and says of which file', async () => {
+    const release = await lock(file)
+    await assert.rejects(lock(file), (error) => {
+      assert.equal((error as { file?: string }).file, fs.realpathSync(file))
+      return hasCode('ELOCKED', /^Lock file is already being held$/)(error)
+    })
+    await release()
+    await (
+      await lock(file)
+    )()
+  })
+
+  test('with retries, has the lock as soon as it is free', async () => {
+    const release = await lock(file)
+    const waiting = lock(file, { retries: { retries: 1, minTimeout: 600_000 } })
+    assert.equal(await Promise.race([waiting, check(file)]), true)
+    await release()
+    await (
+      await waiting
+    )()
+  })
+
+  test('with retries, is ELOCKED when they would have been used up, and no longer waits', async () => {
+    const release = await lock(file)
+    await assert.rejects(lock(file, { retries: { retries: 3, minTimeout: 10 } }), (error) => {
+      assert.ok(isSlocketError((error as Error).cause, 'ERR_SLOCKET_TIMEOUT'))
+      return hasCode('ELOCKED', /already being held/)(error)
+    })
+    await release()
+    assert.equal(fs.existsSync(`${file}.lock`), false)
+  })
+
+  test('waits for ever where it is to retry for ever', async () => {
+    const release = await lock(file)
+    const waiting = lock(file, { retries: { forever: true } })
+    assert.equal(await Promise.race([waiting, check(file)]), true)
+    await release()
+    await (
+      await waiting
+    )()
+  })
+
+  test('of a file that is missing is ENOENT, unless realpath is false', async () => {
+    const missing = `${file}-missing`
+    await assert.rejects(lock(missing), hasCode('ENOENT'))
+    const release = await lock(missing, { realpath: false })
+    assert.equal(fs.existsSync(`${missing}.lock`), true)
+    await release()
+  })
+
+  test('in a directory that is missing is ENOENT, as mkdir says it', async () => {
+    const lockfilePath = path.join(`${file}-missing`, 'lock')
+    await assert.rejects(lock(file, { lockfilePath }), (error) => {
+      assert.equal((error as NodeJS.ErrnoException).syscall, 'mkdir')
+      return hasCode('ENOENT')(error)
+    })
+    assert.throws(() => lockSync(file, { lockfilePath }), hasCode('ENOENT'))
+  })
+
+  test('what slocket refuses has its codes', async () => {
+    fs.mkdirSync(`${file}.lock`)
+    fs.writeFileSync(path.join(`${file}.lock`, 'other'), '')
+    await assert.rejects(lock(file), hasCode('ERR_SLOCKET_NOT_A_LOCK'))
+    assert.throws(() => lockSync(file), hasCode('ERR_SLOCKET_NOT_A_LOCK'))
+  })
+
+  test('follows symbolic links, unless realpath is false', async () => {
+    fs.symlinkSync(file, `${file}-link`)
+    const release = await lock(`${file}-link`)
+    await assert.rejects(lock(file), hasCode('ELOCKED'))
+    assert.equal(await check(`${file}-link`), true)
+    await release()
+    const link = await lock(`${file}-link`, { realpath: false })
+    await (
+      await lock(file, { realpath: false })
+    )()
+    await link()
+  })
+
+  test('by another fs than Node’s, resolves by that', async () => {
+    const failing = {
+      realpath: (_: string, callback: (error: Error) => void) => callback(new Error('mine')),
+      realpathSync: () => {
+        throw new Error('mine')
+      },
+    }
+    const options = { fs: { ...fs, ...failing } }
+    for (const call of [lock, unlock, check]) await assert.rejects(call(file, options), /^Error: mine$/)
+    for (const call of [lockSync, unlockSync, checkSync]) assert.throws(() => call(file, options), /^Error: mine$/)
+  })
+})
+
+describe('release and unlock', () => {
+  test('a second release is ERELEASED', async () => {
+    const release = await lock(file)
+    await release()
+    await assert.rejects(release(), hasCode('ERELEASED', /^Lock is already released$/))
+  })
+
+  test('unlock releases what was locked anywhere in this process, and is ENOTACQUIRED otherwise', async () => {
+    await assert.rejects(unlock(file), hasCode('ENOTACQUIRED', /not acquired\/owned by you/))
+    const release = await lock(file)
+    await unlock(file)
+    assert.equal(await check(file), false)
+    await assert.rejects(unlock(file), hasCode('ENOTACQUIRED'))
+    await assert.rejects(release(), hasCode('ERELEASED'))
+  })
+
+  test('what another holds is not released', async () => {
+    const other = await slocket(`${file}.lock`)
+    await assert.rejects(unlock(file), hasCode('ENOTACQUIRED'))
+    assert.throws(() => unlockSync(file), hasCode('ENOTACQUIRED'))
+    assert.equal(other.held, true)
+    await other.release()
+  })
+
+  test('two locks of one file, at two paths, are released each by its own function', async () => {
+    const first = await lock(file)
+    const second = await lock(file, { lockfilePath: `${file}.second` })
+    await first()
+    assert.deepEqual([fs.existsSync(`${file}.lock`), fs.existsSync(`${file}.second`)], [false, true])
+    await second()
+    assert.equal(fs.existsSync(`${file}.second`), false)
+  })
+})
+
+describe('check', () => {
+  test('tells whether it is held, by whomever', async () => {
+    assert.deepEqual([await check(file), checkSync(file)], [false, false])
+    const release = await lock(file)
+    assert.deepEqual([await check(file), checkSync(file)], [true, true])
+    await release()
+    const other = await slocket(`${file}.lock`)
+    assert.deepEqual([await check(file), checkSync(file)], [true, true])
+    await other.release()
+    assert.deepEqual([await check(file), checkSync(file)], [false, false])
+  })
+
+  test('of a file that is missing is ENOENT, unless realpath is false', async () => {
+    const missing = `${file}-missing`
+    await assert.rejects(check(missing), hasCode('ENOENT'))
+    assert.throws(() => checkSync(missing), hasCode('ENOENT'))
+    assert.equal(await check(missing, { realpath: false }), false)
+    assert.equal(checkSync(missing, { realpath: false }), false)
+  })
+})
+
+describe('the sync forms', () => {
+  test('do the same, at once', async () => {
+    const release = lockSync(file)
+    assert.equal(fs.existsSync(`${file}.lock`), true)
+    assert.throws(() => lockSync(file), hasCode('ELOCKED', /already being held/))
+    await assert.rejects(lock(file), hasCode('ELOCKED'))
+    assert.equal(release(), undefined)
+    assert.equal(fs.existsSync(`${file}.lock`), false)
+    assert.throws(() => release(), hasCode('ERELEASED'))
+    lockSync(file)
+    unlockSync(file)
+    assert.throws(() => unlockSync(file), hasCode('ENOTACQUIRED'))
+    assert.equal(fs.existsSync(`${file}.lock`), false)
+  })
+
+  test('and the others release what each has locked', async () => {
+    await lock(file)
+    assert.throws(() => lockSync(file), hasCode('ELOCKED'))
+    unlockSync(file)
+    assert.equal(fs.existsSync(`${file}.lock`), false)
+    lockSync(file)
+    await unlock(file)
+    assert.equal(fs.existsSync(`${file}.lock`), false)
+  })
+
+  test('take no retries: ESYNC', () => {
+    const options: LockOptions[] = [{ retries: 1 }, { retries: { retries: 1 } }]
+    for (const each of options) assert.throws(() => lockSync(file, each), hasCode('ESYNC', /Cannot use retries/))
+    lockSync(file, { retries: 0 })()
+    lockSync(file, { retries: { retries: 0 } })()
+  })
+})
+
+describe('a lock that is really lost', () => {
+  for (const form of ['lock', 'lockSync'] as const) {
+    test(`${form}: onCompromised is called once, with ECOMPROMISED, and the file can be locked anew`, async () => {
+      const errors: Error[] = []
+      const release = await lockfile[form](file, { onCompromised: (error) => errors.push(error) })
+      fs.rmSync(`${file}.lock`, { recursive: true })
+      await until('it is told', () => errors.length > 0)
+      hasCode('ECOMPROMISED', /ENOENT/)(errors[0])
+      await assert.rejects(async () => await release(), hasCode('ERELEASED'))
+      await assert.rejects(unlock(file), hasCode('ENOTACQUIRED'))
+      await (
+        await lock(file)
+      )()
+      assert.equal(errors.length, 1)
+    })
+  }
+
+  test('without onCompromised, is an uncaught exception', async () => {
+    const { code, stderr } = await runChild(
+      `${LOADED}
+       import fs from 'node:fs'
+       await lockfile.lock(lockPath, { realpath: false })
+       fs.rmSync(lockPath + '.lock', { recursive: true })
+       setInterval(() => {}, 1000)`,
+      file,
+    )
+    assert.equal(code, 1)
+    assert.match(stderr, /ECOMPROMISED/)
+  })
+
+  test('a release is no loss', async () => {
+    const errors: Error[] = []
+    const release = await lock(file, { onCompromised: (error) => errors.push(error) })
+    await release()
+    fs.rmSync(`${file}.lock`, { recursive: true, force: true })
+    await (
+      await lock(file)
+    )()
+    assert.deepEqual(errors, [])
+  })
+})
+
+describe('an end of the process', () => {
+  const ENDS = {
+    'with nothing left to do': '',
+    'by process.exit': 'process.exit(0)',
+    'by an uncaught exception': `throw new Error('mine')`,
+  }
+
+  for (const [how, end] of Object.entries(ENDS)) {
+    for (const form of ['lock', 'lockSync'] as const) {
+      test(`${how} releases what ${form} has locked: nothing is left`, async () => {
+        const { stdout } = await runChild(
+          `${LOADED} await lockfile.${form}(lockPath); console.log('locked'); ${end}`,
+          file,
+        )
+        assert.equal(stdout, 'locked\n')
+        assert.deepEqual(fs.readdirSync(path.dirname(file)), ['file'])
+      })
+    }
+  }
+
+  test('that nobody could foresee frees it too: no stale age has to pass', async () => {
+    const { stdout } = await runChild(
+      `${LOADED} lockfile.lockSync(lockPath); await lockfile.lock(lockPath + '2', { realpath: false })
+       console.log('locked'); process.kill(process.pid, 'SIGKILL')`,
+      file,
+    )
+    assert.equal(stdout, 'locked\n')
+    assert.equal(fs.existsSync(`${file}.lock`), true)
+    assert.deepEqual([await check(file), checkSync(file)], [false, false])
+    lockSync(file)()
+    await (
+      await lock(`${file}2`, { realpath: false })
+    )()
+    await until('nothing is left', () => fs.readdirSync(path.dirname(file)).length === 1)
+  })
+})
+
+test('no listener is left on the process, and no signal is listened to', async () => {
+  const count = (): number[] => ['exit', 'SIGINT', 'SIGTERM', 'SIGHUP'].map((name) => process.listenerCount(name))
+  // The thread of the sync forms may be there.
+  lockSync(file)()
+  const before = count()
+  const release = await lock(file)
+  assert.deepEqual(count().slice(1), before.slice(1))
+  await release()
+  assert.deepEqual(count(), before)
+})

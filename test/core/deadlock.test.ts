@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Claim } from '../../src/core/claim.ts'
+import { EXCLUSIVE, permitClaim, SHARED } from '../../src/core/claim.ts'
+import { outlookOf } from '../../src/core/deadlock.ts'
+
+const [TWO, THREE] = [permitClaim(2), permitClaim(3)]
+
+const CASES: readonly (readonly [asked: Claim, own: readonly Claim[], outlook: string])[] = [
+  [EXCLUSIVE, [], 'open'],
+  [EXCLUSIVE, [EXCLUSIVE], 'never'],
+  [EXCLUSIVE, [SHARED], 'never'],
+  [SHARED, [], 'open'],
+  [SHARED, [SHARED], 'at once or never'],
+  [SHARED, [SHARED, EXCLUSIVE], 'never'],
+  [TWO, [], 'open'],
+  [TWO, [TWO], 'open'],
+  [TWO, [TWO, TWO], 'never'],
+  // Not a matter of waiting: refused as a mismatch.
+  [TWO, [THREE, THREE, THREE], 'open'],
+  [EXCLUSIVE, [TWO], 'open'],
+  [TWO, [SHARED], 'open'],
+]
+
+for (const [asked, own, outlook] of CASES) {
+  test(`${JSON.stringify(asked)} beside one's own ${JSON.stringify(own)}: ${outlook}`, () => {
+    assert.equal(outlookOf(asked, own), outlook)
+  })
+}
