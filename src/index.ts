@@ -1,10 +1,13 @@
 /** slocket: a lock between processes, as a queue of listening sockets. The public exports, and nothing else. */
-import { local } from './engines/local/index.ts'
+import { local, localNames } from './engines/local/index.ts'
 import { memory, MemoryStore } from './engines/memory/index.ts'
 import { isSlocketError, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
 import type { Slocket } from './slocket.ts'
 import { createSlocket } from './slocket.ts'
+import type { LockManagerConstructor } from './web-locks/lock-manager.ts'
+import { createLockManager } from './web-locks/lock-manager.ts'
+import type { LockManager as LockManagerType } from './web-locks/types.ts'
 
 /** What `require('slocket')` gives: the function itself, with the named exports as its properties. */
 export interface SlocketModule extends Slocket {
@@ -16,7 +19,16 @@ export interface SlocketModule extends Slocket {
   readonly local: typeof local
   readonly memory: typeof memory
   readonly MemoryStore: typeof MemoryStore
+  readonly locks: LockManager
+  readonly LockManager: LockManagerConstructor
 }
+
+/** Locks by name, as the Web Locks specification has them, among all processes and threads of this machine. */
+export type LockManager = LockManagerType
+export const LockManager: LockManagerConstructor = createLockManager(localNames)
+
+/** The locks of this user. */
+export const locks: LockManager = new LockManager()
 
 const slocket: Slocket = createSlocket(local())
 
@@ -29,6 +41,8 @@ const slocketModule: SlocketModule = Object.assign(slocket, {
   local,
   memory,
   MemoryStore,
+  locks,
+  LockManager,
 })
 
 export default slocket
@@ -38,4 +52,13 @@ export type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant,
 export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from './core/claim.ts'
 export type { SlocketErrorCode } from './errors.ts'
 export type { LockMode, SlocketOptions } from './options.ts'
+export type { LockManagerConstructor } from './web-locks/lock-manager.ts'
+export type {
+  LockGrantedCallback,
+  LockInfo,
+  LockManagerOptions,
+  LockManagerSnapshot,
+  LockOptions,
+  WebLock,
+} from './web-locks/types.ts'
 export type { LockCallback, LockRequest, LockSnapshot, Slocket } from './slocket.ts'

@@ -14,7 +14,7 @@ const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
   [/^contract\//, 2],
   [/^recipe\//, 3],
   [/^engines\//, 4],
-  [/^(slocket|lock|options|index)\.ts$/, 5],
+  [/^(slocket|lock|options|index)\.ts$|^web-locks\//, 5],
   [/^testing\//, 6],
 ]
 

@@ -4,14 +4,16 @@
  */
 import path from 'node:path'
 import type { Engine, EngineSnapshot } from '../../contract/engine.ts'
-import { SlocketError } from '../../errors.ts'
 import { createTicketEngine } from '../../recipe/ticket-engine.ts'
 import { QueueDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
 import { Presence } from './presence.ts'
-import { kernelId } from './kernel.ts'
+import { appear, disappear, refuseOtherPlatforms } from './present.ts'
 import { LocalQueue } from './queue.ts'
+import { QueueState } from './queue-state.ts'
 import { toSlocketError } from './system-error.ts'
+
+export { localNames } from './names/index.ts'
 
 /**
  * Makes an engine whose locks are directories on this machine. The default engine is one of these; another one in the
@@ -48,7 +50,8 @@ class LocalClient {
       onPresent: () => this.#onPresent(directory, { queue, presence }),
       onAway: () => this.#onAway(directory, presence),
     })
-    const queue = new LocalQueue(queueDirectory, presence)
+    const queue = new LocalQueue(new QueueState(queueDirectory, presence))
+    presence.attach(queue)
     return queue
   }
 
@@ -59,23 +62,13 @@ class LocalClient {
 
   #onPresent(directory: string, present: Present): void {
     this.#present.set(directory, present)
-    if (allPresent.size === 0) process.on('exit', leaveAll)
-    allPresent.add(present.presence)
+    appear(present.presence)
   }
 
   #onAway(directory: string, presence: Presence): void {
     if (this.#present.get(directory)?.presence === presence) this.#present.delete(directory)
-    allPresent.delete(presence)
-    if (allPresent.size === 0) process.off('exit', leaveAll)
+    disappear(presence)
   }
-}
-
-/** Of all clients in this process: one listener for its exit. */
-const allPresent = new Set<Presence>()
-
-/** No signal handlers: they are the application's, and nothing here needs a goodbye. */
-function leaveAll(): void {
-  for (const presence of allPresent) presence.leave()
 }
 
 function resolvePath(resource: string): string {
@@ -85,16 +78,4 @@ function resolvePath(resource: string): string {
     // A relative path, and the working directory was removed.
     throw toSlocketError(error, 'find', resource)
   }
-}
-
-/** Before anything is made. */
-function refuseOtherPlatforms(): void {
-  if (process.platform === 'win32') {
-    throw new SlocketError(
-      'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
-      'local locks need Unix sockets in directories: not on Windows',
-    )
-  }
-  // Throws where a runtime cannot read its clock. Known from then on.
-  kernelId()
 }

@@ -27,58 +27,87 @@ const AT_ONCE = 200
 
 type Reply = { readonly kind: 'alive'; readonly answer: Answer | undefined } | { readonly kind: 'dead' | 'gone' }
 
+/** A queue to look at. */
+interface Inspected {
+  readonly directory: QueueDirectory
+  /** The tickets of this process, by id; those of other queues may be among them. */
+  readonly own: ReadonlyMap<string, OwnTicket>
+}
+
+/** A ticket, and where it was seen. */
+interface Place {
+  readonly directory: QueueDirectory
+  readonly ticket: ListedTicket
+}
+
 /** @param own the tickets of this process in the queue, by id. */
 export async function inspect(directory: QueueDirectory, own: ReadonlyMap<string, OwnTicket>): Promise<EngineSnapshot> {
   if (directory.occupant() !== 'directory') return { held: [], pending: [] }
   refuseOtherContent(directory.path)
-  const view = new QueueView(
-    directory,
-    (id) => own.has(id),
-    () => true,
-  )
-  const addresses = new SocketAddresses(directory.path)
-  try {
-    const listing = view.read()
-    const others = listing.filter((ticket) => !own.has(ticket.id))
-    const replies = await askAll(directory, addresses, others)
-    const alive = listing.filter((ticket) => own.has(ticket.id) || replies.get(ticket.id)?.kind === 'alive')
-    return snapshotOf(alive, (ticket) => requestersOf(ticket, own.get(ticket.id), replies.get(ticket.id)))
-  } catch (error) {
-    if (error instanceof DirectoryGone) return { held: [], pending: [] }
-    throw error
-  } finally {
-    addresses.close()
-  }
+  return (await inspectQueues([{ directory, own }]))[0]!
 }
 
-async function askAll(
-  directory: QueueDirectory,
-  addresses: SocketAddresses,
-  tickets: readonly ListedTicket[],
-): Promise<Map<string, Reply>> {
-  const byMember = new Map<string, ListedTicket[]>()
-  for (const ticket of tickets) byMember.set(ticket.member, [...(byMember.get(ticket.member) ?? []), ticket])
-  const replies = new Map<string, Reply>()
+/**
+ * Looks at several queues, whose members are asked once each.
+ *
+ * @param clientOf which client a ticket is of, where that can be told.
+ */
+export async function inspectQueues(
+  queues: readonly Inspected[],
+  clientOf: (ticket: ListedTicket) => string | undefined = () => undefined,
+): Promise<EngineSnapshot[]> {
+  const listings = queues.map(({ directory, own }) => {
+    const isOwn = (id: string): boolean => own.has(id)
+    return new QueueView(directory, isOwn, () => true).read()
+  })
+  const others = queues.flatMap(({ directory, own }, index) =>
+    listings[index]!.filter((ticket) => !own.has(ticket.id)).map((ticket) => ({ directory, ticket })),
+  )
+  // Told apart by object: the ids of two queues may be the same.
+  const replies = await askAll(others)
+  return queues.map(({ own }, index) => {
+    const listing = listings[index]!
+    const alive = listing.filter((ticket) => own.has(ticket.id) || replies.get(ticket)?.kind === 'alive')
+    return snapshotOf(alive, (ticket) =>
+      requestersOf(ticket, own.get(ticket.id), replies.get(ticket), clientOf(ticket)),
+    )
+  })
+}
+
+async function askAll(places: readonly Place[]): Promise<Map<ListedTicket, Reply>> {
+  const byMember = new Map<string, Place[]>()
+  for (const place of places) {
+    const ofOne = byMember.get(place.ticket.member)
+    if (ofOne === undefined) byMember.set(place.ticket.member, [place])
+    else ofOne.push(place)
+  }
+  const replies = new Map<ListedTicket, Reply>()
   const members = [...byMember.values()]
   for (let first = 0; first < members.length; first += AT_ONCE) {
-    const some = members.slice(first, first + AT_ONCE)
-    await Promise.all(some.map((ticketsOfOne) => askMember(directory, addresses, ticketsOfOne, replies)))
+    await Promise.all(members.slice(first, first + AT_ONCE).map((ofOne) => askMember(ofOne, replies)))
   }
   return replies
 }
 
 /** Asks a member once: by its first ticket, or, where that is dead or gone, by the next. */
-async function askMember(
-  directory: QueueDirectory,
-  addresses: SocketAddresses,
-  tickets: readonly ListedTicket[],
-  replies: Map<string, Reply>,
-): Promise<void> {
+async function askMember(places: readonly Place[], replies: Map<ListedTicket, Reply>): Promise<void> {
   let alive: Reply | undefined
-  for (const ticket of tickets) {
-    const reply = alive ?? (await ask(directory, addresses.of(ticket.name), ticket))
+  for (const place of places) {
+    const reply = alive ?? (await askAt(place))
     if (reply.kind === 'alive') alive = reply
-    replies.set(ticket.id, reply)
+    replies.set(place.ticket, reply)
+  }
+}
+
+async function askAt({ directory, ticket }: Place): Promise<Reply> {
+  const addresses = new SocketAddresses(directory.path)
+  try {
+    return await ask(directory, addresses.of(ticket.name), ticket)
+  } catch (error) {
+    if (error instanceof DirectoryGone) return { kind: 'gone' }
+    throw error
+  } finally {
+    addresses.close()
   }
 }
 
@@ -128,14 +157,22 @@ function judge(directory: QueueDirectory, ticket: ListedTicket, error: Error): R
   }
 }
 
-function requestersOf(ticket: ListedTicket, own: OwnTicket | undefined, reply: Reply | undefined): Requester[] {
+function requestersOf(
+  ticket: ListedTicket,
+  own: OwnTicket | undefined,
+  reply: Reply | undefined,
+  client: string | undefined,
+): Requester[] {
   const { claim, pid } = ticket
   if (own !== undefined) {
-    return own.request.party().map((member) => ({ claim, pid, ...member, command: ownCommand(), self: true }))
+    return own.request.party().map((member) => ({ claim, pid, ...member, command: ownCommand(), self: true, client }))
   }
   const answer = reply?.kind === 'alive' ? reply.answer : undefined
   const command = answer?.command
-  const members = answer?.tickets.get(ticket.id) ?? []
-  if (members.length > 0) return members.map((member) => ({ claim, pid, ...member, command, self: false }))
-  return [{ claim, pid, sinceMs: wallClockMs(ticket.number), label: undefined, command, self: false }]
+  // Nobody: it is the ticket of a try, which does not wait.
+  const members = answer?.tickets.get(ticket.id)
+  if (members !== undefined) {
+    return members.map((member) => ({ claim, pid, ...member, command, self: false, client }))
+  }
+  return [{ claim, pid, sinceMs: wallClockMs(ticket.number), label: undefined, command, self: false, client }]
 }

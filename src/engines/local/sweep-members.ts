@@ -16,12 +16,12 @@ import { MEMBERS } from './ticket-name.ts'
 const MOST_SUSPECTS = 100
 const MOST_SAMPLES = 8
 
-/** @param onAsked called after each one that could not be connected to. */
+/** @param onAsked called after each one that could not be connected to; with its file and inode where it is dead. */
 export function sweepMembers(
   directory: QueueDirectory,
   addresses: SocketAddresses,
   own: Member,
-  onAsked: () => void,
+  onAsked: (dead?: { file: string; inode: number }) => void,
 ): void {
   try {
     for (const name of membersToAsk(directory, own)) {
@@ -29,8 +29,10 @@ export function sweepMembers(
       socket.unref()
       socket.once('connect', () => socket.destroy())
       socket.once('error', (error) => {
-        if (systemCode(error) === 'ECONNREFUSED') directory.sweep(`${MEMBERS}/${name}`)
-        onAsked()
+        if (systemCode(error) !== 'ECONNREFUSED') return onAsked()
+        const inode = directory.inodeOf(`${MEMBERS}/${name}`)
+        directory.sweep(`${MEMBERS}/${name}`)
+        onAsked(inode === undefined ? undefined : { file: name, inode })
       })
     }
   } catch (error) {
