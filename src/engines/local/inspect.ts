@@ -67,11 +67,17 @@ export async function inspectQueues(
   const replies = await askAll(others)
   return queues.map(({ own }, index) => {
     const listing = listings[index]!
-    const alive = listing.filter((ticket) => own.has(ticket.id) || replies.get(ticket)?.kind === 'alive')
+    const alive = listing.filter((ticket) => own.has(ticket.id) || isThere(ticket, replies.get(ticket)))
     return snapshotOf(alive, (ticket) =>
       requestersOf(ticket, own.get(ticket.id), replies.get(ticket), clientOf(ticket)),
     )
   })
+}
+
+/** One that its member does not speak of has left since the listing. */
+function isThere(ticket: ListedTicket, reply: Reply | undefined): boolean {
+  if (reply?.kind !== 'alive') return false
+  return reply.answer?.isWhole !== true || reply.answer.tickets.has(ticket.id)
 }
 
 async function askAll(places: readonly Place[]): Promise<Map<ListedTicket, Reply>> {

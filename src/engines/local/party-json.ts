@@ -11,11 +11,16 @@ const MOST_LABEL = 200
 /** The moments that a Date can hold, in ms before and after 1970. */
 const MOST_MS = 8.64e15
 
+/** How the JSON ends, where all tickets are in it, and where not. */
+const ENDS = { whole: '},"whole":true}', part: '},"whole":false}' }
+
 export interface Answer {
   readonly pid: number
   readonly command: string
   /** Those who stand by each ticket, by ticket id. */
   readonly tickets: ReadonlyMap<string, readonly PartyMember[]>
+  /** Whether there was room for all of them: one that is missing then has left. */
+  readonly isWhole: boolean
 }
 
 /** This process, as text. */
@@ -27,15 +32,19 @@ export function ownCommand(): string {
 export function formatParty(tickets: Iterable<OwnTicket>): string {
   const head = `{"pid":${process.pid},"command":${toAscii(ownCommand())},"tickets":{`
   const entries: string[] = []
-  let room = MAX_PARTY_BYTES - 'party '.length - head.length - '}}'.length
+  let room = MAX_PARTY_BYTES - 'party '.length - head.length - ENDS.part.length
+  let end = ENDS.whole
   for (const own of tickets) {
     const members = own.request.party().slice(0, MOST_PER_TICKET)
     const entry = `"${own.id}":${toAscii(members.map(({ sinceMs, label }) => ({ since: sinceMs, label })))}`
     room -= entry.length + ','.length
-    if (room < 0) break
+    if (room < 0) {
+      end = ENDS.part
+      break
+    }
     entries.push(entry)
   }
-  return `${head}${entries.join(',')}}}`
+  return `${head}${entries.join(',')}${end}`
 }
 
 /** Undefined where the text is no such answer. */
@@ -54,7 +63,7 @@ export function parseParty(json: string): Answer | undefined {
     if (!Array.isArray(members)) return undefined
     tickets.set(id, members.flatMap(parseMember))
   }
-  return { pid, command: command.slice(0, MOST_COMMAND), tickets }
+  return { pid, command: command.slice(0, MOST_COMMAND), tickets, isWhole: value['whole'] === true }
 }
 
 function parseMember(value: unknown): PartyMember[] {
