@@ -20,12 +20,20 @@ import { SocketAddresses } from './short-path.ts'
 import { toSlocketError } from './system-error.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 
-/** How long a member has to answer, in ms. */
+/** How long a member has to answer, in ms, where nothing else is said. */
 const ANSWER_MS = 200
 /** How many members are asked at once. */
 const AT_ONCE = 200
 
 type Reply = { readonly kind: 'alive'; readonly answer: Answer | undefined } | { readonly kind: 'dead' | 'gone' }
+
+/** How to look. */
+export interface Inspection {
+  /** Which client a ticket is of, where that can be told. */
+  readonly clientOf?: (ticket: ListedTicket) => string
+  /** How long a member has to answer, in ms. */
+  readonly answerMs?: number
+}
 
 /** A queue to look at. */
 interface Inspected {
@@ -47,14 +55,10 @@ export async function inspect(directory: QueueDirectory, own: ReadonlyMap<string
   return (await inspectQueues([{ directory, own }]))[0]!
 }
 
-/**
- * Looks at several queues, whose members are asked once each.
- *
- * @param clientOf which client a ticket is of, where that can be told.
- */
+/** Looks at several queues, whose members are asked once each. */
 export async function inspectQueues(
   queues: readonly Inspected[],
-  clientOf: (ticket: ListedTicket) => string | undefined = () => undefined,
+  { clientOf, answerMs = ANSWER_MS }: Inspection = {},
 ): Promise<EngineSnapshot[]> {
   const listings = queues.map(({ directory, own }) => {
     const isOwn = (id: string): boolean => own.has(id)
@@ -64,12 +68,12 @@ export async function inspectQueues(
     listings[index]!.filter((ticket) => !own.has(ticket.id)).map((ticket) => ({ directory, ticket })),
   )
   // Told apart by object: the ids of two queues may be the same.
-  const replies = await askAll(others)
+  const replies = await askAll(others, answerMs)
   return queues.map(({ own }, index) => {
     const listing = listings[index]!
     const alive = listing.filter((ticket) => own.has(ticket.id) || isThere(ticket, replies.get(ticket)))
     return snapshotOf(alive, (ticket) =>
-      requestersOf(ticket, own.get(ticket.id), replies.get(ticket), clientOf(ticket)),
+      requestersOf(ticket, own.get(ticket.id), replies.get(ticket), clientOf?.(ticket)),
     )
   })
 }
@@ -80,7 +84,7 @@ function isThere(ticket: ListedTicket, reply: Reply | undefined): boolean {
   return reply.answer?.isWhole !== true || reply.answer.tickets.has(ticket.id)
 }
 
-async function askAll(places: readonly Place[]): Promise<Map<ListedTicket, Reply>> {
+async function askAll(places: readonly Place[], answerMs: number): Promise<Map<ListedTicket, Reply>> {
   const byMember = new Map<string, Place[]>()
   for (const place of places) {
     const ofOne = byMember.get(place.ticket.member)
@@ -90,25 +94,25 @@ async function askAll(places: readonly Place[]): Promise<Map<ListedTicket, Reply
   const replies = new Map<ListedTicket, Reply>()
   const members = [...byMember.values()]
   for (let first = 0; first < members.length; first += AT_ONCE) {
-    await Promise.all(members.slice(first, first + AT_ONCE).map((ofOne) => askMember(ofOne, replies)))
+    await Promise.all(members.slice(first, first + AT_ONCE).map((ofOne) => askMember(ofOne, answerMs, replies)))
   }
   return replies
 }
 
 /** Asks a member once: by its first ticket, or, where that is dead or gone, by the next. */
-async function askMember(places: readonly Place[], replies: Map<ListedTicket, Reply>): Promise<void> {
+async function askMember(places: readonly Place[], answerMs: number, replies: Map<ListedTicket, Reply>): Promise<void> {
   let alive: Reply | undefined
   for (const place of places) {
-    const reply = alive ?? (await askAt(place))
+    const reply = alive ?? (await askAt(place, answerMs))
     if (reply.kind === 'alive') alive = reply
     replies.set(place.ticket, reply)
   }
 }
 
-async function askAt({ directory, ticket }: Place): Promise<Reply> {
+async function askAt({ directory, ticket }: Place, answerMs: number): Promise<Reply> {
   const addresses = new SocketAddresses(directory.path)
   try {
-    return await ask(directory, addresses.of(ticket.name), ticket)
+    return await ask(directory, addresses.of(ticket.name), ticket, answerMs)
   } catch (error) {
     if (error instanceof DirectoryGone) return { kind: 'gone' }
     throw error
@@ -118,7 +122,7 @@ async function askAt({ directory, ticket }: Place): Promise<Reply> {
 }
 
 /** Connects as a visitor, who does not say who it is, and asks. */
-function ask(directory: QueueDirectory, address: string, ticket: ListedTicket): Promise<Reply> {
+function ask(directory: QueueDirectory, address: string, ticket: ListedTicket, answerMs: number): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const splitter = new LineSplitter(MAX_PARTY_BYTES)
     const socket = net.connect({ path: address })
@@ -128,7 +132,7 @@ function ask(directory: QueueDirectory, address: string, ticket: ListedTicket): 
       resolve(reply)
     }
     // Connecting needs no help of the other side's event loop; answering does.
-    const timer = setTimeout(() => end({ kind: 'alive', answer: undefined }), ANSWER_MS)
+    const timer = setTimeout(() => end({ kind: 'alive', answer: undefined }), answerMs)
     socket.once('connect', () => socket.write(formatFrame({ kind: 'who' }), 'latin1'))
     socket.on('close', () => end({ kind: 'alive', answer: undefined }))
     socket.on('data', (chunk: Buffer) => {

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import type { Engine, EngineSnapshot } from '../../../contract/engine.ts'
 import { createTicketEngine } from '../../../recipe/ticket-engine.ts'
 import type { Departed } from '../connection.ts'
+import type { Inspection } from '../inspect.ts'
 import { inspectQueues } from '../inspect.ts'
 import type { Address } from '../member.ts'
 import type { PresentQueue } from '../presence.ts'
@@ -32,6 +33,9 @@ const MOST_IDLE = 100
 /** Of a member's id: the client, then which of its presences. */
 const CLIENT_LENGTH = 8
 const MEMBER_LENGTH = 12
+
+/** A snapshot is for debugging: who is slow to answer is worth waiting for. */
+const INSPECTION: Inspection = { clientOf, answerMs: 1000 }
 
 const engines = new Map<string, Engine>()
 
@@ -123,7 +127,7 @@ class Root implements PresentQueue {
 
   async query(name: string): Promise<EngineSnapshot> {
     const directory = new NameDirectory(this.#directory, encodeName(name))
-    return (await inspectQueues([{ directory, own: this.own }], clientOf))[0]!
+    return (await inspectQueues([{ directory, own: this.own }], INSPECTION))[0]!
   }
 
   async queryAll(): Promise<Map<string, EngineSnapshot>> {
@@ -135,7 +139,7 @@ class Root implements PresentQueue {
       if (name !== undefined) names.set(name, new NameDirectory(this.#directory, file))
     }
     const queues = [...names.values()].map((directory) => ({ directory, own: this.own }))
-    const snapshots = await inspectQueues(queues, clientOf)
+    const snapshots = await inspectQueues(queues, INSPECTION)
     return new Map([...names.keys()].map((name, index) => [name, snapshots[index]!]))
   }
 
