@@ -8,7 +8,7 @@
 import { successorsOf } from '../../core/successors.ts'
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
-import type { Departed } from './connection.ts'
+import type { Connection, Departed } from './connection.ts'
 import type { QueueState } from './queue-state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
@@ -68,7 +68,7 @@ function canBeTold({ own, presence }: QueueState, ticket: ListedTicket): boolean
 
 /** Tells tickets of one member. False where it is certain that they do not hear of it. */
 function tell(state: QueueState, departed: Departed, tickets: readonly ListedTicket[]): boolean {
-  const { directory, own, presence } = state
+  const { directory, own } = state
   let isTold = false
   for (const { id } of tickets) {
     debug('%s: ticket %s has left, ticket %s is told', directory.path, departed.name, id)
@@ -77,12 +77,21 @@ function tell(state: QueueState, departed: Departed, tickets: readonly ListedTic
     ticket.wake()
     isTold = true
   }
-  for (const connection of presence.connectionsTo(tickets[0]!.member)) {
+  for (const connection of connectionsToTell(state, tickets[0]!.member)) {
     // They may never hear of it, and nobody can tell now: when this connection ends, the successors are told again.
     for (const { name } of tickets) connection.told.set(name, departed)
     if (connection.send(...tickets.map(({ id }) => ({ kind: 'wake', ticket: id }) as const))) isTold = true
   }
   return isTold
+}
+
+/**
+ * One that was opened here, and answered, leads to whom it should, and is read: no other is needed. Until there is one, all:
+ * what was opened from outside may be by somebody else in its name, and what has not been answered may not be read for long.
+ */
+function connectionsToTell({ presence }: QueueState, member: string): readonly Connection[] {
+  const opened = presence.connectionOpenedTo(member)
+  return opened?.isAnswered === true ? [opened] : presence.connectionsTo(member)
 }
 
 /** A ticket that has left has told its successors by itself, or was found dead by those who waited for it. */
