@@ -71,7 +71,7 @@ export class WebClient {
 
   send(...orders: readonly WebOrder[]): void {
     if (this.#peer instanceof Worker) this.#peer.postMessage(orders)
-    else this.#peer.send(orders as WebOrder[])
+    else this.#peer.send(orders)
   }
 
   /** The first event of this kind that has come, or comes. */

@@ -130,12 +130,15 @@ export class QueueDirectory {
     } catch (error) {
       if (systemCode(error) === 'EEXIST') return true
       if (isGone(error)) return false
-      if (!NO_LINKS.has(systemCode(error) ?? '')) throw toSlocketError(error, 'mark a ticket in', this.path)
+      // EMLINK: the socket has as many links as it can have.
+      const code = systemCode(error) ?? ''
+      if (code !== 'EMLINK' && !NO_LINKS.has(code)) throw toSlocketError(error, 'mark a ticket in', this.path)
     }
     try {
       fs.symlinkSync(name, mark)
       return true
     } catch (error) {
+      if (systemCode(error) === 'EEXIST') return true
       if (isGone(error) || NO_LINKS.has(systemCode(error) ?? '')) return false
       throw toSlocketError(error, 'mark a ticket in', this.path)
     }

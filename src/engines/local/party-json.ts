@@ -59,11 +59,15 @@ export function parseParty(json: string): Answer | undefined {
   const { pid, command } = value
   if (typeof pid !== 'number' || typeof command !== 'string') return undefined
   const tickets = new Map<string, PartyMember[]>()
+  let isWhole = value['whole'] === true
   for (const [id, members] of Object.entries(value['tickets'])) {
     if (!Array.isArray(members)) return undefined
-    tickets.set(id, members.flatMap(parseMember))
+    const parsed = members.flatMap(parseMember)
+    // Nonsense is no answer: it is not to hide the ticket.
+    if (parsed.length > 0 || members.length === 0) tickets.set(id, parsed)
+    else isWhole = false
   }
-  return { pid, command: command.slice(0, MOST_COMMAND), tickets, isWhole: value['whole'] === true }
+  return { pid, command: command.slice(0, MOST_COMMAND), tickets, isWhole }
 }
 
 function parseMember(value: unknown): PartyMember[] {

@@ -17,7 +17,8 @@ import type { Listener, MemberOwner } from './member.ts'
 import { listen, Member, memberFile, randomMemberId } from './member.ts'
 import { formatParty } from './party-json.ts'
 import { SocketAddresses } from './short-path.ts'
-import { sweepMembers } from './sweep-members.ts'
+import type { DeadMember } from './sweep-members.ts'
+import { askMember, sweepMembers } from './sweep-members.ts'
 import type { OwnTicket } from './ticket.ts'
 
 /** How often a holder looks whether its ticket is still there, in ms. */
@@ -34,6 +35,8 @@ export interface PresentQueue {
   lookAfterOwn(touch: boolean): void
   /** Removes what of the own tickets nobody needs when this process has left. */
   leave(): void
+  /** Somebody asks whom the tickets stand for. */
+  onAsked?(): void
 }
 
 /** Told when a presence begins and ends, so that it can be ended when the process exits. */
@@ -41,7 +44,7 @@ export interface PresenceKeeper {
   onPresent(): void
   onAway(): void
   /** The socket of a dead member was found, and removed. */
-  onDead?(dead: { readonly file: string; readonly inode: number }): void
+  onDead?(dead: DeadMember): void
 }
 
 export class Presence implements MemberOwner {
@@ -128,6 +131,15 @@ export class Presence implements MemberOwner {
     return this.#addresses.of(ticket)
   }
 
+  /** Has a member that may be dead asked for a sign of life. */
+  ask(file: string): void {
+    try {
+      askMember(this.#directory, this.#addresses, file, (dead) => this.#onAsked(dead))
+    } catch (error) {
+      debug('%s: %s cannot be asked: %s', this.#directory.path, file, error)
+    }
+  }
+
   wakeAll(): void {
     this.member?.wakeAll()
     for (const member of this.#retired) member.wakeAll()
@@ -195,6 +207,7 @@ export class Presence implements MemberOwner {
   }
 
   describe(): string {
+    this.#queue!.onAsked?.()
     return formatParty(this.#queue!.own.values())
   }
 
@@ -207,12 +220,14 @@ export class Presence implements MemberOwner {
       debug('%s: member %s listens', this.#directory.path, id)
       // RACE: it may have come to its end meanwhile, by its linger.
       this.#appear()
-      sweepMembers(this.#directory, this.#addresses, this.member, (dead) => {
-        if (dead !== undefined) this.#keeper.onDead?.(dead)
-        if (!this.#isPresent) this.#directory.removeIfEmpty()
-      })
+      sweepMembers(this.#directory, this.#addresses, this.member, (dead) => this.#onAsked(dead))
     }
     return 'open'
+  }
+
+  #onAsked(dead: DeadMember | undefined): void {
+    if (dead !== undefined) this.#keeper.onDead?.(dead)
+    if (!this.#isPresent) this.#directory.removeIfEmpty()
   }
 
   #appear(): void {

@@ -95,10 +95,14 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     this.#state.wakeOwn()
   }
 
-  /** A connection ended. Whoever was told over it may never have heard: its next one is told too. */
-  onDisconnected(peer: string, told: readonly Departed[]): void {
+  tellAgain(told: readonly Departed[]): void {
     this.#state.wakeOwn()
     for (const departed of told) tellSuccessorsOf(this.#state, departed)
+  }
+
+  /** A connection ended. Whoever was told over it may never have heard: its next one is told too. */
+  onDisconnected(peer: string, told: readonly Departed[]): void {
+    this.tellAgain(told)
     sweepBehind(this.#state, peer).catch((error: unknown) => debug('sweep: %s', error))
   }
 

@@ -12,6 +12,12 @@ import { memberFile, memberPid } from './member.ts'
 import type { SocketAddresses } from './short-path.ts'
 import { MEMBERS } from './ticket-name.ts'
 
+/** The socket of a dead member, as it was. */
+export interface DeadMember {
+  readonly file: string
+  readonly inode: number
+}
+
 /** How many are asked: those whose process cannot be seen, and others. */
 const MOST_SUSPECTS = 100
 const MOST_SAMPLES = 8
@@ -21,24 +27,32 @@ export function sweepMembers(
   directory: QueueDirectory,
   addresses: SocketAddresses,
   own: Member,
-  onAsked: (dead?: { file: string; inode: number }) => void,
+  onAsked: (dead?: DeadMember) => void,
 ): void {
   try {
-    for (const name of membersToAsk(directory, own)) {
-      const socket = net.connect({ path: addresses.of(`${MEMBERS}/${name}`) })
-      socket.unref()
-      socket.once('connect', () => socket.destroy())
-      socket.once('error', (error) => {
-        if (systemCode(error) !== 'ECONNREFUSED') return onAsked()
-        const inode = directory.inodeOf(`${MEMBERS}/${name}`)
-        directory.sweep(`${MEMBERS}/${name}`)
-        onAsked(inode === undefined ? undefined : { file: name, inode })
-      })
-    }
+    for (const name of membersToAsk(directory, own)) askMember(directory, addresses, name, onAsked)
   } catch (error) {
     // Nobody needs it swept now.
     debug('%s: sweep: %s', directory.path, error)
   }
+}
+
+/** Asks one member for a sign of life. */
+export function askMember(
+  directory: QueueDirectory,
+  addresses: SocketAddresses,
+  name: string,
+  onAsked: (dead?: DeadMember) => void,
+): void {
+  const socket = net.connect({ path: addresses.of(`${MEMBERS}/${name}`) })
+  socket.unref()
+  socket.once('connect', () => socket.destroy())
+  socket.once('error', (error) => {
+    if (systemCode(error) !== 'ECONNREFUSED') return onAsked()
+    const inode = directory.inodeOf(`${MEMBERS}/${name}`)
+    directory.sweep(`${MEMBERS}/${name}`)
+    onAsked(inode === undefined ? undefined : { file: name, inode })
+  })
 }
 
 /**

@@ -2,7 +2,8 @@
  * Named locks: a directory (the root) with a queue for each name that is in use. One member, and so one listening socket, serves all
  * queues of a root, and two processes have one connection for all of them. See docs/decisions/0007-names.md.
  */
-import { resolve } from 'node:path'
+import fs from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import type { Engine, EngineSnapshot } from '../../../contract/engine.ts'
 import { createTicketEngine } from '../../../recipe/ticket-engine.ts'
@@ -24,6 +25,7 @@ import { decodeName, encodeName, isHashed } from './name-coding.ts'
 import { NameDirectory, RootDirectory } from './name-directory.ts'
 import { OwnTickets } from './own-tickets.ts'
 import { Holders } from './steal.ts'
+import type { DeadMember } from '../sweep-members.ts'
 import { sweepRoot } from './sweep-root.ts'
 
 /** How long a name's empty directory is left, in ms, so that a hot name costs no new one each time. */
@@ -47,18 +49,18 @@ const engines = new Map<string, Engine>()
  */
 export function localNames(root?: string): Engine {
   refuseOtherPlatforms()
-  const directory = root === undefined ? defaultRoot() : resolve(root)
+  const directory = root === undefined ? defaultRoot() : realPath(root)
   let known = engines.get(directory)
   if (known === undefined) {
-    known = openNames(directory)
+    known = openNames(directory, root === undefined ? () => void defaultRoot() : undefined)
     engines.set(directory, known)
   }
   return known
 }
 
 /** A client of its own. */
-export function openNames(directory: string): Engine {
-  const root = new Root(directory)
+export function openNames(directory: string, prepare: () => void = () => {}): Engine {
+  const root = new Root(directory, prepare)
   return createTicketEngine({
     name: 'local',
     capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true },
@@ -90,13 +92,13 @@ class Root implements PresentQueue {
   #client = randomClient()
   #presences = 0
 
-  constructor(path: string) {
-    this.#directory = new RootDirectory(path)
+  constructor(path: string, prepare: () => void) {
+    this.#directory = new RootDirectory(path, prepare)
     this.#longNames = new LongNames(this.#directory)
     const keeper = {
       onPresent: () => appear(this.#presence),
       onAway: () => disappear(this.#presence),
-      onDead: ({ file, inode }: { file: string; inode: number }) => sweepRoot(this.#directory, file, inode),
+      onDead: ({ file, inode }: DeadMember) => sweepRoot(this.#directory, file, inode),
     }
     this.#presence = new Presence(this.#directory, keeper, () => this.#newMemberId())
     this.#presence.attach(this)
@@ -125,12 +127,20 @@ class Root implements PresentQueue {
     return queue
   }
 
+  onAsked(): void {
+    // Where others wait by a ticket, it still stands when it was robbed, and this process may not know yet.
+    for (const own of this.own.values()) {
+      if (own.isCrowded && own.isHeld) (own.home as QueueState).stealing?.isHolder(own)
+    }
+  }
+
   async query(name: string): Promise<EngineSnapshot> {
     const directory = new NameDirectory(this.#directory, encodeName(name))
     return (await inspectQueues([{ directory, own: this.own }], INSPECTION))[0]!
   }
 
   async queryAll(): Promise<Map<string, EngineSnapshot>> {
+    this.onAsked()
     const names = new Map<string, NameDirectory>()
     const files = this.#directory.files()
     const longNames = files.some(isHashed) ? this.#longNames.read() : new Map<string, string>()
@@ -153,12 +163,9 @@ class Root implements PresentQueue {
   }
 
   onDisconnected(peer: string, told: readonly Departed[]): void {
-    const busy = [...this.#busy.values()]
-    for (const { state, queue } of busy)
-      queue.onDisconnected(
-        peer,
-        told.filter(({ home }) => home === state),
-      )
+    for (const { state, queue } of this.#busy.values()) queue.tellAgain(told.filter(({ home }) => home === state))
+    // It may have died, and left tickets in queues where nobody has seen that.
+    for (const file of this.#directory.memberNames()) if (file.startsWith(`${peer}.`)) this.#presence.ask(file)
   }
 
   lookAfterOwn(touch: boolean): void {
@@ -229,6 +236,21 @@ class NameState extends QueueState {
   override addressOf(name: string): Address {
     const addresses = new SocketAddresses(this.directory.path)
     return { open: () => addresses.of(name), close: () => addresses.close() }
+  }
+}
+
+/** The one path of a directory that may have several, and need not be there yet. */
+function realPath(root: string): string {
+  const directory = resolve(root)
+  try {
+    return fs.realpathSync(directory)
+  } catch {
+    try {
+      return join(fs.realpathSync(dirname(directory)), basename(directory))
+    } catch {
+      // What is wrong with it is told when a lock is asked for.
+      return directory
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 /** The directories of named locks: the root, and in it one for each name that is in use. */
 import fs from 'node:fs'
-import { systemCode } from '../../../errors.ts'
+import { SlocketError, systemCode } from '../../../errors.ts'
+import type { OpenDirectory } from '../open-directory.ts'
 import { makeWhereMissing, QueueDirectory } from '../directory.ts'
 import { isGone, toSlocketError } from '../system-error.ts'
 import { MEMBERS } from '../ticket-name.ts'
@@ -11,6 +12,19 @@ const MOST_TRIES = 1000
 
 /** The root: `.members/` for all names, and a directory for each. What else is in it is let be. */
 export class RootDirectory extends QueueDirectory {
+  readonly #prepare: () => void
+
+  /** @param prepare called before sockets are made in it; throws where that must not be. */
+  constructor(path: string, prepare: () => void) {
+    super(path)
+    this.#prepare = prepare
+  }
+
+  override open(): OpenDirectory | 'foreign' {
+    this.#prepare()
+    return super.open()
+  }
+
   protected override refuseOthers(): void {}
 
   /** The directories in it that may be those of locks. */
@@ -91,7 +105,14 @@ export class NameDirectory extends QueueDirectory {
       if (result !== undefined) return result
       // RACE: who left it empty may have removed it before the step, and others may have made it anew after.
       const wasThere = isThere
-      isThere = this.occupant() === 'directory'
+      const occupant = this.occupant()
+      if (occupant === 'foreign') {
+        throw new SlocketError(
+          'ERR_SLOCKET_NOT_A_LOCK',
+          `'${this.path}' is in the way of a lock, and is not one; remove it`,
+        )
+      }
+      isThere = occupant === 'directory'
       if (isThere && wasThere) return undefined
       if (!isThere && !this.#make()) return undefined
     }

@@ -39,9 +39,14 @@ export class Holders implements LocalStealing {
 
   becomeHolder(own: OwnTicket): boolean {
     const { view } = this.#state
-    if (!this.#directory.mark(own.name, HOLDS)) return false
-    own.isHolder = true
-    if (own.claim.kind === 'exclusive' && own.request.party().length > 1) this.setCrowded(own, true)
+    // First, so that no thief sees the other one alone.
+    own.isCrowded = own.claim.kind === 'exclusive' && own.request.party().length > 1
+    if (own.isCrowded) this.#directory.mark(own.name, CROWDED)
+    own.isHolder = this.#directory.mark(own.name, HOLDS)
+    if (!own.isHolder) {
+      this.#forget(own)
+      return false
+    }
     const turn = decideTurn(own, view.read())
     if (turn.kind === 'held') return true
     // A thief is ahead. It may have seen the mark, or not.
