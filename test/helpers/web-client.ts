@@ -46,7 +46,7 @@ export type WebEvent = { readonly as: string } & (
 type Named<Kind extends WebEvent['event']> = Extract<WebEvent, { readonly event: Kind }>
 
 export type ContextKind = 'process' | 'thread'
-export const CONTEXT_KINDS: readonly ContextKind[] = ['process', 'thread']
+const CONTEXT_KINDS: readonly ContextKind[] = ['process', 'thread']
 
 /** How many events a failure shows. */
 const MOST_SHOWN = 5
