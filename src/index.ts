@@ -1,5 +1,5 @@
 /** slocket: a lock between processes, as a queue of listening sockets. The public exports, and nothing else. */
-import { local, localNames } from './engines/local/index.ts'
+import { local } from './engines/local/index.ts'
 import { memory, MemoryStore } from './engines/memory/index.ts'
 import { isSlocketError, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
@@ -7,7 +7,7 @@ import type { Slocket } from './slocket.ts'
 import { createSlocket } from './slocket.ts'
 import type { LockManagerConstructor } from './web-locks/lock-manager.ts'
 import { createLockManager } from './web-locks/lock-manager.ts'
-import type { LockManager as LockManagerType } from './web-locks/types.ts'
+import type { LockManager as WebLockManager } from './web-locks/types.ts'
 
 /** What `require('slocket')` gives: the function itself, with the named exports as its properties. */
 export interface SlocketModule extends Slocket {
@@ -24,10 +24,18 @@ export interface SlocketModule extends Slocket {
 }
 
 /** Locks by name, as the Web Locks specification has them, among all processes and threads of this machine. */
-export type LockManager = LockManagerType
-export const LockManager: LockManagerConstructor = createLockManager(localNames)
+export type LockManager = WebLockManager
+/** Makes a {@link (LockManager:type)} for a directory, or for an engine. */
+export const LockManager: LockManagerConstructor = createLockManager(async () => {
+  // Loaded by the first call, so that to import the package stays cheap.
+  const [{ contextIn }, { localNames }] = await Promise.all([
+    import('./web-locks/context.ts'),
+    import('./engines/local/names/index.ts'),
+  ])
+  return { contextIn, openRoot: localNames }
+})
 
-/** The locks of this user. */
+/** The locks of this user: those of `new LockManager()`. */
 export const locks: LockManager = new LockManager()
 
 const slocket: Slocket = createSlocket(local())

@@ -30,13 +30,22 @@ interface Entering {
 const contexts = new WeakMap<Engine, Context>()
 
 /** Managers over one engine are one. */
-export function contextOver(engine: Engine): Context {
+function contextOver(engine: Engine): Context {
   let context = contexts.get(engine)
   if (context === undefined) {
     context = new Context(engine)
     contexts.set(engine, context)
   }
   return context
+}
+
+/** The context over the engine that `open` gives. @throws DOMException (SecurityError) where it says that locks cannot live there. */
+export function contextIn(open: () => Engine): Context {
+  try {
+    return contextOver(open())
+  } catch (error) {
+    throw toWebError(error)
+  }
 }
 
 export class Context {

@@ -1,54 +1,100 @@
-/** `LockManager`: the interface of the Web Locks specification, as WebIDL demands it of a class. */
+/**
+ * `LockManager`: the interface of the Web Locks specification, as WebIDL demands it of a class. A light shell: what does the work is
+ * loaded by the first call, and the calls until then wait for it, in their order.
+ */
+import { AsyncResource } from 'node:async_hooks'
 import type { Engine } from '../contract/engine.ts'
+import type { AskedLock } from './arguments.ts'
 import { convertArguments } from './arguments.ts'
 import type { Context } from './context.ts'
-import { contextOver } from './context.ts'
-import type { LockManager, LockManagerOptions } from './types.ts'
-import { toWebError } from './web-error.ts'
+import type { LockManager, LockManagerOptions, LockManagerSnapshot } from './types.ts'
 
 /** Makes managers of locks. */
 export interface LockManagerConstructor {
+  /** The methods. */
   readonly prototype: LockManager
   /** @throws TypeError for wrong options. The directory is looked at, and made, by the first request or query. */
   new (options?: LockManagerOptions): LockManager
 }
 
-/**
- * Makes the class over whatever engine keeps named locks in a directory.
- *
- * @param openRoot gives the engine of a directory, one and the same for one and the same directory; undefined: the default one.
- */
-export function createLockManager(openRoot: (root: string | undefined) => Engine): LockManagerConstructor {
+/** What does the work, once it is loaded. */
+export interface Work {
+  /** @throws DOMException (SecurityError) where `open` says that locks cannot live there. */
+  contextIn(open: () => Engine): Context
+  /** Gives the engine of a directory, one and the same for one and the same directory; undefined: the default one. */
+  openRoot(root: string | undefined): Engine
+}
+
+/** @param load loads what does the work. */
+export function createLockManager(load: () => Promise<Work>): LockManagerConstructor {
+  let work: Work | undefined
+  let waiting: ((failure?: unknown) => void)[] = []
+
+  /** Runs `job` when what does the work is there, after all that came before. */
+  function whenLoaded(job: (loaded: Work) => void, onFailure: (error: unknown) => void): void {
+    // In the asynchronous context of the caller.
+    waiting.push(AsyncResource.bind((failure?: unknown) => (work === undefined ? onFailure(failure) : job(work))))
+    if (waiting.length > 1) return
+    const runAll = (failure?: unknown): void => {
+      const jobs = waiting
+      waiting = []
+      for (const run of jobs) run(failure)
+    }
+    load().then((loaded) => {
+      // At once, so that nobody who comes now gets in between.
+      work = loaded
+      return runAll()
+    }, runAll)
+  }
+
+  let isOne: (value: unknown) => boolean
+
   class LockManagerClass {
-    readonly #open: () => Context
+    readonly #open: (loaded: Work) => Context
     #context: Context | undefined
 
     constructor(options: LockManagerOptions = {}) {
       const { root, engine } = checkOptions(options)
-      this.#open = () => contextOver(engine ?? openRoot(root))
+      this.#open = (loaded) => loaded.contextIn(() => engine ?? loaded.openRoot(root))
     }
 
     request(...given: readonly unknown[]): Promise<unknown> {
+      let asked: AskedLock
       try {
-        // Throws for whatever is no LockManager.
-        const open = this.#open
-        const asked = convertArguments(given)
-        return (this.#context ??= openContext(open)).request(asked)
+        checkBrand(this)
+        asked = convertArguments(given)
       } catch (error) {
         return Promise.reject(error)
       }
+      return this.#do((context) => context.request(asked))
     }
 
-    query(): Promise<unknown> {
+    query(): Promise<LockManagerSnapshot> {
       try {
-        const open = this.#open
-        return (this.#context ??= openContext(open)).query()
+        checkBrand(this)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+      return this.#do((context) => context.query())
+    }
+
+    #do<T>(act: (context: Context) => Promise<T>): Promise<T> {
+      if (work !== undefined) return this.#doNow(work, act)
+      return new Promise((resolve, reject) => {
+        whenLoaded((loaded) => resolve(this.#doNow(loaded, act)), reject)
+      })
+    }
+
+    #doNow<T>(loaded: Work, act: (context: Context) => Promise<T>): Promise<T> {
+      try {
+        return act((this.#context ??= this.#open(loaded)))
       } catch (error) {
         return Promise.reject(error)
       }
     }
 
     static {
+      isOne = (value) => typeof value === 'object' && value !== null && #open in value
       const { prototype } = this
       Object.defineProperty(this, 'name', { value: 'LockManager' })
       Object.defineProperty(Reflect.get(prototype, 'request'), 'length', { value: 2 })
@@ -56,15 +102,11 @@ export function createLockManager(openRoot: (root: string | undefined) => Engine
       Object.defineProperty(prototype, Symbol.toStringTag, { value: 'LockManager', configurable: true })
     }
   }
-  return LockManagerClass as unknown as LockManagerConstructor
-}
-
-function openContext(open: () => Context): Context {
-  try {
-    return open()
-  } catch (error) {
-    throw toWebError(error)
+  function checkBrand(value: unknown): void {
+    if (!isOne(value)) throw new TypeError('Illegal invocation: not a LockManager')
   }
+
+  return LockManagerClass
 }
 
 function checkOptions(options: unknown): LockManagerOptions {

@@ -13,8 +13,6 @@ import { LocalQueue } from './queue.ts'
 import { QueueState } from './queue-state.ts'
 import { toSlocketError } from './system-error.ts'
 
-export { localNames } from './names/index.ts'
-
 /**
  * Makes an engine whose locks are directories on this machine. The default engine is one of these; another one in the
  * same process is another client, as if it were another process.
