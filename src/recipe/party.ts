@@ -141,8 +141,6 @@ export class Party implements EnqueueRequest {
 
   /** For those who ask who stands here: the holders, then those who wait, in their order. */
   readonly party = (): readonly PartyMember[] => {
-    // A try only looks: it does not wait.
-    if (!this.wait && this.#state.kind !== 'held') return []
     const members: PartyMember[] = [...this.#holders].map((grant) => grant.request)
     for (let index = this.#next; index < this.#requests.length; index += 1) {
       const request = this.#requests[index]!

@@ -175,7 +175,7 @@ function requestersOf(
 ): Requester[] {
   const { claim, pid } = ticket
   if (own !== undefined) {
-    return own.request.party().map((member) => ({ claim, pid, ...member, command: ownCommand(), self: true, client }))
+    return own.requesters.map((member) => ({ claim, pid, ...member, command: ownCommand(), self: true, client }))
   }
   const answer = reply?.kind === 'alive' ? reply.answer : undefined
   const command = answer?.command

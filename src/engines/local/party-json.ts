@@ -35,7 +35,7 @@ export function formatParty(tickets: Iterable<OwnTicket>): string {
   let room = MAX_PARTY_BYTES - 'party '.length - head.length - ENDS.part.length
   let end = ENDS.whole
   for (const own of tickets) {
-    const members = own.request.party().slice(0, MOST_PER_TICKET)
+    const members = own.requesters.slice(0, MOST_PER_TICKET)
     const entry = `"${own.id}":${toAscii(members.map(({ sinceMs, label }) => ({ since: sinceMs, label })))}`
     room -= entry.length + ','.length
     if (room < 0) {

@@ -1,6 +1,6 @@
 /** Tickets as this engine knows them: its own, and those that a listing shows. */
 import { clearTimeout, setTimeout } from 'node:timers'
-import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
+import type { EnqueueRequest, PartyMember } from '../../contract/ticket-queue.ts'
 import type { Claim } from '../../core/claim.ts'
 import type { Ticket, TicketIdentity } from '../../core/ticket.ts'
 import type { Member } from './member.ts'
@@ -86,6 +86,11 @@ export class OwnTicket implements TicketIdentity {
     this.claim = parsed.claim
     this.member = member
     this.request = request
+  }
+
+  /** Who stands by it. A try that does not hold only looks: it does not wait. */
+  get requesters(): readonly PartyMember[] {
+    return this.request.wait || this.isHeld ? this.request.party() : []
   }
 
   /** A wake-up is a hint: list again. One that comes while nobody sleeps is remembered. */
