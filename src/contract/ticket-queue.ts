@@ -16,13 +16,13 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
   /** The queue in its order, as it was at some moment after `own` had joined. Tickets known to be dead are left out. */
   list(own: Own): readonly T[] | Promise<readonly T[]>
   /**
-   * Resolves when one of `among` may have gone since the last listing made for `own`. It may resolve for no reason at
+   * Returns, or resolves, when one of `among` may have gone since the last listing made for `own`. It may resolve for no reason at
    * all, since the recipe looks again; it may never miss a change. So it resolves without waiting whenever it had
    * to do something first (connect, mark, subscribe) in order not to miss one. A release, a death and a removal from
    * outside all count. It keeps the process alive while it waits, and resolves soon after a cancellation.
    * Rejects when it cannot tell whether one of `among` lives.
    */
-  anyChange(own: Own, among: readonly T[], cancellation: Cancellation): Promise<void>
+  anyChange(own: Own, among: readonly T[], cancellation: Cancellation): void | Promise<void>
   /** The facts of a grant, asked for once for each holder in turn that `own` stands for. */
   granted(own: Own): GrantFacts
   /** Whether nobody stands behind `own`. */

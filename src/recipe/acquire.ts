@@ -47,11 +47,12 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
   const { cancellation } = request
   let ticket = own
   let listing = first
+  let changing: void | Promise<void>
   try {
     // Bound: none but the caller's cancellation. Each round ends in a wait that a change, or the engine's own
     // look-again, ends.
     for (;;) {
-      const turn = decideTurn(ticket, await listing)
+      const turn = decideTurn(ticket, listing instanceof Promise ? await listing : listing)
       if (cancellation.cancelled) {
         await queue.withdraw(ticket)
         return null
@@ -79,7 +80,9 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
             await queue.withdraw(ticket)
             return null
           }
-          await queue.anyChange(ticket, turn.on, cancellation)
+          changing = queue.anyChange(ticket, turn.on, cancellation)
+          // Only where there is something to wait for: each turn of the microtask queue costs.
+          if (changing instanceof Promise) await changing
           break
       }
       listing = queue.list(ticket)

@@ -14,6 +14,8 @@ import { Party } from './party.ts'
 import type { PartyOwner } from './party.ts'
 import { Request } from './request.ts'
 
+const SETTLED: Promise<void> = Promise.resolve()
+
 export class Line implements PartyOwner {
   readonly #queue: TicketQueue
   readonly #onIdle: () => void
@@ -50,16 +52,19 @@ export class Line implements PartyOwner {
   #startPlacing(): void {
     if (this.#isPlacing) return
     this.#isPlacing = true
-    queueMicrotask(() => void this.#placeAll())
+    // By a promise: queueMicrotask() makes a context of its own for what is run.
+    void SETTLED.then(this.#placeAll)
   }
 
-  async #placeAll(): Promise<void> {
+  readonly #placeAll = async (): Promise<void> => {
     // Bound: by the requests that come; each round takes all that are there.
     while (this.#intake.length > 0) {
       const batch = this.#intake
       this.#intake = []
       try {
-        await this.#place(batch)
+        const newest = this.#parties.at(-1)
+        const isLast = newest?.ticket === undefined || this.#queue.isLast(newest.ticket)
+        this.#place(batch, (isLast instanceof Promise ? await isLast : isLast) ? newest : undefined)
       } catch (error) {
         for (const request of batch) if (!request.isSettled) request.reject(error)
       }
@@ -68,12 +73,9 @@ export class Line implements PartyOwner {
     this.#checkIdle()
   }
 
-  async #place(batch: readonly Request[]): Promise<void> {
-    let newest = this.#parties.at(-1)
-    if (newest?.ticket !== undefined) {
-      const isLast = this.#queue.isLast(newest.ticket)
-      if (!(isLast instanceof Promise ? await isLast : isLast)) newest = undefined
-    }
+  /** @param joinable the newest party, where nobody stands behind it. */
+  #place(batch: readonly Request[], joinable: Party | undefined): void {
+    let newest = joinable
     for (const request of batch) {
       if (request.isSettled) continue
       if (newest?.accepts(request) === true) {

@@ -48,7 +48,7 @@ export class ScriptedQueue implements TicketQueue<FakeTicket, Ticket> {
     if (cancellation.cancelled || !among.every((ticket) => this.tickets.includes(ticket))) return
     await new Promise<void>((resolve) => {
       this.#sleepers.add(resolve)
-      cancellation.signal.addEventListener('abort', () => resolve())
+      cancellation.listen(resolve)
     })
   }
 

@@ -15,7 +15,6 @@ const LOOK_AGAIN_MS = 1000
 
 /** Resolves when nothing foreign is at the path any more, or soon after a cancellation. */
 export async function waitUntilForeignGone(directory: QueueDirectory, cancellation: Cancellation): Promise<void> {
-  const { signal } = cancellation
   debug('%s is not a lock directory: waiting until it is gone', directory.path)
   // Bound: as long as it is there; each round waits.
   while (!cancellation.cancelled && isForeignThere(directory)) {
@@ -24,7 +23,7 @@ export async function waitUntilForeignGone(directory: QueueDirectory, cancellati
       const done = (): void => {
         clearTimeout(timer)
         watcher?.close()
-        signal.removeEventListener('abort', done)
+        cancellation.stopListening(done)
         resolve()
       }
       const timer = setTimeout(done, LOOK_AGAIN_MS)
@@ -35,7 +34,7 @@ export async function waitUntilForeignGone(directory: QueueDirectory, cancellati
       } catch (error) {
         if (systemCode(error) === undefined) throw error
       }
-      signal.addEventListener('abort', done)
+      cancellation.listen(done)
       // RACE: it may have gone between the look above and the watch; then nothing will ever be reported.
       if (!isForeignThere(directory)) done()
     })

@@ -14,7 +14,7 @@ import { wallClockMs } from './kernel.ts'
 import { isProvenDead } from './liveness.ts'
 import { refuseOtherContent } from './other-content.ts'
 import type { Answer } from './party-json.ts'
-import { ownCommand, parseParty } from './party-json.ts'
+import { ownCommand, parseParty, requestersBy } from './party-json.ts'
 import { QueueView } from './queue-view.ts'
 import { SocketAddresses } from './short-path.ts'
 import { toSlocketError } from './system-error.ts'
@@ -175,7 +175,7 @@ function requestersOf(
 ): Requester[] {
   const { claim, pid } = ticket
   if (own !== undefined) {
-    return own.requesters.map((member) => ({ claim, pid, ...member, command: ownCommand(), self: true, client }))
+    return requestersBy(own).map((member) => ({ claim, pid, ...member, command: ownCommand(), self: true, client }))
   }
   const answer = reply?.kind === 'alive' ? reply.answer : undefined
   const command = answer?.command

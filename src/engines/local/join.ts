@@ -7,7 +7,7 @@
  * That a list was made before somebody else's link does no harm: that somebody is then the later one.
  */
 import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
-import { debug } from '../../debug.ts'
+import { debug, isDebugging } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
 import { DirectoryGone } from './directory.ts'
 import { refuseDeadSocket, waitUntilForeignGone } from './foreign.ts'
@@ -142,10 +142,11 @@ function settleIn(state: QueueState, own: OwnTicket): OwnTicket | undefined {
   state.own.set(own.id, own)
   try {
     const listing = state.view.read()
-    if (own.request.steal ? listing[0]?.id === own.id : state.view.last?.id === own.id) {
+    const first = own.request.steal ? listing.find((ticket) => !state.view.isForeign(ticket)) : undefined
+    if (own.request.steal ? first?.id === own.id : state.view.isLast(own.id)) {
       own.joinListing = listing
       state.presence.startWatch()
-      debug('%s: ticket %s joined, place %d', path, own.id, listing.length)
+      if (isDebugging) debug('%s: ticket %s joined, place %d', path, own.id, listing.length)
       return own
     }
   } catch (error) {

@@ -6,7 +6,7 @@
  * unmarked one in place of a marked one that waits behind it would lose the wake-up, if it is about to withdraw.
  */
 import { successorsOf } from '../../core/successors.ts'
-import { debug } from '../../debug.ts'
+import { debug, isDebugging } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
 import type { Connection, Departed } from './connection.ts'
 import type { QueueState } from './queue-state.ts'
@@ -71,7 +71,7 @@ function tell(state: QueueState, departed: Departed, tickets: readonly ListedTic
   const { directory, own } = state
   let isTold = false
   for (const { id } of tickets) {
-    debug('%s: ticket %s has left, ticket %s is told', directory.path, departed.name, id)
+    if (isDebugging) debug('%s: ticket %s has left, ticket %s is told', directory.path, departed.name, id)
     const ticket = own.get(id)
     if (ticket === undefined) continue
     ticket.wake()

@@ -23,6 +23,11 @@ export interface Answer {
   readonly isWhole: boolean
 }
 
+/** Those who stand by a ticket. A try that does not hold only looks: it does not wait. */
+export function requestersBy({ request, isHeld }: OwnTicket): readonly PartyMember[] {
+  return request.wait === false && !isHeld ? [] : request.party()
+}
+
 /** This process, as text. */
 export function ownCommand(): string {
   return process.argv.join(' ').slice(0, MOST_COMMAND)
@@ -35,7 +40,7 @@ export function formatParty(tickets: Iterable<OwnTicket>): string {
   let room = MAX_PARTY_BYTES - 'party '.length - head.length - ENDS.part.length
   let end = ENDS.whole
   for (const own of tickets) {
-    const members = own.requesters.slice(0, MOST_PER_TICKET)
+    const members = requestersBy(own).slice(0, MOST_PER_TICKET)
     const entry = `"${own.id}":${toAscii(members.map(({ sinceMs, label }) => ({ since: sinceMs, label })))}`
     room -= entry.length + ','.length
     if (room < 0) {

@@ -1,10 +1,16 @@
 /**
  * The queue as the directory shows it: names read, parsed, in order, without the dead, and without what is no socket.
+ *
+ * Looking at what a name leads to costs as much as listing it, and nearly all that stand in a queue are of no concern
+ * to one who looks. So it is looked at only before something is made of it: see {@link QueueView.isForeign}.
  */
 import { debug } from '../../debug.ts'
 import type { QueueDirectory } from './directory.ts'
 import { ListedTicket } from './ticket.ts'
-import { markOf, parseTicketName } from './ticket-name.ts'
+import { isMarkOf, parseTicketName } from './ticket-name.ts'
+
+/** How many names that are gone are kept, beside as many as there are, before they are cleared away. */
+const MOST_GONE = 64
 
 export class QueueView {
   /** Tickets found dead that the last listing still showed, by name. The dead stay dead. */
@@ -14,8 +20,10 @@ export class QueueView {
   readonly #directory: QueueDirectory
   readonly #isOwn: (id: string) => boolean
   readonly #isReached: (ticket: ListedTicket) => boolean
-  /** What the last listing showed, by name: saves looking again. Undefined: no ticket. */
-  #known = new Map<string, ListedTicket | undefined>()
+  /** Tickets that listings have shown, by name; among them some that are gone. */
+  readonly #known = new Map<string, ListedTicket>()
+  /** How often it was listed. A ticket is there if the last listing has seen it. */
+  #listings = 0
 
   constructor(directory: QueueDirectory, isOwn: (id: string) => boolean, isReached: (ticket: ListedTicket) => boolean) {
     this.#directory = directory
@@ -25,49 +33,74 @@ export class QueueView {
 
   /** Lists the queue now. */
   read(): ListedTicket[] {
-    const known = new Map<string, ListedTicket | undefined>()
-    const listing: ListedTicket[] = []
-    this.last = undefined
     const names = this.#directory.names()
-    for (const [index, name] of names.entries()) {
-      const ticket = this.#known.has(name) ? this.#known.get(name) : this.#meet(name)
-      known.set(name, ticket)
+    const listing: ListedTicket[] = []
+    let last: ListedTicket | undefined
+    this.#listings += 1
+    for (const name of names) {
+      // A mark sorts right behind its ticket, but for what is not of a lock: it is the same name, and longer.
+      if (last !== undefined && isMarkOf(last.name, name)) {
+        last.isMarked = true
+        continue
+      }
+      const ticket = this.#known.get(name) ?? this.#meet(name)
       if (ticket === undefined) continue
-      ticket.isMarked = isMarked(names, index)
-      this.last = ticket
-      if (!this.dead.has(name)) listing.push(ticket)
+      ticket.seenIn = this.#listings
+      if (ticket.isForeign === true) continue
+      ticket.isMarked = false
+      last = ticket
+      if (this.dead.size === 0 || !this.dead.has(name)) listing.push(ticket)
     }
-    this.#known = known
+    this.last = last
     if (this.dead.size > 0) this.#forgetRemoved()
+    if (this.#known.size > 2 * names.length + MOST_GONE) this.#forgetGone()
     return listing
   }
 
   /** Whether the last listing showed a ticket of this name, dead or alive. */
   shows(name: string): boolean {
-    return this.#known.get(name) !== undefined
+    return this.#known.get(name)?.seenIn === this.#listings
   }
 
-  /** A name that was not there before. It is never that of anything else later: names are not used twice. */
+  /** Whether nobody stood behind `own` at the last listing, dead or alive. */
+  isLast(own: string): boolean {
+    while (this.last !== undefined && this.last.id !== own && this.isForeign(this.last)) this.read()
+    return this.last?.id === own
+  }
+
+  /**
+   * Whether what has the name of a ticket is none, because it is no socket: from then on no listing shows it. To be asked
+   * before one waits for it, connects to it, or yields to it. Looked at once: names are not used twice.
+   */
+  isForeign(ticket: ListedTicket): boolean {
+    if (ticket.isForeign === undefined) {
+      ticket.isForeign = !this.#isOwn(ticket.id) && this.#directory.isForeign(ticket.name)
+      if (ticket.isForeign) debug('%s: %s is no socket, and so no ticket', this.#directory.path, ticket.name)
+    }
+    return ticket.isForeign
+  }
+
+  /** A name that was not there before. */
   #meet(name: string): ListedTicket | undefined {
     const parsed = parseTicketName(name)
     if (parsed === undefined) return undefined
-    const isOwn = this.#isOwn(parsed.id)
-    if (!isOwn && this.#directory.isForeign(name)) {
-      debug('%s: %s is no socket, and so no ticket', this.#directory.path, name)
-      return undefined
-    }
-    return new ListedTicket(name, parsed, isOwn, this.#isReached)
+    const ticket = new ListedTicket(name, parsed, this.#isOwn(parsed.id), this)
+    this.#known.set(name, ticket)
+    return ticket
+  }
+
+  /** See {@link ListedTicket.live}. */
+  isLive(ticket: ListedTicket): boolean {
+    return (ticket.isBusy || this.#isReached(ticket)) && !this.isForeign(ticket)
   }
 
   #forgetRemoved(): void {
-    for (const name of this.dead.keys()) if (!this.#known.has(name)) this.dead.delete(name)
+    for (const name of this.dead.keys()) if (!this.shows(name)) this.dead.delete(name)
   }
-}
 
-/** A mark sorts right behind its ticket: it is the same name, and longer. Between the two there may be what is not of a lock. */
-function isMarked(names: readonly string[], index: number): boolean {
-  const name = names[index]!
-  const mark = markOf(name)
-  for (let next = index + 1; names[next]?.startsWith(name) === true; next += 1) if (names[next] === mark) return true
-  return false
+  #forgetGone(): void {
+    for (const [name, ticket] of this.#known) {
+      if (ticket.seenIn !== this.#listings) this.#known.delete(name)
+    }
+  }
 }

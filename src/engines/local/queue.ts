@@ -65,11 +65,11 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
 
   isLast(own: OwnTicket): boolean {
     this.#state.view.read()
-    return this.#state.view.last?.id === own.id
+    return this.#state.view.isLast(own.id)
   }
 
-  async anyChange(own: OwnTicket, among: readonly ListedTicket[], cancellation: Cancellation): Promise<void> {
-    await awaitChange(this.#state, own, among, cancellation)
+  anyChange(own: OwnTicket, among: readonly ListedTicket[], cancellation: Cancellation): void | Promise<void> {
+    return awaitChange(this.#state, own, among, cancellation)
   }
 
   granted(own: OwnTicket): GrantFacts {

@@ -1,13 +1,15 @@
-/** Waits for `ms`, or until `signal` aborts, and keeps the process alive meanwhile. */
+/** Waits for `ms`, or until it is cancelled, and keeps the process alive meanwhile. */
 import { clearTimeout, setTimeout } from 'node:timers'
-export async function sleepFor(ms: number, signal?: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
+import type { Cancellation } from '../../contract/cancellation.ts'
+
+export function sleepFor(ms: number, cancellation?: Cancellation): Promise<void> {
+  return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer)
-      signal?.removeEventListener('abort', done)
+      cancellation?.stopListening(done)
       resolve()
     }
     const timer = setTimeout(done, ms)
-    signal?.addEventListener('abort', done)
+    cancellation?.listen(done)
   })
 }

@@ -48,6 +48,11 @@ export function formatTicketName(ticket: TicketName): string {
 /** The mark of a ticket that waits. */
 export const WAITS = '-w'
 
+/** Whether `name` is the mark of `ticket`. */
+export function isMarkOf(ticket: string, name: string): boolean {
+  return name.length === ticket.length + WAITS.length && name.startsWith(ticket) && name.endsWith(WAITS)
+}
+
 /** The name that says of a ticket that it waits. */
 export function markOf(name: string): string {
   return name + WAITS

@@ -1,6 +1,7 @@
 /** Tickets as this engine knows them: its own, and those that a listing shows. */
 import { clearTimeout, setTimeout } from 'node:timers'
-import type { EnqueueRequest, PartyMember } from '../../contract/ticket-queue.ts'
+import type { Cancellation } from '../../contract/cancellation.ts'
+import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
 import type { Claim } from '../../core/claim.ts'
 import type { Ticket, TicketIdentity } from '../../core/ticket.ts'
 import type { Member } from './member.ts'
@@ -9,6 +10,11 @@ import type { TicketName } from './ticket-name.ts'
 
 /** Joining takes microseconds; who has not withdrawn after this long either holds or has been stopped in the middle. */
 const JOINING_MS = 10
+
+/** Knows whether there is proof right now that a ticket's member lives. */
+export interface TicketWitness {
+  isLive(ticket: ListedTicket): boolean
+}
 
 /** A ticket that a listing shows. */
 export class ListedTicket implements Ticket {
@@ -21,13 +27,16 @@ export class ListedTicket implements Ticket {
   readonly kernel: string
   /** As the last listing showed it. */
   isMarked = false
+  /** The count of the last listing that showed it. */
+  seenIn = 0
+  /** Whether it is no ticket, but something else of that name; undefined where nobody has looked yet. */
+  isForeign: boolean | undefined
   /** Its backlog was full when it was last connected to: it listens, and so it lives. */
   isBusy = false
-  readonly #isReached: (ticket: ListedTicket) => boolean
+  readonly #witness: TicketWitness
   readonly #isOwn: boolean
 
-  /** @param isReached whether there is proof right now that the ticket's member lives. */
-  constructor(name: string, parsed: TicketName, isOwn: boolean, isReached: (ticket: ListedTicket) => boolean) {
+  constructor(name: string, parsed: TicketName, isOwn: boolean, witness: TicketWitness) {
     this.name = name
     this.id = parsed.id
     this.number = parsed.number
@@ -36,11 +45,11 @@ export class ListedTicket implements Ticket {
     this.member = parsed.member
     this.kernel = parsed.kernel
     this.#isOwn = isOwn
-    this.#isReached = isReached
+    this.#witness = witness
   }
 
   get live(): boolean {
-    return this.isBusy || this.#isReached(this)
+    return this.#witness.isLive(this)
   }
 
   get joining(): boolean {
@@ -88,30 +97,25 @@ export class OwnTicket implements TicketIdentity {
     this.request = request
   }
 
-  /** Who stands by it. A try that does not hold only looks: it does not wait. */
-  get requesters(): readonly PartyMember[] {
-    return this.request.wait || this.isHeld ? this.request.party() : []
-  }
-
   /** A wake-up is a hint: list again. One that comes while nobody sleeps is remembered. */
   wake(): void {
     this.isWoken = true
     this.#wakeSleeper?.()
   }
 
-  /** Sleeps until woken, until `signal` aborts, or for `ms`. Keeps the process alive. */
-  async sleep(ms: number, signal: AbortSignal): Promise<void> {
-    if (this.isWoken || signal.aborted) return
-    await new Promise<void>((resolve) => {
+  /** Sleeps until woken, until cancelled, or for `ms`. Keeps the process alive. */
+  sleep(ms: number, cancellation: Cancellation): void | Promise<void> {
+    if (this.isWoken || cancellation.cancelled) return undefined
+    return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer)
-        signal.removeEventListener('abort', done)
+        cancellation.stopListening(done)
         this.#wakeSleeper = undefined
         resolve()
       }
       const timer = setTimeout(done, ms)
       this.#wakeSleeper = done
-      signal.addEventListener('abort', done)
+      cancellation.listen(done)
     })
   }
 

@@ -21,23 +21,48 @@ const SLOWEST_LOOK_MS = 50
 const BELT_MS = 1000
 
 /** See `TicketQueue.anyChange`: returns without sleeping whenever there was something to do first. */
-export async function awaitChange(
+export function awaitChange(
   state: QueueState,
   own: OwnTicket,
   among: readonly ListedTicket[],
   cancellation: Cancellation,
-): Promise<void> {
+): void | Promise<void> {
+  let isForeign = false
+  for (const ticket of among) if (state.view.isForeign(ticket)) isForeign = true
+  if (isForeign) return undefined
   const unreached = among.filter((ticket) => !state.isReached(ticket))
-  if (unreached.length > 0) {
-    const pauseMs = Math.max(...unreached.map((ticket) => pauseBefore(own.countReach(ticket.id))))
-    if (pauseMs > 0) await sleepFor(pauseMs, cancellation.signal)
-    await Promise.all(groupByMember(unreached).map((tickets) => reachOne(state, own, tickets)))
-    // RACE: called off meanwhile, the ticket has left, and a mark made now would be left alone.
-    if (!own.isMarked && !own.isOver) mark(state, own)
-    return
-  }
-  if (!own.isMarked && mark(state, own)) return
-  await own.sleep(lookAgainMs(state, own, among), cancellation.signal)
+  if (unreached.length > 0) return reachAll(state, own, unreached, cancellation)
+  if (!own.isMarked && mark(state, own)) return undefined
+  const ms = lookAgainMs(state, own, among)
+  return ms === BELT_MS ? sleepLong(state, own, among, cancellation) : own.sleep(ms, cancellation)
+}
+
+/**
+ * Sleeps on for as long as all are there that are waited for: what they did would be told. That is one look at a name of each,
+ * once a second, where a listing of a long queue costs a hundred times as much.
+ */
+async function sleepLong(
+  { directory }: QueueState,
+  own: OwnTicket,
+  among: readonly ListedTicket[],
+  cancellation: Cancellation,
+): Promise<void> {
+  // Bound: the names that are looked at; a wake-up; the cancellation.
+  do await own.sleep(BELT_MS, cancellation)
+  while (!own.isWoken && !cancellation.cancelled && [own, ...among].every(({ name }) => directory.has(name)))
+}
+
+async function reachAll(
+  state: QueueState,
+  own: OwnTicket,
+  unreached: readonly ListedTicket[],
+  cancellation: Cancellation,
+): Promise<void> {
+  const pauseMs = Math.max(...unreached.map((ticket) => pauseBefore(own.countReach(ticket.id))))
+  if (pauseMs > 0) await sleepFor(pauseMs, cancellation)
+  await Promise.all(groupByMember(unreached).map((tickets) => reachOne(state, own, tickets)))
+  // RACE: called off meanwhile, the ticket has left, and a mark made now would be left alone.
+  if (!own.isMarked && !own.isOver) mark(state, own)
 }
 
 /**
@@ -73,7 +98,7 @@ async function reachOne(state: QueueState, own: OwnTicket, tickets: readonly Lis
 export async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): Promise<Reached> {
   const { directory, view } = state
   // It has left, and maybe this process has: then nothing is opened any more.
-  if (own.isOver) return 'gone'
+  if (own.isOver || view.isForeign(ticket)) return 'gone'
   let reached = await own.member.connect(state.addressOf(ticket.name), ticket.member)
   // Where a refusal is no proof of death, it is that of a full backlog.
   if (reached === 'refused' && !isProvenDead(directory, ticket)) reached = 'busy'

@@ -127,9 +127,9 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<M
     const { promise, resolve } = wakeable()
     const keepAlive = setInterval(() => {}, FOR_EVER_MS)
     sleepers.add(resolve)
-    cancellation.signal.addEventListener('abort', resolve)
+    cancellation.listen(resolve)
     await promise
-    cancellation.signal.removeEventListener('abort', resolve)
+    cancellation.stopListening(resolve)
     sleepers.delete(resolve)
     clearInterval(keepAlive)
   }

@@ -154,7 +154,7 @@ export class Holders implements LocalStealing {
     }
     const { id, member } = parsed
     // Without a connection one is made, to whatever name its socket has now: who is connected to looks, too.
-    const ticket = new ListedTicket(name + suffix, parsed, false, () => false)
+    const ticket = new ListedTicket(name + suffix, parsed, false, this.#state.view)
     this.#reach(thief, ticket).then(
       () => presence.connectionsTo(member).forEach((connection) => connection.send({ kind: 'wake', ticket: id })),
       (error: unknown) => debug('%s: ticket %s cannot be told: %s', this.#directory.path, id, error),
