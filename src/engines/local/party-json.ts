@@ -25,7 +25,7 @@ export interface Answer {
 
 /** Those who stand by a ticket. A try that does not hold only looks: it does not wait. */
 export function requestersBy({ request, isHeld }: OwnTicket): readonly PartyMember[] {
-  return request.wait === false && !isHeld ? [] : request.party()
+  return request.wait || isHeld ? request.party() : []
 }
 
 /** This process, as text. */
