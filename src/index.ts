@@ -58,6 +58,7 @@ export { isSlocketError, local, Lock, memory, MemoryStore, slocket, SlocketError
 export { slocketModule as 'module.exports' }
 export type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant, Requester } from './contract/engine.ts'
 export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from './core/claim.ts'
+export type { LockTrace } from './diagnostics.ts'
 export type { SlocketErrorCode } from './errors.ts'
 export type { LockMode, SlocketOptions } from './options.ts'
 export type { LockManagerConstructor } from './web-locks/lock-manager.ts'

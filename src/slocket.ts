@@ -2,6 +2,8 @@
 import type { AcquireRequest, Engine, Requester } from './contract/engine.ts'
 import { onAbort } from './contract/on-abort.ts'
 import type { Claim } from './core/claim.ts'
+import type { LockTrace } from './diagnostics.ts'
+import { isObserved, observe } from './diagnostics.ts'
 import { printable, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
 import type { Asked, LockMode, SlocketOptions } from './options.ts'
@@ -96,7 +98,9 @@ export interface Slocket {
 
 /** Makes the API over `defaultEngine`. */
 export function createSlocket(defaultEngine: Engine): Slocket {
-  const acquire = (path: string, asked: Asked): Promise<Lock> => {
+  const acquire = (path: string, asked: Asked): Promise<Lock> =>
+    isObserved() ? observe(traceOf(path, asked, false), () => acquireUnseen(path, asked)) : acquireUnseen(path, asked)
+  const acquireUnseen = (path: string, asked: Asked): Promise<Lock> => {
     const engine = asked.engine ?? defaultEngine
     if (asked.timeoutMs !== undefined) return acquireWithin(engine, path, asked, asked.timeoutMs)
     // A request that waits is never refused.
@@ -128,7 +132,9 @@ export function createSlocket(defaultEngine: Engine): Slocket {
       const asked = parseOptions(options)
       if (asked.timeoutMs !== undefined) throw new TypeError('options.timeout has no meaning for a try')
       checkPath(path)
-      return await acquireOnce(asked.engine ?? defaultEngine, path, asked, { wait: false, signal: asked.signal })
+      const tryOnce = (): Promise<Lock | null> =>
+        acquireOnce(asked.engine ?? defaultEngine, path, asked, { wait: false, signal: asked.signal })
+      return await (isObserved() ? observe(traceOf(path, asked, true), tryOnce) : tryOnce())
     },
     async with<T>(path: string, ...rest: readonly unknown[]): Promise<T> {
       const body = rest.length > 1 ? rest[1] : rest[0]
@@ -147,6 +153,10 @@ export function createSlocket(defaultEngine: Engine): Slocket {
     },
   }
   return Object.assign(slocket, relatives) as Slocket
+}
+
+function traceOf(name: string, { claim, mode, label }: Asked, isTry: boolean): LockTrace {
+  return { name, mode, permits: permitsOf(claim), label, isTry }
 }
 
 async function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {

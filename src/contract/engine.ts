@@ -70,6 +70,11 @@ export interface Grant {
   release(): void | Promise<void>
   /** `listener` is called once if the lock is ever lost while held; at once if it was lost before. */
   onLost(listener: (error: Error) => void): void
+  /**
+   * `listener` is called once when somebody waits for the resource, a second later at most; at once where somebody does already.
+   * Missing where the engine cannot tell.
+   */
+  onWanted?(listener: () => void): void
 }
 
 /** Who holds a resource and who waits for it, each in queue order. */

@@ -82,7 +82,7 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
           }
           changing = queue.anyChange(ticket, turn.on, cancellation)
           // Only where there is something to wait for: each turn of the microtask queue costs.
-          if (changing instanceof Promise) await changing
+          if (changing !== undefined) await changing
           break
       }
       listing = queue.list(ticket)

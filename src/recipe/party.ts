@@ -26,6 +26,8 @@ import type { Request } from './request.ts'
 const FOR_EVER_MS = 2 ** 31 - 1
 /** How many that were called off are kept before they are cleared away. */
 const MOST_SETTLED = 32
+/** How often it is looked whether somebody waits, where a holder wants to know, in ms. A look is one listing. */
+const WANTED_MS = 1000
 
 export interface PartyOwner {
   /** The party is over, and no longer stands in the line. */
@@ -55,6 +57,8 @@ export class Party implements EnqueueRequest {
   #waitingCount = 0
   readonly #holders = new Set<PartyGrant>()
   #keepAlive: NodeJS.Timeout | undefined
+  /** Runs while a holder wants to know whether it is wanted. */
+  #wantedTimer: NodeJS.Timeout | undefined
   /** The nearest party ahead, of this process, that had not entered when that was last looked at. */
   #ahead: Party | undefined
   #entered: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
@@ -110,6 +114,7 @@ export class Party implements EnqueueRequest {
       this.#grantNext(this.#state.ticket)
     } else this.#updateKeepAlive()
     if (this.ticket !== undefined) request.becomeQueued()
+    if (this.#wantedTimer !== undefined) this.#lookIfWanted()
   }
 
   /** Stands in the queue until all in it have held and released. Never rejects. */
@@ -149,6 +154,13 @@ export class Party implements EnqueueRequest {
     return members
   }
 
+  /** A holder wants to know when somebody waits. */
+  watch(): void {
+    if (this.#state.kind !== 'held') return
+    this.#wantedTimer ??= setInterval(() => this.#lookIfWanted(), WANTED_MS).unref()
+    this.#lookIfWanted()
+  }
+
   readonly onLost = (error: Error): void => {
     if (this.#state.kind !== 'held') return
     const { ticket } = this.#state
@@ -181,6 +193,24 @@ export class Party implements EnqueueRequest {
     const { ticket } = this.#state
     this.#becomeOver()
     return this.#queue.withdraw(ticket)
+  }
+
+  #lookIfWanted(): void {
+    const isWanted = this.#isWanted()
+    if (isWanted) for (const grant of this.#holders) grant.tellWanted()
+    if (!isWanted && [...this.#holders].some((grant) => grant.isWatching)) return
+    clearInterval(this.#wantedTimer)
+    this.#wantedTimer = undefined
+  }
+
+  #isWanted(): boolean {
+    if (this.#state.kind !== 'held') return false
+    try {
+      return this.#waitingCount > 0 || this.#queue.isWanted?.(this.#state.ticket) === true
+    } catch (error) {
+      debug('who waits could not be found out: %s', error)
+      return false
+    }
   }
 
   #push(request: Request): void {
@@ -302,6 +332,7 @@ export class Party implements EnqueueRequest {
   #becomeOver(): void {
     if (this.#state.kind === 'over') return
     this.#state = { kind: 'over' }
+    clearInterval(this.#wantedTimer)
     this.#updateKeepAlive()
     this.#entered?.resolve()
     this.#owner.onOver(this)
@@ -327,6 +358,7 @@ class PartyGrant implements Grant {
   readonly #party: Party
   #lost: Error | undefined
   #onLost: ((error: Error) => void) | undefined
+  #onWanted: (() => void) | undefined
 
   constructor(party: Party, request: Request, facts: GrantFacts) {
     this.#party = party
@@ -342,6 +374,21 @@ class PartyGrant implements Grant {
   onLost(listener: (error: Error) => void): void {
     this.#onLost = listener
     if (this.#lost !== undefined) listener(this.#lost)
+  }
+
+  get isWatching(): boolean {
+    return this.#onWanted !== undefined
+  }
+
+  onWanted(listener: () => void): void {
+    this.#onWanted = listener
+    this.#party.watch()
+  }
+
+  tellWanted(): void {
+    const listener = this.#onWanted
+    this.#onWanted = undefined
+    listener?.()
   }
 
   lose(error: Error): void {

@@ -1,4 +1,4 @@
-// Imports go down only. The floors, lowest first: errors, core, contract, recipe, engines, API, testing.
+// Imports go down only. The floors, lowest first: errors, core, contract, recipe, engines, API, testing and cli.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, sep } from 'node:path'
@@ -14,8 +14,8 @@ const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
   [/^contract\//, 2],
   [/^recipe\//, 3],
   [/^engines\//, 4],
-  [/^(slocket|lock|options|index)\.ts$|^web-locks\//, 5],
-  [/^testing\//, 6],
+  [/^(slocket|lock|diagnostics|options|index)\.ts$|^web-locks\//, 5],
+  [/^(testing|cli)\//, 6],
 ]
 
 interface Source {
@@ -57,16 +57,16 @@ test('engines never import each other', () => {
   }
 })
 
-test('below testing/, only index.ts names a concrete engine', () => {
+test('below testing/ and cli/, only index.ts names a concrete engine', () => {
   for (const [{ path }, target] of relativeImports()) {
-    const isAllowed = path === 'index.ts' || path.startsWith('engines/') || path.startsWith('testing/')
+    const isAllowed = path === 'index.ts' || /^(engines|testing|cli)\//.test(path)
     assert.ok(isAllowed || engineOf(target) === undefined, `${path} imports ${target}`)
   }
 })
 
-test('only engines import node:net and node:fs', () => {
+test('only engines and the command import node:net and node:fs', () => {
   for (const { path, imports } of sources.values()) {
-    if (path.startsWith('engines/')) continue
+    if (/^(engines|cli)\//.test(path)) continue
     const found = imports.filter((name) => /^(node:)?(net|fs)(\/|$)/.test(name))
     assert.deepEqual(found, [], path)
   }

@@ -16,22 +16,25 @@ describe('the packed package', () => {
   })
   after(() => installed.remove())
 
-  test('holds what src/ compiles to, the declarations of what is exported, package.json, README.md and LICENSE, and nothing else', async () => {
+  test('holds the exports and the command as bundles, the declarations of what is exported, the manual page, package.json, README.md and LICENSE, and nothing else', async () => {
     const sources = (await readdir(join(ROOT, 'src'), { recursive: true })).filter((path) => path.endsWith('.ts'))
-    const compiled = sources.map((path) => `dist/${path.split(sep).join('/').slice(0, -'.ts'.length)}.js`)
+    const declarable = new Set(sources.map((path) => `dist/${path.split(sep).join('/').slice(0, -'.ts'.length)}.d.ts`))
     const isDeclaration = (file: string): boolean => file.endsWith('.d.ts')
     const declarations = installed.files.filter(isDeclaration)
     assert.ok(declarations.includes('dist/index.d.ts') && declarations.includes('dist/testing/index.d.ts'))
-    for (const file of declarations) assert.ok(compiled.includes(file.replace(/d\.ts$/, 'js')), file)
+    for (const file of declarations) assert.ok(declarable.has(file), file)
     assert.deepEqual(
-      installed.files.filter((file) => !isDeclaration(file)),
-      ['LICENSE', 'README.md', 'package.json', ...compiled].sort(),
+      installed.files.filter((file) => !isDeclaration(file) && !/^dist\/chunk-\w+\.js$/.test(file)),
+      [
+        ...['LICENSE', 'README.md', 'man/slocket.1', 'package.json'],
+        ...['dist/cli/main.js', 'dist/index.js', 'dist/testing/index.js'],
+      ].sort(),
     )
   })
 
   test('needs no other package', async () => {
     const installedNames = await readdir(join(installed.project, 'node_modules'))
-    assert.deepEqual(installedNames.sort(), ['.package-lock.json', 'slocket'])
+    assert.deepEqual(installedNames.sort(), ['.bin', '.package-lock.json', 'slocket'])
   })
 
   test('import gives the function, and all other names', async () => {
@@ -61,6 +64,13 @@ describe('the packed package', () => {
        })`,
     )
     assert.deepEqual(same.sort(), [...NAMES, 'default'].sort())
+  })
+
+  test('the command is there, and its manual page', async () => {
+    const command = join(installed.project, 'node_modules/.bin/slocket')
+    assert.match(await run(command, ['--version'], installed.project), /^slocket \d/)
+    assert.equal(await run(command, ['run', 'lock', '--', 'echo', 'mine'], installed.project), 'mine\n')
+    await run(process.execPath, [join(ROOT, 'scripts/man.js'), '--check'], ROOT)
   })
 
   test('its types serve import and require', async () => {

@@ -1,4 +1,4 @@
-// Runs the examples of README.md: each fenced block that is marked js or ts, and not `no-run`, as a program of its own.
+// Runs the examples of README.md and docs/diagnostics.md: each fenced block that is marked js or ts, and not `no-run`, as a program of its own.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, writeFile } from 'node:fs/promises'
@@ -13,9 +13,11 @@ interface Example {
   readonly code: string
 }
 
-const examples = parseExamples(readFileSync(join(ROOT, 'README.md'), 'utf8'))
+const examples = ['README.md', 'docs/diagnostics.md'].flatMap((page) =>
+  parseExamples(readFileSync(join(ROOT, page), 'utf8')).map((example) => ({ ...example, page })),
+)
 
-describe('the examples of README.md', () => {
+describe('the examples of the documents', () => {
   let installed: Installation
 
   before(async () => {
@@ -27,8 +29,8 @@ describe('the examples of README.md', () => {
     assert.notEqual(examples.length, 0)
   })
 
-  for (const { language, line, code } of examples) {
-    test(`line ${line} (${language}) runs`, async () => {
+  for (const { page, language, line, code } of examples) {
+    test(`${page}, line ${line} (${language}) runs`, async () => {
       const folder = await mkdtemp(join(installed.project, 'example-'))
       // It says nothing of itself whether it is a module.
       const letter = /\brequire\(/.test(code) ? 'c' : 'm'

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import { Cancellation } from '../../src/contract/cancellation.ts'
 import type { EnqueueRequest } from '../../src/contract/ticket-queue.ts'
 import type { Claim } from '../../src/core/claim.ts'
@@ -35,6 +36,19 @@ describe('waiting for a turn', () => {
     queue.remove(stranger)
     assert.equal((await turn)?.id, '1')
     assert.equal(queue.calls.at(-1), 'list 1')
+  })
+
+  test('whatever an engine returns that can be waited for is waited for: not looked again without end', async (context) => {
+    const queue = new ScriptedQueue()
+    const ahead = queue.stranger('ahead')
+    const OtherPromise = runInNewContext('Promise') as PromiseConstructor
+    const anyChange = context.mock.method(queue, 'anyChange', () => {
+      assert.ok(anyChange.mock.callCount() < 3)
+      return OtherPromise.resolve().then(() => queue.remove(ahead))
+    })
+    const wanted = request()
+    assert.equal((await waitForTurn(queue, queue.join(wanted), wanted))?.id, '1')
+    assert.equal(anyChange.mock.callCount(), 1)
   })
 
   test('a ticket that was removed from outside joins again, at the end', async () => {

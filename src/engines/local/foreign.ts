@@ -3,11 +3,11 @@
  * (slocket 1). It is somebody's lock: wait until it is gone, and touch nothing. The WATCH of the original algorithm.
  */
 import fs from 'node:fs'
-import net from 'node:net'
 import { clearTimeout, setTimeout } from 'node:timers'
 import type { Cancellation } from '../../contract/cancellation.ts'
 import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
+import { builtInNet } from './built-in.ts'
 import type { QueueDirectory } from './directory.ts'
 
 /** A watch may miss what happens elsewhere, and may not be had at all (inotify's limits): look again by the clock too. */
@@ -58,7 +58,7 @@ function isForeignThere(directory: QueueDirectory): boolean {
 export async function refuseDeadSocket(directory: QueueDirectory): Promise<void> {
   if (directory.occupant() !== 'foreign' || !fs.lstatSync(directory.path).isSocket()) return
   const code = await new Promise<string | undefined>((resolve) => {
-    const socket = net.connect({ path: directory.path })
+    const socket = builtInNet().connect({ path: directory.path })
     socket.once('connect', () => {
       socket.destroy()
       resolve(undefined)

@@ -12,6 +12,7 @@ import { appear, disappear, refuseOtherPlatforms } from './present.ts'
 import { LocalQueue } from './queue.ts'
 import { QueueState } from './queue-state.ts'
 import { toSlocketError } from './system-error.ts'
+import { TicketSocket } from './ticket-socket.ts'
 
 /**
  * Makes an engine whose locks are directories on this machine. The default engine is one of these; another one in the
@@ -20,14 +21,27 @@ import { toSlocketError } from './system-error.ts'
  * Resources are paths; a relative one counts from the working directory at the time of the call.
  */
 export function local(): Engine {
+  return openLocal().engine
+}
+
+/** @internal A local engine, and what the command needs to know of it. */
+export interface OpenLocal {
+  readonly engine: Engine
+  /** The socket of the ticket by which this client holds the lock at `path`; undefined where it holds none. */
+  socketOf(path: string): TicketSocket | undefined
+}
+
+/** @internal */
+export function openLocal(): OpenLocal {
   const client = new LocalClient()
-  return createTicketEngine({
+  const engine = createTicketEngine({
     name: 'local',
     capabilities: { ordered: true, shared: true, permits: true, recovered: true },
     resolve: resolvePath,
     open: (directory) => client.open(directory),
     query: (directory) => client.query(directory),
   })
+  return { engine, socketOf: (resource) => client.socketOf(resolvePath(resource)) }
 }
 
 interface Present {
@@ -56,6 +70,14 @@ class LocalClient {
   query(directory: string): Promise<EngineSnapshot> {
     refuseOtherPlatforms()
     return inspect(new QueueDirectory(directory), this.#present.get(directory)?.queue.own ?? new Map())
+  }
+
+  socketOf(directory: string): TicketSocket | undefined {
+    const present = this.#present.get(directory)
+    for (const own of present?.queue.own.values() ?? []) {
+      if (own.isHeld && !own.isOver) return new TicketSocket(own, () => present!.presence.addressOf(own.name))
+    }
+    return undefined
   }
 
   #onPresent(directory: string, present: Present): void {

@@ -2,11 +2,12 @@
  * `query`: reads the names, then asks each member whom its tickets stand for. It takes no ticket and disturbs nobody; who
  * does not answer soon (a blocked event loop) is shown by what its name tells.
  */
-import net from 'node:net'
 import { clearTimeout, setTimeout } from 'node:timers'
 import type { EngineSnapshot, Requester } from '../../contract/engine.ts'
+import { splitByTurn } from '../../core/standing.ts'
 import { systemCode } from '../../errors.ts'
 import { snapshotOf } from '../../recipe/snapshot.ts'
+import { builtInNet } from './built-in.ts'
 import type { QueueDirectory } from './directory.ts'
 import { DirectoryGone } from './directory.ts'
 import { formatFrame, LineSplitter, MAX_PARTY_BYTES, parseFrame } from './frames.ts'
@@ -121,11 +122,27 @@ async function askAt({ directory, ticket }: Place, answerMs: number): Promise<Re
   }
 }
 
+/** The tickets that hold, by name. */
+export async function namesOfHolders(directory: QueueDirectory): Promise<string[]> {
+  if (directory.occupant() !== 'directory') return []
+  refuseOtherContent(directory.path)
+  const listing = new QueueView(
+    directory,
+    () => false,
+    () => true,
+  ).read()
+  const replies = await askAll(
+    listing.map((ticket) => ({ directory, ticket })),
+    ANSWER_MS,
+  )
+  return splitByTurn(listing.filter((ticket) => replies.get(ticket)?.kind === 'alive')).held.map(({ name }) => name)
+}
+
 /** Connects as a visitor, who does not say who it is, and asks. */
 function ask(directory: QueueDirectory, address: string, ticket: ListedTicket, answerMs: number): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const splitter = new LineSplitter(MAX_PARTY_BYTES)
-    const socket = net.connect({ path: address })
+    const socket = builtInNet().connect({ path: address })
     const end = (reply: Reply): void => {
       clearTimeout(timer)
       socket.destroy()

@@ -101,11 +101,11 @@ async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Pr
   const [name, parsed] = newName(state, request, member.id)
   // RACE: the presence may have ended, by its linger, while the socket came to listen.
   if (member !== presence.member || !directory.rename(socket.name, name)) {
-    socket.close()
+    socket.listener.close()
     return undefined
   }
   const own = new OwnTicket(name, parsed, member, request)
-  own.dispose = socket.close
+  own.listener = socket.listener
   return settleIn(state, own)
 }
 

@@ -44,15 +44,23 @@ export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
   }
   let behind = listing.filter((ticket) => ticket.name > departed.name && canBeTold(state, ticket))
   forgetGone(state, behind)
+  const successors = (): ListedTicket[] => {
+    const next = successorsOf(departed.claim, behind)
+    // Those who share end before the next one: that is looked at too.
+    const end = next.at(-1)?.claim.kind === 'shared' ? next.length + 1 : next.length
+    if (!behind.slice(0, end).some((ticket) => state.view.isForeign(ticket))) return next
+    behind = behind.filter((ticket) => !state.view.isForeign(ticket))
+    return successorsOf(departed.claim, behind)
+  }
   const tried = new Set<ListedTicket>()
-  let next = successorsOf(departed.claim, behind)
+  let next = successors()
   while (next.length > 0) {
     for (const ticket of next) tried.add(ticket)
     for (const tickets of groupByMember(next)) {
       // Their process has died, and this one has not come to see that yet.
       if (!tell(state, departed, tickets)) behind = behind.filter((ticket) => !tickets.includes(ticket))
     }
-    next = successorsOf(departed.claim, behind).filter((ticket) => !tried.has(ticket))
+    next = successors().filter((ticket) => !tried.has(ticket))
   }
 }
 
@@ -68,7 +76,7 @@ function canBeTold({ own, presence }: QueueState, ticket: ListedTicket): boolean
 
 /** Tells tickets of one member. False where it is certain that they do not hear of it. */
 function tell(state: QueueState, departed: Departed, tickets: readonly ListedTicket[]): boolean {
-  const { directory, own } = state
+  const { directory, own, presence } = state
   let isTold = false
   for (const { id } of tickets) {
     if (isDebugging) debug('%s: ticket %s has left, ticket %s is told', directory.path, departed.name, id)
@@ -77,21 +85,20 @@ function tell(state: QueueState, departed: Departed, tickets: readonly ListedTic
     ticket.wake()
     isTold = true
   }
-  for (const connection of connectionsToTell(state, tickets[0]!.member)) {
-    // They may never hear of it, and nobody can tell now: when this connection ends, the successors are told again.
-    for (const { name } of tickets) connection.told.set(name, departed)
-    if (connection.send(...tickets.map(({ id }) => ({ kind: 'wake', ticket: id }) as const))) isTold = true
-  }
+  const { member } = tickets[0]!
+  const opened = presence.connectionOpenedTo(member)
+  // One that was opened here, and answered, is read: a second write would wake its reader for nothing. Where there is none, all
+  // are told: one from outside may be by somebody else in its name, and one that has not been answered may not be read for long.
+  if (opened?.isAnswered === true && tellOver(opened, departed, tickets)) return true
+  for (const connection of presence.connectionsTo(member)) if (tellOver(connection, departed, tickets)) isTold = true
   return isTold
 }
 
-/**
- * One that was opened here, and answered, leads to whom it should, and is read: no other is needed. Until there is one, all:
- * what was opened from outside may be by somebody else in its name, and what has not been answered may not be read for long.
- */
-function connectionsToTell({ presence }: QueueState, member: string): readonly Connection[] {
-  const opened = presence.connectionOpenedTo(member)
-  return opened?.isAnswered === true ? [opened] : presence.connectionsTo(member)
+/** False where it is certain that they do not arrive. */
+function tellOver(connection: Connection, departed: Departed, tickets: readonly ListedTicket[]): boolean {
+  // They may never hear of it, and nobody can tell now: when this connection ends, the successors are told again.
+  for (const { name } of tickets) connection.told.set(name, departed)
+  return connection.send(...tickets.map(({ id }) => ({ kind: 'wake', ticket: id }) as const))
 }
 
 /** A ticket that has left has told its successors by itself, or was found dead by those who waited for it. */
@@ -124,6 +131,6 @@ function takeOut(state: QueueState, own: OwnTicket): void {
   state.own.delete(own.id)
   if (wasThere) tellSuccessorsOf(state, own)
   else wakeAll(state)
-  own.dispose?.()
+  own.listener?.close()
   presence.onLeft(own.request.lingerMs)
 }

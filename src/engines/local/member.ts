@@ -6,10 +6,10 @@
  *  2. It has a ticket, or it is closed by whoever keeps it (linger); while it has one, it listens.
  *  3. Its id, and so its name, is never used again: removing a dead one's socket can hurt nobody.
  */
-import { randomBytes } from 'node:crypto'
-import net from 'node:net'
+import type net from 'node:net'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
+import { builtInCrypto, builtInNet } from './built-in.ts'
 import type { Departed } from './connection.ts'
 import { Connection } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'
@@ -61,7 +61,7 @@ export interface Listener {
  * @returns at once where the runtime listens at once.
  */
 export function listen(directory: QueueDirectory, members: OpenDirectory, name: string): Listener | Promise<Listener> {
-  const server = net.createServer()
+  const server = builtInNet().createServer()
   // An error once listening is one of accepting (EMFILE): whoever connected looks again by itself.
   server.on('error', (error) => debug('member %s: %s', name, error))
   // Not through the primary of a cluster, which would share one socket among its workers.
@@ -96,7 +96,7 @@ function toListenError(error: Error, directory: QueueDirectory): Error {
 
 /** Twelve characters that nobody else has: about 62 random bits. */
 export function randomMemberId(): string {
-  return randomBytes(8).readBigUInt64LE().toString(36).padStart(12, '0').slice(-12)
+  return builtInCrypto().randomBytes(8).readBigUInt64LE().toString(36).padStart(12, '0').slice(-12)
 }
 
 /** The name of a member's socket: id and process id. */
@@ -111,7 +111,7 @@ export function memberPid(file: string): string | undefined {
 
 export class Member {
   readonly id: string
-  readonly #listener: Listener
+  readonly listener: Listener
   readonly #owner: MemberOwner
   readonly #connections = new Set<Connection>()
   readonly #byPeer = new Map<string, Connection[]>()
@@ -120,7 +120,7 @@ export class Member {
 
   constructor(id: string, listener: Listener, owner: MemberOwner) {
     this.id = id
-    this.#listener = listener
+    this.listener = listener
     this.#owner = owner
     this.adopt(listener)
   }
@@ -173,7 +173,7 @@ export class Member {
 
   close(): void {
     this.#isClosed = true
-    this.#listener.close()
+    this.listener.close()
     for (const connection of this.#connections) connection.destroy()
     this.#connections.clear()
     this.#byPeer.clear()
@@ -217,7 +217,7 @@ export class Member {
 
   #connectAt(path: string, peer: string): Promise<Reached> {
     return new Promise((resolve, reject) => {
-      const socket = net.connect({ path })
+      const socket = builtInNet().connect({ path })
       const onError = (error: Error): void => {
         const reached = REACHED_BY_ERROR[systemCode(error) ?? '']
         if (reached === undefined) reject(toSlocketError(error, 'reach a member of', path))

@@ -98,13 +98,13 @@ export class Presence implements MemberOwner {
   }
 
   /** A socket for one ticket of `member`, under a name to be renamed. */
-  async listenForTicket(member: Member): Promise<{ name: string; close: () => void } | 'foreign'> {
+  async listenForTicket(member: Member): Promise<{ name: string; listener: Listener } | 'foreign'> {
     this.#ticketSockets += 1
     const file = `${memberFile(member.id)}.${this.#ticketSockets}`
     const listener = await this.#listen(file)
     if (listener === 'foreign') return 'foreign'
     member.adopt(listener)
-    return { name: file, close: () => listener.close() }
+    return { name: file, listener }
   }
 
   get hasConnections(): boolean {

@@ -47,9 +47,17 @@ export class QueueState {
     return this.own.has(ticket.id) || this.presence.connectionOpenedTo(ticket.member) !== undefined
   }
 
-  /** Whether the owner of the ticket knows of us: what it does next about the queue, it will tell. */
-  isKnownTo(ticket: ListedTicket): boolean {
-    return this.own.has(ticket.id) || this.presence.connectionOpenedTo(ticket.member)?.isAnswered === true
+  /**
+   * Whether `own` has reached the ticket. That another member of this process has is not enough: that one may go before `own` does,
+   * and who is told is the member of a ticket.
+   */
+  hasReached({ member }: OwnTicket, ticket: ListedTicket): boolean {
+    return this.own.has(ticket.id) || member.connectionOpenedTo(ticket.member) !== undefined
+  }
+
+  /** Whether the owner of the ticket knows of `own`: what it does next about the queue, it will tell. */
+  isKnownTo({ member }: OwnTicket, ticket: ListedTicket): boolean {
+    return this.own.has(ticket.id) || member.connectionOpenedTo(ticket.member)?.isAnswered === true
   }
 
   /** Whether an own ticket has this id, in this queue or another one of the same member. */

@@ -24,6 +24,8 @@ export class QueueView {
   readonly #known = new Map<string, ListedTicket>()
   /** How often it was listed. A ticket is there if the last listing has seen it. */
   #listings = 0
+  /** Whether the last listing showed what is no ticket. Where there is one there may be thousands: then all are looked at, each once. */
+  #hasForeign = false
 
   constructor(directory: QueueDirectory, isOwn: (id: string) => boolean, isReached: (ticket: ListedTicket) => boolean) {
     this.#directory = directory
@@ -36,6 +38,8 @@ export class QueueView {
     const names = this.#directory.names()
     const listing: ListedTicket[] = []
     let last: ListedTicket | undefined
+    const looksAtAll = this.#hasForeign
+    this.#hasForeign = false
     this.#listings += 1
     for (const name of names) {
       // A mark sorts right behind its ticket, but for what is not of a lock: it is the same name, and longer.
@@ -43,10 +47,13 @@ export class QueueView {
         last.isMarked = true
         continue
       }
-      const ticket = this.#known.get(name) ?? this.#meet(name)
+      const ticket = this.#recall(name) ?? this.#meet(name)
       if (ticket === undefined) continue
       ticket.seenIn = this.#listings
-      if (ticket.isForeign === true) continue
+      if (looksAtAll ? this.isForeign(ticket) : ticket.isForeign === true) {
+        this.#hasForeign = true
+        continue
+      }
       ticket.isMarked = false
       last = ticket
       if (this.dead.size === 0 || !this.dead.has(name)) listing.push(ticket)
@@ -70,14 +77,23 @@ export class QueueView {
 
   /**
    * Whether what has the name of a ticket is none, because it is no socket: from then on no listing shows it. To be asked
-   * before one waits for it, connects to it, or yields to it. Looked at once: names are not used twice.
+   * before one waits for it, connects to it, tells it, or yields to it. Looked at once, as long as it stays there.
    */
   isForeign(ticket: ListedTicket): boolean {
     if (ticket.isForeign === undefined) {
       ticket.isForeign = !this.#isOwn(ticket.id) && this.#directory.isForeign(ticket.name)
-      if (ticket.isForeign) debug('%s: %s is no socket, and so no ticket', this.#directory.path, ticket.name)
+      if (ticket.isForeign) {
+        this.#hasForeign = true
+        debug('%s: %s is no socket, and so no ticket', this.#directory.path, ticket.name)
+      }
     }
     return ticket.isForeign
+  }
+
+  /** What the listing before showed by this name. One that was gone meanwhile is met anew: it may be anything now. */
+  #recall(name: string): ListedTicket | undefined {
+    const ticket = this.#known.get(name)
+    return ticket?.seenIn === this.#listings - 1 ? ticket : undefined
   }
 
   /** A name that was not there before. */

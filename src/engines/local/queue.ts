@@ -9,6 +9,7 @@
  */
 import type { Cancellation } from '../../contract/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
+import { splitByTurn } from '../../core/standing.ts'
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
 import type { Departed } from './connection.ts'
@@ -77,6 +78,12 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     // RACE: robbed between its turn and this line. It has held, and is told as soon as it knows that.
     if (own.isRobbed) queueMicrotask(() => this.#state.stealing?.tell(own))
     return { token: nextToken(), recovered: this.#state.view.dead.size > 0 && this.#bury(own) }
+  }
+
+  isWanted(own: OwnTicket): boolean {
+    const { view, own: tickets } = this.#state
+    // One that is joining may withdraw in a moment; others of this process wait, or will in a moment.
+    return splitByTurn(view.read()).pending.some(({ id, isMarked }) => id !== own.id && (isMarked || tickets.has(id)))
   }
 
   withdraw(own: OwnTicket): void {

@@ -2,9 +2,9 @@
  * Removes the sockets of dead members, so that the directory can go when the last one leaves. Who makes a member asks some of
  * the others for a sign of life: all that look dead, and a few of the rest.
  */
-import net from 'node:net'
 import { debug } from '../../debug.ts'
 import { systemCode } from '../../errors.ts'
+import { builtInNet } from './built-in.ts'
 import type { QueueDirectory } from './directory.ts'
 import { isProcessThere } from './liveness.ts'
 import type { Member } from './member.ts'
@@ -44,7 +44,7 @@ export function askMember(
   name: string,
   onAsked: (dead?: DeadMember) => void,
 ): void {
-  const socket = net.connect({ path: addresses.of(`${MEMBERS}/${name}`) })
+  const socket = builtInNet().connect({ path: addresses.of(`${MEMBERS}/${name}`) })
   socket.unref()
   socket.once('connect', () => socket.destroy())
   socket.once('error', (error) => {

@@ -4,7 +4,7 @@ import type { Cancellation } from '../../contract/cancellation.ts'
 import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
 import type { Claim } from '../../core/claim.ts'
 import type { Ticket, TicketIdentity } from '../../core/ticket.ts'
-import type { Member } from './member.ts'
+import type { Listener, Member } from './member.ts'
 import { ageMs } from './kernel.ts'
 import type { TicketName } from './ticket-name.ts'
 
@@ -79,8 +79,8 @@ export class OwnTicket implements TicketIdentity {
   joinListing: readonly ListedTicket[] | undefined
   /** Why it could not be taken out of the queue. */
   stuckBy: unknown
-  /** Frees what only this ticket uses: a socket of its own, where the file system has no hard links. */
-  dispose: (() => void) | undefined
+  /** A socket of its own, where the file system has no hard links. */
+  listener: Listener | undefined
   /** How often it has looked by itself since everybody waited for knew of it. */
   unknownLooks = 0
   readonly #reaches = new Map<string, number>()

@@ -30,7 +30,7 @@ export function awaitChange(
   let isForeign = false
   for (const ticket of among) if (state.view.isForeign(ticket)) isForeign = true
   if (isForeign) return undefined
-  const unreached = among.filter((ticket) => !state.isReached(ticket))
+  const unreached = among.filter((ticket) => !state.hasReached(own, ticket))
   if (unreached.length > 0) return reachAll(state, own, unreached, cancellation)
   if (!own.isMarked && mark(state, own)) return undefined
   const ms = lookAgainMs(state, own, among)
@@ -38,18 +38,24 @@ export function awaitChange(
 }
 
 /**
- * Sleeps on for as long as all are there that are waited for: what they did would be told. That is one look at a name of each,
+ * Sleeps on for as long as all are there that are waited for, and know of it: what they did would be told. That is one look at a name of each,
  * once a second, where a listing of a long queue costs a hundred times as much.
  */
 async function sleepLong(
-  { directory }: QueueState,
+  state: QueueState,
   own: OwnTicket,
   among: readonly ListedTicket[],
   cancellation: Cancellation,
 ): Promise<void> {
-  // Bound: the names that are looked at; a wake-up; the cancellation.
+  const { directory } = state
+  // Bound: the names that are looked at; the connections; a wake-up; the cancellation.
   do await own.sleep(BELT_MS, cancellation)
-  while (!own.isWoken && !cancellation.cancelled && [own, ...among].every(({ name }) => directory.has(name)))
+  while (
+    !own.isWoken &&
+    !cancellation.cancelled &&
+    among.every((ticket) => state.isKnownTo(own, ticket)) &&
+    [own, ...among].every(({ name }) => directory.has(name))
+  )
 }
 
 async function reachAll(
@@ -123,7 +129,7 @@ function lookAgainMs(state: QueueState, own: OwnTicket, among: readonly ListedTi
   // A try looks until it is certain, which is a matter of milliseconds and of the clock: nobody will tell.
   if (!own.request.wait) return FIRST_LOOK_MS
   if (!own.isMarked) return SLOWEST_LOOK_MS
-  if (among.every((ticket) => state.isKnownTo(ticket))) {
+  if (among.every((ticket) => state.isKnownTo(own, ticket))) {
     own.becomeKnown()
     return BELT_MS
   }

@@ -5,6 +5,7 @@
 import type { Cancellation } from '../../contract/cancellation.ts'
 import type { Engine, EngineSnapshot } from '../../contract/engine.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
+import { splitByTurn } from '../../core/standing.ts'
 import type { Ticket } from '../../core/ticket.ts'
 import { decideTurn } from '../../core/turn.ts'
 import { SlocketError } from '../../errors.ts'
@@ -139,6 +140,10 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<M
     if (!own.isHolder) queueMicrotask(() => this.#tell(own))
     this.#store.lastToken += 1n
     return { token: this.#store.lastToken, recovered: false }
+  }
+
+  isWanted(): boolean {
+    return splitByTurn(this.list()).pending.length > 0
   }
 
   withdraw(own: MemoryTicket): void {

@@ -32,6 +32,15 @@ describe('who is told when a ticket leaves', () => {
     assert.deepEqual(queue.heard, ['a: wake', 'c: wake'])
   })
 
+  test('the next one, where what stands there by the name of a ticket is none', (context) => {
+    const queue = new Queue(context)
+    queue.add('a', { claim: SHARED })
+    queue.add('a', { claim: EXCLUSIVE, isForeign: true })
+    queue.add('b', { claim: SHARED })
+    tellSuccessorsOf(queue.state, queue.departed)
+    assert.deepEqual(queue.heard, ['a: wake', 'b: wake'])
+  })
+
   test('nobody, where all have died', (context) => {
     const queue = new Queue(context)
     queue.add('a', { claim: EXCLUSIVE, isDeaf: true })
@@ -77,6 +86,8 @@ interface Behind {
   readonly claim: Claim
   /** Whether a write to it fails. */
   readonly isDeaf?: boolean
+  /** Whether it is no socket. */
+  readonly isForeign?: boolean
 }
 
 /** A queue of marked tickets, and connections to their members that do nothing. A member is named by one letter. */
@@ -88,12 +99,13 @@ class Queue {
   /** How many writes that took. */
   sent = 0
   readonly #tickets = new Set<string>()
+  readonly #foreign = new Set<string>()
   readonly #connections = new Map<string, Connection>()
   #number = nextNumber('0'.repeat(NUMBER_DIGITS))
 
   constructor(context: TestContext) {
     const directory = new QueueDirectory('/nowhere')
-    context.mock.method(directory, 'isForeign', () => false)
+    context.mock.method(directory, 'isForeign', (name: string) => this.#foreign.has(name))
     context.mock.method(directory, 'names', () => [...this.#tickets].flatMap((name) => [name, markOf(name)]))
     const presence = new Presence(directory, { onPresent: () => {}, onAway: () => {} })
     context.mock.getter(presence, 'hasConnections', () => true)
@@ -103,9 +115,10 @@ class Queue {
   }
 
   /** The name of its ticket. */
-  add(letter: string, { claim, isDeaf = false }: Behind): string {
+  add(letter: string, { claim, isDeaf = false, isForeign = false }: Behind): string {
     const name = this.#nextName(letter, claim)
     this.#tickets.add(name)
+    if (isForeign) this.#foreign.add(name)
     const send = (...frames: readonly Frame[]): boolean => {
       this.sent += 1
       if (!isDeaf) this.heard.push(...frames.map(({ kind }) => `${letter}: ${kind}`))

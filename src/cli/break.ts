@@ -1,0 +1,63 @@
+/** `slocket break`: takes a lock away from those who hold it. */
+import fs from 'node:fs'
+import path from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { QueueDirectory } from '../engines/local/directory.ts'
+import { namesOfHolders } from '../engines/local/inspect.ts'
+import { parseTicketName } from '../engines/local/ticket-name.ts'
+import { local } from '../engines/local/index.ts'
+import { printable } from '../errors.ts'
+import type { LockRequest } from '../slocket.ts'
+import { createSlocket } from '../slocket.ts'
+import { parseFlags } from './command-line.ts'
+import { formatDuration } from './duration.ts'
+import { UsageError } from './exit-status.ts'
+import { ownersOf } from './find-locks.ts'
+import { say, write } from './output.ts'
+
+/** Gives the exit status. */
+export async function breakLock(parameters: readonly string[]): Promise<number> {
+  const { flags, words } = parseFlags(parameters, { yes: 'y' })
+  const [lock, ...others] = words
+  if (lock === undefined) throw new UsageError('LOCK is missing')
+  if (others.length > 0) throw new UsageError('one LOCK at a time')
+  const directory = new QueueDirectory(path.resolve(lock))
+  // Exactly those that are shown, whatever comes meanwhile: the names of tickets are never used again.
+  const names = await namesOfHolders(directory)
+  if (names.length === 0) {
+    say(`nobody holds '${lock}'`)
+    return 1
+  }
+  const { held, pending } = await createSlocket(local()).query(lock)
+  for (const name of names) write(1, `${describe(lock, name, held)}\n`)
+  const waiting = pending.length === 0 ? 'nobody waits' : `${pending.length} waiting: the next one gets it`
+  write(1, `They lose '${printable(lock)}', and are told so, but they go on running. ${waiting}.\n`)
+  if (!flags.has('yes') && !(await isConfirmed())) return 1
+  for (const name of names) directory.sweepTicket(name)
+  directory.removeIfEmpty()
+  return 0
+}
+
+function describe(lock: string, name: string, held: readonly LockRequest[]): string {
+  const { pid, claim } = parseTicketName(name)!
+  const known = held.find((holder) => holder.pid === pid)
+  const owners = known?.command === undefined ? ownersOf(lock, pid) : []
+  const details = [
+    claim.kind,
+    known?.label === undefined ? undefined : printable(known.label),
+    known === undefined ? undefined : `for ${formatDuration(Date.now() - known.since.getTime())}`,
+    known?.command === undefined ? undefined : printable(known.command),
+    ...owners.map((owner) => `pid ${owner.pid} has its socket: ${printable(owner.command)}`),
+  ]
+  return `pid ${pid}: ${details.filter((detail) => detail !== undefined).join('; ')}`
+}
+
+async function isConfirmed(): Promise<boolean> {
+  if (!process.stdin.isTTY && fs.fstatSync(0).isCharacterDevice())
+    throw new UsageError('--yes is needed where nobody can be asked')
+  const lines = createInterface({ input: process.stdin, output: process.stdout })
+  const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')))
+  const answer = await Promise.race([lines.question("Take it away from them? Type 'yes': "), closed])
+  lines.close()
+  return answer.trim() === 'yes'
+}

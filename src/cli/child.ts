@@ -1,0 +1,54 @@
+/** Starts the command, and waits for its end. */
+import { spawn } from 'node:child_process'
+import type { StdioOptions } from 'node:child_process'
+import { systemCode } from '../errors.ts'
+import { NOT_EXECUTABLE, NOT_FOUND, SIGNAL_BASE } from './exit-status.ts'
+import { say } from './output.ts'
+import type { Signals } from './signals.ts'
+import { signalNumber } from './signals.ts'
+
+export interface Ending {
+  readonly status: number
+  /** By which it was ended, where it was by one. */
+  readonly signal: NodeJS.Signals | null
+}
+
+export interface Descriptors {
+  /** What the command gets by the numbers that they have here. */
+  readonly inherited: readonly number[]
+  /** What keeps the lock; undefined where the command is not to have it. */
+  readonly lock: number | undefined
+}
+
+export async function runCommand(
+  [program, ...parameters]: readonly [string, ...string[]],
+  env: Readonly<Record<string, string>>,
+  descriptors: Descriptors,
+  signals: Signals,
+): Promise<Ending> {
+  return await new Promise((resolve) => {
+    const child = spawn(program, parameters, { stdio: stdioOf(descriptors), env: { ...process.env, ...env } })
+    signals.passTo(child)
+    child.once('error', (error) => {
+      const isMissing = systemCode(error) === 'ENOENT'
+      say(`${program}: ${isMissing ? 'not found' : `cannot be started: ${systemCode(error)}`}`)
+      resolve({ status: isMissing ? NOT_FOUND : NOT_EXECUTABLE, signal: null })
+    })
+    child.once('exit', (status, signal) => {
+      resolve({ status: status ?? SIGNAL_BASE + signalNumber(signal!), signal })
+    })
+  })
+}
+
+/**
+ * Each by the number that it has here. Another one might be that of the pipe by which libuv's fork tells that it cannot exec;
+ * it would be overwritten, and the failure be an exit with 127. What is ignored beyond 2 stays closed.
+ */
+function stdioOf({ inherited, lock }: Descriptors): StdioOptions {
+  const stdio: (number | 'inherit' | 'ignore')[] = ['inherit', 'inherit', 'inherit']
+  for (const descriptor of lock === undefined ? inherited : [...inherited, lock]) {
+    while (stdio.length < descriptor) stdio.push('ignore')
+    stdio[descriptor] = descriptor
+  }
+  return stdio
+}

@@ -1,0 +1,80 @@
+/** The commands but `run`. */
+import { UsageError } from './exit-status.ts'
+import { HELP } from './help.ts'
+import { write } from './output.ts'
+
+type Command = (parameters: readonly string[], program: string) => number | Promise<number>
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  status: async (parameters) => await (await import('./status.ts')).status(parameters),
+  break: async (parameters) => await (await import('./break.ts')).breakLock(parameters),
+  doctor: async (parameters, program) => await (await import('./doctor.ts')).doctor(parameters, program),
+  completion: async (parameters) => (await import('./completion.ts')).completion(parameters),
+  help: ([name]) => help(name),
+}
+/** How many letters may differ from what was meant. */
+const MOST_DIFFERENT = 2
+
+/** @param program the file that this command is. @throws UsageError */
+export async function runCommandNamed(
+  name: string | undefined,
+  parameters: readonly string[],
+  program: string,
+): Promise<number> {
+  if (name === undefined) throw new UsageError('say what to do')
+  if (name === '--help' || name === '-h') return help(undefined)
+  if (name === '--version' || name === '-V') return await version()
+  if (name in HELP && parameters.some((word) => word === '--help' || word === '-h')) return help(name)
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (command === undefined) throw new UsageError(`no such command${suggestion(name)}`)
+  return await command(parameters, program)
+}
+
+function help(name: string | undefined): number {
+  const text = HELP[name === 'help' ? '' : (name ?? '')]
+  if (text === undefined) throw new UsageError(`no such command: ${name}${suggestion(name!)}`)
+  write(1, text.slice(1))
+  return 0
+}
+
+async function version(): Promise<number> {
+  const { readFileSync } = await import('node:fs')
+  // Beside dist/, wherever in it this is.
+  for (let up = new URL('.', import.meta.url); up.pathname !== '/'; up = new URL('..', up)) {
+    try {
+      const { name, version: number } = JSON.parse(readFileSync(new URL('package.json', up), 'utf8')) as Record<
+        string,
+        string
+      >
+      if (name !== 'slocket') continue
+      write(1, `slocket ${number}\n`)
+      return 0
+    } catch {
+      // Further up.
+    }
+  }
+  return 1
+}
+
+function suggestion(name: string): string {
+  const known = ['run', ...Object.keys(COMMANDS)]
+  const distances = known.map((other) => distance(name, other))
+  const least = Math.min(...distances)
+  const nearest =
+    known.find((other) => other.startsWith(name)) ??
+    (least <= MOST_DIFFERENT ? known[distances.indexOf(least)] : undefined)
+  return nearest === undefined ? '' : `; did you mean '${nearest}'?`
+}
+
+/** How many letters have to be changed, put in or taken out (Levenshtein). */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (const [index, letter] of from.split('').entries()) {
+    const next = [index + 1]
+    for (let at = 1; at <= to.length; at += 1) {
+      next.push(Math.min(row[at]! + 1, next[at - 1]! + 1, row[at - 1]! + (letter === to[at - 1] ? 0 : 1)))
+    }
+    row = next
+  }
+  return row[to.length]!
+}

@@ -1,0 +1,243 @@
+/** `slocket doctor`: tries, in a directory, all that the local engine relies on. */
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import net from 'node:net'
+import path from 'node:path'
+import { refuseNetworkFileSystem } from '../engines/local/file-system.ts'
+import { local } from '../engines/local/index.ts'
+import { kernelId } from '../engines/local/kernel.ts'
+import { SocketAddresses } from '../engines/local/short-path.ts'
+import { systemCode } from '../errors.ts'
+import { createSlocket } from '../slocket.ts'
+import { parseFlags } from './command-line.ts'
+import { UsageError } from './exit-status.ts'
+import { write } from './output.ts'
+import { paint } from './paint.ts'
+
+interface Finding {
+  /** Not safe, or not possible here; works, but; as it should be. */
+  readonly kind: 'bad' | 'note' | 'good'
+  readonly text: string
+  /** What to do about it. */
+  readonly advice?: string
+}
+
+interface Place {
+  /** Where the locks are to be. */
+  readonly directory: string
+  /** A directory in it for what is tried. */
+  readonly scratch: string
+  /** The file that this command is. */
+  readonly program: string
+}
+
+type Check = (place: Place) => Finding | Promise<Finding>
+
+const OLDEST_NODE = [20, 19] as const
+/** How long the death of a holder may go unnoticed, in ms. */
+const MOST_TAKEOVER_MS = 10_000
+const MANY_NAMES = 500
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  'Node version': checkNode,
+  kernel: checkKernel,
+  'file system': checkFileSystem,
+  sockets: checkSockets,
+  'hard links': checkLinks,
+  'path length': checkPath,
+  'name order': checkNames,
+  permissions: checkPermissions,
+  'death of a holder': checkDeath,
+}
+
+/** Gives the exit status: 1 where locks would not be safe. */
+export async function doctor(parameters: readonly string[], program: string): Promise<number> {
+  const { flags, words } = parseFlags(parameters, { json: '' })
+  if (words.length > 1) throw new UsageError('one DIRECTORY at a time')
+  const directory = path.resolve(words[0] ?? '.')
+  const findings: Record<string, Finding> = {}
+  const report = (name: string, finding: Finding): void => {
+    findings[name] = finding
+    if (!flags.has('json')) write(1, formatFinding(name, finding))
+  }
+  let scratch: string | undefined
+  try {
+    scratch = fs.mkdtempSync(path.join(directory, '.slocket-doctor-'))
+    for (const [name, check] of Object.entries(CHECKS))
+      report(name, await judge(check, { directory, scratch, program }))
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    report('directory', {
+      kind: 'bad',
+      text: `nothing can be made in '${directory}' (${systemCode(error)})`,
+      advice: 'use a directory that you may write to',
+    })
+  } finally {
+    if (scratch !== undefined) fs.rmSync(scratch, { recursive: true, force: true })
+  }
+  const isSafe = Object.values(findings).every(({ kind }) => kind !== 'bad')
+  if (flags.has('json')) write(1, `${JSON.stringify({ directory, safe: isSafe, findings }, null, 2)}\n`)
+  else
+    write(1, isSafe ? paint('green', `locks are safe in ${directory}\n`) : paint('red', `no locks in ${directory}\n`))
+  return isSafe ? 0 : 1
+}
+
+const COLOURS = { good: 'green', note: 'yellow', bad: 'red' } as const
+
+function formatFinding(name: string, { kind, text, advice }: Finding): string {
+  const mark = { good: 'ok  ', note: 'note', bad: 'BAD ' }[kind]
+  return `${paint(COLOURS[kind], mark)}  ${name}: ${text}\n${advice === undefined ? '' : `      ${advice}\n`}`
+}
+
+async function judge(check: Check, place: Place): Promise<Finding> {
+  try {
+    return await check(place)
+  } catch (error) {
+    return { kind: 'bad', text: (error as Error).message }
+  }
+}
+
+function good(text: string): Finding {
+  return { kind: 'good', text }
+}
+
+function checkNode(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  const isNew = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])
+  const text = `${process.version} on ${process.platform} ${process.arch}`
+  if (!isNew) return { kind: 'bad', text, advice: `use Node ${OLDEST_NODE.join('.')} or later` }
+  return process.platform === 'linux' ? good(text) : { kind: 'note', text, advice: 'only Linux is tested' }
+}
+
+function checkKernel(): Finding {
+  const id = kernelId()
+  if (id !== '00000000') return good(`boot id ${id}`)
+  return {
+    kind: 'note',
+    text: 'does not tell its boot id',
+    advice: 'mount /proc: tickets of an earlier boot are told by their sockets alone',
+  }
+}
+
+function checkFileSystem({ scratch }: Place): Finding {
+  refuseNetworkFileSystem(scratch)
+  return good(`local (type 0x${(fs.statfsSync(scratch).type >>> 0).toString(16)})`)
+}
+
+async function checkSockets({ scratch }: Place): Promise<Finding> {
+  const addresses = new SocketAddresses(scratch)
+  try {
+    const address = addresses.of('socket')
+    const server = net.createServer().listen({ path: address, exclusive: true })
+    await new Promise((resolve, reject) => server.once('listening', resolve).once('error', reject))
+    const alive = await connect(address)
+    // What is left of a socket whose process died. Closing removes the one name, not the other.
+    const hasSecondName = tryLink(path.join(scratch, 'socket'), path.join(scratch, 'left'))
+    await new Promise((resolve) => server.close(resolve))
+    const dead = hasSecondName ? await connect(addresses.of('left')) : 'ECONNREFUSED'
+    if (alive === 'connected' && dead === 'ECONNREFUSED') return good('can be made; a dead one refuses')
+    return {
+      kind: 'bad',
+      text: `one that listens says ${alive}, a dead one ${dead}`,
+      advice: 'use a directory on another file system',
+    }
+  } finally {
+    addresses.close()
+  }
+}
+
+function tryLink(from: string, to: string): boolean {
+  try {
+    fs.linkSync(from, to)
+    return true
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    return false
+  }
+}
+
+function connect(address: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ path: address })
+    socket.once('connect', () => resolve('connected'))
+    socket.once('error', (error) => resolve(systemCode(error) ?? String(error)))
+    socket.once('connect', () => socket.destroy())
+  })
+}
+
+function checkLinks({ scratch }: Place): Finding {
+  try {
+    fs.writeFileSync(path.join(scratch, 'file'), '')
+    fs.linkSync(path.join(scratch, 'file'), path.join(scratch, 'link'))
+    return good('can be made')
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    return {
+      kind: 'note',
+      text: `cannot be made (${systemCode(error)})`,
+      advice: 'works all the same: each ticket has a socket of its own',
+    }
+  }
+}
+
+function checkPath({ directory, scratch }: Place): Finding {
+  const addresses = new SocketAddresses(scratch)
+  try {
+    const isShort = addresses.of('x'.repeat(52)).startsWith(scratch)
+    return good(`${Buffer.byteLength(directory)} bytes${isShort ? '' : ', reached by /proc/self/fd'}`)
+  } finally {
+    addresses.close()
+  }
+}
+
+function checkNames({ scratch }: Place): Finding {
+  const directory = path.join(scratch, 'names')
+  fs.mkdirSync(directory)
+  const names = Array.from({ length: MANY_NAMES }, (_, index) => String(index).padStart(19, '0'))
+  for (const name of names.toReversed()) fs.writeFileSync(path.join(directory, name), '')
+  const listed = fs.readdirSync(directory).sort()
+  if (listed.join() === names.join()) return good('a listing shows every name')
+  return {
+    kind: 'bad',
+    text: `a listing shows ${listed.length} of ${names.length} names`,
+    advice: 'use a directory on another file system',
+  }
+}
+
+function checkPermissions({ directory }: Place): Finding {
+  const umask = process.umask()
+  const mine = `locks made with umask ${umask.toString(8).padStart(3, '0')} are for ${(umask & 0o020) === 0 ? 'your group' : 'you (and root) alone'}`
+  if ((fs.statSync(directory).mode & 0o1002) !== 0o002) return good(mine)
+  return {
+    kind: 'note',
+    text: `everybody can remove what is in '${directory}'; ${mine}`,
+    advice: `chmod +t '${directory}'`,
+  }
+}
+
+/** A process takes a lock, and is killed while it holds. */
+async function checkDeath({ scratch, program }: Place): Promise<Finding> {
+  const lock = path.join(scratch, 'lock')
+  const holder = spawn(process.execPath, [program, 'run', '--close', lock, '--', 'sh', '-c', 'echo held; exec cat'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      holder.stdout.once('data', resolve)
+      holder.once('exit', (status) => reject(new Error(`a process that was to hold a lock ended with ${status}`)))
+    })
+    const slocket = createSlocket(local())
+    if ((await slocket.try(lock, { linger: 0 })) !== null)
+      return { kind: 'bad', text: 'two processes had one lock at a time' }
+    const next = slocket(lock, { linger: 0, timeout: MOST_TAKEOVER_MS })
+    const from = performance.now()
+    holder.kill('SIGKILL')
+    const taken = await next
+    const ms = (performance.now() - from).toFixed(0)
+    await taken.release()
+    return taken.recovered ? good(`seen after ${ms} ms`) : { kind: 'bad', text: `seen after ${ms} ms, but not told of` }
+  } finally {
+    holder.kill('SIGKILL')
+    holder.stdin.end()
+  }
+}

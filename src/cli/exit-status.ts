@@ -1,0 +1,32 @@
+/** What `slocket` exits with where it is not the status of the command that it ran: <sysexits.h>, as flock(1) does. */
+import { isSlocketError } from '../errors.ts'
+import type { SlocketErrorCode } from '../errors.ts'
+
+const USAGE = 64
+const NO_INPUT = 66
+const SOFTWARE = 70
+const OS_ERROR = 71
+const CANNOT_CREATE = 73
+/** As shells say it, and env(1): the command is there, but cannot be started; or is not there. */
+export const NOT_EXECUTABLE = 126
+export const NOT_FOUND = 127
+/** To be added to the number of the signal that ended the command. */
+export const SIGNAL_BASE = 128
+
+const BY_CODE: Readonly<Partial<Record<SlocketErrorCode, number>>> = {
+  ERR_SLOCKET_NO_PARENT: NO_INPUT,
+  ERR_SLOCKET_NOT_A_LOCK: NO_INPUT,
+  ERR_SLOCKET_DEAD_SOCKET: NO_INPUT,
+  ERR_SLOCKET_PERMISSION: NO_INPUT,
+  ERR_SLOCKET_PATH_TOO_LONG: NO_INPUT,
+  ERR_SLOCKET_READ_ONLY: CANNOT_CREATE,
+  ERR_SLOCKET_CLAIM_MISMATCH: USAGE,
+}
+
+export function statusOf(error: unknown): number {
+  if (error instanceof UsageError) return USAGE
+  return isSlocketError(error) ? (BY_CODE[error.code] ?? OS_ERROR) : SOFTWARE
+}
+
+/** The command line cannot be understood. */
+export class UsageError extends Error {}

@@ -1,0 +1,65 @@
+/** What `--help` says: each fits a screen. docs/cli.md tells the whole. */
+const COMMON = `
+usage: slocket COMMAND [options] …
+
+  slocket run LOCK -- COMMAND …    run a command under a lock
+  slocket status [PLACE…]          who holds, who waits
+  slocket break LOCK               take a lock away from those who hold it
+  slocket doctor [DIRECTORY]       would locks be safe here?
+  slocket completion SHELL         completion for bash, zsh or fish
+  slocket help [COMMAND]           what a command takes
+  slocket --version
+
+A LOCK is a path: slocket makes a directory there, and removes it when nobody needs it.
+`
+
+export const HELP: Readonly<Record<string, string>> = {
+  '': COMMON,
+  run: `
+usage: slocket run [options] LOCK [--] COMMAND [ARG…]
+       slocket run [options] LOCK -c 'SHELL LINE'
+
+  -x, -e, --exclusive             nobody else at a time (default)
+  -s, --shared                    together with others who share
+  -p, --permits N                 up to N at a time
+  -n, --nonblock                  give up at once where it is taken
+  -w, --timeout SECONDS           give up after so long
+  -E, --conflict-exit-code N      the status for having given up (default 1)
+  -o, --close                     keep the lock from what the command leaves behind
+  -c, --command LINE              have a shell run LINE
+      --label TEXT                what others see
+  -q, --quiet                     say nothing, -v, --verbose say more
+
+Exits as the command does; with 128 + n where signal n has ended it, with 127 where
+it is not found, 126 where it cannot be started, 64 to 73 where there is no lock.
+`,
+  status: `
+usage: slocket status [options] [LOCK|DIRECTORY…]
+
+Lists those who hold and those who wait. Without words: the locks below this directory.
+
+      --json     for programs
+  -w, --watch    again each second, in place
+`,
+  break: `
+usage: slocket break [--yes] LOCK
+
+Shows who holds the lock, asks, and takes it away from exactly those. They are told
+(lock.signal, within a second), and go on running.
+
+  -y, --yes    do not ask
+`,
+  doctor: `
+usage: slocket doctor [--json] [DIRECTORY]
+
+Tries all that locks rely on in the directory (default: this one).
+Exits with 1 where they would not be safe.
+`,
+  completion: `
+usage: slocket completion bash|zsh|fish
+
+  bash:  source <(slocket completion bash)
+  zsh:   source <(slocket completion zsh)
+  fish:  slocket completion fish | source
+`,
+}

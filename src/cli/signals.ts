@@ -1,0 +1,69 @@
+/**
+ * Signals that come to the wrapper. While it waits, they end it, after it has left the queue. Once the command runs, they are
+ * the command's: what the terminal sends reaches it without our help, since it is in the same process group, and the rest
+ * is passed on. Ctrl-Z needs nothing: it stops both, and `fg` goes on with both.
+ */
+import fs from 'node:fs'
+import os from 'node:os'
+import type { ChildProcess } from 'node:child_process'
+import { systemCode } from '../errors.ts'
+import { SIGNAL_BASE } from './exit-status.ts'
+
+const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
+const PASSED_ON: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', ...FROM_TERMINAL]
+
+export class Signals {
+  /** Aborts at the first signal that comes before the command runs. */
+  readonly calledOff: AbortSignal
+  /** The last of those that came before the command ran. */
+  early: NodeJS.Signals | undefined
+  readonly #controller = new AbortController()
+  readonly #fromTerminal = new Set<NodeJS.Signals>()
+  #child: ChildProcess | undefined
+
+  constructor() {
+    this.calledOff = this.#controller.signal
+    for (const signal of PASSED_ON) process.on(signal, () => this.#onSignal(signal))
+  }
+
+  /** From now on signals are the command's. */
+  passTo(child: ChildProcess): void {
+    this.#child = child
+  }
+
+  /** Whether the terminal has sent it, to the command as well. */
+  cameFromTerminal(signal: NodeJS.Signals): boolean {
+    return this.#fromTerminal.has(signal)
+  }
+
+  #onSignal(signal: NodeJS.Signals): void {
+    if (this.#child === undefined) {
+      this.early = signal
+      this.#controller.abort(signal)
+    } else if (FROM_TERMINAL.includes(signal) && isInForeground()) this.#fromTerminal.add(signal)
+    else this.#child.kill(signal)
+  }
+}
+
+/** Ends this process as `signal` would have, so that the shell sees by what. */
+export function dieBy(signal: NodeJS.Signals): never {
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
+  process.exit(SIGNAL_BASE + signalNumber(signal))
+}
+
+export function signalNumber(signal: NodeJS.Signals): number {
+  return os.constants.signals[signal]
+}
+
+/** Whether what is typed at the terminal reaches this process group: proc_pid_stat(5). */
+function isInForeground(): boolean {
+  try {
+    const stat = fs.readFileSync('/proc/self/stat', 'latin1')
+    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return group === foreground
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    return false
+  }
+}

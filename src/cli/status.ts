@@ -1,0 +1,149 @@
+/** `slocket status`: who holds, who waits, and for how long. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SlocketError } from '../errors.ts'
+import { isSlocketError, printable } from '../errors.ts'
+import { local } from '../engines/local/index.ts'
+import type { LockRequest } from '../slocket.ts'
+import { createSlocket } from '../slocket.ts'
+import { parseFlags } from './command-line.ts'
+import { formatDuration } from './duration.ts'
+import { statusOf } from './exit-status.ts'
+import { findLocks, isDirectory, ownersOf } from './find-locks.ts'
+import type { Owner } from './find-locks.ts'
+import { say, write } from './output.ts'
+import { paint } from './paint.ts'
+
+const WATCH_MS = 1000
+/** Cursor home, and all below it erased at the end. */
+const HOME = '\u{1b}[H'
+const ERASE_LINE = '\u{1b}[K'
+const ERASE_BELOW = '\u{1b}[J'
+
+interface Row extends Pick<LockRequest, 'mode' | 'permits' | 'pid' | 'since' | 'label' | 'command'> {
+  readonly state: 'holds' | 'waits'
+  /** Whether its process answers; it may be busy, or stopped, or have ended and left the lock to others. */
+  readonly answers: boolean
+  /** Who has its socket open, where it does not answer. */
+  readonly owners: readonly Owner[]
+}
+
+interface LockStatus {
+  readonly lock: string
+  readonly rows: readonly Row[]
+  readonly error: SlocketError | undefined
+}
+
+/** Gives the exit status. */
+export async function status(parameters: readonly string[]): Promise<number> {
+  const { flags, words } = parseFlags(parameters, { json: '', watch: 'w' })
+  const places = words.length === 0 ? ['.'] : words
+  if (flags.has('watch')) return await watch(places, flags.has('json'))
+  const found = await look(places)
+  write(1, flags.has('json') ? toJson(found) : toTable(found))
+  for (const { error } of found) if (error !== undefined) say(error.message)
+  const failure = found.find(({ error }) => error !== undefined)
+  return failure === undefined ? 0 : statusOf(failure.error)
+}
+
+/** Until nobody reads it, or it is interrupted. */
+async function watch(places: readonly string[], isJson: boolean): Promise<number> {
+  for (let isFirst = true; ; isFirst = false) {
+    const found = await look(places)
+    const text = isJson ? `${JSON.stringify(plain(found))}\n` : screen(toTable(found), isFirst)
+    if (!write(1, text)) return 0
+    await sleep(WATCH_MS)
+  }
+}
+
+/** What fits, in place of what was there. */
+function screen(table: string, isFirst: boolean): string {
+  const lines = `${new Date().toLocaleTimeString()}\n\n${table}`.split('\n').slice(0, (process.stdout.rows || 24) - 1)
+  return `${isFirst ? '\u{1b}[2J' : ''}${HOME}${lines.map((line) => `${line}${ERASE_LINE}\n`).join('')}${ERASE_BELOW}`
+}
+
+async function look(places: readonly string[]): Promise<LockStatus[]> {
+  const slocket = createSlocket(local())
+  // What is no directory is asked for by itself: nothing is there, or what should not be.
+  const locks = places.flatMap((place) => (isDirectory(place) ? findLocks(place) : [place]))
+  return await Promise.all(
+    locks.map(async (lock): Promise<LockStatus> => {
+      try {
+        const { held, pending } = await slocket.query(lock)
+        const rows = [
+          ...held.map((one) => toRow(lock, 'holds', one)),
+          ...pending.map((one) => toRow(lock, 'waits', one)),
+        ]
+        return { lock, rows, error: undefined }
+      } catch (error) {
+        if (!isSlocketError(error)) throw error
+        return { lock, rows: [], error }
+      }
+    }),
+  )
+}
+
+function toRow(lock: string, state: Row['state'], request: LockRequest): Row {
+  const { self, ...rest } = request
+  const answers = self || rest.command !== undefined
+  return { ...rest, state, answers, owners: answers ? [] : ownersOf(lock, rest.pid) }
+}
+
+function toJson(found: readonly LockStatus[]): string {
+  return `${JSON.stringify(plain(found), null, 2)}\n`
+}
+
+/** For programs; docs/cli.md tells of each field. */
+function plain(found: readonly LockStatus[]): unknown {
+  return found.map(({ lock, rows, error }) => ({
+    lock,
+    ...(error === undefined ? {} : { error: error.code }),
+    held: rows.filter(({ state }) => state === 'holds').map(plainRow),
+    waiting: rows.filter(({ state }) => state === 'waits').map(plainRow),
+  }))
+}
+
+function plainRow({ mode, permits, pid, since, label, command, answers, owners }: Row): unknown {
+  return { mode, permits, pid, since, label, command, answers, processes: answers ? undefined : owners }
+}
+
+const HEAD = ['LOCK', 'STATE', 'MODE', 'PID', 'FOR', 'LABEL', 'COMMAND']
+
+function toTable(found: readonly LockStatus[]): string {
+  if (found.length === 0) return 'no locks here\n'
+  const lines = found.flatMap(({ lock, rows, error }) => {
+    if (error !== undefined) return [[printable(lock), 'unknown']]
+    if (rows.length === 0) return [[printable(lock), 'free']]
+    return rows.map((row, index) => [index === 0 ? printable(lock) : '', ...cellsOf(row)])
+  })
+  const all = [HEAD, ...lines]
+  const widths = HEAD.map((_, column) => Math.max(...all.map((line) => (line[column] ?? '').length)))
+  const columns = process.stdout.isTTY ? process.stdout.columns : Infinity
+  return all
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd()
+        .slice(0, columns),
+    )
+    .map((text, index) => `${index === 0 ? paint('bold', text) : colour(text, lines[index - 1]![1]!)}\n`)
+    .join('')
+}
+
+function colour(text: string, state: string): string {
+  return state === 'holds' ? paint('green', text) : state === 'waits' ? paint('yellow', text) : text
+}
+
+function cellsOf(row: Row): string[] {
+  const mode = row.permits === undefined ? row.mode : `1 of ${row.permits}`
+  const duration = formatDuration(Date.now() - row.since.getTime())
+  return [row.state, mode, String(row.pid), duration, printable(row.label ?? '-'), printable(commandOf(row))]
+}
+
+function commandOf({ pid, command, answers, owners }: Row): string {
+  if (answers) return command ?? ''
+  const [owner] = owners
+  if (owner === undefined) return '(does not answer)'
+  if (owner.pid === pid) return `${owner.command} (does not answer)`
+  return `(has ended; pid ${owner.pid} keeps its lock: ${owner.command})`
+}

@@ -1,0 +1,94 @@
+/**
+ * What happens to locks, for those who subscribe (node:diagnostics_channel): docs/diagnostics.md. One object a request goes
+ * through all channels, so that a subscriber can tell what belongs together. Without subscribers it costs a few comparisons.
+ */
+import { channel, tracingChannel } from 'node:diagnostics_channel'
+import type { LockMode } from './options.ts'
+
+/** What subscribers to the diagnostics channels are given: one object for each request, which fills as that goes on. */
+export interface LockTrace {
+  /** The path, as it was given. */
+  readonly name: string
+  /** Whether others may hold with it. */
+  readonly mode: LockMode
+  /** The number of permits of the semaphore, where it is one. */
+  readonly permits: number | undefined
+  /** What it says of itself. */
+  readonly label: string | undefined
+  /** Whether it gives up at once where the lock is taken. */
+  readonly isTry: boolean
+  /** How long it has waited, in ms: from the grant, the refusal or the error on. */
+  waitMs?: number
+  /** The fencing token: from the grant on. */
+  token?: bigint
+  /** Whether a predecessor ended without releasing: from the grant on. */
+  recovered?: boolean
+  /** How long it was held, in ms: from the release, or the loss, on. */
+  holdMs?: number
+  /** Why it was not granted, or how it was lost. */
+  error?: unknown
+}
+
+const acquiring = tracingChannel<unknown, LockTrace>('slocket:acquire')
+const waiting = channel('slocket:wait')
+const granted = channel('slocket:grant')
+const released = channel('slocket:release')
+const lost = channel('slocket:lost')
+
+/** What is needed here of a `Lock`. */
+type TracedLock = Required<Pick<LockTrace, 'name' | 'mode' | 'permits' | 'token' | 'recovered'>>
+
+interface Held {
+  readonly trace: LockTrace
+  readonly sinceMs: number
+}
+
+const held = new WeakMap<TracedLock, Held>()
+
+/** Whether anybody wants to know of a request that is made now. */
+export function isObserved(): boolean {
+  return (
+    acquiring.hasSubscribers ||
+    waiting.hasSubscribers ||
+    granted.hasSubscribers ||
+    released.hasSubscribers ||
+    lost.hasSubscribers
+  )
+}
+
+/** Tells of a request from its start to its grant. */
+export async function observe<L extends TracedLock | null>(trace: LockTrace, acquire: () => Promise<L>): Promise<L> {
+  const sinceMs = performance.now()
+  // One that is free is granted before the event loop goes on.
+  const notYet = setImmediate(() => waiting.publish(trace)).unref()
+  const lock = await acquiring.tracePromise(async () => {
+    try {
+      return await acquire()
+    } finally {
+      clearImmediate(notYet)
+      trace.waitMs = performance.now() - sinceMs
+    }
+  }, trace)
+  if (lock === null) return lock
+  trace.token = lock.token
+  trace.recovered = lock.recovered
+  held.set(lock, { trace, sinceMs: performance.now() })
+  granted.publish(trace)
+  return lock
+}
+
+export function tellReleased(lock: TracedLock): void {
+  if (released.hasSubscribers) released.publish(endOf(lock))
+}
+
+export function tellLost(lock: TracedLock, error: Error): void {
+  if (lost.hasSubscribers) lost.publish(Object.assign(endOf(lock), { error }))
+}
+
+/** Of a lock that was granted when nobody listened, it is not known for how long it was held. */
+function endOf(lock: TracedLock): LockTrace {
+  const known = held.get(lock)
+  if (known !== undefined) return Object.assign(known.trace, { holdMs: performance.now() - known.sinceMs })
+  const { name, mode, permits, token, recovered } = lock
+  return { name, mode, permits, token, recovered, label: undefined, isTry: false }
+}

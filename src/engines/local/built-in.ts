@@ -1,0 +1,14 @@
+/**
+ * Node's own modules that take milliseconds to load: loaded when the first lock is asked for, not when slocket is imported.
+ * (Where something has loaded them before, it costs nothing.)
+ */
+import type crypto from 'node:crypto'
+import type net from 'node:net'
+
+export function builtInNet(): typeof net {
+  return process.getBuiltinModule('node:net')
+}
+
+export function builtInCrypto(): typeof crypto {
+  return process.getBuiltinModule('node:crypto')
+}

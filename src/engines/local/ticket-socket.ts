@@ -1,0 +1,53 @@
+/**
+ * The socket that a held ticket leads to, for who hands it on to a process that it starts: the ticket lives for as long as
+ * any process has the socket open, whoever made it. Nobody accepts connections there once this process is gone; they wait in
+ * the backlog, which proves as well that the ticket lives.
+ */
+import net from 'node:net'
+import { SlocketError, systemCode } from '../../errors.ts'
+import type { Listener } from './member.ts'
+import type { OwnTicket } from './ticket.ts'
+
+export class TicketSocket {
+  /** What this process knows the socket by. */
+  readonly descriptor: number
+  readonly #listener: Listener
+  readonly #address: () => string
+
+  /** @param address where to connect to the ticket. */
+  constructor(own: OwnTicket, address: () => string) {
+    this.#listener = own.listener ?? own.member.listener
+    this.#address = address
+    const { _handle: handle } = this.#listener.server as unknown as { _handle: { fd?: number } | null }
+    if (handle?.fd === undefined || handle.fd < 0) {
+      throw new SlocketError(
+        'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
+        'this runtime does not tell the descriptor of a socket',
+      )
+    }
+    this.descriptor = handle.fd
+  }
+
+  /**
+   * Stops listening here. True where another process has the socket open still, so that the ticket lives on.
+   *
+   * RACE: who comes between this and the release that follows finds the ticket dead, and is told that it has `recovered`,
+   * without need. Those who wait already are connected, and hear of the release.
+   */
+  close(): Promise<boolean> {
+    this.#listener.server.close()
+    return isListening(this.#address())
+  }
+}
+
+/** Only a refusal is proof that nobody listens; and where the name is gone, there is nothing to release. */
+function isListening(address: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ path: address })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', (error) => resolve(systemCode(error) !== 'ECONNREFUSED'))
+  })
+}

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import slocket, { local, memory, MemoryStore } from '../../src/index.ts'
+import type { Engine, Lock } from '../../src/index.ts'
+import { pass, within } from '../helpers/until.ts'
+
+const directory = fs.mkdtempSync(join(tmpdir(), 'slocket-wanted-'))
+after(() => fs.rmSync(directory, { recursive: true, force: true }))
+let count = 0
+
+async function untilWanted({ wanted, name }: Lock): Promise<void> {
+  const aborted = new Promise<void>((resolve) => {
+    if (wanted.aborted) resolve()
+    else wanted.addEventListener('abort', () => resolve())
+  })
+  await within(aborted, () => new Error(`nobody has told that '${name}' is wanted`))
+}
+
+const store = new MemoryStore()
+const ENGINES: Readonly<Record<string, () => Engine>> = { local, memory: () => memory(store) }
+
+for (const [name, open] of Object.entries(ENGINES)) {
+  describe(`lock.wanted, ${name}`, () => {
+    const place = (): string => join(directory, `lock-${(count += 1)}`)
+
+    test('aborts when another client waits, also over a connection that was kept', async () => {
+      const [one, other] = [{ engine: open() }, { engine: open() }]
+      const path = place()
+      for (let round = 0; round < 2; round += 1) {
+        const lock = await slocket(path, one)
+        assert.equal(lock.wanted.aborted, false)
+        const next = slocket(path, other)
+        await untilWanted(lock)
+        await lock.release()
+        await (await next).release()
+      }
+    })
+
+    test('aborts at once where one of the same process waits', async () => {
+      const engine = open()
+      const path = place()
+      const lock = await slocket(path, { engine })
+      const { wanted } = lock
+      assert.equal(wanted.aborted, false)
+      const next = slocket(path, { engine })
+      await untilWanted(lock)
+      await lock.release()
+      const second = await next
+      assert.equal(second.wanted.aborted, false)
+      await second.release()
+    })
+
+    test('those who share are wanted by an exclusive one only; permits when none is left', async () => {
+      const clients = [open(), open(), open()].map((engine) => ({ engine }))
+      const [path, pool] = [place(), place()]
+      const readers = await Promise.all(
+        clients.slice(0, 2).map((client) => slocket(path, { ...client, mode: 'shared' })),
+      )
+      const permits = await Promise.all(clients.slice(0, 2).map((client) => slocket(pool, { ...client, permits: 2 })))
+      const all = [...readers, ...permits]
+      assert.deepEqual(
+        all.map(({ wanted }) => wanted.aborted),
+        [false, false, false, false],
+      )
+      await pass(1200)
+      assert.deepEqual(
+        all.map(({ wanted }) => wanted.aborted),
+        [false, false, false, false],
+      )
+      const waiting = [slocket(path, clients[2]), slocket(pool, { ...clients[2], permits: 2 })]
+      await Promise.all(all.map(untilWanted))
+      await Promise.all(all.map((lock) => lock.release()))
+      for (const lock of await Promise.all(waiting)) await lock.release()
+    })
+
+    test('never after a release', async () => {
+      const [one, other] = [{ engine: open() }, { engine: open() }]
+      const path = place()
+      const lock = await slocket(path, one)
+      const { wanted } = lock
+      await lock.release()
+      const next = await slocket(path, other)
+      assert.equal(wanted.aborted, false)
+      await next.release()
+    })
+  })
+}

@@ -1,0 +1,198 @@
+/** The lock lives as long as the command, whatever becomes of `slocket run` itself. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import slocket from '../../src/index.ts'
+import type { Running } from '../helpers/command.ts'
+import { isRunning, SLOCKET, untilDead, Workplace } from '../helpers/command.ts'
+import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
+
+/** Says its process id, and ends when the test says so. */
+const SPEAKER = ['sh', '-c', 'echo pid $$; read line <fifo; exit 3']
+/** Where the file system has no hard links. */
+const NO_LINKS =
+  'data:text/javascript,' +
+  encodeURIComponent(
+    `import fs from 'node:fs'; fs.linkSync = () => { throw Object.assign(new Error('no links'), { code: 'EPERM' }) }`,
+  )
+
+let place: Workplace
+beforeEach(() => (place = new Workplace()))
+afterEach(() => place.close())
+
+/** Starts the speaker under the lock. */
+async function start(lock: string, ...options: string[]): Promise<[Running, number]> {
+  const wrapper = place.slocket('run', ...options, lock, '--', ...SPEAKER)
+  const [, pid] = await wrapper.says(/pid (\d+)/)
+  return [wrapper, Number(pid)]
+}
+
+async function isFree(lock: string): Promise<boolean> {
+  return (await place.runSlocket('run', '-n', lock, '--', 'true')).status === 0
+}
+
+describe('the wrapper is killed with -9 while its command runs', () => {
+  for (const [name, lock, env] of [
+    ['a short path', 'lock', {}],
+    ['a path too long for an address', join('d'.repeat(200), 'lock'), {}],
+    ['a file system without hard links', 'lock', { NODE_OPTIONS: `--import=${NO_LINKS}` }],
+  ] as const) {
+    test(`the command has the lock until it ends: ${name}`, async () => {
+      fs.mkdirSync(place.path('d'.repeat(200)))
+      const wrapper = place.start([...SLOCKET, 'run', lock, '--', ...SPEAKER], { env })
+      const command = Number((await wrapper.says(/pid (\d+)/))[1])
+      const before = place.slocket('run', lock, '--', 'sh', '-c', 'echo before $SLOCKET_RECOVERED')
+      await untilWaiting(place.path(lock), 1, before.pid)
+      wrapper.kill('SIGKILL')
+      await wrapper.exited()
+
+      const after = place.slocket('run', lock, '--', 'sh', '-c', 'echo after $SLOCKET_RECOVERED')
+      await untilWaiting(place.path(lock), 1, after.pid)
+      assert.equal(await isFree(lock), false)
+      assert.ok(isRunning(command))
+      assert.deepEqual([before.stdout, after.stdout], ['', ''])
+
+      place.end()
+      await untilDead(command)
+      assert.deepEqual(
+        [await before.ended(), await after.ended()].map(({ stdout }) => stdout),
+        ['before 1\n', 'after 0\n'],
+      )
+      await untilGone(place.path(lock))
+    })
+  }
+
+  test('with --close nobody has the lock any more, and the command goes on', async () => {
+    const [wrapper, command] = await start('lock', '--close')
+    assert.equal(await isFree('lock'), false)
+    wrapper.kill('SIGKILL')
+    await wrapper.exited()
+    assert.equal(await isFree('lock'), true)
+    assert.ok(isRunning(command))
+  })
+
+  test('a command that has closed the descriptor has the lock no more', async () => {
+    const wrapper = place.slocket('run', 'lock', '--', 'bash', '-c', `${CLOSE_SOCKETS}; echo pid $$; read line <fifo`)
+    const command = Number((await wrapper.says(/pid (\d+)/))[1])
+    assert.equal(await isFree('lock'), false)
+    wrapper.kill('SIGKILL')
+    await wrapper.exited()
+    assert.equal(await isFree('lock'), true)
+    assert.ok(isRunning(command))
+  })
+
+  test('a command that becomes another program has it still', async () => {
+    const wrapper = place.slocket('run', 'lock', '--', 'sh', '-c', 'exec sh -c "echo pid \\$\\$; read line <fifo"')
+    const command = Number((await wrapper.says(/pid (\d+)/))[1])
+    wrapper.kill('SIGKILL')
+    await wrapper.exited()
+    assert.equal(await isFree('lock'), false)
+    place.end()
+    await untilDead(command)
+    assert.equal(await isFree('lock'), true)
+  })
+
+  test('a backlog that nobody empties any more is no death, and does not outlive the command', async () => {
+    const [wrapper, command] = await start('lock')
+    wrapper.kill('SIGKILL')
+    await wrapper.exited()
+    const most = Number(fs.readFileSync('/proc/sys/net/core/somaxconn', 'utf8'))
+    const [holder] = ticketsIn(place.path('lock'))
+    const flood = place.start(['node', '-e', FLOOD, join(place.path('lock'), holder!.name), String(most + 1)])
+    await flood.says(/full/)
+    assert.equal(await isFree('lock'), false)
+    const waiter = place.slocket('run', 'lock', '--', 'echo', 'mine')
+    await untilWaiting(place.path('lock'), 1, waiter.pid)
+    flood.kill('SIGKILL')
+    await flood.ended()
+    assert.equal(await isFree('lock'), false)
+    assert.equal(waiter.stdout, '')
+    place.end()
+    await untilDead(command)
+    assert.equal((await waiter.ended()).stdout, 'mine\n')
+  })
+})
+
+/** Closes every socket beyond the usual three. */
+const CLOSE_SOCKETS =
+  'for fd in /proc/$$/fd/*; do n=${fd##*/}; if [[ $n -gt 2 && $(readlink $fd) == socket:* ]]; then eval "exec $n>&-"; fi; done'
+
+/** Connects again and again, until the backlog is full. */
+const FLOOD = `
+  const net = require('net'), [path, most] = process.argv.slice(1)
+  let open = 0
+  const next = () => {
+    const socket = net.connect(path)
+    socket.on('connect', () => (++open > most ? console.log('not to be filled') : next()))
+    socket.on('error', ({ code }) => console.log(code === 'EAGAIN' ? 'full' : code))
+  }
+  next()
+`
+
+describe('the command ends', () => {
+  for (const [name, env] of [
+    ['', {}],
+    [', on a file system without hard links', { NODE_OPTIONS: `--import=${NO_LINKS}` }],
+  ] as const) {
+    test(`and the next one has the lock, and nothing to recover${name}`, async () => {
+      const first = place.start([...SLOCKET, 'run', 'lock', '--', ...SPEAKER], { env })
+      await first.says(/pid/)
+      const second = place.start([...SLOCKET, 'run', 'lock', '--', 'sh', '-c', 'echo $SLOCKET_RECOVERED'], { env })
+      await untilWaiting(place.path('lock'), 1, second.pid)
+      place.end()
+      assert.equal((await first.ended()).status, 3)
+      assert.deepEqual((await second.ended()).stdout, '0\n')
+      assert.deepEqual(fs.readdirSync(place.directory), ['fifo'])
+    })
+  }
+
+  test('what it has left behind keeps the lock, until that ends too', async () => {
+    const first = place.slocket('run', '-v', 'lock', '--', 'sh', '-c', 'read line >/dev/null 2>&1 <fifo & echo pid $!')
+    const daemon = Number((await first.says(/pid (\d+)/))[1])
+    const { status, stderr } = await first.ended()
+    assert.equal(status, 0)
+    assert.match(stderr, /left behind keeps 'lock'/)
+    const second = place.slocket('run', 'lock', '--', 'sh', '-c', 'echo mine $SLOCKET_RECOVERED')
+    await untilWaiting(place.path('lock'), 1, second.pid)
+    assert.equal(await isFree('lock'), false)
+    assert.equal(second.stdout, '')
+    place.end()
+    await untilDead(daemon)
+    assert.equal((await second.ended()).stdout, 'mine 1\n')
+  })
+
+  test('what it has left behind has nothing of the lock with --close', async () => {
+    const first = place.slocket('run', '-o', 'lock', '--', 'sh', '-c', 'read line >/dev/null 2>&1 <fifo & echo pid $!')
+    const daemon = Number((await first.says(/pid (\d+)/))[1])
+    await first.ended()
+    assert.equal(await isFree('lock'), true)
+    assert.ok(isRunning(daemon))
+    place.end()
+    await untilDead(daemon)
+  })
+})
+
+test('one that is killed while it waits is stepped over', async () => {
+  await start('lock')
+  const second = place.slocket('run', 'lock', '--', 'echo', 'second')
+  await untilWaiting(place.path('lock'), 1, second.pid)
+  const third = place.slocket('run', 'lock', '--', 'echo', 'third')
+  await untilWaiting(place.path('lock'), 1, third.pid)
+  second.kill('SIGKILL')
+  await second.ended()
+  place.end()
+  assert.equal((await third.ended()).stdout, 'third\n')
+})
+
+test('programs and commands keep each other out', async () => {
+  const lock = await slocket(place.path('lock'), { linger: 0 })
+  assert.equal(await isFree('lock'), false)
+  const waiter = place.slocket('run', 'lock', '--', ...SPEAKER)
+  await untilWaiting(place.path('lock'), 1, waiter.pid)
+  await lock.release()
+  await waiter.says(/pid/)
+  assert.equal(await slocket.try(place.path('lock'), { linger: 0 }), null)
+  place.end()
+  await waiter.ended()
+})

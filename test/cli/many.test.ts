@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { afterEach, beforeEach, test } from 'node:test'
+import type { Running } from '../helpers/command.ts'
+import { Workplace } from '../helpers/command.ts'
+import { untilWaiting } from '../helpers/lock-directory.ts'
+
+let place: Workplace
+beforeEach(() => (place = new Workplace()))
+afterEach(() => place.close())
+
+test('200 that wait for one lock run one by one, and leave nothing', async () => {
+  await place.slocket('run', 'lock', '--', 'sh', '-c', 'echo pid $$; read line <fifo').says(/pid/)
+  const script = 'read n <counter; echo $((n + 1)) >counter; read m <counter; [ $m = $((n + 1)) ] || echo two at once'
+  fs.writeFileSync(place.path('counter'), '0\n')
+  const waiting: Running[] = []
+  // Not all at once: starting a process takes much more than waiting.
+  for (let count = 0; count < 200; count += 20) {
+    waiting.push(...Array.from({ length: 20 }, () => place.slocket('run', 'lock', '--', 'sh', '-c', script)))
+    await untilWaiting(place.path('lock'), waiting.length)
+  }
+  place.end()
+  const endings = await Promise.all(waiting.map((one) => one.ended()))
+  assert.deepEqual(
+    endings.filter(({ status, stdout, stderr }) => status !== 0 || stdout !== '' || stderr !== ''),
+    [],
+  )
+  assert.equal(fs.readFileSync(place.path('counter'), 'utf8'), '200\n')
+  assert.deepEqual(fs.readdirSync(place.directory).sort(), ['counter', 'fifo'])
+})

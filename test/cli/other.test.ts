@@ -1,0 +1,90 @@
+/** doctor, help, completion, and what there is not. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { SLOCKET, Workplace } from '../helpers/command.ts'
+import { reasonNotRoot, reasonWithout } from '../helpers/privileges.ts'
+
+let place: Workplace
+beforeEach(() => (place = new Workplace()))
+afterEach(() => place.close())
+
+describe('slocket doctor', () => {
+  test('finds nothing where locks are safe, and leaves nothing', async () => {
+    const { status, stdout } = await place.runSlocket('doctor', '--json')
+    const { safe, findings } = JSON.parse(stdout) as { safe: boolean; findings: Record<string, { kind: string }> }
+    assert.deepEqual([status, safe, findings['death of a holder']?.kind], [0, true, 'good'])
+    assert.deepEqual(fs.readdirSync(place.directory), ['fifo'])
+    assert.match(
+      (await place.runSlocket('doctor')).stdout,
+      /^ok +Node version: v.*\nok +death of a holder: seen after \d+ ms\nlocks are safe in \S+\n$/s,
+    )
+  })
+
+  test('says what does not hold', async () => {
+    const { status, stdout } = await place.runSlocket('doctor', '/proc')
+    assert.equal(status, 1)
+    assert.match(stdout, /^BAD +directory: nothing can be made in '\/proc'/)
+  })
+
+  const withoutMounts = reasonNotRoot() || reasonWithout('unshare', '-m', 'true')
+  test('sees a file system without sockets', { skip: withoutMounts }, async () => {
+    // No file system here refuses sockets and takes files: one that is full of inodes after a few files comes near.
+    const script = `mount -t tmpfs -o nr_inodes=4 none . && ${SLOCKET.join(' ')} doctor .`
+    const { status, stdout } = await place.run(['unshare', '-m', 'sh', '-c', script])
+    assert.equal(status, 1)
+    assert.match(stdout, /BAD .*(no space|ENOSPC)/)
+    assert.match(stdout, /no locks in /)
+  })
+})
+
+describe('help', () => {
+  for (const name of ['', 'run', 'status', 'break', 'doctor', 'completion']) {
+    test(`slocket ${name} --help fits a screen`, async () => {
+      const { status, stdout } = await place.runSlocket(...(name === '' ? [] : [name]), '--help')
+      assert.equal(status, 0)
+      const lines = stdout.split('\n')
+      assert.ok(lines.length <= 24 && lines.every((line) => line.length <= 88), stdout)
+      assert.match(stdout, new RegExp(`^usage: slocket ${name}`))
+      assert.equal((await place.runSlocket('help', ...(name === '' ? [] : [name]))).stdout, stdout)
+    })
+  }
+
+  test('an unknown command suggests the nearest', async () => {
+    for (const [typed, meant] of [
+      ['stats', 'status'],
+      ['rn', 'run'],
+      ['doc', 'doctor'],
+      ['brake', 'break'],
+    ] as const) {
+      const { status, stderr } = await place.runSlocket(typed)
+      assert.equal(status, 64)
+      assert.match(stderr, new RegExp(`^slocket: ${typed}: no such command; did you mean '${meant}'\\?\n`))
+    }
+    assert.doesNotMatch((await place.runSlocket('toString')).stderr, /did you mean/)
+    assert.match((await place.runSlocket('status', '--jsn')).stderr, /--jsn/)
+  })
+})
+
+describe('completion', () => {
+  test('bash completes commands and options', { skip: reasonWithout('bash', '-c', 'complete') }, async () => {
+    const ask = async (...words: string[]): Promise<string[]> => {
+      const script = `source <(${SLOCKET.join(' ')} completion bash)
+        COMP_WORDS=(slocket ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}
+        _slocket; printf '%s\\n' "\${COMPREPLY[@]}"`
+      return (await place.run(['bash', '-c', script])).stdout.trim().split('\n')
+    }
+    assert.deepEqual(await ask('st'), ['status'])
+    assert.deepEqual(await ask('run', '--c'), ['--conflict-exit-code', '--close', '--command'])
+    assert.deepEqual(await ask('completion', ''), ['bash', 'zsh', 'fish'])
+  })
+
+  for (const shell of ['zsh', 'fish']) {
+    test(`${shell} can read it`, { skip: reasonWithout(shell, '-c', 'true') }, async () => {
+      const { stdout } = await place.runSlocket('completion', shell)
+      fs.writeFileSync(place.path('script'), stdout)
+      const { status, stderr } = await place.run([shell, '-n', 'script'])
+      assert.deepEqual([status, stderr], [0, ''])
+    })
+  }
+})

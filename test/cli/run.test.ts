@@ -1,0 +1,199 @@
+/** What `slocket run` understands, and what it exits with: beside flock(1), where that is there. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { SLOCKET, Workplace } from '../helpers/command.ts'
+import type { Ending } from '../helpers/command.ts'
+import { ticketsIn } from '../helpers/lock-directory.ts'
+import { reasonWithout } from '../helpers/privileges.ts'
+
+const RUN = [...SLOCKET, 'run']
+/** Says that it has the lock, and ends when the test says so. */
+const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
+const withoutFlock = reasonWithout('flock', '--version')
+
+let place: Workplace
+beforeEach(() => (place = new Workplace()))
+afterEach(() => place.close())
+
+async function runAll(...all: readonly (readonly string[])[]): Promise<Ending[]> {
+  return await Promise.all(all.map((parameters) => place.run([...RUN, ...parameters])))
+}
+
+describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
+  const free: readonly (readonly string[])[] = [
+    ['L', 'true'],
+    ['L', 'false'],
+    ['L', 'sh', '-c', 'exit 7'],
+    ['L', 'sh', '-c', 'kill -9 $$'],
+    ['L', 'sh', '-c', 'kill -TERM $$'],
+    ['L', '-c', 'exit 9'],
+    ['-x', 'L', '-c', 'echo "$0"'],
+    ['L', '-c', 'no-such-command'],
+    ['L', 'sh', '-c', 'echo "[$1]" "[$2]"', '-', '-n', '--'],
+    ['--', 'L', 'echo', '--', 'L'],
+    ['-xn', 'L', 'echo', 'mine'],
+    ['-es', 'L', 'echo', 'mine'],
+    ['-w', '.5', 'L', 'echo', 'mine'],
+    ['-w', '1e1', 'L', 'echo', 'mine'],
+    ['-E', '300', 'L', 'true'],
+    ['-E', '-1', 'L', 'true'],
+    ['-E', '', 'L', 'true'],
+    ['-w', 'soon', 'L', 'true'],
+    ['-w', '1s', 'L', 'true'],
+    ['-Z', 'L', 'true'],
+    ['L', '-c'],
+    ['L', '-c', 'true', 'false'],
+    [],
+    ['no-such-directory/L', 'true'],
+  ]
+  test('where the lock is free: the same status and output', async () => {
+    for (const parameters of free) {
+      const ours = await place.run([...RUN, ...parameters])
+      const theirs = await place.run(['flock', ...parameters.map((word) => word.replace(/^L$/, 'F'))])
+      const { status, signal, stdout } = theirs
+      assert.deepEqual(
+        { status: ours.status, signal: ours.signal, stdout: ours.stdout.replaceAll('L', 'F') },
+        { status, signal, stdout },
+        JSON.stringify(parameters),
+      )
+    }
+  })
+
+  const taken: readonly (readonly string[])[] = [
+    ['-n', 'L', 'echo', 'mine'],
+    ['--nb', 'L', 'echo', 'mine'],
+    ['-n', '-E', '44', 'L', 'echo', 'mine'],
+    ['-w', '0.05', 'L', 'echo', 'mine'],
+    ['--wait', '0.05', '--conflict-exit-code', '0', 'L', 'echo', 'mine'],
+    ['-w', '0', '-E', '5', 'L', 'echo', 'mine'],
+    ['-s', '-n', 'L', 'echo', 'mine'],
+  ]
+  for (const [mode, option] of [
+    ['exclusively', '-x'],
+    ['for sharing', '-s'],
+  ] as const) {
+    test(`where it is taken ${mode}: the same status and output`, async () => {
+      await place.slocket('run', option, 'L', '--', ...HOLD).says(/pid/)
+      await place.start(['flock', option, 'F', ...HOLD]).says(/pid/)
+      for (const parameters of taken) {
+        const { status, stdout, stderr } = await place.run([...RUN, ...parameters])
+        const theirs = await place.run(['flock', ...parameters.map((word) => word.replace(/^L$/, 'F'))])
+        assert.deepEqual(
+          { status, stdout, stderr },
+          { status: theirs.status, stdout: theirs.stdout, stderr: '' },
+          String(parameters),
+        )
+      }
+    })
+  }
+})
+
+test('options may follow the lock, and what follows `--` is the command', async () => {
+  const [after, literal, hyphen] = await runAll(
+    ['L1', '-n', '-w', '3', '--', 'echo', '--', '-n'],
+    ['L2', '--', 'sh', '-c', 'echo "$@"', '-', '-x'],
+    ['--', '-L3', '--', 'echo', 'three'],
+  )
+  assert.deepEqual([after?.stdout, literal?.stdout, hyphen?.stdout], ['-- -n\n', '-x\n', 'three\n'])
+})
+
+test('a command that cannot be started: 127 and 126, as shells have it, and the lock is free', async () => {
+  const [missing, forbidden] = await runAll(['L', '--', 'no-such-command'], ['L', '--', place.directory])
+  assert.deepEqual([missing?.status, forbidden?.status], [127, 126], forbidden?.stderr)
+  assert.match(missing!.stderr, /^slocket: no-such-command: not found\n$/)
+  assert.match(forbidden!.stderr, /cannot be started: EACCES/)
+  assert.equal((await place.runSlocket('run', '-n', 'L', '--', 'sh', '-c', 'exit $SLOCKET_RECOVERED')).status, 0)
+})
+
+test('errors name the option', async () => {
+  const all = await runAll(
+    ['-p', '0', 'L', 'true'],
+    ['-p', '3', '-s', 'L', 'true'],
+    ['-F', 'L', 'true'],
+    ['-u', 'L'],
+    ['--labl=x', 'L', 'true'],
+  )
+  const words = [/-p, --permits/, /-s, --shared/, /-F, --no-fork/, /-u, --unlock/, /--labl/]
+  for (const [index, word] of words.entries()) {
+    assert.equal(all[index]!.status, 64)
+    assert.match(all[index]!.stderr, word)
+  }
+})
+
+test('permits: as many at once as there are', async () => {
+  const holders = [1, 2].map(() => place.slocket('run', '-p', '2', 'L', '--', ...HOLD))
+  await Promise.all(holders.map((holder) => holder.says(/pid/)))
+  const [third, mismatch] = await runAll(['-n', '-p', '2', 'L', 'true'], ['-p', '3', 'L', 'true'])
+  assert.deepEqual([third?.status, mismatch?.status], [1, 64])
+  assert.match(mismatch!.stderr, /permits/)
+})
+
+test('-v tells what happens, -q nothing', async () => {
+  await place.slocket('run', '--label', 'nightly', 'L', '--', ...HOLD).says(/pid/)
+  const [busy, late, quiet] = await runAll(['-nv', 'L', 'true'], ['-v', '-w', '0.1', 'L', 'true'], ['-qn', 'L', 'true'])
+  assert.match(busy!.stderr, /^slocket: 'L' is not free\n$/)
+  assert.match(late!.stderr, /held by pid \d+ \(slocket run --label nightly L -- sh .*'nightly'\) for/)
+  assert.equal(quiet!.stderr, '')
+  assert.match((await place.runSlocket('run', '-v', 'other', 'true')).stderr, /^slocket: got 'other' after [\d.]+ s\n$/)
+})
+
+test('the lock file that flock(1) leaves behind is told of', async () => {
+  fs.writeFileSync(place.path('L'), '')
+  const [busy, quiet] = await runAll(['-n', 'L', 'true'], ['-qn', 'L', 'true'])
+  assert.deepEqual([busy?.status, quiet?.status, quiet?.stderr], [1, 1, ''])
+  assert.match(busy!.stderr, /'L' is a file/)
+})
+
+test('names with spaces, newlines, unicode, quotes and hyphens', async () => {
+  for (const name of ['a lock', 'line\nbreak', 'Schloß 🔒 ñ', `'"$(x)`, '-n', '--', 'x'.repeat(255)]) {
+    const holder = place.slocket('run', '--', name, '--', ...HOLD)
+    await holder.says(/pid/)
+    assert.equal(ticketsIn(place.path(name)).length, 1, name)
+    assert.equal((await place.runSlocket('run', '-n', '--', name, 'true')).status, 1, name)
+    place.end()
+    assert.equal((await holder.ended()).status, 0)
+  }
+})
+
+test('what a shell has opened for the command is the command’s', async () => {
+  const line = RUN.map((word) => `'${word}'`).join(' ')
+  const script = `
+    ${line} L -- cat /dev/fd/3 3<given
+    ${line} L -- cat <(echo 'a substitution') /dev/fd/4 4< <(echo 'a pipe')
+    ${line} L -- sh -c 'echo "to five" >&5' 5>written 6>/dev/null
+    ${line} L -- ${line} M -- sh -c 'echo "to seven" >&7' 7>>written
+    echo input | ${line} L -- sh -c 'read line; echo "$line"; echo error >&2' 2>>written
+    ${line} L -- sh -c 'for fd in /proc/self/fd/*; do readlink $fd; done' | grep -c anon_inode`
+  fs.writeFileSync(place.path('given'), 'a file\n')
+  const { stdout, stderr } = await place.run(['bash', '-c', script])
+  assert.equal(stdout, 'a file\na substitution\na pipe\ninput\n0\n')
+  assert.equal(stderr, '')
+  assert.equal(fs.readFileSync(place.path('written'), 'utf8'), 'to five\nto seven\nerror\n')
+})
+
+test('it does not make the pipes of the command non-blocking', async () => {
+  const flags = `sed -n 's/^flags://p' /proc/self/fdinfo/0 /proc/self/fdinfo/1 /proc/self/fdinfo/2`
+  const direct = await place.run(['bash', '-c', `: | { cat | ${flags} | cat; } 2>&1 | cat`])
+  const under = await place.run([
+    'bash',
+    '-c',
+    `: | { cat | ${RUN.join(' ')} -v L -- ${flags} 2> >(cat >/dev/null) | cat; } 2>&1 | cat`,
+  ])
+  assert.match(direct.stdout, /^(\s+0[0-7]*\n)+$/)
+  const isNonBlocking = (text: string): boolean[] =>
+    text
+      .trim()
+      .split(/\s+/)
+      .map((octal) => (parseInt(octal, 8) & 0o4000) !== 0)
+  assert.deepEqual(isNonBlocking(under.stdout), [false, false, false])
+})
+
+test('a lock that is removed from outside is told of, and the command goes on', async () => {
+  const holder = place.slocket('run', 'L', '--', ...HOLD)
+  await holder.says(/pid/)
+  fs.rmSync(place.path('L'), { recursive: true })
+  await holder.complains(/was lost/)
+  place.end()
+  assert.equal((await holder.ended()).status, 0)
+})

@@ -1,0 +1,140 @@
+/** Signals: to the wrapper alone, and from a terminal. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import type { Running } from '../helpers/command.ts'
+import { SLOCKET, Workplace } from '../helpers/command.ts'
+import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
+import { reasonWithout } from '../helpers/privileges.ts'
+import { isStopped } from '../helpers/proc.ts'
+import { until } from '../helpers/until.ts'
+
+const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
+const LINE = [...SLOCKET, 'run'].join(' ')
+const CTRL_C = '\u{3}'
+const CTRL_Z = '\u{1a}'
+
+let place: Workplace
+beforeEach(() => (place = new Workplace()))
+afterEach(() => place.close())
+
+describe('a signal to the wrapper', () => {
+  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const) {
+    test(`${signal} is passed on to the command, which answers as it likes`, async () => {
+      const name = signal.slice('SIG'.length)
+      const holder = place.slocket(
+        'run',
+        'L',
+        '--',
+        'bash',
+        '-c',
+        `trap 'echo got; exit 5' ${name}; echo pid $$; while :; do read -t 60 line <>fifo; done`,
+      )
+      await holder.says(/pid/)
+      holder.kill(signal)
+      const { status, stdout } = await holder.ended()
+      assert.equal(status, 5)
+      assert.match(stdout, /got/)
+      assert.deepEqual(ticketsIn(place.path('L')), [])
+    })
+  }
+
+  test('by which the command dies: 128 and its number', async () => {
+    const holder = place.slocket('run', 'L', '--', ...HOLD)
+    await holder.says(/pid/)
+    holder.kill('SIGTERM')
+    const { status, signal } = await holder.ended()
+    assert.deepEqual({ status, signal }, { status: 128 + 15, signal: null })
+  })
+
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    test(`${signal} while it waits ends it, and its ticket leaves the queue`, async () => {
+      await place.slocket('run', 'L', '--', ...HOLD).says(/pid/)
+      const waiter = place.slocket('run', 'L', '--', 'echo', 'mine')
+      await untilWaiting(place.path('L'), 1, waiter.pid)
+      waiter.kill(signal)
+      const ending = await waiter.ended()
+      assert.deepEqual([ending.status, ending.signal, ending.stdout], [null, signal, ''])
+      assert.equal(ticketsIn(place.path('L')).length, 1)
+    })
+  }
+})
+
+describe('at a terminal', { skip: reasonWithout('script', '-qec', 'true', '/dev/null') }, () => {
+  function atTerminal(line: string): Running {
+    return place.start(['script', '-qec', line, '/dev/null'], { env: { SHELL: '/bin/bash', TERM: 'xterm' } })
+  }
+
+  test('ctrl-C reaches the command once; the wrapper waits for what it makes of it', async () => {
+    const terminal = atTerminal(
+      `${LINE} L -- bash -c 'trap "echo got" INT; echo pid $$; while ! read -t 30 line <>fifo; do :; done; exit 5'`,
+    )
+    await terminal.says(/pid \d+/)
+    terminal.type(CTRL_C)
+    await terminal.says(/got/)
+    assert.equal(ticketsIn(place.path('L')).length, 1)
+    place.end()
+    const { status, stdout } = await terminal.ended()
+    assert.equal(status, 5)
+    assert.equal(stdout.match(/got/g)?.length, 1)
+  })
+
+  test('ctrl-C that ends the command ends the script that it is in', async () => {
+    const script = 'echo pid $$; read line <fifo'
+    const terminal = atTerminal(`bash -c "${LINE} L -- sh -c '${script.replaceAll('$', String.raw`\$`)}'; echo after"`)
+    await terminal.says(/pid \d+/)
+    terminal.type(CTRL_C)
+    const { stdout } = await terminal.ended()
+    assert.doesNotMatch(stdout, /after/)
+    assert.equal(fs.existsSync(place.path('L')), false)
+  })
+
+  test('ctrl-Z stops both, and fg goes on with both', async () => {
+    const terminal = atTerminal('bash --norc --noprofile -i')
+    terminal.type(`${LINE} L -- sh -c 'echo pi""d $$; read line <fifo; echo do""ne'; echo "status"" $?"\n`)
+    const command = Number((await terminal.says(/pid (\d+)/))[1])
+    const [ticket] = ticketsIn(place.path('L'))
+    terminal.type(CTRL_Z)
+    await terminal.says(/Stopped/)
+    await until('both are stopped', () => isStopped(command) && isStopped(ticket!.pid))
+    terminal.type('fg\n')
+    await until('both go on', () => !isStopped(command) && !isStopped(ticket!.pid))
+    place.end()
+    await terminal.says(/done/)
+    await terminal.says(/status \d+/)
+    terminal.type('exit\n')
+    await terminal.ended()
+  })
+
+  test('who waits for long says so in one line, which is gone when it runs', async () => {
+    const holder = place.slocket('run', '--label', 'nightly', 'L', '--', ...HOLD)
+    await holder.says(/pid/)
+    const second = place.slocket('run', 'L', '--', 'true')
+    await untilWaiting(place.path('L'), 1, second.pid)
+    const terminal = atTerminal(`stty columns 200; ${LINE} L -- echo mine`)
+    await terminal.says(
+      new RegExp(
+        `waiting for 'L', held by pid ${holder.pid} \\(nightly: slocket run .*\\) for \\d+ s; 1 waiting ahead`,
+      ),
+    )
+    place.end()
+    const { stdout } = await terminal.ended()
+    assert.ok(stdout.endsWith('\r\u{1b}[Kmine\r\n'), stdout)
+    assert.doesNotMatch(stdout, /ahead[^]*\n[^]*waiting/)
+  })
+
+  test('it says nothing with -q, or where the answer comes soon', async () => {
+    const holder = place.slocket('run', 'L', '--', ...HOLD)
+    await holder.says(/pid/)
+    const quiet = atTerminal(`${LINE} -q -w 1.5 L -- echo mine`)
+    assert.deepEqual([(await quiet.ended()).status, quiet.stdout], [1, ''])
+    const soon = atTerminal(`${LINE} -w 0.1 L -- echo mine`)
+    assert.deepEqual([(await soon.ended()).status, soon.stdout], [1, ''])
+  })
+
+  test('what the command has done to the terminal stays', async () => {
+    const terminal = atTerminal(`stty echo; ${LINE} L -- stty -echo; stty -a`)
+    const { stdout } = await terminal.ended()
+    assert.match(stdout, / -echo /)
+  })
+})

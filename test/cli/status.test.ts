@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { SLOCKET, Workplace } from '../helpers/command.ts'
+import type { Running } from '../helpers/command.ts'
+import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
+import { untilStopped } from '../helpers/proc.ts'
+import { reasonWithout } from '../helpers/privileges.ts'
+
+const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
+
+let place: Workplace
+beforeEach(() => (place = new Workplace()))
+afterEach(() => place.close())
+
+interface Shown {
+  readonly lock: string
+  readonly error?: string
+  readonly held: readonly ShownRow[]
+  readonly waiting: readonly ShownRow[]
+}
+
+interface ShownRow {
+  readonly mode: string
+  readonly permits?: number
+  readonly pid: number
+  readonly since: string
+  readonly label?: string
+  readonly command?: string
+  readonly answers: boolean
+  readonly processes?: readonly { readonly pid: number; readonly command: string }[]
+}
+
+async function hold(...parameters: string[]): Promise<[Running, number]> {
+  const holder = place.slocket('run', ...parameters, '--', ...HOLD)
+  return [holder, Number((await holder.says(/pid (\d+)/))[1])]
+}
+
+async function statusOf(...places: string[]): Promise<Shown[]> {
+  const { status, stdout, stderr } = await place.runSlocket('status', '--json', ...places)
+  assert.deepEqual([status, stderr], [0, ''])
+  return JSON.parse(stdout) as Shown[]
+}
+
+describe('slocket status', () => {
+  test('shows who holds and who waits, by name and by the directory', async () => {
+    fs.mkdirSync(place.path('deep/er'), { recursive: true })
+    const [holder] = await hold('--label', 'nightly', 'deep/er/a lock')
+    const waiter = place.slocket('run', '-s', 'deep/er/a lock', '--', 'true')
+    await untilWaiting(place.path('deep/er/a lock'), 1, waiter.pid)
+    const [permit] = await hold('-p', '3', 'line\nbreak')
+    const [first, second, ...rest] = await statusOf()
+    assert.deepEqual(rest, [])
+    assert.deepEqual([first?.lock, second?.lock], ['deep/er/a lock', 'line\nbreak'])
+    const [one] = first!.held
+    assert.deepEqual([one?.mode, one?.pid, one?.label, one?.answers], ['exclusive', holder.pid, 'nightly', true])
+    assert.match(one!.command!, /^slocket run --label nightly deep\/er\/a lock -- sh -c/)
+    assert.ok(Math.abs(Date.parse(one!.since) - Date.now()) < 60_000)
+    assert.deepEqual(
+      first!.waiting.map(({ mode, pid }) => [mode, pid]),
+      [['shared', waiter.pid]],
+    )
+    assert.deepEqual(
+      second!.held.map(({ permits, pid }) => [permits, pid]),
+      [[3, permit.pid]],
+    )
+    const named = await statusOf('deep/er/a lock', 'nothing')
+    assert.deepEqual(
+      named.map(({ lock, held }) => [lock, held.length]),
+      [
+        ['deep/er/a lock', 1],
+        ['nothing', 0],
+      ],
+    )
+
+    const { stdout } = await place.runSlocket('status')
+    assert.match(
+      stdout,
+      /^LOCK +STATE +MODE +PID +FOR +LABEL +COMMAND\ndeep\/er\/a lock +holds +exclusive +\d+ +\d+ s +nightly +slocket run /,
+    )
+    assert.match(stdout, /\n +waits +shared +\d+ +\d+ s +- +slocket run -s/)
+    assert.match(stdout, /\nline\\u\{a\}break +holds +1 of 3/)
+  })
+
+  test('a holder that is stopped is shown by what /proc tells', async () => {
+    const [holder] = await hold('L')
+    holder.kill('SIGSTOP')
+    await untilStopped(holder.pid)
+    const [shown] = await statusOf('L')
+    const [one] = shown!.held
+    assert.deepEqual([one?.pid, one?.answers, one?.label], [holder.pid, false, undefined])
+    assert.ok(one!.processes!.some(({ pid, command }) => pid === holder.pid && command.includes('run L')))
+    holder.kill('SIGCONT')
+  })
+
+  test('of a wrapper that was killed, the process that keeps the lock is shown', async () => {
+    const [holder, command] = await hold('L')
+    holder.kill('SIGKILL')
+    await holder.exited()
+    const [shown] = await statusOf('L')
+    assert.deepEqual(
+      shown!.held.map(({ pid, processes }) => [pid, processes]),
+      [[holder.pid, [{ pid: command, command: `sh -c ${HOLD[2]}` }]]],
+    )
+    assert.match((await place.runSlocket('status')).stdout, new RegExp(`has ended; pid ${command} keeps its lock`))
+  })
+
+  test('what is no lock is told of', async () => {
+    fs.symlinkSync('elsewhere', place.path('link'))
+    const { status, stdout, stderr } = await place.runSlocket('status', 'link')
+    assert.deepEqual([status, stdout], [66, 'LOCK  STATE    MODE  PID  FOR  LABEL  COMMAND\nlink  unknown\n'])
+    assert.match(stderr, /symbolic link/)
+  })
+
+  const withoutScript = reasonWithout('script', '-qec', 'true', '/dev/null')
+  test('--watch redraws in place, in colours but for NO_COLOR', { skip: withoutScript }, async () => {
+    const [holder] = await hold('L')
+    const start = (first: string): Running => {
+      const line = `${first}; stty columns 200 rows 20; exec ${SLOCKET.join(' ')} status --watch`
+      return place.start(['script', '-qec', line, '/dev/null'], { env: { TERM: 'xterm' } })
+    }
+    const coloured = start('unset NO_COLOR NODE_DISABLE_COLORS')
+    const plain = start('export NO_COLOR=1')
+    const row = (escape: string): RegExp => new RegExp(`${escape}L +holds +exclusive +${holder.pid}`)
+    await coloured.says(row('\\[32m'))
+    await plain.says(row('\\n'))
+    place.end()
+    await holder.ended()
+    await coloured.says(/no locks here/)
+    for (const watch of [coloured, plain]) watch.type('\u{3}')
+    await Promise.all([coloured.ended(), plain.ended()])
+    assert.doesNotMatch(plain.stdout, /\[3\dm/)
+    assert.equal(plain.stdout.split('\u{1b}[2J').length, 2)
+  })
+})
+
+describe('slocket break', () => {
+  test('takes it away from those it shows, and the next one has it', async () => {
+    const [holder, command] = await hold('--label', 'nightly', 'L')
+    const next = place.slocket('run', 'L', '--', 'echo', 'mine')
+    await untilWaiting(place.path('L'), 1, next.pid)
+    const refused = await place.run(['sh', '-c', `echo no | ${SLOCKET.join(' ')} break L`])
+    assert.deepEqual([refused.status, ticketsIn(place.path('L')).length], [1, 2])
+    const accepted = await place.run(['sh', '-c', `echo yes | ${SLOCKET.join(' ')} break L`])
+    assert.equal(accepted.status, 0)
+    assert.match(accepted.stdout, new RegExp(`pid ${holder.pid}: exclusive; nightly; .*slocket run`))
+    assert.match(accepted.stdout, /1 waiting/)
+    assert.equal((await next.ended()).stdout, 'mine\n')
+    await holder.complains(/was lost/)
+    place.end()
+    assert.ok(command > 0)
+    assert.equal((await holder.ended()).status, 0)
+  })
+
+  test('asks nobody with --yes, and breaks nothing that nobody holds', async () => {
+    await hold('-s', 'L')
+    await hold('-s', 'L')
+    const silent = await place.run(['sh', '-c', `${SLOCKET.join(' ')} break L </dev/null`])
+    assert.equal(silent.status, 64)
+    assert.equal((await place.runSlocket('break', '--yes', 'L')).status, 0)
+    assert.deepEqual(ticketsIn(place.path('L')), [])
+    const { status, stderr } = await place.runSlocket('break', '--yes', 'nothing')
+    assert.deepEqual([status, stderr], [1, "slocket: nobody holds 'nothing'\n"])
+    place.end()
+    place.end()
+  })
+})

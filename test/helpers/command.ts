@@ -1,0 +1,165 @@
+/** Runs the command `slocket`, as it was built, and others beside it. */
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { runSystem } from './privileges.ts'
+import { DEADLINE_MS, until, within } from './until.ts'
+
+export const SLOCKET: readonly string[] = [
+  process.execPath,
+  fileURLToPath(new URL('../../src/cli/main.js', import.meta.url)),
+]
+
+/** To be read from by commands that have to last until the test writes into it. */
+const FIFO = 'fifo'
+
+export interface Ending {
+  readonly status: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunningOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** A process group of its own. */
+  readonly detached?: boolean
+}
+
+/** A process that is looked at from outside. */
+export class Running {
+  readonly pid: number
+  stdout: string = ''
+  stderr: string = ''
+  hasEnded: boolean = false
+  readonly #child: ChildProcess
+  readonly #exited: Promise<Ending>
+  readonly #ended: Promise<Ending>
+
+  constructor([program, ...parameters]: readonly string[], { cwd, env, detached = false }: RunningOptions = {}) {
+    this.#child = spawn(program!, parameters, { cwd, detached, env: { ...process.env, ...env }, stdio: 'pipe' })
+    this.pid = this.#child.pid ?? -1
+    this.#child.stdin!.on('error', () => {})
+    this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => (this.stdout += text))
+    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
+    const ending = (status: number | null, signal: NodeJS.Signals | null): Ending => {
+      this.hasEnded = true
+      return { status, signal, stdout: this.stdout, stderr: this.stderr }
+    }
+    this.#exited = new Promise((resolve, reject) => {
+      this.#child.once('error', reject)
+      this.#child.once('exit', (...how) => resolve(ending(...how)))
+    })
+    this.#exited.catch(() => {})
+    this.#ended = new Promise((resolve, reject) => {
+      this.#child.once('error', reject)
+      this.#child.once('close', (...how) => resolve(ending(...how)))
+    })
+    this.#ended.catch(() => {})
+  }
+
+  /** What it has printed, once that matches. */
+  async says(pattern: RegExp): Promise<RegExpExecArray> {
+    return await until(
+      `${pattern} (it said: ${JSON.stringify([this.stdout, this.stderr])})`,
+      () => pattern.exec(this.stdout) ?? undefined,
+    )
+  }
+
+  /** As says, of its standard error. */
+  async complains(pattern: RegExp): Promise<void> {
+    await until(`${pattern} (it complained: ${this.stderr})`, () => pattern.test(this.stderr))
+  }
+
+  /** Types into it, as it is. */
+  type(text: string): void {
+    this.#child.stdin!.write(text)
+  }
+
+  endInput(): void {
+    this.#child.stdin!.end()
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
+  /** Once it has ended itself, though others have its output open still. */
+  async exited(): Promise<void> {
+    await within(this.#exited, () => new Error(`it has not ended; it said ${this.stdout} ${this.stderr}`))
+  }
+
+  /** Once it has ended, and has said all that it had to say. */
+  async ended(): Promise<Ending> {
+    return await within(this.#ended, () => new Error(`it has not ended; it said ${this.stdout} ${this.stderr}`))
+  }
+}
+
+/** A directory for one test, in which commands are run; what is still running at its end is killed, and whatever has said that it is `pid N`. */
+export class Workplace {
+  readonly directory: string = fs.mkdtempSync(join(tmpdir(), 'slocket-command-'))
+  readonly #started: Running[] = []
+
+  constructor() {
+    runSystem('mkfifo', this.path(FIFO))
+  }
+
+  path(name: string): string {
+    return join(this.directory, name)
+  }
+
+  start(command: readonly string[], options: RunningOptions = {}): Running {
+    const running = new Running(command, { cwd: this.directory, ...options })
+    this.#started.push(running)
+    return running
+  }
+
+  slocket(...parameters: readonly string[]): Running {
+    return this.start([...SLOCKET, ...parameters])
+  }
+
+  /** Runs it to its end. */
+  async run(command: readonly string[], options: RunningOptions = {}): Promise<Ending> {
+    const running = this.start(command, options)
+    running.endInput()
+    return await running.ended()
+  }
+
+  async runSlocket(...parameters: readonly string[]): Promise<Ending> {
+    return await this.run([...SLOCKET, ...parameters])
+  }
+
+  /** Ends one that waits for the FIFO of this name to be written. */
+  end(fifo: string = FIFO): void {
+    fs.writeFileSync(this.path(fifo), 'end\n')
+  }
+
+  async close(): Promise<void> {
+    for (const running of this.#started) {
+      running.endInput()
+      if (!running.hasEnded && running.pid !== -1) running.kill('SIGKILL')
+      for (const [, pid] of running.stdout.matchAll(/^pid (\d+)$/gm))
+        if (isRunning(Number(pid))) process.kill(Number(pid), 'SIGKILL')
+    }
+    await Promise.all(this.#started.map((running) => running.ended().catch(() => {})))
+    fs.rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** Whether the process runs, and is not merely waiting for its parent to look. */
+export function isRunning(pid: number): boolean {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat[stat.lastIndexOf(')') + 2] !== 'Z'
+  } catch {
+    return false
+  }
+}
+
+export async function untilDead(pid: number): Promise<void> {
+  await until(`process ${pid} has ended`, () => !isRunning(pid), DEADLINE_MS)
+}
