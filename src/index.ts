@@ -6,6 +6,9 @@ import { Lock } from './lock.ts'
 import type { Slocket } from './slocket.ts'
 import { createSlocket } from './slocket.ts'
 import { createSync } from './sync/acquire-sync.ts'
+import type { LockManagerConstructor } from './web-locks/lock-manager.ts'
+import { createLockManager } from './web-locks/lock-manager.ts'
+import type { LockManager as WebLockManager } from './web-locks/types.ts'
 
 /** What `require('slocket')` gives: the function itself, with the named exports as its properties. */
 export interface SlocketModule extends Slocket {
@@ -17,7 +20,24 @@ export interface SlocketModule extends Slocket {
   readonly local: typeof local
   readonly memory: typeof memory
   readonly MemoryStore: typeof MemoryStore
+  readonly locks: LockManager
+  readonly LockManager: LockManagerConstructor
 }
+
+/** Locks by name, as the Web Locks specification has them, among all processes and threads of this machine. */
+export type LockManager = WebLockManager
+/** Makes a {@link (LockManager:type)} for a directory, or for an engine. */
+export const LockManager: LockManagerConstructor = createLockManager(async () => {
+  // Loaded by the first call, so that to import the package stays cheap.
+  const [{ contextIn }, { localNames }] = await Promise.all([
+    import('./web-locks/context.ts'),
+    import('./engines/local/names/index.ts'),
+  ])
+  return { contextIn, openRoot: localNames }
+})
+
+/** The locks of this user: those of `new LockManager()`. */
+export const locks: LockManager = new LockManager()
 
 const slocket: Slocket = createSlocket(local(), createSync(claimsOfThisThread))
 
@@ -30,6 +50,8 @@ const slocketModule: SlocketModule = Object.assign(slocket, {
   local,
   memory,
   MemoryStore,
+  locks,
+  LockManager,
 })
 
 export default slocket
@@ -40,6 +62,15 @@ export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from './core/cla
 export type { LockTrace } from './diagnostics.ts'
 export type { SlocketErrorCode } from './errors.ts'
 export type { LockMode, SlocketOptions } from './options.ts'
+export type { LockManagerConstructor } from './web-locks/lock-manager.ts'
+export type {
+  LockGrantedCallback,
+  LockInfo,
+  LockManagerOptions,
+  LockManagerSnapshot,
+  LockOptions,
+  WebLock,
+} from './web-locks/types.ts'
 export type { LockCallback, LockRequest, LockSnapshot, Slocket } from './slocket.ts'
 export type { SyncOptions } from './sync/acquire-sync.ts'
 export type { SyncLock } from './sync/sync-lock.ts'

@@ -21,6 +21,8 @@ export interface Engine {
   acquire(resource: string, request: AcquireRequest): Promise<Grant | null>
   /** Who holds and who waits, in queue order; takes no lock and disturbs nobody. */
   query(resource: string): Promise<EngineSnapshot>
+  /** As `query`, of all resources that anybody holds or waits for. Where an engine can tell them: `LockManager.query` needs it. */
+  queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }
 
 /** What an engine can promise. The conformance suite tests each as it is stated. */
@@ -33,6 +35,8 @@ export interface EngineCapabilities {
   readonly permits: boolean
   /** A grant tells when a predecessor ended, or died, without releasing. */
   readonly recovered: boolean
+  /** `AcquireRequest.steal`. Default: false. */
+  readonly steal?: boolean | undefined
 }
 
 /** What the API asks an engine for. */
@@ -41,12 +45,19 @@ export interface AcquireRequest {
   readonly claim: Claim
   /** False: never wait for a holder. */
   readonly wait: boolean
+  /**
+   * Take the lock from all who hold it (each is told by `Grant.onLost`, and its release does nothing any more), and come before all who
+   * wait, who stay in their order. Only for an exclusive claim that waits, and where `capabilities.steal` says so.
+   */
+  readonly steal?: boolean | undefined
   /** A short text that others see. */
   readonly label?: string | undefined
   /** How long the engine keeps what it needs for the next acquire of this resource, in ms. */
   readonly lingerMs: number
   /** Calls the wait off. */
   readonly signal?: AbortSignal | undefined
+  /** Called once it has its place in the queue: whoever asks for the resource after that comes behind it, and `query` shows it. */
+  readonly onQueued?: (() => void) | undefined
 }
 
 /** What a holder has of an engine. */
@@ -88,4 +99,6 @@ export interface Requester {
   readonly command: string | undefined
   /** Whether it belongs to this process (or thread). */
   readonly self: boolean
+  /** Which client it is, where the engine can tell: never that of another one, and never used again. */
+  readonly client?: string | undefined
 }

@@ -34,17 +34,35 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
    * before. Where it returns no promise, the ticket is out of the queue on return. Fails only where the ticket still stands.
    */
   withdraw(own: Own): void | Promise<void>
+  /** Where locks can be stolen. Then `enqueue` of a request that steals joins at the head of the queue, and dispossesses all holders. */
+  readonly stealing?: Stealing<Own> | undefined
+}
+
+/**
+ * What a queue offers besides, from which locks can be stolen: who holds has to be seen from outside, and has to look whether it
+ * still does. A ticket that somebody waits by, besides those who hold by it, keeps its place when it is dispossessed.
+ */
+export interface Stealing<Own extends TicketIdentity = TicketIdentity> {
+  /** A listing has shown that it is the turn of `own`: makes it a holder. False where a thief was first: list again. */
+  becomeHolder(own: Own): boolean
+  /** Whether `own` still holds. Where it does not, `own.request` has been told by `onStolen` when this returns. */
+  isHolder(own: Own): boolean
+  /** Whether others wait by `own`, besides those who hold by it. False where it has left the queue: nobody can wait by it. */
+  setCrowded(own: Own, isCrowded: boolean): boolean
 }
 
 export interface EnqueueRequest {
   readonly claim: Claim
   readonly wait: boolean
+  readonly steal: boolean
   readonly lingerMs: number
   readonly cancellation: Cancellation
   /** Those of this process who stand in the queue by this ticket, in their order. Asked when somebody wants to know. */
   readonly party: () => readonly PartyMember[]
   /** Called when a ticket that holds turns out to be gone. */
   readonly onLost: (error: Error) => void
+  /** Called when those who hold by a ticket do so no longer. Those who wait by it go on. */
+  readonly onStolen: (error: Error) => void
 }
 
 export interface PartyMember {

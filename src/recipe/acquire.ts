@@ -31,8 +31,10 @@ export function waitForTurn<Own extends TicketIdentity, T extends Ticket>(
     listing = Promise.reject(error)
   }
   // At once where it can be: most locks are free when they are asked for.
-  if (!(listing instanceof Promise) && !request.cancellation.cancelled && decideTurn(own, listing).kind === 'held')
-    return own
+  if (!(listing instanceof Promise) && !request.cancellation.cancelled && decideTurn(own, listing).kind === 'held') {
+    if (queue.stealing === undefined || queue.stealing.becomeHolder(own)) return own
+    listing = queue.list(own)
+  }
   return loop(queue, own, request, listing)
 }
 
@@ -57,7 +59,8 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
       }
       switch (turn.kind) {
         case 'held':
-          return ticket
+          if (queue.stealing === undefined || queue.stealing.becomeHolder(ticket)) return ticket
+          break
         case 'missing': {
           debug('ticket %s was removed from outside; joining again', ticket.id)
           await queue.withdraw(ticket)

@@ -8,7 +8,8 @@
  *  ---------+--------------------------------------------+----------------------------------------------
  *  entering | has no ticket yet                          | the ticket has joined the queue
  *  waiting  | its ticket stands in the queue             | its turn; a refusal; an error; nobody left in it
- *  held     | its turn: one holds (shared: all hold)     | the last one releases; the ticket is lost
+ *  held     | its turn: one holds (shared: all hold)     | the last one releases; the ticket is lost; a thief:
+ *           |                                            | then those who wait go back to waiting
  *  over     | its ticket has left, or is about to leave  | -
  */
 import { Cancellation } from '../contract/cancellation.ts'
@@ -44,6 +45,7 @@ type PartyState =
 export class Party implements EnqueueRequest {
   readonly claim: Claim
   readonly wait: boolean
+  readonly steal: boolean
   readonly cancellation: Cancellation = new Cancellation()
   lingerMs: number
   readonly #queue: TicketQueue
@@ -66,6 +68,7 @@ export class Party implements EnqueueRequest {
     this.#owner = owner
     this.claim = first.claim
     this.wait = first.wait
+    this.steal = first.steal
     this.lingerMs = first.lingerMs
     this.#push(first)
   }
@@ -87,7 +90,11 @@ export class Party implements EnqueueRequest {
 
   /** Whether `request` may join. To be asked only while the ticket is the last in its queue. */
   accepts(request: Request): boolean {
-    if (this.claim.kind === 'permit' || !isSameClaim(this.claim, request.claim)) return false
+    if (this.claim.kind === 'permit' || request.steal || !isSameClaim(this.claim, request.claim)) return false
+    return this.#isOpenTo(request) && (this.ticket === undefined || this.#setCrowded(this.ticket, true))
+  }
+
+  #isOpenTo(request: Request): boolean {
     switch (this.#state.kind) {
       case 'entering':
       case 'waiting':
@@ -103,8 +110,10 @@ export class Party implements EnqueueRequest {
   add(request: Request): void {
     this.lingerMs = Math.max(this.lingerMs, request.lingerMs)
     this.#push(request)
-    if (this.#state.kind === 'held' && this.claim.kind === 'shared') this.#grantNext(this.#state.ticket)
-    else this.#updateKeepAlive()
+    if (this.#state.kind === 'held' && this.claim.kind === 'shared' && this.#isHolder(this.#state.ticket)) {
+      this.#grantNext(this.#state.ticket)
+    } else this.#updateKeepAlive()
+    if (this.ticket !== undefined) request.becomeQueued()
     if (this.#wantedTimer !== undefined) this.#lookIfWanted()
   }
 
@@ -114,7 +123,7 @@ export class Party implements EnqueueRequest {
       // Parties of one process enter in the order of their requests. A try waits for nobody: if the one ahead of it
       // is still on its way into the queue, the try may come first.
       this.#ahead = Party.#nearestEntering(ahead)
-      while (this.wait && this.#ahead !== undefined) {
+      while (this.wait && !this.steal && this.#ahead !== undefined) {
         await this.#ahead.#whenEntered()
         this.#ahead = Party.#nearestEntering(this.#ahead)
       }
@@ -122,13 +131,17 @@ export class Party implements EnqueueRequest {
       const ticket = entering instanceof Promise ? await entering : entering
       if (ticket === null) return this.#refuse()
       this.#becomeWaiting(ticket)
-      const waiting = waitForTurn(this.#queue, ticket, this)
-      const holder = waiting instanceof Promise ? await waiting : waiting
-      if (holder === null) return this.#refuse()
-      await this.#becomeHeld(holder)
+      await this.#waitForTurn(ticket)
     } catch (error) {
       this.#fail(error)
     }
+  }
+
+  async #waitForTurn(ticket: TicketIdentity): Promise<void> {
+    const waiting = waitForTurn(this.#queue, ticket, this)
+    const holder = waiting instanceof Promise ? await waiting : waiting
+    if (holder === null) return this.#refuse()
+    await this.#becomeHeld(holder)
   }
 
   /** For those who ask who stands here: the holders, then those who wait, in their order. */
@@ -159,8 +172,22 @@ export class Party implements EnqueueRequest {
     this.#holders.clear()
   }
 
+  readonly onStolen = (error: Error): void => {
+    if (this.#state.kind !== 'held') return
+    const { ticket } = this.#state
+    const robbed = [...this.#holders]
+    this.#holders.clear()
+    if (this.#waitingCount > 0) this.#becomeWaitingAgain(ticket)
+    else {
+      this.#becomeOver()
+      void withdrawQuietly(this.#queue, ticket)
+    }
+    for (const grant of robbed) grant.lose(error)
+  }
+
   release(grant: PartyGrant): void | Promise<void> {
-    if (this.#state.kind !== 'held' || !this.#holders.delete(grant)) return
+    if (this.#state.kind !== 'held' || !this.#holders.has(grant) || !this.#isHolder(this.#state.ticket)) return
+    this.#holders.delete(grant)
     if (this.#waitingCount > 0) return this.#grantNext(this.#state.ticket)
     if (this.#holders.size > 0) return
     const { ticket } = this.#state
@@ -274,6 +301,23 @@ export class Party implements EnqueueRequest {
     // Parties that overlap for ever, as tries for permits may, must not keep all that came before them.
     this.#ahead = Party.#nearestEntering(this.#ahead)
     this.#entered?.resolve()
+    for (const request of this.#requests) request.becomeQueued()
+  }
+
+  /** Those who held by the ticket have been robbed; those who wait by it have kept its place. */
+  #becomeWaitingAgain(ticket: TicketIdentity): void {
+    this.#state = { kind: 'waiting', ticket }
+    this.#updateKeepAlive()
+    this.#waitForTurn(ticket).catch((error: unknown) => this.#fail(error))
+  }
+
+  /** False where a thief has come; then this party has been told. */
+  #isHolder(ticket: TicketIdentity): boolean {
+    return this.#queue.stealing?.isHolder(ticket) !== false
+  }
+
+  #setCrowded(ticket: TicketIdentity, isCrowded: boolean): boolean {
+    return this.#queue.stealing?.setCrowded(ticket, isCrowded) !== false
   }
 
   #becomeHeld(ticket: TicketIdentity): void | Promise<void> {
@@ -296,6 +340,7 @@ export class Party implements EnqueueRequest {
 
   /** Waiting keeps the process alive, holding does not. While the ticket itself waits, the queue sees to that. */
   #updateKeepAlive(): void {
+    if (this.#state.kind === 'held' && this.#waitingCount === 0) this.#setCrowded(this.#state.ticket, false)
     if (this.#state.kind === 'held' && this.#waitingCount > 0) {
       this.#keepAlive ??= setInterval(() => {}, FOR_EVER_MS)
     } else if (this.#keepAlive !== undefined) {

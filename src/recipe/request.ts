@@ -9,6 +9,7 @@ export class Request implements PartyMember {
   readonly wait: boolean
   readonly label: string | undefined
   readonly lingerMs: number
+  readonly steal: boolean
   /** Since when it waits; from its grant on, since when it holds. */
   sinceMs: number = Date.now()
   /** Set by whoever has to act when the caller calls it off; called after the promise was rejected. */
@@ -17,6 +18,7 @@ export class Request implements PartyMember {
   readonly #reject: (error: unknown) => void
   readonly #signal: AbortSignal | undefined
   readonly #stopListening: (() => void) | undefined
+  #onQueued: (() => void) | undefined
   #isSettled = false
 
   constructor(asked: AcquireRequest, resolve: (grant: Grant | null) => void, reject: (error: unknown) => void) {
@@ -24,6 +26,8 @@ export class Request implements PartyMember {
     this.wait = asked.wait
     this.label = asked.label
     this.lingerMs = asked.lingerMs
+    this.steal = asked.steal === true
+    this.#onQueued = asked.onQueued
     this.#resolve = resolve
     this.#reject = reject
     this.#signal = asked.signal
@@ -32,6 +36,13 @@ export class Request implements PartyMember {
 
   get isSettled(): boolean {
     return this.#isSettled
+  }
+
+  /** It has its place in the queue, or is settled. */
+  becomeQueued(): void {
+    const onQueued = this.#onQueued
+    this.#onQueued = undefined
+    onQueued?.()
   }
 
   resolve(grant: Grant | null): void {
@@ -48,6 +59,7 @@ export class Request implements PartyMember {
   #settle(): void {
     this.#isSettled = true
     this.#stopListening?.()
+    this.becomeQueued()
   }
 
   #onAbort(): void {

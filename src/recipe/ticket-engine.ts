@@ -12,6 +12,8 @@ export interface TicketEngineParts {
   open(resource: string): TicketQueue
   /** Who holds and who waits for a resolved resource. */
   query(resource: string): Promise<EngineSnapshot>
+  /** The same of all resources, where they can be told. */
+  queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }
 
 export function createTicketEngine(parts: TicketEngineParts): Engine {
@@ -39,5 +41,6 @@ export function createTicketEngine(parts: TicketEngineParts): Engine {
       }
     },
     query: async (asked) => await parts.query(parts.resolve(asked)),
+    ...(parts.queryAll === undefined ? {} : { queryAll: () => parts.queryAll!() }),
   }
 }

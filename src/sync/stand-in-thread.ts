@@ -7,7 +7,8 @@
  */
 import type { Engine } from '../contract/engine.ts'
 import { outlookOf } from '../core/deadlock.ts'
-import { claimsOfThisThread, leaveAll, local, localBesideMkdir } from '../engines/local/index.ts'
+import { claimsOfThisThread, local, localBesideMkdir } from '../engines/local/index.ts'
+import { leaveAll } from '../engines/local/present.ts'
 import { SlocketError, slocket } from '../index.ts'
 import type { Lock } from '../index.ts'
 import type { Answer, Order, Said, StandInData } from './messages.ts'

@@ -12,6 +12,7 @@ import { testQuery } from './query.ts'
 import { testRaces } from './races.ts'
 import { testRandomPrograms } from './random-programs.ts'
 import { Suite } from './suite.ts'
+import { testStealing } from './stealing.ts'
 import { testTimeouts } from './timeouts.ts'
 import { testTries } from './tries.ts'
 
@@ -31,7 +32,7 @@ import { testTries } from './tries.ts'
  *
  * testEngine({
  *   name: 'memory',
- *   capabilities: { ordered: true, shared: true, permits: true, recovered: false, releasesAtOnce: true },
+ *   capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true, releasesAtOnce: true },
  *   openClient: () => memory(store),
  *   resource: () => `resource-${(resources += 1)}`,
  * })
@@ -49,6 +50,7 @@ export function testEngine(engine: EngineUnderTest): void {
     testClaims(suite)
     testPermits(suite)
     testTries(suite)
+    testStealing(suite)
     testCallingOff(suite)
     testTimeouts(suite)
     testRaces(suite)

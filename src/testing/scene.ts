@@ -17,6 +17,7 @@ export interface Ask {
   readonly label?: string
   readonly claim?: Claim
   readonly wait?: boolean
+  readonly steal?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -53,8 +54,8 @@ export class Scene {
   /** Asks for the lock by the contract, and does not wait for what comes of it. */
   ask(client: Engine, ask: Ask = {}): Asking {
     this.#asked += 1
-    const { label = `request-${this.#asked}`, claim = EXCLUSIVE, wait = true, signal } = ask
-    const request = { label, claim, wait, signal, lingerMs: this.engine.lingerMs ?? 0 }
+    const { label = `request-${this.#asked}`, claim = EXCLUSIVE, wait = true, steal = false, signal } = ask
+    const request = { label, claim, wait, ...(steal ? { steal } : {}), signal, lingerMs: this.engine.lingerMs ?? 0 }
     return new Asking(client, this.resource, request, this.holders)
   }
 

@@ -5,7 +5,7 @@ import { Random } from './random.ts'
 import { Scene } from './scene.ts'
 
 /** What a test needs of an engine. */
-export type Need = 'ordered' | 'shared' | 'permits' | 'releasesAtOnce'
+export type Need = 'ordered' | 'shared' | 'permits' | 'releasesAtOnce' | 'steal'
 
 const DEFAULT_ROUNDS = 100
 const DEFAULT_TIMEOUT_MS = 60_000
@@ -26,7 +26,7 @@ export class Suite {
 
   /** @param name a sentence of behaviour. */
   test(name: string, needs: readonly Need[], body: (scene: Scene) => Promise<void>): void {
-    const missing = needs.filter((need) => !this.engine.capabilities[need])
+    const missing = needs.filter((need) => this.engine.capabilities[need] !== true)
     const skip = missing.length > 0 && `the engine is not: ${missing.join(', ')}`
     test(name, { skip, timeout: this.engine.timeoutMs ?? DEFAULT_TIMEOUT_MS }, async () => {
       const scene = await Scene.open(this.engine)

@@ -6,6 +6,8 @@ import slocketDefault, {
   isSlocketError,
   local,
   Lock,
+  LockManager,
+  locks,
   memory,
   MemoryStore,
   slocket,
@@ -25,7 +27,18 @@ describe('exports', () => {
   test('require gives the function itself, with the named exports on it', () => {
     const required = createRequire(import.meta.url)('../../src/index.js') as Record<string, unknown>
     assert.equal(required, slocket)
-    const named = { slocket, default: slocket, isSlocketError, local, Lock, memory, MemoryStore, SlocketError }
+    const named = {
+      slocket,
+      default: slocket,
+      isSlocketError,
+      local,
+      Lock,
+      LockManager,
+      locks,
+      memory,
+      MemoryStore,
+      SlocketError,
+    }
     for (const [name, value] of Object.entries(named)) assert.equal(required[name], value, name)
   })
 

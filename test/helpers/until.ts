@@ -4,12 +4,12 @@ export const DEADLINE_MS = 60_000
 /** Resolves once `condition` gives something other than undefined or false, with that. */
 export async function until<T>(
   what: string,
-  condition: () => T | undefined | false,
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
   deadlineMs: number = DEADLINE_MS,
 ): Promise<T> {
   const start = performance.now()
   for (;;) {
-    const value = condition()
+    const value = await condition()
     if (value !== undefined && value !== false) return value
     if (performance.now() - start > deadlineMs) throw new Error(`not within ${deadlineMs} ms: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))

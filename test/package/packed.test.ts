@@ -195,6 +195,40 @@ describe('the packed package', () => {
     assert.deepEqual(await printed('cjs.cjs'), ['ERR_SLOCKET_TIMEOUT', null, false])
   })
 
+  test('code for the Web Locks of browsers compiles, and runs, with locks in their place', async () => {
+    await writeFile(
+      join(installed.project, 'browser.mts'),
+      `import { LockManager as Manager, locks, memory } from 'slocket'
+       import type { LockInfo as Info, LockManagerSnapshot as Snapshot, LockOptions as Options } from 'slocket'
+       // As written for browsers, with the types of lib.dom.
+       async function sum(locks: LockManager, add: () => Promise<number>): Promise<number> {
+         const callback: LockGrantedCallback<Promise<number>> = async (lock: Lock | null) => {
+           const mode: LockMode | undefined = lock?.mode
+           return mode === 'exclusive' && lock?.name === 'sum' ? await add() : 0
+         }
+         const options: LockOptions = { mode: 'exclusive', signal: new AbortController().signal }
+         const result: number = await locks.request('sum', options, callback)
+         const { held = [] }: LockManagerSnapshot = await locks.query()
+         return result + held.filter((info: LockInfo) => info.clientId === undefined).length
+       }
+       const manager: LockManager = new Manager({ engine: memory() })
+       const fits: (LockManager | Navigator['locks'])[] = [locks, manager]
+       const constructors: (typeof LockManager)[] = [Manager]
+       // And with the types of the package.
+       const options: Options = { ifAvailable: true }
+       const text: string = await new Manager({ engine: memory() }).request('text', options, (lock) => lock?.name ?? 'null')
+       const { held }: Snapshot = await new Manager({ engine: memory() }).query()
+       const infos: Info[] = held
+       // @ts-expect-error: no such mode
+       export const wrong = () => locks.request('name', { mode: 'both' }, () => {})
+       // @ts-expect-error: no callback
+       export const without = () => locks.request('name')
+       console.log(JSON.stringify([await sum(manager, async () => 3), text, infos.length, fits.length, constructors.length]))`,
+    )
+    await compile(installed.project, ['browser.mts'])
+    assert.deepEqual(await printed('browser.mjs'), [3, 'text', 0, 2, 1])
+  })
+
   test('publint finds nothing', async () => {
     await runTool('publint', ['run', installed.tarball, '--strict'], installed.project)
   })

@@ -242,10 +242,12 @@ function request(change: Partial<Wanted> = {}): Wanted {
   return {
     claim: EXCLUSIVE,
     wait: true,
+    steal: false,
     lingerMs: 0,
     cancellation: new Cancellation(),
     party: () => [],
     onLost: () => {},
+    onStolen: () => {},
     ...change,
   }
 }

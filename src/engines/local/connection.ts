@@ -21,6 +21,8 @@ const MOST_UNREAD_BYTES = 64 << 10
 export interface Departed {
   readonly name: string
   readonly claim: Claim
+  /** The queue that it has left, where a member is one of several. */
+  readonly home?: object | undefined
 }
 
 /** How long a stranger may say nothing, in ms. It delays nobody; this only frees the descriptor. */

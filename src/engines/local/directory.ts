@@ -17,7 +17,7 @@ import { chmodDirectory, openDirectory } from './open-directory.ts'
 import { refuseOtherContent } from './other-content.ts'
 import { isDeno } from './runtime.ts'
 import { isGone, toSlocketError } from './system-error.ts'
-import { MEMBERS, markOf } from './ticket-name.ts'
+import { MEMBERS, markOf, WAITS } from './ticket-name.ts'
 
 /** rwxrwxr-t, less the umask. */
 const MODE = 0o1775
@@ -55,11 +55,16 @@ export class QueueDirectory {
       if (occupant === 'foreign') return 'foreign'
       refuseNetworkFileSystem(occupant === 'directory' ? this.path : path.dirname(this.path))
       if (occupant === 'nothing') this.#make()
-      else refuseOtherContent(this.path)
+      else this.refuseOthers()
       const members = this.#openMembers()
       if (members !== undefined) return members
     }
     throw new SlocketError('ERR_SLOCKET_SYSTEM', `the lock directory '${this.path}' vanishes again and again`)
+  }
+
+  /** Throws where there is anything in the directory that does not belong there. */
+  protected refuseOthers(): void {
+    refuseOtherContent(this.path)
   }
 
   occupant(): Occupant {
@@ -92,10 +97,15 @@ export class QueueDirectory {
     return `${this.path}/${name}`
   }
 
+  /** Where the socket of a member is. */
+  pathOfMember(file: string): string {
+    return this.pathOf(`${MEMBERS}/${file}`)
+  }
+
   /** Links the socket `member` as the ticket `name`. `no-links`: this file system cannot. */
   link(member: string, name: string): 'linked' | 'gone' | 'no-links' {
     try {
-      fs.linkSync(this.pathOf(`${MEMBERS}/${member}`), this.pathOf(name))
+      fs.linkSync(this.pathOfMember(member), this.pathOf(name))
       return 'linked'
     } catch (error) {
       // EMLINK: as many tickets as one socket can have (65,000 on ext4); a new member has room again.
@@ -105,10 +115,10 @@ export class QueueDirectory {
     }
   }
 
-  /** Makes a ticket of a socket that listens under another name. False where that is gone. */
-  rename(from: string, to: string): boolean {
+  /** Makes a ticket of a socket that listens among the members. False where that is gone. */
+  rename(member: string, name: string): boolean {
     try {
-      fs.renameSync(this.pathOf(from), this.pathOf(to))
+      fs.renameSync(this.pathOfMember(member), this.pathOf(name))
       return true
     } catch (error) {
       if (isGone(error)) return false
@@ -116,21 +126,24 @@ export class QueueDirectory {
     }
   }
 
-  /** Adds the mark of a ticket. False where that cannot be had: the ticket is gone, or the file system has no links. */
-  mark(name: string): boolean {
-    const mark = this.pathOf(markOf(name))
+  /** Adds a mark to a ticket. False where that cannot be had: the ticket is gone, or the file system has no links. */
+  mark(name: string, suffix: string = WAITS): boolean {
+    const mark = this.pathOf(name + suffix)
     try {
       fs.linkSync(this.pathOf(name), mark)
       return true
     } catch (error) {
       if (systemCode(error) === 'EEXIST') return true
       if (isGone(error)) return false
-      if (!NO_LINKS.has(systemCode(error) ?? '')) throw toSlocketError(error, 'mark a ticket in', this.path)
+      // EMLINK: the socket has as many links as it can have.
+      const code = systemCode(error) ?? ''
+      if (code !== 'EMLINK' && !NO_LINKS.has(code)) throw toSlocketError(error, 'mark a ticket in', this.path)
     }
     try {
       fs.symlinkSync(name, mark)
       return true
     } catch (error) {
+      if (systemCode(error) === 'EEXIST') return true
       if (isGone(error) || NO_LINKS.has(systemCode(error) ?? '')) return false
       throw toSlocketError(error, 'mark a ticket in', this.path)
     }
@@ -155,24 +168,23 @@ export class QueueDirectory {
 
   /** Removes the socket in `.members` that the dead ticket is a link to. Of any other, a ticket's name proves nothing. */
   sweepMember(file: string, ticket: string): void {
-    const member = this.#socketAt(`${MEMBERS}/${file}`)
-    if (member !== undefined && member.ino === this.#socketAt(ticket)?.ino) this.sweep(`${MEMBERS}/${file}`)
+    const socket = this.pathOfMember(file)
+    const inode = inodeAt(socket)
+    if (inode !== undefined && inode === this.inodeOf(ticket)) this.#sweepAt(socket)
   }
 
-  #socketAt(name: string): fs.Stats | undefined {
-    try {
-      const stats = fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })
-      return stats?.isSocket() === true ? stats : undefined
-    } catch (error) {
-      if (systemCode(error) === undefined) throw error
-      return undefined
-    }
+  /** Undefined where it is gone, or is no socket. */
+  inodeOf(name: string): number | undefined {
+    return inodeAt(this.pathOf(name))
   }
-
   /** Removes litter, or a mark. What another user left in a sticky directory stays. */
   sweep(name: string): void {
+    this.#sweepAt(this.pathOf(name))
+  }
+
+  #sweepAt(entry: string): void {
     try {
-      fs.unlinkSync(this.pathOf(name))
+      fs.unlinkSync(entry)
     } catch (error) {
       if (systemCode(error) === undefined) throw error
     }
@@ -300,7 +312,7 @@ function isMadeHere({ mode }: fs.Stats): boolean {
   return (mode & 0o1000) !== 0 && (mode & 0o002) === 0
 }
 
-function makeWhereMissing(directory: string): void {
+export function makeWhereMissing(directory: string): void {
   try {
     fs.mkdirSync(directory, MODE)
   } catch (error) {
@@ -312,3 +324,13 @@ function makeWhereMissing(directory: string): void {
 }
 
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+
+function inodeAt(entry: string): number | undefined {
+  try {
+    const stats = fs.lstatSync(entry, { throwIfNoEntry: false })
+    return stats?.isSocket() === true ? stats.ino : undefined
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    return undefined
+  }
+}

@@ -6,13 +6,14 @@ import fs from 'node:fs'
 import path from 'node:path'
 import type { Engine, EngineSnapshot } from '../../contract/engine.ts'
 import type { Claim } from '../../core/claim.ts'
-import { SlocketError, systemCode } from '../../errors.ts'
+import { systemCode } from '../../errors.ts'
 import { createTicketEngine } from '../../recipe/ticket-engine.ts'
 import { QueueDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
 import { Presence } from './presence.ts'
-import { kernelId } from './kernel.ts'
+import { appear, disappear, refuseOtherPlatforms } from './present.ts'
 import { LocalQueue } from './queue.ts'
+import { QueueState } from './queue-state.ts'
 import { toSlocketError } from './system-error.ts'
 import { TicketSocket } from './ticket-socket.ts'
 
@@ -52,10 +53,10 @@ export function localBesideMkdir(staleMs: number): Engine {
  * engine made here. It takes a turn of the event loop to give any of it back, or to go on waiting.
  */
 export function claimsOfThisThread(resource: string): Claim[] {
-  if (allPresent.size === 0) return []
+  if (presentHere.size === 0) return []
   const asked = identityOf(resolvePath(resource))
   const claims: Claim[] = []
-  for (const { directory, queue } of allPresent) {
+  for (const { directory, queue } of presentHere) {
     if (asked === undefined || identityOf(directory) !== asked) continue
     for (const { claim } of queue.own.values()) claims.push(claim)
   }
@@ -108,8 +109,10 @@ class LocalClient {
       onPresent: () => this.#onPresent(present),
       onAway: () => this.#onAway(present),
     })
-    const present: Present = { directory, queue: new LocalQueue(queueDirectory, presence), presence }
-    return present.queue
+    const queue = new LocalQueue(new QueueState(queueDirectory, presence))
+    const present: Present = { directory, queue, presence }
+    presence.attach(queue)
+    return queue
   }
 
   query(directory: string): Promise<EngineSnapshot> {
@@ -130,27 +133,19 @@ class LocalClient {
 
   #onPresent(present: Present): void {
     this.#present.set(present.directory, present)
-    if (allPresent.size === 0) process.on('exit', leaveAll)
-    allPresent.add(present)
+    presentHere.add(present)
+    appear(present.presence)
   }
 
   #onAway(present: Present): void {
     if (this.#present.get(present.directory) === present) this.#present.delete(present.directory)
-    allPresent.delete(present)
-    if (allPresent.size === 0) process.off('exit', leaveAll)
+    presentHere.delete(present)
+    disappear(present.presence)
   }
 }
 
-/** Of all clients in this process: one listener for its exit. */
-const allPresent = new Set<Present>()
-
-/**
- * For the exit of the process: takes away what does not hold, and leaves what does, dead. No signal handlers: they are the
- * application's, and nothing here needs a goodbye.
- */
-export function leaveAll(): void {
-  for (const { presence } of allPresent) presence.leave()
-}
+/** Of all clients in this thread. */
+const presentHere = new Set<Present>()
 
 function resolvePath(resource: string): string {
   try {
@@ -159,16 +154,4 @@ function resolvePath(resource: string): string {
     // A relative path, and the working directory was removed.
     throw toSlocketError(error, 'find', resource)
   }
-}
-
-/** Before anything is made. */
-function refuseOtherPlatforms(): void {
-  if (process.platform === 'win32') {
-    throw new SlocketError(
-      'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
-      'local locks need Unix sockets in directories: not on Windows',
-    )
-  }
-  // Throws where a runtime cannot read its clock. Known from then on.
-  kernelId()
 }

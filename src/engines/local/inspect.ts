@@ -15,37 +15,107 @@ import { wallClockMs } from './kernel.ts'
 import { isProvenDead } from './liveness.ts'
 import { refuseOtherContent } from './other-content.ts'
 import type { Answer } from './party-json.ts'
-import { ownCommand, parseParty } from './party-json.ts'
+import { ownCommand, parseParty, requestersBy } from './party-json.ts'
 import { QueueView } from './queue-view.ts'
 import { SocketAddresses } from './short-path.ts'
 import { toSlocketError } from './system-error.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 
-/** How long a member has to answer, in ms. */
+/** How long a member has to answer, in ms, where nothing else is said. */
 const ANSWER_MS = 200
 /** How many members are asked at once. */
 const AT_ONCE = 200
 
 type Reply = { readonly kind: 'alive'; readonly answer: Answer | undefined } | { readonly kind: 'dead' | 'gone' }
 
+/** How to look. */
+export interface Inspection {
+  /** Which client a ticket is of, where that can be told. */
+  readonly clientOf?: (ticket: ListedTicket) => string
+  /** How long a member has to answer, in ms. */
+  readonly answerMs?: number
+}
+
+/** A queue to look at. */
+interface Inspected {
+  readonly directory: QueueDirectory
+  /** The tickets of this process, by id; those of other queues may be among them. */
+  readonly own: ReadonlyMap<string, OwnTicket>
+}
+
+/** A ticket, and where it was seen. */
+interface Place {
+  readonly directory: QueueDirectory
+  readonly ticket: ListedTicket
+}
+
 /** @param own the tickets of this process in the queue, by id. */
 export async function inspect(directory: QueueDirectory, own: ReadonlyMap<string, OwnTicket>): Promise<EngineSnapshot> {
   if (directory.occupant() !== 'directory') return { held: [], pending: [] }
   refuseOtherContent(directory.path)
-  const view = new QueueView(
-    directory,
-    (id) => own.has(id),
-    () => true,
+  return (await inspectQueues([{ directory, own }]))[0]!
+}
+
+/** Looks at several queues, whose members are asked once each. */
+export async function inspectQueues(
+  queues: readonly Inspected[],
+  { clientOf, answerMs = ANSWER_MS }: Inspection = {},
+): Promise<EngineSnapshot[]> {
+  const listings = queues.map(({ directory, own }) => {
+    const isOwn = (id: string): boolean => own.has(id)
+    return new QueueView(directory, isOwn, () => true).read()
+  })
+  const others = queues.flatMap(({ directory, own }, index) =>
+    listings[index]!.filter((ticket) => !own.has(ticket.id)).map((ticket) => ({ directory, ticket })),
   )
+  // Told apart by object: the ids of two queues may be the same.
+  const replies = await askAll(others, answerMs)
+  return queues.map(({ own }, index) => {
+    const listing = listings[index]!
+    const alive = listing.filter((ticket) => own.has(ticket.id) || isThere(ticket, replies.get(ticket)))
+    return snapshotOf(alive, (ticket) =>
+      requestersOf(ticket, own.get(ticket.id), replies.get(ticket), clientOf?.(ticket)),
+    )
+  })
+}
+
+/** One that its member does not speak of has left since the listing. */
+function isThere(ticket: ListedTicket, reply: Reply | undefined): boolean {
+  if (reply?.kind !== 'alive') return false
+  return reply.answer?.isWhole !== true || reply.answer.tickets.has(ticket.id)
+}
+
+async function askAll(places: readonly Place[], answerMs: number): Promise<Map<ListedTicket, Reply>> {
+  const byMember = new Map<string, Place[]>()
+  for (const place of places) {
+    const ofOne = byMember.get(place.ticket.member)
+    if (ofOne === undefined) byMember.set(place.ticket.member, [place])
+    else ofOne.push(place)
+  }
+  const replies = new Map<ListedTicket, Reply>()
+  const members = [...byMember.values()]
+  for (let first = 0; first < members.length; first += AT_ONCE) {
+    await Promise.all(members.slice(first, first + AT_ONCE).map((ofOne) => askMember(ofOne, answerMs, replies)))
+  }
+  return replies
+}
+
+/** Asks a member once: by its first ticket, or, where that is dead or gone, by the next. */
+async function askMember(places: readonly Place[], answerMs: number, replies: Map<ListedTicket, Reply>): Promise<void> {
+  let alive: Reply | undefined
+  for (const place of places) {
+    const reply = alive ?? (await askAt(place, answerMs))
+    if (reply.kind === 'alive') alive = reply
+    replies.set(place.ticket, reply)
+  }
+}
+
+async function askAt({ directory, ticket }: Place, answerMs: number): Promise<Reply> {
   const addresses = new SocketAddresses(directory.path)
   try {
-    const listing = view.read()
-    const others = listing.filter((ticket) => !own.has(ticket.id))
-    const replies = await askAll(directory, addresses, others)
-    const alive = listing.filter((ticket) => own.has(ticket.id) || replies.get(ticket.id)?.kind === 'alive')
-    return snapshotOf(alive, (ticket) => requestersOf(ticket, own.get(ticket.id), replies.get(ticket.id)))
+    return await ask(directory, addresses.of(ticket.name), ticket, answerMs)
   } catch (error) {
-    if (error instanceof DirectoryGone) return { held: [], pending: [] }
+    if (error instanceof DirectoryGone) return { kind: 'gone' }
     throw error
   } finally {
     addresses.close()
@@ -56,54 +126,20 @@ export async function inspect(directory: QueueDirectory, own: ReadonlyMap<string
 export async function namesOfHolders(directory: QueueDirectory): Promise<string[]> {
   if (directory.occupant() !== 'directory') return []
   refuseOtherContent(directory.path)
-  const view = new QueueView(
+  const listing = new QueueView(
     directory,
     () => false,
     () => true,
+  ).read()
+  const replies = await askAll(
+    listing.map((ticket) => ({ directory, ticket })),
+    ANSWER_MS,
   )
-  const addresses = new SocketAddresses(directory.path)
-  try {
-    const listing = view.read()
-    const replies = await askAll(directory, addresses, listing)
-    return splitByTurn(listing.filter(({ id }) => replies.get(id)?.kind === 'alive')).held.map(({ name }) => name)
-  } finally {
-    addresses.close()
-  }
-}
-
-async function askAll(
-  directory: QueueDirectory,
-  addresses: SocketAddresses,
-  tickets: readonly ListedTicket[],
-): Promise<Map<string, Reply>> {
-  const byMember = new Map<string, ListedTicket[]>()
-  for (const ticket of tickets) byMember.set(ticket.member, [...(byMember.get(ticket.member) ?? []), ticket])
-  const replies = new Map<string, Reply>()
-  const members = [...byMember.values()]
-  for (let first = 0; first < members.length; first += AT_ONCE) {
-    const some = members.slice(first, first + AT_ONCE)
-    await Promise.all(some.map((ticketsOfOne) => askMember(directory, addresses, ticketsOfOne, replies)))
-  }
-  return replies
-}
-
-/** Asks a member once: by its first ticket, or, where that is dead or gone, by the next. */
-async function askMember(
-  directory: QueueDirectory,
-  addresses: SocketAddresses,
-  tickets: readonly ListedTicket[],
-  replies: Map<string, Reply>,
-): Promise<void> {
-  let alive: Reply | undefined
-  for (const ticket of tickets) {
-    const reply = alive ?? (await ask(directory, addresses.of(ticket.name), ticket))
-    if (reply.kind === 'alive') alive = reply
-    replies.set(ticket.id, reply)
-  }
+  return splitByTurn(listing.filter((ticket) => replies.get(ticket)?.kind === 'alive')).held.map(({ name }) => name)
 }
 
 /** Connects as a visitor, who does not say who it is, and asks. */
-function ask(directory: QueueDirectory, address: string, ticket: ListedTicket): Promise<Reply> {
+function ask(directory: QueueDirectory, address: string, ticket: ListedTicket, answerMs: number): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const splitter = new LineSplitter(MAX_PARTY_BYTES)
     const socket = builtInNet().connect({ path: address })
@@ -113,7 +149,7 @@ function ask(directory: QueueDirectory, address: string, ticket: ListedTicket): 
       resolve(reply)
     }
     // Connecting needs no help of the other side's event loop; answering does.
-    const timer = setTimeout(() => end({ kind: 'alive', answer: undefined }), ANSWER_MS)
+    const timer = setTimeout(() => end({ kind: 'alive', answer: undefined }), answerMs)
     socket.once('connect', () => socket.write(formatFrame({ kind: 'who' }), 'latin1'))
     socket.on('close', () => end({ kind: 'alive', answer: undefined }))
     socket.on('data', (chunk: Buffer) => {
@@ -148,14 +184,22 @@ function judge(directory: QueueDirectory, ticket: ListedTicket, error: Error): R
   }
 }
 
-function requestersOf(ticket: ListedTicket, own: OwnTicket | undefined, reply: Reply | undefined): Requester[] {
+function requestersOf(
+  ticket: ListedTicket,
+  own: OwnTicket | undefined,
+  reply: Reply | undefined,
+  client: string | undefined,
+): Requester[] {
   const { claim, pid } = ticket
   if (own !== undefined) {
-    return own.request.party().map((member) => ({ claim, pid, ...member, command: ownCommand(), self: true }))
+    return requestersBy(own).map((member) => ({ claim, pid, ...member, command: ownCommand(), self: true, client }))
   }
   const answer = reply?.kind === 'alive' ? reply.answer : undefined
   const command = answer?.command
-  const members = answer?.tickets.get(ticket.id) ?? []
-  if (members.length > 0) return members.map((member) => ({ claim, pid, ...member, command, self: false }))
-  return [{ claim, pid, sinceMs: wallClockMs(ticket.number), label: undefined, command, self: false }]
+  // Nobody: it is the ticket of a try, which does not wait.
+  const members = answer?.tickets.get(ticket.id)
+  if (members !== undefined) {
+    return members.map((member) => ({ claim, pid, ...member, command, self: false, client }))
+  }
+  return [{ claim, pid, sinceMs: wallClockMs(ticket.number), label: undefined, command, self: false, client }]
 }

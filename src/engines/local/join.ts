@@ -17,6 +17,7 @@ import { memberFile } from './member.ts'
 import type { QueueState } from './queue-state.ts'
 import { sleepFor } from './sleep-for.ts'
 import { OwnTicket } from './ticket.ts'
+import { thiefNumber } from './names/thief-number.ts'
 import type { TicketName } from './ticket-name.ts'
 import { formatTicketName, NUMBERS_END, ticketId } from './ticket-name.ts'
 
@@ -109,8 +110,18 @@ async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Pr
 }
 
 function newName(state: QueueState, request: EnqueueRequest, member: string): [string, TicketName] {
+  const number = request.steal ? thiefNumber(state.view.read()[0]?.number) : newNumber(state, member)
+  const { pid } = process
+  const id = ticketId(number, member)
+  const parsed = { id, number, claim: request.claim, pid, member, kernel: kernelId() }
+  return [formatTicketName(parsed), parsed]
+}
+
+/** A number behind all that were seen. */
+function newNumber(state: QueueState, member: string): string {
   const now = clockNumber()
-  const number = now > state.highestNumber ? now : nextNumber(state.highestNumber)
+  let number = now > state.highestNumber ? now : nextNumber(state.highestNumber)
+  while (state.isUsed(ticketId(number, member))) number = nextNumber(number)
   if (number >= NUMBERS_END) {
     // Once that ticket is gone, there are numbers again.
     state.highestNumber = now
@@ -121,19 +132,18 @@ function newName(state: QueueState, request: EnqueueRequest, member: string): [s
     )
   }
   state.highestNumber = number
-  const { pid } = process
-  const id = ticketId(number, member)
-  const parsed = { id, number, claim: request.claim, pid, member, kernel: kernelId() }
-  return [formatTicketName(parsed), parsed]
+  return number
 }
 
 /** Lists after the link, and decides whether the ticket has joined. A dead one behind counts too: it may have held before the link. */
 function settleIn(state: QueueState, own: OwnTicket): OwnTicket | undefined {
   const { path } = state.directory
+  own.home = state
   state.own.set(own.id, own)
   try {
     const listing = state.view.read()
-    if (state.view.isLast(own.id)) {
+    const first = own.request.steal ? listing.find((ticket) => !state.view.isForeign(ticket)) : undefined
+    if (own.request.steal ? first?.id === own.id : state.view.isLast(own.id)) {
       own.joinListing = listing
       state.presence.startWatch()
       if (isDebugging) debug('%s: ticket %s joined, place %d', path, own.id, listing.length)

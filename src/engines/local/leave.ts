@@ -102,10 +102,12 @@ function tellOver(connection: Connection, departed: Departed, tickets: readonly 
 }
 
 /** A ticket that has left has told its successors by itself, or was found dead by those who waited for it. */
-function forgetGone({ presence, view }: QueueState, behind: readonly ListedTicket[]): void {
+function forgetGone(state: QueueState, behind: readonly ListedTicket[]): void {
+  const { presence, view } = state
   for (const member of new Set(behind.map((ticket) => ticket.member))) {
     for (const { told } of presence.connectionsTo(member)) {
-      for (const name of told.keys()) if (!view.shows(name)) told.delete(name)
+      for (const [name, { home }] of told)
+        if ((home === undefined || home === state) && !view.shows(name)) told.delete(name)
     }
   }
 }
@@ -114,6 +116,7 @@ function takeOut(state: QueueState, own: OwnTicket): void {
   const { directory, presence } = state
   // First, so that no mark is left alone by a process that is killed here.
   if (own.isMarked) directory.sweep(markOf(own.name))
+  state.stealing?.letGo(own)
   let wasThere = true
   try {
     wasThere = directory.unlink(own.name)

@@ -36,6 +36,14 @@ export interface MemberOwner {
  */
 export type Reached = 'connected' | 'refused' | 'gone' | 'busy' | 'broken'
 
+/** Where to connect to. */
+export interface Address {
+  /** @throws DirectoryGone where it leads nowhere any more. */
+  open(): string
+  /** What it opened is needed no more. */
+  close(): void
+}
+
 /** Linux cuts it to net.core.somaxconn. */
 const BACKLOG = 65_535
 
@@ -139,14 +147,23 @@ export class Member {
     return this.#byPeer.get(peer)?.find((connection) => connection.isOpenedHere)
   }
 
-  /** Connects to the member `peer` at the address of one of its tickets. Rejects where that proves nothing. */
-  connect(address: string, peer: string): Promise<Reached> {
-    let connecting = this.#connecting.get(address)
-    if (connecting === undefined) {
-      connecting = this.#connect(address, peer).finally(() => this.#connecting.delete(address))
-      this.#connecting.set(address, connecting)
-    }
-    return connecting
+  /**
+   * Connects to the member `peer` at the address of one of its tickets. Rejects where that proves nothing. One after the other for
+   * one peer: a connection serves all that ask for it.
+   */
+  connect(address: Address, peer: string): Promise<Reached> {
+    const before = this.#connecting.get(peer)
+    const connecting = before === undefined ? this.#connect(address, peer) : this.#connectAfter(before, address, peer)
+    this.#connecting.set(peer, connecting)
+    return connecting.finally(() => {
+      if (this.#connecting.get(peer) === connecting) this.#connecting.delete(peer)
+    })
+  }
+
+  async #connectAfter(before: Promise<Reached>, address: Address, peer: string): Promise<Reached> {
+    // What has become of the other one is for those to hear who asked for it.
+    await before.catch(() => {})
+    return this.connectionOpenedTo(peer) === undefined ? await this.#connect(address, peer) : 'connected'
   }
 
   /** Tells all that are connected to look again, without a reason. */
@@ -188,12 +205,22 @@ export class Member {
     return this.#owner.describe()
   }
 
-  #connect(address: string, peer: string): Promise<Reached> {
+  #connect(address: Address, peer: string): Promise<Reached> {
+    let path: string
+    try {
+      path = address.open()
+    } catch (error) {
+      return error instanceof DirectoryGone ? Promise.resolve('gone') : Promise.reject(error)
+    }
+    return this.#connectAt(path, peer).finally(() => address.close())
+  }
+
+  #connectAt(path: string, peer: string): Promise<Reached> {
     return new Promise((resolve, reject) => {
-      const socket = builtInNet().connect({ path: address })
+      const socket = builtInNet().connect({ path })
       const onError = (error: Error): void => {
         const reached = REACHED_BY_ERROR[systemCode(error) ?? '']
-        if (reached === undefined) reject(toSlocketError(error, 'reach a member of', address))
+        if (reached === undefined) reject(toSlocketError(error, 'reach a member of', path))
         else resolve(reached)
       }
       socket.once('error', onError)

@@ -11,11 +11,21 @@ const MOST_LABEL = 200
 /** The moments that a Date can hold, in ms before and after 1970. */
 const MOST_MS = 8.64e15
 
+/** How the JSON ends, where all tickets are in it, and where not. */
+const ENDS = { whole: '},"whole":true}', part: '},"whole":false}' }
+
 export interface Answer {
   readonly pid: number
   readonly command: string
   /** Those who stand by each ticket, by ticket id. */
   readonly tickets: ReadonlyMap<string, readonly PartyMember[]>
+  /** Whether there was room for all of them: one that is missing then has left. */
+  readonly isWhole: boolean
+}
+
+/** Those who stand by a ticket. A try that does not hold only looks: it does not wait. */
+export function requestersBy({ request, isHeld }: OwnTicket): readonly PartyMember[] {
+  return request.wait || isHeld ? request.party() : []
 }
 
 /** This process, as text. */
@@ -27,15 +37,19 @@ export function ownCommand(): string {
 export function formatParty(tickets: Iterable<OwnTicket>): string {
   const head = `{"pid":${process.pid},"command":${toAscii(ownCommand())},"tickets":{`
   const entries: string[] = []
-  let room = MAX_PARTY_BYTES - 'party '.length - head.length - '}}'.length
+  let room = MAX_PARTY_BYTES - 'party '.length - head.length - ENDS.part.length
+  let end = ENDS.whole
   for (const own of tickets) {
-    const members = own.request.party().slice(0, MOST_PER_TICKET)
+    const members = requestersBy(own).slice(0, MOST_PER_TICKET)
     const entry = `"${own.id}":${toAscii(members.map(({ sinceMs, label }) => ({ since: sinceMs, label })))}`
     room -= entry.length + ','.length
-    if (room < 0) break
+    if (room < 0) {
+      end = ENDS.part
+      break
+    }
     entries.push(entry)
   }
-  return `${head}${entries.join(',')}}}`
+  return `${head}${entries.join(',')}${end}`
 }
 
 /** Undefined where the text is no such answer. */
@@ -50,11 +64,15 @@ export function parseParty(json: string): Answer | undefined {
   const { pid, command } = value
   if (typeof pid !== 'number' || typeof command !== 'string') return undefined
   const tickets = new Map<string, PartyMember[]>()
+  let isWhole = value['whole'] === true
   for (const [id, members] of Object.entries(value['tickets'])) {
     if (!Array.isArray(members)) return undefined
-    tickets.set(id, members.flatMap(parseMember))
+    const parsed = members.flatMap(parseMember)
+    // Nonsense is no answer: it is not to hide the ticket.
+    if (parsed.length > 0 || members.length === 0) tickets.set(id, parsed)
+    else isWhole = false
   }
-  return { pid, command: command.slice(0, MOST_COMMAND), tickets }
+  return { pid, command: command.slice(0, MOST_COMMAND), tickets, isWhole }
 }
 
 function parseMember(value: unknown): PartyMember[] {

@@ -17,8 +17,8 @@ import type { Listener, MemberOwner } from './member.ts'
 import { listen, Member, memberFile, randomMemberId } from './member.ts'
 import { formatParty } from './party-json.ts'
 import { SocketAddresses } from './short-path.ts'
-import { sweepMembers } from './sweep-members.ts'
-import { MEMBERS } from './ticket-name.ts'
+import type { DeadMember } from './sweep-members.ts'
+import { askMember, sweepMembers } from './sweep-members.ts'
 import type { OwnTicket } from './ticket.ts'
 
 /** How often a holder looks whether its ticket is still there, in ms. */
@@ -33,12 +33,18 @@ export interface PresentQueue {
   onConnected(): void
   onDisconnected(peer: string, told: readonly Departed[]): void
   lookAfterOwn(touch: boolean): void
+  /** Removes what of the own tickets nobody needs when this process has left. */
+  leave(): void
+  /** Somebody asks whom the tickets stand for. */
+  onAsked?(): void
 }
 
 /** Told when a presence begins and ends, so that it can be ended when the process exits. */
 export interface PresenceKeeper {
   onPresent(): void
   onAway(): void
+  /** The socket of a dead member was found, and removed. */
+  onDead?(dead: DeadMember): void
 }
 
 export class Presence implements MemberOwner {
@@ -47,6 +53,7 @@ export class Presence implements MemberOwner {
   hasNoLinks = false
   readonly #directory: QueueDirectory
   readonly #keeper: PresenceKeeper
+  readonly #newMemberId: () => string
   readonly #addresses: SocketAddresses
   readonly #retired = new Set<Member>()
   #queue: PresentQueue | undefined
@@ -59,9 +66,10 @@ export class Presence implements MemberOwner {
   #watchTimer: NodeJS.Timeout | undefined
   #looks = 0
 
-  constructor(directory: QueueDirectory, keeper: PresenceKeeper) {
+  constructor(directory: QueueDirectory, keeper: PresenceKeeper, newMemberId: () => string = randomMemberId) {
     this.#directory = directory
     this.#keeper = keeper
+    this.#newMemberId = newMemberId
     this.#addresses = new SocketAddresses(directory.path)
   }
 
@@ -73,7 +81,7 @@ export class Presence implements MemberOwner {
   open(): 'open' | 'foreign' | Promise<'open' | 'foreign'> {
     // RACE: from now on whoever asks for the lock finds this presence, though the one that opens it be called off meanwhile.
     this.#appear()
-    const id = randomMemberId()
+    const id = this.#newMemberId()
     const listening = this.#listen(memberFile(id))
     if (!(listening instanceof Promise)) return this.#becomeMember(id, listening)
     return listening.then((listener) => this.#becomeMember(id, listener))
@@ -96,7 +104,7 @@ export class Presence implements MemberOwner {
     const listener = await this.#listen(file)
     if (listener === 'foreign') return 'foreign'
     member.adopt(listener)
-    return { name: `${MEMBERS}/${file}`, listener }
+    return { name: file, listener }
   }
 
   get hasConnections(): boolean {
@@ -121,6 +129,15 @@ export class Presence implements MemberOwner {
 
   addressOf(ticket: string): string {
     return this.#addresses.of(ticket)
+  }
+
+  /** Has a member that may be dead asked for a sign of life. */
+  ask(file: string): void {
+    try {
+      askMember(this.#directory, this.#addresses, file, (dead) => this.#onAsked(dead))
+    } catch (error) {
+      debug('%s: %s cannot be asked: %s', this.#directory.path, file, error)
+    }
   }
 
   wakeAll(): void {
@@ -166,7 +183,7 @@ export class Presence implements MemberOwner {
     this.#watchTimer = undefined
     if (!this.#isPresent) return
     this.#isPresent = false
-    for (const own of this.#queue!.own.values()) if (!own.isHeld) this.#directory.sweepTicket(own.name)
+    this.#queue!.leave()
     this.member?.close()
     for (const member of this.#retired) member.close()
     this.member = undefined
@@ -190,6 +207,7 @@ export class Presence implements MemberOwner {
   }
 
   describe(): string {
+    this.#queue!.onAsked?.()
     return formatParty(this.#queue!.own.values())
   }
 
@@ -202,11 +220,14 @@ export class Presence implements MemberOwner {
       debug('%s: member %s listens', this.#directory.path, id)
       // RACE: it may have come to its end meanwhile, by its linger.
       this.#appear()
-      sweepMembers(this.#directory, this.#addresses, this.member, () => {
-        if (!this.#isPresent) this.#directory.removeIfEmpty()
-      })
+      sweepMembers(this.#directory, this.#addresses, this.member, (dead) => this.#onAsked(dead))
     }
     return 'open'
+  }
+
+  #onAsked(dead: DeadMember | undefined): void {
+    if (dead !== undefined) this.#keeper.onDead?.(dead)
+    if (!this.#isPresent) this.#directory.removeIfEmpty()
   }
 
   #appear(): void {

@@ -8,26 +8,28 @@
  *  R  leave.ts  unlink first; then tell the successors.              itself once a second.
  */
 import type { Cancellation } from '../../contract/cancellation.ts'
-import type { EnqueueRequest, GrantFacts, TicketQueue } from '../../contract/ticket-queue.ts'
+import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
 import type { Departed } from './connection.ts'
-import type { QueueDirectory } from './directory.ts'
 import { join, joinSlowly } from './join.ts'
 import { nextToken } from './kernel.ts'
 import { takeOutStuck, tellSuccessorsOf, withdraw } from './leave.ts'
-import type { PresentQueue, Presence } from './presence.ts'
-import { QueueState } from './queue-state.ts'
+import type { PresentQueue } from './presence.ts'
+import type { QueueState } from './queue-state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { awaitChange, sweepBehind } from './wait.ts'
 
 export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, PresentQueue {
   readonly #state: QueueState
 
-  constructor(directory: QueueDirectory, presence: Presence) {
-    this.#state = new QueueState(directory, presence)
-    presence.attach(this)
+  constructor(state: QueueState) {
+    this.#state = state
+  }
+
+  get stealing(): Stealing<OwnTicket> | undefined {
+    return this.#state.stealing
   }
 
   /** Own tickets in the directory, by id. */
@@ -36,7 +38,20 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   enqueue(request: EnqueueRequest): OwnTicket | null | Promise<OwnTicket | null> {
-    return join(this.#state, request) ?? joinSlowly(this.#state, request)
+    const joined = join(this.#state, request) ?? joinSlowly(this.#state, request)
+    if (!request.steal) return joined
+    return joined instanceof Promise ? joined.then((own) => this.#rob(own)) : this.#rob(joined)
+  }
+
+  /** A thief is in front: whoever holds does so no longer. */
+  #rob(own: OwnTicket | null): OwnTicket | null {
+    try {
+      if (own !== null) this.#state.stealing?.rob(own)
+      return own
+    } catch (error) {
+      if (own !== null) this.withdraw(own)
+      throw error
+    }
   }
 
   list(own: OwnTicket): readonly ListedTicket[] {
@@ -60,6 +75,8 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
 
   granted(own: OwnTicket): GrantFacts {
     own.isHeld = true
+    // RACE: robbed between its turn and this line. It has held, and is told as soon as it knows that.
+    if (own.isRobbed) queueMicrotask(() => this.#state.stealing?.tell(own))
     return { token: nextToken(), recovered: this.#state.view.dead.size > 0 && this.#bury(own) }
   }
 
@@ -74,7 +91,10 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   onWake(id: string): void {
-    this.#state.own.get(id)?.wake()
+    const own = this.#state.own.get(id)
+    own?.wake()
+    // Who tells a holder to look may be a thief.
+    if (own?.isHeld === true && !own.isOver) this.stealing?.isHolder(own)
   }
 
   /** Somebody knows of us from now on. That may have been too late for a wake-up. */
@@ -82,10 +102,14 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     this.#state.wakeOwn()
   }
 
-  /** A connection ended. Whoever was told over it may never have heard: its next one is told too. */
-  onDisconnected(peer: string, told: readonly Departed[]): void {
+  tellAgain(told: readonly Departed[]): void {
     this.#state.wakeOwn()
     for (const departed of told) tellSuccessorsOf(this.#state, departed)
+  }
+
+  /** A connection ended. Whoever was told over it may never have heard: its next one is told too. */
+  onDisconnected(peer: string, told: readonly Departed[]): void {
+    this.tellAgain(told)
     sweepBehind(this.#state, peer).catch((error: unknown) => debug('sweep: %s', error))
   }
 
@@ -94,12 +118,19 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     const { directory, own: tickets } = this.#state
     takeOutStuck(this.#state)
     for (const own of tickets.values()) {
+      if (own.isHeld && !own.isOver && this.#state.stealing?.isHolder(own) === false) continue
       if (own.isHeld && !own.isOver && !directory.has(own.name)) {
         debug('%s: ticket %s was removed from outside while it held', directory.path, own.id)
         const message = `the lock '${directory.path}' was lost: its ticket was removed from outside`
         own.request.onLost(new SlocketError('ERR_SLOCKET_LOST', message))
       } else if (touch) directory.touch(own.name)
     }
+  }
+
+  leave(): void {
+    const { directory, own: tickets } = this.#state
+    // Those that hold are left, dead, so that the next holder learns of them.
+    for (const own of tickets.values()) if (!own.isHeld) directory.sweepTicket(own.name)
   }
 
   /** Removes the dead ahead of a ticket that holds from now on. True where one of them may have held. */

@@ -12,31 +12,47 @@ import { memberFile, memberPid } from './member.ts'
 import type { SocketAddresses } from './short-path.ts'
 import { MEMBERS } from './ticket-name.ts'
 
+/** The socket of a dead member, as it was. */
+export interface DeadMember {
+  readonly file: string
+  readonly inode: number
+}
+
 /** How many are asked: those whose process cannot be seen, and others. */
 const MOST_SUSPECTS = 100
 const MOST_SAMPLES = 8
 
-/** @param onAsked called after each one that could not be connected to. */
+/** @param onAsked called after each one that could not be connected to; with its file and inode where it is dead. */
 export function sweepMembers(
   directory: QueueDirectory,
   addresses: SocketAddresses,
   own: Member,
-  onAsked: () => void,
+  onAsked: (dead?: DeadMember) => void,
 ): void {
   try {
-    for (const name of membersToAsk(directory, own)) {
-      const socket = builtInNet().connect({ path: addresses.of(`${MEMBERS}/${name}`) })
-      socket.unref()
-      socket.once('connect', () => socket.destroy())
-      socket.once('error', (error) => {
-        if (systemCode(error) === 'ECONNREFUSED') directory.sweep(`${MEMBERS}/${name}`)
-        onAsked()
-      })
-    }
+    for (const name of membersToAsk(directory, own)) askMember(directory, addresses, name, onAsked)
   } catch (error) {
     // Nobody needs it swept now.
     debug('%s: sweep: %s', directory.path, error)
   }
+}
+
+/** Asks one member for a sign of life. */
+export function askMember(
+  directory: QueueDirectory,
+  addresses: SocketAddresses,
+  name: string,
+  onAsked: (dead?: DeadMember) => void,
+): void {
+  const socket = builtInNet().connect({ path: addresses.of(`${MEMBERS}/${name}`) })
+  socket.unref()
+  socket.once('connect', () => socket.destroy())
+  socket.once('error', (error) => {
+    if (systemCode(error) !== 'ECONNREFUSED') return onAsked()
+    const inode = directory.inodeOf(`${MEMBERS}/${name}`)
+    directory.sweep(`${MEMBERS}/${name}`)
+    onAsked(inode === undefined ? undefined : { file: name, inode })
+  })
 }
 
 /**

@@ -45,21 +45,22 @@ export function formatTicketName(ticket: TicketName): string {
   return `2-${number}-${formatClaim(claim)}-${pid}-${member}-${kernel}`
 }
 
-const MARK = '-w'
+/** The mark of a ticket that waits. */
+export const WAITS = '-w'
 
 /** Whether `name` is the mark of `ticket`. */
 export function isMarkOf(ticket: string, name: string): boolean {
-  return name.length === ticket.length + MARK.length && name.startsWith(ticket) && name.endsWith(MARK)
+  return name.length === ticket.length + WAITS.length && name.startsWith(ticket) && name.endsWith(WAITS)
 }
 
 /** The name that says of a ticket that it waits. */
 export function markOf(name: string): string {
-  return name + MARK
+  return name + WAITS
 }
 
 /** The ticket that `name` is the mark of; undefined where it is none. */
 export function markedBy(name: string): string | undefined {
-  return name.endsWith(MARK) ? name.slice(0, -MARK.length) : undefined
+  return name.endsWith(WAITS) ? name.slice(0, -WAITS.length) : undefined
 }
 
 export function ticketId(number: string, member: string): string {

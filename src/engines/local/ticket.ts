@@ -68,6 +68,12 @@ export class OwnTicket implements TicketIdentity {
   readonly name: string
   isMarked = false
   isHeld = false
+  /** Of which queue it is. */
+  home: object | undefined
+  /** Where locks can be stolen: whether its marks say that it holds, and that others wait by it; whether it was robbed, and was not told yet. */
+  isHolder = false
+  isCrowded = false
+  isRobbed = false
   isOver = false
   /** The listing that it joined by, until somebody has read it. */
   joinListing: readonly ListedTicket[] | undefined

@@ -6,7 +6,6 @@
  */
 import type { Cancellation } from '../../contract/cancellation.ts'
 import { debug } from '../../debug.ts'
-import { DirectoryGone } from './directory.ts'
 import { isProvenDead } from './liveness.ts'
 import type { Reached } from './member.ts'
 import { memberFile } from './member.ts'
@@ -102,33 +101,22 @@ async function reachOne(state: QueueState, own: OwnTicket, tickets: readonly Lis
   for (const ticket of tickets) if ((await reach(state, own, ticket)) === 'connected') return
 }
 
-async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): Promise<Reached> {
+export async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): Promise<Reached> {
   const { directory, view } = state
   // It has left, and maybe this process has: then nothing is opened any more.
   if (own.isOver || view.isForeign(ticket)) return 'gone'
-  const address = addressOf(state, ticket)
-  if (address === undefined) return 'gone'
-  let reached = await own.member.connect(address, ticket.member)
+  let reached = await own.member.connect(state.addressOf(ticket.name), ticket.member)
   // Where a refusal is no proof of death, it is that of a full backlog.
   if (reached === 'refused' && !isProvenDead(directory, ticket)) reached = 'busy'
   ticket.isBusy = reached === 'busy'
   if (reached !== 'refused') return reached
   debug('%s: ticket %s is dead', directory.path, ticket.id)
+  state.onDead(ticket)
   directory.sweepMember(memberFile(ticket.member, ticket.pid), ticket.name)
   // Dead shared ones broke nothing: whoever finds one removes it.
   if (ticket.claim.kind === 'shared') directory.sweepTicket(ticket.name)
   view.dead.set(ticket.name, ticket)
   return reached
-}
-
-/** Undefined where the whole directory has vanished. */
-function addressOf({ presence }: QueueState, ticket: ListedTicket): string | undefined {
-  try {
-    return presence.addressOf(ticket.name)
-  } catch (error) {
-    if (error instanceof DirectoryGone) return undefined
-    throw error
-  }
 }
 
 /** Marks the ticket as waiting. False where that cannot be had: then it looks again by the clock alone. */

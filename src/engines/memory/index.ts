@@ -4,9 +4,11 @@
  */
 import type { Cancellation } from '../../contract/cancellation.ts'
 import type { Engine, EngineSnapshot } from '../../contract/engine.ts'
-import type { EnqueueRequest, GrantFacts, TicketQueue } from '../../contract/ticket-queue.ts'
+import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import type { Ticket } from '../../core/ticket.ts'
+import { decideTurn } from '../../core/turn.ts'
+import { SlocketError } from '../../errors.ts'
 import { createTicketEngine } from '../../recipe/ticket-engine.ts'
 import { snapshotOf } from '../../recipe/snapshot.ts'
 
@@ -15,7 +17,8 @@ const FOR_EVER_MS = 2 ** 31 - 1
 
 interface MemoryTicket extends Ticket {
   readonly request: EnqueueRequest
-  readonly client: object
+  readonly client: string
+  isHolder: boolean
 }
 
 /** What clients of the same locks share. */
@@ -28,6 +31,8 @@ export class MemoryStore {
   lastNumber: number = 0
   /** @internal */
   lastToken: bigint = 0n
+  /** @internal */
+  lastClient: number = 0
 }
 
 /**
@@ -40,22 +45,26 @@ export class MemoryStore {
  * @param store give two engines the same store to make them two clients of the same locks. Default: a new one.
  */
 export function memory(store: MemoryStore = new MemoryStore()): Engine {
-  const client = {}
+  store.lastClient += 1
+  const client = `client-${store.lastClient}`
   return createTicketEngine({
     name: 'memory',
-    capabilities: { ordered: true, shared: true, permits: true, recovered: false },
+    capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true },
     resolve: (resource) => resource,
     open: (resource) => new MemoryQueue(store, resource, client),
     query: (resource) => Promise.resolve(query(store, resource, client)),
+    queryAll: () =>
+      Promise.resolve(new Map([...store.queues.keys()].map((resource) => [resource, query(store, resource, client)]))),
   })
 }
 
-class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket> {
+class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<MemoryTicket> {
+  readonly stealing: Stealing<MemoryTicket> = this
   readonly #store: MemoryStore
   readonly #resource: string
-  readonly #client: object
+  readonly #client: string
 
-  constructor(store: MemoryStore, resource: string, client: object) {
+  constructor(store: MemoryStore, resource: string, client: string) {
     this.#store = store
     this.#resource = resource
     this.#client = client
@@ -64,11 +73,44 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket> {
   enqueue(request: EnqueueRequest): MemoryTicket {
     this.#store.lastNumber += 1
     const id = String(this.#store.lastNumber)
-    const ticket = { id, claim: request.claim, live: true, joining: false, request, client: this.#client }
+    const { claim } = request
+    const client = this.#client
+    const ticket = { id, claim, live: true, joining: false, request, client, isHolder: false }
     const queue = this.#store.queues.get(this.#resource)
     if (queue === undefined) this.#store.queues.set(this.#resource, [ticket])
+    else if (request.steal) this.#rob(queue, ticket)
     else queue.push(ticket)
     return ticket
+  }
+
+  #rob(queue: MemoryTicket[], thief: MemoryTicket): void {
+    const holders = queue.filter((ticket) => ticket.isHolder)
+    queue.unshift(thief)
+    for (const holder of holders) {
+      holder.isHolder = false
+      // Who waits by it keeps its place. Otherwise the holder withdraws it.
+      this.#tell(holder)
+    }
+  }
+
+  becomeHolder(own: MemoryTicket): boolean {
+    // A thief may have come since the listing.
+    own.isHolder = decideTurn(own, this.list()).kind === 'held'
+    return own.isHolder
+  }
+
+  isHolder(own: MemoryTicket): boolean {
+    if (!own.isHolder) this.#tell(own)
+    return own.isHolder
+  }
+
+  /** A holder is told at once, and withdraws its ticket itself if nobody waits by it. */
+  setCrowded(): boolean {
+    return true
+  }
+
+  #tell(robbed: MemoryTicket): void {
+    robbed.request.onStolen(new SlocketError('ERR_SLOCKET_LOST', `the lock '${this.#resource}' was stolen`))
   }
 
   list(): readonly MemoryTicket[] {
@@ -93,7 +135,9 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket> {
     clearInterval(keepAlive)
   }
 
-  granted(): GrantFacts {
+  granted(own: MemoryTicket): GrantFacts {
+    // RACE: robbed between its turn and this line. It has held, and is told as soon as it knows that.
+    if (!own.isHolder) queueMicrotask(() => this.#tell(own))
     this.#store.lastToken += 1n
     return { token: this.#store.lastToken, recovered: false }
   }
@@ -118,15 +162,17 @@ function wakeable(): { promise: Promise<void>; resolve: () => void } {
   return { promise, resolve }
 }
 
-function query(store: MemoryStore, resource: string, client: object): EngineSnapshot {
+function query(store: MemoryStore, resource: string, client: string): EngineSnapshot {
+  // A try that does not hold only looks: it does not wait.
   return snapshotOf(store.queues.get(resource) ?? [], (ticket) =>
-    ticket.request.party().map(({ sinceMs, label }) => ({
+    (ticket.request.wait || ticket.isHolder ? ticket.request.party() : []).map(({ sinceMs, label }) => ({
       claim: ticket.claim,
       pid: process.pid,
       sinceMs,
       label,
       command: process.argv.join(' '),
       self: ticket.client === client,
+      client: ticket.client,
     })),
   )
 }

@@ -9,6 +9,7 @@ import type { EnqueueRequest } from '../../../src/contract/ticket-queue.ts'
 import { EXCLUSIVE, SHARED } from '../../../src/core/claim.ts'
 import { QueueDirectory } from '../../../src/engines/local/directory.ts'
 import { Presence } from '../../../src/engines/local/presence.ts'
+import { QueueState } from '../../../src/engines/local/queue-state.ts'
 import { LocalQueue } from '../../../src/engines/local/queue.ts'
 import { waitForTurn } from '../../../src/recipe/acquire.ts'
 import { nameOfTicket } from '../../helpers/impostor.ts'
@@ -61,16 +62,21 @@ test('the name of a ticket that has left, used again for what is none, is looked
 
 function newQueue(lockPath: string): LocalQueue {
   const directory = new QueueDirectory(lockPath)
-  return new LocalQueue(directory, new Presence(directory, { onPresent: () => {}, onAway: () => {} }))
+  const presence = new Presence(directory, { onPresent: () => {}, onAway: () => {} })
+  const queue = new LocalQueue(new QueueState(directory, presence))
+  presence.attach(queue)
+  return queue
 }
 
 function request(): EnqueueRequest {
   return {
     claim: EXCLUSIVE,
     wait: true,
+    steal: false,
     lingerMs: 0,
     cancellation: new Cancellation(),
     party: () => [],
     onLost: () => {},
+    onStolen: () => {},
   }
 }

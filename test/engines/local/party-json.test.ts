@@ -82,5 +82,5 @@ describe('party', () => {
 
 /** A ticket, as far as it is told of. */
 function ticket(id: string, members: readonly PartyMember[]): OwnTicket {
-  return { id, request: { party: () => members } } as unknown as OwnTicket
+  return { id, request: { wait: true, party: () => members } } as unknown as OwnTicket
 }

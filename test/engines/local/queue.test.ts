@@ -9,6 +9,7 @@ import type { EnqueueRequest } from '../../../src/contract/ticket-queue.ts'
 import { EXCLUSIVE, permitClaim } from '../../../src/core/claim.ts'
 import { QueueDirectory } from '../../../src/engines/local/directory.ts'
 import { Presence } from '../../../src/engines/local/presence.ts'
+import { QueueState } from '../../../src/engines/local/queue-state.ts'
 import { LocalQueue } from '../../../src/engines/local/queue.ts'
 import { markOf } from '../../../src/engines/local/ticket-name.ts'
 import type { OwnTicket } from '../../../src/engines/local/ticket.ts'
@@ -112,7 +113,10 @@ test('a mark is seen, whatever names a stranger puts between it and its ticket',
 
 function newQueue(lockPath: string): LocalQueue {
   const directory = new QueueDirectory(lockPath)
-  return new LocalQueue(directory, new Presence(directory, { onPresent: () => {}, onAway: () => {} }))
+  const presence = new Presence(directory, { onPresent: () => {}, onAway: () => {} })
+  const queue = new LocalQueue(new QueueState(directory, presence))
+  presence.attach(queue)
+  return queue
 }
 
 interface CancellableRequest extends EnqueueRequest {
@@ -123,10 +127,12 @@ function request(): CancellableRequest {
   return {
     claim: EXCLUSIVE,
     wait: true,
+    steal: false,
     lingerMs: 0,
     cancellation: new Cancellation(),
     party: () => [],
     onLost: () => {},
+    onStolen: () => {},
   }
 }
 

@@ -11,6 +11,7 @@ import { EXCLUSIVE, SHARED } from '../../../src/core/claim.ts'
 import { decideTurn } from '../../../src/core/turn.ts'
 import { QueueDirectory } from '../../../src/engines/local/directory.ts'
 import { Presence } from '../../../src/engines/local/presence.ts'
+import { QueueState } from '../../../src/engines/local/queue-state.ts'
 import { LocalQueue } from '../../../src/engines/local/queue.ts'
 
 const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-retired-'))
@@ -60,9 +61,21 @@ async function until(condition: () => boolean): Promise<void> {
 function newQueue(lockPath: string): { queue: LocalQueue; presence: Presence } {
   const directory = new QueueDirectory(lockPath)
   const presence = new Presence(directory, { onPresent: () => {}, onAway: () => {} })
-  return { queue: new LocalQueue(directory, presence), presence }
+  const queue = new LocalQueue(new QueueState(directory, presence))
+  presence.attach(queue)
+  return { queue, presence }
 }
 
 function request(claim: Claim): EnqueueRequest {
-  return { claim, wait: true, lingerMs: 0, cancellation: new Cancellation(), party: () => [], onLost: () => {} }
+  const cancellation = new Cancellation()
+  return {
+    claim,
+    wait: true,
+    steal: false,
+    lingerMs: 0,
+    cancellation,
+    party: () => [],
+    onLost: () => {},
+    onStolen: () => {},
+  }
 }

@@ -1,0 +1,46 @@
+/** Where the named locks of this user are, where nobody says: `$XDG_RUNTIME_DIR/slocket`, else `slocket-UID` where temporary files are. */
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { SlocketError, systemCode } from '../../../errors.ts'
+import { toSlocketError } from '../system-error.ts'
+
+const MODE = 0o700
+
+/** Makes it where it is missing. @throws ERR_SLOCKET_PERMISSION where somebody else has made it, or can write in it. */
+export function defaultRoot(): string {
+  const runtime = process.env['XDG_RUNTIME_DIR']
+  const uid = process.getuid?.() ?? os.userInfo().uid
+  if (runtime !== undefined && path.isAbsolute(runtime) && isOwned(runtime, uid))
+    return own(path.join(runtime, 'slocket'), uid)
+  return own(path.join(os.tmpdir(), `slocket-${uid}`), uid)
+}
+
+/** A leftover of another user's environment (su) is not ours. */
+function isOwned(directory: string, uid: number): boolean {
+  const stats = look(directory)
+  return stats?.isDirectory() === true && stats.uid === uid
+}
+
+function own(directory: string, uid: number): string {
+  try {
+    fs.mkdirSync(directory, MODE)
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw toSlocketError(error, 'make', directory)
+  }
+  const stats = look(directory)
+  // A symbolic link is no directory here: nothing is followed that somebody else may have made.
+  if (stats?.isDirectory() === true && stats.uid === uid && (stats.mode & 0o022) === 0) return directory
+  throw new SlocketError(
+    'ERR_SLOCKET_PERMISSION',
+    `'${directory}' is not a directory of this user's own, in which nobody else can write: remove it, or give LockManager a root`,
+  )
+}
+
+function look(directory: string): fs.Stats | undefined {
+  try {
+    return fs.lstatSync(directory, { throwIfNoEntry: false })
+  } catch (error) {
+    throw toSlocketError(error, 'look at', directory)
+  }
+}

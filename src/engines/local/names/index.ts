@@ -1,0 +1,263 @@
+/**
+ * Named locks: a directory (the root) with a queue for each name that is in use. One member, and so one listening socket, serves all
+ * queues of a root, and two processes have one connection for all of them. See docs/decisions/0007-names.md.
+ */
+import fs from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import type { Engine, EngineSnapshot } from '../../../contract/engine.ts'
+import { createTicketEngine } from '../../../recipe/ticket-engine.ts'
+import type { Departed } from '../connection.ts'
+import type { Inspection } from '../inspect.ts'
+import { inspectQueues } from '../inspect.ts'
+import type { Address } from '../member.ts'
+import type { PresentQueue } from '../presence.ts'
+import { Presence } from '../presence.ts'
+import { LocalQueue } from '../queue.ts'
+import { QueueState } from '../queue-state.ts'
+import { SocketAddresses } from '../short-path.ts'
+import type { ListedTicket, OwnTicket } from '../ticket.ts'
+import { memberFile } from '../member.ts'
+import { appear, disappear, refuseOtherPlatforms } from '../present.ts'
+import { defaultRoot } from './default-root.ts'
+import { LongNames } from './long-names.ts'
+import { decodeName, encodeName, isHashed } from './name-coding.ts'
+import { NameDirectory, RootDirectory } from './name-directory.ts'
+import { OwnTickets } from './own-tickets.ts'
+import { Holders } from './steal.ts'
+import type { DeadMember } from '../sweep-members.ts'
+import { sweepRoot } from './sweep-root.ts'
+
+/** How long a name's empty directory is left, in ms, so that a hot name costs no new one each time. */
+const IDLE_MS = 1000
+/** How many names may be idle at once before the oldest one's directory is removed. */
+const MOST_IDLE = 100
+/** Of a member's id: the client, then which of its presences. */
+const CLIENT_LENGTH = 8
+const MEMBER_LENGTH = 12
+
+/** A snapshot is for debugging: who is slow to answer is worth waiting for. */
+const INSPECTION: Inspection = { clientOf, answerMs: 1000 }
+
+const engines = new Map<string, Engine>()
+
+/**
+ * The engine of a root: one for each directory, in this thread.
+ *
+ * @param root its parent must exist. Undefined: a directory of this user's own.
+ * @throws what keeps it from being used, as a SlocketError.
+ */
+export function localNames(root?: string): Engine {
+  refuseOtherPlatforms()
+  const directory = root === undefined ? defaultRoot() : realPath(root)
+  let known = engines.get(directory)
+  if (known === undefined) {
+    known = openNames(directory, root === undefined ? () => void defaultRoot() : undefined)
+    engines.set(directory, known)
+  }
+  return known
+}
+
+/** A client of its own. */
+export function openNames(directory: string, prepare: () => void = () => {}): Engine {
+  const root = new Root(directory, prepare)
+  return createTicketEngine({
+    name: 'local',
+    capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true },
+    resolve: (name) => name,
+    open: (name) => root.open(name),
+    query: (name) => root.query(name),
+    queryAll: () => root.queryAll(),
+  })
+}
+
+/** A queue of the root, with the state that its steps work on. */
+interface BusyQueue {
+  readonly state: QueueState
+  readonly queue: LocalQueue
+  readonly directory: NameDirectory
+}
+
+class Root implements PresentQueue {
+  /** Own tickets in all queues, by id. */
+  readonly own: Map<string, OwnTicket> = new Map()
+  readonly #directory: RootDirectory
+  readonly #presence: Presence
+  readonly #longNames: LongNames
+  /** Those queues that have own tickets. */
+  readonly #busy = new Map<object, BusyQueue>()
+  /** Directories of queues that had own tickets, oldest first, by path, and since when. */
+  readonly #idle = new Map<string, { readonly directory: NameDirectory; readonly sinceMs: number }>()
+  #idleTimer: NodeJS.Timeout | undefined
+  #client = randomClient()
+  #presences = 0
+
+  constructor(path: string, prepare: () => void) {
+    this.#directory = new RootDirectory(path, prepare)
+    this.#longNames = new LongNames(this.#directory)
+    const keeper = {
+      onPresent: () => appear(this.#presence),
+      onAway: () => disappear(this.#presence),
+      onDead: ({ file, inode }: DeadMember) => sweepRoot(this.#directory, file, inode),
+    }
+    this.#presence = new Presence(this.#directory, keeper, () => this.#newMemberId())
+    this.#presence.attach(this)
+  }
+
+  open(name: string): LocalQueue {
+    refuseOtherPlatforms()
+    const file = encodeName(name)
+    const directory = new NameDirectory(this.#directory, file)
+    const keeper = {
+      all: this.own,
+      onBusy: ({ member }: OwnTicket) => {
+        this.#busy.set(state, { state, queue, directory })
+        this.#idle.delete(directory.path)
+        if (isHashed(file)) this.#longNames.write(file, name, memberFile(member.id))
+      },
+      onIdle: () => {
+        this.#busy.delete(state)
+        if (isHashed(file)) this.#longNames.remove(file)
+        this.#becomeIdle(directory)
+      },
+    }
+    const state: QueueState = new NameState(this.#directory, directory, this.#presence, new OwnTickets(keeper))
+    state.stealing = new Holders(state, directory)
+    const queue = new LocalQueue(state)
+    return queue
+  }
+
+  onAsked(): void {
+    // Where others wait by a ticket, it still stands when it was robbed, and this process may not know yet.
+    for (const own of this.own.values()) {
+      if (own.isCrowded && own.isHeld) (own.home as QueueState).stealing?.isHolder(own)
+    }
+  }
+
+  async query(name: string): Promise<EngineSnapshot> {
+    const directory = new NameDirectory(this.#directory, encodeName(name))
+    return (await inspectQueues([{ directory, own: this.own }], INSPECTION))[0]!
+  }
+
+  async queryAll(): Promise<Map<string, EngineSnapshot>> {
+    this.onAsked()
+    const names = new Map<string, NameDirectory>()
+    const files = this.#directory.files()
+    const longNames = files.some(isHashed) ? this.#longNames.read() : new Map<string, string>()
+    for (const file of files) {
+      const name = isHashed(file) ? longNames.get(file) : decodeName(file)
+      if (name !== undefined) names.set(name, new NameDirectory(this.#directory, file))
+    }
+    const queues = [...names.values()].map((directory) => ({ directory, own: this.own }))
+    const snapshots = await inspectQueues(queues, INSPECTION)
+    return new Map([...names.keys()].map((name, index) => [name, snapshots[index]!]))
+  }
+
+  onWake(ticket: string): void {
+    const home = this.own.get(ticket)?.home
+    if (home !== undefined) this.#busy.get(home)?.queue.onWake(ticket)
+  }
+
+  onConnected(): void {
+    for (const { queue } of this.#busy.values()) queue.onConnected()
+  }
+
+  onDisconnected(peer: string, told: readonly Departed[]): void {
+    for (const { state, queue } of this.#busy.values()) queue.tellAgain(told.filter(({ home }) => home === state))
+    // It may have died, and left tickets in queues where nobody has seen that.
+    for (const file of this.#directory.memberNames()) if (file.startsWith(`${peer}.`)) this.#presence.ask(file)
+  }
+
+  lookAfterOwn(touch: boolean): void {
+    for (const { queue } of this.#busy.values()) queue.lookAfterOwn(touch)
+  }
+
+  leave(): void {
+    for (const own of this.own.values()) (own.home as QueueState).directory.sweepTicket(own.name)
+    for (const { directory } of this.#busy.values()) directory.removeIfEmpty()
+    for (const { directory } of this.#idle.values()) directory.removeIfEmpty()
+    this.#idle.clear()
+    this.#longNames.removeAll()
+  }
+
+  #newMemberId(): string {
+    const digits = MEMBER_LENGTH - CLIENT_LENGTH
+    if (this.#presences === 36 ** digits) {
+      this.#client = randomClient()
+      this.#presences = 0
+    }
+    const which = this.#presences.toString(36).padStart(digits, '0')
+    this.#presences += 1
+    return this.#client + which
+  }
+
+  #becomeIdle(directory: NameDirectory): void {
+    this.#idle.delete(directory.path)
+    this.#idle.set(directory.path, { directory, sinceMs: performance.now() })
+    if (this.#idle.size > MOST_IDLE) this.#removeIdle(this.#idle.keys().next().value!)
+    this.#idleTimer ??= setInterval(() => this.#onIdleTimer(), IDLE_MS).unref()
+  }
+
+  #removeIdle(path: string): void {
+    const idle = this.#idle.get(path)
+    this.#idle.delete(path)
+    idle?.directory.removeIfEmpty()
+  }
+
+  #onIdleTimer(): void {
+    const now = performance.now()
+    for (const [path, { sinceMs }] of this.#idle) if (now - sinceMs >= IDLE_MS) this.#removeIdle(path)
+    if (this.#idle.size > 0) return
+    clearInterval(this.#idleTimer)
+    this.#idleTimer = undefined
+  }
+}
+
+class NameState extends QueueState {
+  readonly #root: RootDirectory
+  readonly #own: OwnTickets
+
+  constructor(root: RootDirectory, directory: NameDirectory, presence: Presence, own: OwnTickets) {
+    super(directory, presence, own)
+    this.#root = root
+    this.#own = own
+  }
+
+  override isUsed(id: string): boolean {
+    return this.#own.isUsed(id)
+  }
+
+  override onDead({ name, member, pid }: ListedTicket): void {
+    const inode = this.directory.inodeOf(name)
+    if (inode !== undefined) sweepRoot(this.#root, memberFile(member, pid), inode)
+  }
+
+  /** Opened for one connection only: there may be many names, and a descriptor for each is too much. */
+  override addressOf(name: string): Address {
+    const addresses = new SocketAddresses(this.directory.path)
+    return { open: () => addresses.of(name), close: () => addresses.close() }
+  }
+}
+
+/** The one path of a directory that may have several, and need not be there yet. */
+function realPath(root: string): string {
+  const directory = resolve(root)
+  try {
+    return fs.realpathSync(directory)
+  } catch {
+    try {
+      return join(fs.realpathSync(dirname(directory)), basename(directory))
+    } catch {
+      // What is wrong with it is told when a lock is asked for.
+      return directory
+    }
+  }
+}
+
+function randomClient(): string {
+  return randomBytes(CLIENT_LENGTH).readBigUInt64LE().toString(36).padStart(CLIENT_LENGTH, '0').slice(-CLIENT_LENGTH)
+}
+
+function clientOf(ticket: ListedTicket): string {
+  return ticket.member.slice(0, CLIENT_LENGTH)
+}

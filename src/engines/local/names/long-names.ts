@@ -1,0 +1,75 @@
+/**
+ * Names too long for a file name: their files are named by a hash, and what the name is stands in a file of each member that uses it,
+ * `.members/HASH.MEMBER`, for `query` of others to read. It goes when the member has no ticket for that name any more, or with what
+ * else a dead member leaves.
+ *
+ * A file is believed only as far as its content has that hash, so it need be neither whole nor true.
+ */
+import fs from 'node:fs'
+import { systemCode } from '../../../errors.ts'
+import { debug } from '../../../debug.ts'
+import { MEMBERS } from '../ticket-name.ts'
+import { hashedFile, isHashed } from './name-coding.ts'
+import type { RootDirectory } from './name-directory.ts'
+
+const HASHED_LENGTH = hashedFile(Buffer.alloc(0)).length
+
+export class LongNames {
+  readonly #root: RootDirectory
+  /** What was written, by the file of the lock. */
+  readonly #written = new Map<string, string>()
+
+  constructor(root: RootDirectory) {
+    this.#root = root
+  }
+
+  /** Where it cannot be written, `query` of others does not show the name; nothing else depends on it. */
+  write(file: string, name: string, member: string): void {
+    const entry = `${MEMBERS}/${file}.${member}`
+    this.#written.set(file, entry)
+    try {
+      fs.writeFileSync(this.#root.pathOf(entry), Buffer.from(name, 'utf16le'), { flag: 'wx' })
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+      debug('%s: the name of %s cannot be written: %s', this.#root.path, file, error)
+    }
+  }
+
+  remove(file: string): void {
+    const entry = this.#written.get(file)
+    this.#written.delete(file)
+    if (entry !== undefined) this.#root.sweep(entry)
+  }
+
+  removeAll(): void {
+    for (const file of this.#written.keys()) this.remove(file)
+  }
+
+  /** The names, by the files of their locks. */
+  read(): Map<string, string> {
+    const names = new Map<string, string>()
+    for (const entry of this.#root.memberNames()) {
+      const file = entry.slice(0, HASHED_LENGTH)
+      if (!isHashed(file) || names.has(file)) continue
+      const bytes = readBytes(this.#root.pathOf(`${MEMBERS}/${entry}`))
+      if (bytes !== undefined && hashedFile(bytes) === file) names.set(file, bytes.toString('utf16le'))
+    }
+    return names
+  }
+}
+
+/** Undefined where it is gone, or is no file. */
+function readBytes(path: string): Buffer | undefined {
+  try {
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
+    const descriptor = fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    try {
+      return fs.readFileSync(descriptor)
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    return undefined
+  }
+}

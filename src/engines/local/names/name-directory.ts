@@ -1,0 +1,132 @@
+/** The directories of named locks: the root, and in it one for each name that is in use. */
+import fs from 'node:fs'
+import { SlocketError, systemCode } from '../../../errors.ts'
+import type { OpenDirectory } from '../open-directory.ts'
+import { makeWhereMissing, QueueDirectory } from '../directory.ts'
+import { isGone, toSlocketError } from '../system-error.ts'
+import { MEMBERS } from '../ticket-name.ts'
+import { HOLDER_MARKS } from './marks.ts'
+
+/** How often a lock's directory may be removed between its making and the link. Each time somebody else has just left it. */
+const MOST_TRIES = 1000
+
+/** The root: `.members/` for all names, and a directory for each. What else is in it is let be. */
+export class RootDirectory extends QueueDirectory {
+  readonly #prepare: () => void
+
+  /** @param prepare called before sockets are made in it; throws where that must not be. */
+  constructor(path: string, prepare: () => void) {
+    super(path)
+    this.#prepare = prepare
+  }
+
+  override open(): OpenDirectory | 'foreign' {
+    this.#prepare()
+    return super.open()
+  }
+
+  protected override refuseOthers(): void {}
+
+  /** The directories in it that may be those of locks. */
+  files(): string[] {
+    try {
+      return fs.readdirSync(this.path).filter((name) => !name.startsWith('.'))
+    } catch (error) {
+      if (isGone(error)) return []
+      throw toSlocketError(error, 'list the locks in', this.path)
+    }
+  }
+}
+
+/** The queue of one name. Made by the first ticket in it, removed by whoever leaves it empty. */
+export class NameDirectory extends QueueDirectory {
+  readonly #root: RootDirectory
+
+  constructor(root: RootDirectory, file: string) {
+    super(root.pathOf(file))
+    this.#root = root
+  }
+
+  override pathOfMember(file: string): string {
+    return this.#root.pathOf(`${MEMBERS}/${file}`)
+  }
+
+  override link(member: string, name: string): 'linked' | 'gone' | 'no-links' {
+    const linked = this.#inDirectory(() => {
+      const result = super.link(member, name)
+      return result === 'gone' ? undefined : result
+    })
+    return linked ?? 'gone'
+  }
+
+  override rename(member: string, name: string): boolean {
+    return this.#inDirectory(() => super.rename(member, name) || undefined) === true
+  }
+
+  override sweepTicket(name: string): void {
+    for (const mark of HOLDER_MARKS) this.sweep(name + mark)
+    super.sweepTicket(name)
+  }
+
+  override removeIfEmpty(): void {
+    try {
+      fs.rmdirSync(this.path)
+    } catch (error) {
+      // Not empty, or gone.
+      if (systemCode(error) === undefined) throw error
+    }
+  }
+
+  /** Renames a mark. False where it is gone. */
+  renameMark(from: string, to: string): boolean {
+    try {
+      fs.renameSync(this.pathOf(from), this.pathOf(to))
+      return true
+    } catch (error) {
+      if (isGone(error)) return false
+      throw toSlocketError(error, 'steal', this.path)
+    }
+  }
+
+  /** Puts a ticket back, by another name of its socket. Where there are no links, it is not put back. */
+  restore(from: string, ticket: string): void {
+    try {
+      fs.linkSync(this.pathOf(from), this.pathOf(ticket))
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+    }
+  }
+
+  /** Takes a step that wants the directory, which it makes where that is missing. Undefined where something else is missing. */
+  #inDirectory<T>(step: () => T | undefined): T | undefined {
+    let isThere = false
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const result = step()
+      if (result !== undefined) return result
+      // RACE: who left it empty may have removed it before the step, and others may have made it anew after.
+      const wasThere = isThere
+      const occupant = this.occupant()
+      if (occupant === 'foreign') {
+        throw new SlocketError(
+          'ERR_SLOCKET_NOT_A_LOCK',
+          `'${this.path}' is in the way of a lock, and is not one; remove it`,
+        )
+      }
+      isThere = occupant === 'directory'
+      if (isThere && wasThere) return undefined
+      if (!isThere && !this.#make()) return undefined
+    }
+    return undefined
+  }
+
+  /** False where the root is gone. */
+  #make(): boolean {
+    try {
+      makeWhereMissing(this.path)
+      return true
+    } catch (error) {
+      if (isGone(error)) return false
+      throw toSlocketError(error, 'make a directory in', this.#root.path)
+    }
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Stealing: to take a lock from whoever holds it, and come before all who wait.
+ *
+ *     …-h    beside a ticket: it holds. Made when a listing has shown its turn; then it lists once more
+ *     …-m    beside that: others wait by this ticket too, so that it keeps its place when it is robbed
+ *     …-s    what becomes of `…-h` by a thief: the ticket holds no longer
+ *
+ *  1. A thief's ticket has a number below all that the clock gives: it sorts ahead of everybody. It links, then lists, then robs all
+ *     that the listing shows with `…-h`. So of a thief and one whose turn it is, one sees the other: either the thief's listing shows
+ *     the `…-h`, and the thief takes it; or that was made after the thief's listing began, and so the listing that its owner makes
+ *     after it shows the thief ahead.
+ *  2. To rob is to rename `…-h`. Who has it holds; a rename succeeds once; and its owner removes it before it leaves the queue. So
+ *     exactly one of the two happens: it was released, or it was stolen.
+ *  3. Of thieves, the one in front wins: one that finds another ahead when it is about to hold has been robbed.
+ *  4. While the thief's ticket stands in front nobody else becomes a holder: that is why it may put a ticket back into its place.
+ *
+ * See docs/decisions/0008-stealing.md.
+ */
+import { successorsOf } from '../../../core/successors.ts'
+import { decideTurn } from '../../../core/turn.ts'
+import { debug } from '../../../debug.ts'
+import { SlocketError } from '../../../errors.ts'
+import type { LocalStealing, QueueState } from '../queue-state.ts'
+import { ListedTicket } from '../ticket.ts'
+import type { OwnTicket } from '../ticket.ts'
+import { parseTicketName } from '../ticket-name.ts'
+import { reach } from '../wait.ts'
+import { CROWDED, HOLDS, STOLEN } from './marks.ts'
+import type { NameDirectory } from './name-directory.ts'
+
+export class Holders implements LocalStealing {
+  readonly #state: QueueState
+  readonly #directory: NameDirectory
+
+  constructor(state: QueueState, directory: NameDirectory) {
+    this.#state = state
+    this.#directory = directory
+  }
+
+  becomeHolder(own: OwnTicket): boolean {
+    const { view } = this.#state
+    // First, so that no thief sees the other one alone.
+    own.isCrowded = own.claim.kind === 'exclusive' && own.request.party().length > 1
+    if (own.isCrowded) this.#directory.mark(own.name, CROWDED)
+    own.isHolder = this.#directory.mark(own.name, HOLDS)
+    if (!own.isHolder) {
+      this.#forget(own)
+      return false
+    }
+    const turn = decideTurn(own, view.read())
+    if (turn.kind === 'held') return true
+    // A thief is ahead. It may have seen the mark, or not.
+    const isTakenBack = this.#directory.unlink(own.name + HOLDS)
+    if (isTakenBack && !own.request.steal) {
+      this.#forget(own)
+      return false
+    }
+    if (isTakenBack || turn.kind !== 'missing' || this.#directory.has(own.name + STOLEN)) {
+      this.#becomeRobbed(own)
+      return true
+    }
+    // Removed from outside.
+    this.#forget(own)
+    return false
+  }
+
+  isHolder(own: OwnTicket): boolean {
+    if (own.isHolder && this.#directory.has(own.name + HOLDS)) return true
+    if (own.isHolder) this.#becomeRobbed(own)
+    this.tell(own)
+    return false
+  }
+
+  setCrowded(own: OwnTicket, isCrowded: boolean): boolean {
+    if (!own.isHolder || own.claim.kind !== 'exclusive' || own.isCrowded === isCrowded) return true
+    own.isCrowded = isCrowded
+    if (!isCrowded) {
+      this.#directory.sweep(own.name + CROWDED)
+      return true
+    }
+    // RACE: a thief takes the ticket out where it sees no such mark, and looks again after that. So here, too: mark, then look.
+    this.#directory.mark(own.name, CROWDED)
+    return this.#directory.has(own.name)
+  }
+
+  /** The ticket is about to leave the queue. */
+  letGo(own: OwnTicket): void {
+    if (own.isCrowded) this.#directory.sweep(own.name + CROWDED)
+    if (own.isHolder && !this.#directory.unlink(own.name + HOLDS)) this.#directory.sweep(own.name + STOLEN)
+    own.isHolder = false
+    own.isCrowded = false
+  }
+
+  /** Robs all that hold, for the ticket `thief`, which is in front. */
+  rob(thief: OwnTicket): void {
+    const robbed = this.#directory
+      .names()
+      .filter((name) => name.endsWith(HOLDS) && !name.startsWith(thief.name))
+      .map((name) => name.slice(0, -HOLDS.length))
+      .filter((name) => this.#robOne(name))
+    if (robbed.length === 0) return
+    debug('%s: ticket %s has robbed %d', this.#directory.path, thief.id, robbed.length)
+    for (const name of robbed) this.#wake(thief, name, STOLEN)
+    // Who waited for them waits for the thief now, and has to be known to it.
+    const waiting = this.#state.view.read().filter((ticket) => ticket.isMarked && ticket.name > thief.name)
+    for (const ticket of successorsOf(thief.claim, waiting)) this.#wake(thief, ticket.name, '')
+  }
+
+  /** Tells those who held by a ticket that was robbed. */
+  tell(own: OwnTicket): void {
+    own.isRobbed = false
+    own.request.onStolen(
+      new SlocketError(
+        'ERR_SLOCKET_LOST',
+        `the lock '${this.#directory.path}' was stolen, or its ticket was removed from outside`,
+      ),
+    )
+  }
+
+  #becomeRobbed(own: OwnTicket): void {
+    this.#directory.sweep(own.name + STOLEN)
+    this.#forget(own)
+    own.isRobbed = true
+    own.isHeld = false
+  }
+
+  #forget(own: OwnTicket): void {
+    if (own.isCrowded) this.#directory.sweep(own.name + CROWDED)
+    own.isHolder = false
+    own.isCrowded = false
+  }
+
+  /** False where it holds no longer. */
+  #robOne(name: string): boolean {
+    const directory = this.#directory
+    if (!directory.renameMark(name + HOLDS, name + STOLEN)) return false
+    if (directory.has(name + CROWDED)) return true
+    directory.unlink(name)
+    // RACE: see setCrowded.
+    if (directory.has(name + CROWDED)) directory.restore(name + STOLEN, name)
+    return true
+  }
+
+  /** Has the owner of a ticket look at the queue. */
+  #wake(thief: OwnTicket, name: string, suffix: string): void {
+    const { own: tickets, presence } = this.#state
+    const parsed = parseTicketName(name)
+    if (parsed === undefined) return
+    const own = tickets.get(parsed.id)
+    if (own !== undefined) {
+      own.wake()
+      if (suffix === STOLEN) this.isHolder(own)
+      return
+    }
+    const { id, member } = parsed
+    // Without a connection one is made, to whatever name its socket has now: who is connected to looks, too.
+    const ticket = new ListedTicket(name + suffix, parsed, false, this.#state.view)
+    this.#reach(thief, ticket).then(
+      () => presence.connectionsTo(member).forEach((connection) => connection.send({ kind: 'wake', ticket: id })),
+      (error: unknown) => debug('%s: ticket %s cannot be told: %s', this.#directory.path, id, error),
+    )
+  }
+
+  async #reach(thief: OwnTicket, ticket: ListedTicket): Promise<void> {
+    if (this.#state.isReached(ticket)) return
+    if ((await reach(this.#state, thief, ticket)) === 'refused') this.#directory.sweep(ticket.name)
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * All requests of this context (process or worker thread) over one engine, in the order in which they are made.
+ *
+ *  1. The requests for one name reach the engine's queue in the order of the calls; one that never waits, and one that steals, is
+ *     judged after all before it have their place there.
+ *  2. `query` is answered after all requests before it have their place.
+ *  3. A lock is released first, and its request's promise settled afterwards.
+ *  4. Either the callback is called, or the request has rejected; once it has, because it was called off, the grant goes back.
+ */
+import type { Engine, EngineSnapshot, Grant, Requester } from '../contract/engine.ts'
+import { onAbort } from '../contract/on-abort.ts'
+import { EXCLUSIVE, SHARED } from '../core/claim.ts'
+import { debug } from '../debug.ts'
+import type { AskedLock } from './arguments.ts'
+import { notSupported, refuseUnsupported } from './arguments.ts'
+import { toWebError } from './web-error.ts'
+import { createWebLock } from './web-lock.ts'
+import type { LockInfo, LockManagerSnapshot } from './types.ts'
+
+/** How long an engine keeps what it needs for the next request, in ms. */
+const LINGER_MS = 1000
+
+/** What of this context's requests for one name has no place in the queue yet. */
+interface Entering {
+  readonly places: Set<Promise<void>>
+  /** Those who come now wait for this one: it must be judged before they enter. */
+  gate: Promise<void> | undefined
+}
+
+const contexts = new WeakMap<Engine, Context>()
+
+/** Managers over one engine are one. */
+function contextOver(engine: Engine): Context {
+  let context = contexts.get(engine)
+  if (context === undefined) {
+    context = new Context(engine)
+    contexts.set(engine, context)
+  }
+  return context
+}
+
+/** The context over the engine that `open` gives. @throws DOMException (SecurityError) where it says that locks cannot live there. */
+export function contextIn(open: () => Engine): Context {
+  try {
+    return contextOver(open())
+  } catch (error) {
+    throw toWebError(error)
+  }
+}
+
+export class Context {
+  readonly #engine: Engine
+  readonly #entering = new Map<string, Entering>()
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  request(asked: AskedLock): Promise<unknown> {
+    const { signal } = asked
+    refuseUnsupported(asked)
+    if (asked.steal && this.#engine.capabilities.steal !== true)
+      throw notSupported('locks of this engine cannot be stolen')
+    signal?.throwIfAborted()
+    return new Promise((resolve, reject) => {
+      let isCalledOff = false
+      const callOff = (): void => {
+        isCalledOff = true
+        reject(signal!.reason)
+      }
+      const stopListening = signal && onAbort(signal, callOff)
+      const granted = this.#enter(asked).then((grant) => {
+        stopListening?.()
+        // RACE: called off between the grant and this line: nobody learns of the grant, so it goes back.
+        return isCalledOff ? giveBack(grant) : hold(asked, grant, resolve, reject)
+      })
+      granted.catch((error: unknown) => {
+        stopListening?.()
+        reject(toWebError(error))
+      })
+    })
+  }
+
+  async query(): Promise<LockManagerSnapshot> {
+    const engine = this.#engine
+    if (engine.queryAll === undefined) throw notSupported('this engine cannot tell the names of all its locks')
+    const places = [...this.#entering.values()].flatMap((entering) => [...entering.places])
+    if (places.length > 0) await Promise.all(places)
+    try {
+      return toSnapshot(await engine.queryAll())
+    } catch (error) {
+      throw toWebError(error)
+    }
+  }
+
+  /** Hands the request to the engine when those before it have their places, as far as its kind demands. */
+  #enter(asked: AskedLock): Promise<Grant | null> {
+    const { name } = asked
+    const entering = this.#entering.get(name) ?? { places: new Set(), gate: undefined }
+    if (entering.places.size === 0) this.#entering.set(name, entering)
+    const isJudged = asked.ifAvailable || asked.steal
+    // The engine keeps the order of those who wait.
+    const before = isJudged && entering.places.size > 0 ? Promise.all(entering.places) : entering.gate
+    let becomePlaced!: () => void
+    const place = new Promise<void>((resolve) => (becomePlaced = resolve))
+    entering.places.add(place)
+    if (isJudged) entering.gate = place
+    const onQueued = (): void => {
+      entering.places.delete(place)
+      if (entering.gate === place) entering.gate = undefined
+      if (entering.places.size === 0 && this.#entering.get(name) === entering) this.#entering.delete(name)
+      becomePlaced()
+    }
+    const acquired = before === undefined ? this.#acquire(asked, onQueued) : this.#acquireAfter(before, asked, onQueued)
+    // Also where the engine does not tell.
+    acquired.then(onQueued, onQueued)
+    return acquired
+  }
+
+  async #acquireAfter(before: Promise<unknown>, asked: AskedLock, onQueued: () => void): Promise<Grant | null> {
+    await before
+    return await this.#acquire(asked, onQueued)
+  }
+
+  async #acquire({ name, mode, ifAvailable, steal, signal }: AskedLock, onQueued: () => void): Promise<Grant | null> {
+    return await this.#engine.acquire(name, {
+      claim: mode === 'shared' ? SHARED : EXCLUSIVE,
+      wait: !ifAvailable,
+      ...(steal ? { steal } : {}),
+      lingerMs: LINGER_MS,
+      signal,
+      // One that never waits has no place to wait at.
+      onQueued: ifAvailable ? undefined : onQueued,
+    })
+  }
+}
+
+/** Runs the callback under the grant, or with null, releases, and settles the request. */
+async function hold(
+  asked: AskedLock,
+  grant: Grant | null,
+  resolve: (value: unknown) => void,
+  reject: (error: unknown) => void,
+): Promise<void> {
+  // Told at once where it was stolen before the callback has run: it is called all the same.
+  grant?.onLost((error) => reject(new DOMException(`the lock was taken away: ${error.message}`, 'AbortError')))
+  // Not `await`: what the callback throws may be a thenable, whose then() is not ours to call.
+  const waiting = call(asked, grant)
+  try {
+    await waiting
+  } catch {
+    // What it was is in `waiting`.
+  }
+  if (grant !== null) {
+    try {
+      await grant.release()
+    } catch (error) {
+      debug("the lock '%s' could not be released: %s", asked.name, error)
+      reject(error)
+    }
+  }
+  resolve(waiting)
+}
+
+async function call({ name, mode, callback }: AskedLock, grant: Grant | null): Promise<unknown> {
+  // As a plain function, so that its `this` is undefined.
+  return await callback(grant === null ? null : createWebLock(name, mode))
+}
+
+async function giveBack(grant: Grant | null): Promise<void> {
+  try {
+    await grant?.release()
+  } catch (error) {
+    debug('a lock that was called off could not be released: %s', error)
+  }
+}
+
+function toSnapshot(snapshots: ReadonlyMap<string, EngineSnapshot>): LockManagerSnapshot {
+  const held: LockInfo[] = []
+  const pending: LockInfo[] = []
+  for (const [name, snapshot] of snapshots) {
+    for (const requester of snapshot.held) held.push(toLockInfo(name, requester))
+    for (const requester of snapshot.pending) pending.push(toLockInfo(name, requester))
+  }
+  return { held, pending }
+}
+
+function toLockInfo(name: string, { claim, client, pid }: Requester): LockInfo {
+  return { clientId: client ?? String(pid), mode: claim.kind === 'shared' ? 'shared' : 'exclusive', name }
+}

@@ -1,0 +1,192 @@
+/** Drives a context, a process or a worker thread, that runs test/fixtures/web-client.ts. */
+import type { ChildProcess } from 'node:child_process'
+import { fork } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import test from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import type { LockManagerSnapshot, LockMode } from '../../src/index.ts'
+import { within } from './until.ts'
+
+export interface PlainLockOptions {
+  readonly mode?: LockMode
+  readonly ifAvailable?: boolean
+  readonly steal?: boolean
+}
+
+export type WebOrder =
+  | {
+      readonly do: 'request'
+      readonly as: string
+      readonly name: string
+      readonly options?: PlainLockOptions
+      readonly abortable?: boolean
+    }
+  | { readonly do: 'end'; readonly as: string; readonly value?: unknown }
+  | { readonly do: 'fail'; readonly as: string; readonly message: string }
+  | { readonly do: 'abort'; readonly as: string; readonly reason?: unknown }
+  | { readonly do: 'query'; readonly as: string }
+  | { readonly do: 'block'; readonly ms: number; readonly file: string }
+  | { readonly do: 'block-until'; readonly file: string }
+  | { readonly do: 'once'; readonly as: string; readonly names: readonly string[] }
+  | { readonly do: 'descriptors' | 'exit' }
+
+export type WebEvent = { readonly as: string } & (
+  | { readonly event: 'ready' | 'unblocked' }
+  | { readonly event: 'called'; readonly lock: { readonly name: string; readonly mode: LockMode } | null }
+  | { readonly event: 'resolved'; readonly value: unknown }
+  | { readonly event: 'rejected'; readonly kind: string; readonly code: number; readonly message: string }
+  | { readonly event: 'snapshot'; readonly snapshot: LockManagerSnapshot }
+  | { readonly event: 'descriptors'; readonly count: number }
+  | { readonly event: 'unhandled'; readonly message: string }
+)
+
+type Named<Kind extends WebEvent['event']> = Extract<WebEvent, { readonly event: Kind }>
+
+export type ContextKind = 'process' | 'thread'
+const CONTEXT_KINDS: readonly ContextKind[] = ['process', 'thread']
+
+/** How many events a failure shows. */
+const MOST_SHOWN = 5
+
+const FIXTURE = fileURLToPath(new URL('../fixtures/web-client.js', import.meta.url))
+
+export class WebClient {
+  readonly #peer: ChildProcess | Worker
+  readonly #ended: Promise<void>
+  #events: WebEvent[] = []
+  #onEvent: (() => void)[] = []
+  #asked = 0
+
+  constructor(kind: ContextKind, root: string) {
+    this.#peer = kind === 'process' ? fork(FIXTURE, [root]) : new Worker(FIXTURE, { workerData: [root] })
+    this.#peer.on('message', (event: WebEvent) => {
+      this.#events.push(event)
+      for (const look of this.#onEvent.splice(0)) look()
+    })
+    this.#ended = new Promise((resolve) => this.#peer.once('exit', () => resolve()))
+  }
+
+  send(...orders: readonly WebOrder[]): void {
+    if (this.#peer instanceof Worker) this.#peer.postMessage(orders)
+    else this.#peer.send(orders)
+  }
+
+  /** The first event of this kind that has come, or comes. */
+  async next<Kind extends WebEvent['event']>(event: Kind, as = ''): Promise<Named<Kind>> {
+    const find = async (): Promise<Named<Kind>> => {
+      for (;;) {
+        const index = this.#events.findIndex((one) => one.event === event && one.as === as)
+        if (index !== -1) return this.#events.splice(index, 1)[0] as Named<Kind>
+        await new Promise<void>((resolve) => this.#onEvent.push(resolve))
+      }
+    }
+    return await within(find(), () => new Error(`no '${event}' of '${as}' came; last came: ${this.#tail()}`))
+  }
+
+  #tail(): string {
+    return JSON.stringify(this.#events.slice(-MOST_SHOWN))
+  }
+
+  /** Whether such an event has come. */
+  has(event: WebEvent['event'], as = ''): boolean {
+    return this.#events.some((one) => one.event === event && one.as === as)
+  }
+
+  /** Takes the lock, and holds it until it is told to `end`. */
+  async hold(name: string, options: PlainLockOptions = {}, as: string = name): Promise<void> {
+    this.send({ do: 'request', as, name, options })
+    await this.next('called', as)
+  }
+
+  /** Asks for the lock, and stands in its queue by the time that this resolves. */
+  async wait(name: string, options: PlainLockOptions = {}, as: string = name): Promise<void> {
+    this.send({ do: 'request', as, name, options, abortable: options.steal !== true })
+    await this.query()
+  }
+
+  /** Whether it would get the lock at once. */
+  async isAvailable(name: string, mode: LockMode = 'exclusive'): Promise<boolean> {
+    const as = `try-${(this.#asked += 1)}`
+    this.send({ do: 'request', as, name, options: { mode, ifAvailable: true } })
+    const { lock } = await this.next('called', as)
+    if (lock !== null) this.send({ do: 'end', as })
+    await this.next('resolved', as)
+    return lock !== null
+  }
+
+  /** Ends the callback, and waits until its request has settled. */
+  async end(name: string, value?: unknown): Promise<unknown> {
+    this.send({ do: 'end', as: name, value })
+    return (await this.next('resolved', name)).value
+  }
+
+  async query(): Promise<LockManagerSnapshot> {
+    const as = `query-${(this.#asked += 1)}`
+    this.send({ do: 'query', as })
+    return (await this.next('snapshot', as)).snapshot
+  }
+
+  /** SIGKILL, or `worker.terminate()`. */
+  async kill(): Promise<void> {
+    if (this.#peer instanceof Worker) await this.#peer.terminate()
+    else this.#peer.kill('SIGKILL')
+    await this.#ended
+  }
+
+  /** SIGKILL or `terminate`, and does not wait for the end. */
+  killNow(): void {
+    if (this.#peer instanceof Worker) void this.#peer.terminate()
+    else this.#peer.kill('SIGKILL')
+  }
+
+  async exited(): Promise<void> {
+    await this.#ended
+  }
+}
+
+/** A root, and contexts that use it. */
+export class WebScene {
+  readonly directory: string = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-web-'))
+  readonly root: string = path.join(this.directory, 'root')
+  readonly kind: ContextKind
+  readonly #clients: WebClient[] = []
+
+  constructor(kind: ContextKind) {
+    this.kind = kind
+  }
+
+  async start(kind: ContextKind = this.kind): Promise<WebClient> {
+    const client = new WebClient(kind, this.root)
+    this.#clients.push(client)
+    await client.next('ready')
+    return client
+  }
+
+  async startAll(count: number): Promise<WebClient[]> {
+    return await Promise.all(Array.from({ length: count }, () => this.start()))
+  }
+
+  async close(): Promise<void> {
+    const unhandled = this.#clients.some((client) => client.has('unhandled'))
+    await Promise.all(this.#clients.map((client) => client.kill()))
+    fs.rmSync(this.directory, { recursive: true, force: true })
+    if (unhandled) throw new Error('a rejection was not handled')
+  }
+}
+
+/** A test between processes, and again between worker threads. */
+export function betweenContexts(name: string, play: (scene: WebScene) => Promise<void>): void {
+  for (const kind of CONTEXT_KINDS) {
+    test(`${name} (${kind === 'process' ? 'processes' : 'threads'})`, async () => {
+      const scene = new WebScene(kind)
+      try {
+        await play(scene)
+      } finally {
+        await scene.close()
+      }
+    })
+  }
+}

@@ -1,0 +1,84 @@
+// Contexts that die: kill -9, worker.terminate(), process.exit().
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { until } from '../helpers/until.ts'
+import { betweenContexts } from '../helpers/web-client.ts'
+
+const SHARED = { mode: 'shared' } as const
+
+betweenContexts('what the dead held is free, what they asked for is gone, and one who waits is next', async (scene) => {
+  const [dead, a, b] = await scene.startAll(3)
+  await dead!.hold('lock')
+  await dead!.hold('other')
+  await a!.wait('lock')
+  await dead!.wait('lock', {}, 'again')
+  await b!.wait('lock')
+  await b!.wait('other')
+  dead!.killNow()
+  await a!.next('called', 'lock')
+  await b!.next('called', 'other')
+  assert.equal(b!.has('called', 'lock'), false)
+  const { held, pending } = await b!.query()
+  assert.deepEqual(held.map(({ name }) => name).sort(), ['lock', 'other'])
+  assert.equal(pending.length, 1)
+  await a!.end('lock')
+  await b!.next('called', 'lock')
+})
+
+betweenContexts('of several who share, one dies: the others hold on, and nobody else gets in', async (scene) => {
+  const [dead, a, b] = await scene.startAll(3)
+  await dead!.hold('lock', SHARED)
+  await a!.hold('lock', SHARED)
+  await b!.wait('lock')
+  await dead!.kill()
+  await until('the dead one is not shown', async () => (await a!.query()).held.length === 1)
+  assert.equal(b!.has('called', 'lock'), false)
+  await a!.end('lock')
+  await b!.next('called', 'lock')
+})
+
+betweenContexts('one who waits in the middle dies, and those behind it move up', async (scene) => {
+  const [a, dead, b, c] = await scene.startAll(4)
+  await a!.hold('lock')
+  await dead!.wait('lock')
+  await b!.wait('lock')
+  await c!.wait('lock')
+  await dead!.kill()
+  await a!.end('lock')
+  await b!.next('called', 'lock')
+  assert.equal(c!.has('called', 'lock'), false)
+  await b!.end('lock')
+  await c!.next('called', 'lock')
+})
+
+betweenContexts('a thread of a process that goes on is dead when it was ended', async (scene) => {
+  const a = await scene.start()
+  const dead = await scene.start('thread')
+  await dead.hold('lock')
+  await a.wait('lock')
+  await dead.kill()
+  await a.next('called', 'lock')
+})
+
+betweenContexts('who exits while it holds leaves nothing behind, and is followed', async (scene) => {
+  const [dead, a] = await scene.startAll(2)
+  await dead!.hold('lock')
+  await dead!.hold('alone')
+  await a!.wait('lock')
+  dead!.send({ do: 'exit' })
+  await dead!.exited()
+  await a!.next('called', 'lock')
+  assert.equal(fs.existsSync(`${scene.root}/alone`), false)
+})
+
+betweenContexts('what the dead leave goes when the next one comes, under whatever name it was', async (scene) => {
+  const dead = await scene.start()
+  const names = Array.from({ length: 20 }, (_, index) => `${index}${'-long'.repeat(index * 5)}`)
+  for (const name of names) await dead.hold(name)
+  await dead.kill()
+  assert.ok(fs.readdirSync(scene.root).length > names.length)
+  const a = await scene.start()
+  await a.hold('another')
+  await until('the litter is gone', () => fs.readdirSync(scene.root).length === 2)
+  await until('the sockets are gone', () => fs.readdirSync(`${scene.root}/.members`).length === 1)
+})

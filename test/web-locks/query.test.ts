@@ -1,0 +1,145 @@
+// What query tells of all contexts, and what a root costs.
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { until } from '../helpers/until.ts'
+import { betweenContexts } from '../helpers/web-client.ts'
+
+const NAMES: readonly string[] = [
+  '',
+  '\0',
+  'abc\0def',
+  '\uD800',
+  '\uDC00',
+  '\uDC00\uD800',
+  '\uFFFD',
+  '\uFFFF',
+  'a',
+  'A',
+  '\u00e9',
+  'e\u0301',
+  'trailing ',
+  'trailing.',
+  '.',
+  '..',
+  '/',
+  'a/b',
+  'CON',
+  '%2F',
+  '%2f',
+  '%e',
+  '%h',
+  '.members',
+  '__proto__',
+  'x'.repeat(140),
+  'x'.repeat(141),
+  'long '.repeat(14_000),
+  `${'\uD800'.repeat(300)}1`,
+  `${'\uD800'.repeat(300)}2`,
+  '2-0000000849714949590-x-4711-k3j9d8f7a6s5-9b4128cb',
+]
+
+betweenContexts('a name is any string, told apart by its code units, and comes back unchanged', async (scene) => {
+  const [a, b] = await scene.startAll(2)
+  for (const [index, name] of NAMES.entries()) {
+    a!.send({ do: 'request', as: `${index}`, name })
+    assert.deepEqual((await a!.next('called', `${index}`)).lock, { name, mode: 'exclusive' })
+  }
+  for (const name of NAMES) assert.equal(await b!.isAvailable(name), false, JSON.stringify(name.slice(0, 20)))
+  assert.equal(await b!.isAvailable('b'), true)
+  const names = (await b!.query()).held.map(({ name }) => name)
+  assert.deepEqual(names.sort(), [...NAMES].sort())
+  for (const index of NAMES.keys()) await a!.end(`${index}`)
+  assert.deepEqual(await b!.query(), { held: [], pending: [] })
+})
+
+betweenContexts('query tells of all contexts, each by its own id, the same in held and pending', async (scene) => {
+  const [a, b, c] = await scene.startAll(3)
+  await a!.hold('one')
+  await b!.hold('two')
+  await a!.wait('two')
+  await c!.wait('two')
+  await b!.wait('one', { mode: 'shared' })
+  const { held, pending } = await c!.query()
+  assert.deepEqual(Object.keys(held[0]!).sort(), ['clientId', 'mode', 'name'])
+  const idOf = (name: string): string => held.find((info) => info.name === name)!.clientId
+  const [idA, idB] = [idOf('one'), idOf('two')]
+  const [second, third] = pending.filter(({ name }) => name === 'two')
+  const shared = pending.find(({ name }) => name === 'one')
+  assert.deepEqual(second, { clientId: idA, mode: 'exclusive', name: 'two' })
+  assert.deepEqual(shared, { clientId: idB, mode: 'shared', name: 'one' })
+  assert.equal(new Set([idA, idB, third!.clientId]).size, 3)
+  assert.equal(held.length + pending.length, 5)
+})
+
+betweenContexts('a context keeps its id for life, and another one never gets it', async (scene) => {
+  const a = await scene.start()
+  const idOf = async (): Promise<string> => (await a.query()).held[0]!.clientId
+  await a.hold('lock')
+  const id = await idOf()
+  await a.end('lock')
+  await until('it has left', () => !fs.existsSync(scene.root))
+  await a.hold('lock')
+  assert.equal(await idOf(), id)
+  await a.kill()
+  const b = await scene.start()
+  await b.hold('lock')
+  assert.notEqual((await b.query()).held[0]!.clientId, id)
+})
+
+betweenContexts('who does not answer is shown all the same, with its names', async (scene) => {
+  const [mute, a] = await scene.startAll(2)
+  const file = path.join(scene.directory, 'blocked')
+  const long = 'mute '.repeat(1000)
+  await mute!.hold('lock')
+  await mute!.hold(long)
+  const { clientId } = (await a!.query()).held[0]!
+  mute!.send({ do: 'block-until', file })
+  await until('it is blocked', () => fs.existsSync(file))
+  const { held } = await a!.query()
+  assert.deepEqual(held.map(({ name }) => name).sort(), ['lock', long])
+  assert.deepEqual(
+    held.map((info) => info.clientId),
+    [clientId, clientId],
+  )
+  fs.rmSync(file)
+})
+
+betweenContexts('a try is never shown as waiting, and query takes no lock from anybody', async (scene) => {
+  const [a, b, c] = await scene.startAll(3)
+  await a!.hold('lock', { mode: 'shared' })
+  const tries = Array.from({ length: 30 }, () => b!.isAvailable('lock'))
+  const shared = Array.from({ length: 30 }, () => b!.isAvailable('free'))
+  for (let looks = 0; looks < 30; looks += 1) assert.deepEqual((await c!.query()).pending, [])
+  assert.deepEqual(new Set(await Promise.all(tries)), new Set([false]))
+  assert.equal((await Promise.all(shared)).includes(true), true)
+})
+
+betweenContexts('hundreds of names used once leave nothing, and cost no descriptors', async (scene) => {
+  const [a, b] = await scene.startAll(2)
+  await b!.hold('kept')
+  await a!.hold('first')
+  await a!.end('first')
+  a!.send({ do: 'descriptors' })
+  const { count } = await a!.next('descriptors')
+  const names = Array.from({ length: 500 }, (_, index) => `name ${index}`)
+  a!.send({ do: 'once', as: 'all', names })
+  assert.equal((await a!.next('resolved', 'all')).value, names.length)
+  a!.send({ do: 'descriptors' })
+  assert.ok((await a!.next('descriptors')).count <= count + 2)
+  await until('the directories are gone', () => fs.readdirSync(scene.root).length === 2)
+})
+
+betweenContexts('a hundred names that two contexts want cost one connection', async (scene) => {
+  const [a, b] = await scene.startAll(2)
+  const names = Array.from({ length: 100 }, (_, index) => `${index}${' and its long name'.repeat(index % 7)}`)
+  for (const name of names) await a!.hold(name)
+  a!.send({ do: 'descriptors' })
+  const { count } = await a!.next('descriptors')
+  b!.send(...names.map((name) => ({ do: 'request', as: name, name }) as const))
+  await until('all wait', async () => (await b!.query()).pending.length === names.length)
+  a!.send({ do: 'descriptors' })
+  assert.ok((await a!.next('descriptors')).count <= count + 20)
+  for (const name of names) await a!.end(name)
+  for (const name of names) await b!.next('called', name)
+})

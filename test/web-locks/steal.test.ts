@@ -1,0 +1,139 @@
+// Stealing among contexts.
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { until } from '../helpers/until.ts'
+import { betweenContexts } from '../helpers/web-client.ts'
+
+const STEAL = { steal: true } as const
+const SHARED = { mode: 'shared' } as const
+
+betweenContexts('the robbed hear of it at once, and what becomes of their callbacks changes nothing', async (scene) => {
+  const [a, b, thief] = await scene.startAll(3)
+  await a!.hold('lock', SHARED)
+  await b!.hold('lock', SHARED)
+  await thief!.hold('lock', STEAL)
+  for (const client of [a!, b!]) {
+    const { kind, code } = await client.next('rejected', 'lock')
+    assert.deepEqual([kind, code], ['AbortError', 20])
+  }
+  a!.send({ do: 'fail', as: 'lock', message: 'after the theft' })
+  b!.send({ do: 'end', as: 'lock' })
+  assert.equal(await a!.isAvailable('lock'), false)
+  assert.equal(await b!.isAvailable('lock', 'shared'), false)
+  assert.equal((await a!.query()).held.length, 1)
+  assert.equal(await thief!.end('lock', 'loot'), 'loot')
+  assert.equal(await a!.isAvailable('lock'), true)
+  assert.equal(a!.has('resolved', 'lock'), false)
+})
+
+betweenContexts('a thief comes first, and those who wait stay in their order', async (scene) => {
+  const [a, b, thief] = await scene.startAll(3)
+  await a!.hold('lock')
+  await a!.wait('lock', {}, 'first')
+  await b!.wait('lock', {}, 'second')
+  await a!.wait('lock', {}, 'third')
+  await thief!.hold('lock', STEAL)
+  await a!.next('rejected', 'lock')
+  const { held, pending } = await b!.query()
+  assert.equal(held.length, 1)
+  assert.equal(pending.length, 3)
+  await thief!.end('lock')
+  for (const [client, as] of [
+    [a!, 'first'],
+    [b!, 'second'],
+    [a!, 'third'],
+  ] as const) {
+    await client.next('called', as)
+    for (const other of ['second', 'third']) assert.equal(a!.has('called', other) || b!.has('called', other), false)
+    await client.end(as)
+  }
+})
+
+betweenContexts('a thief that is gone before the robbed have heard has not changed their order', async (scene) => {
+  const [a, b, thief] = await scene.startAll(3)
+  for (let round = 0; round < 10; round += 1) {
+    await a!.hold('lock')
+    await a!.wait('lock', {}, 'first')
+    await b!.wait('lock', {}, 'second')
+    thief!.send({ do: 'request', as: 'loot', name: 'lock', options: STEAL })
+    await thief!.next('called', 'loot')
+    await thief!.end('loot')
+    assert.equal((await a!.next('rejected', 'lock')).kind, 'AbortError')
+    await a!.next('called', 'first')
+    assert.equal(b!.has('called', 'second'), false)
+    await a!.end('first')
+    await b!.next('called', 'second')
+    await b!.end('second')
+  }
+})
+
+betweenContexts('the last thief wins', async (scene) => {
+  const clients = await scene.startAll(3)
+  await clients[0]!.hold('lock', STEAL)
+  for (let round = 1; round < 10; round += 1) {
+    await clients[round % 3]!.hold('lock', STEAL)
+    assert.equal((await clients[(round - 1) % 3]!.next('rejected', 'lock')).kind, 'AbortError')
+  }
+  assert.equal((await clients[0]!.query()).held.length, 1)
+})
+
+betweenContexts('a holder that does not answer is robbed too, and those behind it go on without it', async (scene) => {
+  const [mute, a, thief] = await scene.startAll(3)
+  const file = path.join(scene.directory, 'blocked')
+  await mute!.hold('lock')
+  await a!.wait('lock')
+  mute!.send({ do: 'block-until', file })
+  await until('it is blocked', () => fs.existsSync(file))
+  await thief!.hold('lock', STEAL)
+  await thief!.end('lock')
+  await a!.next('called', 'lock')
+  await a!.end('lock')
+  assert.equal(mute!.has('rejected', 'lock'), false)
+  fs.rmSync(file)
+  assert.equal((await mute!.next('rejected', 'lock')).kind, 'AbortError')
+})
+
+betweenContexts('a dead holder is robbed as a living one, and leaves nothing', async (scene) => {
+  const [dead, thief] = await scene.startAll(2)
+  await dead!.hold('lock')
+  dead!.killNow()
+  await thief!.hold('lock', STEAL)
+  await dead!.exited()
+  await thief!.end('lock')
+  await until('the lock is gone', () => !fs.existsSync(`${scene.root}/lock`))
+})
+
+betweenContexts('a dead thief is followed by those who wait', async (scene) => {
+  const [a, b, thief] = await scene.startAll(3)
+  await a!.hold('lock')
+  await b!.wait('lock')
+  await thief!.hold('lock', STEAL)
+  await a!.next('rejected', 'lock')
+  thief!.killNow()
+  await b!.next('called', 'lock')
+})
+
+betweenContexts(
+  'who steals in one tick with other requests comes before them, and they stay in order',
+  async (scene) => {
+    const [a, b] = await scene.startAll(2)
+    await b!.hold('lock')
+    a!.send(
+      { do: 'request', as: 'first', name: 'lock' },
+      { do: 'request', as: 'thief', name: 'lock', options: STEAL },
+      { do: 'request', as: 'last thief', name: 'lock', options: STEAL },
+      { do: 'request', as: 'second', name: 'lock' },
+    )
+    assert.equal((await b!.next('rejected', 'lock')).kind, 'AbortError')
+    await a!.next('called', 'thief')
+    await a!.next('called', 'last thief')
+    assert.equal((await a!.next('rejected', 'thief')).kind, 'AbortError')
+    assert.equal(a!.has('called', 'first'), false)
+    await a!.end('last thief')
+    await a!.next('called', 'first')
+    assert.equal(a!.has('called', 'second'), false)
+    await a!.end('first')
+    await a!.next('called', 'second')
+  },
+)
