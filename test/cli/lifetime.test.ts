@@ -148,7 +148,15 @@ describe('the command ends', () => {
   }
 
   test('what it has left behind keeps the lock, until that ends too', async () => {
-    const first = place.slocket('run', '-v', 'lock', '--', 'sh', '-c', 'read line >/dev/null 2>&1 <fifo & echo pid $!')
+    const first = place.slocket(
+      'run',
+      '-v',
+      'lock',
+      '--',
+      'sh',
+      '-c',
+      '(exec >/dev/null 2>&1; read line <fifo) & echo pid $!',
+    )
     const daemon = Number((await first.says(/pid (\d+)/))[1])
     const { status, stderr } = await first.ended()
     assert.equal(status, 0)
@@ -163,7 +171,15 @@ describe('the command ends', () => {
   })
 
   test('what it has left behind has nothing of the lock with --close', async () => {
-    const first = place.slocket('run', '-o', 'lock', '--', 'sh', '-c', 'read line >/dev/null 2>&1 <fifo & echo pid $!')
+    const first = place.slocket(
+      'run',
+      '-o',
+      'lock',
+      '--',
+      'sh',
+      '-c',
+      '(exec >/dev/null 2>&1; read line <fifo) & echo pid $!',
+    )
     const daemon = Number((await first.says(/pid (\d+)/))[1])
     await first.ended()
     assert.equal(await isFree('lock'), true)

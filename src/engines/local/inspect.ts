@@ -70,19 +70,19 @@ export async function inspectQueues(
   )
   // Told apart by object: the ids of two queues may be the same.
   const replies = await askAll(others, answerMs)
-  return queues.map(({ own }, index) => {
+  return queues.map(({ directory, own }, index) => {
     const listing = listings[index]!
-    const alive = listing.filter((ticket) => own.has(ticket.id) || isThere(ticket, replies.get(ticket)))
+    const alive = listing.filter((ticket) => own.has(ticket.id) || isThere({ directory, ticket }, replies.get(ticket)))
     return snapshotOf(alive, (ticket) =>
       requestersOf(ticket, own.get(ticket.id), replies.get(ticket), clientOf?.(ticket)),
     )
   })
 }
 
-/** One that its member does not speak of has left since the listing. */
-function isThere(ticket: ListedTicket, reply: Reply | undefined): boolean {
+/** One that its member does not speak of may have left since the listing. (Or its member is a stranger that says what it likes.) */
+function isThere({ directory, ticket }: Place, reply: Reply | undefined): boolean {
   if (reply?.kind !== 'alive') return false
-  return reply.answer?.isWhole !== true || reply.answer.tickets.has(ticket.id)
+  return reply.answer?.isWhole !== true || reply.answer.tickets.has(ticket.id) || directory.has(ticket.name)
 }
 
 async function askAll(places: readonly Place[], answerMs: number): Promise<Map<ListedTicket, Reply>> {
