@@ -1,10 +1,11 @@
 // How contestants and points are called where somebody reads of them.
-import { CONNECTION, NOTHING, RING, SYSTEM_CALLS } from './contestants/index.js'
+import { BARE_NODE, CONNECTION, NOTHING, RING, SYSTEM_CALLS } from './contestants/index.js'
 
-const FLOORS = new Set([CONNECTION, NOTHING, RING, SYSTEM_CALLS])
+const FLOORS = new Set([BARE_NODE, CONNECTION, NOTHING, RING, SYSTEM_CALLS])
 const TITLES = new Map([
   ['slocket-1', 'slocket 1.0.5'],
   [SYSTEM_CALLS, 'system calls'],
+  [BARE_NODE, 'bare Node'],
 ])
 
 export function isFloor(contestant) {

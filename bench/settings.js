@@ -11,6 +11,7 @@ export const FULL = {
   takeover: { kills: 170, batch: 17, pauseMs: 20, oneLimitMs: 15_000, slowMs: 25_000 },
   idle: { processes: 100, settleMs: 2000, runMs: 10_000, repeat: 1 },
   weight: { pairs: 7 },
+  command: { runs: 10 },
 }
 
 export const QUICK = {
@@ -23,4 +24,5 @@ export const QUICK = {
   takeover: { kills: 2, batch: 2, pauseMs: 20, oneLimitMs: 500, slowMs: 0 },
   idle: { processes: 1, settleMs: 100, runMs: 300, repeat: 1 },
   weight: { pairs: 1 },
+  command: { runs: 1 },
 }

@@ -1,22 +1,34 @@
-// Not measured yet: slocket has no command. When it has, a contestant of its own goes beside `flock`, and `leftOut` goes.
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { now } from '../clock.js'
+import { BARE_NODE, SLOCKET } from '../contestants/index.js'
 import { run } from '../processes.js'
+import { median } from '../statistics.js'
 
-const COMMANDS = { flock: (path) => ['flock', [path, 'true']] }
+const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+/** How each runs `true` under the lock; the floor runs nothing. */
+const COMMANDS = {
+  [SLOCKET]: (path) => [process.execPath, [PROGRAM, 'run', '-n', path, '--', 'true']],
+  flock: (path) => ['flock', ['-n', path, 'true']],
+  [BARE_NODE]: () => [process.execPath, ['-e', '0']],
+}
 
 export const command = {
   name: 'command',
-  title: 'A command run under the lock, from its start to its end',
-  leftOut: 'slocket has no command yet',
+  title: 'A command run under a lock that is free, from its start to its end',
   points: () => ['all'],
   contestants: () => Object.keys(COMMANDS),
-  async measure({ contestant, directory }) {
+  async measure({ contestant, directory, settings }) {
     const [program, parameters] = COMMANDS[contestant](join(directory, 'lock'))
-    const from = now()
-    await run(program, parameters)
-    return { time: now() - from }
+    const times = []
+    for (let done = 0; done < settings.command.runs; done += 1) {
+      const from = now()
+      await run(program, parameters)
+      times.push(now() - from)
+    }
+    return { time: median(times) }
   },
   columns: [{ metric: 'time', title: 'a run', unit: 'ms', less: true }],
-  plots: [],
+  plots: [{ metric: 'time', title: 'A command under a free lock: ms, less is better' }],
 }

@@ -30,6 +30,7 @@ export const SYSTEM_CALLS = 'system-calls'
 export const RING = 'ring'
 export const CONNECTION = 'connection'
 export const NOTHING = 'nothing'
+export const BARE_NODE = 'bare-node'
 
 /** These lock a file that has to be there. */
 const WITH_FILE = new Set(['fs-native-extensions', 'fs-ext', 'proper-lockfile', 'cross-process-lock'])

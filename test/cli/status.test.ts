@@ -119,7 +119,7 @@ describe('slocket status', () => {
       const line = `${first}; stty columns 200 rows 20; exec ${SLOCKET.join(' ')} status --watch`
       return place.start(['script', '-qec', line, '/dev/null'], { env: { TERM: 'xterm' } })
     }
-    const coloured = start('unset NO_COLOR NODE_DISABLE_COLORS')
+    const coloured = start('unset NO_COLOR NODE_DISABLE_COLORS CI')
     const plain = start('export NO_COLOR=1')
     const row = (escape: string): RegExp => new RegExp(`${escape}L +holds +exclusive +${holder.pid}`)
     await coloured.says(row('\\[32m'))

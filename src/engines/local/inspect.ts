@@ -73,9 +73,13 @@ export async function inspectQueues(
   return queues.map(({ directory, own }, index) => {
     const listing = listings[index]!
     const alive = listing.filter((ticket) => own.has(ticket.id) || isThere({ directory, ticket }, replies.get(ticket)))
-    return snapshotOf(alive, (ticket) =>
-      requestersOf(ticket, own.get(ticket.id), replies.get(ticket), clientOf?.(ticket)),
-    )
+    const holding = new Set(splitByTurn(alive).held)
+    return snapshotOf(alive, (ticket) => {
+      const requesters = requestersOf(ticket, own.get(ticket.id), replies.get(ticket), clientOf?.(ticket))
+      // Whoever has its turn is shown, though it says (as a stranger may) that nobody stands there.
+      if (requesters.length > 0 || !holding.has(ticket) || own.has(ticket.id)) return requesters
+      return [byName(ticket, undefined, clientOf?.(ticket))]
+    })
   })
 }
 
@@ -201,5 +205,14 @@ function requestersOf(
   if (members !== undefined) {
     return members.map((member) => ({ claim, pid, ...member, command, self: false, client }))
   }
-  return [{ claim, pid, sinceMs: wallClockMs(ticket.number), label: undefined, command, self: false, client }]
+  return [byName(ticket, command, client)]
+}
+
+/** What is known without the help of its member. */
+function byName(
+  { claim, pid, number }: ListedTicket,
+  command: string | undefined,
+  client: string | undefined,
+): Requester {
+  return { claim, pid, sinceMs: wallClockMs(number), label: undefined, command, self: false, client }
 }
