@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command `slocket`. `run` is loaded at once, as one file, since scripts wait for it; the rest when it is asked for. */
+/** The command `slocket`. `run` is loaded at once, since scripts wait for it; the rest when it is asked for. */
 import { isUtf8 } from 'node:buffer'
 import fs from 'node:fs'
 import { isUsageError, statusOf, UsageError } from './exit-status.ts'
@@ -10,15 +10,19 @@ const [, program = '', command, ...parameters] = process.argv
 // What others are shown of this process.
 process.argv = ['slocket', ...process.argv.slice(2)]
 
-try {
-  refuseOtherBytes()
-  const [first] = parameters
-  if (command === 'run' && first !== '--help' && first !== '-h') await run(parameters)
-  else process.exitCode = await (await import('./commands.ts')).runCommandNamed(command, parameters, program)
-} catch (error) {
-  say(`${command === undefined ? '' : `${command}: `}${(error as Error).message}`)
-  if (isUsageError(error)) say(`try 'slocket help${command === 'run' ? ' run' : ''}'`)
-  process.exit(statusOf(error))
+void main()
+
+async function main(): Promise<void> {
+  try {
+    refuseOtherBytes()
+    const [first] = parameters
+    if (command === 'run' && first !== '--help' && first !== '-h') await run(parameters)
+    else process.exitCode = await (await import('./commands.ts')).runCommandNamed(command, parameters, program)
+  } catch (error) {
+    say(`${command === undefined ? '' : `${command}: `}${(error as Error).message}`)
+    if (isUsageError(error)) say(`try 'slocket help${command === 'run' ? ' run' : ''}'`)
+    process.exit(statusOf(error))
+  }
 }
 
 /** Node puts U+FFFD in place of bytes that are not UTF-8: the command would be given another file's name than was said. */
