@@ -10,7 +10,7 @@ import { slocket } from '../index.ts'
 import type { LockRequest } from '../slocket.ts'
 import { parseFlags } from './command-line.ts'
 import { formatDuration } from './duration.ts'
-import { UsageError } from './exit-status.ts'
+import { OS_ERROR, UsageError } from './exit-status.ts'
 import { ownersOf } from './find-locks.ts'
 import { say, write } from './output.ts'
 
@@ -34,7 +34,10 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
   if (!flags.has('yes') && !(await isConfirmed())) return 1
   for (const name of names) directory.sweepTicket(name)
   directory.removeIfEmpty()
-  return 0
+  const left = names.filter((name) => directory.has(name))
+  if (left.length === 0) return 0
+  say(`${left.length} of them cannot be taken away: '${lock}' belongs to another user, or cannot be written to`)
+  return OS_ERROR
 }
 
 function describe(lock: string, name: string, held: readonly LockRequest[]): string {

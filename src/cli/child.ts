@@ -1,6 +1,6 @@
 /** Starts the command, and waits for its end. */
 import { spawn } from 'node:child_process'
-import type { StdioOptions } from 'node:child_process'
+import type { ChildProcess, SpawnOptions, StdioOptions } from 'node:child_process'
 import { systemCode } from '../errors.ts'
 import { NOT_EXECUTABLE, NOT_FOUND, SIGNAL_BASE } from './exit-status.ts'
 import { say } from './output.ts'
@@ -27,17 +27,34 @@ export async function runCommand(
   signals: Signals,
 ): Promise<Ending> {
   return await new Promise((resolve) => {
-    const child = spawn(program, parameters, { stdio: stdioOf(descriptors), env: { ...process.env, ...env } })
+    const child = start(program, parameters, { stdio: stdioOf(descriptors), env: { ...process.env, ...env } })
+    if (child instanceof Error) return resolve(notStarted(program, child))
     signals.passTo(child)
-    child.once('error', (error) => {
-      const isMissing = systemCode(error) === 'ENOENT'
-      say(`${program}: ${isMissing ? 'not found' : `cannot be started: ${systemCode(error)}`}`)
-      resolve({ status: isMissing ? NOT_FOUND : NOT_EXECUTABLE, signal: null })
+    child.on('error', (error) => {
+      if (child.pid === undefined) resolve(notStarted(program, error))
+      // It runs as somebody else by now (sudo), and has the lock until it ends.
+      else say(`a signal cannot be passed on to ${program}: ${systemCode(error)}`)
     })
     child.once('exit', (status, signal) => {
       resolve({ status: status ?? SIGNAL_BASE + signalNumber(signal!), signal })
     })
   })
+}
+
+/** Some of what hinders the system Node throws, the rest comes as an event. */
+function start(program: string, parameters: readonly string[], options: SpawnOptions): ChildProcess | Error {
+  try {
+    return spawn(program, parameters, options)
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    return error as Error
+  }
+}
+
+function notStarted(program: string, error: Error): Ending {
+  const isMissing = program === '' || systemCode(error) === 'ENOENT'
+  say(`${program === '' ? "''" : program}: ${isMissing ? 'not found' : `cannot be started: ${systemCode(error)}`}`)
+  return { status: isMissing ? NOT_FOUND : NOT_EXECUTABLE, signal: null }
 }
 
 /**

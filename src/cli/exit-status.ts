@@ -5,7 +5,7 @@ import type { SlocketErrorCode } from '../errors.ts'
 const USAGE = 64
 const NO_INPUT = 66
 const SOFTWARE = 70
-const OS_ERROR = 71
+export const OS_ERROR = 71
 const CANNOT_CREATE = 73
 /** As shells say it, and env(1): the command is there, but cannot be started; or is not there. */
 export const NOT_EXECUTABLE = 126
@@ -24,9 +24,16 @@ const BY_CODE: Readonly<Partial<Record<SlocketErrorCode, number>>> = {
 }
 
 export function statusOf(error: unknown): number {
-  if (error instanceof UsageError) return USAGE
+  if (isUsageError(error)) return USAGE
   return isSlocketError(error) ? (BY_CODE[error.code] ?? OS_ERROR) : SOFTWARE
 }
 
 /** The command line cannot be understood. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  override readonly name: string = 'UsageError'
+}
+
+/** By its name: the package has two copies of this file (scripts/build-dist.js). */
+export function isUsageError(error: unknown): boolean {
+  return error instanceof Error && error.name === 'UsageError'
+}

@@ -15,7 +15,6 @@ interface Open {
   readonly descriptor: number
   /** What /proc says that it is. */
   readonly target: string
-  readonly isWritable: boolean
 }
 
 /** To be called before anything is opened. */
@@ -23,19 +22,16 @@ export function inheritedDescriptors(): number[] {
   const open = namesIn('/proc/self/fd')
     .map(Number)
     .filter((descriptor) => descriptor > 2 && descriptor < MOST)
-    .map((descriptor) => ({
-      descriptor,
-      target: linkOf(`/proc/self/fd/${descriptor}`),
-      isWritable: isWritable(descriptor),
-    }))
+    .map((descriptor) => ({ descriptor, target: linkOf(`/proc/self/fd/${descriptor}`) }))
   return open.filter((one) => !isOwn(one, open)).map(({ descriptor }) => descriptor)
 }
 
-function isOwn({ target, isWritable: canWrite }: Open, open: readonly Open[]): boolean {
+function isOwn({ descriptor, target }: Open, open: readonly Open[]): boolean {
   if (target === '' || target.startsWith('anon_inode:')) return true
-  if (target === '/dev/null') return !canWrite
+  if (target === '/dev/null') return !isWritable(descriptor)
   if (!target.startsWith('pipe:')) return false
-  const hasBothEnds = open.some((other) => other.target === target && other.isWritable !== canWrite)
+  const canWrite = isWritable(descriptor)
+  const hasBothEnds = open.some((other) => other.target === target && isWritable(other.descriptor) !== canWrite)
   // Unless the parent has them too: the job server of make.
   return hasBothEnds && !isOpenInParent(target)
 }
@@ -45,10 +41,10 @@ function isOpenInParent(target: string): boolean {
   return namesIn(directory).some((name) => linkOf(`${directory}/${name}`) === target)
 }
 
+/** As the mode of the link says: proc_pid_fd(5). */
 function isWritable(descriptor: number): boolean {
   try {
-    const flags = /^flags:\s*([0-7]+)$/m.exec(fs.readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1'))?.[1]
-    return (parseInt(flags ?? '0', 8) & (fs.constants.O_WRONLY | fs.constants.O_RDWR)) !== 0
+    return (fs.lstatSync(`/proc/self/fd/${descriptor}`).mode & 0o200) !== 0
   } catch (error) {
     if (systemCode(error) === undefined) throw error
     return false

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** The command `slocket`. `run` is loaded at once, since scripts wait for it; the rest when it is asked for. */
-import { statusOf, UsageError } from './exit-status.ts'
+import { isUtf8 } from 'node:buffer'
+import fs from 'node:fs'
+import { isUsageError, statusOf, UsageError } from './exit-status.ts'
 import { say } from './output.ts'
 import { run } from './run.ts'
 
@@ -8,12 +10,23 @@ const [, program = '', command, ...parameters] = process.argv
 // What others are shown of this process.
 process.argv = ['slocket', ...process.argv.slice(2)]
 
-try {
-  const [first] = parameters
-  if (command === 'run' && first !== '--help' && first !== '-h') await run(parameters)
-  else process.exitCode = await (await import('./commands.ts')).runCommandNamed(command, parameters, program)
-} catch (error) {
-  say(`${command === undefined ? '' : `${command}: `}${(error as Error).message}`)
-  if (error instanceof UsageError) say(`try 'slocket help${command === 'run' ? ' run' : ''}'`)
-  process.exit(statusOf(error))
+void main()
+
+async function main(): Promise<void> {
+  try {
+    refuseOtherBytes()
+    const [first] = parameters
+    if (command === 'run' && first !== '--help' && first !== '-h') await run(parameters)
+    else process.exitCode = await (await import('./commands.ts')).runCommandNamed(command, parameters, program)
+  } catch (error) {
+    say(`${command === undefined ? '' : `${command}: `}${(error as Error).message}`)
+    if (isUsageError(error)) say(`try 'slocket help${command === 'run' ? ' run' : ''}'`)
+    process.exit(statusOf(error))
+  }
+}
+
+/** Node puts U+FFFD in place of bytes that are not UTF-8: the command would be given another file's name than was said. */
+function refuseOtherBytes(): void {
+  if (!process.argv.some((word) => word.includes('\u{fffd}'))) return
+  if (!isUtf8(fs.readFileSync('/proc/self/cmdline'))) throw new UsageError('words have to be UTF-8')
 }

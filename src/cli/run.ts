@@ -2,7 +2,8 @@
  * `slocket run`: a command under a lock, in place of flock(1).
  *
  *  1. The lock lives as long as the command: it has the ticket's socket open, so the ticket lives though this process be killed.
- *  2. When the command has ended, the lock is released; unless somebody whom it has left behind has the socket still.
+ *  2. When the command has exited, the lock is released; unless somebody whom it has left behind has the socket still. When a signal
+ *     has ended it, it has died holding: the next one is to know.
  *  3. Descriptors 0, 1 and 2 are the command's: nothing is read from them, and no mode of theirs is changed.
  */
 import fs from 'node:fs'
@@ -10,13 +11,14 @@ import tty from 'node:tty'
 import type { OpenLocal } from '../engines/local/index.ts'
 import { openLocal } from '../engines/local/index.ts'
 import type { TicketSocket } from '../engines/local/ticket-socket.ts'
-import { isSlocketError } from '../errors.ts'
-import { slocket } from '../index.ts'
+import { isSlocketError, systemCode } from '../errors.ts'
 import type { Lock } from '../lock.ts'
-import type { LockSnapshot } from '../slocket.ts'
+import type { LockSnapshot, Slocket } from '../slocket.ts'
+import { createSlocket } from '../slocket.ts'
+import type { Ending } from './child.ts'
 import { runCommand } from './child.ts'
 import { inheritedDescriptors } from './inherited.ts'
-import { say } from './output.ts'
+import { say, write } from './output.ts'
 import type { RunRequest } from './run-options.ts'
 import { parseRun } from './run-options.ts'
 import { dieBy, Signals } from './signals.ts'
@@ -27,6 +29,7 @@ const ANNOUNCE_MS = 1000
 /** Ends the process as the command ended. */
 export async function run(parameters: readonly string[]): Promise<void> {
   const request = parseRun(parameters)
+  leaveErrorOutputAsItIs()
   const inherited = inheritedDescriptors()
   const signals = new Signals()
   const local = openLocal()
@@ -41,20 +44,26 @@ export async function run(parameters: readonly string[]): Promise<void> {
   const socket = local.socketOf(request.lock)
   const descriptors = { inherited, lock: request.isClosed ? undefined : socket?.descriptor }
   const ending = await runCommand(request.command, environmentOf(lock), descriptors, signals)
-  await giveBack(lock, request, socket)
+  await giveBack(lock, request, { ending, socket })
   leaveTerminalAsItIs()
   // Shells want to know that it was their ctrl-C that ended the command.
   if (ending.signal !== null && signals.cameFromTerminal(ending.signal)) dieBy(ending.signal)
   process.exit(ending.status)
 }
 
+/** The rest of the library is left out: to load it takes longer than to take a lock. */
+const neverBlocks: Slocket['sync'] = () => {
+  throw new Error('no call of the command blocks')
+}
+
 /** Null where there is none to be had in time, or where a signal called it off. */
 async function acquire(request: RunRequest, { engine }: OpenLocal, { calledOff }: Signals): Promise<Lock | null> {
   const { lock: path, isTry } = request
-  const { timeout, ...options } = { ...request.options, engine, linger: 0, signal: calledOff }
+  const slocket = createSlocket(engine, neverBlocks)
+  const { timeout, ...options } = { ...request.options, linger: 0, signal: calledOff }
   const isAnnounced = !isTry && !request.isQuiet && tty.isatty(2)
-  const stopNotice = isAnnounced ? announceWait(path, async () => await slocket.query(path, { engine })) : undefined
-  const from = performance.now()
+  const stopNotice = isAnnounced ? announceWait(path, async () => await slocket.query(path)) : undefined
+  const from = process.hrtime.bigint()
   try {
     const lock = isTry ? await slocket.try(path, options) : await slocket(path, { ...options, timeout })
     stopNotice?.()
@@ -71,8 +80,13 @@ async function acquire(request: RunRequest, { engine }: OpenLocal, { calledOff }
 
 /** What flock(1) locks is a file that it leaves behind. To a lock of ours it is somebody else's, and nobody may come to remove it. */
 function warnOfFile(path: string): void {
-  const stats = fs.lstatSync(path, { throwIfNoEntry: false })
-  if (stats?.isFile() !== true) return
+  try {
+    if (fs.lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return
+  } catch (error) {
+    // It cannot be looked at: who joins meets that too, and reports it.
+    if (systemCode(error) === undefined) throw error
+    return
+  }
   say(`'${path}' is a file: it counts as the lock of another program until it is gone (remove it, or use another name)`)
 }
 
@@ -80,7 +94,8 @@ function warnOfFile(path: string): void {
 function announceWait(path: string, query: () => Promise<LockSnapshot>): () => void {
   const stopped = new AbortController()
   const timer = setTimeout(() => {
-    void import('./wait-line.ts').then(({ showWait }) => showWait(path, query, stopped.signal))
+    // It is only a notice: the package may have been replaced since this process was started.
+    import('./wait-line.ts').then(({ showWait }) => showWait(path, query, stopped.signal)).catch(() => {})
   }, ANNOUNCE_MS)
   return () => {
     clearTimeout(timer)
@@ -88,13 +103,19 @@ function announceWait(path: string, query: () => Promise<LockSnapshot>): () => v
   }
 }
 
-async function giveBack(lock: Lock, request: RunRequest, socket: TicketSocket | undefined): Promise<void> {
-  if (!request.isClosed && (await socket?.close()) === true) {
-    if (request.isVerbose) say(`a process that the command has left behind keeps '${request.lock}'`)
-    return
-  }
+interface Held {
+  readonly ending: Ending
+  readonly socket: TicketSocket | undefined
+}
+
+/** Whatever becomes of it: the command has ended as it has ended. */
+async function giveBack(lock: Lock, request: RunRequest, { ending, socket }: Held): Promise<void> {
+  // It died holding: the ticket is left, dead as soon as this process has ended too, so that the next one learns of it.
+  if (ending.signal !== null) return
   try {
-    await lock.release()
+    if (lock.held && !request.isClosed && (await socket?.close()) === true) {
+      if (request.isVerbose) say(`a process that the command has left behind keeps '${request.lock}'`)
+    } else await lock.release()
   } catch (error) {
     say((error as Error).message)
   }
@@ -110,6 +131,16 @@ function leaveTerminalAsItIs(): void {
   for (const descriptor of [0, 1, 2]) if (tty.isatty(descriptor)) fs.closeSync(descriptor)
 }
 
-function secondsSince(from: number): string {
-  return ((performance.now() - from) / 1000).toFixed(3)
+/**
+ * Node looks at `process.stderr` whenever a socket is closed (net.js), be it that of somebody who has asked who holds. That makes the
+ * pipe that it may be a non-blocking one, in the middle of what the command writes there, and it fails with EAGAIN.
+ */
+function leaveErrorOutputAsItIs(): void {
+  if (tty.isatty(2)) return
+  const value = { fd: 2, isTTY: false, write: (text: unknown): boolean => write(2, String(text)) }
+  Object.defineProperty(process, 'stderr', { value, configurable: true })
+}
+
+function secondsSince(from: bigint): string {
+  return (Number(process.hrtime.bigint() - from) / 1e9).toFixed(3)
 }

@@ -147,6 +147,18 @@ describe('the command ends', () => {
     })
   }
 
+  for (const options of [[], ['--close']]) {
+    test(`killed with -9: the next one has the lock, and is told of it ${options.join()}`, async () => {
+      const [first, command] = await start('lock', ...options)
+      const second = place.slocket('run', 'lock', '--', 'sh', '-c', 'echo $SLOCKET_RECOVERED')
+      await untilWaiting(place.path('lock'), 1, second.pid)
+      process.kill(command, 'SIGKILL')
+      assert.equal((await first.ended()).status, 128 + 9)
+      assert.equal((await second.ended()).stdout, '1\n')
+      assert.deepEqual(fs.readdirSync(place.directory), ['fifo'])
+    })
+  }
+
   test('what it has left behind keeps the lock, until that ends too', async () => {
     const first = place.slocket(
       'run',

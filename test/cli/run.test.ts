@@ -46,6 +46,8 @@ describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
     ['L', '-c', 'true', 'false'],
     [],
     ['no-such-directory/L', 'true'],
+    ['fifo/L', 'true'],
+    ['x'.repeat(300), 'true'],
   ]
   test('where the lock is free: the same status and output', async () => {
     for (const parameters of free) {
@@ -103,7 +105,26 @@ test('a command that cannot be started: 127 and 126, as shells have it, and the 
   assert.deepEqual([missing?.status, forbidden?.status], [127, 126], forbidden?.stderr)
   assert.match(missing!.stderr, /^slocket: no-such-command: not found\n$/)
   assert.match(forbidden!.stderr, /cannot be started: EACCES/)
+  const others = await runAll(['L', '--', ''], ['L', '--', 'fifo/x'], ['L', '--', 'x'.repeat(300)])
+  assert.deepEqual(
+    others.map(({ status, stderr }) => [status, stderr.replace(/x+/, 'x')]),
+    [
+      [127, "slocket: '': not found\n"],
+      [126, 'slocket: fifo/x: cannot be started: ENOTDIR\n'],
+      [126, 'slocket: x: cannot be started: ENAMETOOLONG\n'],
+    ],
+  )
   assert.equal((await place.runSlocket('run', '-n', 'L', '--', 'sh', '-c', 'exit $SLOCKET_RECOVERED')).status, 0)
+})
+
+test('words that are not UTF-8 are refused, and not made others', async () => {
+  const line = RUN.join(' ')
+  const { stdout } = await place.run([
+    'bash',
+    '-c',
+    `${line} L -- echo $'\\xff' 2>&1; echo $?; ${line} L -- echo $'\\ufffd'`,
+  ])
+  assert.equal(stdout, "slocket: run: words have to be UTF-8\nslocket: try 'slocket help run'\n64\n\ufffd\n")
 })
 
 test('errors name the option', async () => {
@@ -190,11 +211,41 @@ test('it does not make the pipes of the command non-blocking', async () => {
   assert.deepEqual(isNonBlocking(under.stdout), [false, false, false])
 })
 
-test('a lock that is removed from outside is told of, and the command goes on', async () => {
+test('nor when others have asked who holds, while the command runs', async () => {
   const holder = place.slocket('run', 'L', '--', ...HOLD)
-  await holder.says(/pid/)
-  fs.rmSync(place.path('L'), { recursive: true })
-  await holder.complains(/was lost/)
+  const [, pid] = await holder.says(/pid (\d+)/)
+  // The second one is answered after the first one's connection has been seen to end.
+  for (let times = 0; times < 2; times += 1) await place.runSlocket('status', 'L')
+  const flags = [0, 1, 2].map(
+    (fd) => /^flags:\s*([0-7]+)$/m.exec(fs.readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'))![1]!,
+  )
+  assert.deepEqual(
+    flags.map((octal) => parseInt(octal, 8) & fs.constants.O_NONBLOCK),
+    [0, 0, 0],
+  )
   place.end()
-  assert.equal((await holder.ended()).status, 0)
+  await holder.ended()
+})
+
+test('a lock that is removed from outside is told of, and the command goes on', async () => {
+  for (const lock of ['L', `${'d'.repeat(200)}/L`]) {
+    fs.mkdirSync(place.path('d'.repeat(200)), { recursive: true })
+    const holder = place.slocket('run', '-v', lock, '--', ...HOLD)
+    await holder.says(/pid/)
+    fs.rmSync(place.path(lock), { recursive: true })
+    await holder.complains(/was lost/)
+    place.end()
+    const { status, stderr } = await holder.ended()
+    assert.equal(status, 0)
+    assert.equal(stderr.match(/\n/g)?.length, 2, stderr)
+  }
+})
+
+test('a lock that was removed from outside changes nothing of how the command ends', async () => {
+  for (const lock of ['L', `${'d'.repeat(200)}/L`]) {
+    fs.mkdirSync(place.path('d'.repeat(200)), { recursive: true })
+    const { status, stderr } = await place.runSlocket('run', '-v', lock, '--', 'sh', '-c', `rm -r ${lock}; exit 3`)
+    assert.equal(status, 3)
+    assert.match(stderr, /^slocket: got .*\n$/)
+  }
 })

@@ -10,6 +10,11 @@ import { isStopped } from '../helpers/proc.ts'
 import { until } from '../helpers/until.ts'
 
 const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
+/** A root that may not send signals to others, and another user. */
+const WITHOUT_KILL = ['setpriv', '--bounding-set=-kill', '--inh-caps=-kill']
+const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+const NOBODY = 'echo pid $$; read line; exit 5'
+const cannotChangeUser = reasonWithout(WITHOUT_KILL[0]!, ...WITHOUT_KILL.slice(1), ...AS_NOBODY, 'true')
 const LINE = [...SLOCKET, 'run'].join(' ')
 const CTRL_C = '\u{3}'
 const CTRL_Z = '\u{1a}'
@@ -46,6 +51,34 @@ describe('a signal to the wrapper', () => {
     const { status, signal } = await holder.ended()
     assert.deepEqual({ status, signal }, { status: 128 + 15, signal: null })
   })
+
+  test(
+    'that it may not pass on (the command is another user by now) changes nothing',
+    { skip: cannotChangeUser },
+    async () => {
+      const holder = place.start([
+        ...WITHOUT_KILL,
+        ...SLOCKET,
+        'run',
+        '-o',
+        'L',
+        '--',
+        ...AS_NOBODY,
+        'sh',
+        '-c',
+        NOBODY,
+      ])
+      await holder.says(/pid/)
+      for (const [nth, signal] of (['SIGTERM', 'SIGHUP'] as const).entries()) {
+        holder.kill(signal)
+        await holder.complains(new RegExp(`(a signal cannot be passed on to setpriv: EPERM\\n.*){${nth + 1}}`, 's'))
+      }
+      assert.equal((await place.runSlocket('run', '-n', 'L', 'true')).status, 1)
+      holder.type('end\n')
+      assert.equal((await holder.ended()).status, 5)
+      assert.equal((await place.runSlocket('run', '-n', 'L', 'true')).status, 0)
+    },
+  )
 
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     test(`${signal} while it waits ends it, and its ticket leaves the queue`, async () => {
@@ -86,6 +119,8 @@ describe('at a terminal', { skip: reasonWithout('script', '-qec', 'true', '/dev/
     terminal.type(CTRL_C)
     const { stdout } = await terminal.ended()
     assert.doesNotMatch(stdout, /after/)
+    const next = await place.runSlocket('run', '-n', 'L', '--', 'sh', '-c', 'echo $SLOCKET_RECOVERED')
+    assert.equal(next.stdout, '1\n')
     assert.equal(fs.existsSync(place.path('L')), false)
   })
 

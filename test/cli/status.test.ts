@@ -9,6 +9,8 @@ import { reasonWithout } from '../helpers/privileges.ts'
 
 const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
 
+const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+
 let place: Workplace
 beforeEach(() => (place = new Workplace()))
 afterEach(() => place.close())
@@ -164,4 +166,18 @@ describe('slocket break', () => {
     place.end()
     place.end()
   })
+
+  test(
+    'tells where it may not',
+    { skip: reasonWithout(AS_NOBODY[0]!, ...AS_NOBODY.slice(1), ...SLOCKET, '--version') },
+    async () => {
+      await hold('L')
+      fs.chmodSync(place.directory, 0o755)
+      const { status, stderr } = await place.run([...AS_NOBODY, ...SLOCKET, 'break', '--yes', 'L'])
+      assert.equal(status, 71)
+      assert.match(stderr, /1 of them cannot be taken away/)
+      assert.equal((await place.runSlocket('run', '-n', 'L', 'true')).status, 1)
+      place.end()
+    },
+  )
 })

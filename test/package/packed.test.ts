@@ -7,7 +7,7 @@ import { compile, installPackage, ROOT, run, runTool } from './install.ts'
 import type { Installation } from './install.ts'
 
 const NAMES = Object.keys(source).filter((name) => name !== 'default' && name !== 'module.exports')
-const BUNDLES = ['cli/main', 'compat/proper-lockfile', 'index', 'stand-in-thread', 'testing/index']
+const BUNDLES = ['cli/commands', 'cli/wait-line', 'compat/proper-lockfile', 'index', 'stand-in-thread', 'testing/index']
 
 describe('the packed package', () => {
   let installed: Installation
@@ -28,7 +28,7 @@ describe('the packed package', () => {
     for (const file of declarations) assert.ok(declarable.has(file), file)
     assert.deepEqual(
       installed.files.filter((file) => !isDeclaration(file) && !/^dist\/chunk-\w+\.js$/.test(file)),
-      ['LICENSE', 'README.md', 'man/slocket.1', 'package.json']
+      ['LICENSE', 'README.md', 'dist/cli/main.cjs', 'man/slocket.1', 'package.json']
         .concat(BUNDLES.map((entry) => `dist/${entry}.js`))
         .sort(),
     )
@@ -37,6 +37,15 @@ describe('the packed package', () => {
   test('needs no other package', async () => {
     const installedNames = await readdir(join(installed.project, 'node_modules'))
     assert.deepEqual(installedNames.sort(), ['.bin', '.package-lock.json', 'slocket'])
+  })
+
+  test('to import it loads nothing that only a first lock needs', async () => {
+    const loaded = await execute(
+      'loads.mjs',
+      `await import('slocket')
+       console.log(JSON.stringify(process.moduleLoadList.filter((name) => /^NativeModule (net|crypto)$/.test(name))))`,
+    )
+    assert.deepEqual(loaded, [])
   })
 
   test('import gives the function, and all other names', async () => {

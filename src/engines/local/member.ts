@@ -9,12 +9,13 @@
 import type net from 'node:net'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
-import { builtInCrypto, builtInNet } from './built-in.ts'
+import { builtInNet } from './built-in.ts'
 import type { Departed } from './connection.ts'
 import { Connection } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'
 import { DirectoryGone } from './directory.ts'
 import type { OpenDirectory } from './open-directory.ts'
+import { randomBits } from './random.ts'
 import { toSlocketError } from './system-error.ts'
 import { MEMBERS } from './ticket-name.ts'
 
@@ -96,7 +97,7 @@ function toListenError(error: Error, directory: QueueDirectory): Error {
 
 /** Twelve characters that nobody else has: about 62 random bits. */
 export function randomMemberId(): string {
-  return builtInCrypto().randomBytes(8).readBigUInt64LE().toString(36).padStart(12, '0').slice(-12)
+  return randomBits().toString(36).padStart(12, '0').slice(-12)
 }
 
 /** The name of a member's socket: id and process id. */

@@ -3,8 +3,9 @@
  * any process has the socket open, whoever made it. Nobody accepts connections there once this process is gone; they wait in
  * the backlog, which proves as well that the ticket lives.
  */
-import net from 'node:net'
 import { SlocketError, systemCode } from '../../errors.ts'
+import { builtInNet } from './built-in.ts'
+import { DirectoryGone } from './directory.ts'
 import type { Listener } from './member.ts'
 import type { OwnTicket } from './ticket.ts'
 
@@ -34,20 +35,29 @@ export class TicketSocket {
    * RACE: who comes between this and the release that follows finds the ticket dead, and is told that it has `recovered`,
    * without need. Those who wait already are connected, and hear of the release.
    */
-  close(): Promise<boolean> {
+  async close(): Promise<boolean> {
     this.#listener.server.close()
-    return isListening(this.#address())
+    let address: string
+    try {
+      address = this.#address()
+    } catch (error) {
+      if (error instanceof DirectoryGone) return false
+      throw error
+    }
+    return await isListening(address)
   }
 }
 
-/** Only a refusal is proof that nobody listens; and where the name is gone, there is nothing to release. */
+const NOBODY: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT'])
+
+/** Only a refusal is proof that nobody listens; where the name is gone, nobody has the lock by it. */
 function isListening(address: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = net.connect({ path: address })
+    const socket = builtInNet().connect({ path: address })
     socket.once('connect', () => {
       socket.destroy()
       resolve(true)
     })
-    socket.once('error', (error) => resolve(systemCode(error) !== 'ECONNREFUSED'))
+    socket.once('error', (error) => resolve(!NOBODY.has(systemCode(error) ?? '')))
   })
 }
