@@ -66,8 +66,10 @@ export class Holders implements LocalStealing {
 
   isHolder(own: OwnTicket): boolean {
     if (own.isHolder && this.#directory.has(own.name + HOLDS)) return true
+    const isGranted = own.isHeld
     if (own.isHolder) this.#becomeRobbed(own)
-    this.tell(own)
+    // RACE: robbed between its turn and its grant, it is told by the grant: see LocalQueue.granted.
+    if (isGranted) this.tell(own)
     return false
   }
 
@@ -109,6 +111,7 @@ export class Holders implements LocalStealing {
   /** Tells those who held by a ticket that was robbed. */
   tell(own: OwnTicket): void {
     own.isRobbed = false
+    own.isHeld = false
     own.request.onStolen(
       new SlocketError(
         'ERR_SLOCKET_LOST',
