@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { after, describe, test } from 'node:test'
-import type { Engine } from '../../src/index.ts'
+import { after, before, describe, test } from 'node:test'
+import type { Engine, Grant } from '../../src/index.ts'
 import { LockManager, memory, MemoryStore } from '../../src/index.ts'
 import { openNames } from '../../src/engines/local/names/index.ts'
 import { EXCLUSIVE, SHARED } from '../../src/core/claim.ts'
@@ -19,6 +19,22 @@ const engines: readonly (readonly [string, () => Engine])[] = [
   ['memory', () => memory(store)],
   ['a directory', () => openNames(root)],
 ]
+
+/** The ticket that was linked last. */
+let linked = ''
+const { linkSync } = fs
+before(() => {
+  fs.linkSync = (from, to) => {
+    linkSync(from, to)
+    if (isTicket(path.basename(String(to)))) linked = path.basename(String(to))
+  }
+})
+after(() => (fs.linkSync = linkSync))
+
+/** Not a mark. */
+function isTicket(name: string): boolean {
+  return /-[0-9a-f]{8}$/.test(name)
+}
 
 /** Turns of the microtask queue, more than there are between a turn and its grant. */
 const MOST_TURNS = 12
@@ -72,6 +88,32 @@ for (const [where, newClient] of engines) {
     }
   })
 }
+
+test('of two thieves at whatever distance, the one in front has the lock, and the other one was robbed', async () => {
+  const request = { claim: EXCLUSIVE, wait: true, steal: true, lingerMs: 60_000 }
+  const second = openNames(root)
+  await (await second.acquire('warm', request))!.release()
+  for (let turns = 0; turns < MOST_TURNS; turns += 1) {
+    const name = `thieves ${turns}`
+    const robbed: string[] = []
+    const steal = async (who: string, client: Engine): Promise<Grant> => {
+      const grant = (await client.acquire(name, request))!
+      grant.onLost(() => robbed.push(who))
+      return grant
+    }
+    // It has to make its socket first: so there are turns between its join and its theft.
+    const first = steal('first', openNames(root))
+    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
+    const grants = await Promise.all([first, steal('second', second)])
+    await until('one was robbed', () => robbed.length > 0)
+    const { held } = await new LockManager({ engine: second }).query()
+    assert.equal(held.length, 1)
+    const tickets = fs.readdirSync(path.join(root, `thieves%20${turns}`)).filter((entry) => entry.endsWith('-h'))
+    assert.equal(tickets.length, 1)
+    assert.equal(tickets[0]!.slice(0, -'-h'.length), linked, `after ${turns} turns: ${robbed.join()} was robbed`)
+    for (const grant of grants) await grant.release()
+  }
+})
 
 test('who waits by the ticket of a robbed thief, and finds that removed, steals nothing', async () => {
   const [locks, others] = [new LockManager({ engine: openNames(root) }), new LockManager({ engine: openNames(root) })]
