@@ -49,6 +49,13 @@ const NOT_IN_CI = [
   'test/strangers/swaps',
   'test/strangers/modes',
   'test/strangers/users',
+  // About the command: many processes, and the same calls as in those that stay (test/cli/run, lifetime).
+  'test/cli/many',
+  'test/cli/other',
+  'test/cli/recipes',
+  'test/cli/signals',
+  'test/cli/status',
+  'test/compat/',
 ]
 
 /** What Deno runs by itself, by its own `deno test`. */

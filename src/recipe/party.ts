@@ -44,8 +44,8 @@ type PartyState =
 
 export class Party implements EnqueueRequest {
   readonly claim: Claim
-  readonly wait: boolean
-  readonly steal: boolean
+  wait: boolean
+  steal: boolean
   readonly cancellation: Cancellation = new Cancellation()
   lingerMs: number
   readonly #queue: TicketQueue
@@ -307,6 +307,9 @@ export class Party implements EnqueueRequest {
   /** Those who held by the ticket have been robbed; those who wait by it have kept its place. */
   #becomeWaitingAgain(ticket: TicketIdentity): void {
     this.#state = { kind: 'waiting', ticket }
+    // Who made the ticket has held: a try, or a thief, maybe. Those who wait by it are neither.
+    this.wait = true
+    this.steal = false
     this.#updateKeepAlive()
     this.#waitForTurn(ticket).catch((error: unknown) => this.#fail(error))
   }

@@ -82,3 +82,15 @@ betweenContexts('what the dead leave goes when the next one comes, under whateve
   await until('the litter is gone', () => fs.readdirSync(scene.root).length === 2)
   await until('the sockets are gone', () => fs.readdirSync(`${scene.root}/.members`).length === 1)
 })
+
+betweenContexts('the socket of a dead one goes too where one finds it that has long been there', async (scene) => {
+  const a = await scene.start()
+  await a.hold('kept')
+  const dead = await scene.start()
+  await dead.hold('lock')
+  await dead.hold('other')
+  await dead.kill()
+  await a.hold('lock')
+  await until('the litter is gone', () => fs.readdirSync(scene.root).length === 3)
+  assert.equal(fs.readdirSync(`${scene.root}/.members`).length, 1)
+})

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { until } from '../helpers/until.ts'
+import type { WebClient } from '../helpers/web-client.ts'
 import { betweenContexts } from '../helpers/web-client.ts'
 
 const STEAL = { steal: true } as const
@@ -137,3 +138,34 @@ betweenContexts(
     await a!.next('called', 'second')
   },
 )
+
+betweenContexts('of thieves at once, one has the lock, and the others have been robbed', async (scene) => {
+  const thieves = await scene.startAll(3)
+  for (let round = 0; round < 10; round += 1) {
+    const as = `round ${round}`
+    for (const thief of thieves) thief.send({ do: 'request', as, name: 'lock', options: STEAL })
+    for (const thief of thieves) await thief.next('called', as)
+    const robbed = (): WebClient[] => thieves.filter((thief) => thief.has('rejected', as))
+    await until('all but one were robbed', () => robbed().length === thieves.length - 1)
+    const { held, pending } = await thieves[0]!.query()
+    assert.deepEqual([held.length, pending.length], [1, 0])
+    const winner = thieves.find((thief) => !robbed().includes(thief))!
+    await winner.end(as)
+  }
+})
+
+betweenContexts('a thief that dies in the middle of its theft leaves no holder, and no place taken', async (scene) => {
+  const [a, b] = await scene.startAll(2)
+  await a!.hold('lock')
+  await b!.wait('lock')
+  const queue = path.join(scene.root, 'lock')
+  const mark = fs.readdirSync(queue).find((name) => name.endsWith('-h'))!
+  // Its first step. It would take the ticket out next, and tell.
+  fs.renameSync(path.join(queue, mark), path.join(queue, mark.replace(/h$/, 's')))
+  assert.equal((await a!.next('rejected', 'lock')).kind, 'AbortError')
+  await b!.next('called', 'lock')
+  assert.deepEqual(
+    fs.readdirSync(queue).filter((name) => name.endsWith('-s')),
+    [],
+  )
+})

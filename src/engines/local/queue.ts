@@ -76,7 +76,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   granted(own: OwnTicket): GrantFacts {
     own.isHeld = true
     // RACE: robbed between its turn and this line. It has held, and is told as soon as it knows that.
-    if (own.isRobbed) queueMicrotask(() => this.#state.stealing?.tell(own))
+    if (own.isRobbed) queueMicrotask(() => own.isRobbed && this.#state.stealing?.tell(own))
     return { token: nextToken(), recovered: this.#state.view.dead.size > 0 && this.#bury(own) }
   }
 

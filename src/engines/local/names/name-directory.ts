@@ -20,9 +20,12 @@ export class RootDirectory extends QueueDirectory {
     this.#prepare = prepare
   }
 
-  override open(): OpenDirectory | 'foreign' {
+  override open(): OpenDirectory {
     this.#prepare()
-    return super.open()
+    const opened = super.open()
+    // A root is nobody's lock: there is nothing to wait for.
+    if (opened !== 'foreign') return opened
+    throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `'${this.path}' is not a directory`)
   }
 
   protected override refuseOthers(): void {}

@@ -6,7 +6,7 @@
  *     …-s    what becomes of `…-h` by a thief: the ticket holds no longer
  *
  *  1. A thief's ticket has a number below all that the clock gives: it sorts ahead of everybody. It links, then lists, then robs all
- *     that the listing shows with `…-h`. So of a thief and one whose turn it is, one sees the other: either the thief's listing shows
+ *     behind it that the listing shows with `…-h`. So of a thief and one whose turn it is, one sees the other: either the thief's listing shows
  *     the `…-h`, and the thief takes it; or that was made after the thief's listing began, and so the listing that its owner makes
  *     after it shows the thief ahead.
  *  2. To rob is to rename `…-h`. Who has it holds; a rename succeeds once; and its owner removes it before it leaves the queue. So
@@ -66,8 +66,10 @@ export class Holders implements LocalStealing {
 
   isHolder(own: OwnTicket): boolean {
     if (own.isHolder && this.#directory.has(own.name + HOLDS)) return true
+    const isGranted = own.isHeld
     if (own.isHolder) this.#becomeRobbed(own)
-    this.tell(own)
+    // RACE: robbed between its turn and its grant, it is told by the grant: see LocalQueue.granted.
+    if (isGranted) this.tell(own)
     return false
   }
 
@@ -95,7 +97,8 @@ export class Holders implements LocalStealing {
   rob(thief: OwnTicket): void {
     const robbed = this.#directory
       .names()
-      .filter((name) => name.endsWith(HOLDS) && !name.startsWith(thief.name))
+      // Those ahead are later thieves, come between its listing and this one: it is they who have robbed it.
+      .filter((name) => name.endsWith(HOLDS) && name > thief.name && !name.startsWith(thief.name))
       .map((name) => name.slice(0, -HOLDS.length))
       .filter((name) => this.#robOne(name))
     if (robbed.length === 0) return
@@ -109,6 +112,7 @@ export class Holders implements LocalStealing {
   /** Tells those who held by a ticket that was robbed. */
   tell(own: OwnTicket): void {
     own.isRobbed = false
+    own.isHeld = false
     own.request.onStolen(
       new SlocketError(
         'ERR_SLOCKET_LOST',

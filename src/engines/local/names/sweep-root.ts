@@ -19,6 +19,7 @@ export function sweepRoot(root: RootDirectory, file: string, inode: number): voi
     for (const entry of root.memberNames()) {
       if (entry.endsWith(`.${file}`) && isHashed(entry.slice(0, -file.length - 1))) root.sweep(`${MEMBERS}/${entry}`)
     }
+    if (root.inodeOf(`${MEMBERS}/${file}`) === inode) root.sweep(`${MEMBERS}/${file}`)
   } catch (error) {
     // Nobody needs it swept now; somebody may, who uses that name.
     if (systemCode(error) === undefined) throw error

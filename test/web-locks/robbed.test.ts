@@ -1,0 +1,138 @@
+// What is rare about a theft: that it comes in the moment of a grant, or to a ticket that a try or a thief has made.
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import type { Engine, Grant } from '../../src/index.ts'
+import { LockManager, memory, MemoryStore } from '../../src/index.ts'
+import { openNames } from '../../src/engines/local/names/index.ts'
+import { EXCLUSIVE, SHARED } from '../../src/core/claim.ts'
+import { until } from '../helpers/until.ts'
+
+const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-web-'))
+after(() => fs.rmSync(directory, { recursive: true, force: true }))
+
+const root = path.join(directory, 'root')
+const store = new MemoryStore()
+const engines: readonly (readonly [string, () => Engine])[] = [
+  ['memory', () => memory(store)],
+  ['a directory', () => openNames(root)],
+]
+
+/** The ticket that was linked last. */
+let linked = ''
+const { linkSync } = fs
+before(() => {
+  fs.linkSync = (from, to) => {
+    linkSync(from, to)
+    if (isTicket(path.basename(String(to)))) linked = path.basename(String(to))
+  }
+})
+after(() => (fs.linkSync = linkSync))
+
+/** Not a mark. */
+function isTicket(name: string): boolean {
+  return /-[0-9a-f]{8}$/.test(name)
+}
+
+/** Turns of the microtask queue, more than there are between a turn and its grant. */
+const MOST_TURNS = 12
+
+for (const [where, newClient] of engines) {
+  describe(`over ${where}`, () => {
+    test('a theft at whatever moment of a grant: who was robbed has been told when the thief has the lock', async () => {
+      const client = newClient()
+      for (let turns = 0; turns < MOST_TURNS; turns += 1) {
+        const name = `moment ${turns}`
+        const reader = (await client.acquire(name, { claim: SHARED, wait: true, lingerMs: 0 }))!
+        const asked: string[] = []
+        const asking = client
+          .acquire(name, { claim: EXCLUSIVE, wait: true, lingerMs: 0, onQueued: () => asked.push('queued') })
+          .then((grant) => {
+            asked.push('granted')
+            grant!.onLost(() => asked.push('lost'))
+            return grant!
+          })
+        await until('it waits', () => asked.length === 1)
+        await reader.release()
+        for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
+        const thief = (await client.acquire(name, { claim: EXCLUSIVE, wait: true, steal: true, lingerMs: 0 }))!
+        await new Promise((resolve) => setImmediate(resolve))
+        assert.notDeepEqual(asked, ['queued', 'granted'], `after ${turns} turns two hold, and neither knows`)
+        await thief.release()
+        await (await asking).release()
+      }
+    })
+
+    for (const [maker, options] of [
+      ['a try', { ifAvailable: true }],
+      ['a thief', { steal: true }],
+    ] as const) {
+      test(`who waits by the ticket of ${maker} that is robbed waits on, and gets the lock`, async () => {
+        const [locks, others] = [new LockManager({ engine: newClient() }), new LockManager({ engine: newClient() })]
+        const name = `by ${maker}`
+        const robbed = locks.request(name, options, () => new Promise(() => {}))
+        robbed.catch(() => {})
+        await locks.query()
+        const waiting = locks.request(name, (lock) => lock?.mode)
+        let release!: () => void
+        const theft = others.request(name, { steal: true }, () => new Promise<void>((resolve) => (release = resolve)))
+        await assert.rejects(robbed, { name: 'AbortError' })
+        const { held, pending } = await others.query()
+        assert.deepEqual([held.length, pending.length], [1, 1])
+        release()
+        await theft
+        assert.equal(await waiting, 'exclusive')
+      })
+    }
+  })
+}
+
+test('of two thieves at whatever distance, the one in front has the lock, and the other one was robbed', async () => {
+  const request = { claim: EXCLUSIVE, wait: true, steal: true, lingerMs: 60_000 }
+  const second = openNames(root)
+  await (await second.acquire('warm', request))!.release()
+  for (let turns = 0; turns < MOST_TURNS; turns += 1) {
+    const name = `thieves ${turns}`
+    const robbed: string[] = []
+    const steal = async (who: string, client: Engine): Promise<Grant> => {
+      const grant = (await client.acquire(name, request))!
+      grant.onLost(() => robbed.push(who))
+      return grant
+    }
+    // It has to make its socket first: so there are turns between its join and its theft.
+    const first = steal('first', openNames(root))
+    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
+    const grants = await Promise.all([first, steal('second', second)])
+    await until('one was robbed', () => robbed.length > 0)
+    const { held } = await new LockManager({ engine: second }).query()
+    assert.equal(held.length, 1)
+    const tickets = fs.readdirSync(path.join(root, `thieves%20${turns}`)).filter((entry) => entry.endsWith('-h'))
+    assert.equal(tickets.length, 1)
+    assert.equal(tickets[0]!.slice(0, -'-h'.length), linked, `after ${turns} turns: ${robbed.join()} was robbed`)
+    for (const grant of grants) await grant.release()
+  }
+})
+
+test('who waits by the ticket of a robbed thief, and finds that removed, steals nothing', async () => {
+  const [locks, others] = [new LockManager({ engine: openNames(root) }), new LockManager({ engine: openNames(root) })]
+  const robbed = locks.request('removed', { steal: true }, () => new Promise(() => {}))
+  robbed.catch(() => {})
+  await locks.query()
+  const waiting = locks.request('removed', () => 'waited')
+  let release!: () => void
+  const theft = others.request('removed', { steal: true }, () => new Promise<void>((resolve) => (release = resolve)))
+  theft.catch(() => {})
+  await assert.rejects(robbed, { name: 'AbortError' })
+  const queue = path.join(root, 'removed')
+  const isMarked = (): string | undefined => fs.readdirSync(queue).find((name) => name.endsWith('-w'))
+  const mark = await until('it waits', isMarked)
+  fs.rmSync(path.join(queue, mark.slice(0, -'-w'.length)))
+  fs.rmSync(path.join(queue, mark))
+  await until('it has asked anew', isMarked)
+  assert.equal((await others.query()).held.length, 1)
+  release()
+  await theft
+  assert.equal(await waiting, 'waited')
+})

@@ -1,0 +1,126 @@
+// The directory that locks live in: where it is, and what keeps it from being used.
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { isSlocketError, LockManager } from '../../src/index.ts'
+import { defaultRoot } from '../../src/engines/local/names/default-root.ts'
+import { reasonNotRoot } from '../helpers/privileges.ts'
+
+const NOBODY = 65_534
+const uid = process.getuid!()
+
+let directory: string
+const VARIABLES = ['XDG_RUNTIME_DIR', 'TMPDIR'] as const
+let before: readonly (string | undefined)[]
+
+beforeEach(() => {
+  before = VARIABLES.map((name) => process.env[name])
+  directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-web-'))
+  process.env['XDG_RUNTIME_DIR'] = path.join(directory, 'run')
+  process.env['TMPDIR'] = path.join(directory, 'tmp')
+  for (const name of ['run', 'tmp', 'elsewhere']) fs.mkdirSync(path.join(directory, name), 0o700)
+})
+afterEach(() => {
+  for (const [index, name] of VARIABLES.entries()) {
+    if (before[index] === undefined) delete process.env[name]
+    else process.env[name] = before[index]
+  }
+  fs.rmSync(directory, { recursive: true, force: true })
+})
+
+async function assertSecurityError(locks: LockManager, code: string): Promise<void> {
+  for (const options of [{}, { ifAvailable: true }, { steal: true }]) {
+    await assert.rejects(
+      locks.request('name', options, () => assert.fail('called')),
+      (error) => {
+        assert.ok(error instanceof DOMException)
+        assert.equal(error.name, 'SecurityError')
+        return isSlocketError(error.cause) && error.cause.code === code
+      },
+    )
+  }
+}
+
+describe('the default root', () => {
+  const inRun = (): string => path.join(directory, 'run', 'slocket')
+  const inTmp = (): string => path.join(directory, 'tmp', `slocket-${uid}`)
+
+  test('is in XDG_RUNTIME_DIR, and nobody else can look into it', async () => {
+    assert.equal(defaultRoot(), inRun())
+    assert.equal(fs.statSync(inRun()).mode & 0o7777, 0o700)
+    assert.equal(await new LockManager().request('name', () => 1), 1)
+    assert.equal(defaultRoot(), inRun())
+  })
+
+  test('is where temporary files are if that is missing, relative, no directory or a link', () => {
+    const wrong = [
+      undefined,
+      '',
+      'run',
+      path.join(directory, 'none'),
+      path.join(directory, 'file'),
+      path.join(directory, 'link'),
+    ]
+    fs.writeFileSync(path.join(directory, 'file'), '')
+    fs.symlinkSync(path.join(directory, 'elsewhere'), path.join(directory, 'link'))
+    for (const value of wrong) {
+      if (value === undefined) delete process.env['XDG_RUNTIME_DIR']
+      else process.env['XDG_RUNTIME_DIR'] = value
+      assert.equal(defaultRoot(), inTmp(), value)
+    }
+    assert.equal(fs.statSync(inTmp()).mode & 0o7777, 0o700)
+    assert.deepEqual(fs.readdirSync(path.join(directory, 'elsewhere')), [])
+  })
+
+  test('is where temporary files are if that is another user’s', { skip: reasonNotRoot() }, () => {
+    fs.chownSync(path.join(directory, 'run'), NOBODY, NOBODY)
+    assert.equal(defaultRoot(), inTmp())
+  })
+
+  const INTRUDERS: readonly (readonly [string, (at: string) => void, string | false])[] = [
+    ['a link to a directory', (at) => fs.symlinkSync(path.join(directory, 'elsewhere'), at), false],
+    ['a link that leads nowhere', (at) => fs.symlinkSync(path.join(directory, 'none'), at), false],
+    ['a file', (at) => fs.writeFileSync(at, ''), false],
+    ['a directory in which its group can write', (at) => makeDirectory(at, 0o770), false],
+    ['a directory in which all can write', (at) => makeDirectory(at, 0o1707), false],
+    ['another user’s directory', (at) => fs.chownSync(makeDirectory(at, 0o700), NOBODY, NOBODY), reasonNotRoot()],
+  ]
+  for (const [what, intrude, skip] of INTRUDERS) {
+    test(`${what} in its place is a SecurityError, and nothing is made in it or behind it`, { skip }, async () => {
+      intrude(inRun())
+      assert.throws(defaultRoot, (error) => isSlocketError(error, 'ERR_SLOCKET_PERMISSION'))
+      await assertSecurityError(new LockManager(), 'ERR_SLOCKET_PERMISSION')
+      assert.deepEqual(fs.readdirSync(path.join(directory, 'elsewhere')), [])
+      assert.equal(fs.existsSync(path.join(directory, 'none')), false)
+      assert.deepEqual(fs.readdirSync(path.join(directory, 'tmp')), [])
+      if (fs.lstatSync(inRun()).isDirectory()) assert.deepEqual(fs.readdirSync(inRun()), [])
+    })
+  }
+})
+
+test('a root that is no directory is a SecurityError at once', async () => {
+  const file = path.join(directory, 'file')
+  fs.writeFileSync(file, '')
+  await assertSecurityError(new LockManager({ root: file }), 'ERR_SLOCKET_NOT_A_LOCK')
+})
+
+test('a root that is removed loses what is held; who waited, and who comes, have it in a new one', async () => {
+  const root = path.join(directory, 'root')
+  const locks = new LockManager({ root })
+  const held = locks.request('name', () => new Promise(() => {}))
+  held.catch(() => {})
+  const waiting = locks.request('name', (lock) => lock?.name)
+  await locks.query()
+  fs.rmSync(root, { recursive: true })
+  await assert.rejects(held, { name: 'AbortError' })
+  assert.equal(await waiting, 'name')
+  assert.equal(await locks.request('name', () => 'new'), 'new')
+})
+
+function makeDirectory(at: string, mode: number): string {
+  fs.mkdirSync(at)
+  fs.chmodSync(at, mode)
+  return at
+}
