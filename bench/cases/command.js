@@ -5,7 +5,7 @@ import { BARE_NODE, SLOCKET } from '../contestants/index.js'
 import { run } from '../processes.js'
 import { median } from '../statistics.js'
 
-const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.cjs', import.meta.url))
 
 /** How each runs `true` under the lock; the floor runs nothing. */
 const COMMANDS = {
