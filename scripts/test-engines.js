@@ -24,8 +24,10 @@ const addresses = Object.fromEntries(
 const tests = spawn(process.execPath, [join(dirname(engines), 'test.js'), '--engines', ...process.argv.slice(2)], {
   env: { ...process.env, ...addresses },
   stdio: 'inherit',
+  // A process group, since each test file is a process of its own, which would go on.
+  detached: true,
 })
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => tests.kill(signal))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.kill(-tests.pid, 'SIGKILL'))
 tests.on('error', (error) => end(1, error))
 tests.on('exit', (code, signal) => end(code ?? 1, signal === null ? undefined : `the tests were ended by ${signal}`))
 

@@ -39,11 +39,23 @@ export async function queueUp(endpoints: string, clients: readonly Client[]): Pr
 }
 
 export async function untilTickets(endpoints: string, resource: string, count: number): Promise<void> {
-  const part = `/q/${Buffer.from(resource).toString('base64url')}/`
   await untilSlowly(`${count} tickets for ${resource}`, async () => {
-    const keys = await keysOf(endpoints).catch(() => [])
-    return keys.filter((key) => key.includes(part)).length === count
+    const tickets = await ticketsOf(endpoints, resource).catch(() => [])
+    return tickets.length === count
   })
+}
+
+/** The lease, in hex, of the last ticket that came. */
+export async function lastLease(endpoints: string, resource: string): Promise<string> {
+  const key = (await ticketsOf(endpoints, resource)).at(-1)!
+  const base36 = /-([0-9a-z]+)-\d+$/.exec(key)![1]!
+  return [...base36].reduce((sum, digit) => sum * 36n + BigInt(Number.parseInt(digit, 36)), 0n).toString(16)
+}
+
+/** Their keys, in their order. */
+async function ticketsOf(endpoints: string, resource: string): Promise<string[]> {
+  const part = `/q/${Buffer.from(resource).toString('base64url')}/`
+  return (await keysOf(endpoints)).filter((key) => key.includes(part))
 }
 
 /** Lets a part of the TTL pass, or more. */

@@ -45,13 +45,11 @@ export async function followersOf(servers: Servers): Promise<NodeName[]> {
   return NODES.filter((node) => node !== leader)
 }
 
-/** The leases that there are, in hex. */
-export async function leasesOf(endpoints: string): Promise<string[]> {
-  return (await etcdctl(endpoints, 'lease', 'list')).split('\n').filter((line) => /^[0-9a-f]{8,}$/.test(line))
-}
-
+/** All keys, in the order of their creation. */
 export async function keysOf(endpoints: string): Promise<string[]> {
-  return (await etcdctl(endpoints, 'get', '', '--prefix', '--keys-only')).split('\n').filter((line) => line !== '')
+  return (await etcdctl(endpoints, 'get', '', '--prefix', '--keys-only', '--sort-by=CREATE'))
+    .split('\n')
+    .filter((line) => line !== '')
 }
 
 interface Status {

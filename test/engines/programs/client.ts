@@ -34,6 +34,7 @@ process.on('unhandledRejection', unheard)
 process.on('uncaughtException', unheard)
 const engine = await openEngine(JSON.parse(spec) as EngineSpec)
 
+await warmUp()
 say({ event: 'ready' })
 for await (const line of createInterface({ input: process.stdin })) {
   obey(JSON.parse(line) as Order).catch(unheard)
@@ -44,6 +45,20 @@ async function openEngine({ kind, options }: EngineSpec): Promise<Engine> {
   const url = new URL(`../../../src/engines/${kind}/index.js`, import.meta.url).href
   const module = (await import(url)) as Record<string, (options: unknown) => Engine>
   return module[kind]!(options)
+}
+
+/** Once it has had a lock, its connection is there: what follows depends no more on how busy the machine is while processes start. */
+async function warmUp(): Promise<void> {
+  const sinceMs = performance.now()
+  for (;;) {
+    try {
+      const lock = await slocket(`warm ${name}`, { engine, timeout: TIMEOUT_MS })
+      await lock.release()
+      return
+    } catch (error) {
+      if (performance.now() - sinceMs > TIMEOUT_MS) throw error
+    }
+  }
 }
 
 async function obey(order: Order): Promise<void> {
