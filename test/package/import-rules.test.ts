@@ -76,9 +76,12 @@ test('only engines and the command import node:net; and node:fs, but for the dro
   }
 })
 
-test('nothing is imported but relative files and node: modules', () => {
+/** Optional peer dependencies, each of one engine. */
+const PEERS: Readonly<Record<string, string>> = { pg: 'engines/postgres/client.ts' }
+
+test('nothing is imported but relative files and node: modules, and the peer of an engine by one file of it', () => {
   for (const { path, imports } of sources.values()) {
-    const found = imports.filter((name) => !/^(node:|\.\.?\/)/.test(name))
+    const found = imports.filter((name) => !/^(node:|\.\.?\/)/.test(name) && PEERS[name] !== path)
     assert.deepEqual(found, [], path)
   }
 })
