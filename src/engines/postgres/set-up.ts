@@ -18,7 +18,7 @@ const OLDEST_VERSION = 140_000
 /** @throws SlocketError; the session is ended then. */
 export async function setUp(session: Session, settings: Settings): Promise<void> {
   try {
-    const [facts] = await session.run(setUpStatement(settings), { doing: 'set up a session' })
+    const [facts] = await session.run(setUpStatement(settings, session.saidPid ?? 0), { doing: 'set up a session' })
     session.pid = Number(facts!['pid'])
     refuse(session, facts!)
     if (facts!['usable'] !== 'true') await createSequence(session, settings.sequence)
@@ -28,7 +28,9 @@ export async function setUp(session: Session, settings: Settings): Promise<void>
   }
 }
 
-function setUpStatement({ sequence, serverPatienceMs }: Settings): string {
+function setUpStatement({ sequence, serverPatienceMs }: Settings, saidPid: number): string {
+  // In front of a pooler, nothing is set: it would be for somebody else.
+  const isOurs = `pg_backend_pid() = ${saidPid}`
   const seconds = (ms: number): number => Math.max(1, Math.round(ms / 1000))
   const wanted: Readonly<Record<string, string | number>> = {
     statement_timeout: 0,
@@ -50,10 +52,10 @@ function setUpStatement({ sequence, serverPatienceMs }: Settings): string {
     CASE WHEN to_regclass('${sequence}') IS NULL THEN 'false'
       ELSE has_sequence_privilege(to_regclass('${sequence}')::oid, 'USAGE, UPDATE')::text END AS usable,
     (SELECT count(set_config(name, value, false)) FROM (VALUES ${values.join(', ')}) AS wanted (name, value)
-      WHERE current_setting(name, true) IS NOT NULL)::text AS set,
+      WHERE current_setting(name, true) IS NOT NULL AND ${isOurs})::text AS set,
     -- A token has to be on the disk before it is told: a crash of the server must not give it again.
     (SELECT count(set_config('synchronous_commit', 'on', false))
-      WHERE current_setting('synchronous_commit') IN ('off', 'local'))::text AS durable`
+      WHERE current_setting('synchronous_commit') IN ('off', 'local') AND ${isOurs})::text AS durable`
 }
 
 function refuse(session: Session, facts: Row): void {
