@@ -12,6 +12,7 @@ const entries = {
   slocket: 'dist/index.d.ts',
   'slocket-postgres': 'dist/engines/postgres/index.d.ts',
   'slocket-proper-lockfile': 'dist/compat/proper-lockfile.d.ts',
+  'slocket-etcd': 'dist/engines/etcd/index.d.ts',
   'slocket-testing': 'dist/testing/index.d.ts',
 }
 const checkOnly = process.argv.includes('--check')

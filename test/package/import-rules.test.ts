@@ -76,12 +76,16 @@ test('only engines and the command import node:net; and node:fs, but for the dro
   }
 })
 
-/** Optional peer dependencies, each of one engine. */
-const PEERS: Readonly<Record<string, string>> = { pg: 'engines/postgres/client.ts' }
+/** What engines speak with their servers by: installed by those who use them, and loaded by the first lock. */
+const CLIENTS: readonly (readonly [engine: string, packages: RegExp])[] = [
+  ['etcd', /^@grpc\/(grpc-js|proto-loader)$/],
+  ['postgres', /^pg$/],
+]
 
-test('nothing is imported but relative files and node: modules, and the peer of an engine by one file of it', () => {
+test('nothing is imported but relative files, node: modules, and by an engine the client of its server', () => {
   for (const { path, imports } of sources.values()) {
-    const found = imports.filter((name) => !/^(node:|\.\.?\/)/.test(name) && PEERS[name] !== path)
+    const client = CLIENTS.find(([engine]) => engine === engineOf(path))?.[1]
+    const found = imports.filter((name) => !/^(node:|\.\.?\/)/.test(name) && client?.test(name) !== true)
     assert.deepEqual(found, [], path)
   }
 })
