@@ -8,7 +8,9 @@ const MANY = 1000
 export function testParties(suite: Suite): void {
   suite.test('a thousand requests that came first are all served first', ['ordered'], async (scene) => {
     const [crowd, loner] = await scene.clients(2)
-    const askings = Array.from({ length: MANY }, (_, index) => scene.ask(crowd!, { label: `crowd-${index}` }))
+    // As many as have a place.
+    const length = Math.min(MANY, suite.engine.capabilities.places ?? MANY)
+    const askings = Array.from({ length }, (_, index) => scene.ask(crowd!, { label: `crowd-${index}` }))
     const labels = askings.map(({ label }) => label)
     const first = await askings[0]!.granted()
     const waiting = labels.slice(1)
