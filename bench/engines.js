@@ -11,7 +11,16 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { ETCD, ETCD_FLOOR, ON_ETCD, ON_POSTGRES, ON_REDIS, open, POSTGRES, POSTGRES_FLOOR } from './engines/contestants/index.js'
+import {
+  ETCD,
+  ETCD_FLOOR,
+  ON_ETCD,
+  ON_POSTGRES,
+  ON_REDIS,
+  open,
+  POSTGRES,
+  POSTGRES_FLOOR,
+} from './engines/contestants/index.js'
 import { Process } from './engines/process.js'
 import { install, versions } from './install.js'
 import { describeCommit, describeMachine } from './machine.js'
@@ -45,7 +54,13 @@ const OWN = new Set([ETCD, POSTGRES])
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1))
 install()
 const { servers, directory, pids } = startServers()
-const results = { machine: describeMachine(), commit: describeCommit(), packages: versions(), servers: serverVersions(), cases: {} }
+const results = {
+  machine: describeMachine(),
+  commit: describeCommit(),
+  packages: versions(),
+  servers: serverVersions(),
+  cases: {},
+}
 let hasFailed = false
 try {
   for (const server of on) {
@@ -123,7 +138,9 @@ async function handOffOnce(contestant, count, repetition) {
     const from = Number(process.hrtime.bigint()) / 1e6 + 100
     for (const client of clients) client.tell({ from, until: from + settings.handOffMs })
     const done = await Promise.all(clients.map((client) => client.says('done')))
-    const rounds = done.flatMap(({ rounds: own }, who) => own.map(([asked, granted, released]) => ({ who, asked, granted, released })))
+    const rounds = done.flatMap(({ rounds: own }, who) =>
+      own.map(([asked, granted, released]) => ({ who, asked, granted, released })),
+    )
     rounds.sort((a, b) => a.granted - b.granted)
     const pairs = rounds.slice(1).map((round, index) => [rounds[index], round])
     return {
@@ -157,7 +174,12 @@ async function hung(server) {
       return {
         contestant: contestants[index],
         'gave up after s': seconds ?? `not in ${TTL_S + settings.watchMs / 1000}`,
-        'of it beyond the TTL': server === 'postgres' ? 'no TTL' : seconds === undefined ? `> ${settings.watchMs / 1000}` : Math.max(0, seconds - TTL_S),
+        'of it beyond the TTL':
+          server === 'postgres'
+            ? 'no TTL'
+            : seconds === undefined
+              ? `> ${settings.watchMs / 1000}`
+              : Math.max(0, seconds - TTL_S),
       }
     })
   } finally {
@@ -175,7 +197,9 @@ async function connections() {
     const flags = ['--endpoints', servers.etcd[0], 'get', prefix, '--prefix', '--keys-only']
     let tickets = 0
     while (tickets < WAITING + 1) {
-      tickets = execFileSync('etcdctl', flags, { encoding: 'utf8', env: { ...process.env, ETCDCTL_API: '3' } }).match(/\S+/g)?.length ?? 0
+      tickets =
+        execFileSync('etcdctl', flags, { encoding: 'utf8', env: { ...process.env, ETCDCTL_API: '3' } }).match(/\S+/g)
+          ?.length ?? 0
       await new Promise((resolve) => setTimeout(resolve, 200))
     }
     const lines = execFileSync('ss', ['-Htnp', 'state', 'established'], { encoding: 'utf8' }).split('\n')

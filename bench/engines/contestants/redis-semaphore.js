@@ -8,7 +8,11 @@ export function open({ redis: url }, name, { ttl }) {
     async acquire() {
       const held = { isLost: false, mutex: undefined }
       const onLockLost = () => (held.isLost = true)
-      held.mutex = new Mutex(client, `semaphore/${name}`, { lockTimeout: ttl * 1000, acquireTimeout: 600_000, onLockLost })
+      held.mutex = new Mutex(client, `semaphore/${name}`, {
+        lockTimeout: ttl * 1000,
+        acquireTimeout: 600_000,
+        onLockLost,
+      })
       await held.mutex.acquire()
       return held
     },
