@@ -1,4 +1,4 @@
-// npm run bench:engines -- [--quick] [--only cycle,hand-off,hung,connections] [--on etcd,postgres,redis] [--json FILE]
+// npm run bench:engines -- [--quick] [--only cycle,hand-off,hung,connections] [--on etcd,postgres,redis] [--processes 2,8] [--json FILE]
 //
 // The engines that talk to servers, beside others on the same servers, in one run, in turn; the servers are started for it, on this
 // machine, with their data in memory (scripts/engines.sh). Prints tables; what came of it: docs/performance-engines.md.
@@ -35,6 +35,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: 'cycle,hand-off,hung,connections' },
     on: { type: 'string', default: 'etcd,postgres,redis' },
+    processes: { type: 'string' },
     json: { type: 'string' },
   },
 })
@@ -43,6 +44,7 @@ const on = values.on.split(',')
 const settings = values.quick
   ? { rounds: 50, handOffMs: 500, repeat: 1, processes: [2], watchMs: 2000 }
   : { rounds: 600, handOffMs: 2500, repeat: 3, processes: [2, 8], watchMs: 10_000 }
+if (values.processes !== undefined) settings.processes = values.processes.split(',').map(Number)
 /** What is compared on each server; the one that all the others are a ratio to. */
 const CONTESTS = {
   etcd: { contestants: ON_ETCD, floor: ETCD_FLOOR, base: ETCD_FLOOR, rival: 'etcd-v3lock' },
