@@ -161,7 +161,7 @@ export class EtcdClient {
         (error, answer) => {
           if (error !== null) return reject(error)
           this.#onAnswer()
-          resolve(answer as Calls[M][1])
+          resolve(answer)
         },
       )
     })
