@@ -14,7 +14,7 @@ import type { Reading } from './deadline.ts'
 import { readClocks } from './deadline.ts'
 import type { LoadedGrpc } from './load-grpc.ts'
 import { loadGrpc } from './load-grpc.ts'
-import type { Settings } from './options.ts'
+import type { EtcdCredentials, Settings } from './options.ts'
 import type { Calls } from './protocol.ts'
 import { meaningOf, statusOf, toSlocketError, unanswered } from './refusal.ts'
 
@@ -26,6 +26,8 @@ const LONGEST_CALL_MS = 3000
 /** The pause after a call that failed. */
 const PAUSE_MS = 100
 const MOST_TOKENS = 3
+/** For how many patiences something is tried that is never answered while other calls are. */
+const MOST_PATIENCES = 6
 
 const CHANNEL_OPTIONS: Grpc.ChannelOptions = {
   'grpc.enable_retries': 0,
@@ -50,6 +52,11 @@ export interface Asking {
   readonly onSend?: ((clocks: Reading) => void) | undefined
 }
 
+/** Which connection a call has used. */
+interface Use {
+  connection: Grpc.Client | undefined
+}
+
 type Stream = Grpc.ClientDuplexStream<object, object>
 
 export class EtcdClient {
@@ -61,7 +68,10 @@ export class EtcdClient {
   /** Where the connection leads, or will lead. */
   #place: number
   #token: Promise<string | undefined> | undefined
+  /** In a row. */
   #failures = 0
+  /** When there was an answer, by performance.now(). */
+  #answeredMs = 0
 
   constructor(settings: Settings) {
     this.#settings = settings
@@ -92,20 +102,24 @@ export class EtcdClient {
   ): Promise<Calls[M][1] | undefined> {
     const keepAlive = asking.isBackground === true ? undefined : setInterval(() => {}, FOR_EVER_MS)
     try {
-      return await this.#askPatiently(async () => await this.callOnce(method, request, asking.onSend), asking)
+      return await this.#askPatiently(method, request, asking)
     } finally {
       clearInterval(keepAlive)
     }
   }
 
-  async #askPatiently<T>(call: () => Promise<T>, { isOver }: Asking): Promise<T | undefined> {
+  async #askPatiently<M extends keyof Calls>(
+    method: M,
+    request: Calls[M][0],
+    { isOver, onSend }: Asking,
+  ): Promise<Calls[M][1] | undefined> {
     const sinceMs = performance.now()
     let tokens = 0
     // Bound: the patience; each round takes at least a pause, but for a few new tokens.
     while (isOver?.() !== true) {
-      const connection = this.#connection
+      const use: Use = { connection: undefined }
       try {
-        return await call()
+        return await this.#callOnce(method, request, use, onSend)
       } catch (error) {
         const meaning = meaningOf(error)
         if (error instanceof SlocketError || meaning === 'no lease') throw error
@@ -115,8 +129,8 @@ export class EtcdClient {
           continue
         }
         if (meaning !== 'unanswered') throw toSlocketError(error, this.#settings.addresses)
-        this.moveOn(connection ?? this.#connection, error)
-        if (performance.now() - sinceMs >= this.patienceMs) throw this.#unreachable(error)
+        this.#moveOn(use, error)
+        if (this.#isOutOfPatience(sinceMs)) throw this.#unreachable(error)
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS).unref())
       }
     }
@@ -124,15 +138,16 @@ export class EtcdClient {
   }
 
   /** One call, as it comes. */
-  async callOnce<M extends keyof Calls>(
+  async #callOnce<M extends keyof Calls>(
     method: M,
     request: Calls[M][0],
+    use: Use,
     onSend?: (clocks: Reading) => void,
   ): Promise<Calls[M][1]> {
     const { grpc, methods } = await this.#load()
     const metadata = await this.#metadata(grpc, method === 'Authenticate')
     const { path, requestSerialize, responseDeserialize } = methods.get(method)!
-    const connection = this.#connect(grpc)
+    const connection = this.#connect(grpc, use)
     const deadline = Date.now() + Math.min(LONGEST_CALL_MS, CALL_MS * (1 + this.#failures))
     return await new Promise((resolve, reject) => {
       onSend?.(readClocks())
@@ -145,8 +160,8 @@ export class EtcdClient {
         { deadline },
         (error, answer) => {
           if (error !== null) return reject(error)
-          this.#failures = 0
-          resolve(answer as Calls[M][1])
+          this.#onAnswer()
+          resolve(answer)
         },
       )
     })
@@ -154,10 +169,10 @@ export class EtcdClient {
 
   /** One request over a stream of its own, and one answer. */
   async callStreamOnce(method: string, request: object, onSend: (clocks: Reading) => void): Promise<object> {
-    const connection = this.#connection
+    const use: Use = { connection: undefined }
     try {
-      const stream = await this.openStream(method, Date.now() + CALL_MS)
-      return await new Promise((resolve, reject) => {
+      const stream = await this.#openStream(method, use, Date.now() + CALL_MS)
+      const answer = await new Promise<object>((resolve, reject) => {
         stream.on('data', resolve)
         stream.on('error', reject)
         stream.on('end', () => reject(unanswered('the stream ended without an answer')))
@@ -165,52 +180,74 @@ export class EtcdClient {
         stream.write(request)
         stream.end()
       })
+      this.#onAnswer()
+      return answer
     } catch (error) {
       if (meaningOf(error) === 'token') this.#token = undefined
-      else if (meaningOf(error) === 'unanswered') this.moveOn(connection ?? this.#connection, error)
+      else if (meaningOf(error) === 'unanswered') this.#moveOn(use, error)
       throw error
     }
   }
 
   /** The caller has to listen to `error`. */
-  async openStream(method: string, deadline?: number): Promise<Stream> {
+  async openStream(method: string): Promise<Stream> {
+    return await this.#openStream(method, { connection: undefined })
+  }
+
+  async #openStream(method: string, use: Use, deadline?: number): Promise<Stream> {
     const { grpc, methods } = await this.#load()
     const metadata = await this.#metadata(grpc, false)
     // A member that is cut off from the others ends the stream, instead of being silent for ever.
     metadata.set('hasleader', 'true')
     const { path, requestSerialize, responseDeserialize } = methods.get(method)!
     const options = deadline === undefined ? {} : { deadline }
-    return this.#connect(grpc).makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, options)
+    return this.#connect(grpc, use).makeBidiStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      metadata,
+      options,
+    )
   }
 
   dropToken(): void {
     this.#token = undefined
   }
 
-  /** The next call goes to the next member. Not if that has happened since `connection` was the one in use. */
-  moveOn(connection: Grpc.Client | undefined, error: unknown): void {
+  /** The next call goes to the next member, over a new connection. Not if that has happened since the one that was used. */
+  #moveOn({ connection }: Use, error: unknown): void {
     if (connection === undefined || connection !== this.#connection) return
     const { addresses } = this.#settings
     debug('etcd at %s: %s', addresses[this.#place], statusOf(error).details)
     this.#failures += 1
     this.#place = (this.#place + 1) % addresses.length
-    this.close()
+    this.#connection = undefined
+    // What is under way is finished.
+    connection.close()
     for (const listener of this.#onMoved) listener()
   }
 
-  /** What is under way is finished. The next call connects anew. */
-  close(): void {
-    this.#connection?.close()
-    this.#connection = undefined
+  #onAnswer(): void {
+    this.#failures = 0
+    this.#answeredMs = performance.now()
+  }
+
+  /** @param sinceMs since when it is tried. */
+  #isOutOfPatience(sinceMs: number): boolean {
+    const nowMs = performance.now()
+    const unansweredMs = nowMs - Math.max(sinceMs, this.#answeredMs)
+    return unansweredMs >= this.patienceMs || nowMs - sinceMs >= MOST_PATIENCES * this.patienceMs
   }
 
   async #load(): Promise<LoadedGrpc> {
     return (this.#loaded ??= await loadGrpc())
   }
 
-  #connect(grpc: typeof Grpc): Grpc.Client {
+  #connect(grpc: typeof Grpc, use: Use): Grpc.Client {
     const address = this.#settings.addresses[this.#place]!
-    return (this.#connection ??= new grpc.Client(address, this.#credentials(grpc), CHANNEL_OPTIONS))
+    this.#connection ??= new grpc.Client(address, this.#credentials(grpc), CHANNEL_OPTIONS)
+    use.connection = this.#connection
+    return this.#connection
   }
 
   #credentials(grpc: typeof Grpc): Grpc.ChannelCredentials {
@@ -235,11 +272,13 @@ export class EtcdClient {
     }
   }
 
-  async #authenticate({ username, password }: NonNullable<Settings['credentials']>): Promise<string | undefined> {
+  async #authenticate({ username, password }: EtcdCredentials): Promise<string | undefined> {
+    const use: Use = { connection: undefined }
     try {
-      return (await this.callOnce('Authenticate', { name: username, password })).token
+      return (await this.#callOnce('Authenticate', { name: username, password }, use)).token
     } catch (error) {
       if (meaningOf(error) === 'no authentication') return undefined
+      if (meaningOf(error) === 'unanswered') this.#moveOn(use, error)
       throw error
     }
   }

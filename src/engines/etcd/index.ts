@@ -12,6 +12,7 @@ import { parseEtcdOptions } from './options.ts'
 import { query, queryAll } from './query.ts'
 import { EtcdQueue } from './queue.ts'
 import { Sessions } from './sessions.ts'
+import type { OwnTicket } from './ticket.ts'
 import { ownIdentity } from './value.ts'
 import { WatchStream } from './watch-stream.ts'
 
@@ -42,15 +43,17 @@ export function etcd(options: EtcdOptions): Engine {
   const watches = new WatchStream(client)
   const sessions = new Sessions({ client, watches, namespace, ttlSeconds })
   const identity = ownIdentity(randomBytes(12).toString('base64url'))
+  const own = new Map<string, OwnTicket>()
+  const onlooker = { client, identity, own }
   let lastNumber = 0
   const nextNumber = (): number => (lastNumber += 1)
   return createTicketEngine({
     name: 'etcd',
     capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true },
     resolve: (resource) => queuePrefix(namespace, resource),
-    open: (prefix) => new EtcdQueue({ client, sessions, watches, identity, namespace, nextNumber }, prefix),
-    query: async (prefix) => await query(client, prefix, identity.client),
-    queryAll: async () => await queryAll(client, namespace, identity.client),
+    open: (prefix) => new EtcdQueue({ client, sessions, watches, identity, namespace, own, nextNumber }, prefix),
+    query: async (prefix) => await query(onlooker, prefix),
+    queryAll: async () => await queryAll(onlooker, namespace),
   })
 }
 

@@ -1,12 +1,12 @@
 /** Loads the packages by which etcd is spoken with, when the first lock is asked for. */
 import type * as Grpc from '@grpc/grpc-js'
-import type { MethodDefinition } from '@grpc/proto-loader'
+import type * as Loader from '@grpc/proto-loader'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { PROTOCOL, SERVICE_OF } from './protocol.ts'
 
 export interface LoadedGrpc {
   readonly grpc: typeof Grpc
-  readonly methods: ReadonlyMap<string, MethodDefinition<object, object>>
+  readonly methods: ReadonlyMap<string, Loader.MethodDefinition<object, object>>
 }
 
 type Load = (name: '@grpc/grpc-js' | '@grpc/proto-loader') => Promise<unknown>
@@ -29,10 +29,10 @@ export async function loadGrpc(): Promise<LoadedGrpc> {
 /** @param load for tests. */
 export async function loadBy(load: Load): Promise<LoadedGrpc> {
   let grpc: typeof Grpc
-  let loader: typeof import('@grpc/proto-loader')
+  let loader: typeof Loader
   try {
     grpc = (await load('@grpc/grpc-js')) as typeof Grpc
-    loader = (await load('@grpc/proto-loader')) as typeof loader
+    loader = (await load('@grpc/proto-loader')) as typeof Loader
   } catch (error) {
     const code = systemCode(error)
     if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') throw error
@@ -43,9 +43,9 @@ export async function loadBy(load: Load): Promise<LoadedGrpc> {
     )
   }
   const services = loader.fromJSON(PROTOCOL, { longs: String })
-  const methods = new Map<string, MethodDefinition<object, object>>()
+  const methods = new Map<string, Loader.MethodDefinition<object, object>>()
   for (const [method, service] of SERVICE_OF) {
-    const definition = services[service] as unknown as Record<string, MethodDefinition<object, object>>
+    const definition = services[service] as unknown as Record<string, Loader.MethodDefinition<object, object>>
     methods.set(method, definition[method]!)
   }
   return { grpc, methods }

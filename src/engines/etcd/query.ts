@@ -5,21 +5,34 @@ import type { EtcdClient } from './client.ts'
 import { decodeResource, endOf, inOrder, parseTicket, queuesPrefix } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
 import type { KeyValue } from './protocol.ts'
-import type { TicketValue } from './value.ts'
+import type { OwnTicket } from './ticket.ts'
+import type { Identity, TicketValue } from './value.ts'
 import { parseValue, toRequester } from './value.ts'
 
 const PAGE = 1000
 
-export async function query(client: EtcdClient, prefix: string, ownClient: string): Promise<EngineSnapshot> {
-  const { kvs = [] } = (await client.ask('Range', { key: prefix, rangeEnd: endOf(prefix) }))!
-  return snapshotOf(prefix, kvs, ownClient)
+/** Who looks. */
+export interface Onlooker {
+  readonly client: EtcdClient
+  readonly identity: Identity
+  readonly own: ReadonlyMap<string, OwnTicket>
 }
 
-export async function queryAll(
-  client: EtcdClient,
-  namespace: string,
-  ownClient: string,
-): Promise<ReadonlyMap<string, EngineSnapshot>> {
+export async function query(onlooker: Onlooker, prefix: string): Promise<EngineSnapshot> {
+  const leaving = new Set(leavingOf(onlooker))
+  const { kvs = [] } = (await onlooker.client.ask('Range', { key: prefix, rangeEnd: endOf(prefix) }))!
+  for (const key of leavingOf(onlooker)) leaving.add(key)
+  return snapshotOf(prefix, kvs, onlooker, leaving)
+}
+
+/** What this client has given back, or called off, is shown no longer, though the server may not know yet. */
+function leavingOf({ own }: Onlooker): string[] {
+  return [...own.values()].filter((ticket) => ticket.isLeaving).map(({ key }) => key)
+}
+
+export async function queryAll(onlooker: Onlooker, namespace: string): Promise<ReadonlyMap<string, EngineSnapshot>> {
+  const { client } = onlooker
+  const leaving = new Set(leavingOf(onlooker))
   const prefix = queuesPrefix(namespace)
   const byQueue = new Map<string, KeyValue[]>()
   let key = prefix
@@ -42,25 +55,31 @@ export async function queryAll(
     key = kvs.length === 0 ? prefix : `${kvs.at(-1)!.key}\0`
     isMore = more && kvs.length > 0
   }
+  for (const name of leavingOf(onlooker)) leaving.add(name)
   const snapshots = [...byQueue].map(([queue, kvs]) => {
     const resource = decodeResource(queue.slice(prefix.length, -1))
-    return [resource, snapshotOf(queue, kvs, ownClient)] as const
+    return [resource, snapshotOf(queue, kvs, onlooker, leaving)] as const
   })
   return new Map(snapshots)
 }
 
-function snapshotOf(prefix: string, keyValues: readonly KeyValue[], ownClient: string): EngineSnapshot {
+function snapshotOf(
+  prefix: string,
+  keyValues: readonly KeyValue[],
+  { identity }: Onlooker,
+  leaving: ReadonlySet<string>,
+): EngineSnapshot {
   const values = new Map<string, TicketValue>()
   const tickets: ListedTicket[] = []
   for (const keyValue of keyValues) {
     const ticket = parseTicket(prefix, keyValue)
-    if (ticket === undefined) continue
+    if (ticket === undefined || leaving.has(ticket.key)) continue
     tickets.push(ticket)
     values.set(ticket.id, parseValue(keyValue.value))
   }
   const { held, pending } = splitByTurn(inOrder(tickets))
   const requester = ({ id, claim }: ListedTicket): ReturnType<typeof toRequester> =>
-    toRequester(claim, values.get(id)!, ownClient)
+    toRequester(claim, values.get(id)!, identity.client)
   // A try that does not hold only looks: it does not wait.
   return { held: held.map(requester), pending: pending.filter(({ id }) => values.get(id)!.wait).map(requester) }
 }

@@ -10,32 +10,19 @@
 import type { Cancellation } from '../../contract/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
 import { debug } from '../../debug.ts'
-import type { EtcdClient } from './client.ts'
 import { endOf, inOrder, ordinaryPrefix, parseTicket, thiefPrefix, ticketId, ticketKey } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
 import type { Operation, TxnResponse } from './protocol.ts'
 import { BY_CREATION, CREATE_REVISION, DESCENDING, IS_EQUAL } from './protocol.ts'
+import type { QueueParts } from './parts.ts'
 import { meaningOf } from './refusal.ts'
 import type { Session } from './session.ts'
-import type { Sessions } from './sessions.ts'
 import { rob } from './steal.ts'
 import { OwnTicket } from './ticket.ts'
-import type { Identity } from './value.ts'
 import { formatValue } from './value.ts'
-import type { WatchStream } from './watch-stream.ts'
 
 /** Who holds for less is shown to others with the time when it asked. */
 const SHORT_HOLD_MS = 100
-
-export interface QueueParts {
-  readonly client: EtcdClient
-  readonly sessions: Sessions
-  readonly watches: WatchStream
-  readonly identity: Identity
-  readonly namespace: string
-  /** A number that no ticket of this client has had. */
-  readonly nextNumber: () => number
-}
 
 export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing<OwnTicket> {
   readonly ticketPerRequest = true
@@ -59,6 +46,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
       if (!session.isAlive()) continue
       const own = new OwnTicket(this.#newKey(request, session), request, session)
       session.add(own)
+      this.#parts.own.set(own.key, own)
       try {
         const isJoined = await (request.steal ? rob(this.#parts, this.#prefix, own) : this.#join(own))
         if (isJoined) return own
@@ -143,6 +131,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
       await this.#parts.client.ask('DeleteRange', { key: own.key }, { isOver })
     } finally {
       own.session.forget(own)
+      this.#parts.own.delete(own.key)
     }
   }
 

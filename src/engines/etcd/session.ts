@@ -20,7 +20,7 @@ import type { Reading } from './deadline.ts'
 import { formatLease, sessionKey } from './keys.ts'
 import type { TxnResponse } from './protocol.ts'
 import { meaningOf } from './refusal.ts'
-import type { OwnTicket } from './ticket.ts'
+import type { OwnTicket, TicketSession } from './ticket.ts'
 import type { WatchStream } from './watch-stream.ts'
 
 const RENEWALS_PER_TTL = 3
@@ -37,7 +37,7 @@ export interface SessionParts {
   readonly onOver: (session: Session) => void
 }
 
-export class Session {
+export class Session implements TicketSession {
   /** In base 36. */
   readonly name: string
   readonly lease: string

@@ -10,8 +10,6 @@ export class Sessions {
   readonly #parts: SessionParts
   #current: Session | undefined
   #opening: Promise<Session> | undefined
-  /** Those that wait for one to be opened. */
-  #waiting = 0
 
   constructor(parts: Omit<SessionParts, 'onOver'>) {
     this.#parts = { ...parts, onOver: (session) => this.#onOver(session) }
@@ -31,7 +29,6 @@ export class Sessions {
     if (cancellation.cancelled) return undefined
     this.#opening ??= this.#open()
     const keepAlive = setInterval(() => {}, FOR_EVER_MS)
-    this.#waiting += 1
     let onCancelled: (() => void) | undefined
     const cancelled = new Promise<undefined>((resolve) => {
       onCancelled = () => resolve(undefined)
@@ -40,7 +37,6 @@ export class Sessions {
     try {
       return await Promise.race([this.#opening, cancelled])
     } finally {
-      this.#waiting -= 1
       cancellation.stopListening(onCancelled!)
       clearInterval(keepAlive)
     }

@@ -16,7 +16,7 @@ import { endOf, inOrder, ordinaryPrefix, parseTicket, sessionKey, thiefPrefix } 
 import type { ListedTicket } from './keys.ts'
 import type { KeyValue, Operation, TxnResponse } from './protocol.ts'
 import { CREATE_REVISION, IS_EQUAL, IS_GREATER } from './protocol.ts'
-import type { QueueParts } from './queue.ts'
+import type { QueueParts } from './parts.ts'
 import type { OwnTicket } from './ticket.ts'
 import { formatValue, parseValue } from './value.ts'
 

@@ -3,7 +3,16 @@ import type { Claim } from '../../core/claim.ts'
 import type { SlocketError } from '../../errors.ts'
 import { ticketId } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
-import type { Session } from './session.ts'
+
+/** What a ticket lives by. */
+export interface TicketSession {
+  readonly lease: string
+  readonly ttlMs: number
+  /** Whether its lease is sure to last still. Where it is not, all who hold by it have been told when this returns. */
+  isAlive(): boolean
+  /** The key of the ticket is gone, or nobody cares. */
+  forget(ticket: OwnTicket): void
+}
 
 /**
  * A ticket of this process. Its key is known to its session from before it is written until it is surely gone; what the lease has besides is
@@ -12,7 +21,7 @@ import type { Session } from './session.ts'
 export class OwnTicket {
   readonly key: string
   readonly request: EnqueueRequest
-  readonly session: Session
+  readonly session: TicketSession
   /** Undefined until it has joined the queue. */
   createRevision: bigint | undefined
   /** The revision of the last view of the queue that it was shown. */
@@ -36,7 +45,7 @@ export class OwnTicket {
   leaving: Promise<void> | undefined
   sinceTimer: NodeJS.Timeout | undefined
 
-  constructor(key: string, request: EnqueueRequest, session: Session) {
+  constructor(key: string, request: EnqueueRequest, session: TicketSession) {
     this.key = key
     this.request = request
     this.session = session
@@ -48,6 +57,11 @@ export class OwnTicket {
 
   get id(): string {
     return ticketId(this.key, this.createRevision ?? 0n)
+  }
+
+  /** Whether its key, if it is there still, is about to be deleted. */
+  get isLeaving(): boolean {
+    return this.isOver || this.request.cancellation.cancelled
   }
 
   wake(): void {
