@@ -21,6 +21,7 @@ export class Watch {
   readonly #waiting = new Set<Watched>()
   #timer: NodeJS.Timeout | undefined
   #failures = 0
+  #isLooking = false
 
   constructor(control: Control, settings: Settings, now: () => number) {
     this.#control = control
@@ -33,7 +34,7 @@ export class Watch {
     if (!asked.wait) return () => undefined
     const watched: Watched = { session, unseenSinceMs: this.#now() }
     this.#waiting.add(watched)
-    this.#timer ??= setInterval(() => void this.#look(), this.#settings.heartbeatMs).unref()
+    this.#timer ??= setInterval(() => void this.#lookOnce(), this.#settings.heartbeatMs).unref()
     return () => {
       this.#waiting.delete(watched)
       if (this.#waiting.size > 0) return
@@ -43,6 +44,14 @@ export class Watch {
     }
   }
 
+  async #lookOnce(): Promise<void> {
+    if (this.#isLooking) return
+    this.#isLooking = true
+    await this.#look()
+    this.#isLooking = false
+  }
+
+  /** Never rejects. */
   async #look(): Promise<void> {
     const fromMs = this.#now()
     const seen = new Set<number>()
