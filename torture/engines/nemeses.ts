@@ -89,12 +89,14 @@ export const NEMESES: readonly Nemesis[] = [
   },
   {
     name: 'leases revoked',
-    async strike({ endpoints, random }) {
+    async strike({ arena, endpoints, random }) {
       try {
         const leases = (await etcdctl(endpoints, 'lease', 'list'))
           .split('\n')
           .filter((line) => /^[0-9a-f]{8,}$/.test(line))
-        if (leases.length > 0) await etcdctl(endpoints, 'lease', 'revoke', random.pick(leases))
+        if (leases.length === 0) return
+        arena.aboutToRevoke()
+        await etcdctl(endpoints, 'lease', 'revoke', random.pick(leases))
       } catch {
         // It may have ended meanwhile; the cluster may not be back yet.
       }

@@ -1,7 +1,7 @@
 /** One round: clients in loops, nemeses one after the other, and what is found in the end. */
 import { Random } from '../../src/testing/random.ts'
 import { Arena } from '../../test/engines/helpers/arena.ts'
-import { check, holdsIn } from '../../test/engines/helpers/check.ts'
+import { holdsIn } from '../../test/engines/helpers/check.ts'
 import type { Client } from '../../test/engines/helpers/client.ts'
 import { etcdEngine } from '../../test/engines/helpers/etcd-arena.ts'
 import { Island, reasonWithoutIslands } from '../../test/engines/helpers/island.ts'
@@ -60,7 +60,7 @@ export async function playRound(seed: number, plan: { clients: number; ms: numbe
     }
   }
   const { trace } = arena
-  findings.push(...check(trace))
+  findings.push(...arena.findings())
   counts.set('grants', holdsIn(trace).length)
   counts.set('lost', trace.filter((line) => line.event === 'lost').length)
   counts.set('failed', trace.filter((line) => line.event === 'failed').length)

@@ -15,6 +15,7 @@ export class Arena {
   readonly servers: Servers
   readonly #directory: string = fs.mkdtempSync(join(tmpdir(), 'slocket-arena-'))
   readonly #clients: Client[] = []
+  readonly #revocations: bigint[] = []
   readonly #closing: AsyncDisposable[] = []
 
   private constructor(servers: Servers) {
@@ -47,8 +48,13 @@ export class Arena {
   }
 
   /** What is wrong with the trace, so far. */
-  check(): void {
-    assert.deepEqual(check(this.trace), [])
+  findings(): string[] {
+    return check(this.trace, this.#revocations)
+  }
+
+  /** To be told right before a lease is revoked. */
+  aboutToRevoke(): void {
+    this.#revocations.push(process.hrtime.bigint())
   }
 
   async close(): Promise<void> {
@@ -69,5 +75,5 @@ export class Arena {
 export async function inArena(server: Server, body: (arena: Arena) => Promise<void>): Promise<void> {
   await using arena = await Arena.open(server)
   await body(arena)
-  arena.check()
+  assert.deepEqual(arena.findings(), [])
 }

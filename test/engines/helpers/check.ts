@@ -6,6 +6,9 @@
  *  3. A handle that was lost never comes to life again.
  *  4. No promise is rejected unheard; none is for ever pending.
  *  5. A failure has a code that callers can act on.
+ *
+ * Where an operator revokes a lease, the server gives the lock to the next one at that moment, and tells the holder then: there, and
+ * only there, the two may believe at one time, until the holder has heard of it.
  */
 import type { Line } from './trace.ts'
 
@@ -29,11 +32,20 @@ interface Hold {
   isOver: boolean
 }
 
-export function check(trace: readonly Line[]): string[] {
+/** How long it may take, on a busy machine, until both have heard of a revocation. */
+const HEARD_NS = 2_000_000_000n
+
+/** @param revocations when leases were revoked, by the clock of the trace. */
+export function check(trace: readonly Line[], revocations: readonly bigint[] = []): string[] {
   const findings = trace.flatMap(findingsIn)
   const holds = holdsIn(trace)
   for (const resource of new Set(holds.map((hold) => hold.resource))) {
-    findings.push(...overlapsIn(holds.filter((hold) => hold.resource === resource)))
+    findings.push(
+      ...overlapsIn(
+        holds.filter((hold) => hold.resource === resource),
+        revocations,
+      ),
+    )
   }
   return findings
 }
@@ -56,11 +68,11 @@ export function holdsIn(trace: readonly Line[]): Hold[] {
   return [...holds.values()]
 }
 
-function overlapsIn(holds: readonly Hold[]): string[] {
+function overlapsIn(holds: readonly Hold[], revocations: readonly bigint[]): string[] {
   const findings: string[] = []
   for (const [index, hold] of holds.entries()) {
     const others = holds.slice(0, index).filter((other) => excludes(other, hold))
-    const believers = others.filter((other) => other.until > hold.since)
+    const believers = others.filter((other) => other.until > hold.since && !isExcused(hold, other, revocations))
     if (believers.length >= Math.max(1, hold.permits)) {
       const [first] = believers
       const ms = Number(first!.until - hold.since) / 1e6
@@ -72,6 +84,11 @@ function overlapsIn(holds: readonly Hold[]): string[] {
       findings.push(`${describe(hold)} came after ${describe(later)}, which has no smaller token`)
   }
   return findings
+}
+
+function isExcused(hold: Hold, believer: Hold, revocations: readonly bigint[]): boolean {
+  const [from, to] = [hold.since - HEARD_NS, hold.since]
+  return believer.until < hold.since + HEARD_NS && revocations.some((revoked) => revoked > from && revoked < to)
 }
 
 /** Whether the two can never hold together, or only as many of their kind. */

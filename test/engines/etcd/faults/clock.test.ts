@@ -16,8 +16,9 @@ describe('a wall clock that jumps by an hour', () => {
         client: arena.start(ms > 0 ? 'ahead' : 'behind', engine),
       }))
       for (const { ms, client } of clients) {
-        client.send({ do: 'acquire', as: 'before', resource: client.name }, { do: 'skew', ms })
+        client.send({ do: 'acquire', as: 'before', resource: client.name })
         await client.says('granted', 'before')
+        client.send({ do: 'skew', ms })
         await client.says('skewed')
       }
       await pass(1.2 * TTL_MS)
