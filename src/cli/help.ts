@@ -28,7 +28,8 @@ usage: slocket run [options] LOCK [--] COMMAND [ARG…]
   -o, --close                     keep the lock from what the command leaves behind
   -c, --command LINE              have a shell run LINE
       --label TEXT                what others see
-  -q, --quiet                     say nothing, -v, --verbose say more
+  -q, --quiet                     say nothing
+  -v, --verbose                   say how long it has waited, and why in vain
 
 Exits as the command does; with 128 + n where signal n has ended it, with 127 where
 it is not found, 126 where it cannot be started, 64 to 73 where there is no lock.
@@ -54,6 +55,8 @@ usage: slocket doctor [--json] [DIRECTORY]
 
 Tries all that locks rely on in the directory (default: this one).
 Exits with 1 where they would not be safe.
+
+  --json    for programs
 `,
   completion: `
 usage: slocket completion bash|zsh|fish

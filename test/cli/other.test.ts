@@ -1,4 +1,4 @@
-/** doctor, help, completion, and what there is not. */
+/** doctor, help, and what there is not. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
@@ -64,27 +64,4 @@ describe('help', () => {
     assert.doesNotMatch((await place.runSlocket('toString')).stderr, /did you mean/)
     assert.match((await place.runSlocket('status', '--jsn')).stderr, /--jsn/)
   })
-})
-
-describe('completion', () => {
-  test('bash completes commands and options', { skip: reasonWithout('bash', '-c', 'complete') }, async () => {
-    const ask = async (...words: string[]): Promise<string[]> => {
-      const script = `source <(${SLOCKET.join(' ')} completion bash)
-        COMP_WORDS=(slocket ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}
-        _slocket; printf '%s\\n' "\${COMPREPLY[@]}"`
-      return (await place.run(['bash', '-c', script])).stdout.trim().split('\n')
-    }
-    assert.deepEqual(await ask('st'), ['status'])
-    assert.deepEqual(await ask('run', '--c'), ['--conflict-exit-code', '--close', '--command'])
-    assert.deepEqual(await ask('completion', ''), ['bash', 'zsh', 'fish'])
-  })
-
-  for (const shell of ['zsh', 'fish']) {
-    test(`${shell} can read it`, { skip: reasonWithout(shell, '-c', 'true') }, async () => {
-      const { stdout } = await place.runSlocket('completion', shell)
-      fs.writeFileSync(place.path('script'), stdout)
-      const { status, stderr } = await place.run([shell, '-n', 'script'])
-      assert.deepEqual([status, stderr], [0, ''])
-    })
-  }
 })
