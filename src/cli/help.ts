@@ -46,7 +46,7 @@ Lists those who hold and those who wait. Without words: the locks below this dir
 usage: slocket break [--yes] LOCK
 
 Shows who holds the lock, asks, and takes it away from exactly those. They are told
-(lock.signal, within a second), and go on running.
+at once (lock.signal), and go on running.
 
   -y, --yes    do not ask
 `,

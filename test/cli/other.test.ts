@@ -27,6 +27,50 @@ describe('slocket doctor', () => {
     assert.match(stdout, /^BAD +directory: nothing can be made in '\/proc'/)
   })
 
+  for (const [name, code, status, line] of [
+    [
+      'a Node that is too old',
+      `Object.defineProperty(process, 'versions', { value: { node: '20.18.3' } })`,
+      1,
+      'BAD   Node',
+    ],
+    [
+      'a file system without hard links',
+      `import fs from 'node:fs'
+      fs.linkSync = () => { throw Object.assign(new Error('no links'), { code: 'EPERM' }) }`,
+      0,
+      'note  hard links: cannot be made \\(EPERM\\)',
+    ],
+    [
+      'listings that leave something out',
+      `import fs from 'node:fs'
+      const list = fs.readdirSync
+      let times = 0
+      fs.readdirSync = (path, ...all) => {
+        const names = list(path, ...all)
+        return String(path).endsWith('/names') && (times += 1) === 1 ? names.slice(1) : names
+      }`,
+      1,
+      'BAD   name order: a listing shows 499 of 500 names',
+    ],
+  ] as const) {
+    test(`sees ${name}`, async () => {
+      const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` }
+      const ending = await place.run([...SLOCKET, 'doctor'], { env })
+      assert.equal(ending.status, status, ending.stdout)
+      assert.match(ending.stdout, new RegExp(`^${line}`, 'm'))
+    })
+  }
+
+  test('sees a directory in which everybody may remove what is in it', async () => {
+    fs.chmodSync(place.directory, 0o777)
+    const { status, stdout } = await place.runSlocket('doctor')
+    assert.equal(status, 0)
+    assert.match(stdout, /^note {2}permissions: everybody can remove/m)
+    fs.chmodSync(place.directory, 0o1777)
+    assert.match((await place.runSlocket('doctor')).stdout, /^ok {4}permissions/m)
+  })
+
   const withoutMounts = reasonNotRoot() || reasonWithout('unshare', '-m', 'true')
   test('sees a file system without sockets', { skip: withoutMounts }, async () => {
     // No file system here refuses sockets and takes files: one that is full of inodes after a few files comes near.
