@@ -104,7 +104,7 @@ describe('slocket status', () => {
     const [one] = shown!.held
     assert.deepEqual([one?.pid, one?.answers, one?.label], [holder.pid, false, undefined])
     assert.ok(one!.processes!.some(({ pid, command }) => pid === holder.pid && command.includes('run L')))
-    assert.match((await place.runSlocket('status')).stdout, /\nL .* -  \S+ .*run L -- .*\(does not answer\)\n$/)
+    assert.match((await place.runSlocket('status')).stdout, /\nL .* - +\S+ .*run L -- .*\(does not answer\)\n$/)
     holder.kill('SIGCONT')
   })
 
