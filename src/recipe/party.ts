@@ -90,6 +90,7 @@ export class Party implements EnqueueRequest {
 
   /** Whether `request` may join. To be asked only while the ticket is the last in its queue. */
   accepts(request: Request): boolean {
+    if (this.#queue.ticketPerRequest === true) return false
     if (this.claim.kind === 'permit' || request.steal || !isSameClaim(this.claim, request.claim)) return false
     return this.#isOpenTo(request) && (this.ticket === undefined || this.#setCrowded(this.ticket, true))
   }
@@ -186,13 +187,17 @@ export class Party implements EnqueueRequest {
   }
 
   release(grant: PartyGrant): void | Promise<void> {
-    if (this.#state.kind !== 'held' || !this.#holders.has(grant) || !this.#isHolder(this.#state.ticket)) return
+    if (!this.isHeldBy(grant) || this.#state.kind !== 'held') return
     this.#holders.delete(grant)
     if (this.#waitingCount > 0) return this.#grantNext(this.#state.ticket)
     if (this.#holders.size > 0) return
     const { ticket } = this.#state
     this.#becomeOver()
     return this.#queue.withdraw(ticket)
+  }
+
+  isHeldBy(grant: PartyGrant): boolean {
+    return this.#state.kind === 'held' && this.#holders.has(grant) && this.#isHolder(this.#state.ticket)
   }
 
   #lookIfWanted(): void {
@@ -314,7 +319,7 @@ export class Party implements EnqueueRequest {
     this.#waitForTurn(ticket).catch((error: unknown) => this.#fail(error))
   }
 
-  /** False where a thief has come; then this party has been told. */
+  /** False where a thief has come, or the ticket is lost; then this party has been told. */
   #isHolder(ticket: TicketIdentity): boolean {
     return this.#queue.stealing?.isHolder(ticket) !== false
   }
@@ -372,6 +377,10 @@ class PartyGrant implements Grant {
 
   release(): void | Promise<void> {
     return this.#party.release(this)
+  }
+
+  isHeld(): boolean {
+    return this.#party.isHeldBy(this)
   }
 
   onLost(listener: (error: Error) => void): void {
