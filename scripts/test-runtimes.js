@@ -39,7 +39,7 @@ const IN_CI = [
   'test/cli/run',
 ]
 /** Not tried by --ci: the oldest release of what `npm test` has run on already, and the one between. */
-const NOT_IN_CI = ['node-20', 'node-24']
+const NOT_IN_CI = new Set(['node-20', 'node-24'])
 
 /** What Deno runs by itself, by its own `deno test`. */
 const IN_DENO = ['build/test/conformance', 'build/test/core', 'build/test/recipe']
@@ -55,7 +55,7 @@ if (process.platform !== 'linux' || process.arch !== 'x64') {
   )
 }
 const pinned = readLock('package-lock.json')
-const names = values.only?.split(',') ?? [...pinned.keys()].filter((name) => !values.ci || !NOT_IN_CI.includes(name))
+const names = values.only?.split(',') ?? [...pinned.keys()].filter((name) => !values.ci || !NOT_IN_CI.has(name))
 for (const name of names) if (!pinned.has(name)) fail(`no runtime '${name}': ${[...pinned.keys()].join(', ')}`)
 
 install()

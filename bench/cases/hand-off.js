@@ -18,11 +18,17 @@ export const handOff = {
     if (isWarm(point)) return [SLOCKET, 'fs-native-extensions', BARE_QUEUE, RING]
     return isEmpty(point) ? [...BETWEEN_PROCESSES, BARE_QUEUE, RING] : [...BETWEEN_PROCESSES, BARE_QUEUE]
   },
-  async measure({ contestant, point, directory, settings: { handOff } }) {
-    const times = isWarm(point) ? { ...handOff, warmMs: handOff.longWarmMs } : handOff
+  async measure({ contestant, point, directory, settings: { handOff: given } }) {
+    const times = isWarm(point) ? { ...given, warmMs: given.longWarmMs } : given
     const processes = Number.parseInt(point, 10)
     if (contestant === RING) return await raceRing({ directory, processes, times })
-    return await race({ contestant, directory, processes, section: isEmpty(point) || isWarm(point) ? 'empty' : 'count', times })
+    return await race({
+      contestant,
+      directory,
+      processes,
+      section: isEmpty(point) || isWarm(point) ? 'empty' : 'count',
+      times,
+    })
   },
   columns: COLUMNS,
   plots: [
