@@ -71,6 +71,12 @@ export interface Grant {
   /** `listener` is called once if the lock is ever lost while held; at once if it was lost before. */
   onLost(listener: (error: Error) => void): void
   /**
+   * Whether it is still held, by all that this process can know without waiting: a lease that has run out counts, though no timer
+   * has told of it yet. Where it gives false, the listener of `onLost` has been called when this returns. Missing where there is
+   * nothing to find out that way.
+   */
+  isHeld?(): boolean
+  /**
    * `listener` is called once when somebody waits for the resource, a second later at most; at once where somebody does already.
    * Missing where the engine cannot tell.
    */
