@@ -62,7 +62,7 @@ export interface AcquireRequest {
 
 /** What a holder has of an engine. */
 export interface Grant {
-  /** Larger than that of every earlier holder. */
+  /** Larger than that of every earlier holder that it could not have held together with. */
   readonly token: bigint
   /** Whether a predecessor ended without releasing. May be true without need, never false wrongly. */
   readonly recovered: boolean
