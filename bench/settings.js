@@ -9,7 +9,7 @@ export const FULL = {
   crowd: { requests: [1, 1000, 100_000], runMs: 500 },
   manyNames: { locks: 10_000, settleMs: 1500, repeat: 2 },
   takeover: { kills: 170, batch: 17, pauseMs: 20, oneLimitMs: 15_000, slowMs: 25_000 },
-  idle: { processes: 100, settleMs: 2000, runMs: 10_000, repeat: 1 },
+  idle: { processes: 100, settleMs: 20_000, runMs: 10_000, repeat: 1 },
   weight: { pairs: 7 },
   command: { runs: 10 },
 }
