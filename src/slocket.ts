@@ -36,7 +36,7 @@ export interface LockRequest {
   readonly label?: string
   /** Its command line. Missing where it could not be asked. */
   readonly command?: string
-  /** Whether it belongs to this process (or worker thread). */
+  /** Whether it belongs to this process (or worker thread), by `slocket()` or by `slocket.sync()`. */
   readonly self: boolean
 }
 

@@ -111,7 +111,7 @@ export class Party implements EnqueueRequest {
     this.lingerMs = Math.max(this.lingerMs, request.lingerMs)
     this.#push(request)
     if (this.#state.kind === 'held' && this.claim.kind === 'shared' && this.#isHolder(this.#state.ticket)) {
-      this.#grantNext(this.#state.ticket)
+      this.#grantNext(this.#state.ticket, false)
     } else this.#updateKeepAlive()
     if (this.ticket !== undefined) request.becomeQueued()
     if (this.#wantedTimer !== undefined) this.#lookIfWanted()
@@ -139,9 +139,10 @@ export class Party implements EnqueueRequest {
 
   async #waitForTurn(ticket: TicketIdentity): Promise<void> {
     const waiting = waitForTurn(this.#queue, ticket, this)
-    const holder = waiting instanceof Promise ? await waiting : waiting
+    const hasWaited = waiting instanceof Promise
+    const holder = hasWaited ? await waiting : waiting
     if (holder === null) return this.#refuse()
-    await this.#becomeHeld(holder)
+    await this.#becomeHeld(holder, hasWaited)
   }
 
   /** For those who ask who stands here: the holders, then those who wait, in their order. */
@@ -188,7 +189,7 @@ export class Party implements EnqueueRequest {
   release(grant: PartyGrant): void | Promise<void> {
     if (this.#state.kind !== 'held' || !this.#holders.has(grant) || !this.#isHolder(this.#state.ticket)) return
     this.#holders.delete(grant)
-    if (this.#waitingCount > 0) return this.#grantNext(this.#state.ticket)
+    if (this.#waitingCount > 0) return this.#grantNext(this.#state.ticket, true)
     if (this.#holders.size > 0) return
     const { ticket } = this.#state
     this.#becomeOver()
@@ -236,12 +237,12 @@ export class Party implements EnqueueRequest {
     if (ticket !== undefined) void withdrawQuietly(this.#queue, ticket)
   }
 
-  #grantNext(ticket: TicketIdentity): void {
+  #grantNext(ticket: TicketIdentity, hasWaited: boolean): void {
     if (this.#waitingCount === 0) return
     const facts = this.#queue.granted(ticket)
     const request = this.#shift()
     if (request === undefined) return
-    const grant = new PartyGrant(this, request, facts)
+    const grant = new PartyGrant(this, request, { ...facts, hasWaited })
     this.#holders.add(grant)
     this.#updateKeepAlive()
     request.resolve(grant)
@@ -323,13 +324,13 @@ export class Party implements EnqueueRequest {
     return this.#queue.stealing?.setCrowded(ticket, isCrowded) !== false
   }
 
-  #becomeHeld(ticket: TicketIdentity): void | Promise<void> {
+  #becomeHeld(ticket: TicketIdentity, hasWaited: boolean): void | Promise<void> {
     // RACE: the last one was called off after the turn had come, and before this line ran: nobody is left to hold.
     if (this.#state.kind !== 'waiting') return this.#queue.withdraw(ticket)
     this.#state = { kind: 'held', ticket }
-    this.#grantNext(ticket)
+    this.#grantNext(ticket, hasWaited)
     if (this.claim.kind !== 'shared') return
-    while (this.#waitingCount > 0) this.#grantNext(ticket)
+    while (this.#waitingCount > 0) this.#grantNext(ticket, hasWaited)
   }
 
   #becomeOver(): void {
@@ -357,17 +358,19 @@ export class Party implements EnqueueRequest {
 class PartyGrant implements Grant {
   readonly token: bigint
   readonly recovered: boolean
+  readonly hasWaited: boolean
   readonly request: Request
   readonly #party: Party
   #lost: Error | undefined
   #onLost: ((error: Error) => void) | undefined
   #onWanted: (() => void) | undefined
 
-  constructor(party: Party, request: Request, facts: GrantFacts) {
+  constructor(party: Party, request: Request, facts: GrantFacts & { readonly hasWaited: boolean }) {
     this.#party = party
     this.request = request
     this.token = facts.token
     this.recovered = facts.recovered
+    this.hasWaited = facts.hasWaited
   }
 
   release(): void | Promise<void> {

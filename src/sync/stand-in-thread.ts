@@ -11,6 +11,7 @@ import { claimsOfThisThread, local, localBesideMkdir } from '../engines/local/in
 import { leaveAll } from '../engines/local/present.ts'
 import { SlocketError, slocket } from '../index.ts'
 import type { Lock } from '../index.ts'
+import { standInFor } from '../thread-identity.ts'
 import type { Answer, Order, Said, StandInData } from './messages.ts'
 import { ENDED, FREE, SAID, USE } from './messages.ts'
 import { toPlain } from './plain-error.ts'
@@ -24,6 +25,7 @@ type AcquireOrder = Extract<Order, { readonly do: 'acquire' }>
 export function serve(data: StandInData): void {
   // What `query` tells of this process.
   process.argv.splice(0, Infinity, ...data.argv)
+  standInFor(data.identity)
   new StandInThread(data).start()
 }
 

@@ -1,10 +1,12 @@
 /** `slocket.sync` in this process: arguments, what it refuses, and how the thread that it waits by is started. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import slocket, { isSlocketError, local, memory } from '../../src/index.ts'
 import type { SlocketErrorCode, SyncOptions } from '../../src/index.ts'
 import { makeParent } from '../api/run-child.ts'
@@ -33,7 +35,16 @@ describe('slocket.sync', () => {
       [lockPath, 'exclusive', undefined, false, true, 'bigint'],
     )
     const { held } = await slocket.query(lockPath)
-    assert.deepEqual([held[0]!.label, held[0]!.pid], ['mine', process.pid])
+    assert.deepEqual([held[0]!.label, held[0]!.pid, held[0]!.self], ['mine', process.pid, true])
+    const inThread =
+      'const { workerData, parentPort } = require("node:worker_threads");' +
+      'import(workerData[0]).then(async ({ slocket }) => parentPort.postMessage((await slocket.query(workerData[1])).held))'
+    const worker = new Worker(inThread, {
+      eval: true,
+      workerData: [pathToFileURL(path.join(SRC, 'index.js')).href, lockPath],
+    })
+    const [seen] = (await once(worker, 'message')) as [typeof held]
+    assert.deepEqual([seen[0]!.pid, seen[0]!.self], [process.pid, false])
     assert.equal(held[0]!.command, process.argv.join(' ').slice(0, 1000))
     lock.release()
     lock.release()
