@@ -117,7 +117,8 @@ async function acquire(order: AcquireOrder, engine: Engine): Promise<Lock | null
   if (timeout !== 0) {
     const outlook = outlookOf(claim, [...order.own, ...claimsOfThisThread(path)])
     if (outlook === 'never') throw deadlock(path)
-    if (outlook === 'at once or never') {
+    // With a timeout it can wait for the others to give up.
+    if (outlook === 'at once or when others give up' && (timeout === undefined || timeout === Infinity)) {
       const lock = await slocket.try(path, options)
       if (lock === null) throw deadlock(path)
       return lock

@@ -182,6 +182,19 @@ scenario(
   },
 )
 
+scenario('who shares, and asks with a timeout, gets it once the exclusive one between has given up', async (scene) => {
+  const [client, other] = await scene.spawnAll('client', 'other')
+  await client.acquire(scene.path, { mode: 'shared' })
+  other.send({ do: 'acquire', path: scene.path, options: { timeout: 1000 } })
+  await untilWaiting(scene.path, 1)
+  client.send({ do: 'sync', path: scene.path, options: { mode: 'shared', timeout: 60_000 }, as: 'again' })
+  assert.equal((await other.next('rejected')).code, 'ERR_SLOCKET_TIMEOUT')
+  await client.next('granted', 'again')
+  await other.enqueue(scene.path)
+  client.send({ do: 'sync', path: scene.path, options: { mode: 'shared', timeout: 50 }, as: 'third' })
+  assert.equal((await client.next('rejected', 'third')).code, 'ERR_SLOCKET_TIMEOUT')
+})
+
 describe('the thread that waits', () => {
   const TRY = `
     try { slocket.sync(process.argv.at(-1)).release(); console.log('ok') }

@@ -148,19 +148,19 @@ for (const [where, locks] of managers) {
       // The first time, the manager may have nothing yet.
       for (let round = 0; round < 3; round += 1) {
         const order: number[] = []
-        const names = [newName(), newName(), newName()]
+        const own = [newName(), newName(), newName()]
         const asking = [0, 1, 2, 1, 0, 2, 0].map((index, number) =>
-          locks.request(names[index]!, { mode: 'shared' }, async () => {
+          locks.request(own[index]!, { mode: 'shared' }, async () => {
             order.push(number)
             const { held: holding } = await locks.query()
-            return holding.map(({ name }) => names.indexOf(name))
+            return holding.map(({ name }) => own.indexOf(name))
           }),
         )
         const shown = await Promise.all(asking)
         assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6])
         assert.deepEqual(shown[0], [0, 1, 2, 1, 0, 2, 0])
         const tries = [1, 0, 2].map((index) =>
-          locks.request(names[index]!, { ifAvailable: true }, () => order.push(index)),
+          locks.request(own[index]!, { ifAvailable: true }, () => order.push(index)),
         )
         await Promise.all(tries)
         assert.deepEqual(order.slice(7), [1, 0, 2])
@@ -180,15 +180,15 @@ for (const [where, locks] of managers) {
     })
 
     test('query shows held in the order of the grants, pending in that of the requests, of all names', async () => {
-      const names = ['c', 'a', 'b'].map((letter) => `${newName()} ${letter}`)
+      const own = ['c', 'a', 'b'].map((letter) => `${newName()} ${letter}`)
       const { promise, end } = held()
-      const holding = await Promise.all(names.map((name) => granted(locks, name, promise)))
-      const waiting = names.toReversed().map((name) => locks.request(name, () => promise))
+      const holding = await Promise.all(own.map((name) => granted(locks, name, promise)))
+      const waiting = own.toReversed().map((name) => locks.request(name, () => promise))
       const shown = async (): Promise<string[][]> => {
         const { held: holders, pending } = await locks.query()
         return [holders, pending].map((infos) => infos.map(({ name }) => name))
       }
-      assert.deepEqual(await shown(), [names, names.toReversed()])
+      assert.deepEqual(await shown(), [own, own.toReversed()])
       end()
       await Promise.all([...holding.map(({ settled }) => settled), ...waiting])
       assert.deepEqual(await shown(), [[], []])
