@@ -1,14 +1,18 @@
-// The test files, as paths below the root: those whose path contains one of `parts`, or all where there are none.
+// The test files, as paths below the root: those whose path contains one of `parts`, or all where there are none. Those
+// that need servers are apart: all in test/engines/ but those of the local engine.
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-export function listTests(parts) {
+const needsServers = (path) => path.startsWith('test/engines/') && !path.startsWith('test/engines/local/')
+
+export function listTests(parts, { engines = false } = {}) {
   return readdirSync(join(root, 'test'), { recursive: true })
     .filter((path) => path.endsWith('.test.ts'))
     .map((path) => join('test', path))
+    .filter((path) => needsServers(path) === engines)
     .filter((path) => parts.length === 0 || parts.some((part) => path.includes(part)))
     .sort()
 }

@@ -1,5 +1,7 @@
 // Runs the compiled tests: npm test -- [PATH-PART…] [--name REGEX] [--concurrency N] [--timeout SECONDS]
 //
+// Those that need servers are left out: scripts/test-engines.js runs them, by --engines (with --ci, without *.long.test.ts).
+//
 // PATH-PART picks the test files whose path contains it; without one, all are run. The list comes from test/**/*.test.ts,
 // so that a stale file under build/ is never run and one that was not compiled is an error. Each file is a process of
 // its own. --timeout (120) limits one test, and also the silence after the last one: see test-watchdog.js.
@@ -21,6 +23,8 @@ const { values, positionals } = parseArgs({
     name: { type: 'string' },
     concurrency: { type: 'string', default: String(Math.min(8, Math.max(2, availableParallelism()))) },
     timeout: { type: 'string', default: '120' },
+    engines: { type: 'boolean', default: false },
+    ci: { type: 'boolean', default: false },
   },
 })
 const concurrency = positiveInteger('--concurrency', values.concurrency)
@@ -77,12 +81,15 @@ events.on('test:fail', (event) => {
 events.on('end', () => {
   clearTimeout(silenceTimer)
   if (testsRun === 0) console.error('no test was run')
+  if (!values.engines && positionals.length === 0)
+    process.on('exit', () => console.log("the engines' tests need servers, and are apart: npm run test:engines"))
   if (testsRun === 0 || failures > 0) process.exitCode = 1
 })
 events.compose(new spec()).pipe(process.stdout)
 
 function testFiles(parts) {
-  return listTests(parts).map((source) => {
+  const sources = listTests(parts, values).filter((source) => !values.ci || !source.endsWith('.long.test.ts'))
+  return sources.map((source) => {
     const compiled = join(root, 'build', source.replace(/\.ts$/, '.js'))
     if (!existsSync(compiled)) fail(`${source} is not compiled: npm run build`)
     return compiled

@@ -24,6 +24,8 @@ export type SlocketErrorCode =
   | 'ERR_SLOCKET_OTHER_KERNEL'
   | 'ERR_SLOCKET_NO_SOCKETS'
   | 'ERR_SLOCKET_UNSUPPORTED_PLATFORM'
+  | 'ERR_SLOCKET_NO_CLIENT'
+  | 'ERR_SLOCKET_UNREACHABLE'
   | 'ERR_SLOCKET_SYSTEM'
 
 const BRAND = Symbol.for('slocket.error')

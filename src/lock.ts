@@ -1,6 +1,7 @@
 import type { Grant } from './contract/engine.ts'
 import { debug } from './debug.ts'
 import { tellLost, tellReleased } from './diagnostics.ts'
+import { SlocketError } from './errors.ts'
 import type { LockMode } from './options.ts'
 
 /**
@@ -45,9 +46,27 @@ export class Lock {
     grant.onLost((error) => this.#onLost(error))
   }
 
-  /** False once it was released, or lost. */
+  /** False once it was released, or lost: by all that this process can know without waiting. */
   get held(): boolean {
-    return this.#isHeld
+    return this.#isHeld && this.#grant.isHeld?.() !== false
+  }
+
+  /**
+   * Throws unless the lock is held, by all that this process can know without waiting. To be called right before a write. Where
+   * an engine's locks are leases, this is how a process that was stopped for longer learns of it before its timers have run. The lock may be
+   * lost between this call and the moment when the write arrives: only a receiver that knows {@link Lock.token} closes that gap.
+   *
+   * ```js
+   * lock.assertHeld()
+   * await store.write(record, { fence: lock.token })
+   * ```
+   *
+   * @throws ERR_SLOCKET_LOST; also after a release.
+   */
+  assertHeld(): void {
+    if (this.held) return
+    if (this.#lossError !== undefined) throw this.#lossError
+    throw new SlocketError('ERR_SLOCKET_LOST', `the lock '${this.name}' is not held: it was released`)
   }
 
   /**
@@ -56,6 +75,7 @@ export class Lock {
    */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
+      if (this.#isHeld) this.#grant.isHeld?.()
       this.#controller = new AbortController()
       if (this.#lossError !== undefined) this.#controller.abort(this.#lossError)
     }

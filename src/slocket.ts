@@ -1,9 +1,8 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
 import type { AcquireRequest, Engine, Requester } from './contract/engine.ts'
 import { onAbort } from './contract/on-abort.ts'
-import type { Claim } from './core/claim.ts'
-import type { LockTrace } from './diagnostics.ts'
-import { isObserved, observe } from './diagnostics.ts'
+import { permitsOf } from './core/claim.ts'
+import { isObserved, observe, traceOf } from './diagnostics.ts'
 import { printable, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
 import type { Asked, LockMode, SlocketOptions } from './options.ts'
@@ -175,10 +174,6 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
   return Object.assign(slocket, relatives) as Slocket
 }
 
-function traceOf(name: string, { claim, mode, label }: Asked, isTry: boolean): LockTrace {
-  return { name, mode, permits: permitsOf(claim), label, isTry }
-}
-
 async function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
   const { signal } = asked
   const since = Date.now()
@@ -253,10 +248,6 @@ function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester)
     ...(command === undefined ? {} : { command }),
     self,
   }
-}
-
-function permitsOf(claim: Claim): number | undefined {
-  return claim.kind === 'permit' ? claim.permits : undefined
 }
 
 function checked(path: unknown): string {

@@ -11,6 +11,7 @@ const here = fileURLToPath(new URL('.', import.meta.url))
 const entries = {
   slocket: 'dist/index.d.ts',
   'slocket-proper-lockfile': 'dist/compat/proper-lockfile.d.ts',
+  'slocket-etcd': 'dist/engines/etcd/index.d.ts',
   'slocket-testing': 'dist/testing/index.d.ts',
 }
 const checkOnly = process.argv.includes('--check')

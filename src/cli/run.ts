@@ -11,7 +11,7 @@ import tty from 'node:tty'
 import type { OpenLocal } from '../engines/local/index.ts'
 import { openLocal } from '../engines/local/index.ts'
 import type { TicketSocket } from '../engines/local/ticket-socket.ts'
-import { isSlocketError, systemCode } from '../errors.ts'
+import { isSlocketError } from '../errors.ts'
 import type { Lock } from '../lock.ts'
 import type { LockSnapshot, Slocket } from '../slocket.ts'
 import { createSlocket } from '../slocket.ts'
@@ -19,6 +19,7 @@ import type { Ending } from './child.ts'
 import { runCommand } from './child.ts'
 import { inheritedDescriptors } from './inherited.ts'
 import { say, write } from './output.ts'
+import { quietly } from './quietly.ts'
 import type { RunRequest } from './run-options.ts'
 import { parseRun } from './run-options.ts'
 import { dieBy, Signals } from './signals.ts'
@@ -80,13 +81,8 @@ async function acquire(request: RunRequest, { engine }: OpenLocal, { calledOff }
 
 /** What flock(1) locks is a file that it leaves behind. To a lock of ours it is somebody else's, and nobody may come to remove it. */
 function warnOfFile(path: string): void {
-  try {
-    if (fs.lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return
-  } catch (error) {
-    // It cannot be looked at: who joins meets that too, and reports it.
-    if (systemCode(error) === undefined) throw error
-    return
-  }
+  // Where it cannot be looked at, who joins meets that too, and reports it.
+  if (quietly(() => fs.lstatSync(path, { throwIfNoEntry: false })?.isFile()) !== true) return
   say(`'${path}' is a file: it counts as the lock of another program until it is gone (remove it, or use another name)`)
 }
 

@@ -62,7 +62,7 @@ export interface AcquireRequest {
 
 /** What a holder has of an engine. */
 export interface Grant {
-  /** Larger than that of every earlier holder. */
+  /** Larger than that of every earlier holder that it could not have held together with. */
   readonly token: bigint
   /** Whether a predecessor ended without releasing. May be true without need, never false wrongly. */
   readonly recovered: boolean
@@ -72,6 +72,12 @@ export interface Grant {
   release(): void | Promise<void>
   /** `listener` is called once if the lock is ever lost while held; at once if it was lost before. */
   onLost(listener: (error: Error) => void): void
+  /**
+   * Whether it is still held, by all that this process can know without waiting: a lease that has run out counts, though no timer
+   * has told of it yet. Where it gives false, the listener of `onLost` has been called when this returns. Missing where there is
+   * nothing to find out that way.
+   */
+  isHeld?(): boolean
   /**
    * `listener` is called once when somebody waits for the resource, a second later at most; at once where somebody does already.
    * Missing where the engine cannot tell.

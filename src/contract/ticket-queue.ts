@@ -7,6 +7,8 @@ import type { Ticket, TicketIdentity } from '../core/ticket.ts'
 import type { Cancellation } from './cancellation.ts'
 
 export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T extends Ticket = Ticket> {
+  /** Whether each request takes a ticket of its own. Otherwise those of one process may hold by one ticket, one after the other. */
+  readonly ticketPerRequest?: boolean | undefined
   /**
    * Joins the queue at its end. From then on every listing of every client shows the ticket, in a fixed place, until
    * it is withdrawn or its owner dies. Null only where `request.wait` is false and the queue cannot be entered
@@ -45,7 +47,10 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
 export interface Stealing<Own extends TicketIdentity = TicketIdentity> {
   /** A listing has shown that it is the turn of `own`: makes it a holder. False where a thief was first: list again. */
   becomeHolder(own: Own): boolean
-  /** Whether `own` still holds. Where it does not, `own.request` has been told by `onStolen` when this returns. */
+  /**
+   * Whether `own` still holds, by all that can be known without waiting. Where it does not, `own.request` has been told by `onStolen`
+   * or `onLost` when this returns.
+   */
   isHolder(own: Own): boolean
   /** Whether others wait by `own`, besides those who hold by it. False where it has left the queue: nobody can wait by it. */
   setCrowded(own: Own, isCrowded: boolean): boolean

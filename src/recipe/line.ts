@@ -62,7 +62,7 @@ export class Line implements PartyOwner {
       const batch = this.#intake
       this.#intake = []
       try {
-        const newest = this.#parties.at(-1)
+        const newest = this.#queue.ticketPerRequest === true ? undefined : this.#parties.at(-1)
         const isLast = newest?.ticket === undefined || this.#queue.isLast(newest.ticket)
         this.#place(batch, (isLast instanceof Promise ? await isLast : isLast) ? newest : undefined)
       } catch (error) {

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import type { Claim } from '../core/claim.ts'
 import { describeClaim } from '../core/claim.ts'
 
+const KINDS = ['exclusive', 'shared', 'permit'] as const
+
 export interface Holder {
   readonly label: string
   readonly claim: Claim
@@ -19,7 +21,8 @@ export class Holders {
   /** The labels of all who ever held, in the order of their grants. */
   readonly history: string[] = []
   readonly #current = new Set<Holder>()
-  #highestReleasedToken: bigint | undefined
+  /** The highest tokens of those who have released, by the kind of their claim. */
+  readonly #highestReleased = new Map<Claim['kind'], bigint>()
 
   get current(): ReadonlySet<Holder> {
     return this.#current
@@ -33,18 +36,19 @@ export class Holders {
       const who = holding.map(({ label, claim }) => `${label} (${describeClaim(claim)})`)
       this.violations.push(`these hold at one time: ${who.join(', ')}`)
     }
-    if (this.#highestReleasedToken !== undefined && holder.token <= this.#highestReleasedToken) {
-      this.violations.push(
-        `${holder.label} has token ${holder.token}, but ${this.#highestReleasedToken} was given to an earlier holder`,
-      )
+    // Of those who might as well have held together, the one who was first may hear of it last.
+    const kinds = KINDS.filter((kind) => kind !== holder.claim.kind || !mayHoldTogether([holder.claim, holder.claim]))
+    for (const kind of kinds) {
+      const earlier = this.#highestReleased.get(kind)
+      if (earlier === undefined || holder.token > earlier) continue
+      this.violations.push(`${holder.label} has token ${holder.token}, but ${earlier} was given to an earlier holder`)
     }
   }
 
   leave(holder: Holder): void {
     this.#current.delete(holder)
-    if (this.#highestReleasedToken === undefined || holder.token > this.#highestReleasedToken) {
-      this.#highestReleasedToken = holder.token
-    }
+    const highest = this.#highestReleased.get(holder.claim.kind)
+    if (highest === undefined || holder.token > highest) this.#highestReleased.set(holder.claim.kind, holder.token)
   }
 
   check(): void {

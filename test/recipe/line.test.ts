@@ -74,6 +74,17 @@ describe('a line', () => {
     await (await last)!.release()
   })
 
+  test('where the queue wants it, each request takes a ticket of its own, and nobody asks which is the last', async () => {
+    const { queue, line } = scene()
+    queue.ticketPerRequest = true
+    const all = Array.from({ length: 3 }, () => line.acquire(request({ claim: SHARED })))
+    const late = line.acquire(request({ claim: SHARED }))
+    await settle()
+    assert.equal(queue.tickets.length, 4)
+    assert.ok(!queue.calls.some((call) => call.startsWith('isLast')))
+    for (const one of [...all, late]) await (await one)!.release()
+  })
+
   test('each permit takes a ticket of its own', async () => {
     const { queue, line } = scene()
     const claim = permitClaim(2)

@@ -14,6 +14,7 @@ export interface FakeTicket extends Ticket {
 export class ScriptedQueue implements TicketQueue<FakeTicket, Ticket> {
   /** The queue: others' tickets may be put in and taken out. */
   tickets: Ticket[] = []
+  ticketPerRequest = false
   /** What was called, in order: `enqueue`, `list 1`, `withdraw 1`, … */
   readonly calls: string[] = []
   /** Called instead of a step where one is set; `enqueue`, `list`, `anyChange`, `withdraw`, `isLast`. */

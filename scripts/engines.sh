@@ -1,0 +1,309 @@
+#!/bin/bash
+# Servers for the tests of the engines that need one, on loopback addresses of their own, in a temporary directory.
+#
+#   eval "$(scripts/engines.sh up [--only etcd,cluster,postgres,redis] [--owner PID])"
+#   scripts/engines.sh down [DIRECTORY]           stops all of them, and removes the directory
+#   scripts/engines.sh start DIRECTORY NODE       starts one again that has ended, with its data: cluster-2, postgres, …
+#
+# `up` installs what is missing, where it is root on Debian; starts one etcd, three that are one cluster, PostgreSQL and
+# Redis (or those of --only); waits until each is healthy; and prints their addresses, as `export` lines: SLOCKET_ENGINES
+# (the directory), SLOCKET_ETCD, SLOCKET_ETCD_CLUSTER, SLOCKET_POSTGRES, SLOCKET_REDIS. The same lines are in DIRECTORY/env,
+# the process ids in DIRECTORY/NODE.pid. Whatever else there is to say goes to the standard error.
+#
+# Nothing stays behind of an `up` that fails or is killed. With --owner it all ends with that process, however it ends.
+# Several can be up at a time. Data is in memory (/dev/shm) where that exists: nothing here waits for a disk.
+set -euo pipefail
+umask 022
+PATH="$PATH:/usr/sbin:/sbin"
+self=$(realpath "${BASH_SOURCE[0]}")
+
+# Servers must not inherit what the caller has open (a lock, a pipe that somebody reads to its end), nor its settings.
+for fd in /proc/self/fd/*; do
+  fd=${fd##*/}
+  ((fd < 3 || fd == 255)) || eval "exec $fd>&-"
+done
+unset ${!ETCD_@} ${!PG@}
+export ETCDCTL_API=3
+
+say() { echo "engines.sh: $*" >&2; }
+fail() {
+  say "$*"
+  exit 1
+}
+
+# --- what is installed
+
+postgres_bin() { printf '%s\n' /usr/lib/postgresql/*/bin | sort -t/ -k5 -n | tail -n 1; }
+
+missing_packages() {
+  local -A package=([etcd]=etcd-server [etcdctl]=etcd-client [redis-server]=redis-server [nft]=nftables [ip]=iproute2 [setpriv]=util-linux)
+  local tool
+  for tool in "${!package[@]}"; do
+    command -v "$tool" >/dev/null || echo "${package[$tool]}"
+  done
+  [[ -x $(postgres_bin)/postgres ]] || echo postgresql-15
+}
+
+install_missing() {
+  local missing
+  missing=$(missing_packages)
+  [[ -n $missing ]] || return 0
+  if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
+    say "not installed, and only root on Debian can install:" $missing
+    return 0
+  fi
+  exec 9>/run/lock/slocket-engines
+  flock 9
+  missing=$(missing_packages)
+  if [[ -n $missing ]]; then
+    say "installing" $missing
+    # With runlevel 1 the packages start no service of theirs.
+    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+    apt-get update -qq >&2
+    # shellcheck disable=SC2086
+    apt-get install -y -qq --no-install-recommends $missing >&2
+  fi
+  exec 9>&-
+}
+
+need() {
+  local tool
+  for tool in "$@"; do
+    command -v "$tool" >/dev/null || fail "$tool is not installed. On Debian, as root: apt-get install etcd-server etcd-client postgresql-15 redis-server"
+  done
+}
+
+# --- processes
+
+start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+
+# Those that run in the directory, whoever started them: servers, and what they have started.
+pids_in() { find /proc -maxdepth 2 -path '/proc/[0-9]*/cwd' -lname "$1/*" -printf '%h\n' 2>/dev/null | sed 's|/proc/||' || true; }
+
+start_node() {
+  local dir=$1 node=$2
+  [[ -x $dir/$node/run ]] || fail "there is no $node in $dir"
+  (cd "$dir/$node" && exec setsid ./run >>"$dir/$node.log" 2>&1 </dev/null) &
+  echo $! >"$dir/$node.pid"
+  disown
+}
+
+# The script by which a server is started, here or again.
+write_run() {
+  local dir=$1 node=$2
+  shift 2
+  mkdir -p "$dir/$node"
+  printf '#!/bin/bash\nexec%s\n' "$(printf ' %q' "$@")" >"$dir/$node/run"
+  chmod 755 "$dir/$node/run"
+}
+
+await() {
+  local dir=$1 node=$2 deadline=$((SECONDS + 60))
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    if ! kill -0 "$(<"$dir/$node.pid")" 2>/dev/null; then
+      say "$node has ended: $(tail -n 3 "$dir/$node.log")"
+      return 1
+    fi
+    if ((SECONDS > deadline)); then
+      say "$node is not healthy after 60 s: $(tail -n 3 "$dir/$node.log")"
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# It has things in the system's shared memory, which it removes unless it is killed. So has initdb, which ends by itself.
+stop_postgres() {
+  local dir=$1 pids deadline=$((SECONDS + 10))
+  while pids=$(pids_in "$dir/postgres") && [[ -n $pids ]] && ((SECONDS < deadline)); do
+    # At once, not when those who are connected have gone.
+    [[ ! -f $dir/postgres.pid ]] || kill -QUIT "$(<"$dir/postgres.pid")" 2>/dev/null || true
+    # shellcheck disable=SC2086
+    kill -CONT $pids 2>/dev/null || true
+    sleep 0.1
+  done
+}
+
+down() {
+  local dir=$1 pids seen='' segment creator deadline=$((SECONDS + 20))
+  [[ ${dir##*/} == slocket-engines-* ]] || fail "$dir is not one that was made by up"
+  stop_postgres "$dir"
+  # Again, where one was about to start another, or to write.
+  while [[ -d $dir ]]; do
+    pids=$(pids_in "$dir")
+    seen+=" $(pids_in "$dir/postgres")"
+    # shellcheck disable=SC2086
+    [[ -z $pids ]] || kill -KILL $pids 2>/dev/null || true
+    [[ -n $pids ]] || rm -rf "$dir" 2>/dev/null || true
+    ((SECONDS < deadline)) || fail "$dir could not be removed"
+    [[ -z $pids ]] || sleep 0.02
+  done
+  # And where it did not go in peace.
+  while read -r segment _ creator _; do
+    [[ " $(echo $seen) " != *" $creator "* ]] || ipcrm -m "$segment" 2>/dev/null || true
+  done < <(ipcs -mp | grep -E '^[0-9]')
+}
+
+# Makes the directory, and says which. Ends with it; ends it with its owner, or where `up` does not come to its end. Whoever
+# is killed meanwhile: there is no directory without a guard.
+guard() {
+  local owner=$1 is_up=$2 parent=${TMPDIR:-/tmp} started dir
+  trap '' INT HUP PIPE
+  started=$(start_time "$owner")
+  [[ ! -w /dev/shm ]] || parent=/dev/shm
+  dir=$(mktemp -d "$parent/slocket-engines-XXXXXX")
+  # For the user postgres, who has to get through.
+  chmod 711 "$dir"
+  echo "$dir" || true
+  exec >/dev/null
+  while [[ -d $dir && -n $started && $(start_time "$owner") == "$started" ]]; do sleep 0.2; done
+  [[ $is_up == is_owner || ! -f $dir/env ]] && down "$dir"
+}
+
+# --- the servers
+
+free_port() {
+  local port
+  while :; do
+    port=$((20000 + RANDOM % 12000))
+    [[ -n $(ss -Hltn "sport = :$port" 2>/dev/null) ]] || break
+  done
+  echo "$port"
+}
+
+# Peers, data and clients on ports of their own: two that meet on one are found out, since the second one ends, and `up` begins anew.
+etcd_node() {
+  local dir=$1 node=$2 address=$3 client=$4 peer=$5 all=$6
+  write_run "$dir" "$node" etcd --name "$node" --data-dir "$dir/$node/data" --logger zap --log-level warn \
+    --listen-client-urls "http://$address:$client" --advertise-client-urls "http://$address:$client" \
+    --listen-peer-urls "http://$address:$peer" --initial-advertise-peer-urls "http://$address:$peer" \
+    --initial-cluster "$all" --initial-cluster-token "${dir##*/}" --initial-cluster-state new
+}
+
+begin_etcd() {
+  local dir=$1 address=$2 client peer
+  client=$(free_port) peer=$(free_port)
+  etcd_node "$dir" etcd "$address" "$client" "$peer" "etcd=http://$address:$peer"
+  start_node "$dir" etcd
+  echo "export SLOCKET_ETCD=http://$address:$client" >>"$dir/env.new"
+}
+
+finish_etcd() { await "$1" etcd etcdctl --endpoints "$(value "$1" SLOCKET_ETCD)" endpoint health; }
+
+begin_cluster() {
+  local dir=$1 address=$2 n all='' clients=() peers=()
+  for n in 1 2 3; do
+    clients[n]=$(free_port) peers[n]=$(free_port)
+    all+=",cluster-$n=http://$address:${peers[n]}"
+  done
+  for n in 1 2 3; do
+    etcd_node "$dir" "cluster-$n" "$address" "${clients[n]}" "${peers[n]}" "${all#,}"
+    start_node "$dir" "cluster-$n"
+  done
+  echo "export SLOCKET_ETCD_CLUSTER=$(printf ",http://$address:%s" "${clients[@]}" | cut -c2-)" >>"$dir/env.new"
+}
+
+finish_cluster() {
+  local dir=$1 n endpoints
+  IFS=, read -ra endpoints <<<"$(value "$dir" SLOCKET_ETCD_CLUSTER)"
+  for n in 1 2 3; do
+    await "$dir" "cluster-$n" etcdctl --endpoints "${endpoints[n - 1]}" endpoint health || return 1
+  done
+}
+
+# It refuses to run as root.
+as_postgres() { [[ $EUID -ne 0 ]] || echo setpriv --reuid postgres --regid postgres --init-groups; }
+
+begin_postgres() {
+  local dir=$1 address=$2 bin port
+  bin=$(postgres_bin) port=$(free_port)
+  mkdir "$dir/postgres" "$dir/postgres/socket"
+  [[ $EUID -ne 0 ]] || chown -R postgres:postgres "$dir/postgres"
+  (cd "$dir/postgres" && $(as_postgres) "$bin/initdb" -D "$dir/postgres/data" -U postgres -A trust -E UTF8 --locale C -N >"$dir/postgres.log" 2>&1) ||
+    fail "initdb: $(tail -n 5 "$dir/postgres.log")"
+  # shellcheck disable=SC2046
+  write_run "$dir" postgres $(as_postgres) "$bin/postgres" -D "$dir/postgres/data" -p "$port" -c "listen_addresses=$address" \
+    -c "unix_socket_directories=$dir/postgres/socket" -c max_connections=300 -c fsync=off -c dynamic_shared_memory_type=mmap
+  start_node "$dir" postgres
+  echo "export SLOCKET_POSTGRES=postgres://postgres@$address:$port/postgres" >>"$dir/env.new"
+}
+
+finish_postgres() { await "$1" postgres "$(postgres_bin)/pg_isready" -q -d "$(value "$1" SLOCKET_POSTGRES)"; }
+
+begin_redis() {
+  local dir=$1 address=$2 port
+  port=$(free_port)
+  mkdir "$dir/redis"
+  write_run "$dir" redis redis-server --bind "$address" --port "$port" --dir "$dir/redis" --save '' --appendonly no
+  start_node "$dir" redis
+  echo "export SLOCKET_REDIS=redis://$address:$port" >>"$dir/env.new"
+}
+
+answers_ping() { [[ $(redis-cli -u "$1" ping) == PONG ]]; }
+finish_redis() { await "$1" redis answers_ping "$(value "$1" SLOCKET_REDIS)"; }
+
+value() { sed -n "s/^export $2=//p" "$1/env.new"; }
+
+# One attempt. The address is of this `up` alone, all but certainly; the ports are free on every address.
+bring_up() {
+  local dir=$1 server address="127.$((1 + RANDOM % 254)).$((RANDOM % 256)).$((1 + RANDOM % 254))"
+  shift
+  echo "export SLOCKET_ENGINES=$dir" >"$dir/env.new"
+  for server in "$@"; do "begin_$server" "$dir" "$address"; done
+  for server in "$@"; do "finish_$server" "$dir" || return 1; done
+  mv "$dir/env.new" "$dir/env"
+}
+
+make_directory() {
+  read -r dir < <(
+    if [[ -n $owner ]]; then exec setsid "$self" guard "$owner" is_owner; else exec setsid "$self" guard $$ is_up; fi </dev/null 2>/dev/null
+  )
+}
+
+up() {
+  local only=etcd,cluster,postgres,redis owner='' servers attempt
+  while (($# > 0)); do
+    case $1 in
+      --only) only=$2 ;;
+      --owner) owner=$2 ;;
+      *) fail "what is $1? See the head of $self" ;;
+    esac
+    shift 2
+  done
+  IFS=, read -ra servers <<<"$only"
+  install_missing
+  need etcd etcdctl ss setpriv
+  [[ ,$only, != *,redis,* ]] || need redis-server redis-cli
+  [[ ,$only, != *,postgres,* || -x $(postgres_bin)/postgres ]] || fail 'PostgreSQL is not installed. On Debian, as root: apt-get install postgresql-15'
+  dir=''
+  trap '[[ -z $dir ]] || down "$dir"' EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  for attempt in 1 2 3; do
+    make_directory
+    if bring_up "$dir" "${servers[@]}"; then
+      cat "$dir/env"
+      dir=''
+      return 0
+    fi
+    say "attempt $attempt has failed"
+    down "$dir"
+  done
+  return 1
+}
+
+case ${1:-} in
+  up) up "${@:2}" ;;
+  down)
+    [[ -n ${2:-${SLOCKET_ENGINES:-}} ]] || fail 'down: of which directory? (SLOCKET_ENGINES is not set)'
+    down "$(realpath -m "${2:-$SLOCKET_ENGINES}")"
+    ;;
+  start) start_node "$(realpath "$2")" "$3" ;;
+  guard) guard "${@:2}" ;;
+  *)
+    sed -n '2,16s/^# \{0,1\}//p' "$self" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,40 @@
+// Runs the tests of the engines that need servers: npm run test:engines -- [--ci] [what scripts/test.js takes…]
+//
+// Starts the servers (scripts/engines.sh), runs test/engines/** but for those of the local engine, and stops them, whatever
+// happens: they end with this process. --ci leaves out *.long.test.ts.
+import { spawn, spawnSync } from 'node:child_process'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const engines = join(root, 'scripts/engines.sh')
+
+const up = spawnSync('bash', [engines, 'up', '--owner', String(process.pid)], {
+  encoding: 'utf8',
+  stdio: ['ignore', 'pipe', 'inherit'],
+})
+if (up.status !== 0) {
+  console.error('scripts/test-engines.js: the servers did not start')
+  process.exit(1)
+}
+const addresses = Object.fromEntries(
+  [...up.stdout.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
+)
+
+const tests = spawn(process.execPath, [join(dirname(engines), 'test.js'), '--engines', ...process.argv.slice(2)], {
+  env: { ...process.env, ...addresses },
+  stdio: 'inherit',
+  // A process group, since each test file is a process of its own, which would go on.
+  detached: true,
+})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.kill(-tests.pid, 'SIGKILL'))
+tests.on('error', (error) => end(1, error))
+tests.on('exit', (code, signal) => end(code ?? 1, signal === null ? undefined : `the tests were ended by ${signal}`))
+
+function end(code, reason) {
+  if (reason !== undefined) console.error(reason)
+  const down = spawnSync('bash', [engines, 'down', addresses.SLOCKET_ENGINES], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  process.exit(down.status === 0 ? code : 1)
+}

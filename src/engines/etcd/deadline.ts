@@ -1,0 +1,52 @@
+/**
+ * Until when a lease is sure to last, by the clocks of this process alone.
+ *
+ *  1. It counts from the moment *before* the request that renewed the lease was sent: the server cannot have renewed it earlier.
+ *  2. A margin is left, in which the holder can stop before the server lets somebody else in.
+ *  3. Of two clocks, the one by which more time has passed is believed: CLOCK_MONOTONIC (process.hrtime), and the machine's uptime, which
+ *     goes on while the machine is suspended. The wall clock is never asked.
+ */
+import os from 'node:os'
+
+/** What the two clocks show, in ms. */
+export interface Reading {
+  readonly monotonicMs: number
+  readonly uptimeMs: number
+}
+
+const LEAST_MARGIN_MS = 500
+const MARGIN = 0.1
+
+export function readClocks(): Reading {
+  return { monotonicMs: performance.now(), uptimeMs: os.uptime() * 1000 }
+}
+
+export function elapsedMs(since: Reading, now: Reading): number {
+  return Math.max(now.monotonicMs - since.monotonicMs, now.uptimeMs - since.uptimeMs)
+}
+
+export class Deadline {
+  #sent: Reading
+  #lastsMs: number
+
+  /** @param sent the clocks before the request was sent by which the server gave, or renewed, the lease. */
+  constructor(sent: Reading, ttlMs: number) {
+    this.#sent = sent
+    this.#lastsMs = lastsMs(ttlMs)
+  }
+
+  /** The lease was renewed. To be asked only while it has not run out: one that has is not to come back to life. */
+  renew(sent: Reading, ttlMs: number): void {
+    this.#sent = sent
+    this.#lastsMs = lastsMs(ttlMs)
+  }
+
+  /** How long it is sure to last from `now` on; 0 or less: it may be over. */
+  remainingMs(now: Reading = readClocks()): number {
+    return this.#lastsMs - elapsedMs(this.#sent, now)
+  }
+}
+
+function lastsMs(ttlMs: number): number {
+  return ttlMs - Math.max(LEAST_MARGIN_MS, ttlMs * MARGIN)
+}

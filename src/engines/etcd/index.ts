@@ -1,0 +1,60 @@
+/**
+ * The etcd engine: locks among machines, as a queue of keys in etcd (v3.4 or later). Start reading at queue.ts; docs/engines/etcd.md tells how it
+ * works, and what failures do to it.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Engine } from '../../contract/engine.ts'
+import { createTicketEngine } from '../../recipe/ticket-engine.ts'
+import { EtcdClient } from './client.ts'
+import { queuePrefix } from './keys.ts'
+import type { EtcdOptions } from './options.ts'
+import { parseEtcdOptions } from './options.ts'
+import { query, queryAll } from './query.ts'
+import { EtcdQueue } from './queue.ts'
+import { Sessions } from './sessions.ts'
+import type { OwnTicket } from './ticket.ts'
+import { ownIdentity } from './value.ts'
+import { WatchStream } from './watch-stream.ts'
+
+/**
+ * Makes an engine whose locks live in etcd, for all machines that reach it. Each engine is one client, with one connection; make one for
+ * a process, and use it for all locks. Nothing is connected before the first lock is asked for, and nothing is left behind
+ * some time after the last one.
+ *
+ * It needs the packages `@grpc/grpc-js` and `@grpc/proto-loader`, which are to be installed beside slocket.
+ *
+ * ```js
+ * import { slocket } from 'slocket'
+ * import { etcd } from 'slocket/etcd'
+ *
+ * const engine = etcd({ endpoints: ['http://10.0.0.1:2379', 'http://10.0.0.2:2379', 'http://10.0.0.3:2379'] })
+ * const lock = await slocket('deploy', { engine })
+ * ```
+ *
+ * A lock is a lease. When its holder is killed, or cut off, the next one has it after `ttl` seconds at most; a holder that is cut off
+ * is told before that, by `lock.signal` and `lock.assertHeld()`.
+ *
+ * @throws TypeError, RangeError for wrong options.
+ */
+export function etcd(options: EtcdOptions): Engine {
+  const settings = parseEtcdOptions(options)
+  const { namespace, ttlSeconds } = settings
+  const client = new EtcdClient(settings)
+  const watches = new WatchStream(client)
+  const sessions = new Sessions({ client, watches, namespace, ttlSeconds })
+  const identity = ownIdentity(randomBytes(12).toString('base64url'))
+  const own = new Map<string, OwnTicket>()
+  const onlooker = { client, identity, own }
+  let lastNumber = 0
+  const nextNumber = (): number => (lastNumber += 1)
+  return createTicketEngine({
+    name: 'etcd',
+    capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true },
+    resolve: (resource) => queuePrefix(namespace, resource),
+    open: (prefix) => new EtcdQueue({ client, sessions, watches, identity, namespace, own, nextNumber }, prefix),
+    query: async (prefix) => await query(onlooker, prefix),
+    queryAll: async () => await queryAll(onlooker, namespace),
+  })
+}
+
+export type { EtcdCredentials, EtcdOptions, EtcdTls } from './options.ts'

@@ -1,0 +1,114 @@
+/**
+ * The names of keys, and what they say.
+ *
+ *     NAMESPACE/q/RESOURCE/t/CLAIM-LEASE-NUMBER   a ticket; its place in the queue is its create_revision
+ *     NAMESPACE/q/RESOURCE/s/CLAIM-LEASE-NUMBER   a thief's: before all tickets that came before it, and those of earlier thieves
+ *     NAMESPACE/s/LEASE                           a session: it ends when this key does; a put to it says "look after your tickets"
+ *
+ * A resource is written as base64url, so that no name is the beginning of another. LEASE is the session's, in base 36. All that decisions need
+ * is in the keys; values are for people.
+ */
+import type { Claim } from '../../core/claim.ts'
+import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from '../../core/claim.ts'
+import type { Ticket } from '../../core/ticket.ts'
+import type { KeyValue } from './protocol.ts'
+
+/** A ticket as etcd shows it. All that are shown are alive. */
+export interface ListedTicket extends Ticket {
+  readonly key: string
+  readonly createRevision: bigint
+  readonly isThief: boolean
+  /** In base 36. */
+  readonly lease: string
+}
+
+const HALF_A_CHARACTER = /\p{Surrogate}/u
+const TICKET = /^([ts])\/(x|s|p[1-9]\d{0,6})-([0-9a-z]+)-\d+$/
+
+export function queuesPrefix(namespace: string): string {
+  return `${namespace}/q/`
+}
+
+export function queuePrefix(namespace: string, resource: string): string {
+  return `${queuesPrefix(namespace)}${encodeResource(resource)}/`
+}
+
+export function ordinaryPrefix(queue: string): string {
+  return `${queue}t/`
+}
+
+export function thiefPrefix(queue: string): string {
+  return `${queue}s/`
+}
+
+export function sessionKey(namespace: string, lease: string): string {
+  return `${namespace}/s/${lease}`
+}
+
+/** The first key that does not begin with `prefix`, which ends with a slash. */
+export function endOf(prefix: string): string {
+  return `${prefix.slice(0, -1)}0`
+}
+
+export function ticketKey(queue: string, claim: Claim, isThief: boolean, lease: string, number: number): string {
+  const prefix = isThief ? thiefPrefix(queue) : ordinaryPrefix(queue)
+  return `${prefix}${formatClaim(claim)}-${lease}-${number}`
+}
+
+/** A key may be written anew after it was deleted; then it is another ticket. */
+export function ticketId(key: string, createRevision: bigint): string {
+  return `${key}@${createRevision}`
+}
+
+/** Undefined where the key is no ticket's. */
+export function parseTicket(queue: string, { key, createRevision: revision }: KeyValue): ListedTicket | undefined {
+  const match = TICKET.exec(key.slice(queue.length))
+  if (match === null) return undefined
+  const claim = parseClaim(match[2]!)
+  if (claim === undefined) return undefined
+  const createRevision = BigInt(revision)
+  const id = ticketId(key, createRevision)
+  return { id, key, createRevision, claim, isThief: match[1] === 's', lease: match[3]!, live: true, joining: false }
+}
+
+/** The order of a queue: the newest thief first; the others as they came. */
+export function inOrder<T extends ListedTicket>(tickets: readonly T[]): T[] {
+  return [...tickets].sort((a, b) => {
+    if (a.isThief !== b.isThief) return a.isThief ? -1 : 1
+    const isBefore = a.isThief ? a.createRevision > b.createRevision : a.createRevision < b.createRevision
+    return isBefore ? -1 : 1
+  })
+}
+
+export function formatLease(decimal: string): string {
+  return BigInt(decimal).toString(36)
+}
+
+/** Strings that are no Unicode (half a surrogate pair) are written in another way, so that they stay apart. */
+export function encodeResource(resource: string): string {
+  if (!HALF_A_CHARACTER.test(resource)) return Buffer.from(resource).toString('base64url')
+  return `.${Buffer.from(resource, 'utf16le').toString('base64url')}`
+}
+
+export function decodeResource(text: string): string {
+  if (text.startsWith('.')) return Buffer.from(text.slice(1), 'base64url').toString('utf16le')
+  return Buffer.from(text, 'base64url').toString()
+}
+
+function formatClaim(claim: Claim): string {
+  switch (claim.kind) {
+    case 'exclusive':
+      return 'x'
+    case 'shared':
+      return 's'
+    case 'permit':
+      return `p${claim.permits}`
+  }
+}
+
+function parseClaim(text: string): Claim | undefined {
+  if (text === 'x') return EXCLUSIVE
+  if (text === 's') return SHARED
+  const permits = Number(text.slice(1))
+  return permits <= MAX_PERMITS ? permitClaim(permits) : undefined
+}

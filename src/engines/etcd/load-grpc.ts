@@ -1,0 +1,52 @@
+/** Loads the packages by which etcd is spoken with, when the first lock is asked for. */
+import type * as Grpc from '@grpc/grpc-js'
+import type * as Loader from '@grpc/proto-loader'
+import { SlocketError, systemCode } from '../../errors.ts'
+import { PROTOCOL, SERVICE_OF } from './protocol.ts'
+
+export interface LoadedGrpc {
+  readonly grpc: typeof Grpc
+  readonly methods: ReadonlyMap<string, Loader.MethodDefinition<object, object>>
+}
+
+type Load = (name: '@grpc/grpc-js' | '@grpc/proto-loader') => Promise<unknown>
+
+/** One for all engines of this process. */
+let loading: Promise<LoadedGrpc> | undefined
+
+/** @throws ERR_SLOCKET_NO_CLIENT where they are not installed. */
+export async function loadGrpc(): Promise<LoadedGrpc> {
+  loading ??= loadBy((name) => (name === '@grpc/grpc-js' ? import('@grpc/grpc-js') : import('@grpc/proto-loader')))
+  try {
+    return await loading
+  } catch (error) {
+    // They may be installed by the next call.
+    loading = undefined
+    throw error
+  }
+}
+
+/** @param load for tests. */
+export async function loadBy(load: Load): Promise<LoadedGrpc> {
+  let grpc: typeof Grpc
+  let loader: typeof Loader
+  try {
+    grpc = (await load('@grpc/grpc-js')) as typeof Grpc
+    loader = (await load('@grpc/proto-loader')) as typeof Loader
+  } catch (error) {
+    const code = systemCode(error)
+    if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') throw error
+    throw new SlocketError(
+      'ERR_SLOCKET_NO_CLIENT',
+      'locks in etcd need two packages more: npm install @grpc/grpc-js @grpc/proto-loader',
+      { cause: error },
+    )
+  }
+  const services = loader.fromJSON(PROTOCOL, { longs: String })
+  const methods = new Map<string, Loader.MethodDefinition<object, object>>()
+  for (const [method, service] of SERVICE_OF) {
+    const definition = services[service] as unknown as Record<string, Loader.MethodDefinition<object, object>>
+    methods.set(method, definition[method]!)
+  }
+  return { grpc, methods }
+}

@@ -1,0 +1,85 @@
+/** Who holds and who waits, as etcd shows it. */
+import type { EngineSnapshot } from '../../contract/engine.ts'
+import { splitByTurn } from '../../core/standing.ts'
+import type { EtcdClient } from './client.ts'
+import { decodeResource, endOf, inOrder, parseTicket, queuesPrefix } from './keys.ts'
+import type { ListedTicket } from './keys.ts'
+import type { KeyValue } from './protocol.ts'
+import type { OwnTicket } from './ticket.ts'
+import type { Identity, TicketValue } from './value.ts'
+import { parseValue, toRequester } from './value.ts'
+
+const PAGE = 1000
+
+/** Who looks. */
+export interface Onlooker {
+  readonly client: EtcdClient
+  readonly identity: Identity
+  readonly own: ReadonlyMap<string, OwnTicket>
+}
+
+export async function query(onlooker: Onlooker, prefix: string): Promise<EngineSnapshot> {
+  const leaving = new Set(leavingOf(onlooker))
+  const { kvs = [] } = (await onlooker.client.ask('Range', { key: prefix, rangeEnd: endOf(prefix) }))!
+  for (const key of leavingOf(onlooker)) leaving.add(key)
+  return snapshotOf(prefix, kvs, onlooker, leaving)
+}
+
+/** What this client has given back, or called off, is shown no longer, though the server may not know yet. */
+function leavingOf({ own }: Onlooker): string[] {
+  return [...own.values()].filter((ticket) => ticket.isLeaving).map(({ key }) => key)
+}
+
+export async function queryAll(onlooker: Onlooker, namespace: string): Promise<ReadonlyMap<string, EngineSnapshot>> {
+  const { client } = onlooker
+  const leaving = new Set(leavingOf(onlooker))
+  const prefix = queuesPrefix(namespace)
+  const byQueue = new Map<string, KeyValue[]>()
+  let key = prefix
+  let revision: string | undefined
+  let isMore = true
+  // Bound: the keys of one revision, a page in each round.
+  while (isMore) {
+    const page: Parameters<typeof client.ask<'Range'>>[1] = { key, rangeEnd: endOf(prefix), limit: PAGE }
+    const answer = (await client.ask('Range', revision === undefined ? page : { ...page, revision }))!
+    const { kvs = [], more = false } = answer
+    revision ??= answer.header.revision
+    for (const keyValue of kvs) {
+      const name = keyValue.key
+      const queue = name.slice(0, name.indexOf('/', prefix.length) + 1)
+      const known = byQueue.get(queue)
+      if (known === undefined) byQueue.set(queue, [keyValue])
+      else known.push(keyValue)
+    }
+    // The next key there can be.
+    key = kvs.length === 0 ? prefix : `${kvs.at(-1)!.key}\0`
+    isMore = more && kvs.length > 0
+  }
+  for (const name of leavingOf(onlooker)) leaving.add(name)
+  const snapshots = [...byQueue].map(([queue, kvs]) => {
+    const resource = decodeResource(queue.slice(prefix.length, -1))
+    return [resource, snapshotOf(queue, kvs, onlooker, leaving)] as const
+  })
+  return new Map(snapshots)
+}
+
+function snapshotOf(
+  prefix: string,
+  keyValues: readonly KeyValue[],
+  { identity }: Onlooker,
+  leaving: ReadonlySet<string>,
+): EngineSnapshot {
+  const values = new Map<string, TicketValue>()
+  const tickets: ListedTicket[] = []
+  for (const keyValue of keyValues) {
+    const ticket = parseTicket(prefix, keyValue)
+    if (ticket === undefined || leaving.has(ticket.key)) continue
+    tickets.push(ticket)
+    values.set(ticket.id, parseValue(keyValue.value))
+  }
+  const { held, pending } = splitByTurn(inOrder(tickets))
+  const requester = ({ id, claim }: ListedTicket): ReturnType<typeof toRequester> =>
+    toRequester(claim, values.get(id)!, identity.client)
+  // A try that does not hold only looks: it does not wait.
+  return { held: held.map(requester), pending: pending.filter(({ id }) => values.get(id)!.wait).map(requester) }
+}

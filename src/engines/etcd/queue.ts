@@ -1,0 +1,270 @@
+/**
+ * The queue of one resource: keys in the order in which they were created, each under the lease of its owner's session.
+ *
+ *  1. A view of the queue is one linearizable read, or the transaction that joined: what it shows, all clients agree on.
+ *  2. A ticket holds when a view that shows it says that it is its turn, its session's lease is sure to last when that view has come, and nothing
+ *     has told that it is gone. No deadline is looked at by anybody else: the server deletes what a lease kept.
+ *  3. The token is the revision of that view. Whoever is granted after a holder has left sees a later one.
+ *  4. A view shows all thieves, and of those who came before as many as can matter (core/turn.ts looks at no more).
+ */
+import type { Cancellation } from '../../contract/cancellation.ts'
+import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
+import { debug } from '../../debug.ts'
+import { endOf, inOrder, ordinaryPrefix, parseTicket, thiefPrefix, ticketId, ticketKey } from './keys.ts'
+import type { ListedTicket } from './keys.ts'
+import type { Operation, TxnResponse } from './protocol.ts'
+import { BY_CREATION, CREATE_REVISION, DESCENDING, IS_EQUAL } from './protocol.ts'
+import type { QueueParts } from './parts.ts'
+import { meaningOf } from './refusal.ts'
+import type { Session } from './session.ts'
+import { rob } from './steal.ts'
+import { OwnTicket } from './ticket.ts'
+import { formatValue } from './value.ts'
+
+/** Who holds for less is shown to others with the time when it asked. */
+const SHORT_HOLD_MS = 100
+
+export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing<OwnTicket> {
+  readonly ticketPerRequest = true
+  readonly stealing: Stealing<OwnTicket> = this
+  readonly #parts: QueueParts
+  /** What the keys of the queue begin with. */
+  readonly #prefix: string
+
+  constructor(parts: QueueParts, prefix: string) {
+    this.#parts = parts
+    this.#prefix = prefix
+  }
+
+  async enqueue(request: EnqueueRequest): Promise<OwnTicket | null> {
+    const { cancellation } = request
+    // Bound: each round but the last is one more session that was lost.
+    for (;;) {
+      const current = this.#parts.sessions.current(cancellation)
+      const session = current instanceof Promise ? await current : current
+      if (session === undefined || cancellation.cancelled) return null
+      if (!session.isAlive()) continue
+      const own = new OwnTicket(this.#newKey(request, session), request, session)
+      session.add(own)
+      this.#parts.own.set(own.key, own)
+      try {
+        const isJoined = await (request.steal ? rob(this.#parts, this.#prefix, own) : this.#join(own))
+        if (isJoined) return own
+      } catch (error) {
+        if (meaningOf(error) !== 'no lease') {
+          this.#abandon(own)
+          throw error
+        }
+        session.lose('its lease was revoked, or has run out')
+      }
+      this.#abandon(own)
+    }
+  }
+
+  list(own: OwnTicket): readonly ListedTicket[] | Promise<readonly ListedTicket[]> {
+    const { joinListing } = own
+    if (joinListing === undefined) return this.#list(own)
+    own.joinListing = undefined
+    return joinListing
+  }
+
+  async anyChange(own: OwnTicket, among: readonly ListedTicket[], cancellation: Cancellation): Promise<void> {
+    own.hasWaited = true
+    // The process is kept alive, and the queue looked at again now and then, whatever was missed.
+    const again = setTimeout(() => own.wake(), own.session.ttlMs)
+    const onCancelled = (): void => own.wake()
+    cancellation.listen(onCancelled)
+    try {
+      const isNew = this.#watch(own, among)
+      if (!isNew) return await this.#woken(own)
+      // The view that led here is older than the watch.
+      await this.#watched(own)
+    } finally {
+      clearTimeout(again)
+      cancellation.stopListening(onCancelled)
+    }
+  }
+
+  /** A lease may run out while the answer is on its way; the session knows. */
+  becomeHolder(own: OwnTicket): boolean {
+    if (!own.session.isAlive()) return false
+    // A thief that was robbed in turn has held, and is told when it knows that it did.
+    return own.loss === undefined || own.request.steal
+  }
+
+  isHolder(own: OwnTicket): boolean {
+    if (own.isHeld) own.session.isAlive()
+    return own.isHeld
+  }
+
+  setCrowded(): boolean {
+    return true
+  }
+
+  granted(own: OwnTicket): GrantFacts {
+    own.isHeld = true
+    own.stopWatching()
+    // RACE: lost between its turn and this line. It is told as soon as it knows that it holds.
+    if (own.loss !== undefined) queueMicrotask(() => own.tellLost(true))
+    if (own.hasWaited) own.sinceTimer = setTimeout(() => this.#tellSince(own), SHORT_HOLD_MS).unref()
+    return { token: own.seenRevision, recovered: false }
+  }
+
+  /** Nobody asks: see ticketPerRequest. */
+  isLast(): boolean {
+    return false
+  }
+
+  withdraw(own: OwnTicket): Promise<void> {
+    own.leaving ??= this.#leave(own)
+    return own.leaving
+  }
+
+  async #leave(own: OwnTicket): Promise<void> {
+    own.isOver = true
+    own.isHeld = false
+    clearTimeout(own.sinceTimer)
+    own.stopWatching()
+    try {
+      // Once the session's lease may be over, the server deletes the key by itself.
+      const isOver = (): boolean => !own.session.isAlive()
+      await this.#parts.client.ask('DeleteRange', { key: own.key }, { isOver })
+    } finally {
+      own.session.forget(own)
+      this.#parts.own.delete(own.key)
+    }
+  }
+
+  /** Whether the key was written or not: it is deleted. */
+  #abandon(own: OwnTicket): void {
+    this.withdraw(own).catch((error: unknown) => debug('etcd: ticket %s could not be deleted: %s', own.key, error))
+  }
+
+  #newKey({ claim, steal }: EnqueueRequest, session: Session): string {
+    return ticketKey(this.#prefix, claim, steal, session.name, this.#parts.nextNumber())
+  }
+
+  /** Writes the key. May be asked for twice: the second time it finds the key. False where it was over before that. */
+  async #join(own: OwnTicket): Promise<boolean> {
+    const value = formatValue(this.#parts.identity, own)
+    const answer = await this.#parts.client.ask(
+      'Txn',
+      {
+        compare: [{ key: own.key, target: CREATE_REVISION, result: IS_EQUAL, createRevision: '0' }],
+        success: [{ put: { key: own.key, lease: own.session.lease, value } }, ...this.#view(own)],
+        failure: [{ range: { key: own.key, keysOnly: true } }],
+      },
+      { isOver: () => own.request.cancellation.cancelled || !own.session.isAlive() },
+    )
+    if (answer === undefined) return false
+    if (answer.succeeded === true) {
+      own.createRevision = BigInt(answer.header.revision)
+      own.joinListing = this.#readView(own, answer, 1)
+      return true
+    }
+    const found = answer.responses?.[0]?.range?.kvs?.[0]
+    if (found === undefined) return false
+    own.createRevision = BigInt(found.createRevision)
+    return true
+  }
+
+  /** Nothing where its session is over: its ticket is, too. */
+  async #list(own: OwnTicket): Promise<readonly ListedTicket[]> {
+    const { cancellation } = own.request
+    const isOver = (): boolean => cancellation.cancelled || !own.session.isAlive()
+    if (own.createRevision === undefined || isOver()) return []
+    own.isWoken = false
+    const answer = await this.#parts.client.ask('Txn', { success: this.#view(own) }, { isOver })
+    return answer === undefined ? [] : this.#readView(own, answer, 0)
+  }
+
+  #view(own: OwnTicket): Operation[] {
+    const { claim, createRevision } = own
+    const [ordinary, thieves] = [ordinaryPrefix(this.#prefix), thiefPrefix(this.#prefix)]
+    // How many of those ahead can matter. Of those who share, all: the last one ahead that does not may be anywhere.
+    const most = claim.kind === 'shared' ? 0 : claim.kind === 'permit' ? claim.permits + 1 : 2
+    return [
+      {
+        range: {
+          key: ordinary,
+          rangeEnd: endOf(ordinary),
+          keysOnly: true,
+          limit: most,
+          sortOrder: DESCENDING,
+          sortTarget: BY_CREATION,
+          ...(createRevision === undefined ? {} : { maxCreateRevision: String(createRevision) }),
+        },
+      },
+      { range: { key: thieves, rangeEnd: endOf(thieves), keysOnly: true } },
+    ]
+  }
+
+  /** @param first which of the operations the view begins with. */
+  #readView(own: OwnTicket, { header, responses = [] }: TxnResponse, first: number): ListedTicket[] {
+    own.seenRevision = BigInt(header.revision)
+    const keys = responses.slice(first).flatMap(({ range }) => range?.kvs ?? [])
+    return inOrder(keys.flatMap((key) => parseTicket(this.#prefix, key) ?? []))
+  }
+
+  /** Watches just these. True where that is new. */
+  #watch(own: OwnTicket, among: readonly ListedTicket[]): boolean {
+    const wanted = new Set(among.map(({ key }) => key))
+    for (const [key, stop] of own.watches) {
+      if (wanted.has(key)) continue
+      own.watches.delete(key)
+      stop()
+    }
+    let isNew = false
+    for (const key of wanted) {
+      if (own.watches.has(key)) continue
+      isNew = true
+      own.uncreated.add(key)
+      const onEnd = (): void => {
+        own.uncreated.delete(key)
+        own.wake()
+      }
+      const stop = this.#parts.watches.watch(key, 'deletions', {
+        onCreated: () => {
+          own.uncreated.delete(key)
+          if (own.uncreated.size === 0) own.onWoken?.()
+        },
+        onEvent: () => own.wake(),
+        onBroken: () => {
+          if (own.watches.get(key) === stop) own.watches.delete(key)
+          onEnd()
+        },
+      })
+      own.watches.set(key, stop)
+    }
+    return isNew
+  }
+
+  /** Until all watches are there, or there is a reason to look. */
+  async #watched(own: OwnTicket): Promise<void> {
+    while (own.uncreated.size > 0 && !own.isWoken && !own.request.cancellation.cancelled) await this.#nextWake(own)
+  }
+
+  async #woken(own: OwnTicket): Promise<void> {
+    while (!own.isWoken && !own.request.cancellation.cancelled) await this.#nextWake(own)
+  }
+
+  async #nextWake(own: OwnTicket): Promise<void> {
+    await new Promise<void>((resolve) => (own.onWoken = resolve))
+    own.onWoken = undefined
+  }
+
+  /** Shows to others since when it holds. */
+  #tellSince(own: OwnTicket): void {
+    const { key, createRevision } = own
+    if (!own.isHeld || createRevision === undefined || !own.session.isAlive()) return
+    const value = formatValue(this.#parts.identity, own)
+    const txn = {
+      compare: [{ key, target: CREATE_REVISION, result: IS_EQUAL, createRevision: String(createRevision) }],
+      success: [{ put: { key, lease: own.session.lease, value } }],
+    }
+    const isOver = (): boolean => !own.isHeld
+    this.#parts.client
+      .ask('Txn', txn, { isOver, isBackground: true })
+      .catch((error: unknown) => debug('etcd: ticket %s: since: %s', ticketId(key, createRevision), error))
+  }
+}

@@ -1,0 +1,79 @@
+/** What an error of gRPC means here. */
+import { SlocketError } from '../../errors.ts'
+
+/** Codes of gRPC: https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
+const CANCELLED = 1
+const UNKNOWN = 2
+const INVALID_ARGUMENT = 3
+const DEADLINE_EXCEEDED = 4
+const NOT_FOUND = 5
+const PERMISSION_DENIED = 7
+const RESOURCE_EXHAUSTED = 8
+const ABORTED = 10
+const INTERNAL = 13
+const UNAVAILABLE = 14
+const UNAUTHENTICATED = 16
+/** Not of gRPC: a mistake in a program. */
+const NO_STATUS = -1
+
+export type Meaning =
+  /** No answer, or one that says "not now": another member may do better. What was asked may have been done. */
+  | 'unanswered'
+  /** The token is unknown, or too old. */
+  | 'token'
+  /** The lease has run out, or was revoked. */
+  | 'no lease'
+  /** The server does not check passwords. */
+  | 'no authentication'
+  | 'refused'
+
+interface Status {
+  readonly code: number
+  readonly details: string
+}
+
+export function meaningOf(error: unknown): Meaning {
+  const { code, details } = statusOf(error)
+  switch (code) {
+    case CANCELLED:
+    case UNKNOWN:
+    case DEADLINE_EXCEEDED:
+    case ABORTED:
+    case INTERNAL:
+    case UNAVAILABLE:
+      return 'unanswered'
+    case RESOURCE_EXHAUSTED:
+      return details.includes('space') ? 'refused' : 'unanswered'
+    case UNAUTHENTICATED:
+      return 'token'
+    case INVALID_ARGUMENT:
+      return /revision (in header|of auth store)/.test(details) ? 'token' : 'refused'
+    case NOT_FOUND:
+      return details.includes('lease') ? 'no lease' : 'refused'
+    default:
+      return details.includes('authentication is not enabled') ? 'no authentication' : 'refused'
+  }
+}
+
+/** A refusal, in words. */
+export function toSlocketError(error: unknown, addresses: readonly string[]): SlocketError {
+  const { code, details } = statusOf(error)
+  const where = `etcd at ${addresses.join(', ')}`
+  const isDenied = code === PERMISSION_DENIED || code === UNAUTHENTICATED || /user|auth/.test(details)
+  if (isDenied) {
+    const advice = 'look at options.credentials, and at what that user may do with the keys of the namespace'
+    return new SlocketError('ERR_SLOCKET_PERMISSION', `${where} refuses: ${details}; ${advice}`, { cause: error })
+  }
+  const slocketCode = code === RESOURCE_EXHAUSTED ? 'ERR_SLOCKET_RESOURCES' : 'ERR_SLOCKET_SYSTEM'
+  return new SlocketError(slocketCode, `${where} refuses: ${details}`, { cause: error })
+}
+
+/** As if the server had said so itself. */
+export function unanswered(details: string): Error {
+  return Object.assign(new Error(details), { code: UNAVAILABLE, details })
+}
+
+export function statusOf(error: unknown): Status {
+  const { code, details } = error as Partial<Status>
+  return { code: typeof code === 'number' ? code : NO_STATUS, details: details ?? String(error) }
+}

@@ -1,0 +1,247 @@
+/**
+ * A session: one lease, and the tickets of this process that live by it.
+ *
+ *  state | meaning                                   | what ends it
+ *  ------+-------------------------------------------+---------------------------------------------------------------
+ *  open  | its lease is sure to last                 | its deadline; the server says that the lease, or the session's key, is gone;
+ *        |                                           | nobody uses it for a while
+ *  lost  | its lease may be over: so are its tickets | -
+ *  ended | nobody used it; its lease was given back  | -
+ *
+ *  1. `isAlive` tests the deadline whenever it is asked: a process that was stopped finds out before its timers have run.
+ *  2. A session that is not open never is again.
+ *  3. A lease that was lost is not given back but runs out: the margin before that is the holders'.
+ */
+import { debug } from '../../debug.ts'
+import { SlocketError } from '../../errors.ts'
+import type { EtcdClient } from './client.ts'
+import { Deadline, readClocks } from './deadline.ts'
+import type { Reading } from './deadline.ts'
+import { formatLease, sessionKey } from './keys.ts'
+import type { TxnResponse } from './protocol.ts'
+import { meaningOf } from './refusal.ts'
+import type { OwnTicket, TicketSession } from './ticket.ts'
+import type { WatchStream } from './watch-stream.ts'
+
+const RENEWALS_PER_TTL = 3
+/** After a renewal that failed. */
+const PAUSE_MS = 100
+/** How many keys are asked for at once: etcd allows 128 operations in one transaction. */
+const MOST_AT_ONCE = 100
+
+export interface SessionParts {
+  readonly client: EtcdClient
+  readonly watches: WatchStream
+  readonly namespace: string
+  readonly ttlSeconds: number
+  readonly onOver: (session: Session) => void
+}
+
+export class Session implements TicketSession {
+  /** In base 36. */
+  readonly name: string
+  readonly lease: string
+  readonly ttlMs: number
+  readonly #parts: SessionParts
+  readonly #deadline: Deadline
+  #state: 'open' | 'lost' | 'ended' = 'open'
+  /** By key. */
+  readonly #tickets = new Map<string, OwnTicket>()
+  #deadlineTimer: NodeJS.Timeout | undefined
+  #renewTimer: NodeJS.Timeout | undefined
+  #lingerTimer: NodeJS.Timeout | undefined
+  #lingerMs = 0
+  #renewals = 0
+  #stopWatching: (() => void) | undefined
+
+  private constructor(parts: SessionParts, lease: string, ttlMs: number, sent: Reading) {
+    this.#parts = parts
+    this.lease = lease
+    this.name = formatLease(lease)
+    this.ttlMs = ttlMs
+    this.#deadline = new Deadline(sent, ttlMs)
+    this.#armDeadline()
+    this.#scheduleRenewal(ttlMs / RENEWALS_PER_TTL)
+  }
+
+  /** @throws as `EtcdClient.ask`. */
+  static async open(parts: SessionParts): Promise<Session> {
+    const { client, ttlSeconds } = parts
+    // Bound: the patience of the client, as long as the server does not lose each lease at once.
+    for (;;) {
+      let sent = readClocks()
+      const onSend = (clocks: Reading): void => void (sent = clocks)
+      const granted = (await client.ask('LeaseGrant', { ttl: ttlSeconds }, { onSend, isBackground: true }))!
+      const session = new Session(parts, granted.id, Number(granted.ttl) * 1000, sent)
+      if (await session.#register()) return session
+    }
+  }
+
+  get key(): string {
+    return sessionKey(this.#parts.namespace, this.name)
+  }
+
+  /** Whether its lease is sure to last still. Where it is not, all who hold by it have been told when this returns. */
+  isAlive(): boolean {
+    if (this.#state !== 'open') return false
+    if (this.#deadline.remainingMs() > 0) return true
+    this.lose('its lease could not be renewed in time')
+    return false
+  }
+
+  /** From before its key is written. */
+  add(ticket: OwnTicket): void {
+    clearTimeout(this.#lingerTimer)
+    this.#tickets.set(ticket.key, ticket)
+  }
+
+  /** Its key is gone, or nobody cares. */
+  forget(ticket: OwnTicket): void {
+    if (!this.#tickets.delete(ticket.key)) return
+    this.#lingerMs = ticket.request.lingerMs
+    if (this.#tickets.size === 0 && this.#state === 'open') this.#linger()
+  }
+
+  lose(reason: string): void {
+    if (this.#state !== 'open') return
+    debug('etcd: session %s is lost: %s', this.name, reason)
+    this.#state = 'lost'
+    this.#becomeOver()
+    const tickets = [...this.#tickets.values()]
+    this.#tickets.clear()
+    for (const ticket of tickets) {
+      ticket.lose(new SlocketError('ERR_SLOCKET_LOST', `the lock '${ticket.key}' in etcd was lost: ${reason}`), false)
+    }
+  }
+
+  /** Writes the session's key, and watches it. False where the session was lost over that. */
+  async #register(): Promise<boolean> {
+    const { client } = this.#parts
+    try {
+      const isOver = (): boolean => !this.isAlive()
+      const written = await client.ask('Put', { key: this.key, lease: this.lease }, { isOver, isBackground: true })
+      if (written === undefined) return false
+      this.#watch()
+      if (this.#tickets.size === 0) this.#linger()
+      return true
+    } catch (error) {
+      this.lose('its key could not be written')
+      if (meaningOf(error) === 'no lease') return false
+      throw error
+    }
+  }
+
+  #watch(): void {
+    if (this.#state !== 'open') return
+    this.#stopWatching = this.#parts.watches.watch(this.key, 'all', {
+      // Something may have happened before.
+      onCreated: () => this.#checkSoon(),
+      onEvent: (isDeleted) => {
+        if (isDeleted) this.lose('its lease was revoked, or has run out')
+        else this.#checkSoon()
+      },
+      onBroken: () => this.#watch(),
+    })
+  }
+
+  #checkSoon(): void {
+    this.#check().catch((error: unknown) => debug('etcd: session %s: look: %s', this.name, error))
+  }
+
+  /** Looks whether the session's key, and the tickets, are still there. */
+  async #check(): Promise<void> {
+    const tickets = [...this.#tickets.values()].filter(
+      (ticket) => ticket.createRevision !== undefined && !ticket.isOver,
+    )
+    for (let start = 0; start === 0 || start < tickets.length; start += MOST_AT_ONCE) {
+      const batch = tickets.slice(start, start + MOST_AT_ONCE)
+      const success = [this, ...batch].map(({ key }) => ({ range: { key, keysOnly: true } }))
+      const isOver = (): boolean => this.#state !== 'open'
+      const answer = await this.#parts.client.ask('Txn', { success }, { isOver, isBackground: true })
+      if (answer === undefined || this.#state !== 'open') return
+      if (revisionIn(answer, 0) === undefined) return this.lose('its key in etcd was removed')
+      for (const [index, ticket] of batch.entries()) {
+        if (revisionIn(answer, index + 1) === ticket.createRevision) continue
+        const message = `the lock '${ticket.key}' in etcd was stolen, or its ticket was removed from outside`
+        ticket.lose(new SlocketError('ERR_SLOCKET_LOST', message), true)
+      }
+    }
+  }
+
+  /** Deletes what the lease has and nobody knows: a request that arrived long after its answer was given up writes a ticket again. */
+  async #sweep(): Promise<void> {
+    const { client } = this.#parts
+    const asking = { isOver: (): boolean => this.#state !== 'open', isBackground: true }
+    const { keys = [] } = (await client.ask('LeaseTimeToLive', { id: this.lease, keys: true }, asking)) ?? {}
+    for (const key of keys) {
+      // Never one whose request is under way: a ticket is known before that is sent.
+      if (key === this.key || this.#tickets.has(key)) continue
+      debug('etcd: session %s: ticket %s is nobody’s', this.name, key)
+      await client.ask('DeleteRange', { key }, asking)
+    }
+  }
+
+  #scheduleRenewal(delayMs: number): void {
+    this.#renewTimer = setTimeout(() => void this.#renew(), delayMs).unref()
+  }
+
+  async #renew(): Promise<void> {
+    let sent = readClocks()
+    let delayMs = PAUSE_MS
+    try {
+      const onSend = (clocks: Reading): void => void (sent = clocks)
+      const answer = await this.#parts.client.callStreamOnce('LeaseKeepAlive', { id: this.lease }, onSend)
+      // Also where the answer has come too late.
+      if (!this.isAlive()) return
+      const { ttl = '0' } = answer as { readonly ttl?: string }
+      if (ttl === '0') return this.lose('its lease was revoked, or has run out')
+      this.#deadline.renew(sent, Number(ttl) * 1000)
+      delayMs = this.ttlMs / RENEWALS_PER_TTL
+      this.#renewals += 1
+      if (this.#renewals % RENEWALS_PER_TTL === 0) this.#lookAfter()
+    } catch (error) {
+      debug('etcd: session %s could not be renewed: %s', this.name, error)
+      if (!this.isAlive()) return
+    }
+    this.#scheduleRenewal(delayMs)
+  }
+
+  #lookAfter(): void {
+    this.#checkSoon()
+    this.#sweep().catch((error: unknown) => debug('etcd: session %s: sweep: %s', this.name, error))
+  }
+
+  #armDeadline(): void {
+    // May fire early, when the lease was renewed meanwhile: then it is set anew.
+    this.#deadlineTimer = setTimeout(() => this.isAlive() && this.#armDeadline(), this.#deadline.remainingMs()).unref()
+  }
+
+  #linger(): void {
+    clearTimeout(this.#lingerTimer)
+    this.#lingerTimer = setTimeout(() => this.#end(), this.#lingerMs).unref()
+  }
+
+  #end(): void {
+    if (this.#state !== 'open' || this.#tickets.size > 0) return
+    this.#state = 'ended'
+    this.#becomeOver()
+    this.#parts.client.ask('LeaseRevoke', { id: this.lease }, { isBackground: true }).then(
+      () => debug('etcd: session %s has ended', this.name),
+      (error: unknown) => debug('etcd: session %s: revoke: %s', this.name, error),
+    )
+  }
+
+  #becomeOver(): void {
+    clearTimeout(this.#deadlineTimer)
+    clearTimeout(this.#renewTimer)
+    clearTimeout(this.#lingerTimer)
+    this.#stopWatching?.()
+    this.#parts.onOver(this)
+  }
+}
+
+/** The create revision of the one key that an operation has asked for. */
+function revisionIn({ responses = [] }: TxnResponse, index: number): bigint | undefined {
+  const revision = responses[index]?.range?.kvs?.[0]?.createRevision
+  return revision === undefined ? undefined : BigInt(revision)
+}

@@ -1,0 +1,132 @@
+/**
+ * A thief: it writes a ticket that stands before all that came before it, and takes away the tickets of all who can possibly hold.
+ *
+ *  1. The transaction that writes the thief's ticket shows the queue as it was then. Whoever has held, or may come to hold without having seen
+ *     the thief, is among: the earlier thieves; and those whose turn it is among the tickets that are no thieves' (once it
+ *     is one's turn there, it stays so). Where an earlier thief has finished its work, none of the latter: it has taken away all of them,
+ *     and stands in the way of the others.
+ *  2. These tickets are deleted, and the thief's own is marked, in that order or at once. Only then it holds.
+ *  3. In the same step each robbed session's key is written, and so its owner looks after its tickets.
+ *  4. A thief that finds its own ticket gone was robbed by a later one: it has held, for no time.
+ */
+import { splitByTurn } from '../../core/standing.ts'
+import { SlocketError } from '../../errors.ts'
+import { debug } from '../../debug.ts'
+import { endOf, inOrder, ordinaryPrefix, parseTicket, sessionKey, thiefPrefix } from './keys.ts'
+import type { ListedTicket } from './keys.ts'
+import type { KeyValue, Operation, TxnResponse } from './protocol.ts'
+import { CREATE_REVISION, IS_EQUAL, IS_GREATER } from './protocol.ts'
+import type { QueueParts } from './parts.ts'
+import type { OwnTicket } from './ticket.ts'
+import { formatValue, parseValue } from './value.ts'
+
+/** Each costs up to two operations of a transaction, of which etcd allows 128. */
+const MOST_AT_ONCE = 50
+
+/** Writes the ticket, and robs. False where it was over before that. */
+export async function rob(parts: QueueParts, prefix: string, own: OwnTicket): Promise<boolean> {
+  const victims = await joinInFront(parts, prefix, own)
+  if (victims === undefined) return false
+  debug('etcd: %s robs %d', own.key, victims.length)
+  for (let start = 0; start === 0 || start < victims.length; start += MOST_AT_ONCE) {
+    const batch = victims.slice(start, start + MOST_AT_ONCE)
+    const outcome = await take(parts, own, batch, start + MOST_AT_ONCE >= victims.length)
+    if (outcome === 'over') return false
+    if (outcome === 'robbed') {
+      own.loss = new SlocketError('ERR_SLOCKET_LOST', `the lock '${own.key}' in etcd was stolen by another thief`)
+      break
+    }
+  }
+  own.joinListing = [ownListing(prefix, own)]
+  return true
+}
+
+async function joinInFront(parts: QueueParts, prefix: string, own: OwnTicket): Promise<ListedTicket[] | undefined> {
+  const view: Operation[] = [ordinaryPrefix(prefix), thiefPrefix(prefix)].map((key) => ({
+    range: { key, rangeEnd: endOf(key) },
+  }))
+  const answer = await parts.client.ask(
+    'Txn',
+    {
+      compare: [createdAt(own.key, 0n)],
+      success: [{ put: { key: own.key, lease: own.session.lease, value: formatValue(parts.identity, own) } }, ...view],
+      // Asked for twice: then what came later is in the view as well, and left alone.
+      failure: [{ range: { key: own.key, keysOnly: true } }, ...view],
+    },
+    { isOver: isOver(own) },
+  )
+  if (answer === undefined) return undefined
+  const found = answer.responses?.[0]?.range?.kvs?.[0]?.createRevision
+  if (answer.succeeded !== true && found === undefined) return undefined
+  own.createRevision = BigInt(answer.succeeded === true ? answer.header.revision : found!)
+  own.seenRevision = BigInt(answer.header.revision)
+  return victimsIn(prefix, own.createRevision, answer)
+}
+
+/** All who may hold. */
+function victimsIn(prefix: string, since: bigint, { responses = [] }: TxnResponse): ListedTicket[] {
+  const seen = responses.slice(1).flatMap(({ range }) => range?.kvs ?? [])
+  const before = seen.flatMap((keyValue) => {
+    const ticket = parseTicket(prefix, keyValue)
+    return ticket !== undefined && ticket.createRevision < since ? [{ ...ticket, hasRobbed: hasRobbed(keyValue) }] : []
+  })
+  const thieves = before.filter(({ isThief }) => isThief)
+  if (thieves.some((thief) => thief.hasRobbed)) return thieves
+  return [...thieves, ...splitByTurn(inOrder(before.filter(({ isThief }) => !isThief))).held]
+}
+
+function hasRobbed({ value }: KeyValue): boolean {
+  return parseValue(value).hasRobbed
+}
+
+/** Deletes the tickets, tells their sessions, and, with the last of them, marks the thief's own. */
+async function take(
+  parts: QueueParts,
+  own: OwnTicket,
+  victims: readonly ListedTicket[],
+  isLast: boolean,
+): Promise<'done' | 'robbed' | 'over'> {
+  const value = formatValue(parts.identity, own, true)
+  const mark: Operation[] = isLast ? [{ put: { key: own.key, lease: own.session.lease, value } }] : []
+  let sessions = [...new Set(victims.map(({ lease }) => sessionKey(parts.namespace, lease)))]
+  // Bound: each round but the last leaves out a session that has ended.
+  for (;;) {
+    const answer = await parts.client.ask(
+      'Txn',
+      {
+        compare: [
+          createdAt(own.key, own.createRevision!),
+          ...sessions.map((key) => ({ key, target: CREATE_REVISION, result: IS_GREATER, createRevision: '0' })),
+        ],
+        success: [
+          ...victims.map(({ key }) => ({ delete: { key } })),
+          ...sessions.map((key) => ({ put: { key, ignoreLease: true } })),
+          ...mark,
+        ],
+        failure: [own.key, ...sessions].map((key) => ({ range: { key, keysOnly: true } })),
+      },
+      { isOver: isOver(own) },
+    )
+    if (answer === undefined) return 'over'
+    own.seenRevision = BigInt(answer.header.revision)
+    if (answer.succeeded === true) return 'done'
+    const found = answer.responses?.map(({ range }) => range?.kvs?.[0]?.createRevision) ?? []
+    if (found[0] === undefined || BigInt(found[0]) !== own.createRevision) return 'robbed'
+    sessions = sessions.filter((_key, index) => found[index + 1] !== undefined)
+  }
+}
+
+function ownListing(prefix: string, { key, createRevision }: OwnTicket): ListedTicket {
+  return parseTicket(prefix, { key, createRevision: String(createRevision) })!
+}
+
+function isOver({ request, session }: OwnTicket): () => boolean {
+  return () => request.cancellation.cancelled || !session.isAlive()
+}
+
+function createdAt(
+  key: string,
+  revision: bigint,
+): { key: string; target: number; result: number; createRevision: string } {
+  return { key, target: CREATE_REVISION, result: IS_EQUAL, createRevision: String(revision) }
+}

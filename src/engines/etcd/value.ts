@@ -1,0 +1,60 @@
+/** What the value of a ticket's key says: for `query`, and for people. No decision hangs on it, but for `hasRobbed`: see steal.ts. */
+import type { Requester } from '../../contract/engine.ts'
+import type { Claim } from '../../core/claim.ts'
+import type { OwnTicket } from './ticket.ts'
+
+const MOST_COMMAND = 1000
+const MOST_LABEL = 200
+/** The moments that a Date can hold, in ms before and after 1970. */
+const MOST_MS = 8.64e15
+
+/** Who this client is. */
+export interface Identity {
+  readonly client: string
+  readonly pid: number
+  readonly command: string
+}
+
+export interface TicketValue extends Identity {
+  readonly sinceMs: number
+  readonly label: string | undefined
+  /** False: it only looks whether it is its turn. */
+  readonly wait: boolean
+  readonly hasRobbed: boolean
+}
+
+export function ownIdentity(client: string): Identity {
+  return { client, pid: process.pid, command: process.argv.join(' ').slice(0, MOST_COMMAND) }
+}
+
+export function formatValue(identity: Identity, { request }: OwnTicket, hasRobbed: boolean = false): string {
+  const { sinceMs = Date.now(), label } = request.party()[0] ?? {}
+  const { wait } = request
+  return JSON.stringify({ ...identity, since: sinceMs, label, wait, ...(hasRobbed ? { hasRobbed } : {}) })
+}
+
+/** What cannot be read is told as far as it can. */
+export function parseValue(value: string | undefined): TicketValue {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(value ?? '')
+  } catch {
+    parsed = undefined
+  }
+  const record = (typeof parsed === 'object' && parsed !== null ? parsed : {}) as Record<string, unknown>
+  const { client, pid, command, since, label, wait, hasRobbed } = record
+  return {
+    client: typeof client === 'string' ? client : '',
+    pid: typeof pid === 'number' ? pid : 0,
+    command: typeof command === 'string' ? command.slice(0, MOST_COMMAND) : '',
+    sinceMs: typeof since === 'number' && Math.abs(since) <= MOST_MS ? since : 0,
+    label: typeof label === 'string' ? label.slice(0, MOST_LABEL) : undefined,
+    wait: wait !== false,
+    hasRobbed: hasRobbed === true,
+  }
+}
+
+export function toRequester(claim: Claim, value: TicketValue, ownClient: string): Requester {
+  const { pid, sinceMs, label, command, client } = value
+  return { claim, pid, sinceMs, label, command, self: client === ownClient, client }
+}

@@ -1,0 +1,101 @@
+/**
+ * All watches of one engine, on one stream. A watch tells of what happens from its creation on, never of the past: etcd serves a watch from the
+ * past by a loop that runs each 100 ms (measured). So who watches looks again once the watch is there.
+ *
+ * When the stream breaks, all watches are over, and each is told so a moment later. Who needs one asks again.
+ */
+import { debug } from '../../debug.ts'
+import type { EtcdClient } from './client.ts'
+import { NO_PUTS } from './protocol.ts'
+import type { WatchRequest, WatchResponse } from './protocol.ts'
+import { statusOf } from './refusal.ts'
+
+/** Before those are told whose watches broke: they will ask again. */
+const PAUSE_MS = 100
+
+export interface Watcher {
+  /** From now on nothing is missed. */
+  onCreated(): void
+  onEvent(isDeleted: boolean): void
+  /** It is over, though nobody has stopped it. */
+  onBroken(): void
+}
+
+type Stream = Awaited<ReturnType<EtcdClient['openStream']>>
+
+export class WatchStream {
+  readonly #client: EtcdClient
+  readonly #watchers = new Map<string, Watcher>()
+  #lastId = 0
+  #stream: Promise<Stream> | undefined
+
+  constructor(client: EtcdClient) {
+    this.#client = client
+    client.onMoved(() => this.#break('the connection was given up'))
+  }
+
+  /** Watches one key. Returns what stops that. */
+  watch(key: string, kinds: 'deletions' | 'all', watcher: Watcher): () => void {
+    this.#lastId += 1
+    const watchId = String(this.#lastId)
+    this.#watchers.set(watchId, watcher)
+    this.#send({ create: { key, watchId, ...(kinds === 'deletions' ? { filters: [NO_PUTS] } : {}) } })
+    return () => {
+      if (!this.#watchers.delete(watchId)) return
+      if (this.#watchers.size > 0) this.#send({ cancel: { watchId } })
+      else this.#break('nobody watches')
+    }
+  }
+
+  #send(request: WatchRequest): void {
+    this.#stream ??= this.#open()
+    const stream = this.#stream
+    stream.then(
+      (opened) => this.#stream === stream && opened.write(request),
+      (error: unknown) => this.#stream === stream && this.#break(error),
+    )
+  }
+
+  async #open(): Promise<Stream> {
+    const stream = await this.#client.openStream('Watch')
+    const onEnd = (reason: unknown): void => {
+      void this.#stream?.then(
+        (current) => current === stream && this.#break(reason),
+        () => undefined,
+      )
+    }
+    stream.on('data', (response: WatchResponse) => this.#onResponse(response))
+    stream.on('error', onEnd)
+    stream.on('end', () => onEnd('the server has ended it'))
+    return stream
+  }
+
+  #onResponse({ watchId = '0', created, canceled, cancelReason, events = [] }: WatchResponse): void {
+    const watcher = this.#watchers.get(watchId)
+    if (canceled === true) {
+      if (watcher === undefined) return
+      // A token that is too old, maybe: the next stream has a new one.
+      this.#client.dropToken()
+      return this.#break(cancelReason ?? 'a watch was cancelled')
+    }
+    if (created === true) watcher?.onCreated()
+    for (const { type = 0 } of events) watcher?.onEvent(type === 1)
+  }
+
+  #break(reason: unknown): void {
+    const stream = this.#stream
+    if (stream === undefined) return
+    this.#stream = undefined
+    stream.then(
+      (opened) => opened.cancel(),
+      () => undefined,
+    )
+    const broken = [...this.#watchers.values()]
+    this.#watchers.clear()
+    if (broken.length === 0) return
+    debug('%d watches broke: %s', broken.length, reason instanceof Error ? statusOf(reason).details : reason)
+    setTimeout(() => {
+      for (const watcher of broken) watcher.onBroken()
+    }, PAUSE_MS).unref()
+  }
+}

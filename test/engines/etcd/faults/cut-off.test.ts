@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { inArena } from '../../helpers/arena.ts'
+import { etcdEngine, passTtls, untilTickets } from '../../helpers/etcd-arena.ts'
+import { Island, reasonWithoutIslands } from '../../helpers/island.ts'
+
+describe('a holder that is cut off from the servers', { skip: reasonWithoutIslands() }, () => {
+  test('for less than the TTL keeps the lock', async () => {
+    await inArena('cluster', async (arena) => {
+      const endpoints = arena.servers.addressOf('cluster')
+      const island = await Island.open(arena, 'islander', endpoints.split(','), etcdEngine)
+      const waiter = arena.start('waiter', etcdEngine(endpoints))
+      island.client.send({ do: 'acquire', as: 'islander', resource: 'queue' })
+      await island.client.says('granted')
+      waiter.send({ do: 'acquire', as: 'waiter', resource: 'queue' })
+      await untilTickets(endpoints, 'queue', 2)
+      island.cutOff()
+      await passTtls(0.4)
+      island.reconnect()
+      await passTtls(1)
+      assert.deepEqual(island.client.said('lost'), [])
+      assert.deepEqual(waiter.said('granted'), [])
+      island.client.send({ do: 'release', as: 'islander' })
+      await waiter.says('granted')
+    })
+  })
+
+  test('for longer is told before anybody else has it, and can ask for it again', async () => {
+    await inArena('cluster', async (arena) => {
+      const endpoints = arena.servers.addressOf('cluster')
+      const island = await Island.open(arena, 'islander', endpoints.split(','), etcdEngine)
+      const waiter = arena.start('waiter', etcdEngine(endpoints))
+      island.client.send({ do: 'acquire', as: 'islander', resource: 'queue' })
+      await island.client.says('granted')
+      waiter.send({ do: 'acquire', as: 'waiter', resource: 'queue' })
+      await untilTickets(endpoints, 'queue', 2)
+      island.cutOff()
+      const granted = await waiter.says('granted')
+      const [lost] = island.client.said('lost')
+      assert.equal(lost?.code, 'ERR_SLOCKET_LOST')
+      assert.ok(BigInt(lost.at) < BigInt(granted.at))
+      island.reconnect()
+      island.client.send({ do: 'acquire', as: 'again', resource: 'queue' })
+      await untilTickets(endpoints, 'queue', 2)
+      waiter.send({ do: 'release', as: 'waiter' })
+      await island.client.says('granted', 'again')
+    })
+  })
+})

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { inArena } from '../../helpers/arena.ts'
+import { endLoops, etcdEngine, passTtls, queueUp, releaseInTurn, startLoops } from '../../helpers/etcd-arena.ts'
+import { leaderOf } from '../../helpers/etcd-cluster.ts'
+
+describe('a leader of the cluster', () => {
+  test('that is stopped for longer than the TTL, and goes on as if nothing had happened, takes no lock with it', async () => {
+    await inArena('cluster', async (arena) => {
+      const { servers } = arena
+      const endpoints = servers.addressOf('cluster')
+      const engine = etcdEngine(endpoints)
+      const queue = ['a', 'b', 'c'].map((name) => arena.start(name, engine))
+      await queueUp(endpoints, queue)
+      const loops = startLoops(arena, engine, 2)
+      await Promise.all(loops.map((client) => client.says('released')))
+      const leader = await leaderOf(servers)
+      await servers.signal(leader, 'SIGSTOP')
+      await passTtls(2.4)
+      await servers.signal(leader, 'SIGCONT')
+      await passTtls(1)
+      assert.equal(queue[0]!.said('lost').length, 0)
+      await releaseInTurn(queue)
+      await endLoops(loops)
+    })
+  })
+})

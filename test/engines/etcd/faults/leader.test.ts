@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { inArena } from '../../helpers/arena.ts'
+import { endLoops, etcdEngine, passTtls, queueUp, releaseInTurn, startLoops } from '../../helpers/etcd-arena.ts'
+import { leaderOf } from '../../helpers/etcd-cluster.ts'
+
+describe('a leader of the cluster that', () => {
+  test('is killed takes no lock with it: the holder keeps it, and those who wait have it in their order', async () => {
+    await inArena('cluster', async (arena) => {
+      const { servers } = arena
+      const endpoints = servers.addressOf('cluster')
+      const engine = etcdEngine(endpoints)
+      const queue = ['a', 'b', 'c'].map((name) => arena.start(name, engine))
+      await queueUp(endpoints, queue)
+      const loops = startLoops(arena, engine, 2)
+      await Promise.all(loops.map((client) => client.says('released')))
+      await servers.signal(await leaderOf(servers), 'SIGKILL')
+      await leaderOf(servers)
+      await passTtls(0.5)
+      assert.equal(queue[0]!.said('lost').length, 0)
+      assert.equal(queue[1]!.said('granted').length, 0)
+      await releaseInTurn(queue)
+      await endLoops(loops)
+    })
+  })
+
+  test('is stopped, and goes on when there is another one, takes no lock with it', async () => {
+    await inArena('cluster', async (arena) => {
+      const { servers } = arena
+      const endpoints = servers.addressOf('cluster')
+      const engine = etcdEngine(endpoints)
+      const queue = ['a', 'b', 'c'].map((name) => arena.start(name, engine))
+      await queueUp(endpoints, queue)
+      const loops = startLoops(arena, engine, 2)
+      await Promise.all(loops.map((client) => client.says('released')))
+      const leader = await leaderOf(servers)
+      await servers.signal(leader, 'SIGSTOP')
+      await passTtls(0.8)
+      await servers.signal(leader, 'SIGCONT')
+      await passTtls(0.2)
+      assert.equal(queue[0]!.said('lost').length, 0)
+      assert.equal(queue[1]!.said('granted').length, 0)
+      await releaseInTurn(queue)
+      await endLoops(loops)
+    })
+  })
+})

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { inArena } from '../../helpers/arena.ts'
+import { etcdEngine, queueUp, untilTickets } from '../../helpers/etcd-arena.ts'
+import { GrpcProxy } from '../../helpers/grpc-proxy.ts'
+import { TcpProxy } from '../../helpers/tcp-proxy.ts'
+
+describe('a network that', () => {
+  test('loses the answer to the request that acquires: it is made again, and holds once', async () => {
+    await inArena('etcd', async (arena) => {
+      const endpoint = arena.servers.addressOf('etcd')
+      const proxy = arena.use(await GrpcProxy.open(endpoint))
+      const client = arena.start('client', etcdEngine(proxy.address))
+      client.send({ do: 'acquire', as: 'warm', resource: 'warm' })
+      await client.says('granted', 'warm')
+      client.send({ do: 'release', as: 'warm' })
+      await client.says('released', 'warm')
+      proxy.loseAnswers = 2
+      client.send({ do: 'acquire', as: 'client', resource: 'queue' })
+      await client.says('granted', 'client')
+      assert.equal(proxy.loseAnswers, 0)
+      await untilTickets(endpoint, 'queue', 1)
+      client.send({ do: 'release', as: 'client' })
+      await client.says('released', 'client')
+      await untilTickets(endpoint, 'queue', 0)
+    })
+  })
+
+  test('delivers the request that acquires once more, long after the release: that ticket is swept away', async () => {
+    await inArena('etcd', async (arena) => {
+      const endpoint = arena.servers.addressOf('etcd')
+      const proxy = arena.use(await GrpcProxy.open(endpoint))
+      const client = arena.start('client', etcdEngine(proxy.address))
+      const other = arena.start('other', etcdEngine(endpoint))
+      // What it holds besides keeps its session, and so the lease of the ticket that comes late.
+      client.send({ do: 'acquire', as: 'kept', resource: 'kept' })
+      await client.says('granted', 'kept')
+      const before = proxy.transactions
+      client.send({ do: 'acquire', as: 'client', resource: 'queue' })
+      await client.says('granted', 'client')
+      client.send({ do: 'release', as: 'client' })
+      await client.says('released', 'client')
+      await untilTickets(endpoint, 'queue', 0)
+      await proxy.sendAgain(before)
+      await untilTickets(endpoint, 'queue', 1)
+      other.send({ do: 'acquire', as: 'other', resource: 'queue' })
+      await other.says('granted', 'other')
+      assert.deepEqual(client.said('lost'), [])
+    })
+  })
+
+  test('delivers it once more while it is held, and while it is waited for: nothing happens', async () => {
+    await inArena('etcd', async (arena) => {
+      const endpoint = arena.servers.addressOf('etcd')
+      const proxy = arena.use(await GrpcProxy.open(endpoint))
+      const [holder, waiter] = ['holder', 'waiter'].map((name) => arena.start(name, etcdEngine(proxy.address)))
+      await queueUp(endpoint, [holder!, waiter!])
+      for (let index = 0; index < proxy.transactions; index += 1) await proxy.sendAgain(index)
+      await untilTickets(endpoint, 'queue', 2)
+      assert.deepEqual([holder!.said('lost'), waiter!.said('granted')], [[], []])
+      holder!.send({ do: 'release', as: 'holder' })
+      await waiter!.says('granted')
+    })
+  })
+
+  test('loses all answers, while requests get through, is as good as none: the holder is told in time, and has it again afterwards', async () => {
+    await inArena('etcd', async (arena) => {
+      const endpoint = arena.servers.addressOf('etcd')
+      const proxy = arena.use(await TcpProxy.open(endpoint))
+      const holder = arena.start('holder', etcdEngine([proxy.address]))
+      const waiter = arena.start('waiter', etcdEngine(endpoint))
+      await queueUp(endpoint, [holder, waiter])
+      proxy.isLosingReplies = true
+      // Its lease may live on: its renewals arrive. It does not know, and gives up.
+      await holder.says('lost')
+      proxy.isLosingReplies = false
+      await waiter.says('granted')
+      holder.send({ do: 'acquire', as: 'again', resource: 'queue' })
+      await untilTickets(endpoint, 'queue', 2)
+      waiter.send({ do: 'release', as: 'waiter' })
+      await holder.says('granted', 'again')
+    })
+  })
+})

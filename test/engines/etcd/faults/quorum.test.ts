@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { inArena } from '../../helpers/arena.ts'
+import { endLoops, etcdEngine, passTtls, queueUp, releaseInTurn, startLoops } from '../../helpers/etcd-arena.ts'
+import { followersOf, leaderOf } from '../../helpers/etcd-cluster.ts'
+
+describe('two of three members', () => {
+  test('may be down for less than the TTL: nobody loses what it has', async () => {
+    await inArena('cluster', async (arena) => {
+      const { servers } = arena
+      const endpoints = servers.addressOf('cluster')
+      const engine = etcdEngine(endpoints)
+      const queue = ['a', 'b'].map((name) => arena.start(name, engine))
+      await queueUp(endpoints, queue)
+      const loops = startLoops(arena, engine, 2)
+      await Promise.all(loops.map((client) => client.says('released')))
+      const down = await followersOf(servers)
+      await Promise.all(down.map((node) => servers.signal(node, 'SIGKILL')))
+      await passTtls(0.1)
+      await Promise.all(down.map((node) => servers.restart(node)))
+      await leaderOf(servers)
+      await passTtls(1)
+      assert.deepEqual(queue[0]!.said('lost'), [])
+      assert.deepEqual(queue[1]!.said('granted'), [])
+      await releaseInTurn(queue)
+      await endLoops(loops)
+    })
+  })
+})

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { inArena } from '../../helpers/arena.ts'
+import { etcdEngine, lastLease, queueUp, TTL_MS, untilTickets } from '../../helpers/etcd-arena.ts'
+import { etcdctl } from '../../helpers/etcd-cluster.ts'
+
+describe('a lease that an operator revokes', () => {
+  test('is lost at once: its holder is told, and can ask again; the next one has the lock', async () => {
+    await inArena('etcd', async (arena) => {
+      const endpoints = arena.servers.addressOf('etcd')
+      const holder = arena.start('holder', etcdEngine(endpoints))
+      holder.send({ do: 'acquire', as: 'holder', resource: 'queue' })
+      await holder.says('granted')
+      const lease = await lastLease(endpoints, 'queue')
+      const waiter = arena.start('waiter', etcdEngine(endpoints))
+      waiter.send({ do: 'acquire', as: 'waiter', resource: 'queue' })
+      await untilTickets(endpoints, 'queue', 2)
+      const revoked = process.hrtime.bigint()
+      await etcdctl(endpoints, 'lease', 'revoke', lease)
+      const lost = await holder.says('lost')
+      assert.equal(lost.code, 'ERR_SLOCKET_LOST')
+      assert.ok(Number(BigInt(lost.at) - revoked) / 1e6 < TTL_MS / 2, 'no timer has told it')
+      await waiter.says('granted')
+      holder.send({ do: 'acquire', as: 'again', resource: 'queue' })
+      waiter.send({ do: 'release', as: 'waiter' })
+      await holder.says('granted', 'again')
+    })
+  })
+
+  test("a waiter's: it takes its place anew, at the end", async () => {
+    await inArena('etcd', async (arena) => {
+      const endpoints = arena.servers.addressOf('etcd')
+      const [holder, waiter, other] = ['holder', 'waiter', 'other'].map((name) =>
+        arena.start(name, etcdEngine(endpoints)),
+      )
+      await queueUp(endpoints, [holder!])
+      waiter!.send({ do: 'acquire', as: 'waiter', resource: 'queue' })
+      await untilTickets(endpoints, 'queue', 2)
+      const lease = await lastLease(endpoints, 'queue')
+      other!.send({ do: 'acquire', as: 'other', resource: 'queue' })
+      await untilTickets(endpoints, 'queue', 3)
+      await etcdctl(endpoints, 'lease', 'revoke', lease)
+      holder!.send({ do: 'release', as: 'holder' })
+      await other!.says('granted')
+      other!.send({ do: 'release', as: 'other' })
+      await waiter!.says('granted')
+    })
+  })
+})

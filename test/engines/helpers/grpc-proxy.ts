@@ -1,0 +1,125 @@
+/**
+ * Stands between clients and one etcd, call by call, without reading what is in them. It can keep the answer of a transaction to
+ * itself, and send transactions again that have long been answered.
+ */
+import * as grpc from '@grpc/grpc-js'
+
+const UNARY = [
+  'KV/Range',
+  'KV/Put',
+  'KV/DeleteRange',
+  'KV/Txn',
+  'Lease/LeaseGrant',
+  'Lease/LeaseRevoke',
+  'Lease/LeaseTimeToLive',
+]
+const STREAMS = ['Lease/LeaseKeepAlive', 'Watch/Watch']
+const TXN = 'KV/Txn'
+
+const asItIs = (bytes: Buffer): Buffer => bytes
+const pathOf = (method: string): string => `/etcdserverpb.${method}`
+
+type Unary = grpc.handleUnaryCall<Buffer, Buffer>
+type Duplex = grpc.handleBidiStreamingCall<Buffer, Buffer>
+
+export class GrpcProxy implements AsyncDisposable {
+  /** `http://host:port`. */
+  readonly address: string
+  /** The next so many transactions are done, and not answered. */
+  loseAnswers: number = 0
+  readonly #server: grpc.Server
+  readonly #client: grpc.Client
+  /** The transactions that have come, in their order. */
+  readonly #transactions: Buffer[] = []
+
+  private constructor(server: grpc.Server, client: grpc.Client, port: number) {
+    this.#server = server
+    this.#client = client
+    this.address = `http://127.0.0.1:${port}`
+  }
+
+  static async open(target: string): Promise<GrpcProxy> {
+    const server = new grpc.Server()
+    const client = new grpc.Client(new URL(target).host, grpc.credentials.createInsecure())
+    const port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
+        error === null ? resolve(bound) : reject(error),
+      )
+    })
+    const proxy = new GrpcProxy(server, client, port)
+    const definition = (method: string, isStream: boolean): grpc.MethodDefinition<Buffer, Buffer> => ({
+      path: pathOf(method),
+      requestStream: isStream,
+      responseStream: isStream,
+      requestSerialize: asItIs,
+      requestDeserialize: asItIs,
+      responseSerialize: asItIs,
+      responseDeserialize: asItIs,
+    })
+    const definitions = [
+      ...UNARY.map((method) => definition(method, false)),
+      ...STREAMS.map((method) => definition(method, true)),
+    ]
+    const handlers = [...UNARY.map((method) => proxy.#unary(method)), ...STREAMS.map((method) => proxy.#stream(method))]
+    server.addService(
+      Object.fromEntries(definitions.map((each) => [each.path, each])),
+      Object.fromEntries(definitions.map((each, index) => [each.path, handlers[index]!])),
+    )
+    return proxy
+  }
+
+  get transactions(): number {
+    return this.#transactions.length
+  }
+
+  /** Sends the transaction of this number again, as a network may that has kept it for long. */
+  async sendAgain(index: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#call(TXN, this.#transactions[index]!, new grpc.Metadata(), (error) =>
+        error === null ? resolve() : reject(error),
+      )
+    })
+  }
+
+  #call(method: string, request: Buffer, metadata: grpc.Metadata, callback: grpc.requestCallback<Buffer>): void {
+    this.#client.makeUnaryRequest(
+      pathOf(method),
+      asItIs,
+      asItIs,
+      request,
+      metadata,
+      { deadline: Date.now() + 5000 },
+      callback,
+    )
+  }
+
+  #unary(method: string): Unary {
+    return (call, callback) => {
+      const isLost = method === TXN && this.loseAnswers > 0
+      if (method === TXN) this.#transactions.push(call.request)
+      if (isLost) this.loseAnswers -= 1
+      this.#call(method, call.request, call.metadata, (error, answer) => {
+        if (!isLost) callback(error, answer)
+      })
+    }
+  }
+
+  #stream(method: string): Duplex {
+    return (call) => {
+      const upstream = this.#client.makeBidiStreamRequest(pathOf(method), asItIs, asItIs, call.metadata)
+      call.on('data', (bytes: Buffer) => upstream.write(bytes))
+      call.on('end', () => upstream.end())
+      call.on('cancelled', () => upstream.cancel())
+      call.on('error', () => upstream.cancel())
+      upstream.on('data', (bytes: Buffer) => call.write(bytes))
+      upstream.on('error', (error: grpc.ServiceError) => call.emit('error', error))
+      upstream.on('end', () => call.end())
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#client.close()
+    this.#server.forceShutdown()
+    await Promise.resolve()
+  }
+}

@@ -1,0 +1,91 @@
+/** The servers that `npm run test:engines` has started, and others that a test starts for itself, in order to break them. */
+import { execFile, spawn } from 'node:child_process'
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { isRunning } from '../../helpers/command.ts'
+import { until } from '../../helpers/until.ts'
+
+const ENGINES: string = fileURLToPath(new URL('../../../../scripts/engines.sh', import.meta.url))
+
+/** What scripts/engines.sh can start: one etcd, three that are one cluster, … */
+export type Server = 'etcd' | 'cluster' | 'postgres' | 'redis'
+
+const VARIABLES = {
+  etcd: 'SLOCKET_ETCD',
+  cluster: 'SLOCKET_ETCD_CLUSTER',
+  postgres: 'SLOCKET_POSTGRES',
+  redis: 'SLOCKET_REDIS',
+} as const
+
+/** The address of a server that all tests share: nobody may break it. Of the cluster, three with commas between them. */
+export function addressOf(server: Server): string {
+  const address = process.env[VARIABLES[server]]
+  if (address === undefined) throw new Error(`${VARIABLES[server]} is not set: npm run test:engines starts the servers`)
+  return address
+}
+
+/** As `addressOf`, for those who take several. */
+export function endpointsOf(server: 'etcd' | 'cluster'): readonly string[] {
+  return addressOf(server).split(',')
+}
+
+/** Servers of a test's own, in a directory of their own. They end with `close`, and with this process. */
+export class Servers {
+  readonly directory: string
+  readonly #addresses: ReadonlyMap<string, string>
+
+  private constructor(output: string) {
+    this.#addresses = new Map([...output.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name!, value!]))
+    this.directory = this.#addresses.get('SLOCKET_ENGINES')!
+  }
+
+  static async start(...servers: readonly Server[]): Promise<Servers> {
+    const { stdout } = await promisify(execFile)('bash', [
+      ENGINES,
+      'up',
+      '--only',
+      servers.join(','),
+      '--owner',
+      String(process.pid),
+    ])
+    return new Servers(stdout)
+  }
+
+  addressOf(server: Server): string {
+    const address = this.#addresses.get(VARIABLES[server])
+    if (address === undefined) throw new Error(`no ${server} was started`)
+    return address
+  }
+
+  /** @param node `etcd`, `cluster-1` to `cluster-3`, `postgres` (its first process), `redis`. */
+  pidOf(node: string): number {
+    return Number(fs.readFileSync(join(this.directory, `${node}.pid`), 'utf8'))
+  }
+
+  /** SIGSTOP and SIGCONT come back at once; after SIGKILL, it has ended. */
+  async signal(node: string, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM' | 'SIGINT'): Promise<void> {
+    const pid = this.pidOf(node)
+    process.kill(pid, signal)
+    if (signal === 'SIGKILL') await until(`${node} has ended`, () => !isRunning(pid))
+  }
+
+  /** Starts one again that has ended, with its data. It need not be healthy yet. */
+  async restart(node: string): Promise<void> {
+    await promisify(execFile)('bash', [ENGINES, 'start', this.directory, node])
+  }
+
+  async close(): Promise<void> {
+    await promisify(execFile)('bash', [ENGINES, 'down', this.directory])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+/** Starts the script as it is, to be looked at, or killed. */
+export function spawnEngines(...parameters: readonly string[]): ReturnType<typeof spawn> {
+  return spawn('bash', [ENGINES, ...parameters], { stdio: ['ignore', 'pipe', 'pipe'] })
+}

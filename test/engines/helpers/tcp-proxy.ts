@@ -1,0 +1,61 @@
+/** Stands between clients and one server, and hands on what comes: or not, as it is told. */
+import { once } from 'node:events'
+import net from 'node:net'
+
+export class TcpProxy implements AsyncDisposable {
+  /** `host:port`. */
+  readonly address: string
+  /** Whether what servers answer is thrown away. What clients send gets through. */
+  isLosingReplies: boolean = false
+  readonly #server: net.Server
+  readonly #sockets = new Set<net.Socket>()
+
+  private constructor(server: net.Server) {
+    this.#server = server
+    const { address, port } = server.address() as net.AddressInfo
+    this.address = `${address}:${port}`
+  }
+
+  /** @param host where it listens. */
+  static async open(target: string, host: string = '127.0.0.1'): Promise<TcpProxy> {
+    const { hostname, port } = new URL(target)
+    const server = net.createServer({ allowHalfOpen: true })
+    server.listen(0, host)
+    await once(server, 'listening')
+    const proxy = new TcpProxy(server)
+    server.on('connection', (client) =>
+      proxy.#join(client, net.connect({ host: hostname, port: Number(port), allowHalfOpen: true })),
+    )
+    return proxy
+  }
+
+  get connections(): number {
+    return this.#sockets.size / 2
+  }
+
+  #join(client: net.Socket, upstream: net.Socket): void {
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      this.#sockets.add(socket)
+      socket.setNoDelay(true)
+      socket.on('error', () => {})
+      socket.on('end', () => other.end())
+      socket.on('close', () => {
+        this.#sockets.delete(socket)
+        other.destroy()
+      })
+    }
+    client.on('data', (bytes) => upstream.write(bytes))
+    upstream.on('data', (bytes) => {
+      if (!this.isLosingReplies) client.write(bytes)
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * What client programs (programs/client.ts) write into one file, which all of them append to: one JSON object a line. Its times
+ * are of CLOCK_MONOTONIC, which is one clock for all processes of the machine.
+ */
+import fs from 'node:fs'
+
+/** What a client is told, one JSON object a line. `as` names one handle. */
+export type Order =
+  /** Answers granted or failed. From then on it looks every few ms whether it holds still, and writes that down. */
+  | { readonly do: 'acquire'; readonly as: string; readonly resource: string; readonly options?: OrderOptions }
+  /** Answers released or failed. */
+  | { readonly do: 'release'; readonly as: string }
+  /** Acquires, holds for `holdMs`, and releases, again and again, until told `end`: then says ended. */
+  | { readonly do: 'loop'; readonly resource: string; readonly holdMs: number; readonly options?: OrderOptions }
+  | { readonly do: 'end' }
+  /**
+   * Writes to the sink, guarded by `assertHeld` right before, or by nothing but the token that goes along. Is stopped (SIGSTOP, by
+   * itself) before the guard, or between it and the write, where it says so. Answers wrote, or not written.
+   */
+  | {
+      readonly do: 'write'
+      readonly as: string
+      readonly guard: 'assert' | 'token'
+      readonly stop?: 'before' | 'between'
+    }
+  /** Its wall clock is off by so much from now on. Says skewed. */
+  | { readonly do: 'skew'; readonly ms: number }
+
+export interface OrderOptions {
+  readonly mode?: 'exclusive' | 'shared'
+  readonly permits?: number
+  readonly timeout?: number
+}
+
+export interface Line {
+  /** ns, as text. */
+  readonly at: string
+  readonly who: string
+  readonly event: Event
+  readonly as?: string
+  readonly resource?: string
+  /** How many may hold by claims of this kind; 1: exclusive, 0: shared. */
+  readonly permits?: number
+  readonly token?: string
+  readonly code?: string
+  readonly message?: string
+  readonly accepted?: boolean
+}
+
+export type Event =
+  | 'ready'
+  | 'asked'
+  | 'granted'
+  /** It held at this moment, as far as it knew: `assertHeld` passed after it. */
+  | 'believes'
+  | 'releasing'
+  | 'released'
+  /** `lock.signal` has aborted. */
+  | 'lost'
+  /** `assertHeld` has thrown. */
+  | 'denied'
+  /** `assertHeld` has passed after one of these. */
+  | 'revived'
+  | 'failed'
+  | 'wrote'
+  | 'not written'
+  | 'stopping'
+  | 'skewed'
+  | 'ended'
+  /** A rejection, or an exception, that nobody has listened to. */
+  | 'unheard'
+  /** A promise that has not settled long after it had to. */
+  | 'hung'
+
+export function readTrace(file: string): Line[] {
+  const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : ''
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Line)
+}
+
+/** Milliseconds between two lines. */
+export function msBetween(from: Line, to: Line): number {
+  return Number(BigInt(to.at) - BigInt(from.at)) / 1e6
+}

@@ -1,0 +1,206 @@
+/** A client of an engine, to be stopped, killed and cut off: NAME TRACE ENGINE(JSON) [SINK]. See helpers/trace.ts. */
+import fs from 'node:fs'
+import net from 'node:net'
+import { createInterface } from 'node:readline'
+import type { Engine } from '../../../src/contract/engine.ts'
+import { slocket } from '../../../src/index.ts'
+import type { Lock } from '../../../src/index.ts'
+import type { EngineSpec } from '../helpers/client.ts'
+import type { Line, Order, OrderOptions } from '../helpers/trace.ts'
+
+/** How often a holder looks whether it holds. */
+const LOOK_MS = 10
+/** How long it goes on looking after a loss. */
+const AFTERWARDS_MS = 3000
+/** After how long an acquire without a timeout of its own is given up; and what is added before anything counts as hung. */
+const TIMEOUT_MS = 60_000
+const HUNG_AFTER_MS = 10_000
+
+interface Held {
+  readonly lock: Lock
+  readonly as: string
+  looking: NodeJS.Timeout | undefined
+  lostAt: number | undefined
+}
+
+const [name = '', traceFile = '', spec = '{}', sink = ''] = process.argv.slice(2)
+const trace = fs.openSync(traceFile, 'a')
+const handles = new Map<string, Held>()
+let isEnding = false
+let sinkLines: AsyncIterator<string> | undefined
+let sinkSocket: net.Socket | undefined
+
+process.on('unhandledRejection', unheard)
+process.on('uncaughtException', unheard)
+const engine = await openEngine(JSON.parse(spec) as EngineSpec)
+
+await warmUp()
+say({ event: 'ready' })
+for await (const line of createInterface({ input: process.stdin })) {
+  obey(JSON.parse(line) as Order).catch(unheard)
+}
+process.exit(0)
+
+async function openEngine({ kind, options }: EngineSpec): Promise<Engine> {
+  const url = new URL(`../../../src/engines/${kind}/index.js`, import.meta.url).href
+  const module = (await import(url)) as Record<string, (options: unknown) => Engine>
+  return module[kind]!(options)
+}
+
+/** Once it has had a lock, its connection is there: what follows depends no more on how busy the machine is while processes start. */
+async function warmUp(): Promise<void> {
+  const sinceMs = performance.now()
+  for (;;) {
+    try {
+      const lock = await slocket(`warm ${name}`, { engine, timeout: TIMEOUT_MS })
+      await lock.release()
+      return
+    } catch (error) {
+      if (performance.now() - sinceMs > TIMEOUT_MS) throw error
+    }
+  }
+}
+
+async function obey(order: Order): Promise<void> {
+  switch (order.do) {
+    case 'acquire':
+      await acquire(order.as, order.resource, order.options)
+      return
+    case 'release': {
+      const held = handles.get(order.as)
+      if (held !== undefined) await release(held)
+      return
+    }
+    case 'loop':
+      for (let round = 0; !isEnding; round += 1) {
+        const held = await acquire(`${order.resource}-${round}`, order.resource, order.options)
+        if (held !== undefined) await pass(order.holdMs).then(() => release(held))
+        else await pass(50)
+      }
+      say({ event: 'ended' })
+      return
+    case 'end':
+      isEnding = true
+      return
+    case 'write':
+      await write(order)
+      return
+    case 'skew': {
+      const { now } = Date
+      Date.now = () => now() + order.ms
+      say({ event: 'skewed' })
+    }
+  }
+}
+
+async function acquire(as: string, resource: string, options: OrderOptions = {}): Promise<Held | undefined> {
+  const { timeout = TIMEOUT_MS, ...rest } = options
+  const permits = options.mode === 'shared' ? 0 : (options.permits ?? 1)
+  say({ event: 'asked', as, resource })
+  try {
+    const lock = await inTime(as, slocket(resource, { engine, timeout, ...rest }), timeout)
+    say({ event: 'granted', as, resource, permits, token: String(lock.token) })
+    const held: Held = { lock, as, looking: undefined, lostAt: undefined }
+    handles.set(as, held)
+    lock.signal.addEventListener('abort', () => {
+      say({ event: 'lost', as, ...described(lock.signal.reason) })
+      held.lostAt ??= performance.now()
+    })
+    look(held)
+    held.looking = setInterval(() => look(held), LOOK_MS)
+    return held
+  } catch (error) {
+    say({ event: 'failed', as, ...described(error) })
+    return undefined
+  }
+}
+
+/** The time is that before the question: if it is said to hold after that, it held then. */
+function look(held: Held): void {
+  const { lock, as, lostAt } = held
+  const at = now()
+  try {
+    lock.assertHeld()
+  } catch (error) {
+    if (lostAt === undefined) say({ event: 'denied', as, ...described(error) })
+    held.lostAt ??= performance.now()
+    if (performance.now() - held.lostAt > AFTERWARDS_MS) clearInterval(held.looking)
+    return
+  }
+  if (lostAt !== undefined) say({ event: 'revived', as })
+  else append({ at, who: name, event: 'believes', as })
+}
+
+async function release({ lock, as, looking }: Held): Promise<void> {
+  clearInterval(looking)
+  handles.delete(as)
+  say({ event: 'releasing', as })
+  try {
+    await inTime(as, lock.release(), TIMEOUT_MS)
+    say({ event: 'released', as })
+  } catch (error) {
+    say({ event: 'failed', as, ...described(error) })
+  }
+}
+
+async function write({ as, guard, stop }: Order & { do: 'write' }): Promise<void> {
+  const { lock } = handles.get(as)!
+  sinkSocket ??= net.connect(sink)
+  sinkLines ??= createInterface({ input: sinkSocket })[Symbol.asyncIterator]()
+  if (stop === 'before') stopHere(as)
+  if (guard === 'assert') {
+    try {
+      lock.assertHeld()
+    } catch (error) {
+      say({ event: 'not written', as, ...described(error) })
+      return
+    }
+  }
+  if (stop === 'between') stopHere(as)
+  sinkSocket.write(`${JSON.stringify({ token: String(lock.token), isFenced: guard === 'token' })}\n`)
+  const { value } = (await sinkLines.next()) as { value: string }
+  say({ event: 'wrote', as, accepted: value === 'accepted' })
+}
+
+/** Until somebody says SIGCONT. */
+function stopHere(as: string): void {
+  say({ event: 'stopping', as })
+  process.kill(process.pid, 'SIGSTOP')
+}
+
+/** What is pending for longer than that is written down, once. */
+async function inTime<T>(as: string, promise: Promise<T>, ms: number): Promise<T> {
+  const timer = setTimeout(() => say({ event: 'hung', as }), ms + HUNG_AFTER_MS)
+  try {
+    return await promise
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function unheard(error: unknown): void {
+  say({ event: 'unheard', ...described(error) })
+}
+
+function described(error: unknown): { code?: string; message: string } {
+  const { code, stack } = error as { code?: string; stack?: string }
+  return { ...(code === undefined ? {} : { code }), message: stack ?? String(error) }
+}
+
+function say(line: Omit<Line, 'at' | 'who'>): void {
+  const whole = { at: now(), who: name, ...line }
+  append(whole)
+  fs.writeSync(1, `${JSON.stringify(whole)}\n`)
+}
+
+function append(line: Line): void {
+  fs.writeSync(trace, `${JSON.stringify(line)}\n`)
+}
+
+function now(): string {
+  return String(process.hrtime.bigint())
+}
+
+async function pass(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms))
+}

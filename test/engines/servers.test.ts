@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import net from 'node:net'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { isRunning } from '../helpers/command.ts'
+import { until } from '../helpers/until.ts'
+import { addressOf, Servers, spawnEngines } from './helpers/servers.ts'
+
+describe('the servers of these tests', () => {
+  test('listen where the variables say', async () => {
+    const urls = [...addressOf('cluster').split(','), addressOf('etcd'), addressOf('postgres'), addressOf('redis')]
+    assert.equal(urls.length, 6)
+    await Promise.all(urls.map(connect))
+  })
+
+  test('can be several at once, each with what it holds, and leave nothing behind', async () => {
+    const [one, other] = await Promise.all([Servers.start('redis'), Servers.start('redis')])
+    assert.notEqual(one.addressOf('redis'), other.addressOf('redis'))
+    const pids = [one.pidOf('redis'), other.pidOf('redis')]
+    await Promise.all([connect(one.addressOf('redis')), connect(other.addressOf('redis'))])
+    await Promise.all([one.close(), other.close()])
+    assert.deepEqual(pids.map(isRunning), [false, false])
+    assert.deepEqual(
+      [one, other].map(({ directory }) => fs.existsSync(directory)),
+      [false, false],
+    )
+  })
+
+  test('can be killed, and started again', async () => {
+    await using servers = await Servers.start('redis')
+    await servers.signal('redis', 'SIGKILL')
+    await assert.rejects(connect(servers.addressOf('redis')), { code: 'ECONNREFUSED' })
+    await servers.restart('redis')
+    await until('it listens again', () =>
+      connect(servers.addressOf('redis')).then(
+        () => true,
+        () => false,
+      ),
+    )
+  })
+
+  test('end with their owner, however it ends', async () => {
+    const sleeper = spawn('sleep', ['600'])
+    const up = spawnEngines('up', '--only', 'redis', '--owner', String(sleeper.pid))
+    const directory = await directoryOf(up)
+    const pid = Number(fs.readFileSync(join(directory, 'redis.pid'), 'utf8'))
+    assert.ok(isRunning(pid))
+    sleeper.kill('SIGKILL')
+    await until('nothing is left', () => !isRunning(pid) && !fs.existsSync(directory))
+  })
+
+  test('do not stay if the script is killed while it starts them', async () => {
+    const before = new Set(fs.readdirSync('/dev/shm'))
+    const up = spawnEngines('up', '--only', 'postgres')
+    const name = await until('it has begun', () =>
+      fs.readdirSync('/dev/shm').find((entry) => entry.startsWith('slocket-engines-') && !before.has(entry)),
+    )
+    up.kill('SIGKILL')
+    await until('nothing is left', () => !fs.existsSync(join('/dev/shm', name)))
+  })
+})
+
+async function connect(url: string): Promise<void> {
+  const { hostname, port } = new URL(url)
+  const socket = net.connect(Number(port), hostname)
+  try {
+    await once(socket, 'connect')
+  } finally {
+    socket.destroy()
+  }
+}
+
+async function directoryOf(up: ReturnType<typeof spawnEngines>): Promise<string> {
+  let output = ''
+  up.stdout!.setEncoding('utf8').on('data', (text: string) => (output += text))
+  const [code] = (await once(up, 'close')) as [number]
+  assert.equal(code, 0)
+  return /^export SLOCKET_ENGINES=(.*)$/m.exec(output)![1]!
+}

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { loadBy, loadGrpc } from '../../src/engines/etcd/load-grpc.ts'
+import { SERVICE_OF } from '../../src/engines/etcd/protocol.ts'
+import { isSlocketError } from '../../src/index.ts'
+
+describe('the packages that etcd is spoken with by', () => {
+  for (const missing of ['@grpc/grpc-js', '@grpc/proto-loader']) {
+    test(`without ${missing}, an error says what to install`, async () => {
+      const load = (name: string): Promise<unknown> =>
+        name === missing ? import(`${name}-that-is-missing`) : import(name)
+      await assert.rejects(loadBy(load), (error: Error) => {
+        assert.ok(isSlocketError(error, 'ERR_SLOCKET_NO_CLIENT'))
+        assert.match(error.message, /npm install @grpc\/grpc-js @grpc\/proto-loader/)
+        return true
+      })
+    })
+  }
+
+  test('another failure to load them is passed on as it is', async () => {
+    const failure = new Error('broken')
+    await assert.rejects(
+      loadBy(() => Promise.reject(failure)),
+      (error) => error === failure,
+    )
+  })
+
+  test('the description of the protocol has all methods, and messages survive the way', async () => {
+    const { methods } = await loadGrpc()
+    assert.deepEqual([...methods.keys()], [...SERVICE_OF.keys()])
+    const txn = methods.get('Txn')!
+    assert.equal(txn.path, '/etcdserverpb.KV/Txn')
+    const asked = { compare: [{ key: 'ä', target: 1, result: 0, createRevision: '9007199254740993' }] }
+    const read = txn.requestDeserialize(txn.requestSerialize(asked)) as {
+      compare: { createRevision: string; key: string }[]
+    }
+    assert.equal(read.compare[0]!.createRevision, '9007199254740993')
+    assert.equal(read.compare[0]!.key, 'ä')
+  })
+
+  test('bytes are those that etcd expects', async () => {
+    const { methods } = await loadGrpc()
+    const bytes = (method: string, request: object): string =>
+      methods.get(method)!.requestSerialize(request).toString('hex')
+    // Made with `protoc --encode` of etcd's rpc.proto: field number and wire type, then the value.
+    assert.equal(bytes('DeleteRange', { key: 'k' }), '0a016b')
+    assert.equal(bytes('LeaseGrant', { ttl: 10 }), '080a')
+    assert.equal(bytes('Watch', { create: { key: 'k', watchId: '5' } }), '0a050a016b3805')
+    assert.equal(bytes('Watch', { cancel: { watchId: '5' } }), '12020805')
+    assert.equal(bytes('Txn', { success: [{ put: { key: 'k', lease: '3' } }] }), '120712050a016b1803')
+  })
+})
