@@ -35,7 +35,7 @@ export interface LockRequest {
   readonly label?: string
   /** Its command line. Missing where it could not be asked. */
   readonly command?: string
-  /** Whether it belongs to this process (or worker thread). */
+  /** Whether it belongs to this process (or worker thread), by `slocket()` or by `slocket.sync()`. */
   readonly self: boolean
 }
 
@@ -102,6 +102,7 @@ export interface Slocket {
    *
    * The first call starts the thread, which takes 50 to 150 ms; `options.timeout` counts from then on. With a `timeout` of 0 it
    * takes the lock only if it is free. What this thread has already, or waits for, is ERR_SLOCKET_DEADLOCK.
+   * (Who shares may share once more; where somebody exclusive waits between, only a `timeout` has it wait for that one to give up.)
    *
    * ```js
    * const lock = slocket.sync('/tmp/deploy.lock', { timeout: 5000 })

@@ -15,17 +15,19 @@ export interface GrantingParty {
 export class PartyGrant implements Grant {
   readonly token: bigint
   readonly recovered: boolean
+  readonly hasWaited: boolean
   readonly request: Request
   readonly #party: GrantingParty
   #lost: Error | undefined
   #onLost: ((error: Error) => void) | undefined
   #onWanted: (() => void) | undefined
 
-  constructor(party: GrantingParty, request: Request, facts: GrantFacts) {
+  constructor(party: GrantingParty, request: Request, facts: GrantFacts & { readonly hasWaited: boolean }) {
     this.#party = party
     this.request = request
     this.token = facts.token
     this.recovered = facts.recovered
+    this.hasWaited = facts.hasWaited
   }
 
   release(): void | Promise<void> {

@@ -109,7 +109,7 @@ export class Party implements EnqueueRequest, GrantingParty {
     this.lingerMs = Math.max(this.lingerMs, request.lingerMs)
     this.#waiting.push(request)
     if (this.#state.kind === 'held' && this.claim.kind === 'shared' && this.#isHolder(this.#state.ticket)) {
-      this.#grantNext(this.#state.ticket)
+      this.#grantNext(this.#state.ticket, false)
     } else this.#updateKeepAlive()
     if (this.ticket !== undefined) request.becomeQueued()
     this.#wantedWatch?.look()
@@ -137,9 +137,10 @@ export class Party implements EnqueueRequest, GrantingParty {
 
   async #waitForTurn(ticket: TicketIdentity): Promise<void> {
     const waiting = waitForTurn(this.#queue, ticket, this)
-    const holder = waiting instanceof Promise ? await waiting : waiting
+    const hasWaited = waiting instanceof Promise
+    const holder = hasWaited ? await waiting : waiting
     if (holder === null) return this.#refuse()
-    await this.#becomeHeld(holder)
+    await this.#becomeHeld(holder, hasWaited)
   }
 
   /** For those who ask who stands here: the holders, then those who wait, in their order. */
@@ -183,7 +184,7 @@ export class Party implements EnqueueRequest, GrantingParty {
   release(grant: PartyGrant): void | Promise<void> {
     if (!this.isHeldBy(grant) || this.#state.kind !== 'held') return
     this.#holders.delete(grant)
-    if (this.#waiting.count > 0) return this.#grantNext(this.#state.ticket)
+    if (this.#waiting.count > 0) return this.#grantNext(this.#state.ticket, true)
     if (this.#holders.size > 0) return
     const { ticket } = this.#state
     this.#becomeOver()
@@ -215,12 +216,12 @@ export class Party implements EnqueueRequest, GrantingParty {
     if (ticket !== undefined) void withdrawQuietly(this.#queue, ticket)
   }
 
-  #grantNext(ticket: TicketIdentity): void {
+  #grantNext(ticket: TicketIdentity, hasWaited: boolean): void {
     if (this.#waiting.count === 0) return
     const facts = this.#queue.granted(ticket)
     const request = this.#waiting.shift()
     if (request === undefined) return
-    const grant = new PartyGrant(this, request, facts)
+    const grant = new PartyGrant(this, request, { ...facts, hasWaited })
     this.#holders.add(grant)
     this.#updateKeepAlive()
     request.resolve(grant)
@@ -279,13 +280,13 @@ export class Party implements EnqueueRequest, GrantingParty {
     return this.#queue.stealing?.setCrowded(ticket, isCrowded) !== false
   }
 
-  #becomeHeld(ticket: TicketIdentity): void | Promise<void> {
+  #becomeHeld(ticket: TicketIdentity, hasWaited: boolean): void | Promise<void> {
     // RACE: the last one was called off after the turn had come, and before this line ran: nobody is left to hold.
     if (this.#state.kind !== 'waiting') return this.#queue.withdraw(ticket)
     this.#state = { kind: 'held', ticket }
-    this.#grantNext(ticket)
+    this.#grantNext(ticket, hasWaited)
     if (this.claim.kind !== 'shared') return
-    while (this.#waiting.count > 0) this.#grantNext(ticket)
+    while (this.#waiting.count > 0) this.#grantNext(ticket, hasWaited)
   }
 
   #becomeOver(): void {

@@ -23,6 +23,8 @@ export type WebOrder =
       readonly name: string
       readonly options?: PlainLockOptions
       readonly abortable?: boolean
+      /** The callback makes this file, and blocks the event loop until that is removed. */
+      readonly blockUntil?: string
     }
   | { readonly do: 'end'; readonly as: string; readonly value?: unknown }
   | { readonly do: 'fail'; readonly as: string; readonly message: string }

@@ -6,7 +6,7 @@
  *     here MEMBER         the answer, at once; it counts as a wake-up
  *     wake TICKET         your ticket's turn may have come, or it was taken away: look
  *     who                 whom do your tickets stand for? (asked once, without saying who asks)
- *     party JSON          the answer: { pid, command, tickets: { TICKET: [{ since, label }] } }
+ *     party JSON          the answer: { pid, command, for, tickets: { TICKET: [{ since, ns, label }] } }
  */
 
 export type Frame =
