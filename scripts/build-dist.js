@@ -14,7 +14,7 @@ const dist = resolve(process.argv[2] ?? join(root, 'dist'))
 const { exports: exported, bin, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const exportedEntries = Object.values(exported).map((entry) => entryOf(entry.default))
 const commands = Object.values(bin).map(entryOf)
-const LOADED_LATER = ['cli/commands', 'cli/wait-line']
+const LOADED_LATER = ['cli/commands', 'cli/engine', 'cli/wait-line']
 /** What the command imports of Node by name. */
 const BUILT_IN_NAMES = {
   'node:buffer': ['isUtf8'],

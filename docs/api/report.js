@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const here = fileURLToPath(new URL('.', import.meta.url))
 const entries = {
   slocket: 'dist/index.d.ts',
+  'slocket-postgres': 'dist/engines/postgres/index.d.ts',
   'slocket-proper-lockfile': 'dist/compat/proper-lockfile.d.ts',
   'slocket-etcd': 'dist/engines/etcd/index.d.ts',
   'slocket-testing': 'dist/testing/index.d.ts',

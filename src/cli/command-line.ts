@@ -6,18 +6,34 @@ export interface CommandLine {
   /** The names of those that were given. */
   readonly flags: ReadonlySet<string>
   readonly words: readonly string[]
+  /** Of the options that take a value. */
+  readonly values: Readonly<Record<string, string>>
 }
 
-/** @param known the flags, by their long names, and their letters. @throws UsageError */
-export function parseFlags(parameters: readonly string[], known: Readonly<Record<string, string>>): CommandLine {
-  const options = Object.fromEntries(
+/**
+ * @param known the flags, by their long names, and their letters.
+ * @param valued the long names of the options that take a value.
+ * @throws UsageError
+ */
+export function parseFlags(
+  parameters: readonly string[],
+  known: Readonly<Record<string, string>>,
+  valued: readonly string[] = [],
+): CommandLine {
+  const flags = Object.fromEntries(
     Object.entries(known).map(
       ([name, letter]) => [name, { type: 'boolean', ...(letter === '' ? {} : { short: letter }) }] as const,
     ),
   )
+  const options = { ...flags, ...Object.fromEntries(valued.map((name) => [name, { type: 'string' }] as const)) }
   try {
     const { values, positionals } = parseArgs({ args: [...parameters], options, allowPositionals: true })
-    return { flags: new Set(Object.keys(values)), words: positionals }
+    const given = Object.entries(values)
+    return {
+      flags: new Set(given.flatMap(([name, value]) => (value === true ? [name] : []))),
+      words: positionals,
+      values: Object.fromEntries(given.flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : []))),
+    }
   } catch (error) {
     throw new UsageError((error as Error).message.split('. ')[0])
   }

@@ -28,6 +28,8 @@ usage: slocket run [options] LOCK [--] COMMAND [ARG…]
   -o, --close                     keep the lock from what the command leaves behind
   -c, --command LINE              have a shell run LINE
       --label TEXT                what others see
+      --engine URL                LOCK is a name there: postgres://…, etcd://…
+      --on-lost term|kill|ignore  what becomes of the command when the lock is lost
   -q, --quiet                     say nothing
   -v, --verbose                   say how long it has waited, and why in vain
 
@@ -39,8 +41,9 @@ usage: slocket status [options] [LOCK|DIRECTORY…]
 
 Lists those who hold and those who wait. Without words: the locks below this directory.
 
-      --json     for programs
-  -w, --watch    again each second, in place
+      --json          for programs
+  -w, --watch         again each second, in place
+      --engine URL    locks by name, there: postgres://…, etcd://…
 `,
   break: `
 usage: slocket break [--yes] LOCK

@@ -15,7 +15,13 @@ export interface RunRequest {
   readonly isClosed: boolean
   readonly isQuiet: boolean
   readonly isVerbose: boolean
+  /** A URL; undefined: the local engine. */
+  readonly engine: string | undefined
+  /** What becomes of the command when the lock is lost. */
+  readonly onLost: OnLost
 }
+
+export type OnLost = 'term' | 'kill' | 'ignore'
 
 const OPTIONS = {
   exclusive: { type: 'boolean', short: 'x' },
@@ -27,6 +33,8 @@ const OPTIONS = {
   close: { type: 'boolean', short: 'o' },
   command: { type: 'string', short: 'c' },
   label: { type: 'string' },
+  engine: { type: 'string' },
+  'on-lost': { type: 'string' },
   quiet: { type: 'boolean', short: 'q' },
   verbose: { type: 'boolean', short: 'v' },
   // As flock(1) has them, too.
@@ -80,6 +88,8 @@ export function parseRun(parameters: readonly string[]): RunRequest {
     isClosed: values.close === true,
     isQuiet: values.quiet === true,
     isVerbose: values.verbose === true,
+    engine: values.engine,
+    onLost: parseOnLost(values['on-lost'], values.engine),
   }
 }
 
@@ -172,6 +182,13 @@ function parseLabel(label: string | undefined): string | undefined {
   if (label !== undefined && label.length > MOST_LABEL)
     throw new UsageError(`--label must have at most ${MOST_LABEL} characters`)
   return label
+}
+
+/** Locally a lock is lost where somebody removes it; the command goes on, as it has always done. */
+function parseOnLost(text: string | undefined, engine: string | undefined): OnLost {
+  if (text === undefined) return engine === undefined ? 'ignore' : 'term'
+  if (text === 'term' || text === 'kill' || text === 'ignore') return text
+  throw new UsageError(`--on-lost must be 'term', 'kill' or 'ignore', not '${text}'`)
 }
 
 function shell(): string {

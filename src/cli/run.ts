@@ -4,11 +4,13 @@
  *  1. The lock lives as long as the command: it has the ticket's socket open, so the ticket lives though this process be killed.
  *  2. When the command has exited, the lock is released; unless somebody whom it has left behind has the socket still. When a signal
  *     has ended it, it has died holding: the next one is to know.
- *  3. Descriptors 0, 1 and 2 are the command's: nothing is read from them, and no mode of theirs is changed.
+ *  3. With another engine (`--engine`) there is no such socket: the lock lives as long as this process, and the command is told to end when
+ *     it is lost.
+ *  4. Descriptors 0, 1 and 2 are the command's: nothing is read from them, and no mode of theirs is changed.
  */
 import fs from 'node:fs'
 import tty from 'node:tty'
-import type { OpenLocal } from '../engines/local/index.ts'
+import type { Engine } from '../contract/engine.ts'
 import { openLocal } from '../engines/local/index.ts'
 import type { TicketSocket } from '../engines/local/ticket-socket.ts'
 import { isSlocketError } from '../errors.ts'
@@ -18,6 +20,7 @@ import { createSlocket } from '../slocket.ts'
 import type { Ending } from './child.ts'
 import { runCommand } from './child.ts'
 import { inheritedDescriptors } from './inherited.ts'
+import { UsageError } from './exit-status.ts'
 import { say, write } from './output.ts'
 import { quietly } from './quietly.ts'
 import type { RunRequest } from './run-options.ts'
@@ -33,16 +36,18 @@ export async function run(parameters: readonly string[]): Promise<void> {
   leaveErrorOutputAsItIs()
   const inherited = inheritedDescriptors()
   const signals = new Signals()
-  const local = openLocal()
-  if (!request.isQuiet) warnOfFile(request.lock)
-  const lock = await acquire(request, local, signals)
+  const local = request.engine === undefined ? openLocal() : undefined
+  const engine = local?.engine ?? (await openOther(request))
+  if (local !== undefined && !request.isQuiet) warnOfFile(request.lock)
+  const lock = await acquire(request, engine, signals)
   if (signals.early !== undefined) {
     await lock?.release()
     dieBy(signals.early)
   }
   if (lock === null) process.exit(request.conflictStatus)
-  if (!request.isQuiet) lock.signal.addEventListener('abort', () => say(String(lock.signal.reason.message)))
-  const socket = local.socketOf(request.lock)
+  lock.assertHeld()
+  lock.signal.addEventListener('abort', () => onLost(lock, request, signals))
+  const socket = local?.socketOf(request.lock)
   const descriptors = { inherited, lock: request.isClosed ? undefined : socket?.descriptor }
   const ending = await runCommand(request.command, environmentOf(lock), descriptors, signals)
   await giveBack(lock, request, { ending, socket })
@@ -52,13 +57,27 @@ export async function run(parameters: readonly string[]): Promise<void> {
   process.exit(ending.status)
 }
 
+/** Loaded only now: it takes longer than to take a local lock. @throws UsageError */
+async function openOther({ engine: url, options }: RunRequest): Promise<Engine> {
+  const { openEngine } = await import('./engine.ts')
+  const engine = await openEngine(url!)
+  if (options.permits !== undefined && !engine.capabilities.permits)
+    throw new UsageError(`-p, --permits: locks on ${engine.name} have no permits`)
+  return engine
+}
+
+function onLost(lock: Lock, request: RunRequest, signals: Signals): void {
+  if (!request.isQuiet) say(String(lock.signal.reason.message))
+  if (request.onLost !== 'ignore') signals.endCommand(request.onLost === 'kill' ? 'SIGKILL' : 'SIGTERM')
+}
+
 /** The rest of the library is left out: to load it takes longer than to take a lock. */
 const neverBlocks: Slocket['sync'] = () => {
   throw new Error('no call of the command blocks')
 }
 
 /** Null where there is none to be had in time, or where a signal called it off. */
-async function acquire(request: RunRequest, { engine }: OpenLocal, { calledOff }: Signals): Promise<Lock | null> {
+async function acquire(request: RunRequest, engine: Engine, { calledOff }: Signals): Promise<Lock | null> {
   const { lock: path, isTry } = request
   const slocket = createSlocket(engine, neverBlocks)
   const { timeout, ...options } = { ...request.options, linger: 0, signal: calledOff }
@@ -107,7 +126,7 @@ interface Held {
 /** Whatever becomes of it: the command has ended as it has ended. */
 async function giveBack(lock: Lock, request: RunRequest, { ending, socket }: Held): Promise<void> {
   // It died holding: the ticket is left, dead as soon as this process has ended too, so that the next one learns of it.
-  if (ending.signal !== null) return
+  if (ending.signal !== null && request.engine === undefined) return
   try {
     if (lock.held && !request.isClosed && (await socket?.close()) === true) {
       if (request.isVerbose) say(`a process that the command has left behind keeps '${request.lock}'`)

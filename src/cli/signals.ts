@@ -31,6 +31,11 @@ export class Signals {
     this.#child = child
   }
 
+  /** The lock is lost: tells the command to end. */
+  endCommand(signal: 'SIGTERM' | 'SIGKILL'): void {
+    this.#child?.kill(signal)
+  }
+
   /** Whether the terminal has sent it, to the command as well. */
   cameFromTerminal(signal: NodeJS.Signals): boolean {
     return this.#fromTerminal.has(signal)

@@ -1,12 +1,14 @@
 /** `slocket status`: who holds, who waits, and for how long. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Engine } from '../contract/engine.ts'
 import type { SlocketError } from '../errors.ts'
 import { isSlocketError, printable } from '../errors.ts'
 import { slocket } from '../index.ts'
 import type { LockRequest } from '../slocket.ts'
 import { parseFlags } from './command-line.ts'
 import { formatDuration } from './duration.ts'
-import { statusOf } from './exit-status.ts'
+import { openEngine } from './engine.ts'
+import { statusOf, UsageError } from './exit-status.ts'
 import { findLocks, isDirectory, ownersOf } from './find-locks.ts'
 import type { Owner } from './find-locks.ts'
 import { say, write } from './output.ts'
@@ -34,10 +36,11 @@ interface LockStatus {
 
 /** Gives the exit status. */
 export async function status(parameters: readonly string[]): Promise<number> {
-  const { flags, words } = parseFlags(parameters, { json: '', watch: 'w' })
-  const places = words.length === 0 ? ['.'] : words
-  if (flags.has('watch')) return await watch(places, flags.has('json'))
-  const found = await look(places)
+  const { flags, words, values } = parseFlags(parameters, { json: '', watch: 'w' }, ['engine'])
+  const { engine: url } = values
+  const look = url === undefined ? () => lookLocally(words) : lookIn(await openEngine(url), words)
+  if (flags.has('watch')) return await watch(look, flags.has('json'))
+  const found = await look()
   write(1, flags.has('json') ? toJson(found) : toTable(found))
   for (const { error } of found) if (error !== undefined) say(error.message)
   const failure = found.find(({ error }) => error !== undefined)
@@ -45,9 +48,9 @@ export async function status(parameters: readonly string[]): Promise<number> {
 }
 
 /** Until nobody reads it, or it is interrupted. */
-async function watch(places: readonly string[], isJson: boolean): Promise<number> {
+async function watch(look: () => Promise<LockStatus[]>, isJson: boolean): Promise<number> {
   for (let isFirst = true; ; isFirst = false) {
-    const found = await look(places)
+    const found = await look()
     const text = isJson ? `${JSON.stringify(plain(found))}\n` : screen(toTable(found), isFirst)
     if (!write(1, text)) return 0
     await sleep(WATCH_MS)
@@ -60,17 +63,31 @@ function screen(table: string, isFirst: boolean): string {
   return `${isFirst ? '\u{1b}[2J' : ''}${HOME}${lines.map((line) => `${line}${ERASE_LINE}\n`).join('')}${ERASE_BELOW}`
 }
 
-async function look(places: readonly string[]): Promise<LockStatus[]> {
+async function lookLocally(words: readonly string[]): Promise<LockStatus[]> {
+  const places = words.length === 0 ? ['.'] : words
   // What is no directory is asked for by itself: nothing is there, or what should not be.
   const locks = places.flatMap((place) => (isDirectory(place) ? findLocks(place) : [place]))
+  return await lookAt(locks, undefined)
+}
+
+/** By names, which are no paths. @throws UsageError */
+function lookIn(engine: Engine, names: readonly string[]): () => Promise<LockStatus[]> {
+  if (names.length === 0 && engine.queryAll === undefined)
+    throw new UsageError(`LOCK is missing: the names of locks on ${engine.name} cannot be listed`)
+  return async () => {
+    const all = names.length > 0 ? names : [...(await engine.queryAll!()).keys()].sort()
+    return await lookAt(all, engine)
+  }
+}
+
+async function lookAt(locks: readonly string[], engine: Engine | undefined): Promise<LockStatus[]> {
   return await Promise.all(
     locks.map(async (lock): Promise<LockStatus> => {
       try {
-        const { held, pending } = await slocket.query(lock)
-        const rows = [
-          ...held.map((one) => toRow(lock, 'holds', one)),
-          ...pending.map((one) => toRow(lock, 'waits', one)),
-        ]
+        const { held, pending } = await slocket.query(lock, { engine })
+        const row = (state: Row['state'], one: LockRequest): Row =>
+          engine === undefined ? toRow(lock, state, one) : { ...one, state, answers: true, owners: [] }
+        const rows = [...held.map((one) => row('holds', one)), ...pending.map((one) => row('waits', one))]
         return { lock, rows, error: undefined }
       } catch (error) {
         if (!isSlocketError(error)) throw error

@@ -37,6 +37,11 @@ export interface EngineCapabilities {
   readonly recovered: boolean
   /** `AcquireRequest.steal`. Default: false. */
   readonly steal?: boolean | undefined
+  /**
+   * How many requests of one client can hold, or have their place in the queue, at a time, of all resources. More of them wait within the client for one
+   * of these places, in their order; `query` does not show them. Default: without limit.
+   */
+  readonly places?: number | undefined
 }
 
 /** What the API asks an engine for. */

@@ -77,7 +77,10 @@ test('only engines and the command import node:net; and node:fs, but for the dro
 })
 
 /** What engines speak with their servers by: installed by those who use them, and loaded by the first lock. */
-const CLIENTS: readonly (readonly [engine: string, packages: RegExp])[] = [['etcd', /^@grpc\/(grpc-js|proto-loader)$/]]
+const CLIENTS: readonly (readonly [engine: string, packages: RegExp])[] = [
+  ['etcd', /^@grpc\/(grpc-js|proto-loader)$/],
+  ['postgres', /^pg$/],
+]
 
 test('nothing is imported but relative files, node: modules, and by an engine the client of its server', () => {
   for (const { path, imports } of sources.values()) {

@@ -7,7 +7,17 @@ import { compile, installPackage, ROOT, run, runTool } from './install.ts'
 import type { Installation } from './install.ts'
 
 const NAMES = Object.keys(source).filter((name) => name !== 'default' && name !== 'module.exports')
-const BUNDLES = ['cli/commands', 'cli/wait-line', 'compat/proper-lockfile', 'index', 'stand-in-thread', 'testing/index']
+const BUNDLES = [
+  'cli/commands',
+  'cli/engine',
+  'cli/wait-line',
+  'compat/proper-lockfile',
+  'engines/etcd/index',
+  'engines/postgres/index',
+  'index',
+  'stand-in-thread',
+  'testing/index',
+]
 
 describe('the packed package', () => {
   let installed: Installation

@@ -1,0 +1,57 @@
+/** What `--engine URL` means. Loaded when it is asked for, and the engine only then. */
+import type { Engine } from '../contract/engine.ts'
+import { UsageError } from './exit-status.ts'
+
+/** @throws UsageError */
+export async function openEngine(url: string): Promise<Engine> {
+  const scheme = /^([a-z]+):\/\//.exec(url)?.[1]
+  try {
+    if (scheme === 'postgres' || scheme === 'postgresql') {
+      const { postgres } = await import('../engines/postgres/index.ts')
+      return postgres(parsePostgresUrl(url))
+    }
+    if (scheme === 'etcd' || scheme === 'etcds') {
+      const { etcd } = await import('../engines/etcd/index.ts')
+      return etcd(parseEtcdUrl(url))
+    }
+  } catch (error) {
+    // What the engine says of its options.
+    if (error instanceof TypeError || error instanceof RangeError) throw new UsageError(`--engine: ${error.message}`)
+    throw error
+  }
+  throw new UsageError("--engine must begin with 'postgres://', 'etcd://' or 'etcds://'")
+}
+
+/** `postgres://user:password@host:port/database`, with `?namespace=…` for us; what else is there is for `pg`. */
+export function parsePostgresUrl(url: string): { connectionString: string; namespace?: string } {
+  const parsed = new URL(url)
+  const namespace = parsed.searchParams.get('namespace')
+  if (namespace === null) return { connectionString: url }
+  parsed.searchParams.delete('namespace')
+  return { connectionString: parsed.href, namespace }
+}
+
+interface EtcdParts {
+  endpoints: string[]
+  namespace?: string
+  credentials?: { username: string; password: string }
+}
+
+/** `etcd://user:password@host:port,host:port/namespace`; `etcds` with TLS. */
+export function parseEtcdUrl(url: string): EtcdParts {
+  const parts = /^(etcds?):\/\/(?:([^@/]*)@)?([^/?#]+)(?:\/([^?#]*))?$/.exec(url)
+  if (parts === null) throw new UsageError('--engine must be etcd://HOST:PORT,HOST:PORT/NAMESPACE')
+  const [, scheme, user, hosts, namespace = ''] = parts
+  const endpoints = hosts!.split(',').map((host) => `${scheme === 'etcds' ? 'https' : 'http'}://${host}`)
+  return {
+    endpoints,
+    ...(namespace === '' ? {} : { namespace: decodeURIComponent(namespace) }),
+    ...(user === undefined ? {} : { credentials: parseUser(user) }),
+  }
+}
+
+function parseUser(user: string): { username: string; password: string } {
+  const colon = user.indexOf(':')
+  if (colon === -1) throw new UsageError('--engine: a user of etcd needs a password, as in etcd://user:password@host')
+  return { username: decodeURIComponent(user.slice(0, colon)), password: decodeURIComponent(user.slice(colon + 1)) }
+}

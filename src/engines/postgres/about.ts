@@ -1,0 +1,75 @@
+/**
+ * What a session says of itself: a comment in front of each of its statements, which the server shows in `pg_stat_activity.query`, to the same role
+ * and to those who may see all. It is for people, and proves nothing. The server cuts it off at `track_activity_query_size` (1 kB).
+ */
+import os from 'node:os'
+import path from 'node:path'
+
+export interface About {
+  readonly name: string
+  readonly label: string | undefined
+  readonly pid: number
+  readonly command: string | undefined
+  /** Since when it holds, by the server's clock. Undefined while it waits. */
+  readonly sinceMs: number | undefined
+}
+
+const BEGIN = '/*slocket '
+const END = '*/'
+/** What fits, with the statement's beginning, into what the server shows. */
+const MOST_BYTES = 900
+const MOST_NAME = 200
+
+/** A comment to be put in front of a statement. */
+export function describeSession({ name, label, pid, command, sinceMs }: About): string {
+  const known = { pid, host: os.hostname(), since: sinceMs }
+  // What matters least goes first.
+  for (const about of [
+    { ...known, label, name, command },
+    { ...known, label, name: name.slice(0, MOST_NAME), command: undefined },
+    { ...known, label },
+    { ...known, label: label?.slice(0, MOST_NAME / 2) },
+  ]) {
+    const text = toAscii(about)
+    if (text.length <= MOST_BYTES) return `${BEGIN}${text}${END}`
+  }
+  return `${BEGIN}${toAscii(known)}${END}`
+}
+
+/** Undefined where the session says nothing of that kind. */
+export function parseSession(text: string | null): About | undefined {
+  if (text === null || !text.startsWith(BEGIN)) return undefined
+  const end = text.indexOf(END, BEGIN.length)
+  if (end === -1) return undefined
+  try {
+    const { pid, since, label, name, command } = JSON.parse(text.slice(BEGIN.length, end)) as Record<string, unknown>
+    if (typeof pid !== 'number' || !Number.isInteger(pid) || pid <= 0) return undefined
+    return {
+      name: textOf(name) ?? '',
+      label: textOf(label),
+      pid,
+      command: textOf(command),
+      sinceMs: typeof since === 'number' && Math.abs(since) < 8.64e15 ? since : undefined,
+    }
+  } catch {
+    // Somebody else's, or cut off.
+    return undefined
+  }
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+/** Without a slash, so that no comment begins or ends in it; and in letters that every encoding has. */
+function toAscii(value: unknown): string {
+  return JSON.stringify(value).replaceAll(/[/\u007f-\uffff]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+}
+
+/** The program, without its arguments: the server may write statements to its log. */
+export function programName(): string {
+  const [node = '', script] = process.argv
+  return [node, script].flatMap((word) => (word === undefined ? [] : [path.basename(word)])).join(' ')
+}

@@ -1,0 +1,183 @@
+/**
+ * One request and one session: asks the server for the lock, and settles the request by what comes of it.
+ *
+ *  1. A session that comes back holds nothing. Whatever went otherwise than expected ends it: then the server frees what it held.
+ *  2. Either the request rejects, and nothing is held, or it is granted.
+ *  3. A grant comes from a session that lived when it was asked for, not longer ago than a heartbeat.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { SlocketError, systemCode } from '../../errors.ts'
+import type { Row } from './client.ts'
+import type { Control } from './control.ts'
+import type { Settings } from './options.ts'
+import { PostgresGrant } from './grant.ts'
+import type { Request } from './request.ts'
+import { CANCELLED } from './server-error.ts'
+import type { Session } from './session.ts'
+import { poolerError } from './set-up.ts'
+import { RELEASE_ALL } from './statements.ts'
+
+export interface AcquireParts {
+  readonly settings: Settings
+  readonly control: Control
+  readonly now: () => number
+}
+
+/** How long the server may take to call a wait off, in ms. Then the session is ended. */
+const CALL_OFF_MS = 1000
+const LONGEST_PAUSE_MS = 50
+
+/** @param onFree called once the session is no longer used: it holds nothing, or has ended. */
+export async function acquireIn(
+  session: Session,
+  request: Request,
+  parts: AcquireParts,
+  onFree: () => void,
+): Promise<void> {
+  const { statements, asked } = request
+  const doing = `take the lock '${statements.name}'`
+  const sentMs = parts.now()
+  const asking = new Asking(session, request, parts)
+  let row: Row | undefined
+  try {
+    const rows = await asking.settled(session.run(statements.take(asked.wait), { doing, isWait: asked.wait }))
+    row = rows[0]!
+    if (row['pid'] !== String(session.pid)) throw poolerError()
+    const { token } = row
+    if (token !== null && !request.isCalledOff && parts.now() - sentMs > parts.settings.heartbeatMs) {
+      await session.run(statements.signOfLife(Number(row['since'])), { doing })
+    }
+  } catch (error) {
+    // RACE: the server was told to call off the wait, and this one may have held by then: it was on its way to the token.
+    const isClean = request.isCalledOff && isCancelled(error) && (await runs(session, RELEASE_ALL))
+    if (!isClean) session.end(error as Error)
+    onFree()
+    if (request.isCalledOff) request.becomeCalledOff()
+    else request.becomeRejected(error)
+    return
+  }
+  const { token } = row
+  if (token === null || token === undefined) {
+    onFree()
+    if (request.isCalledOff) request.becomeCalledOff()
+    else request.becomeGranted(null)
+  } else if (request.isCalledOff) {
+    // RACE: granted while it was called off.
+    if (!(await runs(session, RELEASE_ALL)))
+      session.end(new SlocketError('ERR_SLOCKET_LOST', 'the lock could not be given back'))
+    onFree()
+    request.becomeCalledOff()
+  } else
+    request.becomeGranted(
+      grantOf(session, request, parts, { token: BigInt(token), sinceMs: Number(row['since']), onFree }),
+    )
+}
+
+interface Facts {
+  readonly token: bigint
+  readonly sinceMs: number
+  readonly onFree: () => void
+}
+
+function grantOf(
+  session: Session,
+  { statements }: Request,
+  { settings, now }: AcquireParts,
+  facts: Facts,
+): PostgresGrant {
+  const { token, sinceMs, onFree } = facts
+  return new PostgresGrant({
+    name: statements.name,
+    token,
+    session,
+    everyMs: settings.heartbeatMs,
+    patienceMs: settings.patienceMs,
+    now,
+    heartbeatStatement: statements.signOfLife(sinceMs),
+    unlockStatement: statements.release(),
+    wantedStatement: statements.wanted(sinceMs),
+    onFree,
+  })
+}
+
+async function runs(session: Session, statement: string): Promise<boolean> {
+  try {
+    await session.run(statement, { doing: 'give back what a session holds' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function isCancelled(error: unknown): boolean {
+  return error instanceof Error && systemCode(error.cause) === CANCELLED
+}
+
+/** What goes on beside a statement that takes a lock: it is looked for in the queue, and called off. */
+class Asking {
+  readonly #session: Session
+  readonly #request: Request
+  readonly #parts: AcquireParts
+  #isSettled = false
+  #callingOff: Promise<void> | undefined
+  #isLooking = false
+
+  constructor(session: Session, request: Request, parts: AcquireParts) {
+    this.#session = session
+    this.#request = request
+    this.#parts = parts
+  }
+
+  /** Settles as the statement does, once nothing can hit the session any more that was meant for this statement. */
+  async settled(statement: Promise<Row[]>): Promise<Row[]> {
+    const request = this.#request
+    request.onCalledOff = () => {
+      this.#callingOff ??= this.#callOff()
+    }
+    request.onPlaceNeeded = () => void this.#look()
+    if (request.needsPlace) void this.#look()
+    try {
+      return await statement
+    } finally {
+      this.#isSettled = true
+      request.onCalledOff = undefined
+      request.onPlaceNeeded = undefined
+      // Where it has ended, nothing can hit it.
+      if (!this.#session.hasEnded) await this.#callingOff
+    }
+  }
+
+  /** Looks for it in the server's queue, until it is seen there, or settled. */
+  async #look(): Promise<void> {
+    const { statements, asked } = this.#request
+    if (this.#isLooking || !asked.wait) return
+    this.#isLooking = true
+    try {
+      for (let pauseMs = 0; !this.#isSettled; pauseMs = Math.min(pauseMs + 1, LONGEST_PAUSE_MS)) {
+        const rows = await this.#parts.control.run(statements.waits(this.#session.pid), { doing: 'look who waits' })
+        if (rows.length > 0) return this.#request.becomeQueued()
+        await sleep(pauseMs)
+      }
+    } catch (error) {
+      if (!this.#isSettled) this.#session.end(error as Error)
+    }
+  }
+
+  /** Has the server call it off. Ends the session where that does not help in time. */
+  async #callOff(): Promise<void> {
+    const { statements, asked } = this.#request
+    const late = new SlocketError('ERR_SLOCKET_UNREACHABLE', 'PostgreSQL does not call the wait off')
+    const timer = setTimeout(() => this.#session.end(late), CALL_OFF_MS)
+    try {
+      // Bound: the timer. Again, since the statement may not have reached the server yet. One that does not wait needs no call.
+      for (let pauseMs = 1; asked.wait && !this.#isSettled && !this.#session.hasEnded; pauseMs *= 2) {
+        await this.#parts.control.run(statements.callOff(this.#session.pid), { doing: 'call a wait off' })
+        await sleep(pauseMs)
+      }
+    } catch (error) {
+      if (!this.#isSettled) this.#session.end(error as Error)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/** What is used of `pg`, and how it is loaded: when the first lock is asked for. */
+import type { Socket } from 'node:net'
+import { SlocketError, systemCode } from '../../errors.ts'
+
+/** A row: all columns are asked for as text. */
+export type Row = Readonly<Record<string, string | null>>
+
+export interface SqlClient {
+  /** As the server has told it at the start; a pooler tells another one. */
+  readonly processID: number | null
+  readonly connection: { readonly stream: Pick<Socket, 'ref' | 'unref' | 'destroy'> }
+  connect(): Promise<unknown>
+  query(text: string): Promise<{ readonly rows: Row[] }>
+  end(): Promise<void>
+  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'end', listener: () => void): unknown
+}
+
+/** Makes a client that is not connected yet. */
+export type MakeClient = () => SqlClient
+
+/** @throws ERR_SLOCKET_NO_CLIENT */
+export async function loadClient(config: Readonly<Record<string, unknown>>): Promise<MakeClient> {
+  try {
+    const { default: pg } = await import('pg')
+    return () => new pg.Client(config) as unknown as SqlClient
+  } catch (error) {
+    if (systemCode(error) !== 'ERR_MODULE_NOT_FOUND') throw error
+    const message = "locks on PostgreSQL need the package 'pg', which is not installed: npm install pg"
+    throw new SlocketError('ERR_SLOCKET_NO_CLIENT', message, { cause: error })
+  }
+}

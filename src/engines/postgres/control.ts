@@ -1,0 +1,52 @@
+/** The one session that never waits for a lock and never holds one: it looks, and it calls waits off. */
+import type { Row } from './client.ts'
+import type { RunOptions, Session } from './session.ts'
+
+/** How long it stays after its last use, in ms. */
+const LINGER_MS = 1000
+
+export class Control {
+  readonly #open: () => Promise<Session>
+  #session: Promise<Session> | undefined
+  #running = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(open: () => Promise<Session>) {
+    this.#open = open
+  }
+
+  /** @throws as Session.run; and what hinders it to open one. */
+  async run(text: string, options: RunOptions): Promise<Row[]> {
+    clearTimeout(this.#timer)
+    this.#running += 1
+    try {
+      const session = await this.#take()
+      return await session.run(text, options)
+    } finally {
+      this.#running -= 1
+      if (this.#running === 0) this.#timer = setTimeout(() => this.#close(), LINGER_MS).unref()
+    }
+  }
+
+  /** One that ended unnoticed is noticed by who uses it next; that one's failure is the caller's. */
+  async #take(): Promise<Session> {
+    if (this.#session === undefined) {
+      const opening = this.#open()
+      this.#session = opening
+      const forget = (): void => {
+        if (this.#session === opening) this.#session = undefined
+      }
+      opening.then((session) => session.onEnd(forget), forget)
+    }
+    return await this.#session
+  }
+
+  #close(): void {
+    const closing = this.#session
+    this.#session = undefined
+    closing?.then(
+      (session) => session.close(),
+      () => undefined,
+    )
+  }
+}

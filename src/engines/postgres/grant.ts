@@ -1,0 +1,98 @@
+/** A lock that is held, with the session that holds it. */
+import type { Grant } from '../../contract/engine.ts'
+import { SlocketError } from '../../errors.ts'
+import { Heartbeat } from './heartbeat.ts'
+import type { Session } from './session.ts'
+
+export interface GrantParts {
+  readonly name: string
+  readonly token: bigint
+  readonly session: Session
+  readonly everyMs: number
+  readonly patienceMs: number
+  readonly now: () => number
+  readonly heartbeatStatement: string
+  readonly unlockStatement: string
+  readonly wantedStatement: string
+  /** Called when the session holds nothing any more, or has ended. */
+  readonly onFree: () => void
+}
+
+/** How often it looks whether somebody waits, in ms. */
+const WANTED_MS = 1000
+
+export class PostgresGrant implements Grant {
+  readonly token: bigint
+  readonly recovered = false
+  readonly #parts: GrantParts
+  readonly #heartbeat: Heartbeat
+  #isReleased = false
+  #loss: Error | undefined
+  #onLost: ((error: Error) => void) | undefined
+  #wantedTimer: NodeJS.Timeout | undefined
+
+  constructor(parts: GrantParts) {
+    const { session, everyMs, patienceMs, now } = parts
+    this.#parts = parts
+    this.token = parts.token
+    const onLost = (error: Error): void => this.#lose(error)
+    this.#heartbeat = new Heartbeat({ session, everyMs, patienceMs, now, statement: parts.heartbeatStatement, onLost })
+  }
+
+  isHeld(): boolean {
+    return !this.#isReleased && this.#heartbeat.check()
+  }
+
+  onLost(listener: (error: Error) => void): void {
+    this.#onLost = listener
+    if (this.#loss !== undefined) listener(this.#loss)
+  }
+
+  onWanted(listener: () => void): void {
+    const look = async (): Promise<void> => {
+      const { session, wantedStatement } = this.#parts
+      try {
+        const rows = await session.run(wantedStatement, { doing: 'look who waits', isBackground: true })
+        if (this.#wantedTimer === undefined || rows.length === 0) return
+        this.#stopLooking()
+        listener()
+      } catch {
+        // Where the session has ended, the heartbeat tells.
+      }
+    }
+    this.#wantedTimer = setInterval(() => void look(), WANTED_MS).unref()
+    void look()
+  }
+
+  async release(): Promise<void> {
+    if (this.#isReleased || this.#loss !== undefined) return
+    this.#isReleased = true
+    this.#heartbeat.stop()
+    this.#stopLooking()
+    const { session, name, unlockStatement, onFree } = this.#parts
+    try {
+      const [row] = await session.run(unlockStatement, { doing: `release the lock '${name}'` })
+      if (row?.['unlocked'] !== 'true')
+        session.end(new SlocketError('ERR_SLOCKET_LOST', 'the session did not hold its lock'))
+    } catch (error) {
+      session.end(error as Error)
+      const message = `the lock '${name}' could not be released: ${(error as Error).message}. Its session was ended: the server frees it when it notices`
+      throw new SlocketError('ERR_SLOCKET_NOT_RELEASED', message, { cause: error })
+    } finally {
+      onFree()
+    }
+  }
+
+  #lose(cause: Error): void {
+    this.#stopLooking()
+    const message = `the lock '${this.#parts.name}' is lost: ${cause.message}`
+    this.#loss = new SlocketError('ERR_SLOCKET_LOST', message, { cause })
+    this.#parts.onFree()
+    this.#onLost?.(this.#loss)
+  }
+
+  #stopLooking(): void {
+    clearInterval(this.#wantedTimer)
+    this.#wantedTimer = undefined
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Watches over a session that holds a lock. The lock is lost when the session has ended, or when nothing that was sent within the last
+ * `patienceMs` has been answered; the server keeps it for longer than that. Never when an answer came late: when it was asked for late.
+ */
+import { SlocketError } from '../../errors.ts'
+import type { Session } from './session.ts'
+
+export interface HeartbeatParts {
+  readonly session: Session
+  readonly everyMs: number
+  readonly patienceMs: number
+  readonly now: () => number
+  /** What is asked: it has to give the `pid` that answers. */
+  readonly statement: string
+  /** Called once. Then the session has ended. */
+  readonly onLost: (error: Error) => void
+}
+
+export class Heartbeat {
+  readonly #parts: HeartbeatParts
+  readonly #stopListening: () => void
+  #timer: NodeJS.Timeout | undefined
+  #isAsking = false
+  #isOver = false
+
+  constructor(parts: HeartbeatParts) {
+    this.#parts = parts
+    this.#stopListening = parts.session.onEnd((error) => {
+      if (this.#isOver) return
+      this.stop()
+      parts.onLost(error)
+    })
+    if (!this.#isOver) this.#schedule()
+  }
+
+  /** Whether the session is known to have lived within its patience. Where it is not, `onLost` has been called. */
+  check(): boolean {
+    const { session, now, patienceMs } = this.#parts
+    if (this.#isOver) return false
+    if (now() - session.aliveAtMs < patienceMs) return true
+    session.end(new SlocketError('ERR_SLOCKET_LOST', `PostgreSQL has not answered within ${patienceMs} ms`))
+    return false
+  }
+
+  /** Nothing is held any more. */
+  stop(): void {
+    this.#isOver = true
+    clearTimeout(this.#timer)
+    this.#stopListening?.()
+  }
+
+  #schedule(): void {
+    const { session, now, everyMs, patienceMs } = this.#parts
+    const leftMs = (this.#isAsking ? patienceMs : everyMs) - (now() - session.aliveAtMs)
+    this.#timer = setTimeout(() => this.#tick(), Math.max(1, Math.min(leftMs, patienceMs))).unref()
+  }
+
+  #tick(): void {
+    if (!this.check()) return
+    if (!this.#isAsking) void this.#ask()
+    this.#schedule()
+  }
+
+  async #ask(): Promise<void> {
+    const { session, statement } = this.#parts
+    this.#isAsking = true
+    try {
+      const [row] = await session.run(statement, { doing: 'ask for a sign of life', isBackground: true })
+      if (row?.['pid'] !== String(session.pid))
+        session.end(new SlocketError('ERR_SLOCKET_POOLER', 'another process answers for the session'))
+    } catch (error) {
+      session.end(error as Error)
+    }
+    this.#isAsking = false
+    if (this.#isOver) return
+    clearTimeout(this.#timer)
+    this.#schedule()
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The engine for PostgreSQL: a lock is a session's advisory lock, and the server keeps the queue. docs/engines/postgres.md tells what that
+ * promises; docs/decisions/0010-postgresql.md why it is done this way.
+ */
+import type { AcquireRequest, Engine, EngineSnapshot, Grant } from '../../contract/engine.ts'
+import type { MakeClient } from './client.ts'
+import { loadClient } from './client.ts'
+import { steadyMs } from './clock.ts'
+import { Control } from './control.ts'
+import { keyOf } from './key.ts'
+import type { PostgresOptions, Settings } from './options.ts'
+import { parsePostgresOptions } from './options.ts'
+import { Request } from './request.ts'
+import { checkSequence } from './sequence.ts'
+import { Session } from './session.ts'
+import { setUp } from './set-up.ts'
+import { snapshotStatement, toSnapshot } from './snapshot.ts'
+import { Statements } from './statements.ts'
+import { WaitingRoom } from './waiting-room.ts'
+
+/**
+ * Makes an engine whose locks live in a database of PostgreSQL 14 or later: locks among all who can connect to it. Needs the package `pg`.
+ *
+ * ```js
+ * const engine = postgres({ connectionString: 'postgres://app@db.example/app' })
+ * const lock = await slocket('deploy', { engine })
+ * ```
+ *
+ * When a holder dies, its connection ends, and the next one has the lock within milliseconds; where its machine is cut off, within about ten
+ * seconds, after it has been told itself (`lock.signal`, `lock.assertHeld()`). Connects when it is first used, and disconnects when it is not used.
+ *
+ * @param options how to connect; {@link PostgresOptions}.
+ * @throws TypeError, RangeError for wrong options.
+ */
+export function postgres(options: PostgresOptions): Engine {
+  return openPostgres(parsePostgresOptions(options))
+}
+
+function openPostgres(settings: Settings): Engine {
+  const open = opener(settings)
+  const control = new Control(open)
+  const room = new WaitingRoom({ open, control, settings, now: steadyMs })
+  return {
+    name: 'postgres',
+    capabilities: {
+      ordered: true,
+      shared: true,
+      permits: false,
+      recovered: false,
+      places: settings.maxConnections,
+    },
+    acquire: (resource, asked) =>
+      new Promise<Grant | null>((resolve, reject) => {
+        refuseUnsupported(asked)
+        asked.signal?.throwIfAborted()
+        room.enter(new Request(asked, new Statements(resource, asked, settings), { resolve, reject }))
+      }),
+    async query(resource): Promise<EngineSnapshot> {
+      const statement = snapshotStatement(keyOf(settings.namespace, resource))
+      return toSnapshot(await control.run(statement, { doing: `look at the lock '${resource}'` }), room.pids)
+    },
+  }
+}
+
+function refuseUnsupported({ claim, steal }: AcquireRequest): void {
+  if (claim.kind === 'permit') throw new TypeError('the engine for PostgreSQL has no permits')
+  if (steal === true) throw new TypeError('the engine for PostgreSQL cannot steal locks')
+}
+
+/** Opens sessions that can hold locks. */
+function opener(settings: Settings): () => Promise<Session> {
+  let loading: Promise<MakeClient> | undefined
+  let checking: Promise<void> | undefined
+  return async () => {
+    loading ??= loadClient(clientSettings(settings))
+    loading.catch(() => (loading = undefined))
+    const session = await Session.open({ make: await loading, patienceMs: settings.patienceMs, now: steadyMs })
+    await setUp(session, settings)
+    checking ??= checkSequence(session, settings.sequence)
+    try {
+      await checking
+      return session
+    } catch (error) {
+      checking = undefined
+      session.end(error as Error)
+      throw error
+    }
+  }
+}
+
+function clientSettings({ client, heartbeatMs }: Settings): Record<string, unknown> {
+  return {
+    application_name: 'slocket',
+    ...client,
+    // So that a wait learns of a server that is gone, and no router in between forgets the connection.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: heartbeatMs,
+  }
+}
+
+export type { PostgresOptions } from './options.ts'
+export type {
+  AcquireRequest,
+  Engine,
+  EngineCapabilities,
+  EngineSnapshot,
+  Grant,
+  Requester,
+} from '../../contract/engine.ts'
+export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from '../../core/claim.ts'

@@ -1,0 +1,105 @@
+/**
+ * One request for a lock, from the call to its outcome.
+ *
+ * | state    | meaning                                                        | what ends it                          |
+ * | -------- | -------------------------------------------------------------- | ------------------------------------- |
+ * | here     | stands in this process: no connection is free, or the one before it for the same lock is not queued | a session, an abort |
+ * | entering | has a session, which is being opened, or has been asked        | the server's queue, an outcome        |
+ * | queued   | the server has it in its queue                                 | an outcome                            |
+ * | settled  | granted, refused or rejected                                   |                                       |
+ */
+import type { AcquireRequest, Grant } from '../../contract/engine.ts'
+import { onAbort } from '../../contract/on-abort.ts'
+import type { Statements } from './statements.ts'
+
+export type RequestState = 'here' | 'entering' | 'queued' | 'settled'
+
+export class Request {
+  readonly asked: AcquireRequest
+  readonly statements: Statements
+  #needsPlace: boolean
+  /** Set by whoever has to act when it is called off. */
+  onCalledOff: (() => void) | undefined
+  /** Set by whoever can find out; called when somebody wants to know. */
+  onPlaceNeeded: (() => void) | undefined
+  /** Called when it is queued or settled. */
+  onPlaced: (() => void) | undefined
+  #state: RequestState = 'here'
+  readonly #resolve: (grant: Grant | null) => void
+  readonly #reject: (error: unknown) => void
+  readonly #stopListening: (() => void) | undefined
+
+  constructor(
+    asked: AcquireRequest,
+    statements: Statements,
+    settle: { readonly resolve: (grant: Grant | null) => void; readonly reject: (error: unknown) => void },
+  ) {
+    this.asked = asked
+    this.statements = statements
+    this.#needsPlace = asked.onQueued !== undefined
+    this.#resolve = settle.resolve
+    this.#reject = settle.reject
+    const { signal } = asked
+    if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.onCalledOff?.())
+  }
+
+  get state(): RequestState {
+    return this.#state
+  }
+
+  get isCalledOff(): boolean {
+    return this.asked.signal?.aborted === true
+  }
+
+  /** Whether somebody wants to know when it is queued. */
+  get needsPlace(): boolean {
+    return this.#needsPlace
+  }
+
+  needPlace(): void {
+    if (this.#needsPlace) return
+    this.#needsPlace = true
+    this.onPlaceNeeded?.()
+  }
+
+  becomeEntering(): void {
+    if (this.#state === 'here') this.#state = 'entering'
+  }
+
+  becomeQueued(): void {
+    if (this.#state !== 'entering') return
+    this.#state = 'queued'
+    this.#tellPlaced()
+  }
+
+  /** Where it was called off, only {@link rejectCalledOff} is left to do, after all is given back. */
+  becomeGranted(grant: Grant | null): void {
+    this.#becomeSettled()
+    this.#resolve(grant)
+  }
+
+  becomeRejected(error: unknown): void {
+    if (this.#state === 'settled') return
+    this.#becomeSettled()
+    this.#reject(error)
+  }
+
+  becomeCalledOff(): void {
+    this.becomeRejected(this.asked.signal?.reason)
+  }
+
+  #becomeSettled(): void {
+    const isPlaced = this.#state === 'queued'
+    this.#state = 'settled'
+    this.#stopListening?.()
+    this.onCalledOff = undefined
+    if (!isPlaced) this.#tellPlaced()
+  }
+
+  #tellPlaced(): void {
+    const { onPlaced } = this
+    this.onPlaced = undefined
+    onPlaced?.()
+    this.asked.onQueued?.()
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * One session of the server: a connection, and until when it is known to have lived.
+ *
+ *  1. `aliveAtMs` is when the last statement that was answered had been *sent*: at that moment, or later, the session lived.
+ *  2. Once it has ended it stays so. What it held is free as soon as the server knows too.
+ *  3. Every statement has a deadline, except the one that waits for a lock.
+ */
+import { debug } from '../../debug.ts'
+import { SlocketError } from '../../errors.ts'
+import type { MakeClient, Row, SqlClient } from './client.ts'
+import { toServerError } from './server-error.ts'
+
+export interface SessionParts {
+  readonly make: MakeClient
+  /** How long an answer may take. */
+  readonly patienceMs: number
+  /** See clock.ts. */
+  readonly now: () => number
+}
+
+export interface RunOptions {
+  /** What it does, for messages. */
+  readonly doing: string
+  /** Waits for a lock: may take for ever. */
+  readonly isWait?: boolean
+  /** Does not keep the process alive. */
+  readonly isBackground?: boolean
+}
+
+export class Session {
+  /** The server's process. */
+  pid: number = 0
+  readonly #client: SqlClient
+  readonly #patienceMs: number
+  readonly #now: () => number
+  readonly #onEnd = new Set<(error: Error) => void>()
+  #aliveAtMs: number
+  #failure: Error | undefined
+  #references = 0
+
+  private constructor({ make, patienceMs, now }: SessionParts) {
+    this.#patienceMs = patienceMs
+    this.#now = now
+    this.#aliveAtMs = now()
+    this.#client = make()
+    this.#client.on('error', (error) => this.end(toServerError(error, 'go on: the session has ended')))
+    this.#client.on('end', () => this.end(unreachable('the server has ended the session')))
+  }
+
+  /** Connects. Keeps the process alive meanwhile. @throws ERR_SLOCKET_UNREACHABLE and others. */
+  static async open(parts: SessionParts): Promise<Session> {
+    const session = new Session(parts)
+    const timer = setTimeout(() => session.end(unreachable('the server does not answer')), parts.patienceMs)
+    try {
+      await session.#client.connect()
+      if (session.#failure !== undefined) throw session.#failure
+      session.#client.connection.stream.unref()
+      return session
+    } catch (error) {
+      const failure = session.#failure ?? toServerError(error, 'connect to PostgreSQL')
+      session.end(failure)
+      throw failure
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** What the server, or whoever is in front of it, has said that its process is. */
+  get saidPid(): number | null {
+    return this.#client.processID
+  }
+
+  get aliveAtMs(): number {
+    return this.#aliveAtMs
+  }
+
+  get hasEnded(): boolean {
+    return this.#failure !== undefined
+  }
+
+  /** `listener` is called once when it has ended, not by {@link close}. Returns what stops that. */
+  onEnd(listener: (error: Error) => void): () => void {
+    if (this.#failure === undefined) this.#onEnd.add(listener)
+    else listener(this.#failure)
+    return () => this.#onEnd.delete(listener)
+  }
+
+  /** @throws SlocketError; where the session lives on, one that has the server's error as its cause. */
+  async run(text: string, { doing, isWait = false, isBackground = false }: RunOptions): Promise<Row[]> {
+    if (this.#failure !== undefined) throw this.#failure
+    const sentMs = this.#now()
+    const timer = isWait
+      ? undefined
+      : setTimeout(() => this.end(unreachable(`no answer within ${this.#patienceMs} ms`)), this.#patienceMs)
+    if (isBackground) timer?.unref()
+    else this.#reference(1)
+    try {
+      const { rows } = await this.#client.query(text)
+      if (this.#failure !== undefined) throw this.#failure
+      this.#aliveAtMs = Math.max(this.#aliveAtMs, sentMs)
+      return rows
+    } catch (error) {
+      throw this.#failure ?? toServerError(error, doing)
+    } finally {
+      clearTimeout(timer)
+      if (!isBackground) this.#reference(-1)
+    }
+  }
+
+  /** Ends it for a reason, now, whatever it is doing. */
+  end(error: Error): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    debug('the session %d has ended: %s', this.pid, error.message)
+    this.#client.connection.stream.destroy()
+    const listeners = [...this.#onEnd]
+    this.#onEnd.clear()
+    for (const listener of listeners) listener(error)
+  }
+
+  /** Says goodbye, and tells nobody. */
+  close(): void {
+    if (this.#failure !== undefined) return
+    this.#failure = unreachable('the session was closed')
+    this.#onEnd.clear()
+    const timer = setTimeout(() => this.#client.connection.stream.destroy(), this.#patienceMs).unref()
+    this.#client.end().then(
+      () => clearTimeout(timer),
+      () => this.#client.connection.stream.destroy(),
+    )
+  }
+
+  #reference(change: 1 | -1): void {
+    this.#references += change
+    if (this.#references > 0) this.#client.connection.stream.ref()
+    else this.#client.connection.stream.unref()
+  }
+}
+
+function unreachable(why: string): SlocketError {
+  return new SlocketError('ERR_SLOCKET_UNREACHABLE', `PostgreSQL: ${why}`)
+}

@@ -1,0 +1,129 @@
+/**
+ * All requests of one engine, in the order of their calls.
+ *
+ *  1. Those for one lock reach the server in their order: the next one is sent when the server has the one before it in its queue, or has
+ *     settled it. Each by a session of its own, for within a session the server lets the same lock be taken again.
+ *  2. Where all connections are in use, requests stand here, in their order, and keep the process alive.
+ */
+import type { Control } from './control.ts'
+import type { AcquireParts } from './acquire.ts'
+import { acquireIn } from './acquire.ts'
+import type { Settings } from './options.ts'
+import type { Request } from './request.ts'
+import { SlocketError } from '../../errors.ts'
+import type { Session } from './session.ts'
+import { Sessions } from './sessions.ts'
+import { Watch } from './watch.ts'
+
+export interface WaitingRoomParts {
+  readonly open: () => Promise<Session>
+  readonly control: Control
+  readonly settings: Settings
+  readonly now: () => number
+}
+
+/** A timer's longest delay: it only keeps the process alive. */
+const FOR_EVER_MS = 2 ** 31 - 1
+
+export class WaitingRoom {
+  /** The server's processes that are ours. */
+  readonly pids: Set<number> = new Set()
+  readonly #sessions: Sessions
+  readonly #parts: AcquireParts
+  readonly #watch: Watch
+  #here: Request[] = []
+  /** By key: the one that is on its way into the server's queue. */
+  readonly #entering = new Map<bigint, Request>()
+  #keepAlive: NodeJS.Timeout | undefined
+  #isScheduled = false
+
+  constructor({ open, control, settings, now }: WaitingRoomParts) {
+    this.#parts = { control, settings, now }
+    this.#sessions = new Sessions(open, settings.maxConnections, () => this.#schedule())
+    this.#watch = new Watch(control, settings, now)
+  }
+
+  enter(request: Request): void {
+    if (!request.asked.wait && !this.#sessions.hasRoom) {
+      const message = `the lock '${request.statements.name}' cannot be tried: all ${this.#parts.settings.maxConnections} connections are in use (maxConnections)`
+      return request.becomeRejected(new SlocketError('ERR_SLOCKET_RESOURCES', message))
+    }
+    request.onCalledOff = () => {
+      this.#here = this.#here.filter((other) => other !== request)
+      this.#updateKeepAlive()
+      request.becomeCalledOff()
+    }
+    this.#here.push(request)
+    this.#admit()
+  }
+
+  /** Once, after all that goes on now. */
+  #schedule(): void {
+    if (this.#isScheduled || this.#here.length === 0) return
+    this.#isScheduled = true
+    queueMicrotask(() => {
+      this.#isScheduled = false
+      this.#admit()
+    })
+  }
+
+  /** Lets in whom it is the turn of. */
+  #admit(): void {
+    const here: Request[] = []
+    for (const [index, request] of this.#here.entries()) {
+      const before = this.#entering.get(request.statements.key)
+      if (!this.#sessions.hasRoom) {
+        here.push(...this.#here.slice(index))
+        break
+      }
+      if (before === undefined) this.#start(request)
+      else {
+        before.needPlace()
+        here.push(request)
+      }
+    }
+    this.#here = here
+    this.#updateKeepAlive()
+  }
+
+  #start(request: Request): void {
+    const { key } = request.statements
+    this.#entering.set(key, request)
+    request.becomeEntering()
+    request.onPlaced = () => {
+      if (this.#entering.get(key) === request) this.#entering.delete(key)
+      this.#schedule()
+    }
+    // The server knows nothing of it yet.
+    request.onCalledOff = () => request.becomeCalledOff()
+    void this.#serve(request)
+  }
+
+  async #serve(request: Request): Promise<void> {
+    let session: Session
+    try {
+      session = await this.#sessions.take()
+    } catch (error) {
+      return request.becomeRejected(error)
+    }
+    const { pid } = session
+    const giveBack = (): void => {
+      this.pids.delete(pid)
+      stopWatching()
+      this.#sessions.giveBack(session, request.asked.lingerMs)
+    }
+    const stopWatching = this.#watch.add(session, request)
+    this.pids.add(pid)
+    if (request.state === 'settled') return giveBack()
+    await acquireIn(session, request, this.#parts, giveBack)
+    stopWatching()
+  }
+
+  #updateKeepAlive(): void {
+    if (this.#here.length > 0) this.#keepAlive ??= setInterval(() => {}, FOR_EVER_MS)
+    else {
+      clearInterval(this.#keepAlive)
+      this.#keepAlive = undefined
+    }
+  }
+}

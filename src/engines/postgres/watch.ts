@@ -1,0 +1,79 @@
+/**
+ * Watches over sessions that wait: they are busy, and cannot be asked themselves. Another session looks whether the server still has them in its
+ * queue. One that it has not, and that has heard nothing, has been cut off.
+ */
+import { SlocketError } from '../../errors.ts'
+import type { Control } from './control.ts'
+import type { Settings } from './options.ts'
+import type { Request } from './request.ts'
+import type { Session } from './session.ts'
+
+interface Watched {
+  readonly session: Session
+  /** Since when it should have been seen to wait, or have heard. */
+  unseenSinceMs: number
+}
+
+export class Watch {
+  readonly #control: Control
+  readonly #settings: Settings
+  readonly #now: () => number
+  readonly #waiting = new Set<Watched>()
+  #timer: NodeJS.Timeout | undefined
+  #failures = 0
+  #isLooking = false
+
+  constructor(control: Control, settings: Settings, now: () => number) {
+    this.#control = control
+    this.#settings = settings
+    this.#now = now
+  }
+
+  /** From when its wait begins. Returns what ends it. */
+  add(session: Session, { asked }: Request): () => void {
+    if (!asked.wait) return () => undefined
+    const watched: Watched = { session, unseenSinceMs: this.#now() }
+    this.#waiting.add(watched)
+    this.#timer ??= setInterval(() => void this.#lookOnce(), this.#settings.heartbeatMs).unref()
+    return () => {
+      this.#waiting.delete(watched)
+      if (this.#waiting.size > 0) return
+      clearInterval(this.#timer)
+      this.#timer = undefined
+      this.#failures = 0
+    }
+  }
+
+  async #lookOnce(): Promise<void> {
+    if (this.#isLooking) return
+    this.#isLooking = true
+    await this.#look()
+    this.#isLooking = false
+  }
+
+  /** Never rejects. */
+  async #look(): Promise<void> {
+    const fromMs = this.#now()
+    const seen = new Set<number>()
+    const among = [...this.#waiting]
+    const pids = among.map(({ session }) => session.pid)
+    const statement = `SELECT pid::text AS pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid IN (${pids.join(', ')})`
+    try {
+      for (const { pid } of await this.#control.run(statement, { doing: 'look who waits', isBackground: true }))
+        seen.add(Number(pid))
+      this.#failures = 0
+    } catch (error) {
+      this.#failures += 1
+      // It may be this very session that has ended. The second time another one was tried.
+      if (this.#failures < 2) return
+      for (const { session } of among) session.end(error as Error)
+      return
+    }
+    for (const watched of among) {
+      if (seen.has(watched.session.pid)) watched.unseenSinceMs = this.#now()
+      else if (this.#waiting.has(watched) && fromMs - watched.unseenSinceMs > this.#settings.patienceMs) {
+        watched.session.end(new SlocketError('ERR_SLOCKET_UNREACHABLE', 'PostgreSQL no longer knows of the wait'))
+      }
+    }
+  }
+}

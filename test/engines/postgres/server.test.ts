@@ -1,0 +1,249 @@
+// Servers, roles and settings of all kinds, and what is in front of them.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, test } from 'node:test'
+import { postgres } from '../../../src/engines/postgres/index.ts'
+import { isSlocketError, slocket } from '../../../src/index.ts'
+import { pass, until } from '../../helpers/until.ts'
+import { addressOf } from '../helpers/servers.ts'
+import { administer } from './admin.ts'
+
+const HEARTBEAT_MS = 400
+const PGBOUNCER = '/usr/sbin/pgbouncer'
+const id = randomBytes(6).toString('hex')
+
+describe('PostgreSQL as it is found', () => {
+  const url = addressOf('postgres')
+  const namespace = `server-${id}`
+  const roles: string[] = []
+
+  async function role(name: string, ...statements: readonly string[]): Promise<string> {
+    const full = `slocket_${name}_${id}`
+    roles.push(full)
+    await administer(url, `CREATE ROLE ${full} LOGIN`, ...statements.map((text) => text.replaceAll('WHO', full)))
+    return url.replace(/\/\/[^@]*@/, `//${full}@`)
+  }
+
+  after(async () => {
+    for (const name of roles) await administer(url, `DROP OWNED BY ${name}`, `DROP ROLE ${name}`)
+    await administer(url, `DROP SEQUENCE IF EXISTS public.race_${id}, public.own_${id}, public.cached_${id}`)
+  })
+
+  test('without the privilege to make the sequence, the error says what an administrator has to do', async () => {
+    const own = await role('poor')
+    const sequence = `public.own_${id}`
+    const engine = postgres({ connectionString: own, namespace, sequence })
+    let message = ''
+    await assert.rejects(slocket('a', { engine }), (error: Error) => {
+      message = error.message
+      return isSlocketError(error, 'ERR_SLOCKET_PERMISSION')
+    })
+    const [, create] = /(CREATE SEQUENCE [^;]+);/.exec(message)!
+    await administer(url, create!)
+    await assert.rejects(slocket('a', { engine }), (error) => isSlocketError(error, 'ERR_SLOCKET_PERMISSION'))
+    const [, grant] = /(GRANT USAGE [^;]+ TO )/.exec(message)!
+    await administer(url, `${grant}${roles.at(-1)}`)
+    await (await slocket('a', { engine })).release()
+  })
+
+  test('many at a time make the sequence, and it is one', async () => {
+    const engines = Array.from({ length: 12 }, () =>
+      postgres({ connectionString: url, namespace, sequence: `public.race_${id}` }),
+    )
+    const locks = await Promise.all(engines.map((engine, index) => slocket(`race-${index}`, { engine })))
+    assert.equal(new Set(locks.map(({ token }) => token)).size, 12)
+    for (const lock of locks) await lock.release()
+  })
+
+  test('a sequence that hands out its values in blocks is refused', async () => {
+    await administer(url, `CREATE SEQUENCE public.cached_${id} CACHE 10`)
+    const engine = postgres({ connectionString: url, namespace, sequence: `public.cached_${id}` })
+    await assert.rejects(slocket('a', { engine }), (error) => isSlocketError(error, 'ERR_SLOCKET_SYSTEM'))
+  })
+
+  test('time-outs in the settings of a role end neither waits nor locks', async () => {
+    const own = await role(
+      'hasty',
+      'GRANT CREATE ON SCHEMA public TO WHO',
+      'GRANT USAGE ON SEQUENCE public.slocket_token TO WHO',
+      "ALTER ROLE WHO SET statement_timeout = '100ms'",
+      "ALTER ROLE WHO SET lock_timeout = '100ms'",
+      "ALTER ROLE WHO SET idle_session_timeout = '100ms'",
+      'ALTER ROLE WHO SET default_transaction_read_only = on',
+    )
+    const engine = postgres({ connectionString: own, namespace })
+    const lock = await slocket('hasty', { engine })
+    const waiting = slocket('hasty', { engine })
+    await pass(500)
+    lock.assertHeld()
+    await lock.release()
+    await (await waiting).release()
+  })
+
+  test('another role sees that somebody holds, and not who', async () => {
+    const own = await role('nosy', 'GRANT USAGE ON SEQUENCE public.slocket_token TO WHO')
+    const lock = await slocket('seen', { engine: postgres({ connectionString: url, namespace }), label: 'mine' })
+    const { held } = await slocket.query('seen', { engine: postgres({ connectionString: own, namespace }) })
+    assert.equal(held.length, 1)
+    assert.equal('label' in held[0]!, false)
+    await lock.release()
+  })
+
+  test('a server that falls silent: who holds is told, who waits is rejected, and nothing hangs', async () => {
+    await using line = await Line.to(url)
+    const engine = postgres({ connectionString: line.url, namespace, heartbeat: HEARTBEAT_MS })
+    const lock = await slocket('silent', { engine })
+    const waiting = assert.rejects(slocket('silent', { engine }), (error) =>
+      isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE'),
+    )
+    await until('it waits', async () => (await slocket.query('silent', { engine })).pending.length === 1)
+    const idle = await slocket('idle', { engine })
+    const controller = new AbortController()
+    const calledOff = slocket('silent', { engine, signal: controller.signal })
+    line.cut()
+    controller.abort()
+    await assert.rejects(calledOff, (error) => error === controller.signal.reason)
+    await until('the holder is told', () => lock.signal.aborted)
+    await assert.rejects(idle.release())
+    await waiting
+    await assert.rejects(slocket('other', { engine }), (error) => isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE'))
+  })
+
+  for (const [mode, size] of [
+    ['transaction', 1],
+    ['transaction', 2],
+    ['statement', 2],
+    ['session', 2],
+  ] as const) {
+    test(
+      `PgBouncer (${mode}, ${size} connections) is refused`,
+      { skip: !hasPgBouncer() && 'no PgBouncer' },
+      async () => {
+        await using pooler = await Pooler.start(url, mode, size)
+        for (let count = 0; count < 3; count += 1) {
+          const engine = postgres({ connectionString: pooler.url, namespace })
+          const asking = [1, 2, 3].map((number) => slocket(`pooled-${number}`, { engine }))
+          for (const { status, reason } of (await Promise.allSettled(asking)) as PromiseRejectedResult[]) {
+            assert.equal(status, 'rejected')
+            assert.ok(isSlocketError(reason, 'ERR_SLOCKET_POOLER'), String(reason))
+          }
+        }
+      },
+    )
+  }
+})
+
+function hasPgBouncer(): boolean {
+  return fs.existsSync(PGBOUNCER)
+}
+
+class Pooler implements AsyncDisposable {
+  readonly url: string
+  readonly #end: () => Promise<void>
+
+  private constructor(url: string, end: () => Promise<void>) {
+    this.url = url
+    this.#end = end
+  }
+
+  static async start(url: string, mode: string, size: number): Promise<Pooler> {
+    const { hostname, port, username, pathname } = new URL(url)
+    const free = await freePort()
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-pgbouncer-'))
+    const file = path.join(directory, 'pgbouncer.ini')
+    const lines = [
+      '[databases]',
+      `${pathname.slice(1)} = host=${hostname} port=${port} user=${username}`,
+      '[pgbouncer]',
+      'listen_addr = 127.0.0.1',
+      `listen_port = ${free}`,
+      'unix_socket_dir =',
+      'auth_type = any',
+      `pool_mode = ${mode}`,
+      `default_pool_size = ${size}`,
+      'server_login_retry = 1',
+    ]
+    fs.writeFileSync(file, `${lines.join('\n')}\n`)
+    fs.chmodSync(directory, 0o755)
+    const isRoot = process.getuid?.() === 0
+    const child = spawn(PGBOUNCER, [...(isRoot ? ['-u', 'postgres'] : []), '-q', file], { stdio: 'ignore' })
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    const end = async (): Promise<void> => {
+      child.kill('SIGKILL')
+      await ended
+      fs.rmSync(directory, { recursive: true })
+    }
+    const own = `postgres://${username}@127.0.0.1:${free}${pathname}`
+    await until('PgBouncer answers', () =>
+      administer(own, 'SELECT 1').then(
+        () => true,
+        () => false,
+      ),
+    )
+    return new Pooler(own, end)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end()
+  }
+}
+
+/** A line to the server that can be cut, so that both ends hear nothing of it. */
+class Line implements AsyncDisposable {
+  readonly url: string
+  readonly #server: net.Server
+  readonly #sockets: Set<net.Socket>
+
+  private constructor(url: string, server: net.Server, sockets: Set<net.Socket>) {
+    this.url = url
+    this.#server = server
+    this.#sockets = sockets
+  }
+
+  static async to(url: string): Promise<Line> {
+    const { hostname, port, username, pathname } = new URL(url)
+    const sockets = new Set<net.Socket>()
+    const server = net.createServer((near) => {
+      const far = net.connect(Number(port), hostname)
+      for (const socket of [near, far]) {
+        sockets.add(socket)
+        socket.on('error', () => {})
+        socket.on('close', () => {
+          near.destroy()
+          far.destroy()
+        })
+      }
+      near.pipe(far).pipe(near)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const own = (server.address() as net.AddressInfo).port
+    return new Line(`postgres://${username}@127.0.0.1:${own}${pathname}`, server, sockets)
+  }
+
+  cut(): void {
+    for (const socket of this.#sockets) {
+      socket.unpipe()
+      socket.pause()
+    }
+    this.#server.removeAllListeners('connection')
+    this.#server.on('connection', (socket: net.Socket) => this.#sockets.add(socket))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as net.AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { describeSession, parseSession } from '../../src/engines/postgres/about.ts'
+import { keyOf } from '../../src/engines/postgres/key.ts'
+
+const plain = { name: 'deploy', label: 'nightly', pid: 4711, command: 'node build.js', sinceMs: 1_800_000_000_000 }
+
+test('what a session says of itself is read again, whatever it is, and ends no comment', () => {
+  for (const label of [
+    'nightly',
+    '*/ DROP TABLE users; /*',
+    'ü \u{1f512} \ud800',
+    '\0\n\r\u2028',
+    '/*slocket',
+    undefined,
+  ]) {
+    const text = describeSession({ ...plain, label })
+    assert.equal(/^\/\*slocket [\u0020-\u007e]*\*\/$/.test(text), true, text)
+    assert.equal(text.slice(2, -2).includes('/'), false, text)
+    assert.deepEqual(parseSession(`${text} SELECT 1`), { ...plain, label })
+  }
+})
+
+test('what is too long is left out, the command and the name first', () => {
+  const long = describeSession({ ...plain, name: 'n'.repeat(5000), command: 'c'.repeat(5000) })
+  assert.ok(long.length < 1000)
+  assert.equal(parseSession(long)!.label, 'nightly')
+  const wide = describeSession({ ...plain, label: '\u{1f512}'.repeat(100) })
+  assert.ok(wide.length < 1000)
+  assert.equal(parseSession(wide)!.pid, 4711)
+})
+
+test('what others write is not believed', () => {
+  for (const text of [
+    null,
+    '',
+    'SELECT 1',
+    '/*slocket {}*/',
+    '/*slocket {"pid":-1}*/',
+    '/*slocket {"pid":1',
+    '/*slocket x*/',
+    '/*slocket null*/',
+  ])
+    assert.equal(parseSession(text), undefined, String(text))
+})
+
+test('the key is the beginning of SHA-256 of the namespace and the name', () => {
+  // printf 'slocket\ndeploy' | sha256sum
+  assert.equal(keyOf('slocket', 'deploy'), BigInt.asIntN(64, 0xd41877e7cfce0068n))
+  assert.notEqual(keyOf('a', 'b'), keyOf('a', 'b '))
+})
