@@ -1,17 +1,26 @@
 /** What the tests of etcd's faults have in common. */
-import { pass } from '../../helpers/until.ts'
 import type { Arena } from './arena.ts'
 import type { Client, EngineSpec } from './client.ts'
 import { keysOf, untilSlowly } from './etcd-cluster.ts'
 import type { Line } from './trace.ts'
 
-/** The least that there is, in seconds: most of these tests wait for it to be over. */
+/** The least that there is, in seconds: for tests that wait for it to be over. */
 const TTL_S = 5
 export const TTL_MS: number = TTL_S * 1000
+/** The default: for tests in which it must not come to its end, on a machine that may be busy. */
+const LONG_TTL_S = 10
+export const LONG_TTL_MS: number = LONG_TTL_S * 1000
 
 export function etcdEngine(endpoints: string | readonly string[]): EngineSpec {
-  const list = typeof endpoints === 'string' ? endpoints.split(',') : endpoints
-  return { kind: 'etcd', options: { endpoints: list, ttl: TTL_S } }
+  return { kind: 'etcd', options: { endpoints: listed(endpoints), ttl: TTL_S } }
+}
+
+export function patientEtcdEngine(endpoints: string | readonly string[]): EngineSpec {
+  return { kind: 'etcd', options: { endpoints: listed(endpoints), ttl: LONG_TTL_S } }
+}
+
+function listed(endpoints: string | readonly string[]): readonly string[] {
+  return typeof endpoints === 'string' ? endpoints.split(',') : endpoints
 }
 
 /** Clients that take one lock again and again, while whatever else happens. */
@@ -56,11 +65,6 @@ export async function lastLease(endpoints: string, resource: string): Promise<st
 async function ticketsOf(endpoints: string, resource: string): Promise<string[]> {
   const part = `/q/${Buffer.from(resource).toString('base64url')}/`
   return (await keysOf(endpoints)).filter((key) => key.includes(part))
-}
-
-/** Lets a part of the TTL pass, or more. */
-export async function passTtls(count: number): Promise<void> {
-  await pass(count * TTL_MS)
 }
 
 /** One after the other has it, and gives it back. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { pass } from '../../../helpers/until.ts'
 import { inArena } from '../../helpers/arena.ts'
-import { etcdEngine, lastBelief, passTtls, TTL_MS } from '../../helpers/etcd-arena.ts'
+import { etcdEngine, lastBelief, TTL_MS } from '../../helpers/etcd-arena.ts'
 import { msBetween } from '../../helpers/trace.ts'
 
 const HOUR_MS = 3_600_000
@@ -19,7 +20,7 @@ describe('a wall clock that jumps by an hour', () => {
         await client.says('granted', 'before')
         await client.says('skewed')
       }
-      await passTtls(1.2)
+      await pass(1.2 * TTL_MS)
       for (const { client } of clients) {
         assert.deepEqual(client.said('lost'), [])
         client.send({ do: 'acquire', as: 'after', resource: `${client.name}-after` })

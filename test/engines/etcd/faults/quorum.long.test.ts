@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { pass } from '../../../helpers/until.ts'
 import { inArena } from '../../helpers/arena.ts'
-import { endLoops, etcdEngine, lastBelief, passTtls, queueUp, startLoops, TTL_MS } from '../../helpers/etcd-arena.ts'
+import { endLoops, etcdEngine, lastBelief, queueUp, startLoops, TTL_MS } from '../../helpers/etcd-arena.ts'
 import { followersOf, leaderOf } from '../../helpers/etcd-cluster.ts'
 import { msBetween } from '../../helpers/trace.ts'
 
@@ -20,7 +21,7 @@ describe('two of three members', () => {
       const lost = await queue[0]!.says('lost')
       assert.equal(lost.code, 'ERR_SLOCKET_LOST')
       assert.ok(msBetween(lastBelief(arena.trace, 'a')!, lost) < TTL_MS)
-      await passTtls(2.4)
+      await pass(2 * TTL_MS)
       await Promise.all(down.map((node) => servers.restart(node)))
       await leaderOf(servers)
       // It lost its session as well, and has asked in vain; or it has asked again by itself.

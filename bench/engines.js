@@ -1,0 +1,284 @@
+// npm run bench:engines -- [--quick] [--only cycle,hand-off,hung,connections] [--on etcd,postgres,redis] [--processes 2,8] [--json FILE]
+//
+// The engines that talk to servers, beside others on the same servers, in one run, in turn; the servers are started for it, on this
+// machine, with their data in memory (scripts/engines.sh). Prints tables; what came of it: docs/performance-engines.md.
+//
+//   cycle        one process, nobody else: acquire and release
+//   hand-off     2 and 8 processes in a loop: from the call of release in one to the grant in another
+//   hung         the server is stopped (SIGSTOP) while a lock is held: until when its holder believes in it
+//   connections  1,000 locks that one process waits for: how many connections it has
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import {
+  ETCD,
+  ETCD_FLOOR,
+  ON_ETCD,
+  ON_POSTGRES,
+  ON_REDIS,
+  open,
+  POSTGRES,
+  POSTGRES_FLOOR,
+} from './engines/contestants/index.js'
+import { Process } from './engines/process.js'
+import { install, versions } from './install.js'
+import { describeCommit, describeMachine } from './machine.js'
+import { jain, median, quantile } from './statistics.js'
+
+const SCRIPT = fileURLToPath(new URL('../scripts/engines.sh', import.meta.url))
+const TTL_S = 5
+const WAITING = 1000
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: 'cycle,hand-off,hung,connections' },
+    on: { type: 'string', default: 'etcd,postgres,redis' },
+    processes: { type: 'string' },
+    json: { type: 'string' },
+  },
+})
+const only = values.only.split(',')
+const on = values.on.split(',')
+const settings = values.quick
+  ? { rounds: 50, handOffMs: 500, repeat: 1, processes: [2], watchMs: 2000 }
+  : { rounds: 600, handOffMs: 2500, repeat: 3, processes: [2, 8], watchMs: 10_000 }
+if (values.processes !== undefined) settings.processes = values.processes.split(',').map(Number)
+/** What is compared on each server; the one that all the others are a ratio to. */
+const CONTESTS = {
+  etcd: { contestants: ON_ETCD, floor: ETCD_FLOOR, base: ETCD_FLOOR, rival: 'etcd-v3lock' },
+  postgres: { contestants: ON_POSTGRES, base: POSTGRES_FLOOR, rival: POSTGRES_FLOOR },
+  redis: { contestants: ON_REDIS, base: ON_REDIS[0], rival: ON_REDIS[0] },
+}
+const OWN = new Set([ETCD, POSTGRES])
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1))
+install()
+const { servers, directory, pids } = startServers()
+const results = {
+  machine: describeMachine(),
+  commit: describeCommit(),
+  packages: versions(),
+  servers: serverVersions(),
+  cases: {},
+}
+let hasFailed = false
+try {
+  for (const server of on) {
+    if (only.includes('cycle')) await show(`cycle, ${server}`, () => cycle(server))
+    for (const processes of only.includes('hand-off') ? settings.processes : []) {
+      await show(`hand-off, ${server}, ${processes} processes`, () => handOff(server, processes))
+    }
+    if (only.includes('hung')) await show(`hung, ${server}`, () => hung(server))
+  }
+  if (only.includes('connections') && on.includes('etcd')) await show('connections', connections)
+} finally {
+  spawnSync('bash', [SCRIPT, 'down', directory], { stdio: 'inherit' })
+}
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`)
+process.exit(hasFailed ? 1 : 0)
+
+/** In turn, and in another order each round. */
+async function cycle(server) {
+  const { contestants, floor, base } = CONTESTS[server]
+  const all = [...contestants, ...(floor === undefined ? [] : [floor])]
+  const handles = await Promise.all(all.map((contestant) => open(contestant, servers, 'cycle', { ttl: TTL_S })))
+  const times = all.map(() => [])
+  const warmUp = settings.rounds / 10
+  for (let round = 0; round < warmUp + settings.rounds; round += 1) {
+    for (let turn = 0; turn < all.length; turn += 1) {
+      const index = (round + turn) % all.length
+      const begin = performance.now()
+      await handles[index].release(await handles[index].acquire())
+      if (round >= warmUp) times[index].push(performance.now() - begin)
+    }
+  }
+  for (const handle of handles) await handle.close()
+  const toBase = (index, of) => of(times[index]) / of(times[all.indexOf(base)])
+  return all.map((contestant, index) => ({
+    contestant,
+    'p50 ms': quantile(times[index], 0.5),
+    'p95 ms': quantile(times[index], 0.95),
+    [`p50 / ${base}`]: toBase(index, median),
+    [`p95 / ${base}`]: toBase(index, (each) => quantile(each, 0.95)),
+  }))
+}
+
+async function handOff(server, processes) {
+  const { contestants, rival } = CONTESTS[server]
+  const measured = contestants.map(() => [])
+  for (let repetition = 0; repetition < settings.repeat; repetition += 1) {
+    for (let turn = 0; turn < contestants.length; turn += 1) {
+      const index = (repetition + turn) % contestants.length
+      measured[index].push(await handOffOnce(contestants[index], processes, repetition))
+    }
+  }
+  const rows = contestants.map((contestant, index) => {
+    const runs = measured[index]
+    const delays = runs.flatMap((run) => run.delays)
+    return {
+      contestant,
+      'p50 ms': quantile(delays, 0.5),
+      'p95 ms': quantile(delays, 0.95),
+      'hand-offs/s': (1000 * delays.length) / (settings.handOffMs * runs.length),
+      'other process next': delays.length / runs.reduce((sum, run) => sum + run.grants, 0),
+      "Jain's index": median(runs.map((run) => run.jain)),
+      'longest wait ms': Math.max(...runs.map((run) => run.longest)),
+      overlaps: runs.reduce((sum, run) => sum + run.overlaps, 0),
+    }
+  })
+  const p95 = rows[contestants.indexOf(rival)]['p95 ms']
+  return rows.map((row) => ({ ...row, [`p95 / ${rival}`]: row['p95 ms'] / p95 }))
+}
+
+async function handOffOnce(contestant, count, repetition) {
+  const name = `hand-off-${count}-${repetition}`
+  const clients = Array.from({ length: count }, () => start(contestant, { role: 'loop', name }))
+  try {
+    await Promise.all(clients.map((client) => client.says('ready')))
+    const from = Number(process.hrtime.bigint()) / 1e6 + 100
+    for (const client of clients) client.tell({ from, until: from + settings.handOffMs })
+    const done = await Promise.all(clients.map((client) => client.says('done')))
+    const rounds = done.flatMap(({ rounds: own }, who) =>
+      own.map(([asked, granted, released]) => ({ who, asked, granted, released })),
+    )
+    rounds.sort((a, b) => a.granted - b.granted)
+    const pairs = rounds.slice(1).map((round, index) => [rounds[index], round])
+    return {
+      grants: rounds.length,
+      delays: pairs.filter(([last, next]) => last.who !== next.who).map(([last, next]) => next.granted - last.released),
+      overlaps: pairs.filter(([last, next]) => next.granted < last.released).length,
+      longest: Math.max(...rounds.map(({ asked, granted }) => granted - asked)),
+      jain: jain(done.map(({ rounds: own }) => own.length)),
+    }
+  } finally {
+    await Promise.all(clients.map((client) => client.end()))
+  }
+}
+
+/** All at once: the server is stopped for all of them. Of PostgreSQL, the process that serves the holder. */
+async function hung(server) {
+  const { contestants } = CONTESTS[server]
+  const clients = contestants.map((contestant) => start(contestant, { role: 'hold', name: 'hung' }))
+  try {
+    await Promise.all(clients.map((client) => client.says('held')))
+    // Leases have been renewed by then, or not: as it comes.
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    const stopped = pids(server)
+    const since = Number(process.hrtime.bigint()) / 1e6
+    for (const pid of stopped) process.kill(pid, 'SIGSTOP')
+    await new Promise((resolve) => setTimeout(resolve, TTL_S * 1000 + settings.watchMs))
+    for (const pid of stopped) kill(pid, 'SIGCONT')
+    return clients.map((client, index) => {
+      const gaveUp = client.said('gave up')
+      const seconds = gaveUp === undefined ? undefined : (gaveUp.at - since) / 1000
+      return {
+        contestant: contestants[index],
+        'gave up after s': seconds ?? `not in ${TTL_S + settings.watchMs / 1000}`,
+        'of it beyond the TTL':
+          server === 'postgres'
+            ? 'no TTL'
+            : seconds === undefined
+              ? `> ${settings.watchMs / 1000}`
+              : Math.max(0, seconds - TTL_S),
+      }
+    })
+  } finally {
+    await Promise.all(clients.map((client) => client.end()))
+  }
+}
+
+async function connections() {
+  const holder = start(ETCD, { role: 'hold', name: 'crowd' })
+  await holder.says('held')
+  const waiters = start(ETCD, { role: 'wait', name: 'crowd', count: WAITING })
+  try {
+    await waiters.says('ready')
+    const prefix = `slocket/q/${Buffer.from('crowd').toString('base64url')}/`
+    const flags = ['--endpoints', servers.etcd[0], 'get', prefix, '--prefix', '--keys-only']
+    let tickets = 0
+    while (tickets < WAITING + 1) {
+      tickets =
+        execFileSync('etcdctl', flags, { encoding: 'utf8', env: { ...process.env, ETCDCTL_API: '3' } }).match(/\S+/g)
+          ?.length ?? 0
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
+    const lines = execFileSync('ss', ['-Htnp', 'state', 'established'], { encoding: 'utf8' }).split('\n')
+    const count = lines.filter((line) => line.includes(`pid=${waiters.pid},`)).length
+    return [{ contestant: ETCD, waiting: WAITING, connections: count }]
+  } finally {
+    await Promise.all([holder.end(), waiters.end()])
+  }
+}
+
+function start(contestant, { role, name, count }) {
+  return new Process(contestant, { contestant, servers, name, ttl: TTL_S, role, count })
+}
+
+/** A case that fails says so, and the others go on. */
+async function show(title, measure) {
+  console.log(`\n### ${title}\n`)
+  try {
+    const rows = await measure()
+    results.cases[title] = rows
+    const columns = Object.keys(rows[0])
+    const cells = rows.map((row) => columns.map((column) => format(row[column])))
+    for (const line of [columns, columns.map(() => '---'), ...cells]) console.log(`| ${line.join(' | ')} |`)
+  } catch (error) {
+    console.log(`failed: ${error.stack}`)
+    hasFailed = true
+  }
+}
+
+function format(value) {
+  if (typeof value !== 'number') return String(value)
+  return Number.isInteger(value) ? String(value) : value.toFixed(2)
+}
+
+/** Clients talk to the member that leads: otherwise who happens to be at it has a hop less. */
+function startServers() {
+  const up = spawnSync('bash', [SCRIPT, 'up', '--only', 'cluster,postgres,redis', '--owner', String(process.pid)], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  if (up.status !== 0) throw new Error('the servers did not start')
+  const { SLOCKET_ENGINES: home, ...addresses } = Object.fromEntries(
+    [...up.stdout.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
+  )
+  const members = addresses.SLOCKET_ETCD_CLUSTER.split(',')
+  const isLeader = (endpoint) => {
+    const flags = ['--endpoints', endpoint, 'endpoint', 'status', '-w', 'json']
+    const status = execFileSync('etcdctl', flags, { encoding: 'utf8', env: { ...process.env, ETCDCTL_API: '3' } })
+    return /"member_id":(\d+)/.exec(status)[1] === /"leader":(\d+)/.exec(status)[1]
+  }
+  const pidIn = (file) => Number(readFileSync(`${home}/${file}.pid`, 'utf8'))
+  const pidsOf = {
+    etcd: () => [1, 2, 3].map((n) => pidIn(`cluster-${n}`)),
+    postgres: () => [pidIn('postgres'), ...childrenOf(pidIn('postgres'))],
+    redis: () => [pidIn('redis')],
+  }
+  return {
+    directory: home,
+    servers: { etcd: [members.find(isLeader)], postgres: addresses.SLOCKET_POSTGRES, redis: addresses.SLOCKET_REDIS },
+    pids: (server) => pidsOf[server](),
+  }
+}
+
+function childrenOf(pid) {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
+}
+
+/** It may have ended meanwhile. */
+function kill(pid, signal) {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error
+  }
+}
+
+function serverVersions() {
+  const first = (command, ...flags) => execFileSync(command, flags, { encoding: 'utf8' }).split('\n')[0]
+  return [first('etcd', '--version'), first('redis-server', '--version'), first('psql', '--version')]
+}

@@ -1,0 +1,60 @@
+// One process that uses one contestant: node client.js SETTINGS(JSON). See run.js, which starts it.
+//
+//   loop     acquires and releases until the end: [asked, granted, released] of each, on a clock that is one for all processes
+//   hold     holds, and says when it no longer believes that it does
+//   wait     asks for one lock `count` times
+import { createInterface } from 'node:readline'
+import { open } from './contestants/index.js'
+
+const LOOK_MS = 20
+const { contestant, servers, name, ttl, role, count = 0 } = JSON.parse(process.argv[2])
+
+process.on('unhandledRejection', (error) => say({ event: 'unheard', message: String(error) }))
+process.on('uncaughtException', (error) => say({ event: 'unheard', message: String(error) }))
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+const handle = await open(contestant, servers, name, { ttl })
+if (role === 'loop') await loop()
+if (role === 'hold') await hold()
+if (role === 'wait') for (let index = 0; index < count; index += 1) handle.acquire().catch(() => {})
+if (role === 'wait') say({ event: 'ready' })
+await lines.next()
+process.exit(0)
+
+async function loop() {
+  await handle.release(await handle.acquire())
+  say({ event: 'ready' })
+  const { from, until } = JSON.parse((await lines.next()).value)
+  while (now() < from) await new Promise((resolve) => setTimeout(resolve, 1))
+  const rounds = []
+  for (;;) {
+    const asked = now()
+    if (asked > until) break
+    const held = await handle.acquire()
+    const granted = now()
+    await new Promise((resolve) => setImmediate(resolve))
+    const released = now()
+    await handle.release(held)
+    rounds.push([asked, granted, released])
+  }
+  say({ event: 'done', rounds })
+}
+
+async function hold() {
+  const held = await handle.acquire()
+  say({ event: 'held', at: now() })
+  const timer = setInterval(() => {
+    if (handle.isHeld(held)) return
+    say({ event: 'gave up', at: now() })
+    clearInterval(timer)
+  }, LOOK_MS)
+}
+
+/** In ms, of CLOCK_MONOTONIC. */
+function now() {
+  return Number(process.hrtime.bigint()) / 1e6
+}
+
+function say(message) {
+  process.stdout.write(`${JSON.stringify(message)}\n`)
+}

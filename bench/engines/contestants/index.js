@@ -1,0 +1,23 @@
+// Those who are measured beside servers, each in a file of its own, behind the same small interface:
+//
+//   open(servers, name, { ttl })  a promise of a handle of the lock `name`; servers: { etcd: [URL, …], postgres: URL, redis: URL }
+//   handle.acquire()              a promise of what release wants
+//   handle.release(held)
+//   handle.isHeld(held)           whether its user would still believe that it holds, without asking anybody. Missing: floors
+//   handle.close()
+//
+// ttl is in seconds. What has none (advisory locks of PostgreSQL) takes no notice.
+export const ETCD = 'slocket-etcd'
+export const ETCD_FLOOR = 'etcd-requests'
+export const POSTGRES = 'slocket-postgres'
+export const POSTGRES_FLOOR = 'postgres-requests'
+
+/** On one server each, our own first. */
+export const ON_ETCD = [ETCD, 'etcd-v3lock', 'etcd3']
+export const ON_POSTGRES = [POSTGRES, POSTGRES_FLOOR]
+export const ON_REDIS = ['redlock', 'redis-semaphore']
+
+export async function open(contestant, servers, name, settings) {
+  const module = await import(`./${contestant}.js`)
+  return await module.open(servers, name, settings)
+}

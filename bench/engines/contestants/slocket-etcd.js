@@ -1,0 +1,12 @@
+import { slocket } from '../../../dist/index.js'
+import { etcd } from '../../../dist/engines/etcd/index.js'
+
+export function open({ etcd: endpoints }, name, { ttl }) {
+  const engine = etcd({ endpoints, ttl })
+  return {
+    acquire: () => slocket(name, { engine }),
+    release: (lock) => lock.release(),
+    isHeld: (lock) => !lock.signal.aborted,
+    close() {},
+  }
+}

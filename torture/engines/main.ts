@@ -1,0 +1,50 @@
+/**
+ * The torture of the etcd engine: npm run torture:engines -- [--seconds 120] [--clients 5] [--seed N] [--keep-traces]
+ *
+ * Rounds of clients that take locks in loops, on a cluster of three of their own, while nemeses do to servers, clients and the network
+ * what the seed says, one after the other. At the end of a round everything is mended, each client has to come to a lock again, and what
+ * they have written is checked (test/engines/helpers/check.ts). Exits with 1 when something was found.
+ *
+ * The plan is made of the seed; what comes of it is not: time goes on by itself here.
+ */
+import fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Random } from '../../src/testing/random.ts'
+import { playRound } from './round.ts'
+
+const ROUND_SECONDS = 40
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '120' },
+    clients: { type: 'string', default: '5' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
+    'keep-traces': { type: 'boolean', default: false },
+  },
+})
+const [seconds, clients, seed] = (['seconds', 'clients', 'seed'] as const).map((name) => {
+  if (!/^\d+$/.test(values[name])) throw new RangeError(`--${name} must be a whole number, not ${values[name]}`)
+  return Number(values[name])
+}) as [number, number, number]
+
+console.log(`--seconds ${seconds} --clients ${clients} --seed ${seed}`)
+const random = new Random(seed)
+const endMs = performance.now() + seconds * 1000
+let isSound = true
+do {
+  const roundSeed = random.below(2 ** 32)
+  const roundMs = Math.min(ROUND_SECONDS * 1000, Math.max(5000, endMs - performance.now()))
+  const { findings, counts, trace } = await playRound(roundSeed, { clients, ms: roundMs })
+  console.log(`round ${roundSeed}: ${[...counts].map(([what, count]) => `${count} ${what}`).join(', ')}`)
+  for (const finding of findings.slice(0, 20)) console.log(`FOUND: ${finding}`)
+  if (findings.length > 0) isSound = false
+  if (findings.length > 0 || values['keep-traces']) {
+    const kept = join(fs.mkdtempSync(join(tmpdir(), 'slocket-torture-engines-')), 'trace')
+    fs.writeFileSync(kept, trace.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    console.log(kept)
+  }
+} while (isSound && performance.now() < endMs)
+console.log(isSound ? 'nothing was found' : 'something was found')
+process.exitCode = isSound ? 0 : 1
