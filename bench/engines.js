@@ -43,7 +43,7 @@ const only = values.only.split(',')
 const on = values.on.split(',')
 const settings = values.quick
   ? { rounds: 50, handOffMs: 500, repeat: 1, processes: [2], watchMs: 2000 }
-  : { rounds: 600, handOffMs: 2500, repeat: 3, processes: [2, 8], watchMs: 10_000 }
+  : { rounds: 600, handOffMs: 2000, repeat: 2, processes: [2, 8], watchMs: 10_000 }
 if (values.processes !== undefined) settings.processes = values.processes.split(',').map(Number)
 /** What is compared on each server; the one that all the others are a ratio to. */
 const CONTESTS = {
