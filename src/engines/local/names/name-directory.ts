@@ -1,6 +1,6 @@
 /** The directories of named locks: the root, and in it one for each name that is in use. */
 import fs from 'node:fs'
-import path from 'node:path'
+import { dirname } from 'node:path'
 import { SlocketError, systemCode } from '../../../errors.ts'
 import type { OpenDirectory } from '../open-directory.ts'
 import { makeWhereMissing, QueueDirectory } from '../directory.ts'
@@ -34,7 +34,7 @@ export class RootDirectory extends QueueDirectory {
     this.#prepare()
     const occupant = this.occupant()
     if (occupant === 'foreign') this.#refuseForeign()
-    const directory = occupant === 'directory' ? this.path : path.dirname(this.path)
+    const directory = occupant === 'directory' ? this.path : dirname(this.path)
     refuseNetworkFileSystem(directory)
     // access(2) goes by the real user, where a file is made as the effective one.
     if (process.geteuid?.() !== process.getuid?.()) return
