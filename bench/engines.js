@@ -11,16 +11,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import {
-  ETCD,
-  ETCD_FLOOR,
-  ON_ETCD,
-  ON_POSTGRES,
-  ON_REDIS,
-  open,
-  POSTGRES,
-  POSTGRES_FLOOR,
-} from './engines/contestants/index.js'
+import { ETCD, ETCD_FLOOR, ON_ETCD, ON_POSTGRES, ON_REDIS, open, POSTGRES_FLOOR } from './engines/contestants/index.js'
 import { Process } from './engines/process.js'
 import { install, versions } from './install.js'
 import { describeCommit, describeMachine } from './machine.js'
@@ -51,7 +42,6 @@ const CONTESTS = {
   postgres: { contestants: ON_POSTGRES, base: POSTGRES_FLOOR, rival: POSTGRES_FLOOR },
   redis: { contestants: ON_REDIS, base: ON_REDIS[0], rival: ON_REDIS[0] },
 }
-const OWN = new Set([ETCD, POSTGRES])
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1))
 install()

@@ -7,12 +7,7 @@ const NO_LOOK = new URL('../fixtures/no-look.js', import.meta.url).href
 
 betweenProcesses('the robbed, and those who wait for them, are told of a theft, and of its end', async (scene) => {
   const start = (): Promise<WebClient> => scene.start('process', NO_LOOK)
-  const [a, b, c, thief] = (await Promise.all([start(), start(), start(), start()])) as [
-    WebClient,
-    WebClient,
-    WebClient,
-    WebClient,
-  ]
+  const [a, b, c, thief] = await Promise.all([start(), start(), start(), start()])
   for (const mode of ['exclusive', 'shared'] as const) {
     for (const isCrowded of [false, true]) {
       const name = `${mode} ${isCrowded}`
@@ -37,7 +32,7 @@ betweenProcesses('the robbed, and those who wait for them, are told of a theft, 
 
 betweenProcesses('a thief that is robbed is told, and so is one that waits behind both', async (scene) => {
   const start = (): Promise<WebClient> => scene.start('process', NO_LOOK)
-  const [a, b, c] = (await Promise.all([start(), start(), start()])) as [WebClient, WebClient, WebClient]
+  const [a, b, c] = await Promise.all([start(), start(), start()])
   await a.hold('lock', { steal: true })
   await c.wait('lock')
   await b.hold('lock', { steal: true })

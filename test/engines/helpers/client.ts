@@ -42,7 +42,7 @@ export class Client {
       JSON.stringify(engine),
       sink,
     ]
-    this.#child = spawn(command!, parameters, { stdio: 'pipe' })
+    this.#child = spawn(command, parameters, { stdio: 'pipe' })
     this.pid = this.#child.pid ?? -1
     this.#child.stdin.on('error', () => {})
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text))

@@ -26,11 +26,6 @@ export function addressOf(server: Server): string {
   return address
 }
 
-/** As `addressOf`, for those who take several. */
-export function endpointsOf(server: 'etcd' | 'cluster'): readonly string[] {
-  return addressOf(server).split(',')
-}
-
 /** Servers of a test's own, in a directory of their own. They end with `close`, and with this process. */
 export class Servers {
   readonly directory: string

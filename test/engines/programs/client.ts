@@ -86,8 +86,8 @@ async function obey(order: Order): Promise<void> {
       await write(order)
       return
     case 'skew': {
-      const { now } = Date
-      Date.now = () => now() + order.ms
+      const unskewed = Date.now
+      Date.now = () => unskewed() + order.ms
       say({ event: 'skewed' })
     }
   }

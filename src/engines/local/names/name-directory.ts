@@ -17,8 +17,8 @@ export class RootDirectory extends QueueDirectory {
   readonly #prepare: () => void
 
   /** @param prepare called before sockets are made in it; throws where that must not be. */
-  constructor(path: string, prepare: () => void) {
-    super(path)
+  constructor(directory: string, prepare: () => void) {
+    super(directory)
     this.#prepare = prepare
   }
 
