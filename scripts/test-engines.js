@@ -27,10 +27,13 @@ const tests = spawn(process.execPath, [join(dirname(engines), 'test.js'), '--eng
   // A process group, since each test file is a process of its own, which would go on.
   detached: true,
 })
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-  process.on(signal, () => process.kill(-(tests.pid ?? process.pid), 'SIGKILL'))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, killTests)
 tests.on('error', (error) => end(1, error))
 tests.on('exit', (code, signal) => end(code ?? 1, signal === null ? undefined : `the tests were ended by ${signal}`))
+
+function killTests() {
+  if (tests.pid !== undefined) process.kill(-tests.pid, 'SIGKILL')
+}
 
 function end(code, reason) {
   if (reason !== undefined) console.error(reason)

@@ -3,7 +3,8 @@
  * through all channels, so that a subscriber can tell what belongs together. Without subscribers it costs a few comparisons.
  */
 import { channel, tracingChannel } from 'node:diagnostics_channel'
-import type { LockMode } from './options.ts'
+import { permitsOf } from './core/claim.ts'
+import type { Asked, LockMode } from './options.ts'
 
 /** What subscribers to the diagnostics channels are given: one object for each request, which fills as that goes on. */
 export interface LockTrace {
@@ -56,6 +57,10 @@ export function isObserved(): boolean {
   )
 }
 
+export function traceOf(name: string, { claim, mode, label }: Asked, isTry: boolean): LockTrace {
+  return { name, mode, permits: permitsOf(claim), label, isTry }
+}
+
 /** Tells of a request from its start to its grant. */
 export async function observe<L extends TracedLock | null>(trace: LockTrace, acquire: () => Promise<L>): Promise<L> {
   const sinceMs = performance.now()
@@ -69,6 +74,29 @@ export async function observe<L extends TracedLock | null>(trace: LockTrace, acq
       trace.waitMs = performance.now() - sinceMs
     }
   }, trace)
+  return tellGranted(trace, lock)
+}
+
+/** As observe, of a call that blocks: what there is to tell is told around it, in this thread, and by the same channels. */
+export function observeSync<L extends TracedLock | null>(trace: LockTrace, acquire: () => L): L {
+  const sinceMs = performance.now()
+  let lock: L
+  try {
+    lock = acquiring.traceSync(() => {
+      try {
+        return acquire()
+      } finally {
+        trace.waitMs = performance.now() - sinceMs
+      }
+    }, trace)
+  } finally {
+    acquiring.asyncStart.publish(trace)
+    acquiring.asyncEnd.publish(trace)
+  }
+  return tellGranted(trace, lock)
+}
+
+function tellGranted<L extends TracedLock | null>(trace: LockTrace, lock: L): L {
   if (lock === null) return lock
   trace.token = lock.token
   trace.recovered = lock.recovered

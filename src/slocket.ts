@@ -1,9 +1,8 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
 import type { AcquireRequest, Engine, Requester } from './contract/engine.ts'
 import { onAbort } from './contract/on-abort.ts'
-import type { Claim } from './core/claim.ts'
-import type { LockTrace } from './diagnostics.ts'
-import { isObserved, observe } from './diagnostics.ts'
+import { permitsOf } from './core/claim.ts'
+import { isObserved, observe, traceOf } from './diagnostics.ts'
 import { printable, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
 import type { Asked, LockMode, SlocketOptions } from './options.ts'
@@ -36,7 +35,7 @@ export interface LockRequest {
   readonly label?: string
   /** Its command line. Missing where it could not be asked. */
   readonly command?: string
-  /** Whether it belongs to this process (or worker thread). */
+  /** Whether it belongs to this process (or worker thread), by `slocket()` or by `slocket.sync()`. */
   readonly self: boolean
 }
 
@@ -103,6 +102,7 @@ export interface Slocket {
    *
    * The first call starts the thread, which takes 50 to 150 ms; `options.timeout` counts from then on. With a `timeout` of 0 it
    * takes the lock only if it is free. What this thread has already, or waits for, is ERR_SLOCKET_DEADLOCK.
+   * (Who shares may share once more; where somebody exclusive waits between, only a `timeout` has it wait for that one to give up.)
    *
    * ```js
    * const lock = slocket.sync('/tmp/deploy.lock', { timeout: 5000 })
@@ -172,10 +172,6 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
     },
   }
   return Object.assign(slocket, relatives) as Slocket
-}
-
-function traceOf(name: string, { claim, mode, label }: Asked, isTry: boolean): LockTrace {
-  return { name, mode, permits: permitsOf(claim), label, isTry }
 }
 
 async function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
@@ -252,10 +248,6 @@ function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester)
     ...(command === undefined ? {} : { command }),
     self,
   }
-}
-
-function permitsOf(claim: Claim): number | undefined {
-  return claim.kind === 'permit' ? claim.permits : undefined
 }
 
 function checked(path: unknown): string {

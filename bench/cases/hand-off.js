@@ -1,16 +1,34 @@
-import { BETWEEN_PROCESSES, RING } from '../contestants/index.js'
+import { BARE_QUEUE, BETWEEN_PROCESSES, RING, SLOCKET } from '../contestants/index.js'
 import { COLUMNS, race, raceRing } from '../race.js'
 
 export const handOff = {
   name: 'hand-off',
   title: 'Processes in a loop around a read-modify-write; and around nothing',
-  points: ({ handOff: { processes, emptyProcesses } }) => [...processes.map(String), `${emptyProcesses} empty`],
-  pointTitle: (point) => point.replace(/^\d+$/, '$& processes').replace('empty', 'processes, around nothing'),
-  contestants: (point) => (isEmpty(point) ? [...BETWEEN_PROCESSES, RING] : BETWEEN_PROCESSES),
-  async measure({ contestant, point, directory, settings: { handOff: times } }) {
+  points: ({ handOff: { processes, emptyProcesses } }) => [
+    ...processes.map(String),
+    `${emptyProcesses} empty`,
+    `${emptyProcesses} warm`,
+  ],
+  pointTitle: (point) =>
+    point
+      .replace(/^\d+$/, '$& processes')
+      .replace('empty', 'processes, around nothing')
+      .replace('warm', 'processes, around nothing, for long'),
+  contestants(point) {
+    if (isWarm(point)) return [SLOCKET, 'fs-native-extensions', BARE_QUEUE, RING]
+    return isEmpty(point) ? [...BETWEEN_PROCESSES, BARE_QUEUE, RING] : [...BETWEEN_PROCESSES, BARE_QUEUE]
+  },
+  async measure({ contestant, point, directory, settings: { handOff: given } }) {
+    const times = isWarm(point) ? { ...given, warmMs: given.longWarmMs } : given
     const processes = Number.parseInt(point, 10)
     if (contestant === RING) return await raceRing({ directory, processes, times })
-    return await race({ contestant, directory, processes, section: isEmpty(point) ? 'empty' : 'count', times })
+    return await race({
+      contestant,
+      directory,
+      processes,
+      section: isEmpty(point) || isWarm(point) ? 'empty' : 'count',
+      times,
+    })
   },
   columns: COLUMNS,
   plots: [
@@ -21,4 +39,8 @@ export const handOff = {
 
 function isEmpty(point) {
   return point.endsWith('empty')
+}
+
+function isWarm(point) {
+  return point.endsWith('warm')
 }

@@ -27,6 +27,7 @@ export const IN_PROCESS = ['async-mutex', 'async-lock']
 
 /** Floors: no locks, but what a lock cannot be quicker than. */
 export const SYSTEM_CALLS = 'system-calls'
+export const BARE_QUEUE = 'bare-queue'
 export const RING = 'ring'
 export const CONNECTION = 'connection'
 export const NOTHING = 'nothing'

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { QueueDirectory } from '../engines/local/directory.ts'
 import { namesOfHolders } from '../engines/local/inspect.ts'
+import { takeAway } from '../engines/local/take-away.ts'
 import { parseTicketName } from '../engines/local/ticket-name.ts'
 import { printable } from '../errors.ts'
 import { slocket } from '../index.ts'
@@ -32,8 +33,7 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
   const waiting = pending.length === 0 ? 'nobody waits' : `${pending.length} waiting: the next one gets it`
   write(1, `They lose '${printable(lock)}', and are told so, but they go on running. ${waiting}.\n`)
   if (!flags.has('yes') && !(await isConfirmed())) return 1
-  for (const name of names) directory.sweepTicket(name)
-  directory.removeIfEmpty()
+  await takeAway(directory, names)
   const left = names.filter((name) => directory.has(name))
   if (left.length === 0) return 0
   say(`${left.length} of them cannot be taken away: '${lock}' belongs to another user, or cannot be written to`)

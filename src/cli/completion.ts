@@ -3,7 +3,28 @@ import { UsageError } from './exit-status.ts'
 import { HELP } from './help.ts'
 import { write } from './output.ts'
 
-const COMMANDS = [...Object.keys(HELP).filter((name) => name !== ''), 'help']
+interface Option {
+  /** All its names: `-x`, `--exclusive`. */
+  readonly flags: readonly string[]
+  /** What has to follow it, in capitals. */
+  readonly value: string | undefined
+  readonly text: string
+}
+
+const COMMANDS: Readonly<Record<string, string>> = Object.fromEntries(
+  [...HELP['']!.matchAll(/^ {2}slocket ([a-z]+)\b.*? {2,}(.*)$/gm)].map(([, name, text]) => [name!, text!]),
+)
+const NAMES = Object.keys(COMMANDS)
+const SHELLS = ['bash', 'zsh', 'fish']
+/** Those whose words are paths. Of `run` it is the first one, and the rest is the command. */
+const WITH_PATHS = ['status', 'break', 'doctor']
+const VALUED = optionsOf('run').flatMap(({ flags, value }) => (value === undefined ? [] : flags))
+/** `-nw` takes what follows it, `-w3` and `--wait=3` do not. */
+const LETTERS = VALUED.filter((flag) => !flag.startsWith('--')).map((flag) => flag.slice(1))
+const WANTS_VALUE = [
+  `-[^-${LETTERS.join('')}]*[${LETTERS.join('')}]`,
+  ...VALUED.filter((flag) => flag.startsWith('--')),
+].join('|')
 
 /** Gives the exit status. */
 export function completion([shell, ...others]: readonly string[]): number {
@@ -15,48 +36,143 @@ export function completion([shell, ...others]: readonly string[]): number {
 
 const SCRIPTS: Readonly<Record<string, () => string>> = { bash, zsh, fish }
 
-function optionsOf(command: string): string[] {
-  return [...new Set(HELP[command]!.match(/(?<=[ ,[])--?[a-zE][a-z-]*/g))]
+function optionsOf(command: string): Option[] {
+  const lines = (HELP[command] ?? '').matchAll(/^ {2,}(-[a-zE-][a-z, E-]*?)(?: ([A-Z]+))? {2,}(.*)$/gm)
+  return [...lines].map(([, flags, value, text]) => ({ flags: flags!.split(', '), value, text: text! }))
 }
 
+/** Behind LOCK it is the other command's to complete: by bash-completion, where that is there. */
 function bash(): string {
-  const cases = COMMANDS.filter((name) => name in HELP).map(
-    (name) => `    ${name}) options='${optionsOf(name).join(' ')}' ;;`,
-  )
+  const cases = NAMES.flatMap((name) => {
+    const flags = optionsOf(name).flatMap((option) => option.flags)
+    return flags.length === 0 ? [] : [`    ${name}) options='${flags.join(' ')}' ;;`]
+  })
   return `_slocket() {
-  local word=\${COMP_WORDS[COMP_CWORD]} options=
+  local word=\${COMP_WORDS[COMP_CWORD]} command=\${COMP_WORDS[1]} options= lock= start=0 at
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    COMPREPLY=($(compgen -W '${COMMANDS.join(' ')}' -- "$word"))
+    COMPREPLY=($(compgen -W '${NAMES.join(' ')}' -- "$word"))
     return
   fi
-  case \${COMP_WORDS[1]} in
+  case $command in
 ${cases.join('\n')}
-    help) COMPREPLY=($(compgen -W '${COMMANDS.join(' ')}' -- "$word")); return ;;
+    help) COMPREPLY=($(compgen -W '${NAMES.join(' ')}' -- "$word")); return ;;
+    completion) COMPREPLY=($(compgen -W '${SHELLS.join(' ')}' -- "$word")); return ;;
   esac
-  if [[ \${COMP_WORDS[1]} == completion ]]; then
-    COMPREPLY=($(compgen -W 'bash zsh fish' -- "$word"))
-  elif [[ $word == -* ]]; then
-    COMPREPLY=($(compgen -W "$options" -- "$word"))
+  if [[ $command == run ]]; then
+    for ((at = 2; at < COMP_CWORD && start == 0; at++)); do
+      case \${COMP_WORDS[at]} in
+        --) if [[ $lock ]]; then start=$((at + 1)); else options=; fi ;;
+        -*)
+          if [[ \${COMP_WORDS[at + 1]} == = ]]; then ((at += 2))
+          elif [[ \${COMP_WORDS[at]} =~ ^(${WANTS_VALUE})$ ]]; then ((at += 1)); fi ;;
+        *) if [[ $lock ]]; then start=$at; else lock=1; fi ;;
+      esac
+    done
+    if ((at > COMP_CWORD)); then return; fi
+    if [[ $lock && $start == 0 && $word != -* ]]; then start=$COMP_CWORD; fi
+    if ((start > 0)); then
+      if declare -F _command_offset >/dev/null; then _command_offset "$start"
+      elif ((start == COMP_CWORD)); then COMPREPLY=($(compgen -c -- "$word")); fi
+      return
+    fi
   fi
+  if [[ $word == -* ]]; then COMPREPLY=($(compgen -W "$options" -- "$word")); fi
 }
 complete -o default -F _slocket slocket
 `
 }
 
-/** By bash's, which zsh can read. */
+/** To be read at the start of a shell, or as the file `_slocket` in one of the directories of `fpath`. */
 function zsh(): string {
-  return `autoload -U +X bashcompinit && bashcompinit\n${bash()}`
+  const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
+  const described = (text: string): string => text.replaceAll(/[[\]:\\]/g, String.raw`\$&`)
+  const spec = ({ flags, value, text }: Option): string => {
+    const names = flags.map((flag) => (value === undefined ? flag : `${flag}${flag.startsWith('--') ? '=' : '+'}`))
+    const rest = quoted(`[${described(text)}]${value === undefined ? '' : `:${value}: `}`)
+    return `'(${flags.join(' ')})'${names.length > 1 ? `{${names.join(',')}}` : names[0]}${rest}`
+  }
+  const words: Readonly<Record<string, string>> = {
+    run: `'1:lock:_files' '*:::command:_normal'`,
+    help: `'1:command:(${NAMES.join(' ')})'`,
+    completion: `'1:shell:(${SHELLS.join(' ')})'`,
+    ...Object.fromEntries(WITH_PATHS.map((name) => [name, `'*:path:_files'`])),
+  }
+  const cases = NAMES.map((name) => {
+    return `    ${name}) _arguments -s -S ${[...optionsOf(name).map(spec), words[name]].join(' \\\n      ')} ;;`
+  })
+  return `#compdef slocket
+_slocket() {
+  if ((CURRENT == 2)); then
+    local -a commands=(${NAMES.map((name) => `\n      ${quoted(`${name}:${described(COMMANDS[name]!)}`)}`).join('')})
+    _describe command commands
+    return
+  fi
+  shift words
+  ((CURRENT--))
+  case $words[1] in
+${cases.join('\n')}
+  esac
+}
+if [[ $funcstack[1] == _slocket ]]; then
+  _slocket "$@"
+else
+  (($+functions[compdef])) || { autoload -Uz compinit && compinit }
+  compdef _slocket slocket
+fi
+`
 }
 
+/** `__slocket_command` says the words of the command that is run, as far as they stand before the cursor; it fails where none has begun. */
 function fish(): string {
-  const commands = `complete -c slocket -n __fish_use_subcommand -f -a '${COMMANDS.join(' ')}'`
-  const shells = `complete -c slocket -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'`
-  const options = COMMANDS.filter((name) => name in HELP).flatMap((name) =>
-    optionsOf(name).map((option) => {
-      const flag = option.startsWith('--') ? `-l ${option.slice(2)}` : `-s ${option.slice(1)}`
-      return `complete -c slocket -n '__fish_seen_subcommand_from ${name}' ${flag}`
+  const quoted = (text: string): string => `'${text.replaceAll(/[\\']/g, String.raw`\$&`)}'`
+  const options = NAMES.flatMap((name) =>
+    optionsOf(name).map(({ flags, value, text }) => {
+      const names = flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`))
+      return `complete -c slocket -n '__slocket_is ${name}' ${names.join(' ')}${value === undefined ? '' : ' -x'} -d ${quoted(text)}`
     }),
   )
-  return [commands, shells, ...options, ''].join('\n')
+  return `function __slocket_is
+    set -l words (commandline -opc)
+    test "$words[2]" = $argv[1]; and not __slocket_command >/dev/null
+end
+function __slocket_command
+    set -l words (commandline -opc)
+    test "$words[2]" = run; or return
+    set -e words[1..2]
+    set -l lock
+    while set -q words[1]
+        set -l word $words[1]
+        set -e words[1]
+        if string match -qr '^(${WANTS_VALUE})$' -- $word
+            set -q words[1]; or return
+            set -e words[1]
+        else if test $word = --; and set -q lock[1]
+            string escape -- $words
+            return 0
+        else if string match -q -- '-*' $word
+            continue
+        else if set -q lock[1]
+            string escape -- $word $words
+            return 0
+        else
+            set lock $word
+        end
+    end
+    set -q lock[1]; and not string match -q -- '-*' (commandline -ct)
+end
+function __slocket_complete_command
+    set -l words (__slocket_command) (commandline -ct)
+    complete -C "$words"
+end
+${[
+  ...NAMES.map((name) => {
+    return `complete -c slocket -n __fish_use_subcommand -f -a ${name} -d ${quoted(COMMANDS[name]!)}`
+  }),
+  `complete -c slocket -n '__slocket_is completion' -f -a '${SHELLS.join(' ')}'`,
+  `complete -c slocket -n '__slocket_is help' -f -a '${NAMES.join(' ')}'`,
+  `complete -c slocket -n __slocket_command -x -a '(__slocket_complete_command)'`,
+  ...options,
+].join('\n')}
+`
 }

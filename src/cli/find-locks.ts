@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { memberFile } from '../engines/local/member.ts'
 import { MEMBERS, parseTicketName } from '../engines/local/ticket-name.ts'
-import { systemCode } from '../errors.ts'
+import { linkOf, namesIn, quietly } from './quietly.ts'
 
 /** The flag __SO_ACCEPTCON. */
 const LISTENS = '00010000'
@@ -71,28 +71,10 @@ function textOf(file: string): string {
   return quietly(() => fs.readFileSync(file, 'utf8')) ?? ''
 }
 
-function namesIn(directory: string): string[] {
-  return quietly(() => fs.readdirSync(directory)) ?? []
-}
-
 function directoriesIn(directory: string): string[] {
   const entries = quietly(() => fs.readdirSync(directory, { withFileTypes: true })) ?? []
   return entries
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
     .sort()
-}
-
-function linkOf(file: string): string {
-  return quietly(() => fs.readlinkSync(file)) ?? ''
-}
-
-/** Undefined where the system refuses, or it is gone. */
-function quietly<T>(look: () => T): T | undefined {
-  try {
-    return look()
-  } catch (error) {
-    if (systemCode(error) === undefined) throw error
-    return undefined
-  }
 }

@@ -30,7 +30,8 @@ usage: slocket run [options] LOCK [--] COMMAND [ARG…]
       --label TEXT                what others see
       --engine URL                LOCK is a name there: postgres://…, etcd://…
       --on-lost term|kill|ignore  what becomes of the command when the lock is lost
-  -q, --quiet                     say nothing, -v, --verbose say more
+  -q, --quiet                     say nothing
+  -v, --verbose                   say how long it has waited, and why in vain
 
 Exits as the command does; with 128 + n where signal n has ended it, with 127 where
 it is not found, 126 where it cannot be started, 64 to 73 where there is no lock.
@@ -48,7 +49,7 @@ Lists those who hold and those who wait. Without words: the locks below this dir
 usage: slocket break [--yes] LOCK
 
 Shows who holds the lock, asks, and takes it away from exactly those. They are told
-(lock.signal, within a second), and go on running.
+at once (lock.signal), and go on running.
 
   -y, --yes    do not ask
 `,
@@ -57,6 +58,8 @@ usage: slocket doctor [--json] [DIRECTORY]
 
 Tries all that locks rely on in the directory (default: this one).
 Exits with 1 where they would not be safe.
+
+  --json    for programs
 `,
   completion: `
 usage: slocket completion bash|zsh|fish

@@ -6,7 +6,7 @@
  * and /dev/null to be read.
  */
 import fs from 'node:fs'
-import { systemCode } from '../errors.ts'
+import { linkOf, namesIn, quietly } from './quietly.ts'
 
 /** Higher ones than this are not handed on by number; Node leaves them as they are. */
 const MOST = 64
@@ -23,48 +23,33 @@ export function inheritedDescriptors(): number[] {
     .map(Number)
     .filter((descriptor) => descriptor > 2 && descriptor < MOST)
     .map((descriptor) => ({ descriptor, target: linkOf(`/proc/self/fd/${descriptor}`) }))
-  return open.filter((one) => !isOwn(one, open)).map(({ descriptor }) => descriptor)
+  // One look at the parent, and only where there is a pipe to tell apart.
+  let ofParent: ReadonlySet<string> | undefined
+  const isOpenInParent = (target: string): boolean => (ofParent ??= targetsIn(process.ppid)).has(target)
+  return open.filter((one) => !isOwn(one, open, isOpenInParent)).map(({ descriptor }) => descriptor)
 }
 
-function isOwn({ descriptor, target }: Open, open: readonly Open[]): boolean {
+function isOwn(
+  { descriptor, target }: Open,
+  open: readonly Open[],
+  isOpenInParent: (target: string) => boolean,
+): boolean {
   if (target === '' || target.startsWith('anon_inode:')) return true
   if (target === '/dev/null') return !isWritable(descriptor)
   if (!target.startsWith('pipe:')) return false
-  const canWrite = isWritable(descriptor)
-  const hasBothEnds = open.some((other) => other.target === target && isWritable(other.descriptor) !== canWrite)
+  const others = open.filter((other) => other.target === target && other.descriptor !== descriptor)
   // Unless the parent has them too: the job server of make.
-  return hasBothEnds && !isOpenInParent(target)
+  if (others.length === 0 || isOpenInParent(target)) return false
+  const canWrite = isWritable(descriptor)
+  return others.some((other) => isWritable(other.descriptor) !== canWrite)
 }
 
-function isOpenInParent(target: string): boolean {
-  const directory = `/proc/${process.ppid}/fd`
-  return namesIn(directory).some((name) => linkOf(`${directory}/${name}`) === target)
+function targetsIn(pid: number): Set<string> {
+  const directory = `/proc/${pid}/fd`
+  return new Set(namesIn(directory).map((name) => linkOf(`${directory}/${name}`)))
 }
 
 /** As the mode of the link says: proc_pid_fd(5). */
 function isWritable(descriptor: number): boolean {
-  try {
-    return (fs.lstatSync(`/proc/self/fd/${descriptor}`).mode & 0o200) !== 0
-  } catch (error) {
-    if (systemCode(error) === undefined) throw error
-    return false
-  }
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return fs.readdirSync(directory)
-  } catch (error) {
-    if (systemCode(error) === undefined) throw error
-    return []
-  }
-}
-
-function linkOf(path: string): string {
-  try {
-    return fs.readlinkSync(path)
-  } catch (error) {
-    if (systemCode(error) === undefined) throw error
-    return ''
-  }
+  return quietly(() => (fs.lstatSync(`/proc/self/fd/${descriptor}`).mode & 0o200) !== 0) === true
 }

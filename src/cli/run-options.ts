@@ -50,6 +50,10 @@ const REFUSED: Readonly<Record<string, string>> = {
   u: '-u, --unlock: a lock ends with its command; there is none to drop',
   unlock: '--unlock: a lock ends with its command; there is none to drop',
   fcntl: '--fcntl: there is one kind of lock only',
+  h: '-h, --help stands alone',
+  help: '--help stands alone',
+  V: '-V, --version stands alone, and before run',
+  version: '--version stands alone, and before run',
 }
 
 const MOST_SECONDS = (2 ** 31 - 1) / 1000
@@ -63,7 +67,7 @@ export function parseRun(parameters: readonly string[]): RunRequest {
   if (lock === '') throw new UsageError('LOCK is empty')
   if (values.command !== undefined && command.length > 0) throw new UsageError('-c takes one shell line and no command')
   const [program, ...rest] = values.command === undefined ? command : [shell(), '-c', values.command]
-  if (program === undefined) throw new UsageError('COMMAND is missing')
+  if (program === undefined) throw new UsageError(`COMMAND is missing${descriptorHint(lock)}`)
   const mode = tokens.findLast(({ name }) => name === 'shared' || name === 'exclusive' || name === 'e')
   const permits = wholeNumber('-p, --permits', values.permits, 1, 1_000_000)
   const seconds = parseSeconds(tokens.findLast(({ name }) => name === 'timeout' || name === 'wait')?.value)
@@ -87,6 +91,11 @@ export function parseRun(parameters: readonly string[]): RunRequest {
     engine: values.engine,
     onLost: parseOnLost(values['on-lost'], values.engine),
   }
+}
+
+/** `flock 9` locks what the shell has opened by that number. */
+function descriptorHint(lock: string): string {
+  return /^\d+$/.test(lock) ? `: a descriptor (${lock}) cannot be locked, put what is to be done into a script` : ''
 }
 
 interface Parts {
@@ -136,16 +145,17 @@ function parseOwn(own: string[]): { values: ReturnType<typeof parseStrictly>['va
 }
 
 function parseStrictly(own: string[]) {
-  const { tokens } = parseArgs({ args: own, options: OPTIONS, strict: false, allowPositionals: true, tokens: true })
-  for (const token of tokens) {
-    const refusal = token.kind === 'option' ? REFUSED[token.name] : undefined
-    if (refusal !== undefined) throw new UsageError(refusal)
-  }
   try {
     return parseArgs({ args: own, options: OPTIONS, strict: true, tokens: true })
   } catch (error) {
-    throw new UsageError(firstSentence(error))
+    throw new UsageError(refusalOf(own) ?? firstSentence(error))
   }
+}
+
+function refusalOf(own: string[]): string | undefined {
+  const { tokens } = parseArgs({ args: own, options: OPTIONS, strict: false, allowPositionals: true, tokens: true })
+  const refused = tokens.find((token) => token.kind === 'option' && Object.hasOwn(REFUSED, token.name))
+  return refused?.kind === 'option' ? REFUSED[refused.name] : undefined
 }
 
 function firstSentence(error: unknown): string {

@@ -13,7 +13,7 @@ import tty from 'node:tty'
 import type { Engine } from '../contract/engine.ts'
 import { openLocal } from '../engines/local/index.ts'
 import type { TicketSocket } from '../engines/local/ticket-socket.ts'
-import { isSlocketError, systemCode } from '../errors.ts'
+import { isSlocketError } from '../errors.ts'
 import type { Lock } from '../lock.ts'
 import type { LockSnapshot, Slocket } from '../slocket.ts'
 import { createSlocket } from '../slocket.ts'
@@ -22,6 +22,7 @@ import { runCommand } from './child.ts'
 import { inheritedDescriptors } from './inherited.ts'
 import { UsageError } from './exit-status.ts'
 import { say, write } from './output.ts'
+import { quietly } from './quietly.ts'
 import type { RunRequest } from './run-options.ts'
 import { parseRun } from './run-options.ts'
 import { dieBy, Signals } from './signals.ts'
@@ -99,13 +100,8 @@ async function acquire(request: RunRequest, engine: Engine, { calledOff }: Signa
 
 /** What flock(1) locks is a file that it leaves behind. To a lock of ours it is somebody else's, and nobody may come to remove it. */
 function warnOfFile(path: string): void {
-  try {
-    if (fs.lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return
-  } catch (error) {
-    // It cannot be looked at: who joins meets that too, and reports it.
-    if (systemCode(error) === undefined) throw error
-    return
-  }
+  // Where it cannot be looked at, who joins meets that too, and reports it.
+  if (quietly(() => fs.lstatSync(path, { throwIfNoEntry: false })?.isFile()) !== true) return
   say(`'${path}' is a file: it counts as the lock of another program until it is gone (remove it, or use another name)`)
 }
 

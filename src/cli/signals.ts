@@ -6,8 +6,8 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import type { ChildProcess } from 'node:child_process'
-import { systemCode } from '../errors.ts'
 import { SIGNAL_BASE } from './exit-status.ts'
+import { quietly } from './quietly.ts'
 
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
 const PASSED_ON: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', ...FROM_TERMINAL]
@@ -63,12 +63,7 @@ export function signalNumber(signal: NodeJS.Signals): number {
 
 /** Whether what is typed at the terminal reaches this process group: proc_pid_stat(5). */
 function isInForeground(): boolean {
-  try {
-    const stat = fs.readFileSync('/proc/self/stat', 'latin1')
-    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return group === foreground
-  } catch (error) {
-    if (systemCode(error) === undefined) throw error
-    return false
-  }
+  const stat = quietly(() => fs.readFileSync('/proc/self/stat', 'latin1')) ?? ''
+  const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return group !== undefined && group === foreground
 }

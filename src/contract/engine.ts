@@ -71,6 +71,8 @@ export interface Grant {
   readonly token: bigint
   /** Whether a predecessor ended without releasing. May be true without need, never false wrongly. */
   readonly recovered: boolean
+  /** Whether it had to wait for its turn, where the engine can tell. */
+  readonly hasWaited?: boolean | undefined
   /** Gives the lock back. Called once. Where it returns no promise, the lock is free on return. */
   release(): void | Promise<void>
   /** `listener` is called once if the lock is ever lost while held; at once if it was lost before. */
@@ -104,6 +106,11 @@ export interface Requester {
   readonly pid: number
   /** Since when it holds, or waits: wall clock, in ms since the epoch. */
   readonly sinceMs: number
+  /**
+   * The same in ns, by a clock that all clients share, where the engine has one: it orders what happened under different resources.
+   * Of a holder that needed no waiting, it is the moment when it asked. Where a requester lacks it, the order is by `sinceMs`.
+   */
+  readonly sinceNs?: bigint | undefined
   /** What it said of itself. */
   readonly label: string | undefined
   /** The command line, where it could be asked. */

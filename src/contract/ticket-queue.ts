@@ -72,6 +72,8 @@ export interface EnqueueRequest {
 
 export interface PartyMember {
   readonly sinceMs: number
+  /** See `Requester.sinceNs`; by the clock of `process.hrtime`. Undefined where another process has not told it. */
+  readonly sinceNs: bigint | undefined
   readonly label: string | undefined
 }
 

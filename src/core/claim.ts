@@ -53,3 +53,8 @@ export function isSameClaim(a: Claim, b: Claim): boolean {
 export function describeClaim(claim: Claim): string {
   return claim.kind === 'permit' ? `permits: ${claim.permits}` : claim.kind
 }
+
+/** Undefined for a claim that is no permit. */
+export function permitsOf(claim: Claim): number | undefined {
+  return claim.kind === 'permit' ? claim.permits : undefined
+}

@@ -8,8 +8,8 @@ import { isSameFamily } from './claim.ts'
 export type Outlook =
   /** Its turn comes once others have left. */
   | 'open'
-  /** Whatever it would have to wait for waits for what it has itself. */
-  | 'at once or never'
+  /** Whatever it would have to wait for waits for what it has itself, and so goes only if it is called off, or dies. */
+  | 'at once or when others give up'
   | 'never'
 
 /** @param own what it has in the queue itself, held or waiting. */
@@ -20,7 +20,7 @@ export function outlookOf(asked: Claim, own: readonly Claim[]): Outlook {
     case 'exclusive':
       return 'never'
     case 'shared':
-      return own.some(({ kind }) => kind === 'exclusive') ? 'never' : 'at once or never'
+      return own.some(({ kind }) => kind === 'exclusive') ? 'never' : 'at once or when others give up'
     case 'permit':
       return own.length < asked.permits ? 'open' : 'never'
   }

@@ -13,21 +13,20 @@
  *  over     | its ticket has left, or is about to leave  | -
  */
 import { Cancellation } from '../contract/cancellation.ts'
-import type { Grant } from '../contract/engine.ts'
-import type { EnqueueRequest, GrantFacts, PartyMember, TicketQueue } from '../contract/ticket-queue.ts'
+import type { EnqueueRequest, PartyMember, TicketQueue } from '../contract/ticket-queue.ts'
 import type { Claim } from '../core/claim.ts'
 import { isSameClaim } from '../core/claim.ts'
 import { debug } from '../debug.ts'
 import type { TicketIdentity } from '../core/ticket.ts'
 import { waitForTurn, withdrawQuietly } from './acquire.ts'
+import type { GrantingParty } from './party-grant.ts'
+import { PartyGrant } from './party-grant.ts'
 import type { Request } from './request.ts'
+import { WaitingRequests } from './waiting-requests.ts'
+import { WantedWatch } from './wanted-watch.ts'
 
 /** A timer's longest delay: it only keeps the process alive. */
 const FOR_EVER_MS = 2 ** 31 - 1
-/** How many that were called off are kept before they are cleared away. */
-const MOST_SETTLED = 32
-/** How often it is looked whether somebody waits, where a holder wants to know, in ms. A look is one listing. */
-const WANTED_MS = 1000
 
 export interface PartyOwner {
   /** The party is over, and no longer stands in the line. */
@@ -42,7 +41,7 @@ type PartyState =
   | { readonly kind: 'held'; readonly ticket: TicketIdentity }
   | { readonly kind: 'over' }
 
-export class Party implements EnqueueRequest {
+export class Party implements EnqueueRequest, GrantingParty {
   readonly claim: Claim
   wait: boolean
   steal: boolean
@@ -51,14 +50,11 @@ export class Party implements EnqueueRequest {
   readonly #queue: TicketQueue
   readonly #owner: PartyOwner
   #state: PartyState = { kind: 'entering' }
-  /** Those who wait, from #next on; settled ones among them were called off. */
-  #requests: Request[] = []
-  #next = 0
-  #waitingCount = 0
+  readonly #waiting: WaitingRequests
   readonly #holders = new Set<PartyGrant>()
   #keepAlive: NodeJS.Timeout | undefined
-  /** Runs while a holder wants to know whether it is wanted. */
-  #wantedTimer: NodeJS.Timeout | undefined
+  /** Looks while a holder wants to know whether it is wanted. */
+  #wantedWatch: WantedWatch | undefined
   /** The nearest party ahead, of this process, that had not entered when that was last looked at. */
   #ahead: Party | undefined
   #entered: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
@@ -70,7 +66,8 @@ export class Party implements EnqueueRequest {
     this.wait = first.wait
     this.steal = first.steal
     this.lingerMs = first.lingerMs
-    this.#push(first)
+    this.#waiting = new WaitingRequests(() => this.#onCalledOff())
+    this.#waiting.push(first)
   }
 
   /** Its ticket, once it has one and until it is over. */
@@ -110,12 +107,12 @@ export class Party implements EnqueueRequest {
 
   add(request: Request): void {
     this.lingerMs = Math.max(this.lingerMs, request.lingerMs)
-    this.#push(request)
+    this.#waiting.push(request)
     if (this.#state.kind === 'held' && this.claim.kind === 'shared' && this.#isHolder(this.#state.ticket)) {
-      this.#grantNext(this.#state.ticket)
+      this.#grantNext(this.#state.ticket, false)
     } else this.#updateKeepAlive()
     if (this.ticket !== undefined) request.becomeQueued()
-    if (this.#wantedTimer !== undefined) this.#lookIfWanted()
+    this.#wantedWatch?.look()
   }
 
   /** Stands in the queue until all in it have held and released. Never rejects. */
@@ -140,33 +137,31 @@ export class Party implements EnqueueRequest {
 
   async #waitForTurn(ticket: TicketIdentity): Promise<void> {
     const waiting = waitForTurn(this.#queue, ticket, this)
-    const holder = waiting instanceof Promise ? await waiting : waiting
+    const hasWaited = waiting instanceof Promise
+    const holder = hasWaited ? await waiting : waiting
     if (holder === null) return this.#refuse()
-    await this.#becomeHeld(holder)
+    await this.#becomeHeld(holder, hasWaited)
   }
 
   /** For those who ask who stands here: the holders, then those who wait, in their order. */
   readonly party = (): readonly PartyMember[] => {
     const members: PartyMember[] = [...this.#holders].map((grant) => grant.request)
-    for (let index = this.#next; index < this.#requests.length; index += 1) {
-      const request = this.#requests[index]!
-      if (!request.isSettled) members.push(request)
-    }
+    this.#waiting.forEach((request) => members.push(request))
     return members
   }
 
   /** A holder wants to know when somebody waits. */
   watch(): void {
     if (this.#state.kind !== 'held') return
-    this.#wantedTimer ??= setInterval(() => this.#lookIfWanted(), WANTED_MS).unref()
-    this.#lookIfWanted()
+    this.#wantedWatch ??= new WantedWatch(this.#holders, () => this.#isWanted())
+    this.#wantedWatch.look()
   }
 
   readonly onLost = (error: Error): void => {
     if (this.#state.kind !== 'held') return
     const { ticket } = this.#state
     // First, so that who asks anew because of the loss comes behind them.
-    this.#owner.onStranded(this.#takeWaiting())
+    this.#owner.onStranded(this.#waiting.takeAll())
     this.#becomeOver()
     void withdrawQuietly(this.#queue, ticket)
     for (const grant of this.#holders) grant.lose(error)
@@ -178,7 +173,7 @@ export class Party implements EnqueueRequest {
     const { ticket } = this.#state
     const robbed = [...this.#holders]
     this.#holders.clear()
-    if (this.#waitingCount > 0) this.#becomeWaitingAgain(ticket)
+    if (this.#waiting.count > 0) this.#becomeWaitingAgain(ticket)
     else {
       this.#becomeOver()
       void withdrawQuietly(this.#queue, ticket)
@@ -189,7 +184,7 @@ export class Party implements EnqueueRequest {
   release(grant: PartyGrant): void | Promise<void> {
     if (!this.isHeldBy(grant) || this.#state.kind !== 'held') return
     this.#holders.delete(grant)
-    if (this.#waitingCount > 0) return this.#grantNext(this.#state.ticket)
+    if (this.#waiting.count > 0) return this.#grantNext(this.#state.ticket, true)
     if (this.#holders.size > 0) return
     const { ticket } = this.#state
     this.#becomeOver()
@@ -200,40 +195,20 @@ export class Party implements EnqueueRequest {
     return this.#state.kind === 'held' && this.#holders.has(grant) && this.#isHolder(this.#state.ticket)
   }
 
-  #lookIfWanted(): void {
-    const isWanted = this.#isWanted()
-    if (isWanted) for (const grant of this.#holders) grant.tellWanted()
-    if (!isWanted && [...this.#holders].some((grant) => grant.isWatching)) return
-    clearInterval(this.#wantedTimer)
-    this.#wantedTimer = undefined
-  }
-
   #isWanted(): boolean {
     if (this.#state.kind !== 'held') return false
     try {
-      return this.#waitingCount > 0 || this.#queue.isWanted?.(this.#state.ticket) === true
+      return this.#waiting.count > 0 || this.#queue.isWanted?.(this.#state.ticket) === true
     } catch (error) {
       debug('who waits could not be found out: %s', error)
       return false
     }
   }
 
-  #push(request: Request): void {
-    request.onAborted = () => this.#drop()
-    this.#requests.push(request)
-    this.#waitingCount += 1
-  }
-
   /** One of those who wait was called off, and is settled. */
-  #drop(): void {
-    this.#waitingCount -= 1
-    // Those who were called off are not kept until their turn would have come.
-    if (this.#requests.length > 2 * this.#waitingCount + MOST_SETTLED) {
-      this.#requests = this.#requests.slice(this.#next).filter((request) => !request.isSettled)
-      this.#next = 0
-    }
+  #onCalledOff(): void {
     this.#updateKeepAlive()
-    if (this.#waitingCount > 0 || this.#state.kind === 'held') return
+    if (this.#waiting.count > 0 || this.#state.kind === 'held') return
     const { ticket } = this
     this.#becomeOver()
     this.cancellation.cancel()
@@ -241,49 +216,26 @@ export class Party implements EnqueueRequest {
     if (ticket !== undefined) void withdrawQuietly(this.#queue, ticket)
   }
 
-  #grantNext(ticket: TicketIdentity): void {
-    if (this.#waitingCount === 0) return
+  #grantNext(ticket: TicketIdentity, hasWaited: boolean): void {
+    if (this.#waiting.count === 0) return
     const facts = this.#queue.granted(ticket)
-    const request = this.#shift()
+    const request = this.#waiting.shift()
     if (request === undefined) return
-    const grant = new PartyGrant(this, request, facts)
+    const grant = new PartyGrant(this, request, { ...facts, hasWaited })
     this.#holders.add(grant)
     this.#updateKeepAlive()
     request.resolve(grant)
   }
 
-  /** The first of those who still wait, who then waits no longer. */
-  #shift(): Request | undefined {
-    while (this.#next < this.#requests.length) {
-      const request = this.#requests[this.#next]!
-      this.#next += 1
-      if (this.#next === this.#requests.length) {
-        this.#requests = []
-        this.#next = 0
-      }
-      if (request.isSettled) continue
-      request.onAborted = undefined
-      this.#waitingCount -= 1
-      return request
-    }
-    return undefined
-  }
-
-  #takeWaiting(): Request[] {
-    const waiting: Request[] = []
-    for (let request = this.#shift(); request !== undefined; request = this.#shift()) waiting.push(request)
-    return waiting
-  }
-
   #refuse(): void {
-    const refused = this.#takeWaiting()
+    const refused = this.#waiting.takeAll()
     this.#becomeOver()
     for (const request of refused) request.resolve(null)
   }
 
   #fail(error: unknown): void {
-    debug('a party of %d failed: %s', this.#waitingCount, error)
-    const failed = this.#takeWaiting()
+    debug('a party of %d failed: %s', this.#waiting.count, error)
+    const failed = this.#waiting.takeAll()
     const { ticket } = this
     this.#becomeOver()
     if (ticket !== undefined) void withdrawQuietly(this.#queue, ticket)
@@ -306,7 +258,7 @@ export class Party implements EnqueueRequest {
     // Parties that overlap for ever, as tries for permits may, must not keep all that came before them.
     this.#ahead = Party.#nearestEntering(this.#ahead)
     this.#entered?.resolve()
-    for (const request of this.#requests) request.becomeQueued()
+    this.#waiting.forEach((request) => request.becomeQueued())
   }
 
   /** Those who held by the ticket have been robbed; those who wait by it have kept its place. */
@@ -328,19 +280,19 @@ export class Party implements EnqueueRequest {
     return this.#queue.stealing?.setCrowded(ticket, isCrowded) !== false
   }
 
-  #becomeHeld(ticket: TicketIdentity): void | Promise<void> {
+  #becomeHeld(ticket: TicketIdentity, hasWaited: boolean): void | Promise<void> {
     // RACE: the last one was called off after the turn had come, and before this line ran: nobody is left to hold.
     if (this.#state.kind !== 'waiting') return this.#queue.withdraw(ticket)
     this.#state = { kind: 'held', ticket }
-    this.#grantNext(ticket)
+    this.#grantNext(ticket, hasWaited)
     if (this.claim.kind !== 'shared') return
-    while (this.#waitingCount > 0) this.#grantNext(ticket)
+    while (this.#waiting.count > 0) this.#grantNext(ticket, hasWaited)
   }
 
   #becomeOver(): void {
     if (this.#state.kind === 'over') return
     this.#state = { kind: 'over' }
-    clearInterval(this.#wantedTimer)
+    this.#wantedWatch?.stop()
     this.#updateKeepAlive()
     this.#entered?.resolve()
     this.#owner.onOver(this)
@@ -348,63 +300,12 @@ export class Party implements EnqueueRequest {
 
   /** Waiting keeps the process alive, holding does not. While the ticket itself waits, the queue sees to that. */
   #updateKeepAlive(): void {
-    if (this.#state.kind === 'held' && this.#waitingCount === 0) this.#setCrowded(this.#state.ticket, false)
-    if (this.#state.kind === 'held' && this.#waitingCount > 0) {
+    if (this.#state.kind === 'held' && this.#waiting.count === 0) this.#setCrowded(this.#state.ticket, false)
+    if (this.#state.kind === 'held' && this.#waiting.count > 0) {
       this.#keepAlive ??= setInterval(() => {}, FOR_EVER_MS)
     } else if (this.#keepAlive !== undefined) {
       clearInterval(this.#keepAlive)
       this.#keepAlive = undefined
     }
-  }
-}
-
-/** What one holder in a party has. */
-class PartyGrant implements Grant {
-  readonly token: bigint
-  readonly recovered: boolean
-  readonly request: Request
-  readonly #party: Party
-  #lost: Error | undefined
-  #onLost: ((error: Error) => void) | undefined
-  #onWanted: (() => void) | undefined
-
-  constructor(party: Party, request: Request, facts: GrantFacts) {
-    this.#party = party
-    this.request = request
-    this.token = facts.token
-    this.recovered = facts.recovered
-  }
-
-  release(): void | Promise<void> {
-    return this.#party.release(this)
-  }
-
-  isHeld(): boolean {
-    return this.#party.isHeldBy(this)
-  }
-
-  onLost(listener: (error: Error) => void): void {
-    this.#onLost = listener
-    if (this.#lost !== undefined) listener(this.#lost)
-  }
-
-  get isWatching(): boolean {
-    return this.#onWanted !== undefined
-  }
-
-  onWanted(listener: () => void): void {
-    this.#onWanted = listener
-    this.#party.watch()
-  }
-
-  tellWanted(): void {
-    const listener = this.#onWanted
-    this.#onWanted = undefined
-    listener?.()
-  }
-
-  lose(error: Error): void {
-    this.#lost = error
-    this.#onLost?.(error)
   }
 }

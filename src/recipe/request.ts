@@ -4,6 +4,16 @@ import { onAbort } from '../contract/on-abort.ts'
 import type { PartyMember } from '../contract/ticket-queue.ts'
 import type { Claim } from '../core/claim.ts'
 
+/** The moment that was given last to a request of this thread. */
+let lastNs = 0n
+
+/** Now; later than ever before in this thread. */
+function nextNs(): bigint {
+  const now = process.hrtime.bigint()
+  lastNs = now > lastNs ? now : lastNs + 1n
+  return lastNs
+}
+
 export class Request implements PartyMember {
   readonly claim: Claim
   readonly wait: boolean
@@ -12,6 +22,8 @@ export class Request implements PartyMember {
   readonly steal: boolean
   /** Since when it waits; from its grant on, since when it holds. */
   sinceMs: number = Date.now()
+  /** The same; but from a grant that needed no waiting on, still since when it has asked. */
+  sinceNs: bigint = nextNs()
   /** Set by whoever has to act when the caller calls it off; called after the promise was rejected. */
   onAborted: (() => void) | undefined
   readonly #resolve: (grant: Grant | null) => void
@@ -46,7 +58,10 @@ export class Request implements PartyMember {
   }
 
   resolve(grant: Grant | null): void {
-    if (grant !== null) this.sinceMs = Date.now()
+    if (grant !== null) {
+      this.sinceMs = Date.now()
+      if (grant.hasWaited !== false) this.sinceNs = nextNs()
+    }
     this.#settle()
     this.#resolve(grant)
   }

@@ -1,5 +1,6 @@
 /** `slocket.sync`: what is asked, and what comes of it. */
 import type { Claim } from '../core/claim.ts'
+import { isObserved, observeSync, traceOf } from '../diagnostics.ts'
 import { SlocketError } from '../errors.ts'
 import type { SlocketOptions } from '../options.ts'
 import { checkPath, parseOptions } from '../options.ts'
@@ -42,6 +43,12 @@ export function isLockedSync(place: Place): boolean {
 }
 
 function acquire(place: Place, options: SyncOptions, wait: boolean, own: readonly Claim[]): SyncLock | null {
+  const asked = parseOptions(options)
+  const ask = (): SyncLock | null => acquireUnseen(place, options, wait, own)
+  return isObserved() ? observeSync(traceOf(place.path, asked, !wait), ask) : ask()
+}
+
+function acquireUnseen(place: Place, options: SyncOptions, wait: boolean, own: readonly Claim[]): SyncLock | null {
   const { claim } = parseOptions(options)
   const { mode, permits, timeout, label, linger = isExiting() ? 0 : undefined } = options
   const asked = { mode, permits, timeout, label, linger }

@@ -24,6 +24,8 @@ export interface StandInData {
   readonly words: Int32Array
   /** Of the process: a worker thread's own would tell others nothing. */
   readonly argv: readonly string[]
+  /** Which thread it stands in for. */
+  readonly identity: string
 }
 
 /** Where the lock lives: see `localBesideMkdir`. */

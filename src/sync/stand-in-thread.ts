@@ -11,6 +11,7 @@ import { claimsOfThisThread, local, localBesideMkdir } from '../engines/local/in
 import { leaveAll } from '../engines/local/present.ts'
 import { SlocketError, slocket } from '../index.ts'
 import type { Lock } from '../index.ts'
+import { standInFor } from '../thread-identity.ts'
 import type { Answer, Order, Said, StandInData } from './messages.ts'
 import { ENDED, FREE, SAID, USE } from './messages.ts'
 import { toPlain } from './plain-error.ts'
@@ -24,6 +25,7 @@ type AcquireOrder = Extract<Order, { readonly do: 'acquire' }>
 export function serve(data: StandInData): void {
   // What `query` tells of this process.
   process.argv.splice(0, Infinity, ...data.argv)
+  standInFor(data.identity)
   new StandInThread(data).start()
 }
 
@@ -115,7 +117,8 @@ async function acquire(order: AcquireOrder, engine: Engine): Promise<Lock | null
   if (timeout !== 0) {
     const outlook = outlookOf(claim, [...order.own, ...claimsOfThisThread(path)])
     if (outlook === 'never') throw deadlock(path)
-    if (outlook === 'at once or never') {
+    // With a timeout it can wait for the others to give up.
+    if (outlook === 'at once or when others give up' && (timeout === undefined || timeout === Infinity)) {
       const lock = await slocket.try(path, options)
       if (lock === null) throw deadlock(path)
       return lock

@@ -15,6 +15,7 @@ import { existsSync } from 'node:fs'
 import type * as threadsModule from 'node:worker_threads'
 import { debug } from '../debug.ts'
 import { SlocketError, systemCode } from '../errors.ts'
+import { threadIdentity } from '../thread-identity.ts'
 import type { Answer, Order, Said, StandInData } from './messages.ts'
 import { ENDED, FREE, IN_USE, SAID, USE, WORDS } from './messages.ts'
 import { fromPlain } from './plain-error.ts'
@@ -249,7 +250,7 @@ function startStandIn(): StandIn {
   Atomics.store(words, USE, IN_USE)
   const { port1, port2 } = new threads.MessageChannel()
   const url = new URL('stand-in-thread.js', import.meta.url).href
-  const workerData: StandInData = { url, port: port2, words, argv: process.argv }
+  const workerData: StandInData = { url, port: port2, words, argv: process.argv, identity: threadIdentity() }
   // What was said to this process by options is not meant for the thread: preloaded modules, profilers, --input-type.
   const { NODE_OPTIONS: _, ...env } = process.env
   try {

@@ -1,3 +1,4 @@
+import { tellLost, tellReleased } from '../diagnostics.ts'
 import type { LockMode } from '../options.ts'
 import type { Held } from './messages.ts'
 
@@ -69,6 +70,7 @@ export class SyncLock {
     if (!this.held) return
     this.#isHeld = false
     this.#holder.release(this)
+    tellReleased(this)
   }
 
   /** As {@link SyncLock.release}, for `using`. */
@@ -80,6 +82,7 @@ export class SyncLock {
   lose(error: Error): void {
     if (!this.#isHeld) return
     this.#isHeld = false
+    tellLost(this, error)
     this.#controller.abort(error)
   }
 }

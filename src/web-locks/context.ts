@@ -6,6 +6,7 @@
  *  2. `query` is answered after all requests before it have their place.
  *  3. A lock is released first, and its request's promise settled afterwards.
  *  4. Either the callback is called, or the request has rejected; once it has, because it was called off, the grant goes back.
+ *  5. Of requests that need no waiting, of whatever names, the callbacks are called in the order of the requests: order-of-calls.ts.
  */
 import type { Engine, EngineSnapshot, Grant, Requester } from '../contract/engine.ts'
 import { onAbort } from '../contract/on-abort.ts'
@@ -13,6 +14,7 @@ import { EXCLUSIVE, SHARED } from '../core/claim.ts'
 import { debug } from '../debug.ts'
 import type { AskedLock } from './arguments.ts'
 import { notSupported, refuseUnsupported } from './arguments.ts'
+import { OrderOfCalls } from './order-of-calls.ts'
 import { toWebError } from './web-error.ts'
 import { createWebLock } from './web-lock.ts'
 import type { LockInfo, LockManagerSnapshot } from './types.ts'
@@ -51,6 +53,7 @@ export function contextIn(open: () => Engine): Context {
 export class Context {
   readonly #engine: Engine
   readonly #entering = new Map<string, Entering>()
+  readonly #order = new OrderOfCalls()
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -69,7 +72,10 @@ export class Context {
         reject(signal!.reason)
       }
       const stopListening = signal && onAbort(signal, callOff)
-      const granted = this.#enter(asked).then((grant) => {
+      const number = this.#order.next()
+      const granted = this.#enter(asked).then(async (grant) => {
+        // Where the engine does not tell, in the order in which grants come.
+        await this.#order.come(number, grant !== null && grant.hasWaited !== false)
         stopListening?.()
         // RACE: called off between the grant and this line: nobody learns of the grant, so it goes back.
         return isCalledOff ? giveBack(grant) : hold(asked, grant, resolve, reject)
@@ -175,14 +181,29 @@ async function giveBack(grant: Grant | null): Promise<void> {
   }
 }
 
+/** Held in the order of the grants, pending in that of the requests, as far as the engine's clock tells. */
 function toSnapshot(snapshots: ReadonlyMap<string, EngineSnapshot>): LockManagerSnapshot {
-  const held: LockInfo[] = []
-  const pending: LockInfo[] = []
-  for (const [name, snapshot] of snapshots) {
-    for (const requester of snapshot.held) held.push(toLockInfo(name, requester))
-    for (const requester of snapshot.pending) pending.push(toLockInfo(name, requester))
+  const all = [...snapshots].map(([name, { held, pending }]) => ({ name, held, pending }))
+  return {
+    held: merge(all.map(({ name, held }) => [name, held])),
+    pending: merge(all.map(({ name, pending }) => [name, pending])),
   }
-  return { held, pending }
+}
+
+/** By time; but those of one name stay as the queue has them, which is what they are granted by. */
+function merge(queues: readonly (readonly [name: string, requesters: readonly Requester[]])[]): LockInfo[] {
+  const hasNs = queues.every(([, requesters]) => requesters.every(({ sinceNs }) => sinceNs !== undefined))
+  const infos: { readonly since: number | bigint; readonly info: LockInfo }[] = []
+  for (const [name, requesters] of queues) {
+    let since: number | bigint = 0
+    for (const requester of requesters) {
+      const own = hasNs ? requester.sinceNs! : requester.sinceMs
+      if (own > since) since = own
+      infos.push({ since, info: toLockInfo(name, requester) })
+    }
+  }
+  infos.sort((a, b) => (a.since < b.since ? -1 : a.since > b.since ? 1 : 0))
+  return infos.map(({ info }) => info)
 }
 
 function toLockInfo(name: string, { claim, client, pid }: Requester): LockInfo {

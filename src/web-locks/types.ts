@@ -37,7 +37,7 @@ export interface LockInfo {
   name: string
 }
 
-/** All who hold, and all who wait; those of one name in the order of its queue. */
+/** All who hold, in the order of the grants, and all who wait, in the order of the requests. */
 export interface LockManagerSnapshot {
   /** Those who hold. */
   held: LockInfo[]

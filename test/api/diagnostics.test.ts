@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import diagnostics from 'node:diagnostics_channel'
-import { afterEach, test } from 'node:test'
-import slocket, { memory } from '../../src/index.ts'
+import fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, afterEach, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import slocket, { local, memory } from '../../src/index.ts'
 import type { LockTrace } from '../../src/index.ts'
+import { until } from '../helpers/until.ts'
 
 const CHANNELS = [
   'tracing:slocket:acquire:start',
@@ -13,6 +18,8 @@ const CHANNELS = [
   'slocket:release',
   'slocket:lost',
 ]
+const directory = fs.mkdtempSync(join(tmpdir(), 'slocket-diagnostics-'))
+after(() => fs.rmSync(directory, { recursive: true, force: true }))
 const subscriptions: [string, (message: unknown) => void][] = []
 
 /** What is told, as it is told. */
@@ -39,6 +46,8 @@ test('a free lock: start, end, grant, release, all by one object', async () => {
   const engine = memory()
   const lock = await slocket('a', { engine, mode: 'shared', label: 'reader' })
   await lock.release()
+  // It has not waited, and nobody says so later.
+  await turn()
   assert.deepEqual(channelsOf(told), ['start', 'asyncEnd', 'grant', 'release'])
   assert.equal(new Set(told.map(({ trace }) => trace)).size, 1)
   const { waitMs, holdMs, ...facts } = told[0]!.trace as LockTrace & { result?: unknown }
@@ -58,16 +67,17 @@ test('a free lock: start, end, grant, release, all by one object', async () => {
   )
 })
 
-test('one that has to wait says so; one that is called off, or timed out, tells why', async () => {
+test('one that has to wait says so; one that is called off, or has timed out, tells why', async () => {
   const told = listen()
   const engine = memory()
   const first = await slocket('a', { engine })
   assert.equal(await slocket.try('a', { engine }), null)
-  await assert.rejects(slocket('a', { engine, timeout: 20 }), { code: 'ERR_SLOCKET_TIMEOUT' })
-  const last = told.at(-1)!.trace
-  assert.equal((last.error as { code?: string }).code, 'ERR_SLOCKET_TIMEOUT')
-  assert.ok(last.waitMs! >= 15)
-  await first.release()
+  const controller = new AbortController()
+  const waiting = slocket('a', { engine, signal: controller.signal })
+  await until('it says that it waits', () => channelsOf(told).includes('wait'))
+  controller.abort(new Error('enough'))
+  await assert.rejects(waiting, /enough/)
+  assert.match(String(told.at(-1)!.trace.error), /enough/)
   assert.deepEqual(channelsOf(told), [
     'start',
     'asyncEnd',
@@ -78,12 +88,17 @@ test('one that has to wait says so; one that is called off, or timed out, tells 
     'wait',
     'error',
     'asyncEnd',
-    'release',
   ])
   assert.deepEqual(
     told.slice(3, 5).map(({ trace }) => trace.isTry),
     [true, true],
   )
+  await assert.rejects(slocket('a', { engine, timeout: 20 }), { code: 'ERR_SLOCKET_TIMEOUT' })
+  const last = told.at(-1)!.trace
+  assert.equal((last.error as { code?: string }).code, 'ERR_SLOCKET_TIMEOUT')
+  assert.ok(last.waitMs! >= 15)
+  await first.release()
+  assert.deepEqual(channelsOf(told).slice(-3), ['error', 'asyncEnd', 'release'])
 })
 
 test('a subscriber that comes late hears of the release', async () => {
@@ -94,4 +109,57 @@ test('a subscriber that comes late hears of the release', async () => {
     told.map(({ channel, trace }) => [channel, trace.name, trace.holdMs]),
     [['slocket:release', 'a', undefined]],
   )
+})
+
+test('a loss is told of, with its reason and for how long it was held', async () => {
+  const told = listen()
+  const path = join(directory, 'lost')
+  const lock = await slocket(path, { engine: local() })
+  fs.rmSync(path, { recursive: true })
+  await until('the loss is told of', () => channelsOf(told).includes('lost'))
+  assert.deepEqual(channelsOf(told), ['start', 'asyncEnd', 'grant', 'lost'])
+  const { trace } = told.at(-1)!
+  assert.deepEqual([trace, (trace.error as { code?: string }).code], [told[0]?.trace, 'ERR_SLOCKET_LOST'])
+  assert.ok(trace.holdMs! >= 0)
+  await lock.release()
+  assert.equal(told.length, 4)
+})
+
+test('a call that blocks is told of by the same channels, in its own thread, before it returns', () => {
+  const told = listen()
+  const path = join(directory, 'sync')
+  const lock = slocket.sync(path, { mode: 'shared', label: 'reader', linger: 0 })
+  assert.deepEqual(channelsOf(told), ['start', 'asyncEnd', 'grant'])
+  lock.release()
+  lock.release()
+  assert.deepEqual(channelsOf(told), ['start', 'asyncEnd', 'grant', 'release'])
+  assert.equal(new Set(told.map(({ trace }) => trace)).size, 1)
+  const { name, mode, label, isTry, waitMs, token, recovered, holdMs } = told[0]!.trace
+  assert.deepEqual(
+    { name, mode, label, isTry, token, recovered },
+    { name: path, mode: 'shared', label: 'reader', isTry: false, token: lock.token, recovered: false },
+  )
+  assert.ok(waitMs! >= 0 && holdMs! >= 0)
+})
+
+test('a call that blocks tells why it failed', async () => {
+  const path = join(directory, 'taken')
+  const lock = await slocket(path, { linger: 0 })
+  const told = listen()
+  assert.throws(() => slocket.sync(path, { timeout: 0 }), { code: 'ERR_SLOCKET_TIMEOUT' })
+  assert.deepEqual(channelsOf(told), ['start', 'error', 'asyncEnd'])
+  const { trace } = told.at(-1)!
+  assert.equal((trace.error as { code?: string }).code, 'ERR_SLOCKET_TIMEOUT')
+  assert.ok(trace.waitMs! >= 0)
+  await lock.release()
+})
+
+test('the loss of one that blocked is told of', async () => {
+  const told = listen()
+  const path = join(directory, 'sync lost')
+  const lock = slocket.sync(path)
+  fs.rmSync(path, { recursive: true })
+  await until('it is lost', () => !lock.held)
+  assert.deepEqual(channelsOf(told), ['start', 'asyncEnd', 'grant', 'lost'])
+  assert.equal((told.at(-1)!.trace.error as { code?: string }).code, 'ERR_SLOCKET_LOST')
 })

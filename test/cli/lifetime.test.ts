@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import slocket from '../../src/index.ts'
-import type { Running } from '../helpers/command.ts'
+import type { Ending, Running } from '../helpers/command.ts'
 import { isRunning, SLOCKET, untilDead, Workplace } from '../helpers/command.ts'
 import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
 
@@ -159,18 +159,15 @@ describe('the command ends', () => {
     })
   }
 
+  /** Runs a command that leaves a daemon behind, to its end. */
+  async function leaveBehind(...options: string[]): Promise<[Ending, daemon: number]> {
+    const line = '(exec >/dev/null 2>&1; read line <fifo) & echo pid $!'
+    const ending = await place.slocket('run', ...options, 'lock', '--', 'sh', '-c', line).ended()
+    return [ending, Number(/pid (\d+)/.exec(ending.stdout)![1])]
+  }
+
   test('what it has left behind keeps the lock, until that ends too', async () => {
-    const first = place.slocket(
-      'run',
-      '-v',
-      'lock',
-      '--',
-      'sh',
-      '-c',
-      '(exec >/dev/null 2>&1; read line <fifo) & echo pid $!',
-    )
-    const daemon = Number((await first.says(/pid (\d+)/))[1])
-    const { status, stderr } = await first.ended()
+    const [{ status, stderr }, daemon] = await leaveBehind('-v')
     assert.equal(status, 0)
     assert.match(stderr, /left behind keeps 'lock'/)
     const second = place.slocket('run', 'lock', '--', 'sh', '-c', 'echo mine $SLOCKET_RECOVERED')
@@ -183,17 +180,7 @@ describe('the command ends', () => {
   })
 
   test('what it has left behind has nothing of the lock with --close', async () => {
-    const first = place.slocket(
-      'run',
-      '-o',
-      'lock',
-      '--',
-      'sh',
-      '-c',
-      '(exec >/dev/null 2>&1; read line <fifo) & echo pid $!',
-    )
-    const daemon = Number((await first.says(/pid (\d+)/))[1])
-    await first.ended()
+    const [, daemon] = await leaveBehind('-o')
     assert.equal(await isFree('lock'), true)
     assert.ok(isRunning(daemon))
     place.end()

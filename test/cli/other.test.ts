@@ -1,4 +1,4 @@
-/** doctor, help, completion, and what there is not. */
+/** doctor, help, and what there is not. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
@@ -25,6 +25,50 @@ describe('slocket doctor', () => {
     const { status, stdout } = await place.runSlocket('doctor', '/proc')
     assert.equal(status, 1)
     assert.match(stdout, /^BAD +directory: nothing can be made in '\/proc'/)
+  })
+
+  for (const [name, code, status, line] of [
+    [
+      'a Node that is too old',
+      `Object.defineProperty(process, 'versions', { value: { node: '20.18.3' } })`,
+      1,
+      'BAD   Node',
+    ],
+    [
+      'a file system without hard links',
+      `import fs from 'node:fs'
+      fs.linkSync = () => { throw Object.assign(new Error('no links'), { code: 'EPERM' }) }`,
+      0,
+      'note  hard links: cannot be made \\(EPERM\\)',
+    ],
+    [
+      'listings that leave something out',
+      `import fs from 'node:fs'
+      const list = fs.readdirSync
+      let times = 0
+      fs.readdirSync = (path, ...all) => {
+        const names = list(path, ...all)
+        return String(path).endsWith('/names') && (times += 1) === 1 ? names.slice(1) : names
+      }`,
+      1,
+      'BAD   name order: a listing shows 499 of 500 names',
+    ],
+  ] as const) {
+    test(`sees ${name}`, async () => {
+      const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` }
+      const ending = await place.run([...SLOCKET, 'doctor'], { env })
+      assert.equal(ending.status, status, ending.stdout)
+      assert.match(ending.stdout, new RegExp(`^${line}`, 'm'))
+    })
+  }
+
+  test('sees a directory in which everybody may remove what is in it', async () => {
+    fs.chmodSync(place.directory, 0o777)
+    const { status, stdout } = await place.runSlocket('doctor')
+    assert.equal(status, 0)
+    assert.match(stdout, /^note {2}permissions: everybody can remove/m)
+    fs.chmodSync(place.directory, 0o1777)
+    assert.match((await place.runSlocket('doctor')).stdout, /^ok {4}permissions/m)
   })
 
   const withoutMounts = reasonNotRoot() || reasonWithout('unshare', '-m', 'true')
@@ -64,27 +108,4 @@ describe('help', () => {
     assert.doesNotMatch((await place.runSlocket('toString')).stderr, /did you mean/)
     assert.match((await place.runSlocket('status', '--jsn')).stderr, /--jsn/)
   })
-})
-
-describe('completion', () => {
-  test('bash completes commands and options', { skip: reasonWithout('bash', '-c', 'complete') }, async () => {
-    const ask = async (...words: string[]): Promise<string[]> => {
-      const script = `source <(${SLOCKET.join(' ')} completion bash)
-        COMP_WORDS=(slocket ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}
-        _slocket; printf '%s\\n' "\${COMPREPLY[@]}"`
-      return (await place.run(['bash', '-c', script])).stdout.trim().split('\n')
-    }
-    assert.deepEqual(await ask('st'), ['status'])
-    assert.deepEqual(await ask('run', '--c'), ['--conflict-exit-code', '--close', '--command'])
-    assert.deepEqual(await ask('completion', ''), ['bash', 'zsh', 'fish'])
-  })
-
-  for (const shell of ['zsh', 'fish']) {
-    test(`${shell} can read it`, { skip: reasonWithout(shell, '-c', 'true') }, async () => {
-      const { stdout } = await place.runSlocket('completion', shell)
-      fs.writeFileSync(place.path('script'), stdout)
-      const { status, stderr } = await place.run([shell, '-n', 'script'])
-      assert.deepEqual([status, stderr], [0, ''])
-    })
-  }
 })

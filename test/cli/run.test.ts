@@ -36,6 +36,11 @@ describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
     ['-es', 'L', 'echo', 'mine'],
     ['-w', '.5', 'L', 'echo', 'mine'],
     ['-w', '1e1', 'L', 'echo', 'mine'],
+    ['-o', 'L', 'echo', 'mine'],
+    // How many descriptors the command has.
+    ['L', 'sh', '-c', 'set -- /proc/$$/fd/*; echo $#'],
+    ['-o', 'L', 'sh', '-c', 'set -- /proc/$$/fd/*; echo $#'],
+    ['--close', '--exclusive', 'L', 'sh', '-c', 'set -- /proc/$$/fd/*; echo $#'],
     ['-E', '300', 'L', 'true'],
     ['-E', '-1', 'L', 'true'],
     ['-E', '', 'L', 'true'],
@@ -134,8 +139,26 @@ test('errors name the option', async () => {
     ['-F', 'L', 'true'],
     ['-u', 'L'],
     ['--labl=x', 'L', 'true'],
+    ['--no-fork', 'L', 'true'],
+    ['-xu', 'L', 'true'],
+    ['--unlock', '9'],
+    ['-n', '9'],
+    ['-x', '--help'],
+    ['-xV'],
   )
-  const words = [/-p, --permits/, /-s, --shared/, /-F, --no-fork/, /-u, --unlock/, /--labl/]
+  const words = [
+    /-p, --permits/,
+    /-s, --shared/,
+    /-F, --no-fork: the lock lives in the command/,
+    /-u, --unlock: a lock ends with its command/,
+    /--labl/,
+    /--no-fork: the lock/,
+    /-u, --unlock/,
+    /--unlock: a lock/,
+    /COMMAND is missing: a descriptor \(9\) cannot be locked/,
+    /--help stands alone/,
+    /-V, --version stands alone/,
+  ]
   for (const [index, word] of words.entries()) {
     assert.equal(all[index]!.status, 64)
     assert.match(all[index]!.stderr, word)
@@ -186,10 +209,11 @@ test('what a shell has opened for the command is the command’s', async () => {
     ${line} L -- sh -c 'echo "to five" >&5' 5>written 6>/dev/null
     ${line} L -- ${line} M -- sh -c 'echo "to seven" >&7' 7>>written
     echo input | ${line} L -- sh -c 'read line; echo "$line"; echo error >&2' 2>>written
+    (exec 8<> <(:) && exec 6</dev/fd/8 7>/dev/fd/8 8>&- && ${line} L -- sh -c 'echo both ends >&7; read line <&6; echo $line'; true)
     ${line} L -- sh -c 'for fd in /proc/self/fd/*; do readlink $fd; done' | grep -c anon_inode`
   fs.writeFileSync(place.path('given'), 'a file\n')
   const { stdout, stderr } = await place.run(['bash', '-c', script])
-  assert.equal(stdout, 'a file\na substitution\na pipe\ninput\n0\n')
+  assert.equal(stdout, 'a file\na substitution\na pipe\ninput\nboth ends\n0\n')
   assert.equal(stderr, '')
   assert.equal(fs.readFileSync(place.path('written'), 'utf8'), 'to five\nto seven\nerror\n')
 })

@@ -52,6 +52,14 @@ describe('a signal to the wrapper', () => {
     assert.deepEqual({ status, signal }, { status: 128 + 15, signal: null })
   })
 
+  test('a real-time signal that ends the command is told as Node tells it: as an exit with 0', async () => {
+    const line = ['sh', '-c', 'kill -34 $$']
+    const { status, signal } = await place.run(line)
+    const under = await place.slocket('run', 'L', '--', ...line).ended()
+    assert.deepEqual([under.status, under.signal], [status, signal])
+    assert.deepEqual([status, signal], [0, null])
+  })
+
   test(
     'that it may not pass on (the command is another user by now) changes nothing',
     { skip: cannotChangeUser },

@@ -9,6 +9,18 @@ import { reasonWithout } from '../helpers/privileges.ts'
 
 const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
 
+/** Has nobody look by the clock: only what is told makes a difference. */
+const NO_CLOCK =
+  'data:text/javascript,' +
+  encodeURIComponent(`
+    import timers from 'node:timers'
+    import { syncBuiltinESMExports } from 'node:module'
+    for (const name of ['setTimeout', 'setInterval']) {
+      const start = timers[name]
+      timers[name] = (call, ms, ...rest) => start(call, ms >= 1000 ? 2 ** 30 : ms, ...rest)
+    }
+    syncBuiltinESMExports()`)
+
 const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
 
 let place: Workplace
@@ -92,6 +104,7 @@ describe('slocket status', () => {
     const [one] = shown!.held
     assert.deepEqual([one?.pid, one?.answers, one?.label], [holder.pid, false, undefined])
     assert.ok(one!.processes!.some(({ pid, command }) => pid === holder.pid && command.includes('run L')))
+    assert.match((await place.runSlocket('status')).stdout, /\nL .* - +\S+ .*run L -- .*\(does not answer\)\n$/)
     holder.kill('SIGCONT')
   })
 
@@ -112,6 +125,33 @@ describe('slocket status', () => {
     const { status, stdout, stderr } = await place.runSlocket('status', 'link')
     assert.deepEqual([status, stdout], [66, 'LOCK  STATE    MODE  PID  FOR  LABEL  COMMAND\nlink  unknown\n'])
     assert.match(stderr, /symbolic link/)
+    const found = await place.runSlocket('status', '--json', 'link')
+    assert.equal(found.status, 66)
+    assert.deepEqual(JSON.parse(found.stdout), [
+      { lock: 'link', error: 'ERR_SLOCKET_NOT_A_LOCK', held: [], waiting: [] },
+    ])
+  })
+
+  test('links are not followed, so that none leads round', async () => {
+    fs.symlinkSync('.', place.path('here'))
+    await hold('L')
+    assert.deepEqual(
+      (await statusOf()).map(({ lock }) => lock),
+      ['L'],
+    )
+  })
+
+  test('what others say of themselves does nothing to the terminal', async () => {
+    await hold('--label', 'a\u{1b}[2Jb\nc', 'L')
+    const { stdout } = await place.runSlocket('status')
+    assert.equal(stdout.split('\n').length, 3)
+    assert.ok(!stdout.includes('\u{1b}'), stdout)
+  })
+
+  test('--watch ends when nobody reads it', async () => {
+    await hold('L')
+    const { stdout } = await place.run(['sh', '-c', `${SLOCKET.join(' ')} status --watch --json | head -n 1`])
+    assert.equal((JSON.parse(stdout) as Shown[])[0]?.held.length, 1)
   })
 
   const withoutScript = reasonWithout('script', '-qec', 'true', '/dev/null')
@@ -134,6 +174,29 @@ describe('slocket status', () => {
     assert.doesNotMatch(plain.stdout, /\[3\dm/)
     assert.equal(plain.stdout.split('\u{1b}[2J').length, 2)
   })
+
+  test('--watch shows what fits', { skip: withoutScript }, async () => {
+    for (const lock of ['L1', 'L2', 'L3', 'L4']) await hold('--label', 'x'.repeat(30), lock)
+    const line = `stty columns 40 rows 6; exec ${SLOCKET.join(' ')} status --watch`
+    const watch = place.start(['script', '-qec', line, '/dev/null'], { env: { TERM: 'xterm', NO_COLOR: '1' } })
+    await watch.says(/\[J/u)
+    const [screen] = watch.stdout.split('\u{1b}[J')
+    const lines = screen!
+      .replaceAll('\u{1b}', '')
+      .replaceAll(/\[[0-9;?]*[A-Za-z]/gu, '')
+      .split('\r\n')
+    assert.deepEqual(
+      lines.slice(2).map((text) => [text.slice(0, 2), text.length <= 40]),
+      [
+        ['LO', true],
+        ['L1', true],
+        ['L2', true],
+        ['', true],
+      ],
+    )
+    watch.type('\u{3}')
+    await watch.ended()
+  })
 })
 
 describe('slocket break', () => {
@@ -152,6 +215,58 @@ describe('slocket break', () => {
     place.end()
     assert.ok(command > 0)
     assert.equal((await holder.ended()).status, 0)
+  })
+
+  test('takes it away from nobody who came while it asked', async () => {
+    await hold('L')
+    const asking = place.slocket('break', 'L')
+    await asking.says(/Take it away/)
+    const next = place.slocket('run', 'L', '--', 'sh', '-c', 'echo pid $$; read line <fifo')
+    await untilWaiting(place.path('L'), 1, next.pid)
+    place.end()
+    await next.says(/pid/)
+    asking.type('yes\n')
+    assert.equal((await asking.ended()).status, 0)
+    assert.equal((await place.runSlocket('run', '-n', 'L', 'true')).status, 1)
+  })
+
+  for (const isStopped of [false, true]) {
+    test(`has all look at once whom it concerns${isStopped ? ', though the holder be stopped' : ''}`, async () => {
+      const env = { NODE_OPTIONS: `--import=${NO_CLOCK}` }
+      const holder = place.start([...SLOCKET, 'run', 'L', '--', ...HOLD], { env })
+      await holder.says(/pid/)
+      const next = place.start([...SLOCKET, 'run', 'L', '--', 'echo', 'mine'], { env })
+      await untilWaiting(place.path('L'), 1, next.pid)
+      if (isStopped) {
+        holder.kill('SIGSTOP')
+        await untilStopped(holder.pid)
+      }
+      assert.equal((await place.runSlocket('break', '--yes', 'L')).status, 0)
+      assert.equal((await next.ended()).stdout, 'mine\n')
+      if (isStopped) holder.kill('SIGCONT')
+      await holder.complains(/was lost/)
+      place.end()
+      await holder.ended()
+    })
+  }
+
+  test('takes nothing for a yes but yes', async () => {
+    await hold('L')
+    for (const answer of ['y', 'yes please', '']) {
+      const { status } = await place.run(['sh', '-c', `printf '%s' "$1" | ${SLOCKET.join(' ')} break L`, '-', answer])
+      assert.deepEqual([answer, status, ticketsIn(place.path('L')).length], [answer, 1, 1])
+    }
+    assert.equal((await place.runSlocket('break', '--yes', 'L', 'M')).status, 64)
+  })
+
+  test('of a wrapper that was killed, shows the process that keeps the lock', async () => {
+    const [holder, command] = await hold('L')
+    holder.kill('SIGKILL')
+    await holder.exited()
+    const { status, stdout } = await place.runSlocket('break', '--yes', 'L')
+    assert.equal(status, 0)
+    assert.match(stdout, new RegExp(`^pid ${holder.pid}: exclusive;.* pid ${command} has its socket: sh -c`))
+    assert.equal((await place.runSlocket('run', '-n', 'L', 'true')).status, 0)
   })
 
   test('asks nobody with --yes, and breaks nothing that nobody holds', async () => {

@@ -11,7 +11,7 @@ const CASES: readonly (readonly [asked: Claim, own: readonly Claim[], outlook: s
   [EXCLUSIVE, [EXCLUSIVE], 'never'],
   [EXCLUSIVE, [SHARED], 'never'],
   [SHARED, [], 'open'],
-  [SHARED, [SHARED], 'at once or never'],
+  [SHARED, [SHARED], 'at once or when others give up'],
   [SHARED, [SHARED, EXCLUSIVE], 'never'],
   [TWO, [], 'open'],
   [TWO, [TWO], 'open'],

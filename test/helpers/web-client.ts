@@ -4,10 +4,12 @@ import { fork } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import type { TestContext } from 'node:test'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { LockManagerSnapshot, LockMode } from '../../src/index.ts'
+import type { StepPlan } from './commands.ts'
 import { within } from './until.ts'
 
 export interface PlainLockOptions {
@@ -23,6 +25,8 @@ export type WebOrder =
       readonly name: string
       readonly options?: PlainLockOptions
       readonly abortable?: boolean
+      /** The callback makes this file, and blocks the event loop until that is removed. */
+      readonly blockUntil?: string
     }
   | { readonly do: 'end'; readonly as: string; readonly value?: unknown }
   | { readonly do: 'fail'; readonly as: string; readonly message: string }
@@ -31,6 +35,8 @@ export type WebOrder =
   | { readonly do: 'block'; readonly ms: number; readonly file: string }
   | { readonly do: 'block-until'; readonly file: string }
   | { readonly do: 'once'; readonly as: string; readonly names: readonly string[] }
+  /** For a process with the steps preloaded (fixtures/steps.ts): what is to happen, counted from now on. */
+  | { readonly do: 'plan'; readonly plan: StepPlan }
   | { readonly do: 'descriptors' | 'exit' }
 
 export type WebEvent = { readonly as: string } & (
@@ -60,13 +66,33 @@ export class WebClient {
   #onEvent: (() => void)[] = []
   #asked = 0
 
-  constructor(kind: ContextKind, root: string) {
-    this.#peer = kind === 'process' ? fork(FIXTURE, [root]) : new Worker(FIXTURE, { workerData: [root] })
+  /** @param preload a module for a process to load before all others. */
+  constructor(kind: ContextKind, root: string, preload?: string) {
+    const execArgv = preload === undefined ? process.execArgv : ['--import', preload]
+    // It says on its standard output only what the steps say, for which there is no reader.
+    const forked = (): ChildProcess =>
+      fork(FIXTURE, [root], { execArgv, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    this.#peer = kind === 'process' ? forked() : new Worker(FIXTURE, { workerData: [root] })
     this.#peer.on('message', (event: WebEvent) => {
       this.#events.push(event)
       for (const look of this.#onEvent.splice(0)) look()
     })
     this.#ended = new Promise((resolve) => this.#peer.once('exit', () => resolve()))
+  }
+
+  /** Of a process. */
+  get pid(): number {
+    return (this.#peer as ChildProcess).pid!
+  }
+
+  /** Whether it has died. */
+  get isDead(): boolean {
+    return !(this.#peer instanceof Worker) && (this.#peer.exitCode ?? this.#peer.signalCode) !== null
+  }
+
+  /** After a stop. */
+  continue(): void {
+    process.kill(this.pid, 'SIGCONT')
   }
 
   send(...orders: readonly WebOrder[]): void {
@@ -158,8 +184,8 @@ export class WebScene {
     this.kind = kind
   }
 
-  async start(kind: ContextKind = this.kind): Promise<WebClient> {
-    const client = new WebClient(kind, this.root)
+  async start(kind: ContextKind = this.kind, preload?: string): Promise<WebClient> {
+    const client = new WebClient(kind, this.root, preload)
     this.#clients.push(client)
     await client.next('ready')
     return client
@@ -179,14 +205,21 @@ export class WebScene {
 
 /** A test between processes, and again between worker threads. */
 export function betweenContexts(name: string, play: (scene: WebScene) => Promise<void>): void {
-  for (const kind of CONTEXT_KINDS) {
-    test(`${name} (${kind === 'process' ? 'processes' : 'threads'})`, async () => {
-      const scene = new WebScene(kind)
-      try {
-        await play(scene)
-      } finally {
-        await scene.close()
-      }
-    })
-  }
+  for (const kind of CONTEXT_KINDS) testIn(kind, `${name} (${kind === 'process' ? 'processes' : 'threads'})`, play)
+}
+
+/** A test between processes only. */
+export function betweenProcesses(name: string, play: (scene: WebScene, t: TestContext) => Promise<void>): void {
+  testIn('process', name, play)
+}
+
+function testIn(kind: ContextKind, name: string, play: (scene: WebScene, t: TestContext) => Promise<void>): void {
+  test(name, async (t) => {
+    const scene = new WebScene(kind)
+    try {
+      await play(scene, t)
+    } finally {
+      await scene.close()
+    }
+  })
 }

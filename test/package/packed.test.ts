@@ -32,7 +32,7 @@ describe('the packed package', () => {
     const declarable = new Set(sources.map((path) => `dist/${path.split(sep).join('/').slice(0, -'.ts'.length)}.d.ts`))
     const isDeclaration = (file: string): boolean => file.endsWith('.d.ts')
     const declarations = installed.files.filter(isDeclaration)
-    for (const entry of ['index', 'compat/proper-lockfile', 'testing/index']) {
+    for (const entry of ['index', 'compat/proper-lockfile', 'engines/etcd/index', 'testing/index']) {
       assert.ok(declarations.includes(`dist/${entry}.d.ts`), entry)
     }
     for (const file of declarations) assert.ok(declarable.has(file), file)
@@ -47,6 +47,17 @@ describe('the packed package', () => {
   test('needs no other package', async () => {
     const installedNames = await readdir(join(installed.project, 'node_modules'))
     assert.deepEqual(installedNames.sort(), ['.bin', '.package-lock.json', 'slocket'])
+  })
+
+  test('the engine of etcd is there, and its first lock says what to install', async () => {
+    const error = await execute(
+      'etcd.mjs',
+      `import { slocket } from 'slocket'
+       import { etcd } from 'slocket/etcd'
+       const error = await slocket('lock', { engine: etcd({ endpoints: '127.0.0.1:1' }) }).catch((reason) => reason)
+       console.log(JSON.stringify([error.code, error.message.includes('npm install @grpc/grpc-js')]))`,
+    )
+    assert.deepEqual(error, ['ERR_SLOCKET_NO_CLIENT', true])
   })
 
   test('to import it loads nothing that only a first lock needs', async () => {

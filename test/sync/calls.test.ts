@@ -1,10 +1,12 @@
 /** `slocket.sync` in this process: arguments, what it refuses, and how the thread that it waits by is started. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import slocket, { isSlocketError, local, memory } from '../../src/index.ts'
 import type { SlocketErrorCode, SyncOptions } from '../../src/index.ts'
 import { makeParent } from '../api/run-child.ts'
@@ -33,7 +35,16 @@ describe('slocket.sync', () => {
       [lockPath, 'exclusive', undefined, false, true, 'bigint'],
     )
     const { held } = await slocket.query(lockPath)
-    assert.deepEqual([held[0]!.label, held[0]!.pid], ['mine', process.pid])
+    assert.deepEqual([held[0]!.label, held[0]!.pid, held[0]!.self], ['mine', process.pid, true])
+    const inThread =
+      'const { workerData, parentPort } = require("node:worker_threads");' +
+      'import(workerData[0]).then(async ({ slocket }) => parentPort.postMessage((await slocket.query(workerData[1])).held))'
+    const worker = new Worker(inThread, {
+      eval: true,
+      workerData: [pathToFileURL(path.join(SRC, 'index.js')).href, lockPath],
+    })
+    const [seen] = (await once(worker, 'message')) as [typeof held]
+    assert.deepEqual([seen[0]!.pid, seen[0]!.self], [process.pid, false])
     assert.equal(held[0]!.command, process.argv.join(' ').slice(0, 1000))
     lock.release()
     lock.release()
@@ -170,6 +181,19 @@ scenario(
     await other.next('granted')
   },
 )
+
+scenario('who shares, and asks with a timeout, gets it once the exclusive one between has given up', async (scene) => {
+  const [client, other] = await scene.spawnAll('client', 'other')
+  await client.acquire(scene.path, { mode: 'shared' })
+  other.send({ do: 'acquire', path: scene.path, options: { timeout: 1000 } })
+  await untilWaiting(scene.path, 1)
+  client.send({ do: 'sync', path: scene.path, options: { mode: 'shared', timeout: 60_000 }, as: 'again' })
+  assert.equal((await other.next('rejected')).code, 'ERR_SLOCKET_TIMEOUT')
+  await client.next('granted', 'again')
+  await other.enqueue(scene.path)
+  client.send({ do: 'sync', path: scene.path, options: { mode: 'shared', timeout: 50 }, as: 'third' })
+  assert.equal((await client.next('rejected', 'third')).code, 'ERR_SLOCKET_TIMEOUT')
+})
 
 describe('the thread that waits', () => {
   const TRY = `

@@ -191,7 +191,7 @@ describe('the interface', () => {
   test('where locks cannot live, that is a SecurityError, told after wrong arguments and before all else', async () => {
     const nowhere: Manager = new LockManager({ root: '/nonexistent/root' })
     await assert.rejects((nowhere.request as Loose).call(nowhere), TypeError)
-    for (const act of [() => nowhere.request('name', nothing)]) {
+    for (const act of [() => nowhere.request('name', nothing), () => nowhere.query()]) {
       await assert.rejects(act, (error) => {
         assert.ok(error instanceof DOMException)
         assert.deepEqual([error.name, error.code], ['SecurityError', 18])

@@ -144,6 +144,56 @@ for (const [where, locks] of managers) {
       assert.deepEqual(order, ['try true', 'shared', 'exclusive', 'last'])
     })
 
+    test('callbacks that need no waiting are called in the order of the requests, of whatever names', async () => {
+      // The first time, the manager may have nothing yet.
+      for (let round = 0; round < 3; round += 1) {
+        const order: number[] = []
+        const own = [newName(), newName(), newName()]
+        const asking = [0, 1, 2, 1, 0, 2, 0].map((index, number) =>
+          locks.request(own[index]!, { mode: 'shared' }, async () => {
+            order.push(number)
+            const { held: holding } = await locks.query()
+            return holding.map(({ name }) => own.indexOf(name))
+          }),
+        )
+        const shown = await Promise.all(asking)
+        assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6])
+        assert.deepEqual(shown[0], [0, 1, 2, 1, 0, 2, 0])
+        const tries = [1, 0, 2].map((index) =>
+          locks.request(own[index]!, { ifAvailable: true }, () => order.push(index)),
+        )
+        await Promise.all(tries)
+        assert.deepEqual(order.slice(7), [1, 0, 2])
+      }
+    })
+
+    test('one that waits for a release is called after one of another name that need not wait', async () => {
+      const [name, other] = [newName(), newName()]
+      const order: string[] = []
+      const inner: Promise<unknown>[] = []
+      await locks.request(name, async () => {
+        inner.push(locks.request(name, () => order.push('waited')))
+        inner.push(locks.request(other, () => order.push('free')))
+      })
+      await Promise.all(inner)
+      assert.deepEqual(order, ['free', 'waited'])
+    })
+
+    test('query shows held in the order of the grants, pending in that of the requests, of all names', async () => {
+      const own = ['c', 'a', 'b'].map((letter) => `${newName()} ${letter}`)
+      const { promise, end } = held()
+      const holding = await Promise.all(own.map((name) => granted(locks, name, promise)))
+      const waiting = own.toReversed().map((name) => locks.request(name, () => promise))
+      const shown = async (): Promise<string[][]> => {
+        const { held: holders, pending } = await locks.query()
+        return [holders, pending].map((infos) => infos.map(({ name }) => name))
+      }
+      assert.deepEqual(await shown(), [own, own.toReversed()])
+      end()
+      await Promise.all([...holding.map(({ settled }) => settled), ...waiting])
+      assert.deepEqual(await shown(), [[], []])
+    })
+
     test('an abort right after the request wins, and the next one is served', async () => {
       const name = newName()
       const controller = new AbortController()

@@ -72,6 +72,77 @@ betweenContexts('query tells of all contexts, each by its own id, the same in he
   assert.equal(held.length + pending.length, 5)
 })
 
+betweenContexts('held are shown in the order of the grants, pending in that of the requests', async (scene) => {
+  const [a, b] = await scene.startAll(2)
+  // Neither by name, nor by context.
+  const names = ['m', 'z', 'a', 'y', 'b', 'x']
+  const clients = [a!, b!, b!, a!, b!, a!]
+  for (const [index, name] of names.entries()) await clients[index]!.hold(name)
+  const waits = ['y', 'a', 'm', 'a', 'z', 'm', 'y']
+  // By turns, so that some wait by a ticket that their own context holds.
+  for (const [index, name] of waits.entries()) await clients[index % 3]!.wait(name, {}, `${index}`)
+  for (const client of [a!, b!]) {
+    const { held, pending } = await client.query()
+    assert.deepEqual([held.map(({ name }) => name), pending.map(({ name }) => name)], [names, waits])
+  }
+  // Who asked third, and is granted first, comes first.
+  for (const name of ['m', 'y', 'z']) await clients[names.indexOf(name)]!.end(name)
+  for (const [name, index] of [
+    ['m', 2],
+    ['y', 0],
+    ['z', 4],
+  ] as const) {
+    await clients[index % 3]!.next('called', `${index}`)
+    assert.equal(waits[index], name)
+  }
+  const { held, pending } = await b!.query()
+  assert.deepEqual(
+    held.slice(0, 3).map(({ name }) => name),
+    ['a', 'b', 'x'],
+  )
+  assert.deepEqual(
+    pending.map(({ name }) => name),
+    ['a', 'a', 'm', 'y'],
+  )
+})
+
+betweenContexts('what one context asks for in one tick is shown in the order of its calls', async (scene) => {
+  const [a, b] = await scene.startAll(2)
+  for (const name of ['c', 'a', 'b']) await b!.hold(name)
+  const names = ['b', 'a', 'c', 'b', 'c', 'a', 'free 2', 'free 1']
+  a!.send(...names.map((name, index) => ({ do: 'request', as: `${index}`, name }) as const), { do: 'query', as: 'all' })
+  const { held, pending } = (await a!.next('snapshot', 'all')).snapshot
+  assert.deepEqual(
+    pending.map(({ name }) => name),
+    names.slice(0, 6),
+  )
+  assert.deepEqual(
+    held.map(({ name }) => name),
+    ['c', 'a', 'b', 'free 2', 'free 1'],
+  )
+})
+
+betweenContexts('who does not answer is placed by when it came into the queue', async (scene) => {
+  const [a, mute, b] = await scene.startAll(3)
+  const file = path.join(scene.directory, 'blocked')
+  await a!.hold('z')
+  await mute!.hold('m')
+  await mute!.wait('z')
+  await a!.hold('a')
+  await b!.wait('a')
+  mute!.send({ do: 'block-until', file })
+  await until('it is blocked', () => fs.existsSync(file))
+  const { held, pending } = await b!.query()
+  fs.rmSync(file)
+  assert.deepEqual(
+    [held, pending].map((infos) => infos.map(({ name }) => name)),
+    [
+      ['z', 'm', 'a'],
+      ['z', 'a'],
+    ],
+  )
+})
+
 betweenContexts('a context keeps its id for life, and another one never gets it', async (scene) => {
   const a = await scene.start()
   const idOf = async (): Promise<string> => (await a.query()).held[0]!.clientId

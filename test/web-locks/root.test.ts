@@ -1,5 +1,6 @@
 // The directory that locks live in: where it is, and what keeps it from being used.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -31,15 +32,14 @@ afterEach(() => {
 })
 
 async function assertSecurityError(locks: LockManager, code: string): Promise<void> {
-  for (const options of [{}, { ifAvailable: true }, { steal: true }]) {
-    await assert.rejects(
-      locks.request('name', options, () => assert.fail('called')),
-      (error) => {
-        assert.ok(error instanceof DOMException)
-        assert.equal(error.name, 'SecurityError')
-        return isSlocketError(error.cause) && error.cause.code === code
-      },
-    )
+  const options = [{}, { ifAvailable: true }, { steal: true }]
+  const acts = options.map((one) => () => locks.request('name', one, () => assert.fail('called')))
+  for (const act of [...acts, () => locks.query()]) {
+    await assert.rejects(act, (error) => {
+      assert.ok(error instanceof DOMException)
+      assert.equal(error.name, 'SecurityError')
+      return isSlocketError(error.cause) && error.cause.code === code
+    })
   }
 }
 
@@ -104,6 +104,81 @@ test('a root that is no directory is a SecurityError at once', async () => {
   const file = path.join(directory, 'file')
   fs.writeFileSync(file, '')
   await assertSecurityError(new LockManager({ root: file }), 'ERR_SLOCKET_NOT_A_LOCK')
+})
+
+test('what else keeps a root from being used is a SecurityError, for a query as for a request', async () => {
+  const file = path.join(directory, 'file')
+  const link = path.join(directory, 'link')
+  fs.writeFileSync(file, '')
+  const inNothing = new LockManager({ root: path.join(directory, 'none', 'root') })
+  await assertSecurityError(inNothing, 'ERR_SLOCKET_NO_PARENT')
+  await assertSecurityError(new LockManager({ root: path.join(file, 'root') }), 'ERR_SLOCKET_NO_PARENT')
+  const tooLong = new LockManager({ root: path.join(directory, 'x'.repeat(256)) })
+  await assertSecurityError(tooLong, 'ERR_SLOCKET_PATH_TOO_LONG')
+  fs.symlinkSync('nowhere', link)
+  await assertSecurityError(new LockManager({ root: link }), 'ERR_SLOCKET_NOT_A_LOCK')
+})
+
+test(
+  'a root that this user may not write in is a SecurityError, for a query as for a request',
+  { skip: reasonNotRoot() },
+  () => {
+    const root = path.join(directory, 'root')
+    fs.mkdirSync(root, 0o755)
+    fs.chmodSync(directory, 0o755)
+    const index = new URL('../../src/index.js', import.meta.url).href
+    const code = `
+    import { LockManager } from ${JSON.stringify(index)}
+    const tell = (error) => console.log(error.name, error.cause?.code)
+    for (const root of ${JSON.stringify([root, path.join(root, 'new')])}) {
+      const locks = new LockManager({ root })
+      await locks.request('name', () => {}).catch(tell)
+      await locks.query().catch(tell)
+    }`
+    const parameters = ['--input-type=module', '-e', code]
+    const { stdout, stderr } = spawnSync(process.execPath, parameters, { uid: NOBODY, gid: NOBODY, encoding: 'utf8' })
+    assert.equal(stdout, 'SecurityError ERR_SLOCKET_PERMISSION\n'.repeat(4), stderr)
+  },
+)
+
+test('a query of a root that is not there yet shows nothing, and makes nothing', async () => {
+  const root = path.join(directory, 'root')
+  assert.deepEqual(await new LockManager({ root }).query(), { held: [], pending: [] })
+  assert.equal(fs.existsSync(root), false)
+})
+
+describe('where the file system', () => {
+  const refused = (): never => {
+    throw Object.assign(new Error('EPERM: operation not permitted'), { code: 'EPERM' })
+  }
+  const { linkSync, symlinkSync } = fs
+  afterEach(() => Object.assign(fs, { linkSync, symlinkSync }))
+
+  test('has no hard links, named locks are held, waited for and stolen all the same', async () => {
+    fs.linkSync = refused
+    const locks = new LockManager({ root: path.join(directory, 'root') })
+    const robbed = locks.request('name', () => new Promise(() => {}))
+    const waiting = locks.request('name', (lock) => lock?.name)
+    await locks.query()
+    const theft = locks.request('name', { steal: true }, () => 'loot')
+    await assert.rejects(robbed, { name: 'AbortError' })
+    assert.deepEqual(await Promise.all([theft, waiting]), ['loot', 'name'])
+  })
+
+  test('has neither hard nor symbolic links, that is a SecurityError, and no wait for ever', async () => {
+    const root = path.join(directory, 'root')
+    const locks = new LockManager({ root })
+    fs.linkSync = refused
+    fs.symlinkSync = refused
+    for (const options of [{}, { ifAvailable: true }, { steal: true }, { mode: 'shared' }] as const) {
+      await assert.rejects(
+        locks.request('name', options, () => assert.fail('called')),
+        (error: DOMException) =>
+          isSlocketError(error.cause, 'ERR_SLOCKET_NO_SOCKETS') && error.name === 'SecurityError',
+      )
+    }
+    assert.deepEqual(await locks.query(), { held: [], pending: [] })
+  })
 })
 
 test('a root that is removed loses what is held; who waited, and who comes, have it in a new one', async () => {

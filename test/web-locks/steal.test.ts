@@ -95,6 +95,49 @@ betweenContexts('a holder that does not answer is robbed too, and those behind i
   assert.equal((await mute!.next('rejected', 'lock')).kind, 'AbortError')
 })
 
+betweenContexts(
+  'a lock that is stolen before its callback has run: it runs, and the request rejects',
+  async (scene) => {
+    const [a, thief] = await scene.startAll(2)
+    const file = path.join(scene.directory, 'blocked')
+    // Both are granted before the first callback is called.
+    a!.send(
+      { do: 'request', as: 'other', name: 'other', blockUntil: file },
+      { do: 'request', as: 'lock', name: 'lock' },
+    )
+    await until('it is blocked', () => fs.existsSync(file))
+    assert.equal(await thief!.isAvailable('lock'), false)
+    await thief!.hold('lock', STEAL)
+    assert.equal(a!.has('called', 'lock'), false)
+    fs.rmSync(file)
+    await a!.next('called', 'lock')
+    assert.equal((await a!.next('rejected', 'lock')).kind, 'AbortError')
+    a!.send({ do: 'end', as: 'lock' })
+    assert.equal(await a!.isAvailable('lock'), false)
+    assert.equal(await thief!.end('lock', 'loot'), 'loot')
+  },
+)
+
+betweenContexts('one whose turn has come, and that does not know of it yet, is not robbed: it waits', async (scene) => {
+  const [first, mute, thief] = await scene.startAll(3)
+  const file = path.join(scene.directory, 'blocked')
+  await first!.hold('lock')
+  await mute!.wait('lock')
+  mute!.send({ do: 'block-until', file })
+  await until('it is blocked', () => fs.existsSync(file))
+  await first!.end('lock')
+  await thief!.hold('lock', STEAL)
+  fs.rmSync(file)
+  await mute!.next('unblocked')
+  assert.deepEqual(
+    (await mute!.query()).pending.map(({ name }) => name),
+    ['lock'],
+  )
+  await thief!.end('lock')
+  await mute!.next('called', 'lock')
+  await mute!.end('lock')
+})
+
 betweenContexts('a dead holder is robbed as a living one, and leaves nothing', async (scene) => {
   const [dead, thief] = await scene.startAll(2)
   await dead!.hold('lock')

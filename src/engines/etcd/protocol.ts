@@ -11,7 +11,7 @@ export const IS_EQUAL = 0
 export const IS_GREATER = 1
 export const CREATE_REVISION = 1
 export const NO_PUTS = 0
-export const DELETED = 1
+export const IS_DELETED = 1
 
 /** 64-bit numbers are decimal strings. A field that has its default value is missing in what comes. */
 export interface Header {

@@ -6,7 +6,7 @@
  */
 import { debug } from '../../debug.ts'
 import type { EtcdClient } from './client.ts'
-import { NO_PUTS } from './protocol.ts'
+import { IS_DELETED, NO_PUTS } from './protocol.ts'
 import type { WatchRequest, WatchResponse } from './protocol.ts'
 import { statusOf } from './refusal.ts'
 
@@ -79,7 +79,7 @@ export class WatchStream {
       return this.#break(cancelReason ?? 'a watch was cancelled')
     }
     if (created === true) watcher?.onCreated()
-    for (const { type = 0 } of events) watcher?.onEvent(type === 1)
+    for (const { type = 0 } of events) watcher?.onEvent(type === IS_DELETED)
   }
 
   #break(reason: unknown): void {

@@ -20,6 +20,7 @@ import { QueueView } from './queue-view.ts'
 import { SocketAddresses } from './short-path.ts'
 import { toSlocketError } from './system-error.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
+import { threadIdentity } from '../../thread-identity.ts'
 
 /** How long a member has to answer, in ms, where nothing else is said. */
 const ANSWER_MS = 200
@@ -200,10 +201,20 @@ function requestersOf(
   }
   const answer = reply?.kind === 'alive' ? reply.answer : undefined
   const command = answer?.command
+  const self = answer?.standsFor !== undefined && answer.standsFor === threadIdentity()
   // Nobody: it is the ticket of a try, which does not wait.
   const members = answer?.tickets.get(ticket.id)
   if (members !== undefined) {
-    return members.map((member) => ({ claim, pid, ...member, command, self: false, client }))
+    const sinceNs = BigInt(ticket.number)
+    return members.map((member) => ({
+      claim,
+      pid,
+      ...member,
+      sinceNs: member.sinceNs ?? sinceNs,
+      command,
+      self,
+      client,
+    }))
   }
   return [byName(ticket, command, client)]
 }
@@ -214,5 +225,6 @@ function byName(
   command: string | undefined,
   client: string | undefined,
 ): Requester {
-  return { claim, pid, sinceMs: wallClockMs(number), label: undefined, command, self: false, client }
+  const sinceMs = wallClockMs(number)
+  return { claim, pid, sinceMs, sinceNs: BigInt(number), label: undefined, command, self: false, client }
 }

@@ -43,7 +43,12 @@ export function kernelId(): string {
 
 /** The clock that all processes of this kernel share, in ns. */
 export function sharedClockNs(): bigint {
-  return process.hrtime.bigint() - thisKernel().clock.aheadNs
+  return toSharedNs(process.hrtime.bigint())
+}
+
+/** A moment of this process's clock, by that clock. */
+export function toSharedNs(ns: bigint): bigint {
+  return ns - thisKernel().clock.aheadNs
 }
 
 /** The shared clock as the number of a ticket. */

@@ -1,6 +1,8 @@
 /** What a member tells of those that its tickets stand for: written by one process, read by another, trusted by none. */
 import type { PartyMember } from '../../contract/ticket-queue.ts'
 import { MAX_PARTY_BYTES } from './frames.ts'
+import { toSharedNs } from './kernel.ts'
+import { identityStoodInFor } from '../../thread-identity.ts'
 import type { OwnTicket } from './ticket.ts'
 
 /** How many of those who stand by one ticket are told of. */
@@ -10,6 +12,8 @@ const MOST_COMMAND = 1000
 const MOST_LABEL = 200
 /** The moments that a Date can hold, in ms before and after 1970. */
 const MOST_MS = 8.64e15
+/** A moment of the clock that all processes share, in ns: as long as the number of a ticket may be. */
+const MOMENT = /^\d{1,19}$/
 
 /** How the JSON ends, where all tickets are in it, and where not. */
 const ENDS = { whole: '},"whole":true}', part: '},"whole":false}' }
@@ -19,13 +23,19 @@ export interface Answer {
   readonly command: string
   /** Those who stand by each ticket, by ticket id. */
   readonly tickets: ReadonlyMap<string, readonly PartyMember[]>
+  /** In whose place it has them, where it is a stand-in: see thread-identity.ts. */
+  readonly standsFor: string | undefined
   /** Whether there was room for all of them: one that is missing then has left. */
   readonly isWhole: boolean
 }
 
 /** Those who stand by a ticket. A try that does not hold only looks: it does not wait. */
 export function requestersBy({ request, isHeld }: OwnTicket): readonly PartyMember[] {
-  return request.wait || isHeld ? request.party() : []
+  return request.wait || isHeld ? request.party().map(inSharedTime) : []
+}
+
+function inSharedTime({ sinceMs, sinceNs, label }: PartyMember): PartyMember {
+  return { sinceMs, sinceNs: sinceNs === undefined ? undefined : toSharedNs(sinceNs), label }
 }
 
 /** This process, as text. */
@@ -35,13 +45,15 @@ export function ownCommand(): string {
 
 /** As many of `tickets` as there is room for. */
 export function formatParty(tickets: Iterable<OwnTicket>): string {
-  const head = `{"pid":${process.pid},"command":${toAscii(ownCommand())},"tickets":{`
+  const standsFor = identityStoodInFor()
+  const place = standsFor === undefined ? '' : `"for":${toAscii(standsFor)},`
+  const head = `{"pid":${process.pid},"command":${toAscii(ownCommand())},${place}"tickets":{`
   const entries: string[] = []
   let room = MAX_PARTY_BYTES - 'party '.length - head.length - ENDS.part.length
   let end = ENDS.whole
   for (const own of tickets) {
     const members = requestersBy(own).slice(0, MOST_PER_TICKET)
-    const entry = `"${own.id}":${toAscii(members.map(({ sinceMs, label }) => ({ since: sinceMs, label })))}`
+    const entry = `"${own.id}":${toAscii(members.map(toJson))}`
     room -= entry.length + ','.length
     if (room < 0) {
       end = ENDS.part
@@ -50,6 +62,11 @@ export function formatParty(tickets: Iterable<OwnTicket>): string {
     entries.push(entry)
   }
   return `${head}${entries.join(',')}${end}`
+}
+
+function toJson({ sinceMs, sinceNs, label }: PartyMember): object {
+  // JSON has no numbers of so many digits.
+  return { since: sinceMs, ns: sinceNs === undefined ? undefined : String(sinceNs), label }
 }
 
 /** Undefined where the text is no such answer. */
@@ -61,7 +78,7 @@ export function parseParty(json: string): Answer | undefined {
     return undefined
   }
   if (!isRecord(value) || !isRecord(value['tickets'])) return undefined
-  const { pid, command } = value
+  const { pid, command, for: place } = value
   if (typeof pid !== 'number' || typeof command !== 'string') return undefined
   const tickets = new Map<string, PartyMember[]>()
   let isWhole = value['whole'] === true
@@ -72,14 +89,16 @@ export function parseParty(json: string): Answer | undefined {
     if (parsed.length > 0 || members.length === 0) tickets.set(id, parsed)
     else isWhole = false
   }
-  return { pid, command: command.slice(0, MOST_COMMAND), tickets, isWhole }
+  const standsFor = typeof place === 'string' ? place : undefined
+  return { pid, command: command.slice(0, MOST_COMMAND), tickets, standsFor, isWhole }
 }
 
 function parseMember(value: unknown): PartyMember[] {
   if (!isRecord(value)) return []
-  const { since, label } = value
+  const { since, ns, label } = value
   if (typeof since !== 'number' || !(Math.abs(since) <= MOST_MS)) return []
-  return [{ sinceMs: since, label: typeof label === 'string' ? label.slice(0, MOST_LABEL) : undefined }]
+  const sinceNs = typeof ns === 'string' && MOMENT.test(ns) ? BigInt(ns) : undefined
+  return [{ sinceMs: since, sinceNs, label: typeof label === 'string' ? label.slice(0, MOST_LABEL) : undefined }]
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

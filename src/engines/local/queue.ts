@@ -93,8 +93,8 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   onWake(id: string): void {
     const own = this.#state.own.get(id)
     own?.wake()
-    // Who tells a holder to look may be a thief.
-    if (own?.isHeld === true && !own.isOver) this.stealing?.isHolder(own)
+    // Who tells a holder to look may be a thief, or have taken its ticket away.
+    if (own !== undefined) this.#isLost(own)
   }
 
   /** Somebody knows of us from now on. That may have been too late for a wake-up. */
@@ -118,13 +118,20 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     const { directory, own: tickets } = this.#state
     takeOutStuck(this.#state)
     for (const own of tickets.values()) {
-      if (own.isHeld && !own.isOver && this.#state.stealing?.isHolder(own) === false) continue
-      if (own.isHeld && !own.isOver && !directory.has(own.name)) {
-        debug('%s: ticket %s was removed from outside while it held', directory.path, own.id)
-        const message = `the lock '${directory.path}' was lost: its ticket was removed from outside`
-        own.request.onLost(new SlocketError('ERR_SLOCKET_LOST', message))
-      } else if (touch) directory.touch(own.name)
+      if (!this.#isLost(own) && touch) directory.touch(own.name)
     }
+  }
+
+  /** Whether it held, and does no longer, since it was robbed or its ticket is gone: then it has been told. */
+  #isLost(own: OwnTicket): boolean {
+    const { directory, stealing } = this.#state
+    if (!own.isHeld || own.isOver) return false
+    if (stealing?.isHolder(own) === false) return true
+    if (directory.has(own.name)) return false
+    debug('%s: ticket %s was removed from outside while it held', directory.path, own.id)
+    const message = `the lock '${directory.path}' was lost: its ticket was removed from outside`
+    own.request.onLost(new SlocketError('ERR_SLOCKET_LOST', message))
+    return true
   }
 
   leave(): void {

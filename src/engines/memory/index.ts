@@ -165,10 +165,11 @@ function wakeable(): { promise: Promise<void>; resolve: () => void } {
 function query(store: MemoryStore, resource: string, client: string): EngineSnapshot {
   // A try that does not hold only looks: it does not wait.
   return snapshotOf(store.queues.get(resource) ?? [], (ticket) =>
-    (ticket.request.wait || ticket.isHolder ? ticket.request.party() : []).map(({ sinceMs, label }) => ({
+    (ticket.request.wait || ticket.isHolder ? ticket.request.party() : []).map(({ sinceMs, sinceNs, label }) => ({
       claim: ticket.claim,
       pid: process.pid,
       sinceMs,
+      sinceNs,
       label,
       command: process.argv.join(' '),
       self: ticket.client === client,

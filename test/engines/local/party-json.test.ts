@@ -7,7 +7,8 @@ import { formatParty, ownCommand, parseParty } from '../../../src/engines/local/
 import type { OwnTicket } from '../../../src/engines/local/ticket.ts'
 
 const labels = fc.option(fc.string({ unit: 'binary', maxLength: 200 }), { nil: undefined })
-const partyMembers = fc.record({ sinceMs: fc.nat(), label: labels }, { noNullPrototype: true })
+const moments = fc.option(fc.bigInt({ min: 0n, max: 9_999_999_999_999_999_999n }), { nil: undefined })
+const partyMembers = fc.record({ sinceMs: fc.nat(), sinceNs: moments, label: labels }, { noNullPrototype: true })
 
 describe('party', () => {
   test('what is told is understood', () => {
@@ -34,7 +35,7 @@ describe('party', () => {
 
   test('where there is too much to tell, less is told, and never too much', () => {
     const label = '\u{10ffff}'.repeat(100)
-    const crowd = Array.from({ length: 5000 }, () => ({ sinceMs: 1, label }))
+    const crowd = Array.from({ length: 5000 }, () => ({ sinceMs: 1, sinceNs: 2n, label }))
     const json = formatParty([ticket('one', crowd.slice(0, 10)), ticket('crowd', crowd), ticket('last', [])])
     assert.ok(json.length <= MAX_PARTY_BYTES)
     const party = parseParty(json)
@@ -42,7 +43,11 @@ describe('party', () => {
   })
 
   test('of a thousand short ones all are told', () => {
-    const members = Array.from({ length: 1000 }, (_, index) => ({ sinceMs: index, label: `label ${index}` }))
+    const members = Array.from({ length: 1000 }, (_, index) => ({
+      sinceMs: index,
+      sinceNs: BigInt(index),
+      label: `label ${index}`,
+    }))
     assert.deepEqual(parseParty(formatParty([ticket('one', members)]))?.tickets.get('one'), members)
   })
 
@@ -59,12 +64,13 @@ describe('party', () => {
 
   test('what has the right shape but other contents gives clean values or is left out', () => {
     const text = fc.oneof(fc.string(), fc.integer(), fc.constant(null), fc.boolean())
-    const member = fc.record({ since: text, label: text }, { requiredKeys: [] })
+    const member = fc.record({ since: text, ns: text, label: text }, { requiredKeys: [] })
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.array(fc.oneof(member, text))), (tickets) => {
         const party = parseParty(JSON.stringify({ pid: 1, command: 'c', tickets }))
         for (const told of party?.tickets.values() ?? []) {
-          for (const { sinceMs, label } of told) {
+          for (const { sinceMs, sinceNs, label } of told) {
+            assert.ok(sinceNs === undefined || (typeof sinceNs === 'bigint' && sinceNs >= 0n))
             assert.equal(typeof sinceMs, 'number')
             assert.ok(label === undefined || typeof label === 'string')
           }

@@ -102,14 +102,13 @@ describe('PostgreSQL as it is found', () => {
       isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE'),
     )
     await until('it waits', async () => (await slocket.query('silent', { engine })).pending.length === 1)
-    const lost = new Promise((resolve) => lock.signal.addEventListener('abort', resolve))
     const idle = await slocket('idle', { engine })
     const controller = new AbortController()
     const calledOff = slocket('silent', { engine, signal: controller.signal })
     line.cut()
     controller.abort()
     await assert.rejects(calledOff, (error) => error === controller.signal.reason)
-    await lost
+    await until('the holder is told', () => lock.signal.aborted)
     await assert.rejects(idle.release())
     await waiting
     await assert.rejects(slocket('other', { engine }), (error) => isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE'))

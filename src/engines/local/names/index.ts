@@ -140,6 +140,7 @@ class Root implements PresentQueue {
   }
 
   async queryAll(): Promise<Map<string, EngineSnapshot>> {
+    this.#directory.refuseUnusable()
     this.onAsked()
     const names = new Map<string, NameDirectory>()
     const files = this.#directory.files()

@@ -1,8 +1,10 @@
 /** The directories of named locks: the root, and in it one for each name that is in use. */
 import fs from 'node:fs'
+import { dirname } from 'node:path'
 import { SlocketError, systemCode } from '../../../errors.ts'
 import type { OpenDirectory } from '../open-directory.ts'
 import { makeWhereMissing, QueueDirectory } from '../directory.ts'
+import { refuseNetworkFileSystem } from '../file-system.ts'
 import { isGone, toSlocketError } from '../system-error.ts'
 import { MEMBERS } from '../ticket-name.ts'
 import { HOLDER_MARKS } from './marks.ts'
@@ -15,8 +17,8 @@ export class RootDirectory extends QueueDirectory {
   readonly #prepare: () => void
 
   /** @param prepare called before sockets are made in it; throws where that must not be. */
-  constructor(path: string, prepare: () => void) {
-    super(path)
+  constructor(directory: string, prepare: () => void) {
+    super(directory)
     this.#prepare = prepare
   }
 
@@ -24,7 +26,28 @@ export class RootDirectory extends QueueDirectory {
     this.#prepare()
     const opened = super.open()
     // A root is nobody's lock: there is nothing to wait for.
-    if (opened !== 'foreign') return opened
+    return opened === 'foreign' ? this.#refuseForeign() : opened
+  }
+
+  /** Throws what `open` would, as far as a look can tell; makes nothing. */
+  refuseUnusable(): void {
+    this.#prepare()
+    const occupant = this.occupant()
+    if (occupant === 'foreign') this.#refuseForeign()
+    const directory = occupant === 'directory' ? this.path : dirname(this.path)
+    refuseNetworkFileSystem(directory)
+    // access(2) goes by the real user, where a file is made as the effective one.
+    if (process.geteuid?.() !== process.getuid?.()) return
+    try {
+      // With the slash it has to be a directory.
+      fs.accessSync(`${directory}/`, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK)
+    } catch (error) {
+      // RACE: its last user may have removed it meanwhile.
+      if (occupant !== 'directory' || !isGone(error)) throw toSlocketError(error, 'use the directory', this.path)
+    }
+  }
+
+  #refuseForeign(): never {
     throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `'${this.path}' is not a directory`)
   }
 

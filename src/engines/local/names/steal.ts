@@ -45,7 +45,12 @@ export class Holders implements LocalStealing {
     own.isHolder = this.#directory.mark(own.name, HOLDS)
     if (!own.isHolder) {
       this.#forget(own)
-      return false
+      // Gone: whoever lists next sees that.
+      if (!this.#directory.has(own.name)) return false
+      throw new SlocketError(
+        'ERR_SLOCKET_NO_SOCKETS',
+        `the file system of '${this.#directory.path}' has neither hard nor symbolic links: a named lock cannot be held there`,
+      )
     }
     const turn = decideTurn(own, view.read())
     if (turn.kind === 'held') return true

@@ -1,0 +1,106 @@
+/** Completion, by the shells themselves: where one is not installed, its tests say that they were skipped. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { SLOCKET, Workplace } from '../helpers/command.ts'
+import { reasonWithout } from '../helpers/privileges.ts'
+
+/** What is typed before the tab key, and what the line is then. */
+const LINES: readonly (readonly [typed: string, line: string])[] = [
+  ['slocket st', 'slocket status'],
+  ['slocket completion f', 'slocket completion fish'],
+  ['slocket help doc', 'slocket help doctor'],
+  ['slocket status --wa', 'slocket status --watch'],
+  ['slocket status fif', 'slocket status fifo'],
+  ['slocket doctor --j', 'slocket doctor --json'],
+  ['slocket break --y', 'slocket break --yes'],
+  ['slocket run --sha', 'slocket run --shared'],
+  ['slocket run -x --lab', 'slocket run -x --label'],
+  ['slocket run fif', 'slocket run fifo'],
+  // The command that is run, and not the lock: also behind options that take a value.
+  ['slocket run L slocke', 'slocket run L slocket'],
+  ['slocket run L -n -- slocke', 'slocket run L -n -- slocket'],
+  ['slocket run -w 3 L slocke', 'slocket run -w 3 L slocket'],
+  ['slocket run -xw 3 --label x L slocke', 'slocket run -xw 3 --label x L slocket'],
+  ['slocket run --timeout=3 -w3 L slocke', 'slocket run --timeout=3 -w3 L slocket'],
+  // Its options are not those of slocket.
+  ['slocket run L cat --qu', 'slocket run L cat --qu'],
+  ['slocket run L -- cat --qu', 'slocket run L -- cat --qu'],
+  ['slocket run L -- cat fif', 'slocket run L -- cat fifo'],
+]
+/** By the completion of that command, for which bash needs the package bash-completion. */
+const NESTED = [
+  ['slocket run L -- slocket brea', 'slocket run L -- slocket break'],
+  ['slocket run -s L slocket run --sha', 'slocket run -s L slocket run --shared'],
+] as const
+
+const TAB = '\t'
+/** To the beginning of the line. */
+const CTRL_A = '\u{1}'
+
+let place: Workplace
+beforeEach(async () => {
+  place = new Workplace()
+  fs.writeFileSync(place.path('slocket'), `#!/bin/sh\nexec ${SLOCKET.join(' ')} "$@"\n`, { mode: 0o755 })
+})
+afterEach(() => place.close())
+
+function env(): Record<string, string> {
+  return { HOME: place.directory, TERM: 'dumb', SHELL: '/bin/sh', PATH: `${place.directory}:${process.env['PATH']}` }
+}
+
+for (const [name, shell, lines] of [
+  ['bash', 'bash --norc --noprofile -i', LINES],
+  ['zsh', 'zsh -f -i', [...LINES, ...NESTED]],
+] as const) {
+  const reason = reasonWithout(name, '-c', 'true') || reasonWithout('script', '-qec', 'true', '/dev/null')
+  test(`${name} completes what is typed at a terminal`, { skip: reason }, async () => {
+    const terminal = place.start(['script', '-qec', shell, '/dev/null'], { env: env() })
+    terminal.type(`source <(slocket completion ${name})\n`)
+    for (const [typed] of lines) terminal.type(`${typed}${TAB}${CTRL_A}echo said \n`)
+    terminal.type('exit\n')
+    const { stdout } = await terminal.ended()
+    const said = [...stdout.matchAll(/^said (.*?) *\r?$/gm)].map(([, line]) => line)
+    assert.deepEqual(
+      said,
+      lines.map(([, line]) => line),
+      stdout,
+    )
+  })
+}
+
+describe('fish', { skip: reasonWithout('fish', '-c', 'true') }, () => {
+  async function ask(...lines: readonly string[]): Promise<string[]> {
+    const asked = lines.map((line) => `echo = (complete -C${JSON.stringify(line)} | string split -f1 \\t)`)
+    const script = ['slocket completion fish | source', ...asked].join('; ')
+    const { stdout, stderr } = await place.run(['fish', '--no-config', '-c', script], { env: env() })
+    assert.equal(stderr, '')
+    return stdout.split('\n').map((line) => line.slice(2))
+  }
+
+  test('completes what is typed', async () => {
+    const lines = [...LINES, ...NESTED]
+    const answers = await ask(...lines.map(([typed]) => typed))
+    for (const [index, [typed, line]] of lines.entries()) {
+      const last = line.slice(line.lastIndexOf(' ') + 1)
+      assert.equal(answers[index], typed === line ? '' : last, typed)
+    }
+  })
+
+  test('shows commands, and what they are', async () => {
+    const [commands, values] = await ask('slocket ', 'slocket run -w ')
+    assert.deepEqual(commands?.split(' '), ['break', 'completion', 'doctor', 'help', 'run', 'status'])
+    assert.equal(values, '')
+    const script = `slocket completion fish | source; complete -C'slocket run --shar'`
+    const { stdout } = await place.run(['fish', '--no-config', '-c', script], { env: env() })
+    assert.equal(stdout, '--shared\ttogether with others who share\n')
+  })
+})
+
+test('zsh can load it as a file among its functions', { skip: reasonWithout('zsh', '-c', 'true') }, async () => {
+  const { stdout } = await place.runSlocket('completion', 'zsh')
+  assert.match(stdout, /^#compdef slocket\n/)
+  fs.writeFileSync(place.path('_slocket'), stdout)
+  const script = 'fpath=($PWD); autoload +X -Uz _slocket && print $+functions[_slocket]'
+  assert.equal((await place.run(['zsh', '-f', '-c', script], { env: env() })).stdout, '1\n')
+})

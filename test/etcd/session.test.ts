@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Cancellation } from '../../src/contract/cancellation.ts'
+import type { EnqueueRequest } from '../../src/contract/ticket-queue.ts'
+import { EXCLUSIVE } from '../../src/core/claim.ts'
+import type { Asking, EtcdClient } from '../../src/engines/etcd/client.ts'
+import { readClocks } from '../../src/engines/etcd/deadline.ts'
+import type { Reading } from '../../src/engines/etcd/deadline.ts'
+import { parseTicket } from '../../src/engines/etcd/keys.ts'
+import type { QueueParts } from '../../src/engines/etcd/parts.ts'
+import { EtcdQueue } from '../../src/engines/etcd/queue.ts'
+import { Session } from '../../src/engines/etcd/session.ts'
+import { OwnTicket } from '../../src/engines/etcd/ticket.ts'
+import type { Watcher, WatchStream } from '../../src/engines/etcd/watch-stream.ts'
+import { isSlocketError } from '../../src/index.ts'
+import { turn } from '../../src/testing/random.ts'
+
+/** Watches that a test creates, and makes tell. */
+class FakeWatches {
+  readonly watchers = new Map<string, Watcher>()
+
+  watch(key: string, _kinds: string, watcher: Watcher): () => void {
+    this.watchers.set(key, watcher)
+    return () => this.watchers.delete(key)
+  }
+}
+
+/** A client whose server grants leases of 10 s, to requests that were sent a while ago. */
+function fakeClient(sentAgoMs: number): EtcdClient {
+  const ask = (method: string, _request: object, { onSend }: Asking): Promise<object> => {
+    const { monotonicMs, uptimeMs } = readClocks()
+    onSend?.({ monotonicMs: monotonicMs - sentAgoMs, uptimeMs: uptimeMs - sentAgoMs } satisfies Reading)
+    return Promise.resolve(method === 'LeaseGrant' ? { id: '77', ttl: '10' } : { header: { revision: '1' } })
+  }
+  return { ask } as unknown as EtcdClient
+}
+
+async function openSession(watches: FakeWatches, sentAgoMs = 0): Promise<Session> {
+  const parts = { client: fakeClient(sentAgoMs), watches: watches as unknown as WatchStream, namespace: 'ns' }
+  return await Session.open({ ...parts, ttlSeconds: 10, onOver: () => undefined })
+}
+
+function request(onLost: (error: Error) => void = () => undefined): EnqueueRequest {
+  const cancellation = new Cancellation()
+  const rest = { wait: true, steal: false, lingerMs: 0, party: () => [], onStolen: onLost }
+  return { claim: EXCLUSIVE, cancellation, onLost, ...rest }
+}
+
+const lead = 'ns/q/YQ/'
+const key = `${lead}t/x-25-2`
+
+describe('a session in etcd', () => {
+  test('counts its lease from when the request was sent, however late the answer is', async (context) => {
+    const session = await openSession(new FakeWatches(), 5000)
+    const { monotonicMs } = readClocks()
+    assert.equal(session.isAlive(), true)
+    context.mock.method(performance, 'now', () => monotonicMs + 4500)
+    assert.equal(session.isAlive(), false)
+  })
+
+  test('that is past its deadline has told all who hold when it says so, before any timer has run', async (context) => {
+    const session = await openSession(new FakeWatches())
+    let lost: Error | undefined
+    const own = new OwnTicket(
+      key,
+      request((error) => (lost = error)),
+      session,
+    )
+    session.add(own)
+    own.isHeld = true
+    const { monotonicMs } = readClocks()
+    context.mock.method(performance, 'now', () => monotonicMs + 9500)
+    assert.equal(session.isAlive(), false)
+    assert.ok(isSlocketError(lost, 'ERR_SLOCKET_LOST'))
+    context.mock.restoreAll()
+    assert.equal(session.isAlive(), false, 'it never comes back to life')
+  })
+})
+
+describe('a ticket that waits in etcd', () => {
+  test('looks again once its watch is there, and then not before something happens', async () => {
+    const watches = new FakeWatches()
+    const session = await openSession(watches)
+    const parts = { watches: watches as unknown as WatchStream } as QueueParts
+    const queue = new EtcdQueue(parts, lead)
+    const own = new OwnTicket(key, request(), session)
+    session.add(own)
+    const ahead = parseTicket(lead, { key: `${lead}t/x-26-1`, createRevision: '5' })!
+    const wait = (): { isOver: boolean; over: Promise<void> } => {
+      const waiting = { isOver: false, over: Promise.resolve() }
+      waiting.over = queue.anyChange(own, [ahead], own.request.cancellation).then(() => void (waiting.isOver = true))
+      return waiting
+    }
+    const first = wait()
+    await turn()
+    assert.equal(first.isOver, false)
+    watches.watchers.get(ahead.key)!.onCreated()
+    await first.over
+    const second = wait()
+    await turn()
+    assert.equal(second.isOver, false)
+    watches.watchers.get(ahead.key)!.onEvent(true)
+    await second.over
+  })
+})

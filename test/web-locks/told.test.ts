@@ -1,0 +1,42 @@
+// Nobody has to look by itself in order to learn of a theft.
+import assert from 'node:assert/strict'
+import type { WebClient } from '../helpers/web-client.ts'
+import { betweenProcesses } from '../helpers/web-client.ts'
+
+const NO_LOOK = new URL('../fixtures/no-look.js', import.meta.url).href
+
+betweenProcesses('the robbed, and those who wait for them, are told of a theft, and of its end', async (scene) => {
+  const start = (): Promise<WebClient> => scene.start('process', NO_LOOK)
+  const [a, b, c, thief] = await Promise.all([start(), start(), start(), start()])
+  for (const mode of ['exclusive', 'shared'] as const) {
+    for (const isCrowded of [false, true]) {
+      const name = `${mode} ${isCrowded}`
+      await a.hold(name, { mode })
+      if (mode === 'shared') await c.hold(name, { mode })
+      // By the same ticket, where that is exclusive.
+      if (isCrowded) await a.wait(name, {}, `${name} again`)
+      await b.wait(name)
+      await thief.hold(name, { steal: true })
+      assert.equal((await a.next('rejected', name)).kind, 'AbortError')
+      if (mode === 'shared') assert.equal((await c.next('rejected', name)).kind, 'AbortError')
+      await thief.end(name)
+      if (isCrowded) {
+        await a.next('called', `${name} again`)
+        await a.end(`${name} again`)
+      }
+      await b.next('called', name)
+      await b.end(name)
+    }
+  }
+})
+
+betweenProcesses('a thief that is robbed is told, and so is one that waits behind both', async (scene) => {
+  const start = (): Promise<WebClient> => scene.start('process', NO_LOOK)
+  const [a, b, c] = await Promise.all([start(), start(), start()])
+  await a.hold('lock', { steal: true })
+  await c.wait('lock')
+  await b.hold('lock', { steal: true })
+  assert.equal((await a.next('rejected', 'lock')).kind, 'AbortError')
+  await b.end('lock')
+  await c.next('called', 'lock')
+})
