@@ -1,12 +1,13 @@
 // How contestants and points are called where somebody reads of them.
-import { BARE_NODE, BARE_QUEUE, CONNECTION, NOTHING, RING, SYSTEM_CALLS } from './contestants/index.js'
+import { BARE_NODE, BARE_QUEUE, CONNECTION, NOTHING, RING, SPAWNING_NODE, SYSTEM_CALLS } from './contestants/index.js'
 
-const FLOORS = new Set([BARE_NODE, BARE_QUEUE, CONNECTION, NOTHING, RING, SYSTEM_CALLS])
+const FLOORS = new Set([BARE_NODE, BARE_QUEUE, CONNECTION, NOTHING, RING, SPAWNING_NODE, SYSTEM_CALLS])
 const TITLES = new Map([
   ['slocket-1', 'slocket 1.0.5'],
   [SYSTEM_CALLS, 'system calls'],
   [BARE_NODE, 'bare Node'],
   [BARE_QUEUE, 'bare queue'],
+  [SPAWNING_NODE, 'Node that spawns'],
 ])
 
 export function isFloor(contestant) {

@@ -1,16 +1,20 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { now } from '../clock.js'
-import { BARE_NODE, SLOCKET } from '../contestants/index.js'
+import { BARE_NODE, SLOCKET, SPAWNING_NODE } from '../contestants/index.js'
 import { run } from '../processes.js'
 import { median } from '../statistics.js'
 
 const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.cjs', import.meta.url))
 
-/** How each runs `true` under the lock; the floor runs nothing. */
+/** What every command that Node is has to do. */
+const SPAWN = `require('node:child_process').spawn('true', { stdio: 'inherit' }).on('exit', process.exit)`
+
+/** How each runs `true` under the lock. The floors have none: one runs `true`, the other nothing. */
 const COMMANDS = {
   [SLOCKET]: (path) => [process.execPath, [PROGRAM, 'run', '-n', path, '--', 'true']],
   flock: (path) => ['flock', ['-n', path, 'true']],
+  [SPAWNING_NODE]: () => [process.execPath, ['-e', SPAWN]],
   [BARE_NODE]: () => [process.execPath, ['-e', '0']],
 }
 

@@ -32,6 +32,7 @@ export const RING = 'ring'
 export const CONNECTION = 'connection'
 export const NOTHING = 'nothing'
 export const BARE_NODE = 'bare-node'
+export const SPAWNING_NODE = 'spawning-node'
 
 /** These lock a file that has to be there. */
 const WITH_FILE = new Set(['fs-native-extensions', 'fs-ext', 'proper-lockfile', 'cross-process-lock'])

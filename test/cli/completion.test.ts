@@ -22,7 +22,7 @@ const LINES: readonly (readonly [typed: string, line: string])[] = [
   ['slocket run L -n -- slocke', 'slocket run L -n -- slocket'],
   ['slocket run -w 3 L slocke', 'slocket run -w 3 L slocket'],
   ['slocket run -xw 3 --label x L slocke', 'slocket run -xw 3 --label x L slocket'],
-  ['slocket run --timeout=3 -w3 L slocke', 'slocket run --timeout=3 -w3 L slocket'],
+  ['slocket run --timeout=3 -E3 L slocke', 'slocket run --timeout=3 -E3 L slocket'],
   // Its options are not those of slocket.
   ['slocket run L cat --qu', 'slocket run L cat --qu'],
   ['slocket run L -- cat --qu', 'slocket run L -- cat --qu'],
@@ -41,12 +41,14 @@ const CTRL_A = '\u{1}'
 let place: Workplace
 beforeEach(async () => {
   place = new Workplace()
-  fs.writeFileSync(place.path('slocket'), `#!/bin/sh\nexec ${SLOCKET.join(' ')} "$@"\n`, { mode: 0o755 })
+  // Not where its name could be completed as that of a file.
+  fs.mkdirSync(place.path('.bin'))
+  fs.writeFileSync(place.path('.bin/slocket'), `#!/bin/sh\nexec ${SLOCKET.join(' ')} "$@"\n`, { mode: 0o755 })
 })
 afterEach(() => place.close())
 
 function env(): Record<string, string> {
-  return { HOME: place.directory, TERM: 'dumb', SHELL: '/bin/sh', PATH: `${place.directory}:${process.env['PATH']}` }
+  return { HOME: place.directory, TERM: 'dumb', SHELL: '/bin/sh', PATH: `${place.path('.bin')}:${process.env['PATH']}` }
 }
 
 for (const [name, shell, lines] of [

@@ -252,8 +252,8 @@ describe('slocket break', () => {
 
   test('takes nothing for a yes but yes', async () => {
     await hold('L')
-    for (const answer of ['y', 'yes please', '']) {
-      const { status } = await place.run(['sh', '-c', `printf '%s' "$1" | ${SLOCKET.join(' ')} break L`, '-', answer])
+    for (const answer of [String.raw`y\n`, String.raw`yes please\n`, String.raw`\n`, '']) {
+      const { status } = await place.run(['sh', '-c', `printf "$1" | ${SLOCKET.join(' ')} break L`, '-', answer])
       assert.deepEqual([answer, status, ticketsIn(place.path('L')).length], [answer, 1, 1])
     }
     assert.equal((await place.runSlocket('break', '--yes', 'L', 'M')).status, 64)
