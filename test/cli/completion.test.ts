@@ -34,6 +34,7 @@ const NESTED = [
   ['slocket run -s L slocket run --sha', 'slocket run -s L slocket run --shared'],
 ] as const
 
+const PROMPT = 'next> '
 const TAB = '\t'
 /** To the beginning of the line. */
 const CTRL_A = '\u{1}'
@@ -57,12 +58,18 @@ for (const [name, shell, lines] of [
 ] as const) {
   const reason = reasonWithout(name, '-c', 'true') || reasonWithout('script', '-qec', 'true', '/dev/null')
   test(`${name} completes what is typed at a terminal`, { skip: reason }, async () => {
-    const terminal = place.start(['script', '-qec', shell, '/dev/null'], { env: env() })
-    terminal.type(`source <(slocket completion ${name})\n`)
-    for (const [typed] of lines) terminal.type(`${typed}${TAB}${CTRL_A}echo said \n`)
+    const terminal = place.start(['script', '-qec', shell, '/dev/null'], { env: { ...env(), PS1: PROMPT } })
+    // One after the other, each at a prompt: what is typed while a command runs may be taken by the terminal itself.
+    await terminal.says(new RegExp(PROMPT))
+    terminal.type(`source <(slocket completion ${name}) && echo sourced\n`)
+    await terminal.says(new RegExp(`^sourced[^]*${PROMPT}`, 'm'))
+    for (const [index, [typed]] of lines.entries()) {
+      terminal.type(`${typed}${TAB}${CTRL_A}echo said-${index} \n`)
+      await terminal.says(new RegExp(`^said-${index} [^]*${PROMPT}`, 'm'))
+    }
     terminal.type('exit\n')
     const { stdout } = await terminal.ended()
-    const said = [...stdout.matchAll(/^said (.*?) *\r?$/gm)].map(([, line]) => line)
+    const said = [...stdout.matchAll(/^said-\d+ (.*?) *\r?$/gm)].map(([, line]) => line)
     assert.deepEqual(
       said,
       lines.map(([, line]) => line),
