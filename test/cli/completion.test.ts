@@ -52,31 +52,28 @@ function env(): Record<string, string> {
   return { HOME: place.directory, TERM: 'dumb', SHELL: '/bin/sh', PATH: `${place.path('.bin')}:${process.env['PATH']}` }
 }
 
-for (const [name, shell, lines] of [
-  ['bash', 'bash --norc --noprofile -i', LINES],
-  ['zsh', 'zsh -f -i', [...LINES, ...NESTED]],
-] as const) {
-  const reason = reasonWithout(name, '-c', 'true') || reasonWithout('script', '-qec', 'true', '/dev/null')
-  test(`${name} completes what is typed at a terminal`, { skip: reason }, async () => {
-    const terminal = place.start(['script', '-qec', shell, '/dev/null'], { env: { ...env(), PS1: PROMPT } })
-    // One after the other, each at a prompt: what is typed while a command runs may be taken by the terminal itself.
-    await terminal.says(new RegExp(PROMPT))
-    terminal.type(`source <(slocket completion ${name}) && echo sourced\n`)
-    await terminal.says(new RegExp(`^sourced[^]*${PROMPT}`, 'm'))
-    for (const [index, [typed]] of lines.entries()) {
-      terminal.type(`${typed}${TAB}${CTRL_A}echo said-${index} \n`)
-      await terminal.says(new RegExp(`^said-${index} [^]*${PROMPT}`, 'm'))
-    }
-    terminal.type('exit\n')
-    const { stdout } = await terminal.ended()
-    const said = [...stdout.matchAll(/^said-\d+ (.*?) *\r?$/gm)].map(([, line]) => line)
-    assert.deepEqual(
-      said,
-      lines.map(([, line]) => line),
-      stdout,
-    )
-  })
-}
+const withoutTerminal = reasonWithout('bash', '-c', 'true') || reasonWithout('script', '-qec', 'true', '/dev/null')
+
+test('bash completes what is typed at a terminal', { skip: withoutTerminal }, async () => {
+  const shell = 'bash --norc --noprofile -i'
+  const terminal = place.start(['script', '-qec', shell, '/dev/null'], { env: { ...env(), PS1: PROMPT } })
+  // One after the other, each at a prompt: what is typed while a command runs may be taken by the terminal itself.
+  await terminal.says(new RegExp(PROMPT))
+  terminal.type('source <(slocket completion bash) && echo sourced\n')
+  await terminal.says(new RegExp(`^sourced[^]*${PROMPT}`, 'm'))
+  for (const [index, [typed]] of LINES.entries()) {
+    terminal.type(`${typed}${TAB}${CTRL_A}echo said-${index} \n`)
+    await terminal.says(new RegExp(`^said-${index} [^]*${PROMPT}`, 'm'))
+  }
+  terminal.type('exit\n')
+  const { stdout } = await terminal.ended()
+  const said = [...stdout.matchAll(/^said-\d+ (.*?) *\r?$/gm)].map(([, line]) => line)
+  assert.deepEqual(
+    said,
+    LINES.map(([, line]) => line),
+    stdout,
+  )
+})
 
 describe('fish', { skip: reasonWithout('fish', '-c', 'true') }, () => {
   async function ask(...lines: readonly string[]): Promise<string[]> {
