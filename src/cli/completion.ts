@@ -16,15 +16,11 @@ const COMMANDS: Readonly<Record<string, string>> = Object.fromEntries(
 )
 const NAMES = Object.keys(COMMANDS)
 const SHELLS = ['bash', 'zsh', 'fish']
-/** Those whose words are paths. Of `run` it is the first one, and the rest is the command. */
-const WITH_PATHS = ['status', 'break', 'doctor']
 const VALUED = optionsOf('run').flatMap(({ flags, value }) => (value === undefined ? [] : flags))
 /** `-nw` takes what follows it, `-w3` and `--wait=3` do not. */
 const LETTERS = VALUED.filter((flag) => !flag.startsWith('--')).map((flag) => flag.slice(1))
-const WANTS_VALUE = [
-  `-[^-${LETTERS.join('')}]*[${LETTERS.join('')}]`,
-  ...VALUED.filter((flag) => flag.startsWith('--')),
-].join('|')
+const SHORT = LETTERS.join('')
+const WANTS_VALUE = [`-[^-${SHORT}]*[${SHORT}]`, ...VALUED.filter((flag) => flag.startsWith('--'))].join('|')
 
 /** Gives the exit status. */
 export function completion([shell, ...others]: readonly string[]): number {
@@ -37,27 +33,27 @@ export function completion([shell, ...others]: readonly string[]): number {
 const SCRIPTS: Readonly<Record<string, () => string>> = { bash, zsh, fish }
 
 function optionsOf(command: string): Option[] {
-  const lines = (HELP[command] ?? '').matchAll(/^ {2,}(-[a-zE-][a-z, E-]*?)(?: ([A-Z]+))? {2,}(.*)$/gm)
-  return [...lines].map(([, flags, value, text]) => ({ flags: flags!.split(', '), value, text: text! }))
+  const rows = (HELP[command] ?? '').matchAll(/^ {2,}(-[a-zE-][a-z, E-]*?)(?: ([A-Z]+))? {2,}(.*)$/gm)
+  return [...rows].map(([, flags, value, text]) => ({ flags: flags!.split(', '), value, text: text! }))
 }
 
 /** Behind LOCK it is the other command's to complete: by bash-completion, where that is there. */
 function bash(): string {
   const cases = NAMES.flatMap((name) => {
     const flags = optionsOf(name).flatMap((option) => option.flags)
-    return flags.length === 0 ? [] : [`    ${name}) options='${flags.join(' ')}' ;;`]
+    return flags.length === 0 ? [] : [`    ${name}) options='${words(flags)}' ;;`]
   })
   return `_slocket() {
   local word=\${COMP_WORDS[COMP_CWORD]} command=\${COMP_WORDS[1]} options= lock= start=0 at
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    COMPREPLY=($(compgen -W '${NAMES.join(' ')}' -- "$word"))
+    COMPREPLY=($(compgen -W '${words(NAMES)}' -- "$word"))
     return
   fi
   case $command in
-${cases.join('\n')}
-    help) COMPREPLY=($(compgen -W '${NAMES.join(' ')}' -- "$word")); return ;;
-    completion) COMPREPLY=($(compgen -W '${SHELLS.join(' ')}' -- "$word")); return ;;
+${lines(cases)}
+    help) COMPREPLY=($(compgen -W '${words(NAMES)}' -- "$word")); return ;;
+    completion) COMPREPLY=($(compgen -W '${words(SHELLS)}' -- "$word")); return ;;
   esac
   if [[ $command == run ]]; then
     for ((at = 2; at < COMP_CWORD && start == 0; at++)); do
@@ -85,33 +81,27 @@ complete -o default -F _slocket slocket
 
 /** To be read at the start of a shell, or as the file `_slocket` in one of the directories of `fpath`. */
 function zsh(): string {
-  const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
-  const described = (text: string): string => text.replaceAll(/[[\]:\\]/g, String.raw`\$&`)
-  const spec = ({ flags, value, text }: Option): string => {
-    const names = flags.map((flag) => (value === undefined ? flag : `${flag}${flag.startsWith('--') ? '=' : '+'}`))
-    const rest = quoted(`[${described(text)}]${value === undefined ? '' : `:${value}: `}`)
-    return `'(${flags.join(' ')})'${names.length > 1 ? `{${names.join(',')}}` : names[0]}${rest}`
-  }
-  const words: Readonly<Record<string, string>> = {
-    run: `'1:lock:_files' '*:::command:_normal'`,
-    help: `'1:command:(${NAMES.join(' ')})'`,
-    completion: `'1:shell:(${SHELLS.join(' ')})'`,
-    ...Object.fromEntries(WITH_PATHS.map((name) => [name, `'*:path:_files'`])),
+  const described = NAMES.map((name) => quotedForZsh(`${name}:${escapedForZsh(COMMANDS[name]!)}`))
+  const rest: Readonly<Record<string, string>> = {
+    run: "'1:lock:_files' '*:::command:_normal'",
+    help: `'1:command:(${words(NAMES)})'`,
+    completion: `'1:shell:(${words(SHELLS)})'`,
   }
   const cases = NAMES.map((name) => {
-    return `    ${name}) _arguments -s -S ${[...optionsOf(name).map(spec), words[name]].join(' \\\n      ')} ;;`
+    const specs = [...optionsOf(name).map(specForZsh), rest[name] ?? "'*:path:_files'"]
+    return `    ${name}) _arguments -s -S ${specs.join(' ')} ;;`
   })
   return `#compdef slocket
 _slocket() {
   if ((CURRENT == 2)); then
-    local -a commands=(${NAMES.map((name) => `\n      ${quoted(`${name}:${described(COMMANDS[name]!)}`)}`).join('')})
+    local -a commands=(${words(described)})
     _describe command commands
     return
   fi
   shift words
   ((CURRENT--))
   case $words[1] in
-${cases.join('\n')}
+${lines(cases)}
   esac
 }
 if [[ $funcstack[1] == _slocket ]]; then
@@ -123,15 +113,36 @@ fi
 `
 }
 
+/** `'(-w --timeout)'{-w+,--timeout=}'[what it does]:SECONDS: '`: zshcompsys(1), _arguments. */
+function specForZsh({ flags, value, text }: Option): string {
+  const names = flags.map((flag) => {
+    if (value === undefined) return flag
+    return flag.startsWith('--') ? `${flag}=` : `${flag}+`
+  })
+  const braced = names.length > 1 ? `{${names.join()}}` : names.join()
+  const argument = value === undefined ? '' : `:${value}: `
+  const description = quotedForZsh(`[${escapedForZsh(text)}]${argument}`)
+  return `'(${words(flags)})'${braced}${description}`
+}
+
+function escapedForZsh(text: string): string {
+  return text.replaceAll(/[[\]:\\]/g, String.raw`\$&`)
+}
+
+function quotedForZsh(text: string): string {
+  const inside = text.replaceAll("'", String.raw`'\''`)
+  return `'${inside}'`
+}
+
 /** `__slocket_command` says the words of the command that is run, as far as they stand before the cursor; it fails where none has begun. */
 function fish(): string {
-  const quoted = (text: string): string => `'${text.replaceAll(/[\\']/g, String.raw`\$&`)}'`
-  const options = NAMES.flatMap((name) =>
-    optionsOf(name).map(({ flags, value, text }) => {
-      const names = flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`))
-      return `complete -c slocket -n '__slocket_is ${name}' ${names.join(' ')}${value === undefined ? '' : ' -x'} -d ${quoted(text)}`
-    }),
-  )
+  const completions = [
+    ...NAMES.map((name) => `-n __fish_use_subcommand -f -a ${name} -d ${quotedForFish(COMMANDS[name]!)}`),
+    `-n '__slocket_is completion' -f -a '${words(SHELLS)}'`,
+    `-n '__slocket_is help' -f -a '${words(NAMES)}'`,
+    "-n __slocket_command -x -a '(__slocket_complete_command)'",
+    ...NAMES.flatMap((name) => optionsOf(name).map((option) => optionForFish(name, option))),
+  ]
   return `function __slocket_is
     set -l words (commandline -opc)
     test "$words[2]" = $argv[1]; and not __slocket_command >/dev/null
@@ -165,14 +176,25 @@ function __slocket_complete_command
     set -l words (__slocket_command) (commandline -ct)
     complete -C "$words"
 end
-${[
-  ...NAMES.map((name) => {
-    return `complete -c slocket -n __fish_use_subcommand -f -a ${name} -d ${quoted(COMMANDS[name]!)}`
-  }),
-  `complete -c slocket -n '__slocket_is completion' -f -a '${SHELLS.join(' ')}'`,
-  `complete -c slocket -n '__slocket_is help' -f -a '${NAMES.join(' ')}'`,
-  `complete -c slocket -n __slocket_command -x -a '(__slocket_complete_command)'`,
-  ...options,
-].join('\n')}
+${lines(completions.map((line) => 'complete -c slocket ' + line))}
 `
+}
+
+function optionForFish(command: string, { flags, value, text }: Option): string {
+  const names = flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`))
+  if (value !== undefined) names.push('-x')
+  return `-n '__slocket_is ${command}' ${words(names)} -d ${quotedForFish(text)}`
+}
+
+function quotedForFish(text: string): string {
+  const inside = text.replaceAll(/[\\']/g, String.raw`\$&`)
+  return `'${inside}'`
+}
+
+function words(all: readonly string[]): string {
+  return all.join(' ')
+}
+
+function lines(all: readonly string[]): string {
+  return all.join('\n')
 }

@@ -278,7 +278,7 @@ describe('slocket break', () => {
     assert.deepEqual(ticketsIn(place.path('L')), [])
     const { status, stderr } = await place.runSlocket('break', '--yes', 'nothing')
     assert.deepEqual([status, stderr], [1, "slocket: nobody holds 'nothing'\n"])
-    place.end()
+    // Both: one reads the line, the other one the end of the file.
     place.end()
   })
 
