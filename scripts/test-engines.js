@@ -31,12 +31,18 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, killTes
 tests.on('error', (error) => end(1, error))
 tests.on('exit', (code, signal) => end(code ?? 1, signal === null ? undefined : `the tests were ended by ${signal}`))
 
+/** All of the group that there still are. */
 function killTests() {
-  if (tests.pid !== undefined) process.kill(-tests.pid, 'SIGKILL')
+  try {
+    if (tests.pid !== undefined) process.kill(-tests.pid, 'SIGKILL')
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error
+  }
 }
 
 function end(code, reason) {
   if (reason !== undefined) console.error(reason)
+  killTests()
   const down = spawnSync('bash', [engines, 'down', addresses.SLOCKET_ENGINES], {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
