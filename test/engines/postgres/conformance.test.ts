@@ -25,6 +25,6 @@ testEngine({
     (resources += 1) % 3 === 0 ? `*/ {"ü\u{1f512}" ${'long '.repeat(100)}${resources}` : `lock/${resources}`,
   // Connections are used again.
   lingerMs: 200,
-  rounds: 20,
+  rounds: 10,
   seed,
 })
