@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import * as source from '../../src/index.ts'
@@ -12,11 +12,14 @@ const BUNDLES = [
   'cli/engine',
   'cli/wait-line',
   'compat/proper-lockfile',
+  'core',
   'engines/etcd/index',
+  'engines/local/names/index',
   'engines/postgres/index',
   'index',
   'stand-in-thread',
   'testing/index',
+  'web-locks/context',
 ]
 
 describe('the packed package', () => {
@@ -71,6 +74,16 @@ describe('the packed package', () => {
        console.log(JSON.stringify(loaded.filter((name) => /^NativeModule (net|crypto)$/.test(name))))`,
     )
     assert.deepEqual(loaded, [])
+  })
+
+  test('to import it loads two files', async () => {
+    const dist = join(installed.project, 'node_modules/slocket/dist')
+    const importedBy = async (file: string): Promise<string[]> => {
+      const text = await readFile(join(dist, file), 'utf8')
+      return [...text.matchAll(/from ?"(\.[^"]+)"/g)].map(([, path]) => path!)
+    }
+    assert.deepEqual(await importedBy('index.js'), ['./core.js'])
+    assert.deepEqual(await importedBy('core.js'), [])
   })
 
   test('import gives the function, and all other names', async () => {

@@ -9,7 +9,7 @@
 import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
 import { debug, isDebugging } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
-import { DirectoryGone } from './directory.ts'
+import { DirectoryGone } from './lock-directory.ts'
 import { refuseDeadSocket, waitUntilForeignGone } from './foreign.ts'
 import { clockNumber, kernelId, nextNumber } from './kernel.ts'
 import { withdraw } from './leave.ts'

@@ -7,7 +7,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { SlocketError, systemCode } from '../../errors.ts'
-import { DirectoryGone } from './directory.ts'
+import { DirectoryGone } from './lock-directory.ts'
 import { toSlocketError } from './system-error.ts'
 
 const MAX_ADDRESS_BYTES = process.platform === 'linux' ? 107 : 103

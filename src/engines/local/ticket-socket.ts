@@ -5,7 +5,7 @@
  */
 import { SlocketError, systemCode } from '../../errors.ts'
 import { builtInNet } from './built-in.ts'
-import { DirectoryGone } from './directory.ts'
+import { DirectoryGone } from './lock-directory.ts'
 import type { Listener } from './member.ts'
 import type { OwnTicket } from './ticket.ts'
 
