@@ -3,11 +3,13 @@
  *
  *  1. The requests for one name reach the engine's queue in the order of the calls; one that never waits, and one that steals, is
  *     judged after all before it have their place there.
- *  2. `query` is answered after all requests before it have their place.
+ *  2. `query` is answered after all requests before it have their place, and after the callbacks of those that it shows as held here.
  *  3. A lock is released first, and its request's promise settled afterwards.
- *  4. Either the callback is called, or the request has rejected; once it has, because it was called off, the grant goes back.
+ *  4. Either the callback is called, or the request has rejected; once it has, because it was called off, the grant goes back, and
+ *     one that never waits is judged after that.
  *  5. Of requests that need no waiting, of whatever names, the callbacks are called in the order of the requests: order-of-calls.ts.
  */
+import { setImmediate } from 'node:timers'
 import type { Engine, EngineSnapshot, Grant, Requester } from '../contract/engine.ts'
 import { onAbort } from '../contract/on-abort.ts'
 import { EXCLUSIVE, SHARED } from '../core/claim.ts'
@@ -67,8 +69,10 @@ export class Context {
     signal?.throwIfAborted()
     return new Promise((resolve, reject) => {
       let isCalledOff = false
+      let becomeOver: (() => void) | undefined
       const callOff = (): void => {
         isCalledOff = true
+        becomeOver = this.#takePlace(asked.name).leave
         reject(signal!.reason)
       }
       const stopListening = signal && onAbort(signal, callOff)
@@ -80,10 +84,12 @@ export class Context {
         // RACE: called off between the grant and this line: nobody learns of the grant, so it goes back.
         return isCalledOff ? giveBack(grant) : hold(asked, grant, resolve, reject)
       })
-      granted.catch((error: unknown) => {
-        stopListening?.()
-        reject(toWebError(error))
-      })
+      granted
+        .catch((error: unknown) => {
+          stopListening?.()
+          reject(toWebError(error))
+        })
+        .finally(() => becomeOver?.())
     })
   }
 
@@ -93,7 +99,10 @@ export class Context {
     const places = [...this.#entering.values()].flatMap((entering) => [...entering.places])
     if (places.length > 0) await Promise.all(places)
     try {
-      return toSnapshot(await engine.queryAll())
+      const snapshots = await engine.queryAll()
+      // Between a grant and its callback there are only microtasks and ticks.
+      await new Promise((resolve) => setImmediate(resolve))
+      return toSnapshot(snapshots)
     } catch (error) {
       throw toWebError(error)
     }
@@ -101,26 +110,40 @@ export class Context {
 
   /** Hands the request to the engine when those before it have their places, as far as its kind demands. */
   #enter(asked: AskedLock): Promise<Grant | null> {
-    const { name } = asked
-    const entering = this.#entering.get(name) ?? { places: new Set(), gate: undefined }
-    if (entering.places.size === 0) this.#entering.set(name, entering)
+    const entering = this.#enteringFor(asked.name)
     const isJudged = asked.ifAvailable || asked.steal
     // The engine keeps the order of those who wait.
     const before = isJudged && entering.places.size > 0 ? Promise.all(entering.places) : entering.gate
+    const { place, leave: onQueued } = this.#takePlace(asked.name)
+    if (isJudged) entering.gate = place
+    const acquired = before === undefined ? this.#acquire(asked, onQueued) : this.#acquireAfter(before, asked, onQueued)
+    // Also where the engine does not tell.
+    acquired.then(onQueued, onQueued)
+    return acquired
+  }
+
+  #enteringFor(name: string): Entering {
+    let entering = this.#entering.get(name)
+    if (entering === undefined) {
+      entering = { places: new Set(), gate: undefined }
+      this.#entering.set(name, entering)
+    }
+    return entering
+  }
+
+  /** Those who are judged from now on wait for `place`, which resolves by `leave`. */
+  #takePlace(name: string): { readonly place: Promise<void>; readonly leave: () => void } {
+    const entering = this.#enteringFor(name)
     let becomePlaced!: () => void
     const place = new Promise<void>((resolve) => (becomePlaced = resolve))
     entering.places.add(place)
-    if (isJudged) entering.gate = place
-    const onQueued = (): void => {
+    const leave = (): void => {
       entering.places.delete(place)
       if (entering.gate === place) entering.gate = undefined
       if (entering.places.size === 0 && this.#entering.get(name) === entering) this.#entering.delete(name)
       becomePlaced()
     }
-    const acquired = before === undefined ? this.#acquire(asked, onQueued) : this.#acquireAfter(before, asked, onQueued)
-    // Also where the engine does not tell.
-    acquired.then(onQueued, onQueued)
-    return acquired
+    return { place, leave }
   }
 
   async #acquireAfter(before: Promise<unknown>, asked: AskedLock, onQueued: () => void): Promise<Grant | null> {

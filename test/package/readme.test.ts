@@ -1,4 +1,4 @@
-// Runs the examples of README.md and docs/diagnostics.md: each fenced block that is marked js or ts, and not `no-run`, as a program of its own.
+// Runs the examples of README.md and of pages in docs/: each fenced block that is marked js or ts, and not `no-run`, as a program of its own.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, writeFile } from 'node:fs/promises'
@@ -13,7 +13,7 @@ interface Example {
   readonly code: string
 }
 
-const examples = ['README.md', 'docs/diagnostics.md'].flatMap((page) =>
+const examples = ['README.md', 'docs/diagnostics.md', 'docs/web-locks.md', 'docs/migrating.md'].flatMap((page) =>
   parseExamples(readFileSync(join(ROOT, page), 'utf8')).map((example) => ({ ...example, page })),
 )
 

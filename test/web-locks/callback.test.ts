@@ -17,6 +17,8 @@ const managers: readonly (readonly [string, Manager])[] = [
   ['a directory', new LockManager({ root: path.join(directory, 'root') })],
 ]
 let names = 0
+/** Turns of the microtask queue, more than there are between a request and its callback. */
+const MOST_TURNS = 40
 
 /** A promise, and what settles it. */
 function held(): { promise: Promise<unknown>; end: (value?: unknown) => void; fail: (error: unknown) => void } {
@@ -179,6 +181,27 @@ for (const [where, locks] of managers) {
       assert.deepEqual(order, ['free', 'waited'])
     })
 
+    test('query is answered after the callbacks of those that it shows as held', async () => {
+      for (let round = 0; round < 3; round += 1) {
+        const { promise, end } = held()
+        const own = Array.from({ length: 3 }, newName)
+        const called: string[] = []
+        const requests = own.map((name) =>
+          locks.request(name, () => {
+            called.push(name)
+            return promise
+          }),
+        )
+        assert.deepEqual(
+          (await locks.query()).held.map(({ name }) => name),
+          called,
+        )
+        assert.deepEqual(called, own)
+        end()
+        await Promise.all(requests)
+      }
+    })
+
     test('query shows held in the order of the grants, pending in that of the requests, of all names', async () => {
       const own = ['c', 'a', 'b'].map((letter) => `${newName()} ${letter}`)
       const { promise, end } = held()
@@ -205,6 +228,27 @@ for (const [where, locks] of managers) {
       assert.equal(await isFree(name), true)
     })
 
+    test('an abort at whatever moment before the callback: who tries then finds the lock free', async () => {
+      for (const hasWaited of [false, true]) {
+        for (let turns = 0; turns < MOST_TURNS; turns += 1) {
+          const name = newName()
+          const { promise, end } = held()
+          const before = hasWaited ? await granted(locks, name, promise) : undefined
+          const controller = new AbortController()
+          let isCalled = false
+          const request = locks.request(name, { signal: controller.signal }, () => (isCalled = true))
+          const outcome = request.catch((error: unknown) => error)
+          end()
+          for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
+          controller.abort('reason')
+          assert.equal(await outcome, isCalled ? true : 'reason')
+          await before?.settled
+          assert.equal(await isFree(name), true, `after ${turns} turns`)
+          assert.equal(await outcome, isCalled ? true : 'reason')
+        }
+      }
+    })
+
     test('an abort while waiting rejects with the reason, whatever that is', async () => {
       const name = newName()
       await locks.request(name, async () => {
@@ -212,9 +256,10 @@ for (const [where, locks] of managers) {
           const controller = new AbortController()
           const waiting = locks.request(name, { signal: controller.signal }, () => assert.fail('called'))
           assert.equal((await locks.query()).pending.length, 1)
+          const rejected = assert.rejects(waiting, (error) => error === reason)
           controller.abort(reason)
           assert.equal((await locks.query()).pending.length, 0)
-          await assert.rejects(waiting, (error) => error === reason)
+          await rejected
         }
         const { signal } = new AbortController()
         const timeout = locks.request(name, { signal: AbortSignal.any([AbortSignal.timeout(5), signal]) }, () => 1)
