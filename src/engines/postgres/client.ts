@@ -5,12 +5,20 @@ import { SlocketError, systemCode } from '../../errors.ts'
 /** A row: all columns are asked for as text. */
 export type Row = Readonly<Record<string, string | null>>
 
+export interface SqlStatement {
+  readonly text: string
+  /** By which it is prepared, or is to be prepared. */
+  readonly name?: string | undefined
+  /** Of its parameters. */
+  readonly values?: string[] | undefined
+}
+
 export interface SqlClient {
   /** As the server has told it at the start; a pooler tells another one. */
   readonly processID: number | null
   readonly connection: { readonly stream: Pick<Socket, 'ref' | 'unref' | 'destroy'> }
   connect(): Promise<unknown>
-  query(text: string): Promise<{ readonly rows: Row[] }>
+  query(statement: SqlStatement): Promise<{ readonly rows: Row[] }>
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
