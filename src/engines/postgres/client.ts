@@ -27,11 +27,25 @@ export interface SqlClient {
 /** Makes a client that is not connected yet. */
 export type MakeClient = () => SqlClient
 
+/** `pg` reads the options, and files that they name. @throws TypeError, ERR_SLOCKET_SYSTEM */
+function makeClient(make: MakeClient): SqlClient {
+  let failure: Error
+  try {
+    return make()
+  } catch (error) {
+    failure = error as Error
+  }
+  // Without its cause: that has the address in it, maybe with a password.
+  if (systemCode(failure) === 'ERR_INVALID_URL') throw new TypeError('options.connectionString is no valid URL')
+  const message = `pg cannot make a connection of these options: ${failure.message}`
+  throw new SlocketError('ERR_SLOCKET_SYSTEM', message, { cause: failure })
+}
+
 /** @throws ERR_SLOCKET_NO_CLIENT */
 export async function loadClient(config: Readonly<Record<string, unknown>>): Promise<MakeClient> {
   try {
     const { default: pg } = await import('pg')
-    return () => new pg.Client(config) as unknown as SqlClient
+    return () => makeClient(() => new pg.Client(config) as unknown as SqlClient)
   } catch (error) {
     if (systemCode(error) !== 'ERR_MODULE_NOT_FOUND') throw error
     const message = "locks on PostgreSQL need the package 'pg', which is not installed: npm install pg"
