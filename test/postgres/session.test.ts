@@ -12,6 +12,7 @@ const PATIENCE_MS = 100_000
 
 class Scripted implements SqlClient {
   readonly processID = 7
+  readonly connectionParameters = {}
   readonly asked: ((rows: Row[]) => void)[] = []
   isDestroyed = false
   readonly connection = {

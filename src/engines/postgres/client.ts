@@ -16,6 +16,7 @@ export interface SqlStatement {
 export interface SqlClient {
   /** As the server has told it at the start; a pooler tells another one. */
   readonly processID: number | null
+  readonly connectionParameters: { query_timeout?: unknown }
   readonly connection: { readonly stream: Pick<Socket, 'ref' | 'unref' | 'destroy'> }
   connect(): Promise<unknown>
   query(statement: SqlStatement): Promise<{ readonly rows: Row[] }>
@@ -45,7 +46,13 @@ function makeClient(make: MakeClient): SqlClient {
 export async function loadClient(config: Readonly<Record<string, unknown>>): Promise<MakeClient> {
   try {
     const { default: pg } = await import('pg')
-    return () => makeClient(() => new pg.Client(config) as unknown as SqlClient)
+    return () =>
+      makeClient(() => {
+        const client = new pg.Client(config) as unknown as SqlClient
+        // A program may have given one to all its clients (pg.defaults), and no option takes it away: it would end waits.
+        client.connectionParameters.query_timeout = 0
+        return client
+      })
   } catch (error) {
     if (systemCode(error) !== 'ERR_MODULE_NOT_FOUND') throw error
     const message = "locks on PostgreSQL need the package 'pg', which is not installed: npm install pg"

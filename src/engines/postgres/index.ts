@@ -38,7 +38,7 @@ export function postgres(options: PostgresOptions): Engine {
 
 function openPostgres(settings: Settings): Engine {
   const open = opener(settings)
-  const control = new Control(open)
+  const control = new Control(open, settings.heartbeatMs)
   const statements = new RecentStatements(settings)
   const room = new WaitingRoom({ open, control, settings, now: steadyMs })
   return {

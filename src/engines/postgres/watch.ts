@@ -2,7 +2,7 @@
  * Watches over sessions that wait: they are busy, and cannot be asked themselves. Another session looks whether the server still has them in its
  * queue. One that it has not, and that has heard nothing, has been cut off.
  */
-import { SlocketError } from '../../errors.ts'
+import { isSlocketError, SlocketError } from '../../errors.ts'
 import type { Control } from './control.ts'
 import type { Settings } from './options.ts'
 import type { Request } from './request.ts'
@@ -66,10 +66,12 @@ export class Watch {
         seen.add(Number(pid))
       this.#failures = 0
     } catch (error) {
+      // Where the server has answered, that it has no connection to spare, say, nothing is known of those who wait.
+      if (!isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) return
       this.#failures += 1
       // It may be this very session that has ended. The second time another one was tried.
       if (this.#failures < 2) return
-      for (const { session } of among) session.end(error as Error)
+      for (const { session } of among) session.end(error)
       return
     }
     for (const watched of among) {
