@@ -8,7 +8,8 @@ const BY_STATE: readonly (readonly [state: RegExp, code: SlocketErrorCode])[] = 
   [/^(28|42501$)/, 'ERR_SLOCKET_PERMISSION'],
   [/^(25006$)/, 'ERR_SLOCKET_READ_ONLY'],
   [/^(53)/, 'ERR_SLOCKET_RESOURCES'],
-  [/^(08|57P|58)/, 'ERR_SLOCKET_UNREACHABLE'],
+  // 57014: an operator, or a script that ends long statements, has cancelled it.
+  [/^(08|57014|57P|58)/, 'ERR_SLOCKET_UNREACHABLE'],
 ]
 
 /** @param doing what failed: 'connect', 'take the lock …'. */

@@ -64,12 +64,12 @@ export async function cutOffForLong(
   return { code: lost.code, lostMs: sinceCutMs(lost), grantedMs: sinceCutMs(granted) }
 }
 
-function engineAt(connectionString: string): EngineSpec {
+export function engineAt(connectionString: string): EngineSpec {
   return { kind: 'postgres', options: { connectionString, heartbeat: HEARTBEAT_MS } }
 }
 
 /** Gives its port. */
-async function openToIslands(servers: Servers): Promise<string> {
+export async function openToIslands(servers: Servers): Promise<string> {
   const directory = join(servers.directory, 'postgres')
   const url = servers.addressOf('postgres')
   const pid = servers.pidOf('postgres')
