@@ -12,6 +12,8 @@ const SESSIONS = "application_name = 'slocket' AND pid <> pg_backend_pid()"
 
 export const POSTGRES_NEMESES: readonly Nemesis[] = [
   ...NEMESES.filter(({ name }) => /^(clients|clocks) /.test(name)),
+  // The only one that time alone tells of.
+  ...NEMESES.filter(({ name }) => name === 'clients cut off').flatMap((nemesis) => [nemesis, nemesis]),
   {
     name: 'sessions ended',
     async strike({ arena, endpoints, random }) {

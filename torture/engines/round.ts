@@ -7,6 +7,7 @@ import { reasonWithoutIslands } from '../../test/engines/helpers/island.ts'
 import type { Line } from '../../test/engines/helpers/trace.ts'
 import { pass } from '../../test/helpers/until.ts'
 import type { Field } from './fields.ts'
+import { ISLANDER } from './fields.ts'
 import type { Scene } from './nemeses.ts'
 
 export interface RoundResult {
@@ -76,15 +77,12 @@ function everybody({ clients, island }: Scene): Client[] {
 }
 
 /** Each client is in several queues at once. */
-function startLoops(client: Client, random: Random, { hasPermits }: Field): void {
+function startLoops(client: Client, random: Random, { furtherLoops }: Field): void {
   const holdMs = 5 + random.below(150)
   const mode = random.below(2) === 0 ? 'exclusive' : 'shared'
   client.send(
     { do: 'loop', resource: 'exclusive', holdMs },
     { do: 'loop', resource: 'shared', holdMs, options: { mode } },
-    // Called off now and then at the moment of the grant.
-    hasPermits
-      ? { do: 'loop', resource: 'permits', holdMs, options: { permits: 2 } }
-      : { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
+    ...furtherLoops(random, holdMs, client.name === ISLANDER),
   )
 }
