@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { describeSession, parseSession } from '../../src/engines/postgres/about.ts'
 import { keyOf } from '../../src/engines/postgres/key.ts'
 
-const plain = { name: 'deploy', label: 'nightly', pid: 4711, command: 'node build.js', sinceMs: 1_800_000_000_000 }
+const plain = { name: 'deploy', label: 'nightly', pid: 4711, command: 'node build.js', heldMs: 4711 }
 
 test('what a session says of itself is read again, whatever it is, and ends no comment', () => {
   for (const label of [

@@ -12,6 +12,7 @@ const PATIENCE_MS = 100_000
 
 class Scripted implements SqlClient {
   readonly processID = 7
+  readonly connectionParameters = {}
   readonly asked: ((rows: Row[]) => void)[] = []
   isDestroyed = false
   readonly connection = {
@@ -43,7 +44,7 @@ async function watched(): Promise<{
   const session = await Session.open({ make: () => client, patienceMs: PATIENCE_MS, now })
   session.pid = 7
   const onLost = (error: Error): void => void lost.push(error)
-  const parts = { session, everyMs: EVERY_MS, patienceMs: PATIENCE_MS, now, statement: 'SELECT', onLost }
+  const parts = { session, everyMs: EVERY_MS, patienceMs: PATIENCE_MS, now, statement: () => 'SELECT', onLost }
   return { client, heartbeat: new Heartbeat(parts), session, lost, clock }
 }
 
@@ -85,6 +86,24 @@ test('the answer of another process ends the session', async () => {
   client.asked[0]!([{ pid: '8' }])
   await until('it is lost', () => lost.length === 1)
   assert.ok(isSlocketError(lost[0], 'ERR_SLOCKET_POOLER'))
+})
+
+test('of several statements one is executed at a time, in their order; those behind one that breaks the session are not', async () => {
+  const { client, session } = await watched()
+  const answered: number[] = []
+  const asking = [1, 2, 3].map((number) =>
+    session.run(`SELECT ${number}`, { doing: 'test' }).then(() => answered.push(number)),
+  )
+  assert.equal(client.asked.length, 1)
+  client.asked[0]!([])
+  await until('the second is sent', () => client.asked.length === 2)
+  await asking[0]
+  assert.deepEqual(answered, [1])
+  session.end(new Error('ended'))
+  client.asked[1]!([])
+  await assert.rejects(asking[1]!)
+  await assert.rejects(asking[2]!)
+  assert.equal(client.asked.length, 2)
 })
 
 test('what is not held any more is not lost', async () => {

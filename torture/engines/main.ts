@@ -1,7 +1,7 @@
 /**
- * The torture of the etcd engine: npm run torture:engines -- [--seconds 120] [--clients 5] [--seed N] [--keep-traces]
+ * The torture of the engines that talk to servers: npm run torture:engines -- [--on etcd|postgres] [--seconds 120] [--clients 5] [--seed N] [--keep-traces]
  *
- * Rounds of clients that take locks in loops, on a cluster of three of their own, while nemeses do to servers, clients and the network
+ * Rounds of clients that take locks in loops, on a cluster of etcd, or a server of PostgreSQL, of their own, while nemeses do to servers, clients and the network
  * what the seed says, one after the other. At the end of a round everything is mended, each client has to come to a lock again, and what
  * they have written is checked (test/engines/helpers/check.ts). Exits with 1 when something was found.
  *
@@ -12,12 +12,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Random } from '../../src/testing/random.ts'
+import { FIELDS } from './fields.ts'
 import { playRound } from './round.ts'
 
 const ROUND_SECONDS = 40
 
 const { values } = parseArgs({
   options: {
+    on: { type: 'string', default: 'etcd' },
     seconds: { type: 'string', default: '120' },
     clients: { type: 'string', default: '5' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
@@ -29,14 +31,16 @@ const [seconds, clients, seed] = (['seconds', 'clients', 'seed'] as const).map((
   return Number(values[name])
 }) as [number, number, number]
 
-console.log(`--seconds ${seconds} --clients ${clients} --seed ${seed}`)
+const field = FIELDS.get(values.on)
+if (field === undefined) throw new RangeError(`--on must be one of ${[...FIELDS.keys()].join(', ')}`)
+console.log(`--on ${values.on} --seconds ${seconds} --clients ${clients} --seed ${seed}`)
 const random = new Random(seed)
 const endMs = performance.now() + seconds * 1000
 let isSound = true
 do {
   const roundSeed = random.below(2 ** 32)
   const roundMs = Math.min(ROUND_SECONDS * 1000, Math.max(5000, endMs - performance.now()))
-  const { findings, counts, trace } = await playRound(roundSeed, { clients, ms: roundMs })
+  const { findings, counts, trace } = await playRound(field, roundSeed, { clients, ms: roundMs })
   console.log(`round ${roundSeed}: ${[...counts].map(([what, count]) => `${count} ${what}`).join(', ')}`)
   for (const finding of findings.slice(0, 20)) console.log(`FOUND: ${finding}`)
   if (findings.length > 0) isSound = false

@@ -3,12 +3,12 @@ import { Random } from '../../src/testing/random.ts'
 import { Arena } from '../../test/engines/helpers/arena.ts'
 import { holdsIn } from '../../test/engines/helpers/check.ts'
 import type { Client } from '../../test/engines/helpers/client.ts'
-import { etcdEngine } from '../../test/engines/helpers/etcd-arena.ts'
-import { Island, reasonWithoutIslands } from '../../test/engines/helpers/island.ts'
+import { reasonWithoutIslands } from '../../test/engines/helpers/island.ts'
 import type { Line } from '../../test/engines/helpers/trace.ts'
 import { pass } from '../../test/helpers/until.ts'
+import type { Field } from './fields.ts'
+import { ISLANDER } from './fields.ts'
 import type { Scene } from './nemeses.ts'
-import { NEMESES } from './nemeses.ts'
 
 export interface RoundResult {
   readonly findings: readonly string[]
@@ -16,10 +16,15 @@ export interface RoundResult {
   readonly trace: readonly Line[]
 }
 
-export async function playRound(seed: number, plan: { clients: number; ms: number }): Promise<RoundResult> {
+export async function playRound(
+  field: Field,
+  seed: number,
+  plan: { clients: number; ms: number },
+): Promise<RoundResult> {
   const random = new Random(seed)
-  await using arena = await Arena.open('cluster')
-  const endpoints = arena.servers.addressOf('cluster')
+  await using arena = await Arena.open(field.server)
+  const endpoints = arena.servers.addressOf(field.server)
+  const { engine, openIsland } = await field.prepare(arena, endpoints)
   const counts = new Map<string, number>()
   const findings: string[] = []
   let started = 0
@@ -31,21 +36,21 @@ export async function playRound(seed: number, plan: { clients: number; ms: numbe
     island: undefined,
     startClient: () => {
       started += 1
-      const client = arena.start(`c${started}`, etcdEngine(endpoints))
-      startLoops(client, random)
+      const client = arena.start(`c${started}`, engine)
+      startLoops(client, random, field)
       scene.clients.push(client)
     },
   }
   for (let index = 0; index < plan.clients; index += 1) scene.startClient()
   if (reasonWithoutIslands() === false) {
-    scene.island = await Island.open(arena, 'islander', endpoints.split(','), etcdEngine)
-    startLoops(scene.island.client, random)
+    scene.island = await openIsland()
+    startLoops(scene.island.client, random, field)
   }
   await Promise.all(everybody(scene).map((client) => client.says('granted')))
 
   const endMs = performance.now() + plan.ms
   while (performance.now() < endMs) {
-    const nemesis = random.pick(NEMESES)
+    const nemesis = random.pick(field.nemeses)
     counts.set(nemesis.name, (counts.get(nemesis.name) ?? 0) + 1)
     await nemesis.strike(scene)
     await pass(random.below(1500))
@@ -72,12 +77,12 @@ function everybody({ clients, island }: Scene): Client[] {
 }
 
 /** Each client is in several queues at once. */
-function startLoops(client: Client, random: Random): void {
+function startLoops(client: Client, random: Random, { furtherLoops }: Field): void {
   const holdMs = 5 + random.below(150)
   const mode = random.below(2) === 0 ? 'exclusive' : 'shared'
   client.send(
     { do: 'loop', resource: 'exclusive', holdMs },
     { do: 'loop', resource: 'shared', holdMs, options: { mode } },
-    { do: 'loop', resource: 'permits', holdMs, options: { permits: 2 } },
+    ...furtherLoops(random, holdMs, client.name === ISLANDER),
   )
 }

@@ -10,8 +10,8 @@ export interface About {
   readonly label: string | undefined
   readonly pid: number
   readonly command: string | undefined
-  /** Since when it holds, by the server's clock. Undefined while it waits. */
-  readonly sinceMs: number | undefined
+  /** For how long it has been holding, when the statement begins, in ms. Undefined in the statement that takes the lock. */
+  readonly heldMs: number | undefined
 }
 
 const BEGIN = '/*slocket '
@@ -21,8 +21,8 @@ const MOST_BYTES = 900
 const MOST_NAME = 200
 
 /** A comment to be put in front of a statement. */
-export function describeSession({ name, label, pid, command, sinceMs }: About): string {
-  const known = { pid, host: os.hostname(), since: sinceMs }
+export function describeSession({ name, label, pid, command, heldMs }: About): string {
+  const known = { pid, host: os.hostname(), held: heldMs }
   // What matters least goes first.
   for (const about of [
     { ...known, label, name, command },
@@ -42,14 +42,14 @@ export function parseSession(text: string | null): About | undefined {
   const end = text.indexOf(END, BEGIN.length)
   if (end === -1) return undefined
   try {
-    const { pid, since, label, name, command } = JSON.parse(text.slice(BEGIN.length, end)) as Record<string, unknown>
+    const { pid, held, label, name, command } = JSON.parse(text.slice(BEGIN.length, end)) as Record<string, unknown>
     if (typeof pid !== 'number' || !Number.isInteger(pid) || pid <= 0) return undefined
     return {
       name: textOf(name) ?? '',
       label: textOf(label),
       pid,
       command: textOf(command),
-      sinceMs: typeof since === 'number' && Math.abs(since) < 8.64e15 ? since : undefined,
+      heldMs: typeof held === 'number' && held >= 0 && held < 8.64e15 ? held : undefined,
     }
   } catch {
     // Somebody else's, or cut off.

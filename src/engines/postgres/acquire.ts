@@ -36,16 +36,17 @@ export async function acquireIn(
 ): Promise<void> {
   const { statements, asked } = request
   const doing = `take the lock '${statements.name}'`
-  const sentMs = parts.now()
   const asking = new Asking(session, request, parts)
   let row: Row | undefined
   try {
-    const rows = await asking.settled(session.run(statements.take(asked.wait), { doing, isWait: asked.wait }))
+    const rows = await asking.settled(
+      session.run(statements.take(asked.wait), { doing, isWait: asked.wait, isRecurring: true }),
+    )
     row = rows[0]!
     if (row['pid'] !== String(session.pid)) throw poolerError()
     const { token } = row
-    if (token !== null && !request.isCalledOff && parts.now() - sentMs > parts.settings.heartbeatMs) {
-      await session.run(statements.signOfLife(Number(row['since'])), { doing })
+    if (token !== null && !request.isCalledOff && session.silentMs > parts.settings.heartbeatMs) {
+      await session.run(statements.signOfLife(0), { doing })
     }
   } catch (error) {
     // RACE: the server was told to call off the wait, and this one may have held by then: it was on its way to the token.
@@ -69,35 +70,16 @@ export async function acquireIn(
     request.becomeCalledOff()
   } else
     request.becomeGranted(
-      grantOf(session, request, parts, { token: BigInt(token), sinceMs: Number(row['since']), onFree }),
+      new PostgresGrant({
+        token: BigInt(token),
+        statements,
+        session,
+        everyMs: parts.settings.heartbeatMs,
+        patienceMs: parts.settings.patienceMs,
+        now: parts.now,
+        onFree,
+      }),
     )
-}
-
-interface Facts {
-  readonly token: bigint
-  readonly sinceMs: number
-  readonly onFree: () => void
-}
-
-function grantOf(
-  session: Session,
-  { statements }: Request,
-  { settings, now }: AcquireParts,
-  facts: Facts,
-): PostgresGrant {
-  const { token, sinceMs, onFree } = facts
-  return new PostgresGrant({
-    name: statements.name,
-    token,
-    session,
-    everyMs: settings.heartbeatMs,
-    patienceMs: settings.patienceMs,
-    now,
-    heartbeatStatement: statements.signOfLife(sinceMs),
-    unlockStatement: statements.release(),
-    wantedStatement: statements.wanted(sinceMs),
-    onFree,
-  })
 }
 
 async function runs(session: Session, statement: string): Promise<boolean> {

@@ -5,12 +5,21 @@ import { SlocketError, systemCode } from '../../errors.ts'
 /** A row: all columns are asked for as text. */
 export type Row = Readonly<Record<string, string | null>>
 
+export interface SqlStatement {
+  readonly text: string
+  /** By which it is prepared, or is to be prepared. */
+  readonly name?: string | undefined
+  /** Of its parameters. */
+  readonly values?: string[] | undefined
+}
+
 export interface SqlClient {
   /** As the server has told it at the start; a pooler tells another one. */
   readonly processID: number | null
+  readonly connectionParameters: { query_timeout?: unknown }
   readonly connection: { readonly stream: Pick<Socket, 'ref' | 'unref' | 'destroy'> }
   connect(): Promise<unknown>
-  query(text: string): Promise<{ readonly rows: Row[] }>
+  query(statement: SqlStatement): Promise<{ readonly rows: Row[] }>
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
@@ -19,11 +28,31 @@ export interface SqlClient {
 /** Makes a client that is not connected yet. */
 export type MakeClient = () => SqlClient
 
+/** `pg` reads the options, and files that they name. @throws TypeError, ERR_SLOCKET_SYSTEM */
+function makeClient(make: MakeClient): SqlClient {
+  let failure: Error
+  try {
+    return make()
+  } catch (error) {
+    failure = error as Error
+  }
+  // Without its cause: that has the address in it, maybe with a password.
+  if (systemCode(failure) === 'ERR_INVALID_URL') throw new TypeError('options.connectionString is no valid URL')
+  const message = `pg cannot make a connection of these options: ${failure.message}`
+  throw new SlocketError('ERR_SLOCKET_SYSTEM', message, { cause: failure })
+}
+
 /** @throws ERR_SLOCKET_NO_CLIENT */
 export async function loadClient(config: Readonly<Record<string, unknown>>): Promise<MakeClient> {
   try {
     const { default: pg } = await import('pg')
-    return () => new pg.Client(config) as unknown as SqlClient
+    return () =>
+      makeClient(() => {
+        const client = new pg.Client(config) as unknown as SqlClient
+        // A program may have given one to all its clients (pg.defaults), and no option takes it away: it would end waits.
+        client.connectionParameters.query_timeout = 0
+        return client
+      })
   } catch (error) {
     if (systemCode(error) !== 'ERR_MODULE_NOT_FOUND') throw error
     const message = "locks on PostgreSQL need the package 'pg', which is not installed: npm install pg"

@@ -2,17 +2,20 @@
 import type { Row } from './client.ts'
 import type { RunOptions, Session } from './session.ts'
 
-/** How long it stays after its last use, in ms. */
+/** How long it stays after its last use, in ms, and in heartbeats: while somebody waits, it is used once in each. */
 const LINGER_MS = 1000
+const LINGER_HEARTBEATS = 1.5
 
 export class Control {
   readonly #open: () => Promise<Session>
+  readonly #lingerMs: number
   #session: Promise<Session> | undefined
   #running = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor(open: () => Promise<Session>) {
+  constructor(open: () => Promise<Session>, heartbeatMs: number) {
     this.#open = open
+    this.#lingerMs = Math.max(LINGER_MS, LINGER_HEARTBEATS * heartbeatMs)
   }
 
   /** @throws as Session.run; and what hinders it to open one. */
@@ -24,7 +27,7 @@ export class Control {
       return await session.run(text, options)
     } finally {
       this.#running -= 1
-      if (this.#running === 0) this.#timer = setTimeout(() => this.#close(), LINGER_MS).unref()
+      if (this.#running === 0) this.#timer = setTimeout(() => this.#close(), this.#lingerMs).unref()
     }
   }
 

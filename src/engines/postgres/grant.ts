@@ -3,17 +3,15 @@ import type { Grant } from '../../contract/engine.ts'
 import { SlocketError } from '../../errors.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Session } from './session.ts'
+import type { Statements } from './statements.ts'
 
 export interface GrantParts {
-  readonly name: string
   readonly token: bigint
+  readonly statements: Statements
   readonly session: Session
   readonly everyMs: number
   readonly patienceMs: number
   readonly now: () => number
-  readonly heartbeatStatement: string
-  readonly unlockStatement: string
-  readonly wantedStatement: string
   /** Called when the session holds nothing any more, or has ended. */
   readonly onFree: () => void
 }
@@ -25,6 +23,7 @@ export class PostgresGrant implements Grant {
   readonly token: bigint
   readonly recovered = false
   readonly #parts: GrantParts
+  readonly #sinceMs: number
   readonly #heartbeat: Heartbeat
   #isReleased = false
   #loss: Error | undefined
@@ -32,11 +31,14 @@ export class PostgresGrant implements Grant {
   #wantedTimer: NodeJS.Timeout | undefined
 
   constructor(parts: GrantParts) {
-    const { session, everyMs, patienceMs, now } = parts
+    const { session, everyMs, patienceMs, now, statements } = parts
+    // For people: a suspend does not matter.
+    this.#sinceMs = performance.now()
     this.#parts = parts
     this.token = parts.token
     const onLost = (error: Error): void => this.#lose(error)
-    this.#heartbeat = new Heartbeat({ session, everyMs, patienceMs, now, statement: parts.heartbeatStatement, onLost })
+    const statement = (): string => statements.signOfLife(this.#heldMs)
+    this.#heartbeat = new Heartbeat({ session, everyMs, patienceMs, now, statement, onLost })
   }
 
   isHeld(): boolean {
@@ -50,9 +52,9 @@ export class PostgresGrant implements Grant {
 
   onWanted(listener: () => void): void {
     const look = async (): Promise<void> => {
-      const { session, wantedStatement } = this.#parts
+      const { session, statements } = this.#parts
       try {
-        const rows = await session.run(wantedStatement, { doing: 'look who waits', isBackground: true })
+        const rows = await session.run(statements.wanted(this.#heldMs), { doing: 'look who waits', isBackground: true })
         if (this.#wantedTimer === undefined || rows.length === 0) return
         this.#stopLooking()
         listener()
@@ -69,9 +71,14 @@ export class PostgresGrant implements Grant {
     this.#isReleased = true
     this.#heartbeat.stop()
     this.#stopLooking()
-    const { session, name, unlockStatement, onFree } = this.#parts
+    const { session, statements, onFree } = this.#parts
+    const { name, key } = statements
     try {
-      const [row] = await session.run(unlockStatement, { doing: `release the lock '${name}'` })
+      const [row] = await session.run(statements.release(), {
+        doing: `release the lock '${name}'`,
+        isRecurring: true,
+        values: [String(key)],
+      })
       if (row?.['unlocked'] !== 'true')
         session.end(new SlocketError('ERR_SLOCKET_LOST', 'the session did not hold its lock'))
     } catch (error) {
@@ -85,10 +92,14 @@ export class PostgresGrant implements Grant {
 
   #lose(cause: Error): void {
     this.#stopLooking()
-    const message = `the lock '${this.#parts.name}' is lost: ${cause.message}`
+    const message = `the lock '${this.#parts.statements.name}' is lost: ${cause.message}`
     this.#loss = new SlocketError('ERR_SLOCKET_LOST', message, { cause })
     this.#parts.onFree()
     this.#onLost?.(this.#loss)
+  }
+
+  get #heldMs(): number {
+    return Math.round(performance.now() - this.#sinceMs)
   }
 
   #stopLooking(): void {

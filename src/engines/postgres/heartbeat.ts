@@ -10,8 +10,8 @@ export interface HeartbeatParts {
   readonly everyMs: number
   readonly patienceMs: number
   readonly now: () => number
-  /** What is asked: it has to give the `pid` that answers. */
-  readonly statement: string
+  /** What is to be asked: it has to give the `pid` that answers. */
+  readonly statement: () => string
   /** Called once. Then the session has ended. */
   readonly onLost: (error: Error) => void
 }
@@ -50,8 +50,8 @@ export class Heartbeat {
   }
 
   #schedule(): void {
-    const { session, now, everyMs, patienceMs } = this.#parts
-    const leftMs = (this.#isAsking ? patienceMs : everyMs) - (now() - session.aliveAtMs)
+    const { session, everyMs, patienceMs } = this.#parts
+    const leftMs = (this.#isAsking ? patienceMs : everyMs) - session.silentMs
     this.#timer = setTimeout(() => this.#tick(), Math.max(1, Math.min(leftMs, patienceMs))).unref()
   }
 
@@ -65,7 +65,7 @@ export class Heartbeat {
     const { session, statement } = this.#parts
     this.#isAsking = true
     try {
-      const [row] = await session.run(statement, { doing: 'ask for a sign of life', isBackground: true })
+      const [row] = await session.run(statement(), { doing: 'ask for a sign of life', isBackground: true })
       if (row?.['pid'] !== String(session.pid))
         session.end(new SlocketError('ERR_SLOCKET_POOLER', 'another process answers for the session'))
     } catch (error) {

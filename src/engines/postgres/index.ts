@@ -5,7 +5,7 @@
 import type { AcquireRequest, Engine, EngineSnapshot, Grant } from '../../contract/engine.ts'
 import type { MakeClient } from './client.ts'
 import { loadClient } from './client.ts'
-import { steadyMs } from './clock.ts'
+import { notAfterNowMs, steadyMs } from './clock.ts'
 import { Control } from './control.ts'
 import { keyOf } from './key.ts'
 import type { PostgresOptions, Settings } from './options.ts'
@@ -15,7 +15,7 @@ import { checkSequence } from './sequence.ts'
 import { Session } from './session.ts'
 import { setUp } from './set-up.ts'
 import { snapshotStatement, toSnapshot } from './snapshot.ts'
-import { Statements } from './statements.ts'
+import { RecentStatements } from './statements.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
 /**
@@ -38,7 +38,8 @@ export function postgres(options: PostgresOptions): Engine {
 
 function openPostgres(settings: Settings): Engine {
   const open = opener(settings)
-  const control = new Control(open)
+  const control = new Control(open, settings.heartbeatMs)
+  const statements = new RecentStatements(settings)
   const room = new WaitingRoom({ open, control, settings, now: steadyMs })
   return {
     name: 'postgres',
@@ -53,7 +54,7 @@ function openPostgres(settings: Settings): Engine {
       new Promise<Grant | null>((resolve, reject) => {
         refuseUnsupported(asked)
         asked.signal?.throwIfAborted()
-        room.enter(new Request(asked, new Statements(resource, asked, settings), { resolve, reject }))
+        room.enter(new Request(asked, statements.of(resource, asked), { resolve, reject }))
       }),
     async query(resource): Promise<EngineSnapshot> {
       const statement = snapshotStatement(keyOf(settings.namespace, resource))
@@ -74,7 +75,7 @@ function opener(settings: Settings): () => Promise<Session> {
   return async () => {
     loading ??= loadClient(clientSettings(settings))
     loading.catch(() => (loading = undefined))
-    const session = await Session.open({ make: await loading, patienceMs: settings.patienceMs, now: steadyMs })
+    const session = await Session.open({ make: await loading, patienceMs: settings.patienceMs, now: notAfterNowMs })
     await setUp(session, settings)
     checking ??= checkSequence(session, settings.sequence)
     try {

@@ -110,8 +110,10 @@ function checkClientSettings(client: Record<string, unknown>): void {
   if (client['Client'] !== undefined || client['max'] !== undefined) {
     throw new TypeError('options are those of a client, not of a pool: the number of connections is maxConnections')
   }
+  const parameters = new URLSearchParams((connectionString as string | undefined)?.replace(/^[^?]*/, ''))
   for (const name of OUR_CLIENT_SETTINGS) {
-    if (client[name] !== undefined) throw new TypeError(`options.${name} cannot be set: it would end waits, or locks`)
+    if (client[name] !== undefined || parameters.has(name))
+      throw new TypeError(`options.${name} cannot be set: it would end waits, or locks`)
   }
 }
 

@@ -8,7 +8,8 @@ const BY_STATE: readonly (readonly [state: RegExp, code: SlocketErrorCode])[] = 
   [/^(28|42501$)/, 'ERR_SLOCKET_PERMISSION'],
   [/^(25006$)/, 'ERR_SLOCKET_READ_ONLY'],
   [/^(53)/, 'ERR_SLOCKET_RESOURCES'],
-  [/^(08|57P|58)/, 'ERR_SLOCKET_UNREACHABLE'],
+  // 57014: an operator, or a script that ends long statements, has cancelled it.
+  [/^(08|57014|57P|58)/, 'ERR_SLOCKET_UNREACHABLE'],
 ]
 
 /** @param doing what failed: 'connect', 'take the lock …'. */
@@ -21,10 +22,10 @@ export function toServerError(error: unknown, doing: string): Error {
 
 function codeOf(error: Error): SlocketErrorCode {
   const code = systemCode(error)
-  // What `pg` says itself: that the connection has ended, or that it took too long.
-  if (code === undefined) return 'ERR_SLOCKET_UNREACHABLE'
-  // Of the network: ECONNREFUSED, ENOTFOUND.
-  if (/^E[A-Z]/.test(code)) return 'ERR_SLOCKET_UNREACHABLE'
+  // What `pg` says itself: that there is no password, or none that it can use; that the connection has ended, that there is no TLS.
+  if (code === undefined) return error.message.startsWith('SASL') ? 'ERR_SLOCKET_PERMISSION' : 'ERR_SLOCKET_UNREACHABLE'
+  // Of the network (ECONNREFUSED, ENOTFOUND), and of TLS (ERR_TLS_CERT_ALTNAME_INVALID, SELF_SIGNED_CERT_IN_CHAIN): the server's have five characters.
+  if (/^E[A-Z]/.test(code) || code.length !== 5) return 'ERR_SLOCKET_UNREACHABLE'
   return BY_STATE.find(([state]) => state.test(code))?.[1] ?? 'ERR_SLOCKET_SYSTEM'
 }
 

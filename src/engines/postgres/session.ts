@@ -7,14 +7,15 @@
  */
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
-import type { MakeClient, Row, SqlClient } from './client.ts'
+import type { MakeClient, Row, SqlClient, SqlStatement } from './client.ts'
+import { Prepared } from './prepared.ts'
 import { toServerError } from './server-error.ts'
 
 export interface SessionParts {
   readonly make: MakeClient
   /** How long an answer may take. */
   readonly patienceMs: number
-  /** See clock.ts. */
+  /** Never after now; see clock.ts. */
   readonly now: () => number
 }
 
@@ -25,6 +26,10 @@ export interface RunOptions {
   readonly isWait?: boolean
   /** Does not keep the process alive. */
   readonly isBackground?: boolean
+  /** May be asked for again and again, with the same text. */
+  readonly isRecurring?: boolean
+  /** Of its parameters, `$1` and so on. */
+  readonly values?: string[]
 }
 
 export class Session {
@@ -37,6 +42,9 @@ export class Session {
   #aliveAtMs: number
   #failure: Error | undefined
   #references = 0
+  /** The last statement, while it is executed. */
+  #execution: Promise<unknown> | undefined
+  readonly #prepared = new Prepared()
 
   private constructor({ make, patienceMs, now }: SessionParts) {
     this.#patienceMs = patienceMs
@@ -70,8 +78,18 @@ export class Session {
     return this.#client.processID
   }
 
+  /** For how long it has not been known to live. */
+  get silentMs(): number {
+    return this.#now() - this.#aliveAtMs
+  }
+
   get aliveAtMs(): number {
     return this.#aliveAtMs
+  }
+
+  /** Whether it can be used again as well as a new one. */
+  get isWornOut(): boolean {
+    return this.#prepared.isFull
   }
 
   get hasEnded(): boolean {
@@ -86,7 +104,8 @@ export class Session {
   }
 
   /** @throws SlocketError; where the session lives on, one that has the server's error as its cause. */
-  async run(text: string, { doing, isWait = false, isBackground = false }: RunOptions): Promise<Row[]> {
+  async run(text: string, options: RunOptions): Promise<Row[]> {
+    const { doing, isWait = false, isBackground = false, isRecurring = false, values } = options
     if (this.#failure !== undefined) throw this.#failure
     const sentMs = this.#now()
     const timer = isWait
@@ -94,17 +113,30 @@ export class Session {
       : setTimeout(() => this.end(unreachable(`no answer within ${this.#patienceMs} ms`)), this.#patienceMs)
     if (isBackground) timer?.unref()
     else this.#reference(1)
+    const execution = this.#execute({ text, values, name: isRecurring ? this.#prepared.nameOf(text) : undefined })
+    this.#execution = execution
     try {
-      const { rows } = await this.#client.query(text)
+      const { rows } = await execution
       if (this.#failure !== undefined) throw this.#failure
       this.#aliveAtMs = Math.max(this.#aliveAtMs, sentMs)
       return rows
     } catch (error) {
       throw this.#failure ?? toServerError(error, doing)
     } finally {
+      if (this.#execution === execution) this.#execution = undefined
       clearTimeout(timer)
       if (!isBackground) this.#reference(-1)
     }
+  }
+
+  /** One after the other: from version 9 on, `pg` takes no second statement while it executes one. */
+  #execute(statement: SqlStatement): Promise<{ readonly rows: Row[] }> {
+    if (this.#execution === undefined) return this.#client.query(statement)
+    const send = (): Promise<{ readonly rows: Row[] }> => {
+      if (this.#failure !== undefined) throw this.#failure
+      return this.#client.query(statement)
+    }
+    return this.#execution.then(send, send)
   }
 
   /** Ends it for a reason, now, whatever it is doing. */

@@ -46,7 +46,7 @@ export class Sessions {
 
   /** @param session holds nothing and runs nothing, or has ended. */
   giveBack(session: Session, lingerMs: number): void {
-    if (!session.hasEnded && lingerMs === 0) session.close()
+    if (!session.hasEnded && (lingerMs === 0 || session.isWornOut)) session.close()
     if (!session.hasEnded) {
       const forget = (): void => {
         const index = this.#idle.indexOf(idle)

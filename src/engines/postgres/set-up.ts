@@ -4,9 +4,10 @@
  *  1. Nothing in the server's settings ends a wait or a hold: all time-outs of statements and sessions are off.
  *  2. The server notices a client that is gone: TCP's keepalives see an idle one, `tcp_user_timeout` one that owes an answer (each alone is not
  *     enough: measured), and `client_connection_check_interval` one whose process has ended while it waits.
- *  3. The session is one: in front of a pooler it would be another one by the next statement.
+ *  3. The session is one: in front of a pooler it would be another one by the next statement. Until that is known nothing is set: it would be for somebody else.
+ *  4. Functions and operators are those of the server, whatever other ones there are in schemas that a role's `search_path` names before `pg_catalog`.
  */
-import { SlocketError } from '../../errors.ts'
+import { SlocketError, systemCode } from '../../errors.ts'
 import type { Row } from './client.ts'
 import type { Settings } from './options.ts'
 import { createSequence } from './sequence.ts'
@@ -15,12 +16,19 @@ import type { Session } from './session.ts'
 /** The first that shows since when one waits. */
 const OLDEST_VERSION = 140_000
 
+const INVALID_VALUE = '22023'
+
 /** @throws SlocketError; the session is ended then. */
 export async function setUp(session: Session, settings: Settings): Promise<void> {
   try {
-    const [facts] = await session.run(setUpStatement(settings, session.saidPid ?? 0), { doing: 'set up a session' })
-    session.pid = Number(facts!['pid'])
+    const doing = 'set up a session'
+    const [first] = await session.run('SELECT pg_catalog.pg_backend_pid()::pg_catalog.text AS pid', { doing })
+    session.pid = Number(first!['pid'])
+    if (session.saidPid !== session.pid) throw poolerError()
+    await session.run('SET search_path TO pg_catalog', { doing })
+    const [facts] = await session.run(setUpStatement(settings), { doing })
     refuse(session, facts!)
+    await watchWaits(session)
     if (facts!['usable'] !== 'true') await createSequence(session, settings.sequence)
   } catch (error) {
     session.end(error as Error)
@@ -28,9 +36,16 @@ export async function setUp(session: Session, settings: Settings): Promise<void>
   }
 }
 
-function setUpStatement({ sequence, serverPatienceMs }: Settings, saidPid: number): string {
-  // In front of a pooler, nothing is set: it would be for somebody else.
-  const isOurs = `pg_backend_pid() = ${saidPid}`
+/** A server on Windows cannot, and says so: https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL */
+async function watchWaits(session: Session): Promise<void> {
+  try {
+    await session.run("SET client_connection_check_interval TO '1s'", { doing: 'have waits watched' })
+  } catch (error) {
+    if (session.hasEnded || systemCode((error as Error).cause) !== INVALID_VALUE) throw error
+  }
+}
+
+function setUpStatement({ sequence, serverPatienceMs }: Settings): string {
   const seconds = (ms: number): number => Math.max(1, Math.round(ms / 1000))
   const wanted: Readonly<Record<string, string | number>> = {
     statement_timeout: 0,
@@ -39,11 +54,13 @@ function setUpStatement({ sequence, serverPatienceMs }: Settings, saidPid: numbe
     idle_in_transaction_session_timeout: 0,
     transaction_timeout: 0,
     default_transaction_read_only: 'off',
+    // Who waits is a transaction all the time: not one that others have to be serialized with.
+    default_transaction_isolation: 'read committed',
+    default_transaction_deferrable: 'off',
     tcp_keepalives_idle: seconds(serverPatienceMs / 2),
     tcp_keepalives_interval: seconds(serverPatienceMs / 10),
     tcp_keepalives_count: 5,
     tcp_user_timeout: serverPatienceMs,
-    client_connection_check_interval: 1000,
   }
   const values = Object.entries(wanted).map(([name, value]) => `('${name}', '${value}')`)
   return `SELECT pg_backend_pid()::text AS pid,
@@ -52,14 +69,14 @@ function setUpStatement({ sequence, serverPatienceMs }: Settings, saidPid: numbe
     CASE WHEN to_regclass('${sequence}') IS NULL THEN 'false'
       ELSE has_sequence_privilege(to_regclass('${sequence}')::oid, 'USAGE, UPDATE')::text END AS usable,
     (SELECT count(set_config(name, value, false)) FROM (VALUES ${values.join(', ')}) AS wanted (name, value)
-      WHERE current_setting(name, true) IS NOT NULL AND ${isOurs})::text AS set,
+      WHERE current_setting(name, true) IS NOT NULL)::text AS set,
     -- A token has to be on the disk before it is told: a crash of the server must not give it again.
     (SELECT count(set_config('synchronous_commit', 'on', false))
-      WHERE current_setting('synchronous_commit') IN ('off', 'local') AND ${isOurs})::text AS durable`
+      WHERE current_setting('synchronous_commit') IN ('off', 'local'))::text AS durable`
 }
 
 function refuse(session: Session, facts: Row): void {
-  if (session.saidPid !== session.pid) throw poolerError()
+  if (String(session.pid) !== facts['pid']) throw poolerError()
   if (Number(facts['version']) < OLDEST_VERSION) {
     throw new SlocketError('ERR_SLOCKET_UNSUPPORTED_PLATFORM', 'locks need PostgreSQL 14 or later')
   }

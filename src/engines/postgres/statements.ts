@@ -1,5 +1,6 @@
 /** The statements about one lock. Their values are numbers, or checked names. */
 import type { AcquireRequest } from '../../contract/engine.ts'
+import type { Claim } from '../../core/claim.ts'
 import type { About } from './about.ts'
 import { describeSession, programName } from './about.ts'
 import { keyOf, whereKey } from './key.ts'
@@ -8,8 +9,9 @@ export class Statements {
   readonly name: string
   readonly key: bigint
   readonly #suffix: '' | '_shared'
-  readonly #sequence: string
   readonly #label: string | undefined
+  readonly #take: string
+  readonly #tryTo: string
 
   constructor(
     name: string,
@@ -18,9 +20,15 @@ export class Statements {
   ) {
     this.name = name
     this.key = keyOf(namespace, name)
-    this.#suffix = claim.kind === 'shared' ? '_shared' : ''
-    this.#sequence = sequence
+    this.#suffix = suffixOf(claim)
     this.#label = label
+    this.#take = this.#taking(`pg_advisory_lock${this.#suffix}(${this.key})::text = ''`, sequence)
+    this.#tryTo = this.#taking(`pg_try_advisory_lock${this.#suffix}(${this.key})`, sequence)
+  }
+
+  /** Whether they are those of a request for the same lock. */
+  areFor({ claim, label }: AcquireRequest): boolean {
+    return this.#label === label && this.#suffix === suffixOf(claim)
   }
 
   /**
@@ -28,23 +36,21 @@ export class Statements {
    * lock was refused.
    */
   take(wait: boolean): string {
-    const lock = wait
-      ? `pg_advisory_lock${this.#suffix}(${this.key})::text = ''`
-      : `pg_try_advisory_lock${this.#suffix}(${this.key})`
-    return `${this.#about(undefined)} SELECT CASE WHEN ${lock} THEN nextval('${this.#sequence}')::text END AS token, pg_backend_pid()::text AS pid, (extract(epoch FROM clock_timestamp()) * 1000)::text AS since`
+    return wait ? this.#take : this.#tryTo
   }
 
-  signOfLife(sinceMs: number): string {
-    return `${this.#about(sinceMs)} SELECT pg_backend_pid()::text AS pid`
+  signOfLife(heldMs: number): string {
+    return `${this.#about(heldMs)} SELECT pg_backend_pid()::text AS pid`
   }
 
+  /** Its parameter is the key: this one is for all locks. */
   release(): string {
-    return `SELECT pg_advisory_unlock${this.#suffix}(${this.key})::text AS unlocked`
+    return `SELECT pg_advisory_unlock${this.#suffix}($1)::text AS unlocked`
   }
 
   /** Gives a row where somebody waits because of one who holds it. */
-  wanted(sinceMs: number): string {
-    return `${this.#about(sinceMs)} SELECT '' AS wanted FROM pg_locks WHERE NOT granted AND ${whereKey(this.key)} LIMIT 1`
+  wanted(heldMs: number): string {
+    return `${this.#about(heldMs)} SELECT '' AS wanted FROM pg_locks WHERE NOT granted AND ${whereKey(this.key)} LIMIT 1`
   }
 
   /** Gives a row where the server's process `pid` waits for it. */
@@ -57,9 +63,40 @@ export class Statements {
     return `SELECT pg_cancel_backend(pid)::text AS cancelled FROM pg_locks WHERE pid = ${pid} AND NOT granted AND ${whereKey(this.key)}`
   }
 
-  #about(sinceMs: number | undefined): string {
-    const about: About = { name: this.name, label: this.#label, pid: process.pid, command: programName(), sinceMs }
+  #taking(lock: string, sequence: string): string {
+    return `${this.#about(undefined)} SELECT CASE WHEN ${lock} THEN nextval('${sequence}')::text END AS token, pg_backend_pid()::text AS pid`
+  }
+
+  #about(heldMs: number | undefined): string {
+    const about: About = { name: this.name, label: this.#label, pid: process.pid, command: programName(), heldMs }
     return describeSession(about)
+  }
+}
+
+function suffixOf({ kind }: Claim): '' | '_shared' {
+  return kind === 'shared' ? '_shared' : ''
+}
+
+/** How many names it remembers. */
+const MOST_REMEMBERED = 64
+
+/** Those of the locks that were asked for last: they are long, and their key is a hash. */
+export class RecentStatements {
+  readonly #settings: { namespace: string; sequence: string }
+  readonly #byName = new Map<string, Statements>()
+
+  constructor(settings: { namespace: string; sequence: string }) {
+    this.#settings = settings
+  }
+
+  of(name: string, asked: AcquireRequest): Statements {
+    const known = this.#byName.get(name)
+    if (known?.areFor(asked) === true) return known
+    const made = new Statements(name, asked, this.#settings)
+    const [oldest] = this.#byName.keys()
+    if (this.#byName.size >= MOST_REMEMBERED && oldest !== undefined) this.#byName.delete(oldest)
+    this.#byName.set(name, made)
+    return made
   }
 }
 

@@ -2,7 +2,7 @@
  * Watches over sessions that wait: they are busy, and cannot be asked themselves. Another session looks whether the server still has them in its
  * queue. One that it has not, and that has heard nothing, has been cut off.
  */
-import { SlocketError } from '../../errors.ts'
+import { isSlocketError, SlocketError } from '../../errors.ts'
 import type { Control } from './control.ts'
 import type { Settings } from './options.ts'
 import type { Request } from './request.ts'
@@ -10,8 +10,8 @@ import type { Session } from './session.ts'
 
 interface Watched {
   readonly session: Session
-  /** Since when it should have been seen to wait, or have heard. */
-  unseenSinceMs: number
+  /** Since when it should have been seen to wait, or have heard. Undefined until it has been looked for. */
+  unseenSinceMs: number | undefined
 }
 
 export class Watch {
@@ -32,19 +32,22 @@ export class Watch {
   /** From when its wait begins. Returns what ends it. */
   add(session: Session, { asked }: Request): () => void {
     if (!asked.wait) return () => undefined
-    const watched: Watched = { session, unseenSinceMs: this.#now() }
+    const watched: Watched = { session, unseenSinceMs: undefined }
     this.#waiting.add(watched)
     this.#timer ??= setInterval(() => void this.#lookOnce(), this.#settings.heartbeatMs).unref()
     return () => {
       this.#waiting.delete(watched)
-      if (this.#waiting.size > 0) return
-      clearInterval(this.#timer)
-      this.#timer = undefined
-      this.#failures = 0
     }
   }
 
   async #lookOnce(): Promise<void> {
+    if (this.#waiting.size === 0) {
+      // Here, and not when the last one leaves: most have left long before the first look, and the next ones come soon.
+      clearInterval(this.#timer)
+      this.#timer = undefined
+      this.#failures = 0
+      return
+    }
     if (this.#isLooking) return
     this.#isLooking = true
     await this.#look()
@@ -63,15 +66,18 @@ export class Watch {
         seen.add(Number(pid))
       this.#failures = 0
     } catch (error) {
+      // Where the server has answered, that it has no connection to spare, say, nothing is known of those who wait.
+      if (!isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) return
       this.#failures += 1
       // It may be this very session that has ended. The second time another one was tried.
       if (this.#failures < 2) return
-      for (const { session } of among) session.end(error as Error)
+      for (const { session } of among) session.end(error)
       return
     }
     for (const watched of among) {
       if (seen.has(watched.session.pid)) watched.unseenSinceMs = this.#now()
-      else if (this.#waiting.has(watched) && fromMs - watched.unseenSinceMs > this.#settings.patienceMs) {
+      watched.unseenSinceMs ??= fromMs
+      if (this.#waiting.has(watched) && fromMs - watched.unseenSinceMs > this.#settings.patienceMs) {
         watched.session.end(new SlocketError('ERR_SLOCKET_UNREACHABLE', 'PostgreSQL no longer knows of the wait'))
       }
     }

@@ -31,12 +31,15 @@ export class Island implements AsyncDisposable {
     this.client = client
   }
 
-  /** @param engineOf says which engine the client opens, by the addresses (`host:port`) at which it reaches `targets`. */
+  /**
+   * @param targets are reached by proxies.
+   * @param engineOf says which engine the client opens, by the addresses (`host:port`) at which it reaches `targets`, and the address of this side.
+   */
   static async open(
     arena: Arena,
     name: string,
     targets: readonly string[],
-    engineOf: (addresses: readonly string[]) => EngineSpec,
+    engineOf: (addresses: readonly string[], here: string) => EngineSpec,
   ): Promise<Island> {
     // Its input ends with this process, and so does it.
     const keeper = spawn('unshare', ['-n', 'sh', '-c', 'read -r line'], { stdio: ['pipe', 'ignore', 'ignore'] })
@@ -50,12 +53,19 @@ export class Island implements AsyncDisposable {
     run(...namespace, 'ip', 'link', 'set', 'eth0', 'up')
     const proxies = await Promise.all(targets.map(async (target) => await TcpProxy.open(target, `${net}.1`)))
     for (const proxy of proxies) arena.use(proxy)
-    const client = arena.start(name, engineOf(proxies.map(({ address }) => address)), { wrapper: namespace })
+    const client = arena.start(
+      name,
+      engineOf(
+        proxies.map(({ address }) => address),
+        `${net}.1`,
+      ),
+      { wrapper: namespace },
+    )
     return arena.use(new Island(keeper, client))
   }
 
-  /** From now on nothing gets in or out. */
-  cutOff(): void {
+  /** From now on nothing gets in or out, or nothing gets in. */
+  cutOff(directions: readonly ('input' | 'output')[] = ['input', 'output']): void {
     const chain = (hook: string): string => `chain ${hook} { type filter hook ${hook} priority 0; policy drop; }`
     run(
       'nsenter',
@@ -63,7 +73,7 @@ export class Island implements AsyncDisposable {
       String(this.#keeper.pid),
       '-n',
       'nft',
-      `table inet cut { ${chain('input')}; ${chain('output')}; }`,
+      `table inet cut { ${directions.map(chain).join('; ')}; }`,
     )
   }
 

@@ -15,8 +15,12 @@ export async function administer(url: string, ...statements: readonly string[]):
   }
 }
 
-/** Ends the sessions that have said this in their last statement: of a lock, its name. */
-export async function terminate(url: string, text: string): Promise<number> {
-  const statement = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '/*slocket %${text}%' AND pid <> pg_backend_pid()`
+/** Ends the sessions, or their statements, that have said this in their last statement: of a lock, its name. */
+export async function terminate(
+  url: string,
+  text: string,
+  end: 'pg_terminate_backend' | 'pg_cancel_backend' = 'pg_terminate_backend',
+): Promise<number> {
+  const statement = `SELECT ${end}(pid) FROM pg_stat_activity WHERE query LIKE '/*slocket %${text}%' AND pid <> pg_backend_pid()`
   return (await administer(url, statement)).length
 }

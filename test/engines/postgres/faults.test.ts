@@ -59,20 +59,24 @@ describe('faults on PostgreSQL', () => {
     await next.release()
   })
 
-  test("an operator ends a waiter's session: it rejects, and the others stay as they are", async () => {
-    const [name, engine] = [fresh(), open(url)]
-    const lock = await slocket(name, { engine })
-    const waiting = slocket(name, { engine, label: `first of ${name}` })
-    const rejected = assert.rejects(waiting, isUnreachable)
-    await untilPending(name, engine, 1)
-    const second = slocket(name, { engine })
-    await untilPending(name, engine, 2)
-    assert.equal(await terminate(url, `first of ${name}`), 1)
-    await rejected
-    lock.assertHeld()
-    await lock.release()
-    await (await second).release()
-  })
+  for (const [what, end] of [
+    ["ends a waiter's session", 'pg_terminate_backend'],
+    ["cancels a waiter's statement", 'pg_cancel_backend'],
+  ] as const)
+    test(`an operator ${what}: it rejects, and the others stay as they are`, async () => {
+      const [name, engine] = [fresh(), open(url)]
+      const lock = await slocket(name, { engine })
+      const waiting = slocket(name, { engine, label: `first of ${name}` })
+      const rejected = assert.rejects(waiting, isUnreachable)
+      await untilPending(name, engine, 1)
+      const second = slocket(name, { engine })
+      await untilPending(name, engine, 2)
+      assert.equal(await terminate(url, `first of ${name}`, end), 1)
+      await rejected
+      lock.assertHeld()
+      await lock.release()
+      await (await second).release()
+    })
 
   test('a holder that was stopped for too long finds its lock lost before it does anything else', async () => {
     const [name, engine] = [fresh(), open(url)]

@@ -1,0 +1,17 @@
+// A holder whose packets are dropped: neither it nor the server has been told. More of it in partition.long.test.ts.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { reasonWithoutIslands } from '../helpers/island.ts'
+import { cutOffForLong, inScene, MUCH_LATER_MS } from './island.ts'
+
+test(
+  'a holder on PostgreSQL that is cut off for long is told first; then the next one has the lock',
+  { skip: reasonWithoutIslands() },
+  async () => {
+    await inScene(async (scene) => {
+      const { code, lostMs, grantedMs } = await cutOffForLong(scene, ['input', 'output'])
+      assert.equal(code, 'ERR_SLOCKET_LOST')
+      assert.ok(lostMs < grantedMs && grantedMs < MUCH_LATER_MS, `${lostMs}, ${grantedMs} ms`)
+    })
+  },
+)

@@ -1,0 +1,174 @@
+// What administrators, and programs, may have set, and what else a server is short of: locks are locks all the same.
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, describe, test } from 'node:test'
+import pg from 'pg'
+import { postgres } from '../../../src/engines/postgres/index.ts'
+import { isSlocketError, slocket } from '../../../src/index.ts'
+import { pass, until } from '../../helpers/until.ts'
+import { addressOf } from '../helpers/servers.ts'
+import { administer } from './admin.ts'
+
+const HEARTBEAT_MS = 300
+const id = randomBytes(6).toString('hex')
+
+describe('settings that others make', () => {
+  const url = addressOf('postgres')
+  const namespace = `settings-${id}`
+  const role = `slocket_settings_${id}`
+  const own = url.replace(/\/\/[^@]*@/, `//${role}@`)
+  const evil = `evil_${id}`
+
+  after(async () => {
+    await administer(url, `DROP SCHEMA IF EXISTS ${evil} CASCADE`)
+    const [exists] = await administer(url, `SELECT FROM pg_roles WHERE rolname = '${role}'`)
+    if (exists !== undefined) await administer(url, `DROP OWNED BY ${role}`, `DROP ROLE ${role}`)
+  })
+
+  test('functions and operators of the same names, in a schema that comes first, are not called', async () => {
+    const shadows = [
+      'pg_advisory_lock(bigint) RETURNS void',
+      'pg_try_advisory_lock(bigint) RETURNS boolean',
+      'pg_advisory_unlock(bigint) RETURNS boolean',
+      'pg_backend_pid() RETURNS int',
+      'pg_is_in_recovery() RETURNS boolean',
+      'set_config(text, text, boolean) RETURNS text',
+      'current_setting(text, boolean) RETURNS text',
+      'current_setting(text) RETURNS text',
+      'to_regclass(text) RETURNS regclass',
+      'nextval(text) RETURNS bigint',
+    ]
+    await administer(
+      url,
+      `CREATE ROLE ${role} LOGIN`,
+      `CREATE SCHEMA ${evil}`,
+      `GRANT USAGE ON SCHEMA ${evil} TO ${role}`,
+      `GRANT CREATE ON SCHEMA public TO ${role}`,
+      ...shadows.map(
+        (shadow) => `CREATE FUNCTION ${evil}.${shadow} LANGUAGE sql AS 'SELECT NULL::${shadow.split(' ').at(-1)}'`,
+      ),
+      `CREATE FUNCTION ${evil}.never(int, int) RETURNS boolean LANGUAGE sql AS 'SELECT false'`,
+      `CREATE OPERATOR ${evil}.= (LEFTARG = int, RIGHTARG = int, FUNCTION = ${evil}.never)`,
+      `ALTER ROLE ${role} SET search_path = ${evil}, pg_catalog`,
+    )
+    const sequence = `public.of_${role}`
+    const engines = [1, 2].map(() => postgres({ connectionString: own, namespace, sequence }))
+    const lock = await slocket('shadowed', { engine: engines[0]! })
+    assert.equal(await slocket.try('shadowed', { engine: engines[1]! }), null)
+    assert.equal((await slocket.query('shadowed', { engine: engines[1]! })).held.length, 1)
+    const waiting = slocket('shadowed', { engine: engines[1]! })
+    await lock.release()
+    assert.ok((await waiting).token > lock.token)
+    await (await waiting).release()
+  })
+
+  test('limits that the program gives all its clients of `pg` end no wait of ours', async () => {
+    const { query_timeout: before } = pg.defaults
+    const engine = postgres({ connectionString: url, namespace })
+    try {
+      pg.defaults.query_timeout = 200
+      const lock = await slocket('limited', { engine })
+      const waiting = slocket('limited', { engine })
+      await pass(600)
+      await lock.release()
+      await (await waiting).release()
+    } finally {
+      if (before === undefined) delete pg.defaults.query_timeout
+      else pg.defaults.query_timeout = before
+    }
+    for (const setting of ['query_timeout', 'statement_timeout', 'lock_timeout'])
+      assert.throws(() => postgres({ connectionString: `${url}?${setting}=200` }), TypeError)
+  })
+
+  test('who waits in a database of its own is not waited for by CREATE INDEX CONCURRENTLY elsewhere; in the same one it is', async () => {
+    const database = `slocket_index_${id}`
+    const table = `slocket_index_${id}`
+    const apart = url.replace(/[^/]*$/, database)
+    await administer(url, `CREATE DATABASE ${database}`)
+    await administer(url, `CREATE TABLE ${table} (a int)`)
+    try {
+      for (const connectionString of [apart, url]) {
+        const engine = postgres({ connectionString, namespace })
+        const lock = await slocket('migrations', { engine, linger: 0 })
+        const waiting = slocket('migrations', { engine, linger: 0 })
+        await until('it waits', async () => (await slocket.query('migrations', { engine })).pending.length === 1)
+        const limit = `SET statement_timeout = ${connectionString === url ? 500 : 30_000}`
+        const indexing = administer(url, limit, `CREATE INDEX CONCURRENTLY ON ${table} (a)`)
+        if (connectionString === url) await assert.rejects(indexing, /statement timeout/)
+        else await indexing
+        await lock.release()
+        await (await waiting).release()
+      }
+    } finally {
+      await administer(url, `DROP TABLE ${table}`)
+      await administer(url, `DROP DATABASE ${database} WITH (FORCE)`)
+    }
+  })
+
+  test('when the server has no connections left, who comes is refused, and who waits goes on waiting', async () => {
+    const few = `slocket_few_${id}`
+    await administer(url, `CREATE ROLE ${few} LOGIN CONNECTION LIMIT 2`, `GRANT CREATE ON SCHEMA public TO ${few}`)
+    try {
+      const sequence = `public.of_${few}`
+      const connectionString = url.replace(/\/\/[^@]*@/, `//${few}@`)
+      const engine = postgres({ connectionString, namespace, sequence, heartbeat: HEARTBEAT_MS })
+      const lock = await slocket('short', { engine, linger: 0 })
+      const controller = new AbortController()
+      const waiting = slocket('short', { engine, signal: controller.signal, linger: 0 })
+      await until('it waits', async () => {
+        const statement = `SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND usename = '${few}'`
+        return (await administer(url, statement)).length === 1
+      })
+      await assert.rejects(slocket.try('other', { engine }), (error) => isSlocketError(error, 'ERR_SLOCKET_RESOURCES'))
+      let outcome = ''
+      waiting.then(
+        () => (outcome = 'granted'),
+        (error: unknown) => (outcome = String(error)),
+      )
+      await pass(10 * HEARTBEAT_MS)
+      assert.equal(outcome, '')
+      lock.assertHeld()
+      controller.abort()
+      await assert.rejects(waiting, (error) => error === controller.signal.reason)
+      const next = slocket('short', { engine, linger: 0 })
+      await lock.release()
+      await next.then(
+        (granted) => granted.release(),
+        // The server may not have noticed yet that a connection has ended.
+        (error: unknown) => assert.ok(isSlocketError(error, 'ERR_SLOCKET_RESOURCES'), String(error)),
+      )
+    } finally {
+      await administer(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${few}'`)
+      await until('its sessions have ended', async () => {
+        return (await administer(url, `SELECT FROM pg_stat_activity WHERE usename = '${few}'`)).length === 0
+      })
+      await administer(url, `DROP OWNED BY ${few}`, `DROP ROLE ${few}`)
+    }
+  })
+
+  test('what a role has set of transactions, of plans and of strings change nothing', async () => {
+    const strict = `slocket_strict_${id}`
+    await administer(
+      url,
+      `CREATE ROLE ${strict} LOGIN`,
+      `GRANT CREATE ON SCHEMA public TO ${strict}`,
+      `ALTER ROLE ${strict} SET default_transaction_isolation = serializable`,
+      `ALTER ROLE ${strict} SET default_transaction_deferrable = on`,
+      `ALTER ROLE ${strict} SET default_transaction_read_only = on`,
+      `ALTER ROLE ${strict} SET idle_in_transaction_session_timeout = '100ms'`,
+      `ALTER ROLE ${strict} SET synchronous_commit = off`,
+      `ALTER ROLE ${strict} SET standard_conforming_strings = off`,
+      `ALTER ROLE ${strict} SET plan_cache_mode = force_custom_plan`,
+      `ALTER ROLE ${strict} SET row_security = off`,
+    )
+    const connectionString = url.replace(/\/\/[^@]*@/, `//${strict}@`)
+    const engine = postgres({ connectionString, namespace, sequence: `public.of_${strict}` })
+    const lock = await slocket('strict', { engine, label: String.raw`\'; */ --` })
+    const waiting = slocket('strict', { engine })
+    await pass(300)
+    assert.equal((await slocket.query('strict', { engine })).held[0]!.label, String.raw`\'; */ --`)
+    await lock.release()
+    await (await waiting).release()
+    await administer(url, `DROP OWNED BY ${strict}`, `DROP ROLE ${strict}`)
+  })
+})

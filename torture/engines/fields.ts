@@ -1,0 +1,63 @@
+/** What a round is played on: servers of its own, the engine, and what is done to them. */
+import type { Random } from '../../src/testing/random.ts'
+import type { Arena } from '../../test/engines/helpers/arena.ts'
+import type { EngineSpec } from '../../test/engines/helpers/client.ts'
+import { etcdEngine } from '../../test/engines/helpers/etcd-arena.ts'
+import { Island } from '../../test/engines/helpers/island.ts'
+import type { Order } from '../../test/engines/helpers/trace.ts'
+import type { Server } from '../../test/engines/helpers/servers.ts'
+import { engineAt, openToIslands } from '../../test/engines/postgres/island.ts'
+import type { Nemesis } from './nemeses.ts'
+import { NEMESES } from './nemeses.ts'
+import { POSTGRES_NEMESES } from './postgres.ts'
+
+/** The client that can be cut off. */
+export const ISLANDER = 'islander'
+
+export interface Field {
+  readonly server: Server
+  readonly nemeses: readonly Nemesis[]
+  /** What each client does besides. */
+  readonly furtherLoops: (random: Random, holdMs: number, isIslander: boolean) => Order[]
+  prepare(arena: Arena, address: string): Promise<Ground>
+}
+
+interface Ground {
+  readonly engine: EngineSpec
+  readonly openIsland: () => Promise<Island>
+}
+
+export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
+  [
+    'etcd',
+    {
+      server: 'cluster',
+      nemeses: NEMESES,
+      furtherLoops: (_, holdMs) => [{ do: 'loop', resource: 'permits', holdMs, options: { permits: 2 } }],
+      prepare: (arena, endpoints) =>
+        Promise.resolve({
+          engine: etcdEngine(endpoints),
+          openIsland: () => Island.open(arena, ISLANDER, endpoints.split(','), etcdEngine),
+        }),
+    },
+  ],
+  [
+    'postgres',
+    {
+      server: 'postgres',
+      nemeses: POSTGRES_NEMESES,
+      furtherLoops: (random, holdMs, isIslander) => [
+        // Called off now and then at the moment of the grant.
+        { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
+        // The one that is cut off holds for longer than anybody has patience for: only so is a loss to be noticed that nothing but time tells.
+        { do: 'loop', resource: 'long', holdMs: isIslander ? 8000 : holdMs },
+      ],
+      async prepare(arena, url) {
+        const port = await openToIslands(arena.servers)
+        const islandEngine = (_: unknown, here: string): EngineSpec =>
+          engineAt(`postgres://postgres@${here}:${port}/postgres`)
+        return { engine: engineAt(url), openIsland: () => Island.open(arena, ISLANDER, [], islandEngine) }
+      },
+    },
+  ],
+])

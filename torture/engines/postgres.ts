@@ -1,0 +1,108 @@
+/** What is done to a server of PostgreSQL and its sessions. What is done to clients and networks is the same as with etcd. */
+import { isRunning } from '../../test/helpers/command.ts'
+import { pass, until } from '../../test/helpers/until.ts'
+import { administer } from '../../test/engines/postgres/admin.ts'
+import type { Random } from '../../src/testing/random.ts'
+import type { Nemesis, Scene } from './nemeses.ts'
+import { NEMESES } from './nemeses.ts'
+
+/** Below and above what a client has patience for, which is 2 s, and the server, which is 4 s. */
+const LONGEST_MS = 6000
+const SESSIONS = "application_name = 'slocket' AND pid <> pg_backend_pid()"
+
+export const POSTGRES_NEMESES: readonly Nemesis[] = [
+  ...NEMESES.filter(({ name }) => /^(clients|clocks) /.test(name)),
+  // The only one that time alone tells of.
+  ...NEMESES.filter(({ name }) => name === 'clients cut off').flatMap((nemesis) => [nemesis, nemesis]),
+  {
+    name: 'sessions ended',
+    async strike({ arena, endpoints, random }) {
+      arena.aboutToRevoke()
+      // Of any kind: holding, waiting, idle, looking.
+      const some = `random() < ${random.pick([0.1, 0.5, 1])}`
+      await administer(
+        endpoints,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${SESSIONS} AND ${some}`,
+      )
+    },
+  },
+  {
+    name: 'statements cancelled',
+    async strike({ endpoints, random }) {
+      const some = `random() < ${random.pick([0.1, 0.5, 1])}`
+      await administer(endpoints, `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE ${SESSIONS} AND ${some}`)
+    },
+  },
+  {
+    name: 'sessions stopped',
+    async strike({ endpoints, random }) {
+      const rows = await administer(endpoints, `SELECT pid FROM pg_stat_activity WHERE ${SESSIONS}`)
+      if (rows.length === 0) return
+      const pid = Number(random.pick(rows)['pid'])
+      signal(pid, 'SIGSTOP')
+      await pass(random.below(LONGEST_MS))
+      signal(pid, 'SIGCONT')
+    },
+  },
+  {
+    name: 'sessions killed',
+    async strike({ arena, endpoints, random }) {
+      const rows = await administer(endpoints, `SELECT pid FROM pg_stat_activity WHERE ${SESSIONS}`)
+      if (rows.length === 0) return
+      arena.aboutToRevoke()
+      // The server ends all others then, and recovers.
+      signal(Number(random.pick(rows)['pid']), 'SIGKILL')
+      await untilItAnswers(endpoints)
+    },
+  },
+  { name: 'servers shut down', strike: (scene) => endServer(scene, 'SIGINT') },
+  { name: 'servers killed', strike: (scene) => endServer(scene, 'SIGKILL') },
+  {
+    name: 'servers that let nobody in',
+    async strike({ arena: { servers }, random }) {
+      // Its first process alone: sessions go on, and no new one begins.
+      await servers.signal('postgres', 'SIGSTOP')
+      await pass(random.below(LONGEST_MS))
+      await servers.signal('postgres', 'SIGCONT')
+    },
+  },
+]
+
+async function endServer({ arena, endpoints, random }: Scene, how: 'SIGINT' | 'SIGKILL'): Promise<void> {
+  const { servers } = arena
+  arena.aboutToRevoke()
+  const pid = servers.pidOf('postgres')
+  await servers.signal('postgres', how)
+  await until('the server has ended', () => !isRunning(pid))
+  await pass(pauseMs(random))
+  arena.aboutToRevoke()
+  await until('the server answers', async () => {
+    // It does not start while a session of the one before is still about to end.
+    if (!isRunning(servers.pidOf('postgres'))) await servers.restart('postgres')
+    await pass(50)
+    return await answers(endpoints)
+  })
+}
+
+function pauseMs(random: Random): number {
+  return random.below(2) === 0 ? 0 : random.below(LONGEST_MS)
+}
+
+async function untilItAnswers(url: string): Promise<void> {
+  await until('the server answers', async () => await answers(url))
+}
+
+async function answers(url: string): Promise<boolean> {
+  return await administer(url, 'SELECT 1').then(
+    () => true,
+    () => false,
+  )
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ESRCH') throw error
+  }
+}
