@@ -15,6 +15,11 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
    * without waiting, or where the request was cancelled before it had joined.
    */
   enqueue(request: EnqueueRequest): Own | null | Promise<Own | null>
+  /**
+   * As `enqueue`, for the request of `own`, whose ticket is gone by no doing of its own. Where the requests of one process have to keep their
+   * order although they have all lost their places at once. Missing: `own` is withdrawn, and its request enqueued, like any other.
+   */
+  rejoin?(own: Own, request: EnqueueRequest): Own | null | Promise<Own | null>
   /** The queue in its order, as it was at some moment after `own` had joined. Tickets known to be dead are left out. */
   list(own: Own): readonly T[] | Promise<readonly T[]>
   /**

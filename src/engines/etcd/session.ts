@@ -26,6 +26,8 @@ import type { WatchStream } from './watch-stream.ts'
 const RENEWALS_PER_TTL = 3
 /** After a renewal that failed. */
 const PAUSE_MS = 100
+/** After a ticket left whose key may be written late: by a request that got no answer. */
+const SWEEP_MS = 1000
 /** How many keys are asked for at once: etcd allows 128 operations in one transaction. */
 const MOST_AT_ONCE = 100
 
@@ -50,6 +52,7 @@ export class Session implements TicketSession {
   #deadlineTimer: NodeJS.Timeout | undefined
   #renewTimer: NodeJS.Timeout | undefined
   #lingerTimer: NodeJS.Timeout | undefined
+  #sweepTimer: NodeJS.Timeout | undefined
   #lingerMs = 0
   #renewals = 0
   #stopWatching: (() => void) | undefined
@@ -99,7 +102,9 @@ export class Session implements TicketSession {
   forget(ticket: OwnTicket): void {
     if (!this.#tickets.delete(ticket.key)) return
     this.#lingerMs = ticket.request.lingerMs
-    if (this.#tickets.size === 0 && this.#state === 'open') this.#linger()
+    if (this.#state !== 'open') return
+    if (ticket.unanswered > 0) this.#sweepTimer ??= setTimeout(() => this.#sweepSoon(), SWEEP_MS).unref()
+    if (this.#tickets.size === 0) this.#linger()
   }
 
   lose(reason: string): void {
@@ -208,6 +213,12 @@ export class Session implements TicketSession {
 
   #lookAfter(): void {
     this.#checkSoon()
+    this.#sweepSoon()
+  }
+
+  #sweepSoon(): void {
+    clearTimeout(this.#sweepTimer)
+    this.#sweepTimer = undefined
     this.#sweep().catch((error: unknown) => debug('etcd: session %s: sweep: %s', this.name, error))
   }
 
@@ -235,6 +246,7 @@ export class Session implements TicketSession {
     clearTimeout(this.#deadlineTimer)
     clearTimeout(this.#renewTimer)
     clearTimeout(this.#lingerTimer)
+    clearTimeout(this.#sweepTimer)
     this.#stopWatching?.()
     this.#parts.onOver(this)
   }

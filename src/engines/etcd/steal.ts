@@ -53,9 +53,10 @@ async function joinInFront(parts: QueueParts, prefix: string, own: OwnTicket): P
       // Asked for twice: then what came later is in the view as well, and left alone.
       failure: [{ range: { key: own.key, keysOnly: true } }, ...view],
     },
-    { isOver: isOver(own) },
+    { isOver: isOver(own), onSend: () => void (own.unanswered += 1) },
   )
   if (answer === undefined) return undefined
+  own.unanswered -= 1
   const found = answer.responses?.[0]?.range?.kvs?.[0]?.createRevision
   if (answer.succeeded !== true && found === undefined) return undefined
   own.createRevision = BigInt(answer.succeeded === true ? answer.header.revision : found!)
