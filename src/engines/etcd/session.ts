@@ -55,6 +55,8 @@ export class Session implements TicketSession {
   #sweepTimer: NodeJS.Timeout | undefined
   #lingerMs = 0
   #renewals = 0
+  /** Of renewals, in a row. */
+  #failures = 0
   #stopWatching: (() => void) | undefined
 
   private constructor(parts: SessionParts, lease: string, ttlMs: number, sent: Reading) {
@@ -195,18 +197,20 @@ export class Session implements TicketSession {
     let delayMs = PAUSE_MS
     try {
       const onSend = (clocks: Reading): void => void (sent = clocks)
-      const answer = await this.#parts.client.callStreamOnce('LeaseKeepAlive', { id: this.lease }, onSend)
+      const answer = await this.#parts.client.callByStream('LeaseKeepAlive', { id: this.lease }, this.#failures, onSend)
       // Also where the answer has come too late.
       if (!this.isAlive()) return
       const { ttl = '0' } = answer as { readonly ttl?: string }
       if (ttl === '0') return this.lose('its lease was revoked, or has run out')
       this.#deadline.renew(sent, Number(ttl) * 1000)
       delayMs = this.ttlMs / RENEWALS_PER_TTL
+      this.#failures = 0
       this.#renewals += 1
       if (this.#renewals % RENEWALS_PER_TTL === 0) this.#lookAfter()
     } catch (error) {
       debug('etcd: session %s could not be renewed: %s', this.name, error)
       if (!this.isAlive()) return
+      this.#failures += 1
     }
     this.#scheduleRenewal(delayMs)
   }
