@@ -135,7 +135,7 @@ export class EtcdClient {
     const metadata = await this.#metadata(loaded.grpc, limitMs, method === 'Authenticate')
     const answer = await this.#connect(loaded, use).call({ method, request, metadata, limitMs, onSend })
     this.#answeredMs = performance.now()
-    return answer as Calls[M][1]
+    return answer
   }
 
   /**

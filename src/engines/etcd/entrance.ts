@@ -53,6 +53,12 @@ export class Entrance {
     this.#tellNext()
   }
 
+  /** It has lost its ticket, whoever has noticed that. */
+  goOut({ request }: OwnTicket): void {
+    const place = this.#places.get(request)
+    if (place !== undefined) place.own = undefined
+  }
+
   /** It waits no longer. */
   leave(request: EnqueueRequest): void {
     if (this.#places.delete(request)) this.#tellNext()

@@ -45,6 +45,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
 
   /** Its request keeps its place among those of this process. */
   async rejoin(own: OwnTicket): Promise<OwnTicket | null> {
+    this.#entrance.goOut(own)
     await this.#remove(own)
     return await this.#enter(own.request)
   }
