@@ -86,7 +86,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
           this.#abandon(own)
           throw error
         }
-        session.lose('its lease was revoked, or has run out')
+        session.lose('its lease in etcd was revoked, or has run out')
       }
       this.#abandon(own)
     }

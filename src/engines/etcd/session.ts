@@ -17,7 +17,7 @@ import { SlocketError } from '../../errors.ts'
 import type { EtcdClient } from './client.ts'
 import { Deadline, readClocks } from './deadline.ts'
 import type { Reading } from './deadline.ts'
-import { formatLease, sessionKey } from './keys.ts'
+import { formatLease, resourceOf, sessionKey } from './keys.ts'
 import type { TxnResponse } from './protocol.ts'
 import { meaningOf } from './refusal.ts'
 import type { OwnTicket, TicketSession } from './ticket.ts'
@@ -90,7 +90,7 @@ export class Session implements TicketSession {
   isAlive(): boolean {
     if (this.#state !== 'open') return false
     if (this.#deadline.remainingMs() > 0) return true
-    this.lose('its lease could not be renewed in time')
+    this.lose('its lease in etcd could not be renewed in time')
     return false
   }
 
@@ -117,7 +117,8 @@ export class Session implements TicketSession {
     const tickets = [...this.#tickets.values()]
     this.#tickets.clear()
     for (const ticket of tickets) {
-      ticket.lose(new SlocketError('ERR_SLOCKET_LOST', `the lock '${ticket.key}' in etcd was lost: ${reason}`), false)
+      const message = `the lock '${resourceOf(this.#parts.namespace, ticket.key)}' is lost: ${reason}`
+      ticket.lose(new SlocketError('ERR_SLOCKET_LOST', message), false)
     }
   }
 
@@ -144,7 +145,7 @@ export class Session implements TicketSession {
       // Something may have happened before.
       onCreated: () => this.#checkSoon(),
       onEvent: (isDeleted) => {
-        if (isDeleted) this.lose('its lease was revoked, or has run out')
+        if (isDeleted) this.lose('its lease in etcd was revoked, or has run out')
         else this.#checkSoon()
       },
       onBroken: () => this.#watch(),
@@ -169,7 +170,8 @@ export class Session implements TicketSession {
       if (revisionIn(answer, 0) === undefined) return this.lose('its key in etcd was removed')
       for (const [index, ticket] of batch.entries()) {
         if (revisionIn(answer, index + 1) === ticket.createRevision) continue
-        const message = `the lock '${ticket.key}' in etcd was stolen, or its ticket was removed from outside`
+        const name = resourceOf(this.#parts.namespace, ticket.key)
+        const message = `the lock '${name}' is lost: it was stolen, or its ticket in etcd was removed from outside`
         ticket.lose(new SlocketError('ERR_SLOCKET_LOST', message), true)
       }
     }
@@ -201,7 +203,7 @@ export class Session implements TicketSession {
       // Also where the answer has come too late.
       if (!this.isAlive()) return
       const { ttl = '0' } = answer as { readonly ttl?: string }
-      if (ttl === '0') return this.lose('its lease was revoked, or has run out')
+      if (ttl === '0') return this.lose('its lease in etcd was revoked, or has run out')
       this.#deadline.renew(sent, Number(ttl) * 1000)
       delayMs = this.ttlMs / RENEWALS_PER_TTL
       this.#failures = 0

@@ -12,7 +12,7 @@
 import { splitByTurn } from '../../core/standing.ts'
 import { SlocketError } from '../../errors.ts'
 import { debug } from '../../debug.ts'
-import { endOf, inOrder, ordinaryPrefix, parseTicket, sessionKey, thiefPrefix } from './keys.ts'
+import { endOf, inOrder, ordinaryPrefix, parseTicket, resourceOf, sessionKey, thiefPrefix } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
 import type { KeyValue, Operation, TxnResponse } from './protocol.ts'
 import { CREATE_REVISION, IS_EQUAL, IS_GREATER } from './protocol.ts'
@@ -33,7 +33,8 @@ export async function rob(parts: QueueParts, prefix: string, own: OwnTicket): Pr
     const outcome = await take(parts, own, batch, start + MOST_AT_ONCE >= victims.length)
     if (outcome === 'over') return false
     if (outcome === 'robbed') {
-      own.loss = new SlocketError('ERR_SLOCKET_LOST', `the lock '${own.key}' in etcd was stolen by another thief`)
+      const name = resourceOf(parts.namespace, own.key)
+      own.loss = new SlocketError('ERR_SLOCKET_LOST', `the lock '${name}' is lost: it was stolen by another thief`)
       break
     }
   }
