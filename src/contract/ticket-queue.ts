@@ -35,7 +35,7 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
   /** Whether nobody stands behind `own`. */
   isLast(own: Own): boolean | Promise<boolean>
   /** Whether somebody waits because of `own`, which holds, as far as one look tells. Missing where that cannot be told. */
-  isWanted?(own: Own): boolean
+  isWanted?(own: Own): boolean | Promise<boolean>
   /**
    * Leaves the queue, from any place in it, and wakes those whose turn it may now be. Does nothing when `own` has left
    * before. Where it returns no promise, the ticket is out of the queue on return. Fails only where the ticket still stands.

@@ -21,6 +21,7 @@ import type { Session } from './session.ts'
 import { rob } from './steal.ts'
 import { OwnTicket } from './ticket.ts'
 import { formatValue } from './value.ts'
+import { isWanted } from './wanted.ts'
 
 /** Who holds for less is shown to others with the time when it asked. */
 const SHORT_HOLD_MS = 100
@@ -145,6 +146,10 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
   /** Nobody asks: see ticketPerRequest. */
   isLast(): boolean {
     return false
+  }
+
+  async isWanted(own: OwnTicket): Promise<boolean> {
+    return await isWanted(this.#parts.client, this.#prefix, own)
   }
 
   withdraw(own: OwnTicket): Promise<void> {
