@@ -6,7 +6,7 @@ import { etcdEngine, queueUp, untilTickets } from '../../helpers/etcd-arena.ts'
 import { GrpcProxy } from '../../helpers/grpc-proxy.ts'
 import { TcpProxy } from '../../helpers/tcp-proxy.ts'
 
-describe('a network that', () => {
+describe('a network that', { concurrency: true }, () => {
   test('loses the answer to the request that acquires: it is made again, and holds once', async () => {
     await inArena('etcd', async (arena) => {
       const endpoint = arena.servers.addressOf('etcd')
