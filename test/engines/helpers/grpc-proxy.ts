@@ -93,7 +93,8 @@ export class GrpcProxy implements AsyncDisposable {
   async sendAgain(index: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#call(TXN, this.#transactions[index]!, new grpc.Metadata(), (error) =>
-        error === null ? resolve() : reject(error),
+        // Where its lease has ended meanwhile, it does nothing.
+        error === null || error.code === grpc.status.NOT_FOUND ? resolve() : reject(error),
       )
     })
   }
