@@ -1,7 +1,7 @@
 #!/bin/bash
 # Servers for the tests of the engines that need one, on loopback addresses of their own, in a temporary directory.
 #
-#   eval "$(scripts/engines.sh up [--only etcd,cluster,postgres,redis] [--owner PID])"
+#   eval "$(scripts/engines.sh up [--only etcd,cluster,secure,postgres,redis] [--owner PID])"
 #   scripts/engines.sh down [DIRECTORY]           stops all of them, and removes the directory
 #   scripts/engines.sh start DIRECTORY NODE       starts one again that has ended, with its data: cluster-2, postgres, …
 #
@@ -9,6 +9,8 @@
 # Redis (or those of --only); waits until each is healthy; and prints their addresses, as `export` lines: SLOCKET_ENGINES
 # (the directory), SLOCKET_ETCD, SLOCKET_ETCD_CLUSTER, SLOCKET_POSTGRES, SLOCKET_REDIS. The same lines are in DIRECTORY/env,
 # the process ids in DIRECTORY/NODE.pid. Whatever else there is to say goes to the standard error.
+# `secure`, only where --only names it: an etcd that asks for certificates and passwords. SLOCKET_ETCD_SECURE; ca.pem, client.pem
+# and client.key are in DIRECTORY/secure; the user `locker` with the password `secret` may use keys below slocket/.
 #
 # Nothing stays behind of an `up` that fails or is killed. With --owner it all ends with that process, however it ends.
 # Several can be up at a time. Data is in memory (/dev/shm) where that exists: nothing here waits for a disk.
@@ -214,6 +216,50 @@ finish_cluster() {
 
 # It refuses to run as root.
 as_postgres() { [[ $EUID -ne 0 ]] || echo setpriv --reuid postgres --regid postgres --init-groups; }
+
+openssl_quietly() { openssl "$@" 2>>"$dir/secure.log" >&2 || fail "openssl: $(tail -n 3 "$dir/secure.log")"; }
+
+make_certificates() {
+  local dir=$1 address=$2 at=$1/secure name
+  mkdir "$at"
+  local key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+  openssl_quietly req -x509 "${key[@]}" -days 2 -subj /CN=authority -keyout "$at/ca.key" -out "$at/ca.pem"
+  echo "subjectAltName=IP:$address" >"$at/names"
+  for name in server client; do
+    openssl_quietly req "${key[@]}" -subj "/CN=$name" -keyout "$at/$name.key" -out "$at/$name.csr"
+    openssl_quietly x509 -req -days 2 -in "$at/$name.csr" -CA "$at/ca.pem" -CAkey "$at/ca.key" -CAcreateserial \
+      -extfile "$at/names" -out "$at/$name.pem"
+  done
+}
+
+# Tokens that are not used for a second are forgotten.
+begin_secure() {
+  local dir=$1 address=$2 client peer at=$1/secure
+  make_certificates "$dir" "$address"
+  client=$(free_port) peer=$(free_port)
+  write_run "$dir" secure etcd --name secure --data-dir "$at/data" --logger zap --log-level warn \
+    --listen-client-urls "https://$address:$client" --advertise-client-urls "https://$address:$client" \
+    --listen-peer-urls "http://$address:$peer" --initial-advertise-peer-urls "http://$address:$peer" \
+    --initial-cluster "secure=http://$address:$peer" --cert-file "$at/server.pem" --key-file "$at/server.key" \
+    --trusted-ca-file "$at/ca.pem" --client-cert-auth --auth-token-ttl 1
+  start_node "$dir" secure
+  echo "export SLOCKET_ETCD_SECURE=https://$address:$client" >>"$dir/env.new"
+}
+
+finish_secure() {
+  local dir=$1 at=$1/secure
+  local ctl=(etcdctl --endpoints "$(value "$dir" SLOCKET_ETCD_SECURE)" --cacert "$at/ca.pem" --cert "$at/client.pem" --key "$at/client.key")
+  await "$dir" secure "${ctl[@]}" endpoint health || return 1
+  {
+    "${ctl[@]}" user add root:root &&
+      "${ctl[@]}" user grant-role root root &&
+      "${ctl[@]}" user add locker:secret &&
+      "${ctl[@]}" role add locks &&
+      "${ctl[@]}" role grant-permission locks --prefix=true readwrite slocket/ &&
+      "${ctl[@]}" user grant-role locker locks &&
+      "${ctl[@]}" auth enable
+  } >&2
+}
 
 begin_postgres() {
   local dir=$1 address=$2 bin port

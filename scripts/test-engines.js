@@ -1,7 +1,8 @@
 // Runs the tests of the engines that need servers: npm run test:engines -- [--ci] [what scripts/test.js takes…]
 //
 // Starts the servers (scripts/engines.sh), runs test/engines/** but for those of the local engine, and stops them, whatever
-// happens: they end with this process. --ci leaves out *.long.test.ts.
+// happens: they end with this process. --ci leaves out *.long.test.ts. Eight files at a time, unless --concurrency says otherwise: what
+// they do most is wait, for leases that have to run out.
 import { spawn, spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -21,9 +22,11 @@ const addresses = Object.fromEntries(
   [...up.stdout.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
 )
 
-const tests = spawn(process.execPath, [join(dirname(engines), 'test.js'), '--engines', ...process.argv.slice(2)], {
+const parameters = ['--engines', '--concurrency', '8', ...process.argv.slice(2)]
+const tests = spawn(process.execPath, [join(dirname(engines), 'test.js'), ...parameters], {
   env: { ...process.env, ...addresses },
-  stdio: 'inherit',
+  // Over the last one nothing is said. Its end tells the tests that this process has been killed.
+  stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   // A process group, since each test file is a process of its own, which would go on.
   detached: true,
 })

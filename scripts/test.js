@@ -33,6 +33,10 @@ const timeoutSeconds = positiveInteger('--timeout', values.timeout)
 const files = testFiles(positionals)
 if (files.length === 0) fail(`no test file's path contains ${positionals.join(' or ') || '.test.ts'}`)
 
+// scripts/test-engines.js has started this process, as the first of a group, and has been killed.
+process.on('disconnect', () => process.kill(-process.pid, 'SIGKILL'))
+process.channel?.unref()
+
 const watchdog = new URL(`test-watchdog.js?seconds=${timeoutSeconds}`, import.meta.url).href
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${watchdog}`
 

@@ -15,6 +15,11 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
    * without waiting, or where the request was cancelled before it had joined.
    */
   enqueue(request: EnqueueRequest): Own | null | Promise<Own | null>
+  /**
+   * As `enqueue`, for the request of `own`, whose ticket is gone by no doing of its own. Where the requests of one process have to keep their
+   * order although they have all lost their places at once. Missing: `own` is withdrawn, and its request enqueued, like any other.
+   */
+  rejoin?(own: Own, request: EnqueueRequest): Own | null | Promise<Own | null>
   /** The queue in its order, as it was at some moment after `own` had joined. Tickets known to be dead are left out. */
   list(own: Own): readonly T[] | Promise<readonly T[]>
   /**
@@ -30,7 +35,7 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
   /** Whether nobody stands behind `own`. */
   isLast(own: Own): boolean | Promise<boolean>
   /** Whether somebody waits because of `own`, which holds, as far as one look tells. Missing where that cannot be told. */
-  isWanted?(own: Own): boolean
+  isWanted?(own: Own): boolean | Promise<boolean>
   /**
    * Leaves the queue, from any place in it, and wakes those whose turn it may now be. Does nothing when `own` has left
    * before. Where it returns no promise, the ticket is out of the queue on return. Fails only where the ticket still stands.

@@ -63,8 +63,7 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
           break
         case 'missing': {
           debug('ticket %s was removed from outside; joining again', ticket.id)
-          await queue.withdraw(ticket)
-          const next = await queue.enqueue(request)
+          const next = await joinAgain(queue, ticket, request)
           if (next === null) return null
           ticket = next
           break
@@ -91,6 +90,16 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
     await withdrawQuietly(queue, ticket)
     throw error
   }
+}
+
+async function joinAgain<Own extends TicketIdentity>(
+  queue: TicketQueue<Own>,
+  ticket: Own,
+  request: EnqueueRequest,
+): Promise<Own | null> {
+  if (queue.rejoin !== undefined) return await queue.rejoin(ticket, request)
+  await queue.withdraw(ticket)
+  return await queue.enqueue(request)
 }
 
 /** Withdraws after a failure; a second failure must not hide the first. */

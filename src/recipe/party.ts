@@ -195,13 +195,18 @@ export class Party implements EnqueueRequest, GrantingParty {
     return this.#state.kind === 'held' && this.#holders.has(grant) && this.#isHolder(this.#state.ticket)
   }
 
-  #isWanted(): boolean {
+  #isWanted(): boolean | Promise<boolean> {
     if (this.#state.kind !== 'held') return false
-    try {
-      return this.#waiting.count > 0 || this.#queue.isWanted?.(this.#state.ticket) === true
-    } catch (error) {
+    const onFailure = (error: unknown): false => {
       debug('who waits could not be found out: %s', error)
       return false
+    }
+    try {
+      if (this.#waiting.count > 0) return true
+      const wanted = this.#queue.isWanted?.(this.#state.ticket) ?? false
+      return wanted instanceof Promise ? wanted.catch(onFailure) : wanted
+    } catch (error) {
+      return onFailure(error)
     }
   }
 

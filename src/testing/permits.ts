@@ -13,10 +13,17 @@ export function testPermits(suite: Suite): void {
     const clients = await scene.clients(3)
     const claim = permitClaim(3)
     let most = 0
+    let granted = 0
+    let meet: (() => void) | undefined
+    // However quick the others are, the first three hold at one time.
+    const meeting = new Promise<void>((resolve) => (meet = resolve))
     await Promise.all(
       Array.from({ length: suite.rounds }, async (_, index) => {
         const held = await scene.hold(clients[index % 3]!, { claim })
         most = Math.max(most, scene.holders.current.size)
+        granted += 1
+        if (granted === 3) meet!()
+        if (granted <= 3) await meeting
         await breathe(random)
         await held.release()
       }),

@@ -10,8 +10,8 @@ import type { EngineUnderTest } from './engine-under-test.ts'
 import { Holders } from './holders.ts'
 import { turn } from './random.ts'
 
-/** How long to look for something that has to come about, in ms. */
-const PATIENCE_MS = 20_000
+/** How long to look for something that has to come about, in ms: the machine may be busy. */
+const PATIENCE_MS = 50_000
 
 export interface Ask {
   readonly label?: string

@@ -1,4 +1,4 @@
-// `slocket run --engine` and `slocket status --engine`, on real servers.
+// `slocket run --engine` and `slocket status --engine`, on PostgreSQL.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, test } from 'node:test'

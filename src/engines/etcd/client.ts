@@ -6,42 +6,30 @@
  *  2. Nothing is tried for ever: who asks says when it is over, and without an answer for as long as a lease lasts it is.
  *  3. Connections do not keep the process alive. Calls do, but for those in the background.
  */
-import type { Socket } from 'node:net'
 import type * as Grpc from '@grpc/grpc-js'
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
+import { Connection } from './connection.ts'
+import type { Call, Stream } from './connection.ts'
 import type { Reading } from './deadline.ts'
-import { readClocks } from './deadline.ts'
 import type { LoadedGrpc } from './load-grpc.ts'
 import { loadGrpc } from './load-grpc.ts'
 import type { EtcdCredentials, Settings } from './options.ts'
 import type { Calls } from './protocol.ts'
-import { meaningOf, statusOf, toSlocketError, unanswered } from './refusal.ts'
+import { meaningOf, statusOf, toSlocketError } from './refusal.ts'
 
 /** A timer's longest delay: it only keeps the process alive. */
 const FOR_EVER_MS = 2 ** 31 - 1
-/** How long one call may take; longer where several in a row have failed: the server may be slow. */
-const CALL_MS = 1000
-const LONGEST_CALL_MS = 3000
+/** How long connecting may take, and then a call; longer each time that it is tried: the server may be slow, or this process. */
+const LIMIT_MS = 1000
+const LONGEST_LIMIT_MS = 3000
 /** The pause after a call that failed. */
 const PAUSE_MS = 100
 const MOST_TOKENS = 3
 /** For how many patiences something is tried that is never answered while other calls are. */
 const MOST_PATIENCES = 6
-
-const CHANNEL_OPTIONS: Grpc.ChannelOptions = {
-  'grpc.enable_retries': 0,
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 2000,
-  'grpc.client_idle_timeout_ms': 10_000,
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 1000,
-  'grpc.max_receive_message_length': -1,
-  'grpc.max_send_message_length': -1,
-  'grpc.service_config_disable_resolution': 1,
-  // Otherwise engines of one process would share a connection, and its failures.
-  'grpc.use_local_subchannel_pool': 1,
-}
+/** How often something is tried at least, however long that takes: a process that was stopped has not tried. */
+const LEAST_TRIES = 3
 
 export interface Asking {
   /** Asked between two calls: whether it is no longer needed. Default: never. */
@@ -52,24 +40,21 @@ export interface Asking {
   readonly onSend?: ((clocks: Reading) => void) | undefined
 }
 
-/** Which connection a call has used. */
+/** Which connection a call has used, and since when. */
 interface Use {
-  connection: Grpc.Client | undefined
+  connection: Connection | undefined
+  sinceMs: number
 }
-
-type Stream = Grpc.ClientDuplexStream<object, object>
 
 export class EtcdClient {
   readonly #settings: Settings
   /** Called when there is a new connection to be used from now on. */
   readonly #onMoved = new Set<() => void>()
   #loaded: LoadedGrpc | undefined
-  #connection: Grpc.Client | undefined
+  #connection: Connection | undefined
   /** Where the connection leads, or will lead. */
   #place: number
   #token: Promise<string | undefined> | undefined
-  /** In a row. */
-  #failures = 0
   /** When there was an answer, by performance.now(). */
   #answeredMs = 0
 
@@ -115,11 +100,12 @@ export class EtcdClient {
   ): Promise<Calls[M][1] | undefined> {
     const sinceMs = performance.now()
     let tokens = 0
+    let tries = 0
     // Bound: the patience; each round takes at least a pause, but for a few new tokens.
     while (isOver?.() !== true) {
-      const use: Use = { connection: undefined }
+      const use = newUse()
       try {
-        return await this.#callOnce(method, request, use, onSend)
+        return await this.#callOnce(method, request, use, { limitMs: limitOf(tries), onSend })
       } catch (error) {
         const meaning = meaningOf(error)
         if (error instanceof SlocketError || meaning === 'no lease') throw error
@@ -130,7 +116,8 @@ export class EtcdClient {
         }
         if (meaning !== 'unanswered') throw toSlocketError(error, this.#settings.addresses)
         this.#moveOn(use, error)
-        if (this.#isOutOfPatience(sinceMs)) throw this.#unreachable(error)
+        tries += 1
+        if (tries >= LEAST_TRIES && this.#isOutOfPatience(sinceMs)) throw this.#unreachable(error)
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS).unref())
       }
     }
@@ -142,45 +129,33 @@ export class EtcdClient {
     method: M,
     request: Calls[M][0],
     use: Use,
-    onSend?: (clocks: Reading) => void,
+    { limitMs, onSend }: Pick<Call, 'limitMs' | 'onSend'>,
   ): Promise<Calls[M][1]> {
-    const { grpc, methods } = await this.#load()
-    const metadata = await this.#metadata(grpc, method === 'Authenticate')
-    const { path, requestSerialize, responseDeserialize } = methods.get(method)!
-    const connection = this.#connect(grpc, use)
-    const deadline = Date.now() + Math.min(LONGEST_CALL_MS, CALL_MS * (1 + this.#failures))
-    return await new Promise((resolve, reject) => {
-      onSend?.(readClocks())
-      connection.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        request,
-        metadata,
-        { deadline },
-        (error, answer) => {
-          if (error !== null) return reject(error)
-          this.#onAnswer()
-          resolve(answer)
-        },
-      )
-    })
+    const loaded = await this.#load()
+    const metadata = await this.#metadata(loaded.grpc, limitMs, method === 'Authenticate')
+    const answer = await this.#connect(loaded, use).call({ method, request, metadata, limitMs, onSend })
+    this.#answeredMs = performance.now()
+    return answer
   }
 
-  /** One request over a stream of its own, and one answer. */
-  async callStreamOnce(method: string, request: object, onSend: (clocks: Reading) => void): Promise<object> {
-    const use: Use = { connection: undefined }
+  /**
+   * One request over a stream of its own, and one answer.
+   *
+   * @param tries how often it has been tried before.
+   */
+  async callByStream(
+    method: string,
+    request: object,
+    tries: number,
+    onSend: (clocks: Reading) => void,
+  ): Promise<object> {
+    const use = newUse()
+    const limitMs = limitOf(tries)
     try {
-      const stream = await this.#openStream(method, use, Date.now() + CALL_MS)
-      const answer = await new Promise<object>((resolve, reject) => {
-        stream.on('data', resolve)
-        stream.on('error', reject)
-        stream.on('end', () => reject(unanswered('the stream ended without an answer')))
-        onSend(readClocks())
-        stream.write(request)
-        stream.end()
-      })
-      this.#onAnswer()
+      const loaded = await this.#load()
+      const metadata = await this.#streamMetadata(loaded, limitMs)
+      const answer = await this.#connect(loaded, use).callByStream({ method, request, metadata, limitMs, onSend })
+      this.#answeredMs = performance.now()
       return answer
     } catch (error) {
       if (meaningOf(error) === 'token') this.#token = undefined
@@ -191,45 +166,35 @@ export class EtcdClient {
 
   /** The caller has to listen to `error`. */
   async openStream(method: string): Promise<Stream> {
-    return await this.#openStream(method, { connection: undefined })
+    const loaded = await this.#load()
+    const metadata = await this.#streamMetadata(loaded, LIMIT_MS)
+    return this.#connect(loaded, newUse()).openStream(method, metadata)
   }
 
-  async #openStream(method: string, use: Use, deadline?: number): Promise<Stream> {
-    const { grpc, methods } = await this.#load()
-    const metadata = await this.#metadata(grpc, false)
+  async #streamMetadata({ grpc }: LoadedGrpc, limitMs: number): Promise<Grpc.Metadata> {
+    const metadata = await this.#metadata(grpc, limitMs, false)
     // A member that is cut off from the others ends the stream, instead of being silent for ever.
     metadata.set('hasleader', 'true')
-    const { path, requestSerialize, responseDeserialize } = methods.get(method)!
-    const options = deadline === undefined ? {} : { deadline }
-    return this.#connect(grpc, use).makeBidiStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      metadata,
-      options,
-    )
+    return metadata
   }
 
   dropToken(): void {
     this.#token = undefined
   }
 
-  /** The next call goes to the next member, over a new connection. Not if that has happened since the one that was used. */
-  #moveOn({ connection }: Use, error: unknown): void {
+  /**
+   * The next call goes to the next member, over a new connection. Not if that has happened since the one that was used; nor if that one has
+   * answered others meanwhile: then it is slow, and a new one would be no quicker.
+   */
+  #moveOn({ connection, sinceMs }: Use, error: unknown): void {
     if (connection === undefined || connection !== this.#connection) return
-    const { addresses } = this.#settings
-    debug('etcd at %s: %s', addresses[this.#place], statusOf(error).details)
-    this.#failures += 1
-    this.#place = (this.#place + 1) % addresses.length
+    debug('etcd at %s: %s', connection.address, statusOf(error).details)
+    if (connection.hasAnsweredSince(sinceMs)) return
+    this.#place = (this.#place + 1) % this.#settings.addresses.length
     this.#connection = undefined
     // What is under way is finished.
     connection.close()
     for (const listener of this.#onMoved) listener()
-  }
-
-  #onAnswer(): void {
-    this.#failures = 0
-    this.#answeredMs = performance.now()
   }
 
   /** @param sinceMs since when it is tried. */
@@ -243,24 +208,19 @@ export class EtcdClient {
     return (this.#loaded ??= await loadGrpc())
   }
 
-  #connect(grpc: typeof Grpc, use: Use): Grpc.Client {
-    const address = this.#settings.addresses[this.#place]!
-    this.#connection ??= new grpc.Client(address, this.#credentials(grpc), CHANNEL_OPTIONS)
+  #connect(loaded: LoadedGrpc, use: Use): Connection {
+    const { addresses, tls } = this.#settings
+    this.#connection ??= new Connection(loaded, addresses[this.#place]!, tls)
     use.connection = this.#connection
+    use.sinceMs = performance.now()
     return this.#connection
   }
 
-  #credentials(grpc: typeof Grpc): Grpc.ChannelCredentials {
-    const { tls } = this.#settings
-    if (tls === undefined) return keepNobodyAlive(grpc.credentials.createInsecure())
-    return keepNobodyAlive(grpc.credentials.createSsl(tls.ca, tls.key, tls.cert))
-  }
-
-  async #metadata(grpc: typeof Grpc, isForToken: boolean): Promise<Grpc.Metadata> {
+  async #metadata(grpc: typeof Grpc, limitMs: number, isForToken: boolean): Promise<Grpc.Metadata> {
     const metadata = new grpc.Metadata()
     const { credentials } = this.#settings
     if (credentials === undefined || isForToken) return metadata
-    this.#token ??= this.#authenticate(credentials)
+    this.#token ??= this.#authenticate(credentials, limitMs)
     const asked = this.#token
     try {
       const token = await asked
@@ -272,10 +232,10 @@ export class EtcdClient {
     }
   }
 
-  async #authenticate({ username, password }: EtcdCredentials): Promise<string | undefined> {
-    const use: Use = { connection: undefined }
+  async #authenticate({ username, password }: EtcdCredentials, limitMs: number): Promise<string | undefined> {
+    const use = newUse()
     try {
-      return (await this.#callOnce('Authenticate', { name: username, password }, use)).token
+      return (await this.#callOnce('Authenticate', { name: username, password }, use, { limitMs })).token
     } catch (error) {
       if (meaningOf(error) === 'no authentication') return undefined
       if (meaningOf(error) === 'unanswered') this.#moveOn(use, error)
@@ -292,29 +252,10 @@ export class EtcdClient {
   }
 }
 
-/**
- * gRPC keeps the process alive while any call is under way, and a watch always is. There is no public way to say otherwise, so the
- * sockets that these credentials are given are told to stay out of it (@grpc/grpc-js 1.13 and 1.14; where that is done in
- * another way some day, who holds a lock keeps its process alive).
- */
-function keepNobodyAlive(credentials: Grpc.ChannelCredentials): Grpc.ChannelCredentials {
-  interface Connector {
-    connect(socket: Socket): Promise<{ readonly socket: Socket }>
-  }
-  const inner = credentials as unknown as { _createSecureConnector?: (...parameters: unknown[]) => Connector }
-  const create = inner._createSecureConnector
-  if (typeof create !== 'function') return credentials
-  inner._createSecureConnector = (...parameters) => {
-    const connector = create.apply(credentials, parameters)
-    const connect = connector.connect.bind(connector)
-    connector.connect = async (raw) => {
-      const result = await connect(raw)
-      const { socket } = result
-      socket.unref()
-      socket.ref = () => socket
-      return result
-    }
-    return connector
-  }
-  return credentials
+function newUse(): Use {
+  return { connection: undefined, sinceMs: performance.now() }
+}
+
+function limitOf(tries: number): number {
+  return Math.min(LONGEST_LIMIT_MS, LIMIT_MS * (1 + tries))
 }

@@ -33,6 +33,12 @@ export function queuePrefix(namespace: string, resource: string): string {
   return `${queuesPrefix(namespace)}${encodeResource(resource)}/`
 }
 
+/** The resource of a ticket, by its key. */
+export function resourceOf(namespace: string, key: string): string {
+  const start = queuesPrefix(namespace).length
+  return decodeResource(key.slice(start, key.indexOf('/', start)))
+}
+
 export function ordinaryPrefix(queue: string): string {
   return `${queue}t/`
 }

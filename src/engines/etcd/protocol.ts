@@ -5,6 +5,7 @@
  */
 
 /** For `sortOrder`, `sortTarget`, `target` and `result`, `filters` and `type`. */
+export const ASCENDING = 1
 export const DESCENDING = 2
 export const BY_CREATION = 2
 export const IS_EQUAL = 0
@@ -33,6 +34,7 @@ export interface RangeRequest {
   readonly sortOrder?: number
   readonly sortTarget?: number
   readonly keysOnly?: boolean
+  readonly minCreateRevision?: string
   readonly maxCreateRevision?: string
 }
 
@@ -132,6 +134,7 @@ const MESSAGES: Record<string, Fields> = {
     sortOrder: [5, 'int32'],
     sortTarget: [6, 'int32'],
     keysOnly: [8, 'bool'],
+    minCreateRevision: [12, 'int64'],
     maxCreateRevision: [13, 'int64'],
   },
   RangeResponse: { header: [1, 'Header'], kvs: [2, 'KeyValue[]'], more: [3, 'bool'] },

@@ -10,6 +10,7 @@
 import type { Cancellation } from '../../contract/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
 import { debug } from '../../debug.ts'
+import { Entrance } from './entrance.ts'
 import { endOf, inOrder, ordinaryPrefix, parseTicket, thiefPrefix, ticketId, ticketKey } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
 import type { Operation, TxnResponse } from './protocol.ts'
@@ -20,6 +21,7 @@ import type { Session } from './session.ts'
 import { rob } from './steal.ts'
 import { OwnTicket } from './ticket.ts'
 import { formatValue } from './value.ts'
+import { isWanted } from './wanted.ts'
 
 /** Who holds for less is shown to others with the time when it asked. */
 const SHORT_HOLD_MS = 100
@@ -30,6 +32,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
   readonly #parts: QueueParts
   /** What the keys of the queue begin with. */
   readonly #prefix: string
+  readonly #entrance = new Entrance()
 
   constructor(parts: QueueParts, prefix: string) {
     this.#parts = parts
@@ -37,25 +40,54 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
   }
 
   async enqueue(request: EnqueueRequest): Promise<OwnTicket | null> {
+    this.#entrance.add(request)
+    return await this.#enter(request)
+  }
+
+  /** Its request keeps its place among those of this process. */
+  async rejoin(own: OwnTicket): Promise<OwnTicket | null> {
+    this.#entrance.goOut(own)
+    await this.#remove(own)
+    return await this.#enter(own.request)
+  }
+
+  /** Where it gives no ticket, the request has lost its place. */
+  async #enter(request: EnqueueRequest): Promise<OwnTicket | null> {
+    let own: OwnTicket | null = null
+    try {
+      own = await this.#joinInTurn(request)
+      return own
+    } finally {
+      if (own === null) this.#entrance.leave(request)
+    }
+  }
+
+  async #joinInTurn(request: EnqueueRequest): Promise<OwnTicket | null> {
     const { cancellation } = request
     // Bound: each round but the last is one more session that was lost.
     for (;;) {
+      await this.#entrance.next(request)
+      if (cancellation.cancelled) return null
       const current = this.#parts.sessions.current(cancellation)
       const session = current instanceof Promise ? await current : current
       if (session === undefined || cancellation.cancelled) return null
-      if (!session.isAlive()) continue
+      // RACE: a session that was lost meanwhile has taken the tickets of older requests along.
+      if (!session.isAlive() || !this.#entrance.isNext(request)) continue
       const own = new OwnTicket(this.#newKey(request, session), request, session)
       session.add(own)
       this.#parts.own.set(own.key, own)
       try {
         const isJoined = await (request.steal ? rob(this.#parts, this.#prefix, own) : this.#join(own))
-        if (isJoined) return own
+        if (isJoined) {
+          this.#entrance.stand(own)
+          return own
+        }
       } catch (error) {
         if (meaningOf(error) !== 'no lease') {
           this.#abandon(own)
           throw error
         }
-        session.lose('its lease was revoked, or has run out')
+        session.lose('its lease in etcd was revoked, or has run out')
       }
       this.#abandon(own)
     }
@@ -104,6 +136,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
   granted(own: OwnTicket): GrantFacts {
     own.isHeld = true
     own.stopWatching()
+    this.#entrance.leave(own.request)
     // RACE: lost between its turn and this line. It is told as soon as it knows that it holds.
     if (own.loss !== undefined) queueMicrotask(() => own.tellLost(true))
     if (own.hasWaited) own.sinceTimer = setTimeout(() => this.#tellSince(own), SHORT_HOLD_MS).unref()
@@ -115,7 +148,16 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     return false
   }
 
+  async isWanted(own: OwnTicket): Promise<boolean> {
+    return await isWanted(this.#parts.client, this.#prefix, own)
+  }
+
   withdraw(own: OwnTicket): Promise<void> {
+    this.#entrance.leave(own.request)
+    return this.#remove(own)
+  }
+
+  #remove(own: OwnTicket): Promise<void> {
     own.leaving ??= this.#leave(own)
     return own.leaving
   }
@@ -137,7 +179,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
 
   /** Whether the key was written or not: it is deleted. */
   #abandon(own: OwnTicket): void {
-    this.withdraw(own).catch((error: unknown) => debug('etcd: ticket %s could not be deleted: %s', own.key, error))
+    this.#remove(own).catch((error: unknown) => debug('etcd: ticket %s could not be deleted: %s', own.key, error))
   }
 
   #newKey({ claim, steal }: EnqueueRequest, session: Session): string {
@@ -154,9 +196,13 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
         success: [{ put: { key: own.key, lease: own.session.lease, value } }, ...this.#view(own)],
         failure: [{ range: { key: own.key, keysOnly: true } }],
       },
-      { isOver: () => own.request.cancellation.cancelled || !own.session.isAlive() },
+      {
+        isOver: () => own.request.cancellation.cancelled || !own.session.isAlive(),
+        onSend: () => void (own.unanswered += 1),
+      },
     )
     if (answer === undefined) return false
+    own.unanswered -= 1
     if (answer.succeeded === true) {
       own.createRevision = BigInt(answer.header.revision)
       own.joinListing = this.#readView(own, answer, 1)

@@ -17,7 +17,7 @@ import { SlocketError } from '../../errors.ts'
 import type { EtcdClient } from './client.ts'
 import { Deadline, readClocks } from './deadline.ts'
 import type { Reading } from './deadline.ts'
-import { formatLease, sessionKey } from './keys.ts'
+import { formatLease, resourceOf, sessionKey } from './keys.ts'
 import type { TxnResponse } from './protocol.ts'
 import { meaningOf } from './refusal.ts'
 import type { OwnTicket, TicketSession } from './ticket.ts'
@@ -26,6 +26,8 @@ import type { WatchStream } from './watch-stream.ts'
 const RENEWALS_PER_TTL = 3
 /** After a renewal that failed. */
 const PAUSE_MS = 100
+/** After a ticket left whose key may be written late: by a request that got no answer. */
+const SWEEP_MS = 1000
 /** How many keys are asked for at once: etcd allows 128 operations in one transaction. */
 const MOST_AT_ONCE = 100
 
@@ -50,8 +52,11 @@ export class Session implements TicketSession {
   #deadlineTimer: NodeJS.Timeout | undefined
   #renewTimer: NodeJS.Timeout | undefined
   #lingerTimer: NodeJS.Timeout | undefined
+  #sweepTimer: NodeJS.Timeout | undefined
   #lingerMs = 0
   #renewals = 0
+  /** Of renewals, in a row. */
+  #failures = 0
   #stopWatching: (() => void) | undefined
 
   private constructor(parts: SessionParts, lease: string, ttlMs: number, sent: Reading) {
@@ -85,7 +90,7 @@ export class Session implements TicketSession {
   isAlive(): boolean {
     if (this.#state !== 'open') return false
     if (this.#deadline.remainingMs() > 0) return true
-    this.lose('its lease could not be renewed in time')
+    this.lose('its lease in etcd could not be renewed in time')
     return false
   }
 
@@ -99,7 +104,9 @@ export class Session implements TicketSession {
   forget(ticket: OwnTicket): void {
     if (!this.#tickets.delete(ticket.key)) return
     this.#lingerMs = ticket.request.lingerMs
-    if (this.#tickets.size === 0 && this.#state === 'open') this.#linger()
+    if (this.#state !== 'open') return
+    if (ticket.unanswered > 0) this.#sweepTimer ??= setTimeout(() => this.#sweepSoon(), SWEEP_MS).unref()
+    if (this.#tickets.size === 0) this.#linger()
   }
 
   lose(reason: string): void {
@@ -110,7 +117,8 @@ export class Session implements TicketSession {
     const tickets = [...this.#tickets.values()]
     this.#tickets.clear()
     for (const ticket of tickets) {
-      ticket.lose(new SlocketError('ERR_SLOCKET_LOST', `the lock '${ticket.key}' in etcd was lost: ${reason}`), false)
+      const message = `the lock '${resourceOf(this.#parts.namespace, ticket.key)}' is lost: ${reason}`
+      ticket.lose(new SlocketError('ERR_SLOCKET_LOST', message), false)
     }
   }
 
@@ -137,7 +145,7 @@ export class Session implements TicketSession {
       // Something may have happened before.
       onCreated: () => this.#checkSoon(),
       onEvent: (isDeleted) => {
-        if (isDeleted) this.lose('its lease was revoked, or has run out')
+        if (isDeleted) this.lose('its lease in etcd was revoked, or has run out')
         else this.#checkSoon()
       },
       onBroken: () => this.#watch(),
@@ -162,7 +170,8 @@ export class Session implements TicketSession {
       if (revisionIn(answer, 0) === undefined) return this.lose('its key in etcd was removed')
       for (const [index, ticket] of batch.entries()) {
         if (revisionIn(answer, index + 1) === ticket.createRevision) continue
-        const message = `the lock '${ticket.key}' in etcd was stolen, or its ticket was removed from outside`
+        const name = resourceOf(this.#parts.namespace, ticket.key)
+        const message = `the lock '${name}' is lost: it was stolen, or its ticket in etcd was removed from outside`
         ticket.lose(new SlocketError('ERR_SLOCKET_LOST', message), true)
       }
     }
@@ -190,24 +199,32 @@ export class Session implements TicketSession {
     let delayMs = PAUSE_MS
     try {
       const onSend = (clocks: Reading): void => void (sent = clocks)
-      const answer = await this.#parts.client.callStreamOnce('LeaseKeepAlive', { id: this.lease }, onSend)
+      const answer = await this.#parts.client.callByStream('LeaseKeepAlive', { id: this.lease }, this.#failures, onSend)
       // Also where the answer has come too late.
       if (!this.isAlive()) return
       const { ttl = '0' } = answer as { readonly ttl?: string }
-      if (ttl === '0') return this.lose('its lease was revoked, or has run out')
+      if (ttl === '0') return this.lose('its lease in etcd was revoked, or has run out')
       this.#deadline.renew(sent, Number(ttl) * 1000)
       delayMs = this.ttlMs / RENEWALS_PER_TTL
+      this.#failures = 0
       this.#renewals += 1
       if (this.#renewals % RENEWALS_PER_TTL === 0) this.#lookAfter()
     } catch (error) {
       debug('etcd: session %s could not be renewed: %s', this.name, error)
       if (!this.isAlive()) return
+      this.#failures += 1
     }
     this.#scheduleRenewal(delayMs)
   }
 
   #lookAfter(): void {
     this.#checkSoon()
+    this.#sweepSoon()
+  }
+
+  #sweepSoon(): void {
+    clearTimeout(this.#sweepTimer)
+    this.#sweepTimer = undefined
     this.#sweep().catch((error: unknown) => debug('etcd: session %s: sweep: %s', this.name, error))
   }
 
@@ -235,6 +252,7 @@ export class Session implements TicketSession {
     clearTimeout(this.#deadlineTimer)
     clearTimeout(this.#renewTimer)
     clearTimeout(this.#lingerTimer)
+    clearTimeout(this.#sweepTimer)
     this.#stopWatching?.()
     this.#parts.onOver(this)
   }

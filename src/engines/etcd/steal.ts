@@ -12,7 +12,7 @@
 import { splitByTurn } from '../../core/standing.ts'
 import { SlocketError } from '../../errors.ts'
 import { debug } from '../../debug.ts'
-import { endOf, inOrder, ordinaryPrefix, parseTicket, sessionKey, thiefPrefix } from './keys.ts'
+import { endOf, inOrder, ordinaryPrefix, parseTicket, resourceOf, sessionKey, thiefPrefix } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
 import type { KeyValue, Operation, TxnResponse } from './protocol.ts'
 import { CREATE_REVISION, IS_EQUAL, IS_GREATER } from './protocol.ts'
@@ -33,7 +33,8 @@ export async function rob(parts: QueueParts, prefix: string, own: OwnTicket): Pr
     const outcome = await take(parts, own, batch, start + MOST_AT_ONCE >= victims.length)
     if (outcome === 'over') return false
     if (outcome === 'robbed') {
-      own.loss = new SlocketError('ERR_SLOCKET_LOST', `the lock '${own.key}' in etcd was stolen by another thief`)
+      const name = resourceOf(parts.namespace, own.key)
+      own.loss = new SlocketError('ERR_SLOCKET_LOST', `the lock '${name}' is lost: it was stolen by another thief`)
       break
     }
   }
@@ -53,9 +54,10 @@ async function joinInFront(parts: QueueParts, prefix: string, own: OwnTicket): P
       // Asked for twice: then what came later is in the view as well, and left alone.
       failure: [{ range: { key: own.key, keysOnly: true } }, ...view],
     },
-    { isOver: isOver(own) },
+    { isOver: isOver(own), onSend: () => void (own.unanswered += 1) },
   )
   if (answer === undefined) return undefined
+  own.unanswered -= 1
   const found = answer.responses?.[0]?.range?.kvs?.[0]?.createRevision
   if (answer.succeeded !== true && found === undefined) return undefined
   own.createRevision = BigInt(answer.succeeded === true ? answer.header.revision : found!)

@@ -24,6 +24,8 @@ export class OwnTicket {
   readonly session: TicketSession
   /** Undefined until it has joined the queue. */
   createRevision: bigint | undefined
+  /** How many requests to write its key were sent that nobody has seen an answer to: they may be carried out late. */
+  unanswered: number = 0
   /** The revision of the last view of the queue that it was shown. */
   seenRevision: bigint = 0n
   /** The view that joining gave, until it has been used. */

@@ -18,6 +18,7 @@ for (const [name, variable] of process.env['CI'] === 'true' ? [ONE] : [ONE, THRE
     resource: () => `resource-${(resources += 1)}`,
     lingerMs: 1000,
     rounds: 10,
+    timeoutMs: 110_000,
     seed,
   })
 }

@@ -27,6 +27,13 @@ export class GrpcProxy implements AsyncDisposable {
   readonly address: string
   /** The next so many transactions are done, and not answered. */
   loseAnswers: number = 0
+  /** The next so many transactions are not done, and not answered. */
+  loseRequests: number = 0
+  /** The transaction of this number is done, and answered when `answer` is called. */
+  holdAnswerOf: number | undefined
+  /** How many deletions have come. */
+  deletions: number = 0
+  readonly #held: (() => void)[] = []
   readonly #server: grpc.Server
   readonly #client: grpc.Client
   /** The transactions that have come, in their order. */
@@ -72,11 +79,22 @@ export class GrpcProxy implements AsyncDisposable {
     return this.#transactions.length
   }
 
+  /** How many answers are held back. */
+  get held(): number {
+    return this.#held.length
+  }
+
+  /** Gives the answers that were held back. */
+  answer(): void {
+    for (const give of this.#held.splice(0)) give()
+  }
+
   /** Sends the transaction of this number again, as a network may that has kept it for long. */
   async sendAgain(index: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#call(TXN, this.#transactions[index]!, new grpc.Metadata(), (error) =>
-        error === null ? resolve() : reject(error),
+        // Where its lease has ended meanwhile, it does nothing.
+        error === null || error.code === grpc.status.NOT_FOUND ? resolve() : reject(error),
       )
     })
   }
@@ -95,11 +113,18 @@ export class GrpcProxy implements AsyncDisposable {
 
   #unary(method: string): Unary {
     return (call, callback) => {
-      const isLost = method === TXN && this.loseAnswers > 0
-      if (method === TXN) this.#transactions.push(call.request)
+      if (method === 'KV/DeleteRange') this.deletions += 1
+      if (method !== TXN) return this.#call(method, call.request, call.metadata, callback)
+      const isHeld = this.holdAnswerOf === this.#transactions.push(call.request) - 1
+      if (this.loseRequests > 0) {
+        this.loseRequests -= 1
+        return
+      }
+      const isLost = this.loseAnswers > 0
       if (isLost) this.loseAnswers -= 1
       this.#call(method, call.request, call.metadata, (error, answer) => {
-        if (!isLost) callback(error, answer)
+        if (isHeld) this.#held.push(() => callback(error, answer))
+        else if (!isLost) callback(error, answer)
       })
     }
   }

@@ -10,11 +10,12 @@ import { until } from '../../helpers/until.ts'
 const ENGINES: string = fileURLToPath(new URL('../../../../scripts/engines.sh', import.meta.url))
 
 /** What scripts/engines.sh can start: one etcd, three that are one cluster, … */
-export type Server = 'etcd' | 'cluster' | 'postgres' | 'redis'
+export type Server = 'etcd' | 'cluster' | 'secure' | 'postgres' | 'redis'
 
 const VARIABLES = {
   etcd: 'SLOCKET_ETCD',
   cluster: 'SLOCKET_ETCD_CLUSTER',
+  secure: 'SLOCKET_ETCD_SECURE',
   postgres: 'SLOCKET_POSTGRES',
   redis: 'SLOCKET_REDIS',
 } as const

@@ -5,7 +5,7 @@ import { inArena } from '../../helpers/arena.ts'
 import { etcdEngine, LONG_TTL_MS, patientEtcdEngine, untilTickets } from '../../helpers/etcd-arena.ts'
 import { Island, reasonWithoutIslands } from '../../helpers/island.ts'
 
-describe('a holder that is cut off from the servers', { skip: reasonWithoutIslands() }, () => {
+describe('a holder that is cut off from the servers', { skip: reasonWithoutIslands(), concurrency: true }, () => {
   test('for less than the TTL keeps the lock', async () => {
     await inArena('cluster', async (arena) => {
       const endpoints = arena.servers.addressOf('cluster')

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { until } from '../../../helpers/until.ts'
 import { inArena } from '../../helpers/arena.ts'
 import { etcdEngine, queueUp, untilTickets } from '../../helpers/etcd-arena.ts'
 import { GrpcProxy } from '../../helpers/grpc-proxy.ts'
 import { TcpProxy } from '../../helpers/tcp-proxy.ts'
 
-describe('a network that', () => {
+describe('a network that', { concurrency: true }, () => {
   test('loses the answer to the request that acquires: it is made again, and holds once', async () => {
     await inArena('etcd', async (arena) => {
       const endpoint = arena.servers.addressOf('etcd')
@@ -46,6 +47,32 @@ describe('a network that', () => {
       other.send({ do: 'acquire', as: 'other', resource: 'queue' })
       await other.says('granted', 'other')
       assert.deepEqual(client.said('lost'), [])
+    })
+  })
+
+  test('delivers it only when the request has given up: that ticket is nobody’s, blocks nobody for long, and is swept away', async () => {
+    await inArena('etcd', async (arena) => {
+      const endpoint = arena.servers.addressOf('etcd')
+      const proxy = arena.use(await GrpcProxy.open(endpoint))
+      const client = arena.start('client', etcdEngine(proxy.address))
+      const other = arena.start('other', etcdEngine(endpoint))
+      client.send({ do: 'acquire', as: 'kept', resource: 'kept' })
+      await client.says('granted', 'kept')
+      const lost = proxy.transactions
+      proxy.loseRequests = 1
+      client.send({ do: 'acquire', as: 'client', resource: 'queue', options: { timeout: 200 } })
+      await client.says('failed', 'client')
+      // It knows that there may be a ticket, and has it deleted: in vain.
+      await until('it is deleted', () => proxy.deletions > 1)
+      await proxy.sendAgain(lost)
+      other.send({ do: 'acquire', as: 'other', resource: 'queue' })
+      await other.says('granted', 'other')
+      await untilTickets(endpoint, 'queue', 1)
+      client.send({ do: 'acquire', as: 'again', resource: 'queue' })
+      await untilTickets(endpoint, 'queue', 2)
+      other.send({ do: 'release', as: 'other' })
+      await client.says('granted', 'again')
+      assert.deepEqual(client.said('granted', 'client'), [])
     })
   })
 

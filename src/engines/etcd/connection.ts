@@ -1,0 +1,166 @@
+/**
+ * A connection to one member of the cluster.
+ *
+ *  1. Connecting has a limit, and so has each call; the call's begins when there is a connection. Both count only time in which this
+ *     process runs (awake.ts).
+ *  2. It does not keep the process alive.
+ */
+import type { Socket } from 'node:net'
+import type * as Grpc from '@grpc/grpc-js'
+import { withinAwake } from './awake.ts'
+import type { Reading } from './deadline.ts'
+import { readClocks } from './deadline.ts'
+import type { LoadedGrpc } from './load-grpc.ts'
+import type { Settings } from './options.ts'
+import { unanswered } from './refusal.ts'
+
+const CHANNEL_OPTIONS: Grpc.ChannelOptions = {
+  'grpc.enable_retries': 0,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 2000,
+  'grpc.client_idle_timeout_ms': 10_000,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1000,
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+  'grpc.service_config_disable_resolution': 1,
+  // Otherwise engines of one process would share a connection, and its failures.
+  'grpc.use_local_subchannel_pool': 1,
+}
+
+export type Stream = Grpc.ClientDuplexStream<object, object>
+
+/** One call. */
+export interface Call {
+  readonly method: string
+  readonly request: object
+  readonly metadata: Grpc.Metadata
+  /** For connecting, and then for the answer. */
+  readonly limitMs: number
+  /** Told the clocks right before it is sent. */
+  readonly onSend?: ((clocks: Reading) => void) | undefined
+}
+
+export class Connection {
+  readonly address: string
+  readonly #loaded: LoadedGrpc
+  readonly #client: Grpc.Client
+  /** When there was an answer, by performance.now(). */
+  #answeredMs = -Infinity
+  #isClosed = false
+
+  constructor(loaded: LoadedGrpc, address: string, tls: Settings['tls']) {
+    const { credentials, Client } = loaded.grpc
+    const plain = tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.ca, tls.key, tls.cert)
+    this.address = address
+    this.#loaded = loaded
+    this.#client = new Client(address, keepNobodyAlive(plain), CHANNEL_OPTIONS)
+  }
+
+  hasAnsweredSince(ms: number): boolean {
+    return this.#answeredMs > ms
+  }
+
+  /** Calls under way are finished. */
+  close(): void {
+    this.#isClosed = true
+    this.#client.close()
+  }
+
+  /** @throws what gRPC does; `unanswered` after the limit. */
+  async call({ method, request, metadata, limitMs, onSend }: Call): Promise<object> {
+    await this.#ready(limitMs)
+    const { path, requestSerialize, responseDeserialize } = this.#loaded.methods.get(method)!
+    let calling: Grpc.ClientUnaryCall | undefined
+    const answering = new Promise<object>((resolve, reject) => {
+      onSend?.(readClocks())
+      calling = this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        metadata,
+        (error, answer) => {
+          if (error === null) resolve(answer!)
+          else reject(error)
+        },
+      )
+    })
+    return await this.#within(answering, limitMs, () => calling?.cancel())
+  }
+
+  /** One request over a stream of its own, and one answer. @throws as `call`. */
+  async callByStream(call: Call): Promise<object> {
+    await this.#ready(call.limitMs)
+    const stream = this.openStream(call.method, call.metadata)
+    const answering = new Promise<object>((resolve, reject) => {
+      stream.on('data', resolve)
+      stream.on('error', reject)
+      stream.on('end', () => reject(unanswered('the stream ended without an answer')))
+      call.onSend?.(readClocks())
+      stream.write(call.request)
+      stream.end()
+    })
+    return await this.#within(answering, call.limitMs, () => stream.cancel())
+  }
+
+  /** The caller has to listen to `error`. */
+  openStream(method: string, metadata: Grpc.Metadata): Stream {
+    const { path, requestSerialize, responseDeserialize } = this.#loaded.methods.get(method)!
+    return this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata)
+  }
+
+  async #within(answering: Promise<object>, limitMs: number, cancel: () => void): Promise<object> {
+    const answer = await withinAwake(answering, limitMs, () => {
+      cancel()
+      return unanswered(`no answer within ${limitMs} ms`)
+    })
+    this.#answeredMs = performance.now()
+    return answer
+  }
+
+  /** Until it is connected, or has failed: then the call fails at once, and says why. */
+  async #ready(limitMs: number): Promise<void> {
+    const { CONNECTING, IDLE } = this.#loaded.grpc.connectivityState
+    const channel = this.#client.getChannel()
+    let state = channel.getConnectivityState(true)
+    if (state !== CONNECTING && state !== IDLE) return
+    const changing = async (): Promise<void> => {
+      // Bound: the limit; when it is over, whoever made the connection closes it, or goes on waiting for it.
+      while (state === CONNECTING || state === IDLE) {
+        await new Promise((resolve) => channel.watchConnectivityState(state, Infinity, resolve))
+        state = channel.getConnectivityState(false)
+      }
+    }
+    await withinAwake(changing(), limitMs, () => unanswered(`no connection within ${limitMs} ms`))
+    // RACE: another call has given it up.
+    if (this.#isClosed) throw unanswered('the connection was given up')
+  }
+}
+
+/**
+ * gRPC keeps the process alive while any call is under way, and a watch always is. There is no public way to say otherwise, so the
+ * sockets that these credentials are given are told to stay out of it (@grpc/grpc-js 1.13 and 1.14; where that is done in
+ * another way some day, who holds a lock keeps its process alive).
+ */
+function keepNobodyAlive(credentials: Grpc.ChannelCredentials): Grpc.ChannelCredentials {
+  interface Connector {
+    connect(socket: Socket): Promise<{ readonly socket: Socket }>
+  }
+  const inner = credentials as unknown as { _createSecureConnector?: (...parameters: unknown[]) => Connector }
+  const create = inner._createSecureConnector
+  if (typeof create !== 'function') return credentials
+  inner._createSecureConnector = (...parameters) => {
+    const connector = create.apply(credentials, parameters)
+    const connect = connector.connect.bind(connector)
+    connector.connect = async (raw) => {
+      const result = await connect(raw)
+      const { socket } = result
+      socket.unref()
+      socket.ref = () => socket
+      return result
+    }
+    return connector
+  }
+  return credentials
+}

@@ -1,0 +1,96 @@
+// The requests of one process are served in the order in which they were made, whatever its calls meet with.
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { etcd } from '../../../src/engines/etcd/index.ts'
+import { slocket } from '../../../src/index.ts'
+import type { Lock } from '../../../src/index.ts'
+import { until } from '../../helpers/until.ts'
+import { lastLease } from '../helpers/etcd-arena.ts'
+import { etcdctl } from '../helpers/etcd-cluster.ts'
+import { GrpcProxy } from '../helpers/grpc-proxy.ts'
+import { addressOf } from '../helpers/servers.ts'
+
+const CROWD = 12
+const endpoint = addressOf('etcd')
+
+let proxy: GrpcProxy
+let resource: string
+let served: string[]
+beforeEach(async () => {
+  proxy = await GrpcProxy.open(endpoint)
+  resource = `order-${randomBytes(6).toString('hex')}`
+  served = []
+})
+afterEach(() => proxy[Symbol.asyncDispose]())
+
+const labels = Array.from({ length: CROWD }, (_, index) => `crowd-${index}`)
+const direct = etcd({ endpoints: endpoint })
+
+describe('requests of one process for a lock in etcd', () => {
+  test('keep their order where the answer to one of them is lost in the middle, or what it asks for', async () => {
+    for (const loss of ['loseAnswers', 'loseRequests'] as const) {
+      served = []
+      const holder = await slocket(resource, { engine: direct })
+      const { all } = await crowdOf(loss)
+      await showsPending(labels)
+      await holder.release()
+      await all
+      assert.deepEqual(served, labels)
+    }
+  })
+
+  test('keep their order where all of them lose their places at once, and the first one hears of it last', async () => {
+    const engine = etcd({ endpoints: proxy.address })
+    const holder = await slocket(resource, { engine: direct })
+    await (await slocket(`${resource}-warm`, { engine, linger: 5000 })).release()
+    // The first one asks for its place, then looks again because it waits: that answer is kept back.
+    proxy.holdAnswerOf = proxy.transactions + 1
+    const first = ask(engine, labels[0]!)
+    await until('its look is under way', () => proxy.held === 1)
+    const rest = labels.slice(1).map((label) => ask(engine, label))
+    await showsPending(labels)
+    await etcdctl(endpoint, 'lease', 'revoke', await lastLease(endpoint, resource))
+    await until('they have lost their places', async () => (await pending()).length < CROWD)
+    // What comes now comes behind them.
+    const late = ask(engine, 'late')
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    proxy.answer()
+    await showsPending([...labels, 'late'])
+    await holder.release()
+    await Promise.all([first, ...rest, late])
+    assert.deepEqual(served, [...labels, 'late'])
+  })
+})
+
+/** Each of them holds for no time. */
+async function ask(engine: ReturnType<typeof etcd>, label: string): Promise<void> {
+  const lock: Lock = await slocket(resource, { engine, label })
+  served.push(label)
+  await lock.release()
+}
+
+/** In the middle of their way into the queue, one call of theirs goes wrong. Resolves, with what comes of them, once all have asked. */
+async function crowdOf(loss: 'loseAnswers' | 'loseRequests'): Promise<{ readonly all: Promise<unknown> }> {
+  const engine = etcd({ endpoints: proxy.address })
+  const before = proxy.transactions
+  const all = Promise.all(labels.map((label) => ask(engine, label)))
+  await until('some of them have joined', () => proxy.transactions > before + CROWD / 2)
+  proxy[loss] = 1
+  await until('one has gone wrong', () => proxy[loss] === 0)
+  return { all }
+}
+
+async function pending(): Promise<(string | undefined)[]> {
+  return (await slocket.query(resource, { engine: direct })).pending.map(({ label }) => label)
+}
+
+async function showsPending(expected: readonly string[]): Promise<void> {
+  let last: unknown
+  await until('they wait in their order', async () => {
+    last = await pending()
+    return JSON.stringify(last) === JSON.stringify(expected)
+  }).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${JSON.stringify(last)}`, { cause: error })
+  })
+}

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { withinAwake } from '../../src/engines/etcd/awake.ts'
+
+const LIMIT_MS = 100
+const late = (): Error => new Error('late')
+
+describe('a limit that counts the time in which the process runs', () => {
+  test('passes', async () => {
+    const sinceMs = performance.now()
+    await assert.rejects(withinAwake(alive(), LIMIT_MS, late), { message: 'late' })
+    assert.ok(performance.now() - sinceMs >= LIMIT_MS * 0.9)
+  })
+
+  test('does not pass while the event loop blocks: what has come meanwhile is looked at first', async () => {
+    const answered = new Promise<string>((resolve) => setTimeout(resolve, LIMIT_MS + 50, 'answer'))
+    const asked = withinAwake(answered, LIMIT_MS, late)
+    const endMs = performance.now() + 4 * LIMIT_MS
+    while (performance.now() < endMs);
+    assert.equal(await asked, 'answer')
+  })
+
+  test('is over with the answer, and gives its failure as it is', async () => {
+    assert.equal(await withinAwake(Promise.resolve(1), LIMIT_MS, late), 1)
+    await assert.rejects(withinAwake(Promise.reject(new Error('refused')), LIMIT_MS, late), { message: 'refused' })
+  })
+})
+
+/** A promise of nothing, and a process that goes on. */
+async function alive(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 50 * LIMIT_MS))
+}
