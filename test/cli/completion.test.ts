@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
 import { reasonWithout } from '../helpers/privileges.ts'
+import { until } from '../helpers/until.ts'
 
 /** What is typed before the tab key, and what the line is then. */
 const LINES: readonly (readonly [typed: string, line: string])[] = [
@@ -38,6 +39,10 @@ const PROMPT = 'next> '
 const TAB = '\t'
 /** To the beginning of the line. */
 const CTRL_A = '\u{1}'
+/** Empties it. */
+const CTRL_U = '\u{15}'
+/** How long an answer may take before the question is typed again, in ms. */
+const ASK_AGAIN_MS = 5000
 
 let place: Workplace
 beforeEach(async () => {
@@ -101,6 +106,33 @@ describe('fish', { skip: reasonWithout('fish', '-c', 'true') }, () => {
     const { stdout } = await place.run(['fish', '--no-config', '-c', script], { env: env() })
     assert.equal(stdout, '--shared\ttogether with others who share\n')
   })
+})
+
+const withoutZsh = reasonWithout('zsh', '-c', 'true') || withoutTerminal
+
+test('zsh completes what is typed at a terminal', { skip: withoutZsh }, async () => {
+  const lines = [...LINES, ...NESTED]
+  const terminal = place.start(['script', '-qec', 'zsh -f -i', '/dev/null'], { env: { ...env(), PS1: PROMPT } })
+  /** Types it anew, on an empty line, until it is answered: zsh may lose what comes while it makes the terminal its own. */
+  const ask = async (text: string, answer: RegExp): Promise<void> => {
+    let typedAtMs = -Infinity
+    await until(`the answer to ${text}`, () => {
+      if (answer.test(terminal.stdout)) return true
+      if (performance.now() - typedAtMs < ASK_AGAIN_MS) return false
+      terminal.type(`${CTRL_U}${text}\n`)
+      typedAtMs = performance.now()
+      return false
+    })
+  }
+  await ask('source <(slocket completion zsh) && echo sourced', new RegExp(`^sourced[^]*${PROMPT}`, 'm'))
+  for (const [index, [typed]] of lines.entries()) {
+    await ask(`${typed}${TAB}${CTRL_A}echo said-${index} `, new RegExp(`^said-${index} [^]*${PROMPT}`, 'm'))
+  }
+  terminal.type('exit\n')
+  const { stdout } = await terminal.ended()
+  for (const [index, [typed, line]] of lines.entries()) {
+    assert.equal(new RegExp(`^said-${index} (.*?) *\r?$`, 'm').exec(stdout)?.[1], line, typed)
+  }
 })
 
 test('zsh can load it as a file among its functions', { skip: reasonWithout('zsh', '-c', 'true') }, async () => {
