@@ -71,11 +71,13 @@ export class Lock {
 
   /**
    * Aborts, with an error of code ERR_SLOCKET_LOST, if the lock is ever lost while it is held: somebody has removed its
-   * directory, or its ticket, from outside. It is noticed within about a second. A release does not abort it.
+   * directory, or its ticket, from outside. It is noticed within about a second. A release does not abort it. To ask for it looks,
+   * as {@link Lock.assertHeld} does: a signal that was asked for before aborts when a timer, or somebody who looks, finds the loss.
    */
   get signal(): AbortSignal {
+    // Each time: `lock.signal.throwIfAborted()` right before a write has to know as much as `assertHeld`.
+    if (this.#isHeld) this.#grant.isHeld?.()
     if (this.#controller === undefined) {
-      if (this.#isHeld) this.#grant.isHeld?.()
       this.#controller = new AbortController()
       if (this.#lossError !== undefined) this.#controller.abort(this.#lossError)
     }

@@ -3,12 +3,12 @@ import type { AcquireRequest, Engine, Requester } from './contract/engine.ts'
 import { onAbort } from './contract/on-abort.ts'
 import { permitsOf } from './core/claim.ts'
 import { isObserved, observe, traceOf } from './diagnostics.ts'
-import { printable, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
 import type { Asked, LockMode, SlocketOptions } from './options.ts'
 import { checkPath, parseOptions } from './options.ts'
 import type { SyncOptions } from './sync/acquire-sync.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
+import { timeoutError } from './timeout-error.ts'
 
 /** Called exactly once: with an error, or with null and the lock. */
 export type LockCallback = (error: unknown, lock?: Lock) => void
@@ -209,32 +209,6 @@ function acquireOnce(
   return engine
     .acquire(path, { claim, wait, label, lingerMs, signal })
     .then((grant) => (grant === null ? null : new Lock(path, mode, permitsOf(claim), grant)))
-}
-
-/** Says who holds it, since when, and how many wait ahead. */
-async function timeoutError(engine: Engine, path: string, timeoutMs: number, sinceMs: number): Promise<SlocketError> {
-  let state: string
-  try {
-    const { held, pending } = await engine.query(path)
-    const ahead = pending.filter((request) => request.sinceMs <= sinceMs).length
-    state = `${held.length === 0 ? 'nobody holds it now' : `held by ${describeHolders(held)}`}; ${ahead} waiting ahead`
-  } catch (error) {
-    state = `who holds it could not be found out: ${String(error)}`
-  }
-  return new SlocketError('ERR_SLOCKET_TIMEOUT', `the lock '${path}' was not free within ${timeoutMs} ms: ${state}`)
-}
-
-const MOST_HOLDERS = 3
-
-function describeHolders(held: readonly Requester[]): string {
-  const described = held.slice(0, MOST_HOLDERS).map(({ pid, sinceMs, label, command, self }) => {
-    const details = [self ? 'this process' : command, label === undefined ? undefined : `'${label}'`]
-    const known = printable(details.filter((detail) => detail !== undefined).join(', '))
-    const seconds = Math.max(0, (Date.now() - sinceMs) / 1000)
-    return `pid ${pid}${known === '' ? '' : ` (${known})`} for ${seconds.toFixed(1)} s`
-  })
-  if (held.length > MOST_HOLDERS) described.push(`${held.length - MOST_HOLDERS} more`)
-  return described.join(', ')
 }
 
 function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester): LockRequest {

@@ -63,4 +63,15 @@ describe('assertHeld', () => {
       else assert.equal(lock.signal.reason, engine.error)
     }
   })
+
+  test('signal asks the engine each time, not only the first', async () => {
+    const engine = new Leasing()
+    const lock = await slocket('lock', { engine })
+    lock.signal.throwIfAborted()
+    engine.isOver = true
+    assert.throws(
+      () => lock.signal.throwIfAborted(),
+      (error) => error === engine.error,
+    )
+  })
 })

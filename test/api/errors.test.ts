@@ -87,6 +87,11 @@ describe('errors', () => {
     await assert.rejects(slocket('lock', { engine, timeout: 0 }), /could not be found out: Error: no answer/)
   })
 
+  test('where nobody answers who holds, a timeout does not wait for that', async () => {
+    const engine: Engine = { ...memory(), acquire: () => Promise.resolve(null), query: () => new Promise(() => {}) }
+    await assert.rejects(slocket('lock', { engine, timeout: 0 }), /could not be found out: Error: no answer within/)
+  })
+
   test('a relative path has no parent where the working directory was removed', async () => {
     const { stdout, stderr } = await runChild(
       `const fs = await import('node:fs')

@@ -50,6 +50,12 @@ test('another failure there is one', async () => {
   await assert.rejects(setUpAt(server), (error) => isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE'))
 })
 
+test('a server that does not tell what is on its disk (Aurora) will do', async () => {
+  const session = await setUpAt(new Server([['pg_current_wal_flush_lsn', '55000']]))
+  assert.equal(session.hasEnded, false)
+  assert.equal(session.canFlush, false)
+})
+
 test('in front of a pooler nothing is set', async () => {
   const server = new Server([], '8')
   await assert.rejects(setUpAt(server), (error) => isSlocketError(error, 'ERR_SLOCKET_POOLER'))

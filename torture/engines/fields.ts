@@ -9,7 +9,7 @@ import type { Server } from '../../test/engines/helpers/servers.ts'
 import { engineAt, openToIslands } from '../../test/engines/postgres/island.ts'
 import type { Nemesis } from './nemeses.ts'
 import { NEMESES } from './nemeses.ts'
-import { POSTGRES_NEMESES } from './postgres.ts'
+import { HOLDERS_CUT_OFF, LONG, LONG_MS, POSTGRES_NEMESES } from './postgres.ts'
 
 /** The client that can be cut off. */
 export const ISLANDER = 'islander'
@@ -17,6 +17,8 @@ export const ISLANDER = 'islander'
 export interface Field {
   readonly server: Server
   readonly nemeses: readonly Nemesis[]
+  /** What each round begins with. */
+  readonly first?: Nemesis
   /** What each client does besides. */
   readonly furtherLoops: (random: Random, holdMs: number, isIslander: boolean) => Order[]
   prepare(arena: Arena, address: string): Promise<Ground>
@@ -46,11 +48,11 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
     {
       server: 'postgres',
       nemeses: POSTGRES_NEMESES,
+      first: HOLDERS_CUT_OFF,
       furtherLoops: (random, holdMs, isIslander) => [
         // Called off now and then at the moment of the grant.
         { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
-        // The one that is cut off holds for longer than anybody has patience for: only so is a loss to be noticed that nothing but time tells.
-        { do: 'loop', resource: 'long', holdMs: isIslander ? 8000 : holdMs },
+        { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
       ],
       async prepare(arena, url) {
         const port = await openToIslands(arena.servers)

@@ -49,8 +49,8 @@ export async function playRound(
   await Promise.all(everybody(scene).map((client) => client.says('granted')))
 
   const endMs = performance.now() + plan.ms
-  while (performance.now() < endMs) {
-    const nemesis = random.pick(field.nemeses)
+  for (let { first } = field; performance.now() < endMs; first = undefined) {
+    const nemesis = first ?? random.pick(field.nemeses)
     counts.set(nemesis.name, (counts.get(nemesis.name) ?? 0) + 1)
     await nemesis.strike(scene)
     await pass(random.below(1500))

@@ -40,7 +40,7 @@ export async function acquireIn(
   let row: Row | undefined
   try {
     const rows = await asking.settled(
-      session.run(statements.take(asked.wait), { doing, isWait: asked.wait, isRecurring: true }),
+      session.run(statements.take(asked.wait, session.canFlush), { doing, isWait: asked.wait, isRecurring: true }),
     )
     row = rows[0]!
     if (row['pid'] !== String(session.pid)) throw poolerError()

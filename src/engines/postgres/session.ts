@@ -35,6 +35,8 @@ export interface RunOptions {
 export class Session {
   /** The server's process. */
   pid: number = 0
+  /** Whether it can see, and see to it, that what was written is on the disk. */
+  canFlush: boolean = false
   readonly #client: SqlClient
   readonly #patienceMs: number
   readonly #now: () => number

@@ -12,6 +12,7 @@ import type { Row } from './client.ts'
 import type { Settings } from './options.ts'
 import { createSequence } from './sequence.ts'
 import type { Session } from './session.ts'
+import { CAN_FLUSH } from './statements.ts'
 
 /** The first that shows since when one waits. */
 const OLDEST_VERSION = 140_000
@@ -29,6 +30,7 @@ export async function setUp(session: Session, settings: Settings): Promise<void>
     const [facts] = await session.run(setUpStatement(settings), { doing })
     refuse(session, facts!)
     await watchWaits(session)
+    session.canFlush = await canFlush(session)
     if (facts!['usable'] !== 'true') await createSequence(session, settings.sequence)
   } catch (error) {
     session.end(error as Error)
@@ -42,6 +44,17 @@ async function watchWaits(session: Session): Promise<void> {
     await session.run("SET client_connection_check_interval TO '1s'", { doing: 'have waits watched' })
   } catch (error) {
     if (session.hasEnded || systemCode((error as Error).cause) !== INVALID_VALUE) throw error
+  }
+}
+
+/** Aurora has no functions for that, and an administrator may have taken them away. */
+async function canFlush(session: Session): Promise<boolean> {
+  try {
+    const [row] = await session.run(CAN_FLUSH, { doing: 'see whether tokens can be flushed' })
+    return row?.['flushes'] === 'true'
+  } catch (error) {
+    if (session.hasEnded) throw error
+    return false
   }
 }
 

@@ -5,11 +5,26 @@ import type { About } from './about.ts'
 import { describeSession, programName } from './about.ts'
 import { keyOf, whereKey } from './key.ts'
 
+const IS_UNFLUSHED = 'pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()'
+const WRITE = "pg_logical_emit_message(true, 'slocket', '')"
+
+/**
+ * A sequence writes 32 of its values ahead, and only the session that has written them waits for the disk. Another one would be told the next value at
+ * once, and after a crash of the server at that moment it would come again. So who takes a token while anything is not on the disk writes something
+ * itself, whose commit waits for all that was written before.
+ */
+const FLUSH = `CASE WHEN token IS NOT NULL AND ${IS_UNFLUSHED} THEN ${WRITE}::text END`
+
+/** Fails, or gives false in `flushes`, where {@link FLUSH} cannot be. */
+export const CAN_FLUSH: string = `SELECT (${IS_UNFLUSHED} IS NOT NULL
+    AND has_function_privilege('pg_logical_emit_message(boolean, text, text)', 'EXECUTE'))::text AS flushes`
+
 export class Statements {
   readonly name: string
   readonly key: bigint
   readonly #suffix: '' | '_shared'
   readonly #label: string | undefined
+  readonly #comment: string
   readonly #take: string
   readonly #tryTo: string
 
@@ -22,6 +37,7 @@ export class Statements {
     this.key = keyOf(namespace, name)
     this.#suffix = suffixOf(claim)
     this.#label = label
+    this.#comment = this.#about(undefined)
     this.#take = this.#taking(`pg_advisory_lock${this.#suffix}(${this.key})::text = ''`, sequence)
     this.#tryTo = this.#taking(`pg_try_advisory_lock${this.#suffix}(${this.key})`, sequence)
   }
@@ -34,9 +50,14 @@ export class Statements {
   /**
    * Takes the lock, then the token, in one go: CASE evaluates what it gives after its condition, and only where that is true. `token` is null where the
    * lock was refused.
+   *
+   * @param flush whether the token is to be on the disk before it is told, whoever has written it: see {@link FLUSH}.
    */
-  take(wait: boolean): string {
-    return wait ? this.#take : this.#tryTo
+  take(wait: boolean, flush: boolean): string {
+    const statement = wait ? this.#take : this.#tryTo
+    return flush
+      ? `${this.#comment} SELECT token, pid, ${FLUSH} AS flushed FROM (${statement}) AS taken`
+      : `${this.#comment} ${statement}`
   }
 
   signOfLife(heldMs: number): string {
@@ -64,7 +85,7 @@ export class Statements {
   }
 
   #taking(lock: string, sequence: string): string {
-    return `${this.#about(undefined)} SELECT CASE WHEN ${lock} THEN nextval('${sequence}')::text END AS token, pg_backend_pid()::text AS pid`
+    return `SELECT CASE WHEN ${lock} THEN nextval('${sequence}')::text END AS token, pg_backend_pid()::text AS pid`
   }
 
   #about(heldMs: number | undefined): string {

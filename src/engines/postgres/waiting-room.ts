@@ -44,10 +44,7 @@ export class WaitingRoom {
   }
 
   enter(request: Request): void {
-    if (!request.asked.wait && !this.#sessions.hasRoom) {
-      const message = `the lock '${request.statements.name}' cannot be tried: all ${this.#parts.settings.maxConnections} connections are in use (maxConnections)`
-      return request.becomeRejected(new SlocketError('ERR_SLOCKET_RESOURCES', message))
-    }
+    if (!request.asked.wait && !this.#sessions.hasRoom) return this.#refuse(request)
     request.onCalledOff = () => {
       this.#here = this.#here.filter((other) => other !== request)
       this.#updateKeepAlive()
@@ -70,20 +67,25 @@ export class WaitingRoom {
   /** Lets in whom it is the turn of. */
   #admit(): void {
     const here: Request[] = []
-    for (const [index, request] of this.#here.entries()) {
+    for (const request of this.#here) {
       const before = this.#entering.get(request.statements.key)
-      if (!this.#sessions.hasRoom) {
-        here.push(...this.#here.slice(index))
-        break
-      }
-      if (before === undefined) this.#start(request)
+      if (!this.#sessions.hasRoom) here.push(request)
+      else if (before === undefined) this.#start(request)
       else {
         before.needPlace()
         here.push(request)
       }
     }
-    this.#here = here
+    // One that stood behind another for the same lock, and others have all connections now: a try waits for nobody who holds.
+    const refused = this.#sessions.hasRoom ? [] : here.filter(({ asked }) => !asked.wait)
+    this.#here = refused.length === 0 ? here : here.filter(({ asked }) => asked.wait)
     this.#updateKeepAlive()
+    for (const request of refused) this.#refuse(request)
+  }
+
+  #refuse(request: Request): void {
+    const message = `the lock '${request.statements.name}' cannot be tried: all ${this.#parts.settings.maxConnections} connections are in use (maxConnections)`
+    request.becomeRejected(new SlocketError('ERR_SLOCKET_RESOURCES', message))
   }
 
   #start(request: Request): void {

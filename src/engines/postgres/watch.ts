@@ -71,7 +71,8 @@ export class Watch {
       this.#failures += 1
       // It may be this very session that has ended. The second time another one was tried.
       if (this.#failures < 2) return
-      for (const { session } of among) session.end(error)
+      // Not one that has been granted meanwhile: it holds, or is somebody else's by now.
+      for (const watched of among) if (this.#waiting.has(watched)) watched.session.end(error)
       return
     }
     for (const watched of among) {

@@ -148,6 +148,18 @@ describe('faults on PostgreSQL', () => {
     assert.ok(timedOut > 0 && timedOut < 300, `${timedOut} of 300 have timed out`)
   })
 
+  test('a try behind one that enters waits for no holder, when others have taken the last connection', async () => {
+    const engine = postgres({ connectionString: url, namespace, maxConnections: 2 })
+    const [name, other] = [fresh(), fresh()]
+    const first = slocket(name, { engine })
+    const trying = assert.rejects(slocket.try(name, { engine }), (error) =>
+      isSlocketError(error, 'ERR_SLOCKET_RESOURCES'),
+    )
+    const locks = await Promise.all([first, slocket(other, { engine })])
+    await trying
+    for (const lock of locks) await lock.release()
+  })
+
   test('more names than connections: all are served', async () => {
     const engine = postgres({ connectionString: url, namespace, maxConnections: 5 })
     const holding = new Set<string>()

@@ -1,0 +1,67 @@
+// Who waits, and cannot be asked. The session that looks, and the clock, are the test's.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Control } from '../../src/engines/postgres/control.ts'
+import { parsePostgresOptions } from '../../src/engines/postgres/options.ts'
+import type { Request } from '../../src/engines/postgres/request.ts'
+import type { Session } from '../../src/engines/postgres/session.ts'
+import { Watch } from '../../src/engines/postgres/watch.ts'
+import { SlocketError } from '../../src/index.ts'
+import { until } from '../helpers/until.ts'
+
+const waiter = { asked: { wait: true } } as Request
+
+class Scene {
+  readonly looks: { answer: (pids: readonly number[]) => void; fail: () => void }[] = []
+  readonly ended: number[] = []
+  nowMs = 0
+  readonly watch: Watch
+
+  constructor() {
+    const run = async (): Promise<unknown> =>
+      await new Promise((resolve, reject) => {
+        this.looks.push({
+          answer: (pids) => resolve(pids.map((pid) => ({ pid: String(pid) }))),
+          fail: () => reject(new SlocketError('ERR_SLOCKET_UNREACHABLE', 'no answer')),
+        })
+      })
+    const settings = parsePostgresOptions({ heartbeat: 200 })
+    this.watch = new Watch({ run } as unknown as Control, settings, () => this.nowMs)
+  }
+
+  wait(pid: number): () => void {
+    const session = { pid, end: () => this.ended.push(pid) } as unknown as Session
+    return this.watch.add(session, waiter)
+  }
+
+  async look(index: number): Promise<Scene['looks'][number]> {
+    return await until('it looks', () => this.looks[index])
+  }
+}
+
+test('two looks that fail end those who wait, and not one that has been granted meanwhile', async () => {
+  const scene = new Scene()
+  const [first, second] = [scene.wait(1), scene.wait(2)]
+  ;(await scene.look(0)).fail()
+  const look = await scene.look(1)
+  first()
+  look.fail()
+  await until('the one that waits is ended', () => scene.ended.length > 0)
+  assert.deepEqual(scene.ended, [2])
+  second()
+})
+
+test('one that the server does not have in its queue any more, and that hears nothing, is ended; others are not', async () => {
+  const scene = new Scene()
+  const stop = [1, 2, 3].map((pid) => scene.wait(pid))
+  ;(await scene.look(0)).answer([1])
+  const look = await scene.look(1)
+  look.answer([1])
+  scene.nowMs += 501
+  const late = await scene.look(2)
+  stop[2]!()
+  late.answer([1])
+  await until('it is ended', () => scene.ended.length > 0)
+  assert.deepEqual(scene.ended, [2])
+  for (const one of stop) one()
+})
