@@ -55,6 +55,17 @@ describe('requests for a lock in etcd, where nothing answers', () => {
   })
 })
 
+describe('a ticket in etcd whose turn has come', () => {
+  test('does not hold where its lease may be over by the time at which that is known', () => {
+    const queue = new EtcdQueue({} as QueueParts, PREFIX)
+    let isAlive = true
+    const own = new OwnTicket(`${PREFIX}t/x-25-2`, request(), { ...SESSION, isAlive: () => isAlive })
+    assert.equal(queue.becomeHolder(own), true)
+    isAlive = false
+    assert.equal(queue.becomeHolder(own), false)
+  })
+})
+
 describe('a ticket that waits in etcd', () => {
   test('looks once its watch is there, though it has given up another one that never was', async () => {
     const watchers = new Map<string, Watcher>()
