@@ -26,8 +26,9 @@ class FakeWatches {
 }
 
 /** A client whose server grants leases of 10 s, to requests that were sent a while ago. */
-function fakeClient(sentAgoMs: number): EtcdClient {
+function fakeClient(sentAgoMs: number, look: () => object = () => ({})): EtcdClient {
   const ask = (method: string, _request: object, { onSend }: Asking): Promise<object> => {
+    if (method === 'Txn') return Promise.resolve(look())
     const { monotonicMs, uptimeMs } = readClocks()
     onSend?.({ monotonicMs: monotonicMs - sentAgoMs, uptimeMs: uptimeMs - sentAgoMs } satisfies Reading)
     return Promise.resolve(method === 'LeaseGrant' ? { id: '77', ttl: '10' } : { header: { revision: '1' } })
@@ -35,8 +36,8 @@ function fakeClient(sentAgoMs: number): EtcdClient {
   return { ask } as unknown as EtcdClient
 }
 
-async function openSession(watches: FakeWatches, sentAgoMs = 0): Promise<Session> {
-  const parts = { client: fakeClient(sentAgoMs), watches: watches as unknown as WatchStream, namespace: 'ns' }
+async function openSession(watches: FakeWatches, sentAgoMs = 0, look?: () => object): Promise<Session> {
+  const parts = { client: fakeClient(sentAgoMs, look), watches: watches as unknown as WatchStream, namespace: 'ns' }
   return await Session.open({ ...parts, ttlSeconds: 10, onOver: () => undefined })
 }
 
@@ -74,6 +75,36 @@ describe('a session in etcd', () => {
     assert.ok(isSlocketError(lost, 'ERR_SLOCKET_LOST'))
     context.mock.restoreAll()
     assert.equal(session.isAlive(), false, 'it never comes back to life')
+  })
+})
+
+describe('a ticket that holds in etcd', () => {
+  test('is lost where its key was deleted and written again, by a request that was delivered twice', async () => {
+    const watches = new FakeWatches()
+    let revision = '5'
+    const look = (): object => ({
+      header: { revision: '9' },
+      responses: ['2', revision].map((createRevision) => ({ range: { kvs: [{ createRevision }] } })),
+    })
+    const session = await openSession(watches, 0, look)
+    let lost: Error | undefined
+    const own = new OwnTicket(
+      key,
+      request((error) => (lost = error)),
+      session,
+    )
+    session.add(own)
+    own.createRevision = 5n
+    own.isHeld = true
+    const tell = async (): Promise<void> => {
+      watches.watchers.get(session.key)!.onEvent(false)
+      await turn()
+    }
+    await tell()
+    assert.equal(lost, undefined)
+    revision = '8'
+    await tell()
+    assert.ok(isSlocketError(lost, 'ERR_SLOCKET_LOST'))
   })
 })
 

@@ -4,6 +4,7 @@
  *  1. One of them at a time writes its ticket: the oldest of those that have none.
  *  2. A ticket that was lost with its session counts as none. Its request goes in anew, before all that came after it.
  *  3. A request that was granted, refused or called off is in nobody's way.
+ *  4. Where one has failed since nothing answers, so have those who came before that: each of them would have to find out anew.
  *
  * Tries and thieves wait for nobody, and nobody waits for them: they have no place here.
  */
@@ -11,6 +12,8 @@ import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
 import type { OwnTicket } from './ticket.ts'
 
 interface Place {
+  /** Since when it has wanted to go in, by process.hrtime. */
+  sinceNs: bigint
   own: OwnTicket | undefined
   /** It waits until it is the next one. */
   onNext: (() => void) | undefined
@@ -19,10 +22,15 @@ interface Place {
 export class Entrance {
   /** Oldest first. */
   readonly #places = new Map<EnqueueRequest, Place>()
+  /** That of the last one for whom nothing answered. */
+  #failure: { readonly error: unknown; readonly atNs: bigint } | undefined
 
   /** Behind all that have a place. */
   add(request: EnqueueRequest): void {
-    if (request.wait && !request.steal) this.#places.set(request, { own: undefined, onNext: undefined })
+    if (!request.wait || request.steal) return
+    // It may have waited for long until those who were asked before it had gone in.
+    const sinceNs = request.party()[0]?.sinceNs ?? process.hrtime.bigint()
+    this.#places.set(request, { sinceNs, own: undefined, onNext: undefined })
   }
 
   /** Whether it may write its ticket now. */
@@ -30,7 +38,7 @@ export class Entrance {
     return !this.#places.has(request) || this.#oldestOutside() === request
   }
 
-  /** Until it is the next one, or was called off. */
+  /** Until it is the next one, or was called off. @throws what has failed for one before it meanwhile: see `fail`. */
   async next(request: EnqueueRequest): Promise<void> {
     const { cancellation } = request
     // Bound: none but the caller's cancellation. Each older request joins, fails, or is called off.
@@ -43,6 +51,13 @@ export class Entrance {
       cancellation.stopListening(place.onNext!)
       place.onNext = undefined
     }
+    const sinceNs = this.#places.get(request)?.sinceNs
+    if (sinceNs !== undefined && this.#failure !== undefined && sinceNs < this.#failure.atNs) throw this.#failure.error
+  }
+
+  /** Nothing answers: `error` says for how long. To be told before the one that has found that out leaves. */
+  fail(error: unknown): void {
+    this.#failure = { error, atNs: process.hrtime.bigint() }
   }
 
   /** It has joined the queue, by this ticket. */
@@ -50,13 +65,16 @@ export class Entrance {
     const place = this.#places.get(own.request)
     if (place === undefined) return
     place.own = own
+    this.#failure = undefined
     this.#tellNext()
   }
 
   /** It has lost its ticket, whoever has noticed that. */
   goOut({ request }: OwnTicket): void {
     const place = this.#places.get(request)
-    if (place !== undefined) place.own = undefined
+    if (place === undefined) return
+    place.own = undefined
+    place.sinceNs = process.hrtime.bigint()
   }
 
   /** It waits no longer. */

@@ -10,6 +10,7 @@
 import type { Cancellation } from '../../contract/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
 import { debug } from '../../debug.ts'
+import { isSlocketError } from '../../errors.ts'
 import { Entrance } from './entrance.ts'
 import { endOf, inOrder, ordinaryPrefix, parseTicket, thiefPrefix, ticketId, ticketKey } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
@@ -57,6 +58,9 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     try {
       own = await this.#joinInTurn(request)
       return own
+    } catch (error) {
+      if (isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) this.#entrance.fail(error)
+      throw error
     } finally {
       if (own === null) this.#entrance.leave(request)
     }
@@ -220,15 +224,20 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     const isOver = (): boolean => cancellation.cancelled || !own.session.isAlive()
     if (own.createRevision === undefined || isOver()) return []
     own.isWoken = false
-    const answer = await this.#parts.client.ask('Txn', { success: this.#view(own) }, { isOver })
-    return answer === undefined ? [] : this.#readView(own, answer, 0)
+    // Bound: the second view is not limited.
+    for (;;) {
+      const answer = await this.#parts.client.ask('Txn', { success: this.#view(own) }, { isOver })
+      if (answer === undefined) return []
+      const listing = this.#readView(own, answer, 0)
+      if (listing !== undefined) return listing
+    }
   }
 
   #view(own: OwnTicket): Operation[] {
     const { claim, createRevision } = own
     const [ordinary, thieves] = [ordinaryPrefix(this.#prefix), thiefPrefix(this.#prefix)]
     // How many of those ahead can matter. Of those who share, all: the last one ahead that does not may be anywhere.
-    const most = claim.kind === 'shared' ? 0 : claim.kind === 'permit' ? claim.permits + 1 : 2
+    const most = own.seesAll || claim.kind === 'shared' ? 0 : claim.kind === 'permit' ? claim.permits + 1 : 2
     return [
       {
         range: {
@@ -245,11 +254,20 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     ]
   }
 
-  /** @param first which of the operations the view begins with. */
-  #readView(own: OwnTicket, { header, responses = [] }: TxnResponse, first: number): ListedTicket[] {
+  /**
+   * Undefined where a key is among them that is no ticket, and the view was limited: it may stand there for one that matters.
+   *
+   * @param first which of the operations the view begins with.
+   */
+  #readView(own: OwnTicket, { header, responses = [] }: TxnResponse, first: number): ListedTicket[] | undefined {
     own.seenRevision = BigInt(header.revision)
     const keys = responses.slice(first).flatMap(({ range }) => range?.kvs ?? [])
-    return inOrder(keys.flatMap((key) => parseTicket(this.#prefix, key) ?? []))
+    const tickets = keys.flatMap((key) => parseTicket(this.#prefix, key) ?? [])
+    if (tickets.length < keys.length && !own.seesAll) {
+      own.seesAll = true
+      return undefined
+    }
+    return inOrder(tickets)
   }
 
   /** Watches just these. True where that is new. */
@@ -258,6 +276,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     for (const [key, stop] of own.watches) {
       if (wanted.has(key)) continue
       own.watches.delete(key)
+      own.uncreated.delete(key)
       stop()
     }
     let isNew = false

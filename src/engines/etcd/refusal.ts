@@ -43,7 +43,8 @@ export function meaningOf(error: unknown): Meaning {
     case UNAVAILABLE:
       return 'unanswered'
     case RESOURCE_EXHAUSTED:
-      return details.includes('space') ? 'refused' : 'unanswered'
+      // No space; or larger than the server takes, which another one would not take either.
+      return /space|larger than max/.test(details) ? 'refused' : 'unanswered'
     case UNAUTHENTICATED:
       return 'token'
     case INVALID_ARGUMENT:

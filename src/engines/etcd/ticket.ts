@@ -28,6 +28,8 @@ export class OwnTicket {
   unanswered: number = 0
   /** The revision of the last view of the queue that it was shown. */
   seenRevision: bigint = 0n
+  /** Whether it has to see the whole queue, since there are keys in it that are no tickets. */
+  seesAll = false
   /** The view that joining gave, until it has been used. */
   joinListing: readonly ListedTicket[] | undefined
   /** Whether it had to wait. */

@@ -40,6 +40,22 @@ describe('requests of one process for a lock in etcd', () => {
     }
   })
 
+  test('keep their places among those of others where an answer is lost: what is asked for again is not a new place', async () => {
+    const holder = await slocket(resource, { engine: direct })
+    const engine = etcd({ endpoints: proxy.address })
+    await (await slocket(`${resource}-warm`, { engine, linger: 5000 })).release()
+    const before = proxy.transactions
+    proxy.loseAnswers = 1
+    const first = ask(engine, 'first')
+    await until('its place is taken', async () => (await pending()).length === 1)
+    const second = ask(direct, 'second')
+    await until('it has asked again, and looked', () => proxy.transactions > before + 2)
+    await showsPending(['first', 'second'])
+    await holder.release()
+    await Promise.all([first, second])
+    assert.deepEqual(served, ['first', 'second'])
+  })
+
   test('keep their order where all of them lose their places at once, and the first one hears of it last', async () => {
     const engine = etcd({ endpoints: proxy.address })
     const holder = await slocket(resource, { engine: direct })

@@ -33,6 +33,8 @@ export class GrpcProxy implements AsyncDisposable {
   holdAnswerOf: number | undefined
   /** How many deletions have come. */
   deletions: number = 0
+  /** What streams were opened with. */
+  readonly streams: grpc.Metadata[] = []
   readonly #held: (() => void)[] = []
   readonly #server: grpc.Server
   readonly #client: grpc.Client
@@ -131,6 +133,7 @@ export class GrpcProxy implements AsyncDisposable {
 
   #stream(method: string): Duplex {
     return (call) => {
+      this.streams.push(call.metadata)
       const upstream = this.#client.makeBidiStreamRequest(pathOf(method), asItIs, asItIs, call.metadata)
       call.on('data', (bytes: Buffer) => upstream.write(bytes))
       call.on('end', () => upstream.end())

@@ -1,0 +1,92 @@
+// A queue in etcd, on a client, sessions and watches that a test makes answer.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { AcquireRequest } from '../../src/contract/engine.ts'
+import { Cancellation } from '../../src/contract/cancellation.ts'
+import type { EnqueueRequest } from '../../src/contract/ticket-queue.ts'
+import { EXCLUSIVE } from '../../src/core/claim.ts'
+import { parseTicket } from '../../src/engines/etcd/keys.ts'
+import type { QueueParts } from '../../src/engines/etcd/parts.ts'
+import { EtcdQueue } from '../../src/engines/etcd/queue.ts'
+import type { TicketSession } from '../../src/engines/etcd/ticket.ts'
+import { OwnTicket } from '../../src/engines/etcd/ticket.ts'
+import type { Watcher } from '../../src/engines/etcd/watch-stream.ts'
+import { SlocketError } from '../../src/errors.ts'
+import { createTicketEngine } from '../../src/recipe/ticket-engine.ts'
+import { turn } from '../../src/testing/random.ts'
+
+const PREFIX = 'ns/q/YQ/'
+const SESSION: TicketSession = { lease: '1', ttlMs: 10_000, isAlive: () => true, forget: () => undefined }
+
+function request(): EnqueueRequest {
+  const told = { party: () => [], onLost: () => undefined, onStolen: () => undefined }
+  return { claim: EXCLUSIVE, wait: true, steal: false, lingerMs: 0, cancellation: new Cancellation(), ...told }
+}
+
+function ticketAt(createRevision: string): NonNullable<ReturnType<typeof parseTicket>> {
+  return parseTicket(PREFIX, { key: `${PREFIX}t/x-26-${createRevision}`, createRevision })!
+}
+
+describe('requests for a lock in etcd, where nothing answers', () => {
+  test('fail with the first of them: not one after the other, each after a patience of its own', async () => {
+    const openings: ((error: unknown) => void)[] = []
+    const sessions = { current: () => new Promise((_resolve, reject) => openings.push(reject)) }
+    const engine = createTicketEngine({
+      name: 'etcd',
+      capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true },
+      resolve: (resource) => resource,
+      open: () => new EtcdQueue({ sessions } as unknown as QueueParts, PREFIX),
+      query: () => Promise.reject(new Error('nobody asks')),
+    })
+    const asked: AcquireRequest = { claim: EXCLUSIVE, wait: true, label: undefined, signal: undefined, lingerMs: 0 }
+    const failed: unknown[] = []
+    const ask = (): void => void engine.acquire('a', asked).catch((error: unknown) => failed.push(error))
+    for (let index = 0; index < 5; index += 1) ask()
+    await turn()
+    const error = new SlocketError('ERR_SLOCKET_UNREACHABLE', 'nothing answers')
+    openings[0]!(error)
+    await turn()
+    assert.deepEqual(failed, [error, error, error, error, error])
+    assert.equal(openings.length, 1)
+    // Who comes later has a patience of its own.
+    ask()
+    await turn()
+    assert.equal(openings.length, 2)
+  })
+})
+
+describe('a ticket in etcd whose turn has come', () => {
+  test('does not hold where its lease may be over by the time at which that is known', () => {
+    const queue = new EtcdQueue({} as QueueParts, PREFIX)
+    let isAlive = true
+    const own = new OwnTicket(`${PREFIX}t/x-25-2`, request(), { ...SESSION, isAlive: () => isAlive })
+    assert.equal(queue.becomeHolder(own), true)
+    isAlive = false
+    assert.equal(queue.becomeHolder(own), false)
+  })
+})
+
+describe('a ticket that waits in etcd', () => {
+  test('looks once its watch is there, though it has given up another one that never was', async () => {
+    const watchers = new Map<string, Watcher>()
+    const watches = {
+      watch: (key: string, _kinds: string, watcher: Watcher) => {
+        watchers.set(key, watcher)
+        return () => watchers.delete(key)
+      },
+    }
+    const queue = new EtcdQueue({ watches } as unknown as QueueParts, PREFIX)
+    const own = new OwnTicket(`${PREFIX}t/x-25-2`, request(), SESSION)
+    const first = queue.anyChange(own, [ticketAt('5')], own.request.cancellation)
+    own.wake()
+    await first
+    own.isWoken = false
+    let isOver = false
+    const second = queue.anyChange(own, [ticketAt('4')], own.request.cancellation).then(() => (isOver = true))
+    watchers.get(ticketAt('4').key)!.onCreated()
+    await turn()
+    assert.equal(isOver, true)
+    own.wake()
+    await second
+  })
+})
