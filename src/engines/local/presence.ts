@@ -17,7 +17,7 @@ import type { Listener, MemberOwner } from './member.ts'
 import { listen, Member, memberFile, randomMemberId } from './member.ts'
 import { formatParty } from './party-json.ts'
 import { SocketAddresses } from './short-path.ts'
-import type { DeadMember } from './sweep-members.ts'
+import type { Asker, SilentMember } from './sweep-members.ts'
 import { askMember, sweepMembers } from './sweep-members.ts'
 import type { OwnTicket } from './ticket.ts'
 
@@ -43,8 +43,8 @@ export interface PresentQueue {
 export interface PresenceKeeper {
   onPresent(): void
   onAway(): void
-  /** The socket of a dead member was found, and removed. */
-  onDead?(dead: DeadMember): void
+  /** See {@link Asker.collect}. */
+  collect?(member: SilentMember): (() => void) | undefined
 }
 
 export class Presence implements MemberOwner {
@@ -55,6 +55,10 @@ export class Presence implements MemberOwner {
   readonly #keeper: PresenceKeeper
   readonly #newMemberId: () => string
   readonly #addresses: SocketAddresses
+  readonly #asker: Asker = {
+    collect: (member) => this.#keeper.collect?.(member),
+    onAsked: () => this.#onAsked(),
+  }
   readonly #retired = new Set<Member>()
   #queue: PresentQueue | undefined
   #isPresent = false
@@ -134,7 +138,7 @@ export class Presence implements MemberOwner {
   /** Has a member that may be dead asked for a sign of life. */
   ask(file: string): void {
     try {
-      askMember(this.#directory, this.#addresses, file, (dead) => this.#onAsked(dead))
+      askMember(this.#directory, this.#addresses, file, this.#asker)
     } catch (error) {
       debug('%s: %s cannot be asked: %s', this.#directory.path, file, error)
     }
@@ -220,14 +224,15 @@ export class Presence implements MemberOwner {
       debug('%s: member %s listens', this.#directory.path, id)
       // RACE: it may have come to its end meanwhile, by its linger.
       this.#appear()
-      sweepMembers(this.#directory, this.#addresses, this.member, (dead) => this.#onAsked(dead))
+      sweepMembers(this.#directory, this.#addresses, this.member, this.#asker)
     }
     return 'open'
   }
 
-  #onAsked(dead: DeadMember | undefined): void {
-    if (dead !== undefined) this.#keeper.onDead?.(dead)
-    if (!this.#isPresent) this.#directory.removeIfEmpty()
+  #onAsked(): void {
+    if (this.#isPresent) return
+    this.#addresses.close()
+    this.#directory.removeIfEmpty()
   }
 
   #appear(): void {

@@ -12,47 +12,93 @@ import { memberFile, memberPid } from './member.ts'
 import type { SocketAddresses } from './short-path.ts'
 import { MEMBERS } from './ticket-name.ts'
 
-/** The socket of a dead member, as it was. */
-export interface DeadMember {
+/** The socket of a member that refused a connection. */
+export interface SilentMember {
   readonly file: string
   readonly inode: number
+}
+
+export interface Asker {
+  /** What has been found of such a member by now, besides its socket, to be removed if it is dead. Undefined: nothing. */
+  collect(member: SilentMember): (() => void) | undefined
+  /** Called after each one that could not be connected to. */
+  onAsked(): void
 }
 
 /** How many are asked: those whose process cannot be seen, and others. */
 const MOST_SUSPECTS = 100
 const MOST_SAMPLES = 8
 
-/** @param onAsked called after each one that could not be connected to; with its file and inode where it is dead. */
 export function sweepMembers(
   directory: QueueDirectory,
   addresses: SocketAddresses,
   own: Member,
-  onAsked: (dead?: DeadMember) => void,
+  asker: Asker,
 ): void {
   try {
-    for (const name of membersToAsk(directory, own)) askMember(directory, addresses, name, onAsked)
+    for (const name of membersToAsk(directory, own)) askMember(directory, addresses, name, asker)
   } catch (error) {
     // Nobody needs it swept now.
     debug('%s: sweep: %s', directory.path, error)
   }
 }
 
-/** Asks one member for a sign of life. */
-export function askMember(
+/**
+ * Asks one member for a sign of life. The name of its socket proves less than that of a ticket: a socket refuses between its bind(2) and its
+ * listen(2) too, and its process may be held up there. So it is asked once more after all has been found that is to be removed: tickets, which are
+ * made only of sockets that listen. (The socket's name itself may go, whoever it is: its member then makes a new one.)
+ */
+export function askMember(directory: QueueDirectory, addresses: SocketAddresses, name: string, asker: Asker): void {
+  const socketName = `${MEMBERS}/${name}`
+  connectTo(addresses.of(socketName), (isRefused) => {
+    const sweep = isRefused ? collectOf(directory, name, asker) : undefined
+    if (sweep === undefined) {
+      if (isRefused) directory.sweep(socketName)
+      return asker.onAsked()
+    }
+    askAgain(directory, addresses, socketName, (isDead) => {
+      if (isDead) {
+        sweep()
+        directory.sweep(socketName)
+      }
+      asker.onAsked()
+    })
+  })
+}
+
+function collectOf(directory: QueueDirectory, file: string, asker: Asker): (() => void) | undefined {
+  const inode = directory.inodeOf(`${MEMBERS}/${file}`)
+  try {
+    return inode === undefined ? undefined : asker.collect({ file, inode })
+  } catch (error) {
+    // Nobody needs it swept now; somebody may, who uses that lock.
+    debug('%s: what %s has left cannot be found: %s', directory.path, file, error)
+    return undefined
+  }
+}
+
+function askAgain(
   directory: QueueDirectory,
   addresses: SocketAddresses,
-  name: string,
-  onAsked: (dead?: DeadMember) => void,
+  socketName: string,
+  onAsked: (isRefused: boolean) => void,
 ): void {
-  const socket = builtInNet().connect({ path: addresses.of(`${MEMBERS}/${name}`) })
+  let path: string
+  try {
+    path = addresses.of(socketName)
+  } catch (error) {
+    debug('%s: %s cannot be asked: %s', directory.path, socketName, error)
+    return onAsked(false)
+  }
+  connectTo(path, onAsked)
+}
+
+/** Says nothing where it is connected to. */
+function connectTo(path: string, onFailed: (isRefused: boolean) => void): void {
+  const socket = builtInNet().connect({ path })
   socket.unref()
   socket.once('connect', () => socket.destroy())
-  socket.once('error', (error) => {
-    if (systemCode(error) !== 'ECONNREFUSED') return onAsked()
-    const inode = directory.inodeOf(`${MEMBERS}/${name}`)
-    directory.sweep(`${MEMBERS}/${name}`)
-    onAsked(inode === undefined ? undefined : { file: name, inode })
-  })
+  socket.once('error', (error) => onFailed(systemCode(error) === 'ECONNREFUSED'))
 }
 
 /**

@@ -25,8 +25,8 @@ import { decodeName, encodeName, isHashed } from './name-coding.ts'
 import { NameDirectory, RootDirectory } from './name-directory.ts'
 import { OwnTickets } from './own-tickets.ts'
 import { Holders } from './steal.ts'
-import type { DeadMember } from '../sweep-members.ts'
-import { sweepRoot } from './sweep-root.ts'
+import type { SilentMember } from '../sweep-members.ts'
+import { collectOf, sweepRoot } from './sweep-root.ts'
 
 /** How long a name's empty directory is left, in ms, so that a hot name costs no new one each time. */
 const IDLE_MS = 1000
@@ -98,7 +98,7 @@ class Root implements PresentQueue {
     const keeper = {
       onPresent: () => appear(this.#presence),
       onAway: () => disappear(this.#presence),
-      onDead: ({ file, inode }: DeadMember) => sweepRoot(this.#directory, file, inode),
+      collect: ({ file, inode }: SilentMember) => collectOf(this.#directory, file, inode),
     }
     this.#presence = new Presence(this.#directory, keeper, () => this.#newMemberId())
     this.#presence.attach(this)

@@ -10,15 +10,27 @@ import { HOLDER_MARKS } from './marks.ts'
 const MARKS: readonly string[] = [WAITS, ...HOLDER_MARKS]
 
 /**
- * @param file the name of the socket of a member that is dead for certain: nobody can be hurt, however late this happens.
+ * Finds what a member has left: its tickets, and the entries of its long names.
+ *
+ * @param file the name of its socket.
  * @param inode that of the socket. Of any other socket, a name proves nothing.
+ * @returns what removes just that, for when the member is dead for certain: then nobody can be hurt, however late this happens.
  */
+export function collectOf(root: RootDirectory, file: string, inode: number): () => void {
+  const sweeps = root.files().map((name) => collectInQueue(new NameDirectory(root, name), file, inode))
+  const entries = root
+    .memberNames()
+    .filter((entry) => entry.endsWith(`.${file}`) && isHashed(entry.slice(0, -file.length - 1)))
+  return () => {
+    for (const sweep of sweeps) sweep()
+    for (const entry of entries) root.sweep(`${MEMBERS}/${entry}`)
+  }
+}
+
+/** @param file as `collectOf` has it, and `inode`; of a member that is dead for certain, and was before this call. */
 export function sweepRoot(root: RootDirectory, file: string, inode: number): void {
   try {
-    for (const name of root.files()) sweepQueue(new NameDirectory(root, name), file, inode)
-    for (const entry of root.memberNames()) {
-      if (entry.endsWith(`.${file}`) && isHashed(entry.slice(0, -file.length - 1))) root.sweep(`${MEMBERS}/${entry}`)
-    }
+    collectOf(root, file, inode)()
     if (root.inodeOf(`${MEMBERS}/${file}`) === inode) root.sweep(`${MEMBERS}/${file}`)
   } catch (error) {
     // Nobody needs it swept now; somebody may, who uses that name.
@@ -26,15 +38,19 @@ export function sweepRoot(root: RootDirectory, file: string, inode: number): voi
   }
 }
 
-function sweepQueue(directory: NameDirectory, file: string, inode: number): void {
-  let isEmpty = true
+function collectInQueue(directory: NameDirectory, file: string, inode: number): () => void {
+  const dead = new Set<string>()
+  let isLeftEmpty = true
   for (const entry of directory.names()) {
     const mark = MARKS.find((suffix) => entry.endsWith(suffix)) ?? ''
     const name = mark === '' ? entry : entry.slice(0, -mark.length)
     const ticket = parseTicketName(name)
-    const isDead = ticket !== undefined && memberFile(ticket.member, ticket.pid) === file
-    if (isDead && directory.inodeOf(entry) === inode) directory.sweepTicket(name)
-    else if (!isDead) isEmpty = false
+    const isOfMember = ticket !== undefined && memberFile(ticket.member, ticket.pid) === file
+    if (isOfMember && directory.inodeOf(entry) === inode) dead.add(name)
+    else if (!isOfMember) isLeftEmpty = false
   }
-  if (isEmpty) directory.removeIfEmpty()
+  return () => {
+    for (const name of dead) directory.sweepTicket(name)
+    if (isLeftEmpty) directory.removeIfEmpty()
+  }
 }
