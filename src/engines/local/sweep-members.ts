@@ -29,12 +29,7 @@ export interface Asker {
 const MOST_SUSPECTS = 100
 const MOST_SAMPLES = 8
 
-export function sweepMembers(
-  directory: QueueDirectory,
-  addresses: SocketAddresses,
-  own: Member,
-  asker: Asker,
-): void {
+export function sweepMembers(directory: QueueDirectory, addresses: SocketAddresses, own: Member, asker: Asker): void {
   try {
     for (const name of membersToAsk(directory, own)) askMember(directory, addresses, name, asker)
   } catch (error) {
