@@ -108,7 +108,7 @@ describe('fish', { skip: reasonWithout('fish', '-c', 'true') }, () => {
   })
 })
 
-/** On a machine that is very busy zsh has been seen, three times in some hundred, to take no input any more behind its first prompts. Why, is not known. */
+/** On a machine that is very busy zsh has been seen, in three of five runs of the whole suite, to take no input any more behind its first prompts. Why, is not known. */
 const withoutZsh = process.env['CI'] === undefined ? reasonWithout('zsh', '-c', 'true') || withoutTerminal : 'not in CI'
 
 test('zsh completes what is typed at a terminal', { skip: withoutZsh }, async () => {
