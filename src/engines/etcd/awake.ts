@@ -7,7 +7,7 @@ const SLICES = 10
  * much, counts as one. So whatever has come meanwhile is looked at first, and what this process itself has held up is
  * nobody else's fault. Keeps nobody alive. Returns what calls it off.
  */
-export function afterAwake(ms: number, onOver: () => void): () => void {
+function afterAwake(ms: number, onOver: () => void): () => void {
   let left = SLICES
   const timer = setInterval(() => {
     left -= 1
