@@ -12,17 +12,15 @@ import type { Claim } from './claim.ts'
 /**
  * The successors of a ticket with the claim `departed`.
  *
- * @param behind the waiting tickets behind it that can be told, nearest first.
+ * @param behind the waiting tickets behind it that can be told, nearest first. No more of them are asked for than are needed.
  */
-export function successorsOf<T extends { readonly claim: Claim }>(departed: Claim, behind: readonly T[]): T[] {
-  switch (departed.kind) {
-    case 'exclusive': {
-      const firstExclusive = behind.findIndex((ticket) => ticket.claim.kind === 'exclusive')
-      return firstExclusive === -1 ? [...behind] : behind.slice(0, Math.max(firstExclusive, 1))
-    }
-    case 'shared':
-      return behind.slice(0, 1)
-    case 'permit':
-      return behind.slice(0, departed.permits)
+export function successorsOf<T extends { readonly claim: Claim }>(departed: Claim, behind: Iterable<T>): T[] {
+  const successors: T[] = []
+  const most = departed.kind === 'permit' ? departed.permits : departed.kind === 'shared' ? 1 : Infinity
+  for (const ticket of behind) {
+    const endsThere = departed.kind === 'exclusive' && ticket.claim.kind === 'exclusive'
+    if (!endsThere || successors.length === 0) successors.push(ticket)
+    if (endsThere || successors.length === most) break
   }
+  return successors
 }

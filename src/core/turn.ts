@@ -8,6 +8,7 @@
  *     may have come. (Alive, because the next holder is to learn of one that died holding, even where it need not wait.)
  *  4. a listing without my own ticket decides nothing.
  */
+import type { Claim } from './claim.ts'
 import { isSameFamily } from './claim.ts'
 import type { Ticket, TicketIdentity } from './ticket.ts'
 
@@ -28,20 +29,30 @@ const MISSING: Turn<never> = { kind: 'missing' }
 export function decideTurn<T extends Ticket>(own: TicketIdentity, listing: readonly T[]): Turn<T> {
   const place = listing.findIndex((ticket) => ticket.id === own.id)
   if (place === -1) return MISSING
-  const mostAhead = own.claim.kind === 'permit' ? own.claim.permits : 1
+  const most = mostAhead(own.claim)
   const on: T[] = []
-  for (let index = place - 1; index >= 0 && on.length < mostAhead; index -= 1) {
+  for (let index = place - 1; index >= 0 && on.length < most; index -= 1) {
     const ahead = listing[index]!
     if (!isSameFamily(own.claim, ahead.claim)) {
       // A ticket that nobody has proven alive yet may be litter of a dead process: make sure of it first.
       return ahead.live ? { kind: 'mismatch', with: ahead } : { kind: 'blocked', on: [ahead] }
     }
-    if (own.claim.kind === 'shared' && ahead.claim.kind === 'shared') continue
+    if (isPassedOver(own.claim, ahead.claim)) continue
     on.push(ahead)
   }
-  if (on.length === mostAhead) return { kind: 'blocked', on }
+  if (on.length === most) return { kind: 'blocked', on }
   const unproven = on.filter((ticket) => !ticket.live)
   return unproven.length === 0 ? HELD : { kind: 'blocked', on: unproven }
+}
+
+/** So many of its family ahead that are not passed over decide it: no listing need show more of those ahead. */
+export function mostAhead(claim: Claim): number {
+  return claim.kind === 'permit' ? claim.permits : 1
+}
+
+/** Whether one ahead makes no difference. */
+export function isPassedOver(own: Claim, ahead: Claim): boolean {
+  return own.kind === 'shared' && ahead.kind === 'shared'
 }
 
 /**

@@ -16,6 +16,7 @@ import { withdraw } from './leave.ts'
 import { memberFile } from './member.ts'
 import type { QueueState } from './queue-state.ts'
 import { sleepFor } from './sleep-for.ts'
+import type { ListedTicket } from './ticket.ts'
 import { OwnTicket } from './ticket.ts'
 import { thiefNumber } from './names/thief-number.ts'
 import type { TicketName } from './ticket-name.ts'
@@ -127,7 +128,7 @@ function newNumber(state: QueueState, member: string): string {
     state.highestNumber = now
     throw new SlocketError(
       'ERR_SLOCKET_NOT_A_LOCK',
-      `there is no place in the lock '${state.directory.path}' behind the ticket '${state.view.last?.name}', which has the ` +
+      `there is no place in the lock '${state.directory.path}' behind the ticket '${state.view.last()?.name}', which has the ` +
         'last number that there is and was not made by slocket; remove it',
     )
   }
@@ -140,20 +141,21 @@ function settleIn(state: QueueState, own: OwnTicket): OwnTicket | undefined {
   const { path } = state.directory
   own.home = state
   state.own.set(own.id, own)
+  let last: ListedTicket | undefined
   try {
-    const listing = state.view.read()
-    const first = own.request.steal ? listing.find((ticket) => !state.view.isForeign(ticket)) : undefined
-    if (own.request.steal ? first?.id === own.id : state.view.isLast(own.id)) {
-      own.joinListing = listing
-      state.presence.startWatch()
-      if (isDebugging) debug('%s: ticket %s joined, place %d', path, own.id, listing.length)
+    state.view.list()
+    last = state.view.last()
+    const inPlace = own.request.steal ? state.view.all().find((ticket) => !state.view.isForeign(ticket)) : last
+    if (inPlace?.id === own.id) {
+      own.joinListing = state.view.ahead(own)
+      state.presence.watch(false)
+      if (isDebugging) debug('%s: ticket %s joined, place %d', path, own.id, state.view.all().length)
       return own
     }
   } catch (error) {
     withdraw(state, own)
     throw error
   }
-  const { last } = state.view
   if (last !== undefined && last.number > state.highestNumber) state.highestNumber = last.number
   debug('%s: ticket %s withdraws, another one is behind it', path, own.id)
   withdraw(state, own)

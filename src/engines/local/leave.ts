@@ -33,34 +33,39 @@ export function takeOutStuck(state: QueueState): void {
 
 /** Tells those whose turn may have come because `departed` has left. A hint: each lists and decides again. */
 export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
-  const { directory, presence } = state
+  const { directory, presence, view } = state
   if (state.own.size === 0 && !presence.hasConnections) return
-  let listing: readonly ListedTicket[]
   try {
-    listing = state.view.read()
+    view.list()
   } catch (error) {
     debug('%s: cannot list the successors, so all are told: %s', directory.path, error)
     return wakeAll(state)
   }
-  let behind = listing.filter((ticket) => ticket.name > departed.name && canBeTold(state, ticket))
-  forgetGone(state, behind)
-  const successors = (): ListedTicket[] => {
-    const next = successorsOf(departed.claim, behind)
-    // Those who share end before the next one: that is looked at too.
-    const end = next.at(-1)?.claim.kind === 'shared' ? next.length + 1 : next.length
-    if (!behind.slice(0, end).some((ticket) => state.view.isForeign(ticket))) return next
-    behind = behind.filter((ticket) => !state.view.isForeign(ticket))
-    return successorsOf(departed.claim, behind)
-  }
   const tried = new Set<ListedTicket>()
-  let next = successors()
-  while (next.length > 0) {
-    for (const ticket of next) tried.add(ticket)
-    for (const tickets of groupByMember(next)) {
+  const untold = new Set<ListedTicket>()
+  let isOver = false
+  // Bound: by the tickets that the listing shows; each round tries others, in place of those that could not be told.
+  while (!isOver) {
+    const next = successorsOf(departed.claim, waitingBehind(state, departed, untold))
+    isOver = true
+    for (const tickets of groupByMember(next.filter((ticket) => !tried.has(ticket)))) {
+      for (const ticket of tickets) tried.add(ticket)
+      if (tell(state, departed, tickets)) continue
       // Their process has died, and this one has not come to see that yet.
-      if (!tell(state, departed, tickets)) behind = behind.filter((ticket) => !tickets.includes(ticket))
+      for (const ticket of tickets) untold.add(ticket)
+      isOver = false
     }
-    next = successors().filter((ticket) => !tried.has(ticket))
+  }
+}
+
+/** Those behind `departed` that can be told, but for those of whom that has turned out to be wrong. */
+function* waitingBehind(
+  state: QueueState,
+  departed: Departed,
+  untold: ReadonlySet<ListedTicket>,
+): Generator<ListedTicket, void, undefined> {
+  for (const ticket of state.view.behind(departed.name)) {
+    if (!untold.has(ticket) && canBeTold(state, ticket) && !state.view.isForeign(ticket)) yield ticket
   }
 }
 
@@ -89,26 +94,30 @@ function tell(state: QueueState, departed: Departed, tickets: readonly ListedTic
   const opened = presence.connectionOpenedTo(member)
   // One that was opened here, and answered, is read: a second write would wake its reader for nothing. Where there is none, all
   // are told: one from outside may be by somebody else in its name, and one that has not been answered may not be read for long.
-  if (opened?.isAnswered === true && tellOver(opened, departed, tickets)) return true
-  for (const connection of presence.connectionsTo(member)) if (tellOver(connection, departed, tickets)) isTold = true
+  if (opened?.isAnswered === true && tellOver(state, opened, departed, tickets)) return true
+  for (const connection of presence.connectionsTo(member)) {
+    if (tellOver(state, connection, departed, tickets)) isTold = true
+  }
   return isTold
 }
 
 /** False where it is certain that they do not arrive. */
-function tellOver(connection: Connection, departed: Departed, tickets: readonly ListedTicket[]): boolean {
+function tellOver(
+  state: QueueState,
+  connection: Connection,
+  departed: Departed,
+  tickets: readonly ListedTicket[],
+): boolean {
+  forgetGone(state, connection)
   // They may never hear of it, and nobody can tell now: when this connection ends, the successors are told again.
   for (const { name } of tickets) connection.told.set(name, departed)
   return connection.send(...tickets.map(({ id }) => ({ kind: 'wake', ticket: id }) as const))
 }
 
 /** A ticket that has left has told its successors by itself, or was found dead by those who waited for it. */
-function forgetGone(state: QueueState, behind: readonly ListedTicket[]): void {
-  const { presence, view } = state
-  for (const member of new Set(behind.map((ticket) => ticket.member))) {
-    for (const { told } of presence.connectionsTo(member)) {
-      for (const [name, { home }] of told)
-        if ((home === undefined || home === state) && !view.shows(name)) told.delete(name)
-    }
+function forgetGone(state: QueueState, { told }: Connection): void {
+  for (const [name, { home }] of told) {
+    if ((home === undefined || home === state) && !state.view.shows(name)) told.delete(name)
   }
 }
 
@@ -125,6 +134,7 @@ function takeOut(state: QueueState, own: OwnTicket): void {
     // socket may be that of other tickets in use. Then it is tried again when one of them goes, and each second.
     own.stuckBy = error
     state.stuck.add(own)
+    presence.watch(true)
     if (!presence.abandon(own)) return
   }
   state.stuck.delete(own)

@@ -32,7 +32,8 @@ export interface PresentQueue {
   onWake(ticket: string): void
   onConnected(): void
   onDisconnected(peer: string, told: readonly Departed[]): void
-  lookAfterOwn(touch: boolean): void
+  /** Looks whether all is well with the own tickets. Whether that has to be done closely: one holds, or could not be taken out. */
+  lookAfterOwn(touch: boolean): boolean
   /** Removes what of the own tickets nobody needs when this process has left. */
   leave(): void
   /** Somebody asks whom the tickets stand for. */
@@ -68,6 +69,8 @@ export class Presence implements MemberOwner {
   #timerEndsMs = 0
   #lingerTimer: NodeJS.Timeout | undefined
   #watchTimer: NodeJS.Timeout | undefined
+  /** Whether the timer looks often. */
+  #watchesClosely = false
   #looks = 0
 
   constructor(directory: QueueDirectory, keeper: PresenceKeeper, newMemberId: () => string = randomMemberId) {
@@ -174,9 +177,13 @@ export class Presence implements MemberOwner {
     this.#startLinger(lingerMs)
   }
 
-  /** Looks after the tickets in use for as long as there are any. */
-  startWatch(): void {
-    this.#watchTimer ??= setInterval(() => this.#onWatch(), WATCH_MS).unref()
+  /**
+   * Looks after the tickets in use for as long as there are any: closely where one holds, or could not be taken out. Those that wait
+   * look by themselves, and need only be touched.
+   */
+  watch(closely: boolean): void {
+    if (this.#watchTimer !== undefined && (this.#watchesClosely || !closely)) return
+    this.#startWatch(closely)
   }
 
   /** Ends the presence now. Tickets that hold are left, dead, so that the next holder learns of them. */
@@ -289,7 +296,14 @@ export class Presence implements MemberOwner {
       return
     }
     this.#looks += 1
-    this.#queue!.lookAfterOwn(this.#looks % LOOKS_PER_TOUCH === 0)
+    const needsCloseWatch = this.#queue!.lookAfterOwn(!this.#watchesClosely || this.#looks % LOOKS_PER_TOUCH === 0)
+    if (this.#watchesClosely !== needsCloseWatch) this.#startWatch(needsCloseWatch)
+  }
+
+  #startWatch(closely: boolean): void {
+    clearInterval(this.#watchTimer)
+    this.#watchesClosely = closely
+    this.#watchTimer = setInterval(() => this.#onWatch(), closely ? WATCH_MS : WATCH_MS * LOOKS_PER_TOUCH).unref()
   }
 
   #closeRetired(): void {

@@ -1,31 +1,29 @@
 /**
- * The queue as the directory shows it: names read, parsed, in order, without the dead, and without what is no socket.
+ * The queue as the directory shows it: in order, without the dead, and without what is no socket.
  *
- * Looking at what a name leads to costs as much as listing it, and nearly all that stand in a queue are of no concern
- * to one who looks. So it is looked at only before something is made of it: see {@link QueueView.isForeign}.
+ * A listing gives names. Of those few are of any concern to one who looks: the nearest ones ahead, the next ones behind. So
+ * names become tickets only where somebody looks at them (to read them all takes longer than to list them); and what a
+ * name leads to, which costs as much as a listing, is looked at only before something is made of it: see
+ * {@link QueueView.isForeign}.
  */
+import { isSameFamily } from '../../core/claim.ts'
+import { isPassedOver, mostAhead } from '../../core/turn.ts'
 import { debug } from '../../debug.ts'
 import type { QueueDirectory } from './directory.ts'
+import type { OwnTicket } from './ticket.ts'
 import { ListedTicket } from './ticket.ts'
-import { isMarkOf, parseTicketName } from './ticket-name.ts'
-
-/** How many names that are gone are kept, beside as many as there are, before they are cleared away. */
-const MOST_GONE = 64
+import { isMarkOf, parseTicketName, WAITS } from './ticket-name.ts'
 
 export class QueueView {
   /** Tickets found dead that the last listing still showed, by name. The dead stay dead. */
   readonly dead: Map<string, ListedTicket> = new Map()
-  /** The last ticket of the last listing, dead or alive. */
-  last: ListedTicket | undefined
   readonly #directory: QueueDirectory
   readonly #isOwn: (id: string) => boolean
   readonly #isReached: (ticket: ListedTicket) => boolean
-  /** Tickets that listings have shown, by name; among them some that are gone. */
+  /** The last listing: tickets, marks right behind theirs, and whatever else is there; sorted. */
+  #names: readonly string[] = []
+  /** Tickets that were looked at, and that every listing since has shown, by name. One that was gone meanwhile may be anything now. */
   readonly #known = new Map<string, ListedTicket>()
-  /** How often it was listed. A ticket is there if the last listing has seen it. */
-  #listings = 0
-  /** Whether the last listing showed what is no ticket. Where there is one there may be thousands: then all are looked at, each once. */
-  #hasForeign = false
 
   constructor(directory: QueueDirectory, isOwn: (id: string) => boolean, isReached: (ticket: ListedTicket) => boolean) {
     this.#directory = directory
@@ -34,45 +32,73 @@ export class QueueView {
   }
 
   /** Lists the queue now. */
+  list(): void {
+    this.#names = this.#directory.names()
+    for (const name of this.#known.keys()) if (!this.shows(name)) this.#known.delete(name)
+    if (this.dead.size === 0) return
+    for (const name of this.dead.keys()) if (!this.shows(name)) this.dead.delete(name)
+  }
+
+  /** Lists the queue now, and gives all that is in it, but for what is known to be no ticket. */
   read(): ListedTicket[] {
-    const names = this.#directory.names()
+    this.list()
+    return this.all()
+  }
+
+  /** The same of the last listing. */
+  all(): ListedTicket[] {
     const listing: ListedTicket[] = []
-    let last: ListedTicket | undefined
-    const looksAtAll = this.#hasForeign
-    this.#hasForeign = false
-    this.#listings += 1
-    for (const name of names) {
-      // A mark sorts right behind its ticket, but for what is not of a lock: it is the same name, and longer.
-      if (last !== undefined && isMarkOf(last.name, name)) {
-        last.isMarked = true
-        continue
-      }
-      const ticket = this.#recall(name) ?? this.#meet(name)
-      if (ticket === undefined) continue
-      ticket.seenIn = this.#listings
-      if (looksAtAll ? this.isForeign(ticket) : ticket.isForeign === true) {
-        this.#hasForeign = true
-        continue
-      }
-      ticket.isMarked = false
-      last = ticket
-      if (this.dead.size === 0 || !this.dead.has(name)) listing.push(ticket)
+    for (let index = 0; index < this.#names.length; index += 1) {
+      const ticket = this.#ticketAt(index)
+      if (ticket !== undefined && ticket.isForeign !== true) listing.push(ticket)
     }
-    this.last = last
-    if (this.dead.size > 0) this.#forgetRemoved()
-    if (this.#known.size > 2 * names.length + MOST_GONE) this.#forgetGone()
     return listing
   }
 
-  /** Whether the last listing showed a ticket of this name, dead or alive. */
-  shows(name: string): boolean {
-    return this.#known.get(name)?.seenIn === this.#listings
+  /**
+   * Lists the queue now, and gives `own` and, before it, those ahead that decide its turn (core/turn.ts), in their order. Nothing
+   * where `own` is not in the queue.
+   */
+  listAhead(own: OwnTicket): ListedTicket[] {
+    this.list()
+    return this.ahead(own)
   }
 
-  /** Whether nobody stood behind `own` at the last listing, dead or alive. */
-  isLast(own: string): boolean {
-    while (this.last !== undefined && this.last.id !== own && this.isForeign(this.last)) this.read()
-    return this.last?.id === own
+  /** The same of the last listing. */
+  ahead(own: OwnTicket): ListedTicket[] {
+    const place = this.#placeOf(own.name)
+    if (this.#names[place] !== own.name) return []
+    const listing = [this.#ticketAt(place)!]
+    let wanted = mostAhead(own.claim)
+    for (let index = place - 1; index >= 0 && wanted > 0; index -= 1) {
+      const ticket = this.#ticketAt(index)
+      if (ticket === undefined || isPassedOver(own.claim, ticket.claim) || this.isForeign(ticket)) continue
+      listing.push(ticket)
+      if (isSameFamily(own.claim, ticket.claim)) wanted -= 1
+    }
+    return listing.reverse()
+  }
+
+  /** Of the last listing: the tickets behind the name, the nearest one first. */
+  *behind(name: string): Generator<ListedTicket, void, undefined> {
+    for (let index = this.#placeOf(name); index < this.#names.length; index += 1) {
+      const ticket = this.#ticketAt(index)
+      if (ticket !== undefined && ticket.name !== name) yield ticket
+    }
+  }
+
+  /** Of the last listing: the last ticket, dead or alive; undefined where there is none. */
+  last(): ListedTicket | undefined {
+    for (let index = this.#names.length - 1; index >= 0; index -= 1) {
+      const ticket = this.#ticketAt(index, true)
+      if (ticket !== undefined && !this.isForeign(ticket)) return ticket
+    }
+    return undefined
+  }
+
+  /** Whether the last listing showed this name. */
+  shows(name: string): boolean {
+    return this.#names[this.#placeOf(name)] === name
   }
 
   /**
@@ -82,27 +108,9 @@ export class QueueView {
   isForeign(ticket: ListedTicket): boolean {
     if (ticket.isForeign === undefined) {
       ticket.isForeign = !this.#isOwn(ticket.id) && this.#directory.isForeign(ticket.name)
-      if (ticket.isForeign) {
-        this.#hasForeign = true
-        debug('%s: %s is no socket, and so no ticket', this.#directory.path, ticket.name)
-      }
+      if (ticket.isForeign) debug('%s: %s is no socket, and so no ticket', this.#directory.path, ticket.name)
     }
     return ticket.isForeign
-  }
-
-  /** What the listing before showed by this name. One that was gone meanwhile is met anew: it may be anything now. */
-  #recall(name: string): ListedTicket | undefined {
-    const ticket = this.#known.get(name)
-    return ticket?.seenIn === this.#listings - 1 ? ticket : undefined
-  }
-
-  /** A name that was not there before. */
-  #meet(name: string): ListedTicket | undefined {
-    const parsed = parseTicketName(name)
-    if (parsed === undefined) return undefined
-    const ticket = new ListedTicket(name, parsed, this.#isOwn(parsed.id), this)
-    this.#known.set(name, ticket)
-    return ticket
   }
 
   /** See {@link ListedTicket.live}. */
@@ -110,13 +118,43 @@ export class QueueView {
     return (ticket.isBusy || this.#isReached(ticket)) && !this.isForeign(ticket)
   }
 
-  #forgetRemoved(): void {
-    for (const name of this.dead.keys()) if (!this.shows(name)) this.dead.delete(name)
+  /** Where the name is in the last listing, or would be. */
+  #placeOf(name: string): number {
+    let from = 0
+    let to = this.#names.length
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if (this.#names[middle]! < name) from = middle + 1
+      else to = middle
+    }
+    return from
   }
 
-  #forgetGone(): void {
-    for (const [name, ticket] of this.#known) {
-      if (ticket.seenIn !== this.#listings) this.#known.delete(name)
+  /** Undefined where there is no ticket, or one known to be dead. */
+  #ticketAt(index: number, evenDead = false): ListedTicket | undefined {
+    const name = this.#names[index]!
+    if (name.endsWith(WAITS)) return undefined
+    const ticket = this.#known.get(name) ?? this.#meet(name)
+    if (ticket === undefined || (!evenDead && this.dead.has(name))) return undefined
+    ticket.isMarked = this.#isMarked(index)
+    return ticket
+  }
+
+  /** Its marks sort right behind a ticket: they are the same name, and longer. */
+  #isMarked(index: number): boolean {
+    const name = this.#names[index]!
+    for (let behind = index + 1; this.#names[behind]?.startsWith(name) === true; behind += 1) {
+      if (isMarkOf(name, this.#names[behind]!)) return true
     }
+    return false
+  }
+
+  /** A name that nobody has looked at yet. */
+  #meet(name: string): ListedTicket | undefined {
+    const parsed = parseTicketName(name)
+    if (parsed === undefined) return undefined
+    const ticket = new ListedTicket(name, parsed, this.#isOwn(parsed.id), this)
+    this.#known.set(name, ticket)
+    return ticket
   }
 }

@@ -61,12 +61,12 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
       return joinListing
     }
     own.isWoken = false
-    return this.#state.view.read()
+    return this.#state.view.listAhead(own)
   }
 
   isLast(own: OwnTicket): boolean {
-    this.#state.view.read()
-    return this.#state.view.isLast(own.id)
+    this.#state.view.list()
+    return this.#state.view.last()?.id === own.id
   }
 
   anyChange(own: OwnTicket, among: readonly ListedTicket[], cancellation: Cancellation): void | Promise<void> {
@@ -75,6 +75,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
 
   granted(own: OwnTicket): GrantFacts {
     own.isHeld = true
+    this.#state.presence.watch(true)
     // RACE: robbed between its turn and this line. It has held, and is told as soon as it knows that.
     if (own.isRobbed) queueMicrotask(() => own.isRobbed && this.#state.stealing?.tell(own))
     return { token: nextToken(), recovered: this.#state.view.dead.size > 0 && this.#bury(own) }
@@ -114,12 +115,15 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   /** Finds held tickets that are gone; touches the rest where asked to; tries again to take out what is stuck. */
-  lookAfterOwn(touch: boolean): void {
+  lookAfterOwn(touch: boolean): boolean {
     const { directory, own: tickets } = this.#state
     takeOutStuck(this.#state)
+    let needsCloseWatch = false
     for (const own of tickets.values()) {
+      if (own.isHeld || own.isOver) needsCloseWatch = true
       if (!this.#isLost(own) && touch) directory.touch(own.name)
     }
+    return needsCloseWatch
   }
 
   /** Whether it held, and does no longer, since it was robbed or its ticket is gone: then it has been told. */

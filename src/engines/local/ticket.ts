@@ -25,10 +25,8 @@ export class ListedTicket implements Ticket {
   readonly pid: number
   readonly member: string
   readonly kernel: string
-  /** As the last listing showed it. */
+  /** As the last listing showed it that was looked at there. */
   isMarked = false
-  /** The count of the last listing that showed it. */
-  seenIn = 0
   /** Whether it is no ticket, but something else of that name; undefined where nobody has looked yet. */
   isForeign: boolean | undefined
   /** Its backlog was full when it was last connected to: it listens, and so it lives. */

@@ -85,7 +85,7 @@ test('who leaves, and finds its ticket gone, wakes all: theirs may be gone too',
 })
 
 test('a ticket that has joined, and then cannot be looked after, leaves', async (context) => {
-  context.mock.method(Presence.prototype, 'startWatch', () => {
+  context.mock.method(Presence.prototype, 'watch', () => {
     throw new Error('no timers')
   })
   const lockPath = path.join(parent, 'unwatched')

@@ -27,7 +27,7 @@ test('one that waits hears of the death of the holder, though the member that ha
   await waiters.queue.anyChange(first, waiters.queue.list(first).slice(0, 1), asked.cancellation)
   // It is told in place of all who stand behind it: it knows the member that is to go.
   const between = (await other.queue.enqueue(asked))!
-  await other.queue.anyChange(between, other.queue.list(between).slice(1, 2), asked.cancellation)
+  await other.queue.anyChange(between, other.state.view.read().slice(1, 2), asked.cancellation)
   fs.rmSync(path.join(lockPath, '.members', `${first.member.id}.${process.pid}`))
   const second = (await waiters.queue.enqueue(asked))!
   assert.notEqual(second.member, first.member)
@@ -58,12 +58,13 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve))
 }
 
-function newQueue(lockPath: string): { queue: LocalQueue; presence: Presence } {
+function newQueue(lockPath: string): { queue: LocalQueue; presence: Presence; state: QueueState } {
   const directory = new QueueDirectory(lockPath)
   const presence = new Presence(directory, { onPresent: () => {}, onAway: () => {} })
-  const queue = new LocalQueue(new QueueState(directory, presence))
+  const state = new QueueState(directory, presence)
+  const queue = new LocalQueue(state)
   presence.attach(queue)
-  return { queue, presence }
+  return { queue, presence, state }
 }
 
 function request(claim: Claim): EnqueueRequest {

@@ -169,8 +169,10 @@ class Root implements PresentQueue {
     for (const file of this.#directory.memberNames()) if (file.startsWith(`${peer}.`)) this.#presence.ask(file)
   }
 
-  lookAfterOwn(touch: boolean): void {
-    for (const { queue } of this.#busy.values()) queue.lookAfterOwn(touch)
+  lookAfterOwn(touch: boolean): boolean {
+    let needsCloseWatch = false
+    for (const { queue } of this.#busy.values()) if (queue.lookAfterOwn(touch)) needsCloseWatch = true
+    return needsCloseWatch
   }
 
   leave(): void {

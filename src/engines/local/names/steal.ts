@@ -52,7 +52,7 @@ export class Holders implements LocalStealing {
         `the file system of '${this.#directory.path}' has neither hard nor symbolic links: a named lock cannot be held there`,
       )
     }
-    const turn = decideTurn(own, view.read())
+    const turn = decideTurn(own, view.listAhead(own))
     if (turn.kind === 'held') return true
     // A thief is ahead. It may have seen the mark, or not.
     const isTakenBack = this.#directory.unlink(own.name + HOLDS)

@@ -1,0 +1,28 @@
+/** Cleaners of temporary directories remove what has not been touched for some days. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { ticketsIn } from '../helpers/lock-directory.ts'
+import { scenario } from '../helpers/scenario.ts'
+import { until } from '../helpers/until.ts'
+
+const QUICK_WATCH = { preload: new URL('../fixtures/quick-watch.js', import.meta.url).href }
+const LONG_AGO = new Date(0)
+
+scenario('who holds touches its ticket again and again, and so does who waits', async (scene) => {
+  const [holder, waiter] = await Promise.all([scene.spawn('holder', QUICK_WATCH), scene.spawn('waiter', QUICK_WATCH)])
+  await holder.acquire(scene.path)
+  await waiter.enqueue(scene.path)
+  const tickets = ticketsIn(scene.path).map(({ name }) => join(scene.path, name))
+  assert.equal(tickets.length, 2)
+  for (const time of ['first', 'second']) {
+    for (const ticket of tickets) fs.lutimesSync(ticket, LONG_AGO, LONG_AGO)
+    await until(`all are touched for the ${time} time`, () =>
+      tickets.every((ticket) => fs.lstatSync(ticket).mtimeMs > LONG_AGO.getTime()),
+    )
+  }
+  await holder.release()
+  await waiter.next('granted')
+  fs.lutimesSync(tickets[1]!, LONG_AGO, LONG_AGO)
+  await until('the one that holds now is touched', () => fs.lstatSync(tickets[1]!).mtimeMs > LONG_AGO.getTime())
+})
