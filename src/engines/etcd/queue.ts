@@ -76,7 +76,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
       const session = current instanceof Promise ? await current : current
       if (session === undefined || cancellation.cancelled) return null
       // RACE: a session that was lost meanwhile has taken the tickets of older requests along.
-      if (!session.isAlive() || !this.#entrance.isNext(request)) continue
+      if (!session.seemsAlive() || !this.#entrance.isNext(request)) continue
       const own = new OwnTicket(this.#newKey(request, session), request, session)
       session.add(own)
       this.#parts.own.set(own.key, own)
@@ -173,7 +173,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     own.stopWatching()
     try {
       // Once the session's lease may be over, the server deletes the key by itself.
-      const isOver = (): boolean => !own.session.isAlive()
+      const isOver = (): boolean => !own.session.seemsAlive()
       await this.#parts.client.ask('DeleteRange', { key: own.key }, { isOver })
     } finally {
       own.session.forget(own)
@@ -201,7 +201,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
         failure: [{ range: { key: own.key, keysOnly: true } }],
       },
       {
-        isOver: () => own.request.cancellation.cancelled || !own.session.isAlive(),
+        isOver: () => own.request.cancellation.cancelled || !own.session.seemsAlive(),
         onSend: () => void (own.unanswered += 1),
       },
     )
@@ -221,7 +221,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
   /** Nothing where its session is over: its ticket is, too. */
   async #list(own: OwnTicket): Promise<readonly ListedTicket[]> {
     const { cancellation } = own.request
-    const isOver = (): boolean => cancellation.cancelled || !own.session.isAlive()
+    const isOver = (): boolean => cancellation.cancelled || !own.session.seemsAlive()
     if (own.createRevision === undefined || isOver()) return []
     own.isWoken = false
     // Bound: the second view is not limited.
