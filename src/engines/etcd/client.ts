@@ -142,12 +142,7 @@ export class EtcdClient {
    *
    * @param tries how often it has been tried before.
    */
-  async callByStream(
-    method: string,
-    request: object,
-    tries: number,
-    onSend: () => void,
-  ): Promise<object> {
+  async callByStream(method: string, request: object, tries: number, onSend: () => void): Promise<object> {
     const use = newUse()
     const limitMs = limitOf(tries)
     try {

@@ -31,6 +31,8 @@ export class GrpcProxy implements AsyncDisposable {
   loseRequests: number = 0
   /** The transaction of this number is done, and answered when `answer` is called. */
   holdAnswerOf: number | undefined
+  /** Awaited before a range is asked for. */
+  beforeRange: () => Promise<void> = () => Promise.resolve()
   /** How many deletions have come. */
   deletions: number = 0
   /** What streams were opened with. */
@@ -116,6 +118,11 @@ export class GrpcProxy implements AsyncDisposable {
   #unary(method: string): Unary {
     return (call, callback) => {
       if (method === 'KV/DeleteRange') this.deletions += 1
+      if (method === 'KV/Range') {
+        const go = (): void => this.#call(method, call.request, call.metadata, callback)
+        void this.beforeRange().then(go, (error: Error) => callback(error))
+        return
+      }
       if (method !== TXN) return this.#call(method, call.request, call.metadata, callback)
       const isHeld = this.holdAnswerOf === this.#transactions.push(call.request) - 1
       if (this.loseRequests > 0) {
