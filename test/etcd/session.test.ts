@@ -80,6 +80,38 @@ describe('a session in etcd', () => {
   })
 })
 
+describe('a ticket that left without an answer to the request that wrote it', () => {
+  test('is swept away a second later, if it is written then: long before the next renewals; nothing else is', async (context) => {
+    const known = 'ns/q/YQ/t/x-25-1'
+    const calls: string[] = []
+    const client = {
+      ask: (method: string, asked: { readonly key?: string }) => {
+        calls.push(method === 'DeleteRange' ? `delete ${asked.key}` : method)
+        if (method === 'LeaseGrant') return Promise.resolve({ id: '77', ttl: '10' })
+        return Promise.resolve({ keys: [key, known, session?.key] })
+      },
+    } as unknown as EtcdClient
+    let session: Session | undefined
+    const watches = new FakeWatches() as unknown as WatchStream
+    context.mock.timers.enable({ apis: ['setTimeout'] })
+    session = await Session.open({ client, watches, namespace: 'ns', ttlSeconds: 10, onOver: () => undefined })
+    const [gone, answered, stays] = [key, `${key}1`, known].map((each) => new OwnTicket(each, request(), session!))
+    for (const ticket of [gone!, answered!, stays!]) session.add(ticket)
+    session.forget(answered!)
+    context.mock.timers.tick(1000)
+    await turn()
+    assert.ok(!calls.includes('LeaseTimeToLive'), 'after an answer there is nothing to look for')
+    gone!.unanswered = 1
+    session.forget(gone!)
+    context.mock.timers.tick(999)
+    await turn()
+    assert.ok(!calls.includes('LeaseTimeToLive'))
+    context.mock.timers.tick(1)
+    await turn()
+    assert.deepEqual(calls.slice(calls.indexOf('LeaseTimeToLive')), ['LeaseTimeToLive', `delete ${key}`])
+  })
+})
+
 describe('a machine that was suspended beyond the deadline', () => {
   test('grants nothing by a lease that seems to last, and tells who holds when asked', async (context) => {
     const session = await openSession(new FakeWatches())
