@@ -88,14 +88,14 @@ describe('a ticket that left without an answer to the request that wrote it', ()
       ask: (method: string, asked: { readonly key?: string }) => {
         calls.push(method === 'DeleteRange' ? `delete ${asked.key}` : method)
         if (method === 'LeaseGrant') return Promise.resolve({ id: '77', ttl: '10' })
-        return Promise.resolve({ keys: [key, known, session?.key] })
+        return Promise.resolve({ keys: [key, known, 'ns/s/25'] })
       },
     } as unknown as EtcdClient
-    let session: Session | undefined
     const watches = new FakeWatches() as unknown as WatchStream
     context.mock.timers.enable({ apis: ['setTimeout'] })
-    session = await Session.open({ client, watches, namespace: 'ns', ttlSeconds: 10, onOver: () => undefined })
-    const [gone, answered, stays] = [key, `${key}1`, known].map((each) => new OwnTicket(each, request(), session!))
+    const session = await Session.open({ client, watches, namespace: 'ns', ttlSeconds: 10, onOver: () => undefined })
+    const [gone, answered, stays] = [key, `${key}1`, known].map((each) => new OwnTicket(each, request(), session))
+    assert.equal(session.key, 'ns/s/25')
     for (const ticket of [gone!, answered!, stays!]) session.add(ticket)
     session.forget(answered!)
     context.mock.timers.tick(1000)

@@ -94,12 +94,15 @@ async function take(engine: Engine, label?: string): Promise<Lock> {
   return lock
 }
 
+async function askAndRelease(engine: Engine, label: string): Promise<void> {
+  const lock = await take(engine, label)
+  served.push(label)
+  await lock.release()
+}
+
 /** Each of them holds for no time. */
 function ask(engine: Engine, label: string): Promise<void> {
-  const asked = take(engine, label).then(async (lock) => {
-    served.push(label)
-    await lock.release()
-  })
+  const asked = askAndRelease(engine, label)
   // Where the test has failed before it asked what became of it.
   asked.catch(() => undefined)
   return asked
