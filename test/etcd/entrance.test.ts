@@ -7,7 +7,7 @@ import { Entrance } from '../../src/engines/etcd/entrance.ts'
 import { OwnTicket } from '../../src/engines/etcd/ticket.ts'
 import { SlocketError } from '../../src/errors.ts'
 
-const SESSION = { lease: '1', ttlMs: 10_000, isAlive: () => true, forget: () => undefined }
+const SESSION = { lease: '1', ttlMs: 10_000, isAlive: () => true, seemsAlive: () => true, forget: () => undefined }
 
 function request(rest: Partial<EnqueueRequest> = {}): EnqueueRequest {
   const told = { party: () => [], onLost: () => undefined, onStolen: () => undefined }

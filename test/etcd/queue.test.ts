@@ -1,22 +1,34 @@
 // A queue in etcd, on a client, sessions and watches that a test makes answer.
 import assert from 'node:assert/strict'
+import os from 'node:os'
 import { describe, test } from 'node:test'
 import type { AcquireRequest } from '../../src/contract/engine.ts'
 import { Cancellation } from '../../src/contract/cancellation.ts'
 import type { EnqueueRequest } from '../../src/contract/ticket-queue.ts'
 import { EXCLUSIVE } from '../../src/core/claim.ts'
+import type { Asking, EtcdClient } from '../../src/engines/etcd/client.ts'
 import { parseTicket } from '../../src/engines/etcd/keys.ts'
 import type { QueueParts } from '../../src/engines/etcd/parts.ts'
+import type { TxnRequest } from '../../src/engines/etcd/protocol.ts'
 import { EtcdQueue } from '../../src/engines/etcd/queue.ts'
+import { Sessions } from '../../src/engines/etcd/sessions.ts'
 import type { TicketSession } from '../../src/engines/etcd/ticket.ts'
 import { OwnTicket } from '../../src/engines/etcd/ticket.ts'
-import type { Watcher } from '../../src/engines/etcd/watch-stream.ts'
+import { ownIdentity } from '../../src/engines/etcd/value.ts'
+import type { Watcher, WatchStream } from '../../src/engines/etcd/watch-stream.ts'
 import { SlocketError } from '../../src/errors.ts'
+import { waitForTurn } from '../../src/recipe/acquire.ts'
 import { createTicketEngine } from '../../src/recipe/ticket-engine.ts'
 import { turn } from '../../src/testing/random.ts'
 
 const PREFIX = 'ns/q/YQ/'
-const SESSION: TicketSession = { lease: '1', ttlMs: 10_000, isAlive: () => true, forget: () => undefined }
+const SESSION: TicketSession = {
+  lease: '1',
+  ttlMs: 10_000,
+  isAlive: () => true,
+  seemsAlive: () => true,
+  forget: () => undefined,
+}
 
 function request(): EnqueueRequest {
   const told = { party: () => [], onLost: () => undefined, onStolen: () => undefined }
@@ -88,5 +100,40 @@ describe('a ticket that waits in etcd', () => {
     assert.equal(isOver, true)
     own.wake()
     await second
+  })
+})
+
+describe('an acquire and a release in etcd that wait for nobody', () => {
+  test('read the uptime, which is a file, only where somebody is about to hold, or may hold no longer', async (context) => {
+    const readings = context.mock.method(os, 'uptime', () => 1000)
+    const watches = { watch: () => () => undefined } as unknown as WatchStream
+    const client = { ask: answer } as unknown as EtcdClient
+    const sessions = new Sessions({ client, watches, namespace: 'ns', ttlSeconds: 10 })
+    let asked = 0
+    function answer(method: string, body: TxnRequest, { isOver, onSend }: Asking = {}): Promise<object> {
+      asked += 1
+      assert.notEqual(isOver?.(), true)
+      onSend?.()
+      if (method === 'LeaseGrant') return Promise.resolve({ id: '77', ttl: '10' })
+      const key = body.success?.[0]?.put?.key ?? ''
+      const view = [{ range: { kvs: [{ key, createRevision: '5' }] } }]
+      return Promise.resolve({ header: { revision: '5' }, succeeded: true, responses: [{}, ...view] })
+    }
+    const parts = { client, sessions, watches, identity: ownIdentity('me'), own: new Map(), nextNumber: () => 1 }
+    const queue = new EtcdQueue(parts as unknown as QueueParts, PREFIX)
+    const cycle = async (): Promise<void> => {
+      const asking = { ...request(), lingerMs: 1000 }
+      const own = (await queue.enqueue(asking))!
+      assert.equal(await waitForTurn(queue, own, asking), own)
+      queue.granted(own)
+      assert.equal(queue.isHolder(own), true)
+      await queue.withdraw(own)
+    }
+    await cycle()
+    readings.mock.resetCalls()
+    asked = 0
+    await cycle()
+    assert.equal(asked, 2)
+    assert.equal(readings.mock.callCount(), 2)
   })
 })

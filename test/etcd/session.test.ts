@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
+import os from 'node:os'
 import { describe, test } from 'node:test'
 import { Cancellation } from '../../src/contract/cancellation.ts'
 import type { EnqueueRequest } from '../../src/contract/ticket-queue.ts'
 import { EXCLUSIVE } from '../../src/core/claim.ts'
 import type { Asking, EtcdClient } from '../../src/engines/etcd/client.ts'
 import { readClocks } from '../../src/engines/etcd/deadline.ts'
-import type { Reading } from '../../src/engines/etcd/deadline.ts'
 import { parseTicket } from '../../src/engines/etcd/keys.ts'
 import type { QueueParts } from '../../src/engines/etcd/parts.ts'
 import { EtcdQueue } from '../../src/engines/etcd/queue.ts'
@@ -29,8 +29,10 @@ class FakeWatches {
 function fakeClient(sentAgoMs: number, look: () => object = () => ({})): EtcdClient {
   const ask = (method: string, _request: object, { onSend }: Asking): Promise<object> => {
     if (method === 'Txn') return Promise.resolve(look())
-    const { monotonicMs, uptimeMs } = readClocks()
-    onSend?.({ monotonicMs: monotonicMs - sentAgoMs, uptimeMs: uptimeMs - sentAgoMs } satisfies Reading)
+    const now = performance.now
+    performance.now = () => now.call(performance) - sentAgoMs
+    onSend?.()
+    performance.now = now
     return Promise.resolve(method === 'LeaseGrant' ? { id: '77', ttl: '10' } : { header: { revision: '1' } })
   }
   return { ask } as unknown as EtcdClient
@@ -75,6 +77,60 @@ describe('a session in etcd', () => {
     assert.ok(isSlocketError(lost, 'ERR_SLOCKET_LOST'))
     context.mock.restoreAll()
     assert.equal(session.isAlive(), false, 'it never comes back to life')
+  })
+})
+
+describe('a ticket that left without an answer to the request that wrote it', () => {
+  test('is swept away a second later, if it is written then: long before the next renewals; nothing else is', async (context) => {
+    const known = 'ns/q/YQ/t/x-25-1'
+    const calls: string[] = []
+    const client = {
+      ask: (method: string, asked: { readonly key?: string }) => {
+        calls.push(method === 'DeleteRange' ? `delete ${asked.key}` : method)
+        if (method === 'LeaseGrant') return Promise.resolve({ id: '77', ttl: '10' })
+        return Promise.resolve({ keys: [key, known, 'ns/s/25'] })
+      },
+    } as unknown as EtcdClient
+    const watches = new FakeWatches() as unknown as WatchStream
+    context.mock.timers.enable({ apis: ['setTimeout'] })
+    const session = await Session.open({ client, watches, namespace: 'ns', ttlSeconds: 10, onOver: () => undefined })
+    const [gone, answered, stays] = [key, `${key}1`, known].map((each) => new OwnTicket(each, request(), session))
+    assert.equal(session.key, 'ns/s/25')
+    for (const ticket of [gone!, answered!, stays!]) session.add(ticket)
+    session.forget(answered!)
+    context.mock.timers.tick(1000)
+    await turn()
+    assert.ok(!calls.includes('LeaseTimeToLive'), 'after an answer there is nothing to look for')
+    gone!.unanswered = 1
+    session.forget(gone!)
+    context.mock.timers.tick(999)
+    await turn()
+    assert.ok(!calls.includes('LeaseTimeToLive'))
+    context.mock.timers.tick(1)
+    await turn()
+    assert.deepEqual(calls.slice(calls.indexOf('LeaseTimeToLive')), ['LeaseTimeToLive', `delete ${key}`])
+  })
+})
+
+describe('a machine that was suspended beyond the deadline', () => {
+  test('grants nothing by a lease that seems to last, and tells who holds when asked', async (context) => {
+    const session = await openSession(new FakeWatches())
+    const queue = new EtcdQueue({} as QueueParts, lead)
+    let lost: Error | undefined
+    const holder = new OwnTicket(
+      key,
+      request((error) => (lost = error)),
+      session,
+    )
+    session.add(holder)
+    holder.isHeld = true
+    const uptime = os.uptime()
+    context.mock.method(os, 'uptime', () => uptime + 9.5)
+    assert.equal(session.seemsAlive(), true, 'a suspended machine is nothing that it knows of')
+    assert.equal(queue.becomeHolder(new OwnTicket(`${key}1`, request(), session)), false)
+    assert.equal(queue.isHolder(holder), false)
+    assert.ok(isSlocketError(lost, 'ERR_SLOCKET_LOST'))
+    assert.equal(session.seemsAlive(), false)
   })
 })
 

@@ -11,7 +11,6 @@ import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
 import { Connection } from './connection.ts'
 import type { Call, Stream } from './connection.ts'
-import type { Reading } from './deadline.ts'
 import type { LoadedGrpc } from './load-grpc.ts'
 import { loadGrpc } from './load-grpc.ts'
 import type { EtcdCredentials, Settings } from './options.ts'
@@ -36,8 +35,8 @@ export interface Asking {
   readonly isOver?: (() => boolean) | undefined
   /** Whether the process may end meanwhile. */
   readonly isBackground?: boolean
-  /** Told the clocks right before each call is sent. */
-  readonly onSend?: ((clocks: Reading) => void) | undefined
+  /** Called right before each call is sent. */
+  readonly onSend?: (() => void) | undefined
 }
 
 /** Which connection a call has used, and since when. */
@@ -143,12 +142,7 @@ export class EtcdClient {
    *
    * @param tries how often it has been tried before.
    */
-  async callByStream(
-    method: string,
-    request: object,
-    tries: number,
-    onSend: (clocks: Reading) => void,
-  ): Promise<object> {
+  async callByStream(method: string, request: object, tries: number, onSend: () => void): Promise<object> {
     const use = newUse()
     const limitMs = limitOf(tries)
     try {

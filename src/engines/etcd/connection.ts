@@ -8,8 +8,6 @@
 import type { Socket } from 'node:net'
 import type * as Grpc from '@grpc/grpc-js'
 import { withinAwake } from './awake.ts'
-import type { Reading } from './deadline.ts'
-import { readClocks } from './deadline.ts'
 import type { LoadedGrpc } from './load-grpc.ts'
 import type { Settings } from './options.ts'
 import { unanswered } from './refusal.ts'
@@ -37,8 +35,8 @@ export interface Call {
   readonly metadata: Grpc.Metadata
   /** For connecting, and then for the answer. */
   readonly limitMs: number
-  /** Told the clocks right before it is sent. */
-  readonly onSend?: ((clocks: Reading) => void) | undefined
+  /** Called right before it is sent. */
+  readonly onSend?: (() => void) | undefined
 }
 
 export class Connection {
@@ -73,7 +71,7 @@ export class Connection {
     const { path, requestSerialize, responseDeserialize } = this.#loaded.methods.get(method)!
     let calling: Grpc.ClientUnaryCall | undefined
     const answering = new Promise<object>((resolve, reject) => {
-      onSend?.(readClocks())
+      onSend?.()
       calling = this.#client.makeUnaryRequest(
         path,
         requestSerialize,
@@ -97,7 +95,7 @@ export class Connection {
       stream.on('data', resolve)
       stream.on('error', reject)
       stream.on('end', () => reject(unanswered('the stream ended without an answer')))
-      call.onSend?.(readClocks())
+      call.onSend?.()
       stream.write(call.request)
       stream.end()
     })

@@ -17,6 +17,7 @@ export interface Reading {
 const LEAST_MARGIN_MS = 500
 const MARGIN = 0.1
 
+/** It costs: Node reads the uptime from a file, /proc/uptime. */
 export function readClocks(): Reading {
   return { monotonicMs: performance.now(), uptimeMs: os.uptime() * 1000 }
 }
@@ -39,6 +40,11 @@ export class Deadline {
   renew(sent: Reading, ttlMs: number): void {
     this.#sent = sent
     this.#lastsMs = lastsMs(ttlMs)
+  }
+
+  /** Whether it lasts still by the one clock that is read without a system call. Where the machine was suspended, it may not: nobody may hold by it. */
+  seemsToLast(): boolean {
+    return performance.now() - this.#sent.monotonicMs < this.#lastsMs
   }
 
   /** How long it is sure to last from `now` on; 0 or less: it may be over. */

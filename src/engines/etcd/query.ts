@@ -5,11 +5,14 @@ import type { EtcdClient } from './client.ts'
 import { decodeResource, endOf, inOrder, parseTicket, queuesPrefix } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
 import type { KeyValue } from './protocol.ts'
+import { isCompacted } from './refusal.ts'
 import type { OwnTicket } from './ticket.ts'
 import type { Identity, TicketValue } from './value.ts'
 import { parseValue, toRequester } from './value.ts'
 
 const PAGE = 1000
+/** How often the pages are begun. */
+const MOST_ROUNDS = 3
 
 /** Who looks. */
 export interface Onlooker {
@@ -31,29 +34,15 @@ function leavingOf({ own }: Onlooker): string[] {
 }
 
 export async function queryAll(onlooker: Onlooker, namespace: string): Promise<ReadonlyMap<string, EngineSnapshot>> {
-  const { client } = onlooker
   const leaving = new Set(leavingOf(onlooker))
   const prefix = queuesPrefix(namespace)
   const byQueue = new Map<string, KeyValue[]>()
-  let key = prefix
-  let revision: string | undefined
-  let isMore = true
-  // Bound: the keys of one revision, a page in each round.
-  while (isMore) {
-    const page: Parameters<typeof client.ask<'Range'>>[1] = { key, rangeEnd: endOf(prefix), limit: PAGE }
-    const answer = (await client.ask('Range', revision === undefined ? page : { ...page, revision }))!
-    const { kvs = [], more = false } = answer
-    revision ??= answer.header.revision
-    for (const keyValue of kvs) {
-      const name = keyValue.key
-      const queue = name.slice(0, name.indexOf('/', prefix.length) + 1)
-      const known = byQueue.get(queue)
-      if (known === undefined) byQueue.set(queue, [keyValue])
-      else known.push(keyValue)
-    }
-    // The next key there can be.
-    key = kvs.length === 0 ? prefix : `${kvs.at(-1)!.key}\0`
-    isMore = more && kvs.length > 0
+  for (const keyValue of await keysBelow(onlooker.client, prefix)) {
+    const name = keyValue.key
+    const queue = name.slice(0, name.indexOf('/', prefix.length) + 1)
+    const known = byQueue.get(queue)
+    if (known === undefined) byQueue.set(queue, [keyValue])
+    else known.push(keyValue)
   }
   for (const name of leavingOf(onlooker)) leaving.add(name)
   const snapshots = [...byQueue].map(([queue, kvs]) => {
@@ -61,6 +50,36 @@ export async function queryAll(onlooker: Onlooker, namespace: string): Promise<R
     return [resource, snapshotOf(queue, kvs, onlooker, leaving)] as const
   })
   return new Map(snapshots)
+}
+
+/** All of one revision. In pages; where its history is compacted meanwhile, from the beginning; and where that happens again and again, at once. */
+async function keysBelow(client: EtcdClient, prefix: string): Promise<readonly KeyValue[]> {
+  for (let round = 0; round < MOST_ROUNDS; round += 1) {
+    try {
+      return await pagesBelow(client, prefix)
+    } catch (error) {
+      if (!isCompacted(error)) throw error
+    }
+  }
+  // One request has no revision that could be compacted before the next one.
+  return (await client.ask('Range', { key: prefix, rangeEnd: endOf(prefix) }))?.kvs ?? []
+}
+
+async function pagesBelow(client: EtcdClient, prefix: string): Promise<readonly KeyValue[]> {
+  const keyValues: KeyValue[] = []
+  let key = prefix
+  let revision: string | undefined
+  // Bound: the keys of one revision, a page in each round.
+  for (;;) {
+    const page = { key, rangeEnd: endOf(prefix), limit: PAGE, ...(revision === undefined ? {} : { revision }) }
+    const { header, kvs = [], more = false } = (await client.ask('Range', page))!
+    revision ??= header.revision
+    for (const keyValue of kvs) keyValues.push(keyValue)
+    const last = kvs.at(-1)
+    if (!more || last === undefined) return keyValues
+    // The next key there can be.
+    key = `${last.key}\0`
+  }
 }
 
 function snapshotOf(

@@ -5,23 +5,25 @@
  *  2. A ticket holds when a view that shows it says that it is its turn, its session's lease is sure to last when that view has come, and nothing
  *     has told that it is gone. No deadline is looked at by anybody else: the server deletes what a lease kept.
  *  3. The token is the revision of that view. Whoever is granted after a holder has left sees a later one.
- *  4. A view shows all thieves, and of those who came before as many as can matter (core/turn.ts looks at no more).
+ *  4. A view shows all thieves, and of those who came before as many as can matter: see view.ts.
  */
 import type { Cancellation } from '../../contract/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
 import { debug } from '../../debug.ts'
 import { isSlocketError } from '../../errors.ts'
 import { Entrance } from './entrance.ts'
-import { endOf, inOrder, ordinaryPrefix, parseTicket, thiefPrefix, ticketId, ticketKey } from './keys.ts'
+import { ticketId, ticketKey } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
-import type { Operation, TxnResponse } from './protocol.ts'
-import { BY_CREATION, CREATE_REVISION, DESCENDING, IS_EQUAL } from './protocol.ts'
+import type { TxnResponse } from './protocol.ts'
+import { CREATE_REVISION, IS_EQUAL } from './protocol.ts'
 import type { QueueParts } from './parts.ts'
 import { meaningOf } from './refusal.ts'
 import type { Session } from './session.ts'
 import { rob } from './steal.ts'
 import { OwnTicket } from './ticket.ts'
 import { formatValue } from './value.ts'
+import { readView, viewFor } from './view.ts'
+import { changeAmong } from './wait.ts'
 import { isWanted } from './wanted.ts'
 
 /** Who holds for less is shown to others with the time when it asked. */
@@ -76,7 +78,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
       const session = current instanceof Promise ? await current : current
       if (session === undefined || cancellation.cancelled) return null
       // RACE: a session that was lost meanwhile has taken the tickets of older requests along.
-      if (!session.isAlive() || !this.#entrance.isNext(request)) continue
+      if (!session.seemsAlive() || !this.#entrance.isNext(request)) continue
       const own = new OwnTicket(this.#newKey(request, session), request, session)
       session.add(own)
       this.#parts.own.set(own.key, own)
@@ -106,19 +108,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
 
   async anyChange(own: OwnTicket, among: readonly ListedTicket[], cancellation: Cancellation): Promise<void> {
     own.hasWaited = true
-    // The process is kept alive, and the queue looked at again now and then, whatever was missed.
-    const again = setTimeout(() => own.wake(), own.session.ttlMs)
-    const onCancelled = (): void => own.wake()
-    cancellation.listen(onCancelled)
-    try {
-      const isNew = this.#watch(own, among)
-      if (!isNew) return await this.#woken(own)
-      // The view that led here is older than the watch.
-      await this.#watched(own)
-    } finally {
-      clearTimeout(again)
-      cancellation.stopListening(onCancelled)
-    }
+    await changeAmong(this.#parts.watches, own, among, cancellation)
   }
 
   /** A lease may run out while the answer is on its way; the session knows. */
@@ -173,7 +163,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     own.stopWatching()
     try {
       // Once the session's lease may be over, the server deletes the key by itself.
-      const isOver = (): boolean => !own.session.isAlive()
+      const isOver = (): boolean => !own.session.seemsAlive()
       await this.#parts.client.ask('DeleteRange', { key: own.key }, { isOver })
     } finally {
       own.session.forget(own)
@@ -197,11 +187,11 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
       'Txn',
       {
         compare: [{ key: own.key, target: CREATE_REVISION, result: IS_EQUAL, createRevision: '0' }],
-        success: [{ put: { key: own.key, lease: own.session.lease, value } }, ...this.#view(own)],
+        success: [{ put: { key: own.key, lease: own.session.lease, value } }, ...viewFor(this.#prefix, own)],
         failure: [{ range: { key: own.key, keysOnly: true } }],
       },
       {
-        isOver: () => own.request.cancellation.cancelled || !own.session.isAlive(),
+        isOver: () => own.request.cancellation.cancelled || !own.session.seemsAlive(),
         onSend: () => void (own.unanswered += 1),
       },
     )
@@ -209,7 +199,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     own.unanswered -= 1
     if (answer.succeeded === true) {
       own.createRevision = BigInt(answer.header.revision)
-      own.joinListing = this.#readView(own, answer, 1)
+      own.joinListing = this.#read(own, answer)
       return true
     }
     const found = answer.responses?.[0]?.range?.kvs?.[0]
@@ -221,101 +211,28 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
   /** Nothing where its session is over: its ticket is, too. */
   async #list(own: OwnTicket): Promise<readonly ListedTicket[]> {
     const { cancellation } = own.request
-    const isOver = (): boolean => cancellation.cancelled || !own.session.isAlive()
+    const isOver = (): boolean => cancellation.cancelled || !own.session.seemsAlive()
     if (own.createRevision === undefined || isOver()) return []
     own.isWoken = false
     // Bound: the second view is not limited.
     for (;;) {
-      const answer = await this.#parts.client.ask('Txn', { success: this.#view(own) }, { isOver })
+      const answer = await this.#parts.client.ask('Txn', { success: viewFor(this.#prefix, own) }, { isOver })
       if (answer === undefined) return []
-      const listing = this.#readView(own, answer, 0)
+      const listing = this.#read(own, answer)
       if (listing !== undefined) return listing
     }
   }
 
-  #view(own: OwnTicket): Operation[] {
-    const { claim, createRevision } = own
-    const [ordinary, thieves] = [ordinaryPrefix(this.#prefix), thiefPrefix(this.#prefix)]
-    // How many of those ahead can matter. Of those who share, all: the last one ahead that does not may be anywhere.
-    const most = own.seesAll || claim.kind === 'shared' ? 0 : claim.kind === 'permit' ? claim.permits + 1 : 2
-    return [
-      {
-        range: {
-          key: ordinary,
-          rangeEnd: endOf(ordinary),
-          keysOnly: true,
-          limit: most,
-          sortOrder: DESCENDING,
-          sortTarget: BY_CREATION,
-          ...(createRevision === undefined ? {} : { maxCreateRevision: String(createRevision) }),
-        },
-      },
-      { range: { key: thieves, rangeEnd: endOf(thieves), keysOnly: true } },
-    ]
-  }
-
-  /**
-   * Undefined where a key is among them that is no ticket, and the view was limited: it may stand there for one that matters.
-   *
-   * @param first which of the operations the view begins with.
-   */
-  #readView(own: OwnTicket, { header, responses = [] }: TxnResponse, first: number): ListedTicket[] | undefined {
+  /** Undefined where a view that was limited shows less than it should: then the next one is not. */
+  #read(own: OwnTicket, { header, responses = [] }: TxnResponse): readonly ListedTicket[] | undefined {
     own.seenRevision = BigInt(header.revision)
-    const keys = responses.slice(first).flatMap(({ range }) => range?.kvs ?? [])
-    const tickets = keys.flatMap((key) => parseTicket(this.#prefix, key) ?? [])
-    if (tickets.length < keys.length && !own.seesAll) {
-      own.seesAll = true
-      return undefined
-    }
-    return inOrder(tickets)
-  }
-
-  /** Watches just these. True where that is new. */
-  #watch(own: OwnTicket, among: readonly ListedTicket[]): boolean {
-    const wanted = new Set(among.map(({ key }) => key))
-    for (const [key, stop] of own.watches) {
-      if (wanted.has(key)) continue
-      own.watches.delete(key)
-      own.uncreated.delete(key)
-      stop()
-    }
-    let isNew = false
-    for (const key of wanted) {
-      if (own.watches.has(key)) continue
-      isNew = true
-      own.uncreated.add(key)
-      const onEnd = (): void => {
-        own.uncreated.delete(key)
-        own.wake()
-      }
-      const stop = this.#parts.watches.watch(key, 'deletions', {
-        onCreated: () => {
-          own.uncreated.delete(key)
-          if (own.uncreated.size === 0) own.onWoken?.()
-        },
-        onEvent: () => own.wake(),
-        onBroken: () => {
-          if (own.watches.get(key) === stop) own.watches.delete(key)
-          onEnd()
-        },
-      })
-      own.watches.set(key, stop)
-    }
-    return isNew
-  }
-
-  /** Until all watches are there, or there is a reason to look. */
-  async #watched(own: OwnTicket): Promise<void> {
-    while (own.uncreated.size > 0 && !own.isWoken && !own.request.cancellation.cancelled) await this.#nextWake(own)
-  }
-
-  async #woken(own: OwnTicket): Promise<void> {
-    while (!own.isWoken && !own.request.cancellation.cancelled) await this.#nextWake(own)
-  }
-
-  async #nextWake(own: OwnTicket): Promise<void> {
-    await new Promise<void>((resolve) => (own.onWoken = resolve))
-    own.onWoken = undefined
+    const { tickets, isClean } = readView(
+      this.#prefix,
+      responses.flatMap(({ range }) => range?.kvs ?? []),
+    )
+    if (isClean || own.seesAll) return tickets
+    own.seesAll = true
+    return undefined
   }
 
   /** Shows to others since when it holds. */

@@ -10,6 +10,7 @@ const NOT_FOUND = 5
 const PERMISSION_DENIED = 7
 const RESOURCE_EXHAUSTED = 8
 const ABORTED = 10
+const OUT_OF_RANGE = 11
 const INTERNAL = 13
 const UNAVAILABLE = 14
 const UNAUTHENTICATED = 16
@@ -54,6 +55,12 @@ export function meaningOf(error: unknown): Meaning {
     default:
       return details.includes('authentication is not enabled') ? 'no authentication' : 'refused'
   }
+}
+
+/** The revision that was asked for is no longer kept. As gRPC says it, or as the cause of what callers are told. */
+export function isCompacted(error: unknown): boolean {
+  const { code, details } = statusOf(error instanceof SlocketError ? error.cause : error)
+  return code === OUT_OF_RANGE && details.includes('compacted')
 }
 
 /** A refusal, in words. */

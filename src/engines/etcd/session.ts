@@ -8,7 +8,8 @@
  *  lost  | its lease may be over: so are its tickets | -
  *  ended | nobody used it; its lease was given back  | -
  *
- *  1. `isAlive` tests the deadline whenever it is asked: a process that was stopped finds out before its timers have run.
+ *  1. `isAlive` tests the deadline whenever it is asked: a process that was stopped finds out before its timers have run. Who holds, or is
+ *     about to, asks that; `seemsAlive` does not know of a suspended machine.
  *  2. A session that is not open never is again.
  *  3. A lease that was lost is not given back but runs out: the margin before that is the holders'.
  */
@@ -75,7 +76,7 @@ export class Session implements TicketSession {
     // Bound: the patience of the client, as long as the server does not lose each lease at once.
     for (;;) {
       let sent = readClocks()
-      const onSend = (clocks: Reading): void => void (sent = clocks)
+      const onSend = (): void => void (sent = readClocks())
       const granted = (await client.ask('LeaseGrant', { ttl: ttlSeconds }, { onSend, isBackground: true }))!
       const session = new Session(parts, granted.id, Number(granted.ttl) * 1000, sent)
       if (await session.#register()) return session
@@ -92,6 +93,15 @@ export class Session implements TicketSession {
     if (this.#deadline.remainingMs() > 0) return true
     this.lose('its lease in etcd could not be renewed in time')
     return false
+  }
+
+  /**
+   * As `isAlive`, but that the machine may have been suspended meanwhile. It costs next to nothing, and is enough where nothing is granted by it: for what need not
+   * be tried once the lease is over, and does no harm then.
+   */
+  seemsAlive(): boolean {
+    if (this.#state !== 'open') return false
+    return this.#deadline.seemsToLast() || this.isAlive()
   }
 
   /** From before its key is written. */
@@ -198,7 +208,7 @@ export class Session implements TicketSession {
     let sent = readClocks()
     let delayMs = PAUSE_MS
     try {
-      const onSend = (clocks: Reading): void => void (sent = clocks)
+      const onSend = (): void => void (sent = readClocks())
       const answer = await this.#parts.client.callByStream('LeaseKeepAlive', { id: this.lease }, this.#failures, onSend)
       // Also where the answer has come too late.
       if (!this.isAlive()) return

@@ -22,7 +22,7 @@ export class Sessions {
    */
   current(cancellation: Cancellation): Session | Promise<Session | undefined> {
     const session = this.#current
-    return session?.isAlive() === true ? session : this.#wait(cancellation)
+    return session?.seemsAlive() === true ? session : this.#wait(cancellation)
   }
 
   async #wait(cancellation: Cancellation): Promise<Session | undefined> {

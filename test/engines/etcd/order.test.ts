@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { etcd } from '../../../src/engines/etcd/index.ts'
 import { slocket } from '../../../src/index.ts'
-import type { Lock } from '../../../src/index.ts'
+import type { Engine, Lock } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
 import { lastLease } from '../helpers/etcd-arena.ts'
 import { etcdctl } from '../helpers/etcd-cluster.ts'
@@ -17,12 +17,21 @@ const endpoint = addressOf('etcd')
 let proxy: GrpcProxy
 let resource: string
 let served: string[]
+let isOver: AbortController
+let locks: Lock[]
 beforeEach(async () => {
   proxy = await GrpcProxy.open(endpoint)
+  isOver = new AbortController()
+  locks = []
   resource = `order-${randomBytes(6).toString('hex')}`
   served = []
 })
-afterEach(() => proxy[Symbol.asyncDispose]())
+// Whatever has failed: nobody waits any more, nobody holds, and so nothing keeps this process alive.
+afterEach(async () => {
+  isOver.abort()
+  await Promise.allSettled(locks.map((lock) => lock.release()))
+  await proxy[Symbol.asyncDispose]()
+})
 
 const labels = Array.from({ length: CROWD }, (_, index) => `crowd-${index}`)
 const direct = etcd({ endpoints: endpoint })
@@ -31,7 +40,7 @@ describe('requests of one process for a lock in etcd', () => {
   test('keep their order where the answer to one of them is lost in the middle, or what it asks for', async () => {
     for (const loss of ['loseAnswers', 'loseRequests'] as const) {
       served = []
-      const holder = await slocket(resource, { engine: direct })
+      const holder = await take(direct)
       const { all } = await crowdOf(loss)
       await showsPending(labels)
       await holder.release()
@@ -41,7 +50,7 @@ describe('requests of one process for a lock in etcd', () => {
   })
 
   test('keep their places among those of others where an answer is lost: what is asked for again is not a new place', async () => {
-    const holder = await slocket(resource, { engine: direct })
+    const holder = await take(direct)
     const engine = etcd({ endpoints: proxy.address })
     await (await slocket(`${resource}-warm`, { engine, linger: 5000 })).release()
     const before = proxy.transactions
@@ -58,7 +67,7 @@ describe('requests of one process for a lock in etcd', () => {
 
   test('keep their order where all of them lose their places at once, and the first one hears of it last', async () => {
     const engine = etcd({ endpoints: proxy.address })
-    const holder = await slocket(resource, { engine: direct })
+    const holder = await take(direct)
     await (await slocket(`${resource}-warm`, { engine, linger: 5000 })).release()
     // The first one asks for its place, then looks again because it waits: that answer is kept back.
     proxy.holdAnswerOf = proxy.transactions + 1
@@ -79,11 +88,24 @@ describe('requests of one process for a lock in etcd', () => {
   })
 })
 
-/** Each of them holds for no time. */
-async function ask(engine: ReturnType<typeof etcd>, label: string): Promise<void> {
-  const lock: Lock = await slocket(resource, { engine, label })
+async function take(engine: Engine, label?: string): Promise<Lock> {
+  const lock = await slocket(resource, { engine, signal: isOver.signal, ...(label === undefined ? {} : { label }) })
+  locks.push(lock)
+  return lock
+}
+
+async function askAndRelease(engine: Engine, label: string): Promise<void> {
+  const lock = await take(engine, label)
   served.push(label)
   await lock.release()
+}
+
+/** Each of them holds for no time. */
+function ask(engine: Engine, label: string): Promise<void> {
+  const asked = askAndRelease(engine, label)
+  // Where the test has failed before it asked what became of it.
+  asked.catch(() => undefined)
+  return asked
 }
 
 /** In the middle of their way into the queue, one call of theirs goes wrong. Resolves, with what comes of them, once all have asked. */
@@ -91,6 +113,7 @@ async function crowdOf(loss: 'loseAnswers' | 'loseRequests'): Promise<{ readonly
   const engine = etcd({ endpoints: proxy.address })
   const before = proxy.transactions
   const all = Promise.all(labels.map((label) => ask(engine, label)))
+  all.catch(() => undefined)
   await until('some of them have joined', () => proxy.transactions > before + CROWD / 2)
   proxy[loss] = 1
   await until('one has gone wrong', () => proxy[loss] === 0)

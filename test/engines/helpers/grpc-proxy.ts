@@ -31,6 +31,10 @@ export class GrpcProxy implements AsyncDisposable {
   loseRequests: number = 0
   /** The transaction of this number is done, and answered when `answer` is called. */
   holdAnswerOf: number | undefined
+  /** Awaited before a range is asked for. */
+  beforeRange: () => Promise<void> = () => Promise.resolve()
+  /** The next so many deletions are not done, and not answered. */
+  loseDeletions: number = 0
   /** How many deletions have come. */
   deletions: number = 0
   /** What streams were opened with. */
@@ -115,7 +119,18 @@ export class GrpcProxy implements AsyncDisposable {
 
   #unary(method: string): Unary {
     return (call, callback) => {
-      if (method === 'KV/DeleteRange') this.deletions += 1
+      if (method === 'KV/DeleteRange') {
+        this.deletions += 1
+        if (this.loseDeletions > 0) {
+          this.loseDeletions -= 1
+          return
+        }
+      }
+      if (method === 'KV/Range') {
+        // Where that fails, there is no answer.
+        void this.beforeRange().then(() => this.#call(method, call.request, call.metadata, callback))
+        return
+      }
       if (method !== TXN) return this.#call(method, call.request, call.metadata, callback)
       const isHeld = this.holdAnswerOf === this.#transactions.push(call.request) - 1
       if (this.loseRequests > 0) {
