@@ -74,7 +74,10 @@ function openPostgres(settings: Settings): Engine {
 }
 
 function refuseUnsupported({ claim, steal }: AcquireRequest): void {
-  if (claim.kind === 'permit') throw new TypeError('the engine for PostgreSQL has no permits')
+  if (claim.kind === 'permit')
+    throw new TypeError(
+      'the engine for PostgreSQL has no permits: those of etcd() and local() have (docs/engines/postgres.md says why)',
+    )
   if (steal === true) throw new TypeError('the engine for PostgreSQL cannot steal locks')
 }
 

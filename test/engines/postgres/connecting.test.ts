@@ -26,7 +26,7 @@ console.log(said)
 const COME_IN = Buffer.from('520000000800000000 4b0000000c0000000700000001 5a0000000549'.replaceAll(' ', ''), 'hex')
 
 async function run(port: number, heartbeatMs: number, body: string, wrapper: readonly string[] = []): Promise<string> {
-  const [command, ...parameters] = [...wrapper, process.execPath]
+  const [command = '', ...parameters] = [...wrapper, process.execPath]
   parameters.push(
     '--input-type=module',
     '-e',
@@ -36,7 +36,7 @@ async function run(port: number, heartbeatMs: number, body: string, wrapper: rea
     String(heartbeatMs),
     body,
   )
-  const { stdout } = await promisify(execFile)(command!, parameters, { timeout: DEADLINE_MS })
+  const { stdout } = await promisify(execFile)(command, parameters, { timeout: DEADLINE_MS })
   return stdout
 }
 
