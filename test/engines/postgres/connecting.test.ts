@@ -26,8 +26,9 @@ console.log(said)
 const COME_IN = Buffer.from('520000000800000000 4b0000000c0000000700000001 5a0000000549'.replaceAll(' ', ''), 'hex')
 
 async function run(port: number, heartbeatMs: number, body: string, wrapper: readonly string[] = []): Promise<string> {
-  const [command = '', ...parameters] = [...wrapper, process.execPath]
-  parameters.push(
+  const [command, ...parameters]: string[] = [
+    ...wrapper,
+    process.execPath,
     '--input-type=module',
     '-e',
     PROGRAM,
@@ -35,8 +36,8 @@ async function run(port: number, heartbeatMs: number, body: string, wrapper: rea
     `postgres://a@127.0.0.1:${port}/a`,
     String(heartbeatMs),
     body,
-  )
-  const { stdout } = await promisify(execFile)(command, parameters, { timeout: DEADLINE_MS })
+  ]
+  const { stdout } = await promisify(execFile)(command!, parameters, { timeout: DEADLINE_MS })
   return stdout
 }
 
