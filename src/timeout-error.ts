@@ -11,7 +11,7 @@ export async function timeoutError(
 ): Promise<SlocketError> {
   let state: string
   try {
-    const { held, pending } = await withinLookMs(engine.query(path))
+    const { held, pending } = await withinLookMs((signal) => engine.query(path, signal))
     const ahead = pending.filter((request) => request.sinceMs <= sinceMs).length
     state = `${held.length === 0 ? 'nobody holds it now' : `held by ${describeHolders(held)}`}; ${ahead} waiting ahead`
   } catch (error) {
@@ -23,15 +23,17 @@ export async function timeoutError(
 /** A server that does not answer must not hold up what is over. */
 const LOOK_MS = 1000
 
-async function withinLookMs<T>(looking: Promise<T>): Promise<T> {
+async function withinLookMs<T>(look: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController()
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${LOOK_MS} ms`)), LOOK_MS)
   })
   try {
-    return await Promise.race([looking, late])
+    return await Promise.race([look(controller.signal), late])
   } finally {
     clearTimeout(timer)
+    controller.abort()
   }
 }
 

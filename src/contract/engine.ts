@@ -19,8 +19,11 @@ export interface Engine {
    * Rejects with `request.signal.reason` when that aborts first: then nothing is held, and nobody waits for it.
    */
   acquire(resource: string, request: AcquireRequest): Promise<Grant | null>
-  /** Who holds and who waits, in queue order; takes no lock and disturbs nobody. */
-  query(resource: string): Promise<EngineSnapshot>
+  /**
+   * Who holds and who waits, in queue order; takes no lock and disturbs nobody. `signal`, which has not aborted yet, does when nobody waits
+   * for the answer any more: then this should keep no process alive.
+   */
+  query(resource: string, signal?: AbortSignal): Promise<EngineSnapshot>
   /** As `query`, of all resources that anybody holds or waits for. Where an engine can tell them: `LockManager.query` needs it. */
   queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }

@@ -16,7 +16,12 @@ class Scripted implements SqlClient {
   readonly asked: ((rows: Row[]) => void)[] = []
   isDestroyed = false
   readonly connection = {
-    stream: { ref: () => undefined, unref: () => undefined, destroy: () => (this.isDestroyed = true) } as never,
+    stream: {
+      once: () => undefined,
+      ref: () => undefined,
+      unref: () => undefined,
+      destroy: () => (this.isDestroyed = true),
+    } as never,
   }
   connect(): Promise<void> {
     return Promise.resolve()

@@ -11,7 +11,9 @@ class Server implements SqlClient {
   readonly processID = 7
   readonly connectionParameters = {}
   readonly asked: string[] = []
-  readonly connection = { stream: { ref: () => undefined, unref: () => undefined, destroy: () => undefined } as never }
+  readonly connection = {
+    stream: { once: () => undefined, ref: () => undefined, unref: () => undefined, destroy: () => undefined } as never,
+  }
   readonly #refusals: readonly (readonly [part: string, state: string])[]
   readonly #pid: string
 

@@ -12,7 +12,7 @@ import { until } from '../helpers/until.ts'
 const waiter = { asked: { wait: true } } as Request
 
 class Scene {
-  readonly looks: { answer: (pids: readonly number[]) => void; fail: () => void }[] = []
+  readonly looks: { answer: (pids: readonly number[]) => void; fail: (code?: string) => void }[] = []
   readonly ended: number[] = []
   nowMs = 0
   readonly watch: Watch
@@ -22,7 +22,10 @@ class Scene {
       await new Promise((resolve, reject) => {
         this.looks.push({
           answer: (pids) => resolve(pids.map((pid) => ({ pid: String(pid) }))),
-          fail: () => reject(new SlocketError('ERR_SLOCKET_UNREACHABLE', 'no answer')),
+          fail: (code) => {
+            const cause = code === undefined ? undefined : Object.assign(new Error('failed'), { code })
+            reject(new SlocketError('ERR_SLOCKET_UNREACHABLE', 'no answer', { cause }))
+          },
         })
       })
     const settings = parsePostgresOptions({ heartbeat: 200 })
@@ -65,3 +68,20 @@ test('one that the server does not have in its queue any more, and that hears no
   assert.deepEqual(scene.ended, [2])
   for (const one of stop) one()
 })
+
+for (const [what, code] of [
+  ['the server answers that it is about to shut down', '57P03'],
+  ["no host's name can be looked up", 'EAI_AGAIN'],
+  ['this process has no descriptor left', 'EMFILE'],
+] as const) {
+  test(`looks that fail since ${what} end nobody; two to which nobody answers do`, async () => {
+    const scene = new Scene()
+    const stop = scene.wait(1)
+    for (const index of [0, 1, 2]) (await scene.look(index)).fail(code)
+    await scene.look(3)
+    assert.deepEqual(scene.ended, [])
+    for (const index of [3, 4]) (await scene.look(index)).fail('ECONNREFUSED')
+    await until('it is ended', () => scene.ended.length > 0)
+    stop()
+  })
+}

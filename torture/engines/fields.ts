@@ -9,6 +9,7 @@ import type { Server } from '../../test/engines/helpers/servers.ts'
 import { engineAt, openToIslands } from '../../test/engines/postgres/island.ts'
 import type { Nemesis } from './nemeses.ts'
 import { NEMESES } from './nemeses.ts'
+import { QueueWatch } from './queue-watch.ts'
 import { HOLDERS_CUT_OFF, LONG, LONG_MS, POSTGRES_NEMESES } from './postgres.ts'
 
 /** The client that can be cut off. */
@@ -21,6 +22,8 @@ export interface Field {
   readonly first?: Nemesis
   /** What each client does besides. */
   readonly furtherLoops: (random: Random, holdMs: number, isIslander: boolean) => Order[]
+  /** Where it can be seen from outside who is in the queue, to see that they are served in order. */
+  readonly watchQueue?: (address: string) => QueueWatch
   prepare(arena: Arena, address: string): Promise<Ground>
 }
 
@@ -53,7 +56,11 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
         // Called off now and then at the moment of the grant.
         { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
         { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
+        // In one queue more than once.
+        { do: 'loop', as: 'exclusive too', resource: 'exclusive', holdMs },
+        { do: 'loop', as: 'shared, or not', resource: 'shared', holdMs },
       ],
+      watchQueue: (url) => new QueueWatch(url, ['exclusive', 'shared', 'hurried', LONG]),
       async prepare(arena, url) {
         const port = await openToIslands(arena.servers)
         const islandEngine = (_: unknown, here: string): EngineSpec =>

@@ -9,6 +9,7 @@ import { pass } from '../../test/helpers/until.ts'
 import type { Field } from './fields.ts'
 import { ISLANDER } from './fields.ts'
 import type { Scene } from './nemeses.ts'
+import { orderIn } from './order.ts'
 
 export interface RoundResult {
   readonly findings: readonly string[]
@@ -25,6 +26,7 @@ export async function playRound(
   await using arena = await Arena.open(field.server)
   const endpoints = arena.servers.addressOf(field.server)
   const { engine, openIsland } = await field.prepare(arena, endpoints)
+  const queue = field.watchQueue?.(endpoints)
   const counts = new Map<string, number>()
   const findings: string[] = []
   let started = 0
@@ -64,8 +66,17 @@ export async function playRound(
       findings.push(`afterwards, ${client.name} comes to no lock: ${String(error)}`)
     }
   }
+  const waits = await queue?.end()
   const { trace } = arena
   findings.push(...arena.findings())
+  if (waits !== undefined) {
+    const order = orderIn(trace, waits)
+    findings.push(...order.findings)
+    // They have to be seen, or nothing is.
+    if (order.chances === 0) findings.push('nobody was seen who could have come out of order')
+    counts.set('waits seen', waits.length)
+    counts.set('chances to overtake', order.chances)
+  }
   counts.set('grants', holdsIn(trace).length)
   counts.set('lost', trace.filter((line) => line.event === 'lost').length)
   counts.set('failed', trace.filter((line) => line.event === 'failed').length)

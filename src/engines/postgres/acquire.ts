@@ -95,7 +95,7 @@ function isCancelled(error: unknown): boolean {
   return error instanceof Error && systemCode(error.cause) === CANCELLED
 }
 
-/** What goes on beside a statement that takes a lock: it is looked for in the queue, and called off. */
+/** What goes on beside a statement that takes a lock, which keeps the process alive: it is looked for in the queue, and called off. */
 class Asking {
   readonly #session: Session
   readonly #request: Request
@@ -103,6 +103,7 @@ class Asking {
   #isSettled = false
   #callingOff: Promise<void> | undefined
   #isLooking = false
+  #over: AbortController | undefined
 
   constructor(session: Session, request: Request, parts: AcquireParts) {
     this.#session = session
@@ -122,6 +123,7 @@ class Asking {
       return await statement
     } finally {
       this.#isSettled = true
+      this.#over?.abort()
       request.onCalledOff = undefined
       request.onPlaceNeeded = undefined
       // Where it has ended, nothing can hit it.
@@ -129,20 +131,26 @@ class Asking {
     }
   }
 
-  /** Looks for it in the server's queue, until it is seen there, or settled. */
+  /** Looks for it in the server's queue, until it is seen there, or settled. That nobody can look is nothing to its own connection: see watch.ts. */
   async #look(): Promise<void> {
     const { statements, asked } = this.#request
+    const { control, settings } = this.#parts
     if (this.#isLooking || !asked.wait) return
     this.#isLooking = true
-    try {
-      for (let pauseMs = 0; !this.#isSettled; pauseMs = Math.min(pauseMs + 1, LONGEST_PAUSE_MS)) {
-        const rows = await this.#parts.control.run(statements.waits(this.#session.pid), { doing: 'look who waits' })
+    for (let pauseMs = 0; !this.#isSettled; pauseMs = Math.min(pauseMs + 1, LONGEST_PAUSE_MS)) {
+      try {
+        const rows = await control.run(statements.waits(this.#session.pid), 'look who waits', this.#untilOver())
         if (rows.length > 0) return this.#request.becomeQueued()
-        await sleep(pauseMs)
+      } catch {
+        pauseMs = settings.heartbeatMs
       }
-    } catch (error) {
-      if (!this.#isSettled) this.#session.end(error as Error)
+      await sleep(pauseMs, undefined, { ref: false })
     }
+  }
+
+  #untilOver(): AbortSignal {
+    this.#over ??= new AbortController()
+    return this.#over.signal
   }
 
   /** Has the server call it off. Ends the session where that does not help in time. */
@@ -153,7 +161,7 @@ class Asking {
     try {
       // Bound: the timer. Again, since the statement may not have reached the server yet. One that does not wait needs no call.
       for (let pauseMs = 1; asked.wait && !this.#isSettled && !this.#session.hasEnded; pauseMs *= 2) {
-        await this.#parts.control.run(statements.callOff(this.#session.pid), { doing: 'call a wait off' })
+        await this.#parts.control.run(statements.callOff(this.#session.pid), 'call a wait off', this.#untilOver())
         await sleep(pauseMs)
       }
     } catch (error) {

@@ -17,7 +17,7 @@ export interface SqlClient {
   /** As the server has told it at the start; a pooler tells another one. */
   readonly processID: number | null
   readonly connectionParameters: { query_timeout?: unknown }
-  readonly connection: { readonly stream: Pick<Socket, 'ref' | 'unref' | 'destroy'> }
+  readonly connection: { readonly stream: Pick<Socket, 'once' | 'connecting' | 'ref' | 'unref' | 'destroy'> }
   connect(): Promise<unknown>
   query(statement: SqlStatement): Promise<{ readonly rows: Row[] }>
   end(): Promise<void>

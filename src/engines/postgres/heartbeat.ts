@@ -64,13 +64,7 @@ export class Heartbeat {
   async #ask(): Promise<void> {
     const { session, statement } = this.#parts
     this.#isAsking = true
-    try {
-      const [row] = await session.run(statement(), { doing: 'ask for a sign of life', isBackground: true })
-      if (row?.['pid'] !== String(session.pid))
-        session.end(new SlocketError('ERR_SLOCKET_POOLER', 'another process answers for the session'))
-    } catch (error) {
-      session.end(error as Error)
-    }
+    await session.answers(statement())
     this.#isAsking = false
     if (this.#isOver) return
     clearTimeout(this.#timer)

@@ -3,15 +3,18 @@
  * promises; docs/decisions/0010-postgresql.md why it is done this way.
  */
 import type { AcquireRequest, Engine, EngineSnapshot, Grant } from '../../contract/engine.ts'
+import { onAbort } from '../../contract/on-abort.ts'
 import type { MakeClient } from './client.ts'
 import { loadClient } from './client.ts'
 import { notAfterNowMs, steadyMs } from './clock.ts'
 import { Control } from './control.ts'
+import { keepAlive } from './keep-alive.ts'
 import { keyOf } from './key.ts'
 import type { PostgresOptions, Settings } from './options.ts'
 import { parsePostgresOptions } from './options.ts'
 import { Request } from './request.ts'
 import { checkSequence } from './sequence.ts'
+import type { OpenSession } from './session.ts'
 import { Session } from './session.ts'
 import { setUp } from './set-up.ts'
 import { snapshotStatement, toSnapshot } from './snapshot.ts'
@@ -56,33 +59,46 @@ function openPostgres(settings: Settings): Engine {
         asked.signal?.throwIfAborted()
         room.enter(new Request(asked, statements.of(resource, asked), { resolve, reject }))
       }),
-    async query(resource): Promise<EngineSnapshot> {
+    async query(resource, signal): Promise<EngineSnapshot> {
       const statement = snapshotStatement(keyOf(settings.namespace, resource))
-      return toSnapshot(await control.run(statement, { doing: `look at the lock '${resource}'` }), room.pids)
+      const letGo = keepAlive()
+      const stopListening = signal && onAbort(signal, letGo)
+      try {
+        return toSnapshot(await control.run(statement, `look at the lock '${resource}'`, signal), room.pids)
+      } finally {
+        stopListening?.()
+        letGo()
+      }
     },
   }
 }
 
 function refuseUnsupported({ claim, steal }: AcquireRequest): void {
-  if (claim.kind === 'permit') throw new TypeError('the engine for PostgreSQL has no permits')
+  if (claim.kind === 'permit')
+    throw new TypeError(
+      'the engine for PostgreSQL has no permits: those of etcd() and local() have (docs/engines/postgres.md says why)',
+    )
   if (steal === true) throw new TypeError('the engine for PostgreSQL cannot steal locks')
 }
 
 /** Opens sessions that can hold locks. */
-function opener(settings: Settings): () => Promise<Session> {
+function opener(settings: Settings): OpenSession {
   let loading: Promise<MakeClient> | undefined
-  let checking: Promise<void> | undefined
-  return async () => {
+  let isChecked = false
+  return async (signal) => {
     loading ??= loadClient(clientSettings(settings))
     loading.catch(() => (loading = undefined))
-    const session = await Session.open({ make: await loading, patienceMs: settings.patienceMs, now: notAfterNowMs })
+    const session = await Session.open(
+      { make: await loading, patienceMs: settings.patienceMs, now: notAfterNowMs },
+      signal,
+    )
     await setUp(session, settings)
-    checking ??= checkSequence(session, settings.sequence)
     try {
-      await checking
+      // Each by itself until one has done it: what befalls that one is nothing to the others.
+      if (!isChecked) await checkSequence(session, settings.sequence)
+      isChecked = true
       return session
     } catch (error) {
-      checking = undefined
       session.end(error as Error)
       throw error
     }

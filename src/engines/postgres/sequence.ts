@@ -11,7 +11,7 @@ const NO_SCHEMA = '3F000'
 export async function createSequence(session: Session, sequence: string): Promise<void> {
   const doing = `make the sequence ${sequence}`
   try {
-    await session.run(`CREATE SEQUENCE IF NOT EXISTS ${sequence}`, { doing })
+    await session.run(`CREATE SEQUENCE IF NOT EXISTS ${sequence}`, { doing, isBackground: true })
   } catch (error) {
     if (session.hasEnded) throw error
     const cause = causeOf(error)
@@ -21,7 +21,10 @@ export async function createSequence(session: Session, sequence: string): Promis
     if (!ALREADY_THERE.has(state)) throw error
   }
   const statement = `SELECT has_sequence_privilege('${sequence}', 'USAGE, UPDATE')::text AS usable`
-  const [row] = await session.run(statement, { doing: `look at the sequence ${sequence}` })
+  const [row] = await session.run(statement, {
+    doing: `look at the sequence ${sequence}`,
+    isBackground: true,
+  })
   if (row!['usable'] !== 'true') throw notPermitted(sequence, undefined)
 }
 
@@ -29,7 +32,10 @@ export async function createSequence(session: Session, sequence: string): Promis
 export async function checkSequence(session: Session, sequence: string): Promise<void> {
   const statement = `SELECT (seqcache = 1 AND seqincrement > 0 AND NOT seqcycle)::text AS grows
     FROM pg_sequence WHERE seqrelid = to_regclass('${sequence}')`
-  const [row] = await session.run(statement, { doing: `look at the sequence ${sequence}` })
+  const [row] = await session.run(statement, {
+    doing: `look at the sequence ${sequence}`,
+    isBackground: true,
+  })
   if (row?.['grows'] === 'true') return
   const message = `the sequence ${sequence} does not grow from one session to the next: it needs CACHE 1, a positive INCREMENT and NO CYCLE`
   throw new SlocketError('ERR_SLOCKET_SYSTEM', message)

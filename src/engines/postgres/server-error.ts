@@ -12,6 +12,9 @@ const BY_STATE: readonly (readonly [state: RegExp, code: SlocketErrorCode])[] = 
   [/^(08|57014|57P|58)/, 'ERR_SLOCKET_UNREACHABLE'],
 ]
 
+/** No descriptor or port is left, or no name can be looked up. */
+const NOT_ASKED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN'])
+
 /** @param doing what failed: 'connect', 'take the lock …'. */
 export function toServerError(error: unknown, doing: string): Error {
   if (isSlocketError(error)) return error
@@ -20,12 +23,23 @@ export function toServerError(error: unknown, doing: string): Error {
   return new SlocketError(codeOf(error), message, { cause: error })
 }
 
+/** Whether it may be that the server is not there. Not where it has answered, and be it that it lets nobody in; nor where it was not even asked. */
+export function isUnanswered(error: unknown): boolean {
+  if (!isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) return false
+  const code = systemCode(error.cause)
+  return code === undefined || !(isOfServer(code) || NOT_ASKED.has(code))
+}
+
+function isOfServer(code: string): boolean {
+  return code.length === 5 && !/^E[A-Z]/.test(code)
+}
+
 function codeOf(error: Error): SlocketErrorCode {
   const code = systemCode(error)
   // What `pg` says itself: that there is no password, or none that it can use; that the connection has ended, that there is no TLS.
   if (code === undefined) return error.message.startsWith('SASL') ? 'ERR_SLOCKET_PERMISSION' : 'ERR_SLOCKET_UNREACHABLE'
   // Of the network (ECONNREFUSED, ENOTFOUND), and of TLS (ERR_TLS_CERT_ALTNAME_INVALID, SELF_SIGNED_CERT_IN_CHAIN): the server's have five characters.
-  if (/^E[A-Z]/.test(code) || code.length !== 5) return 'ERR_SLOCKET_UNREACHABLE'
+  if (!isOfServer(code)) return 'ERR_SLOCKET_UNREACHABLE'
   return BY_STATE.find(([state]) => state.test(code))?.[1] ?? 'ERR_SLOCKET_SYSTEM'
 }
 

@@ -6,6 +6,7 @@
  *  3. Every statement has a deadline, except the one that waits for a lock.
  */
 import { debug } from '../../debug.ts'
+import { onAbort } from '../../contract/on-abort.ts'
 import { SlocketError } from '../../errors.ts'
 import type { MakeClient, Row, SqlClient, SqlStatement } from './client.ts'
 import { Prepared } from './prepared.ts'
@@ -32,6 +33,9 @@ export interface RunOptions {
   readonly values?: string[]
 }
 
+/** Opens one that is ready for locks. @param signal aborts when nobody waits for it any more: see {@link Session.open}. */
+export type OpenSession = (signal?: AbortSignal) => Promise<Session>
+
 export class Session {
   /** The server's process. */
   pid: number = 0
@@ -57,13 +61,28 @@ export class Session {
     this.#client.on('end', () => this.end(unreachable('the server has ended the session')))
   }
 
-  /** Connects. Keeps the process alive meanwhile. @throws ERR_SLOCKET_UNREACHABLE and others. */
-  static async open(parts: SessionParts): Promise<Session> {
+  /**
+   * Connects, and does not keep the process alive: who waits for it does, as long as it waits. The system's own connecting would all the same, so
+   * that ends with `signal`; but what comes after it goes on, for the next one. (And a host's name is looked up to the end.)
+   *
+   * @throws ERR_SLOCKET_UNREACHABLE and others.
+   */
+  static async open(parts: SessionParts, signal?: AbortSignal): Promise<Session> {
+    const unwanted = (): SlocketError => unreachable('nobody waits for the connection any more')
+    if (signal?.aborted === true) throw unwanted()
     const session = new Session(parts)
-    const timer = setTimeout(() => session.end(unreachable('the server does not answer')), parts.patienceMs)
+    const timer = setTimeout(() => session.end(unreachable('the server does not answer')), parts.patienceMs).unref()
+    const { stream } = session.#client.connection
+    const stopListening =
+      signal &&
+      onAbort(signal, () => {
+        if (stream.connecting) session.end(unwanted())
+      })
     try {
+      stream.once('connect', () => stream.unref())
       await session.#client.connect()
       if (session.#failure !== undefined) throw session.#failure
+      // With TLS it is another one by now.
       session.#client.connection.stream.unref()
       return session
     } catch (error) {
@@ -72,6 +91,7 @@ export class Session {
       throw failure
     } finally {
       clearTimeout(timer)
+      stopListening?.()
     }
   }
 
@@ -129,6 +149,18 @@ export class Session {
       clearTimeout(timer)
       if (!isBackground) this.#reference(-1)
     }
+  }
+
+  /** Whether it is there, and the one that it was. Where not, it has ended. @param statement has to give the `pid` that answers. */
+  async answers(statement: string): Promise<boolean> {
+    try {
+      const [row] = await this.run(statement, { doing: 'ask for a sign of life', isBackground: true })
+      if (row?.['pid'] === String(this.pid)) return true
+      this.end(new SlocketError('ERR_SLOCKET_POOLER', 'another process answers for the session'))
+    } catch (error) {
+      this.end(error as Error)
+    }
+    return false
   }
 
   /** One after the other: from version 9 on, `pg` takes no second statement while it executes one. */

@@ -1,5 +1,7 @@
 /** The sessions for locks, one for each that is held or waited for: at most so many, and kept for a while after use. */
-import type { Session } from './session.ts'
+import type { Settings } from './options.ts'
+import type { OpenSession, Session } from './session.ts'
+import { SIGN_OF_LIFE } from './statements.ts'
 
 interface Idle {
   readonly session: Session
@@ -8,8 +10,8 @@ interface Idle {
 }
 
 export class Sessions {
-  readonly #open: () => Promise<Session>
-  readonly #most: number
+  readonly #open: OpenSession
+  readonly #settings: Settings
   /** Called when one more could be had. */
   readonly #onFree: () => void
   /** The last used is the last one. */
@@ -17,31 +19,42 @@ export class Sessions {
   /** Those in use, and those that are being opened. */
   #used = 0
 
-  constructor(open: () => Promise<Session>, most: number, onFree: () => void) {
+  constructor(open: OpenSession, settings: Settings, onFree: () => void) {
     this.#open = open
-    this.#most = most
+    this.#settings = settings
     this.#onFree = onFree
   }
 
   get hasRoom(): boolean {
-    return this.#used < this.#most
+    return this.#used < this.#settings.maxConnections
   }
 
   /** One that nobody else uses. To be asked for only where there is room; to be given back, once, by {@link giveBack}. */
-  async take(): Promise<Session> {
+  async take(signal: AbortSignal | undefined): Promise<Session> {
     this.#used += 1
-    const idle = this.#idle.pop()
-    if (idle !== undefined) {
-      clearTimeout(idle.timer)
-      idle.stopListening()
-      return idle.session
-    }
     try {
-      return await this.#open()
+      return (await this.#reuse()) ?? (await this.#open(signal))
     } catch (error) {
       this.#becomeFree()
       throw error
     }
+  }
+
+  async #reuse(): Promise<Session | undefined> {
+    const session = this.#pop()
+    if (session === undefined || session.silentMs <= this.#settings.heartbeatMs) return session
+    // A router may have forgotten the connection, and told nobody. Now nothing is asked of it yet, and another one will do.
+    if (await session.answers(SIGN_OF_LIFE)) return session
+    // And the others.
+    for (let other = this.#pop(); other !== undefined; other = this.#pop()) other.close()
+    return undefined
+  }
+
+  #pop(): Session | undefined {
+    const idle = this.#idle.pop()
+    clearTimeout(idle?.timer)
+    idle?.stopListening()
+    return idle?.session
   }
 
   /** @param session holds nothing and runs nothing, or has ended. */

@@ -5,7 +5,8 @@
  *  2. The server notices a client that is gone: TCP's keepalives see an idle one, `tcp_user_timeout` one that owes an answer (each alone is not
  *     enough: measured), and `client_connection_check_interval` one whose process has ended while it waits.
  *  3. The session is one: in front of a pooler it would be another one by the next statement. Until that is known nothing is set: it would be for somebody else.
- *  4. Functions and operators are those of the server, whatever other ones there are in schemas that a role's `search_path` names before `pg_catalog`.
+ *  4. Who waits for it keeps the process alive, not this.
+ *  5. Functions and operators are those of the server, whatever other ones there are in schemas that a role's `search_path` names before `pg_catalog`.
  */
 import { SlocketError, systemCode } from '../../errors.ts'
 import type { Row } from './client.ts'
@@ -23,11 +24,14 @@ const INVALID_VALUE = '22023'
 export async function setUp(session: Session, settings: Settings): Promise<void> {
   try {
     const doing = 'set up a session'
-    const [first] = await session.run('SELECT pg_catalog.pg_backend_pid()::pg_catalog.text AS pid', { doing })
+    const [first] = await session.run('SELECT pg_catalog.pg_backend_pid()::pg_catalog.text AS pid', {
+      doing,
+      isBackground: true,
+    })
     session.pid = Number(first!['pid'])
     if (session.saidPid !== session.pid) throw poolerError()
-    await session.run('SET search_path TO pg_catalog', { doing })
-    const [facts] = await session.run(setUpStatement(settings), { doing })
+    await session.run('SET search_path TO pg_catalog', { doing, isBackground: true })
+    const [facts] = await session.run(setUpStatement(settings), { doing, isBackground: true })
     refuse(session, facts!)
     await watchWaits(session)
     session.canFlush = await canFlush(session)
@@ -41,7 +45,10 @@ export async function setUp(session: Session, settings: Settings): Promise<void>
 /** A server on Windows cannot, and says so: https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL */
 async function watchWaits(session: Session): Promise<void> {
   try {
-    await session.run("SET client_connection_check_interval TO '1s'", { doing: 'have waits watched' })
+    await session.run("SET client_connection_check_interval TO '1s'", {
+      doing: 'have waits watched',
+      isBackground: true,
+    })
   } catch (error) {
     if (session.hasEnded || systemCode((error as Error).cause) !== INVALID_VALUE) throw error
   }
@@ -50,7 +57,7 @@ async function watchWaits(session: Session): Promise<void> {
 /** Aurora has no functions for that, and an administrator may have taken them away. */
 async function canFlush(session: Session): Promise<boolean> {
   try {
-    const [row] = await session.run(CAN_FLUSH, { doing: 'see whether tokens can be flushed' })
+    const [row] = await session.run(CAN_FLUSH, { doing: 'see whether tokens can be flushed', isBackground: true })
     return row?.['flushes'] === 'true'
   } catch (error) {
     if (session.hasEnded) throw error

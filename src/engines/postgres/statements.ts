@@ -121,5 +121,8 @@ export class RecentStatements {
   }
 }
 
+/** Of a session that is idle. */
+export const SIGN_OF_LIFE = 'SELECT pg_backend_pid()::text AS pid'
+
 /** Whatever the session may hold. */
 export const RELEASE_ALL = 'SELECT pg_advisory_unlock_all()::text AS released'

@@ -3,27 +3,25 @@
  *
  *  1. Those for one lock reach the server in their order: the next one is sent when the server has the one before it in its queue, or has
  *     settled it. Each by a session of its own, for within a session the server lets the same lock be taken again.
- *  2. Where all connections are in use, requests stand here, in their order, and keep the process alive.
+ *  2. Where all connections are in use, requests stand here, in their order. They keep the process alive, and so do those whose session is being opened: see session.ts.
  */
 import type { Control } from './control.ts'
 import type { AcquireParts } from './acquire.ts'
 import { acquireIn } from './acquire.ts'
+import { keepAlive } from './keep-alive.ts'
 import type { Settings } from './options.ts'
 import type { Request } from './request.ts'
 import { SlocketError } from '../../errors.ts'
-import type { Session } from './session.ts'
+import type { OpenSession, Session } from './session.ts'
 import { Sessions } from './sessions.ts'
 import { Watch } from './watch.ts'
 
 export interface WaitingRoomParts {
-  readonly open: () => Promise<Session>
+  readonly open: OpenSession
   readonly control: Control
   readonly settings: Settings
   readonly now: () => number
 }
-
-/** A timer's longest delay: it only keeps the process alive. */
-const FOR_EVER_MS = 2 ** 31 - 1
 
 export class WaitingRoom {
   /** The server's processes that are ours. */
@@ -34,12 +32,14 @@ export class WaitingRoom {
   #here: Request[] = []
   /** By key: the one that is on its way into the server's queue. */
   readonly #entering = new Map<bigint, Request>()
-  #keepAlive: NodeJS.Timeout | undefined
+  /** Whose session is about to be had. */
+  readonly #opening = new Set<Request>()
+  #letGo: (() => void) | undefined
   #isScheduled = false
 
   constructor({ open, control, settings, now }: WaitingRoomParts) {
     this.#parts = { control, settings, now }
-    this.#sessions = new Sessions(open, settings.maxConnections, () => this.#schedule())
+    this.#sessions = new Sessions(open, settings, () => this.#schedule())
     this.#watch = new Watch(control, settings, now)
   }
 
@@ -96,18 +96,24 @@ export class WaitingRoom {
       if (this.#entering.get(key) === request) this.#entering.delete(key)
       this.#schedule()
     }
+    this.#opening.add(request)
     // The server knows nothing of it yet.
-    request.onCalledOff = () => request.becomeCalledOff()
+    request.onCalledOff = () => {
+      this.#becomeOpened(request)
+      request.becomeCalledOff()
+    }
     void this.#serve(request)
   }
 
   async #serve(request: Request): Promise<void> {
     let session: Session
     try {
-      session = await this.#sessions.take()
+      session = await this.#sessions.take(request.asked.signal)
     } catch (error) {
+      this.#becomeOpened(request)
       return request.becomeRejected(error)
     }
+    this.#becomeOpened(request)
     const { pid } = session
     const giveBack = (): void => {
       this.pids.delete(pid)
@@ -121,11 +127,16 @@ export class WaitingRoom {
     stopWatching()
   }
 
+  #becomeOpened(request: Request): void {
+    this.#opening.delete(request)
+    this.#updateKeepAlive()
+  }
+
   #updateKeepAlive(): void {
-    if (this.#here.length > 0) this.#keepAlive ??= setInterval(() => {}, FOR_EVER_MS)
+    if (this.#here.length + this.#opening.size > 0) this.#letGo ??= keepAlive()
     else {
-      clearInterval(this.#keepAlive)
-      this.#keepAlive = undefined
+      this.#letGo?.()
+      this.#letGo = undefined
     }
   }
 }

@@ -2,10 +2,11 @@
  * Watches over sessions that wait: they are busy, and cannot be asked themselves. Another session looks whether the server still has them in its
  * queue. One that it has not, and that has heard nothing, has been cut off.
  */
-import { isSlocketError, SlocketError } from '../../errors.ts'
+import { SlocketError } from '../../errors.ts'
 import type { Control } from './control.ts'
 import type { Settings } from './options.ts'
 import type { Request } from './request.ts'
+import { isUnanswered } from './server-error.ts'
 import type { Session } from './session.ts'
 
 interface Watched {
@@ -62,17 +63,16 @@ export class Watch {
     const pids = among.map(({ session }) => session.pid)
     const statement = `SELECT pid::text AS pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid IN (${pids.join(', ')})`
     try {
-      for (const { pid } of await this.#control.run(statement, { doing: 'look who waits', isBackground: true }))
-        seen.add(Number(pid))
+      for (const { pid } of await this.#control.run(statement, 'look who waits')) seen.add(Number(pid))
       this.#failures = 0
     } catch (error) {
-      // Where the server has answered, that it has no connection to spare, say, nothing is known of those who wait.
-      if (!isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) return
+      // Where the server has answered, that it has no connection to spare, say, or is about to shut down, nothing is known of those who wait.
+      if (!isUnanswered(error)) return
       this.#failures += 1
       // It may be this very session that has ended. The second time another one was tried.
       if (this.#failures < 2) return
       // Not one that has been granted meanwhile: it holds, or is somebody else's by now.
-      for (const watched of among) if (this.#waiting.has(watched)) watched.session.end(error)
+      for (const watched of among) if (this.#waiting.has(watched)) watched.session.end(error as Error)
       return
     }
     for (const watched of among) {

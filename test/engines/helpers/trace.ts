@@ -10,8 +10,14 @@ export type Order =
   | { readonly do: 'acquire'; readonly as: string; readonly resource: string; readonly options?: OrderOptions }
   /** Answers released or failed. */
   | { readonly do: 'release'; readonly as: string }
-  /** Acquires, holds for `holdMs`, and releases, again and again, until told `end`: then says ended. */
-  | { readonly do: 'loop'; readonly resource: string; readonly holdMs: number; readonly options?: OrderOptions }
+  /** Acquires, holds for `holdMs`, and releases, again and again, until told `end`: then says ended. Handles are named after the resource, or `as`. */
+  | {
+      readonly do: 'loop'
+      readonly as?: string
+      readonly resource: string
+      readonly holdMs: number
+      readonly options?: OrderOptions
+    }
   | { readonly do: 'end' }
   /**
    * Writes to the sink, guarded by `assertHeld` right before, or by nothing but the token that goes along. Is stopped (SIGSTOP, by

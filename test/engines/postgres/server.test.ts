@@ -7,7 +7,9 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
+import pg from 'pg'
 import { postgres } from '../../../src/engines/postgres/index.ts'
+import { whereKey } from '../../../src/engines/postgres/key.ts'
 import { isSlocketError, slocket } from '../../../src/index.ts'
 import { pass, until } from '../../helpers/until.ts'
 import { addressOf } from '../helpers/servers.ts'
@@ -114,6 +116,40 @@ describe('PostgreSQL as it is found', () => {
     await assert.rejects(slocket('other', { engine }), (error) => isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE'))
   })
 
+  test('a connection that was idle, and is dead without a word: the next one is had by another connection', async () => {
+    await using line = await Line.to(url)
+    const engine = postgres({ connectionString: line.url, namespace, heartbeat: HEARTBEAT_MS })
+    const linger = 60_000
+    // Three connections that are kept.
+    const before = await Promise.all(['stale-1', 'stale-2', 'stale-3'].map((name) => slocket(name, { engine, linger })))
+    for (const lock of before) await lock.release()
+    await pass(2 * HEARTBEAT_MS)
+    assert.equal(line.forget(), 3)
+    const lock = await slocket('stale-1', { engine, linger })
+    assert.ok(lock.token > before[2]!.token)
+    assert.equal(line.carried, 1, 'it came by the one new connection')
+    // And of those that were as old, none is used.
+    const other = await slocket.try('stale-2', { engine, linger })
+    await other!.release()
+    await lock.release()
+  })
+
+  test('the numbers at the edges of 64 bits are locks, and found as such', async () => {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    for (const key of [-(2n ** 63n), 2n ** 63n - 1n, -1n, 0n, -(2n ** 31n), 2n ** 32n]) {
+      await client.query(`SELECT pg_advisory_lock(${key})`)
+      const { rows } = await client.query(`SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND ${whereKey(key)}`)
+      assert.equal(rows.length, 1, String(key))
+      const released = await client.query<{ unlocked: string }>({
+        text: 'SELECT pg_advisory_unlock($1)::text AS unlocked',
+        values: [String(key)],
+      })
+      assert.equal(released.rows[0]!.unlocked, 'true', String(key))
+    }
+    await client.end()
+  })
+
   for (const [mode, size] of [
     ['transaction', 1],
     ['transaction', 2],
@@ -196,6 +232,8 @@ class Pooler implements AsyncDisposable {
 /** A line to the server that can be cut, so that both ends hear nothing of it. */
 class Line implements AsyncDisposable {
   readonly url: string
+  /** How many connections have begun, since it forgot the others. */
+  carried: number = 0
   readonly #server: net.Server
   readonly #sockets: Set<net.Socket>
 
@@ -209,6 +247,7 @@ class Line implements AsyncDisposable {
     const { hostname, port, username, pathname } = new URL(url)
     const sockets = new Set<net.Socket>()
     const server = net.createServer((near) => {
+      line.carried += 1
       const far = net.connect(Number(port), hostname)
       for (const socket of [near, far]) {
         sockets.add(socket)
@@ -222,7 +261,19 @@ class Line implements AsyncDisposable {
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const own = (server.address() as net.AddressInfo).port
-    return new Line(`postgres://${username}@127.0.0.1:${own}${pathname}`, server, sockets)
+    const line = new Line(`postgres://${username}@127.0.0.1:${own}${pathname}`, server, sockets)
+    return line
+  }
+
+  /** As a router does that was switched off and on: what goes on is dropped, and nobody is told; what begins is not. Gives how many connections that were. */
+  forget(): number {
+    const pairs = this.#sockets.size / 2
+    for (const socket of this.#sockets) {
+      socket.unpipe()
+      socket.pause()
+    }
+    this.carried = 0
+    return pairs
   }
 
   cut(): void {

@@ -73,7 +73,7 @@ async function obey(order: Order): Promise<void> {
     }
     case 'loop':
       for (let round = 0; !isEnding; round += 1) {
-        const held = await acquire(`${order.resource}-${round}`, order.resource, order.options)
+        const held = await acquire(`${order.as ?? order.resource}-${round}`, order.resource, order.options)
         if (held !== undefined) await pass(order.holdMs).then(() => release(held))
         else await pass(50)
       }

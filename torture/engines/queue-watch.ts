@@ -1,0 +1,74 @@
+/** Looks again and again who waits in the queues of a server of PostgreSQL, through all that befalls the server. */
+import pg from 'pg'
+import { keyOf } from '../../src/engines/postgres/key.ts'
+import { pass } from '../../test/helpers/until.ts'
+import type { Wait } from './order.ts'
+
+const PAUSE_MS = 5
+const CONNECT_MS = 1000
+const NAMESPACE = 'slocket'
+// All of it at one moment: the server holds its whole table of locks meanwhile.
+const STATEMENT = `SELECT pid, mode, waitstart::text AS since, ((classid::bigint << 32) | objid::bigint)::text AS key
+  FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND NOT granted AND waitstart IS NOT NULL`
+
+interface Row {
+  readonly pid: number
+  readonly mode: string
+  readonly since: string
+  readonly key: string
+}
+
+export class QueueWatch {
+  readonly #url: string
+  readonly #resources: ReadonlyMap<string, string>
+  readonly #waits = new Map<string, Wait>()
+  #isOver = false
+  readonly #watching: Promise<void>
+
+  constructor(url: string, resources: readonly string[]) {
+    this.#url = url
+    this.#resources = new Map(resources.map((name) => [String(keyOf(NAMESPACE, name)), name]))
+    this.#watching = this.#watch()
+  }
+
+  /** Stops it. Gives whom it has seen. */
+  async end(): Promise<readonly Wait[]> {
+    this.#isOver = true
+    await this.#watching
+    return [...this.#waits.values()]
+  }
+
+  /** Each connection is used as long as the server lives. */
+  async #watch(): Promise<void> {
+    while (!this.#isOver) {
+      const client = new pg.Client({ connectionString: this.#url, connectionTimeoutMillis: CONNECT_MS })
+      client.on('error', () => {})
+      try {
+        await client.connect()
+        while (!this.#isOver) {
+          await this.#look(client)
+          await pass(PAUSE_MS)
+        }
+      } catch {
+        // The server has ended: that is what the others do here.
+        await pass(PAUSE_MS)
+      } finally {
+        client.end().catch(() => {})
+      }
+    }
+  }
+
+  async #look(client: pg.Client): Promise<void> {
+    const beforeAt = Number(process.hrtime.bigint())
+    const { rows } = await client.query<Row>(STATEMENT)
+    const afterAt = Number(process.hrtime.bigint())
+    for (const { pid, mode, since, key } of rows) {
+      const resource = this.#resources.get(key)
+      if (resource === undefined) continue
+      // The same session may wait again.
+      const what = `process ${pid} of the server, since ${since}`
+      const { seenAt } = this.#waits.get(what) ?? { seenAt: afterAt }
+      this.#waits.set(what, { resource, isShared: mode === 'ShareLock', seenAt, stillAt: beforeAt, what })
+    }
+  }
+}
