@@ -207,6 +207,8 @@ export class Member {
   }
 
   #connect(address: Address, peer: string): Promise<Reached> {
+    // RACE: it was closed while another one was connected to. Nobody would close what is opened now.
+    if (this.#isClosed) return Promise.resolve('gone')
     let path: string
     try {
       path = address.open()

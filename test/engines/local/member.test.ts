@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import net from 'node:net'
 import { test } from 'node:test'
-import { memberFile, memberPid, randomMemberId } from '../../../src/engines/local/member.ts'
+import { Member, memberFile, memberPid, randomMemberId } from '../../../src/engines/local/member.ts'
 
 const MEMBER = new URL('../../../src/engines/local/member.js', import.meta.url).href
 
@@ -19,4 +20,22 @@ test('the name of a member is of twelve characters, and its file tells its proce
     assert.match(id, /^[a-z0-9]{12}$/)
     assert.equal(memberPid(memberFile(id)), String(process.pid))
   }
+})
+
+test('a member that was closed while it connected opens no more addresses', async () => {
+  const owner = { onWake: () => {}, onConnected: () => {}, onDisconnected: () => {}, describe: () => '{}' }
+  const member = new Member(randomMemberId(), { server: net.createServer(), close: () => {} }, owner)
+  const opened: string[] = []
+  const addressOf = (ticket: string): { open(): string; close(): void } => ({
+    open: () => {
+      opened.push(ticket)
+      return `/nowhere/${ticket}`
+    },
+    close: () => {},
+  })
+  const peer = randomMemberId()
+  const [first, second] = [member.connect(addressOf('first'), peer), member.connect(addressOf('second'), peer)]
+  member.close()
+  assert.deepEqual([await first, await second], ['gone', 'gone'])
+  assert.deepEqual(opened, ['first'])
 })
