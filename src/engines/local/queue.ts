@@ -7,6 +7,7 @@
  *  W  wait.ts   connect, mark, list again, sleep.                    W and R are for speed: a waiter looks again by
  *  R  leave.ts  unlink first; then tell the successors.              itself once a second.
  */
+import { setTimeout } from 'node:timers'
 import type { Cancellation } from '../../contract/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
 import { splitByTurn } from '../../core/standing.ts'
@@ -20,6 +21,9 @@ import type { PresentQueue } from './presence.ts'
 import type { QueueState } from './queue-state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { awaitChange, sweepBehind } from './wait.ts'
+
+/** How long after a connection has ended its member's dead tickets are looked for, in ms: whoever waited for one goes first. */
+const SWEEP_AFTER_MS = 10
 
 export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, PresentQueue {
   readonly #state: QueueState
@@ -111,7 +115,9 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   /** A connection ended. Whoever was told over it may never have heard: its next one is told too. */
   onDisconnected(peer: string, told: readonly Departed[]): void {
     this.tellAgain(told)
-    sweepBehind(this.#state, peer).catch((error: unknown) => debug('sweep: %s', error))
+    setTimeout(() => {
+      sweepBehind(this.#state, peer).catch((error: unknown) => debug('sweep: %s', error))
+    }, SWEEP_AFTER_MS).unref()
   }
 
   /** Finds held tickets that are gone; touches the rest where asked to; tries again to take out what is stuck. */
