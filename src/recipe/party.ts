@@ -19,6 +19,7 @@ import { isSameClaim } from '../core/claim.ts'
 import { debug } from '../debug.ts'
 import type { TicketIdentity } from '../core/ticket.ts'
 import { waitForTurn, withdrawQuietly } from './acquire.ts'
+import { Entering } from './entering.ts'
 import type { GrantingParty } from './party-grant.ts'
 import { PartyGrant } from './party-grant.ts'
 import type { Request } from './request.ts'
@@ -55,9 +56,7 @@ export class Party implements EnqueueRequest, GrantingParty {
   #keepAlive: NodeJS.Timeout | undefined
   /** Looks while a holder wants to know whether it is wanted. */
   #wantedWatch: WantedWatch | undefined
-  /** The nearest party ahead, of this process, that had not entered when that was last looked at. */
-  #ahead: Party | undefined
-  #entered: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
+  readonly #entering = new Entering()
 
   constructor(queue: TicketQueue, owner: PartyOwner, first: Request) {
     this.#queue = queue
@@ -75,16 +74,6 @@ export class Party implements EnqueueRequest, GrantingParty {
     return 'ticket' in this.#state ? this.#state.ticket : undefined
   }
 
-  /**
-   * `party` while it is entering, else the nearest one ahead of it that is. There may be one: a try enters without
-   * waiting for those ahead, and one that was called off before it had entered is over without having waited to the end.
-   */
-  static #nearestEntering(party: Party | undefined): Party | undefined {
-    let nearest = party
-    while (nearest !== undefined && nearest.#state.kind !== 'entering') nearest = nearest.#ahead
-    return nearest
-  }
-
   /** Whether `request` may join. To be asked only while the ticket is the last in its queue. */
   accepts(request: Request): boolean {
     if (this.#queue.ticketPerRequest === true) return false
@@ -99,7 +88,7 @@ export class Party implements EnqueueRequest, GrantingParty {
         return this.wait && request.wait
       case 'held':
         // A try may have overtaken parties that are still entering. Those who wait do not overtake them with it.
-        return request.wait ? Party.#nearestEntering(this.#ahead) === undefined : this.claim.kind === 'shared'
+        return request.wait ? !this.#entering.hasAhead : this.claim.kind === 'shared'
       case 'over':
         return false
     }
@@ -118,13 +107,8 @@ export class Party implements EnqueueRequest, GrantingParty {
   /** Stands in the queue until all in it have held and released. Never rejects. */
   async run(ahead: Party | undefined): Promise<void> {
     try {
-      // Parties of one process enter in the order of their requests. A try waits for nobody: if the one ahead of it
-      // is still on its way into the queue, the try may come first.
-      this.#ahead = Party.#nearestEntering(ahead)
-      while (this.wait && !this.steal && this.#ahead !== undefined) {
-        await this.#ahead.#whenEntered()
-        this.#ahead = Party.#nearestEntering(this.#ahead)
-      }
+      if (ahead !== undefined) this.#entering.comeBehind(ahead.#entering)
+      if (this.wait && !this.steal && this.#entering.hasAhead) await this.#entering.waitForAhead()
       const entering = this.cancellation.cancelled ? null : this.#queue.enqueue(this)
       const ticket = entering instanceof Promise ? await entering : entering
       if (ticket === null) return this.#refuse()
@@ -247,22 +231,9 @@ export class Party implements EnqueueRequest, GrantingParty {
     for (const request of failed) request.reject(error)
   }
 
-  /** Resolves once the party's ticket has joined the queue, or never will. */
-  async #whenEntered(): Promise<void> {
-    if (this.#state.kind !== 'entering') return
-    if (this.#entered === undefined) {
-      let resolve: () => void = () => {}
-      const promise = new Promise<void>((done) => (resolve = done))
-      this.#entered = { promise, resolve }
-    }
-    await this.#entered.promise
-  }
-
   #becomeWaiting(ticket: TicketIdentity): void {
     if (this.#state.kind === 'entering') this.#state = { kind: 'waiting', ticket }
-    // Parties that overlap for ever, as tries for permits may, must not keep all that came before them.
-    this.#ahead = Party.#nearestEntering(this.#ahead)
-    this.#entered?.resolve()
+    this.#entering.end()
     this.#waiting.forEach((request) => request.becomeQueued())
   }
 
@@ -299,7 +270,7 @@ export class Party implements EnqueueRequest, GrantingParty {
     this.#state = { kind: 'over' }
     this.#wantedWatch?.stop()
     this.#updateKeepAlive()
-    this.#entered?.resolve()
+    this.#entering.end()
     this.#owner.onOver(this)
   }
 
