@@ -9,7 +9,7 @@
  *
  * A member whose socket was removed from outside is retired: it takes no new tickets, and stays for those it has.
  */
-import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers'
+import { clearTimeout, setTimeout } from 'node:timers'
 import { debug } from '../../debug.ts'
 import type { Connection, Departed } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'
@@ -20,20 +20,15 @@ import { SocketAddresses } from './short-path.ts'
 import type { Asker, SilentMember } from './sweep-members.ts'
 import { askMember, sweepMembers } from './sweep-members.ts'
 import type { OwnTicket } from './ticket.ts'
-
-/** How often a holder looks whether its ticket is still there, in ms. */
-const WATCH_MS = 1000
-/** Every so many looks it touches it as well, so that cleaners of temporary directories see that it is in use. */
-const LOOKS_PER_TOUCH = 30
+import type { Watched } from './ticket-watch.ts'
+import { TicketWatch } from './ticket-watch.ts'
 
 /** The queue that this is the presence in. */
-export interface PresentQueue {
+export interface PresentQueue extends Watched {
   readonly own: ReadonlyMap<string, OwnTicket>
   onWake(ticket: string): void
   onConnected(): void
   onDisconnected(peer: string, told: readonly Departed[]): void
-  /** Looks whether all is well with the own tickets. Whether that has to be done closely: one holds, or could not be taken out. */
-  lookAfterOwn(touch: boolean): boolean
   /** Removes what of the own tickets nobody needs when this process has left. */
   leave(): void
   /** Somebody asks whom the tickets stand for. */
@@ -68,10 +63,7 @@ export class Presence implements MemberOwner {
   #lingerMs = 0
   #timerEndsMs = 0
   #lingerTimer: NodeJS.Timeout | undefined
-  #watchTimer: NodeJS.Timeout | undefined
-  /** Whether the timer looks often. */
-  #watchesClosely = false
-  #looks = 0
+  readonly #watch = new TicketWatch()
 
   constructor(directory: QueueDirectory, keeper: PresenceKeeper, newMemberId: () => string = randomMemberId) {
     this.#directory = directory
@@ -177,21 +169,16 @@ export class Presence implements MemberOwner {
     this.#startLinger(lingerMs)
   }
 
-  /**
-   * Looks after the tickets in use for as long as there are any: closely where one holds, or could not be taken out. Those that wait
-   * look by themselves, and need only be touched.
-   */
+  /** Looks after the tickets in use: see {@link TicketWatch.start}. */
   watch(closely: boolean): void {
-    if (this.#watchTimer !== undefined && (this.#watchesClosely || !closely)) return
-    this.#startWatch(closely)
+    this.#watch.start(this.#queue!, closely)
   }
 
   /** Ends the presence now. Tickets that hold are left, dead, so that the next holder learns of them. */
   leave(): void {
     clearTimeout(this.#lingerTimer)
-    clearInterval(this.#watchTimer)
     this.#lingerTimer = undefined
-    this.#watchTimer = undefined
+    this.#watch.stop()
     if (!this.#isPresent) return
     this.#isPresent = false
     this.#queue!.leave()
@@ -287,23 +274,6 @@ export class Presence implements MemberOwner {
   #startLinger(ms: number): void {
     this.#timerEndsMs = performance.now() + ms
     this.#lingerTimer = setTimeout(() => this.#onLinger(), ms).unref()
-  }
-
-  #onWatch(): void {
-    if (this.#queue!.own.size === 0) {
-      clearInterval(this.#watchTimer)
-      this.#watchTimer = undefined
-      return
-    }
-    this.#looks += 1
-    const needsCloseWatch = this.#queue!.lookAfterOwn(!this.#watchesClosely || this.#looks % LOOKS_PER_TOUCH === 0)
-    if (this.#watchesClosely !== needsCloseWatch) this.#startWatch(needsCloseWatch)
-  }
-
-  #startWatch(closely: boolean): void {
-    clearInterval(this.#watchTimer)
-    this.#watchesClosely = closely
-    this.#watchTimer = setInterval(() => this.#onWatch(), closely ? WATCH_MS : WATCH_MS * LOOKS_PER_TOUCH).unref()
   }
 
   #closeRetired(): void {
