@@ -125,9 +125,9 @@ function takeOut(state: QueueState, own: OwnTicket): void {
   const { directory, presence } = state
   // First, so that no mark is left alone by a process that is killed here.
   if (own.isMarked) directory.sweep(markOf(own.name))
-  state.stealing?.letGo(own)
   let wasThere = true
   try {
+    state.stealing?.letGo(own)
     wasThere = directory.unlink(own.name)
   } catch (error) {
     // The name cannot be taken out (a read-only file system, say). Without its socket it is dead all the same; but the

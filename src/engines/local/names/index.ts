@@ -135,6 +135,7 @@ class Root implements PresentQueue {
   }
 
   async query(name: string): Promise<EngineSnapshot> {
+    this.#directory.refuseUnusable()
     const directory = new NameDirectory(this.#directory, encodeName(name))
     return (await inspectQueues([{ directory, own: this.own }], INSPECTION))[0]!
   }

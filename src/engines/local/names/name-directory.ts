@@ -1,9 +1,10 @@
 /** The directories of named locks: the root, and in it one for each name that is in use. */
 import fs from 'node:fs'
 import { dirname } from 'node:path'
-import { SlocketError, systemCode } from '../../../errors.ts'
+import { isSlocketError, SlocketError, systemCode } from '../../../errors.ts'
 import type { OpenDirectory } from '../open-directory.ts'
 import { QueueDirectory } from '../directory.ts'
+import type { Occupant } from '../lock-directory.ts'
 import { makeWhereMissing } from '../lock-directory.ts'
 import { refuseNetworkFileSystem } from '../file-system.ts'
 import { isGone, toSlocketError } from '../system-error.ts'
@@ -72,6 +73,16 @@ export class NameDirectory extends QueueDirectory {
   constructor(root: RootDirectory, file: string) {
     super(root.pathOf(file))
     this.#root = root
+  }
+
+  /** Nothing where the root is no directory by now: whoever opens that next says what it is. */
+  override occupant(): Occupant {
+    try {
+      return super.occupant()
+    } catch (error) {
+      if (isSlocketError(error) && isGone(error.cause)) return 'nothing'
+      throw error
+    }
   }
 
   override pathOfMember(file: string): string {
