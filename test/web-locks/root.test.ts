@@ -7,6 +7,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { isSlocketError, LockManager } from '../../src/index.ts'
 import { defaultRoot } from '../../src/engines/local/names/default-root.ts'
+import { openNames } from '../../src/engines/local/names/index.ts'
 import { reasonNotRoot } from '../helpers/privileges.ts'
 
 const NOBODY = 65_534
@@ -191,6 +192,25 @@ test('a root that is removed loses what is held; who waited, and who comes, have
   fs.rmSync(root, { recursive: true })
   await assert.rejects(held, { name: 'AbortError' })
   assert.equal(await waiting, 'name')
+  assert.equal(await locks.request('name', () => 'new'), 'new')
+})
+
+test('a root that a file has taken the place of is a SecurityError, for who waited, who asks, and a query', async () => {
+  const root = path.join(directory, 'root')
+  const locks = new LockManager({ root })
+  const held = locks.request('name', () => new Promise(() => {}))
+  held.catch(() => {})
+  const waiting = locks.request('name', () => assert.fail('called'))
+  waiting.catch(() => {})
+  await locks.query()
+  fs.rmSync(root, { recursive: true })
+  fs.writeFileSync(root, '')
+  await assertSecurityError(locks, 'ERR_SLOCKET_NOT_A_LOCK')
+  await assert.rejects(openNames(root).query('name'), (error) => isSlocketError(error, 'ERR_SLOCKET_NOT_A_LOCK'))
+  await assert.rejects(held, { name: 'AbortError' })
+  await assert.rejects(waiting, (error: DOMException) => isSlocketError(error.cause, 'ERR_SLOCKET_NOT_A_LOCK'))
+  assert.equal(fs.readFileSync(root, 'utf8'), '')
+  fs.unlinkSync(root)
   assert.equal(await locks.request('name', () => 'new'), 'new')
 })
 

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { test } from 'node:test'
+import { LockManager } from '../../../src/index.ts'
+import { THIEVES_END, thiefNumber } from '../../../src/engines/local/names/thief-number.ts'
+import { clockNumber, wallClockMs } from '../../../src/engines/local/kernel.ts'
+import { NUMBER_DIGITS } from '../../../src/engines/local/ticket-name.ts'
+import { isSlocketError } from '../../../src/errors.ts'
+
+const LOWEST = '0'.repeat(NUMBER_DIGITS)
+
+test('a thief comes before the first in the queue, and before the thieves that were before it', () => {
+  const numbers = [thiefNumber(undefined), thiefNumber(clockNumber()), thiefNumber(undefined)]
+  numbers.push(thiefNumber(numbers[2]), thiefNumber('0000000000000005000'), thiefNumber(clockNumber()))
+  assert.deepEqual(numbers, [...numbers].sort().reverse())
+  assert.equal(new Set(numbers).size, numbers.length)
+  assert.equal(numbers.at(-1), '0000000000000004998')
+  for (const number of numbers) assert.match(number, /^\d{19}$/)
+})
+
+test('no other ticket has such a number: this machine had not booted a tenth of a second ago by then', () => {
+  assert.ok(BigInt(clockNumber()) > THIEVES_END)
+  assert.ok(wallClockMs(String(THIEVES_END)) < Date.now())
+})
+
+test('before the lowest number nobody comes; after it, they go down from above again', () => {
+  assert.equal(thiefNumber('0000000000000000001'), LOWEST)
+  assert.throws(
+    () => thiefNumber(LOWEST),
+    (error) => isSlocketError(error, 'ERR_SLOCKET_RESOURCES'),
+  )
+  assert.equal(BigInt(thiefNumber(undefined)), THIEVES_END - 1n)
+  assert.equal(BigInt(thiefNumber(clockNumber())), THIEVES_END - 2n)
+})
+
+test('a lock that the thief with the lowest number holds is not stolen: that is an error, until it has been given back', async () => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-thief-'))
+  try {
+    const locks = new LockManager({ root: path.join(directory, 'root') })
+    thiefNumber('0000000000000000002')
+    let giveBack = (): void => {}
+    const lowest = locks.request('name', { steal: true }, () => new Promise<void>((resolve) => (giveBack = resolve)))
+    const { held } = await locks.query()
+    assert.equal(held.length, 1)
+    assert.deepEqual(
+      fs.readdirSync(path.join(directory, 'root', 'name')).map((name) => name.slice(2, 2 + NUMBER_DIGITS)),
+      [LOWEST, LOWEST],
+    )
+    await assert.rejects(
+      locks.request('name', { steal: true }, () => assert.fail('called')),
+      (error: DOMException) => isSlocketError(error.cause ?? error, 'ERR_SLOCKET_RESOURCES'),
+    )
+    const waiting = locks.request('name', () => 'waited')
+    giveBack()
+    await lowest
+    assert.equal(await waiting, 'waited')
+    assert.equal(await locks.request('name', { steal: true }, () => 'loot'), 'loot')
+  } finally {
+    fs.rmSync(directory, { recursive: true, force: true })
+  }
+})
