@@ -25,6 +25,9 @@ export interface Departed {
   readonly home?: object | undefined
 }
 
+/** So many tickets are kept as told, whether they have left or not. */
+export const FEW_TOLD = 32
+
 /** How long a stranger may say nothing, in ms. It delays nobody; this only frees the descriptor. */
 const SILENCE_MS = 10_000
 
@@ -47,6 +50,8 @@ export class Connection {
   isAnswered: boolean
   /** The tickets of the other end that were told to look, by name, and on whose account last. */
   readonly told: Map<string, Departed> = new Map()
+  /** How many of those there may be before it is looked which of them have left. */
+  mostTold: number = FEW_TOLD
   readonly #socket: net.Socket
   readonly #owner: ConnectionOwner
   readonly #splitter = new LineSplitter(MAX_FRAME_BYTES)

@@ -9,7 +9,8 @@ import { successorsOf } from '../../core/successors.ts'
 import { debug, isDebugging } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
 import type { Connection, Departed } from './connection.ts'
-import type { QueueState } from './queue-state.ts'
+import { FEW_TOLD } from './connection.ts'
+import { QueueState } from './queue-state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
 import { markOf } from './ticket-name.ts'
@@ -114,11 +115,20 @@ function tellOver(
   return connection.send(...tickets.map(({ id }) => ({ kind: 'wake', ticket: id }) as const))
 }
 
-/** A ticket that has left has told its successors by itself, or was found dead by those who waited for it. */
-function forgetGone(state: QueueState, { told }: Connection): void {
+/**
+ * A ticket that has left has told its successors by itself, or was found dead by those who waited for it. Those of other queues of the
+ * same members are looked at once there are many: nobody may ever come to those queues again.
+ */
+function forgetGone(state: QueueState, connection: Connection): void {
+  const { told } = connection
   for (const [name, { home }] of told) {
     if ((home === undefined || home === state) && !state.view.shows(name)) told.delete(name)
   }
+  if (told.size < connection.mostTold) return
+  for (const [name, { home }] of told) {
+    if (home instanceof QueueState && home !== state && !home.directory.has(name)) told.delete(name)
+  }
+  connection.mostTold = 2 * told.size + FEW_TOLD
 }
 
 function takeOut(state: QueueState, own: OwnTicket): void {

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import type { Claim } from '../../../src/core/claim.ts'
 import { EXCLUSIVE, permitClaim, SHARED } from '../../../src/core/claim.ts'
 import type { Connection, Departed } from '../../../src/engines/local/connection.ts'
+import { FEW_TOLD } from '../../../src/engines/local/connection.ts'
 import { QueueDirectory } from '../../../src/engines/local/directory.ts'
 import type { Frame } from '../../../src/engines/local/frames.ts'
 import { kernelId, nextNumber } from '../../../src/engines/local/kernel.ts'
@@ -81,6 +82,25 @@ describe('who is told when a ticket leaves', () => {
     tellSuccessorsOf(queue.state, later)
     assert.deepEqual([...queue.toldTo('a')], [[last, later]])
   })
+
+  test('of tickets in many other queues, each used once, only those are kept that still stand', (context) => {
+    const queue = new Queue(context)
+    const other = new Queue(context)
+    queue.add('a', { claim: EXCLUSIVE })
+    const told = queue.toldTo('a')
+    const standing = [other.add('b', { claim: EXCLUSIVE }), other.add('b', { claim: SHARED })]
+    const departed = { ...other.departed, home: other.state }
+    for (const name of standing) told.set(name, departed)
+    for (let count = 0; count < 1000; count += 1) {
+      const gone = other.add('b', { claim: EXCLUSIVE })
+      other.remove(gone)
+      told.set(gone, departed)
+      tellSuccessorsOf(queue.state, queue.departed)
+      assert.ok(told.size <= 100, `${told.size} are kept`)
+    }
+    for (const name of standing) assert.equal(told.get(name), departed)
+    assert.ok(other.looks < 4000, `${other.looks} looks`)
+  })
 })
 
 interface Behind {
@@ -99,6 +119,8 @@ class Queue {
   readonly heard: string[] = []
   /** How many writes that took. */
   sent = 0
+  /** How often somebody looked whether a ticket is there. */
+  looks = 0
   readonly #tickets = new Set<string>()
   readonly #foreign = new Set<string>()
   readonly #connections = new Map<string, Connection>()
@@ -107,6 +129,10 @@ class Queue {
   constructor(context: TestContext) {
     const directory = new QueueDirectory('/nowhere')
     context.mock.method(directory, 'isForeign', (name: string) => this.#foreign.has(name))
+    context.mock.method(directory, 'has', (name: string) => {
+      this.looks += 1
+      return this.#tickets.has(name)
+    })
     context.mock.method(directory, 'names', () => [...this.#tickets].flatMap((name) => [name, markOf(name)]))
     const presence = new Presence(directory, { onPresent: () => {}, onAway: () => {} })
     context.mock.getter(presence, 'hasConnections', () => true)
@@ -126,7 +152,7 @@ class Queue {
       return !isDeaf
     }
     if (!this.#connections.has(letter))
-      this.#connections.set(letter, { told: new Map(), send } as unknown as Connection)
+      this.#connections.set(letter, { told: new Map(), mostTold: FEW_TOLD, send } as unknown as Connection)
     return name
   }
 
