@@ -6,7 +6,6 @@
  * name leads to, which costs as much as a listing, is looked at only before something is made of it: see
  * {@link QueueView.isForeign}.
  */
-import { isSameFamily } from '../../core/claim.ts'
 import { isPassedOver, mostAhead } from '../../core/turn.ts'
 import { debug } from '../../debug.ts'
 import type { QueueDirectory } from './directory.ts'
@@ -69,12 +68,12 @@ export class QueueView {
     const place = this.#placeOf(own.name)
     if (this.#names[place] !== own.name) return []
     const listing = [this.#ticketAt(place)!]
-    let wanted = mostAhead(own.claim)
-    for (let index = place - 1; index >= 0 && wanted > 0; index -= 1) {
+    // One of another family decides by itself.
+    const most = mostAhead(own.claim)
+    for (let index = place - 1; index >= 0 && listing.length <= most; index -= 1) {
       const ticket = this.#ticketAt(index)
       if (ticket === undefined || isPassedOver(own.claim, ticket.claim) || this.isForeign(ticket)) continue
       listing.push(ticket)
-      if (isSameFamily(own.claim, ticket.claim)) wanted -= 1
     }
     return listing.reverse()
   }

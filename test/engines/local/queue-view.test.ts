@@ -35,8 +35,8 @@ const QUEUE = fc.array(ENTRY, { minLength: 1, maxLength: 12 })
 test('the part of a listing that is looked at decides as the whole of it would', () => {
   const kinds = new Map<string, number>()
   fc.assert(
-    fc.property(QUEUE, fc.nat(), (entries, place) => {
-      const scene = new Scene(entries)
+    fc.property(QUEUE, fc.nat(), fc.boolean(), (entries, place, isNamed) => {
+      const scene = new Scene(entries, isNamed)
       const own = scene.own(place % entries.length)
       const expected = decideTurn(own, scene.whole(own))
       const actual = decideTurn(own, scene.view(own).listAhead(own))
@@ -58,8 +58,8 @@ test('where the own ticket is not in the listing, nothing is decided', () => {
 
 test('whoever is told looks no further than it has to, and finds those whom the whole of the listing shows', () => {
   fc.assert(
-    fc.property(QUEUE, fc.nat(), fc.constantFrom(...CLAIMS), (entries, place, departed) => {
-      const scene = new Scene(entries)
+    fc.property(QUEUE, fc.nat(), fc.constantFrom(...CLAIMS), fc.boolean(), (entries, place, departed, isNamed) => {
+      const scene = new Scene(entries, isNamed)
       const own = scene.own(place % entries.length)
       const view = scene.view(own)
       view.list()
@@ -75,8 +75,8 @@ test('whoever is told looks no further than it has to, and finds those whom the 
 
 test('the last ticket is the last one that is a socket, dead or alive', () => {
   fc.assert(
-    fc.property(QUEUE, (entries) => {
-      const scene = new Scene(entries)
+    fc.property(QUEUE, fc.boolean(), (entries, isNamed) => {
+      const scene = new Scene(entries, isNamed)
       const view = scene.view(undefined)
       view.list()
       const last = entries.findLastIndex(({ isForeign }) => !isForeign)
@@ -107,11 +107,12 @@ class Scene {
   looks = 0
   readonly #entries: readonly Entry[]
 
-  constructor(entries: readonly Entry[]) {
+  constructor(entries: readonly Entry[], isNamed = false) {
     this.#entries = entries
     this.tickets = entries.map(({ claim }, place) => ticketAt(place, claim))
     const names = entries.flatMap(({ longer }, place) => namesOf(this.tickets[place]!.name, longer))
-    this.names = ['.members', 'core', 'lock-w', ...names].sort()
+    // In the directory of a named lock there is nothing else.
+    this.names = (isNamed ? names : ['.members', 'core', 'lock-w', ...names]).sort()
   }
 
   own(place: number): OwnTicket {
