@@ -42,6 +42,14 @@ describe('who is told when a ticket leaves', () => {
     assert.deepEqual(queue.heard, ['a: wake', 'b: wake'])
   })
 
+  test('the next one that waits, where one before it is only joining and may withdraw', (context) => {
+    const queue = new Queue(context)
+    queue.add('a', { claim: EXCLUSIVE, isJoining: true })
+    queue.add('b', { claim: EXCLUSIVE })
+    tellSuccessorsOf(queue.state, queue.departed)
+    assert.deepEqual(queue.heard, ['b: wake'])
+  })
+
   test('nobody, where all have died', (context) => {
     const queue = new Queue(context)
     queue.add('a', { claim: EXCLUSIVE, isDeaf: true })
@@ -109,9 +117,11 @@ interface Behind {
   readonly isDeaf?: boolean
   /** Whether it is no socket. */
   readonly isForeign?: boolean
+  /** Whether it has no mark yet. */
+  readonly isJoining?: boolean
 }
 
-/** A queue of marked tickets, and connections to their members that do nothing. A member is named by one letter. */
+/** A queue of tickets, most of them marked, and connections to their members that do nothing. A member is named by one letter. */
 class Queue {
   readonly state: QueueState
   readonly departed: Departed
@@ -123,6 +133,7 @@ class Queue {
   looks = 0
   readonly #tickets = new Set<string>()
   readonly #foreign = new Set<string>()
+  readonly #joining = new Set<string>()
   readonly #connections = new Map<string, Connection>()
   #number = nextNumber('0'.repeat(NUMBER_DIGITS))
 
@@ -133,7 +144,9 @@ class Queue {
       this.looks += 1
       return this.#tickets.has(name)
     })
-    context.mock.method(directory, 'names', () => [...this.#tickets].flatMap((name) => [name, markOf(name)]))
+    context.mock.method(directory, 'names', () =>
+      [...this.#tickets].flatMap((name) => (this.#joining.has(name) ? [name] : [name, markOf(name)])),
+    )
     const presence = new Presence(directory, { onPresent: () => {}, onAway: () => {} })
     context.mock.getter(presence, 'hasConnections', () => true)
     context.mock.method(presence, 'connectionsTo', (member: string) => [this.#connections.get(member[0]!)!])
@@ -142,10 +155,11 @@ class Queue {
   }
 
   /** The name of its ticket. */
-  add(letter: string, { claim, isDeaf = false, isForeign = false }: Behind): string {
+  add(letter: string, { claim, isDeaf = false, isForeign = false, isJoining = false }: Behind): string {
     const name = this.#nextName(letter, claim)
     this.#tickets.add(name)
     if (isForeign) this.#foreign.add(name)
+    if (isJoining) this.#joining.add(name)
     const send = (...frames: readonly Frame[]): boolean => {
       this.sent += 1
       if (!isDeaf) this.heard.push(...frames.map(({ kind }) => `${letter}: ${kind}`))
