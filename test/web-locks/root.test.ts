@@ -182,16 +182,18 @@ describe('where the file system', () => {
   })
 })
 
-test('a root that is removed loses what is held; who waited, and who comes, have it in a new one', async () => {
+test('a root that is removed loses all that is held; who waited, and who comes, have it in a new one', async () => {
   const root = path.join(directory, 'root')
   const locks = new LockManager({ root })
+  const alsoHeld = ['one', 'two'].map((name) => locks.request(name, () => new Promise(() => {})))
   const held = locks.request('name', () => new Promise(() => {}))
-  held.catch(() => {})
+  for (const request of [held, ...alsoHeld]) request.catch(() => {})
   const waiting = locks.request('name', (lock) => lock?.name)
   await locks.query()
   fs.rmSync(root, { recursive: true })
   await assert.rejects(held, { name: 'AbortError' })
   assert.equal(await waiting, 'name')
+  for (const request of alsoHeld) await assert.rejects(request, { name: 'AbortError' })
   assert.equal(await locks.request('name', () => 'new'), 'new')
 })
 
