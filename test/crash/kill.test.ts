@@ -21,6 +21,20 @@ scenario(
   },
 )
 
+scenario(
+  'who has learnt of a killed holder has no more to learn of it, however often it holds after that',
+  async (scene) => {
+    const [holder, next] = await scene.spawnAll('holder', 'next')
+    await holder.acquire(scene.path)
+    await holder.kill()
+    assert.equal((await next.acquire(scene.path)).recovered, true)
+    for (let times = 0; times < 3; times += 1) {
+      await next.release()
+      assert.equal((await next.acquire(scene.path)).recovered, false)
+    }
+  },
+)
+
 scenario('a holder killed while nobody waits shuts nobody out (R1)', async (scene) => {
   const [holder, next] = await scene.spawnAll('holder', 'next')
   await holder.acquire(scene.path)
