@@ -7,6 +7,7 @@ import { slocket } from '../../../src/index.ts'
 import type { Lock } from '../../../src/index.ts'
 import type { EngineSpec } from '../helpers/client.ts'
 import type { Line, Order, OrderOptions } from '../helpers/trace.ts'
+import { traceLeases } from './trace-leases.ts'
 
 /** How often a holder looks whether it holds. */
 const LOOK_MS = 10
@@ -32,6 +33,7 @@ let sinkSocket: net.Socket | undefined
 
 process.on('unhandledRejection', unheard)
 process.on('uncaughtException', unheard)
+const leaseOf = traceLeases((line) => append({ at: now(), who: name, ...line }))
 const engine = await openEngine(JSON.parse(spec) as EngineSpec)
 
 await warmUp()
@@ -99,7 +101,15 @@ async function acquire(as: string, resource: string, options: OrderOptions = {})
   say({ event: 'asked', as, resource })
   try {
     const lock = await inTime(as, slocket(resource, { engine, timeout, ...rest }), timeout)
-    say({ event: 'granted', as, resource, permits, token: String(lock.token) })
+    const lease = leaseOf(lock.token)
+    say({
+      event: 'granted',
+      as,
+      resource,
+      permits,
+      token: String(lock.token),
+      ...(lease === undefined ? {} : { lease }),
+    })
     const held: Held = { lock, as, looking: undefined, lostAt: undefined }
     handles.set(as, held)
     lock.signal.addEventListener('abort', () => {
@@ -131,8 +141,11 @@ function look(held: Held): void {
   else append({ at, who: name, event: 'believes', as })
 }
 
-async function release({ lock, as, looking }: Held): Promise<void> {
+async function release(held: Held): Promise<void> {
+  const { lock, as, looking } = held
   clearInterval(looking)
+  // It may have been stopped since the last look: to give it back is not to believe.
+  look(held)
   handles.delete(as)
   say({ event: 'releasing', as })
   try {

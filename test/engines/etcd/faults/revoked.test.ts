@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inArena } from '../../helpers/arena.ts'
 import { etcdEngine, lastLease, queueUp, TTL_MS, untilTickets } from '../../helpers/etcd-arena.ts'
-import { etcdctl } from '../../helpers/etcd-cluster.ts'
+import { revoke } from '../../helpers/etcd-cluster.ts'
 
 describe('a lease that an operator revokes', () => {
   test('is lost at once: its holder is told, and can ask again; the next one has the lock', async () => {
@@ -16,8 +16,7 @@ describe('a lease that an operator revokes', () => {
       waiter.send({ do: 'acquire', as: 'waiter', resource: 'queue' })
       await untilTickets(endpoints, 'queue', 2)
       const revoked = process.hrtime.bigint()
-      arena.aboutToRevoke()
-      await etcdctl(endpoints, 'lease', 'revoke', lease)
+      await revoke(arena, endpoints, lease)
       const lost = await holder.says('lost')
       assert.equal(lost.code, 'ERR_SLOCKET_LOST')
       assert.ok(Number(BigInt(lost.at) - revoked) / 1e6 < TTL_MS / 2, 'no timer has told it')
@@ -40,8 +39,7 @@ describe('a lease that an operator revokes', () => {
       const lease = await lastLease(endpoints, 'queue')
       other!.send({ do: 'acquire', as: 'other', resource: 'queue' })
       await untilTickets(endpoints, 'queue', 3)
-      arena.aboutToRevoke()
-      await etcdctl(endpoints, 'lease', 'revoke', lease)
+      await revoke(arena, endpoints, lease)
       holder!.send({ do: 'release', as: 'holder' })
       await other!.says('granted')
       other!.send({ do: 'release', as: 'other' })
