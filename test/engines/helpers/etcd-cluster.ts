@@ -6,7 +6,7 @@ import type { Arena } from './arena.ts'
 import type { Servers } from './servers.ts'
 
 /** Of the three. */
-const NODES = ['cluster-1', 'cluster-2', 'cluster-3'] as const
+export const NODES = ['cluster-1', 'cluster-2', 'cluster-3'] as const
 
 export type NodeName = (typeof NODES)[number]
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inArena } from '../../helpers/arena.ts'
-import { etcdEngine, lastLease, queueUp, TTL_MS, untilTickets } from '../../helpers/etcd-arena.ts'
-import { revoke } from '../../helpers/etcd-cluster.ts'
+import { etcdEngine, lastBelief, lastLease, queueUp, TTL_MS, untilTickets } from '../../helpers/etcd-arena.ts'
+import { followersOf, NODES, revoke } from '../../helpers/etcd-cluster.ts'
 
 describe('a lease that an operator revokes', () => {
   test('is lost at once: its holder is told, and can ask again; the next one has the lock', async () => {
@@ -23,6 +23,30 @@ describe('a lease that an operator revokes', () => {
       await waiter.says('granted')
       holder.send({ do: 'acquire', as: 'again', resource: 'queue' })
       waiter.send({ do: 'release', as: 'waiter' })
+      await holder.says('granted', 'again')
+    })
+  })
+
+  test('while its holder cannot hear of that: it believes until its deadline, and no longer; the next one has the lock meanwhile', async () => {
+    await inArena('cluster', async (arena) => {
+      const { servers } = arena
+      const endpoints = servers.addressOf('cluster').split(',')
+      const [hung] = await followersOf(servers)
+      const near = endpoints[NODES.indexOf(hung!)]!
+      const others = endpoints.filter((endpoint) => endpoint !== near)
+      const [holder, next] = [arena.start('holder', etcdEngine(near)), arena.start('next', etcdEngine(others))]
+      await queueUp(endpoints.join(','), [holder, next])
+      const { lease } = holder.said('granted', 'holder')[0]!
+      await servers.signal(hung!, 'SIGSTOP')
+      await revoke(arena, others.join(','), lease!)
+      const granted = await next.says('granted', 'next')
+      const lost = await holder.says('lost')
+      assert.match(lost.message!, /could not be renewed in time/)
+      // That it is not for longer than its deadline says the checker.
+      assert.ok(BigInt(lastBelief(arena.trace, 'holder')!.at) > BigInt(granted.at), 'there is nothing to be excused')
+      await servers.signal(hung!, 'SIGCONT')
+      next.send({ do: 'release', as: 'next' })
+      holder.send({ do: 'acquire', as: 'again', resource: 'queue' })
       await holder.says('granted', 'again')
     })
   })
