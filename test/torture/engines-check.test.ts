@@ -39,7 +39,7 @@ function at(ms: number): string {
 function finds(trace: readonly Line[]): void {
   const findings = check(trace)
   assert.equal(findings.length, 1)
-  assert.match(findings[0]!, /was granted while/)
+  assert.match(findings[0]!, /^\w+ \w+ \(token \d+\) believed while /)
 }
 
 describe('who believes', () => {
@@ -55,6 +55,16 @@ describe('who believes', () => {
     const stopped = [...hold('p', 0, 100), says('p', 8000, 'releasing')]
     assert.deepEqual(check([...stopped, ...hold('q', 6000, 6010)]), [])
     finds([...stopped, ...hold('q', 90, 110)])
+  })
+})
+
+describe('who is told of a grant', () => {
+  test('and has not believed it is none: it may have been stopped on the way, and asks whether it holds still', () => {
+    const stopped: Line = { at: at(6000), who: 'p', as: 'p', event: 'granted', resource: 'a', permits: 1, token: '1' }
+    const before = hold('q', 5000, 6100)
+    assert.deepEqual(check([...before, stopped, says('p', 6010, 'denied'), ...hold('r', 6200, 6300)]), [])
+    const believes: Line = { at: at(6050), who: 'p', as: 'p', event: 'believes' }
+    assert.equal(check([...before, stopped, believes]).length, 2)
   })
 })
 

@@ -28,8 +28,11 @@ interface Hold {
   readonly permits: number
   readonly token: bigint
   readonly lease: string | undefined
+  /** When it was told of the grant. */
   readonly since: bigint
-  /** When it last believed that it held: not when it gives it back, since nobody asks then whether it is still there. */
+  /** When it first believed that it held: not when it was told of the grant, since it may have been stopped on the way. */
+  from: bigint | undefined
+  /** When it last did: not when it gives it back, since nobody asks then whether it is still there. */
   until: bigint
   isOver: boolean
 }
@@ -78,13 +81,17 @@ export function holdsIn(trace: readonly Line[]): Hold[] {
         token: BigInt(token),
         lease,
         since: time,
+        from: undefined,
         until: time,
         isOver: false,
       })
     }
     const hold = holds.get(id)
     if (hold === undefined || hold.isOver) continue
-    if (event === 'believes') hold.until = time
+    if (event === 'believes') {
+      hold.from ??= time
+      hold.until = time
+    }
     if (event === 'releasing' || event === 'lost' || event === 'denied') hold.isOver = true
   }
   return [...holds.values()]
@@ -92,13 +99,14 @@ export function holdsIn(trace: readonly Line[]): Hold[] {
 
 function overlapsIn(holds: readonly Hold[], revocations: readonly Revocation[]): string[] {
   const findings: string[] = []
-  for (const [index, hold] of holds.entries()) {
-    const others = holds.slice(0, index).filter((other) => excludes(other, hold))
-    const believers = others.filter((other) => other.until > hold.since && !isExcused(hold, other, revocations))
+  const believed = holds.filter(hasBelieved).sort((a, b) => (a.from < b.from ? -1 : 1))
+  for (const [index, hold] of believed.entries()) {
+    const others = believed.slice(0, index).filter((other) => excludes(other, hold))
+    const believers = others.filter((other) => other.until > hold.from && !isExcused(hold, other, revocations))
     if (believers.length >= Math.max(1, hold.permits)) {
       const [first] = believers
-      const ms = Number(first!.until - hold.since) / 1e6
-      findings.push(`${describe(hold)} was granted while ${believers.map(describe).join(', ')} held, for ${ms} ms more`)
+      const ms = Number(first!.until - hold.from) / 1e6
+      findings.push(`${describe(hold)} believed while ${believers.map(describe).join(', ')} did, for ${ms} ms more`)
     }
     if (hold.permits > 1) continue
     const later = others.find((other) => other.token >= hold.token)
@@ -106,6 +114,10 @@ function overlapsIn(holds: readonly Hold[], revocations: readonly Revocation[]):
       findings.push(`${describe(hold)} came after ${describe(later)}, which has no smaller token`)
   }
   return findings
+}
+
+function hasBelieved(hold: Hold): hold is Hold & { readonly from: bigint } {
+  return hold.from !== undefined
 }
 
 function isExcused(hold: Hold, believer: Hold, revocations: readonly Revocation[]): boolean {
