@@ -36,12 +36,16 @@ process.on('uncaughtException', unheard)
 const leaseOf = traceLeases((line) => append({ at: now(), who: name, ...line }))
 const engine = await openEngine(JSON.parse(spec) as EngineSpec)
 
-await warmUp()
+const orders = createInterface({ input: process.stdin })
+const warm = warmUp().catch((error: unknown) => {
+  unheard(error)
+  process.exit(1)
+})
+orders.on('line', (line) => void warm.then(async () => await obey(JSON.parse(line) as Order)).catch(unheard))
+// Whoever directs it has ended, or was killed.
+orders.on('close', () => process.exit(0))
+await warm
 say({ event: 'ready' })
-for await (const line of createInterface({ input: process.stdin })) {
-  obey(JSON.parse(line) as Order).catch(unheard)
-}
-process.exit(0)
 
 async function openEngine({ kind, options }: EngineSpec): Promise<Engine> {
   const url = new URL(`../../../src/engines/${kind}/index.js`, import.meta.url).href
