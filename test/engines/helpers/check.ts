@@ -9,7 +9,8 @@
  *
  * Where an operator revokes a lease, the server gives the lock to the next one at that moment, and tells the holder then: there, and only there,
  * the two may believe at one time, until the holder has heard of it. One that cannot hear goes on until the deadline of its lease, and no longer
- * (docs/engines/etcd.md). Without a lease, where the server ends sessions, it is a matter of moments.
+ * (docs/engines/etcd.md). Without a lease, where the server ends sessions, it is a matter of moments; so it is until one who was robbed has heard of the
+ * thief.
  */
 import type { Line } from './trace.ts'
 
@@ -27,6 +28,7 @@ interface Hold {
   readonly resource: string
   readonly permits: number
   readonly token: bigint
+  readonly isThief: boolean
   readonly lease: string | undefined
   /** When it was told of the grant. */
   readonly since: bigint
@@ -69,7 +71,7 @@ export function check(trace: readonly Line[]): string[] {
 export function holdsIn(trace: readonly Line[]): Hold[] {
   const holds = new Map<string, Hold>()
   const ordered = [...trace].sort((a, b) => (BigInt(a.at) < BigInt(b.at) ? -1 : 1))
-  for (const { at, who, event, as = '', resource = '', permits = 1, token = '0', lease } of ordered) {
+  for (const { at, who, event, as = '', resource = '', permits = 1, token = '0', isThief = false, lease } of ordered) {
     const id = `${who} ${as}`
     const time = BigInt(at)
     if (event === 'granted') {
@@ -79,6 +81,7 @@ export function holdsIn(trace: readonly Line[]): Hold[] {
         resource,
         permits,
         token: BigInt(token),
+        isThief,
         lease,
         since: time,
         from: undefined,
@@ -121,6 +124,7 @@ function hasBelieved(hold: Hold): hold is Hold & { readonly from: bigint } {
 }
 
 function isExcused(hold: Hold, believer: Hold, revocations: readonly Revocation[]): boolean {
+  if (hold.isThief && believer.until < hold.since + HEARD_NS) return true
   return revocations.some(({ lease, since, deadline }) => {
     if (since >= hold.since) return false
     if (lease !== undefined) return lease === believer.lease && believer.until < deadline

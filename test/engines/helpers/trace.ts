@@ -36,6 +36,7 @@ export interface OrderOptions {
   readonly mode?: 'exclusive' | 'shared'
   readonly permits?: number
   readonly timeout?: number
+  readonly steal?: boolean
 }
 
 export interface Line {
@@ -48,6 +49,7 @@ export interface Line {
   /** How many may hold by claims of this kind; 1: exclusive, 0: shared. */
   readonly permits?: number
   readonly token?: string
+  readonly isThief?: boolean
   readonly code?: string
   readonly message?: string
   readonly accepted?: boolean

@@ -36,6 +36,13 @@ process.on('uncaughtException', unheard)
 const leaseOf = traceLeases((line) => append({ at: now(), who: name, ...line }))
 const engine = await openEngine(JSON.parse(spec) as EngineSpec)
 
+/** Whoever asks it steals, and has a handle like any other. */
+const thief: Engine = {
+  name: engine.name,
+  capabilities: engine.capabilities,
+  acquire: async (resource, request) => await engine.acquire(resource, { ...request, wait: true, steal: true }),
+  query: async (resource, signal) => await engine.query(resource, signal),
+}
 const orders = createInterface({ input: process.stdin })
 const warm = warmUp().catch((error: unknown) => {
   unheard(error)
@@ -100,11 +107,11 @@ async function obey(order: Order): Promise<void> {
 }
 
 async function acquire(as: string, resource: string, options: OrderOptions = {}): Promise<Held | undefined> {
-  const { timeout = TIMEOUT_MS, ...rest } = options
+  const { timeout = TIMEOUT_MS, steal: isThief = false, ...rest } = options
   const permits = options.mode === 'shared' ? 0 : (options.permits ?? 1)
   say({ event: 'asked', as, resource })
   try {
-    const lock = await inTime(as, slocket(resource, { engine, timeout, ...rest }), timeout)
+    const lock = await inTime(as, slocket(resource, { engine: isThief ? thief : engine, timeout, ...rest }), timeout)
     const lease = leaseOf(lock.token)
     say({
       event: 'granted',
@@ -112,6 +119,7 @@ async function acquire(as: string, resource: string, options: OrderOptions = {})
       resource,
       permits,
       token: String(lock.token),
+      ...(isThief ? { isThief } : {}),
       ...(lease === undefined ? {} : { lease }),
     })
     const held: Held = { lock, as, looking: undefined, lostAt: undefined }
