@@ -92,6 +92,8 @@ function listen(): void {
     rest = lines.pop()!
     for (const line of lines) obey(JSON.parse(line) as Order)
   })
+  // The director was killed, and with it what would end this process.
+  process.stdin.on('end', () => process.exit(1))
 }
 
 function startThread(): void {

@@ -8,9 +8,9 @@ import type { Order } from '../../test/engines/helpers/trace.ts'
 import type { Server } from '../../test/engines/helpers/servers.ts'
 import { engineAt, openToIslands } from '../../test/engines/postgres/island.ts'
 import type { Nemesis } from './nemeses.ts'
-import { NEMESES } from './nemeses.ts'
+import { LONG, LONG_MS, NEMESES, REVOKED_UNHEARD } from './nemeses.ts'
 import { QueueWatch } from './queue-watch.ts'
-import { HOLDERS_CUT_OFF, LONG, LONG_MS, POSTGRES_NEMESES } from './postgres.ts'
+import { HOLDERS_CUT_OFF, POSTGRES_NEMESES } from './postgres.ts'
 
 /** The client that can be cut off. */
 export const ISLANDER = 'islander'
@@ -38,7 +38,11 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
     {
       server: 'cluster',
       nemeses: NEMESES,
-      furtherLoops: (_, holdMs) => [{ do: 'loop', resource: 'permits', holdMs, options: { permits: 2 } }],
+      first: REVOKED_UNHEARD,
+      furtherLoops: (_, holdMs, isIslander) => [
+        { do: 'loop', resource: 'permits', holdMs, options: { permits: 2 } },
+        { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
+      ],
       prepare: (arena, endpoints) =>
         Promise.resolve({
           engine: etcdEngine(endpoints),

@@ -40,14 +40,16 @@ let isSound = true
 do {
   const roundSeed = random.below(2 ** 32)
   const roundMs = Math.min(ROUND_SECONDS * 1000, Math.max(5000, endMs - performance.now()))
-  const { findings, counts, trace } = await playRound(field, roundSeed, { clients, ms: roundMs })
+  const onOpen = (file: string): void => console.log(`round ${roundSeed} writes ${file}`)
+  const { findings, counts, trace } = await playRound(field, roundSeed, { clients, ms: roundMs }, onOpen)
   console.log(`round ${roundSeed}: ${[...counts].map(([what, count]) => `${count} ${what}`).join(', ')}`)
   for (const finding of findings.slice(0, 20)) console.log(`FOUND: ${finding}`)
   if (findings.length > 0) isSound = false
   if (findings.length > 0 || values['keep-traces']) {
     const kept = join(fs.mkdtempSync(join(tmpdir(), 'slocket-torture-engines-')), 'trace')
-    fs.writeFileSync(kept, trace.map((line) => `${JSON.stringify(line)}\n`).join(''))
-    console.log(kept)
+    const inOrder = [...trace].sort((a, b) => Number(BigInt(a.at) - BigInt(b.at)))
+    fs.writeFileSync(kept, inOrder.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    console.log(`its trace is kept: ${kept}`)
   }
 } while (isSound && performance.now() < endMs)
 console.log(isSound ? 'nothing was found' : 'something was found')

@@ -2,9 +2,10 @@
 import type { Random } from '../../src/testing/random.ts'
 import type { Arena } from '../../test/engines/helpers/arena.ts'
 import type { Client } from '../../test/engines/helpers/client.ts'
-import { etcdctl, followersOf, leaderOf } from '../../test/engines/helpers/etcd-cluster.ts'
+import { etcdctl, followersOf, leaderOf, revoke } from '../../test/engines/helpers/etcd-cluster.ts'
+import type { NodeName } from '../../test/engines/helpers/etcd-cluster.ts'
 import type { Island } from '../../test/engines/helpers/island.ts'
-import { pass } from '../../test/helpers/until.ts'
+import { pass, until } from '../../test/helpers/until.ts'
 
 export interface Scene {
   readonly arena: Arena
@@ -24,66 +25,90 @@ export interface Nemesis {
 /** Below and above the TTL, which is 5 s. */
 const LONGEST_MS = 9000
 const HOUR_MS = 3_600_000
+/** What the client that can be cut off holds for so long that it holds still when all else has come to pass. */
+export const LONG = 'long'
+export const LONG_MS = 8000
+
+/** It cannot hear of it: nothing but its own deadline tells it. The others have what it held. */
+export const REVOKED_UNHEARD: Nemesis = {
+  name: 'leases revoked unheard',
+  async strike({ arena, endpoints, island }) {
+    if (island === undefined) return
+    const { client } = island
+    const isOver = (as: string): boolean => client.said('releasing', as).length + client.said('lost', as).length > 0
+    const held = await until('it holds', () =>
+      client.said('granted').find(({ resource, as }) => resource === LONG && !isOver(as!)),
+    )
+    cutOff(arena, island)
+    // On a busy machine, there may be no answer in time. It is carried out all the same, or the lease runs out.
+    await revoke(arena, endpoints, held.lease!).catch(() => undefined)
+    await until('it holds no more', () => isOver(held.as!))
+    reconnect(arena, island)
+  },
+}
 
 export const NEMESES: readonly Nemesis[] = [
   {
     name: 'leaders killed',
-    async strike({ arena: { servers }, random }) {
-      const leader = await leaderOf(servers)
-      await servers.signal(leader, 'SIGKILL')
+    async strike({ arena, random }) {
+      const leader = await leaderOf(arena.servers)
+      await signal(arena, leader, 'SIGKILL')
       await pass(random.below(LONGEST_MS))
-      await servers.restart(leader)
+      await restart(arena, leader)
     },
   },
   {
     name: 'leaders stopped',
-    async strike({ arena: { servers }, random }) {
-      const leader = await leaderOf(servers)
-      await servers.signal(leader, 'SIGSTOP')
+    async strike({ arena, random }) {
+      const leader = await leaderOf(arena.servers)
+      await signal(arena, leader, 'SIGSTOP')
       await pass(random.below(LONGEST_MS))
-      await servers.signal(leader, 'SIGCONT')
+      await signal(arena, leader, 'SIGCONT')
     },
   },
   {
     name: 'quorums lost',
-    async strike({ arena: { servers }, random }) {
-      const down = await followersOf(servers)
-      await Promise.all(down.map((node) => servers.signal(node, 'SIGKILL')))
+    async strike({ arena, random }) {
+      const down = await followersOf(arena.servers)
+      await Promise.all(down.map((node) => signal(arena, node, 'SIGKILL')))
       await pass(random.below(LONGEST_MS))
-      await Promise.all(down.map((node) => servers.restart(node)))
-      await leaderOf(servers)
+      await Promise.all(down.map((node) => restart(arena, node)))
+      await leaderOf(arena.servers)
     },
   },
   {
     name: 'clients cut off',
-    async strike({ island, random }) {
-      island?.cutOff()
+    async strike({ arena, island, random }) {
+      if (island !== undefined) cutOff(arena, island)
       await pass(random.below(LONGEST_MS))
-      island?.reconnect()
+      if (island !== undefined) reconnect(arena, island)
     },
   },
   {
     name: 'clients stopped',
-    async strike({ clients, random }) {
+    async strike({ arena, clients, random }) {
       const stopped = clients.filter(() => random.below(3) === 0)
-      for (const client of stopped) client.kill('SIGSTOP')
+      for (const client of stopped) signalClient(arena, client, 'SIGSTOP')
       await pass(random.below(LONGEST_MS))
-      for (const client of stopped) client.kill('SIGCONT')
+      for (const client of stopped) signalClient(arena, client, 'SIGCONT')
     },
   },
   {
     name: 'clients killed',
-    async strike({ clients, random, startClient }) {
+    async strike({ arena, clients, random, startClient }) {
       const [killed] = clients.splice(random.below(clients.length), 1)
-      killed!.kill('SIGKILL')
+      signalClient(arena, killed!, 'SIGKILL')
       startClient()
       await pass(random.below(1000))
     },
   },
   {
     name: 'clocks set',
-    async strike({ clients, random }) {
-      random.pick(clients).send({ do: 'skew', ms: random.below(2) === 0 ? HOUR_MS : -HOUR_MS })
+    async strike({ arena, clients, random }) {
+      const client = random.pick(clients)
+      const ms = random.below(2) === 0 ? HOUR_MS : -HOUR_MS
+      arena.note({ event: 'doing', message: `the clock of ${client.name} is set by ${ms} ms` })
+      client.send({ do: 'skew', ms })
       await pass(random.below(1000))
     },
   },
@@ -94,12 +119,35 @@ export const NEMESES: readonly Nemesis[] = [
         const leases = (await etcdctl(endpoints, 'lease', 'list'))
           .split('\n')
           .filter((line) => /^[0-9a-f]{8,}$/.test(line))
-        if (leases.length === 0) return
-        arena.aboutToRevoke()
-        await etcdctl(endpoints, 'lease', 'revoke', random.pick(leases))
+        if (leases.length > 0) await revoke(arena, endpoints, random.pick(leases))
       } catch {
         // It may have ended meanwhile; the cluster may not be back yet.
       }
     },
   },
 ]
+
+function cutOff(arena: Arena, island: Island): void {
+  arena.note({ event: 'doing', message: `${island.client.name} is cut off` })
+  island.cutOff()
+}
+
+function reconnect(arena: Arena, island: Island): void {
+  arena.note({ event: 'doing', message: `${island.client.name} is connected again` })
+  island.reconnect()
+}
+
+async function signal(arena: Arena, node: NodeName, name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+  arena.note({ event: 'doing', message: `${name} to ${node}` })
+  await arena.servers.signal(node, name)
+}
+
+async function restart(arena: Arena, node: NodeName): Promise<void> {
+  arena.note({ event: 'doing', message: `${node} is started again` })
+  await arena.servers.restart(node)
+}
+
+function signalClient(arena: Arena, client: Client, name: NodeJS.Signals): void {
+  arena.note({ event: 'doing', message: `${name} to ${client.name}` })
+  client.kill(name)
+}

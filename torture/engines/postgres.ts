@@ -4,13 +4,10 @@ import { pass, until } from '../../test/helpers/until.ts'
 import { administer } from '../../test/engines/postgres/admin.ts'
 import type { Random } from '../../src/testing/random.ts'
 import type { Nemesis, Scene } from './nemeses.ts'
-import { NEMESES } from './nemeses.ts'
+import { LONG, NEMESES } from './nemeses.ts'
 
 /** Below and above what a client has patience for, which is 2 s, and the server, which is 4 s. */
 const LONGEST_MS = 6000
-/** What the client that can be cut off holds for so long that the server's patience ends in between, and another has it. */
-export const LONG = 'long'
-export const LONG_MS = 8000
 /** Longer than the server needs to give it to the next one: 5.2 s were the most that was measured. */
 const CUT_OFF_MS = 7000
 const SESSIONS = "application_name = 'slocket' AND pid <> pg_backend_pid()"
@@ -38,7 +35,7 @@ export const POSTGRES_NEMESES: readonly Nemesis[] = [
   {
     name: 'sessions ended',
     async strike({ arena, endpoints, random }) {
-      arena.aboutToRevoke()
+      arena.note({ event: 'revoking' })
       // Of any kind: holding, waiting, idle, looking.
       const some = `random() < ${random.pick([0.1, 0.5, 1])}`
       await administer(
@@ -70,7 +67,7 @@ export const POSTGRES_NEMESES: readonly Nemesis[] = [
     async strike({ arena, endpoints, random }) {
       const rows = await administer(endpoints, `SELECT pid FROM pg_stat_activity WHERE ${SESSIONS}`)
       if (rows.length === 0) return
-      arena.aboutToRevoke()
+      arena.note({ event: 'revoking' })
       // The server ends all others then, and recovers.
       signal(Number(random.pick(rows)['pid']), 'SIGKILL')
       await untilItAnswers(endpoints)
@@ -91,12 +88,12 @@ export const POSTGRES_NEMESES: readonly Nemesis[] = [
 
 async function endServer({ arena, endpoints, random }: Scene, how: 'SIGINT' | 'SIGKILL'): Promise<void> {
   const { servers } = arena
-  arena.aboutToRevoke()
+  arena.note({ event: 'revoking' })
   const pid = servers.pidOf('postgres')
   await servers.signal('postgres', how)
   await until('the server has ended', () => !isRunning(pid))
   await pass(pauseMs(random))
-  arena.aboutToRevoke()
+  arena.note({ event: 'revoking' })
   await until('the server answers', async () => {
     // It does not start while a session of the one before is still about to end.
     if (!isRunning(servers.pidOf('postgres'))) await servers.restart('postgres')

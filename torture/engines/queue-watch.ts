@@ -18,7 +18,7 @@ interface Row {
   readonly key: string
 }
 
-export class QueueWatch {
+export class QueueWatch implements AsyncDisposable {
   readonly #url: string
   readonly #resources: ReadonlyMap<string, string>
   readonly #waits = new Map<string, Wait>()
@@ -36,6 +36,10 @@ export class QueueWatch {
     this.#isOver = true
     await this.#watching
     return [...this.#waits.values()]
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end()
   }
 
   /** Each connection is used as long as the server lives. */

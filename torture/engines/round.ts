@@ -8,7 +8,7 @@ import type { Line } from '../../test/engines/helpers/trace.ts'
 import { pass } from '../../test/helpers/until.ts'
 import type { Field } from './fields.ts'
 import { ISLANDER } from './fields.ts'
-import type { Scene } from './nemeses.ts'
+import type { Nemesis, Scene } from './nemeses.ts'
 import { orderIn } from './order.ts'
 
 export interface RoundResult {
@@ -17,18 +17,46 @@ export interface RoundResult {
   readonly trace: readonly Line[]
 }
 
+interface Plan {
+  readonly clients: number
+  readonly ms: number
+}
+
+/** @param onOpen is told where the trace is written: that file is gone when the round is over, but not where this process was killed. */
 export async function playRound(
   field: Field,
   seed: number,
-  plan: { clients: number; ms: number },
+  plan: Plan,
+  onOpen: (traceFile: string) => void,
 ): Promise<RoundResult> {
-  const random = new Random(seed)
   await using arena = await Arena.open(field.server)
-  const endpoints = arena.servers.addressOf(field.server)
-  const { engine, openIsland } = await field.prepare(arena, endpoints)
-  const queue = field.watchQueue?.(endpoints)
+  onOpen(arena.traceFile)
   const counts = new Map<string, number>()
   const findings: string[] = []
+  try {
+    await play(field, new Random(seed), plan, { arena, counts, findings })
+  } catch (error) {
+    // What has come to pass until then is looked at, and kept.
+    findings.push(`the round broke off: ${String(error)}`)
+  }
+  const { trace } = arena
+  findings.push(...arena.findings())
+  counts.set('grants', holdsIn(trace).length)
+  counts.set('lost', trace.filter((line) => line.event === 'lost').length)
+  counts.set('failed', trace.filter((line) => line.event === 'failed').length)
+  return { findings, counts, trace }
+}
+
+interface Playing {
+  readonly arena: Arena
+  readonly counts: Map<string, number>
+  readonly findings: string[]
+}
+
+async function play(field: Field, random: Random, plan: Plan, { arena, counts, findings }: Playing): Promise<void> {
+  const endpoints = arena.servers.addressOf(field.server)
+  const { engine, openIsland } = await field.prepare(arena, endpoints)
+  await using queue = field.watchQueue?.(endpoints)
   let started = 0
   const scene: Scene = {
     arena,
@@ -50,13 +78,18 @@ export async function playRound(
   }
   await Promise.all(everybody(scene).map((client) => client.says('granted')))
 
-  const endMs = performance.now() + plan.ms
-  for (let { first } = field; performance.now() < endMs; first = undefined) {
-    const nemesis = first ?? random.pick(field.nemeses)
+  const strike = async (nemesis: Nemesis): Promise<void> => {
     counts.set(nemesis.name, (counts.get(nemesis.name) ?? 0) + 1)
+    arena.note({ event: 'doing', message: nemesis.name })
     await nemesis.strike(scene)
+  }
+  if (field.first !== undefined) await strike(field.first)
+  const endMs = performance.now() + plan.ms
+  while (performance.now() < endMs) {
+    await strike(random.pick(field.nemeses))
     await pass(random.below(1500))
   }
+  arena.note({ event: 'doing', message: 'nothing more' })
 
   for (const client of everybody(scene)) {
     try {
@@ -67,20 +100,13 @@ export async function playRound(
     }
   }
   const waits = await queue?.end()
-  const { trace } = arena
-  findings.push(...arena.findings())
-  if (waits !== undefined) {
-    const order = orderIn(trace, waits)
-    findings.push(...order.findings)
-    // They have to be seen, or nothing is.
-    if (order.chances === 0) findings.push('nobody was seen who could have come out of order')
-    counts.set('waits seen', waits.length)
-    counts.set('chances to overtake', order.chances)
-  }
-  counts.set('grants', holdsIn(trace).length)
-  counts.set('lost', trace.filter((line) => line.event === 'lost').length)
-  counts.set('failed', trace.filter((line) => line.event === 'failed').length)
-  return { findings, counts, trace }
+  if (waits === undefined) return
+  const order = orderIn(arena.trace, waits)
+  findings.push(...order.findings)
+  // They have to be seen, or nothing is.
+  if (order.chances === 0) findings.push('nobody was seen who could have come out of order')
+  counts.set('waits seen', waits.length)
+  counts.set('chances to overtake', order.chances)
 }
 
 function everybody({ clients, island }: Scene): Client[] {

@@ -9,13 +9,12 @@ import { check } from './check.ts'
 import { Servers } from './servers.ts'
 import type { Server } from './servers.ts'
 import type { Line } from './trace.ts'
-import { readTrace } from './trace.ts'
+import { DIRECTOR, readTrace } from './trace.ts'
 
 export class Arena {
   readonly servers: Servers
   readonly #directory: string = fs.mkdtempSync(join(tmpdir(), 'slocket-arena-'))
   readonly #clients: Client[] = []
-  readonly #revocations: bigint[] = []
   readonly #closing: AsyncDisposable[] = []
 
   private constructor(servers: Servers) {
@@ -38,23 +37,28 @@ export class Arena {
   }
 
   start(name: string, engine: EngineSpec, options: Pick<ClientOptions, 'sink' | 'wrapper'> = {}): Client {
-    const client = new Client(name, { engine, traceFile: this.path('trace'), ...options })
+    const client = new Client(name, { engine, traceFile: this.traceFile, ...options })
     this.#clients.push(client)
     return client
   }
 
+  get traceFile(): string {
+    return this.path('trace')
+  }
+
   get trace(): readonly Line[] {
-    return readTrace(this.path('trace'))
+    return readTrace(this.traceFile)
   }
 
   /** What is wrong with the trace, so far. */
   findings(): string[] {
-    return check(this.trace, this.#revocations)
+    return check(this.trace)
   }
 
-  /** To be told right before a lease is revoked. */
-  aboutToRevoke(): void {
-    this.#revocations.push(process.hrtime.bigint())
+  /** Writes down what is done to clients, servers and networks. To be told right before. */
+  note(line: Omit<Line, 'at' | 'who'>): void {
+    const whole: Line = { at: String(process.hrtime.bigint()), who: DIRECTOR, ...line }
+    fs.appendFileSync(this.traceFile, `${JSON.stringify(whole)}\n`)
   }
 
   async close(): Promise<void> {

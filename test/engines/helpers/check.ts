@@ -7,8 +7,10 @@
  *  4. No promise is rejected unheard; none is for ever pending.
  *  5. A failure has a code that callers can act on.
  *
- * Where an operator revokes a lease, the server gives the lock to the next one at that moment, and tells the holder then: there, and
- * only there, the two may believe at one time, until the holder has heard of it.
+ * Where an operator revokes a lease, the server gives the lock to the next one at that moment, and tells the holder then: there, and only there,
+ * the two may believe at one time, until the holder has heard of it. One that cannot hear goes on until the deadline of its lease, and no longer
+ * (docs/engines/etcd.md). Without a lease, where the server ends sessions, it is a matter of moments; so it is until one who was robbed has heard of the
+ * thief.
  */
 import type { Line } from './trace.ts'
 
@@ -26,19 +28,34 @@ interface Hold {
   readonly resource: string
   readonly permits: number
   readonly token: bigint
+  readonly isThief: boolean
+  readonly lease: string | undefined
+  /** When it was told of the grant. */
   readonly since: bigint
-  /** When it last believed that it held. */
+  /** When it first believed that it held: not when it was told of the grant, since it may have been stopped on the way. */
+  from: bigint | undefined
+  /** When it last did: not when it gives it back, since nobody asks then whether it is still there. */
   until: bigint
   isOver: boolean
 }
 
-/** How long it may take, on a busy machine, until both have heard of a revocation. */
-const HEARD_NS = 2_000_000_000n
+interface Revocation {
+  readonly lease: string | undefined
+  readonly since: bigint
+  /** Until when one who holds by that lease, and cannot hear, may believe. */
+  readonly deadline: bigint
+}
 
-/** @param revocations when leases were revoked, by the clock of the trace. */
-export function check(trace: readonly Line[], revocations: readonly bigint[] = []): string[] {
+/** How long it may take, on a busy machine, until both have heard that a session has ended. */
+const HEARD_NS = 2_000_000_000n
+/** What a holder by a lease is promised to leave of it. */
+const LEAST_MARGIN_MS = 500
+const MARGIN = 0.1
+
+export function check(trace: readonly Line[]): string[] {
   const findings = trace.flatMap(findingsIn)
   const holds = holdsIn(trace)
+  const revocations = revocationsIn(trace)
   for (const resource of new Set(holds.map((hold) => hold.resource))) {
     findings.push(
       ...overlapsIn(
@@ -54,29 +71,45 @@ export function check(trace: readonly Line[], revocations: readonly bigint[] = [
 export function holdsIn(trace: readonly Line[]): Hold[] {
   const holds = new Map<string, Hold>()
   const ordered = [...trace].sort((a, b) => (BigInt(a.at) < BigInt(b.at) ? -1 : 1))
-  for (const { at, who, event, as = '', resource = '', permits = 1, token = '0' } of ordered) {
+  for (const { at, who, event, as = '', resource = '', permits = 1, token = '0', isThief = false, lease } of ordered) {
     const id = `${who} ${as}`
     const time = BigInt(at)
     if (event === 'granted') {
-      holds.set(id, { who, as, resource, permits, token: BigInt(token), since: time, until: time, isOver: false })
+      holds.set(id, {
+        who,
+        as,
+        resource,
+        permits,
+        token: BigInt(token),
+        isThief,
+        lease,
+        since: time,
+        from: undefined,
+        until: time,
+        isOver: false,
+      })
     }
     const hold = holds.get(id)
     if (hold === undefined || hold.isOver) continue
-    if (event === 'believes' || event === 'releasing') hold.until = time
+    if (event === 'believes') {
+      hold.from ??= time
+      hold.until = time
+    }
     if (event === 'releasing' || event === 'lost' || event === 'denied') hold.isOver = true
   }
   return [...holds.values()]
 }
 
-function overlapsIn(holds: readonly Hold[], revocations: readonly bigint[]): string[] {
+function overlapsIn(holds: readonly Hold[], revocations: readonly Revocation[]): string[] {
   const findings: string[] = []
-  for (const [index, hold] of holds.entries()) {
-    const others = holds.slice(0, index).filter((other) => excludes(other, hold))
-    const believers = others.filter((other) => other.until > hold.since && !isExcused(hold, other, revocations))
+  const believed = holds.filter(hasBelieved).sort((a, b) => (a.from < b.from ? -1 : 1))
+  for (const [index, hold] of believed.entries()) {
+    const others = believed.slice(0, index).filter((other) => excludes(other, hold))
+    const believers = others.filter((other) => other.until > hold.from && !isExcused(hold, other, revocations))
     if (believers.length >= Math.max(1, hold.permits)) {
       const [first] = believers
-      const ms = Number(first!.until - hold.since) / 1e6
-      findings.push(`${describe(hold)} was granted while ${believers.map(describe).join(', ')} held, for ${ms} ms more`)
+      const ms = Number(first!.until - hold.from) / 1e6
+      findings.push(`${describe(hold)} believed while ${believers.map(describe).join(', ')} did, for ${ms} ms more`)
     }
     if (hold.permits > 1) continue
     const later = others.find((other) => other.token >= hold.token)
@@ -86,9 +119,43 @@ function overlapsIn(holds: readonly Hold[], revocations: readonly bigint[]): str
   return findings
 }
 
-function isExcused(hold: Hold, believer: Hold, revocations: readonly bigint[]): boolean {
-  const [from, to] = [hold.since - HEARD_NS, hold.since]
-  return believer.until < hold.since + HEARD_NS && revocations.some((revoked) => revoked > from && revoked < to)
+function hasBelieved(hold: Hold): hold is Hold & { readonly from: bigint } {
+  return hold.from !== undefined
+}
+
+function isExcused(hold: Hold, believer: Hold, revocations: readonly Revocation[]): boolean {
+  if (hold.isThief && believer.until < hold.since + HEARD_NS) return true
+  return revocations.some(({ lease, since, deadline }) => {
+    if (since >= hold.since) return false
+    if (lease !== undefined) return lease === believer.lease && believer.until < deadline
+    return since > hold.since - HEARD_NS && believer.until < hold.since + HEARD_NS
+  })
+}
+
+function revocationsIn(trace: readonly Line[]): Revocation[] {
+  return trace
+    .filter(({ event }) => event === 'revoking')
+    .map(({ at, lease }) => {
+      const answered = trace.find((line) => line.event === 'revoked' && line.lease === lease && isLater(line.at, at))
+      return { lease, since: BigInt(at), deadline: deadlineOf(lease, answered?.at, trace) }
+    })
+}
+
+/** By the last renewal that the server may have received before it had ended the lease. */
+function deadlineOf(lease: string | undefined, revokedAt: string | undefined, trace: readonly Line[]): bigint {
+  let deadline = 0n
+  for (const { event, lease: renewed, sentAt = '0', ttlMs = 0 } of trace) {
+    if (event !== 'renewed' || renewed !== lease) continue
+    if (revokedAt !== undefined && isLater(sentAt, revokedAt)) continue
+    const lastsMs = ttlMs - Math.max(LEAST_MARGIN_MS, ttlMs * MARGIN)
+    const until = BigInt(sentAt) + BigInt(Math.round(lastsMs * 1e6))
+    if (until > deadline) deadline = until
+  }
+  return deadline
+}
+
+function isLater(at: string, than: string): boolean {
+  return BigInt(at) > BigInt(than)
 }
 
 /** Whether the two can never hold together, or only as many of their kind. */

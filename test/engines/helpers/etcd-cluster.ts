@@ -2,10 +2,11 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { pass, until } from '../../helpers/until.ts'
+import type { Arena } from './arena.ts'
 import type { Servers } from './servers.ts'
 
 /** Of the three. */
-const NODES = ['cluster-1', 'cluster-2', 'cluster-3'] as const
+export const NODES = ['cluster-1', 'cluster-2', 'cluster-3'] as const
 
 export type NodeName = (typeof NODES)[number]
 
@@ -25,6 +26,13 @@ export async function etcdctl(endpoints: string, ...parameters: readonly string[
     timeout: 20_000,
   })
   return stdout
+}
+
+/** As an operator does it. @param lease in hex. */
+export async function revoke(arena: Arena, endpoints: string, lease: string): Promise<void> {
+  arena.note({ event: 'revoking', lease })
+  await etcdctl(endpoints, 'lease', 'revoke', lease)
+  arena.note({ event: 'revoked', lease })
 }
 
 /** Who leads, once those who answer agree on it. */

@@ -31,6 +31,8 @@ export class GrpcProxy implements AsyncDisposable {
   loseRequests: number = 0
   /** The transaction of this number is done, and answered when `answer` is called. */
   holdAnswerOf: number | undefined
+  /** So are all transactions that have this in a key. */
+  holdAnswersTo: string | undefined
   /** Awaited before a range is asked for. */
   beforeRange: () => Promise<void> = () => Promise.resolve()
   /** The next so many deletions are not done, and not answered. */
@@ -132,7 +134,9 @@ export class GrpcProxy implements AsyncDisposable {
         return
       }
       if (method !== TXN) return this.#call(method, call.request, call.metadata, callback)
-      const isHeld = this.holdAnswerOf === this.#transactions.push(call.request) - 1
+      const index = this.#transactions.push(call.request) - 1
+      const isHeld =
+        index === this.holdAnswerOf || (this.holdAnswersTo !== undefined && call.request.includes(this.holdAnswersTo))
       if (this.loseRequests > 0) {
         this.loseRequests -= 1
         return

@@ -1,6 +1,6 @@
 /**
- * What client programs (programs/client.ts) write into one file, which all of them append to: one JSON object a line. Its times
- * are of CLOCK_MONOTONIC, which is one clock for all processes of the machine.
+ * What client programs (programs/client.ts), and whoever directs them, write into one file, which all of them append to: one JSON object a
+ * line. Its times are of CLOCK_MONOTONIC, which is one clock for all processes of the machine.
  */
 import fs from 'node:fs'
 
@@ -36,6 +36,7 @@ export interface OrderOptions {
   readonly mode?: 'exclusive' | 'shared'
   readonly permits?: number
   readonly timeout?: number
+  readonly steal?: boolean
 }
 
 export interface Line {
@@ -48,10 +49,19 @@ export interface Line {
   /** How many may hold by claims of this kind; 1: exclusive, 0: shared. */
   readonly permits?: number
   readonly token?: string
+  readonly isThief?: boolean
   readonly code?: string
   readonly message?: string
   readonly accepted?: boolean
+  /** Where a lease is what is held by, or told of: in hex, as etcdctl shows it. */
+  readonly lease?: string
+  /** When the request was sent that a lease was given, or renewed, by: ns, as text; and for how long. */
+  readonly sentAt?: string
+  readonly ttlMs?: number
 }
+
+/** Who writes what is done to clients, servers and networks. */
+export const DIRECTOR = 'director'
 
 export type Event =
   | 'ready'
@@ -77,6 +87,17 @@ export type Event =
   | 'unheard'
   /** A promise that has not settled long after it had to. */
   | 'hung'
+  /** A lease was given, or renewed. */
+  | 'renewed'
+  | 'not renewed'
+  /** A client has learnt that its lease is over, or has to count it as over. */
+  | 'lease lost'
+  /** About to tell a server that it is to end a lease; or, where none is named, to end what anybody holds by. */
+  | 'revoking'
+  /** The server has answered that. */
+  | 'revoked'
+  /** About to do something else to somebody. */
+  | 'doing'
 
 export function readTrace(file: string): Line[] {
   const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : ''

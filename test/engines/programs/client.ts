@@ -7,6 +7,7 @@ import { slocket } from '../../../src/index.ts'
 import type { Lock } from '../../../src/index.ts'
 import type { EngineSpec } from '../helpers/client.ts'
 import type { Line, Order, OrderOptions } from '../helpers/trace.ts'
+import { traceLeases } from './trace-leases.ts'
 
 /** How often a holder looks whether it holds. */
 const LOOK_MS = 10
@@ -32,14 +33,26 @@ let sinkSocket: net.Socket | undefined
 
 process.on('unhandledRejection', unheard)
 process.on('uncaughtException', unheard)
+const leaseOf = traceLeases((line) => append({ at: now(), who: name, ...line }))
 const engine = await openEngine(JSON.parse(spec) as EngineSpec)
 
-await warmUp()
-say({ event: 'ready' })
-for await (const line of createInterface({ input: process.stdin })) {
-  obey(JSON.parse(line) as Order).catch(unheard)
+/** Whoever asks it steals, and has a handle like any other. */
+const thief: Engine = {
+  name: engine.name,
+  capabilities: engine.capabilities,
+  acquire: async (resource, request) => await engine.acquire(resource, { ...request, wait: true, steal: true }),
+  query: async (resource, signal) => await engine.query(resource, signal),
 }
-process.exit(0)
+const orders = createInterface({ input: process.stdin })
+const warm = warmUp().catch((error: unknown) => {
+  unheard(error)
+  process.exit(1)
+})
+orders.on('line', (line) => void warm.then(async () => await obey(JSON.parse(line) as Order)).catch(unheard))
+// Whoever directs it has ended, or was killed.
+orders.on('close', () => process.exit(0))
+await warm
+say({ event: 'ready' })
 
 async function openEngine({ kind, options }: EngineSpec): Promise<Engine> {
   const url = new URL(`../../../src/engines/${kind}/index.js`, import.meta.url).href
@@ -94,12 +107,21 @@ async function obey(order: Order): Promise<void> {
 }
 
 async function acquire(as: string, resource: string, options: OrderOptions = {}): Promise<Held | undefined> {
-  const { timeout = TIMEOUT_MS, ...rest } = options
+  const { timeout = TIMEOUT_MS, steal: isThief = false, ...rest } = options
   const permits = options.mode === 'shared' ? 0 : (options.permits ?? 1)
   say({ event: 'asked', as, resource })
   try {
-    const lock = await inTime(as, slocket(resource, { engine, timeout, ...rest }), timeout)
-    say({ event: 'granted', as, resource, permits, token: String(lock.token) })
+    const lock = await inTime(as, slocket(resource, { engine: isThief ? thief : engine, timeout, ...rest }), timeout)
+    const lease = leaseOf(lock.token)
+    say({
+      event: 'granted',
+      as,
+      resource,
+      permits,
+      token: String(lock.token),
+      ...(isThief ? { isThief } : {}),
+      ...(lease === undefined ? {} : { lease }),
+    })
     const held: Held = { lock, as, looking: undefined, lostAt: undefined }
     handles.set(as, held)
     lock.signal.addEventListener('abort', () => {
@@ -131,8 +153,11 @@ function look(held: Held): void {
   else append({ at, who: name, event: 'believes', as })
 }
 
-async function release({ lock, as, looking }: Held): Promise<void> {
+async function release(held: Held): Promise<void> {
+  const { lock, as, looking } = held
   clearInterval(looking)
+  // It may have been stopped since the last look: to give it back is not to believe.
+  look(held)
   handles.delete(as)
   say({ event: 'releasing', as })
   try {

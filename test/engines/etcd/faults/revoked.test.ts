@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inArena } from '../../helpers/arena.ts'
-import { etcdEngine, lastLease, queueUp, TTL_MS, untilTickets } from '../../helpers/etcd-arena.ts'
-import { etcdctl } from '../../helpers/etcd-cluster.ts'
+import { etcdEngine, lastBelief, lastLease, queueUp, TTL_MS, untilTickets } from '../../helpers/etcd-arena.ts'
+import { followersOf, NODES, revoke } from '../../helpers/etcd-cluster.ts'
 
 describe('a lease that an operator revokes', () => {
   test('is lost at once: its holder is told, and can ask again; the next one has the lock', async () => {
@@ -16,14 +16,37 @@ describe('a lease that an operator revokes', () => {
       waiter.send({ do: 'acquire', as: 'waiter', resource: 'queue' })
       await untilTickets(endpoints, 'queue', 2)
       const revoked = process.hrtime.bigint()
-      arena.aboutToRevoke()
-      await etcdctl(endpoints, 'lease', 'revoke', lease)
+      await revoke(arena, endpoints, lease)
       const lost = await holder.says('lost')
       assert.equal(lost.code, 'ERR_SLOCKET_LOST')
       assert.ok(Number(BigInt(lost.at) - revoked) / 1e6 < TTL_MS / 2, 'no timer has told it')
       await waiter.says('granted')
       holder.send({ do: 'acquire', as: 'again', resource: 'queue' })
       waiter.send({ do: 'release', as: 'waiter' })
+      await holder.says('granted', 'again')
+    })
+  })
+
+  test('while its holder cannot hear of that: it believes until its deadline, and no longer; the next one has the lock meanwhile', async () => {
+    await inArena('cluster', async (arena) => {
+      const { servers } = arena
+      const endpoints = servers.addressOf('cluster').split(',')
+      const [hung] = await followersOf(servers)
+      const near = endpoints[NODES.indexOf(hung!)]!
+      const others = endpoints.filter((endpoint) => endpoint !== near)
+      const [holder, next] = [arena.start('holder', etcdEngine(near)), arena.start('next', etcdEngine(others))]
+      await queueUp(endpoints.join(','), [holder, next])
+      const { lease } = holder.said('granted', 'holder')[0]!
+      await servers.signal(hung!, 'SIGSTOP')
+      await revoke(arena, others.join(','), lease!)
+      const granted = await next.says('granted', 'next')
+      const lost = await holder.says('lost')
+      assert.match(lost.message!, /could not be renewed in time/)
+      // That it is not for longer than its deadline says the checker.
+      assert.ok(BigInt(lastBelief(arena.trace, 'holder')!.at) > BigInt(granted.at), 'there is nothing to be excused')
+      await servers.signal(hung!, 'SIGCONT')
+      next.send({ do: 'release', as: 'next' })
+      holder.send({ do: 'acquire', as: 'again', resource: 'queue' })
       await holder.says('granted', 'again')
     })
   })
@@ -40,8 +63,7 @@ describe('a lease that an operator revokes', () => {
       const lease = await lastLease(endpoints, 'queue')
       other!.send({ do: 'acquire', as: 'other', resource: 'queue' })
       await untilTickets(endpoints, 'queue', 3)
-      arena.aboutToRevoke()
-      await etcdctl(endpoints, 'lease', 'revoke', lease)
+      await revoke(arena, endpoints, lease)
       holder!.send({ do: 'release', as: 'holder' })
       await other!.says('granted')
       other!.send({ do: 'release', as: 'other' })

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { until } from '../../../helpers/until.ts'
 import { inArena } from '../../helpers/arena.ts'
+import type { Arena } from '../../helpers/arena.ts'
+import type { Client } from '../../helpers/client.ts'
 import { etcdEngine, untilTickets } from '../../helpers/etcd-arena.ts'
 import { GrpcProxy } from '../../helpers/grpc-proxy.ts'
 
@@ -79,4 +81,66 @@ describe('a process that is stopped until its lease has run out', { concurrency:
       await untilTickets(endpoint, 'queue', 1)
     })
   })
+
+  test('while it steals, and has robbed nobody yet: nobody is robbed until it goes on', async () => {
+    await inArena('etcd', async (arena) => {
+      const { stopped, holder, proxy, endpoint } = await thiefAndHolder(arena)
+      // It stands before all others, and has not been told so.
+      proxy.holdAnswersTo = '/s/x-'
+      stopped.send({ do: 'acquire', as: 'stopped', resource: 'queue', options: { steal: true } })
+      await until('it has asked', () => proxy.held === 1)
+      stopped.kill('SIGSTOP')
+      proxy.holdAnswersTo = undefined
+      proxy.answer()
+      await untilTickets(endpoint, 'queue', 2)
+      await untilTickets(endpoint, 'queue', 1)
+      assert.deepEqual(holder.said('lost'), [])
+      stopped.kill('SIGCONT')
+      await stopped.says('granted', 'stopped')
+      await holder.says('lost', 'holder')
+      assert.equal(proxy.held, 0)
+      assert.deepEqual(stopped.said('lost', 'stopped'), [])
+    })
+  })
+
+  test('while it steals, and has robbed: the next one has the lock; when it goes on, it takes it from that one', async () => {
+    await inArena('etcd', async (arena) => {
+      const { stopped, holder, proxy, endpoint } = await thiefAndHolder(arena)
+      const next = arena.start('next', etcdEngine(endpoint))
+      await next.says('ready')
+      // It takes the holder's ticket away, and has not been told that it has.
+      proxy.holdAnswersTo = '/t/x-'
+      stopped.send({ do: 'acquire', as: 'stopped', resource: 'queue', options: { steal: true } })
+      await until('it has robbed', () => proxy.held === 1)
+      stopped.kill('SIGSTOP')
+      proxy.holdAnswersTo = undefined
+      proxy.answer()
+      await holder.says('lost', 'holder')
+      next.send({ do: 'acquire', as: 'next', resource: 'queue' })
+      await next.says('granted', 'next')
+      assert.deepEqual(stopped.said('granted', 'stopped'), [])
+      stopped.kill('SIGCONT')
+      await stopped.says('granted', 'stopped')
+      await next.says('lost', 'next')
+      assert.deepEqual(stopped.said('lost', 'stopped'), [])
+      stopped.send({ do: 'release', as: 'stopped' })
+      await stopped.says('released', 'stopped')
+      await untilTickets(endpoint, 'queue', 0)
+    })
+  })
 })
+
+/** One that is about to steal, and its server as it sees it; and one that holds. */
+async function thiefAndHolder(
+  arena: Arena,
+): Promise<{ stopped: Client; holder: Client; proxy: GrpcProxy; endpoint: string }> {
+  const endpoint = arena.servers.addressOf('etcd')
+  const proxy = arena.use(await GrpcProxy.open(endpoint))
+  const [stopped, holder] = [
+    arena.start('stopped', etcdEngine(proxy.address)),
+    arena.start('holder', etcdEngine(endpoint)),
+  ]
+  holder.send({ do: 'acquire', as: 'holder', resource: 'queue' })
+  await Promise.all([holder.says('granted', 'holder'), stopped.says('ready')])
+  return { stopped, holder, proxy, endpoint }
+}
