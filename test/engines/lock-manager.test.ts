@@ -61,7 +61,7 @@ test('new LockManager({ engine }) of etcd shows all locks, and steals', async ()
   const rejected = assert.rejects(robbed, (error) => error instanceof DOMException && error.name === 'AbortError')
   await held
   const { held: shown } = await other.query()
-  assert.ok(shown!.some(({ name, mode }) => name === 'c' && mode === 'exclusive'))
+  assert.ok(shown.some(({ name, mode }) => name === 'c' && mode === 'exclusive'))
   await other.request('c', { steal: true }, (lock) => assert.equal(lock!.name, 'c'))
   await rejected
 })

@@ -2,16 +2,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isRunning } from '../../helpers/command.ts'
-import { until } from '../../helpers/until.ts'
+import { pass, until } from '../../helpers/until.ts'
 import type { Arena } from '../helpers/arena.ts'
 import { inArena } from '../helpers/arena.ts'
 import { holdsIn } from '../helpers/check.ts'
 import { endLoops, startLoops } from '../helpers/etcd-arena.ts'
 import { administer } from './admin.ts'
-import { engineAt } from './island.ts'
+import { engineAt, PATIENCE_MS } from './island.ts'
 
 const CLIENTS = 3
 const TIMES = 3
+const STOPPED_MS = 1.5 * PATIENCE_MS
 const END_ALL =
   "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'slocket' AND pid <> pg_backend_pid()"
 
@@ -31,7 +32,7 @@ for (const [what, strike] of [
         if (strike === undefined) {
           const holder = loops[round % CLIENTS]!
           holder.kill('SIGSTOP')
-          await new Promise((resolve) => setTimeout(resolve, 3000))
+          await pass(STOPPED_MS)
           holder.kill('SIGCONT')
         } else {
           arena.aboutToRevoke()
