@@ -38,7 +38,7 @@ fail() {
 postgres_bin() { printf '%s\n' /usr/lib/postgresql/*/bin | sort -t/ -k5 -n | tail -n 1; }
 
 missing_packages() {
-  local -A package=([etcd]=etcd-server [etcdctl]=etcd-client [redis-server]=redis-server [nft]=nftables [ip]=iproute2 [setpriv]=util-linux [openssl]=openssl)
+  local -A package=([etcd]=etcd-server [etcdctl]=etcd-client [redis-server]=redis-server [nft]=nftables [ip]=iproute2 [setpriv]=util-linux [openssl]=openssl [pgbouncer]=pgbouncer)
   local tool
   for tool in "${!package[@]}"; do
     command -v "$tool" >/dev/null || echo "${package[$tool]}"

@@ -52,16 +52,21 @@ describe('the packed package', () => {
     assert.deepEqual(installedNames.sort(), ['.bin', '.package-lock.json', 'slocket'])
   })
 
-  test('the engine of etcd is there, and its first lock says what to install', async () => {
-    const error = await execute(
-      'etcd.mjs',
-      `import { slocket } from 'slocket'
-       import { etcd } from 'slocket/etcd'
-       const error = await slocket('lock', { engine: etcd({ endpoints: '127.0.0.1:1' }) }).catch((reason) => reason)
-       console.log(JSON.stringify([error.code, error.message.includes('npm install @grpc/grpc-js')]))`,
-    )
-    assert.deepEqual(error, ['ERR_SLOCKET_NO_CLIENT', true])
-  })
+  for (const [kind, engine, advice] of [
+    ['etcd', "etcd({ endpoints: '127.0.0.1:1' })", 'npm install @grpc/grpc-js @grpc/proto-loader'],
+    ['postgres', "postgres({ host: '127.0.0.1', port: 1 })", 'npm install pg'],
+  ] as const) {
+    test(`the engine of ${kind} is there, and its first lock says what to install`, async () => {
+      const error = await execute(
+        `${kind}.mjs`,
+        `import { slocket } from 'slocket'
+         import { ${kind} } from 'slocket/${kind}'
+         const error = await slocket('lock', { engine: ${engine} }).catch((reason) => reason)
+         console.log(JSON.stringify([error.code, error.message.includes('${advice}')]))`,
+      )
+      assert.deepEqual(error, ['ERR_SLOCKET_NO_CLIENT', true])
+    })
+  }
 
   test('to import it loads nothing that only a first lock needs', async () => {
     const loaded = await execute(

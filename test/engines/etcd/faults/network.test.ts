@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { until } from '../../../helpers/until.ts'
 import { inArena } from '../../helpers/arena.ts'
-import { etcdEngine, queueUp, untilTickets } from '../../helpers/etcd-arena.ts'
+import { etcdEngine, patientEtcdEngine, queueUp, untilTickets } from '../../helpers/etcd-arena.ts'
 import { GrpcProxy } from '../../helpers/grpc-proxy.ts'
 import { TcpProxy } from '../../helpers/tcp-proxy.ts'
 
@@ -31,8 +31,8 @@ describe('a network that', { concurrency: true }, () => {
     await inArena('etcd', async (arena) => {
       const endpoint = arena.servers.addressOf('etcd')
       const proxy = arena.use(await GrpcProxy.open(endpoint))
-      const client = arena.start('client', etcdEngine(proxy.address))
-      const other = arena.start('other', etcdEngine(endpoint))
+      const client = arena.start('client', patientEtcdEngine(proxy.address))
+      const other = arena.start('other', patientEtcdEngine(endpoint))
       // What it holds besides keeps its session, and so the lease of the ticket that comes late.
       client.send({ do: 'acquire', as: 'kept', resource: 'kept' })
       await client.says('granted', 'kept')
@@ -80,7 +80,7 @@ describe('a network that', { concurrency: true }, () => {
     await inArena('etcd', async (arena) => {
       const endpoint = arena.servers.addressOf('etcd')
       const proxy = arena.use(await GrpcProxy.open(endpoint))
-      const [holder, waiter] = ['holder', 'waiter'].map((name) => arena.start(name, etcdEngine(proxy.address)))
+      const [holder, waiter] = ['holder', 'waiter'].map((name) => arena.start(name, patientEtcdEngine(proxy.address)))
       await queueUp(endpoint, [holder!, waiter!])
       for (let index = 0; index < proxy.transactions; index += 1) await proxy.sendAgain(index)
       await untilTickets(endpoint, 'queue', 2)

@@ -1,0 +1,115 @@
+// Who is called off while the engine still connects: its process ends, and nothing is left of it on the server.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import net from 'node:net'
+import { describe, test } from 'node:test'
+import { promisify } from 'node:util'
+import { etcd } from '../../../src/engines/etcd/index.ts'
+import { slocket } from '../../../src/index.ts'
+import { DEADLINE_MS, until } from '../../helpers/until.ts'
+import { etcdctl, keysOf, untilSlowly } from '../helpers/etcd-cluster.ts'
+import { Servers } from '../helpers/servers.ts'
+
+const SOURCE = new URL('../../../src/', import.meta.url).href
+/** Whoever keeps the process alive for one patience, which is as long, keeps it beyond the deadline. */
+const LONG_TTL_S = 600
+const SHORT_TTL_S = 5
+const PROGRAM = `
+const [url, endpoints, ttl, body] = process.argv.slice(1)
+const { slocket } = await import(new URL('index.js', url))
+const { etcd } = await import(new URL('engines/etcd/index.js', url))
+const engine = etcd({ endpoints, ttl: Number(ttl) })
+const controller = new AbortController()
+const { signal } = controller
+setTimeout(() => controller.abort('called off'), 300)
+const said = await eval(body).then(() => 'granted', (error) => error.code ?? error)
+console.log(said)
+`
+
+async function run(address: string, ttlS: number, body: string): Promise<string> {
+  const parameters = ['--input-type=module', '-e', PROGRAM, SOURCE, address, String(ttlS), body]
+  const { stdout } = await promisify(execFile)(process.execPath, parameters, { timeout: DEADLINE_MS })
+  return stdout
+}
+
+/** Accepts, and hands nothing on before it is opened. */
+class Gate implements AsyncDisposable {
+  connections = 0
+  open: () => void = () => {}
+  readonly #opened: Promise<void> = new Promise((resolve) => (this.open = resolve))
+  readonly #sockets = new Set<net.Socket>()
+  readonly #server: net.Server
+
+  private constructor(target: string | undefined) {
+    this.#server = net.createServer((socket) => {
+      this.connections += 1
+      this.#keep(socket)
+      if (target !== undefined) void this.#opened.then(() => this.#join(socket, new URL(target)))
+    })
+  }
+
+  static async open(target?: string): Promise<Gate> {
+    const gate = new Gate(target)
+    await new Promise<void>((resolve) => gate.#server.listen(0, '127.0.0.1', resolve))
+    return gate
+  }
+
+  get address(): string {
+    return `127.0.0.1:${(this.#server.address() as net.AddressInfo).port}`
+  }
+
+  #join(socket: net.Socket, { hostname, port }: URL): void {
+    if (socket.destroyed) return
+    const upstream = net.connect(Number(port), hostname)
+    this.#keep(upstream)
+    socket.pipe(upstream).pipe(socket)
+  }
+
+  #keep(socket: net.Socket): void {
+    this.#sockets.add(socket)
+    socket.on('error', () => {})
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+}
+
+describe('a server of etcd that accepts and is silent', { concurrency: true }, () => {
+  test('a request that is called off keeps the process alive no longer', async () => {
+    await using gate = await Gate.open()
+    assert.equal(await run(gate.address, LONG_TTL_S, "slocket('a', { engine, signal })"), 'called off\n')
+    assert.ok(gate.connections > 0, 'it has tried to connect')
+  })
+
+  for (const body of ["slocket('a', { engine })", "slocket.try('a', { engine })", "slocket.query('a', { engine })"]) {
+    test(`${body} keeps the process alive until it is told`, async () => {
+      await using gate = await Gate.open()
+      assert.equal(await run(gate.address, SHORT_TTL_S, body), 'ERR_SLOCKET_UNREACHABLE\n')
+    })
+  }
+})
+
+test('a request that was called off while the engine connected leaves neither a key nor a lease, when it is connected at last', async () => {
+  await using servers = await Servers.start('etcd')
+  const endpoint = servers.addressOf('etcd')
+  const revision = async (): Promise<number> =>
+    Number(/"revision":(\d+)/.exec(await etcdctl(endpoint, 'endpoint', 'status', '-w', 'json'))![1])
+  await using gate = await Gate.open(endpoint)
+  const engine = etcd({ endpoints: gate.address, ttl: LONG_TTL_S })
+  const before = await revision()
+  const controller = new AbortController()
+  const asked = slocket('a', { engine, signal: controller.signal })
+  await until('it connects', () => gate.connections > 0)
+  controller.abort(new Error('called off'))
+  await assert.rejects(asked, /called off/)
+  gate.open()
+  // The session's key comes and goes.
+  await untilSlowly('its session has come and gone', async () => {
+    const [keys, leases] = await Promise.all([keysOf(endpoint), etcdctl(endpoint, 'lease', 'list')])
+    return (await revision()) >= before + 2 && keys.length === 0 && /found 0 leases/.test(leases)
+  })
+  // And the engine is as good as new.
+  await (await slocket('a', { engine })).release()
+})
