@@ -35,7 +35,7 @@ for (const [what, strike] of [
           await pass(STOPPED_MS)
           holder.kill('SIGCONT')
         } else {
-          arena.aboutToRevoke()
+          arena.note({ event: 'revoking' })
           await strike(arena)
         }
       }
