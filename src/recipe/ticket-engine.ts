@@ -10,8 +10,8 @@ export interface TicketEngineParts {
   resolve(resource: string): string
   /** The queue of a resolved resource: an object for this client. Asked for again after the line for it went idle. */
   open(resource: string): TicketQueue
-  /** Who holds and who waits for a resolved resource. */
-  query(resource: string): Promise<EngineSnapshot>
+  /** Who holds and who waits for a resolved resource. `signal` as in `Engine.query`. */
+  query(resource: string, signal?: AbortSignal): Promise<EngineSnapshot>
   /** The same of all resources, where they can be told. */
   queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }
@@ -40,7 +40,7 @@ export function createTicketEngine(parts: TicketEngineParts): Engine {
         return Promise.reject(error)
       }
     },
-    query: async (asked) => await parts.query(parts.resolve(asked)),
+    query: async (asked, signal) => await parts.query(parts.resolve(asked), signal),
     ...(parts.queryAll === undefined ? {} : { queryAll: () => parts.queryAll!() }),
   }
 }

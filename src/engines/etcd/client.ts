@@ -11,14 +11,13 @@ import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
 import { Connection } from './connection.ts'
 import type { Call, Stream } from './connection.ts'
+import { keepAlive } from './keep-alive.ts'
 import type { LoadedGrpc } from './load-grpc.ts'
 import { loadGrpc } from './load-grpc.ts'
 import type { EtcdCredentials, Settings } from './options.ts'
 import type { Calls } from './protocol.ts'
 import { meaningOf, statusOf, toSlocketError } from './refusal.ts'
 
-/** A timer's longest delay: it only keeps the process alive. */
-const FOR_EVER_MS = 2 ** 31 - 1
 /** How long connecting may take, and then a call; longer each time that it is tried: the server may be slow, or this process. */
 const LIMIT_MS = 1000
 const LONGEST_LIMIT_MS = 3000
@@ -84,11 +83,11 @@ export class EtcdClient {
     request: Calls[M][0],
     asking: Asking = {},
   ): Promise<Calls[M][1] | undefined> {
-    const keepAlive = asking.isBackground === true ? undefined : setInterval(() => {}, FOR_EVER_MS)
+    const letGo = asking.isBackground === true ? undefined : keepAlive()
     try {
       return await this.#askPatiently(method, request, asking)
     } finally {
-      clearInterval(keepAlive)
+      letGo?.()
     }
   }
 
@@ -158,11 +157,11 @@ export class EtcdClient {
     }
   }
 
-  /** The caller has to listen to `error`. */
+  /** The caller has to listen to `error`. @throws what gRPC does. */
   async openStream(method: string): Promise<Stream> {
     const loaded = await this.#load()
     const metadata = await this.#streamMetadata(loaded, LIMIT_MS)
-    return this.#connect(loaded, newUse()).openStream(method, metadata)
+    return await this.#connect(loaded, newUse()).openStream(method, metadata, LIMIT_MS)
   }
 
   async #streamMetadata({ grpc }: LoadedGrpc, limitMs: number): Promise<Grpc.Metadata> {

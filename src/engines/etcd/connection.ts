@@ -3,13 +3,15 @@
  *
  *  1. Connecting has a limit, and so has each call; the call's begins when there is a connection. Both count only time in which this
  *     process runs (awake.ts).
- *  2. It does not keep the process alive.
+ *  2. It does not keep the process alive, but within the limit of connecting: who connects does (probe.ts).
  */
 import type { Socket } from 'node:net'
 import type * as Grpc from '@grpc/grpc-js'
+import { Cancellation } from '../../contract/cancellation.ts'
 import { withinAwake } from './awake.ts'
 import type { LoadedGrpc } from './load-grpc.ts'
 import type { Settings } from './options.ts'
+import { parseTarget, Probe } from './probe.ts'
 import { unanswered } from './refusal.ts'
 
 const CHANNEL_OPTIONS: Grpc.ChannelOptions = {
@@ -43,6 +45,8 @@ export class Connection {
   readonly address: string
   readonly #loaded: LoadedGrpc
   readonly #client: Grpc.Client
+  /** The last one. */
+  #probe: Probe | undefined
   /** When there was an answer, by performance.now(). */
   #answeredMs = -Infinity
   #isClosed = false
@@ -63,6 +67,7 @@ export class Connection {
   close(): void {
     this.#isClosed = true
     this.#client.close()
+    this.#probe?.end(givenUp())
   }
 
   /** @throws what gRPC does; `unanswered` after the limit. */
@@ -89,8 +94,7 @@ export class Connection {
 
   /** One request over a stream of its own, and one answer. @throws as `call`. */
   async callByStream(call: Call): Promise<object> {
-    await this.#ready(call.limitMs)
-    const stream = this.openStream(call.method, call.metadata)
+    const stream = await this.openStream(call.method, call.metadata, call.limitMs)
     const answering = new Promise<object>((resolve, reject) => {
       stream.on('data', resolve)
       stream.on('error', reject)
@@ -102,8 +106,9 @@ export class Connection {
     return await this.#within(answering, call.limitMs, () => stream.cancel())
   }
 
-  /** The caller has to listen to `error`. */
-  openStream(method: string, metadata: Grpc.Metadata): Stream {
+  /** The caller has to listen to `error`. @param limitMs for connecting. @throws `unanswered`. */
+  async openStream(method: string, metadata: Grpc.Metadata, limitMs: number): Promise<Stream> {
+    await this.#ready(limitMs)
     const { path, requestSerialize, responseDeserialize } = this.#loaded.methods.get(method)!
     return this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata)
   }
@@ -119,21 +124,43 @@ export class Connection {
 
   /** Until it is connected, or has failed: then the call fails at once, and says why. */
   async #ready(limitMs: number): Promise<void> {
+    if (this.#client.getChannel().getConnectivityState(false) === this.#loaded.grpc.connectivityState.READY) return
+    const leaving = new Cancellation()
+    try {
+      await withinAwake(this.#connect(leaving), limitMs, () => unanswered(`no connection within ${limitMs} ms`))
+    } finally {
+      leaving.cancel()
+    }
+  }
+
+  /** @param leaving is cancelled when it is waited for no longer. */
+  async #connect(leaving: Cancellation): Promise<void> {
     const { CONNECTING, IDLE } = this.#loaded.grpc.connectivityState
     const channel = this.#client.getChannel()
-    let state = channel.getConnectivityState(true)
-    if (state !== CONNECTING && state !== IDLE) return
-    const changing = async (): Promise<void> => {
-      // Bound: the limit; when it is over, whoever made the connection closes it, or goes on waiting for it.
-      while (state === CONNECTING || state === IDLE) {
-        await new Promise((resolve) => channel.watchConnectivityState(state, Infinity, resolve))
-        state = channel.getConnectivityState(false)
-      }
+    // Bound: the caller's limit.
+    while (!leaving.cancelled) {
+      if (channel.getConnectivityState(false) === IDLE) await this.#probeFor(leaving)
+      // RACE: another call has given it up.
+      if (this.#isClosed) throw givenUp()
+      // RACE: the address may drop packets from here on. Then gRPC's own socket connects for as long as the kernel likes.
+      const state = channel.getConnectivityState(true)
+      if (state !== CONNECTING && state !== IDLE) return
+      await new Promise((resolve) => channel.watchConnectivityState(state, Infinity, resolve))
     }
-    await withinAwake(changing(), limitMs, () => unanswered(`no connection within ${limitMs} ms`))
-    // RACE: another call has given it up.
-    if (this.#isClosed) throw unanswered('the connection was given up')
   }
+
+  /** One at a time, for all who wait. */
+  async #probeFor(leaving: Cancellation): Promise<void> {
+    // Not `address`: gRPC may go by a proxy, which the environment names.
+    const target = parseTarget(this.#client.getChannel().getTarget())
+    if (target === undefined || this.#isClosed) return
+    if (this.#probe?.isOver !== false) this.#probe = new Probe(target)
+    await this.#probe.wait(leaving)
+  }
+}
+
+function givenUp(): Error {
+  return unanswered('the connection was given up')
 }
 
 /**

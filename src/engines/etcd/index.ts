@@ -52,7 +52,7 @@ export function etcd(options: EtcdOptions): Engine {
     capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true },
     resolve: (resource) => queuePrefix(namespace, resource),
     open: (prefix) => new EtcdQueue({ client, sessions, watches, identity, namespace, own, nextNumber }, prefix),
-    query: async (prefix) => await query(onlooker, prefix),
+    query: async (prefix, signal) => await query(onlooker, prefix, signal),
     queryAll: async () => await queryAll(onlooker, namespace),
   })
 }

@@ -1,10 +1,12 @@
 /** Who holds and who waits, as etcd shows it. */
 import type { EngineSnapshot } from '../../contract/engine.ts'
+import { onAbort } from '../../contract/on-abort.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import type { EtcdClient } from './client.ts'
+import { keepAlive } from './keep-alive.ts'
 import { decodeResource, endOf, inOrder, parseTicket, queuesPrefix } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
-import type { KeyValue } from './protocol.ts'
+import type { KeyValue, RangeResponse } from './protocol.ts'
 import { isCompacted } from './refusal.ts'
 import type { OwnTicket } from './ticket.ts'
 import type { Identity, TicketValue } from './value.ts'
@@ -21,11 +23,30 @@ export interface Onlooker {
   readonly own: ReadonlyMap<string, OwnTicket>
 }
 
-export async function query(onlooker: Onlooker, prefix: string): Promise<EngineSnapshot> {
+export async function query(onlooker: Onlooker, prefix: string, signal?: AbortSignal): Promise<EngineSnapshot> {
   const leaving = new Set(leavingOf(onlooker))
-  const { kvs = [] } = (await onlooker.client.ask('Range', { key: prefix, rangeEnd: endOf(prefix) }))!
+  const { kvs = [] } = await look(onlooker.client, prefix, signal)
   for (const key of leavingOf(onlooker)) leaving.add(key)
   return snapshotOf(prefix, kvs, onlooker, leaving)
+}
+
+/** @throws `signal.reason` as soon as it aborts; then the process is kept alive no longer, and what is under way is the last call. */
+async function look(client: EtcdClient, prefix: string, signal: AbortSignal | undefined): Promise<RangeResponse> {
+  const letGo = keepAlive()
+  let stopListening: (() => void) | undefined
+  try {
+    return await new Promise<RangeResponse>((resolve, reject) => {
+      const abort = (): void => reject(signal!.reason)
+      stopListening = signal && onAbort(signal, abort)
+      const isOver = (): boolean => signal?.aborted === true
+      client
+        .ask('Range', { key: prefix, rangeEnd: endOf(prefix) }, { isOver, isBackground: true })
+        .then((answer) => (answer === undefined ? abort() : resolve(answer)), reject)
+    })
+  } finally {
+    stopListening?.()
+    letGo()
+  }
 }
 
 /** What this client has given back, or called off, is shown no longer, though the server may not know yet. */

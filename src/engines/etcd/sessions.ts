@@ -1,10 +1,8 @@
 /** The session of an engine: one at a time. It is opened when it is needed, and after a loss anew. */
 import type { Cancellation } from '../../contract/cancellation.ts'
+import { keepAlive } from './keep-alive.ts'
 import { Session } from './session.ts'
 import type { SessionParts } from './session.ts'
-
-/** A timer's longest delay: it only keeps the process alive. */
-const FOR_EVER_MS = 2 ** 31 - 1
 
 export class Sessions {
   readonly #parts: SessionParts
@@ -28,7 +26,7 @@ export class Sessions {
   async #wait(cancellation: Cancellation): Promise<Session | undefined> {
     if (cancellation.cancelled) return undefined
     this.#opening ??= this.#open()
-    const keepAlive = setInterval(() => {}, FOR_EVER_MS)
+    const letGo = keepAlive()
     let onCancelled: (() => void) | undefined
     const cancelled = new Promise<undefined>((resolve) => {
       onCancelled = () => resolve(undefined)
@@ -38,7 +36,7 @@ export class Sessions {
       return await Promise.race([this.#opening, cancelled])
     } finally {
       cancellation.stopListening(onCancelled!)
-      clearInterval(keepAlive)
+      letGo()
     }
   }
 
