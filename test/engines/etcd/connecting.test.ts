@@ -1,14 +1,16 @@
 // Who is called off while the engine still connects: its process ends, and nothing is left of it on the server.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import http from 'node:http'
 import net from 'node:net'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { etcd } from '../../../src/engines/etcd/index.ts'
 import { slocket } from '../../../src/index.ts'
+import { DeafAddress, reasonWithoutDeafAddress } from '../../helpers/deaf-address.ts'
 import { DEADLINE_MS, until } from '../../helpers/until.ts'
 import { etcdctl, keysOf, untilSlowly } from '../helpers/etcd-cluster.ts'
-import { Servers } from '../helpers/servers.ts'
+import { addressOf, Servers } from '../helpers/servers.ts'
 
 const SOURCE = new URL('../../../src/', import.meta.url).href
 /** Whoever keeps the process alive for one patience, which is as long, keeps it beyond the deadline. */
@@ -18,7 +20,9 @@ const PROGRAM = `
 const [url, endpoints, ttl, body] = process.argv.slice(1)
 const { slocket } = await import(new URL('index.js', url))
 const { etcd } = await import(new URL('engines/etcd/index.js', url))
-const engine = etcd({ endpoints, ttl: Number(ttl) })
+// The first endpoint is the first one that is tried.
+Math.random = () => 0
+const engine = etcd({ endpoints: endpoints.split(','), ttl: Number(ttl) })
 const controller = new AbortController()
 const { signal } = controller
 setTimeout(() => controller.abort('called off'), 300)
@@ -26,9 +30,15 @@ const said = await eval(body).then(() => 'granted', (error) => error.code ?? err
 console.log(said)
 `
 
-async function run(address: string, ttlS: number, body: string): Promise<string> {
-  const parameters = ['--input-type=module', '-e', PROGRAM, SOURCE, address, String(ttlS), body]
-  const { stdout } = await promisify(execFile)(process.execPath, parameters, { timeout: DEADLINE_MS })
+async function run(
+  endpoints: string,
+  ttlS: number,
+  body: string,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<string> {
+  const parameters = ['--input-type=module', '-e', PROGRAM, SOURCE, endpoints, String(ttlS), body]
+  const env = { ...process.env, ...environment }
+  const { stdout } = await promisify(execFile)(process.execPath, parameters, { timeout: DEADLINE_MS, env })
   return stdout
 }
 
@@ -83,11 +93,63 @@ describe('a server of etcd that accepts and is silent', { concurrency: true }, (
     assert.ok(gate.connections > 0, 'it has tried to connect')
   })
 
+  test('a request whose time is over keeps the process alive no longer, nor does the look at who holds', async () => {
+    await using gate = await Gate.open()
+    assert.equal(await run(gate.address, LONG_TTL_S, "slocket('a', { engine, timeout: 100 })"), 'ERR_SLOCKET_TIMEOUT\n')
+  })
+
+  test('a query that is called off is told so at once, and keeps the process alive no longer', async () => {
+    await using gate = await Gate.open()
+    assert.equal(await run(gate.address, LONG_TTL_S, "engine.query('a', signal)"), 'called off\n')
+  })
+
   for (const body of ["slocket('a', { engine })", "slocket.try('a', { engine })", "slocket.query('a', { engine })"]) {
     test(`${body} keeps the process alive until it is told`, async () => {
       await using gate = await Gate.open()
       assert.equal(await run(gate.address, SHORT_TTL_S, body), 'ERR_SLOCKET_UNREACHABLE\n')
     })
+  }
+})
+
+describe('an address whose packets are dropped', { concurrency: true, skip: reasonWithoutDeafAddress() }, () => {
+  for (const [how, body, said] of [
+    ['by a signal', "slocket('a', { engine, signal })", 'called off'],
+    ['by a time-out', "slocket('a', { engine, timeout: 100 })", 'ERR_SLOCKET_TIMEOUT'],
+  ] as const) {
+    test(`a request that is called off (${how}) keeps the process alive no longer`, async () => {
+      await using deaf = await DeafAddress.open()
+      assert.equal(await run(deaf.address, LONG_TTL_S, body), `${said}\n`)
+    })
+  }
+
+  test('the next one is asked, and the process ends when it is done', async () => {
+    await using deaf = await DeafAddress.open()
+    const endpoints = `${deaf.address},${addressOf('etcd')}`
+    assert.equal(
+      await run(endpoints, LONG_TTL_S, "slocket('a', { engine }).then((lock) => lock.release())"),
+      'granted\n',
+    )
+  })
+})
+
+test('a server that only a proxy reaches, which the environment names, is connected to through that', async () => {
+  const { hostname, port } = new URL(addressOf('etcd'))
+  const asked: (string | undefined)[] = []
+  const proxy = http.createServer().on('connect', ({ url }, socket) => {
+    asked.push(url)
+    const upstream = net.connect(Number(port), hostname, () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+    for (const one of [socket, upstream]) one.on('error', () => {})
+    socket.pipe(upstream).pipe(socket)
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const environment = { http_proxy: `http://127.0.0.1:${(proxy.address() as net.AddressInfo).port}`, no_proxy: '' }
+  const body = "slocket.with('a', { engine }, () => undefined)"
+  try {
+    assert.equal(await run('etcd.invalid:2379', SHORT_TTL_S, body, environment), 'granted\n')
+    assert.deepEqual(asked, ['etcd.invalid:2379'])
+  } finally {
+    proxy.closeAllConnections()
+    proxy.close()
   }
 })
 

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net from 'node:net'
+import { describe, test } from 'node:test'
+import { Cancellation } from '../../src/contract/cancellation.ts'
+import { Connection } from '../../src/engines/etcd/connection.ts'
+import { loadGrpc } from '../../src/engines/etcd/load-grpc.ts'
+import { parseEtcdOptions } from '../../src/engines/etcd/options.ts'
+import { parseTarget, Probe } from '../../src/engines/etcd/probe.ts'
+import { meaningOf } from '../../src/engines/etcd/refusal.ts'
+import { DeafAddress, reasonWithoutDeafAddress } from '../helpers/deaf-address.ts'
+
+/** Beyond the deadline of any test. */
+const LONG_MS = 600_000
+const skip = reasonWithoutDeafAddress()
+
+describe('where a connection of gRPC leads', () => {
+  for (const [endpoint, host, port] of [
+    ['127.0.0.1', '127.0.0.1', 2379],
+    ['http://etcd-1.example:80', 'etcd-1.example', 80],
+    ['[::1]:12379', '::1', 12379],
+    ['[::ffff:10.0.0.1]', '::ffff:a00:1', 2379],
+  ] as const) {
+    test(`is read from what it says itself: ${endpoint}`, async () => {
+      const { grpc } = await loadGrpc()
+      const { addresses } = parseEtcdOptions({ endpoints: endpoint })
+      const client = new grpc.Client(addresses[0]!, grpc.credentials.createInsecure())
+      assert.deepEqual(parseTarget(client.getChannel().getTarget()), { host, port })
+      client.close()
+    })
+  }
+
+  test('is unknown where it is no host with a port', () => {
+    for (const target of ['unix:/run/etcd.sock', 'dns:etcd', 'dns://1.1.1.1/etcd:2379', 'xds:a:1', 'dns:::1:5'])
+      assert.equal(parseTarget(target), undefined, target)
+  })
+})
+
+describe('a probe', () => {
+  test('of an address where somebody accepts is done, and hangs up', async () => {
+    const server = net.createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const accepted = once(server, 'connection') as Promise<[net.Socket]>
+    const probe = new Probe({ host: '127.0.0.1', port: (server.address() as net.AddressInfo).port })
+    await probe.wait(new Cancellation())
+    assert.equal(probe.isOver, true)
+    const [socket] = await accepted
+    socket.resume()
+    await once(socket, 'close')
+    server.close()
+  })
+
+  test('of an address that refuses says so', async () => {
+    const server = net.createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as net.AddressInfo
+    await new Promise((resolve) => server.close(resolve))
+    const probe = new Probe({ host: '127.0.0.1', port })
+    await assert.rejects(probe.wait(new Cancellation()), (error: Error) => {
+      assert.equal(error.message, `connect ECONNREFUSED 127.0.0.1:${port}`)
+      assert.equal(meaningOf(error), 'unanswered')
+      return true
+    })
+  })
+
+  test('goes on for those who still wait, and connects at last', { skip }, async () => {
+    await using deaf = await DeafAddress.open()
+    const probe = new Probe(deaf)
+    const [first, second] = [new Cancellation(), new Cancellation()]
+    const both = [probe.wait(first), probe.wait(second)]
+    first.cancel()
+    assert.equal(probe.isOver, false)
+    deaf.listen()
+    await Promise.all(both)
+  })
+
+  test('is over when nobody waits any more', { skip }, async () => {
+    await using deaf = await DeafAddress.open()
+    const probe = new Probe(deaf)
+    const all = [new Cancellation(), new Cancellation()]
+    const waits = Promise.allSettled(all.map((leaving) => probe.wait(leaving)))
+    for (const leaving of all) leaving.cancel()
+    assert.equal(probe.isOver, true)
+    for (const { status } of await waits) assert.equal(status, 'rejected')
+  })
+})
+
+describe('a connection to an address whose packets are dropped', { skip }, () => {
+  test('fails after the limit, and gRPC is not let connect', async () => {
+    await using deaf = await DeafAddress.open()
+    const loaded = await loadGrpc()
+    const connection = new Connection(loaded, deaf.address, undefined)
+    const metadata = new loaded.grpc.Metadata()
+    const late = /no connection within 100 ms/
+    await assert.rejects(connection.call({ method: 'Range', request: {}, metadata, limitMs: 100 }), late)
+    await assert.rejects(connection.callByStream({ method: 'Watch', request: {}, metadata, limitMs: 100 }), late)
+    await assert.rejects(connection.openStream('Watch', metadata, 100), late)
+    assert.equal(connecting(), 0)
+  })
+
+  test('that is closed meanwhile fails at once, and leaves no socket', async () => {
+    await using deaf = await DeafAddress.open()
+    const loaded = await loadGrpc()
+    const connection = new Connection(loaded, deaf.address, undefined)
+    const stream = connection.openStream('Watch', new loaded.grpc.Metadata(), LONG_MS)
+    await new Promise(setImmediate)
+    assert.equal(connecting(), 1)
+    connection.close()
+    await assert.rejects(stream, /the connection was given up/)
+    assert.equal(connecting(), 0)
+    await assert.rejects(connection.openStream('Watch', new loaded.grpc.Metadata(), LONG_MS), /was given up/)
+  })
+})
+
+/** How many sockets of this process do. */
+function connecting(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'TCPConnectWrap').length
+}
