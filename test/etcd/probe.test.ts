@@ -9,6 +9,7 @@ import { parseEtcdOptions } from '../../src/engines/etcd/options.ts'
 import { parseTarget, Probe } from '../../src/engines/etcd/probe.ts'
 import { meaningOf } from '../../src/engines/etcd/refusal.ts'
 import { DeafAddress, reasonWithoutDeafAddress } from '../helpers/deaf-address.ts'
+import { until } from '../helpers/until.ts'
 
 /** Beyond the deadline of any test. */
 const LONG_MS = 600_000
@@ -68,6 +69,7 @@ describe('a probe', () => {
     const probe = new Probe(deaf)
     const [first, second] = [new Cancellation(), new Cancellation()]
     const both = [probe.wait(first), probe.wait(second)]
+    await until('it connects', () => connecting() === 1)
     first.cancel()
     assert.equal(probe.isOver, false)
     deaf.listen()
@@ -79,9 +81,11 @@ describe('a probe', () => {
     const probe = new Probe(deaf)
     const all = [new Cancellation(), new Cancellation()]
     const waits = Promise.allSettled(all.map((leaving) => probe.wait(leaving)))
+    await until('it connects', () => connecting() === 1)
     for (const leaving of all) leaving.cancel()
     assert.equal(probe.isOver, true)
     for (const { status } of await waits) assert.equal(status, 'rejected')
+    await until('none connects any more', () => connecting() === 0)
   })
 })
 
@@ -95,7 +99,7 @@ describe('a connection to an address whose packets are dropped', { skip }, () =>
     await assert.rejects(connection.call({ method: 'Range', request: {}, metadata, limitMs: 100 }), late)
     await assert.rejects(connection.callByStream({ method: 'Watch', request: {}, metadata, limitMs: 100 }), late)
     await assert.rejects(connection.openStream('Watch', metadata, 100), late)
-    assert.equal(connecting(), 0)
+    await until('none connects any more', () => connecting() === 0)
   })
 
   test('that is closed meanwhile fails at once, and leaves no socket', async () => {
@@ -103,16 +107,15 @@ describe('a connection to an address whose packets are dropped', { skip }, () =>
     const loaded = await loadGrpc()
     const connection = new Connection(loaded, deaf.address, undefined)
     const stream = connection.openStream('Watch', new loaded.grpc.Metadata(), LONG_MS)
-    await new Promise(setImmediate)
-    assert.equal(connecting(), 1)
+    await until('it connects', () => connecting() === 1)
     connection.close()
     await assert.rejects(stream, /the connection was given up/)
-    assert.equal(connecting(), 0)
+    await until('none connects any more', () => connecting() === 0)
     await assert.rejects(connection.openStream('Watch', new loaded.grpc.Metadata(), LONG_MS), /was given up/)
   })
 })
 
 /** How many sockets of this process do. */
 function connecting(): number {
-  return process.getActiveResourcesInfo().filter((name) => name === 'TCPConnectWrap').length
+  return process.getActiveResourcesInfo().filter((name) => name.endsWith('ConnectWrap')).length
 }
