@@ -44,6 +44,7 @@ export interface Call {
 export class Connection {
   readonly address: string
   readonly #loaded: LoadedGrpc
+  readonly #tls: Settings['tls']
   readonly #client: Grpc.Client
   /** The last one. */
   #probe: Probe | undefined
@@ -56,6 +57,7 @@ export class Connection {
     const plain = tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.ca, tls.key, tls.cert)
     this.address = address
     this.#loaded = loaded
+    this.#tls = tls
     this.#client = new Client(address, keepNobodyAlive(plain), CHANNEL_OPTIONS)
   }
 
@@ -151,10 +153,12 @@ export class Connection {
 
   /** One at a time, for all who wait. */
   async #probeFor(leaving: Cancellation): Promise<void> {
-    // Not `address`: gRPC may go by a proxy, which the environment names.
-    const target = parseTarget(this.#client.getChannel().getTarget())
+    // Not `address`: gRPC may go by a proxy, which the environment names, and which knows of no TLS.
+    const text = this.#client.getChannel().getTarget()
+    const target = parseTarget(text)
     if (target === undefined || this.#isClosed) return
-    if (this.#probe?.isOver !== false) this.#probe = new Probe(target)
+    const tls = text === `dns:${this.address}` ? this.#tls : undefined
+    if (this.#probe?.isOver !== false) this.#probe = new Probe(target, tls)
     await this.#probe.wait(leaving)
   }
 }

@@ -7,7 +7,9 @@
  */
 import { lookup } from 'node:dns'
 import net from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import type { Cancellation } from '../../contract/cancellation.ts'
+import type { Settings } from './options.ts'
 import { unanswered } from './refusal.ts'
 
 export interface Target {
@@ -28,11 +30,16 @@ export function parseTarget(text: string): Target | undefined {
 export class Probe {
   readonly #accepted: Promise<void>
   readonly #settle: (error?: Error) => void
+  readonly #target: Target
+  readonly #tls: Settings['tls']
   readonly #sockets = new Set<net.Socket>()
   #waiting = 0
   #isOver = false
 
-  constructor({ host, port }: Target) {
+  /** @param tls where given, hands are shaken, too: etcd logs a warning for each who hangs up before that (3.4.23). */
+  constructor(target: Target, tls?: Settings['tls']) {
+    this.#target = target
+    this.#tls = tls
     let settle: (error?: Error) => void = () => undefined
     this.#accepted = new Promise((resolve, reject) => {
       settle = (error) => (error === undefined ? resolve() : reject(error))
@@ -40,10 +47,10 @@ export class Probe {
     this.#settle = settle
     // Who waited may have left.
     this.#accepted.catch(() => undefined)
-    lookup(host, { all: true }, (error, addresses) => {
+    lookup(target.host, { all: true }, (error, addresses) => {
       if (this.#isOver) return
       if (error !== null) this.end(unanswered(error.message))
-      else this.#connect(addresses.map(({ address }) => ({ host: address, port })))
+      else this.#connect(addresses.map(({ address }) => address))
     })
   }
 
@@ -70,16 +77,38 @@ export class Probe {
     this.#settle(error)
   }
 
-  #connect(targets: readonly Target[]): void {
+  #connect(hosts: readonly string[]): void {
     const failures: string[] = []
-    for (const target of targets) {
-      const socket = net.connect(target)
+    for (const host of hosts) {
+      const socket = this.#open(host)
+      let isAccepted = false
       this.#sockets.add(socket)
-      socket.on('connect', () => this.end())
+      socket.on('connect', () => {
+        isAccepted = true
+        if (this.#tls === undefined) this.end()
+      })
+      socket.on('secureConnect', () => this.#endAfter(socket))
       socket.on('error', ({ message }) => {
         failures.push(message)
-        if (failures.length === targets.length) this.end(unanswered(failures.join(', ')))
+        // What is wrong after that is for gRPC to say.
+        if (isAccepted) this.end()
+        else if (failures.length === hosts.length) this.end(unanswered(failures.join(', ')))
       })
     }
+  }
+
+  #open(host: string): net.Socket {
+    const { host: name, port } = this.#target
+    if (this.#tls === undefined) return net.connect({ host, port })
+    const servername = net.isIP(name) === 0 ? { servername: name } : {}
+    return connectTls({ host, port, ...servername, ...this.#tls, ALPNProtocols: ['h2'] })
+  }
+
+  /** What `socket` has still to send is sent, without keeping anybody alive. */
+  #endAfter(socket: net.Socket): void {
+    this.#sockets.delete(socket)
+    socket.unref()
+    socket.destroySoon()
+    this.end()
   }
 }
