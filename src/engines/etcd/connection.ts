@@ -1,9 +1,9 @@
 /**
  * A connection to one member of the cluster.
  *
- *  1. Connecting has a limit, and so has each call; the call's begins when there is a connection. Both count only time in which this
- *     process runs (awake.ts).
- *  2. It does not keep the process alive, but within the limit of connecting: who connects does (probe.ts).
+ *  1. Each call has a limit, which begins when there is a connection; before that connecting has the same, and so has, before that, finding
+ *     out whether anybody accepts (probe.ts). All count only time in which this process runs (awake.ts).
+ *  2. It does not keep the process alive, but while it is found out whether anybody accepts.
  */
 import type { Socket } from 'node:net'
 import type * as Grpc from '@grpc/grpc-js'
@@ -126,41 +126,46 @@ export class Connection {
 
   /** Until it is connected, or has failed: then the call fails at once, and says why. */
   async #ready(limitMs: number): Promise<void> {
-    if (this.#client.getChannel().getConnectivityState(false) === this.#loaded.grpc.connectivityState.READY) return
-    const leaving = new Cancellation()
-    try {
-      await withinAwake(this.#connect(leaving), limitMs, () => unanswered(`no connection within ${limitMs} ms`))
-    } finally {
-      leaving.cancel()
-    }
-  }
-
-  /** @param leaving is cancelled when it is waited for no longer. */
-  async #connect(leaving: Cancellation): Promise<void> {
-    const { CONNECTING, IDLE } = this.#loaded.grpc.connectivityState
+    const { CONNECTING, IDLE, READY } = this.#loaded.grpc.connectivityState
     const channel = this.#client.getChannel()
-    // Bound: the caller's limit.
-    while (!leaving.cancelled) {
-      if (channel.getConnectivityState(false) === IDLE) await this.#probeFor(leaving)
-      // RACE: another call has given it up.
-      if (this.#isClosed) throw givenUp()
-      // RACE: the address may drop packets from here on. Then gRPC's own socket connects for as long as the kernel likes.
-      const state = channel.getConnectivityState(true)
-      if (state !== CONNECTING && state !== IDLE) return
-      await new Promise((resolve) => channel.watchConnectivityState(state, Infinity, resolve))
+    let state = channel.getConnectivityState(false)
+    if (state === READY) return
+    if (state === IDLE) await this.#probeFor(limitMs)
+    // RACE: another call has given it up.
+    if (this.#isClosed) throw givenUp()
+    // RACE: the address may drop packets from here on. Then gRPC's own socket connects for as long as the kernel likes.
+    state = channel.getConnectivityState(true)
+    const changing = async (): Promise<void> => {
+      // Bound: the limit; when it is over, whoever made the connection closes it, or goes on waiting for it.
+      while (state === CONNECTING || state === IDLE) {
+        await new Promise((resolve) => channel.watchConnectivityState(state, Infinity, resolve))
+        state = channel.getConnectivityState(false)
+      }
     }
+    await withinAwake(changing(), limitMs, () => noConnection(limitMs))
+    // RACE: as above.
+    if (this.#isClosed) throw givenUp()
   }
 
-  /** One at a time, for all who wait. */
-  async #probeFor(leaving: Cancellation): Promise<void> {
+  /** Until somebody accepts at the address. One probe at a time, for all who wait. */
+  async #probeFor(limitMs: number): Promise<void> {
     // Not `address`: gRPC may go by a proxy, which the environment names, and which knows of no TLS.
     const text = this.#client.getChannel().getTarget()
     const target = parseTarget(text)
     if (target === undefined || this.#isClosed) return
     const tls = text === `dns:${this.address}` ? this.#tls : undefined
     if (this.#probe?.isOver !== false) this.#probe = new Probe(target, tls)
-    await this.#probe.wait(leaving)
+    const leaving = new Cancellation()
+    try {
+      await withinAwake(this.#probe.wait(leaving), limitMs, () => noConnection(limitMs))
+    } finally {
+      leaving.cancel()
+    }
   }
+}
+
+function noConnection(limitMs: number): Error {
+  return unanswered(`no connection within ${limitMs} ms`)
 }
 
 function givenUp(): Error {

@@ -34,6 +34,14 @@ describe('etcd with TLS and users', () => {
     await (await waiting).release()
   })
 
+  test('who connects is nothing that the log of the server warns of', async () => {
+    const warnings = (): number =>
+      fs.readFileSync(join(servers.directory, 'secure.log'), 'utf8').split('rejected connection').length
+    const before = warnings()
+    await (await slocket('deploy', { engine: etcd({ endpoints: endpoint, tls, credentials }) })).release()
+    assert.equal(warnings(), before)
+  })
+
   test('without a certificate of the client, or with an authority that the server is not of, it cannot be reached', async () => {
     const wrongs = [{ ca: tls.ca }, { cert: tls.cert, key: tls.key }].map(async (wrong) => {
       const engine = etcd({ endpoints: endpoint, tls: wrong, credentials, ttl: 5 })
