@@ -35,7 +35,7 @@ export class DeafAddress implements AsyncDisposable {
 
   static async open(): Promise<DeafAddress> {
     const child = spawn(process.execPath, ['-e', PROGRAM], { stdio: ['pipe', 'pipe', 'inherit'] })
-    const [line] = (await once(child.stdout!, 'data')) as [Buffer]
+    const [line] = (await once(child.stdout, 'data')) as [Buffer]
     const port = Number(String(line))
     child.kill('SIGSTOP')
     await until('it is stopped', () => /\) T /.test(fs.readFileSync(`/proc/${child.pid}/stat`, 'latin1')))

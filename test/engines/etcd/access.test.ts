@@ -37,9 +37,9 @@ describe('etcd with TLS and users', () => {
   test('who connects is nothing that the log of the server warns of', async () => {
     const warnings = (): number =>
       fs.readFileSync(join(servers.directory, 'secure.log'), 'utf8').split('rejected connection').length
-    const before = warnings()
+    const earlier = warnings()
     await (await slocket('deploy', { engine: etcd({ endpoints: endpoint, tls, credentials }) })).release()
-    assert.equal(warnings(), before)
+    assert.equal(warnings(), earlier)
   })
 
   test('without a certificate of the client, or with an authority that the server is not of, it cannot be reached', async () => {
