@@ -85,6 +85,8 @@ export class Probe {
       this.#sockets.add(socket)
       socket.on('connect', () => {
         isAccepted = true
+        // While it connects, that would not help.
+        socket.unref()
         if (this.#tls === undefined) this.end()
       })
       socket.on('secureConnect', () => this.#endAfter(socket))
@@ -104,10 +106,9 @@ export class Probe {
     return connectTls({ host, port, ...servername, ...this.#tls, ALPNProtocols: ['h2'] })
   }
 
-  /** What `socket` has still to send is sent, without keeping anybody alive. */
+  /** What `socket` has still to send is sent. */
   #endAfter(socket: net.Socket): void {
     this.#sockets.delete(socket)
-    socket.unref()
     socket.destroySoon()
     this.end()
   }
