@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { ClientOptions, EngineSpec } from './client.ts'
 import { Client } from './client.ts'
 import { check } from './check.ts'
+import { orderOf, ticketsOf } from './queue-history.ts'
 import { Servers } from './servers.ts'
 import type { Server } from './servers.ts'
 import type { Line } from './trace.ts'
@@ -80,4 +81,6 @@ export async function inArena(server: Server, body: (arena: Arena) => Promise<vo
   await using arena = await Arena.open(server)
   await body(arena)
   assert.deepEqual(arena.findings(), [])
+  if (server !== 'etcd' && server !== 'cluster') return
+  assert.deepEqual(orderOf(arena.trace, await ticketsOf(arena.servers.addressOf(server))).findings, [])
 }
