@@ -55,6 +55,8 @@ test('a holder whose member of the cluster is gone hears of a thief from the nex
     })
   }
   const keepAlive = setInterval(() => {}, 1000)
+  // The watch is there, and the look that follows is done: from then on the holder asks nothing.
+  await new Promise((resolve) => setTimeout(resolve, 1500))
   await proxy[Symbol.asyncDispose]()
   await steal('deaf-holder', etcd({ endpoints: endpoint }))
   await untilLost(held!)
