@@ -157,11 +157,19 @@ export class EtcdClient {
     }
   }
 
-  /** The caller has to listen to `error`. @throws what gRPC does. */
-  async openStream(method: string): Promise<Stream> {
-    const loaded = await this.#load()
-    const metadata = await this.#streamMetadata(loaded, LIMIT_MS)
-    return await this.#connect(loaded, newUse()).openStream(method, metadata, LIMIT_MS)
+  /** The caller has to listen to `error`. @param tries how often it has been tried before. @throws what gRPC does. */
+  async openStream(method: string, tries: number): Promise<Stream> {
+    const use = newUse()
+    const limitMs = limitOf(tries)
+    try {
+      const loaded = await this.#load()
+      const metadata = await this.#streamMetadata(loaded, limitMs)
+      return await this.#connect(loaded, use).openStream(method, metadata, limitMs)
+    } catch (error) {
+      // Maybe nobody else asks anything for long.
+      if (meaningOf(error) === 'unanswered') this.#moveOn(use, error)
+      throw error
+    }
   }
 
   async #streamMetadata({ grpc }: LoadedGrpc, limitMs: number): Promise<Grpc.Metadata> {

@@ -28,6 +28,8 @@ export class WatchStream {
   readonly #watchers = new Map<string, Watcher>()
   #lastId = 0
   #stream: Promise<Stream> | undefined
+  /** How often it was tried since the last that could be opened. */
+  #failures = 0
 
   constructor(client: EtcdClient) {
     this.#client = client
@@ -57,7 +59,10 @@ export class WatchStream {
   }
 
   async #open(): Promise<Stream> {
-    const stream = await this.#client.openStream('Watch')
+    const tries = this.#failures
+    this.#failures += 1
+    const stream = await this.#client.openStream('Watch', tries)
+    this.#failures = 0
     const onEnd = (reason: unknown): void => {
       void this.#stream?.then(
         (current) => current === stream && this.#break(reason),
@@ -73,7 +78,8 @@ export class WatchStream {
   #onResponse({ watchId = '0', created, canceled, cancelReason, events = [] }: WatchResponse): void {
     const watcher = this.#watchers.get(watchId)
     if (canceled === true) {
-      if (watcher === undefined) return
+      // One that is refused at once has no id by which it could be known.
+      if (watcher === undefined && created !== true) return
       // A token that is too old, maybe: the next stream has a new one.
       this.#client.dropToken()
       return this.#break(cancelReason ?? 'a watch was cancelled')

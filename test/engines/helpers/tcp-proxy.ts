@@ -33,6 +33,11 @@ export class TcpProxy implements AsyncDisposable {
     return this.#sockets.size / 2
   }
 
+  /** Breaks all connections. Others may be made. */
+  break(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
   #join(client: net.Socket, upstream: net.Socket): void {
     for (const [socket, other] of [
       [client, upstream],
@@ -54,7 +59,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy()
+    this.break()
     this.#server.close()
     await once(this.#server, 'close')
   }
