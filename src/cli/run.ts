@@ -53,7 +53,7 @@ export async function run(parameters: readonly string[]): Promise<void> {
   await giveBack(lock, request, { ending, socket })
   leaveTerminalAsItIs()
   // Shells want to know that it was their ctrl-C that ended the command.
-  if (ending.signal !== null && signals.cameFromTerminal(ending.signal)) dieBy(ending.signal)
+  if (ending.signal !== null && (await signals.cameFromTerminal(ending.signal))) dieBy(ending.signal)
   process.exit(ending.status)
 }
 

@@ -12,6 +12,10 @@ import { quietly } from './quietly.ts'
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
 const PASSED_ON: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', ...FROM_TERMINAL]
 
+/** For how long a signal that has ended the command is waited for: so many times so many ms. */
+const MOST_LOOKS = 50
+const LOOK_MS = 2
+
 export class Signals {
   /** Aborts at the first signal that comes before the command runs. */
   readonly calledOff: AbortSignal
@@ -36,8 +40,16 @@ export class Signals {
     this.#child?.kill(signal)
   }
 
-  /** Whether the terminal has sent it, to the command as well. */
-  cameFromTerminal(signal: NodeJS.Signals): boolean {
+  /**
+   * Whether the terminal has sent it, to the command as well.
+   *
+   * RACE: that the command has ended may be heard of first: the kernel gives each signal to any thread that takes it, and one of them may be
+   * kept from running.
+   */
+  async cameFromTerminal(signal: NodeJS.Signals): Promise<boolean> {
+    if (!FROM_TERMINAL.includes(signal) || !isInForeground()) return this.#fromTerminal.has(signal)
+    for (let look = 0; look < MOST_LOOKS && !this.#fromTerminal.has(signal); look += 1)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     return this.#fromTerminal.has(signal)
   }
 
