@@ -1,0 +1,52 @@
+/** Refuses options that are not known: a misspelt option that is ignored is a lock that others do not share. */
+
+/** Sentences for options that belong to something similar, by name. */
+export type OptionHints = Readonly<Record<string, string>>
+
+/**
+ * @param of what the options are for, as the message has it: `slocket()`.
+ * @throws TypeError that names the first unknown option, and the nearest known one.
+ */
+export function checkKnownOptions(
+  options: object,
+  known: ReadonlySet<string>,
+  of: string,
+  hints: OptionHints = {},
+): void {
+  for (const name of Object.keys(options)) {
+    if (!known.has(name))
+      throw new TypeError(`unknown option '${name.slice(0, 50)}' of ${of}: ${advice(name, known, hints)}`)
+  }
+}
+
+function advice(name: string, known: ReadonlySet<string>, hints: OptionHints): string {
+  if (Object.hasOwn(hints, name)) return hints[name]!
+  const nearest = nearestOf(name, known)
+  return nearest === undefined ? `known are ${[...known].join(', ')}` : `did you mean '${nearest}'?`
+}
+
+/** Undefined if none is near. */
+function nearestOf(name: string, known: ReadonlySet<string>): string | undefined {
+  const lower = name.slice(0, 50).toLowerCase()
+  let nearest: string | undefined
+  let least = Math.max(2, Math.floor(lower.length / 3)) + 1
+  for (const candidate of known) {
+    const distance = editDistance(lower, candidate.toLowerCase())
+    if (distance < least) [nearest, least] = [candidate, distance]
+  }
+  return nearest
+}
+
+/** Levenshtein's distance, by one row of his table at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j += 1) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
