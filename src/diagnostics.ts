@@ -5,6 +5,7 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel'
 import { permitsOf } from './core/claim.ts'
 import type { Asked, LockMode } from './options.ts'
+import { setImmediate, clearImmediate, monotonicNowMs } from './real-time.ts'
 
 /** What subscribers to the diagnostics channels are given: one object for each request, which fills as that goes on. */
 export interface LockTrace {
@@ -63,30 +64,37 @@ export function traceOf(name: string, { claim, mode, label }: Asked, isTry: bool
 
 /** Tells of a request from its start to its grant. */
 export async function observe<L extends TracedLock | null>(trace: LockTrace, acquire: () => Promise<L>): Promise<L> {
-  const sinceMs = performance.now()
-  // One that is free is granted before the event loop goes on.
-  const notYet = setImmediate(() => waiting.publish(trace)).unref()
+  const sinceMs = monotonicNowMs()
+  const stopWaiting = trace.isTry ? undefined : whenWaiting(() => waiting.publish(trace))
   const lock = await acquiring.tracePromise(async () => {
     try {
       return await acquire()
     } finally {
-      clearImmediate(notYet)
-      trace.waitMs = performance.now() - sinceMs
+      stopWaiting?.()
+      trace.waitMs = monotonicNowMs() - sinceMs
     }
   }, trace)
   return tellGranted(trace, lock)
 }
 
+/** Calls `tell` if the request waits: a free lock is granted within one turn of the event loop. Returns what stops that. */
+function whenWaiting(tell: () => void): () => void {
+  let notYet = setImmediate(() => {
+    notYet = setImmediate(tell).unref()
+  }).unref()
+  return () => clearImmediate(notYet)
+}
+
 /** As observe, of a call that blocks: what there is to tell is told around it, in this thread, and by the same channels. */
 export function observeSync<L extends TracedLock | null>(trace: LockTrace, acquire: () => L): L {
-  const sinceMs = performance.now()
+  const sinceMs = monotonicNowMs()
   let lock: L
   try {
     lock = acquiring.traceSync(() => {
       try {
         return acquire()
       } finally {
-        trace.waitMs = performance.now() - sinceMs
+        trace.waitMs = monotonicNowMs() - sinceMs
       }
     }, trace)
   } finally {
@@ -100,7 +108,7 @@ function tellGranted<L extends TracedLock | null>(trace: LockTrace, lock: L): L 
   if (lock === null) return lock
   trace.token = lock.token
   trace.recovered = lock.recovered
-  held.set(lock, { trace, sinceMs: performance.now() })
+  held.set(lock, { trace, sinceMs: monotonicNowMs() })
   granted.publish(trace)
   return lock
 }
@@ -116,7 +124,7 @@ export function tellLost(lock: TracedLock, error: Error): void {
 /** Of a lock that was granted when nobody listened, it is not known for how long it was held. */
 function endOf(lock: TracedLock): LockTrace {
   const known = held.get(lock)
-  if (known !== undefined) return Object.assign(known.trace, { holdMs: performance.now() - known.sinceMs })
+  if (known !== undefined) return Object.assign(known.trace, { holdMs: monotonicNowMs() - known.sinceMs })
   const { name, mode, permits, token, recovered } = lock
   return { name, mode, permits, token, recovered, label: undefined, isTry: false }
 }

@@ -1,5 +1,6 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
 import type { AcquireRequest, Engine, Requester } from './contract/engine.ts'
+import { inNextTurn, isTurnDue, nextTurn } from './contract/event-loop.ts'
 import { onAbort } from './contract/on-abort.ts'
 import { permitsOf } from './core/claim.ts'
 import { isObserved, observe, traceOf } from './diagnostics.ts'
@@ -9,6 +10,7 @@ import { checkPath, parseOptions } from './options.ts'
 import type { SyncOptions } from './sync/acquire-sync.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
 import { timeoutError } from './timeout-error.ts'
+import { setTimeout, clearTimeout, nextTick, wallNowMs } from './real-time.ts'
 
 /** Called exactly once: with an error, or with null and the lock. */
 export type LockCallback = (error: unknown, lock?: Lock) => void
@@ -139,8 +141,8 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
     const asked = parseOptions(rest.length > 1 ? rest[0] : undefined)
     // By nextTick: what the callback throws is the caller's uncaught exception, and no rejection of ours.
     acquire(checked(path), asked).then(
-      (lock) => process.nextTick(callback, null, lock),
-      (error: unknown) => process.nextTick(callback, error),
+      (lock) => nextTick(callback, null, lock),
+      (error: unknown) => nextTick(callback, error),
     )
     return undefined
   }
@@ -168,6 +170,7 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
     async query(path, options) {
       checkPath(path)
       const { held, pending } = await (parseOptions(options).engine ?? defaultEngine).query(path)
+      await nextTurn()
       return { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
     },
   }
@@ -176,7 +179,7 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
 
 async function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
   const { signal } = asked
-  const since = Date.now()
+  const since = wallNowMs()
   if (timeoutMs === 0) {
     const lock = await acquireOnce(engine, path, asked, { wait: false, signal })
     if (lock === null) throw await timeoutError(engine, path, timeoutMs, since)
@@ -206,9 +209,17 @@ function acquireOnce(
   { wait, signal }: Pick<AcquireRequest, 'wait' | 'signal'>,
 ): Promise<Lock | null> {
   const { claim, mode, label, lingerMs } = asked
-  return engine
-    .acquire(path, { claim, wait, label, lingerMs, signal })
-    .then((grant) => (grant === null ? null : new Lock(path, mode, permitsOf(claim), grant)))
+  return engine.acquire(path, { claim, wait, label, lingerMs, signal }).then(
+    (grant) => {
+      if (grant === null) return nextTurn().then(() => null)
+      const lock = new Lock(path, mode, permitsOf(claim), grant)
+      return isTurnDue() ? inNextTurn(lock) : lock
+    },
+    async (error: unknown) => {
+      if (signal?.aborted !== true) await nextTurn()
+      throw error
+    },
+  )
 }
 
 function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester): LockRequest {

@@ -9,8 +9,8 @@
  *     one that never waits is judged after that.
  *  5. Of requests that need no waiting, of whatever names, the callbacks are called in the order of the requests: order-of-calls.ts.
  */
-import { setImmediate } from 'node:timers'
 import type { Engine, EngineSnapshot, Grant, Requester } from '../contract/engine.ts'
+import { nextTurn } from '../contract/event-loop.ts'
 import { onAbort } from '../contract/on-abort.ts'
 import { EXCLUSIVE, SHARED } from '../core/claim.ts'
 import { debug } from '../debug.ts'
@@ -78,8 +78,7 @@ export class Context {
       const stopListening = signal && onAbort(signal, callOff)
       const number = this.#order.next()
       const granted = this.#enter(asked).then(async (grant) => {
-        // Where the engine does not tell, in the order in which grants come.
-        await this.#order.come(number, grant !== null && grant.hasWaited !== false)
+        await this.#order.come(number, grant)
         stopListening?.()
         // RACE: called off between the grant and this line: nobody learns of the grant, so it goes back.
         return isCalledOff ? giveBack(grant) : hold(asked, grant, resolve, reject)
@@ -100,8 +99,9 @@ export class Context {
     if (places.length > 0) await Promise.all(places)
     try {
       const snapshots = await engine.queryAll()
-      // Between a grant and its callback there are only microtasks and ticks.
-      await new Promise((resolve) => setImmediate(resolve))
+      // A grant that is shown has its callback called within a turn of the event loop: order-of-calls.ts.
+      await nextTurn()
+      await nextTurn()
       return toSnapshot(snapshots)
     } catch (error) {
       throw toWebError(error)

@@ -5,10 +5,14 @@
  * All that come before the microtask queue is empty come at once. Those that had waited keep the order in which they come, which is
  * that of the releases; those that had not are called in the order of their requests.
  */
+import type { Grant } from '../contract/engine.ts'
+import { inNextTurn, isTurnDue } from '../contract/event-loop.ts'
+import { nextTick, setImmediate } from '../real-time.ts'
 
 interface Come {
   readonly number: number
   readonly hasWaited: boolean
+  readonly isRefusal: boolean
   readonly resolve: () => void
 }
 
@@ -23,12 +27,21 @@ export class OrderOfCalls {
   }
 
   /** The grant of a request has come, or a refusal: resolves when it is to be called. */
-  come(number: number, hasWaited: boolean): Promise<void> {
+  come(number: number, grant: Grant | null): Promise<void> {
     return new Promise((resolve) => {
-      this.#come.push({ number, hasWaited, resolve })
+      // If the engine does not tell whether it has waited, it is called in the order in which grants come.
+      const hasWaited = grant !== null && grant.hasWaited !== false
+      this.#come.push({ number, hasWaited, isRefusal: grant === null, resolve })
       // When the microtask queue is empty: what it still has in it may be another one.
-      if (this.#come.length === 1) process.nextTick(() => this.#callAll())
+      if (this.#come.length === 1) nextTick(() => this.#callAllPaced())
     })
+  }
+
+  /** See event-loop.ts: a refusal takes a turn of the event loop, and so do grants now and then. */
+  #callAllPaced(): void {
+    if (this.#come.some(({ isRefusal }) => isRefusal)) setImmediate(() => this.#callAll())
+    else if (isTurnDue()) void inNextTurn(undefined).then(() => this.#callAll())
+    else this.#callAll()
   }
 
   #callAll(): void {

@@ -41,6 +41,9 @@ export interface ConnectionOwner {
   describe(): string
 }
 
+/** `ended` becomes true as the end arrives; all that is public follows it by a tick. Node 20 to 26 have it. */
+type NodeSocket = net.Socket & { readonly _readableState: { readonly ended: boolean } }
+
 export class Connection {
   /** The member at the other end, once known. */
   peer: string | undefined
@@ -89,6 +92,11 @@ export class Connection {
     this.#socket.write(frames.map(formatFrame).join(''), 'latin1')
     // Node sets it at once where the kernel refuses the bytes, and says so by an event when the event loop goes on.
     return this.#socket.errored === null
+  }
+
+  /** Notices the end of the connection also if Node's event for it was dropped: see real-time.ts. */
+  checkEnded(): void {
+    if (this.#socket.destroyed || (this.#socket as NodeSocket)._readableState.ended) this.#onGone()
   }
 
   destroy(): void {

@@ -2,12 +2,11 @@
  * `query`: reads the names, then asks each member whom its tickets stand for. It takes no ticket and disturbs nobody; who
  * does not answer soon (a blocked event loop) is shown by what its name tells.
  */
-import { clearTimeout, setTimeout } from 'node:timers'
 import type { EngineSnapshot, Requester } from '../../contract/engine.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import { systemCode } from '../../errors.ts'
 import { snapshotOf } from '../../recipe/snapshot.ts'
-import { builtInNet } from './built-in.ts'
+import { connectTo } from './connect.ts'
 import type { QueueDirectory } from './directory.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import { formatFrame, LineSplitter, MAX_PARTY_BYTES, parseFrame } from './frames.ts'
@@ -21,6 +20,7 @@ import { SocketAddresses } from './short-path.ts'
 import { toSlocketError } from './system-error.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { threadIdentity } from '../../thread-identity.ts'
+import { setTimeout, clearTimeout } from '../../real-time.ts'
 
 /** How long a member has to answer, in ms, where nothing else is said. */
 const ANSWER_MS = 200
@@ -147,23 +147,8 @@ export async function namesOfHolders(directory: QueueDirectory): Promise<string[
 function ask(directory: QueueDirectory, address: string, ticket: ListedTicket, answerMs: number): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const splitter = new LineSplitter(MAX_PARTY_BYTES)
-    const socket = builtInNet().connect({ path: address })
-    const end = (reply: Reply): void => {
-      clearTimeout(timer)
-      socket.destroy()
-      resolve(reply)
-    }
-    // Connecting needs no help of the other side's event loop; answering does.
-    const timer = setTimeout(() => end({ kind: 'alive', answer: undefined }), answerMs)
-    socket.once('connect', () => socket.write(formatFrame({ kind: 'who' }), 'latin1'))
-    socket.on('close', () => end({ kind: 'alive', answer: undefined }))
-    socket.on('data', (chunk: Buffer) => {
-      const lines = splitter.push(chunk)
-      if (lines?.length === 0) return
-      const frame = parseFrame(lines?.[0] ?? '')
-      end({ kind: 'alive', answer: frame?.kind === 'party' ? parseParty(frame.json) : undefined })
-    })
-    socket.on('error', (error) => {
+    const socket = connectTo(address, (error) => {
+      if (error === null) return void socket.write(formatFrame({ kind: 'who' }), 'latin1')
       try {
         end(judge(directory, ticket, error))
       } catch (unexpected) {
@@ -171,6 +156,21 @@ function ask(directory: QueueDirectory, address: string, ticket: ListedTicket, a
         reject(unexpected)
       }
     })
+    const end = (reply: Reply): void => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(reply)
+    }
+    // Connecting needs no help of the other side's event loop; answering does.
+    const timer = setTimeout(() => end({ kind: 'alive', answer: undefined }), answerMs)
+    socket.on('close', () => end({ kind: 'alive', answer: undefined }))
+    socket.on('data', (chunk: Buffer) => {
+      const lines = splitter.push(chunk)
+      if (lines?.length === 0) return
+      const frame = parseFrame(lines?.[0] ?? '')
+      end({ kind: 'alive', answer: frame?.kind === 'party' ? parseParty(frame.json) : undefined })
+    })
+    socket.on('error', () => end({ kind: 'alive', answer: undefined }))
   })
 }
 

@@ -12,6 +12,7 @@ import { debug } from '../../debug.ts'
 import { builtInNet } from './built-in.ts'
 import type { Departed } from './connection.ts'
 import { Connection } from './connection.ts'
+import { connectTo } from './connect.ts'
 import type { QueueDirectory } from './directory.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import type { OpenDirectory } from './open-directory.ts'
@@ -148,6 +149,11 @@ export class Member {
     return this.#byPeer.get(peer)?.find((connection) => connection.isOpenedHere)
   }
 
+  /** Notices if the connection that was opened here to `peer` has ended. */
+  checkConnectionTo(peer: string): void {
+    this.connectionOpenedTo(peer)?.checkEnded()
+  }
+
   /**
    * Connects to the member `peer` at the address of one of its tickets. Rejects where that proves nothing. One after the other for
    * one peer: a connection serves all that ask for it.
@@ -220,15 +226,12 @@ export class Member {
 
   #connectAt(path: string, peer: string): Promise<Reached> {
     return new Promise((resolve, reject) => {
-      const socket = builtInNet().connect({ path })
-      const onError = (error: Error): void => {
-        const reached = REACHED_BY_ERROR[systemCode(error) ?? '']
-        if (reached === undefined) reject(toSlocketError(error, 'reach a member of', path))
-        else resolve(reached)
-      }
-      socket.once('error', onError)
-      socket.once('connect', () => {
-        socket.off('error', onError)
+      const socket = connectTo(path, (error) => {
+        if (error !== null) {
+          const reached = REACHED_BY_ERROR[systemCode(error) ?? '']
+          if (reached === undefined) return reject(toSlocketError(error, 'reach a member of', path))
+          return resolve(reached)
+        }
         if (this.#isClosed) {
           socket.destroy()
           return resolve('gone')

@@ -4,7 +4,7 @@
  */
 import { debug } from '../../debug.ts'
 import { systemCode } from '../../errors.ts'
-import { builtInNet } from './built-in.ts'
+import { connectTo } from './connect.ts'
 import type { QueueDirectory } from './directory.ts'
 import { isProcessThere } from './liveness.ts'
 import type { Member } from './member.ts'
@@ -45,7 +45,7 @@ export function sweepMembers(directory: QueueDirectory, addresses: SocketAddress
  */
 export function askMember(directory: QueueDirectory, addresses: SocketAddresses, name: string, asker: Asker): void {
   const socketName = `${MEMBERS}/${name}`
-  connectTo(addresses.of(socketName), (isRefused) => {
+  knock(addresses.of(socketName), (isRefused) => {
     const sweep = isRefused ? collectOf(directory, name, asker) : undefined
     if (sweep === undefined) {
       if (isRefused) directory.sweep(socketName)
@@ -85,15 +85,19 @@ function askAgain(
     debug('%s: %s cannot be asked: %s', directory.path, socketName, error)
     return onAsked(false)
   }
-  connectTo(path, onAsked)
+  knock(path, onAsked)
 }
 
-/** Says nothing where it is connected to. */
-function connectTo(path: string, onFailed: (isRefused: boolean) => void): void {
-  const socket = builtInNet().connect({ path })
-  socket.unref()
-  socket.once('connect', () => socket.destroy())
-  socket.once('error', (error) => onFailed(systemCode(error) === 'ECONNREFUSED'))
+/** Calls `onFailed` if it can't connect, and does nothing else if it can. */
+function knock(path: string, onFailed: (isRefused: boolean) => void): void {
+  const socket = connectTo(
+    path,
+    (error) => {
+      if (error === null) socket.destroy()
+      else onFailed(systemCode(error) === 'ECONNREFUSED')
+    },
+    { ref: false },
+  )
 }
 
 /**

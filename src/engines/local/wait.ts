@@ -28,7 +28,10 @@ export function awaitChange(
   cancellation: Cancellation,
 ): void | Promise<void> {
   let isForeign = false
-  for (const ticket of among) if (state.view.isForeign(ticket)) isForeign = true
+  for (const ticket of among) {
+    if (state.view.isForeign(ticket)) isForeign = true
+    own.member.checkConnectionTo(ticket.member)
+  }
   if (isForeign) return undefined
   const unreached = among.filter((ticket) => !state.hasReached(own, ticket))
   if (unreached.length > 0) return reachAll(state, own, unreached, cancellation)
@@ -49,8 +52,10 @@ async function sleepLong(
 ): Promise<void> {
   const { directory } = state
   // Bound: the names that are looked at; the connections; a wake-up; the cancellation.
-  do await own.sleep(BELT_MS, cancellation)
-  while (
+  do {
+    await own.sleep(BELT_MS, cancellation)
+    for (const ticket of among) own.member.checkConnectionTo(ticket.member)
+  } while (
     !own.isWoken &&
     !cancellation.cancelled &&
     among.every((ticket) => state.isKnownTo(own, ticket)) &&

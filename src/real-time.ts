@@ -1,0 +1,34 @@
+/**
+ * Clocks, timers and ticks as they were when slocket was loaded. Test frameworks replace the globals for a while, and what
+ * is scheduled meanwhile may never run; a lock must not hang because of it. So everything here is captured once, and no
+ * other file of the library reads these globals (the linter checks that).
+ *
+ * The timers come from `node:timers`, not from the globals: jest gives each test file globals of its own, which may be
+ * fakes from the start.
+ */
+import timers from 'node:timers'
+
+export const setTimeout: typeof timers.setTimeout = timers.setTimeout
+export const clearTimeout: typeof timers.clearTimeout = timers.clearTimeout
+export const setInterval: typeof timers.setInterval = timers.setInterval
+export const clearInterval: typeof timers.clearInterval = timers.clearInterval
+export const setImmediate: typeof timers.setImmediate = timers.setImmediate
+export const clearImmediate: typeof timers.clearImmediate = timers.clearImmediate
+
+export const queueMicrotask: typeof globalThis.queueMicrotask = globalThis.queueMicrotask
+export const nextTick: typeof process.nextTick = process.nextTick.bind(process)
+
+/** The wall clock, in ms since the epoch. */
+export const wallNowMs: () => number = Date.now
+/** The monotonic clock of this process, in ms. */
+export const monotonicNowMs: () => number = performance.now.bind(performance)
+/** CLOCK_MONOTONIC in ns, as `process.hrtime.bigint()` gives it. */
+export const monotonicNowNs: () => bigint = process.hrtime.bigint.bind(process.hrtime)
+
+/** Resolves after `ms`. Keeps the process alive meanwhile, unless `ref` is false. */
+export function sleep(ms: number, { ref = true }: { readonly ref?: boolean } = {}): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    if (!ref) timer.unref()
+  })
+}
