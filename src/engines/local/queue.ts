@@ -82,7 +82,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     this.#state.presence.watch(true)
     // RACE: robbed between its turn and this line. It has held, and is told as soon as it knows that.
     if (own.isRobbed) queueMicrotask(() => own.isRobbed && this.#state.stealing?.tell(own))
-    return { token: nextToken(), recovered: this.#state.view.dead.size > 0 && this.#bury(own) }
+    return { token: nextToken(), recovered: this.#state.view.dead.size > 0 && this.#removeDead(own) }
   }
 
   isWanted(own: OwnTicket): boolean {
@@ -150,14 +150,19 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     for (const own of tickets.values()) if (!own.isHeld) directory.sweepTicket(own.name)
   }
 
-  /** Removes the dead ahead of a ticket that holds from now on. True where one of them may have held. */
-  #bury(own: OwnTicket): boolean {
+  /** Removes the dead ahead of a ticket that holds from now on. True if one of them may have held, and that hasn't been reported. */
+  #removeDead(own: OwnTicket): boolean {
+    const { view, directory } = this.#state
     let isRecovered = false
-    for (const dead of this.#state.view.dead.values()) {
+    for (const dead of view.dead.values()) {
       if (dead.name > own.name) continue
-      if (dead.claim.kind !== 'shared') isRecovered = true
-      // A dead exclusive one is left by those who share: each of them, and the next exclusive one, is to learn of it.
-      if (own.claim.kind !== 'shared' || dead.claim.kind === 'shared') this.#state.directory.sweepTicket(dead.name)
+      if (dead.claim.kind === 'shared') {
+        directory.sweepTicket(dead.name)
+        continue
+      }
+      if (!view.isReported(dead)) isRecovered = true
+      // Holders who share leave it: each of them, and the next exclusive one, is told.
+      if (own.claim.kind !== 'shared') directory.sweepReported(dead.name)
     }
     return isRecovered
   }

@@ -1,0 +1,85 @@
+/** `recovered` among several users, none of whom may remove the ticket of another one who died. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { join } from 'node:path'
+import type { Client } from '../helpers/client.ts'
+import type { PlainOptions } from '../helpers/commands.ts'
+import { ticketsIn } from '../helpers/lock-directory.ts'
+import { reasonNotRoot } from '../helpers/privileges.ts'
+import type { Scene } from '../helpers/scenario.ts'
+import { scenario } from '../helpers/scenario.ts'
+
+const skip = reasonNotRoot()
+const [DEAD, FIRST, SECOND] = [65_501, 65_502, 65_503] as const
+
+scenario('the next exclusive holder is told, and nobody after it', { skip }, async (scene) => {
+  const [first, second] = await afterDeath(scene)
+  assert.equal(await recoveredOf(first, scene), true)
+  assert.equal(await recoveredOf(first, scene), false)
+  assert.equal(await recoveredOf(second, scene), false)
+  assert.equal(ticketsIn(scene.path).length, 1, 'the dead ticket stands still')
+})
+
+scenario('those who share are told until an exclusive holder was', { skip }, async (scene) => {
+  const [first, second] = await afterDeath(scene)
+  const shared: PlainOptions = { mode: 'shared' }
+  assert.equal(await recoveredOf(first, scene, shared), true)
+  assert.equal(await recoveredOf(second, scene, shared), true)
+  assert.equal(await recoveredOf(first, scene), true)
+  assert.equal(await recoveredOf(second, scene, shared), false)
+})
+
+scenario('of permits, the next holder is told, and nobody after it', { skip }, async (scene) => {
+  const [first, second] = await afterDeath(scene, { permits: 2 })
+  assert.equal((await first.acquire(scene.path, { permits: 2 })).recovered, true)
+  assert.equal(await recoveredOf(second, scene, { permits: 2 }), false)
+  await first.release()
+  assert.equal(await recoveredOf(second, scene, { permits: 2 }), false)
+})
+
+scenario('one who is killed after it was told leaves it to the next one', { skip }, async (scene) => {
+  const [first, second] = await afterDeath(scene)
+  assert.equal((await first.acquire(scene.path)).recovered, true)
+  await first.kill()
+  assert.equal(await recoveredOf(second, scene), true)
+  assert.equal(await recoveredOf(second, scene), false)
+})
+
+scenario(
+  'when the user who died comes by, its ticket goes, and so does what others left beside it',
+  { skip },
+  async (scene) => {
+    const [first] = await afterDeath(scene)
+    assert.equal(await recoveredOf(first, scene), true)
+    const again = await scene.spawn('again', user(DEAD))
+    assert.equal(await recoveredOf(again, scene), false)
+    assert.deepEqual(ticketsIn(scene.path), [])
+    await first.acquire(scene.path, { linger: 0 })
+    await first.release()
+    assert.deepEqual(fs.readdirSync(scene.path), ['.members'])
+  },
+)
+
+/** One user has died holding in a directory of root's; the clients are those of two other users. */
+async function afterDeath(scene: Scene, options: PlainOptions = {}): Promise<[Client, Client]> {
+  fs.chmodSync(scene.directory, 0o755)
+  fs.chmodSync(scene.journal.file, 0o666)
+  for (const directory of [scene.path, join(scene.path, '.members')]) {
+    fs.mkdirSync(directory)
+    fs.chmodSync(directory, 0o1777)
+  }
+  const dead = await scene.spawn('dead', user(DEAD))
+  await dead.acquire(scene.path, options)
+  await dead.kill()
+  return await Promise.all([scene.spawn('first', user(FIRST)), scene.spawn('second', user(SECOND))])
+}
+
+function user(id: number): { uid: number; gid: number } {
+  return { uid: id, gid: id }
+}
+
+async function recoveredOf(client: Client, { path }: Scene, options: PlainOptions = {}): Promise<boolean | undefined> {
+  const { recovered } = await client.acquire(path, { linger: 0, ...options })
+  await client.release()
+  return recovered
+}
