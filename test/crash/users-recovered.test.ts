@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
+import { REPORTED } from '../../src/engines/local/ticket-name.ts'
 import type { Client } from '../helpers/client.ts'
 import type { PlainOptions } from '../helpers/commands.ts'
 import { ticketsIn } from '../helpers/lock-directory.ts'
 import { reasonNotRoot } from '../helpers/privileges.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
+import { until } from '../helpers/until.ts'
 
 const skip = reasonNotRoot()
 const [DEAD, FIRST, SECOND] = [65_501, 65_502, 65_503] as const
@@ -83,3 +85,15 @@ async function recoveredOf(client: Client, { path }: Scene, options: PlainOption
   await client.release()
   return recovered
 }
+
+scenario('of one who died waiting, nobody is told once a holder has seen that', { skip }, async (scene) => {
+  const [first, second] = await afterDeath(scene)
+  const waiter = await scene.spawn('waiter', user(DEAD))
+  await first.acquire(scene.path)
+  await waiter.enqueue(scene.path)
+  const waiting = ticketsIn(scene.path).find(({ pid }) => pid === waiter.ticketPid)!
+  await waiter.kill()
+  await until('that was seen', () => fs.readdirSync(scene.path).includes(waiting.name + REPORTED))
+  await first.release()
+  assert.equal(await recoveredOf(second, scene), false)
+})

@@ -88,8 +88,8 @@ export class QueueDirectory extends LockDirectory {
     if (this.isShared && !this.has(name)) this.sweep(name + REPORTED)
   }
 
-  /** Removes a dead ticket; if it can't, marks it as reported. */
-  sweepReported(name: string): void {
+  /** Removes a dead ticket that nobody has to be told of from now on. If another user's stays, it is marked as reported. */
+  removeOrMark(name: string): void {
     this.sweepTicket(name)
     if (!this.has(name)) return
     try {

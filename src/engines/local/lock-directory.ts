@@ -174,8 +174,8 @@ export class LockDirectory {
       if (this.#mkdirStaleMs !== undefined && !takeOver(directory.path, this.#mkdirStaleMs)) return 'foreign'
       return this.#openMembersIn(directory)
     } catch (error) {
-      if (isSlocketError(error)) throw error
       const code = systemCode(error)
+      if (code === undefined) throw error
       if (code === 'EACCES') throw this.#toRefusal(error)
       if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP') {
         throw toSlocketError(error, 'make the lock directory', this.path)

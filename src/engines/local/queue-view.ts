@@ -100,7 +100,7 @@ export class QueueView {
     return this.#names[this.#placeOf(name)] === name
   }
 
-  /** Whether the last listing showed that a holder has been told of this dead ticket. */
+  /** Whether the last listing showed that nobody has to be told of this dead ticket any more. */
   isReported({ name }: ListedTicket): boolean {
     return this.shows(name + REPORTED)
   }

@@ -162,7 +162,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
       }
       if (!view.isReported(dead)) isRecovered = true
       // Holders who share leave it: each of them, and the next exclusive one, is told.
-      if (own.claim.kind !== 'shared') directory.sweepReported(dead.name)
+      if (own.claim.kind !== 'shared') directory.removeOrMark(dead.name)
     }
     return isRecovered
   }

@@ -13,7 +13,7 @@
  * release. A mark is a second name beside it. A listing may miss a mark without harm.
  *
  *     …-w    the ticket waits, or has waited
- *     …-r    it is dead, and a holder has been told that it recovered from that; but this holder's user could not remove the ticket
+ *     …-r    it is dead, and nobody has to be told of that any more; but the user who found it so could not remove it
  */
 import type { Claim } from '../../core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from '../../core/claim.ts'
@@ -51,7 +51,7 @@ export function formatTicketName(ticket: TicketName): string {
 /** The mark of a ticket that waits. */
 export const WAITS = '-w'
 
-/** The mark of a dead ticket that has been reported to a holder. */
+/** The mark of a dead ticket that has been reported to a holder, or has never held. */
 export const REPORTED = '-r'
 
 /** Whether `name` is the mark of `ticket`. */

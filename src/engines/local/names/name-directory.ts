@@ -114,7 +114,7 @@ export class NameDirectory extends QueueDirectory {
   }
 
   /** Named locks have no `recovered`: nothing is to be remembered. */
-  override sweepReported(name: string): void {
+  override removeOrMark(name: string): void {
     this.sweepTicket(name)
   }
 
