@@ -190,7 +190,7 @@ scenario('who comes while another user is about to open the lock to all waits fo
     scene.spawn('maker', { ...as(ANN), ...WITH_STEPS }),
     scene.spawn('other', as(BEN)),
   ])
-  const at = await numberOfStep(maker, path, 'mkdirSync')
+  const at = await numberOfStep(maker, path, 'mkdirSync', ALL)
   maker.send({ do: 'plan', plan: { path, at, when: 'after', deed: { kind: 'stop' } } })
   maker.send({ do: 'acquire', path, options: ALL })
   await maker.untilStopped()
