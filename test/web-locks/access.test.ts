@@ -107,3 +107,11 @@ async function startThree(scene: WebScene, mode: number): Promise<[WebClient, We
 function user(id: number): WebUser {
   return { uid: id, gid: id, access: 'all', umask: '077' }
 }
+
+betweenProcesses('what a dead holder of another user has left hinders no thief', options, async (scene) => {
+  const [ann, ben] = await startThree(scene, 0o777)
+  await ann.hold('lock')
+  await ann.kill()
+  ben.send({ do: 'request', as: 'theft', name: 'lock', options: { steal: true } })
+  await ben.next('called', 'theft')
+})

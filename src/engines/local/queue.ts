@@ -48,13 +48,17 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   /** A thief is in front: whoever holds does so no longer. */
-  #rob(own: OwnTicket | null): OwnTicket | null {
-    try {
-      if (own !== null) this.#state.stealing?.rob(own)
-      return own
-    } catch (error) {
-      if (own !== null) this.withdraw(own)
+  #rob(own: OwnTicket | null): OwnTicket | null | Promise<OwnTicket> {
+    if (own === null) return null
+    const onFailure = (error: unknown): never => {
+      this.withdraw(own)
       throw error
+    }
+    try {
+      const robbing = this.#state.stealing?.rob(own)
+      return robbing === undefined ? own : robbing.then(() => own, onFailure)
+    } catch (error) {
+      return onFailure(error)
     }
   }
 
