@@ -156,9 +156,13 @@ for (const when of ['before', 'after'] as const) {
     async (scene) => {
       const path = openTo(scene, OPEN)
       const [own, other] = await Promise.all([scene.spawn('own', as(ANN)), scene.spawn('other', as(BEN))])
+      const spawnVictims = async (): Promise<Client[]> =>
+        await Promise.all([1, 2, 3, 4].map((index) => scene.spawn(`victim-${index}`, { ...as(ANN), ...WITH_STEPS })))
+      let victims: Client[] = []
       let isDone = false
       for (let at = 1; !isDone; at += 1) {
-        const victim = await scene.spawn(`victim-${at}`, { ...as(ANN), ...WITH_STEPS })
+        if (victims.length === 0) victims = await spawnVictims()
+        const victim = victims.pop()!
         victim.send({ do: 'plan', plan: { path, at, when, deed: { kind: 'kill' } } })
         victim.send({ do: 'contend', path, options: ALL, rounds: 1 })
         await until('it is done or dead', () => victim.exit !== undefined || victim.hasSaid('done'))

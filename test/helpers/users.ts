@@ -12,14 +12,16 @@ export const ANN = 65_501
 export const BEN = 65_502
 export const CAT = 65_503
 
-/** Lets nobody but the user itself use what it makes. */
-const STRICT_UMASK = 'umask 077; '
-
-/** A user with a umask of 077 and a primary group of its own, and the further groups. */
-export function as(user: number, ...groups: readonly number[]): ClientOptions {
+/** Runs what follows as a user with a umask of 077 and a primary group of its own, and the further groups. */
+export function asUser(user: number, ...groups: readonly number[]): string[] {
   const rest = groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join()]
   const become = ['setpriv', '--reuid', String(user), '--regid', String(user), ...rest, '--']
-  return { wrapper: ['bash', '-c', `${STRICT_UMASK}exec "$0" "$@"`, ...become] }
+  return ['bash', '-c', 'umask 077; exec "$0" "$@"', ...become]
+}
+
+/** The same for a client. */
+export function as(user: number, ...groups: readonly number[]): ClientOptions {
+  return { wrapper: asUser(user, ...groups) }
 }
 
 /** A directory in which all of them can make locks; `mode`: with the sticky bit as in /tmp, or without. */
