@@ -39,7 +39,7 @@ export const LockManager: LockManagerConstructor = createLockManager(async () =>
 /** The locks of this user: those of `new LockManager()`. */
 export const locks: LockManager = new LockManager()
 
-const slocket: Slocket = createSlocket(local(), createSync(claimsOfThisThread), localFor)
+const slocket: Slocket = createSlocket(localFor(undefined), createSync(claimsOfThisThread), localFor)
 
 const slocketModule: SlocketModule = Object.assign(slocket, {
   default: slocket,

@@ -45,13 +45,14 @@ export function local(options: LocalOptions = {}): Engine {
   return openLocal(access).engine
 }
 
-const engineOfAccess = new Map<LockAccess, Engine>()
+const engineOfAccess = new Map<LockAccess | undefined, Engine>()
+const clientsOfThisThread: LocalClient[] = []
 
-/** The engine for `access` that all calls in this thread share. */
-export function localFor(access: LockAccess): Engine {
+/** The engine for `access` that all calls in this thread share. To a query, what any of these have belongs to this thread. */
+export function localFor(access: LockAccess | undefined): Engine {
   let engine = engineOfAccess.get(access)
   if (engine === undefined) {
-    engine = openLocal(access).engine
+    engine = engineOf(new LocalClient({ access }, clientsOfThisThread))
     engineOfAccess.set(access, engine)
   }
   return engine
@@ -125,9 +126,13 @@ class LocalClient {
   /** Those queues that this client is present in, by the absolute path of their directory. */
   readonly #present = new Map<string, Present>()
   readonly #options: DirectoryOptions
+  /** Those clients, this one too, that are one to a query. */
+  readonly #siblings: LocalClient[]
 
-  constructor(options: DirectoryOptions) {
+  constructor(options: DirectoryOptions, siblings: LocalClient[] = []) {
     this.#options = options
+    this.#siblings = siblings
+    siblings.push(this)
   }
 
   open(directory: string): LocalQueue {
@@ -147,7 +152,8 @@ class LocalClient {
 
   query(directory: string): Promise<EngineSnapshot> {
     refuseOtherPlatforms()
-    return inspect(new QueueDirectory(directory, this.#options), this.#present.get(directory)?.queue.own ?? new Map())
+    const own = this.#siblings.flatMap((client) => [...(client.#present.get(directory)?.queue.own ?? [])])
+    return inspect(new QueueDirectory(directory, this.#options), new Map(own))
   }
 
   socketOf(directory: string): TicketSocket | undefined {
