@@ -109,6 +109,19 @@ scenario(
   },
 )
 
+scenario('in a directory of a group, what is made belongs to that group', { skip }, async (scene) => {
+  const path = openTo(scene, STICKY)
+  // Without the set-group-ID bit: files made in it have the primary group of their user.
+  for (const directory of [path, join(path, '.members')]) {
+    fs.mkdirSync(directory)
+    fs.chownSync(directory, 0, TEAM)
+    fs.chmodSync(directory, 0o1770)
+  }
+  await holdInTurn(await spawnThree(scene), path, GROUP)
+  const stranger = await scene.spawn('stranger', as(ANN))
+  assert.equal((await stranger.fail(path, GROUP)).code, 'ERR_SLOCKET_PERMISSION')
+})
+
 scenario('a user widens what it has made itself, and nothing else', { skip }, async (scene) => {
   const path = openTo(scene, STICKY)
   const [ann, ben, cat] = await spawnThree(scene)
