@@ -35,6 +35,9 @@ betweenProcesses(
       await cat.next('called', name)
       await cat.end(name)
     }
+    await ann.hold(LONG)
+    assert.equal((await ben.query()).held[0]?.name, LONG)
+    await ann.end(LONG)
     await ann.hold('lock')
     await ben.wait('lock')
     await ann.kill()
