@@ -9,6 +9,7 @@ import { ticketsIn } from '../helpers/lock-directory.ts'
 import { reasonNotRoot } from '../helpers/privileges.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
+import { WITH_STEPS } from '../helpers/steps.ts'
 import { until } from '../helpers/until.ts'
 
 const skip = reasonNotRoot()
@@ -96,4 +97,42 @@ scenario('of one who died waiting, nobody is told once a holder has seen that', 
   await until('that was seen', () => fs.readdirSync(scene.path).includes(waiting.name + REPORTED))
   await first.release()
   assert.equal(await recoveredOf(second, scene), false)
+})
+
+scenario(
+  'one who is killed at any step that it takes leaves it to the next one to be told',
+  { skip },
+  async (scene) => {
+    const [, second] = await afterDeath(scene)
+    let isGranted = false
+    for (let at = 1; !isGranted; at += 1) {
+      const [dead, victim] = await Promise.all([
+        scene.spawn('dead', user(DEAD)),
+        scene.spawn('victim', { ...user(FIRST), ...WITH_STEPS }),
+      ])
+      await dead.acquire(scene.path)
+      await dead.kill()
+      victim.send({ do: 'plan', plan: { path: scene.path, at, when: 'before', deed: { kind: 'kill' } } })
+      victim.send({ do: 'acquire', path: scene.path })
+      await until('it is granted or dead', () => victim.exit !== undefined || victim.hasSaid('granted'))
+      isGranted = victim.exit === undefined
+      await victim.kill()
+      assert.equal(await recoveredOf(second, scene), true, `step ${at}`)
+      assert.equal(await recoveredOf(second, scene), false, `after step ${at}`)
+    // Each round with one dead ticket only, so that the steps are the same in all.
+    for (const name of fs.readdirSync(scene.path)) if (name !== '.members') fs.unlinkSync(join(scene.path, name))
+    }
+  },
+)
+
+scenario('of several requests of one process, the first one is told', { skip }, async (scene) => {
+  const [first] = await afterDeath(scene)
+  const names = ['a', 'b', 'c']
+  first.send(...names.map((as) => ({ do: 'acquire', path: scene.path, as }) as const))
+  const told: (boolean | undefined)[] = []
+  for (const as of names) {
+    told.push((await first.next('granted', as)).recovered)
+    await first.release(as)
+  }
+  assert.deepEqual(told, [true, false, false])
 })

@@ -159,14 +159,17 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     const { view, directory } = this.#state
     let isRecovered = false
     for (const dead of view.dead.values()) {
-      if (dead.name > own.name) continue
+      if (dead.name > own.name || dead.isReported) continue
       if (dead.claim.kind === 'shared') {
         directory.sweepTicket(dead.name)
         continue
       }
       if (!view.isReported(dead)) isRecovered = true
       // Holders who share leave it: each of them, and the next exclusive one, is told.
-      if (own.claim.kind !== 'shared') directory.removeOrMark(dead.name)
+      if (own.claim.kind === 'shared') continue
+      // The requests that hold by this ticket after this one aren't told, although no listing has shown the mark by then.
+      dead.isReported = true
+      directory.removeOrMark(dead.name)
     }
     return isRecovered
   }
