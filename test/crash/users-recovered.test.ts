@@ -119,8 +119,10 @@ scenario(
       await victim.kill()
       assert.equal(await recoveredOf(second, scene), true, `step ${at}`)
       assert.equal(await recoveredOf(second, scene), false, `after step ${at}`)
-    // Each round with one dead ticket only, so that the steps are the same in all.
-    for (const name of fs.readdirSync(scene.path)) if (name !== '.members') fs.unlinkSync(join(scene.path, name))
+      // Each round with one dead process only, so that the steps are the same in all.
+      for (const directory of [scene.path, join(scene.path, '.members')]) {
+        for (const name of fs.readdirSync(directory)) if (name !== '.members') fs.unlinkSync(join(directory, name))
+      }
     }
   },
 )
