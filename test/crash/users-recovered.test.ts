@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { REPORTED } from '../../src/engines/local/ticket-name.ts'
 import type { Client } from '../helpers/client.ts'
 import type { PlainOptions } from '../helpers/commands.ts'
+import { nameOfTicket } from '../helpers/impostor.ts'
 import { ticketsIn } from '../helpers/lock-directory.ts'
 import { reasonNotRoot } from '../helpers/privileges.ts'
 import type { Scene } from '../helpers/scenario.ts'
@@ -137,4 +138,31 @@ scenario('of several requests of one process, the first one is told', { skip }, 
     await first.release(as)
   }
   assert.deepEqual(told, [true, false, false])
+})
+
+scenario(
+  'by a mark beside a living ticket, whoever may write there can keep its death from others',
+  { skip },
+  async (scene) => {
+    const [first, second] = await afterDeath(scene)
+    assert.equal(await recoveredOf(first, scene), true)
+    await first.acquire(scene.path)
+    const held = ticketsIn(scene.path).at(-1)!
+    fs.symlinkSync('x', join(scene.path, held.name + REPORTED))
+    assert.equal(await second.try(scene.path), false)
+    await first.kill()
+    // Nothing else becomes of it: it is a death that nobody is told of, as SECURITY.md says.
+    assert.equal(await recoveredOf(second, scene), false)
+  },
+)
+
+scenario('what is no mark stays, whatever its name is', { skip }, async (scene) => {
+  const [first] = await afterDeath(scene)
+  await first.acquire(scene.path, { linger: 0 })
+  const name = nameOfTicket() + REPORTED
+  fs.writeFileSync(join(scene.path, name), 'a file')
+  await first.release()
+  const again = await scene.spawn('again', user(DEAD))
+  assert.equal((await again.fail(scene.path)).code, 'ERR_SLOCKET_NOT_A_LOCK')
+  assert.equal(fs.readFileSync(join(scene.path, name), 'utf8'), 'a file')
 })

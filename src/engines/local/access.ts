@@ -73,7 +73,7 @@ export function follow(inner: OpenDirectory, outer: number): void {
  * Lets all who can make sockets in the directory `members` connect to the socket `name` there, which this process has just made:
  * that needs write permission for the socket (unix(7)).
  *
- * Where there is no /proc, sockets have the permissions that the umask leaves them.
+ * If there is no /proc, sockets have the permissions that the umask leaves them.
  */
 export function shareSocket(members: OpenDirectory, name: string): void {
   const outer = fs.fstatSync(members.descriptor)
@@ -98,8 +98,8 @@ export function tooNarrow(path: string, access: LockAccess, { uid, mode }: fs.St
   const wide = (MODES[access] & ~MADE_FOR_ALL).toString(8)
   return new SlocketError(
     'ERR_SLOCKET_PERMISSION',
-    `cannot use the lock '${path}' with access '${access}': its directory was made without that access (it belongs to the user ` +
-      `with id ${uid}, mode ${(mode & PERMISSIONS).toString(8)}). Have its owner remove it while nobody uses the lock, or run ` +
+    `cannot use the lock '${path}' with access '${access}': its directory, or '.members' in it, was made without that access ` +
+      `(it belongs to the user with id ${uid}, mode ${(mode & PERMISSIONS).toString(8)}). Have its owner remove it while nobody uses the lock, or run ` +
       `chmod ${wide} '${path}' '${path}/.members'; and use the lock with the same access everywhere`,
   )
 }

@@ -85,7 +85,7 @@ export class QueueDirectory extends LockDirectory {
   sweepTicket(name: string): void {
     this.sweep(markOf(name))
     this.sweep(name)
-    if (this.isShared && !this.has(name)) this.sweep(name + REPORTED)
+    if (this.isShared && !this.has(name)) this.#sweepReport(name + REPORTED)
   }
 
   /** Removes a dead ticket that nobody has to be told of from now on. If another user's stays, it is marked as reported. */
@@ -117,7 +117,18 @@ export class QueueDirectory extends LockDirectory {
     }
     for (const name of names) {
       const ticket = name.slice(0, -REPORTED.length)
-      if (name.endsWith(REPORTED) && parseTicketName(ticket) !== undefined && !names.has(ticket)) this.sweep(name)
+      if (name.endsWith(REPORTED) && parseTicketName(ticket) !== undefined && !names.has(ticket))
+        this.#sweepReport(name)
+    }
+  }
+
+  /** Removes a mark, if it is one: what somebody else has put there under that name stays. */
+  #sweepReport(name: string): void {
+    try {
+      const stats = fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })
+      if (stats?.isSymbolicLink() === true || stats?.isSocket() === true) this.sweep(name)
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
     }
   }
 

@@ -153,7 +153,7 @@ export class Holders implements LocalStealing {
     own.isCrowded = false
   }
 
-  /** False where it holds no longer, or where it is another user's: then `refusals` has it. */
+  /** False if it no longer holds, or if it is another user's: then `refusals` has it. */
   #robOne(name: string, refusals: Map<string, SlocketError>): boolean {
     const directory = this.#directory
     try {
