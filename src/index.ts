@@ -1,5 +1,5 @@
 /** slocket: a lock between processes, as a queue of listening sockets. The public exports, and nothing else. */
-import { claimsOfThisThread, local } from './engines/local/index.ts'
+import { claimsOfThisThread, local, localFor } from './engines/local/index.ts'
 import { memory, MemoryStore } from './engines/memory/index.ts'
 import { isSlocketError, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
@@ -39,7 +39,7 @@ export const LockManager: LockManagerConstructor = createLockManager(async () =>
 /** The locks of this user: those of `new LockManager()`. */
 export const locks: LockManager = new LockManager()
 
-const slocket: Slocket = createSlocket(local(), createSync(claimsOfThisThread))
+const slocket: Slocket = createSlocket(localFor(undefined), createSync(claimsOfThisThread), localFor)
 
 const slocketModule: SlocketModule = Object.assign(slocket, {
   default: slocket,
@@ -60,6 +60,8 @@ export { slocketModule as 'module.exports' }
 export type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant, Requester } from './contract/engine.ts'
 export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from './core/claim.ts'
 export type { LockTrace } from './diagnostics.ts'
+export type { LockAccess } from './contract/lock-access.ts'
+export type { LocalOptions } from './engines/local/index.ts'
 export type { SlocketErrorCode } from './errors.ts'
 export type { LockMode, SlocketOptions } from './options.ts'
 export type { LockManagerConstructor } from './web-locks/lock-manager.ts'

@@ -2,6 +2,8 @@
 import type { Engine } from './contract/engine.ts'
 import type { Claim } from './core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from './core/claim.ts'
+import type { LockAccess } from './contract/lock-access.ts'
+import { ACCESSES, isAccess } from './contract/lock-access.ts'
 
 /** Whether others may hold with me. */
 export type LockMode = 'exclusive' | 'shared'
@@ -26,6 +28,15 @@ export interface SlocketOptions {
    * acquire is quick. 0: leave at once. Default: 1000.
    */
   readonly linger?: number | undefined
+  /**
+   * Who can use the lock, whatever the umask is: `user`, processes of this user (and root); `group`, those of the group that files made in the
+   * parent directory get; `all`, those of every user. All who use the lock should say the same. It decides how the lock's directory is
+   * made, and widens one that this user made; it never narrows. Another user's directory that is too narrow is
+   * ERR_SLOCKET_PERMISSION. SECURITY.md says what other users can then do. Default: what the umask leaves.
+   *
+   * For another engine: `local({ access })`. Within one process, requests with another `access` are those of another client.
+   */
+  readonly access?: LockAccess | undefined
   /** Where the lock lives. Default: the local engine. */
   readonly engine?: Engine | undefined
 }
@@ -38,6 +49,7 @@ export interface Asked {
   readonly signal: AbortSignal | undefined
   readonly label: string | undefined
   readonly lingerMs: number
+  readonly access: LockAccess | undefined
   readonly engine: Engine | undefined
 }
 
@@ -53,6 +65,7 @@ const DEFAULTS: Asked = {
   signal: undefined,
   label: undefined,
   lingerMs: DEFAULT_LINGER_MS,
+  access: undefined,
   engine: undefined,
 }
 
@@ -67,7 +80,8 @@ export function parseOptions(options: unknown): Asked {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TypeError(`options must be an object, not ${describe(options)}`)
   }
-  const { mode = 'exclusive', permits, timeout, signal, label, linger, engine } = options as Record<string, unknown>
+  const given = options as Record<string, unknown>
+  const { mode = 'exclusive', permits, timeout, signal, label, linger, access, engine } = given
   return {
     claim: parseClaim(mode, permits),
     mode: mode as LockMode,
@@ -75,6 +89,7 @@ export function parseOptions(options: unknown): Asked {
     signal: parseSignal(signal),
     label: parseLabel(label),
     lingerMs: linger === undefined ? DEFAULT_LINGER_MS : parseMs('linger', linger),
+    access: parseAccess(access, engine),
     engine: parseEngine(engine),
   }
 }
@@ -110,6 +125,15 @@ function parseLabel(label: unknown): string | undefined {
   if (typeof label !== 'string') throw new TypeError(`options.label must be a string, not ${describe(label)}`)
   if (label.length > MAX_LABEL) throw new RangeError(`options.label must have at most ${MAX_LABEL} characters`)
   return label
+}
+
+function parseAccess(access: unknown, engine: unknown): LockAccess | undefined {
+  if (access === undefined) return undefined
+  if (!isAccess(access)) throw new TypeError(`options.access must be ${ACCESSES}, not ${describe(access)}`)
+  if (engine === undefined) return access
+  throw new TypeError(
+    'options.access cannot be given with options.engine; local({ access }) makes an engine that has it',
+  )
 }
 
 function parseEngine(engine: unknown): Engine | undefined {

@@ -4,6 +4,7 @@ import { inNextTurn, isTurnDue, nextTurn } from './contract/event-loop.ts'
 import { onAbort } from './contract/on-abort.ts'
 import { permitsOf } from './core/claim.ts'
 import { isObserved, observe, traceOf } from './diagnostics.ts'
+import type { LockAccess } from './contract/lock-access.ts'
 import { Lock } from './lock.ts'
 import type { Asked, LockMode, SlocketOptions } from './options.ts'
 import { checkPath, parseOptions } from './options.ts'
@@ -116,12 +117,18 @@ export interface Slocket {
   sync(path: string, options?: SyncOptions): SyncLock
 }
 
-/** Makes the API over `defaultEngine`. `sync` takes local locks. */
-export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slocket {
+/** Makes the API over `defaultEngine`. `sync` takes local locks; `engineFor` gives the engine of an access, if that is asked for. */
+export function createSlocket(
+  defaultEngine: Engine,
+  sync: Slocket['sync'],
+  engineFor: (access: LockAccess) => Engine = () => defaultEngine,
+): Slocket {
+  const engineOf = ({ engine, access }: Asked): Engine =>
+    engine ?? (access === undefined ? defaultEngine : engineFor(access))
   const acquire = (path: string, asked: Asked): Promise<Lock> =>
     isObserved() ? observe(traceOf(path, asked, false), () => acquireUnseen(path, asked)) : acquireUnseen(path, asked)
   const acquireUnseen = (path: string, asked: Asked): Promise<Lock> => {
-    const engine = asked.engine ?? defaultEngine
+    const engine = engineOf(asked)
     if (asked.timeoutMs !== undefined) return acquireWithin(engine, path, asked, asked.timeoutMs)
     // A request that waits is never refused.
     return acquireOnce(engine, path, asked, { wait: true, signal: asked.signal }) as Promise<Lock>
@@ -154,7 +161,7 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
       if (asked.timeoutMs !== undefined) throw new TypeError('options.timeout has no meaning for a try')
       checkPath(path)
       const tryOnce = (): Promise<Lock | null> =>
-        acquireOnce(asked.engine ?? defaultEngine, path, asked, { wait: false, signal: asked.signal })
+        acquireOnce(engineOf(asked), path, asked, { wait: false, signal: asked.signal })
       return await (isObserved() ? observe(traceOf(path, asked, true), tryOnce) : tryOnce())
     },
     async with<T>(path: string, ...rest: readonly unknown[]): Promise<T> {
@@ -169,7 +176,7 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
     },
     async query(path, options) {
       checkPath(path)
-      const { held, pending } = await (parseOptions(options).engine ?? defaultEngine).query(path)
+      const { held, pending } = await engineOf(parseOptions(options)).query(path)
       await nextTurn()
       return { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
     },

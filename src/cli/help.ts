@@ -28,6 +28,7 @@ usage: slocket run [options] LOCK [--] COMMAND [ARG…]
   -o, --close                     keep the lock from what the command leaves behind
   -c, --command LINE              have a shell run LINE
       --label TEXT                what others see
+      --access WHO                who can use LOCK, whatever the umask: user, group, all
       --engine URL                LOCK is a name there: postgres://…, etcd://…
       --on-lost term|kill|ignore  what becomes of the command when the lock is lost
   -q, --quiet                     say nothing

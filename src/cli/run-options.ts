@@ -1,5 +1,7 @@
 /** The command line of `slocket run`. Where flock(1) has a letter, it means the same. */
 import { parseArgs } from 'node:util'
+import { ACCESSES, isAccess } from '../contract/lock-access.ts'
+import type { LockAccess } from '../contract/lock-access.ts'
 import type { SlocketOptions } from '../options.ts'
 import { UsageError } from './exit-status.ts'
 
@@ -15,6 +17,8 @@ export interface RunRequest {
   readonly isClosed: boolean
   readonly isQuiet: boolean
   readonly isVerbose: boolean
+  /** Who can use the lock. Undefined: what the umask leaves. */
+  readonly access: LockAccess | undefined
   /** A URL; undefined: the local engine. */
   readonly engine: string | undefined
   /** What becomes of the command when the lock is lost. */
@@ -33,6 +37,7 @@ const OPTIONS = {
   close: { type: 'boolean', short: 'o' },
   command: { type: 'string', short: 'c' },
   label: { type: 'string' },
+  access: { type: 'string' },
   engine: { type: 'string' },
   'on-lost': { type: 'string' },
   quiet: { type: 'boolean', short: 'q' },
@@ -88,6 +93,7 @@ export function parseRun(parameters: readonly string[]): RunRequest {
     isClosed: values.close === true,
     isQuiet: values.quiet === true,
     isVerbose: values.verbose === true,
+    access: parseAccess(values.access, values.engine),
     engine: values.engine,
     onLost: parseOnLost(values['on-lost'], values.engine),
   }
@@ -182,6 +188,13 @@ function parseLabel(label: string | undefined): string | undefined {
   if (label !== undefined && label.length > MOST_LABEL)
     throw new UsageError(`--label must have at most ${MOST_LABEL} characters`)
   return label
+}
+
+function parseAccess(text: string | undefined, engine: string | undefined): LockAccess | undefined {
+  if (text === undefined) return undefined
+  if (!isAccess(text)) throw new UsageError(`--access must be ${ACCESSES}, not '${text}'`)
+  if (engine !== undefined) throw new UsageError('--access is for locks on this machine, not for those of an --engine')
+  return text
 }
 
 /** Locally a lock is lost where somebody removes it; the command goes on, as it has always done. */

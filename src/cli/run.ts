@@ -36,7 +36,7 @@ export async function run(parameters: readonly string[]): Promise<void> {
   leaveErrorOutputAsItIs()
   const inherited = inheritedDescriptors()
   const signals = new Signals()
-  const local = request.engine === undefined ? openLocal() : undefined
+  const local = request.engine === undefined ? openLocal(request.access) : undefined
   const engine = local?.engine ?? (await openOther(request))
   if (local !== undefined && !request.isQuiet) warnOfFile(request.lock)
   const lock = await acquire(request, engine, signals)

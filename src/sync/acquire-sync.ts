@@ -50,8 +50,8 @@ function acquire(place: Place, options: SyncOptions, wait: boolean, own: readonl
 
 function acquireUnseen(place: Place, options: SyncOptions, wait: boolean, own: readonly Claim[]): SyncLock | null {
   const { claim } = parseOptions(options)
-  const { mode, permits, timeout, label, linger = isExiting() ? 0 : undefined } = options
-  const asked = { mode, permits, timeout, label, linger }
+  const { mode, permits, timeout, label, linger = isExiting() ? 0 : undefined, access } = options
+  const asked = { mode, permits, timeout, label, linger, access }
   return askStandIn({ do: 'acquire', ...place, options: asked, claim, wait, own }, (answer, standIn) => {
     if (answer.kind === 'busy') return null
     if (answer.kind !== 'held') throw failureOf(answer)

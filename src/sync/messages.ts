@@ -37,7 +37,7 @@ export interface Place {
 export type Order = { readonly id: number } & (
   | ({
       readonly do: 'acquire'
-      readonly options: Pick<SlocketOptions, 'mode' | 'permits' | 'timeout' | 'label' | 'linger'>
+      readonly options: Pick<SlocketOptions, 'mode' | 'permits' | 'timeout' | 'label' | 'linger' | 'access'>
       readonly claim: Claim
       /** False: null where it is not free. */
       readonly wait: boolean

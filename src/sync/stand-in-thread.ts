@@ -7,10 +7,10 @@
  */
 import type { Engine } from '../contract/engine.ts'
 import { outlookOf } from '../core/deadlock.ts'
-import { claimsOfThisThread, local, localBesideMkdir } from '../engines/local/index.ts'
+import { claimsOfThisThread, local, localBesideMkdir, localFor } from '../engines/local/index.ts'
 import { leaveAll } from '../engines/local/present.ts'
 import { SlocketError, slocket } from '../index.ts'
-import type { Lock } from '../index.ts'
+import type { Lock, LockAccess } from '../index.ts'
 import { standInFor } from '../thread-identity.ts'
 import type { Answer, Order, Said, StandInData } from './messages.ts'
 import { ENDED, FREE, SAID, USE } from './messages.ts'
@@ -57,7 +57,7 @@ class StandInThread {
   async #answer(order: Order): Promise<Answer> {
     switch (order.do) {
       case 'acquire': {
-        const lock = await acquire(order, this.#engineFor(order.mkdirStaleMs))
+        const lock = await acquire(order, this.#engineFor(order.mkdirStaleMs, order.options.access))
         return lock === null ? { kind: 'busy' } : this.#hold(order.id, lock)
       }
       case 'release': {
@@ -86,7 +86,8 @@ class StandInThread {
     return { kind: 'held', held: { lock: id, mode, permits, token, recovered } }
   }
 
-  #engineFor(mkdirStaleMs: number | undefined): Engine {
+  #engineFor(mkdirStaleMs: number | undefined, access?: LockAccess): Engine {
+    if (access !== undefined) return localFor(access)
     let engine = this.#engines.get(mkdirStaleMs)
     if (engine === undefined) {
       engine = mkdirStaleMs === undefined ? local() : localBesideMkdir(mkdirStaleMs)
@@ -112,7 +113,7 @@ class StandInThread {
 
 async function acquire(order: AcquireOrder, engine: Engine): Promise<Lock | null> {
   const { path, claim, wait } = order
-  const { timeout, ...options } = { ...order.options, engine }
+  const { timeout, access: _, ...options } = { ...order.options, engine }
   if (!wait) return await slocket.try(path, options)
   if (timeout !== 0) {
     const outlook = outlookOf(claim, [...order.own, ...claimsOfThisThread(path)])

@@ -4,6 +4,8 @@
  */
 import { AsyncResource } from 'node:async_hooks'
 import type { Engine } from '../contract/engine.ts'
+import { ACCESSES, isAccess } from '../contract/lock-access.ts'
+import type { LockAccess } from '../contract/lock-access.ts'
 import type { AskedLock } from './arguments.ts'
 import { convertArguments } from './arguments.ts'
 import type { Context } from './context.ts'
@@ -22,7 +24,7 @@ export interface Work {
   /** @throws DOMException (SecurityError) where `open` says that locks cannot live there. */
   contextIn(open: () => Engine): Context
   /** Gives the engine of a directory, one and the same for one and the same directory; undefined: the default one. */
-  openRoot(root: string | undefined): Engine
+  openRoot(root: string | undefined, access: LockAccess | undefined): Engine
 }
 
 /** @param load loads what does the work. */
@@ -54,8 +56,8 @@ export function createLockManager(load: () => Promise<Work>): LockManagerConstru
     #context: Context | undefined
 
     constructor(options: LockManagerOptions = {}) {
-      const { root, engine } = checkOptions(options)
-      this.#open = (loaded) => loaded.contextIn(() => engine ?? loaded.openRoot(root))
+      const { root, access, engine } = checkOptions(options)
+      this.#open = (loaded) => loaded.contextIn(() => engine ?? loaded.openRoot(root, access))
     }
 
     request(...given: readonly unknown[]): Promise<unknown> {
@@ -111,12 +113,14 @@ export function createLockManager(load: () => Promise<Work>): LockManagerConstru
 
 function checkOptions(options: unknown): LockManagerOptions {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
-  const { root, engine } = options as Record<string, unknown>
+  const { root, access, engine } = options as Record<string, unknown>
   if (root !== undefined && engine !== undefined)
     throw new TypeError('options.root and options.engine cannot go together')
   if (root !== undefined && (typeof root !== 'string' || root === '' || root.includes('\0'))) {
     throw new TypeError('options.root must be a path')
   }
+  if (access !== undefined && !isAccess(access)) throw new TypeError(`options.access must be ${ACCESSES}`)
+  if (access !== undefined && root === undefined) throw new TypeError('options.access needs options.root')
   if (engine !== undefined && (typeof engine !== 'object' || engine === null || !('acquire' in engine))) {
     throw new TypeError('options.engine must be an engine')
   }

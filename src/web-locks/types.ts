@@ -1,5 +1,6 @@
 /** The words of the Web Locks specification, as types; they fit those of TypeScript's `lib.dom`. */
 import type { Engine } from '../contract/engine.ts'
+import type { LockAccess } from '../contract/lock-access.ts'
 import type { LockMode } from '../options.ts'
 
 export type { LockMode }
@@ -52,6 +53,11 @@ export interface LockManagerOptions {
    * of the user's own, see docs/web-locks.md.
    */
   readonly root?: string | undefined
+  /**
+   * Who can use these locks, whatever the umask is, as `SlocketOptions.access` has it for one lock: `user`, `group` or `all`. It needs `root`. Only
+   * root, and the directory's owner, can steal from other users. Default: what the umask leaves.
+   */
+  readonly access?: LockAccess | undefined
   /** Instead of a directory: an engine, which gets the names as its resources. */
   readonly engine?: Engine | undefined
 }

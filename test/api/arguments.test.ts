@@ -54,6 +54,10 @@ const WRONG_OPTIONS: readonly (readonly [unknown, ...Raises])[] = [
   [{ engine: 'memory' }, TypeError, /options\.engine must be an engine, not 'memory'/],
   [{ engine: null }, TypeError, /options\.engine must be an engine, not null/],
   [{ engine: {} }, TypeError, /options\.engine must be an engine/],
+  [{ access: 'everybody' }, TypeError, /options\.access must be 'user', 'group' or 'all', not 'everybody'/],
+  [{ access: 0o777 }, TypeError, /options\.access must be/],
+  [{ access: null }, TypeError, /options\.access must be 'user', 'group' or 'all', not null/],
+  [{ access: 'all', engine }, TypeError, /options\.access cannot be given with options\.engine/],
   [{ engine: memory }, TypeError, /options\.engine must be an engine/],
 ]
 

@@ -38,6 +38,19 @@ describe('slocket.query', () => {
     assert.deepEqual(await slocket.query(lockPath), { held: [], pending: [] })
   })
 
+  test('self is this thread, whatever access it has asked for', async () => {
+    const held = await slocket(lockPath, { access: 'user', linger: 0 })
+    const waiting = [slocket(lockPath, { access: 'all' }), slocket(lockPath)]
+    let snapshot = await slocket.query(lockPath)
+    while (snapshot.pending.length < waiting.length) snapshot = await slocket.query(lockPath)
+    assert.deepEqual(
+      [...snapshot.held, ...snapshot.pending].map(({ self }) => self),
+      [true, true, true],
+    )
+    await held.release()
+    await Promise.all(waiting.map(async (lock) => (await lock).release()))
+  })
+
   test('self is the client that asks, and the command is that of the other', async () => {
     const one = local()
     const other = local()

@@ -118,7 +118,7 @@ describe('a directory that proper-lockfile holds', () => {
 
   test('that took the place of ours in the moment between our look and our step is respected', () => {
     // Nothing is there when it looks; the other one's is when it makes what is missing.
-    const directory = new QueueDirectory(lockPath, 60_000)
+    const directory = new QueueDirectory(lockPath, { mkdirStaleMs: 60_000 })
     const mkdirSync = fs.mkdirSync
     let made = 0
     fs.mkdirSync = ((name: string, mode?: fs.Mode) => {

@@ -35,6 +35,20 @@ scenario(
   },
 )
 
+scenario('of several requests of one process, which share a ticket, the first one is told', async (scene) => {
+  const [holder, next] = await scene.spawnAll('holder', 'next')
+  await holder.acquire(scene.path)
+  await holder.kill()
+  const names = ['a', 'b', 'c']
+  next.send(...names.map((as) => ({ do: 'acquire', path: scene.path, as }) as const))
+  const told: (boolean | undefined)[] = []
+  for (const as of names) {
+    told.push((await next.next('granted', as)).recovered)
+    await next.release(as)
+  }
+  assert.deepEqual(told, [true, false, false])
+})
+
 scenario('a holder killed while nobody waits shuts nobody out (R1)', async (scene) => {
   const [holder, next] = await scene.spawnAll('holder', 'next')
   await holder.acquire(scene.path)

@@ -44,6 +44,8 @@ scenario(
     const [root, nobody] = await spawnBoth(scene)
     makeShared(scene.path)
     await root.acquire(scene.path)
+    const [held] = ticketsIn(scene.path)
+    fs.chmodSync(join(scene.path, held!.name), 0o755)
     await refuses(scene, nobody)
     assert.equal(ticketsIn(scene.path).length, 1, 'it leaves no ticket')
     await root.release()

@@ -1,7 +1,7 @@
 /** Drives a process whose steps are counted: see fixtures/steps.ts. */
 import assert from 'node:assert/strict'
 import type { Client, ClientOptions } from './client.ts'
-import type { StepPlan } from './commands.ts'
+import type { PlainOptions, StepPlan } from './commands.ts'
 
 /** For `Scene.spawn`. */
 export const WITH_STEPS: ClientOptions = {
@@ -25,8 +25,13 @@ export async function stepsOf(client: Client): Promise<readonly string[]> {
 }
 
 /** The number of the first step of this name in a life that begins with nothing at the path, and ends so. */
-export async function numberOfStep(client: Client, path: string, step: string): Promise<number> {
-  client.send({ do: 'plan', plan: noPlan(path) }, { do: 'contend', path, rounds: 1, options: { linger: 0 } })
+export async function numberOfStep(
+  client: Client,
+  path: string,
+  step: string,
+  options: PlainOptions = { linger: 0 },
+): Promise<number> {
+  client.send({ do: 'plan', plan: noPlan(path) }, { do: 'contend', path, rounds: 1, options })
   await client.next('done')
   const index = (await stepsOf(client)).indexOf(step)
   assert.notEqual(index, -1)

@@ -8,7 +8,7 @@ import type { TestContext } from 'node:test'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import type { LockManagerSnapshot, LockMode } from '../../src/index.ts'
+import type { LockAccess, LockManagerSnapshot, LockMode } from '../../src/index.ts'
 import type { StepPlan } from './commands.ts'
 import { within } from './until.ts'
 
@@ -59,6 +59,15 @@ const MOST_SHOWN = 5
 
 const FIXTURE = fileURLToPath(new URL('../fixtures/web-client.js', import.meta.url))
 
+/** Who a process is, and what it says about others. */
+export interface WebUser {
+  readonly uid: number
+  readonly gid: number
+  readonly access: LockAccess
+  /** In octal. */
+  readonly umask: string
+}
+
 export class WebClient {
   readonly #peer: ChildProcess | Worker
   readonly #ended: Promise<void>
@@ -66,12 +75,19 @@ export class WebClient {
   #onEvent: (() => void)[] = []
   #asked = 0
 
-  /** @param preload a module for a process to load before all others. */
-  constructor(kind: ContextKind, root: string, preload?: string) {
+  /**
+   * @param preload a module for a process to load before all others.
+   * @param user of a process: as whom it runs.
+   */
+  constructor(kind: ContextKind, root: string, preload?: string, user?: WebUser) {
     const execArgv = preload === undefined ? process.execArgv : ['--import', preload]
     // It says on its standard output only what the steps say, for which there is no reader.
     const forked = (): ChildProcess =>
-      fork(FIXTURE, [root], { execArgv, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+      fork(FIXTURE, user === undefined ? [root] : [root, user.access, user.umask], {
+        ...user,
+        execArgv,
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      })
     this.#peer = kind === 'process' ? forked() : new Worker(FIXTURE, { workerData: [root] })
     this.#peer.on('message', (event: WebEvent) => {
       this.#events.push(event)
@@ -191,6 +207,14 @@ export class WebScene {
     return client
   }
 
+  /** A process of another user. */
+  async startAs(user: WebUser, preload?: string): Promise<WebClient> {
+    const client = new WebClient('process', this.root, preload, user)
+    this.#clients.push(client)
+    await client.next('ready')
+    return client
+  }
+
   async startAll(count: number): Promise<WebClient[]> {
     return await Promise.all(Array.from({ length: count }, () => this.start()))
   }
@@ -209,12 +233,25 @@ export function betweenContexts(name: string, play: (scene: WebScene) => Promise
 }
 
 /** A test between processes only. */
-export function betweenProcesses(name: string, play: (scene: WebScene, t: TestContext) => Promise<void>): void {
-  testIn('process', name, play)
+export function betweenProcesses(name: string, play: WebPlay): void
+export function betweenProcesses(name: string, options: { readonly skip: string | false }, play: WebPlay): void
+export function betweenProcesses(
+  name: string,
+  ...rest: [WebPlay] | [{ readonly skip: string | false }, WebPlay]
+): void {
+  const [options, play] = rest.length === 1 ? [{}, rest[0]] : rest
+  testIn('process', name, play, options)
 }
 
-function testIn(kind: ContextKind, name: string, play: (scene: WebScene, t: TestContext) => Promise<void>): void {
-  test(name, async (t) => {
+type WebPlay = (scene: WebScene, t: TestContext) => Promise<void>
+
+function testIn(
+  kind: ContextKind,
+  name: string,
+  play: WebPlay,
+  options: { readonly skip?: string | false } = {},
+): void {
+  test(name, options, async (t) => {
     const scene = new WebScene(kind)
     try {
       await play(scene, t)

@@ -9,16 +9,18 @@ import fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { QueueDirectory } from '../../src/engines/local/directory.ts'
 import type { Client } from '../helpers/client.ts'
-import type { ClientEvent } from '../helpers/commands.ts'
+import type { ClientEvent, PlainOptions, StepPlan } from '../helpers/commands.ts'
 import { Impostor, nameOfTicket } from '../helpers/impostor.ts'
 import { ticketsIn, treeOf } from '../helpers/lock-directory.ts'
 import { isStopped } from '../helpers/proc.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
-import { WITH_STEPS } from '../helpers/steps.ts'
+import { numberOfStep, WITH_STEPS } from '../helpers/steps.ts'
 import { until } from '../helpers/until.ts'
 
-const LEAVE = { linger: 0 }
+const LEAVE: PlainOptions = { linger: 0 }
+/** Then it changes permissions, too. */
+const OPEN: PlainOptions = { linger: 0, access: 'all' }
 /** Fewer than these would mean that they are not counted. */
 const FEWEST_STEPS = 8
 
@@ -42,14 +44,15 @@ for (const [what, swap] of Object.entries(SWAPS)) {
   scenario(`a link in place of ${what}, before any step, is not followed by anything that writes`, async (scene) => {
     const outside = makeOutside(scene)
     const [victim, holder] = await Promise.all([scene.spawn('victim', WITH_STEPS), scene.spawn('holder')])
-    for (const kind of ['alone', 'behind a holder'] as const) {
+    for (const kind of ['alone', 'behind a holder', 'open to all'] as const) {
       let isOver = false
       let at = 1
       for (; !isOver; at += 1) {
         const path = join(scene.directory, `${kind} ${at}`)
         const before = treeOf(outside)
         if (kind === 'behind a holder') await holder.acquire(path, LEAVE)
-        const wasStopped = await live(victim, path, at, {
+        const options = kind === 'open to all' ? OPEN : LEAVE
+        const wasStopped = await live(victim, path, { at, when: 'before' }, options, {
           onStop: () => swap(path, outside, victim.pid),
           onWait: async () => (kind === 'behind a holder' ? await holder.release() : undefined),
         })
@@ -60,6 +63,40 @@ for (const [what, swap] of Object.entries(SWAPS)) {
     }
   })
 }
+
+scenario(
+  "a link in place of the member's socket, as soon as that is made, does not open to all what it leads to",
+  async (scene) => {
+    const outside = makeOutside(scene)
+    const victim = await scene.spawn('victim', WITH_STEPS)
+    const at = await numberOfStep(victim, scene.path, 'listen', OPEN)
+    const before = treeOf(outside)
+    const events = {
+      onStop: () => SWAPS["the member's socket"]!(scene.path, outside, victim.pid),
+      onWait: async () => {},
+    }
+    assert.equal(await live(victim, scene.path, { at, when: 'after' }, OPEN, events), true)
+    assert.deepEqual(treeOf(outside), before)
+  },
+)
+
+scenario(
+  "another program's socket, linked in place of the member's as soon as that is made, is not opened to all",
+  async (scene) => {
+    const impostor = await Impostor.listen(scene)
+    const victim = await scene.spawn('victim', WITH_STEPS)
+    const at = await numberOfStep(victim, scene.path, 'listen', OPEN)
+    const { mode } = fs.lstatSync(impostor.socket)
+    const onStop = (): void => {
+      const members = join(scene.path, '.members')
+      const name = fs.readdirSync(members).find((file) => file.endsWith(`.${victim.pid}`))!
+      fs.rmSync(join(members, name))
+      impostor.stand(join(members, name))
+    }
+    assert.equal(await live(victim, scene.path, { at, when: 'after' }, OPEN, { onStop, onWait: async () => {} }), true)
+    assert.equal(fs.lstatSync(impostor.socket).mode, mode)
+  },
+)
 
 scenario('a dead ticket removes nothing of its name from where .members leads to', async (scene) => {
   const outside = makeOutside(scene)
@@ -129,8 +166,14 @@ interface Events {
   onWait(): Promise<void>
 }
 
-/** Acquires, releases and leaves; stopped before the step `at`. Gives whether it took so many steps. */
-async function live(victim: Client, path: string, at: number, { onStop, onWait }: Events): Promise<boolean> {
+/** Acquires, releases and leaves; stopped at the step that `place` says. Gives whether it took so many steps. */
+async function live(
+  victim: Client,
+  path: string,
+  place: Pick<StepPlan, 'at' | 'when'>,
+  options: PlainOptions,
+  { onStop, onWait }: Events,
+): Promise<boolean> {
   let wasStopped = false
   const isWaiting = (): boolean => ticketsIn(path).some(({ pid, isMarked }) => pid === victim.pid && isMarked)
   const goOn = async (events: string, isEnough: () => boolean): Promise<void> => {
@@ -146,8 +189,8 @@ async function live(victim: Client, path: string, at: number, { onStop, onWait }
     await goOn(events, () => wasStopped)
     return await victim.next(events)
   }
-  victim.send({ do: 'plan', plan: { path, at, when: 'before', deed: { kind: 'stop' } } })
-  victim.send({ do: 'acquire', path, options: LEAVE })
+  victim.send({ do: 'plan', plan: { path, ...place, deed: { kind: 'stop' } } })
+  victim.send({ do: 'acquire', path, options })
   await goOn('granted|rejected', isWaiting)
   await onWait()
   const { event } = await settle('granted|rejected')

@@ -3,10 +3,10 @@
  * file system.
  */
 import fs from 'node:fs'
-import { systemCode } from '../../errors.ts'
+import { isSlocketError, systemCode } from '../../errors.ts'
 import { LockDirectory } from './lock-directory.ts'
 import { isGone, toSlocketError } from './system-error.ts'
-import { MEMBERS, markOf, WAITS } from './ticket-name.ts'
+import { MEMBERS, markOf, parseTicketName, REPORTED, WAITS } from './ticket-name.ts'
 
 export class QueueDirectory extends LockDirectory {
   /** The names in it, those of tickets in queue order; none where the directory is gone. */
@@ -78,10 +78,58 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Removes a dead ticket. Its mark goes first, so that no mark is ever left alone. */
+  /**
+   * Removes a dead ticket. Its mark goes first, so that it is not left alone. That it was reported goes last: without that mark, it would
+   * be reported again.
+   */
   sweepTicket(name: string): void {
     this.sweep(markOf(name))
     this.sweep(name)
+    if (this.isShared && !this.has(name)) this.#sweepReport(name + REPORTED)
+  }
+
+  /** Removes a dead ticket that nobody has to be told of from now on. If another user's stays, it is marked as reported. */
+  removeOrMark(name: string): void {
+    this.sweepTicket(name)
+    if (!this.has(name)) return
+    try {
+      this.mark(name, REPORTED)
+    } catch (error) {
+      // The next holder is told, too.
+      if (!isSlocketError(error)) throw error
+    }
+  }
+
+  override removeIfEmpty(): void {
+    if (this.isShared) this.#sweepLoneMarks()
+    super.removeIfEmpty()
+  }
+
+  /** Removes marks of reported tickets that are gone: whoever has removed the ticket may not have been able to remove the mark. */
+  #sweepLoneMarks(): void {
+    let names: ReadonlySet<string>
+    try {
+      names = new Set(this.names())
+    } catch (error) {
+      // Nobody needs them removed now.
+      if (!isSlocketError(error)) throw error
+      return
+    }
+    for (const name of names) {
+      const ticket = name.slice(0, -REPORTED.length)
+      if (name.endsWith(REPORTED) && parseTicketName(ticket) !== undefined && !names.has(ticket))
+        this.#sweepReport(name)
+    }
+  }
+
+  /** Removes a mark, if it is one: what somebody else has put there under that name stays. */
+  #sweepReport(name: string): void {
+    try {
+      const stats = fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })
+      if (stats?.isSymbolicLink() === true || stats?.isSocket() === true) this.sweep(name)
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+    }
   }
 
   /** Removes the socket in `.members` that the dead ticket is a link to. Of any other, a ticket's name proves nothing. */

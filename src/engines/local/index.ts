@@ -6,25 +6,56 @@ import fs from 'node:fs'
 import path from 'node:path'
 import type { Engine, EngineSnapshot } from '../../contract/engine.ts'
 import type { Claim } from '../../core/claim.ts'
+import { checkKnownOptions } from '../../contract/known-options.ts'
+import type { LockAccess } from '../../contract/lock-access.ts'
+import { ACCESSES, isAccess } from '../../contract/lock-access.ts'
 import { systemCode } from '../../errors.ts'
 import { createTicketEngine } from '../../recipe/ticket-engine.ts'
 import { QueueDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
 import { Presence } from './presence.ts'
 import { appear, disappear, refuseOtherPlatforms } from './present.ts'
+import type { DirectoryOptions } from './lock-directory.ts'
 import { LocalQueue } from './queue.ts'
 import { QueueState } from './queue-state.ts'
 import { toSlocketError } from './system-error.ts'
 import { TicketSocket } from './ticket-socket.ts'
+
+/** What can be said of the locks of a {@link local} engine. */
+export interface LocalOptions {
+  /** Who can use the locks: see `SlocketOptions.access`. Default: what the umask leaves. */
+  readonly access?: LockAccess | undefined
+}
+
+const LOCAL_OPTIONS: ReadonlySet<string> = new Set(['access'])
 
 /**
  * Makes an engine whose locks are directories on this machine. The default engine is one of these; another one in the
  * same process is another client, as if it were another process.
  *
  * Resources are paths; a relative one counts from the working directory at the time of the call.
+ *
+ * @throws TypeError for wrong options.
  */
-export function local(): Engine {
-  return openLocal().engine
+export function local(options: LocalOptions = {}): Engine {
+  if (typeof options !== 'object' || options === null) throw new TypeError('options of local() must be an object')
+  checkKnownOptions(options, LOCAL_OPTIONS, 'local()')
+  const { access } = options
+  if (access !== undefined && !isAccess(access)) throw new TypeError(`options.access must be ${ACCESSES}`)
+  return openLocal(access).engine
+}
+
+const engineOfAccess = new Map<LockAccess | undefined, Engine>()
+const clientsOfThisThread: LocalClient[] = []
+
+/** The engine for `access` that all calls in this thread share. To a query, what any of these have belongs to this thread. */
+export function localFor(access: LockAccess | undefined): Engine {
+  let engine = engineOfAccess.get(access)
+  if (engine === undefined) {
+    engine = engineOf(new LocalClient({ access }, clientsOfThisThread))
+    engineOfAccess.set(access, engine)
+  }
+  return engine
 }
 
 /** @internal A local engine, and what the command needs to know of it. */
@@ -35,8 +66,8 @@ export interface OpenLocal {
 }
 
 /** @internal */
-export function openLocal(): OpenLocal {
-  const client = new LocalClient(undefined)
+export function openLocal(access?: LockAccess): OpenLocal {
+  const client = new LocalClient({ access })
   return { engine: engineOf(client), socketOf: (resource) => client.socketOf(resolvePath(resource)) }
 }
 
@@ -45,7 +76,7 @@ export function openLocal(): OpenLocal {
  * empty directory that was not made here is somebody's lock until it is `staleMs` old. See mkdir-lock.ts.
  */
 export function localBesideMkdir(staleMs: number): Engine {
-  return engineOf(new LocalClient(staleMs))
+  return engineOf(new LocalClient({ mkdirStaleMs: staleMs }))
 }
 
 /**
@@ -94,17 +125,21 @@ interface Present {
 class LocalClient {
   /** Those queues that this client is present in, by the absolute path of their directory. */
   readonly #present = new Map<string, Present>()
-  readonly #mkdirStaleMs: number | undefined
+  readonly #options: DirectoryOptions
+  /** Those clients, this one too, that are one to a query. */
+  readonly #siblings: LocalClient[]
 
-  constructor(mkdirStaleMs: number | undefined) {
-    this.#mkdirStaleMs = mkdirStaleMs
+  constructor(options: DirectoryOptions, siblings: LocalClient[] = []) {
+    this.#options = options
+    this.#siblings = siblings
+    siblings.push(this)
   }
 
   open(directory: string): LocalQueue {
     refuseOtherPlatforms()
     const known = this.#present.get(directory)
     if (known !== undefined) return known.queue
-    const queueDirectory = new QueueDirectory(directory, this.#mkdirStaleMs)
+    const queueDirectory = new QueueDirectory(directory, this.#options)
     const presence = new Presence(queueDirectory, {
       onPresent: () => this.#onPresent(present),
       onAway: () => this.#onAway(present),
@@ -117,10 +152,8 @@ class LocalClient {
 
   query(directory: string): Promise<EngineSnapshot> {
     refuseOtherPlatforms()
-    return inspect(
-      new QueueDirectory(directory, this.#mkdirStaleMs),
-      this.#present.get(directory)?.queue.own ?? new Map(),
-    )
+    const own = this.#siblings.flatMap((client) => [...(client.#present.get(directory)?.queue.own ?? [])])
+    return inspect(new QueueDirectory(directory, this.#options), new Map(own))
   }
 
   socketOf(directory: string): TicketSocket | undefined {

@@ -9,7 +9,7 @@
 import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
 import { debug, isDebugging } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
-import { DirectoryGone } from './lock-directory.ts'
+import { DirectoryGone, DirectoryUnfinished } from './lock-directory.ts'
 import { refuseDeadSocket, waitUntilForeignGone } from './foreign.ts'
 import { clockNumber, kernelId, nextNumber } from './kernel.ts'
 import { withdraw } from './leave.ts'
@@ -29,6 +29,16 @@ const LONGEST_PAUSE_MS = 16
 
 /** Joins in one go where a member is there; undefined where it has to be tried again, by {@link joinSlowly}. */
 export function join(state: QueueState, request: EnqueueRequest): OwnTicket | undefined {
+  try {
+    return joinOnce(state, request)
+  } catch (error) {
+    if (error instanceof DirectoryUnfinished) return undefined
+    throw error
+  }
+}
+
+/** As {@link join}. @throws DirectoryUnfinished */
+function joinOnce(state: QueueState, request: EnqueueRequest): OwnTicket | undefined {
   const { directory, presence } = state
   const { member } = presence
   if (member === undefined || presence.hasNoLinks) return undefined
@@ -75,11 +85,12 @@ async function joinByRounds(state: QueueState, request: EnqueueRequest): Promise
         await waitUntilForeignGone(directory, request.cancellation)
         continue
       }
-      const own = join(state, request) ?? (presence.hasNoLinks ? await joinWithOwnSocket(state, request) : undefined)
+      const own =
+        joinOnce(state, request) ?? (presence.hasNoLinks ? await joinWithOwnSocket(state, request) : undefined)
       if (own !== undefined) return own
     } catch (error) {
       if (!(error instanceof DirectoryGone)) throw error
-      presence.retire()
+      if (!(error instanceof DirectoryUnfinished)) presence.retire()
       vanishings += 1
       if (vanishings > MOST_VANISHINGS) throw error.cause
     }

@@ -4,12 +4,14 @@
  *     PATH/            tickets, and marks beside those that wait: `ls` shows the queue in its order
  *     PATH/.members/   one socket for each member; tickets are hard links to them
  *
- * A directory made here, of the two, carries the sticky bit and is not writable by all; only such a one is removed when
- * it is empty. One that the user made (`mkdir -m 1777 …`) is used and stays.
+ * A directory made here, of the two, carries the sticky bit, and is not writable by all or carries the set-user-ID bit; only
+ * such a directory is removed when it is empty. One that the user made (`mkdir -m 1777 …`) is used and stays.
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import { SlocketError, systemCode } from '../../errors.ts'
+import type { LockAccess } from '../../contract/lock-access.ts'
+import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
+import { DEFAULT_MODE, firstMode, follow, isMadeHere, isShared, tooNarrow, widen } from './access.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
 import { isMkdirLock, takeOver } from './mkdir-lock.ts'
 import type { OpenDirectory } from './open-directory.ts'
@@ -19,8 +21,6 @@ import { isDeno } from './runtime.ts'
 import { isGone, toSlocketError } from './system-error.ts'
 import { MEMBERS } from './ticket-name.ts'
 
-/** rwxrwxr-t, less the umask. */
-const MODE = 0o1775
 /** How often the directory may vanish between two steps (its last user left) before that is an error. */
 const MOST_TRIES = 1000
 
@@ -32,22 +32,47 @@ export class DirectoryGone extends Error {
   }
 }
 
+/** Thrown if another user's directory is too narrow for this one: its maker may be about to change that, or may have been killed there. */
+export class DirectoryUnfinished extends DirectoryGone {}
+
 /** What is at the path of a lock. */
 export type Occupant = 'nothing' | 'directory' | 'foreign'
+
+/** How a lock's directory is made. */
+export interface DirectoryOptions {
+  /** If another tool makes its locks here by `mkdir`: the age in ms after which such a lock counts as abandoned. */
+  readonly mkdirStaleMs?: number | undefined
+  /** Default: what the umask leaves. */
+  readonly access?: LockAccess | undefined
+}
 
 export class LockDirectory {
   readonly path: string
   readonly #mkdirStaleMs: number | undefined
+  readonly #access: LockAccess | undefined
+  #mode = 0
 
-  /** @param mkdirStaleMs where another tool makes its locks by `mkdir`: how old such a one is that is nobody's any more. */
-  constructor(directory: string, mkdirStaleMs?: number) {
+  constructor(directory: string, { mkdirStaleMs, access }: DirectoryOptions = {}) {
     this.path = directory
     this.#mkdirStaleMs = mkdirStaleMs
+    this.#access = access
+  }
+
+  /** The mode of the directory when it was last opened. */
+  get mode(): number {
+    return this.#mode
+  }
+
+  /** Whether other users may make tickets in it, or are to be able to. */
+  get isShared(): boolean {
+    return isShared(this.#mode) || this.#access === 'group' || this.#access === 'all'
   }
 
   /**
    * Makes the directory where it is missing. `foreign`: something that is somebody else's lock is in its place.
    * Otherwise `.members`, for sockets to be made in; to be closed.
+   *
+   * @throws DirectoryUnfinished; what a system error means.
    */
   open(): OpenDirectory | 'foreign' {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
@@ -55,7 +80,7 @@ export class LockDirectory {
       if (occupant === 'foreign') return 'foreign'
       refuseNetworkFileSystem(occupant === 'directory' ? this.path : path.dirname(this.path))
       if (occupant === 'nothing') this.#make()
-      else this.refuseOthers()
+      else this.#refuseOthersHere()
       const members = this.#openMembers()
       if (members !== undefined) return members
     }
@@ -63,8 +88,8 @@ export class LockDirectory {
   }
 
   /** Throws where there is anything in the directory that does not belong there. */
-  protected refuseOthers(): void {
-    refuseOtherContent(this.path)
+  protected refuseOthers(directory: string = this.path): void {
+    refuseOtherContent(directory)
   }
 
   occupant(): Occupant {
@@ -109,13 +134,13 @@ export class LockDirectory {
       const members = `${directory.path}/${MEMBERS}`
       const stats = fs.lstatSync(members, { throwIfNoEntry: false })
       if (stats !== undefined) {
-        if (!isMadeHere(stats)) return
+        if (!isMadeHere(stats.mode)) return
         fs.rmdirSync(members)
       } else if (this.#mkdirStaleMs !== undefined) {
         // Whoever took `.members` out of it removes it: what is at the path by now may be another tool's new lock.
         return
       }
-      if (isMadeHere(fs.lstatSync(this.path))) fs.rmdirSync(this.path)
+      if (isMadeHere(fs.lstatSync(this.path).mode)) fs.rmdirSync(this.path)
     } catch (error) {
       // Not empty: others are here. Whatever else hinders is for the next one who uses the lock to meet and to report.
       if (systemCode(error) === undefined) throw error
@@ -124,9 +149,17 @@ export class LockDirectory {
     }
   }
 
+  #refuseOthersHere(): void {
+    try {
+      this.refuseOthers()
+    } catch (error) {
+      throw isSlocketError(error, 'ERR_SLOCKET_PERMISSION') ? this.#toRefusal(error.cause) : error
+    }
+  }
+
   #make(): void {
     try {
-      makeWhereMissing(this.path)
+      makeWhereMissing(this.path, firstMode(this.#access))
     } catch (error) {
       throw toSlocketError(error, 'make the lock directory', this.path)
     }
@@ -139,11 +172,11 @@ export class LockDirectory {
       directory = openDirectory(this.path)
       // RACE: another tool may have made it since it was missing above. Now it stays the one that it is.
       if (this.#mkdirStaleMs !== undefined && !takeOver(directory.path, this.#mkdirStaleMs)) return 'foreign'
-      const members = `${directory.path}/${MEMBERS}`
-      makeWhereMissing(members)
-      return openDirectory(members)
+      return this.#openMembersIn(directory)
     } catch (error) {
       const code = systemCode(error)
+      if (code === undefined) throw error
+      if (code === 'EACCES') throw this.#toRefusal(error)
       if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP') {
         throw toSlocketError(error, 'make the lock directory', this.path)
       }
@@ -153,19 +186,48 @@ export class LockDirectory {
       directory?.close()
     }
   }
+
+  #openMembersIn(directory: OpenDirectory): OpenDirectory {
+    if (this.#access !== undefined) this.#widen(directory, this.#access)
+    this.#mode = fs.fstatSync(directory.descriptor).mode
+    const place = `${directory.path}/${MEMBERS}`
+    makeWhereMissing(place)
+    const members = openDirectory(place)
+    try {
+      follow(members, this.#mode)
+      return members
+    } catch (error) {
+      members.close()
+      throw error
+    }
+  }
+
+  #widen(directory: OpenDirectory, access: LockAccess): void {
+    try {
+      widen(directory, this.path, access, () => this.refuseOthers(directory.path))
+    } catch (error) {
+      // RACE: another user has made it, and has not come to widen it.
+      throw isSlocketError(error, 'ERR_SLOCKET_PERMISSION') ? new DirectoryUnfinished(error) : error
+    }
+  }
+
+  /** What it means that something in the directory, or the directory, is not this user's to use. */
+  #toRefusal(error: unknown): Error {
+    const refusal = toSlocketError(error, 'make the lock directory', this.path)
+    if (!this.isShared) return refusal
+    const stats = fs.lstatSync(this.path, { throwIfNoEntry: false })
+    if (stats === undefined || this.#access === undefined) return new DirectoryUnfinished(refusal)
+    return new DirectoryUnfinished(tooNarrow(this.path, this.#access, stats))
+  }
 }
 
-function isMadeHere({ mode }: fs.Stats): boolean {
-  return (mode & 0o1000) !== 0 && (mode & 0o002) === 0
-}
-
-export function makeWhereMissing(directory: string): void {
+export function makeWhereMissing(directory: string, mode: number = DEFAULT_MODE): void {
   try {
-    fs.mkdirSync(directory, MODE)
+    fs.mkdirSync(directory, mode)
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
     return
   }
   // Deno's mkdir drops the sticky bit. Killed before this, it leaves a directory that stays.
-  if (isDeno) chmodDirectory(directory, MODE & ~process.umask())
+  if (isDeno) chmodDirectory(directory, mode & ~process.umask())
 }

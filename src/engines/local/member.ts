@@ -9,12 +9,13 @@
 import type net from 'node:net'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
+import { shareSocket } from './access.ts'
 import { builtInNet } from './built-in.ts'
 import type { Departed } from './connection.ts'
 import { Connection } from './connection.ts'
 import { connectTo } from './connect.ts'
 import type { QueueDirectory } from './directory.ts'
-import { DirectoryGone } from './lock-directory.ts'
+import { DirectoryGone, DirectoryUnfinished } from './lock-directory.ts'
 import type { OpenDirectory } from './open-directory.ts'
 import { randomBits } from './random.ts'
 import { toSlocketError } from './system-error.ts'
@@ -60,6 +61,8 @@ export interface Listener {
  * Listens at `name` in `members`: the directory's `.members`, opened. libuv reports a missing directory as EACCES
  * (uv_pipe_bind): that is told apart here, some time after the fact, when somebody else may have made the directory anew.
  *
+ * Whoever can make tickets in the directory can connect to the socket, whatever the umask is, from before its first ticket on.
+ *
  * @returns at once where the runtime listens at once.
  */
 export function listen(directory: QueueDirectory, members: OpenDirectory, name: string): Listener | Promise<Listener> {
@@ -74,17 +77,30 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, name: 
     // libuv would do so at the address where it was made, which leads nowhere any more.
     directory.sweep(`${MEMBERS}/${name}`)
   }
-  if (server.listening) return { server, close }
-  return new Promise((resolve, reject) => {
-    server.once('listening', () => resolve({ server, close }))
+  const share = (): Listener => {
+    try {
+      shareSocket(members, name)
+      return { server, close }
+    } catch (error) {
+      close()
+      const failure = toSlocketError(error, 'make a socket in', directory.path)
+      throw systemCode(error) === 'ENOENT' ? new DirectoryGone(failure) : failure
+    }
+  }
+  if (server.listening) return share()
+  return new Promise<void>((resolve, reject) => {
+    server.once('listening', () => resolve())
     server.once('error', (error) => reject(toListenError(error, directory)))
-  })
+  }).then(share)
 }
 
 function toListenError(error: Error, directory: QueueDirectory): Error {
   const code = systemCode(error)
   if (code === 'ENOENT' || (code === 'EACCES' && directory.canMakeSockets())) {
     return new DirectoryGone(toSlocketError(error, 'make a socket in', directory.path))
+  }
+  if (code === 'EACCES' && directory.isShared) {
+    return new DirectoryUnfinished(toSlocketError(error, 'make a socket in', directory.path))
   }
   if (code === 'EPERM' || code === 'ENOTSUP' || code === 'EOPNOTSUPP' || code === 'ENOSYS' || code === 'ENXIO') {
     return new SlocketError(

@@ -7,6 +7,10 @@ import fs from 'node:fs'
 export interface OpenDirectory {
   /** Leads to the directory until it is closed. */
   readonly path: string
+  /** Open until it is closed. */
+  readonly descriptor: number
+  /** Whether `path` leads to this directory, whatever is put in its place. */
+  readonly isPinned: boolean
   close(): void
 }
 
@@ -14,9 +18,8 @@ export interface OpenDirectory {
 export function openDirectory(path: string): OpenDirectory {
   const descriptor = openDescriptor(path)
   const close = (): void => fs.closeSync(descriptor)
-  if (fs.existsSync('/proc/self/fd')) return { path: `/proc/self/fd/${descriptor}`, close }
-  close()
-  return { path, close: () => {} }
+  if (!fs.existsSync('/proc/self/fd')) return { path, descriptor, isPinned: false, close }
+  return { path: `/proc/self/fd/${descriptor}`, descriptor, isPinned: true, close }
 }
 
 /** As chmod, but of nothing that a link leads to. */

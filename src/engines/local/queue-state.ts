@@ -12,7 +12,7 @@ export interface LocalStealing extends Stealing<OwnTicket> {
   /** A ticket is about to leave the queue. */
   letGo(own: OwnTicket): void
   /** Robs all that hold, for a ticket that is in front. */
-  rob(thief: OwnTicket): void
+  rob(thief: OwnTicket): void | Promise<void>
   /** Tells those who held by a ticket that was robbed. */
   tell(own: OwnTicket): void
 }

@@ -11,7 +11,7 @@ import { debug } from '../../debug.ts'
 import type { QueueDirectory } from './directory.ts'
 import type { OwnTicket } from './ticket.ts'
 import { ListedTicket } from './ticket.ts'
-import { isMarkOf, parseTicketName, WAITS } from './ticket-name.ts'
+import { isMarkOf, parseTicketName, REPORTED, WAITS } from './ticket-name.ts'
 
 export class QueueView {
   /** Tickets found dead that the last listing still showed, by name. The dead stay dead. */
@@ -98,6 +98,11 @@ export class QueueView {
   /** Whether the last listing showed this name. */
   shows(name: string): boolean {
     return this.#names[this.#placeOf(name)] === name
+  }
+
+  /** Whether the last listing showed that nobody has to be told of this dead ticket any more. */
+  isReported({ name }: ListedTicket): boolean {
+    return this.shows(name + REPORTED)
   }
 
   /**

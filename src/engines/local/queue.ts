@@ -48,13 +48,17 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   /** A thief is in front: whoever holds does so no longer. */
-  #rob(own: OwnTicket | null): OwnTicket | null {
-    try {
-      if (own !== null) this.#state.stealing?.rob(own)
-      return own
-    } catch (error) {
-      if (own !== null) this.withdraw(own)
+  #rob(own: OwnTicket | null): OwnTicket | null | Promise<OwnTicket> {
+    if (own === null) return null
+    const onFailure = (error: unknown): never => {
+      this.withdraw(own)
       throw error
+    }
+    try {
+      const robbing = this.#state.stealing?.rob(own)
+      return robbing === undefined ? own : robbing.then(() => own, onFailure)
+    } catch (error) {
+      return onFailure(error)
     }
   }
 
@@ -82,7 +86,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     this.#state.presence.watch(true)
     // RACE: robbed between its turn and this line. It has held, and is told as soon as it knows that.
     if (own.isRobbed) queueMicrotask(() => own.isRobbed && this.#state.stealing?.tell(own))
-    return { token: nextToken(), recovered: this.#state.view.dead.size > 0 && this.#bury(own) }
+    return { token: nextToken(), recovered: this.#state.view.dead.size > 0 && this.#removeDead(own) }
   }
 
   isWanted(own: OwnTicket): boolean {
@@ -150,14 +154,22 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     for (const own of tickets.values()) if (!own.isHeld) directory.sweepTicket(own.name)
   }
 
-  /** Removes the dead ahead of a ticket that holds from now on. True where one of them may have held. */
-  #bury(own: OwnTicket): boolean {
+  /** Removes the dead ahead of a ticket that holds from now on. True if one of them may have held, and that hasn't been reported. */
+  #removeDead(own: OwnTicket): boolean {
+    const { view, directory } = this.#state
     let isRecovered = false
-    for (const dead of this.#state.view.dead.values()) {
-      if (dead.name > own.name) continue
-      if (dead.claim.kind !== 'shared') isRecovered = true
-      // A dead exclusive one is left by those who share: each of them, and the next exclusive one, is to learn of it.
-      if (own.claim.kind !== 'shared' || dead.claim.kind === 'shared') this.#state.directory.sweepTicket(dead.name)
+    for (const dead of view.dead.values()) {
+      if (dead.name > own.name || dead.isReported) continue
+      if (dead.claim.kind === 'shared') {
+        directory.sweepTicket(dead.name)
+        continue
+      }
+      if (!view.isReported(dead)) isRecovered = true
+      // Holders who share leave it: each of them, and the next exclusive one, is told.
+      if (own.claim.kind === 'shared') continue
+      // The requests that hold by this ticket after this one aren't told, although no listing has shown the mark by then.
+      dead.isReported = true
+      directory.removeOrMark(dead.name)
     }
     return isRecovered
   }

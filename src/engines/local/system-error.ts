@@ -3,7 +3,10 @@ import { SlocketError, systemCode } from '../../errors.ts'
 import type { SlocketErrorCode } from '../../errors.ts'
 
 const MEANINGS: Readonly<Record<string, readonly [SlocketErrorCode, string]>> = {
-  EACCES: ['ERR_SLOCKET_PERMISSION', 'permission denied; the lock directory, or its sockets, belong to another user'],
+  EACCES: [
+    'ERR_SLOCKET_PERMISSION',
+    'permission denied; the lock directory, or its sockets, belong to another user (see the option `access`)',
+  ],
   EPERM: ['ERR_SLOCKET_PERMISSION', 'operation not permitted'],
   EROFS: ['ERR_SLOCKET_READ_ONLY', 'the file system is read-only'],
   EMFILE: ['ERR_SLOCKET_RESOURCES', 'this process has too many open files (raise `ulimit -n`)'],

@@ -10,7 +10,10 @@
  *     format version
  *
  * Names sort in queue order as plain text, and never change: what a listing must not miss is there from the join to the
- * release. A mark is a second name beside it, `…-w`: the ticket waits, or has waited. A listing may miss a mark without harm.
+ * release. A mark is a second name beside it. A listing may miss a mark without harm.
+ *
+ *     …-w    the ticket waits, or has waited
+ *     …-r    it is dead, and nobody has to be told of that any more; but the user who found it so could not remove it
  */
 import type { Claim } from '../../core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from '../../core/claim.ts'
@@ -48,6 +51,9 @@ export function formatTicketName(ticket: TicketName): string {
 /** The mark of a ticket that waits. */
 export const WAITS = '-w'
 
+/** The mark of a dead ticket that has been reported to a holder, or has never held. */
+export const REPORTED = '-r'
+
 /** Whether `name` is the mark of `ticket`. */
 export function isMarkOf(ticket: string, name: string): boolean {
   return name.length === ticket.length + WAITS.length && name.startsWith(ticket) && name.endsWith(WAITS)
@@ -60,7 +66,7 @@ export function markOf(name: string): string {
 
 /** The ticket that `name` is the mark of; undefined where it is none. */
 export function markedBy(name: string): string | undefined {
-  return name.endsWith(WAITS) ? name.slice(0, -WAITS.length) : undefined
+  return name.endsWith(WAITS) || name.endsWith(REPORTED) ? name.slice(0, -WAITS.length) : undefined
 }
 
 export function ticketId(number: string, member: string): string {

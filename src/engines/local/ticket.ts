@@ -29,6 +29,8 @@ export class ListedTicket implements Ticket {
   isMarked = false
   /** Whether it is no ticket, but something else of that name; undefined where nobody has looked yet. */
   isForeign: boolean | undefined
+  /** Whether a holder of this process has been told that it is dead. */
+  isReported = false
   /** Its backlog was full when it was last connected to: it listens, and so it lives. */
   isBusy = false
   readonly #witness: TicketWitness

@@ -89,7 +89,7 @@ export async function sweepBehind(state: QueueState, peer: string): Promise<void
     if (state.isReached(ticket)) continue
     await reach(state, first, ticket)
     if (first.isOver || !state.directory.has(first.name)) return
-    if (state.view.dead.has(ticket.name)) state.directory.sweepTicket(ticket.name)
+    if (state.view.dead.has(ticket.name)) state.directory.removeOrMark(ticket.name)
   }
 }
 

@@ -11,6 +11,7 @@ import {
   NUMBER_DIGITS,
   NUMBERS_END,
   parseTicketName,
+  REPORTED,
   ticketId,
 } from '../../../src/engines/local/ticket-name.ts'
 
@@ -54,13 +55,14 @@ describe('ticket names', () => {
     fc.assert(
       fc.property(names, names, (name, other) => {
         const ticket = formatTicketName(name)
-        const mark = markOf(ticket)
-        assert.equal(parseTicketName(mark), undefined)
-        assert.equal(markedBy(mark), ticket)
         assert.equal(markedBy(ticket), undefined)
-        fc.pre(other.id !== name.id)
-        const text = formatTicketName(other)
-        assert.equal(text < ticket, text < mark)
+        for (const mark of [markOf(ticket), ticket + REPORTED]) {
+          assert.equal(parseTicketName(mark), undefined)
+          assert.equal(markedBy(mark), ticket)
+          fc.pre(other.id !== name.id)
+          const text = formatTicketName(other)
+          assert.equal(text < ticket, text < mark)
+        }
       }),
     )
   })

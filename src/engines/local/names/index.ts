@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto'
 import type { Engine, EngineSnapshot } from '../../../contract/engine.ts'
 import { createTicketEngine } from '../../../recipe/ticket-engine.ts'
 import type { Departed } from '../connection.ts'
+import type { LockAccess } from '../../../contract/lock-access.ts'
 import type { Inspection } from '../inspect.ts'
 import { inspectQueues } from '../inspect.ts'
 import type { Address } from '../member.ts'
@@ -42,25 +43,26 @@ const INSPECTION: Inspection = { clientOf, answerMs: 1000 }
 const engines = new Map<string, Engine>()
 
 /**
- * The engine of a root: one for each directory, in this thread.
+ * The engine of a root: one for each directory and access, in this thread.
  *
  * @param root its parent must exist. Undefined: a directory of this user's own.
  * @throws what keeps it from being used, as a SlocketError.
  */
-export function localNames(root?: string): Engine {
+export function localNames(root?: string, access?: LockAccess): Engine {
   refuseOtherPlatforms()
   const directory = root === undefined ? defaultRoot() : realPath(root)
-  let known = engines.get(directory)
+  const key = `${access ?? ''}:${directory}`
+  let known = engines.get(key)
   if (known === undefined) {
-    known = openNames(directory, root === undefined ? () => void defaultRoot() : undefined)
-    engines.set(directory, known)
+    known = openNames(directory, root === undefined ? () => void defaultRoot() : undefined, access)
+    engines.set(key, known)
   }
   return known
 }
 
 /** A client of its own. */
-export function openNames(directory: string, prepare: () => void = () => {}): Engine {
-  const root = new Root(directory, prepare)
+export function openNames(directory: string, prepare: () => void = () => {}, access?: LockAccess): Engine {
+  const root = new Root(directory, prepare, access)
   return createTicketEngine({
     name: 'local',
     capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true },
@@ -92,8 +94,8 @@ class Root implements PresentQueue {
   #client = randomClient()
   #presences = 0
 
-  constructor(path: string, prepare: () => void) {
-    this.#directory = new RootDirectory(path, prepare)
+  constructor(path: string, prepare: () => void, access: LockAccess | undefined) {
+    this.#directory = new RootDirectory(path, prepare, access)
     this.#longNames = new LongNames(this.#directory)
     const keeper = {
       onPresent: () => appear(this.#presence),

@@ -12,6 +12,8 @@ import { MEMBERS } from '../ticket-name.ts'
 import { hashedFile, isHashed } from './name-coding.ts'
 import type { RootDirectory } from './name-directory.ts'
 
+/** For all who get into the root's `.members`. */
+const READABLE = 0o644
 const HASHED_LENGTH = hashedFile(Buffer.alloc(0)).length
 
 export class LongNames {
@@ -28,7 +30,7 @@ export class LongNames {
     const entry = `${MEMBERS}/${file}.${member}`
     this.#written.set(file, entry)
     try {
-      fs.writeFileSync(this.#root.pathOf(entry), Buffer.from(name, 'utf16le'), { flag: 'wx' })
+      writeNew(this.#root.pathOf(entry), Buffer.from(name, 'utf16le'), this.#root.isShared)
     } catch (error) {
       if (systemCode(error) === undefined) throw error
       debug('%s: the name of %s cannot be written: %s', this.#root.path, file, error)
@@ -55,6 +57,17 @@ export class LongNames {
       if (bytes !== undefined && hashedFile(bytes) === file) names.set(file, bytes.toString('utf16le'))
     }
     return names
+  }
+}
+
+/** @param isShared whether other users are to read it, whatever the umask is. */
+function writeNew(path: string, bytes: Buffer, isShared: boolean): void {
+  const descriptor = fs.openSync(path, 'wx')
+  try {
+    fs.writeFileSync(descriptor, bytes)
+    if (isShared) fs.fchmodSync(descriptor, READABLE)
+  } finally {
+    fs.closeSync(descriptor)
   }
 }
 

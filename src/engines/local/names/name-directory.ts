@@ -2,10 +2,13 @@
 import fs from 'node:fs'
 import { dirname } from 'node:path'
 import { isSlocketError, SlocketError, systemCode } from '../../../errors.ts'
+import type { LockAccess } from '../../../contract/lock-access.ts'
+import { follow } from '../access.ts'
 import type { OpenDirectory } from '../open-directory.ts'
+import { openDirectory } from '../open-directory.ts'
 import { QueueDirectory } from '../directory.ts'
 import type { Occupant } from '../lock-directory.ts'
-import { makeWhereMissing } from '../lock-directory.ts'
+import { DirectoryUnfinished, makeWhereMissing } from '../lock-directory.ts'
 import { refuseNetworkFileSystem } from '../file-system.ts'
 import { isGone, toSlocketError } from '../system-error.ts'
 import { MEMBERS } from '../ticket-name.ts'
@@ -19,8 +22,8 @@ export class RootDirectory extends QueueDirectory {
   readonly #prepare: () => void
 
   /** @param prepare called before sockets are made in it; throws where that must not be. */
-  constructor(directory: string, prepare: () => void) {
-    super(directory)
+  constructor(directory: string, prepare: () => void, access?: LockAccess) {
+    super(directory, { access })
     this.#prepare = prepare
   }
 
@@ -69,6 +72,8 @@ export class RootDirectory extends QueueDirectory {
 /** The queue of one name. Made by the first ticket in it, removed by whoever leaves it empty. */
 export class NameDirectory extends QueueDirectory {
   readonly #root: RootDirectory
+  /** Whether it has the permissions of the root, as far as this process can see to it. */
+  #follows = false
 
   constructor(root: RootDirectory, file: string) {
     super(root.pathOf(file))
@@ -94,6 +99,8 @@ export class NameDirectory extends QueueDirectory {
       const result = super.link(member, name)
       return result === 'gone' ? undefined : result
     })
+    // RACE: a process of this user may have been killed between the making and this.
+    if (linked === 'linked' && this.#root.isShared && !this.#follows) this.#follow()
     return linked ?? 'gone'
   }
 
@@ -104,6 +111,11 @@ export class NameDirectory extends QueueDirectory {
   override sweepTicket(name: string): void {
     for (const mark of HOLDER_MARKS) this.sweep(name + mark)
     super.sweepTicket(name)
+  }
+
+  /** Named locks have no `recovered`: nothing is to be remembered. */
+  override removeOrMark(name: string): void {
+    this.sweepTicket(name)
   }
 
   override removeIfEmpty(): void {
@@ -139,7 +151,7 @@ export class NameDirectory extends QueueDirectory {
   #inDirectory<T>(step: () => T | undefined): T | undefined {
     let isThere = false
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-      const result = step()
+      const result = this.#take(step)
       if (result !== undefined) return result
       // RACE: who left it empty may have removed it before the step, and others may have made it anew after.
       const wasThere = isThere
@@ -157,10 +169,35 @@ export class NameDirectory extends QueueDirectory {
     return undefined
   }
 
+  #take<T>(step: () => T | undefined): T | undefined {
+    try {
+      return step()
+    } catch (error) {
+      // RACE: another user has made it, and has not come to give it the permissions of the root.
+      if (this.#root.isShared && isSlocketError(error, 'ERR_SLOCKET_PERMISSION')) throw new DirectoryUnfinished(error)
+      throw error
+    }
+  }
+
+  /** Gives it the permissions of the root. What keeps it from that is met again, by the next ticket at the latest. */
+  #follow(): void {
+    let directory: OpenDirectory | undefined
+    try {
+      directory = openDirectory(this.path)
+      follow(directory, this.#root.mode)
+      this.#follows = true
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+    } finally {
+      directory?.close()
+    }
+  }
+
   /** False where the root is gone. */
   #make(): boolean {
     try {
       makeWhereMissing(this.path)
+      if (this.#root.isShared) this.#follow()
       return true
     } catch (error) {
       if (isGone(error)) return false

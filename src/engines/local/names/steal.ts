@@ -19,7 +19,7 @@
 import { successorsOf } from '../../../core/successors.ts'
 import { decideTurn } from '../../../core/turn.ts'
 import { debug } from '../../../debug.ts'
-import { SlocketError } from '../../../errors.ts'
+import { isSlocketError, SlocketError } from '../../../errors.ts'
 import type { LocalStealing, QueueState } from '../queue-state.ts'
 import { ListedTicket } from '../ticket.ts'
 import type { OwnTicket } from '../ticket.ts'
@@ -98,15 +98,29 @@ export class Holders implements LocalStealing {
     own.isCrowded = false
   }
 
-  /** Robs all that hold, for the ticket `thief`, which is in front. */
-  rob(thief: OwnTicket): void {
+  /** Robs all that hold, for the ticket `thief`, which is in front. @throws ERR_SLOCKET_PERMISSION if one of them is another user's, and alive. */
+  rob(thief: OwnTicket): void | Promise<void> {
+    const refusals = new Map<string, SlocketError>()
     const robbed = this.#directory
       .names()
       // Those ahead are later thieves, come between its listing and this one: it is they who have robbed it.
       .filter((name) => name.endsWith(HOLDS) && name > thief.name && !name.startsWith(thief.name))
       .map((name) => name.slice(0, -HOLDS.length))
-      .filter((name) => this.#robOne(name))
-    if (robbed.length === 0) return
+      .filter((name) => this.#robOne(name, refusals))
+    if (robbed.length > 0) this.#wakeAll(thief, robbed)
+    if (refusals.size > 0) return this.#refuseUnlessDead(thief, refusals)
+  }
+
+  /** The dead hold nothing, though what says so is not this user's to remove. */
+  async #refuseUnlessDead(thief: OwnTicket, refusals: ReadonlyMap<string, SlocketError>): Promise<void> {
+    for (const [name, refusal] of refusals) {
+      const ticket = new ListedTicket(name, parseTicketName(name)!, false, this.#state.view)
+      const reached = this.#state.isReached(ticket) ? 'connected' : await reach(this.#state, thief, ticket)
+      if (reached !== 'refused' && reached !== 'gone') throw refusal
+    }
+  }
+
+  #wakeAll(thief: OwnTicket, robbed: readonly string[]): void {
     debug('%s: ticket %s has robbed %d', this.#directory.path, thief.id, robbed.length)
     for (const name of robbed) this.#wake(thief, name, STOLEN)
     // Who waited for them waits for the thief now, and has to be known to it.
@@ -139,10 +153,16 @@ export class Holders implements LocalStealing {
     own.isCrowded = false
   }
 
-  /** False where it holds no longer. */
-  #robOne(name: string): boolean {
+  /** False if it no longer holds, or if it is another user's: then `refusals` has it. */
+  #robOne(name: string, refusals: Map<string, SlocketError>): boolean {
     const directory = this.#directory
-    if (!directory.renameMark(name + HOLDS, name + STOLEN)) return false
+    try {
+      if (!directory.renameMark(name + HOLDS, name + STOLEN)) return false
+    } catch (error) {
+      if (!isSlocketError(error, 'ERR_SLOCKET_PERMISSION') || parseTicketName(name) === undefined) throw error
+      refusals.set(name, error)
+      return false
+    }
     if (directory.has(name + CROWDED)) return true
     directory.unlink(name)
     // RACE: see setCrowded.
