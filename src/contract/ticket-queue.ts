@@ -57,7 +57,10 @@ export interface Stealing<Own extends TicketIdentity = TicketIdentity> {
    * or `onLost` when this returns.
    */
   isHolder(own: Own): boolean
-  /** Whether others wait by `own`, besides those who hold by it. False where it has left the queue: nobody can wait by it. */
+  /**
+   * Says whether others wait by `own`, besides those who hold by it. False if nobody may wait by it, since it was dispossessed
+   * or has left the queue: then it keeps no place for them.
+   */
   setCrowded(own: Own, isCrowded: boolean): boolean
 }
 

@@ -88,6 +88,7 @@ export class Party implements EnqueueRequest, GrantingParty {
         return this.wait && request.wait
       case 'held':
         // A try may have overtaken parties that are still entering. Those who wait do not overtake them with it.
+        if (this.claim.kind === 'shared' && !this.#isHolder(this.#state.ticket)) return false
         return request.wait ? !this.#entering.hasAhead : this.claim.kind === 'shared'
       case 'over':
         return false
@@ -97,9 +98,8 @@ export class Party implements EnqueueRequest, GrantingParty {
   add(request: Request): void {
     this.lingerMs = Math.max(this.lingerMs, request.lingerMs)
     this.#waiting.push(request)
-    if (this.#state.kind === 'held' && this.claim.kind === 'shared' && this.#isHolder(this.#state.ticket)) {
-      this.#grantNext(this.#state.ticket, false)
-    } else this.#updateKeepAlive()
+    if (this.#state.kind === 'held' && this.claim.kind === 'shared') this.#grantNext(this.#state.ticket, false)
+    else this.#updateKeepAlive()
     if (this.ticket !== undefined) request.becomeQueued()
     this.#wantedWatch?.look()
   }
