@@ -32,6 +32,11 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
   anyChange(own: Own, among: readonly T[], cancellation: Cancellation): void | Promise<void>
   /** The facts of a grant, asked for once for each holder in turn that `own` stands for. */
   granted(own: Own): GrantFacts
+  /**
+   * Whether `own`, which was granted, still holds, by one look that needs no waiting. If not, `own.request` has been told by
+   * `onStolen` or `onLost` when this returns. Missing if `stealing.isHolder` tells all there is to know.
+   */
+  isHeld?(own: Own): boolean
   /** Whether nobody stands behind `own`. */
   isLast(own: Own): boolean | Promise<boolean>
   /** Whether somebody waits because of `own`, which holds, as far as one look tells. Missing where that cannot be told. */
