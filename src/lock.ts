@@ -74,7 +74,7 @@ export class Lock {
 
   /**
    * Aborts, with an error of code ERR_SLOCKET_LOST, if the lock is ever lost while it is held: somebody has removed its
-   * directory, or its ticket, from outside. A release does not abort it. To read `lock.signal` looks at the ticket, as {@link Lock.assertHeld}
+   * directory, or its ticket, from outside. A release does not abort it. Reading `lock.signal` looks at the ticket, as {@link Lock.assertHeld}
    * does; a signal that was read before aborts when somebody looks, or within about a second.
    */
   get signal(): AbortSignal {

@@ -24,7 +24,7 @@ export class Request implements PartyMember {
   sinceMs: number = Date.now()
   /** The same; but from a grant that needed no waiting on, still since when it has asked. */
   sinceNs: bigint = nextNs()
-  /** Set by whoever it waits with; called after the promise was rejected because the caller has aborted it, or it failed alone. */
+  /** Set by whatever it waits in. Called after the promise was rejected, because the caller has aborted it or it failed alone. */
   onAborted: (() => void) | undefined
   readonly #resolve: (grant: Grant | null) => void
   readonly #reject: (error: unknown) => void
@@ -71,7 +71,7 @@ export class Request implements PartyMember {
     this.#reject(error)
   }
 
-  /** As `reject`, wherever it waits. */
+  /** Rejects it, and takes it out of whatever it waits in. */
   fail(error: unknown): void {
     this.reject(error)
     this.onAborted?.()

@@ -58,7 +58,7 @@ export class SyncLock {
 
   /**
    * Aborts, with an error of code ERR_SLOCKET_LOST, if the lock is ever lost while it is held. Its listeners are called once
-   * the event loop goes on, within about a second, or when somebody looks. To read `lock.signal` looks, as {@link SyncLock.held} does:
+   * the event loop goes on, within about a second, or when somebody looks. Reading `lock.signal` looks, as {@link SyncLock.held} does:
    * `lock.signal.throwIfAborted()` throws if the lock was lost.
    */
   get signal(): AbortSignal {
