@@ -109,7 +109,7 @@ function report(isGood, { states, seconds }, text) {
 function makeDirectory(name) {
   const directory = path.join(root, name.replaceAll('-D', '').replaceAll(/[^\w=-]+/g, '_'))
   fs.mkdirSync(directory, { recursive: true })
-  for (const file of fs.readdirSync(model).filter((name) => name.endsWith('.pml'))) {
+  for (const file of fs.readdirSync(model).filter((entry) => entry.endsWith('.pml'))) {
     fs.copyFileSync(path.join(model, file), path.join(directory, file))
   }
   return directory
