@@ -1,10 +1,12 @@
-// What `npm run model` searches model/acquire.pml with; what the switches mean is said at its head.
+// What `npm run model` searches the models with; what the switches mean is said at the head of each. Without a name it is model/acquire.pml.
 
 /** The first ones are all of `npm run model -- --ci`. */
 export const CI_SEARCHES = [
   '-DCLAIMS=1',
   '-DCLAIMS=1 -DPROCS=2 -DPAIRS=1 -DABORTS=1',
   '-DCLAIMS=1 -DPROCS=2 -DCRASHES=1',
+  'steal.pml -DREQUESTS=2',
+  'steal.pml -DREQUESTS=2 -DABORTS=1',
 ]
 
 export const SEARCHES = [
@@ -39,6 +41,13 @@ export const SEARCHES = [
   '-DCLAIMS=1 -DPAIRS=1',
   '-DCLAIMS=1 -DPROCS=2 -DPAIRS=2 -DABORTS=1',
   '-DCLAIMS=1 -DPROCS=2 -DPAIRS=1 -DCRASHES=1',
+  // stealing
+  'steal.pml -DREQUESTS=3 -DABORTS=1',
+  'steal.pml -DREQUESTS=3 -DSLOW_LISTS=1',
+  'steal.pml -DREQUESTS=3 -DCRASHES=1',
+  'steal.pml -DREQUESTS=2 -DTHIEVES=2',
+  'steal.pml -DREQUESTS=2 -DTHIEVES=2 -DABORTS=1',
+  'steal.pml -DREQUESTS=1 -DTHIEVES=2 -DCRASHES=1',
   // strangers who may connect
   '-DCLAIMS=1 -DPROCS=2 -DCRASHES=1 -DSTRANGERS=1 -DBELT=1',
 ]

@@ -1,9 +1,9 @@
-// Searches the model of the local engine, and its mutants, with Spin; model/README.md tells of both. Needs Debian's packages
+// Searches the models of the local engine, and their mutants, with Spin; model/README.md tells of both. Needs Debian's packages
 // spin, gcc and patch. Exits with 1 when the model breaks a promise, and when a mutant does not break its own.
 //
 //   npm run model                      everything; up to an hour, and up to 10 GB
 //   npm run model -- --ci              a few small searches, and all mutants; about a minute
-//   npm run model -- --only='-DCLAIMS=3 -DSTAY=1'     one search, with any switches
+//   npm run model -- --only='-DCLAIMS=3 -DSTAY=1'     one search, with any switches; of acquire.pml, if it names no model
 //   npm run model -- --keep DIR …      leaves what was searched in DIR, to read the trail of what went wrong
 import { execFile, spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -67,7 +67,8 @@ async function runJobs() {
 function searchJob(switches) {
   return async () => {
     const directory = makeDirectory(switches)
-    const found = await search(directory, switches.split(' '), FOR_SEARCH, HASH, Number(values.seconds))
+    const { file, flags } = parseSwitches(switches)
+    const found = await search(directory, file, flags, FOR_SEARCH, HASH, Number(values.seconds))
     const extent = found.isComplete
       ? 'searched completely'
       : `cut off after ${values.seconds} s or ${MEGABYTES_EACH} MB`
@@ -79,7 +80,9 @@ function searchJob(switches) {
 function mutantJob(patch) {
   return async () => {
     const file = path.join(model, 'mutants', patch)
-    const [, property, switches] = /Caught: ([A-Z]+).*\nSearch: (.*)\n/.exec(fs.readFileSync(file, 'utf8'))
+    const text = fs.readFileSync(file, 'utf8')
+    const [, property, switches] = /Caught: ([A-Z]+).*\nSearch: (.*)\n/.exec(text)
+    const [, broken] = /^\+\+\+ b\/(.*)$/m.exec(text)
     const directory = makeDirectory(patch)
     try {
       await run('patch', ['-p1', '--silent', '--fuzz=0', '-i', file], { cwd: directory })
@@ -88,6 +91,7 @@ function mutantJob(patch) {
     }
     const found = await search(
       directory,
+      broken,
       [...switches.split(' '), `-DONLY=${property}`],
       FOR_MUTANT,
       MUTANT_HASH,
@@ -105,13 +109,21 @@ function report(isGood, { states, seconds }, text) {
 function makeDirectory(name) {
   const directory = path.join(root, name.replaceAll('-D', '').replaceAll(/[^\w=-]+/g, '_'))
   fs.mkdirSync(directory, { recursive: true })
-  fs.copyFileSync(path.join(model, 'acquire.pml'), path.join(directory, 'acquire.pml'))
+  for (const file of fs.readdirSync(model).filter((entry) => entry.endsWith('.pml'))) {
+    fs.copyFileSync(path.join(model, file), path.join(directory, file))
+  }
   return directory
 }
 
-/** Searches acquire.pml in `directory`: the property that is broken, if any; how many states; whether it came to its end. */
-async function search(directory, switches, flags, hash, limitSeconds) {
-  await run('spin', ['-a', ...switches, 'acquire.pml'], { cwd: directory })
+/** A search is switches, after the name of a model where it is not acquire.pml. */
+function parseSwitches(text) {
+  const words = text.split(' ')
+  return words[0].endsWith('.pml') ? { file: words[0], flags: words.slice(1) } : { file: 'acquire.pml', flags: words }
+}
+
+/** Searches a model in `directory`: the property that is broken, if any; how many states; whether it came to its end. */
+async function search(directory, file, switches, flags, hash, limitSeconds) {
+  await run('spin', ['-a', ...switches, file], { cwd: directory })
   // NOREDUCE: there is next to nothing to reduce. COLLAPSE packs the states, and loses nothing.
   const how = ['-DSAFETY', '-DNOREDUCE', '-DNOFAIR', '-DNOBOUNDCHECK', '-DCOLLAPSE', '-DVECTORSZ=600']
   await run('gcc', ['-w', ...flags, ...how, `-DMEMLIM=${MEGABYTES_EACH}`, '-o', 'pan', 'pan.c'], { cwd: directory })

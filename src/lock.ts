@@ -46,7 +46,10 @@ export class Lock {
     grant.onLost((error) => this.#onLost(error))
   }
 
-  /** False once it was released, or lost: by all that this process can know without waiting. */
+  /**
+   * False once it was released, or lost: by all that this process can know without waiting. With the local engine each call looks whether the
+   * lock's ticket is still in its directory (one lstat).
+   */
   get held(): boolean {
     return this.#isHeld && this.#grant.isHeld?.() !== false
   }
@@ -71,12 +74,17 @@ export class Lock {
 
   /**
    * Aborts, with an error of code ERR_SLOCKET_LOST, if the lock is ever lost while it is held: somebody has removed its
-   * directory, or its ticket, from outside. It is noticed within about a second. A release does not abort it. To ask for it looks,
-   * as {@link Lock.assertHeld} does: a signal that was asked for before aborts when a timer, or somebody who looks, finds the loss.
+   * directory, or its ticket, from outside. A release does not abort it. Reading `lock.signal` looks at the ticket, as {@link Lock.assertHeld}
+   * does; a signal that was read before aborts when somebody looks, or within about a second.
    */
   get signal(): AbortSignal {
     // Each time: `lock.signal.throwIfAborted()` right before a write has to know as much as `assertHeld`.
     if (this.#isHeld) this.#grant.isHeld?.()
+    return this.lossSignal
+  }
+
+  /** @internal The same without a look, for those who only listen. */
+  get lossSignal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
       if (this.#lossError !== undefined) this.#controller.abort(this.#lossError)

@@ -97,6 +97,7 @@ export async function unlock(file: string, options?: UnlockOptions): Promise<voi
 export async function check(file: string, options?: CheckOptions): Promise<boolean> {
   const lockPath = lockPathOf(await fileOf(file, options), options)
   const staleMs = staleMsOf(options)
+  if (isHeldHere(lockPath)) return true
   try {
     const snapshot = await slocket.query(lockPath, { engine: engineFor(staleMs) })
     return snapshot.held.length > 0 || isForeign(await statOf(lockPath, options), lockPath, staleMs)
@@ -134,7 +135,7 @@ export function checkSync(file: string, options?: CheckOptions): boolean {
   const lockPath = lockPathOf(fileOfSync(file, options), options)
   const staleMs = staleMsOf(options)
   // Its own event loop could not answer for it.
-  for (const own of all) if (path.resolve(own.lockPath) === path.resolve(lockPath) && own.lock.held) return true
+  if (isHeldHere(lockPath)) return true
   try {
     return (
       isLockedSync({ path: lockPath, mkdirStaleMs: staleMs }) ||
@@ -143,6 +144,12 @@ export function checkSync(file: string, options?: CheckOptions): boolean {
   } catch (error) {
     throw asSystemError(error)
   }
+}
+
+/** Whether this thread holds it. If it has lost it, that is found here, and `onCompromised` is called next. */
+function isHeldHere(lockPath: string): boolean {
+  for (const own of all) if (path.resolve(own.lockPath) === path.resolve(lockPath) && own.lock.held) return true
+  return false
 }
 
 function engineFor(staleMs: number): Engine {
@@ -165,7 +172,7 @@ function note(own: Held, options: LockOptions | undefined): Held {
   all.add(own)
   held.set(own.file, own)
   const onCompromised = options?.onCompromised ?? throwIt
-  const { signal } = own.lock
+  const signal = own.lock.lossSignal
   signal.addEventListener('abort', () => {
     if (own.isOver) return
     forget(own)

@@ -82,8 +82,8 @@ export interface Grant {
   onLost(listener: (error: Error) => void): void
   /**
    * Whether it is still held, by all that this process can know without waiting: a lease that has run out counts, though no timer
-   * has told of it yet. Where it gives false, the listener of `onLost` has been called when this returns. Missing where there is
-   * nothing to find out that way.
+   * has told of it yet, and so does a ticket that is gone. Called often; it may cost one system call. Where it gives false, the listener
+   * of `onLost` has been called when this returns. Missing where there is nothing to find out that way.
    */
   isHeld?(): boolean
   /**

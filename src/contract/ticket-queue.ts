@@ -32,6 +32,11 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
   anyChange(own: Own, among: readonly T[], cancellation: Cancellation): void | Promise<void>
   /** The facts of a grant, asked for once for each holder in turn that `own` stands for. */
   granted(own: Own): GrantFacts
+  /**
+   * Whether `own`, which was granted, still holds, by one look that needs no waiting. If not, `own.request` has been told by
+   * `onStolen` or `onLost` when this returns. Missing if `stealing.isHolder` tells all there is to know.
+   */
+  isHeld?(own: Own): boolean
   /** Whether nobody stands behind `own`. */
   isLast(own: Own): boolean | Promise<boolean>
   /** Whether somebody waits because of `own`, which holds, as far as one look tells. Missing where that cannot be told. */
@@ -57,7 +62,10 @@ export interface Stealing<Own extends TicketIdentity = TicketIdentity> {
    * or `onLost` when this returns.
    */
   isHolder(own: Own): boolean
-  /** Whether others wait by `own`, besides those who hold by it. False where it has left the queue: nobody can wait by it. */
+  /**
+   * Says whether others wait by `own`, besides those who hold by it. False if nobody may wait by it, since it was dispossessed
+   * or has left the queue: then it keeps no place for them.
+   */
   setCrowded(own: Own, isCrowded: boolean): boolean
 }
 

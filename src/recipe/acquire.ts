@@ -12,6 +12,12 @@ import { decideTurn, isCertainlyBlocked } from '../core/turn.ts'
 import { SlocketError } from '../errors.ts'
 import { debug } from '../debug.ts'
 
+/** A request that waits for its turn. */
+export interface TurnRequest extends EnqueueRequest {
+  /** Called with the new ticket when the old one was removed from outside, and the request has joined again. */
+  readonly onRejoined?: ((ticket: TicketIdentity) => void) | undefined
+}
+
 /**
  * Waits until the ticket `own`, which has joined `queue`, has its turn.
  *
@@ -22,7 +28,7 @@ import { debug } from '../debug.ts'
 export function waitForTurn<Own extends TicketIdentity, T extends Ticket>(
   queue: TicketQueue<Own, T>,
   own: Own,
-  request: EnqueueRequest,
+  request: TurnRequest,
 ): Own | null | Promise<Own | null> {
   let listing: readonly T[] | Promise<readonly T[]>
   try {
@@ -41,7 +47,7 @@ export function waitForTurn<Own extends TicketIdentity, T extends Ticket>(
 async function loop<Own extends TicketIdentity, T extends Ticket>(
   queue: TicketQueue<Own, T>,
   own: Own,
-  request: EnqueueRequest,
+  request: TurnRequest,
   first: readonly T[] | Promise<readonly T[]>,
 ): Promise<Own | null> {
   const { cancellation } = request
@@ -66,6 +72,7 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
           const next = await joinAgain(queue, ticket, request)
           if (next === null) return null
           ticket = next
+          request.onRejoined?.(next)
           break
         }
         case 'mismatch':

@@ -62,8 +62,10 @@ export class Line implements PartyOwner {
       const batch = this.#intake
       this.#intake = []
       try {
-        const newest = this.#queue.ticketPerRequest === true ? undefined : this.#parties.at(-1)
-        const isLast = newest?.ticket === undefined || this.#queue.isLast(newest.ticket)
+        const newest = this.#parties.at(-1)
+        // One look costs as much as a listing.
+        const isOpen = newest !== undefined && batch.some((request) => newest.isOpenTo(request))
+        const isLast = isOpen && (newest.ticket === undefined || this.#queue.isLast(newest.ticket))
         this.#place(batch, (isLast instanceof Promise ? await isLast : isLast) ? newest : undefined)
       } catch (error) {
         for (const request of batch) if (!request.isSettled) request.reject(error)
@@ -78,8 +80,14 @@ export class Line implements PartyOwner {
     let newest = joinable
     for (const request of batch) {
       if (request.isSettled) continue
-      if (newest?.accepts(request) === true) {
-        newest.add(request)
+      try {
+        if (newest?.accepts(request) === true) {
+          newest.add(request)
+          continue
+        }
+      } catch (error) {
+        // It alone: others of the batch may have their places already.
+        request.fail(error)
         continue
       }
       const ahead = this.#parties.at(-1)

@@ -13,11 +13,12 @@
  *  over     | its ticket has left, or is about to leave  | -
  */
 import { Cancellation } from '../contract/cancellation.ts'
-import type { EnqueueRequest, PartyMember, TicketQueue } from '../contract/ticket-queue.ts'
+import type { PartyMember, TicketQueue } from '../contract/ticket-queue.ts'
 import type { Claim } from '../core/claim.ts'
 import { isSameClaim } from '../core/claim.ts'
 import { debug } from '../debug.ts'
 import type { TicketIdentity } from '../core/ticket.ts'
+import type { TurnRequest } from './acquire.ts'
 import { waitForTurn, withdrawQuietly } from './acquire.ts'
 import { Entering } from './entering.ts'
 import type { GrantingParty } from './party-grant.ts'
@@ -42,7 +43,7 @@ type PartyState =
   | { readonly kind: 'held'; readonly ticket: TicketIdentity }
   | { readonly kind: 'over' }
 
-export class Party implements EnqueueRequest, GrantingParty {
+export class Party implements TurnRequest, GrantingParty {
   readonly claim: Claim
   wait: boolean
   steal: boolean
@@ -76,12 +77,15 @@ export class Party implements EnqueueRequest, GrantingParty {
 
   /** Whether `request` may join. To be asked only while the ticket is the last in its queue. */
   accepts(request: Request): boolean {
-    if (this.#queue.ticketPerRequest === true) return false
-    if (this.claim.kind === 'permit' || request.steal || !isSameClaim(this.claim, request.claim)) return false
-    return this.#isOpenTo(request) && (this.ticket === undefined || this.#setCrowded(this.ticket, true))
+    if (!this.isOpenTo(request)) return false
+    if (this.#state.kind === 'held' && this.claim.kind === 'shared') return this.#isHolder(this.#state.ticket)
+    return this.ticket === undefined || this.#setCrowded(this.ticket, true)
   }
 
-  #isOpenTo(request: Request): boolean {
+  /** Whether `request` may join if the ticket is the last in its queue, and is not stolen. */
+  isOpenTo(request: Request): boolean {
+    if (this.#queue.ticketPerRequest === true) return false
+    if (this.claim.kind === 'permit' || request.steal || !isSameClaim(this.claim, request.claim)) return false
     switch (this.#state.kind) {
       case 'entering':
       case 'waiting':
@@ -97,9 +101,8 @@ export class Party implements EnqueueRequest, GrantingParty {
   add(request: Request): void {
     this.lingerMs = Math.max(this.lingerMs, request.lingerMs)
     this.#waiting.push(request)
-    if (this.#state.kind === 'held' && this.claim.kind === 'shared' && this.#isHolder(this.#state.ticket)) {
-      this.#grantNext(this.#state.ticket, false)
-    } else this.#updateKeepAlive()
+    if (this.#state.kind === 'held' && this.claim.kind === 'shared') this.#grantNext(this.#state.ticket, false)
+    else this.#updateKeepAlive()
     if (this.ticket !== undefined) request.becomeQueued()
     this.#wantedWatch?.look()
   }
@@ -141,6 +144,11 @@ export class Party implements EnqueueRequest, GrantingParty {
     this.#wantedWatch.look()
   }
 
+  /** Whoever is called off from now on withdraws this ticket. */
+  readonly onRejoined = (ticket: TicketIdentity): void => {
+    if (this.#state.kind === 'waiting') this.#state = { kind: 'waiting', ticket }
+  }
+
   readonly onLost = (error: Error): void => {
     if (this.#state.kind !== 'held') return
     const { ticket } = this.#state
@@ -166,7 +174,7 @@ export class Party implements EnqueueRequest, GrantingParty {
   }
 
   release(grant: PartyGrant): void | Promise<void> {
-    if (!this.isHeldBy(grant) || this.#state.kind !== 'held') return
+    if (this.#state.kind !== 'held' || !this.#holders.has(grant) || !this.#isHolder(this.#state.ticket)) return
     this.#holders.delete(grant)
     if (this.#waiting.count > 0) return this.#grantNext(this.#state.ticket, true)
     if (this.#holders.size > 0) return
@@ -176,7 +184,9 @@ export class Party implements EnqueueRequest, GrantingParty {
   }
 
   isHeldBy(grant: PartyGrant): boolean {
-    return this.#state.kind === 'held' && this.#holders.has(grant) && this.#isHolder(this.#state.ticket)
+    if (this.#state.kind !== 'held' || !this.#holders.has(grant)) return false
+    const { ticket } = this.#state
+    return this.#queue.isHeld === undefined ? this.#isHolder(ticket) : this.#queue.isHeld(ticket)
   }
 
   #isWanted(): boolean | Promise<boolean> {

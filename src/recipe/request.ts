@@ -24,7 +24,7 @@ export class Request implements PartyMember {
   sinceMs: number = Date.now()
   /** The same; but from a grant that needed no waiting on, still since when it has asked. */
   sinceNs: bigint = nextNs()
-  /** Set by whoever has to act when the caller calls it off; called after the promise was rejected. */
+  /** Set by whatever it waits in. Called after the promise was rejected, because the caller has aborted it or it failed alone. */
   onAborted: (() => void) | undefined
   readonly #resolve: (grant: Grant | null) => void
   readonly #reject: (error: unknown) => void
@@ -71,6 +71,12 @@ export class Request implements PartyMember {
     this.#reject(error)
   }
 
+  /** Rejects it, and takes it out of whatever it waits in. */
+  fail(error: unknown): void {
+    this.reject(error)
+    this.onAborted?.()
+  }
+
   #settle(): void {
     this.#isSettled = true
     this.#stopListening?.()
@@ -78,7 +84,6 @@ export class Request implements PartyMember {
   }
 
   #onAbort(): void {
-    this.reject(this.#signal?.reason)
-    this.onAborted?.()
+    this.fail(this.#signal?.reason)
   }
 }

@@ -45,6 +45,8 @@ export type Order = { readonly id: number } & (
       readonly own: readonly Claim[]
     } & Place)
   | { readonly do: 'release'; readonly lock: number }
+  /** Says `lost` before it answers, if it is. */
+  | { readonly do: 'look'; readonly lock: number }
   | ({ readonly do: 'query' } & Place)
   /** The process exits: takes away what does not hold, and leaves what does, dead. */
   | { readonly do: 'leave' }

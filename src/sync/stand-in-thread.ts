@@ -66,6 +66,10 @@ class StandInThread {
         await lock?.release()
         return { kind: 'done' }
       }
+      case 'look':
+        // Whoever finds a loss aborts its signal.
+        void this.#locks.get(order.lock)?.held
+        return { kind: 'done' }
       case 'query': {
         const { held } = await slocket.query(order.path, { engine: this.#engineFor(order.mkdirStaleMs) })
         return { kind: 'locked', isLocked: held.length > 0 }
@@ -78,9 +82,10 @@ class StandInThread {
 
   #hold(id: number, lock: Lock): Answer {
     this.#locks.set(id, lock)
-    lock.signal.addEventListener('abort', () => {
+    const signal = lock.lossSignal
+    signal.addEventListener('abort', () => {
       this.#locks.delete(id)
-      this.#say({ kind: 'lost', lock: id, error: toPlain(lock.signal.reason) })
+      this.#say({ kind: 'lost', lock: id, error: toPlain(signal.reason) })
     })
     const { mode, permits, token, recovered } = lock
     return { kind: 'held', held: { lock: id, mode, permits, token, recovered } }

@@ -155,10 +155,23 @@ export class StandIn implements SyncHolder {
     this.#locks.set(lock.id, lock)
   }
 
-  look(): void {
+  hearLosses(): void {
     const hasEnded = this.#hasEnded()
     this.#hearAll()
     if (hasEnded && this.#locks.size > 0) this.#onEnd('it has ended')
+  }
+
+  look(lock: SyncLock): void {
+    this.hearLosses()
+    if (!this.#locks.has(lock.id) || !this.begin()) return
+    try {
+      this.answerTo(this.order({ do: 'look', lock: lock.id }), Infinity)
+    } catch (error) {
+      // It has ended, and so its locks are lost: they have been told.
+      debug('a look at a lock: %s', error)
+    } finally {
+      this.finish()
+    }
   }
 
   release(lock: SyncLock): void {

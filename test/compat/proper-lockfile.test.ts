@@ -273,6 +273,18 @@ describe('a lock that is really lost', () => {
     })
   }
 
+  for (const look of ['check', 'checkSync'] as const) {
+    test(`is found by ${look} of the process that held it, which then calls onCompromised`, async () => {
+      const errors: Error[] = []
+      await lock(file, { onCompromised: (error) => errors.push(error) })
+      assert.equal(await lockfile[look](file), true)
+      fs.rmSync(`${file}.lock`, { recursive: true })
+      assert.equal(await lockfile[look](file), false)
+      await new Promise((resolve) => setImmediate(resolve))
+      hasCode('ECOMPROMISED', /ENOENT/)(errors[0])
+    })
+  }
+
   test('without onCompromised, is an uncaught exception', async () => {
     const { code, stderr } = await runChild(
       `${LOADED}

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
+import { slocket } from '../../src/index.ts'
 import type { Client } from '../helpers/client.ts'
 import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
 import { takeTurns } from '../helpers/party.ts'
@@ -61,6 +62,20 @@ scenario('a waiter whose ticket is removed joins again, at the end, and has its 
   await b.next('granted')
   await b.release()
   await a.next('granted')
+})
+
+scenario('a waiter whose ticket is removed joins again, is aborted, and leaves no ticket', async (scene) => {
+  const holder = await scene.spawn('holder')
+  await holder.acquire(scene.path)
+  const controller = new AbortController()
+  const waiting = slocket(scene.path, { signal: controller.signal })
+  await untilWaiting(scene.path, 1, process.pid)
+  removeTickets(scene.path, process.pid)
+  await untilWaiting(scene.path, 1, process.pid)
+  controller.abort()
+  const left = ticketsIn(scene.path).filter(({ pid }) => pid === process.pid)
+  assert.deepEqual(left, [])
+  await assert.rejects(waiting, (error) => error === controller.signal.reason)
 })
 
 scenario('a process whose member socket is removed holds on, and waits and acquires as ever', async (scene) => {

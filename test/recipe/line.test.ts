@@ -34,6 +34,57 @@ describe('a line', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
+  test('nobody looks whether the ticket is the last for a request that could not share it', async () => {
+    const { queue, line } = scene()
+    const permits = [1, 2, 3].map(() => line.acquire(request({ claim: permitClaim(3) })))
+    for (const one of permits) await one
+    await line.acquire(request({ claim: permitClaim(3), wait: false }))
+    for (const one of permits) await (await one)!.release()
+    const held = (await line.acquire(request()))!
+    assert.equal(await line.acquire(request({ wait: false })), null)
+    assert.equal(await line.acquire(request({ wait: false, claim: SHARED })), null)
+    await held.release()
+    assert.deepEqual(
+      queue.calls.filter((call) => call.startsWith('isLast')),
+      [],
+    )
+  })
+
+  test('a request that cannot be taken in is rejected alone: others of its batch keep their places', async () => {
+    const { queue, line } = scene()
+    const held = (await line.acquire(request()))!
+    const error = new Error('no space')
+    let times = 0
+    queue.stealing = {
+      becomeHolder: () => true,
+      isHolder: () => true,
+      setCrowded: (_own, isCrowded) => {
+        if (isCrowded && (times += 1) === 2) throw error
+        return true
+      },
+    }
+    const [first, second, third] = [line.acquire(request()), line.acquire(request()), line.acquire(request())]
+    await assert.rejects(second, (reason) => reason === error)
+    await settle()
+    await held.release()
+    await (await first)!.release()
+    await (await third)!.release()
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('who shares, and cannot be given a token, is rejected alone, and leaves nothing that waits', async () => {
+    const { queue, line } = scene()
+    const error = new Error('no clock')
+    const held = (await line.acquire(request({ claim: SHARED })))!
+    queue.instead.set('granted', () => {
+      throw error
+    })
+    await assert.rejects(line.acquire(request({ claim: SHARED })), (reason) => reason === error)
+    queue.instead.delete('granted')
+    await held.release()
+    assert.deepEqual(queue.tickets, [])
+  })
+
   test('requests that come while one look is made are judged by the next, all by that one', async () => {
     const { queue, line } = scene()
     const held = (await line.acquire(request()))!

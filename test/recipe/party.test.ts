@@ -45,6 +45,50 @@ describe('a party', () => {
     assert.deepEqual(tokens, [1n, 2n, 3n])
   })
 
+  test('when all who wait have given up after they had to join again, the new ticket leaves at once', async () => {
+    const { queue, line } = scene()
+    queue.stranger('ahead')
+    const controllers = [new AbortController(), new AbortController()]
+    const all = controllers.map(({ signal }) => line.acquire(request({ signal })))
+    await settle()
+    queue.remove(queue.tickets[1]!)
+    await settle()
+    assert.deepEqual(
+      queue.tickets.map(({ id }) => id),
+      ['ahead', '2'],
+    )
+    const later = new AbortController()
+    all.push(line.acquire(request({ signal: later.signal })))
+    await settle()
+    assert.equal(queue.tickets.length, 2, 'who comes later stands by the new ticket, too')
+    for (const controller of [...controllers, later]) controller.abort()
+    assert.deepEqual(
+      queue.tickets.map(({ id }) => id),
+      ['ahead'],
+    )
+    for (const one of all) await assert.rejects(one)
+  })
+
+  test('who gives up while it joins again leaves no ticket', async () => {
+    const { queue, line } = scene()
+    queue.stranger('ahead')
+    const controller = new AbortController()
+    const one = line.acquire(request({ signal: controller.signal }))
+    await settle()
+    const joining = gate<FakeTicket>()
+    queue.instead.set('enqueue', () => joining.promise)
+    queue.remove(queue.tickets[1]!)
+    await settle()
+    controller.abort()
+    await assert.rejects(one)
+    joining.open(queue.stranger('late') as FakeTicket)
+    await settle()
+    assert.deepEqual(
+      queue.tickets.map(({ id }) => id),
+      ['ahead'],
+    )
+  })
+
   test('when all who wait have given up, the ticket leaves', async () => {
     const { queue, line } = scene()
     queue.stranger('ahead')

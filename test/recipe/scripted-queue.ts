@@ -1,7 +1,7 @@
 /** A ticket queue that does what a test tells it to do. */
 import assert from 'node:assert/strict'
 import type { Cancellation } from '../../src/contract/cancellation.ts'
-import type { EnqueueRequest, GrantFacts, TicketQueue } from '../../src/contract/ticket-queue.ts'
+import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../src/contract/ticket-queue.ts'
 import { EXCLUSIVE } from '../../src/core/claim.ts'
 import type { Claim } from '../../src/core/claim.ts'
 import type { Ticket } from '../../src/core/ticket.ts'
@@ -15,9 +15,11 @@ export class ScriptedQueue implements TicketQueue<FakeTicket, Ticket> {
   /** The queue: others' tickets may be put in and taken out. */
   tickets: Ticket[] = []
   ticketPerRequest = false
+  stealing: Stealing<FakeTicket> | undefined
   /** What was called, in order: `enqueue`, `list 1`, `withdraw 1`, … */
   readonly calls: string[] = []
-  /** Called instead of a step where one is set; `enqueue`, `list`, `anyChange`, `withdraw`, `isLast`. */
+  /** Called instead of a step where one is set; `enqueue`, `list`, `anyChange`, `withdraw`, `isLast`; `granted` only
+   * to fail. */
   readonly instead: Map<string, (ticket: FakeTicket | undefined) => unknown> = new Map()
   #lastNumber = 0
   #lastToken = 0n
@@ -54,6 +56,7 @@ export class ScriptedQueue implements TicketQueue<FakeTicket, Ticket> {
   }
 
   granted(): GrantFacts {
+    this.#step('granted')
     this.#lastToken += 1n
     return { token: this.#lastToken, recovered: false }
   }

@@ -136,3 +136,27 @@ test('who waits by the ticket of a robbed thief, and finds that removed, steals 
   await theft
   assert.equal(await waiting, 'waited')
 })
+
+for (const isCrowded of [false, true]) {
+  test(`a theft follows no symbolic link at the name of the ticket (${isCrowded ? 'others wait' : 'nobody waits'} by it)`, async () => {
+    const [locks, others] = [new LockManager({ engine: openNames(root) }), new LockManager({ engine: openNames(root) })]
+    const outside = path.join(directory, `outside ${isCrowded}`)
+    fs.writeFileSync(outside, 'precious')
+    const name = `link ${isCrowded}`
+    let loss: unknown
+    locks.request(name, () => new Promise(() => {})).catch((error: unknown) => (loss = error))
+    await locks.query()
+    const waiting = isCrowded ? locks.request(name, () => 'waited') : 'waited'
+    await locks.query()
+    const queue = path.join(root, encodeURIComponent(name))
+    const ticket = path.join(queue, fs.readdirSync(queue).find(isTicket)!)
+    fs.unlinkSync(ticket)
+    fs.symlinkSync(outside, ticket)
+    assert.equal(await others.request(name, { steal: true }, () => 'stolen'), 'stolen')
+    await until('the holder is told', () => loss !== undefined)
+    assert.equal(await waiting, 'waited')
+    const { nlink, size } = fs.statSync(outside)
+    assert.deepEqual([nlink, size], [1, 'precious'.length])
+    await until('nothing is left', () => !fs.existsSync(queue))
+  })
+}

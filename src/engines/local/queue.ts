@@ -89,6 +89,10 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     return { token: nextToken(), recovered: this.#state.view.dead.size > 0 && this.#removeDead(own) }
   }
 
+  isHeld(own: OwnTicket): boolean {
+    return !this.#isLost(own)
+  }
+
   isWanted(own: OwnTicket): boolean {
     const { view, own: tickets } = this.#state
     // One that is joining may withdraw in a moment; others of this process wait, or will in a moment.

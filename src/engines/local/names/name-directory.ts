@@ -138,15 +138,6 @@ export class NameDirectory extends QueueDirectory {
     }
   }
 
-  /** Puts a ticket back, by another name of its socket. Where there are no links, it is not put back. */
-  restore(from: string, ticket: string): void {
-    try {
-      fs.linkSync(this.pathOf(from), this.pathOf(ticket))
-    } catch (error) {
-      if (systemCode(error) === undefined) throw error
-    }
-  }
-
   /** Takes a step that wants the directory, which it makes where that is missing. Undefined where something else is missing. */
   #inDirectory<T>(step: () => T | undefined): T | undefined {
     let isThere = false

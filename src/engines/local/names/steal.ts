@@ -2,7 +2,7 @@
  * Stealing: to take a lock from whoever holds it, and come before all who wait.
  *
  *     …-h    beside a ticket: it holds. Made when a listing has shown its turn; then it lists once more
- *     …-m    beside that: others wait by this ticket too, so that it keeps its place when it is robbed
+ *     …-m    others wait by this ticket too, so that it keeps its place when it is stolen from
  *     …-s    what becomes of `…-h` by a thief: the ticket holds no longer
  *
  *  1. A thief's ticket has a number below all that the clock gives: it sorts ahead of everybody. It links, then lists, then robs all
@@ -12,7 +12,10 @@
  *  2. To rob is to rename `…-h`. Who has it holds; a rename succeeds once; and its owner removes it before it leaves the queue. So
  *     exactly one of the two happens: it was released, or it was stolen.
  *  3. Of thieves, the one in front wins: one that finds another ahead when it is about to hold has been robbed.
- *  4. While the thief's ticket stands in front nobody else becomes a holder: that is why it may put a ticket back into its place.
+ *  4. A thief renames `…-h`, then looks for `…-m`: if it is there, the ticket stays, else the thief unlinks it. The owner makes `…-m`, then looks
+ *     for `…-h`: only if that is there may others wait by the ticket. So no ticket that others wait by is unlinked.
+ *  5. `…-m` stays until the owner leaves the queue, or holds with nobody waiting. A thief may be between its two steps until then; it stands
+ *     in front, so nobody it has stolen from holds again before it has left.
  *
  * See docs/decisions/0008-stealing.md.
  */
@@ -40,11 +43,9 @@ export class Holders implements LocalStealing {
   becomeHolder(own: OwnTicket): boolean {
     const { view } = this.#state
     // First, so that no thief sees the other one alone.
-    own.isCrowded = own.claim.kind === 'exclusive' && own.request.party().length > 1
-    if (own.isCrowded) this.#directory.mark(own.name, CROWDED)
+    this.#markCrowded(own, own.claim.kind === 'exclusive' && own.request.party().length > 1)
     own.isHolder = this.#directory.mark(own.name, HOLDS)
     if (!own.isHolder) {
-      this.#forget(own)
       // Gone: whoever lists next sees that.
       if (!this.#directory.has(own.name)) return false
       throw new SlocketError(
@@ -57,7 +58,7 @@ export class Holders implements LocalStealing {
     // A thief is ahead. It may have seen the mark, or not.
     const isTakenBack = this.#directory.unlink(own.name + HOLDS)
     if (isTakenBack && !own.request.steal) {
-      this.#forget(own)
+      own.isHolder = false
       return false
     }
     if (isTakenBack || turn.kind !== 'missing' || this.#directory.has(own.name + STOLEN)) {
@@ -65,7 +66,7 @@ export class Holders implements LocalStealing {
       return true
     }
     // Removed from outside.
-    this.#forget(own)
+    own.isHolder = false
     return false
   }
 
@@ -79,23 +80,22 @@ export class Holders implements LocalStealing {
   }
 
   setCrowded(own: OwnTicket, isCrowded: boolean): boolean {
+    // It was robbed, and its owner is about to be told: it keeps its place only if others waited by it already.
+    if (own.isRobbed) return own.isCrowded
     if (!own.isHolder || own.claim.kind !== 'exclusive' || own.isCrowded === isCrowded) return true
-    own.isCrowded = isCrowded
-    if (!isCrowded) {
-      this.#directory.sweep(own.name + CROWDED)
-      return true
-    }
-    // RACE: a thief takes the ticket out where it sees no such mark, and looks again after that. So here, too: mark, then look.
-    this.#directory.mark(own.name, CROWDED)
-    return this.#directory.has(own.name)
+    this.#markCrowded(own, isCrowded)
+    // RACE: a thief renames the one mark, then looks for the other. So here: make the other, then look whether the one is still there.
+    if (!isCrowded || (own.isCrowded && this.#directory.has(own.name + HOLDS))) return true
+    this.#markCrowded(own, false)
+    this.isHolder(own)
+    return false
   }
 
   /** The ticket is about to leave the queue. */
   letGo(own: OwnTicket): void {
-    if (own.isCrowded) this.#directory.sweep(own.name + CROWDED)
+    this.#markCrowded(own, false)
     if (own.isHolder && !this.#directory.unlink(own.name + HOLDS)) this.#directory.sweep(own.name + STOLEN)
     own.isHolder = false
-    own.isCrowded = false
   }
 
   /** Robs all that hold, for the ticket `thief`, which is in front. @throws ERR_SLOCKET_PERMISSION if one of them is another user's, and alive. */
@@ -140,17 +140,18 @@ export class Holders implements LocalStealing {
     )
   }
 
-  #becomeRobbed(own: OwnTicket): void {
-    this.#directory.sweep(own.name + STOLEN)
-    this.#forget(own)
-    own.isRobbed = true
-    own.isHeld = false
+  #markCrowded(own: OwnTicket, isCrowded: boolean): void {
+    if (own.isCrowded === isCrowded) return
+    if (!isCrowded) this.#directory.sweep(own.name + CROWDED)
+    own.isCrowded = isCrowded && this.#directory.mark(own.name, CROWDED)
   }
 
-  #forget(own: OwnTicket): void {
-    if (own.isCrowded) this.#directory.sweep(own.name + CROWDED)
+  /** The mark that others wait by it stays: the thief may have yet to look for it. */
+  #becomeRobbed(own: OwnTicket): void {
+    this.#directory.sweep(own.name + STOLEN)
     own.isHolder = false
-    own.isCrowded = false
+    own.isRobbed = true
+    own.isHeld = false
   }
 
   /** False if it no longer holds, or if it is another user's: then `refusals` has it. */
@@ -163,10 +164,7 @@ export class Holders implements LocalStealing {
       refusals.set(name, error)
       return false
     }
-    if (directory.has(name + CROWDED)) return true
-    directory.unlink(name)
-    // RACE: see setCrowded.
-    if (directory.has(name + CROWDED)) directory.restore(name + STOLEN, name)
+    if (!directory.has(name + CROWDED)) directory.unlink(name)
     return true
   }
 
