@@ -46,7 +46,7 @@ export type Order = { readonly id: number } & (
     } & Place)
   | { readonly do: 'release'; readonly lock: number }
   | ({ readonly do: 'query' } & Place)
-  /** The process exits: takes away what does not hold, and leaves what does, dead. */
+  /** The process (or thread) that asks exits: removes all but what holds. */
   | { readonly do: 'leave' }
 )
 

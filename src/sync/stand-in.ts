@@ -67,11 +67,6 @@ export function askStandIn<T>(asked: Asked, take: (answer: Answer, standIn: Stan
   }
 }
 
-/** Whether the locks of this thread had better be gone at their release: its process is about to exit. */
-export function isExiting(): boolean {
-  return (process as { _exiting?: boolean })._exiting === true
-}
-
 export class StandIn implements SyncHolder {
   readonly #worker: threadsModule.Worker
   readonly #port: threadsModule.MessagePort
@@ -101,7 +96,7 @@ export class StandIn implements SyncHolder {
     worker.on('error', (error) => this.#onEnd(String(error)))
     worker.on('exit', () => this.#onEnd('it has ended'))
     worker.unref()
-    process.on('exit', this.#onExit)
+    process.prependListener('exit', this.#onExit)
   }
 
   /** False where it has ended. To be followed by `finish`. */
@@ -125,7 +120,7 @@ export class StandIn implements SyncHolder {
     return this.#lastId
   }
 
-  /** Blocks until it has answered. Throws where it never will. */
+  /** Blocks until it has answered. Throws if it never will, or has not after `mostLooks`. */
   answerTo(id: number, mostLooks: number): Answer {
     let looks = 0
     // Bound: by the answer; by the end of the other thread; by `mostLooks`.
@@ -140,7 +135,8 @@ export class StandIn implements SyncHolder {
         return answer
       }
       if (hasEnded) throw this.#onEnd('it has ended')
-      if (looks >= mostLooks || this.#startLooks >= MOST_LOOKS_TO_START) {
+      if (looks >= mostLooks) throw new Error('it has not answered yet')
+      if (this.#startLooks >= MOST_LOOKS_TO_START) {
         // It may be about to do what it was told, and nobody would know of it.
         void this.#worker.terminate()
         throw this.#onEnd('it does not answer')
@@ -231,7 +227,7 @@ export class StandIn implements SyncHolder {
     return noThread(message)
   }
 
-  /** What is held may yet be released, by a later listener for the exit. */
+  /** It goes on holding: what is held may yet be used, and released, by a later listener for the exit. */
   readonly #onExit = (): void => {
     if (!this.begin()) return
     try {

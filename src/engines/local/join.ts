@@ -6,6 +6,8 @@
  * later one withdraws here; if it sorts ahead, the later one waits for it. So two never both think that they are first.
  * That a list was made before somebody else's link does no harm: that somebody is then the later one.
  */
+import { setImmediate } from 'node:timers'
+import { isExiting } from '../../contract/exiting.ts'
 import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
 import { debug, isDebugging } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
@@ -52,6 +54,8 @@ export function join(state: QueueState, request: EnqueueRequest): OwnTicket | un
  */
 export async function joinSlowly(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | null> {
   let own: OwnTicket | null = null
+  // Asked for by a listener for `exit`: there is no next turn of the event loop, unless the process goes on after all.
+  if (isExiting()) await new Promise((resolve) => setImmediate(resolve))
   try {
     own = await joinByRounds(state, request)
     return own

@@ -110,6 +110,8 @@ export class LockDirectory {
       const stats = fs.lstatSync(members, { throwIfNoEntry: false })
       if (stats !== undefined) {
         if (!isMadeHere(stats)) return
+        // Beside mkdir, `.members` goes last: without it, what a release leaves for a moment would be another tool's lock.
+        if (this.#mkdirStaleMs !== undefined && fs.readdirSync(directory.path).length > 1) return
         fs.rmdirSync(members)
       } else if (this.#mkdirStaleMs !== undefined) {
         // Whoever took `.members` out of it removes it: what is at the path by now may be another tool's new lock.

@@ -7,7 +7,8 @@
  *  away     | no member, nothing of ours in the directory    | somebody asks for the lock
  *  present  | a member listens, or is about to              | idle for the linger; exit
  *
- * A member whose socket was removed from outside is retired: it takes no new tickets, and stays for those it has.
+ * A member is retired if its socket was removed from outside, or if it holds when the process exits: it takes no new
+ * tickets, and stays for those that it has.
  */
 import { clearTimeout, setTimeout } from 'node:timers'
 import { debug } from '../../debug.ts'
@@ -20,6 +21,7 @@ import { SocketAddresses } from './short-path.ts'
 import type { Asker, SilentMember } from './sweep-members.ts'
 import { askMember, sweepMembers } from './sweep-members.ts'
 import type { OwnTicket } from './ticket.ts'
+import { MEMBERS } from './ticket-name.ts'
 import type { Watched } from './ticket-watch.ts'
 import { TicketWatch } from './ticket-watch.ts'
 
@@ -29,7 +31,7 @@ export interface PresentQueue extends Watched {
   onWake(ticket: string): void
   onConnected(): void
   onDisconnected(peer: string, told: readonly Departed[]): void
-  /** Removes what of the own tickets nobody needs when this process has left. */
+  /** Takes all own tickets out of the queue, except those that hold. */
   leave(): void
   /** Somebody asks whom the tickets stand for. */
   onAsked?(): void
@@ -39,7 +41,10 @@ export interface PresentQueue extends Watched {
 export interface PresenceKeeper {
   onPresent(): void
   onAway(): void
-  /** See {@link Asker.collect}. */
+  /**
+   * See {@link Asker.collect}. Missing if all tickets are in the directory itself: then nobody needs the socket of a dead
+   * member to find them.
+   */
   collect?(member: SilentMember): (() => void) | undefined
 }
 
@@ -104,6 +109,10 @@ export class Presence implements MemberOwner {
     if (listener === 'foreign') return 'foreign'
     member.adopt(listener)
     return { name: file, listener }
+  }
+
+  get isPresent(): boolean {
+    return this.#isPresent
   }
 
   get hasConnections(): boolean {
@@ -174,18 +183,21 @@ export class Presence implements MemberOwner {
     this.#watch.start(this.#queue!, closely)
   }
 
-  /** Ends the presence now. Tickets that hold are left, dead, so that the next holder learns of them. */
+  /**
+   * Ends the presence now. Tickets that hold go on holding, until they are released or the kernel closes their sockets, at
+   * the end of this process (or thread). Then they are left, dead, so that the next holder learns of them.
+   */
   leave(): void {
     clearTimeout(this.#lingerTimer)
     this.#lingerTimer = undefined
-    this.#watch.stop()
     if (!this.#isPresent) return
     this.#isPresent = false
     this.#queue!.leave()
-    this.member?.close()
-    for (const member of this.#retired) member.close()
+    if (this.member !== undefined) this.#retired.add(this.member)
     this.member = undefined
-    this.#retired.clear()
+    this.#closeRetired()
+    if (this.#retired.size === 0) this.#watch.stop()
+    else this.#hideRetired()
     this.#addresses.close()
     this.#directory.removeIfEmpty()
     debug('%s: left', this.#directory.path)
@@ -276,9 +288,15 @@ export class Presence implements MemberOwner {
     this.#lingerTimer = setTimeout(() => this.#onLinger(), ms).unref()
   }
 
+  /** Removes the names of the sockets that hold while the process exits: nothing would remove them afterwards. */
+  #hideRetired(): void {
+    if (this.#keeper.collect !== undefined) return
+    for (const { id } of this.#retired) this.#directory.sweep(`${MEMBERS}/${memberFile(id)}`)
+  }
+
   #closeRetired(): void {
     const needed = new Set<Member>()
-    for (const own of this.#queue!.own.values()) needed.add(own.member)
+    for (const own of this.#queue!.own.values()) if (!own.isOver) needed.add(own.member)
     for (const member of this.#retired) {
       if (needed.has(member)) continue
       this.#retired.delete(member)

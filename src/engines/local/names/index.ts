@@ -118,7 +118,8 @@ class Root implements PresentQueue {
       onIdle: () => {
         this.#busy.delete(state)
         if (isHashed(file)) this.#longNames.remove(file)
-        this.#becomeIdle(directory)
+        if (this.#presence.isPresent) this.#becomeIdle(directory)
+        else directory.removeIfEmpty()
       },
     }
     const state: QueueState = new NameState(this.#directory, directory, this.#presence, new OwnTickets(keeper))
@@ -177,11 +178,9 @@ class Root implements PresentQueue {
   }
 
   leave(): void {
-    for (const own of this.own.values()) (own.home as QueueState).directory.sweepTicket(own.name)
-    for (const { directory } of this.#busy.values()) directory.removeIfEmpty()
+    for (const { queue } of this.#busy.values()) queue.leave()
     for (const { directory } of this.#idle.values()) directory.removeIfEmpty()
     this.#idle.clear()
-    this.#longNames.removeAll()
   }
 
   #newMemberId(): string {
