@@ -85,7 +85,7 @@ afterEach(() => {
 })
 
 function start(body: string, before: string = ''): Program {
-  const program = new Program(lockPath, body, before)
+  const program = new Program(lockPath, body, { before })
   programs.push(program)
   return program
 }

@@ -15,7 +15,8 @@ process.exit(lock === null ? 11 : 10)`
 
 /**
  * What every program can use: `lockPath`, its argument; `say(value)`; `hear()`, which blocks until the test lets it go on; and
- * `isFree(...)`, whether another process can have the lock right now.
+ * `isFree(...)`, whether another process can have the lock right now; `exhaust()` and `replenish()`, which open files until there are no
+ * more descriptors, and close them again.
  */
 const FIRST = `
 import fs from 'node:fs'
@@ -25,6 +26,9 @@ const lockPath = process.argv[1]
 const say = (value) => fs.writeSync(1, JSON.stringify(value) + '\\n')
 const hear = () => fs.readSync(0, Buffer.alloc(1))
 const TRY = ${JSON.stringify(TRY)}
+const opened = []
+const exhaust = () => { try { for (;;) opened.push(fs.openSync('/dev/null')) } catch {} }
+const replenish = () => { for (const descriptor of opened.splice(0)) fs.closeSync(descriptor) }
 const isFree = (...args) => {
   const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', TRY, ...args], { encoding: 'utf8' })
   return { 10: true, 11: false }[status] ?? stderr
@@ -43,6 +47,13 @@ export interface Ended {
   readonly said: readonly unknown[]
 }
 
+export interface ProgramOptions {
+  /** Runs before slocket is imported. */
+  readonly before?: string
+  /** How many descriptors the process may have open. */
+  readonly descriptors?: number
+}
+
 export class Program {
   readonly pid: number
   readonly #process: ChildProcess
@@ -51,10 +62,11 @@ export class Program {
   #onSaid: () => void = () => {}
   #stderr = ''
 
-  /** @param before runs before slocket is imported. */
-  constructor(lockPath: string, body: string, before: string = '') {
+  constructor(lockPath: string, body: string, { before = '', descriptors }: ProgramOptions = {}) {
     const program = [FIRST, before, THEN, body].join('')
-    this.#process = spawn(process.execPath, ['--input-type=module', '-e', program, lockPath], { stdio: 'pipe' })
+    const limited = descriptors === undefined ? [] : ['bash', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`]
+    const [command, ...args] = [...limited, process.execPath, '--input-type=module', '-e', program, lockPath]
+    this.#process = spawn(command!, args, { stdio: 'pipe' })
     this.pid = this.#process.pid!
     this.#process.stderr!.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text))
     createInterface(this.#process.stdout!).on('line', (line) => {

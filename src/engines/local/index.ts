@@ -5,6 +5,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import type { Engine, EngineSnapshot } from '../../contract/engine.ts'
+import { withRoom } from '../../contract/idle.ts'
 import type { Claim } from '../../core/claim.ts'
 import { systemCode } from '../../errors.ts'
 import { createTicketEngine } from '../../recipe/ticket-engine.ts'
@@ -117,10 +118,8 @@ class LocalClient {
 
   query(directory: string): Promise<EngineSnapshot> {
     refuseOtherPlatforms()
-    return inspect(
-      new QueueDirectory(directory, this.#mkdirStaleMs),
-      this.#present.get(directory)?.queue.own ?? new Map(),
-    )
+    const queue = new QueueDirectory(directory, this.#mkdirStaleMs)
+    return withRoom(() => inspect(queue, this.#present.get(directory)?.queue.own ?? new Map()))
   }
 
   socketOf(directory: string): TicketSocket | undefined {

@@ -9,6 +9,7 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
+import { isOutOfDescriptors } from '../../contract/idle.ts'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
 import { isMkdirLock, takeOver } from './mkdir-lock.ts'
@@ -121,8 +122,18 @@ export class LockDirectory {
     } catch (error) {
       // Not empty: others are here. Whatever else hinders is for the next one who uses the lock to meet and to report.
       if (systemCode(error) === undefined) throw error
+      if (directory === undefined && isOutOfDescriptors(error)) this.#removeWithoutLooking()
     } finally {
       directory?.close()
+    }
+  }
+
+  /** As far as that needs no descriptor: if it is empty, without `.members`. What it is has been looked at by its path alone. */
+  #removeWithoutLooking(): void {
+    try {
+      if (isMadeHere(fs.lstatSync(this.path))) fs.rmdirSync(this.path)
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
     }
   }
 

@@ -3,14 +3,16 @@
  * after (linger), so that a hot lock costs no new socket; and the end of all that, by linger or by the process's exit.
  *
  *  state    | meaning                                        | what ends it
- *  ---------+------------------------------------------------+---------------------------------------------
+ *  ---------+------------------------------------------------+---------------------------------------------------
  *  away     | no member, nothing of ours in the directory    | somebody asks for the lock
- *  present  | a member listens, or is about to              | idle for the linger; exit
+ *  present  | a member listens, or is about to              | idle for the linger, or as one of too many; exit
  *
  * A member is retired if its socket was removed from outside, or if it holds when the process exits: it takes no new
  * tickets, and stays for those that it has.
  */
 import { clearTimeout, setTimeout } from 'node:timers'
+import type { Idle } from '../../contract/idle.ts'
+import { becomeIdle, forgetIdle } from '../../contract/idle.ts'
 import { debug } from '../../debug.ts'
 import type { Connection, Departed } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'
@@ -48,7 +50,7 @@ export interface PresenceKeeper {
   collect?(member: SilentMember): (() => void) | undefined
 }
 
-export class Presence implements MemberOwner {
+export class Presence implements MemberOwner, Idle {
   member: Member | undefined
   /** Whether the file system was found to have no hard links. */
   hasNoLinks = false
@@ -64,7 +66,10 @@ export class Presence implements MemberOwner {
   #queue: PresentQueue | undefined
   #isPresent = false
   #ticketSockets = 0
-  #idleSinceMs = 0
+  /** How many requests are about to join by it, though they have no ticket yet. */
+  joining = 0
+  /** When its last ticket left. */
+  idleSinceMs = 0
   #lingerMs = 0
   #timerEndsMs = 0
   #lingerTimer: NodeJS.Timeout | undefined
@@ -113,6 +118,10 @@ export class Presence implements MemberOwner {
 
   get isPresent(): boolean {
     return this.#isPresent
+  }
+
+  get isIdle(): boolean {
+    return this.#isPresent && this.joining === 0 && this.#queue!.own.size === 0
   }
 
   get hasConnections(): boolean {
@@ -170,10 +179,12 @@ export class Presence implements MemberOwner {
     // Released while the process exits, after this has left.
     if (!this.#isPresent) return this.#directory.removeIfEmpty()
     this.#lingerMs = lingerMs
-    if (lingerMs === 0) return this.leave()
-    this.#idleSinceMs = performance.now()
+    // Without a member nothing was had: no descriptors, no permission.
+    if (lingerMs === 0 || this.member === undefined) return this.leave()
+    this.idleSinceMs = performance.now()
+    becomeIdle(this)
     // Left running where it ends early enough: a hot lock makes no timer for each release.
-    if (this.#lingerTimer !== undefined && this.#timerEndsMs <= this.#idleSinceMs + lingerMs) return
+    if (this.#lingerTimer !== undefined && this.#timerEndsMs <= this.idleSinceMs + lingerMs) return
     clearTimeout(this.#lingerTimer)
     this.#startLinger(lingerMs)
   }
@@ -192,6 +203,7 @@ export class Presence implements MemberOwner {
     this.#lingerTimer = undefined
     if (!this.#isPresent) return
     this.#isPresent = false
+    forgetIdle(this)
     this.#queue!.leave()
     if (this.member !== undefined) this.#retired.add(this.member)
     this.member = undefined
@@ -278,7 +290,7 @@ export class Presence implements MemberOwner {
   #onLinger(): void {
     this.#lingerTimer = undefined
     if (this.#queue!.own.size > 0) return
-    const leftMs = this.#idleSinceMs + this.#lingerMs - performance.now()
+    const leftMs = this.idleSinceMs + this.#lingerMs - performance.now()
     if (leftMs > 0) this.#startLinger(leftMs)
     else this.leave()
   }
