@@ -32,13 +32,13 @@ export function forgetIdle(one: Idle): void {
   known.delete(one)
 }
 
-/** @param leaveIdle closes all that another thread of this process keeps, at once. False if that is nothing. */
-export function addIdleThread(leaveIdle: () => boolean): void {
-  others.add(leaveIdle)
+/** @param leaveAll closes all that another thread of this process keeps, at once. False if that is nothing. */
+export function addIdleThread(leaveAll: () => boolean): void {
+  others.add(leaveAll)
 }
 
-export function removeIdleThread(leaveIdle: () => boolean): void {
-  others.delete(leaveIdle)
+export function removeIdleThread(leaveAll: () => boolean): void {
+  others.delete(leaveAll)
 }
 
 /** Closes all that is idle in this thread. False if that is nothing. */
@@ -60,7 +60,7 @@ export function leaveIdle(): boolean {
 export function makeRoom(error: unknown): void {
   if (!isOutOfDescriptors(error)) throw error
   if (leaveIdle()) return
-  for (const leaveIdleThere of others) if (leaveIdleThere()) return
+  for (const leaveAll of others) if (leaveAll()) return
   throw error
 }
 

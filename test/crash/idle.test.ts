@@ -37,8 +37,8 @@ function start(body: string, descriptors?: number): Program {
   return program
 }
 
-const idle = (count: number, path = 'lockPath'): string =>
-  `for (let n = 0; n < ${count}; n += 1) await (await slocket(${path} + '-' + n, ${LONG})).release()`
+const idle = (count: number, prefix = 'lockPath'): string =>
+  `for (let n = 0; n < ${count}; n += 1) await (await slocket(${prefix} + '-' + n, ${LONG})).release()`
 
 describe('with few descriptors, any number can be taken one after the other', () => {
   const KINDS: Readonly<Record<string, string>> = {

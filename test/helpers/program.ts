@@ -66,7 +66,7 @@ export class Program {
     const program = [FIRST, before, THEN, body].join('')
     const limited = descriptors === undefined ? [] : ['bash', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`]
     const [command, ...args] = [...limited, process.execPath, '--input-type=module', '-e', program, lockPath]
-    this.#process = spawn(command!, args, { stdio: 'pipe' })
+    this.#process = spawn(command, args, { stdio: 'pipe' })
     this.pid = this.#process.pid!
     this.#process.stderr!.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text))
     createInterface(this.#process.stdout!).on('line', (line) => {
