@@ -1,7 +1,7 @@
 /**
  * What this thread keeps open, though it does not use it, so that the next use is cheap: each costs a descriptor or two.
  *
- *  1. At most MOST_IDLE are idle; the one that was used last the longest ago is closed first.
+ *  1. At most MOST_IDLE are idle; the least recently used is closed first.
  *  2. A step that fails for want of descriptors is taken again once all that is idle has been closed: {@link makeRoom}.
  *  3. What is in use is never closed.
  */
@@ -17,7 +17,7 @@ export interface Idle {
 
 const MOST_IDLE = 32
 
-/** Whatever has become idle since it was opened. Those that are in use again stay in it until they are met. */
+/** Everything that has been idle. What is in use again is removed at the next look. */
 const known = new Set<Idle>()
 /** Closes what other threads of this process keep. */
 const others = new Set<() => boolean>()
@@ -94,7 +94,7 @@ function leave(one: Idle): void {
   try {
     one.leave()
   } catch (error) {
-    // Whoever asked for something else must not hear of it.
+    // The caller asked for something else.
     debug('what is idle could not be closed: %s', error)
   }
 }

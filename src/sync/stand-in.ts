@@ -240,7 +240,7 @@ export class StandIn implements SyncHolder {
     for (const id of this.#locks.keys()) {
       this.#lose(id, new SlocketError('ERR_SLOCKET_LOST', `the thread that held the lock has ended: ${message}`))
     }
-    return noThread(message, this.#failure)
+    return noThread(message, shortageOf(this.#failure))
   }
 
   /** It goes on holding: what is held may yet be used, and released, by a later listener for the exit. */
@@ -297,6 +297,12 @@ function refuseFewDescriptors(): void {
   } finally {
     for (const descriptor of opened) closeSync(descriptor)
   }
+}
+
+/** The error to report as the cause if a thread failed for want of descriptors. */
+function shortageOf(failure: { readonly message: string; readonly code: unknown } | undefined): Error | undefined {
+  if (failure === undefined || !isOutOfDescriptors(failure)) return undefined
+  return Object.assign(new Error(failure.message), { code: failure.code })
 }
 
 function noThread(reason: string, cause?: unknown): SlocketError {
