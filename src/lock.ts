@@ -7,9 +7,9 @@ import type { LockMode } from './options.ts'
 /**
  * A lock that is held. Made by `slocket(path)`.
  *
- * It is held until {@link Lock.release}, or until this process ends, however it ends: then the next one has it within
- * milliseconds. Dropping the object releases nothing, so a lock may be taken for the life of the process. Holding does
- * not keep the process alive.
+ * It is held until {@link Lock.release}, or until this process has ended, however it ends: then the next one has it within
+ * milliseconds. Listeners for `exit` still have it, and may release it. Dropping the object releases nothing, so a lock may
+ * be taken for the life of the process. Holding does not keep the process alive.
  */
 export class Lock {
   /** The path, as it was given. */

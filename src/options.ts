@@ -25,7 +25,8 @@ export interface SlocketOptions {
   readonly label?: string | undefined
   /**
    * How long this process keeps its socket in the lock's directory after its last release, in ms, so that the next
-   * acquire is quick. 0: leave at once. Default: 1000.
+   * acquire is quick. 0: leave at once. Default: 1000. At most 32 released locks keep theirs, those that were used last; none
+   * if descriptors run out.
    */
   readonly linger?: number | undefined
   /**

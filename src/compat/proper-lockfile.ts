@@ -168,7 +168,6 @@ function isForeign(stats: Stats | undefined, lockPath: string, staleMs: number):
 }
 
 function note(own: Held, options: LockOptions | undefined): Held {
-  if (all.size === 0) process.prependListener('exit', releaseAll)
   all.add(own)
   held.set(own.file, own)
   const onCompromised = options?.onCompromised ?? throwIt
@@ -194,7 +193,6 @@ function forget(own: Held): void {
   own.isOver = true
   all.delete(own)
   if (held.get(own.file) === own) held.delete(own.file)
-  if (all.size === 0) process.off('exit', releaseAll)
 }
 
 async function release(own: Held): Promise<void> {
@@ -214,17 +212,6 @@ function releaseSync(own: Held): void {
     if (released instanceof Promise) released.catch((error: unknown) => debug('%s: %s', own.lockPath, error))
   } catch (error) {
     throw asSystemError(error)
-  }
-}
-
-/** Before the listeners by which slocket leaves: locks of proper-lockfile are released by an exit. */
-function releaseAll(): void {
-  for (const own of all) {
-    try {
-      releaseSync(own)
-    } catch (error) {
-      debug('%s: %s', own.lockPath, error)
-    }
   }
 }
 

@@ -13,6 +13,7 @@
  *  over     | its ticket has left, or is about to leave  | -
  */
 import { Cancellation } from '../contract/cancellation.ts'
+import { isExiting } from '../contract/exiting.ts'
 import type { PartyMember, TicketQueue } from '../contract/ticket-queue.ts'
 import type { Claim } from '../core/claim.ts'
 import { isSameClaim } from '../core/claim.ts'
@@ -176,7 +177,11 @@ export class Party implements TurnRequest, GrantingParty {
   release(grant: PartyGrant): void | Promise<void> {
     if (this.#state.kind !== 'held' || !this.#holders.has(grant) || !this.#isHolder(this.#state.ticket)) return
     this.#holders.delete(grant)
-    if (this.#waiting.count > 0) return this.#grantNext(this.#state.ticket, true)
+    if (this.#waiting.count > 0) {
+      if (!isExiting()) return this.#grantNext(this.#state.ticket, true)
+      // They would never know that they hold. They ask anew if the process goes on after all.
+      this.#owner.onStranded(this.#waiting.takeAll())
+    }
     if (this.#holders.size > 0) return
     const { ticket } = this.#state
     this.#becomeOver()

@@ -1,4 +1,5 @@
 /** `slocket.sync`: what is asked, and what comes of it. */
+import { isExiting } from '../contract/exiting.ts'
 import type { Claim } from '../core/claim.ts'
 import { isObserved, observeSync, traceOf } from '../diagnostics.ts'
 import { SlocketError } from '../errors.ts'
@@ -6,7 +7,7 @@ import type { SlocketOptions } from '../options.ts'
 import { checkPath, parseOptions } from '../options.ts'
 import type { Answer, Place } from './messages.ts'
 import { fromPlain } from './plain-error.ts'
-import { askStandIn, isExiting } from './stand-in.ts'
+import { askStandIn } from './stand-in.ts'
 import { SyncLock } from './sync-lock.ts'
 
 /** What can be said with a path to a call that blocks. */

@@ -48,7 +48,9 @@ export type Order = { readonly id: number } & (
   /** Says `lost` before it answers, if it is. */
   | { readonly do: 'look'; readonly lock: number }
   | ({ readonly do: 'query' } & Place)
-  /** The process exits: takes away what does not hold, and leaves what does, dead. */
+  /** The process has run out of descriptors: closes what is idle. */
+  | { readonly do: 'leave idle' }
+  /** The process (or thread) that asks exits: removes all but what holds. */
   | { readonly do: 'leave' }
 )
 
@@ -66,6 +68,8 @@ export type Answer =
   | { readonly kind: 'busy' }
   | { readonly kind: 'done' }
   | { readonly kind: 'locked'; readonly isLocked: boolean }
+  /** Whether anything was idle. */
+  | { readonly kind: 'left'; readonly hasLeft: boolean }
   | { readonly kind: 'error'; readonly error: PlainError }
 
 export type Said =
@@ -74,7 +78,7 @@ export type Said =
   /** It obeys. */
   | { readonly kind: 'ready' }
   /** It could not start, or has failed, and ends. */
-  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'failed'; readonly message: string; readonly code: unknown }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly kind: 'lost'; readonly lock: number; readonly error: PlainError }
 

@@ -6,6 +6,7 @@
  *  2. It ends when nothing was asked of it for a while and it holds nothing, and with its process.
  */
 import type { Engine } from '../contract/engine.ts'
+import { leaveIdle } from '../contract/idle.ts'
 import { outlookOf } from '../core/deadlock.ts'
 import { claimsOfThisThread, local, localBesideMkdir, localFor } from '../engines/local/index.ts'
 import { leaveAll } from '../engines/local/present.ts'
@@ -74,6 +75,8 @@ class StandInThread {
         const { held } = await slocket.query(order.path, { engine: this.#engineFor(order.mkdirStaleMs) })
         return { kind: 'locked', isLocked: held.length > 0 }
       }
+      case 'leave idle':
+        return { kind: 'left', hasLeft: leaveIdle() }
       case 'leave':
         leaveAll()
         return { kind: 'done' }

@@ -11,8 +11,9 @@
  * Nothing of this thread's event loop is needed for any of it; where that runs, losses come by it. Nothing here keeps the
  * process alive.
  */
-import { existsSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import type * as threadsModule from 'node:worker_threads'
+import { addIdleThread, isOutOfDescriptors, makeRoom, removeIdleThread } from '../contract/idle.ts'
 import { debug } from '../debug.ts'
 import { SlocketError, systemCode } from '../errors.ts'
 import { threadIdentity } from '../thread-identity.ts'
@@ -25,7 +26,9 @@ import type { SyncHolder, SyncLock } from './sync-lock.ts'
 const LOOK_MS = 1000
 /** How many looks a thread has to start. Looks, not seconds: this process may be stopped meanwhile. */
 const MOST_LOOKS_TO_START = 60
-/** How many looks it has to leave when the process exits. */
+/** How many descriptors a thread needs to start, and some more (four or five on Node 20, and those of the files that it loads). */
+const DESCRIPTORS_TO_START = 16
+/** How many looks it has to leave. */
 const MOST_LOOKS_TO_LEAVE = 2
 
 /**
@@ -35,7 +38,7 @@ const MOST_LOOKS_TO_LEAVE = 2
 const PROGRAM = `
 const { workerData } = require('node:worker_threads')
 const { url, port, words } = workerData
-const fail = (error) => port.postMessage({ kind: 'failed', message: String(error) })
+const fail = (error) => port.postMessage({ kind: 'failed', message: String(error), code: error?.code })
 process.on('uncaughtExceptionMonitor', fail)
 process.on('exit', () => {
   Atomics.store(words, ${USE}, ${ENDED})
@@ -56,8 +59,19 @@ type Asked = Order extends infer One ? (One extends Order ? Omit<One, 'id'> : ne
 
 let current: StandIn | undefined
 
-/** What `take` makes of its answer. Blocks until that has come. */
+/** What `take` makes of its answer; asks again once there are descriptors. Blocks until the answer has come. */
 export function askStandIn<T>(asked: Asked, take: (answer: Answer, standIn: StandIn) => T): T {
+  // Bound: see makeRoom. What is idle in this thread is out of reach of the other one.
+  for (;;) {
+    try {
+      return askOnce(asked, take)
+    } catch (error) {
+      makeRoom(error)
+    }
+  }
+}
+
+function askOnce<T>(asked: Asked, take: (answer: Answer, standIn: StandIn) => T): T {
   if (current?.begin() !== true) current = startStandIn()
   const standIn = current
   try {
@@ -65,11 +79,6 @@ export function askStandIn<T>(asked: Asked, take: (answer: Answer, standIn: Stan
   } finally {
     standIn.finish()
   }
-}
-
-/** Whether the locks of this thread had better be gone at their release: its process is about to exit. */
-export function isExiting(): boolean {
-  return (process as { _exiting?: boolean })._exiting === true
 }
 
 export class StandIn implements SyncHolder {
@@ -87,7 +96,7 @@ export class StandIn implements SyncHolder {
   #isReady = false
   /** Its thread in /proc, where there is one. */
   #thread: string | undefined
-  #failure: string | undefined
+  #failure: { readonly message: string; readonly code: unknown } | undefined
 
   /** Begun. */
   constructor(threads: Threads, worker: threadsModule.Worker, port: threadsModule.MessagePort, words: Int32Array) {
@@ -101,7 +110,8 @@ export class StandIn implements SyncHolder {
     worker.on('error', (error) => this.#onEnd(String(error)))
     worker.on('exit', () => this.#onEnd('it has ended'))
     worker.unref()
-    process.on('exit', this.#onExit)
+    process.prependListener('exit', this.#onExit)
+    addIdleThread(this.#leaveIdle)
   }
 
   /** False where it has ended. To be followed by `finish`. */
@@ -125,7 +135,7 @@ export class StandIn implements SyncHolder {
     return this.#lastId
   }
 
-  /** Blocks until it has answered. Throws where it never will. */
+  /** Blocks until it has answered. Throws if it never will, or has not after `mostLooks`. */
   answerTo(id: number, mostLooks: number): Answer {
     let looks = 0
     // Bound: by the answer; by the end of the other thread; by `mostLooks`.
@@ -140,7 +150,8 @@ export class StandIn implements SyncHolder {
         return answer
       }
       if (hasEnded) throw this.#onEnd('it has ended')
-      if (looks >= mostLooks || this.#startLooks >= MOST_LOOKS_TO_START) {
+      if (looks >= mostLooks) throw new Error('it has not answered yet')
+      if (this.#startLooks >= MOST_LOOKS_TO_START) {
         // It may be about to do what it was told, and nobody would know of it.
         void this.#worker.terminate()
         throw this.#onEnd('it does not answer')
@@ -203,7 +214,7 @@ export class StandIn implements SyncHolder {
         this.#isReady = true
         return
       case 'failed':
-        this.#failure ??= said.message
+        this.#failure ??= said
         return
       case 'answer':
         this.#answers.set(said.id, said.answer)
@@ -233,24 +244,35 @@ export class StandIn implements SyncHolder {
   #onEnd(reason: string): SlocketError {
     Atomics.store(this.#words, USE, ENDED)
     process.off('exit', this.#onExit)
+    removeIdleThread(this.#leaveIdle)
     if (current === this) current = undefined
     this.#hearAll()
     this.#port.close()
-    const message = this.#failure ?? reason
+    const message = this.#failure?.message ?? reason
     debug('the stand-in of this thread: %s', message)
     for (const id of this.#locks.keys()) {
       this.#lose(id, new SlocketError('ERR_SLOCKET_LOST', `the thread that held the lock has ended: ${message}`))
     }
-    return noThread(message)
+    return noThread(message, shortageOf(this.#failure))
   }
 
-  /** What is held may yet be released, by a later listener for the exit. */
-  readonly #onExit = (): void => {
-    if (!this.begin()) return
+  /** It goes on holding: what is held may yet be used, and released, by a later listener for the exit. */
+  readonly #onExit = (): void => void this.#leave({ do: 'leave' })
+
+  /** Blocks, for what takes the other thread microseconds. */
+  readonly #leaveIdle = (): boolean => {
+    const answer = this.#leave({ do: 'leave idle' })
+    return answer?.kind === 'left' && answer.hasLeft
+  }
+
+  /** Undefined if there is no answer in time: it may leave later. */
+  #leave(order: Asked): Answer | undefined {
+    if (!this.begin()) return undefined
     try {
-      this.answerTo(this.order({ do: 'leave' }), MOST_LOOKS_TO_LEAVE)
+      return this.answerTo(this.order(order), MOST_LOOKS_TO_LEAVE)
     } catch (error) {
       debug('leaving failed: %s', error)
+      return undefined
     } finally {
       this.finish()
     }
@@ -269,6 +291,7 @@ function startStandIn(): StandIn {
   try {
     // Throws in a context that may not block, before anything is started.
     Atomics.wait(words, USE, FREE, 0)
+    refuseFewDescriptors()
     const worker = new threads.Worker(PROGRAM, { eval: true, execArgv: [], env, workerData, transferList: [port2] })
     return new StandIn(threads, worker, port1, words)
   } catch (error) {
@@ -277,8 +300,27 @@ function startStandIn(): StandIn {
   }
 }
 
+/** Without them a thread ends before it has begun, and Node says so only to the event loop of this one, which stands still. */
+function refuseFewDescriptors(): void {
+  const opened: number[] = []
+  try {
+    while (opened.length < DESCRIPTORS_TO_START) opened.push(openSync('/dev/null', 'r'))
+  } catch (error) {
+    if (isOutOfDescriptors(error)) throw error
+  } finally {
+    for (const descriptor of opened) closeSync(descriptor)
+  }
+}
+
+/** The error to report as the cause if a thread failed for want of descriptors. */
+function shortageOf(failure: { readonly message: string; readonly code: unknown } | undefined): Error | undefined {
+  if (failure === undefined || !isOutOfDescriptors(failure)) return undefined
+  return Object.assign(new Error(failure.message), { code: failure.code })
+}
+
 function noThread(reason: string, cause?: unknown): SlocketError {
   const hint = systemCode(cause) === 'ERR_ACCESS_DENIED' ? '; give Node --allow-worker' : ''
+  const code = isOutOfDescriptors(cause) ? 'ERR_SLOCKET_RESOURCES' : 'ERR_SLOCKET_NO_THREAD'
   const message = `slocket.sync needs a thread to wait by, and has none: ${reason}${hint}`
-  return new SlocketError('ERR_SLOCKET_NO_THREAD', message, cause === undefined ? {} : { cause })
+  return new SlocketError(code, message, cause === undefined ? {} : { cause })
 }

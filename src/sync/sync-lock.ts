@@ -17,7 +17,8 @@ export interface SyncHolder {
  * done when it returns.
  *
  * It is held by a thread of its own, so it stays held while this one blocks; until it is released, or until this process (or
- * worker thread) ends, however it ends. Holding does not keep the process alive.
+ * worker thread) has ended, however it ends. Listeners for `exit` still have it, and may release it. Holding does not keep the
+ * process alive.
  */
 export class SyncLock {
   /** The path, as it was given. */

@@ -319,12 +319,16 @@ describe('an end of the process', () => {
 
   for (const [how, end] of Object.entries(ENDS)) {
     for (const form of ['lock', 'lockSync'] as const) {
-      test(`${how} releases what ${form} has locked: nothing is left`, async () => {
+      test(`${how} frees what ${form} has locked, and the next one leaves nothing`, async () => {
         const { stdout } = await runChild(
           `${LOADED} await lockfile.${form}(lockPath); console.log('locked'); ${end}`,
           file,
         )
         assert.equal(stdout, 'locked\n')
+        assert.deepEqual([await check(file), checkSync(file)], [false, false])
+        await (
+          await lock(file)
+        )()
         assert.deepEqual(fs.readdirSync(path.dirname(file)), ['file'])
       })
     }

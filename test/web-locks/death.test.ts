@@ -60,7 +60,7 @@ betweenContexts('a thread of a process that goes on is dead when it was ended', 
   await a.next('called', 'lock')
 })
 
-betweenContexts('who exits while it holds leaves nothing behind, and is followed', async (scene) => {
+betweenContexts('what a context that exits has left goes with the one that follows it', async (scene) => {
   const [dead, a] = await scene.startAll(2)
   await dead!.hold('lock')
   await dead!.hold('alone')
@@ -68,7 +68,7 @@ betweenContexts('who exits while it holds leaves nothing behind, and is followed
   dead!.send({ do: 'exit' })
   await dead!.exited()
   await a!.next('called', 'lock')
-  assert.equal(fs.existsSync(`${scene.root}/alone`), false)
+  await until('the other lock is gone', () => !fs.existsSync(`${scene.root}/alone`))
 })
 
 betweenContexts('what the dead leave goes when the next one comes, under whatever name it was', async (scene) => {

@@ -3,6 +3,7 @@
  * file system.
  */
 import fs from 'node:fs'
+import { makeRoom } from '../../contract/idle.ts'
 import { isSlocketError, systemCode } from '../../errors.ts'
 import { LockDirectory } from './lock-directory.ts'
 import { isGone, toSlocketError } from './system-error.ts'
@@ -16,7 +17,8 @@ export class QueueDirectory extends LockDirectory {
       return isSorted(names) ? names : names.sort()
     } catch (error) {
       if (isGone(error)) return []
-      throw toSlocketError(error, 'list the queue', this.path)
+      makeRoom(toSlocketError(error, 'list the queue', this.path))
+      return this.names()
     }
   }
 
@@ -200,7 +202,8 @@ export class QueueDirectory extends LockDirectory {
       return fs.readdirSync(this.pathOf(MEMBERS))
     } catch (error) {
       if (isGone(error)) return []
-      throw toSlocketError(error, 'list the members of', this.path)
+      makeRoom(toSlocketError(error, 'list the members of', this.path))
+      return this.memberNames()
     }
   }
 }

@@ -5,6 +5,7 @@
 import fs from 'node:fs'
 import { clearTimeout, setTimeout } from 'node:timers'
 import type { Cancellation } from '../../contract/cancellation.ts'
+import { isOutOfDescriptors, leaveIdle } from '../../contract/idle.ts'
 import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
 import { builtInNet } from './built-in.ts'
@@ -33,6 +34,7 @@ export async function waitUntilForeignGone(directory: QueueDirectory, cancellati
         watcher.on('error', () => watcher?.close())
       } catch (error) {
         if (systemCode(error) === undefined) throw error
+        if (isOutOfDescriptors(error) && leaveIdle()) return done()
       }
       cancellation.listen(done)
       // RACE: it may have gone between the look above and the watch; then nothing will ever be reported.

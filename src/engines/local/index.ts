@@ -5,6 +5,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import type { Engine, EngineSnapshot } from '../../contract/engine.ts'
+import { withRoom } from '../../contract/idle.ts'
 import type { Claim } from '../../core/claim.ts'
 import { checkKnownOptions } from '../../contract/known-options.ts'
 import type { LockAccess } from '../../contract/lock-access.ts'
@@ -153,7 +154,8 @@ class LocalClient {
   query(directory: string): Promise<EngineSnapshot> {
     refuseOtherPlatforms()
     const own = this.#siblings.flatMap((client) => [...(client.#present.get(directory)?.queue.own ?? [])])
-    return inspect(new QueueDirectory(directory, this.#options), new Map(own))
+    const queue = new QueueDirectory(directory, this.#options)
+    return withRoom(() => inspect(queue, new Map(own)))
   }
 
   socketOf(directory: string): TicketSocket | undefined {

@@ -6,6 +6,9 @@
  * later one withdraws here; if it sorts ahead, the later one waits for it. So two never both think that they are first.
  * That a list was made before somebody else's link does no harm: that somebody is then the later one.
  */
+import { setImmediate } from 'node:timers'
+import { isExiting } from '../../contract/exiting.ts'
+import { makeRoom } from '../../contract/idle.ts'
 import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
 import { debug, isDebugging } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
@@ -62,10 +65,14 @@ function joinOnce(state: QueueState, request: EnqueueRequest): OwnTicket | undef
  */
 export async function joinSlowly(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | null> {
   let own: OwnTicket | null = null
+  // Asked for by a listener for `exit`: there is no next turn of the event loop, unless the process goes on after all.
+  if (isExiting()) await new Promise((resolve) => setImmediate(resolve))
+  state.presence.joining += 1
   try {
     own = await joinByRounds(state, request)
     return own
   } finally {
+    state.presence.joining -= 1
     // A member that was made for this request, and got no ticket, goes as one goes whose last ticket has left.
     if (own === null) state.presence.onLeft(request.lingerMs)
   }
@@ -74,7 +81,8 @@ export async function joinSlowly(state: QueueState, request: EnqueueRequest): Pr
 async function joinByRounds(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | null> {
   const { directory, presence } = state
   let vanishings = 0
-  // Bound: a round fails only because somebody else joined or left meanwhile, or because something foreign is there.
+  // Bound: a round fails only because somebody else joined or left meanwhile, because something foreign is there, or because
+  // what was idle in this process had to make room.
   for (let round = 0; !request.cancellation.cancelled; round += 1) {
     try {
       if (presence.member === undefined && (await presence.open()) === 'foreign') {
@@ -89,10 +97,11 @@ async function joinByRounds(state: QueueState, request: EnqueueRequest): Promise
         joinOnce(state, request) ?? (presence.hasNoLinks ? await joinWithOwnSocket(state, request) : undefined)
       if (own !== undefined) return own
     } catch (error) {
-      if (!(error instanceof DirectoryGone)) throw error
-      if (!(error instanceof DirectoryUnfinished)) presence.retire()
-      vanishings += 1
-      if (vanishings > MOST_VANISHINGS) throw error.cause
+      if (error instanceof DirectoryGone) {
+        if (!(error instanceof DirectoryUnfinished)) presence.retire()
+        vanishings += 1
+        if (vanishings > MOST_VANISHINGS) throw error.cause
+      } else makeRoom(error)
     }
     // Random, so that two who disturb each other do not go on doing so.
     if (round > 0) await sleepFor(Math.random() * Math.min(2 ** round, LONGEST_PAUSE_MS))

@@ -9,6 +9,7 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
+import { isOutOfDescriptors } from '../../contract/idle.ts'
 import type { LockAccess } from '../../contract/lock-access.ts'
 import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import { DEFAULT_MODE, firstMode, follow, isMadeHere, isShared, tooNarrow, widen } from './access.ts'
@@ -135,6 +136,8 @@ export class LockDirectory {
       const stats = fs.lstatSync(members, { throwIfNoEntry: false })
       if (stats !== undefined) {
         if (!isMadeHere(stats.mode)) return
+        // Beside mkdir, `.members` goes last: without it, what a release leaves for a moment would be another tool's lock.
+        if (this.#mkdirStaleMs !== undefined && fs.readdirSync(directory.path).length > 1) return
         fs.rmdirSync(members)
       } else if (this.#mkdirStaleMs !== undefined) {
         // Whoever took `.members` out of it removes it: what is at the path by now may be another tool's new lock.
@@ -144,6 +147,7 @@ export class LockDirectory {
     } catch (error) {
       // Not empty: others are here. Whatever else hinders is for the next one who uses the lock to meet and to report.
       if (systemCode(error) === undefined) throw error
+      if (directory === undefined && isOutOfDescriptors(error)) this.#removeWithoutLooking()
     } finally {
       directory?.close()
     }
@@ -154,6 +158,15 @@ export class LockDirectory {
       this.refuseOthers()
     } catch (error) {
       throw isSlocketError(error, 'ERR_SLOCKET_PERMISSION') ? this.#toRefusal(error.cause) : error
+    }
+  }
+
+  /** As far as that needs no descriptor: if it is empty, without `.members`. What it is has been looked at by its path alone. */
+  #removeWithoutLooking(): void {
+    try {
+      if (isMadeHere(fs.lstatSync(this.path).mode)) fs.rmdirSync(this.path)
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
     }
   }
 

@@ -3,13 +3,16 @@
  * after (linger), so that a hot lock costs no new socket; and the end of all that, by linger or by the process's exit.
  *
  *  state    | meaning                                        | what ends it
- *  ---------+------------------------------------------------+---------------------------------------------
+ *  ---------+------------------------------------------------+---------------------------------------------------
  *  away     | no member, nothing of ours in the directory    | somebody asks for the lock
- *  present  | a member listens, or is about to              | idle for the linger; exit
+ *  present  | a member listens, or is about to              | idle for the linger, or as one of too many; exit
  *
- * A member whose socket was removed from outside is retired: it takes no new tickets, and stays for those it has.
+ * A member is retired if its socket was removed from outside, or if it holds when the process exits: it takes no new
+ * tickets, and stays for those that it has.
  */
 import { clearTimeout, setTimeout } from 'node:timers'
+import type { Idle } from '../../contract/idle.ts'
+import { becomeIdle, forgetIdle } from '../../contract/idle.ts'
 import { debug } from '../../debug.ts'
 import type { Connection, Departed } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'
@@ -20,6 +23,7 @@ import { SocketAddresses } from './short-path.ts'
 import type { Asker, SilentMember } from './sweep-members.ts'
 import { askMember, sweepMembers } from './sweep-members.ts'
 import type { OwnTicket } from './ticket.ts'
+import { MEMBERS } from './ticket-name.ts'
 import type { Watched } from './ticket-watch.ts'
 import { TicketWatch } from './ticket-watch.ts'
 
@@ -29,7 +33,7 @@ export interface PresentQueue extends Watched {
   onWake(ticket: string): void
   onConnected(): void
   onDisconnected(peer: string, told: readonly Departed[]): void
-  /** Removes what of the own tickets nobody needs when this process has left. */
+  /** Takes all own tickets out of the queue, except those that hold. */
   leave(): void
   /** Somebody asks whom the tickets stand for. */
   onAsked?(): void
@@ -39,11 +43,14 @@ export interface PresentQueue extends Watched {
 export interface PresenceKeeper {
   onPresent(): void
   onAway(): void
-  /** See {@link Asker.collect}. */
+  /**
+   * See {@link Asker.collect}. Missing if all tickets are in the directory itself: then nobody needs the socket of a dead
+   * member to find them.
+   */
   collect?(member: SilentMember): (() => void) | undefined
 }
 
-export class Presence implements MemberOwner {
+export class Presence implements MemberOwner, Idle {
   member: Member | undefined
   /** Whether the file system was found to have no hard links. */
   hasNoLinks = false
@@ -59,7 +66,10 @@ export class Presence implements MemberOwner {
   #queue: PresentQueue | undefined
   #isPresent = false
   #ticketSockets = 0
-  #idleSinceMs = 0
+  /** How many requests are about to join by it, though they have no ticket yet. */
+  joining = 0
+  /** When its last ticket left. */
+  idleSinceMs = 0
   #lingerMs = 0
   #timerEndsMs = 0
   #lingerTimer: NodeJS.Timeout | undefined
@@ -104,6 +114,14 @@ export class Presence implements MemberOwner {
     if (listener === 'foreign') return 'foreign'
     member.adopt(listener)
     return { name: file, listener }
+  }
+
+  get isPresent(): boolean {
+    return this.#isPresent
+  }
+
+  get isIdle(): boolean {
+    return this.#isPresent && this.joining === 0 && this.#queue!.own.size === 0
   }
 
   get hasConnections(): boolean {
@@ -161,10 +179,12 @@ export class Presence implements MemberOwner {
     // Released while the process exits, after this has left.
     if (!this.#isPresent) return this.#directory.removeIfEmpty()
     this.#lingerMs = lingerMs
-    if (lingerMs === 0) return this.leave()
-    this.#idleSinceMs = performance.now()
+    // Without a member nothing was had: no descriptors, no permission.
+    if (lingerMs === 0 || this.member === undefined) return this.leave()
+    this.idleSinceMs = performance.now()
+    becomeIdle(this)
     // Left running where it ends early enough: a hot lock makes no timer for each release.
-    if (this.#lingerTimer !== undefined && this.#timerEndsMs <= this.#idleSinceMs + lingerMs) return
+    if (this.#lingerTimer !== undefined && this.#timerEndsMs <= this.idleSinceMs + lingerMs) return
     clearTimeout(this.#lingerTimer)
     this.#startLinger(lingerMs)
   }
@@ -174,18 +194,22 @@ export class Presence implements MemberOwner {
     this.#watch.start(this.#queue!, closely)
   }
 
-  /** Ends the presence now. Tickets that hold are left, dead, so that the next holder learns of them. */
+  /**
+   * Ends the presence now. Tickets that hold go on holding, until they are released or the kernel closes their sockets, at
+   * the end of this process (or thread). Then they are left, dead, so that the next holder learns of them.
+   */
   leave(): void {
     clearTimeout(this.#lingerTimer)
     this.#lingerTimer = undefined
-    this.#watch.stop()
     if (!this.#isPresent) return
     this.#isPresent = false
+    forgetIdle(this)
     this.#queue!.leave()
-    this.member?.close()
-    for (const member of this.#retired) member.close()
+    if (this.member !== undefined) this.#retired.add(this.member)
     this.member = undefined
-    this.#retired.clear()
+    this.#closeRetired()
+    if (this.#retired.size === 0) this.#watch.stop()
+    else this.#hideRetired()
     this.#addresses.close()
     this.#directory.removeIfEmpty()
     debug('%s: left', this.#directory.path)
@@ -266,7 +290,7 @@ export class Presence implements MemberOwner {
   #onLinger(): void {
     this.#lingerTimer = undefined
     if (this.#queue!.own.size > 0) return
-    const leftMs = this.#idleSinceMs + this.#lingerMs - performance.now()
+    const leftMs = this.idleSinceMs + this.#lingerMs - performance.now()
     if (leftMs > 0) this.#startLinger(leftMs)
     else this.leave()
   }
@@ -276,9 +300,15 @@ export class Presence implements MemberOwner {
     this.#lingerTimer = setTimeout(() => this.#onLinger(), ms).unref()
   }
 
+  /** Removes the names of the sockets that hold while the process exits: nothing would remove them afterwards. */
+  #hideRetired(): void {
+    if (this.#keeper.collect !== undefined) return
+    for (const { id } of this.#retired) this.#directory.sweep(`${MEMBERS}/${memberFile(id)}`)
+  }
+
   #closeRetired(): void {
     const needed = new Set<Member>()
-    for (const own of this.#queue!.own.values()) needed.add(own.member)
+    for (const own of this.#queue!.own.values()) if (!own.isOver) needed.add(own.member)
     for (const member of this.#retired) {
       if (needed.has(member)) continue
       this.#retired.delete(member)

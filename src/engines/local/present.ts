@@ -1,4 +1,5 @@
 /** All presences of this process (or worker thread), which end when it exits. */
+import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
 import { kernelId } from './kernel.ts'
 import type { Presence } from './presence.ts'
@@ -6,13 +7,24 @@ import type { Presence } from './presence.ts'
 /** Of all clients in this process: one listener for its exit. */
 const allPresent = new Set<Presence>()
 
-/** No signal handlers: they are the application's, and nothing here needs a goodbye. */
+/**
+ * Removes all that this process does not need until its end. What it holds it goes on holding: listeners for `exit` may
+ * still use what the lock protects. No signal handlers: they are the application's, and the kernel closes what is open.
+ */
 export function leaveAll(): void {
-  for (const presence of allPresent) presence.leave()
+  for (const presence of allPresent) {
+    try {
+      presence.leave()
+    } catch (error) {
+      // The others must leave all the same.
+      debug('a presence could not leave: %s', error)
+    }
+  }
 }
 
 export function appear(presence: Presence): void {
-  if (allPresent.size === 0) process.on('exit', leaveAll)
+  // Before the application's own listeners, which may take long: those who wait here must not hold up others meanwhile.
+  if (allPresent.size === 0) process.prependListener('exit', leaveAll)
   allPresent.add(presence)
 }
 

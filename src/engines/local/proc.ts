@@ -3,6 +3,7 @@
  * such answer, since it passes, and what is read here is kept for good.
  */
 import fs from 'node:fs'
+import { makeRoom } from '../../contract/idle.ts'
 import { systemCode } from '../../errors.ts'
 import { toSlocketError } from './system-error.ts'
 
@@ -22,7 +23,8 @@ function read<T>(path: string, how: () => T): T | undefined {
   try {
     return how()
   } catch (error) {
-    if (PASSING.has(systemCode(error) ?? '')) throw toSlocketError(error, 'read', path)
-    return undefined
+    if (!PASSING.has(systemCode(error) ?? '')) return undefined
+    makeRoom(toSlocketError(error, 'read', path))
+    return read(path, how)
   }
 }

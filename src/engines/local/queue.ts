@@ -153,9 +153,15 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   leave(): void {
-    const { directory, own: tickets } = this.#state
-    // Those that hold are left, dead, so that the next holder learns of them.
-    for (const own of tickets.values()) if (!own.isHeld) directory.sweepTicket(own.name)
+    for (const own of this.#state.own.values()) {
+      if (own.isHeld && this.#state.stealing?.isHolder(own) !== false) continue
+      try {
+        // Not by its name alone: whoever waits for it waits for whoever is ahead of it, from now on.
+        this.withdraw(own)
+      } catch (error) {
+        debug('%s: ticket %s could not be withdrawn: %s', this.#state.directory.path, own.id, error)
+      }
+    }
   }
 
   /** Removes the dead ahead of a ticket that holds from now on. True if one of them may have held, and that hasn't been reported. */

@@ -4,7 +4,7 @@
  */
 import { debug } from '../../debug.ts'
 import { systemCode } from '../../errors.ts'
-import { connectTo } from './connect.ts'
+import { builtInNet } from './built-in.ts'
 import type { QueueDirectory } from './directory.ts'
 import { isProcessThere } from './liveness.ts'
 import type { Member } from './member.ts'
@@ -21,21 +21,37 @@ export interface SilentMember {
 export interface Asker {
   /** What has been found of such a member by now, besides its socket, to be removed if it is dead. Undefined: nothing. */
   collect(member: SilentMember): (() => void) | undefined
-  /** Called after each one that could not be connected to. */
+  /** Called after each one, when nothing is open any more that was opened for it. */
   onAsked(): void
 }
 
 /** How many are asked: those whose process cannot be seen, and others. */
 const MOST_SUSPECTS = 100
 const MOST_SAMPLES = 8
+/** How many are asked at once: each takes a descriptor. */
+const AT_ONCE = 8
 
 export function sweepMembers(directory: QueueDirectory, addresses: SocketAddresses, own: Member, asker: Asker): void {
+  const left: string[] = []
+  const askNext = (): void => {
+    try {
+      const name = left.shift()
+      if (name !== undefined) askMember(directory, addresses, name, { ...asker, onAsked })
+    } catch (error) {
+      // Nobody needs it swept now.
+      debug('%s: sweep: %s', directory.path, error)
+    }
+  }
+  const onAsked = (): void => {
+    asker.onAsked()
+    askNext()
+  }
   try {
-    for (const name of membersToAsk(directory, own)) askMember(directory, addresses, name, asker)
+    left.push(...membersToAsk(directory, own))
   } catch (error) {
-    // Nobody needs it swept now.
     debug('%s: sweep: %s', directory.path, error)
   }
+  for (let count = 0; count < AT_ONCE; count += 1) askNext()
 }
 
 /**
@@ -88,16 +104,14 @@ function askAgain(
   knock(path, onAsked)
 }
 
-/** Calls `onFailed` if it can't connect, and does nothing else if it can. */
-function knock(path: string, onFailed: (isRefused: boolean) => void): void {
-  const socket = connectTo(
-    path,
-    (error) => {
-      if (error === null) socket.destroy()
-      else onFailed(systemCode(error) === 'ECONNREFUSED')
-    },
-    { ref: false },
-  )
+/** Calls `onAsked` once the socket is closed again. */
+function knock(path: string, onAsked: (isRefused: boolean) => void): void {
+  const socket = builtInNet().connect({ path })
+  socket.unref()
+  socket.once('connect', () => socket.destroy())
+  // 'close' tells it all, and comes also while ticks are faked: see connect.ts.
+  socket.on('error', () => {})
+  socket.once('close', () => onAsked(socket.errored !== null && systemCode(socket.errored) === 'ECONNREFUSED'))
 }
 
 /**

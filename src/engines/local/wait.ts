@@ -5,6 +5,7 @@
  * L, liveness: dead is only what refuses a connection, gone is only what has no name. Nothing else is proof.
  */
 import type { Cancellation } from '../../contract/cancellation.ts'
+import { makeRoom } from '../../contract/idle.ts'
 import { debug } from '../../debug.ts'
 import { isProvenDead } from './liveness.ts'
 import type { Reached } from './member.ts'
@@ -71,7 +72,12 @@ async function reachAll(
 ): Promise<void> {
   const pauseMs = Math.max(...unreached.map((ticket) => pauseBefore(own.countReach(ticket.id))))
   if (pauseMs > 0) await sleepFor(pauseMs, cancellation)
-  await Promise.all(groupByMember(unreached).map((tickets) => reachOne(state, own, tickets)))
+  try {
+    await Promise.all(groupByMember(unreached).map((tickets) => reachOne(state, own, tickets)))
+  } catch (error) {
+    // Those that could not be reached are reached in the next round.
+    makeRoom(error)
+  }
   // RACE: called off meanwhile, the ticket has left, and a mark made now would be left alone.
   if (!own.isMarked && !own.isOver) mark(state, own)
 }

@@ -38,8 +38,8 @@ test('one that waits hears of the death of the holder, though the member that ha
   await until(() => holder.presence.connectionsTo(second.member.id).length > 0)
   waiters.queue.withdraw(first)
   await until(() => holder.presence.connectionsTo(first.member.id).length === 0)
-  // Its ticket stays, dead.
-  holder.presence.leave()
+  // As when its process ends: its ticket stays, dead.
+  held.member.close()
   await turn
   waiters.queue.withdraw(second)
   other.queue.withdraw(between)

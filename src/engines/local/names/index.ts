@@ -6,7 +6,9 @@ import fs from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import type { Engine, EngineSnapshot } from '../../../contract/engine.ts'
+import { withRoom } from '../../../contract/idle.ts'
 import { createTicketEngine } from '../../../recipe/ticket-engine.ts'
+import { debug } from '../../../debug.ts'
 import type { Departed } from '../connection.ts'
 import type { LockAccess } from '../../../contract/lock-access.ts'
 import type { Inspection } from '../inspect.ts'
@@ -120,7 +122,8 @@ class Root implements PresentQueue {
       onIdle: () => {
         this.#busy.delete(state)
         if (isHashed(file)) this.#longNames.remove(file)
-        this.#becomeIdle(directory)
+        if (this.#presence.isPresent) this.#becomeIdle(directory)
+        else directory.removeIfEmpty()
       },
     }
     const state: QueueState = new NameState(this.#directory, directory, this.#presence, new OwnTickets(keeper))
@@ -139,7 +142,7 @@ class Root implements PresentQueue {
   async query(name: string): Promise<EngineSnapshot> {
     this.#directory.refuseUnusable()
     const directory = new NameDirectory(this.#directory, encodeName(name))
-    return (await inspectQueues([{ directory, own: this.own }], INSPECTION))[0]!
+    return (await withRoom(() => inspectQueues([{ directory, own: this.own }], INSPECTION)))[0]!
   }
 
   async queryAll(): Promise<Map<string, EngineSnapshot>> {
@@ -153,7 +156,7 @@ class Root implements PresentQueue {
       if (name !== undefined) names.set(name, new NameDirectory(this.#directory, file))
     }
     const queues = [...names.values()].map((directory) => ({ directory, own: this.own }))
-    const snapshots = await inspectQueues(queues, INSPECTION)
+    const snapshots = await withRoom(() => inspectQueues(queues, INSPECTION))
     return new Map([...names.keys()].map((name, index) => [name, snapshots[index]!]))
   }
 
@@ -169,7 +172,11 @@ class Root implements PresentQueue {
   onDisconnected(peer: string, told: readonly Departed[]): void {
     for (const { state, queue } of this.#busy.values()) queue.tellAgain(told.filter(({ home }) => home === state))
     // It may have died, and left tickets in queues where nobody has seen that.
-    for (const file of this.#directory.memberNames()) if (file.startsWith(`${peer}.`)) this.#presence.ask(file)
+    try {
+      for (const file of this.#directory.memberNames()) if (file.startsWith(`${peer}.`)) this.#presence.ask(file)
+    } catch (error) {
+      debug('%s: what %s has left cannot be looked for: %s', this.#directory.path, peer, error)
+    }
   }
 
   lookAfterOwn(touch: boolean): boolean {
@@ -179,11 +186,9 @@ class Root implements PresentQueue {
   }
 
   leave(): void {
-    for (const own of this.own.values()) (own.home as QueueState).directory.sweepTicket(own.name)
-    for (const { directory } of this.#busy.values()) directory.removeIfEmpty()
+    for (const { queue } of this.#busy.values()) queue.leave()
     for (const { directory } of this.#idle.values()) directory.removeIfEmpty()
     this.#idle.clear()
-    this.#longNames.removeAll()
   }
 
   #newMemberId(): string {

@@ -43,10 +43,6 @@ export class LongNames {
     if (entry !== undefined) this.#root.sweep(entry)
   }
 
-  removeAll(): void {
-    for (const file of this.#written.keys()) this.remove(file)
-  }
-
   /** The names, by the files of their locks. */
   read(): Map<string, string> {
     const names = new Map<string, string>()

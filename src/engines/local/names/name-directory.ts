@@ -1,6 +1,7 @@
 /** The directories of named locks: the root, and in it one for each name that is in use. */
 import fs from 'node:fs'
 import { dirname } from 'node:path'
+import { makeRoom } from '../../../contract/idle.ts'
 import { isSlocketError, SlocketError, systemCode } from '../../../errors.ts'
 import type { LockAccess } from '../../../contract/lock-access.ts'
 import { follow } from '../access.ts'
@@ -64,7 +65,8 @@ export class RootDirectory extends QueueDirectory {
       return fs.readdirSync(this.path).filter((name) => !name.startsWith('.'))
     } catch (error) {
       if (isGone(error)) return []
-      throw toSlocketError(error, 'list the locks in', this.path)
+      makeRoom(toSlocketError(error, 'list the locks in', this.path))
+      return this.files()
     }
   }
 }

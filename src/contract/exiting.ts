@@ -1,0 +1,9 @@
+/**
+ * Whether this process (or worker thread) exits: `process.exit` was called, nothing is left to do, or an exception was not
+ * caught. True before the first listener for `exit` is called. Nobody is granted a lock from then on, except by `slocket.sync`.
+ *
+ * It stays true in the rare process that goes on (a listener for `exit` threw, and the exception was caught).
+ */
+export function isExiting(): boolean {
+  return (process as { _exiting?: boolean })._exiting === true
+}

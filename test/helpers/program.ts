@@ -1,0 +1,108 @@
+/** A process that runs a few lines of a program, says lines, and can be made to wait for the test while it blocks. */
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { within } from './until.ts'
+
+const SRC = new URL('../../src/', import.meta.url).href
+
+/** Exits with 10 if the lock at its first argument is free, and else with 11; with a second one, the lock of that name in that root. */
+const TRY = `import { LockManager, slocket } from ${JSON.stringify(`${SRC}index.js`)}
+const [, path, name] = process.argv
+const lock = name === undefined ? await slocket.try(path)
+  : await new LockManager({ root: path }).request(name, { ifAvailable: true }, (lock) => lock)
+process.exit(lock === null ? 11 : 10)`
+
+/**
+ * What every program can use: `lockPath`, its argument; `say(value)`; `hear()`, which blocks until the test lets it go on; and
+ * `isFree(...)`, whether another process can have the lock right now; `exhaust()` and `replenish()`, which open files until there are no
+ * more descriptors, and close them again.
+ */
+const FIRST = `
+import fs from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { Worker } from 'node:worker_threads'
+const lockPath = process.argv[1]
+const say = (value) => fs.writeSync(1, JSON.stringify(value) + '\\n')
+const hear = () => fs.readSync(0, Buffer.alloc(1))
+const TRY = ${JSON.stringify(TRY)}
+const opened = []
+const exhaust = () => { try { for (;;) opened.push(fs.openSync('/dev/null')) } catch {} }
+const replenish = () => { for (const descriptor of opened.splice(0)) fs.closeSync(descriptor) }
+const isFree = (...args) => {
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', TRY, ...args], { encoding: 'utf8' })
+  return { 10: true, 11: false }[status] ?? stderr
+}
+`
+const THEN = `
+const { LockManager, slocket } = await import(${JSON.stringify(`${SRC}index.js`)})
+const { default: lockfile } = await import(${JSON.stringify(`${SRC}compat/proper-lockfile.js`)})
+`
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stderr: string
+  /** What it had said and nobody had taken. */
+  readonly said: readonly unknown[]
+}
+
+export interface ProgramOptions {
+  /** Runs before slocket is imported. */
+  readonly before?: string
+  /** How many descriptors the process may have open. */
+  readonly descriptors?: number
+}
+
+export class Program {
+  readonly pid: number
+  readonly #process: ChildProcess
+  readonly #said: unknown[] = []
+  readonly #ended: Promise<Ended>
+  #onSaid: () => void = () => {}
+  #stderr = ''
+
+  constructor(lockPath: string, body: string, { before = '', descriptors }: ProgramOptions = {}) {
+    const program = [FIRST, before, THEN, body].join('')
+    const limited = descriptors === undefined ? [] : ['bash', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`]
+    const [command, ...args] = [...limited, process.execPath, '--input-type=module', '-e', program, lockPath]
+    this.#process = spawn(command, args, { stdio: 'pipe' })
+    this.pid = this.#process.pid!
+    this.#process.stderr!.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text))
+    createInterface(this.#process.stdout!).on('line', (line) => {
+      this.#said.push(JSON.parse(line))
+      this.#onSaid()
+    })
+    this.#ended = new Promise((resolve) => {
+      this.#process.once('close', (code, signal) =>
+        resolve({ code, signal, stderr: this.#stderr, said: this.#said.splice(0) }),
+      )
+    })
+  }
+
+  /** What it says next. */
+  async next(): Promise<unknown> {
+    const said = new Promise<unknown>((resolve, reject) => {
+      const take = (): void => {
+        if (this.#said.length > 0) resolve(this.#said.shift())
+      }
+      this.#onSaid = take
+      take()
+      void this.#ended.then(({ code, signal, stderr }) => reject(new Error(`it ended by ${code ?? signal}: ${stderr}`)))
+    })
+    return await within(said, () => new Error(`it says nothing: ${this.#stderr}`))
+  }
+
+  /** Ends its `hear()`. */
+  goOn(): void {
+    this.#process.stdin!.write('\n')
+  }
+
+  async ended(): Promise<Ended> {
+    return await within(this.#ended, () => new Error(`it does not end: ${this.#stderr}`))
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+}
