@@ -112,8 +112,14 @@ function clientSettings({ client, heartbeatMs }: Settings): Record<string, unkno
     // So that a wait learns of a server that is gone, and no router in between forgets the connection.
     keepAlive: true,
     keepAliveInitialDelayMillis: heartbeatMs,
+    types: AS_TEXT,
+    binary: false,
+    pipeline: false,
   }
 }
+
+/** Columns are asked for as text, and stay so, whatever parser a program has given `pg` for that type. */
+const AS_TEXT = { getTypeParser: () => String }
 
 export type { PostgresOptions } from './options.ts'
 export type {
