@@ -3,6 +3,8 @@ import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import type { SlocketErrorCode } from '../../errors.ts'
 
 export const CANCELLED = '57014'
+/** No connection is left: of the server, the database or the role. */
+export const TOO_MANY_CONNECTIONS = '53300'
 
 const BY_STATE: readonly (readonly [state: RegExp, code: SlocketErrorCode])[] = [
   [/^(28|42501$)/, 'ERR_SLOCKET_PERMISSION'],
