@@ -9,6 +9,8 @@ export async function timeoutError(
   timeoutMs: number,
   sinceMs: number,
 ): Promise<SlocketError> {
+  // Before anything else can change it.
+  const inUse = engine.placesInUse?.()
   let state: string
   try {
     const { held, pending } = await withinLookMs((signal) => engine.query(path, signal))
@@ -17,6 +19,7 @@ export async function timeoutError(
   } catch (error) {
     state = `who holds it could not be found out: ${String(error)}`
   }
+  if (inUse !== undefined) state += `; ${inUse}`
   return new SlocketError('ERR_SLOCKET_TIMEOUT', `the lock '${path}' was not free within ${timeoutMs} ms: ${state}`)
 }
 

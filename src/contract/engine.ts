@@ -24,6 +24,11 @@ export interface Engine {
    * for the answer any more: then this should keep no process alive.
    */
   query(resource: string, signal?: AbortSignal): Promise<EngineSnapshot>
+  /**
+   * Says what uses all of `capabilities.places`, for the message of a timeout; undefined if some are free. Such as: all 20 connections of this engine are
+   * in use, by the locks 'a', 'b'.
+   */
+  placesInUse?(): string | undefined
   /** As `query`, of all resources that anybody holds or waits for. Where an engine can tell them: `LockManager.query` needs it. */
   queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }

@@ -60,6 +60,7 @@ function openPostgres(settings: Settings): Engine {
         asked.signal?.throwIfAborted()
         room.enter(new Request(asked, statements.of(resource, asked), { resolve, reject }))
       }),
+    placesInUse: () => room.placesInUse(),
     async query(resource, signal): Promise<EngineSnapshot> {
       const statement = snapshotStatement(keyOf(settings.namespace, resource))
       const letGo = keepAlive()

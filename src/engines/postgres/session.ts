@@ -39,6 +39,8 @@ export type OpenSession = (signal?: AbortSignal) => Promise<Session>
 export class Session {
   /** The server's process. */
   pid: number = 0
+  /** Called when its connection is closed, however it has ended. */
+  onClosed: (() => void) | undefined
   /** Whether it can see, and see to it, that what was written is on the disk. */
   canFlush: boolean = false
   readonly #client: SqlClient
@@ -58,7 +60,10 @@ export class Session {
     this.#aliveAtMs = now()
     this.#client = make()
     this.#client.on('error', (error) => this.end(toServerError(error, 'go on: the session has ended')))
-    this.#client.on('end', () => this.end(unreachable('the server has ended the session')))
+    this.#client.on('end', () => {
+      this.end(unreachable('the server has ended the session'))
+      this.onClosed?.()
+    })
   }
 
   /**

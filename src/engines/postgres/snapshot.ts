@@ -18,7 +18,7 @@ export function snapshotStatement(key: bigint): string {
 }
 
 /** @param own the server's processes that are this client's. */
-export function toSnapshot(rows: readonly Row[], own: ReadonlySet<number>): EngineSnapshot {
+export function toSnapshot(rows: readonly Row[], own: ReadonlyMap<number, unknown>): EngineSnapshot {
   const held: Requester[] = []
   const pending: Requester[] = []
   for (const row of rows) (row['granted'] === 'true' ? held : pending).push(toRequester(row, own))
@@ -26,7 +26,7 @@ export function toSnapshot(rows: readonly Row[], own: ReadonlySet<number>): Engi
   return { held, pending }
 }
 
-function toRequester(row: Row, own: ReadonlySet<number>): Requester {
+function toRequester(row: Row, own: ReadonlyMap<number, unknown>): Requester {
   const serverPid = Number(row['pid'])
   const about = parseSession(row['query'] ?? null)
   return {

@@ -23,9 +23,12 @@ export interface WaitingRoomParts {
   readonly now: () => number
 }
 
+/** How many locks a message names. */
+const MOST_NAMED = 3
+
 export class WaitingRoom {
-  /** The server's processes that are ours. */
-  readonly pids: Set<number> = new Set()
+  /** The server's processes that are ours, and the lock that each is for. */
+  readonly pids: Map<number, string> = new Map()
   readonly #sessions: Sessions
   readonly #parts: AcquireParts
   readonly #watch: Watch
@@ -39,7 +42,7 @@ export class WaitingRoom {
 
   constructor({ open, control, settings, now }: WaitingRoomParts) {
     this.#parts = { control, settings, now }
-    this.#sessions = new Sessions(open, settings, () => this.#schedule())
+    this.#sessions = new Sessions(open, settings, now, () => this.#schedule())
     this.#watch = new Watch(control, settings, now)
   }
 
@@ -84,8 +87,23 @@ export class WaitingRoom {
   }
 
   #refuse(request: Request): void {
-    const message = `the lock '${request.statements.name}' cannot be tried: all ${this.#parts.settings.maxConnections} connections are in use (maxConnections)`
+    const message = `the lock '${request.statements.name}' cannot be tried: ${this.#describeUse()}`
     request.becomeRejected(new SlocketError('ERR_SLOCKET_RESOURCES', message))
+  }
+
+  /** What uses all connections, for messages. Undefined if there are any left. */
+  placesInUse(): string | undefined {
+    return this.#sessions.hasRoom ? undefined : this.#describeUse()
+  }
+
+  #describeUse(): string {
+    const locks = [...new Set(this.pids.values())].map((name) => `'${name}'`)
+    const more = locks.length > MOST_NAMED ? [`${locks.length - MOST_NAMED} more`] : []
+    const by = [...locks.slice(0, MOST_NAMED), ...more].join(', ')
+    const all = this.#sessions.areLimitedByServer
+      ? `all ${this.pids.size} connections that the server has for this engine`
+      : `all ${this.#parts.settings.maxConnections} connections of this engine (maxConnections)`
+    return `${all} are in use${by === '' ? '' : `, by the locks ${by}`}`
   }
 
   #start(request: Request): void {
@@ -108,7 +126,7 @@ export class WaitingRoom {
   async #serve(request: Request): Promise<void> {
     let session: Session
     try {
-      session = await this.#sessions.take(request.asked.signal)
+      session = await this.#sessions.take(request.asked.wait, request.asked.signal)
     } catch (error) {
       this.#becomeOpened(request)
       return request.becomeRejected(error)
@@ -121,7 +139,7 @@ export class WaitingRoom {
       this.#sessions.giveBack(session, request.asked.lingerMs)
     }
     const stopWatching = this.#watch.add(session, request)
-    this.pids.add(pid)
+    this.pids.set(pid, request.statements.name)
     if (request.state === 'settled') return giveBack()
     await acquireIn(session, request, this.#parts, giveBack)
     stopWatching()
