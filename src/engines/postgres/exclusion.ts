@@ -10,16 +10,17 @@ import { TOO_MANY_CONNECTIONS } from './server-error.ts'
 import type { Session } from './session.ts'
 
 /**
+ * It goes on to its end when the request that began it is called off: the next one has a session then.
+ *
  * @param session holds nothing, before and after.
- * @param signal aborts when nobody waits for the answer any more.
  * @returns false if it could not be checked, since the server has no second connection to give.
  * @throws ERR_SLOCKET_POOLER if the two don't exclude each other; SlocketError as `Session.run`.
  */
-export async function checkExclusion(session: Session, control: Control, signal?: AbortSignal): Promise<boolean> {
+export async function checkExclusion(session: Session, control: Control): Promise<boolean> {
   const key = randomBytes(8).readBigInt64BE()
   const options = { doing: 'check that connections exclude each other', isBackground: true }
   await session.run(`SELECT pg_try_advisory_lock(${key})::text AS taken`, options)
-  const other = await tryByControl(key, control, options.doing, signal)
+  const other = await tryByControl(key, control, options.doing)
   await session.run(`SELECT pg_advisory_unlock(${key})::text AS unlocked`, options)
   if (other === undefined) return false
   if (!other.isTaken) return true
@@ -38,12 +39,11 @@ async function tryByControl(
   key: bigint,
   control: Control,
   doing: string,
-  signal: AbortSignal | undefined,
 ): Promise<{ readonly isTaken: boolean; readonly pid: number } | undefined> {
   const statement = `SELECT pg_backend_pid()::text AS pid,
     CASE WHEN pg_try_advisory_lock(${key}) THEN pg_advisory_unlock(${key})::text END AS taken`
   try {
-    const [row] = await control.run(statement, doing, signal)
+    const [row] = await control.run(statement, doing)
     return { isTaken: row!['taken'] !== null, pid: Number(row!['pid']) }
   } catch (error) {
     if (systemCode((error as Error).cause) === TOO_MANY_CONNECTIONS) return undefined

@@ -106,7 +106,7 @@ function checkedOnce(open: OpenSession, control: Control, settings: Settings): O
     const session = await open(signal)
     try {
       await checkSequence(session, settings.sequence)
-      if (await checkExclusion(session, control, signal)) isChecked = true
+      if (await checkExclusion(session, control)) isChecked = true
       return session
     } catch (error) {
       session.end(error as Error)
