@@ -168,6 +168,17 @@ export class Session {
     return false
   }
 
+  /**
+   * Sends a few bytes that change nothing (the message Flush), so that a proxy doesn't take the connection of a waiter for idle: its statement is under way, and
+   * nothing else may be asked. The server reads them when the statement is done:
+   * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
+   */
+  touch(): void {
+    const { connection } = this.#client
+    // They pile up at the server, and after days its buffer is full: then there is nothing to gain by more.
+    if (this.#failure === undefined && connection.stream.writableLength === 0) connection.flush()
+  }
+
   /** One after the other: from version 9 on, `pg` takes no second statement while it executes one. */
   #execute(statement: SqlStatement): Promise<{ readonly rows: Row[] }> {
     if (this.#execution === undefined) return this.#client.query(statement)

@@ -66,8 +66,13 @@ export class Sessions {
    * @param wait whether to wait for one of ours if the server has no more connections.
    * @throws as `OpenSession`.
    */
-  async take(wait: boolean, signal: AbortSignal | undefined): Promise<Session> {
+  take(wait: boolean, signal: AbortSignal | undefined): Promise<Session> {
     this.#used += 1
+    return this.retake(wait, signal)
+  }
+
+  /** Another one in place of one that has ended, and was not given back. */
+  async retake(wait: boolean, signal: AbortSignal | undefined): Promise<Session> {
     this.#taken += 1
     const number = this.#taken
     try {

@@ -114,35 +114,50 @@ export class WaitingRoom {
       if (this.#entering.get(key) === request) this.#entering.delete(key)
       this.#schedule()
     }
+    void this.#serve(request)
+  }
+
+  async #serve(request: Request): Promise<void> {
+    const { wait, signal, lingerMs } = request.asked
+    // Again if the connection was cut while it waited: then by another one, in its old place among those of this engine, but not in the server's queue.
+    // Bound: acquireIn says so only after a long wait; without a server there is no other connection.
+    for (let isAgain = false; ; isAgain = true) {
+      this.#becomeOpening(request)
+      let session: Session
+      try {
+        session = await (isAgain ? this.#sessions.retake(wait, signal) : this.#sessions.take(wait, signal))
+      } catch (error) {
+        this.#becomeOpened(request)
+        return request.becomeRejected(error)
+      }
+      this.#becomeOpened(request)
+      const { pid } = session
+      const leave = (): void => {
+        this.pids.delete(pid)
+        stopWatching()
+      }
+      const giveBack = (): void => {
+        leave()
+        this.#sessions.giveBack(session, lingerMs)
+      }
+      const stopWatching = this.#watch.add(session, request)
+      this.pids.set(pid, request.statements.name)
+      if (request.state === 'settled') return giveBack()
+      const isOver = await acquireIn(session, request, this.#parts, giveBack)
+      if (isOver) return stopWatching()
+      leave()
+    }
+  }
+
+  #becomeOpening(request: Request): void {
     this.#opening.add(request)
     // The server knows nothing of it yet.
     request.onCalledOff = () => {
       this.#becomeOpened(request)
       request.becomeCalledOff()
     }
-    void this.#serve(request)
-  }
-
-  async #serve(request: Request): Promise<void> {
-    let session: Session
-    try {
-      session = await this.#sessions.take(request.asked.wait, request.asked.signal)
-    } catch (error) {
-      this.#becomeOpened(request)
-      return request.becomeRejected(error)
-    }
-    this.#becomeOpened(request)
-    const { pid } = session
-    const giveBack = (): void => {
-      this.pids.delete(pid)
-      stopWatching()
-      this.#sessions.giveBack(session, request.asked.lingerMs)
-    }
-    const stopWatching = this.#watch.add(session, request)
-    this.pids.set(pid, request.statements.name)
-    if (request.state === 'settled') return giveBack()
-    await acquireIn(session, request, this.#parts, giveBack)
-    stopWatching()
+    if (request.isCalledOff) request.onCalledOff()
+    this.#updateKeepAlive()
   }
 
   #becomeOpened(request: Request): void {
