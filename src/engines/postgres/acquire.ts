@@ -29,8 +29,8 @@ const LONGEST_PAUSE_MS = 50
 
 /**
  * @param onFree called once the session is no longer used: it holds nothing, or has ended.
- * @returns false if the connection was cut while the request waited: then it isn't settled, `onFree` is not called, and it can wait anew by another session. Only
- * after a wait of a heartbeat, so that requests whose connections are cut at once don't connect again and again.
+ * @returns false if the connection was cut while the request waited: then it is not settled, `onFree` is not called, and it can wait anew by another session.
+ * Only after a wait of a heartbeat: if connections are cut at once, it would connect again and again.
  */
 export async function acquireIn(
   session: Session,
@@ -55,10 +55,11 @@ export async function acquireIn(
     }
   } catch (error) {
     // RACE: the server was told to call off the wait, and this one may have held by then: it was on its way to the token.
+    const isCut = !session.isEndedFromHere && isUnanswered(error)
     const isClean = request.isCalledOff && isCancelled(error) && (await runs(session, RELEASE_ALL))
     if (!isClean) session.end(error as Error)
     const hasWaited = asked.wait && performance.now() - fromMs >= parts.settings.heartbeatMs
-    if (hasWaited && !request.isCalledOff && isUnanswered(error)) return false
+    if (isCut && hasWaited && !request.isCalledOff) return false
     onFree()
     if (request.isCalledOff) request.becomeCalledOff()
     else request.becomeRejected(error)

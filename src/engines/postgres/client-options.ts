@@ -66,7 +66,7 @@ export const OPTION_HINTS: OptionHints = {
 const IN_CONNECTION_STRING = ['host', 'port', 'user', 'password', 'database']
 
 /** Parameters of a connection string that choose a server or a database for other programs (libpq), and that `pg` ignores. */
-const IGNORED_BY_PG = ['dbname', 'database', 'hostaddr', 'service']
+const IGNORED_BY_PG: ReadonlySet<string> = new Set(['dbname', 'database', 'hostaddr', 'service'])
 
 /** The engine's own use of them would end waits and locks. */
 const RESERVED = ['statement_timeout', 'lock_timeout', 'query_timeout', 'idle_in_transaction_session_timeout']
@@ -103,7 +103,7 @@ function checkConnectionString(text: string, client: Readonly<Record<string, unk
       throw new TypeError(`'${ownName}' is an option of postgres(), not a parameter of its connectionString`)
     }
     if (RESERVED.includes(parameter)) throw reservedError(parameter)
-    if (IGNORED_BY_PG.includes(parameter)) {
+    if (IGNORED_BY_PG.has(parameter)) {
       throw new TypeError(
         `options.connectionString must name the server and the database in its path, as in postgres://user@host/database: pg ignores the parameter '${parameter}'`,
       )

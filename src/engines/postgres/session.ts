@@ -49,6 +49,7 @@ export class Session {
   readonly #onEnd = new Set<(error: Error) => void>()
   #aliveAtMs: number
   #failure: Error | undefined
+  #isEndedFromHere = true
   #references = 0
   /** The last statement, while it is executed. */
   #execution: Promise<unknown> | undefined
@@ -59,9 +60,9 @@ export class Session {
     this.#now = now
     this.#aliveAtMs = now()
     this.#client = make()
-    this.#client.on('error', (error) => this.end(toServerError(error, 'go on: the session has ended')))
+    this.#client.on('error', (error) => this.#endByServer(toServerError(error, 'go on: the session has ended')))
     this.#client.on('end', () => {
-      this.end(unreachable('the server has ended the session'))
+      this.#endByServer(unreachable('the server has ended the session'))
       this.onClosed?.()
     })
   }
@@ -121,6 +122,11 @@ export class Session {
 
   get hasEnded(): boolean {
     return this.#failure !== undefined
+  }
+
+  /** Whether it was this process that has ended it, and neither the server nor the network. */
+  get isEndedFromHere(): boolean {
+    return this.hasEnded && this.#isEndedFromHere
   }
 
   /** `listener` is called once when it has ended, not by {@link close}. Returns what stops that. */
@@ -187,6 +193,11 @@ export class Session {
       return this.#client.query(statement)
     }
     return this.#execution.then(send, send)
+  }
+
+  #endByServer(error: Error): void {
+    if (this.#failure === undefined) this.#isEndedFromHere = false
+    this.end(error)
   }
 
   /** Ends it for a reason, now, whatever it is doing. */

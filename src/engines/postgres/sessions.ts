@@ -52,7 +52,12 @@ export class Sessions {
   }
 
   get hasRoom(): boolean {
-    return this.#used < this.#settings.maxConnections && this.#starved.length === 0
+    return this.hasRoomFor(1)
+  }
+
+  /** Whether so many more could be had. */
+  hasRoomFor(number: number): boolean {
+    return this.#used + number <= this.#settings.maxConnections && this.#starved.length === 0
   }
 
   /** Whether the server has refused more connections than there are. */
@@ -66,13 +71,8 @@ export class Sessions {
    * @param wait whether to wait for one of ours if the server has no more connections.
    * @throws as `OpenSession`.
    */
-  take(wait: boolean, signal: AbortSignal | undefined): Promise<Session> {
+  async take(wait: boolean, signal: AbortSignal | undefined): Promise<Session> {
     this.#used += 1
-    return this.retake(wait, signal)
-  }
-
-  /** Another one in place of one that has ended, and was not given back. */
-  async retake(wait: boolean, signal: AbortSignal | undefined): Promise<Session> {
     this.#taken += 1
     const number = this.#taken
     try {

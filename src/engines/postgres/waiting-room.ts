@@ -35,10 +35,13 @@ export class WaitingRoom {
   #here: Request[] = []
   /** By key: the one that is on its way into the server's queue. */
   readonly #entering = new Map<bigint, Request>()
+  /** Keys of those whose connection was cut within the last heartbeat. */
+  readonly #cut = new Set<bigint>()
   /** Whose session is about to be had. */
   readonly #opening = new Set<Request>()
   #letGo: (() => void) | undefined
   #isScheduled = false
+  #entered = 0
 
   constructor({ open, control, settings, now }: WaitingRoomParts) {
     this.#parts = { control, settings, now }
@@ -48,12 +51,21 @@ export class WaitingRoom {
 
   enter(request: Request): void {
     if (!request.asked.wait && !this.#sessions.hasRoom) return this.#refuse(request)
+    this.#entered += 1
+    request.order = this.#entered
+    this.#stand(request)
+  }
+
+  #stand(request: Request): void {
     request.onCalledOff = () => {
       this.#here = this.#here.filter((other) => other !== request)
       this.#updateKeepAlive()
       request.becomeCalledOff()
     }
-    this.#here.push(request)
+    let index = this.#here.length
+    // Only one whose connection was cut is not the last.
+    while (index > 0 && this.#here[index - 1]!.order > request.order) index -= 1
+    this.#here.splice(index, 0, request)
     this.#admit()
   }
 
@@ -70,10 +82,16 @@ export class WaitingRoom {
   /** Lets in whom it is the turn of. */
   #admit(): void {
     const here: Request[] = []
+    // For those that were cut off: so that others don't take their connections.
+    let kept = 0
     for (const request of this.#here) {
-      const before = this.#entering.get(request.statements.key)
-      if (!this.#sessions.hasRoom) here.push(request)
-      else if (before === undefined) this.#start(request)
+      const { key } = request.statements
+      const before = this.#entering.get(key)
+      if (!this.#sessions.hasRoomFor(kept + 1)) here.push(request)
+      else if (this.#cut.has(key)) {
+        kept += 1
+        here.push(request)
+      } else if (before === undefined) this.#start(request)
       else {
         before.needPlace()
         here.push(request)
@@ -114,50 +132,57 @@ export class WaitingRoom {
       if (this.#entering.get(key) === request) this.#entering.delete(key)
       this.#schedule()
     }
-    void this.#serve(request)
-  }
-
-  async #serve(request: Request): Promise<void> {
-    const { wait, signal, lingerMs } = request.asked
-    // Again if the connection was cut while it waited: then by another one, in its old place among those of this engine, but not in the server's queue.
-    // Bound: acquireIn says so only after a long wait; without a server there is no other connection.
-    for (let isAgain = false; ; isAgain = true) {
-      this.#becomeOpening(request)
-      let session: Session
-      try {
-        session = await (isAgain ? this.#sessions.retake(wait, signal) : this.#sessions.take(wait, signal))
-      } catch (error) {
-        this.#becomeOpened(request)
-        return request.becomeRejected(error)
-      }
-      this.#becomeOpened(request)
-      const { pid } = session
-      const leave = (): void => {
-        this.pids.delete(pid)
-        stopWatching()
-      }
-      const giveBack = (): void => {
-        leave()
-        this.#sessions.giveBack(session, lingerMs)
-      }
-      const stopWatching = this.#watch.add(session, request)
-      this.pids.set(pid, request.statements.name)
-      if (request.state === 'settled') return giveBack()
-      const isOver = await acquireIn(session, request, this.#parts, giveBack)
-      if (isOver) return stopWatching()
-      leave()
-    }
-  }
-
-  #becomeOpening(request: Request): void {
     this.#opening.add(request)
     // The server knows nothing of it yet.
     request.onCalledOff = () => {
       this.#becomeOpened(request)
       request.becomeCalledOff()
     }
-    if (request.isCalledOff) request.onCalledOff()
-    this.#updateKeepAlive()
+    void this.#serve(request)
+  }
+
+  async #serve(request: Request): Promise<void> {
+    let session: Session
+    try {
+      session = await this.#sessions.take(request.asked.wait, request.asked.signal)
+    } catch (error) {
+      this.#becomeOpened(request)
+      return request.becomeRejected(error)
+    }
+    this.#becomeOpened(request)
+    const { pid } = session
+    const giveBack = (): void => {
+      this.pids.delete(pid)
+      stopWatching()
+      this.#sessions.giveBack(session, request.asked.lingerMs)
+    }
+    const stopWatching = this.#watch.add(session, request)
+    this.pids.set(pid, request.statements.name)
+    if (request.state === 'settled') return giveBack()
+    const isOver = await acquireIn(session, request, this.#parts, giveBack)
+    if (isOver) return stopWatching()
+    // In one go, so that nobody else takes its connection.
+    giveBack()
+    this.#enterAgain(request)
+  }
+
+  /**
+   * The connection of `request` was cut. It waits anew, before all requests of this engine that came later and that the server doesn't have in its queue. What
+   * has cut it may have cut others, which is seen of one after the other: so none for that lock enters within the next heartbeat, and then they do in their order.
+   */
+  #enterAgain(request: Request): void {
+    const { key } = request.statements
+    if (!this.#cut.has(key)) {
+      this.#cut.add(key)
+      const goOn = (): void => {
+        this.#cut.delete(key)
+        this.#schedule()
+      }
+      setTimeout(goOn, this.#parts.settings.heartbeatMs).unref()
+    }
+    request.onPlaced?.()
+    request.becomeHere()
+    this.#stand(request)
   }
 
   #becomeOpened(request: Request): void {

@@ -31,15 +31,17 @@ describe('a waiter behind a proxy', () => {
     await until(`${number} wait`, async () => (await slocket.query(name, { engine: direct })).pending.length === number)
   }
 
-  /** The server may not have noticed yet that an earlier one has gone. @param seen the sessions that have waited; the new one is added. */
+  /** The server's processes that wait. It may not have noticed yet that an earlier one is cut off. */
+  async function waitersOf(name: string): Promise<unknown[]> {
+    const statement = `SELECT pid FROM pg_locks WHERE NOT granted AND ${whereKey(keyOf(namespace, name))}`
+    return (await administer(url.href, statement)).map(({ pid }) => pid)
+  }
+
+  /** @param seen those that have waited; the new one is added. */
   async function untilWaitsAnew(name: string, seen: Set<unknown>): Promise<void> {
     await until('it waits by a new session', async () => {
-      const rows = await administer(
-        url.href,
-        `SELECT pid FROM pg_locks WHERE NOT granted AND ${whereKey(keyOf(namespace, name))}`,
-      )
-      const fresh = rows.filter(({ pid }) => !seen.has(pid))
-      for (const { pid } of fresh) seen.add(pid)
+      const fresh = (await waitersOf(name)).filter((pid) => !seen.has(pid))
+      for (const pid of fresh) seen.add(pid)
       return fresh.length > 0
     })
   }
@@ -109,6 +111,35 @@ describe('a waiter behind a proxy', () => {
     await (await waiting[0]!).release()
     await (await waiting[1]!).release()
     assert.deepEqual(granted, ['cut', 'other'])
+  })
+
+  test('keeps the order in which its process has asked, if the connections of several are cut', async () => {
+    await using proxy = await TcpProxy.open(url.href)
+    const engine = engineBy(proxy.address)
+    const held = await slocket('several', { engine: direct })
+    const granted: number[] = []
+    const waiting: Promise<void>[] = []
+    const ask = (number: number): void => {
+      const asked = slocket('several', { engine }).then(async (lock) => {
+        granted.push(number)
+        await lock.release()
+      })
+      waiting.push(asked)
+    }
+    for (const number of [1, 2, 3]) ask(number)
+    await untilPending('several', 3)
+    await pass(1.5 * HEARTBEAT_MS)
+    const before = await waitersOf('several')
+    proxy.break()
+    // And one that comes while they are away.
+    await pass(HEARTBEAT_MS / 2)
+    ask(4)
+    await until('all wait anew', async () => {
+      return (await waitersOf('several')).filter((pid) => !before.includes(pid)).length === 4
+    })
+    await held.release()
+    await Promise.all(waiting)
+    assert.deepEqual(granted, [1, 2, 3, 4])
   })
 
   test('whose connection is cut can be called off while it connects anew', async () => {
