@@ -54,8 +54,8 @@ export async function acquireIn(
       await session.run(statements.signOfLife(0), { doing })
     }
   } catch (error) {
-    // RACE: the server was told to call off the wait, and this one may have held by then: it was on its way to the token.
     const isCut = !session.isEndedFromHere && isUnanswered(error)
+    // RACE: the server was told to call off the wait, and this one may have held by then: it was on its way to the token.
     const isClean = request.isCalledOff && isCancelled(error) && (await runs(session, RELEASE_ALL))
     if (!isClean) session.end(error as Error)
     const hasWaited = asked.wait && performance.now() - fromMs >= parts.settings.heartbeatMs

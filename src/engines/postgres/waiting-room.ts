@@ -88,7 +88,7 @@ export class WaitingRoom {
       const { key } = request.statements
       const before = this.#entering.get(key)
       if (!this.#sessions.hasRoomFor(kept + 1)) here.push(request)
-      else if (this.#cut.has(key)) {
+      else if (request.asked.wait && this.#cut.has(key)) {
         kept += 1
         here.push(request)
       } else if (before === undefined) this.#start(request)
@@ -181,6 +181,7 @@ export class WaitingRoom {
       setTimeout(goOn, this.#parts.settings.heartbeatMs).unref()
     }
     request.onPlaced?.()
+    if (request.isCalledOff) return request.becomeCalledOff()
     request.becomeHere()
     this.#stand(request)
   }
