@@ -120,11 +120,12 @@ describe('a waiter behind a proxy', () => {
     const granted: number[] = []
     const waiting: Promise<void>[] = []
     const ask = (number: number): void => {
-      const asked = slocket('several', { engine }).then(async (lock) => {
+      const takeTurn = async (): Promise<void> => {
+        const lock = await slocket('several', { engine })
         granted.push(number)
         await lock.release()
-      })
-      waiting.push(asked)
+      }
+      waiting.push(takeTurn())
     }
     for (const number of [1, 2, 3]) ask(number)
     await untilPending('several', 3)
