@@ -57,7 +57,7 @@ function requestRow(what: string, request: LockRequest, { crew, paint }: { crew:
   const worker = crew.byPid(pid)
   // One that is stopped cannot be asked for its label.
   const name = (label ?? (worker === undefined ? '?' : `worker ${worker.number}`)).padEnd(11)
-  const time = `${Math.max(0, Date.now() - since.getTime())} ms`.padStart(8)
+  const time = `${Math.max(0, Date.now() - since!.getTime())} ms`.padStart(8)
   const note = noteOn(worker, { isHolder: what.includes('holds'), paint })
   return `${what}${paint(worker?.number ?? 'dim', name)}pid ${String(pid).padEnd(8)}${paint('dim', time)}   ${note}`
 }

@@ -59,11 +59,8 @@ install_missing() {
   missing=$(missing_packages)
   if [[ -n $missing ]]; then
     say "installing" $missing
-    # With runlevel 1 the packages start no service of theirs.
-    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
-    apt-get update -qq >&2
     # shellcheck disable=SC2086
-    apt-get install -y -qq --no-install-recommends $missing >&2
+    "${self%/*}/apt-install.sh" $missing
   fi
   exec 9>&-
 }

@@ -30,10 +30,13 @@ export interface LockRequest {
   readonly mode: LockMode
   /** The number of permits of the semaphore, where it is one. */
   readonly permits?: number
-  /** Process id, as that process sees it. For people to read: in another pid namespace it means something else. */
-  readonly pid: number
-  /** Since when it holds, or waits. */
-  readonly since: Date
+  /**
+   * Process id, as that process sees it. For people to read: in another pid namespace it means something else. Missing if it is not known: PostgreSQL
+   * hides what the session of another role says of itself.
+   */
+  readonly pid?: number
+  /** Since when it holds, or waits. Missing if it is not known, as `pid`. */
+  readonly since?: Date
   /** What it said in `options.label`. Missing also where its event loop is blocked, so that it could not be asked. */
   readonly label?: string
   /** Its command line. Missing where it could not be asked. */
@@ -234,8 +237,8 @@ function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester)
   return {
     mode: claim.kind === 'shared' ? 'shared' : 'exclusive',
     ...(permits === undefined ? {} : { permits }),
-    pid,
-    since: new Date(sinceMs),
+    ...(pid === undefined ? {} : { pid }),
+    ...(sinceMs === undefined ? {} : { since: new Date(sinceMs) }),
     ...(label === undefined ? {} : { label }),
     ...(command === undefined ? {} : { command }),
     self,

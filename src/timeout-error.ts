@@ -9,14 +9,17 @@ export async function timeoutError(
   timeoutMs: number,
   sinceMs: number,
 ): Promise<SlocketError> {
+  // Before anything else can change it.
+  const inUse = engine.placesInUse?.()
   let state: string
   try {
     const { held, pending } = await withinLookMs((signal) => engine.query(path, signal))
-    const ahead = pending.filter((request) => request.sinceMs <= sinceMs).length
+    const ahead = pending.filter((request) => (request.sinceMs ?? 0) <= sinceMs).length
     state = `${held.length === 0 ? 'nobody holds it now' : `held by ${describeHolders(held)}`}; ${ahead} waiting ahead`
   } catch (error) {
     state = `who holds it could not be found out: ${String(error)}`
   }
+  if (inUse !== undefined) state += `; ${inUse}`
   return new SlocketError('ERR_SLOCKET_TIMEOUT', `the lock '${path}' was not free within ${timeoutMs} ms: ${state}`)
 }
 
@@ -43,9 +46,14 @@ function describeHolders(held: readonly Requester[]): string {
   const described = held.slice(0, MOST_HOLDERS).map(({ pid, sinceMs, label, command, self }) => {
     const details = [self ? 'this process' : command, label === undefined ? undefined : `'${label}'`]
     const known = printable(details.filter((detail) => detail !== undefined).join(', '))
-    const seconds = Math.max(0, (Date.now() - sinceMs) / 1000)
-    return `pid ${pid}${known === '' ? '' : ` (${known})`} for ${seconds.toFixed(1)} s`
+    const holder = pid === undefined ? 'a process that cannot be seen' : `pid ${pid}`
+    return `${holder}${known === '' ? '' : ` (${known})`}${describeDuration(sinceMs)}`
   })
   if (held.length > MOST_HOLDERS) described.push(`${held.length - MOST_HOLDERS} more`)
   return described.join(', ')
+}
+
+function describeDuration(sinceMs: number | undefined): string {
+  if (sinceMs === undefined) return ''
+  return ` for ${Math.max(0, (Date.now() - sinceMs) / 1000).toFixed(1)} s`
 }

@@ -47,7 +47,7 @@ function describe(lock: string, name: string, held: readonly LockRequest[]): str
   const details = [
     claim.kind,
     known?.label === undefined ? undefined : printable(known.label),
-    known === undefined ? undefined : `for ${formatDuration(Date.now() - known.since.getTime())}`,
+    known?.since === undefined ? undefined : `for ${formatDuration(Date.now() - known.since.getTime())}`,
     known?.command === undefined ? undefined : printable(known.command),
     ...owners.map((owner) => `pid ${owner.pid} has its socket: ${printable(owner.command)}`),
   ]

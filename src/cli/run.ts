@@ -45,8 +45,10 @@ export async function run(parameters: readonly string[]): Promise<void> {
     dieBy(signals.early)
   }
   if (lock === null) process.exit(request.conflictStatus)
+  // In this order: a signal that is asked for after the loss has aborted, and calls no listener.
+  const { signal } = lock
   lock.assertHeld()
-  lock.signal.addEventListener('abort', () => onLost(lock, request, signals))
+  signal.addEventListener('abort', () => onLost(lock, request, signals))
   const socket = local?.socketOf(request.lock)
   const descriptors = { inherited, lock: request.isClosed ? undefined : socket?.descriptor }
   const ending = await runCommand(request.command, environmentOf(lock), descriptors, signals)

@@ -100,7 +100,7 @@ async function lookAt(locks: readonly string[], engine: Engine | undefined): Pro
 function toRow(lock: string, state: Row['state'], request: LockRequest): Row {
   const { self, ...rest } = request
   const answers = self || rest.command !== undefined
-  return { ...rest, state, answers, owners: answers ? [] : ownersOf(lock, rest.pid) }
+  return { ...rest, state, answers, owners: answers ? [] : ownersOf(lock, rest.pid!) }
 }
 
 function toJson(found: readonly LockStatus[]): string {
@@ -151,8 +151,8 @@ function colour(text: string, state: string): string {
 
 function cellsOf(row: Row): string[] {
   const mode = row.permits === undefined ? row.mode : `1 of ${row.permits}`
-  const duration = formatDuration(Date.now() - row.since.getTime())
-  return [row.state, mode, String(row.pid), duration, printable(row.label ?? '-'), printable(commandOf(row))]
+  const duration = row.since === undefined ? '-' : formatDuration(Date.now() - row.since.getTime())
+  return [row.state, mode, String(row.pid ?? '-'), duration, printable(row.label ?? '-'), printable(commandOf(row))]
 }
 
 function commandOf({ pid, command, answers, owners }: Row): string {

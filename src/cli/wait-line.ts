@@ -38,5 +38,6 @@ export function describeWait(path: string, { held, pending }: LockSnapshot): str
 function describeHolder({ pid, command, label, since }: LockRequest): string {
   const details = [label, command].filter((detail) => detail !== undefined).map(printable)
   const known = details.length === 0 ? '' : ` (${details.join(': ')})`
-  return `pid ${pid}${known} for ${formatDuration(Date.now() - since.getTime())}`
+  const duration = since === undefined ? '' : ` for ${formatDuration(Date.now() - since.getTime())}`
+  return `${pid === undefined ? 'a process that cannot be seen' : `pid ${pid}`}${known}${duration}`
 }

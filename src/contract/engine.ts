@@ -24,6 +24,11 @@ export interface Engine {
    * for the answer any more: then this should keep no process alive.
    */
   query(resource: string, signal?: AbortSignal): Promise<EngineSnapshot>
+  /**
+   * Says what uses all of `capabilities.places`, for the message of a timeout; undefined if some are free. Such as: all 20 connections of this engine are
+   * in use, by the locks 'a', 'b'.
+   */
+  placesInUse?(): string | undefined
   /** As `query`, of all resources that anybody holds or waits for. Where an engine can tell them: `LockManager.query` needs it. */
   queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }
@@ -105,10 +110,10 @@ export interface EngineSnapshot {
 export interface Requester {
   /** What it asked for. */
   readonly claim: Claim
-  /** For people to read; it proves nothing. */
-  readonly pid: number
-  /** Since when it holds, or waits: wall clock, in ms since the epoch. */
-  readonly sinceMs: number
+  /** For people to read; it proves nothing. Undefined if the engine cannot see it. */
+  readonly pid: number | undefined
+  /** Since when it holds, or waits: wall clock, in ms since the epoch. Undefined if the engine cannot see it. */
+  readonly sinceMs: number | undefined
   /**
    * The same in ns, by a clock that all clients share, where the engine has one: it orders what happened under different resources.
    * Of a holder that needed no waiting, it is the moment when it asked. Where a requester lacks it, the order is by `sinceMs`.

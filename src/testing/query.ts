@@ -35,9 +35,9 @@ export function testQuery(suite: Suite): void {
           ['s-3', 'shared', false],
         ])
         for (const { sinceMs, pid } of [...held, ...pending]) {
-          assert.ok(Number.isInteger(pid) && pid > 0, `pid ${pid}`)
+          assert.ok(Number.isInteger(pid) && pid! > 0, `pid ${pid}`)
           // Some systems give whole milliseconds only, and the clock of another machine may differ a little.
-          assert.ok(Math.abs(sinceMs - beforeMs) < 60_000, `since ${sinceMs}, asked at ${beforeMs}`)
+          assert.ok(Math.abs(sinceMs! - beforeMs) < 60_000, `since ${sinceMs}, asked at ${beforeMs}`)
         }
       })
       await s1.release()
@@ -105,13 +105,13 @@ export function testQuery(suite: Suite): void {
     const held = await scene.hold(a!, { label: 'a' })
     const waiting = await scene.queueUp(b!, ['b'])
     const [asked] = (await b!.query(scene.resource)).pending
-    while (Date.now() < asked!.sinceMs + 20) await scene.query()
+    while (Date.now() < asked!.sinceMs! + 20) await scene.query()
     await held.release()
     const next = await waiting.granted()
     await eventually(async () => {
       const [holder] = (await b!.query(scene.resource)).held
       assert.deepEqual(labelsOf([holder!]), ['b'])
-      assert.ok(holder!.sinceMs >= asked!.sinceMs + 20, `since ${holder!.sinceMs}, asked ${asked!.sinceMs}`)
+      assert.ok(holder!.sinceMs! >= asked!.sinceMs! + 20, `since ${holder!.sinceMs}, asked ${asked!.sinceMs}`)
     })
     await next.release()
   })

@@ -220,7 +220,7 @@ function merge(queues: readonly (readonly [name: string, requesters: readonly Re
   for (const [name, requesters] of queues) {
     let since: number | bigint = 0
     for (const requester of requesters) {
-      const own = hasNs ? requester.sinceNs! : requester.sinceMs
+      const own = hasNs ? requester.sinceNs! : (requester.sinceMs ?? 0)
       if (own > since) since = own
       infos.push({ since, info: toLockInfo(name, requester) })
     }
@@ -230,5 +230,5 @@ function merge(queues: readonly (readonly [name: string, requesters: readonly Re
 }
 
 function toLockInfo(name: string, { claim, client, pid }: Requester): LockInfo {
-  return { clientId: client ?? String(pid), mode: claim.kind === 'shared' ? 'shared' : 'exclusive', name }
+  return { clientId: client ?? String(pid ?? 'unknown'), mode: claim.kind === 'shared' ? 'shared' : 'exclusive', name }
 }

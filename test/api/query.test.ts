@@ -18,7 +18,7 @@ describe('slocket.query', () => {
     const { since } = snapshot.held[0]!
     assert.deepEqual(snapshot.held, [{ mode: 'exclusive', since, label: 'holder', ...common }])
     assert.deepEqual(snapshot.pending, [{ mode: 'shared', since: snapshot.pending[0]!.since, ...common }])
-    assert.ok(since.getTime() >= beforeMs && since.getTime() <= Date.now())
+    assert.ok(since!.getTime() >= beforeMs && since!.getTime() <= Date.now())
     await held.release()
     await (await waiting).release()
   })
@@ -61,7 +61,7 @@ describe('slocket.query', () => {
     assert.equal(seen.held[0]?.self, false)
     assert.equal(seen.held[0]?.command, process.argv.join(' ').slice(0, 1000))
     assert.equal(seen.held[0]?.pid, process.pid)
-    assert.equal(seen.held[0]?.since.getTime(), own.held[0]?.since.getTime())
+    assert.equal(seen.held[0]?.since?.getTime(), own.held[0]?.since?.getTime())
     await held.release()
   })
 })

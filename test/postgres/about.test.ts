@@ -49,3 +49,9 @@ test('the key is the beginning of SHA-256 of the namespace and the name', () => 
   assert.equal(keyOf('slocket', 'deploy'), BigInt.asIntN(64, 0xd41877e7cfce0068n))
   assert.notEqual(keyOf('a', 'b'), keyOf('a', 'b '))
 })
+
+test('names with lone surrogates are distinct locks, and none is the lock of a well-formed name', () => {
+  const names = ['a\ud800', 'a\ud801', 'a\udc00', 'a\ufffd', 'a\ufffd\ufffd', '\ud800a', '\udc00\ud800', '\ud800\udc00']
+  assert.equal(new Set(names.map((name) => keyOf('slocket', name))).size, names.length)
+  assert.equal(new Set(names.map((name) => keyOf(name, 'a'))).size, names.length)
+})

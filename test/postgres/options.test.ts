@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict'
+import net from 'node:net'
 import { test } from 'node:test'
+import pg from 'pg'
 import { parseEtcdUrl, parsePostgresUrl } from '../../src/cli/engine.ts'
+import type { PostgresOptions } from '../../src/engines/postgres/index.ts'
 import { postgres } from '../../src/engines/postgres/index.ts'
 import { memory, slocket } from '../../src/index.ts'
 import { permitClaim } from '../../src/core/claim.ts'
 
+/** Instead of a connection string. */
+const APART = { host: '127.0.0.1', port: 1, user: 'app', password: () => 'secret', database: 'app' }
+const RESERVED = { statement_timeout: 0, lock_timeout: 0, query_timeout: 0, idle_in_transaction_session_timeout: 0 }
 const connectionString = 'postgres://app@127.0.0.1:1/app'
 
 test('wrong options are refused at the call', () => {
@@ -29,6 +35,56 @@ test('wrong options are refused at the call', () => {
   for (const options of [{ port: 0 }, { maxConnections: 0 }, { heartbeat: 199 }, { heartbeat: 1000.5 }]) {
     assert.throws(() => postgres(options), RangeError, JSON.stringify(options))
   }
+})
+
+test('an option that pg would ignore is refused, by a sentence that says what to write', () => {
+  for (const [options, advice] of [
+    [{ pool: {} }, /connections of its own/],
+    [{ client: {} }, /connections of its own/],
+    [new pg.Pool(), /connections of its own/],
+    [{ url: connectionString }, /connectionString/],
+    [{ uri: connectionString }, /connectionString/],
+    [{ connectionstring: connectionString }, /did you mean 'connectionString'/],
+    [{ connectonString: connectionString }, /did you mean 'connectionString'/],
+    [{ dbname: 'app' }, /did you mean 'database'/],
+    [{ username: 'app' }, /did you mean 'user'/],
+    [{ max: 5 }, /maxConnections/],
+    [{ name_space: 'a' }, /did you mean 'namespace'/],
+    [{ replication: 'database' }, /known are/],
+    [{ connectionString, database: 'other' }, /beside options\.connectionString/],
+    [{ connectionString, password: 'secret' }, /beside options\.connectionString/],
+    [{ connectionString: `${connectionString}?namespace=mine` }, /option of postgres\(\)/],
+    [{ connectionString: `${connectionString}?maxconnections=5` }, /'maxConnections' is an option/],
+    [{ connectionString: 'postgres://app@127.0.0.1/?dbname=app' }, /pg ignores/],
+    [{ stream: {} }, /must be a function/],
+  ] as const)
+    assert.throws(
+      () => postgres(options as never),
+      (error: Error) => error instanceof TypeError && advice.test(error.message) && !error.message.includes('secret'),
+      JSON.stringify(options),
+    )
+})
+
+test('what a client of pg knows is taken', () => {
+  const known: Required<Record<Exclude<keyof pg.ClientConfig, keyof typeof RESERVED | keyof typeof APART>, unknown>> = {
+    connectionString: `${connectionString}?sslmode=verify-full&target_session_attrs=any&connect_timeout=10`,
+    keepAlive: true,
+    stream: () => new net.Socket(),
+    ssl: true,
+    enableChannelBinding: true,
+    sslnegotiation: 'postgres',
+    keepAliveInitialDelayMillis: 1000,
+    application_name: 'app',
+    fallback_application_name: 'app',
+    connectionTimeoutMillis: 1000,
+    types: pg.types,
+    options: '-c geqo=off',
+    client_encoding: 'UTF8',
+    pipeline: false,
+  }
+  postgres(known as PostgresOptions)
+  postgres(APART)
+  for (const name of Object.keys(RESERVED)) assert.throws(() => postgres({ [name]: 1000 }), /would end waits/)
 })
 
 test('nothing is connected before a lock is asked for; a server that is not there is told of', async () => {

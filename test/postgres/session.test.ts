@@ -16,6 +16,7 @@ class Scripted implements SqlClient {
   readonly asked: ((rows: Row[]) => void)[] = []
   isDestroyed = false
   readonly connection = {
+    flush: () => undefined,
     stream: {
       once: () => undefined,
       ref: () => undefined,

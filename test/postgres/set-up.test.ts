@@ -12,6 +12,7 @@ class Server implements SqlClient {
   readonly connectionParameters = {}
   readonly asked: string[] = []
   readonly connection = {
+    flush: () => undefined,
     stream: { once: () => undefined, ref: () => undefined, unref: () => undefined, destroy: () => undefined } as never,
   }
   readonly #refusals: readonly (readonly [part: string, state: string])[]

@@ -33,7 +33,7 @@ class Scene {
   }
 
   wait(pid: number): () => void {
-    const session = { pid, end: () => this.ended.push(pid) } as unknown as Session
+    const session = { pid, end: () => this.ended.push(pid), touch: () => undefined } as unknown as Session
     return this.watch.add(session, waiter)
   }
 

@@ -163,7 +163,7 @@ scenario('a query shows the holder and the waiter, whoever asks', skip, async (s
   for (let labels: unknown[] = []; !labels.every((label) => label !== undefined) || labels.length === 0;) {
     const { held, pending } = await slocket.query(scene.path)
     assert.deepEqual([held.map(({ pid }) => pid), pending.map(({ pid }) => pid)], [[deno.pid], [node.pid]])
-    assert.ok(Math.abs(held[0]!.since.getTime() - Date.now()) < 3_600_000)
+    assert.ok(Math.abs(held[0]!.since!.getTime() - Date.now()) < 3_600_000)
     labels = [held[0]!.label, pending[0]!.label]
     if (labels[0] !== undefined) assert.match(held[0]!.command!, /client\.js deno/)
   }

@@ -138,7 +138,7 @@ async function expectToWait(scene: Scene, waiter: Client, other: Client): Promis
   assert.ok(held.length >= 1)
   assert.equal(pending.at(-1)!.pid, waiter.pid)
   for (const { since, label = '' } of [...held, ...pending]) {
-    assert.ok(!Number.isNaN(since.getTime()))
+    assert.ok(!Number.isNaN(since!.getTime()))
     assert.ok(label.length <= 200)
   }
   const { code, message } = await other.fail(scene.path, { timeout: 1 })

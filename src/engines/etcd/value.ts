@@ -15,8 +15,9 @@ export interface Identity {
   readonly command: string
 }
 
-export interface TicketValue extends Identity {
-  readonly sinceMs: number
+export interface TicketValue extends Omit<Identity, 'pid'> {
+  readonly pid: number | undefined
+  readonly sinceMs: number | undefined
   readonly label: string | undefined
   /** False: it only looks whether it is its turn. */
   readonly wait: boolean
@@ -45,9 +46,9 @@ export function parseValue(value: string | undefined): TicketValue {
   const { client, pid, command, since, label, wait, hasRobbed } = record
   return {
     client: typeof client === 'string' ? client : '',
-    pid: typeof pid === 'number' ? pid : 0,
+    pid: typeof pid === 'number' ? pid : undefined,
     command: typeof command === 'string' ? command.slice(0, MOST_COMMAND) : '',
-    sinceMs: typeof since === 'number' && Math.abs(since) <= MOST_MS ? since : 0,
+    sinceMs: typeof since === 'number' && Math.abs(since) <= MOST_MS ? since : undefined,
     label: typeof label === 'string' ? label.slice(0, MOST_LABEL) : undefined,
     wait: wait !== false,
     hasRobbed: hasRobbed === true,

@@ -12,7 +12,7 @@ import type { Control } from './control.ts'
 import type { Settings } from './options.ts'
 import { PostgresGrant } from './grant.ts'
 import type { Request } from './request.ts'
-import { CANCELLED } from './server-error.ts'
+import { CANCELLED, isUnanswered } from './server-error.ts'
 import type { Session } from './session.ts'
 import { poolerError } from './set-up.ts'
 import { RELEASE_ALL } from './statements.ts'
@@ -27,16 +27,21 @@ export interface AcquireParts {
 const CALL_OFF_MS = 1000
 const LONGEST_PAUSE_MS = 50
 
-/** @param onFree called once the session is no longer used: it holds nothing, or has ended. */
+/**
+ * @param onFree called once the session is no longer used: it holds nothing, or has ended.
+ * @returns false if the connection was cut while the request waited: then it is not settled, `onFree` is not called, and it can wait anew by another session.
+ * Only after a wait of a heartbeat: if connections are cut at once, it would connect again and again.
+ */
 export async function acquireIn(
   session: Session,
   request: Request,
   parts: AcquireParts,
   onFree: () => void,
-): Promise<void> {
+): Promise<boolean> {
   const { statements, asked } = request
   const doing = `take the lock '${statements.name}'`
   const asking = new Asking(session, request, parts)
+  const fromMs = performance.now()
   let row: Row | undefined
   try {
     const rows = await asking.settled(
@@ -49,13 +54,16 @@ export async function acquireIn(
       await session.run(statements.signOfLife(0), { doing })
     }
   } catch (error) {
+    const isCut = !session.isEndedFromHere && isUnanswered(error)
     // RACE: the server was told to call off the wait, and this one may have held by then: it was on its way to the token.
     const isClean = request.isCalledOff && isCancelled(error) && (await runs(session, RELEASE_ALL))
     if (!isClean) session.end(error as Error)
+    const hasWaited = asked.wait && performance.now() - fromMs >= parts.settings.heartbeatMs
+    if (isCut && hasWaited && !request.isCalledOff) return false
     onFree()
     if (request.isCalledOff) request.becomeCalledOff()
     else request.becomeRejected(error)
-    return
+    return true
   }
   const { token } = row
   if (token === null || token === undefined) {
@@ -80,6 +88,7 @@ export async function acquireIn(
         onFree,
       }),
     )
+  return true
 }
 
 async function runs(session: Session, statement: string): Promise<boolean> {

@@ -17,7 +17,11 @@ export interface SqlClient {
   /** As the server has told it at the start; a pooler tells another one. */
   readonly processID: number | null
   readonly connectionParameters: { query_timeout?: unknown }
-  readonly connection: { readonly stream: Pick<Socket, 'once' | 'connecting' | 'ref' | 'unref' | 'destroy'> }
+  readonly connection: {
+    readonly stream: Pick<Socket, 'once' | 'connecting' | 'ref' | 'unref' | 'destroy' | 'writableLength'>
+    /** Sends the message Flush, which nobody answers. */
+    flush(): void
+  }
   connect(): Promise<unknown>
   query(statement: SqlStatement): Promise<{ readonly rows: Row[] }>
   end(): Promise<void>

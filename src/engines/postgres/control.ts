@@ -1,4 +1,6 @@
 /** The one session that never waits for a lock and never holds one: it looks, and it calls waits off. */
+import { onAbort } from '../../contract/on-abort.ts'
+import { SlocketError } from '../../errors.ts'
 import type { Row } from './client.ts'
 import type { OpenSession, Session } from './session.ts'
 
@@ -6,10 +8,18 @@ import type { OpenSession, Session } from './session.ts'
 const LINGER_MS = 1000
 const LINGER_HEARTBEATS = 1.5
 
+interface Opened {
+  readonly session: Promise<Session>
+  /** Aborts when nobody wants it any more: then it needs not be connected. */
+  readonly unwanted: AbortController
+  /** How many have asked for it and have not called that off. */
+  wanted: number
+}
+
 export class Control {
   readonly #open: OpenSession
   readonly #lingerMs: number
-  #session: Promise<Session> | undefined
+  #opened: Opened | undefined
   #running = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -18,7 +28,7 @@ export class Control {
     this.#lingerMs = Math.max(LINGER_MS, LINGER_HEARTBEATS * heartbeatMs)
   }
 
-  /** Does not keep the process alive. @param signal aborts when nobody waits for it any more. @throws as Session.run; and what hinders it to open one. */
+  /** Does not keep the process alive. @param signal aborts when this caller does not wait for it any more. @throws as Session.run; and what hinders it to open one. */
   async run(text: string, doing: string, signal?: AbortSignal): Promise<Row[]> {
     clearTimeout(this.#timer)
     this.#running += 1
@@ -33,21 +43,42 @@ export class Control {
 
   /** One that ended unnoticed is noticed by who uses it next; that one's failure is the caller's. */
   async #take(signal: AbortSignal | undefined): Promise<Session> {
-    if (this.#session === undefined) {
-      const opening = this.#open(signal)
-      this.#session = opening
-      const forget = (): void => {
-        if (this.#session === opening) this.#session = undefined
+    // Bound: it goes on only after an opening that all others have called off, and that had been called off when it was joined.
+    for (;;) {
+      if (signal?.aborted === true) throw new SlocketError('ERR_SLOCKET_UNREACHABLE', 'nobody waits for it any more')
+      const opened = (this.#opened ??= this.#begin())
+      opened.wanted += 1
+      const stopListening =
+        signal &&
+        onAbort(signal, () => {
+          opened.wanted -= 1
+          if (opened.wanted === 0) opened.unwanted.abort()
+        })
+      try {
+        return await opened.session
+      } catch (error) {
+        // RACE: the last one but this one has called it off, before this one came.
+        if (!opened.unwanted.signal.aborted) throw error
+      } finally {
+        stopListening?.()
       }
-      opening.then((session) => session.onEnd(forget), forget)
     }
-    return await this.#session
+  }
+
+  #begin(): Opened {
+    const unwanted = new AbortController()
+    const opened = { session: this.#open(unwanted.signal), unwanted, wanted: 0 }
+    const forget = (): void => {
+      if (this.#opened === opened) this.#opened = undefined
+    }
+    opened.session.then((session) => session.onEnd(forget), forget)
+    return opened
   }
 
   #close(): void {
-    const closing = this.#session
-    this.#session = undefined
-    closing?.then(
+    const closing = this.#opened
+    this.#opened = undefined
+    closing?.session.then(
       (session) => session.close(),
       () => undefined,
     )

@@ -8,6 +8,7 @@ import type { MakeClient } from './client.ts'
 import { loadClient } from './client.ts'
 import { notAfterNowMs, steadyMs } from './clock.ts'
 import { Control } from './control.ts'
+import { checkExclusion } from './exclusion.ts'
 import { keepAlive } from './keep-alive.ts'
 import { keyOf } from './key.ts'
 import type { PostgresOptions, Settings } from './options.ts'
@@ -43,7 +44,7 @@ function openPostgres(settings: Settings): Engine {
   const open = opener(settings)
   const control = new Control(open, settings.heartbeatMs)
   const statements = new RecentStatements(settings)
-  const room = new WaitingRoom({ open, control, settings, now: steadyMs })
+  const room = new WaitingRoom({ open: checkedOnce(open, control, settings), control, settings, now: steadyMs })
   return {
     name: 'postgres',
     capabilities: {
@@ -59,6 +60,7 @@ function openPostgres(settings: Settings): Engine {
         asked.signal?.throwIfAborted()
         room.enter(new Request(asked, statements.of(resource, asked), { resolve, reject }))
       }),
+    placesInUse: () => room.placesInUse(),
     async query(resource, signal): Promise<EngineSnapshot> {
       const statement = snapshotStatement(keyOf(settings.namespace, resource))
       const letGo = keepAlive()
@@ -81,10 +83,9 @@ function refuseUnsupported({ claim, steal }: AcquireRequest): void {
   if (steal === true) throw new TypeError('the engine for PostgreSQL cannot steal locks')
 }
 
-/** Opens sessions that can hold locks. */
+/** Opens sessions. */
 function opener(settings: Settings): OpenSession {
   let loading: Promise<MakeClient> | undefined
-  let isChecked = false
   return async (signal) => {
     loading ??= loadClient(clientSettings(settings))
     loading.catch(() => (loading = undefined))
@@ -93,10 +94,19 @@ function opener(settings: Settings): OpenSession {
       signal,
     )
     await setUp(session, settings)
+    return session
+  }
+}
+
+/** Opens sessions for locks. What is the same for all of them is checked by each, until one has come to the end: the failure of one doesn't concern the others. */
+function checkedOnce(open: OpenSession, control: Control, settings: Settings): OpenSession {
+  let isChecked = false
+  return async (signal) => {
+    if (isChecked) return await open(signal)
+    const session = await open(signal)
     try {
-      // Each by itself until one has done it: what befalls that one is nothing to the others.
-      if (!isChecked) await checkSequence(session, settings.sequence)
-      isChecked = true
+      await checkSequence(session, settings.sequence)
+      if (await checkExclusion(session, control)) isChecked = true
       return session
     } catch (error) {
       session.end(error as Error)
@@ -112,8 +122,14 @@ function clientSettings({ client, heartbeatMs }: Settings): Record<string, unkno
     // So that a wait learns of a server that is gone, and no router in between forgets the connection.
     keepAlive: true,
     keepAliveInitialDelayMillis: heartbeatMs,
+    types: AS_TEXT,
+    binary: false,
+    pipeline: false,
   }
 }
+
+/** Columns are asked for as text, and stay so, whatever parser a program has given `pg` for that type. */
+const AS_TEXT = { getTypeParser: () => String }
 
 export type { PostgresOptions } from './options.ts'
 export type {

@@ -3,7 +3,7 @@
  *
  * | state    | meaning                                                        | what ends it                          |
  * | -------- | -------------------------------------------------------------- | ------------------------------------- |
- * | here     | stands in this process: no connection is free, or the one before it for the same lock is not queued | a session, an abort |
+ * | here     | stands in this process: no connection is free, or the one before it for the same lock is not queued; or its connection was cut | a session, an abort |
  * | entering | has a session, which is being opened, or has been asked        | the server's queue, an outcome        |
  * | queued   | the server has it in its queue                                 | an outcome                            |
  * | settled  | granted, refused or rejected                                   |                                       |
@@ -17,6 +17,8 @@ export type RequestState = 'here' | 'entering' | 'queued' | 'settled'
 export class Request {
   readonly asked: AcquireRequest
   readonly statements: Statements
+  /** Its place among the requests of this engine. */
+  order: number = 0
   #needsPlace: boolean
   /** Set by whoever has to act when it is called off. */
   onCalledOff: (() => void) | undefined
@@ -25,6 +27,8 @@ export class Request {
   /** Called when it is queued or settled. */
   onPlaced: (() => void) | undefined
   #state: RequestState = 'here'
+  /** Whether it was queued, if only for a while, or has been settled. */
+  #isPlaced = false
   readonly #resolve: (grant: Grant | null) => void
   readonly #reject: (error: unknown) => void
   readonly #stopListening: (() => void) | undefined
@@ -60,6 +64,11 @@ export class Request {
     if (this.#needsPlace) return
     this.#needsPlace = true
     this.onPlaceNeeded?.()
+  }
+
+  /** Its connection was cut. It keeps its place in this process, but not in the server's queue. */
+  becomeHere(): void {
+    if (this.#state !== 'settled') this.#state = 'here'
   }
 
   becomeEntering(): void {
@@ -100,6 +109,8 @@ export class Request {
     const { onPlaced } = this
     this.onPlaced = undefined
     onPlaced?.()
+    if (this.#isPlaced) return
+    this.#isPlaced = true
     this.asked.onQueued?.()
   }
 }

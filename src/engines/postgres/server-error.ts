@@ -3,6 +3,8 @@ import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import type { SlocketErrorCode } from '../../errors.ts'
 
 export const CANCELLED = '57014'
+/** No connection is left: of the server, the database or the role. */
+export const TOO_MANY_CONNECTIONS = '53300'
 
 const BY_STATE: readonly (readonly [state: RegExp, code: SlocketErrorCode])[] = [
   [/^(28|42501$)/, 'ERR_SLOCKET_PERMISSION'],
@@ -23,7 +25,7 @@ export function toServerError(error: unknown, doing: string): Error {
   return new SlocketError(codeOf(error), message, { cause: error })
 }
 
-/** Whether it may be that the server is not there. Not where it has answered, and be it that it lets nobody in; nor where it was not even asked. */
+/** Whether it may be that the server is not there, or that the connection to it was cut. Not where it has answered, and be it that it lets nobody in; nor where it was not even asked. */
 export function isUnanswered(error: unknown): boolean {
   if (!isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) return false
   const code = systemCode(error.cause)

@@ -39,6 +39,8 @@ export type OpenSession = (signal?: AbortSignal) => Promise<Session>
 export class Session {
   /** The server's process. */
   pid: number = 0
+  /** Called when its connection is closed, however it has ended. */
+  onClosed: (() => void) | undefined
   /** Whether it can see, and see to it, that what was written is on the disk. */
   canFlush: boolean = false
   readonly #client: SqlClient
@@ -47,6 +49,7 @@ export class Session {
   readonly #onEnd = new Set<(error: Error) => void>()
   #aliveAtMs: number
   #failure: Error | undefined
+  #isEndedFromHere = true
   #references = 0
   /** The last statement, while it is executed. */
   #execution: Promise<unknown> | undefined
@@ -57,8 +60,11 @@ export class Session {
     this.#now = now
     this.#aliveAtMs = now()
     this.#client = make()
-    this.#client.on('error', (error) => this.end(toServerError(error, 'go on: the session has ended')))
-    this.#client.on('end', () => this.end(unreachable('the server has ended the session')))
+    this.#client.on('error', (error) => this.#endByServer(toServerError(error, 'go on: the session has ended')))
+    this.#client.on('end', () => {
+      this.#endByServer(unreachable('the server has ended the session'))
+      this.onClosed?.()
+    })
   }
 
   /**
@@ -118,6 +124,11 @@ export class Session {
     return this.#failure !== undefined
   }
 
+  /** Whether it was this process that has ended it, and neither the server nor the network. */
+  get isEndedFromHere(): boolean {
+    return this.hasEnded && this.#isEndedFromHere
+  }
+
   /** `listener` is called once when it has ended, not by {@link close}. Returns what stops that. */
   onEnd(listener: (error: Error) => void): () => void {
     if (this.#failure === undefined) this.#onEnd.add(listener)
@@ -163,6 +174,17 @@ export class Session {
     return false
   }
 
+  /**
+   * Sends a few bytes that change nothing (the message Flush), so that a proxy doesn't take the connection of a waiter for idle: its statement is under way, and
+   * nothing else may be asked. The server reads them when the statement is done:
+   * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
+   */
+  touch(): void {
+    const { connection } = this.#client
+    // They pile up at the server, and after days its buffer is full: then there is nothing to gain by more.
+    if (this.#failure === undefined && connection.stream.writableLength === 0) connection.flush()
+  }
+
   /** One after the other: from version 9 on, `pg` takes no second statement while it executes one. */
   #execute(statement: SqlStatement): Promise<{ readonly rows: Row[] }> {
     if (this.#execution === undefined) return this.#client.query(statement)
@@ -171,6 +193,11 @@ export class Session {
       return this.#client.query(statement)
     }
     return this.#execution.then(send, send)
+  }
+
+  #endByServer(error: Error): void {
+    if (this.#failure === undefined) this.#isEndedFromHere = false
+    this.end(error)
   }
 
   /** Ends it for a reason, now, whatever it is doing. */

@@ -18,33 +18,41 @@ export function snapshotStatement(key: bigint): string {
 }
 
 /** @param own the server's processes that are this client's. */
-export function toSnapshot(rows: readonly Row[], own: ReadonlySet<number>): EngineSnapshot {
+export function toSnapshot(rows: readonly Row[], own: ReadonlyMap<number, unknown>): EngineSnapshot {
   const held: Requester[] = []
   const pending: Requester[] = []
   for (const row of rows) (row['granted'] === 'true' ? held : pending).push(toRequester(row, own))
-  held.sort((a, b) => a.sinceMs - b.sinceMs)
+  held.sort((a, b) => (a.sinceMs ?? 0) - (b.sinceMs ?? 0))
   return { held, pending }
 }
 
-function toRequester(row: Row, own: ReadonlySet<number>): Requester {
+function toRequester(row: Row, own: ReadonlyMap<number, unknown>): Requester {
   const serverPid = Number(row['pid'])
   const about = parseSession(row['query'] ?? null)
-  const since = row['granted'] === 'true' ? holdsSince(row, about) : numberOf(row['waits_since'])
   return {
     claim: row['mode'] === 'ShareLock' ? SHARED : EXCLUSIVE,
-    // Of a session of another role, which this one may not see, only the server's process is known.
-    pid: about?.pid ?? serverPid,
-    sinceMs: since ?? Date.now(),
+    // Unknown for a session of another role, whose statements this one may not see. (`pid` of the row is the server's process.)
+    pid: about?.pid,
+    sinceMs: row['granted'] === 'true' ? holdsSince(row, about) : waitsSince(row),
     label: about?.label,
     command: about?.command,
     self: own.has(serverPid),
   }
 }
 
-/** The server does not know. The last statement is either that which has taken the lock, or one that tells for how long it has been held. */
+/**
+ * The server does not know. The last statement of a session of ours is either that which has taken the lock, or one that tells for how long it has been
+ * held. Of other sessions it is not known.
+ */
 function holdsSince(row: Row, about: About | undefined): number | undefined {
+  if (about === undefined) return undefined
   const [asked, changed] = [numberOf(row['asked']), numberOf(row['changed'])]
-  return about?.heldMs === undefined || asked === undefined ? changed : asked - about.heldMs
+  return about.heldMs === undefined || asked === undefined ? changed : asked - about.heldMs
+}
+
+/** Every role sees that. The server has noted it a moment after the wait began: https://www.postgresql.org/docs/current/view-pg-locks.html */
+function waitsSince(row: Row): number {
+  return numberOf(row['waits_since']) ?? Date.now()
 }
 
 function numberOf(text: string | null | undefined): number | undefined {

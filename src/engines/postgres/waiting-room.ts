@@ -23,34 +23,49 @@ export interface WaitingRoomParts {
   readonly now: () => number
 }
 
+/** How many locks a message names. */
+const MOST_NAMED = 3
+
 export class WaitingRoom {
-  /** The server's processes that are ours. */
-  readonly pids: Set<number> = new Set()
+  /** The server's processes that are ours, and the lock that each is for. */
+  readonly pids: Map<number, string> = new Map()
   readonly #sessions: Sessions
   readonly #parts: AcquireParts
   readonly #watch: Watch
   #here: Request[] = []
   /** By key: the one that is on its way into the server's queue. */
   readonly #entering = new Map<bigint, Request>()
+  /** Keys of those whose connection was cut within the last heartbeat. */
+  readonly #cut = new Set<bigint>()
   /** Whose session is about to be had. */
   readonly #opening = new Set<Request>()
   #letGo: (() => void) | undefined
   #isScheduled = false
+  #entered = 0
 
   constructor({ open, control, settings, now }: WaitingRoomParts) {
     this.#parts = { control, settings, now }
-    this.#sessions = new Sessions(open, settings, () => this.#schedule())
+    this.#sessions = new Sessions(open, settings, now, () => this.#schedule())
     this.#watch = new Watch(control, settings, now)
   }
 
   enter(request: Request): void {
     if (!request.asked.wait && !this.#sessions.hasRoom) return this.#refuse(request)
+    this.#entered += 1
+    request.order = this.#entered
+    this.#stand(request)
+  }
+
+  #stand(request: Request): void {
     request.onCalledOff = () => {
       this.#here = this.#here.filter((other) => other !== request)
       this.#updateKeepAlive()
       request.becomeCalledOff()
     }
-    this.#here.push(request)
+    let index = this.#here.length
+    // Only one whose connection was cut is not the last.
+    while (index > 0 && this.#here[index - 1]!.order > request.order) index -= 1
+    this.#here.splice(index, 0, request)
     this.#admit()
   }
 
@@ -67,10 +82,16 @@ export class WaitingRoom {
   /** Lets in whom it is the turn of. */
   #admit(): void {
     const here: Request[] = []
+    // For those that were cut off: so that others don't take their connections.
+    let kept = 0
     for (const request of this.#here) {
-      const before = this.#entering.get(request.statements.key)
-      if (!this.#sessions.hasRoom) here.push(request)
-      else if (before === undefined) this.#start(request)
+      const { key } = request.statements
+      const before = this.#entering.get(key)
+      if (!this.#sessions.hasRoomFor(kept + 1)) here.push(request)
+      else if (request.asked.wait && this.#cut.has(key)) {
+        kept += 1
+        here.push(request)
+      } else if (before === undefined) this.#start(request)
       else {
         before.needPlace()
         here.push(request)
@@ -84,8 +105,23 @@ export class WaitingRoom {
   }
 
   #refuse(request: Request): void {
-    const message = `the lock '${request.statements.name}' cannot be tried: all ${this.#parts.settings.maxConnections} connections are in use (maxConnections)`
+    const message = `the lock '${request.statements.name}' cannot be tried: ${this.#describeUse()}`
     request.becomeRejected(new SlocketError('ERR_SLOCKET_RESOURCES', message))
+  }
+
+  /** What uses all connections, for messages. Undefined if there are any left. */
+  placesInUse(): string | undefined {
+    return this.#sessions.hasRoom ? undefined : this.#describeUse()
+  }
+
+  #describeUse(): string {
+    const locks = [...new Set(this.pids.values())].map((name) => `'${name}'`)
+    const more = locks.length > MOST_NAMED ? [`${locks.length - MOST_NAMED} more`] : []
+    const by = [...locks.slice(0, MOST_NAMED), ...more].join(', ')
+    const all = this.#sessions.areLimitedByServer
+      ? `all ${this.pids.size} connections that the server has for this engine`
+      : `all ${this.#parts.settings.maxConnections} connections of this engine (maxConnections)`
+    return `${all} are in use${by === '' ? '' : `, by the locks ${by}`}`
   }
 
   #start(request: Request): void {
@@ -108,7 +144,7 @@ export class WaitingRoom {
   async #serve(request: Request): Promise<void> {
     let session: Session
     try {
-      session = await this.#sessions.take(request.asked.signal)
+      session = await this.#sessions.take(request.asked.wait, request.asked.signal)
     } catch (error) {
       this.#becomeOpened(request)
       return request.becomeRejected(error)
@@ -121,10 +157,33 @@ export class WaitingRoom {
       this.#sessions.giveBack(session, request.asked.lingerMs)
     }
     const stopWatching = this.#watch.add(session, request)
-    this.pids.add(pid)
+    this.pids.set(pid, request.statements.name)
     if (request.state === 'settled') return giveBack()
-    await acquireIn(session, request, this.#parts, giveBack)
-    stopWatching()
+    const isOver = await acquireIn(session, request, this.#parts, giveBack)
+    if (isOver) return stopWatching()
+    // In one go, so that nobody else takes its connection.
+    giveBack()
+    this.#enterAgain(request)
+  }
+
+  /**
+   * The connection of `request` was cut. It waits anew, before all requests of this engine that came later and that the server doesn't have in its queue. What
+   * has cut it may have cut others, which is seen of one after the other: so none for that lock enters within the next heartbeat, and then they do in their order.
+   */
+  #enterAgain(request: Request): void {
+    const { key } = request.statements
+    if (!this.#cut.has(key)) {
+      this.#cut.add(key)
+      const goOn = (): void => {
+        this.#cut.delete(key)
+        this.#schedule()
+      }
+      setTimeout(goOn, this.#parts.settings.heartbeatMs).unref()
+    }
+    request.onPlaced?.()
+    if (request.isCalledOff) return request.becomeCalledOff()
+    request.becomeHere()
+    this.#stand(request)
   }
 
   #becomeOpened(request: Request): void {

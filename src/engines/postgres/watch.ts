@@ -1,5 +1,6 @@
 /**
- * Watches over sessions that wait: they are busy, and cannot be asked themselves. Another session looks whether the server still has them in its
+ * Watches over sessions that wait: they are busy, and cannot be asked themselves. Each has a few bytes sent in each heartbeat, so that no proxy closes its
+ * connection as idle. Another session looks whether the server still has them in its
  * queue. One that it has not, and that has heard nothing, has been cut off.
  */
 import { SlocketError } from '../../errors.ts'
@@ -49,6 +50,7 @@ export class Watch {
       this.#failures = 0
       return
     }
+    for (const { session } of this.#waiting) session.touch()
     if (this.#isLooking) return
     this.#isLooking = true
     await this.#look()

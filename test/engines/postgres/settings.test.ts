@@ -105,7 +105,7 @@ describe('settings that others make', () => {
     }
   })
 
-  test('when the server has no connections left, who comes is refused, and who waits goes on waiting', async () => {
+  test('when the server has no connections left, a try is refused, and who waits goes on waiting', async () => {
     const few = `slocket_few_${id}`
     await administer(url, `CREATE ROLE ${few} LOGIN CONNECTION LIMIT 2`, `GRANT CREATE ON SCHEMA public TO ${few}`)
     try {
@@ -121,11 +121,7 @@ describe('settings that others make', () => {
       })
       await assert.rejects(slocket.try('other', { engine }), (error) => isSlocketError(error, 'ERR_SLOCKET_RESOURCES'))
       // Before it is let in, somebody has to see the one before it wait.
-      const behind = slocket('short', { engine, linger: 0 }).catch((error: unknown) => {
-        // The server may not have noticed yet that a connection has ended.
-        assert.ok(isSlocketError(error, 'ERR_SLOCKET_RESOURCES'), String(error))
-        return undefined
-      })
+      const behind = slocket('short', { engine, linger: 0 })
       let outcome = ''
       waiting.then(
         () => (outcome = 'granted'),
@@ -137,7 +133,7 @@ describe('settings that others make', () => {
       controller.abort()
       await assert.rejects(waiting, (error) => error === controller.signal.reason)
       await lock.release()
-      await (await behind)?.release()
+      await (await behind).release()
     } finally {
       await administer(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${few}'`)
       await until('its sessions have ended', async () => {
@@ -145,6 +141,67 @@ describe('settings that others make', () => {
       })
       await administer(url, `DROP OWNED BY ${few}`, `DROP ROLE ${few}`)
     }
+  })
+
+  test('a role with few connections: requests take turns by those that there are, without a limit of the engine', async () => {
+    const few = `slocket_scant_${id}`
+    await administer(url, `CREATE ROLE ${few} LOGIN CONNECTION LIMIT 4`, `GRANT CREATE ON SCHEMA public TO ${few}`)
+    try {
+      const connectionString = url.replace(/\/\/[^@]*@/, `//${few}@`)
+      const engine = postgres({ connectionString, namespace, sequence: `public.of_${few}` })
+      for (const linger of [0, 1000]) {
+        let holding = 0
+        const bodies = Array.from({ length: 40 }, (_, index) =>
+          slocket.with(`turn-${index % 20}`, { engine, linger }, async () => {
+            holding += 1
+            assert.ok(holding <= 4)
+            await pass(5)
+            holding -= 1
+          }),
+        )
+        await Promise.all(bodies)
+      }
+      // None of its own, while others have all of them.
+      const others = await Promise.all(
+        Array.from({ length: 4 }, () =>
+          until('there is a connection', async () => {
+            const client = new pg.Client({ connectionString })
+            return await client.connect().then(
+              () => client,
+              () => undefined,
+            )
+          }),
+        ),
+      )
+      const alone = postgres({ connectionString, namespace, sequence: `public.of_${few}` })
+      await assert.rejects(slocket('turn-0', { engine: alone }), { code: 'ERR_SLOCKET_RESOURCES' })
+      for (const client of others) await client.end()
+    } finally {
+      await administer(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${few}'`)
+      await until('its sessions have ended', async () => {
+        return (await administer(url, `SELECT FROM pg_stat_activity WHERE usename = '${few}'`)).length === 0
+      })
+      await administer(url, `DROP OWNED BY ${few}`, `DROP ROLE ${few}`)
+    }
+  })
+
+  test('a timeout while all connections are in use says by which locks', async () => {
+    const engine = postgres({ connectionString: url, namespace, maxConnections: 2 })
+    const locks = await Promise.all(['used-a', 'used-b'].map((name) => slocket(name, { engine })))
+    await assert.rejects(slocket('used-c', { engine, timeout: 50 }), {
+      code: 'ERR_SLOCKET_TIMEOUT',
+      message:
+        /nobody holds it now; .*all 2 connections of this engine .* in use, by the locks 'used-[ab]', 'used-[ab]'$/,
+    })
+    await assert.rejects(slocket.try('used-c', { engine }), /by the locks 'used-[ab]', 'used-[ab]'$/)
+    for (const lock of locks) await lock.release()
+    await assert.rejects(
+      slocket('used-c', { engine, timeout: 50 }).then(() => slocket('used-c', { engine, timeout: 50 })),
+      (error: Error) => {
+        assert.doesNotMatch(error.message, /in use/)
+        return true
+      },
+    )
   })
 
   test('what a role has set of transactions, of plans and of strings change nothing', async () => {

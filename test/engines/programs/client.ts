@@ -113,6 +113,8 @@ async function acquire(as: string, resource: string, options: OrderOptions = {})
   try {
     const lock = await inTime(as, slocket(resource, { engine: isThief ? thief : engine, timeout, ...rest }), timeout)
     const lease = leaseOf(lock.token)
+    // Before it says that it holds: whoever reads that may stop it at once, and a signal that is asked for after the loss calls no listener.
+    const { signal } = lock
     say({
       event: 'granted',
       as,
@@ -124,8 +126,8 @@ async function acquire(as: string, resource: string, options: OrderOptions = {})
     })
     const held: Held = { lock, as, looking: undefined, lostAt: undefined }
     handles.set(as, held)
-    lock.signal.addEventListener('abort', () => {
-      say({ event: 'lost', as, ...described(lock.signal.reason) })
+    signal.addEventListener('abort', () => {
+      say({ event: 'lost', as, ...described(signal.reason) })
       held.lostAt ??= performance.now()
     })
     look(held)

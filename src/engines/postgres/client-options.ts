@@ -1,0 +1,116 @@
+/**
+ * The options of `postgres()` that are for `pg`, and how they are checked. `pg` ignores an option that it doesn't know, and connects to the server that
+ * the environment names: a misspelt option would be a lock in another database.
+ *
+ * The names are those that `Client`, `Connection` and `ConnectionParameters` of pg 8.11 to 8.23 read, except these: `connection` and `Promise` (one object
+ * for all clients), and `replication` (a connection that can't take locks).
+ */
+import type { OptionHints } from '../../contract/known-options.ts'
+
+export const CLIENT_OPTIONS: readonly string[] = [
+  'connectionString',
+  'host',
+  'port',
+  'user',
+  'password',
+  'database',
+  'ssl',
+  'sslnegotiation',
+  'enableChannelBinding',
+  'scramMaxIterations',
+  'application_name',
+  'fallback_application_name',
+  'options',
+  'client_encoding',
+  'connectionTimeoutMillis',
+  'keepAlive',
+  'keepAliveInitialDelayMillis',
+  'stream',
+  'types',
+  'binary',
+  'pipeline',
+  'statement_timeout',
+  'lock_timeout',
+  'query_timeout',
+  'idle_in_transaction_session_timeout',
+]
+
+const OWN_CONNECTIONS =
+  'postgres() opens connections of its own, since a lock belongs to a connection: pass what the pool or client was made with, such as { connectionString }'
+const NUMBER_OF_CONNECTIONS = 'the number of connections is maxConnections'
+
+export const OPTION_HINTS: OptionHints = {
+  pool: OWN_CONNECTIONS,
+  client: OWN_CONNECTIONS,
+  connection: OWN_CONNECTIONS,
+  Client: OWN_CONNECTIONS,
+  // A pool or client itself.
+  _events: OWN_CONNECTIONS,
+  url: 'the URL is connectionString',
+  uri: 'the URL is connectionString',
+  dsn: 'the URL is connectionString',
+  connection_string: 'the URL is connectionString',
+  databaseUrl: 'the URL is connectionString',
+  username: "did you mean 'user'?",
+  hostname: "did you mean 'host'?",
+  db: "did you mean 'database'?",
+  dbname: "did you mean 'database'?",
+  max: NUMBER_OF_CONNECTIONS,
+  min: NUMBER_OF_CONNECTIONS,
+  poolSize: NUMBER_OF_CONNECTIONS,
+  idleTimeoutMillis: "how long a connection is kept is the option 'linger' of each lock",
+  schema: 'locks need no table; the schema of the sequence is part of sequence',
+}
+
+/** Options that have their own place in a connection string, which `pg` takes even if it is empty there. */
+const IN_CONNECTION_STRING = ['host', 'port', 'user', 'password', 'database']
+
+/** Parameters of a connection string that choose a server or a database for other programs (libpq), and that `pg` ignores. */
+const IGNORED_BY_PG: ReadonlySet<string> = new Set(['dbname', 'database', 'hostaddr', 'service'])
+
+/** The engine's own use of them would end waits and locks. */
+const RESERVED = ['statement_timeout', 'lock_timeout', 'query_timeout', 'idle_in_transaction_session_timeout']
+
+/**
+ * @param client the options that are for `pg`.
+ * @param own the names of the engine's own options.
+ * @throws TypeError; no message contains the connection string.
+ */
+export function checkClientOptions(client: Readonly<Record<string, unknown>>, own: readonly string[]): void {
+  for (const name of ['connectionString', 'host', 'user', 'database']) {
+    const value = client[name]
+    if (value !== undefined && typeof value !== 'string') throw new TypeError(`options.${name} must be a string`)
+  }
+  const { connectionString, stream } = client
+  if (stream !== undefined && typeof stream !== 'function') {
+    throw new TypeError('options.stream must be a function that makes a stream: each connection needs its own')
+  }
+  if (connectionString !== undefined) checkConnectionString(connectionString as string, client, own)
+  for (const name of RESERVED) if (client[name] !== undefined) throw reservedError(name)
+}
+
+function checkConnectionString(text: string, client: Readonly<Record<string, unknown>>, own: readonly string[]): void {
+  if (!/^postgres(ql)?:\/\//.test(text)) throw new TypeError('options.connectionString must begin with postgres://')
+  for (const name of IN_CONNECTION_STRING) {
+    if (client[name] !== undefined) {
+      throw new TypeError(`options.${name} can't be given beside options.connectionString: write it there`)
+    }
+  }
+  const ownByLowerCase = new Map(own.map((name) => [name.toLowerCase(), name]))
+  for (const parameter of new URLSearchParams(text.replace(/^[^?]*/, '')).keys()) {
+    const ownName = ownByLowerCase.get(parameter.toLowerCase())
+    if (ownName !== undefined) {
+      throw new TypeError(`'${ownName}' is an option of postgres(), not a parameter of its connectionString`)
+    }
+    if (RESERVED.includes(parameter)) throw reservedError(parameter)
+    if (IGNORED_BY_PG.has(parameter)) {
+      throw new TypeError(
+        `options.connectionString must name the server and the database in its path, as in postgres://user@host/database: pg ignores the parameter '${parameter}'`,
+      )
+    }
+  }
+}
+
+function reservedError(name: string): TypeError {
+  return new TypeError(`options.${name} cannot be set: it would end waits, or locks`)
+}

@@ -1,0 +1,51 @@
+// Several callers of the one session that looks, and those of them that call it off while it is being opened.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Control } from '../../src/engines/postgres/control.ts'
+import type { Session } from '../../src/engines/postgres/session.ts'
+import { SlocketError } from '../../src/index.ts'
+
+interface Opening {
+  readonly signal: AbortSignal
+  readonly succeed: () => void
+}
+
+/** As Session.open does: fails if it is called off while it connects. */
+function scene(): { control: Control; openings: Opening[] } {
+  const openings: Opening[] = []
+  const session = {
+    run: () => Promise.resolve([{ a: 'b' }]),
+    onEnd: () => () => undefined,
+    close: () => undefined,
+  } as unknown as Session
+  const open = (signal?: AbortSignal): Promise<Session> =>
+    new Promise((resolve, reject) => {
+      openings.push({ signal: signal!, succeed: () => resolve(session) })
+      signal!.addEventListener('abort', () => reject(new SlocketError('ERR_SLOCKET_UNREACHABLE', 'called off')))
+    })
+  return { control: new Control(open, 200), openings }
+}
+
+test('a caller that calls its look off does not end the opening that others wait for; the last one does', async () => {
+  const { control, openings } = scene()
+  const [first, second] = [new AbortController(), new AbortController()]
+  const looks = [control.run('SELECT', 'look', first.signal), control.run('SELECT', 'look', second.signal)]
+  first.abort()
+  assert.equal(openings[0]!.signal.aborted, false)
+  second.abort()
+  assert.equal(openings[0]!.signal.aborted, true)
+  for (const look of looks) await assert.rejects(look, { code: 'ERR_SLOCKET_UNREACHABLE' })
+  assert.equal(openings.length, 1)
+})
+
+test('a caller that comes right after the others have called it off has an opening of its own', async () => {
+  const { control, openings } = scene()
+  const first = new AbortController()
+  const calledOff = assert.rejects(control.run('SELECT', 'look', first.signal))
+  first.abort()
+  const look = control.run('SELECT', 'look')
+  await calledOff
+  assert.equal(openings.length, 2)
+  openings[1]!.succeed()
+  assert.equal((await look).length, 1)
+})
