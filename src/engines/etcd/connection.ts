@@ -14,10 +14,12 @@ import type { Settings } from './options.ts'
 import { parseTarget, Probe } from './probe.ts'
 import { unanswered } from './refusal.ts'
 
+/**
+ * Without pings: renewals of the lease find out whether the connection is alive. A server that does not expect pings, as `etcd grpc-proxy`
+ * (3.4.23, gRPC's default is one in five minutes), ends the connection of a client that sends them.
+ */
 const CHANNEL_OPTIONS: Grpc.ChannelOptions = {
   'grpc.enable_retries': 0,
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 2000,
   'grpc.client_idle_timeout_ms': 10_000,
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1000,
@@ -94,18 +96,29 @@ export class Connection {
     return await this.#within(answering, limitMs, () => calling?.cancel())
   }
 
-  /** One request over a stream of its own, and one answer. @throws as `call`. */
+  /**
+   * One request over a stream of its own, and one answer: the stream tells which request an answer is for, however late it comes, and whatever
+   * comes after the first answer is ignored. The stream stays open until it is answered: `etcd grpc-proxy` does not answer a stream that its
+   * client has closed (server/proxy/grpcproxy/lease.go).
+   *
+   * @throws as `call`.
+   */
   async callByStream(call: Call): Promise<object> {
-    const stream = await this.openStream(call.method, call.metadata, call.limitMs)
+    const { limitMs } = call
+    const stream = await this.openStream(call.method, call.metadata, limitMs)
     const answering = new Promise<object>((resolve, reject) => {
       stream.on('data', resolve)
       stream.on('error', reject)
       stream.on('end', () => reject(unanswered('the stream ended without an answer')))
       call.onSend?.()
       stream.write(call.request)
-      stream.end()
     })
-    return await this.#within(answering, call.limitMs, () => stream.cancel())
+    const answer = await this.#within(answering, limitMs, () => stream.cancel())
+    // Not cancelled at once: etcd counts a cancelled stream as a failure of its own.
+    stream.end()
+    const cancelling = setTimeout(() => stream.cancel(), limitMs).unref()
+    stream.on('status', () => clearTimeout(cancelling))
+    return answer
   }
 
   /** The caller has to listen to `error`. @param limitMs for connecting. @throws `unanswered`. */

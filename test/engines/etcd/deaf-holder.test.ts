@@ -8,10 +8,11 @@ import { etcd } from '../../../src/engines/etcd/index.ts'
 import type { Lock } from '../../../src/index.ts'
 import { slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
+import { withoutRenewals } from '../helpers/etcd-arena.ts'
 import { addressOf, Servers } from '../helpers/servers.ts'
 import { TcpProxy } from '../helpers/tcp-proxy.ts'
 
-/** The renewals are further apart than a test may last. */
+/** Longer than a test may last. */
 const LONG_TTL_S = 600
 
 async function steal(resource: string, engine: ReturnType<typeof etcd>): Promise<void> {
@@ -23,7 +24,8 @@ async function untilLost({ signal }: Lock): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }
 
-test('a holder whose token is too old when its connection breaks hears of a thief', async () => {
+test('a holder whose token is too old when its connection breaks hears of a thief', async (context) => {
+  withoutRenewals(context)
   await using servers = await Servers.start('secure')
   const endpoint = servers.addressOf('secure')
   const read = (name: string): Buffer => fs.readFileSync(join(servers.directory, 'secure', name))
@@ -43,7 +45,8 @@ test('a holder whose token is too old when its connection breaks hears of a thie
   await (await slocket('deploy', { engine })).release()
 })
 
-test('a holder whose member of the cluster is gone hears of a thief from the next one', async () => {
+test('a holder whose member of the cluster is gone hears of a thief from the next one', async (context) => {
+  withoutRenewals(context)
   const endpoint = addressOf('etcd')
   const proxy = await TcpProxy.open(endpoint)
   let held: Lock | undefined

@@ -1,4 +1,6 @@
 /** What the tests of etcd's faults have in common. */
+import type { TestContext } from 'node:test'
+import { EtcdClient } from '../../../src/engines/etcd/client.ts'
 import type { Arena } from './arena.ts'
 import type { Client, EngineSpec } from './client.ts'
 import { keysOf, untilSlowly } from './etcd-cluster.ts'
@@ -79,4 +81,9 @@ export async function releaseInTurn(clients: readonly Client[]): Promise<void> {
 /** When a client last believed that it held. */
 export function lastBelief(trace: readonly Line[], who: string): Line | undefined {
   return trace.findLast((line) => line.who === who && line.event === 'believes')
+}
+
+/** No session of this process renews its lease, or looks after its tickets, until the test is over: what it hears of, its watch has told it. */
+export function withoutRenewals(context: TestContext): void {
+  context.mock.method(EtcdClient.prototype, 'callByStream', () => new Promise(() => undefined))
 }
