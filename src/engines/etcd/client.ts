@@ -64,7 +64,7 @@ export class EtcdClient {
 
   /** How long something is tried without an answer. */
   get patienceMs(): number {
-    return this.#settings.ttlSeconds * 1000
+    return this.#settings.ttlMs
   }
 
   onMoved(listener: () => void): void {

@@ -61,13 +61,14 @@ export class WatchStream {
     this.#stream ??= this.#open()
     const stream = this.#stream
     stream.then(
-      (opened) => {
-        if (this.#stream !== stream) return
-        this.#current = opened
-        opened.write(request)
-      },
+      (opened) => this.#stream === stream && this.#write(opened, request),
       (error: unknown) => this.#stream === stream && this.#break(error),
     )
+  }
+
+  #write(stream: Stream, request: WatchRequest): void {
+    this.#current = stream
+    stream.write(request)
   }
 
   async #open(): Promise<Stream> {

@@ -44,7 +44,7 @@ describe('etcd with TLS and users', () => {
 
   test('without a certificate of the client, or with an authority that the server is not of, it cannot be reached', async () => {
     const wrongs = [{ ca: tls.ca }, { cert: tls.cert, key: tls.key }].map(async (wrong) => {
-      const engine = etcd({ endpoints: endpoint, tls: wrong, credentials, ttl: 5 })
+      const engine = etcd({ endpoints: endpoint, tls: wrong, credentials, ttl: 5000 })
       await assert.rejects(slocket.try('deploy', { engine }), (error) =>
         isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE'),
       )

@@ -13,7 +13,7 @@ import { addressOf, Servers } from '../helpers/servers.ts'
 import { TcpProxy } from '../helpers/tcp-proxy.ts'
 
 /** Longer than a test may last. */
-const LONG_TTL_S = 600
+const LONG_TTL_MS = 600_000
 
 async function steal(resource: string, engine: ReturnType<typeof etcd>): Promise<void> {
   const grant = await engine.acquire(resource, { claim: { kind: 'exclusive' }, wait: true, steal: true, lingerMs: 0 })
@@ -32,7 +32,7 @@ test('a holder whose token is too old when its connection breaks hears of a thie
   const tls = { ca: read('ca.pem'), cert: read('client.pem'), key: read('client.key') }
   const credentials = { username: 'locker', password: 'secret' }
   await using proxy = await TcpProxy.open(endpoint, new URL(endpoint).hostname)
-  const engine = etcd({ endpoints: `https://${proxy.address}`, tls, credentials, ttl: LONG_TTL_S })
+  const engine = etcd({ endpoints: `https://${proxy.address}`, tls, credentials, ttl: LONG_TTL_MS })
   const held = await slocket('deploy', { engine })
   // Longer than tokens live.
   await new Promise((resolve) => setTimeout(resolve, 2500))
@@ -54,7 +54,7 @@ test('a holder whose member of the cluster is gone hears of a thief from the nex
   while (proxy.connections === 0) {
     await held?.release()
     held = await slocket('deaf-holder', {
-      engine: etcd({ endpoints: [`http://${proxy.address}`, endpoint], ttl: LONG_TTL_S }),
+      engine: etcd({ endpoints: [`http://${proxy.address}`, endpoint], ttl: LONG_TTL_MS }),
     })
   }
   const keepAlive = setInterval(() => {}, 1000)

@@ -11,7 +11,7 @@ import { TTL_MS, withoutRenewals } from '../helpers/etcd-arena.ts'
 import { addressOf } from '../helpers/servers.ts'
 
 /** Longer than a test may last. */
-const LONG_TTL_S = 600
+const LONG_TTL_MS = 600_000
 
 let proxy: EtcdGrpcProxy
 before(async () => void (proxy = await EtcdGrpcProxy.open(addressOf('etcd'))))
@@ -26,7 +26,7 @@ function newNamespace(): string {
 }
 
 test('through etcd grpc-proxy a lock is held for longer than the TTL, since its lease is renewed', async () => {
-  const lock = await slocket('long', { engine: engineBehindProxy(newNamespace(), TTL_MS / 1000) })
+  const lock = await slocket('long', { engine: engineBehindProxy(newNamespace(), TTL_MS) })
   await pass(2.2 * TTL_MS)
   lock.assertHeld()
   await lock.release()
@@ -37,7 +37,7 @@ describe('through etcd grpc-proxy', () => {
     withoutRenewals(context)
     const namespace = newNamespace()
     const [engine, holders] = [
-      engineBehindProxy(namespace, LONG_TTL_S),
+      engineBehindProxy(namespace, LONG_TTL_MS),
       etcd({ endpoints: addressOf('etcd'), namespace }),
     ]
     for (let round = 0; round < 3; round += 1) {
@@ -58,7 +58,7 @@ describe('through etcd grpc-proxy', () => {
   test('a holder hears of a thief', async (context) => {
     withoutRenewals(context)
     const namespace = newNamespace()
-    const engine = engineBehindProxy(namespace, LONG_TTL_S)
+    const engine = engineBehindProxy(namespace, LONG_TTL_MS)
     const lock = await slocket('stolen', { engine })
     const thief = etcd({ endpoints: addressOf('etcd'), namespace })
     const lost = once(lock.signal, 'abort')

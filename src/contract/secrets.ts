@@ -1,0 +1,15 @@
+/** What others may see of a command line: engines show it to whoever asks who holds a lock. */
+
+/** A word that is a URL, or an option with one. */
+const WHOLE = /^((?:--[\w-]+=)?[a-z][a-z\d+.-]*:\/\/)(.*@)?([^?#]*)([?#].*)?$/is
+/** A URL in the middle of a word. */
+const PART = /([a-z][a-z\d+.-]*:\/\/)([^\s'"]*@)?([^\s'"?#]*)([?#][^\s'"]*)?/gi
+
+/** `word` without what a URL in it may keep secret: user, password and parameters. */
+export function withoutSecrets(word: string): string {
+  return WHOLE.test(word) ? word.replace(WHOLE, hide) : word.replace(PART, hide)
+}
+
+function hide(_all: string, scheme: string, user: string | undefined, rest: string, parameters?: string): string {
+  return `${scheme}${user === undefined ? '' : '***@'}${rest}${parameters === undefined ? '' : '?***'}`
+}
