@@ -36,12 +36,21 @@ export interface Asking {
   readonly isBackground?: boolean
   /** Called right before each call is sent. */
   readonly onSend?: (() => void) | undefined
+  /** Since when its caller has been waiting, by performance.now(). Default: since now. */
+  readonly sinceMs?: number
 }
 
 /** Which connection a call has used, and since when. */
 interface Use {
   connection: Connection | undefined
   sinceMs: number
+}
+
+interface Failure {
+  readonly error: unknown
+  /** When the first call was made that got no answer. */
+  readonly sinceMs: number
+  readonly atMs: number
 }
 
 export class EtcdClient {
@@ -55,6 +64,8 @@ export class EtcdClient {
   #token: Promise<string | undefined> | undefined
   /** When there was an answer, by performance.now(). */
   #answeredMs = 0
+  /** Why there was no answer to the last call. Undefined once there was one. */
+  #failure: Failure | undefined
 
   constructor(settings: Settings) {
     this.#settings = settings
@@ -94,9 +105,8 @@ export class EtcdClient {
   async #askPatiently<M extends keyof Calls>(
     method: M,
     request: Calls[M][0],
-    { isOver, onSend }: Asking,
+    { isOver, onSend, sinceMs = performance.now() }: Asking,
   ): Promise<Calls[M][1] | undefined> {
-    const sinceMs = performance.now()
     let tokens = 0
     let tries = 0
     // Bound: the patience; each round takes at least a pause, but for a few new tokens.
@@ -115,7 +125,7 @@ export class EtcdClient {
         if (meaning !== 'unanswered') throw toSlocketError(error, this.#settings.addresses)
         this.#moveOn(use, error)
         tries += 1
-        if (tries >= LEAST_TRIES && this.#isOutOfPatience(sinceMs)) throw this.#unreachable(error)
+        if (tries >= LEAST_TRIES && this.#isOutOfPatience(sinceMs)) throw this.#unreachable(error, this.patienceMs)
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS).unref())
       }
     }
@@ -132,7 +142,7 @@ export class EtcdClient {
     const loaded = await this.#load()
     const metadata = await this.#metadata(loaded.grpc, limitMs, method === 'Authenticate')
     const answer = await this.#connect(loaded, use).call({ method, request, metadata, limitMs, onSend })
-    this.#answeredMs = performance.now()
+    this.#onAnswer()
     return answer
   }
 
@@ -148,7 +158,7 @@ export class EtcdClient {
       const loaded = await this.#load()
       const metadata = await this.#streamMetadata(loaded, limitMs)
       const answer = await this.#connect(loaded, use).callByStream({ method, request, metadata, limitMs, onSend })
-      this.#answeredMs = performance.now()
+      this.#onAnswer()
       return answer
     } catch (error) {
       if (meaningOf(error) === 'token') this.#token = undefined
@@ -184,10 +194,36 @@ export class EtcdClient {
   }
 
   /**
+   * Why somebody who waits for an answer has got none, as far as that is known by now: calls have failed lately, and nothing has answered since.
+   *
+   * @returns ERR_SLOCKET_UNREACHABLE with its cause.
+   */
+  outage(): SlocketError | undefined {
+    const nowMs = performance.now()
+    if (this.#failure === undefined || nowMs - this.#failure.atMs > this.patienceMs) return undefined
+    return this.#unreachable(this.#failure.error, nowMs - this.#failure.sinceMs)
+  }
+
+  #onAnswer(): void {
+    this.#answeredMs = performance.now()
+    this.#failure = undefined
+  }
+
+  #onFailure({ sinceMs }: Use, error: unknown): void {
+    // While others are answered, it is no outage.
+    if (this.#answeredMs > sinceMs) return
+    const nowMs = performance.now()
+    const isFirst = this.#failure === undefined || nowMs - this.#failure.atMs > this.patienceMs
+    this.#failure = { error, sinceMs: isFirst ? sinceMs : this.#failure!.sinceMs, atMs: nowMs }
+  }
+
+  /**
    * The next call goes to the next member, over a new connection. Not if that has happened since the one that was used; nor if that one has
    * answered others meanwhile: then it is slow, and a new one would be no quicker.
    */
-  #moveOn({ connection, sinceMs }: Use, error: unknown): void {
+  #moveOn(use: Use, error: unknown): void {
+    const { connection, sinceMs } = use
+    this.#onFailure(use, error)
     if (connection === undefined || connection !== this.#connection) return
     debug('etcd at %s: %s', connection.address, statusOf(error).details)
     if (connection.hasAnsweredSince(sinceMs)) return
@@ -244,10 +280,10 @@ export class EtcdClient {
     }
   }
 
-  #unreachable(cause: unknown): SlocketError {
+  #unreachable(cause: unknown, forMs: number): SlocketError {
     return new SlocketError(
       'ERR_SLOCKET_UNREACHABLE',
-      `etcd at ${this.#settings.addresses.join(', ')} has not answered for ${this.patienceMs / 1000} s: ${statusOf(cause).details}`,
+      `etcd at ${this.#settings.addresses.join(', ')} has not answered for ${(forMs / 1000).toFixed(1)} s: ${statusOf(cause).details}`,
       { cause },
     )
   }

@@ -72,14 +72,14 @@ export class Session implements TicketSession {
     this.#scheduleRenewal(this.#renewalMs)
   }
 
-  /** @throws as `EtcdClient.ask`. */
-  static async open(parts: SessionParts): Promise<Session> {
+  /** @param sinceMs since when somebody has been waiting for it, by performance.now(). @throws as `EtcdClient.ask`. */
+  static async open(parts: SessionParts, sinceMs: number = performance.now()): Promise<Session> {
     const { client, ttlSeconds } = parts
     // Bound: the patience of the client, as long as the server does not lose each lease at once.
     for (;;) {
       let sent = readClocks()
       const onSend = (): void => void (sent = readClocks())
-      const granted = (await client.ask('LeaseGrant', { ttl: ttlSeconds }, { onSend, isBackground: true }))!
+      const granted = (await client.ask('LeaseGrant', { ttl: ttlSeconds }, { onSend, isBackground: true, sinceMs }))!
       const session = new Session(parts, granted.id, Number(granted.ttl) * 1000, sent)
       if (await session.#register()) return session
     }

@@ -16,6 +16,8 @@ const SOURCE = new URL('../../../src/', import.meta.url).href
 /** Whoever keeps the process alive for one patience, which is as long, keeps it beyond the deadline. */
 const LONG_TTL_MS = 600_000
 const SHORT_TTL_MS = 5000
+/** Before a call can have been given up, nobody knows whether the server is away. */
+const TOLD = /^ERR_SLOCKET_(TIMEOUT|UNREACHABLE)\n$/
 const PROGRAM = `
 const [url, endpoints, ttl, body] = process.argv.slice(1)
 const { slocket } = await import(new URL('index.js', url))
@@ -95,10 +97,7 @@ describe('a server of etcd that accepts and is silent', { concurrency: true }, (
 
   test('a request whose time is over keeps the process alive no longer, nor does the look at who holds', async () => {
     await using gate = await Gate.open()
-    assert.equal(
-      await run(gate.address, LONG_TTL_MS, "slocket('a', { engine, timeout: 100 })"),
-      'ERR_SLOCKET_TIMEOUT\n',
-    )
+    assert.match(await run(gate.address, LONG_TTL_MS, "slocket('a', { engine, timeout: 100 })"), TOLD)
   })
 
   test('a query that is called off is told so at once, and keeps the process alive no longer', async () => {
@@ -116,12 +115,12 @@ describe('a server of etcd that accepts and is silent', { concurrency: true }, (
 
 describe('an address whose packets are dropped', { concurrency: true, skip: reasonWithoutDeafAddress() }, () => {
   for (const [how, body, said] of [
-    ['by a signal', "slocket('a', { engine, signal })", 'called off'],
-    ['by a time-out', "slocket('a', { engine, timeout: 100 })", 'ERR_SLOCKET_TIMEOUT'],
+    ['by a signal', "slocket('a', { engine, signal })", /^called off\n$/],
+    ['by a time-out', "slocket('a', { engine, timeout: 100 })", TOLD],
   ] as const) {
     test(`a request that is called off (${how}) keeps the process alive no longer`, async () => {
       await using deaf = await DeafAddress.open()
-      assert.equal(await run(deaf.address, LONG_TTL_MS, body), `${said}\n`)
+      assert.match(await run(deaf.address, LONG_TTL_MS, body), said)
     })
   }
 
