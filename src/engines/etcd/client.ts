@@ -9,14 +9,14 @@
 import type * as Grpc from '@grpc/grpc-js'
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
-import { Connection } from './connection.ts'
+import { Connection, GIVEN_UP } from './connection.ts'
 import type { Call, Stream } from './connection.ts'
 import { keepAlive } from './keep-alive.ts'
 import type { LoadedGrpc } from './load-grpc.ts'
 import { loadGrpc } from './load-grpc.ts'
 import type { EtcdCredentials, Settings } from './options.ts'
 import type { Calls } from './protocol.ts'
-import { meaningOf, statusOf, toSlocketError } from './refusal.ts'
+import { meaningOf, statusOf, toSlocketError, unanswered } from './refusal.ts'
 
 /** How long connecting may take, and then a call; longer each time that it is tried: the server may be slow, or this process. */
 const LIMIT_MS = 1000
@@ -26,6 +26,9 @@ const PAUSE_MS = 100
 const MOST_TOKENS = 3
 /** For how many patiences something is tried that is never answered while other calls are. */
 const MOST_PATIENCES = 6
+const NOT_YET = 'no answer yet'
+/** What says less than whatever is known of an earlier call. */
+const VAGUE: ReadonlySet<string> = new Set([GIVEN_UP, NOT_YET])
 /** How often something is tried at least, however long that takes: a process that was stopped has not tried. */
 const LEAST_TRIES = 3
 
@@ -64,7 +67,7 @@ export class EtcdClient {
   #token: Promise<string | undefined> | undefined
   /** When there was an answer, by performance.now(). */
   #answeredMs = 0
-  /** Why there was no answer to the last call. Undefined once there was one. */
+  /** Why there was no answer to the last call, or is none yet. Undefined once there was one. */
   #failure: Failure | undefined
 
   constructor(settings: Settings) {
@@ -141,7 +144,8 @@ export class EtcdClient {
   ): Promise<Calls[M][1]> {
     const loaded = await this.#load()
     const metadata = await this.#metadata(loaded.grpc, limitMs, method === 'Authenticate')
-    const answer = await this.#connect(loaded, use).call({ method, request, metadata, limitMs, onSend })
+    const onSlow = (): void => this.#onFailure(use, unanswered(NOT_YET))
+    const answer = await this.#connect(loaded, use).call({ method, request, metadata, limitMs, onSend, onSlow })
     this.#onAnswer()
     return answer
   }
@@ -194,7 +198,8 @@ export class EtcdClient {
   }
 
   /**
-   * Why somebody who waits for an answer has got none, as far as that is known by now: calls have failed lately, and nothing has answered since.
+   * Why somebody who waits for an answer has got none, as far as that is known by now: calls have failed lately, or half of the limit of one has
+   * passed, and nothing has answered since.
    *
    * @returns ERR_SLOCKET_UNREACHABLE with its cause.
    */
@@ -213,8 +218,10 @@ export class EtcdClient {
     // While others are answered, it is no outage.
     if (this.#answeredMs > sinceMs) return
     const nowMs = performance.now()
-    const isFirst = this.#failure === undefined || nowMs - this.#failure.atMs > this.patienceMs
-    this.#failure = { error, sinceMs: isFirst ? sinceMs : this.#failure!.sinceMs, atMs: nowMs }
+    const isFresh = this.#failure !== undefined && nowMs - this.#failure.atMs <= this.patienceMs
+    const known = isFresh ? this.#failure : undefined
+    const isVague = known !== undefined && VAGUE.has(statusOf(error).details)
+    this.#failure = { error: isVague ? known.error : error, sinceMs: known?.sinceMs ?? sinceMs, atMs: nowMs }
   }
 
   /**
