@@ -2,8 +2,8 @@
 
 /** A word that is a URL, or an option with one. */
 const WHOLE = /^((?:--[\w-]+=)?[a-z][a-z\d+.-]*:\/\/)(.*@)?([^?#]*)([?#].*)?$/is
-/** A URL in the middle of a word. */
-const PART = /([a-z][a-z\d+.-]*:\/\/)([^\s'"]*@)?([^\s'"?#]*)([?#][^\s'"]*)?/gi
+/** A URL in the middle of a word, from behind its scheme. */
+const PART = /(:\/\/)([^\s'"]*@)?([^\s'"?#]*)([?#][^\s'"]*)?/g
 
 /** `word` without what a URL in it may keep secret: user, password and parameters. */
 export function withoutSecrets(word: string): string {

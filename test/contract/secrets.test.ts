@@ -14,7 +14,11 @@ test('of a URL on a command line others see neither user, nor password, nor para
     ['me@example.com', 'me@example.com'],
     ['what?', 'what?'],
     ['', ''],
-  ] as const) {
+    ['9etcd://u:SECRET@a x=b', '9etcd://***@a x=b'],
+    ['x'.repeat(1_000_000), 'x'.repeat(1_000_000)],
+    [`${'x://y/'.repeat(100_000)}?SECRET`, `${'x://y/'.repeat(100_000)}?***`],
+    [`a ${'x://y/'.repeat(100_000)}@?SECRET`, 'a x://***@?***'],
+  ] as readonly [string, string][]) {
     assert.equal(withoutSecrets(word), shown)
   }
 })
