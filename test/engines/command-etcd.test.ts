@@ -92,7 +92,7 @@ describe('the command on etcd', { concurrency: true }, () => {
   )
 
   test(
-    'nobody is shown the password of the URL: not those who ask who holds, nor who reads the keys, nor by NODE_DEBUG',
+    'the password of the URL is not shown by status, in a message, in a key or by NODE_DEBUG',
     inWorkplace(async (place) => {
       const secret = url.replace('etcd://', 'etcd://locker:SECRET@')
       const start = (...parameters: string[]) =>

@@ -198,10 +198,8 @@ export class EtcdClient {
   }
 
   /**
-   * Why somebody who waits for an answer has got none, as far as that is known by now: calls have failed lately, or half of the limit of one has
-   * passed, and nothing has answered since.
-   *
-   * @returns ERR_SLOCKET_UNREACHABLE with its cause.
+   * Returns ERR_SLOCKET_UNREACHABLE with its cause if calls have failed lately, or half of the limit of one has passed, and nothing has answered
+   * since. Undefined if no outage is known.
    */
   outage(): SlocketError | undefined {
     const nowMs = performance.now()

@@ -47,7 +47,7 @@ export class Sessions {
     }
   }
 
-  /** By the opening that is under way. If that fails, and began before this request was made, all who came after it share another one. */
+  /** Waits for the opening under way. If that fails, and began before this request was made, it and all later requests share a new one. */
   async #openFor(cancellation: Cancellation, sinceMs: number): Promise<Session> {
     const opening = this.#begin(sinceMs)
     try {

@@ -117,7 +117,7 @@ describe('a server of etcd that is away after it has worked', { concurrency: tru
   })
 })
 
-test('a cluster of etcd without a quorum is away, both for who comes and for who was there before', async () => {
+test('a cluster of etcd without a quorum is away, at first use and after it has worked', async () => {
   await using servers = await Servers.start('cluster')
   const endpoints = servers.addressOf('cluster').split(',')
   const engines = [LONG_TTL_MS, TTL_MS].map((ttl) => etcd({ endpoints, ttl }))
