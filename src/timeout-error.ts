@@ -1,8 +1,8 @@
 /** What an acquire rejects with whose time is over. */
 import type { Engine, Requester } from './contract/engine.ts'
-import { printable, SlocketError } from './errors.ts'
+import { isSlocketError, printable, SlocketError } from './errors.ts'
 
-/** Says who holds it, since when, and how many wait ahead. */
+/** Says who holds it, since when, and how many wait ahead; or, as ERR_SLOCKET_UNREACHABLE, that the server could not be asked. */
 export async function timeoutError(
   engine: Engine,
   path: string,
@@ -17,6 +17,8 @@ export async function timeoutError(
     const ahead = pending.filter((request) => (request.sinceMs ?? 0) <= sinceMs).length
     state = `${held.length === 0 ? 'nobody holds it now' : `held by ${describeHolders(held)}`}; ${ahead} waiting ahead`
   } catch (error) {
+    // Not a timeout: that would look as if somebody held the lock.
+    if (isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) return error
     state = `who holds it could not be found out: ${String(error)}`
   }
   if (inUse !== undefined) state += `; ${inUse}`
@@ -30,7 +32,11 @@ async function withinLookMs<T>(look: (signal: AbortSignal) => Promise<T>): Promi
   const controller = new AbortController()
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${LOOK_MS} ms`)), LOOK_MS)
+    timer = setTimeout(() => {
+      // The engine may say why.
+      controller.abort()
+      setImmediate(() => reject(new Error(`no answer within ${LOOK_MS} ms`)))
+    }, LOOK_MS)
   })
   try {
     return await Promise.race([look(controller.signal), late])

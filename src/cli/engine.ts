@@ -1,4 +1,7 @@
-/** What `--engine URL` means. Loaded when it is asked for, and the engine only then. */
+/**
+ * What `--engine URL` means. Loaded when it is asked for, and the engine only then. No message repeats the URL, or a part of it that may be a
+ * password.
+ */
 import type { Engine } from '../contract/engine.ts'
 import { UsageError } from './exit-status.ts'
 
@@ -22,9 +25,16 @@ export async function openEngine(url: string): Promise<Engine> {
   throw new UsageError("--engine must begin with 'postgres://', 'etcd://' or 'etcds://'")
 }
 
-/** `postgres://user:password@host:port/database`, with `?namespace=…` for us; what else is there is for `pg`. */
+/** `postgres://user:password@host:port/database`, with `?namespace=…` for us; what else is there is for `pg`. @throws UsageError */
 export function parsePostgresUrl(url: string): { connectionString: string; namespace?: string } {
-  const parsed = new URL(url)
+  // Not the error of URL: that has the whole URL in it.
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (parsed === undefined || parsed.hash !== '') {
+    throw new UsageError(
+      '--engine must be postgres://USER:PASSWORD@HOST:PORT/DATABASE; other characters than letters and digits of a user or a password are ' +
+        'percent-encoded (# is %23)',
+    )
+  }
   const namespace = parsed.searchParams.get('namespace')
   if (namespace === null) return { connectionString: url }
   parsed.searchParams.delete('namespace')
@@ -37,15 +47,20 @@ interface EtcdParts {
   credentials?: { username: string; password: string }
 }
 
-/** `etcd://user:password@host:port,host:port/namespace`; `etcds` with TLS. */
+/** `etcd://user:password@host:port,host:port/namespace`; `etcds` with TLS. @throws UsageError */
 export function parseEtcdUrl(url: string): EtcdParts {
-  const parts = /^(etcds?):\/\/(?:([^@/]*)@)?([^/?#]+)(?:\/([^?#]*))?$/.exec(url)
-  if (parts === null) throw new UsageError('--engine must be etcd://HOST:PORT,HOST:PORT/NAMESPACE')
+  const parts = /^(etcds?):\/\/(?:([^@/?#]*)@)?([^/?#@]+)(?:\/([^?#@]*))?$/.exec(url)
+  if (parts === null) {
+    throw new UsageError(
+      '--engine must be etcd://USER:PASSWORD@HOST:PORT,HOST:PORT/NAMESPACE (USER:PASSWORD@ and NAMESPACE may be left out); in a user, a ' +
+        'password or a namespace, @ is %40, / is %2F, ? is %3F and # is %23',
+    )
+  }
   const [, scheme, user, hosts, namespace = ''] = parts
   const endpoints = hosts!.split(',').map((host) => `${scheme === 'etcds' ? 'https' : 'http'}://${host}`)
   return {
     endpoints,
-    ...(namespace === '' ? {} : { namespace: decodeURIComponent(namespace) }),
+    ...(namespace === '' ? {} : { namespace: decoded(namespace) }),
     ...(user === undefined ? {} : { credentials: parseUser(user) }),
   }
 }
@@ -53,5 +68,13 @@ export function parseEtcdUrl(url: string): EtcdParts {
 function parseUser(user: string): { username: string; password: string } {
   const colon = user.indexOf(':')
   if (colon === -1) throw new UsageError('--engine: a user of etcd needs a password, as in etcd://user:password@host')
-  return { username: decodeURIComponent(user.slice(0, colon)), password: decodeURIComponent(user.slice(colon + 1)) }
+  return { username: decoded(user.slice(0, colon)), password: decoded(user.slice(colon + 1)) }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new UsageError('--engine: a % that is not the beginning of an escape, as in %40, is %25')
+  }
 }

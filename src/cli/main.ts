@@ -2,13 +2,14 @@
 /** The command `slocket`. `run` is loaded at once, since scripts wait for it; the rest when it is asked for. */
 import { isUtf8 } from 'node:buffer'
 import fs from 'node:fs'
+import { withoutSecrets } from '../contract/secrets.ts'
 import { isUsageError, statusOf, UsageError } from './exit-status.ts'
 import { say } from './output.ts'
 import { run } from './run.ts'
 
 const [, program = '', command, ...parameters] = process.argv
 // What others are shown of this process.
-process.argv = ['slocket', ...process.argv.slice(2)]
+process.argv = ['slocket', ...process.argv.slice(2).map(withoutSecrets)]
 
 void main()
 

@@ -4,8 +4,9 @@ import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { etcd } from '../../src/engines/etcd/index.ts'
 import { slocket } from '../../src/index.ts'
-import { isRunning, Workplace } from '../helpers/command.ts'
+import { isRunning, SLOCKET, Workplace } from '../helpers/command.ts'
 import { until } from '../helpers/until.ts'
+import { etcdctl } from './helpers/etcd-cluster.ts'
 import { addressOf } from './helpers/servers.ts'
 import { TcpProxy } from './helpers/tcp-proxy.ts'
 
@@ -91,16 +92,37 @@ describe('the command on etcd', { concurrency: true }, () => {
   )
 
   test(
+    'the password of the URL is not shown by status, in a message, in a key or by NODE_DEBUG',
+    inWorkplace(async (place) => {
+      const secret = url.replace('etcd://', 'etcd://locker:SECRET@')
+      const start = (...parameters: string[]) =>
+        place.start([...SLOCKET, 'run', ...parameters], { env: { NODE_DEBUG: 'slocket' } })
+      const holder = start('--engine', secret, 'secret', '--', ...HOLD)
+      await holder.says(/token/)
+      const { status, stderr } = await start(`--engine=${secret}`, '-w', '1', '-v', 'secret', 'true').ended()
+      assert.equal(status, 1, stderr)
+      assert.match(stderr, /was not free within 1000 ms/)
+      const shown = await place.runSlocket('status', '--engine', secret, '--json', 'secret')
+      const keys = await etcdctl(endpoints, 'get', `${namespace}/`, '--prefix')
+      place.end()
+      const told = [shown.stdout, shown.stderr, keys, stderr, (await holder.ended()).stderr]
+      for (const text of told) assert.doesNotMatch(text, /SECRET/)
+      assert.match(shown.stdout, /etcd:\/\/\*\*\*@/)
+    }),
+  )
+
+  test(
     'what it cannot do is said',
     inWorkplace(async (place) => {
       for (const [parameters, expected] of [
         [['run', '--engine', 'etcd://', 'a', 'true'], 64],
         [['run', '--engine', 'etcd://user@localhost/x', 'a', 'true'], 64],
-        [['run', '--engine', 'etcd://127.0.0.1:1/x', 'a', 'true'], 69],
+        [['run', '--engine', 'etcd://locker:SECRET@127.0.0.1:1/x', 'a', 'true'], 69],
       ] as const) {
         const { status, stderr } = await place.runSlocket(...parameters)
         assert.equal(status, expected, stderr)
         assert.match(stderr, /^slocket: /)
+        assert.doesNotMatch(stderr, /SECRET/)
       }
     }),
   )

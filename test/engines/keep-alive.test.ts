@@ -19,7 +19,7 @@ console.log(lock.held)
 const SOURCE = new URL('../../src/', import.meta.url).href
 
 for (const [kind, options, engine] of [
-  ['etcd', { endpoints: [addressOf('etcd')], ttl: 5 }, etcd({ endpoints: [addressOf('etcd')], ttl: 5 })],
+  ['etcd', { endpoints: [addressOf('etcd')], ttl: 5000 }, etcd({ endpoints: [addressOf('etcd')], ttl: 5000 })],
   ['postgres', { connectionString: addressOf('postgres') }, postgres({ connectionString: addressOf('postgres') })],
 ] as const) {
   test(`${kind}: to hold keeps no process alive`, async () => {

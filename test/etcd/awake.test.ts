@@ -20,6 +20,19 @@ describe('a limit that counts the time in which the process runs', () => {
     assert.equal(await asked, 'answer')
   })
 
+  test('says once when half of it has passed, unless there is an answer by then', async () => {
+    const said: string[] = []
+    const failure = (): Error => {
+      said.push('late')
+      return late()
+    }
+    await assert.rejects(withinAwake(alive(), LIMIT_MS, failure, () => said.push('half')))
+    assert.deepEqual(said, ['half', 'late'])
+    await withinAwake(Promise.resolve(), 10 * LIMIT_MS, failure, () => said.push('half'))
+    await alive()
+    assert.deepEqual(said, ['half', 'late'])
+  })
+
   test('is over with the answer, and gives its failure as it is', async () => {
     assert.equal(await withinAwake(Promise.resolve(1), LIMIT_MS, late), 1)
     await assert.rejects(withinAwake(Promise.reject(new Error('refused')), LIMIT_MS, late), { message: 'refused' })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import os from 'node:os'
+import type { TestContext } from 'node:test'
 import { describe, test } from 'node:test'
 import { Cancellation } from '../../src/contract/cancellation.ts'
 import type { EnqueueRequest } from '../../src/contract/ticket-queue.ts'
@@ -78,6 +79,63 @@ describe('a session in etcd', () => {
     context.mock.restoreAll()
     assert.equal(session.isAlive(), false, 'it never comes back to life')
   })
+})
+
+describe('a renewal of a lease in etcd', () => {
+  /** A session whose first renewal was sent 3 s after its start, and is answered when the test says so. `pass` lets time pass. */
+  async function renewing(context: TestContext): Promise<{
+    session: Session
+    pass: (ms: number) => void
+    answer: (answer: object) => Promise<void>
+  }> {
+    let nowMs = 1000
+    context.mock.method(performance, 'now', () => nowMs)
+    context.mock.method(os, 'uptime', () => nowMs / 1000)
+    context.mock.timers.enable({ apis: ['setTimeout'] })
+    let resolve: (answer: object) => void = () => undefined
+    const callByStream = (_method: string, _request: object, _tries: number, onSend: () => void): Promise<object> => {
+      onSend()
+      return new Promise((done) => (resolve = done))
+    }
+    const client = Object.assign(fakeClient(0), { callByStream })
+    const watches = new FakeWatches() as unknown as WatchStream
+    const session = await Session.open({ client, watches, namespace: 'ns', ttlSeconds: 9, onOver: () => undefined })
+    // Somebody uses it.
+    session.add(new OwnTicket(key, request(), session))
+    nowMs += 3000
+    // A third of what the server gave, which is 10 s.
+    context.mock.timers.tick(3334)
+    const answer = async (given: object): Promise<void> => {
+      resolve(given)
+      await turn()
+    }
+    return { session, pass: (ms) => void (nowMs += ms), answer }
+  }
+
+  test('counts from when it was sent, by the TTL that the server has given', async (context) => {
+    const { session, pass, answer } = await renewing(context)
+    pass(5000)
+    await answer({ ttl: '20' })
+    pass(12_900)
+    assert.equal(session.isAlive(), true)
+    pass(200)
+    assert.equal(session.isAlive(), false)
+  })
+
+  test('whose answer is looked at after the deadline, as by a process that was stopped, renews nothing', async (context) => {
+    const { session, pass, answer } = await renewing(context)
+    pass(6001)
+    await answer({ ttl: '10' })
+    assert.equal(session.isAlive(), false)
+  })
+
+  for (const ttl of [undefined, '0', '-1']) {
+    test(`that is answered by a TTL of ${ttl} says that the lease is gone`, async (context) => {
+      const { session, answer } = await renewing(context)
+      await answer({ ttl })
+      assert.equal(session.isAlive(), false)
+    })
+  }
 })
 
 describe('a ticket that left without an answer to the request that wrote it', () => {

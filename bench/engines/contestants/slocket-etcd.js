@@ -2,7 +2,7 @@ import { slocket } from '../../../dist/index.js'
 import { etcd } from '../../../dist/engines/etcd/index.js'
 
 export function open({ etcd: endpoints }, name, { ttl }) {
-  const engine = etcd({ endpoints, ttl })
+  const engine = etcd({ endpoints, ttl: ttl * 1000 })
   return {
     acquire: () => slocket(name, { engine }),
     release: (lock) => lock.release(),

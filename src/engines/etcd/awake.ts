@@ -5,12 +5,13 @@ const SLICES = 10
 /**
  * Calls `onOver` after `ms`, if this process can do something in all that time: it counts in slices, and one that is late, by however
  * much, counts as one. So whatever has come meanwhile is looked at first, and what this process itself has held up is
- * nobody else's fault. Keeps nobody alive. Returns what calls it off.
+ * nobody else's fault. Keeps nobody alive. `onHalf` is called after half of the time. Returns what calls it off.
  */
-function afterAwake(ms: number, onOver: () => void): () => void {
+function afterAwake(ms: number, onOver: () => void, onHalf?: () => void): () => void {
   let left = SLICES
   const timer = setInterval(() => {
     left -= 1
+    if (left === SLICES / 2) onHalf?.()
     if (left > 0) return
     clearInterval(timer)
     onOver()
@@ -19,10 +20,15 @@ function afterAwake(ms: number, onOver: () => void): () => void {
 }
 
 /** What `promise` gives, or `failure` where it gives nothing for `ms`, as `afterAwake` has it. */
-export async function withinAwake<T>(promise: Promise<T>, ms: number, failure: () => Error): Promise<T> {
+export async function withinAwake<T>(
+  promise: Promise<T>,
+  ms: number,
+  failure: () => Error,
+  onHalf?: () => void,
+): Promise<T> {
   let callOff: (() => void) | undefined
   const over = new Promise<never>((_resolve, reject) => {
-    callOff = afterAwake(ms, () => reject(failure()))
+    callOff = afterAwake(ms, () => reject(failure()), onHalf)
   })
   try {
     return await Promise.race([promise, over])

@@ -9,14 +9,14 @@
 import type * as Grpc from '@grpc/grpc-js'
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
-import { Connection } from './connection.ts'
+import { Connection, GIVEN_UP } from './connection.ts'
 import type { Call, Stream } from './connection.ts'
 import { keepAlive } from './keep-alive.ts'
 import type { LoadedGrpc } from './load-grpc.ts'
 import { loadGrpc } from './load-grpc.ts'
 import type { EtcdCredentials, Settings } from './options.ts'
 import type { Calls } from './protocol.ts'
-import { meaningOf, statusOf, toSlocketError } from './refusal.ts'
+import { meaningOf, statusOf, toSlocketError, unanswered } from './refusal.ts'
 
 /** How long connecting may take, and then a call; longer each time that it is tried: the server may be slow, or this process. */
 const LIMIT_MS = 1000
@@ -26,6 +26,9 @@ const PAUSE_MS = 100
 const MOST_TOKENS = 3
 /** For how many patiences something is tried that is never answered while other calls are. */
 const MOST_PATIENCES = 6
+const NOT_YET = 'no answer yet'
+/** What says less than whatever is known of an earlier call. */
+const VAGUE: ReadonlySet<string> = new Set([GIVEN_UP, NOT_YET])
 /** How often something is tried at least, however long that takes: a process that was stopped has not tried. */
 const LEAST_TRIES = 3
 
@@ -36,12 +39,21 @@ export interface Asking {
   readonly isBackground?: boolean
   /** Called right before each call is sent. */
   readonly onSend?: (() => void) | undefined
+  /** Since when its caller has been waiting, by performance.now(). Default: since now. */
+  readonly sinceMs?: number
 }
 
 /** Which connection a call has used, and since when. */
 interface Use {
   connection: Connection | undefined
   sinceMs: number
+}
+
+interface Failure {
+  readonly error: unknown
+  /** When the first call was made that got no answer. */
+  readonly sinceMs: number
+  readonly atMs: number
 }
 
 export class EtcdClient {
@@ -55,6 +67,8 @@ export class EtcdClient {
   #token: Promise<string | undefined> | undefined
   /** When there was an answer, by performance.now(). */
   #answeredMs = 0
+  /** Why there was no answer to the last call, or is none yet. Undefined once there was one. */
+  #failure: Failure | undefined
 
   constructor(settings: Settings) {
     this.#settings = settings
@@ -64,7 +78,7 @@ export class EtcdClient {
 
   /** How long something is tried without an answer. */
   get patienceMs(): number {
-    return this.#settings.ttlSeconds * 1000
+    return this.#settings.ttlMs
   }
 
   onMoved(listener: () => void): void {
@@ -94,9 +108,8 @@ export class EtcdClient {
   async #askPatiently<M extends keyof Calls>(
     method: M,
     request: Calls[M][0],
-    { isOver, onSend }: Asking,
+    { isOver, onSend, sinceMs = performance.now() }: Asking,
   ): Promise<Calls[M][1] | undefined> {
-    const sinceMs = performance.now()
     let tokens = 0
     let tries = 0
     // Bound: the patience; each round takes at least a pause, but for a few new tokens.
@@ -115,7 +128,7 @@ export class EtcdClient {
         if (meaning !== 'unanswered') throw toSlocketError(error, this.#settings.addresses)
         this.#moveOn(use, error)
         tries += 1
-        if (tries >= LEAST_TRIES && this.#isOutOfPatience(sinceMs)) throw this.#unreachable(error)
+        if (tries >= LEAST_TRIES && this.#isOutOfPatience(sinceMs)) throw this.#unreachable(error, this.patienceMs)
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS).unref())
       }
     }
@@ -131,8 +144,9 @@ export class EtcdClient {
   ): Promise<Calls[M][1]> {
     const loaded = await this.#load()
     const metadata = await this.#metadata(loaded.grpc, limitMs, method === 'Authenticate')
-    const answer = await this.#connect(loaded, use).call({ method, request, metadata, limitMs, onSend })
-    this.#answeredMs = performance.now()
+    const onSlow = (): void => this.#onFailure(use, unanswered(NOT_YET))
+    const answer = await this.#connect(loaded, use).call({ method, request, metadata, limitMs, onSend, onSlow })
+    this.#onAnswer()
     return answer
   }
 
@@ -148,7 +162,7 @@ export class EtcdClient {
       const loaded = await this.#load()
       const metadata = await this.#streamMetadata(loaded, limitMs)
       const answer = await this.#connect(loaded, use).callByStream({ method, request, metadata, limitMs, onSend })
-      this.#answeredMs = performance.now()
+      this.#onAnswer()
       return answer
     } catch (error) {
       if (meaningOf(error) === 'token') this.#token = undefined
@@ -184,10 +198,37 @@ export class EtcdClient {
   }
 
   /**
+   * Returns ERR_SLOCKET_UNREACHABLE with its cause if calls have failed lately, or half of the limit of one has passed, and nothing has answered
+   * since. Undefined if no outage is known.
+   */
+  outage(): SlocketError | undefined {
+    const nowMs = performance.now()
+    if (this.#failure === undefined || nowMs - this.#failure.atMs > this.patienceMs) return undefined
+    return this.#unreachable(this.#failure.error, nowMs - this.#failure.sinceMs)
+  }
+
+  #onAnswer(): void {
+    this.#answeredMs = performance.now()
+    this.#failure = undefined
+  }
+
+  #onFailure({ sinceMs }: Use, error: unknown): void {
+    // While others are answered, it is no outage.
+    if (this.#answeredMs > sinceMs) return
+    const nowMs = performance.now()
+    const isFresh = this.#failure !== undefined && nowMs - this.#failure.atMs <= this.patienceMs
+    const known = isFresh ? this.#failure : undefined
+    const isVague = known !== undefined && VAGUE.has(statusOf(error).details)
+    this.#failure = { error: isVague ? known.error : error, sinceMs: known?.sinceMs ?? sinceMs, atMs: nowMs }
+  }
+
+  /**
    * The next call goes to the next member, over a new connection. Not if that has happened since the one that was used; nor if that one has
    * answered others meanwhile: then it is slow, and a new one would be no quicker.
    */
-  #moveOn({ connection, sinceMs }: Use, error: unknown): void {
+  #moveOn(use: Use, error: unknown): void {
+    const { connection, sinceMs } = use
+    this.#onFailure(use, error)
     if (connection === undefined || connection !== this.#connection) return
     debug('etcd at %s: %s', connection.address, statusOf(error).details)
     if (connection.hasAnsweredSince(sinceMs)) return
@@ -244,10 +285,10 @@ export class EtcdClient {
     }
   }
 
-  #unreachable(cause: unknown): SlocketError {
+  #unreachable(cause: unknown, forMs: number): SlocketError {
     return new SlocketError(
       'ERR_SLOCKET_UNREACHABLE',
-      `etcd at ${this.#settings.addresses.join(', ')} has not answered for ${this.patienceMs / 1000} s: ${statusOf(cause).details}`,
+      `etcd at ${this.#settings.addresses.join(', ')} has not answered for ${(forMs / 1000).toFixed(1)} s: ${statusOf(cause).details}`,
       { cause },
     )
   }

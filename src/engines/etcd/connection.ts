@@ -14,10 +14,12 @@ import type { Settings } from './options.ts'
 import { parseTarget, Probe } from './probe.ts'
 import { unanswered } from './refusal.ts'
 
+/**
+ * Without pings: renewals of the lease find out whether the connection is alive. A server that does not expect pings, as `etcd grpc-proxy`
+ * (3.4.23, gRPC's default is one in five minutes), ends the connection of a client that sends them.
+ */
 const CHANNEL_OPTIONS: Grpc.ChannelOptions = {
   'grpc.enable_retries': 0,
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 2000,
   'grpc.client_idle_timeout_ms': 10_000,
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1000,
@@ -39,7 +41,14 @@ export interface Call {
   readonly limitMs: number
   /** Called right before it is sent. */
   readonly onSend?: (() => void) | undefined
+  /** Called when half of a limit has passed. */
+  readonly onSlow?: (() => void) | undefined
 }
+
+/** What calls fail with if another call has given up their connection. */
+export const GIVEN_UP = 'the connection was given up'
+
+type Limit = Pick<Call, 'limitMs' | 'onSlow'>
 
 export class Connection {
   readonly address: string
@@ -73,8 +82,9 @@ export class Connection {
   }
 
   /** @throws what gRPC does; `unanswered` after the limit. */
-  async call({ method, request, metadata, limitMs, onSend }: Call): Promise<object> {
-    await this.#ready(limitMs)
+  async call(call: Call): Promise<object> {
+    const { method, request, metadata, onSend } = call
+    await this.#ready(call)
     const { path, requestSerialize, responseDeserialize } = this.#loaded.methods.get(method)!
     let calling: Grpc.ClientUnaryCall | undefined
     const answering = new Promise<object>((resolve, reject) => {
@@ -91,46 +101,62 @@ export class Connection {
         },
       )
     })
-    return await this.#within(answering, limitMs, () => calling?.cancel())
+    return await this.#within(answering, call, () => calling?.cancel())
   }
 
-  /** One request over a stream of its own, and one answer. @throws as `call`. */
+  /**
+   * One request over a stream of its own, and one answer: the stream tells which request an answer is for, however late it comes, and whatever
+   * comes after the first answer is ignored. The stream stays open until it is answered: `etcd grpc-proxy` does not answer a stream that its
+   * client has closed (server/proxy/grpcproxy/lease.go).
+   *
+   * @throws as `call`.
+   */
   async callByStream(call: Call): Promise<object> {
-    const stream = await this.openStream(call.method, call.metadata, call.limitMs)
+    await this.#ready(call)
+    const stream = this.#openStream(call.method, call.metadata)
     const answering = new Promise<object>((resolve, reject) => {
       stream.on('data', resolve)
       stream.on('error', reject)
       stream.on('end', () => reject(unanswered('the stream ended without an answer')))
       call.onSend?.()
       stream.write(call.request)
-      stream.end()
     })
-    return await this.#within(answering, call.limitMs, () => stream.cancel())
+    const answer = await this.#within(answering, call, () => stream.cancel())
+    // Not cancelled at once: etcd counts a cancelled stream as a failure of its own.
+    stream.end()
+    const cancelling = setTimeout(() => stream.cancel(), call.limitMs).unref()
+    stream.on('status', () => clearTimeout(cancelling))
+    return answer
   }
 
   /** The caller has to listen to `error`. @param limitMs for connecting. @throws `unanswered`. */
   async openStream(method: string, metadata: Grpc.Metadata, limitMs: number): Promise<Stream> {
-    await this.#ready(limitMs)
+    await this.#ready({ limitMs })
+    return this.#openStream(method, metadata)
+  }
+
+  #openStream(method: string, metadata: Grpc.Metadata): Stream {
     const { path, requestSerialize, responseDeserialize } = this.#loaded.methods.get(method)!
     return this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata)
   }
 
-  async #within(answering: Promise<object>, limitMs: number, cancel: () => void): Promise<object> {
-    const answer = await withinAwake(answering, limitMs, () => {
+  async #within(answering: Promise<object>, { limitMs, onSlow }: Limit, cancel: () => void): Promise<object> {
+    const late = (): Error => {
       cancel()
       return unanswered(`no answer within ${limitMs} ms`)
-    })
+    }
+    const answer = await withinAwake(answering, limitMs, late, onSlow)
     this.#answeredMs = performance.now()
     return answer
   }
 
   /** Until it is connected, or has failed: then the call fails at once, and says why. */
-  async #ready(limitMs: number): Promise<void> {
+  async #ready({ limitMs, onSlow }: Limit): Promise<void> {
     const { CONNECTING, IDLE, READY } = this.#loaded.grpc.connectivityState
     const channel = this.#client.getChannel()
     let state = channel.getConnectivityState(false)
     if (state === READY) return
-    if (state === IDLE) await this.#probeFor(limitMs)
+    if (state === IDLE) await this.#probeFor({ limitMs, onSlow })
     // RACE: another call has given it up.
     if (this.#isClosed) throw givenUp()
     // RACE: the address may drop packets from here on. Then gRPC's own socket connects for as long as the kernel likes.
@@ -142,13 +168,13 @@ export class Connection {
         state = channel.getConnectivityState(false)
       }
     }
-    await withinAwake(changing(), limitMs, () => noConnection(limitMs))
+    await withinAwake(changing(), limitMs, () => noConnection(limitMs), onSlow)
     // RACE: as above.
     if (this.#isClosed) throw givenUp()
   }
 
   /** Until somebody accepts at the address. One probe at a time, for all who wait. */
-  async #probeFor(limitMs: number): Promise<void> {
+  async #probeFor({ limitMs, onSlow }: Limit): Promise<void> {
     // Not `address`: gRPC may go by a proxy, which the environment names, and which knows of no TLS.
     const text = this.#client.getChannel().getTarget()
     const target = parseTarget(text)
@@ -157,7 +183,7 @@ export class Connection {
     if (this.#probe?.isOver !== false) this.#probe = new Probe(target, tls)
     const leaving = new Cancellation()
     try {
-      await withinAwake(this.#probe.wait(leaving), limitMs, () => noConnection(limitMs))
+      await withinAwake(this.#probe.wait(leaving), limitMs, () => noConnection(limitMs), onSlow)
     } finally {
       leaving.cancel()
     }
@@ -169,7 +195,7 @@ function noConnection(limitMs: number): Error {
 }
 
 function givenUp(): Error {
-  return unanswered('the connection was given up')
+  return unanswered(GIVEN_UP)
 }
 
 /**

@@ -31,17 +31,17 @@ import { WatchStream } from './watch-stream.ts'
  * const lock = await slocket('deploy', { engine })
  * ```
  *
- * A lock is a lease. When its holder is killed, or cut off, the next one has it after `ttl` seconds at most; a holder that is cut off
+ * A lock is a lease. When its holder is killed, or cut off, the next one has it after `ttl` ms at most; a holder that is cut off
  * is told before that, by `lock.signal` and `lock.assertHeld()`.
  *
- * @throws TypeError, RangeError for wrong options.
+ * @throws TypeError, RangeError for wrong options, unknown ones too; TypeError for certificates and keys that cannot be used.
  */
 export function etcd(options: EtcdOptions): Engine {
   const settings = parseEtcdOptions(options)
-  const { namespace, ttlSeconds } = settings
+  const { namespace, ttlMs } = settings
   const client = new EtcdClient(settings)
   const watches = new WatchStream(client)
-  const sessions = new Sessions({ client, watches, namespace, ttlSeconds })
+  const sessions = new Sessions({ client, watches, namespace, ttlSeconds: Math.ceil(ttlMs / 1000) })
   const identity = ownIdentity(randomBytes(12).toString('base64url'))
   const own = new Map<string, OwnTicket>()
   const onlooker = { client, identity, own }

@@ -1,4 +1,11 @@
-/** What `etcd()` may be told, and how it is checked: wrong options are TypeError or RangeError, at the call. */
+/**
+ * What `etcd()` may be told, and how it is checked: wrong options are TypeError or RangeError, at the call. No message repeats a value that may hold a
+ * password: endpoints, credentials, certificates.
+ */
+import { checkKnownOptions } from '../../contract/known-options.ts'
+import type { OptionHints } from '../../contract/known-options.ts'
+import { checkPem } from './pem.ts'
+import type { Pem } from './pem.ts'
 
 /** What can be said to {@link etcd}. */
 export interface EtcdOptions {
@@ -10,13 +17,16 @@ export interface EtcdOptions {
   /** What all keys begin with. Clients with other namespaces know nothing of each other. Default: `slocket`. */
   readonly namespace?: string | undefined
   /**
-   * For how long a client that is heard of no more keeps what it has, in whole seconds, 5 to 86,400. That is how long others wait after
-   * a crash, and a network that is gone for longer loses the locks. Default: 10.
+   * How long the server keeps the locks of a client that it no longer hears from, in ms, 5000 to 86,400,000. Others wait that long after a
+   * crash, and a network that fails for longer loses the locks. etcd counts in whole seconds: fractions are rounded up. Default: 10,000.
    */
   readonly ttl?: number | undefined
   /** A user of etcd. */
   readonly credentials?: EtcdCredentials | undefined
-  /** For TLS: certificates, as PEM. `https://` alone means TLS with the certificate authorities that Node knows. */
+  /**
+   * For TLS: certificates, as PEM: the content of the files, not their paths. `https://` alone means TLS with the certificate authorities that Node
+   * knows.
+   */
   readonly tls?: EtcdTls | undefined
 }
 
@@ -28,13 +38,13 @@ export interface EtcdCredentials {
   readonly password: string
 }
 
-/** Certificates, each as PEM. */
+/** Certificates, each as PEM: the content of a file, not its path. They are checked when the engine is made. */
 export interface EtcdTls {
   /** The certificate authority that has signed the servers' certificates. */
   readonly ca?: string | Buffer | undefined
   /** The client's own certificate. Goes with `key`. */
   readonly cert?: string | Buffer | undefined
-  /** The client's own key. Goes with `cert`. */
+  /** The client's own key, not encrypted. Goes with `cert`. */
   readonly key?: string | Buffer | undefined
 }
 
@@ -43,21 +53,71 @@ export interface Settings {
   /** `host:port`. */
   readonly addresses: readonly string[]
   readonly namespace: string
-  readonly ttlSeconds: number
+  readonly ttlMs: number
   readonly credentials: EtcdCredentials | undefined
   /** Undefined: no TLS. */
-  readonly tls: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer } | undefined
+  readonly tls: Pem | undefined
 }
 
 const DEFAULT_NAMESPACE = 'slocket'
-const DEFAULT_TTL_S = 10
-const LEAST_TTL_S = 5
-const MOST_TTL_S = 86_400
+const DEFAULT_TTL_MS = 10_000
+const LEAST_TTL_MS = 5000
+const MOST_TTL_MS = 86_400_000
 const DEFAULT_PORT = '2379'
-const KNOWN = ['endpoints', 'namespace', 'ttl', 'credentials', 'tls']
 
+const KNOWN: ReadonlySet<string> = new Set(['endpoints', 'namespace', 'ttl', 'credentials', 'tls'])
+const USE_ENDPOINTS = "give 'endpoints', as in endpoints: 'http://host:2379'"
+const USE_CREDENTIALS = "give 'credentials: { username, password }'"
+const USE_TLS = "give 'tls: { ca, cert, key }'"
+const OF_A_CALL = 'it is an option of each call, as in slocket(name, { engine, … })'
+const HINTS: OptionHints = {
+  url: USE_ENDPOINTS,
+  urls: USE_ENDPOINTS,
+  host: USE_ENDPOINTS,
+  hosts: USE_ENDPOINTS,
+  port: USE_ENDPOINTS,
+  address: USE_ENDPOINTS,
+  connectionString: USE_ENDPOINTS,
+  user: USE_CREDENTIALS,
+  username: USE_CREDENTIALS,
+  password: USE_CREDENTIALS,
+  auth: USE_CREDENTIALS,
+  ca: USE_TLS,
+  cert: USE_TLS,
+  key: USE_TLS,
+  ssl: USE_TLS,
+  prefix: "give 'namespace'",
+  lease: "give 'ttl', in milliseconds",
+  leaseTtl: "give 'ttl', in milliseconds",
+  ttlMs: "give 'ttl', in milliseconds",
+  ttlSeconds: "give 'ttl', in milliseconds",
+  heartbeat: "leases are renewed by themselves; give 'ttl', in milliseconds",
+  timeout: OF_A_CALL,
+  signal: OF_A_CALL,
+  linger: OF_A_CALL,
+  label: OF_A_CALL,
+  mode: OF_A_CALL,
+  permits: OF_A_CALL,
+}
+
+const KNOWN_OF_CREDENTIALS: ReadonlySet<string> = new Set(['username', 'password'])
+const HINTS_OF_CREDENTIALS: OptionHints = { name: "did you mean 'username'?", user: "did you mean 'username'?" }
+
+const KNOWN_OF_TLS: ReadonlySet<string> = new Set(['ca', 'cert', 'key'])
+const HINTS_OF_TLS: OptionHints = {
+  certificate: "did you mean 'cert'?",
+  certChain: "did you mean 'cert'?",
+  privateKey: "did you mean 'key'?",
+  rootCertificate: "did you mean 'ca'?",
+  passphrase: "decrypt 'key' first",
+  pfx: "give 'cert' and 'key', as PEM",
+  rejectUnauthorized: "servers are always verified; give their authority as 'ca'",
+}
+
+/** @throws TypeError, RangeError */
 export function parseEtcdOptions(options: unknown): Settings {
-  const { endpoints, namespace, ttl, credentials, tls } = parseRecord('options', options, KNOWN)
+  const { endpoints, namespace, ttl, credentials, tls } = parseRecord('options', options)
+  checkKnownOptions(options as object, KNOWN, 'etcd()', HINTS)
   const parsed = parseEndpoints(endpoints)
   const isSecure = tls !== undefined || parsed[0]!.isSecure === true
   if (parsed.some((endpoint) => endpoint.isSecure !== undefined && endpoint.isSecure !== isSecure)) {
@@ -66,7 +126,7 @@ export function parseEtcdOptions(options: unknown): Settings {
   return {
     addresses: parsed.map(({ address }) => address),
     namespace: parseNamespace(namespace),
-    ttlSeconds: parseTtl(ttl),
+    ttlMs: parseTtl(ttl),
     credentials: credentials === undefined ? undefined : parseCredentials(credentials),
     tls: isSecure ? parseTls(tls ?? {}) : undefined,
   }
@@ -74,39 +134,41 @@ export function parseEtcdOptions(options: unknown): Settings {
 
 interface Endpoint {
   readonly address: string
-  /** Undefined where it does not say. */
+  /** Undefined if it does not say. */
   readonly isSecure: boolean | undefined
 }
 
 function parseEndpoints(endpoints: unknown): Endpoint[] {
-  const all: unknown[] = Array.isArray(endpoints) ? endpoints : [endpoints]
-  if (all.length === 0) throw new TypeError('options.endpoints must name at least one')
-  return all.map((endpoint) => {
-    if (typeof endpoint !== 'string') throw new TypeError(`an endpoint must be a string, not ${describe(endpoint)}`)
-    const parsed = parseEndpoint(endpoint)
-    if (parsed === undefined) {
-      throw new TypeError(
-        `an endpoint must be like http://host:2379, https://host:2379 or host:2379, not '${endpoint}'`,
-      )
-    }
-    return parsed
-  })
+  if (!Array.isArray(endpoints)) return [parseEndpoint('options.endpoints', endpoints)]
+  if (endpoints.length === 0) throw new TypeError('options.endpoints must name at least one')
+  return endpoints.map((endpoint, index) => parseEndpoint(`options.endpoints[${index}]`, endpoint))
 }
 
-function parseEndpoint(text: string): Endpoint | undefined {
-  const scheme = /^([a-z]+):\/\//.exec(text)?.[1]
-  if (scheme !== undefined && scheme !== 'http' && scheme !== 'https') return undefined
+/** @param name which one it is: the endpoint itself may hold a password. */
+function parseEndpoint(name: string, text: unknown): Endpoint {
+  if (typeof text !== 'string') throw new TypeError(`${name} must be a string, not ${describe(text)}`)
+  if (text.includes('@')) throw new TypeError(`${name} has a user in it: give 'credentials: { username, password }'`)
+  const [, scheme, rest] = /^(?:(https?):\/\/)?(.*)$/s.exec(text)!
+  const address = parseAddress(rest!)
+  if (address === undefined) {
+    const hint = text.includes(',') ? '; give several endpoints as an array' : ', without a path or parameters'
+    throw new TypeError(`${name} must be like http://host:2379, https://host:2379 or host:2379${hint}`)
+  }
+  return { address, isSecure: scheme === undefined ? undefined : scheme === 'https' }
+}
+
+/** Undefined if it isn't a host, with or without a port, and nothing more. */
+function parseAddress(text: string): string | undefined {
   let url: URL
   try {
     // Not as http:, which drops the port 80.
-    url = new URL(`etcd://${scheme === undefined ? text : text.slice(scheme.length + 3)}`)
+    url = new URL(`etcd://${text}`)
   } catch {
     return undefined
   }
-  const hasMore = url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== ''
-  if (url.hostname === '' || hasMore || !/^\/?$/.test(url.pathname)) return undefined
-  const address = `${url.hostname}:${url.port === '' ? DEFAULT_PORT : url.port}`
-  return { address, isSecure: scheme === undefined ? undefined : scheme === 'https' }
+  const hasMore = url.search !== '' || url.hash !== '' || !/^\/?$/.test(url.pathname)
+  if (url.hostname === '' || hasMore) return undefined
+  return `${url.hostname}:${url.port === '' ? DEFAULT_PORT : url.port}`
 }
 
 function parseNamespace(namespace: unknown = DEFAULT_NAMESPACE): string {
@@ -118,26 +180,28 @@ function parseNamespace(namespace: unknown = DEFAULT_NAMESPACE): string {
   return namespace
 }
 
-function parseTtl(ttl: unknown = DEFAULT_TTL_S): number {
-  if (typeof ttl !== 'number') throw new TypeError(`options.ttl must be a number (seconds), not ${describe(ttl)}`)
-  if (!Number.isInteger(ttl) || ttl < LEAST_TTL_S || ttl > MOST_TTL_S) {
+function parseTtl(ttl: unknown = DEFAULT_TTL_MS): number {
+  if (typeof ttl !== 'number') throw new TypeError(`options.ttl must be a number (ms), not ${describe(ttl)}`)
+  if (!(ttl >= LEAST_TTL_MS && ttl <= MOST_TTL_MS)) {
     throw new RangeError(
-      `options.ttl must be a whole number of seconds from ${LEAST_TTL_S} to ${MOST_TTL_S}, not ${ttl}`,
+      `options.ttl is in milliseconds: it must be from ${LEAST_TTL_MS} to ${MOST_TTL_MS}, not ${ttl}`,
     )
   }
   return ttl
 }
 
 function parseCredentials(credentials: unknown): EtcdCredentials {
-  const { username, password } = parseRecord('options.credentials', credentials, ['username', 'password'])
+  const { username, password } = parseRecord('options.credentials', credentials)
+  checkKnownOptions(credentials as object, KNOWN_OF_CREDENTIALS, 'options.credentials', HINTS_OF_CREDENTIALS)
   if (typeof username !== 'string' || typeof password !== 'string' || username === '') {
     throw new TypeError('options.credentials must have a username and a password, both strings')
   }
   return { username, password }
 }
 
-function parseTls(tls: unknown): NonNullable<Settings['tls']> {
-  const given = parseRecord('options.tls', tls, ['ca', 'cert', 'key'])
+function parseTls(tls: unknown): Pem {
+  const given = parseRecord('options.tls', tls)
+  checkKnownOptions(given, KNOWN_OF_TLS, 'options.tls', HINTS_OF_TLS)
   const parsed: { ca?: Buffer; cert?: Buffer; key?: Buffer } = {}
   for (const name of ['ca', 'cert', 'key'] as const) {
     const value = given[name]
@@ -147,22 +211,19 @@ function parseTls(tls: unknown): NonNullable<Settings['tls']> {
     }
     parsed[name] = Buffer.from(value)
   }
-  if ((parsed.cert === undefined) !== (parsed.key === undefined)) {
-    throw new TypeError('options.tls.cert and options.tls.key go together')
-  }
+  checkPem(parsed)
   return parsed
 }
 
-function parseRecord(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
+function parseRecord(name: string, value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TypeError(`${name} must be an object, not ${describe(value)}`)
   }
-  const unknown = Object.keys(value).find((key) => !known.includes(key))
-  if (unknown !== undefined) throw new TypeError(`${name}.${unknown} is not known; known are ${known.join(', ')}`)
   return value as Record<string, unknown>
 }
 
+/** By its type alone. */
 function describe(value: unknown): string {
-  if (value === null) return 'null'
-  return typeof value === 'string' ? `'${value.slice(0, 50)}'` : `a value of type ${typeof value}`
+  if (value === null || value === undefined) return String(value)
+  return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`
 }

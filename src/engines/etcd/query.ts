@@ -30,13 +30,17 @@ export async function query(onlooker: Onlooker, prefix: string, signal?: AbortSi
   return snapshotOf(prefix, kvs, onlooker, leaving)
 }
 
-/** @throws `signal.reason` as soon as it aborts; then the process is kept alive no longer, and what is under way is the last call. */
+/**
+ * Settles as soon as `signal` aborts; then the process is kept alive no longer, and what is under way is the last call.
+ *
+ * @throws `signal.reason`; ERR_SLOCKET_UNREACHABLE if it is known by then that nothing answers.
+ */
 async function look(client: EtcdClient, prefix: string, signal: AbortSignal | undefined): Promise<RangeResponse> {
   const letGo = keepAlive()
   let stopListening: (() => void) | undefined
   try {
     return await new Promise<RangeResponse>((resolve, reject) => {
-      const abort = (): void => reject(signal!.reason)
+      const abort = (): void => reject(client.outage() ?? signal!.reason)
       stopListening = signal && onAbort(signal, abort)
       const isOver = (): boolean => signal?.aborted === true
       client

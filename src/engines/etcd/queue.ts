@@ -70,11 +70,12 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
 
   async #joinInTurn(request: EnqueueRequest): Promise<OwnTicket | null> {
     const { cancellation } = request
+    const sinceMs = performance.now()
     // Bound: each round but the last is one more session that was lost.
     for (;;) {
       await this.#entrance.next(request)
       if (cancellation.cancelled) return null
-      const current = this.#parts.sessions.current(cancellation)
+      const current = this.#parts.sessions.current(cancellation, sinceMs)
       const session = current instanceof Promise ? await current : current
       if (session === undefined || cancellation.cancelled) return null
       // RACE: a session that was lost meanwhile has taken the tickets of older requests along.

@@ -66,6 +66,9 @@ export function isCompacted(error: unknown): boolean {
 /** A refusal, in words. */
 export function toSlocketError(error: unknown, addresses: readonly string[]): SlocketError {
   const { code, details } = statusOf(error)
+  // Nothing that the server has said.
+  if (code === NO_STATUS)
+    return new SlocketError('ERR_SLOCKET_SYSTEM', `etcd could not be asked: ${details}`, { cause: error })
   const where = `etcd at ${addresses.join(', ')}`
   const isDenied = code === PERMISSION_DENIED || code === UNAUTHENTICATED || /user|auth/.test(details)
   if (isDenied) {

@@ -25,6 +25,8 @@ import type { OwnTicket, TicketSession } from './ticket.ts'
 import type { WatchStream } from './watch-stream.ts'
 
 const RENEWALS_PER_TTL = 3
+/** Renewals also find out whether the connection is alive. */
+const LONGEST_RENEWAL_MS = 10_000
 /** After a renewal that failed. */
 const PAUSE_MS = 100
 /** After a ticket left whose key may be written late: by a request that got no answer. */
@@ -67,17 +69,17 @@ export class Session implements TicketSession {
     this.ttlMs = ttlMs
     this.#deadline = new Deadline(sent, ttlMs)
     this.#armDeadline()
-    this.#scheduleRenewal(ttlMs / RENEWALS_PER_TTL)
+    this.#scheduleRenewal(this.#renewalMs)
   }
 
-  /** @throws as `EtcdClient.ask`. */
-  static async open(parts: SessionParts): Promise<Session> {
+  /** @param sinceMs since when somebody has been waiting for it, by performance.now(). @throws as `EtcdClient.ask`. */
+  static async open(parts: SessionParts, sinceMs: number = performance.now()): Promise<Session> {
     const { client, ttlSeconds } = parts
     // Bound: the patience of the client, as long as the server does not lose each lease at once.
     for (;;) {
       let sent = readClocks()
       const onSend = (): void => void (sent = readClocks())
-      const granted = (await client.ask('LeaseGrant', { ttl: ttlSeconds }, { onSend, isBackground: true }))!
+      const granted = (await client.ask('LeaseGrant', { ttl: ttlSeconds }, { onSend, isBackground: true, sinceMs }))!
       const session = new Session(parts, granted.id, Number(granted.ttl) * 1000, sent)
       if (await session.#register()) return session
     }
@@ -85,6 +87,10 @@ export class Session implements TicketSession {
 
   get key(): string {
     return sessionKey(this.#parts.namespace, this.name)
+  }
+
+  get #renewalMs(): number {
+    return Math.min(this.ttlMs / RENEWALS_PER_TTL, LONGEST_RENEWAL_MS)
   }
 
   /** Whether its lease is sure to last still. Where it is not, all who hold by it have been told when this returns. */
@@ -212,10 +218,11 @@ export class Session implements TicketSession {
       const answer = await this.#parts.client.callByStream('LeaseKeepAlive', { id: this.lease }, this.#failures, onSend)
       // Also where the answer has come too late.
       if (!this.isAlive()) return
-      const { ttl = '0' } = answer as { readonly ttl?: string }
-      if (ttl === '0') return this.lose('its lease in etcd was revoked, or has run out')
-      this.#deadline.renew(sent, Number(ttl) * 1000)
-      delayMs = this.ttlMs / RENEWALS_PER_TTL
+      const ttlMs = Number((answer as { readonly ttl?: string }).ttl ?? 0) * 1000
+      // etcd says 0, its grpc-proxy -1.
+      if (ttlMs <= 0) return this.lose('its lease in etcd was revoked, or has run out')
+      this.#deadline.renew(sent, ttlMs)
+      delayMs = this.#renewalMs
       this.#failures = 0
       this.#renewals += 1
       if (this.#renewals % RENEWALS_PER_TTL === 0) this.#lookAfter()

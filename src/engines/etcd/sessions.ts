@@ -1,31 +1,38 @@
 /** The session of an engine: one at a time. It is opened when it is needed, and after a loss anew. */
 import type { Cancellation } from '../../contract/cancellation.ts'
+import { isSlocketError } from '../../errors.ts'
 import { keepAlive } from './keep-alive.ts'
 import { Session } from './session.ts'
 import type { SessionParts } from './session.ts'
 
+interface Opening {
+  readonly session: Promise<Session>
+  /** From when its patience counts. */
+  readonly sinceMs: number
+}
+
 export class Sessions {
   readonly #parts: SessionParts
   #current: Session | undefined
-  #opening: Promise<Session> | undefined
+  #opening: Opening | undefined
 
   constructor(parts: Omit<SessionParts, 'onOver'>) {
     this.#parts = { ...parts, onOver: (session) => this.#onOver(session) }
   }
 
   /**
-   * Undefined where the request was cancelled first.
+   * Undefined if the request was cancelled first.
    *
+   * @param sinceMs since when it has been waiting, by performance.now().
    * @throws as `EtcdClient.ask`.
    */
-  current(cancellation: Cancellation): Session | Promise<Session | undefined> {
+  current(cancellation: Cancellation, sinceMs: number): Session | Promise<Session | undefined> {
     const session = this.#current
-    return session?.seemsAlive() === true ? session : this.#wait(cancellation)
+    return session?.seemsAlive() === true ? session : this.#wait(cancellation, sinceMs)
   }
 
-  async #wait(cancellation: Cancellation): Promise<Session | undefined> {
+  async #wait(cancellation: Cancellation, sinceMs: number): Promise<Session | undefined> {
     if (cancellation.cancelled) return undefined
-    this.#opening ??= this.#open()
     const letGo = keepAlive()
     let onCancelled: (() => void) | undefined
     const cancelled = new Promise<undefined>((resolve) => {
@@ -33,16 +40,33 @@ export class Sessions {
       cancellation.listen(onCancelled)
     })
     try {
-      return await Promise.race([this.#opening, cancelled])
+      return await Promise.race([this.#openFor(cancellation, sinceMs), cancelled])
     } finally {
       cancellation.stopListening(onCancelled!)
       letGo()
     }
   }
 
-  async #open(): Promise<Session> {
+  /** Waits for the opening under way. If that fails, and began before this request was made, it and all later requests share a new one. */
+  async #openFor(cancellation: Cancellation, sinceMs: number): Promise<Session> {
+    const opening = this.#begin(sinceMs)
     try {
-      this.#current = await Session.open(this.#parts)
+      return await opening.session
+    } catch (error) {
+      const isEnough = opening.sinceMs >= sinceMs || !isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')
+      if (isEnough || cancellation.cancelled) throw error
+      return await this.#begin(performance.now()).session
+    }
+  }
+
+  #begin(sinceMs: number): Opening {
+    this.#opening ??= { session: this.#open(sinceMs), sinceMs }
+    return this.#opening
+  }
+
+  async #open(sinceMs: number): Promise<Session> {
+    try {
+      this.#current = await Session.open(this.#parts, sinceMs)
       return this.#current
     } finally {
       this.#opening = undefined

@@ -1,5 +1,6 @@
 /** What the value of a ticket's key says: for `query`, and for people. No decision hangs on it, but for `hasRobbed`: see steal.ts. */
 import type { Requester } from '../../contract/engine.ts'
+import { withoutSecrets } from '../../contract/secrets.ts'
 import type { Claim } from '../../core/claim.ts'
 import type { OwnTicket } from './ticket.ts'
 
@@ -25,7 +26,8 @@ export interface TicketValue extends Omit<Identity, 'pid'> {
 }
 
 export function ownIdentity(client: string): Identity {
-  return { client, pid: process.pid, command: process.argv.join(' ').slice(0, MOST_COMMAND) }
+  const command = process.argv.map(withoutSecrets).join(' ').slice(0, MOST_COMMAND)
+  return { client, pid: process.pid, command }
 }
 
 export function formatValue(identity: Identity, { request }: OwnTicket, hasRobbed: boolean = false): string {

@@ -2,6 +2,9 @@
  * All watches of one engine, on one stream. A watch tells of what happens from its creation on, never of the past: etcd serves a watch from the
  * past by a loop that runs each 100 ms (measured). So who watches looks again once the watch is there.
  *
+ * The watches of a stream are numbered from 0, in the order in which they are created. etcd takes these numbers; `etcd grpc-proxy` ignores them and
+ * counts in the same way (server/proxy/grpcproxy/watch.go).
+ *
  * When the stream breaks, all watches are over, and each is told so a moment later. Who needs one asks again.
  */
 import { debug } from '../../debug.ts'
@@ -25,9 +28,12 @@ type Stream = Awaited<ReturnType<EtcdClient['openStream']>>
 
 export class WatchStream {
   readonly #client: EtcdClient
+  /** By their numbers on the current stream. */
   readonly #watchers = new Map<string, Watcher>()
-  #lastId = 0
+  #nextId = 0
   #stream: Promise<Stream> | undefined
+  /** The same, once something was sent on it. */
+  #current: Stream | undefined
   /** How often it was tried since the last that could be opened. */
   #failures = 0
 
@@ -38,12 +44,14 @@ export class WatchStream {
 
   /** Watches one key. Returns what stops that. */
   watch(key: string, kinds: 'deletions' | 'all', watcher: Watcher): () => void {
-    this.#lastId += 1
-    const watchId = String(this.#lastId)
+    const watchId = String(this.#nextId)
+    this.#nextId += 1
     this.#watchers.set(watchId, watcher)
     this.#send({ create: { key, watchId, ...(kinds === 'deletions' ? { filters: [NO_PUTS] } : {}) } })
     return () => {
-      if (!this.#watchers.delete(watchId)) return
+      // On another stream, the number is that of another watch.
+      if (this.#watchers.get(watchId) !== watcher) return
+      this.#watchers.delete(watchId)
       if (this.#watchers.size > 0) this.#send({ cancel: { watchId } })
       else this.#break('nobody watches')
     }
@@ -53,9 +61,14 @@ export class WatchStream {
     this.#stream ??= this.#open()
     const stream = this.#stream
     stream.then(
-      (opened) => this.#stream === stream && opened.write(request),
+      (opened) => this.#stream === stream && this.#write(opened, request),
       (error: unknown) => this.#stream === stream && this.#break(error),
     )
+  }
+
+  #write(stream: Stream, request: WatchRequest): void {
+    this.#current = stream
+    stream.write(request)
   }
 
   async #open(): Promise<Stream> {
@@ -69,7 +82,7 @@ export class WatchStream {
         () => undefined,
       )
     }
-    stream.on('data', (response: WatchResponse) => this.#onResponse(response))
+    stream.on('data', (response: WatchResponse) => this.#current === stream && this.#onResponse(response))
     stream.on('error', onEnd)
     stream.on('end', () => onEnd('the server has ended it'))
     return stream
@@ -92,6 +105,8 @@ export class WatchStream {
     const stream = this.#stream
     if (stream === undefined) return
     this.#stream = undefined
+    this.#current = undefined
+    this.#nextId = 0
     stream.then(
       (opened) => opened.cancel(),
       () => undefined,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { inspect } from 'node:util'
 import { etcd } from '../../../src/engines/etcd/index.ts'
 import { isSlocketError, slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
@@ -44,7 +45,7 @@ describe('etcd with TLS and users', () => {
 
   test('without a certificate of the client, or with an authority that the server is not of, it cannot be reached', async () => {
     const wrongs = [{ ca: tls.ca }, { cert: tls.cert, key: tls.key }].map(async (wrong) => {
-      const engine = etcd({ endpoints: endpoint, tls: wrong, credentials, ttl: 5 })
+      const engine = etcd({ endpoints: endpoint, tls: wrong, credentials, ttl: 5000 })
       await assert.rejects(slocket.try('deploy', { engine }), (error) =>
         isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE'),
       )
@@ -54,13 +55,17 @@ describe('etcd with TLS and users', () => {
 
   test('a wrong password is refused, and so are keys that the user may not write', async () => {
     const engines = [
-      etcd({ endpoints: endpoint, tls, credentials: { ...credentials, password: 'wrong' } }),
+      etcd({ endpoints: endpoint, tls, credentials: { ...credentials, password: 'WRONG' } }),
       etcd({ endpoints: endpoint, tls }),
       etcd({ endpoints: endpoint, tls, credentials, namespace: 'other' }),
     ]
     for (const engine of engines) {
       for (const ask of [slocket, slocket.query]) {
-        await assert.rejects(ask('deploy', { engine }), (error) => isSlocketError(error, 'ERR_SLOCKET_PERMISSION'))
+        await assert.rejects(ask('deploy', { engine }), (error) => {
+          // Neither the password, nor the key of the client, nor a token.
+          assert.doesNotMatch(inspect(error, { depth: Infinity, showHidden: true }), /WRONG|PRIVATE KEY|token/)
+          return isSlocketError(error, 'ERR_SLOCKET_PERMISSION')
+        })
       }
     }
   })

@@ -8,11 +8,12 @@ import { etcd } from '../../../src/engines/etcd/index.ts'
 import type { Lock } from '../../../src/index.ts'
 import { slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
+import { withoutRenewals } from '../helpers/etcd-arena.ts'
 import { addressOf, Servers } from '../helpers/servers.ts'
 import { TcpProxy } from '../helpers/tcp-proxy.ts'
 
-/** The renewals are further apart than a test may last. */
-const LONG_TTL_S = 600
+/** Longer than a test may last. */
+const LONG_TTL_MS = 600_000
 
 async function steal(resource: string, engine: ReturnType<typeof etcd>): Promise<void> {
   const grant = await engine.acquire(resource, { claim: { kind: 'exclusive' }, wait: true, steal: true, lingerMs: 0 })
@@ -23,14 +24,15 @@ async function untilLost({ signal }: Lock): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }
 
-test('a holder whose token is too old when its connection breaks hears of a thief', async () => {
+test('a holder whose token is too old when its connection breaks hears of a thief', async (context) => {
+  withoutRenewals(context)
   await using servers = await Servers.start('secure')
   const endpoint = servers.addressOf('secure')
   const read = (name: string): Buffer => fs.readFileSync(join(servers.directory, 'secure', name))
   const tls = { ca: read('ca.pem'), cert: read('client.pem'), key: read('client.key') }
   const credentials = { username: 'locker', password: 'secret' }
   await using proxy = await TcpProxy.open(endpoint, new URL(endpoint).hostname)
-  const engine = etcd({ endpoints: `https://${proxy.address}`, tls, credentials, ttl: LONG_TTL_S })
+  const engine = etcd({ endpoints: `https://${proxy.address}`, tls, credentials, ttl: LONG_TTL_MS })
   const held = await slocket('deploy', { engine })
   // Longer than tokens live.
   await new Promise((resolve) => setTimeout(resolve, 2500))
@@ -43,7 +45,8 @@ test('a holder whose token is too old when its connection breaks hears of a thie
   await (await slocket('deploy', { engine })).release()
 })
 
-test('a holder whose member of the cluster is gone hears of a thief from the next one', async () => {
+test('a holder whose member of the cluster is gone hears of a thief from the next one', async (context) => {
+  withoutRenewals(context)
   const endpoint = addressOf('etcd')
   const proxy = await TcpProxy.open(endpoint)
   let held: Lock | undefined
@@ -51,7 +54,7 @@ test('a holder whose member of the cluster is gone hears of a thief from the nex
   while (proxy.connections === 0) {
     await held?.release()
     held = await slocket('deaf-holder', {
-      engine: etcd({ endpoints: [`http://${proxy.address}`, endpoint], ttl: LONG_TTL_S }),
+      engine: etcd({ endpoints: [`http://${proxy.address}`, endpoint], ttl: LONG_TTL_MS }),
     })
   }
   const keepAlive = setInterval(() => {}, 1000)

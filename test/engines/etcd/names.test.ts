@@ -19,6 +19,18 @@ describe('a name of a lock in etcd', () => {
     }
   })
 
+  test('that differs from another only in half a character is another lock', async () => {
+    const engine = etcd({ endpoints, namespace: `halves-${randomBytes(6).toString('hex')}` })
+    const names = ['a\ud800', 'a\ud801', 'a\ufffd', 'a\udc00']
+    const locks = await Promise.all(names.map(async (name) => await slocket.try(name, { engine })))
+    for (const [index, name] of names.entries()) {
+      assert.notEqual(locks[index], null)
+      assert.equal(await slocket.try(name, { engine }), null)
+    }
+    assert.deepEqual([...(await engine.queryAll!()).keys()].sort(), [...names].sort())
+    for (const lock of locks) await lock!.release()
+  })
+
   test('that the server does not take is refused at once, not tried again on connections that others use', async () => {
     const engine = etcd({ endpoints })
     for (const [length, code] of [

@@ -1,22 +1,22 @@
 /** What the tests of etcd's faults have in common. */
+import type { TestContext } from 'node:test'
+import { EtcdClient } from '../../../src/engines/etcd/client.ts'
 import type { Arena } from './arena.ts'
 import type { Client, EngineSpec } from './client.ts'
 import { keysOf, untilSlowly } from './etcd-cluster.ts'
 import type { Line } from './trace.ts'
 
-/** The least that there is, in seconds: for tests that wait for it to be over. */
-const TTL_S = 5
-export const TTL_MS: number = TTL_S * 1000
+/** The least that there is: for tests that wait for it to be over. */
+export const TTL_MS = 5000
 /** The default: for tests in which it must not come to its end, on a machine that may be busy. */
-const LONG_TTL_S = 10
-export const LONG_TTL_MS: number = LONG_TTL_S * 1000
+export const LONG_TTL_MS = 10_000
 
 export function etcdEngine(endpoints: string | readonly string[]): EngineSpec {
-  return { kind: 'etcd', options: { endpoints: listed(endpoints), ttl: TTL_S } }
+  return { kind: 'etcd', options: { endpoints: listed(endpoints), ttl: TTL_MS } }
 }
 
 export function patientEtcdEngine(endpoints: string | readonly string[]): EngineSpec {
-  return { kind: 'etcd', options: { endpoints: listed(endpoints), ttl: LONG_TTL_S } }
+  return { kind: 'etcd', options: { endpoints: listed(endpoints), ttl: LONG_TTL_MS } }
 }
 
 function listed(endpoints: string | readonly string[]): readonly string[] {
@@ -79,4 +79,9 @@ export async function releaseInTurn(clients: readonly Client[]): Promise<void> {
 /** When a client last believed that it held. */
 export function lastBelief(trace: readonly Line[], who: string): Line | undefined {
   return trace.findLast((line) => line.who === who && line.event === 'believes')
+}
+
+/** No session of this process renews its lease, or looks after its tickets, until the test is over: what it hears of, its watch has told it. */
+export function withoutRenewals(context: TestContext): void {
+  context.mock.method(EtcdClient.prototype, 'callByStream', () => new Promise(() => undefined))
 }

@@ -7,6 +7,8 @@ export class TcpProxy implements AsyncDisposable {
   readonly address: string
   /** Whether what servers answer is thrown away. What clients send gets through. */
   isLosingReplies: boolean = false
+  /** How many connections have been made. */
+  opened: number = 0
   readonly #server: net.Server
   readonly #sockets = new Set<net.Socket>()
 
@@ -39,6 +41,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   #join(client: net.Socket, upstream: net.Socket): void {
+    this.opened += 1
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],

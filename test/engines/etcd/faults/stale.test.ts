@@ -31,8 +31,8 @@ describe('a member that the others have left', () => {
     await inArena('cluster', async ({ servers }) => {
       const leader = await leaderOf(servers)
       const endpoints = servers.addressOf('cluster').split(',')[Number(leader.slice(-1)) - 1]!
-      const client = new EtcdClient(parseEtcdOptions({ endpoints, ttl: 5 }))
-      const engine = etcd({ endpoints, ttl: 5 })
+      const client = new EtcdClient(parseEtcdOptions({ endpoints, ttl: 5000 }))
+      const engine = etcd({ endpoints, ttl: 5000 })
       const look = async (claim: OwnTicket['claim']): Promise<TxnResponse | undefined> => {
         let sent = 0
         const asking = { onSend: () => void (sent += 1), isOver: () => sent >= 2 }

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { inspect } from 'node:util'
+import { openEngine, parseEtcdUrl } from '../../src/cli/engine.ts'
+
+describe('a URL of --engine that cannot be used', () => {
+  for (const url of [
+    'mysql://u:SECRET@h/d',
+    'u:SECRET@h',
+    'etcd://u:SECRET@',
+    'etcd://u:SECRET@h@i',
+    'etcd://u:SEC/RET@h',
+    'etcd://u:1234/SECRET@h',
+    'etcd://u:SEC?RET@h',
+    'etcd://u:1#SECRET@h',
+    'etcd://SECRET@h',
+    'etcd://u:SECRET%@h',
+    'etcd://u:SECRET@h:port',
+    'etcd://u:SECRET@h/ns?ttl=5000',
+    'etcd://u:SECRET@h/ns/',
+    'postgres://u:SEC#RET@h/d',
+    'postgres://u:1#SECRET@h/d',
+    'postgres://u:SECRET@h:port/d',
+    'postgresql://u:SECRET@/?port=x\n',
+  ]) {
+    test(`is refused by an error without the secret: ${url.replaceAll('\n', '\\n')}`, async () => {
+      await assert.rejects(openEngine(url), (error: Error) => {
+        assert.equal(error.name, 'UsageError')
+        assert.match(error.message, /^--engine/)
+        assert.doesNotMatch(inspect(error, { depth: Infinity, showHidden: true }), /SECRET|SEC.RET|RET@/)
+        return true
+      })
+    })
+  }
+})
+
+test('what is escaped in a URL of etcd is what it means', () => {
+  assert.deepEqual(parseEtcdUrl('etcd://u%40x:%2F%3F%23%25@h/n%2Fs'), {
+    endpoints: ['http://h'],
+    credentials: { username: 'u@x', password: '/?#%' },
+    namespace: 'n/s',
+  })
+})
