@@ -130,13 +130,13 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
     if (typeof last !== 'function') {
       if (rest.length > 1 && last !== undefined) throw new TypeError('callback must be a function')
       try {
-        return acquire(checked(path), parseOptions(rest[0]))
+        return acquire(checked(path), parseOptions(rest[0], 'slocket()'))
       } catch (error) {
         return Promise.reject(error)
       }
     }
     const callback = last as LockCallback
-    const asked = parseOptions(rest.length > 1 ? rest[0] : undefined)
+    const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, 'slocket()')
     // By nextTick: what the callback throws is the caller's uncaught exception, and no rejection of ours.
     acquire(checked(path), asked).then(
       (lock) => process.nextTick(callback, null, lock),
@@ -148,7 +148,7 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
   const relatives: Pick<Slocket, 'try' | 'with' | 'query' | 'sync'> = {
     sync,
     async try(path, options) {
-      const asked = parseOptions(options)
+      const asked = parseOptions(options, 'slocket.try()')
       if (asked.timeoutMs !== undefined) throw new TypeError('options.timeout has no meaning for a try')
       checkPath(path)
       const tryOnce = (): Promise<Lock | null> =>
@@ -158,7 +158,8 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
     async with<T>(path: string, ...rest: readonly unknown[]): Promise<T> {
       const body = rest.length > 1 ? rest[1] : rest[0]
       if (typeof body !== 'function') throw new TypeError('the last argument must be a function')
-      const lock = await acquire(checked(path), parseOptions(rest.length > 1 ? rest[0] : undefined))
+      const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, 'slocket.with()')
+      const lock = await acquire(checked(path), asked)
       try {
         return await (body as (lock: Lock) => T | Promise<T>)(lock)
       } finally {
@@ -167,7 +168,8 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
     },
     async query(path, options) {
       checkPath(path)
-      const { held, pending } = await (parseOptions(options).engine ?? defaultEngine).query(path)
+      const { engine = defaultEngine } = parseOptions(options, 'slocket.query()')
+      const { held, pending } = await engine.query(path)
       return { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
     },
   }
@@ -177,9 +179,11 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
 async function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
   const { signal } = asked
   const since = Date.now()
+  // Now: a relative path means another lock once the working directory has changed.
+  const resource = engine.resolve?.(path) ?? path
   if (timeoutMs === 0) {
     const lock = await acquireOnce(engine, path, asked, { wait: false, signal })
-    if (lock === null) throw await timeoutError(engine, path, timeoutMs, since)
+    if (lock === null) throw await timeoutError(engine, resource, timeoutMs, since)
     return lock
   }
   const controller = new AbortController()
@@ -189,7 +193,7 @@ async function acquireWithin(engine: Engine, path: string, asked: Asked, timeout
   try {
     return (await acquireOnce(engine, path, asked, { wait: true, signal: controller.signal })) as Lock
   } catch (error) {
-    throw error === TIMED_OUT ? await timeoutError(engine, path, timeoutMs, since) : error
+    throw error === TIMED_OUT ? await timeoutError(engine, resource, timeoutMs, since) : error
   } finally {
     clearTimeout(timer)
     stopListening?.()

@@ -24,6 +24,11 @@ export interface Engine {
    * for the answer any more: then this should keep no process alive.
    */
   query(resource: string, signal?: AbortSignal): Promise<EngineSnapshot>
+  /**
+   * @internal The name of `resource` that means the same for as long as this process runs. Missing if each name does. A relative path
+   * means another file once the working directory has changed.
+   */
+  resolve?(resource: string): string
   /** As `query`, of all resources that anybody holds or waits for. Where an engine can tell them: `LockManager.query` needs it. */
   queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }

@@ -23,7 +23,11 @@ import { TicketSocket } from './ticket-socket.ts'
  *
  * Resources are paths; a relative one counts from the working directory at the time of the call.
  */
-export function local(): Engine {
+export function local(): Engine
+export function local(...given: readonly unknown[]): Engine {
+  // One who gives a directory would take locks elsewhere than he thinks.
+  if (given.some((argument) => argument !== undefined))
+    throw new TypeError('local() takes no arguments: the path of a lock goes to slocket()')
   return openLocal().engine
 }
 
@@ -76,13 +80,14 @@ function identityOf(directory: string): string | undefined {
 }
 
 function engineOf(client: LocalClient): Engine {
-  return createTicketEngine({
+  const engine = createTicketEngine({
     name: 'local',
     capabilities: { ordered: true, shared: true, permits: true, recovered: true },
     resolve: resolvePath,
     open: (directory) => client.open(directory),
     query: (directory) => client.query(directory),
   })
+  return { ...engine, resolve: resolvePath }
 }
 
 interface Present {
@@ -147,7 +152,14 @@ class LocalClient {
 /** Of all clients in this thread. */
 const presentHere = new Set<Present>()
 
-function resolvePath(resource: string): string {
+/**
+ * The absolute path of a lock or a root.
+ *
+ * @throws TypeError for a path that no file can have; ERR_SLOCKET_NO_PARENT if it is relative and the working directory is gone.
+ */
+export function resolvePath(resource: string): string {
+  // The file system would write U+FFFD for each half of a surrogate pair, and two names would be one lock.
+  if (!resource.isWellFormed()) throw new TypeError(`the path ${JSON.stringify(resource)} is not well-formed Unicode`)
   try {
     return path.resolve(resource)
   } catch (error) {

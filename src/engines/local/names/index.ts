@@ -19,7 +19,7 @@ import { SocketAddresses } from '../short-path.ts'
 import type { ListedTicket, OwnTicket } from '../ticket.ts'
 import { memberFile } from '../member.ts'
 import { appear, disappear, refuseOtherPlatforms } from '../present.ts'
-import { defaultRoot } from './default-root.ts'
+import { defaultRoot, makeOwn } from './default-root.ts'
 import { LongNames } from './long-names.ts'
 import { decodeName, encodeName, isHashed } from './name-coding.ts'
 import { NameDirectory, RootDirectory } from './name-directory.ts'
@@ -52,7 +52,7 @@ export function localNames(root?: string): Engine {
   const directory = root === undefined ? defaultRoot() : realPath(root)
   let known = engines.get(directory)
   if (known === undefined) {
-    known = openNames(directory, root === undefined ? () => void defaultRoot() : undefined)
+    known = openNames(directory, root === undefined ? () => void makeOwn(directory) : undefined)
     engines.set(directory, known)
   }
   return known
