@@ -1,14 +1,13 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
-import type { AcquireRequest, Engine, Requester } from './contract/engine.ts'
-import { onAbort } from './contract/on-abort.ts'
+import { acquireOnce, acquireWithin } from './acquire.ts'
+import type { Engine, Requester } from './contract/engine.ts'
 import { permitsOf } from './core/claim.ts'
 import { isObserved, observe, traceOf } from './diagnostics.ts'
-import { Lock } from './lock.ts'
+import type { Lock } from './lock.ts'
 import type { Asked, LockMode, SlocketOptions } from './options.ts'
 import { checkPath, parseOptions } from './options.ts'
 import type { SyncOptions } from './sync/acquire-sync.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
-import { timeoutError } from './timeout-error.ts'
 
 /** Called exactly once: with an error, or with null and the lock. */
 export type LockCallback = (error: unknown, lock?: Lock) => void
@@ -174,45 +173,6 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
     },
   }
   return Object.assign(slocket, relatives) as Slocket
-}
-
-async function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
-  const { signal } = asked
-  const since = Date.now()
-  // Now: a relative path means another lock once the working directory has changed.
-  const resource = engine.resolve?.(path) ?? path
-  if (timeoutMs === 0) {
-    const lock = await acquireOnce(engine, path, asked, { wait: false, signal })
-    if (lock === null) throw await timeoutError(engine, resource, timeoutMs, since)
-    return lock
-  }
-  const controller = new AbortController()
-  signal?.throwIfAborted()
-  const stopListening = signal && onAbort(signal, () => controller.abort(signal.reason))
-  const timer = setTimeout(() => controller.abort(TIMED_OUT), timeoutMs)
-  try {
-    return (await acquireOnce(engine, path, asked, { wait: true, signal: controller.signal })) as Lock
-  } catch (error) {
-    throw error === TIMED_OUT ? await timeoutError(engine, resource, timeoutMs, since) : error
-  } finally {
-    clearTimeout(timer)
-    stopListening?.()
-  }
-}
-
-const TIMED_OUT = Symbol('timed out')
-
-/** Null only where it does not wait. */
-function acquireOnce(
-  engine: Engine,
-  path: string,
-  asked: Asked,
-  { wait, signal }: Pick<AcquireRequest, 'wait' | 'signal'>,
-): Promise<Lock | null> {
-  const { claim, mode, label, lingerMs } = asked
-  return engine
-    .acquire(path, { claim, wait, label, lingerMs, signal })
-    .then((grant) => (grant === null ? null : new Lock(path, mode, permitsOf(claim), grant)))
 }
 
 function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester): LockRequest {

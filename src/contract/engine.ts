@@ -20,8 +20,8 @@ export interface Engine {
    */
   acquire(resource: string, request: AcquireRequest): Promise<Grant | null>
   /**
-   * Who holds and who waits, in queue order; takes no lock and disturbs nobody. `signal`, which has not aborted yet, does when nobody waits
-   * for the answer any more: then this should keep no process alive.
+   * Who holds and who waits, in queue order; takes no lock and disturbs nobody. `signal`, which has not aborted yet, does when the
+   * answer is needed now, or no longer: then this should resolve with what is known, or reject, at once, and keep no process alive.
    */
   query(resource: string, signal?: AbortSignal): Promise<EngineSnapshot>
   /**

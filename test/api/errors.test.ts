@@ -89,7 +89,7 @@ describe('errors', () => {
 
   test('where nobody answers who holds, a timeout does not wait for that', async () => {
     const engine: Engine = { ...memory(), acquire: () => Promise.resolve(null), query: () => new Promise(() => {}) }
-    await assert.rejects(slocket('lock', { engine, timeout: 0 }), /could not be found out: Error: no answer within/)
+    await assert.rejects(slocket('lock', { engine, timeout: 0 }), /could not be found out: Error: no answer in time/)
   })
 
   test('a relative path has no parent where the working directory was removed', async () => {

@@ -85,7 +85,7 @@ function engineOf(client: LocalClient): Engine {
     capabilities: { ordered: true, shared: true, permits: true, recovered: true },
     resolve: resolvePath,
     open: (directory) => client.open(directory),
-    query: (directory) => client.query(directory),
+    query: (directory, signal) => client.query(directory, signal),
   })
   return { ...engine, resolve: resolvePath }
 }
@@ -120,11 +120,12 @@ class LocalClient {
     return queue
   }
 
-  query(directory: string): Promise<EngineSnapshot> {
+  query(directory: string, signal: AbortSignal | undefined): Promise<EngineSnapshot> {
     refuseOtherPlatforms()
     return inspect(
       new QueueDirectory(directory, this.#mkdirStaleMs),
       this.#present.get(directory)?.queue.own ?? new Map(),
+      { signal },
     )
   }
 

@@ -1,0 +1,117 @@
+/** Asks an engine for a lock, with or without a time limit. */
+import type { AcquireRequest, Engine } from './contract/engine.ts'
+import { onAbort } from './contract/on-abort.ts'
+import { permitsOf } from './core/claim.ts'
+import { debug } from './debug.ts'
+import { HolderLook } from './holder-look.ts'
+import { Lock } from './lock.ts'
+import type { Asked } from './options.ts'
+import { timeoutError } from './timeout-error.ts'
+
+/** How long before the deadline to ask who holds, in ms: longer than the local engine waits for a holder that does not answer. */
+const LEAD_MS = 250
+/** How long after the deadline the engine may take to cancel the wait, in ms. */
+const GRACE_MS = 10
+
+const TIMED_OUT = Symbol('timed out')
+
+/** Null only if `wait` is false. */
+export function acquireOnce(
+  engine: Engine,
+  path: string,
+  asked: Asked,
+  { wait, signal }: Pick<AcquireRequest, 'wait' | 'signal'>,
+): Promise<Lock | null> {
+  const { claim, mode, label, lingerMs } = asked
+  return engine
+    .acquire(path, { claim, wait, label, lingerMs, signal })
+    .then((grant) => (grant === null ? null : new Lock(path, mode, permitsOf(claim), grant)))
+}
+
+/** @throws ERR_SLOCKET_TIMEOUT on time, whoever does not answer. */
+export async function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
+  const { signal } = asked
+  signal?.throwIfAborted()
+  // Now: a relative path means another lock once the working directory has changed.
+  const resource = engine.resolve?.(path) ?? path
+  if (timeoutMs > 0) return await new TimedWait({ engine, resource, path, asked, timeoutMs }).run()
+  const lock = await acquireOnce(engine, path, asked, { wait: false, signal })
+  if (lock !== null) return lock
+  const error = await timeoutError(new HolderLook(engine, resource), path, timeoutMs)
+  signal?.throwIfAborted()
+  throw error
+}
+
+interface TimedRequest {
+  readonly engine: Engine
+  readonly resource: string
+  readonly path: string
+  readonly asked: Asked
+  readonly timeoutMs: number
+}
+
+/**
+ * One wait with a time limit. Asks who holds shortly before the deadline, so that the error can say it at the deadline.
+ *
+ * RACE: an engine that has to ask a server may be granted the lock while the wait is cancelled. After the deadline nobody waits for
+ * that: the promise rejects, and a grant that comes later is released.
+ */
+class TimedWait {
+  readonly #request: TimedRequest
+  readonly #controller = new AbortController()
+  readonly #sinceMs = Date.now()
+  readonly #deadlineMs: number
+  #timer: NodeJS.Timeout
+  #look: HolderLook | undefined
+  #giveUp: (() => void) | undefined
+
+  constructor(request: TimedRequest) {
+    this.#request = request
+    const { timeoutMs } = request
+    this.#deadlineMs = performance.now() + timeoutMs
+    this.#timer = setTimeout(() => this.#startLook(), timeoutMs - Math.min(LEAD_MS, timeoutMs / 2))
+  }
+
+  async run(): Promise<Lock> {
+    const { engine, path, asked, timeoutMs } = this.#request
+    const { signal } = asked
+    const stopListening = signal && onAbort(signal, () => this.#controller.abort(signal.reason))
+    try {
+      return await this.#orTimeout(
+        acquireOnce(engine, path, asked, { wait: true, signal: this.#controller.signal }) as Promise<Lock>,
+      )
+    } catch (error) {
+      if (error !== TIMED_OUT) throw error
+      const { label } = asked
+      const timedOut = await timeoutError(this.#look!, path, timeoutMs, { label, sinceMs: this.#sinceMs })
+      signal?.throwIfAborted()
+      throw timedOut
+    } finally {
+      clearTimeout(this.#timer)
+      stopListening?.()
+      this.#look?.end()
+    }
+  }
+
+  #orTimeout(acquiring: Promise<Lock>): Promise<Lock> {
+    return new Promise((resolve, reject) => {
+      acquiring.then(resolve, reject)
+      this.#giveUp = () => {
+        reject(TIMED_OUT)
+        acquiring.then((lock) => lock.release()).catch((error: unknown) => debug('%s: %s', this.#request.path, error))
+      }
+    })
+  }
+
+  #startLook(): void {
+    const { engine, resource } = this.#request
+    this.#look = new HolderLook(engine, resource)
+    this.#timer = setTimeout(() => this.#endWait(), Math.max(1, this.#deadlineMs - performance.now()))
+  }
+
+  #endWait(): void {
+    this.#timer = setTimeout(() => this.#giveUp?.(), GRACE_MS)
+    this.#look!.hurry()
+    this.#controller.abort(TIMED_OUT)
+  }
+}
