@@ -2,7 +2,9 @@
 import { acquireOnce, acquireWithin } from './acquire.ts'
 import type { Engine, Requester } from './contract/engine.ts'
 import { permitsOf } from './core/claim.ts'
+import { debug } from './debug.ts'
 import { isObserved, observe, traceOf } from './diagnostics.ts'
+import { SlocketError } from './errors.ts'
 import type { Lock } from './lock.ts'
 import type { Asked, LockMode, SlocketOptions } from './options.ts'
 import { checkPath, parseOptions } from './options.ts'
@@ -72,14 +74,15 @@ export interface Slocket {
    */
   try(path: string, options?: Omit<SlocketOptions, 'timeout'>): Promise<Lock | null>
   /**
-   * Runs `body` under the lock, releases it whatever happens, and gives what `body` gave. `lock.signal` tells `body` if
-   * the lock is lost meanwhile.
+   * Runs `body` under the lock, releases it whatever happens, and gives what `body` gave. If the lock is lost meanwhile,
+   * `lock.signal` tells `body`, and ERR_SLOCKET_LOST tells the caller when `body` has ended: its `result` is what `body` gave, its
+   * `cause` is the reason. An error of `body` comes first.
    *
    * ```js
    * const total = await slocket.with('/tmp/ledger.lock', async () => addUp(await readLedger()))
    * ```
    *
-   * @throws as `slocket`; whatever `body` throws.
+   * @throws as `slocket`; whatever `body` throws; ERR_SLOCKET_LOST; ERR_SLOCKET_NOT_RELEASED.
    */
   with<T>(path: string, body: (lock: Lock) => T | Promise<T>): Promise<T>
   with<T>(path: string, options: SlocketOptions | undefined, body: (lock: Lock) => T | Promise<T>): Promise<T>
@@ -159,11 +162,7 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
       if (typeof body !== 'function') throw new TypeError('the last argument must be a function')
       const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, 'slocket.with()')
       const lock = await acquire(checked(path), asked)
-      try {
-        return await (body as (lock: Lock) => T | Promise<T>)(lock)
-      } finally {
-        await lock.release()
-      }
+      return await runUnder(lock, body as Body<T>)
     },
     async query(path, options) {
       checkPath(path)
@@ -173,6 +172,30 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
     },
   }
   return Object.assign(slocket, relatives) as Slocket
+}
+
+type Body<T> = (lock: Lock) => T | Promise<T>
+
+/** Runs `body`, and releases the lock. @throws what `body` throws; ERR_SLOCKET_LOST; ERR_SLOCKET_NOT_RELEASED. */
+async function runUnder<T>(lock: Lock, body: Body<T>): Promise<T> {
+  let result: T
+  try {
+    result = await body(lock)
+  } catch (error) {
+    // A failure to release does not hide the first error.
+    await lock.release().catch((failure: unknown) => debug('%s: release: %s', lock.name, failure))
+    throw error
+  }
+  const { loss } = lock
+  if (loss !== undefined) throw lostError(lock, loss, result)
+  await lock.release()
+  return result
+}
+
+function lostError({ name }: Lock, loss: Error, result: unknown): SlocketError {
+  const message = `the lock '${name}' was lost while the body ran: ${loss.message}`
+  const error = new SlocketError('ERR_SLOCKET_LOST', message, { cause: loss })
+  return Object.defineProperty(error, 'result', { value: result })
 }
 
 function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester): LockRequest {
