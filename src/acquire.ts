@@ -6,6 +6,7 @@ import { debug } from './debug.ts'
 import { HolderLook } from './holder-look.ts'
 import { Lock } from './lock.ts'
 import type { Asked } from './options.ts'
+import { selfWaitWarning } from './self-wait-warning.ts'
 import { timeoutError } from './timeout-error.ts'
 
 /** How long before the deadline to ask who holds, in ms: longer than the local engine waits for a holder that does not answer. */
@@ -23,8 +24,9 @@ export function acquireOnce(
   { wait, signal }: Pick<AcquireRequest, 'wait' | 'signal'>,
 ): Promise<Lock | null> {
   const { claim, mode, label, lingerMs } = asked
+  const onSelfWait = wait ? selfWaitWarning(path, label) : undefined
   return engine
-    .acquire(path, { claim, wait, label, lingerMs, signal })
+    .acquire(path, { claim, wait, label, lingerMs, signal, onSelfWait })
     .then((grant) => (grant === null ? null : new Lock(path, mode, permitsOf(claim), grant)))
 }
 

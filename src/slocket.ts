@@ -1,10 +1,14 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
 import { acquireOnce, acquireWithin } from './acquire.ts'
 import type { Engine, Requester } from './contract/engine.ts'
+import type { Claim } from './core/claim.ts'
 import { permitsOf } from './core/claim.ts'
+import { adviceFor } from './core/deadlock.ts'
 import { debug } from './debug.ts'
 import { isObserved, observe, traceOf } from './diagnostics.ts'
 import { SlocketError } from './errors.ts'
+import type { Holding } from './holding.ts'
+import { callBody, claimsOf, currentHolding, endBody } from './holding.ts'
 import type { Lock } from './lock.ts'
 import type { Asked, LockMode, SlocketOptions } from './options.ts'
 import { checkPath, parseOptions } from './options.ts'
@@ -47,7 +51,8 @@ export interface Slocket {
    * this machine. Waiting keeps the process alive.
    *
    * When the holder dies, however it dies, the next one has the lock within milliseconds. On abort it rejects with
-   * `options.signal.reason`, on timeout with ERR_SLOCKET_TIMEOUT: either it rejects, or you own the lock.
+   * `options.signal.reason`, on timeout with ERR_SLOCKET_TIMEOUT: either it rejects, or you own the lock. A wait of 5 seconds for
+   * what this process has held all the time emits a process warning: SLOCKET_SELF_WAIT.
    *
    * ```js
    * const lock = await slocket('/tmp/deploy.lock')
@@ -78,11 +83,14 @@ export interface Slocket {
    * `lock.signal` tells `body`, and ERR_SLOCKET_LOST tells the caller when `body` has ended: its `result` is what `body` gave, its
    * `cause` is the reason. An error of `body` comes first.
    *
+   * Called from the body of another `slocket.with` that holds the same lock, it rejects with ERR_SLOCKET_DEADLOCK if it would wait for
+   * ever. What a body starts, and does not wait for, can ask by `slocket()`.
+   *
    * ```js
    * const total = await slocket.with('/tmp/ledger.lock', async () => addUp(await readLedger()))
    * ```
    *
-   * @throws as `slocket`; whatever `body` throws; ERR_SLOCKET_LOST; ERR_SLOCKET_NOT_RELEASED.
+   * @throws as `slocket`; whatever `body` throws; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_LOST, ERR_SLOCKET_NOT_RELEASED.
    */
   with<T>(path: string, body: (lock: Lock) => T | Promise<T>): Promise<T>
   with<T>(path: string, options: SlocketOptions | undefined, body: (lock: Lock) => T | Promise<T>): Promise<T>
@@ -118,10 +126,14 @@ export interface Slocket {
 
 /** Makes the API over `defaultEngine`. `sync` takes local locks. */
 export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slocket {
-  const acquire = (path: string, asked: Asked): Promise<Lock> =>
-    isObserved() ? observe(traceOf(path, asked, false), () => acquireUnseen(path, asked)) : acquireUnseen(path, asked)
-  const acquireUnseen = (path: string, asked: Asked): Promise<Lock> => {
+  const acquire = (path: string, asked: Asked, own: readonly Claim[] = NONE): Promise<Lock> =>
+    isObserved()
+      ? observe(traceOf(path, asked, false), () => acquireUnseen(path, asked, own))
+      : acquireUnseen(path, asked, own)
+  const acquireUnseen = (path: string, asked: Asked, own: readonly Claim[]): Promise<Lock> => {
     const engine = asked.engine ?? defaultEngine
+    const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)
+    if (advice !== 'wait') return acquireAtOnce(engine, path, asked, advice)
     if (asked.timeoutMs !== undefined) return acquireWithin(engine, path, asked, asked.timeoutMs)
     // A request that waits is never refused.
     return acquireOnce(engine, path, asked, { wait: true, signal: asked.signal }) as Promise<Lock>
@@ -160,9 +172,14 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
     async with<T>(path: string, ...rest: readonly unknown[]): Promise<T> {
       const body = rest.length > 1 ? rest[1] : rest[0]
       if (typeof body !== 'function') throw new TypeError('the last argument must be a function')
+      checkPath(path)
       const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, 'slocket.with()')
-      const lock = await acquire(checked(path), asked)
-      return await runUnder(lock, body as Body<T>)
+      const { claim, engine = defaultEngine } = asked
+      const resource = engine.resolve?.(path) ?? path
+      const outer = currentHolding()
+      const own = outer === undefined ? NONE : claimsOf(outer, engine, resource)
+      const lock = await acquire(path, asked, own)
+      return await runUnder({ engine, resource, claim, lock, outer }, body as Body<T>)
     },
     async query(path, options) {
       checkPath(path)
@@ -174,17 +191,33 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
   return Object.assign(slocket, relatives) as Slocket
 }
 
+const NONE: readonly Claim[] = []
+
+/** For a call from inside a body that holds the same lock, and would wait for ever. */
+async function acquireAtOnce(engine: Engine, path: string, asked: Asked, advice: 'try' | 'refuse'): Promise<Lock> {
+  const { signal } = asked
+  const lock = advice === 'try' ? await acquireOnce(engine, path, asked, { wait: false, signal }) : null
+  if (lock !== null) return lock
+  throw new SlocketError(
+    'ERR_SLOCKET_DEADLOCK',
+    `slocket.with() for the lock '${path}' was called from the body of another one that holds it: it would wait for ever`,
+  )
+}
+
 type Body<T> = (lock: Lock) => T | Promise<T>
 
 /** Runs `body`, and releases the lock. @throws what `body` throws; ERR_SLOCKET_LOST; ERR_SLOCKET_NOT_RELEASED. */
-async function runUnder<T>(lock: Lock, body: Body<T>): Promise<T> {
+async function runUnder<T>(holding: Holding, body: Body<T>): Promise<T> {
+  const { lock } = holding
   let result: T
   try {
-    result = await body(lock)
+    result = await callBody(holding, body)
   } catch (error) {
     // A failure to release does not hide the first error.
     await lock.release().catch((failure: unknown) => debug('%s: release: %s', lock.name, failure))
     throw error
+  } finally {
+    endBody()
   }
   const { loss } = lock
   if (loss !== undefined) throw lostError(lock, loss, result)

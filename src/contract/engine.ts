@@ -29,6 +29,8 @@ export interface Engine {
    * means another file once the working directory has changed.
    */
   resolve?(resource: string): string
+  /** @internal Whether two resources, as `resolve` gives them, are names of one lock that is held. Missing if each has one name. */
+  isSame?(one: string, other: string): boolean
   /** As `query`, of all resources that anybody holds or waits for. Where an engine can tell them: `LockManager.query` needs it. */
   queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }
@@ -71,6 +73,8 @@ export interface AcquireRequest {
   readonly signal?: AbortSignal | undefined
   /** Called once it has its place in the queue: whoever asks for the resource after that comes behind it, and `query` shows it. */
   readonly onQueued?: (() => void) | undefined
+  /** @internal Called once if it has waited for 5 seconds, and its own client has held the resource all the time. */
+  readonly onSelfWait?: ((holder: Pick<Requester, 'label' | 'sinceMs'>) => void) | undefined
 }
 
 /** What a holder has of an engine. */

@@ -87,7 +87,12 @@ function engineOf(client: LocalClient): Engine {
     open: (directory) => client.open(directory),
     query: (directory, signal) => client.query(directory, signal),
   })
-  return { ...engine, resolve: resolvePath }
+  return { ...engine, resolve: resolvePath, isSame: isSameDirectory }
+}
+
+function isSameDirectory(one: string, other: string): boolean {
+  const identity = identityOf(one)
+  return identity !== undefined && identity === identityOf(other)
 }
 
 interface Present {
