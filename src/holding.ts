@@ -5,7 +5,7 @@
  * The asynchronous context costs: before Node 24 each promise of the program takes about twice as long while it is in use (200 ns more,
  * measured on Node 20.20). So it is used from the first body on, and until a second after the last one.
  */
-import { AsyncLocalStorage } from 'node:async_hooks'
+import type { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout } from 'node:timers'
 import type { Engine } from './contract/engine.ts'
 import type { Claim } from './core/claim.ts'
@@ -51,7 +51,7 @@ function isSame(engine: Engine, one: string, other: string): boolean {
 
 /** Calls the body. To be followed by {@link endBody}, once what it gives has settled, or when it has thrown. */
 export function callBody<T>(holding: Holding, body: (lock: Lock) => T): T {
-  storage ??= new AsyncLocalStorage()
+  storage ??= new (process.getBuiltinModule('node:async_hooks').AsyncLocalStorage)<Holding>()
   bodies += 1
   return storage.run(holding, body, holding.lock)
 }
