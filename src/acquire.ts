@@ -9,8 +9,8 @@ import type { Asked } from './options.ts'
 import { selfWaitWarning } from './self-wait-warning.ts'
 import { timeoutError } from './timeout-error.ts'
 
-/** How long before the deadline to ask who holds, in ms: longer than the local engine waits for a holder that does not answer. */
-const LEAD_MS = 250
+/** How long before the deadline to ask who holds, in ms: a busy server has answered by then. */
+const LEAD_MS = 500
 /** How long after the deadline the engine may take to cancel the wait, in ms. */
 const GRACE_MS = 10
 
