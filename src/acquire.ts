@@ -2,7 +2,6 @@
 import type { AcquireRequest, Engine } from './contract/engine.ts'
 import { onAbort } from './contract/on-abort.ts'
 import { permitsOf } from './core/claim.ts'
-import { debug } from './debug.ts'
 import { HolderLook } from './holder-look.ts'
 import { Lock } from './lock.ts'
 import type { Asked } from './options.ts'
@@ -11,8 +10,6 @@ import { timeoutError } from './timeout-error.ts'
 
 /** How long before the deadline to ask who holds, in ms: a busy server has answered by then. */
 const LEAD_MS = 500
-/** How long after the deadline the engine may take to cancel the wait, in ms. */
-const GRACE_MS = 10
 
 const TIMED_OUT = Symbol('timed out')
 
@@ -30,7 +27,7 @@ export function acquireOnce(
     .then((grant) => (grant === null ? null : new Lock(path, mode, permitsOf(claim), grant)))
 }
 
-/** @throws ERR_SLOCKET_TIMEOUT on time, whoever does not answer. */
+/** @throws ERR_SLOCKET_TIMEOUT; it is not late for those who are asked who holds. */
 export async function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
   const { signal } = asked
   signal?.throwIfAborted()
@@ -53,10 +50,8 @@ interface TimedRequest {
 }
 
 /**
- * One wait with a time limit. Asks who holds shortly before the deadline, so that the error can say it at the deadline.
- *
- * RACE: an engine that has to ask a server may be granted the lock while the wait is cancelled. After the deadline nobody waits for
- * that: the promise rejects, and a grant that comes later is released.
+ * One wait with a time limit. Asks who holds shortly before the deadline, so that the error can say it at the deadline. An engine that
+ * has to cancel the wait on a server is waited for: once this has rejected, nothing is held.
  */
 class TimedWait {
   readonly #request: TimedRequest
@@ -65,7 +60,6 @@ class TimedWait {
   readonly #deadlineMs: number
   #timer: NodeJS.Timeout
   #look: HolderLook | undefined
-  #giveUp: (() => void) | undefined
 
   constructor(request: TimedRequest) {
     this.#request = request
@@ -79,9 +73,8 @@ class TimedWait {
     const { signal } = asked
     const stopListening = signal && onAbort(signal, () => this.#controller.abort(signal.reason))
     try {
-      return await this.#orTimeout(
-        acquireOnce(engine, path, asked, { wait: true, signal: this.#controller.signal }) as Promise<Lock>,
-      )
+      // A request that waits is never refused.
+      return (await acquireOnce(engine, path, asked, { wait: true, signal: this.#controller.signal })) as Lock
     } catch (error) {
       if (error !== TIMED_OUT) throw error
       const { label } = asked
@@ -95,16 +88,6 @@ class TimedWait {
     }
   }
 
-  #orTimeout(acquiring: Promise<Lock>): Promise<Lock> {
-    return new Promise((resolve, reject) => {
-      acquiring.then(resolve, reject)
-      this.#giveUp = () => {
-        reject(TIMED_OUT)
-        acquiring.then((lock) => lock.release()).catch((error: unknown) => debug('%s: %s', this.#request.path, error))
-      }
-    })
-  }
-
   #startLook(): void {
     const { engine, resource } = this.#request
     this.#look = new HolderLook(engine, resource)
@@ -112,7 +95,6 @@ class TimedWait {
   }
 
   #endWait(): void {
-    this.#timer = setTimeout(() => this.#giveUp?.(), GRACE_MS)
     this.#look!.hurry()
     this.#controller.abort(TIMED_OUT)
   }

@@ -106,13 +106,19 @@ describe('a timeout', () => {
     }
   })
 
-  test('does not wait for a server that does not cancel, and gives back what that grants later', async () => {
-    let grant!: (grant: Grant) => void
-    const engine = engineOf({ acquire: () => new Promise((resolve) => (grant = resolve)) })
-    await assert.rejects(slocket('lock', { engine, timeout: 1 }), { code: 'ERR_SLOCKET_TIMEOUT' })
-    await new Promise<void>((resolve) => {
-      grant({ token: 1n, recovered: false, release: resolve, onLost: () => {} })
+  test('waits until the engine has cancelled the wait: then nothing is held', async () => {
+    const steps: string[] = []
+    const engine = engineOf({
+      acquire: async ({ signal }) => {
+        await untilAborted({ signal } as AcquireRequest).catch(() => {})
+        // As long as a server may take.
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        steps.push('cancelled')
+        throw signal!.reason
+      },
     })
+    await assert.rejects(slocket('lock', { engine, timeout: 1 }), { code: 'ERR_SLOCKET_TIMEOUT' })
+    assert.deepEqual(steps, ['cancelled'])
   })
 
   test('counts those ahead of it, not itself and not those behind', async () => {
