@@ -27,7 +27,7 @@ export function acquireOnce(
     .then((grant) => (grant === null ? null : new Lock(path, mode, permitsOf(claim), grant)))
 }
 
-/** @throws ERR_SLOCKET_TIMEOUT; it is not late for those who are asked who holds. */
+/** @throws ERR_SLOCKET_TIMEOUT; a holder or a server that does not answer does not delay it. */
 export async function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
   const { signal } = asked
   signal?.throwIfAborted()

@@ -18,7 +18,7 @@ export class HolderLook {
     this.#answer.catch(() => {})
   }
 
-  /** From now on the answer is needed. */
+  /** The answer is needed soon: ends the look once it has had its time. */
   hurry(): void {
     const restMs = Math.max(0, ANSWER_MS - (performance.now() - this.#sinceMs))
     this.#timer ??= setTimeout(() => {
@@ -38,7 +38,7 @@ export class HolderLook {
     }
   }
 
-  /** Nobody needs the answer any more, or not a better one. */
+  /** Ends the look: the engine answers with what it knows, or rejects. */
   end(): void {
     clearTimeout(this.#timer)
     this.#controller.abort()

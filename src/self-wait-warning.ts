@@ -1,7 +1,7 @@
 import type { AcquireRequest } from './contract/engine.ts'
 import { printable } from './errors.ts'
 
-/** Those locks that this process has been warned of. */
+/** The locks that a warning was emitted for. */
 const warned = new Set<string>()
 
 /** For a request that waits for a lock which its own process holds. Emits a process warning, once for each lock. */

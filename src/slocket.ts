@@ -96,7 +96,8 @@ export interface Slocket {
   with<T>(path: string, options: SlocketOptions | undefined, body: (lock: Lock) => T | Promise<T>): Promise<T>
   /**
    * Who holds the lock and who waits for it, in queue order. Takes no lock, disturbs nobody, shows no dead. A holder
-   * that does not answer within 200 ms is shown without label and command.
+   * that does not answer within 200 ms is shown without label and command. Of the options, only `engine` has a meaning here; the others
+   * of `slocket` are accepted.
    *
    * ```js
    * const { held, pending } = await slocket.query('/tmp/deploy.lock')

@@ -85,7 +85,7 @@ export function statOfSync(file: string, options: UnlockOptions | undefined): St
   }
 }
 
-/** The absolute path that the options say; undefined if they say none. To be asked for at the call: the working directory may change. */
+/** The absolute path that the options say; undefined if they say none. Called before the first await: the working directory may change. */
 export function lockfilePathOf(options: UnlockOptions | undefined): string | undefined {
   return options?.lockfilePath ? path.resolve(options.lockfilePath) : undefined
 }

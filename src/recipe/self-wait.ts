@@ -48,7 +48,7 @@ export class SelfWaitWatch {
   }
 }
 
-/** One who has held since before the request came, if nobody else could let it in; undefined if there is none. */
+/** The first holder that was granted before the request came, if such holders alone keep it out; otherwise undefined. */
 export function blockerOf({ claim, sinceNs }: Request, holding: readonly Request[]): Request | undefined {
   const before = holding.filter((holder) => holder.sinceNs <= sinceNs)
   return before.length >= (claim.kind === 'permit' ? claim.permits : 1) ? before[0] : undefined

@@ -25,7 +25,7 @@ import { TicketSocket } from './ticket-socket.ts'
  */
 export function local(): Engine
 export function local(...given: readonly unknown[]): Engine {
-  // One who gives a directory would take locks elsewhere than he thinks.
+  // A caller that gives a directory expects its locks there.
   if (given.some((argument) => argument !== undefined))
     throw new TypeError('local() takes no arguments: the path of a lock goes to slocket()')
   return openLocal().engine
