@@ -40,6 +40,8 @@ const BRAND = Symbol.for('slocket.error')
 export class SlocketError extends Error {
   /** Stable; see docs/errors.md. */
   readonly code: SlocketErrorCode
+  /** What the body gave, if `slocket.with` rejects because the lock was lost while the body ran. Not enumerable. */
+  declare readonly result?: unknown
 
   constructor(code: SlocketErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)

@@ -1,5 +1,5 @@
 /** slocket: a lock between processes, as a queue of listening sockets. The public exports, and nothing else. */
-import { claimsOfThisThread, local, localFor } from './engines/local/index.ts'
+import { claimsOfThisThread, local, localFor, resolvePath } from './engines/local/index.ts'
 import { memory, MemoryStore } from './engines/memory/index.ts'
 import { isSlocketError, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
@@ -34,12 +34,12 @@ export const LockManager: LockManagerConstructor = createLockManager(async () =>
     import('./engines/local/names/index.ts'),
   ])
   return { contextIn, openRoot: localNames }
-})
+}, resolvePath)
 
 /** The locks of this user: those of `new LockManager()`. */
 export const locks: LockManager = new LockManager()
 
-const slocket: Slocket = createSlocket(localFor(undefined), createSync(claimsOfThisThread), localFor)
+const slocket: Slocket = createSlocket(localFor(undefined), createSync({ resolvePath, claimsOfThisThread }), localFor)
 
 const slocketModule: SlocketModule = Object.assign(slocket, {
   default: slocket,

@@ -112,6 +112,12 @@ export class Lock {
     return this.#wanted.signal
   }
 
+  /** @internal Why it was lost, if it was, as far as this process can know without waiting. */
+  get loss(): Error | undefined {
+    if (this.#isHeld) this.#grant.isHeld?.()
+    return this.#lossError
+  }
+
   /**
    * Gives the lock back. With the local engine it is free when the call returns; the promise is there for engines that
    * have to ask a server. Releases only this very grant; called again, or after a loss, it does nothing.

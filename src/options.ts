@@ -1,9 +1,11 @@
 /** What callers may say with a path, and how it is checked. Wrong arguments are TypeError or RangeError, at the call. */
 import type { Engine } from './contract/engine.ts'
+import { checkKnownOptions } from './contract/known-options.ts'
 import type { Claim } from './core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from './core/claim.ts'
 import type { LockAccess } from './contract/lock-access.ts'
 import { ACCESSES, isAccess } from './contract/lock-access.ts'
+import { OPTION_HINTS } from './option-hints.ts'
 
 /** Whether others may hold with me. */
 export type LockMode = 'exclusive' | 'shared'
@@ -59,6 +61,17 @@ const DEFAULT_LINGER_MS = 1000
 const MAX_MS = 2 ** 31 - 1
 const MAX_LABEL = 200
 
+const KNOWN: ReadonlySet<string> = new Set<keyof SlocketOptions>([
+  'mode',
+  'permits',
+  'timeout',
+  'signal',
+  'label',
+  'linger',
+  'engine',
+  'access',
+])
+
 const DEFAULTS: Asked = {
   claim: EXCLUSIVE,
   mode: 'exclusive',
@@ -74,13 +87,16 @@ export function checkPath(path: unknown): asserts path is string {
   if (typeof path !== 'string') throw new TypeError(`path must be a string, not ${describe(path)}`)
   if (path === '') throw new TypeError('path must not be empty')
   if (path.includes('\0')) throw new TypeError('path must not contain a NUL character')
+  if (!path.isWellFormed()) throw new TypeError('path must be well-formed Unicode: it has half of a surrogate pair')
 }
 
-export function parseOptions(options: unknown): Asked {
+/** @param of what they are options of, for messages: `slocket()`. */
+export function parseOptions(options: unknown, of: string): Asked {
   if (options === undefined) return DEFAULTS
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TypeError(`options must be an object, not ${describe(options)}`)
   }
+  checkKnownOptions(options, KNOWN, of, OPTION_HINTS)
   const given = options as Record<string, unknown>
   const { mode = 'exclusive', permits, timeout, signal, label, linger, access, engine } = given
   return {

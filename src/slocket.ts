@@ -1,17 +1,22 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
-import type { AcquireRequest, Engine, Requester } from './contract/engine.ts'
-import { inNextTurn, isTurnDue, nextTurn } from './contract/event-loop.ts'
-import { onAbort } from './contract/on-abort.ts'
-import { permitsOf } from './core/claim.ts'
-import { isObserved, observe, traceOf } from './diagnostics.ts'
+import { acquireOnce, acquireWithin } from './acquire.ts'
+import type { Engine, Requester } from './contract/engine.ts'
+import { nextTurn } from './contract/event-loop.ts'
 import type { LockAccess } from './contract/lock-access.ts'
-import { Lock } from './lock.ts'
+import type { Claim } from './core/claim.ts'
+import { permitsOf } from './core/claim.ts'
+import { adviceFor } from './core/deadlock.ts'
+import { debug } from './debug.ts'
+import { isObserved, observe, traceOf } from './diagnostics.ts'
+import { SlocketError } from './errors.ts'
+import type { Holding } from './holding.ts'
+import { callBody, claimsOf, currentHolding, endBody } from './holding.ts'
+import type { Lock } from './lock.ts'
 import type { Asked, LockMode, SlocketOptions } from './options.ts'
 import { checkPath, parseOptions } from './options.ts'
 import type { SyncOptions } from './sync/acquire-sync.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
-import { timeoutError } from './timeout-error.ts'
-import { setTimeout, clearTimeout, nextTick, wallNowMs } from './real-time.ts'
+import { nextTick } from './real-time.ts'
 
 /** Called exactly once: with an error, or with null and the lock. */
 export type LockCallback = (error: unknown, lock?: Lock) => void
@@ -52,7 +57,8 @@ export interface Slocket {
    * this machine. Waiting keeps the process alive.
    *
    * When the holder dies, however it dies, the next one has the lock within milliseconds. On abort it rejects with
-   * `options.signal.reason`, on timeout with ERR_SLOCKET_TIMEOUT: either it rejects, or you own the lock.
+   * `options.signal.reason`, on timeout with ERR_SLOCKET_TIMEOUT: either it rejects, or you own the lock. A wait of 5 seconds for
+   * what this process has held all the time emits a process warning: SLOCKET_SELF_WAIT.
    *
    * ```js
    * const lock = await slocket('/tmp/deploy.lock')
@@ -79,20 +85,25 @@ export interface Slocket {
    */
   try(path: string, options?: Omit<SlocketOptions, 'timeout'>): Promise<Lock | null>
   /**
-   * Runs `body` under the lock, releases it whatever happens, and gives what `body` gave. `lock.signal` tells `body` if
-   * the lock is lost meanwhile.
+   * Runs `body` under the lock, releases it whatever happens, and gives what `body` gave. If the lock is lost meanwhile,
+   * `lock.signal` tells `body`, and ERR_SLOCKET_LOST tells the caller when `body` has ended: its `result` is what `body` gave, its
+   * `cause` is the reason. An error of `body` comes first.
+   *
+   * Called from the body of another `slocket.with` that holds the same lock, it rejects with ERR_SLOCKET_DEADLOCK if it would wait for
+   * ever. What a body starts, and does not wait for, can ask by `slocket()`.
    *
    * ```js
    * const total = await slocket.with('/tmp/ledger.lock', async () => addUp(await readLedger()))
    * ```
    *
-   * @throws as `slocket`; whatever `body` throws.
+   * @throws as `slocket`; whatever `body` throws; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_LOST, ERR_SLOCKET_NOT_RELEASED.
    */
   with<T>(path: string, body: (lock: Lock) => T | Promise<T>): Promise<T>
   with<T>(path: string, options: SlocketOptions | undefined, body: (lock: Lock) => T | Promise<T>): Promise<T>
   /**
    * Who holds the lock and who waits for it, in queue order. Takes no lock, disturbs nobody, shows no dead. A holder
-   * that does not answer within 200 ms is shown without label and command.
+   * that does not answer within 200 ms is shown without label and command. Of the options, only `engine` has a meaning here; the others
+   * of `slocket` are accepted.
    *
    * ```js
    * const { held, pending } = await slocket.query('/tmp/deploy.lock')
@@ -128,10 +139,14 @@ export function createSlocket(
 ): Slocket {
   const engineOf = ({ engine, access }: Asked): Engine =>
     engine ?? (access === undefined ? defaultEngine : engineFor(access))
-  const acquire = (path: string, asked: Asked): Promise<Lock> =>
-    isObserved() ? observe(traceOf(path, asked, false), () => acquireUnseen(path, asked)) : acquireUnseen(path, asked)
-  const acquireUnseen = (path: string, asked: Asked): Promise<Lock> => {
+  const acquire = (path: string, asked: Asked, own: readonly Claim[] = NONE): Promise<Lock> =>
+    isObserved()
+      ? observe(traceOf(path, asked, false), () => acquireUnseen(path, asked, own))
+      : acquireUnseen(path, asked, own)
+  const acquireUnseen = (path: string, asked: Asked, own: readonly Claim[]): Promise<Lock> => {
     const engine = engineOf(asked)
+    const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)
+    if (advice !== 'wait') return acquireAtOnce(engine, path, asked, advice)
     if (asked.timeoutMs !== undefined) return acquireWithin(engine, path, asked, asked.timeoutMs)
     // A request that waits is never refused.
     return acquireOnce(engine, path, asked, { wait: true, signal: asked.signal }) as Promise<Lock>
@@ -142,13 +157,13 @@ export function createSlocket(
     if (typeof last !== 'function') {
       if (rest.length > 1 && last !== undefined) throw new TypeError('callback must be a function')
       try {
-        return acquire(checked(path), parseOptions(rest[0]))
+        return acquire(checked(path), parseOptions(rest[0], 'slocket()'))
       } catch (error) {
         return Promise.reject(error)
       }
     }
     const callback = last as LockCallback
-    const asked = parseOptions(rest.length > 1 ? rest[0] : undefined)
+    const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, 'slocket()')
     // By nextTick: what the callback throws is the caller's uncaught exception, and no rejection of ours.
     acquire(checked(path), asked).then(
       (lock) => nextTick(callback, null, lock),
@@ -160,7 +175,7 @@ export function createSlocket(
   const relatives: Pick<Slocket, 'try' | 'with' | 'query' | 'sync'> = {
     sync,
     async try(path, options) {
-      const asked = parseOptions(options)
+      const asked = parseOptions(options, 'slocket.try()')
       if (asked.timeoutMs !== undefined) throw new TypeError('options.timeout has no meaning for a try')
       checkPath(path)
       const tryOnce = (): Promise<Lock | null> =>
@@ -170,16 +185,19 @@ export function createSlocket(
     async with<T>(path: string, ...rest: readonly unknown[]): Promise<T> {
       const body = rest.length > 1 ? rest[1] : rest[0]
       if (typeof body !== 'function') throw new TypeError('the last argument must be a function')
-      const lock = await acquire(checked(path), parseOptions(rest.length > 1 ? rest[0] : undefined))
-      try {
-        return await (body as (lock: Lock) => T | Promise<T>)(lock)
-      } finally {
-        await lock.release()
-      }
+      checkPath(path)
+      const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, 'slocket.with()')
+      const { claim } = asked
+      const engine = engineOf(asked)
+      const resource = engine.resolve?.(path) ?? path
+      const outer = currentHolding()
+      const own = outer === undefined ? NONE : claimsOf(outer, engine, resource)
+      const lock = await acquire(path, asked, own)
+      return await runUnder({ engine, resource, claim, lock, outer }, body as Body<T>)
     },
     async query(path, options) {
       checkPath(path)
-      const { held, pending } = await engineOf(parseOptions(options)).query(path)
+      const { held, pending } = await engineOf(parseOptions(options, 'slocket.query()')).query(path)
       await nextTurn()
       return { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
     },
@@ -187,49 +205,44 @@ export function createSlocket(
   return Object.assign(slocket, relatives) as Slocket
 }
 
-async function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
+const NONE: readonly Claim[] = []
+
+/** For a call from inside a body that holds the same lock, and would wait for ever. */
+async function acquireAtOnce(engine: Engine, path: string, asked: Asked, advice: 'try' | 'refuse'): Promise<Lock> {
   const { signal } = asked
-  const since = wallNowMs()
-  if (timeoutMs === 0) {
-    const lock = await acquireOnce(engine, path, asked, { wait: false, signal })
-    if (lock === null) throw await timeoutError(engine, path, timeoutMs, since)
-    return lock
-  }
-  const controller = new AbortController()
-  signal?.throwIfAborted()
-  const stopListening = signal && onAbort(signal, () => controller.abort(signal.reason))
-  const timer = setTimeout(() => controller.abort(TIMED_OUT), timeoutMs)
-  try {
-    return (await acquireOnce(engine, path, asked, { wait: true, signal: controller.signal })) as Lock
-  } catch (error) {
-    throw error === TIMED_OUT ? await timeoutError(engine, path, timeoutMs, since) : error
-  } finally {
-    clearTimeout(timer)
-    stopListening?.()
-  }
+  const lock = advice === 'try' ? await acquireOnce(engine, path, asked, { wait: false, signal }) : null
+  if (lock !== null) return lock
+  throw new SlocketError(
+    'ERR_SLOCKET_DEADLOCK',
+    `slocket.with() for the lock '${path}' was called from the body of another one that holds it: it would wait for ever`,
+  )
 }
 
-const TIMED_OUT = Symbol('timed out')
+type Body<T> = (lock: Lock) => T | Promise<T>
 
-/** Null only where it does not wait. */
-function acquireOnce(
-  engine: Engine,
-  path: string,
-  asked: Asked,
-  { wait, signal }: Pick<AcquireRequest, 'wait' | 'signal'>,
-): Promise<Lock | null> {
-  const { claim, mode, label, lingerMs } = asked
-  return engine.acquire(path, { claim, wait, label, lingerMs, signal }).then(
-    (grant) => {
-      if (grant === null) return nextTurn().then(() => null)
-      const lock = new Lock(path, mode, permitsOf(claim), grant)
-      return isTurnDue() ? inNextTurn(lock) : lock
-    },
-    async (error: unknown) => {
-      if (signal?.aborted !== true) await nextTurn()
-      throw error
-    },
-  )
+/** Runs `body`, and releases the lock. @throws what `body` throws; ERR_SLOCKET_LOST; ERR_SLOCKET_NOT_RELEASED. */
+async function runUnder<T>(holding: Holding, body: Body<T>): Promise<T> {
+  const { lock } = holding
+  let result: T
+  try {
+    result = await callBody(holding, body)
+  } catch (error) {
+    // A failure to release does not hide the first error.
+    await lock.release().catch((failure: unknown) => debug('%s: release: %s', lock.name, failure))
+    throw error
+  } finally {
+    endBody()
+  }
+  const { loss } = lock
+  if (loss !== undefined) throw lostError(lock, loss, result)
+  await lock.release()
+  return result
+}
+
+function lostError({ name }: Lock, loss: Error, result: unknown): SlocketError {
+  const message = `the lock '${name}' was lost while the body ran: ${loss.message}`
+  const error = new SlocketError('ERR_SLOCKET_LOST', message, { cause: loss })
+  return Object.defineProperty(error, 'result', { value: result })
 }
 
 function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester): LockRequest {

@@ -1,20 +1,30 @@
-/** What an acquire rejects with whose time is over. */
-import type { Engine, Requester } from './contract/engine.ts'
+/** The error of a wait whose time is over. */
+import type { Requester } from './contract/engine.ts'
 import { isSlocketError, printable, SlocketError } from './errors.ts'
+import type { HolderLook } from './holder-look.ts'
 
-/** Says who holds it, since when, and how many wait ahead; or, as ERR_SLOCKET_UNREACHABLE, that the server could not be asked. */
+/** A request that stood in the queue when the look was made. */
+interface OwnWait {
+  readonly label: string | undefined
+  readonly sinceMs: number
+}
+
+/**
+ * Says who holds the lock, since when, and how many wait ahead; or, as ERR_SLOCKET_UNREACHABLE, that the server could not be asked.
+ *
+ * @param own undefined for a request that never waits.
+ */
 export async function timeoutError(
-  engine: Engine,
+  look: HolderLook,
   path: string,
   timeoutMs: number,
-  sinceMs: number,
+  own?: OwnWait,
 ): Promise<SlocketError> {
-  // Before anything else can change it.
-  const inUse = engine.placesInUse?.()
+  const { inUse } = look
   let state: string
   try {
-    const { held, pending } = await withinLookMs((signal) => engine.query(path, signal))
-    const ahead = pending.filter((request) => (request.sinceMs ?? 0) <= sinceMs).length
+    const { held, pending } = await look.answer()
+    const ahead = countAhead(pending, own)
     state = `${held.length === 0 ? 'nobody holds it now' : `held by ${describeHolders(held)}`}; ${ahead} waiting ahead`
   } catch (error) {
     // Not a timeout: that would look as if somebody held the lock.
@@ -25,25 +35,14 @@ export async function timeoutError(
   return new SlocketError('ERR_SLOCKET_TIMEOUT', `the lock '${path}' was not free within ${timeoutMs} ms: ${state}`)
 }
 
-/** A server that does not answer must not hold up what is over. */
-const LOOK_MS = 1000
-
-async function withinLookMs<T>(look: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController()
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      // The engine may say why.
-      controller.abort()
-      setImmediate(() => reject(new Error(`no answer within ${LOOK_MS} ms`)))
-    }, LOOK_MS)
-  })
-  try {
-    return await Promise.race([look(controller.signal), late])
-  } finally {
-    clearTimeout(timer)
-    controller.abort()
-  }
+/** The own request is found by what it says. The clock of a server may differ from that of this process. */
+function countAhead(pending: readonly Requester[], own: OwnWait | undefined): number {
+  if (own === undefined) return pending.length
+  const isLikeOwn = ({ self, label }: Requester): boolean => self && label === own.label
+  const index = pending.findIndex((request) => isLikeOwn(request) && (request.sinceMs ?? 0) >= own.sinceMs)
+  if (index !== -1) return index
+  const last = pending.findLastIndex(isLikeOwn)
+  return last === -1 ? pending.filter(({ sinceMs = 0 }) => sinceMs <= own.sinceMs).length : last
 }
 
 const MOST_HOLDERS = 3

@@ -85,8 +85,9 @@ export function statOfSync(file: string, options: UnlockOptions | undefined): St
   }
 }
 
-export function lockPathOf(file: string, options: UnlockOptions | undefined): string {
-  return options?.lockfilePath || `${file}.lock`
+/** The absolute path that the options say; undefined if they say none. Called before the first await: the working directory may change. */
+export function lockfilePathOf(options: UnlockOptions | undefined): string | undefined {
+  return options?.lockfilePath ? path.resolve(options.lockfilePath) : undefined
 }
 
 export function staleMsOf(options: CheckOptions | undefined): number {

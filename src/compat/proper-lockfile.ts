@@ -20,7 +20,7 @@ import slocket from '../index.ts'
 import { isLockedSync, trySync } from '../sync/acquire-sync.ts'
 import type { SyncLock } from '../sync/sync-lock.ts'
 import type { CheckOptions, LockOptions, UnlockOptions } from './proper-lockfile-options.ts'
-import { fileOf, fileOfSync, lockPathOf, staleMsOf, statOf, statOfSync } from './proper-lockfile-options.ts'
+import { fileOf, fileOfSync, lockfilePathOf, staleMsOf, statOf, statOfSync } from './proper-lockfile-options.ts'
 import { waitOf } from './retries.ts'
 
 export type { CheckOptions, LockOptions, UnlockOptions } from './proper-lockfile-options.ts'
@@ -64,10 +64,11 @@ const engines = new Map<number, Engine>()
  * says, ENOENT where there is no such file; the system's codes, as mkdir would; ERR_SLOCKET_… for what slocket refuses.
  */
 export async function lock(file: string, options?: LockOptions): Promise<() => Promise<void>> {
+  const lockfilePath = lockfilePathOf(options)
   const canonical = await fileOf(file, options)
   const timeout = waitOf(options?.retries)
   const staleMs = staleMsOf(options)
-  const lockPath = lockPathOf(canonical, options)
+  const lockPath = lockfilePath ?? `${canonical}.lock`
   const asked = { engine: engineFor(staleMs), linger: 0 }
   let granted: Lock | null
   try {
@@ -95,7 +96,9 @@ export async function unlock(file: string, options?: UnlockOptions): Promise<voi
 
 /** Whether somebody holds the lock of `file`. */
 export async function check(file: string, options?: CheckOptions): Promise<boolean> {
-  const lockPath = lockPathOf(await fileOf(file, options), options)
+  const lockfilePath = lockfilePathOf(options)
+  const canonical = await fileOf(file, options)
+  const lockPath = lockfilePath ?? `${canonical}.lock`
   const staleMs = staleMsOf(options)
   if (isHeldHere(lockPath)) return true
   try {
@@ -110,7 +113,7 @@ export async function check(file: string, options?: CheckOptions): Promise<boole
 export function lockSync(file: string, options?: LockOptions): () => void {
   refuseRetries(options)
   const canonical = fileOfSync(file, options)
-  const lockPath = lockPathOf(canonical, options)
+  const lockPath = lockfilePathOf(options) ?? `${canonical}.lock`
   let granted: SyncLock | null
   try {
     granted = trySync({ path: lockPath, mkdirStaleMs: staleMsOf(options) }, { linger: 0 })
@@ -132,7 +135,8 @@ export function unlockSync(file: string, options?: UnlockOptions): void {
 
 /** As {@link check}, at once. */
 export function checkSync(file: string, options?: CheckOptions): boolean {
-  const lockPath = lockPathOf(fileOfSync(file, options), options)
+  const canonical = fileOfSync(file, options)
+  const lockPath = lockfilePathOf(options) ?? `${canonical}.lock`
   const staleMs = staleMsOf(options)
   // Its own event loop could not answer for it.
   if (isHeldHere(lockPath)) return true

@@ -20,8 +20,8 @@ export interface Engine {
    */
   acquire(resource: string, request: AcquireRequest): Promise<Grant | null>
   /**
-   * Who holds and who waits, in queue order; takes no lock and disturbs nobody. `signal`, which has not aborted yet, does when nobody waits
-   * for the answer any more: then this should keep no process alive.
+   * Who holds and who waits, in queue order; takes no lock and disturbs nobody. `signal`, which has not aborted yet, does when the
+   * answer is needed now, or no longer: then this should resolve with what is known, or reject, at once, and keep no process alive.
    */
   query(resource: string, signal?: AbortSignal): Promise<EngineSnapshot>
   /**
@@ -29,6 +29,13 @@ export interface Engine {
    * in use, by the locks 'a', 'b'.
    */
   placesInUse?(): string | undefined
+  /**
+   * @internal The name of `resource` that means the same for as long as this process runs. Missing if each name does. A relative path
+   * means another file once the working directory has changed.
+   */
+  resolve?(resource: string): string
+  /** @internal Whether two resources, as `resolve` gives them, are names of one lock that is held. Missing if each has one name. */
+  isSame?(one: string, other: string): boolean
   /** As `query`, of all resources that anybody holds or waits for. Where an engine can tell them: `LockManager.query` needs it. */
   queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }
@@ -71,6 +78,8 @@ export interface AcquireRequest {
   readonly signal?: AbortSignal | undefined
   /** Called once it has its place in the queue: whoever asks for the resource after that comes behind it, and `query` shows it. */
   readonly onQueued?: (() => void) | undefined
+  /** @internal Called once if it has waited for 5 seconds, and its own client has held the resource all the time. */
+  readonly onSelfWait?: ((holder: Pick<Requester, 'label' | 'sinceMs'>) => void) | undefined
 }
 
 /** What a holder has of an engine. */

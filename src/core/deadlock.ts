@@ -12,6 +12,27 @@ export type Outlook =
   | 'at once or when others give up'
   | 'never'
 
+/** What to do about a request whose caller gives nothing back while it waits. */
+export type Advice =
+  | 'wait'
+  /** Only if it is free at once; otherwise it is a deadlock. */
+  | 'try'
+  | 'refuse'
+
+/** @param timeoutMs 0: it never waits. Undefined: nothing but the caller ends its wait. */
+export function adviceFor(asked: Claim, own: readonly Claim[], timeoutMs: number | undefined): Advice {
+  if (timeoutMs === 0) return 'wait'
+  switch (outlookOf(asked, own)) {
+    case 'open':
+      return 'wait'
+    case 'never':
+      return 'refuse'
+    case 'at once or when others give up':
+      // With a timeout it can wait for the others to give up.
+      return timeoutMs === undefined ? 'try' : 'wait'
+  }
+}
+
 /** @param own what it has in the queue itself, held or waiting. */
 export function outlookOf(asked: Claim, own: readonly Claim[]): Outlook {
   // Claims of two families are no matter of waiting: whoever decides on turns refuses them.

@@ -13,6 +13,7 @@ import type { TicketQueue } from '../contract/ticket-queue.ts'
 import { Party } from './party.ts'
 import type { PartyOwner } from './party.ts'
 import { Request } from './request.ts'
+import { SelfWaitWatch } from './self-wait.ts'
 
 const SETTLED: Promise<void> = Promise.resolve()
 
@@ -23,6 +24,7 @@ export class Line implements PartyOwner {
   readonly #parties: Party[] = []
   #intake: Request[] = []
   #isPlacing = false
+  readonly #selfWaits = new SelfWaitWatch(this.#parties)
 
   constructor(queue: TicketQueue, onIdle: () => void) {
     this.#queue = queue
@@ -80,6 +82,7 @@ export class Line implements PartyOwner {
     let newest = joinable
     for (const request of batch) {
       if (request.isSettled) continue
+      if (this.#parties.length > 0 && request.noticesSelfWait) this.#selfWaits.start()
       try {
         if (newest?.accepts(request) === true) {
           newest.add(request)
@@ -98,6 +101,9 @@ export class Line implements PartyOwner {
   }
 
   #checkIdle(): void {
-    if (this.#parties.length === 0 && this.#intake.length === 0 && !this.#isPlacing) this.#onIdle()
+    if (this.#parties.length === 0 && this.#intake.length === 0 && !this.#isPlacing) {
+      this.#selfWaits.stop()
+      this.#onIdle()
+    }
   }
 }

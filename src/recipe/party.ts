@@ -25,6 +25,7 @@ import { Entering } from './entering.ts'
 import type { GrantingParty } from './party-grant.ts'
 import { PartyGrant } from './party-grant.ts'
 import type { Request } from './request.ts'
+import type { WatchedParty } from './self-wait.ts'
 import { WaitingRequests } from './waiting-requests.ts'
 import { WantedWatch } from './wanted-watch.ts'
 
@@ -44,7 +45,7 @@ type PartyState =
   | { readonly kind: 'held'; readonly ticket: TicketIdentity }
   | { readonly kind: 'over' }
 
-export class Party implements TurnRequest, GrantingParty {
+export class Party implements TurnRequest, GrantingParty, WatchedParty {
   readonly claim: Claim
   wait: boolean
   steal: boolean
@@ -133,9 +134,17 @@ export class Party implements TurnRequest, GrantingParty {
 
   /** For those who ask who stands here: the holders, then those who wait, in their order. */
   readonly party = (): readonly PartyMember[] => {
-    const members: PartyMember[] = [...this.#holders].map((grant) => grant.request)
+    const members: PartyMember[] = [...this.holding]
     this.#waiting.forEach((request) => members.push(request))
     return members
+  }
+
+  get holding(): readonly Request[] {
+    return [...this.#holders].map((grant) => grant.request)
+  }
+
+  forEachWaiting(act: (request: Request) => void): void {
+    this.#waiting.forEach(act)
   }
 
   /** A holder wants to know when somebody waits. */

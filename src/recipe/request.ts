@@ -31,6 +31,7 @@ export class Request implements PartyMember {
   readonly #signal: AbortSignal | undefined
   readonly #stopListening: (() => void) | undefined
   #onQueued: (() => void) | undefined
+  #onSelfWait: AcquireRequest['onSelfWait']
   #isSettled = false
 
   constructor(asked: AcquireRequest, resolve: (grant: Grant | null) => void, reject: (error: unknown) => void) {
@@ -40,6 +41,7 @@ export class Request implements PartyMember {
     this.lingerMs = asked.lingerMs
     this.steal = asked.steal === true
     this.#onQueued = asked.onQueued
+    this.#onSelfWait = asked.onSelfWait
     this.#resolve = resolve
     this.#reject = reject
     this.#signal = asked.signal
@@ -48,6 +50,18 @@ export class Request implements PartyMember {
 
   get isSettled(): boolean {
     return this.#isSettled
+  }
+
+  /** Whether it wants to know that its own process has held the lock for as long as it waits. */
+  get noticesSelfWait(): boolean {
+    return this.#onSelfWait !== undefined
+  }
+
+  /** @param holder undefined if its own process does not hold the lock, or not for so long. */
+  noticeSelfWait(holder: PartyMember | undefined): void {
+    if (holder === undefined) return
+    this.#onSelfWait?.(holder)
+    this.#onSelfWait = undefined
   }
 
   /** It has its place in the queue, or is settled. */

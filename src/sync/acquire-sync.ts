@@ -3,7 +3,7 @@ import { isExiting } from '../contract/exiting.ts'
 import type { Claim } from '../core/claim.ts'
 import { isObserved, observeSync, traceOf } from '../diagnostics.ts'
 import { SlocketError } from '../errors.ts'
-import type { SlocketOptions } from '../options.ts'
+import type { Asked, SlocketOptions } from '../options.ts'
 import { checkPath, parseOptions } from '../options.ts'
 import type { Answer, Place } from './messages.ts'
 import { fromPlain } from './plain-error.ts'
@@ -13,50 +13,72 @@ import { SyncLock } from './sync-lock.ts'
 /** What can be said with a path to a call that blocks. */
 export type SyncOptions = Omit<SlocketOptions, 'signal' | 'engine'>
 
-/** What this thread has in the queue of a lock by its own event loop. */
-type OwnClaims = (path: string) => readonly Claim[]
+/** What is used here of the local engine. */
+export interface LocalLocks {
+  /** The absolute path. @throws ERR_SLOCKET_NO_PARENT if the working directory is gone. */
+  resolvePath(path: string): string
+  /** What this thread has in the queue of a lock by its own event loop. */
+  claimsOfThisThread(path: string): readonly Claim[]
+}
+
+/** A call that blocks. */
+interface SyncRequest {
+  /** The path, as it was given. */
+  readonly name: string
+  readonly place: Place
+  readonly options: SyncOptions
+  /** The same options, checked. */
+  readonly asked: Asked
+  /** False: null if it is not free. */
+  readonly wait: boolean
+  /** What this thread has in the queue by its own event loop. */
+  readonly own: readonly Claim[]
+}
 
 /** Makes `slocket.sync`. */
-export function createSync(ownClaims: OwnClaims): (path: string, options?: SyncOptions) => SyncLock {
-  return (path, options) => {
-    checkPath(path)
-    const { signal, engine, timeoutMs } = parseOptions(options)
-    if (signal !== undefined)
+export function createSync(locks: LocalLocks): (path: string, options?: SyncOptions) => SyncLock {
+  return (name, options = {}) => {
+    checkPath(name)
+    const asked = parseOptions(options, 'slocket.sync()')
+    if (asked.signal !== undefined)
       throw new TypeError('options.signal has no meaning here: nothing aborts it while this blocks')
-    if (engine !== undefined) throw new TypeError('options.engine has no meaning here: sync is for local locks')
-    const lock = acquire({ path, mkdirStaleMs: undefined }, options ?? {}, true, timeoutMs === 0 ? [] : ownClaims(path))
-    // One that waits is never refused.
-    return lock as SyncLock
+    if (asked.engine !== undefined) throw new TypeError('options.engine has no meaning here: sync is for local locks')
+    // Now: another thread may change the working directory before the stand-in has seen the path.
+    const path = locks.resolvePath(name)
+    const own = asked.timeoutMs === 0 ? [] : locks.claimsOfThisThread(path)
+    // A request that waits is never refused.
+    return acquire({ name, place: { path, mkdirStaleMs: undefined }, options, asked, wait: true, own }) as SyncLock
   }
 }
 
-/** Null where it is not free. */
+/** Null if it is not free. */
 export function trySync(place: Place, options: SyncOptions): SyncLock | null {
-  return acquire(place, options, false, [])
+  checkPath(place.path)
+  const asked = parseOptions(options, 'lockSync()')
+  return acquire({ name: place.path, place, options, asked, wait: false, own: [] })
 }
 
 /** Whether somebody holds it. */
 export function isLockedSync(place: Place): boolean {
+  checkPath(place.path)
   return askStandIn({ do: 'query', ...place }, (answer) => {
     if (answer.kind === 'locked') return answer.isLocked
     throw failureOf(answer)
   })
 }
 
-function acquire(place: Place, options: SyncOptions, wait: boolean, own: readonly Claim[]): SyncLock | null {
-  const asked = parseOptions(options)
-  const ask = (): SyncLock | null => acquireUnseen(place, options, wait, own)
-  return isObserved() ? observeSync(traceOf(place.path, asked, !wait), ask) : ask()
+function acquire(request: SyncRequest): SyncLock | null {
+  const { name, asked, wait } = request
+  return isObserved() ? observeSync(traceOf(name, asked, !wait), () => acquireUnseen(request)) : acquireUnseen(request)
 }
 
-function acquireUnseen(place: Place, options: SyncOptions, wait: boolean, own: readonly Claim[]): SyncLock | null {
-  const { claim } = parseOptions(options)
+function acquireUnseen({ name, place, options, asked: { claim }, wait, own }: SyncRequest): SyncLock | null {
   const { mode, permits, timeout, label, linger = isExiting() ? 0 : undefined, access } = options
   const asked = { mode, permits, timeout, label, linger, access }
   return askStandIn({ do: 'acquire', ...place, options: asked, claim, wait, own }, (answer, standIn) => {
     if (answer.kind === 'busy') return null
     if (answer.kind !== 'held') throw failureOf(answer)
-    const lock = new SyncLock(place.path, answer.held, standIn)
+    const lock = new SyncLock(name, answer.held, standIn)
     standIn.add(lock)
     return lock
   })

@@ -7,7 +7,7 @@
  */
 import type { Engine } from '../contract/engine.ts'
 import { leaveIdle } from '../contract/idle.ts'
-import { outlookOf } from '../core/deadlock.ts'
+import { adviceFor } from '../core/deadlock.ts'
 import { claimsOfThisThread, local, localBesideMkdir, localFor } from '../engines/local/index.ts'
 import { leaveAll } from '../engines/local/present.ts'
 import { SlocketError, slocket } from '../index.ts'
@@ -123,17 +123,12 @@ async function acquire(order: AcquireOrder, engine: Engine): Promise<Lock | null
   const { path, claim, wait } = order
   const { timeout, access: _, ...options } = { ...order.options, engine }
   if (!wait) return await slocket.try(path, options)
-  if (timeout !== 0) {
-    const outlook = outlookOf(claim, [...order.own, ...claimsOfThisThread(path)])
-    if (outlook === 'never') throw deadlock(path)
-    // With a timeout it can wait for the others to give up.
-    if (outlook === 'at once or when others give up' && (timeout === undefined || timeout === Infinity)) {
-      const lock = await slocket.try(path, options)
-      if (lock === null) throw deadlock(path)
-      return lock
-    }
-  }
-  return await slocket(path, { ...options, timeout })
+  const timeoutMs = timeout === Infinity ? undefined : timeout
+  const advice = adviceFor(claim, [...order.own, ...claimsOfThisThread(path)], timeoutMs)
+  if (advice === 'wait') return await slocket(path, { ...options, timeout })
+  const lock = advice === 'try' ? await slocket.try(path, options) : null
+  if (lock === null) throw deadlock(path)
+  return lock
 }
 
 function deadlock(path: string): SlocketError {

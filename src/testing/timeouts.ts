@@ -35,7 +35,9 @@ export function testTimeouts(suite: Suite): void {
     const [a, b, c] = await scene.clients(3)
     const lock = await slocket(scene.resource, { ...scene.options(a!), label: 'the holder' })
     const waiting = await scene.queueUp(b!, ['ahead'])
-    await assert.rejects(slocket(scene.resource, { ...scene.options(c!), timeout: 20 }), (error: Error) => {
+    // So that it is connected: a timeout does not wait for that.
+    await c!.query(scene.resource)
+    await assert.rejects(slocket(scene.resource, { ...scene.options(c!), timeout: 1000 }), (error: Error) => {
       assert.ok(isTimeout(error))
       assert.match(error.message, /'the holder'/)
       assert.match(error.message, /1 waiting ahead/)

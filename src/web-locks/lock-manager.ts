@@ -6,6 +6,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Engine } from '../contract/engine.ts'
 import { ACCESSES, isAccess } from '../contract/lock-access.ts'
 import type { LockAccess } from '../contract/lock-access.ts'
+import { checkKnownOptions } from '../contract/known-options.ts'
 import type { AskedLock } from './arguments.ts'
 import { convertArguments } from './arguments.ts'
 import type { Context } from './context.ts'
@@ -15,7 +16,11 @@ import type { LockManager, LockManagerOptions, LockManagerSnapshot } from './typ
 export interface LockManagerConstructor {
   /** The methods. */
   readonly prototype: LockManager
-  /** @throws TypeError for wrong options. The directory is looked at, and made, by the first request or query. */
+  /**
+   * The directory is looked at, and made, by the first request or query.
+   *
+   * @throws TypeError for wrong or unknown options; ERR_SLOCKET_NO_PARENT if `root` is relative and the working directory is gone.
+   */
   new (options?: LockManagerOptions): LockManager
 }
 
@@ -27,8 +32,14 @@ export interface Work {
   openRoot(root: string | undefined, access: LockAccess | undefined): Engine
 }
 
-/** @param load loads what does the work. */
-export function createLockManager(load: () => Promise<Work>): LockManagerConstructor {
+/**
+ * @param load loads what does the work.
+ * @param resolvePath gives the absolute path of a root.
+ */
+export function createLockManager(
+  load: () => Promise<Work>,
+  resolvePath: (root: string) => string,
+): LockManagerConstructor {
   let work: Work | undefined
   let waiting: ((failure?: unknown) => void)[] = []
 
@@ -57,7 +68,9 @@ export function createLockManager(load: () => Promise<Work>): LockManagerConstru
 
     constructor(options: LockManagerOptions = {}) {
       const { root, access, engine } = checkOptions(options)
-      this.#open = (loaded) => loaded.contextIn(() => engine ?? loaded.openRoot(root, access))
+      // Now, not at the first request: the working directory may have changed by then.
+      const directory = root === undefined ? undefined : resolvePath(root)
+      this.#open = (loaded) => loaded.contextIn(() => engine ?? loaded.openRoot(directory, access))
     }
 
     request(...given: readonly unknown[]): Promise<unknown> {
@@ -111,8 +124,13 @@ export function createLockManager(load: () => Promise<Work>): LockManagerConstru
   return LockManagerClass
 }
 
+const KNOWN: ReadonlySet<string> = new Set<keyof LockManagerOptions>(['root', 'access', 'engine'])
+const ROOT = "the directory of its locks is the option 'root'"
+const HINTS = { path: ROOT, directory: ROOT, dir: ROOT, name: ROOT, folder: ROOT, cwd: ROOT, prefix: ROOT }
+
 function checkOptions(options: unknown): LockManagerOptions {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
+  checkKnownOptions(options, KNOWN, 'LockManager', HINTS)
   const { root, access, engine } = options as Record<string, unknown>
   if (root !== undefined && engine !== undefined)
     throw new TypeError('options.root and options.engine cannot go together')

@@ -49,7 +49,7 @@ export interface LockManagerSnapshot {
 /** Where the locks of a {@link LockManager} live. */
 export interface LockManagerOptions {
   /**
-   * The directory of these locks; its parent must exist. All managers over one directory are one, in whichever process. Default: one
+   * The directory of these locks; its parent must exist. A relative path counts from the working directory at the time of construction. All managers over one directory are one, in whichever process. Default: one
    * of the user's own, see docs/web-locks.md.
    */
   readonly root?: string | undefined

@@ -15,11 +15,11 @@ export interface Ended {
 }
 
 /**
- * Runs `body` after `import slocket, { isSlocketError, local, memory } from 'slocket'`; `lockPath` is its first argument.
+ * Runs `body` after `import slocket, { isSlocketError, local, LockManager, memory } from 'slocket'`; `lockPath` is its first argument.
  */
 export async function runChild(body: string, lockPath: string, env: Record<string, string> = {}): Promise<Ended> {
   const program = `
-    import slocket, { isSlocketError, local, memory } from ${JSON.stringify(INDEX)}
+    import slocket, { isSlocketError, local, LockManager, memory } from ${JSON.stringify(INDEX)}
     const lockPath = process.argv[1]
     ${body}`
   const child = spawn(process.execPath, ['--input-type=module', '-e', program, lockPath], {

@@ -176,7 +176,7 @@ test('permits: as many at once as there are', async () => {
 
 test('-v tells what happens, -q nothing', async () => {
   await place.slocket('run', '--label', 'nightly', 'L', '--', ...HOLD).says(/pid/)
-  const [busy, late, quiet] = await runAll(['-nv', 'L', 'true'], ['-v', '-w', '0.1', 'L', 'true'], ['-qn', 'L', 'true'])
+  const [busy, late, quiet] = await runAll(['-nv', 'L', 'true'], ['-v', '-w', '2', 'L', 'true'], ['-qn', 'L', 'true'])
   assert.match(busy!.stderr, /^slocket: 'L' is not free\n$/)
   assert.match(late!.stderr, /held by pid \d+ \(slocket run --label nightly L -- sh .*'nightly'\) for/)
   assert.equal(quiet!.stderr, '')

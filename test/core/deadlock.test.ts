@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Claim } from '../../src/core/claim.ts'
 import { EXCLUSIVE, permitClaim, SHARED } from '../../src/core/claim.ts'
-import { outlookOf } from '../../src/core/deadlock.ts'
+import { adviceFor, outlookOf } from '../../src/core/deadlock.ts'
 
 const [TWO, THREE] = [permitClaim(2), permitClaim(3)]
 
@@ -25,5 +25,21 @@ const CASES: readonly (readonly [asked: Claim, own: readonly Claim[], outlook: s
 for (const [asked, own, outlook] of CASES) {
   test(`${JSON.stringify(asked)} beside one's own ${JSON.stringify(own)}: ${outlook}`, () => {
     assert.equal(outlookOf(asked, own), outlook)
+  })
+}
+
+const ADVICE: readonly (readonly [own: readonly Claim[], timeoutMs: number | undefined, advice: string])[] = [
+  [[], undefined, 'wait'],
+  [[EXCLUSIVE], undefined, 'refuse'],
+  [[EXCLUSIVE], 5000, 'refuse'],
+  [[EXCLUSIVE], 0, 'wait'],
+  [[SHARED], undefined, 'try'],
+  [[SHARED], 5000, 'wait'],
+  [[SHARED], 0, 'wait'],
+]
+
+for (const [own, timeoutMs, advice] of ADVICE) {
+  test(`a shared request beside one's own ${JSON.stringify(own)}, with timeout ${timeoutMs}: ${advice}`, () => {
+    assert.equal(adviceFor(SHARED, own, timeoutMs), advice)
   })
 }

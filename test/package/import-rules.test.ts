@@ -14,7 +14,10 @@ const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
   [/^contract\//, 2],
   [/^recipe\//, 3],
   [/^engines\//, 4],
-  [/^(slocket|lock|timeout-error|diagnostics|options|index)\.ts$|^(sync|web-locks)\//, 5],
+  [
+    /^(acquire|slocket|lock|holder-look|holding|self-wait-warning|timeout-error|diagnostics|options|option-hints|index)\.ts$|^(sync|web-locks)\//,
+    5,
+  ],
   [/^(compat|testing|cli)\//, 6],
 ]
 

@@ -39,7 +39,10 @@ const LOCAL_OPTIONS: ReadonlySet<string> = new Set(['access'])
  * @throws TypeError for wrong options.
  */
 export function local(options: LocalOptions = {}): Engine {
-  if (typeof options !== 'object' || options === null) throw new TypeError('options of local() must be an object')
+  if (typeof options !== 'object' || options === null) {
+    // A caller that gives a directory expects its locks there.
+    throw new TypeError('options of local() must be an object: the path of a lock goes to slocket()')
+  }
   checkKnownOptions(options, LOCAL_OPTIONS, 'local()')
   const { access } = options
   if (access !== undefined && !isAccess(access)) throw new TypeError(`options.access must be ${ACCESSES}`)
@@ -108,13 +111,19 @@ function identityOf(directory: string): string | undefined {
 }
 
 function engineOf(client: LocalClient): Engine {
-  return createTicketEngine({
+  const engine = createTicketEngine({
     name: 'local',
     capabilities: { ordered: true, shared: true, permits: true, recovered: true },
     resolve: resolvePath,
     open: (directory) => client.open(directory),
-    query: (directory) => client.query(directory),
+    query: (directory, signal) => client.query(directory, signal),
   })
+  return { ...engine, resolve: resolvePath, isSame: isSameDirectory }
+}
+
+function isSameDirectory(one: string, other: string): boolean {
+  const identity = identityOf(one)
+  return identity !== undefined && identity === identityOf(other)
 }
 
 interface Present {
@@ -151,11 +160,11 @@ class LocalClient {
     return queue
   }
 
-  query(directory: string): Promise<EngineSnapshot> {
+  query(directory: string, signal: AbortSignal | undefined): Promise<EngineSnapshot> {
     refuseOtherPlatforms()
     const own = this.#siblings.flatMap((client) => [...(client.#present.get(directory)?.queue.own ?? [])])
     const queue = new QueueDirectory(directory, this.#options)
-    return withRoom(() => inspect(queue, new Map(own)))
+    return withRoom(() => inspect(queue, new Map(own), { signal }))
   }
 
   socketOf(directory: string): TicketSocket | undefined {
@@ -182,7 +191,14 @@ class LocalClient {
 /** Of all clients in this thread. */
 const presentHere = new Set<Present>()
 
-function resolvePath(resource: string): string {
+/**
+ * The absolute path of a lock or a root.
+ *
+ * @throws TypeError for a path that no file can have; ERR_SLOCKET_NO_PARENT if it is relative and the working directory is gone.
+ */
+export function resolvePath(resource: string): string {
+  // The file system would write U+FFFD for each half of a surrogate pair, and two names would be one lock.
+  if (!resource.isWellFormed()) throw new TypeError(`the path ${JSON.stringify(resource)} is not well-formed Unicode`)
   try {
     return path.resolve(resource)
   } catch (error) {

@@ -7,6 +7,7 @@ import { splitByTurn } from '../../core/standing.ts'
 import { systemCode } from '../../errors.ts'
 import { snapshotOf } from '../../recipe/snapshot.ts'
 import { connectTo } from './connect.ts'
+import { onAbort } from '../../contract/on-abort.ts'
 import type { QueueDirectory } from './directory.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import { formatFrame, LineSplitter, MAX_PARTY_BYTES, parseFrame } from './frames.ts'
@@ -29,12 +30,17 @@ const AT_ONCE = 200
 
 type Reply = { readonly kind: 'alive'; readonly answer: Answer | undefined } | { readonly kind: 'dead' | 'gone' }
 
+/** It lives, or may live, and has said nothing. */
+const UNKNOWN: Reply = { kind: 'alive', answer: undefined }
+
 /** How to look. */
 export interface Inspection {
   /** Which client a ticket is of, where that can be told. */
   readonly clientOf?: (ticket: ListedTicket) => string
   /** How long a member has to answer, in ms. */
   readonly answerMs?: number
+  /** When it aborts, nobody is waited for any longer: the answer is what is known by then. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A queue to look at. */
@@ -51,17 +57,18 @@ interface Place {
 }
 
 /** @param own the tickets of this process in the queue, by id. */
-export async function inspect(directory: QueueDirectory, own: ReadonlyMap<string, OwnTicket>): Promise<EngineSnapshot> {
+export async function inspect(
+  directory: QueueDirectory,
+  own: ReadonlyMap<string, OwnTicket>,
+  inspection: Inspection,
+): Promise<EngineSnapshot> {
   if (directory.occupant() !== 'directory') return { held: [], pending: [] }
   refuseOtherContent(directory.path)
-  return (await inspectQueues([{ directory, own }]))[0]!
+  return (await inspectQueues([{ directory, own }], inspection))[0]!
 }
 
 /** Looks at several queues, whose members are asked once each. */
-export async function inspectQueues(
-  queues: readonly Inspected[],
-  { clientOf, answerMs = ANSWER_MS }: Inspection = {},
-): Promise<EngineSnapshot[]> {
+export async function inspectQueues(queues: readonly Inspected[], inspection: Inspection): Promise<EngineSnapshot[]> {
   const listings = queues.map(({ directory, own }) => {
     const isOwn = (id: string): boolean => own.has(id)
     return new QueueView(directory, isOwn, () => true).read()
@@ -69,8 +76,9 @@ export async function inspectQueues(
   const others = queues.flatMap(({ directory, own }, index) =>
     listings[index]!.filter((ticket) => !own.has(ticket.id)).map((ticket) => ({ directory, ticket })),
   )
+  const { clientOf } = inspection
   // Told apart by object: the ids of two queues may be the same.
-  const replies = await askAll(others, answerMs)
+  const replies = await askAll(others, inspection)
   return queues.map(({ directory, own }, index) => {
     const listing = listings[index]!
     const alive = listing.filter((ticket) => own.has(ticket.id) || isThere({ directory, ticket }, replies.get(ticket)))
@@ -90,7 +98,7 @@ function isThere({ directory, ticket }: Place, reply: Reply | undefined): boolea
   return reply.answer?.isWhole !== true || reply.answer.tickets.has(ticket.id) || directory.has(ticket.name)
 }
 
-async function askAll(places: readonly Place[], answerMs: number): Promise<Map<ListedTicket, Reply>> {
+async function askAll(places: readonly Place[], inspection: Inspection): Promise<Map<ListedTicket, Reply>> {
   const byMember = new Map<string, Place[]>()
   for (const place of places) {
     const ofOne = byMember.get(place.ticket.member)
@@ -100,25 +108,30 @@ async function askAll(places: readonly Place[], answerMs: number): Promise<Map<L
   const replies = new Map<ListedTicket, Reply>()
   const members = [...byMember.values()]
   for (let first = 0; first < members.length; first += AT_ONCE) {
-    await Promise.all(members.slice(first, first + AT_ONCE).map((ofOne) => askMember(ofOne, answerMs, replies)))
+    await Promise.all(members.slice(first, first + AT_ONCE).map((ofOne) => askMember(ofOne, inspection, replies)))
   }
   return replies
 }
 
 /** Asks a member once: by its first ticket, or, where that is dead or gone, by the next. */
-async function askMember(places: readonly Place[], answerMs: number, replies: Map<ListedTicket, Reply>): Promise<void> {
+async function askMember(
+  places: readonly Place[],
+  inspection: Inspection,
+  replies: Map<ListedTicket, Reply>,
+): Promise<void> {
   let alive: Reply | undefined
   for (const place of places) {
-    const reply = alive ?? (await askAt(place, answerMs))
+    const reply = alive ?? (await askAt(place, inspection))
     if (reply.kind === 'alive') alive = reply
     replies.set(place.ticket, reply)
   }
 }
 
-async function askAt({ directory, ticket }: Place, answerMs: number): Promise<Reply> {
+async function askAt({ directory, ticket }: Place, inspection: Inspection): Promise<Reply> {
+  if (inspection.signal?.aborted === true) return UNKNOWN
   const addresses = new SocketAddresses(directory.path)
   try {
-    return await ask(directory, addresses.of(ticket.name), ticket, answerMs)
+    return await ask(directory, addresses.of(ticket.name), ticket, inspection)
   } catch (error) {
     if (error instanceof DirectoryGone) return { kind: 'gone' }
     throw error
@@ -138,13 +151,18 @@ export async function namesOfHolders(directory: QueueDirectory): Promise<string[
   ).read()
   const replies = await askAll(
     listing.map((ticket) => ({ directory, ticket })),
-    ANSWER_MS,
+    {},
   )
   return splitByTurn(listing.filter((ticket) => replies.get(ticket)?.kind === 'alive')).held.map(({ name }) => name)
 }
 
 /** Connects as a visitor, who does not say who it is, and asks. */
-function ask(directory: QueueDirectory, address: string, ticket: ListedTicket, answerMs: number): Promise<Reply> {
+function ask(
+  directory: QueueDirectory,
+  address: string,
+  ticket: ListedTicket,
+  { answerMs = ANSWER_MS, signal }: Inspection,
+): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const splitter = new LineSplitter(MAX_PARTY_BYTES)
     const socket = connectTo(address, (error) => {
@@ -152,32 +170,37 @@ function ask(directory: QueueDirectory, address: string, ticket: ListedTicket, a
       try {
         end(judge(directory, ticket, error))
       } catch (unexpected) {
-        clearTimeout(timer)
+        stop()
         reject(unexpected)
       }
     })
     const end = (reply: Reply): void => {
-      clearTimeout(timer)
+      stop()
       socket.destroy()
       resolve(reply)
     }
     // Connecting needs no help of the other side's event loop; answering does.
-    const timer = setTimeout(() => end({ kind: 'alive', answer: undefined }), answerMs)
-    socket.on('close', () => end({ kind: 'alive', answer: undefined }))
+    const timer = setTimeout(() => end(UNKNOWN), answerMs)
+    const stopListening = signal && onAbort(signal, () => end(UNKNOWN))
+    const stop = (): void => {
+      clearTimeout(timer)
+      stopListening?.()
+    }
     socket.on('data', (chunk: Buffer) => {
       const lines = splitter.push(chunk)
       if (lines?.length === 0) return
       const frame = parseFrame(lines?.[0] ?? '')
       end({ kind: 'alive', answer: frame?.kind === 'party' ? parseParty(frame.json) : undefined })
     })
-    socket.on('error', () => end({ kind: 'alive', answer: undefined }))
+    socket.on('error', () => end(UNKNOWN))
+    socket.on('close', () => end(UNKNOWN))
   })
 }
 
 function judge(directory: QueueDirectory, ticket: ListedTicket, error: Error): Reply {
   switch (systemCode(error)) {
     case 'ECONNREFUSED':
-      return isProvenDead(directory, ticket) ? { kind: 'dead' } : { kind: 'alive', answer: undefined }
+      return isProvenDead(directory, ticket) ? { kind: 'dead' } : UNKNOWN
     case 'ENOENT':
       return { kind: 'gone' }
     case 'EMFILE':
@@ -185,7 +208,7 @@ function judge(directory: QueueDirectory, ticket: ListedTicket, error: Error): R
       throw toSlocketError(error, 'ask who holds', directory.path)
     default:
       // Its backlog is full, it is another user's, it went while being asked: none of that is death.
-      return { kind: 'alive', answer: undefined }
+      return UNKNOWN
   }
 }
 

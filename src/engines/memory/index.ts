@@ -43,8 +43,10 @@ export class MemoryStore {
  * ```
  *
  * @param store give two engines the same store to make them two clients of the same locks. Default: a new one.
+ * @throws TypeError if `store` isn't a MemoryStore.
  */
 export function memory(store: MemoryStore = new MemoryStore()): Engine {
+  if (!isStore(store)) throw new TypeError('store must be a MemoryStore')
   store.lastClient += 1
   const client = `client-${store.lastClient}`
   return createTicketEngine({
@@ -56,6 +58,11 @@ export function memory(store: MemoryStore = new MemoryStore()): Engine {
     queryAll: () =>
       Promise.resolve(new Map([...store.queues.keys()].map((resource) => [resource, query(store, resource, client)]))),
   })
+}
+
+/** Not by `instanceof`: it may be of another loaded copy of the package. */
+function isStore(value: unknown): value is MemoryStore {
+  return typeof value === 'object' && value !== null && 'queues' in value && value.queues instanceof Map
 }
 
 class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<MemoryTicket> {

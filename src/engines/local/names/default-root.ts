@@ -10,10 +10,11 @@ const MODE = 0o700
 /** Makes it where it is missing. @throws ERR_SLOCKET_PERMISSION where somebody else has made it, or can write in it. */
 export function defaultRoot(): string {
   const runtime = process.env['XDG_RUNTIME_DIR']
-  const uid = process.getuid?.() ?? os.userInfo().uid
+  const uid = ownUid()
   if (runtime !== undefined && path.isAbsolute(runtime) && isOwned(runtime, uid))
-    return own(path.join(runtime, 'slocket'), uid)
-  return own(path.join(os.tmpdir(), `slocket-${uid}`), uid)
+    return makeOwn(path.join(runtime, 'slocket'))
+  // Absolute, if TMPDIR isn't: the working directory may change.
+  return makeOwn(path.resolve(os.tmpdir(), `slocket-${uid}`))
 }
 
 /** A leftover of another user's environment (su) is not ours. */
@@ -22,7 +23,12 @@ function isOwned(directory: string, uid: number): boolean {
   return stats?.isDirectory() === true && stats.uid === uid
 }
 
-function own(directory: string, uid: number): string {
+function ownUid(): number {
+  return process.getuid?.() ?? os.userInfo().uid
+}
+
+/** Makes the directory if it is missing. @throws as {@link defaultRoot}. */
+export function makeOwn(directory: string): string {
   try {
     fs.mkdirSync(directory, MODE)
   } catch (error) {
@@ -30,7 +36,7 @@ function own(directory: string, uid: number): string {
   }
   const stats = look(directory)
   // A symbolic link is no directory here: nothing is followed that somebody else may have made.
-  if (stats?.isDirectory() === true && stats.uid === uid && (stats.mode & 0o022) === 0) return directory
+  if (stats?.isDirectory() === true && stats.uid === ownUid() && (stats.mode & 0o022) === 0) return directory
   throw new SlocketError(
     'ERR_SLOCKET_PERMISSION',
     `'${directory}' is not a directory of this user's own, in which nobody else can write: remove it, or give LockManager a root`,

@@ -22,7 +22,7 @@ import { SocketAddresses } from '../short-path.ts'
 import type { ListedTicket, OwnTicket } from '../ticket.ts'
 import { memberFile } from '../member.ts'
 import { appear, disappear, refuseOtherPlatforms } from '../present.ts'
-import { defaultRoot } from './default-root.ts'
+import { defaultRoot, makeOwn } from './default-root.ts'
 import { LongNames } from './long-names.ts'
 import { decodeName, encodeName, isHashed } from './name-coding.ts'
 import { NameDirectory, RootDirectory } from './name-directory.ts'
@@ -56,7 +56,7 @@ export function localNames(root?: string, access?: LockAccess): Engine {
   const key = `${access ?? ''}:${directory}`
   let known = engines.get(key)
   if (known === undefined) {
-    known = openNames(directory, root === undefined ? () => void defaultRoot() : undefined, access)
+    known = openNames(directory, root === undefined ? () => void makeOwn(directory) : undefined, access)
     engines.set(key, known)
   }
   return known

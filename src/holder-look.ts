@@ -1,0 +1,53 @@
+import type { Engine, EngineSnapshot } from './contract/engine.ts'
+
+/** How long an answer may take if it is needed before it is there, in ms. */
+const ANSWER_MS = 10
+
+/** Asks an engine who holds a lock, for a timeout error, which must not be late. */
+export class HolderLook {
+  /** What uses all places of the engine, if something does. */
+  readonly inUse: string | undefined
+  readonly #controller = new AbortController()
+  readonly #sinceMs = performance.now()
+  readonly #answer: Promise<EngineSnapshot>
+  #becomeLate!: (error: Error) => void
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(engine: Engine, resource: string) {
+    this.inUse = engine.placesInUse?.()
+    const late = new Promise<never>((_, reject) => (this.#becomeLate = reject))
+    this.#answer = Promise.race([ask(engine, resource, this.#controller.signal), late])
+    // Nobody may need it.
+    this.#answer.catch(() => {})
+  }
+
+  /** The answer is needed soon: ends the look once it has had its time. */
+  hurry(): void {
+    const restMs = Math.max(0, ANSWER_MS - (performance.now() - this.#sinceMs))
+    this.#timer ??= setTimeout(() => {
+      this.end()
+      // The engine may answer at once, by what it knows.
+      setImmediate(() => this.#becomeLate(new Error('no answer in time')))
+    }, restMs)
+  }
+
+  /** What is known. @throws what the engine throws; an Error if it does not answer in time. */
+  async answer(): Promise<EngineSnapshot> {
+    this.hurry()
+    try {
+      return await this.#answer
+    } finally {
+      this.end()
+    }
+  }
+
+  /** Ends the look: the engine answers with what it knows, or rejects. */
+  end(): void {
+    clearTimeout(this.#timer)
+    this.#controller.abort()
+  }
+}
+
+async function ask(engine: Engine, resource: string, signal: AbortSignal): Promise<EngineSnapshot> {
+  return await engine.query(resource, signal)
+}

@@ -1,0 +1,36 @@
+/** What to say to those who pass an option of another lock: many come from proper-lockfile, lockfile, async-mutex or the Web Locks. */
+import type { OptionHints } from './contract/known-options.ts'
+
+const NO_AGE = 'there is nothing to expire or to refresh: a lock is free as soon as its holder dies'
+const NO_POLLING = "waiters stand in a queue and are notified; 'timeout' limits the wait, in ms"
+const PATH_FIRST = 'the path of the lock is the first argument'
+const TRY = "use slocket.try(), or a 'timeout' of 0"
+
+export const OPTION_HINTS: OptionHints = hints([
+  [NO_AGE, 'stale', 'staleMs', 'update', 'refresh', 'heartbeat', 'ttl', 'duration', 'expires', 'expiry', 'lease'],
+  [
+    NO_POLLING,
+    'retries',
+    'retry',
+    'retryWait',
+    'retryDelay',
+    'retryCount',
+    'retryJitter',
+    'pollPeriod',
+    'pollInterval',
+  ],
+  [NO_POLLING, 'interval', 'delay', 'wait', 'maxWait', 'waitTimeout', 'acquireTimeout', 'deadline'],
+  ['it uses the path as it is given; call fs.realpath() to follow links', 'realpath', 'resolve', 'symlinks'],
+  [PATH_FIRST, 'path', 'file', 'lockfilePath', 'lockFile', 'name', 'key', 'resource', 'id', 'root', 'directory', 'dir'],
+  [TRY, 'ifAvailable', 'nonBlocking', 'nonblock', 'noWait', 'blocking'],
+  ['only named locks can be stolen: LockManager', 'steal', 'force'],
+  ["use mode: 'shared', or leave it out", 'shared', 'exclusive', 'read', 'readOnly', 'write', 'type'],
+  ["use 'permits'", 'concurrency', 'maxConcurrency', 'limit', 'max', 'maxCount', 'count', 'capacity', 'size'],
+  ["use 'signal'", 'abort', 'abortSignal', 'controller', 'cancel'],
+  ['listen to lock.signal', 'onCompromised', 'onLost', 'onLockLost'],
+  ['a lock is not reentrant, and its queue is first come, first served', 'reentrant', 'recursive', 'priority', 'fair'],
+])
+
+function hints(sentences: readonly (readonly [sentence: string, ...names: string[]])[]): OptionHints {
+  return Object.fromEntries(sentences.flatMap(([sentence, ...names]) => names.map((name) => [name, sentence])))
+}

@@ -1,0 +1,55 @@
+/** Notices a request that has waited for long while its own process has held the lock all the time: maybe it waits for itself. */
+import { clearTimeout, setTimeout } from 'node:timers'
+import type { Request } from './request.ts'
+
+/** How long a request waits before that is noticed, in ms. */
+const NOTICE_MS = 5000
+const NS_PER_MS = 1_000_000n
+
+/** What is needed here of a party. */
+export interface WatchedParty {
+  readonly holding: readonly Request[]
+  forEachWaiting(act: (request: Request) => void): void
+}
+
+/** One for each line. Does not keep the process alive. */
+export class SelfWaitWatch {
+  readonly #parties: readonly WatchedParty[]
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param parties those of the line, oldest first, at any time. */
+  constructor(parties: readonly WatchedParty[]) {
+    this.#parties = parties
+  }
+
+  /** To be called when a request has come behind others of its process. */
+  start(): void {
+    this.#timer ??= setTimeout(() => this.#look(), NOTICE_MS).unref()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  #look(): void {
+    this.#timer = undefined
+    const holding = this.#parties.flatMap((party) => party.holding)
+    const now = process.hrtime.bigint()
+    let youngMs: number | undefined
+    for (const party of this.#parties) {
+      party.forEachWaiting((request) => {
+        const waitedMs = Number((now - request.sinceNs) / NS_PER_MS)
+        if (waitedMs < NOTICE_MS) youngMs = Math.max(youngMs ?? 0, waitedMs)
+        else request.noticeSelfWait(blockerOf(request, holding))
+      })
+    }
+    if (youngMs !== undefined) this.#timer = setTimeout(() => this.#look(), NOTICE_MS - youngMs).unref()
+  }
+}
+
+/** The first holder that was granted before the request came, if such holders alone keep it out; otherwise undefined. */
+export function blockerOf({ claim, sinceNs }: Request, holding: readonly Request[]): Request | undefined {
+  const before = holding.filter((holder) => holder.sinceNs <= sinceNs)
+  return before.length >= (claim.kind === 'permit' ? claim.permits : 1) ? before[0] : undefined
+}

@@ -1,0 +1,27 @@
+import type { AcquireRequest } from './contract/engine.ts'
+import { printable } from './errors.ts'
+import { wallNowMs } from './real-time.ts'
+
+/** The locks that a warning was emitted for. */
+const warned = new Set<string>()
+
+/** For a request that waits for a lock which its own process holds. Emits a process warning, once for each lock. */
+export function selfWaitWarning(path: string, label: string | undefined): AcquireRequest['onSelfWait'] {
+  return (holder) => {
+    if (warned.has(path)) return
+    warned.add(path)
+    const seconds = ((wallNowMs() - (holder.sinceMs ?? wallNowMs())) / 1000).toFixed(0)
+    process.emitWarning(
+      `a call of slocket()${named(label)} waits for the lock '${path}', which this process${named(holder.label)} has held for ` +
+        `${seconds} s. If the holder waits for that call, both wait for ever`,
+      {
+        code: 'SLOCKET_SELF_WAIT',
+        detail: 'Release the lock first, or pass it on; slocket.with() detects such a call, and a timeout ends it.',
+      },
+    )
+  }
+}
+
+function named(label: string | undefined): string {
+  return label === undefined ? '' : ` ('${printable(label)}')`
+}

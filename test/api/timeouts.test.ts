@@ -1,0 +1,168 @@
+// A timeout rejects on time, whoever is asked for its message and does not answer.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { AcquireRequest, Engine, EngineSnapshot, Grant, Requester } from '../../src/index.ts'
+import { local, memory, slocket } from '../../src/index.ts'
+import { scenario } from '../helpers/scenario.ts'
+
+const HOLDER: Requester = {
+  claim: { kind: 'exclusive' },
+  pid: 4711,
+  sinceMs: Date.now(),
+  label: 'the holder',
+  command: undefined,
+  self: false,
+}
+
+interface Parts {
+  acquire?(request: AcquireRequest): Promise<Grant | null>
+  query?(signal: AbortSignal): Promise<EngineSnapshot>
+}
+
+/** An engine whose locks are always held by somebody else, and that nobody answers but `parts`. */
+function engineOf({ acquire = untilAborted, query = () => new Promise(() => {}) }: Parts): Engine {
+  return {
+    ...memory(),
+    acquire: async (_, request) => (request.wait ? await acquire(request) : null),
+    query: async (_, signal) => await query(signal!),
+  }
+}
+
+async function untilAborted({ signal }: AcquireRequest): Promise<never> {
+  return await new Promise((_, reject) => signal!.addEventListener('abort', () => reject(signal!.reason)))
+}
+
+describe('a timeout', () => {
+  test('asks who holds before the deadline, so that the answer is there', async () => {
+    for (const timeout of [2, 40, 600]) {
+      const steps: string[] = []
+      const engine = engineOf({
+        query: async () => {
+          steps.push('asked')
+          return await Promise.resolve({ held: [HOLDER], pending: [] })
+        },
+        acquire: async (request) => {
+          request.signal!.addEventListener('abort', () => steps.push('ended'))
+          return await untilAborted(request)
+        },
+      })
+      await assert.rejects(slocket('lock', { engine, timeout }), /held by pid 4711 \('the holder'\)/)
+      assert.deepEqual(steps, ['asked', 'ended'])
+    }
+  })
+
+  test('does not wait for an answer, and takes what is known when it asks no longer', async () => {
+    for (const timeout of [0, 1, 50]) {
+      const silent = engineOf({})
+      await assert.rejects(
+        slocket('lock', { engine: silent, timeout }),
+        /who holds it could not be found out: .*in time/,
+      )
+      const partial = engineOf({
+        query: (signal) =>
+          new Promise((resolve) => {
+            signal.addEventListener('abort', () => resolve({ held: [{ ...HOLDER, label: undefined }], pending: [] }))
+          }),
+      })
+      await assert.rejects(slocket('lock', { engine: partial, timeout }), /held by pid 4711 for/)
+    }
+  })
+
+  test('asks nobody any longer once the lock is granted, or the wait is aborted', async () => {
+    const reason = new Error('enough')
+    for (const outcome of ['granted', 'aborted'] as const) {
+      const controller = new AbortController()
+      let asking: AbortSignal | undefined
+      let grant!: (grant: Grant) => void
+      const engine = engineOf({
+        acquire: async (request) =>
+          await Promise.race([untilAborted(request), new Promise<Grant>((resolve) => (grant = resolve))]),
+        query: async (signal) => {
+          asking = signal
+          if (outcome === 'granted') grant({ token: 1n, recovered: false, release: () => {}, onLost: () => {} })
+          else controller.abort(reason)
+          return await new Promise(() => {})
+        },
+      })
+      const asked = slocket('lock', { engine, timeout: 20, signal: controller.signal })
+      if (outcome === 'granted') await (await asked).release()
+      else await assert.rejects(asked, (error) => error === reason)
+      assert.equal(asking?.aborted, true)
+    }
+  })
+
+  test('rejects with the reason of an abort that comes while it finds out who holds', async () => {
+    const reason = new Error('enough')
+    for (const timeout of [0, 1]) {
+      const controller = new AbortController()
+      const engine = engineOf({
+        query: async (signal) => {
+          signal.addEventListener('abort', () => controller.abort(reason))
+          return await new Promise(() => {})
+        },
+      })
+      const asked = slocket('lock', { engine, timeout, signal: controller.signal })
+      await assert.rejects(asked, (error) => error === reason)
+    }
+  })
+
+  test('waits until the engine has cancelled the wait: then nothing is held', async () => {
+    const steps: string[] = []
+    const engine = engineOf({
+      acquire: async ({ signal }) => {
+        await untilAborted({ signal } as AcquireRequest).catch(() => {})
+        // As long as a server may take.
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        steps.push('cancelled')
+        throw signal!.reason
+      },
+    })
+    await assert.rejects(slocket('lock', { engine, timeout: 1 }), { code: 'ERR_SLOCKET_TIMEOUT' })
+    assert.deepEqual(steps, ['cancelled'])
+  })
+
+  test('counts those ahead of it, not itself and not those behind', async () => {
+    const engine = memory()
+    const options = { engine, label: 'same' }
+    const held = await slocket('lock', options)
+    const controller = new AbortController()
+    const { signal } = controller
+    const wait = (): Promise<unknown> => slocket('lock', { ...options, signal }).catch(() => undefined)
+    const ahead = [wait(), wait()]
+    await assert.rejects(slocket('lock', { ...options, timeout: 0 }), /2 waiting ahead/)
+    const timed = slocket('lock', { ...options, label: 'timed', timeout: 30 })
+    const behind = wait()
+    await assert.rejects(timed, /; 2 waiting ahead$/)
+    controller.abort()
+    await Promise.all([...ahead, behind])
+    await held.release()
+  })
+})
+
+scenario('a holder that is stopped is named in a timeout by what its ticket says', async (scene) => {
+  const holder = await scene.spawn('holder')
+  await holder.acquire(scene.path, { label: 'stopped' })
+  await holder.stop()
+  for (const timeout of [0, 20]) {
+    const pattern = new RegExp(`held by pid ${holder.pid} for .*; 0 waiting ahead$`)
+    await assert.rejects(slocket(scene.path, { timeout, linger: 0 }), pattern)
+  }
+  holder.continue()
+})
+
+scenario('a query whose answer is needed now gives what is known', async (scene) => {
+  const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
+  await holder.acquire(scene.path, { label: 'stopped' })
+  await waiter.enqueue(scene.path, { label: 'stopped, too' })
+  await Promise.all([holder.stop(), waiter.stop()])
+  const controller = new AbortController()
+  const query = local().query(scene.path, controller.signal)
+  controller.abort()
+  const later = new Promise<undefined>((resolve) => setImmediate(resolve, undefined))
+  const snapshot = await Promise.race([query, later])
+  assert.deepEqual(
+    snapshot && [snapshot.held, snapshot.pending].map((all) => all.map(({ pid, label }) => [pid, label])),
+    [[[holder.pid, undefined]], [[waiter.pid, undefined]]],
+  )
+  for (const stopped of [holder, waiter]) stopped.continue()
+})

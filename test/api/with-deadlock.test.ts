@@ -1,0 +1,181 @@
+// A body of slocket.with() that waits for the lock of its own call chain would wait for ever: an error says so.
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { after, describe, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Engine, Lock, SlocketOptions } from '../../src/index.ts'
+import { local, memory, slocket } from '../../src/index.ts'
+import { until } from '../helpers/until.ts'
+import { makeParent } from './run-child.ts'
+
+const { lockPath, dispose } = makeParent()
+const before = process.cwd()
+after(() => {
+  process.chdir(before)
+  dispose()
+})
+
+const DEADLOCK = { code: 'ERR_SLOCKET_DEADLOCK' }
+const notCalled = (): void => assert.fail('must not be called')
+
+const engines: Readonly<Record<string, () => Engine>> = { local, memory: () => memory() }
+
+for (const [name, open] of Object.entries(engines)) {
+  describe(`slocket.with inside slocket.with on the same lock: ${name}`, () => {
+    const engine = open()
+    const options = (more: SlocketOptions = {}): SlocketOptions => ({ engine, linger: 0, ...more })
+
+    /** What comes of `inner` inside the holds `outer`, one in the other. */
+    async function nested(outer: readonly SlocketOptions[], inner: () => Promise<unknown>): Promise<unknown> {
+      const [first, ...rest] = outer
+      if (first === undefined) return await inner()
+      return await slocket.with(lockPath, options(first), async () => {
+        await turn()
+        return await nested(rest, inner)
+      })
+    }
+
+    const never: readonly (readonly [outer: readonly SlocketOptions[], inner: SlocketOptions])[] = [
+      [[{}], {}],
+      [[{}], { mode: 'shared' }],
+      [[{ mode: 'shared' }], {}],
+      [[{ mode: 'shared' }, { mode: 'shared' }], {}],
+      [[{ permits: 1 }], { permits: 1 }],
+      [[{ permits: 2 }, { permits: 2 }], { permits: 2 }],
+    ]
+    for (const [outer, inner] of never) {
+      test(`${JSON.stringify(inner)} inside ${JSON.stringify(outer)} is a deadlock, also with a timeout`, async () => {
+        for (const timeout of [undefined, 60_000]) {
+          const asking = nested(outer, () => slocket.with(lockPath, options({ ...inner, timeout }), notCalled))
+          await assert.rejects(asking, DEADLOCK)
+        }
+        const asking = nested(outer, () => slocket.with(lockPath, options({ ...inner, timeout: 0 }), notCalled))
+        await assert.rejects(asking, { code: 'ERR_SLOCKET_TIMEOUT' })
+        const trying = nested(outer, () => slocket.try(lockPath, options(inner)))
+        assert.equal(await trying, null)
+        assert.deepEqual(await slocket.query(lockPath, { engine }), { held: [], pending: [] })
+      })
+    }
+
+    test('who shares may share once more, unless somebody waits in between', async () => {
+      const shared = options({ mode: 'shared' })
+      assert.equal(await slocket.with(lockPath, shared, () => slocket.with(lockPath, shared, () => 'done')), 'done')
+      const controller = new AbortController()
+      const { signal } = controller
+      await slocket.with(lockPath, shared, async () => {
+        const writer = slocket(lockPath, options({ signal, label: 'writer' }))
+        writer.catch(() => {})
+        await until('the writer waits', async () => (await slocket.query(lockPath, { engine })).pending.length === 1)
+        await assert.rejects(slocket.with(lockPath, shared, notCalled), DEADLOCK)
+        // With a timeout it waits: the writer may give up.
+        const patient = slocket.with(lockPath, { ...shared, timeout: 60_000 }, () => 'done')
+        await until('both wait', async () => (await slocket.query(lockPath, { engine })).pending.length === 2)
+        controller.abort()
+        assert.equal(await patient, 'done')
+      })
+    })
+
+    test('a permit that is left is granted', async () => {
+      const two = options({ permits: 2 })
+      assert.equal(await slocket.with(lockPath, two, () => slocket.with(lockPath, two, () => 'done')), 'done')
+    })
+
+    test('it is found in whatever is called by the body', async () => {
+      const inner = async (): Promise<void> => {
+        await turn()
+        await new Promise<void>((resolve) => setTimeout(resolve, 1))
+        await Promise.all([Promise.resolve(), slocket.with(lockPath, options(), notCalled)])
+      }
+      await assert.rejects(slocket.with(lockPath, options(), inner), DEADLOCK)
+      const throughAnother = slocket.with(lockPath, options(), () => slocket.with(`${lockPath}2`, options(), inner))
+      await assert.rejects(throughAnother, DEADLOCK)
+      await assert.rejects(
+        slocket.with(lockPath, options(), () => slocket.with(lockPath, options(), notCalled)),
+        DEADLOCK,
+      )
+    })
+
+    test('other locks, other engines and other call chains are none of it', async () => {
+      const steps: string[] = []
+      await slocket.with(lockPath, options(), async () => {
+        await slocket.with(`${lockPath}2`, options(), () => steps.push('another lock'))
+        await slocket.with(lockPath, { engine: memory() }, () => steps.push('another engine'))
+      })
+      await Promise.all(
+        [1, 2].map((each) => slocket.with(lockPath, options(), () => turn().then(() => steps.push(`${each}`)))),
+      )
+      assert.deepEqual(steps, ['another lock', 'another engine', '1', '2'])
+    })
+
+    test('what goes on after the body has ended may take the lock', async () => {
+      let detached!: Promise<unknown>
+      let end!: () => void
+      const ended = new Promise<void>((resolve) => (end = resolve))
+      await slocket.with(lockPath, options(), () => {
+        detached = ended.then(() => slocket.with(lockPath, options(), () => 'done'))
+      })
+      end()
+      assert.equal(await detached, 'done')
+    })
+
+    test('a body that has released the lock may take it again', async () => {
+      const again = slocket.with(lockPath, options(), async (lock) => {
+        await lock.release()
+        return await slocket.with(lockPath, options(), () => 'done')
+      })
+      assert.equal(await again, 'done')
+    })
+
+    test('a body may ask by slocket() for when it has ended', async () => {
+      let next!: Promise<Lock>
+      await slocket.with(lockPath, options(), () => {
+        next = slocket(lockPath, options())
+      })
+      await (await next).release()
+    })
+
+    test('others who wait at the same time are not touched', async () => {
+      let wait!: Promise<unknown>
+      const outside = (): void => {
+        wait = slocket.with(lockPath, options(), () => 'done')
+      }
+      const timer = setInterval(() => {}, 1000)
+      await new Promise<void>((resolve) => {
+        process.nextTick(() => {
+          outside()
+          resolve()
+        })
+        void slocket.with(lockPath, options(), () => turn())
+      })
+      clearInterval(timer)
+      assert.equal(await wait, 'done')
+    })
+  })
+}
+
+describe('a lock by another name', () => {
+  test('is the same lock: a relative path, a link to a directory above', async () => {
+    const parent = path.dirname(lockPath)
+    fs.symlinkSync(parent, `${lockPath}-link`)
+    process.chdir(parent)
+    const names = [
+      path.basename(lockPath),
+      `./${path.basename(lockPath)}`,
+      `${parent}/../${path.basename(parent)}/lock`,
+    ]
+    for (const name of [...names, path.join(`${lockPath}-link`, 'lock')]) {
+      await assert.rejects(
+        slocket.with(lockPath, () => slocket.with(name, notCalled)),
+        DEADLOCK,
+      )
+      await assert.rejects(
+        slocket.with(name, () => {
+          process.chdir('/')
+          return slocket.with(lockPath, notCalled).finally(() => process.chdir(parent))
+        }),
+        DEADLOCK,
+      )
+    }
+  })
+})
