@@ -1,7 +1,7 @@
 /** `slocket break`: takes a lock away from those who hold it. */
 import fs from 'node:fs'
 import path from 'node:path'
-import { createInterface } from 'node:readline/promises'
+import { createInterface } from 'node:readline'
 import { QueueDirectory } from '../engines/local/directory.ts'
 import { namesOfHolders } from '../engines/local/inspect.ts'
 import { takeAway } from '../engines/local/take-away.ts'
@@ -13,7 +13,7 @@ import { parseFlags } from './command-line.ts'
 import { formatDuration } from './duration.ts'
 import { OS_ERROR, UsageError } from './exit-status.ts'
 import { ownersOf } from './find-locks.ts'
-import { say, write } from './output.ts'
+import { print, say } from './output.ts'
 
 /** Gives the exit status. */
 export async function breakLock(parameters: readonly string[]): Promise<number> {
@@ -29,9 +29,9 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
     return 1
   }
   const { held, pending } = await slocket.query(lock)
-  for (const name of names) write(1, `${describe(lock, name, held)}\n`)
+  for (const name of names) print(`${describe(lock, name, held)}\n`)
   const waiting = pending.length === 0 ? 'nobody waits' : `${pending.length} waiting: the next one gets it`
-  write(1, `They lose '${printable(lock)}', and are told so, but they go on running. ${waiting}.\n`)
+  print(`They lose '${printable(lock)}', and are told so, but they go on running. ${waiting}.\n`)
   if (!flags.has('yes') && !(await isConfirmed())) return 1
   await takeAway(directory, names)
   const left = names.filter((name) => directory.has(name))
@@ -57,9 +57,12 @@ function describe(lock: string, name: string, held: readonly LockRequest[]): str
 async function isConfirmed(): Promise<boolean> {
   if (!process.stdin.isTTY && fs.fstatSync(0).isCharacterDevice())
     throw new UsageError('--yes is needed where nobody can be asked')
-  const lines = createInterface({ input: process.stdin, output: process.stdout })
-  const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')))
-  const answer = await Promise.race([lines.question("Take it away from them? Type 'yes': "), closed])
+  print("Take it away from them? Type 'yes': ")
+  const lines = createInterface({ input: process.stdin })
+  const answer = await new Promise<string>((resolve) => {
+    lines.once('line', resolve)
+    lines.once('close', () => resolve(''))
+  })
   lines.close()
   return answer.trim() === 'yes'
 }

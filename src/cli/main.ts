@@ -2,9 +2,10 @@
 /** The command `slocket`. `run` is loaded at once, since scripts wait for it; the rest when it is asked for. */
 import { isUtf8 } from 'node:buffer'
 import fs from 'node:fs'
-import { isUsageError, statusOf, UsageError } from './exit-status.ts'
+import { isBrokenPipe, isUsageError, statusOf, UsageError } from './exit-status.ts'
 import { say } from './output.ts'
 import { run } from './run.ts'
+import { dieBy } from './signals.ts'
 
 const [, program = '', command, ...parameters] = process.argv
 // What others are shown of this process.
@@ -19,6 +20,8 @@ async function main(): Promise<void> {
     if (command === 'run' && first !== '--help' && first !== '-h') await run(parameters)
     else process.exitCode = await (await import('./commands.ts')).runCommandNamed(command, parameters, program)
   } catch (error) {
+    // As other commands end then: Node ignores the signal.
+    if (isBrokenPipe(error)) dieBy('SIGPIPE')
     say(`${command === undefined ? '' : `${command}: `}${(error as Error).message}`)
     if (isUsageError(error)) say(`try 'slocket help${command === 'run' ? ' run' : ''}'`)
     process.exit(statusOf(error))

@@ -21,7 +21,7 @@ import type { Ending } from './child.ts'
 import { runCommand } from './child.ts'
 import { inheritedDescriptors } from './inherited.ts'
 import { UsageError } from './exit-status.ts'
-import { say, write } from './output.ts'
+import { say, writeError } from './output.ts'
 import { quietly } from './quietly.ts'
 import type { RunRequest } from './run-options.ts'
 import { parseRun } from './run-options.ts'
@@ -152,7 +152,7 @@ function leaveTerminalAsItIs(): void {
  */
 function leaveErrorOutputAsItIs(): void {
   if (tty.isatty(2)) return
-  const value = { fd: 2, isTTY: false, write: (text: unknown): boolean => write(2, String(text)) }
+  const value = { fd: 2, isTTY: false, write: (text: unknown): boolean => writeError(String(text)) }
   Object.defineProperty(process, 'stderr', { value, configurable: true })
 }
 

@@ -11,7 +11,7 @@ import { openEngine } from './engine.ts'
 import { statusOf, UsageError } from './exit-status.ts'
 import { findLocks, isDirectory, ownersOf } from './find-locks.ts'
 import type { Owner } from './find-locks.ts'
-import { say, write } from './output.ts'
+import { print, say } from './output.ts'
 import { paint } from './paint.ts'
 
 const WATCH_MS = 1000
@@ -41,18 +41,18 @@ export async function status(parameters: readonly string[]): Promise<number> {
   const look = url === undefined ? () => lookLocally(words) : lookIn(await openEngine(url), words)
   if (flags.has('watch')) return await watch(look, flags.has('json'))
   const found = await look()
-  write(1, flags.has('json') ? toJson(found) : toTable(found))
+  print(flags.has('json') ? toJson(found) : toTable(found))
   for (const { error } of found) if (error !== undefined) say(error.message)
   const failure = found.find(({ error }) => error !== undefined)
   return failure === undefined ? 0 : statusOf(failure.error)
 }
 
 /** Until nobody reads it, or it is interrupted. */
-async function watch(look: () => Promise<LockStatus[]>, isJson: boolean): Promise<number> {
+async function watch(look: () => Promise<LockStatus[]>, isJson: boolean): Promise<never> {
   for (let isFirst = true; ; isFirst = false) {
     const found = await look()
     const text = isJson ? `${JSON.stringify(plain(found))}\n` : screen(toTable(found), isFirst)
-    if (!write(1, text)) return 0
+    print(text)
     await sleep(WATCH_MS)
   }
 }
