@@ -9,6 +9,8 @@ import { signalNumber } from './signals.ts'
 
 export interface Ending {
   readonly status: number
+  /** False if it could not be started. */
+  readonly hasBegun: boolean
   /** By which it was ended, where it was by one. */
   readonly signal: NodeJS.Signals | null
 }
@@ -36,7 +38,7 @@ export async function runCommand(
       else say(`a signal cannot be passed on to ${program}: ${systemCode(error)}`)
     })
     child.once('exit', (status, signal) => {
-      resolve({ status: status ?? SIGNAL_BASE + signalNumber(signal!), signal })
+      resolve({ status: status ?? SIGNAL_BASE + signalNumber(signal!), hasBegun: true, signal })
     })
   })
 }
@@ -54,7 +56,7 @@ function start(program: string, parameters: readonly string[], options: SpawnOpt
 function notStarted(program: string, error: Error): Ending {
   const isMissing = program === '' || systemCode(error) === 'ENOENT'
   say(`${program === '' ? "''" : program}: ${isMissing ? 'not found' : `cannot be started: ${systemCode(error)}`}`)
-  return { status: isMissing ? NOT_FOUND : NOT_EXECUTABLE, signal: null }
+  return { status: isMissing ? NOT_FOUND : NOT_EXECUTABLE, hasBegun: false, signal: null }
 }
 
 /**

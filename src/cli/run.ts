@@ -3,7 +3,7 @@
  *
  *  1. The lock lives as long as the command: it has the ticket's socket open, so the ticket lives though this process be killed.
  *  2. When the command has exited, the lock is released; unless somebody whom it has left behind has the socket still. When a signal
- *     has ended it, it has died holding: the next one is to know.
+ *     has ended it, it has died holding, and the next holder is told. A command that never began passes on what it would have been told.
  *  3. With another engine (`--engine`) there is no such socket: the lock lives as long as this process, and the command is told to end when
  *     it is lost.
  *  4. Descriptors 0, 1 and 2 are the command's: nothing is read from them, and no mode of theirs is changed.
@@ -41,7 +41,7 @@ export async function run(parameters: readonly string[]): Promise<void> {
   if (local !== undefined && !request.isQuiet) warnOfFile(request.lock)
   const lock = await acquire(request, engine, signals)
   if (signals.early !== undefined) {
-    await lock?.release()
+    if (lock?.recovered !== true) await lock?.release()
     dieBy(signals.early)
   }
   if (lock === null) process.exit(request.conflictStatus)
@@ -125,8 +125,9 @@ interface Held {
 
 /** Whatever becomes of it: the command has ended as it has ended. */
 async function giveBack(lock: Lock, request: RunRequest, { ending, socket }: Held): Promise<void> {
-  // It died holding: the ticket is left, dead as soon as this process has ended too, so that the next one learns of it.
-  if (ending.signal !== null && request.engine === undefined) return
+  const hasDiedHolding = ending.signal !== null || (!ending.hasBegun && lock.recovered)
+  // The ticket is left, dead as soon as this process has ended too, so that the next holder has `recovered`.
+  if (hasDiedHolding && request.engine === undefined) return
   try {
     if (lock.held && !request.isClosed && (await socket?.close()) === true) {
       if (request.isVerbose) say(`a process that the command has left behind keeps '${request.lock}'`)
