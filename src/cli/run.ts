@@ -6,7 +6,8 @@
  *     has ended it, it has died holding, and the next holder is told. A command that never began passes on what it would have been told.
  *  3. With another engine (`--engine`) there is no such socket: the lock lives as long as this process, and the command is told to end when
  *     it is lost.
- *  4. Descriptors 0, 1 and 2 are the command's: nothing is read from them, and no mode of theirs is changed.
+ *  4. Descriptors 0, 1 and 2 are the command's, and so is the channel of a supervisor: nothing is read from them, and no mode of theirs
+ *     is changed.
  */
 import fs from 'node:fs'
 import tty from 'node:tty'
@@ -19,6 +20,7 @@ import type { LockSnapshot, Slocket } from '../slocket.ts'
 import { createSlocket } from '../slocket.ts'
 import type { Ending } from './child.ts'
 import { runCommand } from './child.ts'
+import { takeChannel } from './channel.ts'
 import { inheritedDescriptors } from './inherited.ts'
 import { UsageError } from './exit-status.ts'
 import { say, writeError } from './output.ts'
@@ -32,6 +34,7 @@ const ANNOUNCE_MS = 1000
 
 /** Ends the process as the command ended. */
 export async function run(parameters: readonly string[]): Promise<void> {
+  const channel = takeChannel()
   const request = parseRun(parameters)
   leaveErrorOutputAsItIs()
   const inherited = inheritedDescriptors()
@@ -48,7 +51,7 @@ export async function run(parameters: readonly string[]): Promise<void> {
   lock.assertHeld()
   lock.signal.addEventListener('abort', () => onLost(lock, request, signals))
   const socket = local?.socketOf(request.lock)
-  const descriptors = { inherited, lock: request.isClosed ? undefined : socket?.descriptor }
+  const descriptors = { inherited, channel, lock: request.isClosed ? undefined : socket?.descriptor }
   const ending = await runCommand(request.command, environmentOf(lock), descriptors, signals)
   await giveBack(lock, request, { ending, socket })
   leaveTerminalAsItIs()
