@@ -40,6 +40,7 @@ const OPTIONS = {
   // As flock(1) has them, too.
   e: { type: 'boolean', short: 'e' },
   nb: { type: 'boolean' },
+  nonblocking: { type: 'boolean' },
   wait: { type: 'string' },
 } as const
 
@@ -71,7 +72,7 @@ export function parseRun(parameters: readonly string[]): RunRequest {
   const mode = tokens.findLast(({ name }) => name === 'shared' || name === 'exclusive' || name === 'e')
   const permits = wholeNumber('-p, --permits', values.permits, 1, 1_000_000)
   const seconds = parseSeconds(tokens.findLast(({ name }) => name === 'timeout' || name === 'wait')?.value)
-  const isTry = values.nonblock === true || values.nb === true || seconds === 0
+  const isTry = [values.nonblock, values.nb, values.nonblocking].includes(true) || seconds === 0
   if (permits !== undefined && mode?.name === 'shared')
     throw new UsageError('-p, --permits and -s, --shared exclude each other')
   return {

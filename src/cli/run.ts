@@ -132,7 +132,8 @@ async function giveBack(lock: Lock, request: RunRequest, { ending, socket }: Hel
   // The ticket is left, dead as soon as this process has ended too, so that the next holder has `recovered`.
   if (hasDiedHolding && request.engine === undefined) return
   try {
-    if (lock.held && !request.isClosed && (await socket?.close()) === true) {
+    const canBeKept = ending.hasBegun && !request.isClosed && lock.held
+    if (canBeKept && (await socket?.close()) === true) {
       if (request.isVerbose) say(`a process that the command has left behind keeps '${request.lock}'`)
     } else await lock.release()
   } catch (error) {

@@ -70,6 +70,8 @@ describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
   const taken: readonly (readonly string[])[] = [
     ['-n', 'L', 'echo', 'mine'],
     ['--nb', 'L', 'echo', 'mine'],
+    ['--nonblock', 'L', 'echo', 'mine'],
+    ['--nonblocking', 'L', 'echo', 'mine'],
     ['-n', '-E', '44', 'L', 'echo', 'mine'],
     ['-w', '0.05', 'L', 'echo', 'mine'],
     ['--wait', '0.05', '--conflict-exit-code', '0', 'L', 'echo', 'mine'],
