@@ -1,5 +1,6 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
 import type { AcquireRequest, Engine, Requester } from './contract/engine.ts'
+import type { Obstacle } from './contract/obstacle.ts'
 import { onAbort } from './contract/on-abort.ts'
 import { permitsOf } from './core/claim.ts'
 import { isObserved, observe, traceOf } from './diagnostics.ts'
@@ -19,6 +20,8 @@ export interface LockSnapshot {
   readonly held: LockRequest[]
   /** Those who wait. */
   readonly pending: LockRequest[]
+  /** Something at the path that isn't a lock, and that keeps all who ask for the lock waiting, or has them refused. Missing if there is nothing. */
+  readonly obstacle?: Obstacle
 }
 
 /** One who holds a lock, or waits for it. */
@@ -46,7 +49,8 @@ export interface Slocket {
    * this machine. Waiting keeps the process alive.
    *
    * When the holder dies, however it dies, the next one has the lock within milliseconds. On abort it rejects with
-   * `options.signal.reason`, on timeout with ERR_SLOCKET_TIMEOUT: either it rejects, or you own the lock.
+   * `options.signal.reason`, on timeout with ERR_SLOCKET_TIMEOUT: either it rejects, or you own the lock. While something at the path
+   * counts as the lock of another program (`ObstacleKind`), it waits; after a second the process is warned: SLOCKET_OBSTACLE.
    *
    * ```js
    * const lock = await slocket('/tmp/deploy.lock')
@@ -64,7 +68,8 @@ export interface Slocket {
   (path: string, callback: LockCallback): void
   (path: string, options: SlocketOptions | undefined, callback: LockCallback): void
   /**
-   * Takes the lock only if that needs no waiting for a holder; null when somebody holds it, or waits ahead.
+   * Takes the lock only if that needs no waiting for a holder; null when somebody holds it, or waits ahead, or when something at the
+   * path counts as the lock of another program: `query` says which.
    *
    * `options.timeout` has no meaning here and is refused. It may take some milliseconds: whether the one ahead is alive has
    * to be found out.
@@ -86,13 +91,15 @@ export interface Slocket {
   with<T>(path: string, options: SlocketOptions | undefined, body: (lock: Lock) => T | Promise<T>): Promise<T>
   /**
    * Who holds the lock and who waits for it, in queue order. Takes no lock, disturbs nobody, shows no dead. A holder
-   * that does not answer within 200 ms is shown without label and command.
+   * that does not answer within 200 ms is shown without label and command. If something that isn't a lock is at the path, such as
+   * the lock file of another tool, `obstacle` says what it is.
    *
    * ```js
-   * const { held, pending } = await slocket.query('/tmp/deploy.lock')
+   * const { held, pending, obstacle } = await slocket.query('/tmp/deploy.lock')
    * ```
    *
-   * @throws as `slocket`, as far as looking goes.
+   * @throws as `slocket`, as far as looking goes: ERR_SLOCKET_NO_PARENT, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_RESOURCES. Not
+   * ERR_SLOCKET_NOT_A_LOCK: what would be refused is the `obstacle`.
    */
   query(path: string, options?: Pick<SlocketOptions, 'engine'>): Promise<LockSnapshot>
   /**
@@ -167,8 +174,9 @@ export function createSlocket(defaultEngine: Engine, sync: Slocket['sync']): Slo
     },
     async query(path, options) {
       checkPath(path)
-      const { held, pending } = await (parseOptions(options).engine ?? defaultEngine).query(path)
-      return { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
+      const { held, pending, obstacle } = await (parseOptions(options).engine ?? defaultEngine).query(path)
+      const snapshot = { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
+      return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
     },
   }
   return Object.assign(slocket, relatives) as Slocket

@@ -11,9 +11,10 @@ export async function timeoutError(
 ): Promise<SlocketError> {
   let state: string
   try {
-    const { held, pending } = await withinLookMs((signal) => engine.query(path, signal))
+    const { held, pending, obstacle } = await withinLookMs((signal) => engine.query(path, signal))
     const ahead = pending.filter((request) => request.sinceMs <= sinceMs).length
-    state = `${held.length === 0 ? 'nobody holds it now' : `held by ${describeHolders(held)}`}; ${ahead} waiting ahead`
+    const holders = held.length === 0 ? 'nobody holds it now' : `held by ${describeHolders(held)}`
+    state = held.length === 0 && obstacle !== undefined ? obstacle.message : `${holders}; ${ahead} waiting ahead`
   } catch (error) {
     state = `who holds it could not be found out: ${String(error)}`
   }

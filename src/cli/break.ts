@@ -24,11 +24,11 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
   const directory = new QueueDirectory(path.resolve(lock))
   // Exactly those that are shown, whatever comes meanwhile: the names of tickets are never used again.
   const names = await namesOfHolders(directory)
+  const { held, pending, obstacle } = await slocket.query(lock)
   if (names.length === 0) {
-    say(`nobody holds '${lock}'`)
+    say(obstacle?.message ?? `nobody holds '${lock}'`)
     return 1
   }
-  const { held, pending } = await slocket.query(lock)
   for (const name of names) print(`${describe(lock, name, held)}\n`)
   const waiting = pending.length === 0 ? 'nobody waits' : `${pending.length} waiting: the next one gets it`
   print(`They lose '${printable(lock)}', and are told so, but they go on running. ${waiting}.\n`)

@@ -3,7 +3,7 @@ import { isSlocketError, systemCode } from '../errors.ts'
 import type { SlocketErrorCode } from '../errors.ts'
 
 const USAGE = 64
-const NO_INPUT = 66
+export const NO_INPUT = 66
 const UNAVAILABLE = 69
 const SOFTWARE = 70
 export const OS_ERROR = 71

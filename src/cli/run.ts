@@ -12,7 +12,9 @@
 import fs from 'node:fs'
 import tty from 'node:tty'
 import type { Engine } from '../contract/engine.ts'
+import { isWaitedFor } from '../contract/obstacle.ts'
 import { openLocal } from '../engines/local/index.ts'
+import { describeObstacle } from '../engines/local/obstacle.ts'
 import type { TicketSocket } from '../engines/local/ticket-socket.ts'
 import { isSlocketError } from '../errors.ts'
 import type { Lock } from '../lock.ts'
@@ -41,7 +43,7 @@ export async function run(parameters: readonly string[]): Promise<void> {
   const signals = new Signals()
   const local = request.engine === undefined ? openLocal() : undefined
   const engine = local?.engine ?? (await openOther(request))
-  if (local !== undefined && !request.isQuiet) warnOfFile(request.lock)
+  if (local !== undefined) await tellOfObstacle(request, engine)
   const lock = await acquire(request, engine, signals)
   if (signals.early !== undefined) {
     if (lock?.recovered !== true) await lock?.release()
@@ -101,11 +103,33 @@ async function acquire(request: RunRequest, engine: Engine, { calledOff }: Signa
   }
 }
 
-/** What flock(1) locks is a file that it leaves behind. To a lock of ours it is somebody else's, and nobody may come to remove it. */
-function warnOfFile(path: string): void {
-  // Where it cannot be looked at, who joins meets that too, and reports it.
-  if (quietly(() => fs.lstatSync(path, { throwIfNoEntry: false })?.isFile()) !== true) return
-  say(`'${path}' is a file: it counts as the lock of another program until it is gone (remove it, or use another name)`)
+/**
+ * Says once what counts as the lock of another program: what is there now, or is met later and waited for. The file that flock(1) locks
+ * stays when flock has ended, and nobody may come to remove it.
+ */
+async function tellOfObstacle({ lock, isQuiet }: RunRequest, engine: Engine): Promise<void> {
+  let isTold = isQuiet
+  heedWarnings((message) => {
+    if (!isTold) say(message)
+    isTold = true
+  })
+  // If it cannot be looked at, the request meets that too, and reports it.
+  const stats = quietly(() => fs.lstatSync(lock, { throwIfNoEntry: false }))
+  if (isTold || stats === undefined || stats.isDirectory()) return
+  const kind = (await engine.query(lock).catch(() => undefined))?.obstacle?.kind
+  if (kind === undefined || kind === 'directory' || !isWaitedFor({ kind })) return
+  isTold = true
+  say(describeObstacle(kind, lock).message)
+}
+
+/** Those of a wait for something else at the path are shown as all that is said here. */
+function heedWarnings(onObstacle: (message: string) => void): void {
+  const usual = process.listeners('warning')
+  process.removeAllListeners('warning')
+  process.on('warning', (warning: Error & { code?: string }) => {
+    if (warning.code === 'SLOCKET_OBSTACLE') onObstacle(warning.message)
+    else for (const listener of usual) listener.call(process, warning)
+  })
 }
 
 /** Says on the terminal what is waited for, once that has taken a while. Returns what ends that. */

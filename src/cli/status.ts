@@ -1,6 +1,7 @@
 /** `slocket status`: who holds, who waits, and for how long. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Engine } from '../contract/engine.ts'
+import type { Obstacle } from '../contract/obstacle.ts'
 import type { SlocketError } from '../errors.ts'
 import { isSlocketError, printable } from '../errors.ts'
 import { slocket } from '../index.ts'
@@ -8,7 +9,7 @@ import type { LockRequest } from '../slocket.ts'
 import { parseFlags } from './command-line.ts'
 import { formatDuration } from './duration.ts'
 import { openEngine } from './engine.ts'
-import { statusOf, UsageError } from './exit-status.ts'
+import { NO_INPUT, statusOf, UsageError } from './exit-status.ts'
 import { findLocks, isDirectory, ownersOf } from './find-locks.ts'
 import type { Owner } from './find-locks.ts'
 import { print, say } from './output.ts'
@@ -31,6 +32,8 @@ interface Row extends Pick<LockRequest, 'mode' | 'permits' | 'pid' | 'since' | '
 interface LockStatus {
   readonly lock: string
   readonly rows: readonly Row[]
+  /** What is at its path, and isn't a lock. */
+  readonly obstacle: Obstacle | undefined
   readonly error: SlocketError | undefined
 }
 
@@ -42,9 +45,13 @@ export async function status(parameters: readonly string[]): Promise<number> {
   if (flags.has('watch')) return await watch(look, flags.has('json'))
   const found = await look()
   print(flags.has('json') ? toJson(found) : toTable(found))
-  for (const { error } of found) if (error !== undefined) say(error.message)
+  for (const { error, obstacle } of found) {
+    const message = error?.message ?? obstacle?.message
+    if (message !== undefined) say(message)
+  }
   const failure = found.find(({ error }) => error !== undefined)
-  return failure === undefined ? 0 : statusOf(failure.error)
+  if (failure !== undefined) return statusOf(failure.error)
+  return found.some(({ obstacle }) => obstacle !== undefined) ? NO_INPUT : 0
 }
 
 /** Until nobody reads it, or it is interrupted. */
@@ -84,14 +91,14 @@ async function lookAt(locks: readonly string[], engine: Engine | undefined): Pro
   return await Promise.all(
     locks.map(async (lock): Promise<LockStatus> => {
       try {
-        const { held, pending } = await slocket.query(lock, { engine })
+        const { held, pending, obstacle } = await slocket.query(lock, { engine })
         const row = (state: Row['state'], one: LockRequest): Row =>
           engine === undefined ? toRow(lock, state, one) : { ...one, state, answers: true, owners: [] }
         const rows = [...held.map((one) => row('holds', one)), ...pending.map((one) => row('waits', one))]
-        return { lock, rows, error: undefined }
+        return { lock, rows, obstacle, error: undefined }
       } catch (error) {
         if (!isSlocketError(error)) throw error
-        return { lock, rows: [], error }
+        return { lock, rows: [], obstacle: undefined, error }
       }
     }),
   )
@@ -109,9 +116,10 @@ function toJson(found: readonly LockStatus[]): string {
 
 /** For programs; docs/cli.md tells of each field. */
 function plain(found: readonly LockStatus[]): unknown {
-  return found.map(({ lock, rows, error }) => ({
+  return found.map(({ lock, rows, obstacle, error }) => ({
     lock,
     ...(error === undefined ? {} : { error: error.code }),
+    ...(obstacle === undefined ? {} : { obstacle }),
     held: rows.filter(({ state }) => state === 'holds').map(plainRow),
     waiting: rows.filter(({ state }) => state === 'waits').map(plainRow),
   }))
@@ -125,9 +133,9 @@ const HEAD = ['LOCK', 'STATE', 'MODE', 'PID', 'FOR', 'LABEL', 'COMMAND']
 
 function toTable(found: readonly LockStatus[]): string {
   if (found.length === 0) return 'no locks here\n'
-  const lines = found.flatMap(({ lock, rows, error }) => {
+  const lines = found.flatMap(({ lock, rows, obstacle, error }) => {
     if (error !== undefined) return [[printable(lock), 'unknown']]
-    if (rows.length === 0) return [[printable(lock), 'free']]
+    if (rows.length === 0) return [[printable(lock), obstacle === undefined ? 'free' : `blocked (${obstacle.kind})`]]
     return rows.map((row, index) => [index === 0 ? printable(lock) : '', ...cellsOf(row)])
   })
   const all = [HEAD, ...lines]

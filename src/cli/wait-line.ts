@@ -26,7 +26,8 @@ export async function showWait(path: string, query: () => Promise<LockSnapshot>,
 }
 
 /** `slocket: waiting for 'deploy.lock' behind pid 4711 (make deploy), which has it for 3 min; 2 wait ahead` */
-export function describeWait(path: string, { held, pending }: LockSnapshot): string {
+export function describeWait(path: string, { held, pending, obstacle }: LockSnapshot): string {
+  if (obstacle !== undefined && held.length === 0) return `slocket: waiting: ${printable(obstacle.message)}`
   const ahead = pending.findIndex(({ self }) => self)
   const holders = held.map(describeHolder)
   const [first = 'nobody'] = holders

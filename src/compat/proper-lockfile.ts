@@ -18,6 +18,7 @@ import { isSlocketError, systemCode } from '../errors.ts'
 import type { Lock } from '../lock.ts'
 import slocket from '../index.ts'
 import { isLockedSync, trySync } from '../sync/acquire-sync.ts'
+import { isHeld } from '../sync/is-held.ts'
 import type { SyncLock } from '../sync/sync-lock.ts'
 import type { CheckOptions, LockOptions, UnlockOptions } from './proper-lockfile-options.ts'
 import { fileOf, fileOfSync, lockPathOf, staleMsOf, statOf, statOfSync } from './proper-lockfile-options.ts'
@@ -98,8 +99,8 @@ export async function check(file: string, options?: CheckOptions): Promise<boole
   const lockPath = lockPathOf(await fileOf(file, options), options)
   const staleMs = staleMsOf(options)
   try {
-    const snapshot = await slocket.query(lockPath, { engine: engineFor(staleMs) })
-    return snapshot.held.length > 0 || isForeign(await statOf(lockPath, options), lockPath, staleMs)
+    if (await isHeld(engineFor(staleMs), lockPath)) return true
+    return isForeign(await statOf(lockPath, options), lockPath, staleMs)
   } catch (error) {
     throw asSystemError(error)
   }

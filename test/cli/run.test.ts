@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
 import type { Ending } from '../helpers/command.ts'
-import { ticketsIn } from '../helpers/lock-directory.ts'
+import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
 import { reasonWithout } from '../helpers/privileges.ts'
 
 const RUN = [...SLOCKET, 'run']
@@ -185,11 +185,51 @@ test('-v tells what happens, -q nothing', async () => {
   assert.match((await place.runSlocket('run', '-v', 'other', 'true')).stderr, /^slocket: got 'other' after [\d.]+ s\n$/)
 })
 
-test('the lock file that flock(1) leaves behind is told of', async () => {
-  fs.writeFileSync(place.path('L'), '')
-  const [busy, quiet] = await runAll(['-n', 'L', 'true'], ['-qn', 'L', 'true'])
-  assert.deepEqual([busy?.status, quiet?.status, quiet?.stderr], [1, 1, ''])
-  assert.match(busy!.stderr, /'L' is a file/)
+describe('what is at the path and counts as the lock of another program', () => {
+  test('is told of at once, and nothing is said with -q', async () => {
+    fs.writeFileSync(place.path('L'), '')
+    const [busy, quiet] = await runAll(['-n', 'L', 'true'], ['-qn', 'L', 'true'])
+    assert.deepEqual([busy?.status, quiet?.status, quiet?.stderr], [1, 1, ''])
+    assert.match(busy!.stderr, /^slocket: 'L' is a file: .*\n$/)
+    const [patient, silent] = await runAll(['-w', '1.5', 'L', 'true'], ['-q', '-w', '1.5', 'L', 'true'])
+    assert.deepEqual([patient?.status, patient?.stderr], [1, busy?.stderr])
+    assert.deepEqual([silent?.status, silent?.stderr], [1, ''])
+    assert.match(
+      (await runAll(['-v', '-w', '0', 'L', 'true']))[0]!.stderr,
+      /is a file: .*\nslocket: 'L' is not free\n$/,
+    )
+  })
+
+  test('is told of when it comes in the place of something else', async () => {
+    fs.writeFileSync(place.path('fd'), '')
+    // Until it looks again, it has said that it waits for a file.
+    const waiter = place.slocket('run', '-v', 'fd', '--', 'echo', 'mine')
+    await waiter.complains(/'fd' is a file/)
+    fs.rmSync(place.path('fd'))
+    assert.equal((await waiter.ended()).stdout, 'mine\n')
+  })
+
+  test('is told of when it comes later, and of other warnings nothing is lost', async () => {
+    await place.slocket('run', 'L', '--', ...HOLD).says(/pid/)
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,process.emitWarning('another')` }
+    const waiter = place.start([...RUN, 'L', '--', 'true'], { env })
+    await waiter.complains(/another/)
+    await untilWaiting(place.path('L'), 1, waiter.pid)
+    fs.renameSync(place.path('L'), place.path('moved'))
+    fs.writeFileSync(place.path('L'), '')
+    await waiter.complains(/'.*\/L' is a file/)
+    fs.rmSync(place.path('L'))
+    assert.equal((await waiter.ended()).status, 0)
+    place.end()
+  })
+
+  test('is refused at once if it never goes', async () => {
+    for (const lock of ['/dev/null', 'fifo']) {
+      const { status, stderr } = await place.runSlocket('run', lock, 'true')
+      assert.equal(status, 66)
+      assert.match(stderr, /is a (device|named pipe), not a lock/)
+    }
+  })
 })
 
 test('names with spaces, newlines, unicode, quotes and hyphens', async () => {

@@ -135,13 +135,58 @@ describe('slocket status', () => {
   test('what is no lock is told of', async () => {
     fs.symlinkSync('elsewhere', place.path('link'))
     const { status, stdout, stderr } = await place.runSlocket('status', 'link')
-    assert.deepEqual([status, stdout], [66, 'LOCK  STATE    MODE  PID  FOR  LABEL  COMMAND\nlink  unknown\n'])
+    assert.deepEqual([status, stdout.split('\n')[1]], [66, 'link  blocked (link)'])
     assert.match(stderr, /symbolic link/)
     const found = await place.runSlocket('status', '--json', 'link')
     assert.equal(found.status, 66)
+    const message = `'${place.path('link')}' is a symbolic link, not a lock; name its target`
     assert.deepEqual(JSON.parse(found.stdout), [
-      { lock: 'link', error: 'ERR_SLOCKET_NOT_A_LOCK', held: [], waiting: [] },
+      { lock: 'link', obstacle: { kind: 'link', message }, held: [], waiting: [] },
     ])
+  })
+
+  test('the file that flock(1) has left is told of, and so is all else that keeps a lock from being free', async () => {
+    fs.writeFileSync(place.path('file'), '')
+    const leaveSocket = `const server = require('net').createServer().listen('other', () => {
+      require('fs').linkSync('other', 'socket'); server.close() })`
+    await place.run([process.execPath, '-e', leaveSocket])
+    for (const [lock, kind] of [
+      ['file', 'file'],
+      ['fifo', 'fifo'],
+      ['socket', 'dead-socket'],
+      ['/dev/null', 'device'],
+    ] as const) {
+      const { status, stdout, stderr } = await place.runSlocket('status', lock)
+      assert.deepEqual([status, stdout.split('\n')[1]!.replace(/ +/, ' ')], [66, `${lock} blocked (${kind})`])
+      assert.match(stderr, /^slocket: '.*' is a .*\n$/)
+      const json = await place.runSlocket('status', '--json', lock, 'free')
+      const shown = JSON.parse(json.stdout) as { obstacle?: { kind: string } }[]
+      assert.deepEqual([json.status, shown.map(({ obstacle }) => obstacle?.kind)], [66, [kind, undefined]])
+      const broken = await place.runSlocket('break', '--yes', lock)
+      assert.notEqual(broken.status, 0)
+      assert.match(broken.stderr, /' is a /)
+    }
+  })
+
+  test('what has been put into the directory of a lock in use is told of, beside its holder', async () => {
+    const [holder] = await hold('L')
+    fs.writeFileSync(place.path('L/notes.txt'), '')
+    const { status, stdout, stderr } = await place.runSlocket('status')
+    assert.equal(status, 66)
+    assert.match(stdout, new RegExp(`\\nL +holds +exclusive +${holder.pid} `))
+    assert.match(stderr, /'notes\.txt'/)
+    fs.rmSync(place.path('L/notes.txt'))
+    place.end()
+    await holder.ended()
+  })
+
+  test('a lock in a directory that is missing is told of', async () => {
+    const { status, stdout, stderr } = await place.runSlocket('status', 'missing/L')
+    assert.deepEqual([status, stdout.split('\n')[1]], [66, 'missing/L  unknown'])
+    assert.match(stderr, /the parent directory does not exist/)
+    const json = await place.runSlocket('status', '--json', 'missing/L')
+    assert.equal(json.status, 66)
+    assert.equal((JSON.parse(json.stdout) as Shown[])[0]?.error, 'ERR_SLOCKET_NO_PARENT')
   })
 
   test('links are not followed, so that none leads round', async () => {

@@ -9,6 +9,7 @@ import { systemCode } from '../../errors.ts'
 import { snapshotOf } from '../../recipe/snapshot.ts'
 import { builtInNet } from './built-in.ts'
 import type { QueueDirectory } from './directory.ts'
+import { findObstacle } from './foreign.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import { formatFrame, LineSplitter, MAX_PARTY_BYTES, parseFrame } from './frames.ts'
 import { wallClockMs } from './kernel.ts'
@@ -52,9 +53,11 @@ interface Place {
 
 /** @param own the tickets of this process in the queue, by id. */
 export async function inspect(directory: QueueDirectory, own: ReadonlyMap<string, OwnTicket>): Promise<EngineSnapshot> {
-  if (directory.occupant() !== 'directory') return { held: [], pending: [] }
-  refuseOtherContent(directory.path)
-  return (await inspectQueues([{ directory, own }]))[0]!
+  const obstacle = await findObstacle(directory)
+  // Whoever stands in the queue of a lock into whose directory somebody has put something else goes on.
+  if (obstacle !== undefined && obstacle.kind !== 'directory') return { held: [], pending: [], obstacle }
+  const snapshot = (await inspectQueues([{ directory, own }]))[0]!
+  return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
 }
 
 /** Looks at several queues, whose members are asked once each. */

@@ -9,12 +9,15 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
+import type { Obstacle } from '../../contract/obstacle.ts'
+import { refuseObstacle } from '../../contract/obstacle.ts'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
 import { isMkdirLock, takeOver } from './mkdir-lock.ts'
+import { describeObstacle, obstacleBy } from './obstacle.ts'
 import type { OpenDirectory } from './open-directory.ts'
 import { chmodDirectory, openDirectory } from './open-directory.ts'
-import { refuseOtherContent } from './other-content.ts'
+import { otherContentOf, refuseOtherContent } from './other-content.ts'
 import { isDeno } from './runtime.ts'
 import { isGone, toSlocketError } from './system-error.ts'
 import { MEMBERS } from './ticket-name.ts'
@@ -67,19 +70,45 @@ export class LockDirectory {
     refuseOtherContent(this.path)
   }
 
+  /** @throws ERR_SLOCKET_NOT_A_LOCK for what nobody waits for; what a system error means. */
   occupant(): Occupant {
-    let stats: fs.Stats | undefined
+    const stats = this.#look()
+    if (stats === undefined) return 'nothing'
+    if (stats.isDirectory()) return this.#isMkdirLock() ? 'foreign' : 'directory'
+    refuseObstacle(obstacleBy(stats, this.path))
+    return 'foreign'
+  }
+
+  /**
+   * What is in the way of the lock. Undefined if nothing is. Makes no difference between sockets.
+   *
+   * @throws ERR_SLOCKET_NO_PARENT; what a system error means.
+   */
+  obstacle(): Obstacle | undefined {
+    const stats = this.#look()
+    if (stats === undefined) return this.#refuseMissingParent()
+    if (!stats.isDirectory()) return obstacleBy(stats, this.path)
+    return this.#isMkdirLock() ? describeObstacle('mkdir-lock', this.path) : otherContentOf(this.path)
+  }
+
+  #look(): fs.Stats | undefined {
     try {
-      stats = fs.lstatSync(this.path, { throwIfNoEntry: false })
+      return fs.lstatSync(this.path, { throwIfNoEntry: false })
     } catch (error) {
       throw toSlocketError(error, 'look at', this.path)
     }
-    if (stats === undefined) return 'nothing'
-    if (stats.isDirectory()) {
-      return this.#mkdirStaleMs !== undefined && isMkdirLock(this.path, this.#mkdirStaleMs) ? 'foreign' : 'directory'
+  }
+
+  #isMkdirLock(): boolean {
+    return this.#mkdirStaleMs !== undefined && isMkdirLock(this.path, this.#mkdirStaleMs)
+  }
+
+  #refuseMissingParent(): undefined {
+    try {
+      fs.statSync(path.dirname(this.path))
+    } catch (error) {
+      throw toSlocketError(error, 'look at', this.path)
     }
-    if (!stats.isSymbolicLink()) return 'foreign'
-    throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `'${this.path}' is a symbolic link, not a lock; name its target`)
   }
 
   pathOf(name: string): string {
