@@ -12,7 +12,7 @@ import type { LockRequest } from '../slocket.ts'
 import { parseFlags } from './command-line.ts'
 import { formatDuration } from './duration.ts'
 import { OS_ERROR, UsageError } from './exit-status.ts'
-import { ownersOf } from './find-locks.ts'
+import { SocketOwners } from './find-locks.ts'
 import { print, say } from './output.ts'
 
 /** Gives the exit status. */
@@ -43,7 +43,7 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
 function describe(lock: string, name: string, held: readonly LockRequest[]): string {
   const { pid, claim } = parseTicketName(name)!
   const known = held.find((holder) => holder.pid === pid)
-  const owners = known?.command === undefined ? ownersOf(lock, pid) : []
+  const owners = known?.command === undefined ? new SocketOwners().of(lock, pid) : []
   const details = [
     claim.kind,
     known?.label === undefined ? undefined : printable(known.label),

@@ -10,12 +10,14 @@ import { parseFlags } from './command-line.ts'
 import { formatDuration } from './duration.ts'
 import { openEngine } from './engine.ts'
 import { NO_INPUT, statusOf, UsageError } from './exit-status.ts'
-import { findLocks, isDirectory, ownersOf } from './find-locks.ts'
+import { findLocks, isDirectory, SocketOwners } from './find-locks.ts'
 import type { Owner } from './find-locks.ts'
 import { print, say } from './output.ts'
 import { paint } from './paint.ts'
 
 const WATCH_MS = 1000
+/** How many locks are looked at together: each takes a descriptor for each process that holds it or waits. */
+const AT_ONCE = 500
 /** Cursor home, and all below it erased at the end. */
 const HOME = '\u{1b}[H'
 const ERASE_LINE = '\u{1b}[K'
@@ -88,26 +90,37 @@ function lookIn(engine: Engine, names: readonly string[]): () => Promise<LockSta
 }
 
 async function lookAt(locks: readonly string[], engine: Engine | undefined): Promise<LockStatus[]> {
-  return await Promise.all(
-    locks.map(async (lock): Promise<LockStatus> => {
-      try {
-        const { held, pending, obstacle } = await slocket.query(lock, { engine })
-        const row = (state: Row['state'], one: LockRequest): Row =>
-          engine === undefined ? toRow(lock, state, one) : { ...one, state, answers: true, owners: [] }
-        const rows = [...held.map((one) => row('holds', one)), ...pending.map((one) => row('waits', one))]
-        return { lock, rows, obstacle, error: undefined }
-      } catch (error) {
-        if (!isSlocketError(error)) throw error
-        return { lock, rows: [], obstacle: undefined, error }
-      }
-    }),
-  )
+  const found: LockStatus[] = []
+  const socketOwners = engine === undefined ? new SocketOwners() : undefined
+  // All of them are waited for together: processes that do not answer take as long as one of them.
+  for (let first = 0; first < locks.length; first += AT_ONCE) {
+    const looks = locks.slice(first, first + AT_ONCE).map(async (lock) => await lookAtOne(lock, engine, socketOwners))
+    found.push(...(await Promise.all(looks)))
+  }
+  return found
 }
 
-function toRow(lock: string, state: Row['state'], request: LockRequest): Row {
+async function lookAtOne(
+  lock: string,
+  engine: Engine | undefined,
+  socketOwners: SocketOwners | undefined,
+): Promise<LockStatus> {
+  try {
+    const { held, pending, obstacle } = await slocket.query(lock, { engine })
+    const row = (state: Row['state'], one: LockRequest): Row => toRow(lock, state, one, socketOwners)
+    const rows = [...held.map((one) => row('holds', one)), ...pending.map((one) => row('waits', one))]
+    return { lock, rows, obstacle, error: undefined }
+  } catch (error) {
+    if (!isSlocketError(error)) throw error
+    return { lock, rows: [], obstacle: undefined, error }
+  }
+}
+
+/** @param socketOwners undefined if the lock is on a server, which answers for all. */
+function toRow(lock: string, state: Row['state'], request: LockRequest, socketOwners: SocketOwners | undefined): Row {
   const { self, ...rest } = request
-  const answers = self || rest.command !== undefined
-  return { ...rest, state, answers, owners: answers ? [] : ownersOf(lock, rest.pid) }
+  const answers = socketOwners === undefined || self || rest.command !== undefined
+  return { ...rest, state, answers, owners: answers ? [] : socketOwners.of(lock, rest.pid) }
 }
 
 function toJson(found: readonly LockStatus[]): string {

@@ -88,7 +88,7 @@ test('what is sent while it waits for the lock is for the command', async () => 
   const holder = place.slocket('run', 'L', '--', 'sh', '-c', 'echo pid $$; read line <fifo')
   await holder.says(/pid/)
   const child = supervise([process.execPath, '-e', APP])
-  await untilWaiting(place.path('L'), 1, child.pid!)
+  await untilWaiting(place.path('L'), 1, child.pid)
   for (const n of [1, 2, 3]) child.send(n)
   const heard: unknown[] = []
   const all = new Promise<void>((resolve) => {

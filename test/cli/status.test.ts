@@ -22,6 +22,26 @@ const NO_CLOCK =
     }
     syncBuiltinESMExports()`)
 
+/** Says at the end how many connections were open at a time, and how often the table of sockets was read. */
+const COUNT =
+  'data:text/javascript,' +
+  encodeURIComponent(`
+    import fs from 'node:fs'
+    import net from 'node:net'
+    import { syncBuiltinESMExports } from 'node:module'
+    const { connect } = net, { readFileSync } = fs
+    let open = 0, connecting = 0, looks = 0
+    net.connect = (...all) => {
+      connecting = Math.max(connecting, (open += 1))
+      return connect(...all).once('close', () => (open -= 1))
+    }
+    fs.readFileSync = (file, ...all) => {
+      if (file === '/proc/net/unix') looks += 1
+      return readFileSync(file, ...all)
+    }
+    syncBuiltinESMExports()
+    process.once('exit', () => console.error(JSON.stringify({ connecting, looks })))`)
+
 const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
 
 let place: Workplace
@@ -118,6 +138,27 @@ describe('slocket status', () => {
     assert.ok(one!.processes!.some(({ pid, command }) => pid === holder.pid && command.includes('run L')))
     assert.match((await place.runSlocket('status')).stdout, /\nL .* - +\S+ .*run L -- .*\(does not answer\)\n$/)
     holder.kill('SIGCONT')
+  })
+
+  test('of any number of locks whose holders are stopped: all are waited for together, and /proc is looked at once', async () => {
+    const names = Array.from({ length: 40 }, (_, index) => `many/${String(index).padStart(2, '0')}`)
+    fs.mkdirSync(place.path('many'))
+    const program = `
+      import slocket from ${JSON.stringify(new URL('../../src/index.js', import.meta.url).href)}
+      for (const name of ${JSON.stringify(names)}) await slocket(name)
+      console.log('pid', process.pid)
+      setInterval(() => {}, 1e6)`
+    const holder = place.start([process.execPath, '--input-type=module', '-e', program])
+    await holder.says(/pid/)
+    holder.kill('SIGSTOP')
+    await untilStopped(holder.pid)
+    const ending = await place.run([...SLOCKET, 'status', '--json'], { env: { NODE_OPTIONS: `--import=${COUNT}` } })
+    assert.deepEqual(JSON.parse(ending.stderr), { connecting: names.length, looks: 1 })
+    const shown = JSON.parse(ending.stdout) as Shown[]
+    assert.deepEqual(
+      shown.map(({ lock, held: [one] }) => [lock, one?.answers, one?.processes?.map(({ pid }) => pid)]),
+      names.map((name) => [name, false, [holder.pid]]),
+    )
   })
 
   test('of a wrapper that was killed, the process that keeps the lock is shown', async () => {

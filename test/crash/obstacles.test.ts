@@ -1,6 +1,5 @@
 /** What is at the path of a lock and isn't one has a name, wherever somebody asks why the lock is not free. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,7 +8,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import type { ObstacleKind } from '../../src/index.ts'
 import { isSlocketError, slocket } from '../../src/index.ts'
 import { runChild } from '../api/run-child.ts'
-import { reasonNotRoot } from '../helpers/privileges.ts'
+import { reasonNotRoot, runSystem } from '../helpers/privileges.ts'
 
 let directory: string
 let servers: net.Server[] = []
@@ -36,18 +35,18 @@ const WAITED_FOR: readonly Thing[] = [
 ]
 
 const REFUSED: readonly Thing[] = [
-  { name: 'a named pipe', kind: 'fifo', put: (path) => void execFileSync('mkfifo', [path]) },
+  { name: 'a named pipe', kind: 'fifo', put: (path) => runSystem('mkfifo', path) },
   {
     name: 'a character device',
     kind: 'device',
     skip: reasonNotRoot(),
-    put: (path) => void execFileSync('mknod', [path, 'c', '1', '3']),
+    put: (path) => runSystem('mknod', path, 'c', '1', '3'),
   },
   {
     name: 'a block device',
     kind: 'device',
     skip: reasonNotRoot(),
-    put: (path) => void execFileSync('mknod', [path, 'b', '7', '200']),
+    put: (path) => runSystem('mknod', path, 'b', '7', '200'),
   },
   { name: 'a link to nothing', kind: 'link', put: (path) => fs.symlinkSync('nowhere', path) },
   { name: 'a link to itself', kind: 'link', put: (path) => fs.symlinkSync(path, path) },
@@ -110,7 +109,7 @@ test(
     const path = join(directory, 'lock')
     fs.writeFileSync(path, '')
     const refused = assert.rejects(slocket(path), { code: 'ERR_SLOCKET_NOT_A_LOCK' })
-    execFileSync('mknod', [join(directory, 'device'), 'c', '1', '3'])
+    runSystem('mknod', join(directory, 'device'), 'c', '1', '3')
     fs.renameSync(join(directory, 'device'), path)
     await refused
   },
