@@ -98,8 +98,7 @@ export interface Slocket {
    * const { held, pending, obstacle } = await slocket.query('/tmp/deploy.lock')
    * ```
    *
-   * @throws as `slocket`, as far as looking goes: ERR_SLOCKET_NO_PARENT, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_RESOURCES. Not
-   * ERR_SLOCKET_NOT_A_LOCK: what would be refused is the `obstacle`.
+   * @throws as `slocket`, as far as looking goes, but for ERR_SLOCKET_NOT_A_LOCK: what would be refused is the `obstacle`.
    */
   query(path: string, options?: Pick<SlocketOptions, 'engine'>): Promise<LockSnapshot>
   /**

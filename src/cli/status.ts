@@ -1,7 +1,10 @@
 /** `slocket status`: who holds, who waits, and for how long. */
+import fs from 'node:fs'
+import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Engine } from '../contract/engine.ts'
 import type { Obstacle } from '../contract/obstacle.ts'
+import { toSlocketError } from '../engines/local/system-error.ts'
 import type { SlocketError } from '../errors.ts'
 import { isSlocketError, printable } from '../errors.ts'
 import { slocket } from '../index.ts'
@@ -107,12 +110,22 @@ async function lookAtOne(
 ): Promise<LockStatus> {
   try {
     const { held, pending, obstacle } = await slocket.query(lock, { engine })
+    if (engine === undefined) refuseMissingParent(lock)
     const row = (state: Row['state'], one: LockRequest): Row => toRow(lock, state, one, socketOwners)
     const rows = [...held.map((one) => row('holds', one)), ...pending.map((one) => row('waits', one))]
     return { lock, rows, obstacle, error: undefined }
   } catch (error) {
     if (!isSlocketError(error)) throw error
     return { lock, rows: [], obstacle: undefined, error }
+  }
+}
+
+/** There can be no lock below a directory that is missing. @throws ERR_SLOCKET_NO_PARENT; what a system error means. */
+function refuseMissingParent(lock: string): void {
+  try {
+    fs.statSync(path.dirname(path.resolve(lock)))
+  } catch (error) {
+    throw toSlocketError(error, 'look at', lock)
   }
 }
 

@@ -222,9 +222,12 @@ describe('slocket status', () => {
   })
 
   test('a lock in a directory that is missing is told of', async () => {
-    const { status, stdout, stderr } = await place.runSlocket('status', 'missing/L')
-    assert.deepEqual([status, stdout.split('\n')[1]], [66, 'missing/L  unknown'])
-    assert.match(stderr, /the parent directory does not exist/)
+    fs.symlinkSync('nowhere', place.path('link'))
+    for (const lock of ['missing/L', 'missing/er/L', 'link/L']) {
+      const { status, stdout, stderr } = await place.runSlocket('status', lock)
+      assert.deepEqual([status, stdout.split('\n')[1]], [66, `${lock}  unknown`])
+      assert.match(stderr, /the parent directory does not exist/)
+    }
     const json = await place.runSlocket('status', '--json', 'missing/L')
     assert.equal(json.status, 66)
     assert.equal((JSON.parse(json.stdout) as Shown[])[0]?.error, 'ERR_SLOCKET_NO_PARENT')

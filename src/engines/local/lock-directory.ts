@@ -79,14 +79,10 @@ export class LockDirectory {
     return 'foreign'
   }
 
-  /**
-   * What is in the way of the lock. Undefined if nothing is. Makes no difference between sockets.
-   *
-   * @throws ERR_SLOCKET_NO_PARENT; what a system error means.
-   */
+  /** What is in the way of the lock. Undefined if nothing is. Makes no difference between sockets. @throws what a system error means. */
   obstacle(): Obstacle | undefined {
     const stats = this.#look()
-    if (stats === undefined) return this.#refuseMissingParent()
+    if (stats === undefined) return undefined
     if (!stats.isDirectory()) return obstacleBy(stats, this.path)
     return this.#isMkdirLock() ? describeObstacle('mkdir-lock', this.path) : otherContentOf(this.path)
   }
@@ -101,14 +97,6 @@ export class LockDirectory {
 
   #isMkdirLock(): boolean {
     return this.#mkdirStaleMs !== undefined && isMkdirLock(this.path, this.#mkdirStaleMs)
-  }
-
-  #refuseMissingParent(): undefined {
-    try {
-      fs.statSync(path.dirname(this.path))
-    } catch (error) {
-      throw toSlocketError(error, 'look at', this.path)
-    }
   }
 
   pathOf(name: string): string {
