@@ -8,6 +8,7 @@ import net from 'node:net'
 import { afterEach, beforeEach, test } from 'node:test'
 import { isRunning, SLOCKET, Workplace } from '../helpers/command.ts'
 import { untilWaiting } from '../helpers/lock-directory.ts'
+import { runSystem } from '../helpers/privileges.ts'
 
 /** Says hello, and sends back what it gets; ends the channel when it is told to, and itself when the test says so. */
 const APP = `
@@ -19,7 +20,7 @@ const APP = `
   })
   process.send({ pid: process.pid })
   setInterval(() => {}, 1e6)
-  fs.readFile('fifo', () => process.exit(5))`
+  fs.readFile('end', () => process.exit(5))`
 
 let place: Workplace
 let children: ChildProcess[] = []
@@ -27,6 +28,8 @@ let children: ChildProcess[] = []
 let pids: number[] = []
 beforeEach(() => {
   place = new Workplace()
+  // The app's alone: a writer may still have the one of another command open when the app begins.
+  runSystem('mkfifo', place.path('end'))
   children = []
   pids = []
 })
@@ -64,7 +67,7 @@ for (const serialization of ['json', 'advanced'] as const) {
       const sent = serialization === 'json' ? { n: 1 } : { n: 1n, map: new Map([[1, 'one']]) }
       child.send(sent)
       assert.deepEqual(await heardFrom(child), { back: sent })
-      place.end()
+      place.end('end')
       assert.deepEqual(await once(child, 'exit'), [5, null])
     })
   }
@@ -80,7 +83,7 @@ test('so do handles', async () => {
   assert.equal(String(text), 'from the command')
   client.destroy()
   server.close()
-  place.end()
+  place.end('end')
   await once(child, 'exit')
 })
 
@@ -100,7 +103,7 @@ test('what is sent while it waits for the lock is for the command', async () => 
   place.end()
   await all
   assert.deepEqual(heard.slice(1), [{ back: 1 }, { back: 2 }, { back: 3 }])
-  place.end()
+  place.end('end')
   await once(child, 'exit')
 })
 
@@ -109,7 +112,7 @@ test('the supervisor sees at once that the command has closed it', async () => {
   await heardFrom(child)
   child.send('end')
   await once(child, 'disconnect')
-  place.end()
+  place.end('end')
   assert.deepEqual(await once(child, 'exit'), [5, null])
 })
 
@@ -121,7 +124,7 @@ test('it goes on when the wrapper has been killed', async () => {
   // The methods of a child process that has ended do not send: the channel is looked at from the command's side.
   const closed = once(child, 'disconnect')
   assert.equal(child.connected, true)
-  place.end()
+  place.end('end')
   await closed
 })
 
@@ -139,7 +142,7 @@ test('a command under two locks has it', async () => {
   await heardFrom(child)
   child.send('two')
   assert.deepEqual(await heardFrom(child), { back: 'two' })
-  place.end()
+  place.end('end')
   await once(child, 'exit')
 })
 
