@@ -58,6 +58,7 @@ export default slocket
 export { isSlocketError, local, Lock, memory, MemoryStore, slocket, SlocketError }
 export { slocketModule as 'module.exports' }
 export type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant, Requester } from './contract/engine.ts'
+export type { Obstacle, ObstacleKind } from './contract/obstacle.ts'
 export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from './core/claim.ts'
 export type { LockTrace } from './diagnostics.ts'
 export type { LockAccess } from './contract/lock-access.ts'

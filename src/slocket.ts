@@ -3,6 +3,7 @@ import { acquireOnce, acquireWithin } from './acquire.ts'
 import type { Engine, Requester } from './contract/engine.ts'
 import { nextTurn } from './contract/event-loop.ts'
 import type { LockAccess } from './contract/lock-access.ts'
+import type { Obstacle } from './contract/obstacle.ts'
 import type { Claim } from './core/claim.ts'
 import { permitsOf } from './core/claim.ts'
 import { adviceFor } from './core/deadlock.ts'
@@ -27,6 +28,8 @@ export interface LockSnapshot {
   readonly held: LockRequest[]
   /** Those who wait. */
   readonly pending: LockRequest[]
+  /** Something at the path that isn't a lock, and that keeps all who ask for the lock waiting, or has them refused. Missing if there is nothing. */
+  readonly obstacle?: Obstacle
 }
 
 /** One who holds a lock, or waits for it. */
@@ -58,7 +61,8 @@ export interface Slocket {
    *
    * When the holder dies, however it dies, the next one has the lock within milliseconds. On abort it rejects with
    * `options.signal.reason`, on timeout with ERR_SLOCKET_TIMEOUT: either it rejects, or you own the lock. A wait of 5 seconds for
-   * what this process has held all the time emits a process warning: SLOCKET_SELF_WAIT.
+   * what this process has held all the time emits a process warning: SLOCKET_SELF_WAIT. While something at the path
+   * counts as the lock of another program (`ObstacleKind`), it waits; after a second the process is warned: SLOCKET_OBSTACLE.
    *
    * ```js
    * const lock = await slocket('/tmp/deploy.lock')
@@ -76,7 +80,8 @@ export interface Slocket {
   (path: string, callback: LockCallback): void
   (path: string, options: SlocketOptions | undefined, callback: LockCallback): void
   /**
-   * Takes the lock only if that needs no waiting for a holder; null when somebody holds it, or waits ahead.
+   * Takes the lock only if that needs no waiting for a holder; null when somebody holds it, or waits ahead, or when something at the
+   * path counts as the lock of another program: `query` says which.
    *
    * `options.timeout` has no meaning here and is refused. It may take some milliseconds: whether the one ahead is alive has
    * to be found out.
@@ -102,14 +107,15 @@ export interface Slocket {
   with<T>(path: string, options: SlocketOptions | undefined, body: (lock: Lock) => T | Promise<T>): Promise<T>
   /**
    * Who holds the lock and who waits for it, in queue order. Takes no lock, disturbs nobody, shows no dead. A holder
-   * that does not answer within 200 ms is shown without label and command. Of the options, only `engine` has a meaning here; the others
-   * of `slocket` are accepted.
+   * that does not answer within 200 ms is shown without label and command. If something that isn't a lock is at the path, such as
+   * the lock file of another tool, `obstacle` says what it is. Of the options, only `engine` and `access` have
+   * a meaning here; the others of `slocket` are accepted.
    *
    * ```js
-   * const { held, pending } = await slocket.query('/tmp/deploy.lock')
+   * const { held, pending, obstacle } = await slocket.query('/tmp/deploy.lock')
    * ```
    *
-   * @throws as `slocket`, as far as looking goes.
+   * @throws as `slocket`, as far as looking goes, but for ERR_SLOCKET_NOT_A_LOCK: what would be refused is the `obstacle`.
    */
   query(path: string, options?: Pick<SlocketOptions, 'engine'>): Promise<LockSnapshot>
   /**
@@ -197,9 +203,10 @@ export function createSlocket(
     },
     async query(path, options) {
       checkPath(path)
-      const { held, pending } = await engineOf(parseOptions(options, 'slocket.query()')).query(path)
+      const { held, pending, obstacle } = await engineOf(parseOptions(options, 'slocket.query()')).query(path)
       await nextTurn()
-      return { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
+      const snapshot = { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
+      return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
     },
   }
   return Object.assign(slocket, relatives) as Slocket

@@ -23,9 +23,10 @@ export async function timeoutError(
   const { inUse } = look
   let state: string
   try {
-    const { held, pending } = await look.answer()
+    const { held, pending, obstacle } = await look.answer()
     const ahead = countAhead(pending, own)
-    state = `${held.length === 0 ? 'nobody holds it now' : `held by ${describeHolders(held)}`}; ${ahead} waiting ahead`
+    const holders = held.length === 0 ? 'nobody holds it now' : `held by ${describeHolders(held)}`
+    state = held.length === 0 && obstacle !== undefined ? obstacle.message : `${holders}; ${ahead} waiting ahead`
   } catch (error) {
     // Not a timeout: that would look as if somebody held the lock.
     if (isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) return error

@@ -1,7 +1,7 @@
 /** `slocket break`: takes a lock away from those who hold it. */
 import fs from 'node:fs'
 import path from 'node:path'
-import { createInterface } from 'node:readline/promises'
+import { createInterface } from 'node:readline'
 import { QueueDirectory } from '../engines/local/directory.ts'
 import { namesOfHolders } from '../engines/local/inspect.ts'
 import { takeAway } from '../engines/local/take-away.ts'
@@ -12,8 +12,8 @@ import type { LockRequest } from '../slocket.ts'
 import { parseFlags } from './command-line.ts'
 import { formatDuration } from './duration.ts'
 import { OS_ERROR, UsageError } from './exit-status.ts'
-import { ownersOf } from './find-locks.ts'
-import { say, write } from './output.ts'
+import { SocketOwners } from './find-locks.ts'
+import { print, say } from './output.ts'
 
 /** Gives the exit status. */
 export async function breakLock(parameters: readonly string[]): Promise<number> {
@@ -24,14 +24,14 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
   const directory = new QueueDirectory(path.resolve(lock))
   // Exactly those that are shown, whatever comes meanwhile: the names of tickets are never used again.
   const names = await namesOfHolders(directory)
+  const { held, pending, obstacle } = await slocket.query(lock)
   if (names.length === 0) {
-    say(`nobody holds '${lock}'`)
+    say(obstacle?.message ?? `nobody holds '${lock}'`)
     return 1
   }
-  const { held, pending } = await slocket.query(lock)
-  for (const name of names) write(1, `${describe(lock, name, held)}\n`)
+  for (const name of names) print(`${describe(lock, name, held)}\n`)
   const waiting = pending.length === 0 ? 'nobody waits' : `${pending.length} waiting: the next one gets it`
-  write(1, `They lose '${printable(lock)}', and are told so, but they go on running. ${waiting}.\n`)
+  print(`They lose '${printable(lock)}', and are told so, but they go on running. ${waiting}.\n`)
   if (!flags.has('yes') && !(await isConfirmed())) return 1
   await takeAway(directory, names)
   const left = names.filter((name) => directory.has(name))
@@ -43,7 +43,7 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
 function describe(lock: string, name: string, held: readonly LockRequest[]): string {
   const { pid, claim } = parseTicketName(name)!
   const known = held.find((holder) => holder.pid === pid)
-  const owners = known?.command === undefined ? ownersOf(lock, pid) : []
+  const owners = known?.command === undefined ? new SocketOwners().of(lock, pid) : []
   const details = [
     claim.kind,
     known?.label === undefined ? undefined : printable(known.label),
@@ -57,9 +57,12 @@ function describe(lock: string, name: string, held: readonly LockRequest[]): str
 async function isConfirmed(): Promise<boolean> {
   if (!process.stdin.isTTY && fs.fstatSync(0).isCharacterDevice())
     throw new UsageError('--yes is needed where nobody can be asked')
-  const lines = createInterface({ input: process.stdin, output: process.stdout })
-  const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')))
-  const answer = await Promise.race([lines.question("Take it away from them? Type 'yes': "), closed])
+  print("Take it away from them? Type 'yes': ")
+  const lines = createInterface({ input: process.stdin })
+  const answer = await new Promise<string>((resolve) => {
+    lines.once('line', resolve)
+    lines.once('close', () => resolve(''))
+  })
   lines.close()
   return answer.trim() === 'yes'
 }

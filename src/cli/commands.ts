@@ -1,7 +1,7 @@
 /** The commands but `run`. */
 import { UsageError } from './exit-status.ts'
 import { HELP } from './help.ts'
-import { write } from './output.ts'
+import { print } from './output.ts'
 
 type Command = (parameters: readonly string[], program: string) => number | Promise<number>
 
@@ -33,7 +33,7 @@ export async function runCommandNamed(
 function help(name: string | undefined): number {
   const text = HELP[name === 'help' ? '' : (name ?? '')]
   if (text === undefined) throw new UsageError(`no such command: ${name}${suggestion(name!)}`)
-  write(1, text.slice(1))
+  print(text.slice(1))
   return 0
 }
 
@@ -41,19 +41,22 @@ async function version(): Promise<number> {
   const { readFileSync } = await import('node:fs')
   // Beside dist/, wherever in it this is.
   for (let up = new URL('.', import.meta.url); up.pathname !== '/'; up = new URL('..', up)) {
-    try {
-      const { name, version: number } = JSON.parse(readFileSync(new URL('package.json', up), 'utf8')) as Record<
-        string,
-        string
-      >
-      if (name !== 'slocket') continue
-      write(1, `slocket ${number}\n`)
-      return 0
-    } catch {
-      // Further up.
-    }
+    const number = versionIn(() => readFileSync(new URL('package.json', up), 'utf8'))
+    if (number === undefined) continue
+    print(`slocket ${number}\n`)
+    return 0
   }
   return 1
+}
+
+/** Undefined if that is no package.json, or the one of another package. */
+function versionIn(read: () => string): string | undefined {
+  try {
+    const { name, version: number } = JSON.parse(read()) as Record<string, string>
+    return name === 'slocket' ? number : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function suggestion(name: string): string {

@@ -1,7 +1,7 @@
 /** `slocket completion`: what the shells need, read off the texts of help.ts. */
 import { UsageError } from './exit-status.ts'
 import { HELP } from './help.ts'
-import { write } from './output.ts'
+import { print } from './output.ts'
 
 interface Option {
   /** All its names: `-x`, `--exclusive`. */
@@ -26,7 +26,7 @@ const WANTS_VALUE = [`-[^-${SHORT}]*[${SHORT}]`, ...VALUED.filter((flag) => flag
 export function completion([shell, ...others]: readonly string[]): number {
   const script = SCRIPTS[shell ?? '']
   if (script === undefined || others.length > 0) throw new UsageError('say which shell: bash, zsh or fish')
-  write(1, script())
+  print(script())
   return 0
 }
 

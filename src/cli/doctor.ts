@@ -10,7 +10,7 @@ import { systemCode } from '../errors.ts'
 import { slocket } from '../index.ts'
 import { parseFlags } from './command-line.ts'
 import { UsageError } from './exit-status.ts'
-import { write } from './output.ts'
+import { print } from './output.ts'
 import { paint } from './paint.ts'
 
 interface Finding {
@@ -57,7 +57,7 @@ export async function doctor(parameters: readonly string[], program: string): Pr
   const findings: Record<string, Finding> = {}
   const report = (name: string, finding: Finding): void => {
     findings[name] = finding
-    if (!flags.has('json')) write(1, formatFinding(name, finding))
+    if (!flags.has('json')) print(formatFinding(name, finding))
   }
   let scratch: string | undefined
   try {
@@ -75,9 +75,8 @@ export async function doctor(parameters: readonly string[], program: string): Pr
     if (scratch !== undefined) fs.rmSync(scratch, { recursive: true, force: true })
   }
   const isSafe = Object.values(findings).every(({ kind }) => kind !== 'bad')
-  if (flags.has('json')) write(1, `${JSON.stringify({ directory, safe: isSafe, findings }, null, 2)}\n`)
-  else
-    write(1, isSafe ? paint('green', `locks are safe in ${directory}\n`) : paint('red', `no locks in ${directory}\n`))
+  if (flags.has('json')) print(`${JSON.stringify({ directory, safe: isSafe, findings }, null, 2)}\n`)
+  else print(isSafe ? paint('green', `locks are safe in ${directory}\n`) : paint('red', `no locks in ${directory}\n`))
   return isSafe ? 0 : 1
 }
 

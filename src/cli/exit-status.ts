@@ -1,13 +1,14 @@
 /** What `slocket` exits with where it is not the status of the command that it ran: <sysexits.h>, as flock(1) does. */
-import { isSlocketError } from '../errors.ts'
+import { isSlocketError, systemCode } from '../errors.ts'
 import type { SlocketErrorCode } from '../errors.ts'
 
 const USAGE = 64
-const NO_INPUT = 66
+export const NO_INPUT = 66
 const UNAVAILABLE = 69
 const SOFTWARE = 70
 export const OS_ERROR = 71
 const CANNOT_CREATE = 73
+const INPUT_OUTPUT = 74
 /** As shells say it, and env(1): the command is there, but cannot be started; or is not there. */
 export const NOT_EXECUTABLE = 126
 export const NOT_FOUND = 127
@@ -29,6 +30,7 @@ const BY_CODE: Readonly<Partial<Record<SlocketErrorCode, number>>> = {
 
 export function statusOf(error: unknown): number {
   if (isUsageError(error)) return USAGE
+  if (isOutputError(error)) return INPUT_OUTPUT
   return isSlocketError(error) ? (BY_CODE[error.code] ?? OS_ERROR) : SOFTWARE
 }
 
@@ -40,4 +42,23 @@ export class UsageError extends Error {
 /** By its name: the package has two copies of this file (scripts/build-dist.js). */
 export function isUsageError(error: unknown): boolean {
   return error instanceof Error && error.name === 'UsageError'
+}
+
+/** The output cannot be written. The system's error is the cause, so that this is never taken for one. */
+export class OutputError extends Error {
+  override readonly name: string = 'OutputError'
+
+  constructor(cause: Error) {
+    super(`the output cannot be written: ${cause.message}`, { cause })
+  }
+}
+
+/** Whether nobody reads the output any more. */
+export function isBrokenPipe(error: unknown): boolean {
+  return isOutputError(error) && systemCode(error.cause) === 'EPIPE'
+}
+
+/** By its name, as {@link isUsageError}. */
+function isOutputError(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'OutputError'
 }

@@ -33,34 +33,57 @@ export interface Owner {
   readonly command: string
 }
 
-/**
- * Those who have the socket of one of the tickets of process `pid` in `lock` open: that process, or, where it has ended, whom it has handed the
- * socket on to. None where /proc does not show it, as of other users.
- */
-export function ownersOf(lock: string, pid: number): Owner[] {
-  const tickets = namesIn(lock).flatMap((name) => parseTicketName(name) ?? [])
-  const files = tickets.filter((ticket) => ticket.pid === pid).map(({ member }) => memberFile(member, pid))
-  const sockets = new Set(listeningSockets(files).map((inode) => `socket:[${inode}]`))
-  if (sockets.size === 0) return []
-  const owners: Owner[] = []
-  for (const name of namesIn('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    const isOwner = namesIn(`/proc/${name}/fd`).some((fd) => sockets.has(linkOf(`/proc/${name}/fd/${fd}`)))
-    if (isOwner) owners.push({ pid: Number(name), command: commandOf(Number(name)) })
+/** Who has which socket open, as /proc shows it at the first question: one look at all processes serves for any number of locks. */
+export class SocketOwners {
+  #socketsByMember: ReadonlyMap<string, readonly string[]> | undefined
+  #ownersBySocket: ReadonlyMap<string, readonly Owner[]> | undefined
+
+  /**
+   * Those who have the socket of one of the tickets of process `pid` in `lock` open: that process, or, if it has ended, those it has handed
+   * the socket on to. None if /proc does not show it, as of other users.
+   */
+  of(lock: string, pid: number): Owner[] {
+    this.#socketsByMember ??= listeningSockets()
+    const owners = new Map<number, Owner>()
+    for (const name of namesIn(lock)) {
+      const ticket = parseTicketName(name)
+      if (ticket?.pid !== pid) continue
+      for (const socket of this.#socketsByMember.get(memberFile(ticket.member, pid)) ?? [])
+        for (const owner of this.#ownersOf(socket)) owners.set(owner.pid, owner)
+    }
+    return [...owners.values()].sort((one, other) => one.pid - other.pid)
   }
-  return owners
+
+  #ownersOf(socket: string): readonly Owner[] {
+    this.#ownersBySocket ??= ownersOf(new Set([...this.#socketsByMember!.values()].flat()))
+    return this.#ownersBySocket.get(socket) ?? []
+  }
 }
 
-/** The inodes of the sockets of these members that listen: proc_pid_net(5). A ticket's own has a number behind the member's name. */
-function listeningSockets(files: readonly string[]): string[] {
-  return textOf('/proc/net/unix')
-    .split('\n')
-    .flatMap((line) => {
-      const [, , , flags, , , inode, ...words] = line.split(/ +/)
-      const name = path.basename(words.join(' '))
-      const isTheirs = files.some((file) => name === file || name.startsWith(`${file}.`))
-      return flags === LISTENS && isTheirs ? [inode!] : []
-    })
+/** Of processes that listen on a socket of a member: by the member's file, `socket:[INODE]`, as proc_pid_net(5) and proc_pid_fd(5) have it. */
+function listeningSockets(): Map<string, string[]> {
+  const sockets = new Map<string, string[]>()
+  for (const line of textOf('/proc/net/unix').split('\n')) {
+    const [, , , flags, , , inode, ...words] = line.split(/ +/)
+    if (flags !== LISTENS) continue
+    // A ticket's own socket has a number behind the member's name.
+    const file = path.basename(words.join(' ')).split('.').slice(0, 2).join('.')
+    sockets.set(file, [...(sockets.get(file) ?? []), `socket:[${inode}]`])
+  }
+  return sockets
+}
+
+function ownersOf(sockets: ReadonlySet<string>): Map<string, Owner[]> {
+  const owners = new Map<string, Owner[]>()
+  for (const name of namesIn('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const open = new Set(namesIn(`/proc/${name}/fd`).map((fd) => linkOf(`/proc/${name}/fd/${fd}`)))
+    const owned = [...open].filter((target) => sockets.has(target))
+    if (owned.length === 0) continue
+    const owner = { pid: Number(name), command: commandOf(Number(name)) }
+    for (const socket of owned) owners.set(socket, [...(owners.get(socket) ?? []), owner])
+  }
+  return owners
 }
 
 function commandOf(pid: number): string {

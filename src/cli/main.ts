@@ -3,9 +3,11 @@
 import { isUtf8 } from 'node:buffer'
 import fs from 'node:fs'
 import { withoutSecrets } from '../contract/secrets.ts'
-import { isUsageError, statusOf, UsageError } from './exit-status.ts'
+import { callersWith, DescriptorForm, endCallers } from './descriptor-form.ts'
+import { isBrokenPipe, isUsageError, statusOf, UsageError } from './exit-status.ts'
 import { say } from './output.ts'
 import { run } from './run.ts'
+import { dieBy } from './signals.ts'
 
 const [, program = '', command, ...parameters] = process.argv
 // What others are shown of this process.
@@ -20,8 +22,11 @@ async function main(): Promise<void> {
     if (command === 'run' && first !== '--help' && first !== '-h') await run(parameters)
     else process.exitCode = await (await import('./commands.ts')).runCommandNamed(command, parameters, program)
   } catch (error) {
+    // As other commands end then: Node ignores the signal.
+    if (isBrokenPipe(error)) dieBy('SIGPIPE')
     say(`${command === undefined ? '' : `${command}: `}${(error as Error).message}`)
     if (isUsageError(error)) say(`try 'slocket help${command === 'run' ? ' run' : ''}'`)
+    if (error instanceof DescriptorForm) failClosed(error)
     process.exit(statusOf(error))
   }
 }
@@ -30,4 +35,12 @@ async function main(): Promise<void> {
 function refuseOtherBytes(): void {
   if (!process.argv.some((word) => word.includes('\u{fffd}'))) return
   if (!isUtf8(fs.readFileSync('/proc/self/cmdline'))) throw new UsageError('words have to be UTF-8')
+}
+
+/** Whoever does not look at the exit status would go on without the lock. */
+function failClosed({ descriptor }: DescriptorForm): void {
+  const callers = callersWith(descriptor)
+  if (callers.length === 0) return
+  say(`ending the script that has opened ${descriptor}: it might go on without the lock`)
+  endCallers(callers)
 }

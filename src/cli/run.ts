@@ -3,15 +3,18 @@
  *
  *  1. The lock lives as long as the command: it has the ticket's socket open, so the ticket lives though this process be killed.
  *  2. When the command has exited, the lock is released; unless somebody whom it has left behind has the socket still. When a signal
- *     has ended it, it has died holding: the next one is to know.
+ *     has ended it, it has died holding, and the next holder is told. A command that never began passes on what it would have been told.
  *  3. With another engine (`--engine`) there is no such socket: the lock lives as long as this process, and the command is told to end when
  *     it is lost.
- *  4. Descriptors 0, 1 and 2 are the command's: nothing is read from them, and no mode of theirs is changed.
+ *  4. Descriptors 0, 1 and 2 are the command's, and so is the channel of a supervisor: nothing is read from them, and no mode of theirs
+ *     is changed.
  */
 import fs from 'node:fs'
 import tty from 'node:tty'
 import type { Engine } from '../contract/engine.ts'
+import { isWaitedFor } from '../contract/obstacle.ts'
 import { openLocal } from '../engines/local/index.ts'
+import { describeObstacle } from '../engines/local/obstacle.ts'
 import type { TicketSocket } from '../engines/local/ticket-socket.ts'
 import { isSlocketError } from '../errors.ts'
 import type { Lock } from '../lock.ts'
@@ -19,9 +22,10 @@ import type { LockSnapshot, Slocket } from '../slocket.ts'
 import { createSlocket } from '../slocket.ts'
 import type { Ending } from './child.ts'
 import { runCommand } from './child.ts'
+import { takeChannel } from './channel.ts'
 import { inheritedDescriptors } from './inherited.ts'
 import { UsageError } from './exit-status.ts'
-import { say, write } from './output.ts'
+import { say, writeError } from './output.ts'
 import { quietly } from './quietly.ts'
 import type { RunRequest } from './run-options.ts'
 import { parseRun } from './run-options.ts'
@@ -32,16 +36,17 @@ const ANNOUNCE_MS = 1000
 
 /** Ends the process as the command ended. */
 export async function run(parameters: readonly string[]): Promise<void> {
+  const channel = takeChannel()
   const request = parseRun(parameters)
   leaveErrorOutputAsItIs()
   const inherited = inheritedDescriptors()
   const signals = new Signals()
   const local = request.engine === undefined ? openLocal(request.access) : undefined
   const engine = local?.engine ?? (await openOther(request))
-  if (local !== undefined && !request.isQuiet) warnOfFile(request.lock)
+  if (local !== undefined) await tellOfObstacle(request, engine)
   const lock = await acquire(request, engine, signals)
   if (signals.early !== undefined) {
-    await lock?.release()
+    if (lock?.recovered !== true) await lock?.release()
     dieBy(signals.early)
   }
   if (lock === null) process.exit(request.conflictStatus)
@@ -50,7 +55,7 @@ export async function run(parameters: readonly string[]): Promise<void> {
   lock.assertHeld()
   signal.addEventListener('abort', () => onLost(lock, request, signals))
   const socket = local?.socketOf(request.lock)
-  const descriptors = { inherited, lock: request.isClosed ? undefined : socket?.descriptor }
+  const descriptors = { inherited, channel, lock: request.isClosed ? undefined : socket?.descriptor }
   const ending = await runCommand(request.command, environmentOf(lock), descriptors, signals)
   await giveBack(lock, request, { ending, socket })
   leaveTerminalAsItIs()
@@ -100,11 +105,33 @@ async function acquire(request: RunRequest, engine: Engine, { calledOff }: Signa
   }
 }
 
-/** What flock(1) locks is a file that it leaves behind. To a lock of ours it is somebody else's, and nobody may come to remove it. */
-function warnOfFile(path: string): void {
-  // Where it cannot be looked at, who joins meets that too, and reports it.
-  if (quietly(() => fs.lstatSync(path, { throwIfNoEntry: false })?.isFile()) !== true) return
-  say(`'${path}' is a file: it counts as the lock of another program until it is gone (remove it, or use another name)`)
+/**
+ * Says once what counts as the lock of another program: what is there now, or is met later and waited for. The file that flock(1) locks
+ * stays when flock has ended, and nobody may come to remove it.
+ */
+async function tellOfObstacle({ lock, isQuiet }: RunRequest, engine: Engine): Promise<void> {
+  let isTold = isQuiet
+  heedWarnings((message) => {
+    if (!isTold) say(message)
+    isTold = true
+  })
+  // If it cannot be looked at, the request meets that too, and reports it.
+  const stats = quietly(() => fs.lstatSync(lock, { throwIfNoEntry: false }))
+  if (isTold || stats === undefined || stats.isDirectory()) return
+  const kind = (await engine.query(lock).catch(() => undefined))?.obstacle?.kind
+  if (kind === undefined || kind === 'directory' || !isWaitedFor({ kind })) return
+  isTold = true
+  say(describeObstacle(kind, lock).message)
+}
+
+/** Those of a wait for something else at the path are shown as all that is said here. */
+function heedWarnings(onObstacle: (message: string) => void): void {
+  const usual = process.listeners('warning')
+  process.removeAllListeners('warning')
+  process.on('warning', (warning: Error & { code?: string }) => {
+    if (warning.code === 'SLOCKET_OBSTACLE') onObstacle(warning.message)
+    else for (const listener of usual) listener.call(process, warning)
+  })
 }
 
 /** Says on the terminal what is waited for, once that has taken a while. Returns what ends that. */
@@ -127,10 +154,12 @@ interface Held {
 
 /** Whatever becomes of it: the command has ended as it has ended. */
 async function giveBack(lock: Lock, request: RunRequest, { ending, socket }: Held): Promise<void> {
-  // It died holding: the ticket is left, dead as soon as this process has ended too, so that the next one learns of it.
-  if (ending.signal !== null && request.engine === undefined) return
+  const hasDiedHolding = ending.signal !== null || (!ending.hasBegun && lock.recovered)
+  // The ticket is left, dead as soon as this process has ended too, so that the next holder has `recovered`.
+  if (hasDiedHolding && request.engine === undefined) return
   try {
-    if (lock.held && !request.isClosed && (await socket?.close()) === true) {
+    const canBeKept = ending.hasBegun && !request.isClosed && lock.held
+    if (canBeKept && (await socket?.close()) === true) {
       if (request.isVerbose) say(`a process that the command has left behind keeps '${request.lock}'`)
     } else await lock.release()
   } catch (error) {
@@ -154,7 +183,7 @@ function leaveTerminalAsItIs(): void {
  */
 function leaveErrorOutputAsItIs(): void {
   if (tty.isatty(2)) return
-  const value = { fd: 2, isTTY: false, write: (text: unknown): boolean => write(2, String(text)) }
+  const value = { fd: 2, isTTY: false, write: (text: unknown): boolean => writeError(String(text)) }
   Object.defineProperty(process, 'stderr', { value, configurable: true })
 }
 

@@ -64,6 +64,8 @@ export class Signals {
 
 /** Ends this process as `signal` would have, so that the shell sees by what. */
 export function dieBy(signal: NodeJS.Signals): never {
+  // Node ignores SIGPIPE: with the last listener, each signal is back at the system's default.
+  process.on(signal, () => {})
   process.removeAllListeners(signal)
   process.kill(process.pid, signal)
   process.exit(SIGNAL_BASE + signalNumber(signal))

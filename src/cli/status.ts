@@ -1,6 +1,10 @@
 /** `slocket status`: who holds, who waits, and for how long. */
+import fs from 'node:fs'
+import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Engine } from '../contract/engine.ts'
+import type { Obstacle } from '../contract/obstacle.ts'
+import { toSlocketError } from '../engines/local/system-error.ts'
 import type { SlocketError } from '../errors.ts'
 import { isSlocketError, printable } from '../errors.ts'
 import { slocket } from '../index.ts'
@@ -8,13 +12,15 @@ import type { LockRequest } from '../slocket.ts'
 import { parseFlags } from './command-line.ts'
 import { formatDuration } from './duration.ts'
 import { openEngine } from './engine.ts'
-import { statusOf, UsageError } from './exit-status.ts'
-import { findLocks, isDirectory, ownersOf } from './find-locks.ts'
+import { NO_INPUT, statusOf, UsageError } from './exit-status.ts'
+import { findLocks, isDirectory, SocketOwners } from './find-locks.ts'
 import type { Owner } from './find-locks.ts'
-import { say, write } from './output.ts'
+import { print, say } from './output.ts'
 import { paint } from './paint.ts'
 
 const WATCH_MS = 1000
+/** How many locks are looked at together: each takes a descriptor for each process that holds it or waits. */
+const AT_ONCE = 500
 /** Cursor home, and all below it erased at the end. */
 const HOME = '\u{1b}[H'
 const ERASE_LINE = '\u{1b}[K'
@@ -31,6 +37,8 @@ interface Row extends Pick<LockRequest, 'mode' | 'permits' | 'pid' | 'since' | '
 interface LockStatus {
   readonly lock: string
   readonly rows: readonly Row[]
+  /** What is at its path, and isn't a lock. */
+  readonly obstacle: Obstacle | undefined
   readonly error: SlocketError | undefined
 }
 
@@ -41,18 +49,22 @@ export async function status(parameters: readonly string[]): Promise<number> {
   const look = url === undefined ? () => lookLocally(words) : lookIn(await openEngine(url), words)
   if (flags.has('watch')) return await watch(look, flags.has('json'))
   const found = await look()
-  write(1, flags.has('json') ? toJson(found) : toTable(found))
-  for (const { error } of found) if (error !== undefined) say(error.message)
+  print(flags.has('json') ? toJson(found) : toTable(found))
+  for (const { error, obstacle } of found) {
+    const message = error?.message ?? obstacle?.message
+    if (message !== undefined) say(message)
+  }
   const failure = found.find(({ error }) => error !== undefined)
-  return failure === undefined ? 0 : statusOf(failure.error)
+  if (failure !== undefined) return statusOf(failure.error)
+  return found.some(({ obstacle }) => obstacle !== undefined) ? NO_INPUT : 0
 }
 
 /** Until nobody reads it, or it is interrupted. */
-async function watch(look: () => Promise<LockStatus[]>, isJson: boolean): Promise<number> {
+async function watch(look: () => Promise<LockStatus[]>, isJson: boolean): Promise<never> {
   for (let isFirst = true; ; isFirst = false) {
     const found = await look()
     const text = isJson ? `${JSON.stringify(plain(found))}\n` : screen(toTable(found), isFirst)
-    if (!write(1, text)) return 0
+    print(text)
     await sleep(WATCH_MS)
   }
 }
@@ -81,26 +93,47 @@ function lookIn(engine: Engine, names: readonly string[]): () => Promise<LockSta
 }
 
 async function lookAt(locks: readonly string[], engine: Engine | undefined): Promise<LockStatus[]> {
-  return await Promise.all(
-    locks.map(async (lock): Promise<LockStatus> => {
-      try {
-        const { held, pending } = await slocket.query(lock, { engine })
-        const row = (state: Row['state'], one: LockRequest): Row =>
-          engine === undefined ? toRow(lock, state, one) : { ...one, state, answers: true, owners: [] }
-        const rows = [...held.map((one) => row('holds', one)), ...pending.map((one) => row('waits', one))]
-        return { lock, rows, error: undefined }
-      } catch (error) {
-        if (!isSlocketError(error)) throw error
-        return { lock, rows: [], error }
-      }
-    }),
-  )
+  const found: LockStatus[] = []
+  const socketOwners = engine === undefined ? new SocketOwners() : undefined
+  // All of them are waited for together: processes that do not answer take as long as one of them.
+  for (let first = 0; first < locks.length; first += AT_ONCE) {
+    const looks = locks.slice(first, first + AT_ONCE).map(async (lock) => await lookAtOne(lock, engine, socketOwners))
+    found.push(...(await Promise.all(looks)))
+  }
+  return found
 }
 
-function toRow(lock: string, state: Row['state'], request: LockRequest): Row {
+async function lookAtOne(
+  lock: string,
+  engine: Engine | undefined,
+  socketOwners: SocketOwners | undefined,
+): Promise<LockStatus> {
+  try {
+    const { held, pending, obstacle } = await slocket.query(lock, { engine })
+    if (engine === undefined) refuseMissingParent(lock)
+    const row = (state: Row['state'], one: LockRequest): Row => toRow(lock, state, one, socketOwners)
+    const rows = [...held.map((one) => row('holds', one)), ...pending.map((one) => row('waits', one))]
+    return { lock, rows, obstacle, error: undefined }
+  } catch (error) {
+    if (!isSlocketError(error)) throw error
+    return { lock, rows: [], obstacle: undefined, error }
+  }
+}
+
+/** There can be no lock below a directory that is missing. @throws ERR_SLOCKET_NO_PARENT; what a system error means. */
+function refuseMissingParent(lock: string): void {
+  try {
+    fs.statSync(path.dirname(path.resolve(lock)))
+  } catch (error) {
+    throw toSlocketError(error, 'look at', lock)
+  }
+}
+
+/** @param socketOwners undefined if the lock is on a server, which answers for all. */
+function toRow(lock: string, state: Row['state'], request: LockRequest, socketOwners: SocketOwners | undefined): Row {
   const { self, ...rest } = request
-  const answers = self || rest.command !== undefined
-  return { ...rest, state, answers, owners: answers ? [] : ownersOf(lock, rest.pid!) }
+  const answers = socketOwners === undefined || self || rest.command !== undefined
+  return { ...rest, state, answers, owners: answers ? [] : socketOwners.of(lock, rest.pid!) }
 }
 
 function toJson(found: readonly LockStatus[]): string {
@@ -109,9 +142,10 @@ function toJson(found: readonly LockStatus[]): string {
 
 /** For programs; docs/cli.md tells of each field. */
 function plain(found: readonly LockStatus[]): unknown {
-  return found.map(({ lock, rows, error }) => ({
+  return found.map(({ lock, rows, obstacle, error }) => ({
     lock,
     ...(error === undefined ? {} : { error: error.code }),
+    ...(obstacle === undefined ? {} : { obstacle }),
     held: rows.filter(({ state }) => state === 'holds').map(plainRow),
     waiting: rows.filter(({ state }) => state === 'waits').map(plainRow),
   }))
@@ -125,9 +159,9 @@ const HEAD = ['LOCK', 'STATE', 'MODE', 'PID', 'FOR', 'LABEL', 'COMMAND']
 
 function toTable(found: readonly LockStatus[]): string {
   if (found.length === 0) return 'no locks here\n'
-  const lines = found.flatMap(({ lock, rows, error }) => {
+  const lines = found.flatMap(({ lock, rows, obstacle, error }) => {
     if (error !== undefined) return [[printable(lock), 'unknown']]
-    if (rows.length === 0) return [[printable(lock), 'free']]
+    if (rows.length === 0) return [[printable(lock), obstacle === undefined ? 'free' : `blocked (${obstacle.kind})`]]
     return rows.map((row, index) => [index === 0 ? printable(lock) : '', ...cellsOf(row)])
   })
   const all = [HEAD, ...lines]

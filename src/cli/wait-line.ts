@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { printable } from '../errors.ts'
 import type { LockRequest, LockSnapshot } from '../slocket.ts'
 import { formatDuration } from './duration.ts'
-import { write } from './output.ts'
+import { writeError } from './output.ts'
 
 const UPDATE_MS = 1000
 const ERASE = '\r\u{1b}[K'
@@ -11,7 +11,7 @@ const USUAL_COLUMNS = 80
 
 /** Ends once `stopped` has aborted; then the line is gone. */
 export async function showWait(path: string, query: () => Promise<LockSnapshot>, stopped: AbortSignal): Promise<void> {
-  const erase = (): boolean => write(2, ERASE)
+  const erase = (): boolean => writeError(ERASE)
   // Bound: the wait.
   while (!stopped.aborted) {
     const snapshot = await query().catch(() => undefined)
@@ -19,14 +19,15 @@ export async function showWait(path: string, query: () => Promise<LockSnapshot>,
     if (snapshot !== undefined) {
       const columns = process.stderr.columns || USUAL_COLUMNS
       stopped.addEventListener('abort', erase, { once: true })
-      write(2, ERASE + describeWait(path, snapshot).slice(0, columns - 1))
+      writeError(ERASE + describeWait(path, snapshot).slice(0, columns - 1))
     }
     await sleep(UPDATE_MS, undefined, { signal: stopped, ref: false }).catch(() => {})
   }
 }
 
 /** `slocket: waiting for 'deploy.lock' behind pid 4711 (make deploy), which has it for 3 min; 2 wait ahead` */
-export function describeWait(path: string, { held, pending }: LockSnapshot): string {
+export function describeWait(path: string, { held, pending, obstacle }: LockSnapshot): string {
+  if (obstacle !== undefined && held.length === 0) return `slocket: waiting: ${printable(obstacle.message)}`
   const ahead = pending.findIndex(({ self }) => self)
   const holders = held.map(describeHolder)
   const [first = 'nobody'] = holders

@@ -18,6 +18,7 @@ import { isSlocketError, systemCode } from '../errors.ts'
 import type { Lock } from '../lock.ts'
 import slocket from '../index.ts'
 import { isLockedSync, trySync } from '../sync/acquire-sync.ts'
+import { isHeld } from '../sync/is-held.ts'
 import type { SyncLock } from '../sync/sync-lock.ts'
 import type { CheckOptions, LockOptions, UnlockOptions } from './proper-lockfile-options.ts'
 import { fileOf, fileOfSync, lockfilePathOf, staleMsOf, statOf, statOfSync } from './proper-lockfile-options.ts'
@@ -102,8 +103,8 @@ export async function check(file: string, options?: CheckOptions): Promise<boole
   const staleMs = staleMsOf(options)
   if (isHeldHere(lockPath)) return true
   try {
-    const snapshot = await slocket.query(lockPath, { engine: engineFor(staleMs) })
-    return snapshot.held.length > 0 || isForeign(await statOf(lockPath, options), lockPath, staleMs)
+    if (await isHeld(engineFor(staleMs), lockPath)) return true
+    return isForeign(await statOf(lockPath, options), lockPath, staleMs)
   } catch (error) {
     throw asSystemError(error)
   }

@@ -5,6 +5,7 @@
  * this interface from the recipe; one with a queue of its own (a database's) implements this interface directly.
  */
 import type { Claim } from '../core/claim.ts'
+import type { Obstacle } from './obstacle.ts'
 
 /** Where locks live. Made by `local()`, `memory()`; write your own, and run `slocket/testing` against it. */
 export interface Engine {
@@ -113,6 +114,8 @@ export interface EngineSnapshot {
   readonly held: readonly Requester[]
   /** Those who wait. */
   readonly pending: readonly Requester[]
+  /** What else is at the resource's place, and keeps requests from being granted. Missing if nothing is. */
+  readonly obstacle?: Obstacle | undefined
 }
 
 /** One who asked for a lock. */

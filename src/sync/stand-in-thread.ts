@@ -13,6 +13,7 @@ import { leaveAll } from '../engines/local/present.ts'
 import { SlocketError, slocket } from '../index.ts'
 import type { Lock, LockAccess } from '../index.ts'
 import { standInFor } from '../thread-identity.ts'
+import { isHeld } from './is-held.ts'
 import type { Answer, Order, Said, StandInData } from './messages.ts'
 import { ENDED, FREE, SAID, USE } from './messages.ts'
 import { toPlain } from './plain-error.ts'
@@ -72,8 +73,7 @@ class StandInThread {
         void this.#locks.get(order.lock)?.held
         return { kind: 'done' }
       case 'query': {
-        const { held } = await slocket.query(order.path, { engine: this.#engineFor(order.mkdirStaleMs) })
-        return { kind: 'locked', isLocked: held.length > 0 }
+        return { kind: 'locked', isLocked: await isHeld(this.#engineFor(order.mkdirStaleMs), order.path) }
       }
       case 'leave idle':
         return { kind: 'left', hasLeft: leaveIdle() }

@@ -211,3 +211,83 @@ test('programs and commands keep each other out', async () => {
   place.end()
   await waiter.ended()
 })
+
+describe('that the one before died holding is told to the next command that really begins', () => {
+  const TELL = ['sh', '-c', 'echo $SLOCKET_RECOVERED']
+  /** Kills the wrapper in place of starting its command. */
+  const KILLED_BEFORE = preload(`
+    import childProcess from 'node:child_process'
+    import { syncBuiltinESMExports } from 'node:module'
+    childProcess.spawn = () => process.kill(process.pid, 'SIGKILL')
+    syncBuiltinESMExports()`)
+  /** As where there are no descriptors left for a child process. */
+  const NOT_SPAWNED = preload(`
+    import childProcess from 'node:child_process'
+    import { syncBuiltinESMExports } from 'node:module'
+    childProcess.spawn = () => { throw Object.assign(new Error('spawn EAGAIN'), { code: 'EAGAIN' }) }
+    syncBuiltinESMExports()`)
+
+  function preload(code: string): Readonly<Record<string, string>> {
+    return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` }
+  }
+
+  async function dieHolding(...options: string[]): Promise<void> {
+    assert.equal((await place.runSlocket('run', ...options, 'lock', '--', 'sh', '-c', 'kill -9 $$')).status, 128 + 9)
+  }
+
+  const FAILURES: readonly (readonly [name: string, command: string, status: number | null, env?: object])[] = [
+    ['one that does not exist', 'no-such-command', 127],
+    ['one that is no program', './fifo', 126],
+    ['one that the system refuses to start', 'true', 126, NOT_SPAWNED],
+    ['one whose wrapper is killed before it begins', 'true', null, KILLED_BEFORE],
+  ]
+  for (const options of [[], ['-p', '1']]) {
+    for (const [name, command, status, env = {}] of FAILURES) {
+      test(`and not to ${name}${options.length > 0 ? ', of permits' : ''}`, async () => {
+        await dieHolding(...options)
+        // Twice: what was not told once is kept again.
+        for (let times = 0; times < 2; times += 1) {
+          const failed = await place.run([...SLOCKET, 'run', ...options, 'lock', '--', command], { env: { ...env } })
+          assert.equal(failed.status, status)
+        }
+        assert.equal((await place.runSlocket('run', ...options, 'lock', '--', ...TELL)).stdout, '1\n')
+        assert.equal((await place.runSlocket('run', ...options, 'lock', '--', ...TELL)).stdout, '0\n')
+        assert.deepEqual(fs.readdirSync(place.directory), ['fifo'])
+      })
+    }
+  }
+
+  test('and to those who share, too, until somebody exclusive has been told', async () => {
+    await dieHolding()
+    assert.equal((await place.runSlocket('run', '-s', 'lock', '--', 'no-such-command')).status, 127)
+    assert.equal((await place.runSlocket('run', '-s', 'lock', '--', ...TELL)).stdout, '1\n')
+    assert.equal((await place.runSlocket('run', 'lock', '--', ...TELL)).stdout, '1\n')
+    assert.equal((await place.runSlocket('run', 'lock', '--', ...TELL)).stdout, '0\n')
+    assert.deepEqual(fs.readdirSync(place.directory), ['fifo'])
+  })
+
+  test('to one that waits meanwhile', async () => {
+    const [first, command] = await start('lock')
+    const second = place.slocket('run', 'lock', '--', 'no-such-command')
+    await untilWaiting(place.path('lock'), 1, second.pid)
+    const third = place.slocket('run', 'lock', '--', ...TELL)
+    await untilWaiting(place.path('lock'), 1, third.pid)
+    process.kill(command, 'SIGKILL')
+    await first.ended()
+    assert.equal((await second.ended()).status, 127)
+    assert.equal((await third.ended()).stdout, '1\n')
+  })
+
+  test('in a program, by lock.recovered', async () => {
+    await dieHolding()
+    await place.runSlocket('run', 'lock', '--', 'no-such-command')
+    const lock = await slocket(place.path('lock'), { linger: 0 })
+    assert.equal(lock.recovered, true)
+    await lock.release()
+  })
+
+  test('a command that cannot be started leaves nothing behind otherwise', async () => {
+    assert.equal((await place.runSlocket('run', 'lock', '--', 'no-such-command')).status, 127)
+    assert.deepEqual(fs.readdirSync(place.directory), ['fifo'])
+  })
+})

@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
 import type { Ending } from '../helpers/command.ts'
-import { ticketsIn } from '../helpers/lock-directory.ts'
+import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
 import { reasonWithout } from '../helpers/privileges.ts'
 
 const RUN = [...SLOCKET, 'run']
@@ -70,6 +70,8 @@ describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
   const taken: readonly (readonly string[])[] = [
     ['-n', 'L', 'echo', 'mine'],
     ['--nb', 'L', 'echo', 'mine'],
+    ['--nonblock', 'L', 'echo', 'mine'],
+    ['--nonblocking', 'L', 'echo', 'mine'],
     ['-n', '-E', '44', 'L', 'echo', 'mine'],
     ['-w', '0.05', 'L', 'echo', 'mine'],
     ['--wait', '0.05', '--conflict-exit-code', '0', 'L', 'echo', 'mine'],
@@ -165,6 +167,49 @@ test('errors name the option', async () => {
   }
 })
 
+describe('a descriptor in the place of a lock and a command, as flock(1) takes it', () => {
+  const flock = `flock() { ${RUN.map((word) => `'${word}'`).join(' ')} "$@"; }`
+  /** Another process between the script and slocket. */
+  const viaShell = `flock() { sh -c '"$@"; exit $?' - ${RUN.map((word) => `'${word}'`).join(' ')} "$@"; }`
+
+  for (const [name, script] of [
+    ['a subshell', '(flock -x 200; echo goes on without a lock) 200>file; echo after'],
+    ['a subshell, in a shell that starts slocket', '(shell -x 200; echo goes on without a lock) 200>file; echo after'],
+    ['a script', 'exec 9>file; flock -w 3 9; echo goes on without a lock'],
+    ['a script that looks at the status', 'exec 9>file; if flock -n 9; then echo has it; else echo busy; fi'],
+    ['a directory', 'exec 9<.; flock 9; echo goes on without a lock'],
+  ] as const) {
+    test(`ends what has opened it: ${name}`, async () => {
+      const { stdout, stderr } = await place.run([
+        'bash',
+        '-c',
+        `${flock}; ${viaShell.replace('flock', 'shell')}; ${script}`,
+      ])
+      assert.equal(stdout, script.includes('after') ? 'after\n' : '')
+      assert.match(
+        stderr,
+        /a descriptor \((9|200)\) cannot be locked, .*\n.*\nslocket: ending the script that has opened \1/,
+      )
+    })
+  }
+
+  test('ends nothing else', async () => {
+    for (const script of [
+      // Not open; a terminal, a pipe or a device; a file that only slocket has.
+      'flock 9; echo $?',
+      'exec 9>/dev/null; flock 9; echo $?',
+      'exec 9> >(cat); flock 9; echo $?',
+      'flock 1 >file; echo $?',
+      `${RUN.join(' ')} 9 9>file; echo $?`,
+      // A command is there: `9` is a path, as it is to flock(1).
+      'exec 9>file; flock 9 true; echo 64',
+    ]) {
+      const { stdout } = await place.run(['bash', '-c', `${flock}; ${script}`])
+      assert.equal(stdout, '64\n', script)
+    }
+  })
+})
+
 test('permits: as many at once as there are', async () => {
   const holders = [1, 2].map(() => place.slocket('run', '-p', '2', 'L', '--', ...HOLD))
   await Promise.all(holders.map((holder) => holder.says(/pid/)))
@@ -183,11 +228,51 @@ test('-v tells what happens, -q nothing', async () => {
   assert.match((await place.runSlocket('run', '-v', 'other', 'true')).stderr, /^slocket: got 'other' after [\d.]+ s\n$/)
 })
 
-test('the lock file that flock(1) leaves behind is told of', async () => {
-  fs.writeFileSync(place.path('L'), '')
-  const [busy, quiet] = await runAll(['-n', 'L', 'true'], ['-qn', 'L', 'true'])
-  assert.deepEqual([busy?.status, quiet?.status, quiet?.stderr], [1, 1, ''])
-  assert.match(busy!.stderr, /'L' is a file/)
+describe('what is at the path and counts as the lock of another program', () => {
+  test('is told of at once, and nothing is said with -q', async () => {
+    fs.writeFileSync(place.path('L'), '')
+    const [busy, quiet] = await runAll(['-n', 'L', 'true'], ['-qn', 'L', 'true'])
+    assert.deepEqual([busy?.status, quiet?.status, quiet?.stderr], [1, 1, ''])
+    assert.match(busy!.stderr, /^slocket: 'L' is a file: .*\n$/)
+    const [patient, silent] = await runAll(['-w', '1.5', 'L', 'true'], ['-q', '-w', '1.5', 'L', 'true'])
+    assert.deepEqual([patient?.status, patient?.stderr], [1, busy?.stderr])
+    assert.deepEqual([silent?.status, silent?.stderr], [1, ''])
+    assert.match(
+      (await runAll(['-v', '-w', '0', 'L', 'true']))[0]!.stderr,
+      /is a file: .*\nslocket: 'L' is not free\n$/,
+    )
+  })
+
+  test('is told of when it comes in the place of something else', async () => {
+    fs.writeFileSync(place.path('fd'), '')
+    // Until it looks again, it has said that it waits for a file.
+    const waiter = place.slocket('run', '-v', 'fd', '--', 'echo', 'mine')
+    await waiter.complains(/'fd' is a file/)
+    fs.rmSync(place.path('fd'))
+    assert.equal((await waiter.ended()).stdout, 'mine\n')
+  })
+
+  test('is told of when it comes later, and of other warnings nothing is lost', async () => {
+    await place.slocket('run', 'L', '--', ...HOLD).says(/pid/)
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,process.emitWarning('another')` }
+    const waiter = place.start([...RUN, 'L', '--', 'true'], { env })
+    await waiter.complains(/another/)
+    await untilWaiting(place.path('L'), 1, waiter.pid)
+    fs.renameSync(place.path('L'), place.path('moved'))
+    fs.writeFileSync(place.path('L'), '')
+    await waiter.complains(/'.*\/L' is a file/)
+    fs.rmSync(place.path('L'))
+    assert.equal((await waiter.ended()).status, 0)
+    place.end()
+  })
+
+  test('is refused at once if it never goes', async () => {
+    for (const lock of ['/dev/null', 'fifo']) {
+      const { status, stderr } = await place.runSlocket('run', lock, 'true')
+      assert.equal(status, 66)
+      assert.match(stderr, /is a (device|named pipe), not a lock/)
+    }
+  })
 })
 
 test('names with spaces, newlines, unicode, quotes and hyphens', async () => {

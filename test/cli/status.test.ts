@@ -22,6 +22,26 @@ const NO_CLOCK =
     }
     syncBuiltinESMExports()`)
 
+/** Says at the end how many connections were open at a time, and how often the table of sockets was read. */
+const COUNT =
+  'data:text/javascript,' +
+  encodeURIComponent(`
+    import fs from 'node:fs'
+    import net from 'node:net'
+    import { syncBuiltinESMExports } from 'node:module'
+    const { connect } = net, { readFileSync } = fs
+    let open = 0, connecting = 0, looks = 0
+    net.connect = (...all) => {
+      connecting = Math.max(connecting, (open += 1))
+      return connect(...all).once('close', () => (open -= 1))
+    }
+    fs.readFileSync = (file, ...all) => {
+      if (file === '/proc/net/unix') looks += 1
+      return readFileSync(file, ...all)
+    }
+    syncBuiltinESMExports()
+    process.once('exit', () => console.error(JSON.stringify({ connecting, looks })))`)
+
 const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
 
 let place: Workplace
@@ -120,6 +140,27 @@ describe('slocket status', () => {
     holder.kill('SIGCONT')
   })
 
+  test('of any number of locks whose holders are stopped: all are waited for together, and /proc is looked at once', async () => {
+    const names = Array.from({ length: 40 }, (_, index) => `many/${String(index).padStart(2, '0')}`)
+    fs.mkdirSync(place.path('many'))
+    const program = `
+      import slocket from ${JSON.stringify(new URL('../../src/index.js', import.meta.url).href)}
+      for (const name of ${JSON.stringify(names)}) await slocket(name)
+      console.log('pid', process.pid)
+      setInterval(() => {}, 1e6)`
+    const holder = place.start([process.execPath, '--input-type=module', '-e', program])
+    await holder.says(/pid/)
+    holder.kill('SIGSTOP')
+    await untilStopped(holder.pid)
+    const ending = await place.run([...SLOCKET, 'status', '--json'], { env: { NODE_OPTIONS: `--import=${COUNT}` } })
+    assert.deepEqual(JSON.parse(ending.stderr), { connecting: names.length, looks: 1 })
+    const shown = JSON.parse(ending.stdout) as Shown[]
+    assert.deepEqual(
+      shown.map(({ lock, held: [one] }) => [lock, one?.answers, one?.processes?.map(({ pid }) => pid)]),
+      names.map((name) => [name, false, [holder.pid]]),
+    )
+  })
+
   test('of a wrapper that was killed, the process that keeps the lock is shown', async () => {
     const [holder, command] = await hold('L')
     holder.kill('SIGKILL')
@@ -135,13 +176,61 @@ describe('slocket status', () => {
   test('what is no lock is told of', async () => {
     fs.symlinkSync('elsewhere', place.path('link'))
     const { status, stdout, stderr } = await place.runSlocket('status', 'link')
-    assert.deepEqual([status, stdout], [66, 'LOCK  STATE    MODE  PID  FOR  LABEL  COMMAND\nlink  unknown\n'])
+    assert.deepEqual([status, stdout.split('\n')[1]], [66, 'link  blocked (link)'])
     assert.match(stderr, /symbolic link/)
     const found = await place.runSlocket('status', '--json', 'link')
     assert.equal(found.status, 66)
+    const message = `'${place.path('link')}' is a symbolic link, not a lock; name its target`
     assert.deepEqual(JSON.parse(found.stdout), [
-      { lock: 'link', error: 'ERR_SLOCKET_NOT_A_LOCK', held: [], waiting: [] },
+      { lock: 'link', obstacle: { kind: 'link', message }, held: [], waiting: [] },
     ])
+  })
+
+  test('the file that flock(1) has left is told of, and so is all else that keeps a lock from being free', async () => {
+    fs.writeFileSync(place.path('file'), '')
+    const leaveSocket = `const server = require('net').createServer().listen('other', () => {
+      require('fs').linkSync('other', 'socket'); server.close() })`
+    await place.run([process.execPath, '-e', leaveSocket])
+    for (const [lock, kind] of [
+      ['file', 'file'],
+      ['fifo', 'fifo'],
+      ['socket', 'dead-socket'],
+      ['/dev/null', 'device'],
+    ] as const) {
+      const { status, stdout, stderr } = await place.runSlocket('status', lock)
+      assert.deepEqual([status, stdout.split('\n')[1]!.replace(/ +/, ' ')], [66, `${lock} blocked (${kind})`])
+      assert.match(stderr, /^slocket: '.*' is a .*\n$/)
+      const json = await place.runSlocket('status', '--json', lock, 'free')
+      const shown = JSON.parse(json.stdout) as { obstacle?: { kind: string } }[]
+      assert.deepEqual([json.status, shown.map(({ obstacle }) => obstacle?.kind)], [66, [kind, undefined]])
+      const broken = await place.runSlocket('break', '--yes', lock)
+      assert.notEqual(broken.status, 0)
+      assert.match(broken.stderr, /' is a /)
+    }
+  })
+
+  test('what has been put into the directory of a lock in use is told of, beside its holder', async () => {
+    const [holder] = await hold('L')
+    fs.writeFileSync(place.path('L/notes.txt'), '')
+    const { status, stdout, stderr } = await place.runSlocket('status')
+    assert.equal(status, 66)
+    assert.match(stdout, new RegExp(`\\nL +holds +exclusive +${holder.pid} `))
+    assert.match(stderr, /'notes\.txt'/)
+    fs.rmSync(place.path('L/notes.txt'))
+    place.end()
+    await holder.ended()
+  })
+
+  test('a lock in a directory that is missing is told of', async () => {
+    fs.symlinkSync('nowhere', place.path('link'))
+    for (const lock of ['missing/L', 'missing/er/L', 'link/L']) {
+      const { status, stdout, stderr } = await place.runSlocket('status', lock)
+      assert.deepEqual([status, stdout.split('\n')[1]], [66, `${lock}  unknown`])
+      assert.match(stderr, /the parent directory does not exist/)
+    }
+    const json = await place.runSlocket('status', '--json', 'missing/L')
+    assert.equal(json.status, 66)
+    assert.equal((JSON.parse(json.stdout) as Shown[])[0]?.error, 'ERR_SLOCKET_NO_PARENT')
   })
 
   test('links are not followed, so that none leads round', async () => {

@@ -127,6 +127,22 @@ describe('the packed package', () => {
     await run(process.execPath, [join(ROOT, 'scripts/man.js'), '--check'], ROOT)
   })
 
+  test('what a supervisor sends before the command has started reaches what that runs', async () => {
+    await writeFile(
+      join(installed.project, 'supervised.cjs'),
+      "process.on('message', (message) => process.send([message, 'back'], () => process.exit()))",
+    )
+    const heard = await execute(
+      'supervisor.cjs',
+      `const child = require('node:child_process').spawn(
+         'node_modules/.bin/slocket', ['run', 'supervised.lock', '--', process.execPath, 'supervised.cjs'],
+         { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+       child.send('early')
+       child.on('message', (message) => console.log(JSON.stringify(message)))`,
+    )
+    assert.deepEqual(heard, ['early', 'back'])
+  })
+
   test('slocket.sync works from it, and leaves nothing', async () => {
     const said = await execute(
       'sync.cjs',

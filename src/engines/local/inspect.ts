@@ -9,6 +9,7 @@ import { snapshotOf } from '../../recipe/snapshot.ts'
 import { connectTo } from './connect.ts'
 import { onAbort } from '../../contract/on-abort.ts'
 import type { QueueDirectory } from './directory.ts'
+import { findObstacle } from './foreign.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import { formatFrame, LineSplitter, MAX_PARTY_BYTES, parseFrame } from './frames.ts'
 import { wallClockMs } from './kernel.ts'
@@ -62,9 +63,11 @@ export async function inspect(
   own: ReadonlyMap<string, OwnTicket>,
   inspection: Inspection,
 ): Promise<EngineSnapshot> {
-  if (directory.occupant() !== 'directory') return { held: [], pending: [] }
-  refuseOtherContent(directory.path)
-  return (await inspectQueues([{ directory, own }], inspection))[0]!
+  const obstacle = await findObstacle(directory)
+  // Whoever stands in the queue of a lock into whose directory somebody has put something else goes on.
+  if (obstacle !== undefined && obstacle.kind !== 'directory') return { held: [], pending: [], obstacle }
+  const snapshot = (await inspectQueues([{ directory, own }], inspection))[0]!
+  return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
 }
 
 /** Looks at several queues, whose members are asked once each. */

@@ -13,7 +13,7 @@ import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
 import { debug, isDebugging } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
 import { DirectoryGone, DirectoryUnfinished } from './lock-directory.ts'
-import { refuseDeadSocket, waitUntilForeignGone } from './foreign.ts'
+import { ObstacleWarning, refuseDeadSocket, waitUntilForeignGone } from './foreign.ts'
 import { clockNumber, kernelId, nextNumber } from './kernel.ts'
 import { withdraw } from './leave.ts'
 import { memberFile } from './member.ts'
@@ -68,17 +68,23 @@ export async function joinSlowly(state: QueueState, request: EnqueueRequest): Pr
   // Asked for by a listener for `exit`: there is no next turn of the event loop, unless the process goes on after all.
   if (isExiting()) await new Promise((resolve) => setImmediate(resolve))
   state.presence.joining += 1
+  const warning = new ObstacleWarning(state.directory)
   try {
-    own = await joinByRounds(state, request)
+    own = await joinByRounds(state, request, warning)
     return own
   } finally {
     state.presence.joining -= 1
+    warning.stop()
     // A member that was made for this request, and got no ticket, goes as one goes whose last ticket has left.
     if (own === null) state.presence.onLeft(request.lingerMs)
   }
 }
 
-async function joinByRounds(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | null> {
+async function joinByRounds(
+  state: QueueState,
+  request: EnqueueRequest,
+  warning: ObstacleWarning,
+): Promise<OwnTicket | null> {
   const { directory, presence } = state
   let vanishings = 0
   // Bound: a round fails only because somebody else joined or left meanwhile, because something foreign is there, or because
@@ -90,6 +96,7 @@ async function joinByRounds(state: QueueState, request: EnqueueRequest): Promise
           await refuseDeadSocket(directory)
           return null
         }
+        warning.start()
         await waitUntilForeignGone(directory, request.cancellation)
         continue
       }

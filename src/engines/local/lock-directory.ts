@@ -11,13 +11,16 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { isOutOfDescriptors } from '../../contract/idle.ts'
 import type { LockAccess } from '../../contract/lock-access.ts'
+import type { Obstacle } from '../../contract/obstacle.ts'
+import { refuseObstacle } from '../../contract/obstacle.ts'
 import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import { DEFAULT_MODE, firstMode, follow, isMadeHere, isShared, tooNarrow, widen } from './access.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
 import { isMkdirLock, takeOver } from './mkdir-lock.ts'
+import { describeObstacle, obstacleBy } from './obstacle.ts'
 import type { OpenDirectory } from './open-directory.ts'
 import { chmodDirectory, openDirectory } from './open-directory.ts'
-import { refuseOtherContent } from './other-content.ts'
+import { otherContentOf, refuseOtherContent } from './other-content.ts'
 import { isDeno } from './runtime.ts'
 import { isGone, toSlocketError } from './system-error.ts'
 import { MEMBERS } from './ticket-name.ts'
@@ -93,19 +96,33 @@ export class LockDirectory {
     refuseOtherContent(directory)
   }
 
+  /** @throws ERR_SLOCKET_NOT_A_LOCK for what nobody waits for; what a system error means. */
   occupant(): Occupant {
-    let stats: fs.Stats | undefined
+    const stats = this.#look()
+    if (stats === undefined) return 'nothing'
+    if (stats.isDirectory()) return this.#isMkdirLock() ? 'foreign' : 'directory'
+    refuseObstacle(obstacleBy(stats, this.path))
+    return 'foreign'
+  }
+
+  /** What is in the way of the lock. Undefined if nothing is. Makes no difference between sockets. @throws what a system error means. */
+  obstacle(): Obstacle | undefined {
+    const stats = this.#look()
+    if (stats === undefined) return undefined
+    if (!stats.isDirectory()) return obstacleBy(stats, this.path)
+    return this.#isMkdirLock() ? describeObstacle('mkdir-lock', this.path) : otherContentOf(this.path)
+  }
+
+  #look(): fs.Stats | undefined {
     try {
-      stats = fs.lstatSync(this.path, { throwIfNoEntry: false })
+      return fs.lstatSync(this.path, { throwIfNoEntry: false })
     } catch (error) {
       throw toSlocketError(error, 'look at', this.path)
     }
-    if (stats === undefined) return 'nothing'
-    if (stats.isDirectory()) {
-      return this.#mkdirStaleMs !== undefined && isMkdirLock(this.path, this.#mkdirStaleMs) ? 'foreign' : 'directory'
-    }
-    if (!stats.isSymbolicLink()) return 'foreign'
-    throw new SlocketError('ERR_SLOCKET_NOT_A_LOCK', `'${this.path}' is a symbolic link, not a lock; name its target`)
+  }
+
+  #isMkdirLock(): boolean {
+    return this.#mkdirStaleMs !== undefined && isMkdirLock(this.path, this.#mkdirStaleMs)
   }
 
   pathOf(name: string): string {

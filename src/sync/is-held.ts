@@ -1,0 +1,10 @@
+/** Whether somebody holds a lock: what `check` of slocket/proper-lockfile asks. */
+import type { Engine } from '../contract/engine.ts'
+import { refuseObstacle } from '../contract/obstacle.ts'
+
+/** @throws ERR_SLOCKET_NOT_A_LOCK; what a system error means. */
+export async function isHeld(engine: Engine, path: string): Promise<boolean> {
+  const { held, obstacle } = await engine.query(path)
+  refuseObstacle(obstacle)
+  return held.length > 0
+}
