@@ -3,7 +3,6 @@
 import { isUtf8 } from 'node:buffer'
 import fs from 'node:fs'
 import { withoutSecrets } from '../contract/secrets.ts'
-import { callersWith, DescriptorForm, endCallers } from './descriptor-form.ts'
 import { isBrokenPipe, isUsageError, statusOf, UsageError } from './exit-status.ts'
 import { say } from './output.ts'
 import { run } from './run.ts'
@@ -26,7 +25,6 @@ async function main(): Promise<void> {
     if (isBrokenPipe(error)) dieBy('SIGPIPE')
     say(`${command === undefined ? '' : `${command}: `}${(error as Error).message}`)
     if (isUsageError(error)) say(`try 'slocket help${command === 'run' ? ' run' : ''}'`)
-    if (error instanceof DescriptorForm) failClosed(error)
     process.exit(statusOf(error))
   }
 }
@@ -35,12 +33,4 @@ async function main(): Promise<void> {
 function refuseOtherBytes(): void {
   if (!process.argv.some((word) => word.includes('\u{fffd}'))) return
   if (!isUtf8(fs.readFileSync('/proc/self/cmdline'))) throw new UsageError('words have to be UTF-8')
-}
-
-/** Whoever does not look at the exit status would go on without the lock. */
-function failClosed({ descriptor }: DescriptorForm): void {
-  const callers = callersWith(descriptor)
-  if (callers.length === 0) return
-  say(`ending the script that has opened ${descriptor}: it might go on without the lock`)
-  endCallers(callers)
 }

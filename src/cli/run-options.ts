@@ -3,7 +3,6 @@ import { parseArgs } from 'node:util'
 import { ACCESSES, isAccess } from '../contract/lock-access.ts'
 import type { LockAccess } from '../contract/lock-access.ts'
 import type { SlocketOptions } from '../options.ts'
-import { DescriptorForm } from './descriptor-form.ts'
 import { UsageError } from './exit-status.ts'
 
 export interface RunRequest {
@@ -74,7 +73,7 @@ export function parseRun(parameters: readonly string[]): RunRequest {
   if (lock === '') throw new UsageError('LOCK is empty')
   if (values.command !== undefined && command.length > 0) throw new UsageError('-c takes one shell line and no command')
   const [program, ...rest] = values.command === undefined ? command : [shell(), '-c', values.command]
-  if (program === undefined) throw /^\d+$/.test(lock) ? new DescriptorForm(lock) : new UsageError('COMMAND is missing')
+  if (program === undefined) throw new UsageError(`COMMAND is missing${descriptorHint(lock)}`)
   const mode = tokens.findLast(({ name }) => name === 'shared' || name === 'exclusive' || name === 'e')
   const permits = wholeNumber('-p, --permits', values.permits, 1, 1_000_000)
   const seconds = parseSeconds(tokens.findLast(({ name }) => name === 'timeout' || name === 'wait')?.value)
@@ -99,6 +98,11 @@ export function parseRun(parameters: readonly string[]): RunRequest {
     engine: values.engine,
     onLost: parseOnLost(values['on-lost'], values.engine),
   }
+}
+
+/** `flock 9` locks what the shell has opened by that number. */
+function descriptorHint(lock: string): string {
+  return /^\d+$/.test(lock) ? `: a descriptor (${lock}) cannot be locked, put what is to be done into a script` : ''
 }
 
 interface Parts {

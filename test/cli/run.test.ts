@@ -167,49 +167,6 @@ test('errors name the option', async () => {
   }
 })
 
-describe('a descriptor in the place of a lock and a command, as flock(1) takes it', () => {
-  const flock = `flock() { ${RUN.map((word) => `'${word}'`).join(' ')} "$@"; }`
-  /** Another process between the script and slocket. */
-  const viaShell = `flock() { sh -c '"$@"; exit $?' - ${RUN.map((word) => `'${word}'`).join(' ')} "$@"; }`
-
-  for (const [name, script] of [
-    ['a subshell', '(flock -x 200; echo goes on without a lock) 200>file; echo after'],
-    ['a subshell, in a shell that starts slocket', '(shell -x 200; echo goes on without a lock) 200>file; echo after'],
-    ['a script', 'exec 9>file; flock -w 3 9; echo goes on without a lock'],
-    ['a script that looks at the status', 'exec 9>file; if flock -n 9; then echo has it; else echo busy; fi'],
-    ['a directory', 'exec 9<.; flock 9; echo goes on without a lock'],
-  ] as const) {
-    test(`ends what has opened it: ${name}`, async () => {
-      const { stdout, stderr } = await place.run([
-        'bash',
-        '-c',
-        `${flock}; ${viaShell.replace('flock', 'shell')}; ${script}`,
-      ])
-      assert.equal(stdout, script.includes('after') ? 'after\n' : '')
-      assert.match(
-        stderr,
-        /a descriptor \((9|200)\) cannot be locked, .*\n.*\nslocket: ending the script that has opened \1/,
-      )
-    })
-  }
-
-  test('ends nothing else', async () => {
-    for (const script of [
-      // Not open; a terminal, a pipe or a device; a file that only slocket has.
-      'flock 9; echo $?',
-      'exec 9>/dev/null; flock 9; echo $?',
-      'exec 9> >(cat); flock 9; echo $?',
-      'flock 1 >file; echo $?',
-      `${RUN.join(' ')} 9 9>file; echo $?`,
-      // A command is there: `9` is a path, as it is to flock(1).
-      'exec 9>file; flock 9 true; echo 64',
-    ]) {
-      const { stdout } = await place.run(['bash', '-c', `${flock}; ${script}`])
-      assert.equal(stdout, '64\n', script)
-    }
-  })
-})
-
 test('permits: as many at once as there are', async () => {
   const holders = [1, 2].map(() => place.slocket('run', '-p', '2', 'L', '--', ...HOLD))
   await Promise.all(holders.map((holder) => holder.says(/pid/)))
