@@ -11,6 +11,7 @@
 import type { Stats } from 'node:fs'
 import path from 'node:path'
 import type { Engine } from '../contract/engine.ts'
+import { nextTurn } from '../contract/event-loop.ts'
 import { localBesideMkdir } from '../engines/local/index.ts'
 import { isMkdirLock } from '../engines/local/mkdir-lock.ts'
 import { debug } from '../debug.ts'
@@ -101,6 +102,8 @@ export async function check(file: string, options?: CheckOptions): Promise<boole
   const canonical = await fileOf(file, options)
   const lockPath = lockfilePath ?? `${canonical}.lock`
   const staleMs = staleMsOf(options)
+  // What follows may be known without asking anybody, and a loop of checks must not starve the event loop.
+  await nextTurn()
   if (isHeldHere(lockPath)) return true
   try {
     if (await isHeld(engineFor(staleMs), lockPath)) return true
