@@ -3,12 +3,15 @@
  * (slocket 1). It is somebody's lock: wait until it is gone, and touch nothing. The WATCH of the original algorithm.
  */
 import fs from 'node:fs'
+import path from 'node:path'
 import { clearTimeout, setTimeout } from 'node:timers'
 import type { Cancellation } from '../../contract/cancellation.ts'
 import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
-import { builtInNet } from './built-in.ts'
 import type { QueueDirectory } from './directory.ts'
+import { DirectoryGone } from './lock-directory.ts'
+import { probeSocket } from './probe-socket.ts'
+import { SocketAddresses } from './short-path.ts'
 
 /** A watch may miss what happens elsewhere, and may not be had at all (inotify's limits): look again by the clock too. */
 const LOOK_AGAIN_MS = 1000
@@ -57,17 +60,22 @@ function isForeignThere(directory: QueueDirectory): boolean {
  */
 export async function refuseDeadSocket(directory: QueueDirectory): Promise<void> {
   if (directory.occupant() !== 'foreign' || !fs.lstatSync(directory.path).isSocket()) return
-  const code = await new Promise<string | undefined>((resolve) => {
-    const socket = builtInNet().connect({ path: directory.path })
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(undefined)
-    })
-    socket.once('error', (error) => resolve(systemCode(error)))
-  })
-  if (code !== 'ECONNREFUSED') return
+  if ((await askAt(directory.path)) !== 'ECONNREFUSED') return
   throw new SlocketError(
     'ERR_SLOCKET_DEAD_SOCKET',
     `a socket that nobody listens on is at '${directory.path}' (left by slocket 1, perhaps); remove it`,
   )
+}
+
+/** How connecting to a socket fails; undefined if it does not, or if the socket cannot be reached to be asked. */
+async function askAt(socket: string): Promise<string | undefined> {
+  const addresses = new SocketAddresses(path.dirname(socket))
+  try {
+    return systemCode(await probeSocket(addresses.of(path.basename(socket))))
+  } catch (error) {
+    if (error instanceof DirectoryGone || isSlocketError(error, 'ERR_SLOCKET_PATH_TOO_LONG')) return undefined
+    throw error
+  } finally {
+    addresses.close()
+  }
 }

@@ -31,7 +31,7 @@ const LONGEST_PAUSE_MS = 16
 export function join(state: QueueState, request: EnqueueRequest): OwnTicket | undefined {
   const { directory, presence } = state
   const { member } = presence
-  if (member === undefined || presence.hasNoLinks) return undefined
+  if (member === undefined || !directory.hasLinks) return undefined
   const [name, parsed] = newName(state, request, member.id)
   switch (directory.link(memberFile(member.id), name)) {
     case 'linked':
@@ -40,8 +40,6 @@ export function join(state: QueueState, request: EnqueueRequest): OwnTicket | un
       presence.retire()
       return undefined
     case 'no-links':
-      debug('%s: no hard links here; one socket for each ticket', directory.path)
-      presence.hasNoLinks = true
       return undefined
   }
 }
@@ -75,7 +73,7 @@ async function joinByRounds(state: QueueState, request: EnqueueRequest): Promise
         await waitUntilForeignGone(directory, request.cancellation)
         continue
       }
-      const own = join(state, request) ?? (presence.hasNoLinks ? await joinWithOwnSocket(state, request) : undefined)
+      const own = join(state, request) ?? (directory.hasLinks ? undefined : await joinWithOwnSocket(state, request))
       if (own !== undefined) return own
     } catch (error) {
       if (!(error instanceof DirectoryGone)) throw error
@@ -89,7 +87,7 @@ async function joinByRounds(state: QueueState, request: EnqueueRequest): Promise
   return null
 }
 
-/** As {@link join}, where the file system has no hard links: a socket for the ticket alone, renamed once it listens. */
+/** As {@link join}, where hard links to a socket do not lead to it: a socket for the ticket alone, renamed once it listens. */
 async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | undefined> {
   const { directory, presence } = state
   const { member } = presence

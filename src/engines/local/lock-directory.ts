@@ -5,12 +5,14 @@
  *     PATH/.members/   one socket for each member; tickets are hard links to them
  *
  * A directory made here, of the two, carries the sticky bit and is not writable by all; only such a one is removed when
- * it is empty. One that the user made (`mkdir -m 1777 …`) is used and stays.
+ * it is empty. One that the user made (`mkdir -m 1777 …`) is used and stays. On a file system that keeps no modes, it is removed only
+ * if the process that made it is also the last one to leave.
  */
 import fs from 'node:fs'
 import path from 'node:path'
 import { SlocketError, systemCode } from '../../errors.ts'
-import { refuseNetworkFileSystem } from './file-system.ts'
+import type { FileSystem } from './file-system.ts'
+import { localFileSystem } from './file-system.ts'
 import { isMkdirLock, takeOver } from './mkdir-lock.ts'
 import type { OpenDirectory } from './open-directory.ts'
 import { chmodDirectory, openDirectory } from './open-directory.ts'
@@ -38,11 +40,29 @@ export type Occupant = 'nothing' | 'directory' | 'foreign'
 export class LockDirectory {
   readonly path: string
   readonly #mkdirStaleMs: number | undefined
+  #hasLinks = false
+  #fileSystem: FileSystem | undefined
+  /** Whether this made the directory, on a file system on which its mode cannot say so. */
+  #isMaker = false
 
   /** @param mkdirStaleMs where another tool makes its locks by `mkdir`: how old such a one is that is nobody's any more. */
   constructor(directory: string, mkdirStaleMs?: number) {
     this.path = directory
     this.#mkdirStaleMs = mkdirStaleMs
+  }
+
+  /** Whether hard links to sockets are known to lead to them here. False: each ticket has a socket of its own. */
+  get hasLinks(): boolean {
+    return this.#hasLinks
+  }
+
+  set hasLinks(hasLinks: boolean) {
+    this.#hasLinks = hasLinks
+  }
+
+  /** Where it was when it was last opened. */
+  get fileSystem(): FileSystem | undefined {
+    return this.#fileSystem
   }
 
   /**
@@ -53,7 +73,7 @@ export class LockDirectory {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const occupant = this.occupant()
       if (occupant === 'foreign') return 'foreign'
-      refuseNetworkFileSystem(occupant === 'directory' ? this.path : path.dirname(this.path))
+      this.#fileSystem = localFileSystem(occupant === 'directory' ? this.path : path.dirname(this.path))
       if (occupant === 'nothing') this.#make()
       else this.refuseOthers()
       const members = this.#openMembers()
@@ -109,13 +129,14 @@ export class LockDirectory {
       const members = `${directory.path}/${MEMBERS}`
       const stats = fs.lstatSync(members, { throwIfNoEntry: false })
       if (stats !== undefined) {
-        if (!isMadeHere(stats)) return
+        if (!this.#isOurs(stats)) return
         fs.rmdirSync(members)
       } else if (this.#mkdirStaleMs !== undefined) {
         // Whoever took `.members` out of it removes it: what is at the path by now may be another tool's new lock.
         return
       }
-      if (isMadeHere(fs.lstatSync(this.path))) fs.rmdirSync(this.path)
+      if (this.#isOurs(fs.lstatSync(this.path))) fs.rmdirSync(this.path)
+      this.#isMaker = false
     } catch (error) {
       // Not empty: others are here. Whatever else hinders is for the next one who uses the lock to meet and to report.
       if (systemCode(error) === undefined) throw error
@@ -126,10 +147,14 @@ export class LockDirectory {
 
   #make(): void {
     try {
-      makeWhereMissing(this.path)
+      if (makeWhereMissing(this.path) && !this.#fileSystem!.hasSocketLinks) this.#isMaker = !carriesMode(this.path)
     } catch (error) {
       throw toSlocketError(error, 'make the lock directory', this.path)
     }
+  }
+
+  #isOurs(stats: fs.Stats): boolean {
+    return this.#isMaker || isMadeHere(stats)
   }
 
   /** Undefined where the directory has vanished, or something else is in its place by now. */
@@ -138,9 +163,9 @@ export class LockDirectory {
     try {
       directory = openDirectory(this.path)
       // RACE: another tool may have made it since it was missing above. Now it stays the one that it is.
-      if (this.#mkdirStaleMs !== undefined && !takeOver(directory.path, this.#mkdirStaleMs)) return 'foreign'
+      if (this.#mkdirStaleMs !== undefined && !this.#isMaker && !takeOver(directory.path, this.#mkdirStaleMs)) return 'foreign'
       const members = `${directory.path}/${MEMBERS}`
-      makeWhereMissing(members)
+      if (makeWhereMissing(members) && !this.#fileSystem!.hasSocketLinks) carriesMode(members)
       return openDirectory(members)
     } catch (error) {
       const code = systemCode(error)
@@ -155,17 +180,29 @@ export class LockDirectory {
   }
 }
 
+/** Gives a new directory the mode that says who made it, which the mkdir of some file systems drops (bindfs). False if it cannot have that (ntfs-3g, FAT). */
+function carriesMode(directory: string): boolean {
+  try {
+    chmodDirectory(directory, MODE & ~process.umask())
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+  }
+  return isMadeHere(fs.lstatSync(directory))
+}
+
 function isMadeHere({ mode }: fs.Stats): boolean {
   return (mode & 0o1000) !== 0 && (mode & 0o002) === 0
 }
 
-export function makeWhereMissing(directory: string): void {
+/** False if it was there. */
+export function makeWhereMissing(directory: string): boolean {
   try {
     fs.mkdirSync(directory, MODE)
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
-    return
+    return false
   }
   // Deno's mkdir drops the sticky bit. Killed before this, it leaves a directory that stays.
   if (isDeno) chmodDirectory(directory, MODE & ~process.umask())
+  return true
 }

@@ -16,6 +16,7 @@ import type { QueueDirectory } from './directory.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import type { OpenDirectory } from './open-directory.ts'
 import { randomBits } from './random.ts'
+import { SocketAddresses } from './short-path.ts'
 import { toSlocketError } from './system-error.ts'
 import { MEMBERS } from './ticket-name.ts'
 
@@ -65,19 +66,23 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, name: 
   const server = builtInNet().createServer()
   // An error once listening is one of accepting (EMFILE): whoever connected looks again by itself.
   server.on('error', (error) => debug('member %s: %s', name, error))
+  const addresses = new SocketAddresses(members.path)
   // Not through the primary of a cluster, which would share one socket among its workers.
-  server.listen({ path: `${members.path}/${name}`, exclusive: true, backlog: BACKLOG })
+  server.listen({ path: addresses.of(name), exclusive: true, backlog: BACKLOG })
   server.unref()
   const close = (): void => {
     server.close()
     // libuv would do so at the address where it was made, which leads nowhere any more.
     directory.sweep(`${MEMBERS}/${name}`)
   }
-  if (server.listening) return { server, close }
-  return new Promise((resolve, reject) => {
+  if (server.listening) {
+    addresses.close()
+    return { server, close }
+  }
+  return new Promise<Listener>((resolve, reject) => {
     server.once('listening', () => resolve({ server, close }))
     server.once('error', (error) => reject(toListenError(error, directory)))
-  })
+  }).finally(() => addresses.close())
 }
 
 function toListenError(error: Error, directory: QueueDirectory): Error {

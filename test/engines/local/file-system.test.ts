@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import os from 'node:os'
 import { describe, mock, test } from 'node:test'
-import { refuseNetworkFileSystem } from '../../../src/engines/local/file-system.ts'
+import { localFileSystem } from '../../../src/engines/local/file-system.ts'
 import { isSlocketError } from '../../../src/errors.ts'
 
 const EXT4 = 0xef53
@@ -14,9 +14,9 @@ const CEPH = 0x00c36400
 
 describe('file systems', () => {
   test('those of this machine are taken', () => {
-    refuseNetworkFileSystem(os.tmpdir())
+    localFileSystem(os.tmpdir())
     for (const type of [EXT4, TMPFS, 0x9123683e, 0x58465342, 0x794c7630, 0]) {
-      withType(type, () => refuseNetworkFileSystem(os.tmpdir()))
+      withType(type, () => localFileSystem(os.tmpdir()))
     }
   })
 
@@ -24,7 +24,7 @@ describe('file systems', () => {
     for (const type of [NFS, SMB2, SMB2 | 0, CEPH]) {
       withType(type, () =>
         assert.throws(
-          () => refuseNetworkFileSystem(os.tmpdir()),
+          () => localFileSystem(os.tmpdir()),
           (error) => isSlocketError(error, 'ERR_SLOCKET_NETWORK_FILE_SYSTEM'),
         ),
       )
@@ -43,9 +43,9 @@ describe('file systems', () => {
     ] as const) {
       withType(FUSE, () =>
         withMount(type, () => {
-          if (isTaken) return refuseNetworkFileSystem(os.tmpdir())
+          if (isTaken) return localFileSystem(os.tmpdir())
           assert.throws(
-            () => refuseNetworkFileSystem(os.tmpdir()),
+            () => localFileSystem(os.tmpdir()),
             (error) => isSlocketError(error, 'ERR_SLOCKET_NETWORK_FILE_SYSTEM'),
             type,
           )
@@ -58,7 +58,7 @@ describe('file systems', () => {
     const broken = mock.method(fs, 'statfsSync', () => {
       throw Object.assign(new Error('not here'), { code: 'ENOSYS' })
     })
-    refuseNetworkFileSystem(os.tmpdir())
+    localFileSystem(os.tmpdir())
     broken.mock.restore()
   })
 })

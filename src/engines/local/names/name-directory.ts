@@ -6,7 +6,7 @@ import type { OpenDirectory } from '../open-directory.ts'
 import { QueueDirectory } from '../directory.ts'
 import type { Occupant } from '../lock-directory.ts'
 import { makeWhereMissing } from '../lock-directory.ts'
-import { refuseNetworkFileSystem } from '../file-system.ts'
+import { localFileSystem } from '../file-system.ts'
 import { isGone, toSlocketError } from '../system-error.ts'
 import { MEMBERS } from '../ticket-name.ts'
 import { HOLDER_MARKS } from './marks.ts'
@@ -37,7 +37,7 @@ export class RootDirectory extends QueueDirectory {
     const occupant = this.occupant()
     if (occupant === 'foreign') this.#refuseForeign()
     const directory = occupant === 'directory' ? this.path : dirname(this.path)
-    refuseNetworkFileSystem(directory)
+    localFileSystem(directory)
     // access(2) goes by the real user, where a file is made as the effective one.
     if (process.geteuid?.() !== process.getuid?.()) return
     try {
@@ -85,6 +85,14 @@ export class NameDirectory extends QueueDirectory {
     }
   }
 
+  override get hasLinks(): boolean {
+    return this.#root.hasLinks
+  }
+
+  override set hasLinks(hasLinks: boolean) {
+    this.#root.hasLinks = hasLinks
+  }
+
   override pathOfMember(file: string): string {
     return this.#root.pathOf(`${MEMBERS}/${file}`)
   }
@@ -126,8 +134,9 @@ export class NameDirectory extends QueueDirectory {
     }
   }
 
-  /** Puts a ticket back, by another name of its socket. Where there are no links, it is not put back. */
+  /** Puts a ticket back, by another name of its socket. If links do not lead to sockets here, it is not put back. */
   restore(from: string, ticket: string): void {
+    if (!this.hasLinks) return
     try {
       fs.linkSync(this.pathOf(from), this.pathOf(ticket))
     } catch (error) {
