@@ -163,7 +163,8 @@ export class LockDirectory {
     try {
       directory = openDirectory(this.path)
       // RACE: another tool may have made it since it was missing above. Now it stays the one that it is.
-      if (this.#mkdirStaleMs !== undefined && !this.#isMaker && !takeOver(directory.path, this.#mkdirStaleMs)) return 'foreign'
+      if (this.#mkdirStaleMs !== undefined && !this.#isMaker && !takeOver(directory.path, this.#mkdirStaleMs))
+        return 'foreign'
       const members = `${directory.path}/${MEMBERS}`
       if (makeWhereMissing(members) && !this.#fileSystem!.hasSocketLinks) carriesMode(members)
       return openDirectory(members)

@@ -81,16 +81,22 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, name: 
   }
   return new Promise<Listener>((resolve, reject) => {
     server.once('listening', () => resolve({ server, close }))
-    server.once('error', (error) => reject(toListenError(error, directory)))
+    server.once('error', (error) => {
+      reject(toListenError(error, directory, `${MEMBERS}/${name}`))
+      // exfat-fuse makes a regular file, and says EIO.
+      directory.sweep(`${MEMBERS}/${name}`)
+    })
   }).finally(() => addresses.close())
 }
 
-function toListenError(error: Error, directory: QueueDirectory): Error {
+const NO_SOCKETS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'ENXIO'])
+
+function toListenError(error: Error, directory: QueueDirectory, name: string): Error {
   const code = systemCode(error)
   if (code === 'ENOENT' || (code === 'EACCES' && directory.canMakeSockets())) {
     return new DirectoryGone(toSlocketError(error, 'make a socket in', directory.path))
   }
-  if (code === 'EPERM' || code === 'ENOTSUP' || code === 'EOPNOTSUPP' || code === 'ENOSYS' || code === 'ENXIO') {
+  if (NO_SOCKETS.has(code ?? '') || directory.isForeign(name)) {
     return new SlocketError(
       'ERR_SLOCKET_NO_SOCKETS',
       `the file system of '${directory.path}' holds no sockets (${code}); use a directory on another one`,

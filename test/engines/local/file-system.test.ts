@@ -43,7 +43,10 @@ describe('file systems', () => {
     ] as const) {
       withType(FUSE, () =>
         withMount(type, () => {
-          if (isTaken) return localFileSystem(os.tmpdir())
+          if (isTaken) {
+            localFileSystem(os.tmpdir())
+            return
+          }
           assert.throws(
             () => localFileSystem(os.tmpdir()),
             (error) => isSlocketError(error, 'ERR_SLOCKET_NETWORK_FILE_SYSTEM'),
