@@ -22,7 +22,6 @@ const INSIDE = 'SLOCKET_IN_NAMESPACE'
 const IN_CI = ['test/crash/contention']
 const ALL = [
   ...IN_CI,
-  'test/conformance/',
   'test/crash/kill',
   'test/crash/order',
   'test/crash/marks',
@@ -39,7 +38,7 @@ const FILE_SYSTEMS = {
   'ext4 without dir_index': onLoop('mkfs.ext4 -q -O ^has_journal,^dir_index -b 1024', { type: 'ext4' }),
   'ext4 with casefold': onLoop('mkfs.ext4 -q -O casefold', {
     type: 'ext4',
-    then: ['mkdir at/lower', 'chattr +F at/lower'],
+    also: ['mkdir at/lower', 'chattr +F at/lower'],
     below: 'lower',
   }),
   xfs: onLoop('mkfs.xfs -q', { size: '400M', tools: { 'mkfs.xfs': 'xfsprogs' } }),
@@ -103,13 +102,13 @@ const FILE_SYSTEMS = {
   },
 }
 
-function onLoop(make, { size = '64M', type, options = 'loop', then = [], below, tools = {} } = {}) {
+function onLoop(make, { size = '64M', type, options = 'loop', also = [], below, tools = {} } = {}) {
   const name = type ?? make.split(' ')[0].replace('mkfs.', '')
   const all = options === 'loop' ? options : `loop,${options}`
   return {
     tools,
     below,
-    mount: [`truncate -s ${size} image`, `${make} image`, `mount -t ${name} -o ${all} image at`, ...then],
+    mount: [`truncate -s ${size} image`, `${make} image`, `mount -t ${name} -o ${all} image at`, ...also],
   }
 }
 

@@ -163,7 +163,7 @@ async function checkLinks({ scratch }: Place): Promise<Finding> {
     if (await canLinkSocket(scratch, 'linked')) return good('lead to the socket')
     return {
       kind: 'note',
-      text: 'do not lead to the socket',
+      text: 'cannot be made, or do not lead to the socket',
       advice: 'works all the same: each ticket has a socket of its own',
     }
   } finally {
