@@ -14,7 +14,9 @@ import { pass } from '../helpers/until.ts'
 
 scenario('a dangling socket at a long path is found out there, and not at a path that is cut', async (scene) => {
   const client = await scene.spawn('client')
-  const path = pathOfLength(scene, 150)
+  const parent = pathOfLength(scene, 150)
+  fs.mkdirSync(parent)
+  const path = join(parent, 'lock')
   const server = await listen(join(scene.directory, 'other'))
   fs.renameSync(join(scene.directory, 'other'), path)
   server.close()

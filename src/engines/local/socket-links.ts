@@ -5,7 +5,7 @@
  * process lives (measured with the packages of Debian 12 on Linux 6.18). A renamed socket is reached there.
  */
 import fs from 'node:fs'
-import { SlocketError, systemCode } from '../../errors.ts'
+import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import { probeSocket } from './probe-socket.ts'
 import { SocketAddresses } from './short-path.ts'
@@ -29,7 +29,7 @@ export async function canLinkSocket(directory: string, name: string): Promise<bo
     fs.renameSync(from, to)
     if (await isListening(addresses, other).finally(() => fs.renameSync(to, from))) return false
   } catch (error) {
-    if (systemCode(error) === undefined) throw error
+    if (isSlocketError(error) || systemCode(error) === undefined) throw error
     const failure = toSlocketError(error, 'make a socket in', directory)
     throw isGone(error) ? new DirectoryGone(failure) : failure
   } finally {
