@@ -20,14 +20,7 @@ const INSIDE = 'SLOCKET_IN_NAMESPACE'
 
 /** What --ci runs on each file system, and what else is run without it. */
 const IN_CI = ['test/crash/contention']
-const ALL = [
-  ...IN_CI,
-  'test/crash/kill',
-  'test/crash/order',
-  'test/crash/marks',
-  'test/crash/stop',
-  'test/web-locks/steal',
-]
+const ALL = [...IN_CI, 'test/crash/kill', 'test/crash/order', 'test/crash/stop', 'test/web-locks/steal']
 
 /**
  * Each is mounted at `at`, by commands that are run one after the other in `dir`, an empty directory. What cannot be had at all, and is

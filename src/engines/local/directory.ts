@@ -98,6 +98,16 @@ export class QueueDirectory extends LockDirectory {
     if (inode !== undefined && inode === this.inodeOf(ticket)) this.#sweepAt(socket)
   }
 
+  /** Whether there are other hard links to what has the name. */
+  hasOtherNames(name: string): boolean {
+    try {
+      return (fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })?.nlink ?? 1) > 1
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+      return false
+    }
+  }
+
   /** Undefined where it is gone, or is no socket. */
   inodeOf(name: string): number | undefined {
     return inodeAt(this.pathOf(name))

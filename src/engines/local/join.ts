@@ -92,12 +92,12 @@ async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Pr
   const { directory, presence } = state
   const { member } = presence
   if (member === undefined) return undefined
-  const socket = await presence.listenForTicket(member)
+  const [name, parsed] = newName(state, request, member.id)
+  const socket = await presence.listenForTicket(member, parsed.number)
   if (socket === 'foreign') {
     presence.retire()
     return undefined
   }
-  const [name, parsed] = newName(state, request, member.id)
   // RACE: the presence may have ended, by its linger, while the socket came to listen.
   if (member !== presence.member || !directory.rename(socket.name, name)) {
     socket.listener.close()

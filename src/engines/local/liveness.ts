@@ -30,7 +30,7 @@ export function isProvenDead(directory: QueueDirectory, ticket: ListedTicket): b
     )
   }
   if (process.platform !== 'linux' || isBun) return !isProcessThere(ticket.pid)
-  if (!isListeningElsewhere(directory, memberFile(ticket.member, ticket.pid))) return true
+  if (!isTicketElsewhere(directory, ticket)) return true
   throw new SlocketError(
     'ERR_SLOCKET_OTHER_MOUNT',
     `the lock '${directory.path}' has a ticket of a process that lives (pid ${ticket.pid}, '${ticket.name}'), but cannot be reached here: ` +
@@ -44,20 +44,28 @@ function isOtherKernel(kernel: string): boolean {
 }
 
 /**
- * Whether a member whose socket refused a connection listens all the same: then this process sees another inode than the one
- * that the member is bound to. The kernel shows the sockets of this network namespace, by the names that they were bound to,
- * and takes a socket off that list before it begins to refuse (unix_release_sock). False is no proof of anything.
+ * Whether the ticket's socket listens though it refused a connection. It is its member's, or one of its own, by the name that it was
+ * bound to. Not any other socket of that member: while a process dies, the kernel closes one after the other.
+ */
+function isTicketElsewhere(directory: QueueDirectory, { name, number, member, pid }: ListedTicket): boolean {
+  const file = memberFile(member, pid)
+  if (isListeningElsewhere(directory, `${file}.${number}`)) return true
+  // Only a ticket that is a link has a second name.
+  return directory.hasOtherNames(name) && isListeningElsewhere(directory, file)
+}
+
+/**
+ * Whether the socket that was made as `file` among the members, and refused a connection, listens all the same: then this process
+ * sees another inode than the one that it is bound to. The kernel shows the sockets of this network namespace, by the names that they
+ * were bound to, and takes a socket off that list before it begins to refuse (unix_release_sock). False is no proof of anything.
  *
  * Looked at only if there is cause to doubt: a process of that id is there, or the file system is not known to be right.
- *
- * @param file the name of its socket.
  */
 export function isListeningElsewhere(directory: QueueDirectory, file: string): boolean {
   const pid = memberPid(file)
   if (pid === undefined || (directory.hasLinks && !isProcessThere(Number(pid)))) return false
   const sockets = readText('/proc/net/unix') ?? ''
-  const member = memberFile(file.slice(0, file.indexOf('.')), Number(pid))
-  return sockets.split('\n').some((line) => line.includes(`/${member}`) && LISTENING.test(line))
+  return sockets.split('\n').some((line) => line.endsWith(`/${file}`) && LISTENING.test(line))
 }
 
 /** A socket that listens: the flag __SO_ACCEPTCON in the fourth column of /proc/net/unix (proc(5)). Those it has accepted have its name, and not the flag. */

@@ -58,7 +58,6 @@ export class Presence implements MemberOwner {
   readonly #retired = new Set<Member>()
   #queue: PresentQueue | undefined
   #isPresent = false
-  #ticketSockets = 0
   #idleSinceMs = 0
   #lingerMs = 0
   #timerEndsMs = 0
@@ -98,10 +97,9 @@ export class Presence implements MemberOwner {
     this.#closeRetired()
   }
 
-  /** A socket for one ticket of `member`, under a name to be renamed. */
-  async listenForTicket(member: Member): Promise<{ name: string; listener: Listener } | 'foreign'> {
-    this.#ticketSockets += 1
-    const file = `${memberFile(member.id)}.${this.#ticketSockets}`
+  /** A socket for one ticket of `member`, under a name to be renamed, by which others find it in the kernel's list (liveness.ts). */
+  async listenForTicket(member: Member, number: string): Promise<{ name: string; listener: Listener } | 'foreign'> {
+    const file = `${memberFile(member.id)}.${number}`
     const listener = await this.#listen(file)
     if (listener === 'foreign') return 'foreign'
     member.adopt(listener)
