@@ -72,7 +72,7 @@ export interface Slocket {
    * @param path any path whose parent directory exists; slocket makes a directory there, and removes it when nobody needs it.
    * @throws TypeError, RangeError for wrong arguments; ERR_SLOCKET_TIMEOUT, ERR_SLOCKET_CLAIM_MISMATCH,
    * ERR_SLOCKET_NO_PARENT, ERR_SLOCKET_NOT_A_LOCK, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_READ_ONLY, ERR_SLOCKET_RESOURCES,
-   * ERR_SLOCKET_PATH_TOO_LONG, ERR_SLOCKET_NETWORK_FILE_SYSTEM, ERR_SLOCKET_OTHER_KERNEL, ERR_SLOCKET_NO_SOCKETS,
+   * ERR_SLOCKET_PATH_TOO_LONG, ERR_SLOCKET_NETWORK_FILE_SYSTEM, ERR_SLOCKET_OTHER_KERNEL, ERR_SLOCKET_OTHER_MOUNT, ERR_SLOCKET_NO_SOCKETS,
    * ERR_SLOCKET_UNSUPPORTED_PLATFORM, ERR_SLOCKET_SYSTEM.
    */
   (path: string, options?: SlocketOptions): Promise<Lock>

@@ -3,9 +3,11 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
-import { refuseNetworkFileSystem } from '../engines/local/file-system.ts'
-import { kernelId } from '../engines/local/kernel.ts'
+import { localFileSystem } from '../engines/local/file-system.ts'
+import { kernelId, UNKNOWN_KERNEL } from '../engines/local/kernel.ts'
+import { probeSocket } from '../engines/local/probe-socket.ts'
 import { SocketAddresses } from '../engines/local/short-path.ts'
+import { canLinkSocket } from '../engines/local/socket-links.ts'
 import { systemCode } from '../errors.ts'
 import { slocket } from '../index.ts'
 import { parseFlags } from './command-line.ts'
@@ -109,7 +111,7 @@ function checkNode(): Finding {
 
 function checkKernel(): Finding {
   const id = kernelId()
-  if (id !== '00000000') return good(`boot id ${id}`)
+  if (id !== UNKNOWN_KERNEL) return good(`boot id ${id}`)
   return {
     kind: 'note',
     text: 'does not tell its boot id',
@@ -118,21 +120,18 @@ function checkKernel(): Finding {
 }
 
 function checkFileSystem({ scratch }: Place): Finding {
-  refuseNetworkFileSystem(scratch)
-  return good(`local (type 0x${(fs.statfsSync(scratch).type >>> 0).toString(16)})`)
+  return good(`local (${localFileSystem(scratch).name})`)
 }
 
 async function checkSockets({ scratch }: Place): Promise<Finding> {
   const addresses = new SocketAddresses(scratch)
   try {
-    const address = addresses.of('socket')
-    const server = net.createServer().listen({ path: address, exclusive: true })
-    await new Promise((resolve, reject) => server.once('listening', resolve).once('error', reject))
-    const alive = await connect(address)
-    // What is left of a socket whose process died. Closing removes the one name, not the other.
-    const hasSecondName = tryLink(path.join(scratch, 'socket'), path.join(scratch, 'left'))
+    const server = await listen(addresses.of('socket'))
+    const alive = await connect(addresses.of('socket'))
+    // What is left of a socket whose process died. Closing removes the name that it was made by, and no other.
+    fs.renameSync(path.join(scratch, 'socket'), path.join(scratch, 'left'))
     await new Promise((resolve) => server.close(resolve))
-    const dead = hasSecondName ? await connect(addresses.of('left')) : 'ECONNREFUSED'
+    const dead = await connect(addresses.of('left'))
     if (alive === 'connected' && dead === 'ECONNREFUSED') return good('can be made; a dead one refuses')
     return {
       kind: 'bad',
@@ -144,37 +143,31 @@ async function checkSockets({ scratch }: Place): Promise<Finding> {
   }
 }
 
-function tryLink(from: string, to: string): boolean {
-  try {
-    fs.linkSync(from, to)
-    return true
-  } catch (error) {
-    if (systemCode(error) === undefined) throw error
-    return false
-  }
+async function listen(address: string): Promise<net.Server> {
+  const server = net.createServer().listen({ path: address, exclusive: true })
+  await new Promise((resolve, reject) => server.once('listening', resolve).once('error', reject))
+  return server
 }
 
-function connect(address: string): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = net.connect({ path: address })
-    socket.once('connect', () => resolve('connected'))
-    socket.once('error', (error) => resolve(systemCode(error) ?? String(error)))
-    socket.once('connect', () => socket.destroy())
-  })
+async function connect(address: string): Promise<string> {
+  const error = await probeSocket(address)
+  return error === undefined ? 'connected' : (systemCode(error) ?? String(error))
 }
 
-function checkLinks({ scratch }: Place): Finding {
+/** As an acquire does on a file system that it does not know. */
+async function checkLinks({ scratch }: Place): Promise<Finding> {
+  const addresses = new SocketAddresses(scratch)
+  const server = await listen(addresses.of('linked'))
   try {
-    fs.writeFileSync(path.join(scratch, 'file'), '')
-    fs.linkSync(path.join(scratch, 'file'), path.join(scratch, 'link'))
-    return good('can be made')
-  } catch (error) {
-    if (systemCode(error) === undefined) throw error
+    if (await canLinkSocket(scratch, 'linked')) return good('lead to the socket')
     return {
       kind: 'note',
-      text: `cannot be made (${systemCode(error)})`,
+      text: 'cannot be made, or do not lead to the socket',
       advice: 'works all the same: each ticket has a socket of its own',
     }
+  } finally {
+    server.close()
+    addresses.close()
   }
 }
 
@@ -182,7 +175,7 @@ function checkPath({ directory, scratch }: Place): Finding {
   const addresses = new SocketAddresses(scratch)
   try {
     const isShort = addresses.of('x'.repeat(52)).startsWith(scratch)
-    return good(`${Buffer.byteLength(directory)} bytes${isShort ? '' : ', reached by /proc/self/fd'}`)
+    return good(`${Buffer.byteLength(directory)} bytes${isShort ? '' : ', reached by a shorter way'}`)
   } finally {
     addresses.close()
   }

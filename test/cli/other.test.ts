@@ -39,7 +39,7 @@ describe('slocket doctor', () => {
       `import fs from 'node:fs'
       fs.linkSync = () => { throw Object.assign(new Error('no links'), { code: 'EPERM' }) }`,
       0,
-      'note  hard links: cannot be made \\(EPERM\\)',
+      'note  hard links: cannot be made, or do not lead to the socket',
     ],
     [
       'listings that leave something out',
@@ -61,6 +61,14 @@ describe('slocket doctor', () => {
       assert.match(ending.stdout, new RegExp(`^${line}`, 'm'))
     })
   }
+
+  test('sees a file system on which a hard link to a socket does not lead to it, and that locks are safe there', async () => {
+    const preload = new URL('../fixtures/dead-links.js', import.meta.url).href
+    const ending = await place.run([...SLOCKET, 'doctor'], { env: { NODE_OPTIONS: `--import=${preload}` } })
+    assert.equal(ending.status, 0, ending.stdout)
+    assert.match(ending.stdout, /^note {2}hard links: cannot be made, or do not lead to the socket/m)
+    assert.match(ending.stdout, /^ok {4}death of a holder/m)
+  })
 
   test('sees a directory in which everybody may remove what is in it', async () => {
     fs.chmodSync(place.directory, 0o777)

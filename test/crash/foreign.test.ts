@@ -6,10 +6,25 @@ import { join } from 'node:path'
 import { slocket } from '../../src/index.ts'
 import { treeOf, untilGone } from '../helpers/lock-directory.ts'
 import { takeTurns } from '../helpers/party.ts'
+import { pathOfLength } from '../helpers/path-of-length.ts'
 import { cpuMs } from '../helpers/proc.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
 import { pass } from '../helpers/until.ts'
+
+scenario('a dangling socket at a long path is found out there, and not at a path that is cut', async (scene) => {
+  const client = await scene.spawn('client')
+  const parent = pathOfLength(scene, 150)
+  fs.mkdirSync(parent)
+  const path = join(parent, 'lock')
+  const server = await listen(join(scene.directory, 'other'))
+  fs.renameSync(join(scene.directory, 'other'), path)
+  server.close()
+  const cut = net.createServer().listen({ path: path.slice(0, 107), exclusive: true })
+  scene.onEnd(() => void cut.close())
+  client.send({ do: 'try', path })
+  assert.equal((await client.next('rejected')).code, 'ERR_SLOCKET_DEAD_SOCKET')
+})
 
 interface Thing {
   readonly name: string

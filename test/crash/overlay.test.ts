@@ -95,3 +95,37 @@ scenario(
     assert.deepEqual(ticketsIn(image), inImage)
   },
 )
+
+scenario(
+  'a lock that is held in the layer below an overlay is not taken over through the overlay, and is once its holder is dead',
+  { skip },
+  async (scene) => {
+    const overlay = makeOverlay(scene)
+    const [below, above] = await scene.spawnAll('below', 'above')
+    await below.acquire(join(overlay.lower, 'lock'))
+    overlay.mount()
+    const path = join(overlay.merged, 'lock')
+    for (let round = 0; round < 2; round += 1)
+      assert.equal((await above.fail(path, LEAVE)).code, 'ERR_SLOCKET_OTHER_MOUNT')
+    assert.equal(ticketsIn(join(overlay.lower, 'lock')).length, 1)
+    assert.equal(await below.isHolding(), true)
+    await below.kill()
+    assert.equal((await above.acquire(path, LEAVE)).recovered, true)
+    await above.release()
+  },
+)
+
+scenario(
+  'a lock that is held through an overlay is not taken over by one that uses the layer beneath',
+  { skip },
+  async (scene) => {
+    const overlay = makeOverlay(scene)
+    overlay.mount()
+    const [above, below] = await scene.spawnAll('above', 'below')
+    await above.acquire(join(overlay.merged, 'lock'))
+    const path = join(scene.directory, 'upper', 'lock')
+    assert.equal((await below.fail(path, LEAVE)).code, 'ERR_SLOCKET_OTHER_MOUNT')
+    assert.equal(await above.isHolding(), true)
+    await above.release()
+  },
+)

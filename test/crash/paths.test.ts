@@ -3,14 +3,13 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { untilGone } from '../helpers/lock-directory.ts'
+import { MOST_BYTES_IN_NAME, pathOfLength } from '../helpers/path-of-length.ts'
 import { openDescriptors } from '../helpers/proc.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
 import { until } from '../helpers/until.ts'
 
 const LENGTHS = [50, 90, 107, 108, 109, 300, 1000]
-/** What a name may have, on the file systems that matter. */
-const MOST_BYTES_IN_NAME = 255
 
 for (const length of LENGTHS) {
   scenario(`a path of ${length} bytes is one lock, which leaves nothing behind`, async (scene) => {
@@ -92,15 +91,4 @@ async function contendAt(scene: Scene, path: string): Promise<void> {
     fs.readdirSync(dirname(path)).filter((name) => name !== 'journal' && name !== 'counter'),
     [],
   )
-}
-
-/** A path of exactly so many bytes, whose parent is made. */
-function pathOfLength(scene: Scene, length: number): string {
-  let parent = scene.directory
-  while (length - parent.length - 1 > MOST_BYTES_IN_NAME)
-    parent = join(parent, 'd'.repeat(Math.min(200, length - parent.length - 60)))
-  fs.mkdirSync(parent, { recursive: true })
-  const path = join(parent, 'p'.repeat(Math.max(1, length - parent.length - 1)))
-  assert.equal(Buffer.byteLength(path), length)
-  return path
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
+import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
@@ -164,6 +165,27 @@ describe('where the file system', () => {
     const theft = locks.request('name', { steal: true }, () => 'loot')
     await assert.rejects(robbed, { name: 'AbortError' })
     assert.deepEqual(await Promise.all([theft, waiting]), ['loot', 'name'])
+  })
+
+  test('has hard links to sockets that do not lead to them, named locks are held, waited for and stolen all the same', async (context) => {
+    context.mock.method(fs, 'statfsSync', () => ({ type: 0x12345678 }))
+    const made: string[] = []
+    fs.linkSync = (from, to) => {
+      made.push(String(to))
+      // A socket that nobody listens on.
+      const server = net.createServer().listen({ path: path.join(directory, 'dead'), exclusive: true })
+      fs.renameSync(path.join(directory, 'dead'), to)
+      server.close()
+      assert.ok(fs.lstatSync(from).isSocket())
+    }
+    const locks = new LockManager({ root: path.join(directory, 'root') })
+    const robbed = locks.request('name', () => new Promise(() => {}))
+    const waiting = locks.request('name', (lock) => lock?.name)
+    await locks.query()
+    const theft = locks.request('name', { steal: true }, () => 'loot')
+    await assert.rejects(robbed, { name: 'AbortError' })
+    assert.deepEqual(await Promise.all([theft, waiting]), ['loot', 'name'])
+    assert.equal(made.length, 1, 'a link is tried once, and then never made')
   })
 
   test('has neither hard nor symbolic links, that is a SecurityError, and no wait for ever', async () => {

@@ -4,9 +4,10 @@
  */
 import fs from 'node:fs'
 import { makeRoom } from '../../contract/idle.ts'
-import { isSlocketError, systemCode } from '../../errors.ts'
+import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
+import { debug } from '../../debug.ts'
 import { LockDirectory } from './lock-directory.ts'
-import { isGone, toSlocketError } from './system-error.ts'
+import { isGone, NO_LINKS, toSlocketError } from './system-error.ts'
 import { MEMBERS, markOf, parseTicketName, REPORTED, WAITS } from './ticket-name.ts'
 
 export class QueueDirectory extends LockDirectory {
@@ -22,7 +23,7 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Links the socket `member` as the ticket `name`. `no-links`: this file system cannot. */
+  /** Links the socket `member` as the ticket `name`. `no-links`: this file system cannot, as {@link hasLinks} says from now on. */
   link(member: string, name: string): 'linked' | 'gone' | 'no-links' {
     try {
       fs.linkSync(this.pathOfMember(member), this.pathOf(name))
@@ -30,8 +31,10 @@ export class QueueDirectory extends LockDirectory {
     } catch (error) {
       // EMLINK: as many tickets as one socket can have (65,000 on ext4); a new member has room again.
       if (isGone(error) || systemCode(error) === 'EMLINK') return 'gone'
-      if (NO_LINKS.has(systemCode(error) ?? '')) return 'no-links'
-      throw toSlocketError(error, 'join the queue', this.path)
+      if (!NO_LINKS.has(systemCode(error) ?? '')) throw toSlocketError(error, 'join the queue', this.path)
+      debug('%s: no hard links here; one socket for each ticket', this.path)
+      this.hasLinks = false
+      return 'no-links'
     }
   }
 
@@ -42,29 +45,33 @@ export class QueueDirectory extends LockDirectory {
       return true
     } catch (error) {
       if (isGone(error)) return false
-      throw toSlocketError(error, 'join the queue', this.path)
+      if (systemCode(error) !== 'EXDEV') throw toSlocketError(error, 'join the queue', this.path)
+      throw new SlocketError(
+        'ERR_SLOCKET_NO_SOCKETS',
+        `the file system cannot move a socket within '${this.path}' (EXDEV: one of several branches, perhaps); use a directory on another one`,
+        { cause: error },
+      )
     }
   }
 
   /** Adds a mark to a ticket. False where that cannot be had: the ticket is gone, or the file system has no links. */
   mark(name: string, suffix: string = WAITS): boolean {
     const mark = this.pathOf(name + suffix)
+    const linked = this.hasLinks ? this.#mark(fs.linkSync, this.pathOf(name), mark) : undefined
+    return linked ?? this.#mark(fs.symlinkSync, name, mark) ?? false
+  }
+
+  /** Undefined where the mark cannot be made in this way. */
+  #mark(make: (from: string, to: string) => void, from: string, to: string): boolean | undefined {
     try {
-      fs.linkSync(this.pathOf(name), mark)
+      make(from, to)
       return true
     } catch (error) {
-      if (systemCode(error) === 'EEXIST') return true
+      const code = systemCode(error) ?? ''
+      if (code === 'EEXIST') return true
       if (isGone(error)) return false
       // EMLINK: the socket has as many links as it can have.
-      const code = systemCode(error) ?? ''
-      if (code !== 'EMLINK' && !NO_LINKS.has(code)) throw toSlocketError(error, 'mark a ticket in', this.path)
-    }
-    try {
-      fs.symlinkSync(name, mark)
-      return true
-    } catch (error) {
-      if (systemCode(error) === 'EEXIST') return true
-      if (isGone(error) || NO_LINKS.has(systemCode(error) ?? '')) return false
+      if (code === 'EMLINK' || NO_LINKS.has(code)) return undefined
       throw toSlocketError(error, 'mark a ticket in', this.path)
     }
   }
@@ -141,6 +148,16 @@ export class QueueDirectory extends LockDirectory {
     if (inode !== undefined && inode === this.inodeOf(ticket)) this.#sweepAt(socket)
   }
 
+  /** Whether there are other hard links to what has the name. */
+  hasOtherNames(name: string): boolean {
+    try {
+      return (fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })?.nlink ?? 1) > 1
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+      return false
+    }
+  }
+
   /** Undefined where it is gone, or is no socket. */
   inodeOf(name: string): number | undefined {
     return inodeAt(this.pathOf(name))
@@ -213,8 +230,6 @@ function isSorted(names: readonly string[]): boolean {
   for (let index = 1; index < names.length; index += 1) if (names[index - 1]! > names[index]!) return false
   return true
 }
-
-const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
 
 function inodeAt(entry: string): number | undefined {
   try {

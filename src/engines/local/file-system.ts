@@ -1,9 +1,14 @@
 /**
- * Refuses file systems that two kernels can share: each would take the other's tickets for dead, because a socket is
- * known only to the kernel that listens on it.
+ * What has to be known of a file system before a lock is made there.
+ *
+ *  1. Two kernels can share a network file system: each would take the other's tickets for dead, because a socket is
+ *     known only to the kernel that listens on it. Such file systems are refused.
+ *  2. A ticket is a hard link to a socket. On some file systems a link does not lead to the socket, above all with the
+ *     high-level interface of FUSE, which gives each link an inode of its own: see socket-links.ts.
  */
 import fs from 'node:fs'
-import { SlocketError, systemCode } from '../../errors.ts'
+import { SlocketError } from '../../errors.ts'
+import { readText, unlessMissing } from './proc.ts'
 
 /** `f_type` of statfs(2), from linux/magic.h and the file systems' own headers. */
 const NETWORK_FILE_SYSTEMS: Readonly<Record<number, string>> = {
@@ -29,48 +34,110 @@ const NETWORK_FILE_SYSTEMS: Readonly<Record<number, string>> = {
   0x7c7c6673: 'Parallels shared folders',
 }
 
+/** The same by the type of the mount. 9p (with 9P2000.L) gives the `f_type` of the file system on the host. */
+const NETWORK_MOUNTS =
+  /^(9p|nfs4?|cifs|smb3|smbfs|virtiofs|ceph|afs|coda|ncpfs|ocfs2|gfs2|lustre|gpfs|beegfs|orangefs|pvfs2|panfs|vboxsf|vmhgfs|prl_fs)$/
+
+/** File systems on which a hard link to a socket leads to it: ext2 to ext4, XFS, Btrfs, tmpfs, ramfs, overlayfs. Each is tried by scripts/test-file-systems.js. */
+const WITH_SOCKET_LINKS: ReadonlySet<number> = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x858458f6, 0x794c7630,
+])
+
 const FUSE = 0x65735546
-/** FUSE file systems known to be of one machine. Any other may be sshfs, virtiofs or the like. */
+/** FUSE file systems that keep their files on this machine, or in a directory that the mount names. Any other may be sshfs, s3fs or the like. */
 const LOCAL_FUSE =
   /^fuse(blk|\.(fuse-overlayfs|unionfs|unionfs-fuse|mergerfs|gocryptfs|encfs|bindfs|ntfs-3g|lxcfs|portal))$/
+/** How many FUSE file systems are looked at that lie over one another. */
+const MOST_LAYERS = 4
 
-/** Throws ERR_SLOCKET_NETWORK_FILE_SYSTEM where `directory`, which exists, is on such a file system. */
-export function refuseNetworkFileSystem(directory: string): void {
-  const name = networkFileSystem(directory)
-  if (name === undefined) return
+export interface FileSystem {
+  /** For people. */
+  readonly name: string
+  /** Whether several machines can share it. */
+  readonly isNetwork: boolean
+  /** Whether a hard link to a socket is known to lead to it. False: that has to be tried. */
+  readonly hasSocketLinks: boolean
+}
+
+/** What is known of the file system of `directory`, which exists. @throws ERR_SLOCKET_NETWORK_FILE_SYSTEM; ERR_SLOCKET_RESOURCES. */
+export function localFileSystem(directory: string): FileSystem {
+  const fileSystem = examine(directory, MOST_LAYERS)
+  if (!fileSystem.isNetwork) return fileSystem
   throw new SlocketError(
     'ERR_SLOCKET_NETWORK_FILE_SYSTEM',
-    `'${directory}' is on ${name}, which several machines can share: a local lock there would not keep them apart. ` +
+    `'${directory}' is on ${fileSystem.name}, which several machines can share: a local lock there would not keep them apart. ` +
       'Use a directory on a local disk, or an engine made for several machines',
   )
 }
 
-function networkFileSystem(directory: string): string | undefined {
-  let type: number
-  try {
-    type = fs.statfsSync(directory).type >>> 0
-  } catch (error) {
-    // ENOSYS: no statfs here (a sandbox); nothing says that it is a network. Whatever else is wrong with the
-    // directory, the next step says better.
-    if (systemCode(error) === undefined) throw error
-    return undefined
+function examine(directory: string, layers: number): FileSystem {
+  // ENOSYS: no statfs here (a sandbox); nothing says that it is a network. If anything else is wrong with the directory,
+  // the next step reports it.
+  const type = unlessMissing(directory, () => fs.statfsSync(directory).type >>> 0) ?? 0
+  const named = NETWORK_FILE_SYSTEMS[type]
+  if (named !== undefined) return { name: named, isNetwork: true, hasSocketLinks: false }
+  const local: FileSystem = {
+    name: `type 0x${type.toString(16)}`,
+    isNetwork: false,
+    hasSocketLinks: WITH_SOCKET_LINKS.has(type),
   }
-  if (type !== FUSE) return NETWORK_FILE_SYSTEMS[type]
-  const mounted = mountType(directory)
-  return LOCAL_FUSE.test(mounted) ? undefined : `a FUSE file system (${mounted})`
+  // A block device is this machine's (fuseblk: the kernel itself has opened it), so its mount need not be looked for.
+  if (isOnBlockDevice(directory)) return local
+  const mount = mountOf(directory)
+  if (type === FUSE) return examineFuse(mount, layers)
+  if (mount === undefined) return { ...local, hasSocketLinks: false }
+  return NETWORK_MOUNTS.test(mount.type) ? { name: mount.type, isNetwork: true, hasSocketLinks: false } : local
 }
 
-/** The type of the mount that `directory` is on, as proc_pid_mountinfo(5) has it. */
-function mountType(directory: string): string {
-  try {
-    const device = fs.statSync(directory).dev
-    const majorMinor = `${(device >>> 8) & 0xfff}:${(device & 0xff) | ((device >>> 12) & 0xfff00)}`
-    for (const line of fs.readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
-      const fields = line.split(' ')
-      if (fields[2] === majorMinor) return fields[fields.indexOf('-') + 1] ?? 'unknown'
-    }
-  } catch (error) {
-    if (systemCode(error) === undefined) throw error
+/** The type of a FUSE mount is what its daemon says. So the directory that it says its files are in is looked at as well. */
+function examineFuse(mount: Mount | undefined, layers: number): FileSystem {
+  const name = `a FUSE file system (${mount?.type ?? 'unknown'})`
+  if (mount === undefined || layers === 0 || !LOCAL_FUSE.test(mount.type)) {
+    return { name, isNetwork: true, hasSocketLinks: false }
   }
-  return 'unknown'
+  for (const source of mount.source.split(':')) {
+    if (!source.startsWith('/')) continue
+    const below = examine(source, layers - 1)
+    if (below.isNetwork) return { ...below, name: `${name} over ${below.name}` }
+  }
+  return { name, isNetwork: false, hasSocketLinks: false }
+}
+
+/** File systems without one have the major number 0 (Documentation/admin-guide/devices.txt). */
+function isOnBlockDevice(directory: string): boolean {
+  const device = unlessMissing(directory, () => fs.statSync(directory).dev) ?? 0
+  return ((device >>> 8) & 0xfff) !== 0
+}
+
+interface Mount {
+  readonly type: string
+  readonly source: string
+}
+
+const O_PATH = 0o10000000
+
+/**
+ * The mount that `directory` is on: proc_pid_fdinfo(5) tells its number, and proc_pid_mountinfo(5) the rest. (Devices do not tell: a
+ * subvolume of Btrfs has one of its own.) Undefined if that cannot be seen: no /proc, or a mount outside of a chroot.
+ */
+function mountOf(directory: string): Mount | undefined {
+  const descriptor = unlessMissing(directory, () => fs.openSync(directory, O_PATH))
+  if (descriptor === undefined) return undefined
+  try {
+    const id = /^mnt_id:\s+(\d+)$/m.exec(readText(`/proc/self/fdinfo/${descriptor}`) ?? '')?.[1]
+    const mounts = id === undefined ? undefined : readText('/proc/self/mountinfo')
+    const fields = mounts
+      ?.split('\n')
+      .find((line) => line.startsWith(`${id} `))
+      ?.split(' ')
+    const dash = fields?.indexOf('-', 6)
+    if (fields === undefined || dash === undefined || dash < 0) return undefined
+    return { type: fields[dash + 1] ?? '', source: unescapeOctal(fields[dash + 2] ?? '') }
+  } finally {
+    fs.closeSync(descriptor)
+  }
+}
+
+function unescapeOctal(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
 }

@@ -44,7 +44,7 @@ export function join(state: QueueState, request: EnqueueRequest): OwnTicket | un
 function joinOnce(state: QueueState, request: EnqueueRequest): OwnTicket | undefined {
   const { directory, presence } = state
   const { member } = presence
-  if (member === undefined || presence.hasNoLinks) return undefined
+  if (member === undefined || !directory.hasLinks) return undefined
   const [name, parsed] = newName(state, request, member.id)
   switch (directory.link(memberFile(member.id), name)) {
     case 'linked':
@@ -53,8 +53,6 @@ function joinOnce(state: QueueState, request: EnqueueRequest): OwnTicket | undef
       presence.retire()
       return undefined
     case 'no-links':
-      debug('%s: no hard links here; one socket for each ticket', directory.path)
-      presence.hasNoLinks = true
       return undefined
   }
 }
@@ -100,8 +98,7 @@ async function joinByRounds(
         await waitUntilForeignGone(directory, request.cancellation)
         continue
       }
-      const own =
-        joinOnce(state, request) ?? (presence.hasNoLinks ? await joinWithOwnSocket(state, request) : undefined)
+      const own = joinOnce(state, request) ?? (directory.hasLinks ? undefined : await joinWithOwnSocket(state, request))
       if (own !== undefined) return own
     } catch (error) {
       if (error instanceof DirectoryGone) {
@@ -116,17 +113,17 @@ async function joinByRounds(
   return null
 }
 
-/** As {@link join}, where the file system has no hard links: a socket for the ticket alone, renamed once it listens. */
+/** As {@link join}, where hard links to a socket do not lead to it: a socket for the ticket alone, renamed once it listens. */
 async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | undefined> {
   const { directory, presence } = state
   const { member } = presence
   if (member === undefined) return undefined
-  const socket = await presence.listenForTicket(member)
+  const [name, parsed] = newName(state, request, member.id)
+  const socket = await presence.listenForTicket(member, parsed.number)
   if (socket === 'foreign') {
     presence.retire()
     return undefined
   }
-  const [name, parsed] = newName(state, request, member.id)
   // RACE: the presence may have ended, by its linger, while the socket came to listen.
   if (member !== presence.member || !directory.rename(socket.name, name)) {
     socket.listener.close()

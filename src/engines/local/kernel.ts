@@ -20,6 +20,11 @@ const MS = 1_000_000n
 /** Anonymous inodes carry 1970 where the machine has no clock that runs while it is off. */
 const EARLIEST_PLAUSIBLE_BOOT_NS = 1_577_836_800_000n * MS
 
+/** Without /proc, so many descriptors are looked at. Those of the event loop are among the first that a process opens. */
+const MOST_DESCRIPTORS = 4096
+/** S_IFMT of inode(7). */
+const FILE_TYPE = 0o170000n
+
 interface Kernel {
   /** First eight digits of the boot id. */
   readonly id: string
@@ -36,7 +41,10 @@ function thisKernel(): Kernel {
   return kernel
 }
 
-/** Eight hexadecimal digits; zeros where the system does not tell (then a reboot is told by sockets alone). */
+/** The id of a kernel that does not tell it. */
+export const UNKNOWN_KERNEL = '00000000'
+
+/** Eight hexadecimal digits; {@link UNKNOWN_KERNEL} if the system does not tell (then a reboot is told by sockets alone). */
 export function kernelId(): string {
   return thisKernel().id
 }
@@ -84,7 +92,7 @@ export function nextToken(): bigint {
 
 function readKernelId(): string {
   const text = readText('/proc/sys/kernel/random/boot_id')
-  return text !== undefined && /^[0-9a-f]{8}-/.test(text) ? text.slice(0, 8) : '00000000'
+  return text !== undefined && /^[0-9a-f]{8}-/.test(text) ? text.slice(0, 8) : UNKNOWN_KERNEL
 }
 
 function readBootNs(): bigint {
@@ -100,7 +108,9 @@ function readBootNs(): bigint {
  * descriptor of this process has it.
  */
 function anonymousInodeNs(): bigint | undefined {
-  for (const descriptor of readNames('/proc/self/fd') ?? []) {
+  const descriptors = readNames('/proc/self/fd')
+  if (descriptors === undefined) return sharedAnonymousInodeNs()
+  for (const descriptor of descriptors) {
     try {
       const path = `/proc/self/fd/${descriptor}`
       if (/^anon_inode:\[(eventpoll|eventfd)\]$/.test(fs.readlinkSync(path))) {
@@ -108,6 +118,22 @@ function anonymousInodeNs(): bigint | undefined {
       }
     } catch {
       // Closed meanwhile: look at the next.
+    }
+  }
+  return undefined
+}
+
+/** The same without /proc: the inode without a file type (anon_inode_getattr) that two descriptors have. libuv opens an epoll and an eventfd for each event loop. */
+function sharedAnonymousInodeNs(): bigint | undefined {
+  const seen = new Set<bigint>()
+  for (let descriptor = 0; descriptor < MOST_DESCRIPTORS; descriptor += 1) {
+    try {
+      const { mode, ino, mtimeMs } = fs.fstatSync(descriptor, { bigint: true })
+      if ((mode & FILE_TYPE) !== 0n) continue
+      if (seen.has(ino)) return mtimeMs * MS
+      seen.add(ino)
+    } catch {
+      // Not open.
     }
   }
   return undefined

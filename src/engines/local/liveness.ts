@@ -2,32 +2,74 @@
 import os from 'node:os'
 import { SlocketError, systemCode } from '../../errors.ts'
 import type { QueueDirectory } from './directory.ts'
-import { kernelId } from './kernel.ts'
+import { kernelId, UNKNOWN_KERNEL } from './kernel.ts'
+import { memberFile, memberPid } from './member.ts'
+import { readText } from './proc.ts'
 import { isBun } from './runtime.ts'
 import type { ListedTicket } from './ticket.ts'
 
 /**
  * Whether a ticket whose socket refused a connection (ECONNREFUSED) is dead.
  *
- * On Linux that is proof: a socket listens before its first ticket is linked, and a full backlog says EAGAIN (unix(7)).
+ * On Linux that is proof, if the ticket is seen by the mount that it was made by: a socket listens before its first ticket is
+ * linked, and a full backlog says EAGAIN (unix(7)).
  * BSD kernels refuse when the backlog is full too, and Bun says that it was refused when it was EAGAIN: there the process
  * must be gone as well.
  *
  * A ticket of another kernel id is one of an earlier boot, which is dead; or of another kernel that runs now and shares
  * this directory (a virtual machine's), of which this kernel can know nothing. Only the latter was touched since this boot.
  *
- * @throws ERR_SLOCKET_OTHER_KERNEL.
+ * @throws ERR_SLOCKET_OTHER_KERNEL; ERR_SLOCKET_OTHER_MOUNT; ERR_SLOCKET_RESOURCES.
  */
 export function isProvenDead(directory: QueueDirectory, ticket: ListedTicket): boolean {
-  if (ticket.kernel !== kernelId() && (directory.touchedMs(ticket.name) ?? 0) > bootedMs()) {
+  if (isOtherKernel(ticket.kernel) && (directory.touchedMs(ticket.name) ?? 0) > bootedMs()) {
     throw new SlocketError(
       'ERR_SLOCKET_OTHER_KERNEL',
       `the lock '${directory.path}' has a ticket of another machine (pid ${ticket.pid} there, '${ticket.name}'): ` +
         'a local lock cannot tell whether it lives. Use an engine made for several machines',
     )
   }
-  return (process.platform === 'linux' && !isBun) || !isProcessThere(ticket.pid)
+  if (process.platform !== 'linux' || isBun) return !isProcessThere(ticket.pid)
+  if (!isTicketElsewhere(directory, ticket)) return true
+  throw new SlocketError(
+    'ERR_SLOCKET_OTHER_MOUNT',
+    `the lock '${directory.path}' has a ticket of a process that lives (pid ${ticket.pid}, '${ticket.name}'), but cannot be reached here: ` +
+      'it uses the directory by another mount (bindfs, an overlay, or what is below one). Have all use one mount',
+  )
 }
+
+/** Whether it may be another one that runs now. A process without /proc cannot say which kernel it is on. */
+function isOtherKernel(kernel: string): boolean {
+  return kernel !== kernelId() && kernel !== UNKNOWN_KERNEL && kernelId() !== UNKNOWN_KERNEL
+}
+
+/**
+ * Whether the ticket's socket listens though it refused a connection. It is its member's, or one of its own, by the name that it was
+ * bound to. Not any other socket of that member: while a process dies, the kernel closes one after the other.
+ */
+function isTicketElsewhere(directory: QueueDirectory, { name, number, member, pid }: ListedTicket): boolean {
+  const file = memberFile(member, pid)
+  if (isListeningElsewhere(directory, `${file}.${number}`)) return true
+  // Only a ticket that is a link has a second name.
+  return directory.hasOtherNames(name) && isListeningElsewhere(directory, file)
+}
+
+/**
+ * Whether the socket that was made as `file` among the members, and refused a connection, listens all the same: then this process
+ * sees another inode than the one that it is bound to. The kernel shows the sockets of this network namespace, by the names that they
+ * were bound to, and takes a socket off that list before it begins to refuse (unix_release_sock). False is no proof of anything.
+ *
+ * Looked at only if there is cause to doubt: a process of that id is there, or the file system is not known to be right.
+ */
+export function isListeningElsewhere(directory: QueueDirectory, file: string): boolean {
+  const pid = memberPid(file)
+  if (pid === undefined || (directory.hasLinks && !isProcessThere(Number(pid)))) return false
+  const sockets = readText('/proc/net/unix') ?? ''
+  return sockets.split('\n').some((line) => line.endsWith(`/${file}`) && LISTENING.test(line))
+}
+
+/** A socket that listens: the flag __SO_ACCEPTCON in the fourth column of /proc/net/unix (proc(5)). Those it has accepted have its name, and not the flag. */
+const LISTENING = /^\S+ \S+ \S+ 00010000 /
 
 /** When this kernel booted, by the wall clock as it is set now. */
 function bootedMs(): number {

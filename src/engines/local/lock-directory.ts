@@ -5,7 +5,8 @@
  *     PATH/.members/   one socket for each member; tickets are hard links to them
  *
  * A directory made here, of the two, carries the sticky bit, and is not writable by all or carries the set-user-ID bit; only
- * such a directory is removed when it is empty. One that the user made (`mkdir -m 1777 …`) is used and stays.
+ * such a directory is removed when it is empty. One that the user made (`mkdir -m 1777 …`) is used and stays. On a file
+ * system that keeps no modes, it is removed only if the process that made it is also the last one to leave.
  */
 import fs from 'node:fs'
 import path from 'node:path'
@@ -15,7 +16,8 @@ import type { Obstacle } from '../../contract/obstacle.ts'
 import { refuseObstacle } from '../../contract/obstacle.ts'
 import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import { DEFAULT_MODE, firstMode, follow, isMadeHere, isShared, tooNarrow, widen } from './access.ts'
-import { refuseNetworkFileSystem } from './file-system.ts'
+import type { FileSystem } from './file-system.ts'
+import { localFileSystem } from './file-system.ts'
 import { isMkdirLock, takeOver } from './mkdir-lock.ts'
 import { describeObstacle, obstacleBy } from './obstacle.ts'
 import type { OpenDirectory } from './open-directory.ts'
@@ -55,6 +57,10 @@ export class LockDirectory {
   readonly #mkdirStaleMs: number | undefined
   readonly #access: LockAccess | undefined
   #mode = 0
+  #hasLinks = false
+  #fileSystem: FileSystem | undefined
+  /** Whether this made the directory, on a file system on which its mode cannot say so. */
+  #isMaker = false
 
   constructor(directory: string, { mkdirStaleMs, access }: DirectoryOptions = {}) {
     this.path = directory
@@ -72,6 +78,20 @@ export class LockDirectory {
     return isShared(this.#mode) || this.#access === 'group' || this.#access === 'all'
   }
 
+  /** Whether hard links to sockets are known to lead to them here. False: each ticket has a socket of its own. */
+  get hasLinks(): boolean {
+    return this.#hasLinks
+  }
+
+  set hasLinks(hasLinks: boolean) {
+    this.#hasLinks = hasLinks
+  }
+
+  /** Where it was when it was last opened. */
+  get fileSystem(): FileSystem | undefined {
+    return this.#fileSystem
+  }
+
   /**
    * Makes the directory where it is missing. `foreign`: something that is somebody else's lock is in its place.
    * Otherwise `.members`, for sockets to be made in; to be closed.
@@ -82,7 +102,7 @@ export class LockDirectory {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const occupant = this.occupant()
       if (occupant === 'foreign') return 'foreign'
-      refuseNetworkFileSystem(occupant === 'directory' ? this.path : path.dirname(this.path))
+      this.#fileSystem = localFileSystem(occupant === 'directory' ? this.path : path.dirname(this.path))
       if (occupant === 'nothing') this.#make()
       else this.#refuseOthersHere()
       const members = this.#openMembers()
@@ -152,7 +172,7 @@ export class LockDirectory {
       const members = `${directory.path}/${MEMBERS}`
       const stats = fs.lstatSync(members, { throwIfNoEntry: false })
       if (stats !== undefined) {
-        if (!isMadeHere(stats.mode)) return
+        if (!this.#isOurs(stats)) return
         // Beside mkdir, `.members` goes last: without it, what a release leaves for a moment would be another tool's lock.
         if (this.#mkdirStaleMs !== undefined && fs.readdirSync(directory.path).length > 1) return
         fs.rmdirSync(members)
@@ -160,7 +180,8 @@ export class LockDirectory {
         // Whoever took `.members` out of it removes it: what is at the path by now may be another tool's new lock.
         return
       }
-      if (isMadeHere(fs.lstatSync(this.path).mode)) fs.rmdirSync(this.path)
+      if (this.#isOurs(fs.lstatSync(this.path))) fs.rmdirSync(this.path)
+      this.#isMaker = false
     } catch (error) {
       // Not empty: others are here. Whatever else hinders is for the next one who uses the lock to meet and to report.
       if (systemCode(error) === undefined) throw error
@@ -189,10 +210,16 @@ export class LockDirectory {
 
   #make(): void {
     try {
-      makeWhereMissing(this.path, firstMode(this.#access))
+      const mode = firstMode(this.#access)
+      if (makeWhereMissing(this.path, mode) && !this.#fileSystem!.hasSocketLinks)
+        this.#isMaker = !carriesMode(this.path, mode)
     } catch (error) {
       throw toSlocketError(error, 'make the lock directory', this.path)
     }
+  }
+
+  #isOurs(stats: fs.Stats): boolean {
+    return this.#isMaker || isMadeHere(stats.mode)
   }
 
   /** Undefined where the directory has vanished, or something else is in its place by now. */
@@ -201,7 +228,8 @@ export class LockDirectory {
     try {
       directory = openDirectory(this.path)
       // RACE: another tool may have made it since it was missing above. Now it stays the one that it is.
-      if (this.#mkdirStaleMs !== undefined && !takeOver(directory.path, this.#mkdirStaleMs)) return 'foreign'
+      if (this.#mkdirStaleMs !== undefined && !this.#isMaker && !takeOver(directory.path, this.#mkdirStaleMs))
+        return 'foreign'
       return this.#openMembersIn(directory)
     } catch (error) {
       const code = systemCode(error)
@@ -221,7 +249,7 @@ export class LockDirectory {
     if (this.#access !== undefined) this.#widen(directory, this.#access)
     this.#mode = fs.fstatSync(directory.descriptor).mode
     const place = `${directory.path}/${MEMBERS}`
-    makeWhereMissing(place)
+    if (makeWhereMissing(place) && !this.#fileSystem!.hasSocketLinks) carriesMode(place, DEFAULT_MODE)
     const members = openDirectory(place)
     try {
       follow(members, this.#mode)
@@ -251,13 +279,28 @@ export class LockDirectory {
   }
 }
 
-export function makeWhereMissing(directory: string, mode: number = DEFAULT_MODE): void {
+/**
+ * Gives a new directory the mode that says who made it, which the mkdir of some file systems drops (bindfs). False if it cannot
+ * have that (ntfs-3g, FAT).
+ */
+function carriesMode(directory: string, mode: number): boolean {
+  try {
+    chmodDirectory(directory, mode & ~process.umask())
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+  }
+  return isMadeHere(fs.lstatSync(directory).mode)
+}
+
+/** False if it was there. */
+export function makeWhereMissing(directory: string, mode: number = DEFAULT_MODE): boolean {
   try {
     fs.mkdirSync(directory, mode)
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
-    return
+    return false
   }
   // Deno's mkdir drops the sticky bit. Killed before this, it leaves a directory that stays.
   if (isDeno) chmodDirectory(directory, mode & ~process.umask())
+  return true
 }

@@ -18,6 +18,7 @@ import type { QueueDirectory } from './directory.ts'
 import { DirectoryGone, DirectoryUnfinished } from './lock-directory.ts'
 import type { OpenDirectory } from './open-directory.ts'
 import { randomBits } from './random.ts'
+import { SocketAddresses } from './short-path.ts'
 import { toSlocketError } from './system-error.ts'
 import { MEMBERS } from './ticket-name.ts'
 
@@ -69,8 +70,9 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, name: 
   const server = builtInNet().createServer()
   // An error once listening is one of accepting (EMFILE): whoever connected looks again by itself.
   server.on('error', (error) => debug('member %s: %s', name, error))
+  const addresses = new SocketAddresses(members.path)
   // Not through the primary of a cluster, which would share one socket among its workers.
-  server.listen({ path: `${members.path}/${name}`, exclusive: true, backlog: BACKLOG })
+  server.listen({ path: addresses.of(name), exclusive: true, backlog: BACKLOG })
   server.unref()
   const close = (): void => {
     server.close()
@@ -87,14 +89,25 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, name: 
       throw systemCode(error) === 'ENOENT' ? new DirectoryGone(failure) : failure
     }
   }
-  if (server.listening) return share()
+  if (server.listening) {
+    addresses.close()
+    return share()
+  }
   return new Promise<void>((resolve, reject) => {
     server.once('listening', () => resolve())
-    server.once('error', (error) => reject(toListenError(error, directory)))
-  }).then(share)
+    server.once('error', (error) => {
+      reject(toListenError(error, directory, `${MEMBERS}/${name}`))
+      // exfat-fuse makes a regular file, and says EIO.
+      directory.sweep(`${MEMBERS}/${name}`)
+    })
+  })
+    .finally(() => addresses.close())
+    .then(share)
 }
 
-function toListenError(error: Error, directory: QueueDirectory): Error {
+const NO_SOCKETS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'ENXIO'])
+
+function toListenError(error: Error, directory: QueueDirectory, name: string): Error {
   const code = systemCode(error)
   if (code === 'ENOENT' || (code === 'EACCES' && directory.canMakeSockets())) {
     return new DirectoryGone(toSlocketError(error, 'make a socket in', directory.path))
@@ -102,7 +115,7 @@ function toListenError(error: Error, directory: QueueDirectory): Error {
   if (code === 'EACCES' && directory.isShared) {
     return new DirectoryUnfinished(toSlocketError(error, 'make a socket in', directory.path))
   }
-  if (code === 'EPERM' || code === 'ENOTSUP' || code === 'EOPNOTSUPP' || code === 'ENOSYS' || code === 'ENXIO') {
+  if (NO_SOCKETS.has(code ?? '') || directory.isForeign(name)) {
     return new SlocketError(
       'ERR_SLOCKET_NO_SOCKETS',
       `the file system of '${directory.path}' holds no sockets (${code}); use a directory on another one`,

@@ -20,11 +20,12 @@ import type { Listener, MemberOwner } from './member.ts'
 import { listen, Member, memberFile, randomMemberId } from './member.ts'
 import { formatParty } from './party-json.ts'
 import { SocketAddresses } from './short-path.ts'
+import { canLinkSocket } from './socket-links.ts'
 import type { Asker, SilentMember } from './sweep-members.ts'
 import { askMember, sweepMembers } from './sweep-members.ts'
 import type { OwnTicket } from './ticket.ts'
-import { MEMBERS } from './ticket-name.ts'
 import type { Watched } from './ticket-watch.ts'
+import { MEMBERS } from './ticket-name.ts'
 import { TicketWatch } from './ticket-watch.ts'
 
 /** The queue that this is the presence in. */
@@ -52,8 +53,6 @@ export interface PresenceKeeper {
 
 export class Presence implements MemberOwner, Idle {
   member: Member | undefined
-  /** Whether the file system was found to have no hard links. */
-  hasNoLinks = false
   readonly #directory: QueueDirectory
   readonly #keeper: PresenceKeeper
   readonly #newMemberId: () => string
@@ -65,7 +64,6 @@ export class Presence implements MemberOwner, Idle {
   readonly #retired = new Set<Member>()
   #queue: PresentQueue | undefined
   #isPresent = false
-  #ticketSockets = 0
   /** How many requests are about to join by it, though they have no ticket yet. */
   joining = 0
   /** When its last ticket left. */
@@ -92,8 +90,10 @@ export class Presence implements MemberOwner, Idle {
     this.#appear()
     const id = this.#newMemberId()
     const listening = this.#listen(memberFile(id))
-    if (!(listening instanceof Promise)) return this.#becomeMember(id, listening)
-    return listening.then((listener) => this.#becomeMember(id, listener))
+    if (listening === 'foreign') return 'foreign'
+    this.#directory.hasLinks = this.#directory.fileSystem!.hasSocketLinks
+    if (listening instanceof Promise || !this.#directory.hasLinks) return this.#openSlowly(id, listening)
+    return this.#becomeMember(new Member(id, listening, this))
   }
 
   /** The member's socket was removed from outside. */
@@ -106,10 +106,9 @@ export class Presence implements MemberOwner, Idle {
     this.#closeRetired()
   }
 
-  /** A socket for one ticket of `member`, under a name to be renamed. */
-  async listenForTicket(member: Member): Promise<{ name: string; listener: Listener } | 'foreign'> {
-    this.#ticketSockets += 1
-    const file = `${memberFile(member.id)}.${this.#ticketSockets}`
+  /** A socket for one ticket of `member`, under a name to be renamed, by which others find it in the kernel's list (liveness.ts). */
+  async listenForTicket(member: Member, number: string): Promise<{ name: string; listener: Listener } | 'foreign'> {
+    const file = `${memberFile(member.id)}.${number}`
     const listener = await this.#listen(file)
     if (listener === 'foreign') return 'foreign'
     member.adopt(listener)
@@ -233,13 +232,28 @@ export class Presence implements MemberOwner, Idle {
     return formatParty(this.#queue!.own.values())
   }
 
-  #becomeMember(id: string, listener: Listener | 'foreign'): 'open' | 'foreign' {
-    if (listener === 'foreign') return 'foreign'
+  /** Also finds out whether tickets can be hard links, if that is not known of the file system: once for each member. */
+  async #openSlowly(id: string, listening: Listener | Promise<Listener>): Promise<'open'> {
+    const member = new Member(id, await listening, this)
+    if (!this.#directory.hasLinks) {
+      try {
+        const hasLinks = await canLinkSocket(this.#directory.pathOf(MEMBERS), memberFile(id))
+        debug('%s: hard links to sockets %s', this.#directory.path, hasLinks ? 'lead to them' : 'are of no use here')
+        this.#directory.hasLinks = hasLinks
+      } catch (error) {
+        member.close()
+        throw this.#failToListen(error)
+      }
+    }
+    return this.#becomeMember(member)
+  }
+
+  #becomeMember(member: Member): 'open' {
     // RACE: two requests of this process found it away at once; the first one's member is as good.
-    if (this.member !== undefined) listener.close()
+    if (this.member !== undefined) member.close()
     else {
-      this.member = new Member(id, listener, this)
-      debug('%s: member %s listens', this.#directory.path, id)
+      this.member = member
+      debug('%s: member %s listens', this.#directory.path, member.id)
       // RACE: it may have come to its end meanwhile, by its linger.
       this.#appear()
       sweepMembers(this.#directory, this.#addresses, this.member, this.#asker)

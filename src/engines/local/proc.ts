@@ -1,6 +1,6 @@
 /**
- * What /proc tells. Undefined where it tells nothing: the caller says what that means. A want of descriptors or memory is no
- * such answer, since it passes, and what is read here is kept for good.
+ * What the system tells if it can: in /proc, above all. Undefined if it tells nothing; the caller says what that means. A want
+ * of descriptors or memory is no such answer, since it passes, and what is read here is kept for good.
  */
 import fs from 'node:fs'
 import { makeRoom } from '../../contract/idle.ts'
@@ -9,22 +9,25 @@ import { toSlocketError } from './system-error.ts'
 
 /** @throws ERR_SLOCKET_RESOURCES. */
 export function readText(path: string): string | undefined {
-  return read(path, () => fs.readFileSync(path, 'utf8'))
+  return unlessMissing(path, () => fs.readFileSync(path, 'utf8'))
 }
 
 /** @throws ERR_SLOCKET_RESOURCES. */
 export function readNames(path: string): string[] | undefined {
-  return read(path, () => fs.readdirSync(path))
+  return unlessMissing(path, () => fs.readdirSync(path))
 }
 
 const PASSING: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
 
-function read<T>(path: string, how: () => T): T | undefined {
+/** What `look` returns; undefined if the system refuses it. @throws ERR_SLOCKET_RESOURCES. */
+export function unlessMissing<T>(path: string, look: () => T): T | undefined {
   try {
-    return how()
+    return look()
   } catch (error) {
-    if (!PASSING.has(systemCode(error) ?? '')) return undefined
+    const code = systemCode(error)
+    if (code === undefined) throw error
+    if (!PASSING.has(code)) return undefined
     makeRoom(toSlocketError(error, 'read', path))
-    return read(path, how)
+    return unlessMissing(path, look)
   }
 }

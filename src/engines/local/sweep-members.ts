@@ -6,7 +6,7 @@ import { debug } from '../../debug.ts'
 import { systemCode } from '../../errors.ts'
 import { builtInNet } from './built-in.ts'
 import type { QueueDirectory } from './directory.ts'
-import { isProcessThere } from './liveness.ts'
+import { isListeningElsewhere, isProcessThere } from './liveness.ts'
 import type { Member } from './member.ts'
 import { memberFile, memberPid } from './member.ts'
 import type { SocketAddresses } from './short-path.ts'
@@ -62,6 +62,7 @@ export function sweepMembers(directory: QueueDirectory, addresses: SocketAddress
 export function askMember(directory: QueueDirectory, addresses: SocketAddresses, name: string, asker: Asker): void {
   const socketName = `${MEMBERS}/${name}`
   knock(addresses.of(socketName), (isRefused) => {
+    if (isRefused && isAlive(directory, name)) return asker.onAsked()
     const sweep = isRefused ? collectOf(directory, name, asker) : undefined
     if (sweep === undefined) {
       if (isRefused) directory.sweep(socketName)
@@ -75,6 +76,16 @@ export function askMember(directory: QueueDirectory, addresses: SocketAddresses,
       asker.onAsked()
     })
   })
+}
+
+/** Or cannot be known to be dead. */
+function isAlive(directory: QueueDirectory, name: string): boolean {
+  try {
+    return isListeningElsewhere(directory, name)
+  } catch (error) {
+    debug('%s: whether %s is dead cannot be found: %s', directory.path, name, error)
+    return true
+  }
 }
 
 function collectOf(directory: QueueDirectory, file: string, asker: Asker): (() => void) | undefined {

@@ -35,6 +35,9 @@ export function toSlocketError(error: unknown, step: string, path: string): Sloc
   )
 }
 
+/** Codes that say that a hard link cannot be had here. EXDEV: a union file system would have to link from one of its branches to another. */
+export const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV'])
+
 /** Whether it says that a name is not there. */
 export function isGone(error: unknown): boolean {
   const code = systemCode(error)

@@ -4,9 +4,9 @@
  * the backlog, which proves as well that the ticket lives.
  */
 import { SlocketError, systemCode } from '../../errors.ts'
-import { builtInNet } from './built-in.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import type { Listener } from './member.ts'
+import { probeSocket } from './probe-socket.ts'
 import type { OwnTicket } from './ticket.ts'
 
 export class TicketSocket {
@@ -44,20 +44,10 @@ export class TicketSocket {
       if (error instanceof DirectoryGone) return false
       throw error
     }
-    return await isListening(address)
+    const error = await probeSocket(address)
+    // Only a refusal is proof that nobody listens; where the name is gone, nobody has the lock by it.
+    return error === undefined || !NOBODY.has(systemCode(error) ?? '')
   }
 }
 
 const NOBODY: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT'])
-
-/** Only a refusal is proof that nobody listens; where the name is gone, nobody has the lock by it. */
-function isListening(address: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = builtInNet().connect({ path: address })
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', (error) => resolve(!NOBODY.has(systemCode(error) ?? '')))
-  })
-}

@@ -2,8 +2,17 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { ageMs, clockNumber, kernelId, nextNumber, nextToken, wallClockMs } from '../../../src/engines/local/kernel.ts'
+import {
+  ageMs,
+  clockNumber,
+  kernelId,
+  nextNumber,
+  nextToken,
+  UNKNOWN_KERNEL,
+  wallClockMs,
+} from '../../../src/engines/local/kernel.ts'
 import { NUMBER_DIGITS, NUMBERS_END } from '../../../src/engines/local/ticket-name.ts'
+import { skipWithoutProc, WITHOUT_PROC } from '../../helpers/no-proc.ts'
 
 const KERNEL = new URL('../../../src/engines/local/kernel.js', import.meta.url).href
 
@@ -21,6 +30,20 @@ describe('kernel', () => {
     assert.ok(before.token < heir.token && heir.token < later.token)
     assertOneBase(before, heir)
     assertOneBase(heir, later)
+  })
+
+  test('a process without /proc has the same base, also with many descriptors, and its tokens grow among those of others', (context) => {
+    if (skipWithoutProc !== false) return context.skip(skipWithoutProc)
+    const inherit = ['bash', '-c', `for i in $(seq 3 90); do eval "exec $i</dev/null"; done; exec "$0" "$@"`]
+    for (const wrapper of [[], inherit]) {
+      const before = ask()
+      const without = ask(...WITHOUT_PROC, ...wrapper)
+      const later = ask()
+      assert.equal(without.id, UNKNOWN_KERNEL)
+      assert.ok(before.token < without.token && without.token < later.token)
+      assertOneBase(before, without)
+      assertOneBase(without, later)
+    }
   })
 
   test('the kernel has eight hexadecimal digits', () => {

@@ -3,7 +3,9 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
+import type { TestContext } from 'node:test'
 import { after, describe, test } from 'node:test'
+import { probeSocket } from '../../../src/engines/local/probe-socket.ts'
 import { SocketAddresses } from '../../../src/engines/local/short-path.ts'
 import { isSlocketError } from '../../../src/errors.ts'
 
@@ -69,6 +71,48 @@ describe('addresses of sockets', () => {
     addresses.close()
     assert.equal(descriptors(), before)
   })
+
+  test('without /proc a link leads there, and is gone when the event loop goes on', async (context) => {
+    const temporary = path.join(parent, 't')
+    fs.mkdirSync(temporary)
+    hideProc(context)
+    context.mock.method(os, 'tmpdir', () => temporary)
+    for (const bytes of [MOST + 1, 600]) {
+      const file = padded(bytes)
+      const addresses = new SocketAddresses(path.dirname(file))
+      const server = net.createServer().listen({ path: addresses.of(path.basename(file)), exclusive: true })
+      assert.ok(server.listening)
+      assert.equal(fs.readdirSync(temporary).length, 1)
+      await Promise.resolve()
+      assert.deepEqual(fs.readdirSync(temporary), [])
+      assert.deepEqual(fs.readdirSync(path.dirname(file)), [path.basename(file)])
+      assert.equal(await probeSocket(addresses.of(path.basename(file))), undefined)
+      server.close()
+      fs.rmSync(file, { force: true })
+      await Promise.resolve()
+      assert.deepEqual(fs.readdirSync(temporary), [])
+    }
+  })
+
+  test('without /proc, and without a short directory for temporary files, a long path is an error that says why', async (context) => {
+    const directory = path.dirname(padded(300))
+    hideProc(context)
+    for (const temporary of [path.join(parent, 'missing'), directory]) {
+      const mocked = context.mock.method(os, 'tmpdir', () => temporary)
+      assert.throws(
+        () => new SocketAddresses(directory).of('name'),
+        (error) => isSlocketError(error, 'ERR_SLOCKET_PATH_TOO_LONG') && error.message.includes('mount /proc'),
+      )
+      mocked.mock.restore()
+    }
+    await Promise.resolve()
+    assert.deepEqual(fs.readdirSync(directory), [])
+  })
+
+  function hideProc(context: TestContext): void {
+    const { existsSync } = fs
+    context.mock.method(fs, 'existsSync', (file: string) => !file.startsWith('/proc') && existsSync(file))
+  }
 
   /** A path of exactly so many bytes, whose directory exists and is empty. */
   function padded(bytes: number): string {

@@ -10,7 +10,7 @@ import { openDirectory } from '../open-directory.ts'
 import { QueueDirectory } from '../directory.ts'
 import type { Occupant } from '../lock-directory.ts'
 import { DirectoryUnfinished, makeWhereMissing } from '../lock-directory.ts'
-import { refuseNetworkFileSystem } from '../file-system.ts'
+import { localFileSystem } from '../file-system.ts'
 import { isGone, toSlocketError } from '../system-error.ts'
 import { MEMBERS } from '../ticket-name.ts'
 import { HOLDER_MARKS } from './marks.ts'
@@ -41,7 +41,7 @@ export class RootDirectory extends QueueDirectory {
     const occupant = this.occupant()
     if (occupant === 'foreign') this.#refuseForeign()
     const directory = occupant === 'directory' ? this.path : dirname(this.path)
-    refuseNetworkFileSystem(directory)
+    localFileSystem(directory)
     // access(2) goes by the real user, where a file is made as the effective one.
     if (process.geteuid?.() !== process.getuid?.()) return
     try {
@@ -90,6 +90,14 @@ export class NameDirectory extends QueueDirectory {
       if (isSlocketError(error) && isGone(error.cause)) return 'nothing'
       throw error
     }
+  }
+
+  override get hasLinks(): boolean {
+    return this.#root.hasLinks
+  }
+
+  override set hasLinks(hasLinks: boolean) {
+    this.#root.hasLinks = hasLinks
   }
 
   override pathOfMember(file: string): string {

@@ -1,0 +1,236 @@
+// Runs tests of crashes on file systems of many kinds: npm run test:file-systems -- [--ci] [--only NAME,…]
+//
+// Each is mounted in a scratch directory, and the tests make their locks there (TMPDIR). --ci is for a run of a minute and a half: it
+// leaves out most of the tests, and no file system. It takes root. What is missing is installed, on Debian. A file system that
+// cannot be mounted on this machine is skipped, by name and with the reason.
+//
+// All happens in a mount and pid namespace, so that no mount and no daemon outlives this process, however it ends.
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+/** How many file systems are tried at a time: what the tests do most is wait. */
+const AT_ONCE = 4
+const INSIDE = 'SLOCKET_IN_NAMESPACE'
+
+/** What --ci runs on each file system, and what else is run without it. */
+const IN_CI = ['test/crash/contention']
+const ALL = [...IN_CI, 'test/crash/kill', 'test/crash/order', 'test/crash/stop', 'test/web-locks/steal']
+
+/**
+ * Each is mounted at `at`, by commands that are run one after the other in `dir`, an empty directory. What cannot be had at all, and is
+ * here in order to be skipped by name: other kernels have it. `refused`: with the error code that an acquire gives.
+ */
+const FILE_SYSTEMS = {
+  ext4: onLoop('mkfs.ext4 -q'),
+  'ext4 without dir_index': onLoop('mkfs.ext4 -q -O ^has_journal,^dir_index -b 1024', { type: 'ext4' }),
+  'ext4 with casefold': onLoop('mkfs.ext4 -q -O casefold', {
+    type: 'ext4',
+    also: ['mkdir at/lower', 'chattr +F at/lower'],
+    below: 'lower',
+  }),
+  xfs: onLoop('mkfs.xfs -q', { size: '400M', tools: { 'mkfs.xfs': 'xfsprogs' } }),
+  btrfs: onLoop('mkfs.btrfs -q', { size: '300M', tools: { 'mkfs.btrfs': 'btrfs-progs' } }),
+  f2fs: onLoop('mkfs.f2fs -q', { tools: { 'mkfs.f2fs': 'f2fs-tools' } }),
+  tmpfs: { mount: ['mount -t tmpfs none at'] },
+  ramfs: { mount: ['mount -t ramfs none at'] },
+  overlayfs: {
+    // An overlay cannot be the upper layer of another one, which is what a container's root often is.
+    mount: [
+      'mount -t tmpfs none parts',
+      'mkdir parts/lower parts/upper parts/work',
+      'mount -t overlay none -o lowerdir=parts/lower,upperdir=parts/upper,workdir=parts/work at',
+    ],
+  },
+  'ntfs-3g': onLoop('mkfs.ntfs -q -F', { type: 'ntfs-3g', tools: { 'ntfs-3g': 'ntfs-3g', 'mkfs.ntfs': 'ntfs-3g' } }),
+  'ntfs-3g with permissions': onLoop('mkfs.ntfs -q -F', {
+    type: 'ntfs-3g',
+    options: 'permissions',
+    tools: { 'ntfs-3g': 'ntfs-3g' },
+  }),
+  'lowntfs-3g': onLoop('mkfs.ntfs -q -F', { type: 'lowntfs-3g', tools: { 'lowntfs-3g': 'ntfs-3g' } }),
+  bindfs: { tools: { bindfs: 'bindfs' }, mount: ['bindfs -o subtype=bindfs parts at'] },
+  mergerfs: {
+    tools: { mergerfs: 'mergerfs' },
+    mount: ['mkdir parts/a parts/b', 'mergerfs parts/a:parts/b at'],
+  },
+  'mergerfs, most free space': {
+    tools: { mergerfs: 'mergerfs' },
+    mount: ['mkdir parts/a parts/b', 'mergerfs -o category.create=mfs parts/a:parts/b at'],
+  },
+  'unionfs-fuse': {
+    tools: { 'unionfs-fuse': 'unionfs-fuse' },
+    mount: ['mkdir parts/a parts/b', 'unionfs-fuse -o cow parts/a=RW:parts/b=RO at'],
+  },
+  encfs: { tools: { encfs: 'encfs' }, mount: ['encfs --standard --extpass=./password $PWD/parts $PWD/at'] },
+  gocryptfs: {
+    tools: { gocryptfs: 'gocryptfs' },
+    mount: ['gocryptfs -q -init -extpass ./password parts', 'gocryptfs -q -extpass ./password parts at'],
+  },
+  'fuse-overlayfs': {
+    tools: { 'fuse-overlayfs': 'fuse-overlayfs' },
+    mount: [
+      'mkdir parts/lower parts/upper parts/work',
+      'fuse-overlayfs -o lowerdir=parts/lower,upperdir=parts/upper,workdir=parts/work at',
+    ],
+  },
+  vfat: { ...onLoop('mkfs.vfat', { tools: { 'mkfs.vfat': 'dosfstools' } }), refused: 'ERR_SLOCKET_NO_SOCKETS' },
+  exfat: { ...onLoop('mkfs.exfat', { tools: { 'mkfs.exfat': 'exfatprogs' } }), refused: 'ERR_SLOCKET_NO_SOCKETS' },
+  'exfat-fuse': {
+    ...onLoop('mkfs.exfat', {
+      type: 'exfat-fuse',
+      tools: { 'mkfs.exfat': 'exfatprogs', 'mount.exfat-fuse': 'exfat-fuse' },
+    }),
+    refused: 'ERR_SLOCKET_NO_SOCKETS',
+  },
+  'bindfs without a subtype': {
+    tools: { bindfs: 'bindfs' },
+    mount: ['bindfs parts at'],
+    refused: 'ERR_SLOCKET_NETWORK_FILE_SYSTEM',
+  },
+}
+
+function onLoop(make, { size = '64M', type, options = 'loop', also = [], below, tools = {} } = {}) {
+  const name = type ?? make.split(' ')[0].replace('mkfs.', '')
+  const all = options === 'loop' ? options : `loop,${options}`
+  return {
+    tools,
+    below,
+    mount: [`truncate -s ${size} image`, `${make} image`, `mount -t ${name} -o ${all} image at`, ...also],
+  }
+}
+
+const { values } = parseArgs({ options: { ci: { type: 'boolean', default: false }, only: { type: 'string' } } })
+const names = values.only?.split(',') ?? Object.keys(FILE_SYSTEMS)
+for (const name of names)
+  if (!(name in FILE_SYSTEMS)) fail(`no file system '${name}': ${Object.keys(FILE_SYSTEMS).join(', ')}`)
+
+const env = { ...process.env, PATH: [process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter) }
+
+if (process.env[INSIDE] === undefined) outside()
+else await inside()
+
+/** Runs this script again in namespaces of its own. Their first process is a shell, which reaps what others leave. */
+function outside() {
+  if (process.platform !== 'linux' || process.getuid() !== 0) {
+    console.log('no file system was tried: only root can mount them, on Linux')
+    return
+  }
+  installMissing()
+  const scratch = mkdtempSync(join(tmpdir(), 'slocket-fs-'))
+  const namespaces = ['-m', '-p', '-f', '--mount-proc', '--kill-child', '--propagation', 'private']
+  const command = [process.execPath, fileURLToPath(import.meta.url), ...process.argv.slice(2)]
+  const child = spawn('unshare', [...namespaces, 'bash', '-c', '"$@"; exit $?', 'bash', ...command], {
+    stdio: 'inherit',
+    env: { ...env, [INSIDE]: scratch },
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill('SIGKILL'))
+  child.on('error', (error) => fail(error.message))
+  child.on('exit', (status, signal) => {
+    rmSync(scratch, { recursive: true, force: true })
+    if (signal !== null) console.error(`scripts/test-file-systems.js: ended by ${signal}`)
+    process.exitCode = status ?? 1
+  })
+}
+
+async function inside() {
+  const results = []
+  const left = names.map((name, index) => [name, join(process.env[INSIDE], String(index))])
+  const work = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) results.push(await tryOn(...next))
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  console.log(`\n${results.map(({ outcome, text }) => `${outcome.padEnd(7)}  ${text}`).join('\n')}`)
+  if (results.every(({ outcome }) => outcome === 'skipped')) fail('nothing could be mounted')
+  if (results.some(({ outcome }) => outcome === 'FAILED')) process.exitCode = 1
+}
+
+async function tryOn(name, dir) {
+  const { tools, mount, below = '.', refused } = FILE_SYSTEMS[name]
+  for (const part of ['parts', 'at']) mkdirSync(join(dir, part), { recursive: true })
+  writeFileSync(join(dir, 'password'), '#!/bin/sh\necho secret\n', { mode: 0o755 })
+  const missing = Object.keys(tools ?? {}).find((tool) => !isThere(tool))
+  const reason = missing === undefined ? mountAll(mount, dir) : `${missing} is not installed`
+  if (reason !== undefined) return { outcome: 'skipped', text: `${name}: ${reason}` }
+  const start = performance.now()
+  const at = join(dir, 'at', below)
+  const { passed, said } = refused === undefined ? await runTests(at) : isRefused(at, refused)
+  console.log(`\n=== ${name}\n\n${said}`)
+  const seconds = ((performance.now() - start) / 1000).toFixed(1)
+  for (const place of ['at', 'parts']) spawnSync('umount', ['-l', join(dir, place)])
+  return {
+    outcome: passed ? 'passed' : 'FAILED',
+    text: `${name}, ${seconds} s${refused === undefined ? '' : ': refused'}`,
+  }
+}
+
+/** Why it cannot be mounted here. Daemons go on, so what they say goes to a file. */
+function mountAll(commands, dir) {
+  for (const command of commands) {
+    const log = openSync(join(dir, 'log'), 'w')
+    const { status } = spawnSync('bash', ['-c', command], { cwd: dir, env, stdio: ['ignore', log, log] })
+    closeSync(log)
+    if (status !== 0) return `${command}: ${readFileSync(join(dir, 'log'), 'utf8').trim().split('\n')[0]}`
+  }
+  return undefined
+}
+
+async function runTests(at) {
+  const tests = values.ci ? IN_CI : ALL
+  const child = spawn(process.execPath, [join(root, 'scripts/test.js'), ...tests], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...env, TMPDIR: at },
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text))
+  const [status] = await once(child, 'close')
+  return { passed: status === 0, said }
+}
+
+/** Whether an acquire gives the error, and nothing is left of it; whether `slocket doctor` agrees. */
+function isRefused(at, code) {
+  const index = pathToFileURL(join(root, 'build/src/index.js')).href
+  const program = `
+    const { default: slocket } = await import(${JSON.stringify(index)})
+    try { await slocket(${JSON.stringify(join(at, 'lock'))}); console.log('granted') } catch (error) { console.log(error.code) }`
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+  const left = readdirSync(at)
+  const doctor = spawnSync(process.execPath, [join(root, 'build/src/cli/main.js'), 'doctor', at], { encoding: 'utf8' })
+  return {
+    passed: stdout.trim() === code && left.length === 0 && doctor.status === 1,
+    said: `an acquire gives: ${stdout.trim()}; left behind: ${left.join(' ') || 'nothing'}; status of slocket doctor: ${doctor.status}`,
+  }
+}
+
+function isThere(tool) {
+  return spawnSync('bash', ['-c', `command -v ${tool}`], { env }).status === 0
+}
+
+function installMissing() {
+  const tools = names.flatMap((name) => Object.entries(FILE_SYSTEMS[name].tools ?? {}))
+  const packages = [...new Set(tools.filter(([tool]) => !isThere(tool)).map(([, name]) => name))]
+  if (packages.length === 0) return
+  if (!isThere('apt-get')) {
+    console.log(`not installed, and only Debian's packages are known here: ${packages.join(' ')}`)
+    return
+  }
+  console.log(`> apt-get install ${packages.join(' ')}`)
+  const apt = (...parameters) =>
+    spawnSync('apt-get', ['-o', 'DPkg::Lock::Timeout=300', '-qq', ...parameters], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...env, DEBIAN_FRONTEND: 'noninteractive' },
+    })
+  apt('update')
+  // One by one: what cannot be had is said to be skipped.
+  for (const name of ['fuse3', ...packages]) apt('install', '-y', '--no-install-recommends', name)
+}
+
+function fail(message) {
+  console.error(`scripts/test-file-systems.js: ${message}`)
+  process.exit(1)
+}
