@@ -8,6 +8,7 @@ import { Lock } from './lock.ts'
 import type { Asked } from './options.ts'
 import { selfWaitWarning } from './self-wait-warning.ts'
 import { timeoutError } from './timeout-error.ts'
+import { setTimeout, clearTimeout, wallNowMs, monotonicNowMs } from './real-time.ts'
 
 /** How long before the deadline to ask who holds, in ms: a busy server has answered by then. */
 const LEAD_MS = 500
@@ -65,7 +66,7 @@ interface TimedRequest {
 class TimedWait {
   readonly #request: TimedRequest
   readonly #controller = new AbortController()
-  readonly #sinceMs = Date.now()
+  readonly #sinceMs = wallNowMs()
   readonly #deadlineMs: number
   #timer: NodeJS.Timeout
   #look: HolderLook | undefined
@@ -73,7 +74,7 @@ class TimedWait {
   constructor(request: TimedRequest) {
     this.#request = request
     const { timeoutMs } = request
-    this.#deadlineMs = performance.now() + timeoutMs
+    this.#deadlineMs = monotonicNowMs() + timeoutMs
     this.#timer = setTimeout(() => this.#startLook(), timeoutMs - Math.min(LEAD_MS, timeoutMs / 2))
   }
 
@@ -100,7 +101,7 @@ class TimedWait {
   #startLook(): void {
     const { engine, resource } = this.#request
     this.#look = new HolderLook(engine, resource)
-    this.#timer = setTimeout(() => this.#endWait(), Math.max(1, this.#deadlineMs - performance.now()))
+    this.#timer = setTimeout(() => this.#endWait(), Math.max(1, this.#deadlineMs - monotonicNowMs()))
   }
 
   #endWait(): void {

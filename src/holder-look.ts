@@ -1,4 +1,5 @@
 import type { Engine, EngineSnapshot } from './contract/engine.ts'
+import { setTimeout, clearTimeout, setImmediate, monotonicNowMs } from './real-time.ts'
 
 /** How long an answer may take if it is needed before it is there, in ms. */
 const ANSWER_MS = 10
@@ -8,7 +9,7 @@ export class HolderLook {
   /** What uses all places of the engine, if something does. */
   readonly inUse: string | undefined
   readonly #controller = new AbortController()
-  readonly #sinceMs = performance.now()
+  readonly #sinceMs = monotonicNowMs()
   readonly #answer: Promise<EngineSnapshot>
   #becomeLate!: (error: Error) => void
   #timer: NodeJS.Timeout | undefined
@@ -23,7 +24,7 @@ export class HolderLook {
 
   /** The answer is needed soon: ends the look once it has had its time. */
   hurry(): void {
-    const restMs = Math.max(0, ANSWER_MS - (performance.now() - this.#sinceMs))
+    const restMs = Math.max(0, ANSWER_MS - (monotonicNowMs() - this.#sinceMs))
     this.#timer ??= setTimeout(() => {
       this.end()
       // The engine may answer at once, by what it knows.

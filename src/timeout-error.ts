@@ -2,6 +2,7 @@
 import type { Requester } from './contract/engine.ts'
 import { isSlocketError, printable, SlocketError } from './errors.ts'
 import type { HolderLook } from './holder-look.ts'
+import { wallNowMs } from './real-time.ts'
 
 /** A request that stood in the queue when the look was made. */
 interface OwnWait {
@@ -61,5 +62,5 @@ function describeHolders(held: readonly Requester[]): string {
 
 function describeDuration(sinceMs: number | undefined): string {
   if (sinceMs === undefined) return ''
-  return ` for ${Math.max(0, (Date.now() - sinceMs) / 1000).toFixed(1)} s`
+  return ` for ${Math.max(0, (wallNowMs() - sinceMs) / 1000).toFixed(1)} s`
 }

@@ -24,6 +24,7 @@ import type { SyncLock } from '../sync/sync-lock.ts'
 import type { CheckOptions, LockOptions, UnlockOptions } from './proper-lockfile-options.ts'
 import { fileOf, fileOfSync, lockfilePathOf, staleMsOf, statOf, statOfSync } from './proper-lockfile-options.ts'
 import { waitOf } from './retries.ts'
+import { nextTick, wallNowMs } from '../real-time.ts'
 
 export type { CheckOptions, LockOptions, UnlockOptions } from './proper-lockfile-options.ts'
 export type { RetryOptions } from './retries.ts'
@@ -171,7 +172,7 @@ function engineFor(staleMs: number): Engine {
 
 /** Whether what is at the path, and is held by nobody who uses slocket, is another tool's lock. */
 function isForeign(stats: Stats | undefined, lockPath: string, staleMs: number): boolean {
-  if (stats === undefined || stats.mtimeMs < Date.now() - staleMs) return false
+  if (stats === undefined || stats.mtimeMs < wallNowMs() - staleMs) return false
   return !stats.isDirectory() || isMkdirLock(lockPath, staleMs)
 }
 
@@ -185,10 +186,7 @@ function note(own: Held, options: LockOptions | undefined): Held {
     forget(own)
     const message = `ENOENT: the lock directory '${own.lockPath}' is gone, or what this process has in it`
     // By nextTick: what it throws is the caller's uncaught exception, as it always was.
-    process.nextTick(
-      onCompromised,
-      Object.assign(new Error(message, { cause: signal.reason }), { code: 'ECOMPROMISED' }),
-    )
+    nextTick(onCompromised, Object.assign(new Error(message, { cause: signal.reason }), { code: 'ECOMPROMISED' }))
   })
   return own
 }

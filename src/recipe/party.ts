@@ -28,6 +28,7 @@ import type { Request } from './request.ts'
 import type { WatchedParty } from './self-wait.ts'
 import { WaitingRequests } from './waiting-requests.ts'
 import { WantedWatch } from './wanted-watch.ts'
+import { setInterval, clearInterval } from '../real-time.ts'
 
 /** A timer's longest delay: it only keeps the process alive. */
 const FOR_EVER_MS = 2 ** 31 - 1

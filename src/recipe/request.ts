@@ -3,13 +3,14 @@ import type { AcquireRequest, Grant } from '../contract/engine.ts'
 import { onAbort } from '../contract/on-abort.ts'
 import type { PartyMember } from '../contract/ticket-queue.ts'
 import type { Claim } from '../core/claim.ts'
+import { wallNowMs, monotonicNowNs } from '../real-time.ts'
 
 /** The moment that was given last to a request of this thread. */
 let lastNs = 0n
 
 /** Now; later than ever before in this thread. */
 function nextNs(): bigint {
-  const now = process.hrtime.bigint()
+  const now = monotonicNowNs()
   lastNs = now > lastNs ? now : lastNs + 1n
   return lastNs
 }
@@ -21,7 +22,7 @@ export class Request implements PartyMember {
   readonly lingerMs: number
   readonly steal: boolean
   /** Since when it waits; from its grant on, since when it holds. */
-  sinceMs: number = Date.now()
+  sinceMs: number = wallNowMs()
   /** The same; but from a grant that needed no waiting on, still since when it has asked. */
   sinceNs: bigint = nextNs()
   /** Set by whatever it waits in. Called after the promise was rejected, because the caller has aborted it or it failed alone. */
@@ -73,7 +74,7 @@ export class Request implements PartyMember {
 
   resolve(grant: Grant | null): void {
     if (grant !== null) {
-      this.sinceMs = Date.now()
+      this.sinceMs = wallNowMs()
       if (grant.hasWaited !== false) this.sinceNs = nextNs()
     }
     this.#settle()

@@ -1,6 +1,6 @@
 /** Notices a request that has waited for long while its own process has held the lock all the time: maybe it waits for itself. */
-import { clearTimeout, setTimeout } from 'node:timers'
 import type { Request } from './request.ts'
+import { setTimeout, clearTimeout, monotonicNowNs } from '../real-time.ts'
 
 /** How long a request waits before that is noticed, in ms. */
 const NOTICE_MS = 5000
@@ -35,7 +35,7 @@ export class SelfWaitWatch {
   #look(): void {
     this.#timer = undefined
     const holding = this.#parties.flatMap((party) => party.holding)
-    const now = process.hrtime.bigint()
+    const now = monotonicNowNs()
     let youngMs: number | undefined
     for (const party of this.#parties) {
       party.forEachWaiting((request) => {

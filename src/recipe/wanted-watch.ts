@@ -1,5 +1,6 @@
 /** Looks whether somebody waits, and tells the holders who want to know: now and then, for as long as any of them does. */
 import type { PartyGrant } from './party-grant.ts'
+import { setInterval, clearInterval } from '../real-time.ts'
 
 /** How often it is looked, in ms. A look is one listing. */
 const WANTED_MS = 1000

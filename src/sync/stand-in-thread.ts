@@ -17,6 +17,7 @@ import { isHeld } from './is-held.ts'
 import type { Answer, Order, Said, StandInData } from './messages.ts'
 import { ENDED, FREE, SAID, USE } from './messages.ts'
 import { toPlain } from './plain-error.ts'
+import { setTimeout, clearTimeout } from '../real-time.ts'
 
 /** How long it stays with nothing to do, in ms: to start another one takes 50 to 150 ms, and it takes a few MB of memory. */
 const IDLE_MS = 5_000

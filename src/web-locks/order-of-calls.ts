@@ -7,7 +7,7 @@
  */
 import type { Grant } from '../contract/engine.ts'
 import { inNextTurn, isTurnDue } from '../contract/event-loop.ts'
-import { nextTick, setImmediate } from '../real-time.ts'
+import { setImmediate, nextTick } from '../real-time.ts'
 
 interface Come {
   readonly number: number

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import os from 'node:os'
 import type { TestContext } from 'node:test'
 import { describe, test } from 'node:test'
+import { clock } from '../helpers/fakeable-time.ts'
 import { Cancellation } from '../../src/contract/cancellation.ts'
 import type { EnqueueRequest } from '../../src/contract/ticket-queue.ts'
 import { EXCLUSIVE } from '../../src/core/claim.ts'
@@ -30,10 +31,10 @@ class FakeWatches {
 function fakeClient(sentAgoMs: number, look: () => object = () => ({})): EtcdClient {
   const ask = (method: string, _request: object, { onSend }: Asking): Promise<object> => {
     if (method === 'Txn') return Promise.resolve(look())
-    const now = performance.now
-    performance.now = () => now.call(performance) - sentAgoMs
+    const { now } = clock
+    clock.now = () => now() - sentAgoMs
     onSend?.()
-    performance.now = now
+    clock.now = now
     return Promise.resolve(method === 'LeaseGrant' ? { id: '77', ttl: '10' } : { header: { revision: '1' } })
   }
   return { ask } as unknown as EtcdClient
@@ -58,7 +59,7 @@ describe('a session in etcd', () => {
     const session = await openSession(new FakeWatches(), 5000)
     const { monotonicMs } = readClocks()
     assert.equal(session.isAlive(), true)
-    context.mock.method(performance, 'now', () => monotonicMs + 4500)
+    context.mock.method(clock, 'now', () => monotonicMs + 4500)
     assert.equal(session.isAlive(), false)
   })
 
@@ -73,7 +74,7 @@ describe('a session in etcd', () => {
     session.add(own)
     own.isHeld = true
     const { monotonicMs } = readClocks()
-    context.mock.method(performance, 'now', () => monotonicMs + 9500)
+    context.mock.method(clock, 'now', () => monotonicMs + 9500)
     assert.equal(session.isAlive(), false)
     assert.ok(isSlocketError(lost, 'ERR_SLOCKET_LOST'))
     context.mock.restoreAll()
@@ -89,7 +90,7 @@ describe('a renewal of a lease in etcd', () => {
     answer: (answer: object) => Promise<void>
   }> {
     let nowMs = 1000
-    context.mock.method(performance, 'now', () => nowMs)
+    context.mock.method(clock, 'now', () => nowMs)
     context.mock.method(os, 'uptime', () => nowMs / 1000)
     context.mock.timers.enable({ apis: ['setTimeout'] })
     let resolve: (answer: object) => void = () => undefined

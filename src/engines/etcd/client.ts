@@ -17,6 +17,7 @@ import { loadGrpc } from './load-grpc.ts'
 import type { EtcdCredentials, Settings } from './options.ts'
 import type { Calls } from './protocol.ts'
 import { meaningOf, statusOf, toSlocketError, unanswered } from './refusal.ts'
+import { setTimeout, monotonicNowMs } from '../../real-time.ts'
 
 /** How long connecting may take, and then a call; longer each time that it is tried: the server may be slow, or this process. */
 const LIMIT_MS = 1000
@@ -108,7 +109,7 @@ export class EtcdClient {
   async #askPatiently<M extends keyof Calls>(
     method: M,
     request: Calls[M][0],
-    { isOver, onSend, sinceMs = performance.now() }: Asking,
+    { isOver, onSend, sinceMs = monotonicNowMs() }: Asking,
   ): Promise<Calls[M][1] | undefined> {
     let tokens = 0
     let tries = 0
@@ -202,20 +203,20 @@ export class EtcdClient {
    * since. Undefined if no outage is known.
    */
   outage(): SlocketError | undefined {
-    const nowMs = performance.now()
+    const nowMs = monotonicNowMs()
     if (this.#failure === undefined || nowMs - this.#failure.atMs > this.patienceMs) return undefined
     return this.#unreachable(this.#failure.error, nowMs - this.#failure.sinceMs)
   }
 
   #onAnswer(): void {
-    this.#answeredMs = performance.now()
+    this.#answeredMs = monotonicNowMs()
     this.#failure = undefined
   }
 
   #onFailure({ sinceMs }: Use, error: unknown): void {
     // While others are answered, it is no outage.
     if (this.#answeredMs > sinceMs) return
-    const nowMs = performance.now()
+    const nowMs = monotonicNowMs()
     const isFresh = this.#failure !== undefined && nowMs - this.#failure.atMs <= this.patienceMs
     const known = isFresh ? this.#failure : undefined
     const isVague = known !== undefined && VAGUE.has(statusOf(error).details)
@@ -241,7 +242,7 @@ export class EtcdClient {
 
   /** @param sinceMs since when it is tried. */
   #isOutOfPatience(sinceMs: number): boolean {
-    const nowMs = performance.now()
+    const nowMs = monotonicNowMs()
     const unansweredMs = nowMs - Math.max(sinceMs, this.#answeredMs)
     return unansweredMs >= this.patienceMs || nowMs - sinceMs >= MOST_PATIENCES * this.patienceMs
   }
@@ -254,7 +255,7 @@ export class EtcdClient {
     const { addresses, tls } = this.#settings
     this.#connection ??= new Connection(loaded, addresses[this.#place]!, tls)
     use.connection = this.#connection
-    use.sinceMs = performance.now()
+    use.sinceMs = monotonicNowMs()
     return this.#connection
   }
 
@@ -295,7 +296,7 @@ export class EtcdClient {
 }
 
 function newUse(): Use {
-  return { connection: undefined, sinceMs: performance.now() }
+  return { connection: undefined, sinceMs: monotonicNowMs() }
 }
 
 function limitOf(tries: number): number {

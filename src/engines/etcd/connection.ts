@@ -13,6 +13,7 @@ import type { LoadedGrpc } from './load-grpc.ts'
 import type { Settings } from './options.ts'
 import { parseTarget, Probe } from './probe.ts'
 import { unanswered } from './refusal.ts'
+import { setTimeout, clearTimeout, monotonicNowMs } from '../../real-time.ts'
 
 /**
  * Without pings: renewals of the lease find out whether the connection is alive. A server that does not expect pings, as `etcd grpc-proxy`
@@ -146,7 +147,7 @@ export class Connection {
       return unanswered(`no answer within ${limitMs} ms`)
     }
     const answer = await withinAwake(answering, limitMs, late, onSlow)
-    this.#answeredMs = performance.now()
+    this.#answeredMs = monotonicNowMs()
     return answer
   }
 

@@ -7,6 +7,7 @@
  *     goes on while the machine is suspended. The wall clock is never asked.
  */
 import os from 'node:os'
+import { monotonicNowMs } from '../../real-time.ts'
 
 /** What the two clocks show, in ms. */
 export interface Reading {
@@ -19,7 +20,7 @@ const MARGIN = 0.1
 
 /** It costs: Node reads the uptime from a file, /proc/uptime. */
 export function readClocks(): Reading {
-  return { monotonicMs: performance.now(), uptimeMs: os.uptime() * 1000 }
+  return { monotonicMs: monotonicNowMs(), uptimeMs: os.uptime() * 1000 }
 }
 
 export function elapsedMs(since: Reading, now: Reading): number {
@@ -44,7 +45,7 @@ export class Deadline {
 
   /** Whether it lasts still by the one clock that is read without a system call. Where the machine was suspended, it may not: nobody may hold by it. */
   seemsToLast(): boolean {
-    return performance.now() - this.#sent.monotonicMs < this.#lastsMs
+    return monotonicNowMs() - this.#sent.monotonicMs < this.#lastsMs
   }
 
   /** How long it is sure to last from `now` on; 0 or less: it may be over. */

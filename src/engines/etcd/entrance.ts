@@ -10,6 +10,7 @@
  */
 import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
 import type { OwnTicket } from './ticket.ts'
+import { monotonicNowNs } from '../../real-time.ts'
 
 interface Place {
   /** Since when it has wanted to go in, by process.hrtime. */
@@ -29,7 +30,7 @@ export class Entrance {
   add(request: EnqueueRequest): void {
     if (!request.wait || request.steal) return
     // It may have waited for long until those who were asked before it had gone in.
-    const sinceNs = request.party()[0]?.sinceNs ?? process.hrtime.bigint()
+    const sinceNs = request.party()[0]?.sinceNs ?? monotonicNowNs()
     this.#places.set(request, { sinceNs, own: undefined, onNext: undefined })
   }
 
@@ -57,7 +58,7 @@ export class Entrance {
 
   /** Nothing answers: `error` says for how long. To be told before the one that has found that out leaves. */
   fail(error: unknown): void {
-    this.#failure = { error, atNs: process.hrtime.bigint() }
+    this.#failure = { error, atNs: monotonicNowNs() }
   }
 
   /** It has joined the queue, by this ticket. */
@@ -74,7 +75,7 @@ export class Entrance {
     const place = this.#places.get(request)
     if (place === undefined) return
     place.own = undefined
-    place.sinceNs = process.hrtime.bigint()
+    place.sinceNs = monotonicNowNs()
   }
 
   /** It waits no longer. */

@@ -25,6 +25,7 @@ import { formatValue } from './value.ts'
 import { readView, viewFor } from './view.ts'
 import { changeAmong } from './wait.ts'
 import { isWanted } from './wanted.ts'
+import { setTimeout, clearTimeout, queueMicrotask, monotonicNowMs } from '../../real-time.ts'
 
 /** Who holds for less is shown to others with the time when it asked. */
 const SHORT_HOLD_MS = 100
@@ -70,7 +71,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
 
   async #joinInTurn(request: EnqueueRequest): Promise<OwnTicket | null> {
     const { cancellation } = request
-    const sinceMs = performance.now()
+    const sinceMs = monotonicNowMs()
     // Bound: each round but the last is one more session that was lost.
     for (;;) {
       await this.#entrance.next(request)

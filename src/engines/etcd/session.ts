@@ -23,6 +23,7 @@ import type { TxnResponse } from './protocol.ts'
 import { meaningOf } from './refusal.ts'
 import type { OwnTicket, TicketSession } from './ticket.ts'
 import type { WatchStream } from './watch-stream.ts'
+import { setTimeout, clearTimeout, monotonicNowMs } from '../../real-time.ts'
 
 const RENEWALS_PER_TTL = 3
 /** Renewals also find out whether the connection is alive. */
@@ -73,7 +74,7 @@ export class Session implements TicketSession {
   }
 
   /** @param sinceMs since when somebody has been waiting for it, by performance.now(). @throws as `EtcdClient.ask`. */
-  static async open(parts: SessionParts, sinceMs: number = performance.now()): Promise<Session> {
+  static async open(parts: SessionParts, sinceMs: number = monotonicNowMs()): Promise<Session> {
     const { client, ttlSeconds } = parts
     // Bound: the patience of the client, as long as the server does not lose each lease at once.
     for (;;) {

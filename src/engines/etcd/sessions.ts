@@ -4,6 +4,7 @@ import { isSlocketError } from '../../errors.ts'
 import { keepAlive } from './keep-alive.ts'
 import { Session } from './session.ts'
 import type { SessionParts } from './session.ts'
+import { monotonicNowMs } from '../../real-time.ts'
 
 interface Opening {
   readonly session: Promise<Session>
@@ -55,7 +56,7 @@ export class Sessions {
     } catch (error) {
       const isEnough = opening.sinceMs >= sinceMs || !isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')
       if (isEnough || cancellation.cancelled) throw error
-      return await this.#begin(performance.now()).session
+      return await this.#begin(monotonicNowMs()).session
     }
   }
 

@@ -3,6 +3,7 @@ import type { Requester } from '../../contract/engine.ts'
 import { withoutSecrets } from '../../contract/secrets.ts'
 import type { Claim } from '../../core/claim.ts'
 import type { OwnTicket } from './ticket.ts'
+import { wallNowMs } from '../../real-time.ts'
 
 const MOST_COMMAND = 1000
 const MOST_LABEL = 200
@@ -31,7 +32,7 @@ export function ownIdentity(client: string): Identity {
 }
 
 export function formatValue(identity: Identity, { request }: OwnTicket, hasRobbed: boolean = false): string {
-  const { sinceMs = Date.now(), label } = request.party()[0] ?? {}
+  const { sinceMs = wallNowMs(), label } = request.party()[0] ?? {}
   const { wait } = request
   return JSON.stringify({ ...identity, since: sinceMs, label, wait, ...(hasRobbed ? { hasRobbed } : {}) })
 }

@@ -3,6 +3,7 @@ import type { Cancellation } from '../../contract/cancellation.ts'
 import type { ListedTicket } from './keys.ts'
 import type { OwnTicket } from './ticket.ts'
 import type { WatchStream } from './watch-stream.ts'
+import { setTimeout, clearTimeout } from '../../real-time.ts'
 
 /** As `TicketQueue.anyChange`. */
 export async function changeAmong(

@@ -12,6 +12,7 @@ import type { EtcdClient } from './client.ts'
 import { IS_DELETED, NO_PUTS } from './protocol.ts'
 import type { WatchRequest, WatchResponse } from './protocol.ts'
 import { statusOf } from './refusal.ts'
+import { setTimeout } from '../../real-time.ts'
 
 /** Before those are told whose watches broke: they will ask again. */
 const PAUSE_MS = 100

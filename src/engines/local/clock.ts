@@ -9,6 +9,7 @@
 import { SlocketError } from '../../errors.ts'
 import { readText } from './proc.ts'
 import { hasOwnClock } from './runtime.ts'
+import { monotonicNowNs } from '../../real-time.ts'
 
 export interface Clock {
   /** What `process.hrtime` is ahead of the kernel's clock, at most. */
@@ -53,14 +54,14 @@ export function compareWithUptime(): Clock | undefined {
  * before the last look that showed the old one until just after the first look that showed the new one.
  */
 function compareAtChange(): Clock | undefined {
-  let earliest = process.hrtime.bigint()
+  let earliest = monotonicNowNs()
   const first = readUptimeNs()
   if (first === undefined) return undefined
   // Bound: the reading changes every 10 ms.
   for (;;) {
-    const before = process.hrtime.bigint()
+    const before = monotonicNowNs()
     const uptime = readUptimeNs()
-    const after = process.hrtime.bigint()
+    const after = monotonicNowNs()
     if (uptime === undefined) return undefined
     if (uptime !== first) {
       const bootNs = uptime - namespaceOffsetNs('boottime')

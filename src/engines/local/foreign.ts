@@ -4,7 +4,6 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import { clearTimeout, setTimeout } from 'node:timers'
 import type { Cancellation } from '../../contract/cancellation.ts'
 import { isOutOfDescriptors, leaveIdle } from '../../contract/idle.ts'
 import type { Obstacle } from '../../contract/obstacle.ts'
@@ -16,6 +15,7 @@ import { DirectoryGone } from './lock-directory.ts'
 import { describeObstacle } from './obstacle.ts'
 import { probeSocket } from './probe-socket.ts'
 import { SocketAddresses } from './short-path.ts'
+import { setTimeout, clearTimeout } from '../../real-time.ts'
 
 /** A watch may miss what happens elsewhere, and may not be had at all (inotify's limits): look again by the clock too. */
 const LOOK_AGAIN_MS = 1000

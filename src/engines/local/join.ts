@@ -6,7 +6,6 @@
  * later one withdraws here; if it sorts ahead, the later one waits for it. So two never both think that they are first.
  * That a list was made before somebody else's link does no harm: that somebody is then the later one.
  */
-import { setImmediate } from 'node:timers'
 import { isExiting } from '../../contract/exiting.ts'
 import { makeRoom } from '../../contract/idle.ts'
 import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
@@ -24,6 +23,7 @@ import { OwnTicket } from './ticket.ts'
 import { thiefNumber } from './names/thief-number.ts'
 import type { TicketName } from './ticket-name.ts'
 import { formatTicketName, NUMBERS_END, ticketId } from './ticket-name.ts'
+import { setImmediate } from '../../real-time.ts'
 
 /** How often in a row the directory may vanish under the socket that is made in it. Each time its last user has just left. */
 const MOST_VANISHINGS = 100

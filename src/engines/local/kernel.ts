@@ -15,6 +15,7 @@ import type { Clock } from './clock.ts'
 import { readClock } from './clock.ts'
 import { readNames, readText } from './proc.ts'
 import { NUMBER_DIGITS } from './ticket-name.ts'
+import { wallNowMs, monotonicNowNs } from '../../real-time.ts'
 
 const MS = 1_000_000n
 /** Anonymous inodes carry 1970 where the machine has no clock that runs while it is off. */
@@ -51,7 +52,7 @@ export function kernelId(): string {
 
 /** The clock that all processes of this kernel share, in ns. */
 export function sharedClockNs(): bigint {
-  return toSharedNs(process.hrtime.bigint())
+  return toSharedNs(monotonicNowNs())
 }
 
 /** A moment of this process's clock, by that clock. */
@@ -71,7 +72,7 @@ export function nextNumber(number: string): string {
 
 /** When a ticket with `number` was taken: wall clock, ms since the epoch. */
 export function wallClockMs(number: string): number {
-  return Date.now() - Number((sharedClockNs() - BigInt(number)) / MS)
+  return wallNowMs() - Number((sharedClockNs() - BigInt(number)) / MS)
 }
 
 /** How long ago a ticket with `number` was taken, in ms. */
@@ -100,7 +101,7 @@ function readBootNs(): bigint {
   if (bootNs !== undefined && bootNs > EARLIEST_PLAUSIBLE_BOOT_NS) return bootNs
   const match = /^btime (\d+)$/m.exec(readText('/proc/stat') ?? '')
   if (match !== null) return BigInt(match[1]!) * 1_000_000_000n
-  return BigInt(Date.now()) * MS - process.hrtime.bigint()
+  return BigInt(wallNowMs()) * MS - monotonicNowNs()
 }
 
 /**

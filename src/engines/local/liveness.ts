@@ -7,6 +7,7 @@ import { memberFile, memberPid } from './member.ts'
 import { readText } from './proc.ts'
 import { isBun } from './runtime.ts'
 import type { ListedTicket } from './ticket.ts'
+import { wallNowMs } from '../../real-time.ts'
 
 /**
  * Whether a ticket whose socket refused a connection (ECONNREFUSED) is dead.
@@ -73,7 +74,7 @@ const LISTENING = /^\S+ \S+ \S+ 00010000 /
 
 /** When this kernel booted, by the wall clock as it is set now. */
 function bootedMs(): number {
-  return Date.now() - os.uptime() * 1000
+  return wallNowMs() - os.uptime() * 1000
 }
 
 /** Whether a process of this id can be seen from here. No proof of anything: see pid_namespaces(7). */

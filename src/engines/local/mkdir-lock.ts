@@ -8,6 +8,7 @@
  */
 import fs from 'node:fs'
 import { systemCode } from '../../errors.ts'
+import { wallNowMs } from '../../real-time.ts'
 
 const STICKY = 0o1000
 const WRITABLE_BY_ALL = 0o002
@@ -39,5 +40,5 @@ function isEmptyAndNotOurs(path: string, stats: fs.Stats): boolean {
 }
 
 function isFresh(stats: fs.Stats, staleMs: number): boolean {
-  return stats.mtimeMs >= Date.now() - staleMs
+  return stats.mtimeMs >= wallNowMs() - staleMs
 }

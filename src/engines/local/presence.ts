@@ -10,7 +10,6 @@
  * A member is retired if its socket was removed from outside, or if it holds when the process exits: it takes no new
  * tickets, and stays for those that it has.
  */
-import { clearTimeout, setTimeout } from 'node:timers'
 import type { Idle } from '../../contract/idle.ts'
 import { becomeIdle, forgetIdle } from '../../contract/idle.ts'
 import { debug } from '../../debug.ts'
@@ -27,6 +26,7 @@ import type { OwnTicket } from './ticket.ts'
 import type { Watched } from './ticket-watch.ts'
 import { MEMBERS } from './ticket-name.ts'
 import { TicketWatch } from './ticket-watch.ts'
+import { setTimeout, clearTimeout, monotonicNowMs } from '../../real-time.ts'
 
 /** The queue that this is the presence in. */
 export interface PresentQueue extends Watched {
@@ -180,7 +180,7 @@ export class Presence implements MemberOwner, Idle {
     this.#lingerMs = lingerMs
     // Without a member nothing was had: no descriptors, no permission.
     if (lingerMs === 0 || this.member === undefined) return this.leave()
-    this.idleSinceMs = performance.now()
+    this.idleSinceMs = monotonicNowMs()
     becomeIdle(this)
     // Left running where it ends early enough: a hot lock makes no timer for each release.
     if (this.#lingerTimer !== undefined && this.#timerEndsMs <= this.idleSinceMs + lingerMs) return
@@ -304,13 +304,13 @@ export class Presence implements MemberOwner, Idle {
   #onLinger(): void {
     this.#lingerTimer = undefined
     if (this.#queue!.own.size > 0) return
-    const leftMs = this.idleSinceMs + this.#lingerMs - performance.now()
+    const leftMs = this.idleSinceMs + this.#lingerMs - monotonicNowMs()
     if (leftMs > 0) this.#startLinger(leftMs)
     else this.leave()
   }
 
   #startLinger(ms: number): void {
-    this.#timerEndsMs = performance.now() + ms
+    this.#timerEndsMs = monotonicNowMs() + ms
     this.#lingerTimer = setTimeout(() => this.#onLinger(), ms).unref()
   }
 

@@ -7,7 +7,6 @@
  *  W  wait.ts   connect, mark, list again, sleep.                    W and R are for speed: a waiter looks again by
  *  R  leave.ts  unlink first; then tell the successors.              itself once a second.
  */
-import { setTimeout } from 'node:timers'
 import type { Cancellation } from '../../contract/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
 import { splitByTurn } from '../../core/standing.ts'
@@ -21,6 +20,7 @@ import type { PresentQueue } from './presence.ts'
 import type { QueueState } from './queue-state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { awaitChange, sweepBehind } from './wait.ts'
+import { setTimeout, queueMicrotask } from '../../real-time.ts'
 
 /** How long after a connection has ended its member's dead tickets are looked for, in ms: whoever waited for one goes first. */
 const SWEEP_AFTER_MS = 10

@@ -10,6 +10,7 @@ import path from 'node:path'
 import { SlocketError, systemCode } from '../../errors.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import { toSlocketError } from './system-error.ts'
+import { queueMicrotask } from '../../real-time.ts'
 
 const MAX_ADDRESS_BYTES = process.platform === 'linux' ? 107 : 103
 

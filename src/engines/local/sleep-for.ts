@@ -1,6 +1,6 @@
 /** Waits for `ms`, or until it is cancelled, and keeps the process alive meanwhile. */
-import { clearTimeout, setTimeout } from 'node:timers'
 import type { Cancellation } from '../../contract/cancellation.ts'
+import { setTimeout, clearTimeout } from '../../real-time.ts'
 
 export function sleepFor(ms: number, cancellation?: Cancellation): Promise<void> {
   return new Promise((resolve) => {

@@ -2,7 +2,6 @@
  * Takes tickets out of a queue that belong to others, from outside, and has those whom it concerns look at once: each
  * would by the clock, within a second.
  */
-import { clearTimeout, setTimeout } from 'node:timers'
 import { debug } from '../../debug.ts'
 import { builtInNet } from './built-in.ts'
 import type { QueueDirectory } from './directory.ts'
@@ -15,6 +14,7 @@ import { SocketAddresses } from './short-path.ts'
 import type { ListedTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
 import { MEMBERS } from './ticket-name.ts'
+import { setTimeout, clearTimeout } from '../../real-time.ts'
 
 /** How long one has to answer, in ms. One that is stopped, or busy, sees when it goes on. */
 const ANSWER_MS = 200

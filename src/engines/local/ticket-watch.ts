@@ -1,5 +1,5 @@
 /** The timer that looks after the tickets in use of one presence. It does not keep the process alive. */
-import { clearInterval, setInterval } from 'node:timers'
+import { setInterval, clearInterval } from '../../real-time.ts'
 
 /** How often a holder looks whether its ticket is still there, in ms. */
 const LOOK_MS = 1000

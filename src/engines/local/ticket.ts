@@ -1,5 +1,4 @@
 /** Tickets as this engine knows them: its own, and those that a listing shows. */
-import { clearTimeout, setTimeout } from 'node:timers'
 import type { Cancellation } from '../../contract/cancellation.ts'
 import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
 import type { Claim } from '../../core/claim.ts'
@@ -7,6 +6,7 @@ import type { Ticket, TicketIdentity } from '../../core/ticket.ts'
 import type { Listener, Member } from './member.ts'
 import { ageMs } from './kernel.ts'
 import type { TicketName } from './ticket-name.ts'
+import { setTimeout, clearTimeout } from '../../real-time.ts'
 
 /** Joining takes microseconds; who has not withdrawn after this long either holds or has been stopped in the middle. */
 const JOINING_MS = 10

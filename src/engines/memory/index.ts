@@ -11,6 +11,7 @@ import { decideTurn } from '../../core/turn.ts'
 import { SlocketError } from '../../errors.ts'
 import { createTicketEngine } from '../../recipe/ticket-engine.ts'
 import { snapshotOf } from '../../recipe/snapshot.ts'
+import { setInterval, clearInterval, queueMicrotask } from '../../real-time.ts'
 
 /** A timer's longest delay: it only keeps the process alive. */
 const FOR_EVER_MS = 2 ** 31 - 1

@@ -5,7 +5,6 @@
  *  2. Either the request rejects, and nothing is held, or it is granted.
  *  3. A grant comes from a session that lived when it was asked for, not longer ago than a heartbeat.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { SlocketError, systemCode } from '../../errors.ts'
 import type { Row } from './client.ts'
 import type { Control } from './control.ts'
@@ -16,6 +15,7 @@ import { CANCELLED, isUnanswered } from './server-error.ts'
 import type { Session } from './session.ts'
 import { poolerError } from './set-up.ts'
 import { RELEASE_ALL } from './statements.ts'
+import { setTimeout, clearTimeout, monotonicNowMs, sleep } from '../../real-time.ts'
 
 export interface AcquireParts {
   readonly settings: Settings
@@ -41,7 +41,7 @@ export async function acquireIn(
   const { statements, asked } = request
   const doing = `take the lock '${statements.name}'`
   const asking = new Asking(session, request, parts)
-  const fromMs = performance.now()
+  const fromMs = monotonicNowMs()
   let row: Row | undefined
   try {
     const rows = await asking.settled(
@@ -58,7 +58,7 @@ export async function acquireIn(
     // RACE: the server was told to call off the wait, and this one may have held by then: it was on its way to the token.
     const isClean = request.isCalledOff && isCancelled(error) && (await runs(session, RELEASE_ALL))
     if (!isClean) session.end(error as Error)
-    const hasWaited = asked.wait && performance.now() - fromMs >= parts.settings.heartbeatMs
+    const hasWaited = asked.wait && monotonicNowMs() - fromMs >= parts.settings.heartbeatMs
     if (isCut && hasWaited && !request.isCalledOff) return false
     onFree()
     if (request.isCalledOff) request.becomeCalledOff()
@@ -153,7 +153,7 @@ class Asking {
       } catch {
         pauseMs = settings.heartbeatMs
       }
-      await sleep(pauseMs, undefined, { ref: false })
+      await sleep(pauseMs, { ref: false })
     }
   }
 

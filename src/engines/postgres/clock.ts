@@ -3,6 +3,7 @@
  * suspend, and the uptime, which counts it (in steps of 10 ms).
  */
 import os from 'node:os'
+import { wallNowMs, monotonicNowMs } from '../../real-time.ts'
 
 let lateMs = 0
 /** By how much the wall clock was ahead when the uptime was last read. */
@@ -12,10 +13,10 @@ const DRIFT_MS = 50
 
 /** In ms, from some moment on. Never goes back. */
 export function steadyMs(): number {
-  const monotonicMs = performance.now()
+  const monotonicMs = monotonicNowMs()
   // What the uptime is ahead by grows in a suspend, and but for rounding at no other time.
   lateMs = Math.max(lateMs, os.uptime() * 1000 - monotonicMs)
-  wallMs = Date.now() - monotonicMs
+  wallMs = wallNowMs() - monotonicMs
   return monotonicMs + lateMs
 }
 
@@ -24,6 +25,6 @@ export function steadyMs(): number {
  * by just as much, this is a moment before now; it is never one after. For what may count from too early.
  */
 export function notAfterNowMs(): number {
-  const monotonicMs = performance.now()
-  return Math.abs(Date.now() - monotonicMs - wallMs) > DRIFT_MS ? steadyMs() : monotonicMs + lateMs
+  const monotonicMs = monotonicNowMs()
+  return Math.abs(wallNowMs() - monotonicMs - wallMs) > DRIFT_MS ? steadyMs() : monotonicMs + lateMs
 }

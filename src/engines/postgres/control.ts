@@ -3,6 +3,7 @@ import { onAbort } from '../../contract/on-abort.ts'
 import { SlocketError } from '../../errors.ts'
 import type { Row } from './client.ts'
 import type { OpenSession, Session } from './session.ts'
+import { setTimeout, clearTimeout } from '../../real-time.ts'
 
 /** How long it stays after its last use, in ms, and in heartbeats: while somebody waits, it is used once in each. */
 const LINGER_MS = 1000

@@ -4,6 +4,7 @@ import { SlocketError } from '../../errors.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Session } from './session.ts'
 import type { Statements } from './statements.ts'
+import { setInterval, clearInterval, monotonicNowMs } from '../../real-time.ts'
 
 export interface GrantParts {
   readonly token: bigint
@@ -33,7 +34,7 @@ export class PostgresGrant implements Grant {
   constructor(parts: GrantParts) {
     const { session, everyMs, patienceMs, now, statements } = parts
     // For people: a suspend does not matter.
-    this.#sinceMs = performance.now()
+    this.#sinceMs = monotonicNowMs()
     this.#parts = parts
     this.token = parts.token
     const onLost = (error: Error): void => this.#lose(error)
@@ -99,7 +100,7 @@ export class PostgresGrant implements Grant {
   }
 
   get #heldMs(): number {
-    return Math.round(performance.now() - this.#sinceMs)
+    return Math.round(monotonicNowMs() - this.#sinceMs)
   }
 
   #stopLooking(): void {

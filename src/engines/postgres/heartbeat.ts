@@ -4,6 +4,7 @@
  */
 import { SlocketError } from '../../errors.ts'
 import type { Session } from './session.ts'
+import { setTimeout, clearTimeout } from '../../real-time.ts'
 
 export interface HeartbeatParts {
   readonly session: Session

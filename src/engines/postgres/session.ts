@@ -11,6 +11,7 @@ import { SlocketError } from '../../errors.ts'
 import type { MakeClient, Row, SqlClient, SqlStatement } from './client.ts'
 import { Prepared } from './prepared.ts'
 import { toServerError } from './server-error.ts'
+import { setTimeout, clearTimeout } from '../../real-time.ts'
 
 export interface SessionParts {
   readonly make: MakeClient

@@ -10,6 +10,7 @@ import type { Settings } from './options.ts'
 import { TOO_MANY_CONNECTIONS } from './server-error.ts'
 import type { OpenSession, Session } from './session.ts'
 import { SIGN_OF_LIFE } from './statements.ts'
+import { setTimeout, clearTimeout, setInterval, clearInterval } from '../../real-time.ts'
 
 interface Idle {
   readonly session: Session

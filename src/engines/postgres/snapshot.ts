@@ -5,6 +5,7 @@ import type { About } from './about.ts'
 import { parseSession } from './about.ts'
 import type { Row } from './client.ts'
 import { whereKey } from './key.ts'
+import { wallNowMs } from '../../real-time.ts'
 
 /** Waiters in the order in which they came. */
 export function snapshotStatement(key: bigint): string {
@@ -52,7 +53,7 @@ function holdsSince(row: Row, about: About | undefined): number | undefined {
 
 /** Every role sees that. The server has noted it a moment after the wait began: https://www.postgresql.org/docs/current/view-pg-locks.html */
 function waitsSince(row: Row): number {
-  return numberOf(row['waits_since']) ?? Date.now()
+  return numberOf(row['waits_since']) ?? wallNowMs()
 }
 
 function numberOf(text: string | null | undefined): number | undefined {

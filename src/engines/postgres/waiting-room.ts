@@ -15,6 +15,7 @@ import { SlocketError } from '../../errors.ts'
 import type { OpenSession, Session } from './session.ts'
 import { Sessions } from './sessions.ts'
 import { Watch } from './watch.ts'
+import { setTimeout, queueMicrotask } from '../../real-time.ts'
 
 export interface WaitingRoomParts {
   readonly open: OpenSession

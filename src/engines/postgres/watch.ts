@@ -9,6 +9,7 @@ import type { Settings } from './options.ts'
 import type { Request } from './request.ts'
 import { isUnanswered } from './server-error.ts'
 import type { Session } from './session.ts'
+import { setInterval, clearInterval } from '../../real-time.ts'
 
 interface Watched {
   readonly session: Session

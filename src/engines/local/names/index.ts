@@ -30,6 +30,7 @@ import { OwnTickets } from './own-tickets.ts'
 import { Holders } from './steal.ts'
 import type { SilentMember } from '../sweep-members.ts'
 import { collectOf, sweepRoot } from './sweep-root.ts'
+import { setInterval, clearInterval, monotonicNowMs } from '../../../real-time.ts'
 
 /** How long a name's empty directory is left, in ms, so that a hot name costs no new one each time. */
 const IDLE_MS = 1000
@@ -204,7 +205,7 @@ class Root implements PresentQueue {
 
   #becomeIdle(directory: NameDirectory): void {
     this.#idle.delete(directory.path)
-    this.#idle.set(directory.path, { directory, sinceMs: performance.now() })
+    this.#idle.set(directory.path, { directory, sinceMs: monotonicNowMs() })
     if (this.#idle.size > MOST_IDLE) this.#removeIdle(this.#idle.keys().next().value!)
     this.#idleTimer ??= setInterval(() => this.#onIdleTimer(), IDLE_MS).unref()
   }
@@ -216,7 +217,7 @@ class Root implements PresentQueue {
   }
 
   #onIdleTimer(): void {
-    const now = performance.now()
+    const now = monotonicNowMs()
     for (const [path, { sinceMs }] of this.#idle) if (now - sinceMs >= IDLE_MS) this.#removeIdle(path)
     if (this.#idle.size > 0) return
     clearInterval(this.#idleTimer)
