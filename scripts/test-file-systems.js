@@ -219,15 +219,11 @@ function installMissing() {
     console.log(`not installed, and only Debian's packages are known here: ${packages.join(' ')}`)
     return
   }
-  console.log(`> apt-get install ${packages.join(' ')}`)
-  const apt = (...parameters) =>
-    spawnSync('apt-get', ['-o', 'DPkg::Lock::Timeout=300', '-qq', ...parameters], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...env, DEBIAN_FRONTEND: 'noninteractive' },
-    })
-  apt('update')
   // One by one: what cannot be had is said to be skipped.
-  for (const name of ['fuse3', ...packages]) apt('install', '-y', '--no-install-recommends', name)
+  for (const name of ['fuse3', ...packages]) {
+    console.log(`> scripts/apt-install.sh ${name}`)
+    spawnSync('bash', [join(root, 'scripts/apt-install.sh'), name], { stdio: ['ignore', 'ignore', 'inherit'], env })
+  }
 }
 
 function fail(message) {

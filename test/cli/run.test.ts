@@ -307,11 +307,11 @@ test('a lock that is removed from outside is told of, and the command goes on', 
   }
 })
 
-test('a lock that was removed from outside changes nothing of how the command ends', async () => {
+test('a lock that was removed from outside is said to be lost, and changes nothing of how the command ends', async () => {
   for (const lock of ['L', `${'d'.repeat(200)}/L`]) {
     fs.mkdirSync(place.path('d'.repeat(200)), { recursive: true })
     const { status, stderr } = await place.runSlocket('run', '-v', lock, '--', 'sh', '-c', `rm -r ${lock}; exit 3`)
     assert.equal(status, 3)
-    assert.match(stderr, /^slocket: got .*\n$/)
+    assert.match(stderr, /^slocket: got .*\nslocket: the lock '.*' was lost: its ticket was removed from outside\n$/)
   }
 })
