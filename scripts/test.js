@@ -5,6 +5,7 @@
 // PATH-PART picks the test files whose path contains it; without one, all are run. The list comes from test/**/*.test.ts,
 // so that a stale file under build/ is never run and one that was not compiled is an error. Each file is a process of
 // its own. --timeout (120) limits one test, and also the silence after the last one: see test-watchdog.js.
+// --slowest N says at the end which files took longest. Without PATH-PART, *.long.test.ts are left out: npm run test:long.
 // The exit code is 1 if any test fails or if none ran.
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -23,6 +24,8 @@ const { values, positionals } = parseArgs({
     name: { type: 'string' },
     concurrency: { type: 'string', default: String(Math.min(8, Math.max(2, availableParallelism()))) },
     timeout: { type: 'string', default: '120' },
+    slowest: { type: 'string' },
+    long: { type: 'boolean', default: false },
     engines: { type: 'boolean', default: false },
     ci: { type: 'boolean', default: false },
   },
@@ -66,6 +69,14 @@ for (const type of [
 ]) {
   events.on(type, () => silenceTimer.refresh())
 }
+/** When each file began, and when it last reported, in ms. */
+const times = new Map()
+events.on('test:dequeue', ({ name, nesting }) => {
+  if (nesting === 0 && isFile(name)) times.set(name, { fromMs: performance.now(), toMs: performance.now() })
+})
+for (const type of ['test:pass', 'test:fail']) {
+  events.on(type, ({ file }) => times.has(file) && (times.get(file).toMs = performance.now()))
+}
 events.on('test:dequeue', ({ name, nesting }) => nesting === 0 && isFile(name) && running.add(relative(root, name)))
 events.on('test:pass', (event) => {
   running.delete(relative(root, event.file ?? ''))
@@ -85,14 +96,27 @@ events.on('test:fail', (event) => {
 events.on('end', () => {
   clearTimeout(silenceTimer)
   if (testsRun === 0) console.error('no test was run')
+  if (values.slowest !== undefined) process.on('exit', () => saySlowest(positiveInteger('--slowest', values.slowest)))
   if (!values.engines && positionals.length === 0)
     process.on('exit', () => console.log("the engines' tests need servers, and are apart: npm run test:engines"))
   if (testsRun === 0 || failures > 0) process.exitCode = 1
 })
 events.compose(new spec()).pipe(process.stdout)
 
+function saySlowest(count) {
+  const files = [...times].map(([file, { fromMs, toMs }]) => ({ file, seconds: (toMs - fromMs) / 1000 }))
+  for (const { file, seconds } of files.sort((a, b) => b.seconds - a.seconds).slice(0, count))
+    console.log(`${seconds.toFixed(1)} s ${relative(join(root, 'build'), file)}`)
+}
+
 function testFiles(parts) {
-  const sources = listTests(parts, values).filter((source) => !values.ci || !source.endsWith('.long.test.ts'))
+  const isLong = (source) => source.endsWith('.long.test.ts')
+  const isChosen = (source) => {
+    if (values.long) return isLong(source)
+    // Those of engines are chosen by --ci.
+    return !isLong(source) || (values.engines ? !values.ci : parts.length > 0)
+  }
+  const sources = listTests(parts, values).filter(isChosen)
   return sources.map((source) => {
     const compiled = join(root, 'build', source.replace(/\.ts$/, '.js'))
     if (!existsSync(compiled)) fail(`${source} is not compiled: npm run build`)
