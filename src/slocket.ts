@@ -108,8 +108,8 @@ export interface Slocket {
   /**
    * Who holds the lock and who waits for it, in queue order. Takes no lock, disturbs nobody, shows no dead. A holder
    * that does not answer within 200 ms is shown without label and command. If something that isn't a lock is at the path, such as
-   * the lock file of another tool, `obstacle` says what it is. Of the options, only `engine` and `access` have
-   * a meaning here; the others of `slocket` are accepted.
+   * the lock file of another tool, `obstacle` says what it is. Of the options, only `engine` has a meaning
+   * here; the others of `slocket` are accepted.
    *
    * ```js
    * const { held, pending, obstacle } = await slocket.query('/tmp/deploy.lock')

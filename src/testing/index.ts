@@ -68,4 +68,5 @@ export type {
   Grant,
   Requester,
 } from '../contract/engine.ts'
+export type { Obstacle, ObstacleKind } from '../contract/obstacle.ts'
 export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from '../core/claim.ts'
