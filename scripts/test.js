@@ -22,7 +22,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     name: { type: 'string' },
-    concurrency: { type: 'string', default: String(Math.min(8, Math.max(2, availableParallelism()))) },
+    concurrency: { type: 'string', default: String(Math.min(8, Math.max(3, availableParallelism()))) },
     timeout: { type: 'string', default: '120' },
     slowest: { type: 'string' },
     long: { type: 'boolean', default: false },
