@@ -6,8 +6,7 @@ const ANSWER_MS = 10
 
 /** Asks an engine who holds a lock, for a timeout error, which must not be late. */
 export class HolderLook {
-  /** What uses all places of the engine, if something does. */
-  readonly inUse: string | undefined
+  readonly #engine: Engine
   readonly #controller = new AbortController()
   readonly #sinceMs = monotonicNowMs()
   readonly #answer: Promise<EngineSnapshot>
@@ -15,11 +14,16 @@ export class HolderLook {
   #timer: NodeJS.Timeout | undefined
 
   constructor(engine: Engine, resource: string) {
-    this.inUse = engine.placesInUse?.()
+    this.#engine = engine
     const late = new Promise<never>((_, reject) => (this.#becomeLate = reject))
     this.#answer = Promise.race([ask(engine, resource, this.#controller.signal), late])
     // Nobody may need it.
     this.#answer.catch(() => {})
+  }
+
+  /** What uses all places of the engine now, if something does. */
+  get inUse(): string | undefined {
+    return this.#engine.placesInUse?.()
   }
 
   /** The answer is needed soon: ends the look once it has had its time. */

