@@ -82,6 +82,16 @@ for (const [name, open] of Object.entries(ENGINES)) {
       await loopUntilTimer(() => assert.rejects(slocket(mixed, request), { code: 'ERR_SLOCKET_CLAIM_MISMATCH' }))
     })
 
+    test('of calls of slocket.with() that would wait for themselves', async () => {
+      const [options, path] = [{ engine: open() }, place()]
+      const nested = (): Promise<void> =>
+        assert.rejects(
+          slocket.with(path, options, () => {}),
+          { code: 'ERR_SLOCKET_DEADLOCK' },
+        )
+      await slocket.with(path, options, () => loopUntilTimer(nested))
+    })
+
     test('of requests for named locks', async () => {
       const locks = name === 'local' ? new LockManager({ root: place() }) : new LockManager({ engine: open() })
       await loopUntilTimer(() => locks.request('free', () => {}))
