@@ -117,7 +117,7 @@ export interface Slocket {
    *
    * @throws as `slocket`, as far as looking goes, but for ERR_SLOCKET_NOT_A_LOCK: what would be refused is the `obstacle`.
    */
-  query(path: string, options?: Pick<SlocketOptions, 'engine'>): Promise<LockSnapshot>
+  query(path: string, options?: Pick<SlocketOptions, 'engine' | 'access'>): Promise<LockSnapshot>
   /**
    * As `slocket`, and blocks until the lock is held: for command-line tools, and for what runs at the start. It stands in the
    * same queue. A thread of its own waits, and holds, so the lock stays held while this thread goes on blocking. No signal
