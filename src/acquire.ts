@@ -24,7 +24,7 @@ export function acquireOnce(
 ): Promise<Lock | null> {
   const { claim, mode, label, lingerMs } = asked
   const wasAborted: boolean = signal?.aborted === true
-  const onSelfWait = wait ? selfWaitWarning(path, label) : undefined
+  const onSelfWait = wait ? selfWaitWarning(engine, path, label) : undefined
   return engine.acquire(path, { claim, wait, label, lingerMs, signal, onSelfWait }).then(
     (grant) => {
       if (grant === null) return nextTurn().then(() => null)
