@@ -23,7 +23,8 @@ export function acquireOnce(
   { wait, signal }: Pick<AcquireRequest, 'wait' | 'signal'>,
 ): Promise<Lock | null> {
   const { claim, mode, label, lingerMs } = asked
-  const onSelfWait = wait ? selfWaitWarning(path, label) : undefined
+  const wasAborted: boolean = signal?.aborted === true
+  const onSelfWait = wait ? selfWaitWarning(engine, path, label) : undefined
   return engine.acquire(path, { claim, wait, label, lingerMs, signal, onSelfWait }).then(
     (grant) => {
       if (grant === null) return nextTurn().then(() => null)
@@ -31,7 +32,8 @@ export function acquireOnce(
       return isTurnDue() ? inNextTurn(lock) : lock
     },
     async (error: unknown) => {
-      if (signal?.aborted !== true) await nextTurn()
+      // Whoever aborts a wait is told at once.
+      if (wasAborted || signal?.aborted !== true) await nextTurn()
       throw error
     },
   )
@@ -40,6 +42,7 @@ export function acquireOnce(
 /** @throws ERR_SLOCKET_TIMEOUT; a holder or a server that does not answer does not delay it. */
 export async function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
   const { signal } = asked
+  if (signal?.aborted === true) await nextTurn()
   signal?.throwIfAborted()
   // Now: a relative path means another lock once the working directory has changed.
   const resource = engine.resolve?.(path) ?? path

@@ -17,9 +17,10 @@ export interface Holding {
   /** By the name that `engine.resolve` gives. */
   readonly resource: string
   readonly claim: Claim
-  readonly lock: Lock
+  /** Undefined once the body has ended: whatever the body has started keeps this object, and must not keep the lock. */
+  lock: Lock | undefined
   /** What the code around holds. */
-  readonly outer: Holding | undefined
+  outer: Holding | undefined
 }
 
 /** How long the context stays in use after the last body has ended, in ms: to start and to stop it costs more than a body. */
@@ -29,20 +30,37 @@ let storage: AsyncLocalStorage<Holding> | undefined
 let bodies = 0
 let timer: NodeJS.Timeout | undefined
 
-/** Of the innermost body that the running code was called from; it may have ended by now. */
+/** Of the innermost body that the running code was called from, and that has not ended. */
 export function currentHolding(): Holding | undefined {
-  return storage?.getStore()
+  const inner = storage?.getStore()
+  // A body may start the next one without waiting for it, again and again: those that have ended must not be kept.
+  let next: Holding | undefined
+  for (let holding = inner; holding !== undefined; holding = next) {
+    next = holding.outer
+    holding.outer = unended(next)
+  }
+  return unended(inner)
+}
+
+function unended(inner: Holding | undefined): Holding | undefined {
+  let holding = inner
+  while (holding !== undefined && holding.lock === undefined) holding = holding.outer
+  return holding
 }
 
 /** The claims by which the bodies that the running code was called from hold the lock. */
 export function claimsOf(inner: Holding | undefined, engine: Engine, resource: string): Claim[] {
   const claims: Claim[] = []
   for (let holding = inner; holding !== undefined; holding = holding.outer) {
-    if (holding.engine !== engine || !isSame(engine, holding.resource, resource)) continue
-    // A body that has ended, or has released its lock, holds up nobody.
-    if (holding.lock.held) claims.push(holding.claim)
+    if (!isSameSpace(engine, holding.engine) || !isSame(engine, holding.resource, resource)) continue
+    // A body that has released its lock holds up nobody.
+    if (holding.lock?.held === true) claims.push(holding.claim)
   }
   return claims
+}
+
+function isSameSpace(one: Engine, other: Engine): boolean {
+  return one === other || (one.space !== undefined && one.space === other.space)
 }
 
 function isSame(engine: Engine, one: string, other: string): boolean {
@@ -50,13 +68,14 @@ function isSame(engine: Engine, one: string, other: string): boolean {
 }
 
 /** Calls the body. To be followed by {@link endBody}, once what it gives has settled, or when it has thrown. */
-export function callBody<T>(holding: Holding, body: (lock: Lock) => T): T {
+export function callBody<T>(holding: Holding, lock: Lock, body: (lock: Lock) => T): T {
   storage ??= new (process.getBuiltinModule('node:async_hooks').AsyncLocalStorage)<Holding>()
   bodies += 1
-  return storage.run(holding, body, holding.lock)
+  return storage.run(holding, body, lock)
 }
 
-export function endBody(): void {
+export function endBody(holding: Holding): void {
+  holding.lock = undefined
   bodies -= 1
   if (bodies === 0) timer ??= setTimeout(stopIfUnused, LINGER_MS).unref()
 }

@@ -1,15 +1,17 @@
-import type { AcquireRequest } from './contract/engine.ts'
+import type { AcquireRequest, Engine } from './contract/engine.ts'
 import { printable } from './errors.ts'
 import { wallNowMs } from './real-time.ts'
 
 /** The locks that a warning was emitted for. */
-const warned = new Set<string>()
+const warned = new WeakMap<Engine, Set<string>>()
 
 /** For a request that waits for a lock which its own process holds. Emits a process warning, once for each lock. */
-export function selfWaitWarning(path: string, label: string | undefined): AcquireRequest['onSelfWait'] {
+export function selfWaitWarning(engine: Engine, path: string, label: string | undefined): AcquireRequest['onSelfWait'] {
   return (holder) => {
-    if (warned.has(path)) return
-    warned.add(path)
+    const known = warned.get(engine)
+    if (known?.has(path) === true) return
+    if (known === undefined) warned.set(engine, new Set([path]))
+    else known.add(path)
     const seconds = ((wallNowMs() - (holder.sinceMs ?? wallNowMs())) / 1000).toFixed(0)
     process.emitWarning(
       `a call of slocket()${named(label)} waits for the lock '${path}', which this process${named(holder.label)} has held for ` +

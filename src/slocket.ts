@@ -117,7 +117,7 @@ export interface Slocket {
    *
    * @throws as `slocket`, as far as looking goes, but for ERR_SLOCKET_NOT_A_LOCK: what would be refused is the `obstacle`.
    */
-  query(path: string, options?: Pick<SlocketOptions, 'engine'>): Promise<LockSnapshot>
+  query(path: string, options?: Pick<SlocketOptions, 'engine' | 'access'>): Promise<LockSnapshot>
   /**
    * As `slocket`, and blocks until the lock is held: for command-line tools, and for what runs at the start. It stands in the
    * same queue. A thread of its own waits, and holds, so the lock stays held while this thread goes on blocking. No signal
@@ -199,7 +199,7 @@ export function createSlocket(
       const outer = currentHolding()
       const own = outer === undefined ? NONE : claimsOf(outer, engine, resource)
       const lock = await acquire(path, asked, own)
-      return await runUnder({ engine, resource, claim, lock, outer }, body as Body<T>)
+      return await runUnder({ engine, resource, claim, lock, outer }, lock, body as Body<T>)
     },
     async query(path, options) {
       checkPath(path)
@@ -217,8 +217,10 @@ const NONE: readonly Claim[] = []
 /** For a call from inside a body that holds the same lock, and would wait for ever. */
 async function acquireAtOnce(engine: Engine, path: string, asked: Asked, advice: 'try' | 'refuse'): Promise<Lock> {
   const { signal } = asked
-  const lock = advice === 'try' ? await acquireOnce(engine, path, asked, { wait: false, signal }) : null
-  if (lock !== null) return lock
+  if (advice === 'try') {
+    const lock = await acquireOnce(engine, path, asked, { wait: false, signal })
+    if (lock !== null) return lock
+  } else await nextTurn()
   throw new SlocketError(
     'ERR_SLOCKET_DEADLOCK',
     `slocket.with() for the lock '${path}' was called from the body of another one that holds it: it would wait for ever`,
@@ -228,17 +230,16 @@ async function acquireAtOnce(engine: Engine, path: string, asked: Asked, advice:
 type Body<T> = (lock: Lock) => T | Promise<T>
 
 /** Runs `body`, and releases the lock. @throws what `body` throws; ERR_SLOCKET_LOST; ERR_SLOCKET_NOT_RELEASED. */
-async function runUnder<T>(holding: Holding, body: Body<T>): Promise<T> {
-  const { lock } = holding
+async function runUnder<T>(holding: Holding, lock: Lock, body: Body<T>): Promise<T> {
   let result: T
   try {
-    result = await callBody(holding, body)
+    result = await callBody(holding, lock, body)
   } catch (error) {
     // A failure to release does not hide the first error.
     await lock.release().catch((failure: unknown) => debug('%s: release: %s', lock.name, failure))
     throw error
   } finally {
-    endBody()
+    endBody(holding)
   }
   const { loss } = lock
   if (loss !== undefined) throw lostError(lock, loss, result)

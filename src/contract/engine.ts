@@ -37,6 +37,8 @@ export interface Engine {
   resolve?(resource: string): string
   /** @internal Whether two resources, as `resolve` gives them, are names of one lock that is held. Missing if each has one name. */
   isSame?(one: string, other: string): boolean
+  /** @internal Engines with one and the same space have the same locks. Missing if no other engine is known to have them. */
+  readonly space?: object
   /** As `query`, of all resources that anybody holds or waits for. Where an engine can tell them: `LockManager.query` needs it. */
   queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }

@@ -6,6 +6,8 @@ import { Line } from './line.ts'
 export interface TicketEngineParts {
   readonly name: string
   readonly capabilities: EngineCapabilities
+  /** See Engine. */
+  readonly space?: object
   /** The one name of a resource that may have several, at the time of the call. */
   resolve(resource: string): string
   /** The queue of a resolved resource: an object for this client. Asked for again after the line for it went idle. */
@@ -32,6 +34,7 @@ export function createTicketEngine(parts: TicketEngineParts): Engine {
   return {
     name: parts.name,
     capabilities: parts.capabilities,
+    ...(parts.space === undefined ? {} : { space: parts.space }),
     acquire(asked, request) {
       try {
         request.signal?.throwIfAborted()

@@ -82,6 +82,31 @@ for (const [name, open] of Object.entries(ENGINES)) {
       await loopUntilTimer(() => assert.rejects(slocket(mixed, request), { code: 'ERR_SLOCKET_CLAIM_MISMATCH' }))
     })
 
+    test('of requests by a signal that has aborted already', async () => {
+      const options = { engine: open(), signal: AbortSignal.abort('aborted') }
+      const isReason = (reason: unknown): boolean => reason === 'aborted'
+      const path = place()
+      await loopUntilTimer(() => assert.rejects(slocket(path, options), isReason))
+      await loopUntilTimer(() => assert.rejects(slocket(path, { ...options, timeout: 1000 }), isReason))
+      await loopUntilTimer(() => assert.rejects(slocket.try(path, options), isReason))
+      await loopUntilTimer(() =>
+        assert.rejects(
+          slocket.with(path, options, () => {}),
+          isReason,
+        ),
+      )
+    })
+
+    test('of calls of slocket.with() that would wait for themselves', async () => {
+      const [options, path] = [{ engine: open() }, place()]
+      const nested = (): Promise<void> =>
+        assert.rejects(
+          slocket.with(path, options, () => {}),
+          { code: 'ERR_SLOCKET_DEADLOCK' },
+        )
+      await slocket.with(path, options, () => loopUntilTimer(nested))
+    })
+
     test('of requests for named locks', async () => {
       const locks = name === 'local' ? new LockManager({ root: place() }) : new LockManager({ engine: open() })
       await loopUntilTimer(() => locks.request('free', () => {}))

@@ -41,7 +41,7 @@ describe('slocket.query', () => {
   test('self is this thread, whatever access it has asked for', async () => {
     const held = await slocket(lockPath, { access: 'user', linger: 0 })
     const waiting = [slocket(lockPath, { access: 'all' }), slocket(lockPath)]
-    let snapshot = await slocket.query(lockPath)
+    let snapshot = await slocket.query(lockPath, { access: 'user' })
     while (snapshot.pending.length < waiting.length) snapshot = await slocket.query(lockPath)
     assert.deepEqual(
       [...snapshot.held, ...snapshot.pending].map(({ self }) => self),

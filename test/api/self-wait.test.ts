@@ -29,9 +29,10 @@ const PROGRAM = `
   wait('shared', { mode: 'shared' })
   held.push(await slocket(at('with')))
   waits.push(slocket.with(at('with'), { signal }, () => {}).catch(() => {}))
-  const engine = memory()
-  held.push(await slocket('memory', { engine }))
-  waits.push(slocket('memory', { engine, signal }).catch(() => {}))
+  for (const engine of [memory(), memory()]) {
+    held.push(await slocket('memory', { engine }))
+    waits.push(slocket('memory', { engine, signal }).catch(() => {}))
+  }
 
   // Those that it is not to be warned of.
   held.push(await slocket(at('permit of another'), { permits: 2, engine: local() }), await slocket(at('permit of another'), { permits: 2 }))
@@ -49,7 +50,7 @@ const PROGRAM = `
   })
 
   await Promise.all(queue)
-  while (warnings.length < 5) await pass(100)
+  while (warnings.length < 6) await pass(100)
   controller.abort()
   for (const lock of held) await lock.release()
   await Promise.all(waits)
@@ -68,7 +69,7 @@ describe('a call of slocket() that waits for what its own process holds', () => 
     assert.equal(code, 0, stderr)
     const warnings = JSON.parse(stdout) as Warned[]
     const names = warnings.map(({ message }) => /for the lock '(?:.*-)?(.*?)'/.exec(message)![1]!)
-    assert.deepEqual(names.toSorted(), ['memory', 'permits', 'self', 'shared', 'with'])
+    assert.deepEqual(names.toSorted(), ['memory', 'memory', 'permits', 'self', 'shared', 'with'])
     for (const warning of warnings) assert.deepEqual([warning.name, warning.code], ['Warning', 'SLOCKET_SELF_WAIT'])
     const { message, detail } = warnings.find((warning) => warning.message.includes('-self'))!
     assert.match(

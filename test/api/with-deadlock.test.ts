@@ -4,8 +4,10 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import v8 from 'node:v8'
+import vm from 'node:vm'
 import type { Engine, Lock, SlocketOptions } from '../../src/index.ts'
-import { local, memory, slocket } from '../../src/index.ts'
+import { local, memory, MemoryStore, slocket } from '../../src/index.ts'
 import { until } from '../helpers/until.ts'
 import { makeParent } from './run-child.ts'
 
@@ -153,6 +155,65 @@ for (const [name, open] of Object.entries(engines)) {
     })
   })
 }
+
+describe('a lock by another engine', () => {
+  test('is the same lock: local() again, or with another access', async () => {
+    const asked: readonly SlocketOptions[] = [{}, { access: 'user' }, { engine: local() }]
+    for (const outer of asked) {
+      for (const inner of asked) {
+        await assert.rejects(
+          slocket.with(lockPath, outer, () => slocket.with(lockPath, { ...inner, timeout: 60_000 }, notCalled)),
+          DEADLOCK,
+        )
+      }
+    }
+  })
+
+  test('is the same lock: memory() over the same store', async () => {
+    const store = new MemoryStore()
+    const [outer, inner] = [{ engine: memory(store) }, { engine: memory(store), timeout: 60_000 }]
+    await assert.rejects(
+      slocket.with(lockPath, outer, () => slocket.with(lockPath, inner, notCalled)),
+      DEADLOCK,
+    )
+    assert.equal(await slocket.with(lockPath, outer, () => slocket.with(lockPath, {}, () => 'done')), 'done')
+  })
+})
+
+v8.setFlagsFromString('--expose-gc')
+const collectGarbage = vm.runInNewContext('gc') as () => void
+
+test('bodies that start each other keep none of those that have ended', async () => {
+  const options = { engine: memory() }
+  let kept = 0
+  const registry = new FinalizationRegistry<undefined>(() => (kept -= 1))
+  let end!: () => void
+  // As long as a body runs anywhere, the asynchronous context stays in use.
+  const long = slocket.with('long', options, () => new Promise<void>((resolve) => (end = resolve)))
+  const most = 200
+  await new Promise<void>((resolve, reject) => {
+    const start = (left: number): void => {
+      slocket
+        .with(`lock-${left}`, options, async (lock) => {
+          kept += 1
+          registry.register(lock, undefined)
+          if (left === 0) return resolve()
+          // Before this body has ended; it ends while the other one runs.
+          start(left - 1)
+          await turn()
+        })
+        .catch(reject)
+    }
+    start(most)
+  })
+  await until('they are collected', async () => {
+    collectGarbage()
+    await turn()
+    return kept < most / 4
+  })
+  end()
+  await long
+})
 
 describe('a lock by another name', () => {
   test('is the same lock: a relative path, a link to a directory above', async () => {

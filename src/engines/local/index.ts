@@ -110,10 +110,14 @@ function identityOf(directory: string): string | undefined {
   }
 }
 
+/** All engines made here have the same locks. */
+const SPACE = {}
+
 function engineOf(client: LocalClient): Engine {
   const engine = createTicketEngine({
     name: 'local',
     capabilities: { ordered: true, shared: true, permits: true, recovered: true },
+    space: SPACE,
     resolve: resolvePath,
     open: (directory) => client.open(directory),
     query: (directory, signal) => client.query(directory, signal),

@@ -53,6 +53,7 @@ export function memory(store: MemoryStore = new MemoryStore()): Engine {
   return createTicketEngine({
     name: 'memory',
     capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true },
+    space: store,
     resolve: (resource) => resource,
     open: (resource) => new MemoryQueue(store, resource, client),
     query: (resource) => Promise.resolve(query(store, resource, client)),
