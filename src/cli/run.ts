@@ -10,6 +10,7 @@
  *     is changed.
  */
 import fs from 'node:fs'
+import { resolve } from 'node:path'
 import tty from 'node:tty'
 import type { Engine } from '../contract/engine.ts'
 import { isWaitedFor } from '../contract/obstacle.ts'
@@ -116,7 +117,8 @@ async function tellOfObstacle({ lock, isQuiet }: RunRequest, engine: Engine): Pr
     isTold = true
   })
   // If it cannot be looked at, the request meets that too, and reports it.
-  const stats = quietly(() => fs.lstatSync(lock, { throwIfNoEntry: false }))
+  // It is looked for as the engine does: a slash at the end of the path says nothing.
+  const stats = quietly(() => fs.lstatSync(resolve(lock), { throwIfNoEntry: false }))
   if (isTold || stats === undefined || stats.isDirectory()) return
   const kind = (await engine.query(lock).catch(() => undefined))?.obstacle?.kind
   if (kind === undefined || kind === 'directory' || !isWaitedFor({ kind })) return

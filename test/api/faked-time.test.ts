@@ -47,7 +47,7 @@ for (const framework of ['sinon', 'sinon with ticks and microtasks', 'node:test'
       else await holder.kill()
       fs.writeFileSync(goFile, '')
       const outcomes = JSON.parse(await program.next()) as Record<string, string>
-      assert.equal(Object.keys(outcomes).length, 15)
+      assert.equal(Object.keys(outcomes).length, 17)
       for (const [what, outcome] of Object.entries(outcomes)) {
         const expected = what.endsWith('with a timeout') ? 'ERR_SLOCKET_TIMEOUT' : 'granted'
         assert.equal(outcome, expected, `${what}; all: ${JSON.stringify(outcomes)}`)

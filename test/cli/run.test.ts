@@ -200,6 +200,11 @@ describe('what is at the path and counts as the lock of another program', () => 
     )
   })
 
+  test('is told of if the path ends in a slash', async () => {
+    fs.writeFileSync(place.path('L'), '')
+    assert.match((await place.runSlocket('run', '-n', 'L/', 'true')).stderr, /^slocket: 'L\/?' is a file: .*\n$/)
+  })
+
   test('is told of when it comes in the place of something else', async () => {
     fs.writeFileSync(place.path('fd'), '')
     // Until it looks again, it has said that it waits for a file.
