@@ -22,6 +22,7 @@ const BUILT_IN_NAMES = {
   'node:buffer': ['isUtf8'],
   'node:child_process': ['spawn'],
   'node:diagnostics_channel': ['channel', 'tracingChannel'],
+  'node:path': ['resolve'],
   'node:timers': ['clearInterval', 'clearTimeout', 'setInterval', 'setTimeout'],
   'node:util': ['debuglog', 'parseArgs'],
 }
