@@ -8,6 +8,7 @@ import type { Scene } from '../helpers/scenario.ts'
 import { Program } from '../helpers/program.ts'
 import { scenario } from '../helpers/scenario.ts'
 import { until } from '../helpers/until.ts'
+import type { WebClient } from '../helpers/web-client.ts'
 import { betweenProcesses } from '../helpers/web-client.ts'
 
 const FIXTURE = new URL('../fixtures/dead-links.js', import.meta.url).href
@@ -93,11 +94,9 @@ scenario(
     for (let count = 0; count < 3; count += 1) await ask()
     say(descriptors() - before)
     say(fs.existsSync(lockPath))`
-    const program = new Program(scene.path, asks, { before: NO_MOVES })
-    assert.equal(await program.next(), 'ERR_SLOCKET_NO_SOCKETS')
-    assert.equal(await program.next(), 0)
-    assert.equal(await program.next(), false)
-    assert.equal((await program.ended()).code, 0)
+    const { code, said, stderr } = await new Program(scene.path, asks, { before: NO_MOVES }).ended()
+    assert.equal(code, 0, stderr)
+    assert.deepEqual(said, ['ERR_SLOCKET_NO_SOCKETS', 0, false])
   },
 )
 
@@ -116,17 +115,29 @@ betweenProcesses('where a link does not lead to its socket, who is stolen from i
   assert.ok(Math.max(...times) < 500, `took ${times.join(', ')} ms`)
 })
 
-betweenProcesses(
-  'where a link does not lead to its socket, stealing from the dead leaves nothing behind',
-  async (scene) => {
-    const [holder, thief] = [await scene.start('process', FIXTURE), await scene.start('process', FIXTURE)]
-    await holder.hold('lock')
-    await holder.kill()
-    await thief.hold('lock', { steal: true })
-    await thief.end('lock')
-    await until('the root is gone', () => !existsSync(scene.root))
-  },
-)
+for (const [when, isStolenFirst] of [
+  ['before', false],
+  ['after', true],
+] as const) {
+  betweenProcesses(
+    `where a link does not lead to its socket, who dies ${when} a theft leaves no marks behind`,
+    async (scene) => {
+      const clients = [1, 2, 3].map(() => scene.start('process', FIXTURE))
+      const [first, holder, thief] = (await Promise.all(clients)) as [WebClient, WebClient, WebClient]
+      await first.hold('lock')
+      // It has the mark of one that has waited, too.
+      await holder.wait('lock')
+      await first.end('lock')
+      await holder.next('called', 'lock')
+      if (isStolenFirst) process.kill(holder.pid, 'SIGSTOP')
+      else await holder.kill()
+      await thief.hold('lock', { steal: true })
+      if (isStolenFirst) await holder.kill()
+      await thief.end('lock')
+      await until('the root is gone', () => !existsSync(scene.root))
+    },
+  )
+}
 
 async function spawnAll<const Names extends readonly string[]>(
   scene: Scene,

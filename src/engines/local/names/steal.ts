@@ -192,10 +192,10 @@ export class Holders implements LocalStealing {
     )
   }
 
-  /** The mark is a symbolic link, by which no socket is reached. Without its owner nobody removes it. */
+  /** The mark is a symbolic link, by which no socket is reached. If its owner is dead, nobody else removes what the ticket has left. */
   #tellByMember(name: string, parsed: TicketName): void {
     tellMember(dirname(this.#directory.path), [parsed]).then(
-      (isThere) => isThere || this.#directory.sweep(name + STOLEN),
+      (isThere) => isThere || this.#directory.sweepLoneMarksOf(name),
       (error: unknown) => debug('%s: ticket %s cannot be told: %s', this.#directory.path, parsed.id, error),
     )
   }
