@@ -44,6 +44,7 @@ export interface PresentQueue extends Watched {
 /** Told when a presence begins and ends, so that it can be ended when the process exits. */
 export interface PresenceKeeper {
   onPresent(): void
+  /** Called again when tickets that went on holding have been released. */
   onAway(): void
   /**
    * See {@link Asker.collect}. Missing if all tickets are in the directory itself: then nobody needs the socket of a dead
@@ -179,7 +180,10 @@ export class Presence implements MemberOwner, Idle {
     if (this.#retired.size > 0) this.#closeRetired()
     if (this.#queue!.own.size > 0) return
     // Released while the process exits, after this has left.
-    if (!this.#isPresent) return this.#directory.removeIfEmpty()
+    if (!this.#isPresent) {
+      this.#directory.removeIfEmpty()
+      return this.#keeper.onAway()
+    }
     this.#lingerMs = lingerMs
     // Without a member nothing was had: no descriptors, no permission.
     if (lingerMs === 0 || this.member === undefined) return this.leave()
