@@ -134,6 +134,10 @@ for (const [when, isStolenFirst] of [
       await thief.hold('lock', { steal: true })
       if (isStolenFirst) await holder.kill()
       await thief.end('lock')
+      // Who uses the root next finds out who is dead.
+      const next = await scene.start('process', FIXTURE)
+      await next.hold('other')
+      await next.end('other')
       await until('the root is gone', () => !existsSync(scene.root))
     },
   )
