@@ -330,6 +330,23 @@ describe('who asks while the process exits', () => {
     assert.deepEqual(fs.readdirSync(parent), [])
   })
 
+  for (const [by, hold] of Object.entries({
+    slocket: 'await slocket(lockPath)',
+    'slocket.sync': 'slocket.sync(lockPath)',
+  })) {
+    test(`by slocket.sync for what its thread holds by ${by} is refused at once, and has it after a release`, async () => {
+      const program = start(`const lock = ${hold}
+        process.on('exit', () => {
+          try { slocket.sync(lockPath) } catch ({ code }) { say(code) }
+          lock.release()
+          const again = slocket.sync(lockPath)
+          say(again.held); again.release()
+        })`)
+      assert.deepEqual((await program.ended()).said, ['ERR_SLOCKET_DEADLOCK', true])
+      assert.deepEqual(fs.readdirSync(parent), [])
+    })
+  }
+
   for (const [how, end] of Object.entries({ 'process.exit': 'process.exit(0)', 'having nothing left to do': '' })) {
     test(`by its event loop is never granted, and leaves nothing: ${how}`, async () => {
       const program = start(

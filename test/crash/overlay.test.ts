@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { CONTAINER, CONTAINER_WITH_INIT, killInit, reasonWithoutContainer } from '../helpers/container.ts'
 import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
 import { makeOverlay, mountOverlay, skipMounts } from '../helpers/mounts.ts'
+import { Program } from '../helpers/program.ts'
 import { scenario } from '../helpers/scenario.ts'
 
 const skip = skipMounts === false ? reasonWithoutContainer() : skipMounts
@@ -129,3 +130,20 @@ scenario(
     await above.release()
   },
 )
+
+scenario('nor is one whose holder is about to exit, and still uses what it protects', { skip }, async (scene) => {
+  const overlay = makeOverlay(scene)
+  overlay.mount()
+  const below = await scene.spawn('below')
+  const above = new Program(
+    join(overlay.merged, 'lock'),
+    `await slocket(lockPath); process.on('exit', () => { say('exits'); hear() }); process.exit()`,
+  )
+  assert.equal(await above.next(), 'exits')
+  const path = join(scene.directory, 'upper', 'lock')
+  assert.equal(await below.try(path, LEAVE), false)
+  above.goOn()
+  await above.ended()
+  assert.equal(await below.try(path, LEAVE), true)
+  await below.release('try')
+})

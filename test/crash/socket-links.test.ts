@@ -1,13 +1,28 @@
 /** A file system on which a hard link to a socket does not lead to it, as with the high-level interface of FUSE. `npm run test:file-systems` has real ones. */
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Client, ClientOptions } from '../helpers/client.ts'
 import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
 import type { Scene } from '../helpers/scenario.ts'
+import { Program } from '../helpers/program.ts'
 import { scenario } from '../helpers/scenario.ts'
+import { until } from '../helpers/until.ts'
+import type { WebClient } from '../helpers/web-client.ts'
+import { betweenProcesses } from '../helpers/web-client.ts'
 
-const DEAD_LINKS: ClientOptions = { preload: new URL('../fixtures/dead-links.js', import.meta.url).href }
+const FIXTURE = new URL('../fixtures/dead-links.js', import.meta.url).href
+const DEAD_LINKS: ClientOptions = { preload: FIXTURE }
+/** For a program: as the preloaded fixture; and no socket can be moved into the queue, as in a union of several branches. */
+const WITH_DEAD_LINKS = `await import(${JSON.stringify(FIXTURE)})\n`
+const NO_MOVES = `${WITH_DEAD_LINKS}
+const { renameSync } = fs
+fs.renameSync = (from, to) => {
+  if (to.includes('.members')) return renameSync(from, to)
+  throw Object.assign(new Error('EXDEV'), { code: 'EXDEV' })
+}
+;(await import('node:module')).syncBuiltinESMExports()
+`
 const LEAVE = { linger: 0 }
 const STAY = { linger: 60_000 }
 
@@ -57,6 +72,76 @@ scenario(
     }
   },
 )
+
+scenario(
+  'where a link does not lead to its socket, a process that exits while that is tried leaves nothing',
+  async (scene) => {
+    const exits = 'slocket(lockPath).catch(() => {}); setImmediate(() => process.exit())'
+    const { code, stderr } = await new Program(scene.path, exits, { before: WITH_DEAD_LINKS }).ended()
+    assert.equal(code, 0, stderr)
+    assert.equal(existsSync(scene.path), false)
+  },
+)
+
+scenario(
+  'if a socket cannot be moved into the queue, nothing stays open, and nothing is left behind',
+  async (scene) => {
+    const asks = `
+    const descriptors = () => fs.readdirSync('/proc/self/fd').length
+    const ask = () => slocket(lockPath, { linger: 0 }).catch(({ code }) => code)
+    say(await ask())
+    const before = descriptors()
+    for (let count = 0; count < 3; count += 1) await ask()
+    say(descriptors() - before)
+    say(fs.existsSync(lockPath))`
+    const { code, said, stderr } = await new Program(scene.path, asks, { before: NO_MOVES }).ended()
+    assert.equal(code, 0, stderr)
+    assert.deepEqual(said, ['ERR_SLOCKET_NO_SOCKETS', 0, false])
+  },
+)
+
+betweenProcesses('where a link does not lead to its socket, who is stolen from is told at once', async (scene) => {
+  const [holder, thief] = [await scene.start('process', FIXTURE), await scene.start('process', FIXTURE)]
+  const times: number[] = []
+  for (let round = 0; round < 3; round += 1) {
+    await holder.hold('lock')
+    const since = performance.now()
+    await thief.hold('lock', { steal: true })
+    await holder.next('rejected', 'lock')
+    times.push(performance.now() - since)
+    await thief.end('lock')
+  }
+  // It looks by itself once a second.
+  assert.ok(Math.max(...times) < 500, `took ${times.join(', ')} ms`)
+})
+
+for (const [when, isStolenFirst] of [
+  ['before', false],
+  ['after', true],
+] as const) {
+  betweenProcesses(
+    `where a link does not lead to its socket, who dies ${when} a theft leaves no marks behind`,
+    async (scene) => {
+      const clients = [1, 2, 3].map(() => scene.start('process', FIXTURE))
+      const [first, holder, thief] = (await Promise.all(clients)) as [WebClient, WebClient, WebClient]
+      await first.hold('lock')
+      // It has the mark of one that has waited, too.
+      await holder.wait('lock')
+      await first.end('lock')
+      await holder.next('called', 'lock')
+      if (isStolenFirst) process.kill(holder.pid, 'SIGSTOP')
+      else await holder.kill()
+      await thief.hold('lock', { steal: true })
+      if (isStolenFirst) await holder.kill()
+      await thief.end('lock')
+      // Who uses the root next finds out who is dead.
+      const next = await scene.start('process', FIXTURE)
+      await next.hold('other')
+      await next.end('other')
+      await until('the root is gone', () => !existsSync(scene.root))
+    },
+  )
+}
 
 async function spawnAll<const Names extends readonly string[]>(
   scene: Scene,

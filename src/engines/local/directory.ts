@@ -94,7 +94,7 @@ export class QueueDirectory extends LockDirectory {
   sweepTicket(name: string): void {
     this.sweep(markOf(name))
     this.sweep(name)
-    if (this.isShared && !this.has(name)) this.#sweepReport(name + REPORTED)
+    if (this.isShared && !this.has(name)) this.sweepMark(name + REPORTED)
   }
 
   /** Removes a dead ticket that nobody has to be told of from now on. If another user's stays, it is marked as reported. */
@@ -126,13 +126,12 @@ export class QueueDirectory extends LockDirectory {
     }
     for (const name of names) {
       const ticket = name.slice(0, -REPORTED.length)
-      if (name.endsWith(REPORTED) && parseTicketName(ticket) !== undefined && !names.has(ticket))
-        this.#sweepReport(name)
+      if (name.endsWith(REPORTED) && parseTicketName(ticket) !== undefined && !names.has(ticket)) this.sweepMark(name)
     }
   }
 
   /** Removes a mark, if it is one: what somebody else has put there under that name stays. */
-  #sweepReport(name: string): void {
+  sweepMark(name: string): void {
     try {
       const stats = fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })
       if (stats?.isSymbolicLink() === true || stats?.isSocket() === true) this.sweep(name)

@@ -186,9 +186,11 @@ class LocalClient {
   }
 
   #onAway(present: Present): void {
+    disappear(present.presence)
+    // It holds on while the process exits. When it does so no longer, this is called again.
+    if (present.queue.own.size > 0) return
     if (this.#present.get(present.directory) === present) this.#present.delete(present.directory)
     presentHere.delete(present)
-    disappear(present.presence)
   }
 }
 

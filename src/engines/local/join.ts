@@ -124,11 +124,14 @@ async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Pr
     presence.retire()
     return undefined
   }
-  // RACE: the presence may have ended, by its linger, while the socket came to listen.
-  if (member !== presence.member || !directory.rename(socket.name, name)) {
-    socket.listener.close()
-    return undefined
+  let isJoining = false
+  try {
+    // RACE: the presence may have ended, by its linger, while the socket came to listen.
+    isJoining = member === presence.member && directory.rename(socket.name, name)
+  } finally {
+    if (!isJoining) socket.listener.close()
   }
+  if (!isJoining) return undefined
   const own = new OwnTicket(name, parsed, member, request)
   own.listener = socket.listener
   return settleIn(state, own)

@@ -10,7 +10,7 @@ import type { ListedTicket } from './ticket.ts'
 import { wallNowMs } from '../../real-time.ts'
 
 /**
- * Whether a ticket whose socket refused a connection (ECONNREFUSED) is dead.
+ * Whether a ticket whose socket refused a connection (ECONNREFUSED) is dead. False: that is not known yet.
  *
  * On Linux that is proof, if the ticket is seen by the mount that it was made by: a socket listens before its first ticket is
  * linked, and a full backlog says EAGAIN (unix(7)).
@@ -31,7 +31,13 @@ export function isProvenDead(directory: QueueDirectory, ticket: ListedTicket): b
     )
   }
   if (process.platform !== 'linux' || isBun) return !isProcessThere(ticket.pid)
-  if (!isTicketElsewhere(directory, ticket)) return true
+  const file = memberFile(ticket.member, ticket.pid)
+  if (!isListeningElsewhere(directory, `${file}.${ticket.number}`)) {
+    if (!isListeningElsewhere(directory, file)) return true
+    // RACE: a ticket with one name had a socket of its own, and its process is dying: the kernel closes one socket after the other.
+    // Or it is a link, and its process exits, and has removed the other name. Looked at again, it is dead, or lives still.
+    if (!directory.hasOtherNames(ticket.name)) return false
+  }
   throw new SlocketError(
     'ERR_SLOCKET_OTHER_MOUNT',
     `the lock '${directory.path}' has a ticket of a process that lives (pid ${ticket.pid}, '${ticket.name}'), but cannot be reached here: ` +
@@ -42,17 +48,6 @@ export function isProvenDead(directory: QueueDirectory, ticket: ListedTicket): b
 /** Whether it may be another one that runs now. A process without /proc cannot say which kernel it is on. */
 function isOtherKernel(kernel: string): boolean {
   return kernel !== kernelId() && kernel !== UNKNOWN_KERNEL && kernelId() !== UNKNOWN_KERNEL
-}
-
-/**
- * Whether the ticket's socket listens though it refused a connection. It is its member's, or one of its own, by the name that it was
- * bound to. Not any other socket of that member: while a process dies, the kernel closes one after the other.
- */
-function isTicketElsewhere(directory: QueueDirectory, { name, number, member, pid }: ListedTicket): boolean {
-  const file = memberFile(member, pid)
-  if (isListeningElsewhere(directory, `${file}.${number}`)) return true
-  // Only a ticket that is a link has a second name.
-  return directory.hasOtherNames(name) && isListeningElsewhere(directory, file)
 }
 
 /**

@@ -11,6 +11,7 @@
  * tickets, and stays for those that it has.
  */
 import type { Idle } from '../../contract/idle.ts'
+import { isExiting } from '../../contract/exiting.ts'
 import { becomeIdle, forgetIdle } from '../../contract/idle.ts'
 import { debug } from '../../debug.ts'
 import type { Connection, Departed } from './connection.ts'
@@ -19,7 +20,7 @@ import type { Listener, MemberOwner } from './member.ts'
 import { listen, Member, memberFile, randomMemberId } from './member.ts'
 import { formatParty } from './party-json.ts'
 import { SocketAddresses } from './short-path.ts'
-import { canLinkSocket } from './socket-links.ts'
+import { canLinkSocket, trialName } from './socket-links.ts'
 import type { Asker, SilentMember } from './sweep-members.ts'
 import { askMember, sweepMembers } from './sweep-members.ts'
 import type { OwnTicket } from './ticket.ts'
@@ -43,6 +44,7 @@ export interface PresentQueue extends Watched {
 /** Told when a presence begins and ends, so that it can be ended when the process exits. */
 export interface PresenceKeeper {
   onPresent(): void
+  /** Called again when tickets that went on holding have been released. */
   onAway(): void
   /**
    * See {@link Asker.collect}. Missing if all tickets are in the directory itself: then nobody needs the socket of a dead
@@ -62,6 +64,8 @@ export class Presence implements MemberOwner, Idle {
     onAsked: () => this.#onAsked(),
   }
   readonly #retired = new Set<Member>()
+  /** Members of which it is being tried whether links lead to their sockets. */
+  readonly #tried = new Set<Member>()
   #queue: PresentQueue | undefined
   #isPresent = false
   /** How many requests are about to join by it, though they have no ticket yet. */
@@ -176,7 +180,10 @@ export class Presence implements MemberOwner, Idle {
     if (this.#retired.size > 0) this.#closeRetired()
     if (this.#queue!.own.size > 0) return
     // Released while the process exits, after this has left.
-    if (!this.#isPresent) return this.#directory.removeIfEmpty()
+    if (!this.#isPresent) {
+      this.#directory.removeIfEmpty()
+      return this.#keeper.onAway()
+    }
     this.#lingerMs = lingerMs
     // Without a member nothing was had: no descriptors, no permission.
     if (lingerMs === 0 || this.member === undefined) return this.leave()
@@ -207,6 +214,7 @@ export class Presence implements MemberOwner, Idle {
     if (this.member !== undefined) this.#retired.add(this.member)
     this.member = undefined
     this.#closeRetired()
+    if (isExiting()) this.#closeTried()
     if (this.#retired.size === 0) this.#watch.stop()
     else this.#hideRetired()
     this.#addresses.close()
@@ -236,6 +244,7 @@ export class Presence implements MemberOwner, Idle {
   async #openSlowly(id: string, listening: Listener | Promise<Listener>): Promise<'open'> {
     const member = new Member(id, await listening, this)
     if (!this.#directory.hasLinks) {
+      this.#tried.add(member)
       try {
         const hasLinks = await canLinkSocket(this.#directory.pathOf(MEMBERS), memberFile(id))
         debug('%s: hard links to sockets %s', this.#directory.path, hasLinks ? 'lead to them' : 'are of no use here')
@@ -243,6 +252,8 @@ export class Presence implements MemberOwner, Idle {
       } catch (error) {
         member.close()
         throw this.#failToListen(error)
+      } finally {
+        this.#tried.delete(member)
       }
     }
     return this.#becomeMember(member)
@@ -318,6 +329,15 @@ export class Presence implements MemberOwner, Idle {
   #hideRetired(): void {
     if (this.#keeper.collect !== undefined) return
     for (const { id } of this.#retired) this.#directory.sweep(`${MEMBERS}/${memberFile(id)}`)
+  }
+
+  /** The process exits: the trials come to no end. */
+  #closeTried(): void {
+    for (const member of this.#tried) {
+      const file = memberFile(member.id)
+      member.close()
+      this.#directory.sweep(`${MEMBERS}/${trialName(file)}`)
+    }
   }
 
   #closeRetired(): void {

@@ -18,7 +18,7 @@ import { isGone, NO_LINKS, toSlocketError } from './system-error.ts'
  *   is renamed either; what a system error means.
  */
 export async function canLinkSocket(directory: string, name: string): Promise<boolean> {
-  const other = `${name}.0`
+  const other = trialName(name)
   const [from, to] = [`${directory}/${name}`, `${directory}/${other}`]
   const addresses = new SocketAddresses(directory)
   try {
@@ -39,6 +39,11 @@ export async function canLinkSocket(directory: string, name: string): Promise<bo
     'ERR_SLOCKET_NO_SOCKETS',
     `on the file system of '${directory}' a socket is not reached by a second name; use a directory on another one`,
   )
+}
+
+/** The second name that the socket `name` has for a moment, or its only one. */
+export function trialName(name: string): string {
+  return `${name}.0`
 }
 
 /** False if the file system has no hard links. */

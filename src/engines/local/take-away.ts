@@ -3,6 +3,7 @@
  * would by the clock, within a second.
  */
 import { debug } from '../../debug.ts'
+import { systemCode } from '../../errors.ts'
 import { builtInNet } from './built-in.ts'
 import type { QueueDirectory } from './directory.ts'
 import { DirectoryGone } from './lock-directory.ts'
@@ -32,16 +33,25 @@ export async function takeAway(directory: QueueDirectory, names: readonly string
   for (const name of names) directory.sweepTicket(name)
   const members = groupByMember(concerned)
   for (let first = 0; first < members.length; first += AT_ONCE) {
-    await Promise.all(members.slice(first, first + AT_ONCE).map((tickets) => tell(directory, tickets)))
+    await Promise.all(members.slice(first, first + AT_ONCE).map((tickets) => tellMember(directory.path, tickets)))
   }
   directory.removeIfEmpty()
 }
 
-/** By the member's own socket: the names of its tickets may be gone. A hint; nobody has to hear it. */
-function tell(directory: QueueDirectory, tickets: readonly ListedTicket[]): Promise<void> {
-  const [{ member, pid }] = tickets as [ListedTicket]
-  const addresses = new SocketAddresses(directory.path)
-  return new Promise<void>((resolve) => {
+/**
+ * Has the owner of `tickets`, which are of one member, look at the queue, by the member's own socket: the names of its tickets may be gone. A
+ * hint; nobody has to hear it.
+ *
+ * @param directory that of the lock, or the root of named locks.
+ * @returns false if nobody listens there.
+ */
+export function tellMember(
+  directory: string,
+  tickets: readonly Pick<ListedTicket, 'id' | 'member' | 'pid'>[],
+): Promise<boolean> {
+  const { member, pid } = tickets[0]!
+  const addresses = new SocketAddresses(directory)
+  return new Promise<boolean>((resolve) => {
     const socket = builtInNet().connect({ path: addresses.of(`${MEMBERS}/${memberFile(member, pid)}`) })
     const timer = setTimeout(() => socket.destroy(), ANSWER_MS)
     socket.once('connect', () => {
@@ -53,14 +63,16 @@ function tell(directory: QueueDirectory, tickets: readonly ListedTicket[]): Prom
     })
     // It has read that.
     socket.once('data', () => socket.destroy())
-    socket.on('error', (error) => debug('%s: member %s cannot be told: %s', directory.path, member, error))
+    socket.on('error', (error) => debug('%s: member %s cannot be told: %s', directory, member, error))
     socket.once('close', () => {
       clearTimeout(timer)
-      resolve()
+      const code = systemCode(socket.errored)
+      resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT')
     })
   })
     .catch((error: unknown) => {
       if (!(error instanceof DirectoryGone)) throw error
+      return false
     })
     .finally(() => addresses.close())
 }

@@ -19,6 +19,7 @@
  *
  * See docs/decisions/0008-stealing.md.
  */
+import { dirname } from 'node:path'
 import { successorsOf } from '../../../core/successors.ts'
 import { decideTurn } from '../../../core/turn.ts'
 import { debug } from '../../../debug.ts'
@@ -26,6 +27,8 @@ import { isSlocketError, SlocketError } from '../../../errors.ts'
 import type { LocalStealing, QueueState } from '../queue-state.ts'
 import { ListedTicket } from '../ticket.ts'
 import type { OwnTicket } from '../ticket.ts'
+import { tellMember } from '../take-away.ts'
+import type { TicketName } from '../ticket-name.ts'
 import { parseTicketName } from '../ticket-name.ts'
 import { reach } from '../wait.ts'
 import { CROWDED, HOLDS, STOLEN } from './marks.ts'
@@ -180,11 +183,20 @@ export class Holders implements LocalStealing {
       return
     }
     const { id, member } = parsed
+    if (suffix === STOLEN && this.#directory.isForeign(name + STOLEN)) return this.#tellByMember(name, parsed)
     // Without a connection one is made, to whatever name its socket has now: who is connected to looks, too.
     const ticket = new ListedTicket(name + suffix, parsed, false, this.#state.view)
     this.#reach(thief, ticket).then(
       () => presence.connectionsTo(member).forEach((connection) => connection.send({ kind: 'wake', ticket: id })),
       (error: unknown) => debug('%s: ticket %s cannot be told: %s', this.#directory.path, id, error),
+    )
+  }
+
+  /** The mark is a symbolic link, by which no socket is reached. If its owner is dead, nobody else removes what the ticket has left. */
+  #tellByMember(name: string, parsed: TicketName): void {
+    tellMember(dirname(this.#directory.path), [parsed]).then(
+      (isThere) => isThere || this.#directory.sweepLoneMarksOf(name),
+      (error: unknown) => debug('%s: ticket %s cannot be told: %s', this.#directory.path, parsed.id, error),
     )
   }
 

@@ -40,6 +40,8 @@ export function sweepRoot(root: RootDirectory, file: string, inode: number): voi
 
 function collectInQueue(directory: NameDirectory, file: string, inode: number): () => void {
   const dead = new Set<string>()
+  /** Tickets that have sockets of their own, or had, with marks that are symbolic links. */
+  const others = new Set<string>()
   let isLeftEmpty = true
   for (const entry of directory.names()) {
     const mark = MARKS.find((suffix) => entry.endsWith(suffix)) ?? ''
@@ -47,10 +49,12 @@ function collectInQueue(directory: NameDirectory, file: string, inode: number): 
     const ticket = parseTicketName(name)
     const isOfMember = ticket !== undefined && memberFile(ticket.member, ticket.pid) === file
     if (isOfMember && directory.inodeOf(entry) === inode) dead.add(name)
-    else if (!isOfMember) isLeftEmpty = false
+    else if (isOfMember) others.add(name)
+    else isLeftEmpty = false
   }
   return () => {
     for (const name of dead) directory.sweepTicket(name)
+    for (const name of others) directory.sweepLoneMarksOf(name)
     if (isLeftEmpty) directory.removeIfEmpty()
   }
 }
