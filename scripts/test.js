@@ -104,8 +104,8 @@ events.on('end', () => {
 events.compose(new spec()).pipe(process.stdout)
 
 function saySlowest(count) {
-  const files = [...times].map(([file, { fromMs, toMs }]) => ({ file, seconds: (toMs - fromMs) / 1000 }))
-  for (const { file, seconds } of files.sort((a, b) => b.seconds - a.seconds).slice(0, count))
+  const timed = [...times].map(([file, { fromMs, toMs }]) => ({ file, seconds: (toMs - fromMs) / 1000 }))
+  for (const { file, seconds } of timed.sort((a, b) => b.seconds - a.seconds).slice(0, count))
     console.log(`${seconds.toFixed(1)} s ${relative(join(root, 'build'), file)}`)
 }
 
