@@ -185,7 +185,17 @@ function leaveTerminalAsItIs(): void {
  */
 function leaveErrorOutputAsItIs(): void {
   if (tty.isatty(2)) return
-  const value = { fd: 2, isTTY: false, write: (text: unknown): boolean => writeError(String(text)) }
+  const chain = (): object => value
+  const value = {
+    fd: 2,
+    isTTY: false,
+    write: (text: unknown): boolean => writeError(String(text)),
+    // Node 22 and later show a warning by console.error, which listens for errors meanwhile.
+    listenerCount: () => 0,
+    on: chain,
+    once: chain,
+    removeListener: chain,
+  }
   Object.defineProperty(process, 'stderr', { value, configurable: true })
 }
 
