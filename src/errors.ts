@@ -76,6 +76,8 @@ export function isSlocketError(error: unknown, code?: SlocketErrorCode): error i
 /** The `code` of a system error ('ENOENT'), or undefined where `error` is something else. */
 export function systemCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  // ESTALE, which libuv has no name for: FUSE says it of a name that was removed at that moment (gocryptfs, mergerfs).
+  if (error.code === 'Unknown system error -116') return 'ENOENT'
   return typeof error.code === 'string' ? error.code : undefined
 }
 

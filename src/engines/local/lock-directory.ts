@@ -214,6 +214,8 @@ export class LockDirectory {
       if (makeWhereMissing(this.path, mode) && !this.#fileSystem!.hasSocketLinks)
         this.#isMaker = !carriesMode(this.path, mode)
     } catch (error) {
+      // FUSE may say that of a directory that is removed at that moment (gocryptfs, mergerfs): looked at again, a bounded number of times.
+      if (systemCode(error) === 'ENOENT' && fs.existsSync(path.dirname(this.path))) return
       throw toSlocketError(error, 'make the lock directory', this.path)
     }
   }
