@@ -99,7 +99,7 @@ betweenProcesses('nobody steals from another user, and who tries loses nothing',
 test('access needs a root, and is one of three', () => {
   assert.throws(() => new LockManager({ access: 'all' }), /options\.access needs options\.root/)
   const access = 'both' as LockAccess
-  assert.throws(() => new LockManager({ root: '/tmp/x', access }), /options\.access must be 'user', 'group' or 'all'/)
+  assert.throws(() => new LockManager({ root: 'names', access }), /options\.access must be 'user', 'group' or 'all'/)
 })
 
 async function startThree(scene: WebScene, mode: number): Promise<[WebClient, WebClient, WebClient]> {

@@ -29,6 +29,8 @@ import { MEMBERS } from './ticket-name.ts'
 
 /** How often the directory may vanish between two steps (its last user left) before that is an error. */
 const MOST_TRIES = 1000
+/** How often in a row the parent may be reported as missing though it is there. */
+const MOST_MISSING = 20
 
 /** Thrown where the directory has vanished, because its last user left, before a socket in it could be made or reached. */
 export class DirectoryGone extends Error {
@@ -103,7 +105,7 @@ export class LockDirectory {
       const occupant = this.occupant()
       if (occupant === 'foreign') return 'foreign'
       this.#fileSystem = localFileSystem(occupant === 'directory' ? this.path : path.dirname(this.path))
-      if (occupant === 'nothing') this.#make()
+      if (occupant === 'nothing') this.#make(tries)
       else this.#refuseOthersHere()
       const members = this.#openMembers()
       if (members !== undefined) return members
@@ -208,14 +210,14 @@ export class LockDirectory {
     }
   }
 
-  #make(): void {
+  #make(tries: number): void {
     try {
       const mode = firstMode(this.#access)
       if (makeWhereMissing(this.path, mode) && !this.#fileSystem!.hasSocketLinks)
         this.#isMaker = !carriesMode(this.path, mode)
     } catch (error) {
-      // FUSE may say that of a directory that is removed at that moment (gocryptfs, mergerfs): looked at again, a bounded number of times.
-      if (systemCode(error) === 'ENOENT' && fs.existsSync(path.dirname(this.path))) return
+      // FUSE may say so while the directory is being removed, though the parent is there (gocryptfs, mergerfs). /proc says so for good.
+      if (systemCode(error) === 'ENOENT' && tries < MOST_MISSING && fs.existsSync(path.dirname(this.path))) return
       throw toSlocketError(error, 'make the lock directory', this.path)
     }
   }
