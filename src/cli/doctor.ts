@@ -120,7 +120,7 @@ function checkKernel(): Finding {
 }
 
 function checkFileSystem({ scratch }: Place): Finding {
-  return good(`local (${localFileSystem(scratch).name})`)
+  return good(`local (${localFileSystem(scratch)?.name ?? 'unknown'})`)
 }
 
 async function checkSockets({ scratch }: Place): Promise<Finding> {

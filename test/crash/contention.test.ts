@@ -18,7 +18,10 @@ scenario('of four processes that contend one is killed again and again: never do
   for (const client of coming.splice(0, 4)) contend(scene, client)
   for (const client of clients) {
     const before = scene.journal.grants().length
-    await until('they go on', () => scene.journal.grants().length >= before + GRANTS)
+    await until('they go on', () => {
+      scene.verifyClients()
+      return scene.journal.grants().length >= before + GRANTS
+    })
     await client.kill()
     for (const next of coming.splice(0, 1)) contend(scene, next)
   }

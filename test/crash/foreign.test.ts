@@ -182,6 +182,8 @@ scenario('a path below a missing directory, or below a file, is refused, and not
   const client = await scene.spawn('client')
   assert.equal((await client.fail(join(scene.path, 'a/lock'))).code, 'ERR_SLOCKET_NO_PARENT')
   assert.equal((await client.fail(join(scene.journal.file, 'lock'))).code, 'ERR_SLOCKET_NO_PARENT')
+  // Its mkdir answers ENOENT, though the parent is there.
+  assert.equal((await client.fail('/proc/lock')).code, 'ERR_SLOCKET_NO_PARENT')
   assert.equal(fs.existsSync(scene.path), false)
 })
 

@@ -1,13 +1,14 @@
 /** A file system on which a hard link to a socket does not lead to it, as with the high-level interface of FUSE. `npm run test:file-systems` has real ones. */
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Client, ClientOptions } from '../helpers/client.ts'
+import { Workshop } from '../helpers/intruders.ts'
 import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { Program } from '../helpers/program.ts'
 import { scenario } from '../helpers/scenario.ts'
-import { until } from '../helpers/until.ts'
+import { pass, until } from '../helpers/until.ts'
 import type { WebClient } from '../helpers/web-client.ts'
 import { betweenProcesses } from '../helpers/web-client.ts'
 
@@ -149,3 +150,25 @@ async function spawnAll<const Names extends readonly string[]>(
 ): Promise<{ [Name in keyof Names]: Client }> {
   return (await Promise.all(names.map((name) => scene.spawn(name, DEAD_LINKS)))) as { [Name in keyof Names]: Client }
 }
+
+scenario(
+  'a holder whose ticket leads to another inode for a moment is waited for, not reported as out of reach',
+  async (scene) => {
+    const workshop = new Workshop(scene)
+    await workshop.prepare()
+    const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
+    await holder.acquire(scene.path)
+    await holder.stop()
+    const [ticket] = ticketsIn(scene.path)
+    const [place, aside] = [join(scene.path, ticket!.name), join(scene.directory, 'aside')]
+    renameSync(place, aside)
+    workshop.put(scene.path, { name: ticket!.name, kind: 'dead socket' })
+    waiter.send({ do: 'acquire', path: scene.path })
+    await pass(100)
+    assert.equal(waiter.hasSaid('granted') || waiter.hasSaid('failed'), false)
+    renameSync(aside, place)
+    holder.continue()
+    await holder.release()
+    assert.equal((await waiter.next('granted')).recovered, false)
+  },
+)

@@ -59,6 +59,7 @@ export class Client extends Party {
     super()
     this.name = name
     this.#journal = journal
+    journal.write({ kind: '*', who: name })
     const { wrapper = [], runtime = USUAL, preload, ...rest } = options
     const fixture = fileURLToPath(new URL('../fixtures/client.js', import.meta.url))
     const first = preload === undefined ? [] : [runtime.preload, preload]

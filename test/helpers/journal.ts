@@ -1,6 +1,6 @@
 /**
  * A journal of who held what, written by the processes themselves: `+` after a grant, `-` before a release, `!` for one
- * that is about to be killed, `?` for a loss. Each line is one write to a file opened for appending, so the lines of all processes stand in one
+ * that is about to be killed, `*` for one that starts, `?` for a loss. Each line is one write to a file opened for appending, so the lines of all processes stand in one
  * order, and what overlaps in the journal has overlapped in truth.
  */
 import assert from 'node:assert/strict'
@@ -24,13 +24,13 @@ interface JournalEnd {
   readonly as: string
 }
 
-/** Of a process, with its threads, or of a thread. */
-interface JournalDeath {
-  readonly kind: '!'
+/** `!`: a process, with its threads, or a thread is about to end. `*`: a process starts. */
+interface JournalLife {
+  readonly kind: '!' | '*'
   readonly who: string
 }
 
-export type JournalEntry = JournalGrant | JournalEnd | JournalDeath
+export type JournalEntry = JournalGrant | JournalEnd | JournalLife
 
 export class Journal {
   readonly file: string
@@ -69,23 +69,30 @@ export class Journal {
   /** Fails where two held that may not hold together, or where a later exclusive holder has a smaller token. */
   verify(): void {
     const holders = new Map<string, JournalGrant>()
+    const dying = new Set<string>()
     const highest = new Map<string, bigint>()
-    for (const entry of this.entries()) {
+    const entries = this.entries()
+    for (const [index, entry] of entries.entries()) {
       switch (entry.kind) {
+        case '*':
+          dying.delete(entry.who)
+          break
         case '+':
-          verifyGrant(entry, [...holders.values()])
+          verifyGrant(entry, [...holders.values()], () => entries.slice(Math.max(0, index - 9), index + 1))
           if (entry.claim === 'exclusive') {
             const before = highest.get(entry.path) ?? -1n
             assert.ok(BigInt(entry.token) > before, `token ${entry.token} of ${entry.who} is not larger than ${before}`)
             highest.set(entry.path, BigInt(entry.token))
           }
-          holders.set(keyOf(entry), entry)
+          // It may hold for a moment between the line of its death and its death.
+          if (!isOneOf(entry.who, dying)) holders.set(keyOf(entry), entry)
           break
         case '-':
         case '?':
           holders.delete(keyOf(entry))
           break
         case '!':
+          dying.add(entry.who)
           for (const [key, { who }] of holders)
             if (who === entry.who || who.startsWith(`${entry.who}/`)) holders.delete(key)
       }
@@ -97,12 +104,22 @@ function keyOf({ who, path, as }: JournalGrant | JournalEnd): string {
   return JSON.stringify([who, path, as])
 }
 
-function verifyGrant(grant: JournalGrant, holders: readonly JournalGrant[]): void {
+/** Whether it is one of the processes, or a thread of one. */
+function isOneOf(who: string, processes: ReadonlySet<string>): boolean {
+  return processes.has(who) || processes.has(who.split('/')[0]!)
+}
+
+function verifyGrant(
+  grant: JournalGrant,
+  holders: readonly JournalGrant[],
+  lastEntries: () => readonly JournalEntry[],
+): void {
   const beside = holders.filter(({ path }) => path === grant.path)
   const most = grant.claim.startsWith('permits:') ? Number(grant.claim.slice('permits:'.length)) : 1
   const counted = grant.claim === 'shared' ? beside.filter(({ claim }) => claim !== 'shared') : beside
-  assert.ok(
-    counted.length < most,
-    `${grant.who} was granted '${grant.path}' (${grant.claim}) while ${counted.map(({ who }) => who).join(', ')} held it`,
+  if (counted.length < most) return
+  const lines = lastEntries().map((entry) => JSON.stringify(entry))
+  assert.fail(
+    `${grant.who} was granted '${grant.path}' (${grant.claim}) while ${counted.map(({ who }) => who).join(', ')} held it:\n${lines.join('\n')}`,
   )
 }

@@ -42,13 +42,18 @@ export class Scene {
     this.#ends.push(end)
   }
 
-  /** Fails where a process has crashed, or two held at one time. */
+  /** Fails if a process has crashed, or two held at one time. */
   verify(): void {
+    this.verifyClients()
+    this.journal.verify()
+  }
+
+  /** Fails if a process has crashed. */
+  verifyClients(): void {
     for (const client of this.#clients) {
       if (client.exit === undefined || client.mayEnd) continue
       throw new Error(`${client.name} ended with ${client.exit.code ?? client.exit.signal}:\n${client.log()}`)
     }
-    this.journal.verify()
   }
 
   async close(): Promise<void> {

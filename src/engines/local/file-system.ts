@@ -9,6 +9,7 @@
 import fs from 'node:fs'
 import { SlocketError } from '../../errors.ts'
 import { readText, unlessMissing } from './proc.ts'
+import { isGone } from './system-error.ts'
 
 /** `f_type` of statfs(2), from linux/magic.h and the file systems' own headers. */
 const NETWORK_FILE_SYSTEMS: Readonly<Record<number, string>> = {
@@ -59,10 +60,14 @@ export interface FileSystem {
   readonly hasSocketLinks: boolean
 }
 
-/** What is known of the file system of `directory`, which exists. @throws ERR_SLOCKET_NETWORK_FILE_SYSTEM; ERR_SLOCKET_RESOURCES. */
-export function localFileSystem(directory: string): FileSystem {
+/**
+ * Returns what is known of the file system of `directory`; undefined if the directory is missing.
+ *
+ * @throws ERR_SLOCKET_NETWORK_FILE_SYSTEM; ERR_SLOCKET_RESOURCES.
+ */
+export function localFileSystem(directory: string): FileSystem | undefined {
   const fileSystem = examine(directory, MOST_LAYERS)
-  if (!fileSystem.isNetwork) return fileSystem
+  if (fileSystem?.isNetwork !== true) return fileSystem
   throw new SlocketError(
     'ERR_SLOCKET_NETWORK_FILE_SYSTEM',
     `'${directory}' is on ${fileSystem.name}, which several machines can share: a local lock there would not keep them apart. ` +
@@ -70,10 +75,34 @@ export function localFileSystem(directory: string): FileSystem {
   )
 }
 
-function examine(directory: string, layers: number): FileSystem {
-  // ENOSYS: no statfs here (a sandbox); nothing says that it is a network. If anything else is wrong with the directory,
-  // the next step reports it.
-  const type = unlessMissing(directory, () => fs.statfsSync(directory).type >>> 0) ?? 0
+const O_PATH = 0o10000000
+
+/**
+ * Opens the directory first, and asks everything of the open descriptor.
+ *
+ * RACE: the last user of a lock directory may remove it, and another process make it again, between two of the questions.
+ * Asked by path, the answers would be about no directory, or about two of them.
+ */
+function examine(directory: string, layers: number): FileSystem | undefined {
+  let descriptor: number | undefined
+  try {
+    descriptor = unlessMissing(directory, () => fs.openSync(directory, O_PATH), isGone)
+    // It can be reached but not opened: the next step reports why.
+    if (descriptor === undefined) return { name: 'unknown', isNetwork: false, hasSocketLinks: false }
+    return examineOpen(directory, descriptor, layers)
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  } finally {
+    if (descriptor !== undefined) fs.closeSync(descriptor)
+  }
+}
+
+/** @throws the system's error if the directory is gone. */
+function examineOpen(directory: string, descriptor: number, layers: number): FileSystem {
+  const place = fs.existsSync('/proc/self/fd') ? `/proc/self/fd/${descriptor}` : directory
+  // ENOSYS: no statfs here (a sandbox); nothing says that it is a network.
+  const type = unlessMissing(directory, () => fs.statfsSync(place).type >>> 0, isGone) ?? 0
   const named = NETWORK_FILE_SYSTEMS[type]
   if (named !== undefined) return { name: named, isNetwork: true, hasSocketLinks: false }
   const local: FileSystem = {
@@ -81,9 +110,10 @@ function examine(directory: string, layers: number): FileSystem {
     isNetwork: false,
     hasSocketLinks: WITH_SOCKET_LINKS.has(type),
   }
-  // A block device is this machine's (fuseblk: the kernel itself has opened it), so its mount need not be looked for.
-  if (isOnBlockDevice(directory)) return local
-  const mount = mountOf(directory)
+  // A block device belongs to this machine (fuseblk: the kernel itself has opened it), so its mount need not be looked up.
+  const device = unlessMissing(directory, () => fs.fstatSync(descriptor).dev, isGone) ?? 0
+  if (isBlockDevice(device)) return local
+  const mount = mountOf(descriptor)
   if (type === FUSE) return examineFuse(mount, layers)
   if (mount === undefined) return { ...local, hasSocketLinks: false }
   return NETWORK_MOUNTS.test(mount.type) ? { name: mount.type, isNetwork: true, hasSocketLinks: false } : local
@@ -98,14 +128,13 @@ function examineFuse(mount: Mount | undefined, layers: number): FileSystem {
   for (const source of mount.source.split(':')) {
     if (!source.startsWith('/')) continue
     const below = examine(source, layers - 1)
-    if (below.isNetwork) return { ...below, name: `${name} over ${below.name}` }
+    if (below?.isNetwork === true) return { ...below, name: `${name} over ${below.name}` }
   }
   return { name, isNetwork: false, hasSocketLinks: false }
 }
 
-/** File systems without one have the major number 0 (Documentation/admin-guide/devices.txt). */
-function isOnBlockDevice(directory: string): boolean {
-  const device = unlessMissing(directory, () => fs.statSync(directory).dev) ?? 0
+/** The major number of file systems without a device is 0 (Documentation/admin-guide/devices.txt). */
+function isBlockDevice(device: number): boolean {
   return ((device >>> 8) & 0xfff) !== 0
 }
 
@@ -114,28 +143,20 @@ interface Mount {
   readonly source: string
 }
 
-const O_PATH = 0o10000000
-
 /**
- * The mount that `directory` is on: proc_pid_fdinfo(5) tells its number, and proc_pid_mountinfo(5) the rest. (Devices do not tell: a
- * subvolume of Btrfs has one of its own.) Undefined if that cannot be seen: no /proc, or a mount outside of a chroot.
+ * Returns the mount that an open directory is on: proc_pid_fdinfo(5) has its number, and proc_pid_mountinfo(5) the rest. (The device
+ * isn't enough: each subvolume of Btrfs has its own.) Undefined if that cannot be seen: no /proc, or a mount outside of a chroot.
  */
-function mountOf(directory: string): Mount | undefined {
-  const descriptor = unlessMissing(directory, () => fs.openSync(directory, O_PATH))
-  if (descriptor === undefined) return undefined
-  try {
-    const id = /^mnt_id:\s+(\d+)$/m.exec(readText(`/proc/self/fdinfo/${descriptor}`) ?? '')?.[1]
-    const mounts = id === undefined ? undefined : readText('/proc/self/mountinfo')
-    const fields = mounts
-      ?.split('\n')
-      .find((line) => line.startsWith(`${id} `))
-      ?.split(' ')
-    const dash = fields?.indexOf('-', 6)
-    if (fields === undefined || dash === undefined || dash < 0) return undefined
-    return { type: fields[dash + 1] ?? '', source: unescapeOctal(fields[dash + 2] ?? '') }
-  } finally {
-    fs.closeSync(descriptor)
-  }
+function mountOf(descriptor: number): Mount | undefined {
+  const id = /^mnt_id:\s+(\d+)$/m.exec(readText(`/proc/self/fdinfo/${descriptor}`) ?? '')?.[1]
+  const mounts = id === undefined ? undefined : readText('/proc/self/mountinfo')
+  const fields = mounts
+    ?.split('\n')
+    .find((line) => line.startsWith(`${id} `))
+    ?.split(' ')
+  const dash = fields?.indexOf('-', 6)
+  if (fields === undefined || dash === undefined || dash < 0) return undefined
+  return { type: fields[dash + 1] ?? '', source: unescapeOctal(fields[dash + 2] ?? '') }
 }
 
 function unescapeOctal(text: string): string {

@@ -13,7 +13,7 @@ import { findObstacle } from './foreign.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import { formatFrame, LineSplitter, MAX_PARTY_BYTES, parseFrame } from './frames.ts'
 import { wallClockMs } from './kernel.ts'
-import { isProvenDead } from './liveness.ts'
+import { proofOfRefusal } from './liveness.ts'
 import { refuseOtherContent } from './other-content.ts'
 import type { Answer } from './party-json.ts'
 import { ownCommand, parseParty, requestersBy } from './party-json.ts'
@@ -203,7 +203,7 @@ function ask(
 function judge(directory: QueueDirectory, ticket: ListedTicket, error: Error): Reply {
   switch (systemCode(error)) {
     case 'ECONNREFUSED':
-      return isProvenDead(directory, ticket) ? { kind: 'dead' } : UNKNOWN
+      return proofOfRefusal(directory, ticket) === 'dead' ? { kind: 'dead' } : UNKNOWN
     case 'ENOENT':
       return { kind: 'gone' }
     case 'EMFILE':

@@ -10,19 +10,22 @@ import type { ListedTicket } from './ticket.ts'
 import { wallNowMs } from '../../real-time.ts'
 
 /**
- * Whether a ticket whose socket refused a connection (ECONNREFUSED) is dead. False: that is not known yet.
+ * Tells what it proves that the socket of a ticket refused a connection (ECONNREFUSED).
  *
- * On Linux that is proof, if the ticket is seen by the mount that it was made by: a socket listens before its first ticket is
- * linked, and a full backlog says EAGAIN (unix(7)).
- * BSD kernels refuse when the backlog is full too, and Bun says that it was refused when it was EAGAIN: there the process
- * must be gone as well.
+ * - `dead`: on Linux, if the ticket is seen by the mount that it was made by: a socket listens before its first ticket is
+ *   linked, and a full backlog says EAGAIN (unix(7)).
+ * - `nothing`: BSD kernels refuse when the backlog is full too, and Bun reports a refusal when it was EAGAIN: there the
+ *   process must be gone as well.
+ * - `elsewhere`: its process listens, but its socket cannot be reached from here. For good, if it uses the directory by
+ *   another mount; for a moment, if a FUSE file system has lost track of which file a name leads to (gocryptfs, one in
+ *   thousands of fast links and unlinks).
  *
  * A ticket of another kernel id is one of an earlier boot, which is dead; or of another kernel that runs now and shares
  * this directory (a virtual machine's), of which this kernel can know nothing. Only the latter was touched since this boot.
  *
- * @throws ERR_SLOCKET_OTHER_KERNEL; ERR_SLOCKET_OTHER_MOUNT; ERR_SLOCKET_RESOURCES.
+ * @throws ERR_SLOCKET_OTHER_KERNEL; ERR_SLOCKET_RESOURCES.
  */
-export function isProvenDead(directory: QueueDirectory, ticket: ListedTicket): boolean {
+export function proofOfRefusal(directory: QueueDirectory, ticket: ListedTicket): 'dead' | 'elsewhere' | 'nothing' {
   if (isOtherKernel(ticket.kernel) && (directory.touchedMs(ticket.name) ?? 0) > bootedMs()) {
     throw new SlocketError(
       'ERR_SLOCKET_OTHER_KERNEL',
@@ -30,15 +33,18 @@ export function isProvenDead(directory: QueueDirectory, ticket: ListedTicket): b
         'a local lock cannot tell whether it lives. Use an engine made for several machines',
     )
   }
-  if (process.platform !== 'linux' || isBun) return !isProcessThere(ticket.pid)
+  if (process.platform !== 'linux' || isBun) return isProcessThere(ticket.pid) ? 'nothing' : 'dead'
   const file = memberFile(ticket.member, ticket.pid)
-  if (!isListeningElsewhere(directory, `${file}.${ticket.number}`)) {
-    if (!isListeningElsewhere(directory, file)) return true
-    // RACE: a ticket with one name had a socket of its own, and its process is dying: the kernel closes one socket after the other.
-    // Or it is a link, and its process exits, and has removed the other name. Looked at again, it is dead, or lives still.
-    if (!directory.hasOtherNames(ticket.name)) return false
-  }
-  throw new SlocketError(
+  if (isListeningElsewhere(directory, `${file}.${ticket.number}`)) return 'elsewhere'
+  if (!isListeningElsewhere(directory, file)) return 'dead'
+  // RACE: a ticket with one name had a socket of its own, and its process is dying: the kernel closes one socket after the other.
+  // Or it is a link, and its process exits, and has removed the other name. Looked at again, it is dead, or lives still.
+  return directory.hasOtherNames(ticket.name) ? 'elsewhere' : 'nothing'
+}
+
+/** What to throw for a ticket whose socket listens, and could not be reached time and again. */
+export function otherMount(directory: QueueDirectory, ticket: ListedTicket): SlocketError {
+  return new SlocketError(
     'ERR_SLOCKET_OTHER_MOUNT',
     `the lock '${directory.path}' has a ticket of a process that lives (pid ${ticket.pid}, '${ticket.name}'), but cannot be reached here: ` +
       'it uses the directory by another mount (bindfs, an overlay, or what is below one). Have all use one mount',

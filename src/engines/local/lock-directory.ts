@@ -107,6 +107,8 @@ export class LockDirectory {
       this.#fileSystem = localFileSystem(occupant === 'directory' ? this.path : path.dirname(this.path))
       if (occupant === 'nothing') this.#make(tries)
       else this.#refuseOthersHere()
+      // RACE: its last user has removed it between the two looks.
+      if (this.#fileSystem === undefined) continue
       const members = this.#openMembers()
       if (members !== undefined) return members
     }
@@ -213,7 +215,7 @@ export class LockDirectory {
   #make(tries: number): void {
     try {
       const mode = firstMode(this.#access)
-      if (makeWhereMissing(this.path, mode) && !this.#fileSystem!.hasSocketLinks)
+      if (makeWhereMissing(this.path, mode) && this.#fileSystem?.hasSocketLinks !== true)
         this.#isMaker = !carriesMode(this.path, mode)
     } catch (error) {
       // FUSE may say so while the directory is being removed, though the parent is there (gocryptfs, mergerfs). /proc says so for good.

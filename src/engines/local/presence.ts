@@ -18,6 +18,9 @@ import type { Connection, Departed } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'
 import type { Listener, MemberOwner } from './member.ts'
 import { listen, Member, memberFile, randomMemberId } from './member.ts'
+import type { SlocketError } from '../../errors.ts'
+import { isSlocketError } from '../../errors.ts'
+import { DirectoryGone } from './lock-directory.ts'
 import { formatParty } from './party-json.ts'
 import { SocketAddresses } from './short-path.ts'
 import { canLinkSocket, trialName } from './socket-links.ts'
@@ -28,6 +31,9 @@ import type { Watched } from './ticket-watch.ts'
 import { MEMBERS } from './ticket-name.ts'
 import { TicketWatch } from './ticket-watch.ts'
 import { setTimeout, clearTimeout, monotonicNowMs } from '../../real-time.ts'
+
+/** How many sockets have to be out of reach before the file system counts as one without sockets. */
+const MOST_TRIALS = 3
 
 /** The queue that this is the presence in. */
 export interface PresentQueue extends Watched {
@@ -66,6 +72,8 @@ export class Presence implements MemberOwner, Idle {
   readonly #retired = new Set<Member>()
   /** Members of which it is being tried whether links lead to their sockets. */
   readonly #tried = new Set<Member>()
+  /** How many trials in a row found no way to reach a socket. */
+  #failedTrials = 0
   #queue: PresentQueue | undefined
   #isPresent = false
   /** How many requests are about to join by it, though they have no ticket yet. */
@@ -249,14 +257,22 @@ export class Presence implements MemberOwner, Idle {
         const hasLinks = await canLinkSocket(this.#directory.pathOf(MEMBERS), memberFile(id))
         debug('%s: hard links to sockets %s', this.#directory.path, hasLinks ? 'lead to them' : 'are of no use here')
         this.#directory.hasLinks = hasLinks
+        this.#failedTrials = 0
       } catch (error) {
         member.close()
-        throw this.#failToListen(error)
+        throw this.#failToListen(this.#isTrialOver(error) ? error : new DirectoryGone(error as SlocketError))
       } finally {
         this.#tried.delete(member)
       }
     }
     return this.#becomeMember(member)
+  }
+
+  /** False if the trial is to be repeated with a new socket: FUSE may lose track of one that was made while another was removed (gocryptfs). */
+  #isTrialOver(error: unknown): boolean {
+    if (!isSlocketError(error, 'ERR_SLOCKET_NO_SOCKETS')) return true
+    this.#failedTrials += 1
+    return this.#failedTrials >= MOST_TRIALS
   }
 
   #becomeMember(member: Member): 'open' {

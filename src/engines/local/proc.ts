@@ -19,14 +19,20 @@ export function readNames(path: string): string[] | undefined {
 
 const PASSING: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
 
-/** What `look` returns; undefined if the system refuses it. @throws ERR_SLOCKET_RESOURCES. */
-export function unlessMissing<T>(path: string, look: () => T): T | undefined {
+/**
+ * Returns what `look` returns; undefined if the system refuses it.
+ *
+ * @param isThrown picks the errors that are thrown instead. Default: none.
+ * @throws ERR_SLOCKET_RESOURCES; what `isThrown` picks.
+ */
+export function unlessMissing<T>(path: string, look: () => T, isThrown?: (error: unknown) => boolean): T | undefined {
   try {
     return look()
   } catch (error) {
+    if (isThrown?.(error) === true) throw error
     // Deno's refusals have no code.
     if (!PASSING.has(systemCode(error) ?? '')) return undefined
     makeRoom(toSlocketError(error, 'read', path))
-    return unlessMissing(path, look)
+    return unlessMissing(path, look, isThrown)
   }
 }

@@ -121,9 +121,14 @@ export class OwnTicket implements TicketIdentity {
 
   /** Counts how often another ticket was connected to on account of this one, this time included. */
   countReach(id: string): number {
-    const times = (this.#reaches.get(id) ?? 0) + 1
+    const times = this.reachesOf(id) + 1
     this.#reaches.set(id, times)
     return times
+  }
+
+  /** How often another ticket was connected to because of this one. */
+  reachesOf(id: string): number {
+    return this.#reaches.get(id) ?? 0
   }
 
   /** Everybody waited for knows of it. */

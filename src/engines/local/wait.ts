@@ -7,7 +7,7 @@
 import type { Cancellation } from '../../contract/cancellation.ts'
 import { makeRoom } from '../../contract/idle.ts'
 import { debug } from '../../debug.ts'
-import { isProvenDead } from './liveness.ts'
+import { otherMount, proofOfRefusal } from './liveness.ts'
 import type { Reached } from './member.ts'
 import { memberFile } from './member.ts'
 import type { QueueState } from './queue-state.ts'
@@ -18,6 +18,8 @@ import { groupByMember } from './ticket.ts'
 /** How soon to look again while somebody waited for does not know of us: doubles from the first to the second, in ms. */
 const FIRST_LOOK_MS = 1
 const SLOWEST_LOOK_MS = 50
+/** How often to connect to a socket that listens and refuses, before that is an error: within 600 ms. */
+const MOST_REFUSALS = 20
 /** How soon to look again while everybody waited for knows of us: a releaser may be stopped between its two steps. */
 const BELT_MS = 1000
 
@@ -117,8 +119,11 @@ export async function reach(state: QueueState, own: OwnTicket, ticket: ListedTic
   // It has left, and maybe this process has: then nothing is opened any more.
   if (own.isOver || view.isForeign(ticket)) return 'gone'
   let reached = await own.member.connect(state.addressOf(ticket.name), ticket.member)
-  // Where a refusal is no proof of death, it is that of a full backlog.
-  if (reached === 'refused' && !isProvenDead(directory, ticket)) reached = 'busy'
+  if (reached === 'refused') {
+    const proof = proofOfRefusal(directory, ticket)
+    if (proof === 'elsewhere' && own.reachesOf(ticket.id) >= MOST_REFUSALS) throw otherMount(directory, ticket)
+    if (proof !== 'dead') reached = 'busy'
+  }
   ticket.isBusy = reached === 'busy'
   if (reached !== 'refused') return reached
   debug('%s: ticket %s is dead', directory.path, ticket.id)

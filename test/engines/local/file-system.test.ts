@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import os from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, mock, test } from 'node:test'
+import type { FileSystem } from '../../../src/engines/local/file-system.ts'
 import { localFileSystem } from '../../../src/engines/local/file-system.ts'
 import { isSlocketError } from '../../../src/errors.ts'
 
@@ -91,7 +93,31 @@ describe('file systems', () => {
     mock.method(fs, 'statfsSync', () => {
       throw Object.assign(new Error('not here'), { code: 'ENOSYS' })
     })
-    assert.equal(localFileSystem(os.tmpdir()).hasSocketLinks, false)
+    assert.equal(localFileSystem(os.tmpdir())!.hasSocketLinks, false)
+  })
+
+  test('a directory that is removed between two of the looks counts as missing, not as local and not as a network', () => {
+    const directory = fs.mkdtempSync(join(os.tmpdir(), 'slocket-fs-'))
+    assert.notEqual(localFileSystem(directory), undefined)
+    const { statfsSync, fstatSync, existsSync } = fs
+    for (const name of ['existsSync', 'statfsSync', 'fstatSync'] as const) {
+      const original = { statfsSync, fstatSync, existsSync }[name] as (...rest: unknown[]) => unknown
+      mock.method(fs, name, (...rest: unknown[]) => {
+        fs.rmSync(directory, { recursive: true, force: true })
+        return original(...rest)
+      })
+      // On file systems of the kernel the open descriptor still answers; FUSE answers as for a missing name.
+      assert.equal(localFileSystem(directory)?.isNetwork ?? false, false)
+      mock.restoreAll()
+      assert.equal(localFileSystem(directory), undefined)
+      mock.method(fs, name, () => {
+        throw Object.assign(new Error('stale'), { code: 'Unknown system error -116' })
+      })
+      if (name !== 'existsSync') assert.equal(localFileSystem(os.tmpdir()), undefined)
+      mock.restoreAll()
+      fs.mkdirSync(directory)
+    }
+    fs.rmdirSync(directory)
   })
 
   test('without descriptors nothing is taken for known', () => {
@@ -106,10 +132,10 @@ describe('file systems', () => {
   })
 })
 
-function ask(said: Said): ReturnType<typeof localFileSystem> {
+function ask(said: Said): FileSystem {
   say(said)
   try {
-    return localFileSystem(os.tmpdir())
+    return localFileSystem(os.tmpdir())!
   } finally {
     mock.restoreAll()
   }
@@ -124,12 +150,17 @@ function refuse(said: Said): void {
 }
 
 function say({ type, device, mount }: Said): void {
-  mock.method(fs, 'statfsSync', (path: string) => ({
-    type: typeof type === 'number' ? type : (type[path] ?? type['']),
-  }))
-  mock.method(fs, 'statSync', () => ({ dev: device }))
-  mock.method(fs, 'openSync', () => 99)
+  let opened = ''
+  mock.method(fs, 'openSync', (path: string) => {
+    opened = path
+    return 99
+  })
   mock.method(fs, 'closeSync', () => {})
+  mock.method(fs, 'statfsSync', (path: string) => {
+    assert.equal(path, '/proc/self/fd/99')
+    return { type: typeof type === 'number' ? type : (type[opened] ?? type['']) }
+  })
+  mock.method(fs, 'fstatSync', () => ({ dev: device }))
   mock.method(fs, 'readFileSync', (path: string) => {
     if (mount === undefined) throw Object.assign(new Error('no /proc'), { code: 'ENOENT' })
     if (path === '/proc/self/fdinfo/99') return 'pos:\t0\nflags:\t012000000\nmnt_id:\t36\nino:\t2\n'

@@ -8,7 +8,7 @@ import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import type { QueueDirectory } from '../../../src/engines/local/directory.ts'
 import { kernelId, UNKNOWN_KERNEL } from '../../../src/engines/local/kernel.ts'
-import { isListeningElsewhere, isProvenDead } from '../../../src/engines/local/liveness.ts'
+import { isListeningElsewhere, proofOfRefusal } from '../../../src/engines/local/liveness.ts'
 import type { ListedTicket } from '../../../src/engines/local/ticket.ts'
 import { isSlocketError } from '../../../src/errors.ts'
 
@@ -27,10 +27,10 @@ test('a process without /proc does not know its kernel: its tickets are told by 
     hasLinks: true,
   } as unknown as QueueDirectory
   const ticket = { pid: spawnSync('true').pid, member: 'a'.repeat(12), name: 'ticket' }
-  assert.equal(isProvenDead(touchedNow, { ...ticket, kernel: UNKNOWN_KERNEL } as ListedTicket), true)
+  assert.equal(proofOfRefusal(touchedNow, { ...ticket, kernel: UNKNOWN_KERNEL } as ListedTicket), 'dead')
   const other = kernelId() === '12345678' ? '87654321' : '12345678'
   assert.throws(
-    () => isProvenDead(touchedNow, { ...ticket, kernel: other } as ListedTicket),
+    () => proofOfRefusal(touchedNow, { ...ticket, kernel: other } as ListedTicket),
     (error) => isSlocketError(error, 'ERR_SLOCKET_OTHER_KERNEL'),
   )
 })
@@ -96,9 +96,9 @@ function ask(faked: Partial<Record<'versions' | 'platform', unknown>>): unknown 
   const { pid: gone } = spawnSync('true')
   const code = `
     for (const [name, value] of Object.entries(${JSON.stringify(faked)})) Object.defineProperty(process, name, { value })
-    const { isProvenDead } = await import(${JSON.stringify(LIVENESS)})
+    const { proofOfRefusal } = await import(${JSON.stringify(LIVENESS)})
     const { kernelId } = await import(${JSON.stringify(KERNEL)})
-    const isDead = (pid) => isProvenDead({ hasOtherNames: () => true }, { pid, kernel: kernelId() })
+    const isDead = (pid) => proofOfRefusal({ hasOtherNames: () => true }, { pid, kernel: kernelId() }) === 'dead'
     console.log(JSON.stringify({ ofThere: isDead(process.pid), ofGone: isDead(${gone}) }))`
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
   assert.equal(stderr, '')
