@@ -1,4 +1,5 @@
 /** L: what a refused connection proves. */
+import fs from 'node:fs'
 import os from 'node:os'
 import { SlocketError, systemCode } from '../../errors.ts'
 import type { QueueDirectory } from './directory.ts'
@@ -34,9 +35,10 @@ export function proofOfRefusal(directory: QueueDirectory, ticket: ListedTicket):
     )
   }
   if (process.platform !== 'linux' || isBun) return isProcessThere(ticket.pid) ? 'nothing' : 'dead'
-  const file = memberFile(ticket.member, ticket.pid)
-  if (isListeningElsewhere(directory, `${file}.${ticket.number}`)) return 'elsewhere'
-  if (!isListeningElsewhere(directory, file)) return 'dead'
+  const member = memberFile(ticket.member, ticket.pid)
+  const socket = listeningElsewhere(directory, ticket.pid, [`${member}.${ticket.number}`, member])
+  if (socket === undefined) return 'dead'
+  if (socket !== member) return 'elsewhere'
   // RACE: a ticket with one name had a socket of its own, and its process is dying: the kernel closes one socket after the other.
   // Or it is a link, and its process exits, and has removed the other name. Looked at again, it is dead, or lives still.
   return directory.hasOtherNames(ticket.name) ? 'elsewhere' : 'nothing'
@@ -56,18 +58,37 @@ function isOtherKernel(kernel: string): boolean {
   return kernel !== kernelId() && kernel !== UNKNOWN_KERNEL && kernelId() !== UNKNOWN_KERNEL
 }
 
-/**
- * Whether the socket that was made as `file` among the members, and refused a connection, listens all the same: then this process
- * sees another inode than the one that it is bound to. The kernel shows the sockets of this network namespace, by the names that they
- * were bound to, and takes a socket off that list before it begins to refuse (unix_release_sock). False is no proof of anything.
- *
- * Looked at only if there is cause to doubt: a process of that id is there, or the file system is not known to be right.
- */
+/** As {@link listeningElsewhere}, of the socket `file` alone. False is no proof of anything. */
 export function isListeningElsewhere(directory: QueueDirectory, file: string): boolean {
   const pid = memberPid(file)
-  if (pid === undefined || (directory.hasLinks && !isProcessThere(Number(pid)))) return false
-  const sockets = readText('/proc/net/unix') ?? ''
-  return sockets.split('\n').some((line) => line.endsWith(`/${file}`) && LISTENING.test(line))
+  return pid !== undefined && listeningElsewhere(directory, Number(pid), [file]) !== undefined
+}
+
+/**
+ * Finds the first of the sockets, which were made among the members by the process `pid` and refused a connection, that listens all the
+ * same: then this process sees another inode than the one that it is bound to. The kernel shows the sockets of this network
+ * namespace, by the names that they were bound to, and takes a socket off that list before it begins to refuse (unix_release_sock).
+ *
+ * Looks only if there is cause to doubt: the process runs, or the file system is not known to be right.
+ *
+ * @throws ERR_SLOCKET_RESOURCES.
+ */
+function listeningElsewhere(directory: QueueDirectory, pid: number, files: readonly string[]): string | undefined {
+  if (directory.hasLinks && !isRunning(pid)) return undefined
+  const lines = (readText('/proc/net/unix') ?? '').split('\n').filter((line) => LISTENING.test(line))
+  return files.find((file) => lines.some((line) => line.endsWith(`/${file}`)))
+}
+
+/** False for a zombie, too: most processes that have just been killed are one, until their parent has reaped them. */
+function isRunning(pid: number): boolean {
+  if (!isProcessThere(pid)) return false
+  try {
+    fs.readlinkSync(`/proc/${pid}/exe`)
+    return true
+  } catch (error) {
+    // ENOENT: it has no memory any more (proc_pid_exe(5)). EACCES: another user's process.
+    return systemCode(error) !== 'ENOENT'
+  }
 }
 
 /** A socket that listens: the flag __SO_ACCEPTCON in the fourth column of /proc/net/unix (proc(5)). Those it has accepted have its name, and not the flag. */
