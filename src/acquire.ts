@@ -23,20 +23,27 @@ export function acquireOnce(
   { wait, signal }: Pick<AcquireRequest, 'wait' | 'signal'>,
 ): Promise<Lock | null> {
   const { claim, mode, label, lingerMs } = asked
-  const wasAborted: boolean = signal?.aborted === true
+  const onError = signal === undefined ? throwInNextTurn : throwUnlessAborted(signal)
   const onSelfWait = wait ? selfWaitWarning(engine, path, label) : undefined
-  return engine.acquire(path, { claim, wait, label, lingerMs, signal, onSelfWait }).then(
-    (grant) => {
-      if (grant === null) return nextTurn().then(() => null)
-      const lock = new Lock(path, mode, permitsOf(claim), grant)
-      return isTurnDue() ? inNextTurn(lock) : lock
-    },
-    async (error: unknown) => {
-      // Whoever aborts a wait is told at once.
-      if (wasAborted || signal?.aborted !== true) await nextTurn()
-      throw error
-    },
-  )
+  return engine.acquire(path, { claim, wait, label, lingerMs, signal, onSelfWait }).then((grant) => {
+    if (grant === null) return nextTurn().then(() => null)
+    const lock = new Lock(path, mode, permitsOf(claim), grant)
+    return isTurnDue() ? inNextTurn(lock) : lock
+  }, onError)
+}
+
+async function throwInNextTurn(error: unknown): Promise<never> {
+  await nextTurn()
+  throw error
+}
+
+/** For a request that may be cancelled: a caller that aborts a wait is told at once. */
+function throwUnlessAborted(signal: AbortSignal): (error: unknown) => Promise<never> {
+  const wasAborted = signal.aborted
+  return async (error) => {
+    if (wasAborted || !signal.aborted) await nextTurn()
+    throw error
+  }
 }
 
 /** @throws ERR_SLOCKET_TIMEOUT; a holder or a server that does not answer does not delay it. */

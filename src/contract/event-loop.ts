@@ -1,19 +1,18 @@
 /**
  * Keeps loops of `await` from starving the event loop. A promise that settles by microtasks alone lets no timer, no I/O and
  * no signal handler run, so a loop that asks for a lock again and again would keep all of them from running. Therefore a
- * refusal always takes a turn of the event loop, and a grant does if this thread has granted for a millisecond without one.
+ * refusal always takes a turn of the event loop, and a grant does if this thread has granted for some milliseconds without one.
  */
 import { setImmediate, monotonicNowMs } from '../real-time.ts'
 
-/** How long grants may follow each other before the event loop is checked, in ms. */
-const MOST_MS = 1
-/** How many grants may follow each other before that. */
-const MOST_GRANTS = 64
+/**
+ * How long grants may follow each other before a turn is asked for, in ms; and then, before they wait for it. At 1 ms, a loop that
+ * takes and releases a free local lock takes 3 percent longer than without turns; at 2 ms, 1 percent (Node 20).
+ */
+const MOST_MS = 2
 
-/** Grants since the last known turn. */
-let grants = 0
-/** The time of the first of them, by the monotonic clock, in ms. */
-let firstMs = 0
+/** The time of the first grant since the last known turn, by the monotonic clock, in ms. Undefined if there was none. */
+let firstMs: number | undefined
 /** Whether a turn has been asked for, which resets all this; and when. */
 let isTurnAwaited = false
 let awaitedSinceMs = 0
@@ -24,9 +23,8 @@ let deferred: (() => void)[] = []
 export function isTurnDue(): boolean {
   const nowMs = monotonicNowMs()
   if (isTurnAwaited) return deferred.length > 0 || nowMs - awaitedSinceMs > MOST_MS
-  if (grants === 0) firstMs = nowMs
-  grants += 1
-  if (grants >= MOST_GRANTS || nowMs - firstMs > MOST_MS) {
+  firstMs ??= nowMs
+  if (nowMs - firstMs > MOST_MS) {
     isTurnAwaited = true
     awaitedSinceMs = nowMs
     setImmediate(onTurn)
@@ -47,7 +45,7 @@ export function nextTurn(): Promise<void> {
 function onTurn(): void {
   const settling = deferred
   deferred = []
-  grants = 0
+  firstMs = undefined
   isTurnAwaited = false
   for (const settle of settling) settle()
 }

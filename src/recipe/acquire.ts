@@ -15,7 +15,7 @@ import { debug } from '../debug.ts'
 /** A request that waits for its turn. */
 export interface TurnRequest extends EnqueueRequest {
   /** Called with the new ticket when the old one was removed from outside, and the request has joined again. */
-  readonly onRejoined?: ((ticket: TicketIdentity) => void) | undefined
+  onRejoined?(ticket: TicketIdentity): void
 }
 
 /**

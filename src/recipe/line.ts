@@ -24,7 +24,8 @@ export class Line implements PartyOwner {
   readonly #parties: Party[] = []
   #intake: Request[] = []
   #isPlacing = false
-  readonly #selfWaits = new SelfWaitWatch(this.#parties)
+  /** Made when a request first comes behind others of its process. */
+  #selfWaits: SelfWaitWatch | undefined
 
   constructor(queue: TicketQueue, onIdle: () => void) {
     this.#queue = queue
@@ -82,7 +83,10 @@ export class Line implements PartyOwner {
     let newest = joinable
     for (const request of batch) {
       if (request.isSettled) continue
-      if (this.#parties.length > 0 && request.noticesSelfWait) this.#selfWaits.start()
+      if (this.#parties.length > 0 && request.noticesSelfWait) {
+        this.#selfWaits ??= new SelfWaitWatch(this.#parties)
+        this.#selfWaits.start()
+      }
       try {
         if (newest?.accepts(request) === true) {
           newest.add(request)
@@ -102,7 +106,7 @@ export class Line implements PartyOwner {
 
   #checkIdle(): void {
     if (this.#parties.length === 0 && this.#intake.length === 0 && !this.#isPlacing) {
-      this.#selfWaits.stop()
+      this.#selfWaits?.stop()
       this.#onIdle()
     }
   }

@@ -156,7 +156,7 @@ export class Party implements TurnRequest, GrantingParty, WatchedParty {
   }
 
   /** Whoever is called off from now on withdraws this ticket. */
-  readonly onRejoined = (ticket: TicketIdentity): void => {
+  onRejoined(ticket: TicketIdentity): void {
     if (this.#state.kind === 'waiting') this.#state = { kind: 'waiting', ticket }
   }
 
