@@ -72,7 +72,8 @@ for (const entry of libraryEntries) {
     plugins: [separate(entry, core), peers()],
   })
 }
-write(`${main}.cjs`, `'use strict'\nmodule.exports = require('./${relative(dirname(main), CORE)}.cjs').default\n`)
+// Not `module.exports = require(…)`: for `import`, Node would then parse all of core.cjs in search of names, which takes ten times as long.
+write(`${main}.cjs`, `'use strict'\nconst core = require('${specifier(main, CORE)}')\nmodule.exports = core.default\n`)
 for (const entry of exportedEntries) write(`${entry}.mjs`, wrapperOf(entry, namesOfEntries.get(sourceOf(entry))))
 write(`${THREAD_PROGRAM}.cjs`, textModule(await threadProgram()))
 for (const entry of commands) {
