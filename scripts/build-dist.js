@@ -6,7 +6,7 @@
 //
 // The command shares nothing with them: a script waits for it. What the command loads later is built with the exports.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -26,16 +26,6 @@ const CORE = 'core'
 const LOADED_LATER = ['web-locks/context', 'engines/local/names/index', 'cli/commands', 'cli/engine', 'cli/wait-line']
 /** The module that knows what the thread of `slocket.sync` runs: in the package, a string in a file of its own. */
 const THREAD_PROGRAM = 'sync/thread-program'
-/** What the command imports of Node by name. */
-const BUILT_IN_NAMES = {
-  'node:buffer': ['isUtf8'],
-  'node:child_process': ['spawn'],
-  'node:diagnostics_channel': ['channel', 'tracingChannel'],
-  'node:path': ['resolve'],
-  'node:timers': ['clearInterval', 'clearTimeout', 'setInterval', 'setTimeout'],
-  'node:util': ['debuglog', 'parseArgs'],
-}
-
 const options = {
   absWorkingDir: root,
   bundle: true,
@@ -54,13 +44,14 @@ const options = {
 rmSync(dist, { recursive: true, force: true })
 buildDeclarations()
 
+const builtInNames = readBuiltInNames()
 const libraryEntries = [...exportedEntries.filter((entry) => entry !== main), ...LOADED_LATER]
 const core = await coreModules()
 await build({
   ...options,
   stdin: { contents: await exportAll(core), resolveDir: root, sourcefile: `${CORE}.js` },
   outfile: join(dist, `${CORE}.cjs`),
-  plugins: [separate(CORE, new Set()), program(CORE)],
+  plugins: [separate(CORE, new Set()), builtIns(), program(CORE)],
 })
 const namesOfEntries = await exportsOf(exportedEntries.map(sourceOf))
 for (const entry of libraryEntries) {
@@ -69,7 +60,7 @@ for (const entry of libraryEntries) {
     entryPoints: [sourceOf(entry)],
     outfile: join(dist, `${entry}.cjs`),
     footer: exportedEntries.includes(entry) ? { js: footerOf(namesOfEntries.get(sourceOf(entry))) } : {},
-    plugins: [separate(entry, core), peers()],
+    plugins: [separate(entry, core), builtIns(), peers()],
   })
 }
 // Not `module.exports = require(…)`: for `import`, Node would then parse all of core.cjs in search of names, which takes ten times as long.
@@ -196,12 +187,12 @@ function program(entry) {
 }
 
 async function threadProgram() {
-  const contents = `import { workerData } from 'node:worker_threads'
-    import { serve } from './${sourceOf('sync/stand-in-thread')}'
-    serve(workerData)`
+  // `workerData` is what src/sync/stand-in.ts has put before it.
+  const contents = `import { serve } from './${sourceOf('sync/stand-in-thread')}'\nserve(workerData)`
   const { outputFiles } = await build({
     ...options,
     stdin: { contents, resolveDir: root },
+    plugins: [builtIns()],
     sourcemap: false,
     write: false,
   })
@@ -214,23 +205,35 @@ function textModule(text) {
   return `'use strict'\nmodule.exports = [\n${lines.join('')}].join('\\n')\n`
 }
 
-/** What the command needs of Node it has from there, not by a copy for each file. */
+/** Modules of Node come from Node itself: a bundle that is ESM has no `require` for them. It is quicker, too: nothing is copied. */
 function builtIns() {
   return {
     name: 'built-ins',
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'built-in' }))
       onLoad({ filter: /^/, namespace: 'built-in' }, ({ path }) => {
-        const names = BUILT_IN_NAMES[path] ?? []
-        const lines = names.map((name) => `export const ${name} = builtIn.${name}`)
+        const lines = [...(builtInNames.get(path) ?? [])].map((name) => `export const ${name} = builtIn.${name}`)
         return {
-          contents: [`const builtIn = process.getBuiltinModule('${path}')`, 'export default builtIn', ...lines].join(
-            '\n',
-          ),
+          contents: [`const builtIn = process.getBuiltinModule('${path}')`, 'export default builtIn', ...lines].join('\n'),
         }
       })
     },
   }
+}
+
+/** What sources import by name of the modules of Node, by those. */
+function readBuiltInNames() {
+  const found = new Map()
+  for (const file of readdirSync(join(root, 'src'), { recursive: true }).filter((name) => name.endsWith('.ts'))) {
+    const text = readFileSync(join(root, 'src', file), 'utf8')
+    for (const [, names = '', from] of text.matchAll(/^import (?:\w+|\{([^}]*)\}) from '(node:[^']+)'/gm)) {
+      if (!found.has(from)) found.set(from, new Set())
+      for (const name of names.split(',').map((item) => item.replace(/ as .*/, '').trim())) {
+        if (name !== '' && !name.startsWith('type ')) found.get(from).add(name)
+      }
+    }
+  }
+  return found
 }
 
 function write(name, text) {

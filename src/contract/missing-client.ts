@@ -15,6 +15,6 @@ export function asMissingClient(error: unknown, needs: string, packages: string)
   const isMissing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
   const isLeftOut = !isMissing && error instanceof Error && LEFT_OUT.test(error.message)
   if (!isMissing && !isLeftOut) return error
-  const advice = isLeftOut ? ', and build this bundle again with them in it' : ''
+  const advice = isLeftOut ? ', and build this bundle again' : ''
   return new SlocketError('ERR_SLOCKET_NO_CLIENT', `${needs}: npm install ${packages}${advice}`, { cause: error })
 }
