@@ -214,7 +214,9 @@ function builtIns() {
       onLoad({ filter: /^/, namespace: 'built-in' }, ({ path }) => {
         const lines = [...(builtInNames.get(path) ?? [])].map((name) => `export const ${name} = builtIn.${name}`)
         return {
-          contents: [`const builtIn = process.getBuiltinModule('${path}')`, 'export default builtIn', ...lines].join('\n'),
+          contents: [`const builtIn = process.getBuiltinModule('${path}')`, 'export default builtIn', ...lines].join(
+            '\n',
+          ),
         }
       })
     },

@@ -317,7 +317,10 @@ function shortageOf(failure: { readonly message: string; readonly code: unknown 
 }
 
 function noThread(reason: string, cause?: unknown): SlocketError {
-  const hint = systemCode(cause) === 'ERR_ACCESS_DENIED' ? '; give Node --allow-worker' : ''
+  const hint =
+    systemCode(cause) === 'ERR_ACCESS_DENIED'
+      ? "; Node's permission model refuses threads: give Node --allow-worker"
+      : ''
   const code = isOutOfDescriptors(cause) ? 'ERR_SLOCKET_RESOURCES' : 'ERR_SLOCKET_NO_THREAD'
   const message = `slocket.sync needs a thread to wait by, and has none: ${reason}${hint}`
   return new SlocketError(code, message, cause === undefined ? {} : { cause })
