@@ -1,4 +1,6 @@
 /** The commands but `run`. */
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { UsageError } from './exit-status.ts'
 import { HELP } from './help.ts'
 import { print } from './output.ts'
@@ -23,7 +25,7 @@ export async function runCommandNamed(
 ): Promise<number> {
   if (name === undefined) throw new UsageError('say what to do')
   if (name === '--help' || name === '-h') return help(undefined)
-  if (name === '--version' || name === '-V') return await version()
+  if (name === '--version' || name === '-V') return version()
   if (name in HELP && parameters.some((word) => word === '--help' || word === '-h')) return help(name)
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (command === undefined) throw new UsageError(`no such command${suggestion(name)}`)
@@ -37,11 +39,10 @@ function help(name: string | undefined): number {
   return 0
 }
 
-async function version(): Promise<number> {
-  const { readFileSync } = await import('node:fs')
+function version(): number {
   // Beside dist/, wherever in it this is.
-  for (let up = new URL('.', import.meta.url); up.pathname !== '/'; up = new URL('..', up)) {
-    const number = versionIn(() => readFileSync(new URL('package.json', up), 'utf8'))
+  for (let up = import.meta.dirname; up !== '/'; up = path.dirname(up)) {
+    const number = versionIn(() => readFileSync(path.join(up, 'package.json'), 'utf8'))
     if (number === undefined) continue
     print(`slocket ${number}\n`)
     return 0

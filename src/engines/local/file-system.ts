@@ -8,7 +8,7 @@
  */
 import fs from 'node:fs'
 import { SlocketError } from '../../errors.ts'
-import { readText, unlessMissing } from './proc.ts'
+import { hasDescriptorPaths, readText, unlessMissing } from './proc.ts'
 import { isGone } from './system-error.ts'
 
 /** `f_type` of statfs(2), from linux/magic.h and the file systems' own headers. */
@@ -100,7 +100,7 @@ function examine(directory: string, layers: number): FileSystem | undefined {
 
 /** @throws the system's error if the directory is gone. */
 function examineOpen(directory: string, descriptor: number, layers: number): FileSystem {
-  const place = fs.existsSync('/proc/self/fd') ? `/proc/self/fd/${descriptor}` : directory
+  const place = hasDescriptorPaths() ? `/proc/self/fd/${descriptor}` : directory
   // ENOSYS: no statfs here (a sandbox); nothing says that it is a network.
   const type = unlessMissing(directory, () => fs.statfsSync(place).type >>> 0, isGone) ?? 0
   const named = NETWORK_FILE_SYSTEMS[type]

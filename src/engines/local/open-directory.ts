@@ -3,6 +3,7 @@
  * made behind a link. Where there is no /proc, it is its path, and that is promised only as far as nobody is quick.
  */
 import fs from 'node:fs'
+import { hasDescriptorPaths } from './proc.ts'
 
 export interface OpenDirectory {
   /** Leads to the directory until it is closed. */
@@ -18,7 +19,7 @@ export interface OpenDirectory {
 export function openDirectory(path: string): OpenDirectory {
   const descriptor = openDescriptor(path)
   const close = (): void => fs.closeSync(descriptor)
-  if (!fs.existsSync('/proc/self/fd')) return { path, descriptor, isPinned: false, close }
+  if (!hasDescriptorPaths()) return { path, descriptor, isPinned: false, close }
   return { path: `/proc/self/fd/${descriptor}`, descriptor, isPinned: true, close }
 }
 

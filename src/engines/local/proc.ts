@@ -17,6 +17,16 @@ export function readNames(path: string): string[] | undefined {
   return unlessMissing(path, () => fs.readdirSync(path))
 }
 
+/** Whether a directory can be reached by an open descriptor. @throws ERR_SLOCKET_PERMISSION if Node's permission model refuses the look. */
+export function hasDescriptorPaths(): boolean {
+  const path = '/proc/self/fd'
+  try {
+    return fs.existsSync(path)
+  } catch (error) {
+    throw toSlocketError(error, 'look at', path)
+  }
+}
+
 const PASSING: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
 
 /**

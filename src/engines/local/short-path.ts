@@ -11,6 +11,7 @@ import { SlocketError, systemCode } from '../../errors.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import { toSlocketError } from './system-error.ts'
 import { queueMicrotask } from '../../real-time.ts'
+import { hasDescriptorPaths } from './proc.ts'
 
 const MAX_ADDRESS_BYTES = process.platform === 'linux' ? 107 : 103
 
@@ -53,7 +54,7 @@ interface Shortcut {
 }
 
 function openShortcut(directory: string): Shortcut {
-  if (!fs.existsSync('/proc/self/fd')) return makeLink(directory)
+  if (!hasDescriptorPaths()) return makeLink(directory)
   try {
     return openDescriptor(directory)
   } catch (error) {

@@ -25,7 +25,10 @@ const MEANINGS: Readonly<Record<string, readonly [SlocketErrorCode, string]>> = 
 /** @param step what was being done, to complete `cannot …`. */
 export function toSlocketError(error: unknown, step: string, path: string): SlocketError {
   const code = systemCode(error)
-  const [slocketCode, meaning] = MEANINGS[code ?? ''] ?? ['ERR_SLOCKET_SYSTEM', String(error)]
+  const [slocketCode, meaning] =
+    code === 'ERR_ACCESS_DENIED'
+      ? refusedByNode(error)
+      : (MEANINGS[code ?? ''] ?? ['ERR_SLOCKET_SYSTEM', String(error)])
   return new SlocketError(
     slocketCode,
     `cannot ${step} '${path}': ${meaning}${code === undefined ? '' : ` (${code})`}`,
@@ -33,6 +36,16 @@ export function toSlocketError(error: unknown, step: string, path: string): Sloc
       cause: error,
     },
   )
+}
+
+/** What was refused, and what a lock needs: the user has not named any path in /proc. */
+function refusedByNode(error: unknown): readonly [SlocketErrorCode, string] {
+  const { permission = 'access', resource = '' } = error as { permission?: string; resource?: string }
+  const grants = "for the lock's directory, --allow-fs-read=/proc/ and --allow-fs-write=/proc/self/fd/"
+  return [
+    'ERR_SLOCKET_PERMISSION',
+    `Node's permission model refuses ${permission} of '${resource}'; give Node --allow-fs-read and --allow-fs-write ${grants}`,
+  ]
 }
 
 /** Codes that say that a hard link cannot be had here. EXDEV: a union file system would have to link from one of its branches to another. */

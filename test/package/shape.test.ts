@@ -1,0 +1,238 @@
+// The shape of the packed package: one implementation for `require` and `import`, source maps, bundles, Node's permission model.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { installPackage, ROOT, runTool } from './install.ts'
+import type { Installation } from './install.ts'
+
+const SUBPATHS = ['', '/proper-lockfile', '/etcd', '/postgres', '/testing']
+const PERMISSION = process.allowedNodeEnvironmentFlags.has('--permission')
+  ? '--permission'
+  : '--experimental-permission'
+/** What docs/recipes.md says that a lock needs, for the program's own directory. */
+const GRANTED = ['--allow-fs-read=/proc/', '--allow-fs-write=/proc/self/fd/']
+
+interface SourceMap {
+  readonly sources: readonly string[]
+  readonly sourcesContent: readonly (string | null)[]
+}
+
+describe('the shape of the package', () => {
+  let installed: Installation
+
+  before(async () => {
+    installed = await installPackage()
+  })
+  after(() => installed.remove())
+
+  test('a lock that was taken by what require gives is held for what import gives, and the other way round', async () => {
+    const seen = await printed(
+      'state.mjs',
+      `import { createRequire } from 'node:module'
+       import slocket, * as all from 'slocket'
+       import lockfile, * as lockfileAll from 'slocket/proper-lockfile'
+       const require = createRequire(import.meta.url)
+       const required = require('slocket')
+       const first = await required('state.lock')
+       const { held } = await slocket.query('state.lock')
+       // Known only to the state of one implementation: the body holds it.
+       const nested = await slocket.with('with.lock', () => required.with('with.lock', () => 1).catch(({ code }) => code))
+       await required('file.lock', { linger: 0 }).then((lock) => lock.release())
+       await lockfile('state.mjs')
+       const { check, unlock } = require('slocket/proper-lockfile')
+       const isLocked = await check('state.mjs')
+       await unlock('state.mjs')
+       console.log(JSON.stringify([held[0].self, nested, isLocked, await lockfileAll.check('state.mjs'), first instanceof all.Lock,
+         required === slocket, required.SlocketError === all.SlocketError, required.locks === all.locks]))
+       await first.release()`,
+    )
+    assert.deepEqual(seen, [true, 'ERR_SLOCKET_DEADLOCK', true, false, true, true, true, true])
+  })
+
+  test('every subpath gives the same by require and by import, and its package.json is exported', async () => {
+    const differing = await printed(
+      'subpaths.cjs',
+      `const main = async () => {
+         const differing = []
+         for (const path of ${JSON.stringify(SUBPATHS)}) {
+           const required = require('slocket' + path)
+           const imported = await import('slocket' + path)
+           if (required.__esModule) differing.push(path)
+           for (const name of Object.keys(imported)) {
+             if (imported[name] !== (name === 'default' ? required : required[name])) differing.push(path + ' ' + name)
+           }
+           for (const name of Object.keys(required)) {
+             if (typeof required[name] !== 'function' || imported[name] === required[name]) continue
+             // The methods of the function itself.
+             if (path !== '' || !['try', 'with', 'query', 'sync'].includes(name)) differing.push(path + ' ' + name)
+           }
+         }
+         console.log(JSON.stringify([differing, require('slocket/package.json').name]))
+       }
+       void main()`,
+    )
+    assert.deepEqual(differing, [[], 'slocket'])
+  })
+
+  test('source maps hold the sources, and Node finds the line of an error in them', async () => {
+    const packaged = join(installed.project, 'node_modules/slocket')
+    const maps = installed.files.filter((file) => file.endsWith('.map'))
+    assert.ok(maps.length > 5)
+    for (const file of maps) {
+      const map = JSON.parse(await readFile(join(packaged, file), 'utf8')) as SourceMap
+      const code = await readFile(join(packaged, file.slice(0, -'.map'.length)), 'utf8')
+      assert.match(code, /\n\/\/# sourceMappingURL=\w[\w-]*\.cjs\.map\n$/)
+      for (const [index, source] of map.sources.entries()) {
+        const content = map.sourcesContent[index]
+        assert.equal(typeof content, 'string', source)
+        // Others are written by the build: the list of what core.cjs exports, and the modules of Node.
+        const path = /^(?:\.\.\/)+(src\/.*\.ts)$/.exec(source)?.[1]
+        if (path === undefined || /^src\/sync\/thread-program\.ts$|^src\/engines\/(etcd|postgres)\//.test(path))
+          continue
+        assert.equal(content, await readFile(join(ROOT, path), 'utf8'), source)
+      }
+    }
+    const { stderr } = start(['--enable-source-maps', '-e', "require('slocket')('/no/such/directory/lock')"])
+    assert.match(stderr, /\/src\/engines\/local\/[\w-]+\.ts:\d+:\d+/)
+  })
+
+  for (const [what, code] of [
+    ['a rejection', "require('slocket')('/no/such/directory/lock')"],
+    ['a timeout', "const s = require('slocket'); s('late.lock').then(() => s('late.lock', { timeout: 10 }))"],
+    ['slocket.sync', "require('slocket').sync('/no/such/directory/lock')"],
+    ['a wrong argument', "require('slocket').sync('')"],
+  ] as const) {
+    test(`an error that nobody catches prints less than 3 kB: ${what}`, () => {
+      const { stderr, status } = start(['-e', code])
+      assert.notEqual(status, 0)
+      assert.match(stderr, /SlocketError|TypeError/)
+      assert.ok(stderr.length < 3000, stderr)
+    })
+  }
+
+  test('no file of it has import.meta or import() in CommonJS', async () => {
+    for (const file of installed.files.filter((name) => name.endsWith('.cjs'))) {
+      const code = await readFile(join(installed.project, 'node_modules/slocket', file), 'utf8')
+      const withoutComments = code.replaceAll(/^\s*(\/\/|\/?\*).*$/gm, '')
+      assert.doesNotMatch(withoutComments, /\bimport\.meta\b|\bimport\(/, file)
+    }
+  })
+
+  for (const format of ['cjs', 'esm'] as const) {
+    test(`a bundle in one file (${format}) works in an empty directory, and says which packages it lacks`, async () => {
+      await writeFile(
+        join(installed.project, 'bundled.mjs'),
+        `import slocket, { locks } from 'slocket'
+         import lockfile from 'slocket/proper-lockfile'
+         import { etcd } from 'slocket/etcd'
+         import { postgres } from 'slocket/postgres'
+         const main = async () => {
+           await (await slocket('async.lock')).release()
+           slocket.sync('sync.lock').release()
+           lockfile.lockSync('.', { lockfilePath: 'file.lock' })()
+           const named = await locks.request('bundled', ({ name }) => name)
+           const missing = []
+           for (const engine of [etcd({ endpoints: '127.0.0.1:1' }), postgres({ host: '127.0.0.1', port: 1 })]) {
+             await slocket('lock', { engine }).catch(({ code, message }) => missing.push(code, /npm install (pg|@grpc)/.test(message)))
+           }
+           console.log(JSON.stringify([named, ...missing]))
+         }
+         void main()`,
+      )
+      const empty = await mkdtemp(join(dirname(installed.project), 'empty-'))
+      const bundle = join(empty, format === 'cjs' ? 'bundle.cjs' : 'bundle.mjs')
+      const parameters = ['bundled.mjs', '--bundle', '--platform=node', `--format=${format}`, `--outfile=${bundle}`]
+      await runTool('esbuild', [...parameters, '--log-level=error'], installed.project)
+      const { stdout, stderr } = start([bundle], empty)
+      assert.equal(stderr, '')
+      assert.deepEqual(JSON.parse(stdout), ['bundled', 'ERR_SLOCKET_NO_CLIENT', true, 'ERR_SLOCKET_NO_CLIENT', true])
+      await rm(empty, { recursive: true })
+    })
+  }
+
+  test('slocket.sync works if only loader hooks can read the package', async () => {
+    const hidden = join(installed.project, 'hidden')
+    await mkdir(hidden)
+    const url = JSON.stringify(`file://${join(installed.project, 'archive.zip/core.cjs')}`)
+    const core = JSON.stringify(join(installed.project, 'node_modules/slocket/dist'))
+    await writeFile(
+      join(hidden, 'hooks.cjs'),
+      // As Yarn PnP does: require() of files that are in an archive.
+      `const Module = require('node:module')
+       const path = require('node:path')
+       const archive = path.join(path.dirname(new URL(${url}).pathname), 'dist')
+       const real = (file) => file.startsWith(archive) ? path.join(${core}, path.relative(archive, file)) : undefined
+       const resolve = Module._resolveFilename
+       Module._resolveFilename = (request, parent, ...rest) => {
+         if (request === 'slocket') return path.join(archive, 'index.cjs')
+         if (request.startsWith('.') && parent.filename.startsWith(archive)) return path.join(path.dirname(parent.filename), request)
+         return resolve(request, parent, ...rest)
+       }
+       Module._extensions['.cjs'] = (module, file) =>
+         module._compile(require('node:fs').readFileSync(real(file) ?? file, 'utf8'), file)`,
+    )
+    const program =
+      "const s = require('slocket'); s.sync('hooks.lock').release(); console.log(require.resolve('slocket'))"
+    const { stdout, stderr } = start(['--require', join(hidden, 'hooks.cjs'), '-e', program])
+    assert.match(stdout, /archive\.zip\/dist\/index\.cjs/, stderr)
+  })
+
+  describe("under Node's permission model", () => {
+    const asynchronous = 'slocket(path).then((lock) => lock.release()).then(() => console.log("done"), tell)'
+    const synchronous = 'try { slocket.sync(path).release(); console.log("done") } catch (error) { tell(error) }'
+
+    for (const [what, code, granted, expected] of [
+      [
+        'without /proc, a lock says what to grant',
+        asynchronous,
+        [],
+        /^ERR_SLOCKET_PERMISSION .*--allow-fs-read=\/proc\//,
+      ],
+      [
+        'without writing by descriptors, a lock says what to grant',
+        asynchronous,
+        GRANTED.slice(0, 1),
+        /^ERR_SLOCKET_PERMISSION .*--allow-fs-write=\/proc\/self\/fd\//,
+      ],
+      ['a lock works with what is documented', asynchronous, GRANTED, /^done/],
+      [
+        'without --allow-worker, slocket.sync asks for it',
+        synchronous,
+        GRANTED,
+        /^ERR_SLOCKET_NO_THREAD .*--allow-worker/,
+      ],
+      ['slocket.sync works with --allow-worker', synchronous, [...GRANTED, '--allow-worker'], /^done/],
+    ] as const) {
+      test(what, async () => {
+        await writeFile(
+          join(installed.project, 'permission.cjs'),
+          `const slocket = require('slocket')
+           const path = require('node:path').join(__dirname, 'permission.lock')
+           const tell = ({ code, message }) => console.log(code, message)
+           ${code}`,
+        )
+        const own = [`--allow-fs-read=${installed.project}/`, `--allow-fs-write=${installed.project}/`]
+        const { stdout, stderr } = start([PERMISSION, '--no-warnings', ...own, ...granted, 'permission.cjs'])
+        assert.match(stdout, expected, stderr)
+      })
+    }
+  })
+
+  function start(
+    parameters: readonly string[],
+    cwd = installed.project,
+  ): { stdout: string; stderr: string; status: number | null } {
+    // The watchdog of the tests is not meant for it.
+    const { NODE_OPTIONS: _, ...env } = process.env
+    return spawnSync(process.execPath, parameters, { cwd, env, encoding: 'utf8', timeout: 60_000 })
+  }
+
+  async function printed(file: string, code: string): Promise<unknown> {
+    await writeFile(join(installed.project, file), code)
+    const { stdout, stderr } = start([file])
+    assert.equal(stderr, '')
+    return JSON.parse(stdout)
+  }
+})
