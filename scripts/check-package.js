@@ -10,7 +10,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'slocket-check-'))
 let failed = false
 
 try {
-  const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', scratch], { cwd: root }))
+  const [packed] = JSON.parse(execFileSync(process.execPath, [join(root, 'scripts/pack.js'), scratch]))
   const tarball = join(scratch, packed.filename)
   check('publint', 'run', tarball, '--strict')
   check('attw', tarball)

@@ -1,7 +1,7 @@
-// The test files, as paths below the root: those whose path contains one of `parts`, or all where there are none. Those
+// The test files, as paths below the root with slashes, on Windows too: those whose path contains one of `parts`, or all where there are none. Those
 // that need servers are apart: all in test/engines/ but those of the local engine.
 import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -11,7 +11,7 @@ const needsServers = (path) => path.startsWith('test/engines/') && !path.startsW
 export function listTests(parts, { engines = false } = {}) {
   return readdirSync(join(root, 'test'), { recursive: true })
     .filter((path) => path.endsWith('.test.ts'))
-    .map((path) => join('test', path))
+    .map((path) => `test/${path.replaceAll(sep, '/')}`)
     .filter((path) => needsServers(path) === engines)
     .filter((path) => parts.length === 0 || parts.some((part) => path.includes(part)))
     .sort()

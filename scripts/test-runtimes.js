@@ -23,8 +23,8 @@ const home = join(root, 'runtimes')
 /** What --ci runs on a version of Node: where what Node does for us differs from version to version, if anywhere. */
 const IN_CI = [
   'test/runtimes/facts',
-  'test/conformance/local',
-  'test/conformance/names',
+  'test/conformance/local.test',
+  'test/conformance/names.test',
   'test/api/',
   'test/crash/descriptors',
   'test/crash/exit.',

@@ -5,11 +5,14 @@
 // PATH-PART picks the test files whose path contains it; without one, all are run. The list comes from test/**/*.test.ts,
 // so that a stale file under build/ is never run and one that was not compiled is an error. Each file is a process of
 // its own. --timeout (120) limits one test, and also the silence after the last one: see test-watchdog.js.
-// --slowest N says at the end which files took longest. Without PATH-PART, *.long.test.ts are left out: npm run test:long.
+// While they run, a line says how many files are done and how many tests failed: in a terminal the last line, elsewhere
+// every 15 seconds. --slowest N says at the end which files took longest. Without PATH-PART, *.long.test.ts are left out: npm run test:long.
 // The exit code is 1 if any test fails or if none ran.
+import { setMaxListeners } from 'node:events'
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
+import { finished } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +20,9 @@ import { parseArgs } from 'node:util'
 import { listTests } from './list-tests.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+/** How often a run that isn't shown on a terminal says how far it is. */
+const PROGRESS_MS = 15_000
+const CLEAR_LINE = '\r\x1b[K'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -46,67 +52,111 @@ process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${watchdo
 // The watchdog inside a test process cannot run while that process is stuck in a synchronous call. Then nothing more is
 // reported, and this limit, longer than the watchdog's, kills what is left.
 const silence = new AbortController()
+setMaxListeners(0, silence.signal)
 const silenceTimer = setTimeout(() => {
-  console.error(`no test reported anything for ${2 * timeoutSeconds} s; still running: ${[...running].join(', ')}`)
+  printLine(
+    `no test reported anything for ${2 * timeoutSeconds} s; still running: ${[...running.keys()].map(shortName).join(', ')}`,
+  )
   silence.abort(new Error('the test run fell silent'))
 }, 2000 * timeoutSeconds)
 
-const running = new Set()
+const startMs = performance.now()
+/** When each file that is running began, in ms; and how long each of those took that are done. */
+const running = new Map()
+const tookMs = new Map()
 let testsRun = 0
 let failures = 0
-const names = values.name === undefined ? {} : { testNamePatterns: [new RegExp(values.name)] }
-const events = run({ files, concurrency, signal: silence.signal, ...names })
-const isFile = (name) => files.includes(name) || files.includes(join(root, name))
 
-for (const type of [
-  'test:start',
-  'test:dequeue',
-  'test:complete',
-  'test:pass',
-  'test:fail',
-  'test:stdout',
-  'test:stderr',
-]) {
-  events.on(type, () => silenceTimer.refresh())
-}
-/** When each file began, and when it last reported, in ms. */
-const times = new Map()
-events.on('test:dequeue', ({ name, nesting }) => {
-  if (nesting === 0 && isFile(name)) times.set(name, { fromMs: performance.now(), toMs: performance.now() })
-})
-for (const type of ['test:pass', 'test:fail']) {
-  events.on(type, ({ file }) => times.has(file) && (times.get(file).toMs = performance.now()))
-}
-events.on('test:dequeue', ({ name, nesting }) => nesting === 0 && isFile(name) && running.add(relative(root, name)))
-events.on('test:pass', (event) => {
-  running.delete(relative(root, event.file ?? ''))
-  if (event.skip !== undefined || event.details.type === 'suite') return
-  if (!isFile(event.name)) testsRun += 1
-  else if (values.name === undefined) {
-    // node:test reports the file itself, as passed, if no test is in it.
-    failures += 1
-    console.error(`${relative(root, event.name)} has no test in it`)
+const report = new spec()
+// In a terminal the status stays below the output.
+const progress = process.stdout.isTTY
+  ? setInterval(() => printText(''), 1000)
+  : setInterval(() => printLine(status()), PROGRESS_MS)
+report.on('data', printText)
+await runFiles()
+clearTimeout(silenceTimer)
+clearInterval(progress)
+if (testsRun === 0) printLine('no test was run')
+if (values.slowest !== undefined) printSlowest(positiveInteger('--slowest', values.slowest))
+if (!values.engines && positionals.length === 0)
+  printLine("the engines' tests need servers, and are apart: npm run test:engines")
+if (process.stdout.isTTY) process.stdout.write(CLEAR_LINE)
+if (testsRun === 0 || failures > 0 || silence.signal.aborted) process.exitCode = 1
+
+/**
+ * Runs each file by a run() of its own, `concurrency` at a time. One run() for all would hold back what a file reports, its failures too,
+ * until all the files before it have ended. The totals that each run() reports are added up, and reported at the end.
+ */
+async function runFiles() {
+  const totals = new Map()
+  const waiting = [...files]
+  const names = values.name === undefined ? {} : { testNamePatterns: [new RegExp(values.name)] }
+  const runOneAfterAnother = async () => {
+    for (let file = waiting.shift(); file !== undefined && !silence.signal.aborted; file = waiting.shift()) {
+      running.set(file, performance.now())
+      for await (const event of run({ files: [file], signal: silence.signal, ...names })) {
+        silenceTimer.refresh()
+        const total = event.type === 'test:diagnostic' ? /^(\w+) ([\d.]+)$/.exec(event.data.message) : null
+        if (total !== null) totals.set(total[1], (totals.get(total[1]) ?? 0) + Number(total[2]))
+        else if (event.type !== 'test:plan' && event.type !== 'test:summary') note(event, file)
+      }
+      tookMs.set(file, performance.now() - running.get(file))
+      running.delete(file)
+    }
   }
-})
-events.on('test:fail', (event) => {
-  running.delete(relative(root, event.file ?? ''))
-  if (event.details.type !== 'suite' && !isFile(event.name)) testsRun += 1
-  if (event.todo === undefined) failures += 1
-})
-events.on('end', () => {
-  clearTimeout(silenceTimer)
-  if (testsRun === 0) console.error('no test was run')
-  if (values.slowest !== undefined) process.on('exit', () => saySlowest(positiveInteger('--slowest', values.slowest)))
-  if (!values.engines && positionals.length === 0)
-    process.on('exit', () => console.log("the engines' tests need servers, and are apart: npm run test:engines"))
-  if (testsRun === 0 || failures > 0) process.exitCode = 1
-})
-events.compose(new spec()).pipe(process.stdout)
+  await Promise.all(Array.from({ length: concurrency }, runOneAfterAnother))
+  totals.set('duration_ms', performance.now() - startMs)
+  for (const [name, total] of totals)
+    report.write({ type: 'test:diagnostic', data: { nesting: 0, message: `${name} ${total}` } })
+  // Node 22 and later list the failed tests upon this event, Node 20 at the end.
+  report.write({ type: 'test:summary', data: { success: failures === 0 } })
+  report.end()
+  await finished(report)
+}
 
-function saySlowest(count) {
-  const timed = [...times].map(([file, { fromMs, toMs }]) => ({ file, seconds: (toMs - fromMs) / 1000 }))
-  for (const { file, seconds } of timed.sort((a, b) => b.seconds - a.seconds).slice(0, count))
-    console.log(`${seconds.toFixed(1)} s ${relative(join(root, 'build'), file)}`)
+/** Counts and reports an event of a file. */
+function note(event, file) {
+  const { type, data } = event
+  report.write(event)
+  if (type !== 'test:pass' && type !== 'test:fail') return
+  const isFile = data.name === file || data.name === relative(root, file)
+  const isSuite = data.details.type === 'suite'
+  if (type === 'test:fail') {
+    if (!isSuite && !isFile) testsRun += 1
+    // A suite fails with each of its tests.
+    if (data.todo === undefined && data.details.error.failureType !== 'subtestsFailed') failures += 1
+  } else if (data.skip === undefined && !isSuite) {
+    if (!isFile) testsRun += 1
+    else if (values.name === undefined) {
+      // node:test reports the file itself, as passed, if no test is in it.
+      failures += 1
+      printLine(`${shortName(file)} has no test in it`)
+    }
+  }
+}
+
+function printLine(text) {
+  printText(`${text}\n`)
+}
+
+function printText(text) {
+  if (!process.stdout.isTTY) process.stdout.write(text)
+  else process.stdout.write(`${CLEAR_LINE}${text}${status().slice(0, process.stdout.columns - 1)}`)
+}
+
+function status() {
+  const seconds = Math.round((performance.now() - startMs) / 1000)
+  const names = [...running.keys()].map((file) => basename(file, '.test.js')).join(', ')
+  return `${tookMs.size} of ${files.length} files done, ${failures} failed, ${seconds} s; running: ${names}`
+}
+
+function printSlowest(count) {
+  for (const [file, ms] of [...tookMs].sort(([, a], [, b]) => b - a).slice(0, count))
+    printLine(`${(ms / 1000).toFixed(1)} s ${shortName(file)}`)
+}
+
+function shortName(file) {
+  return relative(join(root, 'build'), file)
 }
 
 function testFiles(parts) {

@@ -1,16 +1,14 @@
-/** What `slocket run` understands, and what it exits with: beside flock(1), where that is there. */
+/** What `slocket run` understands, and what it exits with. flock.long.test.ts compares it with flock(1). */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
 import type { Ending } from '../helpers/command.ts'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
-import { reasonWithout } from '../helpers/privileges.ts'
 
 const RUN = [...SLOCKET, 'run']
 /** Says that it has the lock, and ends when the test says so. */
 const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
-const withoutFlock = reasonWithout('flock', '--version')
 
 let place: Workplace
 beforeEach(() => (place = new Workplace()))
@@ -19,84 +17,6 @@ afterEach(() => place.close())
 async function runAll(...all: readonly (readonly string[])[]): Promise<Ending[]> {
   return await Promise.all(all.map((parameters) => place.run([...RUN, ...parameters])))
 }
-
-describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
-  const free: readonly (readonly string[])[] = [
-    ['L', 'true'],
-    ['L', 'false'],
-    ['L', 'sh', '-c', 'exit 7'],
-    ['L', 'sh', '-c', 'kill -9 $$'],
-    ['L', 'sh', '-c', 'kill -TERM $$'],
-    ['L', '-c', 'exit 9'],
-    ['-x', 'L', '-c', 'echo "$0"'],
-    ['L', '-c', 'no-such-command'],
-    ['L', 'sh', '-c', 'echo "[$1]" "[$2]"', '-', '-n', '--'],
-    ['--', 'L', 'echo', '--', 'L'],
-    ['-xn', 'L', 'echo', 'mine'],
-    ['-es', 'L', 'echo', 'mine'],
-    ['-w', '.5', 'L', 'echo', 'mine'],
-    ['-w', '1e1', 'L', 'echo', 'mine'],
-    ['-o', 'L', 'echo', 'mine'],
-    // How many descriptors the command has.
-    ['L', 'sh', '-c', 'set -- /proc/$$/fd/*; echo $#'],
-    ['-o', 'L', 'sh', '-c', 'set -- /proc/$$/fd/*; echo $#'],
-    ['--close', '--exclusive', 'L', 'sh', '-c', 'set -- /proc/$$/fd/*; echo $#'],
-    ['-E', '300', 'L', 'true'],
-    ['-E', '-1', 'L', 'true'],
-    ['-E', '', 'L', 'true'],
-    ['-w', 'soon', 'L', 'true'],
-    ['-w', '1s', 'L', 'true'],
-    ['-Z', 'L', 'true'],
-    ['L', '-c'],
-    ['L', '-c', 'true', 'false'],
-    [],
-    ['no-such-directory/L', 'true'],
-    ['fifo/L', 'true'],
-    ['x'.repeat(300), 'true'],
-  ]
-  test('where the lock is free: the same status and output', async () => {
-    for (const parameters of free) {
-      const ours = await place.run([...RUN, ...parameters])
-      const theirs = await place.run(['flock', ...parameters.map((word) => word.replace(/^L$/, 'F'))])
-      const { status, signal, stdout } = theirs
-      assert.deepEqual(
-        { status: ours.status, signal: ours.signal, stdout: ours.stdout.replaceAll('L', 'F') },
-        { status, signal, stdout },
-        JSON.stringify(parameters),
-      )
-    }
-  })
-
-  const taken: readonly (readonly string[])[] = [
-    ['-n', 'L', 'echo', 'mine'],
-    ['--nb', 'L', 'echo', 'mine'],
-    ['--nonblock', 'L', 'echo', 'mine'],
-    ['--nonblocking', 'L', 'echo', 'mine'],
-    ['-n', '-E', '44', 'L', 'echo', 'mine'],
-    ['-w', '0.05', 'L', 'echo', 'mine'],
-    ['--wait', '0.05', '--conflict-exit-code', '0', 'L', 'echo', 'mine'],
-    ['-w', '0', '-E', '5', 'L', 'echo', 'mine'],
-    ['-s', '-n', 'L', 'echo', 'mine'],
-  ]
-  for (const [mode, option] of [
-    ['exclusively', '-x'],
-    ['for sharing', '-s'],
-  ] as const) {
-    test(`where it is taken ${mode}: the same status and output`, async () => {
-      await place.slocket('run', option, 'L', '--', ...HOLD).says(/pid/)
-      await place.start(['flock', option, 'F', ...HOLD]).says(/pid/)
-      for (const parameters of taken) {
-        const { status, stdout, stderr } = await place.run([...RUN, ...parameters])
-        const theirs = await place.run(['flock', ...parameters.map((word) => word.replace(/^L$/, 'F'))])
-        assert.deepEqual(
-          { status, stdout, stderr },
-          { status: theirs.status, stdout: theirs.stdout, stderr: '' },
-          String(parameters),
-        )
-      }
-    })
-  }
-})
 
 test('options may follow the lock, and what follows `--` is the command', async () => {
   const [after, literal, hyphen] = await runAll(

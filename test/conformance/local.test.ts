@@ -1,34 +1,5 @@
-import assert from 'node:assert/strict'
-import fs from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
-import { after, describe, test } from 'node:test'
-import { local } from '../../src/index.ts'
-import { testEngine } from '../../src/testing/index.ts'
-import { seed } from './seed.ts'
+// Few rounds of each race: local.long.test.ts has more of them.
+import { testLocal } from './local-suite.ts'
 
-const LINGER_MS = 100
-
-for (const lingerMs of [0, LINGER_MS]) {
-  describe(`with a linger of ${lingerMs} ms`, () => {
-    const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-conformance-'))
-    after(() => fs.rmSync(parent, { recursive: true, force: true }))
-    let resources = 0
-
-    testEngine({
-      name: 'local',
-      capabilities: { ordered: true, shared: true, permits: true, recovered: true, releasesAtOnce: true },
-      openClient: () => local(),
-      resource: () => path.join(parent, `lock-${(resources += 1)}`),
-      lingerMs,
-      seed,
-    })
-
-    test('no directory is left when all have left', async () => {
-      assert.ok(resources > 0)
-      // Bound: the runner's own limit for a test.
-      if (lingerMs > 0) while (fs.readdirSync(parent).length > 0) await new Promise((done) => setTimeout(done, 10))
-      assert.deepEqual(fs.readdirSync(parent), [])
-    })
-  })
-}
+testLocal({ lingerMs: 0, rounds: 25 })
+testLocal({ lingerMs: 100, rounds: 50 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import os from 'node:os'
 import type { TestContext } from 'node:test'
 import { describe, test } from 'node:test'
+import FakeTimers from '@sinonjs/fake-timers'
 import { clock } from '../helpers/fakeable-time.ts'
 import { Cancellation } from '../../src/contract/cancellation.ts'
 import type { EnqueueRequest } from '../../src/contract/ticket-queue.ts'
@@ -16,6 +17,13 @@ import { OwnTicket } from '../../src/engines/etcd/ticket.ts'
 import type { Watcher, WatchStream } from '../../src/engines/etcd/watch-stream.ts'
 import { isSlocketError } from '../../src/index.ts'
 import { turn } from '../../src/testing/random.ts'
+
+/** Timers that pass when the test says so. Those of node:test are experimental on Node 20, which would warn of them. */
+function fakeTimers(context: TestContext): FakeTimers.Clock {
+  const timers = FakeTimers.install({ toFake: ['setTimeout', 'clearTimeout'] })
+  context.after(() => timers.uninstall())
+  return timers
+}
 
 /** Watches that a test creates, and makes tell. */
 class FakeWatches {
@@ -92,7 +100,7 @@ describe('a renewal of a lease in etcd', () => {
     let nowMs = 1000
     context.mock.method(clock, 'now', () => nowMs)
     context.mock.method(os, 'uptime', () => nowMs / 1000)
-    context.mock.timers.enable({ apis: ['setTimeout'] })
+    const timers = fakeTimers(context)
     let resolve: (answer: object) => void = () => undefined
     const callByStream = (_method: string, _request: object, _tries: number, onSend: () => void): Promise<object> => {
       onSend()
@@ -105,7 +113,7 @@ describe('a renewal of a lease in etcd', () => {
     session.add(new OwnTicket(key, request(), session))
     nowMs += 3000
     // A third of what the server gave, which is 10 s.
-    context.mock.timers.tick(3334)
+    timers.tick(3334)
     const answer = async (given: object): Promise<void> => {
       resolve(given)
       await turn()
@@ -151,21 +159,21 @@ describe('a ticket that left without an answer to the request that wrote it', ()
       },
     } as unknown as EtcdClient
     const watches = new FakeWatches() as unknown as WatchStream
-    context.mock.timers.enable({ apis: ['setTimeout'] })
+    const timers = fakeTimers(context)
     const session = await Session.open({ client, watches, namespace: 'ns', ttlSeconds: 10, onOver: () => undefined })
     const [gone, answered, stays] = [key, `${key}1`, known].map((each) => new OwnTicket(each, request(), session))
     assert.equal(session.key, 'ns/s/25')
     for (const ticket of [gone!, answered!, stays!]) session.add(ticket)
     session.forget(answered!)
-    context.mock.timers.tick(1000)
+    timers.tick(1000)
     await turn()
     assert.ok(!calls.includes('LeaseTimeToLive'), 'after an answer there is nothing to look for')
     gone!.unanswered = 1
     session.forget(gone!)
-    context.mock.timers.tick(999)
+    timers.tick(999)
     await turn()
     assert.ok(!calls.includes('LeaseTimeToLive'))
-    context.mock.timers.tick(1)
+    timers.tick(1)
     await turn()
     assert.deepEqual(calls.slice(calls.indexOf('LeaseTimeToLive')), ['LeaseTimeToLive', `delete ${key}`])
   })

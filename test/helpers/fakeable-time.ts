@@ -1,6 +1,6 @@
 /**
  * To be imported before anything of slocket, which otherwise keeps to the real clocks and timers (src/real-time.ts): then
- * node:test's mock timers reach its `setTimeout`, and a mock of `clock.now` its monotonic clock.
+ * fake timers reach its `setTimeout`, and a mock of `clock.now` its monotonic clock.
  */
 import timers from 'node:timers'
 

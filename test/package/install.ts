@@ -1,8 +1,8 @@
 // The package as a user gets it: compiled, packed by npm, installed from the tarball into a project of its own.
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -19,26 +19,17 @@ export interface Installation {
   remove(): Promise<void>
 }
 
-const NOT_STAGED = new Set(['.git', 'node_modules', 'build', 'dist', 'coverage'])
-
-/** Packs a copy of the repository: its dist/ may be changing at this moment. */
+/** Packs the package as it is published, and installs it. The dist/ of the repository is not used: it may be changing at this moment. */
 export async function installPackage(): Promise<Installation> {
   const scratch = await mkdtemp(join(tmpdir(), 'slocket-package-'))
-  const staged = join(scratch, 'staged')
   const project = join(scratch, 'project')
   await mkdir(project)
-  await cp(ROOT, staged, { recursive: true, filter: (path) => !NOT_STAGED.has(basename(path)) })
-  await run(process.execPath, [join(ROOT, 'scripts/build-dist.js'), join(staged, 'dist')], ROOT)
-  const cache = ['--cache', join(scratch, 'cache')]
-  const report = await run(
-    'npm',
-    ['pack', '--ignore-scripts', '--json', '--pack-destination', scratch, ...cache],
-    staged,
-  )
+  const report = await run(process.execPath, [join(ROOT, 'scripts/pack.js'), scratch], ROOT)
   const [packed] = JSON.parse(report) as [{ filename: string; files: { path: string }[] }]
   const tarball = join(scratch, packed.filename)
 
   await writeFile(join(project, 'package.json'), '{ "name": "project", "private": true }\n')
+  const cache = ['--cache', join(scratch, 'cache')]
   await run('npm', ['install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts', tarball, ...cache], project)
   return {
     project,

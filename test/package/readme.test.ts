@@ -1,4 +1,4 @@
-// Runs the examples of README.md and of pages in docs/: each fenced block that is marked js or ts, and not `no-run`, as a program of its own.
+// The README in the package. And runs the examples of README.md and of pages in docs/: each fenced block that is marked js or ts, and not `no-run`, as a program of its own.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, writeFile } from 'node:fs/promises'
@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { compile, installPackage, ROOT, run } from './install.ts'
 import type { Installation } from './install.ts'
+import { isExternal, leadsSomewhere, linksOf } from './markdown-links.ts'
 
 interface Example {
   readonly language: 'js' | 'ts'
@@ -17,7 +18,7 @@ const examples = ['README.md', 'docs/diagnostics.md', 'docs/web-locks.md', 'docs
   parseExamples(readFileSync(join(ROOT, page), 'utf8')).map((example) => ({ ...example, page })),
 )
 
-describe('the examples of the documents', () => {
+describe('the README, and the examples of the documents', () => {
   let installed: Installation
 
   before(async () => {
@@ -25,8 +26,24 @@ describe('the examples of the documents', () => {
   })
   after(() => installed.remove())
 
-  test('are there', () => {
+  test('there are examples', () => {
     assert.notEqual(examples.length, 0)
+  })
+
+  test('README.md has only absolute links in the package, to files of the repository at the same version', () => {
+    const { version, repository } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      version: string
+      repository: { url: string }
+    }
+    const home = repository.url.replace(/^git\+/, '').replace(/\.git$/, '')
+    const readme = readFileSync(join(installed.project, 'node_modules/slocket/README.md'), 'utf8')
+    const links = linksOf(readme).filter((link) => !link.startsWith('#'))
+    const own = links.filter((link) => !isExternal(link) || link.startsWith(home))
+    assert.ok(own.length >= 10)
+    for (const link of own) {
+      const [, path] = new RegExp(`^${home}/(?:blob|raw)/v${version}/(.+)$`).exec(link) ?? []
+      assert.ok(path !== undefined && leadsSomewhere(join(ROOT, 'README.md'), path), link)
+    }
   })
 
   for (const { page, language, line, code } of examples) {

@@ -1,0 +1,70 @@
+// Runs everything that a change has to pass, one step after another: npm run test:all -- [--ci] [STEP…]
+//
+// Goes on after a failure. At the end a table says how each step ended and how long it took; the exit code is 1 if one failed. STEP picks
+// steps by name. --ci is what .ci/run does: of the longest steps only the part that fits into a CI run.
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const runtimesArePinned = process.platform === 'linux' && process.arch === 'x64'
+
+/** In the order in which they run: first what fails soonest. `ci`: the parameters that --ci adds. */
+const STEPS = [
+  { name: 'lint' },
+  { name: 'format:check' },
+  { name: 'types' },
+  { name: 'build' },
+  { name: 'test' },
+  { name: 'test:long' },
+  { name: 'test:runtimes', ci: ['--ci'], skip: runtimesArePinned ? undefined : 'pinned for Linux on x64 alone' },
+  { name: 'test:file-systems', ci: ['--ci'] },
+  { name: 'test:engines', ci: ['--ci'] },
+  { name: 'demo' },
+  { name: 'model', parameters: ['--ci'] },
+  { name: 'torture', parameters: ['--seconds', '60'] },
+  { name: 'bench', parameters: ['--quick'] },
+  { name: 'check' },
+  { name: 'api:check', before: ['npm', 'ci', '--prefix', 'docs/api', '--no-audit', '--no-fund'] },
+]
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { ci: { type: 'boolean', default: false } },
+})
+const unknown = positionals.filter((name) => !STEPS.some((step) => step.name === name))
+if (unknown.length > 0) {
+  console.error(
+    `scripts/test-all.js: no step ${unknown.join(', ')}; there are ${STEPS.map(({ name }) => name).join(', ')}`,
+  )
+  process.exit(1)
+}
+
+const rows = STEPS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)).map(runStep)
+const width = Math.max(...rows.map(({ name }) => name.length))
+console.log('\n=== summary')
+for (const { name, result, seconds } of rows)
+  console.log(`${name.padEnd(width)}  ${String(seconds).padStart(5)} s  ${result}`)
+if (rows.every(({ passed }) => passed)) console.log('all steps passed')
+else process.exitCode = 1
+
+function runStep({ name, parameters = [], ci = [], before, skip }) {
+  console.log(`\n=== ${name}`)
+  if (skip !== undefined) return { name, passed: true, seconds: 0, result: `skipped: ${skip}` }
+  const start = performance.now()
+  const command = ['npm', 'run', '--silent', name, '--', ...parameters, ...(values.ci ? ci : [])]
+  const passed = (before === undefined || run(before)) && run(command)
+  const seconds = Math.round((performance.now() - start) / 1000)
+  return { name, passed, seconds, result: passed ? 'passed' : 'FAILED' }
+}
+
+/** Ctrl-C reaches the step as well, and ends this process right after it. */
+function run([program, ...parameters]) {
+  const { status, signal, error } = spawnSync(program, parameters, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  if (error !== undefined) throw error
+  if (signal === 'SIGINT') process.kill(process.pid, 'SIGINT')
+  return status === 0
+}

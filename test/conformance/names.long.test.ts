@@ -1,0 +1,3 @@
+import { testNames } from './names-suite.ts'
+
+testNames(200)
