@@ -64,7 +64,7 @@ export type { LockTrace } from './diagnostics.ts'
 export type { LockAccess } from './contract/lock-access.ts'
 export type { LocalOptions } from './engines/local/index.ts'
 export type { SlocketErrorCode } from './errors.ts'
-export type { LockMode, SlocketOptions } from './options.ts'
+export type { LockMode, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
 export type { LockManagerConstructor } from './web-locks/lock-manager.ts'
 export type {
   LockGrantedCallback,
@@ -75,5 +75,4 @@ export type {
   WebLock,
 } from './web-locks/types.ts'
 export type { LockCallback, LockRequest, LockSnapshot, Slocket } from './slocket.ts'
-export type { SyncOptions } from './sync/acquire-sync.ts'
 export type { SyncLock } from './sync/sync-lock.ts'
