@@ -53,7 +53,7 @@ export function wrong(): void {
   // @ts-expect-error: no such option, beside one that there is
   void slocket('lock', { timeout: 5, retries: 5 })
   // @ts-expect-error: no such option, with a callback
-  slocket('lock', { timeout: 5, retries: 5 }, () => {})
+  void slocket('lock', { timeout: 5, retries: 5 }, () => {})
   // @ts-expect-error: null is no timeout
   void slocket('lock', { timeout: null })
   // @ts-expect-error: no such mode

@@ -65,8 +65,8 @@ export async function holders(): Promise<string[]> {
 export async function names(ifAvailable: boolean): Promise<(string | undefined)[]> {
   const name = await locks.request('name', (lock) => lock.name)
   const shared = await locks.request('name', { mode: 'shared' }, async (lock) => lock.name)
-  const either = await locks.request('name', { ifAvailable }, (lock) => lock?.name)
-  return [name, shared, either]
+  const maybe = await locks.request('name', { ifAvailable }, (lock) => lock?.name)
+  return [name, shared, maybe]
 }
 
 export function wrong(): void {
