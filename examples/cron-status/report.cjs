@@ -26,7 +26,7 @@ async function describeHolder() {
   const { held } = await slocket.query('report.lock')
   const [holder] = held
   if (holder === undefined) return 'another run has ended just now'
-  return `still running: ${holder.label}, process ${holder.pid}, since ${holder.since.toISOString()}`
+  return `still running: process ${holder.pid}, since ${holder.since?.toISOString()}`
 }
 
 /** Stands for the work. */

@@ -8,7 +8,7 @@ export interface SyncHolder {
   hearLosses(): void
   /** Has the stand-in look whether it still holds; if not, the lock has been told when this returns. */
   look(lock: SyncLock): void
-  /** Throws where the system would not let go of it. */
+  /** Throws if the system failed to release it. */
   release(lock: SyncLock): void
 }
 
