@@ -1,12 +1,14 @@
-// The test files, as paths below the root with slashes, on Windows too: those whose path contains one of `parts`, or all where there are none. Those
-// that need servers are apart: all in test/engines/ but those of the local engine.
+// The test files, as paths below the root with slashes, on Windows too: those whose path contains one of `parts`, or all if there are none.
+// Those that need servers are apart: all in test/engines/ but those of the local engine, and the example of two machines.
 import { readdirSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-const needsServers = (path) => path.startsWith('test/engines/') && !path.startsWith('test/engines/local/')
+const needsServers = (path) =>
+  path === 'test/examples/two-machines.test.ts' ||
+  (path.startsWith('test/engines/') && !path.startsWith('test/engines/local/'))
 
 export function listTests(parts, { engines = false } = {}) {
   return readdirSync(join(root, 'test'), { recursive: true })

@@ -1,6 +1,6 @@
 // Runs the tests of the engines that need servers: npm run test:engines -- [--ci] [what scripts/test.js takes…]
 //
-// Starts the servers (scripts/engines.sh), runs test/engines/** but for those of the local engine, and stops them, whatever
+// Starts the servers (scripts/engines.sh), runs the tests that need them (list-tests.js), and stops the servers, whatever
 // happens: they end with this process. --ci leaves out *.long.test.ts. Eight files at a time, unless --concurrency says otherwise: what
 // they do most is wait, for leases that have to run out.
 import { spawn, spawnSync } from 'node:child_process'

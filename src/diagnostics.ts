@@ -7,27 +7,27 @@ import { permitsOf } from './core/claim.ts'
 import type { Asked, LockMode } from './options.ts'
 import { setImmediate, clearImmediate, monotonicNowMs } from './real-time.ts'
 
-/** What subscribers to the diagnostics channels are given: one object for each request, which fills as that goes on. */
+/** The message of the diagnostics channels: one object per request, which is completed as the request goes on. */
 export interface LockTrace {
-  /** The path, as it was given. */
+  /** The path, as it was passed to `slocket()`. */
   readonly name: string
-  /** Whether others may hold with it. */
+  /** Whether it allows other holders: `exclusive` or `shared`. */
   readonly mode: LockMode
-  /** The number of permits of the semaphore, where it is one. */
+  /** The number of holders that the semaphore allows. `undefined` if the lock isn't a semaphore. */
   readonly permits: number | undefined
-  /** What it says of itself. */
+  /** Its `options.label`. */
   readonly label: string | undefined
-  /** Whether it gives up at once where the lock is taken. */
+  /** Whether it is a `slocket.try()`, which never waits. */
   readonly isTry: boolean
-  /** How long it has waited, in ms: from the grant, the refusal or the error on. */
+  /** How long it waited, in milliseconds. Set when it is granted, refused or fails. */
   waitMs?: number
-  /** The fencing token: from the grant on. */
+  /** The fencing token. Set when it is granted. */
   token?: bigint
-  /** Whether a predecessor ended without releasing: from the grant on. */
+  /** Whether an earlier holder crashed, or ended without releasing. Set when it is granted. */
   recovered?: boolean
-  /** How long it was held, in ms: from the release, or the loss, on. */
+  /** How long it was held, in milliseconds. Set when it is released or lost. */
   holdMs?: number
-  /** Why it was not granted, or how it was lost. */
+  /** Why it was not granted, or why it was lost. */
   error?: unknown
 }
 

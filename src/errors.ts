@@ -33,15 +33,15 @@ export type SlocketErrorCode =
 const BRAND = Symbol.for('slocket.error')
 
 /**
- * The error of this package. `cause` holds the system's error where there was one.
+ * An error of this package, except for wrong arguments, which are TypeError or RangeError. `cause` is the error of the system or the server, if there
+ * was one.
  *
- * Compare `code`, never `message` and never `instanceof` (two copies of the package may be loaded at once):
- * see {@link isSlocketError}.
+ * Compare `code` by {@link isSlocketError}. Messages may change, and `instanceof` fails if two copies of the package are loaded.
  */
 export class SlocketError extends Error {
-  /** Stable; see docs/errors.md. */
+  /** What went wrong. Codes do not change between major versions; docs/errors.md explains each. */
   readonly code: SlocketErrorCode
-  /** What the body gave, if `slocket.with` rejects because the lock was lost while the body ran. Not enumerable. */
+  /** The result of the body, if `slocket.with()` rejects because the lock was lost while the body ran. Not enumerable. */
   declare readonly result?: unknown
 
   constructor(code: SlocketErrorCode, message: string, options?: ErrorOptions) {
@@ -56,8 +56,7 @@ export class SlocketError extends Error {
 }
 
 /**
- * Tells whether `error` is a {@link SlocketError}, of whichever loaded copy of the package, and, where `code` is
- * given, whether it has that code.
+ * Returns whether `error` is a {@link SlocketError}, of any loaded copy of the package. If `code` is given, it must have that code.
  *
  * ```js
  * try { await slocket('deploy.lock', { timeout: 5000 }) }

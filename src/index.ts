@@ -1,4 +1,4 @@
-/** slocket: a lock between processes, as a queue of listening sockets. The public exports, and nothing else. */
+/** The public exports of slocket, and nothing else. */
 import { claimsOfThisThread, local, localFor, resolvePath } from './engines/local/index.ts'
 import { memory, MemoryStore } from './engines/memory/index.ts'
 import { isSlocketError, SlocketError } from './errors.ts'
@@ -10,7 +10,7 @@ import type { LockManagerConstructor } from './web-locks/lock-manager.ts'
 import { createLockManager } from './web-locks/lock-manager.ts'
 import type { LockManager as WebLockManager } from './web-locks/types.ts'
 
-/** The default export, and what `require('slocket')` gives: the function itself, with the named exports as its properties. */
+/** The default export, and the result of `require('slocket')`: the function itself, with the named exports as its properties. */
 export interface SlocketModule extends Slocket {
   readonly default: Slocket
   readonly slocket: Slocket
@@ -24,9 +24,9 @@ export interface SlocketModule extends Slocket {
   readonly LockManager: LockManagerConstructor
 }
 
-/** Locks by name, as the Web Locks specification has them, among all processes and threads of this machine. */
+/** Locks by name, as in the Web Locks specification, among all processes and threads of this machine. */
 export type LockManager = WebLockManager
-/** Makes a {@link (LockManager:type)} for a directory, or for an engine. */
+/** Makes a {@link (LockManager:type)}, whose locks live in a directory or in an engine. */
 export const LockManager: LockManagerConstructor = createLockManager(async () => {
   // Loaded by the first call, so that to import the package stays cheap.
   const [{ contextIn }, { localNames }] = await Promise.all([
@@ -36,7 +36,7 @@ export const LockManager: LockManagerConstructor = createLockManager(async () =>
   return { contextIn, openRoot: localNames }
 }, resolvePath)
 
-/** The locks of this user: those of `new LockManager()`. */
+/** The named locks of this user, the same as `new LockManager()`: among all processes and threads of this machine. */
 export const locks: LockManager = new LockManager()
 
 const slocket: Slocket = createSlocket(localFor(undefined), createSync({ resolvePath, claimsOfThisThread }), localFor)
@@ -63,7 +63,7 @@ export type { LockTrace } from './diagnostics.ts'
 export type { LockAccess } from './contract/lock-access.ts'
 export type { LocalOptions } from './engines/local/index.ts'
 export type { SlocketErrorCode } from './errors.ts'
-export type { LockMode, SlocketOptions } from './options.ts'
+export type { LockMode, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
 export type { LockManagerConstructor } from './web-locks/lock-manager.ts'
 export type {
   LockGrantedCallback,
@@ -74,5 +74,4 @@ export type {
   WebLock,
 } from './web-locks/types.ts'
 export type { LockCallback, LockRequest, LockSnapshot, Slocket } from './slocket.ts'
-export type { SyncOptions } from './sync/acquire-sync.ts'
 export type { SyncLock } from './sync/sync-lock.ts'

@@ -5,27 +5,27 @@ import { SlocketError } from './errors.ts'
 import type { LockMode } from './options.ts'
 
 /**
- * A lock that is held. Made by `slocket(path)`.
+ * A lock that is held, as `slocket()` resolves with it.
  *
- * It is held until {@link Lock.release}, or until this process has ended, however it ends: then the next one has it within
- * milliseconds. Listeners for `exit` still have it, and may release it. Dropping the object releases nothing, so a lock may
- * be taken for the life of the process. Holding does not keep the process alive.
+ * It is held until {@link Lock.release} is called, or until this process ends, however it ends: then the next waiter gets it within
+ * milliseconds. Listeners for `exit` still hold it, and may release it. Garbage collection releases nothing, so a lock can be held for the life of
+ * the process. Holding a lock does not keep the process alive.
  */
 export class Lock {
-  /** The path, as it was given. */
+  /** The path, as it was passed to `slocket()`. */
   readonly name: string
-  /** Whether others who share may hold with it. */
+  /** Whether it allows other holders: `exclusive` or `shared`. `exclusive` for a semaphore, too. */
   readonly mode: LockMode
-  /** The number of permits of the semaphore that this is one of; undefined for an exclusive or shared lock. */
+  /** The number of holders that the semaphore allows. `undefined` if the lock isn't a semaphore. */
   readonly permits: number | undefined
   /**
-   * A fencing token: larger than that of every earlier holder, across reboots as far as the machine's clock is right at
-   * boot. Send it along with a write, and have the receiver refuse a smaller one than it has seen.
+   * A fencing token: larger than the token of every earlier holder. Send it along with each write, and have the receiver refuse a smaller token
+   * than it has seen. With the local engine it also grows across reboots, provided that the machine's clock is right at boot.
    */
   readonly token: bigint
   /**
-   * Whether a predecessor died, or ended, without releasing: look whether what the lock protects is whole. It may be
-   * true without need (a process that only waited died), never false when a holder died. Those who shared do not count.
+   * Whether an earlier holder crashed, or ended without releasing: if so, check that what the lock protects is intact. It is never false after
+   * the crash of a holder, but can be true if a process that only waited has crashed. Shared holders do not count.
    */
   readonly recovered: boolean
   readonly #grant: Grant
@@ -47,24 +47,25 @@ export class Lock {
   }
 
   /**
-   * False once it was released, or lost: by all that this process can know without waiting. With the local engine each call looks whether the
-   * lock's ticket is still in its directory (one lstat).
+   * Whether the lock is still held: false once it was released or lost, as far as this process can know without waiting. With the local engine
+   * each read checks that the lock's ticket is still in its directory (one `lstat`).
    */
   get held(): boolean {
     return this.#isHeld && this.#grant.isHeld?.() !== false
   }
 
   /**
-   * Throws unless the lock is held, by all that this process can know without waiting. To be called right before a write. Where
-   * an engine's locks are leases, this is how a process that was stopped for longer learns of it before its timers have run. The lock may be
-   * lost between this call and the moment when the write arrives: only a receiver that knows {@link Lock.token} closes that gap.
+   * Throws if the lock is no longer held, as far as this process can know without waiting. Call it right before a write.
+   *
+   * If the lock is a lease (etcd, PostgreSQL), it also detects that this process was stopped for too long, before any timer has run. The lock
+   * can still be lost between this call and the moment when the write arrives: only a receiver that checks {@link Lock.token} closes that gap.
    *
    * ```js
    * lock.assertHeld()
    * await store.write(record, { fence: lock.token })
    * ```
    *
-   * @throws ERR_SLOCKET_LOST; also after a release.
+   * @throws ERR_SLOCKET_LOST if the lock was lost, and after a release.
    */
   assertHeld(): void {
     if (this.held) return
@@ -73,9 +74,11 @@ export class Lock {
   }
 
   /**
-   * Aborts, with an error of code ERR_SLOCKET_LOST, if the lock is ever lost while it is held: somebody has removed its
-   * directory, or its ticket, from outside. A release does not abort it. Reading `lock.signal` looks at the ticket, as {@link Lock.assertHeld}
-   * does; a signal that was read before aborts when somebody looks, or within about a second.
+   * Aborts if the lock is lost while it is held, with an error of code ERR_SLOCKET_LOST: its directory or its ticket was removed by another program,
+   * or its lease has run out. A release does not abort it.
+   *
+   * Reading `lock.signal` checks the lock, as {@link Lock.assertHeld} does. A signal that was read before aborts at the next check, or within about a
+   * second.
    */
   get signal(): AbortSignal {
     // Each time: `lock.signal.throwIfAborted()` right before a write has to know as much as `assertHeld`.
@@ -83,7 +86,7 @@ export class Lock {
     return this.lossSignal
   }
 
-  /** @internal The same without a look, for those who only listen. */
+  /** @internal The same without a check, to listen to. */
   get lossSignal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
@@ -93,9 +96,11 @@ export class Lock {
   }
 
   /**
-   * Aborts once somebody waits for the lock, so that a polite holder can let go early: a second later at most, and at once
-   * where the one who waits is of this process and asked for the same. A hint: who waits may call it off, or die. Costs one
-   * look at the queue each second, from when it is first asked for to when it has aborted. Never aborts after a release.
+   * Aborts once another request waits for the lock, so that the holder can release it early: at most a second later, and at once if the
+   * waiter belongs to this process and asked for the same mode. It is a hint: the waiter may cancel its wait, or crash. It never aborts after a
+   * release.
+   *
+   * It reads the queue once a second, from the first use of this property until it has aborted.
    *
    * ```js
    * const lock = await slocket('/tmp/batch.lock')
@@ -112,29 +117,29 @@ export class Lock {
     return this.#wanted.signal
   }
 
-  /** @internal Why it was lost, if it was, as far as this process can know without waiting. */
+  /** @internal Why it was lost, if it was lost, as far as this process can know without waiting. */
   get loss(): Error | undefined {
     if (this.#isHeld) this.#grant.isHeld?.()
     return this.#lossError
   }
 
   /**
-   * Gives the lock back. With the local engine it is free when the call returns; the promise is there for engines that
-   * have to ask a server. Releases only this very grant; called again, or after a loss, it does nothing.
+   * Releases the lock. With the local engine it is free when the call returns; engines that use a server need the promise. It releases this
+   * grant only: a second call, or a call after the lock was lost, does nothing.
    *
-   * @throws (by the promise) ERR_SLOCKET_NOT_RELEASED where the system would not let go of it: docs/errors.md.
+   * @throws (by the promise) ERR_SLOCKET_NOT_RELEASED if the system failed to release it: see docs/errors.md.
    */
   release(): Promise<void> {
     this.#releasing ??= this.#release()
     return this.#releasing
   }
 
-  /** As {@link Lock.release}, for `await using`. */
+  /** Releases the lock at the end of an `await using` block, as {@link Lock.release}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release()
   }
 
-  /** As {@link Lock.release}, for `using`. A failure goes to `NODE_DEBUG=slocket` only; use `await using` to have it thrown. */
+  /** Releases the lock at the end of a `using` block. A failure is reported to `NODE_DEBUG=slocket` only; `await using` throws it. */
   [Symbol.dispose](): void {
     this.release().catch((error: unknown) => debug('%s: release: %s', this.name, error))
   }

@@ -1,5 +1,6 @@
-/** What callers may say with a path, and how it is checked. Wrong arguments are TypeError or RangeError, at the call. */
+/** The options of `slocket()` and its relatives, and how they are checked. Wrong arguments are TypeError or RangeError, at the call. */
 import type { Engine } from './contract/engine.ts'
+import type { OptionHints } from './contract/known-options.ts'
 import { checkKnownOptions } from './contract/known-options.ts'
 import type { Claim } from './core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from './core/claim.ts'
@@ -7,42 +8,83 @@ import type { LockAccess } from './contract/lock-access.ts'
 import { ACCESSES, isAccess } from './contract/lock-access.ts'
 import { OPTION_HINTS } from './option-hints.ts'
 
-/** Whether others may hold with me. */
+/** `exclusive`: there is no other holder. `shared`: other shared holders are allowed. */
 export type LockMode = 'exclusive' | 'shared'
 
-/** What can be said with a path. */
+/** Options of `slocket()` and `slocket.with()`. An unknown option is a TypeError. */
 export interface SlocketOptions {
-  /** `exclusive`: nobody holds with me. `shared`: others who share may. Default: `exclusive`. */
+  /**
+   * Who else may hold the lock at the same time. `exclusive`: nobody. `shared`: other shared holders, such as the readers of a file that
+   * an exclusive holder writes.
+   *
+   * Default: `exclusive`.
+   */
   readonly mode?: LockMode | undefined
   /**
-   * Makes the lock a counting semaphore: up to this many hold at once, 1 to 1,000,000. All who use the lock must say the
-   * same number, and none may ask for `mode: 'shared'`.
+   * Makes the lock a semaphore: the number of holders allowed at the same time, a whole number from 1 to 1,000,000. Every user of the lock
+   * must give the same number: while the lock is in use, a request with another number, or without `permits`, fails with
+   * ERR_SLOCKET_CLAIM_MISMATCH. It can't be combined with `mode: 'shared'`.
+   *
+   * Default: not a semaphore.
    */
   readonly permits?: number | undefined
-  /** How long to wait, in ms, 0 to 2,147,483,647; then ERR_SLOCKET_TIMEOUT. 0: only if it is free at once. Default: for ever. */
+  /**
+   * Limits the wait, in milliseconds, from 0 to 2,147,483,647. After that time the call rejects with ERR_SLOCKET_TIMEOUT, holds nothing and no
+   * longer waits. `0` takes the lock only if it is free. `Infinity` waits without a limit. It does not limit how long the lock is held.
+   *
+   * Default: `Infinity`.
+   */
   readonly timeout?: number | undefined
-  /** Calls the wait off: rejects with `signal.reason`. Has no effect once the lock is held. */
+  /**
+   * Cancels the wait. If it aborts before the lock is acquired, the call rejects with `signal.reason`, holds nothing and no longer waits. After
+   * that it has no effect: it does not release the lock.
+   *
+   * Default: the wait can't be cancelled.
+   */
   readonly signal?: AbortSignal | undefined
-  /** A short text that others see, in `query` and in their timeout errors. Up to 200 characters. */
+  /**
+   * Describes this request to people: shown by `slocket.query`, by `slocket status` and in the timeout errors of other waiters. Up to 200
+   * characters. Don't put secrets in it.
+   *
+   * Default: no label.
+   */
   readonly label?: string | undefined
   /**
-   * How long this process keeps its socket in the lock's directory after its last release, in ms, so that the next
-   * acquire is quick. 0: leave at once. Default: 1000. At most 32 released locks keep theirs, those that were used last; none
-   * if descriptors run out.
+   * How long this process keeps its socket in the lock's directory after its last release, in milliseconds, from 0 to 2,147,483,647. The next
+   * acquire in that time is faster. The lock itself is free as soon as it is released. `0` removes the socket at once. A process keeps the sockets of
+   * at most 32 released locks, the last ones used, and none if it runs out of file descriptors.
+   *
+   * Default: `1000`.
    */
   readonly linger?: number | undefined
   /**
-   * Who can use the lock, whatever the umask is: `user`, processes of this user (and root); `group`, those of the group that files made in the
-   * parent directory get; `all`, those of every user. All who use the lock should say the same. It decides how the lock's directory is
-   * made, and widens one that this user made; it never narrows. Another user's directory that is too narrow is
-   * ERR_SLOCKET_PERMISSION. SECURITY.md says what other users can then do. Default: what the umask leaves.
+   * Which users can use the lock, whatever the umask is. `user`: processes of this user, and root. `group`: the group that new files in the
+   * parent directory get. `all`: every user. All users of a lock should give the same value.
    *
-   * For another engine: `local({ access })`. Within one process, requests with another `access` are those of another client.
+   * It sets the permissions of the lock's directory. It widens a directory that this user made, and never narrows one. If another user's
+   * directory is too narrow, the call fails with ERR_SLOCKET_PERMISSION. SECURITY.md describes what other users can do.
+   *
+   * It can't be combined with `engine`: use `local({ access })`. In one process, requests with different values count as different clients.
+   *
+   * Default: what the umask leaves.
    */
   readonly access?: LockAccess | undefined
-  /** Where the lock lives. Default: the local engine. */
+  /**
+   * Where the lock lives: `local()`, `memory()`, `etcd()` or `postgres()`. Make an engine once per process and use it for every call.
+   *
+   * Default: the local engine, for all processes of this machine.
+   */
   readonly engine?: Engine | undefined
 }
+
+/** Options of `slocket.try()`: it never waits, so it has no `timeout`. */
+export type TryOptions = Omit<SlocketOptions, 'timeout'>
+
+/** Options of `slocket.query()`: it acquires nothing, so it has only `engine`. */
+export type QueryOptions = Pick<SlocketOptions, 'engine'>
+
+/** Options of `slocket.sync()`: nothing can abort a blocked thread, so it has no `signal`; it takes local locks, so it has no `engine`. */
+export type SyncOptions = Omit<SlocketOptions, 'signal' | 'engine'>
 
 /** Options, checked. */
 export interface Asked {
@@ -61,7 +103,7 @@ const DEFAULT_LINGER_MS = 1000
 const MAX_MS = 2 ** 31 - 1
 const MAX_LABEL = 200
 
-const KNOWN: ReadonlySet<string> = new Set<keyof SlocketOptions>([
+const ALL: readonly (keyof SlocketOptions)[] = [
   'mode',
   'permits',
   'timeout',
@@ -70,7 +112,24 @@ const KNOWN: ReadonlySet<string> = new Set<keyof SlocketOptions>([
   'linger',
   'engine',
   'access',
-])
+]
+
+/** The options that a call takes. */
+export interface CallOptions {
+  /** The call, for messages: `slocket()`. */
+  readonly of: string
+  readonly known: ReadonlySet<string>
+  readonly hints: OptionHints
+}
+
+/** @param meaningless the options that the call doesn't take, each with the reason. */
+export function callOptions(
+  of: string,
+  meaningless: { readonly [K in keyof SlocketOptions]?: string } = {},
+): CallOptions {
+  const known = new Set(ALL.filter((name) => !Object.hasOwn(meaningless, name)))
+  return { of, known, hints: { ...OPTION_HINTS, ...meaningless } }
+}
 
 const DEFAULTS: Asked = {
   claim: EXCLUSIVE,
@@ -90,13 +149,13 @@ export function checkPath(path: unknown): asserts path is string {
   if (!path.isWellFormed()) throw new TypeError('path must be well-formed Unicode: it has half of a surrogate pair')
 }
 
-/** @param of what they are options of, for messages: `slocket()`. */
-export function parseOptions(options: unknown, of: string): Asked {
+/** @throws TypeError, RangeError */
+export function parseOptions(options: unknown, { of, known, hints }: CallOptions): Asked {
   if (options === undefined) return DEFAULTS
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TypeError(`options must be an object, not ${describe(options)}`)
   }
-  checkKnownOptions(options, KNOWN, of, OPTION_HINTS)
+  checkKnownOptions(options, known, of, hints)
   const given = options as Record<string, unknown>
   const { mode = 'exclusive', permits, timeout, signal, label, linger, access, engine } = given
   return {

@@ -13,126 +13,156 @@ import { SlocketError } from './errors.ts'
 import type { Holding } from './holding.ts'
 import { callBody, claimsOf, currentHolding, endBody } from './holding.ts'
 import type { Lock } from './lock.ts'
-import type { Asked, LockMode, SlocketOptions } from './options.ts'
-import { checkPath, parseOptions } from './options.ts'
-import type { SyncOptions } from './sync/acquire-sync.ts'
+import type { Asked, LockMode, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
+import { callOptions, checkPath, parseOptions } from './options.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
 import { nextTick } from './real-time.ts'
 
-/** Called exactly once: with an error, or with null and the lock. */
+/** Called exactly once: with an error, or with `null` and the lock. */
 export type LockCallback = (error: unknown, lock?: Lock) => void
 
-/** Who holds a lock, and who waits for it, each in queue order. */
+/** The holders of a lock and its waiters, each in queue order, at one moment. */
 export interface LockSnapshot {
-  /** Those who hold. */
+  /** The holders. Empty if the lock is free. */
   readonly held: LockRequest[]
-  /** Those who wait. */
+  /** The waiters, the next one first. */
   readonly pending: LockRequest[]
-  /** Something at the path that isn't a lock, and that keeps all who ask for the lock waiting, or has them refused. Missing if there is nothing. */
+  /** Something at the path that isn't a lock and keeps the lock from being acquired. Missing if there is nothing. */
   readonly obstacle?: Obstacle
 }
 
-/** One who holds a lock, or waits for it. */
+/** A holder of a lock, or a waiter. */
 export interface LockRequest {
-  /** Whether others may hold with it. */
+  /** Whether it allows other holders: `exclusive` or `shared`. `exclusive` for a semaphore, too. */
   readonly mode: LockMode
-  /** The number of permits of the semaphore, where it is one. */
+  /** The number of holders that the semaphore allows. Missing if the lock isn't a semaphore. */
   readonly permits?: number
   /**
-   * Process id, as that process sees it. For people to read: in another pid namespace it means something else. Missing if it is not known: PostgreSQL
-   * hides what the session of another role says of itself.
+   * The process id, as that process sees it. For people to read: in another pid namespace it means another process. Missing if the engine can't
+   * see it: PostgreSQL hides the sessions of other roles.
    */
   readonly pid?: number
-  /** Since when it holds, or waits. Missing if it is not known, as `pid`. */
+  /** When it acquired the lock, or began to wait. Missing if the engine can't see it, as `pid`. */
   readonly since?: Date
-  /** What it said in `options.label`. Missing also where its event loop is blocked, so that it could not be asked. */
+  /** Its `options.label`. Missing if it gave none, or if its event loop was blocked and it couldn't be asked. */
   readonly label?: string
-  /** Its command line. Missing where it could not be asked. */
+  /** Its command line. Missing if it couldn't be asked. */
   readonly command?: string
-  /** Whether it belongs to this process (or worker thread), by `slocket()` or by `slocket.sync()`. */
+  /** Whether it belongs to this process (or this worker thread), by `slocket()` or `slocket.sync()`. */
   readonly self: boolean
 }
 
 /** The function that the package exports, and its relatives. */
 export interface Slocket {
   /**
-   * Takes the lock at `path`, and waits its turn for it: first come, first served, among all processes and threads of
-   * this machine. Waiting keeps the process alive.
+   * Acquires the lock at `path`, and waits for its turn if necessary: first come, first served, among all processes and threads of this machine.
+   * Waiting keeps the process alive; holding does not.
    *
-   * When the holder dies, however it dies, the next one has the lock within milliseconds. On abort it rejects with
-   * `options.signal.reason`, on timeout with ERR_SLOCKET_TIMEOUT: either it rejects, or you own the lock. A wait of 5 seconds for
-   * what this process has held all the time emits a process warning: SLOCKET_SELF_WAIT. While something at the path
-   * counts as the lock of another program (`ObstacleKind`), it waits; after a second the process is warned: SLOCKET_OBSTACLE.
+   * If the holder crashes, the next waiter gets the lock within milliseconds. If the wait is aborted, the promise rejects with
+   * `options.signal.reason`; after `options.timeout`, with ERR_SLOCKET_TIMEOUT. Either it rejects, or you hold the lock.
+   *
+   * Two process warnings point out a wait that may never end: SLOCKET_SELF_WAIT after 5 seconds if this process has held the same lock all the
+   * time, and SLOCKET_OBSTACLE after one second if something at the path looks like the lock of another program.
    *
    * ```js
    * const lock = await slocket('/tmp/deploy.lock')
    * try { await deploy() } finally { await lock.release() }
    * ```
    *
-   * @param path any path whose parent directory exists; slocket makes a directory there, and removes it when nobody needs it.
-   * @throws TypeError, RangeError for wrong arguments; ERR_SLOCKET_TIMEOUT, ERR_SLOCKET_CLAIM_MISMATCH,
-   * ERR_SLOCKET_NO_PARENT, ERR_SLOCKET_NOT_A_LOCK, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_READ_ONLY, ERR_SLOCKET_RESOURCES,
-   * ERR_SLOCKET_PATH_TOO_LONG, ERR_SLOCKET_NETWORK_FILE_SYSTEM, ERR_SLOCKET_OTHER_KERNEL, ERR_SLOCKET_OTHER_MOUNT, ERR_SLOCKET_NO_SOCKETS,
+   * @param path any path whose parent directory exists, for this lock alone: not the file that you protect, but a path beside it, such as
+   * `data.json.lock`. slocket makes a directory there, and removes it if nobody uses it.
+   * @param options see {@link SlocketOptions}.
+   * @throws TypeError, RangeError for wrong arguments; ERR_SLOCKET_TIMEOUT, ERR_SLOCKET_CLAIM_MISMATCH, ERR_SLOCKET_NO_PARENT,
+   * ERR_SLOCKET_NOT_A_LOCK, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_READ_ONLY, ERR_SLOCKET_RESOURCES, ERR_SLOCKET_PATH_TOO_LONG,
+   * ERR_SLOCKET_NETWORK_FILE_SYSTEM, ERR_SLOCKET_OTHER_KERNEL, ERR_SLOCKET_OTHER_MOUNT, ERR_SLOCKET_NO_SOCKETS,
    * ERR_SLOCKET_UNSUPPORTED_PLATFORM, ERR_SLOCKET_SYSTEM.
    */
   (path: string, options?: SlocketOptions): Promise<Lock>
-  /** As above, by a callback, which is called exactly once, never before this returns. Wrong arguments throw. */
+  /**
+   * Acquires the lock at `path` and calls `callback` with it. The same as the call without a callback, but for how the result is delivered:
+   * `callback` is called exactly once, and never before this call returns. Wrong arguments throw.
+   */
   (path: string, callback: LockCallback): void
+  /**
+   * Acquires the lock at `path` and calls `callback` with it. The same as the call without a callback, but for how the result is delivered:
+   * `callback` is called exactly once, and never before this call returns. Wrong arguments throw.
+   */
   (path: string, options: SlocketOptions | undefined, callback: LockCallback): void
   /**
-   * Takes the lock only if that needs no waiting for a holder; null when somebody holds it, or waits ahead, or when something at the
-   * path counts as the lock of another program: `query` says which.
+   * Acquires the lock only if it is free. Resolves with `null` if the lock is held, if others are already waiting, or if something at the path
+   * looks like the lock of another program; `slocket.query` tells which.
    *
-   * `options.timeout` has no meaning here and is refused. It may take some milliseconds: whether the one ahead is alive has
-   * to be found out.
+   * It can take some milliseconds, since it may have to find out whether the holder is still alive.
    *
-   * @throws as `slocket`, except ERR_SLOCKET_TIMEOUT; and ERR_SLOCKET_DEAD_SOCKET.
+   * ```js
+   * const lock = await slocket.try('/tmp/backup.lock')
+   * if (lock === null) console.log('a backup is already running')
+   * ```
+   *
+   * @throws the errors of `slocket()` except ERR_SLOCKET_TIMEOUT; and ERR_SLOCKET_DEAD_SOCKET.
    */
-  try(path: string, options?: Omit<SlocketOptions, 'timeout'>): Promise<Lock | null>
+  try(path: string, options?: TryOptions): Promise<Lock | null>
   /**
-   * Runs `body` under the lock, releases it whatever happens, and gives what `body` gave. If the lock is lost meanwhile,
-   * `lock.signal` tells `body`, and ERR_SLOCKET_LOST tells the caller when `body` has ended: its `result` is what `body` gave, its
-   * `cause` is the reason. An error of `body` comes first.
+   * Acquires the lock, calls `body`, releases the lock whether `body` succeeds or fails, and resolves with the result of `body`.
    *
-   * Called from the body of another `slocket.with` that holds the same lock, it rejects with ERR_SLOCKET_DEADLOCK if it would wait for
-   * ever. What a body starts, and does not wait for, can ask by `slocket()`.
+   * If the lock is lost while `body` runs, `lock.signal` aborts, and the call rejects with ERR_SLOCKET_LOST once `body` has ended: `error.result` is
+   * the result of `body`, `error.cause` the reason. If `body` fails, the call rejects with the error of `body` instead.
+   *
+   * A call from the `body` of another `slocket.with()` that holds the same lock rejects with ERR_SLOCKET_DEADLOCK if it would wait forever. Work
+   * that `body` starts but does not wait for can use `slocket()`.
    *
    * ```js
    * const total = await slocket.with('/tmp/ledger.lock', async () => addUp(await readLedger()))
    * ```
    *
-   * @throws as `slocket`; whatever `body` throws; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_LOST, ERR_SLOCKET_NOT_RELEASED.
+   * @throws the errors of `slocket()`; whatever `body` throws; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_LOST, ERR_SLOCKET_NOT_RELEASED.
    */
   with<T>(path: string, body: (lock: Lock) => T | Promise<T>): Promise<T>
+  /**
+   * Acquires the lock, calls `body`, releases the lock whether `body` succeeds or fails, and resolves with the result of `body`.
+   *
+   * If the lock is lost while `body` runs, `lock.signal` aborts, and the call rejects with ERR_SLOCKET_LOST once `body` has ended. A call from the
+   * `body` of another `slocket.with()` that holds the same lock rejects with ERR_SLOCKET_DEADLOCK if it would wait forever.
+   *
+   * ```js
+   * await slocket.with('/tmp/ledger.lock', { timeout: 5000 }, async (lock) => {
+   *   lock.assertHeld()
+   *   await writeLedger()
+   * })
+   * ```
+   *
+   * @throws the errors of `slocket()`; whatever `body` throws; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_LOST, ERR_SLOCKET_NOT_RELEASED.
+   */
   with<T>(path: string, options: SlocketOptions | undefined, body: (lock: Lock) => T | Promise<T>): Promise<T>
   /**
-   * Who holds the lock and who waits for it, in queue order. Takes no lock, disturbs nobody, shows no dead. A holder
-   * that does not answer within 200 ms is shown without label and command. If something that isn't a lock is at the path, such as
-   * the lock file of another tool, `obstacle` says what it is. Of the options, only `engine` has a meaning
-   * here; the others of `slocket` are accepted.
+   * Lists the holders of the lock and its waiters, in queue order. It acquires nothing, and does not affect them. Crashed processes are not
+   * listed. A holder that does not answer within 200 ms is listed without `label` and `command`. If something at the path isn't a lock, such as the
+   * lock file of another tool, `obstacle` says what it is.
    *
    * ```js
    * const { held, pending, obstacle } = await slocket.query('/tmp/deploy.lock')
    * ```
    *
-   * @throws as `slocket`, as far as looking goes, but for ERR_SLOCKET_NOT_A_LOCK: what would be refused is the `obstacle`.
+   * @throws the errors of `slocket()` that concern reading; not ERR_SLOCKET_NOT_A_LOCK, which is reported as the `obstacle`.
    */
-  query(path: string, options?: Pick<SlocketOptions, 'engine' | 'access'>): Promise<LockSnapshot>
+  query(path: string, options?: QueryOptions): Promise<LockSnapshot>
   /**
-   * As `slocket`, and blocks until the lock is held: for command-line tools, and for what runs at the start. It stands in the
-   * same queue. A thread of its own waits, and holds, so the lock stays held while this thread goes on blocking. No signal
-   * handler of the program runs while it blocks; without one, Ctrl-C ends the process as ever.
+   * Acquires the lock at `path` and blocks this thread until it is held: for command-line tools, and for the start of a program. It waits in the
+   * same queue as `slocket()` and uses no processor time.
    *
-   * The first call starts the thread, which takes 50 to 150 ms; `options.timeout` counts from then on. With a `timeout` of 0 it
-   * takes the lock only if it is free. What this thread has already, or waits for, is ERR_SLOCKET_DEADLOCK.
-   * (Who shares may share once more; where somebody exclusive waits between, only a `timeout` has it wait for that one to give up.)
+   * A thread of its own waits and holds, so the lock stays held while this thread goes on blocking. The first call starts that thread, which
+   * takes 50 to 150 ms; `options.timeout` counts from then on. While this thread blocks, no signal handler of the program runs; without one, Ctrl-C
+   * ends the process as usual.
+   *
+   * If this thread already holds the lock, or waits for it, the call throws ERR_SLOCKET_DEADLOCK. A shared holder can acquire it again in
+   * shared mode; if an exclusive waiter is between, only with a `timeout`, which waits for that waiter to give up.
    *
    * ```js
    * const lock = slocket.sync('/tmp/deploy.lock', { timeout: 5000 })
    * try { deploySync() } finally { lock.release() }
    * ```
    *
-   * @throws as `slocket`; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_NO_THREAD.
+   * @throws the errors of `slocket()`; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_NO_THREAD.
    */
   sync(path: string, options?: SyncOptions): SyncLock
 }
@@ -163,13 +193,13 @@ export function createSlocket(
     if (typeof last !== 'function') {
       if (rest.length > 1 && last !== undefined) throw new TypeError('callback must be a function')
       try {
-        return acquire(checked(path), parseOptions(rest[0], 'slocket()'))
+        return acquire(checked(path), parseOptions(rest[0], ACQUIRE))
       } catch (error) {
         return Promise.reject(error)
       }
     }
     const callback = last as LockCallback
-    const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, 'slocket()')
+    const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, ACQUIRE)
     // By nextTick: what the callback throws is the caller's uncaught exception, and no rejection of ours.
     acquire(checked(path), asked).then(
       (lock) => nextTick(callback, null, lock),
@@ -181,8 +211,7 @@ export function createSlocket(
   const relatives: Pick<Slocket, 'try' | 'with' | 'query' | 'sync'> = {
     sync,
     async try(path, options) {
-      const asked = parseOptions(options, 'slocket.try()')
-      if (asked.timeoutMs !== undefined) throw new TypeError('options.timeout has no meaning for a try')
+      const asked = parseOptions(options, TRY)
       checkPath(path)
       const tryOnce = (): Promise<Lock | null> =>
         acquireOnce(engineOf(asked), path, asked, { wait: false, signal: asked.signal })
@@ -192,7 +221,7 @@ export function createSlocket(
       const body = rest.length > 1 ? rest[1] : rest[0]
       if (typeof body !== 'function') throw new TypeError('the last argument must be a function')
       checkPath(path)
-      const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, 'slocket.with()')
+      const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, WITH)
       const { claim } = asked
       const engine = engineOf(asked)
       const resource = engine.resolve?.(path) ?? path
@@ -203,7 +232,7 @@ export function createSlocket(
     },
     async query(path, options) {
       checkPath(path)
-      const { held, pending, obstacle } = await engineOf(parseOptions(options, 'slocket.query()')).query(path)
+      const { held, pending, obstacle } = await engineOf(parseOptions(options, QUERY)).query(path)
       await nextTurn()
       const snapshot = { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
       return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
@@ -211,6 +240,20 @@ export function createSlocket(
   }
   return Object.assign(slocket, relatives) as Slocket
 }
+
+const NO_REQUEST = 'it only looks, and acquires nothing'
+const ACQUIRE = callOptions('slocket()')
+const WITH = callOptions('slocket.with()')
+const TRY = callOptions('slocket.try()', { timeout: 'it never waits; use slocket() to wait' })
+const QUERY = callOptions('slocket.query()', {
+  mode: NO_REQUEST,
+  permits: NO_REQUEST,
+  timeout: NO_REQUEST,
+  signal: NO_REQUEST,
+  label: NO_REQUEST,
+  linger: NO_REQUEST,
+  access: NO_REQUEST,
+})
 
 const NONE: readonly Claim[] = []
 

@@ -1,4 +1,4 @@
-/** What can be said to proper-lockfile, and what it means here. */
+/** The options of proper-lockfile, and what they mean here. */
 import type { Stats } from 'node:fs'
 import nodeFs from 'node:fs'
 import path from 'node:path'
@@ -7,16 +7,16 @@ import type { RetryOptions } from './retries.ts'
 
 /** Options of `lock` and `lockSync`. */
 export interface LockOptions extends CheckOptions {
-  /** Accepted, and of no meaning: nothing has to be kept fresh. */
+  /** Has no effect: a lock needs no heartbeat. Accepted because callers of proper-lockfile set it. */
   readonly update?: number | undefined
   /**
-   * How long to wait, in the terms of the package retry: for as long as so many retries would have lasted. One waits in the
-   * queue for that time, and has the lock as soon as its turn comes. Default: 0, not at all.
+   * How long to wait, in the terms of the package retry: as long as that many retries would take. The call waits in the queue for that time, and gets the
+   * lock as soon as its turn comes; then it fails with ELOCKED. A number of retries, options, or the timeouts themselves. Default: `0`, which never waits.
    */
   readonly retries?: number | RetryOptions | readonly number[] | undefined
   /**
-   * Called where the lock is really lost: somebody has removed its directory. Gets an error of code ECOMPROMISED. Default:
-   * throws it, as an uncaught exception.
+   * Called if the lock is lost while it is held, because its directory was removed: with an error of code ECOMPROMISED. Default: throws the error, as an
+   * uncaught exception.
    */
   readonly onCompromised?: ((error: Error) => unknown) | undefined
 }
@@ -24,20 +24,20 @@ export interface LockOptions extends CheckOptions {
 /** Options of `check` and `checkSync`. */
 export interface CheckOptions extends UnlockOptions {
   /**
-   * How old, in ms, a directory has to be that proper-lockfile itself has made at the same path, for its maker to count as
-   * dead. Locks of slocket do not age. Default: 10,000; at least 2,000.
+   * The age, in milliseconds, after which a lock that proper-lockfile itself has made at the same path counts as abandoned. At least 2000. Locks of
+   * slocket have no age. Default: `10_000`.
    */
   readonly stale?: number | undefined
 }
 
 /** Options of `unlock` and `unlockSync`. */
 export interface UnlockOptions {
-  /** Whether to follow symbolic links to `file`, which must exist then. Default: true. */
+  /** Whether to follow symbolic links to `file`. If true, `file` must exist. Default: `true`. */
   readonly realpath?: boolean | undefined
-  /** Of another `fs` than Node's, `realpath` and `stat` (or `realpathSync` and `statSync`) are used. */
+  /** A replacement for Node's `fs`. Only its `realpath` and `stat` (or `realpathSync` and `statSync`) are used. Default: Node's. */
   // oxlint-disable-next-line typescript/no-explicit-any -- As callers have it declared.
   readonly fs?: any
-  /** Where the lock is. Default: `FILE.lock`. */
+  /** The path of the lock. Default: `FILE.lock`, beside the file. */
   readonly lockfilePath?: string | undefined
 }
 

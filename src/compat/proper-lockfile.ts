@@ -29,7 +29,7 @@ import { nextTick, wallNowMs } from '../real-time.ts'
 export type { CheckOptions, LockOptions, UnlockOptions } from './proper-lockfile-options.ts'
 export type { RetryOptions } from './retries.ts'
 
-/** What `require('slocket/proper-lockfile')` gives: `lock` itself, with the others as its properties. */
+/** The result of `require('slocket/proper-lockfile')`: `lock` itself, with the other functions as its properties. */
 export interface ProperLockfile {
   (file: string, options?: LockOptions): Promise<() => Promise<void>>
   readonly default: typeof lock
@@ -56,15 +56,16 @@ const all = new Set<Held>()
 const engines = new Map<number, Engine>()
 
 /**
- * Locks `file`. Resolves with the function that releases it.
+ * Locks `file`, and resolves with the function that releases the lock. The lock is a directory beside the file, `FILE.lock`. If the holder crashes, the
+ * lock is free within milliseconds.
  *
  * ```js
  * const release = await lock('data.json', { retries: 5 })
  * try { await write() } finally { await release() }
  * ```
  *
- * @throws (by the promise) ELOCKED where it is not free, or not within the time that `retries` make; whatever `realpath`
- * says, ENOENT where there is no such file; the system's codes, as mkdir would; ERR_SLOCKET_… for what slocket refuses.
+ * @throws (by the promise) ELOCKED if the lock isn't free, or not within the time of the `retries`; ENOENT and other errors of `realpath` if the file can't
+ * be found; the errors of `mkdir`; ERR_SLOCKET_… for what slocket refuses.
  */
 export async function lock(file: string, options?: LockOptions): Promise<() => Promise<void>> {
   const lockfilePath = lockfilePathOf(options)
@@ -91,13 +92,13 @@ export async function lock(file: string, options?: LockOptions): Promise<() => P
 /**
  * Releases the lock of `file`.
  *
- * @throws (by the promise) ENOTACQUIRED where this process (or worker thread) does not hold it; whatever `realpath` says.
+ * @throws (by the promise) ENOTACQUIRED if this process (or worker thread) does not hold it; the errors of `realpath`.
  */
 export async function unlock(file: string, options?: UnlockOptions): Promise<void> {
   await release(heldFor(await fileOf(file, options)))
 }
 
-/** Whether somebody holds the lock of `file`. */
+/** Resolves with whether the lock of `file` is held, by any process. */
 export async function check(file: string, options?: CheckOptions): Promise<boolean> {
   const lockfilePath = lockfilePathOf(options)
   const canonical = await fileOf(file, options)
@@ -114,7 +115,7 @@ export async function check(file: string, options?: CheckOptions): Promise<boole
   }
 }
 
-/** As {@link lock}, at once. It never waits: `retries` is an error, of code ESYNC. */
+/** Locks `file`, and returns the function that releases the lock, as {@link lock}. It never waits: `retries` is an error, of code ESYNC. */
 export function lockSync(file: string, options?: LockOptions): () => void {
   refuseRetries(options)
   const canonical = fileOfSync(file, options)
@@ -133,12 +134,12 @@ export function lockSync(file: string, options?: LockOptions): () => void {
   }
 }
 
-/** As {@link unlock}, at once. */
+/** Releases the lock of `file`, as {@link unlock}. The lock is free when this returns. */
 export function unlockSync(file: string, options?: UnlockOptions): void {
   releaseSync(heldFor(fileOfSync(file, options)))
 }
 
-/** As {@link check}, at once. */
+/** Returns whether the lock of `file` is held, as {@link check}. */
 export function checkSync(file: string, options?: CheckOptions): boolean {
   const canonical = fileOfSync(file, options)
   const lockPath = lockfilePathOf(options) ?? `${canonical}.lock`

@@ -3,23 +3,23 @@
  * at once, and then after each of a row of timeouts. Here the same time is spent in the queue.
  */
 
-/** As the options of the package retry. */
+/** How often and when to retry, as the options of the package retry. The retries determine how long the call waits. */
 export interface RetryOptions {
-  /** How often to try again. Default: 10. */
+  /** The number of retries. Default: `10`. */
   readonly retries?: number | undefined
-  /** By what each timeout is longer than the one before. Default: 2. */
+  /** The factor by which each timeout is longer than the one before. Default: `2`. */
   readonly factor?: number | undefined
-  /** The first timeout, in ms. Default: 1000. */
+  /** The first timeout, in milliseconds. Default: `1000`. */
   readonly minTimeout?: number | undefined
-  /** The longest timeout, in ms. Default: Infinity. */
+  /** The longest timeout, in milliseconds. Default: `Infinity`. */
   readonly maxTimeout?: number | undefined
-  /** Whether each timeout is made longer by a random factor from 1 to 2. Default: false. */
+  /** Whether each timeout is multiplied by a random factor from 1 to 2. Default: `false`. */
   readonly randomize?: boolean | undefined
-  /** Whether to wait for ever. */
+  /** Whether to wait without a limit, except for `maxRetryTime`. Default: `false`. */
   readonly forever?: boolean | undefined
-  /** Of no meaning here: waiting keeps the process alive. */
+  /** Has no effect: waiting keeps the process alive. */
   readonly unref?: boolean | undefined
-  /** No more tries once so much time has passed, in ms. */
+  /** The time after which there are no more retries, in milliseconds. Default: no limit. */
   readonly maxRetryTime?: number | undefined
 }
 

@@ -7,138 +7,139 @@
 import type { Claim } from '../core/claim.ts'
 import type { Obstacle } from './obstacle.ts'
 
-/** Where locks live. Made by `local()`, `memory()`; write your own, and run `slocket/testing` against it. */
+/** Where locks live. Made by `local()`, `memory()`, `etcd()` or `postgres()`. To write your own, implement this, and test it with `slocket/testing`. */
 export interface Engine {
-  /** For messages: `local`, `memory`. */
+  /** The name of the engine, for messages: `local`, `memory`. */
   readonly name: string
-  /** What it can promise; the conformance suite tests each as stated. */
+  /** What the engine supports. The conformance suite tests each statement. */
   readonly capabilities: EngineCapabilities
   /**
-   * Takes the lock.
+   * Acquires the lock. Resolves with the grant; with `null` only if `request.wait` is false and the lock is held or others are already waiting.
    *
-   * Resolves with the grant, or with null only where `request.wait` is false and somebody holds, or waits ahead.
-   * Rejects with `request.signal.reason` when that aborts first: then nothing is held, and nobody waits for it.
+   * If `request.signal` aborts first, it rejects with `signal.reason`: then the request holds nothing and no longer waits.
    */
   acquire(resource: string, request: AcquireRequest): Promise<Grant | null>
   /**
-   * Who holds and who waits, in queue order; takes no lock and disturbs nobody. `signal`, which has not aborted yet, does when the
-   * answer is needed now, or no longer: then this should resolve with what is known, or reject, at once, and keep no process alive.
+   * Lists the holders and the waiters, in queue order. It acquires nothing and does not affect them.
+   *
+   * `signal` has not aborted yet. If it aborts, the answer is needed now, or no longer: this should then resolve with what is known, or reject, at
+   * once, and stop keeping the process alive.
    */
   query(resource: string, signal?: AbortSignal): Promise<EngineSnapshot>
   /**
-   * Says what uses all of `capabilities.places`, for the message of a timeout; undefined if some are free. Such as: all 20 connections of this engine are
-   * in use, by the locks 'a', 'b'.
+   * Describes what uses all of `capabilities.places`, for the message of a timeout, such as: all 20 connections of this engine are in use, by the locks
+   * 'a', 'b'. Returns `undefined` if a place is free.
    */
   placesInUse?(): string | undefined
   /**
-   * @internal The name of `resource` that means the same for as long as this process runs. Missing if each name does. A relative path
-   * means another file once the working directory has changed.
+   * @internal Returns the name of `resource` that means the same for as long as this process runs: a relative path means another file once the working
+   * directory has changed. Missing if every name does.
    */
   resolve?(resource: string): string
-  /** @internal Whether two resources, as `resolve` gives them, are names of one lock that is held. Missing if each has one name. */
+  /** @internal Whether two resources, as `resolve` returns them, name one lock that is held. Missing if each lock has one name. */
   isSame?(one: string, other: string): boolean
-  /** @internal Engines with one and the same space have the same locks. Missing if no other engine is known to have them. */
+  /** @internal Engines with the same space have the same locks. Missing if no other engine is known to have them. */
   readonly space?: object
-  /** As `query`, of all resources that anybody holds or waits for. Where an engine can tell them: `LockManager.query` needs it. */
+  /** Lists the holders and the waiters of every lock that is in use. Missing if the engine can't. `LockManager.query` needs it. */
   queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }
 
-/** What an engine can promise. The conformance suite tests each as it is stated. */
+/** What an engine supports. The conformance suite tests each statement. */
 export interface EngineCapabilities {
-  /** First come, first served among all clients. */
+  /** Whether locks are granted first come, first served among all clients. */
   readonly ordered: boolean
-  /** Shared claims. */
+  /** Whether it supports shared claims. */
   readonly shared: boolean
-  /** Permits: counting semaphores. */
+  /** Whether it supports permits: semaphores. */
   readonly permits: boolean
-  /** A grant tells when a predecessor ended, or died, without releasing. */
+  /** Whether a grant reports that an earlier holder crashed, or ended without releasing. */
   readonly recovered: boolean
-  /** `AcquireRequest.steal`. Default: false. */
+  /** Whether it supports `AcquireRequest.steal`. Default: `false`. */
   readonly steal?: boolean | undefined
   /**
-   * How many requests of one client can hold, or have their place in the queue, at a time, of all resources. More of them wait within the client for one
-   * of these places, in their order; `query` does not show them. Default: without limit.
+   * The number of requests of one client that can hold locks, or have a place in a queue, at the same time, for all resources together. Further requests
+   * wait within the client for one of these places, in their order; `query` does not show them. Default: no limit.
    */
   readonly places?: number | undefined
 }
 
-/** What the API asks an engine for. */
+/** A request for a lock, as the API passes it to an engine. */
 export interface AcquireRequest {
-  /** How many may hold with it. */
+  /** How many may hold the lock at the same time. */
   readonly claim: Claim
-  /** False: never wait for a holder. */
+  /** Whether to wait for holders. If false, the engine answers `null` instead of waiting. */
   readonly wait: boolean
   /**
-   * Take the lock from all who hold it (each is told by `Grant.onLost`, and its release does nothing any more), and come before all who
-   * wait, who stay in their order. Only for an exclusive claim that waits, and where `capabilities.steal` says so.
+   * Takes the lock from all its holders, ahead of all waiters, who keep their order. Each former holder is notified by `Grant.onLost`, and its release does
+   * nothing. Only for an exclusive claim that waits, and only if `capabilities.steal` is true. Default: `false`.
    */
   readonly steal?: boolean | undefined
-  /** A short text that others see. */
+  /** Describes the request to people. */
   readonly label?: string | undefined
-  /** How long the engine keeps what it needs for the next acquire of this resource, in ms. */
+  /** How long the engine keeps what it needs for the next acquire of this resource, in milliseconds. */
   readonly lingerMs: number
-  /** Calls the wait off. */
+  /** Cancels the wait. */
   readonly signal?: AbortSignal | undefined
-  /** Called once it has its place in the queue: whoever asks for the resource after that comes behind it, and `query` shows it. */
+  /** Called once the request has its place in the queue: every later request for the resource comes behind it, and `query` shows it. */
   readonly onQueued?: (() => void) | undefined
   /** @internal Called once if it has waited for 5 seconds, and its own client has held the resource all the time. */
   readonly onSelfWait?: ((holder: Pick<Requester, 'label' | 'sinceMs'>) => void) | undefined
 }
 
-/** What a holder has of an engine. */
+/** A lock that an engine has granted. */
 export interface Grant {
-  /** Larger than that of every earlier holder that it could not have held together with. */
+  /** The fencing token: larger than that of every earlier holder that could not hold together with this one. */
   readonly token: bigint
-  /** Whether a predecessor ended without releasing. May be true without need, never false wrongly. */
+  /** Whether an earlier holder ended without releasing. It may be true without need, but is never wrongly false. */
   readonly recovered: boolean
-  /** Whether it had to wait for its turn, where the engine can tell. */
+  /** Whether the request had to wait for its turn. Missing if the engine can't tell. */
   readonly hasWaited?: boolean | undefined
-  /** Gives the lock back. Called once. Where it returns no promise, the lock is free on return. */
+  /** Releases the lock. Called once. If it returns no promise, the lock is free on return. */
   release(): void | Promise<void>
-  /** `listener` is called once if the lock is ever lost while held; at once if it was lost before. */
+  /** Has `listener` called once if the lock is lost while it is held; at once if it is already lost. */
   onLost(listener: (error: Error) => void): void
   /**
-   * Whether it is still held, by all that this process can know without waiting: a lease that has run out counts, though no timer
-   * has told of it yet, and so does a ticket that is gone. Called often; it may cost one system call. Where it gives false, the listener
-   * of `onLost` has been called when this returns. Missing where there is nothing to find out that way.
+   * Whether the lock is still held, as far as this process can know without waiting: a lease that has run out is lost even if no timer has fired yet, and
+   * so is a ticket that is gone. It is called often, and may cost one system call. Before it returns false, it calls the listener of `onLost`. Missing
+   * if there is nothing to check.
    */
   isHeld?(): boolean
   /**
-   * `listener` is called once when somebody waits for the resource, a second later at most; at once where somebody does already.
-   * Missing where the engine cannot tell.
+   * Has `listener` called once another request waits for the resource: at most a second later, and at once if one already waits. Missing if the engine
+   * can't tell.
    */
   onWanted?(listener: () => void): void
 }
 
-/** Who holds a resource and who waits for it, each in queue order. */
+/** The holders and the waiters of a resource, each in queue order, at one moment. */
 export interface EngineSnapshot {
-  /** Those who hold. */
+  /** The holders. */
   readonly held: readonly Requester[]
-  /** Those who wait. */
+  /** The waiters, the next one first. */
   readonly pending: readonly Requester[]
-  /** What else is at the resource's place, and keeps requests from being granted. Missing if nothing is. */
+  /** Something else at the place of the resource that keeps requests from being granted. Missing if there is nothing. */
   readonly obstacle?: Obstacle | undefined
 }
 
-/** One who asked for a lock. */
+/** A holder of a resource, or a waiter. */
 export interface Requester {
   /** What it asked for. */
   readonly claim: Claim
-  /** For people to read; it proves nothing. Undefined if the engine cannot see it. */
+  /** Its process id, for people to read; it proves nothing. `undefined` if the engine can't see it. */
   readonly pid: number | undefined
-  /** Since when it holds, or waits: wall clock, in ms since the epoch. Undefined if the engine cannot see it. */
+  /** When it acquired the lock or began to wait, by the wall clock, in milliseconds since the epoch. `undefined` if the engine can't see it. */
   readonly sinceMs: number | undefined
   /**
-   * The same in ns, by a clock that all clients share, where the engine has one: it orders what happened under different resources.
-   * Of a holder that needed no waiting, it is the moment when it asked. Where a requester lacks it, the order is by `sinceMs`.
+   * The same in nanoseconds, by a clock that all clients share: it orders events of different resources. For a holder that did not wait, it is the moment
+   * of the request. Missing if the engine has no such clock; then the order is by `sinceMs`.
    */
   readonly sinceNs?: bigint | undefined
-  /** What it said of itself. */
+  /** Its `options.label`. */
   readonly label: string | undefined
-  /** The command line, where it could be asked. */
+  /** Its command line. `undefined` if it couldn't be asked. */
   readonly command: string | undefined
   /** Whether it belongs to this process (or thread). */
   readonly self: boolean
-  /** Which client it is, where the engine can tell: never that of another one, and never used again. */
+  /** Identifies its client: different clients never have the same, and it is never used again. Missing if the engine can't tell. */
   readonly client?: string | undefined
 }

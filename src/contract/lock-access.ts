@@ -1,6 +1,6 @@
 /** Who can use a lock that lives in a directory of this machine. */
 
-/** Processes of this user (and root), of the group of the lock's directory, or of all users. */
+/** Which processes can use a lock: `user`, those of this user (and root); `group`, those of the group of the lock's directory; `all`, those of every user. */
 export type LockAccess = 'user' | 'group' | 'all'
 
 /** For messages. */

@@ -2,26 +2,26 @@
 import { SlocketError } from '../errors.ts'
 
 /**
- * What kind of thing it is.
+ * What is at the path of a lock instead of a lock.
  *
- * | kind | what | what a request does |
+ * | kind | what it is | what a request does |
  * | --- | --- | --- |
- * | `file` | a regular file: the lock of flock(1), of lockfile | waits until it is gone |
+ * | `file` | a regular file, such as a lock of flock(1) or lockfile | waits until it is gone |
  * | `socket` | a socket that another program listens on (slocket 1) | waits until it is gone |
- * | `dead-socket` | a socket that nobody listens on | waits until it is gone; `try`: ERR_SLOCKET_DEAD_SOCKET |
- * | `mkdir-lock` | for `slocket/proper-lockfile` only: an empty directory of proper-lockfile | waits until it is gone, or stale |
+ * | `dead-socket` | a socket that no program listens on | waits until it is gone; `try`: ERR_SLOCKET_DEAD_SOCKET |
+ * | `mkdir-lock` | for `slocket/proper-lockfile` only: an empty directory made by proper-lockfile | waits until it is gone, or stale |
  * | `directory` | a directory with other content | ERR_SLOCKET_NOT_A_LOCK |
- * | `link` | a symbolic link, whatever it leads to | ERR_SLOCKET_NOT_A_LOCK |
+ * | `link` | a symbolic link, to whatever target | ERR_SLOCKET_NOT_A_LOCK |
  * | `fifo` | a named pipe | ERR_SLOCKET_NOT_A_LOCK |
  * | `device` | a character or block device | ERR_SLOCKET_NOT_A_LOCK |
  */
 export type ObstacleKind = 'file' | 'socket' | 'dead-socket' | 'mkdir-lock' | 'directory' | 'link' | 'fifo' | 'device'
 
-/** Something at the path of a lock that isn't one. */
+/** Something at the path of a lock that isn't a lock. */
 export interface Obstacle {
-  /** What it is. */
+  /** What it is, for programs. */
   readonly kind: ObstacleKind
-  /** The same for people: what it is, where, and what to do about it. */
+  /** What it is, where, and what to do about it: for people. */
   readonly message: string
 }
 

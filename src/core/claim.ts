@@ -4,26 +4,26 @@
  * A queue has one family at a time: exclusive and shared go together, permits go with permits of the same count.
  */
 
-/** What is asked for. */
+/** What a request asks for: how many may hold the lock at the same time. */
 export type Claim = ExclusiveClaim | SharedClaim | PermitClaim
 
-/** Nobody holds with me. */
+/** No other holder is allowed. */
 export interface ExclusiveClaim {
-  /** Tells claims apart. */
+  /** Distinguishes the kinds of claims. */
   readonly kind: 'exclusive'
 }
 
-/** Others who share may hold with me. */
+/** Other shared holders are allowed. */
 export interface SharedClaim {
-  /** Tells claims apart. */
+  /** Distinguishes the kinds of claims. */
   readonly kind: 'shared'
 }
 
-/** Up to `permits` hold at once: a counting semaphore. */
+/** A semaphore: up to `permits` holders are allowed at the same time. */
 export interface PermitClaim {
-  /** Tells claims apart. */
+  /** Distinguishes the kinds of claims. */
   readonly kind: 'permit'
-  /** How many hold at once: 1 to 1,000,000. */
+  /** The number of holders allowed at the same time: 1 to 1,000,000. */
   readonly permits: number
 }
 

@@ -3,15 +3,16 @@ import { isExiting } from '../contract/exiting.ts'
 import type { Claim } from '../core/claim.ts'
 import { isObserved, observeSync, traceOf } from '../diagnostics.ts'
 import { SlocketError } from '../errors.ts'
-import type { Asked, SlocketOptions } from '../options.ts'
-import { checkPath, parseOptions } from '../options.ts'
+import type { Asked, SyncOptions } from '../options.ts'
+import { callOptions, checkPath, parseOptions } from '../options.ts'
 import type { Answer, Place } from './messages.ts'
 import { fromPlain } from './plain-error.ts'
 import { askStandIn } from './stand-in.ts'
 import { SyncLock } from './sync-lock.ts'
 
-/** What can be said with a path to a call that blocks. */
-export type SyncOptions = Omit<SlocketOptions, 'signal' | 'engine'>
+const MEANINGLESS = { signal: 'nothing can abort a blocked thread', engine: 'it takes local locks only' }
+const SYNC = callOptions('slocket.sync()', MEANINGLESS)
+const LOCK_SYNC = callOptions('lockSync()', MEANINGLESS)
 
 /** What is used here of the local engine. */
 export interface LocalLocks {
@@ -39,10 +40,7 @@ interface SyncRequest {
 export function createSync(locks: LocalLocks): (path: string, options?: SyncOptions) => SyncLock {
   return (name, options = {}) => {
     checkPath(name)
-    const asked = parseOptions(options, 'slocket.sync()')
-    if (asked.signal !== undefined)
-      throw new TypeError('options.signal has no meaning here: nothing aborts it while this blocks')
-    if (asked.engine !== undefined) throw new TypeError('options.engine has no meaning here: sync is for local locks')
+    const asked = parseOptions(options, SYNC)
     // Now: another thread may change the working directory before the stand-in has seen the path.
     const path = locks.resolvePath(name)
     const own = asked.timeoutMs === 0 ? [] : locks.claimsOfThisThread(path)
@@ -54,7 +52,7 @@ export function createSync(locks: LocalLocks): (path: string, options?: SyncOpti
 /** Null if it is not free. */
 export function trySync(place: Place, options: SyncOptions): SyncLock | null {
   checkPath(place.path)
-  const asked = parseOptions(options, 'lockSync()')
+  const asked = parseOptions(options, LOCK_SYNC)
   return acquire({ name: place.path, place, options, asked, wait: false, own: [] })
 }
 

@@ -8,28 +8,26 @@ export interface SyncHolder {
   hearLosses(): void
   /** Has the stand-in look whether it still holds; if not, the lock has been told when this returns. */
   look(lock: SyncLock): void
-  /** Throws where the system would not let go of it. */
+  /** Throws if the system failed to release it. */
   release(lock: SyncLock): void
 }
 
 /**
- * A lock that is held, taken by `slocket.sync(path)`. A {@link Lock} in all but its `release`, which returns nothing and is
- * done when it returns.
+ * A lock that is held, as `slocket.sync()` returns it. It resembles {@link Lock}, but its `release` returns nothing and is complete when it returns.
  *
- * It is held by a thread of its own, so it stays held while this one blocks; until it is released, or until this process (or
- * worker thread) has ended, however it ends. Listeners for `exit` still have it, and may release it. Holding does not keep the
- * process alive.
+ * A thread of its own holds it, so it stays held while this thread blocks: until it is released, or until this process (or worker thread) ends,
+ * however it ends. Listeners for `exit` still hold it, and may release it. Holding a lock does not keep the process alive.
  */
 export class SyncLock {
-  /** The path, as it was given. */
+  /** The path, as it was passed to `slocket.sync()`. */
   readonly name: string
-  /** Whether others who share may hold with it. */
+  /** Whether it allows other holders: `exclusive` or `shared`. `exclusive` for a semaphore, too. */
   readonly mode: LockMode
-  /** The number of permits of the semaphore that this is one of; undefined for an exclusive or shared lock. */
+  /** The number of holders that the semaphore allows. `undefined` if the lock isn't a semaphore. */
   readonly permits: number | undefined
-  /** A fencing token: larger than that of every earlier holder, of `slocket()` as of `slocket.sync()`. */
+  /** A fencing token: larger than the token of every earlier holder, whether of `slocket()` or `slocket.sync()`. See {@link Lock.token}. */
   readonly token: bigint
-  /** Whether a predecessor died, or ended, without releasing: look whether what the lock protects is whole. */
+  /** Whether an earlier holder crashed, or ended without releasing: if so, check that what the lock protects is intact. See {@link Lock.recovered}. */
   readonly recovered: boolean
   /** @internal */
   readonly id: number
@@ -49,8 +47,8 @@ export class SyncLock {
   }
 
   /**
-   * False once it was released, or lost. Each call has the other thread look whether the lock's ticket is still in its directory,
-   * which takes some 50 µs.
+   * Whether the lock is still held: false once it was released or lost. Each read has the other thread check that the lock's ticket is still in
+   * its directory, which takes about 50 µs.
    */
   get held(): boolean {
     if (this.#isHeld) this.#holder.look(this)
@@ -58,25 +56,25 @@ export class SyncLock {
   }
 
   /**
-   * Aborts, with an error of code ERR_SLOCKET_LOST, if the lock is ever lost while it is held. Its listeners are called once
-   * the event loop goes on, within about a second, or when somebody looks. Reading `lock.signal` looks, as {@link SyncLock.held} does:
-   * `lock.signal.throwIfAborted()` throws if the lock was lost.
+   * Aborts if the lock is lost while it is held, with an error of code ERR_SLOCKET_LOST. Its listeners are called within about a second once the
+   * event loop runs, or at the next check. Reading `lock.signal` checks the lock, as {@link SyncLock.held} does: `lock.signal.throwIfAborted()` throws
+   * if the lock was lost.
    */
   get signal(): AbortSignal {
     if (this.#isHeld) this.#holder.look(this)
     return this.#controller.signal
   }
 
-  /** @internal The same without a look, for those who only listen. */
+  /** @internal The same without a check, to listen to. */
   get lossSignal(): AbortSignal {
     return this.#controller.signal
   }
 
   /**
-   * Gives the lock back: it is free for the next one when this returns. Releases only this very grant; called again, or after
-   * a loss, it does nothing.
+   * Releases the lock: it is free for the next waiter when this returns. It releases this grant only: a second call, or a call after the lock
+   * was lost, does nothing.
    *
-   * @throws ERR_SLOCKET_NOT_RELEASED where the system would not let go of it: docs/errors.md.
+   * @throws ERR_SLOCKET_NOT_RELEASED if the system failed to release it: see docs/errors.md.
    */
   release(): void {
     this.#holder.hearLosses()
@@ -86,7 +84,7 @@ export class SyncLock {
     tellReleased(this)
   }
 
-  /** As {@link SyncLock.release}, for `using`. */
+  /** Releases the lock at the end of a `using` block, as {@link SyncLock.release}. */
   [Symbol.dispose](): void {
     this.release()
   }

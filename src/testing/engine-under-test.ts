@@ -1,33 +1,33 @@
-/** What the conformance suite has to be told of an engine. */
+/** What the conformance suite needs to know about an engine. */
 import type { Engine, EngineCapabilities } from '../contract/engine.ts'
 
-/** What to expect of an engine. */
+/** What the tests expect of an engine. */
 export interface ConformanceCapabilities extends EngineCapabilities {
   /** Whether a lock is free as soon as `release` was called, before its promise has settled. */
   readonly releasesAtOnce: boolean
 }
 
-/** An engine, and how to get clients of it. */
+/** An engine to test, and how to make clients of it. */
 export interface EngineUnderTest {
-  /** For the names of the tests. */
+  /** The name of the engine, for the names of the tests. */
   readonly name: string
-  /** Must agree with what the engine says of itself. What it lacks is skipped, not tested to be missing. */
+  /** What the engine supports. It must agree with the engine's own `capabilities`. Tests of what is missing are skipped. */
   readonly capabilities: ConformanceCapabilities
   /**
-   * Makes one more client: one participant among those who lock the same resources, with its own connection, socket
-   * or session. May be in this process or stand for one elsewhere.
+   * Makes another client of the same locks, with its own connection, socket or session. It may run in this process, or stand for a client
+   * elsewhere.
    */
   openClient(): Engine | Promise<Engine>
-  /** Ends a client that {@link openClient} made. By then it holds nothing and waits for nothing. Default: does nothing. */
+  /** Closes a client that {@link openClient} has made. By then it holds nothing and waits for nothing. Default: does nothing. */
   closeClient?(client: Engine): void | Promise<void>
-  /** Names a lock that nobody has used before. Called at least once for each test. */
+  /** Returns the name of a lock that was never used before. Called at least once for each test. */
   resource(): string | Promise<string>
-  /** The `lingerMs` of all requests. Default: 0. */
+  /** The `lingerMs` of all requests, in milliseconds. Default: `0`. */
   readonly lingerMs?: number
-  /** How often each race is run. Fewer for an engine with a slow network. Default: 100. */
+  /** How often each test of a race is repeated. Use fewer for an engine with a slow network. Default: `100`. */
   readonly rounds?: number
-  /** How long one test may take, in ms. Default: 60,000. */
+  /** The time limit of one test, in milliseconds. Default: `60_000`. */
   readonly timeoutMs?: number
-  /** Where the random choices start. It is part of the tests' names, so that a failure tells it. Default: random. */
+  /** The seed of the random choices. It is part of the tests' names, so that a failure shows it. Default: random. */
   readonly seed?: number
 }

@@ -17,11 +17,11 @@ import { testTimeouts } from './timeouts.ts'
 import { testTries } from './tries.ts'
 
 /**
- * Registers the conformance tests of an engine with `node:test`. Every engine of this package passes them; one of your
- * own should, before it guards anything.
+ * Registers the conformance tests of an engine with `node:test`. Every engine of this package passes them. Run them on your own engine before you rely
+ * on it.
  *
- * The tests run in one process, with several clients. That a holder's death frees the lock is not among them: how
- * to kill a client, only its engine knows.
+ * The tests run in one process, with several clients. They don't test that a lock is free after its holder has crashed, since only the engine
+ * knows how to kill a client.
  *
  * ```js
  * import { memory, MemoryStore } from 'slocket'
@@ -38,7 +38,7 @@ import { testTries } from './tries.ts'
  * })
  * ```
  *
- * @param engine the engine, and what to expect of it. Tests of what it says it lacks are skipped.
+ * @param engine the engine, and what to expect of it. Tests of capabilities that it lacks are skipped.
  */
 export function testEngine(engine: EngineUnderTest): void {
   describe(`${engine.name}: conformance`, () => {

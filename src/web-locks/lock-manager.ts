@@ -12,12 +12,12 @@ import { convertArguments } from './arguments.ts'
 import type { Context } from './context.ts'
 import type { LockManager, LockManagerOptions, LockManagerSnapshot } from './types.ts'
 
-/** Makes managers of locks. */
+/** The class of lock managers. */
 export interface LockManagerConstructor {
-  /** The methods. */
+  /** The methods of all lock managers. */
   readonly prototype: LockManager
   /**
-   * The directory is looked at, and made, by the first request or query.
+   * Makes a manager of the locks in a directory or an engine. The first request or query opens the directory, and makes it if it is missing.
    *
    * @throws TypeError for wrong or unknown options; ERR_SLOCKET_NO_PARENT if `root` is relative and the working directory is gone.
    */

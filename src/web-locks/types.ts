@@ -5,82 +5,110 @@ import type { LockMode } from '../options.ts'
 
 export type { LockMode }
 
-/** A lock that is held, as its callback gets it. */
+/** A lock that is held, as the callback of a request gets it. */
 export interface WebLock {
-  /** The name that was asked for, unchanged. */
+  /** The name of the lock, as it was requested. */
   readonly name: string
-  /** Whether others may hold with it. */
+  /** Whether it allows other holders: `exclusive` or `shared`. */
   readonly mode: LockMode
 }
 
-/** Called once, with the lock, or with null where `ifAvailable` was asked for and it is not available. */
+/** Called once: with the lock, or with `null` if the request has `ifAvailable` and the lock isn't available. */
 export type LockGrantedCallback<T> = (lock: WebLock | null) => T
 
-/** What can be said with a name. */
+/** Options of a request by name. They are those of the Web Locks specification: at run time, others are ignored. */
 export interface LockOptions {
-  /** Take the lock only if that needs no waiting; else the callback gets null. Default: false. */
+  /** Takes the lock only if that needs no waiting; otherwise the callback gets `null`. Default: `false`. */
   ifAvailable?: boolean
-  /** `exclusive`: nobody holds with me. `shared`: others who share may. Default: `exclusive`. */
+  /** Who else may hold the lock at the same time. `exclusive`: nobody. `shared`: other shared holders. Default: `exclusive`. */
   mode?: LockMode
-  /** Calls the request off: it rejects with `signal.reason`. Has no effect once the lock is granted. */
+  /**
+   * Cancels the wait. If it aborts before the lock is granted, the request rejects with `signal.reason` and the callback isn't called. After that it
+   * has no effect. It can't be combined with `ifAvailable` or `steal`. Default: the wait can't be cancelled.
+   */
   signal?: AbortSignal
-  /** Take the lock from whoever holds it: their requests reject with an AbortError, while their callbacks go on. Default: false. */
+  /**
+   * Takes the lock from its holders, ahead of all waiters. Their requests reject with an AbortError, but their callbacks go on. Only for
+   * exclusive requests. Default: `false`.
+   */
   steal?: boolean
 }
 
-/** One who holds a lock, or waits for it. */
+/** A holder of a lock, or a waiter. */
 export interface LockInfo {
-  /** Which context (process or worker thread) it belongs to. Never that of another one, and never used again. */
+  /** The context (process or worker thread) that it belongs to. Different contexts never have the same id, and an id is never used again. */
   clientId: string
-  /** Whether others may hold with it. */
+  /** Whether it allows other holders: `exclusive` or `shared`. */
   mode: LockMode
   /** The name of the lock. */
   name: string
 }
 
-/** All who hold, in the order of the grants, and all who wait, in the order of the requests. */
+/** All holders, in the order of the grants, and all waiters, in the order of the requests, at one moment. */
 export interface LockManagerSnapshot {
-  /** Those who hold. */
+  /** The holders, of all names. */
   held: LockInfo[]
-  /** Those who wait. */
+  /** The waiters, of all names. */
   pending: LockInfo[]
 }
 
-/** Where the locks of a {@link LockManager} live. */
+/** Options of `new LockManager()`: where its locks live. An unknown option is a TypeError. */
 export interface LockManagerOptions {
   /**
-   * The directory of these locks; its parent must exist. A relative path counts from the working directory at the time of construction. All managers over one directory are one, in whichever process. Default: one
-   * of the user's own, see docs/web-locks.md.
+   * The directory of the locks. Its parent must exist; the directory is made by the first request or query. A relative path counts from the working
+   * directory when the manager is made. All managers with the same directory, in whichever process, have the same locks. It can't be combined with
+   * `engine`. Default: a directory of this user, see docs/web-locks.md.
    */
   readonly root?: string | undefined
   /**
-   * Who can use these locks, whatever the umask is, as `SlocketOptions.access` has it for one lock: `user`, `group` or `all`. It needs `root`. Only
-   * root, and the directory's owner, can steal from other users. Default: what the umask leaves.
+   * Which users can use the locks, whatever the umask is: `user`, `group` or `all`, as `SlocketOptions.access`. It needs `root`. Only root, and the
+   * directory's owner, can steal locks from other users. Default: what the umask leaves.
    */
   readonly access?: LockAccess | undefined
-  /** Instead of a directory: an engine, which gets the names as its resources. */
+  /** An engine that keeps the locks, instead of a directory. It gets the names as its resources. Default: the local engine. */
   readonly engine?: Engine | undefined
 }
 
-/** Locks by name, as the Web Locks specification has them, among all processes and threads of this machine. */
+/** Locks by name, as in the Web Locks specification, among all processes and threads of this machine. */
 export interface LockManager {
   /**
-   * Waits its turn for the lock `name`, calls `callback` under it, and releases it when what that returns has settled. Gives
-   * what the callback gave. First come, first served for each name, among all processes and threads.
+   * Waits for the lock `name`, calls `callback` while it is held, and releases it once the promise that `callback` returns has settled. Resolves
+   * with the result of `callback`. First come, first served for each name, among all processes and threads.
    *
-   * When a holder dies, however it dies, the next one has the lock. `options.signal` calls the wait off.
+   * If the holder crashes, the next waiter gets the lock.
    *
    * ```js
-   * await locks.request('ledger', async (lock) => { await addUp(await readLedger()) })
+   * await locks.request('ledger', async () => { await addUp(await readLedger()) })
    * ```
    *
-   * @throws (by the promise) TypeError for wrong arguments; DOMExceptions: NotSupportedError for options that do not go together,
-   * AbortError where the lock was stolen, SecurityError where the directory cannot be used; `signal.reason`; what the callback throws.
+   * @throws (by the promise) TypeError for wrong arguments; a DOMException: NotSupportedError for options that can't be combined, AbortError if the
+   * lock was stolen, SecurityError if the directory can't be used; `signal.reason`; whatever the callback throws.
    */
-  request<T>(name: string, callback: LockGrantedCallback<T>): Promise<Awaited<T>>
+  request<T>(name: string, callback: (lock: WebLock) => T): Promise<Awaited<T>>
+  /**
+   * Waits for the lock `name`, calls `callback` while it is held, and releases it once the promise that `callback` returns has settled. Resolves
+   * with the result of `callback`. If `options.signal` aborts the wait, it rejects with `signal.reason`.
+   *
+   * @throws (by the promise) as without options.
+   */
+  request<T>(
+    name: string,
+    options: LockOptions & { ifAvailable?: false },
+    callback: (lock: WebLock) => T,
+  ): Promise<Awaited<T>>
+  /**
+   * Calls `callback` with the lock `name` if it is available, and with `null` if not. It never waits. Releases the lock once the promise
+   * that `callback` returns has settled, and resolves with the result of `callback`.
+   *
+   * ```js
+   * await locks.request('ledger', { ifAvailable: true }, async (lock) => { if (lock !== null) await addUp(await readLedger()) })
+   * ```
+   *
+   * @throws (by the promise) as without options.
+   */
   request<T>(name: string, options: LockOptions, callback: LockGrantedCallback<T>): Promise<Awaited<T>>
   /**
-   * Who holds and who waits, of all names, processes and threads. Takes no lock and disturbs nobody.
+   * Lists all holders and all waiters, of all names, processes and threads. It takes no lock and does not affect them.
    *
    * ```js
    * const { held, pending } = await locks.query()

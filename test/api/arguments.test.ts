@@ -120,11 +120,28 @@ describe('arguments', () => {
     }
   })
 
-  test('a try has no timeout', async () => {
-    for (const timeout of [0, 5]) {
+  test('an option that has no meaning for a call is refused, and the message says why', async () => {
+    const signal = new AbortController().signal
+    for (const timeout of [0, 5, Infinity, undefined]) {
       await assert.rejects(
         slocket.try('lock', { timeout, engine } as object),
-        isError(TypeError, /no meaning for a try/),
+        isError(TypeError, /^unknown option 'timeout' of slocket\.try\(\): it never waits/),
+      )
+    }
+    const ofAQuery = { mode: 'shared', permits: 3, timeout: 5, signal, label: 'me', linger: 0, access: 'user' }
+    for (const [name, value] of Object.entries(ofAQuery)) {
+      await assert.rejects(
+        slocket.query('lock', { [name]: value }),
+        isError(TypeError, new RegExp(`^unknown option '${name}' of slocket\\.query\\(\\): it only looks`)),
+      )
+    }
+    for (const [name, value] of Object.entries({ signal, engine })) {
+      assert.throws(
+        () => slocket.sync('/nowhere/lock', { [name]: value }),
+        isError(
+          TypeError,
+          new RegExp(`^unknown option '${name}' of slocket\\.sync\\(\\): (nothing can abort|it takes local)`),
+        ),
       )
     }
   })
@@ -156,13 +173,15 @@ describe('arguments', () => {
 })
 
 function promisesOf(path: unknown, options: SlocketOptions): (() => Promise<unknown>)[] {
-  const isOnlyForAcquire = typeof options === 'object' && options !== null && 'timeout' in options
-  const forms = [
+  const isObject = typeof options === 'object' && options !== null
+  const forms: (() => Promise<unknown>)[] = [
     async () => await slocket(path as string, options),
     async () => await slocket.with(path as string, options, fail),
-    async () => await slocket.query(path as string, options),
   ]
-  return isOnlyForAcquire ? forms : [...forms, async () => await slocket.try(path as string, options)]
+  if (!isObject || !('timeout' in options)) forms.push(async () => await slocket.try(path as string, options))
+  if (!isObject || Object.keys(options).every((name) => name === 'engine'))
+    forms.push(async () => await slocket.query(path as string, options))
+  return forms
 }
 
 function fail(): void {

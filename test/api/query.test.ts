@@ -24,9 +24,9 @@ describe('slocket.query', () => {
   })
 
   test('it shows the number of permits', async () => {
-    const options = { engine: memory(), permits: 3 }
-    const held = await slocket('lock', options)
-    const snapshot = await slocket.query('lock', options)
+    const engine = memory()
+    const held = await slocket('lock', { engine, permits: 3 })
+    const snapshot = await slocket.query('lock', { engine })
     assert.equal(snapshot.held[0]?.permits, 3)
     assert.equal(snapshot.held[0]?.mode, 'exclusive')
     await held.release()
@@ -41,7 +41,7 @@ describe('slocket.query', () => {
   test('self is this thread, whatever access it has asked for', async () => {
     const held = await slocket(lockPath, { access: 'user', linger: 0 })
     const waiting = [slocket(lockPath, { access: 'all' }), slocket(lockPath)]
-    let snapshot = await slocket.query(lockPath, { access: 'user' })
+    let snapshot = await slocket.query(lockPath)
     while (snapshot.pending.length < waiting.length) snapshot = await slocket.query(lockPath)
     assert.deepEqual(
       [...snapshot.held, ...snapshot.pending].map(({ self }) => self),

@@ -9,7 +9,7 @@ import pg from 'pg'
 import { etcdctl } from './helpers/etcd-cluster.ts'
 import { Servers } from './helpers/servers.ts'
 import { administer } from './postgres/admin.ts'
-import { installPackage, ROOT, run } from '../package/install.ts'
+import { compile, installPackage, ROOT, run } from '../package/install.ts'
 import type { Installation } from '../package/install.ts'
 
 const PAGES = [
@@ -77,14 +77,16 @@ describe('the examples of engines', () => {
     for (const name of ['app', 'locks']) await administer(urlOf(name), sequence!)
   })
 
-  for (const { page, line, code } of programs) {
+  for (const { page, line, language, code } of programs) {
     test(`${page}, line ${line} runs`, async () => {
       // It has a lock by the engine that it shows.
       const use =
         "const { slocket: ask } = await import('slocket')\nawait (await ask('example', { engine })).release()\n"
-      const file = join(installed.project, `${page.replaceAll('/', '-')}-${line}.mjs`)
-      await writeFile(file, `${place(code)}${OTHERS}${/\bconst engine\b/.test(code) ? use : ''}`)
-      await run(process.execPath, [file], installed.project)
+      const file = `${page.replaceAll('/', '-')}-${line}`
+      const source = join(installed.project, `${file}.m${language}`)
+      await writeFile(source, `${place(code)}${OTHERS}${/\bconst engine\b/.test(code) ? use : ''}`)
+      if (language === 'ts') await compile(installed.project, [`${file}.mts`])
+      await run(process.execPath, [`${file}.mjs`], installed.project)
     })
   }
 

@@ -26,7 +26,7 @@ for (const [kind, open] of openers) {
       const engine = open()
       let waiting: Promise<unknown> | undefined
       await one.request('a', async (lock) => {
-        assert.equal(lock!.name, 'a')
+        assert.equal(lock.name, 'a')
         assert.equal(await other.request('a', { ifAvailable: true }, (none) => none), null)
         waiting = other.request('a', { mode: 'shared' }, () => void served.push('second'))
         await until('it waits', async () => (await slocket.query('a', { engine })).pending.length === 1)
@@ -63,7 +63,7 @@ test('new LockManager({ engine }) of etcd shows all locks, and steals', async ()
   await held
   const { held: shown } = await other.query()
   assert.ok(shown.some(({ name, mode }) => name === 'c' && mode === 'exclusive'))
-  await other.request('c', { steal: true }, (lock) => assert.equal(lock!.name, 'c'))
+  await other.request('c', { steal: true }, (lock) => assert.equal(lock.name, 'c'))
   // To hold keeps no process alive, nor does to be told.
   await until('the robbed holder is told', () => told !== undefined)
   assert.ok(told instanceof DOMException && told.name === 'AbortError')

@@ -41,8 +41,12 @@ export async function installPackage(): Promise<Installation> {
 
 /** What the program prints. Rejects, with what it printed, if it fails. */
 export async function run(program: string, parameters: readonly string[], cwd: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(program, parameters, { cwd, timeout: TIME_LIMIT_MS })
-  return stdout
+  try {
+    return (await promisify(execFile)(program, parameters, { cwd, timeout: TIME_LIMIT_MS })).stdout
+  } catch (error) {
+    const { message, stdout } = error as Error & { readonly stdout: string }
+    throw new Error(`${message}\n${stdout}`, { cause: error })
+  }
 }
 
 /** A development dependency of this repository. */
@@ -50,8 +54,12 @@ export async function runTool(name: string, parameters: readonly string[], cwd: 
   return await run(join(ROOT, 'node_modules', '.bin', name), parameters, cwd)
 }
 
-/** Compiles TypeScript files of a project as its own tsc would, with the declarations of the package checked too. */
-export async function compile(project: string, files: readonly string[]): Promise<void> {
+/**
+ * Compiles TypeScript files of a project as its own tsc would, with the declarations of the package checked too.
+ *
+ * @param options compiler options besides `strict`.
+ */
+export async function compile(project: string, files: readonly string[], options: object = {}): Promise<void> {
   const compilerOptions = {
     target: 'es2022',
     module: 'nodenext',
@@ -60,6 +68,7 @@ export async function compile(project: string, files: readonly string[]): Promis
     skipLibCheck: false,
     types: ['node'],
     typeRoots: [join(ROOT, 'node_modules', '@types')],
+    ...options,
   }
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
   await runTool('tsc', ['-p', '.'], project)

@@ -1,6 +1,8 @@
-// The README in the package. And runs the examples of README.md and of pages in docs/: each fenced block that is marked js or ts, and not `no-run`, as a program of its own.
+// The README in the package, and the examples of README.md and of docs/: each fenced block that is marked js or ts compiles in a strict
+// project, as TypeScript. Those that need no server, and are not marked `no-run`, run as programs of their own: here. Those that need one:
+// test/engines/examples.test.ts.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -9,14 +11,19 @@ import type { Installation } from './install.ts'
 import { isExternal, leadsSomewhere, linksOf } from './markdown-links.ts'
 
 interface Example {
+  readonly page: string
   readonly language: 'js' | 'ts'
   readonly line: number
   readonly code: string
+  readonly runs: boolean
 }
 
-const examples = ['README.md', 'docs/diagnostics.md', 'docs/web-locks.md', 'docs/migrating.md'].flatMap((page) =>
-  parseExamples(readFileSync(join(ROOT, page), 'utf8')).map((example) => ({ ...example, page })),
-)
+const PAGES = ['README.md', ...pagesIn('docs'), ...pagesIn('docs/engines')]
+const examples = PAGES.flatMap(parseExamples)
+/** What the examples leave to the reader. */
+const OF_THE_READER = ['deploy', 'prepare', 'write']
+  .map((name) => `declare function ${name}(...values: unknown[]): Promise<void>\n`)
+  .join('')
 
 describe('the README, and the examples of the documents', () => {
   let installed: Installation
@@ -46,7 +53,16 @@ describe('the README, and the examples of the documents', () => {
     }
   })
 
-  for (const { page, language, line, code } of examples) {
+  test('compile in a strict project', async () => {
+    const folder = await mkdtemp(join(installed.project, 'strict-'))
+    const files = examples.map(({ page, line }) => `${page.replaceAll('/', '-')}-line-${line}.mts`)
+    await Promise.all(
+      examples.map(({ code }, index) => writeFile(join(folder, files[index]!), `${code}${OF_THE_READER}`)),
+    )
+    await compile(folder, files, { noEmit: true, noUncheckedIndexedAccess: true })
+  })
+
+  for (const { page, language, line, code } of examples.filter(({ runs }) => runs)) {
     test(`${page}, line ${line} (${language}) runs`, async () => {
       const folder = await mkdtemp(join(installed.project, 'example-'))
       // It says nothing of itself whether it is a module.
@@ -58,13 +74,22 @@ describe('the README, and the examples of the documents', () => {
   }
 })
 
-function parseExamples(markdown: string): Example[] {
+function pagesIn(folder: string): string[] {
+  const names = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith('.md'))
+  return names.map((name) => `${folder}/${name}`).sort()
+}
+
+function parseExamples(page: string): Example[] {
+  const markdown = readFileSync(join(ROOT, page), 'utf8')
   const fences = /^( *)(`{3,})(js|ts)\b(.*)\n([^]*?)^ *\2 *$/gm
-  return [...markdown.matchAll(fences)]
-    .filter(([, , , , info]) => !/\bno-run\b/.test(info ?? ''))
-    .map((match) => ({
-      language: match[3] === 'ts' ? 'ts' : 'js',
+  return [...markdown.matchAll(fences)].map((match) => {
+    const [, , , language, info, code] = match
+    return {
+      page,
+      language: language === 'ts' ? 'ts' : 'js',
       line: markdown.slice(0, match.index).split('\n').length,
-      code: match[5] ?? '',
-    }))
+      code: code!,
+      runs: !/\bno-run\b/.test(info!) && !/'slocket\/(etcd|postgres)'/.test(code!),
+    }
+  })
 }

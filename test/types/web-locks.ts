@@ -13,14 +13,14 @@ export const same: readonly true[] = [
   true satisfies Same<Required<LockOptions>, Required<slocket.LockOptions>>,
   true satisfies Same<LockOptions, slocket.LockOptions>,
   true satisfies Same<LockGrantedCallback<Promise<number>>, slocket.LockGrantedCallback<Promise<number>>>,
-  true satisfies Same<LockManager['request'], slocket.LockManager['request']>,
   true satisfies Same<Parameters<LockManager['query']>, Parameters<slocket.LockManager['query']>>,
 ]
 
-/** What fits in the place of lib.dom's, and says more: lib.dom has each property of a snapshot as one that may be missing. */
+/** What fits in the place of lib.dom's, and says more: no property of a snapshot is missing, and a callback gets null only if the request has `ifAvailable`. */
 export const more: readonly true[] = [
   true satisfies Fits<slocket.LockInfo, LockInfo>,
   true satisfies Fits<slocket.LockManagerSnapshot, LockManagerSnapshot>,
+  true satisfies Fits<slocket.LockManager['request'], LockManager['request']>,
   true satisfies Fits<slocket.LockManager, LockManager>,
   true satisfies Fits<slocket.LockManagerConstructor, typeof LockManager>,
   true satisfies Fits<Required<LockInfo>, slocket.LockInfo>,
@@ -28,13 +28,14 @@ export const more: readonly true[] = [
 /** So lib.dom's does not fit in the place of ours. Once it does, this line says so. */
 export const less: readonly false[] = [
   false satisfies Fits<LockManagerSnapshot, slocket.LockManagerSnapshot>,
+  false satisfies Fits<LockManager['request'], slocket.LockManager['request']>,
   false satisfies Fits<LockManager, slocket.LockManager>,
 ]
 
 export const ours: LockManager[] = [locks, new Manager({ engine: memory() })]
 export const constructors: (typeof LockManager)[] = [Manager]
-/** Whoever only asks for locks takes either. */
-export const either: Pick<slocket.LockManager, 'request'>[] = [locks, navigator.locks]
+/** Code that only requests locks takes either, by the type of lib.dom. */
+export const either: Pick<LockManager, 'request'>[] = [locks, navigator.locks]
 
 /** As it is written for browsers; unchanged but for `navigator.locks`, which is a parameter. */
 export async function asInBrowsers(manager: LockManager): Promise<string> {
@@ -60,7 +61,19 @@ export async function holders(): Promise<string[]> {
   return held.map(({ name, mode, clientId }) => `${name} ${mode} ${clientId}`)
 }
 
+/** With ours, a callback gets null only if the request has `ifAvailable`. */
+export async function names(ifAvailable: boolean): Promise<(string | undefined)[]> {
+  const name = await locks.request('name', (lock) => lock.name)
+  const shared = await locks.request('name', { mode: 'shared' }, async (lock) => lock.name)
+  const maybe = await locks.request('name', { ifAvailable }, (lock) => lock?.name)
+  return [name, shared, maybe]
+}
+
 export function wrong(): void {
+  // @ts-expect-error: no such option
+  void locks.request('name', { timeout: 5 }, () => {})
+  // @ts-expect-error: no such option
+  void new Manager({ directory: '/tmp/locks' })
   // @ts-expect-error: no such mode
   void locks.request('name', { mode: 'both' }, () => {})
   // @ts-expect-error: no callback

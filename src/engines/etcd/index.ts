@@ -17,11 +17,10 @@ import { ownIdentity } from './value.ts'
 import { WatchStream } from './watch-stream.ts'
 
 /**
- * Makes an engine whose locks live in etcd, for all machines that reach it. Each engine is one client, with one connection; make one for
- * a process, and use it for all locks. Nothing is connected before the first lock is asked for, and nothing is left behind
- * some time after the last one.
+ * Makes an engine whose locks live in etcd, for all machines that can reach it. Each engine is one client with one connection: make one per process, and
+ * use it for all locks. It connects for the first request, and disconnects some time after the last release.
  *
- * It needs the packages `@grpc/grpc-js` and `@grpc/proto-loader`, which are to be installed beside slocket.
+ * It needs the packages `@grpc/grpc-js` and `@grpc/proto-loader`: install them beside slocket.
  *
  * ```js
  * import { slocket } from 'slocket'
@@ -31,10 +30,10 @@ import { WatchStream } from './watch-stream.ts'
  * const lock = await slocket('deploy', { engine })
  * ```
  *
- * A lock is a lease. When its holder is killed, or cut off, the next one has it after `ttl` ms at most; a holder that is cut off
- * is told before that, by `lock.signal` and `lock.assertHeld()`.
+ * A lock is a lease. If its holder crashes or is cut off from the network, the next waiter gets the lock after at most `ttl` milliseconds. A holder that
+ * is cut off learns of it before that, by `lock.signal` and `lock.assertHeld()`.
  *
- * @throws TypeError, RangeError for wrong options, unknown ones too; TypeError for certificates and keys that cannot be used.
+ * @throws TypeError, RangeError for wrong or unknown options; TypeError for certificates and keys that can't be used.
  */
 export function etcd(options: EtcdOptions): Engine {
   const settings = parseEtcdOptions(options)

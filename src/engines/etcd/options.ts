@@ -7,44 +7,45 @@ import type { OptionHints } from '../../contract/known-options.ts'
 import { checkPem } from './pem.ts'
 import type { Pem } from './pem.ts'
 
-/** What can be said to {@link etcd}. */
+/** Options of {@link etcd}. An unknown option is a TypeError. */
 export interface EtcdOptions {
   /**
-   * Where the members of the cluster are: `http://host:2379`, `https://host:2379`, or `host:2379`; one, or several. Name all of
-   * them: when one does not answer, the next is asked.
+   * The members of the cluster: `http://host:2379`, `https://host:2379` or `host:2379`, one or several. Name all of them: if one does not answer, the
+   * client uses the next.
    */
   readonly endpoints: string | readonly string[]
-  /** What all keys begin with. Clients with other namespaces know nothing of each other. Default: `slocket`. */
+  /** The beginning of all keys. Clients with different namespaces have different locks. Default: `slocket`. */
   readonly namespace?: string | undefined
   /**
-   * How long the server keeps the locks of a client that it no longer hears from, in ms, 5000 to 86,400,000. Others wait that long after a
-   * crash, and a network that fails for longer loses the locks. etcd counts in whole seconds: fractions are rounded up. Default: 10,000.
+   * How long the server keeps the locks of a client that it no longer hears from, in milliseconds, from 5000 to 86,400,000. After a crash the waiters
+   * wait that long; a holder that is cut off from the network for longer loses its locks. etcd counts whole seconds: fractions are rounded up.
+   * Default: `10_000`.
    */
   readonly ttl?: number | undefined
-  /** A user of etcd. */
+  /** The etcd user to log in as. Default: no authentication. */
   readonly credentials?: EtcdCredentials | undefined
   /**
-   * For TLS: certificates, as PEM: the content of the files, not their paths. `https://` alone means TLS with the certificate authorities that Node
-   * knows.
+   * Certificates for TLS, as PEM: the contents of the files, not their paths. Default: for `https://` endpoints, the certificate authorities that Node
+   * knows; for others, no TLS.
    */
   readonly tls?: EtcdTls | undefined
 }
 
-/** A user of etcd, by name and password. */
+/** An etcd user. */
 export interface EtcdCredentials {
-  /** The user's name. */
+  /** The name of the user. */
   readonly username: string
-  /** The user's password. */
+  /** The password of the user. */
   readonly password: string
 }
 
-/** Certificates, each as PEM: the content of a file, not its path. They are checked when the engine is made. */
+/** Certificates, as PEM: the contents of the files, not their paths. They are checked when the engine is made. */
 export interface EtcdTls {
-  /** The certificate authority that has signed the servers' certificates. */
+  /** The certificate authority that signed the certificates of the servers. Default: the authorities that Node knows. */
   readonly ca?: string | Buffer | undefined
-  /** The client's own certificate. Goes with `key`. */
+  /** The certificate of this client. Requires `key`. Default: none. */
   readonly cert?: string | Buffer | undefined
-  /** The client's own key, not encrypted. Goes with `cert`. */
+  /** The private key of this client, not encrypted. Requires `cert`. Default: none. */
   readonly key?: string | Buffer | undefined
 }
 

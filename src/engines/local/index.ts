@@ -22,19 +22,23 @@ import { QueueState } from './queue-state.ts'
 import { toSlocketError } from './system-error.ts'
 import { TicketSocket } from './ticket-socket.ts'
 
-/** What can be said of the locks of a {@link local} engine. */
+/** Options of {@link local}. An unknown option is a TypeError. */
 export interface LocalOptions {
-  /** Who can use the locks: see `SlocketOptions.access`. Default: what the umask leaves. */
+  /** Which users can use the locks, whatever the umask is: `user`, `group` or `all`, as `SlocketOptions.access`. Default: what the umask leaves. */
   readonly access?: LockAccess | undefined
 }
 
 const LOCAL_OPTIONS: ReadonlySet<string> = new Set(['access'])
 
 /**
- * Makes an engine whose locks are directories on this machine. The default engine is one of these; another one in the
- * same process is another client, as if it were another process.
+ * Makes an engine whose locks are directories on this machine, like those of the default engine. Another engine in the same process is another client, as if
+ * it were another process.
  *
- * Resources are paths; a relative one counts from the working directory at the time of the call.
+ * The name of a lock is its path. A relative path counts from the working directory at the time of the call.
+ *
+ * ```js
+ * const lock = await slocket('/srv/report.lock', { engine: local({ access: 'all' }) })
+ * ```
  *
  * @throws TypeError for wrong options.
  */

@@ -22,7 +22,7 @@ interface MemoryTicket extends Ticket {
   isHolder: boolean
 }
 
-/** What clients of the same locks share. */
+/** Holds the locks of {@link memory} engines: engines with the same store are clients of the same locks. */
 export class MemoryStore {
   /** @internal */
   readonly queues: Map<string, MemoryTicket[]> = new Map()
@@ -37,13 +37,14 @@ export class MemoryStore {
 }
 
 /**
- * Makes an engine whose locks live in this process's memory.
+ * Makes an engine whose locks live in the memory of this process, for tests and for locks within one process. They need no files, and end with the
+ * process.
  *
  * ```js
  * const lock = await slocket('jobs', { engine: memory() })
  * ```
  *
- * @param store give two engines the same store to make them two clients of the same locks. Default: a new one.
+ * @param store where the locks are. Two engines with the same store are two clients of the same locks. Default: a new store.
  * @throws TypeError if `store` isn't a MemoryStore.
  */
 export function memory(store: MemoryStore = new MemoryStore()): Engine {

@@ -23,18 +23,21 @@ import { RecentStatements } from './statements.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
 /**
- * Makes an engine whose locks live in a database of PostgreSQL 14 or later: locks among all who can connect to it. Needs the package `pg`.
+ * Makes an engine whose locks live in a PostgreSQL database (version 14 or later), for all processes that can connect to it. Each lock uses a connection of
+ * its own: make one engine per process, and use it for all locks. It connects for the first request, and disconnects some time after the last release.
+ *
+ * It needs the package `pg`: install it beside slocket.
  *
  * ```js
  * const engine = postgres({ connectionString: 'postgres://app@db.example/app' })
  * const lock = await slocket('deploy', { engine })
  * ```
  *
- * When a holder dies, its connection ends, and the next one has the lock within milliseconds; where its machine is cut off, within about ten
- * seconds, after it has been told itself (`lock.signal`, `lock.assertHeld()`). Connects when it is first used, and disconnects when it is not used.
+ * If the holder crashes, its connection ends, and the next waiter gets the lock within milliseconds. If its machine is cut off from the network, the next
+ * waiter gets the lock within about ten seconds; the holder learns of it before that, by `lock.signal` and `lock.assertHeld()`.
  *
- * @param options how to connect; {@link PostgresOptions}.
- * @throws TypeError, RangeError for wrong options.
+ * @param options see {@link PostgresOptions}.
+ * @throws TypeError, RangeError for wrong or unknown options.
  */
 export function postgres(options: PostgresOptions): Engine {
   return openPostgres(parsePostgresOptions(options))

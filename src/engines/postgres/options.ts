@@ -4,64 +4,64 @@ import { checkClientOptions, CLIENT_OPTIONS, OPTION_HINTS } from './client-optio
 import { parseSequence } from './sequence-name.ts'
 
 /**
- * How to connect: a `connectionString`, or `host`, `port`, `user`, `password` and `database`; and what else `pg` takes for a client. What is left
- * out, `pg` takes from the environment (`PGHOST` and so on). An option that is not listed here is a TypeError.
+ * Options of {@link postgres}: how to connect, and what the locks are like. Connect by a `connectionString`, or by `host`, `port`, `user`, `password` and
+ * `database`. `pg` takes what is missing from the environment (`PGHOST` and so on). An unknown option is a TypeError.
  */
 export interface PostgresOptions {
-  /** `postgres://user:password@host:port/database`. To the server itself, not to a pooler. */
+  /** `postgres://user:password@host:port/database`: the server itself, not a pooler. It can't be combined with `host`, `port`, `user`, `password` and `database`. */
   readonly connectionString?: string | undefined
-  /** Where the server is: a host name, or the directory of its Unix socket. */
+  /** The server: a host name, or the directory of its Unix socket. */
   readonly host?: string | undefined
-  /** The server's port. Default: 5432. */
+  /** The port of the server. Default: `5432`. */
   readonly port?: number | undefined
-  /** The role. */
+  /** The role to log in as. */
   readonly user?: string | undefined
-  /** Its password, or a function that gives it. */
+  /** The password of the role, or a function that returns it. */
   readonly password?: string | (() => string | Promise<string>) | undefined
-  /** The database. Locks of two databases have nothing to do with each other. */
+  /** The database. Different databases have different locks. */
   readonly database?: string | undefined
-  /** As `pg` takes it: a boolean, or options of `tls.connect`. */
+  /** Whether to use TLS: a boolean, or the options of `tls.connect`. Default: as `pg`. */
   readonly ssl?: unknown
-  /** How TLS begins. Default: `postgres`. */
+  /** How TLS is negotiated. Default: `postgres`. */
   readonly sslnegotiation?: 'postgres' | 'direct' | undefined
-  /** Whether SCRAM is bound to the TLS connection if the server offers that. Default: false. */
+  /** Whether SCRAM authentication is bound to the TLS connection, if the server supports that. Default: `false`. */
   readonly enableChannelBinding?: boolean | undefined
-  /** How many iterations of SCRAM a server may ask for. */
+  /** The largest number of SCRAM iterations that the server may ask for. Default: as `pg`. */
   readonly scramMaxIterations?: number | undefined
-  /** How sessions are called in `pg_stat_activity`. Default: `slocket`. */
+  /** The name of the sessions in `pg_stat_activity`. Default: `slocket`. */
   readonly application_name?: string | undefined
-  /** The same, if neither `application_name` nor `PGAPPNAME` is set. */
+  /** The name of the sessions if neither `application_name` nor `PGAPPNAME` is set. Default: none. */
   readonly fallback_application_name?: string | undefined
-  /** Settings for the server at the start of a session, as `-c name=value`. */
+  /** Server settings for each session, as `-c name=value`. Default: none. */
   readonly options?: string | undefined
-  /** The encoding of the connection. Default: UTF8. */
+  /** The encoding of the connection. Default: `UTF8`. */
   readonly client_encoding?: string | undefined
-  /** How long connecting may take at most, in ms; never longer than two and a half heartbeats. */
+  /** Limits how long connecting may take, in milliseconds. It is never longer than two and a half heartbeats, which is the default. */
   readonly connectionTimeoutMillis?: number | undefined
-  /** Makes the socket of a connection. */
+  /** Returns the socket for a new connection. Default: `pg` makes it. */
   readonly stream?: (() => unknown) | undefined
-  /** No effect: the engine sets it for its connections. */
+  /** Has no effect: the engine always uses TCP keep-alive. Accepted because settings for `pg` may contain it. */
   readonly keepAlive?: boolean | undefined
-  /** No effect: the engine sets it for its connections. */
+  /** Has no effect: the engine uses its `heartbeat`. Accepted because settings for `pg` may contain it. */
   readonly keepAliveInitialDelayMillis?: number | undefined
-  /** No effect: the engine has statements of its own only. */
+  /** Has no effect: the engine runs its own statements only. Accepted because settings for `pg` may contain it. */
   readonly types?: unknown
-  /** No effect: the engine has statements of its own only. */
+  /** Has no effect: the engine runs its own statements only. Accepted because settings for `pg` may contain it. */
   readonly binary?: boolean | undefined
-  /** No effect: the engine has statements of its own only. */
+  /** Has no effect: the engine runs its own statements only. Accepted because settings for `pg` may contain it. */
   readonly pipeline?: boolean | undefined
-  /** Locks of two namespaces have nothing to do with each other. No line breaks. Default: `slocket`. */
+  /** Separates locks: different namespaces have different locks. No line breaks. Default: `slocket`. */
   readonly namespace?: string | undefined
-  /** The sequence that tokens come from; it is made where it is missing. Default: `public.slocket_token`. */
+  /** The sequence that `lock.token` comes from. The engine makes it if it is missing. Default: `public.slocket_token`. */
   readonly sequence?: string | undefined
   /**
-   * How many locks this engine can hold and wait for at a time, 1 to 10,000: each has a connection of its own. Further requests wait in this
-   * process, in order. One more connection serves all of them. Default: 20.
+   * The number of locks that this engine can hold and wait for at the same time, from 1 to 10,000: each uses a connection of its own, and one more connection
+   * serves all of them. Further requests wait in this process, in their order. Default: `20`.
    */
   readonly maxConnections?: number | undefined
   /**
-   * How often the server is asked whether it still knows the session of a lock, in ms, 200 to 60,000. Without an answer for two and a half times
-   * as long, the lock is lost; after five times as long, the server gives it to the next one. Default: 2000.
+   * How often the engine asks the server whether the session of a lock still exists, in milliseconds, from 200 to 60,000. After two and a half heartbeats
+   * without an answer, the lock is lost; after five, the server gives it to the next waiter. Default: `2000`.
    */
   readonly heartbeat?: number | undefined
 }

@@ -1,0 +1,28 @@
+/** A copy of an example, in which `slocket` is what was built here. */
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Workplace } from '../helpers/command.ts'
+
+const ROOT: string = fileURLToPath(new URL('../../..', import.meta.url))
+const BUILT: string = join(ROOT, 'build/src')
+
+/** What package.json exports, as it is built here. */
+const EXPORTS = { '.': './src/index.js', './postgres': './src/engines/postgres/index.js' }
+
+/** @param packages other packages that the example imports. */
+export function placeExample(name: string, packages: readonly string[] = []): Workplace {
+  const place = new Workplace()
+  fs.cpSync(join(ROOT, 'examples', name), place.directory, { recursive: true })
+  const slocket = place.path('node_modules/slocket')
+  fs.mkdirSync(slocket, { recursive: true })
+  fs.symlinkSync(BUILT, join(slocket, 'src'))
+  fs.writeFileSync(join(slocket, 'package.json'), JSON.stringify({ name: 'slocket', type: 'module', exports: EXPORTS }))
+  for (const other of packages)
+    fs.symlinkSync(join(ROOT, 'node_modules', other), place.path(join('node_modules', other)))
+  return place
+}
+
+export function node(...parameters: readonly string[]): string[] {
+  return [process.execPath, ...parameters]
+}
