@@ -1,22 +1,31 @@
 // Builds what the package holds, into dist/ or another directory: node scripts/build-dist.js [DIRECTORY]
 //
-// The code of each export of package.json as one file, since to load a file takes longer than to run it: a millisecond or two. All that
-// the main export loads is in one file more, `core.js`, which the other exports load too; what only those share is in files beside them.
-// And the declarations, with comments, that the exports lead to. The command shares nothing with them: a script waits for it. What it
-// loads later is built with the exports.
+// One implementation in CommonJS. core.cjs holds every module that the main export loads, and every module that two other files load, so that
+// state exists once. Each other export, and what is loaded later, is a file of its own that requires core.cjs. For `import`, each export has
+// a wrapper, *.mjs, that imports the CommonJS file. docs/decisions/0012-package.md says why.
+//
+// The command shares nothing with them: a script waits for it. What the command loads later is built with the exports.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { writeDeclarations } from './build-declarations.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = resolve(process.argv[2] ?? join(root, 'dist'))
 const { exports: exported, bin, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-const exportedEntries = Object.values(exported).map((entry) => entryOf(entry.default))
+const exportedEntries = Object.values(exported)
+  .filter((entry) => typeof entry === 'object')
+  .map((entry) => entryOf(entry.require.default))
 const commands = Object.values(bin).map(entryOf)
-const CORE = 'core.js'
-const LOADED_LATER = ['cli/commands', 'cli/engine', 'cli/wait-line']
+const main = entryOf(exported['.'].require.default)
+const CORE = 'core'
+/** What the library, and the command, load when it is asked for. */
+const LOADED_LATER = ['web-locks/context', 'engines/local/names/index', 'cli/commands', 'cli/engine', 'cli/wait-line']
+/** The module that knows what the thread of `slocket.sync` runs: in the package, a string in a file of its own. */
+const THREAD_PROGRAM = 'sync/thread-program'
 /** What the command imports of Node by name. */
 const BUILT_IN_NAMES = {
   'node:buffer': ['isUtf8'],
@@ -27,137 +36,212 @@ const BUILT_IN_NAMES = {
   'node:util': ['debuglog', 'parseArgs'],
 }
 
-rmSync(dist, { recursive: true, force: true })
-const tsc = join(root, 'node_modules/.bin/tsc')
-execFileSync(tsc, ['-p', join(root, 'tsconfig.types.json'), '--outDir', dist], { stdio: 'inherit' })
-const needed = declarationsOf(exportedEntries.map((entry) => join(dist, `${entry}.d.ts`)))
-for (const name of readdirSync(dist, { recursive: true })) {
-  const file = join(dist, name)
-  if (file.endsWith('.d.ts') && !needed.has(file)) rmSync(file)
-}
 const options = {
   absWorkingDir: root,
-  outdir: dist,
   bundle: true,
   packages: 'external',
   platform: 'node',
-  format: 'esm',
+  format: 'cjs',
   target: `node${engines.node.replace('>=', '')}`,
-  minifyWhitespace: true,
-  minifySyntax: true,
+  // import() in CommonJS fails in some tools, such as Jest; `require` never does.
+  supported: { 'dynamic-import': false },
+  define: { 'import.meta.dirname': '__dirname' },
+  sourcemap: 'linked',
   charset: 'utf8',
   logLevel: 'warning',
 }
-const main = entryOf(exported['.'].default)
-const { modules: core, later } = await modulesLoadedBy(main)
-await write({
-  stdin: { contents: coreOf(core), resolveDir: root, sourcefile: CORE },
-  outdir: undefined,
-  outfile: join(dist, CORE),
-  plugins: [{ name: 'later', setup: ({ onResolve }) => onResolve({ filter: /^\./ }, leaveOutLater) }],
-})
-writeFileSync(join(dist, `${main}.js`), exportOf(core.get(sourceOf(main)), `./${CORE}`))
-await write({
-  entryPoints: {
-    ...entryPointsOf([...exportedEntries.filter((entry) => entry !== main), ...later, ...LOADED_LATER]),
-    // Run by a thread of its own, which src/sync/stand-in.ts starts: it looks for it beside the file that it is in itself.
-    'stand-in-thread': sourceOf('sync/stand-in-thread'),
-  },
-  splitting: true,
-  chunkNames: 'chunk-[hash]',
-  plugins: [{ name: 'core', setup: leaveOutCore }],
-})
+
+rmSync(dist, { recursive: true, force: true })
+buildDeclarations()
+
+const libraryEntries = [...exportedEntries.filter((entry) => entry !== main), ...LOADED_LATER]
+const core = await coreModules()
 await build({
   ...options,
-  entryPoints: entryPointsOf(commands),
-  // Node starts it without its loader for modules.
-  format: 'cjs',
-  outExtension: { '.js': '.cjs' },
-  // Nobody reads its stack traces, and what is shorter is compiled sooner.
-  minifyIdentifiers: true,
-  plugins: [{ name: 'command', setup: setUpCommand }],
+  stdin: { contents: await exportAll(core), resolveDir: root, sourcefile: `${CORE}.js` },
+  outfile: join(dist, `${CORE}.cjs`),
+  plugins: [separate(CORE, new Set()), program(CORE)],
 })
-
-/** Of an entry: the names that it exports, and that each of the modules does that are loaded with it, by their files; what it loads later. */
-async function modulesLoadedBy(entry) {
-  const look = { ...options, write: false, metafile: true }
-  const whole = await build({ ...look, entryPoints: entryPointsOf([entry]), splitting: true })
-  const { outputs } = whole.metafile
-  const found = new Set(Object.keys(outputs).filter((file) => outputs[file].entryPoint === sourceOf(entry)))
-  const laterEntries = new Set()
-  for (const file of found) {
-    for (const { path, kind } of outputs[file].imports.filter((imported) => imported.path in outputs)) {
-      if (kind === 'dynamic-import') laterEntries.add(nameOf(outputs[path].entryPoint))
-      else found.add(path)
-    }
-  }
-  const files = [...found].flatMap((file) => Object.keys(outputs[file].inputs))
-  const apart = await build({ ...look, entryPoints: files, bundle: false, packages: undefined })
-  const modules = new Map(Object.values(apart.metafile.outputs).map(({ entryPoint, exports }) => [entryPoint, exports]))
-  return { modules, later: laterEntries }
+const namesOfEntries = await exportsOf(exportedEntries.map(sourceOf))
+for (const entry of libraryEntries) {
+  await build({
+    ...options,
+    entryPoints: [sourceOf(entry)],
+    outfile: join(dist, `${entry}.cjs`),
+    footer: exportedEntries.includes(entry) ? { js: footerOf(namesOfEntries.get(sourceOf(entry))) } : {},
+    plugins: [separate(entry, core), peers()],
+  })
 }
-
-/** Exports all that each of them does, once: the entry exports again what is another's. Of two things of one name, the build would fail. */
-function coreOf(modules) {
-  const others = [...modules].filter(([file]) => file !== sourceOf(main))
-  const taken = new Set(others.flatMap(([, names]) => names))
-  const own = modules.get(sourceOf(main)).filter((name) => !taken.has(name))
-  return [...others, [sourceOf(main), own]].map(([file, names]) => exportOf(names, `./${file}`)).join('')
-}
-
-function exportOf(names, file) {
-  return `export{${names.map((name) => JSON.stringify(name)).join(',')}}from${JSON.stringify(file)};\n`
-}
-
-/** What is in the core is had from there, by a specifier that {@link write} turns into a path. */
-function leaveOutCore({ onResolve }) {
-  const files = new Set([...core.keys()].map((file) => join(root, file)))
-  onResolve({ filter: /^\./ }, ({ path, resolveDir, kind }) =>
-    kind !== 'entry-point' && files.has(resolve(resolveDir, path))
-      ? { path: `slocket:${CORE}`, external: true }
-      : undefined,
-  )
-}
-
-async function write(more) {
-  const { outputFiles } = await build({ ...options, ...more, write: false })
-  for (const { path, text } of outputFiles) {
-    const toCore = relative(dirname(path), join(dist, CORE))
-    mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(
-      path,
-      text.replaceAll(`"slocket:${CORE}"`, JSON.stringify(toCore.startsWith('.') ? toCore : `./${toCore}`)),
-    )
-  }
-}
-
-/** What a command imports when it is asked for is a file beside it; what it needs of Node it has from there, not by a copy for each file. */
-function setUpCommand({ onResolve, onLoad }) {
-  onResolve({ filter: /^\./ }, leaveOut)
-  onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'built-in' }))
-  onLoad({ filter: /^/, namespace: 'built-in' }, ({ path }) => {
-    const names = BUILT_IN_NAMES[path] ?? []
-    const lines = names.map((name) => `export const ${name} = builtIn.${name}`)
-    return {
-      contents: [`const builtIn = process.getBuiltinModule('${path}')`, 'export default builtIn', ...lines].join('\n'),
-    }
+write(`${main}.cjs`, `'use strict'\nmodule.exports = require('./${relative(dirname(main), CORE)}.cjs').default\n`)
+for (const entry of exportedEntries) write(`${entry}.mjs`, wrapperOf(entry, namesOfEntries.get(sourceOf(entry))))
+write(`${THREAD_PROGRAM}.cjs`, textModule(await threadProgram()))
+for (const entry of commands) {
+  await build({
+    ...options,
+    entryPoints: [sourceOf(entry)],
+    outfile: join(dist, `${entry}.cjs`),
+    plugins: [separate(entry, new Set()), builtIns(), program(entry)],
   })
 }
 
-function entryPointsOf(entries) {
-  return Object.fromEntries(entries.map((entry) => [entry, sourceOf(entry)]))
+function buildDeclarations() {
+  const scratch = mkdtempSync(join(tmpdir(), 'slocket-types-'))
+  try {
+    const tsc = join(root, 'node_modules/.bin/tsc')
+    execFileSync(tsc, ['-p', join(root, 'tsconfig.types.json'), '--outDir', scratch], { stdio: 'inherit' })
+    writeDeclarations({ from: scratch, to: dist, entries: exportedEntries })
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
 }
 
-function leaveOut({ path, kind, resolveDir }) {
-  if (kind !== 'dynamic-import') return undefined
-  const entry = nameOf(join(resolveDir, path))
-  if (!LOADED_LATER.includes(entry)) throw new Error(`${entry} is not among LOADED_LATER`)
-  return { path: `./${relative('cli', entry)}.js`, external: true }
+/** The modules of core.cjs, as paths of sources. */
+async function coreModules() {
+  const found = new Set(await modulesOf(main))
+  const seen = new Set()
+  for (const entry of libraryEntries) {
+    for (const source of await modulesOf(entry)) {
+      // What the files of the command share has no state.
+      if (seen.has(source) && !source.startsWith('src/cli/')) found.add(source)
+      seen.add(source)
+    }
+  }
+  return found
 }
 
-/** What the core loads later is a file beside it. */
-function leaveOutLater({ path, kind, resolveDir }) {
-  return kind === 'dynamic-import' ? { path: `./${nameOf(join(resolveDir, path))}.js`, external: true } : undefined
+/** The sources that are loaded with an entry. */
+async function modulesOf(entry) {
+  const look = { ...options, entryPoints: [sourceOf(entry)], outdir: dist, write: false, metafile: true }
+  const { metafile } = await build({ ...look, plugins: [separate(entry, new Set()), program(entry)] })
+  return Object.keys(metafile.inputs).filter((source) => source.startsWith('src/'))
+}
+
+/** The names that sources export, by the paths of the sources. */
+async function exportsOf(sources) {
+  const look = { ...options, format: 'esm', supported: {}, sourcemap: false, bundle: false, packages: undefined }
+  const { metafile } = await build({ ...look, entryPoints: sources, outdir: dist, write: false, metafile: true })
+  return new Map(Object.values(metafile.outputs).map(({ entryPoint, exports }) => [entryPoint, exports]))
+}
+
+/** Exports all that the modules do, once: the main export exports again what is another's. Of two things of one name, the build would fail. */
+async function exportAll(modules) {
+  const names = await exportsOf([...modules])
+  const others = [...modules].filter((source) => source !== sourceOf(main))
+  const taken = new Set(others.flatMap((source) => names.get(source)))
+  const own = names.get(sourceOf(main)).filter((name) => !taken.has(name))
+  const lists = [...others.map((source) => [source, names.get(source)]), [sourceOf(main), own]]
+  return lists.map(([source, list]) => `export { ${list.join(', ')} } from './${source}'\n`).join('')
+}
+
+/** What `require` of an export gives: its default export, which has the others as properties, or an object without `__esModule`. */
+function footerOf(names) {
+  return `module.exports = ${names.includes('default') ? 'module.exports.default' : '{ ...module.exports }'}`
+}
+
+function wrapperOf(entry, names) {
+  const named = names.filter((name) => name !== 'default')
+  const file = `./${entry.split('/').at(-1)}.cjs`
+  return [
+    `import all from '${file}'`,
+    ...(names.includes('default') ? ['export default all'] : []),
+    `export const { ${named.join(', ')} } = all\n`,
+  ].join('\n')
+}
+
+/** What is in core.cjs, or is loaded later, is required from there. */
+function separate(entry, coreSources) {
+  const to = (other) => ({ path: specifier(entry, other), external: true })
+  return {
+    name: 'separate',
+    setup({ onResolve }) {
+      onResolve({ filter: /^\./ }, ({ path, resolveDir, kind }) => {
+        if (kind === 'entry-point') return undefined
+        const name = nameOf(join(resolveDir, path))
+        if (kind === 'dynamic-import' && isFile(name)) return to(name)
+        return coreSources.has(sourceOf(name)) ? to(CORE) : undefined
+      })
+    },
+  }
+}
+
+function isFile(name) {
+  return LOADED_LATER.includes(name) || exportedEntries.includes(name)
+}
+
+/** What an engine needs is a call of `require` in `try`: bundlers go on if that package is missing. */
+function peers() {
+  return {
+    name: 'peers',
+    setup({ onLoad }) {
+      onLoad({ filter: /\/src\/engines\/(etcd|postgres)\/.*\.ts$/ }, ({ path }) => {
+        const text = readFileSync(path, 'utf8')
+        return { contents: text.replaceAll(/await import\(('[^'.][^']*')\)/g, 'require($1)'), loader: 'ts' }
+      })
+    },
+  }
+}
+
+/** What the thread of `slocket.sync` runs is read by the first call. */
+function program(entry) {
+  return {
+    name: 'program',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /thread-program\.cjs$/ }, ({ path }) => ({ path, external: true }))
+      onLoad({ filter: /\/src\/sync\/thread-program\.ts$/ }, () => ({
+        contents: `export function threadProgram() {\n  return require('${specifier(entry, THREAD_PROGRAM)}')\n}`,
+      }))
+    },
+  }
+}
+
+async function threadProgram() {
+  const contents = `import { workerData } from 'node:worker_threads'
+    import { serve } from './${sourceOf('sync/stand-in-thread')}'
+    serve(workerData)`
+  const { outputFiles } = await build({
+    ...options,
+    stdin: { contents, resolveDir: root },
+    sourcemap: false,
+    write: false,
+  })
+  return `(() => {\n${outputFiles[0].text}})()\n`
+}
+
+/** A module that is a text, line by line. */
+function textModule(text) {
+  const lines = text.split('\n').map((line) => `  ${JSON.stringify(line)},\n`)
+  return `'use strict'\nmodule.exports = [\n${lines.join('')}].join('\\n')\n`
+}
+
+/** What the command needs of Node it has from there, not by a copy for each file. */
+function builtIns() {
+  return {
+    name: 'built-ins',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'built-in' }))
+      onLoad({ filter: /^/, namespace: 'built-in' }, ({ path }) => {
+        const names = BUILT_IN_NAMES[path] ?? []
+        const lines = names.map((name) => `export const ${name} = builtIn.${name}`)
+        return {
+          contents: [`const builtIn = process.getBuiltinModule('${path}')`, 'export default builtIn', ...lines].join(
+            '\n',
+          ),
+        }
+      })
+    },
+  }
+}
+
+function write(name, text) {
+  const file = join(dist, name)
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, text)
+}
+
+/** How the file of one entry names that of another. */
+function specifier(from, to) {
+  const path = relative(dirname(from), to)
+  return `${path.startsWith('.') ? '' : './'}${path}.cjs`
 }
 
 function sourceOf(entry) {
@@ -170,18 +254,5 @@ function nameOf(source) {
 
 /** The name of the file in src/ that a file of the package is made of, and its own, without an ending. */
 function entryOf(file) {
-  return relative('dist', file).replace(/\.c?js$/, '')
-}
-
-/** Those of the entries, and all that they lead to. */
-function declarationsOf(files) {
-  const found = new Set()
-  const rest = [...files]
-  for (let file = rest.pop(); file !== undefined; file = rest.pop()) {
-    if (found.has(file)) continue
-    found.add(file)
-    const imports = readFileSync(file, 'utf8').matchAll(/(?:from|import\() ?'(\.[^']+)\.[jt]s'/g)
-    for (const [, path] of imports) rest.push(join(dirname(file), `${path}.d.ts`))
-  }
-  return found
+  return relative('dist', file).replace(/\.cjs$/, '')
 }

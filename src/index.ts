@@ -10,7 +10,7 @@ import type { LockManagerConstructor } from './web-locks/lock-manager.ts'
 import { createLockManager } from './web-locks/lock-manager.ts'
 import type { LockManager as WebLockManager } from './web-locks/types.ts'
 
-/** What `require('slocket')` gives: the function itself, with the named exports as its properties. */
+/** The default export, and what `require('slocket')` gives: the function itself, with the named exports as its properties. */
 export interface SlocketModule extends Slocket {
   readonly default: Slocket
   readonly slocket: Slocket
@@ -54,9 +54,8 @@ const slocketModule: SlocketModule = Object.assign(slocket, {
   LockManager,
 })
 
-export default slocket
+export default slocketModule
 export { isSlocketError, local, Lock, memory, MemoryStore, slocket, SlocketError }
-export { slocketModule as 'module.exports' }
 export type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant, Requester } from './contract/engine.ts'
 export type { Obstacle, ObstacleKind } from './contract/obstacle.ts'
 export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from './core/claim.ts'

@@ -40,7 +40,7 @@ const WITH_FILE = new Set(['fs-native-extensions', 'fs-ext', 'proper-lockfile', 
 const MOST_PATIENCE_MS = 30_000
 
 const SPECIFIERS = new Map([
-  [SLOCKET, new URL('../../dist/index.js', import.meta.url).href],
+  [SLOCKET, new URL('../../dist/index.mjs', import.meta.url).href],
   ['slocket-1', 'slocket1'],
 ])
 

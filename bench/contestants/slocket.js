@@ -1,5 +1,5 @@
 // slocket as users get it: compiled, from dist/.
-import slocket from '../../dist/index.js'
+import slocket from '../../dist/index.mjs'
 
 export function open(path, claim) {
   return { acquire: () => slocket(path, claim), release: (lock) => lock.release() }

@@ -1,4 +1,4 @@
-// Writes the public API, as dist/*.d.ts declares it, to slocket.api.md and its like; with --check it only
+// Writes the public API, as the declarations in dist/ have it, to slocket.api.md and its like; with --check it only
 // compares, and fails if a report is not up to date. Run by `npm run api` and `npm run api:check`, after build:dist.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,11 +9,11 @@ import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-ex
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const here = fileURLToPath(new URL('.', import.meta.url))
 const entries = {
-  slocket: 'dist/index.d.ts',
-  'slocket-postgres': 'dist/engines/postgres/index.d.ts',
-  'slocket-proper-lockfile': 'dist/compat/proper-lockfile.d.ts',
-  'slocket-etcd': 'dist/engines/etcd/index.d.ts',
-  'slocket-testing': 'dist/testing/index.d.ts',
+  slocket: 'dist/index.exports.d.cts',
+  'slocket-postgres': 'dist/engines/postgres/index.d.cts',
+  'slocket-proper-lockfile': 'dist/compat/proper-lockfile.exports.d.cts',
+  'slocket-etcd': 'dist/engines/etcd/index.d.cts',
+  'slocket-testing': 'dist/testing/index.d.cts',
 }
 const checkOnly = process.argv.includes('--check')
 

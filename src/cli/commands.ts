@@ -39,9 +39,10 @@ function help(name: string | undefined): number {
 
 async function version(): Promise<number> {
   const { readFileSync } = await import('node:fs')
+  const { default: path } = await import('node:path')
   // Beside dist/, wherever in it this is.
-  for (let up = new URL('.', import.meta.url); up.pathname !== '/'; up = new URL('..', up)) {
-    const number = versionIn(() => readFileSync(new URL('package.json', up), 'utf8'))
+  for (let up = import.meta.dirname; up !== '/'; up = path.dirname(up)) {
+    const number = versionIn(() => readFileSync(path.join(up, 'package.json'), 'utf8'))
     if (number === undefined) continue
     print(`slocket ${number}\n`)
     return 0

@@ -17,7 +17,7 @@ import { isMkdirLock } from '../engines/local/mkdir-lock.ts'
 import { debug } from '../debug.ts'
 import { isSlocketError, systemCode } from '../errors.ts'
 import type { Lock } from '../lock.ts'
-import slocket from '../index.ts'
+import { slocket } from '../index.ts'
 import { isLockedSync, trySync } from '../sync/acquire-sync.ts'
 import { isHeld } from '../sync/is-held.ts'
 import type { SyncLock } from '../sync/sync-lock.ts'
@@ -259,4 +259,3 @@ const properLockfile: ProperLockfile = Object.assign(lock, {
 })
 
 export default properLockfile
-export { properLockfile as 'module.exports' }

@@ -18,8 +18,6 @@ export const IN_USE = 1
 export const ENDED = 2
 
 export interface StandInData {
-  /** The module that serves. */
-  readonly url: string
   readonly port: MessagePort
   readonly words: Int32Array
   /** Of the process: a worker thread's own would tell others nothing. */

@@ -10,8 +10,11 @@ import { leaveIdle } from '../contract/idle.ts'
 import { adviceFor } from '../core/deadlock.ts'
 import { claimsOfThisThread, local, localBesideMkdir, localFor } from '../engines/local/index.ts'
 import { leaveAll } from '../engines/local/present.ts'
-import { SlocketError, slocket } from '../index.ts'
-import type { Lock, LockAccess } from '../index.ts'
+import type { LockAccess } from '../contract/lock-access.ts'
+import { acquireOnce, acquireWithin } from '../acquire.ts'
+import { SlocketError } from '../errors.ts'
+import type { Lock } from '../lock.ts'
+import { parseOptions } from '../options.ts'
 import { standInFor } from '../thread-identity.ts'
 import { isHeld } from './is-held.ts'
 import type { Answer, Order, Said, StandInData } from './messages.ts'
@@ -122,12 +125,16 @@ class StandInThread {
 
 async function acquire(order: AcquireOrder, engine: Engine): Promise<Lock | null> {
   const { path, claim, wait } = order
-  const { timeout, access: _, ...options } = { ...order.options, engine }
-  if (!wait) return await slocket.try(path, options)
-  const timeoutMs = timeout === Infinity ? undefined : timeout
+  const asked = parseOptions(order.options, 'slocket.sync()')
+  const { signal, timeoutMs } = asked
+  const tryOnce = (): Promise<Lock | null> => acquireOnce(engine, path, asked, { wait: false, signal })
+  if (!wait) return await tryOnce()
   const advice = adviceFor(claim, [...order.own, ...claimsOfThisThread(path)], timeoutMs)
-  if (advice === 'wait') return await slocket(path, { ...options, timeout })
-  const lock = advice === 'try' ? await slocket.try(path, options) : null
+  if (advice === 'wait') {
+    if (timeoutMs !== undefined) return await acquireWithin(engine, path, asked, timeoutMs)
+    return await acquireOnce(engine, path, asked, { wait: true, signal })
+  }
+  const lock = advice === 'try' ? await tryOnce() : null
   if (lock === null) throw deadlock(path)
   return lock
 }

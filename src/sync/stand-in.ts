@@ -21,6 +21,7 @@ import type { Answer, Order, Said, StandInData } from './messages.ts'
 import { ENDED, FREE, IN_USE, SAID, USE, WORDS } from './messages.ts'
 import { fromPlain } from './plain-error.ts'
 import type { SyncHolder, SyncLock } from './sync-lock.ts'
+import { threadProgram } from './thread-program.ts'
 
 /** How often to look whether the other thread is still there, in ms: one that ends for want of memory says nothing. */
 const LOOK_MS = 1000
@@ -32,12 +33,12 @@ const DESCRIPTORS_TO_START = 16
 const MOST_LOOKS_TO_LEAVE = 2
 
 /**
- * What the thread runs: as text, so that a module that cannot be loaded (one that a bundler has left out) is told of, as is
- * whatever else ends the thread. Node tells it to the event loop of this one, which stands still.
+ * What the thread runs before its own program, so that whatever ends the thread is reported: Node tells it only to the event loop of
+ * this one, which stands still.
  */
-const PROGRAM = `
+const PREAMBLE = `
 const { workerData } = require('node:worker_threads')
-const { url, port, words } = workerData
+const { port, words } = workerData
 const fail = (error) => port.postMessage({ kind: 'failed', message: String(error), code: error?.code })
 process.on('uncaughtExceptionMonitor', fail)
 process.on('exit', () => {
@@ -48,10 +49,7 @@ process.on('exit', () => {
 try {
   port.postMessage({ kind: 'started', thread: '/proc/' + require('node:fs').readlinkSync('/proc/thread-self') })
 } catch {}
-import(url).then(({ serve }) => serve(workerData)).catch((error) => {
-  fail(error)
-  process.exit(1)
-})`
+`
 
 type Threads = typeof threadsModule
 /** An order without its id. */
@@ -284,15 +282,15 @@ function startStandIn(): StandIn {
   const words = new Int32Array(new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT))
   Atomics.store(words, USE, IN_USE)
   const { port1, port2 } = new threads.MessageChannel()
-  const url = new URL('stand-in-thread.js', import.meta.url).href
-  const workerData: StandInData = { url, port: port2, words, argv: process.argv, identity: threadIdentity() }
+  const workerData: StandInData = { port: port2, words, argv: process.argv, identity: threadIdentity() }
   // What was said to this process by options is not meant for the thread: preloaded modules, profilers, --input-type.
   const { NODE_OPTIONS: _, ...env } = process.env
   try {
     // Throws in a context that may not block, before anything is started.
     Atomics.wait(words, USE, FREE, 0)
     refuseFewDescriptors()
-    const worker = new threads.Worker(PROGRAM, { eval: true, execArgv: [], env, workerData, transferList: [port2] })
+    const program = `${PREAMBLE}${threadProgram()}`
+    const worker = new threads.Worker(program, { eval: true, execArgv: [], env, workerData, transferList: [port2] })
     return new StandIn(threads, worker, port1, words)
   } catch (error) {
     port1.close()

@@ -1,26 +1,33 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import * as source from '../../src/index.ts'
 import { compile, installPackage, ROOT, run, runTool } from './install.ts'
 import type { Installation } from './install.ts'
 
-const NAMES = Object.keys(source).filter((name) => name !== 'default' && name !== 'module.exports')
+const NAMES = Object.keys(source).filter((name) => name !== 'default')
+/** Files of code that have a source map. */
 const BUNDLES = [
   'cli/commands',
   'cli/engine',
+  'cli/main',
   'cli/wait-line',
   'compat/proper-lockfile',
   'core',
   'engines/etcd/index',
   'engines/local/names/index',
   'engines/postgres/index',
-  'index',
-  'stand-in-thread',
   'testing/index',
   'web-locks/context',
 ]
+const WRAPPERS = [
+  'compat/proper-lockfile',
+  'engines/etcd/index',
+  'engines/postgres/index',
+  'index',
+  'testing/index',
+].map((entry) => `dist/${entry}.mjs`)
 
 describe('the packed package', () => {
   let installed: Installation
@@ -30,19 +37,24 @@ describe('the packed package', () => {
   })
   after(() => installed.remove())
 
-  test('holds the exports and the command as bundles, the thread, the declarations of what is exported, the manual page, package.json, README.md and LICENSE, and nothing else', async () => {
+  test('holds the exports and the command as bundles with source maps, wrappers for import, the code of the thread, the declarations of what is exported, the manual page, package.json, README.md and LICENSE, and nothing else', async () => {
     const sources = (await readdir(join(ROOT, 'src'), { recursive: true })).filter((path) => path.endsWith('.ts'))
-    const declarable = new Set(sources.map((path) => `dist/${path.split(sep).join('/').slice(0, -'.ts'.length)}.d.ts`))
-    const isDeclaration = (file: string): boolean => file.endsWith('.d.ts')
+    const declarable = new Set(sources.map((path) => path.split(sep).join('/').slice(0, -'.ts'.length)))
+    const isDeclaration = (file: string): boolean => /\.d\.[cm]ts$/.test(file)
     const declarations = installed.files.filter(isDeclaration)
-    for (const entry of ['index', 'compat/proper-lockfile', 'engines/etcd/index', 'testing/index']) {
-      assert.ok(declarations.includes(`dist/${entry}.d.ts`), entry)
+    for (const wrapper of WRAPPERS) {
+      const entry = wrapper.slice(0, -'.mjs'.length)
+      assert.ok(declarations.includes(`${entry}.d.cts`), entry)
+      assert.ok(declarations.includes(`${entry}.d.mts`), entry)
     }
-    for (const file of declarations) assert.ok(declarable.has(file), file)
+    for (const file of declarations) {
+      assert.ok(declarable.has(file.slice('dist/'.length).replace(/(\.exports)?\.d\.[cm]ts$/, '')), file)
+    }
     assert.deepEqual(
-      installed.files.filter((file) => !isDeclaration(file) && !/^dist\/chunk-\w+\.js$/.test(file)),
-      ['LICENSE', 'README.md', 'dist/cli/main.cjs', 'man/slocket.1', 'package.json']
-        .concat(BUNDLES.map((entry) => `dist/${entry}.js`))
+      installed.files.filter((file) => !isDeclaration(file)),
+      ['LICENSE', 'README.md', 'dist/index.cjs', 'dist/sync/thread-program.cjs', 'man/slocket.1', 'package.json']
+        .concat(WRAPPERS)
+        .concat(BUNDLES.flatMap((entry) => [`dist/${entry}.cjs`, `dist/${entry}.cjs.map`]))
         .sort(),
     )
   })
@@ -81,14 +93,20 @@ describe('the packed package', () => {
     assert.deepEqual(loaded, [])
   })
 
-  test('to import it loads two files', async () => {
-    const dist = join(installed.project, 'node_modules/slocket/dist')
-    const importedBy = async (file: string): Promise<string[]> => {
-      const text = await readFile(join(dist, file), 'utf8')
-      return [...text.matchAll(/from ?"(\.[^"]+)"/g)].map(([, path]) => path!)
-    }
-    assert.deepEqual(await importedBy('index.js'), ['./core.js'])
-    assert.deepEqual(await importedBy('core.js'), [])
+  test('to require it loads two files, and the code of the thread only with the first call of slocket.sync', async () => {
+    const loaded = await execute(
+      'files.cjs',
+      `const files = () => Object.keys(require.cache).map((file) => require('node:path').relative(__dirname, file)).sort()
+       const slocket = require('slocket')
+       const before = files()
+       slocket.sync('files.lock', { linger: 0 }).release()
+       console.log(JSON.stringify([before, files().filter((file) => !before.includes(file))]))`,
+    )
+    const dist = 'node_modules/slocket/dist'
+    assert.deepEqual(loaded, [
+      ['files.cjs', `${dist}/core.cjs`, `${dist}/index.cjs`],
+      [`${dist}/sync/thread-program.cjs`],
+    ])
   })
 
   test('import gives the function, and all other names', async () => {
@@ -178,7 +196,7 @@ describe('the packed package', () => {
        await (await lockfile('lockfile.mjs', { retries: 2 }))()
        console.log(JSON.stringify(Object.keys(namespace)))`,
     )
-    assert.deepEqual(imported.sort(), [...names, 'default', 'module.exports'].sort())
+    assert.deepEqual(imported.sort(), [...names, 'default'].sort())
   })
 
   test('the types of slocket/proper-lockfile take what callers of proper-lockfile write', async () => {
@@ -302,7 +320,7 @@ describe('the packed package', () => {
   })
 
   test('attw finds nothing', async () => {
-    await runTool('attw', [installed.tarball, '--profile', 'esm-only'], installed.project)
+    await runTool('attw', [installed.tarball], installed.project)
   })
 
   async function execute(file: string, code: string): Promise<string[]> {

@@ -1,5 +1,5 @@
-import { slocket } from '../../../dist/index.js'
-import { etcd } from '../../../dist/engines/etcd/index.js'
+import { slocket } from '../../../dist/index.mjs'
+import { etcd } from '../../../dist/engines/etcd/index.mjs'
 
 export function open({ etcd: endpoints }, name, { ttl }) {
   const engine = etcd({ endpoints, ttl: ttl * 1000 })

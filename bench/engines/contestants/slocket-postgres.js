@@ -1,5 +1,5 @@
-import { slocket } from '../../../dist/index.js'
-import { postgres } from '../../../dist/engines/postgres/index.js'
+import { slocket } from '../../../dist/index.mjs'
+import { postgres } from '../../../dist/engines/postgres/index.mjs'
 
 export function open({ postgres: connectionString }, name) {
   const engine = postgres({ connectionString })

@@ -1,7 +1,7 @@
 /** Loads the packages by which etcd is spoken with, when the first lock is asked for. */
 import type * as Grpc from '@grpc/grpc-js'
 import type * as Loader from '@grpc/proto-loader'
-import { SlocketError, systemCode } from '../../errors.ts'
+import { asMissingClient } from '../../contract/missing-client.ts'
 import { PROTOCOL, SERVICE_OF } from './protocol.ts'
 
 export interface LoadedGrpc {
@@ -16,7 +16,7 @@ let loading: Promise<LoadedGrpc> | undefined
 
 /** @throws ERR_SLOCKET_NO_CLIENT where they are not installed. */
 export async function loadGrpc(): Promise<LoadedGrpc> {
-  loading ??= loadBy((name) => (name === '@grpc/grpc-js' ? import('@grpc/grpc-js') : import('@grpc/proto-loader')))
+  loading ??= loadBy(importPackage)
   try {
     return await loading
   } catch (error) {
@@ -24,6 +24,19 @@ export async function loadGrpc(): Promise<LoadedGrpc> {
     loading = undefined
     throw error
   }
+}
+
+/** In the package, these are calls of `require`: scripts/build-dist.js. */
+async function importPackage(name: '@grpc/grpc-js' | '@grpc/proto-loader'): Promise<unknown> {
+  try {
+    return name === '@grpc/grpc-js' ? await import('@grpc/grpc-js') : await import('@grpc/proto-loader')
+  } catch (error) {
+    throw asMissing(error)
+  }
+}
+
+function asMissing(error: unknown): unknown {
+  return asMissingClient(error, 'locks in etcd need two packages more', '@grpc/grpc-js @grpc/proto-loader')
 }
 
 /** @param load for tests. */
@@ -34,13 +47,7 @@ export async function loadBy(load: Load): Promise<LoadedGrpc> {
     grpc = (await load('@grpc/grpc-js')) as typeof Grpc
     loader = (await load('@grpc/proto-loader')) as typeof Loader
   } catch (error) {
-    const code = systemCode(error)
-    if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') throw error
-    throw new SlocketError(
-      'ERR_SLOCKET_NO_CLIENT',
-      'locks in etcd need two packages more: npm install @grpc/grpc-js @grpc/proto-loader',
-      { cause: error },
-    )
+    throw asMissing(error)
   }
   const services = loader.fromJSON(PROTOCOL, { longs: String })
   const methods = new Map<string, Loader.MethodDefinition<object, object>>()

@@ -1,5 +1,6 @@
 /** What is used of `pg`, and how it is loaded: when the first lock is asked for. */
 import type { Socket } from 'node:net'
+import { asMissingClient } from '../../contract/missing-client.ts'
 import { SlocketError, systemCode } from '../../errors.ts'
 
 /** A row: all columns are asked for as text. */
@@ -49,7 +50,9 @@ function makeClient(make: MakeClient): SqlClient {
 /** @throws ERR_SLOCKET_NO_CLIENT */
 export async function loadClient(config: Readonly<Record<string, unknown>>): Promise<MakeClient> {
   try {
-    const { default: pg } = await import('pg')
+    // In the package, a call of `require`, which gives `pg` itself: scripts/build-dist.js.
+    const loaded = await import('pg')
+    const pg = loaded.default ?? loaded
     return () =>
       makeClient(() => {
         const client = new pg.Client(config) as unknown as SqlClient
@@ -58,8 +61,6 @@ export async function loadClient(config: Readonly<Record<string, unknown>>): Pro
         return client
       })
   } catch (error) {
-    if (systemCode(error) !== 'ERR_MODULE_NOT_FOUND') throw error
-    const message = "locks on PostgreSQL need the package 'pg', which is not installed: npm install pg"
-    throw new SlocketError('ERR_SLOCKET_NO_CLIENT', message, { cause: error })
+    throw asMissingClient(error, "locks on PostgreSQL need the package 'pg', which is not installed", 'pg')
   }
 }

@@ -1,0 +1,20 @@
+/** What an engine says if the packages that it speaks with its server by, peer dependencies of this one, are missing. */
+import { SlocketError, systemCode } from '../errors.ts'
+
+/** What bundlers leave in place of a `require` of a package that was missing when they ran. */
+const LEFT_OUT = /^(Dynamic require of|Could not dynamically require) |\brequire is not defined/
+
+/**
+ * The error to throw for one that a package could not be loaded by: ERR_SLOCKET_NO_CLIENT if it isn't there, else the same.
+ *
+ * @param needs what needs which packages, as a sentence without its end.
+ * @param packages their names, as `npm install` takes them.
+ */
+export function asMissingClient(error: unknown, needs: string, packages: string): unknown {
+  const code = systemCode(error)
+  const isMissing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
+  const isLeftOut = !isMissing && error instanceof Error && LEFT_OUT.test(error.message)
+  if (!isMissing && !isLeftOut) return error
+  const advice = isLeftOut ? ', and build this bundle again with them in it' : ''
+  return new SlocketError('ERR_SLOCKET_NO_CLIENT', `${needs}: npm install ${packages}${advice}`, { cause: error })
+}
