@@ -39,7 +39,11 @@ export const LockManager: LockManagerConstructor = createLockManager(async () =>
 /** The locks of this user: those of `new LockManager()`. */
 export const locks: LockManager = new LockManager()
 
-const slocket: Slocket = createSlocket(localFor(undefined), createSync({ resolvePath, claimsOfThisThread }), localFor)
+const slocket: Slocket = createSlocket(
+  localFor(undefined),
+  createSync({ resolvePath, claimsOfThisThread, localFor }),
+  localFor,
+)
 
 const slocketModule: SlocketModule = Object.assign(slocket, {
   default: slocket,

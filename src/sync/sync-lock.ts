@@ -2,13 +2,13 @@ import { tellLost, tellReleased } from '../diagnostics.ts'
 import type { LockMode } from '../options.ts'
 import type { Held } from './messages.ts'
 
-/** Where a lock is held: a stand-in. */
+/** The thread that holds a lock: the calling thread, or its stand-in. */
 export interface SyncHolder {
-  /** Takes note of the losses that the stand-in has told of since. */
+  /** Takes note of the losses that were reported since. */
   hearLosses(): void
-  /** Has the stand-in look whether it still holds; if not, the lock has been told when this returns. */
+  /** Looks whether the lock is still held. If not, the lock has been told when this returns. */
   look(lock: SyncLock): void
-  /** Throws where the system would not let go of it. */
+  /** @throws ERR_SLOCKET_NOT_RELEASED. */
   release(lock: SyncLock): void
 }
 
@@ -16,8 +16,7 @@ export interface SyncHolder {
  * A lock that is held, taken by `slocket.sync(path)`. A {@link Lock} in all but its `release`, which returns nothing and is
  * done when it returns.
  *
- * It is held by a thread of its own, so it stays held while this one blocks; until it is released, or until this process (or
- * worker thread) has ended, however it ends. Listeners for `exit` still have it, and may release it. Holding does not keep the
+ * It stays held while this thread blocks; until it is released, or until this process (or worker thread) has ended, however it ends. Listeners for `exit` still have it, and may release it. Holding does not keep the
  * process alive.
  */
 export class SyncLock {
@@ -31,16 +30,16 @@ export class SyncLock {
   readonly token: bigint
   /** Whether a predecessor died, or ended, without releasing: look whether what the lock protects is whole. */
   readonly recovered: boolean
-  /** @internal */
+  /** @internal What its holder knows it by. */
   readonly id: number
   readonly #holder: SyncHolder
   readonly #controller: AbortController = new AbortController()
   #isHeld = true
 
   /** @internal */
-  constructor(name: string, held: Held, holder: SyncHolder) {
+  constructor(name: string, held: Held, holder: SyncHolder, id: number) {
     this.name = name
-    this.id = held.lock
+    this.id = id
     this.mode = held.mode
     this.permits = held.permits
     this.token = held.token
@@ -49,8 +48,8 @@ export class SyncLock {
   }
 
   /**
-   * False once it was released, or lost. Each call has the other thread look whether the lock's ticket is still in its directory,
-   * which takes some 50 µs.
+   * False once it was released, or lost. Each call looks whether the lock's ticket is still in its directory: one lstat, or some 50 µs
+   * if another thread had to wait for the lock, since that thread looks.
    */
   get held(): boolean {
     if (this.#isHeld) this.#holder.look(this)
