@@ -39,7 +39,11 @@ export const LockManager: LockManagerConstructor = createLockManager(async () =>
 /** The named locks of this user, the same as `new LockManager()`: among all processes and threads of this machine. */
 export const locks: LockManager = new LockManager()
 
-const slocket: Slocket = createSlocket(localFor(undefined), createSync({ resolvePath, claimsOfThisThread }), localFor)
+const slocket: Slocket = createSlocket(
+  localFor(undefined),
+  createSync({ resolvePath, claimsOfThisThread, localFor }),
+  localFor,
+)
 
 const slocketModule: SlocketModule = Object.assign(slocket, {
   default: slocket,

@@ -148,9 +148,9 @@ export interface Slocket {
   query(path: string, options?: QueryOptions): Promise<LockSnapshot>
   /**
    * Acquires the lock at `path` and blocks this thread until it is held: for command-line tools, and for the start of a program. It waits in the
-   * same queue as `slocket()` and uses no processor time.
+   * same queue as `slocket()` and uses no processor time. The lock stays held while this thread goes on blocking.
    *
-   * A thread of its own waits and holds, so the lock stays held while this thread goes on blocking. The first call starts that thread, which
+   * A free lock is acquired at once. If the lock isn't free, another thread waits for it and holds it: the first such call starts that thread, which
    * takes 50 to 150 ms; `options.timeout` counts from then on. While this thread blocks, no signal handler of the program runs; without one, Ctrl-C
    * ends the process as usual.
    *

@@ -9,8 +9,8 @@
  * docs/migrating.md says what is the same and what is not.
  */
 import type { Stats } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import path from 'node:path'
-import type { Engine } from '../contract/engine.ts'
 import { nextTurn } from '../contract/event-loop.ts'
 import { localBesideMkdir } from '../engines/local/index.ts'
 import { isMkdirLock } from '../engines/local/mkdir-lock.ts'
@@ -53,7 +53,6 @@ interface Held {
 const held = new Map<string, Held>()
 /** All of them: there may be two for one file, at different paths. */
 const all = new Set<Held>()
-const engines = new Map<number, Engine>()
 
 /**
  * Locks `file`, and resolves with the function that releases the lock. The lock is a directory beside the file, `FILE.lock`. If the holder crashes, the
@@ -73,7 +72,7 @@ export async function lock(file: string, options?: LockOptions): Promise<() => P
   const timeout = waitOf(options?.retries)
   const staleMs = staleMsOf(options)
   const lockPath = lockfilePath ?? `${canonical}.lock`
-  const asked = { engine: engineFor(staleMs), linger: 0 }
+  const asked = { engine: localBesideMkdir(staleMs), linger: 0 }
   let granted: Lock | null
   try {
     granted = await (timeout === 0 ? slocket.try(lockPath, asked) : slocket(lockPath, { ...asked, timeout }))
@@ -108,7 +107,7 @@ export async function check(file: string, options?: CheckOptions): Promise<boole
   await nextTurn()
   if (isHeldHere(lockPath)) return true
   try {
-    if (await isHeld(engineFor(staleMs), lockPath)) return true
+    if (await isHeld(localBesideMkdir(staleMs), lockPath)) return true
     return isForeign(await statOf(lockPath, options), lockPath, staleMs)
   } catch (error) {
     throw asSystemError(error)
@@ -122,7 +121,8 @@ export function lockSync(file: string, options?: LockOptions): () => void {
   const lockPath = lockfilePathOf(options) ?? `${canonical}.lock`
   let granted: SyncLock | null
   try {
-    granted = trySync({ path: lockPath, mkdirStaleMs: staleMsOf(options) }, { linger: 0 })
+    const mkdirStaleMs = staleMsOf(options)
+    granted = trySync({ path: lockPath, mkdirStaleMs }, localBesideMkdir(mkdirStaleMs))
   } catch (error) {
     throw asSystemError(error)
   }
@@ -147,6 +147,8 @@ export function checkSync(file: string, options?: CheckOptions): boolean {
   // Its own event loop could not answer for it.
   if (isHeldHere(lockPath)) return true
   try {
+    // Known without the thread that asks the holder.
+    if (lstatSync(lockPath, { throwIfNoEntry: false }) === undefined) return false
     return (
       isLockedSync({ path: lockPath, mkdirStaleMs: staleMs }) ||
       isForeign(statOfSync(lockPath, options), lockPath, staleMs)
@@ -160,15 +162,6 @@ export function checkSync(file: string, options?: CheckOptions): boolean {
 function isHeldHere(lockPath: string): boolean {
   for (const own of all) if (path.resolve(own.lockPath) === path.resolve(lockPath) && own.lock.held) return true
   return false
-}
-
-function engineFor(staleMs: number): Engine {
-  let engine = engines.get(staleMs)
-  if (engine === undefined) {
-    engine = localBesideMkdir(staleMs)
-    engines.set(staleMs, engine)
-  }
-  return engine
 }
 
 /** Whether what is at the path, and is held by nobody who uses slocket, is another tool's lock. */

@@ -16,6 +16,11 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
    */
   enqueue(request: EnqueueRequest): Own | null | Promise<Own | null>
   /**
+   * Joins the queue if it is empty and nothing has to be waited for: then it is the turn of the ticket that this returns. Otherwise
+   * undefined, and nothing is left behind. Missing if the queue can't be looked at without waiting.
+   */
+  joinIfFree?(request: EnqueueRequest): Own | undefined
+  /**
    * As `enqueue`, for the request of `own`, whose ticket is gone by no doing of its own. Where the requests of one process have to keep their
    * order although they have all lost their places at once. Missing: `own` is withdrawn, and its request enqueued, like any other.
    */

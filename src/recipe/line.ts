@@ -40,6 +40,24 @@ export class Line implements PartyOwner {
     })
   }
 
+  /** Acquires the lock if it is free and nothing has to be waited for; otherwise undefined. Throws what `acquire` rejects with. */
+  acquireAtOnce(asked: AcquireRequest): Grant | undefined {
+    let granted: Grant | undefined
+    let failure: { readonly error: unknown } | undefined
+    if (this.#parties.length === 0 && this.#intake.length === 0 && !this.#isPlacing) {
+      const request = new Request(
+        asked,
+        (grant) => (granted = grant ?? undefined),
+        (error) => (failure = { error }),
+      )
+      const party = new Party(this.#queue, this, request)
+      this.#parties.push(party)
+      party.runAtOnce()
+    }
+    if (failure !== undefined) throw failure.error
+    return granted
+  }
+
   onOver(party: Party): void {
     const index = this.#parties.lastIndexOf(party)
     if (index !== -1) this.#parties.splice(index, 1)

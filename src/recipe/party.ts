@@ -125,6 +125,22 @@ export class Party implements TurnRequest, GrantingParty, WatchedParty {
     }
   }
 
+  /** Holds at once, if the queue is empty. Otherwise it is over, and its request isn't settled. */
+  runAtOnce(): void {
+    try {
+      const ticket = this.#queue.joinIfFree?.(this)
+      if (ticket !== undefined) {
+        this.#becomeWaiting(ticket)
+        void this.#becomeHeld(ticket, false)
+        return
+      }
+    } catch (error) {
+      return this.#fail(error)
+    }
+    this.#waiting.takeAll()
+    this.#becomeOver()
+  }
+
   async #waitForTurn(ticket: TicketIdentity): Promise<void> {
     const waiting = waitForTurn(this.#queue, ticket, this)
     const hasWaited = waiting instanceof Promise

@@ -1,5 +1,5 @@
 /** Makes an engine of a ticket queue: one line for each resource that is asked for. */
-import type { Engine, EngineCapabilities, EngineSnapshot } from '../contract/engine.ts'
+import type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant } from '../contract/engine.ts'
 import type { TicketQueue } from '../contract/ticket-queue.ts'
 import { Line } from './line.ts'
 
@@ -18,7 +18,12 @@ export interface TicketEngineParts {
   queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }
 
-export function createTicketEngine(parts: TicketEngineParts): Engine {
+export interface TicketEngine extends Engine {
+  /** Acquires the lock if it is free and nothing has to be waited for; otherwise undefined. Throws what `acquire` rejects with. */
+  acquireAtOnce(resource: string, request: AcquireRequest): Grant | undefined
+}
+
+export function createTicketEngine(parts: TicketEngineParts): TicketEngine {
   const lines = new Map<string, Line>()
 
   function lineFor(resource: string): Line {
@@ -43,6 +48,7 @@ export function createTicketEngine(parts: TicketEngineParts): Engine {
         return Promise.reject(error)
       }
     },
+    acquireAtOnce: (asked, request) => lineFor(parts.resolve(asked)).acquireAtOnce(request),
     query: async (asked, signal) => await parts.query(parts.resolve(asked), signal),
     ...(parts.queryAll === undefined ? {} : { queryAll: () => parts.queryAll!() }),
   }

@@ -1,11 +1,14 @@
 /** `slocket.sync`: what is asked, and what comes of it. */
 import { isExiting } from '../contract/exiting.ts'
+import type { LockAccess } from '../contract/lock-access.ts'
 import type { Claim } from '../core/claim.ts'
 import { isObserved, observeSync, traceOf } from '../diagnostics.ts'
 import { SlocketError } from '../errors.ts'
 import type { Asked, SyncOptions } from '../options.ts'
 import { callOptions, checkPath, parseOptions } from '../options.ts'
 import type { Answer, Place } from './messages.ts'
+import type { ImmediateEngine } from './own-thread.ts'
+import { acquireHere } from './own-thread.ts'
 import { fromPlain } from './plain-error.ts'
 import { askStandIn } from './stand-in.ts'
 import { SyncLock } from './sync-lock.ts'
@@ -16,6 +19,8 @@ const LOCK_SYNC = callOptions('lockSync()', MEANINGLESS)
 
 /** What is used here of the local engine. */
 export interface LocalLocks {
+  /** The engine of this thread for an access. */
+  localFor(access: LockAccess | undefined): ImmediateEngine
   /** The absolute path. @throws ERR_SLOCKET_NO_PARENT if the working directory is gone. */
   resolvePath(path: string): string
   /** What this thread has in the queue of a lock by its own event loop. */
@@ -27,6 +32,7 @@ interface SyncRequest {
   /** The path, as it was given. */
   readonly name: string
   readonly place: Place
+  readonly engine: ImmediateEngine
   readonly options: SyncOptions
   /** The same options, checked. */
   readonly asked: Asked
@@ -45,15 +51,18 @@ export function createSync(locks: LocalLocks): (path: string, options?: SyncOpti
     const path = locks.resolvePath(name)
     const own = asked.timeoutMs === 0 ? [] : locks.claimsOfThisThread(path)
     // A request that waits is never refused.
-    return acquire({ name, place: { path, mkdirStaleMs: undefined }, options, asked, wait: true, own }) as SyncLock
+    const place = { path, mkdirStaleMs: undefined }
+    const engine = locks.localFor(asked.access)
+    return acquire({ name, place, engine, options, asked, wait: true, own }) as SyncLock
   }
 }
 
-/** Null if it is not free. */
-export function trySync(place: Place, options: SyncOptions): SyncLock | null {
+/** Acquires a lock beside another tool's, as `localBesideMkdir` has it, and releases it without a linger. Null if it isn't free. */
+export function trySync(place: Place, engine: ImmediateEngine): SyncLock | null {
   checkPath(place.path)
+  const options = { linger: 0 }
   const asked = parseOptions(options, LOCK_SYNC)
-  return acquire({ name: place.path, place, options, asked, wait: false, own: [] })
+  return acquire({ name: place.path, place, engine, options, asked, wait: false, own: [] })
 }
 
 /** Whether somebody holds it. */
@@ -70,13 +79,18 @@ function acquire(request: SyncRequest): SyncLock | null {
   return isObserved() ? observeSync(traceOf(name, asked, !wait), () => acquireUnseen(request)) : acquireUnseen(request)
 }
 
-function acquireUnseen({ name, place, options, asked: { claim }, wait, own }: SyncRequest): SyncLock | null {
+function acquireUnseen(request: SyncRequest): SyncLock | null {
+  const { name, place, engine, asked } = request
+  return acquireHere(engine, place.path, name, asked) ?? acquireByStandIn(request)
+}
+
+function acquireByStandIn({ name, place, options, asked: { claim }, wait, own }: SyncRequest): SyncLock | null {
   const { mode, permits, timeout, label, linger = isExiting() ? 0 : undefined, access } = options
   const asked = { mode, permits, timeout, label, linger, access }
-  return askStandIn({ do: 'acquire', ...place, options: asked, claim, wait, own }, (answer, standIn) => {
+  return askStandIn({ do: 'acquire', ...place, options: asked, claim, wait, own }, (answer, standIn, id) => {
     if (answer.kind === 'busy') return null
     if (answer.kind !== 'held') throw failureOf(answer)
-    const lock = new SyncLock(name, answer.held, standIn)
+    const lock = new SyncLock(name, answer.held, standIn, id)
     standIn.add(lock)
     return lock
   })

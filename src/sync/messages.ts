@@ -52,9 +52,8 @@ export type Order = { readonly id: number } & (
   | { readonly do: 'leave' }
 )
 
+/** What is known of a lock that was granted. */
 export interface Held {
-  /** The id of the order that acquired it. */
-  readonly lock: number
   readonly mode: LockMode
   readonly permits: number | undefined
   readonly token: bigint
@@ -62,6 +61,7 @@ export interface Held {
 }
 
 export type Answer =
+  /** The lock has the id of the order from now on. */
   | { readonly kind: 'held'; readonly held: Held }
   | { readonly kind: 'busy' }
   | { readonly kind: 'done' }

@@ -8,7 +8,7 @@
 import type { Engine } from '../contract/engine.ts'
 import { leaveIdle } from '../contract/idle.ts'
 import { adviceFor } from '../core/deadlock.ts'
-import { claimsOfThisThread, local, localBesideMkdir, localFor } from '../engines/local/index.ts'
+import { claimsOfThisThread, localBesideMkdir, localFor } from '../engines/local/index.ts'
 import { leaveAll } from '../engines/local/present.ts'
 import type { LockAccess } from '../contract/lock-access.ts'
 import { acquireOnce, acquireWithin } from '../acquire.ts'
@@ -38,7 +38,6 @@ export function serve(data: StandInData): void {
 class StandInThread {
   readonly #data: StandInData
   readonly #locks = new Map<number, Lock>()
-  readonly #engines = new Map<number | undefined, Engine>()
   #idleTimer: NodeJS.Timeout | undefined
 
   constructor(data: StandInData) {
@@ -63,7 +62,7 @@ class StandInThread {
   async #answer(order: Order): Promise<Answer> {
     switch (order.do) {
       case 'acquire': {
-        const lock = await acquire(order, this.#engineFor(order.mkdirStaleMs, order.options.access))
+        const lock = await acquire(order, engineFor(order.mkdirStaleMs, order.options.access))
         return lock === null ? { kind: 'busy' } : this.#hold(order.id, lock)
       }
       case 'release': {
@@ -77,7 +76,7 @@ class StandInThread {
         void this.#locks.get(order.lock)?.held
         return { kind: 'done' }
       case 'query': {
-        return { kind: 'locked', isLocked: await isHeld(this.#engineFor(order.mkdirStaleMs), order.path) }
+        return { kind: 'locked', isLocked: await isHeld(engineFor(order.mkdirStaleMs), order.path) }
       }
       case 'leave idle':
         return { kind: 'left', hasLeft: leaveIdle() }
@@ -95,17 +94,7 @@ class StandInThread {
       this.#say({ kind: 'lost', lock: id, error: toPlain(signal.reason) })
     })
     const { mode, permits, token, recovered } = lock
-    return { kind: 'held', held: { lock: id, mode, permits, token, recovered } }
-  }
-
-  #engineFor(mkdirStaleMs: number | undefined, access?: LockAccess): Engine {
-    if (access !== undefined) return localFor(access)
-    let engine = this.#engines.get(mkdirStaleMs)
-    if (engine === undefined) {
-      engine = mkdirStaleMs === undefined ? local() : localBesideMkdir(mkdirStaleMs)
-      this.#engines.set(mkdirStaleMs, engine)
-    }
-    return engine
+    return { kind: 'held', held: { mode, permits, token, recovered } }
   }
 
   #say(said: Said): void {
@@ -121,6 +110,11 @@ class StandInThread {
   #endIfFree(): void {
     if (Atomics.compareExchange(this.#data.words, USE, FREE, ENDED) === FREE) this.#data.port.close()
   }
+}
+
+/** Without `mkdirStaleMs`, that of this thread: it is another client than the thread that it stands in for. */
+function engineFor(mkdirStaleMs: number | undefined, access?: LockAccess): Engine {
+  return mkdirStaleMs === undefined ? localFor(access) : localBesideMkdir(mkdirStaleMs)
 }
 
 async function acquire(order: AcquireOrder, engine: Engine): Promise<Lock | null> {

@@ -58,7 +58,7 @@ type Asked = Order extends infer One ? (One extends Order ? Omit<One, 'id'> : ne
 let current: StandIn | undefined
 
 /** What `take` makes of its answer; asks again once there are descriptors. Blocks until the answer has come. */
-export function askStandIn<T>(asked: Asked, take: (answer: Answer, standIn: StandIn) => T): T {
+export function askStandIn<T>(asked: Asked, take: (answer: Answer, standIn: StandIn, id: number) => T): T {
   // Bound: see makeRoom. What is idle in this thread is out of reach of the other one.
   for (;;) {
     try {
@@ -69,11 +69,12 @@ export function askStandIn<T>(asked: Asked, take: (answer: Answer, standIn: Stan
   }
 }
 
-function askOnce<T>(asked: Asked, take: (answer: Answer, standIn: StandIn) => T): T {
+function askOnce<T>(asked: Asked, take: (answer: Answer, standIn: StandIn, id: number) => T): T {
   if (current?.begin() !== true) current = startStandIn()
   const standIn = current
   try {
-    return take(standIn.answerTo(standIn.order(asked), Infinity), standIn)
+    const id = standIn.order(asked)
+    return take(standIn.answerTo(id, Infinity), standIn, id)
   } finally {
     standIn.finish()
   }

@@ -2,21 +2,21 @@ import { tellLost, tellReleased } from '../diagnostics.ts'
 import type { LockMode } from '../options.ts'
 import type { Held } from './messages.ts'
 
-/** Where a lock is held: a stand-in. */
+/** The thread that holds a lock: the calling thread, or its stand-in. */
 export interface SyncHolder {
-  /** Takes note of the losses that the stand-in has told of since. */
+  /** Takes note of the losses that were reported since. */
   hearLosses(): void
-  /** Has the stand-in look whether it still holds; if not, the lock has been told when this returns. */
+  /** Looks whether the lock is still held. If not, the lock has been told when this returns. */
   look(lock: SyncLock): void
-  /** Throws if the system failed to release it. */
+  /** @throws ERR_SLOCKET_NOT_RELEASED. */
   release(lock: SyncLock): void
 }
 
 /**
  * A lock that is held, as `slocket.sync()` returns it. It resembles {@link Lock}, but its `release` returns nothing and is complete when it returns.
  *
- * A thread of its own holds it, so it stays held while this thread blocks: until it is released, or until this process (or worker thread) ends,
- * however it ends. Listeners for `exit` still hold it, and may release it. Holding a lock does not keep the process alive.
+ * It stays held while this thread blocks: until it is released, or until this process (or worker thread) ends, however it ends. Listeners
+ * for `exit` still hold it, and may release it. Holding a lock does not keep the process alive.
  */
 export class SyncLock {
   /** The path, as it was passed to `slocket.sync()`. */
@@ -29,16 +29,16 @@ export class SyncLock {
   readonly token: bigint
   /** Whether an earlier holder crashed, or ended without releasing: if so, check that what the lock protects is intact. See {@link Lock.recovered}. */
   readonly recovered: boolean
-  /** @internal */
+  /** @internal What its holder knows it by. */
   readonly id: number
   readonly #holder: SyncHolder
   readonly #controller: AbortController = new AbortController()
   #isHeld = true
 
   /** @internal */
-  constructor(name: string, held: Held, holder: SyncHolder) {
+  constructor(name: string, held: Held, holder: SyncHolder, id: number) {
     this.name = name
-    this.id = held.lock
+    this.id = id
     this.mode = held.mode
     this.permits = held.permits
     this.token = held.token
@@ -47,8 +47,8 @@ export class SyncLock {
   }
 
   /**
-   * Whether the lock is still held: false once it was released or lost. Each read has the other thread check that the lock's ticket is still in
-   * its directory, which takes about 50 µs.
+   * Whether the lock is still held: false once it was released or lost. Each read checks that the lock's ticket is still in its directory,
+   * which takes one lstat, or about 50 µs if another thread holds the lock.
    */
   get held(): boolean {
     if (this.#isHeld) this.#holder.look(this)

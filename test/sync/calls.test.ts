@@ -1,4 +1,4 @@
-/** `slocket.sync` in this process: arguments, what it refuses, and how the thread that it waits by is started. */
+/** `slocket.sync` in this process: arguments, what it refuses, what needs no other thread, and how that one is started. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -7,6 +7,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import type { Lock } from '../../src/index.ts'
 import slocket, { isSlocketError, local, memory } from '../../src/index.ts'
 import type { SlocketErrorCode, SyncOptions } from '../../src/index.ts'
 import { makeParent } from '../api/run-child.ts'
@@ -197,10 +198,14 @@ scenario('who shares, and asks with a timeout, gets it once the exclusive one be
 
 describe('the thread that waits', () => {
   const TRY = `
-    try { slocket.sync(process.argv.at(-1)).release(); console.log('ok') }
+    try { slocket.sync(process.argv.at(-1), { mode: 'shared' }).release(); console.log('ok') }
     catch (error) { console.log(error.code, error.message) }`
+  let busy: Lock
+  // A lock that is not free needs the thread, also if it can be shared at once.
+  beforeEach(async () => void (busy = await slocket(lockPath, { mode: 'shared', linger: 0 })))
+  afterEach(() => busy.release())
 
-  test('is neither loaded nor started by an import', () => {
+  test('is neither loaded nor started by an import, nor by a lock that is free', () => {
     const { stdout } = program(`
       // From Node 22 on, it is node:util that loads it.
       await import('node:util')
@@ -208,9 +213,13 @@ describe('the thread that waits', () => {
       const before = isLoaded()
       const { default: slocket } = await import(${JSON.stringify(pathToFileURL(path.join(SRC, 'index.js')))})
       const after = isLoaded()
-      slocket.sync(process.argv.at(-1)).release()
-      console.log(before === after, isLoaded())`)
-    assert.equal(stdout, 'true true\n')
+      const free = slocket.sync(process.argv.at(-1) + '-free')
+      const held = free.held
+      free.release()
+      const afterFree = isLoaded()
+      slocket.sync(process.argv.at(-1), { mode: 'shared' }).release()
+      console.log(before === after, held, before === afterFree, isLoaded())`)
+    assert.equal(stdout, 'true true true true\n')
   })
 
   test('takes nothing of the options of its process: preloaded modules, profilers, kinds of input', () => {
@@ -228,18 +237,21 @@ describe('the thread that waits', () => {
       const lockPath = process.argv.at(-1)
       process.on('exit', () => first.release())
       const first = slocket.sync(lockPath + '-1')
+      const busy = slocket.sync(lockPath, { mode: 'shared' })
       const second = slocket.sync(lockPath + '-2')
       process.on('exit', () => second.release())
+      process.on('exit', () => busy.release())
       process.on('exit', () => slocket.sync(lockPath + '-3').release())`),
     )
     assert.deepEqual([stdout, status], ['', 0])
-    assert.deepEqual(fs.readdirSync(path.dirname(lockPath)), [])
+    assert.deepEqual(fs.readdirSync(path.dirname(lockPath)), ['lock'])
   })
 
-  test('works where it is asked for in the last moment', () => {
-    const { stdout } = program(importing(`process.on('exit', () => {${TRY}})`))
+  test('works if it is asked for in the last moment', () => {
+    const free = `slocket.sync(process.argv.at(-1) + '-free').release()`
+    const { stdout } = program(importing(`process.on('exit', () => {${TRY}\n${free}})`))
     assert.equal(stdout, 'ok\n')
-    assert.deepEqual(fs.readdirSync(path.dirname(lockPath)), [])
+    assert.deepEqual(fs.readdirSync(path.dirname(lockPath)), ['lock'])
   })
 
   test('that the permission model forbids is an error that says what to allow', () => {

@@ -26,9 +26,11 @@ scenario('who blocks stands in the same queue, and is granted in its turn', asyn
 scenario('it takes no processor time to wait for five seconds', async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   // The thread is started, and the code compiled.
-  waiter.send({ do: 'sync', path: scene.path })
+  await holder.acquire(scene.path, { mode: 'shared' }, 'first')
+  waiter.send({ do: 'sync', path: scene.path, options: { mode: 'shared' } })
   await waiter.next('granted')
   await waiter.release()
+  await holder.release('first')
   await holder.acquire(scene.path)
   waiter.send({ do: 'sync', path: scene.path })
   await untilWaiting(scene.path, 1)
@@ -219,14 +221,52 @@ scenario('shared and permits hold beside each other, blocked or not', async (sce
 })
 
 scenario('the thread that waits ends after a while without use, and its process may end at any time', async (scene) => {
-  const client = await scene.spawn('client')
+  const [client, holder] = await scene.spawnAll('client', 'holder')
   const threads = (): number => fs.readdirSync(`/proc/${client.pid}/task`).length
   const before = threads()
-  client.send({ do: 'sync', path: scene.path }, { do: 'release' })
+  await holder.acquire(scene.path, { mode: 'shared', linger: 0 })
+  client.send({ do: 'sync', path: scene.path, options: { mode: 'shared' } }, { do: 'release' })
   await client.next('released')
   assert.ok(threads() > before)
   await until('the thread has ended', () => threads() <= before)
+  await holder.release()
   await untilGone(scene.path)
   client.send({ do: 'sync', path: scene.path })
   await client.next('granted')
+})
+
+scenario(
+  'a free lock is held by the thread that blocks: who waits behind it has it soon after its release',
+  async (scene) => {
+    const [client, other] = await scene.spawnAll('client', 'other')
+    const threads = (): number => fs.readdirSync(`/proc/${client.pid}/task`).length
+    const before = threads()
+    client.send(
+      { do: 'sync', path: scene.path },
+      { do: 'block', ms: 300 },
+      { do: 'release' },
+      { do: 'block', ms: 600_000 },
+    )
+    await client.next('granted')
+    await other.enqueue(scene.path)
+    assert.equal((await other.next('granted')).recovered, false)
+    assert.equal(client.hasSaid('unblocked'), true)
+    assert.equal(threads(), before)
+  },
+)
+
+scenario('by free locks, taken at once by many processes, one holds at a time', async (scene) => {
+  const clients = await scene.spawnAll('a', 'b', 'c', 'd', 'e', 'f')
+  for (const [index, client] of clients.entries()) {
+    client.send({
+      do: 'contend',
+      path: scene.path,
+      rounds: 60,
+      counter: scene.counter,
+      sync: index < 4,
+      options: index % 2 === 0 ? {} : { linger: 0 },
+    })
+  }
+  await Promise.all(clients.map((client) => client.next('done')))
+  assert.equal(fs.readFileSync(scene.counter, 'utf8'), '360')
 })

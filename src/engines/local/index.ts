@@ -11,6 +11,7 @@ import { checkKnownOptions } from '../../contract/known-options.ts'
 import type { LockAccess } from '../../contract/lock-access.ts'
 import { ACCESSES, isAccess } from '../../contract/lock-access.ts'
 import { systemCode } from '../../errors.ts'
+import type { TicketEngine } from '../../recipe/ticket-engine.ts'
 import { createTicketEngine } from '../../recipe/ticket-engine.ts'
 import { QueueDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
@@ -53,11 +54,11 @@ export function local(options: LocalOptions = {}): Engine {
   return openLocal(access).engine
 }
 
-const engineOfAccess = new Map<LockAccess | undefined, Engine>()
+const engineOfAccess = new Map<LockAccess | undefined, TicketEngine>()
 const clientsOfThisThread: LocalClient[] = []
 
 /** The engine for `access` that all calls in this thread share. To a query, what any of these have belongs to this thread. */
-export function localFor(access: LockAccess | undefined): Engine {
+export function localFor(access: LockAccess | undefined): TicketEngine {
   let engine = engineOfAccess.get(access)
   if (engine === undefined) {
     engine = engineOf(new LocalClient({ access }, clientsOfThisThread))
@@ -81,11 +82,19 @@ export function openLocal(access?: LockAccess): OpenLocal {
 
 /**
  * As {@link local}, for paths where another tool makes its locks by `mkdir` and keeps their times fresh (proper-lockfile): an
- * empty directory that was not made here is somebody's lock until it is `staleMs` old. See mkdir-lock.ts.
+ * empty directory that was not made here is somebody's lock until it is `staleMs` old. See mkdir-lock.ts. All calls in this thread share one
+ * engine for each `staleMs`.
  */
-export function localBesideMkdir(staleMs: number): Engine {
-  return engineOf(new LocalClient({ mkdirStaleMs: staleMs }))
+export function localBesideMkdir(staleMs: number): TicketEngine {
+  let engine = engineOfStaleMs.get(staleMs)
+  if (engine === undefined) {
+    engine = engineOf(new LocalClient({ mkdirStaleMs: staleMs }))
+    engineOfStaleMs.set(staleMs, engine)
+  }
+  return engine
 }
+
+const engineOfStaleMs = new Map<number, TicketEngine>()
 
 /**
  * What this thread has in the queue at `resource`, held or waiting, by whatever name of that directory, and by whichever
@@ -117,7 +126,7 @@ function identityOf(directory: string): string | undefined {
 /** All engines made here have the same locks. */
 const SPACE = {}
 
-function engineOf(client: LocalClient): Engine {
+function engineOf(client: LocalClient): TicketEngine {
   const engine = createTicketEngine({
     name: 'local',
     capabilities: { ordered: true, shared: true, permits: true, recovered: true },

@@ -7,7 +7,7 @@
  * That a list was made before somebody else's link does no harm: that somebody is then the later one.
  */
 import { isExiting } from '../../contract/exiting.ts'
-import { makeRoom } from '../../contract/idle.ts'
+import { isOutOfDescriptors, makeRoom } from '../../contract/idle.ts'
 import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
 import { debug, isDebugging } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
@@ -55,6 +55,35 @@ function joinOnce(state: QueueState, request: EnqueueRequest): OwnTicket | undef
     case 'no-links':
       return undefined
   }
+}
+
+/**
+ * Joins if the queue is empty, without a turn of the event loop. Otherwise, or if something has to be waited for, undefined, and nothing is
+ * left behind.
+ *
+ * RACE: another process may join between the look and the link, or between the link and the listing after it. Then this ticket
+ * withdraws as any other does, and the caller waits by another one.
+ */
+export function joinIfFree(state: QueueState, request: EnqueueRequest): OwnTicket | undefined {
+  const { presence, view } = state
+  if (isExiting()) return undefined
+  let own: OwnTicket | undefined
+  try {
+    if (presence.member !== undefined || presence.openAtOnce()) {
+      view.list()
+      if (view.last() === undefined) own = joinOnce(state, request)
+    }
+  } catch (error) {
+    if (!(error instanceof DirectoryGone) && !isOutOfDescriptors(error)) throw error
+  } finally {
+    if (own === undefined) presence.onLeft(request.lingerMs)
+  }
+  if (own === undefined) return undefined
+  const isFirst = own.joinListing?.length === 1
+  own.joinListing = undefined
+  if (isFirst) return own
+  withdraw(state, own)
+  return undefined
 }
 
 /**

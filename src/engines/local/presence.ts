@@ -108,6 +108,24 @@ export class Presence implements MemberOwner, Idle {
     return this.#becomeMember(new Member(id, listening, this))
   }
 
+  /** As {@link open}, without a turn of the event loop. False if that cannot be, and then a member is not made. */
+  openAtOnce(): boolean {
+    this.#appear()
+    const id = this.#newMemberId()
+    const listening = this.#listen(memberFile(id))
+    if (listening === 'foreign') return false
+    this.#directory.hasLinks = this.#directory.fileSystem!.hasSocketLinks
+    if (!(listening instanceof Promise) && this.#directory.hasLinks) {
+      this.#becomeMember(new Member(id, listening, this))
+      return true
+    }
+    Promise.resolve(listening)
+      .then((listener) => listener.close())
+      .catch((error: unknown) => debug('%s: a member that was not needed: %s', this.#directory.path, error))
+      .finally(() => this.#directory.removeIfEmpty())
+    return false
+  }
+
   /** The member's socket was removed from outside. */
   retire(): void {
     if (this.member === undefined) return

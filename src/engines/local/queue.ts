@@ -13,7 +13,7 @@ import { splitByTurn } from '../../core/standing.ts'
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
 import type { Departed } from './connection.ts'
-import { join, joinSlowly } from './join.ts'
+import { join, joinIfFree, joinSlowly } from './join.ts'
 import { nextToken } from './kernel.ts'
 import { takeOutStuck, tellSuccessorsOf, withdraw } from './leave.ts'
 import type { PresentQueue } from './presence.ts'
@@ -45,6 +45,10 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     const joined = join(this.#state, request) ?? joinSlowly(this.#state, request)
     if (!request.steal) return joined
     return joined instanceof Promise ? joined.then((own) => this.#rob(own)) : this.#rob(joined)
+  }
+
+  joinIfFree(request: EnqueueRequest): OwnTicket | undefined {
+    return joinIfFree(this.#state, request)
   }
 
   /** A thief is in front: whoever holds does so no longer. */
