@@ -76,11 +76,11 @@ export class WebClient {
   #asked = 0
 
   /**
-   * @param preload a module for a process to load before all others.
+   * @param preloads modules for a process to load before all others.
    * @param user of a process: as whom it runs.
    */
-  constructor(kind: ContextKind, root: string, preload?: string, user?: WebUser) {
-    const execArgv = preload === undefined ? process.execArgv : ['--import', preload]
+  constructor(kind: ContextKind, root: string, preloads: readonly string[] = [], user?: WebUser) {
+    const execArgv = preloads.length === 0 ? process.execArgv : preloads.flatMap((preload) => ['--import', preload])
     // It says on its standard output only what the steps say, for which there is no reader.
     const forked = (): ChildProcess =>
       fork(FIXTURE, user === undefined ? [root] : [root, user.access, user.umask], {
@@ -200,8 +200,8 @@ export class WebScene {
     this.kind = kind
   }
 
-  async start(kind: ContextKind = this.kind, preload?: string): Promise<WebClient> {
-    const client = new WebClient(kind, this.root, preload)
+  async start(kind: ContextKind = this.kind, ...preloads: string[]): Promise<WebClient> {
+    const client = new WebClient(kind, this.root, preloads)
     this.#clients.push(client)
     await client.next('ready')
     return client
@@ -209,7 +209,7 @@ export class WebScene {
 
   /** A process of another user. */
   async startAs(user: WebUser, preload?: string): Promise<WebClient> {
-    const client = new WebClient('process', this.root, preload, user)
+    const client = new WebClient('process', this.root, preload === undefined ? [] : [preload], user)
     this.#clients.push(client)
     await client.next('ready')
     return client
