@@ -14,7 +14,7 @@ import type { LockAccess } from '../contract/lock-access.ts'
 import { acquireOnce, acquireWithin } from '../acquire.ts'
 import { SlocketError } from '../errors.ts'
 import type { Lock } from '../lock.ts'
-import { parseOptions } from '../options.ts'
+import { callOptions, parseOptions } from '../options.ts'
 import { standInFor } from '../thread-identity.ts'
 import { isHeld } from './is-held.ts'
 import type { Answer, Order, Said, StandInData } from './messages.ts'
@@ -117,9 +117,12 @@ function engineFor(mkdirStaleMs: number | undefined, access?: LockAccess): Engin
   return mkdirStaleMs === undefined ? localFor(access) : localBesideMkdir(mkdirStaleMs)
 }
 
+/** The caller has checked them. */
+const CHECKED = callOptions('slocket.sync()')
+
 async function acquire(order: AcquireOrder, engine: Engine): Promise<Lock | null> {
   const { path, claim, wait } = order
-  const asked = parseOptions(order.options, 'slocket.sync()')
+  const asked = parseOptions(order.options, CHECKED)
   const { signal, timeoutMs } = asked
   const tryOnce = (): Promise<Lock | null> => acquireOnce(engine, path, asked, { wait: false, signal })
   if (!wait) return await tryOnce()
