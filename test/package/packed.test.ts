@@ -93,18 +93,23 @@ describe('the packed package', () => {
     assert.deepEqual(loaded, [])
   })
 
-  test('to require it loads two files, and the code of the thread only with the first call of slocket.sync', async () => {
+  test('to require it loads two files, and the code of the thread only if slocket.sync finds a lock that is not free', async () => {
     const loaded = await execute(
       'files.cjs',
       `const files = () => Object.keys(require.cache).map((file) => require('node:path').relative(__dirname, file)).sort()
        const slocket = require('slocket')
        const before = files()
-       slocket.sync('files.lock', { linger: 0 }).release()
-       console.log(JSON.stringify([before, files().filter((file) => !before.includes(file))]))`,
+       const more = () => files().filter((file) => !before.includes(file))
+       const free = slocket.sync('files.lock', { mode: 'shared', linger: 0 })
+       const afterFree = more()
+       slocket.sync('files.lock', { mode: 'shared', timeout: 60_000 }).release()
+       free.release()
+       console.log(JSON.stringify([before, afterFree, more()]))`,
     )
     const dist = 'node_modules/slocket/dist'
     assert.deepEqual(loaded, [
       ['files.cjs', `${dist}/core.cjs`, `${dist}/index.cjs`],
+      [],
       [`${dist}/sync/thread-program.cjs`],
     ])
   })
