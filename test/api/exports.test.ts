@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { createRequire } from 'node:module'
 import { describe, test } from 'node:test'
 import type * as index from '../../src/index.ts'
 import slocketDefault, {
@@ -22,24 +21,6 @@ describe('exports', () => {
     const module = (await import(INDEX)) as typeof index
     assert.equal(module.default, slocket)
     assert.equal(module.slocket, slocket)
-  })
-
-  test('require gives the function itself, with the named exports on it', () => {
-    const required = createRequire(import.meta.url)('../../src/index.js') as Record<string, unknown>
-    assert.equal(required, slocket)
-    const named = {
-      slocket,
-      default: slocket,
-      isSlocketError,
-      local,
-      Lock,
-      LockManager,
-      locks,
-      memory,
-      MemoryStore,
-      SlocketError,
-    }
-    for (const [name, value] of Object.entries(named)) assert.equal(required[name], value, name)
   })
 
   test('a lock is a Lock', async () => {

@@ -43,12 +43,6 @@ describe('exports', () => {
       assert.equal((lockfile as unknown as Record<string, unknown>)[name], value)
     }
   })
-
-  test('require gives the same', () => {
-    const required = createRequire(import.meta.url)(COMPILED) as Record<string, unknown>
-    assert.equal(required, lock)
-    for (const [name, value] of Object.entries(functions)) assert.equal(required[name], value)
-  })
 })
 
 describe('lock', () => {

@@ -1,7 +1,7 @@
 // The shape of the packed package: one implementation for `require` and `import`, source maps, bundles, Node's permission model.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { installPackage, ROOT, runTool } from './install.ts'
@@ -153,17 +153,14 @@ describe('the shape of the package', () => {
   }
 
   test('slocket.sync works if only loader hooks can read the package', async () => {
-    const hidden = join(installed.project, 'hidden')
-    await mkdir(hidden)
-    const url = JSON.stringify(`file://${join(installed.project, 'archive.zip/core.cjs')}`)
-    const core = JSON.stringify(join(installed.project, 'node_modules/slocket/dist'))
+    const archive = join(installed.project, 'archive.zip/dist')
+    const real = join(installed.project, 'node_modules/slocket/dist')
     await writeFile(
-      join(hidden, 'hooks.cjs'),
+      join(installed.project, 'hooks.cjs'),
       // As Yarn PnP does: require() of files that are in an archive.
       `const Module = require('node:module')
        const path = require('node:path')
-       const archive = path.join(path.dirname(new URL(${url}).pathname), 'dist')
-       const real = (file) => file.startsWith(archive) ? path.join(${core}, path.relative(archive, file)) : undefined
+       const archive = ${JSON.stringify(archive)}
        const resolve = Module._resolveFilename
        Module._resolveFilename = (request, parent, ...rest) => {
          if (request === 'slocket') return path.join(archive, 'index.cjs')
@@ -171,17 +168,41 @@ describe('the shape of the package', () => {
          return resolve(request, parent, ...rest)
        }
        Module._extensions['.cjs'] = (module, file) =>
-         module._compile(require('node:fs').readFileSync(real(file) ?? file, 'utf8'), file)`,
+         module._compile(require('node:fs').readFileSync(file.replace(archive, ${JSON.stringify(real)}), 'utf8'), file)`,
     )
     const program =
       "const s = require('slocket'); s.sync('hooks.lock').release(); console.log(require.resolve('slocket'))"
-    const { stdout, stderr } = start(['--require', join(hidden, 'hooks.cjs'), '-e', program])
+    const { stdout, stderr } = start(['--require', './hooks.cjs', '-e', program])
     assert.match(stdout, /archive\.zip\/dist\/index\.cjs/, stderr)
+  })
+
+  test('fs.cp copies a directory with a lock in it, if its filter leaves the lock out as docs/recipes.md says', async () => {
+    const recipes = await readFile(join(ROOT, 'docs/recipes.md'), 'utf8')
+    const filter = /filter: (.*),? \}\)$/m.exec(recipes)?.[1]
+    assert.ok(filter !== undefined)
+    const seen = await printed(
+      'copy.cjs',
+      `const fs = require('node:fs')
+       const path = require('node:path')
+       const slocket = require('slocket')
+       fs.mkdirSync('copied')
+       fs.writeFileSync('copied/file', '')
+       const copy = (to, options) => {
+         try { fs.cpSync('copied', to, { recursive: true, ...options }); return fs.readdirSync(to) } catch (error) { return error.code }
+       }
+       slocket('copied/build.lock', { linger: 0 }).then(async (lock) => {
+         console.log(JSON.stringify([copy('one'), copy('two', { filter: ${filter} })]))
+         await lock.release()
+       })`,
+    )
+    assert.deepEqual(seen, ['ERR_FS_CP_SOCKET', ['file']])
   })
 
   describe("under Node's permission model", () => {
     const asynchronous = 'slocket(path).then((lock) => lock.release()).then(() => console.log("done"), tell)'
-    const synchronous = 'try { slocket.sync(path).release(); console.log("done") } catch (error) { tell(error) }'
+    // A lock that isn't free needs the thread, also if it can be shared at once.
+    const synchronous =
+      'slocket(path, { mode: "shared" }).then((lock) => { try { slocket.sync(path, { mode: "shared" }).release(); console.log("done") } catch (error) { tell(error) } return lock.release() })'
 
     for (const [what, code, granted, expected] of [
       [
@@ -202,6 +223,12 @@ describe('the shape of the package', () => {
         synchronous,
         GRANTED,
         /^ERR_SLOCKET_NO_THREAD .*--allow-worker/,
+      ],
+      [
+        'slocket.sync of a free lock needs no --allow-worker',
+        'try { slocket.sync(path).release(); console.log("done") } catch (error) { tell(error) }',
+        GRANTED,
+        /^done/,
       ],
       ['slocket.sync works with --allow-worker', synchronous, [...GRANTED, '--allow-worker'], /^done/],
     ] as const) {
