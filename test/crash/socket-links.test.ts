@@ -86,6 +86,22 @@ scenario(
 )
 
 scenario(
+  'where a link does not lead to its socket, a process that exits right after slocket.sync leaves nothing',
+  async (scene) => {
+    const exits = `
+    const lock = slocket.sync(lockPath, { linger: 0 })
+    say(fs.readdirSync(lockPath + '/.members').length)
+    lock.release()
+    process.exit()`
+    const { code, said, stderr } = await new Program(scene.path, exits, { before: WITH_DEAD_LINKS }).ended()
+    assert.equal(code, 0, stderr)
+    // That of the thread that holds.
+    assert.deepEqual(said, [1])
+    assert.equal(existsSync(scene.path), false)
+  },
+)
+
+scenario(
   'if a socket cannot be moved into the queue, nothing stays open, and nothing is left behind',
   async (scene) => {
     const asks = `

@@ -20,14 +20,18 @@ const LEAVE = { linger: 0 }
 const LIFE = { do: 'contend', rounds: 1, options: LEAVE } as const
 
 for (const when of ['before', 'after'] as const) {
-  scenario(`a process killed ${when} any step that it takes alone shuts nobody out`, async (scene) => {
-    const follower = await scene.spawn('follower')
-    await eachStep(scene, when, async (victim, start) => {
-      start()
-      await doneOrDead(victim)
-      await sweep(follower, scene.path)
+  for (const sync of [false, true]) {
+    const call = sync ? ' by slocket.sync' : ''
+    scenario(`a process killed ${when} any step that it takes alone${call} shuts nobody out`, async (scene) => {
+      const follower = await scene.spawn('follower')
+      const play = async (victim: Client, start: () => void): Promise<void> => {
+        start()
+        await doneOrDead(victim)
+        await sweep(follower, scene.path)
+      }
+      await eachStep(scene, when, play, sync)
     })
-  })
+  }
 
   scenario(`a process killed ${when} any step between a holder and another waiter shuts nobody out`, async (scene) => {
     const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
@@ -45,15 +49,16 @@ for (const when of ['before', 'after'] as const) {
   })
 }
 
-scenario(
-  'a process stopped before any step, and continued, neither loses its turn nor takes that of another',
-  async (scene) => {
+for (const sync of [false, true]) {
+  const call = sync ? ' of slocket.sync' : ''
+  const title = `a process stopped before any step${call}, and continued, neither loses its turn nor takes that of another`
+  scenario(title, async (scene) => {
     const [victim, other] = await Promise.all([scene.spawn('victim', WITH_STEPS), scene.spawn('other')])
     let isDone = false
     let at = 0
     for (; !isDone; at += 1) {
       const plan: StepPlan = { path: scene.path, at: at + 1, when: 'before', deed: { kind: 'stop' } }
-      victim.send({ do: 'plan', plan }, { ...LIFE, path: scene.path })
+      victim.send({ do: 'plan', plan }, { ...LIFE, path: scene.path, sync })
       await until('the victim is stopped or done', () => isStopped(victim.pid) || victim.hasSaid('done'))
       isDone = !isStopped(victim.pid)
       other.send({ do: 'contend', path: scene.path, rounds: 3 })
@@ -61,16 +66,16 @@ scenario(
       await Promise.all([victim.next('done'), other.next('done')])
     }
     assert.ok(at > FEWEST_STEPS, `only ${at} steps`)
-  },
-)
+  })
+}
 
-for (const wish of ['acquire', 'try'] as const) {
+for (const wish of ['acquire', 'try', 'sync'] as const) {
   const title = 'with a number that is lower by then'
   scenario(
     `a process stopped before it links its ticket, ${title}, does not take the lock of another one: ${wish}`,
     async (scene) => {
       const [victim, other] = await Promise.all([scene.spawn('victim', WITH_STEPS), scene.spawn('other')])
-      const at = await numberOfStep(victim, scene.path, 'linkSync')
+      const at = await numberOfStep(victim, scene.path, 'linkSync', LEAVE, wish === 'sync')
       victim.send({ do: 'plan', plan: { path: scene.path, at, when: 'before', deed: { kind: 'stop' } } })
       victim.send({ do: wish, path: scene.path })
       await victim.untilStopped()
@@ -86,11 +91,47 @@ for (const wish of ['acquire', 'try'] as const) {
   )
 }
 
+scenario(
+  'a process stopped after slocket.sync has seen an empty queue does not take the lock of another one that came meanwhile',
+  async (scene) => {
+    const [victim, other] = await Promise.all([scene.spawn('victim', WITH_STEPS), scene.spawn('other')])
+    const at = await numberOfStep(victim, scene.path, 'readdirSync', LEAVE, true)
+    victim.send({ do: 'plan', plan: { path: scene.path, at, when: 'after', deed: { kind: 'stop' } } })
+    victim.send({ do: 'sync', path: scene.path })
+    await victim.untilStopped()
+    await other.acquire(scene.path)
+    victim.continue()
+    // Its number is the higher one.
+    await until('it waits', () => isWaiting(scene, victim))
+    await other.release()
+    await victim.next('granted')
+  },
+)
+
+scenario(
+  'a process stopped after slocket.sync has linked its ticket does not take the lock of another one that came meanwhile',
+  async (scene) => {
+    const [victim, other] = await Promise.all([scene.spawn('victim', WITH_STEPS), scene.spawn('other')])
+    const at = await numberOfStep(victim, scene.path, 'linkSync', LEAVE, true)
+    victim.send({ do: 'plan', plan: { path: scene.path, at, when: 'after', deed: { kind: 'stop' } } })
+    victim.send({ do: 'sync', path: scene.path })
+    await victim.untilStopped()
+    await other.enqueue(scene.path)
+    victim.continue()
+    // The ticket withdraws, since another one is behind it.
+    await other.next('granted')
+    await until('it waits', () => isWaiting(scene, victim))
+    await other.release()
+    await victim.next('granted')
+  },
+)
+
 /** Starts victims that are killed at the first step, the second, and so on, until one takes no so many. */
 async function eachStep(
   scene: Scene,
   when: 'before' | 'after',
   play: (victim: Client, start: () => void) => Promise<void>,
+  sync = false,
 ): Promise<void> {
   let at = 0
   let isDone = false
@@ -101,7 +142,7 @@ async function eachStep(
       at += 1
       victim.mayEnd = true
       const plan: StepPlan = { path: scene.path, at, when, deed: { kind: 'kill' } }
-      await play(victim, () => victim.send({ do: 'plan', plan }, { ...LIFE, path: scene.path }))
+      await play(victim, () => victim.send({ do: 'plan', plan }, { ...LIFE, path: scene.path, sync }))
       isDone = victim.exit === undefined
       if (!isDone) assert.equal(victim.exit?.signal, 'SIGKILL', victim.log())
       await victim.kill()

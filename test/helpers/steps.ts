@@ -30,8 +30,9 @@ export async function numberOfStep(
   path: string,
   step: string,
   options: PlainOptions = { linger: 0 },
+  sync = false,
 ): Promise<number> {
-  client.send({ do: 'plan', plan: noPlan(path) }, { do: 'contend', path, rounds: 1, options })
+  client.send({ do: 'plan', plan: noPlan(path) }, { do: 'contend', path, rounds: 1, options, sync })
   await client.next('done')
   const index = (await stepsOf(client)).indexOf(step)
   assert.notEqual(index, -1)

@@ -270,3 +270,15 @@ scenario('by free locks, taken at once by many processes, one holds at a time', 
   await Promise.all(clients.map((client) => client.next('done')))
   assert.equal(fs.readFileSync(scene.counter, 'utf8'), '360')
 })
+
+scenario('a call that has to wait keeps no socket of the thread that it blocks', async (scene) => {
+  const [client, holder] = await scene.spawnAll('client', 'holder')
+  await holder.acquire(scene.path)
+  client.send({ do: 'sync', path: scene.path })
+  await untilWaiting(scene.path, 1)
+  const members = fs.readdirSync(`${scene.path}/.members`)
+  // That of the thread that waits in its place.
+  assert.equal(members.filter((name) => name.endsWith(`.${client.pid}`)).length, 1, members.join(' '))
+  await holder.release()
+  await client.next('granted')
+})

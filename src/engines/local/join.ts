@@ -10,7 +10,7 @@ import { isExiting } from '../../contract/exiting.ts'
 import { isOutOfDescriptors, makeRoom } from '../../contract/idle.ts'
 import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
 import { debug, isDebugging } from '../../debug.ts'
-import { SlocketError } from '../../errors.ts'
+import { isSlocketError, SlocketError } from '../../errors.ts'
 import { DirectoryGone, DirectoryUnfinished } from './lock-directory.ts'
 import { ObstacleWarning, refuseDeadSocket, waitUntilForeignGone } from './foreign.ts'
 import { clockNumber, kernelId, nextNumber } from './kernel.ts'
@@ -61,18 +61,16 @@ function joinOnce(state: QueueState, request: EnqueueRequest): OwnTicket | undef
  * Joins if the queue is empty, without a turn of the event loop. Otherwise, or if something has to be waited for, undefined, and nothing is
  * left behind.
  *
- * RACE: another process may join between the look and the link, or between the link and the listing after it. Then this ticket
+ * RACE: another process may join between the first listing and the link, or between the link and the second listing. Then this ticket
  * withdraws as any other does, and the caller waits by another one.
  */
 export function joinIfFree(state: QueueState, request: EnqueueRequest): OwnTicket | undefined {
-  const { presence, view } = state
-  if (isExiting()) return undefined
+  const { presence } = state
+  // First: a request that has to wait by another thread needs no socket here.
+  if (isExiting() || !isEmpty(state)) return undefined
   let own: OwnTicket | undefined
   try {
-    if (presence.member !== undefined || presence.openAtOnce()) {
-      view.list()
-      if (view.last() === undefined) own = joinOnce(state, request)
-    }
+    if (presence.member !== undefined || presence.openAtOnce()) own = joinOnce(state, request)
   } catch (error) {
     if (!(error instanceof DirectoryGone) && !isOutOfDescriptors(error)) throw error
   } finally {
@@ -84,6 +82,17 @@ export function joinIfFree(state: QueueState, request: EnqueueRequest): OwnTicke
   if (isFirst) return own
   withdraw(state, own)
   return undefined
+}
+
+/** True also if that can't be seen: what hinders the look is for the join to meet and to report. */
+function isEmpty({ view }: QueueState): boolean {
+  try {
+    view.list()
+    return view.last() === undefined
+  } catch (error) {
+    if (!isSlocketError(error)) throw error
+    return true
+  }
 }
 
 /**

@@ -115,15 +115,21 @@ export class Presence implements MemberOwner, Idle {
     const listening = this.#listen(memberFile(id))
     if (listening === 'foreign') return false
     this.#directory.hasLinks = this.#directory.fileSystem!.hasSocketLinks
-    if (!(listening instanceof Promise) && this.#directory.hasLinks) {
-      this.#becomeMember(new Member(id, listening, this))
-      return true
+    if (listening instanceof Promise) {
+      // Of another runtime, or without descriptors.
+      listening
+        .then((listener) => listener.close())
+        .catch((error: unknown) => debug('%s: a member that was not needed: %s', this.#directory.path, error))
+        .finally(() => this.#directory.removeIfEmpty())
+      return false
     }
-    Promise.resolve(listening)
-      .then((listener) => listener.close())
-      .catch((error: unknown) => debug('%s: a member that was not needed: %s', this.#directory.path, error))
-      .finally(() => this.#directory.removeIfEmpty())
-    return false
+    if (!this.#directory.hasLinks) {
+      // Now: the thread may block for long, or exit, before it takes another turn.
+      listening.close()
+      return false
+    }
+    this.#becomeMember(new Member(id, listening, this))
+    return true
   }
 
   /** The member's socket was removed from outside. */
