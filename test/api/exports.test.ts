@@ -1,17 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type * as index from '../../src/index.ts'
-import slocketDefault, {
-  isSlocketError,
-  local,
-  Lock,
-  LockManager,
-  locks,
-  memory,
-  MemoryStore,
-  slocket,
-  SlocketError,
-} from '../../src/index.ts'
+import slocketDefault, { Lock, memory, MemoryStore, slocket } from '../../src/index.ts'
 
 const INDEX = new URL('../../src/index.js', import.meta.url).href
 

@@ -1,7 +1,6 @@
 /** `slocket/proper-lockfile`, beside what proper-lockfile 4.1.2 does. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
-import { createRequire } from 'node:module'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
