@@ -6,7 +6,9 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
 
-const page = fs.readFileSync(fileURLToPath(new URL('../../../docs/recipes.md', import.meta.url)), 'utf8')
+const text = fs.readFileSync(fileURLToPath(new URL('../../../docs/recipes.md', import.meta.url)), 'utf8')
+/** The notes at the end have no scripts. */
+const page = text.split(/^## Notes$/m)[0]!
 const recipes = [...page.matchAll(/^## (.*)\n[^]*?^```sh\n([^]*?)^```$/gm)].map(([, title, script]) => ({
   title: title!,
   script: script!,
