@@ -4,6 +4,7 @@
  * Codes are API and do not change between major versions; messages are for people and may.
  * docs/errors.md says of each code what to do about it.
  */
+import { types } from 'node:util'
 
 /** The codes that a {@link SlocketError} can carry. docs/errors.md explains each. */
 export type SlocketErrorCode =
@@ -70,6 +71,11 @@ export function isSlocketError(error: unknown, code?: SlocketErrorCode): error i
     BRAND in error &&
     (code === undefined || (error as { code?: unknown }).code === code)
   )
+}
+
+/** True for an error of any realm. In Jest, an error of Node is not an instance of the `Error` that the code under test sees. */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value)
 }
 
 /** The `code` of a system error ('ENOENT'), or undefined where `error` is something else. */

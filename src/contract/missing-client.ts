@@ -1,8 +1,8 @@
 /** What an engine says if the packages that it speaks with its server by, peer dependencies of this one, are missing. */
-import { SlocketError, systemCode } from '../errors.ts'
+import { isError, SlocketError, systemCode } from '../errors.ts'
 
 /** What bundlers leave in place of a `require` of a package that was missing when they ran. */
-const LEFT_OUT = /^(Dynamic require of|Could not dynamically require) |\brequire is not defined/
+const LEFT_OUT = /^(Dynamic require of|Could not dynamically require|Could not resolve) |\brequire is not defined/
 
 /**
  * The error to throw for one that a package could not be loaded by: ERR_SLOCKET_NO_CLIENT if it isn't there, else the same.
@@ -13,7 +13,7 @@ const LEFT_OUT = /^(Dynamic require of|Could not dynamically require) |\brequire
 export function asMissingClient(error: unknown, needs: string, packages: string): unknown {
   const code = systemCode(error)
   const isMissing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
-  const isLeftOut = !isMissing && error instanceof Error && LEFT_OUT.test(error.message)
+  const isLeftOut = !isMissing && isError(error) && LEFT_OUT.test(error.message)
   if (!isMissing && !isLeftOut) return error
   const advice = isLeftOut ? ', and build this bundle again' : ''
   return new SlocketError('ERR_SLOCKET_NO_CLIENT', `${needs}: npm install ${packages}${advice}`, { cause: error })

@@ -17,6 +17,21 @@ describe('the packages that etcd is spoken with by', () => {
     })
   }
 
+  for (const message of [
+    'Dynamic require of "@grpc/grpc-js" is not supported',
+    'Could not dynamically require "@grpc/grpc-js". Please configure the dynamicRequireTargets',
+    'Could not resolve "@grpc/grpc-js" imported by "slocket". Is it installed?',
+    'require is not defined in ES module scope, you can use import instead',
+  ]) {
+    test(`a bundle that was made without them says to install them, and to build it again: ${message}`, async () => {
+      await assert.rejects(
+        loadBy(() => Promise.reject(new Error(message))),
+        (error: Error) =>
+          isSlocketError(error, 'ERR_SLOCKET_NO_CLIENT') && /build this bundle again/.test(error.message),
+      )
+    })
+  }
+
   test('another failure to load them is passed on as it is', async () => {
     const failure = new Error('broken')
     await assert.rejects(

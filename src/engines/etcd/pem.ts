@@ -5,6 +5,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
+import { isError } from '../../errors.ts'
 
 /** Each as PEM. */
 export interface Pem {
@@ -72,5 +73,5 @@ function notPem(name: 'ca' | 'cert' | 'key', text: string, wanted: string): Type
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return isError(error) ? error.message : String(error)
 }

@@ -1,5 +1,5 @@
 /** Errors of `pg`, of the server and of the network, as ours. Codes of the server: PostgreSQL's appendix A. */
-import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
+import { isError, isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import type { SlocketErrorCode } from '../../errors.ts'
 
 export const CANCELLED = '57014'
@@ -20,7 +20,7 @@ const NOT_ASKED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVA
 /** @param doing what failed: 'connect', 'take the lock …'. */
 export function toServerError(error: unknown, doing: string): Error {
   if (isSlocketError(error)) return error
-  if (!(error instanceof Error)) return new SlocketError('ERR_SLOCKET_SYSTEM', `cannot ${doing}: ${String(error)}`)
+  if (!isError(error)) return new SlocketError('ERR_SLOCKET_SYSTEM', `cannot ${doing}: ${String(error)}`)
   const message = `cannot ${doing}: ${describe(error)}`
   return new SlocketError(codeOf(error), message, { cause: error })
 }
@@ -47,6 +47,7 @@ function codeOf(error: Error): SlocketErrorCode {
 
 function describe(error: Error): string {
   // Of several addresses none could be reached.
-  if (error instanceof AggregateError) return error.errors.map((one) => (one as Error).message).join('; ')
+  if ('errors' in error && Array.isArray(error.errors))
+    return error.errors.map((one) => (one as Error).message).join('; ')
   return error.message
 }
