@@ -123,8 +123,8 @@ export interface Slocket {
    * same queue. The lock stays held while this thread goes on blocking. No signal
    * handler of the program runs while it blocks; without one, Ctrl-C ends the process as ever.
    *
-   * A free lock is taken at once. If it isn't free, another thread waits for it, and holds it: the first such call starts that thread,
-   * which takes 50 to 150 ms; `options.timeout` counts from then on. With a `timeout` of 0 it
+   * A free lock is taken at once. If it isn't free, or its last holder ended without releasing it, another thread takes it, and holds it:
+   * the first such call starts that thread, which takes 50 to 150 ms; `options.timeout` counts from then on. With a `timeout` of 0 it
    * takes the lock only if it is free. What this thread has already, or waits for, is ERR_SLOCKET_DEADLOCK.
    * (Who shares may share once more; where somebody exclusive waits between, only a `timeout` has it wait for that one to give up.)
    *
