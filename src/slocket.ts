@@ -150,8 +150,8 @@ export interface Slocket {
    * Acquires the lock at `path` and blocks this thread until it is held: for command-line tools, and for the start of a program. It waits in the
    * same queue as `slocket()` and uses no processor time. The lock stays held while this thread goes on blocking.
    *
-   * A free lock is acquired at once. If the lock isn't free, another thread waits for it and holds it: the first such call starts that thread, which
-   * takes 50 to 150 ms; `options.timeout` counts from then on. While this thread blocks, no signal handler of the program runs; without one, Ctrl-C
+   * A free lock is acquired at once. If it isn't free, or its last holder ended without releasing it, another thread waits for it and holds
+   * it: the first such call starts that thread, which takes 50 to 150 ms; `options.timeout` counts from then on. While this thread blocks, no signal handler of the program runs; without one, Ctrl-C
    * ends the process as usual.
    *
    * If this thread already holds the lock, or waits for it, the call throws ERR_SLOCKET_DEADLOCK. A shared holder can acquire it again in
