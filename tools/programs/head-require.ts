@@ -1,0 +1,11 @@
+import slocket = require('slocket')
+import etcdModule = require('slocket/etcd')
+import postgresModule = require('slocket/postgres')
+import lockfile = require('slocket/proper-lockfile')
+import fs = require('fs')
+import path_ = require('path')
+const { isSlocketError, locks } = slocket
+const { etcd } = etcdModule
+const { postgres } = postgresModule
+const { rmSync, writeFileSync } = fs
+const { join } = path_

@@ -1,0 +1,6 @@
+import slocket, { isSlocketError, locks } from 'slocket'
+import { etcd } from 'slocket/etcd'
+import { postgres } from 'slocket/postgres'
+import lockfile from 'slocket/proper-lockfile'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'

@@ -1,0 +1,1 @@
+import { jest } from '@jest/globals'

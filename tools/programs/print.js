@@ -1,0 +1,1 @@
+void useSlocket().then((seen) => console.log(JSON.stringify(seen)))
