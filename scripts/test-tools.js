@@ -14,7 +14,8 @@ import { parseArgs } from 'node:util'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const home = join(root, 'tools')
-const FLAGS = ['--ignore-scripts', '--no-audit', '--no-fund']
+/** Whatever `npm run --silent` hands on: errors are shown. */
+const FLAGS = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
 const GROUPS = ['node', 'typescript', 'test-runners', 'bundlers', 'package-managers']
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, list: { type: 'boolean', default: false } } })
