@@ -10,7 +10,7 @@ import { systemCode } from '../errors.ts'
 
 export interface Idle {
   readonly isIdle: boolean
-  /** By `performance.now()`. */
+  /** By `monotonicNowMs`. */
   readonly idleSinceMs: number
   leave(): void
 }

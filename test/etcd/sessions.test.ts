@@ -1,6 +1,7 @@
 // The session of an engine, on a client that a test makes answer.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { monotonicNowMs } from '../../src/real-time.ts'
 import { Cancellation } from '../../src/contract/cancellation.ts'
 import type { EtcdClient } from '../../src/engines/etcd/client.ts'
 import { Sessions } from '../../src/engines/etcd/sessions.ts'
@@ -38,7 +39,7 @@ describe('a request that needs a session in etcd while one is being opened', () 
       )
     const leaving = new Cancellation()
     // Some time ago, however young the process is.
-    const agoMs = performance.now() - 1000
+    const agoMs = monotonicNowMs() - 1000
     ask(agoMs + 100)
     ask(agoMs + 200)
     ask(agoMs + 300)

@@ -8,7 +8,7 @@ const ROOT: string = fileURLToPath(new URL('../../..', import.meta.url))
 const BUILT: string = join(ROOT, 'build/src')
 
 /** What package.json exports, as it is built here. */
-const EXPORTS = { '.': './src/index.js', './postgres': './src/engines/postgres/index.js' }
+const EXPORTS = { '.': { import: './src/index.js', require: './index.cjs' }, './postgres': './src/engines/postgres/index.js' }
 
 /** @param packages other packages that the example imports. */
 export function placeExample(name: string, packages: readonly string[] = []): Workplace {
@@ -18,6 +18,7 @@ export function placeExample(name: string, packages: readonly string[] = []): Wo
   fs.mkdirSync(slocket, { recursive: true })
   fs.symlinkSync(BUILT, join(slocket, 'src'))
   fs.writeFileSync(join(slocket, 'package.json'), JSON.stringify({ name: 'slocket', type: 'module', exports: EXPORTS }))
+  fs.writeFileSync(join(slocket, 'index.cjs'), `module.exports = require('./src/index.js').default`)
   for (const other of packages)
     fs.symlinkSync(join(ROOT, 'node_modules', other), place.path(join('node_modules', other)))
   return place

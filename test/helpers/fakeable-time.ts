@@ -6,7 +6,13 @@ import timers from 'node:timers'
 
 export const clock: { now: () => number } = { now: performance.now.bind(performance) }
 
-performance.now = () => clock.now()
+process.hrtime = Object.assign(
+  (): [number, number] => {
+    const ms = clock.now()
+    return [Math.floor(ms / 1000), (ms % 1000) * 1_000_000]
+  },
+  { bigint: process.hrtime.bigint },
+)
 timers.setTimeout = Object.assign(
   (callback: () => void, ms?: number) => globalThis.setTimeout(callback, ms),
   timers.setTimeout,

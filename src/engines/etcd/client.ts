@@ -40,7 +40,7 @@ export interface Asking {
   readonly isBackground?: boolean
   /** Called right before each call is sent. */
   readonly onSend?: (() => void) | undefined
-  /** Since when its caller has been waiting, by performance.now(). Default: since now. */
+  /** Since when its caller has been waiting, by `monotonicNowMs`. Default: since now. */
   readonly sinceMs?: number
 }
 
@@ -66,7 +66,7 @@ export class EtcdClient {
   /** Where the connection leads, or will lead. */
   #place: number
   #token: Promise<string | undefined> | undefined
-  /** When there was an answer, by performance.now(). */
+  /** When there was an answer, by `monotonicNowMs`. */
   #answeredMs = 0
   /** Why there was no answer to the last call, or is none yet. Undefined once there was one. */
   #failure: Failure | undefined

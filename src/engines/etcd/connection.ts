@@ -58,7 +58,7 @@ export class Connection {
   readonly #client: Grpc.Client
   /** The last one. */
   #probe: Probe | undefined
-  /** When there was an answer, by performance.now(). */
+  /** When there was an answer, by `monotonicNowMs`. */
   #answeredMs = -Infinity
   #isClosed = false
 

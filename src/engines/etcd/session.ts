@@ -73,7 +73,7 @@ export class Session implements TicketSession {
     this.#scheduleRenewal(this.#renewalMs)
   }
 
-  /** @param sinceMs since when somebody has been waiting for it, by performance.now(). @throws as `EtcdClient.ask`. */
+  /** @param sinceMs since when somebody has been waiting for it, by `monotonicNowMs`. @throws as `EtcdClient.ask`. */
   static async open(parts: SessionParts, sinceMs: number = monotonicNowMs()): Promise<Session> {
     const { client, ttlSeconds } = parts
     // Bound: the patience of the client, as long as the server does not lose each lease at once.

@@ -24,7 +24,7 @@ export class Sessions {
   /**
    * Undefined if the request was cancelled first.
    *
-   * @param sinceMs since when it has been waiting, by performance.now().
+   * @param sinceMs since when it has been waiting, by `monotonicNowMs`.
    * @throws as `EtcdClient.ask`.
    */
   current(cancellation: Cancellation, sinceMs: number): Session | Promise<Session | undefined> {
