@@ -17,6 +17,7 @@ import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { bundlePrograms } from './bundle-programs.js'
 import { listTests } from './list-tests.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -47,6 +48,9 @@ process.on('disconnect', () => process.kill(-process.pid, 'SIGKILL'))
 process.channel?.unref()
 
 const watchdog = new URL(`test-watchdog.js?seconds=${timeoutSeconds}`, import.meta.url).href
+// Coverage is counted by the files that tsc wrote.
+if (process.env.NODE_V8_COVERAGE === undefined) process.env.SLOCKET_TEST_PROGRAMS = await bundlePrograms()
+
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${watchdog}`
 
 // The watchdog inside a test process cannot run while that process is stuck in a synchronous call. Then nothing more is
