@@ -3,7 +3,7 @@
 //
 // Made anew for each run, so that what is tested is what was compiled. The tests find the bundles by SLOCKET_TEST_PROGRAMS
 // (test/helpers/built.ts); without it, as in `node build/test/api/with.test.js`, they start the programs that tsc wrote.
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
@@ -17,13 +17,8 @@ const PROGRAMS = [
   'test/fixtures/faked-time.js',
 ]
 
-/** Returns the directory of the bundles. It is removed when this process ends. */
-export async function bundlePrograms() {
-  // In build/, where Node finds the packages that a program imports.
-  const directory = mkdtempSync(join(root, 'programs-'))
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
-  // Some tests start them as another user.
-  chmodSync(directory, 0o755)
+/** @param directory in the repository, so that Node finds the packages that a program imports. */
+export async function bundlePrograms(directory) {
   await build({
     absWorkingDir: root,
     entryPoints: PROGRAMS.map((program) => join(root, program)),
@@ -39,7 +34,6 @@ export async function bundlePrograms() {
     logLevel: 'warning',
     plugins: [ownUrls],
   })
-  return directory
 }
 
 /** A module goes on to find the files beside it. */

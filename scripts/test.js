@@ -9,7 +9,7 @@
 // every 15 seconds. --slowest N says at the end which files took longest. Without PATH-PART, *.long.test.ts are left out: npm run test:long.
 // The exit code is 1 if any test fails or if none ran.
 import { setMaxListeners } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { finished } from 'node:stream/promises'
@@ -38,6 +38,7 @@ const { values, positionals } = parseArgs({
   },
 })
 const concurrency = positiveInteger('--concurrency', values.concurrency)
+const slowest = values.slowest === undefined ? undefined : positiveInteger('--slowest', values.slowest)
 const timeoutSeconds = positiveInteger('--timeout', values.timeout)
 
 const files = testFiles(positionals)
@@ -48,8 +49,13 @@ process.on('disconnect', () => process.kill(-process.pid, 'SIGKILL'))
 process.channel?.unref()
 
 const watchdog = new URL(`test-watchdog.js?seconds=${timeoutSeconds}`, import.meta.url).href
+// What the test files of this run share: they make it once.
+process.env.SLOCKET_TEST_RUN = makeRunDirectory()
 // Coverage is counted by the files that tsc wrote.
-if (process.env.NODE_V8_COVERAGE === undefined) process.env.SLOCKET_TEST_PROGRAMS = await bundlePrograms()
+if (process.env.NODE_V8_COVERAGE === undefined) {
+  process.env.SLOCKET_TEST_PROGRAMS = join(process.env.SLOCKET_TEST_RUN, 'programs')
+  await bundlePrograms(process.env.SLOCKET_TEST_PROGRAMS)
+}
 
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${watchdog}`
 
@@ -81,11 +87,13 @@ await runFiles()
 clearTimeout(silenceTimer)
 clearInterval(progress)
 if (testsRun === 0) printLine('no test was run')
-if (values.slowest !== undefined) printSlowest(positiveInteger('--slowest', values.slowest))
+if (slowest !== undefined) printSlowest(slowest)
 if (!values.engines && positionals.length === 0)
   printLine("the engines' tests need servers, and are apart: npm run test:engines")
 if (process.stdout.isTTY) process.stdout.write(CLEAR_LINE)
 if (testsRun === 0 || failures > 0 || silence.signal.aborted) process.exitCode = 1
+// What a killed test file has left running may hold its output open, which would keep this process alive.
+if (silence.signal.aborted) process.exit()
 
 /**
  * Runs each file by a run() of its own, `concurrency` at a time. One run() for all would hold back what a file reports, its failures too,
@@ -176,6 +184,28 @@ function testFiles(parts) {
     if (!existsSync(compiled)) fail(`${source} is not compiled: npm run build`)
     return compiled
   })
+}
+
+/** Removes those of runs that were killed, too. */
+function makeRunDirectory() {
+  const build = join(root, 'build')
+  for (const name of readdirSync(build)) {
+    const [, pid] = /^run-(\d+)$/.exec(name) ?? []
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(build, name), { recursive: true, force: true })
+  }
+  const directory = join(build, `run-${process.pid}`)
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory)
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
 }
 
 function positiveInteger(option, text) {
