@@ -1,4 +1,4 @@
-/** Programs that tests start. */
+/** Programs that tests start, and modules that these import. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
