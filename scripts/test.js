@@ -40,6 +40,7 @@ const { values, positionals } = parseArgs({
 const concurrency = positiveInteger('--concurrency', values.concurrency)
 const slowest = values.slowest === undefined ? undefined : positiveInteger('--slowest', values.slowest)
 const timeoutSeconds = positiveInteger('--timeout', values.timeout)
+const namePattern = values.name === undefined ? undefined : regularExpression('--name', values.name)
 
 const files = testFiles(positionals)
 if (files.length === 0) fail(`no test file's path contains ${positionals.join(' or ') || '.test.ts'}`)
@@ -102,7 +103,7 @@ if (silence.signal.aborted) process.exit()
 async function runFiles() {
   const totals = new Map()
   const waiting = [...files]
-  const names = values.name === undefined ? {} : { testNamePatterns: [new RegExp(values.name)] }
+  const names = namePattern === undefined ? {} : { testNamePatterns: [namePattern] }
   const runOneAfterAnother = async () => {
     for (let file = waiting.shift(); file !== undefined && !silence.signal.aborted; file = waiting.shift()) {
       running.set(file, performance.now())
@@ -211,6 +212,14 @@ function isRunning(pid) {
 function positiveInteger(option, text) {
   if (!/^[1-9]\d*$/.test(text)) fail(`${option} must be a whole number of at least 1, not ${text}`)
   return Number(text)
+}
+
+function regularExpression(option, text) {
+  try {
+    return new RegExp(text)
+  } catch (error) {
+    fail(`${option}: ${error.message}`)
+  }
 }
 
 function fail(message) {
