@@ -9,7 +9,7 @@
 // every 15 seconds. --slowest N says at the end which files took longest. Without PATH-PART, *.long.test.ts are left out: npm run test:long.
 // The exit code is 1 if any test fails or if none ran.
 import { setMaxListeners } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { finished } from 'node:stream/promises'
@@ -17,6 +17,7 @@ import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { bundlePrograms } from './bundle-programs.js'
 import { listTests } from './list-tests.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -37,7 +38,9 @@ const { values, positionals } = parseArgs({
   },
 })
 const concurrency = positiveInteger('--concurrency', values.concurrency)
+const slowest = values.slowest === undefined ? undefined : positiveInteger('--slowest', values.slowest)
 const timeoutSeconds = positiveInteger('--timeout', values.timeout)
+const namePattern = values.name === undefined ? undefined : regularExpression('--name', values.name)
 
 const files = testFiles(positionals)
 if (files.length === 0) fail(`no test file's path contains ${positionals.join(' or ') || '.test.ts'}`)
@@ -47,6 +50,14 @@ process.on('disconnect', () => process.kill(-process.pid, 'SIGKILL'))
 process.channel?.unref()
 
 const watchdog = new URL(`test-watchdog.js?seconds=${timeoutSeconds}`, import.meta.url).href
+// What the test files of this run share: they make it once.
+process.env.SLOCKET_TEST_RUN = makeRunDirectory()
+// Coverage is counted by the files that tsc wrote.
+if (process.env.NODE_V8_COVERAGE === undefined) {
+  process.env.SLOCKET_TEST_PROGRAMS = join(process.env.SLOCKET_TEST_RUN, 'programs')
+  await bundlePrograms(process.env.SLOCKET_TEST_PROGRAMS)
+}
+
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${watchdog}`
 
 // The watchdog inside a test process cannot run while that process is stuck in a synchronous call. Then nothing more is
@@ -77,11 +88,13 @@ await runFiles()
 clearTimeout(silenceTimer)
 clearInterval(progress)
 if (testsRun === 0) printLine('no test was run')
-if (values.slowest !== undefined) printSlowest(positiveInteger('--slowest', values.slowest))
+if (slowest !== undefined) printSlowest(slowest)
 if (!values.engines && positionals.length === 0)
   printLine("the engines' tests need servers, and are apart: npm run test:engines")
 if (process.stdout.isTTY) process.stdout.write(CLEAR_LINE)
 if (testsRun === 0 || failures > 0 || silence.signal.aborted) process.exitCode = 1
+// What a killed test file has left running may hold its output open, which would keep this process alive.
+if (silence.signal.aborted) process.exit()
 
 /**
  * Runs each file by a run() of its own, `concurrency` at a time. One run() for all would hold back what a file reports, its failures too,
@@ -90,7 +103,7 @@ if (testsRun === 0 || failures > 0 || silence.signal.aborted) process.exitCode =
 async function runFiles() {
   const totals = new Map()
   const waiting = [...files]
-  const names = values.name === undefined ? {} : { testNamePatterns: [new RegExp(values.name)] }
+  const names = namePattern === undefined ? {} : { testNamePatterns: [namePattern] }
   const runOneAfterAnother = async () => {
     for (let file = waiting.shift(); file !== undefined && !silence.signal.aborted; file = waiting.shift()) {
       running.set(file, performance.now())
@@ -174,9 +187,39 @@ function testFiles(parts) {
   })
 }
 
+/** Removes those of runs that were killed, too. */
+function makeRunDirectory() {
+  const build = join(root, 'build')
+  for (const name of readdirSync(build)) {
+    const [, pid] = /^run-(\d+)$/.exec(name) ?? []
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(build, name), { recursive: true, force: true })
+  }
+  const directory = join(build, `run-${process.pid}`)
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory)
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
+}
+
 function positiveInteger(option, text) {
   if (!/^[1-9]\d*$/.test(text)) fail(`${option} must be a whole number of at least 1, not ${text}`)
   return Number(text)
+}
+
+function regularExpression(option, text) {
+  try {
+    return new RegExp(text)
+  } catch (error) {
+    fail(`${option}: ${error.message}`)
+  }
 }
 
 function fail(message) {

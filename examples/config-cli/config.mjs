@@ -1,5 +1,5 @@
 // Sets a value in a JSON file: node config.mjs FILE KEY VALUE
-import { open, readFile, rename } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import slocket from 'slocket'
 
 const [file, key, value] = process.argv.slice(2)
@@ -34,7 +34,9 @@ async function acquire(path, options) {
   if (lock !== null) return lock
   const { held, obstacle } = await slocket.query(path)
   for (const { pid, since, label } of held) {
-    console.error(`waiting for process ${pid} (${label ?? 'no label'}), since ${since?.toLocaleTimeString()}`)
+    console.error(
+      `waiting for process ${pid} (${label ?? 'no label'}), which has held the lock since ${since?.toLocaleTimeString()}`,
+    )
   }
   if (obstacle !== undefined) console.error(`waiting: ${obstacle.message}`)
   return await slocket(path, options)
@@ -51,12 +53,6 @@ async function readConfig() {
 
 /** Replaces the file at once. The name of the new file is always the same: only the holder of the lock writes it. */
 async function writeConfig(config) {
-  const next = await open(`${file}.new`, 'w')
-  try {
-    await next.writeFile(`${JSON.stringify(config, null, 2)}\n`)
-    await next.sync()
-  } finally {
-    await next.close()
-  }
+  await writeFile(`${file}.new`, `${JSON.stringify(config, null, 2)}\n`, { flush: true })
   await rename(`${file}.new`, file)
 }

@@ -34,7 +34,7 @@ async function writeReport() {
   await writeFile('report.txt.part', 'half of the report\n')
   console.log('begins')
   await setTimeout(seconds * 1000)
-  await writeFile('report.txt.part', 'all of the report\n')
+  await writeFile('report.txt.part', 'all of the report\n', { flush: true })
 }
 
 void main()

@@ -16,7 +16,11 @@ async function runWorker(file, server) {
   const go = once(process, 'message')
   process.send('ready')
   await go
-  const token = await getToken(file, async () => await (await fetch(`${server}?pid=${process.pid}`)).json())
+  const token = await getToken(file, async () => {
+    const response = await fetch(`${server}?pid=${process.pid}`, { signal: AbortSignal.timeout(10_000) })
+    if (!response.ok) throw new Error(`the server answers ${response.status}`)
+    return await response.json()
+  })
   process.send(token, () => process.disconnect())
 }
 

@@ -17,7 +17,7 @@ export async function getToken(file, fetchToken) {
     if (fetched !== undefined) return fetched
     const token = await fetchToken()
     lock.assertHeld()
-    await writeFile(`${file}.new`, JSON.stringify(token), { mode: 0o600 })
+    await writeFile(`${file}.new`, JSON.stringify(token), { mode: 0o600, flush: true })
     await rename(`${file}.new`, file)
     return token.value
   })

@@ -18,7 +18,7 @@ const counter = await openCounter(connectionString)
 try {
   for (let time = 0; time < times; time += 1) {
     await slocket.with('counter', { engine, label: hostname(), timeout: 60_000 }, async (lock) => {
-      const value = (await counter.read()) + 1
+      const value = (await counter.read(lock.token)) + 1
       lock.assertHeld()
       await counter.write(value, lock.token)
       console.log(value)

@@ -1,6 +1,7 @@
 // A counter in PostgreSQL, which refuses the late write of a holder that has lost its lock.
 import pg from 'pg'
 
+/** `token` is the fencing token of the lock: `lock.token`. */
 export async function openCounter(connectionString) {
   const client = new pg.Client({ connectionString })
   await client.connect()
@@ -13,18 +14,26 @@ export async function openCounter(connectionString) {
     COMMIT`)
 
   return {
-    async read() {
-      const { rows } = await client.query('SELECT value FROM example_counter WHERE id = 1')
+    /**
+     * Reads the value, and from then on refuses the writes of earlier holders: one that came between this read and the write that follows
+     * would be lost.
+     */
+    async read(token) {
+      const { rows } = await client.query(
+        'UPDATE example_counter SET fence = $1 WHERE id = 1 AND fence <= $1 RETURNING value',
+        [token],
+      )
+      if (rows.length === 0) throw new Error(`refused: a later holder than token ${token} has read`)
       return rows[0].value
     },
 
-    /** @param {bigint} token the fencing token of the lock: `lock.token`. */
+    /** Writes the value, if nobody has read it since with a later token. */
     async write(value, token) {
-      const { rowCount } = await client.query(
-        'UPDATE example_counter SET value = $1, fence = $2 WHERE id = 1 AND fence <= $2',
-        [value, token],
-      )
-      if (rowCount === 0) throw new Error(`refused: a later holder than token ${token} has written`)
+      const { rowCount } = await client.query('UPDATE example_counter SET value = $1 WHERE id = 1 AND fence = $2', [
+        value,
+        token,
+      ])
+      if (rowCount === 0) throw new Error(`refused: a later holder than token ${token} has read`)
     },
 
     async close() {

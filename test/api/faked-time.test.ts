@@ -4,12 +4,12 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { programPath } from '../helpers/built.ts'
 import { scenario } from '../helpers/scenario.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { DEADLINE_MS, within } from '../helpers/until.ts'
 
-const FIXTURE = fileURLToPath(new URL('../fixtures/faked-time.js', import.meta.url))
+const FIXTURE = programPath('test/fixtures/faked-time.js')
 
 interface Program {
   /** The next line that it says. */

@@ -3,9 +3,11 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { programPath } from '../helpers/built.ts'
 
 /** The compiled package, as an import of the program. */
-const INDEX = new URL('../../src/index.js', import.meta.url).href
+const INDEX = pathToFileURL(programPath('src/index.js')).href
 
 export interface Ended {
   readonly code: number | null

@@ -37,7 +37,9 @@ describe('the example of a command that guards its config file', () => {
     const interrupted = place.start(set('app.json', 'interrupted', 'yes'))
     const patient = place.start(set('app.json', 'patient', 'yes'))
     // A holder that is slow to answer is shown without its label.
-    const waiting = new RegExp(`^waiting for process ${holder.pid} \\((by hand|no label)\\), since \\d`)
+    const waiting = new RegExp(
+      `^waiting for process ${holder.pid} \\((by hand|no label)\\), which has held the lock since \\d`,
+    )
     await Promise.all([interrupted.complains(waiting), patient.complains(waiting)])
     await until('both wait', async () => (await slocket.query(place.path('app.json.lock'))).pending.length === 2)
 

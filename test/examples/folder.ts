@@ -2,10 +2,10 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { programPath } from '../helpers/built.ts'
 import { Workplace } from '../helpers/command.ts'
 
 const ROOT: string = fileURLToPath(new URL('../../..', import.meta.url))
-const BUILT: string = join(ROOT, 'build/src')
 
 /** What package.json exports, as it is built here. */
 const EXPORTS = {
@@ -19,7 +19,7 @@ export function placeExample(name: string, packages: readonly string[] = []): Wo
   fs.cpSync(join(ROOT, 'examples', name), place.directory, { recursive: true })
   const slocket = place.path('node_modules/slocket')
   fs.mkdirSync(slocket, { recursive: true })
-  fs.symlinkSync(BUILT, join(slocket, 'src'))
+  fs.symlinkSync(programPath('src'), join(slocket, 'src'))
   fs.writeFileSync(join(slocket, 'package.json'), JSON.stringify({ name: 'slocket', type: 'module', exports: EXPORTS }))
   fs.writeFileSync(join(slocket, 'index.cjs'), `module.exports = require('./src/index.js').default`)
   for (const other of packages)

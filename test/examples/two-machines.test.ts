@@ -51,7 +51,7 @@ describe(
       assert.ok(missing.length <= 1, String(missing))
     })
 
-    test('the database refuses the write of an earlier holder', async () => {
+    test('the database refuses an earlier holder as soon as a later one has read', async () => {
       const { stdout, stderr } = await place.run(
         node(
           '--input-type=module',
@@ -59,14 +59,18 @@ describe(
           `import { openCounter } from './store.mjs'
          const counter = await openCounter(process.env.DATABASE_URL)
          const token = 1n << 40n
+         await counter.read(token - 1n)
+         await counter.read(token)
+         const refusals = await Promise.all(
+           [counter.write(8, token - 1n), counter.read(token - 1n)].map((late) => late.catch((error) => error.message)),
+         )
          await counter.write(7, token)
-         const refusal = await counter.write(8, token - 1n).catch((error) => error.message)
-         console.log(refusal, await counter.read())
+         console.log(...refusals, await counter.read(token))
          await counter.close()`,
         ),
         { env },
       )
-      assert.match(stdout, /^refused: a later holder than token \d+ has written 7\n$/, stderr)
+      assert.match(stdout, /^(refused: a later holder than token \d+ has read ){2}7\n$/, stderr)
     })
 
     test('without a database it says how to call it', async () => {

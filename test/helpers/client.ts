@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { programPath } from './built.ts'
 import type { ClientEvent, Command } from './commands.ts'
 import type { Journal } from './journal.ts'
 import { Party } from './party.ts'
@@ -61,7 +61,7 @@ export class Client extends Party {
     this.#journal = journal
     journal.write({ kind: '*', who: name })
     const { wrapper = [], runtime = USUAL, preload, ...rest } = options
-    const fixture = fileURLToPath(new URL('../fixtures/client.js', import.meta.url))
+    const fixture = programPath('test/fixtures/client.js')
     const first = preload === undefined ? [] : [runtime.preload, preload]
     const [command, ...parameters] = [...wrapper, ...runtime.command, ...first, fixture, name, journal.file]
     this.#isGroup = wrapper.length > 0

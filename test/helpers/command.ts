@@ -4,14 +4,11 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { programPath } from './built.ts'
 import { runSystem } from './privileges.ts'
 import { DEADLINE_MS, until, within } from './until.ts'
 
-export const SLOCKET: readonly string[] = [
-  process.execPath,
-  fileURLToPath(new URL('../../src/cli/main.js', import.meta.url)),
-]
+export const SLOCKET: readonly string[] = [process.execPath, programPath('src/cli/main.js')]
 
 /** To be read from by commands that have to last until the test writes into it. */
 const FIFO = 'fifo'

@@ -6,9 +6,9 @@ import os from 'node:os'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
 import test from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { LockAccess, LockManagerSnapshot, LockMode } from '../../src/index.ts'
+import { programPath } from './built.ts'
 import type { StepPlan } from './commands.ts'
 import { within } from './until.ts'
 
@@ -57,7 +57,7 @@ const CONTEXT_KINDS: readonly ContextKind[] = ['process', 'thread']
 /** How many events a failure shows. */
 const MOST_SHOWN = 5
 
-const FIXTURE = fileURLToPath(new URL('../fixtures/web-client.js', import.meta.url))
+const FIXTURE = programPath('test/fixtures/web-client.js')
 
 /** Who a process is, and what it says about others. */
 export interface WebUser {

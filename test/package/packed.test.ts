@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import * as source from '../../src/index.ts'
@@ -284,6 +284,17 @@ describe('the packed package', () => {
     await compile(installed.project, ['esm.mts', 'cjs.cts'])
     assert.deepEqual(await printed('esm.mjs'), ['ERR_SLOCKET_TIMEOUT', null, 1])
     assert.deepEqual(await printed('cjs.cjs'), ['ERR_SLOCKET_TIMEOUT', null, false])
+  })
+
+  test('an option that a call does not take is a compile error, as in the sources', async () => {
+    const sources = await readFile(join(ROOT, 'test/types/options.ts'), 'utf8')
+    const code = sources.replaceAll(/'\.\.\/\.\.\/src\/(.*)\.ts'/g, (_, module: string) => {
+      const subpath = module.replace(/^(engines|compat)\//, '').replace(/(^|\/)index$/, '')
+      return `'slocket${subpath === '' ? '' : `/${subpath}`}'`
+    })
+    assert.doesNotMatch(code, /src\//)
+    await writeFile(join(installed.project, 'options.mts'), code)
+    await compile(installed.project, ['options.mts'], { noEmit: true })
   })
 
   test('code for the Web Locks of browsers compiles, and runs, with locks in their place', async () => {
