@@ -23,6 +23,8 @@ import { listTests } from './list-tests.js'
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** How often a run that isn't shown on a terminal says how far it is. */
 const PROGRESS_MS = 15_000
+/** How long a run that fell silent has to report what it knows. */
+const LAST_WORDS_MS = 10_000
 const CLEAR_LINE = '\r\x1b[K'
 
 const { values, positionals } = parseArgs({
@@ -69,6 +71,8 @@ const silenceTimer = setTimeout(() => {
     `no test reported anything for ${2 * timeoutSeconds} s; still running: ${[...running.keys()].map(shortName).join(', ')}`,
   )
   silence.abort(new Error('the test run fell silent'))
+  // node:test was once seen to wait for a file whose process was gone (Node 20).
+  setTimeout(() => process.exit(1), LAST_WORDS_MS)
 }, 2000 * timeoutSeconds)
 
 const startMs = performance.now()
