@@ -62,10 +62,10 @@ export function writeDeclarations({ from, to, entries }) {
     const exported = exportedNames(modules.get(name))
     const calls = []
     const methods = []
-    for (const { doc, property, rest } of membersOf(type, name)) {
-      if (property === '') calls.push(`${doc}declare function ${value}${rest}\n`)
+    for (const { doc, property, signature } of membersOf(type, name)) {
+      if (property === '') calls.push(`${doc}declare function ${value}${signature}\n`)
       else if (property !== 'default' && !exported.includes(property))
-        methods.push({ property, text: `${doc}declare function ${property}_${rest}\n` })
+        methods.push({ property, text: `${doc}declare function ${property}_${signature}\n` })
     }
     const own = new Set(methods.map(({ property }) => `${property}_ as ${property}`))
     return [
@@ -89,10 +89,10 @@ export function writeDeclarations({ from, to, entries }) {
     const [, base, body] = found
     const members = [
       ...body.matchAll(
-        /^(?<doc>(?: {4}\/\*\*(?:(?!\*\/).)*\*\/\n)?) {4}(?:readonly )?(?<property>\w*)(?<rest>[^\n]*;)$/gms,
+        /^(?<doc>(?: {4}\/\*\*(?:(?!\*\/).)*\*\/\n)?) {4}(?:readonly )?(?<property>\w*)(?<signature>[^\n]*;)$/gms,
       ),
     ]
-    const own = members.map(({ groups: { doc, ...rest } }) => ({ doc: doc.replaceAll(/^ {4}/gm, ''), ...rest }))
+    const own = members.map(({ groups }) => ({ ...groups, doc: groups.doc.replaceAll(/^ {4}/gm, '') }))
     return [...own, ...(base === undefined ? [] : membersOf(base, name))]
   }
 }

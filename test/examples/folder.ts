@@ -8,7 +8,10 @@ const ROOT: string = fileURLToPath(new URL('../../..', import.meta.url))
 const BUILT: string = join(ROOT, 'build/src')
 
 /** What package.json exports, as it is built here. */
-const EXPORTS = { '.': { import: './src/index.js', require: './index.cjs' }, './postgres': './src/engines/postgres/index.js' }
+const EXPORTS = {
+  '.': { import: './src/index.js', require: './index.cjs' },
+  './postgres': './src/engines/postgres/index.js',
+}
 
 /** @param packages other packages that the example imports. */
 export function placeExample(name: string, packages: readonly string[] = []): Workplace {
