@@ -38,50 +38,69 @@ export function writeDeclarations({ from, to, entries }) {
       write(`${name}.d.mts`, `export * from './${file}.cjs'\n`)
       continue
     }
+    const { type } = defaultOf(name)
     write(
       `${name}.d.mts`,
-      `import all from './${file}.cjs'\nexport default all\nexport * from './${file}.exports.cjs'\n`,
+      `import type { ${type} } from './${file}.exports.cjs'\ndeclare const all: ${type}\nexport default all\nexport * from './${file}.exports.cjs'\n`,
     )
     write(`${name}.d.cts`, callable(name))
   }
 
-  /** The default export, which has the other values as its properties, and the types in a namespace of its name. */
-  function callable(name) {
+  /** The name of the default export, and that of its type, an interface. */
+  function defaultOf(name) {
     const text = modules.get(name)
     const value = /^export default (\w+);/m.exec(text)[1]
-    const type = new RegExp(`^declare const ${value}: (\\w+);`, 'm').exec(text)[1]
-    const types = exportedNames(text).flatMap((exported) => {
-      const parameters = parametersOf(exported, name)
-      return parameters === undefined
-        ? []
-        : [`  export type ${exported}${parameters} = exported.${exported}${parameters}\n`]
-    })
+    return { value, type: new RegExp(`^declare const ${value}: (\\w+);`, 'm').exec(text)[1] }
+  }
+
+  /**
+   * The default export as a function, and a namespace with its properties and the types. They are exported again, not declared anew:
+   * if a library exports what it got from here, tsc has to find the very same declaration by the name of this package.
+   */
+  function callable(name) {
+    const { value, type } = defaultOf(name)
+    const exported = exportedNames(modules.get(name))
+    const calls = []
+    const methods = []
+    for (const { doc, property, signature } of membersOf(type, name)) {
+      if (property === '') calls.push(`${doc}declare function ${value}${signature}\n`)
+      else if (property !== 'default' && !exported.includes(property))
+        methods.push({ property, text: `${doc}declare function ${property}_${signature}\n` })
+    }
+    const own = new Set(methods.map(({ property }) => `${property}_ as ${property}`))
     return [
-      `import type * as exported from './${basename(name)}.exports.cjs'\n`,
-      `declare const ${value}: exported.${type}\n`,
-      `declare namespace ${value} {\n${types.join('')}}\n`,
+      `import { ${exported.join(', ')} } from './${basename(name)}.exports.cjs'\n`,
+      ...calls,
+      ...methods.map(({ text }) => text),
+      `declare namespace ${value} {\n  export { ${value} as default, ${[...own, ...exported].join(', ')} }\n}\n`,
       `export = ${value}\n`,
     ].join('')
   }
 
-  /** The parameters of a type, or class, that a module has by that name; undefined if it has none. */
-  function parametersOf(type, name) {
+  /** The members of an interface, and of the one that it extends, as tsc writes them. That of a call has no name. */
+  function membersOf(type, name) {
     const text = modules.get(name)
-    const declared = new RegExp(`^(?:export )?(?:declare )?(?:class|interface|type) ${type}\\b(<[\\w, ]+>)?(.)`, 'm')
-    const found = declared.exec(text)
-    if (found !== null) {
-      if (found[2] === '<') throw new Error(`the parameters of ${type} are not plain names`)
-      return found[1] ?? ''
+    const found = new RegExp(`^export interface ${type}(?: extends (\\w+))? \\{\\n(.*?)^\\}`, 'ms').exec(text)
+    if (found === null) {
+      for (const [, list, path] of text.matchAll(/^import type \{([^}]+)\} from '(\.[^']+)\.ts';/gm))
+        if (list.split(',').some((item) => item.trim() === type)) return membersOf(type, join(dirname(name), path))
+      throw new Error(`no interface ${type} in ${name}`)
     }
-    for (const [, list, path] of text.matchAll(/^(?:import|export)(?: type)? \{([^}]+)\} from '(\.[^']+)\.ts';/gm)) {
-      if (list.split(',').some((item) => item.trim() === type)) return parametersOf(type, join(dirname(name), path))
-    }
-    return undefined
+    const [, base, body] = found
+    const members = [
+      ...body.matchAll(
+        /^(?<doc>(?: {4}\/\*\*(?:(?!\*\/).)*\*\/\n)?) {4}(?:readonly )?(?<property>\w*)(?<signature>[^\n]*;)$/gms,
+      ),
+    ]
+    const own = members.map(({ groups }) => ({ ...groups, doc: groups.doc.replaceAll(/^ {4}/gm, '') }))
+    return [...own, ...(base === undefined ? [] : membersOf(base, name))]
   }
 }
 
 function exportedNames(text) {
   const lists = [...text.matchAll(/^export (?:type )?\{([^}]+)\}/gm)].flatMap(([, list]) => list.split(','))
-  const declared = [...text.matchAll(/^export (?:declare )?(?:class|interface|type) (\w+)/gm)].map(([, name]) => name)
+  const declared = [...text.matchAll(/^export (?:declare )?(?:class|interface|type|const|function) (\w+)/gm)].map(
+    ([, name]) => name,
+  )
   return [...new Set([...lists.map((item) => item.trim()), ...declared])].filter((name) => name !== '')
 }

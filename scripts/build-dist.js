@@ -47,18 +47,14 @@ buildDeclarations()
 const builtInNames = readBuiltInNames()
 const libraryEntries = [...exportedEntries.filter((entry) => entry !== main), ...LOADED_LATER]
 const core = await coreModules()
-await build({
-  ...options,
+await buildFile(CORE, {
   stdin: { contents: await exportAll(core), resolveDir: root, sourcefile: `${CORE}.js` },
-  outfile: join(dist, `${CORE}.cjs`),
   plugins: [separate(CORE, new Set()), builtIns(), program(CORE)],
 })
 const namesOfEntries = await exportsOf(exportedEntries.map(sourceOf))
 for (const entry of libraryEntries) {
-  await build({
-    ...options,
+  await buildFile(entry, {
     entryPoints: [sourceOf(entry)],
-    outfile: join(dist, `${entry}.cjs`),
     footer: exportedEntries.includes(entry) ? { js: footerOf(namesOfEntries.get(sourceOf(entry))) } : {},
     plugins: [separate(entry, core), builtIns(), peers()],
   })
@@ -68,12 +64,17 @@ write(`${main}.cjs`, `'use strict'\nconst core = require('${specifier(main, CORE
 for (const entry of exportedEntries) write(`${entry}.mjs`, wrapperOf(entry, namesOfEntries.get(sourceOf(entry))))
 write(`${THREAD_PROGRAM}.cjs`, textModule(await threadProgram()))
 for (const entry of commands) {
-  await build({
-    ...options,
+  await buildFile(entry, {
     entryPoints: [sourceOf(entry)],
-    outfile: join(dist, `${entry}.cjs`),
     plugins: [separate(entry, new Set()), builtIns(), program(entry)],
   })
+}
+
+/** Builds as if into dist/ of the repository: source maps name the sources as seen from there, wherever the package is built. */
+async function buildFile(name, own) {
+  const home = join(root, 'dist')
+  const { outputFiles } = await build({ ...options, ...own, outfile: join(home, `${name}.cjs`), write: false })
+  for (const { path, text } of outputFiles) write(relative(home, path), text)
 }
 
 function buildDeclarations() {

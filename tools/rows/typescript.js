@@ -11,8 +11,8 @@ const COMPILERS = {
 }
 
 /** Directories with a package.json of their own: its `type`, how the program there imports, and what else is compiled. */
-const ESM = { name: 'esm', type: 'module', head: 'head.mjs', types: ['types.ts', 'types-using.ts'] }
-const CJS = { name: 'cjs', type: 'commonjs', head: 'head.mjs', types: ['types.ts', 'types-using.ts'] }
+const ESM = { name: 'esm', type: 'module', head: 'head.mjs', types: ['types.ts', 'types-using.ts', 'library.ts'] }
+const CJS = { name: 'cjs', type: 'commonjs', head: 'head.mjs', types: ['types.ts', 'types-using.ts', 'library.ts'] }
 const REQUIRE = { name: 'require', type: 'commonjs', head: 'head-require.ts', types: ['types-require.ts'] }
 
 /** What each version compiles, at one go. */
@@ -40,6 +40,7 @@ async function compileAndRun(open, version, module) {
     types: ['node'],
     strict: true,
     skipLibCheck: false,
+    declaration: true,
     exactOptionalPropertyTypes: true,
     noUncheckedIndexedAccess: true,
     ...moduleOptions(version, module),
