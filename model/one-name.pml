@@ -16,10 +16,12 @@
  * -DPROCS=n processes      -DPAIRS=1 the first one has two requests      -DROUNDS=n holds of each request
  * -DCRASHES=n kill -9      -DREBIRTH=0 the killed stay away              -DSTOPS=n stopped for ever
  * -DABORTS=n cancelled     -DTRIES=1 any request may be a try, 2 all are -DSTAY=1 a holder may hold for ever
- * -DENDS=n connections that end although both processes live            -DBUSY=1 a backlog may be full (EAGAIN)
- * -DKEPT=1 any connections are there from the start, 2 those to the last process alone, which begins
+ * -DENDS=n connections that end although both processes live            -DBUSY=n times a backlog is full (EAGAIN)
+ * -DKEPT=1 any connections are there from the start, 2 or 3 those to the last process alone; with 2 it begins, with 3 it comes
+ *   last; 4 as 2, but that of the first process alone
  * -DPLACES=mask these tickets are linked at any place, the others last   -DSLOW_LISTS=1 a listing takes two steps
- * -DDEAD=1 a ticket of a dead process is there from the start           -DBELT=1 waiters look once a second
+ * -DDEAD=1 a ticket of a dead process is there from the start, 2 and the first process holds, ahead of it
+ * -DBELT=1 waiters look once a second
  * -DLOOKS=1 waiters look after 1 to 50 ms until they are answered       -DLAST=1 a ticket that joins again is linked last
  * -DONLY=name one check alone
  */
@@ -83,7 +85,7 @@
 
 /* Members, and tickets, are numbered from 0. A set of them is a mask. The dead ticket of -DDEAD=1 is the last one. */
 #define MEMBERS (PROCS + REBIRTH * CRASHES)
-#define TICKETS (MEMBERS + PAIRS + DEAD)
+#define TICKETS (MEMBERS + PAIRS + (DEAD > 0))
 #define BIT(n) (1 << (n))
 #define IS_ONE(mask) (((mask) & ((mask) - 1)) == 0) /* or none */
 #define ALL 31
@@ -150,8 +152,8 @@ byte answered[SIZE]; /* members that have answered on the connection that it ope
 byte dead[SIZE];     /* tickets that it has found dead */
 byte busy[SIZE];     /* tickets whose backlog was full when it last connected */
 byte targets[SIZE];  /* tickets that it is about to notify */
+byte gone[SIZE];     /* of those, the ones that have left since they were listed */
 byte after[SIZE];    /* who stood behind its last ticket that has left, and has not left since */
-byte missed;         /* members, one of whose targets has left before it could be notified */
 byte lastShared;     /* members whose last ticket that has left was shared */
 byte lastQuit;       /* members whose last ticket that has left had not held */
 byte toldIn[SIZE];   /* members that it has notified over a connection that came from them and has not ended */
@@ -187,6 +189,7 @@ hidden byte REMOVAL = UNCHECKED, TRY = UNCHECKED, SOUND = UNCHECKED;
 byte crashes = CRASHES;
 byte aborts = ABORTS;
 byte ends = ENDS;
+byte backlogs = BUSY;
 byte nextMember = PROCS;
 
 /* Scratch: no step looks at what another one left in these. */
@@ -203,7 +206,7 @@ hidden byte here, first, second, set, some, shown, shownAhead, i;
 /* Tickets of which `m` has proof that they live: as old as its event loop is late. */
 #define PROVEN(m) (REACHED(m) | busy[m])
 /* Whether a notification may be lost with its connection. */
-#define LOSES (CRASHES || ENDS || BUSY)
+#define LOSES (CRASHES || ENDS)
 #define HAS_TOLD(m) (toldIn[m] | toldLost[m] | toldOut[m])
 
 /* A step in the middle of a run. The killed and the stopped take none. */
@@ -300,14 +303,15 @@ inline insert(t) {
 }
 
 /* The name of `t` is gone. */
+#define NOTE_GONE(m) gone[m] = gone[m] | (targets[m] & BIT(t))
 inline takeOut(t) {
   assert(REMOVAL || (there & BIT(t))); /* never twice */
   there = there & ~BIT(t); joined = joined & ~BIT(t); woken = woken & ~BIT(t);
   changed = (changed | COLUMN(on, t) * BELT) & ~BIT(t);
   on[t] = 0; DROP(on, BIT(t));
   earlier[t] = 0; DROP(earlier, BIT(t));
-  missed = missed | COLUMN(targets, t);
-  DROP(dead, BIT(t)); DROP(busy, BIT(t)); DROP(targets, BIT(t)); DROP(after, BIT(t))
+  EACH(NOTE_GONE);
+  DROP(dead, BIT(t)); DROP(busy, BIT(t)); DROP(after, BIT(t))
 }
 
 /* Somebody else removes the ticket of a dead one. */
@@ -375,7 +379,7 @@ inline successors(stood, wasShared, quit) {
       fi
     fi
   fi;
-  targets[me] = some; missed = missed & ~BIT(me)
+  targets[me] = some; gone[me] = 0
 }
 
 /* Wakes tickets. Read later, a wake-up would only wake once more. */
@@ -399,59 +403,44 @@ inline cut(m, q) {
   fi
 }
 
-/* D: a member ends all its connections, so that all who notified it notify again. It learns of these ends at once. */
-#define END_BOTH(q) \
-  cut(me, q); \
-  if \
-  :: inbound[me] & BIT(q) -> cut(q, me) \
-  :: else \
-  fi
-inline endConnections() {
-  EACH(END_BOTH);
-  ended[me] = 0; lost[me] = 0; answered[me] = 0; toldIn[me] = 0; toldLost[me] = 0; toldOut[me] = 0;
-  WAKE(OWNED(BIT(me)))
-}
-
 /*
  * N, D: notifies one of the targets: over all connections that came from its member; if there is none, and the ticket that has
  * left had not held, over the one that is opened to it, or that is opened now. What is written to one that has died, or over
  * a connection that has ended, is lost, and nobody knows before that end is noticed.
  */
 inline notifyOne(quit) {
+  pick(targets[me]);
+  targets[me] = targets[me] & ~BIT(here);
+  first = OWNER(here);
+  second = BIT(here) & ~gone[me]; /* whom it wakes, unless the write is lost */
+  some = false;                   /* on to the next one? */
   if
-  :: targets[me] == 0 /* the last of them has left meanwhile */
-  :: else ->
-    pick(targets[me]);
-    targets[me] = targets[me] & ~BIT(here);
-    first = OWNER(here);
+  :: first == me -> WAKE(second)
+  :: first != me && (INBOUND(me) & BIT(first)) ->
+    toldIn[me] = toldIn[me] | (inbound[me] & BIT(first)) * LOSES;
+    toldLost[me] = toldLost[me] | (lost[me] & BIT(first)) * LOSES;
+    WAKE(second * ((inbound[me] & BIT(first)) != 0))
+  :: first != me && !(INBOUND(me) & BIT(first)) && (OUTBOUND(me) & BIT(first)) ->
+    toldOut[me] = toldOut[me] | BIT(first) * LOSES;
+    WAKE(second * ((opened[me] & BIT(first)) != 0))
+  :: first != me && !((INBOUND(me) | OUTBOUND(me)) & BIT(first)) && (quit) ->
     if
-    :: first == me -> WAKE(BIT(here))
-    :: first != me && (INBOUND(me) & BIT(first)) ->
-      toldIn[me] = toldIn[me] | (inbound[me] & BIT(first)) * LOSES;
-      toldLost[me] = toldLost[me] | (lost[me] & BIT(first)) * LOSES;
-      WAKE(BIT(here) * ((inbound[me] & BIT(first)) != 0))
-    :: first != me && !(INBOUND(me) & BIT(first)) && (OUTBOUND(me) & BIT(first)) ->
+    :: second == 0 -> some = true /* ENOENT: gone */
+    :: second != 0 && !(listens & BIT(first)) -> dead[me] = dead[me] | BIT(here); some = true /* ECONNREFUSED: dead */
+    :: second != 0 && (listens & BIT(first)) -> /* connected: says hello, and notifies */
       toldOut[me] = toldOut[me] | BIT(first) * LOSES;
-      WAKE(BIT(here) * ((opened[me] & BIT(first)) != 0))
-    :: first != me && !((INBOUND(me) | OUTBOUND(me)) & BIT(first)) && (quit) ->
       if
-      :: !(listens & BIT(first)) -> /* ECONNREFUSED: dead; on to the next */
-        dead[me] = dead[me] | BIT(here); missed = missed | BIT(me)
-      :: listens & BIT(first) -> /* connected: says hello, and notifies */
-        toldOut[me] = toldOut[me] | BIT(first) * LOSES;
-        if
-        :: IS_ALIVE(first) -> opened[me] = opened[me] | BIT(first); unread[first] = unread[first] | BIT(me); WAKE(BIT(here))
-        :: else -> ended[me] = ended[me] | BIT(first)
-        fi
-      :: BUSY && (listens & BIT(first)) -> /* EAGAIN */
-        endConnections(); targets[me] = 0; missed = missed & ~BIT(me)
+      :: IS_ALIVE(first) -> opened[me] = opened[me] | BIT(first); unread[first] = unread[first] | BIT(me); WAKE(second)
+      :: else -> ended[me] = ended[me] | BIT(first)
       fi
-    :: else
+    :: backlogs > 0 && second != 0 && (listens & BIT(first)) -> backlogs--; targets[me] = targets[me] | BIT(here) /* EAGAIN: tries again */
     fi
+  :: else
   fi;
+  gone[me] = gone[me] & targets[me];
   if
-  :: (missed & BIT(me)) && (quit) -> successors(after[me], lastShared & BIT(me), true) /* refused, or gone: on to the next */
-  :: else -> missed = missed & ~BIT(me)
+  :: some -> successors(after[me], lastShared & BIT(me), true)
+  :: else
   fi
 }
 
@@ -473,7 +462,7 @@ inline checkGrant(t) {
 
 #define CLOSE_TICKET(t) \
   if \
-  :: t < TICKETS - DEAD && OWNER(t) == here -> \
+  :: t < TICKETS - (DEAD > 0) && OWNER(t) == here -> \
     on[t] = 0; earlier[t] = 0; DROP(earlier, BIT(t)); leaving = leaving & ~BIT(t); CLOSE_LISTING(t); \
     shared = shared & ~(BIT(t) & ~there) \
   :: else \
@@ -491,7 +480,7 @@ inline close() {
   ended[here] = 0; unread[here] = 0; inbound[here] = 0; lost[here] = 0; answered[here] = 0;
   dead[here] = 0; busy[here] = 0; targets[here] = 0; after[here] = 0;
   toldIn[here] = 0; toldLost[here] = 0; toldOut[here] = 0;
-  missed = missed & ~BIT(here); lastShared = lastShared & ~BIT(here); lastQuit = lastQuit & ~BIT(here);
+  gone[here] = 0; lastShared = lastShared & ~BIT(here); lastQuit = lastQuit & ~BIT(here);
   set = OWNED(BIT(here));
   holds = holds & ~set; tries = tries & ~set; woken = woken & ~set; changed = changed & ~set; joined = joined & ~set;
   EACH(CLOSE_TICKET);
@@ -522,8 +511,10 @@ inline choose(t) {
    || (LOOKS && (on[t] & ~OWNED(known | BIT(me)))) || (BELT && (changed & BIT(t))))
 
 /* If processes are all alike, they begin in their order. */
-#if KEPT == 2
+#if KEPT == 2 || KEPT == 4
 #define MAY_BEGIN(t) (t >= PROCS + PAIRS - 1 || ((started & BIT(PROCS + PAIRS - 1)) && (t == 0 || (started & BIT(t - 1)))))
+#elif KEPT == 3 /* the others do, in their order */
+#define MAY_BEGIN(t) (t == 0 || t >= PROCS || (started & BIT(t - 1)))
 #elif defined(SHARED) || PLACES != 31
 #define MAY_BEGIN(t) true
 #else
@@ -581,9 +572,9 @@ inline choose(t) {
   if \
   :: (finished & BIT(m)) && !(HAS_TOLD(m)) -> \
     after[m] = 0; lastShared = lastShared & ~BIT(m); lastQuit = lastQuit & ~BIT(m); \
-    DROP(unread, BIT(m)); DROP(inbound, BIT(m)); DROP(lost, BIT(m)); \
+    DROP(unread, BIT(m)); DROP(inbound, BIT(m)); \
     opened[m] = 0; ended[m] = 0; answered[m] = 0; inbound[m] = 0; lost[m] = 0; dead[m] = 0; busy[m] = 0; \
-    DROP(answered, BIT(m)); DROP(ended, BIT(m)); \
+    DROP(answered, BIT(m)); \
     set = unread[m]; \
     EACH_DROP_OPENED(m) \
   :: else \
@@ -598,8 +589,10 @@ inline choose(t) {
 #else
 #define EACH_DROP_OPENED(m) DROP_OPENED(0, m); DROP_OPENED(1, m); DROP_OPENED(2, m); DROP_OPENED(3, m); DROP_OPENED(4, m)
 #endif
+#define FORGET_TOLD_OUT(m) toldOut[m] = toldOut[m] & (ended[m] | ~finished)
 inline forgetFinished() {
-  DROP(toldIn, finished); DROP(toldLost, finished); DROP(toldOut, finished);
+  DROP(toldIn, finished); /* over a connection that has ended, it may never have heard */
+  EACH(FORGET_TOLD_OUT);
   EACH(FORGET)
 }
 
@@ -609,6 +602,11 @@ proctype Request(byte me; byte t) {
   byte known = 0;     /* who had answered when its last listing was opened */
   bool again = false; /* it withdraws only to join again */
   bool quit = false;  /* it leaves without having held */
+
+  if
+  :: holds & BIT(t) -> goto holding /* from the start */
+  :: else
+  fi;
 
 link: /* J: link */
   atomic {
@@ -672,7 +670,7 @@ connect: /* W: connect, to one after the other; L: who refuses is dead */
         :: else -> ended[me] = ended[me] | BIT(first)
         fi
       fi
-    :: (on[t] & BIT(here)) && (listens & BIT(first)) && BUSY -> busy[me] = busy[me] | BIT(here) /* EAGAIN */
+    :: (on[t] & BIT(here)) && (listens & BIT(first)) && backlogs > 0 -> backlogs--; busy[me] = busy[me] | BIT(here) /* EAGAIN */
     fi;
     REST;
     if
@@ -945,8 +943,8 @@ proctype Quiet() {
 inline keep(a, b) {
   if
   :: KEPT == 1
-  :: KEPT == 1 || b == PROCS - 1 -> opened[a] = opened[a] | BIT(b); answered[a] = answered[a] | BIT(b) * LOOKS; inbound[b] = inbound[b] | BIT(a)
-  :: KEPT == 2 && b != PROCS - 1
+  :: KEPT == 1 || (b == PROCS - 1 && (KEPT < 4 || a == 0)) -> opened[a] = opened[a] | BIT(b); answered[a] = answered[a] | BIT(b) * LOOKS; inbound[b] = inbound[b] | BIT(a)
+  :: KEPT > 1 && (b != PROCS - 1 || (KEPT == 4 && a != 0))
   fi
 }
 
@@ -958,13 +956,17 @@ init {
     alive = BIT(PROCS) - 1; listens = alive;
 #if DEAD
     there = BIT(TICKETS - 1);
+    if
+    :: DEAD == 2 -> there = there | 1; ahead[TICKETS - 1] = 1; started = 1; joined = 1; holds = 1
+    :: else
+    fi;
 #if CLAIMS == 2
 #ifdef SHARED
     shared = there & (SHARED);
 #else
     if
     :: true
-    :: shared = there
+    :: shared = BIT(TICKETS - 1)
     fi;
 #endif
 #endif
