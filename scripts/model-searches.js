@@ -7,6 +7,10 @@ export const CI_SEARCHES = [
   '-DCLAIMS=1 -DPROCS=2 -DCRASHES=1',
   'steal.pml -DREQUESTS=2',
   'steal.pml -DREQUESTS=2 -DABORTS=1',
+  // the next protocol
+  'one-name.pml -DPROCS=2 -DROUNDS=2 -DABORTS=2 -DKEPT=1 -DLOOKS=1',
+  'one-name.pml -DPROCS=2 -DROUNDS=2 -DCLAIMS=2 -DSLOW_LISTS=1 -DKEPT=1',
+  'one-name.pml -DKEPT=3 -DLAST=1 -DPLACES=4 -DDEAD=2',
 ]
 
 export const SEARCHES = [
@@ -50,4 +54,17 @@ export const SEARCHES = [
   'steal.pml -DREQUESTS=1 -DTHIEVES=2 -DCRASHES=1',
   // strangers who may connect
   '-DCLAIMS=1 -DPROCS=2 -DCRASHES=1 -DSTRANGERS=1 -DBELT=1',
+  // the next protocol
+  'one-name.pml -DPROCS=2 -DROUNDS=2 -DSTOPS=1 -DBELT=1 -DKEPT=1',
+  'one-name.pml -DPROCS=2 -DROUNDS=2 -DBUSY=1 -DENDS=1',
+  'one-name.pml -DPROCS=2 -DROUNDS=2 -DTRIES=2',
+  'one-name.pml -DPROCS=2 -DROUNDS=2 -DCRASHES=1 -DREBIRTH=0 -DABORTS=1',
+  'one-name.pml -DPROCS=2 -DCRASHES=1',
+  'one-name.pml -DLAST=1',
+  'one-name.pml -DCLAIMS=1',
+  'one-name.pml -DLAST=1 -DPLACES=2 -DKEPT=2',
+  'one-name.pml -DCLAIMS=2 -DSHARED=3 -DLAST=1 -DPLACES=4 -DKEPT=2',
+  'one-name.pml -DLAST=1 -DPLACES=2 -DKEPT=2 -DABORTS=1',
+  'one-name.pml -DLAST=1 -DPLACES=2 -DKEPT=2 -DCRASHES=1 -DREBIRTH=0',
+  'one-name.pml -DLAST=1 -DPLACES=2 -DKEPT=2 -DBUSY=1',
 ]

@@ -4,6 +4,7 @@
 //   npm run model                      everything; up to an hour, and up to 10 GB
 //   npm run model -- --ci              a few small searches, and all mutants; about a minute
 //   npm run model -- --only='-DCLAIMS=3 -DSTAY=1'     one search, with any switches; of acquire.pml, if it names no model
+//   npm run model -- --only one-name   all searches and mutants of one model, by its name
 //   npm run model -- --keep DIR …      leaves what was searched in DIR, to read the trail of what went wrong
 import { execFile, spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -53,8 +54,18 @@ for (const tool of ['spin', 'gcc', 'patch']) {
 }
 
 let isSound = true
-const jobs = values.only === undefined ? (values.ci ? CI_SEARCHES : SEARCHES).map(searchJob) : [searchJob(values.only)]
-if (values.only === undefined) jobs.push(...fs.readdirSync(path.join(model, 'mutants')).sort().map(mutantJob))
+const searches = values.ci ? CI_SEARCHES : SEARCHES
+const patches = fs.readdirSync(path.join(model, 'mutants')).sort()
+const jobs = []
+if (values.only === undefined) {
+  jobs.push(...searches.map(searchJob), ...patches.map(mutantJob))
+} else if (fs.existsSync(path.join(model, `${values.only}.pml`))) {
+  const file = `${values.only}.pml`
+  jobs.push(...searches.filter((switches) => parseSwitches(switches).file === file).map(searchJob))
+  jobs.push(...patches.filter((patch) => mutantModel(patch) === file).map(mutantJob))
+} else {
+  jobs.push(searchJob(values.only))
+}
 await Promise.all(Array.from({ length: Number(values.jobs) }, runJobs))
 console.log(isSound ? 'all as it should be' : 'NOT SOUND')
 process.exit(isSound ? 0 : 1)
@@ -76,13 +87,18 @@ function searchJob(switches) {
   }
 }
 
+/** The model that a mutant changes. */
+function mutantModel(patch) {
+  return /^\+\+\+ b\/(.*)$/m.exec(fs.readFileSync(path.join(model, 'mutants', patch), 'utf8'))[1]
+}
+
 /** Its first line says which property it breaks (`Caught: NAME`), its second what it is searched with. */
 function mutantJob(patch) {
   return async () => {
     const file = path.join(model, 'mutants', patch)
     const text = fs.readFileSync(file, 'utf8')
     const [, property, switches] = /Caught: ([A-Z]+).*\nSearch: (.*)\n/.exec(text)
-    const [, broken] = /^\+\+\+ b\/(.*)$/m.exec(text)
+    const broken = mutantModel(patch)
     const directory = makeDirectory(patch)
     try {
       await run('patch', ['-p1', '--silent', '--fuzz=0', '-i', file], { cwd: directory })
