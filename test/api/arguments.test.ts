@@ -148,7 +148,7 @@ describe('arguments', () => {
 
   test('an option that has no meaning for a call may be undefined: it is left out', async () => {
     const options = { mode: undefined, timeout: undefined, signal: undefined, engine }
-    await (await slocket.try('lock', options as object))!.release()
+    await (await slocket.try('lock', options))!.release()
     assert.deepEqual(await slocket.query('lock', options as object), { held: [], pending: [] })
     await assert.rejects(slocket.try('lock', { timeuot: undefined, engine } as object), TypeError)
   })
