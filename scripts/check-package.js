@@ -12,12 +12,17 @@ let failed = false
 try {
   const [packed] = JSON.parse(execFileSync(process.execPath, [join(root, 'scripts/pack.js'), scratch]))
   const tarball = join(scratch, packed.filename)
+  console.log(`packed: ${kilobytes(packed.size)}, unpacked: ${kilobytes(packed.unpackedSize)}`)
   check('publint', 'run', tarball, '--strict')
   check('attw', tarball)
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
 if (failed) process.exitCode = 1
+
+function kilobytes(bytes) {
+  return `${Math.round(bytes / 1000)} kB`
+}
 
 function check(tool, ...parameters) {
   console.log(`> ${tool} ${parameters.join(' ')}`)
