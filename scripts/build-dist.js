@@ -213,11 +213,17 @@ function builtIns() {
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'built-in' }))
       onLoad({ filter: /^/, namespace: 'built-in' }, ({ path }) => {
-        const lines = [...(builtInNames.get(path) ?? [])].map((name) => `export const ${name} = builtIn.${name}`)
+        // Marked as pure, so that what a file does not use is left out: to read `parseArgs` of node:util loads another module.
+        const lines = [...(builtInNames.get(path) ?? [])].map(
+          (name) => `export const ${name} = /* @__PURE__ */ take('${name}')`,
+        )
         return {
-          contents: [`const builtIn = process.getBuiltinModule('${path}')`, 'export default builtIn', ...lines].join(
-            '\n',
-          ),
+          contents: [
+            `const builtIn = process.getBuiltinModule('${path}')`,
+            'const take = (name) => builtIn[name]',
+            'export default builtIn',
+            ...lines,
+          ].join('\n'),
         }
       })
     },
