@@ -39,8 +39,8 @@ export class SocketOwners {
   #ownersBySocket: ReadonlyMap<string, readonly Owner[]> | undefined
 
   /**
-   * Those who have the socket of one of the tickets of process `pid` in `lock` open: that process, or, if it has ended, those it has handed
-   * the socket on to. None if /proc does not show it, as of other users.
+   * Those who have the socket of one of the tickets of process `pid` in `lock` open: that process first, unless it has ended, and those it
+   * has handed the socket on to, whose process ids may be smaller. None if /proc does not show it, as of other users.
    */
   of(lock: string, pid: number): Owner[] {
     this.#socketsByMember ??= listeningSockets()
@@ -51,7 +51,10 @@ export class SocketOwners {
       for (const socket of this.#socketsByMember.get(memberFile(ticket.member, pid)) ?? [])
         for (const owner of this.#ownersOf(socket)) owners.set(owner.pid, owner)
     }
-    return [...owners.values()].sort((one, other) => one.pid - other.pid)
+    const own = owners.get(pid)
+    owners.delete(pid)
+    const others = [...owners.values()].sort((one, other) => one.pid - other.pid)
+    return own === undefined ? others : [own, ...others]
   }
 
   #ownersOf(socket: string): readonly Owner[] {
