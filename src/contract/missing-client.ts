@@ -1,11 +1,11 @@
-/** What an engine says if the packages that it speaks with its server by, peer dependencies of this one, are missing. */
+/** The error of an engine if the packages of its client, which are optional peer dependencies, are missing. */
 import { isError, SlocketError, systemCode } from '../errors.ts'
 
 /** What bundlers leave in place of a `require` of a package that was missing when they ran. */
 const LEFT_OUT = /^(Dynamic require of|Could not dynamically require|Could not resolve) |\brequire is not defined/
 
 /**
- * The error to throw for one that a package could not be loaded by: ERR_SLOCKET_NO_CLIENT if it isn't there, else the same.
+ * Returns the error to throw when loading a package failed: ERR_SLOCKET_NO_CLIENT if the package is missing, otherwise `error` itself.
  *
  * @param needs what needs which packages, as a sentence without its end.
  * @param packages their names, as `npm install` takes them.

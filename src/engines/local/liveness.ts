@@ -11,7 +11,7 @@ import type { ListedTicket } from './ticket.ts'
 import { wallNowMs } from '../../real-time.ts'
 
 /**
- * Tells what it proves that the socket of a ticket refused a connection (ECONNREFUSED).
+ * Says what a refused connection (ECONNREFUSED) to the socket of a ticket proves.
  *
  * - `dead`: on Linux, if the ticket is seen by the mount that it was made by: a socket listens before its first ticket is
  *   linked, and a full backlog says EAGAIN (unix(7)).
@@ -44,7 +44,7 @@ export function proofOfRefusal(directory: QueueDirectory, ticket: ListedTicket):
   return directory.hasOtherNames(ticket.name) ? 'elsewhere' : 'nothing'
 }
 
-/** What to throw for a ticket whose socket listens, and could not be reached time and again. */
+/** Makes the error for a ticket whose socket listens, but refused every connection. */
 export function otherMount(directory: QueueDirectory, ticket: ListedTicket): SlocketError {
   return new SlocketError(
     'ERR_SLOCKET_OTHER_MOUNT',
