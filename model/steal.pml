@@ -1,5 +1,5 @@
 /*
- * Stealing named locks as a model for Spin: src/engines/local/names/steal.ts, with the part of src/recipe/ by which requests share a ticket.
+ * Stealing named locks as a model for Spin: src/engines/local/names/steal.ts, with the part of src/requests/ by which requests share a ticket.
  * README.md beside this file says which label is which function, what is checked, and what is left out.
  *
  * A victim with several requests, which may share a ticket; a waiter with one; one or two thieves. All claims are exclusive. As in acquire.pml, each

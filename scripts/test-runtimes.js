@@ -42,7 +42,7 @@ const IN_CI = [
 const NOT_IN_CI = new Set(['node-20', 'node-24'])
 
 /** What Deno runs by itself, by its own `deno test`. */
-const IN_DENO = ['build/test/conformance', 'build/test/core', 'build/test/recipe']
+const IN_DENO = ['build/test/conformance', 'build/test/core', 'build/test/requests']
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

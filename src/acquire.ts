@@ -1,7 +1,7 @@
 /** Asks an engine for a lock, with or without a time limit. */
-import type { AcquireRequest, Engine } from './contract/engine.ts'
-import { inNextTurn, isTurnDue, nextTurn } from './contract/event-loop.ts'
-import { onAbort } from './contract/on-abort.ts'
+import type { AcquireRequest, Engine } from './requests/engine.ts'
+import { inNextTurn, isTurnDue, nextTurn } from './requests/event-loop.ts'
+import { onAbort } from './requests/on-abort.ts'
 import { permitsOf } from './core/claim.ts'
 import { HolderLook } from './holder-look.ts'
 import { Lock } from './lock.ts'

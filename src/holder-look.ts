@@ -1,4 +1,4 @@
-import type { Engine, EngineSnapshot } from './contract/engine.ts'
+import type { Engine, EngineSnapshot } from './requests/engine.ts'
 import { setTimeout, clearTimeout, setImmediate, monotonicNowMs } from './real-time.ts'
 
 /** How long an answer may take if it is needed before it is there, in ms. */

@@ -6,7 +6,7 @@
  * measured on Node 20.20). So it is used from the first body on, and until a second after the last one.
  */
 import type { AsyncLocalStorage } from 'node:async_hooks'
-import type { Engine } from './contract/engine.ts'
+import type { Engine } from './requests/engine.ts'
 import type { Claim } from './core/claim.ts'
 import type { Lock } from './lock.ts'
 import { setTimeout } from './real-time.ts'

@@ -60,11 +60,11 @@ const slocketModule: SlocketModule = Object.assign(slocket, {
 
 export default slocketModule
 export { isSlocketError, local, Lock, memory, MemoryStore, slocket, SlocketError }
-export type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant, Requester } from './contract/engine.ts'
-export type { Obstacle, ObstacleKind } from './contract/obstacle.ts'
+export type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant, Requester } from './requests/engine.ts'
+export type { Obstacle, ObstacleKind } from './requests/obstacle.ts'
 export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from './core/claim.ts'
 export type { LockTrace } from './diagnostics.ts'
-export type { LockAccess } from './contract/lock-access.ts'
+export type { LockAccess } from './requests/lock-access.ts'
 export type { LocalOptions } from './engines/local/index.ts'
 export type { SlocketErrorCode } from './errors.ts'
 export type { LockMode, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'

@@ -1,4 +1,4 @@
-import type { Grant } from './contract/engine.ts'
+import type { Grant } from './requests/engine.ts'
 import { debug } from './debug.ts'
 import { tellLost, tellReleased } from './diagnostics.ts'
 import { SlocketError } from './errors.ts'

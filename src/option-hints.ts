@@ -1,5 +1,5 @@
 /** What to say to those who pass an option of another lock: many come from proper-lockfile, lockfile, async-mutex or the Web Locks. */
-import type { OptionHints } from './contract/known-options.ts'
+import type { OptionHints } from './requests/known-options.ts'
 
 const NO_AGE = 'there is nothing to expire or to refresh: a lock is free as soon as its holder dies'
 const NO_POLLING = "waiters stand in a queue and are notified; 'timeout' limits the wait, in ms"

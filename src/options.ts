@@ -1,11 +1,11 @@
 /** The options of `slocket()` and its relatives, and how they are checked. Wrong arguments are TypeError or RangeError, at the call. */
-import type { Engine } from './contract/engine.ts'
-import type { OptionHints } from './contract/known-options.ts'
-import { checkKnownOptions } from './contract/known-options.ts'
+import type { Engine } from './requests/engine.ts'
+import type { OptionHints } from './requests/known-options.ts'
+import { checkKnownOptions } from './requests/known-options.ts'
 import type { Claim } from './core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from './core/claim.ts'
-import type { LockAccess } from './contract/lock-access.ts'
-import { ACCESSES, isAccess } from './contract/lock-access.ts'
+import type { LockAccess } from './requests/lock-access.ts'
+import { ACCESSES, isAccess } from './requests/lock-access.ts'
 import { OPTION_HINTS } from './option-hints.ts'
 
 /** `exclusive`: there is no other holder. `shared`: other shared holders are allowed. */

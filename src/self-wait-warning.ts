@@ -1,4 +1,4 @@
-import type { AcquireRequest, Engine } from './contract/engine.ts'
+import type { AcquireRequest, Engine } from './requests/engine.ts'
 import { printable } from './errors.ts'
 import { wallNowMs } from './real-time.ts'
 

@@ -1,9 +1,9 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
 import { acquireOnce, acquireWithin } from './acquire.ts'
-import type { Engine, Requester } from './contract/engine.ts'
-import { nextTurn } from './contract/event-loop.ts'
-import type { LockAccess } from './contract/lock-access.ts'
-import type { Obstacle } from './contract/obstacle.ts'
+import type { Engine, Requester } from './requests/engine.ts'
+import { nextTurn } from './requests/event-loop.ts'
+import type { LockAccess } from './requests/lock-access.ts'
+import type { Obstacle } from './requests/obstacle.ts'
 import type { Claim } from './core/claim.ts'
 import { permitsOf } from './core/claim.ts'
 import { adviceFor } from './core/deadlock.ts'

@@ -1,5 +1,5 @@
 /** The error of a wait whose time is over. */
-import type { Requester } from './contract/engine.ts'
+import type { Requester } from './requests/engine.ts'
 import { isSlocketError, printable, SlocketError } from './errors.ts'
 import type { HolderLook } from './holder-look.ts'
 import { wallNowMs } from './real-time.ts'

@@ -2,7 +2,7 @@
  * What `--engine URL` means. Loaded when it is asked for, and the engine only then. No message repeats the URL, or a part of it that may be a
  * password.
  */
-import type { Engine } from '../contract/engine.ts'
+import type { Engine } from '../requests/engine.ts'
 import { UsageError } from './exit-status.ts'
 
 /** @throws UsageError */

@@ -2,7 +2,7 @@
 /** The command `slocket`. `run` is loaded at once, since scripts wait for it; the rest when it is asked for. */
 import { isUtf8 } from 'node:buffer'
 import fs from 'node:fs'
-import { withoutSecrets } from '../contract/secrets.ts'
+import { withoutSecrets } from '../engines/secrets.ts'
 import { isBrokenPipe, isUsageError, statusOf, UsageError } from './exit-status.ts'
 import { say } from './output.ts'
 import { run } from './run.ts'

@@ -1,7 +1,7 @@
 /** The command line of `slocket run`. Where flock(1) has a letter, it means the same. */
 import { parseArgs } from 'node:util'
-import { ACCESSES, isAccess } from '../contract/lock-access.ts'
-import type { LockAccess } from '../contract/lock-access.ts'
+import { ACCESSES, isAccess } from '../requests/lock-access.ts'
+import type { LockAccess } from '../requests/lock-access.ts'
 import type { SlocketOptions } from '../options.ts'
 import { UsageError } from './exit-status.ts'
 

@@ -11,7 +11,7 @@
 import type { Stats } from 'node:fs'
 import { lstatSync } from 'node:fs'
 import path from 'node:path'
-import { nextTurn } from '../contract/event-loop.ts'
+import { nextTurn } from '../requests/event-loop.ts'
 import { localBesideMkdir } from '../engines/local/index.ts'
 import { isMkdirLock } from '../engines/local/mkdir-lock.ts'
 import { debug } from '../debug.ts'

@@ -1,6 +1,6 @@
 /** `slocket.sync`: what is asked, and what comes of it. */
-import { isExiting } from '../contract/exiting.ts'
-import type { LockAccess } from '../contract/lock-access.ts'
+import { isExiting } from '../requests/exiting.ts'
+import type { LockAccess } from '../requests/lock-access.ts'
 import type { Claim } from '../core/claim.ts'
 import { isObserved, observeSync, traceOf } from '../diagnostics.ts'
 import { SlocketError } from '../errors.ts'

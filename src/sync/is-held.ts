@@ -1,6 +1,6 @@
 /** Whether somebody holds a lock: what `check` of slocket/proper-lockfile asks. */
-import type { Engine } from '../contract/engine.ts'
-import { refuseObstacle } from '../contract/obstacle.ts'
+import type { Engine } from '../requests/engine.ts'
+import { refuseObstacle } from '../requests/obstacle.ts'
 
 /** @throws ERR_SLOCKET_NOT_A_LOCK; what a system error means. */
 export async function isHeld(engine: Engine, path: string): Promise<boolean> {

@@ -2,7 +2,7 @@
  * Takes a free lock on the calling thread, without another one. The kernel keeps it while the thread blocks: connections of waiters
  * stay in the backlog of its socket, and each of those waiters looks again every 50 ms.
  */
-import type { AcquireRequest, Grant } from '../contract/engine.ts'
+import type { AcquireRequest, Grant } from '../requests/engine.ts'
 import { permitsOf } from '../core/claim.ts'
 import type { Asked } from '../options.ts'
 import type { SyncHolder } from './sync-lock.ts'

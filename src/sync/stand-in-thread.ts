@@ -5,12 +5,12 @@
  *  1. Whatever it says, it says first by the port and then by the shared memory: who sleeps on that finds it said.
  *  2. It ends when nothing was asked of it for a while and it holds nothing, and with its process.
  */
-import type { Engine } from '../contract/engine.ts'
-import { leaveIdle } from '../contract/idle.ts'
+import type { Engine } from '../requests/engine.ts'
+import { leaveIdle } from '../requests/idle.ts'
 import { adviceFor } from '../core/deadlock.ts'
 import { claimsOfThisThread, localBesideMkdir, localFor } from '../engines/local/index.ts'
 import { leaveAll } from '../engines/local/present.ts'
-import type { LockAccess } from '../contract/lock-access.ts'
+import type { LockAccess } from '../requests/lock-access.ts'
 import { acquireOnce, acquireWithin } from '../acquire.ts'
 import { SlocketError } from '../errors.ts'
 import type { Lock } from '../lock.ts'

@@ -13,7 +13,7 @@
  */
 import { closeSync, existsSync, openSync } from 'node:fs'
 import type * as threadsModule from 'node:worker_threads'
-import { addIdleThread, isOutOfDescriptors, makeRoom, removeIdleThread } from '../contract/idle.ts'
+import { addIdleThread, isOutOfDescriptors, makeRoom, removeIdleThread } from '../requests/idle.ts'
 import { debug } from '../debug.ts'
 import { SlocketError, systemCode } from '../errors.ts'
 import { threadIdentity } from '../thread-identity.ts'

@@ -1,6 +1,6 @@
 /** One request for a lock, and what came of it. */
 import assert from 'node:assert/strict'
-import type { AcquireRequest, Engine, Grant } from '../contract/engine.ts'
+import type { AcquireRequest, Engine, Grant } from '../requests/engine.ts'
 import type { Claim } from '../core/claim.ts'
 import type { Holder, Holders } from './holders.ts'
 

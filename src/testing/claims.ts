@@ -1,6 +1,6 @@
 /** Exclusive and shared claims in one queue. */
 import assert from 'node:assert/strict'
-import type { Engine } from '../contract/engine.ts'
+import type { Engine } from '../requests/engine.ts'
 import { SHARED } from '../core/claim.ts'
 import { slocket } from '../index.ts'
 import type { Scene } from './scene.ts'

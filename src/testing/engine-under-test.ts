@@ -1,5 +1,5 @@
 /** What the conformance suite needs to know about an engine. */
-import type { Engine, EngineCapabilities } from '../contract/engine.ts'
+import type { Engine, EngineCapabilities } from '../requests/engine.ts'
 
 /** What the tests expect of an engine. */
 export interface ConformanceCapabilities extends EngineCapabilities {

@@ -67,6 +67,6 @@ export type {
   EngineSnapshot,
   Grant,
   Requester,
-} from '../contract/engine.ts'
-export type { Obstacle, ObstacleKind } from '../contract/obstacle.ts'
+} from '../requests/engine.ts'
+export type { Obstacle, ObstacleKind } from '../requests/obstacle.ts'
 export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from '../core/claim.ts'

@@ -1,6 +1,6 @@
 /** First come, first served. */
 import assert from 'node:assert/strict'
-import type { Engine } from '../contract/engine.ts'
+import type { Engine } from '../requests/engine.ts'
 import type { Asking } from './asking.ts'
 import type { Scene } from './scene.ts'
 import type { Suite } from './suite.ts'

@@ -1,6 +1,6 @@
 /** Who holds and who waits, as `query` shows it. */
 import assert from 'node:assert/strict'
-import type { Requester } from '../contract/engine.ts'
+import type { Requester } from '../requests/engine.ts'
 import { permitClaim, SHARED } from '../core/claim.ts'
 import { slocket } from '../index.ts'
 import { eventually, labelsOf } from './scene.ts'

@@ -7,7 +7,7 @@
  *  3. Everybody who does not give up is served in the end, and the lock is free after all.
  */
 import assert from 'node:assert/strict'
-import type { Engine } from '../contract/engine.ts'
+import type { Engine } from '../requests/engine.ts'
 import type { Claim } from '../core/claim.ts'
 import { EXCLUSIVE, permitClaim, SHARED } from '../core/claim.ts'
 import type { Asking } from './asking.ts'

@@ -1,6 +1,6 @@
 /** One lock, and clients that use it: what each test starts from. */
 import assert from 'node:assert/strict'
-import type { Engine, EngineSnapshot, Requester } from '../contract/engine.ts'
+import type { Engine, EngineSnapshot, Requester } from '../requests/engine.ts'
 import type { Claim } from '../core/claim.ts'
 import { EXCLUSIVE } from '../core/claim.ts'
 import type { SlocketOptions } from '../options.ts'

@@ -1,6 +1,6 @@
 /** Stealing: all who hold lose the lock, whoever waits keeps its place, and of two that hold at one time one has lost it. */
 import assert from 'node:assert/strict'
-import type { Engine, Grant } from '../contract/engine.ts'
+import type { Engine, Grant } from '../requests/engine.ts'
 import { EXCLUSIVE, SHARED } from '../core/claim.ts'
 import { breathe } from './random.ts'
 import type { Scene } from './scene.ts'

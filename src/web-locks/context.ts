@@ -9,9 +9,9 @@
  *     one that never waits is judged after that.
  *  5. Of requests that need no waiting, of whatever names, the callbacks are called in the order of the requests: order-of-calls.ts.
  */
-import type { Engine, EngineSnapshot, Grant, Requester } from '../contract/engine.ts'
-import { nextTurn } from '../contract/event-loop.ts'
-import { onAbort } from '../contract/on-abort.ts'
+import type { Engine, EngineSnapshot, Grant, Requester } from '../requests/engine.ts'
+import { nextTurn } from '../requests/event-loop.ts'
+import { onAbort } from '../requests/on-abort.ts'
 import { EXCLUSIVE, SHARED } from '../core/claim.ts'
 import { debug } from '../debug.ts'
 import type { AskedLock } from './arguments.ts'

@@ -3,10 +3,10 @@
  * loaded by the first call, and the calls until then wait for it, in their order.
  */
 import { AsyncResource } from 'node:async_hooks'
-import type { Engine } from '../contract/engine.ts'
-import { ACCESSES, isAccess } from '../contract/lock-access.ts'
-import type { LockAccess } from '../contract/lock-access.ts'
-import { checkKnownOptions } from '../contract/known-options.ts'
+import type { Engine } from '../requests/engine.ts'
+import { ACCESSES, isAccess } from '../requests/lock-access.ts'
+import type { LockAccess } from '../requests/lock-access.ts'
+import { checkKnownOptions } from '../requests/known-options.ts'
 import type { AskedLock } from './arguments.ts'
 import { convertArguments } from './arguments.ts'
 import type { Context } from './context.ts'

@@ -5,8 +5,8 @@
  * All that come before the microtask queue is empty come at once. Those that had waited keep the order in which they come, which is
  * that of the releases; those that had not are called in the order of their requests.
  */
-import type { Grant } from '../contract/engine.ts'
-import { inNextTurn, isTurnDue } from '../contract/event-loop.ts'
+import type { Grant } from '../requests/engine.ts'
+import { inNextTurn, isTurnDue } from '../requests/event-loop.ts'
 import { setImmediate, nextTick } from '../real-time.ts'
 
 interface Come {

@@ -1,6 +1,6 @@
 /** The words of the Web Locks specification, as types; they fit those of TypeScript's `lib.dom`. */
-import type { Engine } from '../contract/engine.ts'
-import type { LockAccess } from '../contract/lock-access.ts'
+import type { Engine } from '../requests/engine.ts'
+import type { LockAccess } from '../requests/lock-access.ts'
 import type { LockMode } from '../options.ts'
 
 export type { LockMode }

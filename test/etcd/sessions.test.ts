@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { monotonicNowMs } from '../../src/real-time.ts'
-import { Cancellation } from '../../src/contract/cancellation.ts'
+import { Cancellation } from '../../src/requests/cancellation.ts'
 import type { EtcdClient } from '../../src/engines/etcd/client.ts'
 import { Sessions } from '../../src/engines/etcd/sessions.ts'
 import type { WatchStream } from '../../src/engines/etcd/watch-stream.ts'

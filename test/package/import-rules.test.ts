@@ -1,4 +1,4 @@
-// Imports go down only. The floors, lowest first: errors, core, contract, recipe, engines, API; and compat, testing and cli.
+// Imports go down only. The floors, lowest first: errors, core, requests, engines, API; and compat, testing and cli.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, sep } from 'node:path'
@@ -11,14 +11,13 @@ const SRC = fileURLToPath(new URL('../../../src', import.meta.url))
 const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
   [/^(errors|debug|real-time|thread-identity)\.ts$/, 0],
   [/^core\//, 1],
-  [/^contract\//, 2],
-  [/^recipe\//, 3],
-  [/^engines\//, 4],
+  [/^requests\//, 2],
+  [/^engines\//, 3],
   [
     /^(acquire|slocket|lock|holder-look|holding|self-wait-warning|timeout-error|diagnostics|options|option-hints|index)\.ts$|^(sync|web-locks)\//,
-    5,
+    4,
   ],
-  [/^(compat|testing|cli)\//, 6],
+  [/^(compat|testing|cli)\//, 5],
 ]
 
 interface Source {
@@ -162,5 +161,5 @@ function floorOf(path: string): number | undefined {
 }
 
 function engineOf(path: string): string | undefined {
-  return /^engines\/([^/]+)/.exec(path)?.[1]
+  return /^engines\/([^/]+)\//.exec(path)?.[1]
 }

@@ -3,7 +3,7 @@
  *
  * The lock of a ticket is told by the label of the first request that it stands for: labels begin with the lock's id.
  */
-import type { EnqueueRequest, GrantFacts } from '../../src/contract/ticket-queue.ts'
+import type { EnqueueRequest, GrantFacts } from '../../src/requests/ticket-queue.ts'
 import type { Claim } from '../../src/core/claim.ts'
 import { LocalQueue } from '../../src/engines/local/queue.ts'
 import type { OwnTicket } from '../../src/engines/local/ticket.ts'

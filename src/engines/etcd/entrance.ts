@@ -8,7 +8,7 @@
  *
  * Tries and thieves wait for nobody, and nobody waits for them: they have no place here.
  */
-import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
+import type { EnqueueRequest } from '../../requests/ticket-queue.ts'
 import type { OwnTicket } from './ticket.ts'
 import { monotonicNowNs } from '../../real-time.ts'
 

@@ -3,8 +3,8 @@
  * works, and what failures do to it.
  */
 import { randomBytes } from 'node:crypto'
-import type { Engine } from '../../contract/engine.ts'
-import { createTicketEngine } from '../../recipe/ticket-engine.ts'
+import type { Engine } from '../../requests/engine.ts'
+import { createTicketEngine } from '../../requests/ticket-engine.ts'
 import { EtcdClient } from './client.ts'
 import { queuePrefix } from './keys.ts'
 import type { EtcdOptions } from './options.ts'

@@ -1,7 +1,7 @@
 /** Loads the packages by which etcd is spoken with, when the first lock is asked for. */
 import type * as Grpc from '@grpc/grpc-js'
 import type * as Loader from '@grpc/proto-loader'
-import { asMissingClient } from '../../contract/missing-client.ts'
+import { asMissingClient } from '../missing-client.ts'
 import { PROTOCOL, SERVICE_OF } from './protocol.ts'
 
 export interface LoadedGrpc {

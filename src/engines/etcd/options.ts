@@ -2,8 +2,8 @@
  * What `etcd()` may be told, and how it is checked: wrong options are TypeError or RangeError, at the call. No message repeats a value that may hold a
  * password: endpoints, credentials, certificates.
  */
-import { checkKnownOptions } from '../../contract/known-options.ts'
-import type { OptionHints } from '../../contract/known-options.ts'
+import { checkKnownOptions } from '../../requests/known-options.ts'
+import type { OptionHints } from '../../requests/known-options.ts'
 import { checkPem } from './pem.ts'
 import type { Pem } from './pem.ts'
 

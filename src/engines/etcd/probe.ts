@@ -8,7 +8,7 @@
 import { lookup } from 'node:dns'
 import net from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import type { Cancellation } from '../../contract/cancellation.ts'
+import type { Cancellation } from '../../requests/cancellation.ts'
 import type { Settings } from './options.ts'
 import { unanswered } from './refusal.ts'
 

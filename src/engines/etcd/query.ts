@@ -1,6 +1,6 @@
 /** Who holds and who waits, as etcd shows it. */
-import type { EngineSnapshot } from '../../contract/engine.ts'
-import { onAbort } from '../../contract/on-abort.ts'
+import type { EngineSnapshot } from '../../requests/engine.ts'
+import { onAbort } from '../../requests/on-abort.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import type { EtcdClient } from './client.ts'
 import { keepAlive } from './keep-alive.ts'

@@ -7,8 +7,8 @@
  *  3. The token is the revision of that view. Whoever is granted after a holder has left sees a later one.
  *  4. A view shows all thieves, and of those who came before as many as can matter: see view.ts.
  */
-import type { Cancellation } from '../../contract/cancellation.ts'
-import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
+import type { Cancellation } from '../../requests/cancellation.ts'
+import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
 import { debug } from '../../debug.ts'
 import { isSlocketError } from '../../errors.ts'
 import { Entrance } from './entrance.ts'

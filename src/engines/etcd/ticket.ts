@@ -1,4 +1,4 @@
-import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
+import type { EnqueueRequest } from '../../requests/ticket-queue.ts'
 import type { Claim } from '../../core/claim.ts'
 import type { SlocketError } from '../../errors.ts'
 import { ticketId } from './keys.ts'

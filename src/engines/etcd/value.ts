@@ -1,6 +1,6 @@
 /** What the value of a ticket's key says: for `query`, and for people. No decision hangs on it, but for `hasRobbed`: see steal.ts. */
-import type { Requester } from '../../contract/engine.ts'
-import { withoutSecrets } from '../../contract/secrets.ts'
+import type { Requester } from '../../requests/engine.ts'
+import { withoutSecrets } from '../secrets.ts'
 import type { Claim } from '../../core/claim.ts'
 import type { OwnTicket } from './ticket.ts'
 import { wallNowMs } from '../../real-time.ts'

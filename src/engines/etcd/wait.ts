@@ -1,5 +1,5 @@
 /** Waits, by watches, until one of those ahead of a ticket may have gone. Nothing is missed: whoever begins to watch looks once more when the watch is there. */
-import type { Cancellation } from '../../contract/cancellation.ts'
+import type { Cancellation } from '../../requests/cancellation.ts'
 import type { ListedTicket } from './keys.ts'
 import type { OwnTicket } from './ticket.ts'
 import type { WatchStream } from './watch-stream.ts'

@@ -8,7 +8,7 @@
  * chmod(2) after the making, and never process.umask(), which changes the umask of the whole process and cannot do so in a worker thread.
  */
 import fs from 'node:fs'
-import type { LockAccess } from '../../contract/lock-access.ts'
+import type { LockAccess } from '../../requests/lock-access.ts'
 import { SlocketError, systemCode } from '../../errors.ts'
 import type { OpenDirectory } from './open-directory.ts'
 

@@ -3,7 +3,7 @@
  * file system.
  */
 import fs from 'node:fs'
-import { makeRoom } from '../../contract/idle.ts'
+import { makeRoom } from '../../requests/idle.ts'
 import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
 import { LockDirectory } from './lock-directory.ts'

@@ -2,12 +2,12 @@
  * `query`: reads the names, then asks each member whom its tickets stand for. It takes no ticket and disturbs nobody; who
  * does not answer soon (a blocked event loop) is shown by what its name tells.
  */
-import type { EngineSnapshot, Requester } from '../../contract/engine.ts'
+import type { EngineSnapshot, Requester } from '../../requests/engine.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import { systemCode } from '../../errors.ts'
-import { snapshotOf } from '../../recipe/snapshot.ts'
+import { snapshotOf } from '../../requests/snapshot.ts'
 import { connectTo } from './connect.ts'
-import { onAbort } from '../../contract/on-abort.ts'
+import { onAbort } from '../../requests/on-abort.ts'
 import type { QueueDirectory } from './directory.ts'
 import { findObstacle } from './foreign.ts'
 import { DirectoryGone } from './lock-directory.ts'

@@ -6,9 +6,9 @@
  * later one withdraws here; if it sorts ahead, the later one waits for it. So two never both think that they are first.
  * That a list was made before somebody else's link does no harm: that somebody is then the later one.
  */
-import { isExiting } from '../../contract/exiting.ts'
-import { isOutOfDescriptors, makeRoom } from '../../contract/idle.ts'
-import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
+import { isExiting } from '../../requests/exiting.ts'
+import { isOutOfDescriptors, makeRoom } from '../../requests/idle.ts'
+import type { EnqueueRequest } from '../../requests/ticket-queue.ts'
 import { debug, isDebugging } from '../../debug.ts'
 import { isSlocketError, SlocketError } from '../../errors.ts'
 import { DirectoryGone, DirectoryUnfinished } from './lock-directory.ts'

@@ -1,6 +1,6 @@
 /** Tells what is at the path of a lock, by its kind. What is in a directory: other-content.ts. */
 import type fs from 'node:fs'
-import type { Obstacle, ObstacleKind } from '../../contract/obstacle.ts'
+import type { Obstacle, ObstacleKind } from '../../requests/obstacle.ts'
 
 const DESCRIPTIONS: Readonly<Record<Exclude<ObstacleKind, 'directory'>, string>> = {
   file: 'is a file: it counts as the lock of another program until it is gone (remove it, or use another name)',

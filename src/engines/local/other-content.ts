@@ -4,8 +4,8 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import type { Obstacle } from '../../contract/obstacle.ts'
-import { refuseObstacle } from '../../contract/obstacle.ts'
+import type { Obstacle } from '../../requests/obstacle.ts'
+import { refuseObstacle } from '../../requests/obstacle.ts'
 import { printable } from '../../errors.ts'
 import { isGone, toSlocketError } from './system-error.ts'
 import { looksLikeTicket, markedBy, MEMBERS, parseTicketName } from './ticket-name.ts'

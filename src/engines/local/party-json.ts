@@ -1,5 +1,5 @@
 /** What a member tells of those that its tickets stand for: written by one process, read by another, trusted by none. */
-import type { PartyMember } from '../../contract/ticket-queue.ts'
+import type { PartyMember } from '../../requests/ticket-queue.ts'
 import { MAX_PARTY_BYTES } from './frames.ts'
 import { toSharedNs } from './kernel.ts'
 import { identityStoodInFor } from '../../thread-identity.ts'

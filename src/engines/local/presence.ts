@@ -10,9 +10,9 @@
  * A member is retired if its socket was removed from outside, or if it holds when the process exits: it takes no new
  * tickets, and stays for those that it has.
  */
-import type { Idle } from '../../contract/idle.ts'
-import { isExiting } from '../../contract/exiting.ts'
-import { becomeIdle, forgetIdle } from '../../contract/idle.ts'
+import type { Idle } from '../../requests/idle.ts'
+import { isExiting } from '../../requests/exiting.ts'
+import { becomeIdle, forgetIdle } from '../../requests/idle.ts'
 import { debug } from '../../debug.ts'
 import type { Connection, Departed } from './connection.ts'
 import type { QueueDirectory } from './directory.ts'

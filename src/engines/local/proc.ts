@@ -3,7 +3,7 @@
  * of descriptors or memory is no such answer, since it passes, and what is read here is kept for good.
  */
 import fs from 'node:fs'
-import { makeRoom } from '../../contract/idle.ts'
+import { makeRoom } from '../../requests/idle.ts'
 import { systemCode } from '../../errors.ts'
 import { toSlocketError } from './system-error.ts'
 

@@ -1,5 +1,5 @@
 /** What the steps of one queue (join.ts, wait.ts, leave.ts, queue.ts) work on. */
-import type { Stealing } from '../../contract/ticket-queue.ts'
+import type { Stealing } from '../../requests/ticket-queue.ts'
 import type { QueueDirectory } from './directory.ts'
 import type { Address } from './member.ts'
 import type { Presence } from './presence.ts'

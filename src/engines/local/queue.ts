@@ -1,5 +1,5 @@
 /**
- * The queue of one lock, as one process (or worker thread) takes part in it: how the recipe's words become steps in the
+ * The queue of one lock, as one process (or worker thread) takes part in it: how what `TicketQueue` asks for becomes steps in the
  * directory and on sockets. docs/algorithm.md tells the whole.
  *
  *  J  join.ts   link, then list; withdraw if anything is behind.     Safety hangs on J and L alone.
@@ -7,8 +7,8 @@
  *  W  wait.ts   connect, mark, list again, sleep.                    W and R are for speed: a waiter looks again by
  *  R  leave.ts  unlink first; then tell the successors.              itself once a second.
  */
-import type { Cancellation } from '../../contract/cancellation.ts'
-import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
+import type { Cancellation } from '../../requests/cancellation.ts'
+import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'

@@ -1,5 +1,5 @@
 /** Waits for `ms`, or until it is cancelled, and keeps the process alive meanwhile. */
-import type { Cancellation } from '../../contract/cancellation.ts'
+import type { Cancellation } from '../../requests/cancellation.ts'
 import { setTimeout, clearTimeout } from '../../real-time.ts'
 
 export function sleepFor(ms: number, cancellation?: Cancellation): Promise<void> {

@@ -1,6 +1,6 @@
 /** Tickets as this engine knows them: its own, and those that a listing shows. */
-import type { Cancellation } from '../../contract/cancellation.ts'
-import type { EnqueueRequest } from '../../contract/ticket-queue.ts'
+import type { Cancellation } from '../../requests/cancellation.ts'
+import type { EnqueueRequest } from '../../requests/ticket-queue.ts'
 import type { Claim } from '../../core/claim.ts'
 import type { Ticket, TicketIdentity } from '../../core/ticket.ts'
 import type { Listener, Member } from './member.ts'

@@ -4,8 +4,8 @@
  *
  * L, liveness: dead is only what refuses a connection, gone is only what has no name. Nothing else is proof.
  */
-import type { Cancellation } from '../../contract/cancellation.ts'
-import { makeRoom } from '../../contract/idle.ts'
+import type { Cancellation } from '../../requests/cancellation.ts'
+import { makeRoom } from '../../requests/idle.ts'
 import { debug } from '../../debug.ts'
 import { otherMount, proofOfRefusal } from './liveness.ts'
 import type { Reached } from './member.ts'

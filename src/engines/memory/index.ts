@@ -2,15 +2,15 @@
  * The memory engine: a ticket queue in this process's memory. The reference for the contract, and the engine for
  * tests that want no files. Two engines made over one `MemoryStore` are two clients of the same locks.
  */
-import type { Cancellation } from '../../contract/cancellation.ts'
-import type { Engine, EngineSnapshot } from '../../contract/engine.ts'
-import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../contract/ticket-queue.ts'
+import type { Cancellation } from '../../requests/cancellation.ts'
+import type { Engine, EngineSnapshot } from '../../requests/engine.ts'
+import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import type { Ticket } from '../../core/ticket.ts'
 import { decideTurn } from '../../core/turn.ts'
 import { SlocketError } from '../../errors.ts'
-import { createTicketEngine } from '../../recipe/ticket-engine.ts'
-import { snapshotOf } from '../../recipe/snapshot.ts'
+import { createTicketEngine } from '../../requests/ticket-engine.ts'
+import { snapshotOf } from '../../requests/snapshot.ts'
 import { setInterval, clearInterval, queueMicrotask } from '../../real-time.ts'
 
 /** A timer's longest delay: it only keeps the process alive. */

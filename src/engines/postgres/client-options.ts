@@ -5,7 +5,7 @@
  * The names are those that `Client`, `Connection` and `ConnectionParameters` of pg 8.11 to 8.23 read, except these: `connection` and `Promise` (one object
  * for all clients), and `replication` (a connection that can't take locks).
  */
-import type { OptionHints } from '../../contract/known-options.ts'
+import type { OptionHints } from '../../requests/known-options.ts'
 
 export const CLIENT_OPTIONS: readonly string[] = [
   'connectionString',

@@ -1,6 +1,6 @@
 /** What is used of `pg`, and how it is loaded: when the first lock is asked for. */
 import type { Socket } from 'node:net'
-import { asMissingClient } from '../../contract/missing-client.ts'
+import { asMissingClient } from '../missing-client.ts'
 import { SlocketError, systemCode } from '../../errors.ts'
 
 /** A row: all columns are asked for as text. */

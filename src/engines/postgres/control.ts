@@ -1,5 +1,5 @@
 /** The one session that never waits for a lock and never holds one: it looks, and it calls waits off. */
-import { onAbort } from '../../contract/on-abort.ts'
+import { onAbort } from '../../requests/on-abort.ts'
 import { SlocketError } from '../../errors.ts'
 import type { Row } from './client.ts'
 import type { OpenSession, Session } from './session.ts'

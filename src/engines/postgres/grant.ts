@@ -1,5 +1,5 @@
 /** A lock that is held, with the session that holds it. */
-import type { Grant } from '../../contract/engine.ts'
+import type { Grant } from '../../requests/engine.ts'
 import { SlocketError } from '../../errors.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Session } from './session.ts'

@@ -2,8 +2,8 @@
  * The engine for PostgreSQL: a lock is a session's advisory lock, and the server keeps the queue. docs/engines/postgres.md tells what that
  * promises; docs/decisions/0010-postgresql.md why it is done this way.
  */
-import type { AcquireRequest, Engine, EngineSnapshot, Grant } from '../../contract/engine.ts'
-import { onAbort } from '../../contract/on-abort.ts'
+import type { AcquireRequest, Engine, EngineSnapshot, Grant } from '../../requests/engine.ts'
+import { onAbort } from '../../requests/on-abort.ts'
 import type { MakeClient } from './client.ts'
 import { loadClient } from './client.ts'
 import { notAfterNowMs, steadyMs } from './clock.ts'
@@ -142,6 +142,6 @@ export type {
   EngineSnapshot,
   Grant,
   Requester,
-} from '../../contract/engine.ts'
-export type { Obstacle, ObstacleKind } from '../../contract/obstacle.ts'
+} from '../../requests/engine.ts'
+export type { Obstacle, ObstacleKind } from '../../requests/obstacle.ts'
 export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from '../../core/claim.ts'

@@ -1,5 +1,5 @@
 /** What `postgres()` can be told, and how that is checked. */
-import { checkKnownOptions } from '../../contract/known-options.ts'
+import { checkKnownOptions } from '../../requests/known-options.ts'
 import { checkClientOptions, CLIENT_OPTIONS, OPTION_HINTS } from './client-options.ts'
 import { parseSequence } from './sequence-name.ts'
 

@@ -8,8 +8,8 @@
  * | queued   | the server has it in its queue                                 | an outcome                            |
  * | settled  | granted, refused or rejected                                   |                                       |
  */
-import type { AcquireRequest, Grant } from '../../contract/engine.ts'
-import { onAbort } from '../../contract/on-abort.ts'
+import type { AcquireRequest, Grant } from '../../requests/engine.ts'
+import { onAbort } from '../../requests/on-abort.ts'
 import type { Statements } from './statements.ts'
 
 export type RequestState = 'here' | 'entering' | 'queued' | 'settled'

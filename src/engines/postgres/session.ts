@@ -6,7 +6,7 @@
  *  3. Every statement has a deadline, except the one that waits for a lock.
  */
 import { debug } from '../../debug.ts'
-import { onAbort } from '../../contract/on-abort.ts'
+import { onAbort } from '../../requests/on-abort.ts'
 import { SlocketError } from '../../errors.ts'
 import type { MakeClient, Row, SqlClient, SqlStatement } from './client.ts'
 import { Prepared } from './prepared.ts'

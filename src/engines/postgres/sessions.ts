@@ -4,7 +4,7 @@
  * The server may have fewer connections for us than `maxConnections`: its own limit, or that of the role or the database. Then whoever asks waits for one of our
  * sessions to come free, in order, as long as there are any. If there are none, it is refused: what others do with the server's connections isn't ours to wait for.
  */
-import { onAbort } from '../../contract/on-abort.ts'
+import { onAbort } from '../../requests/on-abort.ts'
 import { systemCode } from '../../errors.ts'
 import type { Settings } from './options.ts'
 import { TOO_MANY_CONNECTIONS } from './server-error.ts'

@@ -1,5 +1,5 @@
 /** Who holds a lock and who waits for it, as the server shows its locks and sessions. */
-import type { EngineSnapshot, Requester } from '../../contract/engine.ts'
+import type { EngineSnapshot, Requester } from '../../requests/engine.ts'
 import { EXCLUSIVE, SHARED } from '../../core/claim.ts'
 import type { About } from './about.ts'
 import { parseSession } from './about.ts'

@@ -1,5 +1,5 @@
 /** The statements about one lock. Their values are numbers, or checked names. */
-import type { AcquireRequest } from '../../contract/engine.ts'
+import type { AcquireRequest } from '../../requests/engine.ts'
 import type { Claim } from '../../core/claim.ts'
 import type { About } from './about.ts'
 import { describeSession, programName } from './about.ts'

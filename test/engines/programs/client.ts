@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import net from 'node:net'
 import { createInterface } from 'node:readline'
-import type { Engine } from '../../../src/contract/engine.ts'
+import type { Engine } from '../../../src/requests/engine.ts'
 import { slocket } from '../../../src/index.ts'
 import type { Lock } from '../../../src/index.ts'
 import type { EngineSpec } from '../helpers/client.ts'

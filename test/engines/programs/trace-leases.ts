@@ -1,5 +1,5 @@
 /** Traces what the etcd engine does with its leases, from outside: by wrapping the methods that it calls. */
-import type { GrantFacts } from '../../../src/contract/ticket-queue.ts'
+import type { GrantFacts } from '../../../src/requests/ticket-queue.ts'
 import type { Asking } from '../../../src/engines/etcd/client.ts'
 import { EtcdClient } from '../../../src/engines/etcd/client.ts'
 import type { Calls } from '../../../src/engines/etcd/protocol.ts'

@@ -1,9 +1,9 @@
 /** The directories of named locks: the root, and in it one for each name that is in use. */
 import fs from 'node:fs'
 import { dirname } from 'node:path'
-import { makeRoom } from '../../../contract/idle.ts'
+import { makeRoom } from '../../../requests/idle.ts'
 import { isSlocketError, SlocketError, systemCode } from '../../../errors.ts'
-import type { LockAccess } from '../../../contract/lock-access.ts'
+import type { LockAccess } from '../../../requests/lock-access.ts'
 import { follow } from '../access.ts'
 import type { OpenDirectory } from '../open-directory.ts'
 import { openDirectory } from '../open-directory.ts'

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, mock, test } from 'node:test'
-import type { AcquireRequest } from '../../src/contract/engine.ts'
+import type { AcquireRequest } from '../../src/requests/engine.ts'
 import type { Claim } from '../../src/core/claim.ts'
 import { EXCLUSIVE, permitClaim, SHARED } from '../../src/core/claim.ts'
-import { Request } from '../../src/recipe/request.ts'
-import { blockerOf } from '../../src/recipe/self-wait.ts'
+import { Request } from '../../src/requests/request.ts'
+import { blockerOf } from '../../src/requests/self-wait.ts'
 
 const TWO = permitClaim(2)
 

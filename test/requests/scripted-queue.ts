@@ -1,7 +1,7 @@
 /** A ticket queue that does what a test tells it to do. */
 import assert from 'node:assert/strict'
-import type { Cancellation } from '../../src/contract/cancellation.ts'
-import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../src/contract/ticket-queue.ts'
+import type { Cancellation } from '../../src/requests/cancellation.ts'
+import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../src/requests/ticket-queue.ts'
 import { EXCLUSIVE } from '../../src/core/claim.ts'
 import type { Claim } from '../../src/core/claim.ts'
 import type { Ticket } from '../../src/core/ticket.ts'

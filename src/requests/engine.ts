@@ -2,7 +2,7 @@
  * What the API asks of an engine. One method takes a lock; the other only looks.
  *
  * Two levels on purpose: an engine that keeps a queue of tickets implements `TicketQueue` (ticket-queue.ts) and gets
- * this interface from the recipe; one with a queue of its own (a database's) implements this interface directly.
+ * this interface from ticket-engine.ts; one with a queue of its own (a database's) implements this interface directly.
  */
 import type { Claim } from '../core/claim.ts'
 import type { Obstacle } from './obstacle.ts'

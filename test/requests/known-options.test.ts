@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkKnownOptions } from '../../src/contract/known-options.ts'
+import { checkKnownOptions } from '../../src/requests/known-options.ts'
 
 const KNOWN: ReadonlySet<string> = new Set(['timeout', 'signal', 'connectionString'])
 

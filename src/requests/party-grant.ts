@@ -1,6 +1,6 @@
 /** What a holder has that stands in the queue by a party. */
-import type { Grant } from '../contract/engine.ts'
-import type { GrantFacts } from '../contract/ticket-queue.ts'
+import type { Grant } from './engine.ts'
+import type { GrantFacts } from './ticket-queue.ts'
 import type { Request } from './request.ts'
 
 /** What a grant asks of its party. */

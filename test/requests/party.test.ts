@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { AcquireRequest, Grant } from '../../src/contract/engine.ts'
+import type { AcquireRequest, Grant } from '../../src/requests/engine.ts'
 import { EXCLUSIVE, SHARED } from '../../src/core/claim.ts'
-import { Line } from '../../src/recipe/line.ts'
+import { Line } from '../../src/requests/line.ts'
 import type { FakeTicket } from './scripted-queue.ts'
 import { gate, ScriptedQueue, settle } from './scripted-queue.ts'
 

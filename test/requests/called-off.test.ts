@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { EXCLUSIVE } from '../../src/core/claim.ts'
-import { Line } from '../../src/recipe/line.ts'
+import { Line } from '../../src/requests/line.ts'
 import { ScriptedQueue, settle } from './scripted-queue.ts'
 
 const COUNT = 10_000

@@ -1,7 +1,7 @@
 /** One caller who asked for a lock, until it is settled: granted, refused or called off. */
-import type { AcquireRequest, Grant } from '../contract/engine.ts'
-import { onAbort } from '../contract/on-abort.ts'
-import type { PartyMember } from '../contract/ticket-queue.ts'
+import type { AcquireRequest, Grant } from './engine.ts'
+import { onAbort } from './on-abort.ts'
+import type { PartyMember } from './ticket-queue.ts'
 import type { Claim } from '../core/claim.ts'
 import { wallNowMs, monotonicNowNs } from '../real-time.ts'
 

@@ -1,5 +1,5 @@
 /** Turns a listing into what `query` shows: each ticket may stand for several requests. */
-import type { EngineSnapshot, Requester } from '../contract/engine.ts'
+import type { EngineSnapshot, Requester } from './engine.ts'
 import { splitByTurn } from '../core/standing.ts'
 import type { Ticket } from '../core/ticket.ts'
 

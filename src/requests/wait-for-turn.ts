@@ -5,7 +5,7 @@
  *  2. A listing without the own ticket decides nothing: join again (at the end; the old place is gone).
  *  3. Whatever ends the loop without a grant withdraws the ticket.
  */
-import type { EnqueueRequest, TicketQueue } from '../contract/ticket-queue.ts'
+import type { EnqueueRequest, TicketQueue } from './ticket-queue.ts'
 import { describeClaim } from '../core/claim.ts'
 import type { Ticket, TicketIdentity } from '../core/ticket.ts'
 import { decideTurn, isCertainlyBlocked } from '../core/turn.ts'

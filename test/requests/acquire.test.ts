@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { runInNewContext } from 'node:vm'
-import { Cancellation } from '../../src/contract/cancellation.ts'
-import type { EnqueueRequest } from '../../src/contract/ticket-queue.ts'
+import { Cancellation } from '../../src/requests/cancellation.ts'
+import type { EnqueueRequest } from '../../src/requests/ticket-queue.ts'
 import type { Claim } from '../../src/core/claim.ts'
 import { EXCLUSIVE, permitClaim, SHARED } from '../../src/core/claim.ts'
 import { isSlocketError } from '../../src/errors.ts'
-import { waitForTurn } from '../../src/recipe/acquire.ts'
+import { waitForTurn } from '../../src/requests/wait-for-turn.ts'
 import { gate, ScriptedQueue, settle } from './scripted-queue.ts'
 
 interface Wanted extends EnqueueRequest {

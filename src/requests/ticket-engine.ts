@@ -1,6 +1,6 @@
 /** Makes an engine of a ticket queue: one line for each resource that is asked for. */
-import type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant } from '../contract/engine.ts'
-import type { TicketQueue } from '../contract/ticket-queue.ts'
+import type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant } from './engine.ts'
+import type { TicketQueue } from './ticket-queue.ts'
 import { Line } from './line.ts'
 
 export interface TicketEngineParts {

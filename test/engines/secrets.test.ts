@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { withoutSecrets } from '../../src/contract/secrets.ts'
+import { withoutSecrets } from '../../src/engines/secrets.ts'
 
 test('of a URL on a command line others see neither user, nor password, nor parameters', () => {
   for (const [word, shown] of [

@@ -8,8 +8,8 @@
  * Requests that came before one and the same look at the queue are judged by that one look: it was made after all of
  * them had come, so if the ticket is last then, all of them came before whoever stands behind it later.
  */
-import type { AcquireRequest, Grant } from '../contract/engine.ts'
-import type { TicketQueue } from '../contract/ticket-queue.ts'
+import type { AcquireRequest, Grant } from './engine.ts'
+import type { TicketQueue } from './ticket-queue.ts'
 import { Party } from './party.ts'
 import type { PartyOwner } from './party.ts'
 import { Request } from './request.ts'

@@ -12,15 +12,15 @@
  *           |                                            | then those who wait go back to waiting
  *  over     | its ticket has left, or is about to leave  | -
  */
-import { Cancellation } from '../contract/cancellation.ts'
-import { isExiting } from '../contract/exiting.ts'
-import type { PartyMember, TicketQueue } from '../contract/ticket-queue.ts'
+import { Cancellation } from './cancellation.ts'
+import { isExiting } from './exiting.ts'
+import type { PartyMember, TicketQueue } from './ticket-queue.ts'
 import type { Claim } from '../core/claim.ts'
 import { isSameClaim } from '../core/claim.ts'
 import { debug } from '../debug.ts'
 import type { TicketIdentity } from '../core/ticket.ts'
-import type { TurnRequest } from './acquire.ts'
-import { waitForTurn, withdrawQuietly } from './acquire.ts'
+import type { TurnRequest } from './wait-for-turn.ts'
+import { waitForTurn, withdrawQuietly } from './wait-for-turn.ts'
 import { Entering } from './entering.ts'
 import type { GrantingParty } from './party-grant.ts'
 import { PartyGrant } from './party-grant.ts'

@@ -1,5 +1,5 @@
 /**
- * What an engine that keeps a queue of tickets offers to the recipe: enqueue, list, anyChange, withdraw
+ * What an engine that keeps a queue of tickets offers: enqueue, list, anyChange, withdraw
  * (and isLast and granted, which only read). A method may answer at once or by a promise.
  */
 import type { Claim } from '../core/claim.ts'
@@ -29,7 +29,7 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
   list(own: Own): readonly T[] | Promise<readonly T[]>
   /**
    * Returns, or resolves, when one of `among` may have gone since the last listing made for `own`. It may resolve for no reason at
-   * all, since the recipe looks again; it may never miss a change. So it resolves without waiting whenever it had
+   * all, since whoever waits lists again; it may never miss a change. So it resolves without waiting whenever it had
    * to do something first (connect, mark, subscribe) in order not to miss one. A release, a death and a removal from
    * outside all count. It keeps the process alive while it waits, and resolves soon after a cancellation.
    * Rejects when it cannot tell whether one of `among` lives.
