@@ -27,8 +27,11 @@ const MISSING: Turn<never> = { kind: 'missing' }
 
 /** Decides from a listing that was made after `own` had joined the queue. */
 export function decideTurn<T extends Ticket>(own: TicketIdentity, listing: readonly T[]): Turn<T> {
-  const place = listing.findIndex((ticket) => ticket.id === own.id)
+  // Most listings end with it.
+  let place = listing.length - 1
+  if (place >= 0 && listing[place]!.id !== own.id) place = listing.findIndex((ticket) => ticket.id === own.id)
   if (place === -1) return MISSING
+  if (place === 0) return HELD
   const most = mostAhead(own.claim)
   const on: T[] = []
   for (let index = place - 1; index >= 0 && on.length < most; index -= 1) {

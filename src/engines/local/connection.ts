@@ -55,24 +55,24 @@ export class Connection {
   readonly told: Map<string, Departed> = new Map()
   /** How many of those there may be before it is looked which of them have left. */
   mostTold: number = FEW_TOLD
-  readonly #socket: net.Socket
-  readonly #owner: ConnectionOwner
-  readonly #splitter = new LineSplitter(MAX_FRAME_BYTES)
-  #hasDescribed = false
-  #isClosed = false
+  private readonly socket: NodeSocket
+  private readonly owner: ConnectionOwner
+  private readonly splitter = new LineSplitter(MAX_FRAME_BYTES)
+  private hasDescribed = false
+  private isClosed = false
 
   /** @param peer the member connected to; undefined for an accepted connection, which has yet to say who it is. */
   constructor(socket: net.Socket, owner: ConnectionOwner, peer?: string) {
-    this.#socket = socket
-    this.#owner = owner
+    this.socket = socket as NodeSocket
+    this.owner = owner
     this.peer = peer
     this.isOpenedHere = peer !== undefined
     this.isAnswered = false
     socket.unref()
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
-    socket.on('error', () => this.#onGone())
-    socket.on('end', () => this.#onGone())
-    socket.on('close', () => this.#onGone())
+    socket.on('data', (chunk: Buffer) => this.onData(chunk))
+    socket.on('error', () => this.onGone())
+    socket.on('end', () => this.onGone())
+    socket.on('close', () => this.onGone())
     if (peer === undefined) socket.setTimeout(SILENCE_MS, () => socket.destroy())
   }
 
@@ -81,79 +81,83 @@ export class Connection {
     return [...new Set(this.told.values())]
   }
 
-  /** False where it is certain that the frames do not arrive. True is no proof that they do. */
-  send(...frames: readonly Frame[]): boolean {
-    if (this.#isClosed || this.#socket.destroyed) return false
+  /**
+   * Sends formatted frames (frames.ts). False if it is certain that they do not arrive. True is no proof that they do.
+   */
+  send(frames: string): boolean {
+    const { socket } = this
+    if (this.isClosed || socket.destroyed) return false
     // The owner hears of the end later: who sends may be going through the connections.
-    if (this.#socket.writableLength > MOST_UNREAD_BYTES) {
-      this.#socket.destroy()
+    if (socket.writableLength > MOST_UNREAD_BYTES) {
+      socket.destroy()
       return false
     }
-    this.#socket.write(frames.map(formatFrame).join(''), 'latin1')
-    // Node sets it at once where the kernel refuses the bytes, and says so by an event when the event loop goes on.
-    return this.#socket.errored === null
+    socket.write(frames, 'latin1')
+    // Node sets it at once if the kernel refuses the bytes, and says so by an event when the event loop goes on.
+    return socket.errored === null
   }
 
   /** Notices the end of the connection also if Node's event for it was dropped: see real-time.ts. */
-  checkEnded(): void {
-    if (this.#socket.destroyed || (this.#socket as NodeSocket)._readableState.ended) this.#onGone()
+  hasEnded(): boolean {
+    if (this.socket.destroyed || this.socket._readableState.ended) this.onGone()
+    return this.isClosed
   }
 
   destroy(): void {
-    this.#isClosed = true
-    this.#socket.destroy()
+    this.isClosed = true
+    this.socket.destroy()
   }
 
-  #onData(chunk: Buffer): void {
-    const lines = this.#splitter.push(chunk)
-    if (lines === undefined) return this.#onViolation()
+  private onData(chunk: Buffer): void {
+    const lines = this.splitter.push(chunk)
+    if (lines === undefined) return this.onViolation()
     for (const line of lines) {
-      if (this.#isClosed) return
+      if (this.isClosed) return
       const frame = parseFrame(line)
-      if (frame === undefined || !this.#take(frame)) return this.#onViolation()
+      if (frame === undefined || !this.take(frame)) return this.onViolation()
     }
   }
 
   /** False for a violation. */
-  #take(frame: Frame): boolean {
+  private take(frame: Frame): boolean {
     switch (frame.kind) {
       case 'hello':
         if (this.peer !== undefined) return false
         this.peer = frame.member
         this.isAnswered = true
-        this.#socket.setTimeout(0)
-        this.send({ kind: 'here', member: this.#owner.id })
-        this.#owner.onHello(this)
+        this.socket.setTimeout(0)
+        this.send(formatFrame({ kind: 'here', member: this.owner.id }))
+        this.owner.onHello(this)
         return true
       case 'here':
         if (this.peer !== frame.member) return false
         this.isAnswered = true
-        this.#owner.onAnswer(this)
+        this.owner.onAnswer(this)
         return true
       case 'wake':
         if (this.peer === undefined) return false
-        this.#owner.onWake(frame.ticket)
+        this.owner.onWake(frame.ticket)
         return true
       case 'who':
         // Once: who asks again and again, and reads no answer, would fill this process's memory.
-        if (this.#hasDescribed) return false
-        this.#hasDescribed = true
-        this.send({ kind: 'party', json: this.#owner.describe() })
+        if (this.hasDescribed) return false
+        this.hasDescribed = true
+        this.send(formatFrame({ kind: 'party', json: this.owner.describe() }))
         return true
       case 'party':
         return false
     }
   }
 
-  #onViolation(): void {
-    this.#socket.destroy()
-    this.#onGone()
+  private onViolation(): void {
+    this.socket.destroy()
+    this.onGone()
   }
 
-  #onGone(): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    this.#socket.destroy()
-    this.#owner.onClosed(this)
+  private onGone(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.socket.destroy()
+    this.owner.onClosed(this)
   }
 }

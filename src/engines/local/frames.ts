@@ -41,7 +41,7 @@ export function formatFrame(frame: Frame): string {
     case 'here':
       return `here ${frame.member}\n`
     case 'wake':
-      return `wake ${frame.ticket}\n`
+      return formatWake(frame.ticket)
     case 'who':
       return 'who\n'
     case 'party':
@@ -49,19 +49,26 @@ export function formatFrame(frame: Frame): string {
   }
 }
 
+/** A `wake` frame. */
+export function formatWake(ticket: string): string {
+  return `wake ${ticket}\n`
+}
+
 /** Cuts what comes in over one connection into lines. */
 export class LineSplitter {
-  readonly #maxBytes: number
-  #rest = ''
+  private readonly maxBytes: number
+  private rest = ''
 
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes
+    this.maxBytes = maxBytes
   }
 
   /** The lines that `chunk` completes; undefined once a line is too long. */
   push(chunk: Buffer): string[] | undefined {
-    const lines = (this.#rest + chunk.toString('latin1')).split('\n')
-    this.#rest = lines.pop()!
-    return this.#rest.length > this.#maxBytes || lines.some((line) => line.length > this.#maxBytes) ? undefined : lines
+    const lines = (this.rest + chunk.toString('latin1')).split('\n')
+    this.rest = lines.pop()!
+    if (this.rest.length > this.maxBytes) return undefined
+    for (const line of lines) if (line.length > this.maxBytes) return undefined
+    return lines
   }
 }

@@ -73,8 +73,7 @@ export async function inspect(
 /** Looks at several queues, whose members are asked once each. */
 export async function inspectQueues(queues: readonly Inspected[], inspection: Inspection): Promise<EngineSnapshot[]> {
   const listings = queues.map(({ directory, own }) => {
-    const isOwn = (id: string): boolean => own.has(id)
-    return new QueueView(directory, isOwn, () => true).read()
+    return new QueueView(directory, own, () => true).read()
   })
   const others = queues.flatMap(({ directory, own }, index) =>
     listings[index]!.filter((ticket) => !own.has(ticket.id)).map((ticket) => ({ directory, ticket })),
@@ -147,11 +146,7 @@ async function askAt({ directory, ticket }: Place, inspection: Inspection): Prom
 export async function namesOfHolders(directory: QueueDirectory): Promise<string[]> {
   if (directory.occupant() !== 'directory') return []
   refuseOtherContent(directory.path)
-  const listing = new QueueView(
-    directory,
-    () => false,
-    () => true,
-  ).read()
+  const listing = new QueueView(directory, new Map(), () => true).read()
   const replies = await askAll(
     listing.map((ticket) => ({ directory, ticket })),
     {},

@@ -15,7 +15,7 @@ import { DirectoryGone, DirectoryUnfinished } from './lock-directory.ts'
 import { ObstacleWarning, refuseDeadSocket, waitUntilForeignGone } from './foreign.ts'
 import { clockNumber, kernelId, nextNumber } from './kernel.ts'
 import { withdraw } from './leave.ts'
-import { memberFile } from './member.ts'
+import type { Member } from './member.ts'
 import type { QueueState } from './queue-state.ts'
 import { sleepFor } from './sleep-for.ts'
 import type { ListedTicket } from './ticket.ts'
@@ -45,8 +45,8 @@ function joinOnce(state: QueueState, request: EnqueueRequest): OwnTicket | undef
   const { directory, presence } = state
   const { member } = presence
   if (member === undefined || !directory.hasLinks) return undefined
-  const [name, parsed] = newName(state, request, member.id)
-  switch (directory.link(memberFile(member.id), name)) {
+  const [name, parsed] = newName(state, request, member)
+  switch (directory.link(member.file, name)) {
     case 'linked':
       return settleIn(state, new OwnTicket(name, parsed, member, request))
     case 'gone':
@@ -156,7 +156,7 @@ async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Pr
   const { directory, presence } = state
   const { member } = presence
   if (member === undefined) return undefined
-  const [name, parsed] = newName(state, request, member.id)
+  const [name, parsed] = newName(state, request, member)
   const socket = await presence.listenForTicket(member, parsed.number)
   if (socket === 'foreign') {
     presence.retire()
@@ -170,16 +170,12 @@ async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Pr
     if (!isJoining) socket.listener.close()
   }
   if (!isJoining) return undefined
-  const own = new OwnTicket(name, parsed, member, request)
-  own.listener = socket.listener
-  return settleIn(state, own)
+  return settleIn(state, new OwnTicket(name, parsed, member, request, socket.listener))
 }
 
-function newName(state: QueueState, request: EnqueueRequest, member: string): [string, TicketName] {
-  const number = request.steal ? thiefNumber(state.view.read()[0]?.number) : newNumber(state, member)
-  const { pid } = process
-  const id = ticketId(number, member)
-  const parsed = { id, number, claim: request.claim, pid, member, kernel: kernelId() }
+function newName(state: QueueState, { claim, steal }: EnqueueRequest, { id: member }: Member): [string, TicketName] {
+  const number = steal ? thiefNumber(state.view.read()[0]?.number) : newNumber(state, member)
+  const parsed = { id: ticketId(number, member), number, claim, pid: process.pid, member, kernel: kernelId() }
   return [formatTicketName(parsed), parsed]
 }
 
@@ -206,17 +202,17 @@ function settleIn(state: QueueState, own: OwnTicket): OwnTicket | undefined {
   const { path } = state.directory
   own.home = state
   state.own.set(own.id, own)
+  const { view } = state
   let last: ListedTicket | undefined
   try {
-    state.view.list()
-    last = state.view.last()
-    const inPlace = own.request.steal ? state.view.all().find((ticket) => !state.view.isForeign(ticket)) : last
-    if (inPlace?.id === own.id) {
-      own.joinListing = state.view.ahead(own)
+    view.list()
+    if (own.request.steal ? view.all().find((ticket) => !view.isForeign(ticket))?.id === own.id : view.endsWith(own)) {
+      own.joinListing = view.ahead(own)
       state.presence.watch(false)
-      if (isDebugging) debug('%s: ticket %s joined, place %d', path, own.id, state.view.all().length)
+      if (isDebugging) debug('%s: ticket %s joined, place %d', path, own.id, view.all().length)
       return own
     }
+    last = view.last()
   } catch (error) {
     withdraw(state, own)
     throw error

@@ -62,7 +62,7 @@ export function toSharedNs(ns: bigint): bigint {
 
 /** The shared clock as the number of a ticket. */
 export function clockNumber(): string {
-  return String(sharedClockNs()).padStart(NUMBER_DIGITS, '0')
+  return String(monotonicNowNs() - thisKernel().clock.aheadNs).padStart(NUMBER_DIGITS, '0')
 }
 
 /** The number after `number`. */
@@ -83,7 +83,7 @@ export function ageMs(number: string): number {
 /** A fencing token for a grant that is made now: larger than that of every earlier holder. */
 export function nextToken(): bigint {
   const { bootNs, clock } = thisKernel()
-  const token = bootNs + sharedClockNs() + clock.marginNs
+  const token = bootNs + monotonicNowNs() - clock.aheadNs + clock.marginNs
   lastToken = token > lastToken ? token : lastToken + 1n
   // Where the kernel's clock is known to within a margin only, the token is the latest that it may be now, and nobody hears of it
   // before that has come for certain: so tokens grow all the same.

@@ -10,6 +10,7 @@ import { debug, isDebugging } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
 import type { Connection, Departed } from './connection.ts'
 import { FEW_TOLD } from './connection.ts'
+import { formatWake } from './frames.ts'
 import { QueueState } from './queue-state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
@@ -32,7 +33,7 @@ export function takeOutStuck(state: QueueState): void {
   for (const own of state.stuck) takeOut(state, own)
 }
 
-/** Tells those whose turn may have come because `departed` has left. A hint: each lists and decides again. */
+/** Notifies those whose turn may have come because `departed` has left. A hint: each lists and decides again. */
 export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
   const { directory, presence, view } = state
   if (state.own.size === 0 && !presence.hasConnections) return
@@ -42,6 +43,15 @@ export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
     debug('%s: cannot list the successors, so all are told: %s', directory.path, error)
     return wakeAll(state)
   }
+  const next = view.nearestBehind(departed.name, (ticket) => canBeTold(state, ticket) && !view.isForeign(ticket, true))
+  if (next === undefined) return
+  // Most often there is one successor, and it hears of it.
+  const isAlone =
+    departed.claim.kind === 'exclusive' ? next.claim.kind === 'exclusive' : departed.claim.kind === 'shared'
+  if (!isAlone || !tell(state, departed, [next])) tellAll(state, departed)
+}
+
+function tellAll(state: QueueState, departed: Departed): void {
   const tried = new Set<ListedTicket>()
   const untold = new Set<ListedTicket>()
   let isOver = false
@@ -66,7 +76,7 @@ function* waitingBehind(
   untold: ReadonlySet<ListedTicket>,
 ): Generator<ListedTicket, void, undefined> {
   for (const ticket of state.view.behind(departed.name)) {
-    if (!untold.has(ticket) && canBeTold(state, ticket) && !state.view.isForeign(ticket)) yield ticket
+    if (!untold.has(ticket) && canBeTold(state, ticket) && !state.view.isForeign(ticket, true)) yield ticket
   }
 }
 
@@ -80,7 +90,7 @@ function canBeTold({ own, presence }: QueueState, ticket: ListedTicket): boolean
   return own.has(ticket.id) || (ticket.isMarked && presence.connectionsTo(ticket.member).length > 0)
 }
 
-/** Tells tickets of one member. False where it is certain that they do not hear of it. */
+/** Notifies tickets of one member. False if it is certain that they do not hear of it. */
 function tell(state: QueueState, departed: Departed, tickets: readonly ListedTicket[]): boolean {
   const { directory, own, presence } = state
   let isTold = false
@@ -111,8 +121,12 @@ function tellOver(
 ): boolean {
   forgetGone(state, connection)
   // They may never hear of it, and nobody can tell now: when this connection ends, the successors are told again.
-  for (const { name } of tickets) connection.told.set(name, departed)
-  return connection.send(...tickets.map(({ id }) => ({ kind: 'wake', ticket: id }) as const))
+  let frames = ''
+  for (const { name, id } of tickets) {
+    connection.told.set(name, departed)
+    frames += formatWake(id)
+  }
+  return connection.send(frames)
 }
 
 /**
@@ -134,7 +148,7 @@ function forgetGone(state: QueueState, connection: Connection): void {
 function takeOut(state: QueueState, own: OwnTicket): void {
   const { directory, presence } = state
   // First, so that no mark is left alone by a process that is killed here.
-  if (own.isMarked) directory.sweep(markOf(own.name))
+  if (own.hasMark) directory.sweep(markOf(own.name))
   let wasThere = true
   try {
     state.stealing?.letGo(own)

@@ -14,6 +14,7 @@ import { builtInNet } from './built-in.ts'
 import type { Departed } from './connection.ts'
 import { Connection } from './connection.ts'
 import { connectTo } from './connect.ts'
+import { formatFrame } from './frames.ts'
 import type { QueueDirectory } from './directory.ts'
 import { DirectoryGone, DirectoryUnfinished } from './lock-directory.ts'
 import type { OpenDirectory } from './open-directory.ts'
@@ -140,17 +141,24 @@ export function memberPid(file: string): string | undefined {
   return /^[a-z0-9]{12}\.(\d{1,10})(?:\.\d+)?$/.exec(file)?.[1]
 }
 
+const NONE: readonly Connection[] = []
+
 export class Member {
   readonly id: string
+  /** The name of its socket. */
+  readonly file: string
   readonly listener: Listener
   readonly #owner: MemberOwner
   readonly #connections = new Set<Connection>()
   readonly #byPeer = new Map<string, Connection[]>()
+  /** Of those, the first that was opened here, which proves that its other end listens. */
+  readonly #openedTo = new Map<string, Connection>()
   readonly #connecting = new Map<string, Promise<Reached>>()
   #isClosed = false
 
   constructor(id: string, listener: Listener, owner: MemberOwner) {
     this.id = id
+    this.file = memberFile(id)
     this.listener = listener
     this.#owner = owner
     this.adopt(listener)
@@ -170,17 +178,18 @@ export class Member {
 
   /** All connections with `peer`, whoever opened them. One that was opened from outside may be by somebody else in its name. */
   connectionsTo(peer: string): readonly Connection[] {
-    return this.#byPeer.get(peer) ?? []
+    return this.#byPeer.get(peer) ?? NONE
   }
 
   /** The connection that was opened here, to a ticket of `peer`. */
   connectionOpenedTo(peer: string): Connection | undefined {
-    return this.#byPeer.get(peer)?.find((connection) => connection.isOpenedHere)
+    return this.#openedTo.get(peer)
   }
 
-  /** Notices if the connection that was opened here to `peer` has ended. */
-  checkConnectionTo(peer: string): void {
-    this.connectionOpenedTo(peer)?.checkEnded()
+  /** The same, if it hasn't ended. */
+  liveConnectionTo(peer: string): Connection | undefined {
+    const connection = this.#openedTo.get(peer)
+    return connection?.hasEnded() === true ? this.#openedTo.get(peer) : connection
   }
 
   /**
@@ -204,7 +213,7 @@ export class Member {
 
   /** Tells all that are connected to look again, without a reason. */
   wakeAll(): void {
-    for (const connection of this.#connections) connection.send({ kind: 'here', member: this.id })
+    for (const connection of this.#connections) connection.send(formatFrame({ kind: 'here', member: this.id }))
   }
 
   close(): void {
@@ -213,6 +222,7 @@ export class Member {
     for (const connection of this.#connections) connection.destroy()
     this.#connections.clear()
     this.#byPeer.clear()
+    this.#openedTo.clear()
   }
 
   onHello(connection: Connection): void {
@@ -234,6 +244,9 @@ export class Member {
     const others = (this.#byPeer.get(connection.peer) ?? []).filter((other) => other !== connection)
     if (others.length > 0) this.#byPeer.set(connection.peer, others)
     else this.#byPeer.delete(connection.peer)
+    const opened = others.find(({ isOpenedHere }) => isOpenedHere)
+    if (opened === undefined) this.#openedTo.delete(connection.peer)
+    else this.#openedTo.set(connection.peer, opened)
     if (!this.#isClosed) this.#owner.onDisconnected(connection.peer, connection.departures)
   }
 
@@ -268,7 +281,7 @@ export class Member {
         const connection = new Connection(socket, this, peer)
         this.#connections.add(connection)
         this.#register(connection)
-        connection.send({ kind: 'hello', member: this.id })
+        connection.send(formatFrame({ kind: 'hello', member: this.id }))
         resolve('connected')
       })
     })
@@ -276,6 +289,7 @@ export class Member {
 
   #register(connection: Connection): void {
     const peer = connection.peer!
+    if (connection.isOpenedHere && !this.#openedTo.has(peer)) this.#openedTo.set(peer, connection)
     const others = this.#byPeer.get(peer)
     if (others === undefined) this.#byPeer.set(peer, [connection])
     else others.push(connection)

@@ -199,11 +199,11 @@ export class Presence implements MemberOwner, Idle {
 
   /** Kills a ticket that cannot be unlinked, with its member. False where another ticket in use needs the member. */
   abandon(own: OwnTicket): boolean {
-    for (const other of this.#queue!.own.values()) if (!other.isOver && other.member === own.member) return false
+    for (const other of this.#queue!.own.values()) if (!other.isOver && other.owner === own.owner) return false
     debug('%s: ticket %s cannot be removed, so its member ends', this.#directory.path, own.id)
-    if (own.member === this.member) this.member = undefined
-    this.#retired.delete(own.member)
-    own.member.close()
+    if (own.owner === this.member) this.member = undefined
+    this.#retired.delete(own.owner)
+    own.owner.close()
     return true
   }
 
@@ -382,7 +382,7 @@ export class Presence implements MemberOwner, Idle {
 
   #closeRetired(): void {
     const needed = new Set<Member>()
-    for (const own of this.#queue!.own.values()) if (!own.isOver) needed.add(own.member)
+    for (const own of this.#queue!.own.values()) if (!own.isOver) needed.add(own.owner)
     for (const member of this.#retired) {
       if (needed.has(member)) continue
       this.#retired.delete(member)

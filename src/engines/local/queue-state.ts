@@ -35,29 +35,12 @@ export class QueueState {
     this.own = own
     this.directory = directory
     this.presence = presence
-    this.view = new QueueView(
-      directory,
-      (id) => this.own.has(id),
-      (ticket) => this.isReached(ticket),
-    )
+    this.view = new QueueView(directory, own, (ticket) => this.isReached(ticket))
   }
 
   /** Whether there is proof right now that the owner of the ticket lives: a connection that was opened to its ticket. */
   isReached(ticket: ListedTicket): boolean {
     return this.own.has(ticket.id) || this.presence.connectionOpenedTo(ticket.member) !== undefined
-  }
-
-  /**
-   * Whether `own` has reached the ticket. That another member of this process has is not enough: that one may go before `own` does,
-   * and who is told is the member of a ticket.
-   */
-  hasReached({ member }: OwnTicket, ticket: ListedTicket): boolean {
-    return this.own.has(ticket.id) || member.connectionOpenedTo(ticket.member) !== undefined
-  }
-
-  /** Whether the owner of the ticket knows of `own`: what it does next about the queue, it will tell. */
-  isKnownTo({ member }: OwnTicket, ticket: ListedTicket): boolean {
-    return this.own.has(ticket.id) || member.connectionOpenedTo(ticket.member)?.isAnswered === true
   }
 
   /** Whether an own ticket has this id, in this queue or another one of the same member. */

@@ -16,29 +16,39 @@ import { isMarkOf, parseTicketName, REPORTED, WAITS } from './ticket-name.ts'
 export class QueueView {
   /** Tickets found dead that the last listing still showed, by name. The dead stay dead. */
   readonly dead: Map<string, ListedTicket> = new Map()
-  readonly #directory: QueueDirectory
-  readonly #isOwn: (id: string) => boolean
-  readonly #isReached: (ticket: ListedTicket) => boolean
+  // Plain properties: before V8 has optimized a function, private ones cost twice as much (Node 20).
+  private readonly directory: QueueDirectory
+  private readonly own: ReadonlyMap<string, OwnTicket>
+  private readonly isReached: (ticket: ListedTicket) => boolean
   /** The last listing: tickets, marks right behind theirs, and whatever else is there; sorted. */
-  #names: readonly string[] = []
-  /** Tickets that were looked at, and that every listing since has shown, by name. One that was gone meanwhile may be anything now. */
-  readonly #known = new Map<string, ListedTicket>()
+  private names: readonly string[] = []
+  /** Tickets that were looked at in the last listing, by name, and in the one before. A name that was gone meanwhile may be anything now. */
+  private known = new Map<string, ListedTicket>()
+  private knownBefore = new Map<string, ListedTicket>()
 
-  constructor(directory: QueueDirectory, isOwn: (id: string) => boolean, isReached: (ticket: ListedTicket) => boolean) {
-    this.#directory = directory
-    this.#isOwn = isOwn
-    this.#isReached = isReached
+  /** @param own the tickets of this process in the queue, by id. */
+  constructor(
+    directory: QueueDirectory,
+    own: ReadonlyMap<string, OwnTicket>,
+    isReached: (ticket: ListedTicket) => boolean,
+  ) {
+    this.directory = directory
+    this.own = own
+    this.isReached = isReached
   }
 
   /** Lists the queue now. */
   list(): void {
-    this.#names = this.#directory.names()
-    for (const name of this.#known.keys()) if (!this.shows(name)) this.#known.delete(name)
+    this.names = this.directory.names()
+    const oldest = this.knownBefore
+    oldest.clear()
+    this.knownBefore = this.known
+    this.known = oldest
     if (this.dead.size === 0) return
     for (const name of this.dead.keys()) if (!this.shows(name)) this.dead.delete(name)
   }
 
-  /** Lists the queue now, and gives all that is in it, but for what is known to be no ticket. */
+  /** Lists the queue now, and returns its tickets, without entries that are known not to be tickets. */
   read(): ListedTicket[] {
     this.list()
     return this.all()
@@ -47,16 +57,16 @@ export class QueueView {
   /** The same of the last listing. */
   all(): ListedTicket[] {
     const listing: ListedTicket[] = []
-    for (let index = 0; index < this.#names.length; index += 1) {
-      const ticket = this.#ticketAt(index)
+    for (let index = 0; index < this.names.length; index += 1) {
+      const ticket = this.ticketAt(index)
       if (ticket !== undefined && ticket.isForeign !== true) listing.push(ticket)
     }
     return listing
   }
 
   /**
-   * Lists the queue now, and gives `own` and, before it, those ahead that decide its turn (core/turn.ts), in their order. Nothing
-   * where `own` is not in the queue.
+   * Lists the queue now, and returns the tickets ahead of `own` that decide its turn (core/turn.ts) and `own`, in their order. Empty
+   * if `own` isn't in the queue.
    */
   listAhead(own: OwnTicket): ListedTicket[] {
     this.list()
@@ -65,31 +75,50 @@ export class QueueView {
 
   /** The same of the last listing. */
   ahead(own: OwnTicket): ListedTicket[] {
-    const place = this.#placeOf(own.name)
-    if (this.#names[place] !== own.name) return []
-    const listing = [this.#ticketAt(place)!]
-    // One of another family decides by itself.
-    const most = mostAhead(own.claim)
+    const { names } = this
+    let place = names.length - 1
+    if (names[place] !== own.name) place = this.placeOf(own.name)
+    if (names[place] !== own.name) return []
+    own.isMarked = this.isMarkedAt(place)
+    const listing: ListedTicket[] = [own]
+    const { claim } = own
+    // A ticket of another family decides alone.
+    const most = mostAhead(claim)
     for (let index = place - 1; index >= 0 && listing.length <= most; index -= 1) {
-      const ticket = this.#ticketAt(index)
-      if (ticket === undefined || isPassedOver(own.claim, ticket.claim) || this.isForeign(ticket)) continue
+      const ticket = this.ticketAt(index)
+      if (ticket === undefined || isPassedOver(claim, ticket.claim) || this.isForeign(ticket, own.request.wait))
+        continue
       listing.push(ticket)
     }
-    return listing.reverse()
+    return listing.length === 1 ? listing : listing.reverse()
   }
 
-  /** Of the last listing: the tickets behind the name, the nearest one first. */
+  /** Of the last listing: the nearest ticket behind the name that `accepts` allows. */
+  nearestBehind(name: string, accepts: (ticket: ListedTicket) => boolean): ListedTicket | undefined {
+    for (let index = this.placeOf(name); index < this.names.length; index += 1) {
+      const ticket = this.ticketAt(index)
+      if (ticket !== undefined && ticket.name !== name && accepts(ticket)) return ticket
+    }
+    return undefined
+  }
+
+  /** Of the last listing: the tickets behind the name, the nearest first. */
   *behind(name: string): Generator<ListedTicket, void, undefined> {
-    for (let index = this.#placeOf(name); index < this.#names.length; index += 1) {
-      const ticket = this.#ticketAt(index)
+    for (let index = this.placeOf(name); index < this.names.length; index += 1) {
+      const ticket = this.ticketAt(index)
       if (ticket !== undefined && ticket.name !== name) yield ticket
     }
   }
 
-  /** Of the last listing: the last ticket, dead or alive; undefined where there is none. */
+  /** Whether the last listing showed nothing behind `own`, which hasn't waited yet: dead tickets count. */
+  endsWith(own: OwnTicket): boolean {
+    return this.names[this.names.length - 1] === own.name || this.last()?.id === own.id
+  }
+
+  /** Of the last listing: the last ticket, dead or alive; undefined if there is none. */
   last(): ListedTicket | undefined {
-    for (let index = this.#names.length - 1; index >= 0; index -= 1) {
-      const ticket = this.#ticketAt(index, true)
+    for (let index = this.names.length - 1; index >= 0; index -= 1) {
+      const ticket = this.ticketAt(index, true)
       if (ticket !== undefined && !this.isForeign(ticket)) return ticket
     }
     return undefined
@@ -97,68 +126,83 @@ export class QueueView {
 
   /** Whether the last listing showed this name. */
   shows(name: string): boolean {
-    return this.#names[this.#placeOf(name)] === name
+    return this.names[this.placeOf(name)] === name
   }
 
-  /** Whether the last listing showed that nobody has to be told of this dead ticket any more. */
+  /** Whether the last listing showed that this dead ticket has been reported to a holder. */
   isReported({ name }: ListedTicket): boolean {
     return this.shows(name + REPORTED)
   }
 
   /**
-   * Whether what has the name of a ticket is none, because it is no socket: from then on no listing shows it. To be asked
-   * before one waits for it, connects to it, tells it, or yields to it. Looked at once, as long as it stays there.
+   * Whether an entry is named like a ticket but isn't a socket: then it is no ticket, and no listing shows it from then on. To be
+   * asked before anybody waits for it, connects to it, notifies it, or yields to it. It is looked at once, for as long as it stays.
+   *
+   * @param trusts takes the entry for a ticket unseen if its member is connected. Whoever waits for such an entry looks at it once a
+   *   second (wait.ts), so a file that has the name of a ticket of a live member delays the queue by a second.
    */
-  isForeign(ticket: ListedTicket): boolean {
-    if (ticket.isForeign === undefined) {
-      ticket.isForeign = !this.#isOwn(ticket.id) && this.#directory.isForeign(ticket.name)
-      if (ticket.isForeign) debug('%s: %s is no socket, and so no ticket', this.#directory.path, ticket.name)
-    }
+  isForeign(ticket: ListedTicket, trusts = false): boolean {
+    if (ticket.isForeign !== undefined) return ticket.isForeign
+    if (!trusts) return this.lookAt(ticket)
+    if (!ticket.isTrusted) ticket.isTrusted = this.isReached(ticket)
+    return ticket.isTrusted ? false : this.lookAt(ticket)
+  }
+
+  /** Looks now. See {@link QueueView.isForeign}. */
+  lookAt(ticket: ListedTicket): boolean {
+    ticket.isForeign = !this.own.has(ticket.id) && this.directory.isForeign(ticket.name)
+    if (ticket.isForeign) debug('%s: %s is no socket, and so no ticket', this.directory.path, ticket.name)
     return ticket.isForeign
   }
 
   /** See {@link ListedTicket.live}. */
   isLive(ticket: ListedTicket): boolean {
-    return (ticket.isBusy || this.#isReached(ticket)) && !this.isForeign(ticket)
+    return (ticket.isBusy || this.isReached(ticket)) && !this.isForeign(ticket)
   }
 
   /** Where the name is in the last listing, or would be. */
-  #placeOf(name: string): number {
+  private placeOf(name: string): number {
+    const { names } = this
     let from = 0
-    let to = this.#names.length
+    let to = names.length
     while (from < to) {
       const middle = (from + to) >> 1
-      if (this.#names[middle]! < name) from = middle + 1
+      if (names[middle]! < name) from = middle + 1
       else to = middle
     }
     return from
   }
 
-  /** Undefined where there is no ticket, or one known to be dead. */
-  #ticketAt(index: number, evenDead = false): ListedTicket | undefined {
-    const name = this.#names[index]!
+  /** Undefined if there is no ticket, or one known to be dead. */
+  private ticketAt(index: number, evenDead = false): ListedTicket | undefined {
+    const name = this.names[index]!
     if (name.endsWith(WAITS)) return undefined
-    const ticket = this.#known.get(name) ?? this.#meet(name)
-    if (ticket === undefined || (!evenDead && this.dead.has(name))) return undefined
-    ticket.isMarked = this.#isMarked(index)
+    const ticket = this.known.get(name) ?? this.meet(name)
+    if (ticket === undefined || (!evenDead && this.dead.size > 0 && this.dead.has(name))) return undefined
+    ticket.isMarked = this.isMarkedAt(index)
     return ticket
   }
 
   /** Its marks sort right behind a ticket: they are the same name, and longer. */
-  #isMarked(index: number): boolean {
-    const name = this.#names[index]!
-    for (let behind = index + 1; this.#names[behind]?.startsWith(name) === true; behind += 1) {
-      if (isMarkOf(name, this.#names[behind]!)) return true
+  private isMarkedAt(index: number): boolean {
+    const { names } = this
+    const name = names[index]!
+    for (let behind = index + 1; behind < names.length && names[behind]!.startsWith(name); behind += 1) {
+      if (isMarkOf(name, names[behind]!)) return true
     }
     return false
   }
 
-  /** A name that nobody has looked at yet. */
-  #meet(name: string): ListedTicket | undefined {
-    const parsed = parseTicketName(name)
-    if (parsed === undefined) return undefined
-    const ticket = new ListedTicket(name, parsed, this.#isOwn(parsed.id), this)
-    this.#known.set(name, ticket)
+  /** A name that nobody has looked at in this listing yet. */
+  private meet(name: string): ListedTicket | undefined {
+    let ticket = this.knownBefore.get(name)
+    if (ticket === undefined) {
+      const parsed = parseTicketName(name)
+      if (parsed === undefined) return undefined
+      const own = this.own.get(parsed.id)
+      ticket = own?.name === name ? own : new ListedTicket(name, parsed, this)
+    }
+    this.known.set(name, ticket)
     return ticket
   }
 }

@@ -77,8 +77,9 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   isLast(own: OwnTicket): boolean {
-    this.#state.view.list()
-    return this.#state.view.last()?.id === own.id
+    const { view } = this.#state
+    view.list()
+    return view.endsWith(own)
   }
 
   anyChange(own: OwnTicket, among: readonly ListedTicket[], cancellation: Cancellation): void | Promise<void> {

@@ -24,11 +24,7 @@ const AT_ONCE = 200
 
 /** @param names those of the tickets to take out. What cannot be removed is still there afterwards. */
 export async function takeAway(directory: QueueDirectory, names: readonly string[]): Promise<void> {
-  const view = new QueueView(
-    directory,
-    () => false,
-    () => true,
-  )
+  const view = new QueueView(directory, new Map(), () => true)
   const concerned = view.read().filter(({ name, isMarked }) => isMarked || names.includes(name))
   for (const name of names) directory.sweepTicket(name)
   const members = groupByMember(concerned)

@@ -17,7 +17,7 @@ export class TicketSocket {
 
   /** @param address where to connect to the ticket. */
   constructor(own: OwnTicket, address: () => string) {
-    this.#listener = own.listener ?? own.member.listener
+    this.#listener = own.listener ?? own.owner.listener
     this.#address = address
     const { _handle: handle } = this.#listener.server as unknown as { _handle: { fd?: number } | null }
     if (handle?.fd === undefined || handle.fd < 0) {

@@ -2,9 +2,10 @@
 import type { Cancellation } from '../../requests/cancellation.ts'
 import type { EnqueueRequest } from '../../requests/ticket-queue.ts'
 import type { Claim } from '../../core/claim.ts'
-import type { Ticket, TicketIdentity } from '../../core/ticket.ts'
+import type { Ticket } from '../../core/ticket.ts'
 import type { Listener, Member } from './member.ts'
 import { ageMs } from './kernel.ts'
+import { addSleeper, removeSleeper } from './sleepers.ts'
 import type { TicketName } from './ticket-name.ts'
 import { setTimeout, clearTimeout } from '../../real-time.ts'
 
@@ -27,16 +28,17 @@ export class ListedTicket implements Ticket {
   readonly kernel: string
   /** As the last listing showed it that was looked at there. */
   isMarked = false
-  /** Whether it is no ticket, but something else of that name; undefined where nobody has looked yet. */
+  /** Whether it is no ticket, but something else of that name; undefined if nobody has looked yet. */
   isForeign: boolean | undefined
+  /** Whether its member was connected when it was first seen: then it passes for a ticket unseen, until somebody looks. */
+  isTrusted = false
   /** Whether a holder of this process has been told that it is dead. */
   isReported = false
   /** Its backlog was full when it was last connected to: it listens, and so it lives. */
   isBusy = false
-  readonly #witness: TicketWitness
-  readonly #isOwn: boolean
+  private readonly witness: TicketWitness
 
-  constructor(name: string, parsed: TicketName, isOwn: boolean, witness: TicketWitness) {
+  constructor(name: string, parsed: TicketName, witness: TicketWitness) {
     this.name = name
     this.id = parsed.id
     this.number = parsed.number
@@ -44,97 +46,118 @@ export class ListedTicket implements Ticket {
     this.pid = parsed.pid
     this.member = parsed.member
     this.kernel = parsed.kernel
-    this.#isOwn = isOwn
-    this.#witness = witness
+    this.witness = witness
   }
 
   get live(): boolean {
-    return this.#witness.isLive(this)
+    return this.witness.isLive(this)
   }
 
   get joining(): boolean {
     // A number may lie ahead of the clock, but not by much unless by malice.
-    return !this.#isOwn && !this.isMarked && Math.abs(ageMs(this.number)) < JOINING_MS
+    return !this.isMarked && Math.abs(ageMs(this.number)) < JOINING_MS
   }
 }
 
+const OWN: TicketWitness = { isLive: () => true }
+
 /** A ticket of this process. */
-export class OwnTicket implements TicketIdentity {
-  readonly id: string
-  readonly number: string
-  readonly claim: Claim
-  readonly member: Member
+export class OwnTicket extends ListedTicket {
+  readonly listener: Listener | undefined
+  /** Whose socket it leads to. */
+  readonly owner: Member
   readonly request: EnqueueRequest
-  readonly name: string
-  isMarked = false
+  /** Whether it has its mark, `isMarked` being what the last listing showed. */
+  hasMark = false
   isHeld = false
+  isOver = false
+  /** Whether a wake-up came since the last listing was made for it. */
+  isWoken = false
   /** Of which queue it is. */
   home: object | undefined
+  /** The listing that it joined by, until somebody has read it. */
+  joinListing: readonly ListedTicket[] | undefined
   /** Where locks can be stolen: whether its marks say that it holds, and that others wait by it; whether it was robbed, and was not told yet. */
   isHolder = false
   isCrowded = false
   isRobbed = false
-  isOver = false
-  /** The listing that it joined by, until somebody has read it. */
-  joinListing: readonly ListedTicket[] | undefined
   /** Why it could not be taken out of the queue. */
   stuckBy: unknown
-  /** A socket of its own, where the file system has no hard links. */
-  listener: Listener | undefined
   /** How often it has looked by itself since everybody waited for knew of it. */
   unknownLooks = 0
-  readonly #reaches = new Map<string, number>()
-  /** Whether a wake-up came since the last listing was made for it. */
-  isWoken = false
-  #wakeSleeper: (() => void) | undefined
+  private reaches: Map<string, number> | undefined
+  private endSleep: (() => void) | undefined
 
-  constructor(name: string, parsed: TicketName, member: Member, request: EnqueueRequest) {
-    this.name = name
-    this.id = parsed.id
-    this.number = parsed.number
-    this.claim = parsed.claim
-    this.member = member
+  /** @param listener a socket of its own, if the file system has no hard links. */
+  constructor(name: string, parsed: TicketName, owner: Member, request: EnqueueRequest, listener?: Listener) {
+    super(name, parsed, OWN)
+    this.isForeign = false
+    this.owner = owner
     this.request = request
+    this.listener = listener
   }
 
-  /** A wake-up is a hint: list again. One that comes while nobody sleeps is remembered. */
+  override get joining(): boolean {
+    return false
+  }
+
+  /** A wake-up is a hint: list again. If the ticket isn't asleep, the wake-up is remembered. */
   wake(): void {
     this.isWoken = true
-    this.#wakeSleeper?.()
+    this.endSleep?.()
   }
 
   /** Sleeps until woken, until cancelled, or for `ms`. Keeps the process alive. */
   sleep(ms: number, cancellation: Cancellation): void | Promise<void> {
     if (this.isWoken || cancellation.cancelled) return undefined
     return new Promise((resolve) => {
-      const done = (): void => {
+      const timer = setTimeout(() => this.endSleep?.(), ms)
+      this.startSleep(cancellation, () => {
         clearTimeout(timer)
-        cancellation.stopListening(done)
-        this.#wakeSleeper = undefined
         resolve()
-      }
-      const timer = setTimeout(done, ms)
-      this.#wakeSleeper = done
-      cancellation.listen(done)
+      })
     })
   }
 
-  /** Counts how often another ticket was connected to on account of this one, this time included. */
+  /** Sleeps until woken or cancelled. Keeps the process alive. `look` is called once a second. */
+  sleepUntilWoken(look: () => void, cancellation: Cancellation): void | Promise<void> {
+    if (this.isWoken || cancellation.cancelled) return undefined
+    return new Promise((resolve) => {
+      addSleeper(this, look)
+      this.startSleep(cancellation, () => {
+        removeSleeper(this)
+        resolve()
+      })
+    })
+  }
+
+  private startSleep(cancellation: Cancellation, onEnd: () => void): void {
+    const end = (): void => {
+      this.endSleep = undefined
+      cancellation.stopListening(end)
+      onEnd()
+    }
+    this.endSleep = end
+    cancellation.listen(end)
+  }
+
+  /** Counts how often another ticket was connected to because of this one, including this time. */
   countReach(id: string): number {
     const times = this.reachesOf(id) + 1
-    this.#reaches.set(id, times)
+    this.reaches ??= new Map()
+    this.reaches.set(id, times)
     return times
   }
 
   /** How often another ticket was connected to because of this one. */
   reachesOf(id: string): number {
-    return this.#reaches.get(id) ?? 0
+    return this.reaches?.get(id) ?? 0
   }
 
   /** Everybody waited for knows of it. */
   becomeKnown(): void {
     this.unknownLooks = 0
-    this.#reaches.clear()
+    this.reaches = undefined
   }
 }
 

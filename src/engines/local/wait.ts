@@ -20,8 +20,6 @@ const FIRST_LOOK_MS = 1
 const SLOWEST_LOOK_MS = 50
 /** How often to connect to a socket that listens and refuses, before that is an error: within 600 ms. */
 const MOST_REFUSALS = 20
-/** How soon to look again while everybody waited for knows of us: a releaser may be stopped between its two steps. */
-const BELT_MS = 1000
 
 /** See `TicketQueue.anyChange`: returns without sleeping whenever there was something to do first. */
 export function awaitChange(
@@ -30,40 +28,42 @@ export function awaitChange(
   among: readonly ListedTicket[],
   cancellation: Cancellation,
 ): void | Promise<void> {
-  let isForeign = false
+  const { view, own: ownTickets } = state
+  const { owner } = own
+  let unreached: ListedTicket[] | undefined
+  let isKnown = true
   for (const ticket of among) {
-    if (state.view.isForeign(ticket)) isForeign = true
-    own.member.checkConnectionTo(ticket.member)
+    if (view.isForeign(ticket, true)) return undefined
+    if (ownTickets.has(ticket.id)) continue
+    // Its own member's connection: another one of this process may go before this ticket does, and a notification names a member.
+    const connection = owner.liveConnectionTo(ticket.member)
+    if (connection === undefined) (unreached ??= []).push(ticket)
+    else if (!connection.isAnswered) {
+      if (view.isForeign(ticket)) return undefined
+      isKnown = false
+    }
   }
-  if (isForeign) return undefined
-  const unreached = among.filter((ticket) => !state.hasReached(own, ticket))
-  if (unreached.length > 0) return reachAll(state, own, unreached, cancellation)
-  if (!own.isMarked && mark(state, own)) return undefined
-  const ms = lookAgainMs(state, own, among)
-  return ms === BELT_MS ? sleepLong(state, own, among, cancellation) : own.sleep(ms, cancellation)
+  if (unreached !== undefined) return reachAll(state, own, unreached, cancellation)
+  if (!own.hasMark && mark(state, own)) return undefined
+  // A try looks until it is certain, which is a matter of milliseconds: nobody notifies it.
+  if (!own.request.wait) return own.sleep(FIRST_LOOK_MS, cancellation)
+  if (!own.hasMark) return own.sleep(SLOWEST_LOOK_MS, cancellation)
+  if (!isKnown) return own.sleep(nextLookMs(own), cancellation)
+  own.becomeKnown()
+  return own.sleepUntilWoken(() => wakeIfChanged(state, own, among), cancellation)
 }
 
 /**
- * Sleeps on for as long as all are there that are waited for, and know of it: what they did would be told. That is one look at a name of each,
- * once a second, where a listing of a long queue costs a hundred times as much.
+ * Looks whether all that are waited for are there, and know of `own`: what they did would be notified. That is one look at a name of
+ * each, where a listing of a long queue costs a hundred times as much.
  */
-async function sleepLong(
-  state: QueueState,
-  own: OwnTicket,
-  among: readonly ListedTicket[],
-  cancellation: Cancellation,
-): Promise<void> {
-  const { directory } = state
-  // Bound: the names that are looked at; the connections; a wake-up; the cancellation.
-  do {
-    await own.sleep(BELT_MS, cancellation)
-    for (const ticket of among) own.member.checkConnectionTo(ticket.member)
-  } while (
-    !own.isWoken &&
-    !cancellation.cancelled &&
-    among.every((ticket) => state.isKnownTo(own, ticket)) &&
-    [own, ...among].every(({ name }) => directory.has(name))
-  )
+function wakeIfChanged(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): void {
+  const { directory, view } = state
+  for (const ticket of among) {
+    const isKnown = state.own.has(ticket.id) || own.owner.liveConnectionTo(ticket.member)?.isAnswered === true
+    if (!isKnown || !directory.has(ticket.name) || view.lookAt(ticket)) return own.wake()
+  }
+  if (!directory.has(own.name)) own.wake()
 }
 
 async function reachAll(
@@ -81,7 +81,7 @@ async function reachAll(
     makeRoom(error)
   }
   // RACE: called off meanwhile, the ticket has left, and a mark made now would be left alone.
-  if (!own.isMarked && !own.isOver) mark(state, own)
+  if (!own.hasMark && !own.isOver) mark(state, own)
 }
 
 /**
@@ -118,7 +118,7 @@ export async function reach(state: QueueState, own: OwnTicket, ticket: ListedTic
   const { directory, view } = state
   // It has left, and maybe this process has: then nothing is opened any more.
   if (own.isOver || view.isForeign(ticket)) return 'gone'
-  let reached = await own.member.connect(state.addressOf(ticket.name), ticket.member)
+  let reached = await own.owner.connect(state.addressOf(ticket.name), ticket.member)
   if (reached === 'refused') {
     const proof = proofOfRefusal(directory, ticket)
     if (proof === 'elsewhere' && own.reachesOf(ticket.id) >= MOST_REFUSALS) throw otherMount(directory, ticket)
@@ -137,18 +137,12 @@ export async function reach(state: QueueState, own: OwnTicket, ticket: ListedTic
 
 /** Marks the ticket as waiting. False where that cannot be had: then it looks again by the clock alone. */
 function mark({ directory }: QueueState, own: OwnTicket): boolean {
-  own.isMarked = directory.mark(own.name)
-  return own.isMarked
+  own.hasMark = directory.mark(own.name)
+  return own.hasMark
 }
 
-function lookAgainMs(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): number {
-  // A try looks until it is certain, which is a matter of milliseconds and of the clock: nobody will tell.
-  if (!own.request.wait) return FIRST_LOOK_MS
-  if (!own.isMarked) return SLOWEST_LOOK_MS
-  if (among.every((ticket) => state.isKnownTo(own, ticket))) {
-    own.becomeKnown()
-    return BELT_MS
-  }
+/** How soon to look again if somebody waited for doesn't know of `own` yet. */
+function nextLookMs(own: OwnTicket): number {
   own.unknownLooks += 1
   return Math.min(FIRST_LOOK_MS * 2 ** (own.unknownLooks - 1), SLOWEST_LOOK_MS)
 }

@@ -9,9 +9,10 @@ import type { TestContext } from 'node:test'
 import { describe, test } from 'node:test'
 import { EXCLUSIVE } from '../../../src/core/claim.ts'
 import { Connection } from '../../../src/engines/local/connection.ts'
+import { formatWake } from '../../../src/engines/local/frames.ts'
 import { DEADLINE_MS, until } from '../../helpers/until.ts'
 
-const WAKE = { kind: 'wake', ticket: `${'1'.repeat(19)}-${'a'.repeat(12)}` } as const
+const WAKE = formatWake(`${'1'.repeat(19)}-${'a'.repeat(12)}`)
 
 describe('a connection', () => {
   test('to one who is told again and again, and reads nothing, ends before it fills the memory', async (context) => {

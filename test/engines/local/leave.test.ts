@@ -6,7 +6,6 @@ import { EXCLUSIVE, permitClaim, SHARED } from '../../../src/core/claim.ts'
 import type { Connection, Departed } from '../../../src/engines/local/connection.ts'
 import { FEW_TOLD } from '../../../src/engines/local/connection.ts'
 import { QueueDirectory } from '../../../src/engines/local/directory.ts'
-import type { Frame } from '../../../src/engines/local/frames.ts'
 import { kernelId, nextNumber } from '../../../src/engines/local/kernel.ts'
 import { tellSuccessorsOf } from '../../../src/engines/local/leave.ts'
 import { Presence } from '../../../src/engines/local/presence.ts'
@@ -160,9 +159,10 @@ class Queue {
     this.#tickets.add(name)
     if (isForeign) this.#foreign.add(name)
     if (isJoining) this.#joining.add(name)
-    const send = (...frames: readonly Frame[]): boolean => {
+    const send = (frames: string): boolean => {
       this.sent += 1
-      if (!isDeaf) this.heard.push(...frames.map(({ kind }) => `${letter}: ${kind}`))
+      const lines = frames.trimEnd().split('\n')
+      if (!isDeaf) this.heard.push(...lines.map((line) => `${letter}: ${line.split(' ')[0]}`))
       return !isDeaf
     }
     if (!this.#connections.has(letter))

@@ -99,6 +99,17 @@ test('what has been looked at is looked at again once it was gone', () => {
   assert.equal(scene.looks, 2)
 })
 
+test('a waiter takes an entry whose member is connected for a ticket, unseen, until somebody looks at it', () => {
+  const scene = new Scene([{ ...entryOf(EXCLUSIVE), isForeign: true }, entryOf(EXCLUSIVE)])
+  const own = scene.own(1, { wait: true })
+  const view = scene.view(own)
+  const listed = view.listAhead(own)
+  assert.deepEqual([listed.length, scene.looks], [2, 0])
+  assert.equal(view.lookAt(listed[0]!), true)
+  assert.equal(view.listAhead(own).length, 1)
+  assert.equal(scene.looks, 1)
+})
+
 /** A directory in memory. */
 class Scene {
   names: string[]
@@ -115,9 +126,9 @@ class Scene {
     this.names = (isNamed ? names : ['.members', 'core', 'lock-w', ...names]).sort()
   }
 
-  own(place: number): OwnTicket {
+  own(place: number, request: Partial<OwnTicket['request']> = {}): OwnTicket {
     const ticket = this.tickets[place]!
-    return new OwnTicket(ticket.name, ticket, {} as Member, {} as OwnTicket['request'])
+    return new OwnTicket(ticket.name, ticket, {} as Member, request as OwnTicket['request'])
   }
 
   view(own: OwnTicket | undefined): QueueView {
@@ -131,7 +142,7 @@ class Scene {
     }
     const view = new QueueView(
       directory as unknown as QueueDirectory,
-      (id) => id === own?.id,
+      new Map(own === undefined ? [] : [[own.id, own]]),
       (ticket) => ticket.id === own?.id || this.#entryOf(ticket.name).isReached,
     )
     for (const ticket of this.#listed(view)) if (this.#isDead(ticket, own)) view.dead.set(ticket.name, ticket)
@@ -148,7 +159,7 @@ class Scene {
 
   #listed(witness: { isLive(ticket: ListedTicket): boolean }): ListedTicket[] {
     return this.tickets.map((parsed) => {
-      const ticket = new ListedTicket(parsed.name, parsed, false, witness)
+      const ticket = new ListedTicket(parsed.name, parsed, witness)
       ticket.isMarked = this.names.includes(markOf(parsed.name))
       return ticket
     })

@@ -28,18 +28,18 @@ test('one that waits hears of the death of the holder, though the member that ha
   // It is told in place of all who stand behind it: it knows the member that is to go.
   const between = (await other.queue.enqueue(asked))!
   await other.queue.anyChange(between, other.state.view.read().slice(1, 2), asked.cancellation)
-  fs.rmSync(path.join(lockPath, '.members', `${first.member.id}.${process.pid}`))
+  fs.rmSync(path.join(lockPath, '.members', `${first.owner.id}.${process.pid}`))
   const second = (await waiters.queue.enqueue(asked))!
   assert.notEqual(second.member, first.member)
   const turn = untilTurn(waiters.queue, second)
-  await until(() => other.presence.connectionsTo(first.member.id).some(({ isAnswered }) => isAnswered))
-  await until(() => waiters.presence.connectionsTo(held.member.id).every(({ isAnswered }) => isAnswered))
+  await until(() => other.presence.connectionsTo(first.owner.id).some(({ isAnswered }) => isAnswered))
+  await until(() => waiters.presence.connectionsTo(held.owner.id).every(({ isAnswered }) => isAnswered))
   // And it is known to the holder by its own member, which would be told.
-  await until(() => holder.presence.connectionsTo(second.member.id).length > 0)
+  await until(() => holder.presence.connectionsTo(second.owner.id).length > 0)
   waiters.queue.withdraw(first)
-  await until(() => holder.presence.connectionsTo(first.member.id).length === 0)
+  await until(() => holder.presence.connectionsTo(first.owner.id).length === 0)
   // As when its process ends: its ticket stays, dead.
-  held.member.close()
+  held.owner.close()
   await turn
   waiters.queue.withdraw(second)
   other.queue.withdraw(between)

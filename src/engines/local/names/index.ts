@@ -115,10 +115,10 @@ class Root implements PresentQueue {
     const directory = new NameDirectory(this.#directory, file)
     const keeper = {
       all: this.own,
-      onBusy: ({ member }: OwnTicket) => {
+      onBusy: ({ owner }: OwnTicket) => {
         this.#busy.set(state, { state, queue, directory })
         this.#idle.delete(directory.path)
-        if (isHashed(file)) this.#longNames.write(file, name, memberFile(member.id))
+        if (isHashed(file)) this.#longNames.write(file, name, owner.file)
       },
       onIdle: () => {
         this.#busy.delete(state)

@@ -27,6 +27,7 @@ import { isSlocketError, SlocketError } from '../../../errors.ts'
 import type { LocalStealing, QueueState } from '../queue-state.ts'
 import { ListedTicket } from '../ticket.ts'
 import type { OwnTicket } from '../ticket.ts'
+import { formatWake } from '../frames.ts'
 import { tellMember } from '../take-away.ts'
 import type { TicketName } from '../ticket-name.ts'
 import { parseTicketName } from '../ticket-name.ts'
@@ -117,7 +118,7 @@ export class Holders implements LocalStealing {
   /** The dead hold nothing, though what says so is not this user's to remove. */
   async #refuseUnlessDead(thief: OwnTicket, refusals: ReadonlyMap<string, SlocketError>): Promise<void> {
     for (const [name, refusal] of refusals) {
-      const ticket = new ListedTicket(name, parseTicketName(name)!, false, this.#state.view)
+      const ticket = new ListedTicket(name, parseTicketName(name)!, this.#state.view)
       const reached = this.#state.isReached(ticket) ? 'connected' : await reach(this.#state, thief, ticket)
       if (reached !== 'refused' && reached !== 'gone') throw refusal
     }
@@ -185,9 +186,9 @@ export class Holders implements LocalStealing {
     const { id, member } = parsed
     if (suffix === STOLEN && this.#directory.isForeign(name + STOLEN)) return this.#tellByMember(name, parsed)
     // Without a connection one is made, to whatever name its socket has now: who is connected to looks, too.
-    const ticket = new ListedTicket(name + suffix, parsed, false, this.#state.view)
+    const ticket = new ListedTicket(name + suffix, parsed, this.#state.view)
     this.#reach(thief, ticket).then(
-      () => presence.connectionsTo(member).forEach((connection) => connection.send({ kind: 'wake', ticket: id })),
+      () => presence.connectionsTo(member).forEach((connection) => connection.send(formatWake(id))),
       (error: unknown) => debug('%s: ticket %s cannot be told: %s', this.#directory.path, id, error),
     )
   }

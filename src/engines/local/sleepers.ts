@@ -1,0 +1,32 @@
+/**
+ * The tickets of this thread that sleep until they are notified. One timer for all of them keeps the process alive, and has each look
+ * once a second: a releaser may be stopped between its two steps, and a wake-up be lost with it.
+ */
+import { clearInterval, setInterval } from '../../real-time.ts'
+
+/** How often a ticket looks that is to be notified, in ms. */
+const LOOK_MS = 1000
+
+const sleepers = new Map<object, () => void>()
+/** Runs on without keeping the process alive for a while after the last ticket has woken: a timer for each sleep would cost more. */
+let timer: NodeJS.Timeout | undefined
+
+/** @param look called once a second until {@link removeSleeper}. */
+export function addSleeper(ticket: object, look: () => void): void {
+  if (timer === undefined) timer = setInterval(lookAll, LOOK_MS)
+  else if (sleepers.size === 0) timer.ref()
+  sleepers.set(ticket, look)
+}
+
+export function removeSleeper(ticket: object): void {
+  if (sleepers.delete(ticket) && sleepers.size === 0) timer?.unref()
+}
+
+function lookAll(): void {
+  if (sleepers.size === 0) {
+    clearInterval(timer)
+    timer = undefined
+    return
+  }
+  for (const look of [...sleepers.values()]) look()
+}
