@@ -216,10 +216,24 @@ const presentHere = new Set<Present>()
  * @throws TypeError for a path that no file can have; ERR_SLOCKET_NO_PARENT if it is relative and the working directory is gone.
  */
 export function resolvePath(resource: string): string {
+  if (resource !== lastAbsolute) return resolveAnew(resource)
+  return lastResolved
+}
+
+/** The last absolute path, which needs no working directory, and what it resolved to: most programs ask for one lock again and again. */
+let lastAbsolute: string | undefined
+let lastResolved = ''
+
+function resolveAnew(resource: string): string {
   // The file system would write U+FFFD for each half of a surrogate pair, and two names would be one lock.
   if (!resource.isWellFormed()) throw new TypeError(`the path ${JSON.stringify(resource)} is not well-formed Unicode`)
   try {
-    return path.resolve(resource)
+    const resolved = path.resolve(resource)
+    if (path.isAbsolute(resource)) {
+      lastAbsolute = resource
+      lastResolved = resolved
+    }
+    return resolved
   } catch (error) {
     // A relative path, and the working directory was removed.
     throw toSlocketError(error, 'find', resource)

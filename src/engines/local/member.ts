@@ -148,48 +148,48 @@ export class Member {
   /** The name of its socket. */
   readonly file: string
   readonly listener: Listener
-  readonly #owner: MemberOwner
-  readonly #connections = new Set<Connection>()
-  readonly #byPeer = new Map<string, Connection[]>()
+  private readonly owner: MemberOwner
+  private readonly connections = new Set<Connection>()
+  private readonly byPeer = new Map<string, Connection[]>()
   /** Of those, the first that was opened here, which proves that its other end listens. */
-  readonly #openedTo = new Map<string, Connection>()
-  readonly #connecting = new Map<string, Promise<Reached>>()
-  #isClosed = false
+  private readonly openedTo = new Map<string, Connection>()
+  private readonly connecting = new Map<string, Promise<Reached>>()
+  private isClosed = false
 
   constructor(id: string, listener: Listener, owner: MemberOwner) {
     this.id = id
     this.file = memberFile(id)
     this.listener = listener
-    this.#owner = owner
+    this.owner = owner
     this.adopt(listener)
   }
 
   /** Takes the connections that come in: the member's own, or one of a ticket with a socket of its own. */
   adopt({ server }: Listener): void {
     server.on('connection', (socket) => {
-      if (this.#isClosed) socket.destroy()
-      else this.#connections.add(new Connection(socket, this))
+      if (this.isClosed) socket.destroy()
+      else this.connections.add(new Connection(socket, this))
     })
   }
 
   get hasConnections(): boolean {
-    return this.#byPeer.size > 0
+    return this.byPeer.size > 0
   }
 
   /** All connections with `peer`, whoever opened them. One that was opened from outside may be by somebody else in its name. */
   connectionsTo(peer: string): readonly Connection[] {
-    return this.#byPeer.get(peer) ?? NONE
+    return this.byPeer.get(peer) ?? NONE
   }
 
   /** The connection that was opened here, to a ticket of `peer`. */
   connectionOpenedTo(peer: string): Connection | undefined {
-    return this.#openedTo.get(peer)
+    return this.openedTo.get(peer)
   }
 
   /** The same, if it hasn't ended. */
   liveConnectionTo(peer: string): Connection | undefined {
-    const connection = this.#openedTo.get(peer)
-    return connection?.hasEnded() === true ? this.#openedTo.get(peer) : connection
+    const connection = this.openedTo.get(peer)
+    return connection?.hasEnded() === true ? this.openedTo.get(peer) : connection
   }
 
   /**
@@ -197,76 +197,76 @@ export class Member {
    * one peer: a connection serves all that ask for it.
    */
   connect(address: Address, peer: string): Promise<Reached> {
-    const before = this.#connecting.get(peer)
-    const connecting = before === undefined ? this.#connect(address, peer) : this.#connectAfter(before, address, peer)
-    this.#connecting.set(peer, connecting)
+    const before = this.connecting.get(peer)
+    const connecting = before === undefined ? this.connectNow(address, peer) : this.connectAfter(before, address, peer)
+    this.connecting.set(peer, connecting)
     return connecting.finally(() => {
-      if (this.#connecting.get(peer) === connecting) this.#connecting.delete(peer)
+      if (this.connecting.get(peer) === connecting) this.connecting.delete(peer)
     })
   }
 
-  async #connectAfter(before: Promise<Reached>, address: Address, peer: string): Promise<Reached> {
+  private async connectAfter(before: Promise<Reached>, address: Address, peer: string): Promise<Reached> {
     // What has become of the other one is for those to hear who asked for it.
     await before.catch(() => {})
-    return this.connectionOpenedTo(peer) === undefined ? await this.#connect(address, peer) : 'connected'
+    return this.connectionOpenedTo(peer) === undefined ? await this.connectNow(address, peer) : 'connected'
   }
 
   /** Tells all that are connected to look again, without a reason. */
   wakeAll(): void {
-    for (const connection of this.#connections) connection.send(formatFrame({ kind: 'here', member: this.id }))
+    for (const connection of this.connections) connection.send(formatFrame({ kind: 'here', member: this.id }))
   }
 
   close(): void {
-    this.#isClosed = true
+    this.isClosed = true
     this.listener.close()
-    for (const connection of this.#connections) connection.destroy()
-    this.#connections.clear()
-    this.#byPeer.clear()
-    this.#openedTo.clear()
+    for (const connection of this.connections) connection.destroy()
+    this.connections.clear()
+    this.byPeer.clear()
+    this.openedTo.clear()
   }
 
   onHello(connection: Connection): void {
-    this.#register(connection)
-    this.#owner.onConnected()
+    this.register(connection)
+    this.owner.onConnected()
   }
 
   onAnswer(): void {
-    this.#owner.onConnected()
+    this.owner.onConnected()
   }
 
   onWake(ticket: string): void {
-    this.#owner.onWake(ticket)
+    this.owner.onWake(ticket)
   }
 
   onClosed(connection: Connection): void {
-    this.#connections.delete(connection)
+    this.connections.delete(connection)
     if (connection.peer === undefined) return
-    const others = (this.#byPeer.get(connection.peer) ?? []).filter((other) => other !== connection)
-    if (others.length > 0) this.#byPeer.set(connection.peer, others)
-    else this.#byPeer.delete(connection.peer)
+    const others = (this.byPeer.get(connection.peer) ?? []).filter((other) => other !== connection)
+    if (others.length > 0) this.byPeer.set(connection.peer, others)
+    else this.byPeer.delete(connection.peer)
     const opened = others.find(({ isOpenedHere }) => isOpenedHere)
-    if (opened === undefined) this.#openedTo.delete(connection.peer)
-    else this.#openedTo.set(connection.peer, opened)
-    if (!this.#isClosed) this.#owner.onDisconnected(connection.peer, connection.departures)
+    if (opened === undefined) this.openedTo.delete(connection.peer)
+    else this.openedTo.set(connection.peer, opened)
+    if (!this.isClosed) this.owner.onDisconnected(connection.peer, connection.departures)
   }
 
   describe(): string {
-    return this.#owner.describe()
+    return this.owner.describe()
   }
 
-  #connect(address: Address, peer: string): Promise<Reached> {
+  private connectNow(address: Address, peer: string): Promise<Reached> {
     // RACE: it was closed while another one was connected to. Nobody would close what is opened now.
-    if (this.#isClosed) return Promise.resolve('gone')
+    if (this.isClosed) return Promise.resolve('gone')
     let path: string
     try {
       path = address.open()
     } catch (error) {
       return error instanceof DirectoryGone ? Promise.resolve('gone') : Promise.reject(error)
     }
-    return this.#connectAt(path, peer).finally(() => address.close())
+    return this.connectAt(path, peer).finally(() => address.close())
   }
 
-  #connectAt(path: string, peer: string): Promise<Reached> {
+  private connectAt(path: string, peer: string): Promise<Reached> {
     return new Promise((resolve, reject) => {
       const socket = connectTo(path, (error) => {
         if (error !== null) {
@@ -274,24 +274,24 @@ export class Member {
           if (reached === undefined) return reject(toSlocketError(error, 'reach a member of', path))
           return resolve(reached)
         }
-        if (this.#isClosed) {
+        if (this.isClosed) {
           socket.destroy()
           return resolve('gone')
         }
         const connection = new Connection(socket, this, peer)
-        this.#connections.add(connection)
-        this.#register(connection)
+        this.connections.add(connection)
+        this.register(connection)
         connection.send(formatFrame({ kind: 'hello', member: this.id }))
         resolve('connected')
       })
     })
   }
 
-  #register(connection: Connection): void {
+  private register(connection: Connection): void {
     const peer = connection.peer!
-    if (connection.isOpenedHere && !this.#openedTo.has(peer)) this.#openedTo.set(peer, connection)
-    const others = this.#byPeer.get(peer)
-    if (others === undefined) this.#byPeer.set(peer, [connection])
+    if (connection.isOpenedHere && !this.openedTo.has(peer)) this.openedTo.set(peer, connection)
+    const others = this.byPeer.get(peer)
+    if (others === undefined) this.byPeer.set(peer, [connection])
     else others.push(connection)
   }
 }

@@ -26,40 +26,40 @@ import { setTimeout, queueMicrotask } from '../../real-time.ts'
 const SWEEP_AFTER_MS = 10
 
 export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, PresentQueue {
-  readonly #state: QueueState
+  private readonly state: QueueState
 
   constructor(state: QueueState) {
-    this.#state = state
+    this.state = state
   }
 
   get stealing(): Stealing<OwnTicket> | undefined {
-    return this.#state.stealing
+    return this.state.stealing
   }
 
   /** Own tickets in the directory, by id. */
   get own(): ReadonlyMap<string, OwnTicket> {
-    return this.#state.own
+    return this.state.own
   }
 
   enqueue(request: EnqueueRequest): OwnTicket | null | Promise<OwnTicket | null> {
-    const joined = join(this.#state, request) ?? joinSlowly(this.#state, request)
+    const joined = join(this.state, request) ?? joinSlowly(this.state, request)
     if (!request.steal) return joined
-    return joined instanceof Promise ? joined.then((own) => this.#rob(own)) : this.#rob(joined)
+    return joined instanceof Promise ? joined.then((own) => this.rob(own)) : this.rob(joined)
   }
 
   joinIfFree(request: EnqueueRequest): OwnTicket | undefined {
-    return joinIfFree(this.#state, request)
+    return joinIfFree(this.state, request)
   }
 
   /** A thief is in front: whoever holds does so no longer. */
-  #rob(own: OwnTicket | null): OwnTicket | null | Promise<OwnTicket> {
+  private rob(own: OwnTicket | null): OwnTicket | null | Promise<OwnTicket> {
     if (own === null) return null
     const onFailure = (error: unknown): never => {
       this.withdraw(own)
       throw error
     }
     try {
-      const robbing = this.#state.stealing?.rob(own)
+      const robbing = this.state.stealing?.rob(own)
       return robbing === undefined ? own : robbing.then(() => own, onFailure)
     } catch (error) {
       return onFailure(error)
@@ -73,81 +73,81 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
       return joinListing
     }
     own.isWoken = false
-    return this.#state.view.listAhead(own)
+    return this.state.view.listAhead(own)
   }
 
   isLast(own: OwnTicket): boolean {
-    const { view } = this.#state
+    const { view } = this.state
     view.list()
     return view.endsWith(own)
   }
 
   anyChange(own: OwnTicket, among: readonly ListedTicket[], cancellation: Cancellation): void | Promise<void> {
-    return awaitChange(this.#state, own, among, cancellation)
+    return awaitChange(this.state, own, among, cancellation)
   }
 
   granted(own: OwnTicket): GrantFacts {
     own.isHeld = true
-    this.#state.presence.watch(true)
+    this.state.presence.watch(true)
     // RACE: robbed between its turn and this line. It has held, and is told as soon as it knows that.
-    if (own.isRobbed) queueMicrotask(() => own.isRobbed && this.#state.stealing?.tell(own))
-    return { token: nextToken(), recovered: this.#state.view.dead.size > 0 && this.#removeDead(own) }
+    if (own.isRobbed) queueMicrotask(() => own.isRobbed && this.state.stealing?.tell(own))
+    return { token: nextToken(), recovered: this.state.view.dead.size > 0 && this.removeDead(own) }
   }
 
   isHeld(own: OwnTicket): boolean {
-    return !this.#isLost(own)
+    return !this.isLost(own)
   }
 
   isWanted(own: OwnTicket): boolean {
-    const { view, own: tickets } = this.#state
+    const { view, own: tickets } = this.state
     // One that is joining may withdraw in a moment; others of this process wait, or will in a moment.
     return splitByTurn(view.read()).pending.some(({ id, isMarked }) => id !== own.id && (isMarked || tickets.has(id)))
   }
 
   withdraw(own: OwnTicket): void {
-    withdraw(this.#state, own)
+    withdraw(this.state, own)
   }
 
   onWake(id: string): void {
-    const own = this.#state.own.get(id)
+    const own = this.state.own.get(id)
     own?.wake()
     // Who tells a holder to look may be a thief, or have taken its ticket away.
-    if (own !== undefined) this.#isLost(own)
+    if (own !== undefined) this.isLost(own)
   }
 
   /** Somebody knows of us from now on. That may have been too late for a wake-up. */
   onConnected(): void {
-    this.#state.wakeOwn()
+    this.state.wakeOwn()
   }
 
   tellAgain(told: readonly Departed[]): void {
-    this.#state.wakeOwn()
-    for (const departed of told) tellSuccessorsOf(this.#state, departed)
+    this.state.wakeOwn()
+    for (const departed of told) tellSuccessorsOf(this.state, departed)
   }
 
   /** A connection ended. Whoever was told over it may never have heard: its next one is told too. */
   onDisconnected(peer: string, told: readonly Departed[]): void {
     this.tellAgain(told)
     setTimeout(() => {
-      sweepBehind(this.#state, peer).catch((error: unknown) => debug('sweep: %s', error))
+      sweepBehind(this.state, peer).catch((error: unknown) => debug('sweep: %s', error))
     }, SWEEP_AFTER_MS).unref()
   }
 
   /** Finds held tickets that are gone; touches the rest where asked to; tries again to take out what is stuck. */
   lookAfterOwn(touch: boolean): boolean {
-    const { directory, own: tickets } = this.#state
-    takeOutStuck(this.#state)
+    const { directory, own: tickets } = this.state
+    takeOutStuck(this.state)
     let needsCloseWatch = false
     for (const own of tickets.values()) {
       if (own.isHeld || own.isOver) needsCloseWatch = true
-      if (!this.#isLost(own) && touch) directory.touch(own.name)
+      if (!this.isLost(own) && touch) directory.touch(own.name)
     }
     return needsCloseWatch
   }
 
   /** Whether it held, and does no longer, since it was robbed or its ticket is gone: then it has been told. */
-  #isLost(own: OwnTicket): boolean {
-    const { directory, stealing } = this.#state
+  private isLost(own: OwnTicket): boolean {
+    const { directory, stealing } = this.state
     if (!own.isHeld || own.isOver) return false
     if (stealing?.isHolder(own) === false) return true
     if (directory.has(own.name)) return false
@@ -158,20 +158,20 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   leave(): void {
-    for (const own of this.#state.own.values()) {
-      if (own.isHeld && this.#state.stealing?.isHolder(own) !== false) continue
+    for (const own of this.state.own.values()) {
+      if (own.isHeld && this.state.stealing?.isHolder(own) !== false) continue
       try {
         // Not by its name alone: whoever waits for it waits for whoever is ahead of it, from now on.
         this.withdraw(own)
       } catch (error) {
-        debug('%s: ticket %s could not be withdrawn: %s', this.#state.directory.path, own.id, error)
+        debug('%s: ticket %s could not be withdrawn: %s', this.state.directory.path, own.id, error)
       }
     }
   }
 
   /** Removes the dead ahead of a ticket that holds from now on. True if one of them may have held, and that hasn't been reported. */
-  #removeDead(own: OwnTicket): boolean {
-    const { view, directory } = this.#state
+  private removeDead(own: OwnTicket): boolean {
+    const { view, directory } = this.state
     let isRecovered = false
     for (const dead of view.dead.values()) {
       if (dead.name > own.name || dead.isReported) continue

@@ -28,5 +28,5 @@ function lookAll(): void {
     timer = undefined
     return
   }
-  for (const look of [...sleepers.values()]) look()
+  for (const look of sleepers.values()) look()
 }

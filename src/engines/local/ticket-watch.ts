@@ -15,35 +15,35 @@ export interface Watched {
 }
 
 export class TicketWatch {
-  #timer: NodeJS.Timeout | undefined
+  private timer: NodeJS.Timeout | undefined
   /** Whether the timer looks often. */
-  #isClose = false
-  #looks = 0
+  private isClose = false
+  private looks = 0
 
   /**
    * Looks after the tickets for as long as there are any: closely where one holds, or could not be taken out. Those that wait
    * look by themselves, and need only be touched.
    */
   start(watched: Watched, closely: boolean): void {
-    if (this.#timer !== undefined && (this.#isClose || !closely)) return
-    this.#restart(watched, closely)
+    if (this.timer !== undefined && (this.isClose || !closely)) return
+    this.restart(watched, closely)
   }
 
   stop(): void {
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    clearInterval(this.timer)
+    this.timer = undefined
   }
 
-  #restart(watched: Watched, closely: boolean): void {
-    clearInterval(this.#timer)
-    this.#isClose = closely
-    this.#timer = setInterval(() => this.#look(watched), closely ? LOOK_MS : LOOK_MS * LOOKS_PER_TOUCH).unref()
+  private restart(watched: Watched, closely: boolean): void {
+    clearInterval(this.timer)
+    this.isClose = closely
+    this.timer = setInterval(() => this.look(watched), closely ? LOOK_MS : LOOK_MS * LOOKS_PER_TOUCH).unref()
   }
 
-  #look(watched: Watched): void {
+  private look(watched: Watched): void {
     if (watched.own.size === 0) return this.stop()
-    this.#looks += 1
-    const needsCloseWatch = watched.lookAfterOwn(!this.#isClose || this.#looks % LOOKS_PER_TOUCH === 0)
-    if (this.#isClose !== needsCloseWatch) this.#restart(watched, needsCloseWatch)
+    this.looks += 1
+    const needsCloseWatch = watched.lookAfterOwn(!this.isClose || this.looks % LOOKS_PER_TOUCH === 0)
+    if (this.isClose !== needsCloseWatch) this.restart(watched, needsCloseWatch)
   }
 }
