@@ -1,7 +1,7 @@
 /** Finds the locks below a directory, and who has the socket of a ticket open. By what file names and /proc tell; nothing is asked. */
 import fs from 'node:fs'
 import path from 'node:path'
-import { memberFile } from '../engines/local/member.ts'
+import { memberFile } from '../engines/local/members/member.ts'
 import { MEMBERS, parseTicketName } from '../engines/local/ticket-name.ts'
 import { linkOf, namesIn, quietly } from './quietly.ts'
 

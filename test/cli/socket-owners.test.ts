@@ -7,7 +7,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { SocketOwners } from '../../src/cli/find-locks.ts'
-import { memberFile } from '../../src/engines/local/member.ts'
+import { memberFile } from '../../src/engines/local/members/member.ts'
 import { formatTicketName, ticketId } from '../../src/engines/local/ticket-name.ts'
 
 test('the process of a ticket comes first among those that have its socket open, whatever their process ids are', async () => {

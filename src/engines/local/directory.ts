@@ -7,7 +7,7 @@ import { makeRoom } from '../../requests/idle.ts'
 import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
 import { LockDirectory } from './lock-directory.ts'
-import { isGone, NO_LINKS, toSlocketError } from './system-error.ts'
+import { isGone, NO_LINKS, toSlocketError } from './platform/system-error.ts'
 import { MEMBERS, markOf, parseTicketName, REPORTED, WAITS } from './ticket-name.ts'
 
 export class QueueDirectory extends LockDirectory {

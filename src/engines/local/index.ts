@@ -15,13 +15,13 @@ import type { TicketEngine } from '../../requests/ticket-engine.ts'
 import { createTicketEngine } from '../../requests/ticket-engine.ts'
 import { QueueDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
-import { Presence } from './presence.ts'
-import { appear, disappear, refuseOtherPlatforms } from './present.ts'
+import { Presence } from './members/presence.ts'
+import { appear, disappear, refuseOtherPlatforms } from './members/exit.ts'
 import type { DirectoryOptions } from './lock-directory.ts'
 import { LocalQueue } from './queue.ts'
-import { QueueState } from './queue-state.ts'
-import { toSlocketError } from './system-error.ts'
-import { TicketSocket } from './ticket-socket.ts'
+import { QueueState } from './state.ts'
+import { toSlocketError } from './platform/system-error.ts'
+import { TicketSocket } from './members/ticket-socket.ts'
 
 /** Options of {@link local}. An unknown option is a TypeError. */
 export interface LocalOptions {

@@ -1,7 +1,7 @@
 /** What a member tells of those that its tickets stand for: written by one process, read by another, trusted by none. */
 import type { PartyMember } from '../../requests/ticket-queue.ts'
-import { MAX_PARTY_BYTES } from './frames.ts'
-import { toSharedNs } from './kernel.ts'
+import { MAX_PARTY_BYTES } from './wire/frames.ts'
+import { toSharedNs } from './platform/kernel.ts'
 import { identityStoodInFor } from '../../thread-identity.ts'
 import type { OwnTicket } from './ticket.ts'
 

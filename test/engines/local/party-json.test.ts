@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import type { PartyMember } from '../../../src/requests/ticket-queue.ts'
-import { MAX_PARTY_BYTES } from '../../../src/engines/local/frames.ts'
+import { MAX_PARTY_BYTES } from '../../../src/engines/local/wire/frames.ts'
 import { formatParty, ownCommand, parseParty } from '../../../src/engines/local/party-json.ts'
 import type { OwnTicket } from '../../../src/engines/local/ticket.ts'
 

@@ -10,8 +10,8 @@ import type { Claim } from '../../../src/core/claim.ts'
 import { EXCLUSIVE, SHARED } from '../../../src/core/claim.ts'
 import { decideTurn } from '../../../src/core/turn.ts'
 import { QueueDirectory } from '../../../src/engines/local/directory.ts'
-import { Presence } from '../../../src/engines/local/presence.ts'
-import { QueueState } from '../../../src/engines/local/queue-state.ts'
+import { Presence } from '../../../src/engines/local/members/presence.ts'
+import { QueueState } from '../../../src/engines/local/state.ts'
 import { LocalQueue } from '../../../src/engines/local/queue.ts'
 
 const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-retired-'))

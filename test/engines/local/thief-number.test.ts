@@ -5,7 +5,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { LockManager } from '../../../src/index.ts'
 import { THIEVES_END, thiefNumber } from '../../../src/engines/local/names/thief-number.ts'
-import { clockNumber, wallClockMs } from '../../../src/engines/local/kernel.ts'
+import { clockNumber, wallClockMs } from '../../../src/engines/local/platform/kernel.ts'
 import { NUMBER_DIGITS } from '../../../src/engines/local/ticket-name.ts'
 import { isSlocketError } from '../../../src/errors.ts'
 

@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { SlocketError, systemCode } from '../../../errors.ts'
-import { toSlocketError } from '../system-error.ts'
+import { toSlocketError } from '../platform/system-error.ts'
 
 const MODE = 0o700
 

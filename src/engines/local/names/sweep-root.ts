@@ -1,6 +1,6 @@
 /** Removes what a dead member has left in the queues of a root. Its tickets may be in many, where nobody may come for a long time. */
 import { systemCode } from '../../../errors.ts'
-import { memberFile } from '../member.ts'
+import { memberFile } from '../members/member.ts'
 import { MEMBERS, parseTicketName, WAITS } from '../ticket-name.ts'
 import { isHashed } from './name-coding.ts'
 import type { RootDirectory } from './name-directory.ts'

@@ -1,0 +1,310 @@
+/**
+ * A member: one presence of this process (or worker thread) in a queue directory, a listening socket. The kernel is the
+ * witness: the socket dies with its process, whatever kills it, and everybody connected to it is told.
+ *
+ *  1. The socket listens before its first ticket is linked, and never listens again: the dead stay dead.
+ *  2. It has a ticket, or it is closed by whoever keeps it (linger); while it has one, it listens.
+ *  3. Its id, and so its name, is never used again: removing a dead one's socket can hurt nobody.
+ */
+import type net from 'node:net'
+import { SlocketError, systemCode } from '../../../errors.ts'
+import { debug } from '../../../debug.ts'
+import { shareSocket } from '../platform/access.ts'
+import { builtInNet } from '../platform/built-in.ts'
+import type { Departed } from '../wire/connection.ts'
+import { Connection } from '../wire/connection.ts'
+import { connectTo } from '../wire/connect.ts'
+import { formatFrame } from '../wire/frames.ts'
+import type { QueueDirectory } from '../directory.ts'
+import { DirectoryGone, DirectoryUnfinished } from '../lock-directory.ts'
+import type { OpenDirectory } from '../platform/open-directory.ts'
+import { randomBits } from '../platform/random.ts'
+import { SocketAddresses } from '../platform/socket-addresses.ts'
+import { toSlocketError } from '../platform/system-error.ts'
+import { MEMBERS } from '../ticket-name.ts'
+
+/** What a member tells the queue that it is a member of. */
+export interface MemberOwner {
+  /** Somebody says that this ticket's turn may have come. */
+  onWake(ticket: string): void
+  /** A connection has come to life: its other end knows of us from now on. */
+  onConnected(): void
+  /** A connection has ended; `told`: on account of whom its other end was told to look. */
+  onDisconnected(peer: string, told: readonly Departed[]): void
+  /** The JSON of a `party` frame. */
+  describe(): string
+}
+
+/**
+ * What came of connecting to a ticket. `refused`: nobody listens; `gone`: no such name; `busy`: somebody listens, but cannot
+ * be connected to now; `broken`: the connection ended as it was made.
+ */
+export type Reached = 'connected' | 'refused' | 'gone' | 'busy' | 'broken'
+
+/** Where to connect to. */
+export interface Address {
+  /** @throws DirectoryGone where it leads nowhere any more. */
+  open(): string
+  /** What it opened is needed no more. */
+  close(): void
+}
+
+/** Linux cuts it to net.core.somaxconn. */
+const BACKLOG = 65_535
+
+/** A socket that listens, until it is closed. */
+export interface Listener {
+  readonly server: net.Server
+  /** Removes its name as well. */
+  close(): void
+}
+
+/**
+ * Listens at `name` in `members`: the directory's `.members`, opened. libuv reports a missing directory as EACCES
+ * (uv_pipe_bind): that is told apart here, some time after the fact, when somebody else may have made the directory anew.
+ *
+ * Whoever can make tickets in the directory can connect to the socket, whatever the umask is, from before its first ticket on.
+ *
+ * @returns at once where the runtime listens at once.
+ */
+export function listen(directory: QueueDirectory, members: OpenDirectory, name: string): Listener | Promise<Listener> {
+  const server = builtInNet().createServer()
+  // An error once listening is one of accepting (EMFILE): whoever connected looks again by itself.
+  server.on('error', (error) => debug('member %s: %s', name, error))
+  const addresses = new SocketAddresses(members.path)
+  // Not through the primary of a cluster, which would share one socket among its workers.
+  server.listen({ path: addresses.of(name), exclusive: true, backlog: BACKLOG })
+  server.unref()
+  const close = (): void => {
+    server.close()
+    // libuv would do so at the address where it was made, which leads nowhere any more.
+    directory.sweep(`${MEMBERS}/${name}`)
+  }
+  const share = (): Listener => {
+    try {
+      shareSocket(members, name)
+      return { server, close }
+    } catch (error) {
+      close()
+      const failure = toSlocketError(error, 'make a socket in', directory.path)
+      throw systemCode(error) === 'ENOENT' ? new DirectoryGone(failure) : failure
+    }
+  }
+  if (server.listening) {
+    addresses.close()
+    return share()
+  }
+  return new Promise<void>((resolve, reject) => {
+    server.once('listening', () => resolve())
+    server.once('error', (error) => {
+      reject(toListenError(error, directory, `${MEMBERS}/${name}`))
+      // exfat-fuse makes a regular file, and says EIO.
+      directory.sweep(`${MEMBERS}/${name}`)
+    })
+  })
+    .finally(() => addresses.close())
+    .then(share)
+}
+
+const NO_SOCKETS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'ENXIO'])
+
+function toListenError(error: Error, directory: QueueDirectory, name: string): Error {
+  const code = systemCode(error)
+  if (code === 'ENOENT' || (code === 'EACCES' && directory.canMakeSockets())) {
+    return new DirectoryGone(toSlocketError(error, 'make a socket in', directory.path))
+  }
+  if (code === 'EACCES' && directory.isShared) {
+    return new DirectoryUnfinished(toSlocketError(error, 'make a socket in', directory.path))
+  }
+  if (NO_SOCKETS.has(code ?? '') || directory.isForeign(name)) {
+    return new SlocketError(
+      'ERR_SLOCKET_NO_SOCKETS',
+      `the file system of '${directory.path}' holds no sockets (${code}); use a directory on another one`,
+      { cause: error },
+    )
+  }
+  return toSlocketError(error, 'make a socket in', directory.path)
+}
+
+/** Twelve characters that nobody else has: about 62 random bits. */
+export function randomMemberId(): string {
+  return randomBits().toString(36).padStart(12, '0').slice(-12)
+}
+
+/** The name of a member's socket: id and process id. */
+export function memberFile(id: string, pid: number = process.pid): string {
+  return `${id}.${pid}`
+}
+
+/** The process id in the name of a member's socket, or of one that is to become a ticket; undefined for other names. */
+export function memberPid(file: string): string | undefined {
+  return /^[a-z0-9]{12}\.(\d{1,10})(?:\.\d+)?$/.exec(file)?.[1]
+}
+
+const NONE: readonly Connection[] = []
+
+export class Member {
+  readonly id: string
+  /** The name of its socket. */
+  readonly file: string
+  readonly listener: Listener
+  private readonly owner: MemberOwner
+  private readonly connections = new Set<Connection>()
+  private readonly byPeer = new Map<string, Connection[]>()
+  /** Of those, the first that was opened here, which proves that its other end listens. */
+  private readonly openedTo = new Map<string, Connection>()
+  private readonly connecting = new Map<string, Promise<Reached>>()
+  private isClosed = false
+
+  constructor(id: string, listener: Listener, owner: MemberOwner) {
+    this.id = id
+    this.file = memberFile(id)
+    this.listener = listener
+    this.owner = owner
+    this.adopt(listener)
+  }
+
+  /** Takes the connections that come in: the member's own, or one of a ticket with a socket of its own. */
+  adopt({ server }: Listener): void {
+    server.on('connection', (socket) => {
+      if (this.isClosed) socket.destroy()
+      else this.connections.add(new Connection(socket, this))
+    })
+  }
+
+  get hasConnections(): boolean {
+    return this.byPeer.size > 0
+  }
+
+  /** All connections with `peer`, whoever opened them. One that was opened from outside may be by somebody else in its name. */
+  connectionsTo(peer: string): readonly Connection[] {
+    return this.byPeer.get(peer) ?? NONE
+  }
+
+  /** The connection that was opened here, to a ticket of `peer`. */
+  connectionOpenedTo(peer: string): Connection | undefined {
+    return this.openedTo.get(peer)
+  }
+
+  /** The same, if it hasn't ended. */
+  liveConnectionTo(peer: string): Connection | undefined {
+    const connection = this.openedTo.get(peer)
+    return connection?.hasEnded() === true ? this.openedTo.get(peer) : connection
+  }
+
+  /**
+   * Connects to the member `peer` at the address of one of its tickets. Rejects where that proves nothing. One after the other for
+   * one peer: a connection serves all that ask for it.
+   */
+  connect(address: Address, peer: string): Promise<Reached> {
+    const before = this.connecting.get(peer)
+    const connecting = before === undefined ? this.connectNow(address, peer) : this.connectAfter(before, address, peer)
+    this.connecting.set(peer, connecting)
+    return connecting.finally(() => {
+      if (this.connecting.get(peer) === connecting) this.connecting.delete(peer)
+    })
+  }
+
+  private async connectAfter(before: Promise<Reached>, address: Address, peer: string): Promise<Reached> {
+    // What has become of the other one is for those to hear who asked for it.
+    await before.catch(() => {})
+    return this.connectionOpenedTo(peer) === undefined ? await this.connectNow(address, peer) : 'connected'
+  }
+
+  /** Tells all that are connected to look again, without a reason. */
+  wakeAll(): void {
+    for (const connection of this.connections) connection.send(formatFrame({ kind: 'here', member: this.id }))
+  }
+
+  close(): void {
+    this.isClosed = true
+    this.listener.close()
+    for (const connection of this.connections) connection.destroy()
+    this.connections.clear()
+    this.byPeer.clear()
+    this.openedTo.clear()
+  }
+
+  onHello(connection: Connection): void {
+    this.register(connection)
+    this.owner.onConnected()
+  }
+
+  onAnswer(): void {
+    this.owner.onConnected()
+  }
+
+  onWake(ticket: string): void {
+    this.owner.onWake(ticket)
+  }
+
+  onClosed(connection: Connection): void {
+    this.connections.delete(connection)
+    if (connection.peer === undefined) return
+    const others = (this.byPeer.get(connection.peer) ?? []).filter((other) => other !== connection)
+    if (others.length > 0) this.byPeer.set(connection.peer, others)
+    else this.byPeer.delete(connection.peer)
+    const opened = others.find(({ isOpenedHere }) => isOpenedHere)
+    if (opened === undefined) this.openedTo.delete(connection.peer)
+    else this.openedTo.set(connection.peer, opened)
+    if (!this.isClosed) this.owner.onDisconnected(connection.peer, connection.departures)
+  }
+
+  describe(): string {
+    return this.owner.describe()
+  }
+
+  private connectNow(address: Address, peer: string): Promise<Reached> {
+    // RACE: it was closed while another one was connected to. Nobody would close what is opened now.
+    if (this.isClosed) return Promise.resolve('gone')
+    let path: string
+    try {
+      path = address.open()
+    } catch (error) {
+      return error instanceof DirectoryGone ? Promise.resolve('gone') : Promise.reject(error)
+    }
+    return this.connectAt(path, peer).finally(() => address.close())
+  }
+
+  private connectAt(path: string, peer: string): Promise<Reached> {
+    return new Promise((resolve, reject) => {
+      const socket = connectTo(path, (error) => {
+        if (error !== null) {
+          const reached = REACHED_BY_ERROR[systemCode(error) ?? '']
+          if (reached === undefined) return reject(toSlocketError(error, 'reach a member of', path))
+          return resolve(reached)
+        }
+        if (this.isClosed) {
+          socket.destroy()
+          return resolve('gone')
+        }
+        const connection = new Connection(socket, this, peer)
+        this.connections.add(connection)
+        this.register(connection)
+        connection.send(formatFrame({ kind: 'hello', member: this.id }))
+        resolve('connected')
+      })
+    })
+  }
+
+  private register(connection: Connection): void {
+    const peer = connection.peer!
+    if (connection.isOpenedHere && !this.openedTo.has(peer)) this.openedTo.set(peer, connection)
+    const others = this.byPeer.get(peer)
+    if (others === undefined) this.byPeer.set(peer, [connection])
+    else others.push(connection)
+  }
+}
+
+/**
+ * connect(2), unix(7). EAGAIN: the backlog is full. EPROTOTYPE: somebody has a socket there of another type, no member,
+ * but alive. The rest say that the other end went while we came.
+ */
+const REACHED_BY_ERROR: Readonly<Record<string, Reached>> = {
+  ECONNREFUSED: 'refused',
+  ENOENT: 'gone',
+  EAGAIN: 'busy',
+  EPROTOTYPE: 'busy',
+  ECONNRESET: 'broken',
+  EPIPE: 'broken',
+}

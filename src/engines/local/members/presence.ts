@@ -1,0 +1,392 @@
+/**
+ * This process's presence in one queue directory: its member, kept while the lock is in use and for a short idle time
+ * after (linger), so that a hot lock costs no new socket; and the end of all that, by linger or by the process's exit.
+ *
+ *  state    | meaning                                        | what ends it
+ *  ---------+------------------------------------------------+---------------------------------------------------
+ *  away     | no member, nothing of ours in the directory    | somebody asks for the lock
+ *  present  | a member listens, or is about to              | idle for the linger, or as one of too many; exit
+ *
+ * A member is retired if its socket was removed from outside, or if it holds when the process exits: it takes no new
+ * tickets, and stays for those that it has.
+ */
+import type { Idle } from '../../../requests/idle.ts'
+import { isExiting } from '../../../requests/exiting.ts'
+import { becomeIdle, forgetIdle } from '../../../requests/idle.ts'
+import { debug } from '../../../debug.ts'
+import type { Connection, Departed } from '../wire/connection.ts'
+import type { QueueDirectory } from '../directory.ts'
+import type { Listener, MemberOwner } from './member.ts'
+import { listen, Member, memberFile, randomMemberId } from './member.ts'
+import type { SlocketError } from '../../../errors.ts'
+import { isSlocketError } from '../../../errors.ts'
+import { DirectoryGone } from '../lock-directory.ts'
+import { formatParty } from '../party-json.ts'
+import { SocketAddresses } from '../platform/socket-addresses.ts'
+import { canLinkSocket, trialName } from '../platform/socket-links.ts'
+import type { Asker, SilentMember } from './remove-stale.ts'
+import { askMember, sweepMembers } from './remove-stale.ts'
+import type { OwnTicket } from '../ticket.ts'
+import type { Watched } from './ticket-watch.ts'
+import { MEMBERS } from '../ticket-name.ts'
+import { TicketWatch } from './ticket-watch.ts'
+import { setTimeout, clearTimeout, monotonicNowMs } from '../../../real-time.ts'
+
+/** How many sockets have to be out of reach before the file system counts as one without sockets. */
+const MOST_TRIALS = 3
+
+/** The queue that this is the presence in. */
+export interface PresentQueue extends Watched {
+  readonly own: ReadonlyMap<string, OwnTicket>
+  onWake(ticket: string): void
+  onConnected(): void
+  onDisconnected(peer: string, told: readonly Departed[]): void
+  /** Takes all own tickets out of the queue, except those that hold. */
+  leave(): void
+  /** Somebody asks whom the tickets stand for. */
+  onAsked?(): void
+}
+
+/** Told when a presence begins and ends, so that it can be ended when the process exits. */
+export interface PresenceKeeper {
+  onPresent(): void
+  /** Called again when tickets that went on holding have been released. */
+  onAway(): void
+  /**
+   * See {@link Asker.collect}. Missing if all tickets are in the directory itself: then nobody needs the socket of a dead
+   * member to find them.
+   */
+  collect?(member: SilentMember): (() => void) | undefined
+}
+
+export class Presence implements MemberOwner, Idle {
+  member: Member | undefined
+  readonly #directory: QueueDirectory
+  readonly #keeper: PresenceKeeper
+  readonly #newMemberId: () => string
+  readonly #addresses: SocketAddresses
+  readonly #asker: Asker = {
+    collect: (member) => this.#keeper.collect?.(member),
+    onAsked: () => this.#onAsked(),
+  }
+  readonly #retired = new Set<Member>()
+  /** Members of which it is being tried whether links lead to their sockets. */
+  readonly #tried = new Set<Member>()
+  /** How many trials in a row found no way to reach a socket. */
+  #failedTrials = 0
+  #queue: PresentQueue | undefined
+  #isPresent = false
+  /** How many requests are about to join by it, though they have no ticket yet. */
+  joining = 0
+  /** When its last ticket left. */
+  idleSinceMs = 0
+  #lingerMs = 0
+  #timerEndsMs = 0
+  #lingerTimer: NodeJS.Timeout | undefined
+  readonly #watch = new TicketWatch()
+
+  constructor(directory: QueueDirectory, keeper: PresenceKeeper, newMemberId: () => string = randomMemberId) {
+    this.#directory = directory
+    this.#keeper = keeper
+    this.#newMemberId = newMemberId
+    this.#addresses = new SocketAddresses(directory.path)
+  }
+
+  attach(queue: PresentQueue): void {
+    this.#queue = queue
+  }
+
+  /** Makes what is missing. `foreign`: something that is somebody else's lock is in the way. */
+  open(): 'open' | 'foreign' | Promise<'open' | 'foreign'> {
+    // RACE: from now on whoever asks for the lock finds this presence, though the one that opens it be called off meanwhile.
+    this.#appear()
+    const id = this.#newMemberId()
+    const listening = this.#listen(memberFile(id))
+    if (listening === 'foreign') return 'foreign'
+    this.#directory.hasLinks = this.#directory.fileSystem!.hasSocketLinks
+    if (listening instanceof Promise || !this.#directory.hasLinks) return this.#openSlowly(id, listening)
+    return this.#becomeMember(new Member(id, listening, this))
+  }
+
+  /** As {@link open}, without a turn of the event loop. False if that cannot be, and then a member is not made. */
+  openAtOnce(): boolean {
+    this.#appear()
+    const id = this.#newMemberId()
+    const listening = this.#listen(memberFile(id))
+    if (listening === 'foreign') return false
+    this.#directory.hasLinks = this.#directory.fileSystem!.hasSocketLinks
+    if (listening instanceof Promise) {
+      // Of another runtime, or without descriptors.
+      listening
+        .then((listener) => listener.close())
+        .catch((error: unknown) => debug('%s: a member that was not needed: %s', this.#directory.path, error))
+        .finally(() => this.#directory.removeIfEmpty())
+      return false
+    }
+    if (!this.#directory.hasLinks) {
+      // Now: the thread may block for long, or exit, before it takes another turn.
+      listening.close()
+      return false
+    }
+    this.#becomeMember(new Member(id, listening, this))
+    return true
+  }
+
+  /** The member's socket was removed from outside. */
+  retire(): void {
+    if (this.member === undefined) return
+    debug('%s: the socket of member %s was removed from outside', this.#directory.path, this.member.id)
+    this.#retired.add(this.member)
+    this.member = undefined
+    this.#addresses.close()
+    this.#closeRetired()
+  }
+
+  /** A socket for one ticket of `member`, under a name to be renamed, by which others find it in the kernel's list (liveness.ts). */
+  async listenForTicket(member: Member, number: string): Promise<{ name: string; listener: Listener } | 'foreign'> {
+    const file = `${memberFile(member.id)}.${number}`
+    const listener = await this.#listen(file)
+    if (listener === 'foreign') return 'foreign'
+    member.adopt(listener)
+    return { name: file, listener }
+  }
+
+  get isPresent(): boolean {
+    return this.#isPresent
+  }
+
+  get isIdle(): boolean {
+    return this.#isPresent && this.joining === 0 && this.#queue!.own.size === 0
+  }
+
+  get hasConnections(): boolean {
+    if (this.member?.hasConnections === true) return true
+    for (const member of this.#retired) if (member.hasConnections) return true
+    return false
+  }
+
+  /** All connections with `peer`, whoever opened them. */
+  connectionsTo(peer: string): readonly Connection[] {
+    const connections = this.member?.connectionsTo(peer) ?? []
+    if (this.#retired.size === 0) return connections
+    return [...connections, ...[...this.#retired].flatMap((member) => member.connectionsTo(peer))]
+  }
+
+  /** The connection that was opened here, to a ticket of `peer`. */
+  connectionOpenedTo(peer: string): Connection | undefined {
+    const connection = this.member?.connectionOpenedTo(peer)
+    if (connection !== undefined || this.#retired.size === 0) return connection
+    return this.connectionsTo(peer).find(({ isOpenedHere }) => isOpenedHere)
+  }
+
+  addressOf(ticket: string): string {
+    return this.#addresses.of(ticket)
+  }
+
+  /** Has a member that may be dead asked for a sign of life. */
+  ask(file: string): void {
+    try {
+      askMember(this.#directory, this.#addresses, file, this.#asker)
+    } catch (error) {
+      debug('%s: %s cannot be asked: %s', this.#directory.path, file, error)
+    }
+  }
+
+  wakeAll(): void {
+    this.member?.wakeAll()
+    for (const member of this.#retired) member.wakeAll()
+  }
+
+  /** Kills a ticket that cannot be unlinked, with its member. False where another ticket in use needs the member. */
+  abandon(own: OwnTicket): boolean {
+    for (const other of this.#queue!.own.values()) if (!other.isOver && other.owner === own.owner) return false
+    debug('%s: ticket %s cannot be removed, so its member ends', this.#directory.path, own.id)
+    if (own.owner === this.member) this.member = undefined
+    this.#retired.delete(own.owner)
+    own.owner.close()
+    return true
+  }
+
+  /** A ticket has left, or could not be had. If that leaves none, the presence ends `lingerMs` from now, unless it is used again. */
+  onLeft(lingerMs: number): void {
+    if (this.#retired.size > 0) this.#closeRetired()
+    if (this.#queue!.own.size > 0) return
+    // Released while the process exits, after this has left.
+    if (!this.#isPresent) {
+      this.#directory.removeIfEmpty()
+      return this.#keeper.onAway()
+    }
+    this.#lingerMs = lingerMs
+    // Without a member nothing was had: no descriptors, no permission.
+    if (lingerMs === 0 || this.member === undefined) return this.leave()
+    this.idleSinceMs = monotonicNowMs()
+    becomeIdle(this)
+    // Left running where it ends early enough: a hot lock makes no timer for each release.
+    if (this.#lingerTimer !== undefined && this.#timerEndsMs <= this.idleSinceMs + lingerMs) return
+    clearTimeout(this.#lingerTimer)
+    this.#startLinger(lingerMs)
+  }
+
+  /** Looks after the tickets in use: see {@link TicketWatch.start}. */
+  watch(closely: boolean): void {
+    this.#watch.start(this.#queue!, closely)
+  }
+
+  /**
+   * Ends the presence now. Tickets that hold go on holding, until they are released or the kernel closes their sockets, at
+   * the end of this process (or thread). Then they are left, dead, so that the next holder learns of them.
+   */
+  leave(): void {
+    clearTimeout(this.#lingerTimer)
+    this.#lingerTimer = undefined
+    if (!this.#isPresent) return
+    this.#isPresent = false
+    forgetIdle(this)
+    this.#queue!.leave()
+    if (this.member !== undefined) this.#retired.add(this.member)
+    this.member = undefined
+    this.#closeRetired()
+    if (isExiting()) this.#closeTried()
+    if (this.#retired.size === 0) this.#watch.stop()
+    else this.#hideRetired()
+    this.#addresses.close()
+    this.#directory.removeIfEmpty()
+    debug('%s: left', this.#directory.path)
+    this.#keeper.onAway()
+  }
+
+  onWake(ticket: string): void {
+    this.#queue!.onWake(ticket)
+  }
+
+  onConnected(): void {
+    this.#queue!.onConnected()
+  }
+
+  onDisconnected(peer: string, told: readonly Departed[]): void {
+    this.#queue!.onDisconnected(peer, told)
+  }
+
+  describe(): string {
+    this.#queue!.onAsked?.()
+    return formatParty(this.#queue!.own.values())
+  }
+
+  /** Also finds out whether tickets can be hard links, if that is not known of the file system: once for each member. */
+  async #openSlowly(id: string, listening: Listener | Promise<Listener>): Promise<'open'> {
+    const member = new Member(id, await listening, this)
+    if (!this.#directory.hasLinks) {
+      this.#tried.add(member)
+      try {
+        const hasLinks = await canLinkSocket(this.#directory.pathOf(MEMBERS), memberFile(id))
+        debug('%s: hard links to sockets %s', this.#directory.path, hasLinks ? 'lead to them' : 'are of no use here')
+        this.#directory.hasLinks = hasLinks
+        this.#failedTrials = 0
+      } catch (error) {
+        member.close()
+        throw this.#failToListen(this.#isTrialOver(error) ? error : new DirectoryGone(error as SlocketError))
+      } finally {
+        this.#tried.delete(member)
+      }
+    }
+    return this.#becomeMember(member)
+  }
+
+  /** False if the trial is to be repeated with a new socket: FUSE may lose track of one that was made while another was removed (gocryptfs). */
+  #isTrialOver(error: unknown): boolean {
+    if (!isSlocketError(error, 'ERR_SLOCKET_NO_SOCKETS')) return true
+    this.#failedTrials += 1
+    return this.#failedTrials >= MOST_TRIALS
+  }
+
+  #becomeMember(member: Member): 'open' {
+    // RACE: two requests of this process found it away at once; the first one's member is as good.
+    if (this.member !== undefined) member.close()
+    else {
+      this.member = member
+      debug('%s: member %s listens', this.#directory.path, member.id)
+      // RACE: it may have come to its end meanwhile, by its linger.
+      this.#appear()
+      sweepMembers(this.#directory, this.#addresses, this.member, this.#asker)
+    }
+    return 'open'
+  }
+
+  #onAsked(): void {
+    if (this.#isPresent) return
+    this.#addresses.close()
+    this.#directory.removeIfEmpty()
+  }
+
+  #appear(): void {
+    if (this.#isPresent) return
+    this.#isPresent = true
+    this.#keeper.onPresent()
+  }
+
+  #listen(file: string): Listener | 'foreign' | Promise<Listener> {
+    const members = this.#directory.open()
+    if (members === 'foreign') return 'foreign'
+    let listening: Listener | Promise<Listener>
+    try {
+      listening = listen(this.#directory, members, file)
+    } catch (error) {
+      members.close()
+      throw this.#failToListen(error)
+    }
+    if (listening instanceof Promise) {
+      return listening
+        .finally(() => members.close())
+        .catch((error: unknown) => {
+          throw this.#failToListen(error)
+        })
+    }
+    members.close()
+    return listening
+  }
+
+  #failToListen(error: unknown): unknown {
+    // A short address would go on leading to the directory that has vanished.
+    this.#addresses.close()
+    if (this.member === undefined) this.#directory.removeIfEmpty()
+    return error
+  }
+
+  #onLinger(): void {
+    this.#lingerTimer = undefined
+    if (this.#queue!.own.size > 0) return
+    const leftMs = this.idleSinceMs + this.#lingerMs - monotonicNowMs()
+    if (leftMs > 0) this.#startLinger(leftMs)
+    else this.leave()
+  }
+
+  #startLinger(ms: number): void {
+    this.#timerEndsMs = monotonicNowMs() + ms
+    this.#lingerTimer = setTimeout(() => this.#onLinger(), ms).unref()
+  }
+
+  /** Removes the names of the sockets that hold while the process exits: nothing would remove them afterwards. */
+  #hideRetired(): void {
+    if (this.#keeper.collect !== undefined) return
+    for (const { id } of this.#retired) this.#directory.sweep(`${MEMBERS}/${memberFile(id)}`)
+  }
+
+  /** The process exits: the trials come to no end. */
+  #closeTried(): void {
+    for (const member of this.#tried) {
+      const file = memberFile(member.id)
+      member.close()
+      this.#directory.sweep(`${MEMBERS}/${trialName(file)}`)
+    }
+  }
+
+  #closeRetired(): void {
+    const needed = new Set<Member>()
+    for (const own of this.#queue!.own.values()) if (!own.isOver) needed.add(own.owner)
+    for (const member of this.#retired) {
+      if (needed.has(member)) continue
+      this.#retired.delete(member)
+      member.close()
+    }
+  }
+}

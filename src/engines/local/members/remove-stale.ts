@@ -1,0 +1,140 @@
+/**
+ * Removes the sockets of dead members, so that the directory can go when the last one leaves. Who makes a member asks some of
+ * the others for a sign of life: all that look dead, and a few of the rest.
+ */
+import { debug } from '../../../debug.ts'
+import { systemCode } from '../../../errors.ts'
+import { builtInNet } from '../platform/built-in.ts'
+import type { QueueDirectory } from '../directory.ts'
+import { isListeningElsewhere, isProcessThere } from '../platform/liveness.ts'
+import type { Member } from './member.ts'
+import { memberFile, memberPid } from './member.ts'
+import type { SocketAddresses } from '../platform/socket-addresses.ts'
+import { MEMBERS } from '../ticket-name.ts'
+
+/** The socket of a member that refused a connection. */
+export interface SilentMember {
+  readonly file: string
+  readonly inode: number
+}
+
+export interface Asker {
+  /** What has been found of such a member by now, besides its socket, to be removed if it is dead. Undefined: nothing. */
+  collect(member: SilentMember): (() => void) | undefined
+  /** Called after each one, when nothing is open any more that was opened for it. */
+  onAsked(): void
+}
+
+/** How many are asked: those whose process cannot be seen, and others. */
+const MOST_SUSPECTS = 100
+const MOST_SAMPLES = 8
+/** How many are asked at once: each takes a descriptor. */
+const AT_ONCE = 8
+
+export function sweepMembers(directory: QueueDirectory, addresses: SocketAddresses, own: Member, asker: Asker): void {
+  const left: string[] = []
+  const askNext = (): void => {
+    try {
+      const name = left.shift()
+      if (name !== undefined) askMember(directory, addresses, name, { ...asker, onAsked })
+    } catch (error) {
+      // Nobody needs it swept now.
+      debug('%s: sweep: %s', directory.path, error)
+    }
+  }
+  const onAsked = (): void => {
+    asker.onAsked()
+    askNext()
+  }
+  try {
+    left.push(...membersToAsk(directory, own))
+  } catch (error) {
+    debug('%s: sweep: %s', directory.path, error)
+  }
+  for (let count = 0; count < AT_ONCE; count += 1) askNext()
+}
+
+/**
+ * Asks one member for a sign of life. The name of its socket proves less than that of a ticket: a socket refuses between its bind(2) and its
+ * listen(2) too, and its process may be held up there. So it is asked once more after all has been found that is to be removed: tickets, which are
+ * made only of sockets that listen. (The socket's name itself may go, whoever it is: its member then makes a new one.)
+ */
+export function askMember(directory: QueueDirectory, addresses: SocketAddresses, name: string, asker: Asker): void {
+  const socketName = `${MEMBERS}/${name}`
+  knock(addresses.of(socketName), (isRefused) => {
+    if (isRefused && isAlive(directory, name)) return asker.onAsked()
+    const sweep = isRefused ? collectOf(directory, name, asker) : undefined
+    if (sweep === undefined) {
+      if (isRefused) directory.sweep(socketName)
+      return asker.onAsked()
+    }
+    askAgain(directory, addresses, socketName, (isDead) => {
+      if (isDead) {
+        sweep()
+        directory.sweep(socketName)
+      }
+      asker.onAsked()
+    })
+  })
+}
+
+/** Or cannot be known to be dead. */
+function isAlive(directory: QueueDirectory, name: string): boolean {
+  try {
+    return isListeningElsewhere(directory, name)
+  } catch (error) {
+    debug('%s: whether %s is dead cannot be found: %s', directory.path, name, error)
+    return true
+  }
+}
+
+function collectOf(directory: QueueDirectory, file: string, asker: Asker): (() => void) | undefined {
+  const inode = directory.inodeOf(`${MEMBERS}/${file}`)
+  try {
+    return inode === undefined ? undefined : asker.collect({ file, inode })
+  } catch (error) {
+    // Nobody needs it swept now; somebody may, who uses that lock.
+    debug('%s: what %s has left cannot be found: %s', directory.path, file, error)
+    return undefined
+  }
+}
+
+function askAgain(
+  directory: QueueDirectory,
+  addresses: SocketAddresses,
+  socketName: string,
+  onAsked: (isRefused: boolean) => void,
+): void {
+  let path: string
+  try {
+    path = addresses.of(socketName)
+  } catch (error) {
+    debug('%s: %s cannot be asked: %s', directory.path, socketName, error)
+    return onAsked(false)
+  }
+  knock(path, onAsked)
+}
+
+/** Calls `onAsked` once the socket is closed again. */
+function knock(path: string, onAsked: (isRefused: boolean) => void): void {
+  const socket = builtInNet().connect({ path })
+  socket.unref()
+  socket.once('connect', () => socket.destroy())
+  // 'close' tells it all, and comes also while ticks are faked: see connect.ts.
+  socket.on('error', () => {})
+  socket.once('close', () => onAsked(socket.errored !== null && systemCode(socket.errored) === 'ECONNREFUSED'))
+}
+
+/**
+ * The process id only says whom to ask first: it may be another process's by now, or that of another pid namespace
+ * (process 1 of every container is always there).
+ */
+function membersToAsk(directory: QueueDirectory, own: Member): string[] {
+  const names = directory.memberNames().filter((name) => memberPid(name) !== undefined)
+  const others = names.filter((name) => name !== memberFile(own.id))
+  const isForeign = (name: string): boolean => directory.isForeign(`${MEMBERS}/${name}`)
+  const isThere = (name: string): boolean => isProcessThere(Number(memberPid(name)))
+  const suspects = others.filter((name) => !isThere(name)).slice(0, MOST_SUSPECTS)
+  const rest = others.filter(isThere).sort(() => Math.random() - 0.5)
+  return [...suspects, ...rest.slice(0, MOST_SAMPLES)].filter((name) => !isForeign(name))
+}

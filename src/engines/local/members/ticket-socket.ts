@@ -1,0 +1,53 @@
+/**
+ * The socket that a held ticket leads to, for who hands it on to a process that it starts: the ticket lives for as long as
+ * any process has the socket open, whoever made it. Nobody accepts connections there once this process is gone; they wait in
+ * the backlog, which proves as well that the ticket lives.
+ */
+import { SlocketError, systemCode } from '../../../errors.ts'
+import { DirectoryGone } from '../lock-directory.ts'
+import type { Listener } from './member.ts'
+import { probeSocket } from '../platform/probe-socket.ts'
+import type { OwnTicket } from '../ticket.ts'
+
+export class TicketSocket {
+  /** What this process knows the socket by. */
+  readonly descriptor: number
+  readonly #listener: Listener
+  readonly #address: () => string
+
+  /** @param address where to connect to the ticket. */
+  constructor(own: OwnTicket, address: () => string) {
+    this.#listener = own.listener ?? own.owner.listener
+    this.#address = address
+    const { _handle: handle } = this.#listener.server as unknown as { _handle: { fd?: number } | null }
+    if (handle?.fd === undefined || handle.fd < 0) {
+      throw new SlocketError(
+        'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
+        'this runtime does not tell the descriptor of a socket',
+      )
+    }
+    this.descriptor = handle.fd
+  }
+
+  /**
+   * Stops listening here. True where another process has the socket open still, so that the ticket lives on.
+   *
+   * RACE: who comes between this and the release that follows finds the ticket dead, and is told that it has `recovered`,
+   * without need. Those who wait already are connected, and hear of the release.
+   */
+  async close(): Promise<boolean> {
+    this.#listener.server.close()
+    let address: string
+    try {
+      address = this.#address()
+    } catch (error) {
+      if (error instanceof DirectoryGone) return false
+      throw error
+    }
+    const error = await probeSocket(address)
+    // Only a refusal is proof that nobody listens; where the name is gone, nobody has the lock by it.
+    return error === undefined || !NOBODY.has(systemCode(error) ?? '')
+  }
+}
+
+const NOBODY: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT'])

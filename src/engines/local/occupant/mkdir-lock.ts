@@ -1,0 +1,44 @@
+/**
+ * Another tool's lock that is an empty directory, made by `mkdir` and kept fresh by its time of modification: that of
+ * proper-lockfile. Looked at only where such a tool may be about (src/compat/).
+ *
+ *  1. A directory made here carries the sticky bit from its first moment on, and a queue is never empty: neither is a mkdir lock.
+ *  2. A stale one is not removed, which could hit a new one at the same path, but made a queue directory: by the very
+ *     directory that was judged. From then on its maker cannot remove it (ENOTEMPTY), and finds that it was touched.
+ */
+import fs from 'node:fs'
+import { systemCode } from '../../../errors.ts'
+import { wallNowMs } from '../../../real-time.ts'
+
+const STICKY = 0o1000
+const WRITABLE_BY_ALL = 0o002
+const PERMISSIONS = 0o7777
+
+/** Whether the directory at `path` is a mkdir lock that may be held. False where it is gone. */
+export function isMkdirLock(path: string, staleMs: number): boolean {
+  try {
+    const stats = fs.statSync(path)
+    return isEmptyAndNotOurs(path, stats) && isFresh(stats, staleMs)
+  } catch (error) {
+    // Whatever hinders the look is for whoever joins to meet and to report.
+    if (systemCode(error) === undefined) throw error
+    return false
+  }
+}
+
+/** Makes a stale mkdir lock one that was made here. False for one that may be held. */
+export function takeOver(openDirectory: string, staleMs: number): boolean {
+  const stats = fs.statSync(openDirectory)
+  if (!isEmptyAndNotOurs(openDirectory, stats)) return true
+  if (isFresh(stats, staleMs)) return false
+  fs.chmodSync(openDirectory, (stats.mode & PERMISSIONS & ~WRITABLE_BY_ALL) | STICKY)
+  return true
+}
+
+function isEmptyAndNotOurs(path: string, stats: fs.Stats): boolean {
+  return (stats.mode & STICKY) === 0 && fs.readdirSync(path).length === 0
+}
+
+function isFresh(stats: fs.Stats, staleMs: number): boolean {
+  return stats.mtimeMs >= wallNowMs() - staleMs
+}

@@ -1,0 +1,49 @@
+/**
+ * A directory with anything in it that is not of a lock is somebody else's, and nothing in it is touched. Looked at by all who
+ * come; what appears later is stepped over by those who are in the queue.
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import type { Obstacle } from '../../../requests/obstacle.ts'
+import { refuseObstacle } from '../../../requests/obstacle.ts'
+import { printable } from '../../../errors.ts'
+import { isGone, toSlocketError } from '../platform/system-error.ts'
+import { looksLikeTicket, markedBy, MEMBERS, parseTicketName } from '../ticket-name.ts'
+
+/** Throws ERR_SLOCKET_NOT_A_LOCK where the directory holds anything that is not of a lock. */
+export function refuseOtherContent(directory: string): void {
+  refuseObstacle(otherContentOf(directory))
+}
+
+/** Undefined if the directory holds nothing that is not of a lock, or is gone. @throws what a system error means. */
+export function otherContentOf(directory: string): Obstacle | undefined {
+  let other: string | undefined
+  try {
+    const entries = fs.readdirSync(directory, { withFileTypes: true })
+    other = entries.find((entry) => !isOfLock(directory, entry))?.name
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw toSlocketError(error, 'read', directory)
+  }
+  if (other === undefined) return undefined
+  const message =
+    looksLikeTicket(other) && parseTicketName(markedBy(other) ?? other) === undefined
+      ? `the lock '${directory}' is in use by another version of slocket`
+      : `'${directory}' is a directory with other content ('${printable(other)}'), not a lock; nothing in it was touched`
+  return { kind: 'directory', message }
+}
+
+/** By name and kind: `.members`, a ticket, or a mark (a symbolic link where there are no hard ones). */
+function isOfLock(directory: string, entry: fs.Dirent): boolean {
+  if (entry.name === MEMBERS) return entry.isDirectory()
+  const marked = markedBy(entry.name)
+  if (marked === undefined) return parseTicketName(entry.name) !== undefined && isSocket(directory, entry)
+  return parseTicketName(marked) !== undefined && (entry.isSymbolicLink() || isSocket(directory, entry))
+}
+
+/** Deno's `Dirent` knows files, directories and links alone, and says of a socket that it is none (2.9.6). */
+function isSocket(directory: string, entry: fs.Dirent): boolean {
+  if (entry.isSocket()) return true
+  const stats = fs.lstatSync(path.join(directory, entry.name), { throwIfNoEntry: false })
+  return stats === undefined || stats.isSocket()
+}

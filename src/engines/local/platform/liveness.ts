@@ -1,0 +1,110 @@
+/** L: what a refused connection proves. */
+import fs from 'node:fs'
+import os from 'node:os'
+import { SlocketError, systemCode } from '../../../errors.ts'
+import type { QueueDirectory } from '../directory.ts'
+import { kernelId, UNKNOWN_KERNEL } from './kernel.ts'
+import { memberFile, memberPid } from '../members/member.ts'
+import { readText } from './proc.ts'
+import { isBun } from './runtime.ts'
+import type { ListedTicket } from '../ticket.ts'
+import { wallNowMs } from '../../../real-time.ts'
+
+/**
+ * Says what a refused connection (ECONNREFUSED) to the socket of a ticket proves.
+ *
+ * - `dead`: on Linux, if the ticket is seen by the mount that it was made by: a socket listens before its first ticket is
+ *   linked, and a full backlog says EAGAIN (unix(7)).
+ * - `nothing`: BSD kernels refuse when the backlog is full too, and Bun reports a refusal when it was EAGAIN: there the
+ *   process must be gone as well.
+ * - `elsewhere`: its process listens, but its socket cannot be reached from here. For good, if it uses the directory by
+ *   another mount; for a moment, if a FUSE file system has lost track of which file a name leads to (gocryptfs, one in
+ *   thousands of fast links and unlinks).
+ *
+ * A ticket of another kernel id is one of an earlier boot, which is dead; or of another kernel that runs now and shares
+ * this directory (a virtual machine's), of which this kernel can know nothing. Only the latter was touched since this boot.
+ *
+ * @throws ERR_SLOCKET_OTHER_KERNEL; ERR_SLOCKET_RESOURCES.
+ */
+export function proofOfRefusal(directory: QueueDirectory, ticket: ListedTicket): 'dead' | 'elsewhere' | 'nothing' {
+  if (isOtherKernel(ticket.kernel) && (directory.touchedMs(ticket.name) ?? 0) > bootedMs()) {
+    throw new SlocketError(
+      'ERR_SLOCKET_OTHER_KERNEL',
+      `the lock '${directory.path}' has a ticket of another machine (pid ${ticket.pid} there, '${ticket.name}'): ` +
+        'a local lock cannot tell whether it lives. Use an engine made for several machines',
+    )
+  }
+  if (process.platform !== 'linux' || isBun) return isProcessThere(ticket.pid) ? 'nothing' : 'dead'
+  const member = memberFile(ticket.member, ticket.pid)
+  const socket = listeningElsewhere(directory, ticket.pid, [`${member}.${ticket.number}`, member])
+  if (socket === undefined) return 'dead'
+  if (socket !== member) return 'elsewhere'
+  // RACE: a ticket with one name had a socket of its own, and its process is dying: the kernel closes one socket after the other.
+  // Or it is a link, and its process exits, and has removed the other name. Looked at again, it is dead, or lives still.
+  return directory.hasOtherNames(ticket.name) ? 'elsewhere' : 'nothing'
+}
+
+/** Makes the error for a ticket whose socket listens, but refused every connection. */
+export function otherMount(directory: QueueDirectory, ticket: ListedTicket): SlocketError {
+  return new SlocketError(
+    'ERR_SLOCKET_OTHER_MOUNT',
+    `the lock '${directory.path}' has a ticket of a process that lives (pid ${ticket.pid}, '${ticket.name}'), but cannot be reached here: ` +
+      'it uses the directory by another mount (bindfs, an overlay, or what is below one). Have all use one mount',
+  )
+}
+
+/** Whether it may be another one that runs now. A process without /proc cannot say which kernel it is on. */
+function isOtherKernel(kernel: string): boolean {
+  return kernel !== kernelId() && kernel !== UNKNOWN_KERNEL && kernelId() !== UNKNOWN_KERNEL
+}
+
+/** As {@link listeningElsewhere}, of the socket `file` alone. False is no proof of anything. */
+export function isListeningElsewhere(directory: QueueDirectory, file: string): boolean {
+  const pid = memberPid(file)
+  return pid !== undefined && listeningElsewhere(directory, Number(pid), [file]) !== undefined
+}
+
+/**
+ * Finds the first of the sockets, which were made among the members by the process `pid` and refused a connection, that listens all the
+ * same: then this process sees another inode than the one that it is bound to. The kernel shows the sockets of this network
+ * namespace, by the names that they were bound to, and takes a socket off that list before it begins to refuse (unix_release_sock).
+ *
+ * Looks only if there is cause to doubt: the process runs, or the file system is not known to be right.
+ *
+ * @throws ERR_SLOCKET_RESOURCES.
+ */
+function listeningElsewhere(directory: QueueDirectory, pid: number, files: readonly string[]): string | undefined {
+  if (directory.hasLinks && !isRunning(pid)) return undefined
+  const lines = (readText('/proc/net/unix') ?? '').split('\n').filter((line) => LISTENING.test(line))
+  return files.find((file) => lines.some((line) => line.endsWith(`/${file}`)))
+}
+
+/** False for a zombie, too: most processes that have just been killed are one, until their parent has reaped them. */
+function isRunning(pid: number): boolean {
+  if (!isProcessThere(pid)) return false
+  try {
+    fs.readlinkSync(`/proc/${pid}/exe`)
+    return true
+  } catch (error) {
+    // ENOENT: it has no memory any more (proc_pid_exe(5)). EACCES: another user's process.
+    return systemCode(error) !== 'ENOENT'
+  }
+}
+
+/** A socket that listens: the flag __SO_ACCEPTCON in the fourth column of /proc/net/unix (proc(5)). Those it has accepted have its name, and not the flag. */
+const LISTENING = /^\S+ \S+ \S+ 00010000 /
+
+/** When this kernel booted, by the wall clock as it is set now. */
+function bootedMs(): number {
+  return wallNowMs() - os.uptime() * 1000
+}
+
+/** Whether a process of this id can be seen from here. No proof of anything: see pid_namespaces(7). */
+export function isProcessThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return systemCode(error) !== 'ESRCH'
+  }
+}

@@ -1,0 +1,63 @@
+/** What the steps of one queue (join.ts, wait.ts, leave.ts, queue.ts) work on. */
+import type { Stealing } from '../../requests/ticket-queue.ts'
+import type { QueueDirectory } from './directory.ts'
+import type { Address } from './members/member.ts'
+import type { Presence } from './members/presence.ts'
+import { QueueView } from './view.ts'
+import type { ListedTicket, OwnTicket } from './ticket.ts'
+import { NUMBER_DIGITS } from './ticket-name.ts'
+
+/** What the steps of a queue need to know of, where its locks can be stolen. */
+export interface LocalStealing extends Stealing<OwnTicket> {
+  /** A ticket is about to leave the queue. */
+  letGo(own: OwnTicket): void
+  /** Robs all that hold, for a ticket that is in front. */
+  rob(thief: OwnTicket): void | Promise<void>
+  /** Tells those who held by a ticket that was robbed. */
+  tell(own: OwnTicket): void
+}
+
+export class QueueState {
+  readonly directory: QueueDirectory
+  readonly presence: Presence
+  readonly view: QueueView
+  /** Own tickets in the directory, by id. */
+  readonly own: Map<string, OwnTicket>
+  /** Own tickets that are over, but could not be taken out of the directory yet. */
+  readonly stuck: Set<OwnTicket> = new Set()
+  /** The highest number that was seen or given out here. */
+  highestNumber: string = '0'.repeat(NUMBER_DIGITS)
+
+  /** Where locks can be stolen: who holds, for thieves to see. */
+  stealing: LocalStealing | undefined
+
+  constructor(directory: QueueDirectory, presence: Presence, own: Map<string, OwnTicket> = new Map()) {
+    this.own = own
+    this.directory = directory
+    this.presence = presence
+    this.view = new QueueView(directory, own, (ticket) => this.isReached(ticket))
+  }
+
+  /** Whether there is proof right now that the owner of the ticket lives: a connection that was opened to its ticket. */
+  isReached(ticket: ListedTicket): boolean {
+    return this.own.has(ticket.id) || this.presence.connectionOpenedTo(ticket.member) !== undefined
+  }
+
+  /** Whether an own ticket has this id, in this queue or another one of the same member. */
+  isUsed(id: string): boolean {
+    return this.own.has(id)
+  }
+
+  /** A ticket was found dead. */
+  onDead(_ticket: ListedTicket): void {}
+
+  /** Where to connect to a ticket. */
+  addressOf(name: string): Address {
+    return { open: () => this.presence.addressOf(name), close: () => {} }
+  }
+
+  /** Whatever waits here looks again. */
+  wakeOwn(): void {
+    for (const own of this.own.values()) own.wake()
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * One connection between two members, used both ways, whoever opened it. It never keeps the process alive.
+ *
+ *  1. Who connects says first who it is. Who accepts answers at once.
+ *  2. Until the answer has come, the other one's event loop may be blocked: it does not know of us yet.
+ *  3. Who asks `who` does so once.
+ *  4. A violation (see frames.ts) destroys the connection and nothing more; so does reading nothing while more and more is sent.
+ */
+import type net from 'node:net'
+import type { Claim } from '../../../core/claim.ts'
+import type { Frame } from './frames.ts'
+import { formatFrame, LineSplitter, MAX_FRAME_BYTES, parseFrame } from './frames.ts'
+
+/**
+ * How much may wait to be read by the other end, in bytes. One that waits for its turn is told but once for each ticket that
+ * leaves ahead of it; so much is not read by one who only says that it waits.
+ */
+const MOST_UNREAD_BYTES = 64 << 10
+
+/** A ticket that has left the queue: what its successors are told on account of. */
+export interface Departed {
+  readonly name: string
+  readonly claim: Claim
+  /** The queue that it has left, where a member is one of several. */
+  readonly home?: object | undefined
+}
+
+/** So many tickets are kept as told, whether they have left or not. */
+export const FEW_TOLD = 32
+
+/** How long a stranger may say nothing, in ms. It delays nobody; this only frees the descriptor. */
+const SILENCE_MS = 10_000
+
+export interface ConnectionOwner {
+  readonly id: string
+  onHello(connection: Connection): void
+  onAnswer(connection: Connection): void
+  onWake(ticket: string): void
+  onClosed(connection: Connection): void
+  /** The JSON of a `party` frame. */
+  describe(): string
+}
+
+/** `ended` becomes true as the end arrives; all that is public follows it by a tick. Node 20 to 26 have it. */
+type NodeSocket = net.Socket & { readonly _readableState: { readonly ended: boolean } }
+
+export class Connection {
+  /** The member at the other end, once known. */
+  peer: string | undefined
+  /** Whether this side opened it, and so has proof that the other end listens where the peer's tickets lead. */
+  readonly isOpenedHere: boolean
+  /** Whether the other end has shown that its event loop knows of us. */
+  isAnswered: boolean
+  /** The tickets of the other end that were told to look, by name, and on whose account last. */
+  readonly told: Map<string, Departed> = new Map()
+  /** How many of those there may be before it is looked which of them have left. */
+  mostTold: number = FEW_TOLD
+  private readonly socket: NodeSocket
+  private readonly owner: ConnectionOwner
+  private readonly splitter = new LineSplitter(MAX_FRAME_BYTES)
+  private hasDescribed = false
+  private isClosed = false
+
+  /** @param peer the member connected to; undefined for an accepted connection, which has yet to say who it is. */
+  constructor(socket: net.Socket, owner: ConnectionOwner, peer?: string) {
+    this.socket = socket as NodeSocket
+    this.owner = owner
+    this.peer = peer
+    this.isOpenedHere = peer !== undefined
+    this.isAnswered = false
+    socket.unref()
+    socket.on('data', (chunk: Buffer) => this.onData(chunk))
+    socket.on('error', () => this.onGone())
+    socket.on('end', () => this.onGone())
+    socket.on('close', () => this.onGone())
+    if (peer === undefined) socket.setTimeout(SILENCE_MS, () => socket.destroy())
+  }
+
+  /** On whose account the other end was told to look, each once. */
+  get departures(): readonly Departed[] {
+    return [...new Set(this.told.values())]
+  }
+
+  /**
+   * Sends formatted frames (frames.ts). False if it is certain that they do not arrive. True is no proof that they do.
+   */
+  send(frames: string): boolean {
+    const { socket } = this
+    if (this.isClosed || socket.destroyed) return false
+    // The owner hears of the end later: who sends may be going through the connections.
+    if (socket.writableLength > MOST_UNREAD_BYTES) {
+      socket.destroy()
+      return false
+    }
+    socket.write(frames, 'latin1')
+    // Node sets it at once if the kernel refuses the bytes, and says so by an event when the event loop goes on.
+    return socket.errored === null
+  }
+
+  /** Notices the end of the connection also if Node's event for it was dropped: see real-time.ts. */
+  hasEnded(): boolean {
+    if (this.socket.destroyed || this.socket._readableState.ended) this.onGone()
+    return this.isClosed
+  }
+
+  destroy(): void {
+    this.isClosed = true
+    this.socket.destroy()
+  }
+
+  private onData(chunk: Buffer): void {
+    const lines = this.splitter.push(chunk)
+    if (lines === undefined) return this.onViolation()
+    for (const line of lines) {
+      if (this.isClosed) return
+      const frame = parseFrame(line)
+      if (frame === undefined || !this.take(frame)) return this.onViolation()
+    }
+  }
+
+  /** False for a violation. */
+  private take(frame: Frame): boolean {
+    switch (frame.kind) {
+      case 'hello':
+        if (this.peer !== undefined) return false
+        this.peer = frame.member
+        this.isAnswered = true
+        this.socket.setTimeout(0)
+        this.send(formatFrame({ kind: 'here', member: this.owner.id }))
+        this.owner.onHello(this)
+        return true
+      case 'here':
+        if (this.peer !== frame.member) return false
+        this.isAnswered = true
+        this.owner.onAnswer(this)
+        return true
+      case 'wake':
+        if (this.peer === undefined) return false
+        this.owner.onWake(frame.ticket)
+        return true
+      case 'who':
+        // Once: who asks again and again, and reads no answer, would fill this process's memory.
+        if (this.hasDescribed) return false
+        this.hasDescribed = true
+        this.send(formatFrame({ kind: 'party', json: this.owner.describe() }))
+        return true
+      case 'party':
+        return false
+    }
+  }
+
+  private onViolation(): void {
+    this.socket.destroy()
+    this.onGone()
+  }
+
+  private onGone(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.socket.destroy()
+    this.owner.onClosed(this)
+  }
+}
