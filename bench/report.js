@@ -76,8 +76,8 @@ function targetTable(cases, all) {
 }
 
 function verdict({ reached, isMet } = {}) {
-  if (reached === undefined) return ['-', 'not known']
-  return [withSpread(reached), isMet ? 'met' : '**missed**']
+  if (isMet === undefined) return ['-', 'not known']
+  return [reached === undefined ? 'failed' : withSpread(reached), isMet ? 'met' : '**missed**']
 }
 
 function nameOf({ case: name, point }, cases, results) {

@@ -35,15 +35,22 @@ function ratioOf(ofs, overs, metric) {
   return ratios.length === 0 ? undefined : spread(ratios)
 }
 
-/** Each target whose case was run, with what was reached: { target, reached, isMet }; only the target if that isn't known. */
+/**
+ * Each target whose case was run, with what was reached: { target, reached, isMet }. Without `reached` if there is no number: then the target is missed if
+ * the contestant failed, and not known (no `isMet`) if it was not measured, or has nothing to be compared with.
+ */
 export function judge(targets, cases, results) {
   return targets.flatMap((target) => {
     if (results.cases[target.case]?.[target.point] === undefined) return []
     const reached = reachedOf(target, cases, results)
-    if (reached === undefined) return [{ target }]
+    if (reached === undefined) return [hasFailed(target, results) ? { target, isMet: false } : { target }]
     const isMet = reached.median <= (target.most ?? Infinity) && reached.median >= (target.least ?? -Infinity)
     return [{ target, reached, isMet }]
   })
+}
+
+function hasFailed({ case: name, point, of = SLOCKET }, results) {
+  return failure(results.cases[name][point][of] ?? []) !== undefined
 }
 
 function reachedOf({ case: name, point, metric, of = SLOCKET, over, overPoint }, cases, results) {

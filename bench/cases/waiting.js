@@ -37,6 +37,7 @@ export const waiting = {
   ],
   plots: [
     { metric: 'p50', title: 'A hand-off while others wait: p50 in ms, less is better', axis: 'clients that wait' },
+    { metric: 'join', title: 'Joining behind others: ms, less is better', axis: 'clients that wait' },
   ],
 }
 

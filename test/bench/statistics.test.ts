@@ -74,6 +74,25 @@ test('a target is met at its limit, missed beyond it, and not known where nothin
   )
 })
 
+test('a target is missed if its contestant failed, and has a number if only some repetitions failed', () => {
+  const failed: Run = { error: 'crashed' }
+  const results = { cases: { hot: { disk: { slocket: [failed, null], rival: [failed, { metrics: { time: 3 } }] } } } }
+  const target = { case: 'hot', point: 'disk', metric: 'time', most: 3 }
+  const judged = judge(
+    [target, { ...target, of: 'rival' }, { ...target, of: 'rival', over: 'slocket' }],
+    [{ name: 'hot' }],
+    results,
+  )
+  assert.deepEqual(
+    judged.map(({ reached, isMet }) => [reached?.median, isMet]),
+    [
+      [undefined, false],
+      [3, true],
+      [undefined, false],
+    ],
+  )
+})
+
 test('a target may be that of another contestant, and a ratio to its own numbers at another point', () => {
   const time = (value: number): Run[] => [{ metrics: { time: value } }]
   const results = {
