@@ -37,8 +37,9 @@ export const crowd = {
     const { runMs, limitMs } = settings.crowd
     const path = join(directory, 'lock')
     const { requests, kind } = parse(point)
-    if (kind === HELD)
+    if (kind === HELD) {
       return await inGroup(90_000, (group) => group.run('permits.js', { contestant, path, permits: requests }))
+    }
     const claim = kind === PERMITS ? { permits: FEW_PERMITS } : {}
     // Memory is the same each time, and with some contestants 100,000 requests take long.
     const measuresBytes = kind === undefined && requests > 1 && repetition === 0
