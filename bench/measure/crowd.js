@@ -19,6 +19,7 @@ do {
   served += await round(requests)
   elapsedMs = now() - from
 } while (elapsedMs < runMs)
+if (served === 0) throw new Error(`nobody was served within ${limitMs / 1000} s`)
 tell({ rate: (served * 1000) / elapsedMs, ...(bytes === undefined ? {} : { bytes }) })
 await lock.close?.()
 
