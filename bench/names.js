@@ -1,8 +1,22 @@
 // How contestants and points are called where somebody reads of them.
-import { BARE_NODE, BARE_QUEUE, CONNECTION, NOTHING, RING, SPAWNING_NODE, SYSTEM_CALLS } from './contestants/index.js'
+import {
+  BARE_NODE,
+  BARE_QUEUE,
+  CONNECTION,
+  DROP_IN,
+  FLOCK,
+  NOTHING,
+  RING,
+  SLICE,
+  SPAWNING_NODE,
+  SYSTEM_CALLS,
+} from './contestants/index.js'
 
 const FLOORS = new Set([BARE_NODE, BARE_QUEUE, CONNECTION, NOTHING, RING, SPAWNING_NODE, SYSTEM_CALLS])
 const TITLES = new Map([
+  [SLICE, 'slocket, slice 1'],
+  [DROP_IN, 'slocket/proper-lockfile'],
+  [FLOCK, 'flock(1)'],
   ['slocket-1', 'slocket 1.0.5'],
   [SYSTEM_CALLS, 'system calls'],
   [BARE_NODE, 'bare Node'],

@@ -1,4 +1,4 @@
-// Bars on a log scale, as SVG. Pure, and the same bytes for the same numbers. Middle tones on nothing, which can be read on
+// Bars on a log scale, and lines on two, as SVG. Pure, and the same bytes for the same numbers. Middle tones on nothing, which can be read on
 // a light page and on a dark one.
 
 const WIDTH = 820
@@ -9,6 +9,10 @@ const GAP = 6
 const GROUP = 34
 const TOP = 44
 const BOTTOM = 34
+/** The field of the lines; the labels are to the right of it. */
+const LINES_HEIGHT = 240
+const LINES_LEFT = 60
+const LINES_RIGHT = WIDTH - 170
 const TEXT = '#768390'
 const OURS = '#2f81f7'
 const OTHERS = '#8b949e'
@@ -31,25 +35,45 @@ export function plot({ title, groups }) {
     }
     y += 8
   }
-  const height = y + BOTTOM
+  return svg(title, y + BOTTOM, [...scale.ticks.flatMap((tick) => drawTick(tick, scale, y)), ...parts])
+}
+
+/**
+ * @param axis what the numbers below the plot count.
+ * @param lines [{ label, isOurs, places: [{ x, y, text }] }], the places from left to right.
+ */
+export function plotLines({ title, axis, lines }) {
+  const places = lines.flatMap((line) => line.places)
+  const positive = (values) => values.filter((value) => value > 0)
+  const across = logScale(positive(places.map(({ x }) => x)), [LINES_LEFT, LINES_RIGHT])
+  const up = logScale(positive(places.map(({ y }) => y)), [TOP + LINES_HEIGHT, TOP])
+  const bottom = TOP + LINES_HEIGHT
+  return svg(title, bottom + BOTTOM + GROUP, [
+    ...across.ticks.flatMap((tick) => drawTick(tick, across, bottom)),
+    ...up.ticks.flatMap((tick) => drawLevel(tick, up)),
+    ...lines.flatMap((line) => drawLine(line, across, up)),
+    text((LINES_LEFT + LINES_RIGHT) / 2, bottom + BOTTOM + 8, axis, 'text-anchor="middle" font-size="12"'),
+  ])
+}
+
+function svg(title, height, parts) {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" font-family='${FONT}' font-size="13">`,
     `<title>${escape(title)}</title>`,
     text(0, 20, title, 'font-size="16" font-weight="600"'),
-    ...scale.ticks.flatMap((tick) => drawTick(tick, scale, y)),
     ...parts,
     '</svg>',
     '',
   ].join('\n')
 }
 
-/** From the power of ten below the least to the one above the greatest. */
-function logScale(values) {
+/** From the power of ten below the least to the one above the greatest, between two edges: by default those to the left and to the right. */
+function logScale(values, [first, last] = [LABEL, WIDTH - RIGHT]) {
   const from = values.length === 0 ? 0 : Math.floor(Math.log10(Math.min(...values)))
   const to = values.length === 0 ? 1 : Math.max(from + 1, Math.ceil(Math.log10(Math.max(...values))))
   const place = (value) => {
     const part = (Math.log10(Math.max(value, 10 ** from)) - from) / (to - from)
-    return LABEL + Math.min(1, Math.max(0, part)) * (WIDTH - LABEL - RIGHT)
+    return first + Math.min(1, Math.max(0, part)) * (last - first)
   }
   return { place, ticks: Array.from({ length: to - from + 1 }, (_, index) => from + index) }
 }
@@ -59,6 +83,30 @@ function drawTick(tick, scale, bottom) {
   return [
     `<line x1="${x}" y1="${TOP - 8}" x2="${x}" y2="${bottom}" stroke="${TEXT}" stroke-opacity="0.35"/>`,
     text(x, bottom + 18, tickLabel(tick), 'text-anchor="middle" font-size="12"'),
+  ]
+}
+
+function drawLevel(tick, scale) {
+  const y = round(scale.place(10 ** tick))
+  return [
+    `<line x1="${LINES_LEFT}" y1="${y}" x2="${LINES_RIGHT}" y2="${y}" stroke="${TEXT}" stroke-opacity="0.35"/>`,
+    text(LINES_LEFT - 8, y + 4.5, tickLabel(tick), 'text-anchor="end" font-size="12"'),
+  ]
+}
+
+/** Its number stands at each place, and its label behind the last one. */
+function drawLine({ label, isOurs, places }, across, up) {
+  const color = isOurs ? OURS : OTHERS
+  const weight = isOurs ? 'font-weight="600"' : ''
+  const points = places.map(({ x, y, text: shown }) => ({ x: round(across.place(x)), y: round(up.place(y)), shown }))
+  const last = points.at(-1)
+  return [
+    `<polyline points="${points.map(({ x, y }) => `${x},${y}`).join(' ')}" fill="none" stroke="${color}" stroke-width="2"/>`,
+    ...points.flatMap(({ x, y, shown }) => [
+      `<circle cx="${x}" cy="${y}" r="3.5" fill="${color}"/>`,
+      text(x, y - 9, shown, `text-anchor="middle"${weight === '' ? '' : ` ${weight}`}`),
+    ]),
+    ...(last === undefined ? [] : [text(last.x + 8, last.y + 4.5, label, weight)]),
   ]
 }
 

@@ -1,13 +1,22 @@
 // The results as text: ratios first, each beside its target, then the tables. In Markdown, which can be read in a terminal too.
 import { SLOCKET } from './contestants/index.js'
 import { number, pointTitle, titleOf } from './names.js'
+import { COLUMNS, overview } from './overview.js'
 import { failure, failures, judge, ratio, summarize } from './summary.js'
 import { TARGETS } from './targets.js'
 
-/** @param plots file names by case, or none. */
-export function report(cases, results, plotsOf = () => []) {
-  const judged = judge(TARGETS, cases, results)
-  const parts = [where(results), ...(judged.length > 0 ? [ratios(judged, cases, results)] : [])]
+/**
+ * @param others the results of the same cases under other versions of Node: beside the targets, what they reached.
+ * @param engines what `npm run bench:engines` measured, if anything.
+ * @param plotsOf the files of the plots of a case; without a case, that of the overview. Or none.
+ */
+export function report(cases, results, { others = [], engines, plotsOf = () => [] } = {}) {
+  const parts = []
+  const rows = overview(results, engines)
+  if (rows.length > 0) parts.push(...plotsOf().map(image), overviewTable(rows))
+  parts.push(where(results, others))
+  if (judge(TARGETS, cases, results).length > 0) parts.push(targetTable(cases, [results, ...others]))
+  parts.push('## Results')
   for (const definition of cases) {
     const points = results.cases[definition.name]
     if (points === undefined) continue
@@ -22,28 +31,53 @@ function image({ file, title }) {
   return `![${title}](${file})`
 }
 
-function where({ machine, fileSystems, date, commit, packages, quick, repeat }) {
+function overviewTable(rows) {
+  const used = COLUMNS.filter((_, index) => rows.some(({ values }) => values[index] !== undefined))
+  const indexes = used.map((column) => COLUMNS.indexOf(column))
+  return markdown(
+    ['', ...used.map(heading)],
+    rows.map(({ title, values }) => [
+      title,
+      ...indexes.map((index) => (values[index] === undefined ? '' : number(values[index].median))),
+    ]),
+  )
+}
+
+function where({ machine, fileSystems, date, commit, packages, quick, repeat, missing = [] }, others) {
   const versions = Object.entries(packages).map(([name, version]) => `${name} ${version ?? '(could not be built)'}`)
   const lines = [
     `${date}, commit ${commit}. ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.kernel} on ${machine.arch}; Node ${machine.node.slice(1)}.`,
+    ...others.map(
+      (other) => `Beside the targets, also Node ${other.machine.node.slice(1)}: ${other.date}, commit ${other.commit}.`,
+    ),
     `Disk: ${fileSystems.disk.type}. Descriptors for a process: ${number(machine.descriptors)}. ${repeat} repetitions where no other number is said.`,
     `${versions.join(', ')}.`,
+    ...missing.map(({ name, reason }) => `Without ${titleOf(name)}: ${reason}.`),
   ]
   if (quick) lines.unshift('**A quick run: it shows that everything runs. The numbers mean nothing.**')
   return lines.join('\n')
 }
 
-function ratios(judged, cases, results) {
-  const rows = judged.map(({ target, reached, isMet }) => [
-    nameOf(target, cases, results),
-    describe(target, cases),
-    reached === undefined ? '-' : withSpread(reached),
+/** What was reached under each version of Node, in columns. The first results say which targets there are. */
+function targetTable(cases, all) {
+  const judged = all.map((results) => judge(TARGETS, cases, results))
+  const nodes = all.map(({ machine }) => `Node ${machine.node.slice(1)}`)
+  const rows = judged[0].map(({ target }) => [
+    nameOf(target, cases, all[0]),
+    describe(target, cases, all[0]),
     target.most === undefined ? `at least ${number(target.least)}` : `at most ${number(target.most)}`,
-    reached === undefined ? 'not known' : isMet ? 'met' : '**missed**',
+    ...judged.flatMap((each) => verdict(each.find((one) => one.target === target))),
   ])
-  const met = judged.filter(({ isMet }) => isMet).length
-  const head = ['case', 'slocket', 'reached', 'target', '']
-  return `### Ratios and targets\n\n${met} of ${judged.length} met.\n\n${markdown(head, rows)}`
+  const met = judged.map(
+    (each, index) => `${each.filter(({ isMet }) => isMet).length} of ${each.length} with ${nodes[index]}`,
+  )
+  const head = ['case', 'what', 'target', ...nodes.flatMap((node) => [node, ''])]
+  return `## Targets\n\nMet: ${met.join(', ')}.\n\n${markdown(head, rows)}`
+}
+
+function verdict({ reached, isMet } = {}) {
+  if (isMet === undefined) return ['-', 'not known']
+  return [reached === undefined ? 'failed' : withSpread(reached), isMet ? 'met' : '**missed**']
 }
 
 function nameOf({ case: name, point }, cases, results) {
@@ -55,10 +89,13 @@ function definitionOf(name, cases) {
   return cases.find((definition) => definition.name === name)
 }
 
-function describe({ case: name, metric, over }, cases) {
-  const column = definitionOf(name, cases).columns.find((each) => each.metric === metric)
-  const title = heading(column)
-  return over === undefined ? title : `${column.title}, to that of ${titleOf(over)}`
+function describe({ case: name, metric, of = SLOCKET, over, overPoint }, cases, results) {
+  const definition = definitionOf(name, cases)
+  const column = definition.columns.find((each) => each.metric === metric)
+  const what = of === SLOCKET ? '' : `${titleOf(of)}: `
+  if (over !== undefined) return `${what}${column.title}, to that of ${titleOf(over)}`
+  if (overPoint !== undefined) return `${what}${column.title}, to that of ${pointTitle(definition, overPoint, results)}`
+  return `${what}${heading(column)}`
 }
 
 function heading({ title, unit }) {

@@ -1,20 +1,26 @@
-// npm run bench -- [--quick] [--only CASE,…] [--repeat N] [--out DIR] [--disk DIR]
+// npm run bench -- [--quick] [--only CASE,…] [--repeat N] [--out DIR] [--disk DIR] [--node node-24]
 //
 // Measures everything side by side, writes what was measured to DIR (bench/results), and prints it, ratios first. A whole run
-// also draws the plots, and writes the tables, of docs/performance.md.
+// also draws the plots, and writes the tables, of docs/performance.md. With --node all of it runs under another Node, one of
+// runtimes/package.json, which is installed if necessary, or the program at a path; that writes the file of results only.
 //
-//   node bench/run.js --plot FILE     draws the plots again from a file of results
-//   node bench/run.js --report FILE   draws them, and writes the tables of docs/performance.md
+//   node bench/run.js --plot FILE           draws the plots again from a file of results
+//   node bench/run.js --report FILE[,FILE]  draws them, and writes the tables of docs/performance.md. Of the files after the first one,
+//                                           which are of other versions of Node, it shows what they reached of the targets
 //
 // Exits with 1 if slocket failed anywhere. That a rival failed, or that a target was missed, is said, and no error.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { installRuntimes, runtimeNames, runtimeProgram } from '../scripts/runtimes.js'
+import { findMissing } from './available.js'
 import { CASES } from './cases/index.js'
-import { SLOCKET } from './contestants/index.js'
+import { isOurs } from './contestants/index.js'
 import { install, versions } from './install.js'
 import { describeCommit, describeMachine, findFileSystems } from './machine.js'
+import { titleOf } from './names.js'
 import { drawPlots, plotsOf } from './plots.js'
 import { report } from './report.js'
 import { runCase } from './runner.js'
@@ -24,7 +30,12 @@ import { failure } from './summary.js'
 const RESULTS = fileURLToPath(new URL('results', import.meta.url))
 const DOCUMENT = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 const PLOTS = fileURLToPath(new URL('../docs/performance', import.meta.url))
-const FORMAT = 1
+/** What `npm run bench:engines -- --json` writes for the overview. */
+const ENGINES = join(RESULTS, 'engines.json')
+/** 2: hand-offs are measured from a cold start. */
+const FORMAT = 2
+/** Set in the process that --node starts. */
+const UNDER_OTHER_NODE = 'SLOCKET_BENCH_UNDER_OTHER_NODE'
 
 const { values } = parseArgs({
   options: {
@@ -33,6 +44,7 @@ const { values } = parseArgs({
     repeat: { type: 'string' },
     out: { type: 'string', default: RESULTS },
     disk: { type: 'string' },
+    node: { type: 'string' },
     plot: { type: 'string' },
     report: { type: 'string' },
   },
@@ -40,9 +52,10 @@ const { values } = parseArgs({
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1))
 
-if (values.report !== undefined) publish(read(values.report))
-else if (values.plot === undefined) await bench()
-else drawPlots(CASES, read(values.plot), PLOTS)
+if (values.report !== undefined) publish(...values.report.split(',').map(read))
+else if (values.plot !== undefined) drawPlots(CASES, read(values.plot), PLOTS, readEngines())
+else if (values.node === undefined) await bench()
+else runUnder(programOf(values.node))
 
 async function bench() {
   if (process.platform !== 'linux') fail(`the bench needs Linux: this is ${process.platform}`)
@@ -51,8 +64,8 @@ async function bench() {
   const settings = values.quick ? QUICK : FULL
   install()
   const packages = versions()
-  const missing = Object.keys(packages).filter((name) => packages[name] === null)
-  for (const name of missing) console.log(`without ${name}: it could not be built here`)
+  const missing = await findMissing()
+  for (const { name, reason } of missing) console.log(`without ${titleOf(name)}: ${reason}`)
 
   const results = {
     format: FORMAT,
@@ -63,20 +76,28 @@ async function bench() {
     machine: describeMachine(),
     fileSystems: findFileSystems(values.disk && resolve(values.disk)),
     packages,
+    missing,
     settings,
     cases: {},
   }
   const begun = performance.now()
   const say = (line) => console.log(`${((performance.now() - begun) / 1000).toFixed(0).padStart(5)} s  ${line}`)
   for (const definition of chosen) {
-    const surroundings = { settings, repeat, fileSystems: results.fileSystems, missing, say }
+    const surroundings = {
+      settings,
+      repeat,
+      fileSystems: results.fileSystems,
+      missing: missing.map(({ name }) => name),
+      say,
+    }
     results.cases[definition.name] = await runCase(definition, surroundings)
     save(results)
   }
-  console.log(`\n${report(CASES, results)}`)
+  console.log(`\n${report(CASES, results, { engines: readEngines() })}`)
   const { file, plots } = places(results)
-  if (!values.quick && values.only === undefined) publish(results)
-  else drawPlots(CASES, results, plots)
+  const isUnderOther = process.env[UNDER_OTHER_NODE] !== undefined
+  if (values.quick || values.only !== undefined) drawPlots(CASES, results, plots, readEngines())
+  else if (!isUnderOther) publish(results)
   console.log(relative(process.cwd(), file))
   if (hasFailed(results)) fail('slocket failed: see above')
 }
@@ -92,9 +113,10 @@ function chooseCases() {
 }
 
 /** Quick and partial runs have names of their own, which git ignores. */
-function places({ date, commit, quick }) {
+function places({ date, commit, quick, machine }) {
   const isWhole = !quick && values.only === undefined
-  const name = isWhole ? `${date}-${commit}` : quick ? 'quick' : 'partial'
+  const [major] = machine.node.slice(1).split('.')
+  const name = isWhole ? `${date}-${commit}-node-${major}` : quick ? 'quick' : 'partial'
   return { file: join(values.out, `${name}.json`), plots: join(values.out, name) }
 }
 
@@ -109,14 +131,15 @@ function compact(_, value) {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(7)) : value
 }
 
-function publish(results) {
-  drawPlots(CASES, results, PLOTS)
+function publish(results, ...others) {
+  const engines = readEngines()
+  drawPlots(CASES, results, PLOTS, engines)
   const inDocument = (definition) =>
     plotsOf(definition).map(({ file, title }) => ({ file: `performance/${file}`, title }))
   const text = readFileSync(DOCUMENT, 'utf8')
   const [before, after] = [text.split('<!-- results -->')[0], text.split('<!-- /results -->')[1]]
   if (after === undefined) fail(`${DOCUMENT} has no place for results`)
-  const tables = report(CASES, results, inDocument)
+  const tables = report(CASES, results, { others, engines, plotsOf: inDocument })
   writeFileSync(DOCUMENT, `${before}<!-- results -->\n\n${tables}\n<!-- /results -->${after}`)
 }
 
@@ -126,9 +149,43 @@ function read(file) {
   return results
 }
 
+function readEngines() {
+  return existsSync(ENGINES) ? JSON.parse(readFileSync(ENGINES, 'utf8')) : undefined
+}
+
+/** Whether slocket failed anywhere. */
 function hasFailed({ cases }) {
   const points = Object.values(cases).flatMap((each) => Object.values(each))
-  return points.some((contestants) => failure(contestants[SLOCKET] ?? []) !== undefined)
+  const runs = points.flatMap((contestants) => Object.entries(contestants))
+  return runs.some(([contestant, own]) => isOurs(contestant) && failure(own) !== undefined)
+}
+
+/** A name of runtimes/package.json, or a path. */
+function programOf(node) {
+  const names = runtimeNames().filter((name) => name.startsWith('node-'))
+  if (!names.includes(node)) {
+    if (existsSync(node)) return resolve(node)
+    fail(`no Node '${node}': neither a file nor one of ${names.join(', ')}`)
+  }
+  try {
+    installRuntimes()
+  } catch (error) {
+    fail(error.message)
+  }
+  return runtimeProgram(node)
+}
+
+/** The same command under another Node, which all processes that it starts use, too. */
+function runUnder(program) {
+  const own = process.argv.slice(2)
+  const at = own.findIndex((word) => word === '--node' || word.startsWith('--node='))
+  own.splice(at, own[at] === '--node' ? 2 : 1)
+  const PATH = `${dirname(program)}${delimiter}${process.env.PATH}`
+  const { status } = spawnSync(program, [fileURLToPath(import.meta.url), ...own], {
+    stdio: 'inherit',
+    env: { ...process.env, PATH, [UNDER_OTHER_NODE]: '1' },
+  })
+  process.exitCode = status ?? 1
 }
 
 function positiveInteger(option, text) {

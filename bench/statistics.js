@@ -32,3 +32,19 @@ export function jain(shares) {
 export function pairedRatios(ofs, overs) {
   return ofs.map((of, index) => of / overs[index]).filter((ratio) => Number.isFinite(ratio))
 }
+
+/**
+ * The time from each release to the next grant, in the order of the releases, of a lock that one client holds at a time. A release that no grant
+ * follows gives nothing.
+ *
+ * @throws Error if two held at one time.
+ */
+export function gaps(releases, grants) {
+  const released = Float64Array.from(releases).sort()
+  const granted = Float64Array.from(grants).sort()
+  const followed = Array.from(released.slice(0, Math.max(0, granted.length - 1)))
+  return followed.map((release, index) => {
+    if (release < granted[index] || release > granted[index + 1]) throw new Error('two held at one time')
+    return granted[index + 1] - release
+  })
+}

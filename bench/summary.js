@@ -24,25 +24,40 @@ export function failures(runs) {
   }
 }
 
-/** What `of` is to `over`, in the repetitions that have both. */
+/** The ratio of one contestant's numbers to another one's, in the repetitions that have both. */
 export function ratio(contestants, metric, of, over) {
-  const values = (name) => (contestants[name] ?? []).map((run) => run?.metrics?.[metric] ?? Number.NaN)
-  const ratios = pairedRatios(values(of), values(over))
+  return ratioOf(contestants[of], contestants[over], metric)
+}
+
+function ratioOf(ofs, overs, metric) {
+  const values = (runs = []) => runs.map((run) => run?.metrics?.[metric] ?? Number.NaN)
+  const ratios = pairedRatios(values(ofs), values(overs))
   return ratios.length === 0 ? undefined : spread(ratios)
 }
 
-/** Each target whose case was run, with what was reached: { target, reached, isMet }; without `reached` where it cannot be said. */
+/**
+ * Each target whose case was run, with what was reached: { target, reached, isMet }. Without `reached` if there is no number: then the target is missed if
+ * the contestant failed, and not known (no `isMet`) if it was not measured, or has nothing to be compared with.
+ */
 export function judge(targets, cases, results) {
   return targets.flatMap((target) => {
-    const contestants = results.cases[target.case]?.[target.point]
-    const definition = cases.find(({ name }) => name === target.case)
-    if (contestants === undefined) return []
-    const reached =
-      target.over === undefined
-        ? summarize(definition, contestants[SLOCKET], target.metric)
-        : ratio(contestants, target.metric, SLOCKET, target.over)
-    if (reached === undefined) return [{ target }]
+    if (results.cases[target.case]?.[target.point] === undefined) return []
+    const reached = reachedOf(target, cases, results)
+    if (reached === undefined) return [hasFailed(target, results) ? { target, isMet: false } : { target }]
     const isMet = reached.median <= (target.most ?? Infinity) && reached.median >= (target.least ?? -Infinity)
     return [{ target, reached, isMet }]
   })
+}
+
+function hasFailed({ case: name, point, of = SLOCKET }, results) {
+  return failure(results.cases[name][point][of] ?? []) !== undefined
+}
+
+function reachedOf({ case: name, point, metric, of = SLOCKET, over, overPoint }, cases, results) {
+  const points = results.cases[name]
+  const runs = points[point][of] ?? []
+  if (over !== undefined) return ratioOf(runs, points[point][over], metric)
+  if (overPoint !== undefined) return ratioOf(runs, points[overPoint]?.[of], metric)
+  const definition = cases.find((each) => each.name === name)
+  return summarize(definition, runs, metric)
 }

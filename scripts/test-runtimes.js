@@ -11,14 +11,13 @@
 // SLOCKET_TEST_CLIENTS=deno npm run test:runtimes -- --only deno test/crash has Deno in all places where the tests of
 // crashes start a process. Not all of them pass: docs/platforms.md.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { listTests } from './list-tests.js'
+import { installRuntimes, runtimeNames, runtimeProgram } from './runtimes.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const home = join(root, 'runtimes')
 
 /** What --ci runs on a version of Node: where what Node does for us differs from version to version, if anywhere. */
 const IN_CI = [
@@ -49,46 +48,24 @@ const { values, positionals } = parseArgs({
   options: { ci: { type: 'boolean', default: false }, only: { type: 'string' } },
 })
 
-if (process.platform !== 'linux' || process.arch !== 'x64') {
-  fail(
-    `the runtimes are pinned for Linux on x64 alone; this is ${process.platform} on ${process.arch}. Run \`npm test\``,
-  )
-}
-const pinned = readLock('package-lock.json')
-const names = values.only?.split(',') ?? [...pinned.keys()].filter((name) => !values.ci || !NOT_IN_CI.has(name))
-for (const name of names) if (!pinned.has(name)) fail(`no runtime '${name}': ${[...pinned.keys()].join(', ')}`)
+const pinned = runtimeNames()
+const names = values.only?.split(',') ?? pinned.filter((name) => !values.ci || !NOT_IN_CI.has(name))
+for (const name of names) if (!pinned.includes(name)) fail(`no runtime '${name}': ${pinned.join(', ')}`)
 
-install()
+try {
+  installRuntimes()
+} catch (error) {
+  fail(error.message)
+}
 const results = []
 for (const name of names.toSorted()) results.push(test(name))
 console.log(`\n${results.map(({ line }) => line).join('\n')}`)
 if (results.some(({ passed }) => !passed)) process.exitCode = 1
 
-/** What a lock file says of each runtime, by the name that it is installed under. */
-function readLock(file) {
-  const { packages } = JSON.parse(readFileSync(join(home, file), 'utf8'))
-  const prefix = 'node_modules/'
-  const entries = Object.entries(packages).filter(([path]) => path.startsWith(prefix))
-  return new Map(entries.map(([path, entry]) => [path.slice(prefix.length), entry]))
-}
-
-/** Installs what is not there as it is pinned. npm refuses a package whose hash is not that of the lock file. */
-function install() {
-  const isThere = existsSync(join(home, 'node_modules/.package-lock.json'))
-  const installed = isThere ? readLock('node_modules/.package-lock.json') : new Map()
-  if ([...pinned].every(([name, { integrity }]) => installed.get(name)?.integrity === integrity)) return
-  console.log(
-    `> npm ci --prefix runtimes: ${[...pinned].map(([name, { version }]) => `${name} (${version})`).join(', ')}`,
-  )
-  const flags = ['--ignore-scripts', '--no-audit', '--no-fund']
-  const { status } = spawnSync('npm', ['ci', '--prefix', home, ...flags], { stdio: 'inherit' })
-  if (status !== 0) fail('the runtimes could not be had from the npm registry: see above')
-}
-
 function test(name) {
   const isNode = name.startsWith('node-')
-  const node = isNode ? join(home, 'node_modules', name, 'bin', 'node') : process.execPath
-  const program = isNode ? node : join(home, 'node_modules', name, name)
+  const program = runtimeProgram(name)
+  const node = isNode ? program : process.execPath
   const { stdout, error } = spawnSync(program, ['--version'], { encoding: 'utf8' })
   if (error !== undefined) fail(`${name} cannot be started: ${error.message}`)
   const title = isNode ? `Node ${stdout.trim()}` : stdout.split('\n')[0].trim()

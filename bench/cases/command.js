@@ -1,30 +1,50 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { now } from '../clock.js'
-import { BARE_NODE, SLOCKET, SPAWNING_NODE } from '../contestants/index.js'
-import { run } from '../processes.js'
+import {
+  BARE_NODE,
+  DROP_IN,
+  FLOCK,
+  FS_NATIVE_EXTENSIONS,
+  LOCKFILE,
+  prepare,
+  PROPER_LOCKFILE,
+  SLOCKET,
+  SPAWNING_NODE,
+} from '../contestants/index.js'
+import { run, scriptPath } from '../processes.js'
 import { median } from '../statistics.js'
 
 const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.cjs', import.meta.url))
+const SCRIPT = 'script'
 
-/** What every command that Node is has to do. */
+/** What each command for Node has to do. */
 const SPAWN = `require('node:child_process').spawn('true', { stdio: 'inherit' }).on('exit', process.exit)`
 
-/** How each runs `true` under the lock. The floors have none: one runs `true`, the other nothing. */
+/** How each runs `true` under the lock. The floors have no lock: one runs `true`, the other nothing. */
 const COMMANDS = {
-  [SLOCKET]: (path) => [process.execPath, [PROGRAM, 'run', '-n', path, '--', 'true']],
-  flock: (path) => ['flock', ['-n', path, 'true']],
+  [SLOCKET]: (path) => [process.execPath, [PROGRAM, 'run', path, '--', 'true']],
+  [FLOCK]: (path) => ['flock', [path, 'true']],
   [SPAWNING_NODE]: () => [process.execPath, ['-e', SPAWN]],
   [BARE_NODE]: () => [process.execPath, ['-e', '0']],
 }
+const IN_SCRIPTS = [SLOCKET, DROP_IN, PROPER_LOCKFILE, LOCKFILE, FS_NATIVE_EXTENSIONS, BARE_NODE]
 
 export const command = {
   name: 'command',
-  title: 'A command run under a lock that is free, from its start to its end',
-  points: () => ['all'],
-  contestants: () => Object.keys(COMMANDS),
-  async measure({ contestant, directory, settings }) {
-    const [program, parameters] = COMMANDS[contestant](join(directory, 'lock'))
+  title: 'A process from its start to its end: a command under a free lock; and a script that locks once',
+  points: () => ['command', SCRIPT],
+  pointTitle: (point) => (point === SCRIPT ? 'a script that locks once' : 'a command under a lock'),
+  contestants: (point) => (point === SCRIPT ? IN_SCRIPTS : Object.keys(COMMANDS)),
+  // Little at a time, and often: the start of a process takes twice as long in one minute as in the next.
+  repeat: ({ command: { repeat } }) => repeat,
+  async measure({ contestant, point, directory, settings }) {
+    const path = join(directory, 'lock')
+    if (point === SCRIPT) prepare(contestant, path)
+    const [program, parameters] =
+      point === SCRIPT && contestant !== BARE_NODE
+        ? [process.execPath, [scriptPath('script.js'), contestant, path]]
+        : COMMANDS[contestant](path)
     const times = []
     for (let done = 0; done < settings.command.runs; done += 1) {
       const from = now()
@@ -34,5 +54,5 @@ export const command = {
     return { time: median(times) }
   },
   columns: [{ metric: 'time', title: 'a run', unit: 'ms', less: true }],
-  plots: [{ metric: 'time', title: 'A command under a free lock: ms, less is better' }],
+  plots: [{ metric: 'time', title: 'A process from its start to its end: ms, less is better' }],
 }

@@ -1,4 +1,4 @@
-import { BARE_QUEUE, BETWEEN_PROCESSES, RING, SLOCKET } from '../contestants/index.js'
+import { BARE_QUEUE, FS_NATIVE_EXTENSIONS, RING, RIVALS, SLICE, SLOCKET } from '../contestants/index.js'
 import { COLUMNS, race, raceRing } from '../race.js'
 
 export const handOff = {
@@ -15,8 +15,9 @@ export const handOff = {
       .replace('empty', 'processes, around nothing')
       .replace('warm', 'processes, around nothing, for long'),
   contestants(point) {
-    if (isWarm(point)) return [SLOCKET, 'fs-native-extensions', BARE_QUEUE, RING]
-    return isEmpty(point) ? [...BETWEEN_PROCESSES, BARE_QUEUE, RING] : [...BETWEEN_PROCESSES, BARE_QUEUE]
+    if (isWarm(point)) return [SLOCKET, SLICE, FS_NATIVE_EXTENSIONS, BARE_QUEUE, RING]
+    const all = [SLOCKET, SLICE, ...RIVALS, BARE_QUEUE]
+    return isEmpty(point) ? [...all, RING] : all
   },
   async measure({ contestant, point, directory, settings: { handOff: given } }) {
     const times = isWarm(point) ? { ...given, warmMs: given.longWarmMs } : given

@@ -2,8 +2,10 @@
 // 100 ms by default; 10 ms is in its favour. `stale` is what proper-lockfile has.
 import lockfile from 'lockfile'
 
+const STALE_MS = 10_000
+
 /** Made anew for each call: it writes into its options. */
-const options = () => ({ wait: 3_600_000, pollPeriod: 10, stale: 10_000 })
+const options = () => ({ wait: 3_600_000, pollPeriod: 10, stale: STALE_MS })
 
 export function open(path) {
   return {
@@ -12,5 +14,7 @@ export function open(path) {
         lockfile.lock(path, options(), (error) => (error ? reject(error) : resolve()))
       }),
     release: () => new Promise((resolve) => lockfile.unlock(path, resolve)),
+    acquireSync: () => lockfile.lockSync(path, { stale: STALE_MS }),
+    releaseSync: () => lockfile.unlockSync(path),
   }
 }

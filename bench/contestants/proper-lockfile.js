@@ -2,9 +2,13 @@
 // The default of `retry`, which it does that with, is 1 s, doubling. 10 to 100 ms is in its favour, and still what people use.
 // `stale` is its default, 10 s.
 import lockfile from 'proper-lockfile'
-
-const RETRIES = { forever: true, minTimeout: 10, maxTimeout: 100, factor: 1.5, randomize: true }
+import { RETRIES } from '../retries.js'
 
 export function open(path) {
-  return { acquire: () => lockfile.lock(path, { retries: RETRIES }), release: (release) => release() }
+  return {
+    acquire: () => lockfile.lock(path, { retries: RETRIES }),
+    release: (release) => release(),
+    acquireSync: () => lockfile.lockSync(path),
+    releaseSync: (release) => release(),
+  }
 }

@@ -1,6 +1,13 @@
 // slocket as users get it: compiled, from dist/.
-import slocket from '../../dist/index.mjs'
+import slocket, { local } from '../../dist/index.mjs'
 
-export function open(path, claim) {
-  return { acquire: () => slocket(path, claim), release: (lock) => lock.release() }
+/** With `ownClient`, the handle is a client of its own: it shares nothing with the other requests of its process. */
+export function open(path, { ownClient = false, ...claim } = {}) {
+  const options = ownClient ? { ...claim, engine: local() } : claim
+  return {
+    acquire: () => slocket(path, options),
+    release: (lock) => lock.release(),
+    acquireSync: () => slocket.sync(path, options),
+    releaseSync: (lock) => lock.release(),
+  }
 }

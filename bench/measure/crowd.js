@@ -5,35 +5,39 @@ import { options, tell, told } from './told.js'
 
 const WARM = 1000
 
-const { contestant, path, requests, runMs, measuresBytes } = options
-const lock = (await load(contestant)).open(path, {})
+const { contestant, path, claim, requests, runMs, limitMs, measuresBytes } = options
+const lock = (await load(contestant)).open(path, claim)
 
 const bytes = measuresBytes ? await bytesForEach() : undefined
 await round(Math.min(requests, WARM))
 tell('ready')
 await told()
 const from = now()
-let rounds = 0
+let served = 0
 let elapsedMs
 do {
-  await round(requests)
-  rounds += 1
+  served += await round(requests)
   elapsedMs = now() - from
 } while (elapsedMs < runMs)
-tell({ rate: (requests * rounds * 1000) / elapsedMs, ...(bytes === undefined ? {} : { bytes }) })
+if (served === 0) throw new Error(`nobody was served within ${limitMs / 1000} s`)
+tell({ rate: (served * 1000) / elapsedMs, ...(bytes === undefined ? {} : { bytes }) })
 await lock.close?.()
 
-/** All ask, each releases when it is served. */
+/** All ask, each releases when it is served. Gives how many were served, of whom the last ones are not waited for beyond the limit. */
 async function round(count) {
-  let left = count
+  let done = 0
+  let timer
   await new Promise((resolve, reject) => {
-    const served = async (held) => {
+    timer = setTimeout(resolve, limitMs)
+    const serve = async (held) => {
       await lock.release(held)
-      left -= 1
-      if (left === 0) resolve()
+      done += 1
+      if (done === count) resolve()
     }
-    for (let asked = 0; asked < count; asked += 1) lock.acquire().then(served).catch(reject)
+    for (let asked = 0; asked < count; asked += 1) lock.acquire().then(serve).catch(reject)
   })
+  clearTimeout(timer)
+  return done
 }
 
 /** Of the heap, and beyond it what Node knows of: with all waiting for one that holds, against before they asked. */

@@ -12,6 +12,7 @@ export interface Statistics {
   spread(values: readonly number[]): Spread
   jain(shares: readonly number[]): number
   pairedRatios(ofs: readonly number[], overs: readonly number[]): number[]
+  gaps(releases: readonly number[], grants: readonly number[]): number[]
 }
 
 export interface Bar {
@@ -24,8 +25,50 @@ export interface Bar {
   readonly isFloor?: boolean
 }
 
+export interface Line {
+  readonly label: string
+  readonly isOurs: boolean
+  readonly places: readonly { readonly x: number; readonly y: number; readonly text: string }[]
+}
+
 export interface Plots {
   plot(content: { title: string; groups: readonly { title: string; bars: readonly Bar[] }[] }): string
+  plotLines(content: { title: string; axis: string; lines: readonly Line[] }): string
+}
+
+export interface Overviews {
+  readonly COLUMNS: readonly { readonly title: string }[]
+  overview(
+    results: object,
+    engines: object | undefined,
+  ): { readonly title: string; readonly values: readonly (Spread | undefined)[] }[]
+}
+
+export interface Case {
+  readonly name: string
+  readonly columns: readonly { readonly metric: string }[]
+  readonly plots: readonly { readonly metric: string; readonly axis?: string }[]
+  points(settings: object): readonly string[]
+  contestants(point: string): readonly string[]
+}
+
+export interface Cases {
+  readonly CASES: readonly Case[]
+}
+
+export interface Target {
+  readonly case: string
+  readonly point: string
+  readonly metric: string
+  readonly of?: string
+  readonly over?: string
+  readonly overPoint?: string
+  readonly least?: number
+  readonly most?: number
+}
+
+export interface Reports {
+  report(cases: readonly object[], results: object, beside?: { others?: readonly object[]; engines?: object }): string
 }
 
 export interface Run {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { load } from './bench.ts'
-import type { Bar, Plots } from './bench.ts'
+import type { Bar, Line, Plots } from './bench.ts'
 
-const { plot } = await load<Plots>('plot.js')
+const { plot, plotLines } = await load<Plots>('plot.js')
 
 const bars: readonly Bar[] = [
   { label: 'slocket', value: 10, min: 9, max: 20, text: '10', isOurs: true },
@@ -41,6 +41,23 @@ test('one that failed has its reason in the place of a bar', () => {
   assert.equal(drawn.match(/<rect /g)?.length, 2)
   assert.match(drawn, />failed<\/text>/)
 })
+
+test('a plot of lines is well-formed XML', () => {
+  assertWellFormed(plotLines({ title: 'less < more', axis: 'waiting & joining', lines: [lineOf([2, 5])] }))
+  assertWellFormed(plotLines({ title: 'of nothing', axis: '', lines: [] }))
+  assertWellFormed(plotLines({ title: 'of zero', axis: '', lines: [lineOf([0])] }))
+})
+
+test('a line goes up by one step of the scale for ten times as much', () => {
+  const drawn = plotLines({ title: '', axis: '', lines: [lineOf([1, 10, 100])] })
+  const heights = [...drawn.matchAll(/<circle cx="[\d.]+" cy="([\d.]+)"/g)].map((match) => Number(match[1]))
+  const [one, ten, hundred] = heights as [number, number, number]
+  assert.ok(one > ten && Math.abs(ten - hundred - (one - ten)) < 0.3, heights.join(', '))
+})
+
+function lineOf(ys: readonly number[]): Line {
+  return { label: 'slocket', isOurs: true, places: ys.map((y, index) => ({ x: 10 ** index, y, text: `${y}` })) }
+}
 
 /** Each tag is closed in its order, no attribute is there twice, and no bare `&` or `<` is left. */
 function assertWellFormed(xml: string): void {

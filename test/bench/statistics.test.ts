@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { load } from './bench.ts'
 import type { Names, Run, Statistics, Summaries } from './bench.ts'
 
-const { jain, median, pairedRatios, quantile, spread } = await load<Statistics>('statistics.js')
+const { gaps, jain, median, pairedRatios, quantile, spread } = await load<Statistics>('statistics.js')
 const { judge, ratio } = await load<Summaries>('summary.js')
 const { number } = await load<Names>('names.js')
 
@@ -36,6 +36,16 @@ test('ratios are made within each repetition', () => {
   assert.deepEqual(pairedRatios([1, 10, 3], [2, 10, Number.NaN]), [0.5, 1])
 })
 
+test('a gap is the time from a release to the next grant, whoever had which', () => {
+  assert.deepEqual(gaps([30, 10], [11, 5, 32]), [1, 2])
+  assert.deepEqual(gaps([10, 20], [5, 12]), [2], 'nobody was granted after the last release')
+  assert.deepEqual(gaps([], [5]), [])
+})
+
+test('a grant before the release is two holders at one time', () => {
+  assert.throws(() => gaps([10, 20], [5, 9]), /two held/)
+})
+
 test('a repetition in which one of two failed counts for neither', () => {
   const time = (value: number): Run => ({ metrics: { time: value } })
   const contestants = { slocket: [time(1), time(2), time(3)], rival: [time(2), { error: 'crashed' }, null] }
@@ -61,6 +71,54 @@ test('a target is met at its limit, missed beyond it, and not known where nothin
   assert.deepEqual(
     judged.map(({ isMet }) => isMet),
     [true, false, true, false, undefined],
+  )
+})
+
+test('a target is missed if its contestant failed, and has a number if only some repetitions failed', () => {
+  const failed: Run = { error: 'crashed' }
+  const results = { cases: { hot: { disk: { slocket: [failed, null], rival: [failed, { metrics: { time: 3 } }] } } } }
+  const target = { case: 'hot', point: 'disk', metric: 'time', most: 3 }
+  const judged = judge(
+    [target, { ...target, of: 'rival' }, { ...target, of: 'rival', over: 'slocket' }],
+    [{ name: 'hot' }],
+    results,
+  )
+  assert.deepEqual(
+    judged.map(({ reached, isMet }) => [reached?.median, isMet]),
+    [
+      [undefined, false],
+      [3, true],
+      [undefined, false],
+    ],
+  )
+})
+
+test('a target may be that of another contestant, and a ratio to its own numbers at another point', () => {
+  const time = (value: number): Run[] => [{ metrics: { time: value } }]
+  const results = {
+    cases: { waiting: { 10: { slocket: time(2), slice: time(4) }, 1000: { slocket: time(5), slice: time(6) } } },
+  }
+  const target = { case: 'waiting', point: '1000', metric: 'time' }
+  const judged = judge(
+    [
+      { ...target, overPoint: '10', most: 2 },
+      { ...target, overPoint: '10', of: 'slice', most: 2 },
+      { ...target, of: 'slice', over: 'slocket', most: 1 },
+      { ...target, of: 'missing', most: 1 },
+      { ...target, overPoint: '100', most: 1 },
+    ],
+    [{ name: 'waiting' }],
+    results,
+  )
+  assert.deepEqual(
+    judged.map(({ reached, isMet }) => [reached?.median, isMet]),
+    [
+      [2.5, false],
+      [1.5, true],
+      [1.2, false],
+      [undefined, undefined],
+      [undefined, undefined],
+    ],
   )
 })
 

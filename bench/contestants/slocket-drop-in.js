@@ -1,0 +1,12 @@
+// slocket/proper-lockfile as users get it, with the options that proper-lockfile has here.
+import lockfile from '../../dist/compat/proper-lockfile.mjs'
+import { RETRIES } from '../retries.js'
+
+export function open(path) {
+  return {
+    acquire: () => lockfile.lock(path, { retries: RETRIES }),
+    release: (release) => release(),
+    acquireSync: () => lockfile.lockSync(path),
+    releaseSync: (release) => release(),
+  }
+}

@@ -1,0 +1,33 @@
+// Permits of one process, one after the other, until it has all of them: how often it lists a directory for that.
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { now } from '../clock.js'
+import { load } from '../contestants/index.js'
+import { options, tell } from './told.js'
+
+let listings = 0
+count(fs, ['readdir', 'readdirSync', 'opendir', 'opendirSync'])
+count(fs.promises, ['readdir', 'opendir'])
+syncBuiltinESMExports()
+
+const { contestant, path, permits } = options
+const lock = (await load(contestant)).open(path, { permits })
+const held = [await lock.acquire()] // opens the lock
+listings = 0
+const from = now()
+while (held.length < permits) held.push(await lock.acquire())
+const elapsedMs = now() - from
+const counted = permits - 1
+tell({ rate: (counted * 1000) / elapsedMs, listings: listings / counted })
+for (const permit of held) await lock.release(permit)
+
+/** From here on, each call of these functions counts as one listing. */
+function count(module, names) {
+  for (const name of names) {
+    const list = module[name]
+    module[name] = function (...parameters) {
+      listings += 1
+      return list.apply(this, parameters)
+    }
+  }
+}

@@ -1,0 +1,5 @@
+// A script that locks once and ends. It imports nothing but the contestant.
+const [contestant, path] = process.argv.slice(2)
+const { open } = await import(`../contestants/${contestant}.js`)
+const lock = open(path, {})
+await lock.release(await lock.acquire())

@@ -1,0 +1,47 @@
+// The runtimes that runtimes/package.json pins: other versions of Node, and Deno. They come from the npm registry, and npm checks each one against
+// the hash in the lock file there.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const HOME = fileURLToPath(new URL('../runtimes', import.meta.url))
+const PREFIX = 'node_modules/'
+
+/** The names of all of them, such as `node-24`. */
+export function runtimeNames() {
+  return [...readLock('package-lock.json').keys()]
+}
+
+/** The path of the program of one of them. It may not be installed yet. */
+export function runtimeProgram(name) {
+  const inPackage = name.startsWith('node-') ? ['bin', 'node'] : [name]
+  return join(HOME, PREFIX, name, ...inPackage)
+}
+
+/**
+ * Installs all of them, unless they are there as the lock file pins them.
+ *
+ * @throws Error if this isn't Linux on x64, or if npm fails.
+ */
+export function installRuntimes() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw new Error(`the runtimes are pinned for Linux on x64 only; this is ${process.platform} on ${process.arch}`)
+  }
+  const pinned = readLock('package-lock.json')
+  const isThere = existsSync(join(HOME, 'node_modules/.package-lock.json'))
+  const installed = isThere ? readLock('node_modules/.package-lock.json') : new Map()
+  if ([...pinned].every(([name, { integrity }]) => installed.get(name)?.integrity === integrity)) return
+  const list = [...pinned].map(([name, { version }]) => `${name} (${version})`).join(', ')
+  console.log(`> npm ci --prefix runtimes: ${list}`)
+  const flags = ['--ignore-scripts', '--no-audit', '--no-fund']
+  const { status } = spawnSync('npm', ['ci', '--prefix', HOME, ...flags], { stdio: 'inherit' })
+  if (status !== 0) throw new Error('npm could not install the runtimes: see above')
+}
+
+/** The entries of a lock file, by the name that each runtime is installed under. */
+function readLock(file) {
+  const { packages } = JSON.parse(readFileSync(join(HOME, file), 'utf8'))
+  const entries = Object.entries(packages).filter(([path]) => path.startsWith(PREFIX))
+  return new Map(entries.map(([path, entry]) => [path.slice(PREFIX.length), entry]))
+}
