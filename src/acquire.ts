@@ -1,14 +1,15 @@
 /** Asks an engine for a lock, with or without a time limit. */
-import type { AcquireRequest, Engine } from './requests/engine.ts'
-import { inNextTurn, isTurnDue, nextTurn } from './requests/event-loop.ts'
+import type { AcquireRequest, Engine, Grant } from './requests/engine.ts'
+import { inNextTurn, isTurnDue } from './requests/event-loop.ts'
 import { onAbort } from './requests/on-abort.ts'
-import { permitsOf } from './core/claim.ts'
+import { Request } from './requests/request.ts'
+import { askOf } from './requests/ticket-engine.ts'
 import { HolderLook } from './holder-look.ts'
 import { Lock } from './lock.ts'
 import type { Asked } from './options.ts'
-import { selfWaitWarning } from './self-wait-warning.ts'
+import { warnOfSelfWait } from './self-wait-warning.ts'
 import { timeoutError } from './timeout-error.ts'
-import { setTimeout, clearTimeout, wallNowMs, monotonicNowMs } from './real-time.ts'
+import { setTimeout, clearTimeout, setImmediate, wallNowMs, monotonicNowMs } from './real-time.ts'
 
 /** How long before the deadline to ask who holds, in ms: a busy server has answered by then. */
 const LEAD_MS = 500
@@ -22,48 +23,55 @@ export function acquireOnce(
   asked: Asked,
   { wait, signal }: Pick<AcquireRequest, 'wait' | 'signal'>,
 ): Promise<Lock | null> {
-  const { claim, mode, label, lingerMs } = asked
-  const onError = signal === undefined ? throwInNextTurn : throwUnlessAborted(signal)
-  const onSelfWait = wait ? selfWaitWarning(engine, path, label) : undefined
-  return engine.acquire(path, { claim, wait, label, lingerMs, signal, onSelfWait }).then((grant) => {
-    if (grant === null) return nextTurn().then(() => null)
-    const lock = new Lock(path, mode, permitsOf(claim), grant)
-    return isTurnDue() ? inNextTurn(lock) : lock
-  }, onError)
-}
-
-async function throwInNextTurn(error: unknown): Promise<never> {
-  await nextTurn()
-  throw error
-}
-
-/** For a request that may be cancelled: a caller that aborts a wait is told at once. */
-function throwUnlessAborted(signal: AbortSignal): (error: unknown) => Promise<never> {
-  const wasAborted = signal.aborted
-  return async (error) => {
-    if (wasAborted || !signal.aborted) await nextTurn()
-    throw error
-  }
+  const { claim, label, lingerMs } = asked
+  return new Promise((resolve, reject) => {
+    const request: AcquireRequest = {
+      claim,
+      wait,
+      label,
+      lingerMs,
+      signal,
+      onSelfWait: (holder) => warnOfSelfWait(engine, path, label, holder),
+    }
+    const wasAborted = signal?.aborted === true
+    const onGrant = (grant: Grant | null): void => {
+      if (grant === null) return void setImmediate(resolve, null)
+      const lock = new Lock(path, asked, grant)
+      if (isTurnDue()) inNextTurn(() => resolve(lock))
+      else resolve(lock)
+    }
+    const onError = (error: unknown): void => {
+      // A caller that aborts a wait is told at once; otherwise as above: see event-loop.ts.
+      if (signal?.aborted === true && !wasAborted) reject(error)
+      else setImmediate(reject, error)
+    }
+    const ask = askOf(engine)
+    if (ask !== undefined) ask(path, new Request(request, onGrant, onError))
+    else engine.acquire(path, request).then(onGrant, onError).catch(reject)
+  })
 }
 
 /** @throws ERR_SLOCKET_TIMEOUT; a holder or a server that does not answer does not delay it. */
-export async function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
+export function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
+  if (timeoutMs === 0) return acquireNow(engine, path, asked)
+  return new Promise((resolve, reject) => {
+    new TimedWait({ engine, path, asked, timeoutMs }, resolve, reject).start()
+  })
+}
+
+async function acquireNow(engine: Engine, path: string, asked: Asked): Promise<Lock> {
   const { signal } = asked
-  if (signal?.aborted === true) await nextTurn()
-  signal?.throwIfAborted()
   // Now: a relative path means another lock once the working directory has changed.
   const resource = engine.resolve?.(path) ?? path
-  if (timeoutMs > 0) return await new TimedWait({ engine, resource, path, asked, timeoutMs }).run()
   const lock = await acquireOnce(engine, path, asked, { wait: false, signal })
   if (lock !== null) return lock
-  const error = await timeoutError(new HolderLook(engine, resource), path, timeoutMs)
+  const error = await timeoutError(new HolderLook(engine, resource), path, 0)
   signal?.throwIfAborted()
   throw error
 }
 
 interface TimedRequest {
   readonly engine: Engine
-  readonly resource: string
   readonly path: string
   readonly asked: Asked
   readonly timeoutMs: number
@@ -74,48 +82,103 @@ interface TimedRequest {
  * has to cancel the wait on a server is waited for: once this has rejected, nothing is held.
  */
 class TimedWait {
-  readonly #request: TimedRequest
-  readonly #controller = new AbortController()
-  readonly #sinceMs = wallNowMs()
-  readonly #deadlineMs: number
-  #timer: NodeJS.Timeout
-  #look: HolderLook | undefined
+  private readonly request: TimedRequest
+  private readonly resolve: (lock: Lock) => void
+  private readonly reject: (error: unknown) => void
+  private readonly sinceMs: number = wallNowMs()
+  private readonly deadlineMs: number
+  private readonly wasAborted: boolean
+  private isSettled: boolean = false
+  /** Ends the wait with a reason, with which it then rejects. */
+  private cancel: ((reason: unknown) => void) | undefined = undefined
+  private stopListening: (() => void) | undefined = undefined
+  private resource: string = ''
+  private timer: NodeJS.Timeout | undefined = undefined
+  private look: HolderLook | undefined = undefined
 
-  constructor(request: TimedRequest) {
-    this.#request = request
-    const { timeoutMs } = request
-    this.#deadlineMs = monotonicNowMs() + timeoutMs
-    this.#timer = setTimeout(() => this.#startLook(), timeoutMs - Math.min(LEAD_MS, timeoutMs / 2))
+  constructor(request: TimedRequest, resolve: (lock: Lock) => void, reject: (error: unknown) => void) {
+    this.request = request
+    this.resolve = resolve
+    this.reject = reject
+    this.deadlineMs = monotonicNowMs() + request.timeoutMs
+    this.wasAborted = request.asked.signal?.aborted === true
   }
 
-  async run(): Promise<Lock> {
-    const { engine, path, asked, timeoutMs } = this.#request
-    const { signal } = asked
-    const stopListening = signal && onAbort(signal, () => this.#controller.abort(signal.reason))
+  start(): void {
+    const { engine, path, timeoutMs } = this.request
+    this.ask()
+    // A free lock is granted in the call, and takes no timer.
+    if (this.isSettled) return
     try {
-      // A request that waits is never refused.
-      return (await acquireOnce(engine, path, asked, { wait: true, signal: this.#controller.signal })) as Lock
+      // Now: a relative path means another lock once the working directory has changed.
+      this.resource = engine.resolve?.(path) ?? path
     } catch (error) {
-      if (error !== TIMED_OUT) throw error
-      const { label } = asked
-      const timedOut = await timeoutError(this.#look!, path, timeoutMs, { label, sinceMs: this.#sinceMs })
-      signal?.throwIfAborted()
-      throw timedOut
-    } finally {
-      clearTimeout(this.#timer)
-      stopListening?.()
-      this.#look?.end()
+      return this.cancel!(error)
     }
+    this.timer = setTimeout(() => this.startLook(), timeoutMs - Math.min(LEAD_MS, timeoutMs / 2))
   }
 
-  #startLook(): void {
-    const { engine, resource } = this.#request
-    this.#look = new HolderLook(engine, resource)
-    this.#timer = setTimeout(() => this.#endWait(), Math.max(1, this.#deadlineMs - monotonicNowMs()))
+  private ask(): void {
+    const { engine, path, asked } = this.request
+    const { claim, label, lingerMs, signal } = asked
+    const onSelfWait: AcquireRequest['onSelfWait'] = (holder) => warnOfSelfWait(engine, path, label, holder)
+    const request: AcquireRequest = { claim, wait: true, label, lingerMs, signal, onSelfWait }
+    // A request that waits is never refused.
+    const onGrant = (grant: Grant | null): void => this.onGrant(grant!)
+    const onError = (error: unknown): void => this.onError(error)
+    const ask = askOf(engine)
+    if (ask !== undefined) {
+      const direct = new Request(request, onGrant, onError)
+      this.cancel = (reason) => direct.cancel(reason)
+      return ask(path, direct)
+    }
+    const controller = new AbortController()
+    this.cancel = (reason) => controller.abort(reason)
+    if (this.wasAborted) controller.abort(signal!.reason)
+    else this.stopListening = signal && onAbort(signal, () => controller.abort(signal.reason))
+    engine
+      .acquire(path, { ...request, signal: controller.signal })
+      .then(onGrant, onError)
+      .catch(this.reject)
   }
 
-  #endWait(): void {
-    this.#look!.hurry()
-    this.#controller.abort(TIMED_OUT)
+  private onGrant(grant: Grant): void {
+    const { path, asked } = this.request
+    this.settle()
+    this.look?.end()
+    const lock = new Lock(path, asked, grant)
+    if (isTurnDue()) inNextTurn(() => this.resolve(lock))
+    else this.resolve(lock)
+  }
+
+  private onError(error: unknown): void {
+    this.settle()
+    if (error === TIMED_OUT) return void this.rejectTimedOut()
+    this.look?.end()
+    if (this.request.asked.signal?.aborted === true && !this.wasAborted) this.reject(error)
+    else setImmediate(this.reject, error)
+  }
+
+  private settle(): void {
+    this.isSettled = true
+    this.stopListening?.()
+    if (this.timer !== undefined) clearTimeout(this.timer)
+  }
+
+  private startLook(): void {
+    this.look = new HolderLook(this.request.engine, this.resource)
+    this.timer = setTimeout(() => this.endWait(), Math.max(1, this.deadlineMs - monotonicNowMs()))
+  }
+
+  private endWait(): void {
+    this.look!.hurry()
+    this.cancel!(TIMED_OUT)
+  }
+
+  private async rejectTimedOut(): Promise<void> {
+    const { path, asked, timeoutMs } = this.request
+    const { label, signal } = asked
+    const error = await timeoutError(this.look!, path, timeoutMs, { label, sinceMs: this.sinceMs })
+    this.reject(signal?.aborted === true ? signal.reason : error)
   }
 }

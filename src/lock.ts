@@ -2,7 +2,9 @@ import type { Grant } from './requests/engine.ts'
 import { debug } from './debug.ts'
 import { tellLost, tellReleased } from './diagnostics.ts'
 import { SlocketError } from './errors.ts'
-import type { LockMode } from './options.ts'
+import type { Asked, LockMode } from './options.ts'
+
+const RELEASED: Promise<void> = Promise.resolve()
 
 /**
  * A lock that is held, as `slocket()` resolves with it.
@@ -36,10 +38,10 @@ export class Lock {
   #releasing: Promise<void> | undefined
 
   /** @internal */
-  constructor(name: string, mode: LockMode, permits: number | undefined, grant: Grant) {
+  constructor(name: string, { mode, claim }: Pick<Asked, 'mode' | 'claim'>, grant: Grant) {
     this.name = name
     this.mode = mode
-    this.permits = permits
+    this.permits = claim.kind === 'permit' ? claim.permits : undefined
     this.token = grant.token
     this.recovered = grant.recovered
     this.#grant = grant
@@ -130,7 +132,16 @@ export class Lock {
    * @throws (by the promise) ERR_SLOCKET_NOT_RELEASED if the system failed to release it: see docs/errors.md.
    */
   release(): Promise<void> {
-    this.#releasing ??= this.#release()
+    if (this.#releasing !== undefined) return this.#releasing
+    if (!this.#isHeld) return RELEASED
+    this.#isHeld = false
+    try {
+      const released = this.#grant.release()
+      this.#releasing = released === undefined ? RELEASED : Promise.resolve(released)
+      tellReleased(this)
+    } catch (error) {
+      this.#releasing = Promise.reject(error)
+    }
     return this.#releasing
   }
 
@@ -142,18 +153,6 @@ export class Lock {
   /** Releases the lock at the end of a `using` block. A failure is reported to `NODE_DEBUG=slocket` only; `await using` throws it. */
   [Symbol.dispose](): void {
     this.release().catch((error: unknown) => debug('%s: release: %s', this.name, error))
-  }
-
-  #release(): Promise<void> {
-    if (!this.#isHeld) return Promise.resolve()
-    this.#isHeld = false
-    try {
-      const released = this.#grant.release()
-      tellReleased(this)
-      return Promise.resolve(released)
-    } catch (error) {
-      return Promise.reject(error)
-    }
   }
 
   #onLost(error: Error): void {

@@ -131,7 +131,8 @@ export function callOptions(
   return { of, known, hints: { ...OPTION_HINTS, ...meaningless } }
 }
 
-const DEFAULTS: Asked = {
+/** What a call without options asks for. */
+export const DEFAULTS: Asked = {
   claim: EXCLUSIVE,
   mode: 'exclusive',
   timeoutMs: undefined,

@@ -1,4 +1,4 @@
-import type { AcquireRequest, Engine } from './requests/engine.ts'
+import type { Engine, Requester } from './requests/engine.ts'
 import { printable } from './errors.ts'
 import { wallNowMs } from './real-time.ts'
 
@@ -6,22 +6,25 @@ import { wallNowMs } from './real-time.ts'
 const warned = new WeakMap<Engine, Set<string>>()
 
 /** For a request that waits for a lock which its own process holds. Emits a process warning, once for each lock. */
-export function selfWaitWarning(engine: Engine, path: string, label: string | undefined): AcquireRequest['onSelfWait'] {
-  return (holder) => {
-    const known = warned.get(engine)
-    if (known?.has(path) === true) return
-    if (known === undefined) warned.set(engine, new Set([path]))
-    else known.add(path)
-    const seconds = ((wallNowMs() - (holder.sinceMs ?? wallNowMs())) / 1000).toFixed(0)
-    process.emitWarning(
-      `a call of slocket()${named(label)} waits for the lock '${path}', which this process${named(holder.label)} has held for ` +
-        `${seconds} s. If the holder waits for that call, both wait for ever`,
-      {
-        code: 'SLOCKET_SELF_WAIT',
-        detail: 'Release the lock first, or pass it on; slocket.with() detects such a call, and a timeout ends it.',
-      },
-    )
-  }
+export function warnOfSelfWait(
+  engine: Engine,
+  path: string,
+  label: string | undefined,
+  holder: Pick<Requester, 'label' | 'sinceMs'>,
+): void {
+  const known = warned.get(engine)
+  if (known?.has(path) === true) return
+  if (known === undefined) warned.set(engine, new Set([path]))
+  else known.add(path)
+  const seconds = ((wallNowMs() - (holder.sinceMs ?? wallNowMs())) / 1000).toFixed(0)
+  process.emitWarning(
+    `a call of slocket()${named(label)} waits for the lock '${path}', which this process${named(holder.label)} has held for ` +
+      `${seconds} s. If the holder waits for that call, both wait for ever`,
+    {
+      code: 'SLOCKET_SELF_WAIT',
+      detail: 'Release the lock first, or pass it on; slocket.with() detects such a call, and a timeout ends it.',
+    },
+  )
 }
 
 function named(label: string | undefined): string {

@@ -14,7 +14,7 @@ import type { Holding } from './holding.ts'
 import { callBody, claimsOf, currentHolding, endBody } from './holding.ts'
 import type { Lock } from './lock.ts'
 import type { Asked, LockMode, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
-import { callOptions, checkPath, parseOptions } from './options.ts'
+import { callOptions, checkPath, DEFAULTS, parseOptions } from './options.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
 import { nextTick } from './real-time.ts'
 
@@ -175,17 +175,19 @@ export function createSlocket(
 ): Slocket {
   const engineOf = ({ engine, access }: Asked): Engine =>
     engine ?? (access === undefined ? defaultEngine : engineFor(access))
-  const acquire = (path: string, asked: Asked, own: readonly Claim[] = NONE): Promise<Lock> =>
-    isObserved()
-      ? observe(traceOf(path, asked, false), () => acquireUnseen(path, asked, own))
-      : acquireUnseen(path, asked, own)
-  const acquireUnseen = (path: string, asked: Asked, own: readonly Claim[]): Promise<Lock> => {
-    const engine = engineOf(asked)
+  const acquire = (path: string, asked: Asked, own: readonly Claim[] = NONE, isSeen = isObserved()): Promise<Lock> => {
+    if (isSeen) return observe(traceOf(path, asked, false), () => acquire(path, asked, own, false))
+    const engine = asked === DEFAULTS ? defaultEngine : engineOf(asked)
     const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)
     if (advice !== 'wait') return acquireAtOnce(engine, path, asked, advice)
     if (asked.timeoutMs !== undefined) return acquireWithin(engine, path, asked, asked.timeoutMs)
     // A request that waits is never refused.
-    return acquireOnce(engine, path, asked, { wait: true, signal: asked.signal }) as Promise<Lock>
+    return acquireOnce(
+      engine,
+      path,
+      asked,
+      asked.signal === undefined ? WAITS : { wait: true, signal: asked.signal },
+    ) as Promise<Lock>
   }
 
   function slocket(path: string, ...rest: readonly unknown[]): Promise<Lock> | undefined {
@@ -193,7 +195,8 @@ export function createSlocket(
     if (typeof last !== 'function') {
       if (rest.length > 1 && last !== undefined) throw new TypeError('callback must be a function')
       try {
-        return acquire(checked(path), parseOptions(rest[0], ACQUIRE))
+        checkPath(path)
+        return acquire(path, rest[0] === undefined ? DEFAULTS : parseOptions(rest[0], ACQUIRE))
       } catch (error) {
         return Promise.reject(error)
       }
@@ -201,7 +204,8 @@ export function createSlocket(
     const callback = last as LockCallback
     const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, ACQUIRE)
     // By nextTick: what the callback throws is the caller's uncaught exception, and no rejection of ours.
-    acquire(checked(path), asked).then(
+    checkPath(path)
+    acquire(path, asked).then(
       (lock) => nextTick(callback, null, lock),
       (error: unknown) => nextTick(callback, error),
     )
@@ -256,6 +260,7 @@ const QUERY = callOptions('slocket.query()', {
 })
 
 const NONE: readonly Claim[] = []
+const WAITS = { wait: true, signal: undefined } as const
 
 /** For a call from inside a body that holds the same lock, and would wait for ever. */
 async function acquireAtOnce(engine: Engine, path: string, asked: Asked, advice: 'try' | 'refuse'): Promise<Lock> {
@@ -307,9 +312,4 @@ function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester)
     ...(command === undefined ? {} : { command }),
     self,
   }
-}
-
-function checked(path: unknown): string {
-  checkPath(path)
-  return path
 }

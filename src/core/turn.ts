@@ -27,11 +27,18 @@ const MISSING: Turn<never> = { kind: 'missing' }
 
 /** Decides from a listing that was made after `own` had joined the queue. */
 export function decideTurn<T extends Ticket>(own: TicketIdentity, listing: readonly T[]): Turn<T> {
-  // Most listings end with it.
+  // From the end: most listings end with the own ticket.
   let place = listing.length - 1
-  if (place >= 0 && listing[place]!.id !== own.id) place = listing.findIndex((ticket) => ticket.id === own.id)
+  while (place >= 0 && listing[place]!.id !== own.id) place -= 1
   if (place === -1) return MISSING
   if (place === 0) return HELD
+  if (own.claim.kind !== 'exclusive') return decideAmong(own, listing, place)
+  const ahead = listing[place - 1]!
+  return ahead.claim.kind === 'permit' ? decideAmong(own, listing, place) : { kind: 'blocked', on: [ahead] }
+}
+
+/** The same for all claims, of the ticket at `place`. */
+function decideAmong<T extends Ticket>(own: TicketIdentity, listing: readonly T[], place: number): Turn<T> {
   const most = mostAhead(own.claim)
   const on: T[] = []
   for (let index = place - 1; index >= 0 && on.length < most; index -= 1) {

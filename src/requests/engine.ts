@@ -80,7 +80,10 @@ export interface AcquireRequest {
   readonly lingerMs: number
   /** Cancels the wait. */
   readonly signal?: AbortSignal | undefined
-  /** Called once the request has its place in the queue: every later request for the resource comes behind it, and `query` shows it. */
+  /**
+   * Called once the request has its place in the queue: every later request for the resource comes behind it, and `query` shows it. It may be called
+   * before `acquire` returns.
+   */
   readonly onQueued?: (() => void) | undefined
   /** @internal Called once if it has waited for 5 seconds, and its own client has held the resource all the time. */
   readonly onSelfWait?: ((holder: Pick<Requester, 'label' | 'sinceMs'>) => void) | undefined

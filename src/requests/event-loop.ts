@@ -3,7 +3,7 @@
  * no signal handler run, so a loop that asks for a lock again and again would keep all of them from running. Therefore a
  * refusal always takes a turn of the event loop, and a grant does if this thread has granted for some milliseconds without one.
  */
-import { setImmediate, monotonicNowMs } from '../real-time.ts'
+import { setImmediate, wallNowMs } from '../real-time.ts'
 
 /**
  * How long grants may follow each other before a turn is asked for, in ms; and then, before they wait for it. At 1 ms, a loop that
@@ -11,7 +11,10 @@ import { setImmediate, monotonicNowMs } from '../real-time.ts'
  */
 const MOST_MS = 2
 
-/** The time of the first grant since the last known turn, by the monotonic clock, in ms. Undefined if there was none. */
+/**
+ * The time of the first grant since the last known turn, in ms. Undefined if there was none. By the wall clock, which costs least: if it is
+ * set meanwhile, in whatever direction, a turn is asked for early.
+ */
 let firstMs: number | undefined
 /** Whether a turn has been asked for, which resets all this; and when. */
 let isTurnAwaited = false
@@ -21,10 +24,10 @@ let deferred: (() => void)[] = []
 
 /** Counts a grant. True if it must pass through {@link inNextTurn}. */
 export function isTurnDue(): boolean {
-  const nowMs = monotonicNowMs()
-  if (isTurnAwaited) return deferred.length > 0 || nowMs - awaitedSinceMs > MOST_MS
+  const nowMs = wallNowMs()
+  if (isTurnAwaited) return deferred.length > 0 || Math.abs(nowMs - awaitedSinceMs) > MOST_MS
   firstMs ??= nowMs
-  if (nowMs - firstMs > MOST_MS) {
+  if (Math.abs(nowMs - firstMs) > MOST_MS) {
     isTurnAwaited = true
     awaitedSinceMs = nowMs
     setImmediate(onTurn)
@@ -32,9 +35,9 @@ export function isTurnDue(): boolean {
   return false
 }
 
-/** Resolves with `grant` in the next turn of the event loop, after those deferred before it. */
-export function inNextTurn<T>(grant: T): Promise<T> {
-  return new Promise((resolve) => deferred.push(() => resolve(grant)))
+/** Calls `settle`, which settles a grant, in the next turn of the event loop, after those deferred before it. */
+export function inNextTurn(settle: () => void): void {
+  deferred.push(settle)
 }
 
 /** Resolves in the next turn of the event loop. */

@@ -5,5 +5,8 @@
  * It stays true in the rare process that goes on (a listener for `exit` threw, and the exception was caught).
  */
 export function isExiting(): boolean {
-  return (process as { _exiting?: boolean })._exiting === true
+  return own._exiting === true
 }
+
+/** Once: the global `process` is a getter. */
+const own: NodeJS.Process & { readonly _exiting?: boolean } = process

@@ -6,20 +6,20 @@ import { setTimeout, clearTimeout, monotonicNowNs } from '../real-time.ts'
 const NOTICE_MS = 5000
 const NS_PER_MS = 1_000_000n
 
-/** What is needed here of a party. */
-export interface WatchedParty {
+/** What is needed here of a group. */
+export interface WatchedGroup {
   readonly holding: readonly Request[]
-  forEachWaiting(act: (request: Request) => void): void
+  readonly waitingRequests: readonly Request[]
 }
 
-/** One for each line. Does not keep the process alive. */
+/** One for each resource. Does not keep the process alive. */
 export class SelfWaitWatch {
-  readonly #parties: readonly WatchedParty[]
+  readonly #groups: readonly WatchedGroup[]
   #timer: NodeJS.Timeout | undefined
 
-  /** @param parties those of the line, oldest first, at any time. */
-  constructor(parties: readonly WatchedParty[]) {
-    this.#parties = parties
+  /** @param groups those of the resource, oldest first, at any time. */
+  constructor(groups: readonly WatchedGroup[]) {
+    this.#groups = groups
   }
 
   /** To be called when a request has come behind others of its process. */
@@ -34,15 +34,13 @@ export class SelfWaitWatch {
 
   #look(): void {
     this.#timer = undefined
-    const holding = this.#parties.flatMap((party) => party.holding)
+    const holding = this.#groups.flatMap((group) => group.holding)
     const now = monotonicNowNs()
     let youngMs: number | undefined
-    for (const party of this.#parties) {
-      party.forEachWaiting((request) => {
-        const waitedMs = Number((now - request.sinceNs) / NS_PER_MS)
-        if (waitedMs < NOTICE_MS) youngMs = Math.max(youngMs ?? 0, waitedMs)
-        else request.noticeSelfWait(blockerOf(request, holding))
-      })
+    for (const request of this.#groups.flatMap((group) => group.waitingRequests)) {
+      const waitedMs = Number((now - request.sinceNs) / NS_PER_MS)
+      if (waitedMs < NOTICE_MS) youngMs = Math.max(youngMs ?? 0, waitedMs)
+      else request.noticeSelfWait(blockerOf(request, holding))
     }
     if (youngMs !== undefined) this.#timer = setTimeout(() => this.#look(), NOTICE_MS - youngMs).unref()
   }

@@ -12,7 +12,7 @@ export function snapshotOf<T extends Ticket>(
   const snapshot = { held: [] as Requester[], pending: [] as Requester[] }
   for (const ticket of held) {
     const requesters = requestersOf(ticket)
-    // Only one of an exclusive party holds; those of it who wait come before everybody who stands behind.
+    // Only one request of an exclusive group holds; the others of the group come before everybody who stands behind.
     const holding = ticket.claim.kind === 'shared' ? requesters.length : 1
     snapshot.held.push(...requesters.slice(0, holding))
     snapshot.pending.push(...requesters.slice(holding))

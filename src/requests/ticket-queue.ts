@@ -80,15 +80,16 @@ export interface EnqueueRequest {
   readonly steal: boolean
   readonly lingerMs: number
   readonly cancellation: Cancellation
-  /** Those of this process who stand in the queue by this ticket, in their order. Asked when somebody wants to know. */
-  readonly party: () => readonly PartyMember[]
+  /** The requests of this process that stand in the queue by this ticket, in their order. Asked when somebody wants to know. */
+  requests(): readonly QueuedRequest[]
   /** Called when a ticket that holds turns out to be gone. */
-  readonly onLost: (error: Error) => void
+  onLost(error: Error): void
   /** Called when those who hold by a ticket do so no longer. Those who wait by it go on. */
-  readonly onStolen: (error: Error) => void
+  onStolen(error: Error): void
 }
 
-export interface PartyMember {
+/** What others are told of a request. */
+export interface QueuedRequest {
   readonly sinceMs: number
   /** See `Requester.sinceNs`; by the clock of `process.hrtime`. Undefined where another process has not told it. */
   readonly sinceNs: bigint | undefined

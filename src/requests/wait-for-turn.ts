@@ -12,36 +12,39 @@ import { decideTurn, isCertainlyBlocked } from '../core/turn.ts'
 import { SlocketError } from '../errors.ts'
 import { debug } from '../debug.ts'
 
-/** A request that waits for its turn. */
+/** A request that waits for its turn. One of `onTurn` and `onFailed` is called, once. */
 export interface TurnRequest extends EnqueueRequest {
   /** Called with the new ticket when the old one was removed from outside, and the request has joined again. */
   onRejoined?(ticket: TicketIdentity): void
+  /**
+   * Called with the ticket that holds (another one, if it has joined again); with null if `wait` is false and the lock is held or others wait ahead,
+   * or if the request was cancelled. Must not throw.
+   *
+   * @param hasWaited false if the turn had come at the first look.
+   */
+  onTurn(ticket: TicketIdentity | null, hasWaited: boolean): void
+  /** Called with ERR_SLOCKET_CLAIM_MISMATCH, or whatever the queue throws. Must not throw. */
+  onFailed(error: unknown): void
 }
 
-/**
- * Waits until the ticket `own`, which has joined `queue`, has its turn.
- *
- * @returns the ticket that holds (another one, if `own` was removed from outside), or null where `request.wait` is
- * false and somebody holds or waits ahead, or where the request was cancelled.
- * @throws ERR_SLOCKET_CLAIM_MISMATCH; whatever the queue throws.
- */
+/** Waits until the ticket `own`, which has joined `queue`, has its turn. Never throws. */
 export function waitForTurn<Own extends TicketIdentity, T extends Ticket>(
   queue: TicketQueue<Own, T>,
   own: Own,
   request: TurnRequest,
-): Own | null | Promise<Own | null> {
+): void {
   let listing: readonly T[] | Promise<readonly T[]>
   try {
     listing = queue.list(own)
+    // At once if it can be: most locks are free when they are asked for.
+    if (!(listing instanceof Promise) && !request.cancellation.cancelled && decideTurn(own, listing).kind === 'held') {
+      if (queue.stealing === undefined || queue.stealing.becomeHolder(own)) return request.onTurn(own, false)
+      listing = queue.list(own)
+    }
   } catch (error) {
     listing = Promise.reject(error)
   }
-  // At once where it can be: most locks are free when they are asked for.
-  if (!(listing instanceof Promise) && !request.cancellation.cancelled && decideTurn(own, listing).kind === 'held') {
-    if (queue.stealing === undefined || queue.stealing.becomeHolder(own)) return own
-    listing = queue.list(own)
-  }
-  return loop(queue, own, request, listing)
+  void loop(queue, own, request, listing)
 }
 
 async function loop<Own extends TicketIdentity, T extends Ticket>(
@@ -49,7 +52,7 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
   own: Own,
   request: TurnRequest,
   first: readonly T[] | Promise<readonly T[]>,
-): Promise<Own | null> {
+): Promise<void> {
   const { cancellation } = request
   let ticket = own
   let listing = first
@@ -61,16 +64,16 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
       const turn = decideTurn(ticket, listing instanceof Promise ? await listing : listing)
       if (cancellation.cancelled) {
         await queue.withdraw(ticket)
-        return null
+        return request.onTurn(null, true)
       }
       switch (turn.kind) {
         case 'held':
-          if (queue.stealing === undefined || queue.stealing.becomeHolder(ticket)) return ticket
+          if (queue.stealing === undefined || queue.stealing.becomeHolder(ticket)) return request.onTurn(ticket, true)
           break
         case 'missing': {
           debug('ticket %s was removed from outside; joining again', ticket.id)
           const next = await joinAgain(queue, ticket, request)
-          if (next === null) return null
+          if (next === null) return request.onTurn(null, true)
           ticket = next
           request.onRejoined?.(next)
           break
@@ -84,7 +87,7 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
         case 'blocked':
           if (!request.wait && isCertainlyBlocked(turn.on)) {
             await queue.withdraw(ticket)
-            return null
+            return request.onTurn(null, true)
           }
           changing = queue.anyChange(ticket, turn.on, cancellation)
           // Only where there is something to wait for: each turn of the microtask queue costs.
@@ -95,7 +98,7 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
     }
   } catch (error) {
     await withdrawQuietly(queue, ticket)
-    throw error
+    request.onFailed(error)
   }
 }
 

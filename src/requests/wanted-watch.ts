@@ -1,28 +1,32 @@
 /** Looks whether somebody waits, and tells the holders who want to know: now and then, for as long as any of them does. */
-import type { PartyGrant } from './party-grant.ts'
+import type { Request } from './request.ts'
 import { setInterval, clearInterval } from '../real-time.ts'
 
 /** How often it is looked, in ms. A look is one listing. */
 const WANTED_MS = 1000
 
+/** What is needed here of a group. */
+interface WantedGroup {
+  readonly holding: readonly Request[]
+  isWanted(): boolean | Promise<boolean>
+}
+
 export class WantedWatch {
-  readonly #holders: ReadonlySet<PartyGrant>
-  readonly #isWanted: () => boolean | Promise<boolean>
+  readonly #group: WantedGroup
   #timer: NodeJS.Timeout | undefined
   /** A look whose answer has not come. */
   #looking: Promise<boolean> | undefined
 
-  constructor(holders: ReadonlySet<PartyGrant>, isWanted: () => boolean | Promise<boolean>) {
-    this.#holders = holders
-    this.#isWanted = isWanted
+  constructor(group: WantedGroup) {
+    this.#group = group
   }
 
   look(): void {
-    if (![...this.#holders].some((grant) => grant.isWatching)) return this.stop()
+    if (!this.#group.holding.some(({ isWatching }) => isWatching)) return this.stop()
     this.#timer ??= setInterval(() => this.look(), WANTED_MS).unref()
     if (this.#looking !== undefined) return
-    const wanted = this.#isWanted()
-    if (wanted === true) this.#tell()
+    const wanted = this.#group.isWanted()
+    if (wanted === true) this.#notify()
     else if (wanted !== false) void this.#await(wanted)
   }
 
@@ -31,12 +35,12 @@ export class WantedWatch {
     const isWanted = await looking
     if (this.#looking !== looking) return
     this.#looking = undefined
-    if (isWanted) this.#tell()
+    if (isWanted) this.#notify()
   }
 
-  #tell(): void {
+  #notify(): void {
     this.stop()
-    for (const grant of this.#holders) grant.tellWanted()
+    for (const request of this.#group.holding) request.becomeWanted()
   }
 
   stop(): void {

@@ -6,7 +6,7 @@ import { testClaims } from './claims.ts'
 import { testExclusion } from './exclusion.ts'
 import { testHandles } from './handles.ts'
 import { testOrder } from './order.ts'
-import { testParties } from './parties.ts'
+import { testGroups } from './groups.ts'
 import { testPermits } from './permits.ts'
 import { testQuery } from './query.ts'
 import { testRaces } from './races.ts'
@@ -46,7 +46,7 @@ export function testEngine(engine: EngineUnderTest): void {
     testExclusion(suite)
     testHandles(suite)
     testOrder(suite)
-    testParties(suite)
+    testGroups(suite)
     testClaims(suite)
     testPermits(suite)
     testTries(suite)

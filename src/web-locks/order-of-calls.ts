@@ -40,7 +40,7 @@ export class OrderOfCalls {
   /** See event-loop.ts: a refusal takes a turn of the event loop, and so do grants now and then. */
   #callAllPaced(): void {
     if (this.#come.some(({ isRefusal }) => isRefusal)) setImmediate(() => this.#callAll())
-    else if (isTurnDue()) void inNextTurn(undefined).then(() => this.#callAll())
+    else if (isTurnDue()) inNextTurn(() => this.#callAll())
     else this.#callAll()
   }
 

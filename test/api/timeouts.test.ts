@@ -106,6 +106,20 @@ describe('a timeout', () => {
     }
   })
 
+  test('starts no timer if the lock is free, and leaves none if it is granted later', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+    const options = { engine: memory(), timeout: 100_000 }
+    const before = timers()
+    const asked = slocket('lock', options)
+    assert.equal(timers(), before)
+    const lock = await asked
+    const waiting = slocket('lock', options)
+    assert.ok(timers() > before)
+    await lock.release()
+    await (await waiting).release()
+    assert.equal(timers(), before)
+  })
+
   test('waits until the engine has cancelled the wait: then nothing is held', async () => {
     const steps: string[] = []
     const engine = engineOf({

@@ -10,7 +10,7 @@ import { SlocketError } from '../../src/errors.ts'
 const SESSION = { lease: '1', ttlMs: 10_000, isAlive: () => true, seemsAlive: () => true, forget: () => undefined }
 
 function request(rest: Partial<EnqueueRequest> = {}): EnqueueRequest {
-  const told = { party: () => [], onLost: () => undefined, onStolen: () => undefined }
+  const told = { requests: () => [], onLost: () => undefined, onStolen: () => undefined }
   return { claim: EXCLUSIVE, wait: true, steal: false, lingerMs: 0, cancellation: new Cancellation(), ...told, ...rest }
 }
 

@@ -17,7 +17,7 @@ import { OwnTicket } from '../../src/engines/etcd/ticket.ts'
 import { ownIdentity } from '../../src/engines/etcd/value.ts'
 import type { Watcher, WatchStream } from '../../src/engines/etcd/watch-stream.ts'
 import { SlocketError } from '../../src/errors.ts'
-import { waitForTurn } from '../../src/requests/wait-for-turn.ts'
+import { turnOf } from '../helpers/turn.ts'
 import { createTicketEngine } from '../../src/requests/ticket-engine.ts'
 import { turn } from '../../src/testing/random.ts'
 
@@ -31,7 +31,7 @@ const SESSION: TicketSession = {
 }
 
 function request(): EnqueueRequest {
-  const told = { party: () => [], onLost: () => undefined, onStolen: () => undefined }
+  const told = { requests: () => [], onLost: () => undefined, onStolen: () => undefined }
   return { claim: EXCLUSIVE, wait: true, steal: false, lingerMs: 0, cancellation: new Cancellation(), ...told }
 }
 
@@ -124,7 +124,7 @@ describe('an acquire and a release in etcd that wait for nobody', () => {
     const cycle = async (): Promise<void> => {
       const asking = { ...request(), lingerMs: 1000 }
       const own = (await queue.enqueue(asking))!
-      assert.equal(await waitForTurn(queue, own, asking), own)
+      assert.equal(await turnOf(queue, own, asking), own)
       queue.granted(own)
       assert.equal(queue.isHolder(own), true)
       await queue.withdraw(own)

@@ -55,7 +55,7 @@ async function openSession(watches: FakeWatches, sentAgoMs = 0, look?: () => obj
 
 function request(onLost: (error: Error) => void = () => undefined): EnqueueRequest {
   const cancellation = new Cancellation()
-  const rest = { wait: true, steal: false, lingerMs: 0, party: () => [], onStolen: onLost }
+  const rest = { wait: true, steal: false, lingerMs: 0, requests: () => [], onStolen: onLost }
   return { claim: EXCLUSIVE, cancellation, onLost, ...rest }
 }
 

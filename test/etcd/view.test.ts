@@ -31,7 +31,7 @@ function serve(keys: readonly KeyValue[], { key, rangeEnd, limit = 0, maxCreateR
 }
 
 function ticketOf(key: string, claim: Claim, steal: boolean): OwnTicket {
-  const told = { party: () => [], onLost: () => undefined, onStolen: () => undefined }
+  const told = { requests: () => [], onLost: () => undefined, onStolen: () => undefined }
   const request: EnqueueRequest = { claim, wait: true, steal, lingerMs: 0, cancellation: new Cancellation(), ...told }
   return new OwnTicket(key, request, SESSION)
 }

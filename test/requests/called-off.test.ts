@@ -2,24 +2,21 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import v8 from 'node:v8'
 import vm from 'node:vm'
-import { EXCLUSIVE } from '../../src/core/claim.ts'
-import { Line } from '../../src/requests/line.ts'
-import { ScriptedQueue, settle } from './scripted-queue.ts'
+import { RequestScene } from './scene.ts'
+import { settle } from './scripted-queue.ts'
 
 const COUNT = 10_000
 /** Some are kept until there are enough of them to be worth clearing away. */
 const FEW = 100
 
 test('requests that are called off while the lock is held do not stay in memory', async () => {
-  const queue = new ScriptedQueue()
-  const line = new Line(queue, () => {})
-  const asked = { claim: EXCLUSIVE, wait: true, lingerMs: 0 }
-  const held = (await line.acquire(asked))!
+  const { queue, acquire } = new RequestScene()
+  const held = (await acquire())!
   const signals: WeakRef<AbortSignal>[] = []
   for (let count = 0; count < COUNT; count += 1) {
     const controller = new AbortController()
     signals.push(new WeakRef(controller.signal))
-    const calledOff = assert.rejects(line.acquire({ ...asked, signal: controller.signal }))
+    const calledOff = assert.rejects(acquire({ signal: controller.signal }))
     await Promise.resolve()
     await Promise.resolve()
     controller.abort()

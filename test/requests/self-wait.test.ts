@@ -19,7 +19,7 @@ function request(claim: Claim, onSelfWait?: AcquireRequest['onSelfWait']): Reque
 /** Has been granted, after a wait. */
 function holder(claim: Claim): Request {
   const granted = request(claim)
-  granted.resolve({ token: 1n, recovered: false, hasWaited: true, release: () => {}, onLost: () => {} })
+  granted.grant({ token: 1n, recovered: false }, true)
   return granted
 }
 
@@ -43,7 +43,7 @@ describe('what a request has been blocked by for all its wait', () => {
     // It had asked before, and was granted after.
     const other = request(EXCLUSIVE)
     const later = request(EXCLUSIVE)
-    other.resolve({ token: 1n, recovered: false, hasWaited: true, release: () => {}, onLost: () => {} })
+    other.grant({ token: 1n, recovered: false }, true)
     assert.equal(blockerOf(later, [other]), undefined)
   })
 

@@ -28,7 +28,7 @@ export function traceTickets(trace: TraceWriter): void {
     this: LocalQueue,
     request: EnqueueRequest,
   ): OwnTicket | null | Promise<OwnTicket | null> {
-    const [first] = request.party()
+    const [first] = request.requests()
     // Called off while it waited to enter: it gets no further than the look whether it was.
     if (first?.label === undefined) return enqueue.call(this, request)
     entries += 1

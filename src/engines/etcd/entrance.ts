@@ -30,7 +30,7 @@ export class Entrance {
   add(request: EnqueueRequest): void {
     if (!request.wait || request.steal) return
     // It may have waited for long until those who were asked before it had gone in.
-    const sinceNs = request.party()[0]?.sinceNs ?? monotonicNowNs()
+    const sinceNs = request.requests()[0]?.sinceNs ?? monotonicNowNs()
     this.#places.set(request, { sinceNs, own: undefined, onNext: undefined })
   }
 

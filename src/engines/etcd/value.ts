@@ -32,7 +32,7 @@ export function ownIdentity(client: string): Identity {
 }
 
 export function formatValue(identity: Identity, { request }: OwnTicket, hasRobbed: boolean = false): string {
-  const { sinceMs = wallNowMs(), label } = request.party()[0] ?? {}
+  const { sinceMs = wallNowMs(), label } = request.requests()[0] ?? {}
   const { wait } = request
   return JSON.stringify({ ...identity, since: sinceMs, label, wait, ...(hasRobbed ? { hasRobbed } : {}) })
 }

@@ -21,6 +21,7 @@ import type { DirectoryOptions } from './lock-directory.ts'
 import { LocalQueue } from './queue.ts'
 import { QueueState } from './state.ts'
 import { toSlocketError } from './platform/system-error.ts'
+import type { OwnTicket } from './ticket.ts'
 import { TicketSocket } from './members/ticket-socket.ts'
 
 /** Options of {@link local}. An unknown option is a TypeError. */
@@ -132,7 +133,7 @@ function engineOf(client: LocalClient): TicketEngine {
     capabilities: { ordered: true, shared: true, permits: true, recovered: true },
     space: SPACE,
     resolve: resolvePath,
-    open: (directory) => client.open(directory),
+    open: (directory, close) => client.open(directory, close),
     query: (directory, signal) => client.query(directory, signal),
   })
   return { ...engine, resolve: resolvePath, isSame: isSameDirectory }
@@ -147,6 +148,8 @@ interface Present {
   readonly directory: string
   readonly queue: LocalQueue
   readonly presence: Presence
+  /** See `TicketEngineParts.open`. */
+  close: () => void
 }
 
 class LocalClient {
@@ -162,26 +165,30 @@ class LocalClient {
     siblings.push(this)
   }
 
-  open(directory: string): LocalQueue {
+  open(directory: string, close: () => void): LocalQueue {
     refuseOtherPlatforms()
     const known = this.#present.get(directory)
-    if (known !== undefined) return known.queue
+    if (known !== undefined) {
+      known.close = close
+      return known.queue
+    }
     const queueDirectory = new QueueDirectory(directory, this.#options)
     const presence = new Presence(queueDirectory, {
       onPresent: () => this.#onPresent(present),
       onAway: () => this.#onAway(present),
     })
     const queue = new LocalQueue(new QueueState(queueDirectory, presence))
-    const present: Present = { directory, queue, presence }
+    const present: Present = { directory, queue, presence, close }
     presence.attach(queue)
     return queue
   }
 
   query(directory: string, signal: AbortSignal | undefined): Promise<EngineSnapshot> {
     refuseOtherPlatforms()
-    const own = this.#siblings.flatMap((client) => [...(client.#present.get(directory)?.queue.own ?? [])])
+    const own = (): Map<string, OwnTicket> =>
+      new Map(this.#siblings.flatMap((client) => [...(client.#present.get(directory)?.queue.own ?? [])]))
     const queue = new QueueDirectory(directory, this.#options)
-    return withRoom(() => inspect(queue, new Map(own), { signal }))
+    return withRoom(() => inspect(queue, own, { signal }))
   }
 
   socketOf(directory: string): TicketSocket | undefined {
@@ -204,6 +211,7 @@ class LocalClient {
     if (present.queue.own.size > 0) return
     if (this.#present.get(present.directory) === present) this.#present.delete(present.directory)
     presentHere.delete(present)
+    present.close()
   }
 }
 

@@ -57,16 +57,16 @@ interface Place {
   readonly ticket: ListedTicket
 }
 
-/** @param own the tickets of this process in the queue, by id. */
+/** @param own the tickets of this process in the queue, by id, at the time of the call: right before the listing. */
 export async function inspect(
   directory: QueueDirectory,
-  own: ReadonlyMap<string, OwnTicket>,
+  own: () => ReadonlyMap<string, OwnTicket>,
   inspection: Inspection,
 ): Promise<EngineSnapshot> {
   const obstacle = await findObstacle(directory)
   // Whoever stands in the queue of a lock into whose directory somebody has put something else goes on.
   if (obstacle !== undefined && obstacle.kind !== 'directory') return { held: [], pending: [], obstacle }
-  const snapshot = (await inspectQueues([{ directory, own }], inspection))[0]!
+  const snapshot = (await inspectQueues([{ directory, own: own() }], inspection))[0]!
   return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
 }
 

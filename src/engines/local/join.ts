@@ -210,6 +210,8 @@ function settleIn(state: QueueState, own: OwnTicket): OwnTicket | undefined {
       own.joinListing = view.ahead(own)
       state.presence.watch(false)
       if (isDebugging) debug('%s: ticket %s joined, place %d', path, own.id, view.all().length)
+      // What an earlier ticket has found busy may be dead by now.
+      for (const ticket of own.joinListing) ticket.isBusy = false
       return own
     }
     last = view.last()

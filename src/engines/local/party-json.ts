@@ -1,5 +1,5 @@
 /** What a member tells of those that its tickets stand for: written by one process, read by another, trusted by none. */
-import type { PartyMember } from '../../requests/ticket-queue.ts'
+import type { QueuedRequest } from '../../requests/ticket-queue.ts'
 import { MAX_PARTY_BYTES } from './wire/frames.ts'
 import { toSharedNs } from './platform/kernel.ts'
 import { identityStoodInFor } from '../../thread-identity.ts'
@@ -22,7 +22,7 @@ export interface Answer {
   readonly pid: number
   readonly command: string
   /** Those who stand by each ticket, by ticket id. */
-  readonly tickets: ReadonlyMap<string, readonly PartyMember[]>
+  readonly tickets: ReadonlyMap<string, readonly QueuedRequest[]>
   /** In whose place it has them, where it is a stand-in: see thread-identity.ts. */
   readonly standsFor: string | undefined
   /** Whether there was room for all of them: one that is missing then has left. */
@@ -30,11 +30,11 @@ export interface Answer {
 }
 
 /** Those who stand by a ticket. A try that does not hold only looks: it does not wait. */
-export function requestersBy({ request, isHeld }: OwnTicket): readonly PartyMember[] {
-  return request.wait || isHeld ? request.party().map(inSharedTime) : []
+export function requestersBy({ request, isHeld }: OwnTicket): readonly QueuedRequest[] {
+  return request.wait || isHeld ? request.requests().map(inSharedTime) : []
 }
 
-function inSharedTime({ sinceMs, sinceNs, label }: PartyMember): PartyMember {
+function inSharedTime({ sinceMs, sinceNs, label }: QueuedRequest): QueuedRequest {
   return { sinceMs, sinceNs: sinceNs === undefined ? undefined : toSharedNs(sinceNs), label }
 }
 
@@ -64,7 +64,7 @@ export function formatParty(tickets: Iterable<OwnTicket>): string {
   return `${head}${entries.join(',')}${end}`
 }
 
-function toJson({ sinceMs, sinceNs, label }: PartyMember): object {
+function toJson({ sinceMs, sinceNs, label }: QueuedRequest): object {
   // JSON has no numbers of so many digits.
   return { since: sinceMs, ns: sinceNs === undefined ? undefined : String(sinceNs), label }
 }
@@ -80,7 +80,7 @@ export function parseParty(json: string): Answer | undefined {
   if (!isRecord(value) || !isRecord(value['tickets'])) return undefined
   const { pid, command, for: place } = value
   if (typeof pid !== 'number' || typeof command !== 'string') return undefined
-  const tickets = new Map<string, PartyMember[]>()
+  const tickets = new Map<string, QueuedRequest[]>()
   let isWhole = value['whole'] === true
   for (const [id, members] of Object.entries(value['tickets'])) {
     if (!Array.isArray(members)) return undefined
@@ -93,7 +93,7 @@ export function parseParty(json: string): Answer | undefined {
   return { pid, command: command.slice(0, MOST_COMMAND), tickets, standsFor, isWhole }
 }
 
-function parseMember(value: unknown): PartyMember[] {
+function parseMember(value: unknown): QueuedRequest[] {
   if (!isRecord(value)) return []
   const { since, ns, label } = value
   if (typeof since !== 'number' || !(Math.abs(since) <= MOST_MS)) return []

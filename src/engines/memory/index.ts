@@ -177,7 +177,7 @@ function wakeable(): { promise: Promise<void>; resolve: () => void } {
 function query(store: MemoryStore, resource: string, client: string): EngineSnapshot {
   // A try that does not hold only looks: it does not wait.
   return snapshotOf(store.queues.get(resource) ?? [], (ticket) =>
-    (ticket.request.wait || ticket.isHolder ? ticket.request.party() : []).map(({ sinceMs, sinceNs, label }) => ({
+    (ticket.request.wait || ticket.isHolder ? ticket.request.requests() : []).map(({ sinceMs, sinceNs, label }) => ({
       claim: ticket.claim,
       pid: process.pid,
       sinceMs,

@@ -11,7 +11,7 @@ import { QueueDirectory } from '../../../src/engines/local/directory.ts'
 import { Presence } from '../../../src/engines/local/members/presence.ts'
 import { QueueState } from '../../../src/engines/local/state.ts'
 import { LocalQueue } from '../../../src/engines/local/queue.ts'
-import { waitForTurn } from '../../../src/requests/wait-for-turn.ts'
+import { turnOf } from '../../helpers/turn.ts'
 import { nameOfTicket } from '../../helpers/impostor.ts'
 
 const MANY = 200
@@ -32,7 +32,7 @@ for (const [where, number] of [
     const asked = request()
     const second = (await queue.enqueue(asked))!
     queue.withdraw(first)
-    assert.equal(await waitForTurn(queue, second, asked), second)
+    assert.equal(await turnOf(queue, second, asked), second)
     queue.withdraw(second)
     assert.ok(list.mock.callCount() < MANY / 10, `${list.mock.callCount()} listings`)
   })
@@ -53,7 +53,7 @@ test('the name of a ticket that has left, used again for what is none, is looked
   )
   const file = path.join(lockPath, first.name)
   fs.writeFileSync(file, 'mine')
-  const turn = waitForTurn(behind, own, request())
+  const turn = turnOf(behind, own, request())
   assert.equal(await turn, own)
   assert.equal(behind.granted(own).recovered, false)
   assert.equal(fs.readFileSync(file, 'utf8'), 'mine')
@@ -75,7 +75,7 @@ function request(): EnqueueRequest {
     steal: false,
     lingerMs: 0,
     cancellation: new Cancellation(),
-    party: () => [],
+    requests: () => [],
     onLost: () => {},
     onStolen: () => {},
   }

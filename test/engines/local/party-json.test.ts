@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import type { PartyMember } from '../../../src/requests/ticket-queue.ts'
+import type { QueuedRequest } from '../../../src/requests/ticket-queue.ts'
 import { MAX_PARTY_BYTES } from '../../../src/engines/local/wire/frames.ts'
 import { formatParty, ownCommand, parseParty } from '../../../src/engines/local/party-json.ts'
 import type { OwnTicket } from '../../../src/engines/local/ticket.ts'
@@ -87,6 +87,6 @@ describe('party', () => {
 })
 
 /** A ticket, as far as it is told of. */
-function ticket(id: string, members: readonly PartyMember[]): OwnTicket {
-  return { id, request: { wait: true, party: () => members } } as unknown as OwnTicket
+function ticket(id: string, members: readonly QueuedRequest[]): OwnTicket {
+  return { id, request: { wait: true, requests: () => members } } as unknown as OwnTicket
 }

@@ -130,7 +130,7 @@ function request(): CancellableRequest {
     steal: false,
     lingerMs: 0,
     cancellation: new Cancellation(),
-    party: () => [],
+    requests: () => [],
     onLost: () => {},
     onStolen: () => {},
   }

@@ -75,7 +75,7 @@ function request(claim: Claim): EnqueueRequest {
     steal: false,
     lingerMs: 0,
     cancellation,
-    party: () => [],
+    requests: () => [],
     onLost: () => {},
     onStolen: () => {},
   }

@@ -70,7 +70,7 @@ export function openNames(directory: string, prepare: () => void = () => {}, acc
     name: 'local',
     capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true },
     resolve: (name) => name,
-    open: (name) => root.open(name),
+    open: (name, close) => root.open(name, close),
     query: (name) => root.query(name),
     queryAll: () => root.queryAll(),
   })
@@ -83,6 +83,14 @@ interface BusyQueue {
   readonly directory: NameDirectory
 }
 
+/** The queue of a name that had own tickets. */
+interface IdleName {
+  readonly directory: NameDirectory
+  readonly sinceMs: number
+  /** See `TicketEngineParts.open`. */
+  readonly close: () => void
+}
+
 class Root implements PresentQueue {
   /** Own tickets in all queues, by id. */
   readonly own: Map<string, OwnTicket> = new Map()
@@ -92,7 +100,7 @@ class Root implements PresentQueue {
   /** Those queues that have own tickets. */
   readonly #busy = new Map<object, BusyQueue>()
   /** Directories of queues that had own tickets, oldest first, by path, and since when. */
-  readonly #idle = new Map<string, { readonly directory: NameDirectory; readonly sinceMs: number }>()
+  readonly #idle = new Map<string, IdleName>()
   #idleTimer: NodeJS.Timeout | undefined
   #client = randomClient()
   #presences = 0
@@ -109,7 +117,7 @@ class Root implements PresentQueue {
     this.#presence.attach(this)
   }
 
-  open(name: string): LocalQueue {
+  open(name: string, close: () => void): LocalQueue {
     refuseOtherPlatforms()
     const file = encodeName(name)
     const directory = new NameDirectory(this.#directory, file)
@@ -123,8 +131,9 @@ class Root implements PresentQueue {
       onIdle: () => {
         this.#busy.delete(state)
         if (isHashed(file)) this.#longNames.remove(file)
-        if (this.#presence.isPresent) this.#becomeIdle(directory)
-        else directory.removeIfEmpty()
+        if (this.#presence.isPresent) return this.#becomeIdle(directory, close)
+        directory.removeIfEmpty()
+        close()
       },
     }
     const state: QueueState = new NameState(this.#directory, directory, this.#presence, new OwnTickets(keeper))
@@ -188,8 +197,7 @@ class Root implements PresentQueue {
 
   leave(): void {
     for (const { queue } of this.#busy.values()) queue.leave()
-    for (const { directory } of this.#idle.values()) directory.removeIfEmpty()
-    this.#idle.clear()
+    for (const path of this.#idle.keys()) this.#removeIdle(path)
   }
 
   #newMemberId(): string {
@@ -203,9 +211,9 @@ class Root implements PresentQueue {
     return this.#client + which
   }
 
-  #becomeIdle(directory: NameDirectory): void {
+  #becomeIdle(directory: NameDirectory, close: () => void): void {
     this.#idle.delete(directory.path)
-    this.#idle.set(directory.path, { directory, sinceMs: monotonicNowMs() })
+    this.#idle.set(directory.path, { directory, close, sinceMs: monotonicNowMs() })
     if (this.#idle.size > MOST_IDLE) this.#removeIdle(this.#idle.keys().next().value!)
     this.#idleTimer ??= setInterval(() => this.#onIdleTimer(), IDLE_MS).unref()
   }
@@ -214,6 +222,7 @@ class Root implements PresentQueue {
     const idle = this.#idle.get(path)
     this.#idle.delete(path)
     idle?.directory.removeIfEmpty()
+    idle?.close()
   }
 
   #onIdleTimer(): void {

@@ -47,7 +47,7 @@ export class Holders implements LocalStealing {
   becomeHolder(own: OwnTicket): boolean {
     const { view } = this.#state
     // First, so that no thief sees the other one alone.
-    this.#markCrowded(own, own.claim.kind === 'exclusive' && own.request.party().length > 1)
+    this.#markCrowded(own, own.claim.kind === 'exclusive' && own.request.requests().length > 1)
     own.isHolder = this.#directory.mark(own.name, HOLDS)
     if (!own.isHolder) {
       // Gone: whoever lists next sees that.

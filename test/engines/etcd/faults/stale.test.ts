@@ -21,7 +21,7 @@ const SESSION = {
 }
 
 function ticketFor(claim: OwnTicket['claim']): OwnTicket {
-  const told = { party: () => [], onLost: () => undefined, onStolen: () => undefined }
+  const told = { requests: () => [], onLost: () => undefined, onStolen: () => undefined }
   const asked = { claim, wait: true, steal: false, lingerMs: 0, cancellation: new Cancellation(), ...told }
   return new OwnTicket('key', asked, SESSION)
 }

@@ -1,27 +1,60 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { AcquireRequest, Grant } from '../../src/requests/engine.ts'
-import { EXCLUSIVE, permitClaim, SHARED } from '../../src/core/claim.ts'
-import { Line } from '../../src/requests/line.ts'
-import type { FakeTicket } from './scripted-queue.ts'
-import { gate, ScriptedQueue, settle } from './scripted-queue.ts'
+import type { Grant } from '../../src/requests/engine.ts'
+import { permitClaim, SHARED } from '../../src/core/claim.ts'
+import type { FakeTicket, ScriptedQueue } from './scripted-queue.ts'
+import { RequestScene } from './scene.ts'
+import { gate, settle } from './scripted-queue.ts'
 
-describe('a line', () => {
+describe('the requests of one process for a resource', () => {
   test('requests that come while their ticket is the last stand by one ticket', async () => {
-    const { queue, line } = scene()
-    const all = Array.from({ length: 1000 }, () => line.acquire(request()))
+    const { queue, acquire } = new RequestScene()
+    const all = Array.from({ length: 1000 }, () => acquire())
     for (const one of all) await (await one)!.release()
     assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 1)
     assert.deepEqual(queue.tickets, [])
   })
 
+  test('a request that finds no other of its process joins the queue in the call', async () => {
+    const { queue, acquire } = new RequestScene()
+    for (let round = 0; round < 2; round += 1) {
+      const asked = acquire()
+      assert.equal(queue.tickets.length, 1)
+      await (await asked)!.release()
+    }
+    queue.instead.set('enqueue', () => {
+      throw new Error('no room')
+    })
+    await assert.rejects(acquire(), /no room/)
+  })
+
+  test('a request that is aborted right after the call was never in the queue, and hinders none that came with it', async () => {
+    const { queue, acquire } = new RequestScene()
+    const controller = new AbortController()
+    const aborted = acquire({ signal: controller.signal })
+    const other = acquire()
+    assert.deepEqual(queue.calls, [])
+    controller.abort()
+    await assert.rejects(aborted)
+    await (await other)!.release()
+    assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 1)
+  })
+
+  test('a thousand requests in one turn cost one look whether their ticket is the last', async () => {
+    const { queue, acquire } = new RequestScene()
+    const all = Array.from({ length: 1000 }, () => acquire())
+    await settle()
+    assert.deepEqual(queue.calls, ['enqueue', 'list 1', 'granted', 'isLast 1'])
+    for (const one of all) await (await one)!.release()
+  })
+
   test('once somebody stands behind the ticket, the next request takes a new one', async () => {
-    const { queue, line } = scene()
-    const first = (await line.acquire(request()))!
-    const second = line.acquire(request())
+    const { queue, acquire } = new RequestScene()
+    const first = (await acquire())!
+    const second = acquire()
     await settle()
     const stranger = queue.stranger('behind')
-    const third = line.acquire(request())
+    const third = acquire()
     await settle()
     assert.deepEqual(
       queue.tickets.map(({ id }) => id),
@@ -35,14 +68,14 @@ describe('a line', () => {
   })
 
   test('nobody looks whether the ticket is the last for a request that could not share it', async () => {
-    const { queue, line } = scene()
-    const permits = [1, 2, 3].map(() => line.acquire(request({ claim: permitClaim(3) })))
+    const { queue, acquire } = new RequestScene()
+    const permits = [1, 2, 3].map(() => acquire({ claim: permitClaim(3) }))
     for (const one of permits) await one
-    await line.acquire(request({ claim: permitClaim(3), wait: false }))
+    await acquire({ claim: permitClaim(3), wait: false })
     for (const one of permits) await (await one)!.release()
-    const held = (await line.acquire(request()))!
-    assert.equal(await line.acquire(request({ wait: false })), null)
-    assert.equal(await line.acquire(request({ wait: false, claim: SHARED })), null)
+    const held = (await acquire())!
+    assert.equal(await acquire({ wait: false }), null)
+    assert.equal(await acquire({ wait: false, claim: SHARED }), null)
     await held.release()
     assert.deepEqual(
       queue.calls.filter((call) => call.startsWith('isLast')),
@@ -51,8 +84,8 @@ describe('a line', () => {
   })
 
   test('a request that cannot be taken in is rejected alone: others of its batch keep their places', async () => {
-    const { queue, line } = scene()
-    const held = (await line.acquire(request()))!
+    const { queue, acquire } = new RequestScene()
+    const held = (await acquire())!
     const error = new Error('no space')
     let times = 0
     queue.stealing = {
@@ -63,7 +96,7 @@ describe('a line', () => {
         return true
       },
     }
-    const [first, second, third] = [line.acquire(request()), line.acquire(request()), line.acquire(request())]
+    const [first, second, third] = [acquire(), acquire(), acquire()]
     await assert.rejects(second, (reason) => reason === error)
     await settle()
     await held.release()
@@ -73,26 +106,26 @@ describe('a line', () => {
   })
 
   test('who shares, and cannot be given a token, is rejected alone, and leaves nothing that waits', async () => {
-    const { queue, line } = scene()
+    const { queue, acquire } = new RequestScene()
     const error = new Error('no clock')
-    const held = (await line.acquire(request({ claim: SHARED })))!
+    const held = (await acquire({ claim: SHARED }))!
     queue.instead.set('granted', () => {
       throw error
     })
-    await assert.rejects(line.acquire(request({ claim: SHARED })), (reason) => reason === error)
+    await assert.rejects(acquire({ claim: SHARED }), (reason) => reason === error)
     queue.instead.delete('granted')
     await held.release()
     assert.deepEqual(queue.tickets, [])
   })
 
   test('requests that come while one look is made are judged by the next, all by that one', async () => {
-    const { queue, line } = scene()
-    const held = (await line.acquire(request()))!
+    const { queue, acquire } = new RequestScene()
+    const held = (await acquire())!
     const looking = gate<boolean>()
     queue.instead.set('isLast', () => looking.promise)
-    const before = line.acquire(request({ label: 'before' }))
+    const before = acquire({ label: 'before' })
     await settle()
-    const during = [line.acquire(request()), line.acquire(request())]
+    const during = [acquire(), acquire()]
     await settle()
     assert.equal(queue.calls.filter((call) => call === 'isLast 1').length, 1)
     queue.instead.delete('isLast')
@@ -110,11 +143,11 @@ describe('a line', () => {
     for (const one of during) await (await one)!.release()
   })
 
-  test('one claim does not join the party of another', async () => {
-    const { queue, line } = scene()
-    const held = (await line.acquire(request()))!
-    const shared = [line.acquire(request({ claim: SHARED })), line.acquire(request({ claim: SHARED }))]
-    const last = line.acquire(request())
+  test('one claim does not join the group of another', async () => {
+    const { queue, acquire } = new RequestScene()
+    const held = (await acquire())!
+    const shared = [acquire({ claim: SHARED }), acquire({ claim: SHARED })]
+    const last = acquire()
     await settle()
     assert.deepEqual(
       queue.tickets.map(({ claim }) => claim.kind),
@@ -126,10 +159,10 @@ describe('a line', () => {
   })
 
   test('where the queue wants it, each request takes a ticket of its own, and nobody asks which is the last', async () => {
-    const { queue, line } = scene()
+    const { queue, acquire } = new RequestScene()
     queue.ticketPerRequest = true
-    const all = Array.from({ length: 3 }, () => line.acquire(request({ claim: SHARED })))
-    const late = line.acquire(request({ claim: SHARED }))
+    const all = Array.from({ length: 3 }, () => acquire({ claim: SHARED }))
+    const late = acquire({ claim: SHARED })
     await settle()
     assert.equal(queue.tickets.length, 4)
     assert.ok(!queue.calls.some((call) => call.startsWith('isLast')))
@@ -137,15 +170,15 @@ describe('a line', () => {
   })
 
   test('each permit takes a ticket of its own', async () => {
-    const { queue, line } = scene()
+    const { queue, acquire } = new RequestScene()
     const claim = permitClaim(2)
-    const grants = await Promise.all([line.acquire(request({ claim })), line.acquire(request({ claim }))])
+    const grants = await Promise.all([acquire({ claim }), acquire({ claim })])
     assert.equal(queue.tickets.length, 2)
     for (const grant of grants) await grant!.release()
   })
 
-  test('parties enter the queue in the order of their requests, however long the first takes', async () => {
-    const { queue, line } = scene()
+  test('groups enter the queue in the order of their requests, however long the first takes', async () => {
+    const { queue, acquire } = new RequestScene()
     const entering = gate()
     queue.instead.set('enqueue', () => {
       queue.instead.delete('enqueue')
@@ -157,8 +190,8 @@ describe('a line', () => {
       enqueued ??= asked
       return enqueue(asked)
     }
-    const first = line.acquire(request({ label: 'first' }))
-    const second = line.acquire(request({ claim: SHARED }))
+    const first = acquire({ label: 'first' })
+    const second = acquire({ claim: SHARED })
     await settle()
     assert.equal(queue.tickets.length, 0)
     entering.open()
@@ -172,14 +205,14 @@ describe('a line', () => {
   })
 
   test('one that is called off on its way in does not let those behind it come before those ahead of it', async () => {
-    const { queue, line } = scene()
+    const { queue, acquire } = new RequestScene()
     const entering = gate<FakeTicket | null>()
     queue.instead.set('enqueue', () => entering.promise)
-    const first = line.acquire(request())
+    const first = acquire()
     await settle()
     const controller = new AbortController()
-    const second = line.acquire(request({ claim: SHARED, signal: controller.signal }))
-    const third = line.acquire(request())
+    const second = acquire({ claim: SHARED, signal: controller.signal })
+    const third = acquire()
     await settle()
     controller.abort()
     await assert.rejects(second)
@@ -193,14 +226,14 @@ describe('a line', () => {
   })
 
   test('a try does not wait for one who is still on its way into the queue', async () => {
-    const { queue, line } = scene()
+    const { queue, acquire } = new RequestScene()
     const entering = gate<FakeTicket | null>()
     queue.instead.set('enqueue', () => {
       queue.instead.delete('enqueue')
       return entering.promise
     })
-    const first = line.acquire(request())
-    const attempt = line.acquire(request({ wait: false }))
+    const first = acquire()
+    const attempt = acquire({ wait: false })
     const grant = await attempt
     assert.notEqual(grant, null)
     entering.open(null)
@@ -209,16 +242,16 @@ describe('a line', () => {
   })
 
   test('one that comes behind a try that has entered waits for the one that is still on its way before the try', async () => {
-    const { queue, line } = scene()
+    const { queue, acquire } = new RequestScene()
     const claim = permitClaim(3)
     const entering = gate<FakeTicket | null>()
     queue.instead.set('enqueue', () => {
       queue.instead.delete('enqueue')
       return entering.promise
     })
-    const first = line.acquire(request({ claim }))
-    const tries = [line.acquire(request({ claim, wait: false })), line.acquire(request({ claim, wait: false }))]
-    const last = line.acquire(request({ claim }))
+    const first = acquire({ claim })
+    const tries = [acquire({ claim, wait: false }), acquire({ claim, wait: false })]
+    const last = acquire({ claim })
     await settle()
     assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 3)
     entering.open(null)
@@ -230,7 +263,7 @@ describe('a line', () => {
   for (const isAtOnce of [true, false]) {
     const when = isAtOnce ? 'asks with it' : 'asks later'
     test(`one that shares, and ${when}, does not hold with a try that has overtaken those who are on their way`, async () => {
-      const { queue, line } = scene()
+      const { queue, acquire } = new RequestScene()
       const entering = gate<FakeTicket | null>()
       queue.instead.set('enqueue', () => {
         queue.instead.delete('enqueue')
@@ -242,11 +275,11 @@ describe('a line', () => {
         granted.push(name)
         await grant?.release()
       }
-      const first = use('first', line.acquire(request({ claim: SHARED })))
-      const second = use('second', line.acquire(request()))
-      const attempt = line.acquire(request({ claim: SHARED, wait: false }))
+      const first = use('first', acquire({ claim: SHARED }))
+      const second = use('second', acquire())
+      const attempt = acquire({ claim: SHARED, wait: false })
       if (!isAtOnce) assert.notEqual(await attempt, null)
-      const last = use('last', line.acquire(request({ claim: SHARED })))
+      const last = use('last', acquire({ claim: SHARED }))
       await settle()
       assert.deepEqual(granted, [])
       await (await attempt)!.release()
@@ -257,63 +290,49 @@ describe('a line', () => {
   }
 
   test('when the queue cannot be entered, all who were to stand by the ticket are told', async () => {
-    const { queue, line, idle } = scene()
+    const scene = new RequestScene()
+    const { queue, acquire } = scene
     const failure = new Error('no room')
     queue.instead.set('enqueue', () => Promise.reject(failure))
-    const all = [line.acquire(request()), line.acquire(request()), line.acquire(request({ claim: SHARED }))]
+    const all = [acquire(), acquire(), acquire({ claim: SHARED })]
     for (const one of all) await assert.rejects(one, (error) => error === failure)
     await settle()
-    assert.equal(idle(), 1)
+    assert.ok(scene.isIdle)
   })
 
   test('when the look at the queue fails, those who asked are told, and the holder is not hindered', async () => {
-    const { queue, line } = scene()
-    const held = (await line.acquire(request()))!
+    const { queue, acquire } = new RequestScene()
+    const held = (await acquire())!
     const failure = new Error('cannot look')
     queue.instead.set('isLast', () => Promise.reject(failure))
-    await assert.rejects(line.acquire(request()), (error) => error === failure)
+    await assert.rejects(acquire(), (error) => error === failure)
     queue.instead.delete('isLast')
-    const next = line.acquire(request())
+    const next = acquire()
     await settle()
     await held.release()
     await (await next)!.release()
   })
 
-  test('after a failure the line takes requests as ever', async () => {
-    const { queue, line } = scene()
+  test('after a failure it takes requests as ever', async () => {
+    const { queue, acquire } = new RequestScene()
     queue.instead.set('list', () => Promise.reject(new Error('cannot list')))
-    await assert.rejects(line.acquire(request()))
+    await assert.rejects(acquire())
     queue.instead.delete('list')
-    await (await line.acquire(request()))!.release()
+    await (await acquire())!.release()
     assert.deepEqual(queue.tickets, [])
   })
 
   test('it is idle when the last one has released, and not before', async () => {
-    const { line, idle } = scene()
-    const first = (await line.acquire(request()))!
-    const second = line.acquire(request())
+    const scene = new RequestScene()
+    const { acquire } = scene
+    const first = (await acquire())!
+    const second = acquire()
     await settle()
-    assert.equal(idle(), 0)
+    assert.ok(!scene.isIdle)
     await first.release()
-    assert.equal(idle(), 0)
+    assert.ok(!scene.isIdle)
     await (await second)!.release()
     await settle()
-    assert.equal(idle(), 1)
+    assert.ok(scene.isIdle)
   })
 })
-
-interface LineScene {
-  readonly queue: ScriptedQueue
-  readonly line: { acquire(asked: AcquireRequest): Promise<Grant | null> }
-  readonly idle: () => number
-}
-
-function scene(): LineScene {
-  const queue = new ScriptedQueue()
-  let idle = 0
-  return { queue, line: new Line(queue, () => (idle += 1)), idle: () => idle }
-}
-
-function request(change: Partial<AcquireRequest> = {}): AcquireRequest {
-  return { claim: EXCLUSIVE, wait: true, lingerMs: 0, ...change }
-}

@@ -8,7 +8,7 @@ const MANY = 10
 /** A query of an engine need not show more of one client. */
 const MOST = 500
 
-export function testParties(suite: Suite): void {
+export function testGroups(suite: Suite): void {
   suite.test('hundreds of requests that came first are all served first', ['ordered'], async (scene) => {
     const [crowd, loner] = await scene.clients(2)
     // As many as have a place.

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { AcquireRequest, Grant } from '../../src/requests/engine.ts'
+import type { Grant } from '../../src/requests/engine.ts'
 import { EXCLUSIVE, SHARED } from '../../src/core/claim.ts'
-import { Line } from '../../src/requests/line.ts'
 import type { FakeTicket } from './scripted-queue.ts'
-import { gate, ScriptedQueue, settle } from './scripted-queue.ts'
+import { RequestScene } from './scene.ts'
+import { gate, settle } from './scripted-queue.ts'
 
-describe('a party', () => {
+describe('a group', () => {
   test('those who share hold together, and the ticket leaves with the last one', async () => {
-    const { queue, line } = scene()
-    const all = await Promise.all([1, 2, 3].map(() => line.acquire(request({ claim: SHARED }))))
+    const { queue, acquire } = new RequestScene()
+    const all = await Promise.all([1, 2, 3].map(() => acquire({ claim: SHARED })))
     for (const [index, grant] of all.entries()) {
       assert.equal(queue.tickets.length, 1, `before release ${index}`)
       await grant!.release()
@@ -18,13 +18,13 @@ describe('a party', () => {
   })
 
   test('one who comes while the others share joins them at once, unless somebody stands behind', async () => {
-    const { queue, line } = scene()
-    const first = (await line.acquire(request({ claim: SHARED })))!
-    const second = (await line.acquire(request({ claim: SHARED, wait: false })))!
+    const { queue, acquire } = new RequestScene()
+    const first = (await acquire({ claim: SHARED }))!
+    const second = (await acquire({ claim: SHARED, wait: false }))!
     assert.equal(queue.tickets.length, 1)
     const writer = queue.stranger('writer')
-    assert.equal(await line.acquire(request({ claim: SHARED, wait: false })), null)
-    const third = line.acquire(request({ claim: SHARED }))
+    assert.equal(await acquire({ claim: SHARED, wait: false }), null)
+    const third = acquire({ claim: SHARED })
     await settle()
     assert.equal(queue.tickets.length, 3)
     await first.release()
@@ -34,8 +34,8 @@ describe('a party', () => {
   })
 
   test('each holder in turn gets a token of its own', async () => {
-    const { line } = scene()
-    const all = [1, 2, 3].map(() => line.acquire(request()))
+    const { acquire } = new RequestScene()
+    const all = [1, 2, 3].map(() => acquire())
     const tokens: bigint[] = []
     for (const one of all) {
       const grant = (await one)!
@@ -46,10 +46,10 @@ describe('a party', () => {
   })
 
   test('when all who wait have given up after they had to join again, the new ticket leaves at once', async () => {
-    const { queue, line } = scene()
+    const { queue, acquire } = new RequestScene()
     queue.stranger('ahead')
     const controllers = [new AbortController(), new AbortController()]
-    const all = controllers.map(({ signal }) => line.acquire(request({ signal })))
+    const all = controllers.map(({ signal }) => acquire({ signal }))
     await settle()
     queue.remove(queue.tickets[1]!)
     await settle()
@@ -58,7 +58,7 @@ describe('a party', () => {
       ['ahead', '2'],
     )
     const later = new AbortController()
-    all.push(line.acquire(request({ signal: later.signal })))
+    all.push(acquire({ signal: later.signal }))
     await settle()
     assert.equal(queue.tickets.length, 2, 'who comes later stands by the new ticket, too')
     for (const controller of [...controllers, later]) controller.abort()
@@ -70,10 +70,10 @@ describe('a party', () => {
   })
 
   test('who gives up while it joins again leaves no ticket', async () => {
-    const { queue, line } = scene()
+    const { queue, acquire } = new RequestScene()
     queue.stranger('ahead')
     const controller = new AbortController()
-    const one = line.acquire(request({ signal: controller.signal }))
+    const one = acquire({ signal: controller.signal })
     await settle()
     const joining = gate<FakeTicket>()
     queue.instead.set('enqueue', () => joining.promise)
@@ -90,10 +90,10 @@ describe('a party', () => {
   })
 
   test('when all who wait have given up, the ticket leaves', async () => {
-    const { queue, line } = scene()
+    const { queue, acquire } = new RequestScene()
     queue.stranger('ahead')
     const controllers = [new AbortController(), new AbortController()]
-    const all = controllers.map(({ signal }) => line.acquire(request({ signal })))
+    const all = controllers.map(({ signal }) => acquire({ signal }))
     await settle()
     for (const [index, one] of all.entries()) {
       assert.equal(queue.tickets.length, 2)
@@ -108,12 +108,13 @@ describe('a party', () => {
   })
 
   test('given up before the ticket has joined: no ticket is left', async () => {
-    const { queue, line, idle } = scene()
+    const scene = new RequestScene()
+    const { queue, acquire } = scene
     const entering = gate()
     queue.instead.set('enqueue', () => entering.promise.then(() => ticket))
     let ticket: FakeTicket | null = null
     const controller = new AbortController()
-    const one = line.acquire(request({ signal: controller.signal }))
+    const one = acquire({ signal: controller.signal })
     await settle()
     controller.abort()
     await assert.rejects(one)
@@ -121,15 +122,15 @@ describe('a party', () => {
     entering.open()
     await settle()
     assert.deepEqual(queue.tickets, [])
-    assert.equal(idle(), 1)
+    assert.ok(scene.isIdle)
   })
 
   test('given up at the very look that finds the turn: the ticket leaves, and nobody holds', async () => {
-    const { queue, line } = scene()
+    const { queue, acquire } = new RequestScene()
     const listing = gate<unknown>()
     queue.instead.set('list', () => listing.promise)
     const controller = new AbortController()
-    const one = line.acquire(request({ signal: controller.signal }))
+    const one = acquire({ signal: controller.signal })
     await settle()
     listing.open([...queue.tickets])
     controller.abort()
@@ -140,9 +141,9 @@ describe('a party', () => {
 
   test('given up after any number of microtasks, it rejects or holds, and leaks nothing', async () => {
     for (let ticks = 0; ticks < 30; ticks += 1) {
-      const { queue, line } = scene()
+      const { queue, acquire } = new RequestScene()
       const controller = new AbortController()
-      const one = line.acquire(request({ signal: controller.signal }))
+      const one = acquire({ signal: controller.signal })
       for (let count = 0; count < ticks; count += 1) await Promise.resolve()
       controller.abort()
       const outcome = await one.catch((error: unknown) => error)
@@ -153,9 +154,9 @@ describe('a party', () => {
   })
 
   test('when the ticket is lost, the holder is told once, and those who waited by it are placed again', async () => {
-    const { queue, line } = scene()
-    const held = (await line.acquire(request()))!
-    const waiting = [line.acquire(request()), line.acquire(request())]
+    const { queue, acquire } = new RequestScene()
+    const held = (await acquire())!
+    const waiting = [acquire(), acquire()]
     await settle()
     const told: Error[] = []
     held.onLost((error) => told.push(error))
@@ -178,8 +179,8 @@ describe('a party', () => {
   })
 
   test('one who listens after the loss is told all the same', async () => {
-    const { queue, line } = scene()
-    const held = (await line.acquire(request()))!
+    const { queue, acquire } = new RequestScene()
+    const held = (await acquire())!
     const reason = new Error('lost')
     queue.only.request.onLost(reason)
     let told: Error | undefined
@@ -188,11 +189,11 @@ describe('a party', () => {
   })
 
   test('those who waited are placed again in their order, before those who come later', async () => {
-    const { queue, line } = scene()
-    await line.acquire(request())
+    const { queue, acquire } = new RequestScene()
+    await acquire()
     const order: string[] = []
     const serve = async (label: string): Promise<void> => {
-      const grant = (await line.acquire(request({ label })))!
+      const grant = (await acquire({ label }))!
       order.push(label)
       await grant.release()
     }
@@ -205,8 +206,8 @@ describe('a party', () => {
   })
 
   test('a release that fails is told to the one who released', async () => {
-    const { queue, line } = scene()
-    const held = (await line.acquire(request()))!
+    const { queue, acquire } = new RequestScene()
+    const held = (await acquire())!
     const failure = new Error('cannot withdraw')
     queue.instead.set('withdraw', () => Promise.reject(failure))
     await assert.rejects(
@@ -216,11 +217,12 @@ describe('a party', () => {
   })
 
   test('a failure while it waits is told to all who wait by the ticket, and it leaves', async () => {
-    const { queue, line, idle } = scene()
+    const scene = new RequestScene()
+    const { queue, acquire } = scene
     queue.stranger('ahead')
     const waiting = gate()
     queue.instead.set('anyChange', () => waiting.promise)
-    const all = [line.acquire(request()), line.acquire(request())]
+    const all = [acquire(), acquire()]
     await settle()
     const failure = new Error('cannot tell who lives')
     waiting.fail(failure)
@@ -230,14 +232,14 @@ describe('a party', () => {
       queue.tickets.map(({ id }) => id),
       ['ahead'],
     )
-    assert.equal(idle(), 1)
+    assert.ok(scene.isIdle)
   })
 
   test('a second release of one grant does nothing to the next', async () => {
-    const { queue, line } = scene()
-    const first = (await line.acquire(request()))!
-    const second = line.acquire(request())
-    const third = line.acquire(request())
+    const { queue, acquire } = new RequestScene()
+    const first = (await acquire())!
+    const second = acquire()
+    const third = acquire()
     await settle()
     await first.release()
     const held = (await second)!
@@ -251,14 +253,48 @@ describe('a party', () => {
     await (await third)!.release()
   })
 
-  test('it tells who stands by its ticket: the holder, then those who wait, in their order', async () => {
-    const { queue, line } = scene()
-    const held = (await line.acquire(request({ label: 'holder' })))!
-    const controller = new AbortController()
-    const quitter = line.acquire(request({ label: 'quitter', signal: controller.signal }))
-    const waiting = line.acquire(request({ label: 'waiting' }))
+  test('a request that cannot be granted when its turn comes is rejected, and the next one holds', async () => {
+    const { queue, acquire } = new RequestScene()
+    const held = (await acquire())!
+    const [second, third] = [acquire(), acquire()]
     await settle()
-    const labels = (): unknown => queue.only.request.party().map(({ label }) => label)
+    const error = new Error('no clock')
+    queue.instead.set('granted', () => {
+      queue.instead.delete('granted')
+      throw error
+    })
+    await held.release()
+    await assert.rejects(second, (reason) => reason === error)
+    await (await third)!.release()
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('if none of its requests can be granted, all are rejected, and the ticket leaves', async () => {
+    for (const claim of [EXCLUSIVE, SHARED]) {
+      const scene = new RequestScene()
+      const { queue, acquire } = scene
+      const ahead = queue.stranger('ahead')
+      const all = [acquire({ claim }), acquire({ claim })]
+      await settle()
+      const error = new Error('no clock')
+      queue.instead.set('granted', () => {
+        throw error
+      })
+      queue.remove(ahead)
+      for (const one of all) await assert.rejects(one, (reason) => reason === error)
+      assert.deepEqual(queue.tickets, [])
+      assert.ok(scene.isIdle)
+    }
+  })
+
+  test('it tells who stands by its ticket: the holder, then those who wait, in their order', async () => {
+    const { queue, acquire } = new RequestScene()
+    const held = (await acquire({ label: 'holder' }))!
+    const controller = new AbortController()
+    const quitter = acquire({ label: 'quitter', signal: controller.signal })
+    const waiting = acquire({ label: 'waiting' })
+    await settle()
+    const labels = (): unknown => queue.only.request.requests().map(({ label }) => label)
     assert.deepEqual(labels(), ['holder', 'quitter', 'waiting'])
     controller.abort()
     await assert.rejects(quitter)
@@ -269,19 +305,3 @@ describe('a party', () => {
     await last.release()
   })
 })
-
-interface LineScene {
-  readonly queue: ScriptedQueue
-  readonly line: { acquire(asked: AcquireRequest): Promise<Grant | null> }
-  readonly idle: () => number
-}
-
-function scene(): LineScene {
-  const queue = new ScriptedQueue()
-  let idle = 0
-  return { queue, line: new Line(queue, () => (idle += 1)), idle: () => idle }
-}
-
-function request(change: Partial<AcquireRequest> = {}): AcquireRequest {
-  return { claim: EXCLUSIVE, wait: true, lingerMs: 0, ...change }
-}

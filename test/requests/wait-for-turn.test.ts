@@ -6,7 +6,7 @@ import type { EnqueueRequest } from '../../src/requests/ticket-queue.ts'
 import type { Claim } from '../../src/core/claim.ts'
 import { EXCLUSIVE, permitClaim, SHARED } from '../../src/core/claim.ts'
 import { isSlocketError } from '../../src/errors.ts'
-import { waitForTurn } from '../../src/requests/wait-for-turn.ts'
+import { turnOf } from '../helpers/turn.ts'
 import { gate, ScriptedQueue, settle } from './scripted-queue.ts'
 
 interface Wanted extends EnqueueRequest {
@@ -18,7 +18,7 @@ describe('waiting for a turn', () => {
     const queue = new ScriptedQueue()
     const wanted = request()
     const own = queue.join(wanted)
-    assert.equal(await waitForTurn(queue, own, wanted), own)
+    assert.equal(await turnOf(queue, own, wanted), own)
     assert.deepEqual(queue.calls, ['list 1'])
   })
 
@@ -26,7 +26,7 @@ describe('waiting for a turn', () => {
     const queue = new ScriptedQueue()
     const stranger = queue.stranger('ahead')
     const wanted = request()
-    const turn = waitForTurn(queue, queue.join(wanted), wanted)
+    const turn = turnOf(queue, queue.join(wanted), wanted)
     for (let count = 0; count < 3; count += 1) {
       await settle()
       queue.wake()
@@ -47,7 +47,7 @@ describe('waiting for a turn', () => {
       return OtherPromise.resolve().then(() => queue.remove(ahead))
     })
     const wanted = request()
-    assert.equal((await waitForTurn(queue, queue.join(wanted), wanted))?.id, '1')
+    assert.equal((await turnOf(queue, queue.join(wanted), wanted))?.id, '1')
     assert.equal(anyChange.mock.callCount(), 1)
   })
 
@@ -55,7 +55,7 @@ describe('waiting for a turn', () => {
     const queue = new ScriptedQueue()
     const ahead = queue.stranger('ahead')
     const wanted = request()
-    const turn = waitForTurn(queue, queue.join(wanted), wanted)
+    const turn = turnOf(queue, queue.join(wanted), wanted)
     await settle()
     const behind = queue.stranger('behind')
     queue.remove(queue.tickets[1]!)
@@ -77,7 +77,7 @@ describe('waiting for a turn', () => {
     const own = queue.join(wanted)
     queue.remove(own)
     queue.instead.set('enqueue', () => null)
-    assert.equal(await waitForTurn(queue, own, wanted), null)
+    assert.equal(await turnOf(queue, own, wanted), null)
   })
 
   test('when joining again fails, the failure is told, and nothing is left', async () => {
@@ -88,7 +88,7 @@ describe('waiting for a turn', () => {
     const failure = new Error('no room')
     queue.instead.set('enqueue', () => Promise.reject(failure))
     await assert.rejects(
-      async () => await waitForTurn(queue, own, wanted),
+      async () => await turnOf(queue, own, wanted),
       (error) => error === failure,
     )
     assert.deepEqual(queue.tickets, [])
@@ -107,7 +107,7 @@ describe('waiting for a turn', () => {
           throw failure
         })
         await assert.rejects(
-          async () => await waitForTurn(queue, own, wanted),
+          async () => await turnOf(queue, own, wanted),
           (error) => error === failure,
         )
         assert.deepEqual(
@@ -126,7 +126,7 @@ describe('waiting for a turn', () => {
     queue.instead.set('list', () => Promise.reject(failure))
     queue.instead.set('withdraw', () => Promise.reject(new Error('the second')))
     await assert.rejects(
-      async () => await waitForTurn(queue, own, wanted),
+      async () => await turnOf(queue, own, wanted),
       (error) => error === failure,
     )
   })
@@ -138,7 +138,7 @@ describe('waiting for a turn', () => {
     const failure = new Error('cannot withdraw')
     queue.instead.set('withdraw', () => Promise.reject(failure))
     await assert.rejects(
-      async () => await waitForTurn(queue, queue.join(wanted), wanted),
+      async () => await turnOf(queue, queue.join(wanted), wanted),
       (error) => error === failure,
     )
   })
@@ -148,7 +148,7 @@ describe('waiting for a turn', () => {
     const wanted = request()
     const own = queue.join(wanted)
     wanted.cancellation.cancel()
-    assert.equal(await waitForTurn(queue, own, wanted), null)
+    assert.equal(await turnOf(queue, own, wanted), null)
     assert.deepEqual(queue.tickets, [])
   })
 
@@ -158,7 +158,7 @@ describe('waiting for a turn', () => {
     const own = queue.join(wanted)
     const listing = gate<readonly unknown[]>()
     queue.instead.set('list', () => listing.promise)
-    const turn = waitForTurn(queue, own, wanted)
+    const turn = turnOf(queue, own, wanted)
     wanted.cancellation.cancel()
     listing.open([own])
     assert.equal(await turn, null)
@@ -169,7 +169,7 @@ describe('waiting for a turn', () => {
     const queue = new ScriptedQueue()
     queue.stranger('ahead')
     const wanted = request()
-    const turn = waitForTurn(queue, queue.join(wanted), wanted)
+    const turn = turnOf(queue, queue.join(wanted), wanted)
     await settle()
     wanted.cancellation.cancel()
     assert.equal(await turn, null)
@@ -186,7 +186,7 @@ describe('waiting for a turn', () => {
     queue.remove(own)
     const joining = gate<unknown>()
     queue.instead.set('enqueue', () => joining.promise)
-    const turn = waitForTurn(queue, own, wanted)
+    const turn = turnOf(queue, own, wanted)
     await settle()
     wanted.cancellation.cancel()
     joining.open(queue.join(wanted))
@@ -200,7 +200,7 @@ describe('waiting for a turn', () => {
       const doubtful = { ...queue.stranger('ahead'), ...doubt }
       queue.tickets = [doubtful]
       const wanted = request({ wait: false })
-      const turn = waitForTurn(queue, queue.join(wanted), wanted)
+      const turn = turnOf(queue, queue.join(wanted), wanted)
       await settle()
       assert.equal(queue.calls.at(-1), 'anyChange 1')
       queue.remove(doubtful)
@@ -212,7 +212,7 @@ describe('waiting for a turn', () => {
     const queue = new ScriptedQueue()
     queue.stranger('ahead')
     const wanted = request({ wait: false })
-    assert.equal(await waitForTurn(queue, queue.join(wanted), wanted), null)
+    assert.equal(await turnOf(queue, queue.join(wanted), wanted), null)
     assert.deepEqual(queue.calls, ['list 1', 'withdraw 1'])
   })
 
@@ -227,7 +227,7 @@ describe('waiting for a turn', () => {
       queue.stranger('ahead', ahead)
       const wanted = request({ claim })
       await assert.rejects(
-        async () => await waitForTurn(queue, queue.join(wanted), wanted),
+        async () => await turnOf(queue, queue.join(wanted), wanted),
         (error) => isSlocketError(error, 'ERR_SLOCKET_CLAIM_MISMATCH'),
       )
       assert.deepEqual(
@@ -245,7 +245,7 @@ function request(change: Partial<Wanted> = {}): Wanted {
     steal: false,
     lingerMs: 0,
     cancellation: new Cancellation(),
-    party: () => [],
+    requests: () => [],
     onLost: () => {},
     onStolen: () => {},
     ...change,

@@ -1,0 +1,199 @@
+/**
+ * All requests of this process for one resource, in the order they came.
+ *
+ * A request joins the newest group (group.ts) as long as that group's ticket is the last in the queue: then a thousand requests cost one
+ * ticket. Once another process stands behind the ticket, the next request takes a new one. So the order is first come, first served over all
+ * processes.
+ *
+ *  1. A request that finds no other of its process joins the queue at once, in the call.
+ *  2. The others are placed in the next microtask, all that came until then by one look at the queue. It was made after all of them had come, so
+ *     if the ticket is last then, all of them came before whoever stands behind it later.
+ *  3. Groups enter the queue in the order of their requests. But a try, or a thief, waits for no other group: if one ahead of it is still
+ *     entering, it may come first.
+ */
+import type { AcquireRequest, Grant } from './engine.ts'
+import { isExiting } from './exiting.ts'
+import type { TicketQueue } from './ticket-queue.ts'
+import type { GroupOwner } from './group.ts'
+import { Group } from './group.ts'
+import { Request } from './request.ts'
+import { SelfWaitWatch } from './self-wait.ts'
+
+const SETTLED: Promise<void> = Promise.resolve()
+
+/** How many resources of an engine are kept, so that the next request for one of them need not open its queue again; and all that are in use. */
+const MOST_KEPT = 64
+
+/** The resources of an engine, by name. Those that have been idle for longest come first, more or less. */
+export type KeptResources = Map<string, ResourceRequests>
+
+/** Keeps one more. */
+export function keep(kept: KeptResources, name: string, requests: ResourceRequests): void {
+  if (kept.size >= MOST_KEPT) removeIdle(kept)
+  kept.set(name, requests)
+}
+
+/** Removes an idle one, if there is one among the first two. Those in use come last from then on, so all that are idle go in time. */
+function removeIdle(kept: KeptResources): void {
+  let count = 0
+  for (const [name, requests] of kept) {
+    kept.delete(name)
+    if (requests.isIdle) return
+    kept.set(name, requests)
+    count += 1
+    if (count === 2) return
+  }
+}
+
+export class ResourceRequests implements GroupOwner {
+  readonly queue: TicketQueue
+  entering: number = 0
+  private readonly name: string
+  private readonly kept: KeptResources
+  /** Oldest first. */
+  private readonly groups: Group[] = []
+  /** Those that are not placed yet, while `isPlacing`. */
+  private intake: Request[] = []
+  private isPlacing: boolean = false
+  private isAdmitting: boolean = false
+  private isClosed: boolean = false
+  /** Made when a request first comes behind others of its process. */
+  private selfWaits: SelfWaitWatch | undefined = undefined
+
+  /** @param kept where it is, by its name, until it is idle while too many are there. */
+  constructor(queue: TicketQueue, name: string, kept: KeptResources) {
+    this.queue = queue
+    this.name = name
+    this.kept = kept
+  }
+
+  get isIdle(): boolean {
+    return this.groups.length === 0 && !this.isPlacing
+  }
+
+  /** Removes it from those that are kept, as soon as it is idle. */
+  close(): void {
+    this.isClosed = true
+    if (this.isIdle) this.remove()
+  }
+
+  /** Settles `request` once it is granted, refused or cancelled. Never throws. */
+  add(request: Request): void {
+    // Whoever aborts right after the call was never in the queue; and a process that exits makes no new tickets.
+    if (this.groups.length === 0 && !this.isPlacing && request.signal === undefined && !isExiting()) {
+      const group = new Group(this, request)
+      this.groups.push(group)
+      this.entering = 1
+      return group.enter()
+    }
+    this.intake.push(request)
+    this.startPlacing()
+  }
+
+  /** Acquires the lock if it is free and nothing has to be waited for; otherwise undefined. Throws what `add` rejects with. */
+  acquireAtOnce(asked: AcquireRequest): Grant | undefined {
+    if (!this.isIdle) return undefined
+    let granted: Grant | undefined
+    let failure: { readonly error: unknown } | undefined
+    const request = new Request(
+      asked,
+      (grant) => (granted = grant ?? undefined),
+      (error) => (failure = { error }),
+    )
+    const group = new Group(this, request)
+    this.groups.push(group)
+    this.entering += 1
+    group.enterAtOnce()
+    if (failure !== undefined) throw failure.error
+    return granted
+  }
+
+  onOver(group: Group): void {
+    const { groups } = this
+    if (groups[groups.length - 1] === group) groups.pop()
+    else groups.splice(groups.indexOf(group), 1)
+    if (groups.length === 0 && !this.isPlacing) this.becomeIdle()
+  }
+
+  placeAgain(requests: readonly Request[]): void {
+    if (requests.length === 0) return
+    this.intake.unshift(...requests)
+    this.startPlacing()
+  }
+
+  admit(): void {
+    // What enters may enter at once, or fail, and then this is called again.
+    if (this.isAdmitting) return
+    this.isAdmitting = true
+    // Bound: each round takes a group from `outside`.
+    for (;;) {
+      const first = this.groups.find(({ state }) => state === 'outside' || state === 'joining')
+      if (first?.state !== 'outside') break
+      first.enter()
+    }
+    this.isAdmitting = false
+  }
+
+  private startGroup(request: Request): void {
+    const group = new Group(this, request)
+    this.groups.push(group)
+    this.entering += 1
+    if (this.entering === 1 || !request.wait || request.steal) group.enter()
+  }
+
+  private startPlacing(): void {
+    if (this.isPlacing) return
+    this.isPlacing = true
+    // By a promise: queueMicrotask() makes a context of its own for what is run.
+    void SETTLED.then(this.placeAll)
+  }
+
+  private readonly placeAll = async (): Promise<void> => {
+    // Bound: by the requests that come; each round takes all that are there.
+    while (this.intake.length > 0) {
+      const batch = this.intake
+      this.intake = []
+      try {
+        const newest = this.groups.at(-1)
+        // One look costs as much as a listing.
+        const isOpen = newest !== undefined && batch.some((request) => newest.isOpenTo(request))
+        const isLast = isOpen && (newest.ticket === undefined || this.queue.isLast(newest.ticket))
+        this.place(batch, (isLast instanceof Promise ? await isLast : isLast) ? newest : undefined)
+      } catch (error) {
+        for (const request of batch) if (!request.isSettled) request.reject(error)
+      }
+    }
+    this.isPlacing = false
+    if (this.groups.length === 0) this.becomeIdle()
+  }
+
+  /** @param joinable the newest group, if nobody stands behind it. */
+  private place(batch: readonly Request[], joinable: Group | undefined): void {
+    let newest = joinable
+    for (const request of batch) {
+      if (request.isSettled) continue
+      if (this.groups.length > 0 && request.noticesSelfWait) {
+        this.selfWaits ??= new SelfWaitWatch(this.groups)
+        this.selfWaits.start()
+      }
+      try {
+        if (newest?.accept(request) === true) continue
+      } catch (error) {
+        // It alone: others of the batch may have their places already.
+        request.cancel(error)
+        continue
+      }
+      this.startGroup(request)
+      newest = this.groups.at(-1)
+    }
+  }
+
+  private becomeIdle(): void {
+    this.selfWaits?.stop()
+    if (this.isClosed || this.kept.size > MOST_KEPT) this.remove()
+  }
+
+  private remove(): void {
+    if (this.kept.get(this.name) === this) this.kept.delete(this.name)
+  }
+}
