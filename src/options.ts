@@ -160,14 +160,14 @@ export function parseOptions(options: unknown, { of, known, hints }: CallOptions
   const given = options as Record<string, unknown>
   const { mode = 'exclusive', permits, timeout, signal, label, linger, access, engine } = given
   return {
-    claim: parseClaim(mode, permits),
+    claim: mode === 'exclusive' && permits === undefined ? EXCLUSIVE : parseClaim(mode, permits),
     mode: mode as LockMode,
     timeoutMs: timeout === undefined || timeout === Infinity ? undefined : parseMs('timeout', timeout),
-    signal: parseSignal(signal),
-    label: parseLabel(label),
+    signal: signal === undefined ? undefined : parseSignal(signal),
+    label: label === undefined ? undefined : parseLabel(label),
     lingerMs: linger === undefined ? DEFAULT_LINGER_MS : parseMs('linger', linger),
-    access: parseAccess(access, engine),
-    engine: parseEngine(engine),
+    access: access === undefined ? undefined : parseAccess(access, engine),
+    engine: engine === undefined ? undefined : parseEngine(engine),
   }
 }
 
@@ -192,20 +192,18 @@ function parseMs(name: string, value: unknown): number {
   return value
 }
 
-function parseSignal(signal: unknown): AbortSignal | undefined {
-  if (signal === undefined || signal instanceof AbortSignal) return signal
+function parseSignal(signal: unknown): AbortSignal {
+  if (signal instanceof AbortSignal) return signal
   throw new TypeError(`options.signal must be an AbortSignal, not ${describe(signal)}`)
 }
 
-function parseLabel(label: unknown): string | undefined {
-  if (label === undefined) return undefined
+function parseLabel(label: unknown): string {
   if (typeof label !== 'string') throw new TypeError(`options.label must be a string, not ${describe(label)}`)
   if (label.length > MAX_LABEL) throw new RangeError(`options.label must have at most ${MAX_LABEL} characters`)
   return label
 }
 
-function parseAccess(access: unknown, engine: unknown): LockAccess | undefined {
-  if (access === undefined) return undefined
+function parseAccess(access: unknown, engine: unknown): LockAccess {
   if (!isAccess(access)) throw new TypeError(`options.access must be ${ACCESSES}, not ${describe(access)}`)
   if (engine === undefined) return access
   throw new TypeError(
@@ -213,8 +211,7 @@ function parseAccess(access: unknown, engine: unknown): LockAccess | undefined {
   )
 }
 
-function parseEngine(engine: unknown): Engine | undefined {
-  if (engine === undefined) return undefined
+function parseEngine(engine: unknown): Engine {
   const isEngine = typeof engine === 'object' && engine !== null && 'acquire' in engine && 'query' in engine
   if (!isEngine) throw new TypeError(`options.engine must be an engine, not ${describe(engine)}`)
   return engine as Engine

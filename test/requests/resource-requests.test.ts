@@ -40,6 +40,16 @@ describe('the requests of one process for a resource', () => {
     assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 1)
   })
 
+  test('a request that is made while the process exits does not join in the call', async () => {
+    const { queue, acquire } = new RequestScene()
+    const self: { _exiting?: boolean } & object = process
+    self._exiting = true
+    const asked = acquire()
+    delete self._exiting
+    assert.deepEqual(queue.calls, [])
+    await (await asked)!.release()
+  })
+
   test('a thousand requests in one turn cost one look whether their ticket is the last', async () => {
     const { queue, acquire } = new RequestScene()
     const all = Array.from({ length: 1000 }, () => acquire())
