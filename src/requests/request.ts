@@ -5,7 +5,6 @@
  * hundred times, so V8 does not optimize it. Interpreted, acquire and release take a tenth longer with private names (Node 20.20, memory engine).
  */
 import type { AcquireRequest, Grant } from './engine.ts'
-import type { Group } from './group.ts'
 import { onAbort } from './on-abort.ts'
 import type { GrantFacts, QueuedRequest } from './ticket-queue.ts'
 import type { Claim } from '../core/claim.ts'
@@ -19,6 +18,14 @@ function nextNs(): bigint {
   const now = monotonicNowNs()
   lastNs = now > lastNs ? now : lastNs + 1n
   return lastNs
+}
+
+/** What a request needs of the group that it is in (group.ts). */
+export interface RequestGroup {
+  drop(request: Request): void
+  release(request: Request): void | Promise<void>
+  isHeld(): boolean
+  watch(): void
 }
 
 export class Request implements Grant, QueuedRequest {
@@ -35,7 +42,7 @@ export class Request implements Grant, QueuedRequest {
   /** Whether it was granted, refused, rejected or cancelled. */
   isSettled: boolean = false
   /** Where it stands in the queue, or holds. */
-  group: Group | undefined = undefined
+  group: RequestGroup | undefined = undefined
   /** Its neighbours in the group. */
   previous: Request | undefined = undefined
   next: Request | undefined = undefined
