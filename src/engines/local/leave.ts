@@ -16,6 +16,12 @@ import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
 import { markOf } from './ticket-name.ts'
 
+/**
+ * How long this process keeps its socket at least while others wait, in ms: most often it asks for the lock again, and the lock's directory
+ * stays for the others anyway.
+ */
+const CONTENDED_LINGER_MS = 50
+
 /** Takes a ticket out of the queue. Does nothing where it has left before. */
 export function withdraw(state: QueueState, own: OwnTicket): void {
   if (own.isOver) return
@@ -33,22 +39,28 @@ export function takeOutStuck(state: QueueState): void {
   for (const own of state.stuck) takeOut(state, own)
 }
 
-/** Notifies those whose turn may have come because `departed` has left. A hint: each lists and decides again. */
-export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
+/**
+ * Notifies those whose turn may have come because `departed` has left. A hint: each lists and decides again.
+ *
+ * @returns whether others wait, as far as a look shows that is needed anyway.
+ */
+export function tellSuccessorsOf(state: QueueState, departed: Departed): boolean {
   const { directory, presence, view } = state
-  if (state.own.size === 0 && !presence.hasConnections) return
+  if (state.own.size === 0 && !presence.hasConnections) return false
   try {
     view.list()
   } catch (error) {
     debug('%s: cannot list the successors, so all are told: %s', directory.path, error)
-    return wakeAll(state)
+    wakeAll(state)
+    return false
   }
   const next = view.nearestBehind(departed.name, (ticket) => canBeTold(state, ticket) && !view.isForeign(ticket, true))
-  if (next === undefined) return
+  if (next === undefined) return false
   // Most often there is one successor, and it hears of it.
   const isAlone =
     departed.claim.kind === 'exclusive' ? next.claim.kind === 'exclusive' : departed.claim.kind === 'shared'
   if (!isAlone || !tell(state, departed, [next])) tellAll(state, departed)
+  return true
 }
 
 function tellAll(state: QueueState, departed: Departed): void {
@@ -163,8 +175,10 @@ function takeOut(state: QueueState, own: OwnTicket): void {
   }
   state.stuck.delete(own)
   state.own.delete(own.id)
-  if (wasThere) tellSuccessorsOf(state, own)
+  let isContended = false
+  if (wasThere) isContended = tellSuccessorsOf(state, own)
   else wakeAll(state)
   own.listener?.close()
-  presence.onLeft(own.request.lingerMs)
+  const { lingerMs } = own.request
+  presence.onLeft(isContended ? Math.max(lingerMs, CONTENDED_LINGER_MS) : lingerMs)
 }

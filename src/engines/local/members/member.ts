@@ -145,6 +145,8 @@ const NONE: readonly Connection[] = []
 
 export class Member {
   readonly id: string
+  /** Of this process. */
+  readonly pid: number = process.pid
   /** The name of its socket. */
   readonly file: string
   readonly listener: Listener
