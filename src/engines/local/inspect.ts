@@ -185,7 +185,7 @@ function ask(
       stopListening?.()
     }
     socket.on('data', (chunk: Buffer) => {
-      const lines = splitter.push(chunk)
+      const lines = splitter.push(chunk.toString('latin1'))
       if (lines?.length === 0) return
       const frame = parseFrame(lines?.[0] ?? '')
       end({ kind: 'alive', answer: frame?.kind === 'party' ? parseParty(frame.json) : undefined })

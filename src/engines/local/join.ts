@@ -173,7 +173,11 @@ async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Pr
   return settleIn(state, new OwnTicket(name, parsed, member, request, socket.listener))
 }
 
-function newName(state: QueueState, { claim, steal }: EnqueueRequest, { id: member, pid }: Member): [string, TicketName] {
+function newName(
+  state: QueueState,
+  { claim, steal }: EnqueueRequest,
+  { id: member, pid }: Member,
+): [string, TicketName] {
   const number = steal ? thiefNumber(state.view.read()[0]?.number) : newNumber(state, member)
   const parsed = { id: ticketId(number, member), number, claim, pid, member, kernel: kernelId() }
   return [formatTicketName(parsed), parsed]

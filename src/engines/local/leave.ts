@@ -114,14 +114,13 @@ function tell(state: QueueState, departed: Departed, tickets: readonly ListedTic
     isTold = true
   }
   const { member } = tickets[0]!
-  const opened = presence.connectionOpenedTo(member)
-  // One that was opened here, and answered, is read: a second write would wake its reader for nothing. Where there is none, all
-  // are told: one from outside may be by somebody else in its name, and one that has not been answered may not be read for long.
-  if (opened?.isAnswered === true && tellOver(state, opened, departed, tickets)) return true
+  // Whoever sleeps has opened a connection. All that came from the member are used, since somebody else may have opened one in its name.
   for (const connection of presence.connectionsTo(member)) {
-    if (tellOver(state, connection, departed, tickets)) isTold = true
+    if (!connection.isOpenedHere && tellOver(state, connection, departed, tickets)) isTold = true
   }
-  return isTold
+  if (isTold) return true
+  const opened = presence.connectionOpenedTo(member)
+  return opened !== undefined && tellOver(state, opened, departed, tickets)
 }
 
 /** False where it is certain that they do not arrive. */

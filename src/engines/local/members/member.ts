@@ -270,7 +270,8 @@ export class Member {
 
   private connectAt(path: string, peer: string): Promise<Reached> {
     return new Promise((resolve, reject) => {
-      const socket = connectTo(path, (error) => {
+      let connection: Connection | undefined
+      const onConnect = (error: Error | null): void => {
         if (error !== null) {
           const reached = REACHED_BY_ERROR[systemCode(error) ?? '']
           if (reached === undefined) return reject(toSlocketError(error, 'reach a member of', path))
@@ -280,12 +281,13 @@ export class Member {
           socket.destroy()
           return resolve('gone')
         }
-        const connection = new Connection(socket, this, peer)
+        connection = new Connection(socket, this, peer)
         this.connections.add(connection)
         this.register(connection)
         connection.send(formatFrame({ kind: 'hello', member: this.id }))
         resolve('connected')
-      })
+      }
+      const socket = connectTo(path, onConnect, (text) => connection?.onText(text))
     })
   }
 

@@ -69,7 +69,7 @@ export class Connection {
     this.isOpenedHere = peer !== undefined
     this.isAnswered = false
     socket.unref()
-    socket.on('data', (chunk: Buffer) => this.onData(chunk))
+    if (peer === undefined) socket.on('data', (chunk: Buffer) => this.onText(chunk.toString('latin1')))
     socket.on('error', () => this.onGone())
     socket.on('end', () => this.onGone())
     socket.on('close', () => this.onGone())
@@ -108,8 +108,9 @@ export class Connection {
     this.socket.destroy()
   }
 
-  private onData(chunk: Buffer): void {
-    const lines = this.splitter.push(chunk)
+  /** To be called with what arrives on a connection that was opened here. */
+  onText(text: string): void {
+    const lines = this.splitter.push(text)
     if (lines === undefined) return this.onViolation()
     for (const line of lines) {
       if (this.isClosed) return

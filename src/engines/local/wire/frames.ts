@@ -63,9 +63,9 @@ export class LineSplitter {
     this.maxBytes = maxBytes
   }
 
-  /** The lines that `chunk` completes; undefined once a line is too long. */
-  push(chunk: Buffer): string[] | undefined {
-    const lines = (this.rest + chunk.toString('latin1')).split('\n')
+  /** The lines that `text` completes; undefined once a line is too long. */
+  push(text: string): string[] | undefined {
+    const lines = (this.rest + text).split('\n')
     this.rest = lines.pop()!
     if (this.rest.length > this.maxBytes) return undefined
     for (const line of lines) if (line.length > this.maxBytes) return undefined
