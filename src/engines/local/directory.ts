@@ -28,7 +28,7 @@ export class QueueDirectory extends LockDirectory {
   /** Links the socket `member` as the ticket `name`. `no-links`: this file system cannot, as {@link hasLinks} says from now on. */
   link(member: string, name: string): 'linked' | 'gone' | 'no-links' {
     try {
-      fs.linkSync(this.pathOfMember(member), this.pathOf(name))
+      fs.linkSync(this.pathOfMember(member), `${this.path}/${name}`)
       return 'linked'
     } catch (error) {
       // EMLINK: as many tickets as one socket can have (65,000 on ext4); a new member has room again.
@@ -58,8 +58,9 @@ export class QueueDirectory extends LockDirectory {
 
   /** Adds a mark to a ticket. False where that cannot be had: the ticket is gone, or the file system has no links. */
   mark(name: string, suffix: string = WAITS): boolean {
-    const mark = this.pathOf(name + suffix)
-    const linked = this.hasLinks ? this.#mark(fs.linkSync, this.pathOf(name), mark) : undefined
+    const ticket = `${this.path}/${name}`
+    const mark = ticket + suffix
+    const linked = this.hasLinks ? this.#mark(fs.linkSync, ticket, mark) : undefined
     return linked ?? this.#mark(fs.symlinkSync, name, mark) ?? false
   }
 
@@ -81,7 +82,7 @@ export class QueueDirectory extends LockDirectory {
   /** Takes a ticket out of the queue. False where it is gone. */
   unlink(name: string): boolean {
     try {
-      fs.unlinkSync(this.pathOf(name))
+      fs.unlinkSync(`${this.path}/${name}`)
       return true
     } catch (error) {
       if (isGone(error)) return false
@@ -165,7 +166,7 @@ export class QueueDirectory extends LockDirectory {
   }
   /** Removes litter, or a mark. What another user left in a sticky directory stays. */
   sweep(name: string): void {
-    this.#sweepAt(this.pathOf(name))
+    this.#sweepAt(`${this.path}/${name}`)
   }
 
   #sweepAt(entry: string): void {

@@ -179,7 +179,7 @@ function newName(
   { id: member, pid }: Member,
 ): [string, TicketName] {
   const number = steal ? thiefNumber(state.view.read()[0]?.number) : newNumber(state, member)
-  const parsed = { id: ticketId(number, member), number, claim, pid, member, kernel: kernelId() }
+  const parsed = { id: `${number}-${member}`, number, claim, pid, member, kernel: kernelId() }
   return [formatTicketName(parsed), parsed]
 }
 

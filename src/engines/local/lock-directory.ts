@@ -155,7 +155,7 @@ export class LockDirectory {
 
   /** Where the socket of a member is. */
   pathOfMember(file: string): string {
-    return this.pathOf(`${MEMBERS}/${file}`)
+    return `${this.path}/${MEMBERS}/${file}`
   }
 
   /** Whether a socket could be made among the members now, or could not because the directory is gone. */

@@ -26,14 +26,12 @@ import { setTimeout, queueMicrotask } from '../../real-time.ts'
 const SWEEP_AFTER_MS = 10
 
 export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, PresentQueue {
+  readonly stealing: Stealing<OwnTicket> | undefined
   private readonly state: QueueState
 
   constructor(state: QueueState) {
     this.state = state
-  }
-
-  get stealing(): Stealing<OwnTicket> | undefined {
-    return this.state.stealing
+    this.stealing = state.stealing
   }
 
   /** Own tickets in the directory, by id. */

@@ -54,11 +54,6 @@ export const WAITS = '-w'
 /** The mark of a dead ticket that has been reported to a holder, or has never held. */
 export const REPORTED = '-r'
 
-/** Whether `name` is the mark of `ticket`. */
-export function isMarkOf(ticket: string, name: string): boolean {
-  return name.length === ticket.length + WAITS.length && name.startsWith(ticket) && name.endsWith(WAITS)
-}
-
 /** The name that says of a ticket that it waits. */
 export function markOf(name: string): string {
   return name + WAITS
@@ -81,7 +76,7 @@ export function parseTicketName(name: string): TicketName | undefined {
   const claim = parseClaim(claimText!)
   if (claim === undefined) return undefined
   return {
-    id: ticketId(number!, member!),
+    id: `${number}-${member}`,
     number: number!,
     claim,
     pid: Number(pid),

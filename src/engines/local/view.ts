@@ -11,7 +11,7 @@ import { debug } from '../../debug.ts'
 import type { QueueDirectory } from './directory.ts'
 import type { OwnTicket } from './ticket.ts'
 import { ListedTicket } from './ticket.ts'
-import { isMarkOf, parseTicketName, REPORTED, WAITS } from './ticket-name.ts'
+import { parseTicketName, REPORTED, WAITS } from './ticket-name.ts'
 
 export class QueueView {
   /** Tickets found dead that the last listing still showed, by name. The dead stay dead. */
@@ -79,7 +79,7 @@ export class QueueView {
     let place = names.length - 1
     if (names[place] !== own.name) place = this.placeOf(own.name)
     if (names[place] !== own.name) return []
-    own.isMarked = this.isMarkedAt(place)
+    own.isMarked = this.isMarkedAt(place, own.name)
     const listing: ListedTicket[] = [own]
     const { claim } = own
     // A ticket of another family decides alone.
@@ -179,16 +179,15 @@ export class QueueView {
     if (name.endsWith(WAITS)) return undefined
     const ticket = this.known.get(name) ?? this.meet(name)
     if (ticket === undefined || (!evenDead && this.dead.size > 0 && this.dead.has(name))) return undefined
-    ticket.isMarked = this.isMarkedAt(index)
+    ticket.isMarked = this.isMarkedAt(index, name)
     return ticket
   }
 
-  /** Its marks sort right behind a ticket: they are the same name, and longer. */
-  private isMarkedAt(index: number): boolean {
+  /** Whether the ticket has its mark: its marks sort right behind it, since they are the same name, and longer. */
+  private isMarkedAt(index: number, name: string): boolean {
     const { names } = this
-    const name = names[index]!
     for (let behind = index + 1; behind < names.length && names[behind]!.startsWith(name); behind += 1) {
-      if (isMarkOf(name, names[behind]!)) return true
+      if (names[behind]!.length === name.length + WAITS.length && names[behind]!.endsWith(WAITS)) return true
     }
     return false
   }

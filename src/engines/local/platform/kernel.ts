@@ -47,7 +47,7 @@ export const UNKNOWN_KERNEL = '00000000'
 
 /** Eight hexadecimal digits; {@link UNKNOWN_KERNEL} if the system does not tell (then a reboot is told by sockets alone). */
 export function kernelId(): string {
-  return thisKernel().id
+  return (kernel ?? thisKernel()).id
 }
 
 /** The clock that all processes of this kernel share, in ns. */
@@ -62,7 +62,7 @@ export function toSharedNs(ns: bigint): bigint {
 
 /** The shared clock as the number of a ticket. */
 export function clockNumber(): string {
-  return String(monotonicNowNs() - thisKernel().clock.aheadNs).padStart(NUMBER_DIGITS, '0')
+  return String(monotonicNowNs() - (kernel ?? thisKernel()).clock.aheadNs).padStart(NUMBER_DIGITS, '0')
 }
 
 /** The number after `number`. */
@@ -82,7 +82,7 @@ export function ageMs(number: string): number {
 
 /** A fencing token for a grant that is made now: larger than that of every earlier holder. */
 export function nextToken(): bigint {
-  const { bootNs, clock } = thisKernel()
+  const { bootNs, clock } = kernel ?? thisKernel()
   const token = bootNs + monotonicNowNs() - clock.aheadNs + clock.marginNs
   lastToken = token > lastToken ? token : lastToken + 1n
   // Where the kernel's clock is known to within a margin only, the token is the latest that it may be now, and nobody hears of it
