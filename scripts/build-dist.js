@@ -100,11 +100,12 @@ for (const entry of commands) {
 async function buildFile(name, own) {
   const home = join(root, 'dist')
   const isPart = name !== CORE && !commands.includes(name)
-  const check = isPart ? `require('${specifier(name, CORE)}').checkBuild('${buildId}')` : ''
+  // esbuild writes its own `use strict` below the banner, where it has no effect, or none.
+  const banner = ["'use strict'", ...(isPart ? [`require('${specifier(name, CORE)}').checkBuild('${buildId}')`] : [])]
   const { outputFiles } = await build({
     ...options,
     ...own,
-    banner: { js: `'use strict'\n${check}` },
+    banner: { js: banner.join('\n') },
     outfile: join(home, `${name}.cjs`),
     write: false,
   })

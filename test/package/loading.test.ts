@@ -114,14 +114,23 @@ describe('the loading of the package', () => {
   }
 
   test('every file that is loaded later checks that it belongs to the one that was loaded first', async () => {
-    const files = installed.files.filter((file) => file.endsWith('.cjs'))
     const without: string[] = []
-    for (const file of files) {
-      const code = await readFile(join(packaged, '..', file), 'utf8')
+    for (const [file, code] of await codes()) {
       if (!/^require\('[./]+core\.cjs'\)\.checkBuild\('[0-9a-f]{12}'\)$/m.test(code)) without.push(file)
     }
     assert.deepEqual(without, ['dist/cli/main.cjs', 'dist/core.cjs', 'dist/index.cjs', 'dist/sync/thread-program.cjs'])
   })
+
+  test('every file of code is in strict mode', async () => {
+    for (const [file, code] of await codes()) assert.match(code, /^(#!.*\n)?['"]use strict['"];?\n/, file)
+  })
+
+  async function codes(): Promise<[file: string, code: string][]> {
+    const files = installed.files.filter((file) => file.endsWith('.cjs'))
+    return await Promise.all(
+      files.map(async (file) => [file, await readFile(join(packaged, '..', file), 'utf8')] as [string, string]),
+    )
+  }
 
   async function printed(file: string, code: string, wrapper: readonly string[] = []): Promise<unknown> {
     await writeFile(join(installed.project, file), code)
