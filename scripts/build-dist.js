@@ -31,7 +31,16 @@ const main = entryOf(exported['.'].require.default)
 const CORE = 'core'
 const WORK = 'work'
 /** Modules in work.cjs that other files forward to. */
-const OF_WORK = ['engines/local/index', 'engines/local/mkdir-lock', 'requests/obstacle']
+const OF_WORK = [
+  'acquire',
+  'core/deadlock',
+  'engines/local/index',
+  'engines/local/mkdir-lock',
+  'holding',
+  'option-hints',
+  'requests/obstacle',
+  'web-locks/arguments',
+]
 /** Modules that are loaded by the first call of one of their functions. */
 const FIRST_CALL = [
   ...OF_WORK,

@@ -180,17 +180,17 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
       ? observe(traceOf(path, asked, false), () => acquireUnseen(path, asked, own))
       : acquireUnseen(path, asked, own)
   const acquireUnseen = (path: string, asked: Asked, own: readonly Claim[]): Promise<Lock> => {
-    let engine: Engine
     try {
-      engine = engineOf(asked)
+      const engine = engineOf(asked)
+      const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)
+      if (advice !== 'wait') return acquireAtOnce(engine, path, asked, advice)
+      if (asked.timeoutMs !== undefined) return acquireWithin(engine, path, asked, asked.timeoutMs)
+      // A request that waits is never refused.
+      return acquireOnce(engine, path, asked, { wait: true, signal: asked.signal }) as Promise<Lock>
     } catch (error) {
+      // A call with a callback throws for wrong arguments only.
       return Promise.reject(error)
     }
-    const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)
-    if (advice !== 'wait') return acquireAtOnce(engine, path, asked, advice)
-    if (asked.timeoutMs !== undefined) return acquireWithin(engine, path, asked, asked.timeoutMs)
-    // A request that waits is never refused.
-    return acquireOnce(engine, path, asked, { wait: true, signal: asked.signal }) as Promise<Lock>
   }
 
   function slocket(path: string, ...rest: readonly unknown[]): Promise<Lock> | undefined {
