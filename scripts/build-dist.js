@@ -22,7 +22,7 @@ import { writeDeclarations } from './build-declarations.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = resolve(process.argv[2] ?? join(root, 'dist'))
-const { exports: exported, bin, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const { exports: exported, bin, engines, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const exportedEntries = Object.values(exported)
   .filter((entry) => typeof entry === 'object')
   .map((entry) => entryOf(entry.require.default))
@@ -54,9 +54,9 @@ const LOADED_LATER = ['cli/commands', 'cli/engine', 'cli/wait-line']
 /** The module that knows what the thread of `slocket.sync` runs: in the package, a string in a file of its own. */
 const THREAD_PROGRAM = 'sync/thread-program'
 const sources = readSources()
-/** Identifies the sources: the files of one build work together, and with no others. */
+/** Identifies the build: its files work together, and with no others. */
 const buildId = createHash('sha256')
-  .update(JSON.stringify([...sources]))
+  .update(JSON.stringify([version, readFileSync(import.meta.filename, 'utf8'), ...sources]))
   .digest('hex')
   .slice(0, 12)
 const options = {
