@@ -58,6 +58,7 @@ export const TARGETS = [
   { case: 'command', point: 'script', metric: 'time', of: DROP_IN, over: PROPER_LOCKFILE, most: 1 },
   { case: 'idle', point: 'all', metric: 'max', most: 0.1 },
   { case: 'weight', point: 'all', metric: 'import', most: 10 },
+  { case: 'weight', point: 'all', metric: 'require', most: 10 },
   { case: 'weight', point: 'all', metric: 'packed', most: 60 },
   ...['in turn', 'at once'].flatMap((point) => [
     { case: 'many names', point, metric: 'descriptors', most: 0 },

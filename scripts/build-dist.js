@@ -1,11 +1,18 @@
 // Builds what the package holds, into dist/ or another directory: node scripts/build-dist.js [DIRECTORY]
 //
-// One implementation in CommonJS. core.cjs holds every module that the main export loads, and every module that two other files load, so that
-// state exists once. Each other export, and what is loaded later, is a file of its own that requires core.cjs. For `import`, each export has
-// a wrapper, *.mjs, that imports the CommonJS file. docs/decisions/0012-package.md says why.
+// One implementation in CommonJS, split by when it is needed:
 //
-// The command shares nothing with them: a script waits for it. What the command loads later is built with the exports.
+//  - core.cjs: what `require('slocket')` loads at once. That is the API without the engines.
+//  - work.cjs: the local engine, and every module that two of the other files use. So each module, and its state, exists once.
+//  - The other modules of FIRST_CALL, and the other exports, are a file each.
+//
+// A file that imports a module of FIRST_CALL gets a forwarder in its place: the same functions, which load the module's file when one of them is
+// first called (src/later.ts). For `import`, each export has a wrapper, *.mjs, that imports the CommonJS file. docs/decisions/0012-package.md
+// says why.
+//
+// The command has its own copy of everything, since it is a process of its own and acquires at once. What it loads later uses the files above.
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -15,17 +22,43 @@ import { writeDeclarations } from './build-declarations.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = resolve(process.argv[2] ?? join(root, 'dist'))
-const { exports: exported, bin, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const { exports: exported, bin, engines, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const exportedEntries = Object.values(exported)
   .filter((entry) => typeof entry === 'object')
   .map((entry) => entryOf(entry.require.default))
 const commands = Object.values(bin).map(entryOf)
 const main = entryOf(exported['.'].require.default)
 const CORE = 'core'
-/** What the library, and the command, load when it is asked for. */
-const LOADED_LATER = ['web-locks/context', 'engines/local/names/index', 'cli/commands', 'cli/engine', 'cli/wait-line']
+const WORK = 'work'
+/** Modules in work.cjs that other files forward to. */
+const OF_WORK = [
+  'acquire',
+  'core/deadlock',
+  'engines/local/index',
+  'engines/local/occupant/mkdir-lock',
+  'holding',
+  'option-hints',
+  'requests/obstacle',
+  'web-locks/arguments',
+]
+/** Modules that are loaded by the first call of one of their functions. */
+const FIRST_CALL = [
+  ...OF_WORK,
+  'engines/local/names/index',
+  'engines/memory/index',
+  'sync/acquire-sync',
+  'web-locks/context',
+]
+/** Modules that the command loads by `import()`. */
+const LOADED_LATER = ['cli/commands', 'cli/engine', 'cli/wait-line']
 /** The module that knows what the thread of `slocket.sync` runs: in the package, a string in a file of its own. */
 const THREAD_PROGRAM = 'sync/thread-program'
+const sources = readSources()
+/** Identifies the build: its files work together, and with no others. */
+const buildId = createHash('sha256')
+  .update(JSON.stringify([version, readFileSync(import.meta.filename, 'utf8'), ...sources]))
+  .digest('hex')
+  .slice(0, 12)
 const options = {
   absWorkingDir: root,
   bundle: true,
@@ -35,7 +68,7 @@ const options = {
   target: `node${engines.node.replace('>=', '')}`,
   // import() in CommonJS fails in some tools, such as Jest; `require` never does.
   supported: { 'dynamic-import': false },
-  define: { 'import.meta.dirname': '__dirname' },
+  define: { 'import.meta.dirname': '__dirname', BUILD: JSON.stringify(buildId) },
   sourcemap: 'linked',
   charset: 'utf8',
   logLevel: 'warning',
@@ -45,18 +78,20 @@ rmSync(dist, { recursive: true, force: true })
 buildDeclarations()
 
 const builtInNames = readBuiltInNames()
-const libraryEntries = [...exportedEntries.filter((entry) => entry !== main), ...LOADED_LATER]
-const core = await coreModules()
-await buildFile(CORE, {
-  stdin: { contents: await exportAll(core), resolveDir: root, sourcefile: `${CORE}.js` },
-  plugins: [separate(CORE, new Set()), builtIns(), program(CORE)],
-})
+const homes = await homesOf()
 const namesOfEntries = await exportsOf(exportedEntries.map(sourceOf))
-for (const entry of libraryEntries) {
+for (const home of [CORE, WORK]) {
+  await buildFile(home, {
+    stdin: { contents: await exportAll(home), resolveDir: root, sourcefile: `${home}.js` },
+    logOverride: { 'commonjs-variable-in-esm': 'silent' },
+    plugins: [separate(home, homes), builtIns(), program(home)],
+  })
+}
+for (const entry of laterEntries()) {
   await buildFile(entry, {
     entryPoints: [sourceOf(entry)],
     footer: exportedEntries.includes(entry) ? { js: footerOf(namesOfEntries.get(sourceOf(entry))) } : {},
-    plugins: [separate(entry, core), builtIns(), peers()],
+    plugins: [separate(entry, homes), builtIns(), program(entry), peers()],
   })
 }
 // Not `module.exports = require(…)`: for `import`, Node would then parse all of core.cjs in search of names, which takes ten times as long.
@@ -66,15 +101,34 @@ write(`${THREAD_PROGRAM}.cjs`, textModule(await threadProgram()))
 for (const entry of commands) {
   await buildFile(entry, {
     entryPoints: [sourceOf(entry)],
-    plugins: [separate(entry, new Set()), builtIns(), program(entry)],
+    plugins: [separate(entry), builtIns(), program(entry)],
   })
 }
 
 /** Builds as if into dist/ of the repository: source maps name the sources as seen from there, wherever the package is built. */
 async function buildFile(name, own) {
   const home = join(root, 'dist')
-  const { outputFiles } = await build({ ...options, ...own, outfile: join(home, `${name}.cjs`), write: false })
-  for (const { path, text } of outputFiles) write(relative(home, path), text)
+  const isPart = name !== CORE && !commands.includes(name)
+  // esbuild writes its own `use strict` below the banner, where it has no effect, or none.
+  const banner = ["'use strict'", ...(isPart ? [`require('${specifier(name, CORE)}').checkBuild('${buildId}')`] : [])]
+  const { outputFiles } = await build({
+    ...options,
+    ...own,
+    banner: { js: banner.join('\n') },
+    outfile: join(home, `${name}.cjs`),
+    write: false,
+  })
+  for (const { path, text } of outputFiles) write(relative(home, path), requireOnce(text))
+}
+
+/** esbuild writes a `require` for each import of the same file. Node takes about 50 µs for each, so this leaves only the first one. */
+function requireOnce(text) {
+  const first = new Map()
+  return text.replaceAll(/^var (import_\w+) = require\("(\.[^"]+)"\);$/gm, (line, variable, file) => {
+    if (first.has(file)) return `var ${variable} = ${first.get(file)};`
+    first.set(file, variable)
+    return line
+  })
 }
 
 function buildDeclarations() {
@@ -88,14 +142,25 @@ function buildDeclarations() {
   }
 }
 
-/** The modules of core.cjs, as paths of sources. */
-async function coreModules() {
-  const found = new Set(await modulesOf(main))
+/** The files beside core.cjs and work.cjs. */
+function laterEntries() {
+  const own = FIRST_CALL.filter((entry) => !homes.has(sourceOf(entry)))
+  return [...exportedEntries.filter((entry) => entry !== main), ...own, ...LOADED_LATER]
+}
+
+/** Returns the file of each module that other files use, by the path of its source. */
+async function homesOf() {
+  const found = new Map()
+  for (const source of [...(await modulesOf(main)), sourceOf('later')]) found.set(source, CORE)
+  for (const entry of OF_WORK) {
+    for (const source of await modulesOf(entry)) if (!found.has(source)) found.set(source, WORK)
+  }
   const seen = new Set()
-  for (const entry of libraryEntries) {
+  for (const entry of new Set([...exportedEntries, ...FIRST_CALL, ...LOADED_LATER])) {
+    if (entry === main || OF_WORK.includes(entry)) continue
     for (const source of await modulesOf(entry)) {
-      // What the files of the command share has no state.
-      if (seen.has(source) && !source.startsWith('src/cli/')) found.add(source)
+      // The modules that the files of the command share have no state.
+      if (seen.has(source) && !found.has(source) && !source.startsWith('src/cli/')) found.set(source, WORK)
       seen.add(source)
     }
   }
@@ -105,25 +170,38 @@ async function coreModules() {
 /** The sources that are loaded with an entry. */
 async function modulesOf(entry) {
   const look = { ...options, entryPoints: [sourceOf(entry)], outdir: dist, write: false, metafile: true }
-  const { metafile } = await build({ ...look, plugins: [separate(entry, new Set()), program(entry)] })
+  const { metafile } = await build({
+    ...look,
+    plugins: [separate(entry, OF_WORK.includes(entry) ? undefined : new Map()), program(entry)],
+  })
   return Object.keys(metafile.inputs).filter((source) => source.startsWith('src/'))
 }
 
 /** The names that sources export, by the paths of the sources. */
-async function exportsOf(sources) {
+async function exportsOf(paths) {
   const look = { ...options, format: 'esm', supported: {}, sourcemap: false, bundle: false, packages: undefined }
-  const { metafile } = await build({ ...look, entryPoints: sources, outdir: dist, write: false, metafile: true })
+  const { metafile } = await build({ ...look, entryPoints: paths, outdir: dist, write: false, metafile: true })
   return new Map(Object.values(metafile.outputs).map(({ entryPoint, exports }) => [entryPoint, exports]))
 }
 
-/** Exports all that the modules do, once: the main export exports again what is another's. Of two things of one name, the build would fail. */
-async function exportAll(modules) {
-  const names = await exportsOf([...modules])
-  const others = [...modules].filter((source) => source !== sourceOf(main))
-  const taken = new Set(others.flatMap((source) => names.get(source)))
-  const own = names.get(sourceOf(main)).filter((name) => !taken.has(name))
-  const lists = [...others.map((source) => [source, names.get(source)]), [sourceOf(main), own]]
-  return lists.map(([source, list]) => `export { ${list.join(', ')} } from './${source}'\n`).join('')
+/**
+ * Exports everything that the modules of a file export. The build fails if two modules export the same name.
+ *
+ * It assigns one object: the getters that esbuild defines for each export take longer than everything else at the top of core.cjs.
+ */
+async function exportAll(home) {
+  const modules = [...homes].filter(([, file]) => file === home).map(([source]) => source)
+  const names = await exportsOf(modules)
+  const others = modules.filter((source) => source !== sourceOf(main) && names.get(source).length > 0)
+  const lists = others.map((source) => [source, names.get(source)])
+  if (home === CORE) {
+    const taken = new Set(lists.flatMap(([, list]) => list))
+    const own = names.get(sourceOf(main)).filter((name) => !taken.has(name))
+    lists.push([sourceOf(main), own.map((name) => (name === 'default' ? 'default as main' : name))])
+  }
+  const imports = lists.map(([source, list]) => `import { ${list.join(', ')} } from './${source}'\n`)
+  const exports = lists.flatMap(([, list]) => list).map((name) => (name === 'default as main' ? 'default: main' : name))
+  return `${imports.join('')}module.exports = { ${exports.join(', ')} }\n`
 }
 
 /** What `require` of an export gives: its default export, which has the others as properties, or an object without `__esModule`. */
@@ -141,24 +219,48 @@ function wrapperOf(entry, names) {
   ].join('\n')
 }
 
-/** What is in core.cjs, or is loaded later, is required from there. */
-function separate(entry, coreSources) {
-  const to = (other) => ({ path: specifier(entry, other), external: true })
+/**
+ * Puts what the entry imports into its file, except for modules of other files: those are required, or forwarded to.
+ *
+ * @param fileOf the other files, by the paths of the sources. Without it, the entry's file gets all that the entry imports.
+ */
+function separate(entry, fileOf) {
+  const outside = (file) => ({ path: specifier(entry, file), external: true })
   return {
     name: 'separate',
-    setup({ onResolve }) {
-      onResolve({ filter: /^\./ }, ({ path, resolveDir, kind }) => {
-        if (kind === 'entry-point') return undefined
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^\./ }, ({ path, resolveDir, kind, namespace }) => {
+        if (namespace === 'forwarder' && kind === 'require-call') return { path, external: true }
+        if (kind === 'entry-point' || path.endsWith('.cjs')) return undefined
         const name = nameOf(join(resolveDir, path))
-        if (kind === 'dynamic-import' && isFile(name)) return to(name)
-        return coreSources.has(sourceOf(name)) ? to(CORE) : undefined
+        if (kind === 'dynamic-import' && isFile(name)) return outside(name)
+        const file = fileOf?.get(sourceOf(name))
+        if (fileOf !== undefined && FIRST_CALL.includes(name) && name !== entry && file !== entry)
+          return { path: name, namespace: 'forwarder' }
+        return file === undefined || file === entry ? undefined : outside(file)
+      })
+      onLoad({ filter: /^/, namespace: 'forwarder' }, async ({ path }) => {
+        const file = fileOf.get(sourceOf(path)) ?? path
+        return { contents: await forwarder(path, specifier(entry, file)), resolveDir: root }
       })
     },
   }
 }
 
 function isFile(name) {
-  return LOADED_LATER.includes(name) || exportedEntries.includes(name)
+  return [...exportedEntries, ...FIRST_CALL, ...LOADED_LATER].includes(name)
+}
+
+/** Returns a module with the functions of another one: the first call loads the file. The build fails if something else of it is imported. */
+async function forwarder(name, file) {
+  const names = (await exportsOf([sourceOf(name)])).get(sourceOf(name))
+  const text = sources.get(`${name}.ts`)
+  const functions = names.filter((own) => new RegExp(`^export (async )?function ${own}\\b`, 'm').test(text))
+  return [
+    `import { later } from './${sourceOf('later')}'`,
+    `const file = later(() => require('${file}'))`,
+    ...functions.map((own) => `export function ${own}(...parameters) {\n  return file().${own}(...parameters)\n}`),
+  ].join('\n')
 }
 
 /** What an engine needs is a call of `require` in `try`: bundlers go on if that package is missing. */
@@ -233,8 +335,7 @@ function builtIns() {
 /** What sources import by name of the modules of Node, by those. */
 function readBuiltInNames() {
   const found = new Map()
-  for (const file of readdirSync(join(root, 'src'), { recursive: true }).filter((name) => name.endsWith('.ts'))) {
-    const text = readFileSync(join(root, 'src', file), 'utf8')
+  for (const text of sources.values()) {
     for (const [, names = '', from] of text.matchAll(/^import (?:\w+|\{([^}]*)\}) from '(node:[^']+)'/gm)) {
       if (!found.has(from)) found.set(from, new Set())
       for (const name of names.split(',').map((item) => item.replace(/ as .*/, '').trim())) {
@@ -243,6 +344,13 @@ function readBuiltInNames() {
     }
   }
   return found
+}
+
+/** The texts of the sources, by their paths in src/. */
+function readSources() {
+  const names = readdirSync(join(root, 'src'), { recursive: true }).filter((name) => name.endsWith('.ts'))
+  const files = names.sort((one, other) => (one < other ? -1 : 1))
+  return new Map(files.map((file) => [file, readFileSync(join(root, 'src', file), 'utf8')]))
 }
 
 function write(name, text) {

@@ -75,8 +75,9 @@ function sameVersions(lockFile, installedFile) {
   )
 }
 
+/** Packs the package as releases do. */
 function pack(directory) {
-  const report = execFileSync('npm', ['pack', '--json', '--pack-destination', directory], { cwd: root })
+  const report = execFileSync(process.execPath, [join(root, 'scripts/pack.js'), directory])
   const [{ filename }] = JSON.parse(report)
   return join(directory, filename)
 }

@@ -2,7 +2,7 @@
  * What happens to locks, for those who subscribe (node:diagnostics_channel): docs/diagnostics.md. One object a request goes
  * through all channels, so that a subscriber can tell what belongs together. Without subscribers it costs a few comparisons.
  */
-import { channel, tracingChannel } from 'node:diagnostics_channel'
+import type { Channel, TracingChannel } from 'node:diagnostics_channel'
 import { permitsOf } from './core/claim.ts'
 import type { Asked, LockMode } from './options.ts'
 import { setImmediate, clearImmediate, monotonicNowMs } from './real-time.ts'
@@ -31,11 +31,31 @@ export interface LockTrace {
   error?: unknown
 }
 
-const acquiring = tracingChannel<unknown, LockTrace>('slocket:acquire')
-const waiting = channel('slocket:wait')
-const granted = channel('slocket:grant')
-const released = channel('slocket:release')
-const lost = channel('slocket:lost')
+interface Channels {
+  readonly acquiring: TracingChannel<unknown, LockTrace>
+  readonly waiting: Channel
+  readonly granted: Channel
+  readonly released: Channel
+  readonly lost: Channel
+}
+
+let opened: Channels | undefined
+
+/** Opens them by the first request: to load the module and to open them takes 0.2 ms, which an import should not cost. */
+function channels(): Channels {
+  return (opened ??= openChannels())
+}
+
+function openChannels(): Channels {
+  const { channel, tracingChannel } = process.getBuiltinModule('node:diagnostics_channel')
+  return {
+    acquiring: tracingChannel('slocket:acquire'),
+    waiting: channel('slocket:wait'),
+    granted: channel('slocket:grant'),
+    released: channel('slocket:release'),
+    lost: channel('slocket:lost'),
+  }
+}
 
 /** What is needed here of a `Lock`. */
 type TracedLock = Required<Pick<LockTrace, 'name' | 'mode' | 'permits' | 'token' | 'recovered'>>
@@ -49,6 +69,7 @@ const held = new WeakMap<TracedLock, Held>()
 
 /** Whether anybody wants to know of a request that is made now. */
 export function isObserved(): boolean {
+  const { acquiring, waiting, granted, released, lost } = channels()
   return (
     acquiring.hasSubscribers ||
     waiting.hasSubscribers ||
@@ -65,8 +86,8 @@ export function traceOf(name: string, { claim, mode, label }: Asked, isTry: bool
 /** Tells of a request from its start to its grant. */
 export async function observe<L extends TracedLock | null>(trace: LockTrace, acquire: () => Promise<L>): Promise<L> {
   const sinceMs = monotonicNowMs()
-  const stopWaiting = trace.isTry ? undefined : whenWaiting(() => waiting.publish(trace))
-  const lock = await acquiring.tracePromise(async () => {
+  const stopWaiting = trace.isTry ? undefined : whenWaiting(() => channels().waiting.publish(trace))
+  const lock = await channels().acquiring.tracePromise(async () => {
     try {
       return await acquire()
     } finally {
@@ -87,6 +108,7 @@ function whenWaiting(tell: () => void): () => void {
 
 /** As observe, of a call that blocks: what there is to tell is told around it, in this thread, and by the same channels. */
 export function observeSync<L extends TracedLock | null>(trace: LockTrace, acquire: () => L): L {
+  const { acquiring } = channels()
   const sinceMs = monotonicNowMs()
   let lock: L
   try {
@@ -109,15 +131,17 @@ function tellGranted<L extends TracedLock | null>(trace: LockTrace, lock: L): L 
   trace.token = lock.token
   trace.recovered = lock.recovered
   held.set(lock, { trace, sinceMs: monotonicNowMs() })
-  granted.publish(trace)
+  channels().granted.publish(trace)
   return lock
 }
 
 export function tellReleased(lock: TracedLock): void {
+  const { released } = channels()
   if (released.hasSubscribers) released.publish(endOf(lock))
 }
 
 export function tellLost(lock: TracedLock, error: Error): void {
+  const { lost } = channels()
   if (lost.hasSubscribers) lost.publish(Object.assign(endOf(lock), { error }))
 }
 

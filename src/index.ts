@@ -1,11 +1,19 @@
-/** The public exports of slocket, and nothing else. */
+/**
+ * The public exports of slocket, and nothing else.
+ *
+ * To import it must stay cheap. In the package, the modules that do the work are loaded by the first call of one of their functions:
+ * the engines, `slocket.sync` and the Web Locks. scripts/build-dist.js has the list.
+ */
 import { claimsOfThisThread, local, localFor, resolvePath } from './engines/local/index.ts'
-import { memory, MemoryStore } from './engines/memory/index.ts'
+import { localNames } from './engines/local/names/index.ts'
+import { memory } from './engines/memory/index.ts'
+import { MemoryStore } from './engines/memory/store.ts'
 import { isSlocketError, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
 import type { Slocket } from './slocket.ts'
 import { createSlocket } from './slocket.ts'
-import { createSync } from './sync/acquire-sync.ts'
+import { acquireSync } from './sync/acquire-sync.ts'
+import { contextIn } from './web-locks/context.ts'
 import type { LockManagerConstructor } from './web-locks/lock-manager.ts'
 import { createLockManager } from './web-locks/lock-manager.ts'
 import type { LockManager as WebLockManager } from './web-locks/types.ts'
@@ -27,23 +35,15 @@ export interface SlocketModule extends Slocket {
 /** Locks by name, as in the Web Locks specification, among all processes and threads of this machine. */
 export type LockManager = WebLockManager
 /** Makes a {@link (LockManager:type)}, whose locks live in a directory or in an engine. */
-export const LockManager: LockManagerConstructor = createLockManager(async () => {
-  // Loaded by the first call, so that to import the package stays cheap.
-  const [{ contextIn }, { localNames }] = await Promise.all([
-    import('./web-locks/context.ts'),
-    import('./engines/local/names/index.ts'),
-  ])
-  return { contextIn, openRoot: localNames }
-}, resolvePath)
+export const LockManager: LockManagerConstructor = createLockManager({ contextIn, openRoot: localNames, resolvePath })
 
 /** The named locks of this user, the same as `new LockManager()`: among all processes and threads of this machine. */
 export const locks: LockManager = new LockManager()
 
-const slocket: Slocket = createSlocket(
-  localFor(undefined),
-  createSync({ resolvePath, claimsOfThisThread, localFor }),
-  localFor,
-)
+const sync: Slocket['sync'] = (path, options) =>
+  acquireSync({ resolvePath, claimsOfThisThread, localFor }, path, options)
+
+const slocket: Slocket = createSlocket(localFor, sync)
 
 const slocketModule: SlocketModule = Object.assign(slocket, {
   default: slocket,

@@ -6,30 +6,52 @@ const NO_POLLING = "waiters stand in a queue and are notified; 'timeout' limits 
 const PATH_FIRST = 'the path of the lock is the first argument'
 const TRY = "use slocket.try(), or a 'timeout' of 0"
 
-export const OPTION_HINTS: OptionHints = hints([
-  [NO_AGE, 'stale', 'staleMs', 'update', 'refresh', 'heartbeat', 'ttl', 'duration', 'expires', 'expiry', 'lease'],
-  [
-    NO_POLLING,
-    'retries',
-    'retry',
-    'retryWait',
-    'retryDelay',
-    'retryCount',
-    'retryJitter',
-    'pollPeriod',
-    'pollInterval',
-  ],
-  [NO_POLLING, 'interval', 'delay', 'wait', 'maxWait', 'waitTimeout', 'acquireTimeout', 'deadline'],
-  ['it uses the path as it is given; call fs.realpath() to follow links', 'realpath', 'resolve', 'symlinks'],
-  [PATH_FIRST, 'path', 'file', 'lockfilePath', 'lockFile', 'name', 'key', 'resource', 'id', 'root', 'directory', 'dir'],
-  [TRY, 'ifAvailable', 'nonBlocking', 'nonblock', 'noWait', 'blocking'],
-  ['only named locks can be stolen: LockManager', 'steal', 'force'],
-  ["use mode: 'shared', or leave it out", 'shared', 'exclusive', 'read', 'readOnly', 'write', 'type'],
-  ["use 'permits'", 'concurrency', 'maxConcurrency', 'limit', 'max', 'maxCount', 'count', 'capacity', 'size'],
-  ["use 'signal'", 'abort', 'abortSignal', 'controller', 'cancel'],
-  ['listen to lock.signal', 'onCompromised', 'onLost', 'onLockLost'],
-  ['a lock is not reentrant, and its queue is first come, first served', 'reentrant', 'recursive', 'priority', 'fair'],
-])
+/** Made when a wrong option is met: to import slocket must stay cheap. */
+export function optionHints(): OptionHints {
+  return hints([
+    [NO_AGE, 'stale', 'staleMs', 'update', 'refresh', 'heartbeat', 'ttl', 'duration', 'expires', 'expiry', 'lease'],
+    [
+      NO_POLLING,
+      'retries',
+      'retry',
+      'retryWait',
+      'retryDelay',
+      'retryCount',
+      'retryJitter',
+      'pollPeriod',
+      'pollInterval',
+    ],
+    [NO_POLLING, 'interval', 'delay', 'wait', 'maxWait', 'waitTimeout', 'acquireTimeout', 'deadline'],
+    ['it uses the path as it is given; call fs.realpath() to follow links', 'realpath', 'resolve', 'symlinks'],
+    [
+      PATH_FIRST,
+      'path',
+      'file',
+      'lockfilePath',
+      'lockFile',
+      'name',
+      'key',
+      'resource',
+      'id',
+      'root',
+      'directory',
+      'dir',
+    ],
+    [TRY, 'ifAvailable', 'nonBlocking', 'nonblock', 'noWait', 'blocking'],
+    ['only named locks can be stolen: LockManager', 'steal', 'force'],
+    ["use mode: 'shared', or leave it out", 'shared', 'exclusive', 'read', 'readOnly', 'write', 'type'],
+    ["use 'permits'", 'concurrency', 'maxConcurrency', 'limit', 'max', 'maxCount', 'count', 'capacity', 'size'],
+    ["use 'signal'", 'abort', 'abortSignal', 'controller', 'cancel'],
+    ['listen to lock.signal', 'onCompromised', 'onLost', 'onLockLost'],
+    [
+      'a lock is not reentrant, and its queue is first come, first served',
+      'reentrant',
+      'recursive',
+      'priority',
+      'fair',
+    ],
+  ])
+}
 
 function hints(sentences: readonly (readonly [sentence: string, ...names: string[]])[]): OptionHints {
   return Object.fromEntries(sentences.flatMap(([sentence, ...names]) => names.map((name) => [name, sentence])))

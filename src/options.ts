@@ -6,7 +6,7 @@ import type { Claim } from './core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from './core/claim.ts'
 import type { LockAccess } from './requests/lock-access.ts'
 import { ACCESSES, isAccess } from './requests/lock-access.ts'
-import { OPTION_HINTS } from './option-hints.ts'
+import { optionHints } from './option-hints.ts'
 
 /** `exclusive`: there is no other holder. `shared`: other shared holders are allowed. */
 export type LockMode = 'exclusive' | 'shared'
@@ -120,7 +120,8 @@ export interface CallOptions {
   /** The call, for messages: `slocket()`. */
   readonly of: string
   readonly known: ReadonlySet<string>
-  readonly hints: OptionHints
+  /** The options that it doesn't take, each with the reason. */
+  readonly meaningless: OptionHints
 }
 
 /** @param meaningless the options that the call doesn't take, each with the reason. */
@@ -129,7 +130,7 @@ export function callOptions(
   meaningless: { readonly [K in keyof SlocketOptions]?: string } = {},
 ): CallOptions {
   const known = new Set(ALL.filter((name) => !Object.hasOwn(meaningless, name)))
-  return { of, known, hints: { ...OPTION_HINTS, ...meaningless } }
+  return { of, known, meaningless }
 }
 
 /** What a call without options asks for. */
@@ -152,12 +153,13 @@ export function checkPath(path: unknown): asserts path is string {
 }
 
 /** @throws TypeError, RangeError */
-export function parseOptions(options: unknown, { of, known, hints }: CallOptions): Asked {
+export function parseOptions(options: unknown, { of, known, meaningless }: CallOptions): Asked {
   if (options === undefined) return DEFAULTS
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TypeError(`options must be an object, not ${describe(options)}`)
   }
-  checkKnownOptions(options, known, of, hints)
+  if (!Object.keys(options).every((name) => known.has(name)))
+    checkKnownOptions(options, known, of, { ...optionHints(), ...meaningless })
   const given = options as Record<string, unknown>
   const { mode = 'exclusive', permits, timeout, signal, label, linger, access, engine } = given
   return {

@@ -167,27 +167,32 @@ export interface Slocket {
   sync(path: string, options?: SyncOptions): SyncLock
 }
 
-/** Makes the API over `defaultEngine`. `sync` takes local locks; `engineFor` gives the engine of an access, if that is asked for. */
-export function createSlocket(
-  defaultEngine: Engine,
-  sync: Slocket['sync'],
-  engineFor: (access: LockAccess) => Engine = () => defaultEngine,
-): Slocket {
-  const engineOf = ({ engine, access }: Asked): Engine =>
-    engine ?? (access === undefined ? defaultEngine : engineFor(access))
+/**
+ * Makes the API.
+ *
+ * @param engineFor gives the engine for an access, undefined for the default one: asked at each call without an engine.
+ * @param sync acquires local locks.
+ */
+export function createSlocket(engineFor: (access: LockAccess | undefined) => Engine, sync: Slocket['sync']): Slocket {
+  const engineOf = ({ engine, access }: Asked): Engine => engine ?? engineFor(access)
   const acquire = (path: string, asked: Asked, own: readonly Claim[] = NONE, isSeen = isObserved()): Promise<Lock> => {
     if (isSeen) return observe(traceOf(path, asked, false), () => acquire(path, asked, own, false))
-    const engine = asked === DEFAULTS ? defaultEngine : engineOf(asked)
-    const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)
-    if (advice !== 'wait') return acquireAtOnce(engine, path, asked, advice)
-    if (asked.timeoutMs !== undefined) return acquireWithin(engine, path, asked, asked.timeoutMs)
-    // A request that waits is never refused.
-    return acquireOnce(
-      engine,
-      path,
-      asked,
-      asked.signal === undefined ? WAITS : { wait: true, signal: asked.signal },
-    ) as Promise<Lock>
+    try {
+      const engine = engineOf(asked)
+      const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)
+      if (advice !== 'wait') return acquireAtOnce(engine, path, asked, advice)
+      if (asked.timeoutMs !== undefined) return acquireWithin(engine, path, asked, asked.timeoutMs)
+      // A request that waits is never refused.
+      return acquireOnce(
+        engine,
+        path,
+        asked,
+        asked.signal === undefined ? WAITS : { wait: true, signal: asked.signal },
+      ) as Promise<Lock>
+    } catch (error) {
+      // A call with a callback throws for wrong arguments only.
+      return Promise.reject(error)
+    }
   }
 
   function slocket(path: string, ...rest: readonly unknown[]): Promise<Lock> | undefined {
@@ -242,6 +247,8 @@ export function createSlocket(
       return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
     },
   }
+  // A bundler may have renamed it.
+  Object.defineProperty(slocket, 'name', { value: 'slocket', configurable: true })
   return Object.assign(slocket, relatives) as Slocket
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BETWEEN_PROCESSES, IN_PROCESS, specifierOf, SLOCKET } from '../contestants/index.js'
@@ -9,27 +9,35 @@ import { median, sum } from '../statistics.js'
 const BENCH = fileURLToPath(new URL('..', import.meta.url))
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const LIMIT_MS = 30_000
+/** What Node takes for any package, however small: to find it by its `exports`, and to load one file that does nothing. */
+const EMPTY = 'an empty package (floor)'
 
 export const weight = {
   name: 'weight',
   title: 'Import time and resident memory over bare Node, and the packed size',
   points: () => ['all'],
-  contestants: () => [...BETWEEN_PROCESSES, ...IN_PROCESS],
-  async measure({ contestant, repetition, settings }) {
-    const specifier = specifierOf(contestant)
-    const times = []
+  contestants: () => [...BETWEEN_PROCESSES, ...IN_PROCESS, EMPTY],
+  async measure({ contestant, repetition, directory, settings }) {
+    const name = install(contestant, join(directory, 'node_modules'))
+    const importing = useOf('import.js', join(directory, 'import.mjs'))
+    const requiring = useOf('require.cjs', join(directory, 'require.cjs'))
+    const imports = []
+    const requires = []
     const memory = []
     for (let pair = 0; pair < settings.weight.pairs; pair += 1) {
-      const bare = await importing([])
-      const full = await importing([specifier])
-      times.push(full.time - bare.time)
-      memory.push(full.rss - bare.rss)
+      const bare = await importing()
+      const full = await importing(name)
+      imports.push(full.time - bare.time)
+      memory.push(Number(full.stdout) - Number(bare.stdout))
+      const bareRequire = await requiring()
+      requires.push((await requiring(name)).time - bareRequire.time)
     }
-    const loads = { import: median(times), rss: median(memory) / 1024 / 1024 }
-    return repetition > 0 ? loads : { ...loads, ...(await sizes(contestant)) }
+    const loads = { import: median(imports), require: median(requires), rss: median(memory) / 1024 / 1024 }
+    return repetition > 0 || contestant === EMPTY ? loads : { ...loads, ...(await sizes(contestant)) }
   },
   columns: [
     { metric: 'import', title: 'import', unit: 'ms', less: true },
+    { metric: 'require', title: 'require', unit: 'ms', less: true },
     { metric: 'rss', title: 'resident memory', unit: 'MiB', less: true },
     { metric: 'packed', title: 'packed', unit: 'kB', less: true },
     { metric: 'all', title: 'with dependencies', unit: 'kB', less: true },
@@ -38,11 +46,37 @@ export const weight = {
   plots: [{ metric: 'import', title: 'Import time over bare Node: ms, less is better' }],
 }
 
-/** How long such a process lives, from its start to its end. */
-async function importing(specifiers) {
-  const from = now()
-  const { stdout } = await run(process.execPath, [scriptPath('import.js'), ...specifiers], { timeout: LIMIT_MS })
-  return { time: now() - from, rss: Number(stdout) }
+/** Puts a contestant where its users have it, since Node takes time to find it there. Returns its name. */
+function install(contestant, packages) {
+  mkdirSync(packages)
+  if (contestant === EMPTY) {
+    writeEmpty(join(packages, 'empty'))
+    return 'empty'
+  }
+  if (contestant === SLOCKET) {
+    symlinkSync(ROOT, join(packages, SLOCKET))
+    return SLOCKET
+  }
+  const name = specifierOf(contestant)
+  symlinkSync(join(BENCH, 'node_modules', name), join(packages, name))
+  return name
+}
+
+function writeEmpty(directory) {
+  mkdirSync(directory)
+  const exports = { import: './index.mjs', require: './index.cjs' }
+  writeFileSync(join(directory, 'package.json'), JSON.stringify({ name: 'empty', version: '1.0.0', exports }))
+  for (const file of ['index.mjs', 'index.cjs']) writeFileSync(join(directory, file), '')
+}
+
+/** Returns a function that runs a script, with a package or without, and says how long the process lived. */
+function useOf(script, file) {
+  copyFileSync(scriptPath(script), file)
+  return async (...names) => {
+    const from = now()
+    const { stdout } = await run(process.execPath, [file, ...names], { timeout: LIMIT_MS })
+    return { time: now() - from, stdout }
+  }
 }
 
 /** As npm packs what is installed, in kB of 1000 bytes. */

@@ -87,7 +87,7 @@ const neverBlocks: Slocket['sync'] = () => {
 /** Null where there is none to be had in time, or where a signal called it off. */
 async function acquire(request: RunRequest, engine: Engine, { calledOff }: Signals): Promise<Lock | null> {
   const { lock: path, isTry } = request
-  const slocket = createSlocket(engine, neverBlocks)
+  const slocket = createSlocket(() => engine, neverBlocks)
   const { timeout, ...options } = { ...request.options, linger: 0, signal: calledOff }
   const isAnnounced = !isTry && !request.isQuiet && tty.isatty(2)
   const stopNotice = isAnnounced ? announceWait(path, async () => await slocket.query(path)) : undefined

@@ -42,19 +42,17 @@ interface SyncRequest {
   readonly own: readonly Claim[]
 }
 
-/** Makes `slocket.sync`. */
-export function createSync(locks: LocalLocks): (path: string, options?: SyncOptions) => SyncLock {
-  return (name, options = {}) => {
-    checkPath(name)
-    const asked = parseOptions(options, SYNC)
-    // Now: another thread may change the working directory before the stand-in has seen the path.
-    const path = locks.resolvePath(name)
-    const own = asked.timeoutMs === 0 ? [] : locks.claimsOfThisThread(path)
-    // A request that waits is never refused.
-    const place = { path, mkdirStaleMs: undefined }
-    const engine = locks.localFor(asked.access)
-    return acquire({ name, place, engine, options, asked, wait: true, own }) as SyncLock
-  }
+/** Acquires a lock for `slocket.sync`. */
+export function acquireSync(locks: LocalLocks, name: string, options: SyncOptions = {}): SyncLock {
+  checkPath(name)
+  const asked = parseOptions(options, SYNC)
+  // Now: another thread may change the working directory before the stand-in has seen the path.
+  const path = locks.resolvePath(name)
+  const own = asked.timeoutMs === 0 ? [] : locks.claimsOfThisThread(path)
+  // A request that waits is never refused.
+  const place = { path, mkdirStaleMs: undefined }
+  const engine = locks.localFor(asked.access)
+  return acquire({ name, place, engine, options, asked, wait: true, own }) as SyncLock
 }
 
 /** Acquires a lock beside another tool's, as `localBesideMkdir` has it, and releases it without a linger. Null if it isn't free. */

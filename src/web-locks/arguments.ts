@@ -56,13 +56,11 @@ function toText(value: unknown): string {
   return String(value)
 }
 
-const aborted = Object.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted')!
-
 function convertSignal(value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined
   try {
     // Throws for whatever is no AbortSignal, also for what only has its prototype.
-    aborted.get!.call(value)
+    Reflect.get(AbortSignal.prototype, 'aborted', value)
   } catch (error) {
     throw new TypeError('options.signal must be an AbortSignal', { cause: error })
   }

@@ -1,8 +1,4 @@
-/**
- * `LockManager`: the interface of the Web Locks specification, as WebIDL demands it of a class. A light shell: what does the work is
- * loaded by the first call, and the calls until then wait for it, in their order.
- */
-import { AsyncResource } from 'node:async_hooks'
+/** `LockManager`: the interface of the Web Locks specification, as WebIDL demands it of a class. context.ts does the work. */
 import type { Engine } from '../requests/engine.ts'
 import { ACCESSES, isAccess } from '../requests/lock-access.ts'
 import type { LockAccess } from '../requests/lock-access.ts'
@@ -24,53 +20,29 @@ export interface LockManagerConstructor {
   new (options?: LockManagerOptions): LockManager
 }
 
-/** What does the work, once it is loaded. */
+/** What a manager needs for its work. */
 export interface Work {
-  /** @throws DOMException (SecurityError) where `open` says that locks cannot live there. */
-  contextIn(open: () => Engine): Context
-  /** Gives the engine of a directory, one and the same for one and the same directory; undefined: the default one. */
-  openRoot(root: string | undefined, access: LockAccess | undefined): Engine
+  /** @throws DOMException (SecurityError) if `open` says that locks cannot live there. */
+  readonly contextIn: (open: () => Engine) => Context
+  /** Returns the engine of a directory, always the same for the same directory and access; undefined: the default one. */
+  readonly openRoot: (root: string | undefined, access: LockAccess | undefined) => Engine
+  /** Returns the absolute path of a root. */
+  readonly resolvePath: (root: string) => string
 }
 
-/**
- * @param load loads what does the work.
- * @param resolvePath gives the absolute path of a root.
- */
-export function createLockManager(
-  load: () => Promise<Work>,
-  resolvePath: (root: string) => string,
-): LockManagerConstructor {
-  let work: Work | undefined
-  let waiting: ((failure?: unknown) => void)[] = []
-
-  /** Runs `job` when what does the work is there, after all that came before. */
-  function whenLoaded(job: (loaded: Work) => void, onFailure: (error: unknown) => void): void {
-    // In the asynchronous context of the caller.
-    waiting.push(AsyncResource.bind((failure?: unknown) => (work === undefined ? onFailure(failure) : job(work))))
-    if (waiting.length > 1) return
-    const runAll = (failure?: unknown): void => {
-      const jobs = waiting
-      waiting = []
-      for (const run of jobs) run(failure)
-    }
-    load().then((loaded) => {
-      // At once, so that nobody who comes now gets in between.
-      work = loaded
-      return runAll()
-    }, runAll)
-  }
-
+/** Makes the class. */
+export function createLockManager({ contextIn, openRoot, resolvePath }: Work): LockManagerConstructor {
   let isOne: (value: unknown) => boolean
 
   class LockManagerClass {
-    readonly #open: (loaded: Work) => Context
+    readonly #open: () => Context
     #context: Context | undefined
 
     constructor(options: LockManagerOptions = {}) {
       const { root, access, engine } = checkOptions(options)
       // Now, not at the first request: the working directory may have changed by then.
       const directory = root === undefined ? undefined : resolvePath(root)
-      this.#open = (loaded) => loaded.contextIn(() => engine ?? loaded.openRoot(directory, access))
+      this.#open = () => contextIn(() => engine ?? openRoot(directory, access))
     }
 
     request(...given: readonly unknown[]): Promise<unknown> {
@@ -94,15 +66,8 @@ export function createLockManager(
     }
 
     #do<T>(act: (context: Context) => Promise<T>): Promise<T> {
-      if (work !== undefined) return this.#doNow(work, act)
-      return new Promise((resolve, reject) => {
-        whenLoaded((loaded) => resolve(this.#doNow(loaded, act)), reject)
-      })
-    }
-
-    #doNow<T>(loaded: Work, act: (context: Context) => Promise<T>): Promise<T> {
       try {
-        return act((this.#context ??= this.#open(loaded)))
+        return act((this.#context ??= this.#open()))
       } catch (error) {
         return Promise.reject(error)
       }

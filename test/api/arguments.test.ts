@@ -174,8 +174,8 @@ describe('arguments', () => {
   test('undefined stands for an argument that is left out', async () => {
     const withUndefined = slocket as (path: string, options: SlocketOptions, callback: undefined) => Promise<Lock>
     await (await withUndefined('lock', { engine }, undefined)).release()
-    assert.equal(await createSlocket(engine, slocket.sync).with('lock', undefined, () => 'done'), 'done')
-    await (await createSlocket(engine, slocket.sync)('lock', undefined)).release()
+    assert.equal(await createSlocket(() => engine, slocket.sync).with('lock', undefined, () => 'done'), 'done')
+    await (await createSlocket(() => engine, slocket.sync)('lock', undefined)).release()
   })
 })
 

@@ -53,6 +53,17 @@ describe('the callback form', () => {
     assert.equal(given, reason)
   })
 
+  test('what an engine throws at once goes to the callback', async () => {
+    const failure = new Error('no engine today')
+    const acquire = (): never => {
+      throw failure
+    }
+    const given = await new Promise((resolve) => {
+      slocket('lock', { engine: { ...memory(), acquire } }, resolve)
+    })
+    assert.equal(given, failure)
+  })
+
   for (const [name, options] of [
     ['with the lock', '{}'],
     ['with an error', "{ signal: AbortSignal.abort(new Error('aborted')) }"],

@@ -9,7 +9,7 @@ const SRC = fileURLToPath(new URL('../../../src', import.meta.url))
 
 /** Files of one floor may import each other, unless a further rule says no. */
 const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
-  [/^(errors|debug|real-time|thread-identity)\.ts$/, 0],
+  [/^(errors|debug|real-time|thread-identity|later)\.ts$/, 0],
   [/^core\//, 1],
   [/^requests\//, 2],
   [/^engines\//, 3],

@@ -17,9 +17,12 @@ const BUNDLES = [
   'core',
   'engines/etcd/index',
   'engines/local/names/index',
+  'engines/memory/index',
   'engines/postgres/index',
+  'sync/acquire-sync',
   'testing/index',
   'web-locks/context',
+  'work',
 ]
 const WRAPPERS = [
   'compat/proper-lockfile',
@@ -109,8 +112,8 @@ describe('the packed package', () => {
     const dist = 'node_modules/slocket/dist'
     assert.deepEqual(loaded, [
       ['files.cjs', `${dist}/core.cjs`, `${dist}/index.cjs`],
-      [],
-      [`${dist}/sync/thread-program.cjs`],
+      [`${dist}/sync/acquire-sync.cjs`, `${dist}/work.cjs`],
+      [`${dist}/sync/acquire-sync.cjs`, `${dist}/sync/thread-program.cjs`, `${dist}/work.cjs`],
     ])
   })
 

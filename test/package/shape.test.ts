@@ -13,6 +13,8 @@ const PERMISSION = process.allowedNodeEnvironmentFlags.has('--permission')
   : '--experimental-permission'
 /** What docs/recipes.md says that a lock needs, for the program's own directory. */
 const GRANTED = ['--allow-fs-read=/proc/', '--allow-fs-write=/proc/self/fd/']
+/** From Node 26 on, Unix sockets count as network. */
+const NETWORK = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : []
 
 interface SourceMap {
   readonly sources: readonly string[]
@@ -245,8 +247,37 @@ describe('the shape of the package', () => {
            ${code}`,
         )
         const own = [`--allow-fs-read=${installed.project}/`, `--allow-fs-write=${installed.project}/`]
-        const { stdout, stderr } = start([PERMISSION, '--no-warnings', ...own, ...granted, 'permission.cjs'])
+        const { stdout, stderr } = start([
+          PERMISSION,
+          '--no-warnings',
+          ...NETWORK,
+          ...own,
+          ...granted,
+          'permission.cjs',
+        ])
         assert.match(stdout, expected, stderr)
+      })
+    }
+
+    for (const [where, variable, directory] of [
+      ['in $XDG_RUNTIME_DIR', 'XDG_RUNTIME_DIR', ''],
+      ['in the directory for temporary files', 'TMPDIR', `slocket-${process.getuid!()}*`],
+    ] as const) {
+      test(`a named lock ${where} works with what is documented`, async () => {
+        const home = await mkdtemp(join(dirname(installed.project), 'named-'))
+        await writeFile(
+          join(installed.project, 'named.cjs'),
+          "require('slocket').locks.request('name', () => console.log('done')).catch(console.error)",
+        )
+        const own = [
+          `--allow-fs-read=${installed.project}/`,
+          `--allow-fs-read=${home}/${directory}`,
+          `--allow-fs-write=${home}/${directory}`,
+        ]
+        const parameters = [PERMISSION, '--no-warnings', ...NETWORK, ...own, ...GRANTED, 'named.cjs']
+        const { stdout, stderr } = start(parameters, undefined, { XDG_RUNTIME_DIR: undefined, [variable]: home })
+        assert.equal(stdout, 'done\n', stderr)
+        await rm(home, { recursive: true })
       })
     }
   })
@@ -254,9 +285,11 @@ describe('the shape of the package', () => {
   function start(
     parameters: readonly string[],
     cwd = installed.project,
+    more: NodeJS.ProcessEnv = {},
   ): { stdout: string; stderr: string; status: number | null } {
     // The watchdog of the tests is not meant for it.
-    const { NODE_OPTIONS: _, ...env } = process.env
+    const { NODE_OPTIONS: _, ...inherited } = process.env
+    const env = { ...inherited, ...more }
     return spawnSync(process.execPath, parameters, { cwd, env, encoding: 'utf8', timeout: 60_000 })
   }
 

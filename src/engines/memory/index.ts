@@ -6,37 +6,16 @@ import type { Cancellation } from '../../requests/cancellation.ts'
 import type { Engine, EngineSnapshot } from '../../requests/engine.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
 import { splitByTurn } from '../../core/standing.ts'
-import type { Ticket } from '../../core/ticket.ts'
 import { decideTurn } from '../../core/turn.ts'
 import { SlocketError } from '../../errors.ts'
 import { createTicketEngine } from '../../requests/ticket-engine.ts'
 import { snapshotOf } from '../../requests/snapshot.ts'
 import { setInterval, clearInterval, queueMicrotask } from '../../real-time.ts'
+import type { MemoryTicket } from './store.ts'
+import { MemoryStore } from './store.ts'
 
 /** A timer's longest delay: it only keeps the process alive. */
 const FOR_EVER_MS = 2 ** 31 - 1
-
-interface MemoryTicket extends Ticket {
-  readonly request: EnqueueRequest
-  readonly client: string
-  isHolder: boolean
-}
-
-/** Holds the locks of {@link memory} engines: engines with the same store are clients of the same locks. */
-export class MemoryStore {
-  /** For the type checker: makes any other object, such as a record of options, a compile error where a store is needed. */
-  declare protected readonly isMemoryStore: true
-  /** @internal */
-  readonly queues: Map<string, MemoryTicket[]> = new Map()
-  /** @internal */
-  readonly sleepers: Set<() => void> = new Set()
-  /** @internal */
-  lastNumber: number = 0
-  /** @internal */
-  lastToken: bigint = 0n
-  /** @internal */
-  lastClient: number = 0
-}
 
 /**
  * Makes an engine whose locks live in the memory of this process, for tests and for locks within one process. They need no files, and end with the

@@ -1,0 +1,149 @@
+// What the packed package loads, and when: importing it is cheap, and the first call loads the rest.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { installPackage } from './install.ts'
+import type { Installation } from './install.ts'
+
+/** Each loads files by its first call. `tell` prints the code of an error, or `done`. */
+const CALLS = {
+  'slocket()': "slocket('a.lock', { linger: 0 }).then((lock) => lock.release()).then(tell, tell)",
+  'slocket() with a callback':
+    "slocket('b.lock', { linger: 0 }, (error, lock) => error ? tell(error) : lock.release().then(tell))",
+  'slocket.try': "slocket.try('c.lock', { linger: 0 }).then((lock) => lock.release()).then(tell, tell)",
+  'slocket.query': "slocket.query('d.lock').then(() => tell(), tell)",
+  'slocket.sync': "try { slocket.sync('e.lock', { linger: 0 }).release(); tell() } catch (error) { tell(error) }",
+  'memory()': 'try { slocket.memory(); tell() } catch (error) { tell(error) }',
+  'new LockManager': "try { new slocket.LockManager({ root: 'root' }); tell() } catch (error) { tell(error) }",
+  'locks.request': "slocket.locks.request('f', () => {}).then(tell, tell)",
+} as const
+
+describe('the loading of the package', () => {
+  let installed: Installation
+  let packaged: string
+
+  before(async () => {
+    installed = await installPackage()
+    packaged = join(installed.project, 'node_modules/slocket/dist')
+  })
+  after(() => installed.remove())
+
+  test('require loads two small files, and no module of Node that bare Node does not load', async () => {
+    const { files, modules } = (await printed(
+      'loaded.cjs',
+      `// To find a package by its exports, Node loads modules of its own.
+       require.resolve('slocket')
+       const before = new Set(process.moduleLoadList)
+       require('slocket')
+       const modules = process.moduleLoadList.filter((name) => !before.has(name))
+       const files = Object.keys(require.cache).filter((file) => file !== __filename)
+       console.log(JSON.stringify({ files, modules }))`,
+    )) as { files: string[]; modules: string[] }
+    assert.deepEqual(files, [join(packaged, 'index.cjs'), join(packaged, 'core.cjs')])
+    assert.deepEqual(modules, [])
+    // Node takes 27 µs for each kB. What an import does not need belongs on the list FIRST_CALL of scripts/build-dist.js.
+    const { size } = await stat(join(packaged, 'core.cjs'))
+    assert.ok(size < 40_000, `core.cjs has ${size} bytes`)
+  })
+
+  test('require of slocket/proper-lockfile loads only its own file beside them', async () => {
+    const files = await printed(
+      'loaded-drop-in.cjs',
+      `require('slocket/proper-lockfile')
+       console.log(JSON.stringify(Object.keys(require.cache).filter((file) => file !== __filename)))`,
+    )
+    assert.deepEqual(files, [join(packaged, 'compat/proper-lockfile.cjs'), join(packaged, 'core.cjs')])
+  })
+
+  test('the functions and classes are named as they are exported', async () => {
+    const others = await printed(
+      'names.cjs',
+      `const slocket = require('slocket')
+       const others = []
+       for (const [name, value] of Object.entries(slocket)) {
+         if (typeof value === 'function' && name !== 'default' && value.name !== name) others.push([name, value.name])
+       }
+       console.log(JSON.stringify([slocket.name, others]))`,
+    )
+    assert.deepEqual(others, ['slocket', []])
+  })
+
+  for (const [what, call] of Object.entries(CALLS)) {
+    test(`if no file can be opened for the first call, ${what} says so, and the next call works`, async () => {
+      const seen = await printed(
+        'exhausted.cjs',
+        `const { closeSync, openSync } = require('node:fs')
+         const slocket = require('slocket')
+         const call = (tell) => { ${call} }
+         const open = []
+         // Opened now: there will be no descriptor left for it.
+         process.stdout.write('')
+         try { for (;;) open.push(openSync('/dev/null')) } catch {}
+         call((error) => {
+           const first = [error?.code, /ulimit|too many open files/i.test(error?.message)]
+           for (const descriptor of open) closeSync(descriptor)
+           call((again) => console.log(JSON.stringify([...first, String(again)])))
+         })`,
+        ['sh', '-c', 'ulimit -n 60 && exec "$0" "$@"'],
+      )
+      assert.deepEqual(seen, ['ERR_SLOCKET_RESOURCES', true, 'undefined'])
+    })
+
+    test(`if another build was installed before the first call, ${what} refuses to go on`, async () => {
+      const seen = await printed(
+        'replaced.cjs',
+        `const fs = require('node:fs')
+         const slocket = require('slocket')
+         const saved = new Map()
+         for (const file of fs.readdirSync(${JSON.stringify(packaged)}, { recursive: true })) {
+           if (!file.endsWith('.cjs') || file.endsWith('.d.cts')) continue
+           const path = ${JSON.stringify(packaged)} + '/' + file
+           const code = fs.readFileSync(path, 'utf8')
+           const changed = code.replace(/checkBuild\\('[0-9a-f]+'\\)/, "checkBuild('another')")
+           if (changed !== code) saved.set(path, code), fs.writeFileSync(path, changed)
+         }
+         const tell = (error) => {
+           for (const [path, code] of saved) fs.writeFileSync(path, code)
+           console.log(JSON.stringify([error?.code, error?.message]))
+         }
+         ${call}`,
+      )
+      const [code, message] = seen as [string, string]
+      assert.equal(code, 'ERR_SLOCKET_SYSTEM')
+      assert.match(message, /replaced .* restart the process/)
+    })
+  }
+
+  test('every file that is loaded later checks that it belongs to the one that was loaded first', async () => {
+    const without: string[] = []
+    for (const [file, code] of await codes()) {
+      if (!/^require\('[./]+core\.cjs'\)\.checkBuild\('[0-9a-f]{12}'\)$/m.test(code)) without.push(file)
+    }
+    assert.deepEqual(without, ['dist/cli/main.cjs', 'dist/core.cjs', 'dist/index.cjs', 'dist/sync/thread-program.cjs'])
+  })
+
+  test('every file of code is in strict mode', async () => {
+    for (const [file, code] of await codes()) assert.match(code, /^(#!.*\n)?['"]use strict['"];?\n/, file)
+  })
+
+  async function codes(): Promise<[file: string, code: string][]> {
+    const files = installed.files.filter((file) => file.endsWith('.cjs'))
+    return await Promise.all(
+      files.map(async (file) => [file, await readFile(join(packaged, '..', file), 'utf8')] as [string, string]),
+    )
+  }
+
+  async function printed(file: string, code: string, wrapper: readonly string[] = []): Promise<unknown> {
+    await writeFile(join(installed.project, file), code)
+    const [command, ...parameters] = [...wrapper, process.execPath, file]
+    // The watchdog of the tests is not meant for it.
+    const { NODE_OPTIONS: _, ...inherited } = process.env
+    const env = { ...inherited, XDG_RUNTIME_DIR: installed.project }
+    const cwd = installed.project
+    const { stdout, stderr } = spawnSync(command, parameters, { cwd, env, encoding: 'utf8', timeout: 60_000 })
+    assert.equal(stderr, '')
+    return JSON.parse(stdout)
+  }
+})
