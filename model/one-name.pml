@@ -1,29 +1,35 @@
 /*
  * The next protocol of the local engine, as a model for Spin. No code of it exists: acquire.pml is the model of the code.
  * The difference: a ticket has one name from join to release (no marks), a join lists once, and a waiter sleeps without
- * another listing if its member is connected to the member ahead. README.md beside this file has the rules, what is checked,
- * what was searched, and what is left out.
+ * another listing if its member is connected to the member ahead. README.md beside this file has the rules by their numbers
+ * (J1, W2, …), what is checked, what was searched, and what is left out.
  *
- * Every labelled `atomic { … }` is one step of one process: at most one system call, and the computing in memory around it.
- * Between two steps anything may happen to the others, and the process may be killed, or stopped.
+ * Every `atomic { … }` of `World` is one step of one process: at most one system call that others can see, and the computing in memory
+ * around it. Between two steps anything may happen to the others, and the process may be killed, or stopped. Two things are one step
+ * though they are several calls; README.md says why nothing is lost by that:
+ *  - a listing, and the writes over connections that are there;
+ *  - to connect to one whose ticket is gone or dead, and the listing that follows from that.
+ *
+ * All state is in variables, also where each request is (`at`), so that two states differ in nothing that does not matter: a killed
+ * process, and one that is done, leave nothing of themselves but what others see.
  *
  * A process is a *member*, with an event loop and one request (the first process: two, with -DPAIRS=1). A request has one
- * ticket at a time. A member that is killed begins again as a new member: no slot is used again after a death.
+ * ticket at a time. A member that is killed stays dead.
  *
- * A ticket is linked at *any* place in the order, so nothing here depends on a clock.
+ * A ticket is linked at *any* place in the order, but behind all that its request has seen before: nothing else depends on a clock.
  *
  * -DCLAIMS=1 exclusive, 2 exclusive and shared, 3 permits of two         -DSHARED=mask these tickets are shared (CLAIMS=2)
  * -DPROCS=n processes      -DPAIRS=1 the first one has two requests      -DROUNDS=n holds of each request
- * -DCRASHES=n kill -9      -DREBIRTH=0 the killed stay away              -DSTOPS=n stopped for ever
- * -DABORTS=n cancelled     -DTRIES=1 any request may be a try, 2 all are -DSTAY=1 a holder may hold for ever
- * -DENDS=n connections that end although both processes live            -DBUSY=n times a backlog is full (EAGAIN)
- * -DKEPT=1 any connections are there from the start, 2 or 3 those to the last process alone; with 2 it begins, with 3 it comes
- *   last; 4 as 2, but that of the first process alone
- * -DPLACES=mask these tickets are linked at any place, the others last   -DSLOW_LISTS=1 a listing takes two steps
- * -DDEAD=1 a ticket of a dead process is there from the start, 2 and the first process holds, ahead of it
- * -DBELT=1 waiters look once a second
- * -DLOOKS=1 waiters look after 1 to 50 ms until they are answered       -DLAST=1 a ticket that joins again is linked last
- * -DONLY=name one check alone
+ * -DCRASHES=n kill -9      -DSTOPS=n stopped for ever                    -DABORTS=n cancelled while waiting
+ * -DTRIES=1 any request may be a try, 2 all are                          -DSTAY=1 a holder may hold for ever
+ * -DENDS=n connections that end although both processes live            -DBUSY=n times a waiter finds a full backlog (EAGAIN)
+ * -DKEPT=1 any connections are there from the start                     -DSLOW_LISTS=1 a listing takes two steps
+ * -DSTRANGERS=n times somebody connects to a member in another one's name
+ * -DDEAD=1 a ticket of a dead process is there from the start           -DLAST=1 tickets are linked behind all that are there
+ * -DHELD=1 the first process holds from the start, ahead of all that are there; with -DKEPT=2 all are connected to it
+ * -DAT_ONCE=1 a request joins again although its ticket that withdrew has yet to notify
+ * -DTHIEF=1 the last process steals what is held: src/engines/local/names/steal.ts
+ * -DBELT=1 waiters look once a second                                   -DONLY=name one check alone
  */
 #ifndef CLAIMS
 #define CLAIMS 1
@@ -39,9 +45,6 @@
 #endif
 #ifndef CRASHES
 #define CRASHES 0
-#endif
-#ifndef REBIRTH
-#define REBIRTH 1
 #endif
 #ifndef STOPS
 #define STOPS 0
@@ -64,117 +67,156 @@
 #ifndef KEPT
 #define KEPT 0
 #endif
-#ifndef PLACES
-#define PLACES 31
-#endif
 #ifndef SLOW_LISTS
 #define SLOW_LISTS 0
+#endif
+#ifndef STRANGERS
+#define STRANGERS 0
 #endif
 #ifndef DEAD
 #define DEAD 0
 #endif
-#ifndef BELT
-#define BELT 0
+#ifndef HELD
+#define HELD 0
 #endif
 #ifndef LAST
 #define LAST 0
 #endif
-#ifndef LOOKS
-#define LOOKS 0
+#ifndef BELT
+#define BELT 0
+#endif
+#ifndef THIEF
+#define THIEF 0
+#endif
+#ifndef AT_ONCE
+#define AT_ONCE 0
 #endif
 
 /* Members, and tickets, are numbered from 0. A set of them is a mask. The dead ticket of -DDEAD=1 is the last one. */
-#define MEMBERS (PROCS + REBIRTH * CRASHES)
-#define TICKETS (MEMBERS + PAIRS + (DEAD > 0))
+#define MEMBERS (PROCS + DEAD)
+#define REQUESTS (PROCS + PAIRS)
+#define TICKETS (REQUESTS + DEAD)
 #define BIT(n) (1 << (n))
 #define IS_ONE(mask) (((mask) & ((mask) - 1)) == 0) /* or none */
-#define ALL 31
+#define ALL 15
 #define NONE 255
 
-/* Over all rows of an array: take a set out of each; the rows that have `c`, as a set; what is in any row. */
-#if TICKETS == 2
+#if PROCS + PAIRS + DEAD == 2
 #define SIZE 2
-#define DROP(a, mask) a[0] = a[0] & ~(mask); a[1] = a[1] & ~(mask)
-#define COLUMN(a, c) ((a[0] >> (c) & 1) | (a[1] >> (c) & 1) << 1)
-#define ANY(a) (a[0] | a[1])
 #define EACH(X) X(0); X(1)
-#elif TICKETS == 3
+#define EACH_RECORD(X) X(0); X(1); X(2); X(3)
+#define UNION(X) (X(0) | X(1))
+#elif PROCS + PAIRS + DEAD == 3
 #define SIZE 3
-#define DROP(a, mask) a[0] = a[0] & ~(mask); a[1] = a[1] & ~(mask); a[2] = a[2] & ~(mask)
-#define COLUMN(a, c) ((a[0] >> (c) & 1) | (a[1] >> (c) & 1) << 1 | (a[2] >> (c) & 1) << 2)
-#define ANY(a) (a[0] | a[1] | a[2])
 #define EACH(X) X(0); X(1); X(2)
-#elif TICKETS == 4
-#define SIZE 4
-#define DROP(a, mask) a[0] = a[0] & ~(mask); a[1] = a[1] & ~(mask); a[2] = a[2] & ~(mask); a[3] = a[3] & ~(mask)
-#define COLUMN(a, c) ((a[0] >> (c) & 1) | (a[1] >> (c) & 1) << 1 | (a[2] >> (c) & 1) << 2 | (a[3] >> (c) & 1) << 3)
-#define ANY(a) (a[0] | a[1] | a[2] | a[3])
-#define EACH(X) X(0); X(1); X(2); X(3)
+#define EACH_RECORD(X) X(0); X(1); X(2); X(3); X(4); X(5)
+#define UNION(X) (X(0) | X(1) | X(2))
 #else
-#define SIZE 5
-#define DROP(a, mask) \
-  a[0] = a[0] & ~(mask); a[1] = a[1] & ~(mask); a[2] = a[2] & ~(mask); a[3] = a[3] & ~(mask); a[4] = a[4] & ~(mask)
-#define COLUMN(a, c) \
-  ((a[0] >> (c) & 1) | (a[1] >> (c) & 1) << 1 | (a[2] >> (c) & 1) << 2 | (a[3] >> (c) & 1) << 3 | (a[4] >> (c) & 1) << 4)
-#define ANY(a) (a[0] | a[1] | a[2] | a[3] | a[4])
-#define EACH(X) X(0); X(1); X(2); X(3); X(4)
+#define SIZE 4
+#define EACH(X) X(0); X(1); X(2); X(3)
+#define EACH_RECORD(X) X(0); X(1); X(2); X(3); X(4); X(5); X(6); X(7)
+#define UNION(X) (X(0) | X(1) | X(2) | X(3))
 #endif
 
 /* With -DPAIRS=1 the tickets 0 and 1 are those of member 0. */
 #if PAIRS
 #define OWNER(t) ((t) - ((t) > 0))
-#define OWNED(members) (((members) & 1) * 3 | ((members) & 30) << 1)
+#define OWNED(members) (((members) & 1) * 3 | ((members) & 14) << 1)
 #else
 #define OWNER(t) (t)
 #define OWNED(members) (members)
 #endif
-#define IS_SECOND(t) (PAIRS && (t) == 1)
 
 /* The directory. */
 byte there;       /* tickets */
 byte shared;      /* tickets whose claim is shared; the others are exclusive, or permits */
 byte ahead[SIZE]; /* of each ticket, those whose names sort before it */
-byte leaving;     /* tickets that have left, and whose place is needed until their successors are listed */
 
 /* The kernel. */
 byte alive;         /* members that run */
-byte listens;       /* members that can be connected to: those that live, and for a moment those that were killed */
-byte stopped;       /* members that take no step any more */
-byte opened[SIZE];  /* by each member, to whom: connections that have not ended */
-byte ended[SIZE];   /* of each member, to whom: connections that it opened, and that have ended, which it has yet to notice */
+byte opened[SIZE];  /* by each member, to whom: connections that have not ended, or whose end it has yet to notice */
 byte unread[SIZE];  /* of each member, by whom: connections whose hello it has yet to read */
-byte inbound[SIZE]; /* of each member, by whom: connections whose hello it has read */
-byte lost[SIZE];    /* of each member, by whom: such ones that have ended, which it has yet to notice */
-
-/* In the memory of each member. */
-byte running;        /* members in the middle of steps between which their event loop does not run */
-byte answered[SIZE]; /* members that have answered on the connection that it opened to them */
-byte dead[SIZE];     /* tickets that it has found dead */
-byte busy[SIZE];     /* tickets whose backlog was full when it last connected */
-byte targets[SIZE];  /* tickets that it is about to notify */
-byte gone[SIZE];     /* of those, the ones that have left since they were listed */
-byte after[SIZE];    /* who stood behind its last ticket that has left, and has not left since */
-byte lastShared;     /* members whose last ticket that has left was shared */
-byte lastQuit;       /* members whose last ticket that has left had not held */
-byte toldIn[SIZE];   /* members that it has notified over a connection that came from them and has not ended */
-byte toldLost[SIZE]; /* … and has ended */
-byte toldOut[SIZE];  /* members that it has notified over the connection that it opened to them */
-
-/* In the memory of each request. */
-byte woken;    /* tickets that were woken since their last listing was opened */
-byte on[SIZE]; /* whom each waits for; without those whose names are gone */
-byte tries;    /* tickets whose request never waits */
-byte started;  /* tickets whose request has begun */
-byte finished; /* members whose request is done */
-#if SLOW_LISTS
-byte seen[SIZE]; /* by each ticket: what was there when its listing was opened */
+byte inbound[SIZE]; /* of each member, by whom: connections whose hello it has read; or whose end it has yet to notice */
+#if ENDS
+byte cutOut[SIZE];  /* of those opened, the ones that have ended although both live */
+byte cutIn[SIZE];   /* of each member, by whom: connections whose hello it has read, that have ended although both live; it has yet to notice */
+#endif
+#if STRANGERS
+byte fake[SIZE];    /* of each member, by whom: connections that somebody else opened in that one's name */
+#endif
+#if STOPS
+byte stopped;       /* members that take no step any more */
 #endif
 
+/* In the memory of each member. */
+byte dead[SIZE];    /* tickets that it has found dead */
+#if BUSY && CLAIMS == 3
+byte busy[SIZE];    /* tickets whose backlog was full when it last connected */
+#endif
+
+/* Where each request is, and which switch of steps comes next. */
+#define IDLE 0     /* links next */
+#define LINKED 1   /* lists next, without a turn of the event loop */
+#define DOOMED 2   /* unlinks next, without a turn of the event loop: somebody is behind it */
+#define WAITS 3    /* sleeps; lists when woken */
+#define CONNECTS 4 /* connects next */
+#define HOLDS 5
+#define LEFT 6     /* lists next, without a turn of the event loop, and notifies */
+#define DONE 7     /* nothing more to do; or killed */
+#define TURN 8     /* with a thief: makes its `-h` next, without a turn of the event loop */
+#define SECOND 9   /* lists again next, without a turn of the event loop */
+#define ROBS 10    /* the thief: renames a `-h` next, without a turn of the event loop */
+#define UNLINKS 11 /* the thief: unlinks the ticket next, without a turn of the event loop */
+byte at[SIZE];
+#if THIEF
+#define THIEVES BIT(REQUESTS - 1)
+byte marked; /* tickets with `-h`: it holds */
+byte robbed; /* those that had it, and whose owner has yet to see that it is gone */
+byte crowded; /* those with `-m`: others of their process wait by them */
+byte victim; /* whom the thief is about to unlink */
+#else
+#define THIEVES 0
+#endif
+#if SLOW_LISTS
+byte seen[SIZE];   /* what was there when the listing was opened that is under way */
+byte opens;        /* tickets whose listing is under way */
+#endif
+
+/* In the memory of each request. */
+byte woken;       /* tickets that were woken since their last listing was opened */
+byte on[SIZE];    /* whom each waits for; without those whose names are gone */
+byte todo[SIZE];  /* whom it is about to connect to */
+byte floor[SIZE]; /* those seen, and still there: its next ticket has a higher number */
+byte again;       /* requests that withdraw only to join again */
+byte quit;        /* requests whose ticket leaves without having held */
+byte tries;       /* tickets whose request never waits */
+byte began;       /* requests that have begun */
+#if ROUNDS > 1
+byte round[SIZE]; /* holds so far */
+#endif
+#if STAY
+byte stays;       /* holders for ever */
+#endif
+
+/*
+ * P1: the records of departed tickets: of each request two. Those of a member are in its memory. A record is empty if nobody that stood
+ * behind the ticket is there any more.
+ */
+#define RECORDS (2 * SIZE)
+#define HOME(r) OWNER((r) / 2)
+#define LOSES (crashes > 0 || ends > 0)
+byte behind[RECORDS];  /* who stood behind it, and has not left since */
+byte targets[RECORDS]; /* whom it is about to connect to, in order to notify */
+byte redo;             /* records with a target that has left meanwhile */
+byte wasShared;        /* records of tickets that were shared */
+byte wasQuit;          /* records of tickets that left without having held */
+
 /* Only the checks look at these. */
-byte holds;         /* tickets that hold */
 byte joined;        /* tickets that have joined */
 byte earlier[SIZE]; /* who had joined before each */
+#if BELT
 byte changed;       /* tickets that wait for one whose name is gone */
+#endif
 bool granted;       /* somebody has held */
 
 /* What is checked, by name, so that a failed assert says which it was; see README.md. With -DONLY=name the others are not. */
@@ -190,50 +232,98 @@ byte crashes = CRASHES;
 byte aborts = ABORTS;
 byte ends = ENDS;
 byte backlogs = BUSY;
-byte nextMember = PROCS;
+byte stops = STOPS;
+byte strangers = STRANGERS;
 
 /* Scratch: no step looks at what another one left in these. */
-hidden byte here, first, second, set, some, shown, shownAhead, i;
+hidden byte own, me, record, choice, here, first, set, some, shown, candidates, i, from;
 
 #define IS_ALIVE(m) (alive & BIT(m))
 #define IS_SHARED(t) (shared & BIT(t))
 #define CONFLICTS(t) (ALL & ~(shared * (IS_SHARED(t) != 0)))
-/* Members to which `m` believes to have a connection that it opened; and from which it believes to have one. */
-#define OUTBOUND(m) (opened[m] | ended[m])
-#define INBOUND(m) (inbound[m] | lost[m])
+/* Members from which `m` believes to have a connection; of those, the ones to whom a write arrives. */
+#if STRANGERS
+#define INBOUND(m) (inbound[m] | fake[m])
+#elif ENDS
+#define INBOUND(m) (inbound[m] | cutIn[m])
+#else
+#define INBOUND(m) inbound[m]
+#endif
+#if ENDS
+#define HEARS_IN(m) (inbound[m] & alive)
+#define HEARS_OUT(m) (opened[m] & alive & ~cutOut[m])
+#define ENDED_OUT(m) (opened[m] & (~alive | cutOut[m]))
+#define ENDED_IN(m) (inbound[m] & ~alive | cutIn[m])
+#else
+#define HEARS_IN(m) (inbound[m] & alive)
+#define HEARS_OUT(m) (opened[m] & alive)
+#define ENDED_OUT(m) (opened[m] & ~alive)
+#define ENDED_IN(m) (inbound[m] & ~alive)
+#endif
 /* Tickets that `m` need not connect to, since they are its own or it has opened a connection to their member. */
-#define REACHED(m) OWNED(OUTBOUND(m) | BIT(m))
+#define REACHED(m) OWNED(opened[m] | BIT(m))
 /* Tickets of which `m` has proof that they live: as old as its event loop is late. */
+#if BUSY && CLAIMS == 3
 #define PROVEN(m) (REACHED(m) | busy[m])
-/* Whether a notification may be lost with its connection. */
-#define LOSES (CRASHES || ENDS)
-#define HAS_TOLD(m) (toldIn[m] | toldLost[m] | toldOut[m])
+#else
+#define PROVEN(m) REACHED(m)
+#endif
 
-/* A step in the middle of a run. The killed and the stopped take none. */
-#define STEP \
-  !(stopped & BIT(me)); \
-  if \
-  :: !IS_ALIVE(me) -> goto killed \
-  :: else \
-  fi
-/* The first step of a run: the event loop has come to it, and what it waited for is there. */
-#define AWAIT(what) \
-  !IS_ALIVE(me) || (!((stopped | running) & BIT(me)) && (what)); \
-  if \
-  :: !IS_ALIVE(me) -> goto killed \
-  :: else -> running = running | BIT(me) \
-  fi
-/* The run ends: the event loop may go on. */
-#define REST running = running & ~BIT(me)
+/* Requests that are at one of these steps, as a set. */
+#define AT1(t, s) (at[t] == (s)) << t
+#if SIZE == 2
+#define ARE_AT(s) (AT1(0, s) | AT1(1, s))
+#elif SIZE == 3
+#define ARE_AT(s) (AT1(0, s) | AT1(1, s) | AT1(2, s))
+#else
+#define ARE_AT(s) (AT1(0, s) | AT1(1, s) | AT1(2, s) | AT1(3, s))
+#endif
+/* Members in the middle of steps between which their event loop does not run. */
+#if PAIRS
+#define MEMBERS_OF(tickets) (((tickets) & 1) | (tickets) >> 1)
+#else
+#define MEMBERS_OF(tickets) (tickets)
+#endif
+#if SLOW_LISTS
+#define RUNNING MEMBERS_OF(IN_THE_MIDDLE | opens)
+#else
+#define RUNNING MEMBERS_OF(IN_THE_MIDDLE)
+#endif
+#if THIEF
+#define IN_THE_MIDDLE \
+  (ARE_AT(LINKED) | ARE_AT(DOOMED) | ARE_AT(LEFT) | ARE_AT(TURN) | ARE_AT(SECOND) | ARE_AT(ROBS) | ARE_AT(UNLINKS))
+#else
+#define IN_THE_MIDDLE (ARE_AT(LINKED) | ARE_AT(DOOMED) | ARE_AT(LEFT))
+#endif
+#if STOPS
+#define GOING (alive & ~stopped)
+#else
+#define GOING alive
+#endif
+/* Members whose event loop can take something up. */
+#define FREE (GOING & ~(RUNNING))
 
 /* Sets `here` to any one of a mask. */
 inline pick(mask) {
+  choice = mask;
   if
-  :: (mask) & 1 -> here = 0
-  :: (mask) & 2 -> here = 1
-  :: (mask) & 4 -> here = 2
-  :: (mask) & 8 -> here = 3
-  :: (mask) & 16 -> here = 4
+  :: choice & 1 -> here = 0
+  :: choice & 2 -> here = 1
+  :: choice & 4 -> here = 2
+  :: choice & 8 -> here = 3
+  fi
+}
+inline pickRecord(mask) {
+  choice = mask;
+  if
+  :: choice & 1 -> record = 0
+  :: choice & 2 -> record = 1
+  :: choice & 4 -> record = 2
+  :: choice & 8 -> record = 3
+  :: choice & 16 -> record = 4
+  :: choice & 32 -> record = 5
+  :: choice & 64 -> record = 6
+  :: choice & 128 -> record = 7
   fi
 }
 
@@ -255,76 +345,119 @@ inline lastOfSet(x) {
   od
 }
 
+/* Over all rows of an array: take a set out of each. */
+#if SIZE == 2
+#define DROP(a, mask) a[0] = a[0] & ~(mask); a[1] = a[1] & ~(mask)
+#elif SIZE == 3
+#define DROP(a, mask) a[0] = a[0] & ~(mask); a[1] = a[1] & ~(mask); a[2] = a[2] & ~(mask)
+#else
+#define DROP(a, mask) a[0] = a[0] & ~(mask); a[1] = a[1] & ~(mask); a[2] = a[2] & ~(mask); a[3] = a[3] & ~(mask)
+#endif
+
 /*
- * A listing. With -DSLOW_LISTS=1, an entry that comes, or goes, between its opening and its end may be in it or not. (One
+ * A listing: sets `shown`. With -DSLOW_LISTS=1, an entry that comes, or goes, between its opening and its end may be in it or not. (One
  * that went and came again meanwhile, as a new ticket of the same request, is only in it as the new one.)
  */
 #if SLOW_LISTS
-#define OPEN_LISTING(t) seen[t] = there
-#define PLACED (there | leaving | ANY(seen))
-#define MAYBE (there ^ seen[t])
-inline readListing(t) {
-  shown = there & seen[t];
+#define SEEN(t) seen[t]
+#define PLACED (there | ARE_AT(LEFT) | UNION(SEEN))
+#define MAYBE (there ^ seen[own])
+inline readListing() {
+  shown = there & seen[own];
   i = 0;
   do
   :: i < TICKETS && (MAYBE & BIT(i)) -> shown = shown | BIT(i); i++
   :: i < TICKETS -> i++
   :: i == TICKETS -> break
   od;
-  shownAhead = shown & ahead[t];
-  seen[t] = 0
+  seen[own] = 0; opens = opens & ~BIT(own)
 }
 #else
-#define PLACED (there | leaving)
-inline readListing(t) { shown = there; shownAhead = there & ahead[t] }
+#define PLACED (there | ARE_AT(LEFT))
+inline readListing() { shown = there }
 #endif
-
 /* Places that are needed no longer. */
-#define UNPLACE(r) ahead[r] = ahead[r] & (PLACED) * ((PLACED) >> (r) & 1)
-inline forgetPlaces() { EACH(UNPLACE) }
+#define UNPLACE(x) ahead[x] = ahead[x] & set * (set >> (x) & 1)
+inline forgetPlaces() { set = PLACED; EACH(UNPLACE) }
 
-/* Any place in the order: behind nobody, or behind one that is there and all ahead of that one. */
-#define PUT_BEHIND(r) ahead[r] = ahead[r] | BIT(t) * ((set & ~some) >> (r) & 1)
-#define IS_LINKED_LAST ((LAST && again) || !((PLACES) & BIT(t)))
-inline insert(t) {
+/* J1: any place in the order behind those in `floor`. Who comes between those of a record, or ahead of them, may count as behind it. */
+#define PUT_BEHIND(x) ahead[x] = ahead[x] | BIT(own) * ((set & ~some) >> (x) & 1)
+#define COMES_BEHIND(x) \
+  if \
+  :: behind[x] & ~some -> \
+    if \
+    :: behind[x] = behind[x] | BIT(own) \
+    :: !(behind[x] & some) \
+    fi \
+  :: else \
+  fi
+inline insert() {
 #if SLOW_LISTS
-  DROP(seen, BIT(t));
+  DROP(seen, BIT(own));
 #endif
-  DROP(ahead, BIT(t)); ahead[t] = 0;
-  set = PLACED;
+  DROP(ahead, BIT(own));
+  set = PLACED & ~BIT(own);
+#if THIEF
   if
-  :: !IS_LINKED_LAST -> some = 0
-  :: !IS_LINKED_LAST && set != 0 -> pick(set); some = ahead[here] | BIT(here)
-  :: IS_LINKED_LAST -> some = set
+  :: THIEVES & BIT(own) -> floor[own] = 0
+  :: else -> floor[own] = floor[own] | set & THIEVES
   fi;
-  ahead[t] = some;
+#endif
+#if LAST
+  some = set;
+#else
+  if
+  :: !floor[own] -> some = 0
+  :: set && !(THIEVES & BIT(own)) -> pick(set); !(floor[own] & ~(ahead[here] | BIT(here))) -> some = ahead[here] | BIT(here)
+  fi;
+#endif
+  ahead[own] = some; floor[own] = 0;
   EACH(PUT_BEHIND);
-  there = there | BIT(t)
+  EACH_RECORD(COMES_BEHIND);
+  there = there | BIT(own)
 }
 
-/* The name of `t` is gone. */
-#define NOTE_GONE(m) gone[m] = gone[m] | (targets[m] & BIT(t))
-inline takeOut(t) {
-  assert(REMOVAL || (there & BIT(t))); /* never twice */
-  there = there & ~BIT(t); joined = joined & ~BIT(t); woken = woken & ~BIT(t);
-  changed = (changed | COLUMN(on, t) * BELT) & ~BIT(t);
-  on[t] = 0; DROP(on, BIT(t));
-  earlier[t] = 0; DROP(earlier, BIT(t));
-  EACH(NOTE_GONE);
-  DROP(dead, BIT(t)); DROP(busy, BIT(t)); DROP(after, BIT(t))
+/* The name of `x` is gone. */
+#define LEAVES_RECORD(q) \
+  redo = redo | BIT(q) * ((targets[q] & BIT(from)) != 0); \
+  behind[q] = behind[q] & ~BIT(from); targets[q] = targets[q] & ~BIT(from); \
+  redo = redo & ~(BIT(q) * (behind[q] == 0)); \
+  wasShared = wasShared & ~(BIT(q) * (behind[q] == 0)); wasQuit = wasQuit & ~(BIT(q) * (behind[q] == 0))
+#define ONS(q) (((on[q] >> from) & 1) << q)
+inline takeOut(x) {
+  from = x;
+  assert(REMOVAL || (there & BIT(from))); /* never twice */
+  there = there & ~BIT(from); joined = joined & ~BIT(from); woken = woken & ~BIT(from);
+#if BELT
+  changed = (changed | UNION(ONS)) & ~BIT(from);
+#endif
+  on[from] = 0; todo[from] = 0; DROP(on, BIT(from));
+  earlier[from] = 0; DROP(earlier, BIT(from));
+  DROP(floor, BIT(from));
+  EACH_RECORD(LEAVES_RECORD);
+  DROP(dead, BIT(from))
+#if BUSY && CLAIMS == 3
+  ; DROP(busy, BIT(from))
+#endif
+#if THIEF
+  ; crowded = crowded & ~BIT(from)
+#endif
 }
 
 /* Somebody else removes the ticket of a dead one. */
-inline removeDead(t) {
-  assert(REMOVAL || !IS_ALIVE(OWNER(t))); /* a living ticket is never removed by another process */
-  takeOut(t);
-  shared = shared & ~BIT(t);
+inline removeDead(x) {
+#if THIEF
+  marked = marked & ~BIT(x);
+#endif
+  assert(REMOVAL || !IS_ALIVE(OWNER(x))); /* a living ticket is never removed by another process */
+  takeOut(x);
+  shared = shared & ~BIT(x);
   forgetPlaces()
 }
 
 /* T: sets `some` to those that `t` is blocked on, by what is shown. Nobody: it is its turn. */
-inline decide(t) {
-  set = shownAhead & ~dead[me] & CONFLICTS(t);
+inline decide() {
+  set = shown & ahead[own] & ~dead[me] & CONFLICTS(own);
   lastOfSet(first);
   some = 0;
   if
@@ -332,40 +465,37 @@ inline decide(t) {
   :: first != NONE && CLAIMS != 3 -> some = BIT(first)
   :: first != NONE && CLAIMS == 3 ->
     set = set & ~BIT(first);
-    lastOfSet(second);
+    lastOfSet(from);
     if
-    :: second != NONE -> some = BIT(first) | BIT(second)
-    :: second == NONE -> some = BIT(first) & ~PROVEN(me) /* a permit is free; but was the other one left by a dead one? */
+    :: from != NONE -> some = BIT(first) | BIT(from)
+    :: from == NONE -> some = BIT(first) & ~PROVEN(me) /* a permit is free; but was the other one left by a dead one? */
     fi
   fi;
-  on[t] = some & there;
-  changed = changed & ~BIT(t) | BIT(t) * (BELT && (some & ~there));
+  on[own] = some & there;
+#if BELT
+  changed = changed & ~BIT(own) | BIT(own) * ((some & ~there) != 0);
+#endif
 #if SLOW_LISTS
   forgetPlaces()
 #endif
 }
 
 /*
- * N, D: sets `targets` to those to be notified, of `stood`, who stand behind a ticket that has left. One that had held notifies
- * those that can be reached over a connection that came from them; one that withdraws, all that its claim names.
+ * N1, D1: sets `some` to those to be notified, of the `candidates`: all that share, up to the first exclusive one, or that one; of a ticket
+ * that was shared, the first; of a permit, the first two.
  */
-inline successors(stood, wasShared, quit) {
-  set = (stood) & ~dead[me];
+inline successors(isShared) {
+  set = candidates; some = 0;
   if
-  :: quit
-  :: else -> set = set & OWNED(INBOUND(me) | BIT(me))
-  fi;
-  some = 0;
-  if
-  :: CLAIMS != 3 && !(wasShared) -> /* all that share, up to the first exclusive one; or that one */
-    second = set; set = set & ~shared;
+  :: CLAIMS != 3 && !(isShared) ->
+    set = set & ~shared;
     firstOfSet(first);
     if
-    :: first == NONE -> some = second
-    :: first != NONE && (second & ahead[first]) -> some = second & ahead[first]
+    :: first == NONE -> some = candidates
+    :: first != NONE && (candidates & ahead[first]) -> some = candidates & ahead[first]
     :: else -> some = BIT(first)
     fi
-  :: else -> /* the first; of permits, the first two */
+  :: else ->
     firstOfSet(first);
     if
     :: first == NONE
@@ -378,588 +508,361 @@ inline successors(stood, wasShared, quit) {
       :: else
       fi
     fi
-  fi;
-  targets[me] = some; gone[me] = 0
+  fi
 }
 
 /* Wakes tickets. Read later, a wake-up would only wake once more. */
-#define WAKE(tickets) woken = woken | ((tickets) & there & ~holds)
+#define WAKE(tickets) woken = woken | ((tickets) & ARE_WAITING)
+#if SLOW_LISTS /* also what comes while the listing of a join is under way */
+#define ARE_WAITING (there & (ARE_AT(WAITS) | ARE_AT(CONNECTS) | ARE_AT(LINKED) & opens))
+#else
+#define ARE_WAITING (there & (ARE_AT(WAITS) | ARE_AT(CONNECTS)))
+#endif
 
-/* The connection that `m` opened to `q` ends. Whoever lives has yet to notice. */
-inline cut(m, q) {
+/*
+ * N, D, P: notifies the successors that a record names. One of a ticket that has held: those with a connection that came from them. One of a ticket that
+ * withdrew: all; those without a connection are to be connected to. What is written to one that has died, or over a connection that has
+ * ended, is lost, and nobody knows before that end is noticed.
+ */
+inline notify() {
+  me = HOME(record);
+  candidates = behind[record] & ~dead[me];
   if
-  :: opened[m] & BIT(q) ->
-    opened[m] = opened[m] & ~BIT(q);
-    ended[m] = ended[m] | BIT(q) * (IS_ALIVE(m) != 0);
-    unread[q] = unread[q] & ~BIT(m);
+  :: wasQuit & BIT(record)
+  :: else -> candidates = candidates & OWNED(INBOUND(me) | BIT(me))
+  fi;
+  successors(wasShared & BIT(record));
+  WAKE(some & OWNED(HEARS_IN(me) | BIT(me)));
+  WAKE(some & OWNED(HEARS_OUT(me) & ~INBOUND(me)));
+  targets[record] = some & ~OWNED(INBOUND(me) | opened[me] | BIT(me));
+  redo = redo & ~BIT(record)
+}
+
+/* The end of a connection wakes, and what a record says is done again. */
+#define OF_MEMBER(q) (BIT(q) * (HOME(q) == me && behind[q] != 0))
+#if SIZE == 2
+#define RECORDS_OF_ME (OF_MEMBER(0) | OF_MEMBER(1) | OF_MEMBER(2) | OF_MEMBER(3))
+#elif SIZE == 3
+#define RECORDS_OF_ME (OF_MEMBER(0) | OF_MEMBER(1) | OF_MEMBER(2) | OF_MEMBER(3) | OF_MEMBER(4) | OF_MEMBER(5))
+#else
+#define RECORDS_OF_ME \
+  (OF_MEMBER(0) | OF_MEMBER(1) | OF_MEMBER(2) | OF_MEMBER(3) | OF_MEMBER(4) | OF_MEMBER(5) | OF_MEMBER(6) | OF_MEMBER(7))
+#endif
+inline repeat() {
+  record = 0;
+  do
+  :: record < RECORDS && HOME(record) == me && behind[record] != 0 -> notify(); record++
+  :: record < RECORDS && !(HOME(record) == me && behind[record] != 0) -> record++
+  :: else -> break
+  od
+}
+
+/* `t` begins to hold. */
+inline checkGrant() {
+#if THIEF
+  set = ARE_AT(HOLDS) & ~robbed & OWNED(alive) & CONFLICTS(own) & ~BIT(own);
+#else
+  set = ARE_AT(HOLDS) & OWNED(alive) & CONFLICTS(own) & ~BIT(own);
+#endif
+  assert(EXCLUSION || (CLAIMS == 3 && IS_ONE(set)) || set == 0);
+  /* of those who came earlier, and live, none is in the way; of permits, at most one */
+  set = earlier[own] & CONFLICTS(own) & ~BIT(own) & OWNED(alive);
+  assert(ORDER || (CLAIMS == 3 && IS_ONE(set)) || set == 0)
+}
+
+/* After a decision: hold; give up; connect; or sleep. */
+#define LIVE !(some & ~PROVEN(me))
+#define JOINING (some & ~joined & ~OWNED(BIT(me))) /* younger than 10 ms: joining takes no longer here */
+inline goOn() {
+  if
+#if THIEF
+  :: some == 0 && at[own] != SECOND -> at[own] = TURN
+  :: some == 0 && at[own] == SECOND ->
+#else
+  :: some == 0 ->
+#endif
+    checkGrant();
+    at[own] = HOLDS; woken = woken & ~BIT(own); granted = granted || TRIES; earlier[own] = 0;
+#if STAY
     if
-    :: inbound[q] & BIT(m) ->
-      inbound[q] = inbound[q] & ~BIT(m);
-      lost[q] = lost[q] | BIT(m) * (IS_ALIVE(q) != 0);
-      toldLost[q] = toldLost[q] | (toldIn[q] & BIT(m)); toldIn[q] = toldIn[q] & ~BIT(m)
-    :: else
+    :: stays = stays | BIT(own)
+    :: true
     fi
-  :: else
+#endif
+  :: some != 0 && (tries & BIT(own)) && LIVE && !JOINING -> at[own] = DOOMED /* Y: null */
+  :: some != 0 ->
+    if
+    :: some & ~there & ~REACHED(me) -> woken = woken | BIT(own) /* gone since it was listed: list again */
+    :: else
+    fi;
+    todo[own] = on[own] & ~REACHED(me);
+    if
+    :: todo[own] != 0 -> woken = woken | BIT(own); at[own] = CONNECTS /* W2: and list again */
+    :: else -> at[own] = WAITS
+    fi
+  fi
+}
+
+/* Whether a waiter looks without having been woken. A look that would show nothing new is left out. */
+#if BELT
+#define BY_CLOCK changed
+#else
+#define BY_CLOCK 0
+#endif
+#if BUSY
+#define RETRIES UNION(UNREACHED)
+#define UNREACHED(x) (BIT(x) * ((on[x] & ~REACHED(OWNER(x))) != 0))
+#else
+#define RETRIES 0
+#endif
+
+/* N1, D1, P1: the ticket has left; sets up its record by what is shown. */
+inline remember() {
+  floor[own] = shown & there & ~BIT(own);
+  set = shown & there & ~ahead[own] & ~BIT(own);
+  some = IS_SHARED(own) != 0;
+  if
+  :: set == 0 -> record = NONE
+  :: set != 0 ->
+    if
+    :: behind[2 * own] == 0 -> record = 2 * own
+    :: else -> assert(SOUND || behind[2 * own + 1] == 0); record = 2 * own + 1
+    fi;
+    behind[record] = set;
+    wasShared = wasShared & ~BIT(record) | BIT(record) * some;
+    wasQuit = wasQuit & ~BIT(record) | BIT(record) * ((quit & BIT(own)) != 0)
+  fi
+}
+
+/* A request is done, or begins its next round. */
+inline goHome() {
+  quit = quit & ~BIT(own);
+  if
+  :: again & BIT(own) -> again = again & ~BIT(own); at[own] = IDLE
+  :: else ->
+    shared = shared & ~BIT(own); tries = tries & ~BIT(own);
+#if ROUNDS > 1
+    round[own]++;
+    if
+    :: round[own] < ROUNDS -> at[own] = IDLE
+    :: else -> at[own] = DONE; floor[own] = 0
+    fi
+#else
+    at[own] = DONE; floor[own] = 0
+#endif
   fi
 }
 
 /*
- * N, D: notifies one of the targets: over all connections that came from its member; if there is none, and the ticket that has
- * left had not held, over the one that is opened to it, or that is opened now. What is written to one that has died, or over
- * a connection that has ended, is lost, and nobody knows before that end is noticed.
+ * A process that is done, and has no records, matters no more: it is not killed (its end would only wake others), and its
+ * connections are forgotten, but for those whose other end waits for an answer.
  */
-inline notifyOne(quit) {
-  pick(targets[me]);
-  targets[me] = targets[me] & ~BIT(here);
-  first = OWNER(here);
-  second = BIT(here) & ~gone[me]; /* whom it wakes, unless the write is lost */
-  some = false;                   /* on to the next one? */
-  if
-  :: first == me -> WAKE(second)
-  :: first != me && (INBOUND(me) & BIT(first)) ->
-    toldIn[me] = toldIn[me] | (inbound[me] & BIT(first)) * LOSES;
-    toldLost[me] = toldLost[me] | (lost[me] & BIT(first)) * LOSES;
-    WAKE(second * ((inbound[me] & BIT(first)) != 0))
-  :: first != me && !(INBOUND(me) & BIT(first)) && (OUTBOUND(me) & BIT(first)) ->
-    toldOut[me] = toldOut[me] | BIT(first) * LOSES;
-    WAKE(second * ((opened[me] & BIT(first)) != 0))
-  :: first != me && !((INBOUND(me) | OUTBOUND(me)) & BIT(first)) && (quit) ->
-    if
-    :: second == 0 -> some = true /* ENOENT: gone */
-    :: second != 0 && !(listens & BIT(first)) -> dead[me] = dead[me] | BIT(here); some = true /* ECONNREFUSED: dead */
-    :: second != 0 && (listens & BIT(first)) -> /* connected: says hello, and notifies */
-      toldOut[me] = toldOut[me] | BIT(first) * LOSES;
-      if
-      :: IS_ALIVE(first) -> opened[me] = opened[me] | BIT(first); unread[first] = unread[first] | BIT(me); WAKE(second)
-      :: else -> ended[me] = ended[me] | BIT(first)
-      fi
-    :: backlogs > 0 && second != 0 && (listens & BIT(first)) -> backlogs--; targets[me] = targets[me] | BIT(here) /* EAGAIN: tries again */
-    fi
-  :: else
-  fi;
-  gone[me] = gone[me] & targets[me];
-  if
-  :: some -> successors(after[me], lastShared & BIT(me), true)
-  :: else
+#if SIZE == 2
+#define HAS_RECORDS ((behind[0] | behind[1]) != 0 | ((behind[2] | behind[3]) != 0) << 1)
+#elif SIZE == 3
+#define HAS_RECORDS ((behind[0] | behind[1]) != 0 | ((behind[2] | behind[3]) != 0) << 1 | ((behind[4] | behind[5]) != 0) << 2)
+#else
+#define HAS_RECORDS \
+  ((behind[0] | behind[1]) != 0 | ((behind[2] | behind[3]) != 0) << 1 | ((behind[4] | behind[5]) != 0) << 2 | ((behind[6] | behind[7]) != 0) << 3)
+#endif
+#if PAIRS
+#define OVER 0
+#else
+#define OVER (ARE_AT(DONE) & ~HAS_RECORDS)
+#endif
+#if SIZE == 2
+#define EACH_OPENED FORGET_OPENED(0); FORGET_OPENED(1)
+#elif SIZE == 3
+#define EACH_OPENED FORGET_OPENED(0); FORGET_OPENED(1); FORGET_OPENED(2)
+#else
+#define EACH_OPENED FORGET_OPENED(0); FORGET_OPENED(1); FORGET_OPENED(2); FORGET_OPENED(3)
+#endif
+#if ENDS
+#define FORGET_OPENED(q) opened[q] = opened[q] & ~(BIT(here) * !((unread[here] >> (q) & 1) || (cutOut[q] & BIT(here))))
+#else
+#define FORGET_OPENED(q) opened[q] = opened[q] & ~(BIT(here) * !(unread[here] >> (q) & 1))
+#endif
+#define FORGET(m) \
+  if \
+  :: set & BIT(m) -> \
+    here = m; \
+    DROP(inbound, BIT(m)); DROP(unread, BIT(m)); \
+    opened[m] = 0; inbound[m] = 0; dead[m] = 0; \
+    EACH_OPENED; \
+    FORGET_MORE(m) \
+  :: else \
   fi
+#if STRANGERS
+#define FORGET_MORE(m) fake[m] = 0; DROP(fake, BIT(m))
+#elif ENDS
+#define FORGET_MORE(m) cutIn[m] = 0; cutOut[m] = 0; DROP(cutIn, BIT(m))
+#else
+#define FORGET_MORE(m) skip
+#endif
+/* A record that nothing can call up any more: nobody is about to be connected to, and no end of a connection is to come. */
+#define FORGET_RECORD(q) \
+  if \
+  :: targets[q] == 0 && !(redo & BIT(q)) && !LOSES && !ENDED_OUT(HOME(q)) && !ENDED_IN(HOME(q)) -> \
+    behind[q] = 0; wasShared = wasShared & ~BIT(q); wasQuit = wasQuit & ~BIT(q) \
+  :: else \
+  fi
+inline forgetOver() {
+  EACH_RECORD(FORGET_RECORD);
+  set = OVER & alive; EACH(FORGET)
 }
 
-/* What is remembered of the last ticket that has left is needed no more. */
-#define NOTIFIED \
+/* The kernel closes what the member `me` had open, and its memory is gone. */
+#define CLOSE_TICKET(x) \
   if \
-  :: HAS_TOLD(me) \
-  :: else -> after[me] = 0; lastShared = lastShared & ~BIT(me); lastQuit = lastQuit & ~BIT(me) \
-  fi
-
-/* `t` begins to hold. */
-inline checkGrant(t) {
-  set = holds & CONFLICTS(t) & ~BIT(t);
-  assert(EXCLUSION || (CLAIMS == 3 && IS_ONE(set)) || set == 0);
-  /* of those who came earlier, and live, none is in the way; of permits, at most one */
-  set = earlier[t] & CONFLICTS(t) & ~BIT(t) & OWNED(alive);
-  assert(ORDER || (CLAIMS == 3 && IS_ONE(set)) || set == 0)
-}
-
-#define CLOSE_TICKET(t) \
-  if \
-  :: t < TICKETS - (DEAD > 0) && OWNER(t) == here -> \
-    on[t] = 0; earlier[t] = 0; DROP(earlier, BIT(t)); leaving = leaving & ~BIT(t); CLOSE_LISTING(t); \
-    shared = shared & ~(BIT(t) & ~there) \
+  :: x < REQUESTS && OWNER(x) == me -> \
+    at[x] = DONE; on[x] = 0; todo[x] = 0; floor[x] = 0; earlier[x] = 0; DROP(earlier, BIT(x)); \
+    behind[2 * x] = 0; behind[2 * x + 1] = 0; targets[2 * x] = 0; targets[2 * x + 1] = 0; \
+    set = 3 << (2 * x); redo = redo & ~set; wasShared = wasShared & ~set; wasQuit = wasQuit & ~set; \
+    shared = shared & ~(BIT(x) & ~there); \
+    CLOSE_MORE(x) \
   :: else \
   fi
 #if SLOW_LISTS
-#define CLOSE_LISTING(t) seen[t] = 0
+#define CLOSE_MORE(x) seen[x] = 0
+#elif ROUNDS > 1
+#define CLOSE_MORE(x) round[x] = ROUNDS
 #else
-#define CLOSE_LISTING(t) skip
+#define CLOSE_MORE(x) skip
 #endif
-#define CUT_BOTH(q) cut(here, q); cut(q, here)
-/* The kernel closes what the member `here` had open. */
 inline close() {
-  alive = alive & ~BIT(here); running = running & ~BIT(here); stopped = stopped & ~BIT(here);
-  EACH(CUT_BOTH);
-  ended[here] = 0; unread[here] = 0; inbound[here] = 0; lost[here] = 0; answered[here] = 0;
-  dead[here] = 0; busy[here] = 0; targets[here] = 0; after[here] = 0;
-  toldIn[here] = 0; toldLost[here] = 0; toldOut[here] = 0;
-  gone[here] = 0; lastShared = lastShared & ~BIT(here); lastQuit = lastQuit & ~BIT(here);
-  set = OWNED(BIT(here));
-  holds = holds & ~set; tries = tries & ~set; woken = woken & ~set; changed = changed & ~set; joined = joined & ~set;
+  alive = alive & ~BIT(me);
+  opened[me] = 0; inbound[me] = 0; unread[me] = 0; dead[me] = 0; DROP(unread, BIT(me));
+#if ENDS
+  cutIn[me] = 0; cutOut[me] = 0; DROP(cutIn, BIT(me)); DROP(cutOut, BIT(me));
+#endif
+#if STRANGERS
+  fake[me] = 0;
+#endif
+#if BUSY && CLAIMS == 3
+  busy[me] = 0;
+#endif
+  set = ~OWNED(BIT(me));
+  woken = woken & set; again = again & set; quit = quit & set; tries = tries & set; joined = joined & set;
+#if SLOW_LISTS
+  opens = opens & set;
+#endif
+#if STAY
+  stays = stays & set;
+#endif
+#if STOPS
+  stopped = stopped & ~BIT(me);
+#endif
+#if THIEF
+  robbed = robbed & set; crowded = crowded & (set | there); victim = victim * !(THIEVES & OWNED(BIT(me)));
+#endif
+#if BELT
+  changed = changed & set;
+#endif
   EACH(CLOSE_TICKET);
   forgetPlaces()
 }
 
 /* What is asked for. */
-inline choose(t) {
+inline choose() {
 #if CLAIMS == 2
 #ifdef SHARED
-  shared = shared & ~BIT(t) | (SHARED) & BIT(t);
+  shared = shared & ~BIT(own) | (SHARED) & BIT(own);
 #else
   if
-  :: shared = shared & ~BIT(t)
-  :: shared = shared | BIT(t)
+  :: shared = shared & ~BIT(own)
+  :: shared = shared | BIT(own)
   fi;
 #endif
 #endif
   if
   :: TRIES != 2
-  :: TRIES != 0 -> tries = tries | BIT(t)
+  :: TRIES != 0 -> tries = tries | BIT(own)
   fi
 }
-
-/* Whether a waiter looks without having been woken. A look that would show nothing new is left out. */
-#define LOOKS_BY_CLOCK(t) \
-  ((tries & BIT(t)) || (BUSY && (on[t] & ~REACHED(me))) \
-   || (LOOKS && (on[t] & ~OWNED(known | BIT(me)))) || (BELT && (changed & BIT(t))))
 
 /* If processes are all alike, they begin in their order. */
-#if KEPT == 2 || KEPT == 4
-#define MAY_BEGIN(t) (t >= PROCS + PAIRS - 1 || ((started & BIT(PROCS + PAIRS - 1)) && (t == 0 || (started & BIT(t - 1)))))
-#elif KEPT == 3 /* the others do, in their order */
-#define MAY_BEGIN(t) (t == 0 || t >= PROCS || (started & BIT(t - 1)))
-#elif defined(SHARED) || PLACES != 31
-#define MAY_BEGIN(t) true
+#if PAIRS || defined(SHARED)
+#define MAY_BEGIN IDLES
 #else
-#define MAY_BEGIN(t) (PAIRS > 0 || t == 0 || t >= PROCS || (started & BIT(t - 1)))
+#define MAY_BEGIN (IDLES & (began << 1 | 1 | HELD << 1 | THIEVES))
+#endif
+#if AT_ONCE
+#define IDLES ARE_AT(IDLE)
+#else
+#define IDLES (ARE_AT(IDLE) & ~UNION(NOTIFIES)) /* D6 */
+#define NOTIFIES(x) (BIT(x) * (targets[2 * x] != 0 || targets[2 * x + 1] != 0 || (redo >> (2 * x) & 3) != 0))
 #endif
 
-/* The way out: of one that has held; of one that has not. */
-#define LEAVE quit = false; goto unlink
-#define WITHDRAW quit = true; goto unlink
-#define CALL_OFF aborts--; WITHDRAW
-#define LEFT \
-  quit = false; known = 0; \
-  REST; \
-  if \
-  :: again -> goto link \
-  :: else -> \
-    shared = shared & ~BIT(t); tries = tries & ~BIT(t); rounds--; \
-    if \
-    :: rounds > 0 -> goto link \
-    :: else -> goto finish \
-    fi \
-  fi
-
-#if LOOKS
-#define REMEMBER_ANSWERS known = answered[me]
+/* The requests that can take a step: in the middle of a run; or since their event loop has come to it, and what they wait for is there. */
+#define IN_A_RUN (OWNED(GOING) & (IN_THE_MIDDLE | OPENS))
+#if SLOW_LISTS
+#define OPENS opens
 #else
-#define REMEMBER_ANSWERS skip
+#define OPENS 0
 #endif
+#if STAY
+#define LEAVE_ONCE ~stays
+#else
+#define LEAVE_ONCE ALL
+#endif
+#define FROM_THE_LOOP \
+  (OWNED(FREE) & ((MAY_BEGIN) | ARE_AT(WAITS) & (woken | tries | BY_CLOCK | RETRIES) | ARE_AT(CONNECTS) | ARE_AT(HOLDS) & LEAVE_ONCE))
+#define CAN_STEP (IN_A_RUN | FROM_THE_LOOP)
+#define CAN_BE_CANCELLED (OWNED(FREE) & (ARE_AT(WAITS) | ARE_AT(CONNECTS) | ARE_AT(IDLE) & began))
 
-/* After a decision: hold; give up; connect; or sleep. */
-#define LIVE !(some & ~PROVEN(me))
-#define JOINING (some & ~joined & ~OWNED(BIT(me))) /* younger than 10 ms: joining takes no longer here */
-#define GO_ON \
-  if \
-  :: some == 0 -> goto grant \
-  :: some != 0 && (tries & BIT(t)) && LIVE && !JOINING -> WITHDRAW /* Y: null */ \
-  :: some != 0 /* a try: the one ahead is too young, or is not known to live */ \
-  fi; \
-  if \
-  :: some & ~there & ~REACHED(me) -> WAKE(BIT(t)) /* gone since it was listed: list again */ \
-  :: else \
-  fi; \
-  todo = on[t] & ~REACHED(me); \
-  REST; \
-  if \
-  :: todo != 0 -> WAKE(BIT(t)); goto connect /* and list again */ \
-  :: else -> goto list \
-  fi
+/* Members with something to take up. */
+#define HELLO(m) (BIT(m) * (unread[m] != 0))
+#define END_OUT(m) (BIT(m) * ((ENDED_OUT(m)) != 0))
+#define OPENED(m) (BIT(m) * ((HEARS_OUT(m)) != 0))
+#define END_IN(m) (BIT(m) * ((ENDED_IN(m)) != 0))
+#define CALLS(q) (BIT(q) * ((targets[q] != 0 || (redo & BIT(q))) && (FREE & BIT(HOME(q)))))
+#if SIZE == 2
+#define CALLING (CALLS(0) | CALLS(1) | CALLS(2) | CALLS(3))
+#elif SIZE == 3
+#define CALLING (CALLS(0) | CALLS(1) | CALLS(2) | CALLS(3) | CALLS(4) | CALLS(5))
+#else
+#define CALLING (CALLS(0) | CALLS(1) | CALLS(2) | CALLS(3) | CALLS(4) | CALLS(5) | CALLS(6) | CALLS(7))
+#endif
 
 /*
- * A process that is done is not killed any more: what it was told is not repeated. One that has nothing to repeat either
- * matters no more but to those who wait for its answer. This keeps the states few: its ends would only wake others.
+ * Dead tickets that `t` may remove: those ahead that it has found dead, if it holds; exclusive ones behind it, which never held, once it
+ * has joined; shared ones, which broke nothing, if it has found them.
  */
-#define FORGET(m) \
-  if \
-  :: (finished & BIT(m)) && !(HAS_TOLD(m)) -> \
-    after[m] = 0; lastShared = lastShared & ~BIT(m); lastQuit = lastQuit & ~BIT(m); \
-    DROP(unread, BIT(m)); DROP(inbound, BIT(m)); \
-    opened[m] = 0; ended[m] = 0; answered[m] = 0; inbound[m] = 0; lost[m] = 0; dead[m] = 0; busy[m] = 0; \
-    DROP(answered, BIT(m)); \
-    set = unread[m]; \
-    EACH_DROP_OPENED(m) \
-  :: else \
-  fi
-#define DROP_OPENED(q, m) opened[q] = opened[q] & ~(BIT(m) * !(set >> (q) & 1))
-#if SIZE == 2
-#define EACH_DROP_OPENED(m) DROP_OPENED(0, m); DROP_OPENED(1, m)
-#elif SIZE == 3
-#define EACH_DROP_OPENED(m) DROP_OPENED(0, m); DROP_OPENED(1, m); DROP_OPENED(2, m)
-#elif SIZE == 4
-#define EACH_DROP_OPENED(m) DROP_OPENED(0, m); DROP_OPENED(1, m); DROP_OPENED(2, m); DROP_OPENED(3, m)
-#else
-#define EACH_DROP_OPENED(m) DROP_OPENED(0, m); DROP_OPENED(1, m); DROP_OPENED(2, m); DROP_OPENED(3, m); DROP_OPENED(4, m)
-#endif
-#define FORGET_TOLD_OUT(m) toldOut[m] = toldOut[m] & (ended[m] | ~finished)
-inline forgetFinished() {
-  DROP(toldIn, finished); /* over a connection that has ended, it may never have heard */
-  EACH(FORGET_TOLD_OUT);
-  EACH(FORGET)
-}
-
-proctype Request(byte me; byte t) {
-  byte rounds = ROUNDS;
-  byte todo = 0;      /* whom it is about to connect to */
-  byte known = 0;     /* who had answered when its last listing was opened */
-  bool again = false; /* it withdraws only to join again */
-  bool quit = false;  /* it leaves without having held */
-
-  if
-  :: holds & BIT(t) -> goto holding /* from the start */
-  :: else
-  fi;
-
-link: /* J: link */
-  atomic {
-    AWAIT(MAY_BEGIN(t));
-    if
-    :: !again -> choose(t)
-    :: else
-    fi;
-    started = started | BIT(t);
-    insert(t);
-    again = false
-  }
-#if SLOW_LISTS
-join_open:
-  atomic { STEP; OPEN_LISTING(t); earlier[t] = earlier[t] | joined }
-#endif
-join_list: /* J: list; T: whose turn? */
-  atomic {
-    STEP;
-    if
-    :: aborts > 0 -> CALL_OFF
-    :: true
-    fi;
-#if !SLOW_LISTS
-    woken = woken & ~BIT(t);
-#endif
-    REMEMBER_ANSWERS;
-    readListing(t);
-    if
-    :: shown & ~ahead[t] & ~BIT(t) -> again = true; WITHDRAW /* anything behind, dead or alive: join again */
-    :: else
-    fi;
-#if !SLOW_LISTS
-    earlier[t] = earlier[t] | joined;
-#endif
-    joined = joined | BIT(t);
-    decide(t);
-    GO_ON
-  }
-
-connect: /* W: connect, to one after the other; L: who refuses is dead */
-  atomic {
-    AWAIT(true);
-    if
-    :: aborts > 0 -> todo = 0; CALL_OFF
-    :: true
-    fi;
-    pick(todo);
-    todo = todo & ~BIT(here); busy[me] = busy[me] & ~BIT(here); first = OWNER(here);
-    if
-    :: !(on[t] & BIT(here)) /* ENOENT: gone */
-    :: (on[t] & BIT(here)) && !(listens & BIT(first)) -> /* ECONNREFUSED: dead */
-      assert(DEATH || !IS_ALIVE(first)); /* no living one is taken for dead */
-      dead[me] = dead[me] | BIT(here)
-    :: (on[t] & BIT(here)) && (listens & BIT(first)) -> /* connected: says hello */
-      if
-      :: OUTBOUND(me) & BIT(first) /* by another request of this process, meanwhile */
-      :: else ->
-        if
-        :: IS_ALIVE(first) -> opened[me] = opened[me] | BIT(first); unread[first] = unread[first] | BIT(me)
-        :: else -> ended[me] = ended[me] | BIT(first)
-        fi
-      fi
-    :: (on[t] & BIT(here)) && (listens & BIT(first)) && backlogs > 0 -> backlogs--; busy[me] = busy[me] | BIT(here) /* EAGAIN */
-    fi;
-    REST;
-    if
-    :: todo != 0 -> goto connect
-    :: else
-    fi
-  }
-#if CLAIMS == 2 && (CRASHES || DEAD)
-sweep: /* dead ones that shared broke nothing: whoever has found them removes them */
-  atomic {
-    AWAIT(true);
-    if
-    :: dead[me] & shared -> pick(dead[me] & shared); removeDead(here); REST; goto sweep
-    :: else -> REST
-    fi
-  }
-#endif
-list: /* W: sleep; T: list, decide. A wake-up that comes before the sleep ends it at once */
-  atomic {
-    AWAIT((woken & BIT(t)) || LOOKS_BY_CLOCK(t) || aborts > 0);
-    if
-    :: (woken & BIT(t)) || LOOKS_BY_CLOCK(t)
-    :: aborts > 0 -> CALL_OFF
-    fi;
-    woken = woken & ~BIT(t);
-    REMEMBER_ANSWERS;
-#if SLOW_LISTS
-    OPEN_LISTING(t)
-  }
-list_read:
-  atomic {
-    STEP;
-#endif
-    readListing(t);
-    decide(t);
-    GO_ON
-  }
-
-grant: /* its turn has come. An exclusive one removes the dead ahead */
-  atomic {
-    STEP;
-    if
-    :: aborts > 0 -> CALL_OFF
-    :: true
-    fi;
-    known = 0;
-    holds = holds | BIT(t); woken = woken & ~BIT(t); granted = granted || TRIES;
-    checkGrant(t);
-    REST
-  }
 #if CRASHES || DEAD
-bury:
-  atomic {
-    AWAIT(true);
-    if
-    :: !IS_SHARED(t) && (dead[me] & ahead[t] & ~shared) -> pick(dead[me] & ahead[t] & ~shared); removeDead(here); REST; goto bury
-    :: else -> REST
-    fi
-  }
+#define REMOVABLE(x) \
+  (there & ~OWNED(alive) * ((FREE & BIT(OWNER(x))) != 0) \
+   & (dead[OWNER(x)] & ahead[x] * (at[x] == HOLDS && !IS_SHARED(x)) \
+      | ALL * (CLAIMS != 3 && (joined & BIT(x))) & ~ahead[x] & ~shared & ~BIT(x) \
+      | dead[OWNER(x)] & shared))
+#define REMOVES(x) (BIT(x) * ((REMOVABLE(x)) != 0))
+#define CAN_REMOVE UNION(REMOVES)
 #endif
-holding:
-  atomic {
-    AWAIT(true);
-    if
-    :: LEAVE
-    :: STAY -> REST; goto finish
-    :: STAY -> REST; stopped = stopped | BIT(me); goto finish
-    fi
-  }
 
-unlink: /* N, D: unlink. It is out from here on */
-  atomic { STEP; holds = holds & ~BIT(t); takeOut(t); leaving = leaving | BIT(t) }
-#if SLOW_LISTS
-leave_open:
-  atomic { STEP; OPEN_LISTING(t) }
-#endif
-leave_list: /* N, D: list, and choose whom to notify */
-  atomic {
-    STEP;
-    readListing(t);
-    second = shown & there & ~ahead[t] & ~BIT(t);
-    some = IS_SHARED(t) != 0;
-    leaving = leaving & ~BIT(t); forgetPlaces();
-    set = second & ~dead[me] & (ALL * quit | OWNED(INBOUND(me) | BIT(me)));
-    if
-    :: set == 0 -> LEFT
-    :: else
-    fi;
-    after[me] = second;
-    lastShared = lastShared & ~BIT(me) | BIT(me) * some;
-    lastQuit = lastQuit & ~BIT(me) | BIT(me) * quit;
-    successors(second, lastShared & BIT(me), quit)
-  }
-leave_notify: /* N, D: one write after the other */
-  atomic {
-    STEP;
-    notifyOne(quit);
-    if
-    :: targets[me] == 0 -> NOTIFIED; LEFT
-    :: else -> goto leave_notify
-    fi
-  }
-
-killed: /* it begins again, as a new member with a new ticket */
-  atomic {
-    todo = 0; known = 0; again = false; quit = false;
-    if
-    :: REBIRTH && nextMember < MEMBERS && !IS_SECOND(t) ->
-      me = nextMember; nextMember++; t = me + PAIRS;
-      alive = alive | BIT(me); listens = listens | BIT(me);
-      rounds = ROUNDS;
-      goto link
-    :: else -> goto over
-    fi
-  }
-
-finish: /* it stays, idle */
-  atomic {
-    if
-    :: stopped & BIT(me) -> goto over
-    :: else
-    fi;
-    AWAIT(true);
-    rounds = 0;
-#if PAIRS == 0
-    finished = finished | BIT(me);
-    forgetFinished();
-#endif
-    REST
-  }
-over:
-  skip
-}
-
-/* The event loop of a member, while no request of it runs. */
-#define LOOP_STEP \
-  !(stopped & BIT(me)); \
-  if \
-  :: !IS_ALIVE(me) -> goto events \
-  :: else \
-  fi
-proctype Loop(byte me) {
-events: /* a hello is read, and answered; or the end of a connection is noticed */
-  atomic {
-    IS_ALIVE(me) && !((stopped | running) & BIT(me)) && (unread[me] | ended[me] | lost[me]);
-    set = 0;
-    if
-    :: unread[me] ->
-      pick(unread[me]);
-      unread[me] = unread[me] & ~BIT(here); inbound[me] = inbound[me] | BIT(here);
-      answered[here] = answered[here] | BIT(me) * LOOKS; WAKE(OWNED(BIT(here))); /* the answer */
-#if PAIRS == 0
-      if
-      :: finished & BIT(me) -> forgetFinished()
-      :: else
-      fi;
-#endif
-      goto events
-    :: ended[me] ->
-      pick(ended[me]);
-      set = toldOut[me] & BIT(here);
-      ended[me] = ended[me] & ~BIT(here); answered[me] = answered[me] & ~BIT(here); toldOut[me] = toldOut[me] & ~BIT(here)
-    :: lost[me] ->
-      pick(lost[me]);
-      set = toldLost[me] & BIT(here);
-      lost[me] = lost[me] & ~BIT(here); toldLost[me] = toldLost[me] & ~BIT(here)
-    fi;
-    WAKE(OWNED(BIT(me)));
-    if
-    :: set -> running = running | BIT(me) /* P: what was notified over it may never have been heard */
-    :: else -> goto events
-    fi
-  }
-repeat: /* P: list, and notify the successors of the last ticket that has left again */
-  atomic {
-    LOOP_STEP;
-    successors(there & after[me], lastShared & BIT(me), lastQuit & BIT(me));
-    if
-    :: targets[me] == 0 -> NOTIFIED; REST; goto events
-    :: else
-    fi
-  }
-repeat_notify:
-  atomic {
-    LOOP_STEP;
-    notifyOne(lastQuit & BIT(me));
-    if
-    :: targets[me] == 0 -> NOTIFIED; REST; goto events
-    :: else -> goto repeat_notify
-    fi
-  }
-}
-
-#if CRASHES
-/* kill -9 of one that is not done. Its connections end; and a moment later its socket is closed. */
-#if PAIRS
-#define MORTAL alive
+/* When nothing more can happen, but for a fault. */
+#if CRASHES || ENDS
+#define IS_END (((UNION(END_OUT) | UNION(END_IN)) & FREE) != 0)
 #else
-#define MORTAL (alive & started & ~finished)
+#define IS_END false
 #endif
-proctype Reaper() {
-  do
-  :: atomic { crashes > 0 && MORTAL -> crashes--; pick(MORTAL); close() }
-  :: atomic { listens & ~alive -> listens = listens & alive }
-  od
-}
+#if CRASHES || DEAD
+#define IS_REMOVAL ((CAN_REMOVE) != 0)
+#else
+#define IS_REMOVAL false
 #endif
+#define IS_QUIET (!(CAN_STEP) && !(UNION(HELLO) & FREE) && !IS_END && !(CALLING) && !IS_REMOVAL)
+#define IN_THE_WAY(x) (there & ahead[x] & OWNED(alive) & CONFLICTS(x))
+#define COULD_HOLD(x) \
+  ((there & BIT(x)) && at[x] != HOLDS && (OWNED(GOING) & BIT(x)) \
+   && (CLAIMS == 3 -> IS_ONE(IN_THE_WAY(x)) : IN_THE_WAY(x) == 0))
 
-#if (CRASHES || DEAD) && CLAIMS != 3
-/* Dead exclusive tickets behind one that has joined never held: its owner may remove them, at any time. */
-#define SWEEPABLE_BY(t) (there & ~ahead[t] & ~BIT(t) & ~OWNED(listens) & ~shared)
-#define SWEEPS(t) ((joined & OWNED(alive & ~stopped & ~running) & BIT(t)) && SWEEPABLE_BY(t))
-#define SWEEPER(t) :: atomic { SWEEPS(t) -> pick(SWEEPABLE_BY(t)); removeDead(here) }
-proctype Sweeper() {
-  do
-  SWEEPER(0)
-  SWEEPER(1)
-#if SIZE > 2
-  SWEEPER(2)
-#endif
-#if SIZE > 3
-  SWEEPER(3)
-#endif
-#if SIZE > 4
-  SWEEPER(4)
-#endif
-  od
-}
-#endif
-
-#if ENDS
-/* A connection ends, although both processes live. */
-proctype Ender() {
-  byte from;
-  do
-  :: atomic { ends > 0 && ANY(opened) -> pick(alive); from = here; opened[from] -> pick(opened[from]); cut(from, here); ends--; from = 0 }
-  od
-}
-#endif
-
-#if STOPS
-/* SIGSTOP, and nobody ever continues it. */
-proctype Stopper() {
-  byte stops = STOPS;
-  do
-  :: atomic { stops > 0 && (alive & ~stopped) -> stops--; pick(alive & ~stopped); stopped = stopped | BIT(here) }
-  od
-}
-#endif
-
-/* When nothing more can happen. */
-#define IN_THE_WAY(t) (there & ahead[t] & OWNED(alive) & CONFLICTS(t))
-#define COULD_HOLD(t) \
-  ((there & BIT(t)) && !(holds & BIT(t)) && (OWNED(alive & ~stopped) & BIT(t)) \
-   && (CLAIMS == 3 -> IS_ONE(IN_THE_WAY(t)) : IN_THE_WAY(t) == 0))
-proctype Quiet() {
-  atomic {
-    timeout;
-    assert(SOUND || !(running & alive & ~stopped)); /* of the model: nobody is stuck in the middle of a run */
-    here = 0;
-    do
-    :: here < TICKETS -> assert(AWAKE || !COULD_HOLD(here)); here++
-    :: else -> break
-    od;
-    assert(TRY || granted || TRIES != 2 || CRASHES || ABORTS || STOPS) /* of those who try a free lock, one gets it */
-  }
-}
-
-/* Connections of earlier holds: any. */
-inline keep(a, b) {
-  if
-  :: KEPT == 1
-  :: KEPT == 1 || (b == PROCS - 1 && (KEPT < 4 || a == 0)) -> opened[a] = opened[a] | BIT(b); answered[a] = answered[a] | BIT(b) * LOOKS; inbound[b] = inbound[b] | BIT(a)
-  :: KEPT > 1 && (b != PROCS - 1 || (KEPT == 4 && a != 0))
-  fi
-}
-
-init {
+active proctype World() {
   atomic {
 #ifdef ONLY
     ONLY = 0;
 #endif
-    alive = BIT(PROCS) - 1; listens = alive;
+    alive = BIT(PROCS) - 1;
 #if DEAD
-    there = BIT(TICKETS - 1);
-    if
-    :: DEAD == 2 -> there = there | 1; ahead[TICKETS - 1] = 1; started = 1; joined = 1; holds = 1
-    :: else
-    fi;
+    there = BIT(TICKETS - 1); at[TICKETS - 1] = DONE;
 #if CLAIMS == 2
 #ifdef SHARED
     shared = there & (SHARED);
@@ -971,37 +874,263 @@ init {
 #endif
 #endif
 #endif
+#if HELD
+    ahead[TICKETS - 1] = there != 0; there = there | 1; began = 1; joined = 1; at[0] = HOLDS;
+#endif
 #if KEPT
-    keep(0, 1); keep(1, 0);
-#if PROCS > 2
-    keep(0, 2); keep(2, 0); keep(1, 2); keep(2, 1);
-#endif
-#if PROCS > 3
-    keep(0, 3); keep(3, 0); keep(1, 3); keep(3, 1); keep(2, 3); keep(3, 2);
-#endif
-#endif
-    here = 0;
+    me = 0;
     do
-    :: here < PROCS + PAIRS -> run Request(OWNER(here), here); here++
+    :: me < PROCS ->
+      here = 0;
+      do
+      :: here < PROCS && here != me && (KEPT == 1 || here == 0) -> opened[me] = opened[me] | BIT(here); inbound[here] = inbound[here] | BIT(me); here++
+      :: here < PROCS && !(KEPT == 2 && here == 0 && me != 0) -> here++
+      :: here == PROCS -> break
+      od;
+      me++
     :: else -> break
-    od;
-    here = 0;
-    do
-    :: here < MEMBERS -> run Loop(here); here++
-    :: else -> break
-    od;
+    od
+#endif
+  }
+
+  do
+  :: atomic { /* the next step of a request */
+      (CAN_STEP) != 0 -> pick(CAN_STEP); own = here; me = OWNER(own);
+      if
+      :: at[own] == IDLE -> /* J1: link */
+        if
+        :: began & BIT(own)
+        :: else -> choose(); began = began | BIT(own)
+        fi;
+        insert(); at[own] = LINKED
+#if SLOW_LISTS
+      :: (at[own] == LINKED || at[own] == LEFT) && !(opens & BIT(own)) ->
+        seen[own] = there; opens = opens | BIT(own);
+        if
+        :: at[own] == LINKED -> earlier[own] = earlier[own] | joined
+        :: else
+        fi
+      :: at[own] == WAITS && !(opens & BIT(own)) -> woken = woken & ~BIT(own); seen[own] = there; opens = opens | BIT(own)
+      :: at[own] == LINKED && (opens & BIT(own)) ->
+#else
+      :: at[own] == LINKED -> /* J2: list; T: whose turn? */
+        earlier[own] = earlier[own] | joined;
+#endif
+        readListing();
+        if
+#if THIEF
+        :: THIEVES & BIT(own) -> joined = joined | BIT(own); earlier[own] = 0; at[own] = ROBS; todo[own] = NONE
+        :: !(THIEVES & BIT(own)) && (shown & ~ahead[own] & ~BIT(own)) -> again = again | BIT(own); at[own] = DOOMED
+        :: else -> joined = joined | BIT(own); decide(); goOn()
+        fi
+#else
+        :: shown & ~ahead[own] & ~BIT(own) -> again = again | BIT(own); at[own] = DOOMED /* J3: anything behind, dead or alive: join again */
+        :: else -> joined = joined | BIT(own); decide(); goOn()
+        fi
+#endif
+#if THIEF
+      :: at[own] == TURN -> /* makes its `-h` */
+        marked = marked | BIT(own); at[own] = SECOND;
+        if
+        :: crowded = crowded & ~BIT(own)
+        :: !(THIEVES & BIT(own)) -> crowded = crowded | BIT(own)
+        fi
+      :: at[own] == SECOND -> /* lists once more */
+        shown = there; decide();
+        if
+        :: (marked & there & BIT(own)) && some == 0 -> goOn()
+        :: (marked & there & BIT(own)) && some != 0 -> marked = marked & ~BIT(own); goOn() /* a thief is ahead */
+        :: else -> at[own] = HOLDS /* it was robbed: it has held, for no time */
+        fi
+      :: at[own] == ROBS && todo[own] == NONE -> todo[own] = marked & ~BIT(own) /* lists who holds */
+      :: at[own] == ROBS && todo[own] != NONE && todo[own] != 0 -> /* renames `-h`. Who has it holds */
+        pick(todo[own]); todo[own] = todo[own] & ~BIT(here);
+        if
+        :: marked & BIT(here) -> marked = marked & ~BIT(here); robbed = robbed | BIT(here); victim = here; at[own] = UNLINKS
+        :: else
+        fi
+      :: at[own] == UNLINKS -> /* looks for `-m`: others wait by the ticket */
+        if
+        :: there & ~crowded & BIT(victim) -> takeOut(victim); forgetPlaces()
+        :: else
+        fi;
+        victim = 0; at[own] = ROBS
+      :: at[own] == ROBS && todo[own] == 0 -> /* S1: lists, and notifies those behind it as one does that withdraws */
+        record = 2 * own;
+        behind[record] = there & ~ahead[own] & ~BIT(own);
+        wasQuit = wasQuit | BIT(record) * (behind[record] != 0);
+        at[own] = TURN;
+        if
+        :: behind[record] != 0 -> notify()
+        :: else
+        fi;
+        forgetOver()
+      :: at[own] == HOLDS && (robbed & BIT(own)) -> /* it looks for its `-h`, and has lost the lock */
+        robbed = robbed & ~BIT(own);
+        if
+        :: there & crowded & BIT(own) -> at[own] = WAITS; woken = woken | BIT(own) /* others wait by its ticket: they wait on */
+        :: there & ~crowded & BIT(own) -> takeOut(own); at[own] = LEFT /* before the thief has unlinked it */
+        :: else ->
+          WAKE(OWNED(HEARS_IN(me) | BIT(me))); /* S2: all who are connected to it */
+          at[own] = DONE; floor[own] = 0; forgetOver()
+        fi
+#endif
+      :: at[own] == DOOMED -> /* D1: unlink */
+        takeOut(own); quit = quit | BIT(own); at[own] = LEFT
+#if SLOW_LISTS
+      :: at[own] == WAITS && (opens & BIT(own)) ->
+#else
+      :: at[own] == WAITS -> /* W1: list, decide */
+        woken = woken & ~BIT(own);
+#endif
+        readListing(); decide(); goOn()
+      :: at[own] == CONNECTS -> /* W2: connect, to one after the other; L: who refuses is dead */
+        pick(todo[own]); todo[own] = todo[own] & ~BIT(here); from = OWNER(here);
+        if
+        :: !(on[own] & BIT(here)) /* ENOENT: gone */
+        :: (on[own] & BIT(here)) && !IS_ALIVE(from) -> /* ECONNREFUSED: dead */
+          assert(DEATH || !IS_ALIVE(from)); /* no living one is taken for dead */
+          dead[me] = dead[me] | BIT(here)
+        :: (on[own] & BIT(here)) && !IS_ALIVE(from) && from < PROCS -> opened[me] = opened[me] | BIT(from) /* it is about to be closed */
+        :: (on[own] & BIT(here)) && IS_ALIVE(from) -> /* connected: says hello */
+          if
+          :: opened[me] & BIT(from) /* by another request of this process, meanwhile */
+          :: else -> opened[me] = opened[me] | BIT(from); unread[from] = unread[from] | BIT(me)
+          fi
+#if BUSY
+        :: (on[own] & BIT(here)) && IS_ALIVE(from) && backlogs > 0 -> /* EAGAIN: it lives */
+          backlogs--;
+#if CLAIMS == 3
+          busy[me] = busy[me] | BIT(here)
+#else
+          skip
+#endif
+#endif
+        fi;
+        if
+        :: todo[own] == 0 -> at[own] = WAITS
+        :: else
+        fi
+#if THIEF
+      :: at[own] == HOLDS && !(robbed & BIT(own)) -> /* N1: unlink, `-h` first */
+        marked = marked & ~BIT(own);
+#else
+      :: at[own] == HOLDS -> /* N1: unlink. It is out from here on */
+#endif
+        takeOut(own); at[own] = LEFT
+#if SLOW_LISTS
+      :: at[own] == LEFT && (opens & BIT(own)) ->
+#else
+      :: at[own] == LEFT -> /* N2, D2: list, and notify */
+#endif
+        readListing(); remember();
+        at[own] = DONE; /* no event loop is in a run by this */
+        if
+        :: record != NONE -> notify()
+        :: else
+        fi;
+        forgetPlaces();
+        goHome(); forgetOver()
+      fi
+    }
+#if ABORTS
+  :: atomic { /* an abort, or a timeout, while something is awaited: unlinks at once */
+      aborts > 0 && (CAN_BE_CANCELLED) -> aborts--; pick(CAN_BE_CANCELLED); own = here;
+      if
+      :: at[own] == IDLE -> at[own] = DONE; floor[own] = 0; tries = tries & ~BIT(own); shared = shared & ~BIT(own); forgetOver()
+      :: else -> takeOut(own); quit = quit | BIT(own); at[own] = LEFT
+      fi
+    }
+#endif
+  :: atomic { /* W4: a hello is read, and answered: the answer wakes */
+      UNION(HELLO) & FREE -> pick(UNION(HELLO) & FREE); me = here; pick(unread[me]);
+      unread[me] = unread[me] & ~BIT(here); inbound[me] = inbound[me] | BIT(here);
+      WAKE(OWNED(BIT(here)));
+      forgetOver()
+    }
+#if CRASHES || ENDS
+  :: atomic { /* P2: the end of a connection is noticed */
+      UNION(END_OUT) & FREE -> pick(UNION(END_OUT) & FREE); me = here; pick(ENDED_OUT(me));
+      opened[me] = opened[me] & ~BIT(here);
+#if ENDS
+      cutOut[me] = cutOut[me] & ~BIT(here);
+#endif
+      WAKE(OWNED(BIT(me)));
+      repeat();
+      forgetOver()
+    }
+  :: atomic {
+      UNION(END_IN) & FREE -> pick(UNION(END_IN) & FREE); me = here; pick(ENDED_IN(me));
+#if ENDS
+      if
+      :: cutIn[me] & BIT(here) -> cutIn[me] = cutIn[me] & ~BIT(here)
+      :: else -> inbound[me] = inbound[me] & ~BIT(here)
+      fi;
+#else
+      inbound[me] = inbound[me] & ~BIT(here);
+#endif
+      WAKE(OWNED(BIT(me)));
+      repeat();
+      forgetOver()
+    }
+#endif
+  :: atomic { /* D3: a record's ticket has withdrawn: connect to a successor, in order to notify it */
+      (CALLING) != 0 -> pickRecord(CALLING); me = HOME(record);
+      if
+      :: redo & BIT(record) -> notify() /* D4: ENOENT: gone; the next one */
+      :: !(redo & BIT(record)) ->
+        pick(targets[record]); targets[record] = targets[record] & ~BIT(here); from = OWNER(here);
+        if
+        :: !IS_ALIVE(from) -> dead[me] = dead[me] | BIT(here); notify() /* D4: ECONNREFUSED: dead; the next one */
+        :: !IS_ALIVE(from) && from < PROCS -> opened[me] = opened[me] | BIT(from) /* it is about to be closed */
+        :: IS_ALIVE(from) -> /* connected: says hello, and notifies */
+          if
+          :: opened[me] & BIT(from)
+          :: else -> opened[me] = opened[me] | BIT(from); unread[from] = unread[from] | BIT(me)
+          fi;
+          WAKE(BIT(here))
+        /* D5: EAGAIN: it tries again. That is this step, later. */
+        fi
+      fi;
+      forgetOver()
+    }
+#if CRASHES || DEAD
+  :: atomic { (CAN_REMOVE) != 0 -> pick(CAN_REMOVE); own = here; me = OWNER(own); pick(REMOVABLE(own)); removeDead(here); forgetOver() }
+#endif
 #if CRASHES
-    run Reaper();
-#endif
-#if (CRASHES || DEAD) && CLAIMS != 3
-    run Sweeper();
+#define MORTAL (alive & MEMBERS_OF(began) & ~(OVER))
+  :: atomic { crashes > 0 && (MORTAL) != 0 -> crashes--; pick(MORTAL); me = here; close(); forgetOver() } /* kill -9 */
 #endif
 #if ENDS
-    run Ender();
+  :: atomic { /* a connection ends, although both live: both have yet to notice */
+      ends > 0 && (alive & UNION(OPENED)) -> ends--; pick(alive & UNION(OPENED)); me = here; pick(opened[me] & alive); from = here;
+      cutOut[me] = cutOut[me] | BIT(from); unread[from] = unread[from] & ~BIT(me);
+      cutIn[from] = cutIn[from] | inbound[from] & BIT(me); inbound[from] = inbound[from] & ~BIT(me)
+    }
+#endif
+#if STRANGERS
+  :: atomic { /* somebody connects to `me` in the name of another member */
+      strangers > 0 -> strangers--; pick(alive); me = here; pick(alive & ~BIT(me)); fake[me] = fake[me] | BIT(here)
+    }
 #endif
 #if STOPS
-    run Stopper();
+#if THIEF
+#define CAN_BE_STOPPED MEMBERS_OF(ARE_AT(HOLDS) & robbed) /* a lock is stolen from one that does not answer */
+#else
+#define CAN_BE_STOPPED alive
 #endif
-    run Quiet()
-  }
+  :: atomic { stops > 0 && (CAN_BE_STOPPED) != 0 -> stops--; pick(CAN_BE_STOPPED); stopped = stopped | BIT(here) } /* SIGSTOP, and nobody ever continues it */
+#endif
+  :: atomic {
+      IS_QUIET;
+      assert(SOUND || !(IN_A_RUN | (CALLING))); /* of the model: nobody is stuck in the middle of a run */
+      here = 0;
+      do
+      :: here < REQUESTS -> assert(AWAKE || !COULD_HOLD(here)); here++
+      :: else -> break
+      od;
+      assert(TRY || granted || TRIES != 2 || CRASHES || ABORTS || STOPS); /* of those who try a free lock, one gets it */
+      break
+    }
+  od
 }

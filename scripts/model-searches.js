@@ -8,9 +8,13 @@ export const CI_SEARCHES = [
   'steal.pml -DREQUESTS=2',
   'steal.pml -DREQUESTS=2 -DABORTS=1',
   // the next protocol
-  'one-name.pml -DPROCS=2 -DROUNDS=2 -DABORTS=2 -DKEPT=1 -DLOOKS=1',
+  'one-name.pml -DCRASHES=1 -DABORTS=1 -DHELD=1 -DKEPT=2',
+  'one-name.pml -DDEAD=1 -DHELD=1 -DKEPT=1',
+  'one-name.pml -DPROCS=2 -DROUNDS=2 -DCRASHES=1 -DABORTS=1 -DENDS=1 -DKEPT=1',
   'one-name.pml -DPROCS=2 -DROUNDS=2 -DCLAIMS=2 -DSLOW_LISTS=1 -DKEPT=1',
-  'one-name.pml -DKEPT=3 -DLAST=1 -DPLACES=4 -DDEAD=2',
+  'one-name.pml -DTHIEF=1 -DSTOPS=1',
+  'slice.pml -DSLICE=2',
+  'slice.pml -DSLICE=1 -DCRASHES=1',
 ]
 
 export const SEARCHES = [
@@ -55,16 +59,21 @@ export const SEARCHES = [
   // strangers who may connect
   '-DCLAIMS=1 -DPROCS=2 -DCRASHES=1 -DSTRANGERS=1 -DBELT=1',
   // the next protocol
+  'one-name.pml -DPROCS=2 -DROUNDS=2 -DENDS=2 -DABORTS=1 -DBUSY=1',
   'one-name.pml -DPROCS=2 -DROUNDS=2 -DSTOPS=1 -DBELT=1 -DKEPT=1',
-  'one-name.pml -DPROCS=2 -DROUNDS=2 -DBUSY=1 -DENDS=1',
   'one-name.pml -DPROCS=2 -DROUNDS=2 -DTRIES=2',
-  'one-name.pml -DPROCS=2 -DROUNDS=2 -DCRASHES=1 -DREBIRTH=0 -DABORTS=1',
-  'one-name.pml -DPROCS=2 -DCRASHES=1',
-  'one-name.pml -DLAST=1',
-  'one-name.pml -DCLAIMS=1',
-  'one-name.pml -DLAST=1 -DPLACES=2 -DKEPT=2',
-  'one-name.pml -DCLAIMS=2 -DSHARED=3 -DLAST=1 -DPLACES=4 -DKEPT=2',
-  'one-name.pml -DLAST=1 -DPLACES=2 -DKEPT=2 -DABORTS=1',
-  'one-name.pml -DLAST=1 -DPLACES=2 -DKEPT=2 -DCRASHES=1 -DREBIRTH=0',
-  'one-name.pml -DLAST=1 -DPLACES=2 -DKEPT=2 -DBUSY=1',
+  'one-name.pml -DPROCS=2 -DROUNDS=2 -DSTRANGERS=2 -DBELT=1 -DKEPT=1',
+  'one-name.pml -DPROCS=2 -DPAIRS=1 -DCRASHES=1 -DABORTS=1',
+  'one-name.pml',
+  'one-name.pml -DCRASHES=1',
+  'one-name.pml -DABORTS=1',
+  'one-name.pml -DCRASHES=1 -DABORTS=1',
+  'one-name.pml -DKEPT=1',
+  'one-name.pml -DSTRANGERS=1 -DBELT=1',
+  'one-name.pml -DBUSY=1 -DABORTS=1',
+  'one-name.pml -DCLAIMS=2 -DSHARED=3',
+  'one-name.pml -DCLAIMS=3',
+  'one-name.pml -DTHIEF=1 -DSTOPS=1 -DABORTS=1 -DKEPT=1',
+  'one-name.pml -DTHIEF=1 -DCRASHES=1 -DKEPT=1',
+  'slice.pml -DPROCS=3 -DREQUESTS=2 -DSLICE=1',
 ]

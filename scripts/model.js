@@ -2,7 +2,7 @@
 // spin, gcc and patch. Exits with 1 when the model breaks a promise, and when a mutant does not break its own.
 //
 //   npm run model                      everything; up to an hour, and up to 10 GB
-//   npm run model -- --ci              a few small searches, and all mutants; about a minute
+//   npm run model -- --ci              a few small searches, and all mutants; some minutes
 //   npm run model -- --only='-DCLAIMS=3 -DSTAY=1'     one search, with any switches; of acquire.pml, if it names no model
 //   npm run model -- --only one-name   all searches and mutants of one model, by its name
 //   npm run model -- --keep DIR …      leaves what was searched in DIR, to read the trail of what went wrong
