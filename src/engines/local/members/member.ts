@@ -73,7 +73,14 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, name: 
   server.on('error', (error) => debug('member %s: %s', name, error))
   const addresses = new SocketAddresses(members.path)
   // Not through the primary of a cluster, which would share one socket among its workers.
-  server.listen({ path: addresses.of(name), exclusive: true, backlog: BACKLOG })
+  const path = addresses.of(name)
+  try {
+    server.listen({ path, exclusive: true, backlog: BACKLOG })
+  } catch (error) {
+    addresses.close()
+    // Node's permission model throws, other failures are events.
+    throw systemCode(error) === undefined ? error : toListenError(error as Error, directory, `${MEMBERS}/${name}`)
+  }
   server.unref()
   const close = (): void => {
     server.close()

@@ -40,7 +40,14 @@ export function toSlocketError(error: unknown, step: string, path: string): Sloc
 
 /** What was refused, and what a lock needs: the user has not named any path in /proc. */
 function refusedByNode(error: unknown): readonly [SlocketErrorCode, string] {
-  const { permission = 'access', resource = '' } = error as { permission?: string; resource?: string }
+  const { permission = 'Net', resource = '' } = error as { permission?: string; resource?: string }
+  // What `connect` says names no permission.
+  if (permission === 'Net') {
+    return [
+      'ERR_SLOCKET_PERMISSION',
+      "Node's permission model refuses Unix sockets, which count as network since Node 26; give Node --allow-net",
+    ]
+  }
   const grants = "for the lock's directory, --allow-fs-read=/proc/ and --allow-fs-write=/proc/self/fd/"
   return [
     'ERR_SLOCKET_PERMISSION',
