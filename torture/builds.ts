@@ -4,7 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { THIS_BUILD } from './arena.ts'
 
-const BELT = /const BELT_MS = 1000\b/
+const BELT = /const LOOK_MS = 1000\b/
 
 /** A copy in which waiters do not look by themselves once a second: there, a lost wake-up is lost. */
 export function buildWithoutBelt(): string {
@@ -12,9 +12,9 @@ export function buildWithoutBelt(): string {
   for (const part of ['src', 'torture'])
     fs.cpSync(path.join(THIS_BUILD, part), path.join(copy, part), { recursive: true })
   fs.writeFileSync(path.join(copy, 'package.json'), '{ "type": "module" }')
-  const file = path.join(copy, 'src/engines/local/wait.js')
+  const file = path.join(copy, 'src/engines/local/sleepers.js')
   const text = fs.readFileSync(file, 'utf8')
   if (!BELT.test(text)) throw new Error(`${file}: the look once a second is not where it was`)
-  fs.writeFileSync(file, text.replace(BELT, 'const BELT_MS = 600000'))
+  fs.writeFileSync(file, text.replace(BELT, 'const LOOK_MS = 600000'))
   return copy
 }
