@@ -25,11 +25,11 @@ import type { TicketIdentity } from '../core/ticket.ts'
 import type { TurnRequest } from './wait-for-turn.ts'
 import { waitForTurn, withdrawQuietly } from './wait-for-turn.ts'
 import type { Request } from './request.ts'
-import { WantedWatch } from './wanted-watch.ts'
+import { isWantedBy, WantedWatch } from './wanted-watch.ts'
 import { setInterval, clearInterval } from '../real-time.ts'
 
 /** A timer's longest delay: it only keeps the process alive. */
-const FOR_EVER_MS = 2 ** 31 - 1
+export const FOR_EVER_MS: number = 2 ** 31 - 1
 
 /** All requests of this process for the resource. */
 export interface GroupOwner {
@@ -38,12 +38,27 @@ export interface GroupOwner {
   entering: number
   /** Lets the groups in that are outside, as far as it is their turn. */
   admit(): void
-  onOver(group: Group): void
+  onOver(group: PlacedGroup): void
   /** Places these requests again, before all that came later: the ticket that they waited by is gone. */
   placeAgain(requests: readonly Request[]): void
 }
 
-export class Group implements TurnRequest {
+/** Requests that stand in the queue together: a group, or a block (permit-block.ts). */
+export interface PlacedGroup {
+  readonly state: 'outside' | 'joining' | 'waiting' | 'held' | 'over'
+  readonly holding: readonly Request[]
+  readonly waitingRequests: readonly Request[]
+  /** Stands in the queue until all its requests have held and released. Never throws. */
+  enter(): void
+  /** Whether `request` may join if the group is the last in its queue. Asked of the newest group only. */
+  isOpenTo(request: Request): boolean
+  /** Whether nobody else stands behind it, as far as it stands in the queue. */
+  isLast(): boolean | Promise<boolean>
+  /** Takes `request` in, if it may join. To be called only while the group is the last in its queue. */
+  accept(request: Request): boolean
+}
+
+export class Group implements TurnRequest, PlacedGroup {
   readonly claim: Claim
   wait: boolean
   steal: boolean
@@ -74,7 +89,6 @@ export class Group implements TurnRequest {
     request.group = this
   }
 
-  /** Stands in the queue until all its requests have held and released. Never throws. */
   enter(): void {
     this.state = 'joining'
     try {
@@ -159,7 +173,10 @@ export class Group implements TurnRequest {
     if (this.owner.entering > 0) this.owner.admit()
   }
 
-  /** Whether `request` may join if the ticket is the last in its queue, and is not stolen. Asked of the newest group only. */
+  isLast(): boolean | Promise<boolean> {
+    return this.ticket === undefined || this.queue.isLast(this.ticket)
+  }
+
   isOpenTo(request: Request): boolean {
     if (this.queue.ticketPerRequest === true) return false
     if (this.claim.kind === 'permit' || request.steal || !isSameClaim(this.claim, request.claim)) return false
@@ -176,7 +193,6 @@ export class Group implements TurnRequest {
     }
   }
 
-  /** Takes `request` in, if it may join. To be called only while the ticket is the last in its queue. */
   accept(request: Request): boolean {
     if (!this.isOpenTo(request)) return false
     const { ticket } = this
@@ -214,16 +230,7 @@ export class Group implements TurnRequest {
   isWanted(): boolean | Promise<boolean> {
     if (this.state !== 'held') return false
     if (this.firstWaiting !== undefined) return true
-    const onFailure = (error: unknown): false => {
-      debug('who waits could not be found out: %s', error)
-      return false
-    }
-    try {
-      const wanted = this.queue.isWanted?.(this.ticket!) ?? false
-      return wanted instanceof Promise ? wanted.catch(onFailure) : wanted
-    } catch (error) {
-      return onFailure(error)
-    }
+    return isWantedBy(this.queue, this.ticket!)
   }
 
   onLost(error: Error): void {

@@ -3,7 +3,7 @@
  *
  * A request joins the newest group (group.ts) as long as that group's ticket is the last in the queue: then a thousand requests cost one
  * ticket. Once another process stands behind the ticket, the next request takes a new one. So the order is first come, first served over all
- * processes.
+ * processes. Requests for n permits share up to n tickets in the same way (permit-block.ts).
  *
  *  1. A request that finds no other of its process joins the queue at once, in the call.
  *  2. The others are placed in the next microtask, all that came until then by one look at the queue. It was made after all of them had come, so
@@ -14,8 +14,9 @@
 import type { AcquireRequest, Grant } from './engine.ts'
 import { isExiting } from './exiting.ts'
 import type { TicketQueue } from './ticket-queue.ts'
-import type { GroupOwner } from './group.ts'
+import type { GroupOwner, PlacedGroup } from './group.ts'
 import { Group } from './group.ts'
+import { hasBlocks, PermitBlock } from './permit-block.ts'
 import { Request } from './request.ts'
 import { SelfWaitWatch } from './self-wait.ts'
 
@@ -51,7 +52,7 @@ export class ResourceRequests implements GroupOwner {
   private readonly name: string
   private readonly kept: KeptResources
   /** Oldest first. */
-  private readonly groups: Group[] = []
+  private readonly groups: PlacedGroup[] = []
   /** Those that are not placed yet, while `isPlacing`. */
   private intake: Request[] = []
   private isPlacing: boolean = false
@@ -108,7 +109,7 @@ export class ResourceRequests implements GroupOwner {
     return granted
   }
 
-  onOver(group: Group): void {
+  onOver(group: PlacedGroup): void {
     const { groups } = this
     if (groups[groups.length - 1] === group) groups.pop()
     else groups.splice(groups.indexOf(group), 1)
@@ -134,11 +135,18 @@ export class ResourceRequests implements GroupOwner {
     this.isAdmitting = false
   }
 
-  private startGroup(request: Request): void {
-    const group = new Group(this, request)
+  private startGroup(request: Request): PlacedGroup {
+    const group = this.createGroup(request)
     this.groups.push(group)
     this.entering += 1
     if (this.entering === 1 || !request.wait || request.steal) group.enter()
+    return group
+  }
+
+  private createGroup(request: Request): PlacedGroup {
+    const { claim, wait, steal } = request
+    if (claim.kind === 'permit' && wait && !steal && hasBlocks(this.queue)) return new PermitBlock(this, request, claim)
+    return new Group(this, request)
   }
 
   private startPlacing(): void {
@@ -157,7 +165,7 @@ export class ResourceRequests implements GroupOwner {
         const newest = this.groups.at(-1)
         // One look costs as much as a listing.
         const isOpen = newest !== undefined && batch.some((request) => newest.isOpenTo(request))
-        const isLast = isOpen && (newest.ticket === undefined || this.queue.isLast(newest.ticket))
+        const isLast = isOpen && newest.isLast()
         this.place(batch, (isLast instanceof Promise ? await isLast : isLast) ? newest : undefined)
       } catch (error) {
         for (const request of batch) if (!request.isSettled) request.reject(error)
@@ -168,7 +176,7 @@ export class ResourceRequests implements GroupOwner {
   }
 
   /** @param joinable the newest group, if nobody stands behind it. */
-  private place(batch: readonly Request[], joinable: Group | undefined): void {
+  private place(batch: readonly Request[], joinable: PlacedGroup | undefined): void {
     let newest = joinable
     for (const request of batch) {
       if (request.isSettled) continue
@@ -183,8 +191,8 @@ export class ResourceRequests implements GroupOwner {
         request.cancel(error)
         continue
       }
-      this.startGroup(request)
-      newest = this.groups.at(-1)
+      // Not the last in `groups`: if this one has ended at once, that is another one, and others may stand behind it.
+      newest = this.startGroup(request)
     }
   }
 

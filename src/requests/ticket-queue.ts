@@ -44,6 +44,11 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
   isHeld?(own: Own): boolean
   /** Whether nobody stands behind `own`. */
   isLast(own: Own): boolean | Promise<boolean>
+  /**
+   * Whether nobody else stands behind any of `own`, all of which stand in the queue. Missing if that can't be known without waiting: then each
+   * request for a permit takes a ticket of its own.
+   */
+  areLast?(own: readonly Own[]): boolean
   /** Whether somebody waits because of `own`, which holds, as far as one look tells. Missing where that cannot be told. */
   isWanted?(own: Own): boolean | Promise<boolean>
   /**

@@ -1,5 +1,8 @@
 /** Looks whether somebody waits, and tells the holders who want to know: now and then, for as long as any of them does. */
+import type { TicketIdentity } from '../core/ticket.ts'
+import { debug } from '../debug.ts'
 import type { Request } from './request.ts'
+import type { TicketQueue } from './ticket-queue.ts'
 import { setInterval, clearInterval } from '../real-time.ts'
 
 /** How often it is looked, in ms. A look is one listing. */
@@ -9,6 +12,20 @@ const WANTED_MS = 1000
 interface WantedGroup {
   readonly holding: readonly Request[]
   isWanted(): boolean | Promise<boolean>
+}
+
+/** Whether somebody waits because of `ticket`, which holds. A look that fails shows nobody. */
+export function isWantedBy(queue: TicketQueue, ticket: TicketIdentity): boolean | Promise<boolean> {
+  const onFailure = (error: unknown): false => {
+    debug('who waits could not be found out: %s', error)
+    return false
+  }
+  try {
+    const wanted = queue.isWanted?.(ticket) ?? false
+    return wanted instanceof Promise ? wanted.catch(onFailure) : wanted
+  } catch (error) {
+    return onFailure(error)
+  }
 }
 
 export class WantedWatch {

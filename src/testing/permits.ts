@@ -67,6 +67,30 @@ export function testPermits(suite: Suite): void {
   })
 
   suite.test(
+    'hundreds of requests for permits that came first are all served first',
+    ['permits', 'ordered'],
+    async (scene) => {
+      const [crowd, loner] = await scene.clients(2)
+      const claim = permitClaim(3)
+      const length = Math.min(10 * suite.rounds, 500, suite.engine.capabilities.places ?? Infinity)
+      const askings = Array.from({ length }, (_, index) => scene.ask(crowd!, { label: `crowd-${index}`, claim }))
+      const labels = askings.map(({ label }) => label)
+      const held: Held[] = []
+      for (const asking of askings.slice(0, 3)) held.push(await asking.granted())
+      const waiting = labels.slice(3)
+      await scene.showsPending(...waiting)
+      const last = await scene.queueUp(loner!, [...waiting, 'loner'], { claim })
+      const late = await scene.queueUp(crowd!, [...waiting, 'loner', 'late'], { claim })
+      for (const asking of [...askings.slice(3), last, late]) {
+        await held.shift()!.release()
+        held.push(await asking.granted())
+      }
+      for (const one of held) await one.release()
+      assert.deepEqual(scene.holders.history, [...labels, 'loner', 'late'])
+    },
+  )
+
+  suite.test(
     'one who gives up waiting for a permit leaves the order as it is',
     ['permits', 'ordered'],
     async (scene) => {

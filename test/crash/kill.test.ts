@@ -142,3 +142,21 @@ scenario('a permit of a killed holder goes to one who waits, who learns of it', 
   assert.equal((await c.next('granted')).recovered, true)
   assert.equal(await b.isHolding(), true)
 })
+
+scenario('of many requests of one process for permits, the first one after a killed holder is told', async (scene) => {
+  const semaphore = { permits: 2 }
+  const [holder, crowd] = await scene.spawnAll('holder', 'crowd')
+  await holder.acquire(scene.path, semaphore)
+  const names = ['a', 'b', 'c', 'd', 'e']
+  crowd.send(...names.map((as) => ({ do: 'acquire', path: scene.path, as, options: semaphore }) as const))
+  await crowd.next('granted', 'a')
+  await crowd.release('a')
+  await crowd.next('granted', 'b')
+  await holder.kill()
+  const told = [(await crowd.next('granted', 'c')).recovered]
+  for (const [index, as] of ['b', 'c', 'd', 'e'].entries()) {
+    await crowd.release(as)
+    if (index < 2) told.push((await crowd.next('granted', names[index + 3])).recovered)
+  }
+  assert.deepEqual(told, [true, false, false])
+})

@@ -345,4 +345,25 @@ describe('the requests of one process for a resource', () => {
     await settle()
     assert.ok(scene.isIdle)
   })
+
+  test('one that comes with a request that failed at once does not join a group that others stand behind', async () => {
+    const { queue, acquire } = new RequestScene()
+    const held = (await acquire())!
+    const stranger = queue.stranger('behind')
+    queue.instead.set('enqueue', () => {
+      queue.instead.delete('enqueue')
+      throw new Error('no room')
+    })
+    const failing = assert.rejects(acquire({ wait: false }), /no room/)
+    const next = acquire()
+    await failing
+    await settle()
+    assert.deepEqual(
+      queue.tickets.map(({ id }) => id),
+      ['1', 'behind', '2'],
+    )
+    await held.release()
+    queue.remove(stranger)
+    await (await next)!.release()
+  })
 })

@@ -18,7 +18,7 @@ export class ScriptedQueue implements TicketQueue<FakeTicket, Ticket> {
   stealing: Stealing<FakeTicket> | undefined
   /** What was called, in order: `enqueue`, `list 1`, `withdraw 1`, … */
   readonly calls: string[] = []
-  /** Called instead of a step where one is set; `enqueue`, `list`, `anyChange`, `withdraw`, `isLast`; `granted` only
+  /** Called instead of a step where one is set; `enqueue`, `list`, `anyChange`, `withdraw`, `isLast`, `areLast`; `granted` only
    * to fail. */
   readonly instead: Map<string, (ticket: FakeTicket | undefined) => unknown> = new Map()
   #lastNumber = 0
@@ -65,6 +65,11 @@ export class ScriptedQueue implements TicketQueue<FakeTicket, Ticket> {
     const step = this.#step('isLast', own)
     if (step !== undefined) return step.value as boolean
     return this.tickets.at(-1) === own
+  }
+
+  areLast(own: readonly FakeTicket[]): boolean {
+    this.#step('areLast')
+    return this.tickets.slice(-own.length).every((ticket) => own.includes(ticket as FakeTicket))
   }
 
   withdraw(own: FakeTicket): void | Promise<void> {

@@ -80,6 +80,12 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     return view.endsWith(own)
   }
 
+  areLast(own: readonly OwnTicket[]): boolean {
+    const { view } = this.state
+    view.list()
+    return view.endsWithAll(own)
+  }
+
   anyChange(own: OwnTicket, among: readonly ListedTicket[], cancellation: Cancellation): void | Promise<void> {
     return awaitChange(this.state, own, among, cancellation)
   }

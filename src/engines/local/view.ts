@@ -115,6 +115,17 @@ export class QueueView {
     return this.names[this.names.length - 1] === own.name || this.last()?.id === own.id
   }
 
+  /** Whether the last listing showed nothing behind any of `own`, but for these themselves: dead tickets count. */
+  endsWithAll(own: readonly OwnTicket[]): boolean {
+    const missing = new Set(own.map(({ name }) => name))
+    for (let index = this.names.length - 1; index >= 0 && missing.size > 0; index -= 1) {
+      if (missing.delete(this.names[index]!)) continue
+      const ticket = this.ticketAt(index, true)
+      if (ticket !== undefined && !this.isForeign(ticket)) return false
+    }
+    return missing.size === 0
+  }
+
   /** Of the last listing: the last ticket, dead or alive; undefined if there is none. */
   last(): ListedTicket | undefined {
     for (let index = this.names.length - 1; index >= 0; index -= 1) {

@@ -112,6 +112,11 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<M
     return this.#store.queues.get(this.#resource)?.at(-1) === own
   }
 
+  areLast(own: readonly MemoryTicket[]): boolean {
+    const last = new Set(this.#store.queues.get(this.#resource)?.slice(-own.length))
+    return own.every((ticket) => last.has(ticket))
+  }
+
   async anyChange(_own: MemoryTicket, among: readonly MemoryTicket[], cancellation: Cancellation): Promise<void> {
     const queue = this.#store.queues.get(this.#resource)
     if (queue === undefined || cancellation.cancelled || !among.every((ticket) => queue.includes(ticket))) return
