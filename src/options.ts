@@ -51,8 +51,7 @@ export interface SlocketOptions {
   readonly label?: string | undefined
   /**
    * How long this process keeps its socket in the lock's directory after its last release, in milliseconds, from 0 to 2,147,483,647. The next
-   * acquire in that time is faster. The lock itself is free as soon as it is released. `0` removes the socket at once, or 50 ms later if others
-   * wait. A process keeps the sockets of
+   * acquire in that time is faster. The lock itself is free as soon as it is released. `0` removes the socket at once. A process keeps the sockets of
    * at most 32 released locks, the last ones used, and none if it runs out of file descriptors.
    *
    * Default: `1000`.

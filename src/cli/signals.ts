@@ -3,6 +3,7 @@
  * the command's: what the terminal sends reaches it without our help, since it is in the same process group, and the rest
  * is passed on. Ctrl-Z needs nothing: it stops both, and `fg` goes on with both.
  */
+import { leaveAll } from '../engines/local/members/exit.ts'
 import fs from 'node:fs'
 import os from 'node:os'
 import type { ChildProcess } from 'node:child_process'
@@ -65,6 +66,8 @@ export class Signals {
 /** Ends this process as `signal` would have, so that the shell sees by what. */
 export function dieBy(signal: NodeJS.Signals): never {
   // Node ignores SIGPIPE: with the last listener, each signal is back at the system's default.
+  // No listener for `exit` is called.
+  leaveAll()
   process.on(signal, () => {})
   process.removeAllListeners(signal)
   process.kill(process.pid, signal)

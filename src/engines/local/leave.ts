@@ -16,12 +16,6 @@ import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
 import { markOf } from './ticket-name.ts'
 
-/**
- * How long this process keeps its socket at least while others wait, in ms: most often it asks for the lock again, and the lock's directory
- * stays for the others anyway.
- */
-const CONTENDED_LINGER_MS = 50
-
 /** Takes a ticket out of the queue. Does nothing where it has left before. */
 export function withdraw(state: QueueState, own: OwnTicket): void {
   if (own.isOver) return
@@ -39,28 +33,22 @@ export function takeOutStuck(state: QueueState): void {
   for (const own of state.stuck) takeOut(state, own)
 }
 
-/**
- * Notifies those whose turn may have come because `departed` has left. A hint: each lists and decides again.
- *
- * @returns whether others wait, as far as a look shows that is needed anyway.
- */
-export function tellSuccessorsOf(state: QueueState, departed: Departed): boolean {
+/** Notifies those whose turn may have come because `departed` has left. A hint: each lists and decides again. */
+export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
   const { directory, presence, view } = state
-  if (state.own.size === 0 && !presence.hasConnections) return false
+  if (state.own.size === 0 && !presence.hasConnections) return
   try {
     view.list()
   } catch (error) {
     debug('%s: cannot list the successors, so all are told: %s', directory.path, error)
-    wakeAll(state)
-    return false
+    return wakeAll(state)
   }
   const next = view.nearestBehind(departed.name, (ticket) => canBeTold(state, ticket) && !view.isForeign(ticket, true))
-  if (next === undefined) return false
+  if (next === undefined) return
   // Most often there is one successor, and it hears of it.
   const isAlone =
     departed.claim.kind === 'exclusive' ? next.claim.kind === 'exclusive' : departed.claim.kind === 'shared'
   if (!isAlone || !tell(state, departed, [next])) tellAll(state, departed)
-  return true
 }
 
 function tellAll(state: QueueState, departed: Departed): void {
@@ -98,18 +86,18 @@ function wakeAll(state: QueueState): void {
   state.presence.wakeAll()
 }
 
-function canBeTold({ own, presence }: QueueState, ticket: ListedTicket): boolean {
-  return own.has(ticket.id) || (ticket.isMarked && presence.connectionsTo(ticket.member).length > 0)
+function canBeTold(state: QueueState, ticket: ListedTicket): boolean {
+  return state.isOwn(ticket) || (ticket.isMarked && state.presence.connectionsTo(ticket.member).length > 0)
 }
 
 /** Notifies tickets of one member. False if it is certain that they do not hear of it. */
 function tell(state: QueueState, departed: Departed, tickets: readonly ListedTicket[]): boolean {
   const { directory, own, presence } = state
   let isTold = false
-  for (const { id } of tickets) {
+  for (const { id, name } of tickets) {
     if (isDebugging) debug('%s: ticket %s has left, ticket %s is told', directory.path, departed.name, id)
     const ticket = own.get(id)
-    if (ticket === undefined) continue
+    if (ticket?.name !== name) continue
     ticket.wake()
     isTold = true
   }
@@ -174,10 +162,8 @@ function takeOut(state: QueueState, own: OwnTicket): void {
   }
   state.stuck.delete(own)
   state.own.delete(own.id)
-  let isContended = false
-  if (wasThere) isContended = tellSuccessorsOf(state, own)
+  if (wasThere) tellSuccessorsOf(state, own)
   else wakeAll(state)
   own.listener?.close()
-  const { lingerMs } = own.request
-  presence.onLeft(isContended ? Math.max(lingerMs, CONTENDED_LINGER_MS) : lingerMs)
+  presence.onLeft(own.request.lingerMs)
 }

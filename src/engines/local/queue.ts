@@ -134,7 +134,18 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     this.tellAgain(told)
     setTimeout(() => {
       sweepBehind(this.state, peer).catch((error: unknown) => debug('sweep: %s', error))
+      this.askMember(peer)
     }, SWEEP_AFTER_MS).unref()
+  }
+
+  /** It may have died when it had no ticket: then nobody else removes its socket, and the directory stays with that. */
+  private askMember(peer: string): void {
+    const { directory, presence } = this.state
+    try {
+      for (const file of directory.memberNames()) if (file.startsWith(`${peer}.`)) presence.ask(file)
+    } catch (error) {
+      debug('%s: what %s has left cannot be looked for: %s', directory.path, peer, error)
+    }
   }
 
   /** Finds held tickets that are gone; touches the rest where asked to; tries again to take out what is stuck. */

@@ -40,7 +40,12 @@ export class QueueState {
 
   /** Whether there is proof right now that the owner of the ticket lives: a connection that was opened to its ticket. */
   isReached(ticket: ListedTicket): boolean {
-    return this.own.has(ticket.id) || this.presence.connectionOpenedTo(ticket.member) !== undefined
+    return this.isOwn(ticket) || this.presence.connectionOpenedTo(ticket.member) !== undefined
+  }
+
+  /** Whether it is a ticket of this process: not by its id alone, which anybody can put in another name. */
+  isOwn({ id, name }: ListedTicket): boolean {
+    return this.own.get(id)?.name === name
   }
 
   /** Whether an own ticket has this id, in this queue or another one of the same member. */

@@ -161,7 +161,7 @@ export class QueueView {
 
   /** Looks now. See {@link QueueView.isForeign}. */
   lookAt(ticket: ListedTicket): boolean {
-    ticket.isForeign = !this.own.has(ticket.id) && this.directory.isForeign(ticket.name)
+    ticket.isForeign = this.own.get(ticket.id)?.name !== ticket.name && this.directory.isForeign(ticket.name)
     if (ticket.isForeign) debug('%s: %s is no socket, and so no ticket', this.directory.path, ticket.name)
     return ticket.isForeign
   }

@@ -28,13 +28,13 @@ export function awaitChange(
   among: readonly ListedTicket[],
   cancellation: Cancellation,
 ): void | Promise<void> {
-  const { view, own: ownTickets } = state
+  const { view } = state
   const { owner } = own
   let unreached: ListedTicket[] | undefined
   let isKnown = true
   for (const ticket of among) {
     if (view.isForeign(ticket, true)) return undefined
-    if (ownTickets.has(ticket.id)) continue
+    if (state.isOwn(ticket)) continue
     // Its own member's connection: another one of this process may go before this ticket does, and a notification names a member.
     const connection = owner.liveConnectionTo(ticket.member)
     if (connection === undefined) (unreached ??= []).push(ticket)
@@ -60,7 +60,7 @@ export function awaitChange(
 function wakeIfChanged(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): void {
   const { directory, view } = state
   for (const ticket of among) {
-    const isKnown = state.own.has(ticket.id) || own.owner.liveConnectionTo(ticket.member)?.isAnswered === true
+    const isKnown = state.isOwn(ticket) || own.owner.liveConnectionTo(ticket.member)?.isAnswered === true
     if (!isKnown || !directory.has(ticket.name) || view.lookAt(ticket)) return own.wake()
   }
   if (!directory.has(own.name)) own.wake()

@@ -60,6 +60,20 @@ test('the name of a ticket that has left, used again for what is none, is looked
   behind.withdraw(own)
 })
 
+test('a file ahead, with the number and the member of an own ticket, is stepped over', async () => {
+  const lockPath = path.join(parent, 'own-id')
+  const queue = newQueue(lockPath)
+  const own = (await queue.enqueue(request()))!
+  // The claim of a name comes before the process id: this one sorts right ahead.
+  const { number, member } = own
+  const file = path.join(lockPath, nameOfTicket({ number, member, claim: SHARED }))
+  fs.writeFileSync(file, 'mine')
+  own.joinListing = undefined
+  assert.equal(await turnOf(queue, own, request()), own)
+  queue.withdraw(own)
+  assert.equal(fs.readFileSync(file, 'utf8'), 'mine')
+})
+
 function newQueue(lockPath: string): LocalQueue {
   const directory = new QueueDirectory(lockPath)
   const presence = new Presence(directory, { onPresent: () => {}, onAway: () => {} })
