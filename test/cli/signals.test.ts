@@ -99,6 +99,21 @@ describe('a signal to the wrapper', () => {
       assert.equal(ticketsIn(place.path('L')).length, 1)
     })
   }
+
+  test('that ends it while others wait behind it leaves nothing of it once they have gone', async () => {
+    const holder = place.slocket('run', 'L', '--', ...HOLD)
+    await holder.says(/pid/)
+    const waiter = place.slocket('run', 'L', '--', 'true')
+    await untilWaiting(place.path('L'), 1, waiter.pid)
+    const last = place.slocket('run', 'L', '--', 'true')
+    await untilWaiting(place.path('L'), 1, last.pid)
+    waiter.kill('SIGTERM')
+    await waiter.ended()
+    fs.writeFileSync(place.path('fifo'), '\n')
+    assert.equal((await holder.ended()).status, 0)
+    assert.equal((await last.ended()).status, 0)
+    assert.ok(!fs.existsSync(place.path('L')))
+  })
 })
 
 describe('at a terminal', { skip: reasonWithout('script', '-qec', 'true', '/dev/null') }, () => {

@@ -310,6 +310,25 @@ describe('the requests of one process for a resource', () => {
     assert.ok(scene.isIdle)
   })
 
+  test('when one of a batch cannot enter the queue, the next one does not come before those who stand behind the holder', async () => {
+    const { queue, acquire } = new RequestScene()
+    const held = (await acquire())!
+    const stranger = queue.stranger('behind')
+    const failure = new Error('no space')
+    queue.instead.set('enqueue', () => {
+      queue.instead.delete('enqueue')
+      throw failure
+    })
+    const [first, second] = [acquire(), acquire()]
+    await assert.rejects(first, (error) => error === failure)
+    const ids = queue.tickets.map(({ id }) => id)
+    await held.release()
+    queue.remove(stranger)
+    await (await second)!.release()
+    assert.deepEqual(ids, ['1', 'behind', '2'])
+    assert.deepEqual(queue.tickets, [])
+  })
+
   test('when the look at the queue fails, those who asked are told, and the holder is not hindered', async () => {
     const { queue, acquire } = new RequestScene()
     const held = (await acquire())!

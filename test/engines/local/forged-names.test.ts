@@ -60,18 +60,19 @@ test('the name of a ticket that has left, used again for what is none, is looked
   behind.withdraw(own)
 })
 
-test('a file ahead, with the number and the member of an own ticket, is stepped over', async () => {
-  const lockPath = path.join(parent, 'own-id')
+test('a file by the id of an own ticket, with another claim, is stepped over', async () => {
+  const lockPath = path.join(parent, 'own')
   const queue = newQueue(lockPath)
-  const own = (await queue.enqueue(request()))!
-  // The claim of a name comes before the process id: this one sorts right ahead.
-  const { number, member } = own
-  const file = path.join(lockPath, nameOfTicket({ number, member, claim: SHARED }))
+  // A try: one that waits would hang where this fails.
+  const asked = { ...request(), wait: false }
+  const own = (await queue.enqueue(asked))!
+  const file = path.join(lockPath, own.name.replace('-x-', '-s-'))
   fs.writeFileSync(file, 'mine')
-  own.joinListing = undefined
-  assert.equal(await turnOf(queue, own, request()), own)
-  queue.withdraw(own)
+  // The listing that it joined by was made before.
+  queue.list(own)
+  assert.equal((await turnOf(queue, own, asked))?.id, own.id)
   assert.equal(fs.readFileSync(file, 'utf8'), 'mine')
+  queue.withdraw(own)
 })
 
 function newQueue(lockPath: string): LocalQueue {
