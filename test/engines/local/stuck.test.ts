@@ -30,8 +30,9 @@ test('it is tried again closely until it is out, though nobody holds who would l
   syncBuiltinESMExports()
   const [holder, waiter] = [local(), local()]
   const lockPath = path.join(parent, 'lock')
-  const asked = { claim: permitClaim(1), wait: true, label: undefined, lingerMs: 0, signal: undefined }
-  const held = await holder.acquire(lockPath, asked)
+  const asked = { claim: permitClaim(2), wait: true, label: undefined, lingerMs: 0, signal: undefined }
+  // As many of each as there are permits, so that each has a ticket of its own.
+  const held = await Promise.all([holder.acquire(lockPath, asked), holder.acquire(lockPath, asked)])
   const controller = new AbortController()
   const calledOff = waiter.acquire(lockPath, { ...asked, signal: controller.signal })
   calledOff.catch(() => {})
@@ -41,7 +42,7 @@ test('it is tried again closely until it is out, though nobody holds who would l
     'both stand in the queue',
     () => fs.readdirSync(lockPath).filter((name) => name.endsWith('-w')).length === 2,
   )
-  const [, stuck] = tickets()
+  const [, , stuck] = tickets()
   let attempts = 0
   fs.unlinkSync = (name) => {
     if (path.basename(String(name)) !== stuck) return unlinkSync(name)
@@ -56,7 +57,7 @@ test('it is tried again closely until it is out, though nobody holds who would l
     fs.unlinkSync = unlinkSync
   }
   await until('it is out', () => !tickets().includes(stuck!))
-  await held!.release()
+  for (const grant of held) await grant!.release()
   const grant = await waiting
   await grant!.release()
 })
