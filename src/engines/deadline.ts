@@ -7,7 +7,7 @@
  *     goes on while the machine is suspended. The wall clock is never asked.
  */
 import os from 'node:os'
-import { monotonicNowMs } from '../../real-time.ts'
+import { monotonicNowMs } from '../real-time.ts'
 
 /** What the two clocks show, in ms. */
 export interface Reading {
