@@ -59,7 +59,9 @@ describe('the README, and the examples of the documents', () => {
     await Promise.all(
       examples.map(({ code }, index) => writeFile(join(folder, files[index]!), `${code}${OF_THE_READER}`)),
     )
-    await compile(folder, files, { noEmit: true, noUncheckedIndexedAccess: true })
+    // The reader has installed it.
+    const paths = { redis: [join(ROOT, 'node_modules/redis/dist/index.d.ts')] }
+    await compile(folder, files, { noEmit: true, noUncheckedIndexedAccess: true, paths })
   })
 
   for (const { page, language, line, code } of examples.filter(({ runs }) => runs)) {
@@ -89,7 +91,7 @@ function parseExamples(page: string): Example[] {
       language: language === 'ts' ? 'ts' : 'js',
       line: markdown.slice(0, match.index).split('\n').length,
       code: code!,
-      runs: !/\bno-run\b/.test(info!) && !/'slocket\/(etcd|postgres)'/.test(code!),
+      runs: !/\bno-run\b/.test(info!) && !/'slocket\/(etcd|postgres|redis)'/.test(code!),
     }
   })
 }
