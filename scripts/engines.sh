@@ -338,7 +338,7 @@ finish_redis-cluster() {
 
 # As docs/engines/redis.md says.
 readonly LOCKER='~slocket:* &slocket:* +hello +auth +ping +client|setname +info +select +subscribe +unsubscribe +eval +evalsha
-  +time +publish +zadd +zrem +zrange +zrangebyscore +zscore +zcard +hset +hget +hdel +hlen +hkeys +hexists +get +set +scan +wait'
+  +time +publish +zadd +zrem +zrange +zrangebyscore +zscore +zcard +hset +hget +hdel +hlen +hkeys +hexists +hincrby +get +set +scan +wait'
 
 begin_redis-secure() {
   local dir=$1 address=$2 port at=$1/redis-secure

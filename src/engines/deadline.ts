@@ -54,6 +54,11 @@ export class Deadline {
   }
 }
 
+/** How long before the end of a lease its holder counts it as lost. */
+export function marginMs(ttlMs: number): number {
+  return Math.max(LEAST_MARGIN_MS, ttlMs * MARGIN)
+}
+
 function lastsMs(ttlMs: number): number {
-  return ttlMs - Math.max(LEAST_MARGIN_MS, ttlMs * MARGIN)
+  return ttlMs - marginMs(ttlMs)
 }

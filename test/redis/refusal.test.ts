@@ -41,6 +41,10 @@ test('a refusal has a code that callers can act on', () => {
   const expected = [
     [OOM, 'ERR_SLOCKET_RESOURCES'],
     ["NOPERM this user has no permissions to run the 'evalsha' command", 'ERR_SLOCKET_PERMISSION'],
+    [
+      "ERR The user executing the script can't run this command or subcommand script: 17, on @user_script:120.",
+      'ERR_SLOCKET_PERMISSION',
+    ],
     ['NOAUTH Authentication required.', 'ERR_SLOCKET_PERMISSION'],
     ['WRONGPASS invalid username-password pair', 'ERR_SLOCKET_PERMISSION'],
     ['MOVED 3999 127.0.0.1:6381', 'ERR_SLOCKET_SYSTEM'],

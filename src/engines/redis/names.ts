@@ -2,8 +2,8 @@
  * The names of keys and channels.
  *
  *     NAMESPACE:{NAME}:queue     sorted set: ticket → place. The holders come first
- *     NAMESPACE:{NAME}:leases    sorted set: ticket → when its lease runs out, in ms since 1970 by the clock of the server
- *     NAMESPACE:{NAME}:tickets   hash: ticket → claim and what it says about its owner; `!` → a holder ended without releasing
+ *     NAMESPACE:{NAME}:leases    sorted set: client → when its lease in this queue runs out, in ms since 1970 by the clock of the server
+ *     NAMESPACE:{NAME}:tickets   hash: ticket → claim and what it says about its owner; `#CLIENT` → how many tickets it has; `!` → a holder ended without releasing
  *     NAMESPACE:{NAME}:held      hash: ticket that holds → token, recovered, since when
  *     NAMESPACE:{NAME}:token     the last token. Forgotten after a day: by then the clock has passed it
  *     NAMESPACE:wake:CLIENT      the channel of a client

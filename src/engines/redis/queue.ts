@@ -3,18 +3,20 @@
  * the server has decided.
  *
  *  1. A ticket holds if the server has said so, and its lease is sure to last by the clocks of this process: see deadline.ts.
- *  2. One script renews all tickets of this client in the queue, three times in a lease, and also looks at them. A waiter looks, too, when the first lease in
+ *  2. A client has one lease for all its tickets in a queue. One script renews it, three times in a lease, and also looks at the tickets. A waiter looks, too, when the first lease in
  *     the queue runs out. So a lost notification costs a third of a lease, and a crashed holder exactly its lease.
- *  3. A ticket that was held and is lost is left to run out on the server: the time until then is for the holder, who may still be about to stop.
+ *  3. A ticket that was held and is lost stays on the server for a while: that time is for the holder, who may still be about to stop. Then it runs out, or the
+ *     next renewal of this client removes it.
  */
 import { describeClaim } from '../../core/claim.ts'
 import type { Ticket } from '../../core/ticket.ts'
-import { SlocketError } from '../../errors.ts'
+import { isSlocketError, SlocketError } from '../../errors.ts'
 import { debug } from '../../debug.ts'
-import { setTimeout, clearTimeout, queueMicrotask } from '../../real-time.ts'
+import { setTimeout, clearTimeout, queueMicrotask, sleep } from '../../real-time.ts'
 import type { Cancellation } from '../../requests/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
-import { readClocks } from '../deadline.ts'
+import { marginMs, readClocks } from '../deadline.ts'
+import { Entrance } from '../entrance.ts'
 import { keepAlive } from '../keep-alive.ts'
 import type { Identity } from '../ticket-value.ts'
 import { formatValue } from '../ticket-value.ts'
@@ -47,6 +49,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   readonly #prefix: string
   /** Those that the server may have. */
   readonly #tickets = new Set<OwnTicket>()
+  readonly #entrance = new Entrance()
   #timer: NodeJS.Timeout | undefined
   #renewing: Promise<number> | undefined
   /** A look was asked for that the renewal under way may come too early for. */
@@ -59,27 +62,61 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   }
 
   async enqueue(request: EnqueueRequest): Promise<OwnTicket | null> {
+    this.#entrance.add(request)
+    return await this.#enter(request)
+  }
+
+  /** Its request keeps its place among those of this process. */
+  async rejoin(own: OwnTicket): Promise<OwnTicket | null> {
+    this.#entrance.goOut(own)
+    await this.#remove(own)
+    return await this.#enter(own.request)
+  }
+
+  /** If it gives no ticket, the request has lost its place. */
+  async #enter(request: EnqueueRequest): Promise<OwnTicket | null> {
+    let own: OwnTicket | 'too early' | null = null
+    try {
+      // Bound: each round but the last finds that older tickets of this client are gone.
+      do {
+        await this.#entrance.next(request)
+        if (request.cancellation.cancelled) return null
+        own = await this.#join(request)
+      } while (own === 'too early')
+      if (own !== null) this.#entrance.stand(own)
+      return own
+    } catch (error) {
+      if (isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) this.#entrance.fail(error)
+      throw error
+    } finally {
+      if (own === null) this.#entrance.leave(request)
+    }
+  }
+
+  async #join(request: EnqueueRequest): Promise<OwnTicket | 'too early' | null> {
     const { connection, identity, nextId } = this.#parts
     const own = new OwnTicket(nextId(), this.#name, request)
-    this.#add(own)
     let sent = readClocks()
     const onSend = (): void => {
       sent = readClocks()
       own.hearsSince = connection.hearsSince
     }
+    const { claim, wait, steal, cancellation } = request
+    const mode = steal ? 'steal' : wait ? 'wait' : 'try'
+    // RACE: older requests of this process may just have lost their places, without knowing it. They come first.
+    const older = mode === 'wait' ? [...this.#tickets].find(({ state }) => state === 'waiting') : undefined
+    const value = formatValue(identity, own)
+    const args = [this.#prefix, own.id, String(this.#ttlMs), mode, formatClaim(claim), value, older?.id ?? '']
+    this.#add(own)
     try {
-      const mode = request.steal ? 'steal' : request.wait ? 'wait' : 'try'
-      const reply = await connection.ask(
-        JOIN,
-        this.#name,
-        [this.#prefix, own.id, String(this.#ttlMs), mode, formatClaim(request.claim), formatValue(identity, own)],
-        { isOver: () => request.cancellation.cancelled, onSend },
-      )
+      const reply = await connection.ask(JOIN, this.#name, args, { isOver: () => cancellation.cancelled, onSend })
       const [state = '', nextExpiry = '-1'] = reply ?? []
       if (state.startsWith('mismatch')) throw mismatch(request, state.slice('mismatch '.length))
-      if (state === 'refused') {
+      if (state === 'refused' || state === 'too early') {
         this.#forget(own)
-        return null
+        if (state === 'refused') return null
+        await this.#renew()
+        return 'too early'
       }
       own.onReply(state, sent, this.#ttlMs)
       if (!own.hasJoined) {
@@ -136,6 +173,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
 
   granted(own: OwnTicket): GrantFacts {
     own.becomeHeld()
+    this.#entrance.leave(own.request)
     // To hear of a thief. Without that, the next renewal tells.
     if (this.#parts.connection.hearsSince === 0) this.#parts.connection.subscribe().catch(() => undefined)
     // RACE: robbed between its turn and this line. Its owner is told as soon as it knows that it holds.
@@ -153,6 +191,11 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   }
 
   withdraw(own: OwnTicket): Promise<void> {
+    this.#entrance.leave(own.request)
+    return this.#remove(own)
+  }
+
+  #remove(own: OwnTicket): Promise<void> {
     own.leaving ??= this.#leave(own)
     return own.leaving
   }
@@ -200,7 +243,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     const isLost = own.hasHeld && !own.isHeld
     own.becomeGone()
     try {
-      if (isLost) return
+      if (isLost) return await sleep(marginMs(this.#ttlMs), { ref: false })
       // Once its lease may be over, the server removes it by itself.
       const isOver = (): boolean => !own.seemsAlive
       await this.#parts.connection.ask(LEAVE, this.#name, [this.#prefix, own.id, wasKnown ? '1' : '0'], { isOver })
@@ -263,6 +306,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
 
   async #renewOnce(): Promise<number> {
     const tickets = [...this.#tickets].filter((own) => own.hasJoined && (!own.isHeld || own.checkHeld()))
+    const others = [...this.#tickets].filter((own) => !own.hasJoined)
     let nextExpiryMs = -1
     try {
       if (tickets.length === 0) return 0
@@ -270,7 +314,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
       const reply = await this.#parts.connection.ask(
         RENEW,
         this.#name,
-        [this.#prefix, String(this.#ttlMs), ...tickets.map(({ id }) => id)],
+        [this.#prefix, String(this.#ttlMs), ...[...tickets, ...others].map(({ id }) => id)],
         {
           isBackground: true,
           isOver: () => tickets.every(({ state }) => state === 'gone'),

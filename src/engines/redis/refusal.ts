@@ -13,6 +13,8 @@ const NOT_NOW: ReadonlySet<string> = new Set([
   'MISCONF',
 ])
 const DENIED: ReadonlySet<string> = new Set(['NOPERM', 'NOAUTH', 'WRONGPASS'])
+/** What a script gets if it calls what the user may not. */
+const DENIED_TO_SCRIPT = /The user executing the script can't/
 /** Redis 6 puts it into an error of the script. */
 const CODE = /^(?:ERR Error running script [^]*?: -?)?(?:@user_script: ?\d*: ?-?)?([A-Z]+)(?: |$)/
 
@@ -29,7 +31,7 @@ export function isUnanswered(error: unknown): boolean {
 }
 
 export function isDenied(error: unknown): boolean {
-  return DENIED.has(codeOf(error) ?? '')
+  return DENIED.has(codeOf(error) ?? '') || (isError(error) && DENIED_TO_SCRIPT.test(error.message))
 }
 
 /** A refusal, in words. */

@@ -15,8 +15,12 @@ local queue, leases, tickets, held, tokens = KEYS[1], KEYS[2], KEYS[3], KEYS[4],
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+local function clientOf(id)
+  return string.match(id, '^[^.]*')
+end
+
 local function notify(id, message)
-  redis.call('PUBLISH', ARGV[1] .. string.match(id, '^[^.]*'), id .. ' ' .. message)
+  redis.call('PUBLISH', ARGV[1] .. clientOf(id), id .. ' ' .. message)
 end
 
 local function claimOf(id)
@@ -25,9 +29,13 @@ end
 
 -- Returns 1 if it held.
 local function remove(id)
-  redis.call('ZREM', queue, id)
-  redis.call('ZREM', leases, id)
+  if redis.call('ZREM', queue, id) == 0 then return 0 end
   redis.call('HDEL', tickets, id)
+  local client = clientOf(id)
+  if redis.call('HINCRBY', tickets, '#' .. client, -1) <= 0 then
+    redis.call('HDEL', tickets, '#' .. client)
+    redis.call('ZREM', leases, client)
+  end
   return redis.call('HDEL', held, id)
 end
 
@@ -38,7 +46,12 @@ local function drop(id)
 end
 
 local function expire()
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now)) do drop(id) end
+  for _, client in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now)) do
+    for _, id in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
+      if clientOf(id) == client then drop(id) end
+    end
+    redis.call('ZREM', leases, client)
+  end
 end
 
 -- Grows, too, after the key is gone, as long as the server's clock does.
@@ -98,15 +111,16 @@ export interface Script {
 
 /**
  * Joins the queue. ARGV: id, lease in ms, `wait`, `try` or `steal`, claim, what the ticket says. Replies the state of the ticket and the next expiry; or
- * `refused` to a try; or `mismatch` and the other claim.
+ * `refused` to a try; or `mismatch` and the other claim. ARGV[7] is an older ticket of the same client, or empty: if that is gone, it replies `too early`.
  */
 export const JOIN: Script = script(`
 local id, ttl, mode, claim = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 expire()
 if redis.call('ZSCORE', queue, id) then
-  redis.call('ZADD', leases, 'XX', now + ttl, id)
+  redis.call('ZADD', leases, now + ttl, clientOf(id))
   return { stateOf(id), nextExpiry() }
 end
+if ARGV[7] ~= '' and not redis.call('ZSCORE', queue, ARGV[7]) then return { 'too early', -1 } end
 local place
 if mode == 'steal' then
   for _, robbed in ipairs(redis.call('HKEYS', held)) do
@@ -128,17 +142,31 @@ else
   place = (last[2] or 0) + 1
 end
 redis.call('ZADD', queue, place, id)
-redis.call('ZADD', leases, now + ttl, id)
+redis.call('ZADD', leases, now + ttl, clientOf(id))
+redis.call('HINCRBY', tickets, '#' .. clientOf(id), 1)
 redis.call('HSET', tickets, id, claim .. ' ' .. ARGV[6])
 grant(id)
 return { stateOf(id), nextExpiry() }
 `)
 
-/** Renews leases, and looks. ARGV: lease in ms, ids… Replies the next expiry, how many wait, and the state of each ticket. */
+/**
+ * Renews the lease of a client, and looks. ARGV: lease in ms, the ids of all its tickets. Replies the next expiry, how many wait, and the state of each ticket. Tickets of
+ * the client that it doesn't know are removed: they joined late, after they had been given up.
+ */
 export const RENEW: Script = script(`
 ${EVEN_IF_FULL}
 expire()
-for index = 3, #ARGV do redis.call('ZADD', leases, 'XX', now + ARGV[2], ARGV[index]) end
+local client, known, standing = clientOf(ARGV[3]), {}, 0
+for index = 3, #ARGV do
+  known[ARGV[index]] = true
+  if redis.call('ZSCORE', queue, ARGV[index]) then standing = standing + 1 end
+end
+if standing > 0 then redis.call('ZADD', leases, now + ARGV[2], client) end
+if tonumber(redis.call('HGET', tickets, '#' .. client) or '0') > standing then
+  for _, id in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
+    if clientOf(id) == client and not known[id] then drop(id) end
+  end
+end
 grant()
 local reply = { nextExpiry(), redis.call('ZCARD', queue) - redis.call('HLEN', held) }
 for index = 3, #ARGV do reply[index] = stateOf(ARGV[index]) end
@@ -161,7 +189,7 @@ return { 'gone' }
 export const LOOK: Script = script(`
 local reply = {}
 for _, id in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
-  if tonumber(redis.call('ZSCORE', leases, id) or '0') > now then
+  if tonumber(redis.call('ZSCORE', leases, clientOf(id)) or '0') > now then
     reply[#reply + 1] = id
     reply[#reply + 1] = redis.call('HGET', tickets, id) or ''
     reply[#reply + 1] = redis.call('HGET', held, id) or ''

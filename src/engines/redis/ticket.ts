@@ -63,6 +63,11 @@ export class OwnTicket {
     return this.#facts !== undefined && this.#facts.token === this.#stolenToken
   }
 
+  /** Undefined if it isn't gone. See entrance.ts. */
+  get loss(): 'gone' | undefined {
+    return this.#state === 'gone' ? 'gone' : undefined
+  }
+
   get state(): 'joining' | 'waiting' | 'granted' | 'gone' {
     return this.#state
   }
