@@ -59,8 +59,11 @@ describe('the README, and the examples of the documents', () => {
     await Promise.all(
       examples.map(({ code }, index) => writeFile(join(folder, files[index]!), `${code}${OF_THE_READER}`)),
     )
-    // The reader has installed it.
-    const paths = { redis: [join(ROOT, 'node_modules/redis/dist/index.d.ts')] }
+    // What the reader has installed.
+    const paths = {
+      redis: [join(ROOT, 'node_modules/redis/dist/index.d.ts')],
+      ioredis: [join(ROOT, 'node_modules/ioredis/built/index.d.ts')],
+    }
     await compile(folder, files, { noEmit: true, noUncheckedIndexedAccess: true, paths })
   })
 

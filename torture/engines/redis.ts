@@ -71,7 +71,9 @@ function pauseMs({ random }: Scene): number {
 export class RedisQueueWatch implements QueueSeen {
   readonly #client: Redis
   readonly #resources: readonly string[]
-  readonly #waits = new Map<string, Wait>()
+  readonly #waits: Wait[] = []
+  /** Those that the last look has seen, by the resource and the ticket. */
+  readonly #current = new Map<string, ReadonlyMap<string, Wait>>()
   #isOver = false
   readonly #watching: Promise<void>
 
@@ -86,7 +88,8 @@ export class RedisQueueWatch implements QueueSeen {
     this.#isOver = true
     await this.#watching
     this.#client.disconnect()
-    return [...this.#waits.values()]
+    for (const resource of this.#resources) this.#see(resource, new Map())
+    return this.#waits
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -116,11 +119,18 @@ export class RedisQueueWatch implements QueueSeen {
       string[],
       Record<string, string>,
     ]
-    for (const id of ids) {
-      if (held.includes(id)) continue
-      const { seenAt } = this.#waits.get(id) ?? { seenAt: afterAt }
+    const seen = new Map<string, Wait>()
+    for (const id of ids.filter((ticket) => !held.includes(ticket))) {
+      const { seenAt } = this.#current.get(resource)?.get(id) ?? { seenAt: afterAt }
       const isShared = tickets[id]!.startsWith('s ')
-      this.#waits.set(id, { resource, isShared, seenAt, stillAt: beforeAt, what: `ticket ${id}` })
+      seen.set(id, { resource, isShared, seenAt, stillAt: beforeAt, what: `ticket ${id}` })
     }
+    this.#see(resource, seen)
+  }
+
+  /** One that has gone meanwhile may come again: a request to join that is repeated after its lease has run out has another place. */
+  #see(resource: string, seen: ReadonlyMap<string, Wait>): void {
+    for (const [id, wait] of this.#current.get(resource) ?? []) if (!seen.has(id)) this.#waits.push(wait)
+    this.#current.set(resource, seen)
   }
 }
