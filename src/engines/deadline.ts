@@ -45,7 +45,12 @@ export class Deadline {
 
   /** Whether it lasts still by the one clock that is read without a system call. Where the machine was suspended, it may not: nobody may hold by it. */
   seemsToLast(): boolean {
-    return monotonicNowMs() - this.#sent.monotonicMs < this.#lastsMs
+    return this.seemsToLastMs() > 0
+  }
+
+  /** As `remainingMs`, by that clock alone: for a timer. */
+  seemsToLastMs(): number {
+    return this.#lastsMs - (monotonicNowMs() - this.#sent.monotonicMs)
   }
 
   /** How long it is sure to last from `now` on; 0 or less: it may be over. */

@@ -15,6 +15,7 @@ import { debug } from '../../debug.ts'
 import { setTimeout, clearTimeout, queueMicrotask, sleep } from '../../real-time.ts'
 import type { Cancellation } from '../../requests/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
+import type { Reading } from '../deadline.ts'
 import { marginMs, readClocks } from '../deadline.ts'
 import { Entrance } from '../entrance.ts'
 import { keepAlive } from '../keep-alive.ts'
@@ -96,7 +97,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   async #join(request: EnqueueRequest): Promise<OwnTicket | 'too early' | null> {
     const { connection, identity, nextId } = this.#parts
     const own = new OwnTicket(nextId(), this.#name, request)
-    let sent = readClocks()
+    let sent: Reading | undefined
     const onSend = (): void => {
       sent = readClocks()
       own.hearsSince = connection.hearsSince
@@ -118,7 +119,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
         await this.#renew()
         return 'too early'
       }
-      own.onReply(state, sent, this.#ttlMs)
+      if (sent !== undefined) own.onReply(state, sent, this.#ttlMs)
       if (!own.hasJoined) {
         this.#abandon(own)
         return null
@@ -163,7 +164,12 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     return false
   }
 
+  /** It is about to be given back, or to be shared. */
   isHolder(own: OwnTicket): boolean {
+    return own.seemsHeld()
+  }
+
+  isHeld(own: OwnTicket): boolean {
     return own.checkHeld()
   }
 
@@ -310,7 +316,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     let nextExpiryMs = -1
     try {
       if (tickets.length === 0) return 0
-      let sent = readClocks()
+      let sent: Reading | undefined
       const reply = await this.#parts.connection.ask(
         RENEW,
         this.#name,
@@ -321,7 +327,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
           onSend: () => (sent = readClocks()),
         },
       )
-      if (reply === undefined) return 0
+      if (reply === undefined || sent === undefined) return 0
       const [nextExpiry, waiting, ...states] = reply
       nextExpiryMs = Number(nextExpiry)
       for (const [index, own] of tickets.entries()) own.onReply(states[index]!, sent, this.#ttlMs)

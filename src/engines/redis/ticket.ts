@@ -87,6 +87,11 @@ export class OwnTicket {
     return this.#deadline?.seemsToLast() === true
   }
 
+  /** As `checkHeld`, but that the machine may have been suspended meanwhile: for what does no harm then. */
+  seemsHeld(): boolean {
+    return this.isHeld && (this.seemsAlive || this.checkHeld())
+  }
+
   /** @param sent the clocks before the request was sent that this is the reply to, and that gave or renewed the lease. */
   onReply(reply: string, sent: Reading, ttlMs: number): void {
     const deadline = new Deadline(sent, ttlMs)
@@ -169,10 +174,8 @@ export class OwnTicket {
 
   #armDeadline(): void {
     // It may fire early, if the lease was renewed meanwhile: then it is set anew.
-    this.#deadlineTimer = setTimeout(
-      () => this.checkHeld() && this.#armDeadline(),
-      this.#deadline!.remainingMs(),
-    ).unref()
+    const delayMs = this.#deadline!.seemsToLastMs()
+    this.#deadlineTimer = setTimeout(() => this.checkHeld() && this.#armDeadline(), delayMs).unref()
   }
 
   #wake(): void {
