@@ -6,15 +6,15 @@ import { decideTurn } from '../../src/core/turn.ts'
 import { readClocks } from '../../src/engines/deadline.ts'
 import type { QueueParts } from '../../src/engines/redis/queue.ts'
 import { RedisQueue } from '../../src/engines/redis/queue.ts'
+import { JOIN } from '../../src/engines/redis/scripts.ts'
 import { OwnTicket } from '../../src/engines/redis/ticket.ts'
 import { Cancellation } from '../../src/requests/cancellation.ts'
 import type { EnqueueRequest } from '../../src/requests/ticket-queue.ts'
 
 const TTL_MS = 10_000
 
-function makeTicket(): { ticket: OwnTicket; told: string[] } {
-  const told: string[] = []
-  const request: EnqueueRequest = {
+function makeRequest(told: string[]): EnqueueRequest {
+  return {
     claim: EXCLUSIVE,
     wait: true,
     steal: false,
@@ -24,6 +24,11 @@ function makeTicket(): { ticket: OwnTicket; told: string[] } {
     onLost: () => void told.push('lost'),
     onStolen: () => void told.push('stolen'),
   }
+}
+
+function makeTicket(): { ticket: OwnTicket; told: string[] } {
+  const told: string[] = []
+  const request = makeRequest(told)
   return { ticket: new OwnTicket('client.1', 'name', request), told }
 }
 
@@ -99,4 +104,33 @@ describe('a ticket in Redis', () => {
     assert.equal(queue.becomeHolder(ticket), false)
     assert.equal(turnOf(ticket), 'missing')
   })
+})
+
+test('a grant that was notified between joining and the connection for notifications is found by a look', async () => {
+  const connection = {
+    hearsSince: 0,
+    use: () => undefined,
+    unuse: () => undefined,
+    subscribe: () => Promise.resolve(),
+    ask(script: object, _name: string, _args: readonly string[], { onSend }: { onSend?: () => void }) {
+      onSend?.()
+      if (script !== JOIN) return Promise.resolve(['-1', '0', 'held 7 0'])
+      // Another lock of this process has opened it meanwhile.
+      connection.hearsSince = 1
+      return Promise.resolve(['waiting', '-1'])
+    },
+  }
+  const parts = {
+    // No renewal comes in time.
+    settings: { namespace: 'ns', replicas: 0, ttlMs: 86_400_000 },
+    connection,
+    identity: { client: 'client', pid: 1, command: '' },
+    own: new Map(),
+    nextId: () => 'client.1',
+  }
+  const waiting = new RedisQueue(parts as unknown as QueueParts, 'name')
+  const request = makeRequest([])
+  const ticket = await waiting.enqueue(request)
+  await waiting.anyChange(ticket!, [], request.cancellation)
+  assert.equal(ticket!.facts?.token, 7n)
 })
