@@ -12,7 +12,16 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { ETCD, ETCD_FLOOR, ON_ETCD, ON_POSTGRES, ON_REDIS, open, POSTGRES_FLOOR } from './engines/contestants/index.js'
+import {
+  ETCD,
+  ETCD_FLOOR,
+  ON_ETCD,
+  ON_POSTGRES,
+  ON_REDIS,
+  open,
+  POSTGRES_FLOOR,
+  REDIS_FLOOR,
+} from './engines/contestants/index.js'
 import { Process } from './engines/process.js'
 import { install, versions } from './install.js'
 import { describeCommit, describeMachine } from './machine.js'
@@ -43,7 +52,7 @@ if (values.processes !== undefined) settings.processes = values.processes.split(
 const CONTESTS = {
   etcd: { contestants: ON_ETCD, floor: ETCD_FLOOR, base: ETCD_FLOOR, rival: 'etcd-v3lock' },
   postgres: { contestants: ON_POSTGRES, base: POSTGRES_FLOOR, rival: POSTGRES_FLOOR },
-  redis: { contestants: ON_REDIS, base: ON_REDIS[0], rival: ON_REDIS[0] },
+  redis: { contestants: ON_REDIS, floor: REDIS_FLOOR, base: REDIS_FLOOR, rival: 'redlock' },
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1))

@@ -268,7 +268,7 @@ function peers() {
   return {
     name: 'peers',
     setup({ onLoad }) {
-      onLoad({ filter: /\/src\/engines\/(etcd|postgres)\/.*\.ts$/ }, ({ path }) => {
+      onLoad({ filter: /\/src\/engines\/(etcd|postgres|redis)\/.*\.ts$/ }, ({ path }) => {
         const text = readFileSync(path, 'utf8')
         return { contents: text.replaceAll(/await import\(('[^'.][^']*')\)/g, 'require($1)'), loader: 'ts' }
       })

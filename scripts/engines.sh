@@ -1,7 +1,7 @@
 #!/bin/bash
 # Servers for the tests of the engines that need one, on loopback addresses of their own, in a temporary directory.
 #
-#   eval "$(scripts/engines.sh up [--only etcd,cluster,secure,postgres,redis] [--owner PID])"
+#   eval "$(scripts/engines.sh up [--only etcd,cluster,secure,postgres,redis,…] [--owner PID])"
 #   scripts/engines.sh down [DIRECTORY]           stops all of them, and removes the directory
 #   scripts/engines.sh start DIRECTORY NODE       starts one again that has ended, with its data: cluster-2, postgres, …
 #
@@ -11,6 +11,8 @@
 # the process ids in DIRECTORY/NODE.pid. Whatever else there is to say goes to the standard error.
 # `secure`, only where --only names it: an etcd that asks for certificates and passwords. SLOCKET_ETCD_SECURE; ca.pem, client.pem
 # and client.key are in DIRECTORY/secure; the user `locker` with the password `secret` may use keys below slocket/.
+# Only if --only names them, too: `redis-aof` writes each command to the disk; `redis-pair` is redis-master and redis-replica; `redis-cluster` has three
+# masters; `redis-secure` has TLS, and the user `locker` with the password `secret` may do what docs/engines/redis.md lists.
 #
 # Nothing stays behind of an `up` that fails or is killed. With --owner it all ends with that process, however it ends.
 # Several can be up at a time. Data is in memory (/dev/shm) where that exists: nothing here waits for a disk.
@@ -217,7 +219,7 @@ as_postgres() { [[ $EUID -ne 0 ]] || echo setpriv --reuid postgres --regid postg
 openssl_quietly() { openssl "$@" 2>>"$dir/secure.log" >&2 || fail "openssl: $(tail -n 3 "$dir/secure.log")"; }
 
 make_certificates() {
-  local dir=$1 address=$2 at=$1/secure name
+  local dir=$1 address=$2 at=$1/${3:-secure} name
   mkdir "$at"
   local key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
   openssl_quietly req -x509 "${key[@]}" -days 2 -subj /CN=authority -keyout "$at/ca.key" -out "$at/ca.pem"
@@ -283,6 +285,81 @@ begin_redis() {
   echo "export SLOCKET_REDIS=redis://$address:$port" >>"$dir/env.new"
 }
 
+redis_node() {
+  local dir=$1 node=$2 address=$3 port=$4
+  mkdir "$dir/$node"
+  write_run "$dir" "$node" redis-server --bind "$address" --port "$port" --dir "$dir/$node" --save '' "${@:5}"
+  start_node "$dir" "$node"
+}
+
+begin_redis-aof() {
+  local dir=$1 address=$2 port
+  port=$(free_port)
+  redis_node "$dir" redis-aof "$address" "$port" --appendonly yes --appendfsync always
+  echo "export SLOCKET_REDIS_AOF=redis://$address:$port" >>"$dir/env.new"
+}
+
+finish_redis-aof() { await "$1" redis-aof answers_ping "$(value "$1" SLOCKET_REDIS_AOF)"; }
+
+begin_redis-pair() {
+  local dir=$1 address=$2 master replica
+  master=$(free_port) replica=$(free_port)
+  redis_node "$dir" redis-master "$address" "$master" --repl-diskless-sync-delay 0
+  redis_node "$dir" redis-replica "$address" "$replica" --replicaof "$address $master"
+  echo "export SLOCKET_REDIS_PAIR=redis://$address:$master,redis://$address:$replica" >>"$dir/env.new"
+}
+
+has_replica() { redis-cli -u "$1" info replication | grep -q 'state=online'; }
+finish_redis-pair() {
+  local master
+  master=$(value "$1" SLOCKET_REDIS_PAIR)
+  await "$1" redis-master has_replica "${master%%,*}"
+}
+
+# Its nodes speak with each other on ports that are larger by 10,000.
+begin_redis-cluster() {
+  local dir=$1 address=$2 n port all=''
+  for n in 1 2 3; do
+    port=$(free_port)
+    redis_node "$dir" "redis-$n" "$address" "$port" --cluster-enabled yes --cluster-announce-ip "$address" --cluster-node-timeout 2000
+    all+=",redis://$address:$port"
+  done
+  echo "export SLOCKET_REDIS_CLUSTER=${all#,}" >>"$dir/env.new"
+}
+
+cluster_is_ok() { redis-cli -u "$1" cluster info | grep -q 'cluster_state:ok'; }
+finish_redis-cluster() {
+  local dir=$1 n urls
+  IFS=, read -ra urls <<<"$(value "$dir" SLOCKET_REDIS_CLUSTER)"
+  for n in 1 2 3; do await "$dir" "redis-$n" answers_ping "${urls[n - 1]}" || return 1; done
+  timeout 60 redis-cli --cluster create "${urls[@]#redis://}" --cluster-yes >>"$dir/redis-1.log" 2>&1 || return 1
+  for n in 1 2 3; do await "$dir" "redis-$n" cluster_is_ok "${urls[n - 1]}" || return 1; done
+}
+
+# As docs/engines/redis.md says.
+readonly LOCKER='~slocket:* &slocket:* +hello +auth +ping +client|setname +info +select +subscribe +unsubscribe +eval +evalsha
+  +time +publish +zadd +zrem +zrange +zrangebyscore +zscore +zcard +hset +hget +hdel +hlen +hkeys +hexists +hincrby +get +set +scan +wait'
+
+begin_redis-secure() {
+  local dir=$1 address=$2 port at=$1/redis-secure
+  make_certificates "$dir" "$address" redis-secure
+  port=$(free_port)
+  {
+    echo 'user default off'
+    echo "user locker on >secret $LOCKER" | tr -d '\n' | tr -s ' '
+    echo
+    echo 'user other on >secret ~other:* &other:* +@all'
+    echo 'user admin on >secret ~* &* +@all'
+  } >"$at/users.acl"
+  write_run "$dir" redis-secure redis-server --bind "$address" --port 0 --tls-port "$port" --dir "$at" --save '' \
+    --tls-cert-file "$at/server.pem" --tls-key-file "$at/server.key" --tls-ca-cert-file "$at/ca.pem" --tls-auth-clients no --aclfile "$at/users.acl"
+  start_node "$dir" redis-secure
+  echo "export SLOCKET_REDIS_SECURE=rediss://$address:$port" >>"$dir/env.new"
+}
+
+answers_securely() { [[ $(redis-cli --tls --cacert "$2/ca.pem" --user admin --pass secret --no-auth-warning -u "${1/rediss/redis}" ping) == PONG ]]; }
+finish_redis-secure() { await "$1" redis-secure answers_securely "$(value "$1" SLOCKET_REDIS_SECURE)" "$1/redis-secure"; }
+
 answers_ping() { [[ $(redis-cli -u "$1" ping) == PONG ]]; }
 finish_redis() { await "$1" redis answers_ping "$(value "$1" SLOCKET_REDIS)"; }
 
@@ -317,7 +394,7 @@ up() {
   IFS=, read -ra servers <<<"$only"
   install_missing
   need etcd etcdctl ss setpriv
-  [[ ,$only, != *,redis,* ]] || need redis-server redis-cli
+  [[ $only != *redis* ]] || need redis-server redis-cli
   [[ ,$only, != *,postgres,* || -x $(postgres_bin)/postgres ]] || fail 'PostgreSQL is not installed. On Debian, as root: apt-get install postgresql-15'
   dir=''
   trap '[[ -z $dir ]] || down "$dir"' EXIT
@@ -346,7 +423,7 @@ case ${1:-} in
   start) start_node "$(realpath "$2")" "$3" ;;
   guard) guard "${@:2}" ;;
   *)
-    sed -n '2,16s/^# \{0,1\}//p' "$self" >&2
+    sed -n '2,20s/^# \{0,1\}//p' "$self" >&2
     exit 2
     ;;
 esac

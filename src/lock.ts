@@ -59,7 +59,7 @@ export class Lock {
   /**
    * Throws if the lock is no longer held, as far as this process can know without waiting. Call it right before a write.
    *
-   * If the lock is a lease (etcd, PostgreSQL), it also detects that this process was stopped for too long, before any timer has run. The lock
+   * If the lock is a lease (etcd, PostgreSQL, Redis), it also detects that this process was stopped for too long, before any timer has run. The lock
    * can still be lost between this call and the moment when the write arrives: only a receiver that checks {@link Lock.token} closes that gap.
    *
    * ```js

@@ -70,7 +70,7 @@ export interface SlocketOptions {
    */
   readonly access?: LockAccess | undefined
   /**
-   * Where the lock lives: `local()`, `memory()`, `etcd()` or `postgres()`. Make an engine once per process and use it for every call.
+   * Where the lock lives: `local()`, `memory()`, `etcd()`, `postgres()` or `redis()`. Make an engine once per process and use it for every call.
    *
    * Default: the local engine, for all processes of this machine.
    */

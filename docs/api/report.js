@@ -11,6 +11,7 @@ const here = fileURLToPath(new URL('.', import.meta.url))
 const entries = {
   slocket: 'dist/index.exports.d.cts',
   'slocket-postgres': 'dist/engines/postgres/index.d.cts',
+  'slocket-redis': 'dist/engines/redis/index.d.cts',
   'slocket-proper-lockfile': 'dist/compat/proper-lockfile.exports.d.cts',
   'slocket-etcd': 'dist/engines/etcd/index.d.cts',
   'slocket-testing': 'dist/testing/index.d.cts',

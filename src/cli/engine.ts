@@ -17,12 +17,16 @@ export async function openEngine(url: string): Promise<Engine> {
       const { etcd } = await import('../engines/etcd/index.ts')
       return etcd(parseEtcdUrl(url))
     }
+    if (scheme === 'redis' || scheme === 'rediss') {
+      const { redis } = await import('../engines/redis/index.ts')
+      return redis(parseRedisUrl(url))
+    }
   } catch (error) {
     // What the engine says of its options.
     if (error instanceof TypeError || error instanceof RangeError) throw new UsageError(`--engine: ${error.message}`)
     throw error
   }
-  throw new UsageError("--engine must begin with 'postgres://', 'etcd://' or 'etcds://'")
+  throw new UsageError("--engine must begin with 'postgres://', 'etcd://', 'etcds://', 'redis://' or 'rediss://'")
 }
 
 /** `postgres://user:password@host:port/database`, with `?namespace=…` for us; what else is there is for `pg`. @throws UsageError */
@@ -39,6 +43,21 @@ export function parsePostgresUrl(url: string): { connectionString: string; names
   if (namespace === null) return { connectionString: url }
   parsed.searchParams.delete('namespace')
   return { connectionString: parsed.href, namespace }
+}
+
+/** `redis://user:password@host:port/database?namespace=…`; `rediss` with TLS. @throws UsageError */
+export function parseRedisUrl(url: string): { url: string; namespace?: string } {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  const others = [...(parsed?.searchParams.keys() ?? [])].filter((name) => name !== 'namespace')
+  if (parsed === undefined || parsed.hash !== '' || parsed.hostname === '' || others.length > 0) {
+    throw new UsageError(
+      '--engine must be redis://USER:PASSWORD@HOST:PORT/DATABASE?namespace=NAMESPACE (only HOST is needed); other characters than letters and ' +
+        'digits of a user, a password or a namespace are percent-encoded (# is %23)',
+    )
+  }
+  const namespace = parsed.searchParams.get('namespace')
+  parsed.search = ''
+  return { url: parsed.href, ...(namespace === null ? {} : { namespace }) }
 }
 
 interface EtcdParts {

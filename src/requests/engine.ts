@@ -7,7 +7,7 @@
 import type { Claim } from '../core/claim.ts'
 import type { Obstacle } from './obstacle.ts'
 
-/** Where locks live. Made by `local()`, `memory()`, `etcd()` or `postgres()`. To write your own, implement this, and test it with `slocket/testing`. */
+/** Where locks live. Made by `local()`, `memory()`, `etcd()`, `postgres()` or `redis()`. To write your own, implement this, and test it with `slocket/testing`. */
 export interface Engine {
   /** The name of the engine, for messages: `local`, `memory`. */
   readonly name: string

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
-import { openEngine, parseEtcdUrl } from '../../src/cli/engine.ts'
+import { openEngine, parseEtcdUrl, parseRedisUrl } from '../../src/cli/engine.ts'
 
 describe('a URL of --engine that cannot be used', () => {
   for (const url of [
@@ -22,6 +22,11 @@ describe('a URL of --engine that cannot be used', () => {
     'postgres://u:1#SECRET@h/d',
     'postgres://u:SECRET@h:port/d',
     'postgresql://u:SECRET@/?port=x\n',
+    'redis://u:SEC#RET@h/0',
+    'redis://u:SECRET@h:port/0',
+    'redis://u:SECRET@h/0?ttl=5000',
+    'rediss://u:SECRET@/0',
+    'redis://u:SECRET@h/0?namespace={}',
   ]) {
     test(`is refused by an error without the secret: ${url.replaceAll('\n', '\\n')}`, async () => {
       await assert.rejects(openEngine(url), (error: Error) => {
@@ -40,4 +45,12 @@ test('what is escaped in a URL of etcd is what it means', () => {
     credentials: { username: 'u@x', password: '/?#%' },
     namespace: 'n/s',
   })
+})
+
+test('the namespace of a URL of Redis is for the engine, and the rest for the client', () => {
+  assert.deepEqual(parseRedisUrl('rediss://u:p%23@h:7000/3?namespace=n%2Fs'), {
+    url: 'rediss://u:p%23@h:7000/3',
+    namespace: 'n/s',
+  })
+  assert.deepEqual(parseRedisUrl('redis://h'), { url: 'redis://h' })
 })

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { slocket } from '../../src/index.ts'
 import { etcd } from '../../src/engines/etcd/index.ts'
 import { postgres } from '../../src/engines/postgres/index.ts'
+import { redis } from '../../src/engines/redis/index.ts'
 import { addressOf } from './helpers/servers.ts'
 
 const LIMIT_MS = 30_000
@@ -21,6 +22,7 @@ const SOURCE = new URL('../../src/', import.meta.url).href
 for (const [kind, options, engine] of [
   ['etcd', { endpoints: [addressOf('etcd')], ttl: 5000 }, etcd({ endpoints: [addressOf('etcd')], ttl: 5000 })],
   ['postgres', { connectionString: addressOf('postgres') }, postgres({ connectionString: addressOf('postgres') })],
+  ['redis', { url: addressOf('redis'), ttl: 2000 }, redis({ url: addressOf('redis'), ttl: 2000 })],
 ] as const) {
   test(`${kind}: to hold keeps no process alive`, async () => {
     const name = `held to the end ${process.pid}`

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { etcd } from '../../src/engines/etcd/index.ts'
 import { postgres } from '../../src/engines/postgres/index.ts'
+import { redis } from '../../src/engines/redis/index.ts'
 import type { Engine } from '../../src/index.ts'
 import { LockManager, slocket } from '../../src/index.ts'
 import { until } from '../helpers/until.ts'
@@ -13,6 +14,7 @@ const namespace = `lock-manager-${randomBytes(6).toString('hex')}`
 const openers: readonly (readonly [string, () => Engine])[] = [
   ['etcd', () => etcd({ endpoints: addressOf('etcd').split(','), namespace })],
   ['postgres', () => postgres({ connectionString: addressOf('postgres'), namespace })],
+  ['redis', () => redis({ url: addressOf('redis'), namespace })],
 ]
 
 const isNotSupported = (error: unknown): boolean => error instanceof DOMException && error.name === 'NotSupportedError'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { withinAwake } from '../../src/engines/etcd/awake.ts'
+import { withinAwake } from '../../src/engines/awake.ts'
 
 const LIMIT_MS = 100
 const late = (): Error => new Error('late')

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Deadline, elapsedMs, readClocks } from '../../src/engines/etcd/deadline.ts'
+import { Deadline, elapsedMs, readClocks } from '../../src/engines/deadline.ts'
 
 const at = (monotonicMs: number, uptimeMs: number = monotonicMs): { monotonicMs: number; uptimeMs: number } => ({
   monotonicMs,

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { Cancellation } from '../../src/requests/cancellation.ts'
 import type { EnqueueRequest } from '../../src/requests/ticket-queue.ts'
 import { EXCLUSIVE } from '../../src/core/claim.ts'
-import { Entrance } from '../../src/engines/etcd/entrance.ts'
+import { Entrance } from '../../src/engines/entrance.ts'
 import { OwnTicket } from '../../src/engines/etcd/ticket.ts'
 import { SlocketError } from '../../src/errors.ts'
 

@@ -82,6 +82,7 @@ test('only engines and the command import node:net; and node:fs, but for the dro
 const CLIENTS: readonly (readonly [engine: string, packages: RegExp])[] = [
   ['etcd', /^@grpc\/(grpc-js|proto-loader)$/],
   ['postgres', /^pg$/],
+  ['redis', /^(redis|ioredis|iovalkey)$/],
 ]
 
 test('nothing is imported but relative files, node: modules, and by an engine the client of its server', () => {

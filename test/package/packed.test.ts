@@ -19,6 +19,7 @@ const BUNDLES = [
   'engines/local/names/index',
   'engines/memory/index',
   'engines/postgres/index',
+  'engines/redis/index',
   'sync/acquire-sync',
   'testing/index',
   'web-locks/context',
@@ -28,6 +29,7 @@ const WRAPPERS = [
   'compat/proper-lockfile',
   'engines/etcd/index',
   'engines/postgres/index',
+  'engines/redis/index',
   'index',
   'testing/index',
 ].map((entry) => `dist/${entry}.mjs`)
@@ -70,6 +72,7 @@ describe('the packed package', () => {
   for (const [kind, engine, advice] of [
     ['etcd', "etcd({ endpoints: '127.0.0.1:1' })", 'npm install @grpc/grpc-js @grpc/proto-loader'],
     ['postgres', "postgres({ host: '127.0.0.1', port: 1 })", 'npm install pg'],
+    ['redis', "redis({ url: 'redis://127.0.0.1:1' })", 'npm install redis'],
   ] as const) {
     test(`the engine of ${kind} is there, and its first lock says what to install`, async () => {
       const error = await execute(

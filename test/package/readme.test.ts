@@ -59,7 +59,12 @@ describe('the README, and the examples of the documents', () => {
     await Promise.all(
       examples.map(({ code }, index) => writeFile(join(folder, files[index]!), `${code}${OF_THE_READER}`)),
     )
-    await compile(folder, files, { noEmit: true, noUncheckedIndexedAccess: true })
+    // What the reader has installed.
+    const paths = {
+      redis: [join(ROOT, 'node_modules/redis/dist/index.d.ts')],
+      ioredis: [join(ROOT, 'node_modules/ioredis/built/index.d.ts')],
+    }
+    await compile(folder, files, { noEmit: true, noUncheckedIndexedAccess: true, paths })
   })
 
   for (const { page, language, line, code } of examples.filter(({ runs }) => runs)) {
@@ -89,7 +94,7 @@ function parseExamples(page: string): Example[] {
       language: language === 'ts' ? 'ts' : 'js',
       line: markdown.slice(0, match.index).split('\n').length,
       code: code!,
-      runs: !/\bno-run\b/.test(info!) && !/'slocket\/(etcd|postgres)'/.test(code!),
+      runs: !/\bno-run\b/.test(info!) && !/'slocket\/(etcd|postgres|redis)'/.test(code!),
     }
   })
 }

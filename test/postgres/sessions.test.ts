@@ -1,7 +1,7 @@
 // A server that has fewer connections than the engine may use. What it says, and the clock, are the test's.
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { keepAlive } from '../../src/engines/postgres/keep-alive.ts'
+import { keepAlive } from '../../src/engines/keep-alive.ts'
 import { parsePostgresOptions } from '../../src/engines/postgres/options.ts'
 import type { Session } from '../../src/engines/postgres/session.ts'
 import { Sessions } from '../../src/engines/postgres/sessions.ts'

@@ -3,13 +3,16 @@ import type { Random } from '../../src/testing/random.ts'
 import type { Arena } from '../../test/engines/helpers/arena.ts'
 import type { EngineSpec } from '../../test/engines/helpers/client.ts'
 import { etcdEngine } from '../../test/engines/helpers/etcd-arena.ts'
+import { redisEngine } from '../../test/engines/helpers/redis-arena.ts'
 import { Island } from '../../test/engines/helpers/island.ts'
 import type { Order } from '../../test/engines/helpers/trace.ts'
 import type { Server } from '../../test/engines/helpers/servers.ts'
 import { engineAt, openToIslands } from '../../test/engines/postgres/island.ts'
 import type { Nemesis } from './nemeses.ts'
 import { LONG, LONG_MS, NEMESES, REVOKED_UNHEARD } from './nemeses.ts'
+import type { Wait } from './order.ts'
 import { QueueWatch } from './queue-watch.ts'
+import { REDIS_NEMESES, RedisQueueWatch } from './redis.ts'
 import { HOLDERS_CUT_OFF, POSTGRES_NEMESES } from './postgres.ts'
 
 /** The client that can be cut off. */
@@ -23,8 +26,14 @@ export interface Field {
   /** What each client does besides. */
   readonly furtherLoops: (random: Random, holdMs: number, isIslander: boolean) => Order[]
   /** Where it can be seen from outside who is in the queue, to see that they are served in order. */
-  readonly watchQueue?: (address: string) => QueueWatch
+  readonly watchQueue?: (address: string) => QueueSeen
   prepare(arena: Arena, address: string): Promise<Ground>
+}
+
+/** What was seen of queues, from outside. */
+export interface QueueSeen extends AsyncDisposable {
+  /** Stops looking. Gives whom it has seen. */
+  end(): Promise<readonly Wait[]>
 }
 
 interface Ground {
@@ -71,6 +80,28 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
           engineAt(`postgres://postgres@${here}:${port}/postgres`)
         return { engine: engineAt(url), openIsland: () => Island.open(arena, ISLANDER, [], islandEngine) }
       },
+    },
+  ],
+  [
+    'redis',
+    {
+      server: 'redis-aof',
+      nemeses: REDIS_NEMESES,
+      furtherLoops: (random, holdMs, isIslander) => [
+        { do: 'loop', resource: 'permits', holdMs, options: { permits: 2 } },
+        // Called off now and then at the moment of the grant.
+        { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
+        { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
+        // In one queue more than once.
+        { do: 'loop', as: 'exclusive too', resource: 'exclusive', holdMs },
+      ],
+      watchQueue: (url) => new RedisQueueWatch(url, ['exclusive', 'shared', 'hurried', LONG]),
+      prepare: (arena, url) =>
+        Promise.resolve({
+          engine: redisEngine(url),
+          openIsland: () =>
+            Island.open(arena, ISLANDER, [url], ([inside]) => redisEngine(`redis://${inside}`, 'ioredis 6')),
+        }),
     },
   ],
 ])

@@ -11,11 +11,13 @@ export const ETCD = 'slocket-etcd'
 export const ETCD_FLOOR = 'etcd-requests'
 export const POSTGRES = 'slocket-postgres'
 export const POSTGRES_FLOOR = 'postgres-requests'
+export const REDIS = 'slocket-redis'
+export const REDIS_FLOOR = 'redis-requests'
 
 /** On one server each, our own first. */
 export const ON_ETCD = [ETCD, 'etcd-v3lock', 'etcd3']
 export const ON_POSTGRES = [POSTGRES, POSTGRES_FLOOR]
-export const ON_REDIS = ['redlock', 'redis-semaphore']
+export const ON_REDIS = [REDIS, 'redlock', 'redis-semaphore']
 
 export async function open(contestant, servers, name, settings) {
   const module = await import(`./${contestant}.js`)

@@ -8,7 +8,7 @@
 import type { Socket } from 'node:net'
 import type * as Grpc from '@grpc/grpc-js'
 import { Cancellation } from '../../requests/cancellation.ts'
-import { withinAwake } from './awake.ts'
+import { withinAwake } from '../awake.ts'
 import type { LoadedGrpc } from './load-grpc.ts'
 import type { Settings } from './options.ts'
 import { parseTarget, Probe } from './probe.ts'

@@ -13,7 +13,7 @@ import { query, queryAll } from './query.ts'
 import { EtcdQueue } from './queue.ts'
 import { Sessions } from './sessions.ts'
 import type { OwnTicket } from './ticket.ts'
-import { ownIdentity } from './value.ts'
+import { ownIdentity } from '../ticket-value.ts'
 import { WatchStream } from './watch-stream.ts'
 
 /**

@@ -1,7 +1,7 @@
 import type { EtcdClient } from './client.ts'
 import type { Sessions } from './sessions.ts'
 import type { OwnTicket } from './ticket.ts'
-import type { Identity } from './value.ts'
+import type { Identity } from '../ticket-value.ts'
 import type { WatchStream } from './watch-stream.ts'
 
 /** What the queues of one engine share. */

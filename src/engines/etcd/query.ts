@@ -3,14 +3,14 @@ import type { EngineSnapshot } from '../../requests/engine.ts'
 import { onAbort } from '../../requests/on-abort.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import type { EtcdClient } from './client.ts'
-import { keepAlive } from './keep-alive.ts'
+import { keepAlive } from '../keep-alive.ts'
 import { decodeResource, endOf, inOrder, parseTicket, queuesPrefix } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
 import type { KeyValue, RangeResponse } from './protocol.ts'
 import { isCompacted } from './refusal.ts'
 import type { OwnTicket } from './ticket.ts'
-import type { Identity, TicketValue } from './value.ts'
-import { parseValue, toRequester } from './value.ts'
+import type { Identity, TicketValue } from '../ticket-value.ts'
+import { parseValue, toRequester } from '../ticket-value.ts'
 
 const PAGE = 1000
 /** How often the pages are begun. */

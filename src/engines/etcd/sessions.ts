@@ -1,7 +1,7 @@
 /** The session of an engine: one at a time. It is opened when it is needed, and after a loss anew. */
 import type { Cancellation } from '../../requests/cancellation.ts'
 import { isSlocketError } from '../../errors.ts'
-import { keepAlive } from './keep-alive.ts'
+import { keepAlive } from '../keep-alive.ts'
 import { Session } from './session.ts'
 import type { SessionParts } from './session.ts'
 import { monotonicNowMs } from '../../real-time.ts'

@@ -18,7 +18,7 @@ import type { KeyValue, Operation, TxnResponse } from './protocol.ts'
 import { CREATE_REVISION, IS_EQUAL, IS_GREATER } from './protocol.ts'
 import type { QueueParts } from './parts.ts'
 import type { OwnTicket } from './ticket.ts'
-import { formatValue, parseValue } from './value.ts'
+import { formatValue, parseValue } from '../ticket-value.ts'
 
 /** Each costs up to two operations of a transaction, of which etcd allows 128. */
 const MOST_AT_ONCE = 50

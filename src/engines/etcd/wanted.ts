@@ -4,7 +4,7 @@ import { endOf, ordinaryPrefix } from './keys.ts'
 import type { RangeRequest } from './protocol.ts'
 import { ASCENDING, BY_CREATION } from './protocol.ts'
 import type { OwnTicket } from './ticket.ts'
-import { parseValue } from './value.ts'
+import { parseValue } from '../ticket-value.ts'
 
 /** Some of those behind may be tries, which only look. */
 const SOME = 10

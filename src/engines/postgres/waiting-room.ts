@@ -8,7 +8,7 @@
 import type { Control } from './control.ts'
 import type { AcquireParts } from './acquire.ts'
 import { acquireIn } from './acquire.ts'
-import { keepAlive } from './keep-alive.ts'
+import { keepAlive } from '../keep-alive.ts'
 import type { Settings } from './options.ts'
 import type { Request } from './request.ts'
 import { SlocketError } from '../../errors.ts'

@@ -53,7 +53,8 @@ const LEAST_MARGIN_MS = 500
 const MARGIN = 0.1
 
 export function check(trace: readonly Line[]): string[] {
-  const findings = trace.flatMap(findingsIn)
+  const expected = new Set([...EXPECTED, ...(trace.some(isOutOfMemory) ? ['ERR_SLOCKET_RESOURCES'] : [])])
+  const findings = trace.flatMap((line) => findingsIn(line, expected))
   const holds = holdsIn(trace)
   const revocations = revocationsIn(trace)
   for (const resource of new Set(holds.map((hold) => hold.resource))) {
@@ -163,11 +164,16 @@ function excludes(one: Hold, other: Hold): boolean {
   return one.permits !== 0 || other.permits !== 0
 }
 
-function findingsIn(line: Line): string[] {
+/** Somebody has used up the memory of the server. */
+function isOutOfMemory({ event, message }: Line): boolean {
+  return event === 'doing' && message === 'memory used up'
+}
+
+function findingsIn(line: Line, expected: ReadonlySet<string>): string[] {
   const { who, as, event, code, message } = line
   const said = `${who} ${as ?? ''}: ${event}: ${code ?? ''} ${message ?? ''}`
   if (event === 'unheard' || event === 'hung' || event === 'revived') return [said]
-  const isExpected = code !== undefined && EXPECTED.has(code)
+  const isExpected = code !== undefined && expected.has(code)
   return (event === 'failed' || event === 'lost' || event === 'denied') && !isExpected ? [said] : []
 }
 

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url'
 import { until, within } from '../../helpers/until.ts'
 import type { Event, Line, Order } from './trace.ts'
 
-/** The engine that a client opens: `etcd` with what `etcd()` takes, … */
+/** The engine that a client opens: `etcd` with what `etcd()` takes, …; `redis` with a URL, and `by`, if the program has a client of its own. */
 export interface EngineSpec {
-  readonly kind: 'etcd' | 'postgres'
+  readonly kind: 'etcd' | 'postgres' | 'redis'
   readonly options: unknown
 }
 

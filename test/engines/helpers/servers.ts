@@ -10,7 +10,8 @@ import { until } from '../../helpers/until.ts'
 const ENGINES: string = fileURLToPath(new URL('../../../../scripts/engines.sh', import.meta.url))
 
 /** What scripts/engines.sh can start: one etcd, three that are one cluster, … */
-export type Server = 'etcd' | 'cluster' | 'secure' | 'postgres' | 'redis'
+export type Server =
+  'etcd' | 'cluster' | 'secure' | 'postgres' | 'redis' | 'redis-aof' | 'redis-pair' | 'redis-cluster' | 'redis-secure'
 
 const VARIABLES = {
   etcd: 'SLOCKET_ETCD',
@@ -18,6 +19,10 @@ const VARIABLES = {
   secure: 'SLOCKET_ETCD_SECURE',
   postgres: 'SLOCKET_POSTGRES',
   redis: 'SLOCKET_REDIS',
+  'redis-aof': 'SLOCKET_REDIS_AOF',
+  'redis-pair': 'SLOCKET_REDIS_PAIR',
+  'redis-cluster': 'SLOCKET_REDIS_CLUSTER',
+  'redis-secure': 'SLOCKET_REDIS_SECURE',
 } as const
 
 /** The address of a server that all tests share: nobody may break it. Of the cluster, three with commas between them. */
@@ -55,7 +60,7 @@ export class Servers {
     return address
   }
 
-  /** @param node `etcd`, `cluster-1` to `cluster-3`, `postgres` (its first process), `redis`. */
+  /** @param node `etcd`, `cluster-1` to `cluster-3`, `postgres` (its first process), `redis`, `redis-aof`, `redis-master`, `redis-replica`, `redis-1` to `redis-3`, `redis-secure`. */
   pidOf(node: string): number {
     return Number(fs.readFileSync(join(this.directory, `${node}.pid`), 'utf8'))
   }

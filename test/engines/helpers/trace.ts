@@ -50,6 +50,8 @@ export interface Line {
   readonly permits?: number
   readonly token?: string
   readonly isThief?: boolean
+  /** An earlier holder ended without releasing. */
+  readonly recovered?: boolean
   readonly code?: string
   readonly message?: string
   readonly accepted?: boolean

@@ -7,6 +7,7 @@ import { slocket } from '../../../src/index.ts'
 import type { Lock } from '../../../src/index.ts'
 import type { EngineSpec } from '../helpers/client.ts'
 import type { Line, Order, OrderOptions } from '../helpers/trace.ts'
+import { CLIENTS } from '../redis/clients.ts'
 import { traceLeases } from './trace-leases.ts'
 
 /** How often a holder looks whether it holds. */
@@ -25,6 +26,12 @@ interface Held {
 }
 
 const [name = '', traceFile = '', spec = '{}', sink = ''] = process.argv.slice(2)
+/** With `by`, the program has a client of its own. */
+interface RedisSpec {
+  readonly url: string
+  readonly by?: string
+}
+
 const trace = fs.openSync(traceFile, 'a')
 const handles = new Map<string, Held>()
 let isEnding = false
@@ -57,7 +64,11 @@ say({ event: 'ready' })
 async function openEngine({ kind, options }: EngineSpec): Promise<Engine> {
   const url = new URL(`../../../src/engines/${kind}/index.js`, import.meta.url).href
   const module = (await import(url)) as Record<string, (options: unknown) => Engine>
-  return module[kind]!(options)
+  return module[kind]!(kind === 'redis' ? await withClient(options as RedisSpec) : options)
+}
+
+async function withClient({ by, url, ...rest }: RedisSpec): Promise<object> {
+  return by === undefined ? { url, ...rest } : { client: (await CLIENTS[by]!(url)).client, ...rest }
 }
 
 /** Once it has had a lock, its connection is there: what follows depends no more on how busy the machine is while processes start. */
@@ -122,6 +133,7 @@ async function acquire(as: string, resource: string, options: OrderOptions = {})
       permits,
       token: String(lock.token),
       ...(isThief ? { isThief } : {}),
+      ...(lock.recovered ? { recovered: true } : {}),
       ...(lease === undefined ? {} : { lease }),
     })
     const held: Held = { lock, as, looking: undefined, lostAt: undefined }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EXCLUSIVE } from '../../src/core/claim.ts'
-import { parseValue, toRequester } from '../../src/engines/etcd/value.ts'
+import { parseValue, toRequester } from '../../src/engines/ticket-value.ts'
 
 test('of a ticket whose value cannot be read, neither a process nor a time is made up', () => {
   for (const value of [undefined, '', '[]', '{"pid":"1","since":"2026"}', '{"since":1e300}']) {

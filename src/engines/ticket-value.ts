@@ -1,9 +1,9 @@
-/** What the value of a ticket's key says: for `query`, and for people. No decision hangs on it, but for `hasRobbed`: see steal.ts. */
-import type { Requester } from '../../requests/engine.ts'
-import { withoutSecrets } from '../secrets.ts'
-import type { Claim } from '../../core/claim.ts'
-import type { OwnTicket } from './ticket.ts'
-import { wallNowMs } from '../../real-time.ts'
+/** What a ticket on a server says about its owner: for `query`, and for people. No decision depends on it, except `hasRobbed` in etcd: see etcd/steal.ts. */
+import type { Requester } from '../requests/engine.ts'
+import type { EnqueueRequest } from '../requests/ticket-queue.ts'
+import { withoutSecrets } from './secrets.ts'
+import type { Claim } from '../core/claim.ts'
+import { wallNowMs } from '../real-time.ts'
 
 const MOST_COMMAND = 1000
 const MOST_LABEL = 200
@@ -31,7 +31,11 @@ export function ownIdentity(client: string): Identity {
   return { client, pid: process.pid, command }
 }
 
-export function formatValue(identity: Identity, { request }: OwnTicket, hasRobbed: boolean = false): string {
+export function formatValue(
+  identity: Identity,
+  { request }: { readonly request: EnqueueRequest },
+  hasRobbed: boolean = false,
+): string {
   const { sinceMs = wallNowMs(), label } = request.requests()[0] ?? {}
   const { wait } = request
   return JSON.stringify({ ...identity, since: sinceMs, label, wait, ...(hasRobbed ? { hasRobbed } : {}) })

@@ -1,5 +1,5 @@
 /** Time as a process has it that is stopped now and then, or blocks, or gets little of the processor. */
-import { setInterval, clearInterval } from '../../real-time.ts'
+import { setInterval, clearInterval } from '../real-time.ts'
 
 const SLICES = 10
 

@@ -7,7 +7,7 @@
  *     goes on while the machine is suspended. The wall clock is never asked.
  */
 import os from 'node:os'
-import { monotonicNowMs } from '../../real-time.ts'
+import { monotonicNowMs } from '../real-time.ts'
 
 /** What the two clocks show, in ms. */
 export interface Reading {
@@ -45,7 +45,12 @@ export class Deadline {
 
   /** Whether it lasts still by the one clock that is read without a system call. Where the machine was suspended, it may not: nobody may hold by it. */
   seemsToLast(): boolean {
-    return monotonicNowMs() - this.#sent.monotonicMs < this.#lastsMs
+    return this.seemsToLastMs() > 0
+  }
+
+  /** As `remainingMs`, by that clock alone: for a timer. */
+  seemsToLastMs(): number {
+    return this.#lastsMs - (monotonicNowMs() - this.#sent.monotonicMs)
   }
 
   /** How long it is sure to last from `now` on; 0 or less: it may be over. */
@@ -54,6 +59,11 @@ export class Deadline {
   }
 }
 
+/** How long before the end of a lease its holder counts it as lost. */
+export function marginMs(ttlMs: number): number {
+  return Math.max(LEAST_MARGIN_MS, ttlMs * MARGIN)
+}
+
 function lastsMs(ttlMs: number): number {
-  return ttlMs - Math.max(LEAST_MARGIN_MS, ttlMs * MARGIN)
+  return ttlMs - marginMs(ttlMs)
 }

@@ -8,14 +8,20 @@
  *
  * Tries and thieves wait for nobody, and nobody waits for them: they have no place here.
  */
-import type { EnqueueRequest } from '../../requests/ticket-queue.ts'
-import type { OwnTicket } from './ticket.ts'
-import { monotonicNowNs } from '../../real-time.ts'
+import type { EnqueueRequest } from '../requests/ticket-queue.ts'
+import { monotonicNowNs } from '../real-time.ts'
+
+/** What is needed here of a ticket. */
+interface EnteredTicket {
+  readonly request: EnqueueRequest
+  /** Why it is gone, though it has not left by itself. Undefined if it isn't. */
+  readonly loss: unknown
+}
 
 interface Place {
   /** Since when it has wanted to go in, by process.hrtime. */
   sinceNs: bigint
-  own: OwnTicket | undefined
+  own: EnteredTicket | undefined
   /** It waits until it is the next one. */
   onNext: (() => void) | undefined
 }
@@ -62,7 +68,7 @@ export class Entrance {
   }
 
   /** It has joined the queue, by this ticket. */
-  stand(own: OwnTicket): void {
+  stand(own: EnteredTicket): void {
     const place = this.#places.get(own.request)
     if (place === undefined) return
     place.own = own
@@ -71,7 +77,7 @@ export class Entrance {
   }
 
   /** It has lost its ticket, whoever has noticed that. */
-  goOut({ request }: OwnTicket): void {
+  goOut({ request }: EnteredTicket): void {
     const place = this.#places.get(request)
     if (place === undefined) return
     place.own = undefined

@@ -1,0 +1,15 @@
+import { Redis } from 'ioredis'
+import { slocket } from '../../../dist/index.mjs'
+import { redis } from '../../../dist/engines/redis/index.mjs'
+
+// By the same client as the others.
+export function open({ redis: url }, name, { ttl }) {
+  const client = new Redis(url)
+  const engine = redis({ client, ttl: ttl * 1000 })
+  return {
+    acquire: () => slocket(name, { engine }),
+    release: (lock) => lock.release(),
+    isHeld: (lock) => !lock.signal.aborted,
+    close: () => client.disconnect(),
+  }
+}

@@ -1,0 +1,258 @@
+/** The clients that the engine can use, behind one small interface: those of `redis` (node-redis), and of `ioredis` and its fork `iovalkey`. */
+import { debug } from '../../debug.ts'
+import { isError } from '../../errors.ts'
+
+/** A client of `redis`, `ioredis` or `iovalkey`. */
+export interface RedisClient {
+  /** Both have it, with different parameters. */
+  sendCommand(...parameters: never[]): unknown
+  /** Both have it, with different parameters. */
+  subscribe(...parameters: never[]): unknown
+}
+
+type Listener = (...values: never[]) => void
+
+/** What is used of all of them. */
+interface Emitter {
+  on(event: string, listener: Listener): unknown
+  off(event: string, listener: Listener): unknown
+}
+
+export interface NodeRedis extends Emitter {
+  readonly isOpen: boolean
+  connect(): Promise<unknown>
+  sendCommand(...parameters: readonly unknown[]): Promise<unknown>
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
+  unsubscribe(channel: string): Promise<unknown>
+  duplicate?(): NodeRedis
+  /** The name in 5 and 6, and that in 4. */
+  destroy?(): unknown
+  disconnect?(): unknown
+  unref?(): void
+  /** Of a cluster. */
+  readonly masters?: readonly { readonly client?: unknown }[]
+  nodeClient?(node: unknown): NodeRedis | Promise<NodeRedis>
+  /** Of a client for Sentinel. */
+  acquire?(): unknown
+}
+
+export interface IoRedis extends Emitter {
+  readonly status: string
+  /** Not there until it has connected, and not of a cluster. */
+  readonly stream?: { unref?(): void }
+  connect(): Promise<unknown>
+  call(command: string, ...parameters: readonly string[]): Promise<unknown>
+  subscribe(channel: string): Promise<unknown>
+  unsubscribe(channel: string): Promise<unknown>
+  disconnect(): void
+  duplicate(override?: object): IoRedis
+  /** Of a cluster. */
+  nodes?(role: string): readonly IoRedis[]
+}
+
+/** A client of one server or cluster. */
+export interface Redis {
+  /** Whether it has been closed, or never connected: then nothing it is asked is answered. */
+  readonly isClosed: boolean
+  /** Whether a command without a key follows one with the key over the same connection. */
+  readonly sendsInOrder: boolean
+  /** @param key the command is for the server that has it. */
+  send(key: string, command: readonly string[]): Promise<unknown>
+  /** Sends a command to each server that has keys. */
+  sendToAll(command: (cursor: string) => readonly string[], onReply: (reply: unknown) => string): Promise<void>
+  /** Opens a connection for notifications. */
+  subscribe(channel: string, subscriber: Subscriber): Subscription
+  /** For a client of the engine itself. */
+  connect(): Promise<unknown>
+  close(): void
+}
+
+export interface Subscription {
+  /** Once it hears. */
+  readonly ready: Promise<unknown>
+  /** At any time. */
+  close(): void
+}
+
+export interface Subscriber {
+  readonly onMessage: (message: string) => void
+  /** It is connected (again): messages may have been missed before. */
+  readonly onGap: () => void
+}
+
+export function isSupported(client: unknown): client is RedisClient {
+  if (typeof client !== 'object' || client === null) return false
+  return isIoRedis(client) || isNodeRedis(client)
+}
+
+function isIoRedis(client: object): client is IoRedis {
+  return has(client, 'call', 'sendCommand', 'subscribe', 'duplicate', 'connect')
+}
+
+function isNodeRedis(client: object): client is NodeRedis {
+  return has(client, 'sendCommand', 'subscribe', 'unsubscribe', 'connect') && 'isOpen' in client
+}
+
+function has(client: object, ...methods: readonly string[]): boolean {
+  return methods.every((method) => typeof (client as Record<string, unknown>)[method] === 'function')
+}
+
+export function adapt(client: RedisClient): Redis {
+  return isIoRedis(client) ? new IoRedisAdapter(client) : new NodeRedisAdapter(client as unknown as NodeRedis)
+}
+
+class NodeRedisAdapter implements Redis {
+  readonly sendsInOrder = true
+  readonly #client: NodeRedis
+
+  constructor(client: NodeRedis) {
+    this.#client = client
+  }
+
+  get isClosed(): boolean {
+    return !this.#client.isOpen
+  }
+
+  get #isCluster(): boolean {
+    return this.#client.nodeClient !== undefined
+  }
+
+  get #isSentinel(): boolean {
+    return this.#client.acquire !== undefined
+  }
+
+  async send(key: string, command: readonly string[]): Promise<unknown> {
+    if (this.#isCluster) return await this.#client.sendCommand(key, false, command)
+    return this.#isSentinel ? await this.#client.sendCommand(false, command) : await this.#client.sendCommand(command)
+  }
+
+  async sendToAll(command: (cursor: string) => readonly string[], onReply: (reply: unknown) => string): Promise<void> {
+    if (!this.#isCluster) return await scan((parts) => this.send('', parts), command, onReply)
+    for (const master of this.#client.masters ?? []) {
+      const node = await this.#client.nodeClient!(master)
+      await scan((parts) => node.sendCommand(parts), command, onReply)
+    }
+  }
+
+  subscribe(channel: string, { onMessage, onGap }: Subscriber): Subscription {
+    // The others keep a connection for notifications themselves.
+    if (this.#isCluster || this.#isSentinel || this.#client.duplicate === undefined) {
+      const ready = this.#client.subscribe(channel, onMessage)
+      return { ready, close: () => void quietly(() => this.#client.unsubscribe(channel)) }
+    }
+    const connection = this.#client.duplicate()
+    connection.on('error', ignore)
+    connection.unref?.()
+    const open = async (): Promise<void> => {
+      await connection.connect()
+      await connection.subscribe(channel, onMessage)
+      connection.on('ready', onGap)
+    }
+    return {
+      ready: open(),
+      close: () => void quietly(() => end(connection)),
+    }
+  }
+
+  async connect(): Promise<unknown> {
+    this.#client.on('error', ignore)
+    this.#client.unref?.()
+    return await this.#client.connect()
+  }
+
+  close(): void {
+    void quietly(() => end(this.#client))
+  }
+}
+
+class IoRedisAdapter implements Redis {
+  readonly #client: IoRedis
+
+  constructor(client: IoRedis) {
+    this.#client = client
+  }
+
+  get isClosed(): boolean {
+    return this.#client.status === 'end'
+  }
+
+  get sendsInOrder(): boolean {
+    return this.#client.nodes === undefined
+  }
+
+  async send(_key: string, [command = '', ...parameters]: readonly string[]): Promise<unknown> {
+    // A cluster knows of a command where its keys are.
+    return await this.#client.call(command, ...parameters)
+  }
+
+  async sendToAll(command: (cursor: string) => readonly string[], onReply: (reply: unknown) => string): Promise<void> {
+    for (const node of this.#client.nodes?.('master') ?? [this.#client]) {
+      await scan(([name = '', ...parts]) => node.call(name, ...parts), command, onReply)
+    }
+  }
+
+  subscribe(channel: string, { onMessage, onGap }: Subscriber): Subscription {
+    const isCluster = this.#client.nodes !== undefined
+    // A cluster keeps a connection for notifications itself.
+    const connection = isCluster
+      ? this.#client
+      : this.#client.duplicate({ lazyConnect: true, enableOfflineQueue: true })
+    const listener = (from: string, message: string): void => {
+      if (from === channel) onMessage(message)
+    }
+    connection.on('message', listener)
+    const open = async (): Promise<void> => {
+      if (!isCluster) await connectInBackground(connection)
+      await connection.subscribe(channel)
+      if (!isCluster) connection.on('ready', onGap)
+    }
+    const close = (): void => {
+      connection.off('message', listener)
+      void quietly(() => (isCluster ? connection.unsubscribe(channel) : connection.disconnect()))
+    }
+    return { ready: open(), close }
+  }
+
+  async connect(): Promise<unknown> {
+    return await connectInBackground(this.#client)
+  }
+
+  close(): void {
+    this.#client.disconnect()
+  }
+}
+
+function end(client: NodeRedis): unknown {
+  return client.destroy === undefined ? client.disconnect?.() : client.destroy()
+}
+
+/** Its connection does not keep the process alive. */
+async function connectInBackground(client: IoRedis): Promise<unknown> {
+  client.on('error', ignore)
+  client.on('connect', () => client.stream?.unref?.())
+  return await client.connect()
+}
+
+async function scan(
+  send: (parts: readonly string[]) => Promise<unknown>,
+  command: (cursor: string) => readonly string[],
+  onReply: (reply: unknown) => string,
+): Promise<void> {
+  let cursor = '0'
+  // Bound: the server's; SCAN ends once it has been over all keys.
+  do cursor = onReply(await send(command(cursor)))
+  while (cursor !== '0')
+}
+
+/** What has failed is told by the commands that fail. */
+function ignore(error: unknown): void {
+  debug('redis: %s', isError(error) ? error.message : error)
+}
+
+async function quietly(act: () => unknown): Promise<void> {
+  try {
+    await act()
+  } catch (error) {
+    ignore(error)
+  }
+}

@@ -1,0 +1,276 @@
+/**
+ * The connections of one engine: one for commands, which may be the user's, and one for notifications.
+ *
+ *  1. Each call has a limit. Without an answer it is repeated; so only scripts that may run twice are called here.
+ *  2. Nothing is repeated for ever: the caller says when it is over, and without an answer for as long as a lease lasts, it is.
+ *  3. Connections don't keep the process alive. Calls do, except those in the background.
+ *  4. Notifications are hints. If they can't be had, tickets are looked at each time that they are renewed.
+ */
+import { debug } from '../../debug.ts'
+import { isError, SlocketError } from '../../errors.ts'
+import { setTimeout, clearTimeout, monotonicNowMs, sleep } from '../../real-time.ts'
+import { withinAwake } from '../awake.ts'
+import { keepAlive } from '../keep-alive.ts'
+import { adapt } from './client.ts'
+import type { Redis, Subscriber, Subscription } from './client.ts'
+import type { MakeClient } from './load-client.ts'
+import { loadClient } from './load-client.ts'
+import { keysOf } from './names.ts'
+import type { Settings } from './options.ts'
+import { codeOf, isDenied, isUnanswered, toSlocketError } from './refusal.ts'
+import type { Script } from './scripts.ts'
+
+/** How long a call may take; longer each time that it is repeated: the server may be slow, or this process. */
+const LIMIT_MS = 1000
+const LONGEST_LIMIT_MS = 3000
+/** How long connections are kept if nobody has said. */
+const DEFAULT_LINGER_MS = 1000
+/** The pause after a call that failed. */
+const PAUSE_MS = 100
+/** How often something is tried at least, however long that takes: a process that was stopped has not tried. */
+const LEAST_TRIES = 3
+/** After so many calls in a row without an answer, a client of the engine's own is replaced. */
+const MOST_SILENT = 2
+
+export interface Asking {
+  /** Asked between two calls: whether it is no longer needed. Default: never. */
+  readonly isOver?: (() => boolean) | undefined
+  /** Whether the process may end meanwhile. Default: false. */
+  readonly isBackground?: boolean
+  /** Called right before each call is sent. */
+  readonly onSend?: (() => void) | undefined
+}
+
+/** The connection for notifications, from before it is asked for. */
+interface Hearing {
+  opening?: Promise<void>
+  subscription?: Subscription
+  isOpen: boolean
+}
+
+export class Connection {
+  readonly #settings: Settings
+  readonly #channel: string
+  readonly #subscriber: Subscriber
+  #make: MakeClient | undefined
+  #redis: Promise<Redis> | undefined
+  /** A client of the engine's own, from before it has connected. */
+  #own: Redis | undefined
+  #hearing: Hearing | undefined
+  #gaps = 0
+  #silent = 0
+  #users = 0
+  #lingerMs = DEFAULT_LINGER_MS
+  #lingerTimer: NodeJS.Timeout | undefined
+
+  constructor(settings: Settings, channel: string, subscriber: Subscriber) {
+    this.#settings = settings
+    this.#channel = channel
+    this.#subscriber = {
+      onMessage: (message) => subscriber.onMessage(message),
+      onGap: () => {
+        this.#gaps += 1
+        subscriber.onGap()
+      },
+    }
+  }
+
+  /** Another number each time that notifications may have been missed until now. 0 if they are missed now. */
+  get hearsSince(): number {
+    return this.#hearing?.isOpen === true ? this.#gaps : 0
+  }
+
+  /** Somebody needs it. */
+  use(): void {
+    this.#users += 1
+    clearTimeout(this.#lingerTimer)
+  }
+
+  /** Somebody needs it no longer: what the engine itself has opened is closed if nobody needs it within `lingerMs`. */
+  unuse(lingerMs: number = this.#lingerMs): void {
+    this.#users -= 1
+    this.#lingerMs = lingerMs
+    if (this.#users > 0) return
+    clearTimeout(this.#lingerTimer)
+    this.#lingerTimer = setTimeout(() => this.#close(), lingerMs).unref()
+  }
+
+  /**
+   * Runs a script until there is an answer.
+   *
+   * @returns undefined if it was over before that.
+   * @throws ERR_SLOCKET_UNREACHABLE, ERR_SLOCKET_NO_CLIENT, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_RESOURCES, ERR_SLOCKET_SYSTEM
+   */
+  async ask(script: Script, name: string, args: readonly string[], asking: Asking = {}): Promise<string[] | undefined> {
+    const keys = keysOf(this.#settings.namespace, name)
+    return await this.#patiently(asking, async (redis) => {
+      asking.onSend?.()
+      const rest = [String(keys.length), ...keys, ...args]
+      const reply = await redis.send(keys[0]!, ['EVALSHA', script.sha, ...rest]).catch((error: unknown) => {
+        if (codeOf(error) !== 'NOSCRIPT') throw error
+        asking.onSend?.()
+        return redis.send(keys[0]!, ['EVAL', script.text, ...rest])
+      })
+      return (reply as unknown[]).map(String)
+    })
+  }
+
+  /** How many replicas have what was last written over the connection of this lock. */
+  async countReplicas(name: string, count: number, asking: Asking): Promise<number | undefined> {
+    const [key] = keysOf(this.#settings.namespace, name)
+    const waitMs = String(LIMIT_MS / 2)
+    return await this.#patiently(asking, async (redis) => {
+      if (!redis.sendsInOrder) {
+        throw new SlocketError(
+          'ERR_SLOCKET_SYSTEM',
+          'the option replicas does not work with a Cluster of ioredis: use createCluster of redis',
+        )
+      }
+      return Number(await redis.send(key!, ['WAIT', String(count), waitMs]))
+    })
+  }
+
+  /** The keys that match a pattern, on all servers. */
+  async keys(pattern: string): Promise<string[]> {
+    const found = await this.#patiently({}, async (redis) => {
+      const keys = new Set<string>()
+      await redis.sendToAll(
+        (cursor) => ['SCAN', cursor, 'MATCH', pattern, 'COUNT', '1000'],
+        (reply) => {
+          const [next, page] = reply as [unknown, unknown[]]
+          for (const key of page) keys.add(String(key))
+          return String(next)
+        },
+      )
+      return [...keys]
+    })
+    return found ?? []
+  }
+
+  /** Opens the connection for notifications, unless it is open. It may fail, which passes. @throws ERR_SLOCKET_PERMISSION */
+  async subscribe(): Promise<void> {
+    try {
+      await this.#hear()
+    } catch (error) {
+      if (isDenied(error)) throw toSlocketError(error)
+      debug('redis: no notifications: %s', isError(error) ? error.message : error)
+    }
+  }
+
+  #hear(): Promise<void> {
+    if (this.#hearing?.opening !== undefined) return this.#hearing.opening
+    const hearing: Hearing = { isOpen: false }
+    this.#hearing = hearing
+    hearing.opening = this.#openSubscription(hearing)
+    return hearing.opening
+  }
+
+  async #openSubscription(hearing: Hearing): Promise<void> {
+    try {
+      await withinAwake(this.#startHearing(hearing), LONGEST_LIMIT_MS, () => new Error('no answer to SUBSCRIBE'))
+      hearing.isOpen = true
+      this.#subscriber.onGap()
+    } catch (error) {
+      if (this.#hearing === hearing) this.#hearing = undefined
+      hearing.subscription?.close()
+      throw error
+    }
+  }
+
+  async #startHearing(hearing: Hearing): Promise<void> {
+    const redis = await this.#open()
+    if (this.#hearing !== hearing) return
+    hearing.subscription = redis.subscribe(this.#channel, this.#subscriber)
+    await hearing.subscription.ready
+  }
+
+  async #patiently<T>({ isOver, isBackground }: Asking, call: (redis: Redis) => Promise<T>): Promise<T | undefined> {
+    const stopKeepAlive = isBackground === true ? undefined : keepAlive()
+    const { ttlMs } = this.#settings
+    const sinceMs = monotonicNowMs()
+    this.use()
+    try {
+      // Bound: as long as a lease lasts.
+      for (let tries = 0; isOver?.() !== true;) {
+        try {
+          return await this.#once(call, Math.min(LONGEST_LIMIT_MS, LIMIT_MS * (1 + tries)))
+        } catch (error) {
+          if (!isUnanswered(error)) throw toSlocketError(error)
+          const said = isError(error) ? error.message : String(error)
+          debug('redis: %s', said)
+          tries += 1
+          const silentMs = monotonicNowMs() - sinceMs
+          if (tries >= LEAST_TRIES && silentMs >= ttlMs) {
+            const message = `Redis has not answered for ${(silentMs / 1000).toFixed(1)} s: ${said}`
+            throw new SlocketError('ERR_SLOCKET_UNREACHABLE', message, { cause: error })
+          }
+          await sleep(PAUSE_MS, { ref: false })
+        }
+      }
+      return undefined
+    } finally {
+      this.unuse()
+      stopKeepAlive?.()
+    }
+  }
+
+  async #once<T>(call: (redis: Redis) => Promise<T>, limitMs: number): Promise<T> {
+    const calling = this.#open().then((redis) => {
+      if (redis.isClosed && this.#settings.client !== undefined) {
+        throw new SlocketError(
+          'ERR_SLOCKET_UNREACHABLE',
+          'options.client of redis() is not connected: call its connect() first',
+        )
+      }
+      return call(redis)
+    })
+    let isSilent = false
+    const silence = (): Error => {
+      isSilent = true
+      return new Error(`no answer for ${limitMs} ms`)
+    }
+    try {
+      const answer = await withinAwake(calling, limitMs, silence)
+      this.#silent = 0
+      return answer
+    } catch (error) {
+      this.#silent = isSilent ? this.#silent + 1 : 0
+      if (this.#silent >= MOST_SILENT && this.#settings.client === undefined) this.#close()
+      throw error
+    }
+  }
+
+  #open(): Promise<Redis> {
+    this.#redis ??= this.#connect()
+    return this.#redis
+  }
+
+  async #connect(): Promise<Redis> {
+    const { client, url } = this.#settings
+    if (client !== undefined) return adapt(client)
+    let own: Redis | undefined
+    try {
+      this.#make ??= await loadClient(url!)
+      own = adapt(this.#make())
+      this.#own = own
+      await own.connect()
+      return own
+    } catch (error) {
+      // Unless it was closed meanwhile, and another one has its place.
+      if (this.#own === own) this.#redis = undefined
+      own?.close()
+      throw error
+    }
+  }
+
+  #close(): void {
+    const { client } = this.#settings
+    this.#hearing?.subscription?.close()
+    this.#hearing = undefined
+    this.#silent = 0
+    if (client !== undefined) return
+    this.#redis = undefined
+    this.#own?.close()
+    this.#own = undefined
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * The names of keys and channels.
+ *
+ *     NAMESPACE:{NAME}:queue     sorted set: ticket → place. The holders come first
+ *     NAMESPACE:{NAME}:leases    sorted set: client → when its lease in this queue runs out, in ms since 1970 by the clock of the server
+ *     NAMESPACE:{NAME}:tickets   hash: ticket → claim and what it says about its owner; `#CLIENT` → how many tickets it has; `!` → a holder ended without releasing
+ *     NAMESPACE:{NAME}:held      hash: ticket that holds → token, recovered, since when
+ *     NAMESPACE:{NAME}:token     the last token. Forgotten after a day: by then the clock has passed it
+ *     NAMESPACE:wake:CLIENT      the channel of a client
+ *
+ * The braces are the hash tag of Redis Cluster: all keys of a lock are in one slot. A ticket is CLIENT.NUMBER.
+ */
+import type { Claim } from '../../core/claim.ts'
+import { EXCLUSIVE, permitClaim, SHARED } from '../../core/claim.ts'
+
+const HALF_A_CHARACTER = /\p{Surrogate}/u
+const KEYS = ['queue', 'leases', 'tickets', 'held', 'token']
+
+export function keysOf(namespace: string, name: string): string[] {
+  return KEYS.map((key) => `${namespace}:{${encodeName(name)}}:${key}`)
+}
+
+/** A pattern for SCAN: the queues of all locks. */
+export function queuesPattern(namespace: string): string {
+  return `${namespace.replaceAll(/[\\*?[\]]/g, String.raw`\$&`)}:{*}:queue`
+}
+
+/** The name of the lock that a queue belongs to. Undefined if the key isn't one of a queue. */
+export function nameOf(namespace: string, queue: string): string | undefined {
+  const begin = `${namespace}:{`
+  const end = '}:queue'
+  if (!queue.startsWith(begin) || !queue.endsWith(end)) return undefined
+  return decodeName(queue.slice(begin.length, -end.length))
+}
+
+export function channelPrefix(namespace: string): string {
+  return `${namespace}:wake:`
+}
+
+/** Readable, without braces and control characters. Names that are no Unicode (half a surrogate pair), and the empty one, are written in another way. */
+export function encodeName(name: string): string {
+  if (name !== '' && !HALF_A_CHARACTER.test(name)) return encodeURIComponent(name)
+  return `=${Buffer.from(name, 'utf16le').toString('base64url')}`
+}
+
+export function decodeName(text: string): string | undefined {
+  if (text.startsWith('=')) return Buffer.from(text.slice(1), 'base64url').toString('utf16le')
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+export function formatClaim(claim: Claim): string {
+  switch (claim.kind) {
+    case 'exclusive':
+      return 'x'
+    case 'shared':
+      return 's'
+    case 'permit':
+      return `p${claim.permits}`
+  }
+}
+
+export function parseClaim(text: string): Claim {
+  if (text === 's') return SHARED
+  const permits = /^p([1-9]\d{0,6})$/.exec(text)?.[1]
+  return permits === undefined ? EXCLUSIVE : permitClaim(Number(permits))
+}

@@ -1,0 +1,351 @@
+/**
+ * The queue of one lock, as one client sees it. The server decides whose turn it is (scripts.ts); here tickets are renewed, and their owners learn what
+ * the server has decided.
+ *
+ *  1. A ticket holds if the server has said so, and its lease is sure to last by the clocks of this process: see deadline.ts.
+ *  2. A client has one lease for all its tickets in a queue. One script renews it, three times in a lease, and also looks at the tickets. A waiter looks, too, when the first lease in
+ *     the queue runs out. So a lost notification costs a third of a lease, and a crashed holder exactly its lease.
+ *  3. A ticket that was held and is lost stays on the server for a while: that time is for the holder, who may still be about to stop. Then it runs out, or the
+ *     next renewal of this client removes it.
+ */
+import { describeClaim } from '../../core/claim.ts'
+import type { Ticket } from '../../core/ticket.ts'
+import { isSlocketError, SlocketError } from '../../errors.ts'
+import { debug } from '../../debug.ts'
+import { setTimeout, clearTimeout, queueMicrotask, sleep } from '../../real-time.ts'
+import type { Cancellation } from '../../requests/cancellation.ts'
+import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
+import type { Reading } from '../deadline.ts'
+import { marginMs, readClocks } from '../deadline.ts'
+import { Entrance } from '../entrance.ts'
+import { keepAlive } from '../keep-alive.ts'
+import type { Identity } from '../ticket-value.ts'
+import { formatValue } from '../ticket-value.ts'
+import type { Connection } from './connection.ts'
+import { channelPrefix, formatClaim, parseClaim } from './names.ts'
+import type { Settings } from './options.ts'
+import { JOIN, LEAVE, RENEW } from './scripts.ts'
+import { aheadOf, OwnTicket } from './ticket.ts'
+
+const RENEWALS_PER_TTL = 3
+/** Node's timers have whole milliseconds, and so have leases. */
+const ROUNDING_MS = 2
+
+/** What the queues of one engine share. */
+export interface QueueParts {
+  readonly settings: Settings
+  readonly connection: Connection
+  readonly identity: Identity
+  /** The tickets that the server may have, and their queues. */
+  readonly own: Map<string, { readonly ticket: OwnTicket; readonly queue: RedisQueue }>
+  /** An id that no ticket has had. */
+  readonly nextId: () => string
+}
+
+export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnTicket> {
+  readonly ticketPerRequest = true
+  readonly stealing: Stealing<OwnTicket> = this
+  readonly #parts: QueueParts
+  readonly #name: string
+  readonly #prefix: string
+  /** Those that the server may have. */
+  readonly #tickets = new Set<OwnTicket>()
+  readonly #entrance = new Entrance()
+  #timer: NodeJS.Timeout | undefined
+  #renewing: Promise<number> | undefined
+  /** A look was asked for that the renewal under way may come too early for. */
+  #isRenewedAgain = false
+
+  constructor(parts: QueueParts, name: string) {
+    this.#parts = parts
+    this.#name = name
+    this.#prefix = channelPrefix(parts.settings.namespace)
+  }
+
+  async enqueue(request: EnqueueRequest): Promise<OwnTicket | null> {
+    this.#entrance.add(request)
+    return await this.#enter(request)
+  }
+
+  /** Its request keeps its place among those of this process. */
+  async rejoin(own: OwnTicket): Promise<OwnTicket | null> {
+    this.#entrance.goOut(own)
+    await this.#remove(own)
+    return await this.#enter(own.request)
+  }
+
+  /** If it gives no ticket, the request has lost its place. */
+  async #enter(request: EnqueueRequest): Promise<OwnTicket | null> {
+    let own: OwnTicket | 'too early' | null = null
+    try {
+      // Bound: each round but the last finds that older tickets of this client are gone.
+      do {
+        await this.#entrance.next(request)
+        if (request.cancellation.cancelled) return null
+        own = await this.#join(request)
+      } while (own === 'too early')
+      if (own !== null) this.#entrance.stand(own)
+      return own
+    } catch (error) {
+      if (isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) this.#entrance.fail(error)
+      throw error
+    } finally {
+      if (own === null) this.#entrance.leave(request)
+    }
+  }
+
+  async #join(request: EnqueueRequest): Promise<OwnTicket | 'too early' | null> {
+    const { connection, identity, nextId } = this.#parts
+    const own = new OwnTicket(nextId(), this.#name, request)
+    let sent: Reading | undefined
+    const onSend = (): void => {
+      sent = readClocks()
+      own.hearsSince = connection.hearsSince
+    }
+    const { claim, wait, steal, cancellation } = request
+    const mode = steal ? 'steal' : wait ? 'wait' : 'try'
+    // RACE: older requests of this process may just have lost their places, without knowing it. They come first.
+    const older = mode === 'wait' ? [...this.#tickets].find(({ state }) => state === 'waiting') : undefined
+    const value = formatValue(identity, own)
+    const args = [this.#prefix, own.id, String(this.#ttlMs), mode, formatClaim(claim), value, older?.id ?? '']
+    this.#add(own)
+    try {
+      const reply = await connection.ask(JOIN, this.#name, args, { isOver: () => cancellation.cancelled, onSend })
+      const [state = '', nextExpiry = '-1'] = reply ?? []
+      if (state.startsWith('mismatch')) throw mismatch(request, state.slice('mismatch '.length))
+      if (state === 'refused' || state === 'too early') {
+        this.#forget(own)
+        if (state === 'refused') return null
+        await this.#renew()
+        return 'too early'
+      }
+      if (sent !== undefined) own.onReply(state, sent, this.#ttlMs)
+      if (!own.hasJoined) {
+        this.#abandon(own)
+        return null
+      }
+      this.#schedule(Number(nextExpiry))
+      return own
+    } catch (error) {
+      this.#abandon(own)
+      throw error
+    }
+  }
+
+  list(own: OwnTicket): readonly Ticket[] | Promise<readonly Ticket[]> {
+    // One that was robbed before it was known to hold has held nevertheless.
+    if (own.state === 'gone' && !own.isStolen) return []
+    if (own.facts === undefined) return [aheadOf(own), toTicket(own)]
+    return this.#parts.settings.replicas === 0 || own.isConfirmed ? [toTicket(own)] : this.#confirm(own)
+  }
+
+  async anyChange(own: OwnTicket, _among: readonly Ticket[], cancellation: Cancellation): Promise<void> {
+    const stopKeepAlive = keepAlive()
+    let onWoken: (() => void) | undefined
+    const woken = new Promise<void>((resolve) => (onWoken = resolve))
+    own.onWoken = onWoken
+    cancellation.listen(onWoken!)
+    try {
+      if (own.failure === undefined && own.state === 'waiting' && !cancellation.cancelled) {
+        await Promise.race([woken, this.#untilWoken(own, woken)])
+      }
+    } finally {
+      cancellation.stopListening(onWoken!)
+      own.onWoken = undefined
+      stopKeepAlive()
+    }
+    if (own.failure !== undefined) throw own.failure
+  }
+
+  /** A lease may run out while the answer is on its way. */
+  becomeHolder(own: OwnTicket): boolean {
+    if (own.isStolen || own.isAlive) return true
+    own.becomeGone()
+    return false
+  }
+
+  /** It is about to be given back, or to be shared. */
+  isHolder(own: OwnTicket): boolean {
+    return own.seemsHeld()
+  }
+
+  isHeld(own: OwnTicket): boolean {
+    return own.checkHeld()
+  }
+
+  setCrowded(): boolean {
+    return true
+  }
+
+  granted(own: OwnTicket): GrantFacts {
+    own.becomeHeld()
+    this.#entrance.leave(own.request)
+    // To hear of a thief. Without that, the next renewal tells.
+    if (this.#parts.connection.hearsSince === 0) this.#parts.connection.subscribe().catch(() => undefined)
+    // RACE: robbed between its turn and this line. Its owner is told as soon as it knows that it holds.
+    if (own.isStolen) queueMicrotask(() => own.tellStolen())
+    return own.facts!
+  }
+
+  /** Nobody asks: see ticketPerRequest. */
+  isLast(): boolean {
+    return false
+  }
+
+  async isWanted(): Promise<boolean> {
+    return (await this.#renew()) > 0
+  }
+
+  withdraw(own: OwnTicket): Promise<void> {
+    this.#entrance.leave(own.request)
+    return this.#remove(own)
+  }
+
+  #remove(own: OwnTicket): Promise<void> {
+    own.leaving ??= this.#leave(own)
+    return own.leaving
+  }
+
+  /** Renews, in the background, and so looks what has become of all tickets. */
+  look(): void {
+    this.#renew().catch((error: unknown) => {
+      for (const own of this.#tickets) own.fail(error)
+    })
+  }
+
+  get #ttlMs(): number {
+    return this.#parts.settings.ttlMs
+  }
+
+  async #untilWoken(own: OwnTicket, woken: Promise<void>): Promise<void> {
+    const { connection } = this.#parts
+    if (connection.hearsSince === 0) await connection.subscribe()
+    // What was notified after it had joined, and before the connection for notifications was there, is found by a look.
+    if (own.hearsSince !== connection.hearsSince) {
+      own.hearsSince = connection.hearsSince
+      this.look()
+    }
+    await woken
+  }
+
+  /** Waits until enough replicas have the grant. */
+  async #confirm(own: OwnTicket): Promise<readonly Ticket[]> {
+    const { connection, settings } = this.#parts
+    const isOver = (): boolean => own.request.cancellation.cancelled || !own.seemsAlive
+    // The grant may have been written over another connection: what this one writes comes after it.
+    await this.#renew()
+    const count = await connection.countReplicas(this.#name, settings.replicas, { isOver })
+    if (count !== undefined && count < settings.replicas) {
+      const message = `the lock '${this.#name}' is not safe: ${count} replicas have it, and options.replicas asks for ${settings.replicas}`
+      throw new SlocketError('ERR_SLOCKET_RESOURCES', message)
+    }
+    own.isConfirmed = count !== undefined
+    return own.state === 'gone' && !own.isStolen ? [] : [toTicket(own)]
+  }
+
+  async #leave(own: OwnTicket): Promise<void> {
+    const wasKnown = own.isHeld
+    // One that was held and is lost runs out by itself: see 3.
+    const isLost = own.hasHeld && !own.isHeld
+    own.becomeGone()
+    try {
+      if (isLost) return await sleep(marginMs(this.#ttlMs), { ref: false })
+      // Once its lease may be over, the server removes it by itself.
+      const isOver = (): boolean => !own.seemsAlive
+      await this.#parts.connection.ask(LEAVE, this.#name, [this.#prefix, own.id, wasKnown ? '1' : '0'], { isOver })
+    } finally {
+      this.#forget(own)
+    }
+  }
+
+  /** Whether the server has it or not: it is removed. */
+  #abandon(own: OwnTicket): void {
+    own.becomeGone()
+    const leaving = this.#parts.connection.ask(LEAVE, this.#name, [this.#prefix, own.id, '0'], { isBackground: true })
+    leaving
+      .catch((error: unknown) => debug('redis: ticket %s could not be removed: %s', own.id, error))
+      .finally(() => this.#forget(own))
+  }
+
+  #add(own: OwnTicket): void {
+    this.#tickets.add(own)
+    this.#parts.own.set(own.id, { ticket: own, queue: this })
+    this.#parts.connection.use()
+  }
+
+  #forget(own: OwnTicket): void {
+    if (!this.#tickets.delete(own)) return
+    this.#parts.own.delete(own.id)
+    this.#parts.connection.unuse(own.request.lingerMs)
+    if (this.#tickets.size === 0) clearTimeout(this.#timer)
+  }
+
+  #schedule(nextExpiryMs: number): void {
+    clearTimeout(this.#timer)
+    if (this.#tickets.size === 0) return
+    const isWaiting = [...this.#tickets].some(({ state }) => state === 'waiting')
+    const renewalMs = this.#ttlMs / RENEWALS_PER_TTL
+    const delayMs = isWaiting && nextExpiryMs >= 0 ? Math.min(renewalMs, nextExpiryMs + ROUNDING_MS) : renewalMs
+    this.#timer = setTimeout(() => this.look(), delayMs).unref()
+  }
+
+  /** @returns how many wait. One at a time; who asks meanwhile gets the answer to one that begins later. */
+  #renew(): Promise<number> {
+    if (this.#renewing !== undefined) {
+      this.#isRenewedAgain = true
+      return this.#renewing
+    }
+    const renewing = this.#renewRepeatedly().finally(() => (this.#renewing = undefined))
+    this.#renewing = renewing
+    return renewing
+  }
+
+  async #renewRepeatedly(): Promise<number> {
+    let waiting: number
+    // Bound: one round more for each look that was asked for.
+    do {
+      this.#isRenewedAgain = false
+      waiting = await this.#renewOnce()
+    } while (this.#isRenewedAgain)
+    return waiting
+  }
+
+  async #renewOnce(): Promise<number> {
+    const tickets = [...this.#tickets].filter((own) => own.hasJoined && (!own.isHeld || own.checkHeld()))
+    const others = [...this.#tickets].filter((own) => !own.hasJoined)
+    let nextExpiryMs = -1
+    try {
+      if (tickets.length === 0) return 0
+      let sent: Reading | undefined
+      const reply = await this.#parts.connection.ask(
+        RENEW,
+        this.#name,
+        [this.#prefix, String(this.#ttlMs), ...[...tickets, ...others].map(({ id }) => id)],
+        {
+          isBackground: true,
+          isOver: () => tickets.every(({ state }) => state === 'gone'),
+          onSend: () => (sent = readClocks()),
+        },
+      )
+      if (reply === undefined || sent === undefined) return 0
+      const [nextExpiry, waiting, ...states] = reply
+      nextExpiryMs = Number(nextExpiry)
+      for (const [index, own] of tickets.entries()) own.onReply(states[index]!, sent, this.#ttlMs)
+      return Number(waiting)
+    } finally {
+      this.#schedule(nextExpiryMs)
+    }
+  }
+}
+
+function toTicket({ id, claim }: OwnTicket): Ticket {
+  return { id, claim, live: true, joining: false }
+}
+
+function mismatch(request: EnqueueRequest, other: string): SlocketError {
+  return new SlocketError(
+    'ERR_SLOCKET_CLAIM_MISMATCH',
+    `asked for ${describeClaim(request.claim)}, but the queue holds ${describeClaim(parseClaim(other))}: ` +
+      'permits mix neither with exclusive and shared claims nor with another number of permits',
+  )
+}

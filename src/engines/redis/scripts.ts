@@ -1,0 +1,204 @@
+/**
+ * What the server does, one script for each step. Each script first removes the tickets whose lease has run out, and in the end grants the lock to
+ * everybody whose turn it is. So whoever runs a script advances the queue.
+ *
+ *  1. Time is the server's own: a script asks TIME, and never takes a moment from a client.
+ *  2. Each script can run twice without harm, since a client repeats it if it gets no answer.
+ *  3. The holders are always the first tickets of the queue.
+ *  4. Whoever is granted is notified on the channel of its client.
+ */
+import { createHash } from 'node:crypto'
+
+/** KEYS: see names.ts. ARGV[1] is what the names of channels begin with. */
+const SHARED = `
+local queue, leases, tickets, held, tokens = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function clientOf(id)
+  return string.match(id, '^[^.]*')
+end
+
+local function notify(id, message)
+  redis.call('PUBLISH', ARGV[1] .. clientOf(id), id .. ' ' .. message)
+end
+
+local function claimOf(id)
+  return string.match(redis.call('HGET', tickets, id) or 'x', '^%S+')
+end
+
+-- Returns 1 if it held.
+local function remove(id)
+  if redis.call('ZREM', queue, id) == 0 then return 0 end
+  redis.call('HDEL', tickets, id)
+  local client = clientOf(id)
+  if redis.call('HINCRBY', tickets, '#' .. client, -1) <= 0 then
+    redis.call('HDEL', tickets, '#' .. client)
+    redis.call('ZREM', leases, client)
+  end
+  return redis.call('HDEL', held, id)
+end
+
+-- Removes a ticket whose owner can't know that. The next holder is told, by 'recovered'.
+local function drop(id)
+  local claim = claimOf(id)
+  if remove(id) == 1 and claim ~= 's' then redis.call('HSET', tickets, '!', '1') end
+end
+
+local function expire()
+  for _, client in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now)) do
+    for _, id in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
+      if clientOf(id) == client then drop(id) end
+    end
+    redis.call('ZREM', leases, client)
+  end
+end
+
+-- Grows, too, after the key is gone, as long as the server's clock does.
+local function nextToken()
+  local last = tonumber(redis.call('GET', tokens) or '0')
+  local token = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2]))
+  redis.call('SET', tokens, token, 'EX', 86400)
+  return token
+end
+
+-- Whether a claim can hold beside 'count' holders; 'last' is the claim of the last of them.
+local function fits(claim, count, last)
+  if count == 0 then return true end
+  if claim ~= last then return false end
+  return claim == 's' or (claim ~= 'x' and count < tonumber(string.sub(claim, 2)))
+end
+
+local function grant(own)
+  local count = redis.call('HLEN', held)
+  local last
+  if count > 0 then last = claimOf(redis.call('ZRANGE', queue, count - 1, count - 1)[1] or '') end
+  while true do
+    local id = redis.call('ZRANGE', queue, count, count)[1]
+    if not id then return end
+    local claim = claimOf(id)
+    if not fits(claim, count, last) then return end
+    local recovered = redis.call('HEXISTS', tickets, '!')
+    -- The crash of a writer concerns all readers up to the next writer.
+    if claim ~= 's' then redis.call('HDEL', tickets, '!') end
+    local facts = nextToken() .. ' ' .. recovered
+    redis.call('HSET', held, id, facts .. ' ' .. now)
+    if id ~= own then notify(id, 'held ' .. facts) end
+    count, last = count + 1, claim
+  end
+end
+
+local function stateOf(id)
+  local facts = redis.call('HGET', held, id)
+  if facts then return 'held ' .. facts end
+  return redis.call('ZSCORE', queue, id) and 'waiting' or 'gone'
+end
+
+-- In how many ms the first lease runs out.
+local function nextExpiry()
+  local first = redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')[2]
+  return first and first - now or -1
+end
+`
+
+/** With less memory than it needs, the server refuses a script at its first write, unless an earlier write of the script can only free memory. */
+const EVEN_IF_FULL = `redis.call('HDEL', tickets, '')`
+
+export interface Script {
+  readonly text: string
+  readonly sha: string
+}
+
+/**
+ * Joins the queue. ARGV: id, lease in ms, `wait`, `try` or `steal`, claim, what the ticket says. Replies the state of the ticket and the next expiry; or
+ * `refused` to a try; or `mismatch` and the other claim. ARGV[7] is an older ticket of the same client, or empty: if that is gone, it replies `too early`.
+ */
+export const JOIN: Script = script(`
+local id, ttl, mode, claim = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+expire()
+if redis.call('ZSCORE', queue, id) then
+  redis.call('ZADD', leases, now + ttl, clientOf(id))
+  return { stateOf(id), nextExpiry() }
+end
+if ARGV[7] ~= '' and not redis.call('ZSCORE', queue, ARGV[7]) then return { 'too early', -1 } end
+local place
+if mode == 'steal' then
+  for _, robbed in ipairs(redis.call('HKEYS', held)) do
+    local token = string.match(redis.call('HGET', held, robbed), '^%d+')
+    drop(robbed)
+    notify(robbed, 'stolen ' .. token)
+  end
+  place = (redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')[2] or 1) - 1
+else
+  local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')
+  local other = last[1] and claimOf(last[1])
+  if other and other ~= claim and not (string.match(other, '^[xs]$') and string.match(claim, '^[xs]$')) then
+    return { 'mismatch ' .. other, -1 }
+  end
+  local count = redis.call('HLEN', held)
+  if mode == 'try' and (redis.call('ZCARD', queue) > count or not fits(claim, count, other)) then
+    return { 'refused', -1 }
+  end
+  place = (last[2] or 0) + 1
+end
+redis.call('ZADD', queue, place, id)
+redis.call('ZADD', leases, now + ttl, clientOf(id))
+redis.call('HINCRBY', tickets, '#' .. clientOf(id), 1)
+redis.call('HSET', tickets, id, claim .. ' ' .. ARGV[6])
+grant(id)
+return { stateOf(id), nextExpiry() }
+`)
+
+/**
+ * Renews the lease of a client, and looks. ARGV: lease in ms, the ids of all its tickets. Replies the next expiry, how many wait, and the state of each ticket. Tickets of
+ * the client that it doesn't know are removed: they joined late, after they had been given up.
+ */
+export const RENEW: Script = script(`
+${EVEN_IF_FULL}
+expire()
+local client, known, standing = clientOf(ARGV[3]), {}, 0
+for index = 3, #ARGV do
+  known[ARGV[index]] = true
+  if redis.call('ZSCORE', queue, ARGV[index]) then standing = standing + 1 end
+end
+if standing > 0 then redis.call('ZADD', leases, now + ARGV[2], client) end
+if tonumber(redis.call('HGET', tickets, '#' .. client) or '0') > standing then
+  for _, id in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
+    if clientOf(id) == client and not known[id] then drop(id) end
+  end
+end
+grant()
+local reply = { nextExpiry(), redis.call('ZCARD', queue) - redis.call('HLEN', held) }
+for index = 3, #ARGV do reply[index] = stateOf(ARGV[index]) end
+return reply
+`)
+
+/** Leaves the queue. ARGV: id, whether its owner has known a grant: `1` or `0`. */
+export const LEAVE: Script = script(`
+${EVEN_IF_FULL}
+local id = ARGV[2]
+local recovered = string.match(redis.call('HGET', held, id) or '', '^%d+ (%d)')
+remove(id)
+if recovered == '1' and ARGV[3] == '0' then redis.call('HSET', tickets, '!', '1') end
+expire()
+grant()
+return { 'gone' }
+`)
+
+/** Looks, and changes nothing. Replies, for each ticket in queue order, its id, what it says, and the facts of its grant or an empty text. */
+export const LOOK: Script = script(`
+local reply = {}
+for _, id in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
+  if tonumber(redis.call('ZSCORE', leases, clientOf(id)) or '0') > now then
+    reply[#reply + 1] = id
+    reply[#reply + 1] = redis.call('HGET', tickets, id) or ''
+    reply[#reply + 1] = redis.call('HGET', held, id) or ''
+  end
+end
+return reply
+`)
+
+function script(body: string): Script {
+  const text = SHARED + body
+  return { text, sha: createHash('sha1').update(text).digest('hex') }
+}

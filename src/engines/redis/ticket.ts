@@ -1,0 +1,189 @@
+/**
+ * A ticket of this process: its place in a queue on the server.
+ *
+ *  state   | meaning                                                  | what ends it
+ *  --------+----------------------------------------------------------+----------------------------------------------
+ *  joining | the server may know it                                   | its answer
+ *  waiting | it stands in the queue                                   | its turn; the end of its lease
+ *  granted | the server says that it holds; it has a token            | release; a thief; the end of its lease
+ *  gone    | it has left, or it was lost                              | -
+ *
+ * Notifications and answers come over two connections, in any order. So a state only ever moves down this table.
+ */
+import type { Claim } from '../../core/claim.ts'
+import type { Ticket } from '../../core/ticket.ts'
+import { SlocketError } from '../../errors.ts'
+import { setTimeout, clearTimeout } from '../../real-time.ts'
+import type { EnqueueRequest, GrantFacts } from '../../requests/ticket-queue.ts'
+import type { Reading } from '../deadline.ts'
+import { Deadline } from '../deadline.ts'
+
+const STOLEN = /^stolen (\d+)/
+const REPLY = /^(waiting|gone|held (\d+) ([01]))/
+
+export class OwnTicket {
+  readonly id: string
+  readonly name: string
+  readonly request: EnqueueRequest
+  /** Called when something has changed. */
+  onWoken: (() => void) | undefined
+  /** What the requests that wait by it fail with. */
+  failure: unknown
+  /** See `Connection.hearsSince`: when its request to join was sent. */
+  hearsSince = 0
+  /** The owner knows that it holds. */
+  isHeld = false
+  /** The owner has known at some time that it holds. */
+  hasHeld = false
+  isConfirmed = false
+  leaving: Promise<void> | undefined
+  #state: 'joining' | 'waiting' | 'granted' | 'gone' = 'joining'
+  #facts: GrantFacts | undefined
+  /** The token of the last grant that a thief has taken. */
+  #stolenToken: bigint | undefined
+  #deadline: Deadline | undefined
+  #deadlineTimer: NodeJS.Timeout | undefined
+
+  constructor(id: string, name: string, request: EnqueueRequest) {
+    this.id = id
+    this.name = name
+    this.request = request
+  }
+
+  get claim(): Claim {
+    return this.request.claim
+  }
+
+  get facts(): GrantFacts | undefined {
+    return this.#facts
+  }
+
+  /** Whether its grant was taken by a thief. */
+  get isStolen(): boolean {
+    return this.#facts !== undefined && this.#facts.token === this.#stolenToken
+  }
+
+  /** Undefined if it isn't gone. See entrance.ts. */
+  get loss(): 'gone' | undefined {
+    return this.#state === 'gone' ? 'gone' : undefined
+  }
+
+  get state(): 'joining' | 'waiting' | 'granted' | 'gone' {
+    return this.#state
+  }
+
+  /** Whether the server has it, as far as is known. */
+  get hasJoined(): boolean {
+    return this.#state === 'waiting' || this.#state === 'granted'
+  }
+
+  /** Whether its lease is sure to last still. Looks at the clocks. */
+  get isAlive(): boolean {
+    return this.#deadline !== undefined && this.#deadline.remainingMs() > 0
+  }
+
+  /** As `isAlive`, for what does no harm if the machine was suspended meanwhile. */
+  get seemsAlive(): boolean {
+    return this.#deadline?.seemsToLast() === true
+  }
+
+  /** As `checkHeld`, but that the machine may have been suspended meanwhile: for what does no harm then. */
+  seemsHeld(): boolean {
+    return this.isHeld && (this.seemsAlive || this.checkHeld())
+  }
+
+  /** @param sent the clocks before the request was sent that this is the reply to, and that gave or renewed the lease. */
+  onReply(reply: string, sent: Reading, ttlMs: number): void {
+    const deadline = new Deadline(sent, ttlMs)
+    // One that has run out never comes back to life, if somebody holds by it.
+    if (this.isHeld && (!this.checkHeld() || deadline.remainingMs() <= 0)) return
+    if (reply !== 'gone') this.#deadline = deadline
+    this.#onState(reply)
+  }
+
+  /** What was published for it. */
+  onNotice(notice: string): void {
+    const stolen = STOLEN.exec(notice)?.[1]
+    if (stolen === undefined) this.#onState(notice)
+    else this.#onStolen(BigInt(stolen))
+  }
+
+  #onState(reply: string): void {
+    const [, state, token, recovered] = REPLY.exec(reply) ?? []
+    if (state === undefined || this.#state === 'gone') return
+    if (state === 'waiting') {
+      if (this.#state === 'joining') this.#state = 'waiting'
+    } else if (state === 'gone') this.#lose('its lease in Redis has run out, or its keys were removed')
+    else if (this.#state !== 'granted') {
+      this.#state = 'granted'
+      this.#facts = { token: BigInt(token!), recovered: recovered === '1' }
+      this.#wake()
+    }
+  }
+
+  /** A thief has taken the grant with this token. If it is known, it was held, though its owner may not know yet. */
+  #onStolen(token: bigint): void {
+    if (this.#state === 'gone') return
+    this.#stolenToken = token
+    if (this.#state === 'waiting') return this.#lose('it was stolen')
+    if (!this.isStolen) return
+    this.tellStolen()
+    this.#wake()
+  }
+
+  /** Tells the owner that it was robbed, if it was, and knows that it held. */
+  tellStolen(): void {
+    if (!this.isStolen || !this.isHeld) return
+    this.becomeGone()
+    this.request.onStolen(new SlocketError('ERR_SLOCKET_LOST', `the lock '${this.name}' is lost: it was stolen`))
+  }
+
+  becomeHeld(): void {
+    this.isHeld = true
+    this.hasHeld = true
+    this.#armDeadline()
+  }
+
+  /** Whether it holds. If it doesn't, its owner has been told when this returns. */
+  checkHeld(): boolean {
+    if (!this.isHeld) return false
+    if (this.isAlive) return true
+    this.#lose('its lease in Redis could not be renewed in time')
+    return false
+  }
+
+  /** What waits by it fails. */
+  fail(error: unknown): void {
+    if (this.isHeld || this.#state === 'gone') return
+    this.failure = error
+    this.#wake()
+  }
+
+  becomeGone(): void {
+    this.#state = 'gone'
+    this.isHeld = false
+    clearTimeout(this.#deadlineTimer)
+  }
+
+  #lose(reason: string): void {
+    const { isHeld } = this
+    this.becomeGone()
+    if (isHeld) this.request.onLost(new SlocketError('ERR_SLOCKET_LOST', `the lock '${this.name}' is lost: ${reason}`))
+    else this.#wake()
+  }
+
+  #armDeadline(): void {
+    // It may fire early, if the lease was renewed meanwhile: then it is set anew.
+    const delayMs = this.#deadline!.seemsToLastMs()
+    this.#deadlineTimer = setTimeout(() => this.checkHeld() && this.#armDeadline(), delayMs).unref()
+  }
+
+  #wake(): void {
+    this.onWoken?.()
+  }
+}
+
+/** What is ahead of a ticket that waits. The server knows more; here it is enough that there is something. */
+export function aheadOf({ claim }: OwnTicket): Ticket {
+  return { id: 'ahead', claim: claim.kind === 'permit' ? claim : { kind: 'exclusive' }, live: false, joining: false }
+}

@@ -1,0 +1,100 @@
+// A cluster of three masters, by the clients for clusters.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { Cluster } from 'ioredis'
+import { createClient, createCluster } from 'redis'
+import { redis } from '../../../src/engines/redis/index.ts'
+import type { Engine } from '../../../src/index.ts'
+import { LockManager, slocket } from '../../../src/index.ts'
+import { until } from '../../helpers/until.ts'
+import { Servers } from '../helpers/servers.ts'
+
+let servers: Servers
+let urls: string[]
+const closing: (() => void)[] = []
+
+before(async () => {
+  servers = await Servers.start('redis-cluster')
+  urls = servers.addressOf('redis-cluster').split(',')
+})
+after(async () => {
+  for (const close of closing) close()
+  await servers.close()
+})
+
+async function byNodeRedis(): Promise<Engine> {
+  const client = createCluster({ rootNodes: urls.map((url) => ({ url })) })
+  client.on('error', () => {})
+  await client.connect()
+  closing.push(() => client.destroy())
+  return redis({ client })
+}
+
+function byIoRedis(): Engine {
+  const nodes = urls.map((url) => ({ host: new URL(url).hostname, port: Number(new URL(url).port) }))
+  const client = new Cluster(nodes)
+  client.on('error', () => {})
+  closing.push(() => client.disconnect())
+  return redis({ client })
+}
+
+describe('a cluster of Redis', () => {
+  test('locks on all its masters pass between clients, in order; they are listed and stolen', async () => {
+    const [a, b] = [await byNodeRedis(), byIoRedis()]
+    const names = Array.from({ length: 12 }, (_, index) => `lock ${index}`)
+    const order: string[] = []
+    const held = await Promise.all(names.map((name) => slocket(name, { engine: a })))
+    const waiting = names.map(async (name, index) => {
+      await slocket.with(name, { engine: index % 2 === 0 ? a : b }, () => void order.push(name))
+    })
+    for (const name of names) {
+      await until('it waits', async () => (await slocket.query(name, { engine: b })).pending.length === 1)
+    }
+    for (const engine of [a, b]) {
+      const { pending } = await new LockManager({ engine }).query()
+      assert.deepEqual(pending.map(({ name }) => name).sort(), [...names].sort())
+    }
+    for (const lock of held) await lock.release()
+    await Promise.all(waiting)
+    assert.deepEqual([...order].sort(), [...names].sort())
+    let onHeld = (): void => {}
+    const isHeld = new Promise<void>((resolve) => (onHeld = resolve))
+    const robbed = new LockManager({ engine: b }).request('stolen', async () => {
+      onHeld()
+      await new Promise(() => undefined)
+    })
+    const outcome = robbed.then(
+      () => 'kept',
+      (error: Error) => error.name,
+    )
+    await isHeld
+    await new LockManager({ engine: a }).request('stolen', { steal: true }, () => undefined)
+    assert.equal(await outcome, 'AbortError')
+  })
+
+  test('a client that is not for clusters is told so', async () => {
+    const engines = await Promise.all(
+      urls.map(async (url) => {
+        const client = createClient({ url })
+        await client.connect()
+        closing.push(() => client.destroy())
+        return redis({ client })
+      }),
+    )
+    // Each server has a third of the locks.
+    const asked = await Promise.allSettled(engines.map((engine) => slocket.try('misplaced', { engine })))
+    const failures = asked.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []))
+    assert.equal(failures.length, 2)
+    for (const { message } of failures) assert.match(message, /MOVED.*createCluster/)
+  })
+
+  test('the option replicas needs commands in order, which a Cluster of ioredis does not give', async () => {
+    const nodes = urls.map((url) => ({ host: new URL(url).hostname, port: Number(new URL(url).port) }))
+    const client = new Cluster(nodes)
+    closing.push(() => client.disconnect())
+    await assert.rejects(slocket('counted', { engine: redis({ client, replicas: 1 }) }), {
+      code: 'ERR_SLOCKET_SYSTEM',
+      message: /createCluster/,
+    })
+  })
+})

@@ -1,0 +1,33 @@
+import type { Engine } from '../../../src/index.ts'
+import { redis } from '../../../src/engines/redis/index.ts'
+import { testEngine } from '../../../src/testing/index.ts'
+import { seed } from '../../conformance/seed.ts'
+import { CLIENTS } from './clients.ts'
+import type { OpenClient } from './clients.ts'
+
+const url = process.env['SLOCKET_REDIS'] ?? ''
+const namespace = `conformance-${process.pid}-${Date.now()}`
+const opened = new Map<Engine, OpenClient>()
+let resources = 0
+
+for (const name of ['redis 6', 'ioredis 6']) {
+  testEngine({
+    name: `Redis by ${name}`,
+    capabilities: { ordered: true, shared: true, permits: true, recovered: true, steal: true, releasesAtOnce: false },
+    async openClient() {
+      const client = await CLIENTS[name]!(url)
+      const engine = redis({ client: client.client, namespace })
+      opened.set(engine, client)
+      return engine
+    },
+    closeClient(engine) {
+      opened.get(engine)?.close()
+      opened.delete(engine)
+    },
+    resource: () => `resource-${(resources += 1)}`,
+    lingerMs: 1000,
+    rounds: 20,
+    timeoutMs: 110_000,
+    seed,
+  })
+}

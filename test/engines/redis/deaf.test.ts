@@ -1,0 +1,32 @@
+// Notifications are hints: without them everything still happens, a third of a lease later.
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { Redis } from 'ioredis'
+import { redis } from '../../../src/engines/redis/index.ts'
+import type { Engine } from '../../../src/index.ts'
+import { LockManager, slocket } from '../../../src/index.ts'
+import { until } from '../../helpers/until.ts'
+import { addressOf, Servers } from '../helpers/servers.ts'
+
+const url = addressOf('redis')
+const namespace = `deaf-${randomBytes(6).toString('hex')}`
+
+test('a client that hears nothing gets the lock in its turn, and learns that it was robbed', async () => {
+  await using elsewhere = await Servers.start('redis')
+  const client = new Redis(url)
+  // Nobody publishes there.
+  client.duplicate = () => new Redis(elsewhere.addressOf('redis'), { lazyConnect: true })
+  const deaf: Engine = redis({ client, namespace, ttl: 2000 })
+  const hearing = redis({ url, namespace, ttl: 2000 })
+  const first = await slocket('turns', { engine: hearing })
+  const waiting = slocket('turns', { engine: deaf })
+  await until('it waits', async () => (await slocket.query('turns', { engine: hearing })).pending.length === 1)
+  await first.release()
+  const second = await waiting
+  assert.equal(second.held, true)
+  await new LockManager({ engine: hearing }).request('turns', { steal: true }, () => undefined)
+  await until('it is told', () => !second.held)
+  assert.equal(second.signal.aborted, true)
+  client.disconnect()
+})

@@ -1,0 +1,88 @@
+// Replication is asynchronous: what a failover forgets, and what the option replicas does about it.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { redis } from '../../../src/engines/redis/index.ts'
+import { slocket } from '../../../src/index.ts'
+import { until } from '../../helpers/until.ts'
+import { Admin } from '../helpers/redis-arena.ts'
+import { Servers } from '../helpers/servers.ts'
+
+const TTL_MS = 10_000
+
+interface Pair {
+  readonly servers: Servers
+  readonly master: string
+  readonly replica: string
+  readonly onReplica: Admin
+}
+
+async function withPair(body: (pair: Pair) => Promise<void>): Promise<void> {
+  await using servers = await Servers.start('redis-pair')
+  const [master = '', replica = ''] = servers.addressOf('redis-pair').split(',')
+  await using onReplica = new Admin(replica)
+  await body({ servers, master, replica, onReplica })
+}
+
+/** The replica hears nothing more of the master, and takes over. */
+async function promote({ onReplica }: Pair): Promise<void> {
+  await onReplica.ask('REPLICAOF', 'NO', 'ONE')
+  await until('it is the master', async () => ((await onReplica.ask('ROLE')) as unknown[])[0] === 'master')
+}
+
+describe('a failover', { concurrency: true }, () => {
+  test('that the old master does not know of: two hold, and the token of the second one is larger nevertheless', async () => {
+    await withPair(async (pair) => {
+      await promote(pair)
+      const first = await slocket('lost', { engine: redis({ url: pair.master, ttl: TTL_MS }) })
+      const second = await slocket('lost', { engine: redis({ url: pair.replica, ttl: TTL_MS }) })
+      // This is what the engine can't prevent.
+      assert.equal(first.held, true)
+      assert.equal(second.held, true)
+      assert.ok(second.token > first.token)
+      await first.release()
+      await second.release()
+    })
+  })
+
+  test('after a grant that a replica has: nobody else gets the lock on the new master', async () => {
+    await withPair(async (pair) => {
+      const first = await slocket('kept', { engine: redis({ url: pair.master, ttl: TTL_MS, replicas: 1 }) })
+      await pair.servers.signal('redis-master', 'SIGSTOP')
+      await promote(pair)
+      assert.equal(await slocket.try('kept', { engine: redis({ url: pair.replica, ttl: TTL_MS }) }), null)
+      assert.equal(first.held, true)
+    })
+  })
+
+  test('cannot be survived without a replica: with the option replicas, nobody gets the lock, and nothing stays in the queue', async () => {
+    await withPair(async (pair) => {
+      const engine = redis({ url: pair.master, ttl: TTL_MS, replicas: 1 })
+      await pair.servers.signal('redis-replica', 'SIGSTOP')
+      for (const ask of [slocket, slocket.try]) {
+        await assert.rejects(ask('alone', { engine }), { code: 'ERR_SLOCKET_RESOURCES', message: /0 replicas have it/ })
+      }
+      await until('nobody is in the queue', async () => {
+        const { held, pending } = await slocket.query('alone', { engine })
+        return held.length + pending.length === 0
+      })
+      await pair.servers.signal('redis-replica', 'SIGCONT')
+      await until('it can be had', async () => {
+        const lock = await slocket('alone', { engine }).catch(() => undefined)
+        await lock?.release()
+        return lock !== undefined
+      })
+    })
+  })
+
+  test('a grant after a wait is confirmed, too', async () => {
+    await withPair(async (pair) => {
+      const [one, other] = [1, 2].map(() => redis({ url: pair.master, ttl: TTL_MS, replicas: 1 }))
+      const first = await slocket('in turn', { engine: one! })
+      const waiting = slocket('in turn', { engine: other! })
+      await until('it waits', async () => (await slocket.query('in turn', { engine: one! })).pending.length === 1)
+      await pair.servers.signal('redis-replica', 'SIGSTOP')
+      await first.release()
+      await assert.rejects(waiting, { code: 'ERR_SLOCKET_RESOURCES' })
+    })
+  })
+})

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { inArena } from '../../helpers/arena.ts'
+import { redisEngine } from '../../helpers/redis-arena.ts'
+import { Sink } from '../../helpers/sink.ts'
+
+describe('a holder that is stopped for longer than its lease', () => {
+  test('writes nothing after the next one, if it asks assertHeld before, or if the receiver looks at the token', async () => {
+    await inArena('redis', async (arena) => {
+      const url = arena.servers.addressOf('redis')
+      await Promise.all(
+        (['assert', 'token'] as const).map(async (guard) => {
+          const sink = arena.use(await Sink.open(arena.path(guard)))
+          const [stopped, next] = [`stopped-${guard}`, `next-${guard}`].map((name) =>
+            arena.start(name, redisEngine(url, guard === 'token' ? 'ioredis 6' : 'redis 6'), { sink: sink.path }),
+          )
+          stopped!.send({ do: 'acquire', as: 'one', resource: guard })
+          await stopped!.says('granted')
+          stopped!.send({ do: 'write', as: 'one', guard })
+          assert.equal((await stopped!.says('wrote')).accepted, true)
+          next!.send({ do: 'acquire', as: 'other', resource: guard })
+          // With a token, at the worst place: it has been told that it holds, and has not written yet.
+          stopped!.send({ do: 'write', as: 'one', guard, stop: guard === 'assert' ? 'before' : 'between' })
+          await next!.says('granted')
+          next!.send({ do: 'write', as: 'other', guard })
+          assert.equal((await next!.says('wrote')).accepted, true)
+          stopped!.kill('SIGCONT')
+          if (guard === 'assert') assert.equal((await stopped!.says('not written')).code, 'ERR_SLOCKET_LOST')
+          else assert.equal((await stopped!.saysAgain('wrote', 1)).accepted, false)
+          await stopped!.says('lost')
+          assert.deepEqual([sink.accepted, sink.stale, sink.refused], [2, 0, guard === 'token' ? 1 : 0])
+        }),
+      )
+    })
+  })
+})
