@@ -78,6 +78,11 @@ export interface AcquireRequest {
   readonly label?: string | undefined
   /** How long the engine keeps what it needs for the next acquire of this resource, in milliseconds. */
   readonly lingerMs: number
+  /**
+   * For how long the client may go on serving its own requests, in milliseconds, after it last saw nobody behind its ticket: `SlocketOptions.slice`. Only for
+   * exclusive claims. An engine may ignore it. Default: `0`, strict order.
+   */
+  readonly sliceMs?: number | undefined
   /** Cancels the wait. */
   readonly signal?: AbortSignal | undefined
   /**
