@@ -102,7 +102,7 @@ export interface Grant {
   readonly recovered: boolean
   /** Whether the request had to wait for its turn. Missing if the engine can't tell. */
   readonly hasWaited?: boolean | undefined
-  /** Releases the lock. Called once. If it returns no promise, the lock is free on return. */
+  /** Releases the lock. Called once. If it returns no promise, the lock is free on return, or with `sliceMs` at the end of this turn of the event loop. */
   release(): void | Promise<void>
   /** Has `listener` called once if the lock is lost while it is held; at once if it is already lost. */
   onLost(listener: (error: Error) => void): void

@@ -208,7 +208,8 @@ export class Group implements TurnRequest, PlacedGroup, TicketKeeper {
   isLast(): boolean | Promise<boolean> {
     if (this.ticket === undefined) return true
     if (this.sliceMs === 0) return this.queue.isLast(this.ticket)
-    this.acceptsBySlice = (this.state === 'held' || this.state === 'kept') && this.isSliceOpen()
+    // Not while an older group waits that a try has overtaken: its requests came first.
+    this.acceptsBySlice = (this.isKept || this.state === 'held') && this.owner.isAlone() && this.isSliceOpen()
     return this.acceptsBySlice || this.look(this.ticket)
   }
 

@@ -4,9 +4,10 @@ import { beforeEach, describe, test } from 'node:test'
 import type { AcquireRequest, Grant } from '../../src/requests/engine.ts'
 import { handOverAll } from '../../src/requests/kept-tickets.ts'
 import { SHARED } from '../../src/core/claim.ts'
+import type { EnqueueRequest } from '../../src/requests/ticket-queue.ts'
 import type { FakeTicket } from './scripted-queue.ts'
 import { RequestScene } from './scene.ts'
-import { settle } from './scripted-queue.ts'
+import { gate, settle } from './scripted-queue.ts'
 
 const SLICE_MS = 50
 
@@ -152,6 +153,27 @@ describe('a slice', () => {
     await first
     scene.queue.remove(scene.queue.tickets.find(({ id }) => id === 'behind')!)
     await second
+  })
+
+  test('a try that has overtaken a request on its way into the queue serves nobody before that one', async () => {
+    const scene = new SliceScene()
+    const entering = gate()
+    let request: EnqueueRequest | undefined
+    const enqueue = scene.queue.enqueue.bind(scene.queue)
+    scene.queue.enqueue = (asked) => {
+      if (request !== undefined) return enqueue(asked)
+      request = asked
+      return entering.promise.then(() => scene.queue.join(asked))
+    }
+    const first = scene.use('first')
+    const attempt = (await scene.ask('try', { wait: false }))!
+    entering.open()
+    await settle()
+    const late = scene.use('late')
+    await settle()
+    await attempt.release()
+    await Promise.all([first, late])
+    assert.deepEqual(scene.order, ['first', 'late'])
   })
 
   test('the shortest one that was asked for counts', async () => {
