@@ -23,13 +23,14 @@ export function acquireOnce(
   asked: Asked,
   { wait, signal }: Pick<AcquireRequest, 'wait' | 'signal'>,
 ): Promise<Lock | null> {
-  const { claim, label, lingerMs } = asked
+  const { claim, label, lingerMs, sliceMs } = asked
   return new Promise((resolve, reject) => {
     const request: AcquireRequest = {
       claim,
       wait,
       label,
       lingerMs,
+      sliceMs,
       signal,
       onSelfWait: (holder) => warnOfSelfWait(engine, path, label, holder),
     }
@@ -120,9 +121,9 @@ class TimedWait {
 
   private ask(): void {
     const { engine, path, asked } = this.request
-    const { claim, label, lingerMs, signal } = asked
+    const { claim, label, lingerMs, sliceMs, signal } = asked
     const onSelfWait: AcquireRequest['onSelfWait'] = (holder) => warnOfSelfWait(engine, path, label, holder)
-    const request: AcquireRequest = { claim, wait: true, label, lingerMs, signal, onSelfWait }
+    const request: AcquireRequest = { claim, wait: true, label, lingerMs, sliceMs, signal, onSelfWait }
     // A request that waits is never refused.
     const onGrant = (grant: Grant | null): void => this.onGrant(grant!)
     const onError = (error: unknown): void => this.onError(error)

@@ -126,8 +126,8 @@ export class Lock {
   }
 
   /**
-   * Releases the lock. With the local engine it is free when the call returns; engines that use a server need the promise. It releases this
-   * grant only: a second call, or a call after the lock was lost, does nothing.
+   * Releases the lock. With the local engine it is free when the call returns, or with `slice` at the end of this turn of the event loop; engines that use
+   * a server need the promise. It releases this grant only: a second call, or a call after the lock was lost, does nothing.
    *
    * @throws (by the promise) ERR_SLOCKET_NOT_RELEASED if the system failed to release it: see docs/errors.md.
    */

@@ -43,6 +43,7 @@ export function optionHints(): OptionHints {
     ["use 'permits'", 'concurrency', 'maxConcurrency', 'limit', 'max', 'maxCount', 'count', 'capacity', 'size'],
     ["use 'signal'", 'abort', 'abortSignal', 'controller', 'cancel'],
     ['listen to lock.signal', 'onCompromised', 'onLost', 'onLockLost'],
+    ["use 'slice'", 'sliceMs', 'quantum', 'timeSlice', 'barging', 'unfair'],
     [
       'a lock is not reentrant, and its queue is first come, first served',
       'reentrant',

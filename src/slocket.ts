@@ -263,6 +263,7 @@ const QUERY = callOptions('slocket.query()', {
   signal: NO_REQUEST,
   label: NO_REQUEST,
   linger: NO_REQUEST,
+  slice: NO_REQUEST,
   access: NO_REQUEST,
 })
 

@@ -15,6 +15,11 @@ export interface LockOptions extends CheckOptions {
    */
   readonly retries?: number | RetryOptions | readonly number[] | undefined
   /**
+   * As `slice` of `slocket()`, in milliseconds, from 0 to 60,000: lets a process that locks again in the same turn of the event loop keep the lock for that
+   * long. `lock` looks up the file first, which takes a turn; with `realpath: false` it does not. `lockSync` ignores it. Default: `0`, strict order.
+   */
+  readonly slice?: number | undefined
+  /**
    * Called if the lock is lost while it is held, because its directory was removed: with an error of code ECOMPROMISED. Default: throws the error, as an
    * uncaught exception.
    */

@@ -78,6 +78,11 @@ export interface AcquireRequest {
   readonly label?: string | undefined
   /** How long the engine keeps what it needs for the next acquire of this resource, in milliseconds. */
   readonly lingerMs: number
+  /**
+   * For how long the client may go on serving its own requests, in milliseconds, after it last saw nobody behind its ticket: `SlocketOptions.slice`. Only for
+   * exclusive claims. An engine may ignore it. Default: `0`, strict order.
+   */
+  readonly sliceMs?: number | undefined
   /** Cancels the wait. */
   readonly signal?: AbortSignal | undefined
   /**
@@ -97,7 +102,7 @@ export interface Grant {
   readonly recovered: boolean
   /** Whether the request had to wait for its turn. Missing if the engine can't tell. */
   readonly hasWaited?: boolean | undefined
-  /** Releases the lock. Called once. If it returns no promise, the lock is free on return. */
+  /** Releases the lock. Called once. If it returns no promise, the lock is free on return, or with `sliceMs` at the end of this turn of the event loop. */
   release(): void | Promise<void>
   /** Has `listener` called once if the lock is lost while it is held; at once if it is already lost. */
   onLost(listener: (error: Error) => void): void

@@ -110,6 +110,11 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
     return this.waiting.toArray()
   }
 
+  /** It never serves requests by a slice. */
+  giveWay(): readonly Request[] {
+    return []
+  }
+
   /** `request` waited, was cancelled, and is settled. */
   drop(request: Request): void {
     this.waiting.remove(request)

@@ -34,6 +34,8 @@ export class Request implements Grant, QueuedRequest {
   readonly steal: boolean
   readonly label: string | undefined
   readonly lingerMs: number
+  /** See {@link AcquireRequest}; 0 for a claim that isn't exclusive, and for a thief. */
+  readonly sliceMs: number
   readonly signal: AbortSignal | undefined
   /** Since when it waits; from its grant on, since when it holds. */
   sinceMs: number
@@ -69,6 +71,7 @@ export class Request implements Grant, QueuedRequest {
     this.steal = asked.steal === true
     this.label = asked.label
     this.lingerMs = asked.lingerMs
+    this.sliceMs = asked.sliceMs === undefined || this.steal || this.claim.kind !== 'exclusive' ? 0 : asked.sliceMs
     this.signal = asked.signal
     this.sinceMs = wallNowMs()
     this.sinceNs = nextNs()

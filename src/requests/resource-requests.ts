@@ -109,6 +109,10 @@ export class ResourceRequests implements GroupOwner {
     return granted
   }
 
+  isAlone(): boolean {
+    return this.groups.length === 1
+  }
+
   onOver(group: PlacedGroup): void {
     const { groups } = this
     if (groups[groups.length - 1] === group) groups.pop()
@@ -184,15 +188,24 @@ export class ResourceRequests implements GroupOwner {
         this.selfWaits ??= new SelfWaitWatch(this.groups)
         this.selfWaits.start()
       }
-      try {
-        if (newest?.accept(request) === true) continue
-      } catch (error) {
-        // It alone: others of the batch may have their places already.
-        request.cancel(error)
-        continue
-      }
+      newest = this.placeOne(request, newest)
+    }
+  }
+
+  /** Returns the group that the next one may join. */
+  private placeOne(request: Request, joinable: PlacedGroup | undefined): PlacedGroup | undefined {
+    try {
+      if (joinable?.accept(request) === true) return joinable
+      let newest: PlacedGroup | undefined
+      // Bound: those that are to be placed before it go into a group without a slice of its own by then, which takes all of them in.
+      for (const before of this.groups.at(-1)?.giveWay() ?? []) newest = this.placeOne(before, newest)
+      if (newest?.accept(request) === true) return newest
       // Not the last in `groups`: if this one has ended at once, that is another one, and others may stand behind it.
-      newest = this.startGroup(request)
+      return this.startGroup(request)
+    } catch (error) {
+      // It alone: others of the batch may have their places already.
+      request.cancel(error)
+      return joinable
     }
   }
 

@@ -85,6 +85,8 @@ export interface EnqueueRequest {
   readonly steal: boolean
   readonly lingerMs: number
   readonly cancellation: Cancellation
+  /** Whether the ticket has had its turn, and is kept for a moment though nobody holds by it: then it leaves like one that waits. */
+  readonly isKept?: boolean
   /** The requests of this process that stand in the queue by this ticket, in their order. Asked when somebody wants to know. */
   requests(): readonly QueuedRequest[]
   /** Called when a ticket that holds turns out to be gone. */

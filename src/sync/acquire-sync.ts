@@ -1,5 +1,6 @@
 /** `slocket.sync`: what is asked, and what comes of it. */
 import { isExiting } from '../requests/exiting.ts'
+import { handOverAll } from '../requests/kept-tickets.ts'
 import type { LockAccess } from '../requests/lock-access.ts'
 import type { Claim } from '../core/claim.ts'
 import { isObserved, observeSync, traceOf } from '../diagnostics.ts'
@@ -13,7 +14,11 @@ import { fromPlain } from './plain-error.ts'
 import { askStandIn } from './stand-in.ts'
 import { SyncLock } from './sync-lock.ts'
 
-const MEANINGLESS = { signal: 'nothing can abort a blocked thread', engine: 'it takes local locks only' }
+const MEANINGLESS = {
+  signal: 'nothing can abort a blocked thread',
+  engine: 'it takes local locks only',
+  slice: 'it blocks until the lock is held, and releases it at once',
+}
 const SYNC = callOptions('slocket.sync()', MEANINGLESS)
 const LOCK_SYNC = callOptions('lockSync()', MEANINGLESS)
 
@@ -48,6 +53,7 @@ export function acquireSync(locks: LocalLocks, name: string, options: SyncOption
   const asked = parseOptions(options, SYNC)
   // Now: another thread may change the working directory before the stand-in has seen the path.
   const path = locks.resolvePath(name)
+  handOverAll()
   const own = asked.timeoutMs === 0 ? [] : locks.claimsOfThisThread(path)
   // A request that waits is never refused.
   const place = { path, mkdirStaleMs: undefined }
@@ -58,6 +64,7 @@ export function acquireSync(locks: LocalLocks, name: string, options: SyncOption
 /** Acquires a lock beside another tool's, as `localBesideMkdir` has it, and releases it without a linger. Null if it isn't free. */
 export function trySync(place: Place, engine: ImmediateEngine): SyncLock | null {
   checkPath(place.path)
+  handOverAll()
   const options = { linger: 0 }
   const asked = parseOptions(options, LOCK_SYNC)
   return acquire({ name: place.path, place, engine, options, asked, wait: false, own: [] })
@@ -66,6 +73,7 @@ export function trySync(place: Place, engine: ImmediateEngine): SyncLock | null 
 /** Whether somebody holds it. */
 export function isLockedSync(place: Place): boolean {
   checkPath(place.path)
+  handOverAll()
   return askStandIn({ do: 'query', ...place }, (answer) => {
     if (answer.kind === 'locked') return answer.isLocked
     throw failureOf(answer)

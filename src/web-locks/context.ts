@@ -61,7 +61,8 @@ export class Context {
     this.#engine = engine
   }
 
-  request(asked: AskedLock): Promise<unknown> {
+  /** @param sliceMs see `AcquireRequest`. */
+  request(asked: AskedLock, sliceMs: number): Promise<unknown> {
     const { signal } = asked
     refuseUnsupported(asked)
     if (asked.steal && this.#engine.capabilities.steal !== true)
@@ -77,7 +78,7 @@ export class Context {
       }
       const stopListening = signal && onAbort(signal, callOff)
       const number = this.#order.next()
-      const granted = this.#enter(asked).then(async (grant) => {
+      const granted = this.#enter(asked, sliceMs).then(async (grant) => {
         await this.#order.come(number, grant)
         stopListening?.()
         // RACE: called off between the grant and this line: nobody learns of the grant, so it goes back.
@@ -109,14 +110,15 @@ export class Context {
   }
 
   /** Hands the request to the engine when those before it have their places, as far as its kind demands. */
-  #enter(asked: AskedLock): Promise<Grant | null> {
+  #enter(asked: AskedLock, sliceMs: number): Promise<Grant | null> {
     const entering = this.#enteringFor(asked.name)
     const isJudged = asked.ifAvailable || asked.steal
     // The engine keeps the order of those who wait.
     const before = isJudged && entering.places.size > 0 ? Promise.all(entering.places) : entering.gate
     const { place, leave: onQueued } = this.#takePlace(asked.name)
     if (isJudged) entering.gate = place
-    const acquired = before === undefined ? this.#acquire(asked, onQueued) : this.#acquireAfter(before, asked, onQueued)
+    const acquire = (): Promise<Grant | null> => this.#acquire(asked, sliceMs, onQueued)
+    const acquired = before === undefined ? acquire() : before.then(acquire)
     // Also where the engine does not tell.
     acquired.then(onQueued, onQueued)
     return acquired
@@ -146,17 +148,14 @@ export class Context {
     return { place, leave }
   }
 
-  async #acquireAfter(before: Promise<unknown>, asked: AskedLock, onQueued: () => void): Promise<Grant | null> {
-    await before
-    return await this.#acquire(asked, onQueued)
-  }
-
-  async #acquire({ name, mode, ifAvailable, steal, signal }: AskedLock, onQueued: () => void): Promise<Grant | null> {
+  async #acquire(asked: AskedLock, sliceMs: number, onQueued: () => void): Promise<Grant | null> {
+    const { name, mode, ifAvailable, steal, signal } = asked
     return await this.#engine.acquire(name, {
       claim: mode === 'shared' ? SHARED : EXCLUSIVE,
       wait: !ifAvailable,
       ...(steal ? { steal } : {}),
       lingerMs: LINGER_MS,
+      sliceMs,
       signal,
       // One that never waits has no place to wait at.
       onQueued: ifAvailable ? undefined : onQueued,

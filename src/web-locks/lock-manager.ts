@@ -3,6 +3,7 @@ import type { Engine } from '../requests/engine.ts'
 import { ACCESSES, isAccess } from '../requests/lock-access.ts'
 import type { LockAccess } from '../requests/lock-access.ts'
 import { checkKnownOptions } from '../requests/known-options.ts'
+import { parseSliceMs } from '../options.ts'
 import type { AskedLock } from './arguments.ts'
 import { convertArguments } from './arguments.ts'
 import type { Context } from './context.ts'
@@ -36,10 +37,12 @@ export function createLockManager({ contextIn, openRoot, resolvePath }: Work): L
 
   class LockManagerClass {
     readonly #open: () => Context
+    readonly #sliceMs: number
     #context: Context | undefined
 
     constructor(options: LockManagerOptions = {}) {
-      const { root, access, engine } = checkOptions(options)
+      const { root, access, engine, slice = 0 } = checkOptions(options)
+      this.#sliceMs = slice
       // Now, not at the first request: the working directory may have changed by then.
       const directory = root === undefined ? undefined : resolvePath(root)
       this.#open = () => contextIn(() => engine ?? openRoot(directory, access))
@@ -53,7 +56,7 @@ export function createLockManager({ contextIn, openRoot, resolvePath }: Work): L
       } catch (error) {
         return Promise.reject(error)
       }
-      return this.#do((context) => context.request(asked))
+      return this.#do((context) => context.request(asked, this.#sliceMs))
     }
 
     query(): Promise<LockManagerSnapshot> {
@@ -89,14 +92,15 @@ export function createLockManager({ contextIn, openRoot, resolvePath }: Work): L
   return LockManagerClass
 }
 
-const KNOWN: ReadonlySet<string> = new Set<keyof LockManagerOptions>(['root', 'access', 'engine'])
+const KNOWN: ReadonlySet<string> = new Set<keyof LockManagerOptions>(['root', 'access', 'engine', 'slice'])
 const ROOT = "the directory of its locks is the option 'root'"
 const HINTS = { path: ROOT, directory: ROOT, dir: ROOT, name: ROOT, folder: ROOT, cwd: ROOT, prefix: ROOT }
 
 function checkOptions(options: unknown): LockManagerOptions {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
   checkKnownOptions(options, KNOWN, 'LockManager', HINTS)
-  const { root, access, engine } = options as Record<string, unknown>
+  const { root, access, engine, slice } = options as Record<string, unknown>
+  if (slice !== undefined) parseSliceMs(slice)
   if (root !== undefined && engine !== undefined)
     throw new TypeError('options.root and options.engine cannot go together')
   if (root !== undefined && (typeof root !== 'string' || root === '' || root.includes('\0'))) {

@@ -65,6 +65,11 @@ export interface LockManagerOptions {
    * directory's owner, can steal locks from other users. Default: what the umask leaves.
    */
   readonly access?: LockAccess | undefined
+  /**
+   * As `slice` of `slocket()`, in milliseconds, from 0 to 60,000: lets a context go on with its own exclusive requests for a name for that long, before it hands
+   * the lock over. Shared requests ignore it. Default: `0`, strict order.
+   */
+  readonly slice?: number | undefined
   /** An engine that keeps the locks, instead of a directory. It gets the names as its resources. Default: the local engine. */
   readonly engine?: Engine | undefined
 }

@@ -51,6 +51,12 @@ const WRONG_OPTIONS: readonly (readonly [unknown, ...Raises])[] = [
   [{ linger: '1' }, TypeError, /options\.linger must be a number/],
   [{ linger: -1 }, RangeError, /options\.linger/],
   [{ linger: Infinity }, RangeError, /options\.linger/],
+  [{ slice: '1' }, TypeError, /options\.slice must be a number/],
+  [{ slice: -1 }, RangeError, /options\.slice must be from 0 to 60000 ms/],
+  [{ slice: 60_001 }, RangeError, /options\.slice/],
+  [{ slice: NaN }, RangeError, /options\.slice/],
+  [{ slice: 1, mode: 'shared' }, TypeError, /options\.slice cannot be given with/],
+  [{ slice: 1, permits: 3 }, TypeError, /options\.slice cannot be given with/],
   [{ engine: 'memory' }, TypeError, /options\.engine must be an engine, not 'memory'/],
   [{ engine: null }, TypeError, /options\.engine must be an engine, not null/],
   [{ engine: {} }, TypeError, /options\.engine must be an engine/],
@@ -115,6 +121,9 @@ describe('arguments', () => {
       { label: 'l'.repeat(200) },
       { linger: 0 },
       { linger: 2 ** 31 - 1 },
+      { slice: 0, mode: 'shared' },
+      { slice: 0.5 },
+      { slice: 60_000 },
     ] as const) {
       await (await slocket('lock', { ...options, engine })).release()
     }
@@ -128,7 +137,16 @@ describe('arguments', () => {
         isError(TypeError, /^unknown option 'timeout' of slocket\.try\(\): it never waits/),
       )
     }
-    const ofAQuery = { mode: 'shared', permits: 3, timeout: 5, signal, label: 'me', linger: 0, access: 'user' }
+    const ofAQuery = {
+      mode: 'shared',
+      permits: 3,
+      timeout: 5,
+      signal,
+      label: 'me',
+      linger: 0,
+      slice: 0,
+      access: 'user',
+    }
     for (const [name, value] of Object.entries(ofAQuery)) {
       await assert.rejects(
         slocket.query('lock', { [name]: value }),

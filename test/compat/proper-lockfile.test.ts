@@ -8,6 +8,7 @@ import type { LockOptions } from '../../src/compat/proper-lockfile.ts'
 import lockfile, { check, checkSync, lock, lockSync, unlock, unlockSync } from '../../src/compat/proper-lockfile.ts'
 import slocket, { isSlocketError } from '../../src/index.ts'
 import { makeParent, runChild } from '../api/run-child.ts'
+import { ticketsIn } from '../helpers/lock-directory.ts'
 import { until } from '../helpers/until.ts'
 
 const COMPILED = fileURLToPath(new URL('../../src/compat/proper-lockfile.js', import.meta.url))
@@ -50,6 +51,22 @@ describe('lock', () => {
     assert.equal(fs.statSync(`${file}.lock`).isDirectory(), true)
     assert.equal(await release(), undefined)
     assert.equal(fs.existsSync(`${file}.lock`), false)
+  })
+
+  test('with a slice, the next lock of the same turn goes on with the same ticket, and the lock is gone after that turn', async () => {
+    const options = { slice: 60_000, realpath: false }
+    const ticket = (): string | undefined => ticketsIn(`${file}.lock`)[0]?.name
+    const release = await lock(file, options)
+    const first = ticket()
+    await release()
+    const again = await lock(file, options)
+    assert.equal(ticket(), first)
+    await again()
+    assert.equal(ticket(), first)
+    lockSync(file, options)()
+    assert.notEqual(ticket(), first)
+    await until('the lock is gone', () => !fs.existsSync(`${file}.lock`))
+    await assert.rejects(lock(file, { slice: 60_001 }), RangeError)
   })
 
   test('is at options.lockfilePath', async () => {

@@ -101,6 +101,21 @@ describe('order', () => {
     finds('order', new Traces().request('p1', 1, 1, 4, 5).request('p1', 2, 2, 3, 3.5))
   })
 
+  test('a request that is granted before a ticket that had joined before it asked is found', () => {
+    const waiting = (): Traces => new Traces().ticket('p2', { entered: 1, turn: 5, left: 6 })
+    finds('order', waiting().request('p1', 1, 2, 3, 4))
+    isSound(waiting().request('p1', 1, 0.5, 3, 4))
+    isSound(waiting().request('p1', 1, 2, 7, 8))
+    // It may be the ticket by which it stands.
+    isSound(waiting().request('p2', 1, 2, 3, 4))
+  })
+
+  test('that is excused within a slice, and not after it', () => {
+    const waiting = (): Traces => new Traces().ticket('p2', { entered: 1, turn: 5, left: 6 })
+    isSound(waiting().request('p1', 1, 2, 3, 4, { slice: 1001 }))
+    finds('order', waiting().request('p1', 1, 2, 3, 4, { slice: 999 }))
+  })
+
   test('those that share may change places, but not with one that does not', () => {
     isSound(new Traces().request('p1', 1, 1, 4, 5, SHARED).request('p1', 2, 2, 3, 5, SHARED))
     finds('order', new Traces().request('p1', 1, 1, 4, 5).request('p1', 2, 2, 3, 3.5, SHARED))

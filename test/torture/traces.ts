@@ -23,10 +23,11 @@ export class Traces {
     asked: number,
     granted: number,
     released?: number,
-    { claim = 'exclusive', token = granted, recovered = false }: Facts = {},
+    { claim = 'exclusive', token = granted, recovered = false, slice }: Facts = {},
   ): this {
     const request = `a:${who}#${number}`
-    this.at(asked, who, { kind: 'ask', request, claim, waits: true, engine: 0 })
+    const bounded = slice === undefined ? {} : { slice }
+    this.at(asked, who, { kind: 'ask', request, claim, waits: true, ...bounded, engine: 0 })
     this.at(granted, who, { kind: 'grant', request, token: String(Math.round(token * 1000)), recovered })
     if (released !== undefined) this.at(released, who, { kind: 'release', request })
     return this
@@ -71,6 +72,8 @@ interface Facts {
   readonly claim?: TracedClaim
   readonly token?: number
   readonly recovered?: boolean
+  /** In ms. */
+  readonly slice?: number
 }
 
 interface TicketTimes {

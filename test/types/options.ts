@@ -28,10 +28,11 @@ export async function right(isHurried: boolean): Promise<void> {
     signal: isHurried ? signal : undefined,
     label: 'me',
     linger: 0,
+    slice: 10,
     access: undefined,
     engine,
   }
-  const trying: TryOptions = { mode: 'exclusive', permits: 3, signal, label: 'me', linger: 0, engine }
+  const trying: TryOptions = { mode: 'exclusive', permits: 3, signal, label: 'me', linger: 0, slice: 0, engine }
   const querying: QueryOptions = { engine }
   const blocking: SyncOptions = { mode: 'shared', timeout: Infinity, label: 'me', linger: 0, access: 'group' }
   await (await slocket('lock', all)).release()
@@ -84,6 +85,8 @@ export function wrong(): void {
   slocket.sync('lock', { timeout: 5, signal })
   // @ts-expect-error: it takes local locks only
   slocket.sync('lock', { timeout: 5, engine })
+  // @ts-expect-error: it blocks at each call
+  slocket.sync('lock', { timeout: 5, slice: 5 })
   // @ts-expect-error: no such option
   slocket.sync('lock', { timeout: 5, retries: 5 })
 

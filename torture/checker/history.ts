@@ -10,6 +10,7 @@ export interface TracedRequest {
   readonly engine: number
   readonly claim: TracedClaim
   readonly waits: boolean
+  readonly sliceMs: number
   readonly askedAt: number
   /** Infinity where it never was. */
   grantedAt: number
@@ -84,9 +85,10 @@ function readRequests(events: readonly TraceEvent[]): TracedRequest[] {
   for (const event of events) {
     switch (event.kind) {
       case 'ask': {
-        const { request, who, engine, claim, waits, at } = event
+        const { request, who, engine, claim, waits, slice: sliceMs = 0, at } = event
         const unknown = { grantedAt: Infinity, token: 0n, recovered: false, releasedAt: Infinity, lostAt: Infinity }
-        requests.set(request, { request, lock: lockOf(request), who, engine, claim, waits, askedAt: at, ...unknown })
+        const lock = lockOf(request)
+        requests.set(request, { request, lock, who, engine, claim, waits, sliceMs, askedAt: at, ...unknown })
         break
       }
       case 'grant':

@@ -3,8 +3,10 @@ import type { Finding } from './finding.ts'
 import type { History, TracedRequest, TracedTicket } from './history.ts'
 import { isInTheWay, mostBeside } from './history.ts'
 
+const NS_PER_MS = 1e6
+
 export function checkOrder(history: History): Finding[] {
-  return [...checkAmongTickets(history), ...checkWithinProcess(history)]
+  return [...checkAmongTickets(history), ...checkWithinProcess(history), ...checkOvertaking(history)]
 }
 
 /**
@@ -30,6 +32,36 @@ function checkAmongTickets(history: History): Finding[] {
       if (ahead.length <= mostBeside(ticket.claim)) continue
       const others = ahead.map((other) => `${other.ticket} of ${other.who} (${other.claim})`).join(', ')
       const what = `the ticket ${ticket.ticket} of ${ticket.who} (${ticket.claim}) had its turn at ${lock} with ${others} ahead`
+      findings.push({ rule: 'order', at, what })
+    }
+    return findings
+  })
+}
+
+/**
+ * A ticket of another client had joined before a request was made; it still stands in the queue when that request has been granted. That is excused
+ * if the request was made within its slice: the slice had begun before the ticket joined.
+ */
+function checkOvertaking(history: History): Finding[] {
+  return history.locks.flatMap((lock) => {
+    const findings: Finding[] = []
+    const tickets = history.ticketsFor(lock)
+    const granted = history
+      .requestsFor(lock)
+      .filter(({ grantedAt }) => grantedAt !== Infinity)
+      .sort((a, b) => a.grantedAt - b.grantedAt)
+    let standing: TracedTicket[] = []
+    let next = 0
+    for (const { request, who, claim, sliceMs, askedAt, grantedAt: at } of granted) {
+      for (; next < tickets.length && tickets[next]!.enteredAt <= at; next += 1) standing.push(tickets[next]!)
+      standing = standing.filter(({ stoodUntil }) => stoodUntil > at)
+      const overtaken = standing.filter(
+        (ticket) =>
+          ticket.who !== who && ticket.joinedAt + sliceMs * NS_PER_MS < askedAt && isInTheWay(claim, ticket.claim),
+      )
+      if (overtaken.length <= mostBeside(claim)) continue
+      const others = overtaken.map((other) => `${other.ticket} of ${other.who} (${other.claim})`).join(', ')
+      const what = `${request} (${claim}, slice ${sliceMs} ms) was granted before ${others}, which had joined before it asked`
       findings.push({ rule: 'order', at, what })
     }
     return findings

@@ -21,6 +21,8 @@ export class Program {
   /** The default engine, and a second client in the same process. */
   readonly #engines: readonly (Engine | undefined)[] = [undefined, local()]
   readonly #over = new AbortController()
+  /** Of all its exclusive requests, in ms. */
+  readonly #slice: number
   #requests = 0
   #quietUntilMs = 0
 
@@ -28,6 +30,7 @@ export class Program {
     this.#config = config
     this.#random = random
     this.#trace = trace
+    this.#slice = random.chance(0.3) ? random.pick([1, 20, 200]) : 0
   }
 
   /** Resolves when it was told to end and its last request is over. */
@@ -88,15 +91,17 @@ export class Program {
     const waits = !random.chance(tries)
     const timeout = waits && random.chance(timeouts) ? random.below(40) : undefined
     const controller = random.chance(aborts) ? new AbortController() : undefined
+    const slice = claim === 'exclusive' ? this.#slice : 0
     const options: SlocketOptions = {
       ...optionsOf(claim),
       label: request,
       linger: random.pick(lingers),
+      slice,
       engine: this.#engines[engine],
       timeout,
       signal: controller?.signal,
     }
-    this.#trace.write({ kind: 'ask', request, claim, waits: waits && timeout !== 0, engine })
+    this.#trace.write({ kind: 'ask', request, claim, waits: waits && timeout !== 0, slice, engine })
     try {
       const asking = waits ? slocket(planned.path, options) : slocket.try(planned.path, options)
       if (controller !== undefined) void this.#callOff(controller)

@@ -18,6 +18,8 @@ type RequestEvent =
       readonly claim: TracedClaim
       /** False for a try. */
       readonly waits: boolean
+      /** Its option `slice`, in ms. Missing: 0. */
+      readonly slice?: number
       /** Engines in one process are clients of their own. */
       readonly engine: number
     }

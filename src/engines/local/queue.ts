@@ -174,7 +174,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
 
   leave(): void {
     for (const own of this.state.own.values()) {
-      if (own.isHeld && this.state.stealing?.isHolder(own) !== false) continue
+      if (own.isHeld && own.request.isKept !== true && this.state.stealing?.isHolder(own) !== false) continue
       try {
         // Not by its name alone: whoever waits for it waits for whoever is ahead of it, from now on.
         this.withdraw(own)

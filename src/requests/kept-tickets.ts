@@ -1,0 +1,34 @@
+/**
+ * Tickets that are kept for the rest of a turn of the event loop though nobody holds by them: see "slice" in group.ts. All of this thread's.
+ */
+import { setImmediate } from '../real-time.ts'
+
+/** What has a ticket that is kept. */
+export interface TicketKeeper {
+  /** Withdraws the ticket, if it is kept. Never throws. */
+  handOver(): void
+}
+
+const keepers = new Set<TicketKeeper>()
+/** Whether the end of this turn is awaited. */
+let isEndAwaited = false
+
+/** Has `keeper` hand over at the end of this turn, unless it is forgotten by then. */
+export function keepUntilTurnEnds(keeper: TicketKeeper): void {
+  keepers.add(keeper)
+  if (isEndAwaited) return
+  isEndAwaited = true
+  setImmediate(() => {
+    isEndAwaited = false
+    handOverAll()
+  })
+}
+
+export function forgetKept(keeper: TicketKeeper): void {
+  keepers.delete(keeper)
+}
+
+/** Hands over now. To be called before this thread blocks on a lock: the end of its turn would never come. */
+export function handOverAll(): void {
+  for (const keeper of keepers) keeper.handOver()
+}
