@@ -6,6 +6,9 @@
 //  - work.cjs: the local engine, and every module that two of the other files use. So each module, and its state, exists once.
 //  - The other modules of FIRST_CALL, and the other exports, are a file each.
 //
+// work.cjs and the files of FIRST_CALL export a function that makes the file's contents for the core that calls it. Only core.cjs loads them
+// (its object `load`), so they never require another file of the package.
+//
 // A file that imports a module of FIRST_CALL gets a forwarder in its place: the same functions, which load the module's file when one of them is
 // first called (src/later.ts). For `import`, each export has a wrapper, *.mjs, that imports the CommonJS file. docs/decisions/0012-package.md
 // says why.
@@ -53,6 +56,8 @@ const FIRST_CALL = [
 const LOADED_LATER = ['cli/commands', 'cli/engine', 'cli/wait-line']
 /** The module that knows what the thread of `slocket.sync` runs: in the package, a string in a file of its own. */
 const THREAD_PROGRAM = 'sync/thread-program'
+/** A module of core.cjs, which exports `load`: for each file that the core loads, a function that returns the file's contents. */
+const FILES = 'slocket:files'
 const sources = readSources()
 /** Identifies the build: its files work together, and with no others. */
 const buildId = createHash('sha256')
@@ -84,51 +89,74 @@ for (const home of [CORE, WORK]) {
   await buildFile(home, {
     stdin: { contents: await exportAll(home), resolveDir: root, sourcefile: `${home}.js` },
     logOverride: { 'commonjs-variable-in-esm': 'silent' },
-    plugins: [separate(home, homes), builtIns(), program(home)],
+    plugins: [separate(home, homes), builtIns(), program()],
   })
 }
 for (const entry of laterEntries()) {
   await buildFile(entry, {
     entryPoints: [sourceOf(entry)],
     footer: exportedEntries.includes(entry) ? { js: footerOf(namesOfEntries.get(sourceOf(entry))) } : {},
-    plugins: [separate(entry, homes), builtIns(), program(entry), peers()],
+    plugins: [separate(entry, homes), builtIns(), program(), peers()],
   })
 }
 // Not `module.exports = require(…)`: for `import`, Node would then parse all of core.cjs in search of names, which takes ten times as long.
 write(`${main}.cjs`, `'use strict'\nconst core = require('${specifier(main, CORE)}')\nmodule.exports = core.default\n`)
 for (const entry of exportedEntries) write(`${entry}.mjs`, wrapperOf(entry, namesOfEntries.get(sourceOf(entry))))
-write(`${THREAD_PROGRAM}.cjs`, textModule(await threadProgram()))
+write(`${THREAD_PROGRAM}.cjs`, textFile(await threadProgram()))
 for (const entry of commands) {
   await buildFile(entry, {
     entryPoints: [sourceOf(entry)],
-    plugins: [separate(entry), builtIns(), program(entry)],
+    plugins: [separate(entry), builtIns(), program()],
   })
 }
 
 /** Builds as if into dist/ of the repository: source maps name the sources as seen from there, wherever the package is built. */
 async function buildFile(name, own) {
   const home = join(root, 'dist')
-  const isPart = name !== CORE && !commands.includes(name)
-  // esbuild writes its own `use strict` below the banner, where it has no effect, or none.
-  const banner = ["'use strict'", ...(isPart ? [`require('${specifier(name, CORE)}').checkBuild('${buildId}')`] : [])]
+  const { start, end } = frameOf(name)
   const { outputFiles } = await build({
     ...options,
     ...own,
-    banner: { js: banner.join('\n') },
+    // esbuild writes its own `use strict` below the banner, where it has no effect, or none.
+    banner: { js: ["'use strict'", ...start].join('\n') },
+    footer: { js: [...(own.footer?.js === undefined ? [] : [own.footer.js]), ...end].join('\n') },
     outfile: join(home, `${name}.cjs`),
     write: false,
   })
-  for (const { path, text } of outputFiles) write(relative(home, path), requireOnce(text))
+  for (const { path, text } of outputFiles)
+    write(relative(home, path), path.endsWith('.map') ? text : requireOnce(name, text))
 }
 
-/** esbuild writes a `require` for each import of the same file. Node takes about 50 µs for each, so this leaves only the first one. */
-function requireOnce(text) {
-  const first = new Map()
-  return text.replaceAll(/^var (import_\w+) = require\("(\.[^"]+)"\);$/gm, (line, variable, file) => {
-    if (first.has(file)) return `var ${variable} = ${first.get(file)};`
-    first.set(file, variable)
-    return line
-  })
+/** The lines around the code of a file. */
+function frameOf(name) {
+  if (name === CORE || commands.includes(name)) return { start: [], end: [] }
+  if (filesOfCore().includes(name)) {
+    // The parentheses make V8 compile the function at once. Without them, it looks through the code twice.
+    const start = [
+      `exports.build = '${buildId}'`,
+      'exports.make = (function (core) {',
+      'const module = { exports: {} }',
+    ]
+    return { start, end: ['return module.exports', '})'] }
+  }
+  return { start: [`const core = require('${specifier(name, CORE)}')`, `core.checkBuild('${buildId}')`], end: [] }
+}
+
+/**
+ * Replaces what esbuild writes for each import of another file: core.cjs is `core` here, and work.cjs comes from it. If a file imports work.cjs
+ * several times, only the first time calls a function.
+ */
+function requireOnce(name, text) {
+  if (name === CORE || commands.includes(name)) return text
+  let first
+  return text
+    .replaceAll(`require("${specifier(name, CORE)}")`, 'core')
+    .replaceAll(`require("${specifier(name, WORK)}")`, 'core.load.work()')
+    .replaceAll(/^var (import_\w+) = core\.load\.work\(\);$/gm, (line, variable) => {
+      if (first !== undefined) return `var ${variable} = ${first};`
+      first = variable
+      return line
+    })
 }
 
 function buildDeclarations() {
@@ -144,8 +172,17 @@ function buildDeclarations() {
 
 /** The files beside core.cjs and work.cjs. */
 function laterEntries() {
-  const own = FIRST_CALL.filter((entry) => !homes.has(sourceOf(entry)))
-  return [...exportedEntries.filter((entry) => entry !== main), ...own, ...LOADED_LATER]
+  return [...exportedEntries.filter((entry) => entry !== main), ...ownFiles(), ...LOADED_LATER]
+}
+
+/** The modules of FIRST_CALL that have a file of their own. */
+function ownFiles() {
+  return FIRST_CALL.filter((entry) => !OF_WORK.includes(entry))
+}
+
+/** The files that core.cjs loads. */
+function filesOfCore() {
+  return [WORK, ...ownFiles(), THREAD_PROGRAM]
 }
 
 /** Returns the file of each module that other files use, by the path of its source. */
@@ -172,7 +209,7 @@ async function modulesOf(entry) {
   const look = { ...options, entryPoints: [sourceOf(entry)], outdir: dist, write: false, metafile: true }
   const { metafile } = await build({
     ...look,
-    plugins: [separate(entry, OF_WORK.includes(entry) ? undefined : new Map()), program(entry)],
+    plugins: [separate(entry, OF_WORK.includes(entry) ? undefined : new Map()), program()],
   })
   return Object.keys(metafile.inputs).filter((source) => source.startsWith('src/'))
 }
@@ -201,6 +238,10 @@ async function exportAll(home) {
   }
   const imports = lists.map(([source, list]) => `import { ${list.join(', ')} } from './${source}'\n`)
   const exports = lists.flatMap(([, list]) => list).map((name) => (name === 'default as main' ? 'default: main' : name))
+  if (home === CORE) {
+    imports.push(`import { load } from '${FILES}'\n`)
+    exports.push('load')
+  }
   return `${imports.join('')}module.exports = { ${exports.join(', ')} }\n`
 }
 
@@ -230,8 +271,8 @@ function separate(entry, fileOf) {
     name: 'separate',
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /^\./ }, ({ path, resolveDir, kind, namespace }) => {
-        if (namespace === 'forwarder' && kind === 'require-call') return { path, external: true }
-        if (kind === 'entry-point' || path.endsWith('.cjs')) return undefined
+        if (namespace === 'files' && kind === 'require-call') return { path, external: true }
+        if (kind === 'entry-point') return undefined
         const name = nameOf(join(resolveDir, path))
         if (kind === 'dynamic-import' && isFile(name)) return outside(name)
         const file = fileOf?.get(sourceOf(name))
@@ -239,10 +280,13 @@ function separate(entry, fileOf) {
           return { path: name, namespace: 'forwarder' }
         return file === undefined || file === entry ? undefined : outside(file)
       })
-      onLoad({ filter: /^/, namespace: 'forwarder' }, async ({ path }) => {
-        const file = fileOf.get(sourceOf(path)) ?? path
-        return { contents: await forwarder(path, specifier(entry, file)), resolveDir: root }
-      })
+      onLoad({ filter: /^/, namespace: 'forwarder' }, async ({ path }) => ({
+        contents: await forwarder(path, fileOf.get(sourceOf(path)) ?? path),
+      }))
+      onResolve({ filter: new RegExp(`^${FILES}$`) }, () =>
+        entry === CORE ? { path: FILES, namespace: 'files' } : outside(CORE),
+      )
+      onLoad({ filter: /^/, namespace: 'files' }, () => ({ contents: loaders(), resolveDir: root }))
     },
   }
 }
@@ -257,9 +301,20 @@ async function forwarder(name, file) {
   const text = sources.get(`${name}.ts`)
   const functions = names.filter((own) => new RegExp(`^export (async )?function ${own}\\b`, 'm').test(text))
   return [
+    `import { load } from '${FILES}'`,
+    ...functions.map(
+      (own) => `export function ${own}(...parameters) {\n  return load['${file}']().${own}(...parameters)\n}`,
+    ),
+  ].join('\n')
+}
+
+/** Returns the module FILES. Each `require` has a constant path, so that bundlers find the files. */
+function loaders() {
+  const lines = filesOfCore().map((file) => `  '${file}': later(() => require('./${file}.cjs'), exportsOfCore),`)
+  return [
     `import { later } from './${sourceOf('later')}'`,
-    `const file = later(() => require('${file}'))`,
-    ...functions.map((own) => `export function ${own}(...parameters) {\n  return file().${own}(...parameters)\n}`),
+    'function exportsOfCore() {\n  return module.exports\n}',
+    `export const load = {\n${lines.join('\n')}\n}`,
   ].join('\n')
 }
 
@@ -276,14 +331,13 @@ function peers() {
   }
 }
 
-/** What the thread of `slocket.sync` runs is read by the first call. */
-function program(entry) {
+/** What the thread of `slocket.sync` runs is loaded by the first call that needs the thread. */
+function program() {
   return {
     name: 'program',
-    setup({ onResolve, onLoad }) {
-      onResolve({ filter: /thread-program\.cjs$/ }, ({ path }) => ({ path, external: true }))
+    setup({ onLoad }) {
       onLoad({ filter: /\/src\/sync\/thread-program\.ts$/ }, () => ({
-        contents: `export function threadProgram() {\n  return require('${specifier(entry, THREAD_PROGRAM)}')\n}`,
+        contents: `import { load } from '${FILES}'\nexport function threadProgram() {\n  return load['${THREAD_PROGRAM}']()\n}`,
       }))
     },
   }
@@ -302,10 +356,10 @@ async function threadProgram() {
   return `(() => {\n${outputFiles[0].text}})()\n`
 }
 
-/** A module that is a text, line by line. */
-function textModule(text) {
+/** A file of the core that is a text, line by line. */
+function textFile(text) {
   const lines = text.split('\n').map((line) => `  ${JSON.stringify(line)},\n`)
-  return `'use strict'\nmodule.exports = [\n${lines.join('')}].join('\\n')\n`
+  return `'use strict'\nexports.build = '${buildId}'\nexports.make = () => [\n${lines.join('')}].join('\\n')\n`
 }
 
 /** Modules of Node come from Node itself: a bundle that is ESM has no `require` for them. It is quicker, too: nothing is copied. */

@@ -7,34 +7,68 @@ import { SlocketError, systemCode } from './errors.ts'
 /** Identifies the sources that the package was built of. */
 declare const BUILD: string
 
-/** Loads a file by the first call of what it returns. If that fails, the next call tries again. */
-export function later<T>(load: () => T): () => T {
-  let file: T | undefined
-  return () => (file ??= loadNow(load))
-}
-
-/** @throws ERR_SLOCKET_RESOURCES if the process is out of descriptors or memory; ERR_SLOCKET_SYSTEM. */
-function loadNow<T>(load: () => T): T {
-  try {
-    return load()
-  } catch (error) {
-    const code = systemCode(error)
-    const isShort = code === 'EMFILE' || code === 'ENFILE' || code === 'ENOMEM'
-    throw new SlocketError(
-      isShort ? 'ERR_SLOCKET_RESOURCES' : 'ERR_SLOCKET_SYSTEM',
-      `cannot load a file of the slocket package, which the first call needs: ${String(error)}`,
-      { cause: error },
-    )
-  }
+/** What a file of the package exports that is loaded later. It requires no other file of the package. */
+interface LaterFile<T> {
+  readonly build: string
+  /** Returns the contents of the file. `core` has the exports of the file that was loaded first. */
+  make(core: object): T
 }
 
 /**
- * Called by each file of the package, with its own build. A long-lived process may load it after another version was installed at the same
+ * Returns a function that returns the contents of a file. Its first call loads the file. If that fails, the next call tries again.
+ *
+ * @param load returns the exports of the file. They are undefined in Jest after the end of the tests. They are still empty if a loader hook
+ * takes a lock while Node loads that very file.
+ * @param core returns the exports of core.cjs.
+ */
+export function later<T>(load: () => LaterFile<T> | Partial<LaterFile<T>> | undefined, core: () => object): () => T {
+  let contents: T | undefined
+  return () => {
+    if (contents !== undefined) return contents
+    const file = loadNow(load)
+    // Loading may have called this function: the contents must exist once.
+    return (contents ??= file.make(core()))
+  }
+}
+
+/** @throws ERR_SLOCKET_RESOURCES if the process is out of descriptors or memory; ERR_SLOCKET_SYSTEM. */
+function loadNow<T>(load: () => Partial<LaterFile<T>> | undefined): LaterFile<T> {
+  let file: Partial<LaterFile<T>> | undefined
+  try {
+    file = load()
+  } catch (error) {
+    throw cannotLoad(error)
+  }
+  // Node warns if a property is read that an unfinished file doesn't have yet.
+  if (file === undefined || !Object.hasOwn(file, 'make')) {
+    throw new SlocketError(
+      'ERR_SLOCKET_SYSTEM',
+      'cannot load a file of the slocket package, which this call needs: it is still being loaded (does a loader hook take a lock?), ' +
+        'or nothing is loaded any more (a call after the end of a test)',
+    )
+  }
+  checkBuild(file.build)
+  return file as LaterFile<T>
+}
+
+/** Node's message goes on with the files that required the missing one, a line each: those are in the cause only. */
+function cannotLoad(error: unknown): SlocketError {
+  const code = systemCode(error)
+  const isShort = code === 'EMFILE' || code === 'ENFILE' || code === 'ENOMEM'
+  return new SlocketError(
+    isShort ? 'ERR_SLOCKET_RESOURCES' : 'ERR_SLOCKET_SYSTEM',
+    `cannot load a file of the slocket package, which the first call needs: ${String(error).split('\n', 1)[0]}`,
+    { cause: error },
+  )
+}
+
+/**
+ * Refuses a file of another build. A long-lived process may load it after another version was installed at the same
  * place; the parts of two versions must not work together.
  *
  * @throws ERR_SLOCKET_SYSTEM
  */
-export function checkBuild(build: string): void {
+export function checkBuild(build: string | undefined): void {
   if (build === BUILD) return
   throw new SlocketError(
     'ERR_SLOCKET_SYSTEM',

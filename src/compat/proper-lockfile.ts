@@ -72,9 +72,9 @@ export async function lock(file: string, options?: LockOptions): Promise<() => P
   const timeout = waitOf(options?.retries)
   const staleMs = staleMsOf(options)
   const lockPath = lockfilePath ?? `${canonical}.lock`
-  const asked = { engine: localBesideMkdir(staleMs), linger: 0, slice: options?.slice }
   let granted: Lock | null
   try {
+    const asked = { engine: localBesideMkdir(staleMs), linger: 0, slice: options?.slice }
     granted = await (timeout === 0 ? slocket.try(lockPath, asked) : slocket(lockPath, { ...asked, timeout }))
   } catch (error) {
     if (isSlocketError(error, 'ERR_SLOCKET_TIMEOUT')) throw lockedError(canonical, error)

@@ -279,6 +279,7 @@ export class StandIn implements SyncHolder {
 }
 
 function startStandIn(): StandIn {
+  const program = `${PREAMBLE}${threadProgram()}`
   const threads = process.getBuiltinModule('node:worker_threads')
   const words = new Int32Array(new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT))
   Atomics.store(words, USE, IN_USE)
@@ -290,7 +291,6 @@ function startStandIn(): StandIn {
     // Throws in a context that may not block, before anything is started.
     Atomics.wait(words, USE, FREE, 0)
     refuseFewDescriptors()
-    const program = `${PREAMBLE}${threadProgram()}`
     const worker = new threads.Worker(program, { eval: true, execArgv: [], env, workerData, transferList: [port2] })
     return new StandIn(threads, worker, port1, words)
   } catch (error) {

@@ -101,7 +101,7 @@ describe('the loading of the package', () => {
            if (!file.endsWith('.cjs') || file.endsWith('.d.cts')) continue
            const path = ${JSON.stringify(packaged)} + '/' + file
            const code = fs.readFileSync(path, 'utf8')
-           const changed = code.replace(/checkBuild\\('[0-9a-f]+'\\)/, "checkBuild('another')")
+           const changed = code.replace(/(checkBuild\\(|exports\\.build = )'[0-9a-f]+'/, "$1'another'")
            if (changed !== code) saved.set(path, code), fs.writeFileSync(path, changed)
          }
          const tell = (error) => {
@@ -119,9 +119,177 @@ describe('the loading of the package', () => {
   test('every file that is loaded later checks that it belongs to the one that was loaded first', async () => {
     const without: string[] = []
     for (const [file, code] of await codes()) {
-      if (!/^require\('[./]+core\.cjs'\)\.checkBuild\('[0-9a-f]{12}'\)$/m.test(code)) without.push(file)
+      if (!/^(core\.checkBuild\('[0-9a-f]{12}'\)|exports\.build = '[0-9a-f]{12}')$/m.test(code)) without.push(file)
     }
-    assert.deepEqual(without, ['dist/cli/main.cjs', 'dist/core.cjs', 'dist/index.cjs', 'dist/sync/thread-program.cjs'])
+    assert.deepEqual(without, ['dist/cli/main.cjs', 'dist/core.cjs', 'dist/index.cjs'])
+  })
+
+  test('a file that the core loads requires no other file of the package', async () => {
+    const parts = (await codes()).filter(([, code]) => code.includes('\nexports.make = '))
+    assert.deepEqual(parts.map(([file]) => file).sort(), [
+      'dist/engines/local/names/index.cjs',
+      'dist/engines/memory/index.cjs',
+      'dist/sync/acquire-sync.cjs',
+      'dist/sync/thread-program.cjs',
+      'dist/web-locks/context.cjs',
+      'dist/work.cjs',
+    ])
+    for (const [file, code] of parts) assert.doesNotMatch(code, /require\(['"]\./, file)
+  })
+
+  for (const [what, call] of Object.entries(CALLS)) {
+    test(`if require.cache was emptied before the first call, ${what} works, and locks and errors are of the classes that were imported`, async () => {
+      const seen = await printed(
+        'emptied.cjs',
+        `const slocket = require('slocket')
+         const files = () => Object.keys(require.cache).filter((file) => file.endsWith('/core.cjs'))
+         for (const file of Object.keys(require.cache)) delete require.cache[file]
+         const call = (tell) => { ${call} }
+         call(async (error) => {
+           const lock = await slocket('kept.lock', { linger: 0 })
+           await lock.release()
+           const thrown = []
+           await slocket('missing/a.lock').catch((reason) => thrown.push(reason))
+           try { slocket.sync('missing/b.lock') } catch (reason) { thrown.push(reason) }
+           const classes = [lock instanceof slocket.Lock, ...thrown.map((reason) => reason instanceof slocket.SlocketError)]
+           console.log(JSON.stringify([String(error), classes, files()]))
+         })`,
+      )
+      assert.deepEqual(seen, ['undefined', [true, true, true], []])
+    })
+  }
+
+  for (const kind of ['sync', 'async'] as const) {
+    test(`a hook of require that takes a lock (${kind}) while a file is loaded fails with a SlocketError, and breaks no later call`, async () => {
+      const take =
+        kind === 'sync'
+          ? "try { slocket.sync('hook.lock', { linger: 0 }).release() } catch (error) { note(error) }"
+          : "slocket('hook.lock', { linger: 0 }).then((lock) => lock.release()).catch(note)"
+      const seen = await printed(
+        `hook-${kind}.cjs`,
+        `const Module = require('node:module')
+         const slocket = require('slocket')
+         const load = Module._extensions['.js']
+         const failed = []
+         const note = (error) => failed.push([error instanceof slocket.SlocketError, error.code])
+         Module._extensions['.cjs'] = (module, file) => {
+           ${take}
+           load(module, file)
+         }
+         const calls = {
+           ${Object.entries(CALLS)
+             .map(([what, call]) => `${JSON.stringify(what)}: (tell) => { ${call} }`)
+             .join()}
+         }
+         const run = async () => {
+           const results = []
+           for (const call of Object.values(calls)) results.push(String(await new Promise(call)))
+           return results
+         }
+         run().then(async () => {
+           delete Module._extensions['.cjs']
+           console.log(JSON.stringify([failed.length > 0, failed, await run()]))
+         })`,
+      )
+      const [hasFailed, failed, later] = seen as [boolean, [boolean, string][], string[]]
+      assert.ok(hasFailed)
+      for (const failure of failed) assert.deepEqual(failure, [true, 'ERR_SLOCKET_SYSTEM'])
+      assert.deepEqual(
+        later,
+        Object.values(CALLS).map(() => 'undefined'),
+      )
+    })
+  }
+
+  test('a file that is loaded by two calls at once, one inside of the other, is made once', async () => {
+    const seen = await printed(
+      'nested.cjs',
+      `const Module = require('node:module')
+       const { load } = require(${JSON.stringify(join(packaged, 'core.cjs'))})
+       const resolve = Module._resolveFilename
+       let inner
+       Module._resolveFilename = (...parameters) => {
+         Module._resolveFilename = resolve
+         inner = load.work()
+         return resolve(...parameters)
+       }
+       console.log(JSON.stringify([load.work() === inner, typeof inner]))`,
+    )
+    assert.deepEqual(seen, [true, 'object'])
+  })
+
+  for (const [what, change, expected] of [
+    [
+      'of another build',
+      "fs.writeFileSync(file, code.replace(/exports\\.build = '[0-9a-f]+'/, \"exports.build = 'another'\"))",
+      /replaced .* restart the process/,
+    ],
+    ['missing', 'fs.rmSync(file)', /^cannot load a file of the slocket package.*thread-program\.cjs'$/],
+  ] as const) {
+    test(`if the program of the thread is ${what}, slocket.sync on a held lock fails as for any other file`, async () => {
+      const seen = await printed(
+        'thread.cjs',
+        `const fs = require('node:fs')
+         const slocket = require('slocket')
+         const file = ${JSON.stringify(packaged)} + '/sync/thread-program.cjs'
+         const code = fs.readFileSync(file, 'utf8')
+         const first = slocket.sync('thread.lock', { mode: 'shared', linger: 0 })
+         ${change}
+         try {
+           slocket.sync('thread.lock', { mode: 'shared', timeout: 60_000 }).release()
+           console.log('[]')
+         } catch (error) {
+           console.log(JSON.stringify([error.code, error.message]))
+         } finally {
+           fs.writeFileSync(file, code)
+           first.release()
+         }`,
+      )
+      const [code, message] = seen as [string, string]
+      assert.equal(code, 'ERR_SLOCKET_SYSTEM')
+      assert.match(message, expected)
+    })
+  }
+
+  test('if require gives nothing, as in Jest after the end of a test, the call fails with a SlocketError', async () => {
+    const seen = await printed(
+      'ended.cjs',
+      `const Module = require('node:module')
+       const slocket = require('slocket')
+       const original = Module.prototype.require
+       Module.prototype.require = () => undefined
+       slocket('ended.lock').catch((error) => {
+         Module.prototype.require = original
+         console.log(JSON.stringify([error instanceof slocket.SlocketError, error.code]))
+       })`,
+    )
+    assert.deepEqual(seen, [true, 'ERR_SLOCKET_SYSTEM'])
+  })
+
+  test('if its files cannot be loaded, lock, lockSync, check and checkSync of slocket/proper-lockfile give the same error', async () => {
+    const seen = await printed(
+      'drop-in-exhausted.cjs',
+      `const fs = require('node:fs')
+       const lockfile = require('slocket/proper-lockfile')
+       const { closeSync, openSync } = fs
+       fs.mkdirSync('drop-in.lock', { recursive: true })
+       const codes = []
+       const attempt = async (call) => {
+         const open = []
+         try { for (;;) open.push(openSync('/dev/null')) } catch {}
+         await (async () => call())().then(() => codes.push('none'), (error) => codes.push(error.code))
+         for (const descriptor of open) closeSync(descriptor)
+       }
+       process.stdout.write('')
+       const options = { realpath: false }
+       const calls = ['lock', 'lockSync', 'check', 'checkSync'].map((name) => () => lockfile[name]('drop-in', options))
+       calls.reduce((before, call) => before.then(() => attempt(call)), Promise.resolve()).then(() => {
+         fs.rmdirSync('drop-in.lock')
+         console.log(JSON.stringify(codes))
+       })`,
+      ['sh', '-c', 'ulimit -n 60 && exec "$0" "$@"'],
+    )
+    assert.deepEqual(seen, ['EMFILE', 'EMFILE', 'EMFILE', 'EMFILE'])
   })
 
   test('every file of code is in strict mode', async () => {

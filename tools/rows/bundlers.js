@@ -99,8 +99,10 @@ async function useRollup({ entry, out, to, hasPeers }) {
       commonjs({ extensions: ['.js', '.cjs'], ...(hasPeers && { ignoreTryCatch: ['pg-native'] }) }),
       json(),
     ],
-    // Vite has no word about those either: what is required inside of a function may be circular.
-    onLog: (_level, log) => log.code !== 'CIRCULAR_DEPENDENCY' && warnings.push(log.message),
+    // Other packages have circular dependencies. slocket must have none.
+    onLog(_level, { code, message }) {
+      if (code !== 'CIRCULAR_DEPENDENCY' || message.includes('node_modules/slocket/')) warnings.push(message)
+    },
   })
   const file = to === 'esm' ? 'program.mjs' : 'program.cjs'
   await bundle.write({ dir: out, format: to, entryFileNames: file, chunkFileNames: `[name].${file.split('.')[1]}` })

@@ -8,7 +8,10 @@ export const rows = [
   { name: 'jest-30-cjs', run: (open) => jest(open, 'jest30', 'cjs') },
   { name: 'jest-30-esm', run: (open) => jest(open, 'jest30', 'esm') },
   // The tests use what was required before Jest forgot all modules: what slocket loads later must still fit.
-  { name: 'jest-30-reset-modules', run: (open) => jest(open, 'jest30', 'cjs', { resetModules: true }) },
+  {
+    name: 'jest-30-reset-modules',
+    run: (open) => jest(open, 'jest30', 'cjs', { config: { resetModules: true }, more: ['jest-classes.js'], count: 7 }),
+  },
   { name: 'vitest-forks', run: (open) => vitest(open, 'forks') },
   { name: 'vitest-threads', run: (open) => vitest(open, 'threads') },
   {
@@ -45,15 +48,16 @@ export const rows = [
   },
 ]
 
-/** Without open handles, and ended by itself. */
-async function jest(open, version, format, config = {}) {
+/** Without open handles, and ended by itself. @param more are further parts of the program. @param count is how many tests it has. */
+async function jest(open, version, format, { config = {}, more = [], count = 2 } = {}) {
   const isModule = format === 'esm'
   const project = await open({ manifest: { type: isModule ? 'module' : 'commonjs' } })
   const parts = isModule ? ['head.mjs', 'jest-globals.mjs'] : ['head.cjs']
-  await project.writeProgram('slocket.test.js', ...parts, 'body.js', 'jest.js')
+  await project.writeProgram('slocket.test.js', ...parts, 'body.js', 'jest.js', ...more)
   await project.write('jest.config.json', JSON.stringify(isModule ? { transform: {}, ...config } : config))
   const flags = isModule ? ['--experimental-vm-modules', '--no-warnings'] : []
-  const said = await runTests(project, '2 passed', ...flags, commandOf(version, 'jest'), '--ci', '--detectOpenHandles')
+  const passed = `${count} passed`
+  const said = await runTests(project, passed, ...flags, commandOf(version, 'jest'), '--ci', '--detectOpenHandles')
   assert.doesNotMatch(said, /open handle|did not exit|force exit/i)
 }
 
