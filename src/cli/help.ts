@@ -29,7 +29,7 @@ usage: slocket run [options] LOCK [--] COMMAND [ARG…]
   -c, --command LINE              have a shell run LINE
       --label TEXT                what others see
       --access WHO                who can use LOCK, whatever the umask: user, group, all
-      --engine URL                LOCK is a name there: postgres://…, etcd://…, redis://…
+      --engine URL                LOCK is a name on postgres://…, etcd://…, redis://…
       --on-lost term|kill|ignore  what becomes of the command when the lock is lost
   -q, --quiet                     say nothing
   -v, --verbose                   say how long it has waited, and why in vain
