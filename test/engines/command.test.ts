@@ -59,7 +59,7 @@ describe('the command on PostgreSQL', () => {
   test('what it cannot do is said', async () => {
     for (const [parameters, expected] of [
       [['run', '--engine', url, '-p', '2', 'a', 'true'], 64],
-      [['run', '--engine', 'redis://localhost', 'a', 'true'], 64],
+      [['run', '--engine', 'mysql://localhost', 'a', 'true'], 64],
       [['run', '--on-lost', 'pray', 'a', 'true'], 64],
       [['status', '--engine', url], 64],
       [['run', '--engine', 'postgres://x@127.0.0.1:1/x', 'a', 'true'], 69],
