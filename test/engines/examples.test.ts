@@ -19,7 +19,7 @@ const PAGES = [
   'docs/engines/etcd.md',
   'docs/engines/postgres.md',
 ]
-const CLIENTS = ['@grpc', 'pg']
+const CLIENTS = ['@grpc', 'pg', 'redis']
 /** Whoever copies an example has these. */
 const OTHERS = ['deploy', 'prepare', 'write'].map((name) => `async function ${name}() {}\n`).join('')
 
@@ -43,7 +43,7 @@ describe('the examples of engines', () => {
   let endpoints: readonly string[]
 
   before(async () => {
-    servers = await Servers.start('cluster', 'postgres')
+    servers = await Servers.start('cluster', 'postgres', 'redis')
     const { host } = new URL(servers.addressOf('postgres'))
     endpoints = servers.addressOf('cluster').split(',')
     urlOf = (database) => `postgres://postgres@${host}/${database}`
@@ -54,6 +54,7 @@ describe('the examples of engines', () => {
           return found.startsWith('http') ? endpoint : new URL(endpoint).host
         })
         .replaceAll('db.example', host)
+        .replaceAll('cache.example', new URL(servers.addressOf('redis')).host)
     await administer(urlOf('postgres'), 'CREATE ROLE app LOGIN', 'CREATE DATABASE app')
     await etcdctl(endpoints[0]!, ...wordsOf('etcdctl put', examples))
     installed = await installPackage()
@@ -66,7 +67,7 @@ describe('the examples of engines', () => {
   })
 
   test('are there', () => {
-    assert.deepEqual([programs.length, statements.length, commands.length], [4, 4, 2])
+    assert.deepEqual([programs.length, statements.length, commands.length], [4, 4, 3])
   })
 
   test('what an administrator of PostgreSQL does can be done, and is enough for a role that may do nothing else', async () => {
