@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { bundlePrograms } from './bundle-programs.js'
 import { listTests } from './list-tests.js'
-import { ProcessWatch } from './process-watch.js'
+import { hasProcess } from './process-watch.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** How often a run that isn't shown on a terminal says how far it is. */
@@ -83,6 +83,10 @@ const tookMs = new Map()
 let testsRun = 0
 /** Whether node:test still waits for a file that has ended. */
 let hasLost = false
+/** The files of which more is to be heard: what run() gives, when something was last heard, and what ends the wait. */
+const awaited = new Map()
+/** How long nothing must have been heard of a file before its process is looked for, in ms. */
+const LOST_MS = 30_000
 let failures = 0
 
 const report = new spec()
@@ -90,10 +94,12 @@ const report = new spec()
 const progress = process.stdout.isTTY
   ? setInterval(() => printText(''), 1000)
   : setInterval(() => printLine(status()), PROGRESS_MS)
+const lookout = setInterval(giveUpLost, LOST_MS / 6)
 report.on('data', printText)
 await runFiles()
 clearTimeout(silenceTimer)
 clearInterval(progress)
+clearInterval(lookout)
 if (testsRun === 0) printLine('no test was run')
 if (slowest !== undefined) printSlowest(slowest)
 if (!values.engines && positionals.length === 0)
@@ -135,27 +141,37 @@ async function runFiles() {
 }
 
 /**
- * What run() reports of a file. On Node 20 it was seen to wait for a file whose process had ended properly (twice in some hundred runs of all
- * files): then the file is run again, once. If its process has left another one that holds its output open, that is a failure.
+ * What run() reports of a file. Now and then node:test waits forever for a file whose process has ended properly (Node 20 and 26, on a machine
+ * that is idle otherwise): then the file is run again, once. If its process has left another one that holds its output open, that is a failure.
  */
 async function* eventsOf(file, options) {
   for (const outcome of ['it is run again', 'that is a failure']) {
     const events = run({ files: [file], ...options })[Symbol.asyncIterator]()
-    const watch = new ProcessWatch(file)
-    try {
-      for (;;) {
-        const event = await Promise.race([events.next(), watch.gone()])
-        if (event === undefined) break
-        if (event.done === true) return
-        yield event.value
+    const watched = { events, sinceMs: performance.now(), giveUp: undefined }
+    const lost = new Promise((resolve) => (watched.giveUp = resolve))
+    awaited.set(file, watched)
+    for (;;) {
+      const event = await Promise.race([events.next(), lost])
+      if (event === undefined) break
+      watched.sinceMs = performance.now()
+      if (event.done === true) {
+        awaited.delete(file)
+        return
       }
-    } finally {
-      watch.stop()
+      yield event.value
     }
+    awaited.delete(file)
     hasLost = true
-    printLine(`${shortName(file)}: its process has ended, and node:test waits for its output; ${outcome}`)
+    printLine(`${shortName(file)}: its process has ended, and node:test waits for more; ${outcome}`)
   }
   failures += 1
+}
+
+/** Gives up files of which nothing has been heard for long, and whose process is gone. */
+function giveUpLost() {
+  for (const [file, { sinceMs, giveUp }] of awaited) {
+    if (performance.now() - sinceMs > LOST_MS && !hasProcess(file)) giveUp(undefined)
+  }
 }
 
 /** Counts and reports an event of a file. */
