@@ -1,13 +1,17 @@
 // Runs everything that a change has to pass, one step after another: npm run test:all -- [--ci] [STEP…]
 //
-// Goes on after a failure. At the end a table says how each step ended and how long it took; the exit code is 1 if one failed. STEP picks
-// steps by name. --ci is what .ci/run does: of the longest steps only the part that fits into a CI run.
-import { spawnSync } from 'node:child_process'
+// Goes on after a failure. At the end the last lines of each step that failed are printed again, and a table says how each step ended and
+// how long it took; the exit code is 1 if one failed. STEP picks steps by name. --ci is what .ci/run does: of the longest steps only the part that fits into a CI run.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const runtimesArePinned = process.platform === 'linux' && process.arch === 'x64'
+
+/** How many lines of a step that failed are printed again. */
+const TAIL_LINES = 80
 
 /** In the order in which they run: first what fails soonest. `ci`: the parameters that --ci adds. */
 const STEPS = [
@@ -41,7 +45,10 @@ if (unknown.length > 0) {
   process.exit(1)
 }
 
-const rows = STEPS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)).map(runStep)
+const rows = []
+for (const step of STEPS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)))
+  rows.push(await runStep(step))
+for (const { name, tail } of rows.filter(({ passed }) => !passed)) console.log(`\n=== how ${name} ended\n${tail}`)
 const width = Math.max(...rows.map(({ name }) => name.length))
 console.log('\n=== summary')
 for (const { name, result, seconds } of rows)
@@ -49,23 +56,30 @@ for (const { name, result, seconds } of rows)
 if (rows.every(({ passed }) => passed)) console.log('all steps passed')
 else process.exitCode = 1
 
-function runStep({ name, parameters = [], ci = [], before, skip }) {
+async function runStep({ name, parameters = [], ci = [], before, skip }) {
   console.log(`\n=== ${name}`)
   if (skip !== undefined) return { name, passed: true, seconds: 0, result: `skipped: ${skip}` }
   const start = performance.now()
   const command = ['npm', 'run', '--silent', name, '--', ...parameters, ...(values.ci ? ci : [])]
-  const passed = (before === undefined || run(before)) && run(command)
+  const ran = before === undefined ? undefined : await run(before)
+  const { passed, tail } = ran?.passed === false ? ran : await run(command)
   const seconds = Math.round((performance.now() - start) / 1000)
-  return { name, passed, seconds, result: passed ? 'passed' : 'FAILED' }
+  return { name, passed, tail, seconds, result: passed ? 'passed' : 'FAILED' }
 }
 
-/** Ctrl-C reaches the step as well, and ends this process right after it. */
-function run([program, ...parameters]) {
-  const { status, signal, error } = spawnSync(program, parameters, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
-  if (error !== undefined) throw error
+/** Whether a program ended well, and its last lines. Ctrl-C reaches the step as well, and ends this process right after it. */
+async function run([program, ...parameters]) {
+  const child = spawn(program, parameters, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  let tail = ''
+  for (const [from, to] of [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ])
+    from.setEncoding('utf8').on('data', (text) => {
+      to.write(text)
+      tail = `${tail}${text}`.split('\n').slice(-TAIL_LINES).join('\n')
+    })
+  const [status, signal] = await once(child, 'close')
   if (signal === 'SIGINT') process.kill(process.pid, 'SIGINT')
-  return status === 0
+  return { passed: status === 0, tail }
 }

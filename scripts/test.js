@@ -4,28 +4,25 @@
 //
 // PATH-PART picks the test files whose path contains it; without one, all are run. The list comes from test/**/*.test.ts,
 // so that a stale file under build/ is never run and one that was not compiled is an error. Each file is a process of
-// its own. --timeout (120) limits one test, and also the silence after the last one: see test-watchdog.js.
+// its own. --timeout (120) limits one test, and also the silence after the last one: see test-watchdog.js. (test-file.js has a limit of its own, twice as long, for a
+// process that is stuck in a synchronous call.)
 // While they run, a line says how many files are done and how many tests failed: in a terminal the last line, elsewhere
 // every 15 seconds. --slowest N says at the end which files took longest. Without PATH-PART, *.long.test.ts are left out: npm run test:long.
 // The exit code is 1 if any test fails or if none ran.
-import { setMaxListeners } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { finished } from 'node:stream/promises'
-import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { bundlePrograms } from './bundle-programs.js'
 import { listTests } from './list-tests.js'
-import { hasProcess } from './process-watch.js'
+import { runTestFile } from './test-file.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** How often a run that isn't shown on a terminal says how far it is. */
 const PROGRESS_MS = 15_000
-/** How long a run that fell silent has to report what it knows. */
-const LAST_WORDS_MS = 10_000
 const CLEAR_LINE = '\r\x1b[K'
 
 const { values, positionals } = parseArgs({
@@ -43,7 +40,7 @@ const { values, positionals } = parseArgs({
 const concurrency = positiveInteger('--concurrency', values.concurrency)
 const slowest = values.slowest === undefined ? undefined : positiveInteger('--slowest', values.slowest)
 const timeoutSeconds = positiveInteger('--timeout', values.timeout)
-const namePattern = values.name === undefined ? undefined : regularExpression('--name', values.name)
+const namePattern = values.name === undefined ? undefined : regularExpression('--name', values.name).source
 
 const files = testFiles(positionals)
 if (files.length === 0) fail(`no test file's path contains ${positionals.join(' or ') || '.test.ts'}`)
@@ -63,68 +60,50 @@ if (process.env.NODE_V8_COVERAGE === undefined) {
 
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${watchdog}`
 
-// The watchdog inside a test process cannot run while that process is stuck in a synchronous call. Then nothing more is
-// reported, and this limit, longer than the watchdog's, kills what is left.
-const silence = new AbortController()
-setMaxListeners(0, silence.signal)
-const silenceTimer = setTimeout(() => {
-  printLine(
-    `no test reported anything for ${2 * timeoutSeconds} s; still running: ${[...running.keys()].map(shortName).join(', ')}`,
-  )
-  silence.abort(new Error('the test run fell silent'))
-  // node:test was once seen to wait for a file whose process was gone (Node 20).
-  setTimeout(() => process.exit(1), LAST_WORDS_MS)
-}, 2000 * timeoutSeconds)
-
 const startMs = performance.now()
 /** When each file that is running began, in ms; and how long each of those took that are done. */
 const running = new Map()
 const tookMs = new Map()
 let testsRun = 0
-/** Whether node:test still waits for a file that has ended. */
-let hasLost = false
-/** The files of which more is to be heard: what run() gives, when something was last heard, and what ends the wait. */
-const awaited = new Map()
-/** How long nothing must have been heard of a file before its process is looked for, in ms. */
-const LOST_MS = 30_000
 let failures = 0
+/** What went wrong with files, apart from their tests. */
+const problems = []
 
 const report = new spec()
 // In a terminal the status stays below the output.
 const progress = process.stdout.isTTY
   ? setInterval(() => printText(''), 1000)
   : setInterval(() => printLine(status()), PROGRESS_MS)
-const lookout = setInterval(giveUpLost, LOST_MS / 6)
 report.on('data', printText)
 await runFiles()
-clearTimeout(silenceTimer)
 clearInterval(progress)
-clearInterval(lookout)
+for (const problem of problems) printLine(problem)
 if (testsRun === 0) printLine('no test was run')
 if (slowest !== undefined) printSlowest(slowest)
 if (!values.engines && positionals.length === 0)
   printLine("the engines' tests need servers, and are apart: npm run test:engines")
 if (process.stdout.isTTY) process.stdout.write(CLEAR_LINE)
-if (testsRun === 0 || failures > 0 || silence.signal.aborted) process.exitCode = 1
-// What a killed test file has left running may hold its output open, which would keep this process alive.
-if (silence.signal.aborted || hasLost) process.exit()
+if (testsRun === 0 || failures > 0) process.exitCode = 1
 
-/**
- * Runs each file by a run() of its own, `concurrency` at a time. One run() for all would hold back what a file reports, its failures too,
- * until all the files before it have ended. The totals that each run() reports are added up, and reported at the end.
- */
+/** Runs the files, `concurrency` at a time. The totals that each reports are added up, and reported at the end. */
 async function runFiles() {
   const totals = new Map()
   const waiting = [...files]
-  const names = namePattern === undefined ? {} : { testNamePatterns: [namePattern] }
+  const options = { namePattern, silenceMs: 2000 * timeoutSeconds }
   const runOneAfterAnother = async () => {
-    for (let file = waiting.shift(); file !== undefined && !silence.signal.aborted; file = waiting.shift()) {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       running.set(file, performance.now())
-      for await (const event of eventsOf(file, { signal: silence.signal, ...names })) {
-        silenceTimer.refresh()
+      const eventsPath = join(process.env.SLOCKET_TEST_RUN, `${tookMs.size + running.size}.events`)
+      const problem = await runTestFile(file, { ...options, eventsPath }, (event) => {
         const total = event.type === 'test:diagnostic' ? /^(\w+) ([\d.]+)$/.exec(event.data.message) : null
         if (total !== null) totals.set(total[1], (totals.get(total[1]) ?? 0) + Number(total[2]))
-        else if (event.type !== 'test:plan' && event.type !== 'test:summary') note(event, file)
+        else if (event.type !== 'test:plan' && event.type !== 'test:summary') note(event)
+      })
+      if (problem !== undefined) {
+        failures += 1
+        problems.push(`✖ ${shortName(file)}: ${problem}`)
+        printLine(problems.at(-1))
+        for (const name of ['tests', 'fail']) totals.set(name, (totals.get(name) ?? 0) + 1)
       }
       tookMs.set(file, performance.now() - running.get(file))
       running.delete(file)
@@ -140,59 +119,16 @@ async function runFiles() {
   await finished(report)
 }
 
-/**
- * What run() reports of a file. Now and then node:test waits forever for a file whose process has ended properly (Node 20 and 26, on a machine
- * that is idle otherwise): then the file is run again, once. If its process has left another one that holds its output open, that is a failure.
- */
-async function* eventsOf(file, options) {
-  for (const outcome of ['it is run again', 'that is a failure']) {
-    const events = run({ files: [file], ...options })[Symbol.asyncIterator]()
-    const watched = { events, sinceMs: performance.now(), giveUp: undefined }
-    const lost = new Promise((resolve) => (watched.giveUp = resolve))
-    awaited.set(file, watched)
-    for (;;) {
-      const event = await Promise.race([events.next(), lost])
-      if (event === undefined) break
-      watched.sinceMs = performance.now()
-      if (event.done === true) {
-        awaited.delete(file)
-        return
-      }
-      yield event.value
-    }
-    awaited.delete(file)
-    hasLost = true
-    printLine(`${shortName(file)}: its process has ended, and node:test waits for more; ${outcome}`)
-  }
-  failures += 1
-}
-
-/** Gives up files of which nothing has been heard for long, and whose process is gone. */
-function giveUpLost() {
-  for (const [file, { sinceMs, giveUp }] of awaited) {
-    if (performance.now() - sinceMs > LOST_MS && !hasProcess(file)) giveUp(undefined)
-  }
-}
-
-/** Counts and reports an event of a file. */
-function note(event, file) {
+/** Counts and reports an event. */
+function note(event) {
   const { type, data } = event
   report.write(event)
   if (type !== 'test:pass' && type !== 'test:fail') return
-  const isFile = data.name === file || data.name === relative(root, file)
   const isSuite = data.details.type === 'suite'
-  if (type === 'test:fail') {
-    if (!isSuite && !isFile) testsRun += 1
-    // A suite fails with each of its tests.
-    if (data.todo === undefined && data.details.error.failureType !== 'subtestsFailed') failures += 1
-  } else if (data.skip === undefined && !isSuite) {
-    if (!isFile) testsRun += 1
-    else if (values.name === undefined) {
-      // node:test reports the file itself, as passed, if no test is in it.
-      failures += 1
-      printLine(`${shortName(file)} has no test in it`)
-    }
-  }
+  if (!isSuite && data.skip === undefined) testsRun += 1
+  // A suite fails with each of its tests.
+  if (type === 'test:fail' && data.todo === undefined && data.details.error.failureType !== 'subtestsFailed')
+    failures += 1
 }
 
 function printLine(text) {
