@@ -8,6 +8,7 @@ import { after, test } from 'node:test'
 import timers from 'node:timers'
 import { permitClaim } from '../../../src/core/claim.ts'
 import { local } from '../../../src/engines/local/index.ts'
+import { waitingIn } from '../../helpers/lock-directory.ts'
 import { until } from '../../helpers/until.ts'
 
 const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-stuck-'))
@@ -38,10 +39,7 @@ test('it is tried again closely until it is out, though nobody holds who would l
   calledOff.catch(() => {})
   const waiting = waiter.acquire(lockPath, asked)
   const tickets = (): string[] => fs.readdirSync(lockPath).filter((name) => /-[0-9a-f]{8}$/.test(name))
-  await until(
-    'both stand in the queue',
-    () => fs.readdirSync(lockPath).filter((name) => name.endsWith('-w')).length === 2,
-  )
+  await until('both wait', () => waitingIn(lockPath).length === 2)
   const [, , stuck] = tickets()
   let attempts = 0
   fs.unlinkSync = (name) => {

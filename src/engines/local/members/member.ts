@@ -11,7 +11,6 @@ import { SlocketError, systemCode } from '../../../errors.ts'
 import { debug } from '../../../debug.ts'
 import { shareSocket } from '../platform/access.ts'
 import { builtInNet } from '../platform/built-in.ts'
-import type { Departed } from '../wire/connection.ts'
 import { Connection } from '../wire/connection.ts'
 import { connectTo } from '../wire/connect.ts'
 import { formatFrame } from '../wire/frames.ts'
@@ -29,8 +28,8 @@ export interface MemberOwner {
   onWake(ticket: string): void
   /** A connection has come to life: its other end knows of us from now on. */
   onConnected(): void
-  /** A connection has ended; `told`: on account of whom its other end was told to look. */
-  onDisconnected(peer: string, told: readonly Departed[]): void
+  /** A connection has ended. */
+  onDisconnected(peer: string): void
   /** The JSON of a `party` frame. */
   describe(): string
 }
@@ -163,7 +162,7 @@ export class Member {
   /** Of those, the first that was opened here, which proves that its other end listens. */
   private readonly openedTo = new Map<string, Connection>()
   private readonly connecting = new Map<string, Promise<Reached>>()
-  private isClosed = false
+  isClosed = false
 
   constructor(id: string, listener: Listener, owner: MemberOwner) {
     this.id = id
@@ -188,6 +187,12 @@ export class Member {
   /** All connections with `peer`, whoever opened them. One that was opened from outside may be by somebody else in its name. */
   connectionsTo(peer: string): readonly Connection[] {
     return this.byPeer.get(peer) ?? NONE
+  }
+
+  /** Whether there is a connection that `peer` has opened. */
+  hasConnectionFrom(peer: string): boolean {
+    for (const { isOpenedHere } of this.connectionsTo(peer)) if (!isOpenedHere) return true
+    return false
   }
 
   /** The connection that was opened here, to a ticket of `peer`. */
@@ -256,7 +261,7 @@ export class Member {
     const opened = others.find(({ isOpenedHere }) => isOpenedHere)
     if (opened === undefined) this.openedTo.delete(connection.peer)
     else this.openedTo.set(connection.peer, opened)
-    if (!this.isClosed) this.owner.onDisconnected(connection.peer, connection.departures)
+    if (!this.isClosed) this.owner.onDisconnected(connection.peer)
   }
 
   describe(): string {
