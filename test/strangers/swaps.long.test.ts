@@ -198,5 +198,8 @@ async function live(
     victim.send({ do: 'release' })
     await settle('released|rejected')
   }
+  // What it does after its answer is a step, too.
+  victim.send({ do: 'ping' })
+  await settle('pong')
   return wasStopped
 }
