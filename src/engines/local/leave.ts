@@ -121,7 +121,7 @@ export function notifyAgain(left: Iterable<QueueState>): void {
   for (const state of left) {
     if (!list(state)) continue
     forget(state)
-    for (const departed of [...state.departed]) {
+    for (const departed of state.departed) {
       const unreached = notify(state, departed)
       if (unreached !== undefined) startPursuit(state, departed, unreached)
     }

@@ -19,7 +19,7 @@ import { DirectoryGone, DirectoryUnfinished } from '../lock-directory.ts'
 import type { OpenDirectory } from '../platform/open-directory.ts'
 import { randomBits } from '../platform/random.ts'
 import { SocketAddresses } from '../platform/socket-addresses.ts'
-import { toSlocketError } from '../platform/system-error.ts'
+import { isGone, toSlocketError } from '../platform/system-error.ts'
 import { MEMBERS } from '../ticket-name.ts'
 
 /** What a member tells the queue that it is a member of. */
@@ -93,7 +93,7 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, name: 
     } catch (error) {
       close()
       const failure = toSlocketError(error, 'make a socket in', directory.path)
-      throw systemCode(error) === 'ENOENT' ? new DirectoryGone(failure) : failure
+      throw isGone(error) ? new DirectoryGone(failure) : failure
     }
   }
   if (server.listening) {
@@ -116,7 +116,7 @@ const NO_SOCKETS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP
 
 function toListenError(error: Error, directory: QueueDirectory, name: string): Error {
   const code = systemCode(error)
-  if (code === 'ENOENT' || (code === 'EACCES' && directory.canMakeSockets())) {
+  if (isGone(error) || (code === 'EACCES' && directory.canMakeSockets())) {
     return new DirectoryGone(toSlocketError(error, 'make a socket in', directory.path))
   }
   if (code === 'EACCES' && directory.isShared) {
@@ -313,12 +313,13 @@ export class Member {
 }
 
 /**
- * connect(2), unix(7). EAGAIN: the backlog is full. EPROTOTYPE: somebody has a socket there of another type, no member,
+ * connect(2), unix(7). ENOTDIR: something else is in the place of the lock's directory. EAGAIN: the backlog is full. EPROTOTYPE: somebody has a socket there of another type, no member,
  * but alive. The rest say that the other end went while we came.
  */
 const REACHED_BY_ERROR: Readonly<Record<string, Reached>> = {
   ECONNREFUSED: 'refused',
   ENOENT: 'gone',
+  ENOTDIR: 'gone',
   EAGAIN: 'busy',
   EPROTOTYPE: 'busy',
   ECONNRESET: 'broken',

@@ -31,9 +31,14 @@ import { tellMember } from '../break.ts'
 import type { TicketName } from '../ticket-name.ts'
 import { parseTicketName } from '../ticket-name.ts'
 import { passOn } from '../leave.ts'
-import { reach } from '../wait.ts'
+import { reach, reachBy } from '../wait.ts'
 import { CROWDED, HOLDS, STOLEN } from './marks.ts'
+import { sleep } from '../../../real-time.ts'
 import type { NameDirectory } from './name-directory.ts'
+
+/** How often the owner of a robbed ticket is connected to, and how long to wait before the next time at most, in ms: for some seconds. */
+const MOST_TRIES = 20
+const LONGEST_PAUSE_MS = 500
 
 export class Holders implements LocalStealing {
   readonly #state: QueueState
@@ -201,7 +206,13 @@ export class Holders implements LocalStealing {
   }
 
   async #reach(thief: OwnTicket, ticket: ListedTicket): Promise<void> {
-    if (this.#state.isReached(ticket)) return
-    if ((await reach(this.#state, thief, ticket)) === 'refused') this.#directory.sweep(ticket.name)
+    for (let tries = 0; tries < MOST_TRIES && !this.#state.isReached(ticket); tries += 1) {
+      // By its member: the thief may have left meanwhile, and nobody else removes what a dead owner has left.
+      const reached = await reachBy(this.#state, thief.owner, ticket)
+      if (reached === 'refused') return this.#directory.sweep(ticket.name)
+      if (reached === 'connected' || reached === 'gone') return
+      // It is dying, or has no room for connections.
+      await sleep(Math.min(2 ** tries, LONGEST_PAUSE_MS), { ref: false })
+    }
   }
 }
