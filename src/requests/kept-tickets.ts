@@ -1,20 +1,15 @@
 /**
- * Tickets that are kept for the rest of a turn of the event loop though nobody holds by them: see "slice" in group.ts. All of this thread's.
+ * Tickets that are kept for the rest of a turn of the event loop though nobody holds by them: see slice.ts. All of this thread's.
  */
+import type { Group } from './group.ts'
 import { setImmediate } from '../real-time.ts'
 
-/** What has a ticket that is kept. */
-export interface TicketKeeper {
-  /** Withdraws the ticket, if it is kept. Never throws. */
-  handOver(): void
-}
-
-const keepers = new Set<TicketKeeper>()
+const keepers = new Set<Group>()
 /** Whether the end of this turn is awaited. */
 let isEndAwaited = false
 
 /** Has `keeper` hand over at the end of this turn, unless it is forgotten by then. */
-export function keepUntilTurnEnds(keeper: TicketKeeper): void {
+export function keepUntilTurnEnds(keeper: Group): void {
   keepers.add(keeper)
   if (isEndAwaited) return
   isEndAwaited = true
@@ -24,7 +19,7 @@ export function keepUntilTurnEnds(keeper: TicketKeeper): void {
   })
 }
 
-export function forgetKept(keeper: TicketKeeper): void {
+export function forgetKept(keeper: Group): void {
   keepers.delete(keeper)
 }
 
