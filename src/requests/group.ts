@@ -196,12 +196,13 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     return this.queue.withdraw(ticket)
   }
 
-  handOver(): void {
+  /** Withdraws the ticket, if it is kept. Never throws. */
+  withdrawKept(): void {
     if (this.state === 'kept') this.end()
   }
 
   giveWay(): readonly Request[] {
-    this.handOver()
+    this.withdrawKept()
     const { ticket, slice } = this
     if (ticket === undefined || slice?.firstRequest === undefined || slice.look(ticket) === true) return []
     const displaced = requestsFrom(slice.firstRequest)
@@ -257,7 +258,7 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
   private resume(request: Request): boolean {
     // It may have been removed, or stolen; and what leaves when the process exits has taken it out.
     if (isExiting() || !isHeld(this.queue, this.ticket!)) {
-      this.handOver()
+      this.withdrawKept()
       return false
     }
     this.state = 'held'

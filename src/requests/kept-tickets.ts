@@ -8,14 +8,14 @@ const keepers = new Set<Group>()
 /** Whether the end of this turn is awaited. */
 let isEndAwaited = false
 
-/** Has `keeper` hand over at the end of this turn, unless it is forgotten by then. */
+/** Withdraws the ticket of `keeper` at the end of this turn, unless it is forgotten by then. */
 export function keepUntilTurnEnds(keeper: Group): void {
   keepers.add(keeper)
   if (isEndAwaited) return
   isEndAwaited = true
   setImmediate(() => {
     isEndAwaited = false
-    handOverAll()
+    withdrawAllKept()
   })
 }
 
@@ -23,7 +23,7 @@ export function forgetKept(keeper: Group): void {
   keepers.delete(keeper)
 }
 
-/** Hands over now. To be called before this thread blocks on a lock: the end of its turn would never come. */
-export function handOverAll(): void {
-  for (const keeper of keepers) keeper.handOver()
+/** Withdraws all of them now. To be called before this thread blocks on a lock: the end of its turn would never come. */
+export function withdrawAllKept(): void {
+  for (const keeper of keepers) keeper.withdrawKept()
 }

@@ -1,5 +1,5 @@
 /**
- * A ticket of a block (permit-block.ts); and, for the request that holds by it, the group that it is in.
+ * A ticket of a group of permits (permit-group.ts); and, for the request that holds by it, the group that it is in.
  *
  *  state   | meaning                       | what ends it
  *  --------+-------------------------------+---------------------------------------------------------------------
@@ -11,7 +11,7 @@
 import type { PermitClaim } from '../core/claim.ts'
 import type { TicketIdentity } from '../core/ticket.ts'
 import { Cancellation } from './cancellation.ts'
-import type { PermitBlock } from './permit-block.ts'
+import type { PermitGroup } from './permit-group.ts'
 import type { Request, RequestGroup } from './request.ts'
 import type { QueuedRequest } from './ticket-queue.ts'
 import { isHeld, isHolder } from './ticket-queue.ts'
@@ -25,29 +25,29 @@ export class PermitTicket implements TurnRequest, RequestGroup {
   state: 'joining' | 'waiting' | 'held' | 'over' = 'joining'
   ticket: TicketIdentity | undefined = undefined
   holder: Request | undefined = undefined
-  private readonly block: PermitBlock
+  private readonly group: PermitGroup
   private hasServed: boolean = false
 
-  constructor(block: PermitBlock) {
-    this.block = block
+  constructor(group: PermitGroup) {
+    this.group = group
   }
 
   get claim(): PermitClaim {
-    return this.block.claim
+    return this.group.claim
   }
 
   get lingerMs(): number {
-    return this.block.lingerMs
+    return this.group.lingerMs
   }
 
   requests(): readonly QueuedRequest[] {
-    return this.block.requestsOf(this)
+    return this.group.requestsOf(this)
   }
 
   /** Never throws. */
   enter(): void {
     try {
-      const joined = this.block.queue.enqueue(this)
+      const joined = this.group.queue.enqueue(this)
       if (!(joined instanceof Promise)) return this.onJoined(joined)
       joined.then(
         (ticket) => this.onJoinedLater(ticket),
@@ -60,21 +60,21 @@ export class PermitTicket implements TurnRequest, RequestGroup {
 
   private onJoinedLater(ticket: TicketIdentity | null): void {
     this.onJoined(ticket)
-    this.block.onJoinedLater()
+    this.group.onJoinedLater()
   }
 
   private onJoined(ticket: TicketIdentity | null): void {
     if (ticket === null) return this.onRefused()
     // RACE: dismissed while it joined.
-    if (this.state !== 'joining') return void withdrawQuietly(this.block.queue, ticket)
+    if (this.state !== 'joining') return void withdrawQuietly(this.group.queue, ticket)
     this.state = 'waiting'
     this.ticket = ticket
-    this.block.onJoined()
+    this.group.onJoined()
     this.waitForTurn()
   }
 
   waitForTurn(): void {
-    waitForTurn(this.block.queue, this.ticket!, this)
+    waitForTurn(this.group.queue, this.ticket!, this)
   }
 
   onRejoined(ticket: TicketIdentity): void {
@@ -84,18 +84,18 @@ export class PermitTicket implements TurnRequest, RequestGroup {
   onTurn(ticket: TicketIdentity | null, hasWaited: boolean): void {
     if (ticket === null) return this.onRefused()
     // RACE: dismissed after the turn had come, and before this line ran.
-    if (this.state !== 'waiting') return void withdrawQuietly(this.block.queue, ticket)
+    if (this.state !== 'waiting') return void withdrawQuietly(this.group.queue, ticket)
     this.ticket = ticket
     // Whoever is served after others has waited for them.
-    this.block.onTurn(this, hasWaited || this.hasServed)
+    this.group.onTurn(this, hasWaited || this.hasServed)
   }
 
   private onRefused(): void {
-    if (this.state !== 'over') this.block.onRefused(this)
+    if (this.state !== 'over') this.group.onRefused(this)
   }
 
   onFailed(error: unknown): void {
-    if (this.state !== 'over') this.block.onFailed(this, error)
+    if (this.state !== 'over') this.group.onFailed(this, error)
   }
 
   becomeHeld(request: Request): void {
@@ -107,27 +107,27 @@ export class PermitTicket implements TurnRequest, RequestGroup {
 
   onLost(error: Error): void {
     const holder = this.takeHolder()
-    if (holder !== undefined) this.block.onLost(this, holder, error)
+    if (holder !== undefined) this.group.onLost(this, holder, error)
   }
 
   onStolen(error: Error): void {
     const holder = this.takeHolder()
-    if (holder !== undefined) this.block.onStolen(this, holder, error)
+    if (holder !== undefined) this.group.onStolen(this, holder, error)
   }
 
   release(): void | Promise<void> {
     // If a thief has come, or the ticket is lost, this has been notified.
-    if (!isHolder(this.block.queue, this.ticket!)) return
+    if (!isHolder(this.group.queue, this.ticket!)) return
     this.takeHolder()
-    return this.block.onReleased(this)
+    return this.group.onReleased(this)
   }
 
   isHeld(): boolean {
-    return isHeld(this.block.queue, this.ticket!)
+    return isHeld(this.group.queue, this.ticket!)
   }
 
   watch(): void {
-    this.block.watch()
+    this.group.watch()
   }
 
   /** A holder is settled: it can't be cancelled. */

@@ -3,7 +3,7 @@
  *
  * A request joins the newest group (group.ts) as long as that group's ticket is the last in the queue: then a thousand requests cost one
  * ticket. Once another process stands behind the ticket, the next request takes a new one. So the order is first come, first served over all
- * processes. Requests for n permits share up to n tickets in the same way (permit-block.ts).
+ * processes. Requests for n permits share up to n tickets in the same way (permit-group.ts).
  *
  *  1. A request that finds no other of its process joins the queue at once, in the call.
  *  2. The others are placed in the next microtask, all that came until then by one look at the queue. It was made after all of them had come, so
@@ -15,7 +15,7 @@ import type { AcquireRequest, Grant } from './engine.ts'
 import { isExiting } from './exiting.ts'
 import type { TicketQueue } from './ticket-queue.ts'
 import { Group } from './group.ts'
-import { PermitBlock } from './permit-block.ts'
+import { PermitGroup } from './permit-group.ts'
 import { Request } from './request.ts'
 import { SelfWaitWatch } from './self-wait.ts'
 
@@ -45,7 +45,7 @@ function removeIdle(kept: KeptResources): void {
   }
 }
 
-/** Requests that stand in the queue together: a group (group.ts), or a block (permit-block.ts). */
+/** Requests that stand in the queue together: a group by one ticket (group.ts), or a group of permits (permit-group.ts). */
 export interface PlacedGroup {
   readonly state: 'outside' | 'joining' | 'waiting' | 'held' | 'kept' | 'over'
   readonly holding: readonly Request[]
@@ -178,7 +178,7 @@ export class ResourceRequests {
     const isPermit = claim.kind === 'permit' && wait && !steal
     // Whether nobody else stands behind several tickets has to be known, and that they can be shared.
     if (isPermit && queue.areLast !== undefined && queue.ticketPerRequest !== true) {
-      return new PermitBlock(this, request, claim)
+      return new PermitGroup(this, request, claim)
     }
     return new Group(this, request)
   }

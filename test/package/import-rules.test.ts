@@ -63,7 +63,7 @@ test('engines never import each other', () => {
 
 test('below compat/, testing/ and cli/, only index.ts, and the module of a thread of its own, name a concrete engine', () => {
   for (const [{ path }, target] of relativeImports()) {
-    const isAllowed = /^(index|sync\/stand-in-thread)\.ts$|^(engines|compat|testing|cli)\//.test(path)
+    const isAllowed = /^(index|sync\/worker-thread)\.ts$|^(engines|compat|testing|cli)\//.test(path)
     assert.ok(isAllowed || engineOf(target) === undefined, `${path} imports ${target}`)
   }
 })

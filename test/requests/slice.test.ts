@@ -2,7 +2,7 @@ import { clock } from '../helpers/fakeable-time.ts'
 import assert from 'node:assert/strict'
 import { beforeEach, describe, test } from 'node:test'
 import type { AcquireRequest, Grant } from '../../src/requests/engine.ts'
-import { handOverAll } from '../../src/requests/kept-tickets.ts'
+import { withdrawAllKept } from '../../src/requests/kept-tickets.ts'
 import { SHARED } from '../../src/core/claim.ts'
 import type { EnqueueRequest } from '../../src/requests/ticket-queue.ts'
 import type { FakeTicket } from './scripted-queue.ts'
@@ -307,7 +307,7 @@ describe('a slice', () => {
   test('a kept ticket is withdrawn when the thread is about to block', async () => {
     const scenes = [new SliceScene(), new SliceScene()]
     for (const scene of scenes) await scene.use('a')
-    handOverAll()
+    withdrawAllKept()
     for (const scene of scenes) assert.deepEqual(scene.ids, [])
     for (const scene of scenes) await scene.use('b')
   })

@@ -216,7 +216,7 @@ describe('waiting for a turn', () => {
     assert.deepEqual(queue.calls, ['list 1', 'withdraw 1'])
   })
 
-  test('another family ahead is a mismatch, and the ticket is withdrawn', async () => {
+  test("a claim ahead that doesn't match is a mismatch, and the ticket is withdrawn", async () => {
     const pairs: readonly (readonly [Claim, Claim])[] = [
       [EXCLUSIVE, permitClaim(2)],
       [permitClaim(2), SHARED],

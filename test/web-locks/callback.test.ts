@@ -1,4 +1,4 @@
-// Within one context: how the callback is called, what comes of it, and signals. Over memory, and over a directory.
+// Within one client: how the callback is called, what comes of it, and signals. Over memory, and over a directory.
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'

@@ -26,7 +26,7 @@ interface Place {
   onNext: (() => void) | undefined
 }
 
-export class Entrance {
+export class JoinOrder {
   /** Oldest first. */
   readonly #places = new Map<EnqueueRequest, Place>()
   /** That of the last one for whom nothing answered. */

@@ -1,14 +1,14 @@
 /**
- * A block: requests of one process for permits of the same number n, that share up to n tickets.
+ * A group of permits: requests of one process for permits of the same number n, that share up to n tickets.
  *
- *  1. A request may join a block only while some of its requests wait, and only while nobody else stands behind any of the block's tickets
- *     (resource-requests.ts sees to that). So all requests of the block came before whoever stands behind one of its tickets, and each
+ *  1. A request may join a group only while some of its requests wait, and only while nobody else stands behind any of the group's tickets
+ *     (resource-requests.ts sees to that). So all requests of the group came before whoever stands behind one of its tickets, and each
  *     ticket may serve each of them.
  *  2. The requests wait in one list. A ticket whose turn it is serves the first one; when that one releases, the ticket goes on to the next one,
  *     without a listing; it leaves the queue when nobody waits.
- *  3. The block has a ticket for each request, up to n tickets: with n it can use all permits, so nobody waits longer than by a ticket of its own.
+ *  3. The group has a ticket for each request, up to n tickets: with n it can use all permits, so nobody waits longer than by a ticket of its own.
  *     It never has more tickets that wait than requests that wait.
- *  4. So while requests wait, either a ticket of the block waits, too, and notices the death of every holder ahead of it; or the block holds all
+ *  4. So while requests wait, either a ticket of the group waits, too, and notices the death of every holder ahead of it; or the group holds all
  *     permits, and its last ticket has found all ahead of it alive. Therefore passing on needs no look for those that died (`recovered`).
  */
 import type { PermitClaim } from '../core/claim.ts'
@@ -25,7 +25,7 @@ import type { GrantFacts, QueuedRequest, TicketQueue } from './ticket-queue.ts'
 import { withdrawQuietly } from './wait-for-turn.ts'
 import { isWantedBy, WantedWatch } from './wanted-watch.ts'
 
-export class PermitBlock implements PlacedGroup, RequestList {
+export class PermitGroup implements PlacedGroup, RequestList {
   readonly claim: PermitClaim
   readonly queue: TicketQueue
   lingerMs: number
@@ -273,7 +273,7 @@ export class PermitBlock implements PlacedGroup, RequestList {
     }
   }
 
-  /** Takes the ticket out of the block, and out of the queue. */
+  /** Takes the ticket out of the group, and out of the queue. */
   private dismiss(ticket: PermitTicket): void {
     this.removeTicket(ticket)
     ticket.cancellation.cancel()

@@ -1,5 +1,5 @@
 /**
- * All requests of this context (process or worker thread) over one engine, in the order in which they are made.
+ * All requests of this client (process or worker thread) over one engine, in the order in which they are made.
  *
  *  1. The requests for one name reach the engine's queue in the order of the calls; one that never waits, and one that steals, is
  *     judged after all before it have their place there.
@@ -24,35 +24,35 @@ import type { LockInfo, LockManagerSnapshot } from './types.ts'
 /** How long an engine keeps what it needs for the next request, in ms. */
 const LINGER_MS = 1000
 
-/** What of this context's requests for one name has no place in the queue yet. */
+/** What of this client's requests for one name has no place in the queue yet. */
 interface Entering {
   readonly places: Set<Promise<void>>
   /** Those who come now wait for this one: it must be judged before they enter. */
   gate: Promise<void> | undefined
 }
 
-const contexts = new WeakMap<Engine, Context>()
+const clients = new WeakMap<Engine, Client>()
 
 /** Managers over one engine are one. */
-function contextOver(engine: Engine): Context {
-  let context = contexts.get(engine)
-  if (context === undefined) {
-    context = new Context(engine)
-    contexts.set(engine, context)
+function clientOver(engine: Engine): Client {
+  let client = clients.get(engine)
+  if (client === undefined) {
+    client = new Client(engine)
+    clients.set(engine, client)
   }
-  return context
+  return client
 }
 
-/** The context over the engine that `open` gives. @throws DOMException (SecurityError) where it says that locks cannot live there. */
-export function contextIn(open: () => Engine): Context {
+/** The client over the engine that `open` gives. @throws DOMException (SecurityError) where it says that locks cannot live there. */
+export function clientIn(open: () => Engine): Client {
   try {
-    return contextOver(open())
+    return clientOver(open())
   } catch (error) {
     throw toWebError(error)
   }
 }
 
-export class Context {
+export class Client {
   readonly #engine: Engine
   readonly #entering = new Map<string, Entering>()
   readonly #order = new OrderOfCalls()
