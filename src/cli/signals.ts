@@ -1,5 +1,5 @@
 /**
- * Signals that come to the wrapper. While it waits, they end it, after it has left the queue. Once the command runs, they are
+ * Signals that come to `slocket run`. While it waits, they end it, after it has left the queue. Once the command runs, they are
  * the command's: what the terminal sends reaches it without our help, since it is in the same process group, and the rest
  * is passed on. Ctrl-Z needs nothing: it stops both, and `fg` goes on with both.
  */
