@@ -25,7 +25,7 @@ export interface Manners {
   /** The longest hold and the longest pause between two requests, in ms. Most are much shorter. */
   readonly holdMs: number
   readonly pauseMs: number
-  /** What part of the requests are tries, have a timeout, are called off, are made many at once, or have another one within. */
+  /** What part of the requests are tries, have a timeout, are cancelled, are made many at once, or have another one within. */
   readonly tries: number
   readonly timeouts: number
   readonly aborts: number

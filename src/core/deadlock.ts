@@ -8,7 +8,7 @@ import { doMatch } from './claim.ts'
 export type Outlook =
   /** Its turn comes once others have left. */
   | 'open'
-  /** Whatever it would have to wait for waits for what it has itself, and so goes only if it is called off, or dies. */
+  /** Whatever it would have to wait for waits for what it has itself, and so goes only if it is cancelled, or dies. */
   | 'at once or when others give up'
   | 'never'
 

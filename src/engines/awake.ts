@@ -27,13 +27,13 @@ export async function withinAwake<T>(
   failure: () => Error,
   onHalf?: () => void,
 ): Promise<T> {
-  let callOff: (() => void) | undefined
+  let cancel: (() => void) | undefined
   const over = new Promise<never>((_resolve, reject) => {
-    callOff = afterAwake(ms, () => reject(failure()), onHalf)
+    cancel = afterAwake(ms, () => reject(failure()), onHalf)
   })
   try {
     return await Promise.race([promise, over])
   } finally {
-    callOff?.()
+    cancel?.()
   }
 }

@@ -5,7 +5,7 @@
  *     judged after all before it have their place there.
  *  2. `query` is answered after all requests before it have their place, and after the callbacks of those that it shows as held here.
  *  3. A lock is released first, and its request's promise settled afterwards.
- *  4. Either the callback is called, or the request has rejected; once it has, because it was called off, the grant goes back, and
+ *  4. Either the callback is called, or the request has rejected; once it has, because it was cancelled, the grant goes back, and
  *     one that never waits is judged after that.
  *  5. Of requests that need no waiting, of whatever names, the callbacks are called in the order of the requests: order-of-calls.ts.
  */
@@ -69,20 +69,20 @@ export class Client {
       throw notSupported('locks of this engine cannot be stolen')
     signal?.throwIfAborted()
     return new Promise((resolve, reject) => {
-      let isCalledOff = false
+      let isCancelled = false
       let becomeOver: (() => void) | undefined
-      const callOff = (): void => {
-        isCalledOff = true
+      const cancel = (): void => {
+        isCancelled = true
         becomeOver = this.#takePlace(asked.name).leave
         reject(signal!.reason)
       }
-      const stopListening = signal && onAbort(signal, callOff)
+      const stopListening = signal && onAbort(signal, cancel)
       const number = this.#order.next()
       const granted = this.#enter(asked, sliceMs).then(async (grant) => {
         await this.#order.come(number, grant)
         stopListening?.()
-        // RACE: called off between the grant and this line: nobody learns of the grant, so it goes back.
-        return isCalledOff ? giveBack(grant) : hold(asked, grant, resolve, reject)
+        // RACE: cancelled between the grant and this line: nobody learns of the grant, so it goes back.
+        return isCancelled ? giveBack(grant) : hold(asked, grant, resolve, reject)
       })
       granted
         .catch((error: unknown) => {
@@ -199,7 +199,7 @@ async function giveBack(grant: Grant | null): Promise<void> {
   try {
     await grant?.release()
   } catch (error) {
-    debug('a lock that was called off could not be released: %s', error)
+    debug('a lock that was cancelled could not be released: %s', error)
   }
 }
 

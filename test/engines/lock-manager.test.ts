@@ -43,9 +43,9 @@ for (const [kind, open] of openers) {
       const engine = open()
       await one.request('b', async () => {
         const waiting = other.request('b', { signal: controller.signal }, () => assert.fail())
-        const rejected = assert.rejects(waiting, (error) => error === 'called off')
+        const rejected = assert.rejects(waiting, (error) => error === 'cancelled')
         await until('it waits', async () => (await slocket.query('b', { engine })).pending.length === 1)
-        controller.abort('called off')
+        controller.abort('cancelled')
         await rejected
       })
     })

@@ -71,7 +71,7 @@ describe('the order in which the requests of one process join a queue in etcd', 
     assert.deepEqual(queue.let, [a])
   })
 
-  test('waits for none that has been granted, has failed, or was called off; and whoever is called off waits no longer', async () => {
+  test('waits for none that has been granted, has failed, or was cancelled; and whoever is cancelled waits no longer', async () => {
     const queue = new Queue()
     const requests = [request(), request(), request(), request()]
     const [a, b, c, d] = requests as [EnqueueRequest, EnqueueRequest, EnqueueRequest, EnqueueRequest]

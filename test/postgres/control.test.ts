@@ -10,7 +10,7 @@ interface Opening {
   readonly succeed: () => void
 }
 
-/** As Session.open does: fails if it is called off while it connects. */
+/** As Session.open does: fails if it is cancelled while it connects. */
 function scene(): { control: Control; openings: Opening[] } {
   const openings: Opening[] = []
   const session = {
@@ -21,7 +21,7 @@ function scene(): { control: Control; openings: Opening[] } {
   const open = (signal?: AbortSignal): Promise<Session> =>
     new Promise((resolve, reject) => {
       openings.push({ signal: signal!, succeed: () => resolve(session) })
-      signal!.addEventListener('abort', () => reject(new SlocketError('ERR_SLOCKET_UNREACHABLE', 'called off')))
+      signal!.addEventListener('abort', () => reject(new SlocketError('ERR_SLOCKET_UNREACHABLE', 'cancelled')))
     })
   return { control: new Control(open, 200), openings }
 }
@@ -41,10 +41,10 @@ test('a caller that calls its look off does not end the opening that others wait
 test('a caller that comes right after the others have called it off has an opening of its own', async () => {
   const { control, openings } = scene()
   const first = new AbortController()
-  const calledOff = assert.rejects(control.run('SELECT', 'look', first.signal))
+  const cancelled = assert.rejects(control.run('SELECT', 'look', first.signal))
   first.abort()
   const look = control.run('SELECT', 'look')
-  await calledOff
+  await cancelled
   assert.equal(openings.length, 2)
   openings[1]!.succeed()
   assert.equal((await look).length, 1)

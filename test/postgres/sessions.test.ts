@@ -112,14 +112,14 @@ test('one that calls it off while it waits leaves, and the others keep their ord
   const scene = new Scene(1)
   const session = await scene.sessions.take(true, undefined)
   const controller = new AbortController()
-  const calledOff = assert.rejects(
+  const cancelled = assert.rejects(
     scene.sessions.take(true, controller.signal),
     (error) => error === controller.signal.reason,
   )
   const waiting = scene.sessions.take(true, undefined)
   await until('both were refused', () => scene.attempts === 3)
   controller.abort()
-  await calledOff
+  await cancelled
   scene.sessions.giveBack(session, 0)
   assert.equal(await waiting, session)
 })

@@ -1,4 +1,4 @@
-// Granting, releasing and calling off among clients: rules 7, 8, 12, 14, 21, 23 and 24 of the Web Locks specification's kind.
+// Granting, releasing and cancelling among clients: rules 7, 8, 12, 14, 21, 23 and 24 of the Web Locks specification's kind.
 import assert from 'node:assert/strict'
 import { betweenClients } from '../helpers/web-client.ts'
 
@@ -85,7 +85,7 @@ betweenClients('a callback that fails releases', async (scene) => {
   await b!.next('called', 'lock')
 })
 
-betweenClients('who is called off leaves the queue, and those behind get in', async (scene) => {
+betweenClients('who is cancelled leaves the queue, and those behind get in', async (scene) => {
   const [a, b, c] = await scene.startAll(3)
   await a!.hold('lock', SHARED)
   await b!.wait('lock')

@@ -44,7 +44,7 @@ export class Control {
 
   /** One that ended unnoticed is noticed by who uses it next; that one's failure is the caller's. */
   async #take(signal: AbortSignal | undefined): Promise<Session> {
-    // Bound: it goes on only after an opening that all others have called off, and that had been called off when it was joined.
+    // Bound: it goes on only after an opening that all others have cancelled, and that had been cancelled when it was joined.
     for (;;) {
       if (signal?.aborted === true) throw new SlocketError('ERR_SLOCKET_UNREACHABLE', 'nobody waits for it any more')
       const opened = (this.#opened ??= this.#begin())
