@@ -84,7 +84,7 @@ const neverBlocks: Slocket['sync'] = () => {
   throw new Error('no call of the command blocks')
 }
 
-/** Null where there is none to be had in time, or where a signal called it off. */
+/** Null where there is none to be had in time, or where a signal cancelled it. */
 async function acquire(request: RunRequest, engine: Engine, { cancelled }: Signals): Promise<Lock | null> {
   const { lock: path, isTry } = request
   const slocket = createSlocket(() => engine, neverBlocks)

@@ -6,7 +6,7 @@ const SLICES = 10
 /**
  * Calls `onOver` after `ms`, if this process can do something in all that time: it counts in slices, and one that is late, by however
  * much, counts as one. So whatever has come meanwhile is looked at first, and what this process itself has held up is
- * nobody else's fault. Keeps nobody alive. `onHalf` is called after half of the time. Returns what calls it off.
+ * nobody else's fault. Keeps nobody alive. `onHalf` is called after half of the time. Returns what cancels it.
  */
 function afterAwake(ms: number, onOver: () => void, onHalf?: () => void): () => void {
   let left = SLICES

@@ -38,7 +38,7 @@ for (const [kind, open] of openers) {
       assert.deepEqual(served, ['first', 'second'])
     })
 
-    test('calls a request off by its signal', async () => {
+    test('cancels a request by its signal', async () => {
       const controller = new AbortController()
       const engine = open()
       await one.request('b', async () => {

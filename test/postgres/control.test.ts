@@ -1,4 +1,4 @@
-// Several callers of the one session that looks, and those of them that call it off while it is being opened.
+// Several callers of the one session that looks, and those of them that cancel it while it is being opened.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Control } from '../../src/engines/postgres/control.ts'
@@ -26,7 +26,7 @@ function scene(): { control: Control; openings: Opening[] } {
   return { control: new Control(open, 200), openings }
 }
 
-test('a caller that calls its look off does not end the opening that others wait for; the last one does', async () => {
+test('a caller that cancels its look does not end the opening that others wait for; the last one does', async () => {
   const { control, openings } = scene()
   const [first, second] = [new AbortController(), new AbortController()]
   const looks = [control.run('SELECT', 'look', first.signal), control.run('SELECT', 'look', second.signal)]
@@ -38,7 +38,7 @@ test('a caller that calls its look off does not end the opening that others wait
   assert.equal(openings.length, 1)
 })
 
-test('a caller that comes right after the others have called it off has an opening of its own', async () => {
+test('a caller that comes right after the others have cancelled it has an opening of its own', async () => {
   const { control, openings } = scene()
   const first = new AbortController()
   const cancelled = assert.rejects(control.run('SELECT', 'look', first.signal))

@@ -108,7 +108,7 @@ test('when the last one of ours has been gone for longer than the server may tak
   assert.equal(scene.sessions.areLimitedByServer, false)
 })
 
-test('one that calls it off while it waits leaves, and the others keep their order', async () => {
+test('one that is cancelled while it waits leaves, and the others keep their order', async () => {
   const scene = new Scene(1)
   const session = await scene.sessions.take(true, undefined)
   const controller = new AbortController()

@@ -162,10 +162,10 @@ class Asking {
     return this.#over.signal
   }
 
-  /** Has the server call it off. Ends the session where that does not help in time. */
+  /** Has the server cancel it. Ends the session where that does not help in time. */
   async #cancel(): Promise<void> {
     const { statements, asked } = this.#request
-    const late = new SlocketError('ERR_SLOCKET_UNREACHABLE', 'PostgreSQL does not call the wait off')
+    const late = new SlocketError('ERR_SLOCKET_UNREACHABLE', 'PostgreSQL does not cancel the wait')
     const timer = setTimeout(() => this.#session.end(late), CANCEL_MS)
     try {
       // Bound: the timer. Again, since the statement may not have reached the server yet. One that does not wait needs no call.
