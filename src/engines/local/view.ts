@@ -84,7 +84,7 @@ export class QueueView {
     if (names[place] !== own.name) return []
     const listing: ListedTicket[] = [own]
     const { claim } = own
-    // A ticket of another family decides alone.
+    // A ticket whose claim does not match decides alone.
     const most = mostAhead(claim)
     for (let index = place - 1; index >= 0 && listing.length <= most; index -= 1) {
       const ticket = this.ticketAt(index)

@@ -125,10 +125,10 @@ describe('PostgreSQL as it is found', () => {
     await until('it waits', async () => (await slocket.query('silent', { engine })).pending.length === 1)
     const idle = await slocket('idle', { engine })
     const controller = new AbortController()
-    const calledOff = slocket('silent', { engine, signal: controller.signal })
+    const cancelled = slocket('silent', { engine, signal: controller.signal })
     line.cut()
     controller.abort()
-    await assert.rejects(calledOff, (error) => error === controller.signal.reason)
+    await assert.rejects(cancelled, (error) => error === controller.signal.reason)
     await until('the holder is told', () => lock.signal.aborted)
     await assert.rejects(idle.release())
     await waiting

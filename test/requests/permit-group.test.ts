@@ -91,7 +91,7 @@ describe('requests of one process for permits', () => {
       if (count === 3) queue.stranger('between', TWO)
       return enqueue(request)
     }
-    // The first one stands alone; the second one begins the block.
+    // The first one stands alone; the second one begins a group.
     const early = ['a', 'b', 'c'].map((label) => ask(scene, label))
     await settle()
     assert.deepEqual(ids(queue), ['s-1', 's-2', '1', '2', 'between', '3'])
@@ -288,7 +288,7 @@ describe('requests of one process for permits', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('a group that comes later enters the queue after all tickets of the block have', async () => {
+  test('a group that comes later enters the queue after all tickets of the one before it have', async () => {
     const scene = new RequestScene()
     const { queue } = scene
     const [first, third] = [gate(), gate()]

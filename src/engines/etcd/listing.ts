@@ -8,8 +8,8 @@ import type { KeyValue, Operation, RangeRequest } from './protocol.ts'
 import { BY_CREATION, DESCENDING } from './protocol.ts'
 import type { OwnTicket } from './ticket.ts'
 
-/** The operations of a transaction that read the view of `own`, after it was written. */
-export function viewFor(queue: string, own: OwnTicket): Operation[] {
+/** The operations of a transaction that read the listing of `own`, after it was written. */
+export function listingFor(queue: string, own: OwnTicket): Operation[] {
   const thieves = thiefPrefix(queue)
   return [
     ...ordinaryFor(ordinaryPrefix(queue), own).map((range) => ({ range })),
@@ -44,8 +44,8 @@ function ordinaryFor(prefix: string, { claim, createRevision, request, key, sees
   }
 }
 
-/** Undefined where a key is among them that is no ticket: where the view was limited, it may stand there for one that matters. */
-export function readView(queue: string, keys: readonly KeyValue[]): { tickets: ListedTicket[]; isClean: boolean } {
+/** Undefined where a key is among them that is no ticket: where the listing was limited, it may stand there for one that matters. */
+export function readListing(queue: string, keys: readonly KeyValue[]): { tickets: ListedTicket[]; isClean: boolean } {
   const tickets = keys.flatMap((key) => parseTicket(queue, key) ?? [])
   return { tickets: inOrder(tickets), isClean: tickets.length === keys.length }
 }

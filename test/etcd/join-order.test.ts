@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { Cancellation } from '../../src/requests/cancellation.ts'
 import type { EnqueueRequest } from '../../src/requests/ticket-queue.ts'
 import { EXCLUSIVE } from '../../src/core/claim.ts'
-import { Entrance } from '../../src/engines/entrance.ts'
+import { JoinOrder } from '../../src/engines/join-order.ts'
 import { OwnTicket } from '../../src/engines/etcd/ticket.ts'
 import { SlocketError } from '../../src/errors.ts'
 
@@ -20,23 +20,23 @@ function ticketFor(asked: EnqueueRequest): OwnTicket {
 
 /** Those of `requests` that may go in, and what comes of their waiting for it. */
 class Queue {
-  readonly entrance: Entrance = new Entrance()
+  readonly joinOrder: JoinOrder = new JoinOrder()
   readonly let: EnqueueRequest[] = []
 
   add(...requests: readonly EnqueueRequest[]): void {
-    for (const each of requests) this.entrance.add(each)
+    for (const each of requests) this.joinOrder.add(each)
   }
 
   wait(...requests: readonly EnqueueRequest[]): Promise<void>[] {
     return requests.map(async (each) => {
-      await this.entrance.next(each)
+      await this.joinOrder.next(each)
       this.let.push(each)
-      if (!each.cancellation.cancelled) this.entrance.stand(ticketFor(each))
+      if (!each.cancellation.cancelled) this.joinOrder.stand(ticketFor(each))
     })
   }
 }
 
-describe('the entrance to a queue in etcd', () => {
+describe('the order in which the requests of one process join a queue in etcd', () => {
   test('lets one in after the other, as they came, whoever waits first', async () => {
     const queue = new Queue()
     const [a, b, c] = [request(), request(), request()]
@@ -50,10 +50,10 @@ describe('the entrance to a queue in etcd', () => {
     const [a, b] = [request(), request()]
     queue.add(a, b)
     const lost = ticketFor(a)
-    queue.entrance.stand(lost)
+    queue.joinOrder.stand(lost)
     lost.lose(new SlocketError('ERR_SLOCKET_LOST', 'lost'), false)
     assert.deepEqual(
-      [a, b].map((each) => queue.entrance.isNext(each)),
+      [a, b].map((each) => queue.joinOrder.isNext(each)),
       [true, false],
     )
     await Promise.all(queue.wait(b, a))
@@ -65,13 +65,13 @@ describe('the entrance to a queue in etcd', () => {
     const a = request()
     queue.add(a)
     const gone = ticketFor(a)
-    queue.entrance.stand(gone)
-    queue.entrance.goOut(gone)
+    queue.joinOrder.stand(gone)
+    queue.joinOrder.goOut(gone)
     await Promise.all(queue.wait(a))
     assert.deepEqual(queue.let, [a])
   })
 
-  test('waits for none that has been granted, has failed, or was called off; and whoever is called off waits no longer', async () => {
+  test('waits for none that has been granted, has failed, or was cancelled; and whoever is cancelled waits no longer', async () => {
     const queue = new Queue()
     const requests = [request(), request(), request(), request()]
     const [a, b, c, d] = requests as [EnqueueRequest, EnqueueRequest, EnqueueRequest, EnqueueRequest]
@@ -81,7 +81,7 @@ describe('the entrance to a queue in etcd', () => {
     await waiting[1]
     assert.deepEqual(queue.let, [c])
     b.cancellation.cancel()
-    queue.entrance.leave(a)
+    queue.joinOrder.leave(a)
     await waiting[0]
     assert.deepEqual(queue.let, [c, d])
   })
@@ -91,7 +91,7 @@ describe('the entrance to a queue in etcd', () => {
     const [a, once, thief] = [request(), request({ wait: false }), request({ steal: true })]
     queue.add(once, thief, a)
     assert.deepEqual(
-      [a, once, thief].map((each) => queue.entrance.isNext(each)),
+      [a, once, thief].map((each) => queue.joinOrder.isNext(each)),
       [true, true, true],
     )
   })

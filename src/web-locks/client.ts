@@ -1,11 +1,11 @@
 /**
- * All requests of this context (process or worker thread) over one engine, in the order in which they are made.
+ * All requests of this client (process or worker thread) over one engine, in the order in which they are made.
  *
  *  1. The requests for one name reach the engine's queue in the order of the calls; one that never waits, and one that steals, is
  *     judged after all before it have their place there.
  *  2. `query` is answered after all requests before it have their place, and after the callbacks of those that it shows as held here.
  *  3. A lock is released first, and its request's promise settled afterwards.
- *  4. Either the callback is called, or the request has rejected; once it has, because it was called off, the grant goes back, and
+ *  4. Either the callback is called, or the request has rejected; once it has, because it was cancelled, the grant goes back, and
  *     one that never waits is judged after that.
  *  5. Of requests that need no waiting, of whatever names, the callbacks are called in the order of the requests: order-of-calls.ts.
  */
@@ -24,35 +24,35 @@ import type { LockInfo, LockManagerSnapshot } from './types.ts'
 /** How long an engine keeps what it needs for the next request, in ms. */
 const LINGER_MS = 1000
 
-/** What of this context's requests for one name has no place in the queue yet. */
+/** What of this client's requests for one name has no place in the queue yet. */
 interface Entering {
   readonly places: Set<Promise<void>>
   /** Those who come now wait for this one: it must be judged before they enter. */
   gate: Promise<void> | undefined
 }
 
-const contexts = new WeakMap<Engine, Context>()
+const clients = new WeakMap<Engine, Client>()
 
 /** Managers over one engine are one. */
-function contextOver(engine: Engine): Context {
-  let context = contexts.get(engine)
-  if (context === undefined) {
-    context = new Context(engine)
-    contexts.set(engine, context)
+function clientOver(engine: Engine): Client {
+  let client = clients.get(engine)
+  if (client === undefined) {
+    client = new Client(engine)
+    clients.set(engine, client)
   }
-  return context
+  return client
 }
 
-/** The context over the engine that `open` gives. @throws DOMException (SecurityError) where it says that locks cannot live there. */
-export function contextIn(open: () => Engine): Context {
+/** The client over the engine that `open` gives. @throws DOMException (SecurityError) where it says that locks cannot live there. */
+export function clientIn(open: () => Engine): Client {
   try {
-    return contextOver(open())
+    return clientOver(open())
   } catch (error) {
     throw toWebError(error)
   }
 }
 
-export class Context {
+export class Client {
   readonly #engine: Engine
   readonly #entering = new Map<string, Entering>()
   readonly #order = new OrderOfCalls()
@@ -69,20 +69,20 @@ export class Context {
       throw notSupported('locks of this engine cannot be stolen')
     signal?.throwIfAborted()
     return new Promise((resolve, reject) => {
-      let isCalledOff = false
+      let isCancelled = false
       let becomeOver: (() => void) | undefined
-      const callOff = (): void => {
-        isCalledOff = true
+      const cancel = (): void => {
+        isCancelled = true
         becomeOver = this.#takePlace(asked.name).leave
         reject(signal!.reason)
       }
-      const stopListening = signal && onAbort(signal, callOff)
+      const stopListening = signal && onAbort(signal, cancel)
       const number = this.#order.next()
       const granted = this.#enter(asked, sliceMs).then(async (grant) => {
         await this.#order.come(number, grant)
         stopListening?.()
-        // RACE: called off between the grant and this line: nobody learns of the grant, so it goes back.
-        return isCalledOff ? giveBack(grant) : hold(asked, grant, resolve, reject)
+        // RACE: cancelled between the grant and this line: nobody learns of the grant, so it goes back.
+        return isCancelled ? giveBack(grant) : hold(asked, grant, resolve, reject)
       })
       granted
         .catch((error: unknown) => {
@@ -199,7 +199,7 @@ async function giveBack(grant: Grant | null): Promise<void> {
   try {
     await grant?.release()
   } catch (error) {
-    debug('a lock that was called off could not be released: %s', error)
+    debug('a lock that was cancelled could not be released: %s', error)
   }
 }
 

@@ -1,52 +1,39 @@
 /**
- * A block: requests of one process for permits of the same number n, that share up to n tickets.
+ * A group of permits: requests of one process for permits of the same number n, that share up to n tickets.
  *
- *  1. A request may join a block only while some of its requests wait, and only while nobody else stands behind any of the block's tickets
- *     (resource-requests.ts sees to that). So all requests of the block came before whoever stands behind one of its tickets, and each
+ *  1. A request may join a group only while some of its requests wait, and only while nobody else stands behind any of the group's tickets
+ *     (resource-requests.ts sees to that). So all requests of the group came before whoever stands behind one of its tickets, and each
  *     ticket may serve each of them.
  *  2. The requests wait in one list. A ticket whose turn it is serves the first one; when that one releases, the ticket goes on to the next one,
  *     without a listing; it leaves the queue when nobody waits.
- *  3. The block has a ticket for each request, up to n tickets: with n it can use all permits, so nobody waits longer than by a ticket of its own.
+ *  3. The group has a ticket for each request, up to n tickets: with n it can use all permits, so nobody waits longer than by a ticket of its own.
  *     It never has more tickets that wait than requests that wait.
- *  4. So while requests wait, either a ticket of the block waits, too, and notices the death of every holder ahead of it; or the block holds all
+ *  4. So while requests wait, either a ticket of the group waits, too, and notices the death of every holder ahead of it; or the group holds all
  *     permits, and its last ticket has found all ahead of it alive. Therefore passing on needs no look for those that died (`recovered`).
- *
- * Of a ticket:
- *
- *  state   | meaning                       | what ends it
- *  --------+-------------------------------+---------------------------------------------------------------------
- *  joining | it has no place yet           | it has joined the queue; a failure; too few requests wait
- *  waiting | it stands in the queue        | its turn; a failure; too few requests wait
- *  held    | a request holds by it         | that one releases, and nobody waits; the ticket is lost; a thief
- *  over    | it has left, or is about to   | -
  */
-import { setInterval, clearInterval } from '../real-time.ts'
 import type { PermitClaim } from '../core/claim.ts'
 import { isSameClaim } from '../core/claim.ts'
-import type { TicketIdentity } from '../core/ticket.ts'
 import { debug } from '../debug.ts'
-import { Cancellation } from './cancellation.ts'
+import { clearInterval, keepAliveTimer } from '../real-time.ts'
 import { isExiting } from './exiting.ts'
-import type { GroupOwner, PlacedGroup } from './group.ts'
-import { FOR_EVER_MS } from './group.ts'
-import type { Request, RequestGroup } from './request.ts'
-import { RequestList } from './request-list.ts'
+import { PermitTicket } from './permit-ticket.ts'
+import type { Request } from './request.ts'
+import type { RequestList } from './request-list.ts'
+import { append, remove, requestsFrom } from './request-list.ts'
+import type { PlacedGroup, ResourceRequests } from './resource-requests.ts'
 import type { GrantFacts, QueuedRequest, TicketQueue } from './ticket-queue.ts'
-import type { TurnRequest } from './wait-for-turn.ts'
-import { waitForTurn, withdrawQuietly } from './wait-for-turn.ts'
+import { withdrawQuietly } from './wait-for-turn.ts'
 import { isWantedBy, WantedWatch } from './wanted-watch.ts'
 
-/** Whether requests for permits can share tickets in this queue. */
-export function hasBlocks(queue: TicketQueue): boolean {
-  return queue.areLast !== undefined && queue.ticketPerRequest !== true
-}
-
-export class PermitBlock implements PlacedGroup, RequestGroup {
+export class PermitGroup implements PlacedGroup, RequestList {
   readonly claim: PermitClaim
   readonly queue: TicketQueue
   lingerMs: number
-  private readonly owner: GroupOwner
-  private readonly waiting: RequestList = new RequestList()
+  /** The requests that wait, and how many they are. */
+  first: Request | undefined = undefined
+  last: Request | undefined = undefined
+  private waiting: number = 0
+  private readonly owner: ResourceRequests
   /** In the order in which they were taken. */
   private readonly tickets: PermitTicket[] = []
   /** How many tickets are held, and how many are joining. */
@@ -59,12 +46,12 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
   private keepAlive: NodeJS.Timeout | undefined = undefined
   private wantedWatch: WantedWatch | undefined = undefined
 
-  constructor(owner: GroupOwner, request: Request, claim: PermitClaim) {
+  constructor(owner: ResourceRequests, request: Request, claim: PermitClaim) {
     this.claim = claim
     this.lingerMs = request.lingerMs
     this.owner = owner
     this.queue = owner.queue
-    this.append(request)
+    this.appendWaiting(request)
   }
 
   get state(): 'outside' | 'joining' | 'waiting' | 'over' {
@@ -81,7 +68,7 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
   }
 
   isOpenTo(request: Request): boolean {
-    if (this.isOver || this.waiting.length === 0) return false
+    if (this.isOver || this.waiting === 0) return false
     return request.wait && !request.steal && isSameClaim(this.claim, request.claim)
   }
 
@@ -93,7 +80,7 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
   accept(request: Request): boolean {
     if (!this.isOpenTo(request)) return false
     this.lingerMs = Math.max(this.lingerMs, request.lingerMs)
-    this.append(request)
+    this.appendWaiting(request)
     if (!this.hasEntered) return true
     this.fill()
     this.update()
@@ -107,7 +94,7 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
   }
 
   get waitingRequests(): Request[] {
-    return this.waiting.toArray()
+    return requestsFrom(this.first)
   }
 
   /** It never serves requests by a slice. */
@@ -117,7 +104,7 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
 
   /** `request` waited, was cancelled, and is settled. */
   drop(request: Request): void {
-    this.waiting.remove(request)
+    this.removeWaiting(request)
     this.trim()
     this.update()
   }
@@ -136,7 +123,7 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
   }
 
   isWanted(): boolean | Promise<boolean> {
-    if (this.waiting.length > 0) return true
+    if (this.waiting > 0) return true
     const held = this.tickets.find(({ holder }) => holder !== undefined)
     return held !== undefined && isWantedBy(this.queue, held.ticket!)
   }
@@ -145,10 +132,11 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
   requestsOf(ticket: PermitTicket): readonly QueuedRequest[] {
     const index = this.tickets.indexOf(ticket)
     if (index === -1) return []
-    const place = this.tickets.slice(0, index).filter(({ holder }) => holder === undefined).length
-    const own: QueuedRequest[] = ticket.holder === undefined ? [] : [ticket.holder]
-    const end = index === this.tickets.length - 1 ? this.waiting.length : place + 1 - own.length
-    return [...own, ...this.waiting.slice(place, end)]
+    const own = ticket.holder === undefined ? [] : [ticket.holder]
+    let { first } = this
+    for (const { holder } of this.tickets.slice(0, index)) if (holder === undefined) first = first?.next
+    if (index === this.tickets.length - 1) return [...own, ...requestsFrom(first)]
+    return ticket.holder === undefined ? requestsFrom(first, first?.next) : own
   }
 
   /** The ticket has joined the queue. */
@@ -170,8 +158,8 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
 
   /** The ticket got no place, or has lost it, and there is no other one for it: only if the engine refuses, for it was not cancelled. */
   onRefused(ticket: PermitTicket): void {
-    this.remove(ticket)
-    if (this.tickets.length === 0) for (const request of this.waiting.takeAll()) request.refuse()
+    this.removeTicket(ticket)
+    if (this.tickets.length === 0) for (const request of this.takeWaiting()) request.refuse()
     this.update()
   }
 
@@ -182,10 +170,11 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
   onFailed(ticket: PermitTicket, error: unknown): void {
     debug('a ticket for a permit failed: %s', error)
     const isAlone = ticket.state === 'joining' && this.tickets.length > 1
-    this.remove(ticket)
+    this.removeTicket(ticket)
     if (ticket.ticket !== undefined) void withdrawQuietly(this.queue, ticket.ticket)
-    const failed = isAlone ? [this.waiting.pop()] : this.waiting.takeAll()
-    for (const request of failed) request?.reject(error)
+    const failed = requestsFrom(isAlone ? this.last : this.first)
+    for (const request of failed) this.removeWaiting(request)
+    for (const request of failed) request.reject(error)
     this.trim()
     this.update()
   }
@@ -194,9 +183,9 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
     this.held -= 1
     ticket.state = 'waiting'
     // They would never know that they hold. They ask anew if the process goes on after all.
-    if (isExiting()) this.owner.placeAgain(this.waiting.takeAll())
-    if (this.waiting.length === 0) {
-      this.remove(ticket)
+    if (isExiting()) this.owner.placeAgain(this.takeWaiting())
+    if (this.waiting === 0) {
+      this.removeTicket(ticket)
       this.trim()
       this.update()
       return this.queue.withdraw(ticket.ticket!)
@@ -218,15 +207,26 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
   onStolen(ticket: PermitTicket, holder: Request, error: Error): void {
     this.held -= 1
     ticket.state = 'waiting'
-    if (this.tickets.length - this.held > this.waiting.length) this.dismiss(ticket)
+    if (this.pending > this.waiting) this.dismiss(ticket)
     else ticket.waitForTurn()
     this.update()
     holder.lose(error)
   }
 
-  private append(request: Request): void {
-    request.group = this
-    this.waiting.append(request)
+  private appendWaiting(request: Request): void {
+    append(this, request)
+    this.waiting += 1
+  }
+
+  private removeWaiting(request: Request): void {
+    remove(this, request)
+    this.waiting -= 1
+  }
+
+  private takeWaiting(): Request[] {
+    const { waitingRequests } = this
+    for (const request of waitingRequests) this.removeWaiting(request)
+    return waitingRequests
   }
 
   private get pending(): number {
@@ -236,7 +236,7 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
   /** Takes as many tickets as the requests can use. */
   private fill(): void {
     // Bound: each round takes a ticket that stays, or settles a request.
-    while (this.tickets.length < this.claim.permits && this.pending < this.waiting.length) {
+    while (this.tickets.length < this.claim.permits && this.pending < this.waiting) {
       const ticket = new PermitTicket(this)
       this.tickets.push(ticket)
       this.joining += 1
@@ -246,7 +246,7 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
 
   /** Withdraws tickets that nobody waits by, the last ones first. */
   private trim(): void {
-    for (let index = this.tickets.length - 1; this.pending > this.waiting.length; index -= 1) {
+    for (let index = this.tickets.length - 1; this.pending > this.waiting; index -= 1) {
       const ticket = this.tickets[index]!
       if (ticket.state !== 'held') this.dismiss(ticket)
     }
@@ -256,8 +256,9 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
   private serve(ticket: PermitTicket, hasWaited: boolean): boolean {
     // Bound: each round takes one out of those that wait.
     for (;;) {
-      const request = this.waiting.shift()
+      const request = this.first
       if (request === undefined) return false
+      this.removeWaiting(request)
       let facts: GrantFacts
       try {
         facts = this.queue.granted(ticket.ticket!)
@@ -272,15 +273,15 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
     }
   }
 
-  /** Takes the ticket out of the block, and out of the queue. */
+  /** Takes the ticket out of the group, and out of the queue. */
   private dismiss(ticket: PermitTicket): void {
-    this.remove(ticket)
+    this.removeTicket(ticket)
     ticket.cancellation.cancel()
     // Now, not when the loop wakes up: once a request has rejected, nothing of it stands there.
     if (ticket.ticket !== undefined) void withdrawQuietly(this.queue, ticket.ticket)
   }
 
-  private remove(ticket: PermitTicket): void {
+  private removeTicket(ticket: PermitTicket): void {
     const index = this.tickets.lastIndexOf(ticket)
     if (index === -1) return
     this.tickets.splice(index, 1)
@@ -291,10 +292,10 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
   /** To be called after each change. */
   private update(): void {
     if (this.isOver) return
-    this.isOver = this.tickets.length === 0 && this.waiting.length === 0
+    this.isOver = this.tickets.length === 0 && this.waiting === 0
     // Waiting keeps the process alive, holding does not. While a ticket waits, the queue sees to that.
-    if (this.waiting.length > 0 && this.held > 0 && this.pending === 0) {
-      this.keepAlive ??= setInterval(() => {}, FOR_EVER_MS)
+    if (this.waiting > 0 && this.held > 0 && this.pending === 0) {
+      this.keepAlive ??= keepAliveTimer()
     } else if (this.keepAlive !== undefined) {
       clearInterval(this.keepAlive)
       this.keepAlive = undefined
@@ -316,136 +317,6 @@ export class PermitBlock implements PlacedGroup, RequestGroup {
   }
 
   private tellQueued(): void {
-    for (const request of this.waiting.toArray()) request.becomeQueued()
-  }
-}
-
-/** A ticket of a block; and, for the request that holds by it, the group that it is in. */
-class PermitTicket implements TurnRequest, RequestGroup {
-  readonly wait = true
-  readonly steal = false
-  readonly cancellation: Cancellation = new Cancellation()
-  state: 'joining' | 'waiting' | 'held' | 'over' = 'joining'
-  ticket: TicketIdentity | undefined = undefined
-  holder: Request | undefined = undefined
-  private readonly block: PermitBlock
-  private hasServed: boolean = false
-
-  constructor(block: PermitBlock) {
-    this.block = block
-  }
-
-  get claim(): PermitClaim {
-    return this.block.claim
-  }
-
-  get lingerMs(): number {
-    return this.block.lingerMs
-  }
-
-  requests(): readonly QueuedRequest[] {
-    return this.block.requestsOf(this)
-  }
-
-  /** Never throws. */
-  enter(): void {
-    try {
-      const joined = this.block.queue.enqueue(this)
-      if (!(joined instanceof Promise)) return this.onJoined(joined)
-      joined.then(
-        (ticket) => this.onJoinedLater(ticket),
-        (error: unknown) => this.onFailed(error),
-      )
-    } catch (error) {
-      this.onFailed(error)
-    }
-  }
-
-  private onJoinedLater(ticket: TicketIdentity | null): void {
-    this.onJoined(ticket)
-    this.block.onJoinedLater()
-  }
-
-  private onJoined(ticket: TicketIdentity | null): void {
-    if (ticket === null) return this.onRefused()
-    // RACE: dismissed while it joined.
-    if (this.state !== 'joining') return void withdrawQuietly(this.block.queue, ticket)
-    this.state = 'waiting'
-    this.ticket = ticket
-    this.block.onJoined()
-    this.waitForTurn()
-  }
-
-  waitForTurn(): void {
-    waitForTurn(this.block.queue, this.ticket!, this)
-  }
-
-  onRejoined(ticket: TicketIdentity): void {
-    if (this.state === 'waiting') this.ticket = ticket
-  }
-
-  onTurn(ticket: TicketIdentity | null, hasWaited: boolean): void {
-    if (ticket === null) return this.onRefused()
-    // RACE: dismissed after the turn had come, and before this line ran.
-    if (this.state !== 'waiting') return void withdrawQuietly(this.block.queue, ticket)
-    this.ticket = ticket
-    // Whoever is served after others has waited for them.
-    this.block.onTurn(this, hasWaited || this.hasServed)
-  }
-
-  private onRefused(): void {
-    if (this.state !== 'over') this.block.onRefused(this)
-  }
-
-  onFailed(error: unknown): void {
-    if (this.state !== 'over') this.block.onFailed(this, error)
-  }
-
-  becomeHeld(request: Request): void {
-    this.state = 'held'
-    this.hasServed = true
-    this.holder = request
-    request.group = this
-  }
-
-  onLost(error: Error): void {
-    const holder = this.takeHolder()
-    if (holder !== undefined) this.block.onLost(this, holder, error)
-  }
-
-  onStolen(error: Error): void {
-    const holder = this.takeHolder()
-    if (holder !== undefined) this.block.onStolen(this, holder, error)
-  }
-
-  release(): void | Promise<void> {
-    // If a thief has come, or the ticket is lost, this has been notified.
-    if (!this.isHolder()) return
-    this.takeHolder()
-    return this.block.onReleased(this)
-  }
-
-  isHeld(): boolean {
-    const { queue } = this.block
-    return queue.isHeld === undefined ? this.isHolder() : queue.isHeld(this.ticket!)
-  }
-
-  watch(): void {
-    this.block.watch()
-  }
-
-  /** A holder is settled: it can't be cancelled. */
-  drop(): void {}
-
-  private isHolder(): boolean {
-    const { stealing } = this.block.queue
-    return stealing === undefined || stealing.isHolder(this.ticket!)
-  }
-
-  private takeHolder(): Request | undefined {
-    const { holder } = this
-    this.holder = undefined
-    if (holder !== undefined) holder.group = undefined
-    return holder
+    for (const request of this.waitingRequests) request.becomeQueued()
   }
 }

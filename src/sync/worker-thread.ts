@@ -1,5 +1,5 @@
 /**
- * The stand-in, from inside: a worker thread that stands in queues, and holds, in the place of one thread that blocks. Its
+ * The worker of `slocket.sync`, from inside: a thread that stands in queues, and holds, in the place of one thread that blocks. Its
  * event loop runs whatever that one does. It is a client like any other; when its process dies, so do its sockets.
  *
  *  1. Whatever it says, it says first by the port and then by the shared memory: who sleeps on that finds it said.
@@ -15,9 +15,9 @@ import { acquireOnce, acquireWithin } from '../acquire.ts'
 import { SlocketError } from '../errors.ts'
 import type { Lock } from '../lock.ts'
 import { callOptions, parseOptions } from '../options.ts'
-import { standInFor } from '../thread-identity.ts'
+import { actFor } from '../thread-identity.ts'
 import { isHeld } from './is-held.ts'
-import type { Answer, Order, Said, StandInData } from './messages.ts'
+import type { Answer, Order, Said, WorkerData } from './messages.ts'
 import { ENDED, FREE, SAID, USE } from './messages.ts'
 import { toPlain } from './plain-error.ts'
 import { setTimeout, clearTimeout } from '../real-time.ts'
@@ -28,19 +28,19 @@ const IDLE_MS = 5_000
 type AcquireOrder = Extract<Order, { readonly do: 'acquire' }>
 
 /** Called once, in the thread. */
-export function serve(data: StandInData): void {
+export function serve(data: WorkerData): void {
   // What `query` tells of this process.
   process.argv.splice(0, Infinity, ...data.argv)
-  standInFor(data.identity)
-  new StandInThread(data).start()
+  actFor(data.identity)
+  new WorkerThread(data).start()
 }
 
-class StandInThread {
-  readonly #data: StandInData
+class WorkerThread {
+  readonly #data: WorkerData
   readonly #locks = new Map<number, Lock>()
   #idleTimer: NodeJS.Timeout | undefined
 
-  constructor(data: StandInData) {
+  constructor(data: WorkerData) {
     this.#data = data
   }
 

@@ -5,7 +5,7 @@ import { slocket } from '../index.ts'
 import { turn } from './random.ts'
 import type { Suite } from './suite.ts'
 
-export function testCallingOff(suite: Suite): void {
+export function testCancelling(suite: Suite): void {
   suite.test('with a signal that has aborted, it rejects with its reason, and leaves nothing', [], async (scene) => {
     const client = await scene.client()
     for (const reason of [new Error('mine'), 'a string', Symbol('a symbol'), null, undefined]) {

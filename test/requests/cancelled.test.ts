@@ -9,18 +9,18 @@ const COUNT = 10_000
 /** Some are kept until there are enough of them to be worth clearing away. */
 const FEW = 100
 
-test('requests that are called off while the lock is held do not stay in memory', async () => {
+test('requests that are cancelled while the lock is held do not stay in memory', async () => {
   const { queue, acquire } = new RequestScene()
   const held = (await acquire())!
   const signals: WeakRef<AbortSignal>[] = []
   for (let count = 0; count < COUNT; count += 1) {
     const controller = new AbortController()
     signals.push(new WeakRef(controller.signal))
-    const calledOff = assert.rejects(acquire({ signal: controller.signal }))
+    const cancelled = assert.rejects(acquire({ signal: controller.signal }))
     await Promise.resolve()
     await Promise.resolve()
     controller.abort()
-    await calledOff
+    await cancelled
   }
   // What a WeakRef has given out, or was made for, is kept until the turn of the event loop ends.
   await settle()

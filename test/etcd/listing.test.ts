@@ -8,7 +8,7 @@ import { decideTurn } from '../../src/core/turn.ts'
 import { inOrder, parseTicket, ticketKey } from '../../src/engines/etcd/keys.ts'
 import type { KeyValue, RangeRequest } from '../../src/engines/etcd/protocol.ts'
 import { OwnTicket } from '../../src/engines/etcd/ticket.ts'
-import { readView, viewFor } from '../../src/engines/etcd/view.ts'
+import { readListing, listingFor } from '../../src/engines/etcd/listing.ts'
 import { Random } from '../../src/testing/random.ts'
 
 const QUEUE = 'ns/q/YQ/'
@@ -52,8 +52,8 @@ describe('what a ticket in etcd sees of its queue', () => {
       const mine = random.pick(made)
       const own = ticketOf(mine.key, mine.claim, mine.isThief)
       own.createRevision = BigInt(mine.createRevision)
-      const ranges = viewFor(QUEUE, own).flatMap(({ range }) => range ?? [])
-      const { tickets, isClean } = readView(
+      const ranges = listingFor(QUEUE, own).flatMap(({ range }) => range ?? [])
+      const { tickets, isClean } = readListing(
         QUEUE,
         ranges.flatMap((range) => serve(made, range)),
       )

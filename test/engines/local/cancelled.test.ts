@@ -8,14 +8,14 @@ import { EXCLUSIVE } from '../../../src/core/claim.ts'
 import { local } from '../../../src/engines/local/index.ts'
 import { until } from '../../helpers/until.ts'
 
-const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-called-off-'))
+const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-cancelled-'))
 after(() => fs.rmSync(parent, { recursive: true, force: true }))
 
 /** More than a request takes from the call to its ticket. */
 const MOST_MICROTASKS = 60
 
 for (const lingerMs of [0, 5]) {
-  test(`one that is called off on its way to its first ticket is no harm to the next one, with a linger of ${lingerMs} ms`, async () => {
+  test(`one that is cancelled on its way to its first ticket is no harm to the next one, with a linger of ${lingerMs} ms`, async () => {
     for (let count = 0; count < MOST_MICROTASKS; count += 1) {
       const engine = local()
       const lockPath = path.join(parent, `lock-${lingerMs}-${count}`)

@@ -1,5 +1,5 @@
 /**
- * The stand-in, from outside: a worker thread that stands in queues, and holds, while this thread blocks in `Atomics.wait`
+ * The worker of `slocket.sync`, from outside: a thread that stands in queues, and holds, while this thread blocks in `Atomics.wait`
  * until it has answered. Started when it is first needed, by each thread for itself, and again once it has ended.
  *
  *  state   | meaning                                  | what ends it                               | the word USE
@@ -17,7 +17,7 @@ import { addIdleThread, isOutOfDescriptors, makeRoom, removeIdleThread } from '.
 import { debug } from '../debug.ts'
 import { SlocketError, systemCode } from '../errors.ts'
 import { threadIdentity } from '../thread-identity.ts'
-import type { Answer, Order, Said, StandInData } from './messages.ts'
+import type { Answer, Order, Said, WorkerData } from './messages.ts'
 import { ENDED, FREE, IN_USE, SAID, USE, WORDS } from './messages.ts'
 import { fromPlain } from './plain-error.ts'
 import type { SyncHolder, SyncLock } from './sync-lock.ts'
@@ -55,10 +55,10 @@ type Threads = typeof threadsModule
 /** An order without its id. */
 type Asked = Order extends infer One ? (One extends Order ? Omit<One, 'id'> : never) : never
 
-let current: StandIn | undefined
+let current: SyncWorker | undefined
 
 /** What `take` makes of its answer; asks again once there are descriptors. Blocks until the answer has come. */
-export function askStandIn<T>(asked: Asked, take: (answer: Answer, standIn: StandIn, id: number) => T): T {
+export function askWorker<T>(asked: Asked, take: (answer: Answer, worker: SyncWorker, id: number) => T): T {
   // Bound: see makeRoom. What is idle in this thread is out of reach of the other one.
   for (;;) {
     try {
@@ -69,19 +69,19 @@ export function askStandIn<T>(asked: Asked, take: (answer: Answer, standIn: Stan
   }
 }
 
-function askOnce<T>(asked: Asked, take: (answer: Answer, standIn: StandIn, id: number) => T): T {
-  if (current?.begin() !== true) current = startStandIn()
-  const standIn = current
+function askOnce<T>(asked: Asked, take: (answer: Answer, worker: SyncWorker, id: number) => T): T {
+  if (current?.begin() !== true) current = startWorker()
+  const worker = current
   try {
-    const id = standIn.order(asked)
-    return take(standIn.answerTo(id, Infinity), standIn, id)
+    const id = worker.order(asked)
+    return take(worker.answerTo(id, Infinity), worker, id)
   } finally {
-    standIn.finish()
+    worker.finish()
   }
 }
 
-export class StandIn implements SyncHolder {
-  readonly #worker: threadsModule.Worker
+export class SyncWorker implements SyncHolder {
+  readonly #handle: threadsModule.Worker
   readonly #port: threadsModule.MessagePort
   readonly #words: Int32Array
   readonly #receive: Threads['receiveMessageOnPort']
@@ -98,17 +98,17 @@ export class StandIn implements SyncHolder {
   #failure: { readonly message: string; readonly code: unknown } | undefined
 
   /** Begun. */
-  constructor(threads: Threads, worker: threadsModule.Worker, port: threadsModule.MessagePort, words: Int32Array) {
+  constructor(threads: Threads, thread: threadsModule.Worker, port: threadsModule.MessagePort, words: Int32Array) {
     this.#receive = threads.receiveMessageOnPort
-    this.#worker = worker
+    this.#handle = thread
     this.#port = port
     this.#words = words
     this.#asking = 1
     port.on('message', (said: Said) => this.#hear(said))
     port.unref()
-    worker.on('error', (error) => this.#onEnd(String(error)))
-    worker.on('exit', () => this.#onEnd('it has ended'))
-    worker.unref()
+    thread.on('error', (error) => this.#onEnd(String(error)))
+    thread.on('exit', () => this.#onEnd('it has ended'))
+    thread.unref()
     process.prependListener('exit', this.#onExit)
     addIdleThread(this.#leaveIdle)
   }
@@ -152,7 +152,7 @@ export class StandIn implements SyncHolder {
       if (looks >= mostLooks) throw new Error('it has not answered yet')
       if (this.#startLooks >= MOST_LOOKS_TO_START) {
         // It may be about to do what it was told, and nobody would know of it.
-        void this.#worker.terminate()
+        void this.#handle.terminate()
         throw this.#onEnd('it does not answer')
       }
       if (Atomics.wait(this.#words, SAID, said, LOOK_MS) !== 'timed-out') continue
@@ -248,7 +248,7 @@ export class StandIn implements SyncHolder {
     this.#hearAll()
     this.#port.close()
     const message = this.#failure?.message ?? reason
-    debug('the stand-in of this thread: %s', message)
+    debug('the worker of this thread: %s', message)
     for (const id of this.#locks.keys()) {
       this.#lose(id, new SlocketError('ERR_SLOCKET_LOST', `the thread that held the lock has ended: ${message}`))
     }
@@ -278,21 +278,21 @@ export class StandIn implements SyncHolder {
   }
 }
 
-function startStandIn(): StandIn {
+function startWorker(): SyncWorker {
   const program = `${PREAMBLE}${threadProgram()}`
   const threads = process.getBuiltinModule('node:worker_threads')
   const words = new Int32Array(new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT))
   Atomics.store(words, USE, IN_USE)
   const { port1, port2 } = new threads.MessageChannel()
-  const workerData: StandInData = { port: port2, words, argv: process.argv, identity: threadIdentity() }
+  const workerData: WorkerData = { port: port2, words, argv: process.argv, identity: threadIdentity() }
   // What was said to this process by options is not meant for the thread: preloaded modules, profilers, --input-type.
   const { NODE_OPTIONS: _, ...env } = process.env
   try {
     // Throws in a context that may not block, before anything is started.
     Atomics.wait(words, USE, FREE, 0)
     refuseFewDescriptors()
-    const worker = new threads.Worker(program, { eval: true, execArgv: [], env, workerData, transferList: [port2] })
-    return new StandIn(threads, worker, port1, words)
+    const thread = new threads.Worker(program, { eval: true, execArgv: [], env, workerData, transferList: [port2] })
+    return new SyncWorker(threads, thread, port1, words)
   } catch (error) {
     port1.close()
     throw noThread(String(error), error)

@@ -3,7 +3,7 @@
  *
  *  1. One of them at a time writes its ticket: the oldest of those that have none.
  *  2. A ticket that was lost with its session counts as none. Its request goes in anew, before all that came after it.
- *  3. A request that was granted, refused or called off is in nobody's way.
+ *  3. A request that was granted, refused or cancelled is in nobody's way.
  *  4. Where one has failed since nothing answers, so have those who came before that: each of them would have to find out anew.
  *
  * Tries and thieves wait for nobody, and nobody waits for them: they have no place here.
@@ -26,7 +26,7 @@ interface Place {
   onNext: (() => void) | undefined
 }
 
-export class Entrance {
+export class JoinOrder {
   /** Oldest first. */
   readonly #places = new Map<EnqueueRequest, Place>()
   /** That of the last one for whom nothing answered. */
@@ -45,10 +45,10 @@ export class Entrance {
     return !this.#places.has(request) || this.#oldestOutside() === request
   }
 
-  /** Until it is the next one, or was called off. @throws what has failed for one before it meanwhile: see `fail`. */
+  /** Until it is the next one, or was cancelled. @throws what has failed for one before it meanwhile: see `fail`. */
   async next(request: EnqueueRequest): Promise<void> {
     const { cancellation } = request
-    // Bound: none but the caller's cancellation. Each older request joins, fails, or is called off.
+    // Bound: none but the caller's cancellation. Each older request joins, fails, or is cancelled.
     while (!this.isNext(request) && !cancellation.cancelled) {
       const place = this.#places.get(request)!
       await new Promise<void>((resolve) => {
