@@ -12,6 +12,7 @@ import { postgres } from '../../../src/engines/postgres/index.ts'
 import { keyOf, whereKey } from '../../../src/engines/postgres/key.ts'
 import { isSlocketError, slocket } from '../../../src/index.ts'
 import { pass, until } from '../../helpers/until.ts'
+import { freeAddress } from '../helpers/free-address.ts'
 import { addressOf } from '../helpers/servers.ts'
 import { administer } from './admin.ts'
 
@@ -209,15 +210,15 @@ class Pooler implements AsyncDisposable {
 
   static async start(url: string, mode: string, size: number): Promise<Pooler> {
     const { hostname, port, username, pathname } = new URL(url)
-    const free = await freePort()
+    const free = await freeAddress()
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-pgbouncer-'))
     const file = path.join(directory, 'pgbouncer.ini')
     const lines = [
       '[databases]',
       `${pathname.slice(1)} = host=${hostname} port=${port} user=${username}`,
       '[pgbouncer]',
-      'listen_addr = 127.0.0.1',
-      `listen_port = ${free}`,
+      `listen_addr = ${free.host}`,
+      `listen_port = ${free.port}`,
       'unix_socket_dir =',
       'auth_type = any',
       `pool_mode = ${mode}`,
@@ -234,7 +235,7 @@ class Pooler implements AsyncDisposable {
       await ended
       fs.rmSync(directory, { recursive: true })
     }
-    const own = `postgres://${username}@127.0.0.1:${free}${pathname}`
+    const own = `postgres://${username}@${free.host}:${free.port}${pathname}`
     await until('PgBouncer answers', () =>
       administer(own, 'SELECT 1').then(
         () => true,
@@ -309,12 +310,4 @@ class Line implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy()
     await new Promise((resolve) => this.#server.close(resolve))
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
