@@ -6,7 +6,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { after, describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import pg from 'pg'
 import { postgres } from '../../../src/engines/postgres/index.ts'
 import { keyOf, whereKey } from '../../../src/engines/postgres/key.ts'
@@ -31,6 +31,11 @@ describe('PostgreSQL as it is found', () => {
     await administer(url, `CREATE ROLE ${full} LOGIN`, ...statements.map((text) => text.replaceAll('WHO', full)))
     return url.replace(/\/\/[^@]*@/, `//${full}@`)
   }
+
+  // The sequence that is used by default, which roles get privileges for.
+  before(async () => {
+    await (await slocket('a', { engine: postgres({ connectionString: url, namespace }) })).release()
+  })
 
   after(async () => {
     for (const name of roles) await administer(url, `DROP OWNED BY ${name}`, `DROP ROLE ${name}`)
