@@ -146,13 +146,13 @@ describe('PostgreSQL as it is found', () => {
     const engine = postgres({ connectionString: line.url, namespace, heartbeat: HEARTBEAT_MS })
     const linger = 60_000
     // Three connections that are kept.
-    const before = await Promise.all(['stale-1', 'stale-2', 'stale-3'].map((name) => slocket(name, { engine, linger })))
-    for (const lock of before) await lock.release()
+    const kept = await Promise.all(['stale-1', 'stale-2', 'stale-3'].map((name) => slocket(name, { engine, linger })))
+    for (const lock of kept) await lock.release()
     await pass(2 * HEARTBEAT_MS)
     // Maybe the one by which the engine looks, too.
     assert.ok(line.forget() >= 3)
     const lock = await slocket('stale-1', { engine, linger })
-    assert.ok(lock.token > before[2]!.token)
+    assert.ok(lock.token > kept[2]!.token)
     assert.equal(line.carried, 1, 'it came by the one new connection')
     // And of those that were as old, none is used.
     const other = await slocket.try('stale-2', { engine, linger })
