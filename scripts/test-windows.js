@@ -14,7 +14,14 @@ import { listTests } from './list-tests.js'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const isWindows = process.platform === 'win32'
 /** What is run without PATH-PART. */
-const IN_WINDOWS = ['test/conformance/memory']
+const IN_WINDOWS = [
+  'test/conformance/local.test',
+  'test/conformance/memory',
+  'test/crash/contention',
+  'test/crash/kill',
+  'test/crash/order',
+  'test/windows/',
+]
 /** How long one test may take, and how long one file, in seconds. Wine takes its time. */
 const TEST_SECONDS = 300
 const FILE_SECONDS = 900

@@ -12,7 +12,9 @@ export function ticketsIn(path: string): NamedTicket[] {
   const names = namesIn(path).sort()
   return names.flatMap((name) => {
     const ticket = parseTicketName(name)
-    return ticket === undefined ? [] : [{ ...ticket, name, isMarked: names.includes(markOf(name)) }]
+    // On Windows there are no marks.
+    const isMarked = process.platform === 'win32' || names.includes(markOf(name))
+    return ticket === undefined ? [] : [{ ...ticket, name, isMarked }]
   })
 }
 

@@ -1,6 +1,6 @@
 /**
  * The local engine: locks among all processes and threads of one machine, as a queue of listening Unix sockets in a
- * directory. Start reading at queue.ts; docs/algorithm.md tells why it works.
+ * directory. Start reading at queue.ts; docs/algorithm.md tells why it works. On Windows, the directory has files in place of sockets: windows/.
  */
 import fs from 'node:fs'
 import path from 'node:path'
@@ -11,7 +11,7 @@ import { checkKnownOptions } from '../../requests/known-options.ts'
 import type { LockAccess } from '../../requests/lock-access.ts'
 import { ACCESSES, isAccess } from '../../requests/lock-access.ts'
 import { systemCode } from '../../errors.ts'
-import type { TicketEngine } from '../../requests/ticket-engine.ts'
+import type { TicketEngine, TicketEngineParts } from '../../requests/ticket-engine.ts'
 import { createTicketEngine } from '../../requests/ticket-engine.ts'
 import { QueueDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
@@ -23,6 +23,7 @@ import { QueueState } from './state.ts'
 import { toSlocketError } from './platform/system-error.ts'
 import type { OwnTicket } from './ticket.ts'
 import { TicketSocket } from './members/ticket-socket.ts'
+import { claimsOnWindows, openWindowsLocks } from './windows/index.ts'
 
 /** Options of {@link local}. An unknown option is a TypeError. */
 export interface LocalOptions {
@@ -62,7 +63,9 @@ const clientsOfThisThread: LocalClient[] = []
 export function localFor(access: LockAccess | undefined): TicketEngine {
   let engine = engineOfAccess.get(access)
   if (engine === undefined) {
-    engine = engineOf(new LocalClient({ access }, clientsOfThisThread))
+    engine = engineOf(
+      isWindows() ? openWindowsLocks({ access }, true) : new LocalClient({ access }, clientsOfThisThread),
+    )
     engineOfAccess.set(access, engine)
   }
   return engine
@@ -77,6 +80,7 @@ export interface OpenLocal {
 
 /** @internal */
 export function openLocal(access?: LockAccess): OpenLocal {
+  if (isWindows()) return { engine: engineOf(openWindowsLocks({ access }, false)), socketOf: () => undefined }
   const client = new LocalClient({ access })
   return { engine: engineOf(client), socketOf: (resource) => client.socketOf(resolvePath(resource)) }
 }
@@ -89,7 +93,8 @@ export function openLocal(access?: LockAccess): OpenLocal {
 export function localBesideMkdir(staleMs: number): TicketEngine {
   let engine = engineOfStaleMs.get(staleMs)
   if (engine === undefined) {
-    engine = engineOf(new LocalClient({ mkdirStaleMs: staleMs }))
+    const options = { mkdirStaleMs: staleMs }
+    engine = engineOf(isWindows() ? openWindowsLocks(options, false) : new LocalClient(options))
     engineOfStaleMs.set(staleMs, engine)
   }
   return engine
@@ -102,6 +107,7 @@ const engineOfStaleMs = new Map<number, TicketEngine>()
  * engine made here. It takes a turn of the event loop to give any of it back, or to go on waiting.
  */
 export function claimsOfThisThread(resource: string): Claim[] {
+  if (isWindows()) return claimsOnWindows((directory) => isSameDirectory(resolvePath(resource), directory))
   if (presentHere.size === 0) return []
   const asked = identityOf(resolvePath(resource))
   const claims: Claim[] = []
@@ -124,10 +130,18 @@ function identityOf(directory: string): string | undefined {
   }
 }
 
+/** Asked at each call: tests pretend. */
+function isWindows(): boolean {
+  return process.platform === 'win32'
+}
+
 /** All engines made here have the same locks. */
 const SPACE = {}
 
-function engineOf(client: LocalClient): TicketEngine {
+/** What an engine is made of. */
+type LocalLocks = Pick<TicketEngineParts, 'open' | 'query'>
+
+function engineOf(client: LocalLocks): TicketEngine {
   const engine = createTicketEngine({
     name: 'local',
     capabilities: { ordered: true, shared: true, permits: true, recovered: true },

@@ -2,10 +2,14 @@
 import { debug } from '../../../debug.ts'
 import { SlocketError } from '../../../errors.ts'
 import { kernelId } from '../platform/kernel.ts'
-import type { Presence } from './presence.ts'
+
+/** What ends when the process exits. */
+interface Leaving {
+  leave(): void
+}
 
 /** Of all clients in this process: one listener for its exit. */
-const allPresent = new Set<Presence>()
+const allPresent = new Set<Leaving>()
 
 /**
  * Removes all that this process does not need until its end. What it holds it goes on holding: listeners for `exit` may
@@ -22,13 +26,13 @@ export function leaveAll(): void {
   }
 }
 
-export function appear(presence: Presence): void {
+export function appear(presence: Leaving): void {
   // Before the application's own listeners, which may take long: those who wait here must not hold up others meanwhile.
   if (allPresent.size === 0) process.prependListener('exit', leaveAll)
   allPresent.add(presence)
 }
 
-export function disappear(presence: Presence): void {
+export function disappear(presence: Leaving): void {
   allPresent.delete(presence)
   if (allPresent.size === 0) process.off('exit', leaveAll)
 }

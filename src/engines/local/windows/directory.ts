@@ -1,0 +1,196 @@
+/**
+ * The directory of a lock on Windows. Each function here is one synchronous step of the file system.
+ *
+ *     PATH\2-…         tickets, as on Linux: `dir` shows the queue in its order (ticket-name.ts)
+ *     PATH\guard…      what excludes: guard.ts
+ *
+ * Slocket removes the directory when nobody needs it any more, if it has made it.
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import { makeRoom } from '../../../requests/idle.ts'
+import type { Obstacle } from '../../../requests/obstacle.ts'
+import { refuseObstacle } from '../../../requests/obstacle.ts'
+import { printable, SlocketError, systemCode } from '../../../errors.ts'
+import { obstacleBy } from '../occupant/obstacle.ts'
+import { isGone, toSlocketError } from '../platform/system-error.ts'
+import { looksLikeTicket, parseTicketName } from '../ticket-name.ts'
+import { DirectoryDenied, Guards, isGuardName } from './guard.ts'
+import type { Found } from './held-file.ts'
+import { isDenied, OPEN, probe } from './held-file.ts'
+import { isNetworkPath, networkError } from './paths.ts'
+
+/** How often the directory may vanish between two steps (its last user left) before that is an error. */
+const MOST_TRIES = 1000
+
+export class WindowsDirectory {
+  readonly path: string
+  readonly guards: Guards
+
+  constructor(directory: string) {
+    this.path = directory
+    this.guards = new Guards(directory)
+  }
+
+  /**
+   * Makes what is missing. `foreign`: something that counts as somebody else's lock is in its place.
+   *
+   * @throws DirectoryDenied; ERR_SLOCKET_NOT_A_LOCK; what a system error means.
+   */
+  open(): 'open' | 'foreign' {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const stats = this.#look()
+      if (stats?.isDirectory() === false) {
+        refuseObstacle(obstacleBy(stats, this.path))
+        return 'foreign'
+      }
+      if (stats === undefined) this.#make()
+      else {
+        refuseNetwork(this.path)
+        refuseObstacle(this.#otherContent())
+      }
+      if (this.#prepareGuards()) return 'open'
+    }
+    throw new SlocketError('ERR_SLOCKET_SYSTEM', `the lock directory '${this.path}' vanishes again and again`)
+  }
+
+  /** What is in the way of the lock. Undefined if nothing is. @throws what a system error means. */
+  obstacle(): Obstacle | undefined {
+    const stats = this.#look()
+    if (stats === undefined) return undefined
+    return stats.isDirectory() ? this.#otherContent() : obstacleBy(stats, this.path)
+  }
+
+  /** What is in it, in the order of the names: tickets in the order of the queue. Empty if the directory is gone, or about to go. */
+  names(): string[] {
+    try {
+      return fs.readdirSync(this.path).sort()
+    } catch (error) {
+      if (isGone(error) || isDenied(error)) return []
+      makeRoom(toSlocketError(error, 'list the queue', this.path))
+      return this.names()
+    }
+  }
+
+  /** Makes a ticket, and returns the descriptor that keeps it there. Undefined if the directory is gone. @throws DirectoryDenied. */
+  makeTicket(name: string): number | undefined {
+    try {
+      return fs.openSync(this.#pathOf(name), OPEN.ticket)
+    } catch (error) {
+      if (isGone(error)) return undefined
+      const failure = toSlocketError(error, 'join the queue', this.path)
+      throw isDenied(error) ? new DirectoryDenied(failure) : failure
+    }
+  }
+
+  /** See {@link probe}, of a ticket. */
+  probe(name: string): Found {
+    try {
+      return probe(this.#pathOf(name))
+    } catch (error) {
+      makeRoom(toSlocketError(error, 'look at a ticket of', this.path))
+      return this.probe(name)
+    }
+  }
+
+  /** Whether an own ticket is there. */
+  has(name: string): boolean {
+    try {
+      return fs.lstatSync(this.#pathOf(name), { throwIfNoEntry: false }) !== undefined
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+      return !isGone(error)
+    }
+  }
+
+  /** Removes the ticket of a process that has died. If somebody else is about to, or this user may not, nothing happens. */
+  sweep(name: string): void {
+    try {
+      fs.unlinkSync(this.#pathOf(name))
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+    }
+  }
+
+  /** Removes the directory if it is empty, and slocket has made it. */
+  removeIfEmpty(): void {
+    if (!this.guards.isMadeHere) return
+    try {
+      fs.rmdirSync(this.path)
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+      // RACE: somebody has come between the removal of the guard and this. Whoever leaves last is to remove the directory.
+      if (systemCode(error) === 'ENOTEMPTY') this.#prepareGuards()
+    }
+  }
+
+  #look(): fs.Stats | undefined {
+    try {
+      return fs.lstatSync(this.path, { throwIfNoEntry: false })
+    } catch (error) {
+      const failure = toSlocketError(error, 'look at', this.path)
+      throw isDenied(error) ? new DirectoryDenied(failure) : failure
+    }
+  }
+
+  #make(): void {
+    refuseNetwork(path.dirname(this.path))
+    try {
+      fs.mkdirSync(this.path)
+      this.guards.isMadeHere = true
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST') return
+      const failure = toSlocketError(error, 'make the lock directory', this.path)
+      throw isDenied(error) ? new DirectoryDenied(failure) : failure
+    }
+  }
+
+  /** False if the directory has vanished. */
+  #prepareGuards(): boolean {
+    try {
+      this.guards.prepare()
+      return true
+    } catch (error) {
+      if (error instanceof DirectoryDenied && this.#look() === undefined) return false
+      throw error
+    }
+  }
+
+  #otherContent(): Obstacle | undefined {
+    let other: string | undefined
+    try {
+      const entries = fs.readdirSync(this.path, { withFileTypes: true })
+      other = entries.find((entry) => !entry.isFile() || !isOfLock(entry.name))?.name
+    } catch (error) {
+      if (isGone(error) || isDenied(error)) return undefined
+      throw toSlocketError(error, 'read', this.path)
+    }
+    if (other === undefined) return undefined
+    const message =
+      looksLikeTicket(other) && parseTicketName(other) === undefined
+        ? `the lock '${this.path}' is in use by another version of slocket`
+        : `'${this.path}' is a directory with other content ('${printable(other)}'), not a lock; nothing in it was touched`
+    return { kind: 'directory', message }
+  }
+
+  #pathOf(name: string): string {
+    return path.join(this.path, name)
+  }
+}
+
+function isOfLock(name: string): boolean {
+  return isGuardName(name) || parseTicketName(name) !== undefined
+}
+
+/** A drive letter may be that of a network share: the path that it stands for tells. @throws ERR_SLOCKET_NETWORK_FILE_SYSTEM. */
+function refuseNetwork(directory: string): void {
+  let real: string
+  try {
+    real = fs.realpathSync.native(directory)
+  } catch (error) {
+    // Whatever hinders the look is for the next step to meet and to report.
+    if (systemCode(error) === undefined) throw error
+    return
+  }
+  if (isNetworkPath(real)) throw networkError(directory)
+}
