@@ -15,11 +15,18 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const isWindows = process.platform === 'win32'
 /** What is run without PATH-PART. */
 const IN_WINDOWS = [
+  'test/api/platform',
+  'test/api/wanted',
+  'test/api/with.test',
   'test/conformance/local.test',
   'test/conformance/memory',
   'test/crash/contention',
+  'test/crash/exit.test',
   'test/crash/kill',
+  'test/crash/linger',
+  'test/crash/misuse',
   'test/crash/order',
+  'test/crash/slice',
   'test/windows/',
 ]
 /** How long one test may take, and how long one file, in seconds. Wine takes its time. */

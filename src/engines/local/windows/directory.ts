@@ -119,8 +119,8 @@ export class WindowsDirectory {
       fs.rmdirSync(this.path)
     } catch (error) {
       if (systemCode(error) === undefined) throw error
-      // RACE: somebody has come between the removal of the guard and this. Whoever leaves last is to remove the directory.
-      if (systemCode(error) === 'ENOTEMPTY') this.#prepareGuards()
+      // RACE: somebody has come since the guard was removed, and has made another one without knowing who made the directory.
+      if (systemCode(error) === 'ENOTEMPTY') this.guards.tellMadeHere()
     }
   }
 

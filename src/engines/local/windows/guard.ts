@@ -66,6 +66,23 @@ export class Guards {
     }
   }
 
+  /** Writes into the first guard that slocket made the directory, if that is known here and the guard is there. */
+  tellMadeHere(): void {
+    if (!this.isMadeHere) return
+    try {
+      const descriptor = this.#open(GUARD, OPEN.aloneIfThere)
+      if (descriptor === undefined) return
+      try {
+        this.#readOrBegin(descriptor)
+      } finally {
+        fs.closeSync(descriptor)
+      }
+    } catch (error) {
+      // Then an empty directory stays.
+      debug('%s: that slocket made it cannot be written down: %s', this.#directory, error)
+    }
+  }
+
   /**
    * Opens what a holder with this claim has open. Undefined if that is open elsewhere.
    *
@@ -199,12 +216,11 @@ export class Guards {
   /** Of a guard that this process has alone: brings its record up to date, too. */
   #readOrBegin(descriptor: number): GuardRecord {
     const found = readRecord(descriptor)
-    if (found !== undefined) {
-      this.isMadeHere ||= found.isMadeHere
-      if (!isStale(found)) return found
-    }
+    this.isMadeHere ||= found?.isMadeHere === true
+    if (found !== undefined && !isStale(found) && found.isMadeHere === this.isMadeHere) return found
     const holder = found?.holder ?? (fs.fstatSync(descriptor).size > 0 ? UNKNOWN_HOLDER : '')
-    const record = { isMadeHere: this.isMadeHere, bootNs: bootNsNow(), holder }
+    const bootNs = found === undefined || isStale(found) ? bootNsNow() : found.bootNs
+    const record = { isMadeHere: this.isMadeHere, bootNs, holder }
     writeRecord(descriptor, record)
     return record
   }

@@ -18,11 +18,13 @@ const NO_SHARING = 0x10000000
 const DELETE_ON_CLOSE = 0x40
 
 /** How a file is opened. */
-export const OPEN: Readonly<Record<'ticket' | 'alone' | 'together' | 'remove', number>> = {
+export const OPEN: Readonly<Record<'ticket' | 'alone' | 'aloneIfThere' | 'together' | 'remove', number>> = {
   /** A new file, without sharing, that is deleted on close. */
   ticket: O_RDWR | O_CREAT | O_EXCL | NO_SHARING | DELETE_ON_CLOSE,
   /** Without sharing. Makes the file if it is missing. */
   alone: O_RDWR | O_CREAT | NO_SHARING,
+  /** Without sharing. */
+  aloneIfThere: O_RDWR | NO_SHARING,
   /** Together with others that open it in this way. Makes the file if it is missing. */
   together: O_RDONLY | O_CREAT,
   /** Without sharing, and deletes the file on close. */

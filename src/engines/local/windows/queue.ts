@@ -22,7 +22,7 @@ import { debug } from '../../../debug.ts'
 import { SlocketError, systemCode } from '../../../errors.ts'
 import { TicketWatch } from '../members/ticket-watch.ts'
 import { formatParty } from '../party-json.ts'
-import { clockNumber, nextNumber, UNKNOWN_KERNEL } from '../platform/kernel.ts'
+import { clockNumber, nextNumber } from '../platform/kernel.ts'
 import { sleepFor } from '../sleep-for.ts'
 import { formatTicketName, NUMBER_DIGITS, NUMBERS_END, ticketId } from '../ticket-name.ts'
 import { monotonicNowMs, monotonicNowNs, setImmediate } from '../../../real-time.ts'
@@ -32,13 +32,15 @@ import { Notifier } from './notifier.ts'
 import { ObstacleWait } from './obstacle-wait.ts'
 import type { Presence, PresentQueue } from './presence.ts'
 import type { ListedTicket, MadeTicket } from './ticket.ts'
-import { GuardBarrier, OwnTicket } from './ticket.ts'
+import { GuardBarrier, MADE_HERE, NOT_KNOWN, OwnTicket } from './ticket.ts'
 import { QueueView } from './view.ts'
 
 /** How long to wait at most before another look by the clock, in ms. */
 const SLOWEST_LOOK_MS = 50
 /** How long the directory may refuse what it has to allow before that is an error, in ms: it may be about to vanish, or be looked at by a scanner. */
 const DENIED_MS = 1000
+/** How often it is looked at most whether nobody else is there, before that is tidied, 1 ms apart. */
+const MOST_TIDY_LOOKS = 30
 /** The longest random pause before joining again, in ms; the first ones are shorter. */
 const LONGEST_PAUSE_MS = 16
 
@@ -219,6 +221,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
       this.withdraw(own)
       throw error
     }
+    if (this.#view.all().some(({ knowsMadeHere }) => knowsMadeHere)) this.#directory.guards.isMadeHere = true
     if (this.#view.endsWith([own])) {
       own.joinListing = this.#view.ahead(own)
       this.#watch.start(this.#watched, false)
@@ -284,7 +287,8 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   #makeTicket(claim: Claim, member: string): MadeTicket | undefined {
     const number = this.#newNumber(member)
     const id = ticketId(number, member)
-    const parsed = { id, number, claim, pid: process.pid, member, kernel: UNKNOWN_KERNEL }
+    const kernel = this.#directory.guards.isMadeHere ? MADE_HERE : NOT_KNOWN
+    const parsed = { id, number, claim, pid: process.pid, member, kernel }
     const name = formatTicketName(parsed)
     const descriptor = this.#directory.makeTicket(name)
     return descriptor === undefined ? undefined : { name, parsed, descriptor }
@@ -390,13 +394,28 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
     if (made === undefined) return
     let isUnused = false
     try {
-      this.#view.list()
-      isUnused = this.#view.all().length === 1 && this.#directory.guards.remove(this.#view.names)
+      isUnused = this.#isAlone(made.name) && this.#directory.guards.remove(this.#view.names)
     } finally {
       closeQuietly(made.descriptor)
       this.#notifier.onDeparture({ name: made.name, claim: EXCLUSIVE, hasHeld: false })
     }
     if (isUnused) this.#directory.removeIfEmpty()
+  }
+
+  /**
+   * Whether nobody else is in the queue. Of two that tidy at the same time, the one ahead leaves it to the one behind; so that one waits for a moment.
+   */
+  #isAlone(ticket: string): boolean {
+    for (let looks = 0; looks < MOST_TIDY_LOOKS; looks += 1) {
+      this.#view.list()
+      const all = this.#view.all()
+      const ahead = all.filter(({ name }) => name < ticket)
+      if (ahead.length === 0) return all.length === 1
+      if (!ahead.every(({ joining }) => joining)) return false
+      // The process may be about to exit: it has no other turn.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+    return false
   }
 
   readonly #watched = {

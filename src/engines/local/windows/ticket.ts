@@ -13,6 +13,13 @@ import type { Hold } from './guard.ts'
 /** A ticket that has not withdrawn after this long either holds or has been stopped in the middle. A scanner may look at each new file. */
 const JOINING_MS = 30
 
+/**
+ * What stands in the name of a ticket in the place of the kernel: whether its owner knows that slocket made the lock's directory. Whoever comes while
+ * the guard is busy, or about to be removed, has it from there.
+ */
+export const MADE_HERE = '00000001'
+export const NOT_KNOWN = '00000000'
+
 /** A ticket that a listing shows. */
 export class ListedTicket implements Ticket {
   readonly name: string
@@ -21,18 +28,21 @@ export class ListedTicket implements Ticket {
   readonly claim: Claim
   readonly pid: number
   readonly member: string
+  /** Whether its owner knows that slocket made the lock's directory. */
+  readonly knowsMadeHere: boolean
   /** Whether somebody was seen to have it open. A ticket that is listed, and was open once, is open still, or closed at this moment. */
   isOpen = false
   /** When it was first found closed, by the monotonic clock, in ms. */
   closedSinceMs: number | undefined
 
-  constructor(name: string, { id, number, claim, pid, member }: TicketName) {
+  constructor(name: string, { id, number, claim, pid, member, kernel }: TicketName) {
     this.name = name
     this.id = id
     this.number = number
     this.claim = claim
     this.pid = pid
     this.member = member
+    this.knowsMadeHere = kernel === MADE_HERE
   }
 
   get live(): boolean {
