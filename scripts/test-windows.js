@@ -20,6 +20,7 @@ const IN_WINDOWS = [
   'test/api/with.test',
   'test/conformance/local.test',
   'test/conformance/memory',
+  'test/conformance/names.test',
   'test/crash/contention',
   'test/crash/exit.test',
   'test/crash/kill',
@@ -138,7 +139,7 @@ function read(events) {
   const result = { passed: 0, failed: 0, skipped: 0, report: '' }
   for (const line of readFileSync(events, 'utf8').split('\n')) {
     if (line === '') continue
-    const { type, data } = JSON.parse(line)
+    const { type, data } = parse(line, result)
     if ((type !== 'test:pass' && type !== 'test:fail') || data.details.type === 'suite') continue
     if (data.skip !== undefined) result.skipped += 1
     else if (type === 'test:pass') result.passed += 1
@@ -149,6 +150,17 @@ function read(events) {
     }
   }
   return result
+}
+
+/** A line that is no event is a failure. */
+function parse(line, result) {
+  try {
+    return JSON.parse(line)
+  } catch {
+    result.failed += 1
+    result.report += `  no event: ${line.slice(0, 200)}\n`
+    return { type: undefined, data: undefined }
+  }
 }
 
 /** A path as Node for Windows takes it: Wine has the root directory as drive Z. */

@@ -23,7 +23,7 @@ describe('on Windows', () => {
     await assert.rejects(slocket(lock, { access: 'all' }), refused)
     await assert.rejects(slocket.try(lock, { access: 'user' }), refused)
     await assert.rejects(slocket.query(lock, { engine: local({ access: 'group' }) }), refused)
-    await assert.rejects(new LockManager({ root: lock }).request('name', body), { name: 'SecurityError' })
+    await assert.rejects(new LockManager({ root: lock, access: 'all' }).request('name', body), { name: 'SecurityError' })
     await assert.rejects(lockfile.lock(lock, { realpath: false }), refused)
     assert.deepEqual(fs.readdirSync(directory), [])
   })

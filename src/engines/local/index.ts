@@ -18,6 +18,7 @@ import { inspect } from './inspect.ts'
 import { Presence } from './members/presence.ts'
 import { appear, disappear, refuseOtherPlatforms } from './members/exit.ts'
 import type { DirectoryOptions } from './lock-directory.ts'
+import type { LockHandle } from './lock-handle.ts'
 import { LocalQueue } from './queue.ts'
 import { QueueState } from './state.ts'
 import { toSlocketError } from './platform/system-error.ts'
@@ -74,15 +75,14 @@ export function localFor(access: LockAccess | undefined): TicketEngine {
 /** @internal A local engine, and what the command needs to know of it. */
 export interface OpenLocal {
   readonly engine: Engine
-  /** The socket of the ticket by which this client holds the lock at `path`; undefined where it holds none. */
-  socketOf(path: string): TicketSocket | undefined
+  /** What keeps the lock at `path`, which this client holds; undefined where it holds none. */
+  handleOf(path: string): LockHandle | undefined
 }
 
 /** @internal */
 export function openLocal(access?: LockAccess): OpenLocal {
-  if (isWindows()) return { engine: engineOf(openWindowsLocks({ access }, false)), socketOf: () => undefined }
-  const client = new LocalClient({ access })
-  return { engine: engineOf(client), socketOf: (resource) => client.socketOf(resolvePath(resource)) }
+  const client = isWindows() ? openWindowsLocks({ access }, false) : new LocalClient({ access })
+  return { engine: engineOf(client), handleOf: (resource) => client.handleOf(resolvePath(resource)) }
 }
 
 /**
@@ -205,7 +205,7 @@ class LocalClient {
     return withRoom(() => inspect(queue, own, { signal }))
   }
 
-  socketOf(directory: string): TicketSocket | undefined {
+  handleOf(directory: string): LockHandle | undefined {
     const present = this.#present.get(directory)
     for (const own of present?.queue.own.values() ?? []) {
       if (own.isHeld && !own.isOver) return new TicketSocket(own, () => present!.presence.addressOf(own.name))

@@ -1,6 +1,5 @@
 /** All presences of this process (or worker thread), which end when it exits. */
 import { debug } from '../../../debug.ts'
-import { SlocketError } from '../../../errors.ts'
 import { kernelId } from '../platform/kernel.ts'
 
 /** What ends when the process exits. */
@@ -39,12 +38,6 @@ export function disappear(presence: Leaving): void {
 
 /** Before anything is made. */
 export function refuseOtherPlatforms(): void {
-  if (process.platform === 'win32') {
-    throw new SlocketError(
-      'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
-      'local locks need Unix sockets in directories: not on Windows',
-    )
-  }
   // Throws where a runtime cannot read its clock. Known from then on.
   kernelId()
 }

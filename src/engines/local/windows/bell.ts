@@ -40,13 +40,17 @@ export function pipeOf(member: string): string {
   return `\\\\.\\pipe\\slocket-2-${member}`
 }
 
-/** Twelve characters that nobody else has: about 62 random bits. */
-function randomMemberId(): string {
-  return builtInCrypto().randomBytes(8).readBigUInt64LE().toString(36).padStart(12, '0').slice(-12)
+/** The length of the id of a member, and of that part of it that says which client the member is of, where that can be told. */
+const MEMBER_LENGTH = 12
+export const CLIENT_LENGTH = 8
+
+/** Random digits and letters, about five bits each. */
+export function randomLetters(length: number): string {
+  return builtInCrypto().randomBytes(8).readBigUInt64LE().toString(36).padStart(length, '0').slice(-length)
 }
 
 export class Bell {
-  readonly member: string = randomMemberId()
+  readonly member: string
   readonly #owner: BellOwner
   readonly #server: net.Server
   readonly #all = new Set<Connection>()
@@ -56,9 +60,10 @@ export class Bell {
   readonly #outbound = new Map<string, Connection>()
   #isClosed = false
 
-  /** @throws what a system error means. */
-  constructor(owner: BellOwner) {
+  /** @param client what the id of the member begins with. @throws what a system error means. */
+  constructor(owner: BellOwner, client = '') {
     this.#owner = owner
+    this.member = client + randomLetters(MEMBER_LENGTH - client.length)
     this.#server = builtInNet().createServer((socket) => {
       if (this.#isClosed) socket.destroy()
       else this.#add(socket, undefined)

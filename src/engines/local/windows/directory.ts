@@ -20,15 +20,30 @@ import type { Found } from './held-file.ts'
 import { isDenied, OPEN, probe } from './held-file.ts'
 import { isNetworkPath, networkError } from './paths.ts'
 
+/** In the directory of a named lock: the file that has the name. */
+export const NAME_FILE = 'name'
+
+/** What is different about the directory of a named lock. */
+export interface NamedDirectory {
+  /** The name, as it is written down. */
+  readonly text: Uint8Array
+  /** Makes the directory above if it is missing. */
+  prepare(): void
+  /** The directory was removed. */
+  onRemoved(): void
+}
+
 /** How often the directory may vanish between two steps (its last user left) before that is an error. */
 const MOST_TRIES = 1000
 
 export class WindowsDirectory {
   readonly path: string
   readonly guards: Guards
+  readonly #named: NamedDirectory | undefined
 
-  constructor(directory: string) {
+  constructor(directory: string, named?: NamedDirectory) {
     this.path = directory
+    this.#named = named
     this.guards = new Guards(directory)
   }
 
@@ -70,6 +85,21 @@ export class WindowsDirectory {
       makeRoom(toSlocketError(error, 'list the queue', this.path))
       return this.names()
     }
+  }
+
+  /** Writes down the name of a named lock, if the last listing did not show that file. */
+  keepName(names: readonly string[]): void {
+    if (this.#named === undefined || names.includes(NAME_FILE)) return
+    try {
+      fs.writeFileSync(this.#pathOf(NAME_FILE), this.#named.text)
+    } catch (error) {
+      throw toSlocketError(error, 'write down a name in', this.path)
+    }
+  }
+
+  /** Removes it. */
+  dropName(): void {
+    if (this.#named !== undefined) this.sweep(NAME_FILE)
   }
 
   /** Makes a ticket, and returns the descriptor that keeps it there. Undefined if the directory is gone. @throws DirectoryDenied. */
@@ -117,6 +147,7 @@ export class WindowsDirectory {
     if (!this.guards.isMadeHere) return
     try {
       fs.rmdirSync(this.path)
+      this.#named?.onRemoved()
     } catch (error) {
       if (systemCode(error) === undefined) throw error
       // RACE: somebody has come since the guard was removed, and has made another one without knowing who made the directory.
@@ -134,12 +165,14 @@ export class WindowsDirectory {
   }
 
   #make(): void {
+    this.#named?.prepare()
     refuseNetwork(path.dirname(this.path))
     try {
       fs.mkdirSync(this.path)
       this.guards.isMadeHere = true
     } catch (error) {
-      if (systemCode(error) === 'EEXIST') return
+      // RACE: the last user of the root has just removed it.
+      if (systemCode(error) === 'EEXIST' || (this.#named !== undefined && isGone(error))) return
       const failure = toSlocketError(error, 'make the lock directory', this.path)
       throw isDenied(error) ? new DirectoryDenied(failure) : failure
     }
@@ -147,6 +180,7 @@ export class WindowsDirectory {
 
   /** False if the directory has vanished. */
   #prepareGuards(): boolean {
+    if (this.#look() === undefined) return false
     try {
       this.guards.prepare()
       return true
@@ -160,7 +194,7 @@ export class WindowsDirectory {
     let other: string | undefined
     try {
       const entries = fs.readdirSync(this.path, { withFileTypes: true })
-      other = entries.find((entry) => !entry.isFile() || !isOfLock(entry.name))?.name
+      other = entries.find((entry) => !entry.isFile() || !this.#isOfLock(entry.name))?.name
     } catch (error) {
       if (isGone(error) || isDenied(error)) return undefined
       throw toSlocketError(error, 'read', this.path)
@@ -173,13 +207,14 @@ export class WindowsDirectory {
     return { kind: 'directory', message }
   }
 
+  #isOfLock(name: string): boolean {
+    if (isGuardName(name) || parseTicketName(name) !== undefined) return true
+    return this.#named !== undefined && name === NAME_FILE
+  }
+
   #pathOf(name: string): string {
     return path.join(this.path, name)
   }
-}
-
-function isOfLock(name: string): boolean {
-  return isGuardName(name) || parseTicketName(name) !== undefined
 }
 
 /** A drive letter may be that of a network share: the path that it stands for tells. @throws ERR_SLOCKET_NETWORK_FILE_SYSTEM. */

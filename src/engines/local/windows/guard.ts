@@ -266,6 +266,13 @@ export class Hold {
     return isRecovered
   }
 
+  /** Closes the guards, and leaves the name of the holder in them: another process has them open. */
+  abandon(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    for (const descriptor of this.descriptors) fs.closeSync(descriptor)
+  }
+
   /** Closes the guards. If nobody was granted the lock, the next holder is told what this one would have been told. */
   close(): void {
     if (this.#isClosed) return

@@ -2,18 +2,20 @@
  * The local engine on Windows: locks among all processes and threads of one machine, as a queue of files that their owners hold open. Start reading at
  * queue.ts.
  */
-import type { EngineSnapshot } from '../../../requests/engine.ts'
+import type { Engine, EngineSnapshot } from '../../../requests/engine.ts'
 import { withRoom } from '../../../requests/idle.ts'
 import type { LockAccess } from '../../../requests/lock-access.ts'
 import type { Claim } from '../../../core/claim.ts'
-import { SlocketError } from '../../../errors.ts'
+import type { LockHandle } from '../lock-handle.ts'
 import { appear, disappear } from '../members/exit.ts'
 import { WindowsDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
+import { namesOnWindows, openNamesIn } from './names.ts'
 import { checkWindowsPath } from './paths.ts'
 import { Presence } from './presence.ts'
 import { WindowsQueue } from './queue.ts'
 import type { OwnTicket } from './ticket.ts'
+import { refuseAccess, unsupported } from './unsupported.ts'
 
 /** How a client makes its locks. */
 export interface WindowsOptions {
@@ -33,6 +35,8 @@ interface Present {
 export interface WindowsLocks {
   open(directory: string, close: () => void): WindowsQueue
   query(directory: string, signal: AbortSignal | undefined): Promise<EngineSnapshot>
+  /** What keeps the lock that this client holds. Undefined if it holds none. */
+  handleOf(directory: string): LockHandle | undefined
 }
 
 const clientsOfThisThread: WindowsClient[] = []
@@ -51,6 +55,16 @@ export function claimsOnWindows(isSame: (directory: string) => boolean): Claim[]
     if (queue.size > 0 && isSame(directory)) for (const { claim } of queue.own.values()) claims.push(claim)
   }
   return claims
+}
+
+/** Named locks. See `localNames`. */
+export function windowsNames(root: string | undefined, access: LockAccess | undefined): Engine {
+  return namesOnWindows(root, access)
+}
+
+/** A client of its own of the named locks in a root. */
+export function openWindowsNames(directory: string): Engine {
+  return openNamesIn(directory)
 }
 
 class WindowsClient implements WindowsLocks {
@@ -90,13 +104,18 @@ class WindowsClient implements WindowsLocks {
     checkWindowsPath(directory)
     const own = (): Map<string, OwnTicket> =>
       new Map(this.#siblings.flatMap((client) => [...(client.#present.get(directory)?.queue.own ?? [])]))
-    return withRoom(() => inspect(new WindowsDirectory(directory), own, signal))
+    return withRoom(() => inspect(new WindowsDirectory(directory), own, { signal }))
+  }
+
+  handleOf(directory: string): LockHandle | undefined {
+    const queue = this.#present.get(directory)?.queue
+    for (const own of queue?.own.values() ?? []) if (own.isHeld) return queue!.handleOf(own)
+    return undefined
   }
 
   #refuseUnsupported(): void {
     const { access, mkdirStaleMs } = this.#options
-    if (access !== undefined)
-      throw unsupported("the option access: who can use a lock follows from its parent directory's permissions")
+    refuseAccess(access)
     if (mkdirStaleMs !== undefined) throw unsupported('slocket/proper-lockfile')
   }
 
@@ -114,8 +133,4 @@ class WindowsClient implements WindowsLocks {
     presentHere.delete(present)
     present.close()
   }
-}
-
-function unsupported(what: string): SlocketError {
-  return new SlocketError('ERR_SLOCKET_UNSUPPORTED_PLATFORM', `on Windows there is no ${what}`)
 }

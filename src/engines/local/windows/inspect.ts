@@ -18,11 +18,19 @@ import { QueueView } from './view.ts'
 /** How long a member has to answer, in ms. */
 const ANSWER_MS = 200
 
+/** How to look. */
+export interface Inspection {
+  /** Which client a ticket is of, where that can be told. */
+  readonly clientOf?: (ticket: ListedTicket) => string
+  /** When it aborts, nobody is waited for any longer. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /** @param own the tickets of this thread in the queue, by id. */
 export async function inspect(
   directory: WindowsDirectory,
   own: () => ReadonlyMap<string, OwnTicket>,
-  signal: AbortSignal | undefined,
+  { clientOf, signal }: Inspection,
 ): Promise<EngineSnapshot> {
   const obstacle = directory.obstacle()
   if (obstacle !== undefined && obstacle.kind !== 'directory') return { held: [], pending: [], obstacle }
@@ -41,9 +49,9 @@ export async function inspect(
     const mine = ownNow.get(ticket.id)
     const requesters = mine === undefined ? requestersOf(ticket, answers.get(ticket.member)) : requestersOfOwn(mine)
     // Whoever has its turn is shown, though it says that nobody stands there.
-    return requesters.length > 0 || !holding.has(ticket) || mine !== undefined
-      ? requesters
-      : [byName(ticket, undefined)]
+    const isShown = requesters.length > 0 || !holding.has(ticket) || mine !== undefined
+    const shown = isShown ? requesters : [byName(ticket, undefined)]
+    return clientOf === undefined ? shown : shown.map((requester) => ({ ...requester, client: clientOf(ticket) }))
   })
   return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
 }

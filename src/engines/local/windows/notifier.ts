@@ -85,6 +85,11 @@ export class Notifier {
     for (const record of this.#records) this.#notify(record.departed, this.#between(record))
   }
 
+  /** Has the owner of a ticket look, in whatever way it can be reached. */
+  wake(ticket: ListedTicket): void {
+    this.#wake(ticket, false)
+  }
+
   #between({ departed, last }: DepartureRecord): ListedTicket[] {
     return this.#view.behind(departed.name).filter(({ name }) => name <= last)
   }

@@ -22,6 +22,8 @@ export interface PresentQueue extends BellOwner {
 
 /** Told when a presence begins and ends. */
 export interface PresenceKeeper {
+  /** What the ids of its members begin with. */
+  readonly client?: string
   onPresent(): void
   /** Called again when tickets that went on holding have been released. */
   onAway(): void
@@ -57,7 +59,7 @@ export class Presence implements Idle {
   open(): 'open' | 'foreign' {
     this.#appear()
     const opened = this.#directory.open()
-    if (opened === 'open') this.bell ??= new Bell(this.#queue!)
+    if (opened === 'open') this.bell ??= new Bell(this.#queue!, this.#keeper.client)
     return opened
   }
 

@@ -12,7 +12,7 @@ import fs from 'node:fs'
 import type { Cancellation } from '../../../requests/cancellation.ts'
 import { isExiting } from '../../../requests/exiting.ts'
 import { isOutOfDescriptors, makeRoom } from '../../../requests/idle.ts'
-import type { EnqueueRequest, GrantFacts, TicketQueue } from '../../../requests/ticket-queue.ts'
+import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../../requests/ticket-queue.ts'
 import type { Claim } from '../../../core/claim.ts'
 import { EXCLUSIVE } from '../../../core/claim.ts'
 import { splitByTurn } from '../../../core/standing.ts'
@@ -22,7 +22,9 @@ import { debug } from '../../../debug.ts'
 import { SlocketError, systemCode } from '../../../errors.ts'
 import { TicketWatch } from '../members/ticket-watch.ts'
 import { formatParty } from '../party-json.ts'
+import type { LockHandle } from '../lock-handle.ts'
 import { clockNumber, nextNumber } from '../platform/kernel.ts'
+import { THIEVES_END, thiefNumber } from '../names/thief-number.ts'
 import { sleepFor } from '../sleep-for.ts'
 import { formatTicketName, NUMBER_DIGITS, NUMBERS_END, ticketId } from '../ticket-name.ts'
 import { monotonicNowMs, monotonicNowNs, setImmediate } from '../../../real-time.ts'
@@ -52,12 +54,26 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   readonly #view: QueueView
   readonly #notifier: Notifier
   readonly #watch = new TicketWatch()
+  readonly stealing: Stealing<OwnTicket> | undefined
+  /** Of a named lock. */
+  readonly #name: string | undefined
   /** The highest number that was seen or given out here. */
   #highestNumber = '0'.repeat(NUMBER_DIGITS)
   #lastToken = 0n
 
-  constructor(directory: WindowsDirectory, presence: Presence) {
+  /** @param name that of a named lock, which can be stolen. */
+  constructor(directory: WindowsDirectory, presence: Presence, name?: string) {
     this.#directory = directory
+    this.#name = name
+    if (name !== undefined) {
+      this.stealing = {
+        // It has the guard.
+        becomeHolder: () => true,
+        isHolder: (own) => this.isHeld(own),
+        // Whoever waits by the ticket of a robbed holder keeps its place.
+        setCrowded: (own) => !own.isOver,
+      }
+    }
     this.#presence = presence
     this.#view = new QueueView(directory, this.own)
     this.#notifier = new Notifier(this.#view, this.own, () => presence.bell)
@@ -147,11 +163,11 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
     const hasDead = this.#view.dead.size > 0 && this.#removeDead(own)
     const token = hold.record.bootNs + monotonicNowNs()
     this.#lastToken = token > this.#lastToken ? token : this.#lastToken + 1n
-    return { token: this.#lastToken, recovered: hasFound || hasDead }
+    return { token: this.#lastToken, recovered: this.#name === undefined && (hasFound || hasDead) }
   }
 
   isHeld(own: OwnTicket): boolean {
-    return !this.#isLost(own)
+    return own.isHeld && !this.#isLost(own)
   }
 
   isWanted(own: OwnTicket): boolean {
@@ -171,6 +187,24 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
 
   leave(): void {
     for (const own of this.own.values()) if (!own.isHeld || own.request.isKept === true) this.withdraw(own)
+  }
+
+  /** What keeps the ticket `own`, which holds, and its guards. See {@link LockHandle}. */
+  handleOf(own: OwnTicket): LockHandle {
+    return {
+      descriptors: [own.descriptor, ...(own.hold?.descriptors ?? [])],
+      close: () => Promise.resolve(this.#leaveToOthers(own)),
+    }
+  }
+
+  /** Closes the ticket. If another process has it open still, the guards too: the lock is held by that process from then on. */
+  #leaveToOthers(own: OwnTicket): boolean {
+    this.#closeTicket(own)
+    if (this.#directory.probe(own.name) !== 'open') return false
+    own.isOver = true
+    this.own.delete(own.id)
+    own.hold?.abandon()
+    return true
   }
 
   /**
@@ -211,7 +245,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   #joinOnce(request: EnqueueRequest): OwnTicket | undefined {
     const { bell } = this.#presence
     if (bell === undefined) return undefined
-    const made = this.#makeTicket(request.claim, bell.member)
+    const made = this.#makeTicket(request.claim, bell.member, request.steal)
     if (made === undefined) return undefined
     const own = new OwnTicket(made, request)
     this.own.set(own.id, own)
@@ -222,10 +256,12 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
       throw error
     }
     if (this.#view.all().some(({ knowsMadeHere }) => knowsMadeHere)) this.#directory.guards.isMadeHere = true
-    if (this.#view.endsWith([own])) {
+    if (request.steal ? this.#view.all()[0] === own : this.#view.endsWith([own])) {
+      this.#directory.keepName(this.#view.names)
       own.joinListing = this.#view.ahead(own)
       this.#watch.start(this.#watched, false)
       debug('%s: ticket %s joined', this.#directory.path, own.id)
+      if (request.steal) this.#rob(own)
       return own
     }
     const last = this.#view.lastNumber()
@@ -284,8 +320,8 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   }
 
   /** Undefined if the directory is gone. */
-  #makeTicket(claim: Claim, member: string): MadeTicket | undefined {
-    const number = this.#newNumber(member)
+  #makeTicket(claim: Claim, member: string, steals = false): MadeTicket | undefined {
+    const number = steals ? this.#numberOfThief() : this.#newNumber(member)
     const id = ticketId(number, member)
     const kernel = this.#directory.guards.isMadeHere ? MADE_HERE : NOT_KNOWN
     const parsed = { id, number, claim, pid: process.pid, member, kernel }
@@ -308,6 +344,21 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
     }
     this.#highestNumber = number
     return number
+  }
+
+  #numberOfThief(): string {
+    this.#view.list()
+    return thiefNumber(this.#view.all()[0]?.number)
+  }
+
+  /** A thief is in front: has all that hold look at the queue. Each would by itself, once a second. */
+  #rob(thief: OwnTicket): void {
+    const { held } = splitByTurn(this.#view.all().filter((ticket) => ticket !== thief))
+    for (const ticket of held) {
+      const own = this.own.get(ticket.id)
+      if (own === undefined) this.#notifier.wake(ticket)
+      else this.#isLost(own)
+    }
   }
 
   #isEmpty(): boolean {
@@ -384,6 +435,12 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   #close(own: OwnTicket): void {
     own.hold?.close()
     own.hold = undefined
+    this.#closeTicket(own)
+  }
+
+  #closeTicket(own: OwnTicket): void {
+    if (own.isClosed) return
+    own.isClosed = true
     closeQuietly(own.descriptor)
   }
 
@@ -395,6 +452,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
     let isUnused = false
     try {
       isUnused = this.#isAlone(made.name) && this.#directory.guards.remove(this.#view.names)
+      if (isUnused) this.#directory.dropName()
     } finally {
       closeQuietly(made.descriptor)
       this.#notifier.onDeparture({ name: made.name, claim: EXCLUSIVE, hasHeld: false })
@@ -430,14 +488,32 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
     },
   }
 
-  /** Whether it held, and does no longer, since its ticket is gone: then it has been told. The system allows nobody to remove a ticket. */
+  #isRobbed(own: OwnTicket): boolean {
+    this.#view.list()
+    return this.#view.all().some((ticket) => ticket.name < own.name && isThief(ticket))
+  }
+
+  /** Whether it held, and does no longer, since it was robbed, or its ticket is gone: then it has been told. The system allows nobody to remove a ticket. */
   #isLost(own: OwnTicket): boolean {
-    if (!own.isHeld || own.isOver || this.#directory.has(own.name)) return false
+    if (!own.isHeld || own.isOver) return false
+    if (this.#name !== undefined && this.#isRobbed(own)) {
+      own.isHeld = false
+      own.hold?.close()
+      own.hold = undefined
+      own.request.onStolen(new SlocketError('ERR_SLOCKET_LOST', `the lock '${this.#name}' was stolen`))
+      return true
+    }
+    if (this.#directory.has(own.name)) return false
     debug('%s: ticket %s was removed from outside while it held', this.#directory.path, own.id)
     const message = `the lock '${this.#directory.path}' was lost: its ticket was removed from outside`
     own.request.onLost(new SlocketError('ERR_SLOCKET_LOST', message))
     return true
   }
+}
+
+/** A ticket with such a number is that of a thief, whatever has become of the others: thief-number.ts. */
+function isThief({ number }: ListedTicket): boolean {
+  return BigInt(number) < THIEVES_END
 }
 
 /** It is closed already only if the program has closed descriptors that aren't its own. */

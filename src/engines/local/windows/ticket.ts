@@ -72,6 +72,8 @@ export class OwnTicket extends ListedTicket {
   hold: Hold | undefined
   isHeld = false
   isOver = false
+  /** Whether its file was closed here. */
+  isClosed = false
   /** The listing that it joined by, until somebody has read it. */
   joinListing: readonly Ticket[] | undefined
   /** What stands for a guard that is open elsewhere, while that is so. */
