@@ -137,7 +137,8 @@ async function runFile({ file, base, command, env }) {
 /** What a file of events says. A suite fails with each of its tests, and is not counted. */
 function read(events) {
   const result = { passed: 0, failed: 0, skipped: 0, report: '' }
-  for (const line of readFileSync(events, 'utf8').split('\n')) {
+  // A process that a test forks has the parameters of this one, and has emptied the file: what follows then begins with zeros.
+  for (const line of readFileSync(events, 'utf8').replaceAll('\0', '').split('\n')) {
     if (line === '') continue
     const { type, data } = parse(line, result)
     if ((type !== 'test:pass' && type !== 'test:fail') || data.details.type === 'suite') continue

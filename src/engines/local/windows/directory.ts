@@ -12,7 +12,8 @@ import { makeRoom } from '../../../requests/idle.ts'
 import type { Obstacle } from '../../../requests/obstacle.ts'
 import { refuseObstacle } from '../../../requests/obstacle.ts'
 import { printable, SlocketError, systemCode } from '../../../errors.ts'
-import { obstacleBy } from '../occupant/obstacle.ts'
+import { wallNowMs } from '../../../real-time.ts'
+import { describeObstacle, obstacleBy } from '../occupant/obstacle.ts'
 import { isGone, toSlocketError } from '../platform/system-error.ts'
 import { looksLikeTicket, parseTicketName } from '../ticket-name.ts'
 import { DirectoryDenied, Guards, isGuardName } from './guard.ts'
@@ -33,6 +34,15 @@ export interface NamedDirectory {
   onRemoved(): void
 }
 
+/** What is special about a lock's directory. */
+export interface DirectoryOptions {
+  readonly named?: NamedDirectory | undefined
+  /** If another tool makes its locks here by `mkdir`: the age in ms after which such a lock counts as abandoned. */
+  readonly mkdirStaleMs?: number | undefined
+}
+
+/** For how long an empty directory may be one that slocket is just making, in ms. */
+const MAKING_MS = 50
 /** How often the directory may vanish between two steps (its last user left) before that is an error. */
 const MOST_TRIES = 1000
 
@@ -40,10 +50,12 @@ export class WindowsDirectory {
   readonly path: string
   readonly guards: Guards
   readonly #named: NamedDirectory | undefined
+  readonly #mkdirStaleMs: number | undefined
 
-  constructor(directory: string, named?: NamedDirectory) {
+  constructor(directory: string, { named, mkdirStaleMs }: DirectoryOptions = {}) {
     this.path = directory
     this.#named = named
+    this.#mkdirStaleMs = mkdirStaleMs
     this.guards = new Guards(directory)
   }
 
@@ -60,7 +72,11 @@ export class WindowsDirectory {
         return 'foreign'
       }
       if (stats === undefined) this.#make()
-      else {
+      else if (this.#isMkdirLock(stats)) {
+        // RACE: slocket makes a directory, and then what is in it.
+        if (wallNowMs() - stats.birthtimeMs > MAKING_MS) return 'foreign'
+        throw new DirectoryDenied(new SlocketError('ERR_SLOCKET_SYSTEM', `'${this.path}' stays empty`))
+      } else {
         refuseNetwork(this.path)
         refuseObstacle(this.#otherContent())
       }
@@ -73,7 +89,8 @@ export class WindowsDirectory {
   obstacle(): Obstacle | undefined {
     const stats = this.#look()
     if (stats === undefined) return undefined
-    return stats.isDirectory() ? this.#otherContent() : obstacleBy(stats, this.path)
+    if (!stats.isDirectory()) return obstacleBy(stats, this.path)
+    return this.#isMkdirLock(stats) ? describeObstacle('mkdir-lock', this.path) : this.#otherContent()
   }
 
   /** What is in it, in the order of the names: tickets in the order of the queue. Empty if the directory is gone, or about to go. */
@@ -147,6 +164,7 @@ export class WindowsDirectory {
     if (!this.guards.isMadeHere) return
     try {
       fs.rmdirSync(this.path)
+      this.guards.isMadeHere = false
       this.#named?.onRemoved()
     } catch (error) {
       if (systemCode(error) === undefined) throw error
@@ -162,6 +180,14 @@ export class WindowsDirectory {
       const failure = toSlocketError(error, 'look at', this.path)
       throw isDenied(error) ? new DirectoryDenied(failure) : failure
     }
+  }
+
+  /** Whether it is an empty directory that another tool keeps fresh. An abandoned one becomes slocket's. */
+  #isMkdirLock(stats: fs.Stats): boolean {
+    if (this.#mkdirStaleMs === undefined || this.guards.isMadeHere || this.names().length > 0) return false
+    if (stats.mtimeMs >= wallNowMs() - this.#mkdirStaleMs) return true
+    this.guards.isMadeHere = true
+    return false
   }
 
   #make(): void {

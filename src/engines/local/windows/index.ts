@@ -2,6 +2,7 @@
  * The local engine on Windows: locks among all processes and threads of one machine, as a queue of files that their owners hold open. Start reading at
  * queue.ts.
  */
+import fs from 'node:fs'
 import type { Engine, EngineSnapshot } from '../../../requests/engine.ts'
 import { withRoom } from '../../../requests/idle.ts'
 import type { LockAccess } from '../../../requests/lock-access.ts'
@@ -11,11 +12,13 @@ import { appear, disappear } from '../members/exit.ts'
 import { WindowsDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
 import { namesOnWindows, openNamesIn } from './names.ts'
-import { checkWindowsPath } from './paths.ts'
+import type { Found } from './held-file.ts'
+import { OPEN, probe } from './held-file.ts'
+import { checkWindowsPath, isNetworkPath } from './paths.ts'
 import { Presence } from './presence.ts'
 import { WindowsQueue } from './queue.ts'
 import type { OwnTicket } from './ticket.ts'
-import { refuseAccess, unsupported } from './unsupported.ts'
+import { refuseAccess } from './unsupported.ts'
 
 /** How a client makes its locks. */
 export interface WindowsOptions {
@@ -67,6 +70,20 @@ export function openWindowsNames(directory: string): Engine {
   return openNamesIn(directory)
 }
 
+/** For `slocket doctor`: what a directory on a network share really is. Undefined if it is on a local disk. */
+export function shareOf(directory: string): string | undefined {
+  const real = fs.realpathSync.native(directory)
+  return isNetworkPath(real) ? real : undefined
+}
+
+/** For `slocket doctor`: what others see of a ticket. */
+export function tryHeldFile(file: string): { readonly whileOpen: Found; readonly afterwards: Found } {
+  const descriptor = fs.openSync(file, OPEN.ticket)
+  const whileOpen = probe(file)
+  fs.closeSync(descriptor)
+  return { whileOpen, afterwards: probe(file) }
+}
+
 class WindowsClient implements WindowsLocks {
   /** Those queues that this client is present in, by the absolute path of their directory. */
   readonly #present = new Map<string, Present>()
@@ -81,14 +98,14 @@ class WindowsClient implements WindowsLocks {
   }
 
   open(directory: string, close: () => void): WindowsQueue {
-    this.#refuseUnsupported()
+    refuseAccess(this.#options.access)
     const known = this.#present.get(directory)
     if (known !== undefined) {
       known.close = close
       return known.queue
     }
     checkWindowsPath(directory)
-    const windowsDirectory = new WindowsDirectory(directory)
+    const windowsDirectory = new WindowsDirectory(directory, this.#options)
     const presence: Presence = new Presence(windowsDirectory, {
       onPresent: () => this.#onPresent(present),
       onAway: () => this.#onAway(present),
@@ -100,23 +117,17 @@ class WindowsClient implements WindowsLocks {
   }
 
   query(directory: string, signal: AbortSignal | undefined): Promise<EngineSnapshot> {
-    this.#refuseUnsupported()
+    refuseAccess(this.#options.access)
     checkWindowsPath(directory)
     const own = (): Map<string, OwnTicket> =>
       new Map(this.#siblings.flatMap((client) => [...(client.#present.get(directory)?.queue.own ?? [])]))
-    return withRoom(() => inspect(new WindowsDirectory(directory), own, { signal }))
+    return withRoom(() => inspect(new WindowsDirectory(directory, this.#options), own, { signal }))
   }
 
   handleOf(directory: string): LockHandle | undefined {
     const queue = this.#present.get(directory)?.queue
     for (const own of queue?.own.values() ?? []) if (own.isHeld) return queue!.handleOf(own)
     return undefined
-  }
-
-  #refuseUnsupported(): void {
-    const { access, mkdirStaleMs } = this.#options
-    refuseAccess(access)
-    if (mkdirStaleMs !== undefined) throw unsupported('slocket/proper-lockfile')
   }
 
   #onPresent(present: Present): void {

@@ -128,7 +128,7 @@ class Root {
     const text = Buffer.from(name, 'utf16le')
     const hash = builtInCrypto().createHash('sha256').update(text).digest('hex').slice(0, 40)
     const named: NamedDirectory = { text, prepare: () => this.#make(), onRemoved: () => this.#removeIfEmpty() }
-    return new WindowsDirectory(path.join(this.#path, `n-${hash}`), named)
+    return new WindowsDirectory(path.join(this.#path, `n-${hash}`), { named })
   }
 
   /** Those that can be read. */
@@ -149,7 +149,7 @@ class Root {
     try {
       return fs.readdirSync(this.#path)
     } catch (error) {
-      if (isGone(error)) return []
+      if (isGone(error) && fs.existsSync(path.dirname(this.#path))) return []
       throw toSlocketError(error, 'list the named locks in', this.#path)
     }
   }

@@ -2,7 +2,7 @@
 import type { LockAccess } from '../../../requests/lock-access.ts'
 import { SlocketError } from '../../../errors.ts'
 
-export function unsupported(what: string): SlocketError {
+function unsupported(what: string): SlocketError {
   return new SlocketError('ERR_SLOCKET_UNSUPPORTED_PLATFORM', `on Windows there is no ${what}`)
 }
 
