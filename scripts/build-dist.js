@@ -33,6 +33,8 @@ const commands = Object.values(bin).map(entryOf)
 const main = entryOf(exported['.'].require.default)
 const CORE = 'core'
 const WORK = 'work'
+/** The local engine on Windows: loaded there only. */
+const WINDOWS = 'engines/local/windows/index'
 /** Modules in work.cjs that other files forward to. */
 const OF_WORK = [
   'acquire',
@@ -48,6 +50,7 @@ const OF_WORK = [
 const FIRST_CALL = [
   ...OF_WORK,
   'engines/local/names/index',
+  WINDOWS,
   'engines/memory/index',
   'sync/acquire-sync',
   'web-locks/client',
@@ -56,6 +59,9 @@ const FIRST_CALL = [
 const LOADED_LATER = ['cli/commands', 'cli/engine', 'cli/wait-line']
 /** The module that knows what the thread of `slocket.sync` runs: in the package, a string in a file of its own. */
 const THREAD_PROGRAM = 'sync/thread-program'
+/** The same with the local engine of Windows, which the other one leaves out: a thread starts the later, the more it has to compile. */
+const WINDOWS_THREAD_PROGRAM = 'sync/thread-program-windows'
+const THROWS = "throw new Error('the local engine of Windows is not part of this program')"
 /** A module of core.cjs, which exports `load`: for each file that the core loads, a function that returns the file's contents. */
 const FILES = 'slocket:files'
 const sources = readSources()
@@ -102,11 +108,14 @@ for (const entry of laterEntries()) {
 // Not `module.exports = require(…)`: for `import`, Node would then parse all of core.cjs in search of names, which takes ten times as long.
 write(`${main}.cjs`, `'use strict'\nconst core = require('${specifier(main, CORE)}')\nmodule.exports = core.default\n`)
 for (const entry of exportedEntries) write(`${entry}.mjs`, wrapperOf(entry, namesOfEntries.get(sourceOf(entry))))
-write(`${THREAD_PROGRAM}.cjs`, textFile(await threadProgram()))
+write(`${THREAD_PROGRAM}.cjs`, textFile(await threadProgram([withoutWindows(() => THROWS)])))
+write(`${WINDOWS_THREAD_PROGRAM}.cjs`, textFile(await threadProgram([])))
 for (const entry of commands) {
+  const ofCore = (own) => `return require('${specifier(entry, CORE)}').load['${WINDOWS}']().${own}(...parameters)`
   await buildFile(entry, {
     entryPoints: [sourceOf(entry)],
-    plugins: [separate(entry), builtIns(), program()],
+    external: [specifier(entry, CORE)],
+    plugins: [withoutWindows(ofCore), separate(entry), builtIns(), program()],
   })
 }
 
@@ -182,7 +191,7 @@ function ownFiles() {
 
 /** The files that core.cjs loads. */
 function filesOfCore() {
-  return [WORK, ...ownFiles(), THREAD_PROGRAM]
+  return [WORK, ...ownFiles(), THREAD_PROGRAM, WINDOWS_THREAD_PROGRAM]
 }
 
 /** Returns the file of each module that other files use, by the path of its source. */
@@ -209,7 +218,7 @@ async function modulesOf(entry) {
   const look = { ...options, entryPoints: [sourceOf(entry)], outdir: dist, write: false, metafile: true }
   const { metafile } = await build({
     ...look,
-    plugins: [separate(entry, OF_WORK.includes(entry) ? undefined : new Map()), program()],
+    plugins: [separate(entry, new Map()), program()],
   })
   return Object.keys(metafile.inputs).filter((source) => source.startsWith('src/'))
 }
@@ -337,19 +346,39 @@ function program() {
     name: 'program',
     setup({ onLoad }) {
       onLoad({ filter: /\/src\/sync\/thread-program\.ts$/ }, () => ({
-        contents: `import { load } from '${FILES}'\nexport function threadProgram() {\n  return load['${THREAD_PROGRAM}']()\n}`,
+        contents: [
+          `import { load } from '${FILES}'`,
+          'export function threadProgram() {',
+          `  return process.platform === 'win32' ? load['${WINDOWS_THREAD_PROGRAM}']() : load['${THREAD_PROGRAM}']()`,
+          '}',
+        ].join('\n'),
       }))
     },
   }
 }
 
-async function threadProgram() {
+/** Puts functions with other bodies in the place of those of the local engine on Windows. */
+function withoutWindows(bodyOf) {
+  return {
+    name: 'without-windows',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /\/windows\/index\.ts$/ }, () => ({ path: WINDOWS, namespace: 'without-windows' }))
+      onLoad({ filter: /^/, namespace: 'without-windows' }, () => {
+        const functions = [...sources.get(`${WINDOWS}.ts`).matchAll(/^export function (\w+)/gm)]
+        const lines = functions.map(([, own]) => `export function ${own}(...parameters) {\n  ${bodyOf(own)}\n}`)
+        return { contents: lines.join('\n') }
+      })
+    },
+  }
+}
+
+async function threadProgram(plugins) {
   // `workerData` is what src/sync/worker.ts has put before it.
   const contents = `import { serve } from './${sourceOf('sync/worker-thread')}'\nserve(workerData)`
   const { outputFiles } = await build({
     ...options,
     stdin: { contents, resolveDir: root },
-    plugins: [builtIns()],
+    plugins: [...plugins, builtIns()],
     sourcemap: false,
     write: false,
   })

@@ -21,6 +21,10 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
   const [lock, ...others] = words
   if (lock === undefined) throw new UsageError('LOCK is missing')
   if (others.length > 0) throw new UsageError('one LOCK at a time')
+  if (process.platform === 'win32') {
+    say(`on Windows nobody can take a lock from a process: end the process that 'slocket status' shows`)
+    return OS_ERROR
+  }
   const directory = new QueueDirectory(path.resolve(lock))
   // Exactly those that are shown, whatever comes meanwhile: the names of tickets are never used again.
   const names = await namesOfHolders(directory)

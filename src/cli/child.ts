@@ -21,8 +21,8 @@ export interface Descriptors {
   readonly inherited: readonly number[]
   /** That of a supervisor. */
   readonly channel: Channel | undefined
-  /** What keeps the lock; undefined where the command is not to have it. */
-  readonly lock: number | undefined
+  /** What keeps the lock; nothing where the command is not to have it. */
+  readonly lock: readonly number[]
 }
 
 export async function runCommand(
@@ -71,7 +71,7 @@ function notStarted(program: string, error: Error): Ending {
  */
 function stdioOf({ inherited, channel, lock }: Descriptors): StdioOptions {
   const stdio: (number | 'inherit' | 'ignore')[] = ['inherit', 'inherit', 'inherit']
-  for (const descriptor of [...inherited, channel?.descriptor, lock]) {
+  for (const descriptor of [...inherited, channel?.descriptor, ...lock]) {
     if (descriptor === undefined) continue
     while (stdio.length < descriptor) stdio.push('ignore')
     stdio[descriptor] = descriptor

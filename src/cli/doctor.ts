@@ -7,6 +7,7 @@ import { localFileSystem } from '../engines/local/platform/file-system.ts'
 import { kernelId, UNKNOWN_KERNEL } from '../engines/local/platform/kernel.ts'
 import { probeSocket } from '../engines/local/platform/probe-socket.ts'
 import { SocketAddresses } from '../engines/local/platform/socket-addresses.ts'
+import { shareOf, tryHeldFile } from '../engines/local/windows/index.ts'
 import { canLinkSocket } from '../engines/local/platform/socket-links.ts'
 import { systemCode } from '../errors.ts'
 import { slocket } from '../index.ts'
@@ -51,6 +52,16 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'death of a holder': checkDeath,
 }
 
+/** What is tried on Windows. */
+const CHECKS_ON_WINDOWS: Readonly<Record<string, Check>> = {
+  'Node version': checkNode,
+  'file system': checkLocalPath,
+  witness: checkHeldFiles,
+  bell: checkPipes,
+  'name order': checkNames,
+  'death of a holder': checkDeath,
+}
+
 /** Gives the exit status: 1 where locks would not be safe. */
 export async function doctor(parameters: readonly string[], program: string): Promise<number> {
   const { flags, words } = parseFlags(parameters, { json: '' })
@@ -64,7 +75,7 @@ export async function doctor(parameters: readonly string[], program: string): Pr
   let scratch: string | undefined
   try {
     scratch = fs.mkdtempSync(path.join(directory, '.slocket-doctor-'))
-    for (const [name, check] of Object.entries(CHECKS))
+    for (const [name, check] of Object.entries(process.platform === 'win32' ? CHECKS_ON_WINDOWS : CHECKS))
       report(name, await judge(check, { directory, scratch, program }))
   } catch (error) {
     if (systemCode(error) === undefined) throw error
@@ -106,7 +117,43 @@ function checkNode(): Finding {
   const isNew = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])
   const text = `${process.version} on ${process.platform} ${process.arch}`
   if (!isNew) return { kind: 'bad', text, advice: `use Node ${OLDEST_NODE.join('.')} or later` }
-  return process.platform === 'linux' ? good(text) : { kind: 'note', text, advice: 'only Linux is tested' }
+  if (process.platform === 'linux') return good(text)
+  return {
+    kind: 'note',
+    text,
+    advice: process.platform === 'win32' ? 'Windows is tested under Wine only' : 'only Linux is tested',
+  }
+}
+
+function checkLocalPath({ directory }: Place): Finding {
+  const share = shareOf(directory)
+  if (share === undefined) return good('on a local disk')
+  return { kind: 'bad', text: `'${share}' is on a network share`, advice: 'use a directory on a local disk' }
+}
+
+/** Tickets and guards are files that are open without sharing. */
+function checkHeldFiles({ scratch }: Place): Finding {
+  const { whileOpen, afterwards } = tryHeldFile(path.join(scratch, 'held'))
+  if (whileOpen === 'open' && afterwards === 'gone')
+    return good('a file that is open without sharing; it goes when it is closed')
+  return {
+    kind: 'bad',
+    text: `a file that is open without sharing is ${whileOpen}; closed, it is ${afterwards}`,
+    advice: 'use a directory on another file system, or another version of Node',
+  }
+}
+
+async function checkPipes(): Promise<Finding> {
+  const address = `\\\\.\\pipe\\slocket-doctor-${process.pid}`
+  const server = await listen(address)
+  const said = await connect(address)
+  server.close()
+  if (said === 'connected') return good('a named pipe')
+  return {
+    kind: 'note',
+    text: `named pipes say ${said}`,
+    advice: 'works all the same: whoever waits looks every 50 ms',
+  }
 }
 
 function checkKernel(): Finding {
@@ -209,7 +256,11 @@ function checkPermissions({ directory }: Place): Finding {
 /** A process takes a lock, and is killed while it holds. */
 async function checkDeath({ scratch, program }: Place): Promise<Finding> {
   const lock = path.join(scratch, 'lock')
-  const holder = spawn(process.execPath, [program, 'run', '--close', lock, '--', 'sh', '-c', 'echo held; exec cat'], {
+  const command =
+    process.platform === 'win32'
+      ? [process.execPath, '-e', "console.log('held'); process.stdin.resume()"]
+      : ['sh', '-c', 'echo held; exec cat']
+  const holder = spawn(process.execPath, [program, 'run', '--close', lock, '--', ...command], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   try {

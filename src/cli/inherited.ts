@@ -19,6 +19,8 @@ interface Open {
 
 /** To be called before anything is opened. */
 export function inheritedDescriptors(): number[] {
+  // Processes hand on handles there, which have no numbers.
+  if (process.platform === 'win32') return []
   const open = namesIn('/proc/self/fd')
     .map(Number)
     .filter((descriptor) => descriptor > 2 && descriptor < MOST)

@@ -31,6 +31,7 @@ async function main(): Promise<void> {
 
 /** Node puts U+FFFD in place of bytes that are not UTF-8: the command would be given another file's name than was said. */
 function refuseOtherBytes(): void {
-  if (!process.argv.some((word) => word.includes('\u{fffd}'))) return
+  // On Windows words are UTF-16.
+  if (process.platform === 'win32' || !process.argv.some((word) => word.includes('\u{fffd}'))) return
   if (!isUtf8(fs.readFileSync('/proc/self/cmdline'))) throw new UsageError('words have to be UTF-8')
 }

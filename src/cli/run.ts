@@ -16,7 +16,7 @@ import type { Engine } from '../requests/engine.ts'
 import { isWaitedFor } from '../requests/obstacle.ts'
 import { openLocal } from '../engines/local/index.ts'
 import { describeObstacle } from '../engines/local/occupant/obstacle.ts'
-import type { TicketSocket } from '../engines/local/members/ticket-socket.ts'
+import type { LockHandle } from '../engines/local/lock-handle.ts'
 import { isSlocketError } from '../errors.ts'
 import type { Lock } from '../lock.ts'
 import type { LockSnapshot, Slocket } from '../slocket.ts'
@@ -55,10 +55,10 @@ export async function run(parameters: readonly string[]): Promise<void> {
   const { signal } = lock
   lock.assertHeld()
   signal.addEventListener('abort', () => onLost(lock, request, signals))
-  const socket = local?.socketOf(request.lock)
-  const descriptors = { inherited, channel, lock: request.isClosed ? undefined : socket?.descriptor }
+  const handle = local?.handleOf(request.lock)
+  const descriptors = { inherited, channel, lock: request.isClosed ? [] : (handle?.descriptors ?? []) }
   const ending = await runCommand(request.command, environmentOf(lock), descriptors, signals)
-  await giveBack(lock, request, { ending, socket })
+  await giveBack(lock, request, { ending, handle })
   leaveTerminalAsItIs()
   // Shells want to know that it was their ctrl-C that ended the command.
   if (ending.signal !== null && (await signals.cameFromTerminal(ending.signal))) dieBy(ending.signal)
@@ -151,17 +151,17 @@ function announceWait(path: string, query: () => Promise<LockSnapshot>): () => v
 
 interface Held {
   readonly ending: Ending
-  readonly socket: TicketSocket | undefined
+  readonly handle: LockHandle | undefined
 }
 
 /** Whatever becomes of it: the command has ended as it has ended. */
-async function giveBack(lock: Lock, request: RunRequest, { ending, socket }: Held): Promise<void> {
+async function giveBack(lock: Lock, request: RunRequest, { ending, handle }: Held): Promise<void> {
   const hasDiedHolding = ending.signal !== null || (!ending.hasBegun && lock.recovered)
   // The ticket is left, dead as soon as this process has ended too, so that the next holder has `recovered`.
   if (hasDiedHolding && request.engine === undefined) return
   try {
     const canBeKept = ending.hasBegun && !request.isClosed && lock.held
-    if (canBeKept && (await socket?.close()) === true) {
+    if (canBeKept && (await handle?.close()) === true) {
       if (request.isVerbose) say(`a process that the command has left behind keeps '${request.lock}'`)
     } else await lock.release()
   } catch (error) {

@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import slocket, { isSlocketError, local, memory } from '../../src/index.ts'
+import slocket, { isSlocketError, local, LockManager, memory } from '../../src/index.ts'
 
 describe('on Windows', () => {
   const here = Object.getOwnPropertyDescriptor(process, 'platform')!
@@ -17,25 +17,27 @@ describe('on Windows', () => {
     fs.rmSync(directory, { recursive: true })
   })
 
-  test('every call of the local engine is refused, by its own code, before anything is made', async () => {
+  test('what is not there yet is refused, by its own code, before anything is made', async () => {
     const body = (): never => assert.fail('called without the lock')
-    await assert.rejects(slocket(lock), refused)
-    await assert.rejects(slocket(lock, { mode: 'shared', timeout: 0 }), refused)
-    await assert.rejects(slocket(lock, { permits: 2, engine: local() }), refused)
-    await assert.rejects(slocket.try(lock), refused)
-    await assert.rejects(slocket.with(lock, body), refused)
-    await assert.rejects(slocket.query(lock), refused)
+    await assert.rejects(slocket(lock, { access: 'all' }), refused)
+    await assert.rejects(slocket.try(lock, { access: 'user' }), refused)
+    await assert.rejects(slocket.query(lock, { engine: local({ access: 'group' }) }), refused)
+    await assert.rejects(new LockManager({ root: lock, access: 'all' }).request('name', body), {
+      name: 'SecurityError',
+    })
     assert.deepEqual(fs.readdirSync(directory), [])
   })
 
   test('the callback gets that error', async () => {
-    const [error, given] = await new Promise<unknown[]>((resolve) => slocket(lock, (...results) => resolve(results)))
+    const [error, given] = await new Promise<unknown[]>((resolve) => {
+      slocket(lock, { access: 'all' }, (...results) => resolve(results))
+    })
     assert.ok(refused(error), String(error))
     assert.equal(given, undefined)
   })
 
   test('the message says what is missing', async () => {
-    await assert.rejects(slocket(lock), /not on Windows/)
+    await assert.rejects(slocket(lock, { access: 'all' }), /on Windows/)
   })
 
   test('the memory engine works', async () => {

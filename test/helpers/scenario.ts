@@ -60,13 +60,13 @@ export class Scene {
     await Promise.all(this.#clients.map((client) => client.kill()))
     for (const end of this.#ends.reverse()) await end()
     this.journal.close()
-    rmSync(this.directory, { recursive: true, force: true })
+    rmSync(this.directory, REMOVE)
   }
 
   /** For an end of the test's own process that nobody foresaw: as much of `close` as can be done at once. */
   killAll(): void {
     for (const client of this.#clients) if (client.exit === undefined) client.signal('SIGKILL')
-    rmSync(this.directory, { recursive: true, force: true })
+    rmSync(this.directory, REMOVE)
   }
 }
 
@@ -74,6 +74,12 @@ export interface ScenarioOptions {
   /** Why it cannot be played here. */
   readonly skip?: string | false
 }
+
+/** Why a process that stops cannot be played here; false if it can. */
+export const NO_STOPS: string | false = process.platform === 'win32' && 'Windows has no SIGSTOP'
+
+/** How a directory is removed whose files other processes may still be closing. */
+const REMOVE = { recursive: true, force: true, maxRetries: process.platform === 'win32' ? 20 : 0 }
 
 type Play = (scene: Scene) => Promise<void>
 

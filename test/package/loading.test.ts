@@ -128,8 +128,10 @@ describe('the loading of the package', () => {
     const parts = (await codes()).filter(([, code]) => code.includes('\nexports.make = '))
     assert.deepEqual(parts.map(([file]) => file).sort(), [
       'dist/engines/local/names/index.cjs',
+      'dist/engines/local/windows/index.cjs',
       'dist/engines/memory/index.cjs',
       'dist/sync/acquire-sync.cjs',
+      'dist/sync/thread-program-windows.cjs',
       'dist/sync/thread-program.cjs',
       'dist/web-locks/client.cjs',
       'dist/work.cjs',

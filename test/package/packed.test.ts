@@ -17,6 +17,7 @@ const BUNDLES = [
   'core',
   'engines/etcd/index',
   'engines/local/names/index',
+  'engines/local/windows/index',
   'engines/memory/index',
   'engines/postgres/index',
   'engines/redis/index',
@@ -57,7 +58,15 @@ describe('the packed package', () => {
     }
     assert.deepEqual(
       installed.files.filter((file) => !isDeclaration(file)),
-      ['LICENSE', 'README.md', 'dist/index.cjs', 'dist/sync/thread-program.cjs', 'man/slocket.1', 'package.json']
+      [
+        'LICENSE',
+        'README.md',
+        'dist/index.cjs',
+        'dist/sync/thread-program.cjs',
+        'dist/sync/thread-program-windows.cjs',
+        'man/slocket.1',
+        'package.json',
+      ]
         .concat(WRAPPERS)
         .concat(BUNDLES.flatMap((entry) => [`dist/${entry}.cjs`, `dist/${entry}.cjs.map`]))
         .sort(),

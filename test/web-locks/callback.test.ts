@@ -318,7 +318,8 @@ test('managers over one directory are one, by whatever path', async () => {
       assert.equal(new Set(ids).size, 1)
     })
   })
-  assert.deepEqual(fs.readdirSync(path.join(root, '.members')).length, 1)
+  // On Windows there are no members.
+  if (process.platform !== 'win32') assert.deepEqual(fs.readdirSync(path.join(root, '.members')).length, 1)
 })
 
 test('a request that was cancelled between the grant and its callback gives the lock back', async () => {

@@ -1,6 +1,6 @@
 /**
  * The local engine: locks among all processes and threads of one machine, as a queue of listening Unix sockets in a
- * directory. Start reading at queue.ts; docs/algorithm.md tells why it works.
+ * directory. Start reading at queue.ts; docs/algorithm.md tells why it works. On Windows, the directory has files in place of sockets: windows/.
  */
 import fs from 'node:fs'
 import path from 'node:path'
@@ -11,18 +11,20 @@ import { checkKnownOptions } from '../../requests/known-options.ts'
 import type { LockAccess } from '../../requests/lock-access.ts'
 import { ACCESSES, isAccess } from '../../requests/lock-access.ts'
 import { systemCode } from '../../errors.ts'
-import type { TicketEngine } from '../../requests/ticket-engine.ts'
+import type { TicketEngine, TicketEngineParts } from '../../requests/ticket-engine.ts'
 import { createTicketEngine } from '../../requests/ticket-engine.ts'
 import { QueueDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
 import { Presence } from './members/presence.ts'
 import { appear, disappear, refuseOtherPlatforms } from './members/exit.ts'
 import type { DirectoryOptions } from './lock-directory.ts'
+import type { LockHandle } from './lock-handle.ts'
 import { LocalQueue } from './queue.ts'
 import { QueueState } from './state.ts'
 import { toSlocketError } from './platform/system-error.ts'
 import type { OwnTicket } from './ticket.ts'
 import { TicketSocket } from './members/ticket-socket.ts'
+import { claimsOnWindows, openWindowsLocks } from './windows/index.ts'
 
 /** Options of {@link local}. An unknown option is a TypeError. */
 export interface LocalOptions {
@@ -62,7 +64,9 @@ const clientsOfThisThread: LocalClient[] = []
 export function localFor(access: LockAccess | undefined): TicketEngine {
   let engine = engineOfAccess.get(access)
   if (engine === undefined) {
-    engine = engineOf(new LocalClient({ access }, clientsOfThisThread))
+    engine = engineOf(
+      isWindows() ? openWindowsLocks({ access }, true) : new LocalClient({ access }, clientsOfThisThread),
+    )
     engineOfAccess.set(access, engine)
   }
   return engine
@@ -71,14 +75,14 @@ export function localFor(access: LockAccess | undefined): TicketEngine {
 /** @internal A local engine, and what the command needs to know of it. */
 export interface OpenLocal {
   readonly engine: Engine
-  /** The socket of the ticket by which this client holds the lock at `path`; undefined where it holds none. */
-  socketOf(path: string): TicketSocket | undefined
+  /** What keeps the lock at `path`, which this client holds; undefined where it holds none. */
+  handleOf(path: string): LockHandle | undefined
 }
 
 /** @internal */
 export function openLocal(access?: LockAccess): OpenLocal {
-  const client = new LocalClient({ access })
-  return { engine: engineOf(client), socketOf: (resource) => client.socketOf(resolvePath(resource)) }
+  const client = isWindows() ? openWindowsLocks({ access }, false) : new LocalClient({ access })
+  return { engine: engineOf(client), handleOf: (resource) => client.handleOf(resolvePath(resource)) }
 }
 
 /**
@@ -89,7 +93,8 @@ export function openLocal(access?: LockAccess): OpenLocal {
 export function localBesideMkdir(staleMs: number): TicketEngine {
   let engine = engineOfStaleMs.get(staleMs)
   if (engine === undefined) {
-    engine = engineOf(new LocalClient({ mkdirStaleMs: staleMs }))
+    const options = { mkdirStaleMs: staleMs }
+    engine = engineOf(isWindows() ? openWindowsLocks(options, false) : new LocalClient(options))
     engineOfStaleMs.set(staleMs, engine)
   }
   return engine
@@ -102,6 +107,7 @@ const engineOfStaleMs = new Map<number, TicketEngine>()
  * engine made here. It takes a turn of the event loop to give any of it back, or to go on waiting.
  */
 export function claimsOfThisThread(resource: string): Claim[] {
+  if (isWindows()) return claimsOnWindows((directory) => isSameDirectory(resolvePath(resource), directory))
   if (presentHere.size === 0) return []
   const asked = identityOf(resolvePath(resource))
   const claims: Claim[] = []
@@ -124,10 +130,18 @@ function identityOf(directory: string): string | undefined {
   }
 }
 
+/** Asked at each call: tests pretend. */
+function isWindows(): boolean {
+  return process.platform === 'win32'
+}
+
 /** All engines made here have the same locks. */
 const SPACE = {}
 
-function engineOf(client: LocalClient): TicketEngine {
+/** What an engine is made of. */
+type LocalLocks = Pick<TicketEngineParts, 'open' | 'query'>
+
+function engineOf(client: LocalLocks): TicketEngine {
   const engine = createTicketEngine({
     name: 'local',
     capabilities: { ordered: true, shared: true, permits: true, recovered: true },
@@ -191,7 +205,7 @@ class LocalClient {
     return withRoom(() => inspect(queue, own, { signal }))
   }
 
-  socketOf(directory: string): TicketSocket | undefined {
+  handleOf(directory: string): LockHandle | undefined {
     const present = this.#present.get(directory)
     for (const own of present?.queue.own.values() ?? []) {
       if (own.isHeld && !own.isOver) return new TicketSocket(own, () => present!.presence.addressOf(own.name))

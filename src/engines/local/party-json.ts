@@ -1,9 +1,8 @@
 /** What a member tells of those that its tickets stand for: written by one process, read by another, trusted by none. */
-import type { QueuedRequest } from '../../requests/ticket-queue.ts'
+import type { EnqueueRequest, QueuedRequest } from '../../requests/ticket-queue.ts'
 import { MAX_PARTY_BYTES } from './wire/frames.ts'
 import { toSharedNs } from './platform/kernel.ts'
 import { actsFor } from '../../thread-identity.ts'
-import type { OwnTicket } from './ticket.ts'
 
 /** How many of those who stand by one ticket are told of. */
 const MOST_PER_TICKET = 1000
@@ -29,8 +28,15 @@ export interface Answer {
   readonly isWhole: boolean
 }
 
+/** A ticket of this process, as far as others are told of it. */
+interface ToldTicket {
+  readonly id: string
+  readonly isHeld: boolean
+  readonly request: Pick<EnqueueRequest, 'wait' | 'requests'>
+}
+
 /** Those who stand by a ticket. A try that does not hold only looks: it does not wait. */
-export function requestersBy({ request, isHeld }: OwnTicket): readonly QueuedRequest[] {
+export function requestersBy({ request, isHeld }: ToldTicket): readonly QueuedRequest[] {
   return request.wait || isHeld ? request.requests().map(inSharedTime) : []
 }
 
@@ -44,7 +50,7 @@ export function ownCommand(): string {
 }
 
 /** As many of `tickets` as there is room for. */
-export function formatParty(tickets: Iterable<OwnTicket>): string {
+export function formatParty(tickets: Iterable<ToldTicket>): string {
   const standsFor = actsFor()
   const place = standsFor === undefined ? '' : `"for":${toAscii(standsFor)},`
   const head = `{"pid":${process.pid},"command":${toAscii(ownCommand())},${place}"tickets":{`

@@ -1,11 +1,14 @@
 /** All presences of this process (or worker thread), which end when it exits. */
 import { debug } from '../../../debug.ts'
-import { SlocketError } from '../../../errors.ts'
 import { kernelId } from '../platform/kernel.ts'
-import type { Presence } from './presence.ts'
+
+/** What ends when the process exits. */
+interface Leaving {
+  leave(): void
+}
 
 /** Of all clients in this process: one listener for its exit. */
-const allPresent = new Set<Presence>()
+const allPresent = new Set<Leaving>()
 
 /**
  * Removes all that this process does not need until its end. What it holds it goes on holding: listeners for `exit` may
@@ -22,25 +25,19 @@ export function leaveAll(): void {
   }
 }
 
-export function appear(presence: Presence): void {
+export function appear(presence: Leaving): void {
   // Before the application's own listeners, which may take long: those who wait here must not hold up others meanwhile.
   if (allPresent.size === 0) process.prependListener('exit', leaveAll)
   allPresent.add(presence)
 }
 
-export function disappear(presence: Presence): void {
+export function disappear(presence: Leaving): void {
   allPresent.delete(presence)
   if (allPresent.size === 0) process.off('exit', leaveAll)
 }
 
 /** Before anything is made. */
 export function refuseOtherPlatforms(): void {
-  if (process.platform === 'win32') {
-    throw new SlocketError(
-      'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
-      'local locks need Unix sockets in directories: not on Windows',
-    )
-  }
   // Throws where a runtime cannot read its clock. Known from then on.
   kernelId()
 }

@@ -5,13 +5,14 @@
  */
 import { SlocketError, systemCode } from '../../../errors.ts'
 import { DirectoryGone } from '../lock-directory.ts'
+import type { LockHandle } from '../lock-handle.ts'
 import type { Listener } from './member.ts'
 import { probeSocket } from '../platform/probe-socket.ts'
 import type { OwnTicket } from '../ticket.ts'
 
-export class TicketSocket {
+export class TicketSocket implements LockHandle {
   /** What this process knows the socket by. */
-  readonly descriptor: number
+  readonly descriptors: readonly [number]
   readonly #listener: Listener
   readonly #address: () => string
 
@@ -26,7 +27,7 @@ export class TicketSocket {
         'this runtime does not tell the descriptor of a socket',
       )
     }
-    this.descriptor = handle.fd
+    this.descriptors = [handle.fd]
   }
 
   /**

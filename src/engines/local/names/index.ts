@@ -20,6 +20,7 @@ import { QueuesLeft, QueueState } from '../state.ts'
 import { notifyAgain } from '../leave.ts'
 import { SocketAddresses } from '../platform/socket-addresses.ts'
 import type { ListedTicket, OwnTicket } from '../ticket.ts'
+import { openWindowsNames, windowsNames } from '../windows/index.ts'
 import { memberFile } from '../members/member.ts'
 import { appear, disappear, refuseOtherPlatforms } from '../members/exit.ts'
 import { defaultRoot, makeOwn } from './default-root.ts'
@@ -52,6 +53,7 @@ const engines = new Map<string, Engine>()
  * @throws what keeps it from being used, as a SlocketError.
  */
 export function localNames(root?: string, access?: LockAccess): Engine {
+  if (process.platform === 'win32') return windowsNames(root, access)
   refuseOtherPlatforms()
   const directory = root === undefined ? defaultRoot() : realPath(root)
   const key = `${access ?? ''}:${directory}`
@@ -65,6 +67,7 @@ export function localNames(root?: string, access?: LockAccess): Engine {
 
 /** A client of its own. */
 export function openNames(directory: string, prepare: () => void = () => {}, access?: LockAccess): Engine {
+  if (process.platform === 'win32') return openWindowsNames(directory)
   const root = new Root(directory, prepare, access)
   return createTicketEngine({
     name: 'local',

@@ -34,16 +34,19 @@ interface Kernel {
   readonly bootNs: bigint
 }
 
+/** The id of a kernel that does not tell it. */
+export const UNKNOWN_KERNEL = '00000000'
+
 let kernel: Kernel | undefined
 let lastToken = 0n
 
 function thisKernel(): Kernel {
-  kernel ??= { id: readKernelId(), clock: readClock(), bootNs: readBootNs() }
+  kernel ??= process.platform === 'win32' ? WINDOWS : { id: readKernelId(), clock: readClock(), bootNs: readBootNs() }
   return kernel
 }
 
-/** The id of a kernel that does not tell it. */
-export const UNKNOWN_KERNEL = '00000000'
+/** `process.hrtime` is the clock of the machine there (QueryPerformanceCounter). Its guards keep what tokens begin with: ../windows/guard.ts. */
+const WINDOWS: Kernel = { id: UNKNOWN_KERNEL, clock: { aheadNs: 0n, marginNs: 0n }, bootNs: 0n }
 
 /** Eight hexadecimal digits; {@link UNKNOWN_KERNEL} if the system does not tell (then a reboot is told by sockets alone). */
 export function kernelId(): string {

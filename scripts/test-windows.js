@@ -1,0 +1,181 @@
+// Runs compiled tests on Node for Windows, under Wine: npm run test:windows -- [--ci] [--only NAME,…] [--name REGEX] [PATH-PART…]
+//
+// scripts/wine.sh installs what is needed (root, Debian). Without PATH-PART, IN_WINDOWS is run; --ci leaves out *.long.test.ts, and the older
+// version of Node. Each file is a process of its own. On Windows itself this runs the same tests, on the version of Node that runs it.
+//
+// Wine's standard streams are files here: Node for Windows hangs on pipes of Linux.
+import { spawn, spawnSync } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { listTests } from './list-tests.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const isWindows = process.platform === 'win32'
+/** What is run without PATH-PART. */
+const IN_WINDOWS = [
+  'test/api/platform',
+  'test/api/wanted',
+  'test/api/with.test',
+  'test/conformance/local.test',
+  'test/conformance/memory',
+  'test/conformance/names.test',
+  'test/crash/contention',
+  'test/crash/exit.test',
+  'test/crash/kill',
+  'test/crash/linger',
+  'test/crash/misuse',
+  'test/crash/order',
+  'test/crash/slice',
+  'test/windows/',
+]
+/** How long one test may take, and how long one file, in seconds. Wine takes its time. */
+const TEST_SECONDS = 300
+const FILE_SECONDS = 900
+const AT_ONCE = 2
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { ci: { type: 'boolean', default: false }, only: { type: 'string' }, name: { type: 'string' } },
+})
+
+const scratch = join(root, `build/windows-${process.pid}`)
+mkdirSync(scratch, { recursive: true })
+process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
+
+const files = listTests(positionals.length > 0 ? positionals : IN_WINDOWS).filter(
+  (file) => positionals.length > 0 || !values.ci || !file.endsWith('.long.test.ts'),
+)
+if (files.length === 0) fail(`no test file's path contains ${positionals.join(' or ')}`)
+
+const lines = []
+for (const { title, command, env } of runtimes()) {
+  console.log(`\n=== ${title}\n`)
+  const startMs = performance.now()
+  const totals = { passed: 0, failed: 0, skipped: 0 }
+  const waiting = files.map((file, index) => ({ file, base: join(scratch, `${lines.length}-${index}`) }))
+  const runOneAfterAnother = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const result = await runFile({ ...next, command, env })
+      for (const key of Object.keys(totals)) totals[key] += result[key]
+      console.log(`${result.failed > 0 ? '✖' : '✔'} ${next.file}: ${describe(result)}, ${result.seconds} s`)
+      if (result.report !== '') console.log(result.report)
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, runOneAfterAnother))
+  if (totals.failed > 0 || totals.passed === 0) process.exitCode = 1
+  lines.push(`${title}: ${describe(totals)}, ${Math.round((performance.now() - startMs) / 1000)} s`)
+}
+console.log(`\n${lines.join('\n')}`)
+
+function describe({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
+}
+
+function runtimes() {
+  if (isWindows) return [{ title: `Node ${process.version}`, command: [process.execPath], env: process.env }]
+  const { status, stdout } = spawnSync('bash', [join(root, 'scripts/wine.sh')], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  if (status !== 0) fail('Wine or Node for Windows could not be installed: see above')
+  const variables = Object.fromEntries(stdout.trim().split('\n').map(splitOnce))
+  const home = join(root, 'runtimes/windows')
+  const { devDependencies } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
+  const names = values.only?.split(',') ?? Object.keys(devDependencies).slice(values.ci ? -1 : 0)
+  return names.map((name) => {
+    const program = join(home, 'node_modules', name, 'bin/node.exe')
+    if (!existsSync(program)) fail(`no runtime '${name}': ${Object.keys(devDependencies).join(', ')}`)
+    return {
+      title: `${devDependencies[name].replace('npm:', '')} under Wine`,
+      command: ['wine', program],
+      env: { ...process.env, ...variables },
+    }
+  })
+}
+
+function splitOnce(line) {
+  const at = line.indexOf('=')
+  return [line.slice(0, at), line.slice(at + 1)]
+}
+
+async function runFile({ file, base, command, env }) {
+  const startMs = performance.now()
+  const [events, output] = [`${base}.events`, `${base}.output`]
+  writeFileSync(events, '')
+  const stream = openSync(output, 'w')
+  const parameters = [
+    `--import=${urlOnTarget(`test-watchdog.js?seconds=${TEST_SECONDS}`)}`,
+    `--test-reporter=${urlOnTarget('test-reporter.js')}`,
+    `--test-reporter-destination=${onTarget(events)}`,
+    ...(values.name === undefined ? [] : [`--test-name-pattern=${values.name}`]),
+    onTarget(join(root, 'build', file.replace(/\.ts$/, '.js'))),
+  ]
+  const [program, ...first] = command
+  const child = spawn(program, [...first, ...parameters], { cwd: root, env, stdio: ['ignore', stream, stream] })
+  let problem
+  const timer = setTimeout(() => {
+    problem = `it took more than ${FILE_SECONDS} s`
+    child.kill('SIGKILL')
+  }, FILE_SECONDS * 1000)
+  const [code, signal] = await new Promise((resolve) => child.once('exit', (...how) => resolve(how)))
+  clearTimeout(timer)
+  closeSync(stream)
+  const result = { ...read(events), seconds: Math.round((performance.now() - startMs) / 1000) }
+  if (result.failed === 0 && code !== 0) problem ??= `it ended with ${code ?? signal}`
+  if (result.failed === 0 && result.passed + result.skipped === 0) problem ??= 'no test is in it'
+  const said = readFileSync(output, 'utf8').trim()
+  if (problem !== undefined) {
+    result.failed += 1
+    result.report += `${problem}\n`
+  }
+  if (result.failed > 0) result.report += said
+  return result
+}
+
+/** What a file of events says. A suite fails with each of its tests, and is not counted. */
+function read(events) {
+  const result = { passed: 0, failed: 0, skipped: 0, report: '' }
+  // A process that a test forks has the parameters of this one, and has emptied the file: what follows then begins with zeros.
+  for (const line of readFileSync(events, 'utf8').replaceAll('\0', '').split('\n')) {
+    if (line === '') continue
+    const { type, data } = parse(line, result)
+    if ((type !== 'test:pass' && type !== 'test:fail') || data.details.type === 'suite') continue
+    if (data.skip !== undefined) result.skipped += 1
+    else if (type === 'test:pass') result.passed += 1
+    else {
+      result.failed += 1
+      const { error } = data.details
+      result.report += `  ✖ ${data.name}\n${(error?.cause?.stack ?? error?.cause?.message ?? error?.stack ?? '').replaceAll(/^/gm, '      ')}\n`
+    }
+  }
+  return result
+}
+
+/** A line that is no event is a failure. */
+function parse(line, result) {
+  try {
+    return JSON.parse(line)
+  } catch {
+    result.failed += 1
+    result.report += `  no event: ${line.slice(0, 200)}\n`
+    return { type: undefined, data: undefined }
+  }
+}
+
+/** A path as Node for Windows takes it: Wine has the root directory as drive Z. */
+function onTarget(path) {
+  return isWindows ? path : `Z:${path}`
+}
+
+/** The URL of a file beside this one. */
+function urlOnTarget(file) {
+  const { href } = new URL(file, import.meta.url)
+  return isWindows ? href : href.replace('file:///', 'file:///Z:/')
+}
+
+function fail(message) {
+  console.error(`scripts/test-windows.js: ${message}`)
+  process.exit(1)
+}

@@ -1,0 +1,45 @@
+#!/bin/bash
+# Installs Wine from Debian, and Node for Windows from npm, for `npm run test:windows`: scripts/wine.sh
+#
+# Prints the variables that a process under Wine needs, as lines NAME=VALUE. Only root installs packages, and only what is missing. Node comes in
+# the versions of runtimes/windows/package-lock.json, and npm checks each against the hash there.
+#
+# The Wine prefix (700 MB) is made in SLOCKET_WINEPREFIX, or else in ~/.cache/slocket/wine.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+readonly PREFIX="${SLOCKET_WINEPREFIX:-${XDG_CACHE_HOME:-$HOME/.cache}/slocket/wine}"
+readonly NODES=../runtimes/windows
+
+if ! command -v wine >/dev/null; then
+  if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
+    echo 'Wine is missing, and only root can install it: wine, wine64' >&2
+    exit 1
+  fi
+  ./apt-install.sh wine wine64
+fi
+
+if ! cmp -s "$NODES/package-lock.json" "$NODES/node_modules/.installed"; then
+  # --force: these packages are for another system than this one.
+  npm ci --prefix "$NODES" --force --ignore-scripts --no-audit --no-fund >&2
+  cp "$NODES/package-lock.json" "$NODES/node_modules/.installed"
+fi
+
+export WINEPREFIX="$PREFIX" WINEARCH=win64 WINEDEBUG=fixme-all,err-all
+# Without Mono, Gecko and entries in menus, which Wine would ask for.
+export WINEDLLOVERRIDES='mscoree,mshtml,winemenubuilder.exe=d'
+if [[ ! -f $PREFIX/slocket-is-ready ]]; then
+  mkdir -p "$PREFIX"
+  # Standard streams are files: what is started here leaves processes behind for a while, which would keep a pipe open.
+  log=$(mktemp)
+  if ! {
+    wineboot -i
+    # Node needs Windows 10, and Wine 8 says that it is Windows 7.
+    wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f
+  } </dev/null >"$log" 2>&1; then
+    cat "$log" >&2
+    exit 1
+  fi
+  rm "$log"
+  touch "$PREFIX/slocket-is-ready"
+fi
+printf '%s\n' "WINEPREFIX=$WINEPREFIX" "WINEARCH=$WINEARCH" "WINEDEBUG=$WINEDEBUG" "WINEDLLOVERRIDES=$WINEDLLOVERRIDES"

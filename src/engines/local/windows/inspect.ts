@@ -1,0 +1,113 @@
+/** `query` on Windows: reads the names, then asks each member by its pipe whom its tickets stand for. It takes no ticket and disturbs nobody. */
+import type { EngineSnapshot, Requester } from '../../../requests/engine.ts'
+import { onAbort } from '../../../requests/on-abort.ts'
+import { snapshotOf } from '../../../requests/snapshot.ts'
+import { splitByTurn } from '../../../core/standing.ts'
+import { setTimeout, clearTimeout } from '../../../real-time.ts'
+import { threadIdentity } from '../../../thread-identity.ts'
+import type { Answer } from '../party-json.ts'
+import { ownCommand, parseParty, requestersBy } from '../party-json.ts'
+import { builtInNet } from '../platform/built-in.ts'
+import { wallClockMs } from '../platform/kernel.ts'
+import { formatFrame, LineSplitter, MAX_PARTY_BYTES, parseFrame } from '../wire/frames.ts'
+import { pipeOf } from './bell.ts'
+import type { WindowsDirectory } from './directory.ts'
+import type { ListedTicket, OwnTicket } from './ticket.ts'
+import { QueueView } from './view.ts'
+
+/** How long a member has to answer, in ms. */
+const ANSWER_MS = 200
+
+/** How to look. */
+export interface Inspection {
+  /** Which client a ticket is of, where that can be told. */
+  readonly clientOf?: (ticket: ListedTicket) => string
+  /** When it aborts, nobody is waited for any longer. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** @param own the tickets of this thread in the queue, by id. */
+export async function inspect(
+  directory: WindowsDirectory,
+  own: () => ReadonlyMap<string, OwnTicket>,
+  { clientOf, signal }: Inspection,
+): Promise<EngineSnapshot> {
+  const obstacle = directory.obstacle()
+  if (obstacle !== undefined && obstacle.kind !== 'directory') return { held: [], pending: [], obstacle }
+  const ownNow = own()
+  const view = new QueueView(directory, ownNow)
+  view.list()
+  const listing = view.all().filter((ticket) => ownNow.has(ticket.id) || view.lookAt(ticket) === 'open')
+  const answers = await askAll(new Set(listing.filter(({ id }) => !ownNow.has(id)).map(({ member }) => member)), signal)
+  const standing = listing.filter((ticket) => {
+    // One that its member does not speak of may have left since the listing.
+    const answer = answers.get(ticket.member)
+    return answer?.isWhole !== true || answer.tickets.has(ticket.id) || view.lookAt(ticket) === 'open'
+  })
+  const holding = new Set(splitByTurn(standing).held)
+  const snapshot = snapshotOf(standing, (ticket) => {
+    const mine = ownNow.get(ticket.id)
+    const requesters = mine === undefined ? requestersOf(ticket, answers.get(ticket.member)) : requestersOfOwn(mine)
+    // Whoever has its turn is shown, though it says that nobody stands there.
+    const isShown = requesters.length > 0 || !holding.has(ticket) || mine !== undefined
+    const shown = isShown ? requesters : [byName(ticket, undefined)]
+    return clientOf === undefined ? shown : shown.map((requester) => ({ ...requester, client: clientOf(ticket) }))
+  })
+  return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
+}
+
+async function askAll(members: ReadonlySet<string>, signal: AbortSignal | undefined): Promise<Map<string, Answer>> {
+  const answers = new Map<string, Answer>()
+  await Promise.all(
+    [...members].map(async (member) => {
+      const answer = signal?.aborted === true ? undefined : await ask(member, signal)
+      if (answer !== undefined) answers.set(member, answer)
+    }),
+  )
+  return answers
+}
+
+/** Connects as a visitor, who does not say who it is, and asks. Undefined if there is no answer in time. */
+function ask(member: string, signal: AbortSignal | undefined): Promise<Answer | undefined> {
+  return new Promise((resolve) => {
+    const splitter = new LineSplitter(MAX_PARTY_BYTES)
+    const socket = builtInNet().connect({ path: pipeOf(member) })
+    const end = (answer: Answer | undefined): void => {
+      clearTimeout(timer)
+      stopListening?.()
+      socket.destroy()
+      resolve(answer)
+    }
+    const timer = setTimeout(() => end(undefined), ANSWER_MS)
+    const stopListening = signal && onAbort(signal, () => end(undefined))
+    socket.write(formatFrame({ kind: 'who' }), 'latin1')
+    socket.on('data', (chunk: Buffer) => {
+      const lines = splitter.push(chunk.toString('latin1'))
+      if (lines?.length === 0) return
+      const frame = parseFrame(lines?.[0] ?? '')
+      end(frame?.kind === 'party' ? parseParty(frame.json) : undefined)
+    })
+    for (const event of ['error', 'close']) socket.on(event, () => end(undefined))
+  })
+}
+
+function requestersOfOwn(own: OwnTicket): Requester[] {
+  const { claim, pid } = own
+  return requestersBy(own).map((requester) => ({ claim, pid, ...requester, command: ownCommand(), self: true }))
+}
+
+function requestersOf(ticket: ListedTicket, answer: Answer | undefined): Requester[] {
+  const { claim, pid } = ticket
+  const requesters = answer?.tickets.get(ticket.id)
+  if (answer === undefined || requesters === undefined) return [byName(ticket, answer?.command)]
+  const { command, standsFor } = answer
+  const self = standsFor !== undefined && standsFor === threadIdentity()
+  const sinceNs = BigInt(ticket.number)
+  return requesters.map((one) => ({ claim, pid, ...one, sinceNs: one.sinceNs ?? sinceNs, command, self }))
+}
+
+/** What is known without the help of its member. */
+function byName({ claim, pid, number }: ListedTicket, command: string | undefined): Requester {
+  const sinceMs = wallClockMs(number)
+  return { claim, pid, sinceMs, sinceNs: BigInt(number), label: undefined, command, self: false }
+}

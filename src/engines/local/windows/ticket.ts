@@ -1,0 +1,181 @@
+/** Tickets as this engine knows them on Windows: its own, and those that a listing shows. */
+import type { Cancellation } from '../../../requests/cancellation.ts'
+import type { EnqueueRequest } from '../../../requests/ticket-queue.ts'
+import type { Claim } from '../../../core/claim.ts'
+import { EXCLUSIVE } from '../../../core/claim.ts'
+import type { Ticket } from '../../../core/ticket.ts'
+import { ageMs } from '../platform/kernel.ts'
+import { addSleeper, removeSleeper } from '../sleepers.ts'
+import type { TicketName } from '../ticket-name.ts'
+import { setTimeout, clearTimeout, monotonicNowMs } from '../../../real-time.ts'
+import type { Hold } from './guard.ts'
+
+/** A ticket that has not withdrawn after this long either holds or has been stopped in the middle. A scanner may look at each new file. */
+const JOINING_MS = 30
+
+/**
+ * What stands in the name of a ticket in the place of the kernel: whether its owner knows that slocket made the lock's directory. Whoever comes while
+ * the guard is busy, or about to be removed, has it from there.
+ */
+export const MADE_HERE = '00000001'
+export const NOT_KNOWN = '00000000'
+
+/** A ticket that a listing shows. */
+export class ListedTicket implements Ticket {
+  readonly name: string
+  readonly id: string
+  readonly number: string
+  readonly claim: Claim
+  readonly pid: number
+  readonly member: string
+  /** Whether its owner knows that slocket made the lock's directory. */
+  readonly knowsMadeHere: boolean
+  /** Whether somebody was seen to have it open. A ticket that is listed, and was open once, is open still, or closed at this moment. */
+  isOpen = false
+  /** When it was first found closed, by the monotonic clock, in ms. */
+  closedSinceMs: number | undefined
+
+  constructor(name: string, { id, number, claim, pid, member, kernel }: TicketName) {
+    this.name = name
+    this.id = id
+    this.number = number
+    this.claim = claim
+    this.pid = pid
+    this.member = member
+    this.knowsMadeHere = kernel === MADE_HERE
+  }
+
+  get live(): boolean {
+    return this.isOpen
+  }
+
+  get joining(): boolean {
+    // A number may lie ahead of the clock, but not by much unless by malice.
+    return Math.abs(ageMs(this.number)) < JOINING_MS
+  }
+}
+
+/** A ticket that this process has put into the directory. */
+export interface MadeTicket {
+  readonly name: string
+  readonly parsed: TicketName
+  /** What keeps it there. */
+  readonly descriptor: number
+}
+
+/** A ticket of this process, and the request that stands in the queue by it. */
+export class OwnTicket extends ListedTicket {
+  readonly request: EnqueueRequest
+  /** What keeps it in the directory. */
+  readonly descriptor: number
+  /** Open while it has its turn. */
+  hold: Hold | undefined
+  isHeld = false
+  isOver = false
+  /** Whether its file was closed here. */
+  isClosed = false
+  /** The listing that it joined by, until somebody has read it. */
+  joinListing: readonly Ticket[] | undefined
+  /** What stands for a guard that is open elsewhere, while that is so. */
+  barrier: GuardBarrier | undefined
+  /** Whether a wake-up came since the last listing was made for it. */
+  private isWoken = false
+  /** How often it has looked by itself since everybody waited for knew of it. */
+  private looks = 0
+  private endSleep: (() => void) | undefined
+
+  constructor({ name, parsed, descriptor }: MadeTicket, request: EnqueueRequest) {
+    super(name, parsed)
+    this.descriptor = descriptor
+    this.request = request
+    this.isOpen = true
+  }
+
+  override get joining(): boolean {
+    return false
+  }
+
+  /** A listing is about to be made for it. */
+  startLook(): void {
+    this.isWoken = false
+  }
+
+  /** A wake-up is a hint: list again. If the ticket isn't asleep, the wake-up is remembered. */
+  wake(): void {
+    this.isWoken = true
+    this.endSleep?.()
+  }
+
+  /** Sleeps until woken, until cancelled, or for `ms`. Keeps the process alive. */
+  sleep(ms: number, cancellation: Cancellation): void | Promise<void> {
+    if (this.isWoken || cancellation.cancelled) return undefined
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.endSleep?.(), ms)
+      this.startSleep(cancellation, () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  /** Sleeps until woken or cancelled. Keeps the process alive. `look` is called once a second. */
+  sleepUntilWoken(look: () => void, cancellation: Cancellation): void | Promise<void> {
+    this.looks = 0
+    if (this.isWoken || cancellation.cancelled) return undefined
+    return new Promise((resolve) => {
+      addSleeper(this, look)
+      this.startSleep(cancellation, () => {
+        removeSleeper(this)
+        resolve()
+      })
+    })
+  }
+
+  /** How soon to look again, in ms: doubles from 1 ms up to `mostMs`. */
+  nextLookMs(mostMs: number): number {
+    this.looks += 1
+    return Math.min(2 ** (this.looks - 1), mostMs)
+  }
+
+  private startSleep(cancellation: Cancellation, onEnd: () => void): void {
+    const end = (): void => {
+      this.endSleep = undefined
+      cancellation.stopListening(end)
+      onEnd()
+    }
+    this.endSleep = end
+    cancellation.listen(end)
+  }
+}
+
+/** For how long a guard may be open elsewhere, though nobody is ahead, before a request that never waits gives up, in ms. */
+const BARRIER_MS = 250
+
+/**
+ * Stands ahead of a ticket whose turn has come while a guard is still open elsewhere: the holder before is about to end, or a virus scanner looks at
+ * the guard.
+ */
+export class GuardBarrier implements Ticket {
+  readonly id = 'guard'
+  readonly claim: Claim
+  readonly sinceMs: number = monotonicNowMs()
+
+  /** @param claim that of the ticket behind. */
+  constructor(claim: Claim) {
+    // Nobody passes over an exclusive one.
+    this.claim = claim.kind === 'permit' ? claim : EXCLUSIVE
+  }
+
+  get live(): boolean {
+    return monotonicNowMs() - this.sinceMs > BARRIER_MS
+  }
+
+  get joining(): boolean {
+    return false
+  }
+
+  /** As tickets ahead: of permits, so many that a ticket behind them has no turn. */
+  asTickets(): Ticket[] {
+    return this.claim.kind === 'permit' && this.live ? Array<Ticket>(this.claim.permits).fill(this) : [this]
+  }
+}

@@ -1,0 +1,160 @@
+/** The guards: what excludes on Windows, whatever the queue says, and what they keep. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, test } from 'node:test'
+import { local, slocket } from '../../src/index.ts'
+import { ELSEWHERE, NO_SHARING } from './on-windows.ts'
+
+const LEAVE = { linger: 0 }
+
+describe('a guard', { skip: ELSEWHERE }, () => {
+  const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-guard-'))
+  after(() => fs.rmSync(parent, { recursive: true, maxRetries: 20 }))
+  let count = 0
+  const newPath = (): string => path.join(parent, `lock-${(count += 1)}`)
+  const open = (file: string, flags: number): string => {
+    try {
+      fs.closeSync(fs.openSync(file, flags))
+      return 'opened'
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code!
+    }
+  }
+  const alone = (file: string): string => open(file, fs.constants.O_RDWR | NO_SHARING)
+  const together = (file: string): string => open(file, fs.constants.O_RDONLY)
+
+  test('is open alone while an exclusive holder has the lock', async () => {
+    const lock = newPath()
+    const held = await slocket(lock)
+    assert.deepEqual([alone(`${lock}/guard`), together(`${lock}/guard`)], ['EBUSY', 'EBUSY'])
+    await held.release()
+    assert.deepEqual([alone(`${lock}/guard`), together(`${lock}/guard`)], ['opened', 'opened'])
+  })
+
+  test('is open together while shared holders have the lock, until the last has released', async () => {
+    const lock = newPath()
+    const [a, b] = [local(), local()]
+    const first = await slocket(lock, { mode: 'shared', engine: a })
+    const second = await slocket(lock, { mode: 'shared', engine: b })
+    for (const one of [first, second]) {
+      assert.deepEqual([alone(`${lock}/guard`), together(`${lock}/guard`)], ['EBUSY', 'opened'])
+      await one.release()
+    }
+    assert.equal(alone(`${lock}/guard`), 'opened')
+  })
+
+  test('of n permits, each holder has one alone', async () => {
+    const lock = newPath()
+    const engines = [local(), local(), local()]
+    const [first, second] = [
+      await slocket(lock, { permits: 2, engine: engines[0]! }),
+      await slocket(lock, { permits: 2, engine: engines[1]! }),
+    ]
+    assert.deepEqual(
+      [alone(`${lock}/guard-1`), alone(`${lock}/guard-2`), alone(`${lock}/guard`)],
+      Array(3).fill('EBUSY'),
+    )
+    const third = slocket(lock, { permits: 2, engine: engines[2]! })
+    await first.release()
+    await (await third).release()
+    assert.equal(fs.existsSync(`${lock}/guard-3`), false)
+    await second.release()
+    assert.deepEqual([alone(`${lock}/guard-1`), alone(`${lock}/guard-2`)], ['opened', 'opened'])
+  })
+
+  for (const [what, options, name] of [
+    ['an exclusive request', {}, 'guard'],
+    ['a shared request', { mode: 'shared' }, 'guard'],
+    ['a request for a permit', { permits: 1 }, 'guard-1'],
+  ] as const) {
+    test(`that is open elsewhere keeps ${what} waiting though nobody is ahead of it; a try gives up`, async () => {
+      const lock = newPath()
+      await (await slocket(lock, options)).release()
+      const descriptor = fs.openSync(`${lock}/${name}`, fs.constants.O_RDWR | NO_SHARING)
+      assert.equal(await slocket.try(lock, options), null)
+      const waiting = slocket(lock, options)
+      assert.equal(await Promise.race([waiting, new Promise((done) => setTimeout(done, 300, 'waits'))]), 'waits')
+      fs.closeSync(descriptor)
+      const held = await waiting
+      assert.equal(held.recovered, false)
+      await held.release()
+    })
+  }
+
+  test('that names a holder tells of its death: each shared holder, and the next exclusive one, once', async () => {
+    const lock = newPath()
+    await (await slocket(lock)).release()
+    leaveHolder(`${lock}/guard`)
+    for (const [options, recovered] of [
+      [{ mode: 'shared' }, true],
+      [{ mode: 'shared' }, true],
+      [{}, true],
+      [{}, false],
+      [{ mode: 'shared' }, false],
+    ] as const) {
+      const held = await slocket(lock, options)
+      assert.equal(held.recovered, recovered, JSON.stringify(options))
+      await held.release()
+    }
+  })
+
+  test('of a permit that names a holder tells the next holder, whichever permit that has', async () => {
+    const lock = newPath()
+    const engines = [local(), local()]
+    const both = await Promise.all(engines.map((engine) => slocket(lock, { permits: 3, engine })))
+    await both[1]!.release()
+    leaveHolder(`${lock}/guard-2`)
+    await both[0]!.release()
+    const first = await slocket(lock, { permits: 3, engine: engines[0]! })
+    const second = await slocket(lock, { permits: 3, engine: engines[1]! })
+    assert.deepEqual([first.recovered, second.recovered], [true, false])
+    await Promise.all([first.release(), second.release()])
+  })
+
+  test('that names a holder is not removed when the lock is idle, and what it says is not lost', async () => {
+    const lock = newPath()
+    const reader = await slocket(lock, { mode: 'shared', ...LEAVE, engine: local() })
+    await reader.release()
+    assert.equal(fs.existsSync(lock), false)
+    await (await slocket(lock)).release()
+    leaveHolder(`${lock}/guard`)
+    const shared = await slocket(lock, { mode: 'shared', ...LEAVE })
+    await shared.release()
+    assert.equal(fs.existsSync(`${lock}/guard`), true)
+    const exclusive = await slocket(lock, LEAVE)
+    assert.equal(exclusive.recovered, true)
+    await exclusive.release()
+    assert.equal(fs.existsSync(lock), false)
+  })
+
+  test('of an earlier boot has its tokens go on growing', async () => {
+    const lock = newPath()
+    const before = await slocket(lock)
+    await before.release()
+    const guard = `${lock}/guard`
+    fs.writeFileSync(guard, fs.readFileSync(guard, 'latin1').replace(/ \d{20} /, ` ${'1'.padStart(20, '0')} `))
+    for (const mode of ['shared', 'exclusive'] as const) {
+      const held = await slocket(lock, { mode })
+      assert.ok(held.token > before.token, `${held.token} after ${before.token}`)
+      await held.release()
+    }
+  })
+
+  test('whose content cannot be read counts as that of a holder that has died', async () => {
+    const lock = newPath()
+    await (await slocket(lock)).release()
+    fs.writeFileSync(`${lock}/guard`, 'not a record')
+    const held = await slocket(lock)
+    assert.equal(held.recovered, true)
+    await held.release()
+  })
+})
+
+/** As a holder leaves it that is killed. */
+function leaveHolder(guard: string): void {
+  const name = '2-0000000000000000001-x-1-aaaaaaaaaaaa-00000000'
+  const record = fs.readFileSync(guard, 'latin1')
+  fs.writeFileSync(guard, record.slice(0, 33) + name.padEnd(72) + '\n', 'latin1')
+}

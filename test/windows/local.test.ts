@@ -1,0 +1,122 @@
+/** What is special about local locks on Windows: paths, what is at them, and what a machine leaves that has lost its power. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, test } from 'node:test'
+import { isSlocketError, local, slocket } from '../../src/index.ts'
+import { ELSEWHERE } from './on-windows.ts'
+
+const LEAVE = { linger: 0 }
+
+describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
+  const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-windows-'))
+  after(() => fs.rmSync(parent, { recursive: true, maxRetries: 20 }))
+  let count = 0
+  const newPath = (): string => path.join(parent, `lock-${(count += 1)}`)
+
+  for (const [what, other] of [
+    ['in capitals', (lock: string) => lock.toUpperCase()],
+    ['with slashes', (lock: string) => lock.replaceAll('\\', '/')],
+    ['with the prefix for long paths', (lock: string) => `\\\\?\\${lock}`],
+    ['relative to the drive', (lock: string) => lock.slice(2)],
+  ] as const) {
+    test(`is the same by its path ${what}`, async () => {
+      const lock = newPath()
+      if (what === 'relative to the drive') process.chdir(parent)
+      const held = await slocket(lock, LEAVE)
+      assert.equal(await slocket.try(other(lock), { ...LEAVE, engine: local() }), null)
+      assert.equal((await slocket.query(other(lock))).held.length, 1)
+      await held.release()
+      await (await slocket(other(lock), LEAVE)).release()
+      assert.equal(fs.existsSync(lock), false)
+    })
+  }
+
+  test('can have a path of more than 260 characters', async () => {
+    const deep = path.join(parent, ...Array<string>(6).fill('d'.repeat(60)))
+    fs.mkdirSync(deep, { recursive: true })
+    const lock = path.join(deep, 'lock')
+    assert.ok(lock.length > 260)
+    const held = await slocket(lock, LEAVE)
+    assert.equal(await slocket.try(lock, { engine: local() }), null)
+    await held.release()
+    assert.deepEqual(fs.readdirSync(deep), [])
+  })
+
+  test('is refused on a network share, and at a name that Windows reserves', async () => {
+    const isNetworkError = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_NETWORK_FILE_SYSTEM')
+    await assert.rejects(slocket('\\\\server\\share\\lock'), isNetworkError)
+    await assert.rejects(slocket.query('//server/share/lock'), isNetworkError)
+    await assert.rejects(slocket(path.join(parent, 'nul')), TypeError)
+    await assert.rejects(slocket(path.join(parent, 'a:b')), TypeError)
+  })
+
+  test('is refused where the parent is missing', async () => {
+    await assert.rejects(slocket(path.join(parent, 'no', 'lock')), (error) =>
+      isSlocketError(error, 'ERR_SLOCKET_NO_PARENT'),
+    )
+  })
+
+  test('is refused in a directory with other content, and nothing there is touched', async () => {
+    const lock = newPath()
+    fs.mkdirSync(lock)
+    fs.writeFileSync(`${lock}/precious`, 'content')
+    await assert.rejects(slocket(lock), (error) => isSlocketError(error, 'ERR_SLOCKET_NOT_A_LOCK'))
+    assert.equal((await slocket.query(lock)).obstacle?.kind, 'directory')
+    assert.deepEqual(fs.readdirSync(lock), ['precious'])
+  })
+
+  test('waits for a file at its path to go, and a try does not', async () => {
+    const lock = newPath()
+    fs.writeFileSync(lock, 'of another program')
+    assert.equal(await slocket.try(lock), null)
+    assert.equal((await slocket.query(lock)).obstacle?.kind, 'file')
+    const waiting = slocket(lock, LEAVE)
+    assert.equal(await Promise.race([waiting, new Promise((done) => setTimeout(done, 300, 'waits'))]), 'waits')
+    assert.equal(fs.readFileSync(lock, 'utf8'), 'of another program')
+    fs.unlinkSync(lock)
+    await (await waiting).release()
+  })
+
+  test('leaves a directory that somebody else has made', async () => {
+    const lock = newPath()
+    fs.mkdirSync(lock)
+    await (await slocket(lock, LEAVE)).release()
+    assert.deepEqual(fs.readdirSync(lock), [])
+  })
+
+  test('steps over the tickets that a machine has left which lost its power, removes them, and has recovered', async () => {
+    const lock = newPath()
+    fs.mkdirSync(lock)
+    const number = String(process.hrtime.bigint()).padStart(19, '0')
+    for (const claim of ['s', 'x']) fs.writeFileSync(`${lock}/2-${number}-${claim}-4711-aaaaaaaaaaaa-00000000`, '')
+    const [first, second] = [await slocket(lock), slocket(lock, { engine: local() })]
+    assert.equal(first.recovered, true)
+    assert.equal(fs.readdirSync(lock).filter((name) => name.includes('-4711-')).length, 0)
+    await first.release()
+    const next = await second
+    assert.equal(next.recovered, false)
+    await next.release()
+  })
+
+  test('steps over such tickets behind it, too, whose numbers are of another boot', async () => {
+    const lock = newPath()
+    fs.mkdirSync(lock)
+    fs.writeFileSync(`${lock}/2-8000000000000000000-x-4711-aaaaaaaaaaaa-00000000`, '')
+    const held = await slocket(lock)
+    assert.equal(held.recovered, true)
+    await held.release()
+  })
+
+  test('can be asked for by the API in all its forms', async () => {
+    const lock = newPath()
+    assert.equal(await slocket.with(lock, (held) => held.held), true)
+    const called = await new Promise<unknown>((done) => slocket(lock, (error, held) => done(error ?? held?.release())))
+    assert.equal(called instanceof Error, false)
+    await using held = await slocket(lock, { timeout: 1000, label: 'mine' })
+    assert.equal((await slocket.query(lock)).held[0]?.label, 'mine')
+    await assert.rejects(slocket(lock, { timeout: 10 }), (error: Error) => /'mine'/.test(error.message))
+    held.assertHeld()
+  })
+})
