@@ -1,6 +1,6 @@
 /*
  * Slices as a model for Spin: the option `slice` of src/requests/group.ts. A process that holds a ticket goes on serving its own requests
- * by it for a bounded time after its last listing that showed nobody behind. README.md beside this file has the rules (C1 to C5), what is
+ * by it for a bounded time after its turn, or after its last listing that showed nobody behind. README.md beside this file has the rules (C1 to C5), what is
  * checked, and what is left out.
  *
  * Each `atomic { … }` of `World` is one step of one process. A ticket joins in one step, at the end, and whoever leaves wakes the next in one
@@ -37,7 +37,7 @@ byte at[TICKETS];
 byte ahead[TICKETS]; /* the tickets whose names sort before it */
 byte party[TICKETS]; /* requests that wait by it, but for the first */
 byte bySlice[TICKETS]; /* how many of these, the last ones, have joined by the slice */
-byte served[TICKETS]; /* grants of the slice, since the last listing that showed nobody behind; SLICE: it is over */
+byte served[TICKETS]; /* grants of the slice, since its turn, or the last listing that showed nobody behind; SLICE: it is over */
 byte there, woken, alive;
 byte left[PROCS];    /* requests to come */
 byte crashes = CRASHES;
@@ -125,7 +125,7 @@ inline unlink() {
   there = there & ~BIT(own); at[own] = LEFT; served[own] = 0
 }
 
-/* Links `own` at the end, with `more` requests besides the first, and lists. C1: a slice has begun before that. */
+/* Links `own` at the end, with `more` requests besides the first, and lists. C1: its slice begins at its turn. */
 inline join(more) {
   ahead[own] = there; there = there | BIT(own); woken = woken & ~BIT(own);
   party[own] = more; served[own] = 0; bySlice[own] = 0;

@@ -59,7 +59,7 @@ export interface SlocketOptions {
   readonly linger?: number | undefined
   /**
    * Lets this process serve its own requests for the lock out of turn, in milliseconds, from 0 to 60,000: a loop of acquire and release then needs no
-   * switch of processes each time. For that long after it last saw nobody behind it, the process goes on with its own requests; then it
+   * switch of processes each time. From its turn on, or from when it last saw nobody behind it, the process goes on with its own requests for that long; then it
    * hands the lock over. Nobody waits longer than by strict order plus, for each process ahead, one slice and one hold that began within it.
    *
    * With a slice, the lock is not free as soon as `release()` returns, but at the end of this turn of the event loop, unless the process acquires it again by

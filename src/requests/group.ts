@@ -34,7 +34,6 @@ import { waitForTurn, withdrawQuietly } from './wait-for-turn.ts'
 export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
   enter(): void {
     this.state = 'joining'
-    this.slice?.begin()
     try {
       const joined = this.queue.enqueue(this)
       if (!(joined instanceof Promise)) return this.onJoined(joined)
@@ -89,7 +88,6 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
   onRejoined(ticket: TicketIdentity): void {
     if (this.state !== 'waiting') return
     this.ticket = ticket
-    this.slice?.end()
   }
 
   onTurn(ticket: TicketIdentity | null, hasWaited: boolean): void {
@@ -98,6 +96,7 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     if (this.state !== 'waiting') return void withdrawQuietly(this.queue, ticket)
     this.state = 'held'
     this.ticket = ticket
+    this.slice?.begin()
     // Bound: each round takes one out of those that wait.
     while (this.hasNext() && (!this.grantNext(hasWaited) || this.claim.kind === 'shared'));
     // None of them could be granted.

@@ -1,9 +1,8 @@
 /**
- * The slice of a group (group.ts): for some ms after a moment when nobody stood behind the group's ticket, the group takes in, and serves, requests of its
- * process without another look, if the ticket holds.
+ * The slice of a group (group.ts): for some ms the group takes in, and serves, requests of its process without another look, if its ticket holds.
  *
- *  1. It begins before the ticket joins the queue, or before a look that then shows nobody behind. So it ends at most its length after somebody has
- *     joined behind the ticket.
+ *  1. It begins at the ticket's turn, or before a look that then shows nobody behind. So whoever stands behind waits for one slice, and for one hold that
+ *     began within it, for each ticket ahead.
  *  2. A request that has joined by a slice may have come after one that stands behind the ticket. It is served while a slice is open, or once a look shows
  *     nobody behind; otherwise it is placed again, behind that one.
  *  3. Only the newest group of its process serves by a slice: when another one comes, requests that have joined by the slice are placed before that one.
@@ -22,7 +21,7 @@ export class Slice {
   /** Whether requests join by it: what was found out last. */
   isJoinable: boolean = false
   private readonly queue: TicketQueue
-  /** When nobody stood behind the ticket, by the monotonic clock. */
+  /** When it began, by the monotonic clock. */
   private sinceMs: number = -Infinity
 
   constructor(queue: TicketQueue, lengthMs: number) {
@@ -30,14 +29,9 @@ export class Slice {
     this.lengthMs = lengthMs
   }
 
-  /** The ticket is about to join the queue. */
+  /** The ticket has its turn. */
   begin(): void {
     this.sinceMs = monotonicNowMs()
-  }
-
-  /** The ticket has joined again, behind others maybe. */
-  end(): void {
-    this.sinceMs = -Infinity
   }
 
   /** Whether requests may be served without a look. */

@@ -116,6 +116,17 @@ describe('order', () => {
     finds('order', waiting().request('p1', 1, 2, 3, 4, { slice: 999 }))
   })
 
+  test('that is excused within a slice that began with the turn of its client, and not after it', () => {
+    // p1 asked before p2 had joined, and had its turn at 3.
+    const turn = (): Traces =>
+      new Traces().ticket('p2', { entered: 1, turn: 8, left: 9 }).request('p1', 1, 0.5, 3, 4, { slice: 1001 })
+    isSound(turn().request('p1', 2, 4, 5, 6, { slice: 1001 }))
+    finds('order', turn().request('p1', 2, 4, 5, 6, { slice: 999 }))
+    finds('order', turn().request('p3', 1, 4, 5, 6, { slice: 1001 }))
+    // A request that was served by the slice begins no other one.
+    finds('order', turn().request('p1', 2, 4, 5, 6, { slice: 1001 }).request('p1', 3, 5.5, 6.5, 7, { slice: 1001 }))
+  })
+
   test('those that share may change places, but not with one that does not', () => {
     isSound(new Traces().request('p1', 1, 1, 4, 5, SHARED).request('p1', 2, 2, 3, 5, SHARED))
     finds('order', new Traces().request('p1', 1, 1, 4, 5).request('p1', 2, 2, 3, 3.5, SHARED))

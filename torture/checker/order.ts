@@ -40,7 +40,7 @@ function checkAmongTickets(history: History): Finding[] {
 
 /**
  * A ticket of another client had joined before a request was made; it still stands in the queue when that request has been granted. That is excused
- * if the request was made within its slice: the slice had begun before the ticket joined.
+ * if the request was made within a slice of its client: one that began before that ticket joined, or when that client last had its turn in strict order.
  */
 function checkOvertaking(history: History): Finding[] {
   return history.locks.flatMap((lock) => {
@@ -52,14 +52,22 @@ function checkOvertaking(history: History): Finding[] {
       .sort((a, b) => a.grantedAt - b.grantedAt)
     let standing: TracedTicket[] = []
     let next = 0
+    /** When each client last had its turn in strict order. */
+    const turnAt = new Map<string, number>()
     for (const { request, who, claim, sliceMs, askedAt, grantedAt: at } of granted) {
       for (; next < tickets.length && tickets[next]!.enteredAt <= at; next += 1) standing.push(tickets[next]!)
       standing = standing.filter(({ stoodUntil }) => stoodUntil > at)
-      const overtaken = standing.filter(
-        (ticket) =>
-          ticket.who !== who && ticket.joinedAt + sliceMs * NS_PER_MS < askedAt && isInTheWay(claim, ticket.claim),
+      const before = standing.filter(
+        (ticket) => ticket.who !== who && ticket.joinedAt < askedAt && isInTheWay(claim, ticket.claim),
       )
+      if (before.length <= mostBeside(claim)) {
+        turnAt.set(who, at)
+        continue
+      }
+      const sliceNs = sliceMs * NS_PER_MS
+      const overtaken = before.filter(({ joinedAt }) => joinedAt + sliceNs < askedAt)
       if (overtaken.length <= mostBeside(claim)) continue
+      if (sliceMs > 0 && askedAt <= (turnAt.get(who) ?? -Infinity) + sliceNs) continue
       const others = overtaken.map((other) => `${other.ticket} of ${other.who} (${other.claim})`).join(', ')
       const what = `${request} (${claim}, slice ${sliceMs} ms) was granted before ${others}, which had joined before it asked`
       findings.push({ rule: 'order', at, what })
