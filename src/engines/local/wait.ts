@@ -3,7 +3,7 @@
  *
  *  W1  A wake-up that comes after the listing was opened is remembered, and ends the next sleep at once.
  *  W2  Connect to those waited for, but for those that the ticket's member has opened a connection to before; then list again.
- *  W3  Sleep only if all that are waited for are of this process, or connected to from here.
+ *  W3  Sleep only if all that are waited for are of this process, or connected to from here and still there by name.
  *  W4  An answer, the end of a connection and a notification wake.
  *  L   Dead is only what refuses a connection, gone is only what has no name. Nothing else is proof.
  *
@@ -52,8 +52,15 @@ export function awaitChange(
   // A try looks until it is certain, which is a matter of milliseconds: nobody notifies it.
   if (!own.request.wait) return own.sleep(FIRST_LOOK_MS, cancellation)
   if (!isKnown) return own.sleep(nextLookMs(own), cancellation)
+  if (isAnyGone(state, among)) return undefined
   own.becomeKnown()
   return own.sleepUntilWoken(() => wakeIfChanged(state, own, among), cancellation)
+}
+
+/** A listing that isn't of one moment may show one that has left, and miss one that left after it, whose owner doesn't know of us. */
+function isAnyGone(state: QueueState, among: readonly ListedTicket[]): boolean {
+  for (const ticket of among) if (!state.isOwn(ticket) && !state.directory.has(ticket.name)) return true
+  return false
 }
 
 /**
