@@ -650,7 +650,7 @@ inline goOn() {
   :: some != 0 && (tries & BIT(own)) && LIVE && !JOINING -> at[own] = DOOMED /* Y1: null */
   :: some != 0 ->
     if
-    :: some & ~there & ~REACHED(me) -> woken = woken | BIT(own) /* gone since it was listed: list again */
+    :: some & ~there -> woken = woken | BIT(own) /* W3: gone since it was listed: list again */
     :: else
     fi;
     todo[own] = on[own] & ~REACHED(me);

@@ -2,7 +2,7 @@
  * Stealing named locks as a model for Spin: src/engines/local/names/steal.ts, with the part of src/requests/ by which requests share a ticket.
  * README.md beside this file says which label is which function, what is checked, and what is left out.
  *
- * A victim with several requests, which may share a ticket; a waiter with one; one or two thieves. All claims are exclusive. As in acquire.pml, each
+ * A victim with several requests, which may share a ticket; a waiter with one; one or two thieves. All claims are exclusive. Each
  * labelled `atomic { … }` is one step, and between two steps anything may happen. How a ticket joins, and who wakes whom, is acquire.pml's
  * matter: here a ticket joins in one step, and whoever is blocked lists again as soon as that would show something new.
  *
