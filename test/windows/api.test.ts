@@ -1,0 +1,106 @@
+/** The other ways to ask for a local lock, on Windows: by a call that blocks, by name, by the calls of proper-lockfile. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import lockfile from '../../src/compat/proper-lockfile.ts'
+import { isSlocketError, LockManager, slocket } from '../../src/index.ts'
+import { scenario } from '../helpers/scenario.ts'
+import { ELSEWHERE } from './on-windows.ts'
+
+const LEAVE = { linger: 0 }
+const skip = { skip: ELSEWHERE }
+
+describe('on Windows', skip, () => {
+  const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-windows-api-'))
+  after(() => fs.rmSync(parent, { recursive: true, maxRetries: 20 }))
+  let count = 0
+  const newPath = (): string => path.join(parent, `lock-${(count += 1)}`)
+
+  test('slocket.sync has a free lock at once, and refuses to wait for its own thread', async () => {
+    const lock = newPath()
+    const held = slocket.sync(lock, LEAVE)
+    assert.equal(held.held, true)
+    assert.equal(await slocket.try(lock), null)
+    assert.throws(
+      () => slocket.sync(lock),
+      (error) => isSlocketError(error, 'ERR_SLOCKET_DEADLOCK'),
+    )
+    held.release()
+    assert.equal(held.held, false)
+    assert.equal(fs.existsSync(lock), false)
+  })
+
+  test('a lock that a worker thread holds is free once the thread was terminated, and the next holder has recovered', async () => {
+    const lock = newPath()
+    const url = new URL('../../src/index.js', import.meta.url).href
+    const program = `import(${JSON.stringify(url)}).then(async ({ slocket }) => {
+      await slocket(${JSON.stringify(lock)})
+      require('node:worker_threads').parentPort.postMessage('held')
+      setInterval(() => {}, 1000)
+    })`
+    const worker = new Worker(program, { eval: true })
+    await new Promise((held) => worker.once('message', held))
+    assert.equal(await slocket.try(lock), null)
+    const waiting = slocket(lock, LEAVE)
+    await worker.terminate()
+    const held = await waiting
+    assert.equal(held.recovered, true)
+    await held.release()
+  })
+
+  test('names are told apart by case, though paths are not, and are listed as they were given', async () => {
+    const root = path.join(parent, 'names')
+    const [one, other] = [new LockManager({ root }), new LockManager({ root: root.toUpperCase() })]
+    await one.request('Ledger', async () => {
+      assert.equal(await other.request('Ledger', { ifAvailable: true }, (lock) => lock), null)
+      await other.request('ledger', async () => {
+        const { held } = await one.query()
+        assert.deepEqual(held?.map(({ name }) => name).sort(), ['Ledger', 'ledger'])
+      })
+    })
+  })
+
+  test('the calls of proper-lockfile keep each other out, and leave nothing', async () => {
+    const file = path.join(parent, 'data.json')
+    fs.writeFileSync(file, '{}')
+    const release = await lockfile.lock(file)
+    assert.equal(await lockfile.check(file), true)
+    await assert.rejects(lockfile.lock(file), { code: 'ELOCKED' })
+    await release()
+    assert.equal(await lockfile.check(file), false)
+    const releaseSync = lockfile.lockSync(file)
+    await assert.rejects(lockfile.lock(file), { code: 'ELOCKED' })
+    releaseSync()
+    assert.equal(fs.existsSync(`${file}.lock`), false)
+  })
+
+  test('the calls of proper-lockfile respect its own lock while that is fresh, and take it over when it is stale', async () => {
+    const file = path.join(parent, 'shared.json')
+    fs.writeFileSync(file, '{}')
+    fs.mkdirSync(`${file}.lock`)
+    // Older than one that slocket is just making.
+    const madeMs = fs.statSync(`${file}.lock`).birthtimeMs
+    while (Date.now() < madeMs + 100) await new Promise((done) => setTimeout(done, 10))
+    assert.equal(await lockfile.check(file), true)
+    await assert.rejects(lockfile.lock(file), { code: 'ELOCKED' })
+    assert.deepEqual(fs.readdirSync(`${file}.lock`), [])
+    const old = new Date(Date.now() - 20_000)
+    fs.utimesSync(`${file}.lock`, old, old)
+    const release = await lockfile.lock(file)
+    await release()
+    assert.equal(fs.existsSync(`${file}.lock`), false)
+  })
+})
+
+scenario('processes that block in slocket.sync contend, and one is killed: never do two hold', skip, async (scene) => {
+  const [doomed, ...others] = await scene.spawnAll('a', 'b', 'c')
+  const contend = { do: 'contend', path: scene.path, counter: scene.counter, sync: true, options: LEAVE } as const
+  doomed.send({ ...contend, rounds: 1_000_000 })
+  for (const other of others) other.send({ ...contend, rounds: 10 })
+  await others[0].next('done')
+  await doomed.kill()
+  await others[1].next('done')
+})
