@@ -30,6 +30,7 @@ const IN_WINDOWS = [
   'test/crash/slice',
   'test/web-locks/callback',
   'test/web-locks/slice',
+  'test/web-locks/told',
   'test/windows/',
 ]
 /** How long one test may take, and how long one file, in seconds. Wine takes its time. */

@@ -1,8 +1,10 @@
 /** The other ways to ask for a local lock, on Windows: by a call that blocks, by name, by the calls of proper-lockfile. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import lockfile from '../../src/compat/proper-lockfile.ts'
@@ -104,3 +106,39 @@ scenario('processes that block in slocket.sync contend, and one is killed: never
   await doomed.kill()
   await others[1].next('done')
 })
+
+scenario(
+  'who steals from a process that blocks has the lock when that goes on, and not before',
+  skip,
+  async (scene) => {
+    const url = new URL('../../src/index.js', import.meta.url).href
+    // Says when it is robbed, by the clock that all processes share.
+    const program = `
+    const { writeSync } = require('node:fs')
+    import(${JSON.stringify(url)}).then(async ({ LockManager }) => {
+      const locks = new LockManager({ root: process.argv[1] })
+      const robbed = locks.request('name', async () => {
+        writeSync(1, 'held\\n')
+        await new Promise((resolve) => process.stdin.once('data', resolve))
+        writeSync(1, 'blocks\\n')
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500)
+        writeSync(1, process.hrtime.bigint() + '\\n')
+        await new Promise(() => setTimeout(() => {}, 60_000))
+      })
+      robbed.catch(({ name }) => { writeSync(1, name + '\\n'); process.exit() })
+    })`
+    const victim = spawn(process.execPath, ['-e', program, scene.path], { stdio: ['pipe', 'pipe', 'inherit'] })
+    scene.onEnd(() => void victim.kill('SIGKILL'))
+    const said = createInterface(victim.stdout)[Symbol.asyncIterator]()
+    const next = async (): Promise<string> => String((await said.next()).value)
+    assert.equal(await next(), 'held')
+    victim.stdin.write('\n')
+    assert.equal(await next(), 'blocks')
+    const stolenNs = await new LockManager({ root: scene.path }).request('name', { steal: true }, () =>
+      process.hrtime.bigint(),
+    )
+    const wentOnNs = BigInt(await next())
+    assert.ok(stolenNs > wentOnNs, `stolen ${wentOnNs - stolenNs} ns too early`)
+    assert.equal(await next(), 'AbortError')
+  },
+)
