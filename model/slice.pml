@@ -1,10 +1,10 @@
 /*
- * Slices as a model for Spin: the next protocol with the option `slice`, of which there is no code. A process that holds a ticket goes on
- * serving its own requests by it for a bounded number of grants after its last listing that showed nobody behind. README.md beside this
- * file has the rules (C1 to C5), what is checked, and what is left out.
+ * Slices as a model for Spin: the option `slice` of src/requests/group.ts. A process that holds a ticket goes on serving its own requests
+ * by it for a bounded time after its last listing that showed nobody behind. README.md beside this file has the rules (C1 to C5), what is
+ * checked, and what is left out.
  *
  * Each `atomic { … }` of `World` is one step of one process. A ticket joins in one step, at the end, and whoever leaves wakes the next in one
- * step: how that is done among processes is one-name.pml's matter. Time is a number of grants: -DSLICE=n of them are a slice.
+ * step: how that is done among processes is acquire.pml's matter. In a slice fit at most -DSLICE=n grants; it may be over before that.
  *
  * -DPROCS=n processes, each with two tickets     -DREQUESTS=n requests of each process     -DSLICE=n grants in a slice
  * -DCRASHES=n kill -9                            -DONLY=name one check alone
@@ -36,7 +36,8 @@
 byte at[TICKETS];
 byte ahead[TICKETS]; /* the tickets whose names sort before it */
 byte party[TICKETS]; /* requests that wait by it, but for the first */
-byte served[TICKETS]; /* grants of the slice, since the last listing that showed nobody behind */
+byte bySlice[TICKETS]; /* how many of these, the last ones, have joined by the slice */
+byte served[TICKETS]; /* grants of the slice, since the last listing that showed nobody behind; SLICE: it is over */
 byte there, woken, alive;
 byte left[PROCS];    /* requests to come */
 byte crashes = CRASHES;
@@ -74,6 +75,7 @@ inline pick(mask) {
 #endif
 /* Tickets that can take a step, and processes to which a request can come, while they are not in the middle of leaving. */
 #define STEPS(t) (BIT(t) * (IS_ALIVE(OWNER(t)) && (at[t] > WAITS || (at[t] == WAITS && (woken & BIT(t))))))
+#define ENDS(t) (BIT(t) * (IS_ALIVE(OWNER(t)) && (at[t] == HOLDS || at[t] == KEPT) && served[t] < SLICE))
 #define COMES(p) (BIT(p) * (IS_ALIVE(p) && left[p] > 0 && at[2 * p] != LEFT && at[2 * p + 1] != LEFT))
 #define IS_ALIVE(p) (alive & BIT(p))
 #define OWNED_BY(p) (3 << (2 * (p)))
@@ -108,19 +110,25 @@ inline grant() {
 /* The same for a request that has just come: none of its process was there before. */
 inline grantNow() { assert(ORDER || at[OTHER(own)] != WAITS); grant() }
 
-/* C5: a listing that decides whose turn it is says how much of a slice is left: all of it, or nothing. */
-inline beginSlice() {
+/* C2: a listing. If it shows nobody behind, a new slice begins, and all that have joined came before whoever comes. */
+inline lookAgain() {
   look();
-  served[own] = (behind != 0 -> SLICE : 0)
+  if
+  :: behind == 0 -> served[own] = 0; bySlice[own] = 0
+  :: else
+  fi
 }
+#define IS_OPEN (served[own] < SLICE)
+#define IS_ALONE (at[OTHER(own)] == NOWHERE)
 
 inline unlink() {
   there = there & ~BIT(own); at[own] = LEFT; served[own] = 0
 }
 
-/* Links `own` at the end, and lists. */
-inline join() {
+/* Links `own` at the end, with `more` requests besides the first, and lists. C1: a slice has begun before that. */
+inline join(more) {
   ahead[own] = there; there = there | BIT(own); woken = woken & ~BIT(own);
+  party[own] = more; served[own] = 0; bySlice[own] = 0;
   allowed[own] = 0; waited[own] = 0; i = 0;
   do
   :: i < TICKETS ->
@@ -133,15 +141,19 @@ inline join() {
   od;
   if
   :: ahead[own] & LIVING & there -> at[own] = WAITS
-  :: else -> beginSlice(); grant()
+  :: else -> grant()
   fi
 }
 
-/* A new request of `me`, which takes a ticket of its own. */
+/* A new request of `me`, which takes a ticket of its own. C5: those that have joined `own` by its slice come before it, by the same one. */
 inline joinAnew() {
   if
-  :: at[2 * me] == NOWHERE -> own = 2 * me; join()
-  :: at[2 * me] != NOWHERE && at[2 * me + 1] == NOWHERE -> own = 2 * me + 1; join()
+  :: at[own] == NOWHERE -> join(0)
+  :: at[own] != NOWHERE && IS_ALONE ->
+    lookAgain();
+    first = bySlice[own];
+    party[own] = party[own] - first; bySlice[own] = 0;
+    own = OTHER(own); join(first)
   :: else -> left[me]++ /* it comes later: more tickets of one process are left out */
   fi
 }
@@ -160,23 +172,25 @@ active proctype World() {
   do
   :: atomic { /* a request comes */
       EACH_PROCESS(COMES) -> pick(EACH_PROCESS(COMES)); me = here; left[me]--;
-      if
-      :: at[2 * me] == KEPT -> own = 2 * me
-      :: at[2 * me] != KEPT && at[2 * me + 1] == KEPT -> own = 2 * me + 1
-      :: else -> own = 2 * me + (at[2 * me] == NOWHERE)
+      own = 2 * me;
+      if /* its newest ticket */
+      :: at[2 * me + 1] != NOWHERE && (at[2 * me] == NOWHERE || (ahead[2 * me + 1] & BIT(own))) -> own = 2 * me + 1
+      :: else
       fi;
       look();
       if
-      :: at[own] == KEPT && at[OTHER(own)] != NOWHERE -> unlink(); left[me]++ /* C3: it has another ticket in the queue; its turn comes at the end of that */
-      :: at[own] == KEPT && at[OTHER(own)] == NOWHERE && served[own] < SLICE -> served[own]++; grantNow() /* C1: without a listing */
-      :: at[own] == KEPT && at[OTHER(own)] == NOWHERE && !(served[own] < SLICE) -> /* C2: lists */
+      :: at[own] == KEPT && IS_OPEN -> served[own]++; grantNow() /* C1: without a listing */
+      :: at[own] == KEPT && !IS_OPEN -> /* C2: lists */
+        lookAgain();
         if
-        :: behind == 0 -> served[own] = 0; grantNow()
+        :: behind == 0 -> grantNow()
         :: else -> unlink(); left[me]++ /* C4: hands over; the request takes a ticket of its own after that */
         fi
-      :: (at[own] == HOLDS || at[own] == WAITS) && behind == 0 && at[OTHER(own)] == NOWHERE && party[own] == 0 -> party[own]++ /* it is the last in the queue */
-      :: (at[own] == HOLDS || at[own] == WAITS) && !(behind == 0 && at[OTHER(own)] == NOWHERE && party[own] == 0) -> joinAnew()
-      :: at[own] == NOWHERE -> joinAnew()
+      :: at[own] == HOLDS && IS_ALONE && IS_OPEN && party[own] < 2 -> party[own]++; bySlice[own]++ /* C5: without a listing */
+      :: (at[own] == WAITS || at[own] == HOLDS && !(IS_ALONE && IS_OPEN)) && behind == 0 && party[own] < 2 -> /* it is the last in the queue */
+        lookAgain(); party[own]++
+      :: at[own] == HOLDS && IS_ALONE && IS_OPEN && party[own] == 2 -> left[me]++ /* it comes later: more are left out */
+      :: at[own] == NOWHERE || (at[own] == WAITS || at[own] == HOLDS && !(IS_ALONE && IS_OPEN)) && !(behind == 0 && party[own] < 2) -> joinAnew()
       fi
     }
   :: atomic { /* the next step of a ticket */
@@ -186,10 +200,32 @@ active proctype World() {
         woken = woken & ~BIT(own);
         if
         :: ahead[own] & LIVING & there
-        :: else -> beginSlice(); grant()
+        :: else -> grant()
         fi
-      :: at[own] == HOLDS && party[own] > 0 -> party[own]--; grant() /* releases, and the next one of its process holds */
-      :: at[own] == HOLDS && party[own] == 0 -> at[own] = KEPT /* releases */
+      :: at[own] == HOLDS && party[own] > 0 && party[own] > bySlice[own] -> party[own]--; grant() /* releases, and the next one of its process holds */
+      :: at[own] == HOLDS && party[own] > 0 && party[own] == bySlice[own] -> /* the next one has joined by the slice */
+        if
+        :: IS_OPEN -> served[own]++; party[own]--; bySlice[own]--; grant()
+        :: else ->
+          lookAgain();
+          if
+          :: behind == 0 -> party[own]--; grant()
+          :: else -> /* C5: it is over: they join again */
+            assert(ORDER || IS_ALONE); /* not behind one of the same process that came later */
+            left[me] = left[me] + party[own]; party[own] = 0; bySlice[own] = 0; unlink()
+          fi
+        fi
+      :: at[own] == HOLDS && party[own] == 0 -> /* releases */
+        if
+        :: IS_ALONE && IS_OPEN -> at[own] = KEPT /* C1 */
+        :: IS_ALONE && !IS_OPEN -> /* C2 */
+          lookAgain();
+          if
+          :: behind == 0 -> at[own] = KEPT
+          :: else -> unlink() /* C4 */
+          fi
+        :: else -> unlink() /* C3, C4 */
+        fi
       :: at[own] == KEPT -> unlink() /* C4: the end of the turn */
       :: at[own] == LEFT -> /* notifies the next one */
         at[own] = NOWHERE; i = 0; first = TICKETS;
@@ -214,13 +250,14 @@ active proctype World() {
         ahead[own] = 0
       fi
     }
+  :: atomic { EACH_TICKET(ENDS) -> pick(EACH_TICKET(ENDS)); served[here] = SLICE } /* the slice is over, by the clock */
 #if CRASHES
   :: atomic { /* kill -9; who is connected to it is woken */
       crashes > 0 -> crashes--; pick(alive); me = here; alive = alive & ~BIT(me); left[me] = 0; i = 0;
       do
       :: i < TICKETS ->
         if
-        :: OWNER(i) == me -> at[i] = NOWHERE; party[i] = 0; served[i] = 0; waited[i] = 0; allowed[i] = 0; woken = woken & ~BIT(i)
+        :: OWNER(i) == me -> at[i] = NOWHERE; party[i] = 0; bySlice[i] = 0; served[i] = 0; waited[i] = 0; allowed[i] = 0; woken = woken & ~BIT(i)
         :: at[i] == WAITS && OWNER(i) != me -> woken = woken | BIT(i)
         :: else
         fi;

@@ -9,8 +9,8 @@
 // work.cjs and the files of FIRST_CALL export a function that makes the file's contents for the core that calls it. Only core.cjs loads them
 // (its object `load`), so they never require another file of the package.
 //
-// A file that imports a module of FIRST_CALL gets a forwarder in its place: the same functions, which load the module's file when one of them is
-// first called (src/later.ts). For `import`, each export has a wrapper, *.mjs, that imports the CommonJS file. docs/decisions/0012-package.md
+// A file that imports a module of FIRST_CALL gets functions of the same names instead, which load the module's file when one of them is first
+// called (src/later.ts). For `import`, each export has a wrapper, *.mjs, that imports the CommonJS file. docs/decisions/0012-package.md
 // says why.
 //
 // The command has its own copy of everything, since it is a process of its own and acquires at once. What it loads later uses the files above.
@@ -53,7 +53,7 @@ const FIRST_CALL = [
   WINDOWS,
   'engines/memory/index',
   'sync/acquire-sync',
-  'web-locks/context',
+  'web-locks/client',
 ]
 /** Modules that the command loads by `import()`. */
 const LOADED_LATER = ['cli/commands', 'cli/engine', 'cli/wait-line']
@@ -286,11 +286,11 @@ function separate(entry, fileOf) {
         if (kind === 'dynamic-import' && isFile(name)) return outside(name)
         const file = fileOf?.get(sourceOf(name))
         if (fileOf !== undefined && FIRST_CALL.includes(name) && name !== entry && file !== entry)
-          return { path: name, namespace: 'forwarder' }
+          return { path: name, namespace: 'later' }
         return file === undefined || file === entry ? undefined : outside(file)
       })
-      onLoad({ filter: /^/, namespace: 'forwarder' }, async ({ path }) => ({
-        contents: await forwarder(path, fileOf.get(sourceOf(path)) ?? path),
+      onLoad({ filter: /^/, namespace: 'later' }, async ({ path }) => ({
+        contents: await functionsOf(path, fileOf.get(sourceOf(path)) ?? path),
       }))
       onResolve({ filter: new RegExp(`^${FILES}$`) }, () =>
         entry === CORE ? { path: FILES, namespace: 'files' } : outside(CORE),
@@ -304,8 +304,8 @@ function isFile(name) {
   return [...exportedEntries, ...FIRST_CALL, ...LOADED_LATER].includes(name)
 }
 
-/** Returns a module with the functions of another one: the first call loads the file. The build fails if something else of it is imported. */
-async function forwarder(name, file) {
+/** Returns a module with functions of the same names as another one's: the first call loads that one's file. The build fails if something else of it is imported. */
+async function functionsOf(name, file) {
   const names = (await exportsOf([sourceOf(name)])).get(sourceOf(name))
   const text = sources.get(`${name}.ts`)
   const functions = names.filter((own) => new RegExp(`^export (async )?function ${own}\\b`, 'm').test(text))
@@ -373,8 +373,8 @@ function withoutWindows(bodyOf) {
 }
 
 async function threadProgram(plugins) {
-  // `workerData` is what src/sync/stand-in.ts has put before it.
-  const contents = `import { serve } from './${sourceOf('sync/stand-in-thread')}'\nserve(workerData)`
+  // `workerData` is what src/sync/worker.ts has put before it.
+  const contents = `import { serve } from './${sourceOf('sync/worker-thread')}'\nserve(workerData)`
   const { outputFiles } = await build({
     ...options,
     stdin: { contents, resolveDir: root },

@@ -76,7 +76,13 @@ need() {
 
 # --- processes
 
-start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+# Sets `start_time` to when a process started, or to nothing if there is none. By builtins alone: see guard.
+read_start_time() {
+  local stat=''
+  IFS= read -rd '' stat 2>/dev/null <"/proc/$1/stat" || true
+  read -ra stat <<<"${stat##*) }"
+  start_time=${stat[19]:-}
+}
 
 # Those that run in the directory, whoever started them: servers, and what they have started.
 pids_in() { find /proc -maxdepth 2 -path '/proc/[0-9]*/cwd' -lname "$1/*" -printf '%h\n' 2>/dev/null | sed 's|/proc/||' || true; }
@@ -149,16 +155,24 @@ down() {
 # Makes the directory, and says which. Ends with it; ends it with its owner, or where `up` does not come to its end. Whoever
 # is killed meanwhile: there is no directory without a guard.
 guard() {
-  local owner=$1 is_up=$2 parent=${TMPDIR:-/tmp} started dir
+  local owner=$1 is_up=$2 parent=${TMPDIR:-/tmp} start_time started dir pause
   trap '' INT HUP PIPE
-  started=$(start_time "$owner")
+  read_start_time "$owner"
+  started=$start_time
   [[ ! -w /dev/shm ]] || parent=/dev/shm
   dir=$(mktemp -d "$parent/slocket-engines-XXXXXX")
   # For the user postgres, who has to get through.
   chmod 711 "$dir"
   echo "$dir" || true
   exec >/dev/null
-  while [[ -d $dir && -n $started && $(start_time "$owner") == "$started" ]]; do sleep 0.2; done
+  # It starts no process meanwhile: the guards of twenty servers would take a processor for themselves, and as a session each gets as much of it as all of the tests together
+  # (sched(7), autogroup). Nobody writes into this pipe.
+  exec {pause}<> <(:)
+  while [[ -d $dir && -n $started && $start_time == "$started" ]]; do
+    read -rt 0.2 -u "$pause" || true
+    read_start_time "$owner"
+  done
+  exec {pause}>&-
   [[ $is_up == is_owner || ! -f $dir/env ]] && down "$dir"
 }
 
@@ -309,7 +323,7 @@ begin_redis-pair() {
   echo "export SLOCKET_REDIS_PAIR=redis://$address:$master,redis://$address:$replica" >>"$dir/env.new"
 }
 
-has_replica() { redis-cli -u "$1" info replication | grep -q 'state=online'; }
+has_replica() { timeout 5 redis-cli -u "$1" info replication | grep -q 'state=online'; }
 finish_redis-pair() {
   local master
   master=$(value "$1" SLOCKET_REDIS_PAIR)
@@ -327,7 +341,7 @@ begin_redis-cluster() {
   echo "export SLOCKET_REDIS_CLUSTER=${all#,}" >>"$dir/env.new"
 }
 
-cluster_is_ok() { redis-cli -u "$1" cluster info | grep -q 'cluster_state:ok'; }
+cluster_is_ok() { timeout 5 redis-cli -u "$1" cluster info | grep -q 'cluster_state:ok'; }
 finish_redis-cluster() {
   local dir=$1 n urls
   IFS=, read -ra urls <<<"$(value "$dir" SLOCKET_REDIS_CLUSTER)"
@@ -357,10 +371,10 @@ begin_redis-secure() {
   echo "export SLOCKET_REDIS_SECURE=rediss://$address:$port" >>"$dir/env.new"
 }
 
-answers_securely() { [[ $(redis-cli --tls --cacert "$2/ca.pem" --user admin --pass secret --no-auth-warning -u "${1/rediss/redis}" ping) == PONG ]]; }
+answers_securely() { [[ $(timeout 5 redis-cli --tls --cacert "$2/ca.pem" --user admin --pass secret --no-auth-warning -u "${1/rediss/redis}" ping) == PONG ]]; }
 finish_redis-secure() { await "$1" redis-secure answers_securely "$(value "$1" SLOCKET_REDIS_SECURE)" "$1/redis-secure"; }
 
-answers_ping() { [[ $(redis-cli -u "$1" ping) == PONG ]]; }
+answers_ping() { [[ $(timeout 5 redis-cli -u "$1" ping) == PONG ]]; }
 finish_redis() { await "$1" redis answers_ping "$(value "$1" SLOCKET_REDIS)"; }
 
 value() { sed -n "s/^export $2=//p" "$1/env.new"; }

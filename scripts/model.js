@@ -4,7 +4,7 @@
 //   npm run model                      everything; up to an hour, and up to 10 GB
 //   npm run model -- --ci              a few small searches, and all mutants; some minutes
 //   npm run model -- --only='-DCLAIMS=3 -DSTAY=1'     one search, with any switches; of acquire.pml, if it names no model
-//   npm run model -- --only one-name   all searches and mutants of one model, by its name
+//   npm run model -- --only steal      all searches and mutants of one model, by its name
 //   npm run model -- --keep DIR …      leaves what was searched in DIR, to read the trail of what went wrong
 import { execFile, spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -144,7 +144,7 @@ async function search(directory, file, switches, flags, hash, limitSeconds) {
   const how = ['-DSAFETY', '-DNOREDUCE', '-DNOFAIR', '-DNOBOUNDCHECK', '-DCOLLAPSE', '-DVECTORSZ=600']
   await run('gcc', ['-w', ...flags, ...how, `-DMEMLIM=${MEGABYTES_EACH}`, '-o', 'pan', 'pan.c'], { cwd: directory })
   const from = performance.now()
-  // -E: who sleeps at the end is judged by the model itself, see `Quiet`.
+  // -E: who sleeps at the end is judged by the model itself, see `IS_QUIET`.
   const output = await outputOf('./pan', ['-E', '-m50000', `-w${hash}`], directory, limitSeconds)
   const seconds = ((performance.now() - from) / 1000).toFixed(1)
   const states = Number(/^\s*(\d[\d.e+]*) states, stored/m.exec(output)?.[1] ?? Number.NaN)

@@ -59,6 +59,8 @@ if (process.env.NODE_V8_COVERAGE === undefined) {
 }
 
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${watchdog}`
+// A bash whose standard input is a socket takes itself for one that rshd has started, and reads ~/.bashrc, unless another shell runs it (bash(1)).
+process.env.SHLVL = '2'
 
 const startMs = performance.now()
 /** When each file that is running began, in ms; and how long each of those took that are done. */

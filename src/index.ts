@@ -13,7 +13,7 @@ import { Lock } from './lock.ts'
 import type { Slocket } from './slocket.ts'
 import { createSlocket } from './slocket.ts'
 import { acquireSync } from './sync/acquire-sync.ts'
-import { contextIn } from './web-locks/context.ts'
+import { clientIn } from './web-locks/client.ts'
 import type { LockManagerConstructor } from './web-locks/lock-manager.ts'
 import { createLockManager } from './web-locks/lock-manager.ts'
 import type { LockManager as WebLockManager } from './web-locks/types.ts'
@@ -35,7 +35,7 @@ export interface SlocketModule extends Slocket {
 /** Locks by name, as in the Web Locks specification, among all processes and threads of this machine. */
 export type LockManager = WebLockManager
 /** Makes a {@link (LockManager:type)}, whose locks live in a directory or in an engine. */
-export const LockManager: LockManagerConstructor = createLockManager({ contextIn, openRoot: localNames, resolvePath })
+export const LockManager: LockManagerConstructor = createLockManager({ clientIn, openRoot: localNames, resolvePath })
 
 /** The named locks of this user, the same as `new LockManager()`: among all processes and threads of this machine. */
 export const locks: LockManager = new LockManager()

@@ -29,6 +29,14 @@ export function monotonicNowMs(): number {
 /** CLOCK_MONOTONIC in ns, as `process.hrtime.bigint()` gives it. */
 export const monotonicNowNs: () => bigint = process.hrtime.bigint.bind(process.hrtime)
 
+/** The longest delay that a timer can have. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1
+
+/** A timer that does nothing but keep the process alive, until `clearInterval`. */
+export function keepAliveTimer(): NodeJS.Timeout {
+  return setInterval(() => {}, LONGEST_DELAY_MS)
+}
+
 /** Resolves after `ms`. Keeps the process alive meanwhile, unless `ref` is false. */
 export function sleep(ms: number, { ref = true }: { readonly ref?: boolean } = {}): Promise<void> {
   return new Promise((resolve) => {

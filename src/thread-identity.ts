@@ -1,7 +1,7 @@
-/** Which thread, of all processes, this is; and which one it stands in for, where it is a stand-in. For people to be told of, and no more. */
+/** Which thread, of all processes, this is; and which one it acts for, if it is a worker of `slocket.sync`. For people to be told of, and no more. */
 
 let own: string | undefined
-let standsFor: string | undefined
+let other: string | undefined
 
 /** The same for the life of this thread, and of no other. */
 export function threadIdentity(): string {
@@ -9,12 +9,12 @@ export function threadIdentity(): string {
   return own
 }
 
-/** What this thread has, it has in the place of that one. */
-export function standInFor(identity: string): void {
-  standsFor = identity
+/** What this thread has, it has for that one. */
+export function actFor(identity: string): void {
+  other = identity
 }
 
-/** Undefined where this thread has for itself what it has. */
-export function identityStoodInFor(): string | undefined {
-  return standsFor
+/** Undefined if this thread has for itself what it has. */
+export function actsFor(): string | undefined {
+  return other
 }

@@ -25,7 +25,7 @@ export interface Manners {
   /** The longest hold and the longest pause between two requests, in ms. Most are much shorter. */
   readonly holdMs: number
   readonly pauseMs: number
-  /** What part of the requests are tries, have a timeout, are called off, are made many at once, or have another one within. */
+  /** What part of the requests are tries, have a timeout, are cancelled, are made many at once, or have another one within. */
   readonly tries: number
   readonly timeouts: number
   readonly aborts: number
@@ -60,7 +60,7 @@ export interface RoundLimits {
   readonly nemeses: Readonly<Record<string, number>>
 }
 
-const FAMILIES: readonly (readonly TracedClaim[])[] = [
+const CLAIMS: readonly (readonly TracedClaim[])[] = [
   ['exclusive'],
   ['exclusive'],
   ['exclusive', 'shared'],
@@ -98,7 +98,7 @@ function planLock(random: Random, index: number, places: readonly Place[], areRe
   return {
     id: String.fromCharCode('a'.charCodeAt(0) + index),
     place: random.pick(places),
-    claims: random.pick(FAMILIES),
+    claims: random.pick(CLAIMS),
     isFragile: areRemoved && random.chance(0.5),
   }
 }

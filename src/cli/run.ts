@@ -84,11 +84,11 @@ const neverBlocks: Slocket['sync'] = () => {
   throw new Error('no call of the command blocks')
 }
 
-/** Null where there is none to be had in time, or where a signal called it off. */
-async function acquire(request: RunRequest, engine: Engine, { calledOff }: Signals): Promise<Lock | null> {
+/** Null where there is none to be had in time, or where a signal cancelled it. */
+async function acquire(request: RunRequest, engine: Engine, { cancelled }: Signals): Promise<Lock | null> {
   const { lock: path, isTry } = request
   const slocket = createSlocket(() => engine, neverBlocks)
-  const { timeout, ...options } = { ...request.options, linger: 0, signal: calledOff }
+  const { timeout, ...options } = { ...request.options, linger: 0, signal: cancelled }
   const isAnnounced = !isTry && !request.isQuiet && tty.isatty(2)
   const stopNotice = isAnnounced ? announceWait(path, async () => await slocket.query(path)) : undefined
   const from = process.hrtime.bigint()
@@ -99,7 +99,7 @@ async function acquire(request: RunRequest, engine: Engine, { calledOff }: Signa
     return lock
   } catch (error) {
     stopNotice?.()
-    if (calledOff.aborted) return null
+    if (cancelled.aborted) return null
     if (!isSlocketError(error, 'ERR_SLOCKET_TIMEOUT')) throw error
     if (request.isVerbose) say(error.message)
     return null

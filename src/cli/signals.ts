@@ -1,5 +1,5 @@
 /**
- * Signals that come to the wrapper. While it waits, they end it, after it has left the queue. Once the command runs, they are
+ * Signals that come to `slocket run`. While it waits, they end it, after it has left the queue. Once the command runs, they are
  * the command's: what the terminal sends reaches it without our help, since it is in the same process group, and the rest
  * is passed on. Ctrl-Z needs nothing: it stops both, and `fg` goes on with both.
  */
@@ -19,7 +19,7 @@ const LOOK_MS = 2
 
 export class Signals {
   /** Aborts at the first signal that comes before the command runs. */
-  readonly calledOff: AbortSignal
+  readonly cancelled: AbortSignal
   /** The last of those that came before the command ran. */
   early: NodeJS.Signals | undefined
   readonly #controller = new AbortController()
@@ -27,7 +27,7 @@ export class Signals {
   #child: ChildProcess | undefined
 
   constructor() {
-    this.calledOff = this.#controller.signal
+    this.cancelled = this.#controller.signal
     for (const signal of PASSED_ON) process.on(signal, () => this.#onSignal(signal))
   }
 

@@ -1,7 +1,7 @@
 /**
  * A claim says how many may hold with me. All claims are predicates over one queue (see turn.ts).
  *
- * A queue has one family at a time: exclusive and shared go together, permits go with permits of the same count.
+ * The claims in a queue match: exclusive and shared ones do, and permits of the same number. A request whose claim doesn't match is refused.
  */
 
 /** What a request asks for: how many may hold the lock at the same time. */
@@ -38,7 +38,7 @@ export function permitClaim(permits: number): PermitClaim {
 }
 
 /** Whether the two claims may stand in one queue. */
-export function isSameFamily(a: Claim, b: Claim): boolean {
+export function doMatch(a: Claim, b: Claim): boolean {
   if (a.kind === 'permit' || b.kind === 'permit') return isSameClaim(a, b)
   return true
 }

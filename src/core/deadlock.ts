@@ -3,12 +3,12 @@
  * itself, and goes on with none of its own waits. All that it has there stands ahead, and stays. Pure.
  */
 import type { Claim } from './claim.ts'
-import { isSameFamily } from './claim.ts'
+import { doMatch } from './claim.ts'
 
 export type Outlook =
   /** Its turn comes once others have left. */
   | 'open'
-  /** Whatever it would have to wait for waits for what it has itself, and so goes only if it is called off, or dies. */
+  /** Whatever it would have to wait for waits for what it has itself, and so goes only if it is cancelled, or dies. */
   | 'at once or when others give up'
   | 'never'
 
@@ -35,8 +35,8 @@ export function adviceFor(asked: Claim, own: readonly Claim[], timeoutMs: number
 
 /** @param own what it has in the queue itself, held or waiting. */
 export function outlookOf(asked: Claim, own: readonly Claim[]): Outlook {
-  // Claims of two families are no matter of waiting: whoever decides on turns refuses them.
-  if (own.length === 0 || !own.every((claim) => isSameFamily(asked, claim))) return 'open'
+  // Claims that don't match are no matter of waiting: whoever decides on turns refuses them.
+  if (own.length === 0 || !own.every((claim) => doMatch(asked, claim))) return 'open'
   switch (asked.kind) {
     case 'exclusive':
       return 'never'

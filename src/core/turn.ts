@@ -9,7 +9,7 @@
  *  4. a listing without my own ticket decides nothing.
  */
 import type { Claim } from './claim.ts'
-import { isSameFamily } from './claim.ts'
+import { doMatch } from './claim.ts'
 import type { Ticket, TicketIdentity } from './ticket.ts'
 
 export type Turn<T extends Ticket = Ticket> =
@@ -17,7 +17,7 @@ export type Turn<T extends Ticket = Ticket> =
   | { readonly kind: 'held' }
   /** Not before one of these has gone. */
   | { readonly kind: 'blocked'; readonly on: readonly T[] }
-  /** This one ahead is alive, and of another family: my claim can never be granted beside it. */
+  /** This one ahead is alive, and its claim doesn't match mine, which can never be granted beside it. */
   | { readonly kind: 'mismatch'; readonly with: T }
   /** My ticket is not in the listing: it was removed from outside. */
   | { readonly kind: 'missing' }
@@ -43,7 +43,7 @@ function decideAmong<T extends Ticket>(own: TicketIdentity, listing: readonly T[
   const on: T[] = []
   for (let index = place - 1; index >= 0 && on.length < most; index -= 1) {
     const ahead = listing[index]!
-    if (!isSameFamily(own.claim, ahead.claim)) {
+    if (!doMatch(own.claim, ahead.claim)) {
       // A ticket that nobody has proven alive yet may be litter of a dead process: make sure of it first.
       return ahead.live ? { kind: 'mismatch', with: ahead } : { kind: 'blocked', on: [ahead] }
     }
@@ -55,7 +55,7 @@ function decideAmong<T extends Ticket>(own: TicketIdentity, listing: readonly T[
   return unproven.length === 0 ? HELD : { kind: 'blocked', on: unproven }
 }
 
-/** So many of its family ahead that are not passed over decide it: no listing need show more of those ahead. */
+/** So many with matching claims ahead that are not passed over decide it: no listing need show more of those ahead. */
 export function mostAhead(claim: Claim): number {
   return claim.kind === 'permit' ? claim.permits : 1
 }

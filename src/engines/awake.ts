@@ -6,7 +6,7 @@ const SLICES = 10
 /**
  * Calls `onOver` after `ms`, if this process can do something in all that time: it counts in slices, and one that is late, by however
  * much, counts as one. So whatever has come meanwhile is looked at first, and what this process itself has held up is
- * nobody else's fault. Keeps nobody alive. `onHalf` is called after half of the time. Returns what calls it off.
+ * nobody else's fault. Keeps nobody alive. `onHalf` is called after half of the time. Returns what cancels it.
  */
 function afterAwake(ms: number, onOver: () => void, onHalf?: () => void): () => void {
   let left = SLICES
@@ -27,13 +27,13 @@ export async function withinAwake<T>(
   failure: () => Error,
   onHalf?: () => void,
 ): Promise<T> {
-  let callOff: (() => void) | undefined
+  let cancel: (() => void) | undefined
   const over = new Promise<never>((_resolve, reject) => {
-    callOff = afterAwake(ms, () => reject(failure()), onHalf)
+    cancel = afterAwake(ms, () => reject(failure()), onHalf)
   })
   try {
     return await Promise.race([promise, over])
   } finally {
-    callOff?.()
+    cancel?.()
   }
 }

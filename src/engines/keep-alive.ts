@@ -1,9 +1,7 @@
-/** A timer's longest delay. */
-import { setInterval, clearInterval } from '../real-time.ts'
-const FOR_EVER_MS = 2 ** 31 - 1
+import { clearInterval, keepAliveTimer } from '../real-time.ts'
 
 /** Keeps the process alive until what it returns is called. */
 export function keepAlive(): () => void {
-  const timer = setInterval(() => {}, FOR_EVER_MS)
+  const timer = keepAliveTimer()
   return () => clearInterval(timer)
 }

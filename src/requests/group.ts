@@ -11,116 +11,30 @@
  *  waiting | its ticket stands in the queue                   | its turn; a refusal; a failure; nobody left in it
  *  held    | its turn: one request holds (shared: all hold)   | the last one releases; the ticket is lost; a thief:
  *          |                                                  | then the waiting requests go back to waiting
- *  kept    | nobody holds, and the slice is open              | a request; the end of this turn of the event loop; the
+ *  kept    | nobody holds, and the slice is open (slice.ts)   | a request; the end of this turn of the event loop; the
  *          |                                                  | ticket is lost; a thief; another group
  *  over    | its ticket has left, or is about to leave        | -
  *
- * `ticket` is set in the states waiting, held and kept only. Requests are in a list: holders first, then the waiting ones, first come, first served.
- *
- * A slice: for `sliceMs` after a moment when nobody stood behind the ticket, the group takes in, and serves, requests of its process without another
- * look, if the ticket holds.
- *
- *  1. It begins before the ticket joins the queue, or before a look that then shows nobody behind. So it ends at most `sliceMs` after somebody has joined
- *     behind the ticket.
- *  2. A request that has joined by a slice may have come after one that stands behind the ticket. It is served while a slice is open, or once
- *     a look shows nobody behind; otherwise it is placed again, behind that one.
- *  3. Only the newest group of its process serves by a slice: when another one comes, requests that have joined by the slice are placed before that one.
+ * `ticket` is set in the states waiting, held and kept only.
  */
-import { Cancellation } from './cancellation.ts'
-import { isExiting } from './exiting.ts'
-import type { QueuedRequest, TicketQueue } from './ticket-queue.ts'
-import type { Claim } from '../core/claim.ts'
 import { isSameClaim } from '../core/claim.ts'
-import { debug } from '../debug.ts'
 import type { TicketIdentity } from '../core/ticket.ts'
+import { debug } from '../debug.ts'
+import { isExiting } from './exiting.ts'
+import { forgetKept, keepUntilTurnEnds } from './kept-tickets.ts'
+import type { Request } from './request.ts'
+import { append, remove, requestsFrom } from './request-list.ts'
+import type { PlacedGroup } from './resource-requests.ts'
+import type { Slice } from './slice.ts'
+import { isHeld, isHolder } from './ticket-queue.ts'
+import { TicketRequests } from './ticket-requests.ts'
 import type { TurnRequest } from './wait-for-turn.ts'
 import { waitForTurn, withdrawQuietly } from './wait-for-turn.ts'
-import { forgetKept, keepUntilTurnEnds } from './kept-tickets.ts'
-import type { TicketKeeper } from './kept-tickets.ts'
-import type { Request } from './request.ts'
-import { isWantedBy, WantedWatch } from './wanted-watch.ts'
-import { setInterval, clearInterval, monotonicNowMs } from '../real-time.ts'
 
-/** A timer's longest delay: it only keeps the process alive. */
-export const FOR_EVER_MS: number = 2 ** 31 - 1
-
-/** All requests of this process for the resource. */
-export interface GroupOwner {
-  readonly queue: TicketQueue
-  /** How many groups are outside or joining. */
-  entering: number
-  /** Whether it is the only group. */
-  isAlone(): boolean
-  /** Lets the groups in that are outside, as far as it is their turn. */
-  admit(): void
-  onOver(group: PlacedGroup): void
-  /** Places these requests again, before all that came later: the ticket that they waited by is gone. */
-  placeAgain(requests: readonly Request[]): void
-}
-
-/** Requests that stand in the queue together: a group, or a block (permit-block.ts). */
-export interface PlacedGroup {
-  readonly state: 'outside' | 'joining' | 'waiting' | 'held' | 'kept' | 'over'
-  readonly holding: readonly Request[]
-  readonly waitingRequests: readonly Request[]
-  /** Stands in the queue until all its requests have held and released. Never throws. */
-  enter(): void
-  /** Whether `request` may join if the group is the last in its queue. Asked of the newest group only. */
-  isOpenTo(request: Request): boolean
-  /** Whether nobody else stands behind it, as far as it stands in the queue. */
-  isLast(): boolean | Promise<boolean>
-  /** Takes `request` in, if it may join. To be called only while the group is the last in its queue. */
-  accept(request: Request): boolean
-  /**
-   * Another group of this process is about to come: serves nobody by a slice from now on. Returns the requests that are to be placed before those
-   * of the other group.
-   */
-  giveWay(): readonly Request[]
-}
-
-export class Group implements TurnRequest, PlacedGroup, TicketKeeper {
-  readonly claim: Claim
-  wait: boolean
-  steal: boolean
-  lingerMs: number
-  readonly cancellation: Cancellation
-  state: PlacedGroup['state'] = 'outside'
-  ticket: TicketIdentity | undefined = undefined
-  private readonly owner: GroupOwner
-  private readonly queue: TicketQueue
-  private first: Request | undefined
-  private firstWaiting: Request | undefined
-  private last: Request | undefined
-  private keepAlive: NodeJS.Timeout | undefined = undefined
-  /** Looks while a holder wants to know whether it is wanted. */
-  private wantedWatch: WantedWatch | undefined = undefined
-  /** The shortest slice that one of its requests has asked for. */
-  private sliceMs: number
-  /** When nobody stood behind the ticket, by the monotonic clock. */
-  private sliceSinceMs: number = -Infinity
-  /** Whether the last answer of {@link isLast} was by the slice. */
-  private acceptsBySlice: boolean = false
-  /** The first one of the waiting requests that has joined by a slice: all behind it have come after it. */
-  private firstBySlice: Request | undefined = undefined
-
-  constructor(owner: GroupOwner, request: Request) {
-    this.claim = request.claim
-    this.wait = request.wait
-    this.steal = request.steal
-    this.lingerMs = request.lingerMs
-    this.sliceMs = owner.queue.ticketPerRequest === true ? 0 : request.sliceMs
-    this.cancellation = new Cancellation()
-    this.owner = owner
-    this.queue = owner.queue
-    this.first = request
-    this.firstWaiting = request
-    this.last = request
-    request.group = this
-  }
-
+export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
   enter(): void {
     this.state = 'joining'
-    if (this.sliceMs > 0) this.sliceSinceMs = monotonicNowMs()
+    this.slice?.begin()
     try {
       const joined = this.queue.enqueue(this)
       if (!(joined instanceof Promise)) return this.onJoined(joined)
@@ -175,7 +89,7 @@ export class Group implements TurnRequest, PlacedGroup, TicketKeeper {
   onRejoined(ticket: TicketIdentity): void {
     if (this.state !== 'waiting') return
     this.ticket = ticket
-    this.sliceSinceMs = -Infinity
+    this.slice?.end()
   }
 
   onTurn(ticket: TicketIdentity | null, hasWaited: boolean): void {
@@ -206,11 +120,12 @@ export class Group implements TurnRequest, PlacedGroup, TicketKeeper {
   }
 
   isLast(): boolean | Promise<boolean> {
-    if (this.ticket === undefined) return true
-    if (this.sliceMs === 0) return this.queue.isLast(this.ticket)
+    const { ticket, slice } = this
+    if (ticket === undefined) return true
+    if (slice === undefined) return this.queue.isLast(ticket)
     // Not while an older group waits that a try has overtaken: its requests came first.
-    this.acceptsBySlice = (this.isKept || this.state === 'held') && this.owner.isAlone() && this.isSliceOpen()
-    return this.acceptsBySlice || this.look(this.ticket)
+    slice.isJoinable = (this.isKept || this.state === 'held') && this.owner.isAlone() && slice.isOpen()
+    return slice.isJoinable || slice.look(ticket)
   }
 
   isOpenTo(request: Request): boolean {
@@ -233,44 +148,19 @@ export class Group implements TurnRequest, PlacedGroup, TicketKeeper {
 
   accept(request: Request): boolean {
     if (!this.isOpenTo(request)) return false
-    if (this.sliceMs > 0 && !this.acceptWithSlice(request)) return false
+    if (this.slice !== undefined && !this.slice.accept(request)) return false
     if (this.state === 'kept') return this.resume(request)
     const { ticket } = this
     const isSharing = this.state === 'held' && this.claim.kind === 'shared'
-    if (isSharing ? !this.isHolder() : ticket !== undefined && !this.setCrowded(true)) return false
+    if (isSharing ? !isHolder(this.queue, this.ticket!) : ticket !== undefined && !this.setCrowded(true)) return false
     this.lingerMs = Math.max(this.lingerMs, request.lingerMs)
-    this.append(request)
+    append(this, request)
+    this.firstWaiting ??= request
     if (isSharing) this.grantNext(false)
     else this.updateKeepAlive()
     if (ticket !== undefined) request.becomeQueued()
     this.wantedWatch?.look()
     return true
-  }
-
-  /** See {@link EnqueueRequest}. */
-  requests(): readonly QueuedRequest[] {
-    return this.requestsUntil(this.first, undefined)
-  }
-
-  get holding(): Request[] {
-    return this.requestsUntil(this.first, this.firstWaiting)
-  }
-
-  get waitingRequests(): Request[] {
-    return this.requestsUntil(this.firstWaiting, undefined)
-  }
-
-  /** A holder wants to know when another request waits. */
-  watch(): void {
-    if (this.state !== 'held') return
-    this.wantedWatch ??= new WantedWatch(this)
-    this.wantedWatch.look()
-  }
-
-  isWanted(): boolean | Promise<boolean> {
-    if (this.state !== 'held') return false
-    if (this.firstWaiting !== undefined) return true
-    return isWantedBy(this.queue, this.ticket!)
   }
 
   onLost(error: Error): void {
@@ -296,30 +186,27 @@ export class Group implements TurnRequest, PlacedGroup, TicketKeeper {
 
   /** One of the holders releases. */
   release(request: Request): void | Promise<void> {
-    if (this.queue.stealing !== undefined && !this.isHolder()) return
-    this.remove(request)
+    if (this.queue.stealing !== undefined && !isHolder(this.queue, this.ticket!)) return
+    remove(this, request)
     if (this.firstWaiting !== undefined) this.passOn()
     if (this.first !== undefined) return
-    if (this.sliceMs > 0 && this.keep()) return
+    if (this.slice !== undefined && this.keep(this.slice)) return
     const ticket = this.ticket!
     this.becomeOver()
     return this.queue.withdraw(ticket)
   }
 
-  /** See {@link EnqueueRequest}. */
-  get isKept(): boolean {
-    return this.state === 'kept'
-  }
-
-  handOver(): void {
+  /** Withdraws the ticket, if it is kept. Never throws. */
+  withdrawKept(): void {
     if (this.state === 'kept') this.end()
   }
 
   giveWay(): readonly Request[] {
-    this.handOver()
-    if (this.ticket === undefined || this.firstBySlice === undefined || this.look(this.ticket) === true) return []
-    const displaced = this.requestsUntil(this.firstBySlice, undefined)
-    for (const request of displaced) this.remove(request)
+    this.withdrawKept()
+    const { ticket, slice } = this
+    if (ticket === undefined || slice?.firstRequest === undefined || slice.look(ticket) === true) return []
+    const displaced = requestsFrom(slice.firstRequest)
+    for (const request of displaced) this.removeWaiting(request)
     this.updateKeepAlive()
     if (this.first === undefined) {
       // It waits, since a thief has come.
@@ -329,14 +216,9 @@ export class Group implements TurnRequest, PlacedGroup, TicketKeeper {
     return displaced
   }
 
-  /** Whether it holds still, as far as one look tells. */
-  isHeld(): boolean {
-    return this.queue.isHeld === undefined ? this.isHolder() : this.queue.isHeld(this.ticket!)
-  }
-
   /** `request` was cancelled, and is settled. */
   drop(request: Request): void {
-    this.remove(request)
+    this.removeWaiting(request)
     this.updateKeepAlive()
     if (this.firstWaiting !== undefined || this.state === 'held') return
     const { ticket } = this
@@ -357,66 +239,33 @@ export class Group implements TurnRequest, PlacedGroup, TicketKeeper {
 
   /** Whether a request waits that may be served now. If they may not, since their slice is over, they are placed again. */
   private hasNext(): boolean {
-    if (this.firstWaiting === undefined) return false
-    if (this.firstWaiting !== this.firstBySlice || this.isSliceOpen()) return true
-    try {
-      if (this.look(this.ticket!) === true) return true
-    } catch (error) {
-      debug('who stands behind could not be found out: %s', error)
-    }
+    const { firstWaiting, slice } = this
+    if (firstWaiting === undefined) return false
+    if (slice?.firstRequest !== firstWaiting || slice.goesOn(this.ticket!)) return true
     this.owner.placeAgain(this.takeWaiting())
     return false
   }
 
-  /** Whether requests may still be served without a look. */
-  private isSliceOpen(): boolean {
-    return monotonicNowMs() - this.sliceSinceMs < this.sliceMs
-  }
-
-  /** Looks whether nobody stands behind: then a new slice begins, and all that have joined have come before whoever comes. */
-  private look(ticket: TicketIdentity): boolean | Promise<boolean> {
-    const nowMs = monotonicNowMs()
-    const isLast = this.queue.isLast(ticket)
-    if (isLast !== true) return isLast
-    this.sliceSinceMs = nowMs
-    this.firstBySlice = undefined
-    return true
-  }
-
   /** Nobody holds any more: keeps the ticket for requests that come in this turn of the event loop, if it may. */
-  private keep(): boolean {
-    if (isExiting() || !this.owner.isAlone()) return false
-    try {
-      if (!this.isSliceOpen() && this.look(this.ticket!) !== true) return false
-    } catch (error) {
-      debug('who stands behind could not be found out: %s', error)
-      return false
-    }
+  private keep(slice: Slice): boolean {
+    if (slice.lengthMs === 0 || isExiting() || !this.owner.isAlone() || !slice.goesOn(this.ticket!)) return false
     this.state = 'kept'
     keepUntilTurnEnds(this)
-    return true
-  }
-
-  /** The shortest slice counts. False if it is over, and the request was to join by it. */
-  private acceptWithSlice(request: Request): boolean {
-    this.sliceMs = Math.min(this.sliceMs, request.sliceMs)
-    if (!this.acceptsBySlice) return true
-    if (!this.isSliceOpen()) return false
-    if (this.state === 'held') this.firstBySlice ??= request
     return true
   }
 
   /** Grants to `request` by the ticket that is kept. False if it is gone. */
   private resume(request: Request): boolean {
     // It may have been removed, or stolen; and what leaves when the process exits has taken it out.
-    if (isExiting() || !this.isHeld()) {
-      this.handOver()
+    if (isExiting() || !isHeld(this.queue, this.ticket!)) {
+      this.withdrawKept()
       return false
     }
     this.state = 'held'
     forgetKept(this)
     this.lingerMs = Math.max(this.lingerMs, request.lingerMs)
-    this.append(request)
+    append(this, request)
+    this.firstWaiting = request
     // It could not be granted, and is rejected.
     if (!this.grantNext(false)) this.end()
     return true
@@ -428,14 +277,14 @@ export class Group implements TurnRequest, PlacedGroup, TicketKeeper {
     try {
       const facts = this.queue.granted(this.ticket!)
       this.firstWaiting = request.next
-      if (this.firstBySlice === request) this.firstBySlice = request.next
+      if (this.slice?.firstRequest === request) this.slice.firstRequest = request.next
       if (this.queue.stealing !== undefined || this.keepAlive !== undefined || this.firstWaiting !== undefined) {
         this.updateKeepAlive()
       }
       request.grant(facts, hasWaited)
       return true
     } catch (error) {
-      this.remove(request)
+      this.removeWaiting(request)
       request.reject(error)
       return false
     }
@@ -459,68 +308,5 @@ export class Group implements TurnRequest, PlacedGroup, TicketKeeper {
     this.wantedWatch?.stop()
     if (this.keepAlive !== undefined) this.updateKeepAlive()
     this.owner.onOver(this)
-  }
-
-  /** False if a thief has come, or the ticket is lost: then this group has been notified. */
-  private isHolder(): boolean {
-    const { stealing } = this.queue
-    return stealing === undefined || stealing.isHolder(this.ticket!)
-  }
-
-  private setCrowded(isCrowded: boolean): boolean {
-    const { stealing } = this.queue
-    return stealing === undefined || stealing.setCrowded(this.ticket!, isCrowded)
-  }
-
-  /** Waiting keeps the process alive, holding does not. While the ticket itself waits, the queue sees to that. */
-  private updateKeepAlive(): void {
-    if (this.state === 'held' && this.firstWaiting === undefined) this.setCrowded(false)
-    if (this.state === 'held' && this.firstWaiting !== undefined) {
-      this.keepAlive ??= setInterval(() => {}, FOR_EVER_MS)
-    } else if (this.keepAlive !== undefined) {
-      clearInterval(this.keepAlive)
-      this.keepAlive = undefined
-    }
-  }
-
-  private append(request: Request): void {
-    request.group = this
-    request.previous = this.last
-    if (this.last === undefined) this.first = request
-    else this.last.next = request
-    this.last = request
-    this.firstWaiting ??= request
-  }
-
-  private remove(request: Request): void {
-    const { previous, next } = request
-    if (previous === undefined) this.first = next
-    else previous.next = next
-    if (next === undefined) this.last = previous
-    else next.previous = previous
-    if (this.firstWaiting === request) this.firstWaiting = next
-    if (this.firstBySlice === request) this.firstBySlice = next
-    request.group = undefined
-    // The caller may keep it for long: it must not keep the others.
-    request.previous = undefined
-    request.next = undefined
-  }
-
-  private takeHolders(): Request[] {
-    const { holding } = this
-    for (const request of holding) this.remove(request)
-    return holding
-  }
-
-  private takeWaiting(): Request[] {
-    const { waitingRequests } = this
-    for (const request of waitingRequests) this.remove(request)
-    return waitingRequests
-  }
-
-  private requestsUntil(first: Request | undefined, end: Request | undefined): Request[] {
-    const requests: Request[] = []
-    for (let request = first; request !== undefined && request !== end; request = request.next) requests.push(request)
-    return requests
   }
 }

@@ -1,34 +1,29 @@
 /**
- * Tickets that are kept for the rest of a turn of the event loop though nobody holds by them: see "slice" in group.ts. All of this thread's.
+ * Tickets that are kept for the rest of a turn of the event loop though nobody holds by them: see slice.ts. All of this thread's.
  */
+import type { Group } from './group.ts'
 import { setImmediate } from '../real-time.ts'
 
-/** What has a ticket that is kept. */
-export interface TicketKeeper {
-  /** Withdraws the ticket, if it is kept. Never throws. */
-  handOver(): void
-}
-
-const keepers = new Set<TicketKeeper>()
+const keepers = new Set<Group>()
 /** Whether the end of this turn is awaited. */
 let isEndAwaited = false
 
-/** Has `keeper` hand over at the end of this turn, unless it is forgotten by then. */
-export function keepUntilTurnEnds(keeper: TicketKeeper): void {
+/** Withdraws the ticket of `keeper` at the end of this turn, unless it is forgotten by then. */
+export function keepUntilTurnEnds(keeper: Group): void {
   keepers.add(keeper)
   if (isEndAwaited) return
   isEndAwaited = true
   setImmediate(() => {
     isEndAwaited = false
-    handOverAll()
+    withdrawAllKept()
   })
 }
 
-export function forgetKept(keeper: TicketKeeper): void {
+export function forgetKept(keeper: Group): void {
   keepers.delete(keeper)
 }
 
-/** Hands over now. To be called before this thread blocks on a lock: the end of its turn would never come. */
-export function handOverAll(): void {
-  for (const keeper of keepers) keeper.handOver()
+/** Withdraws all of them now. To be called before this thread blocks on a lock: the end of its turn would never come. */
+export function withdrawAllKept(): void {
+  for (const keeper of keepers) keeper.withdrawKept()
 }

@@ -3,7 +3,7 @@
  *
  * A request joins the newest group (group.ts) as long as that group's ticket is the last in the queue: then a thousand requests cost one
  * ticket. Once another process stands behind the ticket, the next request takes a new one. So the order is first come, first served over all
- * processes. Requests for n permits share up to n tickets in the same way (permit-block.ts).
+ * processes. Requests for n permits share up to n tickets in the same way (permit-group.ts).
  *
  *  1. A request that finds no other of its process joins the queue at once, in the call.
  *  2. The others are placed in the next microtask, all that came until then by one look at the queue. It was made after all of them had come, so
@@ -14,9 +14,8 @@
 import type { AcquireRequest, Grant } from './engine.ts'
 import { isExiting } from './exiting.ts'
 import type { TicketQueue } from './ticket-queue.ts'
-import type { GroupOwner, PlacedGroup } from './group.ts'
 import { Group } from './group.ts'
-import { hasBlocks, PermitBlock } from './permit-block.ts'
+import { PermitGroup } from './permit-group.ts'
 import { Request } from './request.ts'
 import { SelfWaitWatch } from './self-wait.ts'
 
@@ -46,8 +45,31 @@ function removeIdle(kept: KeptResources): void {
   }
 }
 
-export class ResourceRequests implements GroupOwner {
+/** Requests that stand in the queue together: a group by one ticket (group.ts), or a group of permits (permit-group.ts). */
+export interface PlacedGroup {
+  readonly state: 'outside' | 'joining' | 'waiting' | 'held' | 'kept' | 'over'
+  readonly holding: readonly Request[]
+  readonly waitingRequests: readonly Request[]
+  /** Stands in the queue until all its requests have held and released. Never throws. */
+  enter(): void
+  /** Whether `request` may join if the group is the last in its queue. Asked of the newest group only. */
+  isOpenTo(request: Request): boolean
+  /** Whether nobody else stands behind it, as far as it stands in the queue. */
+  isLast(): boolean | Promise<boolean>
+  /** Takes `request` in, if it may join. To be called only while the group is the last in its queue. */
+  accept(request: Request): boolean
+  /** Whether another request waits because of its holders, as far as one look tells. */
+  isWanted(): boolean | Promise<boolean>
+  /**
+   * Another group of this process is about to come: serves nobody by a slice from now on. Returns the requests that are to be placed before those
+   * of the other group.
+   */
+  giveWay(): readonly Request[]
+}
+
+export class ResourceRequests {
   readonly queue: TicketQueue
+  /** How many groups are outside or joining. */
   entering: number = 0
   private readonly name: string
   private readonly kept: KeptResources
@@ -109,6 +131,7 @@ export class ResourceRequests implements GroupOwner {
     return granted
   }
 
+  /** Whether there is but one group. */
   isAlone(): boolean {
     return this.groups.length === 1
   }
@@ -120,12 +143,14 @@ export class ResourceRequests implements GroupOwner {
     if (groups.length === 0 && !this.isPlacing) this.becomeIdle()
   }
 
+  /** Places these requests again, before all that came later: the ticket that they waited by is gone. */
   placeAgain(requests: readonly Request[]): void {
     if (requests.length === 0) return
     this.intake.unshift(...requests)
     this.startPlacing()
   }
 
+  /** Lets the groups in that are outside, as far as it is their turn. */
   admit(): void {
     // What enters may enter at once, or fail, and then this is called again.
     if (this.isAdmitting) return
@@ -149,7 +174,12 @@ export class ResourceRequests implements GroupOwner {
 
   private createGroup(request: Request): PlacedGroup {
     const { claim, wait, steal } = request
-    if (claim.kind === 'permit' && wait && !steal && hasBlocks(this.queue)) return new PermitBlock(this, request, claim)
+    const { queue } = this
+    const isPermit = claim.kind === 'permit' && wait && !steal
+    // Whether nobody else stands behind several tickets has to be known, and that they can be shared.
+    if (isPermit && queue.areLast !== undefined && queue.ticketPerRequest !== true) {
+      return new PermitGroup(this, request, claim)
+    }
     return new Group(this, request)
   }
 

@@ -1,24 +1,19 @@
 /** Notices a request that has waited for long while its own process has held the lock all the time: maybe it waits for itself. */
 import type { Request } from './request.ts'
+import type { PlacedGroup } from './resource-requests.ts'
 import { setTimeout, clearTimeout, monotonicNowNs } from '../real-time.ts'
 
 /** How long a request waits before that is noticed, in ms. */
 const NOTICE_MS = 5000
 const NS_PER_MS = 1_000_000n
 
-/** What is needed here of a group. */
-export interface WatchedGroup {
-  readonly holding: readonly Request[]
-  readonly waitingRequests: readonly Request[]
-}
-
 /** One for each resource. Does not keep the process alive. */
 export class SelfWaitWatch {
-  readonly #groups: readonly WatchedGroup[]
+  readonly #groups: readonly PlacedGroup[]
   #timer: NodeJS.Timeout | undefined
 
   /** @param groups those of the resource, oldest first, at any time. */
-  constructor(groups: readonly WatchedGroup[]) {
+  constructor(groups: readonly PlacedGroup[]) {
     this.#groups = groups
   }
 

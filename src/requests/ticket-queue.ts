@@ -107,3 +107,13 @@ export interface GrantFacts {
   readonly token: bigint
   readonly recovered: boolean
 }
+
+/** False if a thief has come, or the ticket, which was granted, is lost: then its request has been notified. */
+export function isHolder({ stealing }: TicketQueue, ticket: TicketIdentity): boolean {
+  return stealing === undefined || stealing.isHolder(ticket)
+}
+
+/** Whether `ticket`, which was granted, holds still, as far as one look tells. If not, its request has been notified. */
+export function isHeld(queue: TicketQueue, ticket: TicketIdentity): boolean {
+  return queue.isHeld === undefined ? isHolder(queue, ticket) : queue.isHeld(ticket)
+}

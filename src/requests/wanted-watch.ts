@@ -1,18 +1,12 @@
 /** Looks whether somebody waits, and tells the holders who want to know: now and then, for as long as any of them does. */
 import type { TicketIdentity } from '../core/ticket.ts'
 import { debug } from '../debug.ts'
-import type { Request } from './request.ts'
+import type { PlacedGroup } from './resource-requests.ts'
 import type { TicketQueue } from './ticket-queue.ts'
 import { setInterval, clearInterval } from '../real-time.ts'
 
 /** How often it is looked, in ms. A look is one listing. */
 const WANTED_MS = 1000
-
-/** What is needed here of a group. */
-interface WantedGroup {
-  readonly holding: readonly Request[]
-  isWanted(): boolean | Promise<boolean>
-}
 
 /** Whether somebody waits because of `ticket`, which holds. A look that fails shows nobody. */
 export function isWantedBy(queue: TicketQueue, ticket: TicketIdentity): boolean | Promise<boolean> {
@@ -29,12 +23,12 @@ export function isWantedBy(queue: TicketQueue, ticket: TicketIdentity): boolean 
 }
 
 export class WantedWatch {
-  readonly #group: WantedGroup
+  readonly #group: Pick<PlacedGroup, 'holding' | 'isWanted'>
   #timer: NodeJS.Timeout | undefined
   /** A look whose answer has not come. */
   #looking: Promise<boolean> | undefined
 
-  constructor(group: WantedGroup) {
+  constructor(group: Pick<PlacedGroup, 'holding' | 'isWanted'>) {
     this.#group = group
   }
 

@@ -1,6 +1,6 @@
 /** `slocket.sync`: what is asked, and what comes of it. */
 import { isExiting } from '../requests/exiting.ts'
-import { handOverAll } from '../requests/kept-tickets.ts'
+import { withdrawAllKept } from '../requests/kept-tickets.ts'
 import type { LockAccess } from '../requests/lock-access.ts'
 import type { Claim } from '../core/claim.ts'
 import { isObserved, observeSync, traceOf } from '../diagnostics.ts'
@@ -11,7 +11,7 @@ import type { Answer, Place } from './messages.ts'
 import type { ImmediateEngine } from './own-thread.ts'
 import { acquireHere } from './own-thread.ts'
 import { fromPlain } from './plain-error.ts'
-import { askStandIn } from './stand-in.ts'
+import { askWorker } from './worker.ts'
 import { SyncLock } from './sync-lock.ts'
 
 const MEANINGLESS = {
@@ -51,9 +51,9 @@ interface SyncRequest {
 export function acquireSync(locks: LocalLocks, name: string, options: SyncOptions = {}): SyncLock {
   checkPath(name)
   const asked = parseOptions(options, SYNC)
-  // Now: another thread may change the working directory before the stand-in has seen the path.
+  // Now: another thread may change the working directory before the worker has seen the path.
   const path = locks.resolvePath(name)
-  handOverAll()
+  withdrawAllKept()
   const own = asked.timeoutMs === 0 ? [] : locks.claimsOfThisThread(path)
   // A request that waits is never refused.
   const place = { path, mkdirStaleMs: undefined }
@@ -64,7 +64,7 @@ export function acquireSync(locks: LocalLocks, name: string, options: SyncOption
 /** Acquires a lock beside another tool's, as `localBesideMkdir` has it, and releases it without a linger. Null if it isn't free. */
 export function trySync(place: Place, engine: ImmediateEngine): SyncLock | null {
   checkPath(place.path)
-  handOverAll()
+  withdrawAllKept()
   const options = { linger: 0 }
   const asked = parseOptions(options, LOCK_SYNC)
   return acquire({ name: place.path, place, engine, options, asked, wait: false, own: [] })
@@ -73,8 +73,8 @@ export function trySync(place: Place, engine: ImmediateEngine): SyncLock | null 
 /** Whether somebody holds it. */
 export function isLockedSync(place: Place): boolean {
   checkPath(place.path)
-  handOverAll()
-  return askStandIn({ do: 'query', ...place }, (answer) => {
+  withdrawAllKept()
+  return askWorker({ do: 'query', ...place }, (answer) => {
     if (answer.kind === 'locked') return answer.isLocked
     throw failureOf(answer)
   })
@@ -87,17 +87,17 @@ function acquire(request: SyncRequest): SyncLock | null {
 
 function acquireUnseen(request: SyncRequest): SyncLock | null {
   const { name, place, engine, asked } = request
-  return acquireHere(engine, place.path, name, asked) ?? acquireByStandIn(request)
+  return acquireHere(engine, place.path, name, asked) ?? acquireByWorker(request)
 }
 
-function acquireByStandIn({ name, place, options, asked: { claim }, wait, own }: SyncRequest): SyncLock | null {
+function acquireByWorker({ name, place, options, asked: { claim }, wait, own }: SyncRequest): SyncLock | null {
   const { mode, permits, timeout, label, linger = isExiting() ? 0 : undefined, access } = options
   const asked = { mode, permits, timeout, label, linger, access }
-  return askStandIn({ do: 'acquire', ...place, options: asked, claim, wait, own }, (answer, standIn, id) => {
+  return askWorker({ do: 'acquire', ...place, options: asked, claim, wait, own }, (answer, worker, id) => {
     if (answer.kind === 'busy') return null
     if (answer.kind !== 'held') throw failureOf(answer)
-    const lock = new SyncLock(name, answer.held, standIn, id)
-    standIn.add(lock)
+    const lock = new SyncLock(name, answer.held, worker, id)
+    worker.add(lock)
     return lock
   })
 }

@@ -1,5 +1,5 @@
 /**
- * What a thread and its stand-in, the thread that it waits by, say to each other: orders one way, answers and losses the
+ * What a thread and its worker, the thread that it waits by, say to each other: orders one way, answers and losses the
  * other, over a message port; and two words of shared memory, by which the one sleeps until the other has said something.
  */
 import type { MessagePort } from 'node:worker_threads'
@@ -8,16 +8,16 @@ import type { LockMode, SlocketOptions } from '../options.ts'
 
 /** The words of shared memory. */
 export const WORDS = 2
-/** Counts what the stand-in has said. Grows after each message, so that who reads it first misses none. */
+/** Counts what the worker has said. Grows after each message, so that who reads it first misses none. */
 export const SAID = 0
-/** FREE, IN_USE or ENDED. A stand-in ends itself only where it is free, and only by this word. */
+/** FREE, IN_USE or ENDED. A worker ends itself only where it is free, and only by this word. */
 export const USE = 1
 
 export const FREE = 0
 export const IN_USE = 1
 export const ENDED = 2
 
-export interface StandInData {
+export interface WorkerData {
   readonly port: MessagePort
   readonly words: Int32Array
   /** Of the process: a worker thread's own would tell others nothing. */

@@ -2,7 +2,7 @@ import { tellLost, tellReleased } from '../diagnostics.ts'
 import type { LockMode } from '../options.ts'
 import type { Held } from './messages.ts'
 
-/** The thread that holds a lock: the calling thread, or its stand-in. */
+/** The thread that holds a lock: the calling thread, or its worker. */
 export interface SyncHolder {
   /** Takes note of the losses that were reported since. */
   hearLosses(): void

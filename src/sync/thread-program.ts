@@ -3,7 +3,7 @@
  * one string, so that nothing has to be found beside the program: bundles, archives and loader hooks have no such file.
  */
 export function threadProgram(): string {
-  const url = new URL('stand-in-thread.js', import.meta.url).href
+  const url = new URL('worker-thread.js', import.meta.url).href
   return `import(${JSON.stringify(url)}).then(({ serve }) => serve(workerData)).catch((error) => {
     fail(error)
     process.exit(1)

@@ -1,7 +1,7 @@
 /** The conformance suite: what every engine has to do, as tests of `node:test`. */
 import { describe } from 'node:test'
 import type { EngineUnderTest } from './engine-under-test.ts'
-import { testCallingOff } from './calling-off.ts'
+import { testCancelling } from './cancelling.ts'
 import { testClaims } from './claims.ts'
 import { testExclusion } from './exclusion.ts'
 import { testHandles } from './handles.ts'
@@ -51,7 +51,7 @@ export function testEngine(engine: EngineUnderTest): void {
     testPermits(suite)
     testTries(suite)
     testStealing(suite)
-    testCallingOff(suite)
+    testCancelling(suite)
     testTimeouts(suite)
     testRaces(suite)
     testQuery(suite)

@@ -1,4 +1,4 @@
-/** `LockManager`: the interface of the Web Locks specification, as WebIDL demands it of a class. context.ts does the work. */
+/** `LockManager`: the interface of the Web Locks specification, as WebIDL demands it of a class. client.ts does the work. */
 import type { Engine } from '../requests/engine.ts'
 import { ACCESSES, isAccess } from '../requests/lock-access.ts'
 import type { LockAccess } from '../requests/lock-access.ts'
@@ -6,7 +6,7 @@ import { checkKnownOptions } from '../requests/known-options.ts'
 import { parseSliceMs } from '../options.ts'
 import type { AskedLock } from './arguments.ts'
 import { convertArguments } from './arguments.ts'
-import type { Context } from './context.ts'
+import type { Client } from './client.ts'
 import type { LockManager, LockManagerOptions, LockManagerSnapshot } from './types.ts'
 
 /** The class of lock managers. */
@@ -24,7 +24,7 @@ export interface LockManagerConstructor {
 /** What a manager needs for its work. */
 export interface Work {
   /** @throws DOMException (SecurityError) if `open` says that locks cannot live there. */
-  readonly contextIn: (open: () => Engine) => Context
+  readonly clientIn: (open: () => Engine) => Client
   /** Returns the engine of a directory, always the same for the same directory and access; undefined: the default one. */
   readonly openRoot: (root: string | undefined, access: LockAccess | undefined) => Engine
   /** Returns the absolute path of a root. */
@@ -32,20 +32,20 @@ export interface Work {
 }
 
 /** Makes the class. */
-export function createLockManager({ contextIn, openRoot, resolvePath }: Work): LockManagerConstructor {
+export function createLockManager({ clientIn, openRoot, resolvePath }: Work): LockManagerConstructor {
   let isOne: (value: unknown) => boolean
 
   class LockManagerClass {
-    readonly #open: () => Context
+    readonly #open: () => Client
     readonly #sliceMs: number
-    #context: Context | undefined
+    #client: Client | undefined
 
     constructor(options: LockManagerOptions = {}) {
       const { root, access, engine, slice = 0 } = checkOptions(options)
       this.#sliceMs = slice
       // Now, not at the first request: the working directory may have changed by then.
       const directory = root === undefined ? undefined : resolvePath(root)
-      this.#open = () => contextIn(() => engine ?? openRoot(directory, access))
+      this.#open = () => clientIn(() => engine ?? openRoot(directory, access))
     }
 
     request(...given: readonly unknown[]): Promise<unknown> {
@@ -56,7 +56,7 @@ export function createLockManager({ contextIn, openRoot, resolvePath }: Work): L
       } catch (error) {
         return Promise.reject(error)
       }
-      return this.#do((context) => context.request(asked, this.#sliceMs))
+      return this.#do((client) => client.request(asked, this.#sliceMs))
     }
 
     query(): Promise<LockManagerSnapshot> {
@@ -65,12 +65,12 @@ export function createLockManager({ contextIn, openRoot, resolvePath }: Work): L
       } catch (error) {
         return Promise.reject(error)
       }
-      return this.#do((context) => context.query())
+      return this.#do((client) => client.query())
     }
 
-    #do<T>(act: (context: Context) => Promise<T>): Promise<T> {
+    #do<T>(act: (client: Client) => Promise<T>): Promise<T> {
       try {
-        return act((this.#context ??= this.#open()))
+        return act((this.#client ??= this.#open()))
       } catch (error) {
         return Promise.reject(error)
       }

@@ -36,7 +36,7 @@ export interface LockOptions {
 
 /** A holder of a lock, or a waiter. */
 export interface LockInfo {
-  /** The context (process or worker thread) that it belongs to. Different contexts never have the same id, and an id is never used again. */
+  /** The client (process or worker thread) that it belongs to. Different clients never have the same id, and an id is never used again. */
   clientId: string
   /** Whether it allows other holders: `exclusive` or `shared`. */
   mode: LockMode
@@ -66,7 +66,7 @@ export interface LockManagerOptions {
    */
   readonly access?: LockAccess | undefined
   /**
-   * As `slice` of `slocket()`, in milliseconds, from 0 to 60,000: lets a context go on with its own exclusive requests for a name for that long, before it hands
+   * As `slice` of `slocket()`, in milliseconds, from 0 to 60,000: lets a client go on with its own exclusive requests for a name for that long, before it hands
    * the lock over. Shared requests ignore it. Default: `0`, strict order.
    */
   readonly slice?: number | undefined

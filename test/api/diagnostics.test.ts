@@ -67,7 +67,7 @@ test('a free lock: start, end, grant, release, all by one object', async () => {
   )
 })
 
-test('one that has to wait says so; one that is called off, or has timed out, tells why', async () => {
+test('one that has to wait says so; one that is cancelled, or has timed out, tells why', async () => {
   const told = listen()
   const engine = memory()
   const first = await slocket('a', { engine })

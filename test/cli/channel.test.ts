@@ -116,7 +116,7 @@ test('the supervisor sees at once that the command has closed it', async () => {
   assert.deepEqual(await once(child, 'exit'), [5, null])
 })
 
-test('it goes on when the wrapper has been killed', async () => {
+test('it goes on when `slocket run` has been killed', async () => {
   const child = supervise([process.execPath, '-e', APP])
   await heardFrom(child)
   child.kill('SIGKILL')

@@ -23,16 +23,16 @@ afterEach(() => place.close())
 
 /** Starts the speaker under the lock. */
 async function start(lock: string, ...options: string[]): Promise<[Running, number]> {
-  const wrapper = place.slocket('run', ...options, lock, '--', ...SPEAKER)
-  const [, pid] = await wrapper.says(/pid (\d+)/)
-  return [wrapper, Number(pid)]
+  const runner = place.slocket('run', ...options, lock, '--', ...SPEAKER)
+  const [, pid] = await runner.says(/pid (\d+)/)
+  return [runner, Number(pid)]
 }
 
 async function isFree(lock: string): Promise<boolean> {
   return (await place.runSlocket('run', '-n', lock, '--', 'true')).status === 0
 }
 
-describe('the wrapper is killed with -9 while its command runs', () => {
+describe('`slocket run` is killed with -9 while its command runs', () => {
   for (const [name, lock, env] of [
     ['a short path', 'lock', {}],
     ['a path too long for an address', join('d'.repeat(200), 'lock'), {}],
@@ -40,12 +40,12 @@ describe('the wrapper is killed with -9 while its command runs', () => {
   ] as const) {
     test(`the command has the lock until it ends: ${name}`, async () => {
       fs.mkdirSync(place.path('d'.repeat(200)))
-      const wrapper = place.start([...SLOCKET, 'run', lock, '--', ...SPEAKER], { env })
-      const command = Number((await wrapper.says(/pid (\d+)/))[1])
+      const runner = place.start([...SLOCKET, 'run', lock, '--', ...SPEAKER], { env })
+      const command = Number((await runner.says(/pid (\d+)/))[1])
       const before = place.slocket('run', lock, '--', 'sh', '-c', 'echo before $SLOCKET_RECOVERED')
       await untilWaiting(place.path(lock), 1, before.pid)
-      wrapper.kill('SIGKILL')
-      await wrapper.exited()
+      runner.kill('SIGKILL')
+      await runner.exited()
 
       const after = place.slocket('run', lock, '--', 'sh', '-c', 'echo after $SLOCKET_RECOVERED')
       await untilWaiting(place.path(lock), 1, after.pid)
@@ -64,29 +64,29 @@ describe('the wrapper is killed with -9 while its command runs', () => {
   }
 
   test('with --close nobody has the lock any more, and the command goes on', async () => {
-    const [wrapper, command] = await start('lock', '--close')
+    const [runner, command] = await start('lock', '--close')
     assert.equal(await isFree('lock'), false)
-    wrapper.kill('SIGKILL')
-    await wrapper.exited()
+    runner.kill('SIGKILL')
+    await runner.exited()
     assert.equal(await isFree('lock'), true)
     assert.ok(isRunning(command))
   })
 
   test('a command that has closed the descriptor has the lock no more', async () => {
-    const wrapper = place.slocket('run', 'lock', '--', 'bash', '-c', `${CLOSE_SOCKETS}; echo pid $$; read line <fifo`)
-    const command = Number((await wrapper.says(/pid (\d+)/))[1])
+    const runner = place.slocket('run', 'lock', '--', 'bash', '-c', `${CLOSE_SOCKETS}; echo pid $$; read line <fifo`)
+    const command = Number((await runner.says(/pid (\d+)/))[1])
     assert.equal(await isFree('lock'), false)
-    wrapper.kill('SIGKILL')
-    await wrapper.exited()
+    runner.kill('SIGKILL')
+    await runner.exited()
     assert.equal(await isFree('lock'), true)
     assert.ok(isRunning(command))
   })
 
   test('a command that becomes another program has it still', async () => {
-    const wrapper = place.slocket('run', 'lock', '--', 'sh', '-c', 'exec sh -c "echo pid \\$\\$; read line <fifo"')
-    const command = Number((await wrapper.says(/pid (\d+)/))[1])
-    wrapper.kill('SIGKILL')
-    await wrapper.exited()
+    const runner = place.slocket('run', 'lock', '--', 'sh', '-c', 'exec sh -c "echo pid \\$\\$; read line <fifo"')
+    const command = Number((await runner.says(/pid (\d+)/))[1])
+    runner.kill('SIGKILL')
+    await runner.exited()
     assert.equal(await isFree('lock'), false)
     place.end()
     await untilDead(command)
@@ -94,9 +94,9 @@ describe('the wrapper is killed with -9 while its command runs', () => {
   })
 
   test('a backlog that nobody empties any more is no death, and does not outlive the command', async () => {
-    const [wrapper, command] = await start('lock')
-    wrapper.kill('SIGKILL')
-    await wrapper.exited()
+    const [runner, command] = await start('lock')
+    runner.kill('SIGKILL')
+    await runner.exited()
     const most = Number(fs.readFileSync('/proc/sys/net/core/somaxconn', 'utf8'))
     const [holder] = ticketsIn(place.path('lock'))
     const flood = place.start(['node', '-e', FLOOD, join(place.path('lock'), holder!.name), String(most + 1)])
@@ -214,7 +214,7 @@ test('programs and commands keep each other out', async () => {
 
 describe('that the one before died holding is told to the next command that really begins', () => {
   const TELL = ['sh', '-c', 'echo $SLOCKET_RECOVERED']
-  /** Kills the wrapper in place of starting its command. */
+  /** Kills `slocket run` in place of starting its command. */
   const KILLED_BEFORE = preload(`
     import childProcess from 'node:child_process'
     import { syncBuiltinESMExports } from 'node:module'
@@ -239,7 +239,7 @@ describe('that the one before died holding is told to the next command that real
     ['one that does not exist', 'no-such-command', 127],
     ['one that is no program', './fifo', 126],
     ['one that the system refuses to start', 'true', 126, NOT_SPAWNED],
-    ['one whose wrapper is killed before it begins', 'true', null, KILLED_BEFORE],
+    ['one whose `slocket run` is killed before it begins', 'true', null, KILLED_BEFORE],
   ]
   for (const options of [[], ['-p', '1']]) {
     for (const [name, command, status, env = {}] of FAILURES) {

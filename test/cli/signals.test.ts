@@ -1,4 +1,4 @@
-/** Signals: to the wrapper alone, and from a terminal. */
+/** Signals: to `slocket run` alone, and from a terminal. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
@@ -23,7 +23,7 @@ let place: Workplace
 beforeEach(() => (place = new Workplace()))
 afterEach(() => place.close())
 
-describe('a signal to the wrapper', () => {
+describe('a signal to `slocket run`', () => {
   for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const) {
     test(`${signal} is passed on to the command, which answers as it likes`, async () => {
       const name = signal.slice('SIG'.length)
@@ -121,7 +121,7 @@ describe('at a terminal', { skip: reasonWithout('script', '-qec', 'true', '/dev/
     return place.start(['script', '-qec', line, '/dev/null'], { env: { SHELL: '/bin/bash', TERM: 'xterm' } })
   }
 
-  test('ctrl-C reaches the command once; the wrapper waits for what it makes of it', async () => {
+  test('ctrl-C reaches the command once; `slocket run` waits for what it makes of it', async () => {
     const terminal = atTerminal(
       `${LINE} L -- bash -c 'trap "echo got" INT; echo pid $$; while ! read -t 30 line <>fifo; do :; done; exit 5'`,
     )

@@ -161,7 +161,7 @@ describe('slocket status', () => {
     )
   })
 
-  test('of a wrapper that was killed, the process that keeps the lock is shown', async () => {
+  test('of a `slocket run` that was killed, the process that keeps the lock is shown', async () => {
     const [holder, command] = await hold('L')
     holder.kill('SIGKILL')
     await holder.exited()
@@ -360,7 +360,7 @@ describe('slocket break', () => {
     assert.equal((await place.runSlocket('break', '--yes', 'L', 'M')).status, 64)
   })
 
-  test('of a wrapper that was killed, shows the process that keeps the lock', async () => {
+  test('of a `slocket run` that was killed, shows the process that keeps the lock', async () => {
     const [holder, command] = await hold('L')
     holder.kill('SIGKILL')
     await holder.exited()

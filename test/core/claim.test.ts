@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { describeClaim, isSameClaim, isSameFamily } from '../../src/core/claim.ts'
+import { describeClaim, isSameClaim, doMatch } from '../../src/core/claim.ts'
 import { CLAIMS } from './queues.ts'
 
 const all = Object.values(CLAIMS)
@@ -12,12 +12,12 @@ describe('claim', () => {
     }
   })
 
-  test('exclusive and shared are one family, each number of permits is another', () => {
+  test('exclusive and shared claims match, and permits of the same number', () => {
     for (const a of all) {
       for (const b of all) {
         const isOne = a.kind === 'permit' || b.kind === 'permit' ? isSameClaim(a, b) : true
-        assert.equal(isSameFamily(a, b), isOne)
-        assert.equal(isSameFamily(b, a), isOne)
+        assert.equal(doMatch(a, b), isOne)
+        assert.equal(doMatch(b, a), isOne)
       }
     }
   })

@@ -1,6 +1,6 @@
 /** Queues to test the core with, and a second, plain statement of who may hold. */
 import type { Claim } from '../../src/core/claim.ts'
-import { EXCLUSIVE, isSameFamily, permitClaim, SHARED } from '../../src/core/claim.ts'
+import { EXCLUSIVE, doMatch, permitClaim, SHARED } from '../../src/core/claim.ts'
 import type { Ticket } from '../../src/core/ticket.ts'
 
 export const CLAIMS: Readonly<Record<string, Claim>> = {
@@ -32,8 +32,8 @@ export function words(alphabet: string, most: number): string[] {
   return all
 }
 
-/** All queues of one family. */
-export const FAMILIES: readonly string[] = [...words('xs', 5), ...words('1', 5), ...words('2', 5), ...words('3', 5)]
+/** All queues of claims that match. */
+export const MATCHING: readonly string[] = [...words('xs', 5), ...words('1', 5), ...words('2', 5), ...words('3', 5)]
 
 /** Whether all of these may hold one lock together, said without any order. */
 export function mayHoldTogether(claims: readonly Claim[]): boolean {
@@ -45,7 +45,7 @@ export function mayHoldTogether(claims: readonly Claim[]): boolean {
       case 'shared':
         return others.every(({ kind }) => kind === 'shared')
       case 'permit':
-        return others.length < claim.permits && others.every((other) => isSameFamily(other, claim))
+        return others.length < claim.permits && others.every((other) => doMatch(other, claim))
     }
   })
 }

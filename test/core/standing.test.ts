@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { splitByTurn } from '../../src/core/standing.ts'
 import { decideTurn } from '../../src/core/turn.ts'
-import { FAMILIES, queueOf, words } from './queues.ts'
+import { MATCHING, queueOf, words } from './queues.ts'
 
 describe('standing', () => {
   test('who is shown to hold is who decides that it holds, in all queues of up to five', () => {
-    for (const word of FAMILIES) {
+    for (const word of MATCHING) {
       const queue = queueOf(word)
       const { held, pending } = splitByTurn(queue)
       const isHeld = queue.map((own) => decideTurn(own, queue).kind === 'held')
@@ -23,7 +23,7 @@ describe('standing', () => {
     }
   })
 
-  test('of mixed families too, nobody is shown to hold who does not', () => {
+  test("of claims that don't match, too, nobody is shown to hold who does not", () => {
     for (const word of words('xs23', 4)) {
       const queue = queueOf(word)
       const { held, pending } = splitByTurn(queue)

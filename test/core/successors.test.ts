@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { successorsOf } from '../../src/core/successors.ts'
 import type { Ticket } from '../../src/core/ticket.ts'
 import { decideTurn } from '../../src/core/turn.ts'
-import { FAMILIES, queueOf, subsets } from './queues.ts'
+import { MATCHING, queueOf, subsets } from './queues.ts'
 
 /** What one departure from a queue comes to. */
 interface Departure {
@@ -113,7 +113,7 @@ describe('successors', () => {
 })
 
 function* departures(): Generator<Departure> {
-  for (const word of FAMILIES) {
+  for (const word of MATCHING) {
     const before = queueOf(word)
     for (const [place, departed] of before.entries()) {
       const behind = before.slice(place + 1)

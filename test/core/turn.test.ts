@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { isSameFamily } from '../../src/core/claim.ts'
+import { doMatch } from '../../src/core/claim.ts'
 import type { Ticket } from '../../src/core/ticket.ts'
 import type { Turn } from '../../src/core/turn.ts'
 import { decideTurn, isCertainlyBlocked } from '../../src/core/turn.ts'
-import { FAMILIES, holdersByBruteForce, mayHoldTogether, queueOf, subsets, words } from './queues.ts'
+import { MATCHING, holdersByBruteForce, mayHoldTogether, queueOf, subsets, words } from './queues.ts'
 
 describe('turn', () => {
   test('those hold who may by the plain statement, in all queues of up to five', () => {
-    for (const word of FAMILIES) {
+    for (const word of MATCHING) {
       const queue = queueOf(word)
       const held = queue.filter((own) => decideTurn(own, queue).kind === 'held')
       assert.deepEqual(held, holdersByBruteForce(queue), word)
@@ -17,7 +17,7 @@ describe('turn', () => {
   })
 
   test('those who hold may hold together, and the first who waits may not join them', () => {
-    for (const word of FAMILIES) {
+    for (const word of MATCHING) {
       const queue = queueOf(word)
       const held = queue.filter((own) => decideTurn(own, queue).kind === 'held')
       const claims = held.map(({ claim }) => claim)
@@ -28,7 +28,7 @@ describe('turn', () => {
   })
 
   test('while all that a ticket is blocked on remain, its turn does not come, whoever else leaves', () => {
-    for (const word of FAMILIES) {
+    for (const word of MATCHING) {
       const queue = queueOf(word)
       for (const own of queue) {
         const turn = decideTurn(own, queue)
@@ -42,7 +42,7 @@ describe('turn', () => {
   })
 
   test('a ticket is blocked on those ahead of it, the nearest ones, nearest first', () => {
-    for (const word of FAMILIES) {
+    for (const word of MATCHING) {
       const queue = queueOf(word)
       for (const [place, own] of queue.entries()) {
         const turn = decideTurn(own, queue)
@@ -58,7 +58,7 @@ describe('turn', () => {
   })
 
   test('what comes behind a ticket changes nothing for it', () => {
-    for (const word of FAMILIES) {
+    for (const word of MATCHING) {
       const queue = queueOf(word)
       for (const [place, own] of queue.entries()) {
         assert.deepEqual(decideTurn(own, queue), decideTurn(own, queue.slice(0, place + 1)), `${own.id} in ${word}`)
@@ -67,7 +67,7 @@ describe('turn', () => {
   })
 
   test('once its turn has come it stays, whoever of the others leaves', () => {
-    for (const word of FAMILIES) {
+    for (const word of MATCHING) {
       const queue = queueOf(word)
       for (const own of queue) {
         if (decideTurn(own, queue).kind !== 'held') continue
@@ -80,7 +80,7 @@ describe('turn', () => {
   })
 
   test('a listing without the own ticket decides nothing', () => {
-    for (const word of FAMILIES) {
+    for (const word of MATCHING) {
       for (const own of queueOf('xs2')) {
         const stranger = { ...own, id: 'not there' }
         assert.deepEqual(decideTurn(stranger, queueOf(word)), { kind: 'missing' })
@@ -88,7 +88,7 @@ describe('turn', () => {
     }
   })
 
-  test('of mixed families no two hold together, and nobody is told of a mismatch with its own family', () => {
+  test("of claims that don't match no two hold together, and nobody is told of a mismatch with a claim that matches", () => {
     for (const word of words('xs23', 5)) {
       const queue = queueOf(word)
       const turns = queue.map((own): [Ticket, Turn] => [own, decideTurn(own, queue)])
@@ -96,13 +96,13 @@ describe('turn', () => {
       assert.ok(mayHoldTogether(held), word)
       for (const [own, turn] of turns) {
         if (turn.kind !== 'mismatch') continue
-        assert.ok(!isSameFamily(own.claim, turn.with.claim), word)
+        assert.ok(!doMatch(own.claim, turn.with.claim), word)
         assert.ok(queue.indexOf(turn.with) < queue.indexOf(own), word)
       }
     }
   })
 
-  test('one of another family that is not proven alive is waited for, alone', () => {
+  test("one whose claim doesn't match, and that is not proven alive, is waited for, alone", () => {
     const [stranger, own] = queueOf('x2') as [Ticket, Ticket]
     const doubtful = { ...stranger, live: false }
     assert.deepEqual(decideTurn(own, [doubtful, own]), { kind: 'blocked', on: [doubtful] })
@@ -125,7 +125,7 @@ describe('turn', () => {
 
   test('it decides by the identity of the own ticket, not by the object', () => {
     fc.assert(
-      fc.property(fc.constantFrom(...FAMILIES.filter((word) => word !== '')), fc.nat(), (word, some) => {
+      fc.property(fc.constantFrom(...MATCHING.filter((word) => word !== '')), fc.nat(), (word, some) => {
         const queue = queueOf(word)
         const own = queue[some % queue.length]!
         assert.deepEqual(decideTurn({ id: own.id, claim: own.claim }, queue), decideTurn(own, queue))

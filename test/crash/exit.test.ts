@@ -16,7 +16,7 @@ interface End {
 
 const ENDS: readonly End[] = [
   { name: 'process.exit', code: 3, signal: null, end: (client) => client.send({ do: 'exit', code: 3 }) },
-  // Waiting keeps a process alive, so one that waits calls that off first.
+  // Waiting keeps a process alive, so one that waits cancels that first.
   {
     name: 'having nothing left to do',
     code: 0,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import type { Client } from '../helpers/client.ts'
 import type { StepPlan } from '../helpers/commands.ts'
-import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
+import { ticketsIn, untilGone, waitingIn } from '../helpers/lock-directory.ts'
 import { openDescriptors } from '../helpers/proc.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
@@ -113,7 +113,7 @@ async function settle(victim: Client, rejections: readonly string[]): Promise<vo
 }
 
 function isWaiting(scene: Scene, client: Client): boolean {
-  return ticketsIn(scene.path).some(({ pid, isMarked }) => pid === client.pid && isMarked)
+  return waitingIn(scene.path, client.pid).length > 0
 }
 
 scenario('where a ticket cannot be unlinked at all, its release frees the lock all the same', async (scene) => {

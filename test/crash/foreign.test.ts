@@ -98,13 +98,13 @@ for (const thing of THINGS) {
   })
 }
 
-scenario('waiting for something else at the path can be called off, and times out', async (scene) => {
+scenario('waiting for something else at the path can be cancelled, and times out', async (scene) => {
   const client = await scene.spawn('client')
   fs.writeFileSync(scene.path, '')
   client.send({ do: 'acquire', path: scene.path })
   await client.ping()
   client.send({ do: 'abort' })
-  assert.equal((await client.next('rejected')).code, 'CALLED_OFF')
+  assert.equal((await client.next('rejected')).code, 'CANCELLED')
   assert.equal((await client.fail(scene.path, { timeout: 50 })).code, 'ERR_SLOCKET_TIMEOUT')
   assert.equal(fs.readFileSync(scene.path, 'utf8'), '')
 })

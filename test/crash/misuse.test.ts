@@ -31,12 +31,12 @@ scenario("a stale handle does not release the same process's next grant", async 
 })
 
 scenario(
-  'one who waits is called off in the tick that it asked in: it frees nothing, and has nothing later (R3, R22)',
+  'one who waits is cancelled in the tick that it asked in: it frees nothing, and has nothing later (R3, R22)',
   async (scene) => {
     const [holder, waiter, passer] = await scene.spawnAll('holder', 'waiter', 'passer')
     await holder.acquire(scene.path)
     waiter.send({ do: 'acquire', path: scene.path }, { do: 'abort' })
-    assert.equal((await waiter.next('rejected')).code, 'CALLED_OFF')
+    assert.equal((await waiter.next('rejected')).code, 'CANCELLED')
     assert.equal(await passer.try(scene.path), false)
     await holder.release()
     await until('nobody stands in the queue', () => ticketsIn(scene.path).length === 0)
@@ -47,14 +47,14 @@ scenario(
 )
 
 scenario(
-  'one who waits is called off later: it leaves the queue, and the one behind it has its turn (R22)',
+  'one who waits is cancelled later: it leaves the queue, and the one behind it has its turn (R22)',
   async (scene) => {
     const [holder, waiter, last] = await scene.spawnAll('holder', 'waiter', 'last')
     await holder.acquire(scene.path)
     await waiter.enqueue(scene.path)
     await last.enqueue(scene.path)
     waiter.send({ do: 'abort' })
-    assert.equal((await waiter.next('rejected')).code, 'CALLED_OFF')
+    assert.equal((await waiter.next('rejected')).code, 'CANCELLED')
     await until('its ticket is gone', () => ticketsIn(scene.path).length === 2)
     assert.equal(last.hasSaid('granted'), false)
     await holder.release()
@@ -66,7 +66,7 @@ scenario(
 )
 
 scenario(
-  'one who waits is called off while the holder releases: it holds, or it does not, and the next one has its turn',
+  'one who waits is cancelled while the holder releases: it holds, or it does not, and the next one has its turn',
   async (scene) => {
     const [holder, waiter, last] = await scene.spawnAll('holder', 'waiter', 'last')
     const outcomes = new Set<string>()

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Client } from '../helpers/client.ts'
 import type { StepPlan } from '../helpers/commands.ts'
-import { ticketsIn } from '../helpers/lock-directory.ts'
+import { waitingIn } from '../helpers/lock-directory.ts'
 import { sweep } from '../helpers/party.ts'
 import { isStopped } from '../helpers/proc.ts'
 import type { Scene } from '../helpers/scenario.ts'
@@ -157,5 +157,5 @@ async function doneOrDead(victim: Client): Promise<void> {
 }
 
 function isWaiting(scene: Scene, client: Client): boolean {
-  return ticketsIn(scene.path).some(({ pid, isMarked }) => pid === client.pid && isMarked)
+  return waitingIn(scene.path, client.pid).length > 0
 }

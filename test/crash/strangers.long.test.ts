@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import type { Client } from '../helpers/client.ts'
-import { ticketsIn } from '../helpers/lock-directory.ts'
+import { ticketsIn, waitingIn } from '../helpers/lock-directory.ts'
 import { openDescriptors, residentBytes } from '../helpers/proc.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
@@ -47,7 +47,7 @@ for (const [what, { isCut, speak }] of Object.entries(STRANGERS)) {
     for (const client of [a, b]) {
       client.send({ do: 'acquire', path: scene.path })
     }
-    await until('both wait', () => ticketsIn(scene.path).filter(({ isMarked }) => isMarked).length === 2)
+    await until('both wait', () => waitingIn(scene.path).length === 2)
     await holder.release()
     for (const client of [holder, a, b]) client.send({ do: 'contend', path: scene.path, rounds: 50 })
     await Promise.all([

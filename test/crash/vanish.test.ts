@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import type { Client } from '../helpers/client.ts'
-import { ticketsIn } from '../helpers/lock-directory.ts'
+import { waitingIn } from '../helpers/lock-directory.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
 import { numberOfStep, WITH_STEPS } from '../helpers/steps.ts'
@@ -55,7 +55,7 @@ for (const [what, pathIn] of Object.entries(PATHS)) {
 }
 
 async function untilQueued(path: string, newcomer: Client): Promise<void> {
-  const isWaiting = (): boolean => ticketsIn(path).some(({ pid, isMarked }) => pid === newcomer.pid && isMarked)
+  const isWaiting = (): boolean => waitingIn(path, newcomer.pid).length > 0
   await until('it waits, or has failed', () => newcomer.hasSaid('rejected') || isWaiting())
   assert.ok(!newcomer.hasSaid('rejected'), newcomer.log())
 }

@@ -38,14 +38,14 @@ for (const [kind, open] of openers) {
       assert.deepEqual(served, ['first', 'second'])
     })
 
-    test('calls a request off by its signal', async () => {
+    test('cancels a request by its signal', async () => {
       const controller = new AbortController()
       const engine = open()
       await one.request('b', async () => {
         const waiting = other.request('b', { signal: controller.signal }, () => assert.fail())
-        const rejected = assert.rejects(waiting, (error) => error === 'called off')
+        const rejected = assert.rejects(waiting, (error) => error === 'cancelled')
         await until('it waits', async () => (await slocket.query('b', { engine })).pending.length === 1)
-        controller.abort('called off')
+        controller.abort('cancelled')
         await rejected
       })
     })

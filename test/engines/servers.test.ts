@@ -5,8 +5,9 @@ import fs from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { isRunning } from '../helpers/command.ts'
-import { until } from '../helpers/until.ts'
+import { pass, until } from '../helpers/until.ts'
 import { addressOf, Servers, spawnEngines } from './helpers/servers.ts'
 
 describe('the servers of these tests', () => {
@@ -42,6 +43,19 @@ describe('the servers of these tests', () => {
     )
   })
 
+  test('take no processor time from the tests: what waits for their owner to end starts no process meanwhile', async () => {
+    await using servers = await Servers.start('redis')
+    const guards = fs.readdirSync('/proc').filter((pid) => isGuardOf(pid, process.pid))
+    assert.notEqual(guards.length, 0)
+    // Once it has begun to wait.
+    await until('none has started a process for several times as long as it pauses', async () => {
+      const before = guards.map(faultsOfChildren)
+      await pass(1500)
+      return isDeepStrictEqual(guards.map(faultsOfChildren), before)
+    })
+    assert.ok(isRunning(servers.pidOf('redis')))
+  })
+
   test('end with their owner, however it ends', async () => {
     const sleeper = spawn('sleep', ['600'])
     const up = spawnEngines('up', '--only', 'redis', '--owner', String(sleeper.pid))
@@ -62,6 +76,21 @@ describe('the servers of these tests', () => {
     await until('nothing is left', () => !fs.existsSync(join('/dev/shm', name)))
   })
 })
+
+function isGuardOf(pid: string, owner: number): boolean {
+  if (!/^\d+$/.test(pid)) return false
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`engines.sh\0guard\0${owner}\0`)
+  } catch {
+    return false
+  }
+}
+
+/** The page faults of the processes that it has started, and that have ended: cminflt of proc_pid_stat(5). */
+function faultsOfChildren(pid: string): number {
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[8])
+}
 
 async function connect(url: string): Promise<void> {
   const { hostname, port } = new URL(url)

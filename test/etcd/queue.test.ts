@@ -116,8 +116,8 @@ describe('an acquire and a release in etcd that wait for nobody', () => {
       onSend?.()
       if (method === 'LeaseGrant') return Promise.resolve({ id: '77', ttl: '10' })
       const key = body.success?.[0]?.put?.key ?? ''
-      const view = [{ range: { kvs: [{ key, createRevision: '5' }] } }]
-      return Promise.resolve({ header: { revision: '5' }, succeeded: true, responses: [{}, ...view] })
+      const listing = [{ range: { kvs: [{ key, createRevision: '5' }] } }]
+      return Promise.resolve({ header: { revision: '5' }, succeeded: true, responses: [{}, ...listing] })
     }
     const parts = { client, sessions, watches, identity: ownIdentity('me'), own: new Map(), nextNumber: () => 1 }
     const queue = new EtcdQueue(parts as unknown as QueueParts, PREFIX)

@@ -15,7 +15,7 @@ export type Command =
   | { readonly do: 'sync'; readonly path: string; readonly options?: PlainOptions; readonly as?: string }
   /** Answers granted, refused, or rejected. */
   | { readonly do: 'try'; readonly path: string; readonly options?: PlainOptions; readonly as?: string }
-  /** Calls an acquire off: rejected, with code 'CALLED_OFF'. */
+  /** Cancels an acquire: rejected, with code 'CANCELLED'. */
   | { readonly do: 'abort'; readonly as?: string }
   /** Answers released, or rejected. */
   | { readonly do: 'release'; readonly as?: string }

@@ -171,14 +171,14 @@ export function intruders(numbers: fc.Arbitrary<string>): fc.Arbitrary<Intruder>
     ticket.map((name) => name.replace(/-\d{19}-/, '-9000000000000000000-')),
     ticket.map((name) => name.replace(/-(x|s|p\d+)-/, '-p1000001-')),
     ticket.map((name) => name.replace(/-(x|s|p\d+)-/, '-p0-')),
-    ticket.map((name) => `${name}-w-w`),
+    ticket.map((name) => `${name}-r-r`),
     ticket.map((name) => `.${name}`),
     ticket.map((name) => `${name}\n`),
   )
   const name = fc
     .oneof(
       { weight: 5, arbitrary: ticket },
-      { weight: 1, arbitrary: ticket.map((text) => `${text}-w`) },
+      { weight: 1, arbitrary: ticket.map((text) => `${text}-r`) },
       { weight: 2, arbitrary: almost },
       { weight: 1, arbitrary: anyName },
       {

@@ -1,30 +1,38 @@
 /** A lock as its directory shows it. */
 import fs from 'node:fs'
 import { join } from 'node:path'
-import { markOf, parseTicketName } from '../../src/engines/local/ticket-name.ts'
+import { splitByTurn } from '../../src/core/standing.ts'
+import { ageMs } from '../../src/engines/local/platform/kernel.ts'
+import { parseTicketName } from '../../src/engines/local/ticket-name.ts'
 import type { TicketName } from '../../src/engines/local/ticket-name.ts'
 import { until } from './until.ts'
 
-export type NamedTicket = TicketName & { readonly name: string; readonly isMarked: boolean }
+/** Joining takes less, as long as nobody stops it. */
+const JOINING_MS = 20
+
+export type NamedTicket = TicketName & { readonly name: string }
 
 /** The tickets in the directory, in queue order, dead ones too; none where it is gone. */
 export function ticketsIn(path: string): NamedTicket[] {
-  const names = namesIn(path).sort()
-  return names.flatMap((name) => {
-    const ticket = parseTicketName(name)
-    // On Windows there are no marks.
-    const isMarked = process.platform === 'win32' || names.includes(markOf(name))
-    return ticket === undefined ? [] : [{ ...ticket, name, isMarked }]
-  })
+  return namesIn(path)
+    .sort()
+    .flatMap((name) => {
+      const ticket = parseTicketName(name)
+      return ticket === undefined ? [] : [{ ...ticket, name }]
+    })
 }
 
-/** Resolves once `count` tickets (of the process `pid`, where given) stand in the queue and say that they wait. */
+/** Those of them (of the process `pid`, where given) that wait: whose turn it is not, and who have had time to join. */
+export function waitingIn(path: string, pid?: number): NamedTicket[] {
+  const tickets = ticketsIn(path).map((ticket) => ({ ...ticket, live: true, joining: false }))
+  return splitByTurn(tickets).pending.filter(
+    (ticket) => (pid === undefined || ticket.pid === pid) && Math.abs(ageMs(ticket.number)) >= JOINING_MS,
+  )
+}
+
+/** Resolves once `count` tickets (of the process `pid`, where given) wait in the queue. */
 export async function untilWaiting(path: string, count: number, pid?: number): Promise<void> {
-  await until(`${count} wait in '${path}'`, () => {
-    return (
-      ticketsIn(path).filter((ticket) => ticket.isMarked && (pid === undefined || ticket.pid === pid)).length >= count
-    )
-  })
+  await until(`${count} wait in '${path}'`, () => waitingIn(path, pid).length >= count)
 }
 
 /** Resolves once there is nothing at the path. */

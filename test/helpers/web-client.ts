@@ -1,4 +1,4 @@
-/** Drives a context, a process or a worker thread, that runs test/fixtures/web-client.ts. */
+/** Drives a client, a process or a worker thread, that runs test/fixtures/web-client.ts. */
 import type { ChildProcess } from 'node:child_process'
 import { fork } from 'node:child_process'
 import fs from 'node:fs'
@@ -189,7 +189,7 @@ export class WebClient {
   }
 }
 
-/** A root, and contexts that use it. */
+/** A root, and clients that use it. */
 export class WebScene {
   readonly directory: string = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-web-'))
   readonly root: string = path.join(this.directory, 'root')
@@ -228,7 +228,7 @@ export class WebScene {
 }
 
 /** A test between processes, and again between worker threads. */
-export function betweenContexts(name: string, play: (scene: WebScene) => Promise<void>): void {
+export function betweenClients(name: string, play: (scene: WebScene) => Promise<void>): void {
   for (const kind of CONTEXT_KINDS) testIn(kind, `${name} (${kind === 'process' ? 'processes' : 'threads'})`, play)
 }
 

@@ -133,7 +133,7 @@ describe('the loading of the package', () => {
       'dist/sync/acquire-sync.cjs',
       'dist/sync/thread-program-windows.cjs',
       'dist/sync/thread-program.cjs',
-      'dist/web-locks/context.cjs',
+      'dist/web-locks/client.cjs',
       'dist/work.cjs',
     ])
     for (const [file, code] of parts) assert.doesNotMatch(code, /require\(['"]\./, file)

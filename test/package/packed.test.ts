@@ -23,7 +23,7 @@ const BUNDLES = [
   'engines/redis/index',
   'sync/acquire-sync',
   'testing/index',
-  'web-locks/context',
+  'web-locks/client',
   'work',
 ]
 const WRAPPERS = [

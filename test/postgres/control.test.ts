@@ -1,4 +1,4 @@
-// Several callers of the one session that looks, and those of them that call it off while it is being opened.
+// Several callers of the one session that looks, and those of them that cancel it while it is being opened.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Control } from '../../src/engines/postgres/control.ts'
@@ -10,7 +10,7 @@ interface Opening {
   readonly succeed: () => void
 }
 
-/** As Session.open does: fails if it is called off while it connects. */
+/** As Session.open does: fails if it is cancelled while it connects. */
 function scene(): { control: Control; openings: Opening[] } {
   const openings: Opening[] = []
   const session = {
@@ -21,12 +21,12 @@ function scene(): { control: Control; openings: Opening[] } {
   const open = (signal?: AbortSignal): Promise<Session> =>
     new Promise((resolve, reject) => {
       openings.push({ signal: signal!, succeed: () => resolve(session) })
-      signal!.addEventListener('abort', () => reject(new SlocketError('ERR_SLOCKET_UNREACHABLE', 'called off')))
+      signal!.addEventListener('abort', () => reject(new SlocketError('ERR_SLOCKET_UNREACHABLE', 'cancelled')))
     })
   return { control: new Control(open, 200), openings }
 }
 
-test('a caller that calls its look off does not end the opening that others wait for; the last one does', async () => {
+test('a caller that cancels its look does not end the opening that others wait for; the last one does', async () => {
   const { control, openings } = scene()
   const [first, second] = [new AbortController(), new AbortController()]
   const looks = [control.run('SELECT', 'look', first.signal), control.run('SELECT', 'look', second.signal)]
@@ -38,13 +38,13 @@ test('a caller that calls its look off does not end the opening that others wait
   assert.equal(openings.length, 1)
 })
 
-test('a caller that comes right after the others have called it off has an opening of its own', async () => {
+test('a caller that comes right after the others have cancelled it has an opening of its own', async () => {
   const { control, openings } = scene()
   const first = new AbortController()
-  const calledOff = assert.rejects(control.run('SELECT', 'look', first.signal))
+  const cancelled = assert.rejects(control.run('SELECT', 'look', first.signal))
   first.abort()
   const look = control.run('SELECT', 'look')
-  await calledOff
+  await cancelled
   assert.equal(openings.length, 2)
   openings[1]!.succeed()
   assert.equal((await look).length, 1)

@@ -108,18 +108,18 @@ test('when the last one of ours has been gone for longer than the server may tak
   assert.equal(scene.sessions.areLimitedByServer, false)
 })
 
-test('one that calls it off while it waits leaves, and the others keep their order', async () => {
+test('one that is cancelled while it waits leaves, and the others keep their order', async () => {
   const scene = new Scene(1)
   const session = await scene.sessions.take(true, undefined)
   const controller = new AbortController()
-  const calledOff = assert.rejects(
+  const cancelled = assert.rejects(
     scene.sessions.take(true, controller.signal),
     (error) => error === controller.signal.reason,
   )
   const waiting = scene.sessions.take(true, undefined)
   await until('both were refused', () => scene.attempts === 3)
   controller.abort()
-  await calledOff
+  await cancelled
   scene.sessions.giveBack(session, 0)
   assert.equal(await waiting, session)
 })

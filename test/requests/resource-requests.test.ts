@@ -214,7 +214,7 @@ describe('the requests of one process for a resource', () => {
     await (await second)!.release()
   })
 
-  test('one that is called off on its way in does not let those behind it come before those ahead of it', async () => {
+  test('one that is cancelled on its way in does not let those behind it come before those ahead of it', async () => {
     const { queue, acquire } = new RequestScene()
     const entering = gate<FakeTicket | null>()
     queue.instead.set('enqueue', () => entering.promise)

@@ -2,7 +2,7 @@ import { clock } from '../helpers/fakeable-time.ts'
 import assert from 'node:assert/strict'
 import { beforeEach, describe, test } from 'node:test'
 import type { AcquireRequest, Grant } from '../../src/requests/engine.ts'
-import { handOverAll } from '../../src/requests/kept-tickets.ts'
+import { withdrawAllKept } from '../../src/requests/kept-tickets.ts'
 import { SHARED } from '../../src/core/claim.ts'
 import type { EnqueueRequest } from '../../src/requests/ticket-queue.ts'
 import type { FakeTicket } from './scripted-queue.ts'
@@ -201,6 +201,35 @@ describe('a slice', () => {
     assert.deepEqual(scene.ids, ['behind', '2'])
   })
 
+  test('a ticket that a request without one waits by leaves with the last release', async () => {
+    const scene = new SliceScene()
+    const held = (await scene.ask('a'))!
+    nowMs = SLICE_MS
+    const without = scene.ask('b', { sliceMs: 0 })
+    await settle()
+    await held.release()
+    assert.deepEqual(scene.ids, ['1'])
+    await (await without)!.release()
+    assert.deepEqual(scene.ids, [])
+  })
+
+  test('a ticket that was removed, and has joined again, serves by the slice only after a look', async () => {
+    const scene = new SliceScene()
+    const ahead = scene.queue.stranger('ahead')
+    const first = scene.ask('a')
+    await settle()
+    scene.queue.remove(scene.queue.tickets[1]!)
+    await settle()
+    assert.deepEqual(scene.ids, ['ahead', '2'])
+    scene.queue.stranger('behind')
+    scene.queue.remove(ahead)
+    const held = (await first)!
+    void scene.use('b')
+    await settle()
+    assert.deepEqual(scene.ids, ['2', 'behind', '3'])
+    await held.release()
+  })
+
   test('a request of another kind comes after those that asked before it, wherever they have to go', async () => {
     const scene = new SliceScene()
     const held = (await scene.ask('a'))!
@@ -278,7 +307,7 @@ describe('a slice', () => {
   test('a kept ticket is withdrawn when the thread is about to block', async () => {
     const scenes = [new SliceScene(), new SliceScene()]
     for (const scene of scenes) await scene.use('a')
-    handOverAll()
+    withdrawAllKept()
     for (const scene of scenes) assert.deepEqual(scene.ids, [])
     for (const scene of scenes) await scene.use('b')
   })

@@ -143,7 +143,7 @@ describe('waiting for a turn', () => {
     )
   })
 
-  test('called off before the first look, it withdraws', async () => {
+  test('cancelled before the first look, it withdraws', async () => {
     const queue = new ScriptedQueue()
     const wanted = request()
     const own = queue.join(wanted)
@@ -152,7 +152,7 @@ describe('waiting for a turn', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('called off while it lists, it withdraws, though its turn had come', async () => {
+  test('cancelled while it lists, it withdraws, though its turn had come', async () => {
     const queue = new ScriptedQueue()
     const wanted = request()
     const own = queue.join(wanted)
@@ -165,7 +165,7 @@ describe('waiting for a turn', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('called off while it waits, it withdraws', async () => {
+  test('cancelled while it waits, it withdraws', async () => {
     const queue = new ScriptedQueue()
     queue.stranger('ahead')
     const wanted = request()
@@ -179,7 +179,7 @@ describe('waiting for a turn', () => {
     )
   })
 
-  test('called off while it joins again, it withdraws the new ticket', async () => {
+  test('cancelled while it joins again, it withdraws the new ticket', async () => {
     const queue = new ScriptedQueue()
     const wanted = request()
     const own = queue.join(wanted)
@@ -216,7 +216,7 @@ describe('waiting for a turn', () => {
     assert.deepEqual(queue.calls, ['list 1', 'withdraw 1'])
   })
 
-  test('another family ahead is a mismatch, and the ticket is withdrawn', async () => {
+  test("a claim ahead that doesn't match is a mismatch, and the ticket is withdrawn", async () => {
     const pairs: readonly (readonly [Claim, Claim])[] = [
       [EXCLUSIVE, permitClaim(2)],
       [permitClaim(2), SHARED],

@@ -1,7 +1,7 @@
 /**
  * What a stranger may send to processes that hold, wait and hand over: generated, and a corpus (corpus/bytes.json).
  * Whatever it is: nobody crashes; who holds goes on holding; nobody is granted early, out of order, or late. Late is told
- * by taking the look once a second away (fixtures/no-belt.ts): then a wake-up that is lost is waited for in vain.
+ * by taking the look once a second away (fixtures/no-look.ts): then a wake-up that is lost is waited for in vain.
  */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
@@ -18,7 +18,7 @@ import { bytesOf, connectionsOf, framesWith, Stranger } from '../helpers/strange
 import { until } from '../helpers/until.ts'
 
 const MB = 1 << 20
-const WITHOUT_BELT = { preload: new URL('../fixtures/no-belt.js', import.meta.url).href }
+const NO_LOOK = { preload: new URL('../fixtures/no-look.js', import.meta.url).href }
 
 const ROLES = ['holder', 'next', 'last'] as const
 type Role = (typeof ROLES)[number]
@@ -97,7 +97,7 @@ interface Line {
 
 /** Three in line, each connected to each, as far as they ever will be. */
 async function standInLine(scene: Scene): Promise<Line> {
-  const clients = await Promise.all(['a', 'b', 'c'].map((name) => scene.spawn(name, WITHOUT_BELT)))
+  const clients = await Promise.all(['a', 'b', 'c'].map((name) => scene.spawn(name, NO_LOOK)))
   const line: Line = { clients, queue: [...clients] }
   await clients[0]!.acquire(scene.path)
   for (const client of clients.slice(1)) await client.enqueue(scene.path)

@@ -22,7 +22,7 @@ import { bytesOf, connectionsOf, framesWith } from '../helpers/stranger.ts'
 import { until } from '../helpers/until.ts'
 
 const MB = 1 << 20
-const WITHOUT_BELT = { preload: new URL('../fixtures/no-belt.js', import.meta.url).href }
+const NO_LOOK = { preload: new URL('../fixtures/no-look.js', import.meta.url).href }
 const noPython = reasonWithout('python3', '-c', '')
 /** What might do something to a terminal, or hide something from a reader. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u
@@ -62,7 +62,7 @@ const answers: fc.Arbitrary<Answers> = fc.record(
 )
 
 scenario('whatever a stranger answers at a ticket ahead, it is waited for, and not for longer', async (scene) => {
-  const [waiter, other] = await Promise.all([scene.spawn('waiter', WITHOUT_BELT), scene.spawn('other', WITHOUT_BELT)])
+  const [waiter, other] = await Promise.all([scene.spawn('waiter', NO_LOOK), scene.spawn('other', NO_LOOK)])
   const clients = [waiter, other]
   // Both are members from now on.
   await waiter.acquire(scene.path)

@@ -11,7 +11,7 @@ import { QueueDirectory } from '../../src/engines/local/directory.ts'
 import type { Client } from '../helpers/client.ts'
 import type { ClientEvent, PlainOptions, StepPlan } from '../helpers/commands.ts'
 import { Impostor, nameOfTicket } from '../helpers/impostor.ts'
-import { ticketsIn, treeOf } from '../helpers/lock-directory.ts'
+import { ticketsIn, treeOf, waitingIn } from '../helpers/lock-directory.ts'
 import { isStopped } from '../helpers/proc.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
@@ -175,7 +175,7 @@ async function live(
   { onStop, onWait }: Events,
 ): Promise<boolean> {
   let wasStopped = false
-  const isWaiting = (): boolean => ticketsIn(path).some(({ pid, isMarked }) => pid === victim.pid && isMarked)
+  const isWaiting = (): boolean => waitingIn(path, victim.pid).length > 0
   const goOn = async (events: string, isEnough: () => boolean): Promise<void> => {
     const hasSaid = (): boolean => events.split('|').some((event) => victim.hasSaid(event))
     await until(`it says ${events}, or is stopped`, () => isStopped(victim.pid) || hasSaid() || isEnough())
@@ -198,5 +198,8 @@ async function live(
     victim.send({ do: 'release' })
     await settle('released|rejected')
   }
+  // What it does after its answer is a step, too.
+  victim.send({ do: 'ping' })
+  await settle('pong')
   return wasStopped
 }

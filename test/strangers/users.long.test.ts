@@ -99,7 +99,7 @@ scenario(
     fs.symlinkSync(join(scene.path, held!.name), join(scene.path, nameOfTicket({ number: early(3) })))
     living.stand(join(scene.path, nameOfTicket({ number: early(4) })))
     dead.die()
-    const own = new Set([held!.name, waiting!.name, `${waiting!.name}-w`, '.members'])
+    const own = new Set([held!.name, waiting!.name, '.members'])
     for (const name of fs.readdirSync(scene.path).filter((one) => !own.has(one))) {
       fs.lchownSync(join(scene.path, name), MALLORY.uid, MALLORY.gid)
     }

@@ -281,7 +281,7 @@ describe('the thread that waits', () => {
       const copy = `${lockPath}-copy`
       fs.cpSync(SRC, copy, { recursive: true, filter: (name) => !name.endsWith('.map') })
       fs.writeFileSync(path.join(path.dirname(copy), 'package.json'), '{ "type": "module" }')
-      const thread = path.join(copy, 'sync/stand-in-thread.js')
+      const thread = path.join(copy, 'sync/worker-thread.js')
       if (module === undefined) fs.rmSync(thread)
       else fs.writeFileSync(thread, module)
       const { stdout } = program(importing(TRY + TRY, path.join(copy, 'index.js')), {

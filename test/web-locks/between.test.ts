@@ -1,10 +1,10 @@
-// Granting, releasing and calling off among contexts: rules 7, 8, 12, 14, 21, 23 and 24 of the Web Locks specification's kind.
+// Granting, releasing and cancelling among clients: rules 7, 8, 12, 14, 21, 23 and 24 of the Web Locks specification's kind.
 import assert from 'node:assert/strict'
-import { betweenContexts } from '../helpers/web-client.ts'
+import { betweenClients } from '../helpers/web-client.ts'
 
 const SHARED = { mode: 'shared' } as const
 
-betweenContexts('one holds at a time, in the order of the requests', async (scene) => {
+betweenClients('one holds at a time, in the order of the requests', async (scene) => {
   const [a, b, c] = await scene.startAll(3)
   await a!.hold('lock')
   await b!.wait('lock')
@@ -26,7 +26,7 @@ betweenContexts('one holds at a time, in the order of the requests', async (scen
   assert.equal(order.length, 3)
 })
 
-betweenContexts('a release lets all in who share, up to the first who does not', async (scene) => {
+betweenClients('a release lets all in who share, up to the first who does not', async (scene) => {
   const [a, b, c] = await scene.startAll(3)
   await a!.hold('lock')
   await b!.wait('lock', SHARED)
@@ -49,7 +49,7 @@ betweenContexts('a release lets all in who share, up to the first who does not',
   )
 })
 
-betweenContexts('who shares waits behind one who waits and does not, and is not available', async (scene) => {
+betweenClients('who shares waits behind one who waits and does not, and is not available', async (scene) => {
   const [a, b, c] = await scene.startAll(3)
   await a!.hold('lock', SHARED)
   assert.equal(await b!.isAvailable('lock', 'shared'), true)
@@ -65,7 +65,7 @@ betweenContexts('who shares waits behind one who waits and does not, and is not 
   await c!.next('called', 'lock')
 })
 
-betweenContexts('once a request has settled, its lock is free for all, and nobody sees it any more', async (scene) => {
+betweenClients('once a request has settled, its lock is free for all, and nobody sees it any more', async (scene) => {
   const [a, b] = await scene.startAll(2)
   for (let round = 0; round < 30; round += 1) {
     await a!.hold('lock')
@@ -76,7 +76,7 @@ betweenContexts('once a request has settled, its lock is free for all, and nobod
   }
 })
 
-betweenContexts('a callback that fails releases', async (scene) => {
+betweenClients('a callback that fails releases', async (scene) => {
   const [a, b] = await scene.startAll(2)
   await a!.hold('lock')
   await b!.wait('lock')
@@ -85,7 +85,7 @@ betweenContexts('a callback that fails releases', async (scene) => {
   await b!.next('called', 'lock')
 })
 
-betweenContexts('who is called off leaves the queue, and those behind get in', async (scene) => {
+betweenClients('who is cancelled leaves the queue, and those behind get in', async (scene) => {
   const [a, b, c] = await scene.startAll(3)
   await a!.hold('lock', SHARED)
   await b!.wait('lock')
@@ -100,7 +100,7 @@ betweenContexts('who is called off leaves the queue, and those behind get in', a
   assert.equal(await c!.end('lock', 'kept'), 'kept')
 })
 
-betweenContexts('all that one context asks for in one tick is judged in its order', async (scene) => {
+betweenClients('all that one client asks for in one tick is judged in its order', async (scene) => {
   const [a, b] = await scene.startAll(2)
   await b!.hold('lock')
   a!.send(

@@ -1,4 +1,4 @@
-// Within one context: how the callback is called, what comes of it, and signals. Over memory, and over a directory.
+// Within one client: how the callback is called, what comes of it, and signals. Over memory, and over a directory.
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
@@ -322,14 +322,14 @@ test('managers over one directory are one, by whatever path', async () => {
   if (process.platform !== 'win32') assert.deepEqual(fs.readdirSync(path.join(root, '.members')).length, 1)
 })
 
-test('a request that was called off between the grant and its callback gives the lock back', async () => {
+test('a request that was cancelled between the grant and its callback gives the lock back', async () => {
   const engine = memory()
   const controller = new AbortController()
   let releases = 0
   const late: Engine = {
     ...engine,
     async acquire(name, request) {
-      // As an engine elsewhere may: granted there, and called off here, before it is known.
+      // As an engine elsewhere may: granted there, and cancelled here, before it is known.
       const grant = await engine.acquire(name, { ...request, signal: undefined })
       queueMicrotask(() => controller.abort('late'))
       await new Promise((resolve) => setImmediate(resolve))

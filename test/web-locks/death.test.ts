@@ -1,12 +1,12 @@
-// Contexts that die: kill -9, worker.terminate(), process.exit().
+// Clients that die: kill -9, worker.terminate(), process.exit().
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { until } from '../helpers/until.ts'
-import { betweenContexts } from '../helpers/web-client.ts'
+import { betweenClients } from '../helpers/web-client.ts'
 
 const SHARED = { mode: 'shared' } as const
 
-betweenContexts('what the dead held is free, what they asked for is gone, and one who waits is next', async (scene) => {
+betweenClients('what the dead held is free, what they asked for is gone, and one who waits is next', async (scene) => {
   const [dead, a, b] = await scene.startAll(3)
   await dead!.hold('lock')
   await dead!.hold('other')
@@ -25,7 +25,7 @@ betweenContexts('what the dead held is free, what they asked for is gone, and on
   await b!.next('called', 'lock')
 })
 
-betweenContexts('of several who share, one dies: the others hold on, and nobody else gets in', async (scene) => {
+betweenClients('of several who share, one dies: the others hold on, and nobody else gets in', async (scene) => {
   const [dead, a, b] = await scene.startAll(3)
   await dead!.hold('lock', SHARED)
   await a!.hold('lock', SHARED)
@@ -37,7 +37,7 @@ betweenContexts('of several who share, one dies: the others hold on, and nobody 
   await b!.next('called', 'lock')
 })
 
-betweenContexts('one who waits in the middle dies, and those behind it move up', async (scene) => {
+betweenClients('one who waits in the middle dies, and those behind it move up', async (scene) => {
   const [a, dead, b, c] = await scene.startAll(4)
   await a!.hold('lock')
   await dead!.wait('lock')
@@ -51,7 +51,7 @@ betweenContexts('one who waits in the middle dies, and those behind it move up',
   await c!.next('called', 'lock')
 })
 
-betweenContexts('a thread of a process that goes on is dead when it was ended', async (scene) => {
+betweenClients('a thread of a process that goes on is dead when it was ended', async (scene) => {
   const a = await scene.start()
   const dead = await scene.start('thread')
   await dead.hold('lock')
@@ -60,7 +60,7 @@ betweenContexts('a thread of a process that goes on is dead when it was ended', 
   await a.next('called', 'lock')
 })
 
-betweenContexts('what a context that exits has left goes with the one that follows it', async (scene) => {
+betweenClients('what a client that exits has left goes with the one that follows it', async (scene) => {
   const [dead, a] = await scene.startAll(2)
   await dead!.hold('lock')
   await dead!.hold('alone')
@@ -71,7 +71,7 @@ betweenContexts('what a context that exits has left goes with the one that follo
   await until('the other lock is gone', () => !fs.existsSync(`${scene.root}/alone`))
 })
 
-betweenContexts('what the dead leave goes when the next one comes, under whatever name it was', async (scene) => {
+betweenClients('what the dead leave goes when the next one comes, under whatever name it was', async (scene) => {
   const dead = await scene.start()
   const names = Array.from({ length: 20 }, (_, index) => `${index}${'-long'.repeat(index * 5)}`)
   for (const name of names) await dead.hold(name)
@@ -83,7 +83,7 @@ betweenContexts('what the dead leave goes when the next one comes, under whateve
   await until('the sockets are gone', () => fs.readdirSync(`${scene.root}/.members`).length === 1)
 })
 
-betweenContexts('the socket of a dead one goes too where one finds it that has long been there', async (scene) => {
+betweenClients('the socket of a dead one goes too where one finds it that has long been there', async (scene) => {
   const a = await scene.start()
   await a.hold('kept')
   const dead = await scene.start()

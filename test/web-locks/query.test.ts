@@ -1,9 +1,9 @@
-// What query tells of all contexts, and what a root costs.
+// What query tells of all clients, and what a root costs.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { until } from '../helpers/until.ts'
-import { betweenContexts } from '../helpers/web-client.ts'
+import { betweenClients } from '../helpers/web-client.ts'
 
 const NAMES: readonly string[] = [
   '',
@@ -39,7 +39,7 @@ const NAMES: readonly string[] = [
   '2-0000000849714949590-x-4711-k3j9d8f7a6s5-9b4128cb',
 ]
 
-betweenContexts('a name is any string, told apart by its code units, and comes back unchanged', async (scene) => {
+betweenClients('a name is any string, told apart by its code units, and comes back unchanged', async (scene) => {
   const [a, b] = await scene.startAll(2)
   for (const [index, name] of NAMES.entries()) {
     a!.send({ do: 'request', as: `${index}`, name })
@@ -53,7 +53,7 @@ betweenContexts('a name is any string, told apart by its code units, and comes b
   assert.deepEqual(await b!.query(), { held: [], pending: [] })
 })
 
-betweenContexts('query tells of all contexts, each by its own id, the same in held and pending', async (scene) => {
+betweenClients('query tells of all clients, each by its own id, the same in held and pending', async (scene) => {
   const [a, b, c] = await scene.startAll(3)
   await a!.hold('one')
   await b!.hold('two')
@@ -72,14 +72,14 @@ betweenContexts('query tells of all contexts, each by its own id, the same in he
   assert.equal(held.length + pending.length, 5)
 })
 
-betweenContexts('held are shown in the order of the grants, pending in that of the requests', async (scene) => {
+betweenClients('held are shown in the order of the grants, pending in that of the requests', async (scene) => {
   const [a, b] = await scene.startAll(2)
-  // Neither by name, nor by context.
+  // Neither by name, nor by client.
   const names = ['m', 'z', 'a', 'y', 'b', 'x']
   const clients = [a!, b!, b!, a!, b!, a!]
   for (const [index, name] of names.entries()) await clients[index]!.hold(name)
   const waits = ['y', 'a', 'm', 'a', 'z', 'm', 'y']
-  // By turns, so that some wait by a ticket that their own context holds.
+  // By turns, so that some wait by a ticket that their own client holds.
   for (const [index, name] of waits.entries()) await clients[index % 3]!.wait(name, {}, `${index}`)
   for (const client of [a!, b!]) {
     const { held, pending } = await client.query()
@@ -106,7 +106,7 @@ betweenContexts('held are shown in the order of the grants, pending in that of t
   )
 })
 
-betweenContexts('what one context asks for in one tick is shown in the order of its calls', async (scene) => {
+betweenClients('what one client asks for in one tick is shown in the order of its calls', async (scene) => {
   const [a, b] = await scene.startAll(2)
   for (const name of ['c', 'a', 'b']) await b!.hold(name)
   const names = ['b', 'a', 'c', 'b', 'c', 'a', 'free 2', 'free 1']
@@ -122,7 +122,7 @@ betweenContexts('what one context asks for in one tick is shown in the order of 
   )
 })
 
-betweenContexts('who does not answer is placed by when it came into the queue', async (scene) => {
+betweenClients('who does not answer is placed by when it came into the queue', async (scene) => {
   const [a, mute, b] = await scene.startAll(3)
   const file = path.join(scene.directory, 'blocked')
   await a!.hold('z')
@@ -143,7 +143,7 @@ betweenContexts('who does not answer is placed by when it came into the queue', 
   )
 })
 
-betweenContexts('a context keeps its id for life, and another one never gets it', async (scene) => {
+betweenClients('a client keeps its id for life, and another one never gets it', async (scene) => {
   const a = await scene.start()
   const idOf = async (): Promise<string> => (await a.query()).held[0]!.clientId
   await a.hold('lock')
@@ -158,7 +158,7 @@ betweenContexts('a context keeps its id for life, and another one never gets it'
   assert.notEqual((await b.query()).held[0]!.clientId, id)
 })
 
-betweenContexts('who does not answer is shown all the same, with its names', async (scene) => {
+betweenClients('who does not answer is shown all the same, with its names', async (scene) => {
   const [mute, a] = await scene.startAll(2)
   const file = path.join(scene.directory, 'blocked')
   const long = 'mute '.repeat(1000)
@@ -176,7 +176,7 @@ betweenContexts('who does not answer is shown all the same, with its names', asy
   fs.rmSync(file)
 })
 
-betweenContexts('a try is never shown as waiting, and query takes no lock from anybody', async (scene) => {
+betweenClients('a try is never shown as waiting, and query takes no lock from anybody', async (scene) => {
   const [a, b, c] = await scene.startAll(3)
   await a!.hold('lock', { mode: 'shared' })
   const tries = Array.from({ length: 30 }, () => b!.isAvailable('lock'))
@@ -186,7 +186,7 @@ betweenContexts('a try is never shown as waiting, and query takes no lock from a
   assert.equal((await Promise.all(shared)).includes(true), true)
 })
 
-betweenContexts('hundreds of names used once leave nothing, and cost no descriptors', async (scene) => {
+betweenClients('hundreds of names used once leave nothing, and cost no descriptors', async (scene) => {
   const [a, b] = await scene.startAll(2)
   await b!.hold('kept')
   await a!.hold('first')
@@ -201,7 +201,7 @@ betweenContexts('hundreds of names used once leave nothing, and cost no descript
   await until('the directories are gone', () => fs.readdirSync(scene.root).length === 2)
 })
 
-betweenContexts('a hundred names that two contexts want cost one connection', async (scene) => {
+betweenClients('a hundred names that two clients want cost one connection', async (scene) => {
   const [a, b] = await scene.startAll(2)
   const names = Array.from({ length: 100 }, (_, index) => `${index}${' and its long name'.repeat(index % 7)}`)
   for (const name of names) await a!.hold(name)

@@ -8,6 +8,7 @@ import type { Engine, Grant } from '../../src/index.ts'
 import { LockManager, memory, MemoryStore } from '../../src/index.ts'
 import { openNames } from '../../src/engines/local/names/index.ts'
 import { EXCLUSIVE, SHARED } from '../../src/core/claim.ts'
+import { waitingIn } from '../helpers/lock-directory.ts'
 import { until } from '../helpers/until.ts'
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-web-'))
@@ -126,11 +127,9 @@ test('who waits by the ticket of a robbed thief, and finds that removed, steals 
   theft.catch(() => {})
   await assert.rejects(robbed, { name: 'AbortError' })
   const queue = path.join(root, 'removed')
-  const isMarked = (): string | undefined => fs.readdirSync(queue).find((name) => name.endsWith('-w'))
-  const mark = await until('it waits', isMarked)
-  fs.rmSync(path.join(queue, mark.slice(0, -'-w'.length)))
-  fs.rmSync(path.join(queue, mark))
-  await until('it has asked anew', isMarked)
+  const [waits] = await until('it waits', () => (waitingIn(queue).length > 0 ? waitingIn(queue) : undefined))
+  fs.rmSync(path.join(queue, waits!.name))
+  await until('it has asked anew', () => waitingIn(queue).length > 0)
   assert.equal((await others.query()).held.length, 1)
   release()
   await theft

@@ -19,7 +19,7 @@ async function orderWith(slice: number): Promise<string[]> {
   return order
 }
 
-test('a context with a slice goes on with its own requests, and hands over when it has none', async () => {
+test('a client with a slice goes on with its own requests, and hands over when it has none', async () => {
   assert.deepEqual(await orderWith(60_000), ['first', 'second', 'third', 'other'])
   assert.deepEqual(await orderWith(0), ['first', 'other', 'second', 'third'])
 })

@@ -1,15 +1,15 @@
-// Stealing among contexts.
+// Stealing among clients.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { until } from '../helpers/until.ts'
 import type { WebClient } from '../helpers/web-client.ts'
-import { betweenContexts } from '../helpers/web-client.ts'
+import { betweenClients } from '../helpers/web-client.ts'
 
 const STEAL = { steal: true } as const
 const SHARED = { mode: 'shared' } as const
 
-betweenContexts('the robbed hear of it at once, and what becomes of their callbacks changes nothing', async (scene) => {
+betweenClients('the robbed hear of it at once, and what becomes of their callbacks changes nothing', async (scene) => {
   const [a, b, thief] = await scene.startAll(3)
   await a!.hold('lock', SHARED)
   await b!.hold('lock', SHARED)
@@ -28,7 +28,7 @@ betweenContexts('the robbed hear of it at once, and what becomes of their callba
   assert.equal(a!.has('resolved', 'lock'), false)
 })
 
-betweenContexts('a thief comes first, and those who wait stay in their order', async (scene) => {
+betweenClients('a thief comes first, and those who wait stay in their order', async (scene) => {
   const [a, b, thief] = await scene.startAll(3)
   await a!.hold('lock')
   await a!.wait('lock', {}, 'first')
@@ -51,7 +51,7 @@ betweenContexts('a thief comes first, and those who wait stay in their order', a
   }
 })
 
-betweenContexts('a thief that is gone before the robbed have heard has not changed their order', async (scene) => {
+betweenClients('a thief that is gone before the robbed have heard has not changed their order', async (scene) => {
   const [a, b, thief] = await scene.startAll(3)
   for (let round = 0; round < 10; round += 1) {
     await a!.hold('lock')
@@ -69,7 +69,7 @@ betweenContexts('a thief that is gone before the robbed have heard has not chang
   }
 })
 
-betweenContexts('the last thief wins', async (scene) => {
+betweenClients('the last thief wins', async (scene) => {
   const clients = await scene.startAll(3)
   await clients[0]!.hold('lock', STEAL)
   for (let round = 1; round < 10; round += 1) {
@@ -79,7 +79,7 @@ betweenContexts('the last thief wins', async (scene) => {
   assert.equal((await clients[0]!.query()).held.length, 1)
 })
 
-betweenContexts('a holder that does not answer is robbed too, and those behind it go on without it', async (scene) => {
+betweenClients('a holder that does not answer is robbed too, and those behind it go on without it', async (scene) => {
   const [mute, a, thief] = await scene.startAll(3)
   const file = path.join(scene.directory, 'blocked')
   await mute!.hold('lock')
@@ -95,30 +95,24 @@ betweenContexts('a holder that does not answer is robbed too, and those behind i
   assert.equal((await mute!.next('rejected', 'lock')).kind, 'AbortError')
 })
 
-betweenContexts(
-  'a lock that is stolen before its callback has run: it runs, and the request rejects',
-  async (scene) => {
-    const [a, thief] = await scene.startAll(2)
-    const file = path.join(scene.directory, 'blocked')
-    // Both are granted before the first callback is called.
-    a!.send(
-      { do: 'request', as: 'other', name: 'other', blockUntil: file },
-      { do: 'request', as: 'lock', name: 'lock' },
-    )
-    await until('it is blocked', () => fs.existsSync(file))
-    assert.equal(await thief!.isAvailable('lock'), false)
-    await thief!.hold('lock', STEAL)
-    assert.equal(a!.has('called', 'lock'), false)
-    fs.rmSync(file)
-    await a!.next('called', 'lock')
-    assert.equal((await a!.next('rejected', 'lock')).kind, 'AbortError')
-    a!.send({ do: 'end', as: 'lock' })
-    assert.equal(await a!.isAvailable('lock'), false)
-    assert.equal(await thief!.end('lock', 'loot'), 'loot')
-  },
-)
+betweenClients('a lock that is stolen before its callback has run: it runs, and the request rejects', async (scene) => {
+  const [a, thief] = await scene.startAll(2)
+  const file = path.join(scene.directory, 'blocked')
+  // Both are granted before the first callback is called.
+  a!.send({ do: 'request', as: 'other', name: 'other', blockUntil: file }, { do: 'request', as: 'lock', name: 'lock' })
+  await until('it is blocked', () => fs.existsSync(file))
+  assert.equal(await thief!.isAvailable('lock'), false)
+  await thief!.hold('lock', STEAL)
+  assert.equal(a!.has('called', 'lock'), false)
+  fs.rmSync(file)
+  await a!.next('called', 'lock')
+  assert.equal((await a!.next('rejected', 'lock')).kind, 'AbortError')
+  a!.send({ do: 'end', as: 'lock' })
+  assert.equal(await a!.isAvailable('lock'), false)
+  assert.equal(await thief!.end('lock', 'loot'), 'loot')
+})
 
-betweenContexts('one whose turn has come, and that does not know of it yet, is not robbed: it waits', async (scene) => {
+betweenClients('one whose turn has come, and that does not know of it yet, is not robbed: it waits', async (scene) => {
   const [first, mute, thief] = await scene.startAll(3)
   const file = path.join(scene.directory, 'blocked')
   await first!.hold('lock')
@@ -138,7 +132,7 @@ betweenContexts('one whose turn has come, and that does not know of it yet, is n
   await mute!.end('lock')
 })
 
-betweenContexts('a dead holder is robbed as a living one, and leaves nothing', async (scene) => {
+betweenClients('a dead holder is robbed as a living one, and leaves nothing', async (scene) => {
   const [dead, thief] = await scene.startAll(2)
   await dead!.hold('lock')
   dead!.killNow()
@@ -148,7 +142,7 @@ betweenContexts('a dead holder is robbed as a living one, and leaves nothing', a
   await until('the lock is gone', () => !fs.existsSync(`${scene.root}/lock`))
 })
 
-betweenContexts('a dead thief is followed by those who wait', async (scene) => {
+betweenClients('a dead thief is followed by those who wait', async (scene) => {
   const [a, b, thief] = await scene.startAll(3)
   await a!.hold('lock')
   await b!.wait('lock')
@@ -158,7 +152,7 @@ betweenContexts('a dead thief is followed by those who wait', async (scene) => {
   await b!.next('called', 'lock')
 })
 
-betweenContexts(
+betweenClients(
   'who steals in one tick with other requests comes before them, and they stay in order',
   async (scene) => {
     const [a, b] = await scene.startAll(2)
@@ -182,7 +176,7 @@ betweenContexts(
   },
 )
 
-betweenContexts('of thieves at once, one has the lock, and the others have been robbed', async (scene) => {
+betweenClients('of thieves at once, one has the lock, and the others have been robbed', async (scene) => {
   const thieves = await scene.startAll(3)
   for (let round = 0; round < 10; round += 1) {
     const as = `round ${round}`
@@ -197,7 +191,7 @@ betweenContexts('of thieves at once, one has the lock, and the others have been 
   }
 })
 
-betweenContexts('a thief that dies in the middle of its theft leaves no holder, and no place taken', async (scene) => {
+betweenClients('a thief that dies in the middle of its theft leaves no holder, and no place taken', async (scene) => {
   const [a, b] = await scene.startAll(2)
   await a!.hold('lock')
   await b!.wait('lock')

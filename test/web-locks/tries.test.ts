@@ -11,7 +11,7 @@ import { LockManager } from '../../src/index.ts'
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-web-'))
 after(() => fs.rmSync(directory, { recursive: true, force: true }))
 
-test('a try is not shown as waiting, neither by its own context nor by another one', async () => {
+test('a try is not shown as waiting, neither by its own client nor by another one', async () => {
   const root = path.join(directory, 'root')
   const engines = [openNames(root), openNames(root), openNames(root)] as const
   const [holder, trier] = engines.map((engine) => new LockManager({ engine }))

@@ -29,7 +29,7 @@ export function traceTickets(trace: TraceWriter): void {
     request: EnqueueRequest,
   ): OwnTicket | null | Promise<OwnTicket | null> {
     const [first] = request.requests()
-    // Called off while it waited to enter: it gets no further than the look whether it was.
+    // Cancelled while it waited to enter: it gets no further than the look whether it was.
     if (first?.label === undefined) return enqueue.call(this, request)
     entries += 1
     const entry = entries

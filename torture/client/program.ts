@@ -104,7 +104,7 @@ export class Program {
     this.#trace.write({ kind: 'ask', request, claim, waits: waits && timeout !== 0, slice, engine })
     try {
       const asking = waits ? slocket(planned.path, options) : slocket.try(planned.path, options)
-      if (controller !== undefined) void this.#callOff(controller)
+      if (controller !== undefined) void this.#cancel(controller)
       const lock = await asking
       if (lock === null) this.#trace.write({ kind: 'refused', request })
       else {
@@ -118,14 +118,14 @@ export class Program {
     }
   }
 
-  async #callOff(controller: AbortController): Promise<void> {
+  async #cancel(controller: AbortController): Promise<void> {
     await this.#pass(this.#random.pick([0, 2, 30]))
-    controller.abort(CALLED_OFF)
+    controller.abort(CANCELLED)
   }
 
   /** Why a request has rejected. An error that nothing accounts for is blamed on the lock. */
   #reasonOf(error: unknown, timeout: number | undefined, controller: AbortController | undefined): string {
-    if (error === CALLED_OFF && controller?.signal.aborted === true) return 'called off'
+    if (error === CANCELLED && controller?.signal.aborted === true) return 'cancelled'
     if (isSlocketError(error, 'ERR_SLOCKET_TIMEOUT') && timeout !== undefined) return 'timeout'
     if (this.#config.maySuffer && isSlocketError(error, 'ERR_SLOCKET_RESOURCES')) return 'resources'
     const what = error instanceof Error ? `${error.stack}${describeCause(error)}` : String(error)
@@ -176,7 +176,7 @@ export class Program {
   }
 }
 
-const CALLED_OFF = new Error('called off')
+const CANCELLED = new Error('cancelled')
 
 function optionsOf(claim: TracedClaim): Pick<SlocketOptions, 'mode' | 'permits'> {
   if (claim === 'exclusive' || claim === 'shared') return { mode: claim }

@@ -66,7 +66,7 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
       nemeses: POSTGRES_NEMESES,
       first: HOLDERS_CUT_OFF,
       furtherLoops: (random, holdMs, isIslander) => [
-        // Called off now and then at the moment of the grant.
+        // Cancelled now and then at the moment of the grant.
         { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
         { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
         // In one queue more than once.
@@ -89,7 +89,7 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
       nemeses: REDIS_NEMESES,
       furtherLoops: (random, holdMs, isIslander) => [
         { do: 'loop', resource: 'permits', holdMs, options: { permits: 2 } },
-        // Called off now and then at the moment of the grant.
+        // Cancelled now and then at the moment of the grant.
         { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
         { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
         // In one queue more than once.

@@ -25,7 +25,7 @@ type RequestEvent =
     }
   | { readonly kind: 'grant'; readonly request: string; readonly token: string; readonly recovered: boolean }
   | { readonly kind: 'release' | 'released' | 'refused' | 'lost'; readonly request: string }
-  /** Called off, timed out, or short of what a nemesis has taken away. */
+  /** Cancelled, timed out, or short of what a nemesis has taken away. */
   | { readonly kind: 'rejected'; readonly request: string; readonly why: string }
 
 /** A ticket, as the queue of the local engine sees it. */

@@ -53,7 +53,7 @@ async function look(client: EtcdClient, prefix: string, signal: AbortSignal | un
   }
 }
 
-/** What this client has given back, or called off, is shown no longer, though the server may not know yet. */
+/** What this client has given back, or cancelled, is shown no longer, though the server may not know yet. */
 function leavingOf({ own }: Onlooker): string[] {
   return [...own.values()].filter((ticket) => ticket.isLeaving).map(({ key }) => key)
 }

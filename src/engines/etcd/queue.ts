@@ -1,17 +1,17 @@
 /**
  * The queue of one resource: keys in the order in which they were created, each under the lease of its owner's session.
  *
- *  1. A view of the queue is one linearizable read, or the transaction that joined: what it shows, all clients agree on.
- *  2. A ticket holds when a view that shows it says that it is its turn, its session's lease is sure to last when that view has come, and nothing
+ *  1. A listing of the queue is one linearizable read, or the transaction that joined: what it shows, all clients agree on.
+ *  2. A ticket holds when a listing that shows it says that it is its turn, its session's lease is sure to last when that listing has come, and nothing
  *     has told that it is gone. No deadline is looked at by anybody else: the server deletes what a lease kept.
- *  3. The token is the revision of that view. Whoever is granted after a holder has left sees a later one.
- *  4. A view shows all thieves, and of those who came before as many as can matter: see view.ts.
+ *  3. The token is the revision of that listing. Whoever is granted after a holder has left sees a later one.
+ *  4. A listing shows all thieves, and of those who came before as many as can matter: see listing.ts.
  */
 import type { Cancellation } from '../../requests/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
 import { debug } from '../../debug.ts'
 import { isSlocketError } from '../../errors.ts'
-import { Entrance } from '../entrance.ts'
+import { JoinOrder } from '../join-order.ts'
 import { ticketId, ticketKey } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
 import type { TxnResponse } from './protocol.ts'
@@ -22,7 +22,7 @@ import type { Session } from './session.ts'
 import { rob } from './steal.ts'
 import { OwnTicket } from './ticket.ts'
 import { formatValue } from '../ticket-value.ts'
-import { readView, viewFor } from './view.ts'
+import { listingFor, readListing } from './listing.ts'
 import { changeAmong } from './wait.ts'
 import { isWanted } from './wanted.ts'
 import { setTimeout, clearTimeout, queueMicrotask, monotonicNowMs } from '../../real-time.ts'
@@ -36,7 +36,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
   readonly #parts: QueueParts
   /** What the keys of the queue begin with. */
   readonly #prefix: string
-  readonly #entrance = new Entrance()
+  readonly #joinOrder = new JoinOrder()
 
   constructor(parts: QueueParts, prefix: string) {
     this.#parts = parts
@@ -44,13 +44,13 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
   }
 
   async enqueue(request: EnqueueRequest): Promise<OwnTicket | null> {
-    this.#entrance.add(request)
+    this.#joinOrder.add(request)
     return await this.#enter(request)
   }
 
   /** Its request keeps its place among those of this process. */
   async rejoin(own: OwnTicket): Promise<OwnTicket | null> {
-    this.#entrance.goOut(own)
+    this.#joinOrder.goOut(own)
     await this.#remove(own)
     return await this.#enter(own.request)
   }
@@ -62,10 +62,10 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
       own = await this.#joinInTurn(request)
       return own
     } catch (error) {
-      if (isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) this.#entrance.fail(error)
+      if (isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) this.#joinOrder.fail(error)
       throw error
     } finally {
-      if (own === null) this.#entrance.leave(request)
+      if (own === null) this.#joinOrder.leave(request)
     }
   }
 
@@ -74,20 +74,20 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     const sinceMs = monotonicNowMs()
     // Bound: each round but the last is one more session that was lost.
     for (;;) {
-      await this.#entrance.next(request)
+      await this.#joinOrder.next(request)
       if (cancellation.cancelled) return null
       const current = this.#parts.sessions.current(cancellation, sinceMs)
       const session = current instanceof Promise ? await current : current
       if (session === undefined || cancellation.cancelled) return null
       // RACE: a session that was lost meanwhile has taken the tickets of older requests along.
-      if (!session.seemsAlive() || !this.#entrance.isNext(request)) continue
+      if (!session.seemsAlive() || !this.#joinOrder.isNext(request)) continue
       const own = new OwnTicket(this.#newKey(request, session), request, session)
       session.add(own)
       this.#parts.own.set(own.key, own)
       try {
         const isJoined = await (request.steal ? rob(this.#parts, this.#prefix, own) : this.#join(own))
         if (isJoined) {
-          this.#entrance.stand(own)
+          this.#joinOrder.stand(own)
           return own
         }
       } catch (error) {
@@ -132,7 +132,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
   granted(own: OwnTicket): GrantFacts {
     own.isHeld = true
     own.stopWatching()
-    this.#entrance.leave(own.request)
+    this.#joinOrder.leave(own.request)
     // RACE: lost between its turn and this line. It is told as soon as it knows that it holds.
     if (own.loss !== undefined) queueMicrotask(() => own.tellLost(true))
     if (own.hasWaited) own.sinceTimer = setTimeout(() => this.#tellSince(own), SHORT_HOLD_MS).unref()
@@ -149,7 +149,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
   }
 
   withdraw(own: OwnTicket): Promise<void> {
-    this.#entrance.leave(own.request)
+    this.#joinOrder.leave(own.request)
     return this.#remove(own)
   }
 
@@ -189,7 +189,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
       'Txn',
       {
         compare: [{ key: own.key, target: CREATE_REVISION, result: IS_EQUAL, createRevision: '0' }],
-        success: [{ put: { key: own.key, lease: own.session.lease, value } }, ...viewFor(this.#prefix, own)],
+        success: [{ put: { key: own.key, lease: own.session.lease, value } }, ...listingFor(this.#prefix, own)],
         failure: [{ range: { key: own.key, keysOnly: true } }],
       },
       {
@@ -216,19 +216,19 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     const isOver = (): boolean => cancellation.cancelled || !own.session.seemsAlive()
     if (own.createRevision === undefined || isOver()) return []
     own.isWoken = false
-    // Bound: the second view is not limited.
+    // Bound: the second listing is not limited.
     for (;;) {
-      const answer = await this.#parts.client.ask('Txn', { success: viewFor(this.#prefix, own) }, { isOver })
+      const answer = await this.#parts.client.ask('Txn', { success: listingFor(this.#prefix, own) }, { isOver })
       if (answer === undefined) return []
       const listing = this.#read(own, answer)
       if (listing !== undefined) return listing
     }
   }
 
-  /** Undefined where a view that was limited shows less than it should: then the next one is not. */
+  /** Undefined where a listing that was limited shows less than it should: then the next one is not. */
   #read(own: OwnTicket, { header, responses = [] }: TxnResponse): readonly ListedTicket[] | undefined {
     own.seenRevision = BigInt(header.revision)
-    const { tickets, isClean } = readView(
+    const { tickets, isClean } = readListing(
       this.#prefix,
       responses.flatMap(({ range }) => range?.kvs ?? []),
     )

@@ -43,16 +43,19 @@ export async function rob(parts: QueueParts, prefix: string, own: OwnTicket): Pr
 }
 
 async function joinInFront(parts: QueueParts, prefix: string, own: OwnTicket): Promise<ListedTicket[] | undefined> {
-  const view: Operation[] = [ordinaryPrefix(prefix), thiefPrefix(prefix)].map((key) => ({
+  const listing: Operation[] = [ordinaryPrefix(prefix), thiefPrefix(prefix)].map((key) => ({
     range: { key, rangeEnd: endOf(key) },
   }))
   const answer = await parts.client.ask(
     'Txn',
     {
       compare: [createdAt(own.key, 0n)],
-      success: [{ put: { key: own.key, lease: own.session.lease, value: formatValue(parts.identity, own) } }, ...view],
-      // Asked for twice: then what came later is in the view as well, and left alone.
-      failure: [{ range: { key: own.key, keysOnly: true } }, ...view],
+      success: [
+        { put: { key: own.key, lease: own.session.lease, value: formatValue(parts.identity, own) } },
+        ...listing,
+      ],
+      // Asked for twice: then what came later is in the listing as well, and left alone.
+      failure: [{ range: { key: own.key, keysOnly: true } }, ...listing],
     },
     { isOver: isOver(own), onSend: () => void (own.unanswered += 1) },
   )

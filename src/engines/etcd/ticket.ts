@@ -28,11 +28,11 @@ export class OwnTicket {
   createRevision: bigint | undefined
   /** How many requests to write its key were sent that nobody has seen an answer to: they may be carried out late. */
   unanswered: number = 0
-  /** The revision of the last view of the queue that it was shown. */
+  /** The revision of the last listing of the queue that it was shown. */
   seenRevision: bigint = 0n
   /** Whether it has to see the whole queue, since there are keys in it that are no tickets. */
   seesAll = false
-  /** The view that joining gave, until it has been used. */
+  /** The listing that joining gave, until it has been used. */
   joinListing: readonly ListedTicket[] | undefined
   /** Whether it had to wait. */
   hasWaited = false

@@ -17,7 +17,7 @@ export async function changeAmong(
   const onCancelled = (): void => own.wake()
   cancellation.listen(onCancelled)
   try {
-    // The view that led here is older than a watch that is new.
+    // The listing that led here is older than a watch that is new.
     const isNew = watchJust(watches, own, among)
     const isEnough = (): boolean => own.isWoken || cancellation.cancelled || (isNew && own.uncreated.size === 0)
     while (!isEnough()) await nextWake(own)

@@ -25,7 +25,7 @@ const AT_ONCE = 200
 /** @param names those of the tickets to take out. What cannot be removed is still there afterwards. */
 export async function takeAway(directory: QueueDirectory, names: readonly string[]): Promise<void> {
   const view = new QueueView(directory, new Map(), () => true)
-  const concerned = view.read().filter(({ name, isMarked }) => isMarked || names.includes(name))
+  const concerned = view.read()
   for (const name of names) directory.sweepTicket(name)
   const members = groupByMember(concerned)
   for (let first = 0; first < members.length; first += AT_ONCE) {

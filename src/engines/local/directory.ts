@@ -8,7 +8,7 @@ import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
 import { LockDirectory } from './lock-directory.ts'
 import { isGone, NO_LINKS, toSlocketError } from './platform/system-error.ts'
-import { MEMBERS, markOf, parseTicketName, REPORTED, WAITS } from './ticket-name.ts'
+import { MEMBERS, parseTicketName, REPORTED } from './ticket-name.ts'
 
 export class QueueDirectory extends LockDirectory {
   /** The names in it, those of tickets in queue order; none where the directory is gone. */
@@ -57,7 +57,7 @@ export class QueueDirectory extends LockDirectory {
   }
 
   /** Adds a mark to a ticket. False where that cannot be had: the ticket is gone, or the file system has no links. */
-  mark(name: string, suffix: string = WAITS): boolean {
+  mark(name: string, suffix: string): boolean {
     const ticket = `${this.path}/${name}`
     const mark = ticket + suffix
     const linked = this.hasLinks ? this.#mark(fs.linkSync, ticket, mark) : undefined
@@ -90,12 +90,8 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /**
-   * Removes a dead ticket. Its mark goes first, so that it is not left alone. That it was reported goes last: without that mark, it would
-   * be reported again.
-   */
+  /** Removes a dead ticket. The mark that says that it was reported goes last: without that mark, it would be reported again. */
   sweepTicket(name: string): void {
-    this.sweep(markOf(name))
     this.sweep(name)
     if (this.isShared && !this.has(name)) this.sweepMark(name + REPORTED)
   }

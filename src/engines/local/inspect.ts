@@ -200,6 +200,7 @@ function judge(directory: QueueDirectory, ticket: ListedTicket, error: Error): R
     case 'ECONNREFUSED':
       return proofOfRefusal(directory, ticket) === 'dead' ? { kind: 'dead' } : UNKNOWN
     case 'ENOENT':
+    case 'ENOTDIR':
       return { kind: 'gone' }
     case 'EMFILE':
     case 'ENFILE':

@@ -81,6 +81,8 @@ export function joinIfFree(state: QueueState, request: EnqueueRequest): OwnTicke
   own.joinListing = undefined
   if (isFirst) return own
   withdraw(state, own)
+  // This thread may block before it can connect to anybody. The end of its connections has the others look.
+  if (state.pursuits > 0) presence.leave()
   return undefined
 }
 

@@ -1,20 +1,33 @@
 /**
- * R, release or withdraw: unlink the ticket, synchronously, before anything else: from then on it is out, whatever this
- * process does next. Then list, and tell the successors (core/successors.ts) that their turn may have come.
+ * Release, withdraw, and who hears of it. The numbers are those of the rules in model/README.md.
  *
- * Only marked ones are told: one that is not marked has yet to list, and will see that the ticket is gone. Telling an
- * unmarked one in place of a marked one that waits behind it would lose the wake-up, if it is about to withdraw.
+ *  N1, D1  Unlink the ticket, synchronously, before anything else: it is out, whatever this process does next.
+ *  N2      A ticket that has held: list, and notify those of its successors (core/successors.ts) whose members are connected to this one. The
+ *          others are still connecting, and list again after that.
+ *  D2-D5   A ticket that has not held may have been notified in place of another. So it notifies its successors whoever they are, and connects
+ *          to those that it has no connection with, until each has been notified or is gone.
+ *  P1, P2  A notification may be lost with the connection that it was written to, or with the process that it was written to. So who has left
+ *          is remembered while others stand behind, and the end of any connection repeats the notification.
+ *
+ * A notification is a hint: whoever gets it lists and decides again.
  */
 import { successorsOf } from '../../core/successors.ts'
 import { debug, isDebugging } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
-import type { Connection, Departed } from './wire/connection.ts'
-import { FEW_TOLD } from './wire/connection.ts'
 import { formatWake } from './wire/frames.ts'
-import { QueueState } from './state.ts'
+import type { Member } from './members/member.ts'
+import type { QueueState } from './state.ts'
+import { Departed } from './state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
-import { markOf } from './ticket-name.ts'
+import { reachBy } from './wait.ts'
+import { setTimeout } from '../../real-time.ts'
+
+/** So many queues are remembered, whether others still stand behind in them or not. */
+const FEW = 32
+/** How long to wait before a successor is connected to again, in ms: doubles from the first to the second. */
+const FIRST_PAUSE_MS = 1
+const LONGEST_PAUSE_MS = 1000
 
 /** Takes a ticket out of the queue. Does nothing where it has left before. */
 export function withdraw(state: QueueState, own: OwnTicket): void {
@@ -33,121 +46,8 @@ export function takeOutStuck(state: QueueState): void {
   for (const own of state.stuck) takeOut(state, own)
 }
 
-/** Notifies those whose turn may have come because `departed` has left. A hint: each lists and decides again. */
-export function tellSuccessorsOf(state: QueueState, departed: Departed): void {
-  const { directory, presence, view } = state
-  if (state.own.size === 0 && !presence.hasConnections) return
-  try {
-    view.list()
-  } catch (error) {
-    debug('%s: cannot list the successors, so all are told: %s', directory.path, error)
-    return wakeAll(state)
-  }
-  const next = view.nearestBehind(departed.name, (ticket) => canBeTold(state, ticket) && !view.isForeign(ticket, true))
-  if (next === undefined) return
-  // Most often there is one successor, and it hears of it.
-  const isAlone =
-    departed.claim.kind === 'exclusive' ? next.claim.kind === 'exclusive' : departed.claim.kind === 'shared'
-  if (!isAlone || !tell(state, departed, [next])) tellAll(state, departed)
-}
-
-function tellAll(state: QueueState, departed: Departed): void {
-  const tried = new Set<ListedTicket>()
-  const untold = new Set<ListedTicket>()
-  let isOver = false
-  // Bound: by the tickets that the listing shows; each round tries others, in place of those that could not be told.
-  while (!isOver) {
-    const next = successorsOf(departed.claim, waitingBehind(state, departed, untold))
-    isOver = true
-    for (const tickets of groupByMember(next.filter((ticket) => !tried.has(ticket)))) {
-      for (const ticket of tickets) tried.add(ticket)
-      if (tell(state, departed, tickets)) continue
-      // Their process has died, and this one has not come to see that yet.
-      for (const ticket of tickets) untold.add(ticket)
-      isOver = false
-    }
-  }
-}
-
-/** Those behind `departed` that can be told, but for those of whom that has turned out to be wrong. */
-function* waitingBehind(
-  state: QueueState,
-  departed: Departed,
-  untold: ReadonlySet<ListedTicket>,
-): Generator<ListedTicket, void, undefined> {
-  for (const ticket of state.view.behind(departed.name)) {
-    if (!untold.has(ticket) && canBeTold(state, ticket) && !state.view.isForeign(ticket, true)) yield ticket
-  }
-}
-
-/** Also where the ticket was removed from outside: those of the others may have been too, and no listing shows who waits. */
-function wakeAll(state: QueueState): void {
-  state.wakeOwn()
-  state.presence.wakeAll()
-}
-
-function canBeTold(state: QueueState, ticket: ListedTicket): boolean {
-  return state.isOwn(ticket) || (ticket.isMarked && state.presence.connectionsTo(ticket.member).length > 0)
-}
-
-/** Notifies tickets of one member. False if it is certain that they do not hear of it. */
-function tell(state: QueueState, departed: Departed, tickets: readonly ListedTicket[]): boolean {
-  const { directory, own, presence } = state
-  let isTold = false
-  for (const { id, name } of tickets) {
-    if (isDebugging) debug('%s: ticket %s has left, ticket %s is told', directory.path, departed.name, id)
-    const ticket = own.get(id)
-    if (ticket?.name !== name) continue
-    ticket.wake()
-    isTold = true
-  }
-  const { member } = tickets[0]!
-  // Whoever sleeps has opened a connection. All that came from the member are used, since somebody else may have opened one in its name.
-  for (const connection of presence.connectionsTo(member)) {
-    if (!connection.isOpenedHere && tellOver(state, connection, departed, tickets)) isTold = true
-  }
-  if (isTold) return true
-  const opened = presence.connectionOpenedTo(member)
-  return opened !== undefined && tellOver(state, opened, departed, tickets)
-}
-
-/** False where it is certain that they do not arrive. */
-function tellOver(
-  state: QueueState,
-  connection: Connection,
-  departed: Departed,
-  tickets: readonly ListedTicket[],
-): boolean {
-  forgetGone(state, connection)
-  // They may never hear of it, and nobody can tell now: when this connection ends, the successors are told again.
-  let frames = ''
-  for (const { name, id } of tickets) {
-    connection.told.set(name, departed)
-    frames += formatWake(id)
-  }
-  return connection.send(frames)
-}
-
-/**
- * A ticket that has left has told its successors by itself, or was found dead by those who waited for it. Those of other queues of the
- * same members are looked at once there are many: nobody may ever come to those queues again.
- */
-function forgetGone(state: QueueState, connection: Connection): void {
-  const { told } = connection
-  for (const [name, { home }] of told) {
-    if ((home === undefined || home === state) && !state.view.shows(name)) told.delete(name)
-  }
-  if (told.size < connection.mostTold) return
-  for (const [name, { home }] of told) {
-    if (home instanceof QueueState && home !== state && !home.directory.has(name)) told.delete(name)
-  }
-  connection.mostTold = 2 * told.size + FEW_TOLD
-}
-
 function takeOut(state: QueueState, own: OwnTicket): void {
   const { directory, presence } = state
-  // First, so that no mark is left alone by a process that is killed here.
-  if (own.hasMark) directory.sweep(markOf(own.name))
   let wasThere = true
   try {
     state.stealing?.letGo(own)
@@ -162,8 +62,179 @@ function takeOut(state: QueueState, own: OwnTicket): void {
   }
   state.stuck.delete(own)
   state.own.delete(own.id)
-  if (wasThere) tellSuccessorsOf(state, own)
-  else wakeAll(state)
+  // Removed from outside: tickets of others may have been too, and no listing shows who waits.
+  if (!wasThere) wakeAll(state)
+  if (!own.isHeld) passOn(state, own)
+  else if (wasThere) notifySuccessors(state, own)
   own.listener?.close()
   presence.onLeft(own.request.lingerMs)
+}
+
+/** N2. */
+function notifySuccessors(state: QueueState, own: OwnTicket): void {
+  if (state.own.size === 0 && !state.presence.hasConnections) return
+  const departed = new Departed(own)
+  if (list(state) && remember(state, departed)) notify(state, departed)
+}
+
+/** D2 to D5, for one that has left, or (a thief) that may have been notified in place of others. */
+export function passOn(state: QueueState, own: OwnTicket): void {
+  const departed = new Departed(own)
+  if (!list(state)) return startPursuit(state, departed, [])
+  if (!remember(state, departed)) return
+  const unreached = notify(state, departed)
+  if (unreached !== undefined) startPursuit(state, departed, unreached)
+}
+
+/** P1: remembers one that has left, and forgets others. To be called after a listing. False if nobody stands behind it. */
+function remember(state: QueueState, departed: Departed): boolean {
+  const { lastName } = state.view
+  forget(state)
+  if (lastName <= departed.name) return false
+  departed.lastBehind = lastName
+  if (!state.departed.includes(departed)) state.departed.push(departed)
+  if (!state.left.has(state)) rememberQueue(state)
+  return true
+}
+
+/** To be called after a listing: nobody stands any more between the names that it showed. */
+function forget(state: QueueState): void {
+  const { departed, view } = state
+  if (departed.length === 0) return
+  let kept = 0
+  for (const one of departed) if (view.hasBetween(one.name, one.lastBehind)) departed[kept++] = one
+  departed.length = kept
+  if (kept === 0) state.left.delete(state)
+}
+
+function rememberQueue(state: QueueState): void {
+  const { left } = state
+  left.add(state)
+  if (left.size <= left.most) return
+  // Nobody may ever come to those queues again.
+  for (const other of left) if (other !== state && list(other)) forget(other)
+  left.most = 2 * left.size + FEW
+}
+
+/** P2: a connection has ended. Whatever was told may never have been heard. */
+export function notifyAgain(left: Iterable<QueueState>): void {
+  for (const state of left) {
+    if (!list(state)) continue
+    forget(state)
+    for (const departed of state.departed) {
+      const unreached = notify(state, departed)
+      if (unreached !== undefined) startPursuit(state, departed, unreached)
+    }
+  }
+}
+
+/** Notifies the successors, as the last listing shows them. Those that have yet to be connected to; undefined if there are none. */
+function notify(state: QueueState, departed: Departed): readonly ListedTicket[] | undefined {
+  const { view } = state
+  const { claim, name } = departed
+  const counts = (ticket: ListedTicket): boolean =>
+    (!departed.hasHeld || state.isOwn(ticket) || state.presence.hasConnectionFrom(ticket.member)) &&
+    !view.isForeign(ticket, true)
+  const next = view.nearestBehind(name, counts)
+  if (next === undefined) return undefined
+  // Most often there is one successor.
+  const isAlone = claim.kind === 'exclusive' ? next.claim.kind === 'exclusive' : claim.kind === 'shared'
+  if (isAlone) return notifyMember(state, name, [next]) ? undefined : [next]
+  let unreached: ListedTicket[] | undefined
+  for (const tickets of groupByMember(successorsOf(claim, filter(view.behind(name), counts)))) {
+    if (!notifyMember(state, name, tickets)) (unreached ??= []).push(...tickets)
+  }
+  return unreached
+}
+
+/** Notifies tickets of one member. False if there is no connection with it. */
+function notifyMember(state: QueueState, departed: string, tickets: readonly ListedTicket[]): boolean {
+  const { directory, own, presence } = state
+  let frames = ''
+  let isNotified = false
+  for (const { id, name } of tickets) {
+    if (isDebugging) debug('%s: ticket %s has left, ticket %s is notified', directory.path, departed, id)
+    const ticket = own.get(id)
+    if (ticket?.name === name) {
+      ticket.wake()
+      isNotified = true
+    }
+    frames += formatWake(id)
+  }
+  if (isNotified) return true
+  const { member } = tickets[0]!
+  // Whoever sleeps has opened a connection. All that came from the member are used, since somebody else may have opened one in its name. That one
+  // of them has ended is no matter: then all are told again.
+  for (const connection of presence.connectionsTo(member)) {
+    if (connection.isOpenedHere) continue
+    connection.send(frames)
+    isNotified = true
+  }
+  if (isNotified) return true
+  const opened = presence.connectionOpenedTo(member)
+  opened?.send(frames)
+  return opened !== undefined
+}
+
+function startPursuit(state: QueueState, departed: Departed, unreached: readonly ListedTicket[]): void {
+  state.pursuits += 1
+  pursue(state, departed, unreached)
+    .catch((error: unknown) => debug('%s: the successors are notified by the clock: %s', state.directory.path, error))
+    .finally(() => (state.pursuits -= 1))
+}
+
+/**
+ * D3 to D5: connects to successors, and lists and tells again, until all have been told. Ends with the member that connects: then whoever has
+ * told it of something tells others.
+ */
+async function pursue(state: QueueState, departed: Departed, first: readonly ListedTicket[]): Promise<void> {
+  const { owner } = departed
+  let unreached: readonly ListedTicket[] | undefined = first
+  for (let round = 0; unreached !== undefined; round += 1) {
+    const isReached = await reachAny(state, owner, unreached)
+    if (!isReached || round > 1) await pause(Math.min(FIRST_PAUSE_MS * 2 ** Math.min(round, 10), LONGEST_PAUSE_MS))
+    if (owner.isClosed) return
+    if (list(state)) unreached = remember(state, departed) ? notify(state, departed) : undefined
+  }
+}
+
+/** False if one of them could neither be connected to nor is gone. */
+async function reachAny(state: QueueState, owner: Member, tickets: readonly ListedTicket[]): Promise<boolean> {
+  let isReached = true
+  for (const [ticket] of groupByMember(tickets)) {
+    try {
+      const reached = await reachBy(state, owner, ticket!)
+      if (reached === 'busy' || reached === 'broken') isReached = false
+    } catch (error) {
+      debug('%s: ticket %s cannot be notified yet: %s', state.directory.path, ticket!.id, error)
+      isReached = false
+    }
+  }
+  return isReached
+}
+
+/** It keeps no process alive: the end of the process ends its connections, and so does what is paused for. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms).unref())
+}
+
+/** False if the queue can't be listed: then all that are connected look. */
+function list(state: QueueState): boolean {
+  try {
+    state.view.list()
+    return true
+  } catch (error) {
+    debug('%s: cannot list the successors, so all are notified: %s', state.directory.path, error)
+    wakeAll(state)
+    return false
+  }
+}
+
+function wakeAll(state: QueueState): void {
+  state.wakeOwn()
+  state.presence.wakeAll()
+}
+
+function* filter<T>(all: Iterable<T>, accepts: (one: T) => boolean): Generator<T, void, undefined> {
+  for (const one of all) if (accepts(one)) yield one
 }

@@ -2,7 +2,7 @@
 import type { EnqueueRequest, QueuedRequest } from '../../requests/ticket-queue.ts'
 import { MAX_PARTY_BYTES } from './wire/frames.ts'
 import { toSharedNs } from './platform/kernel.ts'
-import { identityStoodInFor } from '../../thread-identity.ts'
+import { actsFor } from '../../thread-identity.ts'
 
 /** How many of those who stand by one ticket are told of. */
 const MOST_PER_TICKET = 1000
@@ -22,7 +22,7 @@ export interface Answer {
   readonly command: string
   /** Those who stand by each ticket, by ticket id. */
   readonly tickets: ReadonlyMap<string, readonly QueuedRequest[]>
-  /** In whose place it has them, where it is a stand-in: see thread-identity.ts. */
+  /** In whose place it has them, where it is a worker: see thread-identity.ts. */
   readonly standsFor: string | undefined
   /** Whether there was room for all of them: one that is missing then has left. */
   readonly isWhole: boolean
@@ -51,7 +51,7 @@ export function ownCommand(): string {
 
 /** As many of `tickets` as there is room for. */
 export function formatParty(tickets: Iterable<ToldTicket>): string {
-  const standsFor = identityStoodInFor()
+  const standsFor = actsFor()
   const place = standsFor === undefined ? '' : `"for":${toAscii(standsFor)},`
   const head = `{"pid":${process.pid},"command":${toAscii(ownCommand())},${place}"tickets":{`
   const entries: string[] = []

@@ -2,20 +2,19 @@
  * The queue of one lock, as one process (or worker thread) takes part in it: how what `TicketQueue` asks for becomes steps in the
  * directory and on sockets. docs/algorithm.md tells the whole.
  *
- *  J  join.ts   link, then list; withdraw if anything is behind.     Safety hangs on J and L alone.
- *  L  wait.ts   dead is only what refuses a connection.
- *  W  wait.ts   connect, mark, list again, sleep.                    W and R are for speed: a waiter looks again by
- *  R  leave.ts  unlink first; then tell the successors.              itself once a second.
+ *  J     join.ts   link, then list; withdraw if anything is behind.  Safety hangs on J and L alone.
+ *  L     wait.ts   dead is only what refuses a connection.
+ *  W     wait.ts   connect, list again, sleep.                       These are for speed: a waiter looks again by
+ *  N, D  leave.ts  unlink first; then tell the successors.           itself once a second.
  */
 import type { Cancellation } from '../../requests/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
-import type { Departed } from './wire/connection.ts'
 import { join, joinIfFree, joinSlowly } from './join.ts'
 import { nextToken } from './platform/kernel.ts'
-import { takeOutStuck, tellSuccessorsOf, withdraw } from './leave.ts'
+import { takeOutStuck, notifyAgain, withdraw } from './leave.ts'
 import type { PresentQueue } from './members/presence.ts'
 import type { QueueState } from './state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
@@ -103,9 +102,9 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   isWanted(own: OwnTicket): boolean {
-    const { view, own: tickets } = this.state
-    // One that is joining may withdraw in a moment; others of this process wait, or will in a moment.
-    return splitByTurn(view.read()).pending.some(({ id, isMarked }) => id !== own.id && (isMarked || tickets.has(id)))
+    const { view } = this.state
+    // One that is joining may withdraw in a moment.
+    return splitByTurn(view.read()).pending.some(({ id, joining }) => id !== own.id && !joining)
   }
 
   withdraw(own: OwnTicket): void {
@@ -124,14 +123,9 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     this.state.wakeOwn()
   }
 
-  tellAgain(told: readonly Departed[]): void {
+  onDisconnected(peer: string): void {
     this.state.wakeOwn()
-    for (const departed of told) tellSuccessorsOf(this.state, departed)
-  }
-
-  /** A connection ended. Whoever was told over it may never have heard: its next one is told too. */
-  onDisconnected(peer: string, told: readonly Departed[]): void {
-    this.tellAgain(told)
+    notifyAgain(this.state.left)
     setTimeout(() => {
       sweepBehind(this.state, peer).catch((error: unknown) => debug('sweep: %s', error))
       this.askMember(peer)

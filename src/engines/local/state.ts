@@ -1,7 +1,8 @@
 /** What the steps of one queue (join.ts, wait.ts, leave.ts, queue.ts) work on. */
 import type { Stealing } from '../../requests/ticket-queue.ts'
 import type { QueueDirectory } from './directory.ts'
-import type { Address } from './members/member.ts'
+import type { Claim } from '../../core/claim.ts'
+import type { Address, Member } from './members/member.ts'
 import type { Presence } from './members/presence.ts'
 import { QueueView } from './view.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
@@ -17,6 +18,31 @@ export interface LocalStealing extends Stealing<OwnTicket> {
   tell(own: OwnTicket): void
 }
 
+/** A ticket of this process that has left. */
+export class Departed {
+  readonly name: string
+  readonly claim: Claim
+  /** Whose socket it led to. */
+  readonly owner: Member
+  /** Whether it had held. */
+  readonly hasHeld: boolean
+  /** The last name behind it that a listing showed after it had left. */
+  lastBehind = ''
+
+  constructor({ name, claim, owner, isHeld }: OwnTicket) {
+    this.name = name
+    this.claim = claim
+    this.owner = owner
+    this.hasHeld = isHeld
+  }
+}
+
+/** The queues of one presence that remember who has left. */
+export class QueuesLeft extends Set<QueueState> {
+  /** How many there may be before it is looked in which of them nobody stands behind any more. */
+  most = 0
+}
+
 export class QueueState {
   readonly directory: QueueDirectory
   readonly presence: Presence
@@ -25,14 +51,25 @@ export class QueueState {
   readonly own: Map<string, OwnTicket>
   /** Own tickets that are over, but could not be taken out of the directory yet. */
   readonly stuck: Set<OwnTicket> = new Set()
+  /** Those that have left, as long as others stand behind them that stood there then. */
+  readonly departed: Departed[] = []
+  readonly left: QueuesLeft
+  /** How many tickets have left without having held, and have yet to connect to somebody whom they notify. */
+  pursuits = 0
   /** The highest number that was seen or given out here. */
   highestNumber: string = '0'.repeat(NUMBER_DIGITS)
 
   /** Where locks can be stolen: who holds, for thieves to see. */
   stealing: LocalStealing | undefined
 
-  constructor(directory: QueueDirectory, presence: Presence, own: Map<string, OwnTicket> = new Map()) {
+  constructor(
+    directory: QueueDirectory,
+    presence: Presence,
+    own: Map<string, OwnTicket> = new Map(),
+    left: QueuesLeft = new QueuesLeft(),
+  ) {
     this.own = own
+    this.left = left
     this.directory = directory
     this.presence = presence
     this.view = new QueueView(directory, own, (ticket) => this.isReached(ticket))

@@ -12,14 +12,13 @@
  * Names sort in queue order as plain text, and never change: what a listing must not miss is there from the join to the
  * release. A mark is a second name beside it. A listing may miss a mark without harm.
  *
- *     …-w    the ticket waits, or has waited
  *     …-r    it is dead, and nobody has to be told of that any more; but the user who found it so could not remove it
  */
 import type { Claim } from '../../core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from '../../core/claim.ts'
 
 export interface TicketName {
-  /** Number and member: never used twice, the same whether waiting or not. */
+  /** Number and member: never used twice. */
   readonly id: string
   readonly number: string
   readonly claim: Claim
@@ -48,20 +47,12 @@ export function formatTicketName(ticket: TicketName): string {
   return `2-${number}-${formatClaim(claim)}-${pid}-${member}-${kernel}`
 }
 
-/** The mark of a ticket that waits. */
-export const WAITS = '-w'
-
 /** The mark of a dead ticket that has been reported to a holder, or has never held. */
 export const REPORTED = '-r'
 
-/** The name that says of a ticket that it waits. */
-export function markOf(name: string): string {
-  return name + WAITS
-}
-
 /** The ticket that `name` is the mark of; undefined where it is none. */
 export function markedBy(name: string): string | undefined {
-  return name.endsWith(WAITS) || name.endsWith(REPORTED) ? name.slice(0, -WAITS.length) : undefined
+  return name.endsWith(REPORTED) ? name.slice(0, -REPORTED.length) : undefined
 }
 
 export function ticketId(number: string, member: string): string {

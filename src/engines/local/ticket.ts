@@ -26,8 +26,6 @@ export class ListedTicket implements Ticket {
   readonly pid: number
   readonly member: string
   readonly kernel: string
-  /** As the last listing showed it that was looked at there. */
-  isMarked = false
   /** Whether it is no ticket, but something else of that name; undefined if nobody has looked yet. */
   isForeign: boolean | undefined
   /** Whether its member was connected when it was first seen: then it passes for a ticket unseen, until somebody looks. */
@@ -55,7 +53,7 @@ export class ListedTicket implements Ticket {
 
   get joining(): boolean {
     // A number may lie ahead of the clock, but not by much unless by malice.
-    return !this.isMarked && Math.abs(ageMs(this.number)) < JOINING_MS
+    return Math.abs(ageMs(this.number)) < JOINING_MS
   }
 }
 
@@ -67,8 +65,7 @@ export class OwnTicket extends ListedTicket {
   /** Whose socket it leads to. */
   readonly owner: Member
   readonly request: EnqueueRequest
-  /** Whether it has its mark, `isMarked` being what the last listing showed. */
-  hasMark = false
+  /** Whether it holds or has held, and wasn't stolen. */
   isHeld = false
   isOver = false
   /** Whether a wake-up came since the last listing was made for it. */

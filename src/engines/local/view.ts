@@ -11,7 +11,10 @@ import { debug } from '../../debug.ts'
 import type { QueueDirectory } from './directory.ts'
 import type { OwnTicket } from './ticket.ts'
 import { ListedTicket } from './ticket.ts'
-import { parseTicketName, REPORTED, WAITS } from './ticket-name.ts'
+import { parseTicketName, REPORTED } from './ticket-name.ts'
+
+const DASH = 0x2d
+const MARK_LENGTH = REPORTED.length
 
 export class QueueView {
   /** Tickets found dead that the last listing still showed, by name. The dead stay dead. */
@@ -20,7 +23,7 @@ export class QueueView {
   private readonly directory: QueueDirectory
   private readonly own: ReadonlyMap<string, OwnTicket>
   private readonly isReached: (ticket: ListedTicket) => boolean
-  /** The last listing: tickets, marks right behind theirs, and whatever else is there; sorted. */
+  /** The last listing: tickets, their marks, and whatever else is there; sorted. */
   private names: readonly string[] = []
   /** Tickets that were looked at in the last listing, by name, and in the one before. A name that was gone meanwhile may be anything now. */
   private known = new Map<string, ListedTicket>()
@@ -79,10 +82,9 @@ export class QueueView {
     let place = names.length - 1
     if (names[place] !== own.name) place = this.placeOf(own.name)
     if (names[place] !== own.name) return []
-    own.isMarked = this.isMarkedAt(place, own.name)
     const listing: ListedTicket[] = [own]
     const { claim } = own
-    // A ticket of another family decides alone.
+    // A ticket whose claim does not match decides alone.
     const most = mostAhead(claim)
     for (let index = place - 1; index >= 0 && listing.length <= most; index -= 1) {
       const ticket = this.ticketAt(index)
@@ -108,6 +110,19 @@ export class QueueView {
       const ticket = this.ticketAt(index)
       if (ticket !== undefined && ticket.name !== name) yield ticket
     }
+  }
+
+  /** The last name of the last listing, of whatever it is; empty if there was none. */
+  get lastName(): string {
+    return this.names[this.names.length - 1] ?? ''
+  }
+
+  /** Whether the last listing showed a name behind `first`, up to `last`. */
+  hasBetween(first: string, last: string): boolean {
+    const { names } = this
+    let place = this.placeOf(first)
+    if (names[place] === first) place += 1
+    return place < names.length && names[place]! <= last
   }
 
   /** Whether the last listing showed nothing behind `own`, which hasn't waited yet: dead tickets count. */
@@ -187,20 +202,11 @@ export class QueueView {
   /** Undefined if there is no ticket, or one known to be dead. */
   private ticketAt(index: number, evenDead = false): ListedTicket | undefined {
     const name = this.names[index]!
-    if (name.endsWith(WAITS)) return undefined
+    // A mark.
+    if (name.charCodeAt(name.length - MARK_LENGTH) === DASH) return undefined
     const ticket = this.known.get(name) ?? this.meet(name)
     if (ticket === undefined || (!evenDead && this.dead.size > 0 && this.dead.has(name))) return undefined
-    ticket.isMarked = this.isMarkedAt(index, name)
     return ticket
-  }
-
-  /** Whether the ticket has its mark: its marks sort right behind it, since they are the same name, and longer. */
-  private isMarkedAt(index: number, name: string): boolean {
-    const { names } = this
-    for (let behind = index + 1; behind < names.length && names[behind]!.startsWith(name); behind += 1) {
-      if (names[behind]!.length === name.length + WAITS.length && names[behind]!.endsWith(WAITS)) return true
-    }
-    return false
   }
 
   /** A name that nobody has looked at in this listing yet. */

@@ -1,14 +1,19 @@
 /**
- * W, wait: connect to those waited for, mark the own ticket as waiting, list again; and only if that last list still
- * says wait, sleep. Whoever leaves unlinks first and lists after that: so one of the two sees the other.
+ * Waiting for those ahead. The numbers are those of the rules in model/README.md.
  *
- * L, liveness: dead is only what refuses a connection, gone is only what has no name. Nothing else is proof.
+ *  W1  A wake-up that comes after the listing was opened is remembered, and ends the next sleep at once.
+ *  W2  Connect to those waited for, but for those that the ticket's member has opened a connection to before; then list again.
+ *  W3  Sleep only if all that are waited for are of this process, or connected to from here.
+ *  W4  An answer, the end of a connection and a notification wake.
+ *  L   Dead is only what refuses a connection, gone is only what has no name. Nothing else is proof.
+ *
+ * Whoever leaves unlinks first and lists after that, and has the connection of whoever sleeps: so one of the two sees the other.
  */
 import type { Cancellation } from '../../requests/cancellation.ts'
 import { makeRoom } from '../../requests/idle.ts'
 import { debug } from '../../debug.ts'
 import { otherMount, proofOfRefusal } from './platform/liveness.ts'
-import type { Reached } from './members/member.ts'
+import type { Member, Reached } from './members/member.ts'
 import { memberFile } from './members/member.ts'
 import type { QueueState } from './state.ts'
 import { sleepFor } from './sleep-for.ts'
@@ -44,10 +49,8 @@ export function awaitChange(
     }
   }
   if (unreached !== undefined) return reachAll(state, own, unreached, cancellation)
-  if (!own.hasMark && mark(state, own)) return undefined
   // A try looks until it is certain, which is a matter of milliseconds: nobody notifies it.
   if (!own.request.wait) return own.sleep(FIRST_LOOK_MS, cancellation)
-  if (!own.hasMark) return own.sleep(SLOWEST_LOOK_MS, cancellation)
   if (!isKnown) return own.sleep(nextLookMs(own), cancellation)
   own.becomeKnown()
   return own.sleepUntilWoken(() => wakeIfChanged(state, own, among), cancellation)
@@ -80,8 +83,6 @@ async function reachAll(
     // Those that could not be reached are reached in the next round.
     makeRoom(error)
   }
-  // RACE: called off meanwhile, the ticket has left, and a mark made now would be left alone.
-  if (!own.hasMark && !own.isOver) mark(state, own)
 }
 
 /**
@@ -115,13 +116,19 @@ async function reachOne(state: QueueState, own: OwnTicket, tickets: readonly Lis
 }
 
 export async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): Promise<Reached> {
-  const { directory, view } = state
   // It has left, and maybe this process has: then nothing is opened any more.
-  if (own.isOver || view.isForeign(ticket)) return 'gone'
-  let reached = await own.owner.connect(state.addressOf(ticket.name), ticket.member)
+  if (own.isOver) return 'gone'
+  return await reachBy(state, own.owner, ticket, own.reachesOf(ticket.id))
+}
+
+/** @param times how often the ticket has been connected to before. */
+export async function reachBy(state: QueueState, member: Member, ticket: ListedTicket, times = 0): Promise<Reached> {
+  const { directory, view } = state
+  if (view.isForeign(ticket)) return 'gone'
+  let reached = await member.connect(state.addressOf(ticket.name), ticket.member)
   if (reached === 'refused') {
     const proof = proofOfRefusal(directory, ticket)
-    if (proof === 'elsewhere' && own.reachesOf(ticket.id) >= MOST_REFUSALS) throw otherMount(directory, ticket)
+    if (proof === 'elsewhere' && times >= MOST_REFUSALS) throw otherMount(directory, ticket)
     if (proof !== 'dead') reached = 'busy'
   }
   ticket.isBusy = reached === 'busy'
@@ -133,12 +140,6 @@ export async function reach(state: QueueState, own: OwnTicket, ticket: ListedTic
   if (ticket.claim.kind === 'shared') directory.sweepTicket(ticket.name)
   view.dead.set(ticket.name, ticket)
   return reached
-}
-
-/** Marks the ticket as waiting. False where that cannot be had: then it looks again by the clock alone. */
-function mark({ directory }: QueueState, own: OwnTicket): boolean {
-  own.hasMark = directory.mark(own.name)
-  return own.hasMark
 }
 
 /** How soon to look again if somebody waited for doesn't know of `own` yet. */

@@ -10,12 +10,9 @@ import { decideTurn } from '../../core/turn.ts'
 import { SlocketError } from '../../errors.ts'
 import { createTicketEngine } from '../../requests/ticket-engine.ts'
 import { snapshotOf } from '../../requests/snapshot.ts'
-import { setInterval, clearInterval, queueMicrotask } from '../../real-time.ts'
+import { clearInterval, keepAliveTimer, queueMicrotask } from '../../real-time.ts'
 import type { MemoryTicket } from './store.ts'
 import { MemoryStore } from './store.ts'
-
-/** A timer's longest delay: it only keeps the process alive. */
-const FOR_EVER_MS = 2 ** 31 - 1
 
 /**
  * Makes an engine whose locks live in the memory of this process, for tests and for locks within one process. They need no files, and end with the
@@ -122,7 +119,7 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<M
     if (queue === undefined || cancellation.cancelled || !among.every((ticket) => queue.includes(ticket))) return
     const { sleepers } = this.#store
     const { promise, resolve } = wakeable()
-    const keepAlive = setInterval(() => {}, FOR_EVER_MS)
+    const keepAlive = keepAliveTimer()
     sleepers.add(resolve)
     cancellation.listen(resolve)
     await promise

@@ -23,8 +23,8 @@ export interface AcquireParts {
   readonly now: () => number
 }
 
-/** How long the server may take to call a wait off, in ms. Then the session is ended. */
-const CALL_OFF_MS = 1000
+/** How long the server may take to cancel a wait, in ms. Then the session is ended. */
+const CANCEL_MS = 1000
 const LONGEST_PAUSE_MS = 50
 
 /**
@@ -50,32 +50,32 @@ export async function acquireIn(
     row = rows[0]!
     if (row['pid'] !== String(session.pid)) throw poolerError()
     const { token } = row
-    if (token !== null && !request.isCalledOff && session.silentMs > parts.settings.heartbeatMs) {
+    if (token !== null && !request.isCancelled && session.silentMs > parts.settings.heartbeatMs) {
       await session.run(statements.signOfLife(0), { doing })
     }
   } catch (error) {
     const isCut = !session.isEndedFromHere && isUnanswered(error)
-    // RACE: the server was told to call off the wait, and this one may have held by then: it was on its way to the token.
-    const isClean = request.isCalledOff && isCancelled(error) && (await runs(session, RELEASE_ALL))
+    // RACE: the server was told to cancel the wait, and this one may have held by then: it was on its way to the token.
+    const isClean = request.isCancelled && isCancelled(error) && (await runs(session, RELEASE_ALL))
     if (!isClean) session.end(error as Error)
     const hasWaited = asked.wait && monotonicNowMs() - fromMs >= parts.settings.heartbeatMs
-    if (isCut && hasWaited && !request.isCalledOff) return false
+    if (isCut && hasWaited && !request.isCancelled) return false
     onFree()
-    if (request.isCalledOff) request.becomeCalledOff()
+    if (request.isCancelled) request.becomeCancelled()
     else request.becomeRejected(error)
     return true
   }
   const { token } = row
   if (token === null || token === undefined) {
     onFree()
-    if (request.isCalledOff) request.becomeCalledOff()
+    if (request.isCancelled) request.becomeCancelled()
     else request.becomeGranted(null)
-  } else if (request.isCalledOff) {
-    // RACE: granted while it was called off.
+  } else if (request.isCancelled) {
+    // RACE: granted while it was cancelled.
     if (!(await runs(session, RELEASE_ALL)))
       session.end(new SlocketError('ERR_SLOCKET_LOST', 'the lock could not be given back'))
     onFree()
-    request.becomeCalledOff()
+    request.becomeCancelled()
   } else
     request.becomeGranted(
       new PostgresGrant({
@@ -104,13 +104,13 @@ function isCancelled(error: unknown): boolean {
   return error instanceof Error && systemCode(error.cause) === CANCELLED
 }
 
-/** What goes on beside a statement that takes a lock, which keeps the process alive: it is looked for in the queue, and called off. */
+/** What goes on beside a statement that takes a lock, which keeps the process alive: it is looked for in the queue, and cancelled. */
 class Asking {
   readonly #session: Session
   readonly #request: Request
   readonly #parts: AcquireParts
   #isSettled = false
-  #callingOff: Promise<void> | undefined
+  #cancelling: Promise<void> | undefined
   #isLooking = false
   #over: AbortController | undefined
 
@@ -123,8 +123,8 @@ class Asking {
   /** Settles as the statement does, once nothing can hit the session any more that was meant for this statement. */
   async settled(statement: Promise<Row[]>): Promise<Row[]> {
     const request = this.#request
-    request.onCalledOff = () => {
-      this.#callingOff ??= this.#callOff()
+    request.onCancelled = () => {
+      this.#cancelling ??= this.#cancel()
     }
     request.onPlaceNeeded = () => void this.#look()
     if (request.needsPlace) void this.#look()
@@ -133,10 +133,10 @@ class Asking {
     } finally {
       this.#isSettled = true
       this.#over?.abort()
-      request.onCalledOff = undefined
+      request.onCancelled = undefined
       request.onPlaceNeeded = undefined
       // Where it has ended, nothing can hit it.
-      if (!this.#session.hasEnded) await this.#callingOff
+      if (!this.#session.hasEnded) await this.#cancelling
     }
   }
 
@@ -162,15 +162,15 @@ class Asking {
     return this.#over.signal
   }
 
-  /** Has the server call it off. Ends the session where that does not help in time. */
-  async #callOff(): Promise<void> {
+  /** Has the server cancel it. Ends the session where that does not help in time. */
+  async #cancel(): Promise<void> {
     const { statements, asked } = this.#request
-    const late = new SlocketError('ERR_SLOCKET_UNREACHABLE', 'PostgreSQL does not call the wait off')
-    const timer = setTimeout(() => this.#session.end(late), CALL_OFF_MS)
+    const late = new SlocketError('ERR_SLOCKET_UNREACHABLE', 'PostgreSQL does not cancel the wait')
+    const timer = setTimeout(() => this.#session.end(late), CANCEL_MS)
     try {
       // Bound: the timer. Again, since the statement may not have reached the server yet. One that does not wait needs no call.
       for (let pauseMs = 1; asked.wait && !this.#isSettled && !this.#session.hasEnded; pauseMs *= 2) {
-        await this.#parts.control.run(statements.callOff(this.#session.pid), 'call a wait off', this.#untilOver())
+        await this.#parts.control.run(statements.cancel(this.#session.pid), 'cancel a wait', this.#untilOver())
         await sleep(pauseMs)
       }
     } catch (error) {

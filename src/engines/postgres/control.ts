@@ -1,4 +1,4 @@
-/** The one session that never waits for a lock and never holds one: it looks, and it calls waits off. */
+/** The one session that never waits for a lock and never holds one: it looks, and it cancels waits. */
 import { onAbort } from '../../requests/on-abort.ts'
 import { SlocketError } from '../../errors.ts'
 import type { Row } from './client.ts'
@@ -13,7 +13,7 @@ interface Opened {
   readonly session: Promise<Session>
   /** Aborts when nobody wants it any more: then it needs not be connected. */
   readonly unwanted: AbortController
-  /** How many have asked for it and have not called that off. */
+  /** How many have asked for it and have not cancelled that. */
   wanted: number
 }
 
@@ -44,7 +44,7 @@ export class Control {
 
   /** One that ended unnoticed is noticed by who uses it next; that one's failure is the caller's. */
   async #take(signal: AbortSignal | undefined): Promise<Session> {
-    // Bound: it goes on only after an opening that all others have called off, and that had been called off when it was joined.
+    // Bound: it goes on only after an opening that all others have cancelled, and that had been cancelled when it was joined.
     for (;;) {
       if (signal?.aborted === true) throw new SlocketError('ERR_SLOCKET_UNREACHABLE', 'nobody waits for it any more')
       const opened = (this.#opened ??= this.#begin())
@@ -58,7 +58,7 @@ export class Control {
       try {
         return await opened.session
       } catch (error) {
-        // RACE: the last one but this one has called it off, before this one came.
+        // RACE: the last one but this one has cancelled it, before this one came.
         if (!opened.unwanted.signal.aborted) throw error
       } finally {
         stopListening?.()

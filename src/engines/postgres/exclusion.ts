@@ -10,7 +10,7 @@ import { TOO_MANY_CONNECTIONS } from './server-error.ts'
 import type { Session } from './session.ts'
 
 /**
- * It goes on to its end when the request that began it is called off: the next one has a session then.
+ * It goes on to its end when the request that began it is cancelled: the next one has a session then.
  *
  * @param session holds nothing, before and after.
  * @returns false if it could not be checked, since the server has no second connection to give.

@@ -20,8 +20,8 @@ export class Request {
   /** Its place among the requests of this engine. */
   order: number = 0
   #needsPlace: boolean
-  /** Set by whoever has to act when it is called off. */
-  onCalledOff: (() => void) | undefined
+  /** Set by whoever has to act when it is cancelled. */
+  onCancelled: (() => void) | undefined
   /** Set by whoever can find out; called when somebody wants to know. */
   onPlaceNeeded: (() => void) | undefined
   /** Called when it is queued or settled. */
@@ -44,14 +44,14 @@ export class Request {
     this.#resolve = settle.resolve
     this.#reject = settle.reject
     const { signal } = asked
-    if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.onCalledOff?.())
+    if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.onCancelled?.())
   }
 
   get state(): RequestState {
     return this.#state
   }
 
-  get isCalledOff(): boolean {
+  get isCancelled(): boolean {
     return this.asked.signal?.aborted === true
   }
 
@@ -81,7 +81,7 @@ export class Request {
     this.#tellPlaced()
   }
 
-  /** Where it was called off, only {@link rejectCalledOff} is left to do, after all is given back. */
+  /** Where it was cancelled, only {@link rejectCancelled} is left to do, after all is given back. */
   becomeGranted(grant: Grant | null): void {
     this.#becomeSettled()
     this.#resolve(grant)
@@ -93,7 +93,7 @@ export class Request {
     this.#reject(error)
   }
 
-  becomeCalledOff(): void {
+  becomeCancelled(): void {
     this.becomeRejected(this.asked.signal?.reason)
   }
 
@@ -101,7 +101,7 @@ export class Request {
     const isPlaced = this.#state === 'queued'
     this.#state = 'settled'
     this.#stopListening?.()
-    this.onCalledOff = undefined
+    this.onCancelled = undefined
     if (!isPlaced) this.#tellPlaced()
   }
 

@@ -139,7 +139,7 @@ export class Sessions {
     return this.#connected + this.#opening > 0 || isRecent
   }
 
-  /** Undefined: it may be that there are connections again. @throws if it is called off. */
+  /** Undefined: it may be that there are connections again. @throws if it is cancelled. */
   #nextFree(number: number, signal: AbortSignal | undefined): Promise<Session | undefined> {
     return new Promise((resolve, reject) => {
       const leave = (): void => {

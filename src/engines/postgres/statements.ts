@@ -80,7 +80,7 @@ export class Statements {
   }
 
   /** Ends the wait of the server's process `pid`, if it waits. */
-  callOff(pid: number): string {
+  cancel(pid: number): string {
     return `SELECT pg_cancel_backend(pid)::text AS cancelled FROM pg_locks WHERE pid = ${pid} AND NOT granted AND ${whereKey(this.key)}`
   }
 

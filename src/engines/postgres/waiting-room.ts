@@ -58,10 +58,10 @@ export class WaitingRoom {
   }
 
   #stand(request: Request): void {
-    request.onCalledOff = () => {
+    request.onCancelled = () => {
       this.#here = this.#here.filter((other) => other !== request)
       this.#updateKeepAlive()
-      request.becomeCalledOff()
+      request.becomeCancelled()
     }
     let index = this.#here.length
     // Only one whose connection was cut is not the last.
@@ -135,9 +135,9 @@ export class WaitingRoom {
     }
     this.#opening.add(request)
     // The server knows nothing of it yet.
-    request.onCalledOff = () => {
+    request.onCancelled = () => {
       this.#becomeOpened(request)
-      request.becomeCalledOff()
+      request.becomeCancelled()
     }
     void this.#serve(request)
   }
@@ -182,7 +182,7 @@ export class WaitingRoom {
       setTimeout(goOn, this.#parts.settings.heartbeatMs).unref()
     }
     request.onPlaced?.()
-    if (request.isCalledOff) return request.becomeCalledOff()
+    if (request.isCancelled) return request.becomeCancelled()
     request.becomeHere()
     this.#stand(request)
   }

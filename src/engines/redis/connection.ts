@@ -1,7 +1,8 @@
 /**
  * The connections of one engine: one for commands, which may be the user's, and one for notifications.
  *
- *  1. Each call has a limit. Without an answer it is repeated; so only scripts that may run twice are called here.
+ *  1. Each call has a limit. Without an answer it is repeated; so only scripts that may run twice are called here. A call whose limit has passed sends no
+ *     script any more: the reply to the next call would be dated by it.
  *  2. Nothing is repeated for ever: the caller says when it is over, and without an answer for as long as a lease lasts, it is.
  *  3. Connections don't keep the process alive. Calls do, except those in the background.
  *  4. Notifications are hints. If they can't be had, tickets are looked at each time that they are renewed.
@@ -41,6 +42,9 @@ export interface Asking {
   readonly onSend?: (() => void) | undefined
 }
 
+/** One call. `isLate` says whether its limit has passed: then its answer is no longer used. */
+type Call<T> = (redis: Redis, isLate: () => boolean) => Promise<T>
+
 /** The connection for notifications, from before it is asked for. */
 interface Hearing {
   opening?: Promise<void>
@@ -56,6 +60,8 @@ export class Connection {
   #redis: Promise<Redis> | undefined
   /** A client of the engine's own, from before it has connected. */
   #own: Redis | undefined
+  /** How often it was closed. */
+  #closings = 0
   #hearing: Hearing | undefined
   #gaps = 0
   #silent = 0
@@ -103,11 +109,13 @@ export class Connection {
    */
   async ask(script: Script, name: string, args: readonly string[], asking: Asking = {}): Promise<string[] | undefined> {
     const keys = keysOf(this.#settings.namespace, name)
-    return await this.#patiently(asking, async (redis) => {
+    return await this.#patiently(asking, async (redis, isLate) => {
       asking.onSend?.()
       const rest = [String(keys.length), ...keys, ...args]
       const reply = await redis.send(keys[0]!, ['EVALSHA', script.sha, ...rest]).catch((error: unknown) => {
         if (codeOf(error) !== 'NOSCRIPT') throw error
+        // RACE: this reply came after the limit, and the next call has been sent meanwhile. The reply to that one must not be dated by what is sent now.
+        if (isLate()) throw error
         asking.onSend?.()
         return redis.send(keys[0]!, ['EVAL', script.text, ...rest])
       })
@@ -184,7 +192,7 @@ export class Connection {
     await hearing.subscription.ready
   }
 
-  async #patiently<T>({ isOver, isBackground }: Asking, call: (redis: Redis) => Promise<T>): Promise<T | undefined> {
+  async #patiently<T>({ isOver, isBackground }: Asking, call: Call<T>): Promise<T | undefined> {
     const stopKeepAlive = isBackground === true ? undefined : keepAlive()
     const { ttlMs } = this.#settings
     const sinceMs = monotonicNowMs()
@@ -214,17 +222,19 @@ export class Connection {
     }
   }
 
-  async #once<T>(call: (redis: Redis) => Promise<T>, limitMs: number): Promise<T> {
+  async #once<T>(call: Call<T>, limitMs: number): Promise<T> {
+    let isSilent = false
+    const isLate = (): boolean => isSilent
     const calling = this.#open().then((redis) => {
+      if (isLate()) throw new Error('connected too late')
       if (redis.isClosed && this.#settings.client !== undefined) {
         throw new SlocketError(
           'ERR_SLOCKET_UNREACHABLE',
           'options.client of redis() is not connected: call its connect() first',
         )
       }
-      return call(redis)
+      return call(redis, isLate)
     })
-    let isSilent = false
     const silence = (): Error => {
       isSilent = true
       return new Error(`no answer for ${limitMs} ms`)
@@ -241,24 +251,30 @@ export class Connection {
   }
 
   #open(): Promise<Redis> {
-    this.#redis ??= this.#connect()
-    return this.#redis
+    if (this.#redis !== undefined) return this.#redis
+    const connecting = this.#connect()
+    this.#redis = connecting
+    connecting.catch(() => {
+      // Unless it was closed meanwhile, and another one has its place.
+      if (this.#redis === connecting) this.#redis = undefined
+    })
+    return connecting
   }
 
   async #connect(): Promise<Redis> {
     const { client, url } = this.#settings
     if (client !== undefined) return adapt(client)
-    let own: Redis | undefined
+    const closings = this.#closings
+    this.#make ??= await loadClient(url!)
+    // RACE: closed while the package was loaded, which can take seconds. Whoever needs a connection by now has another one.
+    if (this.#closings !== closings) throw new Error('closed while the client was loaded')
+    const own = adapt(this.#make())
+    this.#own = own
     try {
-      this.#make ??= await loadClient(url!)
-      own = adapt(this.#make())
-      this.#own = own
       await own.connect()
       return own
     } catch (error) {
-      // Unless it was closed meanwhile, and another one has its place.
-      if (this.#own === own) this.#redis = undefined
-      own?.close()
+      own.close()
       throw error
     }
   }
@@ -269,6 +285,7 @@ export class Connection {
     this.#hearing = undefined
     this.#silent = 0
     if (client !== undefined) return
+    this.#closings += 1
     this.#redis = undefined
     this.#own?.close()
     this.#own = undefined

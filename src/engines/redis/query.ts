@@ -43,7 +43,7 @@ export async function queryAll(onlooker: Onlooker): Promise<ReadonlyMap<string, 
 
 async function look(onlooker: Onlooker, name: string, isOver: () => boolean): Promise<EngineSnapshot> {
   const { connection, settings, identity } = onlooker
-  // What this client has given back, or called off, is shown no longer, though the server may not know yet.
+  // What this client has given back, or cancelled, is shown no longer, though the server may not know yet.
   const leaving = leavingOf(onlooker)
   const asking = { isOver, isBackground: true }
   const reply = (await connection.ask(LOOK, name, [channelPrefix(settings.namespace)], asking)) ?? []

@@ -17,7 +17,7 @@ import type { Cancellation } from '../../requests/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
 import type { Reading } from '../deadline.ts'
 import { marginMs, readClocks } from '../deadline.ts'
-import { Entrance } from '../entrance.ts'
+import { JoinOrder } from '../join-order.ts'
 import { keepAlive } from '../keep-alive.ts'
 import type { Identity } from '../ticket-value.ts'
 import { formatValue } from '../ticket-value.ts'
@@ -50,7 +50,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   readonly #prefix: string
   /** Those that the server may have. */
   readonly #tickets = new Set<OwnTicket>()
-  readonly #entrance = new Entrance()
+  readonly #joinOrder = new JoinOrder()
   #timer: NodeJS.Timeout | undefined
   #renewing: Promise<number> | undefined
   /** A look was asked for that the renewal under way may come too early for. */
@@ -63,13 +63,13 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   }
 
   async enqueue(request: EnqueueRequest): Promise<OwnTicket | null> {
-    this.#entrance.add(request)
+    this.#joinOrder.add(request)
     return await this.#enter(request)
   }
 
   /** Its request keeps its place among those of this process. */
   async rejoin(own: OwnTicket): Promise<OwnTicket | null> {
-    this.#entrance.goOut(own)
+    this.#joinOrder.goOut(own)
     await this.#remove(own)
     return await this.#enter(own.request)
   }
@@ -80,17 +80,17 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     try {
       // Bound: each round but the last finds that older tickets of this client are gone.
       do {
-        await this.#entrance.next(request)
+        await this.#joinOrder.next(request)
         if (request.cancellation.cancelled) return null
         own = await this.#join(request)
       } while (own === 'too early')
-      if (own !== null) this.#entrance.stand(own)
+      if (own !== null) this.#joinOrder.stand(own)
       return own
     } catch (error) {
-      if (isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) this.#entrance.fail(error)
+      if (isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) this.#joinOrder.fail(error)
       throw error
     } finally {
-      if (own === null) this.#entrance.leave(request)
+      if (own === null) this.#joinOrder.leave(request)
     }
   }
 
@@ -179,7 +179,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
 
   granted(own: OwnTicket): GrantFacts {
     own.becomeHeld()
-    this.#entrance.leave(own.request)
+    this.#joinOrder.leave(own.request)
     // To hear of a thief. Without that, the next renewal tells.
     if (this.#parts.connection.hearsSince === 0) this.#parts.connection.subscribe().catch(() => undefined)
     // RACE: robbed between its turn and this line. Its owner is told as soon as it knows that it holds.
@@ -197,7 +197,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   }
 
   withdraw(own: OwnTicket): Promise<void> {
-    this.#entrance.leave(own.request)
+    this.#joinOrder.leave(own.request)
     return this.#remove(own)
   }
 

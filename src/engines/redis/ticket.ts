@@ -63,7 +63,7 @@ export class OwnTicket {
     return this.#facts !== undefined && this.#facts.token === this.#stolenToken
   }
 
-  /** Undefined if it isn't gone. See entrance.ts. */
+  /** Undefined if it isn't gone. See join-order.ts. */
   get loss(): 'gone' | undefined {
     return this.#state === 'gone' ? 'gone' : undefined
   }

@@ -1,4 +1,4 @@
-// Who is called off while the engine still connects: its process ends, and nothing is left of it on the server.
+// Who is cancelled while the engine still connects: its process ends, and nothing is left of it on the server.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import http from 'node:http'
@@ -27,7 +27,7 @@ Math.random = () => 0
 const engine = etcd({ endpoints: endpoints.split(','), ttl: Number(ttl) })
 const controller = new AbortController()
 const { signal } = controller
-setTimeout(() => controller.abort('called off'), 300)
+setTimeout(() => controller.abort('cancelled'), 300)
 const said = await eval(body).then(() => 'granted', (error) => error.code ?? error)
 console.log(said)
 `
@@ -89,9 +89,9 @@ class Gate implements AsyncDisposable {
 }
 
 describe('a server of etcd that accepts and is silent', { concurrency: true }, () => {
-  test('a request that is called off keeps the process alive no longer', async () => {
+  test('a request that is cancelled keeps the process alive no longer', async () => {
     await using gate = await Gate.open()
-    assert.equal(await run(gate.address, LONG_TTL_MS, "slocket('a', { engine, signal })"), 'called off\n')
+    assert.equal(await run(gate.address, LONG_TTL_MS, "slocket('a', { engine, signal })"), 'cancelled\n')
     assert.ok(gate.connections > 0, 'it has tried to connect')
   })
 
@@ -100,9 +100,9 @@ describe('a server of etcd that accepts and is silent', { concurrency: true }, (
     assert.match(await run(gate.address, LONG_TTL_MS, "slocket('a', { engine, timeout: 100 })"), TOLD)
   })
 
-  test('a query that is called off is told so at once, and keeps the process alive no longer', async () => {
+  test('a query that is cancelled is told so at once, and keeps the process alive no longer', async () => {
     await using gate = await Gate.open()
-    assert.equal(await run(gate.address, LONG_TTL_MS, "engine.query('a', signal)"), 'called off\n')
+    assert.equal(await run(gate.address, LONG_TTL_MS, "engine.query('a', signal)"), 'cancelled\n')
   })
 
   for (const body of ["slocket('a', { engine })", "slocket.try('a', { engine })", "slocket.query('a', { engine })"]) {
@@ -115,10 +115,10 @@ describe('a server of etcd that accepts and is silent', { concurrency: true }, (
 
 describe('an address whose packets are dropped', { concurrency: true, skip: reasonWithoutDeafAddress() }, () => {
   for (const [how, body, said] of [
-    ['by a signal', "slocket('a', { engine, signal })", /^called off\n$/],
+    ['by a signal', "slocket('a', { engine, signal })", /^cancelled\n$/],
     ['by a time-out', "slocket('a', { engine, timeout: 100 })", TOLD],
   ] as const) {
-    test(`a request that is called off (${how}) keeps the process alive no longer`, async () => {
+    test(`a request that is cancelled (${how}) keeps the process alive no longer`, async () => {
       await using deaf = await DeafAddress.open()
       assert.match(await run(deaf.address, LONG_TTL_MS, body), said)
     })
@@ -155,7 +155,7 @@ test('a server that only a proxy reaches, which the environment names, is connec
   }
 })
 
-test('a request that was called off while the engine connected leaves neither a key nor a lease, when it is connected at last', async () => {
+test('a request that was cancelled while the engine connected leaves neither a key nor a lease, when it is connected at last', async () => {
   await using servers = await Servers.start('etcd')
   const endpoint = servers.addressOf('etcd')
   const revision = async (): Promise<number> =>
@@ -166,8 +166,8 @@ test('a request that was called off while the engine connected leaves neither a 
   const controller = new AbortController()
   const asked = slocket('a', { engine, signal: controller.signal })
   await until('it connects', () => gate.connections > 0)
-  controller.abort(new Error('called off'))
-  await assert.rejects(asked, /called off/)
+  controller.abort(new Error('cancelled'))
+  await assert.rejects(asked, /cancelled/)
   gate.open()
   // The session's key comes and goes.
   await untilSlowly('its session has come and gone', async () => {

@@ -10,7 +10,7 @@ import { until } from '../../helpers/until.ts'
 import { addressOf } from '../helpers/servers.ts'
 
 const CROWD = 60
-/** Of both views, by which it joins and by which it looks again once it watches. */
+/** Of both listings, by which it joins and by which it looks again once it watches. */
 const MOST_KEYS = 10
 
 describe('requests for a lock in etcd, shared and exclusive in turn', () => {

@@ -1,6 +1,7 @@
 /** Drives one process that runs programs/client.ts. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { spawn } from 'node:child_process'
+import fs from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { until, within } from '../../helpers/until.ts'
@@ -82,10 +83,23 @@ export class Client {
       if (line === undefined && this.hasEnded) throw new Error(`${this.name} has ended: ${this.#stderr}`)
       return line
     }).catch((error: unknown) => {
-      throw new Error(`${String(error)}; it said ${JSON.stringify(this.#said.slice(-5))} ${this.#stderr}`, {
-        cause: error,
-      })
+      const said = JSON.stringify(this.#said.slice(-5))
+      throw new Error(`${String(error)}; it said ${said}; ${this.#describeProcess()} ${this.#stderr}`, { cause: error })
     })
+  }
+
+  /** Tells a process that hangs from one that the machine has not let run. */
+  #describeProcess(): string {
+    let stat: string
+    try {
+      stat = fs.readFileSync(`/proc/${this.pid}/stat`, 'latin1')
+    } catch {
+      return 'its process has ended'
+    }
+    const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    // utime and stime, in ticks of 10 ms: proc_pid_stat(5).
+    const seconds = (Number(rest[10]) + Number(rest[11])) / 100
+    return `its process is in state ${state} and has had ${seconds} s of processor time`
   }
 
   kill(signal: NodeJS.Signals): void {

@@ -4,32 +4,34 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { until } from '../../helpers/until.ts'
+import type { Address } from './free-address.ts'
+import { freeAddress } from './free-address.ts'
 
 export class EtcdGrpcProxy implements AsyncDisposable {
   /** `http://host:port`. */
   readonly address: string
   readonly #child: ChildProcess
 
-  private constructor(child: ChildProcess, port: number) {
+  private constructor(child: ChildProcess, { host, port }: Address) {
     this.#child = child
-    this.address = `http://127.0.0.1:${port}`
+    this.address = `http://${host}:${port}`
   }
 
   static async open(target: string): Promise<EtcdGrpcProxy> {
-    const port = await freePort()
+    const address = await freeAddress()
     const parameters = [
       'grpc-proxy',
       'start',
       '--endpoints',
       new URL(target).host,
       '--listen-addr',
-      `127.0.0.1:${port}`,
+      `${address.host}:${address.port}`,
     ]
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'etcd', ...parameters], { stdio: 'ignore' })
-    const proxy = new EtcdGrpcProxy(child, port)
+    const proxy = new EtcdGrpcProxy(child, address)
     await until('the proxy listens', async () => {
       if (child.exitCode !== null) throw new Error(`etcd grpc-proxy has ended with status ${child.exitCode}`)
-      return await accepts(port)
+      return await accepts(address)
     })
     return proxy
   }
@@ -42,16 +44,8 @@ export class EtcdGrpcProxy implements AsyncDisposable {
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-async function accepts(port: number): Promise<boolean> {
-  const socket = net.connect(port, '127.0.0.1')
+async function accepts({ host, port }: Address): Promise<boolean> {
+  const socket = net.connect(port, host)
   try {
     await once(socket, 'connect')
     return true

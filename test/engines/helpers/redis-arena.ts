@@ -5,10 +5,12 @@ import type { Client, EngineSpec } from './client.ts'
 
 /** For tests that wait for it to be over. */
 export const TTL_MS = 3000
+/** For tests in which no lease may run out, however busy the machine is. */
+export const LONG_TTL_MS = 15_000
 
 /** @param by the client of the program. Default: a URL. */
-export function redisEngine(url: string, by?: string): EngineSpec {
-  return { kind: 'redis', options: { url, ttl: TTL_MS, ...(by === undefined ? {} : { by }) } }
+export function redisEngine(url: string, by?: string, ttl: number = TTL_MS): EngineSpec {
+  return { kind: 'redis', options: { url, ttl, ...(by === undefined ? {} : { by }) } }
 }
 
 /** Asks a server, past the engine. */
@@ -29,6 +31,16 @@ export class Admin implements AsyncDisposable {
     await until(`${count} tickets for ${name}`, async () => {
       return (await this.ask('ZCARD', `slocket:{${name}}:queue`)) === count
     })
+  }
+
+  /** Waits until each client has renewed its lease. */
+  async untilRenewed(name: string): Promise<void> {
+    const key = `slocket:{${name}}:leases`
+    const endOf = async (client: string): Promise<number> => Number(await this.ask('ZSCORE', key, client))
+    for (const client of (await this.ask('ZRANGE', key, '0', '-1')) as string[]) {
+      const end = await endOf(client)
+      await until(`${client} has renewed its lease`, async () => (await endOf(client)) > end)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,187 +1,286 @@
+/** The numbers are those of the rules in model/README.md. */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { describe, test } from 'node:test'
 import type { Claim } from '../../../src/core/claim.ts'
 import { EXCLUSIVE, permitClaim, SHARED } from '../../../src/core/claim.ts'
-import type { Connection, Departed } from '../../../src/engines/local/wire/connection.ts'
-import { FEW_TOLD } from '../../../src/engines/local/wire/connection.ts'
 import { QueueDirectory } from '../../../src/engines/local/directory.ts'
 import { kernelId, nextNumber } from '../../../src/engines/local/platform/kernel.ts'
-import { tellSuccessorsOf } from '../../../src/engines/local/leave.ts'
+import { notifyAgain, withdraw } from '../../../src/engines/local/leave.ts'
+import type { Member, Reached } from '../../../src/engines/local/members/member.ts'
 import { Presence } from '../../../src/engines/local/members/presence.ts'
-import { QueueState } from '../../../src/engines/local/state.ts'
-import { formatTicketName, markOf, NUMBER_DIGITS, ticketId } from '../../../src/engines/local/ticket-name.ts'
+import { QueuesLeft, QueueState } from '../../../src/engines/local/state.ts'
+import { OwnTicket } from '../../../src/engines/local/ticket.ts'
+import type { TicketName } from '../../../src/engines/local/ticket-name.ts'
+import { formatTicketName, NUMBER_DIGITS, ticketId } from '../../../src/engines/local/ticket-name.ts'
+import type { Connection } from '../../../src/engines/local/wire/connection.ts'
+import { until } from '../../helpers/until.ts'
 
-describe('who is told when a ticket leaves', () => {
-  test('the next one, where the first has died and only the failing write shows it', (context) => {
+describe('a ticket that has held leaves, and notifies', () => {
+  test('N2: the next one, passing over those that have no connection here, or only one that was opened here', (context) => {
     const queue = new Queue(context)
-    queue.add('a', { claim: EXCLUSIVE, isDeaf: true })
-    queue.add('b', { claim: EXCLUSIVE })
-    queue.add('c', { claim: EXCLUSIVE })
-    tellSuccessorsOf(queue.state, queue.departed)
-    assert.deepEqual(queue.heard, ['b: wake'])
+    const own = queue.own(EXCLUSIVE, { isHeld: true })
+    queue.add('a', EXCLUSIVE, 'none')
+    queue.add('b', EXCLUSIVE, 'opened here')
+    queue.add('c', EXCLUSIVE)
+    queue.add('d', EXCLUSIVE)
+    withdraw(queue.state, own)
+    assert.deepEqual(queue.heard, ['c'])
+    assert.equal(queue.state.pursuits, 0)
   })
 
-  test('each of those who share once, though one among them has died', (context) => {
+  test('N2: each of those who share, up to the first that does not', (context) => {
     const queue = new Queue(context)
-    queue.add('a', { claim: SHARED })
-    queue.add('b', { claim: SHARED, isDeaf: true })
-    queue.add('c', { claim: SHARED })
-    queue.add('d', { claim: EXCLUSIVE })
-    tellSuccessorsOf(queue.state, queue.departed)
-    assert.deepEqual(queue.heard, ['a: wake', 'c: wake'])
+    const own = queue.own(EXCLUSIVE, { isHeld: true })
+    queue.add('a', SHARED)
+    queue.add('b', SHARED, 'none')
+    queue.add('c', SHARED)
+    queue.add('d', EXCLUSIVE)
+    queue.add('e', SHARED)
+    withdraw(queue.state, own)
+    assert.deepEqual(queue.heard, ['a', 'c'])
   })
 
-  test('the next one, where what stands there by the name of a ticket is none', (context) => {
+  test('N2: the next one, where what stands there by the name of a ticket is none', (context) => {
     const queue = new Queue(context)
-    queue.add('a', { claim: SHARED })
-    queue.add('a', { claim: EXCLUSIVE, isForeign: true })
-    queue.add('b', { claim: SHARED })
-    tellSuccessorsOf(queue.state, queue.departed)
-    assert.deepEqual(queue.heard, ['a: wake', 'b: wake'])
+    const own = queue.own(EXCLUSIVE, { isHeld: true })
+    queue.add('a', SHARED)
+    queue.addForeign('a')
+    queue.add('b', SHARED)
+    withdraw(queue.state, own)
+    assert.deepEqual(queue.heard, ['a', 'b'])
   })
 
-  test('the next one that waits, where one before it is only joining and may withdraw', (context) => {
+  test('N2: tickets of its own process directly', (context) => {
     const queue = new Queue(context)
-    queue.add('a', { claim: EXCLUSIVE, isJoining: true })
-    queue.add('b', { claim: EXCLUSIVE })
-    tellSuccessorsOf(queue.state, queue.departed)
-    assert.deepEqual(queue.heard, ['b: wake'])
+    const own = queue.own(EXCLUSIVE, { isHeld: true })
+    const next = queue.own(EXCLUSIVE)
+    queue.add('a', EXCLUSIVE)
+    withdraw(queue.state, own)
+    assert.deepEqual([next.isWoken, queue.heard], [true, []])
   })
 
-  test('nobody, where all have died', (context) => {
+  test('N2: many of one member with one write', (context) => {
     const queue = new Queue(context)
-    queue.add('a', { claim: EXCLUSIVE, isDeaf: true })
-    queue.add('b', { claim: SHARED, isDeaf: true })
-    tellSuccessorsOf(queue.state, queue.departed)
-    assert.deepEqual(queue.heard, [])
-  })
-
-  test('many are told of many departures with as little work as there are tickets', (context) => {
-    const queue = new Queue(context)
-    const permits = 50
-    for (let count = 0; count < permits; count += 1) queue.add('a', { claim: permitClaim(permits) })
-    const shows = context.mock.method(queue.state.view, 'shows')
-    for (let count = 0; count < permits; count += 1) {
-      tellSuccessorsOf(queue.state, { ...queue.departed, claim: permitClaim(permits) })
-    }
-    assert.equal(queue.heard.length, permits ** 2)
-    // For each departure: once for each ticket that is known, and once for each that was told.
-    assert.ok(shows.mock.callCount() <= 2 * permits ** 2, `${shows.mock.callCount()} looks`)
-    assert.equal(queue.sent, permits)
-  })
-
-  test('a connection knows of each ticket that was told over it, until that has left', (context) => {
-    const queue = new Queue(context)
-    const first = queue.add('a', { claim: EXCLUSIVE })
-    const later = { name: queue.add('b', { claim: EXCLUSIVE }), claim: EXCLUSIVE }
-    const last = queue.add('a', { claim: EXCLUSIVE })
-    tellSuccessorsOf(queue.state, queue.departed)
-    tellSuccessorsOf(queue.state, later)
-    assert.deepEqual(
-      [...queue.toldTo('a')],
-      [
-        [first, queue.departed],
-        [last, later],
-      ],
-    )
-    queue.remove(first)
-    tellSuccessorsOf(queue.state, later)
-    assert.deepEqual([...queue.toldTo('a')], [[last, later]])
-  })
-
-  test('of tickets in many other queues, each used once, only those are kept that still stand', (context) => {
-    const queue = new Queue(context)
-    const other = new Queue(context)
-    queue.add('a', { claim: EXCLUSIVE })
-    const told = queue.toldTo('a')
-    const standing = [other.add('b', { claim: EXCLUSIVE }), other.add('b', { claim: SHARED })]
-    const departed = { ...other.departed, home: other.state }
-    for (const name of standing) told.set(name, departed)
-    for (let count = 0; count < 1000; count += 1) {
-      const gone = other.add('b', { claim: EXCLUSIVE })
-      other.remove(gone)
-      told.set(gone, departed)
-      tellSuccessorsOf(queue.state, queue.departed)
-      assert.ok(told.size <= 100, `${told.size} are kept`)
-    }
-    for (const name of standing) assert.equal(told.get(name), departed)
-    assert.ok(other.looks < 4000, `${other.looks} looks`)
+    const own = queue.own(permitClaim(50), { isHeld: true })
+    for (let count = 0; count < 60; count += 1) queue.add('a', permitClaim(50))
+    withdraw(queue.state, own)
+    assert.equal(queue.heard.length, 50)
+    assert.equal(queue.writes, 1)
   })
 })
 
-interface Behind {
-  readonly claim: Claim
-  /** Whether a write to it fails. */
-  readonly isDeaf?: boolean
-  /** Whether it is no socket. */
-  readonly isForeign?: boolean
-  /** Whether it has no mark yet. */
-  readonly isJoining?: boolean
-}
+describe('a ticket that has not held leaves, and notifies', () => {
+  test('D3: over a connection that was opened here, if none came from there', (context) => {
+    const queue = new Queue(context)
+    const own = queue.own(EXCLUSIVE)
+    queue.add('a', EXCLUSIVE, 'opened here')
+    queue.add('b', EXCLUSIVE)
+    withdraw(queue.state, own)
+    assert.deepEqual(queue.heard, ['a'])
+  })
 
-/** A queue of tickets, most of them marked, and connections to their members that do nothing. A member is named by one letter. */
+  test('D3: one that it has to connect to first', async (context) => {
+    const queue = new Queue(context)
+    const own = queue.own(EXCLUSIVE)
+    queue.add('a', EXCLUSIVE, 'none', 'connected')
+    queue.add('b', EXCLUSIVE)
+    withdraw(queue.state, own)
+    assert.deepEqual(queue.heard, [])
+    await queue.untilOver()
+    assert.deepEqual(queue.heard, ['a'])
+  })
+
+  test('D4: the one behind one that is dead', async (context) => {
+    const queue = new Queue(context)
+    const own = queue.own(EXCLUSIVE)
+    queue.add('a', EXCLUSIVE, 'none', 'refused')
+    queue.add('b', EXCLUSIVE)
+    withdraw(queue.state, own)
+    await queue.untilOver()
+    assert.deepEqual(queue.heard, ['b'])
+  })
+
+  test('D4: the one behind one that has gone meanwhile', async (context) => {
+    const queue = new Queue(context)
+    const own = queue.own(EXCLUSIVE)
+    const gone = queue.add('a', EXCLUSIVE, 'none', 'gone')
+    queue.onConnect = () => queue.remove(gone)
+    queue.add('b', EXCLUSIVE)
+    withdraw(queue.state, own)
+    await queue.untilOver()
+    assert.deepEqual(queue.heard, ['b'])
+  })
+
+  test('D5: one that cannot be connected to yet, as soon as it can, and each of those who share', async (context) => {
+    const queue = new Queue(context)
+    const own = queue.own(EXCLUSIVE)
+    queue.add('a', SHARED, 'none', 'busy', 'broken', 'connected')
+    queue.add('b', SHARED, 'none', 'connected')
+    withdraw(queue.state, own)
+    await queue.untilOver()
+    assert.ok(queue.heard.includes('a') && queue.heard.includes('b'), queue.heard.join())
+  })
+
+  test('D5: nobody any more once its member has ended its connections', async (context) => {
+    const queue = new Queue(context)
+    const own = queue.own(EXCLUSIVE)
+    queue.add('a', EXCLUSIVE, 'none', 'busy', 'connected')
+    queue.onConnect = () => (queue.member.isClosed = true)
+    withdraw(queue.state, own)
+    await queue.untilOver()
+    assert.deepEqual(queue.heard, [])
+  })
+})
+
+describe('the end of a connection', () => {
+  test('P2: repeats the notification, of whoever stands behind by then', (context) => {
+    const queue = new Queue(context)
+    const own = queue.own(EXCLUSIVE, { isHeld: true })
+    const first = queue.add('a', EXCLUSIVE)
+    queue.add('b', EXCLUSIVE)
+    withdraw(queue.state, own)
+    queue.remove(first)
+    notifyAgain(queue.state.left)
+    assert.deepEqual(queue.heard, ['a', 'b'])
+  })
+
+  test('P1: repeats nothing once all have left that stood behind, though others came', (context) => {
+    const queue = new Queue(context)
+    const own = queue.own(EXCLUSIVE, { isHeld: true })
+    const first = queue.add('a', EXCLUSIVE)
+    withdraw(queue.state, own)
+    queue.remove(first)
+    queue.add('b', EXCLUSIVE)
+    notifyAgain(queue.state.left)
+    assert.deepEqual(queue.heard, ['a'])
+    assert.deepEqual([queue.state.departed.length, queue.state.left.size], [0, 0])
+  })
+
+  test('P1: few are remembered, however many leave', (context) => {
+    const queue = new Queue(context)
+    for (let count = 0; count < 1000; count += 1) {
+      const own = queue.own(EXCLUSIVE, { isHeld: true })
+      const next = queue.add('a', EXCLUSIVE)
+      withdraw(queue.state, own)
+      queue.remove(next)
+      assert.ok(queue.state.departed.length <= 1)
+    }
+  })
+
+  test('P1: of many queues of one presence, each used once, those are remembered where somebody still stands', (context) => {
+    const left = new QueuesLeft()
+    const standing = new Queue(context, left)
+    const first = standing.own(EXCLUSIVE, { isHeld: true })
+    standing.add('a', EXCLUSIVE)
+    withdraw(standing.state, first)
+    for (let count = 0; count < 300; count += 1) {
+      const queue = new Queue(context, left)
+      const own = queue.own(EXCLUSIVE, { isHeld: true })
+      const next = queue.add('a', EXCLUSIVE)
+      withdraw(queue.state, own)
+      queue.remove(next)
+      assert.ok(left.size <= 70, `${left.size} are remembered`)
+    }
+    assert.ok(left.has(standing.state))
+  })
+})
+
+type Link = 'from there' | 'opened here' | 'none'
+
+/** A queue of tickets, and connections to their members, named by a letter each, that only note what is sent. */
 class Queue {
   readonly state: QueueState
-  readonly departed: Departed
-  /** What arrived, each with the member that it was sent to. */
+  /** Who was notified, each time. */
   readonly heard: string[] = []
-  /** How many writes that took. */
-  sent = 0
-  /** How often somebody looked whether a ticket is there. */
-  looks = 0
-  readonly #tickets = new Set<string>()
+  writes = 0
+  onConnect: () => void = () => {}
+  readonly member: { isClosed: boolean; connect: Member['connect'] }
+  readonly #names = new Set<string>()
   readonly #foreign = new Set<string>()
-  readonly #joining = new Set<string>()
   readonly #connections = new Map<string, Connection>()
+  readonly #outcomes = new Map<string, Reached[]>()
   #number = nextNumber('0'.repeat(NUMBER_DIGITS))
 
-  constructor(context: TestContext) {
+  constructor(context: TestContext, left?: QueuesLeft) {
     const directory = new QueueDirectory('/nowhere')
     context.mock.method(directory, 'isForeign', (name: string) => this.#foreign.has(name))
-    context.mock.method(directory, 'has', (name: string) => {
-      this.looks += 1
-      return this.#tickets.has(name)
-    })
-    context.mock.method(directory, 'names', () =>
-      [...this.#tickets].flatMap((name) => (this.#joining.has(name) ? [name] : [name, markOf(name)])),
-    )
+    context.mock.method(directory, 'names', () => [...this.#names].sort())
+    context.mock.method(directory, 'unlink', (name: string) => this.#names.delete(name))
     const presence = new Presence(directory, { onPresent: () => {}, onAway: () => {} })
+    const withLetter = (member: string): Connection[] => [this.#connections.get(member[0]!) ?? []].flat()
     context.mock.getter(presence, 'hasConnections', () => true)
-    context.mock.method(presence, 'connectionsTo', (member: string) => [this.#connections.get(member[0]!)!])
-    this.state = new QueueState(directory, presence)
-    this.departed = { name: this.#nextName('z', EXCLUSIVE), claim: EXCLUSIVE }
+    context.mock.method(presence, 'connectionsTo', withLetter)
+    context.mock.method(presence, 'hasConnectionFrom', (member: string) =>
+      withLetter(member).some(({ isOpenedHere }) => !isOpenedHere),
+    )
+    context.mock.method(presence, 'connectionOpenedTo', (member: string) =>
+      withLetter(member).find(({ isOpenedHere }) => isOpenedHere),
+    )
+    context.mock.method(presence, 'onLeft', () => {})
+    this.member = { isClosed: false, connect: async (_address, peer) => this.#connect(peer[0]!) }
+    this.state = new QueueState(directory, presence, new Map(), left)
   }
 
-  /** The name of its ticket. */
-  add(letter: string, { claim, isDeaf = false, isForeign = false, isJoining = false }: Behind): string {
-    const name = this.#nextName(letter, claim)
-    this.#tickets.add(name)
-    if (isForeign) this.#foreign.add(name)
-    if (isJoining) this.#joining.add(name)
-    const send = (frames: string): boolean => {
-      this.sent += 1
-      const lines = frames.trimEnd().split('\n')
-      if (!isDeaf) this.heard.push(...lines.map((line) => `${letter}: ${line.split(' ')[0]}`))
-      return !isDeaf
-    }
-    if (!this.#connections.has(letter))
-      this.#connections.set(letter, { told: new Map(), mostTold: FEW_TOLD, send } as unknown as Connection)
+  /** A ticket of the process whose queue this is. */
+  own(claim: Claim, { isHeld = false } = {}): OwnTicket {
+    const parsed = this.#next('z', claim)
+    const request = { lingerMs: 0, wait: true } as OwnTicket['request']
+    const own = new OwnTicket(formatTicketName(parsed), parsed, this.member as Member, request)
+    own.isHeld = isHeld
+    this.#names.add(own.name)
+    this.state.own.set(own.id, own)
+    return own
+  }
+
+  /** Somebody else's ticket: its name. `outcomes` are those of connecting to it, the last one again and again. */
+  add(letter: string, claim: Claim, link: Link = 'from there', ...outcomes: Reached[]): string {
+    const name = formatTicketName(this.#next(letter, claim))
+    this.#names.add(name)
+    this.#outcomes.set(letter, outcomes)
+    if (link !== 'none') this.#open(letter, link)
     return name
   }
 
+  /** Something else by the name of a ticket. */
+  addForeign(letter: string): void {
+    const name = formatTicketName(this.#next(letter, EXCLUSIVE))
+    this.#names.add(name)
+    this.#foreign.add(name)
+  }
+
   remove(ticket: string): void {
-    this.#tickets.delete(ticket)
+    this.#names.delete(ticket)
   }
 
-  toldTo(letter: string): Connection['told'] {
-    return this.#connections.get(letter)!.told
+  async untilOver(): Promise<void> {
+    await until('all have been notified', () => this.state.pursuits === 0)
   }
 
-  #nextName(letter: string, claim: Claim): string {
+  #connect(letter: string): Reached {
+    this.onConnect()
+    const outcomes = this.#outcomes.get(letter)!
+    const outcome = outcomes.length > 1 ? outcomes.shift()! : outcomes[0]!
+    if (outcome === 'connected') this.#open(letter, 'opened here')
+    return outcome
+  }
+
+  #open(letter: string, link: Link): void {
+    const send = (frames: string): boolean => {
+      this.writes += 1
+      for (const line of frames.trimEnd().split('\n')) {
+        assert.match(line, /^wake /)
+        this.heard.push(letter)
+      }
+      return true
+    }
+    this.#connections.set(letter, { isOpenedHere: link === 'opened here', send } as Connection)
+  }
+
+  #next(letter: string, claim: Claim): TicketName {
     this.#number = nextNumber(this.#number)
     const member = letter.repeat(12)
     const id = ticketId(this.#number, member)
-    return formatTicketName({ id, number: this.#number, claim, pid: 1, member, kernel: kernelId() })
+    return { id, number: this.#number, claim, pid: 1, member, kernel: kernelId() }
   }
 }

@@ -11,7 +11,6 @@ import { QueueDirectory } from '../../../src/engines/local/directory.ts'
 import { Presence } from '../../../src/engines/local/members/presence.ts'
 import { QueueState } from '../../../src/engines/local/state.ts'
 import { LocalQueue } from '../../../src/engines/local/queue.ts'
-import { markOf } from '../../../src/engines/local/ticket-name.ts'
 import type { OwnTicket } from '../../../src/engines/local/ticket.ts'
 
 const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-queue-'))
@@ -92,23 +91,6 @@ test('a ticket that has joined, and then cannot be looked after, leaves', async 
   const queue = newQueue(lockPath)
   await assert.rejects(async () => await queue.enqueue(request()), /no timers/)
   assert.equal(fs.existsSync(lockPath), false)
-})
-
-test('a mark is seen, whatever names a stranger puts between it and its ticket', async () => {
-  const lockPath = path.join(parent, 'names')
-  const queue = newQueue(lockPath)
-  const [first, second] = [(await queue.enqueue(request()))!, (await queue.enqueue(request()))!]
-  for (const name of [`${first.name}!`, `${first.name}-a`, `${first.name}-w-w`]) {
-    fs.writeFileSync(path.join(lockPath, name), '')
-  }
-  fs.linkSync(path.join(lockPath, first.name), path.join(lockPath, markOf(first.name)))
-  // The first listing is that of the join.
-  queue.list(second)
-  const marks = queue.list(second).map(({ id, isMarked }) => [id, isMarked])
-  assert.deepEqual(marks, [
-    [first.id, true],
-    [second.id, false],
-  ])
 })
 
 function newQueue(lockPath: string): LocalQueue {

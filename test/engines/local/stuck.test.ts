@@ -1,4 +1,4 @@
-// A ticket that is called off, and cannot be taken out of the queue, while its process waits by another one, and holds none.
+// A ticket that is cancelled, and cannot be taken out of the queue, while its process waits by another one, and holds none.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
@@ -8,6 +8,7 @@ import { after, test } from 'node:test'
 import timers from 'node:timers'
 import { permitClaim } from '../../../src/core/claim.ts'
 import { local } from '../../../src/engines/local/index.ts'
+import { waitingIn } from '../../helpers/lock-directory.ts'
 import { until } from '../../helpers/until.ts'
 
 const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-stuck-'))
@@ -34,14 +35,11 @@ test('it is tried again closely until it is out, though nobody holds who would l
   // As many of each as there are permits, so that each has a ticket of its own.
   const held = await Promise.all([holder.acquire(lockPath, asked), holder.acquire(lockPath, asked)])
   const controller = new AbortController()
-  const calledOff = waiter.acquire(lockPath, { ...asked, signal: controller.signal })
-  calledOff.catch(() => {})
+  const cancelled = waiter.acquire(lockPath, { ...asked, signal: controller.signal })
+  cancelled.catch(() => {})
   const waiting = waiter.acquire(lockPath, asked)
   const tickets = (): string[] => fs.readdirSync(lockPath).filter((name) => /-[0-9a-f]{8}$/.test(name))
-  await until(
-    'both stand in the queue',
-    () => fs.readdirSync(lockPath).filter((name) => name.endsWith('-w')).length === 2,
-  )
+  await until('both wait', () => waitingIn(lockPath).length === 2)
   const [, , stuck] = tickets()
   let attempts = 0
   fs.unlinkSync = (name) => {
@@ -50,8 +48,8 @@ test('it is tried again closely until it is out, though nobody holds who would l
     throw Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' })
   }
   try {
-    controller.abort(new Error('called off'))
-    await assert.rejects(calledOff, /called off/)
+    controller.abort(new Error('cancelled'))
+    await assert.rejects(cancelled, /cancelled/)
     await until('it has been tried again, and again', () => attempts >= 3)
   } finally {
     fs.unlinkSync = unlinkSync

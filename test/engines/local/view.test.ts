@@ -11,14 +11,14 @@ import type { Member } from '../../../src/engines/local/members/member.ts'
 import { QueueView } from '../../../src/engines/local/view.ts'
 import { ListedTicket, OwnTicket } from '../../../src/engines/local/ticket.ts'
 import type { TicketName } from '../../../src/engines/local/ticket-name.ts'
-import { formatTicketName, markOf, ticketId } from '../../../src/engines/local/ticket-name.ts'
+import { formatTicketName, ticketId } from '../../../src/engines/local/ticket-name.ts'
 
 interface Entry {
   readonly claim: Claim
   readonly isDead: boolean
   readonly isForeign: boolean
   readonly isReached: boolean
-  /** Names behind it that are longer than its own: its mark may be one of them. */
+  /** Names behind it that are longer than its own: marks, and what is none. */
   readonly longer: readonly string[]
 }
 
@@ -28,7 +28,7 @@ const ENTRY: fc.Arbitrary<Entry> = fc.record({
   isDead: sometimes(),
   isForeign: sometimes(),
   isReached: fc.boolean(),
-  longer: fc.subarray(['!', '-h', '-m', '-s', '-w', '-w-w']),
+  longer: fc.subarray(['!', '-h', '-m', '-r', '-s', '-r-r']),
 })
 const QUEUE = fc.array(ENTRY, { minLength: 1, maxLength: 12 })
 
@@ -64,8 +64,8 @@ test('whoever is told looks no further than it has to, and finds those whom the 
       const view = scene.view(own)
       view.list()
       const { name } = own
-      const whole = scene.whole(own).filter((ticket) => ticket.name > name && ticket.isMarked)
-      const behind = [...view.behind(name)].filter((ticket) => !view.isForeign(ticket) && ticket.isMarked)
+      const whole = scene.whole(own).filter((ticket) => ticket.name > name)
+      const behind = [...view.behind(name)].filter((ticket) => !view.isForeign(ticket))
       assert.deepEqual(behind.map(nameOf), whole.map(nameOf))
       assert.deepEqual(successorsOf(departed, behind).map(nameOf), successorsOf(departed, whole).map(nameOf))
     }),
@@ -158,11 +158,7 @@ class Scene {
   }
 
   #listed(witness: { isLive(ticket: ListedTicket): boolean }): ListedTicket[] {
-    return this.tickets.map((parsed) => {
-      const ticket = new ListedTicket(parsed.name, parsed, witness)
-      ticket.isMarked = this.names.includes(markOf(parsed.name))
-      return ticket
-    })
+    return this.tickets.map((parsed) => new ListedTicket(parsed.name, parsed, witness))
   }
 
   #isDead({ id, name }: ListedTicket, own: OwnTicket | undefined): boolean {

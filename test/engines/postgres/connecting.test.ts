@@ -17,7 +17,7 @@ const { slocket } = await import(new URL('index.js', url))
 const { postgres } = await import(new URL('engines/postgres/index.js', url))
 const engine = postgres({ connectionString, heartbeat: Number(heartbeat) })
 const controller = new AbortController()
-setTimeout(() => controller.abort('called off'), 100)
+setTimeout(() => controller.abort('cancelled'), 100)
 const { signal } = controller
 const said = await eval(body).then(() => 'granted', (error) => error.code ?? error)
 console.log(said)
@@ -64,9 +64,9 @@ describe('a server of PostgreSQL that accepts and is silent', () => {
   ] as const) {
     for (const [how, body, said] of [
       ['a time-out', "slocket('a', { engine, timeout: 100 })", 'ERR_SLOCKET_TIMEOUT'],
-      ['an abort', "slocket('a', { engine, signal })", 'called off'],
+      ['an abort', "slocket('a', { engine, signal })", 'cancelled'],
     ] as const) {
-      test(`${when}: a request that is called off (${how}) keeps the process alive no longer`, async () => {
+      test(`${when}: a request that is cancelled (${how}) keeps the process alive no longer`, async () => {
         await withSilentServer(greeting, async (port) => {
           assert.equal(await run(port, LONG_HEARTBEAT_MS, body), `${said}\n`)
         })
@@ -84,7 +84,7 @@ describe('a server of PostgreSQL that accepts and is silent', () => {
 })
 
 test(
-  'an address whose packets are dropped: a request that is called off keeps the process alive no longer',
+  'an address whose packets are dropped: a request that is cancelled keeps the process alive no longer',
   { skip: reasonWithoutIslands() },
   async () => {
     const drop = 'table inet cut { chain input { type filter hook input priority 0; policy drop; }; }'

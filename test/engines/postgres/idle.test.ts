@@ -143,7 +143,7 @@ describe('a waiter behind a proxy', () => {
     assert.deepEqual(granted, [1, 2, 3, 4])
   })
 
-  test('whose connection is cut can be called off while it connects anew', async () => {
+  test('whose connection is cut can be cancelled while it connects anew', async () => {
     await using proxy = await TcpProxy.open(url.href)
     const engine = engineBy(proxy.address)
     const held = await slocket('off', { engine: direct })

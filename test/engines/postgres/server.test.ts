@@ -6,12 +6,13 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { after, describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import pg from 'pg'
 import { postgres } from '../../../src/engines/postgres/index.ts'
 import { keyOf, whereKey } from '../../../src/engines/postgres/key.ts'
 import { isSlocketError, slocket } from '../../../src/index.ts'
 import { pass, until } from '../../helpers/until.ts'
+import { freeAddress } from '../helpers/free-address.ts'
 import { addressOf } from '../helpers/servers.ts'
 import { administer } from './admin.ts'
 
@@ -30,6 +31,11 @@ describe('PostgreSQL as it is found', () => {
     await administer(url, `CREATE ROLE ${full} LOGIN`, ...statements.map((text) => text.replaceAll('WHO', full)))
     return url.replace(/\/\/[^@]*@/, `//${full}@`)
   }
+
+  // The sequence that is used by default, which roles get privileges for.
+  before(async () => {
+    await (await slocket('a', { engine: postgres({ connectionString: url, namespace }) })).release()
+  })
 
   after(async () => {
     for (const name of roles) await administer(url, `DROP OWNED BY ${name}`, `DROP ROLE ${name}`)
@@ -125,10 +131,10 @@ describe('PostgreSQL as it is found', () => {
     await until('it waits', async () => (await slocket.query('silent', { engine })).pending.length === 1)
     const idle = await slocket('idle', { engine })
     const controller = new AbortController()
-    const calledOff = slocket('silent', { engine, signal: controller.signal })
+    const cancelled = slocket('silent', { engine, signal: controller.signal })
     line.cut()
     controller.abort()
-    await assert.rejects(calledOff, (error) => error === controller.signal.reason)
+    await assert.rejects(cancelled, (error) => error === controller.signal.reason)
     await until('the holder is told', () => lock.signal.aborted)
     await assert.rejects(idle.release())
     await waiting
@@ -140,13 +146,13 @@ describe('PostgreSQL as it is found', () => {
     const engine = postgres({ connectionString: line.url, namespace, heartbeat: HEARTBEAT_MS })
     const linger = 60_000
     // Three connections that are kept.
-    const before = await Promise.all(['stale-1', 'stale-2', 'stale-3'].map((name) => slocket(name, { engine, linger })))
-    for (const lock of before) await lock.release()
+    const kept = await Promise.all(['stale-1', 'stale-2', 'stale-3'].map((name) => slocket(name, { engine, linger })))
+    for (const lock of kept) await lock.release()
     await pass(2 * HEARTBEAT_MS)
     // Maybe the one by which the engine looks, too.
     assert.ok(line.forget() >= 3)
     const lock = await slocket('stale-1', { engine, linger })
-    assert.ok(lock.token > before[2]!.token)
+    assert.ok(lock.token > kept[2]!.token)
     assert.equal(line.carried, 1, 'it came by the one new connection')
     // And of those that were as old, none is used.
     const other = await slocket.try('stale-2', { engine, linger })
@@ -209,15 +215,15 @@ class Pooler implements AsyncDisposable {
 
   static async start(url: string, mode: string, size: number): Promise<Pooler> {
     const { hostname, port, username, pathname } = new URL(url)
-    const free = await freePort()
+    const free = await freeAddress()
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-pgbouncer-'))
     const file = path.join(directory, 'pgbouncer.ini')
     const lines = [
       '[databases]',
       `${pathname.slice(1)} = host=${hostname} port=${port} user=${username}`,
       '[pgbouncer]',
-      'listen_addr = 127.0.0.1',
-      `listen_port = ${free}`,
+      `listen_addr = ${free.host}`,
+      `listen_port = ${free.port}`,
       'unix_socket_dir =',
       'auth_type = any',
       `pool_mode = ${mode}`,
@@ -234,7 +240,7 @@ class Pooler implements AsyncDisposable {
       await ended
       fs.rmSync(directory, { recursive: true })
     }
-    const own = `postgres://${username}@127.0.0.1:${free}${pathname}`
+    const own = `postgres://${username}@${free.host}:${free.port}${pathname}`
     await until('PgBouncer answers', () =>
       administer(own, 'SELECT 1').then(
         () => true,
@@ -309,12 +315,4 @@ class Line implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy()
     await new Promise((resolve) => this.#server.close(resolve))
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

@@ -8,6 +8,8 @@ import type { OpenClient } from './clients.ts'
 const url = process.env['SLOCKET_REDIS'] ?? ''
 const namespace = `conformance-${process.pid}-${Date.now()}`
 const opened = new Map<Engine, OpenClient>()
+/** On a busy machine a test can be without a processor for longer than ten seconds, and would lose its locks. No test here waits for the end of a lease. */
+const TTL_MS = 60_000
 let resources = 0
 
 for (const name of ['redis 6', 'ioredis 6']) {
@@ -16,7 +18,7 @@ for (const name of ['redis 6', 'ioredis 6']) {
     capabilities: { ordered: true, shared: true, permits: true, recovered: true, steal: true, releasesAtOnce: false },
     async openClient() {
       const client = await CLIENTS[name]!(url)
-      const engine = redis({ client: client.client, namespace })
+      const engine = redis({ client: client.client, namespace, ttl: TTL_MS })
       opened.set(engine, client)
       return engine
     },

@@ -11,7 +11,6 @@ import { SlocketError, systemCode } from '../../../errors.ts'
 import { debug } from '../../../debug.ts'
 import { shareSocket } from '../platform/access.ts'
 import { builtInNet } from '../platform/built-in.ts'
-import type { Departed } from '../wire/connection.ts'
 import { Connection } from '../wire/connection.ts'
 import { connectTo } from '../wire/connect.ts'
 import { formatFrame } from '../wire/frames.ts'
@@ -20,7 +19,7 @@ import { DirectoryGone, DirectoryUnfinished } from '../lock-directory.ts'
 import type { OpenDirectory } from '../platform/open-directory.ts'
 import { randomBits } from '../platform/random.ts'
 import { SocketAddresses } from '../platform/socket-addresses.ts'
-import { toSlocketError } from '../platform/system-error.ts'
+import { isGone, toSlocketError } from '../platform/system-error.ts'
 import { MEMBERS } from '../ticket-name.ts'
 
 /** What a member tells the queue that it is a member of. */
@@ -29,8 +28,8 @@ export interface MemberOwner {
   onWake(ticket: string): void
   /** A connection has come to life: its other end knows of us from now on. */
   onConnected(): void
-  /** A connection has ended; `told`: on account of whom its other end was told to look. */
-  onDisconnected(peer: string, told: readonly Departed[]): void
+  /** A connection has ended. */
+  onDisconnected(peer: string): void
   /** The JSON of a `party` frame. */
   describe(): string
 }
@@ -94,7 +93,7 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, name: 
     } catch (error) {
       close()
       const failure = toSlocketError(error, 'make a socket in', directory.path)
-      throw systemCode(error) === 'ENOENT' ? new DirectoryGone(failure) : failure
+      throw isGone(error) ? new DirectoryGone(failure) : failure
     }
   }
   if (server.listening) {
@@ -117,7 +116,7 @@ const NO_SOCKETS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP
 
 function toListenError(error: Error, directory: QueueDirectory, name: string): Error {
   const code = systemCode(error)
-  if (code === 'ENOENT' || (code === 'EACCES' && directory.canMakeSockets())) {
+  if (isGone(error) || (code === 'EACCES' && directory.canMakeSockets())) {
     return new DirectoryGone(toSlocketError(error, 'make a socket in', directory.path))
   }
   if (code === 'EACCES' && directory.isShared) {
@@ -163,7 +162,7 @@ export class Member {
   /** Of those, the first that was opened here, which proves that its other end listens. */
   private readonly openedTo = new Map<string, Connection>()
   private readonly connecting = new Map<string, Promise<Reached>>()
-  private isClosed = false
+  isClosed = false
 
   constructor(id: string, listener: Listener, owner: MemberOwner) {
     this.id = id
@@ -188,6 +187,12 @@ export class Member {
   /** All connections with `peer`, whoever opened them. One that was opened from outside may be by somebody else in its name. */
   connectionsTo(peer: string): readonly Connection[] {
     return this.byPeer.get(peer) ?? NONE
+  }
+
+  /** Whether there is a connection that `peer` has opened. */
+  hasConnectionFrom(peer: string): boolean {
+    for (const { isOpenedHere } of this.connectionsTo(peer)) if (!isOpenedHere) return true
+    return false
   }
 
   /** The connection that was opened here, to a ticket of `peer`. */
@@ -256,7 +261,7 @@ export class Member {
     const opened = others.find(({ isOpenedHere }) => isOpenedHere)
     if (opened === undefined) this.openedTo.delete(connection.peer)
     else this.openedTo.set(connection.peer, opened)
-    if (!this.isClosed) this.owner.onDisconnected(connection.peer, connection.departures)
+    if (!this.isClosed) this.owner.onDisconnected(connection.peer)
   }
 
   describe(): string {
@@ -308,12 +313,13 @@ export class Member {
 }
 
 /**
- * connect(2), unix(7). EAGAIN: the backlog is full. EPROTOTYPE: somebody has a socket there of another type, no member,
+ * connect(2), unix(7). ENOTDIR: something else is in the place of the lock's directory. EAGAIN: the backlog is full. EPROTOTYPE: somebody has a socket there of another type, no member,
  * but alive. The rest say that the other end went while we came.
  */
 const REACHED_BY_ERROR: Readonly<Record<string, Reached>> = {
   ECONNREFUSED: 'refused',
   ENOENT: 'gone',
+  ENOTDIR: 'gone',
   EAGAIN: 'busy',
   EPROTOTYPE: 'busy',
   ECONNRESET: 'broken',

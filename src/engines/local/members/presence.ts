@@ -14,7 +14,7 @@ import type { Idle } from '../../../requests/idle.ts'
 import { isExiting } from '../../../requests/exiting.ts'
 import { becomeIdle, forgetIdle } from '../../../requests/idle.ts'
 import { debug } from '../../../debug.ts'
-import type { Connection, Departed } from '../wire/connection.ts'
+import type { Connection } from '../wire/connection.ts'
 import type { QueueDirectory } from '../directory.ts'
 import type { Listener, MemberOwner } from './member.ts'
 import { listen, Member, memberFile, randomMemberId } from './member.ts'
@@ -40,7 +40,7 @@ export interface PresentQueue extends Watched {
   readonly own: ReadonlyMap<string, OwnTicket>
   onWake(ticket: string): void
   onConnected(): void
-  onDisconnected(peer: string, told: readonly Departed[]): void
+  onDisconnected(peer: string): void
   /** Takes all own tickets out of the queue, except those that hold. */
   leave(): void
   /** Somebody asks whom the tickets stand for. */
@@ -172,6 +172,13 @@ export class Presence implements MemberOwner, Idle {
     return [...connections, ...[...this.#retired].flatMap((member) => member.connectionsTo(peer))]
   }
 
+  /** Whether there is a connection that `peer` has opened. */
+  hasConnectionFrom(peer: string): boolean {
+    if (this.member?.hasConnectionFrom(peer) === true) return true
+    for (const member of this.#retired) if (member.hasConnectionFrom(peer)) return true
+    return false
+  }
+
   /** The connection that was opened here, to a ticket of `peer`. */
   connectionOpenedTo(peer: string): Connection | undefined {
     const connection = this.member?.connectionOpenedTo(peer)
@@ -263,8 +270,8 @@ export class Presence implements MemberOwner, Idle {
     this.#queue!.onConnected()
   }
 
-  onDisconnected(peer: string, told: readonly Departed[]): void {
-    this.#queue!.onDisconnected(peer, told)
+  onDisconnected(peer: string): void {
+    this.#queue!.onDisconnected(peer)
   }
 
   describe(): string {

@@ -9,7 +9,6 @@ import type { Engine, EngineSnapshot } from '../../../requests/engine.ts'
 import { withRoom } from '../../../requests/idle.ts'
 import { createTicketEngine } from '../../../requests/ticket-engine.ts'
 import { debug } from '../../../debug.ts'
-import type { Departed } from '../wire/connection.ts'
 import type { LockAccess } from '../../../requests/lock-access.ts'
 import type { Inspection } from '../inspect.ts'
 import { inspectQueues } from '../inspect.ts'
@@ -17,7 +16,8 @@ import type { Address } from '../members/member.ts'
 import type { PresentQueue } from '../members/presence.ts'
 import { Presence } from '../members/presence.ts'
 import { LocalQueue } from '../queue.ts'
-import { QueueState } from '../state.ts'
+import { QueuesLeft, QueueState } from '../state.ts'
+import { notifyAgain } from '../leave.ts'
 import { SocketAddresses } from '../platform/socket-addresses.ts'
 import type { ListedTicket, OwnTicket } from '../ticket.ts'
 import { openWindowsNames, windowsNames } from '../windows/index.ts'
@@ -104,6 +104,7 @@ class Root implements PresentQueue {
   readonly #busy = new Map<object, BusyQueue>()
   /** Directories of queues that had own tickets, oldest first, by path, and since when. */
   readonly #idle = new Map<string, IdleName>()
+  readonly #left = new QueuesLeft()
   #idleTimer: NodeJS.Timeout | undefined
   #client = randomClient()
   #presences = 0
@@ -139,7 +140,13 @@ class Root implements PresentQueue {
         close()
       },
     }
-    const state: QueueState = new NameState(this.#directory, directory, this.#presence, new OwnTickets(keeper))
+    const state: QueueState = new NameState(
+      this.#directory,
+      directory,
+      this.#presence,
+      new OwnTickets(keeper),
+      this.#left,
+    )
     state.stealing = new Holders(state, directory)
     const queue = new LocalQueue(state)
     return queue
@@ -182,8 +189,9 @@ class Root implements PresentQueue {
     for (const { queue } of this.#busy.values()) queue.onConnected()
   }
 
-  onDisconnected(peer: string, told: readonly Departed[]): void {
-    for (const { state, queue } of this.#busy.values()) queue.tellAgain(told.filter(({ home }) => home === state))
+  onDisconnected(peer: string): void {
+    for (const { state } of this.#busy.values()) state.wakeOwn()
+    notifyAgain(this.#left)
     // It may have died, and left tickets in queues where nobody has seen that.
     try {
       for (const file of this.#directory.memberNames()) if (file.startsWith(`${peer}.`)) this.#presence.ask(file)
@@ -201,6 +209,7 @@ class Root implements PresentQueue {
   leave(): void {
     for (const { queue } of this.#busy.values()) queue.leave()
     for (const path of this.#idle.keys()) this.#removeIdle(path)
+    if (this.own.size === 0) this.#left.clear()
   }
 
   #newMemberId(): string {
@@ -241,8 +250,8 @@ class NameState extends QueueState {
   readonly #root: RootDirectory
   readonly #own: OwnTickets
 
-  constructor(root: RootDirectory, directory: NameDirectory, presence: Presence, own: OwnTickets) {
-    super(directory, presence, own)
+  constructor(root: RootDirectory, directory: NameDirectory, presence: Presence, own: OwnTickets, left: QueuesLeft) {
+    super(directory, presence, own, left)
     this.#root = root
     this.#own = own
   }

@@ -12,7 +12,7 @@ import type { Occupant } from '../lock-directory.ts'
 import { DirectoryUnfinished, makeWhereMissing } from '../lock-directory.ts'
 import { localFileSystem } from '../platform/file-system.ts'
 import { isGone, toSlocketError } from '../platform/system-error.ts'
-import { MEMBERS, WAITS } from '../ticket-name.ts'
+import { MEMBERS } from '../ticket-name.ts'
 import { HOLDER_MARKS } from './marks.ts'
 
 /** How often a lock's directory may be removed between its making and the link. Each time somebody else has just left it. */
@@ -125,7 +125,7 @@ export class NameDirectory extends QueueDirectory {
 
   /** Removes the marks that a ticket has left which is gone. Its owner must be dead, too. */
   sweepLoneMarksOf(name: string): void {
-    if (!this.has(name)) for (const mark of [WAITS, ...HOLDER_MARKS]) this.sweepMark(name + mark)
+    if (!this.has(name)) for (const mark of HOLDER_MARKS) this.sweepMark(name + mark)
   }
 
   /** Named locks have no `recovered`: nothing is to be remembered. */

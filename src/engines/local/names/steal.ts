@@ -20,7 +20,6 @@
  * See docs/decisions/0008-stealing.md.
  */
 import { dirname } from 'node:path'
-import { successorsOf } from '../../../core/successors.ts'
 import { decideTurn } from '../../../core/turn.ts'
 import { debug } from '../../../debug.ts'
 import { isSlocketError, SlocketError } from '../../../errors.ts'
@@ -31,9 +30,15 @@ import { formatWake } from '../wire/frames.ts'
 import { tellMember } from '../break.ts'
 import type { TicketName } from '../ticket-name.ts'
 import { parseTicketName } from '../ticket-name.ts'
-import { reach } from '../wait.ts'
+import { passOn } from '../leave.ts'
+import { reach, reachBy } from '../wait.ts'
 import { CROWDED, HOLDS, STOLEN } from './marks.ts'
+import { sleep } from '../../../real-time.ts'
 import type { NameDirectory } from './name-directory.ts'
+
+/** How often the owner of a robbed ticket is connected to, and how long to wait before the next time at most, in ms: for some seconds. */
+const MOST_TRIES = 20
+const LONGEST_PAUSE_MS = 500
 
 export class Holders implements LocalStealing {
   readonly #state: QueueState
@@ -126,10 +131,9 @@ export class Holders implements LocalStealing {
 
   #wakeAll(thief: OwnTicket, robbed: readonly string[]): void {
     debug('%s: ticket %s has robbed %d', this.#directory.path, thief.id, robbed.length)
-    for (const name of robbed) this.#wake(thief, name, STOLEN)
-    // Who waited for them waits for the thief now, and has to be known to it.
-    const waiting = this.#state.view.read().filter((ticket) => ticket.isMarked && ticket.name > thief.name)
-    for (const ticket of successorsOf(thief.claim, waiting)) this.#wake(thief, ticket.name, '')
+    for (const name of robbed) this.#wake(thief, name)
+    // S1: who waited for them waits for the thief now, and has to be known to it.
+    passOn(this.#state, thief)
   }
 
   /** Tells those who held by a ticket that was robbed. */
@@ -173,20 +177,20 @@ export class Holders implements LocalStealing {
   }
 
   /** Has the owner of a ticket look at the queue. */
-  #wake(thief: OwnTicket, name: string, suffix: string): void {
+  #wake(thief: OwnTicket, name: string): void {
     const { own: tickets, presence } = this.#state
     const parsed = parseTicketName(name)
     if (parsed === undefined) return
     const own = tickets.get(parsed.id)
     if (own !== undefined) {
       own.wake()
-      if (suffix === STOLEN) this.isHolder(own)
+      this.isHolder(own)
       return
     }
     const { id, member } = parsed
-    if (suffix === STOLEN && this.#directory.isForeign(name + STOLEN)) return this.#tellByMember(name, parsed)
+    if (this.#directory.isForeign(name + STOLEN)) return this.#tellByMember(name, parsed)
     // Without a connection one is made, to whatever name its socket has now: who is connected to looks, too.
-    const ticket = new ListedTicket(name + suffix, parsed, this.#state.view)
+    const ticket = new ListedTicket(name + STOLEN, parsed, this.#state.view)
     this.#reach(thief, ticket).then(
       () => presence.connectionsTo(member).forEach((connection) => connection.send(formatWake(id))),
       (error: unknown) => debug('%s: ticket %s cannot be told: %s', this.#directory.path, id, error),
@@ -202,7 +206,13 @@ export class Holders implements LocalStealing {
   }
 
   async #reach(thief: OwnTicket, ticket: ListedTicket): Promise<void> {
-    if (this.#state.isReached(ticket)) return
-    if ((await reach(this.#state, thief, ticket)) === 'refused') this.#directory.sweep(ticket.name)
+    for (let tries = 0; tries < MOST_TRIES && !this.#state.isReached(ticket); tries += 1) {
+      // By its member: the thief may have left meanwhile, and nobody else removes what a dead owner has left.
+      const reached = await reachBy(this.#state, thief.owner, ticket)
+      if (reached === 'refused') return this.#directory.sweep(ticket.name)
+      if (reached === 'connected' || reached === 'gone') return
+      // It is dying, or has no room for connections.
+      await sleep(Math.min(2 ** tries, LONGEST_PAUSE_MS), { ref: false })
+    }
   }
 }

@@ -1,13 +1,11 @@
 /** Removes what a dead member has left in the queues of a root. Its tickets may be in many, where nobody may come for a long time. */
 import { systemCode } from '../../../errors.ts'
 import { memberFile } from '../members/member.ts'
-import { MEMBERS, parseTicketName, WAITS } from '../ticket-name.ts'
+import { MEMBERS, parseTicketName } from '../ticket-name.ts'
 import { isHashed } from './name-coding.ts'
 import type { RootDirectory } from './name-directory.ts'
 import { NameDirectory } from './name-directory.ts'
 import { HOLDER_MARKS } from './marks.ts'
-
-const MARKS: readonly string[] = [WAITS, ...HOLDER_MARKS]
 
 /**
  * Finds what a member has left: its tickets, and the entries of its long names.
@@ -44,7 +42,7 @@ function collectInQueue(directory: NameDirectory, file: string, inode: number): 
   const others = new Set<string>()
   let isLeftEmpty = true
   for (const entry of directory.names()) {
-    const mark = MARKS.find((suffix) => entry.endsWith(suffix)) ?? ''
+    const mark = HOLDER_MARKS.find((suffix) => entry.endsWith(suffix)) ?? ''
     const name = mark === '' ? entry : entry.slice(0, -mark.length)
     const ticket = parseTicketName(name)
     const isOfMember = ticket !== undefined && memberFile(ticket.member, ticket.pid) === file

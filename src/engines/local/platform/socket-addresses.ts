@@ -7,9 +7,9 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { SlocketError, systemCode } from '../../../errors.ts'
+import { SlocketError } from '../../../errors.ts'
 import { DirectoryGone } from '../lock-directory.ts'
-import { toSlocketError } from './system-error.ts'
+import { isGone, toSlocketError } from './system-error.ts'
 import { queueMicrotask } from '../../../real-time.ts'
 import { hasDescriptorPaths } from './proc.ts'
 
@@ -59,7 +59,7 @@ function openShortcut(directory: string): Shortcut {
     return openDescriptor(directory)
   } catch (error) {
     const failure = toSlocketError(error, 'make a short address for', directory)
-    throw systemCode(error) === 'ENOENT' ? new DirectoryGone(failure) : failure
+    throw isGone(error) ? new DirectoryGone(failure) : failure
   }
 }
 

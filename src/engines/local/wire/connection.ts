@@ -7,7 +7,6 @@
  *  4. A violation (see frames.ts) destroys the connection and nothing more; so does reading nothing while more and more is sent.
  */
 import type net from 'node:net'
-import type { Claim } from '../../../core/claim.ts'
 import type { Frame } from './frames.ts'
 import { formatFrame, LineSplitter, MAX_FRAME_BYTES, parseFrame } from './frames.ts'
 
@@ -16,17 +15,6 @@ import { formatFrame, LineSplitter, MAX_FRAME_BYTES, parseFrame } from './frames
  * leaves ahead of it; so much is not read by one who only says that it waits.
  */
 const MOST_UNREAD_BYTES = 64 << 10
-
-/** A ticket that has left the queue: what its successors are told on account of. */
-export interface Departed {
-  readonly name: string
-  readonly claim: Claim
-  /** The queue that it has left, where a member is one of several. */
-  readonly home?: object | undefined
-}
-
-/** So many tickets are kept as told, whether they have left or not. */
-export const FEW_TOLD = 32
 
 /** How long a stranger may say nothing, in ms. It delays nobody; this only frees the descriptor. */
 const SILENCE_MS = 10_000
@@ -51,10 +39,6 @@ export class Connection {
   readonly isOpenedHere: boolean
   /** Whether the other end has shown that its event loop knows of us. */
   isAnswered: boolean
-  /** The tickets of the other end that were told to look, by name, and on whose account last. */
-  readonly told: Map<string, Departed> = new Map()
-  /** How many of those there may be before it is looked which of them have left. */
-  mostTold: number = FEW_TOLD
   private readonly socket: NodeSocket
   private readonly owner: ConnectionOwner
   private readonly splitter = new LineSplitter(MAX_FRAME_BYTES)
@@ -74,11 +58,6 @@ export class Connection {
     socket.on('end', () => this.onGone())
     socket.on('close', () => this.onGone())
     if (peer === undefined) socket.setTimeout(SILENCE_MS, () => socket.destroy())
-  }
-
-  /** On whose account the other end was told to look, each once. */
-  get departures(): readonly Departed[] {
-    return [...new Set(this.told.values())]
   }
 
   /**

@@ -6,7 +6,7 @@ import { etcd } from '../../../../src/engines/etcd/index.ts'
 import { parseEtcdOptions } from '../../../../src/engines/etcd/options.ts'
 import type { TxnResponse } from '../../../../src/engines/etcd/protocol.ts'
 import { OwnTicket } from '../../../../src/engines/etcd/ticket.ts'
-import { viewFor } from '../../../../src/engines/etcd/view.ts'
+import { listingFor } from '../../../../src/engines/etcd/listing.ts'
 import { Cancellation } from '../../../../src/requests/cancellation.ts'
 import { isSlocketError } from '../../../../src/index.ts'
 import { inArena } from '../../helpers/arena.ts'
@@ -36,7 +36,7 @@ describe('a member that the others have left', () => {
       const look = async (claim: OwnTicket['claim']): Promise<TxnResponse | undefined> => {
         let sent = 0
         const asking = { onSend: () => void (sent += 1), isOver: () => sent >= 2 }
-        const answer = await client.ask('Txn', { success: viewFor('slocket/q/YQ/', ticketFor(claim)) }, asking)
+        const answer = await client.ask('Txn', { success: listingFor('slocket/q/YQ/', ticketFor(claim)) }, asking)
         assert.ok(sent > 0)
         return answer
       }

@@ -7,7 +7,6 @@ import os from 'node:os'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
 import { describe, test } from 'node:test'
-import { EXCLUSIVE } from '../../../../src/core/claim.ts'
 import { Connection } from '../../../../src/engines/local/wire/connection.ts'
 import { formatWake } from '../../../../src/engines/local/wire/frames.ts'
 import { DEADLINE_MS, until } from '../../../helpers/until.ts'
@@ -41,17 +40,6 @@ describe('a connection', () => {
     assert.equal(closed(), 0)
     await until('it is closed', () => closed() === 1)
     assert.equal(connection.send(WAKE), false)
-  })
-
-  test('repeats a departure once, however many were told of it', async (context) => {
-    const { connection } = await connect(context)
-    const departed = { name: 'one', claim: EXCLUSIVE }
-    for (const ticket of ['a', 'b', 'c']) connection.told.set(ticket, departed)
-    connection.told.set('d', { name: 'another', claim: EXCLUSIVE })
-    assert.deepEqual(
-      connection.departures.map(({ name }) => name),
-      ['one', 'another'],
-    )
   })
 
   test('over which somebody asks a second time who stands here ends, and tells it once', async (context) => {

@@ -1,12 +1,12 @@
 // What is done to the server, and to its connections.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { pass, until } from '../../../helpers/until.ts'
+import { until } from '../../../helpers/until.ts'
 import type { Arena } from '../../helpers/arena.ts'
 import { inArena } from '../../helpers/arena.ts'
 import type { Client } from '../../helpers/client.ts'
 import { endLoops, releaseInTurn } from '../../helpers/etcd-arena.ts'
-import { Admin, queueUp, redisEngine, TTL_MS } from '../../helpers/redis-arena.ts'
+import { Admin, LONG_TTL_MS, queueUp, redisEngine } from '../../helpers/redis-arena.ts'
 
 /** Clients that take one lock again and again, by a URL and by each family of clients. */
 function startLoops(arena: Arena, url: string): Client[] {
@@ -27,14 +27,13 @@ describe('a server of Redis', { concurrency: true }, () => {
       const url = arena.servers.addressOf('redis-aof')
       const admin = arena.use(new Admin(url))
       const clients = ['holder', 'first', 'last'].map((name, index) =>
-        arena.start(name, redisEngine(url, [undefined, 'redis 6', 'ioredis 6'][index])),
+        arena.start(name, redisEngine(url, [undefined, 'redis 6', 'ioredis 6'][index], LONG_TTL_MS)),
       )
       await queueUp(admin, clients)
       await arena.servers.signal('redis-aof', 'SIGKILL')
       await arena.servers.restart('redis-aof')
       await admin.untilTickets('queue', 3)
-      // Each has renewed its lease since.
-      await pass(TTL_MS)
+      await admin.untilRenewed('queue')
       assert.deepEqual(clients[0]!.said('lost'), [])
       await releaseInTurn(clients)
     })
@@ -110,14 +109,15 @@ describe('a server of Redis', { concurrency: true }, () => {
     await inArena('redis', async (arena) => {
       const url = arena.servers.addressOf('redis')
       const admin = arena.use(new Admin(url))
-      const [holder, other] = ['holder', 'other'].map((name) => arena.start(name, redisEngine(url)))
+      const [holder, other] = ['holder', 'other'].map((name) =>
+        arena.start(name, redisEngine(url, undefined, LONG_TTL_MS)),
+      )
       holder!.send({ do: 'acquire', as: 'holder', resource: 'full' })
       await holder!.says('granted')
       await other!.says('ready')
       await admin.ask('CONFIG', 'SET', 'maxmemory', '1')
       await assert.rejects(admin.ask('SET', 'a', 'b'), /OOM/)
-      // Several renewals.
-      await pass(1.5 * TTL_MS)
+      await admin.untilRenewed('full')
       assert.deepEqual(holder!.said('lost'), [])
       holder!.send({ do: 'release', as: 'holder' })
       await holder!.says('released')

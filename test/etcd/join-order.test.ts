@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Cancellation } from '../../src/requests/cancellation.ts'
+import type { EnqueueRequest } from '../../src/requests/ticket-queue.ts'
+import { EXCLUSIVE } from '../../src/core/claim.ts'
+import { JoinOrder } from '../../src/engines/join-order.ts'
+import { OwnTicket } from '../../src/engines/etcd/ticket.ts'
+import { SlocketError } from '../../src/errors.ts'
+
+const SESSION = { lease: '1', ttlMs: 10_000, isAlive: () => true, seemsAlive: () => true, forget: () => undefined }
+
+function request(rest: Partial<EnqueueRequest> = {}): EnqueueRequest {
+  const told = { requests: () => [], onLost: () => undefined, onStolen: () => undefined }
+  return { claim: EXCLUSIVE, wait: true, steal: false, lingerMs: 0, cancellation: new Cancellation(), ...told, ...rest }
+}
+
+function ticketFor(asked: EnqueueRequest): OwnTicket {
+  return new OwnTicket('key', asked, SESSION)
+}
+
+/** Those of `requests` that may go in, and what comes of their waiting for it. */
+class Queue {
+  readonly joinOrder: JoinOrder = new JoinOrder()
+  readonly let: EnqueueRequest[] = []
+
+  add(...requests: readonly EnqueueRequest[]): void {
+    for (const each of requests) this.joinOrder.add(each)
+  }
+
+  wait(...requests: readonly EnqueueRequest[]): Promise<void>[] {
+    return requests.map(async (each) => {
+      await this.joinOrder.next(each)
+      this.let.push(each)
+      if (!each.cancellation.cancelled) this.joinOrder.stand(ticketFor(each))
+    })
+  }
+}
+
+describe('the order in which the requests of one process join a queue in etcd', () => {
+  test('lets one in after the other, as they came, whoever waits first', async () => {
+    const queue = new Queue()
+    const [a, b, c] = [request(), request(), request()]
+    queue.add(a, b, c)
+    await Promise.all(queue.wait(c, b, a))
+    assert.deepEqual(queue.let, [a, b, c])
+  })
+
+  test('lets nobody pass one whose ticket was lost, though that one has not heard of it yet', async () => {
+    const queue = new Queue()
+    const [a, b] = [request(), request()]
+    queue.add(a, b)
+    const lost = ticketFor(a)
+    queue.joinOrder.stand(lost)
+    lost.lose(new SlocketError('ERR_SLOCKET_LOST', 'lost'), false)
+    assert.deepEqual(
+      [a, b].map((each) => queue.joinOrder.isNext(each)),
+      [true, false],
+    )
+    await Promise.all(queue.wait(b, a))
+    assert.deepEqual(queue.let, [a, b])
+  })
+
+  test('lets one in again that has found out by itself that its ticket is gone', async () => {
+    const queue = new Queue()
+    const a = request()
+    queue.add(a)
+    const gone = ticketFor(a)
+    queue.joinOrder.stand(gone)
+    queue.joinOrder.goOut(gone)
+    await Promise.all(queue.wait(a))
+    assert.deepEqual(queue.let, [a])
+  })
+
+  test('waits for none that has been granted, has failed, or was cancelled; and whoever is cancelled waits no longer', async () => {
+    const queue = new Queue()
+    const requests = [request(), request(), request(), request()]
+    const [a, b, c, d] = requests as [EnqueueRequest, EnqueueRequest, EnqueueRequest, EnqueueRequest]
+    queue.add(a, b, c, d)
+    const waiting = queue.wait(d, c)
+    c.cancellation.cancel()
+    await waiting[1]
+    assert.deepEqual(queue.let, [c])
+    b.cancellation.cancel()
+    queue.joinOrder.leave(a)
+    await waiting[0]
+    assert.deepEqual(queue.let, [c, d])
+  })
+
+  test('has no place for tries and thieves', () => {
+    const queue = new Queue()
+    const [a, once, thief] = [request(), request({ wait: false }), request({ steal: true })]
+    queue.add(once, thief, a)
+    assert.deepEqual(
+      [a, once, thief].map((each) => queue.joinOrder.isNext(each)),
+      [true, true, true],
+    )
+  })
+})

@@ -1,0 +1,317 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { AcquireRequest, Grant } from '../../src/requests/engine.ts'
+import { permitClaim } from '../../src/core/claim.ts'
+import type { EnqueueRequest } from '../../src/requests/ticket-queue.ts'
+import type { FakeTicket, ScriptedQueue } from './scripted-queue.ts'
+import { RequestScene } from './scene.ts'
+import { gate, settle } from './scripted-queue.ts'
+
+const TWO = permitClaim(2)
+const THREE = permitClaim(3)
+
+/** Two permits are held by others, so nobody of this process holds. */
+function blockedScene(): { scene: RequestScene; free: () => void } {
+  const scene = new RequestScene()
+  const strangers = [scene.queue.stranger('s-1', TWO), scene.queue.stranger('s-2', TWO)]
+  return { scene, free: () => scene.queue.remove(strangers.pop()!) }
+}
+
+function ask(scene: RequestScene, label: string, change: Partial<AcquireRequest> = {}): Promise<Grant | null> {
+  return scene.acquire({ claim: TWO, label, ...change })
+}
+
+function ids(queue: ScriptedQueue): string[] {
+  return queue.tickets.map(({ id }) => id)
+}
+
+function own(queue: ScriptedQueue): EnqueueRequest[] {
+  return queue.tickets.flatMap((ticket) => ('request' in ticket ? [(ticket as FakeTicket).request] : []))
+}
+
+/** Uses each grant for a turn of the event loop. Resolves with the labels in the order of the grants. */
+async function serveAll(asked: ReadonlyMap<string, Promise<Grant | null>>): Promise<string[]> {
+  const order: string[] = []
+  await Promise.all(
+    [...asked].map(async ([label, one]) => {
+      const grant = await one
+      order.push(label)
+      await settle()
+      await grant!.release()
+    }),
+  )
+  return order
+}
+
+describe('requests of one process for permits', () => {
+  test('a thousand that wait cost a constant number of tickets and of looks at the queue, and are served in order', async () => {
+    const scene = new RequestScene()
+    const { queue } = scene
+    const labels = Array.from({ length: 1000 }, (_, index) => `r-${index}`)
+    const asked = new Map(labels.map((label) => [label, ask(scene, label, { claim: THREE })]))
+    assert.deepEqual(await serveAll(asked), labels)
+    // Three that hold have tickets of their own; those that wait share three.
+    assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 6)
+    const looks = queue.calls.filter((call) => call.startsWith('list') || call === 'areLast')
+    assert.ok(looks.length < 30, `${looks.length} looks`)
+    assert.deepEqual(queue.tickets, [])
+    assert.ok(scene.isIdle)
+  })
+
+  test('one that comes when somebody stands behind their tickets takes a new one, and is served after that one', async () => {
+    const { scene, free } = blockedScene()
+    const { queue } = scene
+    const early = ['a', 'b', 'c', 'd'].map((label) => ask(scene, label))
+    await settle()
+    const stranger = queue.stranger('behind', TWO)
+    const late = ask(scene, 'late')
+    await settle()
+    assert.deepEqual(ids(queue), ['s-1', 's-2', '1', '2', '3', 'behind', '4'])
+    let isServed = false
+    void late.then(() => (isServed = true))
+    free()
+    free()
+    for (const one of early) {
+      const grant = (await one)!
+      await settle()
+      assert.equal(isServed, false)
+      await grant.release()
+    }
+    queue.remove(stranger)
+    await (await late)!.release()
+  })
+
+  test('one that comes when somebody stands between their tickets does not join them', async () => {
+    const { scene, free } = blockedScene()
+    const { queue } = scene
+    const enqueue = queue.enqueue.bind(queue)
+    let count = 0
+    queue.enqueue = (request) => {
+      count += 1
+      if (count === 3) queue.stranger('between', TWO)
+      return enqueue(request)
+    }
+    // The first one stands alone; the second one begins a group.
+    const early = ['a', 'b', 'c'].map((label) => ask(scene, label))
+    await settle()
+    assert.deepEqual(ids(queue), ['s-1', 's-2', '1', '2', 'between', '3'])
+    const late = ask(scene, 'late')
+    await settle()
+    assert.equal(ids(queue).length, 7)
+    free()
+    free()
+    await (await early[0]!)!.release()
+    await (await early[1]!)!.release()
+    queue.remove(queue.tickets.find(({ id }) => id === 'between')!)
+    await (await early[2]!)!.release()
+    await (await late)!.release()
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('one that gives up leaves the order of the others as it is, and no ticket that nobody needs', async () => {
+    const { scene, free } = blockedScene()
+    const { queue } = scene
+    const labels = ['a', 'b', 'c', 'd', 'e', 'f']
+    const controllers = labels.map(() => new AbortController())
+    const asked = labels.map((label, index) => ask(scene, label, { signal: controllers[index]!.signal }))
+    await settle()
+    for (const index of [0, 2, 4]) {
+      controllers[index]!.abort()
+      await assert.rejects(asked[index]!, (reason) => reason === controllers[index]!.signal.reason)
+    }
+    assert.deepEqual(ids(queue), ['s-1', 's-2', '1', '2'])
+    free()
+    const b = (await asked[1]!)!
+    controllers[3]!.abort()
+    await assert.rejects(asked[3]!)
+    controllers[5]!.abort()
+    await assert.rejects(asked[5]!)
+    assert.deepEqual(ids(queue), ['s-1', '1'])
+    await b.release()
+    free()
+    assert.ok(scene.isIdle)
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('when a ticket is lost its holder is told once, and those that wait get another one in its place', async () => {
+    const { scene, free } = blockedScene()
+    const { queue } = scene
+    const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((label) => ask(scene, label))
+    await settle()
+    free()
+    free()
+    const [first, second] = [(await a)!, (await b)!]
+    const losses: unknown[] = []
+    first.onLost((error) => losses.push(error))
+    const lost = queue.tickets[0] as FakeTicket
+    queue.tickets.shift()
+    const reason = new Error('lost')
+    lost.request.onLost(reason)
+    lost.request.onLost(new Error('again'))
+    assert.deepEqual(losses, [reason])
+    assert.equal(queue.tickets.length, 2)
+    const third = (await c)!
+    await first.release()
+    await second.release()
+    await (await d)!.release()
+    await third.release()
+    assert.deepEqual(queue.tickets, [])
+    assert.ok(scene.isIdle)
+  })
+
+  test('when the queue fails a ticket, all that wait fail, and those that hold go on', async () => {
+    const { scene, free } = blockedScene()
+    const { queue } = scene
+    const waiting = gate()
+    const all = ['a', 'b', 'c', 'd'].map((label) => ask(scene, label))
+    await settle()
+    free()
+    const held = (await all[0])!
+    await settle()
+    queue.instead.set('anyChange', () => waiting.promise)
+    queue.wake()
+    await settle()
+    const failure = new Error('cannot tell who lives')
+    waiting.fail(failure)
+    for (const one of all.slice(1)) await assert.rejects(one, (error) => error === failure)
+    queue.instead.delete('anyChange')
+    assert.ok(held.isHeld?.() !== false)
+    await held.release()
+    free()
+    assert.deepEqual(queue.tickets, [])
+    assert.ok(scene.isIdle)
+  })
+
+  test('when a ticket cannot join, the request that it was for fails alone', async () => {
+    const { scene, free } = blockedScene()
+    const { queue } = scene
+    const all = [ask(scene, 'a'), ask(scene, 'b')]
+    await settle()
+    const failure = new Error('no room')
+    queue.instead.set('enqueue', () => {
+      throw failure
+    })
+    await assert.rejects(ask(scene, 'c'), (error) => error === failure)
+    queue.instead.delete('enqueue')
+    all.push(ask(scene, 'd'))
+    await settle()
+    free()
+    free()
+    for (const one of all) await (await one)!.release()
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('a ticket passes on without a listing', async () => {
+    const { scene, free } = blockedScene()
+    const { queue } = scene
+    const all = ['a', 'b', 'c', 'd', 'e'].map((label) => ask(scene, label))
+    await settle()
+    free()
+    free()
+    const [a, b] = [(await all[0])!, (await all[1])!]
+    await a.release()
+    const c = (await all[2])!
+    await settle()
+    queue.calls.length = 0
+    await b.release()
+    const d = (await all[3])!
+    await settle()
+    assert.deepEqual(queue.calls, ['granted'])
+    await c.release()
+    await (await all[4])!.release()
+    await d.release()
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('each request is shown by one ticket, in the order of the requests', async () => {
+    const { scene, free } = blockedScene()
+    const { queue } = scene
+    const all = ['a', 'b', 'c', 'd', 'e'].map((label) => ask(scene, label))
+    await settle()
+    const labels = (): unknown => own(queue).map((request) => request.requests().map(({ label }) => label))
+    assert.deepEqual(labels(), [['a'], ['b'], ['c', 'd', 'e']])
+    free()
+    const held = (await all[0])!
+    assert.deepEqual(labels(), [['a'], ['b'], ['c', 'd', 'e']])
+    free()
+    const b = (await all[1])!
+    assert.deepEqual(labels(), [['a'], ['b'], ['c', 'd', 'e']])
+    await held.release()
+    const c = (await all[2])!
+    assert.deepEqual(labels(), [['b'], ['c', 'd', 'e']])
+    await b.release()
+    const d = (await all[3])!
+    assert.deepEqual(labels(), [['d'], ['c', 'e']])
+    await d.release()
+    await c.release()
+    await (await all[4])!.release()
+  })
+
+  test('a holder is told that it is wanted as soon as another request of its process waits', async () => {
+    const scene = new RequestScene()
+    const held = [(await ask(scene, 'a'))!, (await ask(scene, 'b'))!]
+    let isWanted = false
+    held[1]!.onWanted!(() => (isWanted = true))
+    await settle()
+    assert.equal(isWanted, false)
+    const waiting = [ask(scene, 'c'), ask(scene, 'd')]
+    await settle()
+    await held[0]!.release()
+    const third = (await waiting[0]!)!
+    let isThirdWanted = false
+    third.onWanted!(() => (isThirdWanted = true))
+    assert.equal(isThirdWanted, true)
+    await third.release()
+    await (await waiting[1]!)!.release()
+    await held[1]!.release()
+    assert.ok(scene.isIdle)
+  })
+
+  test('nobody is granted while the process exits, and those that wait ask anew if it goes on', async () => {
+    const { scene, free } = blockedScene()
+    const { queue } = scene
+    const all = ['a', 'b', 'c', 'd'].map((label) => ask(scene, label))
+    await settle()
+    free()
+    free()
+    const [a, b] = [(await all[0])!, (await all[1])!]
+    const self: { _exiting?: boolean } & object = process
+    self._exiting = true
+    let isGranted = false
+    void all[2]!.then(() => (isGranted = true))
+    void b.release()
+    assert.equal(isGranted, false)
+    delete self._exiting
+    await (await all[2]!)!.release()
+    await a.release()
+    await (await all[3]!)!.release()
+    assert.deepEqual(queue.tickets, [])
+  })
+
+  test('a group that comes later enters the queue after all tickets of the one before it have', async () => {
+    const scene = new RequestScene()
+    const { queue } = scene
+    const [first, third] = [gate(), gate()]
+    const gates = [first, undefined, third]
+    const entered: string[] = []
+    queue.enqueue = (request) => {
+      entered.push(request.claim.kind)
+      const entering = gates.shift()
+      return entering === undefined ? queue.join(request) : entering.promise.then(() => queue.join(request))
+    }
+    const all = ['a', 'b', 'c'].map((label) => ask(scene, label))
+    // It is of another kind, and is told so once it stands in the queue.
+    const rejected = assert.rejects(scene.acquire({ label: 'x' }))
+    await settle()
+    assert.deepEqual(entered, ['permit'])
+    first.open()
+    await settle()
+    assert.deepEqual(entered, ['permit', 'permit', 'permit'])
+    third.open()
+    await settle()
+    assert.deepEqual(entered, ['permit', 'permit', 'permit', 'exclusive'])
+    await rejected
+    for (const one of all) await (await one)!.release()
+    assert.ok(scene.isIdle)
+  })
+})
