@@ -22,6 +22,7 @@ const STEPS = [
   { name: 'test' },
   { name: 'test:long' },
   { name: 'test:runtimes', ci: ['--ci'], skip: runtimesArePinned ? undefined : 'pinned for Linux on x64 alone' },
+  { name: 'test:windows', ci: ['--ci'], skip: runtimesArePinned ? undefined : 'Wine is for Linux on x64 alone' },
   { name: 'test:tools', skip: runtimesArePinned ? undefined : 'pinned for Linux on x64 alone' },
   { name: 'test:file-systems', ci: ['--ci'] },
   { name: 'test:engines', ci: ['--ci'] },

@@ -28,6 +28,9 @@ const IN_WINDOWS = [
   'test/crash/misuse',
   'test/crash/order',
   'test/crash/slice',
+  'test/web-locks/callback',
+  'test/web-locks/slice',
+  'test/web-locks/told',
   'test/windows/',
 ]
 /** How long one test may take, and how long one file, in seconds. Wine takes its time. */

@@ -1,7 +1,7 @@
 /**
  * The queue of one lock on Windows, as one process (or worker thread) takes part in it.
  *
- * The rules are those of Linux (docs/algorithm.md, and "The next protocol" in model/README.md, whose numbers are cited here): a ticket is a name in
+ * The rules are those of Linux (docs/algorithm.md, and "Rules" in model/README.md, whose numbers are cited here): a ticket is a name in
  * the lock's directory, which sorts in the order of the queue. What differs:
  *
  *  - A ticket is a file that its owner has open without sharing, deleted on close. So the dead leave nothing, and EBUSY shows that a ticket lives.
