@@ -40,3 +40,28 @@ betweenProcesses('a thief that is robbed is told, and so is one that waits behin
   await b.end('lock')
   await c.next('called', 'lock')
 })
+
+betweenProcesses(
+  'who waited for one that was robbed, and is stopped, is told by those that stood ahead of it',
+  async (scene) => {
+    const start = (): Promise<WebClient> => scene.start('process')
+    const others = [start(), start(), start(), start()] as const
+    const waiter = await scene.start('process', NO_LOOK)
+    const [first, ahead, victim, thief] = await Promise.all(others)
+    await first.hold('lock')
+    await ahead.wait('lock', { mode: 'shared' })
+    await victim.wait('lock', { mode: 'shared' })
+    await waiter.wait('lock')
+    process.kill(ahead.pid, 'SIGSTOP')
+    await first.end('lock')
+    await victim.next('called', 'lock')
+    process.kill(victim.pid, 'SIGSTOP')
+    await thief.hold('lock', { steal: true })
+    await thief.end('lock')
+    ahead.continue()
+    await ahead.next('called', 'lock')
+    await ahead.end('lock')
+    await waiter.next('called', 'lock')
+    victim.continue()
+  },
+)

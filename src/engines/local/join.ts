@@ -76,14 +76,21 @@ export function joinIfFree(state: QueueState, request: EnqueueRequest): OwnTicke
   } finally {
     if (own === undefined) presence.onLeft(request.lingerMs)
   }
-  if (own === undefined) return undefined
+  if (own === undefined) {
+    endPursuits(state)
+    return undefined
+  }
   const isFirst = own.joinListing?.length === 1
   own.joinListing = undefined
   if (isFirst) return own
   withdraw(state, own)
-  // This thread may block before it can connect to anybody. The end of its connections has the others look.
-  if (state.pursuits > 0) presence.leave()
+  endPursuits(state)
   return undefined
+}
+
+/** This thread may block before it can connect to anybody. The end of its connections has the others look. */
+function endPursuits({ pursuits, presence }: QueueState): void {
+  if (pursuits > 0) presence.leave()
 }
 
 /** True also if that can't be seen: what hinders the look is for the join to meet and to report. */

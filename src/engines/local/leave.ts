@@ -77,8 +77,8 @@ function notifySuccessors(state: QueueState, own: OwnTicket): void {
   if (list(state) && remember(state, departed)) notify(state, departed)
 }
 
-/** D2 to D5, for one that has left, or (a thief) that may have been notified in place of others. */
-export function passOn(state: QueueState, own: OwnTicket): void {
+/** D2 to D5, for one that has left without having held, for a thief in its place, or for one that a thief has taken out. */
+export function passOn(state: QueueState, own: Pick<OwnTicket, 'name' | 'claim' | 'owner' | 'isHeld'>): void {
   const departed = new Departed(own)
   if (!list(state)) return startPursuit(state, departed, [])
   if (!remember(state, departed)) return
@@ -121,15 +121,20 @@ export function notifyAgain(left: Iterable<QueueState>): void {
   for (const state of left) {
     if (!list(state)) continue
     forget(state)
+    // Each ticket once, whoever has left ahead of it.
+    const notified = new Set<string>()
     for (const departed of state.departed) {
-      const unreached = notify(state, departed)
+      const unreached = notify(state, departed, notified)
       if (unreached !== undefined) startPursuit(state, departed, unreached)
     }
   }
 }
 
-/** Notifies the successors, as the last listing shows them. Those that have yet to be connected to; undefined if there are none. */
-function notify(state: QueueState, departed: Departed): readonly ListedTicket[] | undefined {
+/**
+ * Notifies the successors, as the last listing shows them, but for those in `notified`, to which it adds them. Those that have yet to be connected
+ * to; undefined if there are none.
+ */
+function notify(state: QueueState, departed: Departed, notified?: Set<string>): readonly ListedTicket[] | undefined {
   const { view } = state
   const { claim, name } = departed
   const counts = (ticket: ListedTicket): boolean =>
@@ -139,9 +144,15 @@ function notify(state: QueueState, departed: Departed): readonly ListedTicket[] 
   if (next === undefined) return undefined
   // Most often there is one successor.
   const isAlone = claim.kind === 'exclusive' ? next.claim.kind === 'exclusive' : claim.kind === 'shared'
-  if (isAlone) return notifyMember(state, name, [next]) ? undefined : [next]
+  if (isAlone) {
+    if (notified?.has(next.name) === true) return undefined
+    notified?.add(next.name)
+    return notifyMember(state, name, [next]) ? undefined : [next]
+  }
   let unreached: ListedTicket[] | undefined
-  for (const tickets of groupByMember(successorsOf(claim, filter(view.behind(name), counts)))) {
+  const successors = successorsOf(claim, filter(view.behind(name), counts)).filter((one) => !notified?.has(one.name))
+  for (const ticket of successors) notified?.add(ticket.name)
+  for (const tickets of groupByMember(successors)) {
     if (!notifyMember(state, name, tickets)) (unreached ??= []).push(...tickets)
   }
   return unreached
@@ -177,10 +188,15 @@ function notifyMember(state: QueueState, departed: string, tickets: readonly Lis
 }
 
 function startPursuit(state: QueueState, departed: Departed, unreached: readonly ListedTicket[]): void {
+  if (departed.isPursuing) return
+  departed.isPursuing = true
   state.pursuits += 1
   pursue(state, departed, unreached)
     .catch((error: unknown) => debug('%s: the successors are notified by the clock: %s', state.directory.path, error))
-    .finally(() => (state.pursuits -= 1))
+    .finally(() => {
+      departed.isPursuing = false
+      state.pursuits -= 1
+    })
 }
 
 /**

@@ -26,10 +26,12 @@ export class Departed {
   readonly owner: Member
   /** Whether it had held. */
   readonly hasHeld: boolean
-  /** The last name behind it that a listing showed after it had left. */
+  /** The last ticket behind it that a listing showed after it had left. */
   lastBehind = ''
+  /** Whether somebody whom it notifies is being connected to. */
+  isPursuing = false
 
-  constructor({ name, claim, owner, isHeld }: OwnTicket) {
+  constructor({ name, claim, owner, isHeld }: Pick<OwnTicket, 'name' | 'claim' | 'owner' | 'isHeld'>) {
     this.name = name
     this.claim = claim
     this.owner = owner

@@ -112,17 +112,20 @@ export class QueueView {
     }
   }
 
-  /** The last name of the last listing, of whatever it is; empty if there was none. */
+  /** Of the last listing: the name of the last ticket that isn't known to be dead; empty if there is none. */
   get lastName(): string {
-    return this.names[this.names.length - 1] ?? ''
+    for (let index = this.names.length - 1; index >= 0; index -= 1)
+      if (this.isTicketAt(index)) return this.names[index]!
+    return ''
   }
 
-  /** Whether the last listing showed a name behind `first`, up to `last`. */
+  /** Whether the last listing showed a ticket behind the name `first`, up to the name `last`, that isn't known to be dead. */
   hasBetween(first: string, last: string): boolean {
     const { names } = this
-    let place = this.placeOf(first)
-    if (names[place] === first) place += 1
-    return place < names.length && names[place]! <= last
+    for (let index = this.placeOf(first); index < names.length && names[index]! <= last; index += 1) {
+      if (names[index] !== first && this.isTicketAt(index)) return true
+    }
+    return false
   }
 
   /** Whether the last listing showed nothing behind `own`, which hasn't waited yet: dead tickets count. */
@@ -197,6 +200,11 @@ export class QueueView {
       else to = middle
     }
     return from
+  }
+
+  private isTicketAt(index: number): boolean {
+    const ticket = this.ticketAt(index)
+    return ticket !== undefined && !this.isForeign(ticket, true)
   }
 
   /** Undefined if there is no ticket, or one known to be dead. */

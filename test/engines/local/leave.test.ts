@@ -168,6 +168,40 @@ describe('the end of a connection', () => {
     }
   })
 
+  test('P1: few are remembered, whatever lies behind the tickets: a file, one by the name of a ticket, a dead ticket', (context) => {
+    const queue = new Queue(context)
+    const last = queue.nameOf('9'.padStart(NUMBER_DIGITS, '8'), 'y')
+    for (const name of ['zzz', `${last}-r`]) queue.addName(name)
+    queue.addForeign('x', '8'.repeat(NUMBER_DIGITS))
+    queue.addName(last)
+    queue.state.view.list()
+    const dead = queue.state.view.all().find(({ name }) => name === last)!
+    queue.state.view.dead.set(last, dead)
+    for (let count = 0; count < 100; count += 1) {
+      const own = queue.own(EXCLUSIVE, { isHeld: true })
+      const next = queue.add('a', EXCLUSIVE)
+      withdraw(queue.state, own)
+      queue.remove(next)
+      assert.ok(queue.state.departed.length <= 1, `${queue.state.departed.length} are remembered`)
+    }
+  })
+
+  test('P2: notifies each once, however many have left ahead of it, and connects to none twice at a time', async (context) => {
+    const queue = new Queue(context)
+    const departed = [1, 2, 3].map(() => queue.own(EXCLUSIVE))
+    queue.add('a', EXCLUSIVE, 'none', 'busy', 'busy', 'connected')
+    for (const own of departed) withdraw(queue.state, own)
+    notifyAgain(queue.state.left)
+    const { pursuits } = queue.state
+    assert.ok(pursuits <= departed.length)
+    for (let count = 0; count < 10; count += 1) notifyAgain(queue.state.left)
+    assert.equal(queue.state.pursuits, pursuits)
+    await queue.untilOver()
+    const before = queue.heard.length
+    notifyAgain(queue.state.left)
+    assert.equal(queue.heard.length, before + 1)
+  })
+
   test('P1: of many queues of one presence, each used once, those are remembered where somebody still stands', (context) => {
     const left = new QueuesLeft()
     const standing = new Queue(context, left)
@@ -243,10 +277,18 @@ class Queue {
   }
 
   /** Something else by the name of a ticket. */
-  addForeign(letter: string): void {
-    const name = formatTicketName(this.#next(letter, EXCLUSIVE))
+  addForeign(letter: string, number?: string): void {
+    const name = number === undefined ? formatTicketName(this.#next(letter, EXCLUSIVE)) : this.nameOf(number, letter)
     this.#names.add(name)
     this.#foreign.add(name)
+  }
+
+  addName(name: string): void {
+    this.#names.add(name)
+  }
+
+  nameOf(number: string, letter: string): string {
+    return formatTicketName(ticketOf(number, letter, EXCLUSIVE))
   }
 
   remove(ticket: string): void {
@@ -279,8 +321,11 @@ class Queue {
 
   #next(letter: string, claim: Claim): TicketName {
     this.#number = nextNumber(this.#number)
-    const member = letter.repeat(12)
-    const id = ticketId(this.#number, member)
-    return { id, number: this.#number, claim, pid: 1, member, kernel: kernelId() }
+    return ticketOf(this.#number, letter, claim)
   }
+}
+
+function ticketOf(number: string, letter: string, claim: Claim): TicketName {
+  const member = letter.repeat(12)
+  return { id: ticketId(number, member), number, claim, pid: 1, member, kernel: kernelId() }
 }

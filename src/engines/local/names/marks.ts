@@ -6,5 +6,5 @@ export const HOLDS = '-h'
 export const CROWDED = '-m'
 /** It was robbed: it held, and holds no longer. */
 export const STOLEN = '-s'
-/** All that a ticket may have here, besides that it waits. */
+/** All that a ticket may have here. */
 export const HOLDER_MARKS: readonly string[] = [HOLDS, CROWDED, STOLEN]

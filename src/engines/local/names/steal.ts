@@ -132,8 +132,13 @@ export class Holders implements LocalStealing {
   #wakeAll(thief: OwnTicket, robbed: readonly string[]): void {
     debug('%s: ticket %s has robbed %d', this.#directory.path, thief.id, robbed.length)
     for (const name of robbed) this.#wake(thief, name)
-    // S1: who waited for them waits for the thief now, and has to be known to it.
+    // S1: who waited for them waits for the thief now, and has to be known to it; and so has who waited for others that stood ahead of them.
     passOn(this.#state, thief)
+    for (const name of robbed) {
+      const parsed = parseTicketName(name)
+      if (parsed === undefined || this.#directory.has(name)) continue
+      passOn(this.#state, { name, claim: parsed.claim, owner: thief.owner, isHeld: false })
+    }
   }
 
   /** Tells those who held by a ticket that was robbed. */
