@@ -5,7 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { isSlocketError, local, slocket } from '../../src/index.ts'
-import { ELSEWHERE } from './on-windows.ts'
+import { DELETE_ON_CLOSE, ELSEWHERE, NO_SHARING } from './on-windows.ts'
 
 const LEAVE = { linger: 0 }
 
@@ -23,12 +23,15 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
   ] as const) {
     test(`is the same by its path ${what}`, async () => {
       const lock = newPath()
+      const before = process.cwd()
       if (what === 'relative to the drive') process.chdir(parent)
       const held = await slocket(lock, LEAVE)
       assert.equal(await slocket.try(other(lock), { ...LEAVE, engine: local() }), null)
       assert.equal((await slocket.query(other(lock))).held.length, 1)
       await held.release()
       await (await slocket(other(lock), LEAVE)).release()
+      // A directory that is somebody's working directory stays.
+      process.chdir(before)
       assert.equal(fs.existsSync(lock), false)
     })
   }
@@ -108,6 +111,29 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     assert.equal(held.recovered, true)
     await held.release()
   })
+
+  for (const options of [{}, { mode: 'shared' }, { permits: 2 }] as const) {
+    test(`waits for a process that tidies, and is not at odds with it: ${JSON.stringify(options)}`, async () => {
+      const lock = newPath()
+      await (await slocket(lock, options)).release()
+      const number = String(process.hrtime.bigint()).padStart(19, '0')
+      const name = `${lock}/2-${number}-x-4711-aaaaaaaaaaaa-00000003`
+      const flags = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | NO_SHARING | DELETE_ON_CLOSE
+      const descriptor = fs.openSync(name, flags)
+      const waiting = slocket(lock, options)
+      assert.equal(await Promise.race([waiting, new Promise((done) => setTimeout(done, 200, 'waits'))]), 'waits')
+      assert.equal(await slocket.try(lock, { ...options, engine: local() }), null)
+      const { held: holding, pending } = await slocket.query(lock)
+      assert.deepEqual(
+        [...holding, ...pending].filter(({ pid }) => pid === 4711),
+        [],
+      )
+      fs.closeSync(descriptor)
+      const held = await waiting
+      assert.equal(held.recovered, false)
+      await held.release()
+    })
+  }
 
   test('can be asked for by the API in all its forms', async () => {
     const lock = newPath()

@@ -1,5 +1,5 @@
 /**
- * Wakes those whose turn may have come because a ticket has left: rules N, D and P of "Rules" in model/README.md. All of it is a hint: each
+ * Wakes those whose turn may have come because a ticket has left: rules N, D and P in model/README.md. All of it is a hint: each
  * of them lists and decides again, and looks once a second besides.
  */
 import type { Claim } from '../../../core/claim.ts'

@@ -34,7 +34,7 @@ import { Notifier } from './notifier.ts'
 import { ObstacleWait } from './obstacle-wait.ts'
 import type { Presence, PresentQueue } from './presence.ts'
 import type { ListedTicket, MadeTicket } from './ticket.ts'
-import { GuardBarrier, MADE_HERE, NOT_KNOWN, OwnTicket } from './ticket.ts'
+import { formatFlags, GuardBarrier, OwnTicket } from './ticket.ts'
 import { QueueView } from './view.ts'
 
 /** How long to wait at most before another look by the clock, in ms. */
@@ -137,7 +137,8 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
     if (own.barrier !== undefined && among.includes(own.barrier)) {
       return own.sleep(own.request.wait ? own.nextLookMs(SLOWEST_LOOK_MS) : 1, cancellation)
     }
-    const tickets = among as readonly ListedTicket[]
+    // One that tidies stands for several permits.
+    const tickets = new Set(among as readonly ListedTicket[])
     let isCertain = true
     for (const ticket of tickets) {
       if (this.#isOwn(ticket)) continue
@@ -245,7 +246,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   #joinOnce(request: EnqueueRequest): OwnTicket | undefined {
     const { bell } = this.#presence
     if (bell === undefined) return undefined
-    const made = this.#makeTicket(request.claim, bell.member, request.steal)
+    const made = this.#makeTicket(request.claim, bell.member, request.steal ? 'stealing' : 'waiting')
     if (made === undefined) return undefined
     const own = new OwnTicket(made, request)
     this.own.set(own.id, own)
@@ -255,7 +256,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
       this.withdraw(own)
       throw error
     }
-    if (this.#view.all().some(({ knowsMadeHere }) => knowsMadeHere)) this.#directory.guards.isMadeHere = true
+    if (this.#view.allWithTidying().some(({ knowsMadeHere }) => knowsMadeHere)) this.#directory.guards.isMadeHere = true
     if (request.steal ? this.#view.all()[0] === own : this.#view.endsWith([own])) {
       this.#directory.keepName(this.#view.names)
       own.joinListing = this.#view.ahead(own)
@@ -320,10 +321,10 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   }
 
   /** Undefined if the directory is gone. */
-  #makeTicket(claim: Claim, member: string, steals = false): MadeTicket | undefined {
-    const number = steals ? this.#numberOfThief() : this.#newNumber(member)
+  #makeTicket(claim: Claim, member: string, kind: 'waiting' | 'stealing' | 'tidying'): MadeTicket | undefined {
+    const number = kind === 'stealing' ? this.#numberOfThief() : this.#newNumber(member)
     const id = ticketId(number, member)
-    const kernel = this.#directory.guards.isMadeHere ? MADE_HERE : NOT_KNOWN
+    const kernel = formatFlags({ isMadeHere: this.#directory.guards.isMadeHere, tidies: kind === 'tidying' })
     const parsed = { id, number, claim, pid: process.pid, member, kernel }
     const name = formatTicketName(parsed)
     const descriptor = this.#directory.makeTicket(name)
@@ -412,7 +413,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
     return false
   }
 
-  #wakeIfChanged(own: OwnTicket, among: readonly ListedTicket[]): void {
+  #wakeIfChanged(own: OwnTicket, among: Iterable<ListedTicket>): void {
     for (const ticket of among) {
       if (this.#isOwn(ticket)) continue
       if (this.#presence.bell?.isKnownTo(ticket.member) !== true || this.#view.lookAt(ticket) !== 'open')
@@ -447,7 +448,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   #tidy(): void {
     const { bell } = this.#presence
     if (bell === undefined || !this.#isEmpty()) return
-    const made = this.#makeTicket(EXCLUSIVE, bell.member)
+    const made = this.#makeTicket(EXCLUSIVE, bell.member, 'tidying')
     if (made === undefined) return
     let isUnused = false
     try {
@@ -466,7 +467,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   #isAlone(ticket: string): boolean {
     for (let looks = 0; looks < MOST_TIDY_LOOKS; looks += 1) {
       this.#view.list()
-      const all = this.#view.all()
+      const all = this.#view.allWithTidying()
       const ahead = all.filter(({ name }) => name < ticket)
       if (ahead.length === 0) return all.length === 1
       if (!ahead.every(({ joining }) => joining)) return false

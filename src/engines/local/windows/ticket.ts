@@ -2,7 +2,7 @@
 import type { Cancellation } from '../../../requests/cancellation.ts'
 import type { EnqueueRequest } from '../../../requests/ticket-queue.ts'
 import type { Claim } from '../../../core/claim.ts'
-import { EXCLUSIVE } from '../../../core/claim.ts'
+import { EXCLUSIVE, isSameClaim } from '../../../core/claim.ts'
 import type { Ticket } from '../../../core/ticket.ts'
 import { ageMs } from '../platform/kernel.ts'
 import { addSleeper, removeSleeper } from '../sleepers.ts'
@@ -14,11 +14,24 @@ import type { Hold } from './guard.ts'
 const JOINING_MS = 30
 
 /**
- * What stands in the name of a ticket in the place of the kernel: whether its owner knows that slocket made the lock's directory. Whoever comes while
- * the guard is busy, or about to be removed, has it from there.
+ * What stands in the name of a ticket in the place of the kernel: bits.
+ *
+ *  - MADE_HERE: its owner knows that slocket made the lock's directory. Whoever comes while the guard is busy, or about to be removed, has it from there.
+ *  - TIDIES: it is no request, but stands there while its owner removes what nobody needs. Whoever is behind it waits, whatever the claim is.
  */
-export const MADE_HERE = '00000001'
-export const NOT_KNOWN = '00000000'
+const MADE_HERE = 1
+const TIDIES = 2
+
+/** The last part of a ticket's name. */
+export function formatFlags({
+  isMadeHere,
+  tidies,
+}: {
+  readonly isMadeHere: boolean
+  readonly tidies: boolean
+}): string {
+  return String((isMadeHere ? MADE_HERE : 0) + (tidies ? TIDIES : 0)).padStart(8, '0')
+}
 
 /** A ticket that a listing shows. */
 export class ListedTicket implements Ticket {
@@ -30,19 +43,36 @@ export class ListedTicket implements Ticket {
   readonly member: string
   /** Whether its owner knows that slocket made the lock's directory. */
   readonly knowsMadeHere: boolean
+  /** Whether it stands there to tidy. Then its claim says nothing. */
+  readonly tidies: boolean
   /** Whether somebody was seen to have it open. A ticket that is listed, and was open once, is open still, or closed at this moment. */
   isOpen = false
   /** When it was first found closed, by the monotonic clock, in ms. */
   closedSinceMs: number | undefined
 
-  constructor(name: string, { id, number, claim, pid, member, kernel }: TicketName) {
+  readonly #parsed: TicketName
+  #withClaim: ListedTicket | undefined
+
+  constructor(name: string, parsed: TicketName) {
+    const { id, number, claim, pid, member, kernel } = parsed
+    this.#parsed = parsed
     this.name = name
     this.id = id
     this.number = number
     this.claim = claim
     this.pid = pid
     this.member = member
-    this.knowsMadeHere = kernel === MADE_HERE
+    const flags = Number(kernel)
+    this.knowsMadeHere = (flags & MADE_HERE) !== 0
+    this.tidies = (flags & TIDIES) !== 0
+  }
+
+  /** As tickets that keep a ticket with this claim from its turn. */
+  asBlockersOf(claim: Claim): ListedTicket[] {
+    const blocking = claim.kind === 'permit' ? claim : EXCLUSIVE
+    if (this.#withClaim === undefined || !isSameClaim(this.#withClaim.claim, blocking))
+      this.#withClaim = new ListedTicket(this.name, { ...this.#parsed, claim: blocking })
+    return blocking.kind === 'permit' ? Array<ListedTicket>(blocking.permits).fill(this.#withClaim) : [this.#withClaim]
   }
 
   get live(): boolean {

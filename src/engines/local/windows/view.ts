@@ -49,8 +49,13 @@ export class QueueView {
     for (const name of this.#vanishing) if (!this.#tickets.has(name)) this.#vanishing.delete(name)
   }
 
-  /** The tickets of the last listing. */
+  /** The tickets of the last listing, but for those of processes that tidy. */
   all(): ListedTicket[] {
+    return this.allWithTidying().filter(({ tidies }) => !tidies)
+  }
+
+  /** The tickets of the last listing. */
+  allWithTidying(): ListedTicket[] {
     return [...this.#tickets.values()].filter(({ name }) => !this.dead.has(name) && !this.#vanishing.has(name))
   }
 
@@ -63,6 +68,8 @@ export class QueueView {
     const place = all.indexOf(own)
     if (place === -1) return []
     const { claim } = own
+    const tidying = this.allWithTidying().find((ticket) => ticket.tidies && ticket.name < own.name)
+    if (tidying !== undefined) return [...tidying.asBlockersOf(claim), own]
     const listing: ListedTicket[] = [own]
     // A ticket of another family decides alone.
     const most = mostAhead(claim)
