@@ -15,7 +15,7 @@ import { ticketsIn, treeOf, waitingIn } from '../helpers/lock-directory.ts'
 import { isStopped } from '../helpers/proc.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
-import { numberOfStep, WITH_STEPS } from '../helpers/steps.ts'
+import { noPlan, numberOfStep, WITH_STEPS } from '../helpers/steps.ts'
 import { until } from '../helpers/until.ts'
 
 const LEAVE: PlainOptions = { linger: 0 }
@@ -198,8 +198,8 @@ async function live(
     victim.send({ do: 'release' })
     await settle('released|rejected')
   }
-  // What it does after its answer is a step, too.
-  victim.send({ do: 'ping' })
+  // What it does after its answer is a step, too; what it does later, by a timer, is none.
+  victim.send({ do: 'plan', plan: noPlan(path) }, { do: 'ping' })
   await settle('pong')
   return wasStopped
 }
