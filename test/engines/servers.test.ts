@@ -86,9 +86,14 @@ function isGuardOf(pid: string, owner: number): boolean {
   }
 }
 
-/** The page faults of the processes that it has started, and that have ended: cminflt of proc_pid_stat(5). */
-function faultsOfChildren(pid: string): number {
-  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')
+/** The page faults of the processes that it has started, and that have ended: cminflt of proc_pid_stat(5). Undefined if it has ended: one of an earlier test. */
+function faultsOfChildren(pid: string): number | undefined {
+  let stat: string
+  try {
+    stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')
+  } catch {
+    return undefined
+  }
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[8])
 }
 
