@@ -31,7 +31,8 @@ export async function runTestFile(file, { eventsPath, namePattern, silenceMs }, 
   }, silenceMs)
   const report = (event) => {
     silence.refresh()
-    if (event.type === 'test:fail') failed = true
+    // A failure that is a `todo` explains no exit code.
+    if (event.type === 'test:fail' && event.data.todo === undefined) failed = true
     if (event.type === 'test:fail' || event.type === 'test:pass') tests += 1
     onEvent(event)
   }

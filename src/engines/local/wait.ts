@@ -52,7 +52,12 @@ export function awaitChange(
   // A try looks until it is certain, which is a matter of milliseconds: nobody notifies it.
   if (!own.request.wait) return own.sleep(FIRST_LOOK_MS, cancellation)
   if (!isKnown) return own.sleep(nextLookMs(own), cancellation)
-  if (isAnyGone(state, among)) return undefined
+  if (isAnyGone(state, among)) {
+    // At once the first time. If a file system goes on listing what is gone, the event loop has to turn nevertheless.
+    const isFirst = own.unknownLooks === 0
+    const ms = nextLookMs(own)
+    return isFirst ? undefined : own.sleep(ms, cancellation)
+  }
   own.becomeKnown()
   return own.sleepUntilWoken(() => wakeIfChanged(state, own, among), cancellation)
 }

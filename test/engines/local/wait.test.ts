@@ -31,6 +31,8 @@ test('W3: whoever waits for one that a listing still shows, and that has left, l
   own.isWoken = false
   there.clear()
   assert.equal(awaitChange(state, own, [ahead], cancellation), undefined)
+  // The listing goes on showing it.
+  assert.ok(awaitChange(state, own, [ahead], cancellation) instanceof Promise)
 })
 
 function nameOf(place: number, letter: string): TicketName {
