@@ -1,8 +1,8 @@
 /**
  * A group: requests of one process, all with the same claim, that stand in the queue by one ticket.
  *
- * A request may join a group only while the group's ticket is the last in the queue (resource-requests.ts sees to that), so all
- * requests of the group came before all that stand behind its ticket.
+ * A request may join a group only before the group enters the queue, or while its ticket is the last one there (resource-requests.ts
+ * sees to that), so all requests of the group came before all that stand behind its ticket.
  *
  *  state   | meaning                                          | what ends it
  *  --------+--------------------------------------------------+----------------------------------------------
@@ -132,7 +132,6 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     if (this.claim.kind === 'permit' || request.steal || !isSameClaim(this.claim, request.claim)) return false
     switch (this.state) {
       case 'outside':
-      case 'joining':
       case 'waiting':
         return this.wait && request.wait
       case 'held':
@@ -140,6 +139,8 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
         return request.wait ? this.owner.entering === 0 : this.claim.kind === 'shared'
       case 'kept':
         return this.owner.isAlone()
+      // Its ticket may stand in the queue already, with others behind it that joined before `request` was made.
+      case 'joining':
       case 'over':
         return false
     }

@@ -1,8 +1,8 @@
 /**
  * A group of permits: requests of one process for permits of the same number n, that share up to n tickets.
  *
- *  1. A request may join a group only while some of its requests wait, and only while nobody else stands behind any of the group's tickets
- *     (resource-requests.ts sees to that). So all requests of the group came before whoever stands behind one of its tickets, and each
+ *  1. A request may join a group only while some of its requests wait, none of its tickets is joining, and nobody else stands behind any of
+ *     them (resource-requests.ts sees to that). So all requests of the group came before whoever stands behind one of its tickets, and each
  *     ticket may serve each of them.
  *  2. The requests wait in one list. A ticket whose turn it is serves the first one; when that one releases, the ticket goes on to the next one,
  *     without a listing; it leaves the queue when nobody waits.
@@ -68,7 +68,8 @@ export class PermitGroup implements PlacedGroup, RequestList {
   }
 
   isOpenTo(request: Request): boolean {
-    if (this.isOver || this.waiting === 0) return false
+    // A ticket that is joining may stand in the queue already, with others behind it that joined before `request` was made.
+    if (this.isOver || this.waiting === 0 || this.joining > 0) return false
     return request.wait && !request.steal && isSameClaim(this.claim, request.claim)
   }
 

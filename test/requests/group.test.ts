@@ -2,9 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Grant } from '../../src/requests/engine.ts'
 import { EXCLUSIVE, SHARED } from '../../src/core/claim.ts'
-import type { FakeTicket } from './scripted-queue.ts'
+import type { FakeTicket, ScriptedQueue } from './scripted-queue.ts'
 import { RequestScene } from './scene.ts'
 import { gate, settle } from './scripted-queue.ts'
+
+function ids(queue: ScriptedQueue): string[] {
+  return queue.tickets.map(({ id }) => id)
+}
 
 describe('a group', () => {
   test('those who share hold together, and the ticket leaves with the last one', async () => {
@@ -31,6 +35,24 @@ describe('a group', () => {
     await second.release()
     queue.remove(writer)
     await (await third)!.release()
+  })
+
+  test('a request made while the ticket joins gets another one, behind those that have joined before the request was made', async () => {
+    const { queue, acquire } = new RequestScene()
+    const joined = queue.joinLate()
+    const first = acquire()
+    const other = queue.stranger('other')
+    const late = [acquire(), acquire()]
+    await settle()
+    joined.open()
+    await settle()
+    assert.deepEqual(ids(queue), ['1', 'other', '2'], 'those that are made meanwhile share one')
+    await (await first)!.release()
+    await settle()
+    assert.deepEqual(ids(queue), ['other', '2'])
+    queue.remove(other)
+    for (const one of late) await (await one)!.release()
+    assert.deepEqual(ids(queue), [])
   })
 
   test('each holder in turn gets a token of its own', async () => {

@@ -44,6 +44,28 @@ async function serveAll(asked: ReadonlyMap<string, Promise<Grant | null>>): Prom
 }
 
 describe('requests of one process for permits', () => {
+  test('one that is made while a ticket joins gets another one, behind those that have joined before it was made', async () => {
+    const { scene, free } = blockedScene()
+    const { queue } = scene
+    const first = ask(scene, 'first')
+    const joined = queue.joinLate()
+    const second = ask(scene, 'second')
+    await settle()
+    const other = queue.stranger('other', TWO)
+    const late = ask(scene, 'late')
+    await settle()
+    joined.open()
+    await settle()
+    assert.deepEqual(ids(queue), ['s-1', 's-2', '1', '2', 'other', '3'])
+    free()
+    await (await first)!.release()
+    await (await second)!.release()
+    await settle()
+    assert.deepEqual(ids(queue), ['s-1', 'other', '3'])
+    queue.remove(other)
+    await (await late)!.release()
+  })
+
   test('a thousand that wait cost a constant number of tickets and of looks at the queue, and are served in order', async () => {
     const scene = new RequestScene()
     const { queue } = scene

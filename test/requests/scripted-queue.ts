@@ -31,6 +31,18 @@ export class ScriptedQueue implements TicketQueue<FakeTicket, Ticket> {
     return this.join(request)
   }
 
+  /** The next ticket joins at once, and its request hears of that when the gate is open. */
+  joinLate(): Gate<void> {
+    const answer = gate()
+    const { enqueue } = this
+    this.enqueue = (request) => {
+      this.enqueue = enqueue
+      const ticket = this.join(request)
+      return answer.promise.then(() => ticket)
+    }
+    return answer
+  }
+
   /** What `enqueue` does where nothing else is said. */
   join(request: EnqueueRequest): FakeTicket {
     this.#lastNumber += 1
