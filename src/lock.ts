@@ -62,6 +62,8 @@ export class Lock {
    * If the lock is a lease (etcd, PostgreSQL, Redis), it also detects that this process was stopped for too long, before any timer has run. The lock
    * can still be lost between this call and the moment when the write arrives: only a receiver that checks {@link Lock.token} closes that gap.
    *
+   * It belongs to this lock, and can be passed on alone: `const { assertHeld } = lock`.
+   *
    * ```js
    * lock.assertHeld()
    * await store.write(record, { fence: lock.token })
@@ -69,7 +71,7 @@ export class Lock {
    *
    * @throws ERR_SLOCKET_LOST if the lock was lost, and after a release.
    */
-  assertHeld(): void {
+  readonly assertHeld: () => void = () => {
     if (this.held) return
     if (this.#lossError !== undefined) throw this.#lossError
     throw new SlocketError('ERR_SLOCKET_LOST', `the lock '${this.name}' is not held: it was released`)
@@ -129,9 +131,11 @@ export class Lock {
    * Releases the lock. With the local engine it is free when the call returns, or with `slice` at the end of this turn of the event loop; engines that use
    * a server need the promise. It releases this grant only: a second call, or a call after the lock was lost, does nothing.
    *
+   * It belongs to this lock, and can be passed on alone: `const { release } = lock`.
+   *
    * @throws (by the promise) ERR_SLOCKET_NOT_RELEASED if the system failed to release it: see docs/errors.md.
    */
-  release(): Promise<void> {
+  readonly release: () => Promise<void> = () => {
     if (this.#releasing !== undefined) return this.#releasing
     if (!this.#isHeld) return RELEASED
     this.#isHeld = false

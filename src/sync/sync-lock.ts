@@ -74,15 +74,17 @@ export class SyncLock {
    * Releases the lock: it is free for the next waiter when this returns. It releases this grant only: a second call, or a call after the lock
    * was lost, does nothing.
    *
+   * It belongs to this lock, and can be passed on alone: `const { release } = lock`.
+   *
    * @throws ERR_SLOCKET_NOT_RELEASED if the system failed to release it: see docs/errors.md.
    */
-  release(): void {
+  readonly release: () => void = () => {
     this.#holder.hearLosses()
     if (!this.#isHeld) return
     this.#isHeld = false
     this.#holder.release(this)
     tellReleased(this)
-  }
+  };
 
   /** Releases the lock at the end of a `using` block, as {@link SyncLock.release}. */
   [Symbol.dispose](): void {
