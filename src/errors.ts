@@ -5,6 +5,7 @@
  * docs/errors.md says of each code what to do about it.
  */
 import { types } from 'node:util'
+import type { LockRequest, Obstacle } from './lock-state.ts'
 
 /** The codes that a {@link SlocketError} can carry. docs/errors.md explains each. */
 export type SlocketErrorCode =
@@ -44,6 +45,17 @@ export class SlocketError extends Error {
   readonly code: SlocketErrorCode
   /** The result of the body, if `slocket.with()` rejects because the lock was lost while the body ran. Not enumerable. */
   declare readonly result?: unknown
+  /** The path or the name of the lock, as the caller gave it. Only of ERR_SLOCKET_TIMEOUT, as the next three, and not enumerable: the message has it. */
+  declare readonly path?: string
+  /**
+   * Who held the lock, as of half a second before the deadline at most. Empty if nobody did. Missing if that could not be found out in time, as `ahead`
+   * and `obstacle`. Not enumerable.
+   */
+  declare readonly held?: LockRequest[]
+  /** How many waited ahead. Not enumerable. */
+  declare readonly ahead?: number
+  /** What was at the path of the lock and isn't a lock. Missing if there was nothing. Not enumerable. */
+  declare readonly obstacle?: Obstacle
 
   constructor(code: SlocketErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
@@ -54,6 +66,14 @@ export class SlocketError extends Error {
     Object.defineProperty(this.prototype, 'name', { value: 'SlocketError', configurable: true, writable: true })
     Object.defineProperty(this.prototype, BRAND, { value: true })
   }
+}
+
+/** Facts of an error that its message has, too: what prints the error need not print them again. */
+export function addFacts(error: SlocketError, facts: Partial<SlocketError>): SlocketError {
+  for (const [name, value] of Object.entries(facts)) {
+    if (value !== undefined) Object.defineProperty(error, name, { value })
+  }
+  return error
 }
 
 /**

@@ -4,12 +4,12 @@ import type { OptionHints } from './requests/known-options.ts'
 import { checkKnownOptions } from './requests/known-options.ts'
 import type { Claim } from './core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from './core/claim.ts'
+import type { LockMode } from './lock-state.ts'
 import type { LockAccess } from './requests/lock-access.ts'
 import { ACCESSES, isAccess } from './requests/lock-access.ts'
 import { optionHints } from './option-hints.ts'
 
-/** `exclusive`: there is no other holder. `shared`: other shared holders are allowed. */
-export type LockMode = 'exclusive' | 'shared'
+export type { LockMode }
 
 /** Options of `slocket()` and `slocket.with()`. An unknown option is a TypeError. */
 export interface SlocketOptions {

@@ -1,11 +1,10 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
 import { acquireOnce, acquireWithin } from './acquire.ts'
-import type { Engine, Requester } from './requests/engine.ts'
+import type { Engine } from './requests/engine.ts'
 import { nextTurn } from './requests/event-loop.ts'
 import type { LockAccess } from './requests/lock-access.ts'
 import type { Obstacle } from './requests/obstacle.ts'
 import type { Claim } from './core/claim.ts'
-import { permitsOf } from './core/claim.ts'
 import { adviceFor } from './core/deadlock.ts'
 import { debug } from './debug.ts'
 import { isObserved, observe, traceOf } from './diagnostics.ts'
@@ -13,7 +12,9 @@ import { SlocketError } from './errors.ts'
 import type { Holding } from './holding.ts'
 import { callBody, claimsOf, currentHolding, endBody } from './holding.ts'
 import type { Lock } from './lock.ts'
-import type { Asked, LockMode, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
+import { toLockRequest } from './lock-request.ts'
+import type { LockRequest } from './lock-state.ts'
+import type { Asked, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
 import { callOptions, checkPath, DEFAULTS, parseOptions } from './options.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
 import { nextTick } from './real-time.ts'
@@ -31,26 +32,7 @@ export interface LockSnapshot {
   readonly obstacle?: Obstacle
 }
 
-/** A holder of a lock, or a waiter. */
-export interface LockRequest {
-  /** Whether it allows other holders: `exclusive` or `shared`. `exclusive` for a semaphore, too. */
-  readonly mode: LockMode
-  /** The number of holders that the semaphore allows. Missing if the lock isn't a semaphore. */
-  readonly permits?: number
-  /**
-   * The process id, as that process sees it. For people to read: in another pid namespace it means another process. Missing if the engine can't
-   * see it: PostgreSQL hides the sessions of other roles.
-   */
-  readonly pid?: number
-  /** When it acquired the lock, or began to wait. Missing if the engine can't see it, as `pid`. */
-  readonly since?: Date
-  /** Its `options.label`. Missing if it gave none, or if its event loop was blocked and it couldn't be asked. */
-  readonly label?: string
-  /** Its command line. Missing if it couldn't be asked. */
-  readonly command?: string
-  /** Whether it belongs to this process (or this worker thread), by `slocket()` or `slocket.sync()`. */
-  readonly self: boolean
-}
+export type { LockRequest }
 
 /** The function that the package exports, and its relatives. */
 export interface Slocket {
@@ -307,17 +289,4 @@ function lostError({ name }: Lock, loss: Error, result: unknown): SlocketError {
   const message = `the lock '${name}' was lost while the body ran: ${loss.message}`
   const error = new SlocketError('ERR_SLOCKET_LOST', message, { cause: loss })
   return Object.defineProperty(error, 'result', { value: result })
-}
-
-function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester): LockRequest {
-  const permits = permitsOf(claim)
-  return {
-    mode: claim.kind === 'shared' ? 'shared' : 'exclusive',
-    ...(permits === undefined ? {} : { permits }),
-    ...(pid === undefined ? {} : { pid }),
-    ...(sinceMs === undefined ? {} : { since: new Date(sinceMs) }),
-    ...(label === undefined ? {} : { label }),
-    ...(command === undefined ? {} : { command }),
-    self,
-  }
 }

@@ -1,7 +1,8 @@
 /** The error of a wait whose time is over. */
 import type { Requester } from './requests/engine.ts'
-import { isSlocketError, printable, SlocketError } from './errors.ts'
+import { addFacts, isSlocketError, printable, SlocketError } from './errors.ts'
 import type { HolderLook } from './holder-look.ts'
+import { toLockRequest } from './lock-request.ts'
 import { wallNowMs } from './real-time.ts'
 
 /** A request that stood in the queue when the look was made. */
@@ -11,7 +12,7 @@ interface OwnWait {
 }
 
 /**
- * Says who holds the lock, since when, and how many wait ahead; or, as ERR_SLOCKET_UNREACHABLE, that the server could not be asked.
+ * Says who holds the lock, since when, and how many wait ahead, for people and for programs; or, as ERR_SLOCKET_UNREACHABLE, that the server could not be asked.
  *
  * @param own undefined for a request that never waits.
  */
@@ -23,10 +24,12 @@ export async function timeoutError(
 ): Promise<SlocketError> {
   const { inUse } = look
   let state: string
+  let facts: Pick<SlocketError, 'path' | 'held' | 'ahead' | 'obstacle'> = { path }
   try {
     const { held, pending, obstacle } = await look.answer()
     const ahead = countAhead(pending, own)
     const holders = held.length === 0 ? 'nobody holds it now' : `held by ${describeHolders(held)}`
+    facts = { path, held: held.map(toLockRequest), ahead, ...(obstacle === undefined ? {} : { obstacle }) }
     state = held.length === 0 && obstacle !== undefined ? obstacle.message : `${holders}; ${ahead} waiting ahead`
   } catch (error) {
     // Not a timeout: that would look as if somebody held the lock.
@@ -34,7 +37,8 @@ export async function timeoutError(
     state = `who holds it could not be found out: ${String(error)}`
   }
   if (inUse !== undefined) state += `; ${inUse}`
-  return new SlocketError('ERR_SLOCKET_TIMEOUT', `the lock '${path}' was not free within ${timeoutMs} ms: ${state}`)
+  const message = `the lock '${path}' was not free within ${timeoutMs} ms: ${state}`
+  return addFacts(new SlocketError('ERR_SLOCKET_TIMEOUT', message), facts)
 }
 
 /** The own request is found by what it says. The clock of a server may differ from that of this process. */

@@ -95,14 +95,14 @@ function acquireByWorker({ name, place, options, asked: { claim }, wait, own }: 
   const asked = { mode, permits, timeout, label, linger, access }
   return askWorker({ do: 'acquire', ...place, options: asked, claim, wait, own }, (answer, worker, id) => {
     if (answer.kind === 'busy') return null
-    if (answer.kind !== 'held') throw failureOf(answer)
+    if (answer.kind !== 'held') throw failureOf(answer, name)
     const lock = new SyncLock(name, answer.held, worker, id)
     worker.add(lock)
     return lock
   })
 }
 
-function failureOf(answer: Answer): Error {
-  if (answer.kind === 'error') return fromPlain(answer.error)
+function failureOf(answer: Answer, name?: string): Error {
+  if (answer.kind === 'error') return fromPlain(answer.error, name)
   return new SlocketError('ERR_SLOCKET_SYSTEM', `the thread that waits gave an answer of another kind: ${answer.kind}`)
 }

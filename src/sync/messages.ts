@@ -4,6 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import type { Claim } from '../core/claim.ts'
+import type { SlocketError } from '../errors.ts'
 import type { LockMode, SlocketOptions } from '../options.ts'
 
 /** The words of shared memory. */
@@ -88,4 +89,8 @@ export interface PlainError {
   /** Of a system error. */
   readonly details: Readonly<Record<string, unknown>>
   readonly cause: PlainError | undefined
+  /** Of a timeout. */
+  readonly facts: TimeoutFacts
 }
+
+export type TimeoutFacts = Pick<SlocketError, 'held' | 'ahead' | 'obstacle'>

@@ -1,5 +1,6 @@
 /** Timeouts, which are the API's: the engine sees an abort, or a try. */
 import assert from 'node:assert/strict'
+import type { SlocketError } from '../errors.ts'
 import { isSlocketError } from '../errors.ts'
 import { slocket } from '../index.ts'
 import type { Lock } from '../lock.ts'
@@ -41,6 +42,8 @@ export function testTimeouts(suite: Suite): void {
       assert.ok(isTimeout(error))
       assert.match(error.message, /'the holder'/)
       assert.match(error.message, /1 waiting ahead/)
+      const { path, held, ahead } = error as SlocketError
+      assert.deepEqual([path, held?.map(({ label }) => label), ahead], [scene.resource, ['the holder'], 1])
       return true
     })
     await lock.release()

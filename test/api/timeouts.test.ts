@@ -1,8 +1,18 @@
 // A timeout rejects on time, whoever is asked for its message and does not answer.
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
 import { describe, test } from 'node:test'
-import type { AcquireRequest, Engine, EngineSnapshot, Grant, Requester } from '../../src/index.ts'
-import { local, memory, slocket } from '../../src/index.ts'
+import type {
+  AcquireRequest,
+  Engine,
+  EngineSnapshot,
+  Grant,
+  LockRequest,
+  Requester,
+  SlocketError,
+} from '../../src/index.ts'
+import { isSlocketError, local, memory, slocket } from '../../src/index.ts'
 import { scenario } from '../helpers/scenario.ts'
 
 const HOLDER: Requester = {
@@ -151,7 +161,47 @@ describe('a timeout', () => {
     await Promise.all([...ahead, behind])
     await held.release()
   })
+
+  test('tells programs what its message says, and prints it once', async () => {
+    const snapshot = { held: [{ ...HOLDER, sinceMs: 5 }], pending: [HOLDER] }
+    const engine = engineOf({ query: () => Promise.resolve(snapshot) })
+    const error = await errorOf(slocket('lock', { engine, timeout: 0 }))
+    const holder = { mode: 'exclusive', pid: 4711, since: new Date(5), label: 'the holder', self: false }
+    assert.deepEqual([error.path, error.held, error.ahead, error.obstacle], ['lock', [holder], 1, undefined])
+    assert.deepEqual(Object.keys(error), ['code'])
+  })
+
+  test('says nothing of holders that could not be found out', async () => {
+    const error = await errorOf(slocket('lock', { engine: engineOf({}), timeout: 1 }))
+    assert.deepEqual([error.path, 'held' in error, 'ahead' in error], ['lock', false, false])
+  })
 })
+
+async function errorOf(asked: Promise<unknown>): Promise<SlocketError> {
+  const error = await asked.catch((reason: unknown) => reason)
+  assert.ok(isSlocketError(error, 'ERR_SLOCKET_TIMEOUT'), String(error))
+  return error
+}
+
+scenario('a timeout names a file at the path, and a call that blocks has the same facts', async (scene) => {
+  const name = path.relative('.', scene.path)
+  fs.writeFileSync(scene.path, '')
+  for (const ask of [() => slocket(name, { timeout: 1 }), () => sync(name, 1)]) {
+    const error = await errorOf(ask())
+    assert.deepEqual([error.path, error.held, error.ahead, error.obstacle?.kind], [name, [], 0, 'file'])
+  }
+  fs.rmSync(scene.path)
+  const holder = await scene.spawn('holder')
+  await holder.acquire(scene.path, { label: 'busy' })
+  const { path: named, held, ahead } = await errorOf(sync(name, 1000))
+  assert.deepEqual([named, ahead, held?.length], [name, 0, 1])
+  const [{ pid, label, since }] = held as [LockRequest]
+  assert.deepEqual([pid, label, since instanceof Date], [holder.pid, 'busy', true])
+})
+
+async function sync(name: string, timeout: number): Promise<unknown> {
+  return await new Promise((resolve) => resolve(slocket.sync(name, { timeout, linger: 0 })))
+}
 
 scenario('a holder that is stopped is named in a timeout by what its ticket says', async (scene) => {
   const holder = await scene.spawn('holder')

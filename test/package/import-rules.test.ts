@@ -9,12 +9,12 @@ const SRC = fileURLToPath(new URL('../../../src', import.meta.url))
 
 /** Files of one floor may import each other, unless a further rule says no. */
 const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
-  [/^(errors|debug|real-time|thread-identity|later)\.ts$/, 0],
+  [/^(errors|debug|lock-state|real-time|thread-identity|later)\.ts$/, 0],
   [/^core\//, 1],
   [/^requests\//, 2],
   [/^engines\//, 3],
   [
-    /^(acquire|slocket|lock|holder-look|holding|self-wait-warning|timeout-error|diagnostics|options|option-hints|index)\.ts$|^(sync|web-locks)\//,
+    /^(acquire|slocket|lock|lock-request|holder-look|holding|self-wait-warning|timeout-error|diagnostics|options|option-hints|index)\.ts$|^(sync|web-locks)\//,
     4,
   ],
   [/^(compat|testing|cli)\//, 5],
