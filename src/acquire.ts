@@ -6,9 +6,11 @@ import { Request } from './requests/request.ts'
 import { askOf } from './requests/ticket-engine.ts'
 import { HolderLook } from './holder-look.ts'
 import { Lock } from './lock.ts'
+import type { WaitNotice } from './lock-state.ts'
 import type { Asked } from './options.ts'
 import { warnOfSelfWait } from './self-wait-warning.ts'
 import { timeoutError } from './timeout-error.ts'
+import { WaitNotices } from './wait-notices.ts'
 import { setTimeout, clearTimeout, setImmediate, wallNowMs, monotonicNowMs } from './real-time.ts'
 
 /** How long before the deadline to ask who holds, in ms: a busy server has answered by then. */
@@ -69,6 +71,24 @@ async function acquireNow(engine: Engine, path: string, asked: Asked): Promise<L
   const error = await timeoutError(new HolderLook(engine, resource), path, 0)
   signal?.throwIfAborted()
   throw error
+}
+
+/** Acquires the lock with a limit or without, and calls `onWait` while it waits. Never waits and never calls it with a limit of 0. */
+export function acquireWithNotices(
+  engine: Engine,
+  path: string,
+  asked: Asked,
+  onWait: (notice: WaitNotice) => void,
+): Promise<Lock> {
+  const { timeoutMs, label, signal, noticeAfterMs } = asked
+  if (timeoutMs === 0) return acquireNow(engine, path, asked)
+  const wait = { engine, resource: engine.resolve?.(path) ?? path, label, sinceMs: wallNowMs(), noticeAfterMs, onWait }
+  const notices = new WaitNotices(wait)
+  const acquired =
+    timeoutMs === undefined
+      ? (acquireOnce(engine, path, asked, { wait: true, signal }) as Promise<Lock>)
+      : acquireWithin(engine, path, asked, timeoutMs)
+  return acquired.finally(() => notices.stop())
 }
 
 interface TimedRequest {

@@ -4,6 +4,7 @@
  */
 import type { Channel, TracingChannel } from 'node:diagnostics_channel'
 import { permitsOf } from './core/claim.ts'
+import type { WaitNotice } from './lock-state.ts'
 import type { Asked, LockMode } from './options.ts'
 import { setImmediate, clearImmediate, monotonicNowMs } from './real-time.ts'
 
@@ -21,6 +22,8 @@ export interface LockTrace {
   readonly isTry: boolean
   /** How long it waited, in milliseconds. Set when it is granted, refused or fails. */
   waitMs?: number
+  /** Who is waited for, as `options.onWait` is told it. Set by each wait notice. */
+  notice?: WaitNotice
   /** The fencing token. Set when it is granted. */
   token?: bigint
   /** Whether an earlier holder crashed, or ended without releasing. Set when it is granted. */
@@ -34,6 +37,7 @@ export interface LockTrace {
 interface Channels {
   readonly acquiring: TracingChannel<unknown, LockTrace>
   readonly waiting: Channel
+  readonly noticed: Channel
   readonly granted: Channel
   readonly released: Channel
   readonly lost: Channel
@@ -51,6 +55,7 @@ function openChannels(): Channels {
   return {
     acquiring: tracingChannel('slocket:acquire'),
     waiting: channel('slocket:wait'),
+    noticed: channel('slocket:wait-notice'),
     granted: channel('slocket:grant'),
     released: channel('slocket:release'),
     lost: channel('slocket:lost'),
@@ -69,10 +74,11 @@ const held = new WeakMap<TracedLock, Held>()
 
 /** Whether anybody wants to know of a request that is made now. */
 export function isObserved(): boolean {
-  const { acquiring, waiting, granted, released, lost } = channels()
+  const { acquiring, waiting, noticed, granted, released, lost } = channels()
   return (
     acquiring.hasSubscribers ||
     waiting.hasSubscribers ||
+    noticed.hasSubscribers ||
     granted.hasSubscribers ||
     released.hasSubscribers ||
     lost.hasSubscribers
@@ -81,6 +87,16 @@ export function isObserved(): boolean {
 
 export function traceOf(name: string, { claim, mode, label }: Asked, isTry: boolean): LockTrace {
   return { name, mode, permits: permitsOf(claim), label, isTry }
+}
+
+/** What is to be called with each wait notice: tells subscribers first, then `onWait`. Undefined if nobody wants to know. */
+export function tellNotices(trace: LockTrace, onWait: Asked['onWait']): Asked['onWait'] {
+  const { noticed } = channels()
+  if (!noticed.hasSubscribers) return onWait
+  return (notice) => {
+    noticed.publish(Object.assign(trace, { notice }))
+    onWait?.(notice)
+  }
 }
 
 /** Tells of a request from its start to its grant. */

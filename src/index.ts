@@ -64,6 +64,7 @@ export type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant,
 export type { Obstacle, ObstacleKind } from './requests/obstacle.ts'
 export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from './core/claim.ts'
 export type { LockTrace } from './diagnostics.ts'
+export type { WaitNotice } from './lock-state.ts'
 export type { LockAccess } from './requests/lock-access.ts'
 export type { LocalOptions } from './engines/local/index.ts'
 export type { SlocketErrorCode } from './errors.ts'

@@ -47,3 +47,13 @@ export interface Obstacle {
   /** What it is, where, and what to do about it: for people. */
   readonly message: string
 }
+
+/** What a call that waits knows of its wait: the argument of `SlocketOptions.onWait`. */
+export interface WaitNotice {
+  /** The holders, as `slocket.query` shows them. Empty for a moment between two holders, or if only something else at the path is in the way. */
+  readonly held: LockRequest[]
+  /** How many requests wait ahead of this one. */
+  readonly ahead: number
+  /** Something at the path that isn't a lock and keeps the lock from being acquired. Missing if there is nothing. */
+  readonly obstacle?: Obstacle
+}

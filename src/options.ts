@@ -4,7 +4,7 @@ import type { OptionHints } from './requests/known-options.ts'
 import { checkKnownOptions } from './requests/known-options.ts'
 import type { Claim } from './core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from './core/claim.ts'
-import type { LockMode } from './lock-state.ts'
+import type { LockMode, WaitNotice } from './lock-state.ts'
 import type { LockAccess } from './requests/lock-access.ts'
 import { ACCESSES, isAccess } from './requests/lock-access.ts'
 import { optionHints } from './option-hints.ts'
@@ -42,6 +42,23 @@ export interface SlocketOptions {
    * Default: the wait can't be cancelled.
    */
   readonly signal?: AbortSignal | undefined
+  /**
+   * Called while the call waits: once it has waited for `waitNoticeAfter` ms, and then each time that the holders, the number of requests ahead
+   * or the obstacle have changed, at most once a second. It looks at the queue as `slocket.query` does, so it costs about as much; the more requests wait,
+   * the less often it looks. No notice comes once the lock is acquired, or the wait has failed, been aborted or timed out.
+   *
+   * It does not keep the process alive. What it throws is an uncaught exception, as of an event listener: the wait goes on.
+   *
+   * Default: nothing is called.
+   */
+  readonly onWait?: ((notice: WaitNotice) => void) | undefined
+  /**
+   * How long the call may wait before the first wait notice, in milliseconds, from 0 to 2,147,483,647: for `onWait`, and for subscribers of the
+   * diagnostics channel `slocket:wait-notice`.
+   *
+   * Default: `1000`.
+   */
+  readonly waitNoticeAfter?: number | undefined
   /**
    * Describes this request to people: shown by `slocket.query`, by `slocket status` and in the timeout errors of other waiters. Up to 200
    * characters. Don't put secrets in it.
@@ -89,14 +106,14 @@ export interface SlocketOptions {
   readonly engine?: Engine | undefined
 }
 
-/** Options of `slocket.try()`: it never waits, so it has no `timeout`. */
-export type TryOptions = Omit<SlocketOptions, 'timeout'>
+/** Options of `slocket.try()`: it never waits, so it has no `timeout`, no `onWait` and no `waitNoticeAfter`. */
+export type TryOptions = Omit<SlocketOptions, 'timeout' | 'onWait' | 'waitNoticeAfter'>
 
 /** Options of `slocket.query()`: it acquires nothing, so it has only `engine`. */
 export type QueryOptions = Pick<SlocketOptions, 'engine'>
 
-/** Options of `slocket.sync()`: nothing can abort a blocked thread, so it has no `signal`; it takes local locks, so it has no `engine`; it blocks at each call, so it has no `slice`. */
-export type SyncOptions = Omit<SlocketOptions, 'signal' | 'engine' | 'slice'>
+/** Options of `slocket.sync()`: nothing can abort a blocked thread, so it has no `signal`; nothing can be called in it, so it has no `onWait` and no `waitNoticeAfter`; it takes local locks, so it has no `engine`; it blocks at each call, so it has no `slice`. */
+export type SyncOptions = Omit<SlocketOptions, 'signal' | 'onWait' | 'waitNoticeAfter' | 'engine' | 'slice'>
 
 /** Options, checked. */
 export interface Asked {
@@ -104,6 +121,8 @@ export interface Asked {
   readonly mode: LockMode
   readonly timeoutMs: number | undefined
   readonly signal: AbortSignal | undefined
+  readonly onWait: ((notice: WaitNotice) => void) | undefined
+  readonly noticeAfterMs: number
   readonly label: string | undefined
   readonly lingerMs: number
   readonly sliceMs: number
@@ -112,6 +131,7 @@ export interface Asked {
 }
 
 const DEFAULT_LINGER_MS = 1000
+const DEFAULT_NOTICE_MS = 1000
 /** The longest delay that a timer takes. */
 const MAX_MS = 2 ** 31 - 1
 /** The longest slice: longer than that, others would take it for a lock that is never free. */
@@ -123,6 +143,8 @@ const ALL: readonly (keyof SlocketOptions)[] = [
   'permits',
   'timeout',
   'signal',
+  'onWait',
+  'waitNoticeAfter',
   'label',
   'linger',
   'slice',
@@ -154,6 +176,8 @@ export const DEFAULTS: Asked = {
   mode: 'exclusive',
   timeoutMs: undefined,
   signal: undefined,
+  onWait: undefined,
+  noticeAfterMs: DEFAULT_NOTICE_MS,
   label: undefined,
   lingerMs: DEFAULT_LINGER_MS,
   sliceMs: 0,
@@ -178,11 +202,14 @@ export function parseOptions(options: unknown, { of, known, meaningless }: CallO
     checkKnownOptions(options, known, of, { ...optionHints(), ...meaningless })
   const given = options as Record<string, unknown>
   const { mode = 'exclusive', permits, timeout, signal, label, linger, slice, access, engine } = given
+  const { onWait, waitNoticeAfter } = given
   return {
     claim: mode === 'exclusive' && permits === undefined ? EXCLUSIVE : parseClaim(mode, permits),
     mode: mode as LockMode,
     timeoutMs: timeout === undefined || timeout === Infinity ? undefined : parseMs('timeout', timeout),
     signal: signal === undefined ? undefined : parseSignal(signal),
+    onWait: onWait === undefined ? undefined : (parseFunction('onWait', onWait) as Asked['onWait']),
+    noticeAfterMs: waitNoticeAfter === undefined ? DEFAULT_NOTICE_MS : parseMs('waitNoticeAfter', waitNoticeAfter),
     label: label === undefined ? undefined : parseLabel(label),
     lingerMs: linger === undefined ? DEFAULT_LINGER_MS : parseMs('linger', linger),
     sliceMs: slice === undefined ? 0 : parseSlice(slice, mode === 'exclusive' && permits === undefined),
@@ -228,6 +255,11 @@ export function parseSliceMs(value: unknown): number {
 function parseSignal(signal: unknown): AbortSignal {
   if (signal instanceof AbortSignal) return signal
   throw new TypeError(`options.signal must be an AbortSignal, not ${describe(signal)}`)
+}
+
+export function parseFunction(name: string, value: unknown): (...parameters: never[]) => unknown {
+  if (typeof value === 'function') return value as (...parameters: never[]) => unknown
+  throw new TypeError(`options.${name} must be a function, not ${describe(value)}`)
 }
 
 function parseLabel(label: unknown): string {

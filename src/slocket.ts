@@ -1,5 +1,5 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
-import { acquireOnce, acquireWithin } from './acquire.ts'
+import { acquireOnce, acquireWithin, acquireWithNotices } from './acquire.ts'
 import type { Engine } from './requests/engine.ts'
 import { nextTurn } from './requests/event-loop.ts'
 import type { LockAccess } from './requests/lock-access.ts'
@@ -7,7 +7,7 @@ import type { Obstacle } from './requests/obstacle.ts'
 import type { Claim } from './core/claim.ts'
 import { adviceFor } from './core/deadlock.ts'
 import { debug } from './debug.ts'
-import { isObserved, observe, traceOf } from './diagnostics.ts'
+import { isObserved, observe, tellNotices, traceOf } from './diagnostics.ts'
 import { SlocketError } from './errors.ts'
 import type { Holding } from './holding.ts'
 import { callBody, claimsOf, currentHolding, endBody } from './holding.ts'
@@ -43,7 +43,7 @@ export interface Slocket {
    * If the holder crashes, the next waiter gets the lock within milliseconds. If the wait is aborted, the promise rejects with
    * `options.signal.reason`; after `options.timeout`, with ERR_SLOCKET_TIMEOUT. Either it rejects, or you hold the lock.
    *
-   * Two process warnings point out a wait that may never end: SLOCKET_SELF_WAIT after 5 seconds if this process has held the same lock all the
+   * `options.onWait` says who is waited for. Two process warnings point out a wait that may never end: SLOCKET_SELF_WAIT after 5 seconds if this process has held the same lock all the
    * time, and SLOCKET_OBSTACLE after one second if something at the path looks like the lock of another program.
    *
    * ```js
@@ -158,11 +158,15 @@ export interface Slocket {
 export function createSlocket(engineFor: (access: LockAccess | undefined) => Engine, sync: Slocket['sync']): Slocket {
   const engineOf = ({ engine, access }: Asked): Engine => engine ?? engineFor(access)
   const acquire = (path: string, asked: Asked, own: readonly Claim[] = NONE, isSeen = isObserved()): Promise<Lock> => {
-    if (isSeen) return observe(traceOf(path, asked, false), () => acquire(path, asked, own, false))
+    if (isSeen) {
+      const trace = traceOf(path, asked, false)
+      return observe(trace, () => acquire(path, { ...asked, onWait: tellNotices(trace, asked.onWait) }, own, false))
+    }
     try {
       const engine = engineOf(asked)
       const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)
       if (advice !== 'wait') return acquireAtOnce(engine, path, asked, advice)
+      if (asked.onWait !== undefined) return acquireWithNotices(engine, path, asked, asked.onWait)
       if (asked.timeoutMs !== undefined) return acquireWithin(engine, path, asked, asked.timeoutMs)
       // A request that waits is never refused.
       return acquireOnce(
@@ -235,9 +239,10 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
 }
 
 const NO_REQUEST = 'it only looks, and acquires nothing'
+const NO_WAIT = 'it never waits; use slocket() to wait'
 const ACQUIRE = callOptions('slocket()')
 const WITH = callOptions('slocket.with()')
-const TRY = callOptions('slocket.try()', { timeout: 'it never waits; use slocket() to wait' })
+const TRY = callOptions('slocket.try()', { timeout: NO_WAIT, onWait: NO_WAIT, waitNoticeAfter: NO_WAIT })
 const QUERY = callOptions('slocket.query()', {
   mode: NO_REQUEST,
   permits: NO_REQUEST,
@@ -247,6 +252,8 @@ const QUERY = callOptions('slocket.query()', {
   linger: NO_REQUEST,
   slice: NO_REQUEST,
   access: NO_REQUEST,
+  onWait: NO_REQUEST,
+  waitNoticeAfter: NO_REQUEST,
 })
 
 const NONE: readonly Claim[] = []

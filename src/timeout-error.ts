@@ -3,13 +3,9 @@ import type { Requester } from './requests/engine.ts'
 import { addFacts, isSlocketError, printable, SlocketError } from './errors.ts'
 import type { HolderLook } from './holder-look.ts'
 import { toLockRequest } from './lock-request.ts'
+import type { OwnWait } from './own-place.ts'
+import { countAhead } from './own-place.ts'
 import { wallNowMs } from './real-time.ts'
-
-/** A request that stood in the queue when the look was made. */
-interface OwnWait {
-  readonly label: string | undefined
-  readonly sinceMs: number
-}
 
 /**
  * Says who holds the lock, since when, and how many wait ahead, for people and for programs; or, as ERR_SLOCKET_UNREACHABLE, that the server could not be asked.
@@ -39,16 +35,6 @@ export async function timeoutError(
   if (inUse !== undefined) state += `; ${inUse}`
   const message = `the lock '${path}' was not free within ${timeoutMs} ms: ${state}`
   return addFacts(new SlocketError('ERR_SLOCKET_TIMEOUT', message), facts)
-}
-
-/** The own request is found by what it says. The clock of a server may differ from that of this process. */
-function countAhead(pending: readonly Requester[], own: OwnWait | undefined): number {
-  if (own === undefined) return pending.length
-  const isLikeOwn = ({ self, label }: Requester): boolean => self && label === own.label
-  const index = pending.findIndex((request) => isLikeOwn(request) && (request.sinceMs ?? 0) >= own.sinceMs)
-  if (index !== -1) return index
-  const last = pending.findLastIndex(isLikeOwn)
-  return last === -1 ? pending.filter(({ sinceMs = 0 }) => sinceMs <= own.sinceMs).length : last
 }
 
 const MOST_HOLDERS = 3

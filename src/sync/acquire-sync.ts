@@ -16,6 +16,8 @@ import { SyncLock } from './sync-lock.ts'
 
 const MEANINGLESS = {
   signal: 'nothing can abort a blocked thread',
+  onWait: 'nothing can be called in a blocked thread',
+  waitNoticeAfter: 'nothing can be called in a blocked thread',
   engine: 'it takes local locks only',
   slice: 'it blocks until the lock is held, and releases it at once',
 }

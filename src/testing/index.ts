@@ -15,6 +15,7 @@ import { Suite } from './suite.ts'
 import { testStealing } from './stealing.ts'
 import { testTimeouts } from './timeouts.ts'
 import { testTries } from './tries.ts'
+import { testWaitNotices } from './wait-notices.ts'
 
 /**
  * Registers the conformance tests of an engine with `node:test`. Every engine of this package passes them. Run them on your own engine before you rely
@@ -53,6 +54,7 @@ export function testEngine(engine: EngineUnderTest): void {
     testStealing(suite)
     testCancelling(suite)
     testTimeouts(suite)
+    testWaitNotices(suite)
     testRaces(suite)
     testQuery(suite)
     testRandomPrograms(suite)

@@ -48,6 +48,11 @@ const WRONG_OPTIONS: readonly (readonly [unknown, ...Raises])[] = [
   [{ label: 7 }, TypeError, /options\.label must be a string/],
   [{ label: null }, TypeError, /options\.label must be a string, not null/],
   [{ label: 'l'.repeat(201) }, RangeError, /options\.label must have at most 200 characters/],
+  [{ onWait: true }, TypeError, /options\.onWait must be a function/],
+  [{ onWait: null }, TypeError, /options\.onWait must be a function, not null/],
+  [{ waitNoticeAfter: '1' }, TypeError, /options\.waitNoticeAfter must be a number/],
+  [{ waitNoticeAfter: -1 }, RangeError, /options\.waitNoticeAfter must be from 0/],
+  [{ waitNoticeAfter: Infinity }, RangeError, /options\.waitNoticeAfter/],
   [{ linger: '1' }, TypeError, /options\.linger must be a number/],
   [{ linger: -1 }, RangeError, /options\.linger/],
   [{ linger: Infinity }, RangeError, /options\.linger/],
@@ -119,6 +124,8 @@ describe('arguments', () => {
       { signal },
       { label: '' },
       { label: 'l'.repeat(200) },
+      { onWait: () => {}, waitNoticeAfter: 0 },
+      { waitNoticeAfter: 2 ** 31 - 1 },
       { linger: 0 },
       { linger: 2 ** 31 - 1 },
       { slice: 0, mode: 'shared' },
@@ -146,6 +153,8 @@ describe('arguments', () => {
       linger: 0,
       slice: 0,
       access: 'user',
+      onWait: () => {},
+      waitNoticeAfter: 0,
     }
     for (const [name, value] of Object.entries(ofAQuery)) {
       await assert.rejects(
@@ -153,12 +162,12 @@ describe('arguments', () => {
         isError(TypeError, new RegExp(`^unknown option '${name}' of slocket\\.query\\(\\): it only looks`)),
       )
     }
-    for (const [name, value] of Object.entries({ signal, engine })) {
+    for (const [name, value] of Object.entries({ signal, engine, onWait: () => {}, waitNoticeAfter: 0 })) {
       assert.throws(
         () => slocket.sync('/nowhere/lock', { [name]: value }),
         isError(
           TypeError,
-          new RegExp(`^unknown option '${name}' of slocket\\.sync\\(\\): (nothing can abort|it takes local)`),
+          new RegExp(`^unknown option '${name}' of slocket\\.sync\\(\\): (nothing can|it takes local)`),
         ),
       )
     }
@@ -203,7 +212,8 @@ function promisesOf(path: unknown, options: SlocketOptions): (() => Promise<unkn
     async () => await slocket(path as string, options),
     async () => await slocket.with(path as string, options, fail),
   ]
-  if (!isObject || !('timeout' in options)) forms.push(async () => await slocket.try(path as string, options))
+  if (!isObject || !('timeout' in options || 'onWait' in options || 'waitNoticeAfter' in options))
+    forms.push(async () => await slocket.try(path as string, options))
   if (!isObject || Object.keys(options).every((name) => name === 'engine'))
     forms.push(async () => await slocket.query(path as string, options))
   return forms

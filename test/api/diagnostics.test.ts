@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, afterEach, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import slocket, { local, memory } from '../../src/index.ts'
-import type { LockTrace } from '../../src/index.ts'
+import type { LockTrace, SlocketError } from '../../src/index.ts'
 import { until } from '../helpers/until.ts'
 
 const CHANNELS = [
@@ -162,4 +162,43 @@ test('the loss of one that blocked is told of', async () => {
   await until('it is lost', () => !lock.held)
   assert.deepEqual(channelsOf(told), ['start', 'asyncEnd', 'grant', 'lost'])
   assert.equal((told.at(-1)!.trace.error as { code?: string }).code, 'ERR_SLOCKET_LOST')
+})
+
+test('wait notices are told of, whether the call has asked for them or not', async () => {
+  const told = listen()
+  const noticed: LockTrace[] = []
+  const onNotice = (message: unknown): void => void noticed.push(message as LockTrace)
+  diagnostics.subscribe('slocket:wait-notice', onNotice)
+  subscriptions.push(['slocket:wait-notice', onNotice])
+  const engine = memory()
+  const first = await slocket('a', { engine, label: 'first' })
+  const own: string[] = []
+  const calls = [
+    slocket('a', { engine, waitNoticeAfter: 0 }),
+    slocket('a', { engine, waitNoticeAfter: 0, onWait: ({ held }) => own.push(held[0]!.label!) }),
+  ]
+  await until('both are told of', () => noticed.length >= 2)
+  assert.deepEqual(own, ['first'])
+  assert.deepEqual(
+    noticed.map(({ notice }) => notice?.held.map(({ label }) => label)),
+    [['first'], ['first']],
+  )
+  await first.release()
+  for (const call of calls) await (await call).release()
+  // One object a request, through all channels.
+  const started = told.filter(({ channel }) => channel.endsWith(':start')).map(({ trace }) => trace)
+  assert.deepEqual(
+    noticed.map((trace) => started.indexOf(trace)),
+    [1, 2],
+  )
+})
+
+test('an error of a timeout is told of with what it knows of the holders', async () => {
+  const told = listen()
+  const engine = memory()
+  const first = await slocket('a', { engine, label: 'first' })
+  await assert.rejects(slocket('a', { engine, timeout: 1 }))
+  const failed = told.find(({ channel }) => channel.endsWith(':error'))
+  assert.equal((failed!.trace.error as SlocketError).held?.[0]?.label, 'first')
+  await first.release()
 })

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
 
 const text = fs.readFileSync(fileURLToPath(new URL('../../../docs/recipes.md', import.meta.url)), 'utf8')
-/** The notes at the end have no scripts. */
-const page = text.split(/^## Notes$/m)[0]!
+/** What comes after them has no scripts of a shell. */
+const page = text.split(/^## In programs$/m)[0]!
 const recipes = [...page.matchAll(/^## (.*)\n[^]*?^```sh\n([^]*?)^```$/gm)].map(([, title, script]) => ({
   title: title!,
   script: script!,

@@ -26,6 +26,8 @@ export async function right(isHurried: boolean): Promise<void> {
     permits: undefined,
     timeout: isHurried ? 5000 : Infinity,
     signal: isHurried ? signal : undefined,
+    onWait: isHurried ? ({ held, ahead }) => console.log(held[0]?.pid, ahead) : undefined,
+    waitNoticeAfter: 500,
     label: 'me',
     linger: 0,
     slice: 10,
@@ -66,6 +68,8 @@ export function wrong(): void {
 
   // @ts-expect-error: a try never waits
   void slocket.try('lock', { label: 'me', timeout: 5 })
+  // @ts-expect-error: a try never waits
+  void slocket.try('lock', { label: 'me', onWait: () => {} })
   // @ts-expect-error: no such option
   void slocket.try('lock', { label: 'me', ifAvailable: true })
 
@@ -83,6 +87,8 @@ export function wrong(): void {
 
   // @ts-expect-error: nothing can abort a blocked thread
   slocket.sync('lock', { timeout: 5, signal })
+  // @ts-expect-error: nothing can be called in a blocked thread
+  slocket.sync('lock', { timeout: 5, onWait: () => {} })
   // @ts-expect-error: it takes local locks only
   slocket.sync('lock', { timeout: 5, engine })
   // @ts-expect-error: it blocks at each call

@@ -1,0 +1,23 @@
+/** Where the caller's own request stands among those that wait. */
+import type { Requester } from './requests/engine.ts'
+
+/** A request that stood in the queue when the look was made. */
+export interface OwnWait {
+  readonly label: string | undefined
+  /** When it was made, by the wall clock, in ms. */
+  readonly sinceMs: number
+}
+
+/**
+ * How many wait ahead. The own request is found by what it says. The clock of a server may differ from that of this process.
+ *
+ * @param own undefined for a request that never waits.
+ */
+export function countAhead(pending: readonly Requester[], own: OwnWait | undefined): number {
+  if (own === undefined) return pending.length
+  const isLikeOwn = ({ self, label }: Requester): boolean => self && label === own.label
+  const index = pending.findIndex((request) => isLikeOwn(request) && (request.sinceMs ?? 0) >= own.sinceMs)
+  if (index !== -1) return index
+  const last = pending.findLastIndex(isLikeOwn)
+  return last === -1 ? pending.filter(({ sinceMs = 0 }) => sinceMs <= own.sinceMs).length : last
+}

@@ -1,0 +1,13 @@
+import type { Requester } from './requests/engine.ts'
+
+/**
+ * Whether two looks show the same holder. Of a process that did not answer one of them (a blocked event loop), the label and the time are those of its
+ * ticket, so they tell nothing.
+ */
+export function isSameRequester(one: Requester, other: Requester): boolean {
+  if (one.pid !== other.pid || one.client !== other.client || one.claim.kind !== other.claim.kind) return false
+  if ((one.command === undefined) !== (other.command === undefined)) return true
+  const haveNs = one.sinceNs !== undefined && other.sinceNs !== undefined
+  const isSameTime = haveNs ? one.sinceNs === other.sinceNs : one.sinceMs === other.sinceMs
+  return isSameTime && one.label === other.label
+}

@@ -1,0 +1,101 @@
+/**
+ * Says who is waited for while a call waits: `options.onWait`. It looks at the queue now and then, as `slocket.query` does, and keeps no process
+ * alive: its timers are unref'd, and a look ends with the wait.
+ */
+import { debug } from './debug.ts'
+import type { WaitNotice } from './lock-state.ts'
+import { toLockRequest } from './lock-request.ts'
+import type { Engine, EngineSnapshot, Requester } from './requests/engine.ts'
+import type { OwnWait } from './own-place.ts'
+import { countAhead } from './own-place.ts'
+import { isSameRequester } from './same-requester.ts'
+import { setTimeout, clearTimeout, monotonicNowMs, nextTick } from './real-time.ts'
+
+/** How long to wait between two looks at least, in ms. */
+const PAUSE_MS = 1000
+/** How many times as long as the last look took to wait at least: a look asks all who wait, and all who wait may look. */
+const PAUSE_PER_LOOK = 5
+
+/** A wait to be noticed. */
+export interface NoticedWait extends OwnWait {
+  readonly engine: Engine
+  /** As the engine has resolved it. */
+  readonly resource: string
+  /** How long it may wait before the first notice, in ms. */
+  readonly noticeAfterMs: number
+  readonly onWait: (notice: WaitNotice) => void
+}
+
+/** What is compared of two looks. */
+type Look = Pick<EngineSnapshot, 'obstacle'> & { readonly held: readonly Requester[]; readonly ahead: number }
+
+export class WaitNotices {
+  readonly #wait: NoticedWait
+  /** Of the look in progress. */
+  #controller: AbortController | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isOver = false
+  /** The look that the last notice told of. */
+  #told: Look | undefined
+
+  constructor(wait: NoticedWait) {
+    this.#wait = wait
+    this.#schedule(wait.noticeAfterMs)
+  }
+
+  /** To be called when the wait has ended, however it has: no notice comes after that. */
+  stop(): void {
+    this.#isOver = true
+    clearTimeout(this.#timer)
+    this.#controller?.abort()
+  }
+
+  #schedule(ms: number): void {
+    this.#timer = setTimeout(() => void this.#look(), ms).unref()
+  }
+
+  async #look(): Promise<void> {
+    const { engine, resource } = this.#wait
+    const sinceMs = monotonicNowMs()
+    this.#controller = new AbortController()
+    try {
+      const snapshot = await engine.query(resource, this.#controller.signal)
+      if (this.#isOver) return
+      this.#notice(snapshot)
+    } catch (error) {
+      debug('%s: who is waited for could not be found out: %s', resource, error)
+    }
+    if (this.#isOver) return
+    this.#schedule(Math.max(PAUSE_MS, PAUSE_PER_LOOK * (monotonicNowMs() - sinceMs)))
+  }
+
+  #notice({ held, pending, obstacle }: EngineSnapshot): void {
+    const { onWait } = this.#wait
+    const look: Look = { held, ahead: countAhead(pending, this.#wait), obstacle }
+    // It is about to be granted.
+    if (held.length === 0 && look.ahead === 0 && obstacle === undefined) return
+    if (this.#told !== undefined && isSame(this.#told, look)) return
+    this.#told = look
+    try {
+      onWait({
+        held: held.map(toLockRequest),
+        ahead: look.ahead,
+        ...(obstacle === undefined ? {} : { obstacle }),
+      })
+    } catch (error) {
+      // As Node reports what an event listener throws.
+      nextTick(() => {
+        throw error
+      })
+    }
+  }
+}
+
+function isSame(one: Look, other: Look): boolean {
+  return (
+    one.ahead === other.ahead &&
+    one.obstacle?.kind === other.obstacle?.kind &&
+    one.held.length === other.held.length &&
+    one.held.every((holder, index) => isSameRequester(holder, other.held[index]!))
+  )
+}

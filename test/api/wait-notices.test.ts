@@ -1,0 +1,179 @@
+// onWait: a call that waits says who it waits for.
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { after, describe, test } from 'node:test'
+import type { Engine, EngineSnapshot, Requester, WaitNotice } from '../../src/index.ts'
+import { memory, slocket } from '../../src/index.ts'
+import { scenario } from '../helpers/scenario.ts'
+import { until } from '../helpers/until.ts'
+import { makeParent, runChild } from './run-child.ts'
+
+const HOLDER: Requester = {
+  claim: { kind: 'exclusive' },
+  pid: 4711,
+  sinceMs: 1000,
+  label: 'the holder',
+  command: 'node build.js',
+  self: false,
+}
+
+/** A memory engine whose queue others look at by `query`. */
+function shows(query: (signal: AbortSignal) => Promise<EngineSnapshot>): Engine {
+  return { ...memory(), query: async (_, signal) => await query(signal!) }
+}
+
+const NOBODY: EngineSnapshot = { held: [], pending: [] }
+
+describe('onWait', () => {
+  const { lockPath, dispose } = makeParent()
+  after(dispose)
+
+  test('is called again only if something has changed', async () => {
+    let snapshot: EngineSnapshot = { held: [HOLDER], pending: [] }
+    let looks = 0
+    const engine = shows(() => {
+      looks += 1
+      return Promise.resolve(snapshot)
+    })
+    const held = await slocket('lock', { engine })
+    const notices: WaitNotice[] = []
+    const onWait = (notice: WaitNotice): void => void notices.push(notice)
+    const waiting = slocket('lock', { engine, onWait, waitNoticeAfter: 0 })
+    const shown = { mode: 'exclusive', pid: 4711, since: new Date(1000), label: 'the holder', self: false }
+    await until('a second look', () => looks >= 2)
+    assert.deepEqual(notices, [{ held: [{ ...shown, command: 'node build.js' }], ahead: 0 }])
+    // Its event loop is blocked: it is the same one, though less is known of it.
+    snapshot = { held: [{ ...HOLDER, sinceMs: 999, label: undefined, command: undefined }], pending: [] }
+    await until('a look at one that does not answer', () => looks >= 3)
+    snapshot = { held: [HOLDER], pending: [{ ...HOLDER, sinceMs: 0 }] }
+    await until('a notice of one ahead', () => notices.length === 2)
+    assert.equal(notices[1]!.ahead, 1)
+    snapshot = { held: [{ ...HOLDER, sinceMs: 2000 }], pending: [] }
+    await until('a notice of another hold', () => notices.length === 3)
+    assert.equal(notices[2]!.held[0]!.since?.getTime(), 2000)
+    await held.release()
+    await (await waiting).release()
+    assert.equal(notices.length, 3)
+  })
+
+  test('is not called for a lock that is free, nor with a timeout of 0', async () => {
+    const engine = shows(() => Promise.resolve({ held: [HOLDER], pending: [] }))
+    const onWait = (): void => assert.fail('must not be called')
+    const lock = await slocket('lock', { engine, onWait, waitNoticeAfter: 0 })
+    await assert.rejects(slocket('lock', { engine, onWait, waitNoticeAfter: 0, timeout: 0 }), /4711/)
+    await lock.release()
+    const child = await runChild(
+      `const lock = await slocket(lockPath)
+       await slocket(lockPath, { timeout: 0, waitNoticeAfter: 0, onWait: () => console.log('called') }).catch(() => {})
+       const later = await slocket(lockPath + 2, { waitNoticeAfter: 0, onWait: () => console.log('called') })
+       await new Promise((resolve) => setTimeout(resolve, 20))
+       console.log('done')`,
+      lockPath,
+    )
+    assert.deepEqual([child.stdout, child.stderr], ['done\n', ''])
+  })
+
+  test('is not called while the lock passes from one holder to the next', async () => {
+    let looks = 0
+    const engine = shows(() => {
+      looks += 1
+      return Promise.resolve(NOBODY)
+    })
+    const held = await slocket('lock', { engine })
+    const onWait = (): void => assert.fail('must not be called')
+    const waiting = slocket('lock', { engine, onWait, waitNoticeAfter: 0 })
+    await until('a look', () => looks > 0)
+    await held.release()
+    await (await waiting).release()
+  })
+
+  test('a look ends with the wait, however that ends, and no notice comes of it', async () => {
+    for (const outcome of ['granted', 'aborted', 'timed out'] as const) {
+      let looking: AbortSignal | undefined
+      const engine = shows(async (signal) => {
+        const isFirst = looking === undefined
+        if (isFirst) looking = signal
+        // It answers once nobody needs it any more.
+        if (isFirst && !signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        return { held: [HOLDER], pending: [] }
+      })
+      const held = await slocket('lock', { engine })
+      const controller = new AbortController()
+      const onWait = (): void => assert.fail('must not be called')
+      const asked = { engine, onWait, waitNoticeAfter: 0, signal: controller.signal }
+      const waiting = slocket('lock', outcome === 'timed out' ? { ...asked, timeout: 500 } : asked)
+      const settled = waiting.then(
+        (lock) => lock.release(),
+        () => {},
+      )
+      await until('a look', () => looking !== undefined)
+      if (outcome === 'aborted') controller.abort()
+      if (outcome === 'granted') await held.release()
+      await settled
+      assert.equal(looking!.aborted, true, outcome)
+      await held.release()
+    }
+  })
+
+  test('a look that fails is no notice, and the next one may be', async () => {
+    let looks = 0
+    const engine = shows(() => {
+      looks += 1
+      return looks === 1 ? Promise.reject(new Error('no server')) : Promise.resolve({ held: [HOLDER], pending: [] })
+    })
+    const held = await slocket('lock', { engine })
+    const notices: WaitNotice[] = []
+    const waiting = slocket('lock', { engine, onWait: (notice) => notices.push(notice), waitNoticeAfter: 0 })
+    await until('a notice', () => notices.length === 1)
+    assert.equal(looks, 2)
+    await held.release()
+    await (await waiting).release()
+  })
+
+  test('what it throws is an uncaught exception, and the wait goes on', async () => {
+    const { stdout, stderr, code } = await runChild(
+      `process.on('uncaughtException', (error) => console.log('uncaught', error.message))
+       const lock = await slocket(lockPath, { engine: local() })
+       const waiting = slocket(lockPath, { waitNoticeAfter: 0, onWait: () => { setTimeout(() => lock.release(), 10); throw new Error('mine') } })
+       await (await waiting).release()
+       console.log('granted')`,
+      lockPath,
+    )
+    assert.deepEqual([stdout, stderr, code], ['uncaught mine\ngranted\n', '', 0])
+  })
+
+  test('keeps no process alive', async () => {
+    const { stdout, stderr, code } = await runChild(
+      `const engine = { ...memory(), acquire: () => new Promise(() => {}), query: async () => ({ held: [{ claim: { kind: 'exclusive' }, pid: 1 }], pending: [] }) }
+       slocket('lock', { engine, waitNoticeAfter: 0, onWait: ({ held }) => console.log(held[0].pid) })
+       // The process has something else to do until the first notice.
+       setTimeout(() => {}, 100)`,
+      lockPath,
+    )
+    assert.deepEqual([stdout, stderr, code], ['1\n', '', 0])
+  })
+})
+
+scenario('onWait shows processes that hold and wait, and a file at the path', async (scene) => {
+  const [holder, other] = await scene.spawnAll('holder', 'other')
+  const notices: WaitNotice[] = []
+  const last = (): unknown => notices.at(-1) && [notices.at(-1)!.held.map(({ pid }) => pid), notices.at(-1)!.ahead]
+  const asked = { linger: 0, waitNoticeAfter: 0, onWait: (notice: WaitNotice) => void notices.push(notice) }
+  await holder.acquire(scene.path, { label: 'nightly' })
+  await other.enqueue(scene.path, { label: 'other' })
+  const waiting = slocket(scene.path, { ...asked, label: 'waiting' })
+  await until('a notice of both', () => JSON.stringify(last()) === JSON.stringify([[holder.pid], 1]))
+  assert.deepEqual([notices.at(-1)!.held[0]!.label, notices.at(-1)!.obstacle], ['nightly', undefined])
+  await other.kill()
+  await until('a notice that the one ahead has gone', () => notices.at(-1)!.ahead === 0)
+  await holder.kill()
+  await (await waiting).release()
+
+  fs.writeFileSync(scene.path, '')
+  const blocked = slocket(scene.path, asked)
+  await until('a notice of the file', () => notices.at(-1)!.obstacle !== undefined)
+  const { held, ahead, obstacle } = notices.at(-1)!
+  assert.deepEqual([held, ahead, obstacle!.kind], [[], 0, 'file'])
+  fs.rmSync(scene.path)
+  await (await blocked).release()
+})
