@@ -42,6 +42,7 @@ const OF_WORK = [
   'engines/local/index',
   'engines/local/occupant/mkdir-lock',
   'holding',
+  'lock-path',
   'option-hints',
   'requests/obstacle',
   'web-locks/arguments',

@@ -10,6 +10,7 @@ import { memory } from './engines/memory/index.ts'
 import { MemoryStore } from './engines/memory/store.ts'
 import { isSlocketError, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
+import { lockPathFor } from './lock-path.ts'
 import type { Slocket } from './slocket.ts'
 import { createSlocket } from './slocket.ts'
 import { acquireSync } from './sync/acquire-sync.ts'
@@ -25,6 +26,7 @@ export interface SlocketModule extends Slocket {
   readonly Lock: typeof Lock
   readonly SlocketError: typeof SlocketError
   readonly isSlocketError: typeof isSlocketError
+  readonly lockPathFor: typeof lockPathFor
   readonly local: typeof local
   readonly memory: typeof memory
   readonly MemoryStore: typeof MemoryStore
@@ -51,6 +53,7 @@ const slocketModule: SlocketModule = Object.assign(slocket, {
   Lock,
   SlocketError,
   isSlocketError,
+  lockPathFor,
   local,
   memory,
   MemoryStore,
@@ -59,7 +62,7 @@ const slocketModule: SlocketModule = Object.assign(slocket, {
 })
 
 export default slocketModule
-export { isSlocketError, local, Lock, memory, MemoryStore, slocket, SlocketError }
+export { isSlocketError, local, Lock, lockPathFor, memory, MemoryStore, slocket, SlocketError }
 export type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant, Requester } from './requests/engine.ts'
 export type { Obstacle, ObstacleKind } from './requests/obstacle.ts'
 export type { Claim, ExclusiveClaim, PermitClaim, SharedClaim } from './core/claim.ts'

@@ -14,7 +14,7 @@ const RELEASED: Promise<void> = Promise.resolve()
  * the process. Holding a lock does not keep the process alive.
  */
 export class Lock {
-  /** The path, as it was passed to `slocket()`. */
+  /** The path, as it was passed to `slocket()`, or that of the URL that was passed. */
   readonly name: string
   /** Whether it allows other holders: `exclusive` or `shared`. `exclusive` for a semaphore, too. */
   readonly mode: LockMode

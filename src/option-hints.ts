@@ -22,7 +22,7 @@ export function optionHints(): OptionHints {
       'pollInterval',
     ],
     [NO_POLLING, 'interval', 'delay', 'wait', 'maxWait', 'waitTimeout', 'acquireTimeout', 'deadline'],
-    ['it uses the path as it is given; call fs.realpath() to follow links', 'realpath', 'resolve', 'symlinks'],
+    ['it uses the path as it is given; lockPathFor() follows links', 'realpath', 'resolve', 'symlinks'],
     [
       PATH_FIRST,
       'path',
@@ -37,6 +37,7 @@ export function optionHints(): OptionHints {
       'directory',
       'dir',
     ],
+    ["use 'parents'", 'mkdirp', 'mkdir', 'ensureDir', 'createParents'],
     [TRY, 'ifAvailable', 'nonBlocking', 'nonblock', 'noWait', 'blocking'],
     ['only named locks can be stolen: LockManager', 'steal', 'force'],
     ["use mode: 'shared', or leave it out", 'shared', 'exclusive', 'read', 'readOnly', 'write', 'type'],

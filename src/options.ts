@@ -99,6 +99,13 @@ export interface SlocketOptions {
    */
   readonly access?: LockAccess | undefined
   /**
+   * Makes the directories above the lock that are missing, as `mkdir -p` does, with the permissions that the umask leaves. They stay when the lock goes.
+   * Without it, the call fails with ERR_SLOCKET_NO_PARENT if the parent directory is missing. Engines whose locks have no directory ignore it.
+   *
+   * Default: `false`.
+   */
+  readonly parents?: boolean | undefined
+  /**
    * Where the lock lives: `local()`, `memory()`, `etcd()`, `postgres()` or `redis()`. Make an engine once per process and use it for every call.
    *
    * Default: the local engine, for all processes of this machine.
@@ -127,6 +134,7 @@ export interface Asked {
   readonly lingerMs: number
   readonly sliceMs: number
   readonly access: LockAccess | undefined
+  readonly parents: boolean
   readonly engine: Engine | undefined
 }
 
@@ -148,6 +156,7 @@ const ALL: readonly (keyof SlocketOptions)[] = [
   'label',
   'linger',
   'slice',
+  'parents',
   'engine',
   'access',
 ]
@@ -182,14 +191,33 @@ export const DEFAULTS: Asked = {
   lingerMs: DEFAULT_LINGER_MS,
   sliceMs: 0,
   access: undefined,
+  parents: false,
   engine: undefined,
 }
 
-export function checkPath(path: unknown): asserts path is string {
-  if (typeof path !== 'string') throw new TypeError(`path must be a string, not ${describe(path)}`)
+/** The path of a lock, as the caller gave it, or as its `file:` URL says. @throws TypeError */
+export function parsePath(given: unknown): string {
+  const path = isUrl(given) ? pathOfUrl(given) : given
+  if (typeof path !== 'string') throw new TypeError(`path must be a string or a file: URL, not ${describe(path)}`)
   if (path === '') throw new TypeError('path must not be empty')
   if (path.includes('\0')) throw new TypeError('path must not contain a NUL character')
   if (!path.isWellFormed()) throw new TypeError('path must be well-formed Unicode: it has half of a surrogate pair')
+  return path
+}
+
+/** Not by `instanceof`: it may be of another realm, as in Jest. */
+function isUrl(value: unknown): value is URL {
+  return typeof value === 'object' && value !== null && 'href' in value && 'protocol' in value
+}
+
+function pathOfUrl({ href, protocol }: URL): string {
+  if (protocol !== 'file:') throw new TypeError(`path must be a string or a file: URL, not one of ${protocol}`)
+  try {
+    return process.getBuiltinModule('node:url').fileURLToPath(href)
+  } catch (error) {
+    // It names a host, or has an escape that no path can have.
+    throw new TypeError(`path is a URL that names no file: ${String(error)}`, { cause: error })
+  }
 }
 
 /** @throws TypeError, RangeError */
@@ -202,7 +230,7 @@ export function parseOptions(options: unknown, { of, known, meaningless }: CallO
     checkKnownOptions(options, known, of, { ...optionHints(), ...meaningless })
   const given = options as Record<string, unknown>
   const { mode = 'exclusive', permits, timeout, signal, label, linger, slice, access, engine } = given
-  const { onWait, waitNoticeAfter } = given
+  const { onWait, waitNoticeAfter, parents } = given
   return {
     claim: mode === 'exclusive' && permits === undefined ? EXCLUSIVE : parseClaim(mode, permits),
     mode: mode as LockMode,
@@ -214,6 +242,7 @@ export function parseOptions(options: unknown, { of, known, meaningless }: CallO
     lingerMs: linger === undefined ? DEFAULT_LINGER_MS : parseMs('linger', linger),
     sliceMs: slice === undefined ? 0 : parseSlice(slice, mode === 'exclusive' && permits === undefined),
     access: access === undefined ? undefined : parseAccess(access, engine),
+    parents: parents === undefined ? false : parseBoolean('parents', parents),
     engine: engine === undefined ? undefined : parseEngine(engine),
   }
 }
@@ -260,6 +289,11 @@ function parseSignal(signal: unknown): AbortSignal {
 export function parseFunction(name: string, value: unknown): (...parameters: never[]) => unknown {
   if (typeof value === 'function') return value as (...parameters: never[]) => unknown
   throw new TypeError(`options.${name} must be a function, not ${describe(value)}`)
+}
+
+function parseBoolean(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw new TypeError(`options.${name} must be a boolean, not ${describe(value)}`)
 }
 
 function parseLabel(label: unknown): string {

@@ -15,7 +15,7 @@ import type { Lock } from './lock.ts'
 import { toLockRequest } from './lock-request.ts'
 import type { LockRequest } from './lock-state.ts'
 import type { Asked, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
-import { callOptions, checkPath, DEFAULTS, parseOptions } from './options.ts'
+import { callOptions, DEFAULTS, parseOptions, parsePath } from './options.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
 import { nextTick } from './real-time.ts'
 
@@ -52,24 +52,24 @@ export interface Slocket {
    * ```
    *
    * @param path any path whose parent directory exists, for this lock alone: not the file that you protect, but a path beside it, such as
-   * `data.json.lock`. slocket makes a directory there, and removes it if nobody uses it.
+   * `data.json.lock` (`lockPathFor(file)` makes one). slocket makes a directory there, and removes it if nobody uses it. A `file:` URL stands for its path.
    * @param options see {@link SlocketOptions}.
    * @throws TypeError, RangeError for wrong arguments; ERR_SLOCKET_TIMEOUT, ERR_SLOCKET_CLAIM_MISMATCH, ERR_SLOCKET_NO_PARENT,
    * ERR_SLOCKET_NOT_A_LOCK, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_READ_ONLY, ERR_SLOCKET_RESOURCES, ERR_SLOCKET_PATH_TOO_LONG,
    * ERR_SLOCKET_NETWORK_FILE_SYSTEM, ERR_SLOCKET_OTHER_KERNEL, ERR_SLOCKET_OTHER_MOUNT, ERR_SLOCKET_NO_SOCKETS,
    * ERR_SLOCKET_UNSUPPORTED_PLATFORM, ERR_SLOCKET_SYSTEM.
    */
-  (path: string, options?: SlocketOptions): Promise<Lock>
+  (path: string | URL, options?: SlocketOptions): Promise<Lock>
   /**
    * Acquires the lock at `path` and calls `callback` with it. The same as the call without a callback, but for how the result is delivered:
    * `callback` is called exactly once, and never before this call returns. Wrong arguments throw.
    */
-  (path: string, callback: LockCallback): void
+  (path: string | URL, callback: LockCallback): void
   /**
    * Acquires the lock at `path` and calls `callback` with it. The same as the call without a callback, but for how the result is delivered:
    * `callback` is called exactly once, and never before this call returns. Wrong arguments throw.
    */
-  (path: string, options: SlocketOptions | undefined, callback: LockCallback): void
+  (path: string | URL, options: SlocketOptions | undefined, callback: LockCallback): void
   /**
    * Acquires the lock only if it is free. Resolves with `null` if the lock is held, if others are already waiting, or if something at the path
    * looks like the lock of another program; `slocket.query` tells which.
@@ -83,7 +83,7 @@ export interface Slocket {
    *
    * @throws the errors of `slocket()` except ERR_SLOCKET_TIMEOUT; and ERR_SLOCKET_DEAD_SOCKET.
    */
-  try(path: string, options?: TryOptions): Promise<Lock | null>
+  try(path: string | URL, options?: TryOptions): Promise<Lock | null>
   /**
    * Acquires the lock, calls `body`, releases the lock whether `body` succeeds or fails, and resolves with the result of `body`.
    *
@@ -99,7 +99,7 @@ export interface Slocket {
    *
    * @throws the errors of `slocket()`; whatever `body` throws; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_LOST, ERR_SLOCKET_NOT_RELEASED.
    */
-  with<T>(path: string, body: (lock: Lock) => T | Promise<T>): Promise<T>
+  with<T>(path: string | URL, body: (lock: Lock) => T | Promise<T>): Promise<T>
   /**
    * Acquires the lock, calls `body`, releases the lock whether `body` succeeds or fails, and resolves with the result of `body`.
    *
@@ -115,7 +115,7 @@ export interface Slocket {
    *
    * @throws the errors of `slocket()`; whatever `body` throws; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_LOST, ERR_SLOCKET_NOT_RELEASED.
    */
-  with<T>(path: string, options: SlocketOptions | undefined, body: (lock: Lock) => T | Promise<T>): Promise<T>
+  with<T>(path: string | URL, options: SlocketOptions | undefined, body: (lock: Lock) => T | Promise<T>): Promise<T>
   /**
    * Lists the holders of the lock and its waiters, in queue order. It acquires nothing, and does not affect them. Crashed processes are not
    * listed. A holder that does not answer within 200 ms is listed without `label` and `command`. If something at the path isn't a lock, such as the
@@ -127,7 +127,7 @@ export interface Slocket {
    *
    * @throws the errors of `slocket()` that concern reading; not ERR_SLOCKET_NOT_A_LOCK, which is reported as the `obstacle`.
    */
-  query(path: string, options?: QueryOptions): Promise<LockSnapshot>
+  query(path: string | URL, options?: QueryOptions): Promise<LockSnapshot>
   /**
    * Acquires the lock at `path` and blocks this thread until it is held: for command-line tools, and for the start of a program. It waits in the
    * same queue as `slocket()` and uses no processor time. The lock stays held while this thread goes on blocking.
@@ -146,7 +146,7 @@ export interface Slocket {
    *
    * @throws the errors of `slocket()`; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_NO_THREAD.
    */
-  sync(path: string, options?: SyncOptions): SyncLock
+  sync(path: string | URL, options?: SyncOptions): SyncLock
 }
 
 /**
@@ -164,6 +164,7 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     }
     try {
       const engine = engineOf(asked)
+      if (asked.parents) engine.makeParents?.(path)
       const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)
       if (advice !== 'wait') return acquireAtOnce(engine, path, asked, advice)
       if (asked.onWait !== undefined) return acquireWithNotices(engine, path, asked, asked.onWait)
@@ -181,12 +182,12 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     }
   }
 
-  function slocket(path: string, ...rest: readonly unknown[]): Promise<Lock> | undefined {
+  function slocket(given: string | URL, ...rest: readonly unknown[]): Promise<Lock> | undefined {
     const last = rest.length > 1 ? rest[1] : rest[0]
     if (typeof last !== 'function') {
       if (rest.length > 1 && last !== undefined) throw new TypeError('callback must be a function')
       try {
-        checkPath(path)
+        const path = parsePath(given)
         return acquire(path, rest[0] === undefined ? DEFAULTS : parseOptions(rest[0], ACQUIRE))
       } catch (error) {
         return Promise.reject(error)
@@ -195,8 +196,7 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     const callback = last as LockCallback
     const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, ACQUIRE)
     // By nextTick: what the callback throws is the caller's uncaught exception, and no rejection of ours.
-    checkPath(path)
-    acquire(path, asked).then(
+    acquire(parsePath(given), asked).then(
       (lock) => nextTick(callback, null, lock),
       (error: unknown) => nextTick(callback, error),
     )
@@ -205,17 +205,20 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
 
   const relatives: Pick<Slocket, 'try' | 'with' | 'query' | 'sync'> = {
     sync,
-    async try(path, options) {
+    async try(given, options) {
       const asked = parseOptions(options, TRY)
-      checkPath(path)
-      const tryOnce = (): Promise<Lock | null> =>
-        acquireOnce(engineOf(asked), path, asked, { wait: false, signal: asked.signal })
+      const path = parsePath(given)
+      const tryOnce = (): Promise<Lock | null> => {
+        const engine = engineOf(asked)
+        if (asked.parents) engine.makeParents?.(path)
+        return acquireOnce(engine, path, asked, { wait: false, signal: asked.signal })
+      }
       return await (isObserved() ? observe(traceOf(path, asked, true), tryOnce) : tryOnce())
     },
-    async with<T>(path: string, ...rest: readonly unknown[]): Promise<T> {
+    async with<T>(given: string | URL, ...rest: readonly unknown[]): Promise<T> {
       const body = rest.length > 1 ? rest[1] : rest[0]
       if (typeof body !== 'function') throw new TypeError('the last argument must be a function')
-      checkPath(path)
+      const path = parsePath(given)
       const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, WITH)
       const { claim } = asked
       const engine = engineOf(asked)
@@ -225,8 +228,8 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
       const lock = await acquire(path, asked, own)
       return await runUnder({ engine, resource, claim, lock, outer }, lock, body as Body<T>)
     },
-    async query(path, options) {
-      checkPath(path)
+    async query(given, options) {
+      const path = parsePath(given)
       const { held, pending, obstacle } = await engineOf(parseOptions(options, QUERY)).query(path)
       await nextTurn()
       const snapshot = { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
@@ -254,6 +257,7 @@ const QUERY = callOptions('slocket.query()', {
   access: NO_REQUEST,
   onWait: NO_REQUEST,
   waitNoticeAfter: NO_REQUEST,
+  parents: NO_REQUEST,
 })
 
 const NONE: readonly Claim[] = []

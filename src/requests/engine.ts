@@ -36,6 +36,8 @@ export interface Engine {
    * directory has changed. Missing if every name does.
    */
   resolve?(resource: string): string
+  /** @internal Makes the directories in which the lock would be made. Missing if its locks have no directory. @throws what a system error means. */
+  makeParents?(resource: string): void
   /** @internal Whether two resources, as `resolve` returns them, name one lock that is held. Missing if each lock has one name. */
   isSame?(one: string, other: string): boolean
   /** @internal Engines with the same space have the same locks. Missing if no other engine is known to have them. */

@@ -6,7 +6,7 @@ import type { Claim } from '../core/claim.ts'
 import { isObserved, observeSync, traceOf } from '../diagnostics.ts'
 import { SlocketError } from '../errors.ts'
 import type { Asked, SyncOptions } from '../options.ts'
-import { callOptions, checkPath, parseOptions } from '../options.ts'
+import { callOptions, parseOptions, parsePath } from '../options.ts'
 import type { Answer, Place } from './messages.ts'
 import type { ImmediateEngine } from './own-thread.ts'
 import { acquireHere } from './own-thread.ts'
@@ -50,8 +50,8 @@ interface SyncRequest {
 }
 
 /** Acquires a lock for `slocket.sync`. */
-export function acquireSync(locks: LocalLocks, name: string, options: SyncOptions = {}): SyncLock {
-  checkPath(name)
+export function acquireSync(locks: LocalLocks, given: string | URL, options: SyncOptions = {}): SyncLock {
+  const name = parsePath(given)
   const asked = parseOptions(options, SYNC)
   // Now: another thread may change the working directory before the worker has seen the path.
   const path = locks.resolvePath(name)
@@ -60,12 +60,13 @@ export function acquireSync(locks: LocalLocks, name: string, options: SyncOption
   // A request that waits is never refused.
   const place = { path, mkdirStaleMs: undefined }
   const engine = locks.localFor(asked.access)
+  if (asked.parents) engine.makeParents?.(path)
   return acquire({ name, place, engine, options, asked, wait: true, own }) as SyncLock
 }
 
 /** Acquires a lock beside another tool's, as `localBesideMkdir` has it, and releases it without a linger. Null if it isn't free. */
 export function trySync(place: Place, engine: ImmediateEngine): SyncLock | null {
-  checkPath(place.path)
+  parsePath(place.path)
   withdrawAllKept()
   const options = { linger: 0 }
   const asked = parseOptions(options, LOCK_SYNC)
@@ -74,7 +75,7 @@ export function trySync(place: Place, engine: ImmediateEngine): SyncLock | null 
 
 /** Whether somebody holds it. */
 export function isLockedSync(place: Place): boolean {
-  checkPath(place.path)
+  parsePath(place.path)
   withdrawAllKept()
   return askWorker({ do: 'query', ...place }, (answer) => {
     if (answer.kind === 'locked') return answer.isLocked

@@ -12,6 +12,8 @@ import { SyncLock } from './sync-lock.ts'
 export interface ImmediateEngine {
   /** Undefined if the lock isn't free, or if that can't be known at once. */
   acquireAtOnce(resource: string, request: AcquireRequest): Grant | undefined
+  /** See Engine. */
+  makeParents?(resource: string): void
 }
 
 /** Undefined if the lock isn't free, or if that can't be known at once. */

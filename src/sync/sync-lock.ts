@@ -19,7 +19,7 @@ export interface SyncHolder {
  * for `exit` still hold it, and may release it. Holding a lock does not keep the process alive.
  */
 export class SyncLock {
-  /** The path, as it was passed to `slocket.sync()`. */
+  /** The path, as it was passed to `slocket.sync()`, or that of the URL that was passed. */
   readonly name: string
   /** Whether it allows other holders: `exclusive` or `shared`. `exclusive` for a semaphore, too. */
   readonly mode: LockMode

@@ -10,11 +10,16 @@ const engine = memory()
 
 const WRONG_PATHS: readonly (readonly [unknown, ...Raises])[] = [
   [undefined, TypeError, /path must be a string/],
-  [null, TypeError, /path must be a string, not null/],
-  [42, TypeError, /path must be a string, not a value of type number/],
+  [null, TypeError, /path must be a string or a file: URL, not null/],
+  [42, TypeError, /path must be a string or a file: URL, not a value of type number/],
   [{}, TypeError, /path must be a string/],
   [Buffer.from('lock'), TypeError, /path must be a string/],
-  [new URL('file:///tmp/lock'), TypeError, /path must be a string/],
+  [new URL('http://host/tmp/lock'), TypeError, /path must be a string or a file: URL, not one of http:/],
+  [new URL('file:///tmp/a%2Fb'), TypeError, /path is a URL that names no file/],
+  [new URL('file:///tmp/%FF'), TypeError, /path is a URL that names no file/],
+  [new URL('file:///tmp/a%00b'), TypeError, /NUL/],
+  [new URL('file://host/lock'), TypeError, /path is a URL that names no file/],
+  [{ href: 'file:///tmp/lock' }, TypeError, /path must be a string/],
   ['', TypeError, /path must not be empty/],
   ['a\0b', TypeError, /NUL/],
 ]
@@ -53,6 +58,8 @@ const WRONG_OPTIONS: readonly (readonly [unknown, ...Raises])[] = [
   [{ waitNoticeAfter: '1' }, TypeError, /options\.waitNoticeAfter must be a number/],
   [{ waitNoticeAfter: -1 }, RangeError, /options\.waitNoticeAfter must be from 0/],
   [{ waitNoticeAfter: Infinity }, RangeError, /options\.waitNoticeAfter/],
+  [{ parents: 'yes' }, TypeError, /options\.parents must be a boolean, not 'yes'/],
+  [{ parents: null }, TypeError, /options\.parents must be a boolean, not null/],
   [{ linger: '1' }, TypeError, /options\.linger must be a number/],
   [{ linger: -1 }, RangeError, /options\.linger/],
   [{ linger: Infinity }, RangeError, /options\.linger/],
@@ -153,6 +160,7 @@ describe('arguments', () => {
       linger: 0,
       slice: 0,
       access: 'user',
+      parents: true,
       onWait: () => {},
       waitNoticeAfter: 0,
     }

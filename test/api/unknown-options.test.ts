@@ -83,6 +83,7 @@ describe('an unknown option', () => {
       shared: /mode: 'shared'/,
       concurrency: /permits/,
       onCompromised: /lock\.signal/,
+      mkdirp: /'parents'/,
     }
     for (const [name, message] of Object.entries(others)) {
       assert.match(await messageOf(() => slocket('lock', { engine, [name]: 1 } as SlocketOptions)), message, name)

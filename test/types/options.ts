@@ -7,7 +7,7 @@ import type {
   SyncOptions,
   TryOptions,
 } from '../../src/index.ts'
-import { local, LockManager, locks, memory, slocket, SlocketError } from '../../src/index.ts'
+import { local, LockManager, lockPathFor, locks, memory, slocket, SlocketError } from '../../src/index.ts'
 import type { CheckOptions, LockOptions as FileLockOptions, UnlockOptions } from '../../src/compat/proper-lockfile.ts'
 import lockfile, { check, checkSync, lockSync, unlock, unlockSync } from '../../src/compat/proper-lockfile.ts'
 import type { EtcdOptions } from '../../src/engines/etcd/index.ts'
@@ -28,6 +28,7 @@ export async function right(isHurried: boolean): Promise<void> {
     signal: isHurried ? signal : undefined,
     onWait: isHurried ? ({ held, ahead }) => console.log(held[0]?.pid, ahead) : undefined,
     waitNoticeAfter: 500,
+    parents: true,
     label: 'me',
     linger: 0,
     slice: 10,
@@ -44,6 +45,8 @@ export async function right(isHurried: boolean): Promise<void> {
   const text: string = await slocket.with('lock', all, async ({ name }) => name)
   const { held } = await slocket.query('lock', querying)
   slocket.sync('lock', blocking).release()
+  slocket.sync(new URL('file:///tmp/lock'), { parents: true }).release()
+  await (await slocket(lockPathFor(new URL('file:///tmp/data')))).release()
   // `SlocketOptions` of both a request and a query would be wrong; their common part fits.
   const { engine: common }: SlocketOptions = all
   await slocket.query(text, { engine: common })

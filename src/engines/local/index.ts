@@ -19,6 +19,7 @@ import { Presence } from './members/presence.ts'
 import { appear, disappear, refuseOtherPlatforms } from './members/exit.ts'
 import type { DirectoryOptions } from './lock-directory.ts'
 import type { LockHandle } from './lock-handle.ts'
+import { makeParents } from './parents.ts'
 import { LocalQueue } from './queue.ts'
 import { QueueState } from './state.ts'
 import { toSlocketError } from './platform/system-error.ts'
@@ -150,7 +151,12 @@ function engineOf(client: LocalLocks): TicketEngine {
     open: (directory, close) => client.open(directory, close),
     query: (directory, signal) => client.query(directory, signal),
   })
-  return { ...engine, resolve: resolvePath, isSame: isSameDirectory }
+  return {
+    ...engine,
+    resolve: resolvePath,
+    makeParents: (resource) => makeParents(resolvePath(resource)),
+    isSame: isSameDirectory,
+  }
 }
 
 function isSameDirectory(one: string, other: string): boolean {

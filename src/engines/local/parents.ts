@@ -1,0 +1,32 @@
+/** The option `parents`: makes the directories in which the directory of a lock is to be made. */
+import fs from 'node:fs'
+import path from 'node:path'
+import { localFileSystem } from './platform/file-system.ts'
+import { toSlocketError } from './platform/system-error.ts'
+
+/**
+ * Makes all that is missing above `directory`, as `mkdir -p` does, with the permissions that the umask leaves. It stays, whatever becomes of the lock.
+ *
+ * RACE: another process may remove it before the lock's directory is made in it. Then the request fails with ERR_SLOCKET_NO_PARENT.
+ *
+ * @param directory that of a lock; absolute.
+ * @throws ERR_SLOCKET_NETWORK_FILE_SYSTEM, before anything is made; what a system error means.
+ */
+export function makeParents(directory: string): void {
+  const parent = path.dirname(directory)
+  if (fs.existsSync(parent)) return
+  if (process.platform !== 'win32') localFileSystem(nearestAbove(parent))
+  try {
+    fs.mkdirSync(parent, { recursive: true })
+  } catch (error) {
+    throw toSlocketError(error, 'make the parent directory of', directory)
+  }
+}
+
+/** The nearest directory above that is there. */
+function nearestAbove(directory: string): string {
+  let above = path.dirname(directory)
+  // Bound: the root is there, and has no directory above it.
+  while (!fs.existsSync(above) && above !== path.dirname(above)) above = path.dirname(above)
+  return above
+}
