@@ -38,6 +38,7 @@ const WINDOWS = 'engines/local/windows/index'
 /** Modules in work.cjs that other files forward to. */
 const OF_WORK = [
   'acquire',
+  'break-lock',
   'core/deadlock',
   'engines/local/index',
   'engines/local/occupant/mkdir-lock',

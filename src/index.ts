@@ -71,7 +71,7 @@ export type { WaitNotice } from './lock-state.ts'
 export type { LockAccess } from './requests/lock-access.ts'
 export type { LocalOptions } from './engines/local/index.ts'
 export type { SlocketErrorCode } from './errors.ts'
-export type { LockMode, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
+export type { BreakOptions, LockMode, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
 export type { LockManagerConstructor } from './web-locks/lock-manager.ts'
 export type {
   LockGrantedCallback,

@@ -39,7 +39,7 @@ export function optionHints(): OptionHints {
     ],
     ["use 'parents'", 'mkdirp', 'mkdir', 'ensureDir', 'createParents'],
     [TRY, 'ifAvailable', 'nonBlocking', 'nonblock', 'noWait', 'blocking'],
-    ['only named locks can be stolen: LockManager', 'steal', 'force'],
+    ['slocket.break() takes a lock away; only named locks can be stolen: LockManager', 'steal', 'force'],
     ["use mode: 'shared', or leave it out", 'shared', 'exclusive', 'read', 'readOnly', 'write', 'type'],
     ["use 'permits'", 'concurrency', 'maxConcurrency', 'limit', 'max', 'maxCount', 'count', 'capacity', 'size'],
     ["use 'signal'", 'abort', 'abortSignal', 'controller', 'cancel'],

@@ -4,7 +4,7 @@ import type { OptionHints } from './requests/known-options.ts'
 import { checkKnownOptions } from './requests/known-options.ts'
 import type { Claim } from './core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from './core/claim.ts'
-import type { LockMode, WaitNotice } from './lock-state.ts'
+import type { LockMode, LockRequest, WaitNotice } from './lock-state.ts'
 import type { LockAccess } from './requests/lock-access.ts'
 import { ACCESSES, isAccess } from './requests/lock-access.ts'
 import { optionHints } from './option-hints.ts'
@@ -119,6 +119,23 @@ export type TryOptions = Omit<SlocketOptions, 'timeout' | 'onWait' | 'waitNotice
 /** Options of `slocket.query()`: it acquires nothing, so it has only `engine`. */
 export type QueryOptions = Pick<SlocketOptions, 'engine'>
 
+/** Options of `slocket.break()`. An unknown option is a TypeError. */
+export interface BreakOptions {
+  /**
+   * Called with the holders before anything is taken from them. They keep the lock unless it returns `true`, or a promise of it. A request that becomes a
+   * holder after that call keeps the lock in any case.
+   *
+   * Default: the lock is taken from all its holders.
+   */
+  readonly confirm?: ((held: LockRequest[]) => boolean | Promise<boolean>) | undefined
+  /**
+   * Where the lock lives, as `SlocketOptions.engine`. An engine that can't take a lock away, such as `postgres()`, is a TypeError.
+   *
+   * Default: the local engine.
+   */
+  readonly engine?: Engine | undefined
+}
+
 /** Options of `slocket.sync()`: nothing can abort a blocked thread, so it has no `signal`; nothing can be called in it, so it has no `onWait` and no `waitNoticeAfter`; it takes local locks, so it has no `engine`; it blocks at each call, so it has no `slice`. */
 export type SyncOptions = Omit<SlocketOptions, 'signal' | 'onWait' | 'waitNoticeAfter' | 'engine' | 'slice'>
 
@@ -170,12 +187,16 @@ export interface CallOptions {
   readonly meaningless: OptionHints
 }
 
-/** @param meaningless the options that the call doesn't take, each with the reason. */
+/**
+ * @param meaningless the options that the call doesn't take, each with the reason.
+ * @param own the options that only it takes.
+ */
 export function callOptions(
   of: string,
   meaningless: { readonly [K in keyof SlocketOptions]?: string } = {},
+  own: readonly string[] = [],
 ): CallOptions {
-  const known = new Set(ALL.filter((name) => !Object.hasOwn(meaningless, name)))
+  const known = new Set([...ALL.filter((name) => !Object.hasOwn(meaningless, name)), ...own])
   return { of, known, meaningless }
 }
 

@@ -1,5 +1,6 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
 import { acquireOnce, acquireWithin, acquireWithNotices } from './acquire.ts'
+import { breakLock } from './break-lock.ts'
 import type { Engine } from './requests/engine.ts'
 import { nextTurn } from './requests/event-loop.ts'
 import type { LockAccess } from './requests/lock-access.ts'
@@ -14,8 +15,8 @@ import { callBody, claimsOf, currentHolding, endBody } from './holding.ts'
 import type { Lock } from './lock.ts'
 import { toLockRequest } from './lock-request.ts'
 import type { LockRequest } from './lock-state.ts'
-import type { Asked, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
-import { callOptions, DEFAULTS, parseOptions, parsePath } from './options.ts'
+import type { Asked, BreakOptions, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
+import { callOptions, DEFAULTS, parseFunction, parseOptions, parsePath } from './options.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
 import { nextTick } from './real-time.ts'
 
@@ -129,6 +130,26 @@ export interface Slocket {
    */
   query(path: string | URL, options?: QueryOptions): Promise<LockSnapshot>
   /**
+   * Takes the lock away from those who hold it, as the command `slocket break` does, and resolves with those who have lost it: none if the lock is free, or
+   * if `options.confirm` did not agree. The next waiter has the lock at once.
+   *
+   * The former holders are told (`lock.signal` aborts, `lock.held` is false), but they go on running: until they notice, they work beside the next holder. A
+   * holder that is stopped notices when it goes on. A crashed holder needs no break: its lock is free. Another request of the same process that waits
+   * behind a holder may lose its place, and joins the queue anew.
+   *
+   * With the local engine, only those who were shown to `options.confirm` lose the lock. Engines that steal (`memory()`, `etcd()`, `redis()`) look once more,
+   * but a holder that comes right after that loses it, too. Permits can be taken away with the local engine only.
+   *
+   * ```js
+   * await slocket.break('/tmp/report.lock', { confirm: (held) => held.every(({ label }) => label === 'nightly report') })
+   * ```
+   *
+   * @throws TypeError also for an engine that can't take a lock away; what `options.confirm` throws: then nothing was taken; ERR_SLOCKET_PERMISSION if a holder
+   * belongs to another user; ERR_SLOCKET_CLAIM_MISMATCH for permits of other engines; ERR_SLOCKET_UNSUPPORTED_PLATFORM on Windows; the errors of
+   * `slocket()` that concern reading.
+   */
+  break(path: string | URL, options?: BreakOptions): Promise<LockRequest[]>
+  /**
    * Acquires the lock at `path` and blocks this thread until it is held: for command-line tools, and for the start of a program. It waits in the
    * same queue as `slocket()` and uses no processor time. The lock stays held while this thread goes on blocking.
    *
@@ -203,7 +224,7 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     return undefined
   }
 
-  const relatives: Pick<Slocket, 'try' | 'with' | 'query' | 'sync'> = {
+  const relatives: Pick<Slocket, 'try' | 'with' | 'query' | 'break' | 'sync'> = {
     sync,
     async try(given, options) {
       const asked = parseOptions(options, TRY)
@@ -235,6 +256,15 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
       const snapshot = { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
       return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
     },
+    async break(given, options) {
+      const path = parsePath(given)
+      const engine = engineOf(parseOptions(options, BREAK))
+      const { confirm } = options ?? {}
+      if (confirm !== undefined) parseFunction('confirm', confirm)
+      const lost = await breakLock(engine, path, confirm)
+      await nextTurn()
+      return lost
+    },
   }
   // A bundler may have renamed it.
   Object.defineProperty(slocket, 'name', { value: 'slocket', configurable: true })
@@ -246,7 +276,7 @@ const NO_WAIT = 'it never waits; use slocket() to wait'
 const ACQUIRE = callOptions('slocket()')
 const WITH = callOptions('slocket.with()')
 const TRY = callOptions('slocket.try()', { timeout: NO_WAIT, onWait: NO_WAIT, waitNoticeAfter: NO_WAIT })
-const QUERY = callOptions('slocket.query()', {
+const NO_REQUESTS = {
   mode: NO_REQUEST,
   permits: NO_REQUEST,
   timeout: NO_REQUEST,
@@ -258,7 +288,9 @@ const QUERY = callOptions('slocket.query()', {
   onWait: NO_REQUEST,
   waitNoticeAfter: NO_REQUEST,
   parents: NO_REQUEST,
-})
+} as const
+const QUERY = callOptions('slocket.query()', NO_REQUESTS)
+const BREAK = callOptions('slocket.break()', NO_REQUESTS, ['confirm'])
 
 const NONE: readonly Claim[] = []
 const WAITS = { wait: true, signal: undefined } as const

@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { QueueDirectory } from '../engines/local/directory.ts'
-import { namesOfHolders } from '../engines/local/inspect.ts'
+import { findHolders } from '../engines/local/inspect.ts'
 import { takeAway } from '../engines/local/break.ts'
 import { parseTicketName } from '../engines/local/ticket-name.ts'
 import { printable } from '../errors.ts'
@@ -27,7 +27,7 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
   }
   const directory = new QueueDirectory(path.resolve(lock))
   // Exactly those that are shown, whatever comes meanwhile: the names of tickets are never used again.
-  const names = await namesOfHolders(directory)
+  const names = (await findHolders(directory)).map(({ name }) => name)
   const { held, pending, obstacle } = await slocket.query(lock)
   if (names.length === 0) {
     say(obstacle?.message ?? `nobody holds '${lock}'`)

@@ -40,6 +40,14 @@ export interface Engine {
   makeParents?(resource: string): void
   /** @internal Whether two resources, as `resolve` returns them, name one lock that is held. Missing if each lock has one name. */
   isSame?(one: string, other: string): boolean
+  /**
+   * @internal Takes the lock from those who hold it, if `confirm` agrees, and from nobody who has come since `confirm` was called. Resolves with those who
+   * have lost it. Missing if the engine can only steal, or neither.
+   */
+  breakHolders?(
+    resource: string,
+    confirm: (held: readonly Requester[]) => Promise<boolean>,
+  ): Promise<readonly Requester[]>
   /** @internal Engines with the same space have the same locks. Missing if no other engine is known to have them. */
   readonly space?: object
   /** Lists the holders and the waiters of every lock that is in use. Missing if the engine can't. `LockManager.query` needs it. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Engine, Grant } from '../requests/engine.ts'
 import { EXCLUSIVE, SHARED } from '../core/claim.ts'
+import { slocket } from '../index.ts'
 import { breathe } from './random.ts'
 import type { Scene } from './scene.ts'
 import { eventually } from './scene.ts'
@@ -42,6 +43,25 @@ export function testStealing(suite: Suite): void {
       assert.equal(thief.isLost, false)
     })
   }
+
+  suite.test('slocket.break takes the lock from its holder, and the next one has it', ['steal'], async (scene) => {
+    const [a, b, c] = await scene.clients(3)
+    const lock = await slocket(scene.resource, { ...scene.options(a!), label: 'the holder' })
+    const waiting = await scene.queueUp(b!, ['next'])
+    const breaking = { engine: c! }
+    assert.deepEqual(await slocket.break(scene.resource, { ...breaking, confirm: () => false }), [])
+    assert.equal(lock.held, true)
+    const lost = await slocket.break(scene.resource, breaking)
+    assert.deepEqual(
+      lost.map(({ label }) => label),
+      ['the holder'],
+    )
+    const next = await waiting.granted()
+    await eventually(async () => assert.equal(lock.held, false))
+    await lock.release()
+    await next.release()
+    assert.deepEqual(await slocket.break(scene.resource, breaking), [])
+  })
 
   suite.test('all who share lose the lock, in whichever client', ['steal', 'shared'], async (scene) => {
     const [a, b, c] = await scene.clients(3)

@@ -19,6 +19,7 @@ const CALLS: readonly Call[] = [
   ...ACQUIRING,
   ['slocket.try()', async (options) => await slocket.try('lock', { engine, ...options })],
   ['slocket.query()', async (options) => await slocket.query('lock', { engine, ...options })],
+  ['slocket.break()', async (options) => await slocket.break('lock', { engine, ...options })],
   ['slocket.sync()', async (options) => slocket.sync('/nowhere/lock', options)],
   ['LockManager', async (options) => new LockManager(options)],
 ]

@@ -14,6 +14,8 @@ const CALLS = {
     "slocket('b.lock', { linger: 0 }, (error, lock) => error ? tell(error) : lock.release().then(tell))",
   'slocket.try': "slocket.try('c.lock', { linger: 0 }).then((lock) => lock.release()).then(tell, tell)",
   'slocket.query': "slocket.query('d.lock').then(() => tell(), tell)",
+  'slocket.break': "slocket.break('g.lock').then(() => tell(), tell)",
+  lockPathFor: "try { slocket.lockPathFor('h'); tell() } catch (error) { tell(error) }",
   'slocket.sync': "try { slocket.sync('e.lock', { linger: 0 }).release(); tell() } catch (error) { tell(error) }",
   'memory()': 'try { slocket.memory(); tell() } catch (error) { tell(error) }',
   'new LockManager': "try { new slocket.LockManager({ root: 'root' }); tell() } catch (error) { tell(error) }",

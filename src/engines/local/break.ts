@@ -3,16 +3,19 @@
  * would by the clock, within a second.
  */
 import { debug } from '../../debug.ts'
-import { systemCode } from '../../errors.ts'
+import { SlocketError, systemCode } from '../../errors.ts'
+import type { Requester } from '../../requests/engine.ts'
+import { withRoom } from '../../requests/idle.ts'
 import { builtInNet } from './platform/built-in.ts'
 import type { QueueDirectory } from './directory.ts'
+import { findHolders } from './inspect.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import type { Frame } from './wire/frames.ts'
 import { formatFrame } from './wire/frames.ts'
 import { memberFile, randomMemberId } from './members/member.ts'
 import { QueueView } from './view.ts'
 import { SocketAddresses } from './platform/socket-addresses.ts'
-import type { ListedTicket } from './ticket.ts'
+import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
 import { MEMBERS } from './ticket-name.ts'
 import { setTimeout, clearTimeout } from '../../real-time.ts'
@@ -21,6 +24,30 @@ import { setTimeout, clearTimeout } from '../../real-time.ts'
 const ANSWER_MS = 200
 /** How many are told at once. */
 const AT_ONCE = 200
+
+/** Takes the lock away from those who hold it. See `Engine.breakHolders`. @param own as of `findHolders`. */
+export async function breakHolders(
+  directory: QueueDirectory,
+  own: () => ReadonlyMap<string, OwnTicket>,
+  confirm: (held: readonly Requester[]) => Promise<boolean>,
+): Promise<readonly Requester[]> {
+  const found = await withRoom(() => findHolders(directory, own))
+  if (found.length === 0 || !(await confirm(found.flatMap(({ holders }) => holders)))) return []
+  // The names of tickets are never used again: whoever holds by another one has come since.
+  const taken = found.filter(({ name }) => directory.has(name))
+  if (taken.length === 0) return []
+  await takeAway(
+    directory,
+    taken.map(({ name }) => name),
+  )
+  const left = taken.filter(({ name }) => directory.has(name))
+  if (left.length === 0) return taken.flatMap(({ holders }) => holders)
+  throw new SlocketError(
+    'ERR_SLOCKET_PERMISSION',
+    `${left.length} of ${taken.length} holders of the lock '${directory.path}' cannot be taken away: they belong to another user, or the ` +
+      'directory cannot be written to',
+  )
+}
 
 /** @param names those of the tickets to take out. What cannot be removed is still there afterwards. */
 export async function takeAway(directory: QueueDirectory, names: readonly string[]): Promise<void> {

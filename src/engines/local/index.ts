@@ -4,15 +4,16 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import type { Engine, EngineSnapshot } from '../../requests/engine.ts'
+import type { Engine, EngineSnapshot, Requester } from '../../requests/engine.ts'
 import { withRoom } from '../../requests/idle.ts'
 import type { Claim } from '../../core/claim.ts'
 import { checkKnownOptions } from '../../requests/known-options.ts'
 import type { LockAccess } from '../../requests/lock-access.ts'
 import { ACCESSES, isAccess } from '../../requests/lock-access.ts'
-import { systemCode } from '../../errors.ts'
+import { SlocketError, systemCode } from '../../errors.ts'
 import type { TicketEngine, TicketEngineParts } from '../../requests/ticket-engine.ts'
 import { createTicketEngine } from '../../requests/ticket-engine.ts'
+import { breakHolders } from './break.ts'
 import { QueueDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
 import { Presence } from './members/presence.ts'
@@ -140,7 +141,7 @@ function isWindows(): boolean {
 const SPACE = {}
 
 /** What an engine is made of. */
-type LocalLocks = Pick<TicketEngineParts, 'open' | 'query'>
+type LocalLocks = Pick<TicketEngineParts, 'open' | 'query'> & Partial<Pick<LocalClient, 'breakHolders'>>
 
 function engineOf(client: LocalLocks): TicketEngine {
   const engine = createTicketEngine({
@@ -156,6 +157,15 @@ function engineOf(client: LocalLocks): TicketEngine {
     resolve: resolvePath,
     makeParents: (resource) => makeParents(resolvePath(resource)),
     isSame: isSameDirectory,
+    breakHolders: async (resource, confirm) => {
+      if (client.breakHolders === undefined) {
+        throw new SlocketError(
+          'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
+          'on Windows nobody can take a lock from a process: end the process that slocket.query() shows',
+        )
+      }
+      return await client.breakHolders(resolvePath(resource), confirm)
+    },
   }
 }
 
@@ -205,10 +215,21 @@ class LocalClient {
 
   query(directory: string, signal: AbortSignal | undefined): Promise<EngineSnapshot> {
     refuseOtherPlatforms()
-    const own = (): Map<string, OwnTicket> =>
-      new Map(this.#siblings.flatMap((client) => [...(client.#present.get(directory)?.queue.own ?? [])]))
     const queue = new QueueDirectory(directory, this.#options)
-    return withRoom(() => inspect(queue, own, { signal }))
+    return withRoom(() => inspect(queue, () => this.#ownIn(directory), { signal }))
+  }
+
+  async breakHolders(
+    directory: string,
+    confirm: (held: readonly Requester[]) => Promise<boolean>,
+  ): Promise<readonly Requester[]> {
+    refuseOtherPlatforms()
+    return await breakHolders(new QueueDirectory(directory, this.#options), () => this.#ownIn(directory), confirm)
+  }
+
+  /** The tickets in a queue that are of this thread to a query, by id. */
+  #ownIn(directory: string): Map<string, OwnTicket> {
+    return new Map(this.#siblings.flatMap((client) => [...(client.#present.get(directory)?.queue.own ?? [])]))
   }
 
   handleOf(directory: string): LockHandle | undefined {

@@ -142,16 +142,30 @@ async function askAt({ directory, ticket }: Place, inspection: Inspection): Prom
   }
 }
 
-/** The tickets that hold, by name. */
-export async function namesOfHolders(directory: QueueDirectory): Promise<string[]> {
+/** A ticket that holds. */
+export interface HoldingTicket {
+  readonly name: string
+  /** Those who hold by it. */
+  readonly holders: readonly Requester[]
+}
+
+/** The tickets that hold. @param own as of `inspect`. @throws ERR_SLOCKET_NOT_A_LOCK; what a system error means. */
+export async function findHolders(
+  directory: QueueDirectory,
+  own: () => ReadonlyMap<string, OwnTicket> = () => new Map(),
+): Promise<HoldingTicket[]> {
   if (directory.occupant() !== 'directory') return []
   refuseOtherContent(directory.path)
-  const listing = new QueueView(directory, new Map(), () => true).read()
-  const replies = await askAll(
-    listing.map((ticket) => ({ directory, ticket })),
-    {},
-  )
-  return splitByTurn(listing.filter((ticket) => replies.get(ticket)?.kind === 'alive')).held.map(({ name }) => name)
+  const ownTickets = own()
+  const listing = new QueueView(directory, ownTickets, () => true).read()
+  const others = listing.filter((ticket) => !ownTickets.has(ticket.id)).map((ticket) => ({ directory, ticket }))
+  const replies = await askAll(others, {})
+  const alive = listing.filter((ticket) => ownTickets.has(ticket.id) || replies.get(ticket)?.kind === 'alive')
+  return splitByTurn(alive).held.map((ticket) => {
+    const requesters = requestersOf(ticket, ownTickets.get(ticket.id), replies.get(ticket), undefined)
+    const holders = ticket.claim.kind === 'shared' ? requesters : requesters.slice(0, 1)
+    return { name: ticket.name, holders: holders.length > 0 ? holders : [byName(ticket, undefined, undefined)] }
+  })
 }
 
 /** Connects as a visitor, who does not say who it is, and asks. */

@@ -1,0 +1,204 @@
+// slocket.break: takes a lock away from those who hold it, as the command does.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import fs from 'node:fs'
+import { describe, test } from 'node:test'
+import { promisify } from 'node:util'
+import type { LockRequest, LockSnapshot } from '../../src/index.ts'
+import { isSlocketError, memory, slocket } from '../../src/index.ts'
+import { reasonNotRoot, reasonWithout } from '../helpers/privileges.ts'
+import { scenario } from '../helpers/scenario.ts'
+import { ANN, asUser, openTo } from '../helpers/users.ts'
+
+const INDEX = new URL('../../src/index.js', import.meta.url).href
+const isLost = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_LOST')
+
+scenario('slocket.break takes a lock from its holder, who is told, and the next one has it', async (scene) => {
+  const [holder, next] = await scene.spawnAll('holder', 'next')
+  await holder.acquire(scene.path, { label: 'nightly' })
+  await next.enqueue(scene.path)
+  scene.journal.write({ kind: '!', who: holder.name })
+  const lost = await slocket.break(scene.path)
+  assert.deepEqual(
+    lost.map(({ pid, label, mode, self }) => [pid, label, mode, self]),
+    [[holder.pid, 'nightly', 'exclusive', false]],
+  )
+  assert.equal((await holder.next('lost')).code, 'ERR_SLOCKET_LOST')
+  await next.next('granted')
+  await holder.release()
+  assert.equal(await next.isHolding(), true)
+  await next.release()
+})
+
+scenario('slocket.break takes a lock from all who share it, and from no one who waits', async (scene) => {
+  const [one, two, writer] = await scene.spawnAll('one', 'two', 'writer')
+  await one.acquire(scene.path, { mode: 'shared' })
+  await two.acquire(scene.path, { mode: 'shared' })
+  await writer.enqueue(scene.path)
+  for (const { name } of [one, two]) scene.journal.write({ kind: '!', who: name })
+  const lost = await slocket.break(scene.path)
+  assert.deepEqual(new Set(lost.map(({ pid }) => pid)), new Set([one.pid, two.pid]))
+  await writer.next('granted')
+  await writer.release()
+})
+
+scenario('slocket.break takes permits, and shows the holders to confirm first', async (scene) => {
+  const [one, two, third] = await scene.spawnAll('one', 'two', 'third')
+  await one.acquire(scene.path, { permits: 2 })
+  await two.acquire(scene.path, { permits: 2 })
+  await third.enqueue(scene.path, { permits: 2 })
+  const pids = (requests: readonly LockRequest[]): unknown => new Set(requests.map(({ pid }) => pid))
+  const shown: LockRequest[] = []
+  const lost = await slocket.break(scene.path, {
+    confirm: (held) => {
+      shown.push(...held)
+      for (const { name } of [one, two]) scene.journal.write({ kind: '!', who: name })
+      return Promise.resolve(true)
+    },
+  })
+  assert.deepEqual([pids(shown), pids(lost)], [new Set([one.pid, two.pid]), new Set([one.pid, two.pid])])
+  assert.equal(lost[0]!.permits, 2)
+  await third.next('granted')
+  await third.release()
+})
+
+scenario('slocket.break takes nothing unless confirm says true', async (scene) => {
+  const holder = await scene.spawn('holder')
+  await holder.acquire(scene.path)
+  for (const answer of [false, undefined, 'yes', 1, Promise.resolve(false)]) {
+    assert.deepEqual(await slocket.break(scene.path, { confirm: () => answer as boolean }), [])
+  }
+  const reason = new Error('mine')
+  const confirm = (): never => {
+    throw reason
+  }
+  await assert.rejects(slocket.break(scene.path, { confirm }), (error) => error === reason)
+  await assert.rejects(
+    slocket.break(scene.path, { confirm: () => Promise.reject(reason) }),
+    (error) => error === reason,
+  )
+  assert.equal(await holder.isHolding(), true)
+  await holder.release()
+})
+
+scenario('slocket.break takes nothing from a holder that has come since confirm was called', async (scene) => {
+  const [first, second] = await scene.spawnAll('first', 'second')
+  await first.acquire(scene.path)
+  await second.enqueue(scene.path)
+  const lost = await slocket.break(scene.path, {
+    confirm: async () => {
+      await first.release()
+      await second.next('granted')
+      return true
+    },
+  })
+  assert.deepEqual(lost, [])
+  assert.equal(await second.isHolding(), true)
+  assert.equal(await first.try(scene.path), false)
+  await second.release()
+})
+
+scenario('slocket.break takes a lock from this process itself', async (scene) => {
+  const lock = await slocket(scene.path, { linger: 0 })
+  const [lost] = await slocket.break(scene.path)
+  assert.deepEqual([lost?.pid, lost?.self, lock.held], [process.pid, true, false])
+  assert.throws(() => lock.assertHeld(), isLost)
+  const blocking = slocket.sync(scene.path, { linger: 0 })
+  assert.equal((await slocket.break(scene.path))[0]?.pid, process.pid)
+  assert.equal(blocking.held, false)
+})
+
+scenario('slocket.break of a lock that nobody holds breaks nothing, and makes nothing', async (scene) => {
+  const confirm = (): never => assert.fail('must not be called')
+  assert.deepEqual(await slocket.break(scene.path, { confirm }), [])
+  assert.equal(fs.existsSync(scene.path), false)
+  const holder = await scene.spawn('holder')
+  await holder.acquire(scene.path)
+  await holder.kill()
+  // It has died: its lock is free.
+  assert.deepEqual(await slocket.break(scene.path, { confirm }), [])
+  fs.rmSync(scene.path, { recursive: true })
+  fs.writeFileSync(scene.path, 'precious')
+  assert.deepEqual(await slocket.break(scene.path, { confirm }), [])
+  assert.equal(fs.readFileSync(scene.path, 'utf8'), 'precious')
+  await assert.rejects(slocket.break(scene.directory), { code: 'ERR_SLOCKET_NOT_A_LOCK' })
+})
+
+scenario(
+  'slocket.break of a lock of another user is an error',
+  { skip: reasonNotRoot() || reasonWithout('setpriv', '--version') },
+  async (scene) => {
+    const place = openTo(scene, 0o1777)
+    const lock = await slocket(place, { access: 'all', linger: 0 })
+    const program = `import slocket from ${JSON.stringify(INDEX)}
+      await slocket.break(process.argv[1]).catch(({ code, message }) => console.log(code, message))`
+    const [command, ...parameters] = asUser(ANN)
+    const { stdout } = await promisify(execFile)(command!, [
+      ...parameters,
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      program,
+      place,
+    ])
+    assert.match(stdout, /^ERR_SLOCKET_PERMISSION 1 of 1 /)
+    assert.equal(lock.held, true)
+    await lock.release()
+  },
+)
+
+describe('slocket.break by an engine that steals', () => {
+  test('takes nothing if other holders have come since confirm was called', async () => {
+    const engine = memory()
+    const first = await slocket('lock', { engine })
+    const confirm = async (): Promise<boolean> => {
+      await first.release()
+      const { held } = await slocket.query('lock', { engine })
+      assert.equal(held.length, 1)
+      return true
+    }
+    const second = slocket('lock', { engine, label: 'second' })
+    assert.deepEqual(await slocket.break('lock', { engine, confirm }), [])
+    assert.equal((await second).held, true)
+    await (await second).release()
+  })
+
+  test('leaves permits alone, and those who wait for them', async () => {
+    const engine = memory()
+    const held = await slocket('lock', { engine, permits: 1 })
+    const waiting = slocket('lock', { engine, permits: 1 })
+    await assert.rejects(slocket.break('lock', { engine }), { code: 'ERR_SLOCKET_CLAIM_MISMATCH' })
+    assert.equal(held.held, true)
+    await held.release()
+    await (await waiting).release()
+  })
+
+  test('that can neither steal nor break is a TypeError', async () => {
+    const able = memory()
+    const engine = { ...able, capabilities: { ...able.capabilities, steal: false } }
+    const lock = await slocket('lock', { engine })
+    await assert.rejects(slocket.break('lock', { engine }), TypeError)
+    assert.equal(lock.held, true)
+    await lock.release()
+  })
+})
+
+test('slocket.break refuses wrong arguments', async () => {
+  const engine = memory()
+  for (const wrong of [
+    null,
+    'yes',
+    { confirm: true },
+    { confirm: null },
+    { yes: true },
+    { timeout: 5 },
+    { engine: 1 },
+  ]) {
+    await assert.rejects(slocket.break('lock', wrong as object), TypeError, JSON.stringify(wrong))
+  }
+  for (const wrong of ['', 5, undefined, new URL('http://host/')]) {
+    await assert.rejects(slocket.break(wrong as string, { engine }), TypeError)
+  }
+  const nobody: LockSnapshot = { held: [], pending: [] }
+  assert.deepEqual(await slocket.query('lock', { engine }), nobody)
+})
