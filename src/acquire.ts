@@ -54,8 +54,32 @@ export function acquireOnce(
   })
 }
 
+const WAITS = { wait: true, signal: undefined } as const
+
+/** Waits for the lock as it is asked for: with a time limit or without, with wait notices or without. @throws ERR_SLOCKET_TIMEOUT. */
+export function acquireInTurn(engine: Engine, path: string, asked: Asked): Promise<Lock> {
+  const { timeoutMs, signal, onWait } = asked
+  // A limit of 0 is no wait.
+  if (onWait !== undefined && timeoutMs !== 0) return acquireWithNotices(engine, path, asked, onWait)
+  if (timeoutMs !== undefined) return acquireWithin(engine, path, asked, timeoutMs)
+  // A request that waits is never refused.
+  return acquireOnce(engine, path, asked, signal === undefined ? WAITS : { wait: true, signal }) as Promise<Lock>
+}
+
+function acquireWithNotices(
+  engine: Engine,
+  path: string,
+  asked: Asked,
+  onWait: (notice: WaitNotice) => void,
+): Promise<Lock> {
+  const { label, noticeAfterMs } = asked
+  const resource = engine.resolve?.(path) ?? path
+  const notices = new WaitNotices({ engine, resource, label, sinceMs: wallNowMs(), noticeAfterMs, onWait })
+  return acquireInTurn(engine, path, { ...asked, onWait: undefined }).finally(() => notices.stop())
+}
+
 /** @throws ERR_SLOCKET_TIMEOUT; a holder or a server that does not answer does not delay it. */
-export function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
+function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
   if (timeoutMs === 0) return acquireNow(engine, path, asked)
   return new Promise((resolve, reject) => {
     new TimedWait({ engine, path, asked, timeoutMs }, resolve, reject).start()
@@ -71,24 +95,6 @@ async function acquireNow(engine: Engine, path: string, asked: Asked): Promise<L
   const error = await timeoutError(new HolderLook(engine, resource), path, 0)
   signal?.throwIfAborted()
   throw error
-}
-
-/** Acquires the lock with a limit or without, and calls `onWait` while it waits. Never waits and never calls it with a limit of 0. */
-export function acquireWithNotices(
-  engine: Engine,
-  path: string,
-  asked: Asked,
-  onWait: (notice: WaitNotice) => void,
-): Promise<Lock> {
-  const { timeoutMs, label, signal, noticeAfterMs } = asked
-  if (timeoutMs === 0) return acquireNow(engine, path, asked)
-  const wait = { engine, resource: engine.resolve?.(path) ?? path, label, sinceMs: wallNowMs(), noticeAfterMs, onWait }
-  const notices = new WaitNotices(wait)
-  const acquired =
-    timeoutMs === undefined
-      ? (acquireOnce(engine, path, asked, { wait: true, signal }) as Promise<Lock>)
-      : acquireWithin(engine, path, asked, timeoutMs)
-  return acquired.finally(() => notices.stop())
 }
 
 interface TimedRequest {

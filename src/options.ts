@@ -47,7 +47,8 @@ export interface SlocketOptions {
    * or the obstacle have changed, at most once a second. It looks at the queue as `slocket.query` does, so it costs about as much; the more requests wait,
    * the less often it looks. No notice comes once the lock is acquired, or the wait has failed, been aborted or timed out.
    *
-   * It does not keep the process alive. What it throws is an uncaught exception, as of an event listener: the wait goes on.
+   * It does not keep the process alive. What it throws is an uncaught exception, as of an event listener: the wait goes on. `slocket.sync` calls it in the
+   * thread that blocks, and what it throws is reported when that thread no longer blocks.
    *
    * Default: nothing is called.
    */
@@ -136,8 +137,8 @@ export interface BreakOptions {
   readonly engine?: Engine | undefined
 }
 
-/** Options of `slocket.sync()`: nothing can abort a blocked thread, so it has no `signal`; nothing can be called in it, so it has no `onWait` and no `waitNoticeAfter`; it takes local locks, so it has no `engine`; it blocks at each call, so it has no `slice`. */
-export type SyncOptions = Omit<SlocketOptions, 'signal' | 'onWait' | 'waitNoticeAfter' | 'engine' | 'slice'>
+/** Options of `slocket.sync()`: nothing can abort a blocked thread, so it has no `signal`; it takes local locks, so it has no `engine`; it blocks at each call, so it has no `slice`. */
+export type SyncOptions = Omit<SlocketOptions, 'signal' | 'engine' | 'slice'>
 
 /** Options, checked. */
 export interface Asked {

@@ -1,5 +1,5 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
-import { acquireOnce, acquireWithin, acquireWithNotices } from './acquire.ts'
+import { acquireInTurn, acquireOnce } from './acquire.ts'
 import { breakLock } from './break-lock.ts'
 import type { Engine } from './requests/engine.ts'
 import { nextTurn } from './requests/event-loop.ts'
@@ -188,15 +188,7 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
       if (asked.parents) engine.makeParents?.(path)
       const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)
       if (advice !== 'wait') return acquireAtOnce(engine, path, asked, advice)
-      if (asked.onWait !== undefined) return acquireWithNotices(engine, path, asked, asked.onWait)
-      if (asked.timeoutMs !== undefined) return acquireWithin(engine, path, asked, asked.timeoutMs)
-      // A request that waits is never refused.
-      return acquireOnce(
-        engine,
-        path,
-        asked,
-        asked.signal === undefined ? WAITS : { wait: true, signal: asked.signal },
-      ) as Promise<Lock>
+      return acquireInTurn(engine, path, asked)
     } catch (error) {
       // A call with a callback throws for wrong arguments only.
       return Promise.reject(error)
@@ -293,7 +285,6 @@ const QUERY = callOptions('slocket.query()', NO_REQUESTS)
 const BREAK = callOptions('slocket.break()', NO_REQUESTS, ['confirm'])
 
 const NONE: readonly Claim[] = []
-const WAITS = { wait: true, signal: undefined } as const
 
 /** For a call from inside a body that holds the same lock, and would wait for ever. */
 async function acquireAtOnce(engine: Engine, path: string, asked: Asked, advice: 'try' | 'refuse'): Promise<Lock> {

@@ -76,18 +76,22 @@ export class WaitNotices {
     if (held.length === 0 && look.ahead === 0 && obstacle === undefined) return
     if (this.#told !== undefined && isSame(this.#told, look)) return
     this.#told = look
-    try {
-      onWait({
-        held: held.map(toLockRequest),
-        ahead: look.ahead,
-        ...(obstacle === undefined ? {} : { obstacle }),
-      })
-    } catch (error) {
-      // As Node reports what an event listener throws.
-      nextTick(() => {
-        throw error
-      })
-    }
+    callOnWait(onWait, {
+      held: held.map(toLockRequest),
+      ahead: look.ahead,
+      ...(obstacle === undefined ? {} : { obstacle }),
+    })
+  }
+}
+
+/** Calls `onWait`. What it throws is reported as Node reports what an event listener throws. */
+export function callOnWait(onWait: (notice: WaitNotice) => void, notice: WaitNotice): void {
+  try {
+    onWait(notice)
+  } catch (error) {
+    nextTick(() => {
+      throw error
+    })
   }
 }
 

@@ -3,7 +3,7 @@ import { isExiting } from '../requests/exiting.ts'
 import { withdrawAllKept } from '../requests/kept-tickets.ts'
 import type { LockAccess } from '../requests/lock-access.ts'
 import type { Claim } from '../core/claim.ts'
-import { isObserved, observeSync, traceOf } from '../diagnostics.ts'
+import { isObserved, observeSync, tellNotices, traceOf } from '../diagnostics.ts'
 import { SlocketError } from '../errors.ts'
 import type { Asked, SyncOptions } from '../options.ts'
 import { callOptions, parseOptions, parsePath } from '../options.ts'
@@ -13,11 +13,10 @@ import { acquireHere } from './own-thread.ts'
 import { fromPlain } from './plain-error.ts'
 import { askWorker } from './worker.ts'
 import { SyncLock } from './sync-lock.ts'
+import { callOnWait } from '../wait-notices.ts'
 
 const MEANINGLESS = {
   signal: 'nothing can abort a blocked thread',
-  onWait: 'nothing can be called in a blocked thread',
-  waitNoticeAfter: 'nothing can be called in a blocked thread',
   engine: 'it takes local locks only',
   slice: 'it blocks until the lock is held, and releases it at once',
 }
@@ -85,7 +84,10 @@ export function isLockedSync(place: Place): boolean {
 
 function acquire(request: SyncRequest): SyncLock | null {
   const { name, asked, wait } = request
-  return isObserved() ? observeSync(traceOf(name, asked, !wait), () => acquireUnseen(request)) : acquireUnseen(request)
+  if (!isObserved()) return acquireUnseen(request)
+  const trace = traceOf(name, asked, !wait)
+  const seen = { ...request, asked: { ...asked, onWait: tellNotices(trace, asked.onWait) } }
+  return observeSync(trace, () => acquireUnseen(seen))
 }
 
 function acquireUnseen(request: SyncRequest): SyncLock | null {
@@ -93,16 +95,22 @@ function acquireUnseen(request: SyncRequest): SyncLock | null {
   return acquireHere(engine, place.path, name, asked) ?? acquireByWorker(request)
 }
 
-function acquireByWorker({ name, place, options, asked: { claim }, wait, own }: SyncRequest): SyncLock | null {
-  const { mode, permits, timeout, label, linger = isExiting() ? 0 : undefined, access } = options
-  const asked = { mode, permits, timeout, label, linger, access }
-  return askWorker({ do: 'acquire', ...place, options: asked, claim, wait, own }, (answer, worker, id) => {
-    if (answer.kind === 'busy') return null
-    if (answer.kind !== 'held') throw failureOf(answer, name)
-    const lock = new SyncLock(name, answer.held, worker, id)
-    worker.add(lock)
-    return lock
-  })
+function acquireByWorker({ name, place, options, asked: { claim, onWait }, wait, own }: SyncRequest): SyncLock | null {
+  const { mode, permits, timeout, waitNoticeAfter, label, linger = isExiting() ? 0 : undefined, access } = options
+  const asked = { mode, permits, timeout, waitNoticeAfter, label, linger, access }
+  const isNoticed = onWait !== undefined
+  return askWorker(
+    { do: 'acquire', ...place, options: asked, claim, wait, isNoticed, own },
+    (answer, worker, id) => {
+      if (answer.kind === 'busy') return null
+      if (answer.kind !== 'held') throw failureOf(answer, name)
+      const lock = new SyncLock(name, answer.held, worker, id)
+      worker.add(lock)
+      return lock
+    },
+    // In this thread, while it blocks.
+    isNoticed ? (notice) => callOnWait(onWait, notice) : undefined,
+  )
 }
 
 function failureOf(answer: Answer, name?: string): Error {

@@ -5,6 +5,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Claim } from '../core/claim.ts'
 import type { SlocketError } from '../errors.ts'
+import type { WaitNotice } from '../lock-state.ts'
 import type { LockMode, SlocketOptions } from '../options.ts'
 
 /** The words of shared memory. */
@@ -36,10 +37,15 @@ export interface Place {
 export type Order = { readonly id: number } & (
   | ({
       readonly do: 'acquire'
-      readonly options: Pick<SlocketOptions, 'mode' | 'permits' | 'timeout' | 'label' | 'linger' | 'access'>
+      readonly options: Pick<
+        SlocketOptions,
+        'mode' | 'permits' | 'timeout' | 'waitNoticeAfter' | 'label' | 'linger' | 'access'
+      >
       readonly claim: Claim
       /** False: null where it is not free. */
       readonly wait: boolean
+      /** Whether it is to be told whom it waits for. */
+      readonly isNoticed: boolean
       /** What the ordering thread has in the queue by its own event loop. */
       readonly own: readonly Claim[]
     } & Place)
@@ -78,6 +84,8 @@ export type Said =
   | { readonly kind: 'ready' }
   /** It could not start, or has failed, and ends. */
   | { readonly kind: 'failed'; readonly message: string; readonly code: unknown }
+  /** Whom an order waits for. */
+  | { readonly kind: 'notice'; readonly id: number; readonly notice: WaitNotice }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly kind: 'lost'; readonly lock: number; readonly error: PlainError }
 

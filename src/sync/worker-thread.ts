@@ -11,9 +11,10 @@ import { adviceFor } from '../core/deadlock.ts'
 import { claimsOfThisThread, localBesideMkdir, localFor } from '../engines/local/index.ts'
 import { leaveAll } from '../engines/local/members/exit.ts'
 import type { LockAccess } from '../requests/lock-access.ts'
-import { acquireOnce, acquireWithin } from '../acquire.ts'
+import { acquireInTurn, acquireOnce } from '../acquire.ts'
 import { SlocketError } from '../errors.ts'
 import type { Lock } from '../lock.ts'
+import type { WaitNotice } from '../lock-state.ts'
 import { callOptions, parseOptions } from '../options.ts'
 import { actFor } from '../thread-identity.ts'
 import { isHeld } from './is-held.ts'
@@ -62,7 +63,8 @@ class WorkerThread {
   async #answer(order: Order): Promise<Answer> {
     switch (order.do) {
       case 'acquire': {
-        const lock = await acquire(order, engineFor(order.mkdirStaleMs, order.options.access))
+        const engine = engineFor(order.mkdirStaleMs, order.options.access)
+        const lock = await acquire(order, engine, (notice) => this.#say({ kind: 'notice', id: order.id, notice }))
         return lock === null ? { kind: 'busy' } : this.#hold(order.id, lock)
       }
       case 'release': {
@@ -120,17 +122,18 @@ function engineFor(mkdirStaleMs: number | undefined, access?: LockAccess): Engin
 /** The caller has checked them. */
 const CHECKED = callOptions('slocket.sync()')
 
-async function acquire(order: AcquireOrder, engine: Engine): Promise<Lock | null> {
-  const { path, claim, wait } = order
-  const asked = parseOptions(order.options, CHECKED)
+async function acquire(
+  order: AcquireOrder,
+  engine: Engine,
+  onWait: (notice: WaitNotice) => void,
+): Promise<Lock | null> {
+  const { path, claim, wait, isNoticed } = order
+  const asked = { ...parseOptions(order.options, CHECKED), onWait: isNoticed ? onWait : undefined }
   const { signal, timeoutMs } = asked
   const tryOnce = (): Promise<Lock | null> => acquireOnce(engine, path, asked, { wait: false, signal })
   if (!wait) return await tryOnce()
   const advice = adviceFor(claim, [...order.own, ...claimsOfThisThread(path)], timeoutMs)
-  if (advice === 'wait') {
-    if (timeoutMs !== undefined) return await acquireWithin(engine, path, asked, timeoutMs)
-    return await acquireOnce(engine, path, asked, { wait: true, signal })
-  }
+  if (advice === 'wait') return await acquireInTurn(engine, path, asked)
   const lock = advice === 'try' ? await tryOnce() : null
   if (lock === null) throw deadlock(path)
   return lock

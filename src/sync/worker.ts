@@ -16,6 +16,7 @@ import type * as threadsModule from 'node:worker_threads'
 import { addIdleThread, isOutOfDescriptors, makeRoom, removeIdleThread } from '../requests/idle.ts'
 import { debug } from '../debug.ts'
 import { SlocketError, systemCode } from '../errors.ts'
+import type { WaitNotice } from '../lock-state.ts'
 import { threadIdentity } from '../thread-identity.ts'
 import type { Answer, Order, Said, WorkerData } from './messages.ts'
 import { ENDED, FREE, IN_USE, SAID, USE, WORDS } from './messages.ts'
@@ -57,23 +58,34 @@ type Asked = Order extends infer One ? (One extends Order ? Omit<One, 'id'> : ne
 
 let current: SyncWorker | undefined
 
+/** Called meanwhile with whom the order waits for. Must not throw. */
+type OnNotice = (notice: WaitNotice) => void
+
 /** What `take` makes of its answer; asks again once there are descriptors. Blocks until the answer has come. */
-export function askWorker<T>(asked: Asked, take: (answer: Answer, worker: SyncWorker, id: number) => T): T {
+export function askWorker<T>(
+  asked: Asked,
+  take: (answer: Answer, worker: SyncWorker, id: number) => T,
+  onNotice?: OnNotice,
+): T {
   // Bound: see makeRoom. What is idle in this thread is out of reach of the other one.
   for (;;) {
     try {
-      return askOnce(asked, take)
+      return askOnce(asked, take, onNotice)
     } catch (error) {
       makeRoom(error)
     }
   }
 }
 
-function askOnce<T>(asked: Asked, take: (answer: Answer, worker: SyncWorker, id: number) => T): T {
+function askOnce<T>(
+  asked: Asked,
+  take: (answer: Answer, worker: SyncWorker, id: number) => T,
+  onNotice: OnNotice | undefined,
+): T {
   if (current?.begin() !== true) current = startWorker()
   const worker = current
   try {
-    const id = worker.order(asked)
+    const id = worker.order(asked, onNotice)
     return take(worker.answerTo(id, Infinity), worker, id)
   } finally {
     worker.finish()
@@ -87,6 +99,8 @@ export class SyncWorker implements SyncHolder {
   readonly #receive: Threads['receiveMessageOnPort']
   readonly #answers = new Map<number, Answer>()
   readonly #locks = new Map<number, SyncLock>()
+  /** Of orders without an answer. */
+  readonly #onNotices = new Map<number, OnNotice>()
   #lastId = 0
   /** Orders without an answer. */
   #asking = 0
@@ -128,8 +142,9 @@ export class SyncWorker implements SyncHolder {
     this.#letGoIfUnused()
   }
 
-  order(asked: Asked): number {
+  order(asked: Asked, onNotice?: OnNotice): number {
     this.#lastId += 1
+    if (onNotice !== undefined) this.#onNotices.set(this.#lastId, onNotice)
     this.#port.postMessage({ ...asked, id: this.#lastId })
     return this.#lastId
   }
@@ -215,7 +230,11 @@ export class SyncWorker implements SyncHolder {
       case 'failed':
         this.#failure ??= said
         return
+      case 'notice':
+        this.#onNotices.get(said.id)?.(said.notice)
+        return
       case 'answer':
+        this.#onNotices.delete(said.id)
         this.#answers.set(said.id, said.answer)
         return
       case 'lost':

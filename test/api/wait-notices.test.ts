@@ -1,11 +1,12 @@
 // onWait: a call that waits says who it waits for.
 import assert from 'node:assert/strict'
+import diagnostics from 'node:diagnostics_channel'
 import fs from 'node:fs'
 import { after, describe, test } from 'node:test'
-import type { Engine, EngineSnapshot, Requester, WaitNotice } from '../../src/index.ts'
+import type { Engine, EngineSnapshot, LockTrace, Requester, WaitNotice } from '../../src/index.ts'
 import { memory, slocket } from '../../src/index.ts'
 import { scenario } from '../helpers/scenario.ts'
-import { until } from '../helpers/until.ts'
+import { DEADLINE_MS, until } from '../helpers/until.ts'
 import { makeParent, runChild } from './run-child.ts'
 
 const HOLDER: Requester = {
@@ -176,4 +177,44 @@ scenario('onWait shows processes that hold and wait, and a file at the path', as
   assert.deepEqual([held, ahead, obstacle!.kind], [[], 0, 'file'])
   fs.rmSync(scene.path)
   await (await blocked).release()
+})
+
+scenario('a call that blocks says whom it waits for, to its caller and to subscribers', async (scene) => {
+  const holder = await scene.spawn('holder')
+  await holder.acquire(scene.path, { label: 'nightly' })
+  const seen: unknown[] = []
+  const told: unknown[] = []
+  const subscriber = (message: unknown): void => void told.push((message as LockTrace).notice)
+  diagnostics.subscribe('slocket:wait-notice', subscriber)
+  const lock = slocket.sync(scene.path, {
+    linger: 0,
+    timeout: DEADLINE_MS,
+    waitNoticeAfter: 0,
+    onWait: (notice) => {
+      seen.push(notice)
+      holder.signal('SIGKILL')
+    },
+  })
+  diagnostics.unsubscribe('slocket:wait-notice', subscriber)
+  const { held, ahead } = seen[0] as WaitNotice
+  assert.deepEqual([held.map(({ pid, label }) => [pid, label]), ahead], [[[holder.pid, 'nightly']], 0])
+  assert.deepEqual(told, seen)
+  assert.equal(lock.recovered, true)
+  lock.release()
+})
+
+scenario('what onWait throws while the call blocks is reported when it no longer blocks', async (scene) => {
+  const holder = await scene.spawn('holder')
+  await holder.acquire(scene.path)
+  holder.mayEnd = true
+  scene.journal.write({ kind: '!', who: holder.name })
+  const { stdout, stderr, code } = await runChild(
+    `process.on('uncaughtException', (error) => console.log('uncaught', error.message))
+     const onWait = ({ held }) => { process.kill(held[0].pid, 'SIGKILL'); throw new Error('mine') }
+     const lock = slocket.sync(lockPath, { timeout: ${DEADLINE_MS}, waitNoticeAfter: 0, onWait })
+     console.log('granted')
+     lock.release()`,
+    scene.path,
+  )
+  assert.deepEqual([stdout, stderr, code], ['granted\nuncaught mine\n', '', 0])
 })

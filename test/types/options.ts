@@ -90,8 +90,6 @@ export function wrong(): void {
 
   // @ts-expect-error: nothing can abort a blocked thread
   slocket.sync('lock', { timeout: 5, signal })
-  // @ts-expect-error: nothing can be called in a blocked thread
-  slocket.sync('lock', { timeout: 5, onWait: () => {} })
   // @ts-expect-error: it takes local locks only
   slocket.sync('lock', { timeout: 5, engine })
   // @ts-expect-error: it blocks at each call
