@@ -5,12 +5,12 @@
  * the engines, `slocket.sync` and the Web Locks. scripts/build-dist.js has the list.
  */
 import { claimsOfThisThread, local, localFor, resolvePath } from './engines/local/index.ts'
+import { lockPathFor } from './engines/local/lock-path.ts'
 import { localNames } from './engines/local/names/index.ts'
 import { memory } from './engines/memory/index.ts'
 import { MemoryStore } from './engines/memory/store.ts'
 import { isSlocketError, SlocketError } from './errors.ts'
 import { Lock } from './lock.ts'
-import { lockPathFor } from './lock-path.ts'
 import type { Slocket } from './slocket.ts'
 import { createSlocket } from './slocket.ts'
 import { acquireSync } from './sync/acquire-sync.ts'

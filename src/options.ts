@@ -1,6 +1,7 @@
 /** The options of `slocket()` and its relatives, and how they are checked. Wrong arguments are TypeError or RangeError, at the call. */
 import type { Engine } from './requests/engine.ts'
 import type { OptionHints } from './requests/known-options.ts'
+import { describeValue } from './requests/arguments.ts'
 import { checkKnownOptions } from './requests/known-options.ts'
 import type { Claim } from './core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from './core/claim.ts'
@@ -217,36 +218,11 @@ export const DEFAULTS: Asked = {
   engine: undefined,
 }
 
-/** The path of a lock, as the caller gave it, or as its `file:` URL says. @throws TypeError */
-export function parsePath(given: unknown): string {
-  const path = isUrl(given) ? pathOfUrl(given) : given
-  if (typeof path !== 'string') throw new TypeError(`path must be a string or a file: URL, not ${describe(path)}`)
-  if (path === '') throw new TypeError('path must not be empty')
-  if (path.includes('\0')) throw new TypeError('path must not contain a NUL character')
-  if (!path.isWellFormed()) throw new TypeError('path must be well-formed Unicode: it has half of a surrogate pair')
-  return path
-}
-
-/** Not by `instanceof`: it may be of another realm, as in Jest. */
-function isUrl(value: unknown): value is URL {
-  return typeof value === 'object' && value !== null && 'href' in value && 'protocol' in value
-}
-
-function pathOfUrl({ href, protocol }: URL): string {
-  if (protocol !== 'file:') throw new TypeError(`path must be a string or a file: URL, not one of ${protocol}`)
-  try {
-    return process.getBuiltinModule('node:url').fileURLToPath(href)
-  } catch (error) {
-    // It names a host, or has an escape that no path can have.
-    throw new TypeError(`path is a URL that names no file: ${String(error)}`, { cause: error })
-  }
-}
-
 /** @throws TypeError, RangeError */
 export function parseOptions(options: unknown, { of, known, meaningless }: CallOptions): Asked {
   if (options === undefined) return DEFAULTS
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new TypeError(`options must be an object, not ${describe(options)}`)
+    throw new TypeError(`options must be an object, not ${describeValue(options)}`)
   }
   if (!Object.keys(options).every((name) => known.has(name)))
     checkKnownOptions(options, known, of, { ...optionHints(), ...meaningless })
@@ -271,10 +247,11 @@ export function parseOptions(options: unknown, { of, known, meaningless }: CallO
 
 function parseClaim(mode: unknown, permits: unknown): Claim {
   if (mode !== 'exclusive' && mode !== 'shared') {
-    throw new TypeError(`options.mode must be 'exclusive' or 'shared', not ${describe(mode)}`)
+    throw new TypeError(`options.mode must be 'exclusive' or 'shared', not ${describeValue(mode)}`)
   }
   if (permits === undefined) return mode === 'shared' ? SHARED : EXCLUSIVE
-  if (typeof permits !== 'number') throw new TypeError(`options.permits must be a number, not ${describe(permits)}`)
+  if (typeof permits !== 'number')
+    throw new TypeError(`options.permits must be a number, not ${describeValue(permits)}`)
   if (!Number.isInteger(permits) || permits < 1 || permits > MAX_PERMITS) {
     throw new RangeError(`options.permits must be a whole number from 1 to ${MAX_PERMITS}, not ${permits}`)
   }
@@ -283,7 +260,8 @@ function parseClaim(mode: unknown, permits: unknown): Claim {
 }
 
 function parseMs(name: string, value: unknown, maxMs: number = MAX_MS): number {
-  if (typeof value !== 'number') throw new TypeError(`options.${name} must be a number (ms), not ${describe(value)}`)
+  if (typeof value !== 'number')
+    throw new TypeError(`options.${name} must be a number (ms), not ${describeValue(value)}`)
   if (!(value >= 0 && value <= maxMs)) {
     throw new RangeError(`options.${name} must be from 0 to ${maxMs} ms, not ${value}`)
   }
@@ -305,27 +283,27 @@ export function parseSliceMs(value: unknown): number {
 
 function parseSignal(signal: unknown): AbortSignal {
   if (signal instanceof AbortSignal) return signal
-  throw new TypeError(`options.signal must be an AbortSignal, not ${describe(signal)}`)
+  throw new TypeError(`options.signal must be an AbortSignal, not ${describeValue(signal)}`)
 }
 
 export function parseFunction(name: string, value: unknown): (...parameters: never[]) => unknown {
   if (typeof value === 'function') return value as (...parameters: never[]) => unknown
-  throw new TypeError(`options.${name} must be a function, not ${describe(value)}`)
+  throw new TypeError(`options.${name} must be a function, not ${describeValue(value)}`)
 }
 
 function parseBoolean(name: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value
-  throw new TypeError(`options.${name} must be a boolean, not ${describe(value)}`)
+  throw new TypeError(`options.${name} must be a boolean, not ${describeValue(value)}`)
 }
 
 function parseLabel(label: unknown): string {
-  if (typeof label !== 'string') throw new TypeError(`options.label must be a string, not ${describe(label)}`)
+  if (typeof label !== 'string') throw new TypeError(`options.label must be a string, not ${describeValue(label)}`)
   if (label.length > MAX_LABEL) throw new RangeError(`options.label must have at most ${MAX_LABEL} characters`)
   return label
 }
 
 function parseAccess(access: unknown, engine: unknown): LockAccess {
-  if (!isAccess(access)) throw new TypeError(`options.access must be ${ACCESSES}, not ${describe(access)}`)
+  if (!isAccess(access)) throw new TypeError(`options.access must be ${ACCESSES}, not ${describeValue(access)}`)
   if (engine === undefined) return access
   throw new TypeError(
     'options.access cannot be given with options.engine; local({ access }) makes an engine that has it',
@@ -334,11 +312,6 @@ function parseAccess(access: unknown, engine: unknown): LockAccess {
 
 function parseEngine(engine: unknown): Engine {
   const isEngine = typeof engine === 'object' && engine !== null && 'acquire' in engine && 'query' in engine
-  if (!isEngine) throw new TypeError(`options.engine must be an engine, not ${describe(engine)}`)
+  if (!isEngine) throw new TypeError(`options.engine must be an engine, not ${describeValue(engine)}`)
   return engine as Engine
-}
-
-function describe(value: unknown): string {
-  if (value === null) return 'null'
-  return typeof value === 'string' ? `'${value.slice(0, 50)}'` : `a value of type ${typeof value}`
 }

@@ -1,6 +1,7 @@
 /** The API: `slocket(path)` and its relatives, over any engine. */
 import { acquireInTurn, acquireOnce } from './acquire.ts'
 import { breakLock } from './break-lock.ts'
+import { parsePath } from './requests/arguments.ts'
 import type { Engine } from './requests/engine.ts'
 import { nextTurn } from './requests/event-loop.ts'
 import type { LockAccess } from './requests/lock-access.ts'
@@ -16,7 +17,7 @@ import type { Lock } from './lock.ts'
 import { toLockRequest } from './lock-request.ts'
 import type { LockRequest } from './lock-state.ts'
 import type { Asked, BreakOptions, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
-import { callOptions, DEFAULTS, parseFunction, parseOptions, parsePath } from './options.ts'
+import { callOptions, DEFAULTS, parseFunction, parseOptions } from './options.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
 import { nextTick } from './real-time.ts'
 

@@ -26,9 +26,13 @@ describe('parents', () => {
       async (place) => await slocket.with(place, options, () => {}),
       async (place) => slocket.sync(place, options).release(),
       async (place) => {
-        await new Promise<void>((resolve, reject) => {
-          slocket(place, options, (error, lock) => (error === null ? lock!.release().then(resolve) : reject(error)))
+        const lock = await new Promise<Lock>((resolve, reject) => {
+          slocket(place, options, (error, granted) => {
+            if (error === null) resolve(granted!)
+            else reject(error)
+          })
         })
+        await lock.release()
       },
     ]
     for (const [index, call] of calls.entries()) {

@@ -1,9 +1,9 @@
 /** `lockPathFor`: one path of a lock for one file, whoever names the file, and however. */
 import fs from 'node:fs'
 import path from 'node:path'
-import { toSlocketError } from './engines/local/platform/system-error.ts'
-import { systemCode } from './errors.ts'
-import { parsePath } from './options.ts'
+import { systemCode } from '../../errors.ts'
+import { parsePath } from '../../requests/arguments.ts'
+import { toSlocketError } from './platform/system-error.ts'
 
 /** How many links may follow each other that lead to nothing yet. The kernel follows as many. */
 const MOST_LINKS = 40
