@@ -5,6 +5,7 @@
 import { debug } from '../../debug.ts'
 import { systemCode } from '../../errors.ts'
 import { builtInNet } from './platform/built-in.ts'
+import { toConnectError } from './platform/connect-error.ts'
 import type { QueueDirectory } from './directory.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import type { Frame } from './wire/frames.ts'
@@ -48,7 +49,8 @@ export function tellMember(
   const { member, pid } = tickets[0]!
   const addresses = new SocketAddresses(directory)
   return new Promise<boolean>((resolve) => {
-    const socket = builtInNet().connect({ path: addresses.of(`${MEMBERS}/${memberFile(member, pid)}`) })
+    const path = addresses.of(`${MEMBERS}/${memberFile(member, pid)}`)
+    const socket = builtInNet().connect({ path })
     const timer = setTimeout(() => socket.destroy(), ANSWER_MS)
     socket.once('connect', () => {
       const frames: Frame[] = [
@@ -62,7 +64,7 @@ export function tellMember(
     socket.on('error', (error) => debug('%s: member %s cannot be told: %s', directory, member, error))
     socket.once('close', () => {
       clearTimeout(timer)
-      const code = systemCode(socket.errored)
+      const code = systemCode(socket.errored && toConnectError(path, socket.errored))
       resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT')
     })
   })
