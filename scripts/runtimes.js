@@ -1,4 +1,4 @@
-// The runtimes that runtimes/package.json pins: other versions of Node, and Deno. They come from the npm registry, and npm checks each one against
+// The runtimes that runtimes/package.json pins: other versions of Node, Deno and Bun. They come from the npm registry, and npm checks each one against
 // the hash in the lock file there.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -15,8 +15,8 @@ export function runtimeNames() {
 
 /** The path of the program of one of them. It may not be installed yet. */
 export function runtimeProgram(name) {
-  const inPackage = name.startsWith('node-') ? ['bin', 'node'] : [name]
-  return join(HOME, PREFIX, name, ...inPackage)
+  if (name === 'deno') return join(HOME, PREFIX, name, 'deno')
+  return join(HOME, PREFIX, name, 'bin', name === 'bun' ? 'bun' : 'node')
 }
 
 /**

@@ -1,15 +1,17 @@
-// Runs the compiled tests on other versions of Node, and beside Deno: npm run test:runtimes -- [--ci] [--only NAME,…] [PATH-PART…]
+// Runs the compiled tests on other versions of Node, and with Deno and Bun: npm run test:runtimes -- [--ci] [--only NAME,…] [PATH-PART…]
 //
 // The runtimes are those of runtimes/package.json, from the npm registry, each checked against the hash in the lock file there;
-// they are no dependencies of this package, and are installed when they are first asked for. On each version of Node all
-// tests are run, or those whose path contains a PATH-PART. With Deno those in test/runtimes/, which say themselves what
-// they start, and IN_DENO. --only node-22,deno leaves out the rest.
+// they are no dependencies of this package, and are installed when they are first asked for. --only node-22,deno leaves out the rest.
 //
-// --ci is for a run of some two minutes on two cores, beside `npm test` on one version: IN_CI on all but NOT_IN_CI, and test/runtimes/
-// with Deno.
+//   Node   all tests
+//   Deno   test/runtimes/, which says itself what it starts; IN_PROCESS, by `deno test`
+//   Bun    test/runtimes/, and test/crash/ with Bun wherever that starts a process; IN_PROCESS, by `bun test`
 //
-// SLOCKET_TEST_CLIENTS=deno npm run test:runtimes -- --only deno test/crash has Deno in all places where the tests of
-// crashes start a process. Not all of them pass: docs/platforms.md.
+// With PATH-PART, only the tests whose path contains one, with Deno or Bun wherever they start a process: `--only deno test/crash`. Not all
+// of those pass with Deno: docs/platforms.md.
+//
+// --ci is for a run of some four minutes on two cores, beside `npm test` on one version: IN_CI on all versions of Node but NOT_IN_CI,
+// test/runtimes/ with Deno, and with Bun that, IN_CI_WITH_BUN and IN_CI_IN_BUN.
 import { spawnSync } from 'node:child_process'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -40,8 +42,24 @@ const IN_CI = [
 /** Not tried by --ci: the oldest release of what `npm test` has run on already, and the one between. */
 const NOT_IN_CI = new Set(['node-20', 'node-24'])
 
-/** What Deno runs by itself, by its own `deno test`. */
-const IN_DENO = ['build/test/conformance', 'build/test/core', 'build/test/requests']
+/** The tests that Deno and Bun run themselves. */
+const IN_PROCESS = ['test/conformance/', 'test/core/', 'test/requests/']
+const IN_CI_IN_BUN = ['test/conformance/local.test', 'test/conformance/names.test']
+/** Those whose processes are of Bun. */
+const IN_CI_WITH_BUN = [
+  'test/crash/contention',
+  'test/crash/descriptors',
+  'test/crash/exit.',
+  'test/crash/faults',
+  'test/crash/foreign',
+  'test/crash/kill',
+  'test/crash/lost',
+  'test/crash/namespaces',
+  'test/crash/order',
+  'test/crash/stop',
+  'test/crash/vanish',
+  'test/crash/workers',
+]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -63,41 +81,55 @@ console.log(`\n${results.map(({ line }) => line).join('\n')}`)
 if (results.some(({ passed }) => !passed)) process.exitCode = 1
 
 function test(name) {
-  const isNode = name.startsWith('node-')
   const program = runtimeProgram(name)
-  const node = isNode ? program : process.execPath
   const { stdout, error } = spawnSync(program, ['--version'], { encoding: 'utf8' })
   if (error !== undefined) fail(`${name} cannot be started: ${error.message}`)
-  const title = isNode ? `Node ${stdout.trim()}` : stdout.split('\n')[0].trim()
-  console.log(`\n=== ${title}\n`)
+  const title = { deno: '', bun: 'Bun ' }[name] ?? 'Node '
+  const version = `${title}${stdout.split('\n')[0].trim()}`
+  console.log(`\n=== ${version}\n`)
   const start = performance.now()
-  // PATH is for what calls `node` or `npm` by name.
-  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` }
-  if (!isNode)
-    Object.assign(env, {
-      SLOCKET_TEST_DENO: program,
-      DENO_DIR: join(root, 'build/deno-cache'),
-      DENO_NO_UPDATE_CHECK: '1',
-    })
-  let passed = run(node, [join(root, 'scripts/test.js'), ...testsFor(isNode)], env)
-  if (!isNode && !values.ci && positionals.length === 0)
-    passed = run(program, ['test', '--allow-all', ...IN_DENO], env) && passed
+  const passed = { deno: testDeno, bun: testBun }[name]?.(program) ?? runTests(program, positionals, IN_CI)
   const seconds = Math.round((performance.now() - start) / 1000)
-  return { passed, line: `${passed ? 'passed' : 'FAILED'}  ${title}, ${seconds} s` }
+  return { passed, line: `${passed ? 'passed' : 'FAILED'}  ${version}, ${seconds} s` }
+}
+
+function testDeno(program) {
+  const env = {
+    SLOCKET_TEST_DENO: program,
+    DENO_DIR: join(root, 'build/deno-cache'),
+    DENO_NO_UPDATE_CHECK: '1',
+  }
+  if (positionals.length > 0)
+    return runTests(process.execPath, positionals, [], { ...env, SLOCKET_TEST_CLIENTS: 'deno' })
+  const passed = runTests(process.execPath, ['test/runtimes/'], ['test/runtimes/'], env)
+  if (values.ci) return passed
+  const folders = IN_PROCESS.map((folder) => `build/${folder}`)
+  return run(program, ['test', '--allow-all', ...folders], env) && passed
+}
+
+function testBun(program) {
+  const env = { SLOCKET_TEST_BUN: program, SLOCKET_TEST_CLIENTS: 'bun' }
+  if (positionals.length > 0) return runTests(process.execPath, positionals, [], env)
+  const parts = ['test/runtimes/', 'test/crash/']
+  let passed = runTests(process.execPath, parts, ['test/runtimes/', ...IN_CI_WITH_BUN], env)
+  // A process for each file, as Node and Deno have it: some fake what slocket takes as it is loaded.
+  for (const file of listTests(values.ci ? IN_CI_IN_BUN : IN_PROCESS))
+    passed = run(program, ['test', '--timeout', '120000', `./build/${file.replace(/\.ts$/, '.js')}`], env) && passed
+  return passed
+}
+
+/** Runs the tests whose paths contain one of `parts`; with --ci, of `ciParts`. `node` is the Node that runs them. */
+function runTests(node, parts, ciParts, env = {}) {
+  // PATH is for what calls `node` or `npm` by name.
+  const path = `${dirname(node)}${delimiter}${process.env.PATH}`
+  const chosen = positionals.length === 0 && values.ci ? ciParts : parts
+  for (const part of chosen) if (!listTests([part]).length) fail(`there is no test ${part}`)
+  return run(node, [join(root, 'scripts/test.js'), ...chosen], { PATH: path, ...env })
 }
 
 function run(program, parameters, env) {
-  const { status } = spawnSync(program, parameters, { cwd: root, stdio: 'inherit', env })
+  const { status } = spawnSync(program, parameters, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
   return status === 0
-}
-
-/** What scripts/test.js is given. */
-function testsFor(isNode) {
-  if (positionals.length > 0) return positionals
-  if (!isNode) return ['test/runtimes/']
-  if (!values.ci) return []
-  for (const part of IN_CI) if (!listTests([part]).length) fail(`--ci runs ${part}, which is not there`)
-  return IN_CI
 }
 
 function fail(message) {

@@ -6,10 +6,11 @@ import type { Client } from '../helpers/client.ts'
 import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
 import { skipWithoutProc, WITHOUT_PROC } from '../helpers/no-proc.ts'
 import { pathOfLength } from '../helpers/path-of-length.ts'
+import { onlyInNode } from '../helpers/runtime.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
 
-const skip = skipWithoutProc
+const skip = onlyInNode('Deno without /proc is refused, and Bun aborts') || skipWithoutProc
 const LEAVE = { linger: 0 }
 const ROUNDS = 30
 

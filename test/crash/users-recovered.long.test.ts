@@ -94,6 +94,8 @@ scenario('of one who died waiting, nobody is told once a holder has seen that', 
   await first.acquire(scene.path)
   await waiter.enqueue(scene.path)
   const waiting = ticketsIn(scene.path).find(({ pid }) => pid === waiter.ticketPid)!
+  // The holder sees the end only of one that has said who it is.
+  for (const client of [waiter, waiter, first]) await client.ping()
   await waiter.kill()
   await until('that was seen', () => fs.readdirSync(scene.path).includes(waiting.name + REPORTED))
   await first.release()

@@ -14,6 +14,7 @@ export interface Runtime {
 export const NODE: Runtime = { command: [process.execPath], preload: '--import' }
 
 const deno = process.env['SLOCKET_TEST_DENO']
+const bun = process.env['SLOCKET_TEST_BUN']
 
 /** See scripts/test-runtimes.js. */
 export const DENO: Runtime = {
@@ -26,8 +27,27 @@ export const DENO: Runtime = {
   },
 }
 
-/** Why there is no Deno; false where there is. */
-export const skipDeno: string | false = deno === undefined ? '`npm run test:runtimes` runs this' : false
+/** As DENO. It has no settings of this machine's user, and keeps no cache. */
+export const BUN: Runtime = {
+  command: [bun ?? 'bun'],
+  preload: '--preload',
+  env: { BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0', DO_NOT_TRACK: '1', NO_COLOR: '1' },
+}
 
-/** What clients are run by unless a test says otherwise. With SLOCKET_TEST_CLIENTS=deno it is Deno, to see what works there. */
-export const USUAL: Runtime = process.env['SLOCKET_TEST_CLIENTS'] === 'deno' ? DENO : NODE
+/** Why there is no Deno, or no Bun; false where there is. */
+export const skipDeno: string | false = skipWithout(deno)
+export const skipBun: string | false = skipWithout(bun)
+
+const OTHERS: Readonly<Record<string, Runtime>> = { deno: DENO, bun: BUN }
+
+/** What clients are run by unless a test says otherwise. With SLOCKET_TEST_CLIENTS=deno, or bun, it is that, to see what works there. */
+export const USUAL: Runtime = OTHERS[process.env['SLOCKET_TEST_CLIENTS'] ?? ''] ?? NODE
+
+/** For `ScenarioOptions.skip`: `reason` if the processes are usually of another runtime than Node. */
+export function onlyInNode(reason: string): string | false {
+  return USUAL === NODE ? false : reason
+}
+
+function skipWithout(program: string | undefined): string | false {
+  return program === undefined ? '`npm run test:runtimes` runs this' : false
+}

@@ -9,7 +9,9 @@ const COUNT = 10_000
 /** Some are kept until there are enough of them to be worth clearing away. */
 const FEW = 100
 
-test('requests that are cancelled while the lock is held do not stay in memory', async () => {
+const skip = 'bun' in process.versions && 'it collects the garbage of V8'
+
+test('requests that are cancelled while the lock is held do not stay in memory', { skip }, async () => {
   const { queue, acquire } = new RequestScene()
   const held = (await acquire())!
   const signals: WeakRef<AbortSignal>[] = []

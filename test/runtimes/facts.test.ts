@@ -8,7 +8,7 @@ import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Runtime } from '../helpers/runtime.ts'
-import { DENO, NODE, skipDeno } from '../helpers/runtime.ts'
+import { BUN, DENO, NODE, skipBun, skipDeno } from '../helpers/runtime.ts'
 
 const FACTS = fileURLToPath(new URL('../fixtures/facts.js', import.meta.url))
 const cutsLongPaths = Number(process.versions.node.split('.')[0]) < 24
@@ -39,6 +39,17 @@ test('Deno does what the local engine depends on, but for what the engine knows 
     'a socket in a missing directory is': 'ENOENT',
     'a path of over 108 bytes is': 'EINVAL',
     'mkdir keeps the sticky bit': false,
+    'hrtime counts from the start of the process': true,
+  })
+})
+
+test('Bun does what the local engine depends on, but for what the engine knows of', { skip: skipBun }, async () => {
+  assert.deepEqual(await askFor(BUN), {
+    ...IN_ALL,
+    'a full backlog is': 'ECONNREFUSED',
+    'a socket in a missing directory is': 'ENOENT',
+    'a path of over 108 bytes is': 'EINVAL',
+    'mkdir keeps the sticky bit': true,
     'hrtime counts from the start of the process': true,
   })
 })

@@ -7,6 +7,7 @@ import { SlocketError, systemCode } from '../../errors.ts'
 import type { Requester } from '../../requests/engine.ts'
 import { withRoom } from '../../requests/idle.ts'
 import { builtInNet } from './platform/built-in.ts'
+import { toConnectError } from './platform/connect-error.ts'
 import type { QueueDirectory } from './directory.ts'
 import { findHolders } from './inspect.ts'
 import { DirectoryGone } from './lock-directory.ts'
@@ -75,7 +76,8 @@ export function tellMember(
   const { member, pid } = tickets[0]!
   const addresses = new SocketAddresses(directory)
   return new Promise<boolean>((resolve) => {
-    const socket = builtInNet().connect({ path: addresses.of(`${MEMBERS}/${memberFile(member, pid)}`) })
+    const path = addresses.of(`${MEMBERS}/${memberFile(member, pid)}`)
+    const socket = builtInNet().connect({ path })
     const timer = setTimeout(() => socket.destroy(), ANSWER_MS)
     socket.once('connect', () => {
       const frames: Frame[] = [
@@ -89,7 +91,7 @@ export function tellMember(
     socket.on('error', (error) => debug('%s: member %s cannot be told: %s', directory, member, error))
     socket.once('close', () => {
       clearTimeout(timer)
-      const code = systemCode(socket.errored)
+      const code = systemCode(socket.errored && toConnectError(path, socket.errored))
       resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT')
     })
   })

@@ -5,6 +5,7 @@
 import { debug } from '../../../debug.ts'
 import { systemCode } from '../../../errors.ts'
 import { builtInNet } from '../platform/built-in.ts'
+import { toConnectError } from '../platform/connect-error.ts'
 import type { QueueDirectory } from '../directory.ts'
 import { isListeningElsewhere, isProcessThere } from '../platform/liveness.ts'
 import type { Member } from './member.ts'
@@ -122,7 +123,10 @@ function knock(path: string, onAsked: (isRefused: boolean) => void): void {
   socket.once('connect', () => socket.destroy())
   // 'close' tells it all, and comes also while ticks are faked: see connect.ts.
   socket.on('error', () => {})
-  socket.once('close', () => onAsked(socket.errored !== null && systemCode(socket.errored) === 'ECONNREFUSED'))
+  socket.once('close', () => {
+    const { errored } = socket
+    onAsked(errored !== null && systemCode(toConnectError(path, errored)) === 'ECONNREFUSED')
+  })
 }
 
 /**

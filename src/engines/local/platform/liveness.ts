@@ -2,11 +2,11 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import { SlocketError, systemCode } from '../../../errors.ts'
+import { tellsRefusals } from './connect-error.ts'
 import type { QueueDirectory } from '../directory.ts'
 import { kernelId, UNKNOWN_KERNEL } from './kernel.ts'
 import { memberFile, memberPid } from '../members/member.ts'
 import { readText } from './proc.ts'
-import { isBun } from './runtime.ts'
 import type { ListedTicket } from '../ticket.ts'
 import { wallNowMs } from '../../../real-time.ts'
 
@@ -15,8 +15,8 @@ import { wallNowMs } from '../../../real-time.ts'
  *
  * - `dead`: on Linux, if the ticket is seen by the mount that it was made by: a socket listens before its first ticket is
  *   linked, and a full backlog says EAGAIN (unix(7)).
- * - `nothing`: BSD kernels refuse when the backlog is full too, and Bun reports a refusal when it was EAGAIN: there the
- *   process must be gone as well.
+ * - `nothing`: BSD kernels refuse when the backlog is full too, and Bun without `bun:ffi` reports a refusal when it was
+ *   EAGAIN: there the process must be gone as well.
  * - `elsewhere`: its process listens, but its socket cannot be reached from here. For good, if it uses the directory by
  *   another mount; for a moment, if a FUSE file system has lost track of which file a name leads to (gocryptfs, one in
  *   thousands of fast links and unlinks).
@@ -34,7 +34,7 @@ export function proofOfRefusal(directory: QueueDirectory, ticket: ListedTicket):
         'a local lock cannot tell whether it lives. Use an engine made for several machines',
     )
   }
-  if (process.platform !== 'linux' || isBun) return isProcessThere(ticket.pid) ? 'nothing' : 'dead'
+  if (process.platform !== 'linux' || !tellsRefusals()) return isProcessThere(ticket.pid) ? 'nothing' : 'dead'
   const member = memberFile(ticket.member, ticket.pid)
   const socket = listeningElsewhere(directory, ticket.pid, [`${member}.${ticket.number}`, member])
   if (socket === undefined) return 'dead'

@@ -1,6 +1,7 @@
 /** Connecting to a Unix socket, with an outcome in any case. */
 import type net from 'node:net'
 import { builtInNet } from '../platform/built-in.ts'
+import { toConnectError } from '../platform/connect-error.ts'
 import { isBun, isDeno } from '../platform/runtime.ts'
 
 /** Without a 'data' event, what arrives takes Node half as much work (measured on Node 20). */
@@ -10,7 +11,8 @@ let arrived: Buffer | undefined
 const ARRIVED_BYTES = 4096
 
 /**
- * Connects to the socket at `path`, and calls `done` once: with null when it is connected, or with the error.
+ * Connects to the socket at `path`, and calls `done` once: with null when it is connected, or with the error. The path has to stay valid
+ * until then.
  *
  * Node emits 'error' by `process.nextTick`, and test frameworks drop such ticks (real-time.ts). 'close' comes without one.
  *
@@ -28,7 +30,7 @@ export function connectTo(
   const end = (error: Error | null): void => {
     if (isDone) return
     isDone = true
-    done(error)
+    done(error && toConnectError(path, error))
   }
   const onClose = (): void => end(socket.errored ?? new Error('closed'))
   socket.on('error', end)
