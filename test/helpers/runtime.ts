@@ -1,6 +1,7 @@
 /** What a client is run by. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { imitatedBy } from '../darwin/imitation.ts'
 
 export interface Runtime {
   /** Gets the program, and its arguments, as its last ones. */
@@ -29,5 +30,13 @@ export const DENO: Runtime = {
 /** Why there is no Deno; false where there is. */
 export const skipDeno: string | false = deno === undefined ? '`npm run test:runtimes` runs this' : false
 
+/** See scripts/test-darwin.js. */
+const library = process.env['SLOCKET_TEST_DARWIN']
+
 /** What clients are run by unless a test says otherwise. With SLOCKET_TEST_CLIENTS=deno it is Deno, to see what works there. */
-export const USUAL: Runtime = process.env['SLOCKET_TEST_CLIENTS'] === 'deno' ? DENO : NODE
+export const USUAL: Runtime = usualRuntime()
+
+function usualRuntime(): Runtime {
+  if (library !== undefined) return imitatedBy(library)
+  return process.env['SLOCKET_TEST_CLIENTS'] === 'deno' ? DENO : NODE
+}
