@@ -12,6 +12,7 @@ import { formatFrame } from './wire/frames.ts'
 import { memberFile, randomMemberId } from './members/member.ts'
 import { QueueView } from './view.ts'
 import { SocketAddresses } from './platform/socket-addresses.ts'
+import { witness } from './platform/witness.ts'
 import type { ListedTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
 import { MEMBERS } from './ticket-name.ts'
@@ -48,7 +49,9 @@ export function tellMember(
   const { member, pid } = tickets[0]!
   const addresses = new SocketAddresses(directory)
   return new Promise<boolean>((resolve) => {
-    const socket = builtInNet().connect({ path: addresses.of(`${MEMBERS}/${memberFile(member, pid)}`) })
+    const socket = builtInNet().connect({
+      path: addresses.of(`${MEMBERS}/${witness.socketOf(memberFile(member, pid))}`),
+    })
     const timer = setTimeout(() => socket.destroy(), ANSWER_MS)
     socket.once('connect', () => {
       const frames: Frame[] = [
