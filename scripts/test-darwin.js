@@ -16,14 +16,21 @@ const WHOLE = ['test/conformance/local.test', 'test/conformance/names.test']
 /** Test files that start processes. */
 const CLIENTS = [
   'test/crash/contention',
+  'test/crash/descriptors',
   'test/crash/exit.test',
+  'test/crash/foreign',
   'test/crash/kill',
   'test/crash/linger',
   'test/crash/misuse',
+  'test/crash/obstacles',
   'test/crash/order',
   'test/crash/slice',
   'test/crash/stop',
+  'test/crash/touch',
+  'test/crash/workers',
   'test/darwin/',
+  'test/web-locks/slice',
+  'test/web-locks/told',
 ]
 /** How long one test may take, and how long one file, in seconds. */
 const TEST_SECONDS = 120

@@ -8,6 +8,7 @@ import { programPath } from '../helpers/built.ts'
 import type { Client } from '../helpers/client.ts'
 import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
 import { pathOfLength } from '../helpers/path-of-length.ts'
+import { reasonNotRoot } from '../helpers/privileges.ts'
 import type { Runtime } from '../helpers/runtime.ts'
 import { NODE } from '../helpers/runtime.ts'
 import type { Scene } from '../helpers/scenario.ts'
@@ -80,6 +81,32 @@ scenario('of a worker thread that ends while its process lives, the lock is free
   await waiter.release()
   await untilGone(scene.path)
 })
+
+scenario(
+  'a user waits for another one whose socket it may not connect to, and is refused if it may not read the ticket',
+  { skip: skip || reasonNotRoot() },
+  async (scene) => {
+    fs.chmodSync(scene.directory, 0o755)
+    fs.chmodSync(scene.journal.file, 0o666)
+    fs.mkdirSync(scene.path)
+    fs.chmodSync(scene.path, 0o1777)
+    const [root] = await spawnAll(scene, 'root')
+    const nobody = await scene.spawn('nobody', { runtime: runtime(), uid: 65_534, gid: 65_534 })
+    await root.acquire(scene.path)
+    assert.equal(fs.statSync(socketOf(scene.path)).mode & 0o002, 0)
+    assert.equal(await nobody.try(scene.path), false)
+    await nobody.enqueue(scene.path)
+    await root.release()
+    assert.equal((await nobody.next('granted')).recovered, false)
+    await nobody.release()
+
+    await root.acquire(scene.path)
+    const [held] = ticketsIn(scene.path)
+    fs.chmodSync(join(scene.path, held!.name), 0o600)
+    assert.equal((await nobody.fail(scene.path)).code, 'ERR_SLOCKET_PERMISSION')
+    assert.equal(ticketsIn(scene.path).length, 1)
+  },
+)
 
 for (const length of [103, 104, 300]) {
   scenario(`a path of ${length} bytes is one lock, and nothing is left of it`, { skip }, async (scene) => {

@@ -4,7 +4,7 @@
  */
 import type { EngineSnapshot, Requester } from '../../requests/engine.ts'
 import { splitByTurn } from '../../core/standing.ts'
-import { systemCode } from '../../errors.ts'
+import { isSlocketError, systemCode } from '../../errors.ts'
 import { snapshotOf } from '../../requests/snapshot.ts'
 import { connectTo } from './wire/connect.ts'
 import { onAbort } from '../../requests/on-abort.ts'
@@ -201,7 +201,7 @@ function ask(
 function judge(directory: QueueDirectory, ticket: ListedTicket, error: Error): Reply {
   const code = systemCode(error)
   if (code === 'EMFILE' || code === 'ENFILE') throw toSlocketError(error, 'ask who holds', directory.path)
-  const found = witness.look(directory.pathOf(ticket.name))
+  const found = look(directory, ticket)
   if (found !== undefined) return found === 'alive' ? UNKNOWN : { kind: found }
   switch (code) {
     case 'ECONNREFUSED':
@@ -212,6 +212,16 @@ function judge(directory: QueueDirectory, ticket: ListedTicket, error: Error): R
     default:
       // Its backlog is full, it is another user's, it went while being asked: none of that is death.
       return UNKNOWN
+  }
+}
+
+/** A ticket that this user may not look at may be alive. */
+function look(directory: QueueDirectory, ticket: ListedTicket): 'alive' | 'dead' | 'gone' | undefined {
+  try {
+    return witness.look(directory.pathOf(ticket.name))
+  } catch (error) {
+    if (isSlocketError(error, 'ERR_SLOCKET_PERMISSION')) return 'alive'
+    throw error
   }
 }
 

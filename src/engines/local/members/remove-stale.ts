@@ -85,13 +85,22 @@ export function askMember(directory: QueueDirectory, addresses: SocketAddresses,
  * been found that is to be removed.
  */
 function removeIfDead(directory: QueueDirectory, file: string, asker: Asker): void {
-  const isDead = (): boolean => witness.look(directory.pathOfMember(file)) === 'dead'
-  const sweep = isDead() ? collectOf(directory, file, asker) : undefined
-  if (isDead()) {
+  const sweep = isHeldByNobody(directory, file) ? collectOf(directory, file, asker) : undefined
+  if (isHeldByNobody(directory, file)) {
     sweep?.()
     directory.sweepMemberFiles(file)
   }
   asker.onAsked()
+}
+
+/** False if that can't be seen. */
+function isHeldByNobody(directory: QueueDirectory, file: string): boolean {
+  try {
+    return witness.look(directory.pathOfMember(file)) === 'dead'
+  } catch (error) {
+    debug('%s: whether %s is dead cannot be found: %s', directory.path, file, error)
+    return false
+  }
 }
 
 /** Or cannot be known to be dead. */

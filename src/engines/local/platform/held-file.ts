@@ -32,13 +32,11 @@ export interface HeldFile {
   close(): void
 }
 
-/** What a look at a held file shows: its owner lives, or may live; its owner is dead; there is no such name. */
+/** What a look at a held file shows: its owner lives; its owner is dead; there is no such name. */
 export type Found = 'alive' | 'dead' | 'gone'
 
 /** Codes that say that a file with this name is no longer there, or was replaced by a link: ELOOP, on FreeBSD EMLINK. */
 const NOT_THERE: ReadonlySet<string> = new Set(['ELOOP', 'EMLINK'])
-/** Codes that leave open whether the owner lives: the file is locked, or this user may not open it. */
-const NOT_SEEN: ReadonlySet<string> = new Set(['EAGAIN', 'EACCES', 'EPERM'])
 
 /**
  * Makes the file `name` in the directory `members`, and holds it. All who can make files there can look at it, whatever the umask is, and nobody else.
@@ -69,14 +67,14 @@ export function holdFile(members: OpenDirectory, name: string): HeldFile {
   return { descriptor, close }
 }
 
-/** @throws ERR_SLOCKET_RESOURCES; what another system error means. */
+/** @throws ERR_SLOCKET_PERMISSION if this user may not read the file; ERR_SLOCKET_RESOURCES; what another system error means. */
 export function lookAtFile(path: string): Found {
   let descriptor: number
   try {
     descriptor = fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_SHLOCK)
   } catch (error) {
     const code = systemCode(error) ?? ''
-    if (NOT_SEEN.has(code)) return 'alive'
+    if (code === 'EAGAIN') return 'alive'
     if (isGone(error) || NOT_THERE.has(code)) return 'gone'
     throw toSlocketError(error, 'look at a ticket', path)
   }

@@ -56,13 +56,11 @@ describe('a held file', { skip }, () => {
     assert.deepEqual(fs.readdirSync(path), [])
   })
 
-  test('may be alive if it cannot be opened, and is gone if a link is in its place', () => {
+  test('is alive if it is locked, and gone if a link is in its place', () => {
     const file = join(path, 'file')
     fs.symlinkSync('other', file)
     assert.equal(lookAtFile(file), 'gone')
     for (const [code, found] of [
-      ['EACCES', 'alive'],
-      ['EPERM', 'alive'],
       ['EAGAIN', 'alive'],
       ['ENOENT', 'gone'],
       ['ENOTDIR', 'gone'],
@@ -73,8 +71,10 @@ describe('a held file', { skip }, () => {
     }
   })
 
-  test('is not taken for dead for want of descriptors, or where the disk fails', () => {
+  test('is not taken for dead for want of a permission or of descriptors, or where the disk fails', () => {
     for (const [code, expected] of [
+      ['EACCES', 'ERR_SLOCKET_PERMISSION'],
+      ['EPERM', 'ERR_SLOCKET_PERMISSION'],
       ['EMFILE', 'ERR_SLOCKET_RESOURCES'],
       ['EIO', 'ERR_SLOCKET_SYSTEM'],
     ] as const) {
