@@ -44,6 +44,12 @@ const STEPS = [
     isTrial: true,
     skip: runtimesArePinned ? undefined : 'Wine is for Linux on x64 alone',
   },
+  // The same.
+  {
+    name: 'test:darwin',
+    isTrial: true,
+    skip: process.platform === 'linux' ? undefined : 'macOS is imitated on Linux',
+  },
 ]
 
 const { values, positionals } = parseArgs({

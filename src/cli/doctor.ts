@@ -3,10 +3,13 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
+import { isBsd } from '../engines/local/platform/bsd.ts'
 import { localFileSystem } from '../engines/local/platform/file-system.ts'
 import { kernelId, UNKNOWN_KERNEL } from '../engines/local/platform/kernel.ts'
 import { probeSocket } from '../engines/local/platform/probe-socket.ts'
 import { SocketAddresses } from '../engines/local/platform/socket-addresses.ts'
+import { openDirectory } from '../engines/local/platform/open-directory.ts'
+import { witness } from '../engines/local/platform/witness.ts'
 import { shareOf, tryHeldFile } from '../engines/local/windows/index.ts'
 import { canLinkSocket } from '../engines/local/platform/socket-links.ts'
 import { systemCode } from '../errors.ts'
@@ -52,6 +55,18 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'death of a holder': checkDeath,
 }
 
+/** What is tried on macOS and the BSDs. */
+const CHECKS_ON_BSD: Readonly<Record<string, Check>> = {
+  'Node version': checkNode,
+  'file system': checkFileSystem,
+  witness: checkHeldByLock,
+  sockets: checkSockets,
+  'path length': checkPath,
+  'name order': checkNames,
+  permissions: checkPermissions,
+  'death of a holder': checkDeath,
+}
+
 /** What is tried on Windows. */
 const CHECKS_ON_WINDOWS: Readonly<Record<string, Check>> = {
   'Node version': checkNode,
@@ -75,7 +90,7 @@ export async function doctor(parameters: readonly string[], program: string): Pr
   let scratch: string | undefined
   try {
     scratch = fs.mkdtempSync(path.join(directory, '.slocket-doctor-'))
-    for (const [name, check] of Object.entries(process.platform === 'win32' ? CHECKS_ON_WINDOWS : CHECKS))
+    for (const [name, check] of Object.entries(checks()))
       report(name, await judge(check, { directory, scratch, program }))
   } catch (error) {
     if (systemCode(error) === undefined) throw error
@@ -91,6 +106,11 @@ export async function doctor(parameters: readonly string[], program: string): Pr
   if (flags.has('json')) print(`${JSON.stringify({ directory, safe: isSafe, findings }, null, 2)}\n`)
   else print(isSafe ? paint('green', `locks are safe in ${directory}\n`) : paint('red', `no locks in ${directory}\n`))
   return isSafe ? 0 : 1
+}
+
+function checks(): Readonly<Record<string, Check>> {
+  if (process.platform === 'win32') return CHECKS_ON_WINDOWS
+  return isBsd ? CHECKS_ON_BSD : CHECKS
 }
 
 const COLOURS = { good: 'green', note: 'yellow', bad: 'red' } as const
@@ -121,8 +141,13 @@ function checkNode(): Finding {
   return {
     kind: 'note',
     text,
-    advice: process.platform === 'win32' ? 'Windows is tested under Wine only' : 'only Linux is tested',
+    advice: adviceOn(process.platform),
   }
+}
+
+function adviceOn(platform: NodeJS.Platform): string {
+  if (platform === 'win32') return 'Windows is tested under Wine only'
+  return platform === 'darwin' ? 'macOS was only imitated in tests' : 'only Linux is tested'
 }
 
 function checkLocalPath({ directory }: Place): Finding {
@@ -140,6 +165,26 @@ function checkHeldFiles({ scratch }: Place): Finding {
     kind: 'bad',
     text: `a file that is open without sharing is ${whileOpen}; closed, it is ${afterwards}`,
     advice: 'use a directory on another file system, or another version of Node',
+  }
+}
+
+/** Tickets are files that are held by a lock. */
+function checkHeldByLock({ scratch }: Place): Finding {
+  const directory = openDirectory(scratch)
+  try {
+    const file = path.join(scratch, 'held')
+    const held = witness.hold(directory, 'held')
+    const whileHeld = witness.look(file)
+    held?.close()
+    const afterwards = witness.look(file)
+    if (whileHeld === 'alive' && afterwards === 'dead') return good('a file that is held by a lock')
+    return {
+      kind: 'bad',
+      text: `a file that is held by a lock is ${whileHeld}; closed, it is ${afterwards}`,
+      advice: 'use a directory on another file system, or another version of Node',
+    }
+  } finally {
+    directory.close()
   }
 }
 

@@ -74,7 +74,12 @@ export async function sweep(newcomer: Party, path: string): Promise<void> {
   const members = `${path}/.members`
   // On Windows there are none.
   if (process.platform !== 'win32')
-    await until(`the sockets of the dead are gone from '${path}'`, () => fs.readdirSync(members).length === 1)
+    await until(`the sockets of the dead are gone from '${path}'`, () => filesIn(members).length === 1)
   await newcomer.release('sweep')
   await until(`'${path}' is gone`, () => !fs.existsSync(path))
+}
+
+/** Those of members: on macOS, each has a socket beside it. */
+function filesIn(members: string): string[] {
+  return fs.readdirSync(members).filter((name) => !name.startsWith('socket-'))
 }

@@ -1,4 +1,5 @@
 /** What /proc tells of a process: proc_pid_stat(5). */
+import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { until } from './until.ts'
 
@@ -27,6 +28,11 @@ export async function untilStopped(pid: number): Promise<void> {
 
 /** Every thread of it. */
 export function isStopped(pid: number): boolean {
+  // Without /proc: T is the state of a stopped process in ps(1), too.
+  if (process.platform !== 'linux') {
+    const { stdout } = spawnSync('ps', ['-o', 'state=', '-p', String(pid)], { encoding: 'utf8' })
+    return stdout.trim().startsWith('T')
+  }
   return fs.readdirSync(`/proc/${pid}/task`).every((thread) => statFields(pid, `task/${thread}/stat`)[0] === 'T')
 }
 

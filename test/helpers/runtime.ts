@@ -1,6 +1,7 @@
 /** What a client is run by. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { imitatedBy } from '../darwin/imitation.ts'
 
 export interface Runtime {
   /** Gets the program, and its arguments, as its last ones. */
@@ -40,8 +41,12 @@ export const skipBun: string | false = skipWithout(bun)
 
 const OTHERS: Readonly<Record<string, Runtime>> = { deno: DENO, bun: BUN }
 
+/** See scripts/test-darwin.js. */
+const library = process.env['SLOCKET_TEST_DARWIN']
+
 /** What clients are run by unless a test says otherwise. With SLOCKET_TEST_CLIENTS=deno, or bun, it is that, to see what works there. */
-export const USUAL: Runtime = OTHERS[process.env['SLOCKET_TEST_CLIENTS'] ?? ''] ?? NODE
+export const USUAL: Runtime =
+  library === undefined ? (OTHERS[process.env['SLOCKET_TEST_CLIENTS'] ?? ''] ?? NODE) : imitatedBy(library)
 
 /** For `ScenarioOptions.skip`: `reason` if the processes are usually of another runtime than Node. */
 export function onlyInNode(reason: string): string | false {

@@ -16,6 +16,7 @@ import { formatFrame } from './wire/frames.ts'
 import { memberFile, randomMemberId } from './members/member.ts'
 import { QueueView } from './view.ts'
 import { SocketAddresses } from './platform/socket-addresses.ts'
+import { witness } from './platform/witness.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
 import { MEMBERS } from './ticket-name.ts'
@@ -76,7 +77,7 @@ export function tellMember(
   const { member, pid } = tickets[0]!
   const addresses = new SocketAddresses(directory)
   return new Promise<boolean>((resolve) => {
-    const path = addresses.of(`${MEMBERS}/${memberFile(member, pid)}`)
+    const path = addresses.of(`${MEMBERS}/${witness.socketOf(memberFile(member, pid))}`)
     const socket = builtInNet().connect({ path })
     const timer = setTimeout(() => socket.destroy(), ANSWER_MS)
     socket.once('connect', () => {

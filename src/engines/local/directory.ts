@@ -8,6 +8,7 @@ import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
 import { LockDirectory } from './lock-directory.ts'
 import { isGone, NO_LINKS, toSlocketError } from './platform/system-error.ts'
+import { witness } from './platform/witness.ts'
 import { MEMBERS, parseTicketName, REPORTED } from './ticket-name.ts'
 
 export class QueueDirectory extends LockDirectory {
@@ -133,17 +134,23 @@ export class QueueDirectory extends LockDirectory {
   sweepMark(name: string): void {
     try {
       const stats = fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })
-      if (stats?.isSymbolicLink() === true || stats?.isSocket() === true) this.sweep(name)
+      if (stats !== undefined && (stats.isSymbolicLink() || witness.isOfKind(stats))) this.sweep(name)
     } catch (error) {
       if (systemCode(error) === undefined) throw error
     }
   }
 
-  /** Removes the socket in `.members` that the dead ticket is a link to. Of any other, a ticket's name proves nothing. */
+  /** Removes what is in `.members` of the member that the dead ticket is a link to. Of any other, a ticket's name proves nothing. */
   sweepMember(file: string, ticket: string): void {
-    const socket = this.pathOfMember(file)
-    const inode = inodeAt(socket)
-    if (inode !== undefined && inode === this.inodeOf(ticket)) this.#sweepAt(socket)
+    const inode = inodeAt(this.pathOfMember(file))
+    if (inode !== undefined && inode === this.inodeOf(ticket)) this.sweepMemberFiles(file)
+  }
+
+  /** Removes what a member has in `.members`: its file, and its socket, if that is another one. */
+  sweepMemberFiles(file: string): void {
+    const socket = witness.socketOf(file)
+    if (socket !== file) this.#sweepAt(this.pathOfMember(socket))
+    this.#sweepAt(this.pathOfMember(file))
   }
 
   /** Whether there are other hard links to what has the name. */
@@ -156,7 +163,7 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Undefined where it is gone, or is no socket. */
+  /** Undefined where it is gone, or is neither a ticket nor a member by its kind. */
   inodeOf(name: string): number | undefined {
     return inodeAt(this.pathOf(name))
   }
@@ -182,10 +189,11 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Whether something is at `name`, and is no socket: then it is neither a ticket nor a member, whatever its name is. */
+  /** Whether something is at `name` that is neither a ticket nor a member, whatever its name is: on Linux, no socket. */
   isForeign(name: string): boolean {
     try {
-      return fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })?.isSocket() === false
+      const stats = fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })
+      return stats !== undefined && !witness.isOfKind(stats)
     } catch (error) {
       // It cannot be looked at: whoever connects to it meets the same, and reports it.
       if (systemCode(error) === undefined) throw error
@@ -226,7 +234,7 @@ export class QueueDirectory extends LockDirectory {
 function inodeAt(entry: string): number | undefined {
   try {
     const stats = fs.lstatSync(entry, { throwIfNoEntry: false })
-    return stats?.isSocket() === true ? stats.ino : undefined
+    return stats !== undefined && witness.isOfKind(stats) ? stats.ino : undefined
   } catch (error) {
     if (systemCode(error) === undefined) throw error
     return undefined

@@ -235,7 +235,8 @@ class LocalClient {
   handleOf(directory: string): LockHandle | undefined {
     const present = this.#present.get(directory)
     for (const own of present?.queue.own.values() ?? []) {
-      if (own.isHeld && !own.isOver) return new TicketSocket(own, () => present!.presence.addressOf(own.name))
+      if (own.isHeld && !own.isOver)
+        return new TicketSocket(own, `${directory}/${own.name}`, () => present!.presence.addressOf(own.name))
     }
     return undefined
   }

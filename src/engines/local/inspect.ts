@@ -4,7 +4,7 @@
  */
 import type { EngineSnapshot, Requester } from '../../requests/engine.ts'
 import { splitByTurn } from '../../core/standing.ts'
-import { systemCode } from '../../errors.ts'
+import { isSlocketError, systemCode } from '../../errors.ts'
 import { snapshotOf } from '../../requests/snapshot.ts'
 import { connectTo } from './wire/connect.ts'
 import { onAbort } from '../../requests/on-abort.ts'
@@ -13,6 +13,7 @@ import { findObstacle } from './occupant/foreign.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import { formatFrame, LineSplitter, MAX_PARTY_BYTES, parseFrame } from './wire/frames.ts'
 import { wallClockMs } from './platform/kernel.ts'
+import { addressOfTicket } from './members/ticket-address.ts'
 import { proofOfRefusal } from './platform/liveness.ts'
 import { refuseOtherContent } from './occupant/other-content.ts'
 import type { Answer } from './party-json.ts'
@@ -20,6 +21,7 @@ import { ownCommand, parseParty, requestersBy } from './party-json.ts'
 import { QueueView } from './view.ts'
 import { SocketAddresses } from './platform/socket-addresses.ts'
 import { toSlocketError } from './platform/system-error.ts'
+import { witness } from './platform/witness.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { threadIdentity } from '../../thread-identity.ts'
 import { setTimeout, clearTimeout } from '../../real-time.ts'
@@ -131,9 +133,10 @@ async function askMember(
 
 async function askAt({ directory, ticket }: Place, inspection: Inspection): Promise<Reply> {
   if (inspection.signal?.aborted === true) return UNKNOWN
-  const addresses = new SocketAddresses(directory.path)
+  const address = addressOfTicket(directory, ticket)
+  const addresses = new SocketAddresses(address.directory)
   try {
-    return await ask(directory, addresses.of(ticket.name), ticket, inspection)
+    return await ask(directory, addresses.of(address.name), ticket, inspection)
   } catch (error) {
     if (error instanceof DirectoryGone) return { kind: 'gone' }
     throw error
@@ -210,18 +213,29 @@ function ask(
 }
 
 function judge(directory: QueueDirectory, ticket: ListedTicket, error: Error): Reply {
-  switch (systemCode(error)) {
+  const code = systemCode(error)
+  if (code === 'EMFILE' || code === 'ENFILE') throw toSlocketError(error, 'ask who holds', directory.path)
+  const found = look(directory, ticket)
+  if (found !== undefined) return found === 'alive' ? UNKNOWN : { kind: found }
+  switch (code) {
     case 'ECONNREFUSED':
       return proofOfRefusal(directory, ticket) === 'dead' ? { kind: 'dead' } : UNKNOWN
     case 'ENOENT':
     case 'ENOTDIR':
       return { kind: 'gone' }
-    case 'EMFILE':
-    case 'ENFILE':
-      throw toSlocketError(error, 'ask who holds', directory.path)
     default:
       // Its backlog is full, it is another user's, it went while being asked: none of that is death.
       return UNKNOWN
+  }
+}
+
+/** A ticket that this user may not look at may be alive. */
+function look(directory: QueueDirectory, ticket: ListedTicket): 'alive' | 'dead' | 'gone' | undefined {
+  try {
+    return witness.look(directory.pathOf(ticket.name))
+  } catch (error) {
+    if (isSlocketError(error, 'ERR_SLOCKET_PERMISSION')) return 'alive'
+    throw error
   }
 }
 

@@ -23,6 +23,7 @@ import { describeObstacle, obstacleBy } from './occupant/obstacle.ts'
 import type { OpenDirectory } from './platform/open-directory.ts'
 import { chmodDirectory, openDirectory } from './platform/open-directory.ts'
 import { otherContentOf, refuseOtherContent } from './occupant/other-content.ts'
+import { isBsd } from './platform/bsd.ts'
 import { isDeno } from './platform/runtime.ts'
 import { isGone, toSlocketError } from './platform/system-error.ts'
 import { MEMBERS } from './ticket-name.ts'
@@ -311,7 +312,7 @@ export function makeWhereMissing(directory: string, mode: number = DEFAULT_MODE)
     if (systemCode(error) !== 'EEXIST') throw error
     return false
   }
-  // Deno's mkdir drops the sticky bit. Killed before this, it leaves a directory that stays.
-  if (isDeno) chmodDirectory(directory, mode & ~process.umask())
+  // Deno's mkdir drops the sticky bit, and so does mkdir(2) of BSD kernels. Killed before this, it leaves a directory that stays.
+  if (isDeno || isBsd) chmodDirectory(directory, mode & ~process.umask())
   return true
 }

@@ -4,6 +4,7 @@ import type { QueueDirectory } from './directory.ts'
 import type { Claim } from '../../core/claim.ts'
 import type { Address, Member } from './members/member.ts'
 import type { Presence } from './members/presence.ts'
+import { addressOfTicket } from './members/ticket-address.ts'
 import { QueueView } from './view.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { NUMBER_DIGITS } from './ticket-name.ts'
@@ -95,9 +96,9 @@ export class QueueState {
   /** A ticket was found dead. */
   onDead(_ticket: ListedTicket): void {}
 
-  /** Where to connect to a ticket. */
-  addressOf(name: string): Address {
-    return { open: () => this.presence.addressOf(name), close: () => {} }
+  /** Where to connect to the owner of a ticket. */
+  addressOf(ticket: ListedTicket): Address {
+    return { open: () => this.presence.addressOf(addressOfTicket(this.directory, ticket).name), close: () => {} }
   }
 
   /** Whatever waits here looks again. */

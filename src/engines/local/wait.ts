@@ -12,7 +12,7 @@
 import type { Cancellation } from '../../requests/cancellation.ts'
 import { makeRoom } from '../../requests/idle.ts'
 import { debug } from '../../debug.ts'
-import { otherMount, proofOfRefusal } from './platform/liveness.ts'
+import { judgeFailure, otherMount } from './platform/liveness.ts'
 import type { Member, Reached } from './members/member.ts'
 import { memberFile } from './members/member.ts'
 import type { QueueState } from './state.ts'
@@ -137,11 +137,11 @@ export async function reach(state: QueueState, own: OwnTicket, ticket: ListedTic
 export async function reachBy(state: QueueState, member: Member, ticket: ListedTicket, times = 0): Promise<Reached> {
   const { directory, view } = state
   if (view.isForeign(ticket)) return 'gone'
-  let reached = await member.connect(state.addressOf(ticket.name), ticket.member)
-  if (reached === 'refused') {
-    const proof = proofOfRefusal(directory, ticket)
-    if (proof === 'elsewhere' && times >= MOST_REFUSALS) throw otherMount(directory, ticket)
-    if (proof !== 'dead') reached = 'busy'
+  let reached = await member.connect(state.addressOf(ticket), ticket.member)
+  if (reached !== 'connected') {
+    const judged = judgeFailure(directory, ticket, reached)
+    if (judged === 'elsewhere' && times >= MOST_REFUSALS) throw otherMount(directory, ticket)
+    reached = judged === 'elsewhere' ? 'busy' : judged
   }
   ticket.isBusy = reached === 'busy'
   if (reached !== 'refused') return reached

@@ -5,22 +5,18 @@
  *  1. The socket listens before its first ticket is linked, and never listens again: the dead stay dead.
  *  2. It has a ticket, or it is closed by whoever keeps it (linger); while it has one, it listens.
  *  3. Its id, and so its name, is never used again: removing a dead one's socket can hurt nobody.
+ *
+ * On macOS and the BSDs, a held file takes the place of the socket in all three: platform/witness.ts.
  */
-import type net from 'node:net'
-import { SlocketError, systemCode } from '../../../errors.ts'
-import { debug } from '../../../debug.ts'
-import { shareSocket } from '../platform/access.ts'
-import { builtInNet } from '../platform/built-in.ts'
+import { systemCode } from '../../../errors.ts'
 import { Connection } from '../wire/connection.ts'
 import { connectTo } from '../wire/connect.ts'
 import { formatFrame } from '../wire/frames.ts'
-import type { QueueDirectory } from '../directory.ts'
-import { DirectoryGone, DirectoryUnfinished } from '../lock-directory.ts'
-import type { OpenDirectory } from '../platform/open-directory.ts'
+import { DirectoryGone } from '../lock-directory.ts'
 import { randomBits } from '../platform/random.ts'
-import { SocketAddresses } from '../platform/socket-addresses.ts'
-import { isGone, toSlocketError } from '../platform/system-error.ts'
-import { MEMBERS } from '../ticket-name.ts'
+import { toSlocketError } from '../platform/system-error.ts'
+import { witness } from '../platform/witness.ts'
+import type { Listener } from './listener.ts'
 
 /** What a member tells the queue that it is a member of. */
 export interface MemberOwner {
@@ -48,96 +44,12 @@ export interface Address {
   close(): void
 }
 
-/** Linux cuts it to net.core.somaxconn. */
-const BACKLOG = 65_535
-
-/** A socket that listens, until it is closed. */
-export interface Listener {
-  readonly server: net.Server
-  /** Removes its name as well. */
-  close(): void
-}
-
-/**
- * Listens at `name` in `members`: the directory's `.members`, opened. libuv reports a missing directory as EACCES
- * (uv_pipe_bind): that is told apart here, some time after the fact, when somebody else may have made the directory anew.
- *
- * Whoever can make tickets in the directory can connect to the socket, whatever the umask is, from before its first ticket on.
- *
- * @returns at once where the runtime listens at once.
- */
-export function listen(directory: QueueDirectory, members: OpenDirectory, name: string): Listener | Promise<Listener> {
-  const server = builtInNet().createServer()
-  // An error once listening is one of accepting (EMFILE): whoever connected looks again by itself.
-  server.on('error', (error) => debug('member %s: %s', name, error))
-  const addresses = new SocketAddresses(members.path)
-  // Not through the primary of a cluster, which would share one socket among its workers.
-  const path = addresses.of(name)
-  try {
-    server.listen({ path, exclusive: true, backlog: BACKLOG })
-  } catch (error) {
-    addresses.close()
-    // Node's permission model throws, other failures are events.
-    throw systemCode(error) === undefined ? error : toListenError(error as Error, directory, `${MEMBERS}/${name}`)
-  }
-  server.unref()
-  const close = (): void => {
-    server.close()
-    // libuv would do so at the address where it was made, which leads nowhere any more.
-    directory.sweep(`${MEMBERS}/${name}`)
-  }
-  const share = (): Listener => {
-    try {
-      shareSocket(members, name)
-      return { server, close }
-    } catch (error) {
-      close()
-      const failure = toSlocketError(error, 'make a socket in', directory.path)
-      throw isGone(error) ? new DirectoryGone(failure) : failure
-    }
-  }
-  if (server.listening) {
-    addresses.close()
-    return share()
-  }
-  return new Promise<void>((resolve, reject) => {
-    server.once('listening', () => resolve())
-    server.once('error', (error) => {
-      reject(toListenError(error, directory, `${MEMBERS}/${name}`))
-      // exfat-fuse makes a regular file, and says EIO.
-      directory.sweep(`${MEMBERS}/${name}`)
-    })
-  })
-    .finally(() => addresses.close())
-    .then(share)
-}
-
-const NO_SOCKETS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'ENXIO'])
-
-function toListenError(error: Error, directory: QueueDirectory, name: string): Error {
-  const code = systemCode(error)
-  if (isGone(error) || (code === 'EACCES' && directory.canMakeSockets())) {
-    return new DirectoryGone(toSlocketError(error, 'make a socket in', directory.path))
-  }
-  if (code === 'EACCES' && directory.isShared) {
-    return new DirectoryUnfinished(toSlocketError(error, 'make a socket in', directory.path))
-  }
-  if (NO_SOCKETS.has(code ?? '') || directory.isForeign(name)) {
-    return new SlocketError(
-      'ERR_SLOCKET_NO_SOCKETS',
-      `the file system of '${directory.path}' holds no sockets (${code}); use a directory on another one`,
-      { cause: error },
-    )
-  }
-  return toSlocketError(error, 'make a socket in', directory.path)
-}
-
 /** Twelve characters that nobody else has: about 62 random bits. */
 export function randomMemberId(): string {
   return randomBits().toString(36).padStart(12, '0').slice(-12)
 }
 
-/** The name of a member's socket: id and process id. */
+/** The name of a member's file, which is its socket on Linux: id and process id. */
 export function memberFile(id: string, pid: number = process.pid): string {
   return `${id}.${pid}`
 }
@@ -312,6 +224,9 @@ export class Member {
   }
 }
 
+/** If the socket only wakes: another user's, or something else in its place. */
+const NO_PROOF: Readonly<Record<string, Reached>> = { EACCES: 'broken', EPERM: 'broken', ENOTSOCK: 'broken' }
+
 /**
  * connect(2), unix(7). ENOTDIR: something else is in the place of the lock's directory. EAGAIN: the backlog is full. EPROTOTYPE: somebody has a socket there of another type, no member,
  * but alive. The rest say that the other end went while we came.
@@ -324,4 +239,5 @@ const REACHED_BY_ERROR: Readonly<Record<string, Reached>> = {
   EPROTOTYPE: 'busy',
   ECONNRESET: 'broken',
   EPIPE: 'broken',
+  ...(witness.kind === 'socket' ? {} : NO_PROOF),
 }

@@ -16,8 +16,10 @@ import { becomeIdle, forgetIdle } from '../../../requests/idle.ts'
 import { debug } from '../../../debug.ts'
 import type { Connection } from '../wire/connection.ts'
 import type { QueueDirectory } from '../directory.ts'
-import type { Listener, MemberOwner } from './member.ts'
-import { listen, Member, memberFile, randomMemberId } from './member.ts'
+import type { Listener } from './listener.ts'
+import { listen } from './listener.ts'
+import type { MemberOwner } from './member.ts'
+import { Member, memberFile, randomMemberId } from './member.ts'
 import type { SlocketError } from '../../../errors.ts'
 import { isSlocketError } from '../../../errors.ts'
 import { DirectoryGone } from '../lock-directory.ts'
@@ -186,8 +188,9 @@ export class Presence implements MemberOwner, Idle {
     return this.connectionsTo(peer).find(({ isOpenedHere }) => isOpenedHere)
   }
 
-  addressOf(ticket: string): string {
-    return this.#addresses.of(ticket)
+  /** @param name relative to the directory. */
+  addressOf(name: string): string {
+    return this.#addresses.of(name)
   }
 
   /** Has a member that may be dead asked for a sign of life. */
@@ -375,7 +378,7 @@ export class Presence implements MemberOwner, Idle {
   /** Removes the names of the sockets that hold while the process exits: nothing would remove them afterwards. */
   #hideRetired(): void {
     if (this.#keeper.collect !== undefined) return
-    for (const { id } of this.#retired) this.#directory.sweep(`${MEMBERS}/${memberFile(id)}`)
+    for (const { id } of this.#retired) this.#directory.sweepMemberFiles(memberFile(id))
   }
 
   /** The process exits: the trials come to no end. */

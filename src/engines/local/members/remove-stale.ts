@@ -11,6 +11,7 @@ import { isListeningElsewhere, isProcessThere } from '../platform/liveness.ts'
 import type { Member } from './member.ts'
 import { memberFile, memberPid } from './member.ts'
 import type { SocketAddresses } from '../platform/socket-addresses.ts'
+import { witness } from '../platform/witness.ts'
 import { MEMBERS } from '../ticket-name.ts'
 
 /** The socket of a member that refused a connection. */
@@ -61,6 +62,7 @@ export function sweepMembers(directory: QueueDirectory, addresses: SocketAddress
  * made only of sockets that listen. (The socket's name itself may go, whoever it is: its member then makes a new one.)
  */
 export function askMember(directory: QueueDirectory, addresses: SocketAddresses, name: string, asker: Asker): void {
+  if (witness.kind === 'file') return removeIfDead(directory, name, asker)
   const socketName = `${MEMBERS}/${name}`
   knock(addresses.of(socketName), (isRefused) => {
     if (isRefused && isAlive(directory, name)) return asker.onAsked()
@@ -77,6 +79,29 @@ export function askMember(directory: QueueDirectory, addresses: SocketAddresses,
       asker.onAsked()
     })
   })
+}
+
+/**
+ * The same, of a member whose file is held while it lives. It isn't held yet when it has just been made, so it is looked at once more after all has
+ * been found that is to be removed.
+ */
+function removeIfDead(directory: QueueDirectory, file: string, asker: Asker): void {
+  const sweep = isHeldByNobody(directory, file) ? collectOf(directory, file, asker) : undefined
+  if (isHeldByNobody(directory, file)) {
+    sweep?.()
+    directory.sweepMemberFiles(file)
+  }
+  asker.onAsked()
+}
+
+/** False if that can't be seen. */
+function isHeldByNobody(directory: QueueDirectory, file: string): boolean {
+  try {
+    return witness.look(directory.pathOfMember(file)) === 'dead'
+  } catch (error) {
+    debug('%s: whether %s is dead cannot be found: %s', directory.path, file, error)
+    return false
+  }
 }
 
 /** Or cannot be known to be dead. */

@@ -1,25 +1,36 @@
 /**
- * The socket that a held ticket leads to, for who hands it on to a process that it starts: the ticket lives for as long as
- * any process has the socket open, whoever made it. Nobody accepts connections there once this process is gone; they wait in
+ * What a held ticket leads to, a socket or a held file (platform/witness.ts), for who hands it on to a process that it starts: the ticket lives for as long as
+ * any process has that open, whoever made it. Nobody accepts connections there once this process is gone; they wait in
  * the backlog, which proves as well that the ticket lives.
  */
 import { SlocketError, systemCode } from '../../../errors.ts'
 import { DirectoryGone } from '../lock-directory.ts'
 import type { LockHandle } from '../lock-handle.ts'
-import type { Listener } from './member.ts'
+import type { Listener } from './listener.ts'
 import { probeSocket } from '../platform/probe-socket.ts'
+import { witness } from '../platform/witness.ts'
 import type { OwnTicket } from '../ticket.ts'
 
 export class TicketSocket implements LockHandle {
-  /** What this process knows the socket by. */
+  /** What this process knows it by. */
   readonly descriptors: readonly [number]
   readonly #listener: Listener
+  readonly #file: string
   readonly #address: () => string
 
-  /** @param address where to connect to the ticket. */
-  constructor(own: OwnTicket, address: () => string) {
+  /**
+   * @param file the path of the ticket.
+   * @param address where to connect to the ticket, if it is a socket.
+   */
+  constructor(own: OwnTicket, file: string, address: () => string) {
     this.#listener = own.listener ?? own.owner.listener
+    this.#file = file
     this.#address = address
+    const { held } = this.#listener
+    if (held !== undefined) {
+      this.descriptors = [held.descriptor]
+      return
+    }
     const { _handle: handle } = this.#listener.server as unknown as { _handle: { fd?: number } | null }
     if (handle?.fd === undefined || handle.fd < 0) {
       throw new SlocketError(
@@ -38,6 +49,9 @@ export class TicketSocket implements LockHandle {
    */
   async close(): Promise<boolean> {
     this.#listener.server.close()
+    this.#listener.held?.close()
+    const found = witness.look(this.#file)
+    if (found !== undefined) return found === 'alive'
     let address: string
     try {
       address = this.#address()

@@ -22,6 +22,7 @@ import { SocketAddresses } from '../platform/socket-addresses.ts'
 import type { ListedTicket, OwnTicket } from '../ticket.ts'
 import { openWindowsNames, windowsNames } from '../windows/index.ts'
 import { memberFile } from '../members/member.ts'
+import { addressOfTicket } from '../members/ticket-address.ts'
 import { appear, disappear, refuseOtherPlatforms } from '../members/exit.ts'
 import { defaultRoot, makeOwn } from './default-root.ts'
 import { LongNames } from './long-names.ts'
@@ -266,8 +267,9 @@ class NameState extends QueueState {
   }
 
   /** Opened for one connection only: there may be many names, and a descriptor for each is too much. */
-  override addressOf(name: string): Address {
-    const addresses = new SocketAddresses(this.directory.path)
+  override addressOf(ticket: ListedTicket): Address {
+    const { directory, name } = addressOfTicket(this.directory, ticket)
+    const addresses = new SocketAddresses(directory)
     return { open: () => addresses.of(name), close: () => addresses.close() }
   }
 }

@@ -29,7 +29,7 @@ export function collectOf(root: RootDirectory, file: string, inode: number): () 
 export function sweepRoot(root: RootDirectory, file: string, inode: number): void {
   try {
     collectOf(root, file, inode)()
-    if (root.inodeOf(`${MEMBERS}/${file}`) === inode) root.sweep(`${MEMBERS}/${file}`)
+    if (root.inodeOf(`${MEMBERS}/${file}`) === inode) root.sweepMemberFiles(file)
   } catch (error) {
     // Nobody needs it swept now; somebody may, who uses that name.
     if (systemCode(error) === undefined) throw error

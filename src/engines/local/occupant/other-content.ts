@@ -8,6 +8,7 @@ import type { Obstacle } from '../../../requests/obstacle.ts'
 import { refuseObstacle } from '../../../requests/obstacle.ts'
 import { printable } from '../../../errors.ts'
 import { isGone, toSlocketError } from '../platform/system-error.ts'
+import { witness } from '../platform/witness.ts'
 import { looksLikeTicket, markedBy, MEMBERS, parseTicketName } from '../ticket-name.ts'
 
 /** Throws ERR_SLOCKET_NOT_A_LOCK where the directory holds anything that is not of a lock. */
@@ -37,13 +38,13 @@ export function otherContentOf(directory: string): Obstacle | undefined {
 function isOfLock(directory: string, entry: fs.Dirent): boolean {
   if (entry.name === MEMBERS) return entry.isDirectory()
   const marked = markedBy(entry.name)
-  if (marked === undefined) return parseTicketName(entry.name) !== undefined && isSocket(directory, entry)
-  return parseTicketName(marked) !== undefined && (entry.isSymbolicLink() || isSocket(directory, entry))
+  if (marked === undefined) return parseTicketName(entry.name) !== undefined && isOfTicket(directory, entry)
+  return parseTicketName(marked) !== undefined && (entry.isSymbolicLink() || isOfTicket(directory, entry))
 }
 
-/** Deno's `Dirent` knows files, directories and links alone, and says of a socket that it is none (2.9.6). */
-function isSocket(directory: string, entry: fs.Dirent): boolean {
-  if (entry.isSocket()) return true
+/** By kind. Deno's `Dirent` knows files, directories and links alone, and says of a socket that it is none (2.9.6). */
+function isOfTicket(directory: string, entry: fs.Dirent): boolean {
+  if (witness.kind === 'socket' && entry.isSocket()) return true
   const stats = fs.lstatSync(path.join(directory, entry.name), { throwIfNoEntry: false })
-  return stats === undefined || stats.isSocket()
+  return stats === undefined || witness.isOfKind(stats)
 }

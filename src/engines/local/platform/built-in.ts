@@ -2,6 +2,7 @@
  * Node's own modules that take milliseconds to load: loaded when the first lock is asked for, not when slocket is imported.
  * (Where something has loaded them before, it costs nothing.)
  */
+import type childProcess from 'node:child_process'
 import type crypto from 'node:crypto'
 import type net from 'node:net'
 
@@ -11,4 +12,8 @@ export function builtInNet(): typeof net {
 
 export function builtInCrypto(): typeof crypto {
   return process.getBuiltinModule('node:crypto')
+}
+
+export function builtInChildProcess(): typeof childProcess {
+  return process.getBuiltinModule('node:child_process')
 }

@@ -8,6 +8,8 @@
  */
 import fs from 'node:fs'
 import { SlocketError } from '../../../errors.ts'
+import { isBsd } from './bsd.ts'
+import { examineByMountTable } from './mount-table.ts'
 import { hasDescriptorPaths, readText, unlessMissing } from './proc.ts'
 import { isGone } from './system-error.ts'
 
@@ -56,7 +58,7 @@ export interface FileSystem {
   readonly name: string
   /** Whether several machines can share it. */
   readonly isNetwork: boolean
-  /** Whether a hard link to a socket is known to lead to it. False: that has to be tried. */
+  /** Whether a hard link to a socket is known to lead to it. False: that has to be tried. (True where tickets are files: those are tried by held-file.ts.) */
   readonly hasSocketLinks: boolean
 }
 
@@ -66,7 +68,7 @@ export interface FileSystem {
  * @throws ERR_SLOCKET_NETWORK_FILE_SYSTEM; ERR_SLOCKET_RESOURCES.
  */
 export function localFileSystem(directory: string): FileSystem | undefined {
-  const fileSystem = examine(directory, MOST_LAYERS)
+  const fileSystem = isBsd ? examineByMountTable(directory) : examine(directory, MOST_LAYERS)
   if (fileSystem?.isNetwork !== true) return fileSystem
   throw new SlocketError(
     'ERR_SLOCKET_NETWORK_FILE_SYSTEM',

@@ -11,6 +11,8 @@
  * See docs/decisions/0003-tokens.md.
  */
 import fs from 'node:fs'
+import { firstProcessStartNs } from './boot-time.ts'
+import { isBsd } from './bsd.ts'
 import type { Clock } from './clock.ts'
 import { readClock } from './clock.ts'
 import { readNames, readText } from './proc.ts'
@@ -41,7 +43,10 @@ let kernel: Kernel | undefined
 let lastToken = 0n
 
 function thisKernel(): Kernel {
-  kernel ??= process.platform === 'win32' ? WINDOWS : { id: readKernelId(), clock: readClock(), bootNs: readBootNs() }
+  kernel ??=
+    process.platform === 'win32'
+      ? WINDOWS
+      : { id: readKernelId(), clock: readClock(), bootNs: isBsd ? firstProcessStartNs() : readBootNs() }
   return kernel
 }
 

@@ -5,18 +5,41 @@ import { SlocketError, systemCode } from '../../../errors.ts'
 import { tellsRefusals } from './connect-error.ts'
 import type { QueueDirectory } from '../directory.ts'
 import { kernelId, UNKNOWN_KERNEL } from './kernel.ts'
+import type { Reached } from '../members/member.ts'
 import { memberFile, memberPid } from '../members/member.ts'
 import { readText } from './proc.ts'
 import type { ListedTicket } from '../ticket.ts'
+import { witness } from './witness.ts'
 import { wallNowMs } from '../../../real-time.ts'
+
+/**
+ * Says what is known of a ticket whose owner could not be connected to: `refused` if it is dead, `gone` if it has left, `elsewhere` as
+ * {@link proofOfRefusal}, and else what became of the connection; `busy` after a refusal that proves nothing.
+ *
+ * @throws as `proofOfRefusal` and `Witness.look`.
+ */
+export function judgeFailure(
+  directory: QueueDirectory,
+  ticket: ListedTicket,
+  reached: Exclude<Reached, 'connected'>,
+): Exclude<Reached, 'connected'> | 'elsewhere' {
+  const found = witness.look(directory.pathOf(ticket.name))
+  if (found !== undefined) return REACHED_BY_LOOK[found]
+  if (reached !== 'refused') return reached
+  const proof = proofOfRefusal(directory, ticket)
+  if (proof === 'dead') return 'refused'
+  return proof === 'elsewhere' ? 'elsewhere' : 'busy'
+}
+
+const REACHED_BY_LOOK = { alive: 'busy', dead: 'refused', gone: 'gone' } as const
 
 /**
  * Says what a refused connection (ECONNREFUSED) to the socket of a ticket proves.
  *
  * - `dead`: on Linux, if the ticket is seen by the mount that it was made by: a socket listens before its first ticket is
  *   linked, and a full backlog says EAGAIN (unix(7)).
- * - `nothing`: BSD kernels refuse when the backlog is full too, and Bun without `bun:ffi` reports a refusal when it was
- *   EAGAIN: there the process must be gone as well.
+ * - `nothing`: other kernels refuse when the backlog is full too, and Bun without `bun:ffi` reports a refusal when it was
+ *   EAGAIN: there the process must be gone as well. (On macOS and the BSDs a refusal is never asked what it proves: witness.ts.)
  * - `elsewhere`: its process listens, but its socket cannot be reached from here. For good, if it uses the directory by
  *   another mount; for a moment, if a FUSE file system has lost track of which file a name leads to (gocryptfs, one in
  *   thousands of fast links and unlinks).

@@ -5,6 +5,7 @@
 import fs from 'node:fs'
 import { makeRoom } from '../../../requests/idle.ts'
 import { systemCode } from '../../../errors.ts'
+import { isBsd } from './bsd.ts'
 import { toSlocketError } from './system-error.ts'
 
 /** @throws ERR_SLOCKET_RESOURCES. */
@@ -19,6 +20,8 @@ export function readNames(path: string): string[] | undefined {
 
 /** Whether a directory can be reached by an open descriptor. @throws ERR_SLOCKET_PERMISSION if Node's permission model refuses the look. */
 export function hasDescriptorPaths(): boolean {
+  // NetBSD may have that directory; nothing is reached by it.
+  if (isBsd) return false
   const path = '/proc/self/fd'
   try {
     return fs.existsSync(path)

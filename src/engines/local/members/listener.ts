@@ -1,0 +1,129 @@
+/** Listening sockets of members: how they are made, and go. */
+import type net from 'node:net'
+import { isSlocketError, SlocketError, systemCode } from '../../../errors.ts'
+import { debug } from '../../../debug.ts'
+import { shareSocket } from '../platform/access.ts'
+import { builtInNet } from '../platform/built-in.ts'
+import type { QueueDirectory } from '../directory.ts'
+import { DirectoryGone, DirectoryUnfinished } from '../lock-directory.ts'
+import type { HeldFile } from '../platform/held-file.ts'
+import type { OpenDirectory } from '../platform/open-directory.ts'
+import { SocketAddresses } from '../platform/socket-addresses.ts'
+import { isGone, toSlocketError } from '../platform/system-error.ts'
+import { witness } from '../platform/witness.ts'
+import { MEMBERS } from '../ticket-name.ts'
+
+/** Linux cuts it to net.core.somaxconn. */
+const BACKLOG = 65_535
+
+/** A socket that listens, until it is closed. */
+export interface Listener {
+  readonly server: net.Server
+  /** What shows that the member lives, if that isn't the socket: platform/witness.ts. */
+  readonly held?: HeldFile | undefined
+  /** Removes its names as well. */
+  close(): void
+}
+
+/**
+ * Listens at `name` in `members`: the directory's `.members`, opened. libuv reports a missing directory as EACCES
+ * (uv_pipe_bind): that is told apart here, some time after the fact, when somebody else may have made the directory anew.
+ *
+ * Whoever can make tickets in the directory can connect to the socket, whatever the umask is, from before its first ticket on.
+ *
+ * @param file the name of the member's file: that of the socket, or of what shows that the member lives, which is made first.
+ * @returns at once where the runtime listens at once.
+ */
+export function listen(directory: QueueDirectory, members: OpenDirectory, file: string): Listener | Promise<Listener> {
+  const name = witness.socketOf(file)
+  const server = builtInNet().createServer()
+  // An error once listening is one of accepting (EMFILE): whoever connected looks again by itself.
+  server.on('error', (error) => debug('member %s: %s', name, error))
+  const addresses = new SocketAddresses(members.path)
+  // Not through the primary of a cluster, which would share one socket among its workers.
+  const path = addresses.of(name)
+  const held = holdFile(directory, members, file, addresses)
+  const giveUp = (): void => {
+    if (held === undefined) return
+    directory.sweepMemberFiles(file)
+    held.close()
+  }
+  try {
+    server.listen({ path, exclusive: true, backlog: BACKLOG })
+  } catch (error) {
+    addresses.close()
+    giveUp()
+    // Node's permission model throws, other failures are events.
+    throw systemCode(error) === undefined ? error : toListenError(error as Error, directory, `${MEMBERS}/${name}`)
+  }
+  server.unref()
+  const close = (): void => {
+    server.close()
+    // libuv would do so at the address where it was made, which leads nowhere any more.
+    directory.sweepMemberFiles(file)
+    held?.close()
+  }
+  const share = (): Listener => {
+    try {
+      shareSocket(members, name)
+      return { server, held, close }
+    } catch (error) {
+      close()
+      const failure = toSlocketError(error, 'make a socket in', directory.path)
+      throw isGone(error) ? new DirectoryGone(failure) : failure
+    }
+  }
+  if (server.listening) {
+    addresses.close()
+    return share()
+  }
+  return new Promise<void>((resolve, reject) => {
+    server.once('listening', () => resolve())
+    server.once('error', (error) => {
+      reject(toListenError(error, directory, `${MEMBERS}/${name}`))
+      // exfat-fuse makes a regular file, and says EIO.
+      directory.sweep(`${MEMBERS}/${name}`)
+      giveUp()
+    })
+  })
+    .finally(() => addresses.close())
+    .then(share)
+}
+
+/** Makes and holds what shows that a member lives. Undefined if the member's socket does. */
+function holdFile(
+  directory: QueueDirectory,
+  members: OpenDirectory,
+  file: string,
+  addresses: SocketAddresses,
+): HeldFile | undefined {
+  try {
+    return witness.hold(members, file)
+  } catch (error) {
+    addresses.close()
+    if (isSlocketError(error)) throw error
+    // RACE: whoever looked at it before it was held takes it for a dead member's. Another member has another name.
+    if (systemCode(error) !== 'EAGAIN') throw toListenError(error as Error, directory, `${MEMBERS}/${file}`)
+    throw new DirectoryGone(toSlocketError(error, 'make a ticket in', directory.path))
+  }
+}
+
+const NO_SOCKETS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'ENXIO'])
+
+function toListenError(error: Error, directory: QueueDirectory, name: string): Error {
+  const code = systemCode(error)
+  if (isGone(error) || (code === 'EACCES' && directory.canMakeSockets())) {
+    return new DirectoryGone(toSlocketError(error, 'make a socket in', directory.path))
+  }
+  if (code === 'EACCES' && directory.isShared) {
+    return new DirectoryUnfinished(toSlocketError(error, 'make a socket in', directory.path))
+  }
+  if (NO_SOCKETS.has(code ?? '') || directory.isForeign(name)) {
+    return new SlocketError(
+      'ERR_SLOCKET_NO_SOCKETS',
+      `the file system of '${directory.path}' holds no sockets (${code}); use a directory on another one`,
+      { cause: error },
+    )
+  }
+  return toSlocketError(error, 'make a socket in', directory.path)
+}

@@ -1,0 +1,50 @@
+/**
+ * What shows that a member lives, and by that its tickets: chosen here, once, by the kernel.
+ *
+ * |                    | Linux                            | macOS, BSD                                                     |
+ * | ------------------ | -------------------------------- | -------------------------------------------------------------- |
+ * | a member's file    | a listening socket               | an empty file that the member holds (held-file.ts)             |
+ * | its tickets        | hard links to it                 | the same                                                       |
+ * | dead               | it refuses a connection          | nobody holds it                                                |
+ * | how a member wakes | by connections to one of these   | by connections to a socket beside it, which proves nothing     |
+ *
+ * A kernel of the second kind refuses a connection also if the listener's backlog is full, so a refusal is no proof there.
+ */
+import type fs from 'node:fs'
+import { isBsd } from './bsd.ts'
+import type { Found, HeldFile } from './held-file.ts'
+import { holdFile, lookAtFile } from './held-file.ts'
+import type { OpenDirectory } from './open-directory.ts'
+
+/** What shows that a member lives. */
+export interface Witness {
+  /** What a member's file is. */
+  readonly kind: 'socket' | 'file'
+  /** Whether something can be a ticket, or the file of a member, by its kind. */
+  isOfKind(stats: fs.Stats): boolean
+  /** The name of the socket of a member, beside the member's file. */
+  socketOf(file: string): string
+  /** Makes the file of a member, and holds it. Undefined if the socket is that file. @throws as `holdFile`. */
+  hold(members: OpenDirectory, file: string): HeldFile | undefined
+  /** Looks whether the owner of a ticket or of a member's file lives. Undefined if only a connection can tell. @throws as `lookAtFile`. */
+  look(path: string): Found | undefined
+}
+
+const BY_SOCKET: Witness = {
+  kind: 'socket',
+  isOfKind: (stats) => stats.isSocket(),
+  socketOf: (file) => file,
+  hold: () => undefined,
+  look: () => undefined,
+}
+
+const BY_FILE: Witness = {
+  kind: 'file',
+  // Nothing is ever written to one.
+  isOfKind: (stats) => stats.isFile() && stats.size === 0,
+  socketOf: (file) => `socket-${file}`,
+  hold: holdFile,
+  look: lookAtFile,
+}
+
+export const witness: Witness = isBsd ? BY_FILE : BY_SOCKET

@@ -1,0 +1,186 @@
+/** Who lives is told by files that are locked, and by no connection: with real processes, in the imitation of macOS. */
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { programPath } from '../helpers/built.ts'
+import type { Client } from '../helpers/client.ts'
+import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
+import { pathOfLength } from '../helpers/path-of-length.ts'
+import { reasonNotRoot } from '../helpers/privileges.ts'
+import type { Runtime } from '../helpers/runtime.ts'
+import { NODE } from '../helpers/runtime.ts'
+import type { Scene } from '../helpers/scenario.ts'
+import { scenario } from '../helpers/scenario.ts'
+import { pass } from '../helpers/until.ts'
+import { buildImitation, imitatedBy } from './imitation.ts'
+
+/** On macOS itself nothing is imitated. */
+const isMac = process.platform === 'darwin'
+const imitation = isMac ? undefined : buildImitation()
+const skip = imitation !== undefined && 'missing' in imitation && imitation.missing
+const LEAVE = { linger: 0 }
+/** More than have room in a backlog, in front of a process that doesn't accept. */
+const MANY = 200
+
+scenario('a stopped holder whose backlog is full is waited for, and its death is noticed', { skip }, async (scene) => {
+  const [holder, waiter, crowd] = await spawnAll(scene, 'holder', 'waiter', 'crowd')
+  await holder.acquire(scene.path)
+  await holder.stop()
+  crowd.send({ do: 'flood', path: socketOf(scene.path), count: MANY })
+  const { count } = await crowd.next('flooded')
+  assert.ok(count! < MANY, 'some were refused')
+  assert.equal(await crowd.try(scene.path), false)
+  await waiter.enqueue(scene.path)
+  await pass(200)
+  assert.equal(waiter.hasSaid('granted'), false)
+  await holder.kill()
+  assert.equal((await waiter.next('granted')).recovered, true)
+})
+
+scenario(
+  'a stopped holder whose backlog was full releases when it goes on, and is not reported',
+  { skip },
+  async (scene) => {
+    const [holder, waiter, crowd] = await spawnAll(scene, 'holder', 'waiter', 'crowd')
+    await holder.acquire(scene.path)
+    await holder.stop()
+    crowd.send({ do: 'flood', path: socketOf(scene.path), count: MANY })
+    await crowd.next('flooded')
+    await waiter.enqueue(scene.path)
+    holder.continue()
+    await holder.release()
+    assert.equal((await waiter.next('granted')).recovered, false)
+  },
+)
+
+scenario(
+  'if the socket of a live holder is removed, it keeps the lock, and the next one has it after that',
+  { skip },
+  async (scene) => {
+    const [holder, waiter] = await spawnAll(scene, 'holder', 'waiter')
+    await holder.acquire(scene.path, LEAVE)
+    fs.unlinkSync(socketOf(scene.path))
+    assert.equal(await waiter.try(scene.path), false)
+    await waiter.enqueue(scene.path, LEAVE)
+    await holder.release()
+    assert.equal((await waiter.next('granted')).recovered, false)
+    await waiter.release()
+    await untilGone(scene.path)
+  },
+)
+
+scenario('of a worker thread that ends while its process lives, the lock is free', { skip }, async (scene) => {
+  const [client, waiter] = await spawnAll(scene, 'client', 'waiter')
+  const thread = await client.startWorker('thread', 'thread')
+  await thread.acquire(scene.path)
+  await waiter.enqueue(scene.path, LEAVE)
+  await thread.terminate()
+  assert.equal((await waiter.next('granted')).recovered, true)
+  await waiter.release()
+  await untilGone(scene.path)
+})
+
+scenario(
+  'a user waits for another one whose socket it may not connect to, and is refused if it may not read the ticket',
+  { skip: skip || reasonNotRoot() },
+  async (scene) => {
+    fs.chmodSync(scene.directory, 0o755)
+    fs.chmodSync(scene.journal.file, 0o666)
+    fs.mkdirSync(scene.path)
+    fs.chmodSync(scene.path, 0o1777)
+    const [root] = await spawnAll(scene, 'root')
+    const nobody = await scene.spawn('nobody', { runtime: runtime(), uid: 65_534, gid: 65_534 })
+    await root.acquire(scene.path)
+    assert.equal(fs.statSync(socketOf(scene.path)).mode & 0o002, 0)
+    assert.equal(await nobody.try(scene.path), false)
+    await nobody.enqueue(scene.path)
+    await root.release()
+    assert.equal((await nobody.next('granted')).recovered, false)
+    await nobody.release()
+
+    await root.acquire(scene.path)
+    const [held] = ticketsIn(scene.path)
+    fs.chmodSync(join(scene.path, held!.name), 0o600)
+    assert.equal((await nobody.fail(scene.path)).code, 'ERR_SLOCKET_PERMISSION')
+    assert.equal(ticketsIn(scene.path).length, 1)
+  },
+)
+
+for (const length of [103, 104, 300]) {
+  scenario(`a path of ${length} bytes is one lock, and nothing is left of it`, { skip }, async (scene) => {
+    const path = pathOfLength(scene, length)
+    const [a, b] = await spawnAll(scene, 'a', 'b')
+    for (const client of [a, b]) client.send({ do: 'contend', path, rounds: 20, options: LEAVE })
+    await Promise.all([a, b].map((client) => client.next('done')))
+    await untilGone(path)
+  })
+}
+
+scenario('a lock of slocket run lives as long as its command, also if slocket is killed', { skip }, async (scene) => {
+  const [other] = await spawnAll(scene, 'other')
+  const [program, ...parameters] = runtime().command
+  const words = ['run', scene.path, '--', 'sh', '-c', 'echo $$; exec sleep 60']
+  const run = spawn(program, [...parameters, programPath('src/cli/main.js'), ...words], {
+    env: { ...process.env, ...runtime().env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [said] = (await once(run.stdout, 'data')) as [Buffer]
+  const command = Number(said)
+  scene.onEnd(() => endQuietly(command))
+  assert.equal(await other.try(scene.path), false)
+  run.kill('SIGKILL')
+  await once(run, 'exit')
+  assert.equal(await other.try(scene.path), false, 'the command has it')
+  other.send({ do: 'acquire', path: scene.path })
+  process.kill(command, 'SIGKILL')
+  assert.equal((await other.next('granted')).recovered, true)
+  assert.equal(ticketsIn(scene.path).length, 1)
+})
+
+scenario('slocket doctor finds that locks are safe', { skip }, async (scene) => {
+  const [program, ...parameters] = runtime().command
+  const { stdout, stderr } = spawnSync(
+    program,
+    [...parameters, programPath('src/cli/main.js'), 'doctor', '--json', scene.directory],
+    {
+      env: { ...process.env, ...runtime().env },
+      encoding: 'utf8',
+      timeout: 60_000,
+      killSignal: 'SIGKILL',
+    },
+  )
+  assert.equal(stderr, '')
+  const { safe, findings } = JSON.parse(stdout) as { safe: boolean; findings: Record<string, { kind: string }> }
+  assert.equal(safe, true, stdout)
+  assert.equal(findings['witness']?.kind, 'good')
+})
+
+function runtime(): Runtime {
+  return imitation !== undefined && 'library' in imitation ? imitatedBy(imitation.library) : NODE
+}
+
+async function spawnAll<const Names extends readonly string[]>(
+  scene: Scene,
+  ...names: Names
+): Promise<{ [Name in keyof Names]: Client }> {
+  const clients = names.map((name) => scene.spawn(name, { runtime: runtime() }))
+  return (await Promise.all(clients)) as { [Name in keyof Names]: Client }
+}
+
+/** That of the only member. */
+function socketOf(lock: string): string {
+  const members = join(lock, '.members')
+  const sockets = fs.readdirSync(members).filter((name) => name.startsWith('socket-'))
+  assert.equal(sockets.length, 1)
+  return join(members, sockets[0]!)
+}
+
+function endQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended.
+  }
+}
