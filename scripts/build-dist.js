@@ -38,6 +38,11 @@ const WINDOWS = 'engines/local/windows/index'
 /** Modules in work.cjs that other files forward to. */
 const OF_WORK = [
   'acquire',
+  'calls/all',
+  'calls/lead',
+  'calls/minimum-hold',
+  'calls/nested',
+  'calls/run-under',
   'core/deadlock',
   'engines/local/index',
   'engines/local/occupant/mkdir-lock',

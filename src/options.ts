@@ -82,6 +82,16 @@ export interface SlocketOptions {
    */
   readonly access?: LockAccess | undefined
   /**
+   * How long the lock stays held at least, in milliseconds, counted from the grant, from 0 to 2,147,483,647: so that a job that is done early runs at most
+   * once in that time. A release, and the end of a body, take effect when that time is over, and their promises resolve then.
+   *
+   * It keeps the process alive for that time, also if the lock is never released. If the process is killed, or calls `process.exit()`, the lock is free as
+   * soon as it would be without this option. It has no effect on a lock that is lost.
+   *
+   * Default: `0`.
+   */
+  readonly atLeast?: number | undefined
+  /**
    * Where the lock lives: `local()`, `memory()`, `etcd()`, `postgres()` or `redis()`. Make an engine once per process and use it for every call.
    *
    * Default: the local engine, for all processes of this machine.
@@ -89,14 +99,29 @@ export interface SlocketOptions {
   readonly engine?: Engine | undefined
 }
 
+/** Options of `slocket.with()` and `slocket.all.with()`. An unknown option is a TypeError. */
+export interface WithOptions extends SlocketOptions {
+  /**
+   * Whether the call may run under the lock that the caller holds already: if it comes from the body of another call of this process that holds the
+   * same lock in the same engine, directly or by way of promises, timers and callbacks. Then it doesn't wait, and its end releases nothing. What the body
+   * around holds must cover what is asked for: an exclusive lock covers a shared one, and not the other way round.
+   *
+   * Default: `false`: such a call rejects with ERR_SLOCKET_DEADLOCK.
+   */
+  readonly reentrant?: boolean | undefined
+}
+
+/** Options of `slocket.lead()`: a leader is alone, and a candidate waits until `signal` aborts, so it has no `mode`, `permits` and `timeout`. */
+export type LeadOptions = Pick<SlocketOptions, 'signal' | 'label' | 'linger' | 'access' | 'engine'>
+
 /** Options of `slocket.try()`: it never waits, so it has no `timeout`. */
 export type TryOptions = Omit<SlocketOptions, 'timeout'>
 
 /** Options of `slocket.query()`: it acquires nothing, so it has only `engine`. */
 export type QueryOptions = Pick<SlocketOptions, 'engine'>
 
-/** Options of `slocket.sync()`: nothing can abort a blocked thread, so it has no `signal`; it takes local locks, so it has no `engine`; it blocks at each call, so it has no `slice`. */
-export type SyncOptions = Omit<SlocketOptions, 'signal' | 'engine' | 'slice'>
+/** Options of `slocket.sync()`: nothing can abort a blocked thread, so it has no `signal`; it takes local locks, so it has no `engine`; it blocks at each call, so it has no `slice` and no `atLeast`. */
+export type SyncOptions = Omit<SlocketOptions, 'signal' | 'engine' | 'slice' | 'atLeast'>
 
 /** Options, checked. */
 export interface Asked {
@@ -107,6 +132,8 @@ export interface Asked {
   readonly label: string | undefined
   readonly lingerMs: number
   readonly sliceMs: number
+  readonly atLeastMs: number
+  readonly isReentrant: boolean
   readonly access: LockAccess | undefined
   readonly engine: Engine | undefined
 }
@@ -118,7 +145,7 @@ const MAX_MS = 2 ** 31 - 1
 const MAX_SLICE_MS = 60_000
 const MAX_LABEL = 200
 
-const ALL: readonly (keyof SlocketOptions)[] = [
+const ALL: readonly (keyof WithOptions)[] = [
   'mode',
   'permits',
   'timeout',
@@ -128,6 +155,8 @@ const ALL: readonly (keyof SlocketOptions)[] = [
   'slice',
   'engine',
   'access',
+  'atLeast',
+  'reentrant',
 ]
 
 /** The options that a call takes. */
@@ -140,10 +169,7 @@ export interface CallOptions {
 }
 
 /** @param meaningless the options that the call doesn't take, each with the reason. */
-export function callOptions(
-  of: string,
-  meaningless: { readonly [K in keyof SlocketOptions]?: string } = {},
-): CallOptions {
+export function callOptions(of: string, meaningless: { readonly [K in keyof WithOptions]?: string } = {}): CallOptions {
   const known = new Set(ALL.filter((name) => !Object.hasOwn(meaningless, name)))
   return { of, known, meaningless }
 }
@@ -157,6 +183,8 @@ export const DEFAULTS: Asked = {
   label: undefined,
   lingerMs: DEFAULT_LINGER_MS,
   sliceMs: 0,
+  atLeastMs: 0,
+  isReentrant: false,
   access: undefined,
   engine: undefined,
 }
@@ -168,6 +196,16 @@ export function checkPath(path: unknown): asserts path is string {
   if (!path.isWellFormed()) throw new TypeError('path must be well-formed Unicode: it has half of a surrogate pair')
 }
 
+/** Returns a copy of the paths of a set. @throws TypeError */
+export function parsePaths(paths: unknown): readonly string[] {
+  if (!Array.isArray(paths)) throw new TypeError(`paths must be an array of paths, not ${describe(paths)}`)
+  if (paths.length === 0) throw new TypeError('paths must not be empty')
+  return Array.from(paths as unknown[], (path) => {
+    checkPath(path)
+    return path
+  })
+}
+
 /** @throws TypeError, RangeError */
 export function parseOptions(options: unknown, { of, known, meaningless }: CallOptions): Asked {
   if (options === undefined) return DEFAULTS
@@ -177,7 +215,19 @@ export function parseOptions(options: unknown, { of, known, meaningless }: CallO
   if (!Object.keys(options).every((name) => known.has(name)))
     checkKnownOptions(options, known, of, { ...optionHints(), ...meaningless })
   const given = options as Record<string, unknown>
-  const { mode = 'exclusive', permits, timeout, signal, label, linger, slice, access, engine } = given
+  const {
+    mode = 'exclusive',
+    permits,
+    timeout,
+    signal,
+    label,
+    linger,
+    slice,
+    access,
+    engine,
+    atLeast,
+    reentrant,
+  } = given
   return {
     claim: mode === 'exclusive' && permits === undefined ? EXCLUSIVE : parseClaim(mode, permits),
     mode: mode as LockMode,
@@ -186,6 +236,8 @@ export function parseOptions(options: unknown, { of, known, meaningless }: CallO
     label: label === undefined ? undefined : parseLabel(label),
     lingerMs: linger === undefined ? DEFAULT_LINGER_MS : parseMs('linger', linger),
     sliceMs: slice === undefined ? 0 : parseSlice(slice, mode === 'exclusive' && permits === undefined),
+    atLeastMs: atLeast === undefined ? 0 : parseMs('atLeast', atLeast),
+    isReentrant: reentrant === undefined ? false : parseReentrant(reentrant),
     access: access === undefined ? undefined : parseAccess(access, engine),
     engine: engine === undefined ? undefined : parseEngine(engine),
   }
@@ -223,6 +275,11 @@ function parseSlice(value: unknown, isExclusive: boolean): number {
 /** @throws TypeError, RangeError */
 export function parseSliceMs(value: unknown): number {
   return parseMs('slice', value, MAX_SLICE_MS)
+}
+
+function parseReentrant(reentrant: unknown): boolean {
+  if (typeof reentrant === 'boolean') return reentrant
+  throw new TypeError(`options.reentrant must be a boolean, not ${describe(reentrant)}`)
 }
 
 function parseSignal(signal: unknown): AbortSignal {

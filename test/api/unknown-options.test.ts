@@ -83,6 +83,9 @@ describe('an unknown option', () => {
       shared: /mode: 'shared'/,
       concurrency: /permits/,
       onCompromised: /lock\.signal/,
+      reentrant: /only slocket\.with\(\)/,
+      recursive: /'reentrant'/,
+      lockAtLeastFor: /'atLeast'/,
     }
     for (const [name, message] of Object.entries(others)) {
       assert.match(await messageOf(() => slocket('lock', { engine, [name]: 1 } as SlocketOptions)), message, name)

@@ -14,7 +14,7 @@ const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
   [/^requests\//, 2],
   [/^engines\//, 3],
   [
-    /^(acquire|slocket|lock|holder-look|holding|self-wait-warning|timeout-error|diagnostics|options|option-hints|index)\.ts$|^(sync|web-locks)\//,
+    /^(acquire|slocket|lock|holder-look|holding|self-wait-warning|timeout-error|diagnostics|options|option-hints|index)\.ts$|^(calls|sync|web-locks)\//,
     4,
   ],
   [/^(compat|testing|cli)\//, 5],
