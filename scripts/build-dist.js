@@ -39,6 +39,11 @@ const WINDOWS = 'engines/local/windows/index'
 const OF_WORK = [
   'acquire',
   'break-lock',
+  'calls/all',
+  'calls/lead',
+  'calls/minimum-hold',
+  'calls/nested',
+  'calls/run-under',
   'core/deadlock',
   'engines/local/index',
   'engines/local/lock-path',

@@ -8,19 +8,39 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import type { Engine } from './requests/engine.ts'
 import type { Claim } from './core/claim.ts'
+import { covers } from './core/claim.ts'
 import type { Lock } from './lock.ts'
 import { setTimeout } from './real-time.ts'
 
-/** What a body holds. */
-export interface Holding {
+/** What a body holds. Once the body has ended, its locks are undefined: whatever it has started keeps this object, and must not keep them. */
+export interface Holding extends HoldingFacts {
+  /** The lock that the body has. */
+  lock: Lock | undefined
+  /** The lock that was acquired: the same, but in a nested call, which has a lock object of its own (calls/nested.ts). */
+  acquired: Lock | undefined
+  /** Of a nested call: the call that has acquired the lock, and releases it. */
+  readonly owner: Holding | undefined
+  /** How many nested calls run under the lock, if it was acquired here. */
+  nestedCalls: number
+  /** Called when the last one has ended. */
+  onNestedEnd: (() => void) | undefined
+}
+
+interface HoldingFacts {
   readonly engine: Engine
   /** By the name that `engine.resolve` gives. */
   readonly resource: string
+  /** By which the lock was acquired. */
   readonly claim: Claim
-  /** Undefined once the body has ended: whatever the body has started keeps this object, and must not keep the lock. */
-  lock: Lock | undefined
   /** What the code around holds. */
   outer: Holding | undefined
+}
+
+/** @param around of a nested call: what it was found by. */
+export function createHolding({ engine, resource, claim, outer }: HoldingFacts, lock: Lock, around?: Holding): Holding {
+  const acquired = around === undefined ? lock : around.acquired
+  const owner = around === undefined ? undefined : (around.owner ?? around)
+  return { engine, resource, claim, outer, lock, acquired, owner, nestedCalls: 0, onNestedEnd: undefined }
 }
 
 /** How long the context stays in use after the last body has ended, in ms: to start and to stop it costs more than a body. */
@@ -50,13 +70,35 @@ function unended(inner: Holding | undefined): Holding | undefined {
 
 /** The claims by which the bodies that the running code was called from hold the lock. */
 export function claimsOf(inner: Holding | undefined, engine: Engine, resource: string): Claim[] {
+  const acquired: (Lock | undefined)[] = []
   const claims: Claim[] = []
   for (let holding = inner; holding !== undefined; holding = holding.outer) {
-    if (!isSameSpace(engine, holding.engine) || !isSame(engine, holding.resource, resource)) continue
-    // A body that has released its lock holds up nobody.
-    if (holding.lock?.held === true) claims.push(holding.claim)
+    // A nested call holds no lock besides that of the call around.
+    if (!holds(holding, engine, resource) || acquired.includes(holding.acquired)) continue
+    acquired.push(holding.acquired)
+    claims.push(holding.claim)
   }
   return claims
+}
+
+/** The innermost body that the running code was called from and that holds the lock, by a claim that covers `asked`. */
+export function holdingThatCovers(
+  inner: Holding | undefined,
+  engine: Engine,
+  resource: string,
+  asked: Claim,
+): Holding | undefined {
+  let holding = inner
+  while (holding !== undefined && !(covers(holding.claim, asked) && holds(holding, engine, resource))) {
+    holding = holding.outer
+  }
+  return holding
+}
+
+/** A body that has released its lock holds up nobody. */
+function holds(holding: Holding, engine: Engine, resource: string): boolean {
+  if (holding.lock === undefined) return false
+  return isSameSpace(engine, holding.engine) && isSame(engine, holding.resource, resource) && holding.lock.held
 }
 
 function isSameSpace(one: Engine, other: Engine): boolean {
@@ -68,16 +110,37 @@ function isSame(engine: Engine, one: string, other: string): boolean {
 }
 
 /** Calls the body. To be followed by {@link endBody}, once what it gives has settled, or when it has thrown. */
-export function callBody<T>(holding: Holding, lock: Lock, body: (lock: Lock) => T): T {
+export function callBody<T>(holdings: readonly Holding[], body: () => T): T {
   storage ??= new (process.getBuiltinModule('node:async_hooks').AsyncLocalStorage)<Holding>()
   bodies += 1
-  return storage.run(holding, body, lock)
+  return storage.run(holdings.at(-1)!, body)
 }
 
-export function endBody(holding: Holding): void {
-  holding.lock = undefined
+export function endBody(holdings: readonly Holding[]): void {
+  for (const holding of holdings) {
+    holding.lock = undefined
+    holding.acquired = undefined
+  }
   bodies -= 1
   if (bodies === 0) timer ??= setTimeout(stopIfUnused, LINGER_MS).unref()
+}
+
+/** A nested call begins. To be followed by {@link leaveNested}. */
+export function enterNested({ owner }: Holding): void {
+  owner!.nestedCalls += 1
+}
+
+/** A nested call has ended. */
+export function leaveNested({ owner }: Holding): void {
+  owner!.nestedCalls -= 1
+  if (owner!.nestedCalls === 0) owner!.onNestedEnd?.()
+}
+
+/** Resolves when the nested calls that run under these have ended. Undefined if there is none. To be called once the body has ended. */
+export function nestedEnd(holdings: readonly Holding[]): Promise<unknown> | undefined {
+  const busy = holdings.filter(({ nestedCalls }) => nestedCalls > 0)
+  if (busy.length === 0) return undefined
+  return Promise.all(busy.map((holding) => new Promise<void>((resolve) => (holding.onNestedEnd = resolve))))
 }
 
 function stopIfUnused(): void {

@@ -71,7 +71,17 @@ export type { WaitNotice } from './lock-state.ts'
 export type { LockAccess } from './requests/lock-access.ts'
 export type { LocalOptions } from './engines/local/index.ts'
 export type { SlocketErrorCode } from './errors.ts'
-export type { BreakOptions, LockMode, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
+export type {
+  BreakOptions,
+  LeadOptions,
+  LockMode,
+  QueryOptions,
+  SlocketOptions,
+  SyncOptions,
+  TryOptions,
+  WithOptions,
+} from './options.ts'
+export type { LockSet, SlocketAll } from './calls/lock-set.ts'
 export type { LockManagerConstructor } from './web-locks/lock-manager.ts'
 export type {
   LockGrantedCallback,

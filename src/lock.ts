@@ -1,5 +1,7 @@
 import type { Grant } from './requests/engine.ts'
 import { debug } from './debug.ts'
+import type { MinimumHold } from './calls/minimum-hold.ts'
+import { startMinimumHold } from './calls/minimum-hold.ts'
 import { tellLost, tellReleased } from './diagnostics.ts'
 import { SlocketError } from './errors.ts'
 import type { Asked, LockMode } from './options.ts'
@@ -36,15 +38,17 @@ export class Lock {
   #lossError: Error | undefined
   #wanted: AbortController | undefined
   #releasing: Promise<void> | undefined
+  #minimum: MinimumHold | undefined
 
   /** @internal */
-  constructor(name: string, { mode, claim }: Pick<Asked, 'mode' | 'claim'>, grant: Grant) {
+  constructor(name: string, { mode, claim, atLeastMs }: Pick<Asked, 'mode' | 'claim' | 'atLeastMs'>, grant: Grant) {
     this.name = name
     this.mode = mode
     this.permits = claim.kind === 'permit' ? claim.permits : undefined
     this.token = grant.token
     this.recovered = grant.recovered
     this.#grant = grant
+    if (atLeastMs > 0) this.#minimum = startMinimumHold(atLeastMs)
     grant.onLost((error) => this.#onLost(error))
   }
 
@@ -131,6 +135,8 @@ export class Lock {
    * Releases the lock. With the local engine it is free when the call returns, or with `slice` at the end of this turn of the event loop; engines that use
    * a server need the promise. It releases this grant only: a second call, or a call after the lock was lost, does nothing.
    *
+   * With `atLeast`, {@link Lock.held} is false at once, but the lock is free, and the promise resolves, only when that time is over.
+   *
    * It belongs to this lock, and can be passed on alone: `const { release } = lock`.
    *
    * @throws (by the promise) ERR_SLOCKET_NOT_RELEASED if the system failed to release it: see docs/errors.md.
@@ -139,14 +145,31 @@ export class Lock {
     if (this.#releasing !== undefined) return this.#releasing
     if (!this.#isHeld) return RELEASED
     this.#isHeld = false
+    const over = this.#minimum?.over
+    this.#releasing = over === undefined ? this.#giveBack() : over.then(() => this.#giveBack())
+    return this.#releasing
+  }
+
+  /** @internal As {@link Lock.release}, but that `atLeast` does not delay it: nobody has had the lock. */
+  releaseNow(): Promise<void> {
+    this.#minimum?.end()
+    return this.release()
+  }
+
+  /** @internal The lock stays held for `ms` from now, if not longer. */
+  holdAtLeast(ms: number): void {
+    if (this.#minimum?.over === undefined) this.#minimum = startMinimumHold(ms)
+    else this.#minimum.extend(ms)
+  }
+
+  #giveBack(): Promise<void> {
     try {
       const released = this.#grant.release()
-      this.#releasing = released === undefined ? RELEASED : Promise.resolve(released)
-      tellReleased(this)
+      if (this.#grant.isNested !== true) tellReleased(this)
+      return released === undefined ? RELEASED : Promise.resolve(released)
     } catch (error) {
-      this.#releasing = Promise.reject(error)
+      return Promise.reject(error)
     }
-    return this.#releasing
   }
 
   /** Releases the lock at the end of an `await using` block, as {@link Lock.release}. */
@@ -160,10 +183,11 @@ export class Lock {
   }
 
   #onLost(error: Error): void {
+    this.#minimum?.end()
     if (!this.#isHeld) return
     this.#isHeld = false
     this.#lossError = error
-    tellLost(this, error)
+    if (this.#grant.isNested !== true) tellLost(this, error)
     this.#controller?.abort(error)
   }
 }

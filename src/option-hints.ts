@@ -45,13 +45,9 @@ export function optionHints(): OptionHints {
     ["use 'signal'", 'abort', 'abortSignal', 'controller', 'cancel'],
     ['listen to lock.signal', 'onCompromised', 'onLost', 'onLockLost'],
     ["use 'slice'", 'sliceMs', 'quantum', 'timeSlice', 'barging', 'unfair'],
-    [
-      'a lock is not reentrant, and its queue is first come, first served',
-      'reentrant',
-      'recursive',
-      'priority',
-      'fair',
-    ],
+    ["use 'atLeast'", 'atLeastMs', 'lockAtLeastFor', 'lockAtLeast', 'minHold', 'cooldown', 'period'],
+    ["use slocket.with(), and 'reentrant'", 'recursive', 'reentry', 'reenter'],
+    ["a lock's queue is first come, first served", 'priority', 'fair'],
   ])
 }
 

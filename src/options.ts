@@ -1,7 +1,7 @@
 /** The options of `slocket()` and its relatives, and how they are checked. Wrong arguments are TypeError or RangeError, at the call. */
 import type { Engine } from './requests/engine.ts'
 import type { OptionHints } from './requests/known-options.ts'
-import { describeValue } from './requests/arguments.ts'
+import { describeValue, parsePath } from './requests/arguments.ts'
 import { checkKnownOptions } from './requests/known-options.ts'
 import type { Claim } from './core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from './core/claim.ts'
@@ -108,12 +108,37 @@ export interface SlocketOptions {
    */
   readonly parents?: boolean | undefined
   /**
+   * How long the lock stays held at least, in milliseconds, counted from the grant, from 0 to 2,147,483,647: so that a job that is done early runs at most
+   * once in that time. A release, and the end of a body, take effect when that time is over, and their promises resolve then.
+   *
+   * It keeps the process alive for that time, also if the lock is never released. If the process is killed, or calls `process.exit()`, the lock is free as
+   * soon as it would be without this option. It has no effect on a lock that is lost.
+   *
+   * Default: `0`.
+   */
+  readonly atLeast?: number | undefined
+  /**
    * Where the lock lives: `local()`, `memory()`, `etcd()`, `postgres()` or `redis()`. Make an engine once per process and use it for every call.
    *
    * Default: the local engine, for all processes of this machine.
    */
   readonly engine?: Engine | undefined
 }
+
+/** Options of `slocket.with()` and `slocket.all.with()`. An unknown option is a TypeError. */
+export interface WithOptions extends SlocketOptions {
+  /**
+   * Whether the call may run under the lock that the caller holds already: if it comes from the body of another call of this process that holds the
+   * same lock in the same engine, directly or by way of promises, timers and callbacks. Then it doesn't wait, and its end releases nothing. What the body
+   * around holds must cover what is asked for: an exclusive lock covers a shared one, and not the other way round.
+   *
+   * Default: `false`: such a call rejects with ERR_SLOCKET_DEADLOCK.
+   */
+  readonly reentrant?: boolean | undefined
+}
+
+/** Options of `slocket.lead()`: a leader is alone, and a candidate waits until `signal` aborts, so it has no `mode`, `permits` and `timeout`. */
+export type LeadOptions = Omit<SlocketOptions, 'mode' | 'permits' | 'timeout' | 'slice' | 'atLeast'>
 
 /** Options of `slocket.try()`: it never waits, so it has no `timeout`, no `onWait` and no `waitNoticeAfter`. */
 export type TryOptions = Omit<SlocketOptions, 'timeout' | 'onWait' | 'waitNoticeAfter'>
@@ -138,8 +163,8 @@ export interface BreakOptions {
   readonly engine?: Engine | undefined
 }
 
-/** Options of `slocket.sync()`: nothing can abort a blocked thread, so it has no `signal`; it takes local locks, so it has no `engine`; it blocks at each call, so it has no `slice`. */
-export type SyncOptions = Omit<SlocketOptions, 'signal' | 'engine' | 'slice'>
+/** Options of `slocket.sync()`: nothing can abort a blocked thread, so it has no `signal`; it takes local locks, so it has no `engine`; it blocks at each call, so it has no `slice` and no `atLeast`. */
+export type SyncOptions = Omit<SlocketOptions, 'signal' | 'engine' | 'slice' | 'atLeast'>
 
 /** Options, checked. */
 export interface Asked {
@@ -152,6 +177,8 @@ export interface Asked {
   readonly label: string | undefined
   readonly lingerMs: number
   readonly sliceMs: number
+  readonly atLeastMs: number
+  readonly isReentrant: boolean
   readonly access: LockAccess | undefined
   readonly parents: boolean
   readonly engine: Engine | undefined
@@ -165,7 +192,7 @@ const MAX_MS = 2 ** 31 - 1
 const MAX_SLICE_MS = 60_000
 const MAX_LABEL = 200
 
-const ALL: readonly (keyof SlocketOptions)[] = [
+const ALL: readonly (keyof WithOptions)[] = [
   'mode',
   'permits',
   'timeout',
@@ -178,6 +205,8 @@ const ALL: readonly (keyof SlocketOptions)[] = [
   'parents',
   'engine',
   'access',
+  'atLeast',
+  'reentrant',
 ]
 
 /** The options that a call takes. */
@@ -195,7 +224,7 @@ export interface CallOptions {
  */
 export function callOptions(
   of: string,
-  meaningless: { readonly [K in keyof SlocketOptions]?: string } = {},
+  meaningless: { readonly [K in keyof WithOptions]?: string } = {},
   own: readonly string[] = [],
 ): CallOptions {
   const known = new Set([...ALL.filter((name) => !Object.hasOwn(meaningless, name)), ...own])
@@ -213,9 +242,18 @@ export const DEFAULTS: Asked = {
   label: undefined,
   lingerMs: DEFAULT_LINGER_MS,
   sliceMs: 0,
+  atLeastMs: 0,
+  isReentrant: false,
   access: undefined,
   parents: false,
   engine: undefined,
+}
+
+/** Returns a copy of the paths of a set, those of URLs for URLs. @throws TypeError */
+export function parsePaths(paths: unknown): readonly string[] {
+  if (!Array.isArray(paths)) throw new TypeError(`paths must be an array of paths, not ${describeValue(paths)}`)
+  if (paths.length === 0) throw new TypeError('paths must not be empty')
+  return Array.from(paths as unknown[], parsePath)
 }
 
 /** @throws TypeError, RangeError */
@@ -227,7 +265,19 @@ export function parseOptions(options: unknown, { of, known, meaningless }: CallO
   if (!Object.keys(options).every((name) => known.has(name)))
     checkKnownOptions(options, known, of, { ...optionHints(), ...meaningless })
   const given = options as Record<string, unknown>
-  const { mode = 'exclusive', permits, timeout, signal, label, linger, slice, access, engine } = given
+  const {
+    mode = 'exclusive',
+    permits,
+    timeout,
+    signal,
+    label,
+    linger,
+    slice,
+    access,
+    engine,
+    atLeast,
+    reentrant,
+  } = given
   const { onWait, waitNoticeAfter, parents } = given
   return {
     claim: mode === 'exclusive' && permits === undefined ? EXCLUSIVE : parseClaim(mode, permits),
@@ -239,6 +289,8 @@ export function parseOptions(options: unknown, { of, known, meaningless }: CallO
     label: label === undefined ? undefined : parseLabel(label),
     lingerMs: linger === undefined ? DEFAULT_LINGER_MS : parseMs('linger', linger),
     sliceMs: slice === undefined ? 0 : parseSlice(slice, mode === 'exclusive' && permits === undefined),
+    atLeastMs: atLeast === undefined ? 0 : parseMs('atLeast', atLeast),
+    isReentrant: reentrant === undefined ? false : parseBoolean('reentrant', reentrant),
     access: access === undefined ? undefined : parseAccess(access, engine),
     parents: parents === undefined ? false : parseBoolean('parents', parents),
     engine: engine === undefined ? undefined : parseEngine(engine),

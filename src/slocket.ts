@@ -8,16 +8,28 @@ import type { LockAccess } from './requests/lock-access.ts'
 import type { Obstacle } from './requests/obstacle.ts'
 import type { Claim } from './core/claim.ts'
 import { adviceFor } from './core/deadlock.ts'
-import { debug } from './debug.ts'
 import { isObserved, observe, tellNotices, traceOf } from './diagnostics.ts'
 import { SlocketError } from './errors.ts'
-import type { Holding } from './holding.ts'
-import { callBody, claimsOf, currentHolding, endBody } from './holding.ts'
+import { acquireAll, runUnderAll } from './calls/all.ts'
+import { lead } from './calls/lead.ts'
+import type { LockSet, SlocketAll } from './calls/lock-set.ts'
+import { runReentrant } from './calls/nested.ts'
+import { runUnder } from './calls/run-under.ts'
+import { claimsOf, createHolding, currentHolding } from './holding.ts'
 import type { Lock } from './lock.ts'
 import { toLockRequest } from './lock-request.ts'
 import type { LockRequest } from './lock-state.ts'
-import type { Asked, BreakOptions, QueryOptions, SlocketOptions, SyncOptions, TryOptions } from './options.ts'
-import { callOptions, DEFAULTS, parseFunction, parseOptions } from './options.ts'
+import type {
+  Asked,
+  BreakOptions,
+  LeadOptions,
+  QueryOptions,
+  SlocketOptions,
+  SyncOptions,
+  TryOptions,
+  WithOptions,
+} from './options.ts'
+import { callOptions, DEFAULTS, parseFunction, parseOptions, parsePaths } from './options.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
 import { nextTick } from './real-time.ts'
 
@@ -115,9 +127,43 @@ export interface Slocket {
    * })
    * ```
    *
+   * With `reentrant: true`, a call from the body of another one that holds the lock runs under that lock: it doesn't wait, and its end releases nothing.
+   * The call around releases the lock once all such calls have ended, also those that its body did not wait for. In the nested body, `lock` is an object of
+   * its own, which ends with that body; the lock is lost to it if the body around releases it by itself. Options that concern waiting have no effect then.
+   *
    * @throws the errors of `slocket()`; whatever `body` throws; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_LOST, ERR_SLOCKET_NOT_RELEASED.
    */
-  with<T>(path: string | URL, options: SlocketOptions | undefined, body: (lock: Lock) => T | Promise<T>): Promise<T>
+  with<T>(path: string | URL, options: WithOptions | undefined, body: (lock: Lock) => T | Promise<T>): Promise<T>
+  /** Acquires several locks: all of them or none. */
+  readonly all: SlocketAll
+  /**
+   * Waits until this process is the leader, calls `body`, and resolves with its result: at any moment, at most one caller leads among all that use the same
+   * lock. The lead is an exclusive lock at `path`, held until `body` has ended.
+   *
+   * If the lock is lost while `body` runs, `signal` aborts, and the call waits for `body` to end, whatever it gives or throws then; then it waits for its
+   * turn again, at most once a second, and calls `body` anew. So `body` should end soon once `signal` has aborted. If a server cannot be reached meanwhile
+   * (ERR_SLOCKET_UNREACHABLE), it tries again until one can; before its first place in the queue, the call rejects.
+   *
+   * It ends when `body` ends while it leads: the call resolves with its result, or rejects with its error, and the lock is released. If
+   * `options.signal` aborts, a wait rejects with `options.signal.reason`; a running `body` keeps the lead until it ends, and its result or error counts, or
+   * `options.signal.reason` if the lead was lost. If the leader crashes, the next candidate leads as soon as its engine grants the lock.
+   *
+   * ```js
+   * await slocket.lead('/run/app/scheduler.lock', async (lock, signal) => {
+   *   while (!signal.aborted) await runNextJob({ fence: lock.token })
+   * })
+   * ```
+   *
+   * @param body is called with the lock of this term, and with a signal that aborts if the lock is lost, or with `options.signal`.
+   * @throws the errors of `slocket()` except ERR_SLOCKET_TIMEOUT; whatever `body` throws; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_NOT_RELEASED.
+   */
+  lead<T>(path: string | URL, body: (lock: Lock, signal: AbortSignal) => T | Promise<T>): Promise<T>
+  /** The same, with options: see {@link LeadOptions}. */
+  lead<T>(
+    path: string | URL,
+    options: LeadOptions | undefined,
+    body: (lock: Lock, signal: AbortSignal) => T | Promise<T>,
+  ): Promise<T>
   /**
    * Lists the holders of the lock and its waiters, in queue order. It acquires nothing, and does not affect them. Crashed processes are not
    * listed. A holder that does not answer within 200 ms is listed without `label` and `command`. If something at the path isn't a lock, such as the
@@ -217,7 +263,7 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     return undefined
   }
 
-  const relatives: Pick<Slocket, 'try' | 'with' | 'query' | 'break' | 'sync'> = {
+  const relatives: Pick<Slocket, 'try' | 'with' | 'lead' | 'query' | 'break' | 'sync'> = {
     sync,
     async try(given, options) {
       const asked = parseOptions(options, TRY)
@@ -230,17 +276,25 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
       return await (isObserved() ? observe(traceOf(path, asked, true), tryOnce) : tryOnce())
     },
     async with<T>(given: string | URL, ...rest: readonly unknown[]): Promise<T> {
-      const body = rest.length > 1 ? rest[1] : rest[0]
-      if (typeof body !== 'function') throw new TypeError('the last argument must be a function')
+      const [options, body] = parseBody(rest) as [unknown, Body<T>]
       const path = parsePath(given)
-      const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, WITH)
+      const asked = parseOptions(options, WITH)
       const { claim } = asked
       const engine = engineOf(asked)
       const resource = engine.resolve?.(path) ?? path
       const outer = currentHolding()
+      if (asked.isReentrant) return await runReentrant({ engine, resource, path, asked, outer, acquire }, body)
       const own = outer === undefined ? NONE : claimsOf(outer, engine, resource)
       const lock = await acquire(path, asked, own)
-      return await runUnder({ engine, resource, claim, lock, outer }, lock, body as Body<T>)
+      const holding = createHolding({ engine, resource, claim, outer }, lock)
+      return await runUnder({ holdings: [holding], locks: [lock] }, () => body(lock))
+    },
+    async lead<T>(given: string | URL, ...rest: readonly unknown[]): Promise<T> {
+      const [options, body] = parseBody(rest) as [unknown, LeadBody<T>]
+      const path = parsePath(given)
+      const asked = parseOptions(options, LEAD)
+      const engine = engineOf(asked)
+      return await lead({ engine, resource: engine.resolve?.(path) ?? path, path, asked, acquire }, body)
     },
     async query(given, options) {
       const path = parsePath(given)
@@ -259,16 +313,53 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
       return lost
     },
   }
+  const ofSets = {
+    all: async (paths: readonly (string | URL)[], options?: SlocketOptions): Promise<LockSet> => {
+      const asked = parseOptions(options, ALL)
+      return await acquireAll({ engine: engineOf(asked), paths: parsePaths(paths), asked, outer: undefined, acquire })
+    },
+    with: async <T>(paths: readonly (string | URL)[], ...rest: readonly unknown[]): Promise<T> => {
+      const [options, body] = parseBody(rest) as [unknown, SetBody<T>]
+      const asked = parseOptions(options, ALL_WITH)
+      const outer = currentHolding()
+      return await runUnderAll({ engine: engineOf(asked), paths: parsePaths(paths), asked, outer, acquire }, body)
+    },
+  }
+  const all: SlocketAll = Object.assign(ofSets.all, { with: ofSets.with })
   // A bundler may have renamed it.
   Object.defineProperty(slocket, 'name', { value: 'slocket', configurable: true })
-  return Object.assign(slocket, relatives) as Slocket
+  return Object.assign(slocket, relatives, { all }) as Slocket
+}
+
+/** The options and the body of a call whose options may be left out. @throws TypeError */
+function parseBody(rest: readonly unknown[]): readonly [options: unknown, body: (...given: never) => unknown] {
+  const [options, body] = rest.length > 1 ? rest : [undefined, rest[0]]
+  if (typeof body !== 'function') throw new TypeError('the last argument must be a function')
+  return [options, body as () => unknown]
 }
 
 const NO_REQUEST = 'it only looks, and acquires nothing'
-const NO_WAIT = 'it never waits; use slocket() to wait'
-const ACQUIRE = callOptions('slocket()')
+const NOT_HERE = { reentrant: 'only slocket.with() knows what its caller holds' }
+const ALONE = 'the leader is alone'
+const ACQUIRE = callOptions('slocket()', NOT_HERE)
 const WITH = callOptions('slocket.with()')
-const TRY = callOptions('slocket.try()', { timeout: NO_WAIT, onWait: NO_WAIT, waitNoticeAfter: NO_WAIT })
+const ALL = callOptions('slocket.all()', NOT_HERE)
+const ALL_WITH = callOptions('slocket.all.with()')
+const LEAD = callOptions('slocket.lead()', {
+  mode: ALONE,
+  permits: ALONE,
+  timeout: "it waits until it leads; 'signal' ends that",
+  slice: 'it leads until its body has ended',
+  atLeast: 'it leads until its body has ended',
+  ...NOT_HERE,
+})
+const NO_WAIT = 'it never waits; use slocket() to wait'
+const TRY = callOptions('slocket.try()', {
+  timeout: NO_WAIT,
+  onWait: NO_WAIT,
+  waitNoticeAfter: NO_WAIT,
+  ...NOT_HERE,
+})
 const NO_REQUESTS = {
   mode: NO_REQUEST,
   permits: NO_REQUEST,
@@ -278,6 +369,8 @@ const NO_REQUESTS = {
   linger: NO_REQUEST,
   slice: NO_REQUEST,
   access: NO_REQUEST,
+  atLeast: NO_REQUEST,
+  reentrant: NO_REQUEST,
   onWait: NO_REQUEST,
   waitNoticeAfter: NO_REQUEST,
   parents: NO_REQUEST,
@@ -296,32 +389,10 @@ async function acquireAtOnce(engine: Engine, path: string, asked: Asked, advice:
   } else await nextTurn()
   throw new SlocketError(
     'ERR_SLOCKET_DEADLOCK',
-    `slocket.with() for the lock '${path}' was called from the body of another one that holds it: it would wait for ever`,
+    `a call for the lock '${path}' was made from the body of another one that holds it: it would wait for ever`,
   )
 }
 
 type Body<T> = (lock: Lock) => T | Promise<T>
-
-/** Runs `body`, and releases the lock. @throws what `body` throws; ERR_SLOCKET_LOST; ERR_SLOCKET_NOT_RELEASED. */
-async function runUnder<T>(holding: Holding, lock: Lock, body: Body<T>): Promise<T> {
-  let result: T
-  try {
-    result = await callBody(holding, lock, body)
-  } catch (error) {
-    // A failure to release does not hide the first error.
-    await lock.release().catch((failure: unknown) => debug('%s: release: %s', lock.name, failure))
-    throw error
-  } finally {
-    endBody(holding)
-  }
-  const { loss } = lock
-  if (loss !== undefined) throw lostError(lock, loss, result)
-  await lock.release()
-  return result
-}
-
-function lostError({ name }: Lock, loss: Error, result: unknown): SlocketError {
-  const message = `the lock '${name}' was lost while the body ran: ${loss.message}`
-  const error = new SlocketError('ERR_SLOCKET_LOST', message, { cause: loss })
-  return Object.defineProperty(error, 'result', { value: result })
-}
+type LeadBody<T> = (lock: Lock, signal: AbortSignal) => T | Promise<T>
+type SetBody<T> = (locks: LockSet) => T | Promise<T>

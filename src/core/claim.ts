@@ -49,6 +49,11 @@ export function isSameClaim(a: Claim, b: Claim): boolean {
   return a.kind === b.kind
 }
 
+/** Whether a holder by `held` has all that `asked` asks for. */
+export function covers(held: Claim, asked: Claim): boolean {
+  return held.kind === 'exclusive' ? asked.kind !== 'permit' : isSameClaim(held, asked)
+}
+
 /** A claim in words, for messages: `exclusive`, `shared`, `permits: 3`. */
 export function describeClaim(claim: Claim): string {
   return claim.kind === 'permit' ? `permits: ${claim.permits}` : claim.kind

@@ -48,6 +48,11 @@ export interface Engine {
     resource: string,
     confirm: (held: readonly Requester[]) => Promise<boolean>,
   ): Promise<readonly Requester[]>
+  /**
+   * @internal Returns the key by which all callers order this resource among others that they acquire together, whatever name they have for it. Two names
+   * that `isSame` holds for follow each other. Missing if each lock has one name, which then is the key.
+   */
+  orderKey?(resource: string): string
   /** @internal Engines with the same space have the same locks. Missing if no other engine is known to have them. */
   readonly space?: object
   /** Lists the holders and the waiters of every lock that is in use. Missing if the engine can't. `LockManager.query` needs it. */
@@ -112,6 +117,8 @@ export interface Grant {
   readonly recovered: boolean
   /** Whether the request had to wait for its turn. Missing if the engine can't tell. */
   readonly hasWaited?: boolean | undefined
+  /** @internal Whether it stands for a lock that the caller's caller holds. Default: `false`. */
+  readonly isNested?: boolean
   /** Releases the lock. Called once. If it returns no promise, the lock is free on return, or with `sliceMs` at the end of this turn of the event loop. */
   release(): void | Promise<void>
   /** Has `listener` called once if the lock is lost while it is held; at once if it is already lost. */

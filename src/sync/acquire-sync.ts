@@ -20,6 +20,8 @@ const MEANINGLESS = {
   signal: 'nothing can abort a blocked thread',
   engine: 'it takes local locks only',
   slice: 'it blocks until the lock is held, and releases it at once',
+  atLeast: 'it releases the lock at once; use slocket()',
+  reentrant: 'only slocket.with() knows what its caller holds',
 }
 const SYNC = callOptions('slocket.sync()', MEANINGLESS)
 const LOCK_SYNC = callOptions('lockSync()', MEANINGLESS)

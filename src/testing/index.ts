@@ -1,6 +1,7 @@
 /** The conformance suite: what every engine has to do, as tests of `node:test`. */
 import { describe } from 'node:test'
 import type { EngineUnderTest } from './engine-under-test.ts'
+import { testBodies } from './bodies.ts'
 import { testCancelling } from './cancelling.ts'
 import { testClaims } from './claims.ts'
 import { testExclusion } from './exclusion.ts'
@@ -57,6 +58,7 @@ export function testEngine(engine: EngineUnderTest): void {
     testWaitNotices(suite)
     testRaces(suite)
     testQuery(suite)
+    testBodies(suite)
     testRandomPrograms(suite)
   })
 }

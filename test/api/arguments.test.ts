@@ -69,6 +69,8 @@ const WRONG_OPTIONS: readonly (readonly [unknown, ...Raises])[] = [
   [{ slice: NaN }, RangeError, /options\.slice/],
   [{ slice: 1, mode: 'shared' }, TypeError, /options\.slice cannot be given with/],
   [{ slice: 1, permits: 3 }, TypeError, /options\.slice cannot be given with/],
+  [{ atLeast: '1' }, TypeError, /options\.atLeast must be a number/],
+  [{ atLeast: Infinity }, RangeError, /options\.atLeast must be from 0 to 2147483647 ms/],
   [{ engine: 'memory' }, TypeError, /options\.engine must be an engine, not 'memory'/],
   [{ engine: null }, TypeError, /options\.engine must be an engine, not null/],
   [{ engine: {} }, TypeError, /options\.engine must be an engine/],
@@ -138,6 +140,8 @@ describe('arguments', () => {
       { slice: 0, mode: 'shared' },
       { slice: 0.5 },
       { slice: 60_000 },
+      { atLeast: 0 },
+      { atLeast: 0.5 },
     ] as const) {
       await (await slocket('lock', { ...options, engine })).release()
     }
@@ -163,6 +167,8 @@ describe('arguments', () => {
       parents: true,
       onWait: () => {},
       waitNoticeAfter: 0,
+      atLeast: 0,
+      reentrant: false,
     }
     for (const [name, value] of Object.entries(ofAQuery)) {
       await assert.rejects(
@@ -170,12 +176,14 @@ describe('arguments', () => {
         isError(TypeError, new RegExp(`^unknown option '${name}' of slocket\\.query\\(\\): it only looks`)),
       )
     }
-    for (const [name, value] of Object.entries({ signal, engine })) {
+    for (const [name, value] of Object.entries({ signal, engine, atLeast: 0, reentrant: false })) {
       assert.throws(
         () => slocket.sync('/nowhere/lock', { [name]: value }),
         isError(
           TypeError,
-          new RegExp(`^unknown option '${name}' of slocket\\.sync\\(\\): (nothing can abort|it takes local)`),
+          new RegExp(
+            `^unknown option '${name}' of slocket\\.sync\\(\\): (nothing can abort|it takes local|it releases|only slocket)`,
+          ),
         ),
       )
     }

@@ -85,6 +85,9 @@ describe('an unknown option', () => {
       concurrency: /permits/,
       onCompromised: /lock\.signal/,
       mkdirp: /'parents'/,
+      reentrant: /only slocket\.with\(\)/,
+      recursive: /'reentrant'/,
+      lockAtLeastFor: /'atLeast'/,
     }
     for (const [name, message] of Object.entries(others)) {
       assert.match(await messageOf(() => slocket('lock', { engine, [name]: 1 } as SlocketOptions)), message, name)

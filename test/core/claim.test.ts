@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { describeClaim, isSameClaim, doMatch } from '../../src/core/claim.ts'
+import { covers, describeClaim, isSameClaim, doMatch } from '../../src/core/claim.ts'
 import { CLAIMS } from './queues.ts'
 
 const all = Object.values(CLAIMS)
@@ -18,6 +18,15 @@ describe('claim', () => {
         const isOne = a.kind === 'permit' || b.kind === 'permit' ? isSameClaim(a, b) : true
         assert.equal(doMatch(a, b), isOne)
         assert.equal(doMatch(b, a), isOne)
+      }
+    }
+  })
+
+  test('an exclusive claim covers itself and a shared one; the others cover only themselves', () => {
+    for (const held of all) {
+      for (const asked of all) {
+        const isReader = held.kind === 'exclusive' && asked.kind === 'shared'
+        assert.equal(covers(held, asked), isSameClaim(held, asked) || isReader)
       }
     }
   })

@@ -13,6 +13,8 @@ const CALLS = {
   'slocket() with a callback':
     "slocket('b.lock', { linger: 0 }, (error, lock) => error ? tell(error) : lock.release().then(tell))",
   'slocket.try': "slocket.try('c.lock', { linger: 0 }).then((lock) => lock.release()).then(tell, tell)",
+  'slocket.all': "slocket.all(['g.lock', 'h.lock'], { linger: 0 }).then((locks) => locks.release()).then(tell, tell)",
+  'slocket.lead': "slocket.lead('i.lock', { linger: 0 }, () => {}).then(tell, tell)",
   'slocket.query': "slocket.query('d.lock').then(() => tell(), tell)",
   'slocket.break': "slocket.break('g.lock').then(() => tell(), tell)",
   lockPathFor: "try { slocket.lockPathFor('h'); tell() } catch (error) { tell(error) }",

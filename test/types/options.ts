@@ -1,11 +1,14 @@
 // Compiled only (npm run types): an option that a call doesn't take is an error where it is written, for each form of each call.
 import type {
+  LeadOptions,
   LocalOptions,
   LockOptions,
+  LockSet,
   QueryOptions,
   SlocketOptions,
   SyncOptions,
   TryOptions,
+  WithOptions,
 } from '../../src/index.ts'
 import { local, LockManager, lockPathFor, locks, memory, slocket, SlocketError } from '../../src/index.ts'
 import type { CheckOptions, LockOptions as FileLockOptions, UnlockOptions } from '../../src/compat/proper-lockfile.ts'
@@ -47,6 +50,15 @@ export async function right(isHurried: boolean): Promise<void> {
   slocket.sync('lock', blocking).release()
   slocket.sync(new URL('file:///tmp/lock'), { parents: true }).release()
   await (await slocket(lockPathFor(new URL('file:///tmp/data')))).release()
+  const nesting: WithOptions = { ...all, reentrant: true, atLeast: 60_000 }
+  const leading: LeadOptions = { signal, label: 'me', linger: 0, engine }
+  await slocket.with('lock', nesting, async () => {})
+  await using set: LockSet = await slocket.all(['a', 'b'], all)
+  const names: string[] = await slocket.all.with(['a', 'b'], nesting, ({ locks: given }) =>
+    given.map((lock) => lock.name),
+  )
+  const token: bigint = await slocket.lead('lock', leading, async (lock, stop) => (stop.aborted ? 0n : lock.token))
+  console.log(set.held, names, token)
   // `SlocketOptions` of both a request and a query would be wrong; their common part fits.
   const { engine: common }: SlocketOptions = all
   await slocket.query(text, { engine: common })
@@ -68,6 +80,19 @@ export function wrong(): void {
   void slocket('lock', { access: 'everybody' })
   // @ts-expect-error: a path is needed
   void slocket()
+
+  // @ts-expect-error: only `with` knows what its caller holds
+  void slocket('lock', { reentrant: true })
+  // @ts-expect-error: paths are a list
+  void slocket.all('lock', {})
+  // @ts-expect-error: a body is needed
+  void slocket.all.with(['lock'], { timeout: 5 })
+  // @ts-expect-error: a leader is alone
+  void slocket.lead('lock', { mode: 'shared' }, () => {})
+  // @ts-expect-error: a candidate waits until its signal aborts
+  void slocket.lead('lock', { timeout: 5 }, () => {})
+  // @ts-expect-error: it blocks, and releases at once
+  slocket.sync('lock', { atLeast: 5 })
 
   // @ts-expect-error: a try never waits
   void slocket.try('lock', { label: 'me', timeout: 5 })

@@ -157,6 +157,7 @@ function engineOf(client: LocalLocks): TicketEngine {
     resolve: resolvePath,
     makeParents: (resource) => makeParents(resolvePath(resource)),
     isSame: isSameDirectory,
+    orderKey: orderKeyOf,
     breakHolders: async (resource, confirm) => {
       if (client.breakHolders === undefined) {
         throw new SlocketError(
@@ -172,6 +173,23 @@ function engineOf(client: LocalLocks): TicketEngine {
 function isSameDirectory(one: string, other: string): boolean {
   const identity = identityOf(one)
   return identity !== undefined && identity === identityOf(other)
+}
+
+/**
+ * The same for every name of a lock, and in every mount namespace. By its own name first, without case: the file system may ignore that. Then by the
+ * directory that it is in.
+ *
+ * @throws ERR_SLOCKET_NO_PARENT and the like if there is no such directory: without it, another caller might find another order.
+ */
+function orderKeyOf(resource: string): string {
+  const name = path.basename(resource)
+  const folded = name.normalize('NFD').toUpperCase().toLowerCase().normalize('NFD')
+  try {
+    const { dev, ino } = fs.statSync(path.dirname(resource), { bigint: true })
+    return [folded, dev, ino, name].join('\0')
+  } catch (error) {
+    throw toSlocketError(error, 'find the directory of', resource)
+  }
 }
 
 interface Present {

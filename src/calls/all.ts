@@ -1,0 +1,171 @@
+/**
+ * `slocket.all`: several locks at once.
+ *
+ *  1. All callers acquire locks in the same order, whatever names they use, one after the other. So no two of them wait for each other.
+ *  2. Either all are held, or none: whatever was acquired is released before the call rejects.
+ */
+import { debug } from '../debug.ts'
+import type { Holding } from '../holding.ts'
+import type { Lock } from '../lock.ts'
+import type { Asked } from '../options.ts'
+import { monotonicNowMs } from '../real-time.ts'
+import type { Engine } from '../requests/engine.ts'
+import { nextTurn } from '../requests/event-loop.ts'
+import { onAbort } from '../requests/on-abort.ts'
+import { acquireFor } from './acquire-for.ts'
+import type { Acquire } from './acquire-for.ts'
+import type { LockSet } from './lock-set.ts'
+import { createLockSet } from './lock-set.ts'
+import { enterHeld } from './nested.ts'
+import { runUnder } from './run-under.ts'
+
+/** A call that asks for several locks. */
+interface SetRequest {
+  readonly engine: Engine
+  readonly paths: readonly string[]
+  readonly asked: Asked
+  /** What the code around holds, if the locks are for a body. */
+  readonly outer: Holding | undefined
+  readonly acquire: Acquire
+}
+
+/** A lock of the set. */
+interface Wanted {
+  readonly path: string
+  readonly resource: string
+  /** See `Engine.orderKey`. */
+  readonly key: string
+}
+
+interface Taken {
+  readonly wanted: Wanted
+  readonly lock: Lock
+  readonly holding: Holding
+}
+
+/** Acquires all of them. */
+export async function acquireAll(request: SetRequest): Promise<LockSet> {
+  return (await takeAll(request)).set
+}
+
+/** Runs `body` under all of them. */
+export async function runUnderAll<T>(request: SetRequest, body: (locks: LockSet) => T | Promise<T>): Promise<T> {
+  const { set, taken } = await takeAll(request)
+  const possession = { holdings: taken.map(({ holding }) => holding), locks: taken.map(({ lock }) => lock) }
+  return await runUnder(possession, () => body(set))
+}
+
+async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; readonly taken: readonly Taken[] }> {
+  const { engine, asked } = request
+  let wanted: readonly Wanted[]
+  try {
+    wanted = request.paths.map((path) => {
+      if (asked.parents) engine.makeParents?.(path)
+      return wantedOf(engine, path)
+    })
+  } catch (error) {
+    // As for every refusal: see event-loop.ts.
+    await nextTurn()
+    throw error
+  }
+  const order = inOrder(wanted)
+  checkPlaces(engine, order.length)
+  const deadlineMs = asked.timeoutMs === undefined ? undefined : monotonicNowMs() + asked.timeoutMs
+  const taken: Taken[] = []
+  const lockOf = new Map<string, Lock>()
+  // Ends the waits by the caller's signal, and by the loss of a lock that was acquired already.
+  const watch = watchSignals()
+  if (asked.signal !== undefined) watch.add(asked.signal)
+  try {
+    for (const next of order) {
+      let last = taken.at(-1)
+      // Two names of one lock, on a file system that ignores case, follow each other.
+      if (last === undefined || engine.isSame?.(last.wanted.resource, next.resource) !== true) {
+        const timeoutMs = deadlineMs === undefined ? undefined : Math.ceil(Math.max(0, deadlineMs - monotonicNowMs()))
+        const outer = last?.holding ?? request.outer
+        last = await takeOne(request, next, { ...asked, timeoutMs, signal: watch.signal }, outer)
+        taken.push(last)
+        watch.add(last.lock.lossSignal)
+      }
+      lockOf.set(next.key, last.lock)
+    }
+    // One that no timer has told of yet.
+    for (const { lock } of taken) if (lock.loss !== undefined) throw lock.loss
+  } catch (error) {
+    await releaseTaken(taken)
+    throw error
+  } finally {
+    watch.stop()
+  }
+  const set = createLockSet(
+    wanted.map(({ key }) => lockOf.get(key)!),
+    taken.map(({ lock }) => lock),
+  )
+  return { set, taken }
+}
+
+/** @param outer of its holding: the lock before it, or what the code around holds. */
+async function takeOne(
+  { engine, outer: around, acquire }: SetRequest,
+  wanted: Wanted,
+  asked: Asked,
+  outer: Holding | undefined,
+): Promise<Taken> {
+  const request = { engine, path: wanted.path, resource: wanted.resource, asked, outer: around, acquire }
+  const entering = asked.isReentrant ? enterHeld(request) : undefined
+  const nested = entering === undefined ? undefined : await entering
+  const { lock, holding } = nested ?? (await acquireFor(request))
+  holding.outer = outer
+  return { wanted, lock, holding }
+}
+
+/** @throws what keeps the lock from being found. */
+function wantedOf(engine: Engine, path: string): Wanted {
+  const resource = engine.resolve?.(path) ?? path
+  return { path, resource, key: engine.orderKey?.(resource) ?? resource }
+}
+
+/** Each lock once, by the name that comes first. */
+function inOrder(wanted: readonly Wanted[]): Wanted[] {
+  const distinct = new Map<string, Wanted>()
+  for (const one of wanted) if (!distinct.has(one.key)) distinct.set(one.key, one)
+  return [...distinct.values()].sort((a, b) => (a.key < b.key ? -1 : 1))
+}
+
+/** They would wait for places that only they themselves could give back. */
+function checkPlaces(engine: Engine, count: number): void {
+  const { places = Infinity } = engine.capabilities
+  if (count <= places) return
+  throw new RangeError(
+    `paths must name at most ${places} locks, not ${count}: the engine has no room for more at a time`,
+  )
+}
+
+async function releaseTaken(taken: readonly Taken[]): Promise<void> {
+  const releases = taken.toReversed().map(async ({ lock }) => {
+    await lock.releaseNow().catch((failure: unknown) => debug('%s: release: %s', lock.name, failure))
+  })
+  await Promise.all(releases)
+}
+
+interface SignalWatch {
+  /** Aborts with the reason of the first one that has aborted. */
+  readonly signal: AbortSignal
+  add(signal: AbortSignal): void
+  stop(): void
+}
+
+function watchSignals(): SignalWatch {
+  const controller = new AbortController()
+  const stops: (() => void)[] = []
+  return {
+    signal: controller.signal,
+    add(signal) {
+      if (signal.aborted) controller.abort(signal.reason)
+      else stops.push(onAbort(signal, () => controller.abort(signal.reason)))
+    },
+    stop() {
+      for (const stop of stops) stop()
+    },
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * The option `reentrant`: a call from the body of another one runs under the lock that this one holds.
+ *
+ *  1. The nested call releases nothing. Its lock object is its own: it ends with the nested body.
+ *  2. The call that has acquired the lock releases it once all nested calls have ended, at any depth, also those that no body has waited for.
+ *  3. If the lock is lost, or the body around has released it by itself, the nested call has lost it.
+ */
+import type { Grant } from '../requests/engine.ts'
+import { inNextTurn, isTurnDue, nextTurn } from '../requests/event-loop.ts'
+import { onAbort } from '../requests/on-abort.ts'
+import { SlocketError } from '../errors.ts'
+import type { Holding } from '../holding.ts'
+import { createHolding, enterNested, holdingThatCovers, leaveNested } from '../holding.ts'
+import { Lock } from '../lock.ts'
+import { acquireFor } from './acquire-for.ts'
+import type { Acquire, BodyRequest } from './acquire-for.ts'
+import { runUnder } from './run-under.ts'
+
+/** A lock for a nested call. */
+interface Nested {
+  readonly lock: Lock
+  readonly holding: Holding
+}
+
+/**
+ * Runs `body` under the lock that the code around holds, or else under one that it acquires, in the call itself.
+ *
+ * @throws what `body` throws; `signal.reason`; what `acquire` throws; ERR_SLOCKET_LOST; ERR_SLOCKET_NOT_RELEASED.
+ */
+export async function runReentrant<T>(
+  request: BodyRequest & { readonly acquire: Acquire },
+  body: (lock: Lock) => T | Promise<T>,
+): Promise<T> {
+  const entering = enterHeld(request)
+  const nested = entering === undefined ? undefined : await entering
+  const { lock, holding } = nested ?? (await acquireFor(request))
+  return await runUnder({ holdings: [holding], locks: [lock] }, () => body(lock))
+}
+
+/**
+ * Returns a lock that stands for the one that the code around holds. Undefined, at once or by the promise, if that holds none, or one that doesn't cover what
+ * is asked for.
+ *
+ * @throws (by the promise) `signal.reason` if the signal has aborted.
+ */
+export function enterHeld(request: BodyRequest): Promise<Nested | undefined> | undefined {
+  return findAround(request) === undefined ? undefined : enter(request)
+}
+
+async function enter(request: BodyRequest): Promise<Nested | undefined> {
+  const { path, asked, outer } = request
+  if (asked.signal?.aborted === true) {
+    await nextTurn()
+    asked.signal.throwIfAborted()
+  }
+  // As for a grant: a loop of such calls must not starve the event loop.
+  if (isTurnDue()) await new Promise<void>((resolve) => inNextTurn(resolve))
+  // RACE: in that turn, the body around may have ended, or released its lock. Then this call waits for its turn as any other one.
+  const around = findAround(request)
+  if (around === undefined) return undefined
+  const { engine, resource, claim, acquired } = around
+  if (asked.atLeastMs > 0) acquired!.holdAtLeast(asked.atLeastMs)
+  const grant = nestedGrant(acquired!, () => leaveNested(holding))
+  const lock = new Lock(path, { ...asked, atLeastMs: 0 }, grant)
+  const holding = createHolding({ engine, resource, claim, outer }, lock, around)
+  enterNested(holding)
+  return { lock, holding }
+}
+
+function findAround({ engine, resource, asked, outer }: BodyRequest): Holding | undefined {
+  return holdingThatCovers(outer, engine, resource, asked.claim)
+}
+
+/** @param leave called once: the nested call has released it, or lost it. */
+function nestedGrant(held: Lock, leave: () => void): Grant {
+  const stops: (() => void)[] = []
+  let lose: (error: Error) => void = () => {}
+  let isOver = false
+  const end = (): void => {
+    if (isOver) return
+    isOver = true
+    for (const stop of stops) stop()
+    leave()
+  }
+  const listen = (signal: AbortSignal, listener: () => void): void => {
+    if (signal.aborted) listener()
+    else stops.push(onAbort(signal, listener))
+  }
+  return {
+    isNested: true,
+    token: held.token,
+    recovered: held.recovered,
+    release: end,
+    onLost(listener) {
+      lose = (error) => {
+        end()
+        listener(error)
+      }
+      listen(held.lossSignal, () => lose(held.lossSignal.reason as Error))
+    },
+    isHeld() {
+      if (isOver) return false
+      if (held.held) return true
+      lose(held.loss ?? releasedError(held))
+      return false
+    },
+    onWanted: (listener) => listen(held.wanted, listener),
+  }
+}
+
+function releasedError({ name }: Lock): SlocketError {
+  return new SlocketError('ERR_SLOCKET_LOST', `the lock '${name}' was released by the body of the call around`)
+}

@@ -1,0 +1,387 @@
+// slocket.all(): several locks at once, all of them or none, and no two callers wait for each other.
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { after, describe, test } from 'node:test'
+import type { Engine, Lock, LockSet, SlocketOptions } from '../../src/index.ts'
+import { isSlocketError, local, LockManager, memory, MemoryStore, slocket, SlocketError } from '../../src/index.ts'
+import { pass, until } from '../helpers/until.ts'
+import { makeParent, runChild } from './run-child.ts'
+
+const { lockPath, dispose } = makeParent()
+const before = process.cwd()
+after(() => {
+  process.chdir(before)
+  dispose()
+})
+
+const [A, B, C] = ['a', 'b', 'c'].map((name) => `${lockPath}-${name}`) as [string, string, string]
+const LOST = { code: 'ERR_SLOCKET_LOST' }
+const DEADLOCK = { code: 'ERR_SLOCKET_DEADLOCK' }
+const TIMEOUT = { code: 'ERR_SLOCKET_TIMEOUT' }
+const notCalled = (): void => assert.fail('must not be called')
+
+const engines: Readonly<Record<string, () => Engine>> = { local, memory: () => memory() }
+
+for (const [name, open] of Object.entries(engines)) {
+  describe(`slocket.all: ${name}`, () => {
+    const engine = open()
+    const options = (more: SlocketOptions = {}): SlocketOptions => ({ engine, linger: 0, ...more })
+
+    async function assertFree(...paths: readonly string[]): Promise<void> {
+      for (const one of paths) assert.deepEqual(await slocket.query(one, { engine }), { held: [], pending: [] })
+    }
+    const waits = (one: string): Promise<boolean> =>
+      until(`somebody waits for ${one}`, async () => (await slocket.query(one, { engine })).pending.length > 0)
+
+    test('gives the locks in the order of the arguments, and releases all of them, once', async () => {
+      const set = await slocket.all([B, C, A], options())
+      assert.deepEqual(
+        set.locks.map((lock) => lock.name),
+        [B, C, A],
+      )
+      assert.equal(set.held, true)
+      set.assertHeld()
+      for (const one of [A, B, C]) assert.equal(await slocket.try(one, options()), null)
+      const { signal, release } = set
+      await Promise.all([release(), release()])
+      await assertFree(A, B, C)
+      assert.equal(set.held, false)
+      assert.equal(signal.aborted, false)
+      assert.throws(() => set.assertHeld(), LOST)
+      const next = await slocket(A, options())
+      await set.release()
+      assert.equal(next.held, true)
+      await next.release()
+    })
+
+    test('a path that is given twice is one lock', async () => {
+      const set = await slocket.all([A, B, A], options({ timeout: 60_000 }))
+      assert.equal(set.locks.length, 3)
+      assert.equal(set.locks[0], set.locks[2])
+      await set.release()
+      await assertFree(A, B)
+    })
+
+    test('await using releases all of them', async () => {
+      let kept: LockSet
+      {
+        await using set = await slocket.all([A, B], options())
+        kept = set
+      }
+      assert.equal(kept.held, false)
+      await assertFree(A, B)
+    })
+
+    test('the locks have the mode that was asked for', async () => {
+      const readers = await Promise.all([1, 2].map(() => slocket.all([B, A], options({ mode: 'shared' }))))
+      assert.deepEqual(
+        readers.flatMap(({ locks }) => locks.map(({ mode }) => mode)),
+        ['shared', 'shared', 'shared', 'shared'],
+      )
+      for (const set of readers) await set.release()
+    })
+
+    for (const timeout of [0, 40]) {
+      test(`if one is not free within ${timeout} ms, none is held when the call rejects`, async () => {
+        const holder = await slocket(B, options())
+        await assert.rejects(slocket.all([C, B, A], options({ timeout })), (error: Error) => {
+          assert.ok(isSlocketError(error, 'ERR_SLOCKET_TIMEOUT'))
+          assert.ok(error.message.includes(B), error.message)
+          return true
+        })
+        await assertFree(A, C)
+        await holder.release()
+      })
+    }
+
+    test('the time limit is one for all', async () => {
+      const holders = [await slocket(A, options()), await slocket(B, options())]
+      const timeout = 2000
+      const asking = slocket.all([A, B], options({ timeout }))
+      const failing = asking.then(notCalled, (error: Error) => error)
+      await waits(A)
+      await pass(50)
+      await holders[0]!.release()
+      const error = await failing
+      const [, ms] = /-b' was not free within (\d+) ms/.exec(String(error)) ?? assert.fail(String(error))
+      assert.ok(Number(ms) <= timeout - 50, ms)
+      await holders[1]!.release()
+    })
+
+    test('an abort rejects with its reason, and none is held then', async () => {
+      const holder = await slocket(B, options())
+      const controller = new AbortController()
+      const asking = slocket.all([A, B, C], options({ signal: controller.signal }))
+      const reason = new Error('mine')
+      const rejected = assert.rejects(asking, (error) => error === reason)
+      await waits(B)
+      assert.equal(await slocket.try(A, options()), null)
+      controller.abort(reason)
+      await rejected
+      await assertFree(A, C)
+      assert.deepEqual((await slocket.query(B, { engine })).pending, [])
+      await assert.rejects(
+        slocket.all([A], options({ signal: AbortSignal.abort(reason) })),
+        (error) => error === reason,
+      )
+      await holder.release()
+    })
+
+    test('once all are held, the signal has no effect', async () => {
+      const controller = new AbortController()
+      const set = await slocket.all([A, B], options({ signal: controller.signal }))
+      controller.abort()
+      assert.equal(set.held, true)
+      assert.equal(set.signal.aborted, false)
+      await set.release()
+    })
+
+    test('slocket.all.with runs the body under all of them, and releases them whatever happens', async () => {
+      const result = await slocket.all.with([B, A], options(), async ({ locks, held }) => {
+        assert.deepEqual([held, locks.map((lock) => lock.name)], [true, [B, A]])
+        for (const one of [A, B]) assert.equal(await slocket.try(one, options()), null)
+        return 'done'
+      })
+      assert.equal(result, 'done')
+      await assertFree(A, B)
+      const failure = new Error('mine')
+      const failing = slocket.all.with([A, B], options(), () => {
+        throw failure
+      })
+      await assert.rejects(failing, (error) => error === failure)
+      await assertFree(A, B)
+    })
+
+    test('a body of slocket.all.with that waits for one of its locks is a deadlock, and so is the other way round', async () => {
+      for (const one of [A, B]) {
+        await slocket.all.with([A, B], options(), () =>
+          assert.rejects(slocket.with(one, options({ timeout: 60_000 }), notCalled), DEADLOCK),
+        )
+        await slocket.with(one, options(), async () => {
+          await assert.rejects(slocket.all.with([C, B, A], options({ timeout: 60_000 }), notCalled), DEADLOCK)
+          await assertFree(...[A, B, C].filter((other) => other !== one))
+        })
+      }
+      await assertFree(A, B, C)
+    })
+  })
+}
+
+describe('slocket.all, if a lock is lost', () => {
+  async function steal(engine: Engine, name: string): Promise<void> {
+    await new LockManager({ engine }).request(name, { steal: true }, () => {})
+  }
+
+  test('the signal aborts with the reason of that lock, whenever it was read', async () => {
+    for (const isReadBefore of [true, false]) {
+      const engine = memory()
+      const set = await slocket.all(['a', 'b'], { engine })
+      const early = isReadBefore ? set.signal : undefined
+      await steal(engine, 'b')
+      assert.equal(set.signal.aborted, true)
+      assert.equal(set.signal.reason, set.locks[1]!.signal.reason)
+      if (early !== undefined) assert.equal(early, set.signal)
+      assert.deepEqual([set.held, set.locks[0]!.held], [false, true])
+      assert.throws(
+        () => set.assertHeld(),
+        (error) => error === set.signal.reason,
+      )
+      await set.release()
+      assert.deepEqual(await slocket.query('a', { engine }), { held: [], pending: [] })
+    }
+  })
+
+  test('while the call waits for another one, it rejects, and waits and holds no longer', async () => {
+    const store = new MemoryStore()
+    const engine = memory(store)
+    const holder = await slocket('b', { engine })
+    const asking = assert.rejects(slocket.all(['a', 'b'], { engine }), LOST)
+    await until('it waits', async () => (await slocket.query('b', { engine })).pending.length === 1)
+    await steal(memory(store), 'a')
+    await asking
+    assert.deepEqual(await slocket.query('a', { engine }), { held: [], pending: [] })
+    assert.deepEqual((await slocket.query('b', { engine })).pending, [])
+    await holder.release()
+  })
+
+  test('and nobody has told of it, the call looks at the end', async () => {
+    const inner = memory()
+    const lost = new SlocketError('ERR_SLOCKET_LOST', 'it has run out')
+    let isFirstLost = false
+    const engine: Engine = {
+      ...inner,
+      async acquire(resource, request) {
+        const grant = (await inner.acquire(resource, request))!
+        if (resource !== 'a') isFirstLost = true
+        let lose!: (error: Error) => void
+        return {
+          token: grant.token,
+          recovered: false,
+          release: () => grant.release(),
+          onLost: (listener) => (lose = listener),
+          isHeld: () => {
+            if (resource !== 'a' || !isFirstLost) return true
+            lose(lost)
+            return false
+          },
+        }
+      },
+    }
+    await assert.rejects(slocket.all(['a', 'b'], { engine }), (error) => error === lost)
+    assert.deepEqual(await slocket.query('b', { engine }), { held: [], pending: [] })
+  })
+
+  test('slocket.all.with rejects with the result of the body, and the other locks are released', async () => {
+    const engine = memory()
+    const running = slocket.all.with(['a', 'b'], { engine }, async () => {
+      await steal(engine, 'a')
+      return 'done'
+    })
+    const error = await running.then(notCalled, (reason: unknown) => reason)
+    assert.ok(isSlocketError(error, 'ERR_SLOCKET_LOST'), String(error))
+    assert.equal(error.result, 'done')
+    assert.match(error.message, /^the lock 'a' was lost while the body ran: /)
+    assert.deepEqual(await slocket.query('b', { engine }), { held: [], pending: [] })
+  })
+})
+
+test('a release that fails is thrown, and the others are released', async () => {
+  const inner = memory()
+  const failure = new SlocketError('ERR_SLOCKET_NOT_RELEASED', 'no')
+  const engine: Engine = {
+    ...inner,
+    acquire: async (resource, request) => {
+      const grant = (await inner.acquire(resource, request))!
+      const release = (): void | Promise<void> => (resource === 'b' ? Promise.reject(failure) : grant.release())
+      return { token: 1n, recovered: false, onLost: () => {}, release }
+    },
+  }
+  const set = await slocket.all(['a', 'b', 'c'], { engine })
+  await assert.rejects(set.release(), (error) => error === failure)
+  for (const one of ['a', 'c']) assert.deepEqual(await slocket.query(one, { engine }), { held: [], pending: [] })
+})
+
+describe('the arguments of slocket.all', () => {
+  const engine = memory()
+  const asAny = slocket.all as unknown as (...given: unknown[]) => Promise<unknown>
+  const withAny = slocket.all.with as unknown as (...given: unknown[]) => Promise<unknown>
+
+  test('that are wrong are refused, and nothing is thrown at the call', async () => {
+    for (const [paths, message] of [
+      ['a.lock', /paths must be an array of paths, not 'a\.lock'/],
+      [undefined, /paths must be an array/],
+      [[], /paths must not be empty/],
+      [['a', 7], /path must be a string/],
+      [['a', ''], /path must not be empty/],
+      // oxlint-disable-next-line no-sparse-arrays
+      [['a', , 'b'], /path must be a string/],
+    ] as const) {
+      await assert.rejects(asAny(paths, { engine }), { name: 'TypeError', message })
+      await assert.rejects(withAny(paths, { engine }, notCalled), { name: 'TypeError', message })
+    }
+    await assert.rejects(withAny(['a'], { engine }), { name: 'TypeError', message: /must be a function/ })
+    await assert.rejects(asAny(['a'], { engine, timeout: -1 }), RangeError)
+    await assert.rejects(asAny(['a'], { engine, reentrant: true }), {
+      name: 'TypeError',
+      message: /^unknown option 'reentrant' of slocket\.all\(\): only slocket\.with\(\)/,
+    })
+    await assert.rejects(withAny(['a'], { engine, timout: 1 }, notCalled), {
+      name: 'TypeError',
+      message: /^unknown option 'timout' of slocket\.all\.with\(\): did you mean 'timeout'/,
+    })
+  })
+
+  test('may name as many locks as the engine has places', async () => {
+    const crowded: Engine = { ...engine, capabilities: { ...engine.capabilities, places: 2 } }
+    await (await slocket.all(['a', 'b', 'a'], { engine: crowded })).release()
+    await assert.rejects(slocket.all(['a', 'b', 'c'], { engine: crowded }), {
+      name: 'RangeError',
+      message: /at most 2 locks, not 3/,
+    })
+  })
+
+  test('may be changed after the call', async () => {
+    const holder = await slocket('b', { engine })
+    const paths = ['a', 'b']
+    const asking = slocket.all(paths, { engine })
+    paths.length = 0
+    await holder.release()
+    const set = await asking
+    assert.equal(set.locks.length, 2)
+    await set.release()
+  })
+})
+
+describe('slocket.all, by paths', () => {
+  const parent = path.dirname(lockPath)
+
+  test('a missing directory is refused, and nothing is held', async () => {
+    await assert.rejects(slocket.all([A, path.join(parent, 'missing', 'lock')], { linger: 0 }), {
+      code: 'ERR_SLOCKET_NO_PARENT',
+    })
+    assert.equal(fs.existsSync(A), false)
+  })
+
+  test('two spellings of one path are one lock, also through a link to a directory above', async () => {
+    const link = `${lockPath}-link`
+    fs.symlinkSync(parent, link)
+    process.chdir(parent)
+    const set = await slocket.all([A, path.basename(A), `${parent}/./x/../${path.basename(A)}`, `${link}/lock-a`], {
+      linger: 0,
+      timeout: 60_000,
+    })
+    assert.equal(new Set(set.locks).size, 1)
+    assert.equal(set.locks[0]!.name, A)
+    await set.release()
+  })
+
+  test('relative paths mean what they meant at the call', async () => {
+    process.chdir(parent)
+    const holder = await slocket(A, { linger: 0 })
+    const asking = slocket.all(['lock-b', 'lock-a'], { linger: 0 })
+    process.chdir('/')
+    await until('it waits', async () => (await slocket.query(A)).pending.length === 1)
+    await holder.release()
+    const set = await asking
+    assert.deepEqual(
+      set.locks.map(({ name }) => name),
+      ['lock-b', 'lock-a'],
+    )
+    assert.equal(await slocket.try(B), null)
+    await set.release()
+  })
+
+  test('processes that name the same locks in any order, and by any name, never wait for each other', async () => {
+    const directories = ['one', 'two'].map((name) => path.join(parent, name))
+    for (const directory of directories) fs.mkdirSync(directory)
+    // By the order of the paths, they come the other way round.
+    fs.symlinkSync(directories[0]!, path.join(parent, 'z'))
+    fs.symlinkSync(directories[1]!, path.join(parent, 'y'))
+    const program = (names: readonly string[]): string => `
+      const paths = ${JSON.stringify(names)}.map((name) => lockPath + name)
+      for (let round = 0; round < 150; round += 1) {
+        const set = await slocket.all(paths, { timeout: 30_000 })
+        await set.release()
+        paths.push(paths.shift())
+      }
+      console.log('done')`
+    const own = ['/one/lock', '/two/lock', '/one/other', '/two/other']
+    const other = ['/y/lock', '/z/lock', '/y/other', '/z/other']
+    const endings = await Promise.all(
+      [own, other, own.toReversed(), other.toReversed()].map((names) => runChild(program(names), parent)),
+    )
+    for (const { stdout, stderr } of endings) assert.equal(stdout, 'done\n', stderr)
+  })
+})
+
+test('a lock of the set may be released by itself', async () => {
+  const engine = memory()
+  const set = await slocket.all(['a', 'b'], { engine })
+  await (set.locks[0] as Lock).release()
+  assert.equal(set.held, false)
+  await (await slocket.try('a', { engine }))!.release()
+  assert.equal(await slocket.try('b', { engine }), null)
+  await assert.rejects(slocket.all(['b', 'a'], { engine, timeout: 0 }), TIMEOUT)
+  await set.release()
+})

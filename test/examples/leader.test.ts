@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { after, describe, test } from 'node:test'
+import { slocket } from '../../src/index.ts'
+import { until } from '../helpers/until.ts'
+import { node, placeExample } from './folder.ts'
+
+describe('the example of a leader', () => {
+  const place = placeExample('leader')
+  const lockPath = place.path('leader.lock')
+  const count = (): number => Number(fs.readFileSync(place.path('count.txt'), 'utf8'))
+  after(() => place.close())
+
+  test('one process leads; if it is killed, the next one counts on; and on SIGTERM both a leader and a candidate end', async () => {
+    const first = place.start(node('leader.mjs'))
+    await first.says(/ leads\n1\n/)
+    const second = place.start(node('leader.mjs'))
+    const third = place.start(node('leader.mjs'))
+    await until('both wait', async () => (await slocket.query(lockPath)).pending.length === 2)
+    assert.doesNotMatch(second.stdout + third.stdout, / leads\n/)
+
+    const [next] = (await slocket.query(lockPath)).pending
+    const [leader, candidate] = next?.pid === second.pid ? [second, third] : [third, second]
+    first.kill('SIGKILL')
+    await first.ended()
+    const counted = count()
+    await leader.says(new RegExp(` leads\\n${counted + 1}\\n`))
+
+    candidate.kill('SIGTERM')
+    const stopped = await candidate.ended()
+    assert.deepEqual([stopped.status, stopped.stderr], [0, ''])
+    leader.kill('SIGTERM')
+    const ended = await leader.ended()
+    assert.deepEqual([ended.status, ended.stderr], [0, ''])
+    assert.match(ended.stdout, /no longer leads\n$/)
+    assert.deepEqual(await slocket.query(lockPath), { held: [], pending: [] })
+  })
+})
