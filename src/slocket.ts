@@ -309,7 +309,7 @@ function lostError({ name }: Lock, loss: Error, result: unknown): SlocketError {
   return Object.defineProperty(error, 'result', { value: result })
 }
 
-function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester): LockRequest {
+export function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester): LockRequest {
   const permits = permitsOf(claim)
   return {
     mode: claim.kind === 'shared' ? 'shared' : 'exclusive',
