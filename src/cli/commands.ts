@@ -1,18 +1,25 @@
-/** The commands but `run`. */
+/** The commands but `run` and `flock`. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { UsageError } from './exit-status.ts'
 import { HELP } from './help.ts'
+import { KEEP } from './keeper-protocol.ts'
 import { print } from './output.ts'
 
 type Command = (parameters: readonly string[], program: string) => number | Promise<number>
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  hold: async (parameters, program) => await (await import('./hold.ts')).hold(parameters, program),
+  release: async (parameters) => await (await import('./release.ts')).release(parameters),
   status: async (parameters) => await (await import('./status.ts')).status(parameters),
   break: async (parameters) => await (await import('./break.ts')).breakLock(parameters),
   doctor: async (parameters, program) => await (await import('./doctor.ts')).doctor(parameters, program),
   completion: async (parameters) => (await import('./completion.ts')).completion(parameters),
   help: ([name]) => help(name),
+}
+/** Called by `slocket hold` only. */
+const INTERNAL: Readonly<Record<string, Command>> = {
+  [KEEP]: async (parameters) => await (await import('./keeper.ts')).keep(parameters),
 }
 /** How many letters may differ from what was meant. */
 const MOST_DIFFERENT = 2
@@ -26,8 +33,9 @@ export async function runCommandNamed(
   if (name === undefined) throw new UsageError('say what to do')
   if (name === '--help' || name === '-h') return help(undefined)
   if (name === '--version' || name === '-V') return version()
-  if (name in HELP && parameters.some((word) => word === '--help' || word === '-h')) return help(name)
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (Object.hasOwn(HELP, name) && parameters.some((word) => word === '--help' || word === '-h')) return help(name)
+  const all = { ...INTERNAL, ...COMMANDS }
+  const command = Object.hasOwn(all, name) ? all[name] : undefined
   if (command === undefined) throw new UsageError(`no such command${suggestion(name)}`)
   return await command(parameters, program)
 }
@@ -61,7 +69,7 @@ function versionIn(read: () => string): string | undefined {
 }
 
 function suggestion(name: string): string {
-  const known = ['run', ...Object.keys(COMMANDS)]
+  const known = ['run', 'flock', ...Object.keys(COMMANDS)]
   const distances = known.map((other) => distance(name, other))
   const least = Math.min(...distances)
   const nearest =

@@ -16,6 +16,9 @@ const COMMANDS: Readonly<Record<string, string>> = Object.fromEntries(
 )
 const NAMES = Object.keys(COMMANDS)
 const SHELLS = ['bash', 'zsh', 'fish']
+/** Those behind whose LOCK another command begins. */
+const RUNNERS = ['run', 'flock']
+/** `flock` has none that `run` has not. */
 const VALUED = optionsOf('run').flatMap(({ flags, value }) => (value === undefined ? [] : flags))
 /** `-nw` takes what follows it, `-w3` and `--wait=3` do not. */
 const LETTERS = VALUED.filter((flag) => !flag.startsWith('--')).map((flag) => flag.slice(1))
@@ -33,7 +36,9 @@ export function completion([shell, ...others]: readonly string[]): number {
 const SCRIPTS: Readonly<Record<string, () => string>> = { bash, zsh, fish }
 
 function optionsOf(command: string): Option[] {
-  const rows = (HELP[command] ?? '').matchAll(/^ {2,}(-[a-zE-][a-z, E-]*?)(?: ([A-Z]+))? {2,}(.*)$/gm)
+  const rows = (HELP[command] ?? '').matchAll(
+    /^ {2,}(-[a-zEFV-][a-z, E-]*?)(?: ([A-Z]+|[a-z]+(?:\|[a-z]+)+))? {2,}(.*)$/gm,
+  )
   return [...rows].map(([, flags, value, text]) => ({ flags: flags!.split(', '), value, text: text! }))
 }
 
@@ -55,7 +60,7 @@ ${lines(cases)}
     help) COMPREPLY=($(compgen -W '${words(NAMES)}' -- "$word")); return ;;
     completion) COMPREPLY=($(compgen -W '${words(SHELLS)}' -- "$word")); return ;;
   esac
-  if [[ $command == run ]]; then
+  if [[ $command == @(${RUNNERS.join('|')}) ]]; then
     for ((at = 2; at < COMP_CWORD && start == 0; at++)); do
       case \${COMP_WORDS[at]} in
         --) if [[ $lock ]]; then start=$((at + 1)); else options=; fi ;;
@@ -83,7 +88,7 @@ complete -o default -F _slocket slocket
 function zsh(): string {
   const described = NAMES.map((name) => quotedForZsh(`${name}:${escapedForZsh(COMMANDS[name]!)}`))
   const rest: Readonly<Record<string, string>> = {
-    run: "'1:lock:_files' '*:::command:_normal'",
+    ...Object.fromEntries(RUNNERS.map((name) => [name, "'1:lock:_files' '*:::command:_normal'"])),
     help: `'1:command:(${words(NAMES)})'`,
     completion: `'1:shell:(${words(SHELLS)})'`,
   }
@@ -149,7 +154,7 @@ function fish(): string {
 end
 function __slocket_command
     set -l words (commandline -opc)
-    test "$words[2]" = run; or return
+    contains -- "$words[2]" ${words(RUNNERS)}; or return
     set -e words[1..2]
     set -l lock
     while set -q words[1]

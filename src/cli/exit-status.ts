@@ -4,7 +4,7 @@ import type { SlocketErrorCode } from '../errors.ts'
 
 const USAGE = 64
 export const NO_INPUT = 66
-const UNAVAILABLE = 69
+export const UNAVAILABLE = 69
 const SOFTWARE = 70
 export const OS_ERROR = 71
 const CANNOT_CREATE = 73

@@ -2,7 +2,9 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { memberFile } from '../engines/local/members/member.ts'
-import { MEMBERS, parseTicketName } from '../engines/local/ticket-name.ts'
+import { decodeName, isHashed } from '../engines/local/names/name-coding.ts'
+import { parseTicketName } from '../engines/local/ticket-name.ts'
+import { isLock } from './is-lock.ts'
 import { linkOf, namesIn, quietly } from './quietly.ts'
 
 /** The flag __SO_ACCEPTCON. */
@@ -10,21 +12,32 @@ const LISTENS = '00010000'
 /** How deep below a directory locks are looked for. */
 const MOST_DEPTH = 32
 
-/** The directory itself, where it is a lock, or the locks below it. Links are not followed, and what cannot be read is passed over. */
-export function findLocks(directory: string, depth: number = MOST_DEPTH): string[] {
-  if (isLock(directory)) return [directory]
+/** A lock by its path, or the root of named locks. */
+interface Found {
+  readonly path: string
+  readonly isRoot: boolean
+}
+
+/**
+ * The directory itself, if it is a lock or the root of named locks, or those below it. Links are not followed, and what cannot be read is passed
+ * over.
+ */
+export function findLocks(directory: string, depth: number = MOST_DEPTH): Found[] {
+  if (isLock(directory)) return [{ path: directory, isRoot: isRoot(directory) }]
   if (depth === 0) return []
   return directoriesIn(directory).flatMap((name) => findLocks(path.join(directory, name), depth - 1))
 }
 
-export function isDirectory(place: string): boolean {
-  return quietly(() => fs.statSync(place).isDirectory()) === true
+/** Whether there are queues in it, of names. If none is in use, it looks like a lock that is free. */
+function isRoot(directory: string): boolean {
+  return directoriesIn(directory).some((file) => {
+    const isName = decodeName(file) !== undefined || isHashed(file)
+    return isName && namesIn(path.join(directory, file)).some((name) => parseTicketName(name) !== undefined)
+  })
 }
 
-/** Whether it looks like one: it has members, or tickets. */
-function isLock(directory: string): boolean {
-  const names = namesIn(directory)
-  return names.some((name) => name === MEMBERS || parseTicketName(name) !== undefined)
+export function isDirectory(place: string): boolean {
+  return quietly(() => fs.statSync(place).isDirectory()) === true
 }
 
 /** A process that has the socket of a ticket open. */

@@ -9,42 +9,45 @@
  *  4. Descriptors 0, 1 and 2 are the command's, and so is the channel of a supervisor: nothing is read from them, and no mode of theirs
  *     is changed.
  */
+import path from 'node:path'
 import fs from 'node:fs'
-import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import tty from 'node:tty'
 import type { Engine } from '../requests/engine.ts'
-import { isWaitedFor } from '../requests/obstacle.ts'
 import { openLocal } from '../engines/local/index.ts'
-import { describeObstacle } from '../engines/local/occupant/obstacle.ts'
 import type { LockHandle } from '../engines/local/lock-handle.ts'
 import { isSlocketError } from '../errors.ts'
 import type { Lock } from '../lock.ts'
-import type { LockSnapshot, Slocket } from '../slocket.ts'
+import type { Slocket } from '../slocket.ts'
 import { createSlocket } from '../slocket.ts'
 import type { Ending } from './child.ts'
 import { runCommand } from './child.ts'
 import { takeChannel } from './channel.ts'
 import { inheritedDescriptors } from './inherited.ts'
-import { UsageError } from './exit-status.ts'
-import { say, writeError } from './output.ts'
-import { quietly } from './quietly.ts'
+import { UNAVAILABLE, UsageError } from './exit-status.ts'
+import { announceWait, reportObstacle } from './notices.ts'
+import { print, say, writeError } from './output.ts'
+import { makeParents } from '../engines/local/parents.ts'
 import type { RunRequest } from './run-options.ts'
 import { parseRun } from './run-options.ts'
 import { dieBy, Signals } from './signals.ts'
 
-/** How long it waits before it says so, in ms. */
-const ANNOUNCE_MS = 1000
-
 /** Ends the process as the command ended. */
 export async function run(parameters: readonly string[]): Promise<void> {
+  await runUnderLock(parseRun(parameters))
+}
+
+/** As {@link run}. To be called before the event loop turns. */
+export async function runUnderLock(request: RunRequest): Promise<never> {
   const channel = takeChannel()
-  const request = parseRun(parameters)
   leaveErrorOutputAsItIs()
   const inherited = inheritedDescriptors()
   const signals = new Signals()
+  if (request.makesParents) makeParents(path.resolve(request.lock))
   const local = request.engine === undefined ? openLocal(request.access) : undefined
   const engine = local?.engine ?? (await openOther(request))
-  if (local !== undefined) await tellOfObstacle(request, engine)
+  if (local !== undefined)
+    await reportObstacle(request.lock, async () => await engine.query(request.lock), request.isQuiet ? () => {} : say)
   const lock = await acquire(request, engine, signals)
   if (signals.early !== undefined) {
     if (lock?.recovered !== true) await lock?.release()
@@ -55,14 +58,40 @@ export async function run(parameters: readonly string[]): Promise<void> {
   const { signal } = lock
   lock.assertHeld()
   signal.addEventListener('abort', () => onLost(lock, request, signals))
+  const heldUntil = performance.now() + request.atLeastMs
   const handle = local?.handleOf(request.lock)
   const descriptors = { inherited, channel, lock: request.isClosed ? [] : (handle?.descriptors ?? []) }
   const ending = await runCommand(request.command, environmentOf(lock), descriptors, signals)
+  // A command that never began has done nothing that the next one is to be kept away from.
+  if (ending.hasBegun) await holdUntil(heldUntil, lock, signals)
   await giveBack(lock, request, { ending, handle })
+  return await endAs(ending, request, signals)
+}
+
+/** Runs the command at once, and ends the process as the command ended: for `flock -u`. */
+export async function runWithoutLock(request: RunRequest): Promise<never> {
+  const descriptors = { channel: takeChannel(), inherited: inheritedDescriptors(), lock: [] }
+  leaveErrorOutputAsItIs()
+  const signals = new Signals()
+  return await endAs(await runCommand(request.command, {}, descriptors, signals), request, signals)
+}
+
+/** Until `deadline`, unless the lock is lost, or a signal ends the process. */
+async function holdUntil(deadline: number, lock: Lock, signals: Signals): Promise<void> {
+  const remainingMs = deadline - performance.now()
+  // RACE: a signal that was passed on may have come when the command had ended, and this process had not heard of it.
+  if (remainingMs <= 0 || signals.isToEnd) return
+  const signal = AbortSignal.any([signals.takeBack(), lock.signal])
+  await sleep(remainingMs, undefined, { signal }).catch(() => {})
+}
+
+async function endAs(ending: Ending, { isFlock }: RunRequest, signals: Signals): Promise<never> {
   leaveTerminalAsItIs()
+  // It came after the command had ended.
+  if (signals.early !== undefined) dieBy(signals.early)
   // Shells want to know that it was their ctrl-C that ended the command.
   if (ending.signal !== null && (await signals.cameFromTerminal(ending.signal))) dieBy(ending.signal)
-  process.exit(ending.status)
+  process.exit(ending.hasBegun || !isFlock ? ending.status : UNAVAILABLE)
 }
 
 /** Loaded only now: it takes longer than to take a local lock. @throws UsageError */
@@ -86,16 +115,17 @@ const neverBlocks: Slocket['sync'] = () => {
 
 /** Null where there is none to be had in time, or where a signal cancelled it. */
 async function acquire(request: RunRequest, engine: Engine, { cancelled }: Signals): Promise<Lock | null> {
-  const { lock: path, isTry } = request
+  const { lock: path, isTry, isFlock } = request
   const slocket = createSlocket(() => engine, neverBlocks)
   const { timeout, ...options } = { ...request.options, linger: 0, signal: cancelled }
-  const isAnnounced = !isTry && !request.isQuiet && tty.isatty(2)
+  // What flock(1) doesn't say, cron would send as a mail.
+  const isAnnounced = !isTry && !request.isQuiet && (!isFlock || tty.isatty(2))
   const stopNotice = isAnnounced ? announceWait(path, async () => await slocket.query(path)) : undefined
   const from = process.hrtime.bigint()
   try {
     const lock = isTry ? await slocket.try(path, options) : await slocket(path, { ...options, timeout })
     stopNotice?.()
-    if (request.isVerbose) say(lock === null ? `'${path}' is not free` : `got '${path}' after ${secondsSince(from)} s`)
+    if (request.isVerbose) sayResult(request, lock !== null, secondsSince(from))
     return lock
   } catch (error) {
     stopNotice?.()
@@ -106,46 +136,16 @@ async function acquire(request: RunRequest, engine: Engine, { cancelled }: Signa
   }
 }
 
-/**
- * Says once what counts as the lock of another program: what is there now, or is met later and waited for. The file that flock(1) locks
- * stays when flock has ended, and nobody may come to remove it.
- */
-async function tellOfObstacle({ lock, isQuiet }: RunRequest, engine: Engine): Promise<void> {
-  let isTold = isQuiet
-  heedWarnings((message) => {
-    if (!isTold) say(message)
-    isTold = true
-  })
-  // If it cannot be looked at, the request meets that too, and reports it.
-  // It is looked for as the engine does: a slash at the end of the path says nothing.
-  const stats = quietly(() => fs.lstatSync(resolve(lock), { throwIfNoEntry: false }))
-  if (isTold || stats === undefined || stats.isDirectory()) return
-  const kind = (await engine.query(lock).catch(() => undefined))?.obstacle?.kind
-  if (kind === undefined || kind === 'directory' || !isWaitedFor({ kind })) return
-  isTold = true
-  say(describeObstacle(kind, lock).message)
-}
-
-/** Those of a wait for something else at the path are shown as all that is said here. */
-function heedWarnings(onObstacle: (message: string) => void): void {
-  const usual = process.listeners('warning')
-  process.removeAllListeners('warning')
-  process.on('warning', (warning: Error & { code?: string }) => {
-    if (warning.code === 'SLOCKET_OBSTACLE') onObstacle(warning.message)
-    else for (const listener of usual) listener.call(process, warning)
-  })
-}
-
-/** Says on the terminal what is waited for, once that has taken a while. Returns what ends that. */
-function announceWait(path: string, query: () => Promise<LockSnapshot>): () => void {
-  const stopped = new AbortController()
-  const timer = setTimeout(() => {
-    // It is only a notice: the package may have been replaced since this process was started.
-    import('./wait-line.ts').then(({ showWait }) => showWait(path, query, stopped.signal)).catch(() => {})
-  }, ANNOUNCE_MS)
-  return () => {
-    clearTimeout(timer)
-    stopped.abort()
+function sayResult({ lock, isFlock, command }: RunRequest, isHeld: boolean, seconds: string): void {
+  if (!isHeld) say(`'${lock}' is not free`)
+  else if (!isFlock) say(`got '${lock}' after ${seconds} s`)
+  else {
+    try {
+      // Where, and as, flock(1) says it.
+      print(`flock: getting lock took ${seconds} seconds\nflock: executing ${command[0]}\n`)
+    } catch (error) {
+      say((error as Error).message)
+    }
   }
 }
 

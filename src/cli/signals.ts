@@ -11,6 +11,8 @@ import { SIGNAL_BASE } from './exit-status.ts'
 import { quietly } from './quietly.ts'
 
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
+/** Those by which people and supervisors want an end. */
+const ENDING: ReadonlySet<NodeJS.Signals> = new Set(['SIGHUP', 'SIGTERM', ...FROM_TERMINAL])
 const PASSED_ON: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', ...FROM_TERMINAL]
 
 /** For how long a signal that has ended the command is waited for: so many times so many ms. */
@@ -18,10 +20,12 @@ const MOST_LOOKS = 50
 const LOOK_MS = 2
 
 export class Signals {
-  /** Aborts at the first signal that comes before the command runs. */
+  /** Aborts at the first signal that comes while no command runs. */
   readonly cancelled: AbortSignal
-  /** The last of those that came before the command ran. */
+  /** The last of those that came while no command ran. */
   early: NodeJS.Signals | undefined
+  /** Whether the command was told to end by a signal to this process. */
+  isToEnd: boolean = false
   readonly #controller = new AbortController()
   readonly #fromTerminal = new Set<NodeJS.Signals>()
   #child: ChildProcess | undefined
@@ -34,6 +38,12 @@ export class Signals {
   /** From now on signals are the command's. */
   passTo(child: ChildProcess): void {
     this.#child = child
+  }
+
+  /** The command has ended: a signal that comes now is for this process again, and aborts {@link cancelled}, which is returned. */
+  takeBack(): AbortSignal {
+    this.#child = undefined
+    return this.cancelled
   }
 
   /** The lock is lost: tells the command to end. */
@@ -58,7 +68,10 @@ export class Signals {
     if (this.#child === undefined) {
       this.early = signal
       this.#controller.abort(signal)
-    } else if (FROM_TERMINAL.includes(signal) && isInForeground()) this.#fromTerminal.add(signal)
+      return
+    }
+    if (ENDING.has(signal)) this.isToEnd = true
+    if (FROM_TERMINAL.includes(signal) && isInForeground()) this.#fromTerminal.add(signal)
     else this.#child.kill(signal)
   }
 }

@@ -1,13 +1,17 @@
-/** One line on the terminal that tells what is waited for, kept up to date, gone at the end. */
+/** Says what is waited for: on a terminal in one line, kept up to date and gone at the end; elsewhere once. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { printable } from '../errors.ts'
 import type { LockRequest, LockSnapshot } from '../slocket.ts'
 import { formatDuration } from './duration.ts'
 import { writeError } from './output.ts'
+import { cutEnd, cutStart, widthOf } from './width.ts'
 
 const UPDATE_MS = 1000
 const ERASE = '\r\u{1b}[K'
 const USUAL_COLUMNS = 80
+/** Fewer columns than this say nothing about a command. */
+const LEAST_DETAILS = 8
+const LEAST_PATH = 12
 
 /** Ends once `stopped` has aborted; then the line is gone. */
 export async function showWait(path: string, query: () => Promise<LockSnapshot>, stopped: AbortSignal): Promise<void> {
@@ -19,26 +23,65 @@ export async function showWait(path: string, query: () => Promise<LockSnapshot>,
     if (snapshot !== undefined) {
       const columns = process.stderr.columns || USUAL_COLUMNS
       stopped.addEventListener('abort', erase, { once: true })
-      writeError(ERASE + describeWait(path, snapshot).slice(0, columns - 1))
+      writeError(ERASE + describeWait(path, snapshot, columns - 1))
     }
     await sleep(UPDATE_MS, undefined, { signal: stopped, ref: false }).catch(() => {})
   }
 }
 
-/** `slocket: waiting for 'deploy.lock' behind pid 4711 (make deploy), which has it for 3 min; 2 wait ahead` */
-export function describeWait(path: string, { held, pending, obstacle }: LockSnapshot): string {
-  if (obstacle !== undefined && held.length === 0) return `slocket: waiting: ${printable(obstacle.message)}`
-  const ahead = pending.findIndex(({ self }) => self)
-  const holders = held.map(describeHolder)
-  const [first = 'nobody'] = holders
-  const others = holders.length > 1 ? ` and ${holders.length - 1} more` : ''
-  const place = ahead > 0 ? `; ${ahead} waiting ahead` : '; next in line'
-  return `slocket: waiting for '${printable(path)}', held by ${first}${others}${place}`
+/** Says nothing of an obstacle: that was reported when it was met. */
+export async function sayWait(path: string, query: () => Promise<LockSnapshot>, stopped: AbortSignal): Promise<void> {
+  const snapshot = await query()
+  const isBlocked = snapshot.obstacle !== undefined && snapshot.held.length === 0
+  if (!stopped.aborted && !isBlocked) writeError(`${describeWait(path, snapshot)}\n`)
 }
 
-function describeHolder({ pid, command, label, since }: LockRequest): string {
-  const details = [label, command].filter((detail) => detail !== undefined).map(printable)
-  const known = details.length === 0 ? '' : ` (${details.join(': ')})`
-  const duration = since === undefined ? '' : ` for ${formatDuration(Date.now() - since.getTime())}`
-  return `${pid === undefined ? 'a process that cannot be seen' : `pid ${pid}`}${known}${duration}`
+/**
+ * `slocket: waiting for 'deploy.lock', held by pid 4711 (make deploy) for 3 min; 2 waiting ahead`
+ *
+ * If that doesn't fit, the holder's command is cut first, then the path, then the duration. The place in the queue is always there.
+ *
+ * @param columns how many there are.
+ */
+export function describeWait(path: string, snapshot: LockSnapshot, columns: number = Infinity): string {
+  const { held, pending, obstacle } = snapshot
+  if (obstacle !== undefined && held.length === 0)
+    return cutEnd(`slocket: waiting: ${printable(obstacle.message)}`, columns)
+  const own = pending.findIndex(({ self }) => self)
+  // It may not have joined yet.
+  const ahead = own === -1 ? pending.length : own
+  const place = ahead > 0 ? `; ${ahead} waiting ahead` : '; next in line'
+  const [holder] = held
+  const by = holder === undefined ? 'nobody' : pidOf(holder)
+  const details = holder === undefined ? '' : detailsOf(holder)
+  const others = `${durationOf(holder)}${held.length > 1 ? ` and ${held.length - 1} more` : ''}`
+  const shown = printable(path)
+  const line = (shownPath: string, known: string, more: string): string =>
+    `slocket: waiting for '${shownPath}', held by ${by}${known === '' ? '' : ` (${known})`}${more}`
+  const room = columns - widthOf(place)
+  const roomFor = (text: string, most: string): number => room - widthOf(most) + widthOf(text)
+  const forDetails = roomFor(details, line(shown, details, others))
+  if (forDetails >= Math.min(LEAST_DETAILS, widthOf(details)))
+    return line(shown, cutEnd(details, forDetails), others) + place
+  for (const more of [others, '']) {
+    const forPath = roomFor(shown, line(shown, '', more))
+    if (forPath >= Math.min(LEAST_PATH, widthOf(shown))) return line(cutStart(shown, forPath), '', more) + place
+  }
+  return cutEnd(line(shown, '', ''), room) + place
+}
+
+function pidOf({ pid }: LockRequest): string {
+  return pid === undefined ? 'a process that cannot be seen' : `pid ${pid}`
+}
+
+function detailsOf({ command, label }: LockRequest): string {
+  return [label, command]
+    .filter((detail) => detail !== undefined)
+    .map(printable)
+    .join(': ')
+}
+
+function durationOf(request: LockRequest | undefined): string {
+  const since = request?.since
+  return since === undefined ? '' : ` for ${formatDuration(Date.now() - since.getTime())}`
 }

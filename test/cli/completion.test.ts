@@ -15,12 +15,24 @@ const LINES: readonly (readonly [typed: string, line: string])[] = [
   ['slocket doctor --j', 'slocket doctor --json'],
   ['slocket break --y', 'slocket break --yes'],
   ['slocket run --sha', 'slocket run --shared'],
+  ['slocket run --at', 'slocket run --at-least'],
+  ['slocket run --par', 'slocket run --parents'],
+  ['slocket rel', 'slocket release'],
+  ['slocket hold --pi', 'slocket hold --pid'],
+  ['slocket hold fif', 'slocket hold fifo'],
+  ['slocket release --pi', 'slocket release --pid'],
+  ['slocket release fif', 'slocket release fifo'],
+  ['slocket flock --verb', 'slocket flock --verbose'],
+  ['slocket flock fif', 'slocket flock fifo'],
+  ['slocket flock -w 3 F slocke', 'slocket flock -w 3 F slocket'],
+  ['slocket flock F cat --qu', 'slocket flock F cat --qu'],
   ['slocket run -x --lab', 'slocket run -x --label'],
   ['slocket run fif', 'slocket run fifo'],
   // The command that is run, and not the lock: also behind options that take a value.
   ['slocket run L slocke', 'slocket run L slocket'],
   ['slocket run L -n -- slocke', 'slocket run L -n -- slocket'],
   ['slocket run -w 3 L slocke', 'slocket run -w 3 L slocket'],
+  ['slocket run --on-lost kill --at-least 3 L slocke', 'slocket run --on-lost kill --at-least 3 L slocket'],
   ['slocket run -xw 3 --label x L slocke', 'slocket run -xw 3 --label x L slocket'],
   ['slocket run --timeout=3 -E3 L slocke', 'slocket run --timeout=3 -E3 L slocket'],
   // Its options are not those of slocket.
@@ -98,7 +110,17 @@ describe('fish', { skip: reasonWithout('fish', '-c', 'true') }, () => {
 
   test('shows commands, and what they are', async () => {
     const [commands, values] = await ask('slocket ', 'slocket run -w ')
-    assert.deepEqual(commands?.split(' '), ['break', 'completion', 'doctor', 'help', 'run', 'status'])
+    assert.deepEqual(commands?.split(' '), [
+      'break',
+      'completion',
+      'doctor',
+      'flock',
+      'help',
+      'hold',
+      'release',
+      'run',
+      'status',
+    ])
     assert.equal(values, '')
     const script = `slocket completion fish | source; complete -C'slocket run --shar'`
     const { stdout } = await place.run(['fish', '--no-config', '-c', script], { env: env() })

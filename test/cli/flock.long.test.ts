@@ -1,10 +1,11 @@
-/** `slocket run` understands the words of flock(1), and exits as it does: both are run with the same words. */
+/** `slocket flock`, and `slocket run`, understand the words of flock(1), and exit as it does: all are run with the same words. */
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
 import { reasonWithout } from '../helpers/privileges.ts'
 
 const RUN = [...SLOCKET, 'run']
+const FLOCK = [...SLOCKET, 'flock']
 /** Says that it has the lock, and ends when the test says so. */
 const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
 const withoutFlock = reasonWithout('flock', '--version')
@@ -47,7 +48,41 @@ describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
     ['fifo/L', 'true'],
     ['x'.repeat(300), 'true'],
   ]
-  test('where the lock is free: the same status and output', async () => {
+  /** What `slocket run` does otherwise. */
+  const ofFlock: readonly (readonly string[])[] = [
+    ['L', 'no-such-command'],
+    ['L', '.'],
+    ['L', '-n', 'echo'],
+    ['L', '--', 'echo'],
+    ['-F', 'L', 'echo', 'mine'],
+    ['-oF', 'L', 'echo', 'mine'],
+    ['-u', 'L', 'sh', '-c', 'echo mine; exit 4'],
+    ['--excl', '--nonb', '--tim', '1', 'L', 'echo', 'mine'],
+    ['--no', 'L', 'echo', 'mine'],
+    ['-c', 'echo', 'L'],
+    ['-w', '', 'L', 'echo', 'mine'],
+    ['L', 'sh', '-c', 'test -f L || test -f F; echo $?'],
+    ['.', 'echo', 'mine'],
+    ['L'],
+    ['word'],
+    ['-xV', 'word'],
+    ['3x'],
+  ]
+  test('where the lock is free: `slocket flock` has the same status and output', async () => {
+    for (const parameters of [...free, ...ofFlock]) {
+      const ours = await place.run([...FLOCK, ...parameters])
+      const theirs = await place.run(['flock', ...parameters.map((word) => word.replace(/^L$/, 'F'))])
+      const withoutVersion = (text: string): string =>
+        text.replace(/^(slocket|flock from util-linux) [\d.]+$/m, 'version')
+      assert.deepEqual(
+        { status: ours.status, signal: ours.signal, stdout: withoutVersion(ours.stdout.replaceAll('L', 'F')) },
+        { status: theirs.status, signal: theirs.signal, stdout: withoutVersion(theirs.stdout) },
+        JSON.stringify(parameters),
+      )
+    }
+  })
+
+  test('where the lock is free: `slocket run` has the same status and output', async () => {
     for (const parameters of free) {
       const ours = await place.run([...RUN, ...parameters])
       const theirs = await place.run(['flock', ...parameters.map((word) => word.replace(/^L$/, 'F'))])
@@ -78,14 +113,21 @@ describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
     test(`where it is taken ${mode}: the same status and output`, async () => {
       await place.slocket('run', option, 'L', '--', ...HOLD).says(/pid/)
       await place.start(['flock', option, 'F', ...HOLD]).says(/pid/)
+      await place.slocket('flock', option, 'G', ...HOLD).says(/pid/)
       for (const parameters of taken) {
-        const { status, stdout, stderr } = await place.run([...RUN, ...parameters])
         const theirs = await place.run(['flock', ...parameters.map((word) => word.replace(/^L$/, 'F'))])
-        assert.deepEqual(
-          { status, stdout, stderr },
-          { status: theirs.status, stdout: theirs.stdout, stderr: '' },
-          String(parameters),
-        )
+        for (const [command, lock] of [
+          [RUN, 'L'],
+          [FLOCK, 'G'],
+        ] as const) {
+          const words = parameters.map((word) => word.replace(/^L$/, lock))
+          const { status, stdout, stderr } = await place.run([...command, ...words])
+          assert.deepEqual(
+            { status, stdout, stderr },
+            { status: theirs.status, stdout: theirs.stdout, stderr: '' },
+            `${command.at(-1)} ${words.join(' ')}`,
+          )
+        }
       }
     })
   }

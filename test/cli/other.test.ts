@@ -91,7 +91,7 @@ describe('slocket doctor', () => {
 })
 
 describe('help', () => {
-  for (const name of ['', 'run', 'status', 'break', 'doctor', 'completion']) {
+  for (const name of ['', 'run', 'hold', 'release', 'flock', 'status', 'break', 'doctor', 'completion']) {
     test(`slocket ${name} --help fits a screen`, async () => {
       const { status, stdout } = await place.runSlocket(...(name === '' ? [] : [name]), '--help')
       assert.equal(status, 0)
@@ -108,6 +108,8 @@ describe('help', () => {
       ['rn', 'run'],
       ['doc', 'doctor'],
       ['brake', 'break'],
+      ['relase', 'release'],
+      ['flok', 'flock'],
     ] as const) {
       const { status, stderr } = await place.runSlocket(typed)
       assert.equal(status, 64)

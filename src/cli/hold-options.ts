@@ -1,0 +1,85 @@
+/** The command lines of `slocket hold` and `slocket release`. */
+import { parseArgs } from 'node:util'
+import type { ParseArgsConfig } from 'node:util'
+import { UsageError } from './exit-status.ts'
+import type { Given, LockWish } from './lock-options.ts'
+import { LOCK_OPTIONS, parseLockWish, textOf, wholeNumber } from './lock-options.ts'
+import type { Identity } from './process-start.ts'
+import { identify } from './process-start.ts'
+
+export interface HoldRequest extends LockWish {
+  readonly lock: string
+  /** The process whose end gives the lock back. */
+  readonly script: Identity
+  /** Whether to print what `slocket run` puts into the environment of its command. */
+  readonly printsEnvironment: boolean
+}
+
+export interface ReleaseRequest {
+  readonly lock: string
+  readonly script: Identity
+}
+
+const PID = { type: 'string' } as const
+const MOST_PID = 2 ** 22
+
+/** @throws UsageError */
+export function parseHold(parameters: readonly string[]): HoldRequest {
+  const { given, words } = parse(parameters, { ...LOCK_OPTIONS, pid: PID, env: { type: 'boolean' } })
+  return {
+    ...parseLockWish(given),
+    lock: onlyLock(words),
+    script: parseScript(textOf(given.values['pid'])),
+    printsEnvironment: given.values['env'] === true,
+  }
+}
+
+/** @throws UsageError */
+export function parseRelease(parameters: readonly string[]): ReleaseRequest {
+  const { given, words } = parse(parameters, { pid: PID })
+  return { lock: onlyLock(words), script: parseScript(textOf(given.values['pid'])) }
+}
+
+function parse(
+  parameters: readonly string[],
+  options: NonNullable<ParseArgsConfig['options']>,
+): { given: Given; words: readonly string[] } {
+  const args = [...parameters]
+  try {
+    const { tokens, positionals } = parseArgs({ args, options, allowPositionals: true, strict: true, tokens: true })
+    const given = tokens.flatMap((token) => (token.kind === 'option' ? [{ name: token.name, value: token.value }] : []))
+    const values = Object.fromEntries(given.map(({ name, value }) => [name, value ?? true]))
+    return { given: { values, tokens: given }, words: positionals }
+  } catch (error) {
+    throw new UsageError((error as Error).message.split('. ')[0])
+  }
+}
+
+function onlyLock([lock, ...others]: readonly string[]): string {
+  if (lock === undefined || lock === '') throw new UsageError('LOCK is missing')
+  if (others.length > 0) throw new UsageError('one LOCK at a time, and no command: that is slocket run')
+  return lock
+}
+
+/** The process with that id, or else the one that has started this one. */
+function parseScript(text: string | undefined): Identity {
+  const pid = wholeNumber('--pid', text, 1, MOST_PID) ?? process.ppid
+  const script = identifySafely(pid)
+  if (text !== undefined) {
+    if (script === undefined) throw new UsageError(`--pid: there is no process ${pid}`)
+    return script
+  }
+  // RACE: the parent may have ended. Then this process is a child of another one that outlasts every script.
+  if (script === undefined || pid !== process.ppid || pid === 1) {
+    throw new UsageError(
+      "the script that has started this has ended, or is process 1; to hold a lock for process 1, write '--pid 1'",
+    )
+  }
+  return script
+}
+
+/** @throws UsageError if the system shows no processes. */
+function identifySafely(pid: number): Identity | undefined {
+  if (identify(process.pid) !== undefined) return identify(pid)
+  throw new UsageError('this needs /proc, which shows when a process was started')
+}

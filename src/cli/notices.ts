@@ -1,0 +1,60 @@
+/** What is said to people while a lock is waited for. */
+import fs from 'node:fs'
+import { resolve } from 'node:path'
+import tty from 'node:tty'
+import { describeObstacle } from '../engines/local/occupant/obstacle.ts'
+import { isWaitedFor } from '../requests/obstacle.ts'
+import type { LockSnapshot } from '../slocket.ts'
+import { quietly } from './quietly.ts'
+
+/** How long a command waits before it says so, in ms: on a terminal, where the line goes again, and elsewhere. */
+const ANNOUNCE_MS = 1000
+const SAY_MS = 10_000
+
+type Query = () => Promise<{ readonly obstacle?: LockSnapshot['obstacle'] | undefined }>
+
+/**
+ * Reports once, by `tell`, what counts as the lock of another program: what is there now, or is met later and waited for. The file that flock(1)
+ * locks stays when flock has ended, and nobody may come to remove it.
+ */
+export async function reportObstacle(lock: string, query: Query, tell: (message: string) => void): Promise<void> {
+  let isTold = false
+  heedWarnings((message) => {
+    if (!isTold) tell(message)
+    isTold = true
+  })
+  // If it cannot be looked at, the request meets that too, and reports it.
+  // It is looked for as the engine does: a slash at the end of the path says nothing.
+  const stats = quietly(() => fs.lstatSync(resolve(lock), { throwIfNoEntry: false }))
+  if (stats === undefined || stats.isDirectory()) return
+  const kind = (await query().catch(() => undefined))?.obstacle?.kind
+  if (isTold || kind === undefined || kind === 'directory' || !isWaitedFor({ kind })) return
+  isTold = true
+  tell(describeObstacle(kind, lock).message)
+}
+
+/** Those of a wait for something else at the path are shown as all that is said here. */
+function heedWarnings(onObstacle: (message: string) => void): void {
+  const usual = process.listeners('warning')
+  process.removeAllListeners('warning')
+  process.on('warning', (warning: Error & { code?: string }) => {
+    if (warning.code === 'SLOCKET_OBSTACLE') onObstacle(warning.message)
+    else for (const listener of usual) listener.call(process, warning)
+  })
+}
+
+/** Says what is waited for, once that has taken a while. Returns what ends that. */
+export function announceWait(path: string, query: () => Promise<LockSnapshot>): () => void {
+  const stopped = new AbortController()
+  const isTerminal = tty.isatty(2)
+  const announce = async (): Promise<void> => {
+    // It is only a notice: the package may have been replaced since this process was started.
+    const { sayWait, showWait } = await import('./wait-line.ts')
+    await (isTerminal ? showWait : sayWait)(path, query, stopped.signal)
+  }
+  const timer = setTimeout(() => void announce().catch(() => {}), isTerminal ? ANNOUNCE_MS : SAY_MS)
+  return () => {
+    clearTimeout(timer)
+    stopped.abort()
+  }
+}

@@ -1,0 +1,26 @@
+/** `slocket release`: gives back what `slocket hold` has taken. */
+import path from 'node:path'
+import { takeAway } from '../engines/local/break.ts'
+import { QueueDirectory } from '../engines/local/directory.ts'
+import { findHolders } from '../engines/local/inspect.ts'
+import { OS_ERROR } from './exit-status.ts'
+import { parseRelease } from './hold-options.ts'
+import { ticketsKeptFor } from './kept-tickets.ts'
+import { say } from './output.ts'
+
+/** Gives the exit status: 1 if the script does not hold the lock. */
+export async function release(parameters: readonly string[]): Promise<number> {
+  const { lock, script } = parseRelease(parameters)
+  const directory = new QueueDirectory(path.resolve(lock))
+  const kept = new Set(ticketsKeptFor(lock, script))
+  const names = kept.size === 0 ? [] : (await findHolders(directory)).map(({ name }) => name).filter((name) => kept.has(name))
+  if (names.length === 0) {
+    say(`'${lock}' is not held for process ${script.pid}`)
+    return 1
+  }
+  // The names of tickets are never used again. The keeper is told, sees that its ticket is gone, and ends.
+  await takeAway(directory, names)
+  if (!names.some((name) => directory.has(name))) return 0
+  say(`'${lock}' cannot be given back: it belongs to another user, or cannot be written to`)
+  return OS_ERROR
+}

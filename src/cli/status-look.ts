@@ -1,0 +1,135 @@
+/** What `slocket status` shows: the locks at paths, below directories, in roots of named locks, or on a server. */
+import fs from 'node:fs'
+import path from 'node:path'
+import { localNames } from '../engines/local/names/index.ts'
+import { encodeName } from '../engines/local/names/name-coding.ts'
+import { toSlocketError } from '../engines/local/platform/system-error.ts'
+import type { SlocketError } from '../errors.ts'
+import { isSlocketError } from '../errors.ts'
+import { slocket } from '../index.ts'
+import type { Engine } from '../requests/engine.ts'
+import type { Obstacle } from '../requests/obstacle.ts'
+import type { LockRequest, LockSnapshot } from '../slocket.ts'
+import { toLockRequest } from '../lock-request.ts'
+import { UsageError } from './exit-status.ts'
+import { findLocks, isDirectory, SocketOwners } from './find-locks.ts'
+import type { Owner } from './find-locks.ts'
+
+/** How many locks are looked at together: each takes a descriptor for each process that holds it or waits. */
+const AT_ONCE = 500
+
+export interface Row extends Pick<LockRequest, 'mode' | 'permits' | 'pid' | 'since' | 'label' | 'command'> {
+  readonly state: 'holds' | 'waits'
+  /** Whether its process answers; it may be busy, or stopped, or have ended and left the lock to others. */
+  readonly answers: boolean
+  /** Who has its socket open, where it does not answer. */
+  readonly owners: readonly Owner[]
+}
+
+export interface LockStatus {
+  /** Its path, or its name. */
+  readonly lock: string
+  /** The directory of the named locks that it is one of. */
+  readonly root: string | undefined
+  readonly rows: readonly Row[]
+  /** What is at its path, and isn't a lock. */
+  readonly obstacle: Obstacle | undefined
+  readonly error: SlocketError | undefined
+}
+
+type Queue = Pick<LockSnapshot, 'held' | 'pending'>
+
+export async function lookLocally(words: readonly string[]): Promise<LockStatus[]> {
+  const places = words.length === 0 ? ['.'] : words
+  // What is no directory is asked for by itself: nothing is there, or what should not be.
+  const found = places.flatMap((place) => (isDirectory(place) ? findLocks(place) : [{ path: place, isRoot: false }]))
+  const socketOwners = new SocketOwners()
+  return await lookAtAll(found, async ({ path: lock, isRoot }) =>
+    isRoot ? await lookIntoRoot(lock, socketOwners) : [await lookAtPath(lock, socketOwners)],
+  )
+}
+
+/** By names, which are no paths. @throws UsageError */
+export function lookIn(engine: Engine, names: readonly string[]): () => Promise<LockStatus[]> {
+  if (names.length === 0 && engine.queryAll === undefined)
+    throw new UsageError(`LOCK is missing: the names of locks on ${engine.name} cannot be listed`)
+  return async () => {
+    const all = names.length > 0 ? names : [...(await engine.queryAll!()).keys()].sort()
+    return await lookAtAll(all, async (lock) => [await lookAtName(lock, engine)])
+  }
+}
+
+/** All of them are waited for together: processes that do not answer take as long as one of them. */
+async function lookAtAll<Place>(
+  places: readonly Place[],
+  look: (place: Place) => Promise<LockStatus[]>,
+): Promise<LockStatus[]> {
+  const found: LockStatus[] = []
+  for (let first = 0; first < places.length; first += AT_ONCE)
+    found.push(...(await Promise.all(places.slice(first, first + AT_ONCE).map(look))).flat())
+  return found
+}
+
+async function lookAtPath(lock: string, socketOwners: SocketOwners): Promise<LockStatus> {
+  try {
+    const snapshot = await slocket.query(lock)
+    refuseMissingParent(lock)
+    const rows = rowsOf(snapshot, (one) => socketOwners.of(lock, one.pid!))
+    return { lock, root: undefined, rows, obstacle: snapshot.obstacle, error: undefined }
+  } catch (error) {
+    return failed(lock, error)
+  }
+}
+
+/** On a server, which answers for all. */
+async function lookAtName(lock: string, engine: Engine): Promise<LockStatus> {
+  try {
+    const snapshot = await slocket.query(lock, { engine })
+    return { lock, root: undefined, rows: rowsOf(snapshot), obstacle: snapshot.obstacle, error: undefined }
+  } catch (error) {
+    return failed(lock, error)
+  }
+}
+
+/** Those of its locks that are in use. */
+async function lookIntoRoot(root: string, socketOwners: SocketOwners): Promise<LockStatus[]> {
+  try {
+    const all = await localNames(root).queryAll!()
+    return [...all]
+      .filter(([, { held, pending }]) => held.length + pending.length > 0)
+      .map(([lock, { held, pending }]) => {
+        const directory = path.join(root, encodeName(lock))
+        const queue = { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
+        const rows = rowsOf(queue, (one) => socketOwners.of(directory, one.pid!))
+        return { lock, root, rows, obstacle: undefined, error: undefined }
+      })
+      .sort((one, other) => (one.lock < other.lock ? -1 : 1))
+  } catch (error) {
+    return [failed(root, error)]
+  }
+}
+
+/** @throws what isn't a SlocketError. */
+function failed(lock: string, error: unknown): LockStatus {
+  if (!isSlocketError(error)) throw error
+  return { lock, root: undefined, rows: [], obstacle: undefined, error }
+}
+
+/** There can be no lock below a directory that is missing. @throws ERR_SLOCKET_NO_PARENT; what a system error means. */
+function refuseMissingParent(lock: string): void {
+  try {
+    fs.statSync(path.dirname(path.resolve(lock)))
+  } catch (error) {
+    throw toSlocketError(error, 'look at', lock)
+  }
+}
+
+/** @param ownersOf says who has the socket of a request open that does not answer. Missing: all are answered for. */
+function rowsOf({ held, pending }: Queue, ownersOf?: (request: LockRequest) => readonly Owner[]): Row[] {
+  const toRow = (state: Row['state'], request: LockRequest): Row => {
+    const { self, ...rest } = request
+    const answers = ownersOf === undefined || self || rest.command !== undefined
+    return { ...rest, state, answers, owners: answers ? [] : ownersOf(request) }
+  }
+  return [...held.map((one) => toRow('holds', one)), ...pending.map((one) => toRow('waits', one))]
+}

@@ -1,0 +1,216 @@
+/** `slocket flock`: the command line of flock(1). flock.long.test.ts compares it with that, if it is there. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { parseFlock } from '../../src/cli/flock-options.ts'
+import type { Ending } from '../helpers/command.ts'
+import { SLOCKET, Workplace } from '../helpers/command.ts'
+import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
+
+/** Says that it has the lock, and ends when the test says so. */
+const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
+
+let place: Workplace
+beforeEach(() => (place = new Workplace()))
+afterEach(() => place.close())
+
+async function flock(...words: readonly string[]): Promise<Ending> {
+  return await place.run([...SLOCKET, 'flock', ...words])
+}
+
+test('what the suite of util-linux asks of flock', async () => {
+  const holder = place.slocket('flock', '--shared', 'lockfile', ...HOLD)
+  await holder.says(/pid/)
+  const conflict = ['--nonblock', '--conflict-exit-code', '123']
+  for (const words of [conflict, ['--no-fork', ...conflict], ['--nonblock', '--exclusive', ...conflict.slice(1)]]) {
+    const { status, stdout, stderr } = await flock(...words, 'lockfile', 'echo', 'never said')
+    assert.deepEqual([status, stdout, stderr], [123, '', ''], words.join(' '))
+  }
+  const shared = await flock('--shared', 'lockfile', 'echo', 'shared')
+  assert.deepEqual([shared.status, shared.stdout], [0, 'shared\n'])
+  const waiter = place.slocket('flock', '--timeout', '50', '--conflict-exit-code', '5', 'lockfile', 'echo', 'waited')
+  await untilWaiting(place.path('lockfile.lock'), 1, waiter.pid)
+  place.end()
+  assert.equal((await holder.ended()).status, 0)
+  const { status, stdout } = await waiter.ended()
+  assert.deepEqual([status, stdout], [0, 'waited\n'])
+})
+
+describe('the lock of a file', () => {
+  test('is beside it, and the file is made, kept, and never written', async () => {
+    fs.writeFileSync(place.path('data'), 'content')
+    for (const file of ['data', 'new']) {
+      const holder = place.slocket('flock', file, ...HOLD)
+      await holder.says(/pid/)
+      assert.equal(ticketsIn(place.path(`${file}.lock`)).length, 1)
+      place.end()
+      await holder.ended()
+    }
+    assert.deepEqual(fs.readdirSync(place.directory), ['data', 'fifo', 'new'])
+    assert.deepEqual([fs.readFileSync(place.path('data'), 'utf8'), fs.statSync(place.path('new')).size], ['content', 0])
+  })
+
+  test('is one by all names that lead to the file', async () => {
+    fs.mkdirSync(place.path('d'))
+    fs.symlinkSync('../file', place.path('d/link'))
+    fs.symlinkSync('d', place.path('e'))
+    const holder = place.slocket('flock', 'file', ...HOLD)
+    await holder.says(/pid/)
+    for (const name of ['file', './file', place.path('file'), 'd/link', 'e/link', 'd/../file'])
+      assert.equal((await flock('-n', name, 'true')).status, 1, name)
+    assert.equal((await place.runSlocket('run', '-n', 'file.lock', 'true')).status, 1)
+    assert.equal((await flock('-n', 'other', 'true')).status, 0)
+    place.end()
+    await holder.ended()
+  })
+
+  test('that a link names which leads nowhere yet is the same before and after', async () => {
+    fs.symlinkSync('target', place.path('link'))
+    const holder = place.slocket('flock', 'link', ...HOLD)
+    await holder.says(/pid/)
+    assert.equal((await flock('-n', 'target', 'true')).status, 1)
+    place.end()
+    await holder.ended()
+  })
+
+  test('may be that of a directory, of the script itself, of a pipe', async () => {
+    fs.mkdirSync(place.path('d'))
+    for (const target of ['d', 'd/', 'd/.', 'fifo']) {
+      const { status, stdout, stderr } = await flock(target, 'echo', 'mine')
+      assert.deepEqual([status, stdout, stderr], [0, 'mine\n', ''], target)
+    }
+    const script = `#!/bin/sh
+[ "$FLOCKER" != "$0" ] && exec env FLOCKER="$0" ${SLOCKET.join(' ')} flock -en "$0" "$0" "$@"
+echo alone $1
+`
+    fs.writeFileSync(place.path('job'), script, { mode: 0o755 })
+    assert.equal((await place.run([place.path('job'), 'x'])).stdout, 'alone x\n')
+  })
+
+  test('is refused if it could not be one', async () => {
+    await place.slocket('run', 'R', '--', ...HOLD).says(/pid/)
+    for (const [words, status, complaint] of [
+      [['R', 'true'], 66, /'R' is a lock of 'slocket run'/],
+      [['/', 'true'], 66, /no place beside '\/'/],
+      [['missing/L', 'true'], 66, /parent directory does not exist/],
+      [['fifo/L', 'true'], 66, /not a directory/],
+      [['', 'true'], 66, /cannot open ''/],
+    ] as const) {
+      const ending = await flock(...words)
+      assert.deepEqual([ending.status, complaint.test(ending.stderr)], [status, true], ending.stderr)
+    }
+    place.end()
+  })
+})
+
+describe('a descriptor', () => {
+  test('is refused, and the message says what to write', async () => {
+    const { status, stdout, stderr } = await place.run([
+      'bash',
+      '-c',
+      `exec 9>file; ${SLOCKET.join(' ')} flock -n 9 && echo went on; ls`,
+    ])
+    assert.deepEqual([status, stdout], [0, 'fifo\nfile\n'])
+    assert.match(
+      stderr,
+      /a file descriptor \(9\) cannot be locked, and nothing is locked now: write 'slocket hold LOCK/,
+    )
+    const unlock = await flock('-u', '9')
+    assert.equal(unlock.status, 64)
+    assert.match(unlock.stderr, /slocket release LOCK/)
+  })
+
+  test('is none if a command follows', async () => {
+    assert.equal((await flock('9', 'echo', 'mine')).stdout, 'mine\n')
+    assert.deepEqual(fs.readdirSync(place.directory), ['9', 'fifo'])
+  })
+})
+
+test('by a link of that name it is the same', async () => {
+  fs.symlinkSync(SLOCKET[1]!, place.path('flock'))
+  const asFlock = [SLOCKET[0]!, place.path('flock')]
+  const holder = place.start([...asFlock, 'F', ...HOLD])
+  await holder.says(/pid/)
+  assert.equal((await place.run([...asFlock, '-n', '-E', '3', 'F', 'true'])).status, 3)
+  assert.equal((await flock('-n', 'F', 'true')).status, 1)
+  assert.match((await place.runSlocket('status', '--json')).stdout, /"slocket flock F sh -c/)
+  place.end()
+  await holder.ended()
+  assert.match((await place.run([...asFlock, '--version'])).stdout, /^slocket \d/)
+  assert.match((await place.run([...asFlock, '-h'])).stdout, /^usage: slocket flock/)
+  // Not taken for a command of slocket.
+  assert.equal((await place.run([...asFlock, 'status', 'echo', 'mine'])).stdout, 'mine\n')
+})
+
+test('-u runs the command without the lock, and takes it from nobody', async () => {
+  const holder = place.slocket('flock', 'F', ...HOLD)
+  await holder.says(/pid/)
+  const { status, stdout } = await flock('-u', 'F', 'sh', '-c', 'echo unlocked; exit 4')
+  assert.deepEqual([status, stdout], [4, 'unlocked\n'])
+  assert.equal((await flock('-n', 'F', 'true')).status, 1)
+  place.end()
+  await holder.ended()
+})
+
+test('a command that cannot be started is 69, as flock has it', async () => {
+  assert.deepEqual([(await flock('F', 'no-such-command')).status, (await flock('F', place.directory)).status], [69, 69])
+  assert.equal((await flock('F', 'sh', '-c', 'exit 127')).status, 127)
+})
+
+test('--verbose says on standard output how long it took', async () => {
+  const { stdout, stderr } = await flock('--verbose', 'F', 'echo', 'mine')
+  assert.match(stdout, /^flock: getting lock took \d+\.\d+ seconds\nflock: executing echo\nmine\n$/)
+  assert.equal(stderr, '')
+})
+
+describe('the command line', () => {
+  const asked = (...words: string[]): object => parseFlock(words) as object
+  const COMMAND = ['F', 'true']
+
+  test('is read as GNU getopt reads it', () => {
+    for (const [words, expected] of [
+      [['-sn'], { isShared: true, isTry: true }],
+      [['-s', '-x'], { isShared: false }],
+      [['-ex', '-s'], { isShared: true }],
+      [['-w3'], { timeoutMs: 3000 }],
+      [['-sw', '.5'], { isShared: true, timeoutMs: 500 }],
+      [['--wait=0'], { isTry: true }],
+      [['--timeout', '2', '--wait', '3'], { timeoutMs: 3000 }],
+      [['--tim', '2'], { timeoutMs: 2000 }],
+      [['--nonb'], { isTry: true }],
+      [['--nb'], { isTry: true }],
+      [['--excl', '--sh'], { isShared: true }],
+      [['--conf=9'], { conflictStatus: 9 }],
+      [['-E7'], { conflictStatus: 7 }],
+      [['--cl'], { isClosed: true }],
+      [['--no-f', '--verb'], { isVerbose: true }],
+      [['--'], { file: 'F' }],
+    ] as const)
+      assert.deepEqual({ ...asked(...words, ...COMMAND), ...expected }, asked(...words, ...COMMAND), words.join(' '))
+    assert.deepEqual((asked('F', '-n', '-x') as { command: string[] }).command, ['-n', '-x'])
+    assert.deepEqual((asked('--', '-F', 'true') as { file: string }).file, '-F')
+    assert.deepEqual((asked('F', '--command', 'a b') as { command: string[] }).command.slice(1), ['-c', 'a b'])
+    assert.deepEqual([parseFlock(['-x', '--help']), parseFlock(['-V', '9'])], ['help', 'version'])
+  })
+
+  test('is refused where flock refuses it, and where locks of another kind are meant', () => {
+    for (const [words, complaint] of [
+      [[], /FILE is missing/],
+      [['F'], /COMMAND is missing/],
+      [['F', '-c'], /takes one shell line/],
+      [['F', '-c', 'true', 'false'], /takes one shell line/],
+      [['-Z', ...COMMAND], /unknown option '-Z'/],
+      [['-c', 'true', 'F'], /unknown option '-c'/],
+      [['--no', ...COMMAND], /may be --nonblocking or --no-fork/],
+      [['--nope', ...COMMAND], /unknown option '--nope'/],
+      [['--shared=1', ...COMMAND], /takes no value/],
+      [['-w'], /'-w' takes a value/],
+      [['-w', 'soon', ...COMMAND], /-w, --timeout must be/],
+      [['-E', '300', ...COMMAND], /-E, --conflict-exit-code/],
+      [['-oF', ...COMMAND], /exclude each other/],
+      [['--fcntl', ...COMMAND], /one kind of lock/],
+      [['--start', '1', ...COMMAND], /one kind of lock/],
+    ] as const)
+      assert.throws(() => parseFlock([...words]), complaint, words.join(' '))
+  })
+})

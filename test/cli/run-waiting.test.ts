@@ -1,0 +1,143 @@
+/** `slocket run --at-least` and `--parents`, and what is said without a terminal. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { SLOCKET, untilDead, Workplace } from '../helpers/command.ts'
+import type { Running } from '../helpers/command.ts'
+import { untilWaiting } from '../helpers/lock-directory.ts'
+
+const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
+const TELL = ['sh', '-c', 'echo mine $SLOCKET_RECOVERED']
+/** Has it say after a tenth of a second what it would say after ten. */
+const SOON =
+  'data:text/javascript,' +
+  encodeURIComponent(
+    'const start = globalThis.setTimeout; globalThis.setTimeout = (call, ms, ...rest) => start(call, ms === 10_000 ? 100 : ms, ...rest)',
+  )
+
+let place: Workplace
+beforeEach(() => (place = new Workplace()))
+afterEach(() => place.close())
+
+describe('--at-least', () => {
+  /** Its command has ended. */
+  async function startRemainder(...command: string[]): Promise<Running> {
+    const runner = place.slocket('run', '--at-least', '3600', 'L', '--', ...command)
+    await untilDead(Number((await runner.says(/pid (\d+)/))[1]))
+    assert.equal((await place.runSlocket('run', '-n', 'L', 'true')).status, 1)
+    return runner
+  }
+
+  test('holds on when the command has ended, until the time is over', async () => {
+    const runner = await startRemainder('sh', '-c', 'echo pid $$')
+    const next = place.slocket('run', 'L', '--', ...TELL)
+    await untilWaiting(place.path('L'), 1, next.pid)
+    assert.equal(runner.hasEnded, false)
+    const short = await place.runSlocket('run', '--at-least', '0.05', 'M', '--', 'sh', '-c', 'exit 3')
+    assert.equal(short.status, 3)
+    assert.equal((await place.runSlocket('run', '-n', 'M', '--', ...TELL)).stdout, 'mine 0\n')
+  })
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    test(`${signal} then ends it, and the next one has nothing to recover`, async () => {
+      const runner = await startRemainder('sh', '-c', 'echo pid $$')
+      const next = place.slocket('run', 'L', '--', ...TELL)
+      await untilWaiting(place.path('L'), 1, next.pid)
+      runner.kill(signal)
+      assert.equal((await runner.ended()).signal, signal)
+      assert.equal((await next.ended()).stdout, 'mine 0\n')
+    })
+  }
+
+  test('a signal that ends the command ends the rest, too', async () => {
+    const line = `trap 'exit 4' TERM; echo pid $$; while :; do read -t 60 line <>fifo; done`
+    const runner = place.slocket('run', '--at-least', '3600', 'L', '--', 'bash', '-c', line)
+    await runner.says(/pid/)
+    runner.kill('SIGTERM')
+    assert.equal((await runner.ended()).status, 4)
+    assert.equal((await place.runSlocket('run', '-n', 'L', '--', ...TELL)).stdout, 'mine 0\n')
+  })
+
+  test('a command that was killed has died holding all the same', async () => {
+    const runner = await startRemainder('sh', '-c', 'echo pid $$; kill -9 $$')
+    runner.kill('SIGTERM')
+    await runner.ended()
+    assert.equal((await place.runSlocket('run', '-n', 'L', '--', ...TELL)).stdout, 'mine 1\n')
+  })
+
+  test('a command that could not be started keeps nobody waiting, and a lock that is lost is not waited for', async () => {
+    assert.equal((await place.runSlocket('run', '--at-least', '3600', 'L', '--', 'no-such-command')).status, 127)
+    const runner = await startRemainder('sh', '-c', 'echo pid $$; exit 5')
+    fs.rmSync(place.path('L'), { recursive: true })
+    const { status, stderr } = await runner.ended()
+    assert.equal(status, 5)
+    assert.match(stderr, /was lost/)
+  })
+
+  test('must be a number of seconds', async () => {
+    const { status, stderr } = await place.runSlocket('run', '--at-least', 'long', 'L', 'true')
+    assert.deepEqual([status, /--at-least must be a number of seconds/.test(stderr)], [64, true])
+  })
+})
+
+describe('--parents', () => {
+  test('makes the directories above the lock, and they stay', async () => {
+    assert.equal((await place.runSlocket('run', 'a/b/L', 'true')).status, 66)
+    assert.equal((await place.runSlocket('run', '--parents', 'a/b/L', '--', 'echo', 'mine')).stdout, 'mine\n')
+    assert.equal((await place.runSlocket('run', '--parents', 'a/b/L', '--', 'echo', 'mine')).stdout, 'mine\n')
+    assert.deepEqual(fs.readdirSync(place.path('a/b')), [])
+  })
+
+  test('fails if something else is in the way', async () => {
+    fs.writeFileSync(place.path('file'), 'content')
+    const { status, stderr } = await place.runSlocket('run', '--parents', 'file/b/L', 'true')
+    assert.equal(status, 66)
+    assert.match(stderr, /cannot make the directory '.*\/file\/b': a part of the path is not a directory/)
+    const { status: other } = await place.runSlocket('run', '--parents', '--engine', 'etcd://localhost:1', 'L', 'true')
+    assert.equal(other, 64)
+  })
+})
+
+describe('without a terminal, who waits for ten seconds', () => {
+  test('says once whom it waits for', async () => {
+    const holder = place.slocket('run', '--label', 'nightly', 'L', '--', ...HOLD)
+    await holder.says(/pid/)
+    const waiter = place.start([...SLOCKET, 'run', 'L', '--', 'echo', 'mine'], {
+      env: { NODE_OPTIONS: `--import=${SOON}` },
+    })
+    await waiter.complains(/\n/)
+    place.end()
+    const { status, stdout, stderr } = await waiter.ended()
+    assert.deepEqual([status, stdout], [0, 'mine\n'])
+    assert.match(
+      stderr,
+      new RegExp(
+        `^slocket: waiting for 'L', held by pid ${holder.pid} \\(nightly: slocket run .*\\) for \\d+ s; next in line\\n$`,
+      ),
+    )
+  })
+
+  test('says so in `slocket hold`, too, with its own place', async () => {
+    const holder = place.slocket('run', 'L', '--', ...HOLD)
+    await holder.says(/pid/)
+    const first = place.slocket('run', 'L', '--', 'true')
+    await untilWaiting(place.path('L'), 1, first.pid)
+    const waiter = place.start([...SLOCKET, 'hold', 'L'], { env: { NODE_OPTIONS: `--import=${SOON}` } })
+    await waiter.complains(new RegExp(`held by pid ${holder.pid} .*; 1 waiting ahead\\n`))
+    place.end()
+    assert.equal((await waiter.ended()).status, 0)
+  })
+
+  test('says nothing with -q, or as flock, which cron would send as a mail', async () => {
+    await place.slocket('flock', 'L', ...HOLD).says(/pid/)
+    const env = { NODE_OPTIONS: `--import=${SOON}` }
+    for (const words of [
+      ['run', '-q', '-w', '1', 'L.lock', 'true'],
+      ['flock', '-w', '1', 'L', 'true'],
+    ]) {
+      const { status, stderr } = await place.run([...SLOCKET, ...words], { env })
+      assert.deepEqual([status, stderr], [1, ''])
+    }
+    place.end()
+  })
+})
