@@ -38,12 +38,14 @@ const WINDOWS = 'engines/local/windows/index'
 /** Modules in work.cjs that other files forward to. */
 const OF_WORK = [
   'acquire',
+  'compat/unless-refused',
   'core/deadlock',
   'engines/local/index',
   'engines/local/occupant/mkdir-lock',
   'holding',
   'option-hints',
   'requests/obstacle',
+  'sync/is-held',
   'web-locks/arguments',
 ]
 /** Modules that are loaded by the first call of one of their functions. */
