@@ -154,6 +154,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
   /** It is the turn of the ticket. */
   onTurn(ticket: PermitTicket, hasWaited: boolean): void {
     if (!this.serve(ticket, hasWaited)) this.dismiss(ticket)
+    this.trim()
     this.update()
   }
 

@@ -66,6 +66,26 @@ describe('requests of one process for permits', () => {
     await (await late)!.release()
   })
 
+  test('a ticket that serves the next request leaves no more tickets waiting than there are requests', async () => {
+    const { scene, free } = blockedScene()
+    const { queue } = scene
+    // By a ticket of its own, and the others by two.
+    const asked = ['first', 'a', 'b', 'c', 'd'].map((label) => ask(scene, label))
+    await settle()
+    assert.deepEqual(ids(queue), ['s-1', 's-2', '1', '2', '3'])
+    free()
+    await (await asked[0])!.release()
+    await (await asked[1])!.release()
+    await (await asked[2])!.release()
+    await settle()
+    assert.deepEqual(ids(queue), ['s-1', '2', '3'], 'c holds by 2, and d waits by 3')
+    await (await asked[3])!.release()
+    await settle()
+    assert.deepEqual(ids(queue), ['s-1', '2'], 'd holds by 2, and nobody is left to wait by 3')
+    await (await asked[4])!.release()
+    assert.deepEqual(ids(queue), ['s-1'])
+  })
+
   test('a thousand that wait cost a constant number of tickets and of looks at the queue, and are served in order', async () => {
     const scene = new RequestScene()
     const { queue } = scene

@@ -25,6 +25,11 @@ import { setTimeout } from '../../real-time.ts'
 
 /** So many queues are remembered, whether others still stand behind in them or not. */
 const FEW = 32
+/**
+ * Users of proper-lockfile expect that nothing is left of a lock that is released. While others have its directory, a socket in it does no harm: so
+ * whoever contends, and comes back soon, need not make another one. In ms.
+ */
+const CONTENDED_LINGER_MS = 20
 /** How long to wait before a successor is connected to again, in ms: doubles from the first to the second. */
 const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 1000
@@ -64,17 +69,22 @@ function takeOut(state: QueueState, own: OwnTicket): void {
   state.own.delete(own.id)
   // Removed from outside: tickets of others may have been too, and no listing shows who waits.
   if (!wasThere) wakeAll(state)
+  let isContended = false
   if (!own.isHeld) passOn(state, own)
-  else if (wasThere) notifySuccessors(state, own)
+  else if (wasThere) isContended = notifySuccessors(state, own)
   own.listener?.close()
-  presence.onLeft(own.request.lingerMs)
+  const leastMs = isContended && directory.isBesideMkdir ? CONTENDED_LINGER_MS : 0
+  presence.onLeft(Math.max(own.request.lingerMs, leastMs))
 }
 
-/** N2. */
-function notifySuccessors(state: QueueState, own: OwnTicket): void {
-  if (state.own.size === 0 && !state.presence.hasConnections) return
+/** N2. False if it is certain that nobody stands behind it. */
+function notifySuccessors(state: QueueState, own: OwnTicket): boolean {
+  if (state.own.size === 0 && !state.presence.hasConnections) return false
   const departed = new Departed(own)
-  if (list(state) && remember(state, departed)) notify(state, departed)
+  if (!list(state)) return true
+  if (!remember(state, departed)) return false
+  notify(state, departed)
+  return true
 }
 
 /** D2 to D5, for one that has left without having held, for a thief in its place, or for one that a thief has taken out. */

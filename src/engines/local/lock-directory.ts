@@ -145,6 +145,11 @@ export class LockDirectory {
     }
   }
 
+  /** Whether another tool makes its locks here by `mkdir`. */
+  get isBesideMkdir(): boolean {
+    return this.#mkdirStaleMs !== undefined
+  }
+
   #isMkdirLock(): boolean {
     return this.#mkdirStaleMs !== undefined && isMkdirLock(this.path, this.#mkdirStaleMs)
   }

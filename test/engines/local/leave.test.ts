@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import type { Claim } from '../../../src/core/claim.ts'
 import { EXCLUSIVE, permitClaim, SHARED } from '../../../src/core/claim.ts'
 import { QueueDirectory } from '../../../src/engines/local/directory.ts'
+import type { DirectoryOptions } from '../../../src/engines/local/lock-directory.ts'
 import { kernelId, nextNumber } from '../../../src/engines/local/platform/kernel.ts'
 import { notifyAgain, withdraw } from '../../../src/engines/local/leave.ts'
 import type { Member, Reached } from '../../../src/engines/local/members/member.ts'
@@ -222,12 +223,28 @@ describe('the end of a connection', () => {
 
 type Link = 'from there' | 'opened here' | 'none'
 
+test('beside proper-lockfile a socket stays for a moment after a release, but only while others keep the directory', (context) => {
+  for (const [options, areOthers, expected] of [
+    [{ mkdirStaleMs: 10_000 }, true, 20],
+    [{ mkdirStaleMs: 10_000 }, false, 0],
+    [{}, true, 0],
+  ] as const) {
+    const queue = new Queue(context, undefined, options)
+    const own = queue.own(EXCLUSIVE, { isHeld: true })
+    if (areOthers) queue.add('a', EXCLUSIVE)
+    withdraw(queue.state, own)
+    assert.deepEqual(queue.lingers, [expected])
+  }
+})
+
 /** A queue of tickets, and connections to their members, named by a letter each, that only note what is sent. */
 class Queue {
   readonly state: QueueState
   /** Who was notified, each time. */
   readonly heard: string[] = []
   writes = 0
+  /** How long the member stays after its last ticket, each time that one has left. */
+  readonly lingers: number[] = []
   onConnect: () => void = () => {}
   readonly member: { isClosed: boolean; connect: Member['connect'] }
   readonly #names = new Set<string>()
@@ -236,8 +253,8 @@ class Queue {
   readonly #outcomes = new Map<string, Reached[]>()
   #number = nextNumber('0'.repeat(NUMBER_DIGITS))
 
-  constructor(context: TestContext, left?: QueuesLeft) {
-    const directory = new QueueDirectory('/nowhere')
+  constructor(context: TestContext, left?: QueuesLeft, options?: DirectoryOptions) {
+    const directory = new QueueDirectory('/nowhere', options)
     context.mock.method(directory, 'isForeign', (name: string) => this.#foreign.has(name))
     context.mock.method(directory, 'names', () => [...this.#names].sort())
     context.mock.method(directory, 'unlink', (name: string) => this.#names.delete(name))
@@ -251,7 +268,7 @@ class Queue {
     context.mock.method(presence, 'connectionOpenedTo', (member: string) =>
       withLetter(member).find(({ isOpenedHere }) => isOpenedHere),
     )
-    context.mock.method(presence, 'onLeft', () => {})
+    context.mock.method(presence, 'onLeft', (lingerMs: number) => this.lingers.push(lingerMs))
     this.member = { isClosed: false, connect: async (_address, peer) => this.#connect(peer[0]!) }
     this.state = new QueueState(directory, presence, new Map(), left)
   }

@@ -127,14 +127,29 @@ function knock(path: string, onAsked: (isRefused: boolean) => void): void {
 
 /**
  * The process id only says whom to ask first: it may be another process's by now, or that of another pid namespace
- * (process 1 of every container is always there).
+ * (process 1 of every container is always there). A thousand members may be those of a few processes: each is looked for once.
  */
 function membersToAsk(directory: QueueDirectory, own: Member): string[] {
-  const names = directory.memberNames().filter((name) => memberPid(name) !== undefined)
-  const others = names.filter((name) => name !== memberFile(own.id))
-  const isForeign = (name: string): boolean => directory.isForeign(`${MEMBERS}/${name}`)
-  const isThere = (name: string): boolean => isProcessThere(Number(memberPid(name)))
-  const suspects = others.filter((name) => !isThere(name)).slice(0, MOST_SUSPECTS)
-  const rest = others.filter(isThere).sort(() => Math.random() - 0.5)
-  return [...suspects, ...rest.slice(0, MOST_SAMPLES)].filter((name) => !isForeign(name))
+  const ownFile = memberFile(own.id)
+  const areThere = new Map<string, boolean>()
+  const suspects: string[] = []
+  const rest: string[] = []
+  for (const name of directory.memberNames()) {
+    const pid = memberPid(name)
+    if (pid === undefined || name === ownFile) continue
+    const isThere = areThere.get(pid) ?? isProcessThere(Number(pid))
+    areThere.set(pid, isThere)
+    if (isThere) rest.push(name)
+    else if (suspects.length < MOST_SUSPECTS) suspects.push(name)
+  }
+  return [...suspects, ...takeSome(rest)].filter((name) => !directory.isForeign(`${MEMBERS}/${name}`))
+}
+
+/** Takes some out of them, at random. */
+function takeSome(names: string[]): string[] {
+  const some: string[] = []
+  while (some.length < MOST_SAMPLES && names.length > 0) {
+    some.push(...names.splice(Math.floor(Math.random() * names.length), 1))
+  }
+  return some
 }
