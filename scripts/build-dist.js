@@ -44,6 +44,7 @@ const OF_WORK = [
   'calls/minimum-hold',
   'calls/nested',
   'calls/run-under',
+  'compat/unless-refused',
   'core/deadlock',
   'engines/local/index',
   'engines/local/lock-path',
@@ -51,6 +52,7 @@ const OF_WORK = [
   'holding',
   'option-hints',
   'requests/obstacle',
+  'sync/is-held',
   'web-locks/arguments',
 ]
 /** Modules that are loaded by the first call of one of their functions. */

@@ -159,7 +159,7 @@ async function tryOn(name, dir) {
   if (reason !== undefined) return { outcome: 'skipped', text: `${name}: ${reason}` }
   const start = performance.now()
   const at = join(dir, 'at', below)
-  const { passed, said } = refused === undefined ? await runTests(at) : isRefused(at, refused)
+  const { passed, said } = refused === undefined ? await runTests(at) : await isRefused(at, refused)
   console.log(`\n=== ${name}\n\n${said}`)
   const seconds = ((performance.now() - start) / 1000).toFixed(1)
   for (const place of ['at', 'parts']) spawnSync('umount', ['-l', join(dir, place)])
@@ -192,8 +192,8 @@ async function runTests(at) {
   return { passed: status === 0, said }
 }
 
-/** Whether an acquire gives the error, and nothing is left of it; whether `slocket doctor` agrees. */
-function isRefused(at, code) {
+/** Whether an acquire gives the error, and nothing is left of it; whether `slocket doctor` agrees; whether the drop-ins exclude processes all the same. */
+async function isRefused(at, code) {
   const index = pathToFileURL(join(root, 'build/src/index.js')).href
   const program = `
     const { default: slocket } = await import(${JSON.stringify(index)})
@@ -201,10 +201,65 @@ function isRefused(at, code) {
   const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
   const left = readdirSync(at)
   const doctor = spawnSync(process.execPath, [join(root, 'build/src/cli/main.js'), 'doctor', at], { encoding: 'utf8' })
+  const dropIns = await contendByDropIns(at)
   return {
-    passed: stdout.trim() === code && left.length === 0 && doctor.status === 1,
-    said: `an acquire gives: ${stdout.trim()}; left behind: ${left.join(' ') || 'nothing'}; status of slocket doctor: ${doctor.status}`,
+    passed: stdout.trim() === code && left.length === 0 && doctor.status === 1 && dropIns === 'none',
+    said: `an acquire gives: ${stdout.trim()}; left behind: ${left.join(' ') || 'nothing'}; status of slocket doctor: ${doctor.status}; faults of the drop-ins: ${dropIns}`,
   }
+}
+
+/** Four processes count under each drop-in, with a lock that is stale at first. Returns the faults. */
+async function contendByDropIns(at) {
+  const rounds = 15
+  const [properLockfile, lockfile] = ['proper-lockfile', 'lockfile'].map((name) =>
+    JSON.stringify(pathToFileURL(join(root, `build/src/compat/${name}.js`)).href),
+  )
+  const program = `
+    import fs from 'node:fs'
+    import { promisify } from 'node:util'
+    import properLockfile from ${properLockfile}
+    import lockFile from ${lockfile}
+    process.chdir(${JSON.stringify(at)})
+    const count = async (name) => {
+      fs.mkdirSync(name + '.inside')
+      const before = Number(fs.readFileSync(name, 'utf8'))
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      fs.writeFileSync(name, String(before + 1))
+      fs.rmdirSync(name + '.inside')
+    }
+    for (let round = 0; round < ${rounds}; round += 1) {
+      const release = await properLockfile.lock('one', { stale: 2000, retries: { forever: true } })
+      if (release.kind !== 'mkdir') throw new Error('a lock of kind ' + release.kind)
+      await count('one')
+      await release()
+      await promisify(lockFile.lock)('two.lock', { wait: 60_000, pollPeriod: 5 })
+      await count('two')
+      lockFile.unlockSync('two.lock')
+    }
+    // Longer than it takes to become stale, unless it is renewed.
+    const release = await properLockfile.lock('one', { stale: 2000, retries: { forever: true } })
+    await count('one')
+    await new Promise((resolve) => setTimeout(resolve, 2500))
+    await release()`
+  for (const name of ['one', 'two']) writeFileSync(join(at, name), '0')
+  mkdirSync(join(at, 'one.lock'))
+  const ended = await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      })
+      let said = ''
+      child.stderr.setEncoding('utf8').on('data', (text) => (said += text))
+      const [status] = await once(child, 'close')
+      return status === 0 ? '' : said
+    }),
+  )
+  const counts = ['one', 'two'].map((name) => readFileSync(join(at, name), 'utf8'))
+  const faults = ended.filter((said) => said !== '')
+  if (String(counts) !== String([4 * (rounds + 1), 4 * rounds])) faults.push(`counts of ${counts.join(' and ')}`)
+  const left = readdirSync(at).filter((name) => name !== 'one' && name !== 'two')
+  if (left.length > 0) faults.push(`left behind: ${left.join(' ')}`)
+  return faults.join('; ') || 'none'
 }
 
 function isThere(tool) {

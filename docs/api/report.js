@@ -13,6 +13,7 @@ const entries = {
   'slocket-postgres': 'dist/engines/postgres/index.d.cts',
   'slocket-redis': 'dist/engines/redis/index.d.cts',
   'slocket-proper-lockfile': 'dist/compat/proper-lockfile.exports.d.cts',
+  'slocket-lockfile': 'dist/compat/lockfile.exports.d.cts',
   'slocket-etcd': 'dist/engines/etcd/index.d.cts',
   'slocket-testing': 'dist/testing/index.d.cts',
 }

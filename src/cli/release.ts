@@ -13,7 +13,8 @@ export async function release(parameters: readonly string[]): Promise<number> {
   const { lock, script } = parseRelease(parameters)
   const directory = new QueueDirectory(path.resolve(lock))
   const kept = new Set(ticketsKeptFor(lock, script))
-  const names = kept.size === 0 ? [] : (await findHolders(directory)).map(({ name }) => name).filter((name) => kept.has(name))
+  const names =
+    kept.size === 0 ? [] : (await findHolders(directory)).map(({ name }) => name).filter((name) => kept.has(name))
   if (names.length === 0) {
     say(`'${lock}' is not held for process ${script.pid}`)
     return 1

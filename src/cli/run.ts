@@ -9,7 +9,7 @@
  *  4. Descriptors 0, 1 and 2 are the command's, and so is the channel of a supervisor: nothing is read from them, and no mode of theirs
  *     is changed.
  */
-import path from 'node:path'
+import { resolve } from 'node:path'
 import fs from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import tty from 'node:tty'
@@ -43,7 +43,7 @@ export async function runUnderLock(request: RunRequest): Promise<never> {
   leaveErrorOutputAsItIs()
   const inherited = inheritedDescriptors()
   const signals = new Signals()
-  if (request.makesParents) makeParents(path.resolve(request.lock))
+  if (request.makesParents) makeParents(resolve(request.lock))
   const local = request.engine === undefined ? openLocal(request.access) : undefined
   const engine = local?.engine ?? (await openOther(request))
   if (local !== undefined)

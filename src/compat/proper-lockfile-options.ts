@@ -3,25 +3,31 @@ import type { Stats } from 'node:fs'
 import nodeFs from 'node:fs'
 import path from 'node:path'
 import { systemCode } from '../errors.ts'
+import type { MkdirOptions } from './mkdir-lock.ts'
 import type { RetryOptions } from './retries.ts'
 
 /** Options of `lock` and `lockSync`. */
 export interface LockOptions extends CheckOptions {
-  /** Has no effect: a lock needs no heartbeat. Accepted because callers of proper-lockfile set it. */
+  /**
+   * How often a lock of kind `mkdir` is renewed, in milliseconds: from 1000 to half of `stale`. Any other lock needs no heartbeat, and ignores it. Default:
+   * half of `stale`.
+   */
   readonly update?: number | undefined
   /**
    * How long to wait, in the terms of the package retry: as long as that many retries would take. The call waits in the queue for that time, and gets the
-   * lock as soon as its turn comes; then it fails with ELOCKED. A number of retries, options, or the timeouts themselves. Default: `0`, which never waits.
+   * lock as soon as its turn comes; then it fails with ELOCKED. A number of retries, options, or the timeouts themselves. A lock of kind `mkdir` has no
+   * queue: the call looks again once a second, or sooner. Default: `0`, which never waits.
    */
   readonly retries?: number | RetryOptions | readonly number[] | undefined
   /**
    * As `slice` of `slocket()`, in milliseconds, from 0 to 60,000: lets a process that locks again in the same turn of the event loop keep the lock for that
-   * long. `lock` looks up the file first, which takes a turn; with `realpath: false` it does not. `lockSync` ignores it. Default: `0`, strict order.
+   * long. `lock` looks up the file first, which takes a turn; with `realpath: false` it does not. `lockSync`, and locks of kind `mkdir`, ignore it. Default: `0`,
+   * strict order.
    */
   readonly slice?: number | undefined
   /**
-   * Called if the lock is lost while it is held, because its directory was removed: with an error of code ECOMPROMISED. Default: throws the error, as an
-   * uncaught exception.
+   * Called if the lock is lost while it is held, because its directory was removed: with an error of code ECOMPROMISED. A lock of kind `mkdir` is also lost
+   * if it could not be renewed for `stale` ms, or if another process took it over. Default: throws the error, as an uncaught exception.
    */
   readonly onCompromised?: ((error: Error) => unknown) | undefined
 }
@@ -29,7 +35,7 @@ export interface LockOptions extends CheckOptions {
 /** Options of `check` and `checkSync`. */
 export interface CheckOptions extends UnlockOptions {
   /**
-   * The age, in milliseconds, after which a lock that proper-lockfile itself has made at the same path counts as abandoned. At least 2000. Locks of
+   * The age, in milliseconds, after which a lock of kind `mkdir`, or of proper-lockfile itself, counts as abandoned. At least 2000. Other locks of
    * slocket have no age. Default: `10_000`.
    */
   readonly stale?: number | undefined
@@ -39,11 +45,38 @@ export interface CheckOptions extends UnlockOptions {
 export interface UnlockOptions {
   /** Whether to follow symbolic links to `file`. If true, `file` must exist. Default: `true`. */
   readonly realpath?: boolean | undefined
-  /** A replacement for Node's `fs`. Only its `realpath` and `stat` (or `realpathSync` and `statSync`) are used. Default: Node's. */
+  /**
+   * A replacement for Node's `fs`. Only its `realpath` and `stat` (or `realpathSync` and `statSync`) are used; for locks of kind `mkdir`, its `mkdir`,
+   * `rmdir` and `utimes` as well. Default: Node's.
+   */
   // oxlint-disable-next-line typescript/no-explicit-any -- As callers have it declared.
   readonly fs?: any
   /** The path of the lock. Default: `FILE.lock`, beside the file. */
   readonly lockfilePath?: string | undefined
+}
+
+/**
+ * What a lock is made of. `slocket`: sockets; it is free as soon as its holder has ended. `mkdir`: what proper-lockfile makes, an empty directory that
+ * is renewed every `update` ms and is stale if it isn't renewed for `stale` ms, because slocket refuses to make locks at that path: on a network file
+ * system, on one that holds no sockets, in a directory of another user, in a sandbox without sockets, or without `/proc` in Deno or Bun.
+ */
+export type LockKind = 'slocket' | 'mkdir'
+
+/**
+ * Releases a lock that `lock` made. Rejects with ERELEASED if it was released before, or is known to be lost; with ECOMPROMISED if it turns
+ * out now that another process has taken over a lock of kind `mkdir`.
+ */
+export interface Release {
+  (): Promise<void>
+  /** What the lock is made of. */
+  readonly kind: LockKind
+}
+
+/** Releases a lock that `lockSync` made. Throws as {@link Release} rejects. */
+export interface SyncRelease {
+  (): void
+  /** What the lock is made of. */
+  readonly kind: LockKind
 }
 
 type Callback<T> = (error: Error | null, result: T) => void
@@ -58,6 +91,7 @@ interface Fs {
 
 const DEFAULT_STALE_MS = 10_000
 const LEAST_STALE_MS = 2000
+const LEAST_UPDATE_MS = 1000
 
 /** The one name of a file that may have several. */
 export function fileOf(file: string, options: UnlockOptions | undefined): Promise<string> {
@@ -101,6 +135,13 @@ export function lockfilePathOf(options: UnlockOptions | undefined): string | und
 export function staleMsOf(options: CheckOptions | undefined): number {
   const { stale } = { stale: DEFAULT_STALE_MS, ...options }
   return Math.max(Number(stale) || 0, LEAST_STALE_MS)
+}
+
+/** What a lock of kind `mkdir` needs. */
+export function mkdirOptionsOf(options: LockOptions | undefined): MkdirOptions {
+  const staleMs = staleMsOf(options)
+  const update: unknown = options?.update ?? staleMs / 2
+  return { staleMs, updateMs: Math.max(Math.min(Number(update) || 0, staleMs / 2), LEAST_UPDATE_MS), fs: options?.fs }
 }
 
 function followsLinks(options: UnlockOptions | undefined): boolean {

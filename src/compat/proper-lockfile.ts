@@ -4,7 +4,8 @@
  *  1. A lock is at the same path, `FILE.lock`. What proper-lockfile itself makes there is respected as it respects its own:
  *     held while it is fresh.
  *  2. `stale`, `update` and `fs` are accepted. Of `stale` is left what 1. needs; of `fs`, `realpath` and `stat`.
- *  3. Nothing is made again and again while a lock is held, no signal handler is set, and no holder is taken for dead.
+ *  3. Nothing is renewed while a lock is held, no signal handler is set, and no holder is taken for dead.
+ *  4. Where slocket refuses (a network file system, above all), a lock is what it was there, and 2. and 3. don't hold: mkdir-lock.ts.
  *
  * docs/migrating.md says what is the same and what is not.
  */
@@ -15,23 +16,56 @@ import { nextTurn } from '../requests/event-loop.ts'
 import { localBesideMkdir } from '../engines/local/index.ts'
 import { isMkdirLock } from '../engines/local/occupant/mkdir-lock.ts'
 import { debug } from '../debug.ts'
-import { isSlocketError, systemCode } from '../errors.ts'
+import { isSlocketError } from '../errors.ts'
 import type { Lock } from '../lock.ts'
 import { slocket } from '../index.ts'
 import { isLockedSync, trySync } from '../sync/acquire-sync.ts'
-import { isHeld } from '../sync/is-held.ts'
+import { isLockHeld } from '../sync/is-held.ts'
 import type { SyncLock } from '../sync/sync-lock.ts'
-import type { CheckOptions, LockOptions, UnlockOptions } from './proper-lockfile-options.ts'
-import { fileOf, fileOfSync, lockfilePathOf, staleMsOf, statOf, statOfSync } from './proper-lockfile-options.ts'
+import type {
+  CheckOptions,
+  LockKind,
+  LockOptions,
+  Release,
+  SyncRelease,
+  UnlockOptions,
+} from './proper-lockfile-options.ts'
+import { MkdirLock, lockByMkdir, lockByMkdirSync } from './mkdir-lock.ts'
+import { isHeld as isHeldByMkdir, run, runSync } from './mkdir-steps.ts'
+import {
+  fileOf,
+  fileOfSync,
+  lockfilePathOf,
+  mkdirOptionsOf,
+  staleMsOf,
+  statOf,
+  statOfSync,
+} from './proper-lockfile-options.ts'
 import { waitOf } from './retries.ts'
-import { nextTick, wallNowMs } from '../real-time.ts'
+import { monotonicNowMs, nextTick, wallNowMs } from '../real-time.ts'
+import {
+  asSystemError,
+  compromisedError,
+  lockedError,
+  notAcquiredError,
+  refuseRetries,
+  releasedError,
+} from './proper-lockfile-errors.ts'
+import { unlessRefused, unlessRefusedSync } from './unless-refused.ts'
 
-export type { CheckOptions, LockOptions, UnlockOptions } from './proper-lockfile-options.ts'
+export type {
+  CheckOptions,
+  LockKind,
+  LockOptions,
+  Release,
+  SyncRelease,
+  UnlockOptions,
+} from './proper-lockfile-options.ts'
 export type { RetryOptions } from './retries.ts'
 
 /** The result of `require('slocket/proper-lockfile')`: `lock` itself, with the other functions as its properties. */
 export interface ProperLockfile {
-  (file: string, options?: LockOptions): Promise<() => Promise<void>>
+  (file: string, options?: LockOptions): Promise<Release>
   readonly default: typeof lock
   readonly lock: typeof lock
   readonly unlock: typeof unlock
@@ -45,7 +79,7 @@ export interface ProperLockfile {
 interface Held {
   readonly file: string
   readonly lockPath: string
-  readonly lock: Lock | SyncLock
+  readonly lock: Lock | SyncLock | MkdirLock
   isOver: boolean
 }
 
@@ -56,7 +90,7 @@ const all = new Set<Held>()
 
 /**
  * Locks `file`, and resolves with the function that releases the lock. The lock is a directory beside the file, `FILE.lock`. If the holder crashes, the
- * lock is free within milliseconds.
+ * lock is free within milliseconds; if its kind is `mkdir`, after `stale` ms ({@link LockKind}).
  *
  * ```js
  * const release = await lock('data.json', { retries: 5 })
@@ -64,28 +98,40 @@ const all = new Set<Held>()
  * ```
  *
  * @throws (by the promise) ELOCKED if the lock isn't free, or not within the time of the `retries`; ENOENT and other errors of `realpath` if the file can't
- * be found; the errors of `mkdir`; ERR_SLOCKET_… for what slocket refuses.
+ * be found; the errors of `mkdir`; ERR_SLOCKET_NOT_A_LOCK, ERR_SLOCKET_OTHER_KERNEL, ERR_SLOCKET_OTHER_MOUNT, ERR_SLOCKET_SYSTEM.
  */
-export async function lock(file: string, options?: LockOptions): Promise<() => Promise<void>> {
+export async function lock(file: string, options?: LockOptions): Promise<Release> {
   const lockfilePath = lockfilePathOf(options)
   const canonical = await fileOf(file, options)
   const timeout = waitOf(options?.retries)
   const staleMs = staleMsOf(options)
   const lockPath = lockfilePath ?? `${canonical}.lock`
-  let granted: Lock | null
+  const deadlineMs = timeout === undefined ? undefined : monotonicNowMs() + timeout
+  let refused: Error | undefined
+  let granted: Lock | MkdirLock | null
   try {
-    const asked = { engine: localBesideMkdir(staleMs), linger: 0, slice: options?.slice }
-    granted = await (timeout === 0 ? slocket.try(lockPath, asked) : slocket(lockPath, { ...asked, timeout }))
+    granted = await unlessRefused<Lock | MkdirLock | null>(
+      lockPath,
+      () => {
+        const asked = { engine: localBesideMkdir(staleMs), linger: 0, slice: options?.slice }
+        return timeout === 0 ? slocket.try(lockPath, asked) : slocket(lockPath, { ...asked, timeout })
+      },
+      (refusal) => {
+        refused = refusal
+        return lockByMkdir(lockPath, mkdirOptionsOf(options), deadlineMs)
+      },
+    )
   } catch (error) {
     if (isSlocketError(error, 'ERR_SLOCKET_TIMEOUT')) throw lockedError(canonical, error)
     throw asSystemError(error)
   }
-  if (granted === null) throw lockedError(canonical)
+  if (granted === null) throw lockedError(canonical, refused)
   const own = note({ file: canonical, lockPath, lock: granted, isOver: false }, options)
-  return async () => {
+  const releaseIt = async (): Promise<void> => {
     if (own.isOver) throw releasedError()
     await release(own)
   }
+  return Object.assign(releaseIt, { kind: kindOf(own) })
 }
 
 /**
@@ -107,31 +153,48 @@ export async function check(file: string, options?: CheckOptions): Promise<boole
   await nextTurn()
   if (isHeldHere(lockPath)) return true
   try {
-    if (await isHeld(localBesideMkdir(staleMs), lockPath)) return true
-    return isForeign(await statOf(lockPath, options), lockPath, staleMs)
+    return await unlessRefused(
+      lockPath,
+      async () => {
+        if (await isLockHeld(localBesideMkdir(staleMs), lockPath)) return true
+        return isForeign(await statOf(lockPath, options), lockPath, staleMs)
+      },
+      () => run(isHeldByMkdir(lockPath, staleMs), options?.fs),
+    )
   } catch (error) {
     throw asSystemError(error)
   }
 }
 
 /** Locks `file`, and returns the function that releases the lock, as {@link lock}. It never waits: `retries` is an error, of code ESYNC. */
-export function lockSync(file: string, options?: LockOptions): () => void {
+export function lockSync(file: string, options?: LockOptions): SyncRelease {
   refuseRetries(options)
   const canonical = fileOfSync(file, options)
   const lockPath = lockfilePathOf(options) ?? `${canonical}.lock`
-  let granted: SyncLock | null
+  let refused: Error | undefined
+  let granted: SyncLock | MkdirLock | null
   try {
-    const mkdirStaleMs = staleMsOf(options)
-    granted = trySync({ path: lockPath, mkdirStaleMs }, localBesideMkdir(mkdirStaleMs))
+    granted = unlessRefusedSync<SyncLock | MkdirLock | null>(
+      lockPath,
+      () => {
+        const mkdirStaleMs = staleMsOf(options)
+        return trySync({ path: lockPath, mkdirStaleMs }, localBesideMkdir(mkdirStaleMs))
+      },
+      (refusal) => {
+        refused = refusal
+        return lockByMkdirSync(lockPath, mkdirOptionsOf(options))
+      },
+    )
   } catch (error) {
     throw asSystemError(error)
   }
-  if (granted === null) throw lockedError(canonical)
+  if (granted === null) throw lockedError(canonical, refused)
   const own = note({ file: canonical, lockPath, lock: granted, isOver: false }, options)
-  return () => {
+  const releaseIt = (): void => {
     if (own.isOver) throw releasedError()
     releaseSync(own)
   }
+  return Object.assign(releaseIt, { kind: kindOf(own) })
 }
 
 /** Releases the lock of `file`, as {@link unlock}. The lock is free when this returns. */
@@ -149,19 +212,29 @@ export function checkSync(file: string, options?: CheckOptions): boolean {
   try {
     // Known without the thread that asks the holder.
     if (lstatSync(lockPath, { throwIfNoEntry: false }) === undefined) return false
-    return (
-      isLockedSync({ path: lockPath, mkdirStaleMs: staleMs }) ||
-      isForeign(statOfSync(lockPath, options), lockPath, staleMs)
+    return unlessRefusedSync(
+      lockPath,
+      () =>
+        isLockedSync({ path: lockPath, mkdirStaleMs: staleMs }) ||
+        isForeign(statOfSync(lockPath, options), lockPath, staleMs),
+      () => runSync(isHeldByMkdir(lockPath, staleMs), options?.fs),
     )
   } catch (error) {
     throw asSystemError(error)
   }
 }
 
-/** Whether this thread holds it. If it has lost it, that is found here, and `onCompromised` is called next. */
+/** Whether this thread holds it by sockets. If it has lost it, that is found here, and `onCompromised` is called next. */
 function isHeldHere(lockPath: string): boolean {
-  for (const own of all) if (path.resolve(own.lockPath) === path.resolve(lockPath) && own.lock.held) return true
+  for (const own of all) {
+    if (path.resolve(own.lockPath) !== path.resolve(lockPath)) continue
+    if (!(own.lock instanceof MkdirLock) && own.lock.held) return true
+  }
   return false
+}
+
+function kindOf(own: Held): LockKind {
+  return own.lock instanceof MkdirLock ? 'mkdir' : 'slocket'
 }
 
 /** Whether what is at the path, and is held by nobody who uses slocket, is another tool's lock. */
@@ -178,9 +251,11 @@ function note(own: Held, options: LockOptions | undefined): Held {
   signal.addEventListener('abort', () => {
     if (own.isOver) return
     forget(own)
-    const message = `ENOENT: the lock directory '${own.lockPath}' is gone, or what this process has in it`
     // By nextTick: what it throws is the caller's uncaught exception, as it always was.
-    nextTick(onCompromised, Object.assign(new Error(message, { cause: signal.reason }), { code: 'ECOMPROMISED' }))
+    nextTick(
+      onCompromised,
+      own.lock instanceof MkdirLock ? (signal.reason as Error) : compromisedError(own.lockPath, signal.reason),
+    )
   })
   return own
 }
@@ -207,7 +282,7 @@ async function release(own: Held): Promise<void> {
 function releaseSync(own: Held): void {
   forget(own)
   try {
-    const released = own.lock.release()
+    const released = own.lock instanceof MkdirLock ? own.lock.releaseSync() : own.lock.release()
     // It is free; a failure comes too late for this caller.
     if (released instanceof Promise) released.catch((error: unknown) => debug('%s: %s', own.lockPath, error))
   } catch (error) {
@@ -218,28 +293,7 @@ function releaseSync(own: Held): void {
 function heldFor(file: string): Held {
   const own = held.get(file)
   if (own !== undefined) return own
-  throw Object.assign(new Error('Lock is not acquired/owned by you'), { code: 'ENOTACQUIRED' })
-}
-
-function refuseRetries(options: LockOptions | undefined): void {
-  const retries = options?.retries ?? 0
-  const count = typeof retries === 'number' ? retries : 'retries' in retries && retries.retries
-  if (typeof count !== 'number' || count <= 0) return
-  throw Object.assign(new Error('Cannot use retries with the sync api'), { code: 'ESYNC' })
-}
-
-function lockedError(file: string, cause?: Error): Error {
-  const error = new Error('Lock file is already being held', cause === undefined ? {} : { cause })
-  return Object.assign(error, { code: 'ELOCKED', file })
-}
-
-function releasedError(): Error {
-  return Object.assign(new Error('Lock is already released'), { code: 'ERELEASED' })
-}
-
-/** What the system said, where it is the system that refused: those who come from proper-lockfile look for its codes. */
-function asSystemError(error: unknown): unknown {
-  return isSlocketError(error) && systemCode(error.cause) !== undefined ? error.cause : error
+  throw notAcquiredError()
 }
 
 const properLockfile: ProperLockfile = Object.assign(lock, {

@@ -3,7 +3,7 @@ import type { Engine } from '../requests/engine.ts'
 import { refuseObstacle } from '../requests/obstacle.ts'
 
 /** @throws ERR_SLOCKET_NOT_A_LOCK; what a system error means. */
-export async function isHeld(engine: Engine, path: string): Promise<boolean> {
+export async function isLockHeld(engine: Engine, path: string): Promise<boolean> {
   const { held, obstacle } = await engine.query(path)
   refuseObstacle(obstacle)
   return held.length > 0

@@ -17,7 +17,7 @@ import type { Lock } from '../lock.ts'
 import type { WaitNotice } from '../lock-state.ts'
 import { callOptions, parseOptions } from '../options.ts'
 import { actFor } from '../thread-identity.ts'
-import { isHeld } from './is-held.ts'
+import { isLockHeld } from './is-held.ts'
 import type { Answer, Order, Said, WorkerData } from './messages.ts'
 import { ENDED, FREE, SAID, USE } from './messages.ts'
 import { toPlain } from './plain-error.ts'
@@ -78,7 +78,7 @@ class WorkerThread {
         void this.#locks.get(order.lock)?.held
         return { kind: 'done' }
       case 'query': {
-        return { kind: 'locked', isLocked: await isHeld(engineFor(order.mkdirStaleMs), order.path) }
+        return { kind: 'locked', isLocked: await isLockHeld(engineFor(order.mkdirStaleMs), order.path) }
       }
       case 'leave idle':
         return { kind: 'left', hasLeft: leaveIdle() }

@@ -52,14 +52,16 @@ describe('the loading of the package', () => {
     assert.ok(size < 40_000, `core.cjs has ${size} bytes`)
   })
 
-  test('require of slocket/proper-lockfile loads only its own file beside them', async () => {
-    const files = await printed(
-      'loaded-drop-in.cjs',
-      `require('slocket/proper-lockfile')
-       console.log(JSON.stringify(Object.keys(require.cache).filter((file) => file !== __filename)))`,
-    )
-    assert.deepEqual(files, [join(packaged, 'compat/proper-lockfile.cjs'), join(packaged, 'core.cjs')])
-  })
+  for (const name of ['proper-lockfile', 'lockfile']) {
+    test(`require of slocket/${name} loads only its own file beside them`, async () => {
+      const files = await printed(
+        `loaded-${name}.cjs`,
+        `require('slocket/${name}')
+         console.log(JSON.stringify(Object.keys(require.cache).filter((file) => file !== __filename)))`,
+      )
+      assert.deepEqual(files, [join(packaged, `compat/${name}.cjs`), join(packaged, 'core.cjs')])
+    })
+  }
 
   test('the functions and classes are named as they are exported', async () => {
     const others = await printed(

@@ -13,6 +13,7 @@ const BUNDLES = [
   'cli/engine',
   'cli/main',
   'cli/wait-line',
+  'compat/lockfile',
   'compat/proper-lockfile',
   'core',
   'engines/etcd/index',
@@ -27,6 +28,7 @@ const BUNDLES = [
   'work',
 ]
 const WRAPPERS = [
+  'compat/lockfile',
   'compat/proper-lockfile',
   'engines/etcd/index',
   'engines/postgres/index',
@@ -262,6 +264,63 @@ describe('the packed package', () => {
        }`,
     )
     await compile(installed.project, ['lockfile-types.mts', 'lockfile-types.cts'])
+  })
+
+  test('slocket/lockfile is imported, and required, in all the ways of lockfile, and its types take what callers write', async () => {
+    const names = ['check', 'checkSync', 'lock', 'lockSync', 'unlock', 'unlockSync']
+    const required = await execute(
+      'lockfile-door.cjs',
+      `const lockFile = require('slocket/lockfile')
+       const { ${names.join(', ')} } = require('slocket/lockfile')
+       lockFile.lockSync('door.lock')
+       lock('door.lock', (error) => {
+         lockFile.unlock('door.lock', () => console.log(JSON.stringify([error.code, checkSync('door.lock'), ...Object.keys(lockFile)])))
+       })`,
+    )
+    assert.deepEqual(required.slice(0, 2), ['EEXIST', false])
+    assert.deepEqual(required.slice(2).sort(), [...names, 'filetime'].sort())
+    const imported = await execute(
+      'lockfile-door.mjs',
+      `import lockFile, { ${names.join(', ')} } from 'slocket/lockfile'
+       import * as namespace from 'slocket/lockfile'
+       if (lockFile.check !== check) throw new Error('two of them')
+       lockFile.lock('door.lock', { wait: 1000 }, (error) => {
+         if (error) throw error
+         unlockSync('door.lock')
+         console.log(JSON.stringify(Object.keys(namespace)))
+       })`,
+    )
+    assert.deepEqual(imported.sort(), [...names, 'default'].sort())
+    await writeFile(
+      join(installed.project, 'lockfile-door-types.mts'),
+      `import lockFile, { check, checkSync, lock, lockSync, unlock, unlockSync } from 'slocket/lockfile'
+       import * as all from 'slocket/lockfile'
+       import type { CheckOptions, LockOptions, SyncLockOptions } from 'slocket/lockfile'
+       const options: LockOptions = { wait: 1000, pollPeriod: 50, stale: 60_000, retries: 3, retryWait: 100 }
+       const checkOptions: CheckOptions = { stale: 1000 }
+       const syncOptions: SyncLockOptions = { retries: 3, stale: 1000 }
+       lock('a', options, (error) => console.log(error?.message))
+       lockFile.lock('a', (error) => console.log(error))
+       all.unlock('a')
+       unlock('a', (error) => console.log(error))
+       check('a', checkOptions, (error, isLocked) => console.log(error, isLocked === true))
+       check('a', (error: Error | null) => console.log(error))
+       lockSync('a', syncOptions)
+       unlockSync('a')
+       const isLocked: boolean = checkSync('a', checkOptions)
+       console.log(isLocked)
+       // @ts-expect-error: no such option
+       export const wrong: LockOptions = { timeout: 1 }`,
+    )
+    await writeFile(
+      join(installed.project, 'lockfile-door-types.cts'),
+      `import lockFile = require('slocket/lockfile')
+       import { lockSync } from 'slocket/lockfile'
+       const options: lockFile.LockOptions = { wait: 1 }
+       lockFile.lock('a', options, () => lockFile.unlockSync('a'))
+       lockSync('a')`,
+    )
+    await compile(installed.project, ['lockfile-door-types.mts', 'lockfile-door-types.cts'])
   })
 
   test('its types serve import and require', async () => {

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { installPackage, ROOT, runTool } from './install.ts'
 import type { Installation } from './install.ts'
 
-const SUBPATHS = ['', '/proper-lockfile', '/etcd', '/postgres', '/redis', '/testing']
+const SUBPATHS = ['', '/proper-lockfile', '/lockfile', '/etcd', '/postgres', '/redis', '/testing']
 const PERMISSION = process.allowedNodeEnvironmentFlags.has('--permission')
   ? '--permission'
   : '--experimental-permission'
@@ -230,6 +230,12 @@ describe('the shape of the package', () => {
         /^ERR_SLOCKET_PERMISSION .*--allow-fs-write=\/proc\/self\/fd\//,
       ],
       ['a lock works with what is documented', asynchronous, GRANTED, /^done/],
+      [
+        'without /proc, slocket/proper-lockfile locks as proper-lockfile does',
+        `require('slocket/proper-lockfile').lock(path, { realpath: false }).then((release) => (console.log(release.kind), release())).then(() => console.log('done'), tell)`,
+        [],
+        /^mkdir\ndone/,
+      ],
       [
         'without --allow-worker, slocket.sync asks for it',
         synchronous,

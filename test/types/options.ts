@@ -13,6 +13,8 @@ import type {
 import { local, LockManager, lockPathFor, locks, memory, slocket, SlocketError } from '../../src/index.ts'
 import type { CheckOptions, LockOptions as FileLockOptions, UnlockOptions } from '../../src/compat/proper-lockfile.ts'
 import lockfile, { check, checkSync, lockSync, unlock, unlockSync } from '../../src/compat/proper-lockfile.ts'
+import type { CheckOptions as FileCheckOptions, LockOptions as OldLockOptions } from '../../src/compat/lockfile.ts'
+import oldLockfile from '../../src/compat/lockfile.ts'
 import type { EtcdOptions } from '../../src/engines/etcd/index.ts'
 import { etcd } from '../../src/engines/etcd/index.ts'
 import type { PostgresOptions } from '../../src/engines/postgres/index.ts'
@@ -157,6 +159,15 @@ export function wrong(): void {
   // @ts-expect-error: no such option
   unlockSync('file', { realpath: false, update: 1000 })
 
+  // @ts-expect-error: no such option
+  oldLockfile.lock('file', { wait: 5, timeout: 5 }, () => {})
+  // @ts-expect-error: a callback is needed
+  oldLockfile.lock('file', { wait: 5 })
+  // @ts-expect-error: it never waits
+  oldLockfile.lockSync('file', { stale: 5, wait: 5 })
+  // @ts-expect-error: no such option
+  oldLockfile.checkSync('file', { stale: 5, retries: 5 })
+
   // @ts-expect-error: no such expectation
   testEngine({ name: 'mine', capabilities, openClient: () => engine, resource: () => 'a', retries: 5 })
   // @ts-expect-error: no such code
@@ -187,3 +198,7 @@ export const ofFiles: FileLockOptions = { timeout: 5 }
 export const ofChecks: CheckOptions = { retries: 5 }
 // @ts-expect-error: no such option
 export const ofUnlocks: UnlockOptions = { stale: 5000 }
+// @ts-expect-error: no such option
+export const ofOldLocks: OldLockOptions = { timeout: 5 }
+// @ts-expect-error: no such option
+export const ofOldChecks: FileCheckOptions = { retries: 5 }

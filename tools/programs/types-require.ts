@@ -1,6 +1,7 @@
 // Compiled only: what CommonJS programs write without esModuleInterop.
 import slocket = require('slocket')
 import lockfile = require('slocket/proper-lockfile')
+import oldLockfile = require('slocket/lockfile')
 import etcd = require('slocket/etcd')
 import postgres = require('slocket/postgres')
 
@@ -12,6 +13,8 @@ export async function required(): Promise<boolean> {
   const error: unknown = new slocket.SlocketError('ERR_SLOCKET_TIMEOUT', 'late')
   const release: () => Promise<void> = await lockfile('file')
   await lockfile.unlock('file')
+  const oldOptions: oldLockfile.LockOptions = { wait: 1000 }
+  oldLockfile.lock('file', oldOptions, () => oldLockfile.unlockSync('file'))
   await release()
   console.log(options, engine, error, same.held)
   return lock.held && slocket.isSlocketError(error)

@@ -52,10 +52,15 @@ import lockfile, { check, checkSync, lock as lockFile, lockSync, unlock, unlockS
 import type {
   CheckOptions,
   LockOptions as FileLockOptions,
+  LockKind,
   ProperLockfile,
+  Release,
   RetryOptions,
+  SyncRelease,
   UnlockOptions,
 } from 'slocket/proper-lockfile'
+import oldLockfile, { checkSync as checkFileSync } from 'slocket/lockfile'
+import type { LockOptions as OldLockOptions, Lockfile } from 'slocket/lockfile'
 import { testEngine } from 'slocket/testing'
 import type { ConformanceCapabilities, EngineUnderTest } from 'slocket/testing'
 
@@ -153,9 +158,18 @@ export async function files(): Promise<unknown[]> {
   unlockSync('file')
   lockSync('file')()
   const module: ProperLockfile = lockfile
+  const blocking: SyncRelease = lockSync('file')
+  const kind: LockKind = known((await lockFile('file')).kind)
+  const named: Release = await lockFile('file')
+  const oldOptions: OldLockOptions = { wait: 1000, stale: 60_000 }
+  const old: Lockfile = oldLockfile
+  old.lock('file', oldOptions, (error) => console.log(error?.message))
+  known(oldLockfile.unlockSync)
+  console.log(blocking.kind, kind, named.kind)
   return [
     await check('file', checkOptions),
     checkSync('file'),
+    known(checkFileSync('file')),
     await module.lock('file'),
     await known(lockfile('file')),
   ]

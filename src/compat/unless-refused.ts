@@ -1,0 +1,58 @@
+/**
+ * Which way a lock of a drop-in goes. Where slocket refuses to make locks, a drop-in does what the package did in whose place it is: a program that works
+ * must not fail because of another import.
+ *
+ * Processes that go different ways at one path (of two users, of two runtimes) still exclude each other: both make a name at that path, which only one
+ * can do, and each takes what the other has made there for a lock.
+ */
+import { debug } from '../debug.ts'
+import { noteNoSockets, refuseUnusable } from '../engines/local/refusal.ts'
+import type { SlocketError, SlocketErrorCode } from '../errors.ts'
+import { isSlocketError } from '../errors.ts'
+
+/** Permission: the directory of the lock is another user's, or Node's permission model refuses what slocket needs. */
+const REFUSALS: ReadonlySet<SlocketErrorCode> = new Set([
+  'ERR_SLOCKET_NETWORK_FILE_SYSTEM',
+  'ERR_SLOCKET_NO_SOCKETS',
+  'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
+  'ERR_SLOCKET_PERMISSION',
+])
+
+type BySockets<T> = () => T
+type ByFile<T> = (refusal: SlocketError) => T
+
+/** Resolves with what `bySockets` resolves with; if slocket refuses, with what `byFile` resolves with. */
+export async function unlessRefused<T>(
+  lockPath: string,
+  bySockets: BySockets<Promise<T>>,
+  byFile: ByFile<Promise<T>>,
+): Promise<T> {
+  let refusal: SlocketError
+  try {
+    refuseUnusable(lockPath)
+    return await bySockets()
+  } catch (error) {
+    refusal = refusalBy(error, lockPath)
+  }
+  return await byFile(refusal)
+}
+
+/** As {@link unlessRefused}, at once. */
+export function unlessRefusedSync<T>(lockPath: string, bySockets: BySockets<T>, byFile: ByFile<T>): T {
+  let refusal: SlocketError
+  try {
+    refuseUnusable(lockPath)
+    return bySockets()
+  } catch (error) {
+    refusal = refusalBy(error, lockPath)
+  }
+  return byFile(refusal)
+}
+
+/** @throws `error`, if it is no refusal. */
+function refusalBy(error: unknown, lockPath: string): SlocketError {
+  if (!isSlocketError(error) || !REFUSALS.has(error.code)) throw error
+  if (error.code === 'ERR_SLOCKET_NO_SOCKETS') noteNoSockets(lockPath)
+  debug('%s: not by sockets, but as the package does that this is in place of: %s', lockPath, error.message)
+  return error
+}

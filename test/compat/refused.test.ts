@@ -1,0 +1,399 @@
+/** `slocket/proper-lockfile` where slocket refuses: here, statfs says that everything is on NFS. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, mock, test } from 'node:test'
+import lockfile, { check, checkSync, lock, lockSync, unlock, unlockSync } from '../../src/compat/proper-lockfile.ts'
+import { mkdirOptionsOf } from '../../src/compat/proper-lockfile-options.ts'
+import slocket, { isSlocketError } from '../../src/index.ts'
+import { makeParent } from '../api/run-child.ts'
+import { reasonNotRoot } from '../helpers/privileges.ts'
+import { Program } from '../helpers/program.ts'
+import { until } from '../helpers/until.ts'
+
+const NFS = 0x6969
+const REFUSED = `fs.statfsSync = () => ({ type: ${NFS} })\n`
+const FOREVER = { retries: { forever: true } }
+/** Renewed as often as can be. */
+const SHORT = { stale: 2000, update: 1000 }
+
+let file: string
+let lockPath: string
+let dispose: () => void
+
+beforeEach(() => {
+  const parent = makeParent()
+  dispose = parent.dispose
+  file = path.join(path.dirname(parent.lockPath), 'file')
+  lockPath = `${file}.lock`
+  fs.writeFileSync(file, '')
+})
+afterEach(() => {
+  mock.restoreAll()
+  dispose()
+})
+
+function refuse(): void {
+  mock.method(fs, 'statfsSync', () => ({ type: NFS }))
+}
+
+/** Times are in steps of 10 ms. */
+async function untilLater(): Promise<void> {
+  const startMs = Date.now()
+  await until('some time has passed', () => Date.now() > startMs + 20)
+}
+
+function hasCode(code: string, message?: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    const { code: actual, message: text } = error as NodeJS.ErrnoException
+    assert.equal(actual, code)
+    if (message !== undefined) assert.match(text, message)
+    return true
+  }
+}
+
+function makeOlder(ms: number): void {
+  const then = new Date(Date.now() - ms)
+  fs.utimesSync(lockPath, then, then)
+}
+
+describe('where slocket refuses', () => {
+  test('a lock is an empty directory, as proper-lockfile makes it, and its release says so', async () => {
+    refuse()
+    for (const form of [lock, lockSync]) {
+      const release = await form(file)
+      assert.equal(release.kind, 'mkdir')
+      assert.deepEqual(fs.readdirSync(lockPath), [])
+      // By this bit, slocket knows its own.
+      assert.equal(fs.statSync(lockPath).mode & 0o1000, 0)
+      assert.equal(await release(), undefined)
+      assert.equal(fs.existsSync(lockPath), false)
+      await assert.rejects(async () => await release(), hasCode('ERELEASED'))
+    }
+    mock.restoreAll()
+    for (const form of [lock, lockSync]) {
+      const release = await form(file)
+      assert.equal(release.kind, 'slocket')
+      await release()
+    }
+    assert.deepEqual(fs.readdirSync(path.dirname(file)), ['file'])
+  })
+
+  test('slocket() goes on refusing', async () => {
+    refuse()
+    await assert.rejects(slocket(lockPath), hasCode('ERR_SLOCKET_NETWORK_FILE_SYSTEM'))
+  })
+
+  test('one holds at a time; the error says why there is no queue', async () => {
+    refuse()
+    assert.deepEqual([await check(file), checkSync(file)], [false, false])
+    for (const form of [lock, lockSync]) {
+      const release = await form(file)
+      await assert.rejects(lock(file), (error) => {
+        assert.ok(isSlocketError((error as Error).cause, 'ERR_SLOCKET_NETWORK_FILE_SYSTEM'))
+        assert.equal((error as { file?: string }).file, fs.realpathSync(file))
+        return hasCode('ELOCKED', /^Lock file is already being held$/)(error)
+      })
+      assert.throws(() => lockSync(file), hasCode('ELOCKED'))
+      assert.deepEqual([await check(file), checkSync(file)], [true, true])
+      await release()
+      assert.deepEqual([await check(file), checkSync(file)], [false, false])
+    }
+  })
+
+  test('unlock and unlockSync release what each form has locked, and nothing else', async () => {
+    refuse()
+    fs.mkdirSync(lockPath)
+    await assert.rejects(unlock(file), hasCode('ENOTACQUIRED'))
+    assert.throws(() => unlockSync(file), hasCode('ENOTACQUIRED'))
+    fs.rmdirSync(lockPath)
+    await lock(file)
+    unlockSync(file)
+    lockSync(file)
+    await unlock(file)
+    assert.equal(fs.existsSync(lockPath), false)
+  })
+
+  test('a waiter has the lock after its holder, or gives up in the end', async () => {
+    refuse()
+    const release = await lock(file)
+    const waiting = lock(file, FOREVER)
+    await assert.rejects(lock(file, { retries: { retries: 2, minTimeout: 10 } }), hasCode('ELOCKED'))
+    await release()
+    await (
+      await waiting
+    )()
+    assert.equal(fs.existsSync(lockPath), false)
+  })
+
+  test('the errors of the system are those of mkdir', async () => {
+    refuse()
+    const options = { lockfilePath: path.join(`${file}-missing`, 'lock') }
+    await assert.rejects(lock(file, options), (error) => {
+      assert.equal((error as NodeJS.ErrnoException).syscall, 'mkdir')
+      return hasCode('ENOENT')(error)
+    })
+    assert.throws(() => lockSync(file, options), hasCode('ENOENT'))
+    fs.mkdirSync(lockPath)
+    fs.writeFileSync(path.join(lockPath, 'other'), '')
+    makeOlder(60_000)
+    await assert.rejects(lock(file), hasCode('ENOTEMPTY'))
+    assert.deepEqual(fs.readdirSync(lockPath), ['other'])
+    assert.deepEqual(fs.readdirSync(path.dirname(file)).sort(), ['file', 'file.lock'])
+  })
+
+  test('mkdir, stat, utimes and rmdir are those of options.fs', async () => {
+    refuse()
+    const called: string[] = []
+    const wrap = (name: 'mkdir' | 'stat' | 'utimes' | 'rmdir'): Record<string, unknown> => ({
+      [name]: (...parameters: unknown[]) => {
+        called.push(name)
+        return (fs[name] as (...all: unknown[]) => unknown)(...parameters)
+      },
+    })
+    const own = { ...fs, ...wrap('mkdir'), ...wrap('stat'), ...wrap('utimes'), ...wrap('rmdir') }
+    await (
+      await lock(file, { fs: own })
+    )()
+    assert.deepEqual(called, ['mkdir', 'utimes', 'stat', 'stat', 'rmdir'])
+    await assert.rejects(lock(file, { fs: { ...own, mkdir: fail } }), /^Error: mine$/)
+    await assert.rejects(lock(file, { fs: { ...own, utimes: fail } }), /^Error: mine$/)
+    assert.equal(fs.existsSync(lockPath), false, 'what could not be renewed is removed')
+  })
+})
+
+function fail(...parameters: unknown[]): void {
+  ;(parameters.at(-1) as (error: Error) => void)(new Error('mine'))
+}
+
+describe('the age of a lock by mkdir', () => {
+  test('update is half of stale, at least a second, and at most half of stale', () => {
+    const updates = [
+      [{}, 5000],
+      [{ stale: 1 }, 1000],
+      [{ update: 1 }, 1000],
+      [{ update: 60_000 }, 5000],
+      [{ stale: 60_000, update: 20_000 }, 20_000],
+    ] as const
+    for (const [options, updateMs] of updates) assert.equal(mkdirOptionsOf(options).updateMs, updateMs)
+  })
+
+  test('it is renewed while it is held', async () => {
+    refuse()
+    const release = await lock(file, SHORT)
+    const before = fs.statSync(lockPath).mtimeMs
+    await until('it is renewed', () => fs.statSync(lockPath).mtimeMs > before)
+    await release()
+    assert.equal(fs.existsSync(lockPath), false)
+  })
+
+  test('a stale one is taken over, and its holder learns of it, and takes nothing back', async () => {
+    refuse()
+    for (const form of [lock, lockSync]) {
+      const errors: Error[] = []
+      const first = await lock(file, { ...SHORT, onCompromised: (error) => errors.push(error) })
+      await untilLater()
+      makeOlder(60_000)
+      const second = await form(file, SHORT)
+      await until('it is told', () => errors.length > 0)
+      hasCode('ECOMPROMISED', /stale threshold/)(errors[0])
+      await assert.rejects(first(), hasCode('ERELEASED'))
+      assert.equal(await check(file), true)
+      await second()
+      assert.deepEqual(fs.readdirSync(path.dirname(file)), ['file'])
+    }
+  })
+
+  test('a holder that has lost it, and does not know yet, does not release another one’s', async () => {
+    refuse()
+    for (const end of ['async', 'sync']) {
+      const release = await lock(file, { stale: 60_000, update: 30_000, onCompromised: assert.fail })
+      await untilLater()
+      makeOlder(120_000)
+      const other = await lock(file, { stale: 60_000 })
+      if (end === 'async') await assert.rejects(release(), hasCode('ECOMPROMISED'))
+      assert.equal(await check(file), true)
+      await other()
+    }
+  })
+
+  test('a holder whose directory was removed is told', async () => {
+    refuse()
+    const errors: Error[] = []
+    await lock(file, { ...SHORT, onCompromised: (error) => errors.push(error) })
+    fs.rmdirSync(lockPath)
+    await until('it is told', () => errors.length > 0)
+    hasCode('ECOMPROMISED')(errors[0])
+    await assert.rejects(unlock(file), hasCode('ENOTACQUIRED'))
+  })
+
+  test('what a process left in the middle of a takeover holds nobody up for good', async () => {
+    refuse()
+    fs.mkdirSync(lockPath)
+    makeOlder(60_000)
+    const guard = `${lockPath}.takeover`
+    fs.mkdirSync(guard)
+    await assert.rejects(lock(file), hasCode('ELOCKED'))
+    fs.utimesSync(guard, 0, 0)
+    await (
+      await lock(file, { retries: 1 })
+    )()
+    assert.deepEqual(fs.readdirSync(path.dirname(file)), ['file'])
+  })
+})
+
+describe('the end of a process that holds by mkdir', () => {
+  test('an exit removes the lock; a kill leaves it until it is stale', async () => {
+    const exits = new Program(file, `await lockfile.lock(lockPath); say('locked'); hear(); process.exit()`, {
+      before: REFUSED,
+    })
+    assert.equal(await exits.next(), 'locked')
+    assert.equal(fs.existsSync(lockPath), true)
+    exits.goOn()
+    assert.equal((await exits.ended()).code, 0)
+    assert.equal(fs.existsSync(lockPath), false)
+
+    const killed = new Program(file, `lockfile.lockSync(lockPath); say('locked'); hear()`, { before: REFUSED })
+    assert.equal(await killed.next(), 'locked')
+    killed.signal('SIGKILL')
+    await killed.ended()
+    refuse()
+    await assert.rejects(lock(file), hasCode('ELOCKED'))
+    makeOlder(60_000)
+    await (
+      await lock(file)
+    )()
+  })
+
+  test('it keeps no process alive, and what an exit finds taken over stays', async () => {
+    const program = new Program(file, `await lockfile.lock(lockPath); say('locked'); hear()`, { before: REFUSED })
+    assert.equal(await program.next(), 'locked')
+    await untilLater()
+    fs.rmdirSync(lockPath)
+    fs.mkdirSync(lockPath)
+    program.goOn()
+    const { code, stderr } = await program.ended()
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.equal(fs.existsSync(lockPath), true)
+  })
+})
+
+test('in a sandbox that forbids sockets, a lock is one by mkdir, and nothing else is made at its path', async () => {
+  const before = `
+    import net from 'node:net'
+    net.Server.prototype.listen = function () {
+      process.nextTick(() => this.emit('error', Object.assign(new Error('forbidden'), { code: 'EPERM' })))
+      return this
+    }
+    const made = []
+    const { mkdirSync } = fs
+    fs.mkdirSync = (...parameters) => { made.push(parameters[0]); return mkdirSync(...parameters) }
+`
+  const body = `for (const form of ['lock', 'lockSync']) {
+      const release = await lockfile[form](lockPath)
+      say(release.kind)
+      await release()
+    }
+    say(made)`
+  const { said, stderr } = await new Program(file, body, { before }).ended()
+  assert.deepEqual(said, ['mkdir', 'mkdir', [lockPath]], stderr)
+})
+
+describe('beside processes that slocket does not refuse', () => {
+  test('a lock of slocket is respected, however old, until it is released', async () => {
+    const program = new Program(
+      file,
+      `const release = lockfile.lockSync(lockPath); say(release.kind); hear(); release()`,
+    )
+    assert.equal(await program.next(), 'slocket')
+    makeOlder(3_600_000)
+    refuse()
+    await assert.rejects(lock(file), hasCode('ELOCKED'))
+    assert.throws(() => lockSync(file), hasCode('ELOCKED'))
+    assert.deepEqual([await check(file), checkSync(file)], [true, true])
+    const waiting = lock(file, FOREVER)
+    program.goOn()
+    assert.equal((await program.ended()).code, 0)
+    const release = await waiting
+    assert.equal(release.kind, 'mkdir')
+    await release()
+  })
+
+  test('a lock by mkdir is respected, and waited for', async () => {
+    const program = new Program(
+      file,
+      `const release = lockfile.lockSync(lockPath); say(release.kind); hear(); release()`,
+      {
+        before: REFUSED,
+      },
+    )
+    assert.equal(await program.next(), 'mkdir')
+    await assert.rejects(lock(file), hasCode('ELOCKED'))
+    assert.throws(() => lockSync(file), hasCode('ELOCKED'))
+    assert.deepEqual([await check(file), checkSync(file)], [true, true])
+    const waiting = lock(file, FOREVER)
+    program.goOn()
+    assert.equal((await program.ended()).code, 0)
+    const release = await waiting
+    assert.equal(release.kind, 'slocket')
+    await release()
+  })
+
+  test('they exclude each other', async () => {
+    const ROUNDS = 20
+    const inside = `${file}.inside`
+    const counter = `${file}.count`
+    fs.writeFileSync(counter, '0')
+    const body = `
+      const retries = { forever: true }
+      for (let round = 0; round < ${ROUNDS}; round += 1) {
+        const release = await lockfile.lock(lockPath, { retries })
+        fs.mkdirSync(${JSON.stringify(inside)})
+        const count = Number(fs.readFileSync(${JSON.stringify(counter)}, 'utf8'))
+        await new Promise((resolve) => setTimeout(resolve, 1))
+        fs.writeFileSync(${JSON.stringify(counter)}, String(count + 1))
+        fs.rmdirSync(${JSON.stringify(inside)})
+        await release()
+      }`
+    const programs = [REFUSED, '', REFUSED, ''].map((before) => new Program(file, body, { before }))
+    for (const program of programs) {
+      const { code, stderr } = await program.ended()
+      assert.equal(code, 0, stderr)
+    }
+    assert.equal(fs.readFileSync(counter, 'utf8'), String(programs.length * ROUNDS))
+    await until('nothing is left', () => !fs.existsSync(lockPath))
+  })
+
+  test(
+    'a lock that another user has made is ELOCKED, and free when it is released',
+    { skip: reasonNotRoot() },
+    async () => {
+      fs.chmodSync(path.dirname(file), 0o777)
+      const release = await lock(file)
+      const before = 'process.setgid(65534); process.setuid(65534)\n'
+      const program = new Program(
+        file,
+        `const attempt = () => lockfile.lock(lockPath).then((release) => [release.kind], ({ code, cause }) => [code, cause.code])
+       say([await lockfile.check(lockPath), lockfile.checkSync(lockPath), ...await attempt()])
+       hear()
+       say([await lockfile.check(lockPath), ...await attempt()])`,
+        { before },
+      )
+      assert.deepEqual(await program.next(), [true, true, 'ELOCKED', 'ERR_SLOCKET_PERMISSION'])
+      await release()
+      program.goOn()
+      assert.deepEqual(await program.next(), [false, 'slocket'])
+      assert.equal((await program.ended()).code, 0)
+    },
+  )
+})
+
+test('a lock by mkdir leaves no listener on the process', async () => {
+  refuse()
+  const count = (): number[] => ['exit', 'SIGINT', 'SIGTERM', 'SIGHUP'].map((name) => process.listenerCount(name))
+  const before = count()
+  const release = await lockfile(file)
+  assert.deepEqual(count().slice(1), before.slice(1))
+  await release()
+  assert.deepEqual(count(), before)
+})
