@@ -65,7 +65,10 @@ export function writeDeclarations({ from, to, entries }) {
     for (const { doc, property, signature } of membersOf(type, name)) {
       if (property === '') calls.push(`${doc}declare function ${value}${signature}\n`)
       else if (property !== 'default' && !exported.includes(property))
-        methods.push({ property, text: `${doc}declare function ${property}_${signature}\n` })
+        methods.push({
+          property,
+          text: `${doc}declare ${signature.startsWith(':') ? 'const' : 'function'} ${property}_${signature}\n`,
+        })
     }
     const own = new Set(methods.map(({ property }) => `${property}_ as ${property}`))
     return [
