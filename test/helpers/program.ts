@@ -39,6 +39,11 @@ const { LockManager, slocket } = await import(${JSON.stringify(`${SRC}index.js`)
 const { default: lockfile } = await import(${JSON.stringify(`${SRC}compat/proper-lockfile.js`)})
 `
 
+/** Once everything is imported: Node opens the modules that one module imports all at once. */
+function limitTo(descriptors: number): string {
+  return `spawnSync('prlimit', ['--pid', String(process.pid), '--nofile=${descriptors}:${descriptors}'], { stdio: 'inherit' })\n`
+}
+
 export interface Ended {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
@@ -63,9 +68,9 @@ export class Program {
   #stderr = ''
 
   constructor(lockPath: string, body: string, { before = '', descriptors }: ProgramOptions = {}) {
-    const program = [FIRST, before, THEN, body].join('')
-    const limited = descriptors === undefined ? [] : ['bash', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`]
-    const [command, ...args] = [...limited, process.execPath, '--input-type=module', '-e', program, lockPath]
+    const limit = descriptors === undefined ? '' : limitTo(descriptors)
+    const program = [FIRST, before, THEN, limit, body].join('')
+    const [command, ...args] = [process.execPath, '--input-type=module', '-e', program, lockPath]
     this.#process = spawn(command, args, { stdio: 'pipe' })
     this.pid = this.#process.pid!
     this.#process.stderr!.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text))
