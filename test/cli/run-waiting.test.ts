@@ -92,7 +92,7 @@ describe('--parents', () => {
     fs.writeFileSync(place.path('file'), 'content')
     const { status, stderr } = await place.runSlocket('run', '--parents', 'file/b/L', 'true')
     assert.equal(status, 66)
-    assert.match(stderr, /cannot make the directory '.*\/file\/b': a part of the path is not a directory/)
+    assert.match(stderr, /cannot make the parent directory of '.*\/file\/b\/L': a part of the path is not a directory/)
     const { status: other } = await place.runSlocket('run', '--parents', '--engine', 'etcd://localhost:1', 'L', 'true')
     assert.equal(other, 64)
   })
