@@ -5,7 +5,7 @@ import { UsageError } from './exit-status.ts'
 import type { Given, LockWish } from './lock-options.ts'
 import { LOCK_OPTIONS, parseLockWish, textOf, wholeNumber } from './lock-options.ts'
 import type { Identity } from './process-start.ts'
-import { identify } from './process-start.ts'
+import { identify, sessionOf } from './process-start.ts'
 
 export interface HoldRequest extends LockWish {
   readonly lock: string
@@ -61,18 +61,20 @@ function onlyLock([lock, ...others]: readonly string[]): string {
   return lock
 }
 
-/** The process with that id, or else the one that has started this one. */
+/** The process with that id, or else the one that has started this one. @throws UsageError */
 function parseScript(text: string | undefined): Identity {
   const pid = wholeNumber('--pid', text, 1, MOST_PID) ?? process.ppid
   const script = identifySafely(pid)
   if (text !== undefined) {
-    if (script === undefined) throw new UsageError(`--pid: there is no process ${pid}`)
+    if (script === undefined) throw new UsageError(`--pid: there is no process ${pid}, or /proc does not show it`)
     return script
   }
-  // RACE: the parent may have ended. Then this process is a child of another one that outlasts every script.
-  if (script === undefined || pid !== process.ppid || pid === 1) {
+  // RACE: the script may have ended, even before this process could look. Then this process is a child of process 1, or of a subreaper,
+  // such as the systemd of a user: prctl(2). A subreaper may outlast every script. Most are in another session, unlike the script.
+  const isAdopted = pid === 1 || sessionOf(pid) !== sessionOf(process.pid)
+  if (script === undefined || isAdopted || pid !== process.ppid) {
     throw new UsageError(
-      "the script that has started this has ended, or is process 1; to hold a lock for process 1, write '--pid 1'",
+      `the script that has started this has ended, or is process 1, or of another session; to name the process for which the lock is held, write '--pid PID'`,
     )
   }
   return script

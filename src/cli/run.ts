@@ -131,18 +131,26 @@ async function acquire(request: RunRequest, engine: Engine, { cancelled }: Signa
     stopNotice?.()
     if (cancelled.aborted) return null
     if (!isSlocketError(error, 'ERR_SLOCKET_TIMEOUT')) throw error
-    if (request.isVerbose) say(error.message)
+    if (request.isVerbose) sayTimeout(request, error.message)
     return null
   }
 }
 
-function sayResult({ lock, isFlock, command }: RunRequest, isHeld: boolean, seconds: string): void {
-  if (!isHeld) say(`'${lock}' is not free`)
-  else if (!isFlock) say(`got '${lock}' after ${seconds} s`)
+// Where, and as, flock(1) says it.
+
+function sayTimeout({ isFlock }: RunRequest, message: string): void {
+  if (isFlock) writeError('flock: timeout while waiting to get lock\n')
+  else say(message)
+}
+
+function sayResult({ lock, isFlock, command }: RunRequest, isHeld: boolean, seconds: number): void {
+  if (!isHeld) {
+    if (isFlock) writeError('flock: failed to get lock\n')
+    else say(`'${lock}' is not free`)
+  } else if (!isFlock) say(`got '${lock}' after ${seconds.toFixed(3)} s`)
   else {
     try {
-      // Where, and as, flock(1) says it.
-      print(`flock: getting lock took ${seconds} seconds\nflock: executing ${command[0]}\n`)
+      print(`flock: getting lock took ${seconds.toFixed(6)} seconds\nflock: executing ${command[0]}\n`)
     } catch (error) {
       say((error as Error).message)
     }
@@ -162,7 +170,9 @@ async function giveBack(lock: Lock, request: RunRequest, { ending, handle }: Hel
   try {
     const canBeKept = ending.hasBegun && !request.isClosed && lock.held
     if (canBeKept && (await handle?.close()) === true) {
-      if (request.isVerbose) say(`a process that the command has left behind keeps '${request.lock}'`)
+      // flock(1) doesn't say it.
+      if (request.isVerbose && !request.isFlock)
+        say(`a process that the command has left behind keeps '${request.lock}'`)
     } else await lock.release()
   } catch (error) {
     say((error as Error).message)
@@ -199,6 +209,6 @@ function leaveErrorOutputAsItIs(): void {
   Object.defineProperty(process, 'stderr', { value, configurable: true })
 }
 
-function secondsSince(from: bigint): string {
-  return (Number(process.hrtime.bigint() - from) / 1e9).toFixed(3)
+function secondsSince(from: bigint): number {
+  return Number(process.hrtime.bigint() - from) / 1e9
 }

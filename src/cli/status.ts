@@ -53,7 +53,8 @@ function screen(table: string, isFirst: boolean): string {
 }
 
 function columns(): number {
-  return process.stdout.isTTY ? process.stdout.columns : Infinity
+  // A terminal that nobody has told its size, such as a serial console, has 0 columns.
+  return process.stdout.isTTY ? process.stdout.columns || Infinity : Infinity
 }
 
 function toJson(found: readonly LockStatus[]): string {

@@ -106,6 +106,16 @@ describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
     ['-w', '0', '-E', '5', 'L', 'echo', 'mine'],
     ['-s', '-n', 'L', 'echo', 'mine'],
   ]
+  test('where it is taken: --verbose has the same words', async () => {
+    await place.start(['flock', 'F', ...HOLD]).says(/pid/)
+    await place.slocket('flock', 'G', ...HOLD).says(/pid/)
+    for (const options of [['-n'], ['-w', '0'], ['-w', '0.05']]) {
+      const theirs = await place.run(['flock', '--verbose', ...options, 'F', 'echo', 'mine'])
+      const ours = await place.run([...FLOCK, '--verbose', ...options, 'G', 'echo', 'mine'])
+      assert.deepEqual(ours, theirs, options.join(' '))
+    }
+  })
+
   for (const [mode, option] of [
     ['exclusively', '-x'],
     ['for sharing', '-s'],

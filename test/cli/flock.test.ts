@@ -157,9 +157,24 @@ test('a command that cannot be started is 69, as flock has it', async () => {
   assert.equal((await flock('F', 'sh', '-c', 'exit 127')).status, 127)
 })
 
+test('--verbose says why it has not got the lock, as flock says it', async () => {
+  const holder = place.slocket('flock', 'F', ...HOLD)
+  await holder.says(/pid/)
+  for (const [options, words] of [
+    [['-n'], 'flock: failed to get lock\n'],
+    [['-w', '0'], 'flock: failed to get lock\n'],
+    [['-w', '0.05'], 'flock: timeout while waiting to get lock\n'],
+  ] as const) {
+    const { status, stdout, stderr } = await flock('--verbose', ...options, 'F', 'true')
+    assert.deepEqual([status, stdout, stderr], [1, '', words], options.join(' '))
+  }
+  place.end()
+  await holder.ended()
+})
+
 test('--verbose says on standard output how long it took', async () => {
   const { stdout, stderr } = await flock('--verbose', 'F', 'echo', 'mine')
-  assert.match(stdout, /^flock: getting lock took \d+\.\d+ seconds\nflock: executing echo\nmine\n$/)
+  assert.match(stdout, /^flock: getting lock took \d+\.\d{6} seconds\nflock: executing echo\nmine\n$/)
   assert.equal(stderr, '')
 })
 

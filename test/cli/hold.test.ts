@@ -7,11 +7,14 @@ import { createInterface } from 'node:readline'
 import type { Duplex } from 'node:stream'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { identify, isStillRunning } from '../../src/cli/process-start.ts'
-import type { Running } from '../helpers/command.ts'
+import { programPath } from '../helpers/built.ts'
+import type { Ending, Running } from '../helpers/command.ts'
 import { SLOCKET, untilDead, Workplace } from '../helpers/command.ts'
 import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
+import { reasonNotRoot, reasonWithout } from '../helpers/privileges.ts'
 import { untilStopped } from '../helpers/proc.ts'
 import { until } from '../helpers/until.ts'
+import { ANN, asUser } from '../helpers/users.ts'
 
 const LINE = SLOCKET.join(' ')
 const TELL = ['sh', '-c', 'echo mine $SLOCKET_RECOVERED']
@@ -182,7 +185,9 @@ describe('while it waits', () => {
 test('it gives up as `slocket run` does', async () => {
   await place.slocket('run', 'L', '--', 'sh', '-c', WAIT).says(/pid/)
   const words = [['-n'], ['--try', '-E', '7'], ['-w', '0.05'], ['-s', '-w', '0.05', '-E', '0'], ['-vn'], ['-p', '2']]
-  const endings = await Promise.all(words.map((options) => place.runSlocket('hold', ...options, 'L')))
+  // One after another: all are of one script, and a second one is refused while the first one waits.
+  const endings: Ending[] = []
+  for (const options of words) endings.push(await place.runSlocket('hold', ...options, 'L'))
   assert.deepEqual(
     endings.map(({ status }) => status),
     [1, 7, 1, 0, 1, 64],
@@ -219,6 +224,54 @@ test('a script that holds the lock already is told so', async () => {
   const script = await startScript(`${LINE} hold L; echo second $?; read line <fifo`)
   await script.says(/second 71/)
   assert.match(script.stderr, /holds 'L' already/)
+})
+
+describe('a parent of another session', () => {
+  test('is not taken for the script', async () => {
+    // Not the leader of a process group, so it becomes the leader of a session without a process between.
+    const script = place.start(['sh', '-c', `setsid ${LINE} hold L; echo status $?; echo pid $$; read line <fifo`])
+    assert.equal((await script.says(/status (\d+)\n/))[1], '64')
+    await script.complains(/of another session.*'--pid PID'/)
+    await script.says(/pid/)
+    assert.equal(await isFree('L'), true)
+    place.end()
+    await script.ended()
+  })
+
+  test('may be named', async () => {
+    const script = place.start([
+      'sh',
+      '-c',
+      `setsid ${LINE} hold --pid $$ L || exit 9; echo pid $$; read line <fifo; setsid ${LINE} release --pid $$ L; echo released $?`,
+    ])
+    await script.says(/pid/)
+    assert.equal(await isFree('L'), false)
+    place.end()
+    assert.match((await script.ended()).stdout, /released 0/)
+  })
+
+  const withoutSubreaper = reasonWithout('python3', '-c', 'import ctypes; ctypes.CDLL(None).prctl')
+  test(
+    'that looks after the orphans of a script which has ended holds nothing',
+    { skip: withoutSubreaper },
+    async () => {
+      const SET_CHILD_SUBREAPER = 36
+      const script = `sh -c 'echo orphan $$; read line <fifo; exec ${LINE} hold L' &`
+      const subreaper = `
+import ctypes, subprocess, sys
+ctypes.CDLL(None).prctl(${SET_CHILD_SUBREAPER}, 1, 0, 0, 0)
+subprocess.run(['sh', '-c', sys.argv[1]], start_new_session=True)
+print('script ended', flush=True)
+sys.stdin.read()`
+      const subreaping = place.start(['python3', '-c', subreaper, script])
+      const orphan = Number((await subreaping.says(/orphan (\d+)/))[1])
+      await subreaping.says(/script ended/)
+      place.end()
+      await untilDead(orphan)
+      assert.equal(await isFree('L'), true)
+      await subreaping.complains(/the script that has started this has ended/)
+    },
+  )
 })
 
 test('the keeper keeps nothing open that the script has open', async () => {
@@ -342,6 +395,33 @@ describe('a process', () => {
     const { pid, start } = identify(process.pid)!
     assert.equal(isStillRunning({ pid, start }), true)
     assert.equal(isStillRunning({ pid, start: String(BigInt(start) - 1n) }), false)
+  })
+
+  const withoutHidden =
+    reasonNotRoot() || reasonWithout('unshare', '-m', 'mount', '-t', 'proc', '-o', 'hidepid=2', 'none', '/mnt')
+  test('runs though /proc hides it, as that of another user, until it has ended', { skip: withoutHidden }, async () => {
+    const { start } = identify(process.pid)!
+    const gone = place.start(['true'])
+    await gone.ended()
+    const program = `
+      import { identify, isStillRunning } from ${JSON.stringify(programPath('src/cli/process-start.js'))}
+      const see = (pid) => [identify(pid) !== undefined, isStillRunning({ pid, start: '${start}' })]
+      console.log(JSON.stringify([process.pid, ${process.pid}, ${gone.pid}].map(see)))`
+    const hidden = ['unshare', '-m', 'sh', '-c', 'mount -t proc -o hidepid=2 none /proc && exec "$@"', 'sh']
+    const { stdout, stderr } = await place.run([
+      ...hidden,
+      ...asUser(ANN),
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      program,
+    ])
+    assert.equal(stderr, '')
+    assert.deepEqual(JSON.parse(stdout), [
+      [true, false],
+      [false, true],
+      [false, false],
+    ])
   })
 
   test('has ended though its parent has not looked at it', async () => {

@@ -276,6 +276,18 @@ describe('slocket status', () => {
     assert.equal(plain.stdout.split('\u{1b}[2J').length, 2)
   })
 
+  test('a terminal without a size shows all', { skip: withoutScript }, async () => {
+    const [holder] = await hold('L')
+    const line = `stty columns 0 rows 0; exec ${SLOCKET.join(' ')} status`
+    const { stdout } = await place.run(['script', '-qec', line, '/dev/null'], { env: { NO_COLOR: '1' } })
+    assert.match(
+      stdout,
+      new RegExp(`^LOCK .* COMMAND\\r\\nL +holds +exclusive +${holder.pid} .*read line <fifo\\r\\n$`),
+    )
+    place.end()
+    await holder.ended()
+  })
+
   test('--watch shows what fits', { skip: withoutScript }, async () => {
     for (const lock of ['L1', 'L2', 'L3', 'L4']) await hold('--label', 'x'.repeat(30), lock)
     const line = `stty columns 40 rows 6; exec ${SLOCKET.join(' ')} status --watch`
