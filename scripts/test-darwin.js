@@ -35,6 +35,8 @@ const CLIENTS = [
 /** How long one test may take, and how long one file, in seconds. */
 const TEST_SECONDS = 120
 const FILE_SECONDS = 300
+/** How long the output of a file that has ended is waited for, in ms. */
+const OUTPUT_MS = 1000
 const AT_ONCE = 2
 
 const { buildImitation, PRELOAD } = await import(new URL('../build/test/darwin/imitation.js', import.meta.url).href)
@@ -80,13 +82,20 @@ async function runFile(file) {
   })
   let output = ''
   let problem
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text))
+  const streams = [child.stdout, child.stderr]
+  for (const stream of streams) stream.setEncoding('utf8').on('data', (text) => (output += text))
   const timer = setTimeout(() => {
     problem = `it took more than ${FILE_SECONDS} s`
     child.kill('SIGKILL')
   }, FILE_SECONDS * 1000)
+  let outputTimer
+  // A process that the test has left behind keeps the pipes open, and 'close' from coming.
+  child.once('exit', () => {
+    outputTimer = setTimeout(() => streams.forEach((stream) => stream.destroy()), OUTPUT_MS)
+  })
   const [code, signal] = await new Promise((resolve) => child.once('close', (...how) => resolve(how)))
   clearTimeout(timer)
+  clearTimeout(outputTimer)
   if (code !== 0) problem ??= `it ended with ${code ?? signal}`
   return { problem, output }
 }

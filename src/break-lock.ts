@@ -5,7 +5,7 @@ import { toLockRequest } from './lock-request.ts'
 import type { LockRequest } from './lock-state.ts'
 import type { BreakOptions } from './options.ts'
 import type { Engine, Requester } from './requests/engine.ts'
-import { isSameRequester } from './same-requester.ts'
+import { isSameRequester } from './requests/same-requester.ts'
 
 type Confirm = (held: readonly Requester[]) => Promise<boolean>
 

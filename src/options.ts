@@ -150,7 +150,7 @@ export type QueryOptions = Pick<SlocketOptions, 'engine'>
 export interface BreakOptions {
   /**
    * Called with the holders before anything is taken from them. They keep the lock unless it returns `true`, or a promise of it. A request that becomes a
-   * holder after that call keeps the lock in any case.
+   * holder after that call keeps the lock, unless it does so in the moment between a last look at the holders, after the answer, and the taking.
    *
    * Default: the lock is taken from all its holders.
    */

@@ -8,7 +8,7 @@ import { toLockRequest } from './lock-request.ts'
 import type { Engine, EngineSnapshot, Requester } from './requests/engine.ts'
 import type { OwnWait } from './own-place.ts'
 import { countAhead } from './own-place.ts'
-import { isSameRequester } from './same-requester.ts'
+import { isSameRequester } from './requests/same-requester.ts'
 import { setTimeout, clearTimeout, monotonicNowMs, nextTick } from './real-time.ts'
 
 /** How long to wait between two looks at least, in ms. */

@@ -3,12 +3,10 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { QueueDirectory } from '../engines/local/directory.ts'
-import { findHolders } from '../engines/local/inspect.ts'
-import { takeAway } from '../engines/local/break.ts'
-import { parseTicketName } from '../engines/local/ticket-name.ts'
+import { takeFromHolders } from '../engines/local/break.ts'
 import { printable } from '../errors.ts'
 import { slocket } from '../index.ts'
-import type { LockRequest } from '../slocket.ts'
+import type { Requester } from '../requests/engine.ts'
 import { parseFlags } from './command-line.ts'
 import { formatDuration } from './duration.ts'
 import { OS_ERROR, UsageError } from './exit-status.ts'
@@ -25,34 +23,39 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
     say(`on Windows nobody can take a lock from a process: end the process that 'slocket status' shows`)
     return OS_ERROR
   }
-  const directory = new QueueDirectory(path.resolve(lock))
-  // Exactly those that are shown, whatever comes meanwhile: the names of tickets are never used again.
-  const names = (await findHolders(directory)).map(({ name }) => name)
-  const { held, pending, obstacle } = await slocket.query(lock)
-  if (names.length === 0) {
+  let isFound = false
+  let isAgreed = false
+  // The function that slocket.break uses: it asks who holds once more after the answer, which may take minutes.
+  const { left } = await takeFromHolders(
+    new QueueDirectory(path.resolve(lock)),
+    () => new Map(),
+    async (found) => {
+      isFound = true
+      for (const holder of found.flatMap(({ holders }) => holders)) print(`${describe(lock, holder)}\n`)
+      const { pending } = await slocket.query(lock)
+      const waiting = pending.length === 0 ? 'nobody waits' : `${pending.length} waiting: the next one gets it`
+      print(`They lose '${printable(lock)}', and are told so, but they go on running. ${waiting}.\n`)
+      isAgreed = flags.has('yes') || (await isConfirmed())
+      return isAgreed
+    },
+  )
+  if (!isFound) {
+    const { obstacle } = await slocket.query(lock)
     say(obstacle?.message ?? `nobody holds '${lock}'`)
-    return 1
   }
-  for (const name of names) print(`${describe(lock, name, held)}\n`)
-  const waiting = pending.length === 0 ? 'nobody waits' : `${pending.length} waiting: the next one gets it`
-  print(`They lose '${printable(lock)}', and are told so, but they go on running. ${waiting}.\n`)
-  if (!flags.has('yes') && !(await isConfirmed())) return 1
-  await takeAway(directory, names)
-  const left = names.filter((name) => directory.has(name))
+  if (!isAgreed) return 1
   if (left.length === 0) return 0
   say(`${left.length} of them cannot be taken away: '${lock}' belongs to another user, or cannot be written to`)
   return OS_ERROR
 }
 
-function describe(lock: string, name: string, held: readonly LockRequest[]): string {
-  const { pid, claim } = parseTicketName(name)!
-  const known = held.find((holder) => holder.pid === pid)
-  const owners = known?.command === undefined ? new SocketOwners().of(lock, pid) : []
+function describe(lock: string, { pid, claim, label, sinceMs, command }: Requester): string {
+  const owners = command === undefined && pid !== undefined ? new SocketOwners().of(lock, pid) : []
   const details = [
     claim.kind,
-    known?.label === undefined ? undefined : printable(known.label),
-    known?.since === undefined ? undefined : `for ${formatDuration(Date.now() - known.since.getTime())}`,
-    known?.command === undefined ? undefined : printable(known.command),
+    label === undefined ? undefined : printable(label),
+    sinceMs === undefined ? undefined : `for ${formatDuration(Date.now() - sinceMs)}`,
+    command === undefined ? undefined : printable(command),
     ...owners.map((owner) => `pid ${owner.pid} has its socket: ${printable(owner.command)}`),
   ]
   return `pid ${pid}: ${details.filter((detail) => detail !== undefined).join('; ')}`

@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import fs from 'node:fs'
-import { describe, test } from 'node:test'
+import { describe, mock, test } from 'node:test'
 import { promisify } from 'node:util'
 import type { LockRequest, LockSnapshot } from '../../src/index.ts'
 import { isSlocketError, memory, slocket } from '../../src/index.ts'
+import { ticketsIn } from '../helpers/lock-directory.ts'
+import { pathOfLength } from '../helpers/path-of-length.ts'
 import { reasonNotRoot, reasonWithout } from '../helpers/privileges.ts'
 import { scenario } from '../helpers/scenario.ts'
 import { ANN, asUser, openTo } from '../helpers/users.ts'
@@ -96,6 +98,75 @@ scenario('slocket.break takes nothing from a holder that has come since confirm 
   assert.equal(await second.isHolding(), true)
   assert.equal(await first.try(scene.path), false)
   await second.release()
+})
+
+scenario('slocket.break takes nothing from a holder that has the ticket of the one that was shown', async (scene) => {
+  const holder = await scene.spawn('holder')
+  await holder.acquire(scene.path, { label: 'job 1' }, 'first')
+  holder.send({ do: 'acquire', path: scene.path, as: 'second', options: { label: 'job 2' } })
+  const [shown] = ticketsIn(scene.path)
+  const lost = await slocket.break(scene.path, {
+    confirm: async (held) => {
+      assert.deepEqual(
+        held.map(({ label }) => label),
+        ['job 1'],
+      )
+      await holder.release('first')
+      await holder.next('granted', 'second')
+      return true
+    },
+  })
+  assert.deepEqual(lost, [])
+  assert.deepEqual(
+    ticketsIn(scene.path).map(({ name }) => name),
+    [shown!.name],
+  )
+  assert.equal(await holder.isHolding('second'), true)
+  await holder.release('second')
+})
+
+scenario('slocket.break of a shared lock tells only of those that hold it still', async (scene) => {
+  const holder = await scene.spawn('holder')
+  await holder.acquire(scene.path, { mode: 'shared', label: 'job 1' }, 'first')
+  await holder.acquire(scene.path, { mode: 'shared', label: 'job 2' }, 'second')
+  assert.equal(ticketsIn(scene.path).length, 1)
+  const lost = await slocket.break(scene.path, {
+    confirm: async (held) => {
+      assert.equal(held.length, 2)
+      await holder.release('first')
+      scene.journal.write({ kind: '!', who: holder.name })
+      return true
+    },
+  })
+  assert.deepEqual(
+    lost.map(({ label }) => label),
+    ['job 2'],
+  )
+  assert.equal((await holder.next('lost')).code, 'ERR_SLOCKET_LOST')
+})
+
+scenario('slocket.break resolves if no descriptor is left to notify those who have lost the lock', async (scene) => {
+  const path = pathOfLength(scene, 200)
+  const holder = await scene.spawn('holder')
+  await holder.acquire(path, { label: 'job' })
+  scene.journal.write({ kind: '!', who: holder.name })
+  const { openSync } = fs
+  let failures = 0
+  const open = mock.method(fs, 'openSync', (...parameters: Parameters<typeof openSync>) => {
+    if (parameters[0] !== path || ticketsIn(path).length > 0) return openSync(...parameters)
+    failures += 1
+    throw Object.assign(new Error('EMFILE: too many open files, open'), { code: 'EMFILE' })
+  })
+  try {
+    assert.deepEqual(
+      (await slocket.break(path)).map(({ label }) => label),
+      ['job'],
+    )
+  } finally {
+    open.mock.restore()
+  }
+  assert.ok(failures > 0)
+  await holder.next('lost')
 })
 
 scenario('slocket.break takes a lock from this process itself', async (scene) => {

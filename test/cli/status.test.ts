@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import { slocket } from '../../src/index.ts'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
 import type { Running } from '../helpers/command.ts'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
@@ -343,6 +344,20 @@ describe('slocket break', () => {
     asking.type('yes\n')
     assert.equal((await asking.ended()).status, 0)
     assert.equal((await place.runSlocket('run', '-n', 'L', 'true')).status, 1)
+  })
+
+  test('takes it away from nobody who has the ticket of the one that it has shown', async () => {
+    const lock = place.path('L')
+    const first = await slocket(lock, { label: 'job 1' })
+    const second = slocket(lock, { label: 'job 2' })
+    const asking = place.slocket('break', 'L')
+    await asking.says(/job 1[^]*Take it away/)
+    await first.release()
+    const held = await second
+    asking.type('yes\n')
+    assert.equal((await asking.ended()).status, 0)
+    assert.equal(held.held, true)
+    await held.release()
   })
 
   for (const isStopped of [false, true]) {

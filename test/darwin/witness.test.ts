@@ -71,6 +71,38 @@ scenario(
   },
 )
 
+scenario(
+  'a live holder is waited for, whatever error its socket gives to those who connect',
+  { skip },
+  async (scene) => {
+    const [holder, waiter] = await spawnAll(scene, 'holder', 'waiter')
+    await holder.acquire(scene.path, LEAVE)
+    const socket = socketOf(scene.path)
+    fs.unlinkSync(socket)
+    // ELOOP.
+    fs.symlinkSync(socket, socket)
+    assert.equal(await waiter.try(scene.path), false)
+    await waiter.enqueue(scene.path, LEAVE)
+    await holder.release()
+    assert.equal((await waiter.next('granted')).recovered, false)
+    await waiter.release()
+    await untilGone(scene.path)
+  },
+)
+
+scenario('a socket whose member is gone does not keep the directory', { skip }, async (scene) => {
+  const [dead, next] = await spawnAll(scene, 'dead', 'next')
+  await dead.acquire(scene.path)
+  await dead.kill()
+  const members = join(scene.path, '.members')
+  for (const { name } of ticketsIn(scene.path)) fs.unlinkSync(join(scene.path, name))
+  for (const name of fs.readdirSync(members)) if (!name.startsWith('socket-')) fs.unlinkSync(join(members, name))
+  assert.ok(fs.existsSync(socketOf(scene.path)))
+  await next.acquire(scene.path, LEAVE)
+  await next.release()
+  await untilGone(scene.path)
+})
+
 scenario('of a worker thread that ends while its process lives, the lock is free', { skip }, async (scene) => {
   const [client, waiter] = await spawnAll(scene, 'client', 'waiter')
   const thread = await client.startWorker('thread', 'thread')

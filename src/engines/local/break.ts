@@ -6,9 +6,11 @@ import { debug } from '../../debug.ts'
 import { SlocketError, systemCode } from '../../errors.ts'
 import type { Requester } from '../../requests/engine.ts'
 import { withRoom } from '../../requests/idle.ts'
+import { isSameRequester } from '../../requests/same-requester.ts'
 import { builtInNet } from './platform/built-in.ts'
 import { toConnectError } from './platform/connect-error.ts'
 import type { QueueDirectory } from './directory.ts'
+import type { HoldingTicket } from './inspect.ts'
 import { findHolders } from './inspect.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import type { Frame } from './wire/frames.ts'
@@ -33,22 +35,48 @@ export async function breakHolders(
   own: () => ReadonlyMap<string, OwnTicket>,
   confirm: (held: readonly Requester[]) => Promise<boolean>,
 ): Promise<readonly Requester[]> {
-  const found = await withRoom(() => findHolders(directory, own))
-  if (found.length === 0 || !(await confirm(found.flatMap(({ holders }) => holders)))) return []
-  // The names of tickets are never used again: whoever holds by another one has come since.
-  const taken = found.filter(({ name }) => directory.has(name))
-  if (taken.length === 0) return []
-  await takeAway(
-    directory,
-    taken.map(({ name }) => name),
-  )
-  const left = taken.filter(({ name }) => directory.has(name))
-  if (left.length === 0) return taken.flatMap(({ holders }) => holders)
+  const { taken, left } = await takeFromHolders(directory, own, (found) => confirm(holdersOf(found)))
+  if (left.length === 0) return holdersOf(taken)
   throw new SlocketError(
     'ERR_SLOCKET_PERMISSION',
     `${left.length} of ${taken.length} holders of the lock '${directory.path}' cannot be taken away: they belong to another user, or the ` +
       'directory cannot be written to',
   )
+}
+
+/**
+ * Takes the lock away from those who hold it, if `confirm` agrees, and from nobody who has come since `confirm` was called.
+ *
+ * @param own as of `findHolders`.
+ * @param confirm is called if somebody holds the lock.
+ * @returns `taken`: what was to be taken away; `left`: what of it couldn't be.
+ */
+export async function takeFromHolders(
+  directory: QueueDirectory,
+  own: () => ReadonlyMap<string, OwnTicket>,
+  confirm: (found: readonly HoldingTicket[]) => Promise<boolean>,
+): Promise<{ readonly taken: readonly HoldingTicket[]; readonly left: readonly HoldingTicket[] }> {
+  const found = await withRoom(() => findHolders(directory, own))
+  if (found.length === 0 || !(await confirm(found))) return { taken: [], left: [] }
+  const now = await withRoom(() => findHolders(directory, own))
+  const taken = now.filter((ticket) => isShown(ticket, found) && directory.has(ticket.name))
+  if (taken.length === 0) return { taken, left: [] }
+  // RACE: a ticket passes from its holder to another request of the same process between the look and this line. That one loses the lock, too.
+  await takeAway(
+    directory,
+    taken.map(({ name }) => name),
+  )
+  return { taken, left: taken.filter(({ name }) => directory.has(name)) }
+}
+
+/** Whether all who hold by a ticket were shown. A ticket serves one request of its process after another. */
+function isShown({ name, holders }: HoldingTicket, found: readonly HoldingTicket[]): boolean {
+  const shown = found.find((ticket) => ticket.name === name)?.holders ?? []
+  return holders.every((holder) => shown.some((one) => isSameRequester(one, holder)))
+}
+
+function holdersOf(tickets: readonly HoldingTicket[]): Requester[] {
+  return tickets.flatMap(({ holders }) => holders)
 }
 
 /** @param names those of the tickets to take out. What cannot be removed is still there afterwards. */
@@ -58,9 +86,19 @@ export async function takeAway(directory: QueueDirectory, names: readonly string
   for (const name of names) directory.sweepTicket(name)
   const members = groupByMember(concerned)
   for (let first = 0; first < members.length; first += AT_ONCE) {
-    await Promise.all(members.slice(first, first + AT_ONCE).map((tickets) => tellMember(directory.path, tickets)))
+    await Promise.all(members.slice(first, first + AT_ONCE).map((tickets) => hintMember(directory.path, tickets)))
   }
   directory.removeIfEmpty()
+}
+
+/** As `tellMember`. The tickets are gone by now, so a failure is no reason to fail: the member looks by the clock. */
+async function hintMember(directory: string, tickets: readonly ListedTicket[]): Promise<void> {
+  try {
+    await withRoom(() => tellMember(directory, tickets))
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    debug('%s: member %s cannot be told: %s', directory, tickets[0]!.member, error)
+  }
 }
 
 /**

@@ -78,12 +78,17 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, file: 
     return share()
   }
   return new Promise<void>((resolve, reject) => {
-    server.once('listening', () => resolve())
-    server.once('error', (error) => {
+    const onError = (error: Error): void => {
       reject(toListenError(error, directory, `${MEMBERS}/${name}`))
       // exfat-fuse makes a regular file, and says EIO.
       directory.sweep(`${MEMBERS}/${name}`)
       giveUp()
+    }
+    server.once('error', onError)
+    // From then on an error is one of accepting, and the socket stays.
+    server.once('listening', () => {
+      server.off('error', onError)
+      resolve()
     })
   })
     .finally(() => addresses.close())

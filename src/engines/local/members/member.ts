@@ -197,7 +197,7 @@ export class Member {
       let connection: Connection | undefined
       const onConnect = (error: Error | null): void => {
         if (error !== null) {
-          const reached = REACHED_BY_ERROR[systemCode(error) ?? '']
+          const reached = reachedBy(error)
           if (reached === undefined) return reject(toSlocketError(error, 'reach a member of', path))
           return resolve(reached)
         }
@@ -224,9 +224,6 @@ export class Member {
   }
 }
 
-/** If the socket only wakes: another user's, or something else in its place. */
-const NO_PROOF: Readonly<Record<string, Reached>> = { EACCES: 'broken', EPERM: 'broken', ENOTSOCK: 'broken' }
-
 /**
  * connect(2), unix(7). ENOTDIR: something else is in the place of the lock's directory. EAGAIN: the backlog is full. EPROTOTYPE: somebody has a socket there of another type, no member,
  * but alive. The rest say that the other end went while we came.
@@ -239,5 +236,15 @@ const REACHED_BY_ERROR: Readonly<Record<string, Reached>> = {
   EPROTOTYPE: 'busy',
   ECONNRESET: 'broken',
   EPIPE: 'broken',
-  ...(witness.kind === 'socket' ? {} : NO_PROOF),
+}
+
+/** Errors of this process, or of the machine: they say nothing of the other end. */
+const RESOURCES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS'])
+
+/** Undefined if nothing came of it. */
+function reachedBy(error: Error): Reached | undefined {
+  const code = systemCode(error) ?? ''
+  const reached = REACHED_BY_ERROR[code]
+  // A socket that only wakes proves nothing, whatever is in its place: the member's file will tell.
+  return reached === undefined && witness.kind === 'file' && !RESOURCES.has(code) ? 'broken' : reached
 }

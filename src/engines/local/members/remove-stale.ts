@@ -10,6 +10,7 @@ import type { QueueDirectory } from '../directory.ts'
 import { isListeningElsewhere, isProcessThere } from '../platform/liveness.ts'
 import type { Member } from './member.ts'
 import { memberFile, memberPid } from './member.ts'
+import type { Found } from '../platform/held-file.ts'
 import type { SocketAddresses } from '../platform/socket-addresses.ts'
 import { witness } from '../platform/witness.ts'
 import { MEMBERS } from '../ticket-name.ts'
@@ -83,24 +84,24 @@ export function askMember(directory: QueueDirectory, addresses: SocketAddresses,
 
 /**
  * The same, of a member whose file is held while it lives. It isn't held yet when it has just been made, so it is looked at once more after all has
- * been found that is to be removed.
+ * been found that is to be removed. A socket without a file beside it was left behind: it is made after the file, and removed before it. (Somebody
+ * may have removed the file of a live member. Without its socket, others look by the clock.)
  */
 function removeIfDead(directory: QueueDirectory, file: string, asker: Asker): void {
-  const sweep = isHeldByNobody(directory, file) ? collectOf(directory, file, asker) : undefined
-  if (isHeldByNobody(directory, file)) {
-    sweep?.()
-    directory.sweepMemberFiles(file)
-  }
+  const sweep = lookAtMember(directory, file) === 'dead' ? collectOf(directory, file, asker) : undefined
+  const found = lookAtMember(directory, file)
+  if (found === 'dead') sweep?.()
+  if (found === 'dead' || found === 'gone') directory.sweepMemberFiles(file)
   asker.onAsked()
 }
 
-/** False if that can't be seen. */
-function isHeldByNobody(directory: QueueDirectory, file: string): boolean {
+/** Undefined if that can't be seen. */
+function lookAtMember(directory: QueueDirectory, file: string): Found | undefined {
   try {
-    return witness.look(directory.pathOfMember(file)) === 'dead'
+    return witness.look(directory.pathOfMember(file))
   } catch (error) {
     debug('%s: whether %s is dead cannot be found: %s', directory.path, file, error)
-    return false
+    return undefined
   }
 }
 
@@ -163,7 +164,7 @@ function membersToAsk(directory: QueueDirectory, own: Member): string[] {
   const areThere = new Map<string, boolean>()
   const suspects: string[] = []
   const rest: string[] = []
-  for (const name of directory.memberNames()) {
+  for (const name of new Set(directory.memberNames().map((entry) => witness.fileOf(entry)))) {
     const pid = memberPid(name)
     if (pid === undefined || name === ownFile) continue
     const isThere = areThere.get(pid) ?? isProcessThere(Number(pid))

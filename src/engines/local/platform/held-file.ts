@@ -54,8 +54,8 @@ export function holdFile(members: OpenDirectory, name: string): HeldFile {
     fs.fchmodSync(descriptor, MODE | ((mode & WRITABLE_BY_OTHERS) << 1))
     tryOtherName(path)
   } catch (error) {
-    // EAGAIN: it was made, and not opened.
-    if (descriptor !== undefined || systemCode(error) === 'EAGAIN') removeQuietly(path)
+    // An open that fails to lock the file may have made it: EAGAIN, or ENOTSUP of a file system without locks.
+    if (descriptor !== undefined || systemCode(error) !== 'EEXIST') removeQuietly(path)
     if (descriptor !== undefined) fs.closeSync(descriptor)
     throw error
   }

@@ -34,7 +34,12 @@ export function examineByMountTable(directory: string): FileSystem | undefined {
     // It can't be looked at: the next step reports why.
     if (device === undefined) return { name: 'unknown', isNetwork: false, hasSocketLinks: true }
     const key = `${device} ${unlessMissing(directory, () => fs.statfsSync(directory).type, isGone)}`
-    const found = known.get(key) ?? examineDevice(directory, device)
+    const before = known.get(key)
+    if (before !== undefined) return before
+    const table = outputOf(MOUNT, [])
+    // Not known from now on: the next time it may be told.
+    if (table === undefined) return network(`a file system that ${MOUNT} does not tell of`)
+    const found = examineDevice(table, directory, device)
     known.set(key, found)
     return found
   } catch (error) {
@@ -47,9 +52,7 @@ export function examineByMountTable(directory: string): FileSystem | undefined {
  * By device, not by path: on macOS a directory such as /Users belongs to a file system that is mounted elsewhere. Only local mounts are looked
  * at, since a look at the mount of a server that is away may never end.
  */
-function examineDevice(directory: string, device: number): FileSystem {
-  const table = outputOf(MOUNT, [])
-  if (table === undefined) return network(`a file system that ${MOUNT} does not tell of`)
+function examineDevice(table: string, directory: string, device: number): FileSystem {
   const mounts = table.split('\n').flatMap(parseMount)
   const mount = mounts.find(({ place, isLocal }) => isLocal && deviceAt(place) === device)
   if (mount !== undefined && !FUSE.test(mount.type)) return { name: mount.type, isNetwork: false, hasSocketLinks: true }

@@ -48,6 +48,10 @@ function refusedByNode(error: unknown): readonly [SlocketErrorCode, string] {
       "Node's permission model refuses Unix sockets, which count as network since Node 26; give Node --allow-net",
     ]
   }
+  // A call that no grant allows, such as fchmod.
+  if (permission === '') {
+    return ['ERR_SLOCKET_PERMISSION', `Node's permission model refuses it: ${(error as Error).message}`]
+  }
   const grants = "for the lock's directory, --allow-fs-read=/proc/ and --allow-fs-write=/proc/self/fd/"
   return [
     'ERR_SLOCKET_PERMISSION',

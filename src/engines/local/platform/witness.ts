@@ -24,6 +24,8 @@ export interface Witness {
   isOfKind(stats: fs.Stats): boolean
   /** The name of the socket of a member, beside the member's file. */
   socketOf(file: string): string
+  /** The name of the file of the member whose file or socket has this name. */
+  fileOf(name: string): string
   /** Makes the file of a member, and holds it. Undefined if the socket is that file. @throws as `holdFile`. */
   hold(members: OpenDirectory, file: string): HeldFile | undefined
   /** Looks whether the owner of a ticket or of a member's file lives. Undefined if only a connection can tell. @throws as `lookAtFile`. */
@@ -34,15 +36,19 @@ const BY_SOCKET: Witness = {
   kind: 'socket',
   isOfKind: (stats) => stats.isSocket(),
   socketOf: (file) => file,
+  fileOf: (name) => name,
   hold: () => undefined,
   look: () => undefined,
 }
+
+const SOCKET = 'socket-'
 
 const BY_FILE: Witness = {
   kind: 'file',
   // Nothing is ever written to one.
   isOfKind: (stats) => stats.isFile() && stats.size === 0,
-  socketOf: (file) => `socket-${file}`,
+  socketOf: (file) => SOCKET + file,
+  fileOf: (name) => (name.startsWith(SOCKET) ? name.slice(SOCKET.length) : name),
   hold: holdFile,
   look: lookAtFile,
 }

@@ -46,14 +46,25 @@ describe('a held file', { skip }, () => {
     assert.deepEqual(fs.readdirSync(path), [])
   })
 
-  test('leaves nothing if somebody else has locked it before its owner did', () => {
-    const { openSync } = fs
-    mock.method(fs, 'openSync', (file: string, flags: number, mode: number) => {
-      fs.closeSync(openSync(file, flags, mode))
-      throw Object.assign(new Error('locked'), { code: 'EAGAIN' })
+  for (const [code, reason] of [
+    ['EAGAIN', 'somebody else has locked it before its owner did'],
+    ['ENOTSUP', 'its file system knows no locks'],
+  ] as const) {
+    test(`leaves nothing if ${reason}`, () => {
+      const { openSync } = fs
+      mock.method(fs, 'openSync', (file: string, flags: number, mode: number) => {
+        fs.closeSync(openSync(file, flags, mode))
+        throw Object.assign(new Error(reason), { code })
+      })
+      assert.throws(() => holdFile(directory, 'file'), { code })
+      assert.deepEqual(fs.readdirSync(path), [])
     })
-    assert.throws(() => holdFile(directory, 'file'), { code: 'EAGAIN' })
-    assert.deepEqual(fs.readdirSync(path), [])
+  }
+
+  test('leaves what has its name already', () => {
+    fs.writeFileSync(join(path, 'file'), 'content')
+    assert.throws(() => holdFile(directory, 'file'), { code: 'EEXIST' })
+    assert.equal(fs.readFileSync(join(path, 'file'), 'utf8'), 'content')
   })
 
   test('is alive if it is locked, and gone if a link is in its place', () => {

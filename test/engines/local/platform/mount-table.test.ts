@@ -64,6 +64,18 @@ describe('the mount table', () => {
     assert.equal(ask('', '/')?.isNetwork, true)
   })
 
+  test('that could not be read is read again the next time', () => {
+    const device = (nextDevice += 1)
+    devices = { '/': device }
+    fake(device)
+    print(undefined)
+    assert.equal(examineByMountTable('/directory')?.isNetwork, true)
+    mock.restoreAll()
+    fake(device)
+    print(MACOS)
+    assert.deepEqual(examineByMountTable('/directory'), { name: 'apfs', isNetwork: false, hasSocketLinks: true })
+  })
+
   test('is read once for each file system', () => {
     ask(MACOS, '/')
     const table = mock.method(childProcess, 'spawnSync', () => assert.fail('read again'))
@@ -76,13 +88,17 @@ describe('the mount table', () => {
     assert.equal(examineByMountTable(join(os.tmpdir(), 'slocket-missing', 'missing')), undefined)
   })
 
-  test('without descriptors nothing is taken for known', () => {
-    fake((nextDevice += 1))
-    mock.method(childProcess, 'spawnSync', () => ({ error: Object.assign(new Error('EMFILE'), { code: 'EMFILE' }) }))
-    assert.throws(
-      () => examineByMountTable('/directory'),
-      (error) => isSlocketError(error, 'ERR_SLOCKET_RESOURCES'),
-    )
+  test('without descriptors, processes or time nothing is taken for known', () => {
+    for (const code of ['EMFILE', 'EAGAIN', 'ETIMEDOUT']) {
+      fake((nextDevice += 1))
+      mock.method(childProcess, 'spawnSync', () => ({ error: Object.assign(new Error(code), { code }) }))
+      assert.throws(
+        () => examineByMountTable('/directory'),
+        (error) => isSlocketError(error, 'ERR_SLOCKET_RESOURCES'),
+        code,
+      )
+      mock.restoreAll()
+    }
   })
 })
 

@@ -1,4 +1,4 @@
-import type { Requester } from './requests/engine.ts'
+import type { Requester } from './engine.ts'
 
 /**
  * Whether two looks show the same holder. Of a process that did not answer one of them (a blocked event loop), the label and the time are those of its
