@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { ticketsIn } from '../helpers/lock-directory.ts'
 import { scenario } from '../helpers/scenario.ts'
 
-const FEW = ['bash', '-c', 'ulimit -n 60; exec "$0" "$@"']
+const FEW = ['bash', '-c', 'ulimit -n 120; exec "$0" "$@"']
 const LEAVE = { linger: 0 }
 
 scenario(
