@@ -116,7 +116,7 @@ export function isTooOld(stats: fs.Stats, { staleMs, fileTime }: Age): boolean {
 }
 
 /** Removes what isn't a directory. */
-export function removeFile(path: string): void {
+function removeFile(path: string): void {
   try {
     fs.unlinkSync(path)
   } catch (error) {
