@@ -2,8 +2,8 @@
  * Lock files as lockfile makes them: a regular file that only one process can create. Used where slocket refuses to make locks, and to remove the stale
  * files that lockfile has left.
  *
- *  1. Only `open` with O_EXCL makes a lock, so one process has it. What is in it says which: nobody removes what another process has made here, except
- *     as stale.
+ *  1. Only `link`, or `open` with O_EXCL, makes a lock, so one process has it. What is in it says which: nobody removes what another process has made
+ *     here, except as stale. What can't be read may be such a lock.
  *  2. A stale file is removed under a second one, `LOCK.STALE`, as lockfile does. So of several processes that find it stale, none removes a new lock.
  *  3. Only regular files are removed: a lock of slocket, which is a directory, has no age.
  */
@@ -21,6 +21,9 @@ export interface Age {
   readonly fileTime: FileTime
 }
 
+/** What lstat(2) says of a file, which needs no descriptor. */
+type Identity = Pick<fs.BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs'>
+
 const MARK = 'slocket/lockfile'
 
 /** Held by this process (or worker thread), to be removed at its exit. */
@@ -31,24 +34,26 @@ let count = 0
 class FileLock {
   readonly #path: string
   readonly #text: string
+  readonly #identity: Identity
 
-  constructor(path: string, text: string) {
+  constructor(path: string, text: string, identity: Identity) {
     this.#path = path
     this.#text = text
+    this.#identity = identity
     if (all.size === 0) process.on('exit', removeAll)
     all.add(this)
   }
 
-  /** False if it was removed, or if it went stale and is another process's by now. */
+  /** False if it was removed, or if it went stale and is another process's by now. @throws the errors of the system, if nothing tells. */
   get held(): boolean {
-    return textOf(this.#path) === this.#text
+    return isStill(this.#path, this.#text, this.#identity)
   }
 
-  /** Removes the file, if it is held. @throws the errors of the system. */
+  /** Removes the file, if it is held. @throws the errors of the system; it can be released again then. */
   release(): void {
+    if (this.held) removeFile(this.#path)
     all.delete(this)
     if (all.size === 0) process.off('exit', removeAll)
-    if (this.held) removeFile(this.#path)
   }
 }
 
@@ -66,19 +71,31 @@ function removeAll(): void {
 export function makeFileLock(path: string): FileLock | undefined {
   count += 1
   const text = `${MARK} ${process.pid} ${wallNowMs()} ${count} ${Math.random()}\n`
-  return makeFile(path, text) ? new FileLock(path, text) : undefined
+  if (fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) return undefined
+  const identity = linkFile(path, text) ?? openFile(path, text)
+  return identity && new FileLock(path, text, identity)
 }
 
-/** Whether a process has made the file by this module, and not by lockfile itself. */
-export function isMadeHere(path: string): boolean {
-  return textOf(path)?.startsWith(MARK) === true
+/** Removes a file that lockfile itself has made. False if it stays: this module has made it, or it can't be read, and its holder may live. */
+export function removeForeignFile(path: string): boolean {
+  let text: string | undefined
+  try {
+    text = textOf(path)
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    debug('%s: left alone, since it cannot be read: %s', path, error)
+    return false
+  }
+  if (text?.startsWith(MARK) === true) return false
+  if (text !== undefined) removeFile(path)
+  return true
 }
 
 /** Removes the file at the path, if it is stale. */
 export function removeStaleFile(path: string, age: Age): void {
   if (!isStaleFile(path, age)) return
   const guard = `${path}.STALE`
-  if (!makeFile(guard, '')) {
+  if (openFile(guard, '') === undefined) {
     // A process was killed in the middle of this. The next try goes on.
     if (isStaleFile(guard, age)) removeFile(guard)
     return
@@ -99,7 +116,7 @@ export function isTooOld(stats: fs.Stats, { staleMs, fileTime }: Age): boolean {
 }
 
 /** Removes what isn't a directory. */
-export function removeFile(path: string): void {
+function removeFile(path: string): void {
   try {
     fs.unlinkSync(path)
   } catch (error) {
@@ -113,33 +130,97 @@ function isStaleFile(path: string, age: Age): boolean {
   return stats?.isFile() === true && isTooOld(stats, age)
 }
 
-/** False if something is there. */
-function makeFile(path: string, text: string): boolean {
-  let descriptor: number
+/**
+ * Makes the file with its text in it at once. Otherwise a process that is stopped before it writes has an empty file, as lockfile makes them, and anybody may
+ * remove that by `unlock`. Undefined if something is there, or the file system has no links.
+ */
+function linkFile(path: string, text: string): Identity | undefined {
+  const other = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}`
+  let isMade = false
+  try {
+    const identity = openFile(other, text)
+    if (identity === undefined) return undefined
+    isMade = true
+    return isLinked(other, path) ? identity : undefined
+  } catch (error) {
+    // What hinders a lock, `open` at its path says as lockfile has it.
+    if (systemCode(error) === undefined) throw error
+    debug('%s: %s', path, error)
+    return undefined
+  } finally {
+    if (isMade) removeQuietly(other)
+  }
+}
+
+function isLinked(other: string, path: string): boolean {
+  try {
+    fs.linkSync(other, path)
+    return true
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    // NFS may lose the answer: open(2), at O_EXCL.
+    return fs.lstatSync(other).nlink === 2
+  }
+}
+
+/** Makes the file. Undefined if something is there, or the file was replaced before its text was in it. @throws the errors of the system. */
+function openFile(path: string, text: string): Identity | undefined {
+  let descriptor: number | undefined
   try {
     descriptor = fs.openSync(path, 'wx')
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
-    return false
+    return undefined
   }
   try {
-    fs.writeSync(descriptor, text)
-    return true
+    fs.writeFileSync(descriptor, text)
+    const identity = fs.fstatSync(descriptor, { bigint: true })
+    const written = descriptor
+    descriptor = undefined
+    // On NFS, this says that there is no space.
+    fs.closeSync(written)
+    // RACE: by `unlock`, another process has removed it while it was empty.
+    return isStill(path, text, identity) ? identity : undefined
   } catch (error) {
-    // No space: nobody would hold it.
+    // Nobody would hold it.
     removeFile(path)
     throw error
   } finally {
-    fs.closeSync(descriptor)
+    if (descriptor !== undefined) fs.closeSync(descriptor)
   }
 }
 
-/** Undefined if it can't be read. */
+/** @throws the errors of the system, if nothing tells. */
+function isStill(path: string, text: string, identity: Identity): boolean {
+  try {
+    return textOf(path) === text
+  } catch (error) {
+    // No descriptor is left, say. Not every file system keeps these numbers as they are, so only the same ones tell something.
+    if (systemCode(error) !== undefined && isFile(path, identity)) return true
+    throw error
+  }
+}
+
+function isFile(path: string, { dev, ino, size, mtimeNs }: Identity): boolean {
+  const found = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return found?.dev === dev && found.ino === ino && found.size === size && found.mtimeNs === mtimeNs
+}
+
+function removeQuietly(path: string): void {
+  try {
+    removeFile(path)
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    debug('%s stays: %s', path, error)
+  }
+}
+
+/** Undefined if no file is there. @throws the errors of the system. */
 function textOf(path: string): string | undefined {
   try {
     return fs.readFileSync(path, 'utf8')
   } catch (error) {
-    if (systemCode(error) === undefined) throw error
+    if (!['ENOENT', 'ENOTDIR', 'EISDIR'].includes(systemCode(error) ?? '')) throw error
     return undefined
   }
 }

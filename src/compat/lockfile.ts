@@ -19,7 +19,7 @@ import { clearInterval, monotonicNowMs, nextTick, setInterval, sleep } from '../
 import { isLockedSync, trySync } from '../sync/acquire-sync.ts'
 import { isLockHeld } from '../sync/is-held.ts'
 import type { Age, FileTime } from './file-lock.ts'
-import { isMadeHere, isTooOld, makeFileLock, removeFile, removeStaleFile } from './file-lock.ts'
+import { isTooOld, makeFileLock, removeForeignFile, removeStaleFile } from './file-lock.ts'
 import type { CheckOptions, LockOptions, SyncLockOptions } from './lockfile-options.ts'
 import { existsError, notHeldError, pollMsOf, waitError, waitOf } from './lockfile-options.ts'
 import { unlessRefused, unlessRefusedSync } from './unless-refused.ts'
@@ -107,8 +107,8 @@ export function lockSync(file: string, options?: SyncLockOptions): void {
 /**
  * Releases the lock at the path `file`. What this process has released before, or what nobody holds, is no error.
  *
- * @param callback is called with an error of code ENOTACQUIRED if another process holds the lock, and this one has never had it. A regular file that
- *   lockfile itself has made is removed.
+ * @param callback is called with an error of code ENOTACQUIRED if another process holds the lock, and this one has never had it. If this process
+ *   has never had it, a regular file that lockfile itself has made is removed; one that can't be read counts as held by another process.
  * @throws TypeError for a wrong path.
  */
 export function unlock(file: string, callback?: (error?: Error) => void): void {
@@ -123,10 +123,9 @@ export function unlock(file: string, callback?: (error?: Error) => void): void {
  */
 export function unlockSync(file: string): void {
   const lockPath = resolvePath(file)
-  const own = takeOut(lockPath)
   try {
-    if (own === undefined) return refuseOthersSync(lockPath)
-    const released = own.release()
+    if (!held.has(lockPath)) return refuseOthersSync(lockPath)
+    const released = releaseOwn(lockPath)
     // It is free; a failure comes too late for this caller.
     if (released instanceof Promise) released.catch((error: unknown) => debug('%s: %s', lockPath, error))
   } catch (error) {
@@ -218,15 +217,15 @@ function keep(lockPath: string, lockHeld: Held | null): void {
   }
 }
 
-function takeOut(lockPath: string): Held | undefined {
-  const own = held.get(lockPath)
+/** If it throws, the lock is held as before, and can be released again. */
+function releaseOwn(lockPath: string): Promise<void> | void {
+  const released = held.get(lockPath)?.release()
   held.delete(lockPath)
-  return own
+  return released
 }
 
 async function releaseOrRefuse(lockPath: string): Promise<void> {
-  const own = takeOut(lockPath)
-  if (own !== undefined) return await own.release()
+  if (held.has(lockPath)) return await releaseOwn(lockPath)
   if (removeOrIsNobodys(lockPath)) return
   if (await isHeldBySockets(lockPath)) throw notHeldError(lockPath)
 }
@@ -242,8 +241,7 @@ function removeOrIsNobodys(lockPath: string): boolean {
   const stats = fs.lstatSync(lockPath, { throwIfNoEntry: false })
   if (stats === undefined) return true
   if (!stats.isFile()) return false
-  if (isMadeHere(lockPath)) throw notHeldError(lockPath)
-  removeFile(lockPath)
+  if (!removeForeignFile(lockPath)) throw notHeldError(lockPath)
   return true
 }
 

@@ -85,18 +85,25 @@ export class MkdirLock {
     this.#end()
     // RACE: a renewal that is under way would touch the next holder's directory.
     await this.#renewing
-    if (!(await run(release(this.#path, this.#isOwn), this.#options.fs))) throw takenOver()
+    if (!(await run(release(this.#path, this.#options.staleMs, this.#isOwn), this.#options.fs))) throw takenOver()
   }
 
   /** @throws as {@link release}. */
   releaseSync(): void {
     this.#end()
     // RACE: a renewal that is under way may touch the next holder's directory, and that one is told that it has lost it.
-    if (!runSync(release(this.#path, this.#isOwn), this.#options.fs)) throw takenOver()
+    if (!runSync(release(this.#path, this.#options.staleMs, this.#isOwn), this.#options.fs)) throw takenOver()
   }
 
+  /**
+   * A time that a failed renewal may have given counts only until the last known one is stale. RACE: the renewals of this process fail; another process
+   * takes the lock over within the step of the last of them, and its time is as near.
+   */
   readonly #isOwn = (mtimeMs: number): boolean =>
-    mtimeMs === this.#mtimeMs || (this.#nextMs !== undefined && Math.abs(mtimeMs - this.#nextMs) <= LONG_STEP_MS)
+    mtimeMs === this.#mtimeMs ||
+    (this.#nextMs !== undefined &&
+      Math.abs(mtimeMs - this.#nextMs) <= LONG_STEP_MS &&
+      wallNowMs() <= this.#mtimeMs + this.#options.staleMs)
 
   #renewAfter(ms: number): void {
     this.#timer = setTimeout(() => {
@@ -107,14 +114,18 @@ export class MkdirLock {
   async #renew(): Promise<void> {
     const { fs, staleMs, updateMs } = this.#options
     try {
-      const foundMs = await run(timeOf(this.#path), fs)
+      const foundMs = await run(timeOf(this.#path, staleMs), fs)
       if (this.#isOver) return
       if (foundMs === undefined) return this.#lose(gone(this.#path))
       if (!this.#isOwn(foundMs)) return this.#lose(takenOver())
       this.#mtimeMs = foundMs
       this.#nextMs = wallNowMs()
-      this.#mtimeMs = await run(renew(this.#path), fs)
+      const startMs = this.#nextMs
+      const keptMs = await run(renew(this.#path), fs)
       this.#nextMs = undefined
+      // RACE: another process has taken the lock over before it got its new time: that is the time of the other one's directory now.
+      if (startMs + staleMs < wallNowMs()) return this.#lose(takenOver())
+      this.#mtimeMs = keptMs
       this.#renewedMs = wallNowMs()
       if (!this.#isOver) this.#renewAfter(updateMs)
     } catch (error) {

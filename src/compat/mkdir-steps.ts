@@ -28,6 +28,10 @@ const MEMBERS = '.members'
 const STEP_MS = 10
 /** For file systems that keep no shorter step. */
 export const LONG_STEP_MS = 2000
+/** An answer of the file system that took longer may be out of date, in ms: the event loop was blocked, or the process stopped. */
+const LATE_MS = 1000
+/** How often a late answer is asked for again. */
+const MOST_LOOKS = 3
 /** Codes of a directory that isn't this user's to remove. */
 const NOT_OURS: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EBUSY', 'EROFS'])
 
@@ -73,10 +77,11 @@ function call(fs: Calls, [name, ...parameters]: Step): Promise<unknown> {
 
 /** Tries once. Returns the time that the lock has, in ms; undefined if somebody else holds it. @throws the errors of the system. */
 export function* acquire(path: string, staleMs: number): Steps<number | undefined> {
-  if (yield* make(path)) return yield* renewOrRemove(path)
+  const mtimeMs = yield* makeLock(path, staleMs)
+  if (mtimeMs !== undefined) return mtimeMs
   const found = yield* look(path)
   // RACE: it was released between the two steps.
-  if (found === undefined) return (yield* make(path)) ? yield* renewOrRemove(path) : undefined
+  if (found === undefined) return yield* makeLock(path, staleMs)
   // A lock of slocket has no age. This process cannot tell whether its holder lives, or it would not be here.
   if (!isStale(found, staleMs) || (yield* isOfSlocket(path))) return undefined
   return yield* takeOver(path, staleMs)
@@ -88,15 +93,24 @@ export function* renew(path: string): Steps<number> {
   return asked === kept ? kept : (yield* setTime(path, LONG_STEP_MS)).kept
 }
 
-/** The time of the lock, in ms; undefined if nothing is there. */
-export function* timeOf(path: string): Steps<number | undefined> {
-  const found = yield* look(path)
-  return found && timeBy(found)
+/**
+ * The time of the lock, in ms; undefined if nothing is there.
+ *
+ * RACE: the holder asks for the time, and its event loop is blocked until the lock is stale; a waiter takes the lock over; the holder gets the old answer. So
+ * a stale time counts only if it comes soon.
+ */
+export function* timeOf(path: string, staleMs: number): Steps<number | undefined> {
+  for (let looks = 1; ; looks += 1) {
+    const startMs = wallNowMs()
+    const found = yield* look(path)
+    if (found === undefined) return undefined
+    if (!isStale(found, staleMs) || !isOver(startMs, LATE_MS) || looks === MOST_LOOKS) return timeBy(found)
+  }
 }
 
 /** Removes the lock, unless it has another time than its holder gave it. Returns false then. @throws ENOTEMPTY; the errors of the system. */
-export function* release(path: string, isOwn: (mtimeMs: number) => boolean): Steps<boolean> {
-  const mtimeMs = yield* timeOf(path)
+export function* release(path: string, staleMs: number, isOwn: (mtimeMs: number) => boolean): Steps<boolean> {
+  const mtimeMs = yield* timeOf(path, staleMs)
   if (mtimeMs === undefined) return true
   if (!isOwn(mtimeMs)) return false
   yield* removeDirectory(path)
@@ -125,6 +139,7 @@ function timeBy({ mtimeMs }: Stats): number {
 /** @returns as {@link acquire}. */
 function* takeOver(path: string, staleMs: number): Steps<number | undefined> {
   const guard = `${path}.takeover`
+  const startMs = wallNowMs()
   if (!(yield* make(guard))) {
     const left = yield* look(guard)
     // A process was killed in the middle of this. The next try goes on.
@@ -135,10 +150,14 @@ function* takeOver(path: string, staleMs: number): Steps<number | undefined> {
     yield* renew(guard)
     // RACE: another process has replaced it, or renewed it, since it was found stale.
     const found = yield* look(path)
-    if (found !== undefined && !(isStale(found, staleMs) && (yield* removeStale(path)))) return undefined
-    return (yield* make(path)) ? yield* renewOrRemove(path) : undefined
+    if (found !== undefined && !isStale(found, staleMs)) return undefined
+    // RACE: this process was stopped until its guard was stale; others have removed the guard, and replaced the lock since.
+    if (isOver(startMs, staleMs / 2)) return undefined
+    if (found !== undefined && !(yield* removeStale(path))) return undefined
+    return yield* makeLock(path, staleMs)
   } finally {
-    yield* removeQuietly(guard)
+    // RACE: as above, and another process has a guard of its own there. This one becomes stale.
+    if (!isOver(startMs, staleMs)) yield* removeQuietly(guard)
   }
 }
 
@@ -165,12 +184,21 @@ function* isOfSlocket(path: string): Steps<boolean> {
   }
 }
 
-/** Of a lock that was just made. */
-function* renewOrRemove(path: string): Steps<number> {
+/**
+ * Makes the lock, with a time of its own. Undefined if something is there.
+ *
+ * RACE: this process makes the directory, and is stopped until that is stale; another process takes it over; this one would give its own time to the lock
+ * of the other one. So a lock whose making took longer than `staleMs` counts as not made, and what is there is left alone.
+ */
+function* makeLock(path: string, staleMs: number): Steps<number | undefined> {
+  const startMs = wallNowMs()
+  if (!(yield* make(path)) || isOver(startMs, staleMs)) return undefined
   try {
-    return yield* renew(path)
+    const mtimeMs = yield* renew(path)
+    return isOver(startMs, staleMs) ? undefined : mtimeMs
   } catch (error) {
-    yield* removeQuietly(path)
+    if (!isOver(startMs, staleMs)) yield* removeQuietly(path)
+    else if (systemCode(error) === 'ENOENT') return undefined
     throw error
   }
 }
@@ -215,4 +243,9 @@ function* removeQuietly(path: string): Steps<void> {
 
 function isStale({ mtimeMs }: Stats, staleMs: number): boolean {
   return mtimeMs < wallNowMs() - staleMs
+}
+
+/** By the wall clock: the others count by that, and it goes on while the machine sleeps. */
+function isOver(startMs: number, ms: number): boolean {
+  return wallNowMs() - startMs > ms
 }

@@ -92,6 +92,8 @@ interface Fs {
 const DEFAULT_STALE_MS = 10_000
 const LEAST_STALE_MS = 2000
 const LEAST_UPDATE_MS = 1000
+/** The longest delay of a timer, in ms. Node fires after 1 ms for a longer one. */
+const MOST_UPDATE_MS = 2 ** 31 - 1
 
 /** The one name of a file that may have several. */
 export function fileOf(file: string, options: UnlockOptions | undefined): Promise<string> {
@@ -141,7 +143,8 @@ export function staleMsOf(options: CheckOptions | undefined): number {
 export function mkdirOptionsOf(options: LockOptions | undefined): MkdirOptions {
   const staleMs = staleMsOf(options)
   const update: unknown = options?.update ?? staleMs / 2
-  return { staleMs, updateMs: Math.max(Math.min(Number(update) || 0, staleMs / 2), LEAST_UPDATE_MS), fs: options?.fs }
+  const mostMs = Math.min(staleMs / 2, MOST_UPDATE_MS)
+  return { staleMs, updateMs: Math.max(Math.min(Number(update) || 0, mostMs), LEAST_UPDATE_MS), fs: options?.fs }
 }
 
 function followsLinks(options: UnlockOptions | undefined): boolean {

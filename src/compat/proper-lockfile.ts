@@ -210,12 +210,13 @@ export function checkSync(file: string, options?: CheckOptions): boolean {
   // Its own event loop could not answer for it.
   if (isHeldHere(lockPath)) return true
   try {
-    // Known without the thread that asks the holder.
-    if (lstatSync(lockPath, { throwIfNoEntry: false }) === undefined) return false
+    // If nothing is there, it needs no thread that asks the holder. An `fs` of the caller may see more there, for locks that aren't sockets.
+    const isThere = lstatSync(lockPath, { throwIfNoEntry: false }) !== undefined
+    if (!isThere && options?.fs === undefined) return false
     return unlessRefusedSync(
       lockPath,
       () =>
-        isLockedSync({ path: lockPath, mkdirStaleMs: staleMs }) ||
+        (isThere && isLockedSync({ path: lockPath, mkdirStaleMs: staleMs })) ||
         isForeign(statOfSync(lockPath, options), lockPath, staleMs),
       () => runSync(isHeldByMkdir(lockPath, staleMs), options?.fs),
     )

@@ -96,6 +96,16 @@ for (const [where, before] of [
       await release(lockPath)
     })
 
+    test('is granted within retries without end', async () => {
+      for (const options of [{ retries: Infinity, retryWait: 5 }, { retries: Infinity }, { wait: Infinity }]) {
+        await acquire(lockPath, {})
+        const waiting = acquire(lockPath, { ...options, pollPeriod: 5 })
+        await release(lockPath)
+        await waiting
+        await release(lockPath)
+      }
+    })
+
     test('that another process holds stays when this one unlocks, which never had it', async () => {
       const program = holdElsewhere(before)
       assert.equal(await program.next(), 'locked')
@@ -117,6 +127,11 @@ for (const [where, before] of [
       assert.equal(checkSync(lockPath), true)
       next.goOn()
       assert.equal((await next.ended()).code, 0)
+      // That may be a file of lockfile.
+      fs.writeFileSync(lockPath, '')
+      unlockSync(lockPath)
+      await release(lockPath)
+      assert.equal(checkSync(lockPath), true)
     })
 
     test('of a process that has exited is free', async () => {

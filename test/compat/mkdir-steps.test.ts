@@ -116,7 +116,7 @@ test('a holder removes only what has the time that it gave it', () => {
     [4000, false],
   ] as const) {
     const files: Files = new Map([[LOCK, 2000]])
-    const steps = release(LOCK, (mtimeMs) => mtimeMs === ownMs)
+    const steps = release(LOCK, STALE_MS, (mtimeMs) => mtimeMs === ownMs)
     let next = steps.next()
     while (next.done !== true) next = steps.next(take(files, next.value))
     assert.deepEqual([next.value, files.size], [isRemoved, isRemoved ? 0 : 1])

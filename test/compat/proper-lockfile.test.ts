@@ -45,6 +45,29 @@ describe('exports', () => {
   })
 })
 
+test('checkSync sees what options.fs sees, as check does, and locks of slocket as well', async () => {
+  const stats = (): fs.Stats => fs.lstatSync(file)
+  const there = {
+    ...fs,
+    stat: (_path: string, done: (error: null, stats: fs.Stats) => void) => done(null, stats()),
+    statSync: stats,
+  }
+  const missing = {
+    ...fs,
+    stat: (_path: string, done: (error: null, stats: undefined) => void) => done(null, undefined),
+    statSync: () => undefined,
+  }
+  for (const [options, expected] of [
+    [{ fs: there }, true],
+    [{ fs: missing }, false],
+  ] as const) {
+    assert.deepEqual([await check(file, options), checkSync(file, options)], [expected, expected])
+    const held = await slocket(`${file}.lock`)
+    assert.deepEqual([await check(file, options), checkSync(file, options)], [true, true])
+    await held.release()
+  }
+})
+
 describe('lock', () => {
   test('is at FILE.lock, resolves with a function, and is gone when that has resolved', async () => {
     const release = await lock(file)

@@ -167,13 +167,16 @@ function fail(...parameters: unknown[]): void {
 }
 
 describe('the age of a lock by mkdir', () => {
-  test('update is half of stale, at least a second, and at most half of stale', () => {
+  test('update is half of stale, at least a second, and at most half of stale and what a timer takes', () => {
     const updates = [
       [{}, 5000],
       [{ stale: 1 }, 1000],
       [{ update: 1 }, 1000],
       [{ update: 60_000 }, 5000],
       [{ stale: 60_000, update: 20_000 }, 20_000],
+      [{ stale: Infinity }, 2 ** 31 - 1],
+      [{ stale: Infinity, update: Infinity }, 2 ** 31 - 1],
+      [{ stale: 2 ** 40 }, 2 ** 31 - 1],
     ] as const
     for (const [options, updateMs] of updates) assert.equal(mkdirOptionsOf(options).updateMs, updateMs)
   })
@@ -297,6 +300,45 @@ test('in a sandbox that forbids sockets, a lock is one by mkdir, and nothing els
     say(made)`
   const { said, stderr } = await new Program(file, body, { before }).ended()
   assert.deepEqual(said, ['mkdir', 'mkdir', [lockPath]], stderr)
+})
+
+test('in a sandbox that forbids only sockets without a file, a lock is one of slocket', async () => {
+  const before = `
+    import net from 'node:net'
+    const { listen } = net.Server.prototype
+    net.Server.prototype.listen = function (options, ...rest) {
+      if (options?.path?.startsWith('\\0') !== true) return listen.call(this, options, ...rest)
+      process.nextTick(() => this.emit('error', Object.assign(new Error('forbidden'), { code: 'EPERM' })))
+      return this
+    }
+`
+  const body = `for (const form of ['lock', 'lockSync']) {
+      const release = await lockfile[form](lockPath)
+      say(release.kind)
+      await release()
+    }`
+  const { said, stderr } = await new Program(file, body, { before }).ended()
+  assert.deepEqual(said, ['slocket', 'slocket'], stderr)
+  assert.deepEqual(fs.readdirSync(path.dirname(file)), ['file'])
+})
+
+test('descriptors that are free again between two tries of a socket do not refuse it', async () => {
+  const before = `
+    import net from 'node:net'
+    const { listen } = net.Server.prototype
+    let failures = 2
+    net.Server.prototype.listen = function (...parameters) {
+      if (failures === 0) return listen.apply(this, parameters)
+      failures -= 1
+      process.nextTick(() => this.emit('error', Object.assign(new Error('too many'), { code: 'EMFILE' })))
+      return this
+    }
+`
+  const body = `const release = lockfile.lockSync(lockPath)
+    say(release.kind)
+    release()`
+  const { said, stderr } = await new Program(file, body, { before }).ended()
+  assert.deepEqual(said, ['slocket'], stderr)
 })
 
 describe('beside processes that slocket does not refuse', () => {

@@ -14,7 +14,7 @@ import { isBun, isDeno } from './platform/runtime.ts'
 import { SocketAddresses } from './platform/socket-addresses.ts'
 import { toSlocketError } from './platform/system-error.ts'
 
-/** Whether this process can make sockets at all. Undefined: not tried. */
+/** Whether this process can make sockets that have no file. Undefined: not tried. */
 let makesSockets: boolean | undefined
 /** Devices on which sockets were tried, and whether they are of use there. */
 const tried = new Map<number, boolean>()
@@ -33,13 +33,14 @@ export function refuseUnusable(lockPath: string): void {
   const fileSystem = localFileSystem(parent)
   // In Bun and Deno, nothing is known when `listen` returns.
   if (fileSystem === undefined || isBun || isDeno) return
-  if (!canMakeSockets()) {
+  const makesThem = canMakeSockets()
+  if (holdsSockets(parent, makesThem && fileSystem.hasSocketLinks)) return
+  if (!makesThem) {
     throw new SlocketError(
       'ERR_SLOCKET_NO_SOCKETS',
       'this process cannot make Unix sockets; does it run in a sandbox that forbids them?',
     )
   }
-  if (holdsSockets(parent, fileSystem.hasSocketLinks)) return
   throw new SlocketError(
     'ERR_SLOCKET_NO_SOCKETS',
     `the file system of '${parent}' (${fileSystem.name}) holds no sockets; use a directory on another one`,
@@ -52,7 +53,11 @@ export function noteNoSockets(lockPath: string): void {
   if (device !== undefined) tried.set(device, false)
 }
 
-/** A sandbox may forbid it: seccomp(2), `RestrictAddressFamilies=` of systemd.exec(5). An address without a file (unix(7)) shows it, once for each process. */
+/**
+ * A sandbox may forbid it: seccomp(2), `RestrictAddressFamilies=` of systemd.exec(5). An address without a file (unix(7)) that works shows for the whole
+ * process that it does not. If it doesn't work, that may be forbidden for these addresses only (Landlock, AppArmor), or a lack of descriptors that is over: then a
+ * socket in the directory shows it.
+ */
 function canMakeSockets(): boolean {
   if (process.platform !== 'linux') return true
   makesSockets ??= canListen(`\0slocket-${process.pid}-${Math.random()}`) || !canOpen()
@@ -88,7 +93,8 @@ function canListenIn(directory: string): boolean {
     addresses = new SocketAddresses(scratch)
     if (canListen(addresses.of('socket'))) return true
     fs.writeFileSync(path.join(scratch, 'file'), '')
-    return false
+    // RACE: another thread has closed a descriptor between the two.
+    return canListen(addresses.of('socket'))
   } catch (error) {
     if (systemCode(error) === undefined && !isSlocketError(error) && !(error instanceof DirectoryGone)) throw error
     return true

@@ -68,12 +68,14 @@ describe('a directory', () => {
     assert.equal(refusal(), 'ERR_SLOCKET_NETWORK_FILE_SYSTEM')
   })
 
-  test('that holds files but no sockets is not; it is tried once', () => {
+  test('that holds files but no sockets is not; once that is known, it is not tried again', () => {
     sayType(OTHER)
     const attempts = refuseSockets()
     assert.equal(refusal(), 'ERR_SLOCKET_NO_SOCKETS')
+    const first = attempts()
+    assert.ok(first > 0)
     assert.equal(refusal(), 'ERR_SLOCKET_NO_SOCKETS')
-    assert.equal(attempts(), 1)
+    assert.equal(attempts(), first)
   })
 
   test('of a kind that is known is not tried', () => {
