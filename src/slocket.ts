@@ -14,6 +14,7 @@ import { acquireAll, runUnderAll } from './calls/all.ts'
 import { lead } from './calls/lead.ts'
 import type { LockSet, SlocketAll } from './calls/lock-set.ts'
 import { runReentrant } from './calls/nested.ts'
+import { makeParentsOf } from './calls/parents.ts'
 import { runUnder } from './calls/run-under.ts'
 import { claimsOf, createHolding, currentHolding } from './holding.ts'
 import type { Lock } from './lock.ts'
@@ -232,13 +233,13 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     }
     try {
       const engine = engineOf(asked)
-      if (asked.parents) engine.makeParents?.(path)
+      makeParentsOf(path, engine, asked)
       const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)
       if (advice !== 'wait') return acquireAtOnce(engine, path, asked, advice)
       return acquireInTurn(engine, path, asked)
     } catch (error) {
       // A call with a callback throws for wrong arguments only.
-      return Promise.reject(error)
+      return refuse(error)
     }
   }
 
@@ -269,9 +270,13 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
       const asked = parseOptions(options, TRY)
       const path = parsePath(given)
       const tryOnce = (): Promise<Lock | null> => {
-        const engine = engineOf(asked)
-        if (asked.parents) engine.makeParents?.(path)
-        return acquireOnce(engine, path, asked, { wait: false, signal: asked.signal })
+        try {
+          const engine = engineOf(asked)
+          makeParentsOf(path, engine, asked)
+          return acquireOnce(engine, path, asked, { wait: false, signal: asked.signal })
+        } catch (error) {
+          return refuse(error)
+        }
       }
       return await (isObserved() ? observe(traceOf(path, asked, true), tryOnce) : tryOnce())
     },
@@ -329,6 +334,12 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
   // A bundler may have renamed it.
   Object.defineProperty(slocket, 'name', { value: 'slocket', configurable: true })
   return Object.assign(slocket, relatives, { all }) as Slocket
+}
+
+/** Rejects with `error`, in the next turn of the event loop, as for every refusal: see event-loop.ts. */
+async function refuse(error: unknown): Promise<never> {
+  await nextTurn()
+  throw error
 }
 
 /** The options and the body of a call whose options may be left out. @throws TypeError */

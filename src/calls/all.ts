@@ -14,6 +14,7 @@ import { nextTurn } from '../requests/event-loop.ts'
 import { onAbort } from '../requests/on-abort.ts'
 import { acquireFor } from './acquire-for.ts'
 import type { Acquire } from './acquire-for.ts'
+import { makeParentsOf } from './parents.ts'
 import type { LockSet } from './lock-set.ts'
 import { createLockSet } from './lock-set.ts'
 import { enterHeld } from './nested.ts'
@@ -59,8 +60,10 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
   const { engine, asked } = request
   let wanted: readonly Wanted[]
   try {
+    // Before the paths: their directories may be missing.
+    asked.signal?.throwIfAborted()
     wanted = request.paths.map((path) => {
-      if (asked.parents) engine.makeParents?.(path)
+      makeParentsOf(path, engine, asked)
       return wantedOf(engine, path)
     })
   } catch (error) {
