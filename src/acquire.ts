@@ -92,7 +92,7 @@ async function acquireNow(engine: Engine, path: string, asked: Asked): Promise<L
   const resource = engine.resolve?.(path) ?? path
   const lock = await acquireOnce(engine, path, asked, { wait: false, signal })
   if (lock !== null) return lock
-  const error = await timeoutError(new HolderLook(engine, resource), path, 0)
+  const error = await timeoutError(new HolderLook(engine, resource), path, asked.limitMs ?? 0)
   signal?.throwIfAborted()
   throw error
 }
@@ -204,8 +204,8 @@ class TimedWait {
 
   private async rejectTimedOut(): Promise<void> {
     const { path, asked, timeoutMs } = this.request
-    const { label, signal } = asked
-    const error = await timeoutError(this.look!, path, timeoutMs, { label, sinceMs: this.sinceMs })
+    const { label, signal, limitMs = timeoutMs } = asked
+    const error = await timeoutError(this.look!, path, limitMs, { label, sinceMs: this.sinceMs })
     this.reject(signal?.aborted === true ? signal.reason : error)
   }
 }

@@ -89,7 +89,7 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
         last = await takeOne(
           request,
           next,
-          { ...asked, timeoutMs, signal: watch.signal },
+          { ...asked, timeoutMs, limitMs: asked.timeoutMs, signal: watch.signal },
           outer,
         )
         taken.push(last)
