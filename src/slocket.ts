@@ -319,7 +319,15 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     },
   }
   const ofSets = {
-    all: async (paths: readonly (string | URL)[], options?: SlocketOptions): Promise<LockSet> => {
+    all: async (
+      paths: readonly (string | URL)[],
+      options?: SlocketOptions,
+      ...rest: readonly unknown[]
+    ): Promise<LockSet> => {
+      // It would never be called.
+      if (typeof options === 'function' || rest.some((one) => typeof one === 'function')) {
+        throw new TypeError('slocket.all() takes no callback: it returns a promise')
+      }
       const asked = parseOptions(options, ALL)
       return await acquireAll({ engine: engineOf(asked), paths: parsePaths(paths), asked, outer: undefined, acquire })
     },
@@ -336,6 +344,25 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
   return Object.assign(slocket, relatives, { all }) as Slocket
 }
 
+/** What a call answers to each option of a request, if it makes none. */
+function noRequest(why: string): NonNullable<Parameters<typeof callOptions>[1]> {
+  return {
+    mode: why,
+    permits: why,
+    timeout: why,
+    signal: why,
+    label: why,
+    linger: why,
+    slice: why,
+    access: why,
+    atLeast: why,
+    reentrant: why,
+    onWait: why,
+    waitNoticeAfter: why,
+    parents: why,
+  }
+}
+
 /** Rejects with `error`, in the next turn of the event loop, as for every refusal: see event-loop.ts. */
 async function refuse(error: unknown): Promise<never> {
   await nextTurn()
@@ -349,7 +376,6 @@ function parseBody(rest: readonly unknown[]): readonly [options: unknown, body: 
   return [options, body as () => unknown]
 }
 
-const NO_REQUEST = 'it only looks, and acquires nothing'
 const NOT_HERE = { reentrant: 'only slocket.with() knows what its caller holds' }
 const ALONE = 'the leader is alone'
 const ACQUIRE = callOptions('slocket()', NOT_HERE)
@@ -371,23 +397,9 @@ const TRY = callOptions('slocket.try()', {
   waitNoticeAfter: NO_WAIT,
   ...NOT_HERE,
 })
-const NO_REQUESTS = {
-  mode: NO_REQUEST,
-  permits: NO_REQUEST,
-  timeout: NO_REQUEST,
-  signal: NO_REQUEST,
-  label: NO_REQUEST,
-  linger: NO_REQUEST,
-  slice: NO_REQUEST,
-  access: NO_REQUEST,
-  atLeast: NO_REQUEST,
-  reentrant: NO_REQUEST,
-  onWait: NO_REQUEST,
-  waitNoticeAfter: NO_REQUEST,
-  parents: NO_REQUEST,
-} as const
-const QUERY = callOptions('slocket.query()', NO_REQUESTS)
-const BREAK = callOptions('slocket.break()', NO_REQUESTS, ['confirm'])
+const QUERY = callOptions('slocket.query()', noRequest('it only looks, and acquires nothing'))
+const NO_BREAK = 'it takes the lock from its holders, and acquires nothing'
+const BREAK = callOptions('slocket.break()', noRequest(NO_BREAK), ['confirm'])
 
 const NONE: readonly Claim[] = []
 

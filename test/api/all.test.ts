@@ -394,3 +394,10 @@ test('a lock of the set may be released by itself', async () => {
   await assert.rejects(slocket.all(['b', 'a'], { engine, timeout: 0 }), TIMEOUT)
   await set.release()
 })
+
+test('slocket.all refuses a callback, which it would never call', async () => {
+  const all = slocket.all as (...given: unknown[]) => Promise<unknown>
+  for (const given of [[{}, notCalled], [undefined, notCalled], [notCalled]]) {
+    await assert.rejects(all([A], ...given), /^TypeError: slocket\.all\(\) takes no callback/)
+  }
+})
