@@ -25,7 +25,7 @@ export function acquireOnce(
   asked: Asked,
   { wait, signal }: Pick<AcquireRequest, 'wait' | 'signal'>,
 ): Promise<Lock | null> {
-  const { claim, label, lingerMs, sliceMs } = asked
+  const { claim, label, lingerMs, sliceMs, identity } = asked
   return new Promise((resolve, reject) => {
     const request: AcquireRequest = {
       claim,
@@ -34,6 +34,7 @@ export function acquireOnce(
       lingerMs,
       sliceMs,
       signal,
+      identity,
       onSelfWait: (holder) => warnOfSelfWait(engine, path, label, holder),
     }
     const wasAborted = signal?.aborted === true
@@ -74,8 +75,9 @@ function acquireWithNotices(
 ): Promise<Lock> {
   const { label, noticeAfterMs } = asked
   const resource = engine.resolve?.(path) ?? path
-  const notices = new WaitNotices({ engine, resource, label, sinceMs: wallNowMs(), noticeAfterMs, onWait })
-  return acquireInTurn(engine, path, { ...asked, onWait: undefined }).finally(() => notices.stop())
+  const identity = {}
+  const notices = new WaitNotices({ engine, resource, label, identity, sinceMs: wallNowMs(), noticeAfterMs, onWait })
+  return acquireInTurn(engine, path, { ...asked, identity, onWait: undefined }).finally(() => notices.stop())
 }
 
 /** @throws ERR_SLOCKET_TIMEOUT; a holder or a server that does not answer does not delay it. */
@@ -92,7 +94,7 @@ async function acquireNow(engine: Engine, path: string, asked: Asked): Promise<L
   const resource = engine.resolve?.(path) ?? path
   const lock = await acquireOnce(engine, path, asked, { wait: false, signal })
   if (lock !== null) return lock
-  const error = await timeoutError(new HolderLook(engine, resource), path, 0)
+  const error = await timeoutError(new HolderLook(engine, resource), path, asked.limitMs ?? 0)
   signal?.throwIfAborted()
   throw error
 }
@@ -113,6 +115,7 @@ class TimedWait {
   private readonly resolve: (lock: Lock) => void
   private readonly reject: (error: unknown) => void
   private readonly sinceMs: number = wallNowMs()
+  private readonly identity: object
   private readonly deadlineMs: number
   private readonly wasAborted: boolean
   private isSettled: boolean = false
@@ -127,6 +130,7 @@ class TimedWait {
     this.request = request
     this.resolve = resolve
     this.reject = reject
+    this.identity = request.asked.identity ?? this
     this.deadlineMs = monotonicNowMs() + request.timeoutMs
     this.wasAborted = request.asked.signal?.aborted === true
   }
@@ -149,7 +153,8 @@ class TimedWait {
     const { engine, path, asked } = this.request
     const { claim, label, lingerMs, sliceMs, signal } = asked
     const onSelfWait: AcquireRequest['onSelfWait'] = (holder) => warnOfSelfWait(engine, path, label, holder)
-    const request: AcquireRequest = { claim, wait: true, label, lingerMs, sliceMs, signal, onSelfWait }
+    const { identity } = this
+    const request: AcquireRequest = { claim, wait: true, label, lingerMs, sliceMs, signal, identity, onSelfWait }
     // A request that waits is never refused.
     const onGrant = (grant: Grant | null): void => this.onGrant(grant!)
     const onError = (error: unknown): void => this.onError(error)
@@ -204,8 +209,12 @@ class TimedWait {
 
   private async rejectTimedOut(): Promise<void> {
     const { path, asked, timeoutMs } = this.request
-    const { label, signal } = asked
-    const error = await timeoutError(this.look!, path, timeoutMs, { label, sinceMs: this.sinceMs })
+    const { label, signal, limitMs = timeoutMs } = asked
+    const error = await timeoutError(this.look!, path, limitMs, {
+      label,
+      sinceMs: this.sinceMs,
+      identity: this.identity,
+    })
     this.reject(signal?.aborted === true ? signal.reason : error)
   }
 }

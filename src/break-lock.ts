@@ -26,7 +26,9 @@ export async function breakLock(
 
 /** By stealing the lock and giving it back at once. Waiters keep their places. */
 async function rob(engine: Engine, path: string, isConfirmed: Confirm): Promise<readonly Requester[]> {
-  if (engine.capabilities.steal !== true)
+  // An engine of the user's own may lack them.
+  const { capabilities } = engine as { readonly capabilities?: Engine['capabilities'] }
+  if (capabilities?.steal !== true)
     throw new TypeError(`options.engine: a lock of the engine '${engine.name}' cannot be taken away from its holder`)
   const resource = engine.resolve?.(path) ?? path
   const { held: shown } = await engine.query(resource)

@@ -39,6 +39,7 @@ export class Lock {
   #wanted: AbortController | undefined
   #releasing: Promise<void> | undefined
   #minimum: MinimumHold | undefined
+  #releaseListeners: Set<() => void> | undefined
 
   /** @internal */
   constructor(name: string, { mode, claim, atLeastMs }: Pick<Asked, 'mode' | 'claim' | 'atLeastMs'>, grant: Grant) {
@@ -145,9 +146,21 @@ export class Lock {
     if (this.#releasing !== undefined) return this.#releasing
     if (!this.#isHeld) return RELEASED
     this.#isHeld = false
-    const over = this.#minimum?.over
-    this.#releasing = over === undefined ? this.#giveBack() : over.then(() => this.#giveBack())
+    if (this.#releaseListeners === undefined) return (this.#releasing = this.#giveBackInTime())
+    // A listener may call this, too: that call is given the same promise.
+    let settle!: (released: Promise<void>) => void
+    this.#releasing = new Promise((resolve) => (settle = resolve))
+    // Before the next holder can have the lock.
+    for (const listener of this.#releaseListeners) listener()
+    settle(this.#giveBackInTime())
     return this.#releasing
+  }
+
+  /** @internal Has `listener` called when the lock is released, before it is free. Returns what removes the listener. */
+  onRelease(listener: () => void): () => void {
+    const listeners = (this.#releaseListeners ??= new Set())
+    listeners.add(listener)
+    return () => listeners.delete(listener)
   }
 
   /** @internal As {@link Lock.release}, but that `atLeast` does not delay it: nobody has had the lock. */
@@ -158,8 +171,12 @@ export class Lock {
 
   /** @internal The lock stays held for `ms` from now, if not longer. */
   holdAtLeast(ms: number): void {
-    if (this.#minimum?.over === undefined) this.#minimum = startMinimumHold(ms)
+    if (this.#minimum?.isOver !== false) this.#minimum = startMinimumHold(ms)
     else this.#minimum.extend(ms)
+  }
+
+  #giveBackInTime(): Promise<void> {
+    return this.#minimum === undefined ? this.#giveBack() : this.#minimum.whenOver(() => this.#giveBack())
   }
 
   #giveBack(): Promise<void> {

@@ -171,6 +171,10 @@ export interface Asked {
   readonly claim: Claim
   readonly mode: LockMode
   readonly timeoutMs: number | undefined
+  /** The time limit that an error names, if this is one of several waits within it. */
+  readonly limitMs?: number | undefined
+  /** See `AcquireRequest.identity`. */
+  readonly identity?: object | undefined
   readonly signal: AbortSignal | undefined
   readonly onWait: ((notice: WaitNotice) => void) | undefined
   readonly noticeAfterMs: number

@@ -6,16 +6,21 @@ export interface OwnWait {
   readonly label: string | undefined
   /** When it was made, by the wall clock, in ms. */
   readonly sinceMs: number
+  /** The `AcquireRequest.identity` that it was made with. */
+  readonly identity: object
 }
 
 /**
- * How many wait ahead. The own request is found by what it says. The clock of a server may differ from that of this process.
+ * How many wait ahead. The own request is found by its identity, or else, if the engine can't tell that, by what it says. The clock of a server may differ from that of this process.
  *
  * @param own undefined for a request that never waits.
  */
 export function countAhead(pending: readonly Requester[], own: OwnWait | undefined): number {
   if (own === undefined) return pending.length
-  const isLikeOwn = ({ self, label }: Requester): boolean => self && label === own.label
+  const place = pending.findIndex(({ identity }) => identity === own.identity)
+  if (place !== -1) return place
+  const isLikeOwn = ({ self, label, identity }: Requester): boolean =>
+    self && label === own.label && identity === undefined
   const index = pending.findIndex((request) => isLikeOwn(request) && (request.sinceMs ?? 0) >= own.sinceMs)
   if (index !== -1) return index
   const last = pending.findLastIndex(isLikeOwn)

@@ -14,6 +14,7 @@ import { acquireAll, runUnderAll } from './calls/all.ts'
 import { lead } from './calls/lead.ts'
 import type { LockSet, SlocketAll } from './calls/lock-set.ts'
 import { runReentrant } from './calls/nested.ts'
+import { makeParentsOf } from './calls/parents.ts'
 import { runUnder } from './calls/run-under.ts'
 import { claimsOf, createHolding, currentHolding } from './holding.ts'
 import type { Lock } from './lock.ts'
@@ -232,13 +233,13 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     }
     try {
       const engine = engineOf(asked)
-      if (asked.parents) engine.makeParents?.(path)
+      makeParentsOf(path, engine, asked)
       const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)
       if (advice !== 'wait') return acquireAtOnce(engine, path, asked, advice)
       return acquireInTurn(engine, path, asked)
     } catch (error) {
       // A call with a callback throws for wrong arguments only.
-      return Promise.reject(error)
+      return refuse(error)
     }
   }
 
@@ -269,9 +270,13 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
       const asked = parseOptions(options, TRY)
       const path = parsePath(given)
       const tryOnce = (): Promise<Lock | null> => {
-        const engine = engineOf(asked)
-        if (asked.parents) engine.makeParents?.(path)
-        return acquireOnce(engine, path, asked, { wait: false, signal: asked.signal })
+        try {
+          const engine = engineOf(asked)
+          makeParentsOf(path, engine, asked)
+          return acquireOnce(engine, path, asked, { wait: false, signal: asked.signal })
+        } catch (error) {
+          return refuse(error)
+        }
       }
       return await (isObserved() ? observe(traceOf(path, asked, true), tryOnce) : tryOnce())
     },
@@ -314,7 +319,15 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     },
   }
   const ofSets = {
-    all: async (paths: readonly (string | URL)[], options?: SlocketOptions): Promise<LockSet> => {
+    all: async (
+      paths: readonly (string | URL)[],
+      options?: SlocketOptions,
+      ...rest: readonly unknown[]
+    ): Promise<LockSet> => {
+      // It would never be called.
+      if (typeof options === 'function' || rest.some((one) => typeof one === 'function')) {
+        throw new TypeError('slocket.all() takes no callback: it returns a promise')
+      }
       const asked = parseOptions(options, ALL)
       return await acquireAll({ engine: engineOf(asked), paths: parsePaths(paths), asked, outer: undefined, acquire })
     },
@@ -331,6 +344,31 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
   return Object.assign(slocket, relatives, { all }) as Slocket
 }
 
+/** What a call answers to each option of a request, if it makes none. */
+function noRequest(why: string): NonNullable<Parameters<typeof callOptions>[1]> {
+  return {
+    mode: why,
+    permits: why,
+    timeout: why,
+    signal: why,
+    label: why,
+    linger: why,
+    slice: why,
+    access: why,
+    atLeast: why,
+    reentrant: why,
+    onWait: why,
+    waitNoticeAfter: why,
+    parents: why,
+  }
+}
+
+/** Rejects with `error`, in the next turn of the event loop, as for every refusal: see event-loop.ts. */
+async function refuse(error: unknown): Promise<never> {
+  await nextTurn()
+  throw error
+}
+
 /** The options and the body of a call whose options may be left out. @throws TypeError */
 function parseBody(rest: readonly unknown[]): readonly [options: unknown, body: (...given: never) => unknown] {
   const [options, body] = rest.length > 1 ? rest : [undefined, rest[0]]
@@ -338,7 +376,6 @@ function parseBody(rest: readonly unknown[]): readonly [options: unknown, body: 
   return [options, body as () => unknown]
 }
 
-const NO_REQUEST = 'it only looks, and acquires nothing'
 const NOT_HERE = { reentrant: 'only slocket.with() knows what its caller holds' }
 const ALONE = 'the leader is alone'
 const ACQUIRE = callOptions('slocket()', NOT_HERE)
@@ -360,23 +397,9 @@ const TRY = callOptions('slocket.try()', {
   waitNoticeAfter: NO_WAIT,
   ...NOT_HERE,
 })
-const NO_REQUESTS = {
-  mode: NO_REQUEST,
-  permits: NO_REQUEST,
-  timeout: NO_REQUEST,
-  signal: NO_REQUEST,
-  label: NO_REQUEST,
-  linger: NO_REQUEST,
-  slice: NO_REQUEST,
-  access: NO_REQUEST,
-  atLeast: NO_REQUEST,
-  reentrant: NO_REQUEST,
-  onWait: NO_REQUEST,
-  waitNoticeAfter: NO_REQUEST,
-  parents: NO_REQUEST,
-} as const
-const QUERY = callOptions('slocket.query()', NO_REQUESTS)
-const BREAK = callOptions('slocket.break()', NO_REQUESTS, ['confirm'])
+const QUERY = callOptions('slocket.query()', noRequest('it only looks, and acquires nothing'))
+const NO_BREAK = 'it takes the lock from its holders, and acquires nothing'
+const BREAK = callOptions('slocket.break()', noRequest(NO_BREAK), ['confirm'])
 
 const NONE: readonly Claim[] = []
 

@@ -14,9 +14,10 @@ import { nextTurn } from '../requests/event-loop.ts'
 import { onAbort } from '../requests/on-abort.ts'
 import { acquireFor } from './acquire-for.ts'
 import type { Acquire } from './acquire-for.ts'
+import { makeParentsOf } from './parents.ts'
 import type { LockSet } from './lock-set.ts'
 import { createLockSet } from './lock-set.ts'
-import { enterHeld } from './nested.ts'
+import { enterHeld, holdAtLeast } from './nested.ts'
 import { runUnder } from './run-under.ts'
 
 /** A call that asks for several locks. */
@@ -59,8 +60,10 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
   const { engine, asked } = request
   let wanted: readonly Wanted[]
   try {
+    // Before the paths: their directories may be missing.
+    asked.signal?.throwIfAborted()
     wanted = request.paths.map((path) => {
-      if (asked.parents) engine.makeParents?.(path)
+      makeParentsOf(path, engine, asked)
       return wantedOf(engine, path)
     })
   } catch (error) {
@@ -83,7 +86,12 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
       if (last === undefined || engine.isSame?.(last.wanted.resource, next.resource) !== true) {
         const timeoutMs = deadlineMs === undefined ? undefined : Math.ceil(Math.max(0, deadlineMs - monotonicNowMs()))
         const outer = last?.holding ?? request.outer
-        last = await takeOne(request, next, { ...asked, timeoutMs, signal: watch.signal }, outer)
+        last = await takeOne(
+          request,
+          next,
+          { ...asked, timeoutMs, limitMs: asked.timeoutMs, signal: watch.signal },
+          outer,
+        )
         taken.push(last)
         watch.add(last.lock.lossSignal)
       }
@@ -91,6 +99,7 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
     }
     // One that no timer has told of yet.
     for (const { lock } of taken) if (lock.loss !== undefined) throw lock.loss
+    for (const { holding } of taken) holdAtLeast(holding, asked)
   } catch (error) {
     await releaseTaken(taken)
     throw error

@@ -1,25 +1,32 @@
 /** The option `atLeast`: a lock stays held for some time after its grant, and the process stays alive for that time. */
+import { debug } from '../debug.ts'
 import { setTimeout, clearTimeout, monotonicNowMs } from '../real-time.ts'
+import { isExiting } from '../requests/exiting.ts'
 
 /** How long a lock must stay held. */
 export interface MinimumHold {
-  /** Resolves when the time is over. Undefined once it is. */
-  readonly over: Promise<void> | undefined
+  readonly isOver: boolean
   /** The time is over `ms` from now, or later if it was so before. */
   extend(ms: number): void
   /** The time is over now. */
   end(): void
+  /** Calls `giveBack` once the time is over, or this process exits: at once if it is so already. Settles as that. To be called once. */
+  whenOver(giveBack: () => Promise<void>): Promise<void>
 }
+
+/** What this thread has to give back if it exits before the time is over: locks that were released. */
+const delayed = new Set<() => Promise<void>>()
 
 /** @param ms counted from now. */
 export function startMinimumHold(ms: number): MinimumHold {
   let untilMs = monotonicNowMs() + ms
   let timer: NodeJS.Timeout | undefined
   let resolve!: () => void
-  let over: Promise<void> | undefined = new Promise<void>((done) => (resolve = done))
+  let isOver = false
+  const over = new Promise<void>((done) => (resolve = done))
   const end = (): void => {
     clearTimeout(timer)
-    over = undefined
+    isOver = true
     resolve()
   }
   // A timer can fire a fraction of a millisecond early, by the clock that counts here.
@@ -30,12 +37,36 @@ export function startMinimumHold(ms: number): MinimumHold {
   }
   look()
   return {
-    get over() {
-      return over
+    get isOver() {
+      return isOver
     },
     extend(more) {
       untilMs = Math.max(untilMs, monotonicNowMs() + more)
     },
     end,
+    async whenOver(giveBack) {
+      // Called now: while a process exits, no promise is continued.
+      if (isOver || isExiting()) return await giveBack()
+      const stop = giveBackAtExit(giveBack)
+      await over
+      return await stop()
+    },
   }
+}
+
+/** Has `giveBack` called when this process exits, unless what this returns is called before. That calls it, too, if it wasn't called yet. */
+function giveBackAtExit(giveBack: () => Promise<void>): () => Promise<void> {
+  let giving: Promise<void> | undefined
+  const once = (): Promise<void> => (giving ??= giveBack())
+  if (delayed.size === 0) process.on('exit', giveAllBack)
+  delayed.add(once)
+  return () => {
+    delayed.delete(once)
+    if (delayed.size === 0) process.off('exit', giveAllBack)
+    return once()
+  }
+}
+
+function giveAllBack(): void {
+  for (const giveBack of delayed) giveBack().catch((error: unknown) => debug('a release at exit: %s', error))
 }

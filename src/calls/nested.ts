@@ -12,11 +12,12 @@ import { SlocketError } from '../errors.ts'
 import type { Holding } from '../holding.ts'
 import { createHolding, enterNested, holdingThatCovers, leaveNested } from '../holding.ts'
 import { Lock } from '../lock.ts'
+import type { Asked } from '../options.ts'
 import { acquireFor } from './acquire-for.ts'
 import type { Acquire, BodyRequest } from './acquire-for.ts'
 import { runUnder } from './run-under.ts'
 
-/** A lock for a nested call. */
+/** A lock for a nested call. To be followed by {@link holdAtLeast}, once the call has all that it needs. */
 interface Nested {
   readonly lock: Lock
   readonly holding: Holding
@@ -33,6 +34,7 @@ export async function runReentrant<T>(
 ): Promise<T> {
   const entering = enterHeld(request)
   const nested = entering === undefined ? undefined : await entering
+  if (nested !== undefined) holdAtLeast(nested.holding, request.asked)
   const { lock, holding } = nested ?? (await acquireFor(request))
   return await runUnder({ holdings: [holding], locks: [lock] }, () => body(lock))
 }
@@ -47,6 +49,11 @@ export function enterHeld(request: BodyRequest): Promise<Nested | undefined> | u
   return findAround(request) === undefined ? undefined : enter(request)
 }
 
+/** What the option `atLeast` of a nested call asks for counts for the lock around. Does nothing for a lock that was acquired: it counts from its grant. */
+export function holdAtLeast({ owner, acquired }: Holding, { atLeastMs }: Asked): void {
+  if (owner !== undefined && atLeastMs > 0) acquired?.holdAtLeast(atLeastMs)
+}
+
 async function enter(request: BodyRequest): Promise<Nested | undefined> {
   const { path, asked, outer } = request
   if (asked.signal?.aborted === true) {
@@ -59,7 +66,6 @@ async function enter(request: BodyRequest): Promise<Nested | undefined> {
   const around = findAround(request)
   if (around === undefined) return undefined
   const { engine, resource, claim, acquired } = around
-  if (asked.atLeastMs > 0) acquired!.holdAtLeast(asked.atLeastMs)
   const grant = nestedGrant(acquired!, () => leaveNested(holding))
   const lock = new Lock(path, { ...asked, atLeastMs: 0 }, grant)
   const holding = createHolding({ engine, resource, claim, outer }, lock, around)
@@ -97,6 +103,7 @@ function nestedGrant(held: Lock, leave: () => void): Grant {
         listener(error)
       }
       listen(held.lossSignal, () => lose(held.lossSignal.reason as Error))
+      stops.push(held.onRelease(() => lose(releasedError(held))))
     },
     isHeld() {
       if (isOver) return false

@@ -13,6 +13,7 @@ export function pinEngine(
     acquire: (_name, request) => acquire(request),
     query,
     resolve: () => resource,
+    makeParents: () => engine.makeParents?.(resource),
     placesInUse: () => engine.placesInUse?.(),
   }
 }

@@ -105,6 +105,8 @@ export interface AcquireRequest {
    * before `acquire` returns.
    */
   readonly onQueued?: (() => void) | undefined
+  /** @internal What its own client finds it by in a listing, as {@link Requester.identity}: two requests may say the same of themselves. */
+  readonly identity?: object | undefined
   /** @internal Called once if it has waited for 5 seconds, and its own client has held the resource all the time. */
   readonly onSelfWait?: ((holder: Pick<Requester, 'label' | 'sinceMs'>) => void) | undefined
 }
@@ -167,4 +169,6 @@ export interface Requester {
   readonly self: boolean
   /** Identifies its client: different clients never have the same, and it is never used again. Missing if the engine can't tell. */
   readonly client?: string | undefined
+  /** @internal Its `AcquireRequest.identity`. Missing if it has none, if it was made elsewhere, or if the engine can't tell. */
+  readonly identity?: object | undefined
 }

@@ -33,6 +33,8 @@ export class Request implements Grant, QueuedRequest {
   readonly wait: boolean
   readonly steal: boolean
   readonly label: string | undefined
+  /** See {@link AcquireRequest}. */
+  readonly identity: object | undefined
   readonly lingerMs: number
   /** See {@link AcquireRequest}; 0 for a claim that isn't exclusive, and for a thief. */
   readonly sliceMs: number
@@ -70,6 +72,7 @@ export class Request implements Grant, QueuedRequest {
     this.wait = asked.wait
     this.steal = asked.steal === true
     this.label = asked.label
+    this.identity = asked.identity
     this.lingerMs = asked.lingerMs
     this.sliceMs = asked.sliceMs === undefined || this.steal || this.claim.kind !== 'exclusive' ? 0 : asked.sliceMs
     this.signal = asked.signal

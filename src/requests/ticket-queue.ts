@@ -101,6 +101,8 @@ export interface QueuedRequest {
   /** See `Requester.sinceNs`; by the clock of `process.hrtime`. Undefined where another process has not told it. */
   readonly sinceNs: bigint | undefined
   readonly label: string | undefined
+  /** See `AcquireRequest.identity`. Undefined for a request of another process. */
+  readonly identity?: object | undefined
 }
 
 export interface GrantFacts {

@@ -1,8 +1,10 @@
 // The option `atLeast`: a lock stays held for some time after its grant.
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
 import { after, describe, test } from 'node:test'
 import type { Engine, Lock, SlocketOptions } from '../../src/index.ts'
 import { local, LockManager, memory, slocket } from '../../src/index.ts'
+import { ticketsIn } from '../helpers/lock-directory.ts'
 import { until } from '../helpers/until.ts'
 import { makeParent, runChild } from './run-child.ts'
 
@@ -11,6 +13,8 @@ after(dispose)
 
 const engines: Readonly<Record<string, () => Engine>> = { local, memory: () => memory() }
 const MS = 150
+
+const notCalled = (): void => assert.fail('must not be called')
 
 /** Longer than any test runs. */
 const FOR_EVER = 1_000_000
@@ -90,6 +94,26 @@ for (const [name, open] of Object.entries(engines)) {
       await assert.rejects(slocket.all([A, B], options(FOR_EVER, { timeout: 10 })), { code: 'ERR_SLOCKET_TIMEOUT' })
       await (await slocket.try(A, { engine, linger: 0 }))!.release()
       await holder.release()
+    })
+
+    test('it has no effect on the lock around a slocket.all.with that rejects', async () => {
+      const [A, B] = [`${lockPath}-a`, `${lockPath}-b`]
+      const holder = await slocket(B, { engine, linger: 0 })
+      await slocket.with(A, { engine, linger: 0 }, async (lock) => {
+        const nested = { ...options(FOR_EVER, { timeout: 10 }), reentrant: true }
+        await assert.rejects(slocket.all.with([A, B], nested, notCalled), { code: 'ERR_SLOCKET_TIMEOUT' })
+        void lock.release()
+        await (await slocket.try(A, { engine, linger: 0 }))!.release()
+      })
+      await holder.release()
+    })
+
+    test('of a nested slocket.all.with counts for the lock around', async () => {
+      const sinceMs = performance.now()
+      await slocket.with(lockPath, options(0), () =>
+        slocket.all.with([lockPath], { ...options(MS), reentrant: true }, () => {}),
+      )
+      assert.ok(performance.now() - sinceMs >= MS)
     })
 
     test('of a nested call counts for the lock around', async () => {
@@ -176,4 +200,27 @@ describe('atLeast, and the end of the process', () => {
       await next.release()
     }
   })
+
+  for (const [when, code] of [
+    ['before it', 'void (await slocket(lockPath, options)).release(); process.exit(0)'],
+    ['before an uncaught exception', "void (await slocket(lockPath, options)).release(); throw new Error('mine')"],
+    [
+      'by a listener for exit',
+      "const lock = await slocket(lockPath, options); process.on('exit', () => void lock.release()); process.exit(0)",
+    ],
+    [
+      'by one of its bodies, before it',
+      'void slocket.with(lockPath, options, () => {}); setTimeout(() => process.exit(0), 50)',
+    ],
+  ] as const) {
+    test(`a lock that was released is free without traces when the process exits: ${when}`, async () => {
+      for (const linger of [0, 60_000]) {
+        await runChild(`const options = { atLeast: ${FOR_EVER}, linger: ${linger} }; ${code}`, lockPath)
+        assert.deepEqual(fs.existsSync(lockPath) ? ticketsIn(lockPath) : [], [])
+        const next: Lock = await slocket(lockPath, { timeout: 60_000, linger: 0 })
+        assert.equal(next.recovered, false)
+        await next.release()
+      }
+    })
+  }
 })

@@ -251,6 +251,12 @@ describe('slocket.break by an engine that steals', () => {
     await assert.rejects(slocket.break('lock', { engine }), TypeError)
     assert.equal(lock.held, true)
     await lock.release()
+    const { capabilities, ...bare } = memory()
+    assert.equal(capabilities.steal, true)
+    await assert.rejects(
+      slocket.break('lock', { engine: bare as never }),
+      /^TypeError: options\.engine: .*cannot be taken/,
+    )
   })
 })
 
@@ -267,6 +273,8 @@ test('slocket.break refuses wrong arguments', async () => {
   ]) {
     await assert.rejects(slocket.break('lock', wrong as object), TypeError, JSON.stringify(wrong))
   }
+  await assert.rejects(slocket.break('lock', { label: 'mine' } as object), /slocket\.break\(\): it takes the lock from/)
+  await assert.rejects(slocket.query('lock', { label: 'mine' } as object), /slocket\.query\(\): it only looks/)
   for (const wrong of ['', 5, undefined, new URL('http://host/')]) {
     await assert.rejects(slocket.break(wrong as string, { engine }), TypeError)
   }

@@ -7,6 +7,10 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import properLockfile from '../../src/compat/proper-lockfile.ts'
 import { lockPathFor, slocket } from '../../src/index.ts'
+import { programPath } from '../helpers/built.ts'
+import { runChild } from './run-child.ts'
+
+const INDEX = pathToFileURL(programPath('src/index.js')).href
 
 const before = process.cwd()
 let home: string
@@ -62,6 +66,20 @@ describe('lockPathFor', () => {
     fs.writeFileSync('second', '')
     assert.ok(fs.existsSync('real/deep/target'))
     assert.deepEqual(new Set(all()), new Set([expected]))
+  })
+
+  test('refuses links to nothing that lead through each other, in a short time', async () => {
+    // Each one doubles the work, if the two ways through it count for themselves.
+    const links = 30
+    for (let i = 0; i < links; i += 1) fs.symlinkSync(`l${i + 1}/../l${i + 1}`, `l${i}`)
+    const { code, stdout, stderr } = await runChild(
+      `import { lockPathFor } from ${JSON.stringify(INDEX)}
+       try { lockPathFor(lockPath) } catch (error) { console.log(error.code) }`,
+      path.join(home, 'l0'),
+      {},
+      20_000,
+    )
+    assert.deepEqual([code, stdout], [0, 'ERR_SLOCKET_NO_PARENT\n'], stderr)
   })
 
   test('resolves as much of a directory as there is', () => {

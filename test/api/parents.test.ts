@@ -7,6 +7,9 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import type { Lock } from '../../src/index.ts'
 import { local, memory, slocket } from '../../src/index.ts'
+import { runChild } from './run-child.ts'
+
+const notLinux = process.platform === 'linux' ? false : 'needs the /proc of Linux'
 
 let home: string
 
@@ -24,6 +27,10 @@ describe('parents', () => {
       async (place) => await (await slocket(place, { ...options, engine: local() })).release(),
       async (place) => await (await slocket.try(place, options))!.release(),
       async (place) => await slocket.with(place, options, () => {}),
+      async (place) => await slocket.with(place, { ...options, reentrant: true }, () => {}),
+      async (place) => await slocket.with(path.relative('', place), { ...options, reentrant: true }, () => {}),
+      async (place) => await slocket.lead(place, options, () => {}),
+      async (place) => await (await slocket.all([place], options)).release(),
       async (place) => slocket.sync(place, options).release(),
       async (place) => {
         const lock = await new Promise<Lock>((resolve, reject) => {
@@ -69,6 +76,66 @@ describe('parents', () => {
     const asked = Array.from({ length: 5 }, () => slocket(place, { parents: true, linger: 0, engine: local() }))
     for (const lock of asked) await (await lock).release()
     assert.deepEqual(fs.readdirSync(path.dirname(place)), [])
+  })
+
+  test(
+    'a directory that the system refuses to make is an error, and does not block the thread',
+    { skip: notLinux },
+    async () => {
+      // A process of its own, which a timer of this one can kill.
+      const { code, stdout, stderr } = await runChild(
+        `const codes = []
+       const ask = (place) => slocket(place, { parents: true, timeout: 100 }).catch(({ code }) => codes.push(code))
+       await ask('/proc/nope/a/lock')
+       const fs = process.getBuiltinModule('node:fs')
+       fs.mkdirSync(lockPath)
+       process.chdir(lockPath)
+       fs.rmdirSync(lockPath)
+       await ask('/proc/self/cwd/a/lock')
+       console.log(JSON.stringify(codes))`,
+        path.join(home, 'gone'),
+        {},
+        20_000,
+      )
+      assert.equal(code, 0, stderr)
+      assert.deepEqual(JSON.parse(stdout), ['ERR_SLOCKET_NO_PARENT', 'ERR_SLOCKET_NO_PARENT'])
+    },
+  )
+
+  test('a call whose signal has aborted makes nothing', async () => {
+    const place = path.join(home, 'a', 'b', 'lock')
+    const reason = new Error('mine')
+    const options = { parents: true, linger: 0, signal: AbortSignal.abort(reason) }
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => slocket(place, options),
+      () => slocket(place, { ...options, timeout: 100 }),
+      () => slocket.try(place, options),
+      () => slocket.with(place, options, () => {}),
+      () => slocket.lead(place, options, () => {}),
+      () => slocket.all([place], options),
+    ]
+    for (const call of calls) await assert.rejects(call, reason)
+    assert.deepEqual(fs.readdirSync(home), [])
+  })
+
+  test('a refusal lets timers run', async () => {
+    const file = path.join(home, 'file')
+    fs.writeFileSync(file, '')
+    const place = path.join(file, 'deep', 'lock')
+    const options = { parents: true }
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => slocket(place, options),
+      () => slocket.try(place, options),
+      () => slocket.with(place, options, () => {}),
+      () => slocket.lead(place, options, () => {}),
+      () => slocket.all([place], options),
+    ]
+    for (const [index, call] of calls.entries()) {
+      let hasTurned = false
+      setImmediate(() => (hasTurned = true))
+      await assert.rejects(call, { code: 'ERR_SLOCKET_NO_PARENT' })
+      assert.ok(hasTurned, `call ${index}`)
+    }
   })
 
   test('an engine whose locks have no directory ignores it', async () => {

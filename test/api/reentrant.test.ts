@@ -217,6 +217,34 @@ for (const [name, open] of Object.entries(engines)) {
       assert.ok(await isFree())
     })
 
+    test('if the body around releases the lock meanwhile, the signals of the nested calls abort at once', async () => {
+      const reasons: unknown[] = []
+      await slocket.with(lockPath, options(), async (lock) => {
+        let again: Promise<void> | undefined
+        const body = (nested: Lock): Promise<void> =>
+          new Promise((resolve) => {
+            nested.signal.addEventListener('abort', () => {
+              reasons.push(nested.signal.reason)
+              again ??= lock.release()
+              resolve()
+            })
+          })
+        const middle = slocket.with(lockPath, options(), async (nested) => {
+          const deepest = slocket.with(lockPath, options(), body)
+          await Promise.all([assert.rejects(deepest, LOST), body(nested)])
+        })
+        const ended = assert.rejects(middle, LOST)
+        for (let turns = 0; turns < 5; turns += 1) await turn()
+        const released = lock.release()
+        assert.equal(reasons.length, 2)
+        assert.ok(reasons.every((reason) => isSlocketError(reason, 'ERR_SLOCKET_LOST')))
+        assert.equal(again, released)
+        await released
+        await ended
+      })
+      assert.ok(await isFree())
+    })
+
     test('a signal that has aborted, and options that are wrong, count', async () => {
       const reason = new Error('mine')
       await slocket.with(lockPath, options(), async (lock) => {

@@ -18,8 +18,15 @@ export interface Ended {
 
 /**
  * Runs `body` after `import slocket, { isSlocketError, local, LockManager, memory } from 'slocket'`; `lockPath` is its first argument.
+ *
+ * @param timeoutMs after which the program is killed, if it may block its thread forever: `code` is null then.
  */
-export async function runChild(body: string, lockPath: string, env: Record<string, string> = {}): Promise<Ended> {
+export async function runChild(
+  body: string,
+  lockPath: string,
+  env: Record<string, string> = {},
+  timeoutMs?: number,
+): Promise<Ended> {
   const program = `
     import slocket, { isSlocketError, local, LockManager, memory } from ${JSON.stringify(INDEX)}
     const lockPath = process.argv[1]
@@ -27,6 +34,8 @@ export async function runChild(body: string, lockPath: string, env: Record<strin
   const child = spawn(process.execPath, ['--input-type=module', '-e', program, lockPath], {
     env: { ...process.env, NODE_DEBUG: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
   })
   const ended: { stdout: string; stderr: string } = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => (ended.stdout += text))

@@ -4,7 +4,7 @@ import diagnostics from 'node:diagnostics_channel'
 import fs from 'node:fs'
 import { after, describe, test } from 'node:test'
 import type { Engine, EngineSnapshot, LockTrace, Requester, WaitNotice } from '../../src/index.ts'
-import { memory, slocket } from '../../src/index.ts'
+import { local, memory, slocket } from '../../src/index.ts'
 import { scenario } from '../helpers/scenario.ts'
 import { DEADLINE_MS, until } from '../helpers/until.ts'
 import { makeParent, runChild } from './run-child.ts'
@@ -56,6 +56,27 @@ describe('onWait', () => {
     await (await waiting).release()
     assert.equal(notices.length, 3)
   })
+
+  for (const [name, open] of Object.entries({ memory: () => memory(), local: () => local() })) {
+    test(`counts who waits ahead, though all say the same of themselves; so does a timeout error: ${name}`, async () => {
+      const engine = open()
+      const options = { engine, linger: 0, label: 'one' }
+      const held = await slocket(lockPath, options)
+      const controller = new AbortController()
+      const { signal } = controller
+      const notices: number[][] = [[], [], [], [], []]
+      const aborted = notices.map(async (aheads) => {
+        const onWait = ({ ahead }: WaitNotice): void => void aheads.push(ahead)
+        await assert.rejects(slocket(lockPath, { ...options, signal, onWait, waitNoticeAfter: 0 }), /mine/)
+      })
+      await assert.rejects(slocket(lockPath, { ...options, timeout: 500 }), { code: 'ERR_SLOCKET_TIMEOUT', ahead: 5 })
+      await until('all have a notice', () => notices.every(({ length }) => length > 0))
+      assert.deepEqual(notices, [[0], [1], [2], [3], [4]])
+      controller.abort(new Error('mine'))
+      await Promise.all(aborted)
+      await held.release()
+    })
+  }
 
   test('is not called for a lock that is free, nor with a timeout of 0', async () => {
     const engine = shows(() => Promise.resolve({ held: [HOLDER], pending: [] }))

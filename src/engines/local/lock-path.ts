@@ -5,7 +5,7 @@ import { systemCode } from '../../errors.ts'
 import { parsePath } from '../../requests/arguments.ts'
 import { toSlocketError } from './platform/system-error.ts'
 
-/** How many links may follow each other that lead to nothing yet. The kernel follows as many. */
+/** How many links that lead to nothing yet are followed for one path, in all of its parts. The kernel follows as many. */
 const MOST_LINKS = 40
 
 /**
@@ -29,25 +29,31 @@ const MOST_LINKS = 40
 export function lockPathFor(file: string | URL): string {
   const given = parsePath(file)
   try {
-    return `${realPathOf(given, MOST_LINKS)}.lock`
+    return `${realPathOf(given, { links: MOST_LINKS })}.lock`
   } catch (error) {
     throw toSlocketError(error, 'find the real path of', given)
   }
 }
 
-/** @param links how many links that lead to nothing may be followed. @throws the system's error. */
-function realPathOf(file: string, links: number): string {
+/**
+ * @param left how many links that lead to nothing may still be followed: by all calls for one path together. If each call counted for itself, links whose
+ * targets lead through further links would take exponential time.
+ * @throws the system's error.
+ */
+function realPathOf(file: string, left: { links: number }): string {
   try {
     // As the system resolves it: `..` behind a link leads to the parent of its target.
     return fs.realpathSync.native(file)
   } catch (error) {
     const above = path.dirname(file)
     // The working directory is gone.
-    if (systemCode(error) !== 'ENOENT' || above === file || links === 0) throw error
-    const place = path.join(realPathOf(above, links), path.basename(file))
+    if (systemCode(error) !== 'ENOENT' || above === file) throw error
+    const place = path.join(realPathOf(above, left), path.basename(file))
     const target = targetOf(place)
     if (target === undefined) return place
-    return realPathOf(path.isAbsolute(target) ? target : `${path.dirname(place)}${path.sep}${target}`, links - 1)
+    if (left.links === 0) throw error
+    left.links -= 1
+    return realPathOf(path.isAbsolute(target) ? target : `${path.dirname(place)}${path.sep}${target}`, left)
   }
 }
 

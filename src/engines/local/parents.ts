@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { localFileSystem } from './platform/file-system.ts'
+import { systemCode } from '../../errors.ts'
 import { toSlocketError } from './platform/system-error.ts'
 
 /**
@@ -17,9 +18,35 @@ export function makeParents(directory: string): void {
   if (fs.existsSync(parent)) return
   if (process.platform !== 'win32') localFileSystem(nearestAbove(parent))
   try {
-    fs.mkdirSync(parent, { recursive: true })
+    makeMissing(parent)
   } catch (error) {
     throw toSlocketError(error, 'make the parent directory of', directory)
+  }
+}
+
+/**
+ * Makes `directory`, and what is missing above it. It tries each directory twice at most: Node's `mkdirSync` with `recursive` retries forever, and blocks the
+ * thread, if `mkdir` says ENOENT though the directory above is there, as in `/proc` or below a working directory that was removed.
+ *
+ * @throws the system's error.
+ */
+function makeMissing(directory: string): void {
+  const above = path.dirname(directory)
+  try {
+    makeUnlessThere(directory)
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' || fs.existsSync(above)) throw error
+    makeMissing(above)
+    makeUnlessThere(directory)
+  }
+}
+
+/** @throws the system's error, unless something has that name: another process may have made the directory. */
+function makeUnlessThere(directory: string): void {
+  try {
+    fs.mkdirSync(directory)
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
   }
 }
 

@@ -40,8 +40,9 @@ export function requestersBy({ request, isHeld }: ToldTicket): readonly QueuedRe
   return request.wait || isHeld ? request.requests().map(inSharedTime) : []
 }
 
-function inSharedTime({ sinceMs, sinceNs, label }: QueuedRequest): QueuedRequest {
-  return { sinceMs, sinceNs: sinceNs === undefined ? undefined : toSharedNs(sinceNs), label }
+function inSharedTime({ sinceMs, sinceNs, label, identity }: QueuedRequest): QueuedRequest {
+  const told = { sinceMs, sinceNs: sinceNs === undefined ? undefined : toSharedNs(sinceNs), label }
+  return identity === undefined ? told : { ...told, identity }
 }
 
 /** This process, as text. */

@@ -158,15 +158,18 @@ function wakeable(): { promise: Promise<void>; resolve: () => void } {
 function query(store: MemoryStore, resource: string, client: string): EngineSnapshot {
   // A try that does not hold only looks: it does not wait.
   return snapshotOf(store.queues.get(resource) ?? [], (ticket) =>
-    (ticket.request.wait || ticket.isHolder ? ticket.request.requests() : []).map(({ sinceMs, sinceNs, label }) => ({
-      claim: ticket.claim,
-      pid: process.pid,
-      sinceMs,
-      sinceNs,
-      label,
-      command: process.argv.join(' '),
-      self: ticket.client === client,
-      client: ticket.client,
-    })),
+    (ticket.request.wait || ticket.isHolder ? ticket.request.requests() : []).map(
+      ({ sinceMs, sinceNs, label, identity }) => ({
+        claim: ticket.claim,
+        pid: process.pid,
+        sinceMs,
+        sinceNs,
+        label,
+        command: process.argv.join(' '),
+        self: ticket.client === client,
+        client: ticket.client,
+        ...(identity === undefined ? {} : { identity }),
+      }),
+    ),
   )
 }
