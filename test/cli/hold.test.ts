@@ -7,7 +7,6 @@ import { createInterface } from 'node:readline'
 import type { Duplex } from 'node:stream'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { identify, isStillRunning } from '../../src/cli/process-start.ts'
-import { programPath } from '../helpers/built.ts'
 import type { Ending, Running } from '../helpers/command.ts'
 import { SLOCKET, untilDead, Workplace } from '../helpers/command.ts'
 import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
@@ -404,7 +403,7 @@ describe('a process', () => {
     const gone = place.start(['true'])
     await gone.ended()
     const program = `
-      import { identify, isStillRunning } from ${JSON.stringify(programPath('src/cli/process-start.js'))}
+      import { identify, isStillRunning } from ${JSON.stringify(new URL('../../src/cli/process-start.js', import.meta.url).href)}
       const see = (pid) => [identify(pid) !== undefined, isStillRunning({ pid, start: '${start}' })]
       console.log(JSON.stringify([process.pid, ${process.pid}, ${gone.pid}].map(see)))`
     const hidden = ['unshare', '-m', 'sh', '-c', 'mount -t proc -o hidepid=2 none /proc && exec "$@"', 'sh']
