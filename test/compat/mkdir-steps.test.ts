@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Steps } from '../../src/compat/mkdir-steps.ts'
-import { acquire, release } from '../../src/compat/mkdir-steps.ts'
+import { acquire, release, renew, timeOf } from '../../src/compat/mkdir-steps.ts'
 
 const LOCK = '/lock'
 const STALE_MS = 10_000
@@ -120,5 +120,25 @@ test('a holder removes only what has the time that it gave it', () => {
     let next = steps.next()
     while (next.done !== true) next = steps.next(take(files, next.value))
     assert.deepEqual([next.value, files.size], [isRemoved, isRemoved ? 0 : 1])
+  }
+})
+
+test('the time of a lock is one that the file system keeps, and no earlier than now', () => {
+  for (const stepMs of [1, 10, 1000, 2000]) {
+    const files: Files = new Map([[LOCK, 0]])
+    const runHere = <T>(steps: Steps<T>): T => {
+      let next = steps.next()
+      while (next.done !== true) {
+        const result = take(files, next.value)
+        files.set(LOCK, Math.floor(files.get(LOCK)! / stepMs) * stepMs)
+        next = steps.next(result)
+      }
+      return next.value
+    }
+    const startMs = Date.now()
+    const timeMs = runHere(renew(LOCK))
+    assert.equal(timeMs % stepMs, 0)
+    assert.ok(timeMs >= startMs && timeMs <= Date.now() + 2000)
+    assert.equal(runHere(timeOf(LOCK)), timeMs)
   }
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, mock, test } from 'node:test'
-import lockfile, { check, checkSync, lock, lockSync, unlock, unlockSync } from '../../src/compat/proper-lockfile.ts'
+import { check, checkSync, lock, lockSync, unlock, unlockSync } from '../../src/compat/proper-lockfile.ts'
 import { mkdirOptionsOf } from '../../src/compat/proper-lockfile-options.ts'
 import slocket, { isSlocketError } from '../../src/index.ts'
 import { makeParent } from '../api/run-child.ts'
@@ -209,14 +209,15 @@ describe('the age of a lock by mkdir', () => {
 
   test('a holder that has lost it, and does not know yet, does not release another one’s', async () => {
     refuse()
-    for (const end of ['async', 'sync']) {
-      const release = await lock(file, { stale: 60_000, update: 30_000, onCompromised: assert.fail })
+    for (const form of [lock, lockSync]) {
+      const release = await form(file, { stale: 60_000, update: 30_000, onCompromised: assert.fail })
       await untilLater()
       makeOlder(120_000)
-      const other = await lock(file, { stale: 60_000 })
-      if (end === 'async') await assert.rejects(release(), hasCode('ECOMPROMISED'))
+      const other = await form(file, { stale: 60_000 })
+      await assert.rejects(async () => await release(), hasCode('ECOMPROMISED'))
       assert.equal(await check(file), true)
       await other()
+      assert.equal(fs.existsSync(lockPath), false)
     }
   })
 
@@ -430,12 +431,22 @@ describe('beside processes that slocket does not refuse', () => {
   )
 })
 
-test('a lock by mkdir leaves no listener on the process', async () => {
-  refuse()
-  const count = (): number[] => ['exit', 'SIGINT', 'SIGTERM', 'SIGHUP'].map((name) => process.listenerCount(name))
-  const before = count()
-  const release = await lockfile(file)
-  assert.deepEqual(count().slice(1), before.slice(1))
-  await release()
-  assert.deepEqual(count(), before)
+test('a lock by mkdir listens to the exit of the process while it is held, and to no signal', async () => {
+  const body = `
+    const NAMES = ['exit', 'SIGINT', 'SIGTERM', 'SIGHUP']
+    const before = NAMES.map((name) => process.listenerCount(name))
+    const count = () => NAMES.map((name, index) => process.listenerCount(name) - before[index])
+    const release = await lockfile(lockPath)
+    say(count())
+    await release()
+    say(count())`
+  const { said, stderr } = await new Program(file, body, { before: REFUSED }).ended()
+  assert.deepEqual(
+    said,
+    [
+      [1, 0, 0, 0],
+      [0, 0, 0, 0],
+    ],
+    stderr,
+  )
 })
