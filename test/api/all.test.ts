@@ -283,7 +283,7 @@ describe('the arguments of slocket.all', () => {
       [[], /paths must not be empty/],
       [['a', 7], /path must be a string/],
       [['a', ''], /path must not be empty/],
-      // oxlint-disable-next-line no-sparse-arrays
+      // oxlint-disable-next-line no-sparse-arrays -- a hole is one of the wrong arguments
       [['a', , 'b'], /path must be a string/],
     ] as const) {
       await assert.rejects(asAny(paths, { engine }), { name: 'TypeError', message })

@@ -52,7 +52,7 @@ function faultsOf(value: unknown, schema: Schema, at: string = ''): string[] {
   if (schema.type === 'object') return faultsOfObject(value as Record<string, unknown>, schema, at)
   if (schema.type === 'integer')
     return Number.isInteger(value) && Number(value) >= schema.minimum! ? [] : [`${at} is no integer`]
-  // oxlint-disable-next-line valid-typeof
+  // oxlint-disable-next-line valid-typeof -- the types of the schema that are left are names that typeof gives
   if (typeof value !== schema.type) return [`${at} is no ${schema.type}`]
   const isListed = schema.enum === undefined || schema.enum.includes(String(value))
   const isMatched = schema.pattern === undefined || new RegExp(schema.pattern).test(String(value))
