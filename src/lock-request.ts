@@ -1,6 +1,6 @@
 import { permitsOf } from './core/claim.ts'
-import type { LockRequest } from './lock-state.ts'
-import type { Requester } from './requests/engine.ts'
+import type { LockRequest, LockSnapshot } from './lock-state.ts'
+import type { EngineSnapshot, Requester } from './requests/engine.ts'
 
 /** What the API shows of a holder or a waiter. */
 export function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester): LockRequest {
@@ -14,4 +14,10 @@ export function toLockRequest({ claim, pid, sinceMs, label, command, self }: Req
     ...(command === undefined ? {} : { command }),
     self,
   }
+}
+
+/** What the API shows of a queue. */
+export function toSnapshot({ held, pending, obstacle }: EngineSnapshot): LockSnapshot {
+  const snapshot = { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
+  return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
 }

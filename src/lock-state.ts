@@ -57,3 +57,13 @@ export interface WaitNotice {
   /** Something at the path that isn't a lock and keeps the lock from being acquired. Missing if there is nothing. */
   readonly obstacle?: Obstacle
 }
+
+/** The holders of a lock and its waiters, each in queue order, at one moment. */
+export interface LockSnapshot {
+  /** The holders. Empty if the lock is free. */
+  readonly held: LockRequest[]
+  /** The waiters, the next one first. */
+  readonly pending: LockRequest[]
+  /** Something at the path that isn't a lock and keeps the lock from being acquired. Missing if there is nothing. */
+  readonly obstacle?: Obstacle
+}

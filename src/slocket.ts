@@ -5,7 +5,6 @@ import { parsePath } from './requests/arguments.ts'
 import type { Engine } from './requests/engine.ts'
 import { nextTurn } from './requests/event-loop.ts'
 import type { LockAccess } from './requests/lock-access.ts'
-import type { Obstacle } from './requests/obstacle.ts'
 import type { Claim } from './core/claim.ts'
 import { adviceFor } from './core/deadlock.ts'
 import { isObserved, observe, tellNotices, traceOf } from './diagnostics.ts'
@@ -18,8 +17,8 @@ import { makeParentsOf } from './calls/parents.ts'
 import { runUnder } from './calls/run-under.ts'
 import { claimsOf, createHolding, currentHolding } from './holding.ts'
 import type { Lock } from './lock.ts'
-import { toLockRequest } from './lock-request.ts'
-import type { LockRequest } from './lock-state.ts'
+import { toSnapshot } from './lock-request.ts'
+import type { LockRequest, LockSnapshot } from './lock-state.ts'
 import type {
   Asked,
   BreakOptions,
@@ -37,17 +36,7 @@ import { nextTick } from './real-time.ts'
 /** Called exactly once: with an error, or with `null` and the lock. */
 export type LockCallback = (error: unknown, lock?: Lock) => void
 
-/** The holders of a lock and its waiters, each in queue order, at one moment. */
-export interface LockSnapshot {
-  /** The holders. Empty if the lock is free. */
-  readonly held: LockRequest[]
-  /** The waiters, the next one first. */
-  readonly pending: LockRequest[]
-  /** Something at the path that isn't a lock and keeps the lock from being acquired. Missing if there is nothing. */
-  readonly obstacle?: Obstacle
-}
-
-export type { LockRequest }
+export type { LockRequest, LockSnapshot }
 
 /** The function that the package exports, and its relatives. */
 export interface Slocket {
@@ -303,10 +292,9 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     },
     async query(given, options) {
       const path = parsePath(given)
-      const { held, pending, obstacle } = await engineOf(parseOptions(options, QUERY)).query(path)
+      const found = await engineOf(parseOptions(options, QUERY)).query(path)
       await nextTurn()
-      const snapshot = { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
-      return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
+      return toSnapshot(found)
     },
     async break(given, options) {
       const path = parsePath(given)

@@ -11,6 +11,7 @@ import {
   PROPER_LOCKFILE,
   SLOCKET,
   SPAWNING_NODE,
+  SYSTEM_CALLS,
 } from '../contestants/index.js'
 import { run, scriptPath } from '../processes.js'
 import { median } from '../statistics.js'
@@ -21,10 +22,11 @@ const SCRIPT = 'script'
 /** What each command for Node has to do. */
 const SPAWN = `require('node:child_process').spawn('true', { stdio: 'inherit' }).on('exit', process.exit)`
 
-/** How each runs `true` under the lock. The floors have no lock: one runs `true`, the other nothing. */
+/** How each runs `true` under the lock. The floors have no lock: one makes the system calls of one and runs `true`, one only runs `true`, the last nothing. */
 const COMMANDS = {
   [SLOCKET]: (path) => [process.execPath, [PROGRAM, 'run', path, '--', 'true']],
   [FLOCK]: (path) => ['flock', [path, 'true']],
+  [SYSTEM_CALLS]: (path) => [process.execPath, [scriptPath('spawn-under-lock.cjs'), path, 'true']],
   [SPAWNING_NODE]: () => [process.execPath, ['-e', SPAWN]],
   [BARE_NODE]: () => [process.execPath, ['-e', '0']],
 }

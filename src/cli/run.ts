@@ -11,15 +11,16 @@
  */
 import { resolve } from 'node:path'
 import fs from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import tty from 'node:tty'
+import { acquireInTurn, acquireOnce } from '../acquire.ts'
 import type { Engine } from '../requests/engine.ts'
 import { openLocal } from '../engines/local/index.ts'
 import type { LockHandle } from '../engines/local/lock-handle.ts'
 import { isSlocketError } from '../errors.ts'
 import type { Lock } from '../lock.ts'
-import type { Slocket } from '../slocket.ts'
-import { createSlocket } from '../slocket.ts'
+import { toSnapshot } from '../lock-request.ts'
+import { callOptions, parseOptions } from '../options.ts'
+import { clearTimeout, monotonicNowMs, setTimeout } from '../real-time.ts'
 import type { Ending } from './child.ts'
 import { runCommand } from './child.ts'
 import { takeChannel } from './channel.ts'
@@ -58,7 +59,7 @@ export async function runUnderLock(request: RunRequest): Promise<never> {
   const { signal } = lock
   lock.assertHeld()
   signal.addEventListener('abort', () => onLost(lock, request, signals))
-  const heldUntil = performance.now() + request.atLeastMs
+  const heldUntil = monotonicNowMs() + request.atLeastMs
   const handle = local?.handleOf(request.lock)
   const descriptors = { inherited, channel, lock: request.isClosed ? [] : (handle?.descriptors ?? []) }
   const ending = await runCommand(request.command, environmentOf(lock), descriptors, signals)
@@ -78,11 +79,19 @@ export async function runWithoutLock(request: RunRequest): Promise<never> {
 
 /** Until `deadline`, unless the lock is lost, or a signal ends the process. */
 async function holdUntil(deadline: number, lock: Lock, signals: Signals): Promise<void> {
-  const remainingMs = deadline - performance.now()
+  const remainingMs = deadline - monotonicNowMs()
   // RACE: a signal that was passed on may have come when the command had ended, and this process had not heard of it.
   if (remainingMs <= 0 || signals.isToEnd) return
   const signal = AbortSignal.any([signals.takeBack(), lock.signal])
-  await sleep(remainingMs, undefined, { signal }).catch(() => {})
+  await new Promise<void>((onOver) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      onOver()
+    }
+    const timer = setTimeout(end, remainingMs)
+    if (signal.aborted) end()
+    else signal.addEventListener('abort', end)
+  })
 }
 
 async function endAs(ending: Ending, { isFlock }: RunRequest, signals: Signals): Promise<never> {
@@ -108,22 +117,20 @@ function onLost(lock: Lock, request: RunRequest, signals: Signals): void {
   if (request.onLost !== 'ignore') signals.endCommand(request.onLost === 'kill' ? 'SIGKILL' : 'SIGTERM')
 }
 
-/** The rest of the library is left out: to load it takes longer than to take a lock. */
-const neverBlocks: Slocket['sync'] = () => {
-  throw new Error('no call of the command blocks')
-}
+const OPTIONS = callOptions('slocket run')
 
 /** Null where there is none to be had in time, or where a signal cancelled it. */
 async function acquire(request: RunRequest, engine: Engine, { cancelled }: Signals): Promise<Lock | null> {
   const { lock: path, isTry, isFlock } = request
-  const slocket = createSlocket(() => engine, neverBlocks)
-  const { timeout, ...options } = { ...request.options, linger: 0, signal: cancelled }
+  const asked = parseOptions({ ...request.options, linger: 0, signal: cancelled }, OPTIONS)
   // What flock(1) doesn't say, cron would send as a mail.
   const isAnnounced = !isTry && !request.isQuiet && (!isFlock || tty.isatty(2))
-  const stopNotice = isAnnounced ? announceWait(path, async () => await slocket.query(path)) : undefined
+  const stopNotice = isAnnounced ? announceWait(path, async () => toSnapshot(await engine.query(path))) : undefined
   const from = process.hrtime.bigint()
   try {
-    const lock = isTry ? await slocket.try(path, options) : await slocket(path, { ...options, timeout })
+    const lock = await (isTry
+      ? acquireOnce(engine, path, asked, { wait: false, signal: cancelled })
+      : acquireInTurn(engine, path, asked))
     stopNotice?.()
     if (request.isVerbose) sayResult(request, lock !== null, secondsSince(from))
     return lock
