@@ -43,7 +43,7 @@ export function join(state: QueueState, request: EnqueueRequest): OwnTicket | un
 /** As {@link join}. @throws DirectoryUnfinished */
 function joinOnce(state: QueueState, request: EnqueueRequest): OwnTicket | undefined {
   const { directory, presence } = state
-  const { member } = presence
+  const member = presence.members.current
   if (member === undefined || !directory.hasLinks) return undefined
   const [name, parsed] = newName(state, request, member)
   switch (directory.link(member.file, name)) {
@@ -70,7 +70,7 @@ export function joinIfFree(state: QueueState, request: EnqueueRequest): OwnTicke
   if (isExiting() || !isEmpty(state)) return undefined
   let own: OwnTicket | undefined
   try {
-    if (presence.member !== undefined || presence.openAtOnce()) own = joinOnce(state, request)
+    if (presence.members.current !== undefined || presence.openAtOnce()) own = joinOnce(state, request)
   } catch (error) {
     if (!(error instanceof DirectoryGone) && !isOutOfDescriptors(error)) throw error
   } finally {
@@ -136,7 +136,7 @@ async function joinByRounds(
   // what was idle in this process had to make room.
   for (let round = 0; !request.cancellation.cancelled; round += 1) {
     try {
-      if (presence.member === undefined && (await presence.open()) === 'foreign') {
+      if (presence.members.current === undefined && (await presence.open()) === 'foreign') {
         if (!request.wait) {
           await refuseDeadSocket(directory)
           return null
@@ -163,7 +163,7 @@ async function joinByRounds(
 /** As {@link join}, where hard links to a socket do not lead to it: a socket for the ticket alone, renamed once it listens. */
 async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | undefined> {
   const { directory, presence } = state
-  const { member } = presence
+  const member = presence.members.current
   if (member === undefined) return undefined
   const [name, parsed] = newName(state, request, member)
   const socket = await presence.listenForTicket(member, parsed.number)
@@ -174,7 +174,7 @@ async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Pr
   let isJoining = false
   try {
     // RACE: the presence may have ended, by its linger, while the socket came to listen.
-    isJoining = member === presence.member && directory.rename(socket.name, name)
+    isJoining = member === presence.members.current && directory.rename(socket.name, name)
   } finally {
     if (!isJoining) socket.listener.close()
   }

@@ -79,7 +79,7 @@ function takeOut(state: QueueState, own: OwnTicket): void {
 
 /** N2. False if it is certain that nobody stands behind it. */
 function notifySuccessors(state: QueueState, own: OwnTicket): boolean {
-  if (state.own.size === 0 && !state.presence.hasConnections) return false
+  if (state.own.size === 0 && !state.presence.members.hasConnections) return false
   const departed = new Departed(own)
   if (!list(state)) return true
   if (!remember(state, departed)) return false
@@ -148,7 +148,7 @@ function notify(state: QueueState, departed: Departed, notified?: Set<string>): 
   const { view } = state
   const { claim, name } = departed
   const counts = (ticket: ListedTicket): boolean =>
-    (!departed.hasHeld || state.isOwn(ticket) || state.presence.hasConnectionFrom(ticket.member)) &&
+    (!departed.hasHeld || state.isOwn(ticket) || state.presence.members.hasConnectionFrom(ticket.member)) &&
     !view.isForeign(ticket, true)
   const next = view.nearestBehind(name, counts)
   if (next === undefined) return undefined
@@ -186,13 +186,13 @@ function notifyMember(state: QueueState, departed: string, tickets: readonly Lis
   const { member } = tickets[0]!
   // Whoever sleeps has opened a connection. All that came from the member are used, since somebody else may have opened one in its name. That one
   // of them has ended is no matter: then all are told again.
-  for (const connection of presence.connectionsTo(member)) {
+  for (const connection of presence.members.connectionsTo(member)) {
     if (connection.isOpenedHere) continue
     connection.send(frames)
     isNotified = true
   }
   if (isNotified) return true
-  const opened = presence.connectionOpenedTo(member)
+  const opened = presence.members.connectionOpenedTo(member)
   opened?.send(frames)
   return opened !== undefined
 }
@@ -258,7 +258,7 @@ function list(state: QueueState): boolean {
 
 function wakeAll(state: QueueState): void {
   state.wakeOwn()
-  state.presence.wakeAll()
+  state.presence.members.wakeAll()
 }
 
 function* filter<T>(all: Iterable<T>, accepts: (one: T) => boolean): Generator<T, void, undefined> {

@@ -80,7 +80,7 @@ export class QueueState {
 
   /** Whether there is proof right now that the owner of the ticket lives: a connection that was opened to its ticket. */
   isReached(ticket: ListedTicket): boolean {
-    return this.isOwn(ticket) || this.presence.connectionOpenedTo(ticket.member) !== undefined
+    return this.isOwn(ticket) || this.presence.members.connectionOpenedTo(ticket.member) !== undefined
   }
 
   /** Whether it is a ticket of this process: not by its id alone, which anybody can put in another name. */

@@ -260,12 +260,12 @@ class Queue {
     context.mock.method(directory, 'unlink', (name: string) => this.#names.delete(name))
     const presence = new Presence(directory, { onPresent: () => {}, onAway: () => {} })
     const withLetter = (member: string): Connection[] => [this.#connections.get(member[0]!) ?? []].flat()
-    context.mock.getter(presence, 'hasConnections', () => true)
-    context.mock.method(presence, 'connectionsTo', withLetter)
-    context.mock.method(presence, 'hasConnectionFrom', (member: string) =>
+    context.mock.getter(presence.members, 'hasConnections', () => true)
+    context.mock.method(presence.members, 'connectionsTo', withLetter)
+    context.mock.method(presence.members, 'hasConnectionFrom', (member: string) =>
       withLetter(member).some(({ isOpenedHere }) => !isOpenedHere),
     )
-    context.mock.method(presence, 'connectionOpenedTo', (member: string) =>
+    context.mock.method(presence.members, 'connectionOpenedTo', (member: string) =>
       withLetter(member).find(({ isOpenedHere }) => isOpenedHere),
     )
     context.mock.method(presence, 'onLeft', (lingerMs: number) => this.lingers.push(lingerMs))

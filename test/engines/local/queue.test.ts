@@ -8,6 +8,7 @@ import { Cancellation } from '../../../src/requests/cancellation.ts'
 import type { EnqueueRequest } from '../../../src/requests/ticket-queue.ts'
 import { EXCLUSIVE, permitClaim } from '../../../src/core/claim.ts'
 import { QueueDirectory } from '../../../src/engines/local/directory.ts'
+import { OwnMembers } from '../../../src/engines/local/members/own-members.ts'
 import { Presence } from '../../../src/engines/local/members/presence.ts'
 import { QueueState } from '../../../src/engines/local/state.ts'
 import { LocalQueue } from '../../../src/engines/local/queue.ts'
@@ -77,7 +78,7 @@ test('who leaves, and finds its ticket gone, wakes all: theirs may be gone too',
   const lockPath = path.join(parent, 'removed')
   const queue = newQueue(lockPath)
   const own = (await queue.enqueue(request()))!
-  const wakeAll = context.mock.method(Presence.prototype, 'wakeAll')
+  const wakeAll = context.mock.method(OwnMembers.prototype, 'wakeAll')
   fs.rmSync(lockPath, { recursive: true })
   queue.withdraw(own)
   assert.equal(wakeAll.mock.callCount(), 1)

@@ -32,12 +32,12 @@ test('one that waits hears of the death of the holder, though the member that ha
   const second = (await waiters.queue.enqueue(asked))!
   assert.notEqual(second.member, first.member)
   const turn = untilTurn(waiters.queue, second)
-  await until(() => other.presence.connectionsTo(first.owner.id).some(({ isAnswered }) => isAnswered))
-  await until(() => waiters.presence.connectionsTo(held.owner.id).every(({ isAnswered }) => isAnswered))
+  await until(() => other.presence.members.connectionsTo(first.owner.id).some(({ isAnswered }) => isAnswered))
+  await until(() => waiters.presence.members.connectionsTo(held.owner.id).every(({ isAnswered }) => isAnswered))
   // And it is known to the holder by its own member, which would be told.
-  await until(() => holder.presence.connectionsTo(second.owner.id).length > 0)
+  await until(() => holder.presence.members.connectionsTo(second.owner.id).length > 0)
   waiters.queue.withdraw(first)
-  await until(() => holder.presence.connectionsTo(first.owner.id).length === 0)
+  await until(() => holder.presence.members.connectionsTo(first.owner.id).length === 0)
   // As when its process ends: its ticket stays, dead.
   held.owner.close()
   await turn

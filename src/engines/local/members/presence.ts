@@ -13,13 +13,14 @@
 import type { Idle } from '../../../requests/idle.ts'
 import { isExiting } from '../../../requests/exiting.ts'
 import { becomeIdle, forgetIdle } from '../../../requests/idle.ts'
+import { Linger } from '../../../requests/linger.ts'
 import { debug } from '../../../debug.ts'
-import type { Connection } from '../wire/connection.ts'
 import type { QueueDirectory } from '../directory.ts'
 import type { Listener } from './listener.ts'
 import { listen } from './listener.ts'
 import type { MemberOwner } from './member.ts'
 import { Member, memberFile, randomMemberId } from './member.ts'
+import { OwnMembers } from './own-members.ts'
 import type { SlocketError } from '../../../errors.ts'
 import { isSlocketError } from '../../../errors.ts'
 import { DirectoryGone } from '../lock-directory.ts'
@@ -32,7 +33,7 @@ import type { OwnTicket } from '../ticket.ts'
 import type { Watched } from './ticket-watch.ts'
 import { MEMBERS } from '../ticket-name.ts'
 import { TicketWatch } from './ticket-watch.ts'
-import { setTimeout, clearTimeout, monotonicNowMs } from '../../../real-time.ts'
+import { monotonicNowMs } from '../../../real-time.ts'
 
 /** How many sockets have to be out of reach before the file system counts as one without sockets. */
 const MOST_TRIALS = 3
@@ -62,7 +63,7 @@ export interface PresenceKeeper {
 }
 
 export class Presence implements MemberOwner, Idle {
-  member: Member | undefined
+  readonly members: OwnMembers = new OwnMembers()
   readonly #directory: QueueDirectory
   readonly #keeper: PresenceKeeper
   readonly #newMemberId: () => string
@@ -71,7 +72,6 @@ export class Presence implements MemberOwner, Idle {
     collect: (member) => this.#keeper.collect?.(member),
     onAsked: () => this.#onAsked(),
   }
-  readonly #retired = new Set<Member>()
   /** Members of which it is being tried whether links lead to their sockets. */
   readonly #tried = new Set<Member>()
   /** How many trials in a row found no way to reach a socket. */
@@ -82,9 +82,7 @@ export class Presence implements MemberOwner, Idle {
   joining = 0
   /** When its last ticket left. */
   idleSinceMs = 0
-  #lingerMs = 0
-  #timerEndsMs = 0
-  #lingerTimer: NodeJS.Timeout | undefined
+  readonly #linger = new Linger(() => this.#onLinger())
   readonly #watch = new TicketWatch()
 
   constructor(directory: QueueDirectory, keeper: PresenceKeeper, newMemberId: () => string = randomMemberId) {
@@ -136,10 +134,10 @@ export class Presence implements MemberOwner, Idle {
 
   /** The member's socket was removed from outside. */
   retire(): void {
-    if (this.member === undefined) return
-    debug('%s: the socket of member %s was removed from outside', this.#directory.path, this.member.id)
-    this.#retired.add(this.member)
-    this.member = undefined
+    const { current } = this.members
+    if (current === undefined) return
+    debug('%s: the socket of member %s was removed from outside', this.#directory.path, current.id)
+    this.members.retire()
     this.#addresses.close()
     this.#closeRetired()
   }
@@ -161,33 +159,6 @@ export class Presence implements MemberOwner, Idle {
     return this.#isPresent && this.joining === 0 && this.#queue!.own.size === 0
   }
 
-  get hasConnections(): boolean {
-    if (this.member?.hasConnections === true) return true
-    for (const member of this.#retired) if (member.hasConnections) return true
-    return false
-  }
-
-  /** All connections with `peer`, whoever opened them. */
-  connectionsTo(peer: string): readonly Connection[] {
-    const connections = this.member?.connectionsTo(peer) ?? []
-    if (this.#retired.size === 0) return connections
-    return [...connections, ...[...this.#retired].flatMap((member) => member.connectionsTo(peer))]
-  }
-
-  /** Whether there is a connection that `peer` has opened. */
-  hasConnectionFrom(peer: string): boolean {
-    if (this.member?.hasConnectionFrom(peer) === true) return true
-    for (const member of this.#retired) if (member.hasConnectionFrom(peer)) return true
-    return false
-  }
-
-  /** The connection that was opened here, to a ticket of `peer`. */
-  connectionOpenedTo(peer: string): Connection | undefined {
-    const connection = this.member?.connectionOpenedTo(peer)
-    if (connection !== undefined || this.#retired.size === 0) return connection
-    return this.connectionsTo(peer).find(({ isOpenedHere }) => isOpenedHere)
-  }
-
   /** @param name relative to the directory. */
   addressOf(name: string): string {
     return this.#addresses.of(name)
@@ -202,39 +173,28 @@ export class Presence implements MemberOwner, Idle {
     }
   }
 
-  wakeAll(): void {
-    this.member?.wakeAll()
-    for (const member of this.#retired) member.wakeAll()
-  }
-
   /** Kills a ticket that cannot be unlinked, with its member. False where another ticket in use needs the member. */
   abandon(own: OwnTicket): boolean {
     for (const other of this.#queue!.own.values()) if (!other.isOver && other.owner === own.owner) return false
     debug('%s: ticket %s cannot be removed, so its member ends', this.#directory.path, own.id)
-    if (own.owner === this.member) this.member = undefined
-    this.#retired.delete(own.owner)
-    own.owner.close()
+    this.members.close(own.owner)
     return true
   }
 
   /** A ticket has left, or could not be had. If that leaves none, the presence ends `lingerMs` from now, unless it is used again. */
   onLeft(lingerMs: number): void {
-    if (this.#retired.size > 0) this.#closeRetired()
+    this.#closeRetired()
     if (this.#queue!.own.size > 0) return
     // Released while the process exits, after this has left.
     if (!this.#isPresent) {
       this.#directory.removeIfEmpty()
       return this.#keeper.onAway()
     }
-    this.#lingerMs = lingerMs
     // Without a member nothing was had: no descriptors, no permission.
-    if (lingerMs === 0 || this.member === undefined) return this.leave()
+    if (lingerMs === 0 || this.members.current === undefined) return this.leave()
     this.idleSinceMs = monotonicNowMs()
     becomeIdle(this)
-    // Left running where it ends early enough: a hot lock makes no timer for each release.
-    if (this.#lingerTimer !== undefined && this.#timerEndsMs <= this.idleSinceMs + lingerMs) return
-    clearTimeout(this.#lingerTimer)
-    this.#startLinger(lingerMs)
+    this.#linger.start(lingerMs)
   }
 
   /** Looks after the tickets in use: see {@link TicketWatch.start}. */
@@ -247,17 +207,15 @@ export class Presence implements MemberOwner, Idle {
    * the end of this process (or thread). Then they are left, dead, so that the next holder learns of them.
    */
   leave(): void {
-    clearTimeout(this.#lingerTimer)
-    this.#lingerTimer = undefined
+    this.#linger.stop()
     if (!this.#isPresent) return
     this.#isPresent = false
     forgetIdle(this)
     this.#queue!.leave()
-    if (this.member !== undefined) this.#retired.add(this.member)
-    this.member = undefined
+    this.members.retire()
     this.#closeRetired()
     if (isExiting()) this.#closeTried()
-    if (this.#retired.size === 0) this.#watch.stop()
+    if (this.members.retired.size === 0) this.#watch.stop()
     else this.#hideRetired()
     this.#addresses.close()
     this.#directory.removeIfEmpty()
@@ -311,13 +269,13 @@ export class Presence implements MemberOwner, Idle {
 
   #becomeMember(member: Member): 'open' {
     // RACE: two requests of this process found it away at once; the first one's member is as good.
-    if (this.member !== undefined) member.close()
+    if (this.members.current !== undefined) member.close()
     else {
-      this.member = member
+      this.members.current = member
       debug('%s: member %s listens', this.#directory.path, member.id)
       // RACE: it may have come to its end meanwhile, by its linger.
       this.#appear()
-      sweepMembers(this.#directory, this.#addresses, this.member, this.#asker)
+      sweepMembers(this.#directory, this.#addresses, member, this.#asker)
     }
     return 'open'
   }
@@ -358,27 +316,18 @@ export class Presence implements MemberOwner, Idle {
   #failToListen(error: unknown): unknown {
     // A short address would go on leading to the directory that has vanished.
     this.#addresses.close()
-    if (this.member === undefined) this.#directory.removeIfEmpty()
+    if (this.members.current === undefined) this.#directory.removeIfEmpty()
     return error
   }
 
   #onLinger(): void {
-    this.#lingerTimer = undefined
-    if (this.#queue!.own.size > 0) return
-    const leftMs = this.idleSinceMs + this.#lingerMs - monotonicNowMs()
-    if (leftMs > 0) this.#startLinger(leftMs)
-    else this.leave()
-  }
-
-  #startLinger(ms: number): void {
-    this.#timerEndsMs = monotonicNowMs() + ms
-    this.#lingerTimer = setTimeout(() => this.#onLinger(), ms).unref()
+    if (this.#queue!.own.size === 0) this.leave()
   }
 
   /** Removes the names of the sockets that hold while the process exits: nothing would remove them afterwards. */
   #hideRetired(): void {
     if (this.#keeper.collect !== undefined) return
-    for (const { id } of this.#retired) this.#directory.sweepMemberFiles(memberFile(id))
+    for (const { id } of this.members.retired) this.#directory.sweepMemberFiles(memberFile(id))
   }
 
   /** The process exits: the trials come to no end. */
@@ -391,12 +340,6 @@ export class Presence implements MemberOwner, Idle {
   }
 
   #closeRetired(): void {
-    const needed = new Set<Member>()
-    for (const own of this.#queue!.own.values()) if (!own.isOver) needed.add(own.owner)
-    for (const member of this.#retired) {
-      if (needed.has(member)) continue
-      this.#retired.delete(member)
-      member.close()
-    }
+    this.members.closeRetired(this.#queue!.own.values())
   }
 }

@@ -197,7 +197,7 @@ export class Holders implements LocalStealing {
     // Without a connection one is made, to whatever name its socket has now: who is connected to looks, too.
     const ticket = new ListedTicket(name + STOLEN, parsed, this.#state.view)
     this.#reach(thief, ticket).then(
-      () => presence.connectionsTo(member).forEach((connection) => connection.send(formatWake(id))),
+      () => presence.members.connectionsTo(member).forEach((connection) => connection.send(formatWake(id))),
       (error: unknown) => debug('%s: ticket %s cannot be told: %s', this.#directory.path, id, error),
     )
   }

@@ -5,7 +5,8 @@
 import type { Idle } from '../../../requests/idle.ts'
 import { becomeIdle, forgetIdle } from '../../../requests/idle.ts'
 import { debug } from '../../../debug.ts'
-import { setTimeout, clearTimeout, monotonicNowMs } from '../../../real-time.ts'
+import { Linger } from '../../../requests/linger.ts'
+import { monotonicNowMs } from '../../../real-time.ts'
 import type { BellOwner } from './bell.ts'
 import { Bell } from './bell.ts'
 import type { WindowsDirectory } from './directory.ts'
@@ -40,7 +41,7 @@ export class Presence implements Idle {
   readonly #keeper: PresenceKeeper
   #queue: PresentQueue | undefined
   #isPresent = false
-  #lingerTimer: NodeJS.Timeout | undefined
+  readonly #linger = new Linger(() => this.#onLinger())
 
   constructor(directory: WindowsDirectory, keeper: PresenceKeeper) {
     this.#directory = directory
@@ -71,14 +72,12 @@ export class Presence implements Idle {
     if (lingerMs === 0 || this.bell === undefined) return this.leave()
     this.idleSinceMs = monotonicNowMs()
     becomeIdle(this)
-    clearTimeout(this.#lingerTimer)
-    this.#lingerTimer = setTimeout(() => this.#onLinger(), lingerMs).unref()
+    this.#linger.start(lingerMs)
   }
 
   /** Ends the presence now. Tickets that hold go on holding, until they are released or the kernel closes them. */
   leave(): void {
-    clearTimeout(this.#lingerTimer)
-    this.#lingerTimer = undefined
+    this.#linger.stop()
     if (!this.#isPresent) return
     this.#isPresent = false
     forgetIdle(this)
@@ -102,7 +101,6 @@ export class Presence implements Idle {
   }
 
   #onLinger(): void {
-    this.#lingerTimer = undefined
     if (this.isIdle) this.leave()
   }
 }
