@@ -12,7 +12,7 @@ import { setImmediate, clearImmediate, monotonicNowMs } from './real-time.ts'
 export interface LockTrace {
   /** The path, as it was passed to `slocket()`. */
   readonly name: string
-  /** Whether it allows other holders: `exclusive` or `shared`. */
+  /** Whether it allows other holders: `exclusive` or `shared`. A downgrade changes it. */
   readonly mode: LockMode
   /** The number of holders that the semaphore allows. `undefined` if the lock isn't a semaphore. */
   readonly permits: number | undefined
@@ -39,6 +39,7 @@ interface Channels {
   readonly waiting: Channel
   readonly noticed: Channel
   readonly granted: Channel
+  readonly downgraded: Channel
   readonly released: Channel
   readonly lost: Channel
 }
@@ -57,6 +58,7 @@ function openChannels(): Channels {
     waiting: channel('slocket:wait'),
     noticed: channel('slocket:wait-notice'),
     granted: channel('slocket:grant'),
+    downgraded: channel('slocket:downgrade'),
     released: channel('slocket:release'),
     lost: channel('slocket:lost'),
   }
@@ -74,12 +76,13 @@ const held = new WeakMap<TracedLock, Held>()
 
 /** Whether anybody wants to know of a request that is made now. */
 export function isObserved(): boolean {
-  const { acquiring, waiting, noticed, granted, released, lost } = channels()
+  const { acquiring, waiting, noticed, granted, downgraded, released, lost } = channels()
   return (
     acquiring.hasSubscribers ||
     waiting.hasSubscribers ||
     noticed.hasSubscribers ||
     granted.hasSubscribers ||
+    downgraded.hasSubscribers ||
     released.hasSubscribers ||
     lost.hasSubscribers
   )
@@ -151,6 +154,14 @@ function tellGranted<L extends TracedLock | null>(trace: LockTrace, lock: L): L 
   return lock
 }
 
+/** Its `mode` is `shared` by now. */
+export function tellDowngraded(lock: TracedLock): void {
+  const trace = held.get(lock)?.trace
+  if (trace !== undefined) Object.assign(trace, { mode: lock.mode })
+  const { downgraded } = channels()
+  if (downgraded.hasSubscribers) downgraded.publish(trace ?? ofLock(lock))
+}
+
 export function tellReleased(lock: TracedLock): void {
   const { released } = channels()
   if (released.hasSubscribers) released.publish(endOf(lock))
@@ -165,6 +176,9 @@ export function tellLost(lock: TracedLock, error: Error): void {
 function endOf(lock: TracedLock): LockTrace {
   const known = held.get(lock)
   if (known !== undefined) return Object.assign(known.trace, { holdMs: monotonicNowMs() - known.sinceMs })
-  const { name, mode, permits, token, recovered } = lock
+  return ofLock(lock)
+}
+
+function ofLock({ name, mode, permits, token, recovered }: TracedLock): LockTrace {
   return { name, mode, permits, token, recovered, label: undefined, isTry: false }
 }

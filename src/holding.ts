@@ -30,17 +30,15 @@ interface HoldingFacts {
   readonly engine: Engine
   /** By the name that `engine.resolve` gives. */
   readonly resource: string
-  /** By which the lock was acquired. */
-  readonly claim: Claim
   /** What the code around holds. */
   outer: Holding | undefined
 }
 
 /** @param around of a nested call: what it was found by. */
-export function createHolding({ engine, resource, claim, outer }: HoldingFacts, lock: Lock, around?: Holding): Holding {
+export function createHolding({ engine, resource, outer }: HoldingFacts, lock: Lock, around?: Holding): Holding {
   const acquired = around === undefined ? lock : around.acquired
   const owner = around === undefined ? undefined : (around.owner ?? around)
-  return { engine, resource, claim, outer, lock, acquired, owner, nestedCalls: 0, onNestedEnd: undefined }
+  return { engine, resource, outer, lock, acquired, owner, nestedCalls: 0, onNestedEnd: undefined }
 }
 
 /** How long the context stays in use after the last body has ended, in ms: to start and to stop it costs more than a body. */
@@ -76,7 +74,7 @@ export function claimsOf(inner: Holding | undefined, engine: Engine, resource: s
     // A nested call holds no lock besides that of the call around.
     if (!holds(holding, engine, resource) || acquired.includes(holding.acquired)) continue
     acquired.push(holding.acquired)
-    claims.push(holding.claim)
+    claims.push(holding.acquired!.claim)
   }
   return claims
 }
@@ -88,11 +86,11 @@ export function holdingThatCovers(
   resource: string,
   asked: Claim,
 ): Holding | undefined {
-  let holding = inner
-  while (holding !== undefined && !(covers(holding.claim, asked) && holds(holding, engine, resource))) {
-    holding = holding.outer
+  for (let holding = inner; holding !== undefined; holding = holding.outer) {
+    const claim = holding.acquired?.claim
+    if (claim !== undefined && covers(claim, asked) && holds(holding, engine, resource)) return holding
   }
-  return holding
+  return undefined
 }
 
 /** A body that has released its lock holds up nobody. */

@@ -1,8 +1,11 @@
+import { cannotDowngrade } from './requests/cannot-downgrade.ts'
 import type { Grant } from './requests/engine.ts'
+import type { Claim } from './core/claim.ts'
+import { SHARED } from './core/claim.ts'
 import { debug } from './debug.ts'
 import type { MinimumHold } from './calls/minimum-hold.ts'
 import { startMinimumHold } from './calls/minimum-hold.ts'
-import { tellLost, tellReleased } from './diagnostics.ts'
+import { tellDowngraded, tellLost, tellReleased } from './diagnostics.ts'
 import { SlocketError } from './errors.ts'
 import type { Asked, LockMode } from './options.ts'
 
@@ -18,7 +21,7 @@ const RELEASED: Promise<void> = Promise.resolve()
 export class Lock {
   /** The path, as it was passed to `slocket()`, or that of the URL that was passed. */
   readonly name: string
-  /** Whether it allows other holders: `exclusive` or `shared`. `exclusive` for a semaphore, too. */
+  /** Whether it allows other holders: `exclusive` or `shared`. `exclusive` for a semaphore, too. {@link Lock.downgrade} changes it. */
   readonly mode: LockMode
   /** The number of holders that the semaphore allows. `undefined` if the lock isn't a semaphore. */
   readonly permits: number | undefined
@@ -40,6 +43,11 @@ export class Lock {
   #releasing: Promise<void> | undefined
   #minimum: MinimumHold | undefined
   #releaseListeners: Set<() => void> | undefined
+  #claim: Claim
+  /** Whether the engine has it as shared: known to have succeeded, where it was downgraded. */
+  #isShared: boolean
+  #downgrading: Promise<void> | undefined
+  #downgradeListeners: Set<() => void> | undefined
 
   /** @internal */
   constructor(name: string, { mode, claim, atLeastMs }: Pick<Asked, 'mode' | 'claim' | 'atLeastMs'>, grant: Grant) {
@@ -49,6 +57,8 @@ export class Lock {
     this.token = grant.token
     this.recovered = grant.recovered
     this.#grant = grant
+    this.#claim = claim
+    this.#isShared = claim.kind === 'shared'
     if (atLeastMs > 0) this.#minimum = startMinimumHold(atLeastMs)
     grant.onLost((error) => this.#onLost(error))
   }
@@ -154,6 +164,71 @@ export class Lock {
     for (const listener of this.#releaseListeners) listener()
     settle(this.#giveBackInTime())
     return this.#releasing
+  }
+
+  /**
+   * Makes an exclusive lock a shared one, without being free in between: nobody else has held it exclusively since this caller did. Shared requests that wait
+   * get the lock at once, up to the first exclusive one, which waits until all of them have released. It can't be made exclusive again: release it,
+   * and acquire it anew.
+   *
+   * {@link Lock.mode} is `shared` from the call on, also if the call then fails: others may share from that moment. The token stays the same, and so does a
+   * {@link Lock.wanted} that has aborted. If the process crashes after it, no later holder has `recovered` because of that. With the local engine others can
+   * have the lock when the call returns; engines that use a server need the promise. Exclusive requests of the same process that wait already come first:
+   * as long as they wait, nobody shares.
+   *
+   * Does nothing if the lock is shared. In a nested call, only the lock of that call becomes shared: the one around stays what it is. If the lock around is
+   * downgraded, nested calls that have it exclusively lose it.
+   *
+   * It belongs to this lock, and can be passed on alone: `const { downgrade } = lock`.
+   *
+   * ```js
+   * const lock = await slocket('/tmp/data.lock')
+   * await rewrite()
+   * await lock.downgrade() // readers come in; what was written stays as it is
+   * await verify()
+   * await lock.release()
+   * ```
+   *
+   * @throws (by the promise) ERR_SLOCKET_LOST if the lock isn't held any more; ERR_SLOCKET_NO_DOWNGRADE if its engine can't (Windows, named locks, etcd);
+   *   TypeError for a permit, which has nothing to give up; what a system error means, or ERR_SLOCKET_UNREACHABLE: then call it again.
+   */
+  readonly downgrade: () => Promise<void> = () =>
+    (this.#downgrading ??= this.#downgrade().finally(() => (this.#downgrading = undefined)))
+
+  async #downgrade(): Promise<void> {
+    if (this.permits !== undefined) {
+      throw new TypeError(`the lock '${this.name}' is a permit, which can't be downgraded: release it`)
+    }
+    this.assertHeld()
+    if (this.#isShared) return
+    const grant = this.#grant
+    if (grant.downgrade === undefined) throw cannotDowngrade()
+    // First: others may share even if this fails.
+    this.#becomeShared()
+    await grant.downgrade()
+    // It may have been lost, or released, meanwhile.
+    this.assertHeld()
+    this.#isShared = true
+  }
+
+  #becomeShared(): void {
+    if (this.mode === 'shared') return
+    ;(this as { mode: LockMode }).mode = 'shared'
+    this.#claim = SHARED
+    for (const listener of this.#downgradeListeners ?? []) listener()
+    if (this.#grant.isNested !== true) tellDowngraded(this)
+  }
+
+  /** @internal What is held by it now. */
+  get claim(): Claim {
+    return this.#claim
+  }
+
+  /** @internal Has `listener` called when an exclusive lock is downgraded. Returns what removes the listener. */
+  onDowngrade(listener: () => void): () => void {
+    const listeners = (this.#downgradeListeners ??= new Set())
+    listeners.add(listener)
+    return () => listeners.delete(listener)
   }
 
   /** @internal Has `listener` called when the lock is released, before it is free. Returns what removes the listener. */

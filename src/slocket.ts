@@ -273,14 +273,13 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
       const [options, body] = parseBody(rest) as [unknown, Body<T>]
       const path = parsePath(given)
       const asked = parseOptions(options, WITH)
-      const { claim } = asked
       const engine = engineOf(asked)
       const resource = engine.resolve?.(path) ?? path
       const outer = currentHolding()
       if (asked.isReentrant) return await runReentrant({ engine, resource, path, asked, outer, acquire }, body)
       const own = outer === undefined ? NONE : claimsOf(outer, engine, resource)
       const lock = await acquire(path, asked, own)
-      const holding = createHolding({ engine, resource, claim, outer }, lock)
+      const holding = createHolding({ engine, resource, outer }, lock)
       return await runUnder({ holdings: [holding], locks: [lock] }, () => body(lock))
     },
     async lead<T>(given: string | URL, ...rest: readonly unknown[]): Promise<T> {

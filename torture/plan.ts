@@ -32,6 +32,8 @@ export interface Manners {
   readonly bursts: number
   readonly nested: number
   readonly queries: number
+  /** What part of the exclusive holders are downgraded. */
+  readonly downgrades: number
   /** How long they keep their sockets after use, each as often as it stands here, in ms. */
   readonly lingers: readonly number[]
 }
@@ -116,5 +118,6 @@ function planManners(random: Random): Manners {
     nested: some(0.1),
     queries: some(0.02),
     lingers: random.pick([[1000], [1000], [0], [0, 5, 1000]]),
+    downgrades: some(0.5),
   }
 }

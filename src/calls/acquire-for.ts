@@ -33,5 +33,5 @@ export async function acquireFor({
 }: BodyRequest & { readonly acquire: Acquire }): Promise<{ readonly lock: Lock; readonly holding: Holding }> {
   const own = outer === undefined ? [] : claimsOf(outer, engine, resource)
   const lock = await acquire(path, { ...asked, engine: resource === path ? engine : pinEngine(engine, resource) }, own)
-  return { lock, holding: createHolding({ engine, resource, claim: asked.claim, outer }, lock) }
+  return { lock, holding: createHolding({ engine, resource, outer }, lock) }
 }

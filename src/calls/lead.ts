@@ -72,7 +72,7 @@ function campaignOf({ engine, path, resource, asked, acquire }: Candidacy): () =
 
 /** One term. Undefined if the lock was lost before the body had ended. */
 async function serve<T>(
-  { engine, resource, path, asked: { claim, signal } }: Candidacy,
+  { engine, resource, path, asked: { signal } }: Candidacy,
   lock: Lock,
   body: Body<T>,
 ): Promise<{ readonly result: T } | undefined> {
@@ -85,7 +85,7 @@ async function serve<T>(
     if (one.aborted) term.abort(one.reason)
     return one.aborted ? () => {} : onAbort(one, () => term.abort(one.reason))
   })
-  const holding = createHolding({ engine, resource, claim, outer: currentHolding() }, lock)
+  const holding = createHolding({ engine, resource, outer: currentHolding() }, lock)
   try {
     const result = await runUnder({ holdings: [holding], locks: [lock] }, async () => {
       try {

@@ -3,7 +3,9 @@
  *
  *  1. The nested call releases nothing. Its lock object is its own: it ends with the nested body.
  *  2. The call that has acquired the lock releases it once all nested calls have ended, at any depth, also those that no body has waited for.
- *  3. If the lock is lost, or the body around has released it by itself, the nested call has lost it.
+ *  3. If the lock is lost, or the body around has released it by itself, the nested call has lost it. So has one that asked for an exclusive lock, if the
+ *     body around has downgraded it.
+ *  4. A nested call that downgrades has a shared lock itself. The body around still counts on an exclusive one, so nobody else is let in.
  */
 import type { Grant } from '../requests/engine.ts'
 import { inNextTurn, isTurnDue, nextTurn } from '../requests/event-loop.ts'
@@ -65,10 +67,11 @@ async function enter(request: BodyRequest): Promise<Nested | undefined> {
   // RACE: in that turn, the body around may have ended, or released its lock. Then this call waits for its turn as any other one.
   const around = findAround(request)
   if (around === undefined) return undefined
-  const { engine, resource, claim, acquired } = around
-  const grant = nestedGrant(acquired!, () => leaveNested(holding))
+  const { engine, resource, acquired } = around
+  const isExclusive = asked.claim.kind === 'exclusive'
+  const grant = nestedGrant(acquired!, isExclusive, () => leaveNested(holding))
   const lock = new Lock(path, { ...asked, atLeastMs: 0 }, grant)
-  const holding = createHolding({ engine, resource, claim, outer }, lock, around)
+  const holding = createHolding({ engine, resource, outer }, lock, around)
   enterNested(holding)
   return { lock, holding }
 }
@@ -78,8 +81,9 @@ function findAround({ engine, resource, asked, outer }: BodyRequest): Holding | 
 }
 
 /** @param leave called once: the nested call has released it, or lost it. */
-function nestedGrant(held: Lock, leave: () => void): Grant {
+function nestedGrant(held: Lock, isExclusive: boolean, leave: () => void): Grant {
   const stops: (() => void)[] = []
+  let countsOnExclusion = isExclusive
   let lose: (error: Error) => void = () => {}
   let isOver = false
   const end = (): void => {
@@ -97,6 +101,9 @@ function nestedGrant(held: Lock, leave: () => void): Grant {
     token: held.token,
     recovered: held.recovered,
     release: end,
+    downgrade() {
+      countsOnExclusion = false
+    },
     onLost(listener) {
       lose = (error) => {
         end()
@@ -104,6 +111,7 @@ function nestedGrant(held: Lock, leave: () => void): Grant {
       }
       listen(held.lossSignal, () => lose(held.lossSignal.reason as Error))
       stops.push(held.onRelease(() => lose(releasedError(held))))
+      stops.push(held.onDowngrade(() => countsOnExclusion && lose(downgradedError(held))))
     },
     isHeld() {
       if (isOver) return false
@@ -117,4 +125,8 @@ function nestedGrant(held: Lock, leave: () => void): Grant {
 
 function releasedError({ name }: Lock): SlocketError {
   return new SlocketError('ERR_SLOCKET_LOST', `the lock '${name}' was released by the body of the call around`)
+}
+
+function downgradedError({ name }: Lock): SlocketError {
+  return new SlocketError('ERR_SLOCKET_LOST', `the lock '${name}' was downgraded by the body of the call around`)
 }

@@ -71,6 +71,8 @@ export interface EngineCapabilities {
   readonly recovered: boolean
   /** Whether it supports `AcquireRequest.steal`. Default: `false`. */
   readonly steal?: boolean | undefined
+  /** Whether it supports `Grant.downgrade`. Default: `false`. */
+  readonly downgrade?: boolean | undefined
   /**
    * The number of requests of one client that can hold locks, or have a place in a queue, at the same time, for all resources together. Further requests
    * wait within the client for one of these places, in their order; `query` does not show them. Default: no limit.
@@ -123,6 +125,13 @@ export interface Grant {
   readonly isNested?: boolean
   /** Releases the lock. Called once. If it returns no promise, the lock is free on return, or with `sliceMs` at the end of this turn of the event loop. */
   release(): void | Promise<void>
+  /**
+   * Makes an exclusive grant a shared one, without the lock being free in between. Shared requests that wait are granted, up to the first exclusive one.
+   * Called only while it is held, and again if it has failed; a call after the first that succeeded does nothing. From the first call on, the caller
+   * counts on shared access only. If the lock turns out to be lost, the listener of `onLost` is called before this returns, or its promise settles. Missing
+   * if the engine can't: `capabilities.downgrade`.
+   */
+  readonly downgrade?: (() => void | Promise<void>) | undefined
   /** Has `listener` called once if the lock is lost while it is held; at once if it is already lost. */
   onLost(listener: (error: Error) => void): void
   /**

@@ -16,6 +16,9 @@
  *  over    | its ticket has left, or is about to leave        | -
  *
  * `ticket` is set in the states waiting, held and kept only.
+ *
+ * A downgraded holder shares the lock with others only once nobody waits by the ticket: those who wait by it came before all that stand behind it, so
+ * until then nobody else could come in. From the downgrade on the group takes nobody in. Once others may share, it is over when that holder releases.
  */
 import { isSameClaim } from '../core/claim.ts'
 import type { TicketIdentity } from '../core/ticket.ts'
@@ -32,6 +35,9 @@ import type { TurnRequest } from './wait-for-turn.ts'
 import { waitForTurn, withdrawQuietly } from './wait-for-turn.ts'
 
 export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
+  /** Whether the holder was downgraded, and whether others may know it: then its ticket shares until it leaves. */
+  private downgraded: 'no' | 'soon' | 'shares' = 'no'
+
   enter(): void {
     this.state = 'joining'
     try {
@@ -128,7 +134,7 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
   }
 
   isOpenTo(request: Request): boolean {
-    if (this.queue.ticketPerRequest === true) return false
+    if (this.queue.ticketPerRequest === true || this.downgraded !== 'no') return false
     if (this.claim.kind === 'permit' || request.steal || !isSameClaim(this.claim, request.claim)) return false
     switch (this.state) {
       case 'outside':
@@ -176,6 +182,7 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     const robbed = this.takeHolders()
     // The ticket has kept its place, for those that wait by it.
     this.state = 'waiting'
+    this.downgraded = 'no'
     // Who made the ticket has held: a try, or a thief, maybe. Those who wait by it are neither.
     this.wait = true
     this.steal = false
@@ -194,6 +201,34 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     const ticket = this.ticket!
     this.becomeOver()
     return this.queue.withdraw(ticket)
+  }
+
+  get canDowngrade(): boolean {
+    return this.claim.kind === 'exclusive' && this.queue.downgrade !== undefined
+  }
+
+  /** The one that holds shares from now on. */
+  downgrade(): void | Promise<void> {
+    if (this.downgraded === 'no') {
+      this.downgraded = 'soon'
+      // They may have come after others that stand behind the ticket.
+      this.owner.placeAgain(this.giveWay())
+    }
+    if (this.firstWaiting === undefined) return this.share()
+  }
+
+  /** From now on others hold beside the one that was downgraded. */
+  private share(): void | Promise<void> {
+    this.downgraded = 'shares'
+    return this.queue.downgrade!(this.ticket!)
+  }
+
+  private async shareQuietly(): Promise<void> {
+    try {
+      await this.share()
+    } catch (error) {
+      debug('ticket %s goes on keeping others out: %s', this.ticket?.id, error)
+    }
   }
 
   /** Withdraws the ticket, if it is kept. Never throws. */
@@ -220,7 +255,11 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
   drop(request: Request): void {
     this.removeWaiting(request)
     this.updateKeepAlive()
-    if (this.firstWaiting !== undefined || this.state === 'held') return
+    if (this.firstWaiting !== undefined) return
+    if (this.state === 'held') {
+      if (this.downgraded === 'soon') void this.shareQuietly()
+      return
+    }
     const { ticket } = this
     this.becomeOver()
     this.cancellation.cancel()
@@ -231,6 +270,7 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
 
   /** Nobody holds any more, and others wait. */
   private passOn(): void {
+    this.downgraded = 'no'
     // They would never know that they hold. They ask anew if the process goes on after all.
     if (isExiting()) this.owner.placeAgain(this.takeWaiting())
     // Bound: each round takes one out of those that wait.
@@ -248,7 +288,14 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
 
   /** Nobody holds any more: keeps the ticket for requests that come in this turn of the event loop, if it may. */
   private keep(slice: Slice): boolean {
-    if (slice.lengthMs === 0 || isExiting() || !this.owner.isAlone() || !slice.goesOn(this.ticket!)) return false
+    if (
+      this.downgraded !== 'no' ||
+      slice.lengthMs === 0 ||
+      isExiting() ||
+      !this.owner.isAlone() ||
+      !slice.goesOn(this.ticket!)
+    )
+      return false
     this.state = 'kept'
     keepUntilTurnEnds(this)
     return true

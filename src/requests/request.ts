@@ -24,6 +24,9 @@ function nextNs(): bigint {
 export interface RequestGroup {
   drop(request: Request): void
   release(request: Request): void | Promise<void>
+  readonly canDowngrade?: boolean
+  /** Called only if it can. */
+  downgrade?(request: Request): void | Promise<void>
   isHeld(): boolean
   watch(): void
 }
@@ -143,6 +146,12 @@ export class Request implements Grant, QueuedRequest {
 
   release(): void | Promise<void> {
     return this.group?.release(this)
+  }
+
+  /** Undefined if its queue can't. */
+  get downgrade(): (() => void | Promise<void>) | undefined {
+    if (this.group?.canDowngrade !== true) return undefined
+    return () => this.group?.downgrade?.(this)
   }
 
   isHeld(): boolean {

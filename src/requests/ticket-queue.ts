@@ -35,6 +35,12 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
    * Rejects when it cannot tell whether one of `among` lives.
    */
   anyChange(own: Own, among: readonly T[], cancellation: Cancellation): void | Promise<void>
+  /**
+   * Makes the claim of `own`, which holds exclusively, a shared one for every later listing, and wakes those whose turn it may now be. It stays so until
+   * `own` leaves. Does nothing if it was done before. If `own` turns out to be gone, `own.request` has been told by `onLost` when this returns, or
+   * resolves. Missing if the queue can't.
+   */
+  downgrade?(own: Own): void | Promise<void>
   /** The facts of a grant, asked for once for each holder in turn that `own` stands for. */
   granted(own: Own): GrantFacts
   /**

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { AcquireRequest, Engine, Grant } from '../requests/engine.ts'
 import type { Claim } from '../core/claim.ts'
+import { SHARED } from '../core/claim.ts'
 import type { Holder, Holders } from './holders.ts'
 
 export type Outcome =
@@ -63,7 +64,7 @@ export class Asking {
 /** A lock that is held. */
 export class Held implements Holder {
   readonly label: string
-  readonly claim: Claim
+  claim: Claim
   readonly token: bigint
   readonly grant: Grant
   readonly #holders: Holders
@@ -75,6 +76,12 @@ export class Held implements Holder {
     this.grant = grant
     this.#holders = holders
     holders.enter(this)
+  }
+
+  downgrade(): void | Promise<void> {
+    // From the call on, others may share.
+    this.claim = SHARED
+    return this.grant.downgrade!()
   }
 
   release(): void | Promise<void> {

@@ -7,6 +7,7 @@ import { testClaims } from './claims.ts'
 import { testExclusion } from './exclusion.ts'
 import { testHandles } from './handles.ts'
 import { testOrder } from './order.ts'
+import { testDowngrades } from './downgrades.ts'
 import { testGroups } from './groups.ts'
 import { testPermits } from './permits.ts'
 import { testQuery } from './query.ts'
@@ -34,7 +35,7 @@ import { testWaitNotices } from './wait-notices.ts'
  *
  * testEngine({
  *   name: 'memory',
- *   capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true, releasesAtOnce: true },
+ *   capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true, downgrade: true, releasesAtOnce: true },
  *   openClient: () => memory(store),
  *   resource: () => `resource-${(resources += 1)}`,
  * })
@@ -50,6 +51,7 @@ export function testEngine(engine: EngineUnderTest): void {
     testOrder(suite)
     testGroups(suite)
     testClaims(suite)
+    testDowngrades(suite)
     testPermits(suite)
     testTries(suite)
     testStealing(suite)

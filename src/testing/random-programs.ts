@@ -43,6 +43,8 @@ export function testRandomPrograms(suite: Suite): void {
 
 interface Actor {
   readonly asking: Asking
+  /** What it asked for, or what a downgrade has left it. */
+  claim: Claim
   readonly generation: number
   readonly waits: boolean
   hasGivenUp: boolean
@@ -56,12 +58,14 @@ class Program {
   readonly #actors: Actor[] = []
   readonly #steps: string[] = []
   readonly #violations: string[] = []
+  readonly #downgrades: boolean
   #generation = 0
 
   constructor(scene: Scene, random: Random, claims: readonly Claim[]) {
     this.#scene = scene
     this.#random = random
     this.#claims = claims
+    this.#downgrades = scene.engine.capabilities.downgrade === true && claims.includes(SHARED)
   }
 
   async run(requests: number): Promise<void> {
@@ -84,7 +88,7 @@ class Program {
     const claim = random.pick(this.#claims)
     const waits = random.chance(0.85)
     const asking = this.#scene.ask(client, { label, claim, wait: waits, signal: controller.signal })
-    const actor: Actor = { asking, generation: this.#generation, waits, hasGivenUp: false, isHolding: false }
+    const actor: Actor = { asking, claim, generation: this.#generation, waits, hasGivenUp: false, isHolding: false }
     this.#actors.push(actor)
     this.#steps.push(`${label} asks${waits ? '' : ' by a try'}: ${claim.kind}`)
     const givingUp = random.chance(0.25) ? this.#giveUp(actor, controller) : undefined
@@ -95,6 +99,13 @@ class Program {
         actor.isHolding = true
         this.#checkOrder(actor)
         await breathe(random)
+        if (this.#downgrades && claim.kind === 'exclusive' && random.chance(0.3)) {
+          this.#steps.push(`${label} is downgraded`)
+          actor.claim = SHARED
+          const downgrading = outcome.held.downgrade()
+          if (random.chance(0.8)) await downgrading
+          await breathe(random)
+        }
         actor.isHolding = false
         this.#steps.push(`${label} releases`)
         await outcome.held.release()
@@ -136,12 +147,13 @@ class Program {
 
   #checkOrder(actor: Actor): void {
     if (!this.#scene.engine.capabilities.ordered) return
-    const { claim, label } = actor.asking
+    const { claim } = actor
+    const { label } = actor.asking
     const ahead = this.#actors.filter((other) => {
       if (other.generation >= actor.generation) return false
       return other.isHolding || (other.waits && !other.hasGivenUp && !other.asking.isSettled)
     })
-    const inTheWay = ahead.filter((other) => claim.kind !== 'shared' || other.asking.claim.kind !== 'shared')
+    const inTheWay = ahead.filter((other) => claim.kind !== 'shared' || other.claim.kind !== 'shared')
     if (inTheWay.length < (claim.kind === 'permit' ? claim.permits : 1)) return
     this.#violations.push(`${label} is let in before ${inTheWay.map(({ asking }) => asking.label).join(', ')}`)
   }

@@ -15,6 +15,7 @@ const CHANNELS = [
   'slocket:grant',
   'tracing:slocket:acquire:error',
   'tracing:slocket:acquire:asyncEnd',
+  'slocket:downgrade',
   'slocket:release',
   'slocket:lost',
 ]
@@ -201,4 +202,19 @@ test('an error of a timeout is told of with what it knows of the holders', async
   const failed = told.find(({ channel }) => channel.endsWith(':error'))
   assert.equal((failed!.trace.error as SlocketError).held?.[0]?.label, 'first')
   await first.release()
+})
+
+test('a downgrade is told once, and the lock is a shared one from then on', async () => {
+  const told = listen()
+  const lock = await slocket('downgraded', { engine: memory() })
+  const modes: string[] = []
+  const onDowngrade = (message: unknown): void => void modes.push((message as LockTrace).mode)
+  diagnostics.subscribe('slocket:downgrade', onDowngrade)
+  subscriptions.push(['slocket:downgrade', onDowngrade])
+  await lock.downgrade()
+  await lock.downgrade()
+  await lock.release()
+  assert.deepEqual(channelsOf(told), ['start', 'asyncEnd', 'grant', 'downgrade', 'release'])
+  assert.equal(new Set(told.map(({ trace }) => trace)).size, 1)
+  assert.deepEqual(modes, ['shared'])
 })

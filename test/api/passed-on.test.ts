@@ -19,8 +19,19 @@ describe('methods that are passed on', () => {
     await other.release()
   })
 
+  test('downgrade of a lock works', async () => {
+    const engine = memory()
+    const lock = await slocket('one', { engine })
+    const { downgrade } = lock
+    await downgrade()
+    assert.equal(lock.mode, 'shared')
+    await (await slocket.try('one', { engine, mode: 'shared' }))!.release()
+    await lock.release()
+  })
+
   test('a method is the same function each time it is read', async () => {
     const lock = await slocket('lock', { engine: memory() })
+    assert.equal(lock.downgrade, lock.downgrade)
     assert.equal(lock.release, lock.release)
     assert.equal(lock.assertHeld, lock.assertHeld)
     await lock.release()

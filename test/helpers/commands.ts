@@ -17,6 +17,8 @@ export type Command =
   | { readonly do: 'try'; readonly path: string; readonly options?: PlainOptions; readonly as?: string }
   /** Cancels an acquire: rejected, with code 'CANCELLED'. */
   | { readonly do: 'abort'; readonly as?: string }
+  /** Answers downgraded, or rejected. */
+  | { readonly do: 'downgrade'; readonly as?: string }
   /** Answers released, or rejected. */
   | { readonly do: 'release'; readonly as?: string }
   /** Answers state, with `held`. */

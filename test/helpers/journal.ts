@@ -1,6 +1,7 @@
 /**
  * A journal of who held what, written by the processes themselves: `+` after a grant, `-` before a release, `!` for one
- * that is about to be killed, `*` for one that starts, `?` for a loss. Each line is one write to a file opened for appending, so the lines of all processes stand in one
+ * that is about to be killed, `*` for one that starts, `?` for a loss,
+ * `~` before a downgrade. Each line is one write to a file opened for appending, so the lines of all processes stand in one
  * order, and what overlaps in the journal has overlapped in truth.
  */
 import assert from 'node:assert/strict'
@@ -18,7 +19,7 @@ export interface JournalGrant {
 }
 
 interface JournalEnd {
-  readonly kind: '-' | '?'
+  readonly kind: '-' | '?' | '~'
   readonly who: string
   readonly path: string
   readonly as: string
@@ -87,6 +88,11 @@ export class Journal {
           // It may hold for a moment between the line of its death and its death.
           if (!isOneOf(entry.who, dying)) holders.set(keyOf(entry), entry)
           break
+        case '~': {
+          const grant = holders.get(keyOf(entry))
+          if (grant !== undefined) holders.set(keyOf(entry), { ...grant, claim: 'shared' })
+          break
+        }
         case '-':
         case '?':
           holders.delete(keyOf(entry))

@@ -41,6 +41,11 @@ export abstract class Party {
     return (await this.next('granted|refused', as)).event === 'granted'
   }
 
+  async downgrade(as: string = 'lock'): Promise<void> {
+    this.send({ do: 'downgrade', as })
+    await this.next('downgraded', as)
+  }
+
   async release(as: string = 'lock'): Promise<void> {
     this.send({ do: 'release', as })
     await this.next('released', as)

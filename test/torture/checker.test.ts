@@ -39,6 +39,14 @@ describe('exclusion', () => {
     finds('exclusion', two.request('p3', 1, 1, 4, 7, PERMIT))
   })
 
+  test('one who shares beside one who was downgraded is none, and one who does not share is', () => {
+    const downgraded = (): Traces =>
+      new Traces().request('p1', 1, 1, 2, 6).at(3, 'p1', { kind: 'downgrade', request: 'a:p1#1' })
+    isSound(downgraded().request('p2', 1, 1, 4, 5, SHARED))
+    finds('exclusion', downgraded().request('p2', 1, 1, 2.5, 5, SHARED))
+    finds('exclusion', downgraded().request('p2', 1, 1, 4, 5))
+  })
+
   test('who may have been dead already held no more', () => {
     const traces = new Traces().request('p1', 1, 1, 2).request('p2', 1, 1, 4, 6, { recovered: true })
     finds('exclusion', traces)
@@ -66,6 +74,19 @@ describe('order', () => {
         .ticket('p1', { entered: 1, turn: 1, left: 5 })
         .ticket('p2', { entered: 2, turn: 3, left: 4 }),
     )
+  })
+
+  test('one that shares may have its turn beside a ticket that was downgraded, and another one may not', () => {
+    const downgraded = (at: number): Traces =>
+      new Traces()
+        .known()
+        .ticket('p1', { entered: 1, turn: 1, left: 5 })
+        .at(at, 'p1', { kind: 'share', ticket: 't1' })
+        .at(at, 'p1', { kind: 'shares', ticket: 't1' })
+    const next = { entered: 2, turn: 3, left: 4 }
+    isSound(downgraded(2.9).ticket('p2', { ...next, ...SHARED }))
+    finds('order', downgraded(3.1).ticket('p2', { ...next, ...SHARED }))
+    finds('order', downgraded(2.9).ticket('p2', next))
   })
 
   test('tickets that join at the same time have no order', () => {
@@ -172,6 +193,16 @@ describe('takeover', () => {
     isSound(behind(3.4))
   })
 
+  test('one that was downgraded is in the way only of those that do not share', () => {
+    const downgraded = (): Traces =>
+      holding(3.4)
+        .at(1.8, 'p1', { kind: 'share', ticket: 't1' })
+        .at(2, 'p1', { kind: 'shares', ticket: 't1' })
+        .running('p2', 1, 4)
+    finds('takeover', downgraded().ticket('p2', { ...late, ...SHARED }))
+    isSound(downgraded().ticket('p2', late))
+  })
+
   test('one of two permits is free while one is in the way', () => {
     const other = (): Traces => new Traces().known().ticket('p1', { entered: 1, turn: 1, left: 9, ...PERMIT })
     finds(
@@ -199,6 +230,7 @@ describe('facts', () => {
     finds('recovered', dead().request('p2', 1, 2, 4, 5))
     isSound(dead().request('p2', 1, 2, 4, 5, { recovered: true }))
     isSound(dead().request('p2', 1, 2, 4, 5, SHARED))
+    isSound(dead().at(2.5, 'p1', { kind: 'downgrade', request: 'a:p1#1' }).request('p2', 1, 2, 4, 5))
   })
 
   test('one that had begun to release when it was killed may have released', () => {

@@ -57,6 +57,7 @@ test("one of the local engine's, with its threads and workers", async () => {
       aborts: 0,
       bursts: 0,
       nested: 0,
+      downgrades: 0,
       queries: 0,
       lingers: [0],
     },

@@ -1,7 +1,7 @@
 /** Exclusion: no more hold at one time than their claims allow, as those who hold have seen it themselves. */
 import type { Finding } from './finding.ts'
 import type { History, TracedRequest } from './history.ts'
-import { isInTheWay, mostBeside } from './history.ts'
+import { claimAt, isInTheWay, mostBeside } from './history.ts'
 
 export function checkExclusion(history: History): Finding[] {
   return history.locks.flatMap((lock) => {
@@ -15,7 +15,9 @@ export function checkExclusion(history: History): Finding[] {
     for (const hold of holds) {
       holding = holding.filter(({ to }) => to > hold.from)
       const { request } = hold
-      const beside = holding.filter((other) => isInTheWay(request.claim, other.request.claim))
+      const beside = holding.filter((other) =>
+        isInTheWay(request.claim, claimAt(other.request, other.request.downgradedAt, hold.from)),
+      )
       if (beside.length > mostBeside(request.claim)) {
         const others = beside.map((other) => `${other.request.request} (${other.request.claim})`).join(', ')
         const what = `${request.request} (${request.claim}) was granted while ${others} held`

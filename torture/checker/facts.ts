@@ -34,6 +34,8 @@ export function checkRecovered(history: History): Finding[] {
       const diedAt = history.lives.livedUntil(dead.who)
       // One that began to release when it was about to be killed may have done so.
       if (dead.grantedAt >= diedAt || diedAt === Infinity || dead.releasedAt !== Infinity) return []
+      // It may have shared by then.
+      if (dead.downgradedAt !== Infinity) return []
       const after = granted.filter(({ grantedAt }) => grantedAt > diedAt)
       // A permit may have been granted, and buried the dead one, to somebody who asked before; or to somebody whose event loop
       // had not met the death yet (guarantee 7).

@@ -16,6 +16,8 @@ export interface TracedRequest {
   grantedAt: number
   token: bigint
   recovered: boolean
+  /** When its downgrade began. */
+  downgradedAt: number
   /** When it began to release. */
   releasedAt: number
   lostAt: number
@@ -32,6 +34,9 @@ export interface TracedTicket {
   ticket: string
   /** When its turn was noticed; again for each holder in turn that it stands for. */
   readonly turnsAt: number[]
+  /** When others may have come to take it for a shared one, and when all who waited for it had been told. */
+  sharesAt: number
+  sharesSince: number
   /** Up to when it certainly stood in the queue, once it had joined. */
   stoodUntil: number
   /** From when it certainly stands there no more, and whoever took it out has told the others. */
@@ -75,6 +80,11 @@ export function isInTheWay(claim: TracedClaim, other: TracedClaim): boolean {
   return claim !== 'shared' || other !== 'shared'
 }
 
+/** What a request, or its ticket, that was there at that time may have had of the lock. */
+export function claimAt({ claim }: { readonly claim: TracedClaim }, sharedSince: number, at: number): TracedClaim {
+  return sharedSince <= at ? 'shared' : claim
+}
+
 /** How many of those that are in its way a claim bears. */
 export function mostBeside(claim: TracedClaim): number {
   return claim.startsWith('permits:') ? Number(claim.slice('permits:'.length)) - 1 : 0
@@ -86,7 +96,8 @@ function readRequests(events: readonly TraceEvent[]): TracedRequest[] {
     switch (event.kind) {
       case 'ask': {
         const { request, who, engine, claim, waits, slice: sliceMs = 0, at } = event
-        const unknown = { grantedAt: Infinity, token: 0n, recovered: false, releasedAt: Infinity, lostAt: Infinity }
+        const never = { grantedAt: Infinity, downgradedAt: Infinity, releasedAt: Infinity, lostAt: Infinity }
+        const unknown = { ...never, token: 0n, recovered: false }
         const lock = lockOf(request)
         requests.set(request, { request, lock, who, engine, claim, waits, sliceMs, askedAt: at, ...unknown })
         break
@@ -97,6 +108,9 @@ function readRequests(events: readonly TraceEvent[]): TracedRequest[] {
           token: BigInt(event.token),
           recovered: event.recovered,
         })
+        break
+      case 'downgrade':
+        requests.get(event.request)!.downgradedAt = event.at
         break
       case 'release':
         requests.get(event.request)!.releasedAt = event.at
@@ -124,7 +138,8 @@ function readTickets(
         const { who, lock, claim, at } = event
         const stoodUntil = lives.livedUntil(who)
         const goneFrom = lives.deadFrom(who)
-        const unknown = { joinedAt: Infinity, ticket: '(joining)', turnsAt: [], stoodUntil, goneFrom }
+        const never = { joinedAt: Infinity, sharesAt: Infinity, sharesSince: Infinity }
+        const unknown = { ...never, ticket: '(joining)', turnsAt: [], stoodUntil, goneFrom }
         entries.set(`${who} ${event.entry}`, { lock, who, claim, enteredAt: at, ...unknown })
         break
       }
@@ -143,6 +158,14 @@ function readTickets(
       }
       case 'turn':
         tickets.get(event.ticket)!.turnsAt.push(event.at)
+        break
+      case 'share': {
+        const sharing = tickets.get(event.ticket)!
+        sharing.sharesAt = Math.min(sharing.sharesAt, event.at)
+        break
+      }
+      case 'shares':
+        tickets.get(event.ticket)!.sharesSince = event.at
         break
       case 'leave': {
         const left = tickets.get(event.ticket)!

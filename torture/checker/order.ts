@@ -1,7 +1,7 @@
 /** Order: nobody is let in before one that had joined the queue before it, and whose claim forbids that. */
 import type { Finding } from './finding.ts'
 import type { History, TracedRequest, TracedTicket } from './history.ts'
-import { isInTheWay, mostBeside } from './history.ts'
+import { claimAt, isInTheWay, mostBeside } from './history.ts'
 
 const NS_PER_MS = 1e6
 
@@ -27,7 +27,7 @@ function checkAmongTickets(history: History): Finding[] {
       for (; next < tickets.length && tickets[next]!.enteredAt <= at; next += 1) standing.push(tickets[next]!)
       standing = standing.filter(({ stoodUntil }) => stoodUntil > at)
       const ahead = standing.filter(
-        (other) => other.joinedAt < ticket.enteredAt && isInTheWay(ticket.claim, other.claim),
+        (other) => other.joinedAt < ticket.enteredAt && isInTheWay(ticket.claim, claimAt(other, other.sharesAt, at)),
       )
       if (ahead.length <= mostBeside(ticket.claim)) continue
       const others = ahead.map((other) => `${other.ticket} of ${other.who} (${other.claim})`).join(', ')
@@ -58,7 +58,8 @@ function checkOvertaking(history: History): Finding[] {
       for (; next < tickets.length && tickets[next]!.enteredAt <= at; next += 1) standing.push(tickets[next]!)
       standing = standing.filter(({ stoodUntil }) => stoodUntil > at)
       const before = standing.filter(
-        (ticket) => ticket.who !== who && ticket.joinedAt < askedAt && isInTheWay(claim, ticket.claim),
+        (ticket) =>
+          ticket.who !== who && ticket.joinedAt < askedAt && isInTheWay(claim, claimAt(ticket, ticket.sharesAt, at)),
       )
       if (before.length <= mostBeside(claim)) {
         turnAt.set(who, at)

@@ -35,7 +35,8 @@ function waitedUntil({ endsAt }: History, { turnsAt, stoodUntil }: TracedTicket)
 function blockedBy(ticket: TracedTicket, other: TracedTicket): Span[] {
   if (other === ticket || !isInTheWay(ticket.claim, other.claim)) return []
   const isBehind = other.enteredAt > ticket.joinedAt
-  return [{ from: other.enteredAt, to: isBehind ? Math.min(other.joinedAt, other.goneFrom) : other.goneFrom }]
+  const to = ticket.claim === 'shared' ? Math.min(other.sharesSince, other.goneFrom) : other.goneFrom
+  return [{ from: other.enteredAt, to: isBehind ? Math.min(other.joinedAt, to) : to }]
 }
 
 interface Edge {

@@ -5,7 +5,7 @@
  */
 import type { EnqueueRequest, GrantFacts } from '../../src/requests/ticket-queue.ts'
 import type { Claim } from '../../src/core/claim.ts'
-import { LocalQueue } from '../../src/engines/local/queue.ts'
+import { LocalQueue, PathQueue } from '../../src/engines/local/queue.ts'
 import type { OwnTicket } from '../../src/engines/local/ticket.ts'
 import type { TracedClaim } from '../trace/event.ts'
 import { lockOf } from '../trace/event.ts'
@@ -13,6 +13,7 @@ import type { TraceWriter } from '../trace/writer.ts'
 
 export function traceTickets(trace: TraceWriter): void {
   const { enqueue, granted, withdraw } = LocalQueue.prototype
+  const { downgrade } = PathQueue.prototype
   let entries = 0
 
   const settle = (entry: number, own: OwnTicket | null): OwnTicket | null => {
@@ -49,6 +50,12 @@ export function traceTickets(trace: TraceWriter): void {
   LocalQueue.prototype.granted = function grantedTraced(this: LocalQueue, own: OwnTicket): GrantFacts {
     trace.write({ kind: 'turn', ticket: own.id })
     return granted.call(this, own)
+  }
+
+  PathQueue.prototype.downgrade = function downgradeTraced(this: PathQueue, own: OwnTicket): void {
+    trace.write({ kind: 'share', ticket: own.id })
+    downgrade.call(this, own)
+    trace.write({ kind: 'shares', ticket: own.id })
   }
 
   LocalQueue.prototype.withdraw = function withdrawTraced(this: LocalQueue, own: OwnTicket): void {

@@ -74,6 +74,7 @@ export class Program {
     signal.addEventListener('abort', () => this.#trace.write({ kind: 'lost', request }))
     try {
       await this.#hold(request, planned, lock)
+      if (this.#random.chance(this.#config.manners.downgrades)) await this.#downgrade(request, planned, lock)
       // Always in the order in which the locks stand: so nobody waits in a circle.
       if (index + 1 < this.#config.locks.length && this.#random.chance(this.#config.manners.nested)) {
         await this.#request(index + 1)
@@ -154,6 +155,20 @@ export class Program {
       if (this.#config.maySuffer && isSlocketError(error, 'ERR_SLOCKET_RESOURCES')) return
       this.#trace.write({ kind: 'blame', what: `query: ${String(error)}` })
     }
+  }
+
+  async #downgrade(request: string, planned: PlannedLock, lock: Lock): Promise<void> {
+    if (lock.mode !== 'exclusive' || lock.permits !== undefined) return
+    this.#trace.write({ kind: 'downgrade', request })
+    try {
+      await lock.downgrade()
+    } catch (error) {
+      // The listener of its signal tells of that.
+      if (isSlocketError(error, 'ERR_SLOCKET_LOST')) return
+      if (this.#config.maySuffer && isSlocketError(error, 'ERR_SLOCKET_RESOURCES')) return
+      this.#trace.write({ kind: 'blame', what: `downgrade of ${request}: ${String(error)}` })
+    }
+    await this.#hold(request, planned, lock)
   }
 
   async #release(request: string, lock: Lock): Promise<void> {

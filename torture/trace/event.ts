@@ -24,7 +24,7 @@ type RequestEvent =
       readonly engine: number
     }
   | { readonly kind: 'grant'; readonly request: string; readonly token: string; readonly recovered: boolean }
-  | { readonly kind: 'release' | 'released' | 'refused' | 'lost'; readonly request: string }
+  | { readonly kind: 'downgrade' | 'release' | 'released' | 'refused' | 'lost'; readonly request: string }
   /** Cancelled, timed out, or short of what a nemesis has taken away. */
   | { readonly kind: 'rejected'; readonly request: string; readonly why: string }
 
@@ -34,7 +34,7 @@ type TicketEvent =
   | { readonly kind: 'joined'; readonly entry: number; readonly ticket: string }
   /** It got no ticket. */
   | { readonly kind: 'turned away'; readonly entry: number }
-  | { readonly kind: 'turn' | 'leave' | 'left'; readonly ticket: string }
+  | { readonly kind: 'turn' | 'share' | 'shares' | 'leave' | 'left'; readonly ticket: string }
 
 /** How a client fares. */
 type ClientEvent =

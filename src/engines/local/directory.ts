@@ -9,7 +9,7 @@ import { debug } from '../../debug.ts'
 import { LockDirectory } from './lock-directory.ts'
 import { isGone, NO_LINKS, toSlocketError } from './platform/system-error.ts'
 import { witness } from './platform/witness.ts'
-import { MEMBERS, parseTicketName, REPORTED } from './ticket-name.ts'
+import { DOWNGRADED, markedBy, MEMBERS, parseTicketName, REPORTED } from './ticket-name.ts'
 
 export class QueueDirectory extends LockDirectory {
   /** The names in it, those of tickets in queue order; none where the directory is gone. */
@@ -91,10 +91,12 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Removes a dead ticket. The mark that says that it was reported goes last: without that mark, it would be reported again. */
+  /** Removes a dead ticket. Its marks go last: without them, it would be reported again, or as the ticket of an exclusive holder. */
   sweepTicket(name: string): void {
     this.sweep(name)
-    if (this.isShared && !this.has(name)) this.sweepMark(name + REPORTED)
+    if (this.has(name)) return
+    this.sweepMark(name + DOWNGRADED)
+    if (this.isShared) this.sweepMark(name + REPORTED)
   }
 
   /** Removes a dead ticket that nobody has to be told of from now on. If another user's stays, it is marked as reported. */
@@ -110,12 +112,12 @@ export class QueueDirectory extends LockDirectory {
   }
 
   override removeIfEmpty(): void {
-    if (this.isShared) this.#sweepLoneMarks()
+    if (this.isShared) this.sweepLoneMarks()
     super.removeIfEmpty()
   }
 
-  /** Removes marks of reported tickets that are gone: whoever has removed the ticket may not have been able to remove the mark. */
-  #sweepLoneMarks(): void {
+  /** Removes marks of tickets that are gone: whoever has removed the ticket was killed before it removed the mark, or is another user. */
+  protected override sweepLoneMarks(): void {
     let names: ReadonlySet<string>
     try {
       names = new Set(this.names())
@@ -125,18 +127,24 @@ export class QueueDirectory extends LockDirectory {
       return
     }
     for (const name of names) {
-      const ticket = name.slice(0, -REPORTED.length)
-      if (name.endsWith(REPORTED) && parseTicketName(ticket) !== undefined && !names.has(ticket)) this.sweepMark(name)
+      const ticket = markedBy(name)
+      if (ticket !== undefined && parseTicketName(ticket) !== undefined && !names.has(ticket)) this.sweepMark(name)
     }
   }
 
   /** Removes a mark, if it is one: what somebody else has put there under that name stays. */
   sweepMark(name: string): void {
+    if (this.hasMark(name)) this.sweep(name)
+  }
+
+  /** Whether there is something of that name that can be a mark by its kind. False if that can't be told. */
+  hasMark(name: string): boolean {
     try {
       const stats = fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })
-      if (stats !== undefined && (stats.isSymbolicLink() || witness.isOfKind(stats))) this.sweep(name)
+      return stats !== undefined && (stats.isSymbolicLink() || witness.isOfKind(stats))
     } catch (error) {
       if (systemCode(error) === undefined) throw error
+      return false
     }
   }
 

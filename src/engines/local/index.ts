@@ -21,7 +21,8 @@ import { appear, disappear, refuseOtherPlatforms } from './members/exit.ts'
 import type { DirectoryOptions } from './lock-directory.ts'
 import type { LockHandle } from './lock-handle.ts'
 import { makeParents } from './parents.ts'
-import { LocalQueue } from './queue.ts'
+import type { LocalQueue } from './queue.ts'
+import { PathQueue } from './queue.ts'
 import { QueueState } from './state.ts'
 import { toSlocketError } from './platform/system-error.ts'
 import type { OwnTicket } from './ticket.ts'
@@ -146,7 +147,7 @@ type LocalLocks = Pick<TicketEngineParts, 'open' | 'query'> & Partial<Pick<Local
 function engineOf(client: LocalLocks): TicketEngine {
   const engine = createTicketEngine({
     name: 'local',
-    capabilities: { ordered: true, shared: true, permits: true, recovered: true },
+    capabilities: { ordered: true, shared: true, permits: true, recovered: true, downgrade: !isWindows() },
     space: SPACE,
     resolve: resolvePath,
     open: (directory, close) => client.open(directory, close),
@@ -225,7 +226,7 @@ class LocalClient {
       onPresent: () => this.#onPresent(present),
       onAway: () => this.#onAway(present),
     })
-    const queue = new LocalQueue(new QueueState(queueDirectory, presence))
+    const queue = new PathQueue(new QueueState(queueDirectory, presence))
     const present: Present = { directory, queue, presence, close }
     presence.attach(queue)
     return queue

@@ -9,9 +9,13 @@
  *  P1, P2  A notification may be lost with the connection that it was written to, or with the process that it was written to. So who has left
  *          is remembered while others stand behind, and the end of any connection repeats the notification.
  *
+ * A downgrade is like a release, with a mark in place of the unlink: whoever lists from then on sees a shared ticket.
+ *
  * A notification is a hint: whoever gets it lists and decides again.
  */
-import { successorsOf } from '../../core/successors.ts'
+import { successorsOf, successorsOfDowngrade } from '../../core/successors.ts'
+import type { Claim } from '../../core/claim.ts'
+import { SHARED } from '../../core/claim.ts'
 import { debug, isDebugging } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
 import { formatWake } from './wire/frames.ts'
@@ -20,6 +24,7 @@ import type { QueueState } from './state.ts'
 import { Departed } from './state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
+import { DOWNGRADED } from './ticket-name.ts'
 import { reachBy } from './wait.ts'
 import { setTimeout } from '../../real-time.ts'
 
@@ -46,6 +51,29 @@ export function withdraw(state: QueueState, own: OwnTicket): void {
   })
 }
 
+/**
+ * Makes the ticket of an exclusive holder a shared one. Does nothing where it is one. False if the ticket is gone.
+ *
+ * @throws ERR_SLOCKET_NO_SOCKETS if the file system has no links; what a system error means.
+ */
+export function downgrade(state: QueueState, own: OwnTicket): boolean {
+  const { directory, presence } = state
+  if (own.claim.kind === 'shared') return true
+  own.isDowngraded = true
+  if (!directory.mark(own.name, DOWNGRADED)) {
+    if (!directory.has(own.name)) return false
+    throw new SlocketError(
+      'ERR_SLOCKET_NO_SOCKETS',
+      `the file system of '${directory.path}' has neither hard nor symbolic links: the lock cannot be downgraded there`,
+    )
+  }
+  own.claim = SHARED
+  if (state.own.size === 1 && !presence.hasConnections) return true
+  const departed = new Departed(own, 'downgraded')
+  if (list(state) && remember(state, departed)) notify(state, departed)
+  return true
+}
+
 /** Tries again to take out what could not be taken out before. */
 export function takeOutStuck(state: QueueState): void {
   for (const own of state.stuck) takeOut(state, own)
@@ -57,6 +85,7 @@ function takeOut(state: QueueState, own: OwnTicket): void {
   try {
     state.stealing?.letGo(own)
     wasThere = directory.unlink(own.name)
+    if (own.isDowngraded) directory.sweepMark(own.name + DOWNGRADED)
   } catch (error) {
     // The name cannot be taken out (a read-only file system, say). Without its socket it is dead all the same; but the
     // socket may be that of other tickets in use. Then it is tried again when one of them goes, and each second.
@@ -146,26 +175,34 @@ export function notifyAgain(left: Iterable<QueueState>): void {
  */
 function notify(state: QueueState, departed: Departed, notified?: Set<string>): readonly ListedTicket[] | undefined {
   const { view } = state
-  const { claim, name } = departed
+  const { claim, kind, name } = departed
   const counts = (ticket: ListedTicket): boolean =>
     (!departed.hasHeld || state.isOwn(ticket) || state.presence.members.hasConnectionFrom(ticket.member)) &&
     !view.isForeign(ticket, true)
   const next = view.nearestBehind(name, counts)
   if (next === undefined) return undefined
   // Most often there is one successor.
-  const isAlone = claim.kind === 'exclusive' ? next.claim.kind === 'exclusive' : claim.kind === 'shared'
+  if (kind === 'downgraded' && next.claim.kind === 'exclusive') return undefined
+  const isAlone = kind === 'left' && isOnlySuccessor(claim, next)
   if (isAlone) {
     if (notified?.has(next.name) === true) return undefined
     notified?.add(next.name)
     return notifyMember(state, name, [next]) ? undefined : [next]
   }
   let unreached: ListedTicket[] | undefined
-  const successors = successorsOf(claim, filter(view.behind(name), counts)).filter((one) => !notified?.has(one.name))
+  const behind = filter(view.behind(name), counts)
+  const all = kind === 'downgraded' ? successorsOfDowngrade(behind) : successorsOf(claim, behind)
+  const successors = all.filter((one) => !notified?.has(one.name))
   for (const ticket of successors) notified?.add(ticket.name)
   for (const tickets of groupByMember(successors)) {
     if (!notifyMember(state, name, tickets)) (unreached ??= []).push(...tickets)
   }
   return unreached
+}
+
+/** Whether the nearest one behind is the only successor of one that has left. */
+function isOnlySuccessor(departed: Claim, next: ListedTicket): boolean {
+  return departed.kind === 'exclusive' ? next.claim.kind === 'exclusive' : departed.kind === 'shared'
 }
 
 /** Notifies tickets of one member. False if there is no connection with it. */
@@ -174,7 +211,7 @@ function notifyMember(state: QueueState, departed: string, tickets: readonly Lis
   let frames = ''
   let isNotified = false
   for (const { id, name } of tickets) {
-    if (isDebugging) debug('%s: ticket %s has left, ticket %s is notified', directory.path, departed, id)
+    if (isDebugging) debug('%s: ticket %s has left or shares, ticket %s is notified', directory.path, departed, id)
     const ticket = own.get(id)
     if (ticket?.name === name) {
       ticket.wake()

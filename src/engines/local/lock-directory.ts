@@ -47,6 +47,9 @@ export class DirectoryUnfinished extends DirectoryGone {}
 /** What is at the path of a lock. */
 export type Occupant = 'nothing' | 'directory' | 'foreign'
 
+/** What rmdir(2) says of a directory that isn't empty. */
+const NOT_EMPTY: ReadonlySet<string> = new Set(['ENOTEMPTY', 'EEXIST'])
+
 /** How a lock's directory is made. */
 export interface DirectoryOptions {
   /** If another tool makes its locks here by `mkdir`: the age in ms after which such a lock counts as abandoned. */
@@ -190,7 +193,7 @@ export class LockDirectory {
         // Whoever took `.members` out of it removes it: what is at the path by now may be another tool's new lock.
         return
       }
-      if (this.#isOurs(fs.lstatSync(this.path))) fs.rmdirSync(this.path)
+      if (this.#isOurs(fs.lstatSync(this.path))) this.#removePath()
       this.#isMaker = false
     } catch (error) {
       // Not empty: others are here. Whatever else hinders is for the next one who uses the lock to meet and to report.
@@ -200,6 +203,20 @@ export class LockDirectory {
       directory?.close()
     }
   }
+
+  #removePath(): void {
+    try {
+      fs.rmdirSync(this.path)
+    } catch (error) {
+      if (!NOT_EMPTY.has(systemCode(error) ?? '')) throw error
+      // No member is left, so there may be marks of tickets that are gone. Or others have come meanwhile.
+      this.sweepLoneMarks()
+      fs.rmdirSync(this.path)
+    }
+  }
+
+  /** Removes what nobody needs, if there is any. */
+  protected sweepLoneMarks(): void {}
 
   #refuseOthersHere(): void {
     try {

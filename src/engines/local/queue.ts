@@ -11,10 +11,10 @@ import type { Cancellation } from '../../requests/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import { debug } from '../../debug.ts'
-import { SlocketError } from '../../errors.ts'
+import { isSlocketError, SlocketError } from '../../errors.ts'
 import { join, joinIfFree, joinSlowly } from './join.ts'
 import { nextToken } from './platform/kernel.ts'
-import { takeOutStuck, notifyAgain, withdraw } from './leave.ts'
+import { downgrade, takeOutStuck, notifyAgain, withdraw } from './leave.ts'
 import type { PresentQueue } from './members/presence.ts'
 import type { QueueState } from './state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
@@ -26,7 +26,7 @@ const SWEEP_AFTER_MS = 10
 
 export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, PresentQueue {
   readonly stealing: Stealing<OwnTicket> | undefined
-  private readonly state: QueueState
+  protected readonly state: QueueState
 
   constructor(state: QueueState) {
     this.state = state
@@ -149,13 +149,25 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     let needsCloseWatch = false
     for (const own of tickets.values()) {
       if (own.isHeld || own.isOver) needsCloseWatch = true
-      if (!this.isLost(own) && touch) directory.touch(own.name)
+      if (this.isLost(own)) continue
+      if (touch) directory.touch(own.name)
+      if (own.isDowngraded && own.claim.kind === 'exclusive') this.downgradeAgain(own)
     }
     return needsCloseWatch
   }
 
+  /** It could not be downgraded before. */
+  private downgradeAgain(own: OwnTicket): void {
+    try {
+      downgrade(this.state, own)
+    } catch (error) {
+      if (!isSlocketError(error)) throw error
+      debug('%s: ticket %s could not be downgraded: %s', this.state.directory.path, own.id, error)
+    }
+  }
+
   /** Whether it held, and does no longer, since it was robbed or its ticket is gone: then it has been told. */
-  private isLost(own: OwnTicket): boolean {
+  protected isLost(own: OwnTicket): boolean {
     const { directory, stealing } = this.state
     if (!own.isHeld || own.isOver) return false
     if (stealing?.isHolder(own) === false) return true
@@ -196,5 +208,12 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
       directory.removeOrMark(dead.name)
     }
     return isRecovered
+  }
+}
+
+/** The queue of a lock that can't be stolen. */
+export class PathQueue extends LocalQueue {
+  downgrade(own: OwnTicket): void {
+    if (!downgrade(this.state, own)) this.isLost(own)
   }
 }

@@ -19,8 +19,9 @@ export interface LocalStealing extends Stealing<OwnTicket> {
   tell(own: OwnTicket): void
 }
 
-/** A ticket of this process that has left. */
+/** A ticket of this process that has left, or whose holder was downgraded: then it shares, and others may come in beside it. */
 export class Departed {
+  readonly kind: 'left' | 'downgraded'
   readonly name: string
   readonly claim: Claim
   /** Whose socket it led to. */
@@ -32,7 +33,11 @@ export class Departed {
   /** Whether somebody whom it notifies is being connected to. */
   isPursuing = false
 
-  constructor({ name, claim, owner, isHeld }: Pick<OwnTicket, 'name' | 'claim' | 'owner' | 'isHeld'>) {
+  constructor(
+    { name, claim, owner, isHeld }: Pick<OwnTicket, 'name' | 'claim' | 'owner' | 'isHeld'>,
+    kind: Departed['kind'] = 'left',
+  ) {
+    this.kind = kind
     this.name = name
     this.claim = claim
     this.owner = owner

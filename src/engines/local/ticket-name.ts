@@ -13,6 +13,7 @@
  * release. A mark is a second name beside it. A listing may miss a mark without harm.
  *
  *     …-r    it is dead, and nobody has to be told of that any more; but the user who found it so could not remove it
+ *     …-d    it held exclusively, and shares from now on, until it leaves: its claim counts as shared
  */
 import type { Claim } from '../../core/claim.ts'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from '../../core/claim.ts'
@@ -50,9 +51,12 @@ export function formatTicketName(ticket: TicketName): string {
 /** The mark of a dead ticket that has been reported to a holder, or has never held. */
 export const REPORTED = '-r'
 
+/** The mark of a ticket whose holder was downgraded. */
+export const DOWNGRADED = '-d'
+
 /** The ticket that `name` is the mark of; undefined where it is none. */
 export function markedBy(name: string): string | undefined {
-  return name.endsWith(REPORTED) ? name.slice(0, -REPORTED.length) : undefined
+  return name.endsWith(REPORTED) || name.endsWith(DOWNGRADED) ? name.slice(0, -REPORTED.length) : undefined
 }
 
 export function ticketId(number: string, member: string): string {

@@ -23,7 +23,8 @@ export class ListedTicket implements Ticket {
   readonly name: string
   readonly id: string
   readonly number: string
-  readonly claim: Claim
+  /** What it asked for. Shared once a listing has shown a mark beside it that says so: from then on it is. */
+  claim: Claim
   readonly pid: number
   readonly member: string
   readonly kernel: string
@@ -69,6 +70,8 @@ export class OwnTicket extends ListedTicket {
   /** Whether it holds or has held, and wasn't stolen. */
   isHeld = false
   isOver = false
+  /** Whether it is to have the mark that makes its claim a shared one. Its claim says whether it has. */
+  isDowngraded = false
   /** Whether a wake-up came since the last listing was made for it. */
   isWoken = false
   /** Of which queue it is. */

@@ -6,12 +6,13 @@
  * name leads to, which costs as much as a listing, is looked at only before something is made of it: see
  * {@link QueueView.isForeign}.
  */
+import { SHARED } from '../../core/claim.ts'
 import { isPassedOver, mostAhead } from '../../core/turn.ts'
 import { debug } from '../../debug.ts'
 import type { QueueDirectory } from './directory.ts'
 import type { OwnTicket } from './ticket.ts'
 import { ListedTicket } from './ticket.ts'
-import { parseTicketName, REPORTED } from './ticket-name.ts'
+import { DOWNGRADED, parseTicketName, REPORTED } from './ticket-name.ts'
 
 const DASH = 0x2d
 const MARK_LENGTH = REPORTED.length
@@ -213,8 +214,18 @@ export class QueueView {
     // A mark.
     if (name.charCodeAt(name.length - MARK_LENGTH) === DASH) return undefined
     const ticket = this.known.get(name) ?? this.meet(name)
+    if (ticket?.claim.kind === 'exclusive' && this.names[index + 1]?.startsWith(name) === true) this.noteMark(ticket)
     if (ticket === undefined || (!evenDead && this.dead.size > 0 && this.dead.has(name))) return undefined
     return ticket
+  }
+
+  /**
+   * Of the last listing: if a mark says that the holder was downgraded, its claim is a shared one from then on. It is looked at, too: a file that somebody
+   * has put there must not let anybody in.
+   */
+  private noteMark(ticket: ListedTicket): void {
+    const mark = ticket.name + DOWNGRADED
+    if (this.shows(mark) && this.directory.hasMark(mark)) ticket.claim = SHARED
   }
 
   /** A name that nobody has looked at in this listing yet. */

@@ -19,6 +19,7 @@ import type { QueueState } from './state.ts'
 import { sleepFor } from './sleep-for.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
+import { DOWNGRADED } from './ticket-name.ts'
 
 /** How soon to look again while somebody waited for does not know of us: doubles from the first to the second, in ms. */
 const FIRST_LOOK_MS = 1
@@ -52,7 +53,7 @@ export function awaitChange(
   // A try looks until it is certain, which is a matter of milliseconds: nobody notifies it.
   if (!own.request.wait) return own.sleep(FIRST_LOOK_MS, cancellation)
   if (!isKnown) return own.sleep(nextLookMs(own), cancellation)
-  if (isAnyGone(state, among)) {
+  if (isAnyOutOfTheWay(state, own, among)) {
     // At once the first time. If a file system goes on listing what is gone, the event loop has to turn nevertheless.
     const isFirst = own.unknownLooks === 0
     const ms = nextLookMs(own)
@@ -63,9 +64,14 @@ export function awaitChange(
 }
 
 /** A listing that isn't of one moment may show one that has left, and miss one that left after it, whose owner doesn't know of us. */
-function isAnyGone(state: QueueState, among: readonly ListedTicket[]): boolean {
-  for (const ticket of among) if (!state.isOwn(ticket) && !state.directory.has(ticket.name)) return true
+function isAnyOutOfTheWay(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): boolean {
+  for (const ticket of among) if (!state.isOwn(ticket) && !isInTheWay(state, own, ticket)) return true
   return false
+}
+
+/** Whether one that is waited for is still there, and wasn't downgraded, if that matters to `own`: by their names. */
+function isInTheWay({ directory }: QueueState, own: OwnTicket, { name }: ListedTicket): boolean {
+  return directory.has(name) && (own.claim.kind !== 'shared' || !directory.hasMark(name + DOWNGRADED))
 }
 
 /**
@@ -76,7 +82,7 @@ function wakeIfChanged(state: QueueState, own: OwnTicket, among: readonly Listed
   const { directory, view } = state
   for (const ticket of among) {
     const isKnown = state.isOwn(ticket) || own.owner.liveConnectionTo(ticket.member)?.isAnswered === true
-    if (!isKnown || !directory.has(ticket.name) || view.lookAt(ticket)) return own.wake()
+    if (!isKnown || !isInTheWay(state, own, ticket) || view.lookAt(ticket)) return own.wake()
   }
   if (!directory.has(own.name)) own.wake()
 }

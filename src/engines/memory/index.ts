@@ -5,6 +5,7 @@
 import type { Cancellation } from '../../requests/cancellation.ts'
 import type { Engine, EngineSnapshot } from '../../requests/engine.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
+import { SHARED } from '../../core/claim.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import { decideTurn } from '../../core/turn.ts'
 import { SlocketError } from '../../errors.ts'
@@ -31,7 +32,7 @@ export function memory(store: MemoryStore = new MemoryStore()): Engine {
   const client = `client-${store.lastClient}`
   return createTicketEngine({
     name: 'memory',
-    capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true },
+    capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true, downgrade: true },
     space: store,
     resolve: (resource) => resource,
     open: (resource) => new MemoryQueue(store, resource, client),
@@ -135,6 +136,11 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<M
     return { token: this.#store.lastToken, recovered: false }
   }
 
+  downgrade(own: MemoryTicket): void {
+    own.claim = SHARED
+    this.#wakeAll()
+  }
+
   isWanted(): boolean {
     return splitByTurn(this.list()).pending.length > 0
   }
@@ -145,6 +151,10 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<M
     if (queue === undefined || index === -1) return
     queue.splice(index, 1)
     if (queue.length === 0) this.#store.queues.delete(this.#resource)
+    this.#wakeAll()
+  }
+
+  #wakeAll(): void {
     for (const wake of this.#store.sleepers) wake()
   }
 }

@@ -1,4 +1,5 @@
 /** Where the locks of the memory engine live. */
+import type { Claim } from '../../core/claim.ts'
 import type { Ticket } from '../../core/ticket.ts'
 import type { EnqueueRequest } from '../../requests/ticket-queue.ts'
 
@@ -6,6 +7,7 @@ import type { EnqueueRequest } from '../../requests/ticket-queue.ts'
 export interface MemoryTicket extends Ticket {
   readonly request: EnqueueRequest
   readonly client: string
+  claim: Claim
   isHolder: boolean
 }
 

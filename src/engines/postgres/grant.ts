@@ -27,6 +27,8 @@ export class PostgresGrant implements Grant {
   readonly #sinceMs: number
   readonly #heartbeat: Heartbeat
   #isReleased = false
+  #isDowngraded = false
+  #downgrading: Promise<void> | undefined
   #loss: Error | undefined
   #onLost: ((error: Error) => void) | undefined
   #wantedTimer: NodeJS.Timeout | undefined
@@ -67,6 +69,28 @@ export class PostgresGrant implements Grant {
     void look()
   }
 
+  /** A failure ends the session: it isn't known what that holds by then. */
+  async downgrade(): Promise<void> {
+    if (this.#isDowngraded || this.#parts.statements.isShared) return
+    this.#downgrading ??= this.#downgrade().finally(() => (this.#downgrading = undefined))
+    await this.#downgrading
+  }
+
+  async #downgrade(): Promise<void> {
+    const { session, statements } = this.#parts
+    const doing = `downgrade the lock '${statements.name}'`
+    try {
+      const [row] = await session.run(statements.downgrade(this.#heldMs), { doing })
+      if (row?.['unlocked'] !== 'true' || row['pid'] !== String(session.pid)) {
+        throw new SlocketError('ERR_SLOCKET_LOST', 'the session did not hold its lock')
+      }
+      this.#isDowngraded = true
+    } catch (error) {
+      session.end(error as Error)
+      throw error
+    }
+  }
+
   async release(): Promise<void> {
     if (this.#isReleased || this.#loss !== undefined) return
     this.#isReleased = true
@@ -75,7 +99,8 @@ export class PostgresGrant implements Grant {
     const { session, statements, onFree } = this.#parts
     const { name, key } = statements
     try {
-      const [row] = await session.run(statements.release(), {
+      await this.#downgrading
+      const [row] = await session.run(this.#isDowngraded ? statements.releaseShared() : statements.release(), {
         doing: `release the lock '${name}'`,
         isRecurring: true,
         values: [String(key)],

@@ -55,6 +55,7 @@ function openPostgres(settings: Settings): Engine {
       shared: true,
       permits: false,
       recovered: false,
+      downgrade: true,
       places: settings.maxConnections,
     },
     acquire: (resource, asked) =>

@@ -7,6 +7,9 @@ import type { Row } from './client.ts'
 import { whereKey } from './key.ts'
 import { wallNowMs } from '../../real-time.ts'
 
+const EXCLUSIVE_LOCK = 'ExclusiveLock'
+const SHARE_LOCK = 'ShareLock'
+
 /** Waiters in the order in which they came. */
 export function snapshotStatement(key: bigint): string {
   return `SELECT locks.pid::text AS pid, locks.mode, locks.granted::text AS granted,
@@ -22,7 +25,12 @@ export function snapshotStatement(key: bigint): string {
 export function toSnapshot(rows: readonly Row[], own: ReadonlyMap<number, unknown>): EngineSnapshot {
   const held: Requester[] = []
   const pending: Requester[] = []
-  for (const row of rows) (row['granted'] === 'true' ? held : pending).push(toRequester(row, own))
+  const exclusive = new Set(rows.filter(({ mode }) => mode === EXCLUSIVE_LOCK).map(({ pid }) => pid))
+  for (const row of rows) {
+    // For a moment, one that is downgraded has both.
+    if (row['granted'] === 'true' && row['mode'] === SHARE_LOCK && exclusive.has(row['pid'])) continue
+    ;(row['granted'] === 'true' ? held : pending).push(toRequester(row, own))
+  }
   held.sort((a, b) => (a.sinceMs ?? 0) - (b.sinceMs ?? 0))
   return { held, pending }
 }
@@ -31,7 +39,7 @@ function toRequester(row: Row, own: ReadonlyMap<number, unknown>): Requester {
   const serverPid = Number(row['pid'])
   const about = parseSession(row['query'] ?? null)
   return {
-    claim: row['mode'] === 'ShareLock' ? SHARED : EXCLUSIVE,
+    claim: row['mode'] === SHARE_LOCK ? SHARED : EXCLUSIVE,
     // Unknown for a session of another role, whose statements this one may not see. (`pid` of the row is the server's process.)
     pid: about?.pid,
     sinceMs: row['granted'] === 'true' ? holdsSince(row, about) : waitsSince(row),

@@ -69,6 +69,25 @@ export class Statements {
     return `SELECT pg_advisory_unlock${this.#suffix}($1)::text AS unlocked`
   }
 
+  /** Whether it is shared by those who take it. */
+  get isShared(): boolean {
+    return this.#suffix === '_shared'
+  }
+
+  /**
+   * Makes the exclusive lock of the session a shared one: takes that first, so that the lock is not free in between. It is granted at once: who holds already comes
+   * before all who wait for that (`ProcSleep` in src/backend/storage/lmgr/proc.c). `pg_try_advisory_lock_shared` would fail if somebody waits.
+   */
+  downgrade(heldMs: number): string {
+    return `${this.#about(heldMs)} SELECT (CASE WHEN pg_advisory_lock_shared(${this.key})::text = '' THEN pg_advisory_unlock(${this.key}) END)::text AS unlocked,
+      pg_backend_pid()::text AS pid`
+  }
+
+  /** As {@link release}, for a lock that was downgraded. */
+  releaseShared(): string {
+    return 'SELECT pg_advisory_unlock_shared($1)::text AS unlocked'
+  }
+
   /** Gives a row where somebody waits because of one who holds it. */
   wanted(heldMs: number): string {
     return `${this.#about(heldMs)} SELECT '' AS wanted FROM pg_locks WHERE NOT granted AND ${whereKey(this.key)} LIMIT 1`

@@ -24,7 +24,7 @@ import { formatValue } from '../ticket-value.ts'
 import type { Connection } from './connection.ts'
 import { channelPrefix, formatClaim, parseClaim } from './names.ts'
 import type { Settings } from './options.ts'
-import { JOIN, LEAVE, RENEW } from './scripts.ts'
+import { DOWNGRADE, JOIN, LEAVE, RENEW } from './scripts.ts'
 import { aheadOf, OwnTicket } from './ticket.ts'
 
 const RENEWALS_PER_TTL = 3
@@ -185,6 +185,12 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     // RACE: robbed between its turn and this line. Its owner is told as soon as it knows that it holds.
     if (own.isStolen) queueMicrotask(() => own.tellStolen())
     return own.facts!
+  }
+
+  async downgrade(own: OwnTicket): Promise<void> {
+    const isOver = (): boolean => !own.seemsHeld()
+    const reply = await this.#parts.connection.ask(DOWNGRADE, this.#name, [this.#prefix, own.id], { isOver })
+    if (reply?.[0] === 'gone') own.onNotice('gone')
   }
 
   /** Nobody asks: see ticketPerRequest. */

@@ -173,6 +173,18 @@ for index = 3, #ARGV do reply[index] = stateOf(ARGV[index]) end
 return reply
 `)
 
+/** Makes a ticket that holds exclusively share from then on. ARGV: id. Replies its state. */
+export const DOWNGRADE: Script = script(`
+${EVEN_IF_FULL}
+local id = ARGV[2]
+expire()
+if redis.call('HEXISTS', held, id) == 1 and claimOf(id) == 'x' then
+  redis.call('HSET', tickets, id, 's' .. string.sub(redis.call('HGET', tickets, id), 2))
+end
+grant()
+return { stateOf(id) }
+`)
+
 /** Leaves the queue. ARGV: id, whether its owner has known a grant: `1` or `0`. */
 export const LEAVE: Script = script(`
 ${EVEN_IF_FULL}

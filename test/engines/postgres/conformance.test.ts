@@ -16,6 +16,7 @@ testEngine({
     shared: true,
     permits: false,
     recovered: false,
+    downgrade: true,
     places: CONNECTIONS,
     releasesAtOnce: false,
   },
