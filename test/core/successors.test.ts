@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { successorsOf } from '../../src/core/successors.ts'
+import { successorsOf, successorsOfDowngrade } from '../../src/core/successors.ts'
 import type { Ticket } from '../../src/core/ticket.ts'
+import { SHARED } from '../../src/core/claim.ts'
 import { decideTurn } from '../../src/core/turn.ts'
-import { MATCHING, queueOf, subsets } from './queues.ts'
+import { MATCHING, queueOf, subsets, words } from './queues.ts'
 
 /** What one departure from a queue comes to. */
 interface Departure {
@@ -12,6 +13,45 @@ interface Departure {
   readonly before: readonly Ticket[]
   readonly after: readonly Ticket[]
   readonly behind: readonly Ticket[]
+}
+
+describe('successors of a downgrade', () => {
+  test('those whose turn has come are told, and nobody else, if all can be told', () => {
+    for (const word of words('xs', 6)) {
+      const { behind, after } = downgrade(word)
+      const now = behind.filter((ticket) => decideTurn(ticket, after).kind === 'held')
+      assert.deepEqual(successorsOfDowngrade(behind), now, `x|${word}`)
+    }
+  })
+
+  test('those whose turn has come are told, whoever else cannot be told', () => {
+    for (const word of words('xs', 5)) {
+      const { behind, after } = downgrade(word)
+      for (const reachable of subsets(behind)) {
+        const told = successorsOfDowngrade(reachable)
+        for (const ticket of reachable) {
+          if (decideTurn(ticket, after).kind === 'held') assert.ok(told.includes(ticket), `x|${word}`)
+        }
+      }
+    }
+  })
+
+  test('it lets in nobody who does not share', () => {
+    for (const word of words('xs', 6)) {
+      const { behind, after } = downgrade(word)
+      const now = behind.filter((ticket) => decideTurn(ticket, after).kind === 'held')
+      assert.ok(
+        now.every(({ claim }) => claim.kind === 'shared'),
+        `x|${word}`,
+      )
+    }
+  })
+})
+
+/** An exclusive holder and those behind it, and the same when the holder shares. */
+function downgrade(word: string): { behind: Ticket[]; after: Ticket[] } {
+  const [holder, ...behind] = queueOf(`x${word}`)
+  return { behind, after: [{ ...holder!, claim: SHARED }, ...behind] }
 }
 
 describe('successors', () => {

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from '../../../src/core/claim.ts'
 import type { TicketName } from '../../../src/engines/local/ticket-name.ts'
 import {
+  DOWNGRADED,
   formatTicketName,
   looksLikeTicket,
   markedBy,
@@ -55,7 +56,7 @@ describe('ticket names', () => {
       fc.property(names, names, (name, other) => {
         const ticket = formatTicketName(name)
         assert.equal(markedBy(ticket), undefined)
-        for (const mark of [ticket + REPORTED]) {
+        for (const mark of [ticket + REPORTED, ticket + DOWNGRADED]) {
           assert.equal(parseTicketName(mark), undefined)
           assert.equal(markedBy(mark), ticket)
           fc.pre(other.id !== name.id)
