@@ -60,7 +60,7 @@ async function withLocks(boards, body) {
   }
   try {
     // In one order for all processes: otherwise, two of them could wait for each other.
-    for (const file of [...new Set(files)].sort()) {
+    for (const file of [...new Set(files)].sort((a, b) => (a < b ? -1 : 1))) {
       if (locks.has(file)) continue
       const lock = await acquire(file, deadline)
       acquired.push(lock)
