@@ -13,6 +13,7 @@ const root = fileURLToPath(new URL('../build', import.meta.url))
 const PROGRAMS = [
   'src/index.js',
   'src/engines/postgres/index.js',
+  'src/engines/redis/index.js',
   'src/cli/main.js',
   'test/fixtures/client.js',
   'test/fixtures/web-client.js',

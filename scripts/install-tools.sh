@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 declare -A package=([strace]=strace [unshare]=util-linux [ip]=iproute2 [ps]=procps
-  [script]=bsdutils [flock]=util-linux [spin]=spin [gcc]=build-essential [patch]=patch [zsh]=zsh)
+  [script]=bsdutils [flock]=util-linux [spin]=spin [gcc]=build-essential [patch]=patch [zsh]=zsh [cron]=cron [systemd-analyze]=systemd)
 missing=()
 for tool in "${!package[@]}"; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "$tool" >/dev/null || missing+=("${package[$tool]}")

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import diagnostics from 'node:diagnostics_channel'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import slocket, { local, memory } from '../../src/index.ts'
+import slocket, { local, LockManager, memory } from '../../src/index.ts'
+import * as lockfile from '../../src/compat/proper-lockfile.ts'
 import type { LockTrace, SlocketError } from '../../src/index.ts'
 import { until } from '../helpers/until.ts'
 
@@ -217,4 +219,126 @@ test('a downgrade is told once, and the lock is a shared one from then on', asyn
   assert.deepEqual(channelsOf(told), ['start', 'asyncEnd', 'grant', 'downgrade', 'release'])
   assert.equal(new Set(told.map(({ trace }) => trace)).size, 1)
   assert.deepEqual(modes, ['shared'])
+})
+
+test('a request starts, and is granted, in the asynchronous context of its call', async () => {
+  const caller = new AsyncLocalStorage<string>()
+  const engine = memory()
+  const first = await slocket('a', { engine })
+  const seen: string[] = []
+  for (const channel of ['tracing:slocket:acquire:start', 'slocket:grant']) {
+    const onMessage = (message: unknown): void =>
+      void seen.push(`${channel.split(':').at(-1)} ${(message as LockTrace).label} ${caller.getStore()}`)
+    diagnostics.subscribe(channel, onMessage)
+    subscriptions.push([channel, onMessage])
+  }
+  const calls = ['one', 'two'].map((label) => caller.run(label, () => slocket('a', { engine, label })))
+  await first.release()
+  for (const call of calls) await (await call).release()
+  assert.deepEqual(seen, ['start one one', 'start two two', 'grant one one', 'grant two two'])
+})
+
+test('several locks are told of one by one; those that a failing call gives back, too', async () => {
+  const told = listen()
+  const engine = memory()
+  const names = (): string[] => told.map(({ trace }, index) => `${channelsOf(told)[index]} ${trace.name}`)
+  await slocket.all.with(['b', 'a', 'b'], { engine }, () => {})
+  assert.deepEqual(names(), [
+    'start a',
+    'asyncEnd a',
+    'grant a',
+    'start b',
+    'asyncEnd b',
+    'grant b',
+    'release b',
+    'release a',
+  ])
+  const lock = await slocket('b', { engine })
+  told.length = 0
+  await assert.rejects(slocket.all(['a', 'b'], { engine, timeout: 20 }), { code: 'ERR_SLOCKET_TIMEOUT' })
+  assert.deepEqual(
+    names().filter((one) => !one.startsWith('wait')),
+    ['start a', 'asyncEnd a', 'grant a', 'start b', 'error b', 'asyncEnd b', 'release a'],
+  )
+  await lock.release()
+})
+
+test('each term of a leader is told of; a break is a loss', async () => {
+  const told = listen()
+  const path = join(directory, 'leader')
+  let terms = 0
+  const result = await slocket.lead(path, { linger: 0 }, async (_, signal) => {
+    terms += 1
+    if (terms === 2) return 'done'
+    const lost = await slocket.break(path)
+    assert.equal(lost.length, 1)
+    await until('it has heard of that', () => signal.aborted)
+    return 'too late'
+  })
+  assert.equal(result, 'done')
+  const term = ['start', 'asyncEnd', 'grant']
+  assert.deepEqual(
+    channelsOf(told).filter((channel) => channel !== 'wait'),
+    [...term, 'lost', ...term, 'release'],
+  )
+  const { trace } = told.find(({ channel }) => channel === 'slocket:lost')!
+  assert.equal((trace.error as { code?: string }).code, 'ERR_SLOCKET_LOST')
+  assert.notEqual(told.at(-1)!.trace, trace)
+})
+
+test('a nested call tells nothing, unless it has to wait for its own turn', async () => {
+  const told = listen()
+  const options = { engine: memory(), reentrant: true }
+  const once = ['start', 'asyncEnd', 'grant', 'release']
+  await slocket.with('a', options, async (lock) => {
+    await slocket.with('a', options, () => {})
+    await slocket.all.with(['a'], options, () => {})
+    assert.deepEqual(channelsOf(told), once.slice(0, 3))
+    await lock.release()
+    await slocket.with('a', options, () => {})
+  })
+  assert.deepEqual(channelsOf(told), [...once, ...once])
+})
+
+test('a lock that stays held is released for its subscribers when that time is over', async () => {
+  const told = listen()
+  const lock = await slocket('a', { engine: memory(), atLeast: 50 })
+  const releasing = lock.release()
+  assert.deepEqual(channelsOf(told), ['start', 'asyncEnd', 'grant'])
+  await releasing
+  assert.deepEqual(channelsOf(told), ['start', 'asyncEnd', 'grant', 'release'])
+})
+
+test('a call by callback is told of as one by promise', async () => {
+  const told = listen()
+  const engine = memory()
+  await new Promise<void>((resolve, reject) => {
+    slocket('a', { engine }, (error, lock) => {
+      if (lock === undefined) reject(error)
+      else resolve(lock.release())
+    })
+  })
+  assert.deepEqual(channelsOf(told), ['start', 'asyncEnd', 'grant', 'release'])
+})
+
+test('who asks for locks by name, and who looks at a lock, tells nothing', async () => {
+  const told = listen()
+  const engine = memory()
+  await new LockManager({ engine }).request('a', () => {})
+  await slocket.query('a', { engine })
+  assert.deepEqual(channelsOf(told), [])
+})
+
+test('the drop-in for proper-lockfile tells as slocket() does', async () => {
+  const told = listen()
+  const file = join(directory, 'data.json')
+  const release = await lockfile.lock(file, { realpath: false, retries: 1 })
+  await release()
+  lockfile.lockSync(file, { realpath: false })()
+  assert.deepEqual(
+    told.map(({ channel, trace }) => `${channel.split(':').at(-1)} ${trace.name.slice(-5)} ${trace.isTry}`),
+    ['false', 'true'].flatMap((isTry) =>
+      ['start', 'asyncEnd', 'grant', 'release'].map((channel) => `${channel} .lock ${isTry}`),
+    ),
+  )
 })

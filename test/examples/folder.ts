@@ -11,6 +11,7 @@ const ROOT: string = fileURLToPath(new URL('../../..', import.meta.url))
 const EXPORTS = {
   '.': { import: './src/index.js', require: './index.cjs' },
   './postgres': './src/engines/postgres/index.js',
+  './redis': './src/engines/redis/index.js',
 }
 
 /** @param packages other packages that the example imports. */
