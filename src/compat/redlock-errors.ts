@@ -20,13 +20,13 @@ export interface ExecutionResult {
   readonly attempts: readonly Promise<ExecutionStats>[]
 }
 
-/** A resource is locked by another caller, or a lock is no longer held. Its `cause` is a {@link SlocketError}. */
+/** A resource is locked by another caller, or a lock is no longer held. Its `cause` is a `SlocketError`. */
 export class ResourceLockedError extends Error {
   override readonly name = 'ResourceLockedError'
 }
 
 /**
- * An operation failed. Its `cause` says why: a {@link SlocketError} with one of the codes of docs/errors.md. ERR_SLOCKET_TIMEOUT: the lock wasn't free in time.
+ * An operation failed. Its `cause` says why: a `SlocketError` with one of the codes of docs/errors.md. ERR_SLOCKET_TIMEOUT: the lock wasn't free in time.
  * ERR_SLOCKET_LOST: it had expired, was released, or was lost.
  */
 export class ExecutionError extends Error {

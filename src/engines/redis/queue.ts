@@ -216,6 +216,9 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
 
   /** Renews, in the background, and so looks what has become of all tickets. */
   look(): void {
+    const { connection } = this.#parts
+    // It may have failed before: then it is tried again each time.
+    if (connection.hearsSince === 0) connection.subscribe().catch(() => undefined)
     this.#renew().catch((error: unknown) => {
       for (const own of this.#tickets) own.fail(error)
     })
