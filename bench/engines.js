@@ -1,4 +1,4 @@
-// npm run bench:engines -- [--quick] [--only cycle,hand-off,hung,connections] [--on etcd,postgres,redis] [--processes 2,8] [--untidy] [--json FILE]
+// npm run bench:engines -- [--quick] [--only cycle,hand-off,takeover,hung,connections] [--on etcd,postgres,redis] [--processes 2,8] [--untidy] [--json FILE]
 //
 // The engines that talk to servers, beside others on the same servers, in one run, in turn; the servers are started for it, on this
 // machine, with their data in memory (scripts/engines.sh). Prints tables; what came of it: docs/performance-engines.md.
@@ -6,6 +6,7 @@
 //   cycle        one process, nobody else: acquire and release, once all are warm; and the first rounds, when none is. etcd is compacted every
 //                250 rounds (not with --untidy)
 //   hand-off     2 and 8 processes in a loop: from the call of release in one to the grant in another
+//   takeover     the holder is killed (kill -9): from that to the grant of the one who waits
 //   hung         the server is stopped (SIGSTOP) while a lock is held: until when its holder believes in it
 //   connections  1,000 locks that one process waits for: how many connections it has
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -35,7 +36,7 @@ const TIDY_ROUNDS = 250
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'cycle,hand-off,hung,connections' },
+    only: { type: 'string', default: 'cycle,hand-off,takeover,hung,connections' },
     on: { type: 'string', default: 'etcd,postgres,redis' },
     processes: { type: 'string' },
     untidy: { type: 'boolean', default: false },
@@ -45,8 +46,8 @@ const { values } = parseArgs({
 const only = values.only.split(',')
 const on = values.on.split(',')
 const settings = values.quick
-  ? { cold: 20, warmUp: 50, rounds: 50, handOffMs: 500, repeat: 1, processes: [2], watchMs: 2000 }
-  : { cold: 100, warmUp: 3000, rounds: 1500, handOffMs: 2000, repeat: 2, processes: [2, 8], watchMs: 10_000 }
+  ? { cold: 20, warmUp: 50, rounds: 50, handOffMs: 500, repeat: 1, kills: 1, processes: [2], watchMs: 2000 }
+  : { cold: 100, warmUp: 3000, rounds: 1500, handOffMs: 2000, repeat: 2, kills: 20, processes: [2, 8], watchMs: 10_000 }
 if (values.processes !== undefined) settings.processes = values.processes.split(',').map(Number)
 /** What is compared on each server; the one that all the others are a ratio to. */
 const CONTESTS = {
@@ -72,6 +73,7 @@ try {
     for (const processes of only.includes('hand-off') ? settings.processes : []) {
       await show(`hand-off, ${server}, ${processes} processes`, () => handOff(server, processes))
     }
+    if (only.includes('takeover')) await show(`takeover, ${server}`, () => takeover(server))
     if (only.includes('hung')) await show(`hung, ${server}`, () => hung(server))
   }
   if (only.includes('connections') && on.includes('etcd')) await show('connections', connections)
@@ -178,6 +180,29 @@ async function handOffOnce(contestant, count, repetition) {
   } finally {
     await Promise.all(clients.map((client) => client.end()))
   }
+}
+
+/** Of ours alone: the others have another TTL, or none. */
+async function takeover(server) {
+  const contestant = CONTESTS[server].contestants.find((name) => name.startsWith('slocket'))
+  const samples = []
+  for (let round = 0; round < settings.kills; round += 1) {
+    const name = `takeover-${round}`
+    const holder = start(contestant, { role: 'hold', name })
+    await holder.says('held')
+    const waiter = start(contestant, { role: 'hold', name })
+    try {
+      await waiter.says('asked')
+      // The waiter has its place by then, and leases have been renewed, or not: as it comes.
+      await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * TTL_S * 1000))
+      const killed = Number(process.hrtime.bigint()) / 1e6
+      await holder.end()
+      samples.push((await waiter.says('held')).at - killed)
+    } finally {
+      await Promise.all([holder.end(), waiter.end()])
+    }
+  }
+  return [{ contestant, 'p50 ms': quantile(samples, 0.5), 'max ms': Math.max(...samples), kills: samples.length }]
 }
 
 /** All at once: the server is stopped for all of them. Of PostgreSQL, the process that serves the holder. */

@@ -2,7 +2,7 @@
 //
 // A module's declarations are one file, *.d.cts, for `import` and `require` alike, so that a class is one type in a project that uses both.
 // Only what the exports lead to is kept. An export that has a default export gives it for `require`, too: NAME.d.cts says so by `export =`,
-// NAME.exports.d.cts has the declarations. All syntax is that of TypeScript 5.0.
+// NAME.exports.d.cts has the declarations. A class that is exported as `default` and by its name is an exception: `require` gives an object with both. All syntax is that of TypeScript 5.0.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 
@@ -35,7 +35,9 @@ export function writeDeclarations({ from, to, entries }) {
   for (const name of entries) {
     const file = basename(name)
     if (!hasDefault(name)) {
-      write(`${name}.d.mts`, `export * from './${file}.cjs'\n`)
+      const [, ownClass] = /^export \{ (\w+) as default \}/m.exec(modules.get(name)) ?? []
+      const byName = ownClass === undefined ? '' : `export { ${ownClass} as default } from './${file}.cjs'\n`
+      write(`${name}.d.mts`, `export * from './${file}.cjs'\n${byName}`)
       continue
     }
     const { type } = defaultOf(name)

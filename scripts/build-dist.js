@@ -64,6 +64,8 @@ const FIRST_CALL = [
   'sync/acquire-sync',
   'web-locks/client',
 ]
+/** Modules that have no state of their own: a file that imports them has a copy, even if another one has them, too. */
+const COPIED = ['src/cli/', 'src/engines/redis/']
 /** Modules that the command loads by `import()`. */
 const LOADED_LATER = ['cli/commands', 'cli/engine', 'cli/wait-line']
 /** The module that knows what the thread of `slocket.sync` runs: in the package, a string in a file of its own. */
@@ -110,7 +112,7 @@ for (const home of [CORE, WORK]) {
 for (const entry of laterEntries()) {
   await buildFile(entry, {
     entryPoints: [sourceOf(entry)],
-    footer: exportedEntries.includes(entry) ? { js: footerOf(namesOfEntries.get(sourceOf(entry))) } : {},
+    footer: exportedEntries.includes(entry) ? { js: footerOf(entry, namesOfEntries.get(sourceOf(entry))) } : {},
     plugins: [separate(entry, homes), builtIns(), program(), peers()],
   })
 }
@@ -214,8 +216,8 @@ async function homesOf() {
   for (const entry of new Set([...exportedEntries, ...FIRST_CALL, ...LOADED_LATER])) {
     if (entry === main || OF_WORK.includes(entry)) continue
     for (const source of await modulesOf(entry)) {
-      // The modules that the files of the command share have no state.
-      if (seen.has(source) && !found.has(source) && !source.startsWith('src/cli/')) found.set(source, WORK)
+      const isCopied = COPIED.some((prefix) => source.startsWith(prefix))
+      if (seen.has(source) && !found.has(source) && !isCopied) found.set(source, WORK)
       seen.add(source)
     }
   }
@@ -263,9 +265,18 @@ async function exportAll(home) {
   return `${imports.join('')}module.exports = { ${exports.join(', ')} }\n`
 }
 
-/** What `require` of an export gives: its default export, which has the others as properties, or an object without `__esModule`. */
-function footerOf(names) {
+/**
+ * What `require` of an export gives: its default export, which has the others as properties, or an object without `__esModule`. Of a class, what esbuild
+ * has written, with `default` and `__esModule`: so it is there that compilers look for it.
+ */
+function footerOf(entry, names) {
+  if (classOf(entry) !== undefined) return ''
   return `module.exports = ${names.includes('default') ? 'module.exports.default' : '{ ...module.exports }'}`
+}
+
+/** The name of the class that is the default export of an entry, if it is one. */
+function classOf(entry) {
+  return /^export \{ (\w+) as default \}/m.exec(sources.get(`${entry}.ts`))?.[1]
 }
 
 function wrapperOf(entry, names) {
@@ -273,7 +284,7 @@ function wrapperOf(entry, names) {
   const file = `./${entry.split('/').at(-1)}.cjs`
   return [
     `import all from '${file}'`,
-    ...(names.includes('default') ? ['export default all'] : []),
+    ...(names.includes('default') ? [`export default all${classOf(entry) === undefined ? '' : '.default'}`] : []),
     `export const { ${named.join(', ')} } = all\n`,
   ].join('\n')
 }

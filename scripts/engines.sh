@@ -12,7 +12,7 @@
 # `secure`, only where --only names it: an etcd that asks for certificates and passwords. SLOCKET_ETCD_SECURE; ca.pem, client.pem
 # and client.key are in DIRECTORY/secure; the user `locker` with the password `secret` may use keys below slocket/.
 # Only if --only names them, too: `redis-aof` writes each command to the disk; `redis-pair` is redis-master and redis-replica; `redis-cluster` has three
-# masters; `redis-secure` has TLS, and the user `locker` with the password `secret` may do what docs/engines/redis.md lists.
+# masters; `redis-sentinel` is redis-watched-1 with its replica redis-watched-2, and three sentinels that watch them as `locks`; `redis-secure` has TLS, and the user `locker` with the password `secret` may do what docs/engines/redis.md lists.
 #
 # Nothing stays behind of an `up` that fails or is killed. With --owner it all ends with that process, however it ends.
 # Several can be up at a time. Data is in memory (/dev/shm) where that exists: nothing here waits for a disk.
@@ -328,6 +328,38 @@ finish_redis-pair() {
   local master
   master=$(value "$1" SLOCKET_REDIS_PAIR)
   await "$1" redis-master has_replica "${master%%,*}"
+}
+
+# Like a pair, with three sentinels, two of which have to agree. They write into their configurations.
+begin_redis-sentinel() {
+  local dir=$1 address=$2 master replica n port all=''
+  master=$(free_port) replica=$(free_port)
+  # Otherwise the nodes take each other to be at 127.0.0.1.
+  redis_node "$dir" redis-watched-1 "$address" "$master" --repl-diskless-sync-delay 0 --replica-announce-ip "$address"
+  redis_node "$dir" redis-watched-2 "$address" "$replica" --repl-diskless-sync-delay 0 --replica-announce-ip "$address" --replicaof "$address $master"
+  for n in 1 2 3; do
+    port=$(free_port)
+    mkdir "$dir/sentinel-$n"
+    printf '%s\n' "bind $address" "port $port" "dir $dir/sentinel-$n" "sentinel announce-ip $address" "sentinel monitor locks $address $master 2" \
+      'sentinel down-after-milliseconds locks 1000' 'sentinel failover-timeout locks 10000' >"$dir/sentinel-$n/sentinel.conf"
+    write_run "$dir" "sentinel-$n" redis-server "$dir/sentinel-$n/sentinel.conf" --sentinel
+    start_node "$dir" "sentinel-$n"
+    all+=",redis://$address:$port"
+  done
+  {
+    echo "export SLOCKET_REDIS_SENTINEL=${all#,}"
+    echo "watched=redis://$address:$master"
+  } >>"$dir/env.new"
+}
+
+# Each knows the replica, and the two others: otherwise none can have it take over.
+sentinel_knows() { [[ $(timeout 5 redis-cli -u "$1" info sentinel) == *status=ok,*slaves=1,sentinels=3* ]]; }
+finish_redis-sentinel() {
+  local dir=$1 n urls
+  await "$dir" redis-watched-1 has_replica "$(sed -n 's/^watched=//p' "$dir/env.new")" || return 1
+  sed -i '/^watched=/d' "$dir/env.new"
+  IFS=, read -ra urls <<<"$(value "$dir" SLOCKET_REDIS_SENTINEL)"
+  for n in 1 2 3; do await "$dir" "sentinel-$n" sentinel_knows "${urls[n - 1]}" || return 1; done
 }
 
 # Its nodes speak with each other on ports that are larger by 10,000.

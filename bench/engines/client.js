@@ -41,6 +41,7 @@ async function loop() {
 }
 
 async function hold() {
+  say({ event: 'asked' })
   const held = await handle.acquire()
   say({ event: 'held', at: now() })
   const timer = setInterval(() => {

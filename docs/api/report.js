@@ -14,6 +14,7 @@ const entries = {
   'slocket-redis': 'dist/engines/redis/index.d.cts',
   'slocket-proper-lockfile': 'dist/compat/proper-lockfile.exports.d.cts',
   'slocket-lockfile': 'dist/compat/lockfile.exports.d.cts',
+  'slocket-redlock': 'dist/compat/redlock.d.cts',
   'slocket-etcd': 'dist/engines/etcd/index.d.cts',
   'slocket-testing': 'dist/testing/index.d.cts',
 }

@@ -15,6 +15,7 @@ const BUNDLES = [
   'cli/wait-line',
   'compat/lockfile',
   'compat/proper-lockfile',
+  'compat/redlock',
   'core',
   'engines/etcd/index',
   'engines/local/names/index',
@@ -30,6 +31,7 @@ const BUNDLES = [
 const WRAPPERS = [
   'compat/lockfile',
   'compat/proper-lockfile',
+  'compat/redlock',
   'engines/etcd/index',
   'engines/postgres/index',
   'engines/redis/index',
@@ -321,6 +323,54 @@ describe('the packed package', () => {
        lockSync('a')`,
     )
     await compile(installed.project, ['lockfile-door-types.mts', 'lockfile-door-types.cts'])
+  })
+
+  test('slocket/redlock is imported, and required, in all the ways of redlock, and its types take what callers write', async () => {
+    const names = ['ExecutionError', 'Lock', 'Redlock', 'ResourceLockedError']
+    const required = await execute(
+      'redlock-door.cjs',
+      `const { default: Redlock, ExecutionError, ResourceLockedError } = require('slocket/redlock')
+       const { __esModule: isModule, ...rest } = require('slocket/redlock')
+       try { new Redlock([]) } catch (error) { console.log(JSON.stringify([error.name, isModule, ...Object.keys(rest)])) }`,
+    )
+    assert.deepEqual(required.slice(0, 1), ['TypeError'])
+    assert.deepEqual(required.slice(2).sort(), [...names, 'default'].sort())
+    const imported = await execute(
+      'redlock-door.mjs',
+      `import theDefault, { ${names.join(', ')} } from 'slocket/redlock'
+       import * as namespace from 'slocket/redlock'
+       if (theDefault !== Redlock) throw new Error('two of them')
+       console.log(JSON.stringify(Object.keys(namespace)))`,
+    )
+    assert.deepEqual(imported.sort(), [...names, 'default'].sort())
+    const uses = `
+       export async function main(client: RedisClient): Promise<void> {
+         const redlock: Redlock = new Redlock([client], { retryCount: 0, driftFactor: 0.01 })
+         redlock.on('error', (error) => console.log(error instanceof ResourceLockedError))
+         let lock: Lock = await redlock.acquire(['a'], 5000)
+         lock = await lock.extend(5000)
+         await lock.release()
+         const sum: number = await redlock.using(['a'], 5000, { retryCount: 1 }, async (signal: RedlockAbortSignal) => {
+           if (signal.aborted) throw signal.error
+           return 1
+         })
+         const error: unknown = new Error(String(sum))
+         if (error instanceof ExecutionError) console.log((await error.attempts[0])?.quorumSize)
+         // @ts-expect-error: no such setting
+         const wrong: Partial<Settings> = { timeout: 1 }
+         console.log(wrong)
+       }`
+    const imports = `import Redlock, { ExecutionError, Lock, ResourceLockedError } from 'slocket/redlock'
+       import type { RedisClient, RedlockAbortSignal, Settings } from 'slocket/redlock'`
+    await writeFile(join(installed.project, 'redlock-door-types.mts'), `${imports}${uses}`)
+    await writeFile(
+      join(installed.project, 'redlock-door-types.cts'),
+      `import redlock = require('slocket/redlock')
+       import type { RedisClient } from 'slocket/redlock'
+       export class Own extends redlock.default {}
+       export const make = (client: RedisClient): redlock.Redlock => new redlock.default([client])`,
+    )
+    await compile(installed.project, ['redlock-door-types.mts', 'redlock-door-types.cts'])
   })
 
   test('its types serve import and require', async () => {

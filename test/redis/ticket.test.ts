@@ -122,7 +122,8 @@ test('a grant that was notified between joining and the connection for notificat
   }
   const parts = {
     // No renewal comes in time.
-    settings: { namespace: 'ns', replicas: 0, ttlMs: 86_400_000 },
+    settings: { namespace: 'ns', replicas: 0 },
+    lease: { ttlMs: 86_400_000 },
     connection,
     identity: { client: 'client', pid: 1, command: '' },
     own: new Map(),

@@ -2,6 +2,7 @@
 import slocket from 'slocket'
 import lockfile from 'slocket/proper-lockfile'
 import oldLockfile from 'slocket/lockfile'
+import Redlock from 'slocket/redlock'
 import { etcd } from 'slocket/etcd'
 
 export const acquire = async (path: string) => await slocket(path)
@@ -13,5 +14,6 @@ export const lockFile = lockfile.lock
 export const lockOldFile = oldLockfile.lock
 export const releaseOf = async (file: string) => await lockfile.lock(file)
 export const asError = (error: unknown) => (slocket.isSlocketError(error) ? error : undefined)
+export const redlockOf = (...parameters: ConstructorParameters<typeof Redlock>) => new Redlock(...parameters)
 export class Manager extends slocket.LockManager {}
 export default slocket

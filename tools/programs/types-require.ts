@@ -2,8 +2,11 @@
 import slocket = require('slocket')
 import lockfile = require('slocket/proper-lockfile')
 import oldLockfile = require('slocket/lockfile')
+import redlock = require('slocket/redlock')
 import etcd = require('slocket/etcd')
 import postgres = require('slocket/postgres')
+
+export const redlocks = (client: redlock.RedisClient): redlock.Redlock => new redlock.default([client])
 
 export async function required(): Promise<boolean> {
   const lock: slocket.Lock = await slocket('path')

@@ -61,6 +61,8 @@ import type {
 } from 'slocket/proper-lockfile'
 import oldLockfile, { checkSync as checkFileSync } from 'slocket/lockfile'
 import type { LockOptions as OldLockOptions, Lockfile } from 'slocket/lockfile'
+import Redlock, { ExecutionError } from 'slocket/redlock'
+import type { Lock as Redlocked, RedisClient, Settings } from 'slocket/redlock'
 import { testEngine } from 'slocket/testing'
 import type { ConformanceCapabilities, EngineUnderTest } from 'slocket/testing'
 
@@ -173,6 +175,15 @@ export async function files(): Promise<unknown[]> {
     await module.lock('file'),
     await known(lockfile('file')),
   ]
+}
+
+export async function redlocks(client: RedisClient): Promise<unknown[]> {
+  const settings: Partial<Settings> = { retryCount: -1 }
+  const redlock: Redlock = new Redlock([client], settings)
+  const locked: Redlocked = await known(redlock.acquire(['resource'], 5000))
+  const token: bigint | undefined = known(locked.locks[0]?.token)
+  const used: number = await redlock.using(['resource'], 5000, async (signal) => (known(signal.aborted) ? 1 : 2))
+  return [token, used, locked instanceof ExecutionError]
 }
 
 export function suite(): void {

@@ -5,7 +5,7 @@
  *     script any more: the reply to the next call would be dated by it.
  *  2. Nothing is repeated for ever: the caller says when it is over, and without an answer for as long as a lease lasts, it is.
  *  3. Connections don't keep the process alive. Calls do, except those in the background.
- *  4. Notifications are hints. If they can't be had, tickets are looked at each time that they are renewed.
+ *  4. Notifications are hints. If they can't be had, tickets are looked at each time that they are renewed, and notifications are asked for again.
  */
 import { debug } from '../../debug.ts'
 import { isError, SlocketError } from '../../errors.ts'

@@ -6,9 +6,10 @@
  *     NAMESPACE:{NAME}:tickets   hash: ticket → claim and what it says about its owner; `#CLIENT` → how many tickets it has; `!` → a holder ended without releasing
  *     NAMESPACE:{NAME}:held      hash: ticket that holds → token, recovered, since when
  *     NAMESPACE:{NAME}:token     the last token. Forgotten after a day: by then the clock has passed it
- *     NAMESPACE:wake:CLIENT      the channel of a client
+ *     NAMESPACE:wake:SESSION     the channel of a session
  *
- * The braces are the hash tag of Redis Cluster: all keys of a lock are in one slot. A ticket is CLIENT.NUMBER.
+ * The braces are the hash tag of Redis Cluster: all keys of a lock are in one slot. A ticket is CLIENT.NUMBER. A client
+ * is the first engine of a session, SESSION, or another one, SESSION~NUMBER.
  */
 import type { Claim } from '../../core/claim.ts'
 import { EXCLUSIVE, permitClaim, SHARED } from '../../core/claim.ts'

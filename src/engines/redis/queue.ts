@@ -31,9 +31,15 @@ const RENEWALS_PER_TTL = 3
 /** Node's timers have whole milliseconds, and so have leases. */
 const ROUNDING_MS = 2
 
+/** How long the server keeps tickets that are not renewed, in ms. */
+export interface Lease {
+  readonly ttlMs: number
+}
+
 /** What the queues of one engine share. */
 export interface QueueParts {
   readonly settings: Settings
+  readonly lease: Lease
   readonly connection: Connection
   readonly identity: Identity
   /** The tickets that the server may have, and their queues. */
@@ -97,6 +103,8 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   async #join(request: EnqueueRequest): Promise<OwnTicket | 'too early' | null> {
     const { connection, identity, nextId } = this.#parts
     const own = new OwnTicket(nextId(), this.#name, request)
+    // The lease that is asked for: another one may be wanted by the time of the reply.
+    const ttlMs = this.#ttlMs
     let sent: Reading | undefined
     const onSend = (): void => {
       sent = readClocks()
@@ -107,7 +115,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     // RACE: older requests of this process may just have lost their places, without knowing it. They come first.
     const older = mode === 'wait' ? [...this.#tickets].find(({ state }) => state === 'waiting') : undefined
     const value = formatValue(identity, own)
-    const args = [this.#prefix, own.id, String(this.#ttlMs), mode, formatClaim(claim), value, older?.id ?? '']
+    const args = [this.#prefix, own.id, String(ttlMs), mode, formatClaim(claim), value, older?.id ?? '']
     this.#add(own)
     try {
       const reply = await connection.ask(JOIN, this.#name, args, { isOver: () => cancellation.cancelled, onSend })
@@ -119,7 +127,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
         await this.#renew()
         return 'too early'
       }
-      if (sent !== undefined) own.onReply(state, sent, this.#ttlMs)
+      if (sent !== undefined) own.onReply(state, sent, ttlMs)
       if (!own.hasJoined) {
         this.#abandon(own)
         return null
@@ -214,13 +222,21 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
 
   /** Renews, in the background, and so looks what has become of all tickets. */
   look(): void {
+    const { connection } = this.#parts
+    // It may have failed before: then it is tried again each time.
+    if (connection.hearsSince === 0) connection.subscribe().catch(() => undefined)
     this.#renew().catch((error: unknown) => {
       for (const own of this.#tickets) own.fail(error)
     })
   }
 
+  /** Renews, and resolves when all tickets know what has become of them. */
+  async renew(): Promise<void> {
+    await this.#renew()
+  }
+
   get #ttlMs(): number {
-    return this.#parts.settings.ttlMs
+    return this.#parts.lease.ttlMs
   }
 
   async #untilWoken(own: OwnTicket, woken: Promise<void>): Promise<void> {
@@ -319,6 +335,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   async #renewOnce(): Promise<number> {
     const tickets = [...this.#tickets].filter((own) => own.hasJoined && (!own.isHeld || own.checkHeld()))
     const others = [...this.#tickets].filter((own) => !own.hasJoined)
+    const ttlMs = this.#ttlMs
     let nextExpiryMs = -1
     try {
       if (tickets.length === 0) return 0
@@ -326,7 +343,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
       const reply = await this.#parts.connection.ask(
         RENEW,
         this.#name,
-        [this.#prefix, String(this.#ttlMs), ...[...tickets, ...others].map(({ id }) => id)],
+        [this.#prefix, String(ttlMs), ...[...tickets, ...others].map(({ id }) => id)],
         {
           isBackground: true,
           isOver: () => tickets.every(({ state }) => state === 'gone'),
@@ -336,7 +353,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
       if (reply === undefined || sent === undefined) return 0
       const [nextExpiry, waiting, ...states] = reply
       nextExpiryMs = Number(nextExpiry)
-      for (const [index, own] of tickets.entries()) own.onReply(states[index]!, sent, this.#ttlMs)
+      for (const [index, own] of tickets.entries()) own.onReply(states[index]!, sent, ttlMs)
       return Number(waiting)
     } finally {
       this.#schedule(nextExpiryMs)

@@ -19,8 +19,9 @@ local function clientOf(id)
   return string.match(id, '^[^.]*')
 end
 
+-- The channel is that of all clients of one session: see session.ts.
 local function notify(id, message)
-  redis.call('PUBLISH', ARGV[1] .. clientOf(id), id .. ' ' .. message)
+  redis.call('PUBLISH', ARGV[1] .. string.match(id, '^[^.~]*'), id .. ' ' .. message)
 end
 
 local function claimOf(id)

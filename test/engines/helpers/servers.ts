@@ -11,7 +11,16 @@ const ENGINES: string = fileURLToPath(new URL('../../../../scripts/engines.sh', 
 
 /** What scripts/engines.sh can start: one etcd, three that are one cluster, … */
 export type Server =
-  'etcd' | 'cluster' | 'secure' | 'postgres' | 'redis' | 'redis-aof' | 'redis-pair' | 'redis-cluster' | 'redis-secure'
+  | 'etcd'
+  | 'cluster'
+  | 'secure'
+  | 'postgres'
+  | 'redis'
+  | 'redis-aof'
+  | 'redis-pair'
+  | 'redis-sentinel'
+  | 'redis-cluster'
+  | 'redis-secure'
 
 const VARIABLES = {
   etcd: 'SLOCKET_ETCD',
@@ -21,6 +30,7 @@ const VARIABLES = {
   redis: 'SLOCKET_REDIS',
   'redis-aof': 'SLOCKET_REDIS_AOF',
   'redis-pair': 'SLOCKET_REDIS_PAIR',
+  'redis-sentinel': 'SLOCKET_REDIS_SENTINEL',
   'redis-cluster': 'SLOCKET_REDIS_CLUSTER',
   'redis-secure': 'SLOCKET_REDIS_SECURE',
 } as const
@@ -60,7 +70,7 @@ export class Servers {
     return address
   }
 
-  /** @param node `etcd`, `cluster-1` to `cluster-3`, `postgres` (its first process), `redis`, `redis-aof`, `redis-master`, `redis-replica`, `redis-1` to `redis-3`, `redis-secure`. */
+  /** @param node `etcd`, `cluster-1` to `cluster-3`, `postgres` (its first process), `redis`, `redis-aof`, `redis-master`, `redis-replica`, `redis-watched-1`, `redis-watched-2`, `sentinel-1` to `sentinel-3`, `redis-1` to `redis-3`, `redis-secure`. */
   pidOf(node: string): number {
     return Number(fs.readFileSync(join(this.directory, `${node}.pid`), 'utf8'))
   }

@@ -7,7 +7,7 @@ import { slocket } from '../../../src/index.ts'
 import type { Lock } from '../../../src/index.ts'
 import type { EngineSpec } from '../helpers/client.ts'
 import type { Line, Order, OrderOptions } from '../helpers/trace.ts'
-import { CLIENTS } from '../redis/clients.ts'
+import { CLIENTS, SENTINEL_CLIENTS } from '../redis/clients.ts'
 import { traceLeases } from './trace-leases.ts'
 
 /** How often a holder looks whether it holds. */
@@ -68,7 +68,9 @@ async function openEngine({ kind, options }: EngineSpec): Promise<Engine> {
 }
 
 async function withClient({ by, url, ...rest }: RedisSpec): Promise<object> {
-  return by === undefined ? { url, ...rest } : { client: (await CLIENTS[by]!(url)).client, ...rest }
+  if (by === undefined) return { url, ...rest }
+  const open = CLIENTS[by] ?? SENTINEL_CLIENTS[by]!
+  return { client: (await open(url)).client, ...rest }
 }
 
 /** Once it has had a lock, its connection is there: what follows depends no more on how busy the machine is while processes start. */

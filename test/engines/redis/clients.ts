@@ -16,6 +16,27 @@ export const CLIENTS: Readonly<Record<string, (url: string) => Promise<OpenClien
   iovalkey: async (url) => openIoRedis(new (await import('iovalkey')).Redis(url)),
 }
 
+/** The same behind sentinels, which watch a master as `locks`. @param urls of the sentinels, with commas between them. */
+export const SENTINEL_CLIENTS: Readonly<Record<string, (urls: string) => Promise<OpenClient>>> = {
+  'redis 6, sentinel': async (urls) => await openSentinel((await import('redis')).createSentinel, urls),
+  'redis 5, sentinel': async (urls) => await openSentinel((await import('redis-5')).createSentinel, urls),
+  'ioredis 6, sentinel': async (urls) =>
+    openIoRedis(new (await import('ioredis')).Redis({ sentinels: nodesOf(urls), name: 'locks' })),
+  'iovalkey, sentinel': async (urls) =>
+    openIoRedis(new (await import('iovalkey')).Redis({ sentinels: nodesOf(urls), name: 'locks' })),
+}
+
+function nodesOf(urls: string): { host: string; port: number }[] {
+  return urls.split(',').map((url) => ({ host: new URL(url).hostname, port: Number(new URL(url).port) }))
+}
+
+async function openSentinel(
+  create: (options: { name: string; sentinelRootNodes: { host: string; port: number }[] }) => AnyNodeRedis,
+  urls: string,
+): Promise<OpenClient> {
+  return await openNodeRedis(create({ name: 'locks', sentinelRootNodes: nodesOf(urls) }))
+}
+
 interface AnyNodeRedis extends RedisClient {
   on(event: 'error', listener: (error: Error) => void): unknown
   connect(): Promise<unknown>

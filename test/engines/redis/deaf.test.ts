@@ -7,6 +7,7 @@ import { redis } from '../../../src/engines/redis/index.ts'
 import type { Engine } from '../../../src/index.ts'
 import { LockManager, slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
+import { Admin } from '../helpers/redis-arena.ts'
 import { addressOf, Servers } from '../helpers/servers.ts'
 
 const url = addressOf('redis')
@@ -28,5 +29,26 @@ test('a client that hears nothing gets the lock in its turn, and learns that it 
   await new LockManager({ engine: hearing }).request('turns', { steal: true }, () => undefined)
   await until('it is told', () => !second.held)
   assert.equal(second.signal.aborted, true)
+  client.disconnect()
+})
+
+test('a client that could not subscribe subscribes again', async () => {
+  const apart = `${namespace}-again`
+  await using admin = new Admin(url)
+  const client = new Redis(url)
+  client.on('error', () => {})
+  let duplicates = 0
+  client.duplicate = () => {
+    duplicates += 1
+    // The first one never connects: nothing listens at port 1.
+    const options = { lazyConnect: true, retryStrategy: () => null }
+    return duplicates === 1 ? new Redis({ port: 1, ...options }) : new Redis(url, options)
+  }
+  const lock = await slocket('subscribes', { engine: redis({ client, namespace: apart, ttl: 2000 }) })
+  await until('it hears', async () => {
+    return ((await admin.ask('PUBSUB', 'CHANNELS', `${apart}:wake:*`)) as unknown[]).length > 0
+  })
+  assert.ok(duplicates > 1)
+  await lock.release()
   client.disconnect()
 })
