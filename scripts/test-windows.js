@@ -1,4 +1,4 @@
-// Runs compiled tests on Node for Windows, under Wine: npm run test:windows -- [--ci] [--only NAME,…] [--name REGEX] [PATH-PART…]
+// Runs compiled tests on Node for Windows, under Wine: npm run test:windows -- [--ci] [--only NAME,… | --node VERSION] [--name REGEX] [PATH-PART…]
 //
 // scripts/wine.sh installs what is needed (root, Debian). Without PATH-PART, IN_WINDOWS is run; --ci leaves out *.long.test.ts, and the older
 // version of Node. Each file is a process of its own. On Windows itself this runs the same tests, on the version of Node that runs it.
@@ -39,7 +39,12 @@ const AT_ONCE = 2
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { ci: { type: 'boolean', default: false }, only: { type: 'string' }, name: { type: 'string' } },
+  options: {
+    ci: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    node: { type: 'string' },
+    name: { type: 'string' },
+  },
 })
 
 const scratch = join(root, `build/windows-${process.pid}`)
@@ -77,12 +82,19 @@ function describe({ passed, failed, skipped }) {
 
 function runtimes() {
   if (isWindows) return [{ title: `Node ${process.version}`, command: [process.execPath], env: process.env }]
-  const { status, stdout } = spawnSync('bash', [join(root, 'scripts/wine.sh')], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const { status, stdout } = spawnSync(
+    'bash',
+    [join(root, 'scripts/wine.sh'), ...(values.node === undefined ? [] : [values.node])],
+    {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   if (status !== 0) fail('Wine or Node for Windows could not be installed: see above')
   const variables = Object.fromEntries(stdout.trim().split('\n').map(splitOnce))
+  const env = { ...process.env, ...variables }
+  if (values.node !== undefined)
+    return [{ title: `Node ${values.node} for Windows under Wine`, command: ['wine', variables.SLOCKET_NODE], env }]
   const home = join(root, 'runtimes/windows')
   const { devDependencies } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
   const names = values.only?.split(',') ?? Object.keys(devDependencies).slice(values.ci ? -1 : 0)
@@ -92,7 +104,7 @@ function runtimes() {
     return {
       title: `${devDependencies[name].replace('npm:', '')} under Wine`,
       command: ['wine', program],
-      env: { ...process.env, ...variables },
+      env,
     }
   })
 }
