@@ -88,6 +88,7 @@ export class Bell {
       throw systemCode(error) === undefined ? error : toSlocketError(error, 'listen at', pipeOf(this.member))
     }
     this.#server.unref()
+    debug('member %s listens', this.member)
   }
 
   get hasConnections(): boolean {

@@ -62,7 +62,7 @@ function hasJoined(state: QueueState, own: OwnTicket): boolean {
   directory.keepName(view.names)
   own.joinListing = view.ahead(own)
   watch(state, false)
-  debug('%s: ticket %s joined', directory.path, own.id)
+  debug('%s: ticket %s joined, place %d', directory.path, own.id, view.all().length)
   if (own.request.steal) rob(state, own)
   return true
 }
