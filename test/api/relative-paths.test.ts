@@ -53,7 +53,7 @@ describe('after a change of the working directory', () => {
       thenMove(() =>
         slocket('x.lock', { linger: 0 }, (error, given) => {
           if (error === null) resolve(given!)
-          else reject(error as Error)
+          else reject(error)
         }),
       )
     })

@@ -129,7 +129,7 @@ export async function breakLocal(
 ): Promise<TakenAway & { readonly failure: (left: string) => SlocketError }> {
   const directory = resolvePath(resource)
   const queue = isWindows() ? breakableOnWindows(directory) : breakable(new QueueDirectory(directory), () => new Map())
-  return { ...(await takeFromHolders(queue, confirm)), failure: queue.failure }
+  return { ...(await takeFromHolders(queue, confirm)), failure: (left) => queue.failure(left) }
 }
 
 /** Undefined where nothing is there. */
