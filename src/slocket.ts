@@ -171,7 +171,7 @@ export interface Slocket {
    * if `options.confirm` did not agree. The next waiter has the lock at once.
    *
    * The former holders are told (`lock.signal` aborts, `lock.held` is false), but they go on running: until they notice, they work beside the next holder. A
-   * holder that is stopped notices when it goes on. A crashed holder needs no break: its lock is free. Another request of the same process that waits
+   * holder that is stopped notices when it goes on; on Windows it keeps the lock. A crashed holder needs no break: its lock is free. Another request of the same process that waits
    * behind a holder may lose its place, and joins the queue anew.
    *
    * With the local engine, only those who were shown to `options.confirm` lose the lock. Engines that steal (`memory()`, `etcd()`, `redis()`) look once more,
@@ -182,7 +182,7 @@ export interface Slocket {
    * ```
    *
    * @throws TypeError also for an engine that can't take a lock away; what `options.confirm` throws: then nothing was taken; ERR_SLOCKET_PERMISSION if a holder
-   * belongs to another user; ERR_SLOCKET_CLAIM_MISMATCH for permits of other engines; ERR_SLOCKET_UNSUPPORTED_PLATFORM on Windows; the errors of
+   * belongs to another user; ERR_SLOCKET_CLAIM_MISMATCH for permits of other engines; ERR_SLOCKET_NOT_RELEASED on Windows, if a holder has not given up within 5 seconds; the errors of
    * `slocket()` that concern reading.
    */
   break(path: string | URL, options?: BreakOptions): Promise<LockRequest[]>

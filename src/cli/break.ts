@@ -1,9 +1,7 @@
 /** `slocket break`: takes a lock away from those who hold it. */
 import fs from 'node:fs'
-import path from 'node:path'
 import { createInterface } from 'node:readline'
-import { QueueDirectory } from '../engines/local/directory.ts'
-import { takeFromHolders } from '../engines/local/break.ts'
+import { breakLocal } from '../engines/local/index.ts'
 import { printable } from '../errors.ts'
 import { slocket } from '../index.ts'
 import type { Requester } from '../requests/engine.ts'
@@ -19,33 +17,25 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
   const [lock, ...others] = words
   if (lock === undefined) throw new UsageError('LOCK is missing')
   if (others.length > 0) throw new UsageError('one LOCK at a time')
-  if (process.platform === 'win32') {
-    say(`on Windows nobody can take a lock from a process: end the process that 'slocket status' shows`)
-    return OS_ERROR
-  }
   let isFound = false
   let isAgreed = false
   // The function that slocket.break uses: it asks who holds once more after the answer, which may take minutes.
-  const { left } = await takeFromHolders(
-    new QueueDirectory(path.resolve(lock)),
-    () => new Map(),
-    async (found) => {
-      isFound = true
-      for (const holder of found.flatMap(({ holders }) => holders)) print(`${describe(lock, holder)}\n`)
-      const { pending } = await slocket.query(lock)
-      const waiting = pending.length === 0 ? 'nobody waits' : `${pending.length} waiting: the next one gets it`
-      print(`They lose '${printable(lock)}', and are told so, but they go on running. ${waiting}.\n`)
-      isAgreed = flags.has('yes') || (await isConfirmed())
-      return isAgreed
-    },
-  )
+  const { taken, left, failure } = await breakLocal(lock, async (found) => {
+    isFound = true
+    for (const holder of found.flatMap(({ holders }) => holders)) print(`${describe(lock, holder)}\n`)
+    const { pending } = await slocket.query(lock)
+    const waiting = pending.length === 0 ? 'nobody waits' : `${pending.length} waiting: the next one gets it`
+    print(`They lose '${printable(lock)}', and are told so, but they go on running. ${waiting}.\n`)
+    isAgreed = flags.has('yes') || (await isConfirmed())
+    return isAgreed
+  })
   if (!isFound) {
     const { obstacle } = await slocket.query(lock)
     say(obstacle?.message ?? `nobody holds '${lock}'`)
   }
   if (!isAgreed) return 1
   if (left.length === 0) return 0
-  say(`${left.length} of them cannot be taken away: '${lock}' belongs to another user, or cannot be written to`)
+  say(failure(`${left.length} of ${taken.length} holders`).message)
   return OS_ERROR
 }
 

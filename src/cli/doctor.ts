@@ -47,8 +47,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'Node version': checkNode,
   kernel: checkKernel,
   'file system': checkFileSystem,
-  sockets: checkSockets,
-  'hard links': checkLinks,
+  ticket: checkLinks,
+  witness: checkSockets,
+  bell: () => good("a connection to the ticket's socket"),
   'path length': checkPath,
   'name order': checkNames,
   permissions: checkPermissions,
@@ -59,8 +60,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
 const CHECKS_ON_BSD: Readonly<Record<string, Check>> = {
   'Node version': checkNode,
   'file system': checkFileSystem,
+  ticket: checkLinkToFile,
   witness: checkHeldByLock,
-  sockets: checkSockets,
+  bell: checkSocketsBeside,
   'path length': checkPath,
   'name order': checkNames,
   permissions: checkPermissions,
@@ -71,7 +73,8 @@ const CHECKS_ON_BSD: Readonly<Record<string, Check>> = {
 const CHECKS_ON_WINDOWS: Readonly<Record<string, Check>> = {
   'Node version': checkNode,
   'file system': checkLocalPath,
-  witness: checkHeldFiles,
+  ticket: checkTicketFile,
+  witness: checkHeldFile,
   bell: checkPipes,
   'name order': checkNames,
   'death of a holder': checkDeath,
@@ -157,14 +160,30 @@ function checkLocalPath({ directory }: Place): Finding {
 }
 
 /** Tickets and guards are files that are open without sharing. */
-function checkHeldFiles({ scratch }: Place): Finding {
-  const { whileOpen, afterwards } = tryHeldFile(path.join(scratch, 'held'))
-  if (whileOpen === 'open' && afterwards === 'gone')
-    return good('a file that is open without sharing; it goes when it is closed')
-  return {
-    kind: 'bad',
-    text: `a file that is open without sharing is ${whileOpen}; closed, it is ${afterwards}`,
-    advice: 'use a directory on another file system, or another version of Node',
+function checkTicketFile({ scratch }: Place): Finding {
+  const { afterwards } = tryHeldFile(path.join(scratch, 'ticket'))
+  if (afterwards === 'gone') return good('a file that its owner has open without sharing; it goes when it is closed')
+  return bad(`a file that is deleted on close is ${afterwards} afterwards`)
+}
+
+function checkHeldFile({ scratch }: Place): Finding {
+  const { whileOpen } = tryHeldFile(path.join(scratch, 'held'))
+  if (whileOpen === 'open') return good('the kernel opens no such file a second time')
+  return bad(`a file that is open without sharing is ${whileOpen}`)
+}
+
+function bad(text: string): Finding {
+  return { kind: 'bad', text, advice: 'use a directory on another file system, or another version of Node' }
+}
+
+function checkLinkToFile({ scratch }: Place): Finding {
+  fs.writeFileSync(path.join(scratch, 'file'), '')
+  try {
+    fs.linkSync(path.join(scratch, 'file'), path.join(scratch, 'link'))
+    return good('a hard link to a file that its owner has locked')
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    return bad(`hard links cannot be made (${systemCode(error)})`)
   }
 }
 
@@ -177,12 +196,8 @@ function checkHeldByLock({ scratch }: Place): Finding {
     const whileHeld = witness.look(file)
     held?.close()
     const afterwards = witness.look(file)
-    if (whileHeld === 'alive' && afterwards === 'dead') return good('a file that is held by a lock')
-    return {
-      kind: 'bad',
-      text: `a file that is held by a lock is ${whileHeld}; closed, it is ${afterwards}`,
-      advice: 'use a directory on another file system, or another version of Node',
-    }
+    if (whileHeld === 'alive' && afterwards === 'dead') return good('the lock of that file')
+    return bad(`a file that is held by a lock is ${whileHeld}; closed, it is ${afterwards}`)
   } finally {
     directory.close()
   }
@@ -215,7 +230,15 @@ function checkFileSystem({ scratch }: Place): Finding {
   return good(`local (${localFileSystem(scratch)?.name ?? 'unknown'})`)
 }
 
-async function checkSockets({ scratch }: Place): Promise<Finding> {
+async function checkSockets(place: Place): Promise<Finding> {
+  return await trySockets(place, 'a connection to that socket: a live one accepts, a dead one refuses')
+}
+
+async function checkSocketsBeside(place: Place): Promise<Finding> {
+  return await trySockets(place, 'a connection to a socket beside it')
+}
+
+async function trySockets({ scratch }: Place, text: string): Promise<Finding> {
   const addresses = new SocketAddresses(scratch)
   try {
     const server = await listen(addresses.of('socket'))
@@ -224,10 +247,10 @@ async function checkSockets({ scratch }: Place): Promise<Finding> {
     fs.renameSync(path.join(scratch, 'socket'), path.join(scratch, 'left'))
     await new Promise((resolve) => server.close(resolve))
     const dead = await connect(addresses.of('left'))
-    if (alive === 'connected' && dead === 'ECONNREFUSED') return good('can be made; a dead one refuses')
+    if (alive === 'connected' && dead === 'ECONNREFUSED') return good(text)
     return {
       kind: 'bad',
-      text: `one that listens says ${alive}, a dead one ${dead}`,
+      text: `a socket that listens says ${alive}, a dead one ${dead}`,
       advice: 'use a directory on another file system',
     }
   } finally {
@@ -251,11 +274,11 @@ async function checkLinks({ scratch }: Place): Promise<Finding> {
   const addresses = new SocketAddresses(scratch)
   const server = await listen(addresses.of('linked'))
   try {
-    if (await canLinkSocket(scratch, 'linked')) return good('lead to the socket')
+    if (await canLinkSocket(scratch, 'linked')) return good('a hard link to a listening socket')
     return {
       kind: 'note',
-      text: 'cannot be made, or do not lead to the socket',
-      advice: 'works all the same: each ticket has a socket of its own',
+      text: 'a listening socket of its own',
+      advice: 'works all the same: hard links cannot be made here, or do not lead to the socket',
     }
   } finally {
     server.close()

@@ -10,6 +10,7 @@ import slocket, { local, LockManager, memory } from '../../src/index.ts'
 import * as lockfile from '../../src/compat/proper-lockfile.ts'
 import type { LockTrace, SlocketError } from '../../src/index.ts'
 import { until } from '../helpers/until.ts'
+import { NO_REMOVAL } from '../helpers/windows.ts'
 
 const CHANNELS = [
   'tracing:slocket:acquire:start',
@@ -114,7 +115,7 @@ test('a subscriber that comes late hears of the release', async () => {
   )
 })
 
-test('a loss is told of, with its reason and for how long it was held', async () => {
+test('a loss is told of, with its reason and for how long it was held', { skip: NO_REMOVAL }, async () => {
   const told = listen()
   const path = join(directory, 'lost')
   const lock = await slocket(path, { engine: local() })
@@ -157,7 +158,7 @@ test('a call that blocks tells why it failed', async () => {
   await lock.release()
 })
 
-test('the loss of one that blocked is told of', async () => {
+test('the loss of one that blocked is told of', { skip: NO_REMOVAL }, async () => {
   const told = listen()
   const path = join(directory, 'sync lost')
   const lock = slocket.sync(path)

@@ -4,6 +4,7 @@ import type * as errors from '../../src/errors.ts'
 import type { Engine } from '../../src/index.ts'
 import { isSlocketError, local, memory, slocket, SlocketError } from '../../src/index.ts'
 import { makeParent, runChild } from './run-child.ts'
+import { IN_USE } from '../helpers/windows.ts'
 
 describe('errors', () => {
   const { lockPath, dispose } = makeParent()
@@ -92,7 +93,7 @@ describe('errors', () => {
     await assert.rejects(slocket('lock', { engine, timeout: 0 }), /could not be found out: Error: no answer in time/)
   })
 
-  test('a relative path has no parent where the working directory was removed', async () => {
+  test('a relative path has no parent where the working directory was removed', { skip: IN_USE }, async () => {
     const { stdout, stderr } = await runChild(
       `const fs = await import('node:fs')
        const directory = fs.mkdtempSync(lockPath)

@@ -13,7 +13,7 @@ import type {
   SlocketError,
 } from '../../src/index.ts'
 import { isSlocketError, local, memory, slocket } from '../../src/index.ts'
-import { scenario } from '../helpers/scenario.ts'
+import { NO_STOPS, scenario } from '../helpers/scenario.ts'
 
 const HOLDER: Requester = {
   claim: { kind: 'exclusive' },
@@ -203,18 +203,22 @@ async function sync(name: string, timeout: number): Promise<unknown> {
   return await new Promise((resolve) => resolve(slocket.sync(name, { timeout, linger: 0 })))
 }
 
-scenario('a holder that is stopped is named in a timeout by what its ticket says', async (scene) => {
-  const holder = await scene.spawn('holder')
-  await holder.acquire(scene.path, { label: 'stopped' })
-  await holder.stop()
-  for (const timeout of [0, 20]) {
-    const pattern = new RegExp(`held by pid ${holder.pid} for .*; 0 waiting ahead$`)
-    await assert.rejects(slocket(scene.path, { timeout, linger: 0 }), pattern)
-  }
-  holder.continue()
-})
+scenario(
+  'a holder that is stopped is named in a timeout by what its ticket says',
+  { skip: NO_STOPS },
+  async (scene) => {
+    const holder = await scene.spawn('holder')
+    await holder.acquire(scene.path, { label: 'stopped' })
+    await holder.stop()
+    for (const timeout of [0, 20]) {
+      const pattern = new RegExp(`held by pid ${holder.pid} for .*; 0 waiting ahead$`)
+      await assert.rejects(slocket(scene.path, { timeout, linger: 0 }), pattern)
+    }
+    holder.continue()
+  },
+)
 
-scenario('a query whose answer is needed now gives what is known', async (scene) => {
+scenario('a query whose answer is needed now gives what is known', { skip: NO_STOPS }, async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path, { label: 'stopped' })
   await waiter.enqueue(scene.path, { label: 'stopped, too' })

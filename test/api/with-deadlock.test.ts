@@ -10,6 +10,7 @@ import type { Engine, Lock, SlocketOptions } from '../../src/index.ts'
 import { local, memory, MemoryStore, slocket } from '../../src/index.ts'
 import { until } from '../helpers/until.ts'
 import { makeParent } from './run-child.ts'
+import { NO_ACCESS, NO_LINKS } from '../helpers/windows.ts'
 
 const { lockPath, dispose } = makeParent()
 const before = process.cwd()
@@ -157,7 +158,7 @@ for (const [name, open] of Object.entries(engines)) {
 }
 
 describe('a lock by another engine', () => {
-  test('is the same lock: local() again, or with another access', async () => {
+  test('is the same lock: local() again, or with another access', { skip: NO_ACCESS }, async () => {
     const asked: readonly SlocketOptions[] = [{}, { access: 'user' }, { engine: local() }]
     for (const outer of asked) {
       for (const inner of asked) {
@@ -216,7 +217,7 @@ test('bodies that start each other keep none of those that have ended', async ()
 })
 
 describe('a lock by another name', () => {
-  test('is the same lock: a relative path, a link to a directory above', async () => {
+  test('is the same lock: a relative path, a link to a directory above', { skip: NO_LINKS }, async () => {
     const parent = path.dirname(lockPath)
     fs.symlinkSync(parent, `${lockPath}-link`)
     process.chdir(parent)

@@ -21,6 +21,19 @@ describe('slocket doctor', () => {
     )
   })
 
+  test('says which ticket, witness and bell are in use', async () => {
+    const { stdout } = await place.runSlocket('doctor', '--json')
+    const { findings } = JSON.parse(stdout) as { findings: Record<string, { text: string }> }
+    assert.deepEqual(
+      ['ticket', 'witness', 'bell'].map((name) => findings[name]?.text),
+      [
+        'a hard link to a listening socket',
+        'a connection to that socket: a live one accepts, a dead one refuses',
+        "a connection to the ticket's socket",
+      ],
+    )
+  })
+
   test('says what does not hold', async () => {
     const { status, stdout } = await place.runSlocket('doctor', '/proc')
     assert.equal(status, 1)
@@ -39,7 +52,7 @@ describe('slocket doctor', () => {
       `import fs from 'node:fs'
       fs.linkSync = () => { throw Object.assign(new Error('no links'), { code: 'EPERM' }) }`,
       0,
-      'note  hard links: cannot be made, or do not lead to the socket',
+      'note  ticket: a listening socket of its own\\n +works all the same: hard links cannot be made',
     ],
     [
       'listings that leave something out',
@@ -66,7 +79,10 @@ describe('slocket doctor', () => {
     const preload = new URL('../fixtures/dead-links.js', import.meta.url).href
     const ending = await place.run([...SLOCKET, 'doctor'], { env: { NODE_OPTIONS: `--import=${preload}` } })
     assert.equal(ending.status, 0, ending.stdout)
-    assert.match(ending.stdout, /^note {2}hard links: cannot be made, or do not lead to the socket/m)
+    assert.match(
+      ending.stdout,
+      /^note {2}ticket: a listening socket of its own\n +works all the same: hard links .* do not lead to/m,
+    )
     assert.match(ending.stdout, /^ok {4}death of a holder/m)
   })
 

@@ -9,6 +9,9 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { check, checkSync, lock, lockSync } from '../../src/compat/proper-lockfile.ts'
 import { QueueDirectory } from '../../src/engines/local/directory.ts'
 import { makeParent } from '../api/run-child.ts'
+import { exceptOnWindows } from '../helpers/windows.ts'
+
+const NO_MODES = exceptOnWindows('Windows keeps no modes that say who has made a directory')
 
 const STALE = { stale: 60_000 }
 const FOREVER = { retries: { forever: true } }
@@ -148,7 +151,7 @@ describe('a lock of ours, as proper-lockfile sees it', () => {
     }
   })
 
-  test('an empty directory that was made here is nobody’s, however fresh', async () => {
+  test('an empty directory that was made here is nobody’s, however fresh', { skip: NO_MODES }, async () => {
     fs.mkdirSync(lockPath, 0o1755)
     assert.deepEqual([await check(file), checkSync(file)], [false, false])
     await (

@@ -10,6 +10,7 @@ import slocket, { isSlocketError } from '../../src/index.ts'
 import { makeParent, runChild } from '../api/run-child.ts'
 import { ticketsIn } from '../helpers/lock-directory.ts'
 import { until } from '../helpers/until.ts'
+import { NO_LINKS, NO_REMOVAL } from '../helpers/windows.ts'
 
 const COMPILED = fileURLToPath(new URL('../../src/compat/proper-lockfile.js', import.meta.url))
 const LOADED = `const { default: lockfile } = await import(${JSON.stringify(pathToFileURL(COMPILED))})\n`
@@ -175,7 +176,7 @@ describe('lock', () => {
     assert.throws(() => lockSync(file), hasCode('ERR_SLOCKET_NOT_A_LOCK'))
   })
 
-  test('follows symbolic links, unless realpath is false', async () => {
+  test('follows symbolic links, unless realpath is false', { skip: NO_LINKS }, async () => {
     fs.symlinkSync(file, `${file}-link`)
     const release = await lock(`${file}-link`)
     await assert.rejects(lock(file), hasCode('ELOCKED'))
@@ -289,7 +290,7 @@ describe('the sync forms', () => {
   })
 })
 
-describe('a lock that is really lost', () => {
+describe('a lock that is really lost', { skip: NO_REMOVAL }, () => {
   for (const form of ['lock', 'lockSync'] as const) {
     test(`${form}: onCompromised is called once, with ECOMPROMISED, and the file can be locked anew`, async () => {
       const errors: Error[] = []

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { after, describe, test } from 'node:test'
-import { isSlocketError, local, slocket } from '../../src/index.ts'
+import { after, describe, mock, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { isSlocketError, local, lockPathFor, LockManager, slocket } from '../../src/index.ts'
 import { DELETE_ON_CLOSE, ELSEWHERE, NO_SHARING } from './on-windows.ts'
 
 const LEAVE = { linger: 0 }
@@ -20,11 +21,13 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     ['with slashes', (lock: string) => lock.replaceAll('\\', '/')],
     ['with the prefix for long paths', (lock: string) => `\\\\?\\${lock}`],
     ['relative to the drive', (lock: string) => lock.slice(2)],
+    ['relative to the working directory of the drive', (lock: string) => lock.slice(0, 2) + path.basename(lock)],
+    ['by a file: URL', (lock: string) => pathToFileURL(lock)],
   ] as const) {
     test(`is the same by its path ${what}`, async () => {
       const lock = newPath()
       const before = process.cwd()
-      if (what === 'relative to the drive') process.chdir(parent)
+      if (what.startsWith('relative to')) process.chdir(parent)
       const held = await slocket(lock, LEAVE)
       assert.equal(await slocket.try(other(lock), { ...LEAVE, engine: local() }), null)
       assert.equal((await slocket.query(other(lock))).held.length, 1)
@@ -51,8 +54,58 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     const isNetworkError = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_NETWORK_FILE_SYSTEM')
     await assert.rejects(slocket('\\\\server\\share\\lock'), isNetworkError)
     await assert.rejects(slocket.query('//server/share/lock'), isNetworkError)
+    await assert.rejects(slocket(new URL('file://server/share/lock')), isNetworkError)
+    assert.throws(() => slocket.sync('\\\\server\\share\\lock'), isNetworkError)
     await assert.rejects(slocket(path.join(parent, 'nul')), TypeError)
     await assert.rejects(slocket(path.join(parent, 'a:b')), TypeError)
+  })
+
+  test('is refused on a drive that stands for a network share, and nothing is made', async () => {
+    const lock = newPath()
+    const mocked = mock.method(fs.realpathSync, 'native', () => '\\\\server\\share\\directory').mock
+    try {
+      await assert.rejects(slocket(lock), (error) => isSlocketError(error, 'ERR_SLOCKET_NETWORK_FILE_SYSTEM'))
+    } finally {
+      mocked.restore()
+    }
+    assert.equal(fs.existsSync(lock), false)
+  })
+
+  test('is refused in a directory in which this user may make nothing, and can be had once that is allowed', async () => {
+    const lock = newPath()
+    const mocked = mock.method(fs, 'mkdirSync', () => {
+      throw Object.assign(new Error('EPERM: operation not permitted, mkdir'), { code: 'EPERM' })
+    }).mock
+    try {
+      await assert.rejects(slocket(lock), (error) => isSlocketError(error, 'ERR_SLOCKET_PERMISSION'))
+      await assert.rejects(slocket.try(lock), (error) => isSlocketError(error, 'ERR_SLOCKET_PERMISSION'))
+    } finally {
+      mocked.restore()
+    }
+    await (await slocket(lock, LEAVE)).release()
+    assert.equal(fs.existsSync(lock), false)
+  })
+
+  test('of a file has the same path by every spelling of the path of the file', () => {
+    const file = path.join(parent, 'data.json')
+    fs.writeFileSync(file, '{}')
+    const lock = lockPathFor(file)
+    for (const other of [file.replaceAll('\\', '/'), pathToFileURL(file)]) assert.equal(lockPathFor(other), lock)
+  })
+
+  test('is not left in the queue by a request that fails while it joins', async () => {
+    const root = path.join(parent, 'names-of-failure')
+    const locks = new LockManager({ root })
+    const mocked = mock.method(fs, 'writeFileSync', () => {
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    }).mock
+    try {
+      await assert.rejects(locks.request('name', () => {}))
+    } finally {
+      mocked.restore()
+    }
+    const other = new LockManager({ root })
+    assert.equal(await other.request('name', { ifAvailable: true }, (lock) => lock?.name), 'name')
   })
 
   test('is refused where the parent is missing', async () => {

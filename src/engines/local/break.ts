@@ -10,7 +10,6 @@ import { isSameRequester } from '../../requests/same-requester.ts'
 import { builtInNet } from './platform/built-in.ts'
 import { toConnectError } from './platform/connect-error.ts'
 import type { QueueDirectory } from './directory.ts'
-import type { HoldingTicket } from './inspect.ts'
 import { findHolders } from './inspect.ts'
 import { DirectoryGone } from './lock-directory.ts'
 import type { Frame } from './wire/frames.ts'
@@ -29,44 +28,71 @@ const ANSWER_MS = 200
 /** How many are told at once. */
 const AT_ONCE = 200
 
-/** Takes the lock away from those who hold it. See `Engine.breakHolders`. @param own as of `findHolders`. */
+/** A ticket that holds. */
+export interface HoldingTicket {
+  readonly name: string
+  /** Those who hold by it. */
+  readonly holders: readonly Requester[]
+}
+
+/** A queue from which tickets can be taken. */
+export interface Breakable {
+  findHolders(): Promise<HoldingTicket[]>
+  /** Whether the ticket of this name is in the queue. */
+  has(name: string): boolean
+  /** Takes out the tickets of these names. Those that can't be taken out are still there afterwards. */
+  takeAway(names: readonly string[]): Promise<void>
+  /** What to report if tickets can't be taken out. @param left how many of how many holders they are. */
+  failure(left: string): SlocketError
+}
+
+/** What was to be taken away, and what of it couldn't be. */
+export interface TakenAway {
+  readonly taken: readonly HoldingTicket[]
+  readonly left: readonly HoldingTicket[]
+}
+
+/** @param own as of `findHolders`. */
+export function breakable(directory: QueueDirectory, own: () => ReadonlyMap<string, OwnTicket>): Breakable {
+  return {
+    findHolders: () => findHolders(directory, own),
+    has: (name) => directory.has(name),
+    takeAway: (names) => takeAway(directory, names),
+    failure: (left) =>
+      new SlocketError(
+        'ERR_SLOCKET_PERMISSION',
+        `${left} of the lock '${directory.path}' cannot be taken away: they belong to another user, or the directory cannot be written to`,
+      ),
+  }
+}
+
+/** Takes the lock away from those who hold it. See `Engine.breakHolders`. */
 export async function breakHolders(
-  directory: QueueDirectory,
-  own: () => ReadonlyMap<string, OwnTicket>,
+  queue: Breakable,
   confirm: (held: readonly Requester[]) => Promise<boolean>,
 ): Promise<readonly Requester[]> {
-  const { taken, left } = await takeFromHolders(directory, own, (found) => confirm(holdersOf(found)))
+  const { taken, left } = await takeFromHolders(queue, (found) => confirm(holdersOf(found)))
   if (left.length === 0) return holdersOf(taken)
-  throw new SlocketError(
-    'ERR_SLOCKET_PERMISSION',
-    `${left.length} of ${taken.length} holders of the lock '${directory.path}' cannot be taken away: they belong to another user, or the ` +
-      'directory cannot be written to',
-  )
+  throw queue.failure(`${left.length} of ${taken.length} holders`)
 }
 
 /**
  * Takes the lock away from those who hold it, if `confirm` agrees, and from nobody who has come since `confirm` was called.
  *
- * @param own as of `findHolders`.
  * @param confirm is called if somebody holds the lock.
- * @returns `taken`: what was to be taken away; `left`: what of it couldn't be.
  */
 export async function takeFromHolders(
-  directory: QueueDirectory,
-  own: () => ReadonlyMap<string, OwnTicket>,
+  queue: Breakable,
   confirm: (found: readonly HoldingTicket[]) => Promise<boolean>,
-): Promise<{ readonly taken: readonly HoldingTicket[]; readonly left: readonly HoldingTicket[] }> {
-  const found = await withRoom(() => findHolders(directory, own))
+): Promise<TakenAway> {
+  const found = await withRoom(() => queue.findHolders())
   if (found.length === 0 || !(await confirm(found))) return { taken: [], left: [] }
-  const now = await withRoom(() => findHolders(directory, own))
-  const taken = now.filter((ticket) => isShown(ticket, found) && directory.has(ticket.name))
+  const now = await withRoom(() => queue.findHolders())
+  const taken = now.filter((ticket) => isShown(ticket, found) && queue.has(ticket.name))
   if (taken.length === 0) return { taken, left: [] }
   // RACE: a ticket passes from its holder to another request of the same process between the look and this line. That one loses the lock, too.
-  await takeAway(
-    directory,
-    taken.map(({ name }) => name),
-  )
-  return { taken, left: taken.filter(({ name }) => directory.has(name)) }
+  await queue.takeAway(taken.map(({ name }) => name))
+  return { taken, left: taken.filter(({ name }) => queue.has(name)) }
 }
 
 /** Whether all who hold by a ticket were shown. A ticket serves one request of its process after another. */

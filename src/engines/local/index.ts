@@ -10,10 +10,12 @@ import type { Claim } from '../../core/claim.ts'
 import { checkKnownOptions } from '../../requests/known-options.ts'
 import type { LockAccess } from '../../requests/lock-access.ts'
 import { ACCESSES, isAccess } from '../../requests/lock-access.ts'
-import { SlocketError, systemCode } from '../../errors.ts'
+import type { SlocketError } from '../../errors.ts'
+import { systemCode } from '../../errors.ts'
 import type { TicketEngine, TicketEngineParts } from '../../requests/ticket-engine.ts'
 import { createTicketEngine } from '../../requests/ticket-engine.ts'
-import { breakHolders } from './break.ts'
+import type { HoldingTicket, TakenAway } from './break.ts'
+import { breakable, breakHolders, takeFromHolders } from './break.ts'
 import { QueueDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
 import { Presence } from './members/presence.ts'
@@ -27,7 +29,7 @@ import { QueueState } from './state.ts'
 import { toSlocketError } from './platform/system-error.ts'
 import type { OwnTicket } from './ticket.ts'
 import { TicketSocket } from './members/ticket-socket.ts'
-import { claimsOnWindows, openWindowsLocks } from './windows/index.ts'
+import { breakableOnWindows, claimsOnWindows, openWindowsLocks } from './windows/index.ts'
 
 /** Options of {@link local}. An unknown option is a TypeError. */
 export interface LocalOptions {
@@ -121,6 +123,16 @@ export function claimsOfThisThread(resource: string): Claim[] {
   return claims
 }
 
+/** @internal For `slocket break`: as `Engine.breakHolders`, but what couldn't be taken away is no error. */
+export async function breakLocal(
+  resource: string,
+  confirm: (found: readonly HoldingTicket[]) => Promise<boolean>,
+): Promise<TakenAway & { readonly failure: (left: string) => SlocketError }> {
+  const directory = resolvePath(resource)
+  const queue = isWindows() ? breakableOnWindows(directory) : breakable(new QueueDirectory(directory), () => new Map())
+  return { ...(await takeFromHolders(queue, confirm)), failure: (left) => queue.failure(left) }
+}
+
 /** Undefined where nothing is there. */
 function identityOf(directory: string): string | undefined {
   try {
@@ -142,7 +154,7 @@ function isWindows(): boolean {
 const SPACE = {}
 
 /** What an engine is made of. */
-type LocalLocks = Pick<TicketEngineParts, 'open' | 'query'> & Partial<Pick<LocalClient, 'breakHolders'>>
+type LocalLocks = Pick<TicketEngineParts, 'open' | 'query'> & Pick<LocalClient, 'breakHolders'>
 
 function engineOf(client: LocalLocks): TicketEngine {
   const engine = createTicketEngine({
@@ -159,15 +171,7 @@ function engineOf(client: LocalLocks): TicketEngine {
     makeParents: (resource) => makeParents(resolvePath(resource)),
     isSame: isSameDirectory,
     orderKey: orderKeyOf,
-    breakHolders: async (resource, confirm) => {
-      if (client.breakHolders === undefined) {
-        throw new SlocketError(
-          'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
-          'on Windows nobody can take a lock from a process: end the process that slocket.query() shows',
-        )
-      }
-      return await client.breakHolders(resolvePath(resource), confirm)
-    },
+    breakHolders: async (resource, confirm) => await client.breakHolders(resolvePath(resource), confirm),
   }
 }
 
@@ -243,7 +247,8 @@ class LocalClient {
     confirm: (held: readonly Requester[]) => Promise<boolean>,
   ): Promise<readonly Requester[]> {
     refuseOtherPlatforms()
-    return await breakHolders(new QueueDirectory(directory, this.#options), () => this.#ownIn(directory), confirm)
+    const queue = breakable(new QueueDirectory(directory, this.#options), () => this.#ownIn(directory))
+    return await breakHolders(queue, confirm)
   }
 
   /** The tickets in a queue that are of this thread to a query, by id. */

@@ -6,6 +6,7 @@ import type { EngineSnapshot, Requester } from '../../requests/engine.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import { isSlocketError, systemCode } from '../../errors.ts'
 import { snapshotOf } from '../../requests/snapshot.ts'
+import type { HoldingTicket } from './break.ts'
 import { connectTo } from './wire/connect.ts'
 import { onAbort } from '../../requests/on-abort.ts'
 import type { QueueDirectory } from './directory.ts'
@@ -143,13 +144,6 @@ async function askAt({ directory, ticket }: Place, inspection: Inspection): Prom
   } finally {
     addresses.close()
   }
-}
-
-/** A ticket that holds. */
-export interface HoldingTicket {
-  readonly name: string
-  /** Those who hold by it. */
-  readonly holders: readonly Requester[]
 }
 
 /** The tickets that hold. @param own as of `inspect`. @throws ERR_SLOCKET_NOT_A_LOCK; what a system error means. */

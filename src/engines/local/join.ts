@@ -10,10 +10,10 @@ import { isExiting } from '../../requests/exiting.ts'
 import { isOutOfDescriptors, makeRoom } from '../../requests/idle.ts'
 import type { EnqueueRequest } from '../../requests/ticket-queue.ts'
 import { debug, isDebugging } from '../../debug.ts'
-import { isSlocketError, SlocketError } from '../../errors.ts'
+import { isSlocketError } from '../../errors.ts'
 import { DirectoryGone, DirectoryUnfinished } from './lock-directory.ts'
 import { ObstacleWarning, refuseDeadSocket, waitUntilForeignGone } from './occupant/foreign.ts'
-import { clockNumber, kernelId, nextNumber } from './platform/kernel.ts'
+import { kernelId } from './platform/kernel.ts'
 import { withdraw } from './leave.ts'
 import type { Member } from './members/member.ts'
 import type { QueueState } from './state.ts'
@@ -22,7 +22,7 @@ import type { ListedTicket } from './ticket.ts'
 import { OwnTicket } from './ticket.ts'
 import { thiefNumber } from './names/thief-number.ts'
 import type { TicketName } from './ticket-name.ts'
-import { formatTicketName, NUMBERS_END, ticketId } from './ticket-name.ts'
+import { formatTicketName } from './ticket-name.ts'
 import { setImmediate } from '../../real-time.ts'
 
 /** How often in a row the directory may vanish under the socket that is made in it. Each time its last user has just left. */
@@ -187,27 +187,9 @@ function newName(
   { claim, steal }: EnqueueRequest,
   { id: member, pid }: Member,
 ): [string, TicketName] {
-  const number = steal ? thiefNumber(state.view.read()[0]?.number) : newNumber(state, member)
+  const number = steal ? thiefNumber(state.view.read()[0]?.number) : state.numbers.next(member, state)
   const parsed = { id: `${number}-${member}`, number, claim, pid, member, kernel: kernelId() }
   return [formatTicketName(parsed), parsed]
-}
-
-/** A number behind all that were seen. */
-function newNumber(state: QueueState, member: string): string {
-  const now = clockNumber()
-  let number = now > state.highestNumber ? now : nextNumber(state.highestNumber)
-  while (state.isUsed(ticketId(number, member))) number = nextNumber(number)
-  if (number >= NUMBERS_END) {
-    // Once that ticket is gone, there are numbers again.
-    state.highestNumber = now
-    throw new SlocketError(
-      'ERR_SLOCKET_NOT_A_LOCK',
-      `there is no place in the lock '${state.directory.path}' behind the ticket '${state.view.last()?.name}', which has the ` +
-        'last number that there is and was not made by slocket; remove it',
-    )
-  }
-  state.highestNumber = number
-  return number
 }
 
 /** Lists after the link, and decides whether the ticket has joined. A dead one behind counts too: it may have held before the link. */
@@ -232,7 +214,7 @@ function settleIn(state: QueueState, own: OwnTicket): OwnTicket | undefined {
     withdraw(state, own)
     throw error
   }
-  if (last !== undefined && last.number > state.highestNumber) state.highestNumber = last.number
+  if (last !== undefined) state.numbers.see(last.number)
   debug('%s: ticket %s withdraws, another one is behind it', path, own.id)
   withdraw(state, own)
   return undefined

@@ -68,7 +68,7 @@ export function downgrade(state: QueueState, own: OwnTicket): boolean {
     )
   }
   own.claim = SHARED
-  if (state.own.size === 1 && !presence.hasConnections) return true
+  if (state.own.size === 1 && !presence.members.hasConnections) return true
   const departed = new Departed(own, 'downgraded')
   if (list(state) && remember(state, departed)) notify(state, departed)
   return true

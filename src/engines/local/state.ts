@@ -7,7 +7,7 @@ import type { Presence } from './members/presence.ts'
 import { addressOfTicket } from './members/ticket-address.ts'
 import { QueueView } from './view.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
-import { NUMBER_DIGITS } from './ticket-name.ts'
+import { TicketNumbers } from './ticket-numbers.ts'
 
 /** What the steps of a queue need to know of, where its locks can be stolen. */
 export interface LocalStealing extends Stealing<OwnTicket> {
@@ -64,8 +64,7 @@ export class QueueState {
   readonly left: QueuesLeft
   /** How many tickets have left without having held, and have yet to connect to somebody whom they notify. */
   pursuits = 0
-  /** The highest number that was seen or given out here. */
-  highestNumber: string = '0'.repeat(NUMBER_DIGITS)
+  readonly numbers: TicketNumbers = new TicketNumbers()
 
   /** Where locks can be stolen: who holds, for thieves to see. */
   stealing: LocalStealing | undefined

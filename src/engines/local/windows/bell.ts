@@ -6,7 +6,9 @@
  *  2. The end of a connection wakes both sides.
  *  3. No connection keeps the process alive.
  *
- * The frames are those of ../wire/frames.ts.
+ * The frames are those of ../wire/frames.ts, and one more:
+ *
+ *     give up TICKET      `slocket.break`: your ticket shall hold no longer. Said without saying who asks.
  */
 import type net from 'node:net'
 import { debug } from '../../../debug.ts'
@@ -27,6 +29,8 @@ const MOST_UNREAD_BYTES = 64 << 10
 export interface BellOwner {
   /** Somebody says that this ticket's turn may have come. */
   onWake(ticketId: string): void
+  /** Somebody takes the lock away from this ticket. */
+  onBreak(ticketId: string): void
   /** A connection has come to life: its other end knows of this member from now on. */
   onConnected(): void
   /** A connection has ended. */
@@ -47,6 +51,13 @@ export const CLIENT_LENGTH = 8
 /** Random digits and letters, about five bits each. */
 export function randomLetters(length: number): string {
   return builtInCrypto().randomBytes(8).readBigUInt64LE().toString(36).padStart(length, '0').slice(-length)
+}
+
+const GIVE_UP = /^give up (\d{19}-[a-z0-9]{12})$/
+
+/** Has the owner of a ticket give up the lock. It may not hear of it. */
+export function formatGiveUp(ticketId: string): string {
+  return `give up ${ticketId}\n`
 }
 
 export class Bell {
@@ -77,6 +88,7 @@ export class Bell {
       throw systemCode(error) === undefined ? error : toSlocketError(error, 'listen at', pipeOf(this.member))
     }
     this.#server.unref()
+    debug('member %s listens', this.member)
   }
 
   get hasConnections(): boolean {
@@ -133,6 +145,7 @@ export class Bell {
       },
       onAnswer: () => this.#owner.onConnected(),
       onWake: (id) => this.#owner.onWake(id),
+      onBreak: (id) => this.#owner.onBreak(id),
       onEnd: () => this.#onEnd(connection),
       describe: () => this.#owner.describe(),
     })
@@ -156,6 +169,7 @@ interface ConnectionOwner {
   onHello(): void
   onAnswer(): void
   onWake(ticketId: string): void
+  onBreak(ticketId: string): void
   /** Called once. */
   onEnd(): void
   describe(): string
@@ -220,6 +234,11 @@ class Connection {
 
   /** False for a violation, which ends the connection and nothing more. */
   #take(line: string): boolean {
+    const [, toGiveUp] = GIVE_UP.exec(line) ?? []
+    if (toGiveUp !== undefined) {
+      this.#owner.onBreak(toGiveUp)
+      return true
+    }
     const frame = parseFrame(line)
     switch (frame?.kind) {
       case 'hello':

@@ -226,6 +226,9 @@ export class Guards {
   }
 }
 
+/** For how long the directory may refuse what it has to allow before that is an error, in ms: it may be about to vanish, or be looked at by a scanner. */
+export const DENIED_MS = 1000
+
 /** Thrown if the lock's directory, or a file in it, is about to vanish, or this user may not use it. Only time tells the two apart. */
 export class DirectoryDenied extends Error {
   /** @param cause what to report if it goes on. */

@@ -3,12 +3,15 @@
  * queue.ts.
  */
 import fs from 'node:fs'
-import type { Engine, EngineSnapshot } from '../../../requests/engine.ts'
+import type { Engine, EngineSnapshot, Requester } from '../../../requests/engine.ts'
 import { withRoom } from '../../../requests/idle.ts'
 import type { LockAccess } from '../../../requests/lock-access.ts'
 import type { Claim } from '../../../core/claim.ts'
+import type { Breakable } from '../break.ts'
+import { breakHolders } from '../break.ts'
 import type { LockHandle } from '../lock-handle.ts'
 import { appear, disappear } from '../members/exit.ts'
+import { breakable } from './break.ts'
 import { WindowsDirectory } from './directory.ts'
 import { inspect } from './inspect.ts'
 import { namesOnWindows, openNamesIn } from './names.ts'
@@ -38,6 +41,11 @@ interface Present {
 export interface WindowsLocks {
   open(directory: string, close: () => void): WindowsQueue
   query(directory: string, signal: AbortSignal | undefined): Promise<EngineSnapshot>
+  /** See `Engine.breakHolders`. */
+  breakHolders(
+    directory: string,
+    confirm: (held: readonly Requester[]) => Promise<boolean>,
+  ): Promise<readonly Requester[]>
   /** What keeps the lock that this client holds. Undefined if it holds none. */
   handleOf(directory: string): LockHandle | undefined
 }
@@ -58,6 +66,12 @@ export function claimsOnWindows(isSame: (directory: string) => boolean): Claim[]
     if (queue.size > 0 && isSame(directory)) for (const { claim } of queue.own.values()) claims.push(claim)
   }
   return claims
+}
+
+/** For `slocket break`. */
+export function breakableOnWindows(directory: string): Breakable {
+  checkWindowsPath(directory)
+  return breakable(new WindowsDirectory(directory), () => new Map())
 }
 
 /** Named locks. See `localNames`. */
@@ -119,9 +133,23 @@ class WindowsClient implements WindowsLocks {
   query(directory: string, signal: AbortSignal | undefined): Promise<EngineSnapshot> {
     refuseAccess(this.#options.access)
     checkWindowsPath(directory)
-    const own = (): Map<string, OwnTicket> =>
-      new Map(this.#siblings.flatMap((client) => [...(client.#present.get(directory)?.queue.own ?? [])]))
-    return withRoom(() => inspect(new WindowsDirectory(directory, this.#options), own, { signal }))
+    const queue = new WindowsDirectory(directory, this.#options)
+    return withRoom(() => inspect(queue, () => this.#ownIn(directory), { signal }))
+  }
+
+  async breakHolders(
+    directory: string,
+    confirm: (held: readonly Requester[]) => Promise<boolean>,
+  ): Promise<readonly Requester[]> {
+    refuseAccess(this.#options.access)
+    checkWindowsPath(directory)
+    const queue = breakable(new WindowsDirectory(directory, this.#options), () => this.#ownIn(directory))
+    return await breakHolders(queue, confirm)
+  }
+
+  /** The tickets in a queue that are of this thread to a query, by id. */
+  #ownIn(directory: string): Map<string, OwnTicket> {
+    return new Map(this.#siblings.flatMap((client) => [...(client.#present.get(directory)?.queue.own ?? [])]))
   }
 
   handleOf(directory: string): LockHandle | undefined {

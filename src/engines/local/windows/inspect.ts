@@ -1,10 +1,12 @@
 /** `query` on Windows: reads the names, then asks each member by its pipe whom its tickets stand for. It takes no ticket and disturbs nobody. */
 import type { EngineSnapshot, Requester } from '../../../requests/engine.ts'
+import { refuseObstacle } from '../../../requests/obstacle.ts'
 import { onAbort } from '../../../requests/on-abort.ts'
 import { snapshotOf } from '../../../requests/snapshot.ts'
 import { splitByTurn } from '../../../core/standing.ts'
 import { setTimeout, clearTimeout } from '../../../real-time.ts'
 import { threadIdentity } from '../../../thread-identity.ts'
+import type { HoldingTicket } from '../break.ts'
 import type { Answer } from '../party-json.ts'
 import { ownCommand, parseParty, requestersBy } from '../party-json.ts'
 import { builtInNet } from '../platform/built-in.ts'
@@ -34,26 +36,64 @@ export async function inspect(
 ): Promise<EngineSnapshot> {
   const obstacle = directory.obstacle()
   if (obstacle !== undefined && obstacle.kind !== 'directory') return { held: [], pending: [], obstacle }
-  const ownNow = own()
-  const view = new QueueView(directory, ownNow)
+  const queue = await look(directory, own(), signal)
+  const holding = new Set(splitByTurn(queue.standing).held)
+  const snapshot = snapshotOf(queue.standing, (ticket) => {
+    const requesters = queue.requestersOf(ticket)
+    // Whoever has its turn is shown, though it says that nobody stands there.
+    const isShown = requesters.length > 0 || !holding.has(ticket) || queue.isOwn(ticket)
+    const shown = isShown ? requesters : [byName(ticket, undefined)]
+    return clientOf === undefined ? shown : shown.map((requester) => ({ ...requester, client: clientOf(ticket) }))
+  })
+  return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
+}
+
+/** The tickets that hold. @param own as of `inspect`. @throws ERR_SLOCKET_NOT_A_LOCK; what a system error means. */
+export async function findHolders(
+  directory: WindowsDirectory,
+  own: () => ReadonlyMap<string, OwnTicket>,
+): Promise<HoldingTicket[]> {
+  const obstacle = directory.obstacle()
+  if (obstacle?.kind === 'directory') refuseObstacle(obstacle)
+  if (obstacle !== undefined) return []
+  const { standing, requestersOf } = await look(directory, own(), undefined)
+  return splitByTurn(standing).held.map((ticket) => {
+    const requesters = requestersOf(ticket)
+    const holders = ticket.claim.kind === 'shared' ? requesters : requesters.slice(0, 1)
+    return { name: ticket.name, holders: holders.length > 0 ? holders : [byName(ticket, undefined)] }
+  })
+}
+
+/** What one look at a queue has shown. */
+interface Look {
+  /** The tickets in it, in their order. */
+  readonly standing: readonly ListedTicket[]
+  isOwn(ticket: ListedTicket): boolean
+  requestersOf(ticket: ListedTicket): Requester[]
+}
+
+async function look(
+  directory: WindowsDirectory,
+  own: ReadonlyMap<string, OwnTicket>,
+  signal: AbortSignal | undefined,
+): Promise<Look> {
+  const view = new QueueView(directory, own)
   view.list()
-  const listing = view.all().filter((ticket) => ownNow.has(ticket.id) || view.lookAt(ticket) === 'open')
-  const answers = await askAll(new Set(listing.filter(({ id }) => !ownNow.has(id)).map(({ member }) => member)), signal)
+  const listing = view.all().filter((ticket) => own.has(ticket.id) || view.lookAt(ticket) === 'open')
+  const answers = await askAll(new Set(listing.filter(({ id }) => !own.has(id)).map(({ member }) => member)), signal)
   const standing = listing.filter((ticket) => {
     // One that its member does not speak of may have left since the listing.
     const answer = answers.get(ticket.member)
     return answer?.isWhole !== true || answer.tickets.has(ticket.id) || view.lookAt(ticket) === 'open'
   })
-  const holding = new Set(splitByTurn(standing).held)
-  const snapshot = snapshotOf(standing, (ticket) => {
-    const mine = ownNow.get(ticket.id)
-    const requesters = mine === undefined ? requestersOf(ticket, answers.get(ticket.member)) : requestersOfOwn(mine)
-    // Whoever has its turn is shown, though it says that nobody stands there.
-    const isShown = requesters.length > 0 || !holding.has(ticket) || mine !== undefined
-    const shown = isShown ? requesters : [byName(ticket, undefined)]
-    return clientOf === undefined ? shown : shown.map((requester) => ({ ...requester, client: clientOf(ticket) }))
-  })
-  return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
+  return {
+    standing,
+    isOwn: ({ id }) => own.has(id),
+    requestersOf: (ticket) => {
+      const mine = own.get(ticket.id)
+      return mine === undefined ? requestersOf(ticket, answers.get(ticket.member)) : requestersOfOwn(mine)
+    },
+  }
 }
 
 async function askAll(members: ReadonlySet<string>, signal: AbortSignal | undefined): Promise<Map<string, Answer>> {

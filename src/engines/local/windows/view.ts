@@ -93,9 +93,9 @@ export class QueueView {
     return own.every(({ name }) => this.#tickets.has(name))
   }
 
-  /** Of the last listing: the highest number of a ticket, dead or alive. Undefined if there is none. */
-  lastNumber(): string | undefined {
-    return [...this.#tickets.values()].at(-1)?.number
+  /** The last ticket of the last listing, dead or alive. Undefined if there is none. */
+  last(): ListedTicket | undefined {
+    return [...this.#tickets.values()].at(-1)
   }
 
   /** Looks whether somebody has the ticket open. What is dead or vanishing is not listed from then on. */

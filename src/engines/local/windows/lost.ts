@@ -1,0 +1,73 @@
+/**
+ * How a holder comes to hold no longer: it was robbed by a thief (named locks only), `slocket.break` has it give up, or its ticket is gone, which the system
+ * allows nobody to bring about while the ticket is open. It looks when it is woken, when it is asked, and once a second.
+ */
+import { splitByTurn } from '../../../core/standing.ts'
+import { debug } from '../../../debug.ts'
+import { SlocketError } from '../../../errors.ts'
+import { THIEVES_END } from '../names/thief-number.ts'
+import type { QueueState } from './state.ts'
+import type { ListedTicket, OwnTicket } from './ticket.ts'
+
+/** Looks after the own tickets by the clock for as long as there are any. @param closely whether one holds. */
+export function watch(state: QueueState, closely: boolean): void {
+  state.watch.start({ own: state.own, lookAfterOwn: () => lookAfterOwn(state) }, closely)
+}
+
+/** Whether one holds. */
+function lookAfterOwn(state: QueueState): boolean {
+  let holds = false
+  for (const own of state.own.values()) {
+    if (own.isHeld) holds = true
+    isLost(state, own)
+  }
+  return holds
+}
+
+/** Whether it held, and does so no longer. Then its request has been told. */
+export function isLost(state: QueueState, own: OwnTicket): boolean {
+  const { directory, name } = state
+  if (!own.isHeld || own.isOver) return false
+  if (name !== undefined && isRobbed(state, own)) {
+    own.isHeld = false
+    // The thief waits for that.
+    own.hold?.close()
+    own.hold = undefined
+    own.request.onStolen(new SlocketError('ERR_SLOCKET_LOST', `the lock '${name}' was stolen`))
+    return true
+  }
+  if (directory.has(own.name)) return false
+  lose(state, own, 'its ticket was removed from outside')
+  return true
+}
+
+/** `slocket.break` takes the lock away: it is free when this returns, and the request has been told. Nothing happens if the ticket doesn't hold. */
+export function giveUp(state: QueueState, own: OwnTicket): void {
+  if (own.isHeld && !own.isOver) lose(state, own, 'it was taken away by slocket.break() or `slocket break`')
+}
+
+/** The request withdraws the ticket. */
+function lose({ directory }: QueueState, own: OwnTicket, reason: string): void {
+  debug('%s: ticket %s holds no longer: %s', directory.path, own.id, reason)
+  own.request.onLost(new SlocketError('ERR_SLOCKET_LOST', `the lock '${directory.path}' was lost: ${reason}`))
+}
+
+function isRobbed({ view }: QueueState, own: OwnTicket): boolean {
+  view.list()
+  return view.all().some((ticket) => ticket.name < own.name && isThief(ticket))
+}
+
+/** A ticket with such a number is that of a thief, whatever has become of the others: thief-number.ts. */
+function isThief({ number }: ListedTicket): boolean {
+  return BigInt(number) < THIEVES_END
+}
+
+/** A thief is in front: has all that hold look at the queue. Each would by itself, once a second. */
+export function rob(state: QueueState, thief: OwnTicket): void {
+  const { held } = splitByTurn(state.view.all().filter((ticket) => ticket !== thief))
+  for (const ticket of held) {
+    const own = state.own.get(ticket.id)
+    if (own === undefined) state.notifier.wake(ticket)
+    else isLost(state, own)
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * T, turn: whoever has nobody ahead opens the guard, and holds once it has it. So the kernel excludes, and that two never hold hangs neither on a listing nor
+ * on a rule of the queue. If the guard is open elsewhere, a barrier stands ahead of the ticket, which keeps its turn.
+ */
+import type { GrantFacts } from '../../../requests/ticket-queue.ts'
+import type { Ticket } from '../../../core/ticket.ts'
+import { decideTurn } from '../../../core/turn.ts'
+import { SlocketError } from '../../../errors.ts'
+import { monotonicNowMs, monotonicNowNs } from '../../../real-time.ts'
+import type { Hold } from './guard.ts'
+import { DENIED_MS, DirectoryDenied } from './guard.ts'
+import { watch } from './lost.ts'
+import type { QueueState } from './state.ts'
+import type { OwnTicket } from './ticket.ts'
+import { GuardBarrier } from './ticket.ts'
+
+/** The tickets that decide the turn of `own`; and once that has come, but the guard is open elsewhere, what stands for the guard. */
+export function listTurn(state: QueueState, own: OwnTicket): readonly Ticket[] {
+  const listing = listAhead(state, own)
+  if (own.hold !== undefined || decideTurn(own, listing).kind !== 'held') return listing
+  own.hold = takeGuard(state, own)
+  if (own.hold !== undefined) {
+    own.barrier = undefined
+    return listing
+  }
+  own.barrier ??= new GuardBarrier(own.claim)
+  return [...own.barrier.asTickets(), ...listing]
+}
+
+function listAhead({ view }: QueueState, own: OwnTicket): readonly Ticket[] {
+  const { joinListing } = own
+  if (joinListing !== undefined) {
+    own.joinListing = undefined
+    return joinListing
+  }
+  own.startLook()
+  view.list()
+  return view.ahead(own)
+}
+
+/** Undefined if it is open elsewhere. */
+function takeGuard({ directory, view }: QueueState, own: OwnTicket): Hold | undefined {
+  try {
+    return directory.guards.take(own.claim, own.name, view.names)
+  } catch (error) {
+    // A guard that is being removed is denied for a moment.
+    if (!(error instanceof DirectoryDenied)) throw error
+    own.barrier ??= new GuardBarrier(own.claim)
+    if (monotonicNowMs() - own.barrier.sinceMs > DENIED_MS) throw error.cause
+    return undefined
+  }
+}
+
+/** See `TicketQueue.granted`. */
+export function grant(state: QueueState, own: OwnTicket): GrantFacts {
+  own.isHeld = true
+  watch(state, true)
+  const { hold } = own
+  if (hold === undefined) {
+    throw new SlocketError('ERR_SLOCKET_SYSTEM', 'the guard of a ticket whose turn has come is not open')
+  }
+  const hasFound = hold.grant()
+  const hasDead = state.view.dead.size > 0 && removeDead(state, own)
+  const token = hold.record.bootNs + monotonicNowNs()
+  state.lastToken = token > state.lastToken ? token : state.lastToken + 1n
+  return { token: state.lastToken, recovered: state.name === undefined && (hasFound || hasDead) }
+}
+
+/** Removes the dead ahead of a ticket that holds from now on. True if one of them may have held. */
+function removeDead({ directory, view }: QueueState, own: OwnTicket): boolean {
+  let isRecovered = false
+  for (const { name, claim } of view.dead.values()) {
+    if (name > own.name) continue
+    if (claim.kind !== 'shared') isRecovered = true
+    // Holders who share leave it: each of them, and the next exclusive one, is told.
+    if (claim.kind !== 'shared' && own.claim.kind === 'shared') continue
+    directory.sweep(name)
+  }
+  return isRecovered
+}
