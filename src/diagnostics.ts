@@ -3,7 +3,7 @@
  * through all channels, so that a subscriber can tell what belongs together. Without subscribers it costs a few comparisons.
  */
 import type { Channel, TracingChannel } from 'node:diagnostics_channel'
-import { permitsOf } from './core/claim.ts'
+import { permitsOf, takeOf } from './core/claim.ts'
 import type { WaitNotice } from './lock-state.ts'
 import type { Asked, LockMode } from './options.ts'
 import { setImmediate, clearImmediate, monotonicNowMs } from './real-time.ts'
@@ -14,8 +14,10 @@ export interface LockTrace {
   readonly name: string
   /** Whether it allows other holders: `exclusive` or `shared`. */
   readonly mode: LockMode
-  /** The number of holders that the semaphore allows. `undefined` if the lock isn't a semaphore. */
+  /** The number of permits that may be held at the same time, as the request said. `undefined` if the lock isn't a semaphore. */
   readonly permits: number | undefined
+  /** How many of the permits it takes. `undefined` if the lock isn't a semaphore. */
+  readonly take: number | undefined
   /** Its `options.label`. */
   readonly label: string | undefined
   /** Whether it is a `slocket.try()`, which never waits. */
@@ -63,7 +65,7 @@ function openChannels(): Channels {
 }
 
 /** What is needed here of a `Lock`. */
-type TracedLock = Required<Pick<LockTrace, 'name' | 'mode' | 'permits' | 'token' | 'recovered'>>
+type TracedLock = Required<Pick<LockTrace, 'name' | 'mode' | 'permits' | 'take' | 'token' | 'recovered'>>
 
 interface Held {
   readonly trace: LockTrace
@@ -86,7 +88,7 @@ export function isObserved(): boolean {
 }
 
 export function traceOf(name: string, { claim, mode, label }: Asked, isTry: boolean): LockTrace {
-  return { name, mode, permits: permitsOf(claim), label, isTry }
+  return { name, mode, permits: permitsOf(claim), take: takeOf(claim), label, isTry }
 }
 
 /** What is to be called with each wait notice: tells subscribers first, then `onWait`. Undefined if nobody wants to know. */
@@ -165,6 +167,6 @@ export function tellLost(lock: TracedLock, error: Error): void {
 function endOf(lock: TracedLock): LockTrace {
   const known = held.get(lock)
   if (known !== undefined) return Object.assign(known.trace, { holdMs: monotonicNowMs() - known.sinceMs })
-  const { name, mode, permits, token, recovered } = lock
-  return { name, mode, permits, token, recovered, label: undefined, isTry: false }
+  const { name, mode, permits, take, token, recovered } = lock
+  return { name, mode, permits, take, token, recovered, label: undefined, isTry: false }
 }

@@ -1,5 +1,5 @@
 /**
- * A group of permits: requests of one process for permits of the same number n, that share up to n tickets.
+ * A group of permits: requests of one process that take one permit each, of the same number n, and share up to n tickets.
  *
  *  1. A request may join a group only while some of its requests wait, none of its tickets is joining, and nobody else stands behind any of
  *     them (resource-requests.ts sees to that). So all requests of the group came before whoever stands behind one of its tickets, and each

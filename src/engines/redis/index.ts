@@ -55,7 +55,7 @@ export function redis(options: RedisOptions): Engine {
   }
   return createTicketEngine({
     name: 'redis',
-    capabilities: { ordered: true, shared: true, permits: true, recovered: true, steal: true },
+    capabilities: { ordered: true, shared: true, permits: true, take: true, recovered: true, steal: true },
     resolve: (resource) => resource,
     open: (name) => new RedisQueue(parts, name),
     query: async (name, signal) => await query(parts, name, signal),

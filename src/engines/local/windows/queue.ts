@@ -35,6 +35,7 @@ import { ObstacleWait } from './obstacle-wait.ts'
 import type { Presence, PresentQueue } from './presence.ts'
 import type { ListedTicket, MadeTicket } from './ticket.ts'
 import { formatFlags, GuardBarrier, OwnTicket } from './ticket.ts'
+import { refuseOtherNumber, refuseSeveralPermits } from './unsupported.ts'
 import { QueueView } from './view.ts'
 
 /** How long to wait at most before another look by the clock, in ms. */
@@ -84,10 +85,12 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   }
 
   enqueue(request: EnqueueRequest): OwnTicket | Promise<OwnTicket | null> {
+    refuseSeveralPermits(request.claim)
     return this.#joinOnce(request) ?? this.#joinSlowly(request)
   }
 
   joinIfFree(request: EnqueueRequest): OwnTicket | undefined {
+    refuseSeveralPermits(request.claim)
     if (isExiting()) return undefined
     let own: OwnTicket | undefined
     try {
@@ -113,6 +116,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
       this.#view.list()
       listing = this.#view.ahead(own)
     }
+    refuseOtherNumber(own, listing)
     if (own.hold !== undefined || decideTurn(own, listing).kind !== 'held') return listing
     own.hold = this.#takeGuard(own)
     if (own.hold !== undefined) {
