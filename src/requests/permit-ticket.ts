@@ -50,17 +50,18 @@ export class PermitTicket implements TurnRequest, RequestGroup {
       const joined = this.group.queue.enqueue(this)
       if (!(joined instanceof Promise)) return this.onJoined(joined)
       joined.then(
-        (ticket) => this.onJoinedLater(ticket),
-        (error: unknown) => this.onFailed(error),
+        (ticket) => {
+          this.onJoined(ticket)
+          this.group.onSettledLater()
+        },
+        (error: unknown) => {
+          this.onFailed(error)
+          this.group.onSettledLater()
+        },
       )
     } catch (error) {
       this.onFailed(error)
     }
-  }
-
-  private onJoinedLater(ticket: TicketIdentity | null): void {
-    this.onJoined(ticket)
-    this.group.onJoinedLater()
   }
 
   private onJoined(ticket: TicketIdentity | null): void {

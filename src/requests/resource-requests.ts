@@ -3,7 +3,7 @@
  *
  * A request joins the newest group (group.ts) as long as that group's ticket is the last in the queue: then a thousand requests cost one
  * ticket. Once another process stands behind the ticket, the next request takes a new one. So the order is first come, first served over all
- * processes. Requests for one of n permits each share up to n tickets in the same way (permit-group.ts). A request that takes several permits is a group
+ * processes. Requests for one of n permits each share up to n + 1 tickets in the same way (permit-group.ts). A request that takes several permits is a group
  * of its own, which nobody joins.
  *
  *  1. A request that finds no other of its process joins the queue at once, in the call.

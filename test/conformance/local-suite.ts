@@ -17,7 +17,14 @@ export function testLocal({ lingerMs, rounds }: { lingerMs: number; rounds: numb
 
     testEngine({
       name: 'local',
-      capabilities: { ordered: true, shared: true, permits: true, recovered: true, releasesAtOnce: true },
+      capabilities: {
+        ordered: true,
+        shared: true,
+        permits: true,
+        take: process.platform !== 'win32',
+        recovered: true,
+        releasesAtOnce: true,
+      },
       openClient: () => local(),
       resource: () => path.join(parent, `lock-${(resources += 1)}`),
       lingerMs,

@@ -7,7 +7,15 @@ let resources = 0
 
 testEngine({
   name: 'memory',
-  capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true, releasesAtOnce: true },
+  capabilities: {
+    ordered: true,
+    shared: true,
+    permits: true,
+    take: true,
+    recovered: false,
+    steal: true,
+    releasesAtOnce: true,
+  },
   openClient: () => memory(store),
   resource: () => `resource-${(resources += 1)}`,
   seed,

@@ -15,7 +15,7 @@ let resources = 0
 for (const name of ['redis 6', 'ioredis 6']) {
   testEngine({
     name: `Redis by ${name}`,
-    capabilities: { ordered: true, shared: true, permits: true, recovered: true, steal: true, releasesAtOnce: false },
+    capabilities: { ordered: true, shared: true, permits: true, take: true, recovered: true, steal: true, releasesAtOnce: false },
     async openClient() {
       const client = await CLIENTS[name]!(url)
       const engine = redis({ client: client.client, namespace, ttl: TTL_MS })
