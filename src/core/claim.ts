@@ -95,4 +95,4 @@ export function parsePermits(text: string): PermitClaim | undefined {
   return formatPermits(claim) === text ? claim : undefined
 }
 
-const PERMITS = /^p(\d+)(?:\.(\d+))?$/
+const PERMITS = /^p([1-9]\d{0,6})(?:\.([1-9]\d{0,6}))?$/
