@@ -32,4 +32,9 @@ describe('standing', () => {
       assert.deepEqual(held, deciding, word)
     }
   })
+
+  test('who is in the listing is alive: nobody has to have proven that', () => {
+    const queue = queueOf('333').map((ticket) => ({ ...ticket, live: false }))
+    assert.deepEqual(splitByTurn(queue), { held: queue, pending: [] })
+  })
 })

@@ -42,7 +42,7 @@ function blockedBy(ticket: TracedTicket, other: TracedTicket): Span[] {
   if (other === ticket || !isInTheWay(ticket.claim, other.claim)) return []
   const isBehind = other.enteredAt > ticket.joinedAt
   const span = { from: other.enteredAt, to: isBehind ? Math.min(other.joinedAt, other.goneFrom) : other.goneFrom }
-  return Array<Span>(takenBy([other])).fill(span)
+  return Array.from({ length: takenBy([other]) }, () => span)
 }
 
 interface Edge {
