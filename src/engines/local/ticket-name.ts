@@ -9,6 +9,8 @@
  *     | number: sorts in queue order, see kernel.ts
  *     format version
  *
+ * A version from before `take` (none was released) takes pN.K for a ticket of another format version, and refuses the lock.
+ *
  * Names sort in queue order as plain text, and never change: what a listing must not miss is there from the join to the
  * release. A mark is a second name beside it. A listing may miss a mark without harm.
  *
