@@ -3,7 +3,7 @@
  * through all channels, so that a subscriber can tell what belongs together. Without subscribers it costs a few comparisons.
  */
 import type { Channel, TracingChannel } from 'node:diagnostics_channel'
-import { permitsOf } from './core/claim.ts'
+import { permitsOf, takeOf } from './core/claim.ts'
 import type { WaitNotice } from './lock-state.ts'
 import type { Asked, LockMode } from './options.ts'
 import { setImmediate, clearImmediate, monotonicNowMs } from './real-time.ts'
@@ -14,8 +14,10 @@ export interface LockTrace {
   readonly name: string
   /** Whether it allows other holders: `exclusive` or `shared`. A downgrade changes it. */
   readonly mode: LockMode
-  /** The number of holders that the semaphore allows. `undefined` if the lock isn't a semaphore. */
+  /** The number of permits that may be held at the same time, as the request said. `undefined` if the lock isn't a semaphore. */
   readonly permits: number | undefined
+  /** How many of the permits it takes. `undefined` if the lock isn't a semaphore. */
+  readonly take: number | undefined
   /** Its `options.label`. */
   readonly label: string | undefined
   /** Whether it is a `slocket.try()`, which never waits. */
@@ -65,7 +67,7 @@ function openChannels(): Channels {
 }
 
 /** What is needed here of a `Lock`. */
-type TracedLock = Required<Pick<LockTrace, 'name' | 'mode' | 'permits' | 'token' | 'recovered'>>
+type TracedLock = Required<Pick<LockTrace, 'name' | 'mode' | 'permits' | 'take' | 'token' | 'recovered'>>
 
 interface Held {
   readonly trace: LockTrace
@@ -89,7 +91,7 @@ export function isObserved(): boolean {
 }
 
 export function traceOf(name: string, { claim, mode, label }: Asked, isTry: boolean): LockTrace {
-  return { name, mode, permits: permitsOf(claim), label, isTry }
+  return { name, mode, permits: permitsOf(claim), take: takeOf(claim), label, isTry }
 }
 
 /** What is to be called with each wait notice: tells subscribers first, then `onWait`. Undefined if nobody wants to know. */
@@ -179,6 +181,6 @@ function endOf(lock: TracedLock): LockTrace {
   return ofLock(lock)
 }
 
-function ofLock({ name, mode, permits, token, recovered }: TracedLock): LockTrace {
-  return { name, mode, permits, token, recovered, label: undefined, isTry: false }
+function ofLock({ name, mode, permits, take, token, recovered }: TracedLock): LockTrace {
+  return { name, mode, permits, take, token, recovered, label: undefined, isTry: false }
 }

@@ -7,8 +7,10 @@ export type LockMode = 'exclusive' | 'shared'
 export interface LockRequest {
   /** Whether it allows other holders: `exclusive` or `shared`. `exclusive` for a semaphore, too. */
   readonly mode: LockMode
-  /** The number of holders that the semaphore allows. Missing if the lock isn't a semaphore. */
+  /** The number of permits that may be held at the same time, as the request said. Missing if the lock isn't a semaphore. */
   readonly permits?: number
+  /** How many of the permits it takes. Missing if the lock isn't a semaphore. */
+  readonly take?: number
   /**
    * The process id, as that process sees it. For people to read: in another pid namespace it means another process. Missing if the engine can't
    * see it: PostgreSQL hides the sessions of other roles.

@@ -3,6 +3,7 @@ import type { Grant } from './requests/engine.ts'
 import type { Claim } from './core/claim.ts'
 import { SHARED } from './core/claim.ts'
 import { debug } from './debug.ts'
+import { permitsOf, takeOf } from './core/claim.ts'
 import type { MinimumHold } from './calls/minimum-hold.ts'
 import { startMinimumHold } from './calls/minimum-hold.ts'
 import { tellDowngraded, tellLost, tellReleased } from './diagnostics.ts'
@@ -23,8 +24,10 @@ export class Lock {
   readonly name: string
   /** Whether it allows other holders: `exclusive` or `shared`. `exclusive` for a semaphore, too. {@link Lock.downgrade} changes it. */
   readonly mode: LockMode
-  /** The number of holders that the semaphore allows. `undefined` if the lock isn't a semaphore. */
+  /** The number of permits that may be held at the same time, as this lock's request said. `undefined` if the lock isn't a semaphore. */
   readonly permits: number | undefined
+  /** How many of the permits it holds. `undefined` if the lock isn't a semaphore. */
+  readonly take: number | undefined
   /**
    * A fencing token: larger than the token of every earlier holder. Send it along with each write, and have the receiver refuse a smaller token
    * than it has seen. With the local engine it also grows across reboots, provided that the machine's clock is right at boot.
@@ -53,7 +56,8 @@ export class Lock {
   constructor(name: string, { mode, claim, atLeastMs }: Pick<Asked, 'mode' | 'claim' | 'atLeastMs'>, grant: Grant) {
     this.name = name
     this.mode = mode
-    this.permits = claim.kind === 'permit' ? claim.permits : undefined
+    this.permits = permitsOf(claim)
+    this.take = takeOf(claim)
     this.token = grant.token
     this.recovered = grant.recovered
     this.#grant = grant

@@ -41,6 +41,7 @@ export function optionHints(): OptionHints {
     [TRY, 'ifAvailable', 'nonBlocking', 'nonblock', 'noWait', 'blocking'],
     ['slocket.break() takes a lock away; only named locks can be stolen: LockManager', 'steal', 'force'],
     ["use mode: 'shared', or leave it out", 'shared', 'exclusive', 'read', 'readOnly', 'write', 'type'],
+    ["use 'take'", 'weight', 'units', 'tokens', 'amount', 'cost'],
     ["use 'permits'", 'concurrency', 'maxConcurrency', 'limit', 'max', 'maxCount', 'count', 'capacity', 'size'],
     ["use 'signal'", 'abort', 'abortSignal', 'controller', 'cancel'],
     ['listen to lock.signal', 'onCompromised', 'onLost', 'onLockLost'],

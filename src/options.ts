@@ -22,13 +22,26 @@ export interface SlocketOptions {
    */
   readonly mode?: LockMode | undefined
   /**
-   * Makes the lock a semaphore: the number of holders allowed at the same time, a whole number from 1 to 1,000,000. Every user of the lock
-   * must give the same number: while the lock is in use, a request with another number, or without `permits`, fails with
-   * ERR_SLOCKET_CLAIM_MISMATCH. It can't be combined with `mode: 'shared'`.
+   * Makes the lock a semaphore: the number of permits that may be held at the same time, a whole number from 1 to 1,000,000. While the lock is in
+   * use, a request without `permits` fails with ERR_SLOCKET_CLAIM_MISMATCH. It can't be combined with `mode: 'shared'`.
+   *
+   * The number that counts is the one that each request says; nobody overtakes. So a request waits until what is held ahead of it and what it takes
+   * itself are no more than its own number, and until those ahead of it have their permits. Requests with different numbers can use
+   * one lock: a larger one takes effect at once, a smaller one once enough holders have released.
+   * On an engine whose `capabilities.take` isn't true, a request with another number fails with ERR_SLOCKET_CLAIM_MISMATCH.
    *
    * Default: not a semaphore.
    */
   readonly permits?: number | undefined
+  /**
+   * How many of the permits the request takes, all at once: a whole number from 1 to `permits`, which it needs. They are released together. Nobody who comes
+   * later is served first, though fewer permits would do: a request for many isn't starved by requests for few.
+   *
+   * A TypeError if the engine can't: `capabilities.take` isn't true for `postgres()`, and for `local()` on Windows.
+   *
+   * Default: `1`.
+   */
+  readonly take?: number | undefined
   /**
    * Limits the wait, in milliseconds, from 0 to 2,147,483,647. After that time the call rejects with ERR_SLOCKET_TIMEOUT, holds nothing and no
    * longer waits. `0` takes the lock only if it is free. `Infinity` waits without a limit. It does not limit how long the lock is held.
@@ -138,7 +151,7 @@ export interface WithOptions extends SlocketOptions {
 }
 
 /** Options of `slocket.lead()`: a leader is alone, and a candidate waits until `signal` aborts, so it has no `mode`, `permits` and `timeout`. */
-export type LeadOptions = Omit<SlocketOptions, 'mode' | 'permits' | 'timeout' | 'slice' | 'atLeast'>
+export type LeadOptions = Omit<SlocketOptions, 'mode' | 'permits' | 'take' | 'timeout' | 'slice' | 'atLeast'>
 
 /** Options of `slocket.try()`: it never waits, so it has no `timeout`, no `onWait` and no `waitNoticeAfter`. */
 export type TryOptions = Omit<SlocketOptions, 'timeout' | 'onWait' | 'waitNoticeAfter'>
@@ -199,6 +212,7 @@ const MAX_LABEL = 200
 const ALL: readonly (keyof WithOptions)[] = [
   'mode',
   'permits',
+  'take',
   'timeout',
   'signal',
   'onWait',
@@ -272,6 +286,7 @@ export function parseOptions(options: unknown, { of, known, meaningless }: CallO
   const {
     mode = 'exclusive',
     permits,
+    take,
     timeout,
     signal,
     label,
@@ -284,7 +299,8 @@ export function parseOptions(options: unknown, { of, known, meaningless }: CallO
   } = given
   const { onWait, waitNoticeAfter, parents } = given
   return {
-    claim: mode === 'exclusive' && permits === undefined ? EXCLUSIVE : parseClaim(mode, permits),
+    claim:
+      mode === 'exclusive' && permits === undefined && take === undefined ? EXCLUSIVE : parseClaim(mode, permits, take),
     mode: mode as LockMode,
     timeoutMs: timeout === undefined || timeout === Infinity ? undefined : parseMs('timeout', timeout),
     signal: signal === undefined ? undefined : parseSignal(signal),
@@ -301,18 +317,32 @@ export function parseOptions(options: unknown, { of, known, meaningless }: CallO
   }
 }
 
-function parseClaim(mode: unknown, permits: unknown): Claim {
+function parseClaim(mode: unknown, permits: unknown, take: unknown): Claim {
   if (mode !== 'exclusive' && mode !== 'shared') {
     throw new TypeError(`options.mode must be 'exclusive' or 'shared', not ${describeValue(mode)}`)
   }
-  if (permits === undefined) return mode === 'shared' ? SHARED : EXCLUSIVE
-  if (typeof permits !== 'number')
-    throw new TypeError(`options.permits must be a number, not ${describeValue(permits)}`)
-  if (!Number.isInteger(permits) || permits < 1 || permits > MAX_PERMITS) {
-    throw new RangeError(`options.permits must be a whole number from 1 to ${MAX_PERMITS}, not ${permits}`)
+  if (permits === undefined) {
+    if (take !== undefined) throw new TypeError('options.take needs options.permits: it says how many of them')
+    return mode === 'shared' ? SHARED : EXCLUSIVE
   }
+  const most = parseCount('permits', permits, MAX_PERMITS)
   if (mode === 'shared') throw new TypeError("options.permits cannot be given with options.mode 'shared'")
-  return permitClaim(permits)
+  return permitClaim(most, take === undefined ? 1 : parseCount('take', take, most))
+}
+
+function parseCount(name: string, value: unknown, most: number): number {
+  if (typeof value !== 'number') throw new TypeError(`options.${name} must be a number, not ${describeValue(value)}`)
+  if (!Number.isInteger(value) || value < 1 || value > most) {
+    throw new RangeError(`options.${name} must be a whole number from 1 to ${most}, not ${value}`)
+  }
+  return value
+}
+
+/** @throws TypeError if the engine can't give several permits at once. */
+export function refuseTake({ claim }: Asked, { name, capabilities }: Pick<Engine, 'name' | 'capabilities'>): void {
+  if (claim.kind !== 'permit' || claim.take === 1 || capabilities.take === true) return
+  const where = name === 'local' ? ' on Windows' : ''
+  throw new TypeError(`options.take must be 1: the engine '${name}' cannot give several permits at once${where}`)
 }
 
 function parseMs(name: string, value: unknown, maxMs: number = MAX_MS): number {

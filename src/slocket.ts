@@ -29,7 +29,7 @@ import type {
   TryOptions,
   WithOptions,
 } from './options.ts'
-import { callOptions, DEFAULTS, parseFunction, parseOptions, parsePaths } from './options.ts'
+import { callOptions, DEFAULTS, parseFunction, parseOptions, parsePaths, refuseTake } from './options.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
 import { nextTick } from './real-time.ts'
 
@@ -214,7 +214,11 @@ export interface Slocket {
  * @param sync acquires local locks.
  */
 export function createSlocket(engineFor: (access: LockAccess | undefined) => Engine, sync: Slocket['sync']): Slocket {
-  const engineOf = ({ engine, access }: Asked): Engine => engine ?? engineFor(access)
+  const engineOf = (asked: Asked): Engine => {
+    const engine = asked.engine ?? engineFor(asked.access)
+    refuseTake(asked, engine)
+    return engine
+  }
   const acquire = (path: string, asked: Asked, own: readonly Claim[] = NONE, isSeen = isObserved()): Promise<Lock> => {
     if (isSeen) {
       const trace = traceOf(path, asked, false)
@@ -336,6 +340,7 @@ function noRequest(why: string): NonNullable<Parameters<typeof callOptions>[1]> 
   return {
     mode: why,
     permits: why,
+    take: why,
     timeout: why,
     signal: why,
     label: why,
@@ -372,6 +377,7 @@ const ALL_WITH = callOptions('slocket.all.with()')
 const LEAD = callOptions('slocket.lead()', {
   mode: ALONE,
   permits: ALONE,
+  take: ALONE,
   timeout: "it waits until it leads; 'signal' ends that",
   slice: 'it leads until its body has ended',
   atLeast: 'it leads until its body has ended',

@@ -70,6 +70,9 @@ const CLAIMS: readonly (readonly TracedClaim[])[] = [
   ['permits:1'],
   ['permits:2'],
   ['permits:3'],
+  ['permits:4', 'permits:4', 'permits:4/2', 'permits:4/3'],
+  // The number is changed while some hold.
+  ['permits:2', 'permits:3', 'permits:3/2', 'permits:1'],
 ]
 
 export function planRound(seed: number, limits: RoundLimits): RoundPlan {

@@ -11,6 +11,7 @@ import { NEMESES } from './nemesis/index.ts'
 import { pause, pauseMs } from './nemesis/nemesis.ts'
 import type { RoundPlan } from './plan.ts'
 import { readTraces } from './trace/reader.ts'
+import { permitsOf } from './trace/event.ts'
 
 /** How long clients may take to end when they are told to, and what they leave to be swept, in ms. */
 const MOST_DRAIN_MS = 30_000
@@ -94,7 +95,7 @@ async function sweep(arena: RoundArena, blame: (rule: string, what: string) => v
   const deadline = performance.now() + MOST_SWEEP_MS
   for (const { id, path, claims } of arena.locks) {
     const claim = claims[0]!
-    const options = claim.startsWith('permits:') ? { permits: Number(claim.slice('permits:'.length)) } : {}
+    const options = permitsOf(claim) ?? {}
     while (fs.existsSync(path)) {
       try {
         const lock = await slocket(path, { ...options, timeout: MOST_SWEEP_MS, linger: 0 })

@@ -33,6 +33,7 @@ function toRunRequest(asked: FlockRequest, lock: string): RunRequest {
     options: {
       mode: asked.isShared ? 'shared' : 'exclusive',
       permits: undefined,
+      take: undefined,
       timeout: isTry ? undefined : asked.timeoutMs,
       label: undefined,
     },

@@ -25,6 +25,7 @@ usage: slocket run [options] LOCK [--] COMMAND [ARG…]
   -x, -e, --exclusive             nobody else at a time (default)
   -s, --shared                    together with others who share
   -p, --permits N                 up to N at a time
+      --take K                    take K of the N permits (default 1)
   -n, --try, --nonblock           give up at once where it is taken
   -w, --timeout SECONDS           give up after so long
   -E, --conflict-exit-code N      the status for having given up (default 1)
@@ -54,6 +55,7 @@ LOCK is free, though the script goes on.
   -x, -e, --exclusive             nobody else at a time (default)
   -s, --shared                    together with others who share
   -p, --permits N                 up to N at a time
+      --take K                    take K of the N permits (default 1)
   -n, --try, --nonblock           give up at once where it is taken
   -w, --timeout SECONDS           give up after so long
   -E, --conflict-exit-code N      the status for having given up (default 1)

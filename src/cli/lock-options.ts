@@ -5,7 +5,7 @@ import { ACCESSES, isAccess } from '../requests/lock-access.ts'
 import { UsageError } from './exit-status.ts'
 
 export interface LockWish {
-  readonly options: Pick<SlocketOptions, 'mode' | 'permits' | 'timeout' | 'label'>
+  readonly options: Pick<SlocketOptions, 'mode' | 'permits' | 'take' | 'timeout' | 'label'>
   /** Gives up at once if it would have to wait. */
   readonly isTry: boolean
   readonly conflictStatus: number
@@ -21,6 +21,7 @@ export const LOCK_OPTIONS = {
   exclusive: { type: 'boolean', short: 'x' },
   shared: { type: 'boolean', short: 's' },
   permits: { type: 'string', short: 'p' },
+  take: { type: 'string' },
   nonblock: { type: 'boolean', short: 'n' },
   timeout: { type: 'string', short: 'w' },
   'conflict-exit-code': { type: 'string', short: 'E' },
@@ -52,15 +53,18 @@ const MOST_LABEL = 200
 export function parseLockWish({ values, tokens }: Given): LockWish {
   const mode = tokens.findLast(({ name }) => name === 'shared' || name === 'exclusive' || name === 'e')
   const permits = wholeNumber('-p, --permits', textOf(values['permits']), 1, 1_000_000)
+  const take = wholeNumber('--take', textOf(values['take']), 1, permits ?? 1_000_000)
   const wait = tokens.findLast(({ name }) => name === 'timeout' || name === 'wait')?.value
   const seconds = parseSeconds('-w, --timeout', wait)
   const isTry = ['nonblock', 'nb', 'nonblocking', 'try'].some((name) => values[name] === true) || seconds === 0
   if (permits !== undefined && mode?.name === 'shared')
     throw new UsageError('-p, --permits and -s, --shared exclude each other')
+  if (take !== undefined && permits === undefined) throw new UsageError('--take needs -p, --permits')
   return {
     options: {
       mode: mode?.name === 'shared' ? 'shared' : 'exclusive',
       permits,
+      take,
       timeout: isTry || seconds === undefined ? undefined : seconds * 1000,
       label: parseLabel(textOf(values['label'])),
     },

@@ -18,7 +18,7 @@ import type { Owner } from './find-locks.ts'
 /** How many locks are looked at together: each takes a descriptor for each process that holds it or waits. */
 const AT_ONCE = 500
 
-export interface Row extends Pick<LockRequest, 'mode' | 'permits' | 'pid' | 'since' | 'label' | 'command'> {
+export interface Row extends Pick<LockRequest, 'mode' | 'permits' | 'take' | 'pid' | 'since' | 'label' | 'command'> {
   readonly state: 'holds' | 'waits'
   /** Whether its process answers; it may be busy, or stopped, or have ended and left the lock to others. */
   readonly answers: boolean

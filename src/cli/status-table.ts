@@ -74,7 +74,7 @@ function colour(text: string, state: string): string {
 }
 
 function cellsOf(row: Row): string[] {
-  const mode = row.permits === undefined ? row.mode : `1 of ${row.permits}`
+  const mode = row.permits === undefined ? row.mode : `${row.take ?? 1} of ${row.permits}`
   const duration = row.since === undefined ? '-' : formatDuration(Date.now() - row.since.getTime())
   return [row.state, mode, String(row.pid ?? '-'), duration, printable(row.label ?? '-'), printable(commandOf(row))]
 }

@@ -73,6 +73,6 @@ function plain(found: readonly LockStatus[]): unknown {
   }))
 }
 
-function plainRow({ mode, permits, pid, since, label, command, answers, owners }: Row): unknown {
-  return { mode, permits, pid, since, label, command, answers, processes: answers ? undefined : owners }
+function plainRow({ mode, permits, take, pid, since, label, command, answers, owners }: Row): unknown {
+  return { mode, permits, take, pid, since, label, command, answers, processes: answers ? undefined : owners }
 }

@@ -3,7 +3,7 @@
  * itself, and goes on with none of its own waits. All that it has there stands ahead, and stays. Pure.
  */
 import type { Claim } from './claim.ts'
-import { doMatch } from './claim.ts'
+import { doMatch, weightOf } from './claim.ts'
 
 export type Outlook =
   /** Its turn comes once others have left. */
@@ -43,6 +43,6 @@ export function outlookOf(asked: Claim, own: readonly Claim[]): Outlook {
     case 'shared':
       return own.some(({ kind }) => kind === 'exclusive') ? 'never' : 'at once or when others give up'
     case 'permit':
-      return own.length < asked.permits ? 'open' : 'never'
+      return own.reduce((taken, claim) => taken + weightOf(claim), asked.take) <= asked.permits ? 'open' : 'never'
   }
 }

@@ -1,22 +1,45 @@
 /** Who holds and who waits, read off one listing of live tickets. Pure. */
+import type { Claim } from './claim.ts'
 import type { Ticket } from './ticket.ts'
-import { decideTurn } from './turn.ts'
 
 /** Splits a listing into those whose turn it is and those who wait, both in queue order. */
 export function splitByTurn<T extends Ticket>(listing: readonly T[]): { held: T[]; pending: T[] } {
   const held: T[] = []
   const pending: T[] = []
-  let isSharingBarred = false
+  const ahead = new Ahead()
   for (const ticket of listing) {
-    const isHeld =
-      ticket.claim.kind === 'permit'
-        ? decideTurn(ticket, listing).kind === 'held'
-        : ticket.claim.kind === 'shared'
-          ? !isSharingBarred
-          : held.length + pending.length === 0
-    if (ticket.claim.kind !== 'shared') isSharingBarred = true
-    if (isHeld) held.push(ticket)
+    if (ahead.leaveTurnTo(ticket.claim)) held.push(ticket)
     else pending.push(ticket)
   }
   return { held, pending }
+}
+
+/** What stands ahead, as far as it matters to those behind. */
+class Ahead {
+  private isEmpty: boolean = true
+  private barsSharing: boolean = false
+  /** There is something else than permits, or one of permits has no room. */
+  private barsPermits: boolean = false
+  private taken: number = 0
+
+  /** Whether it is the turn of the next one, which stands there from then on. */
+  leaveTurnTo(claim: Claim): boolean {
+    const isTurn = this.isTurnOf(claim)
+    this.isEmpty = false
+    if (claim.kind !== 'shared') this.barsSharing = true
+    if (claim.kind !== 'permit' || !isTurn) this.barsPermits = true
+    else this.taken += claim.take
+    return isTurn
+  }
+
+  private isTurnOf(claim: Claim): boolean {
+    switch (claim.kind) {
+      case 'exclusive':
+        return this.isEmpty
+      case 'shared':
+        return !this.barsSharing
+      case 'permit':
+        return !this.barsPermits && this.taken + claim.take <= claim.permits
+    }
+  }
 }

@@ -3,10 +3,15 @@
  *
  *  - An exclusive one leaves: the first of those behind; if it is shared, every shared one up to the first exclusive.
  *  - A shared one leaves: the first of those behind.
- *  - A permit of n leaves: the first n of those behind. (Up to n - 1 of these may hold already; one waits.)
+ *  - One of permits leaves: those behind, as long as there is room for them (turn.ts) if nobody is ahead. What the departed one asked for doesn't
+ *    matter, since each of those behind says a number of its own. Some of them may hold already. Of permits of the same number n, 1 taken by
+ *    each, these are the first n.
  *  - An exclusive holder becomes a shared one: every shared one behind it up to the first exclusive.
  *
  * Only those count that can be told: one that cannot is passed over, and the next one stands in its place.
+ *
+ * A ticket may wait on the departed one and not be told, if one of permits ahead of it has no room whatever is ahead: those that leave it none stand
+ * between, and the ticket waits on them, too.
  */
 import type { Claim } from './claim.ts'
 
@@ -16,12 +21,28 @@ import type { Claim } from './claim.ts'
  * @param behind the waiting tickets behind it that can be told, nearest first. No more of them are asked for than are needed.
  */
 export function successorsOf<T extends { readonly claim: Claim }>(departed: Claim, behind: Iterable<T>): T[] {
+  if (departed.kind === 'permit') return whileThereIsRoom(behind)
   const successors: T[] = []
-  const most = departed.kind === 'permit' ? departed.permits : departed.kind === 'shared' ? 1 : Infinity
   for (const ticket of behind) {
-    const endsThere = departed.kind === 'exclusive' && ticket.claim.kind === 'exclusive'
+    const endsThere = departed.kind === 'shared' || ticket.claim.kind === 'exclusive'
     if (!endsThere || successors.length === 0) successors.push(ticket)
-    if (endsThere || successors.length === most) break
+    if (endsThere) break
+  }
+  return successors
+}
+
+/** One that asks for something else than permits is told, and those behind it wait for it. */
+function whileThereIsRoom<T extends { readonly claim: Claim }>(behind: Iterable<T>): T[] {
+  const successors: T[] = []
+  let taken = 0
+  for (const ticket of behind) {
+    const { claim } = ticket
+    if (claim.kind === 'permit') {
+      taken += claim.take
+      if (taken > claim.permits) break
+    }
+    successors.push(ticket)
+    if (claim.kind !== 'permit') break
   }
   return successors
 }

@@ -3,13 +3,17 @@
  *
  *  1. exclusive: my turn when nobody is ahead; else blocked on the nearest one ahead;
  *  2. shared: my turn when nobody exclusive is ahead; else blocked on the nearest exclusive one ahead;
- *  3. permit of n: my turn when fewer than n are ahead, all of them proven alive; else blocked on the n nearest ones
- *     ahead: while those live, n are ahead, so no change that matters is missed, and only those are disturbed whose turn
- *     may have come. (Alive, because the next holder is to learn of one that died holding, even where it need not wait.)
+ *  3. permits: a request says how many may be held, n, and how many of them it takes, k. Let s be the sum of what is taken up to and including a
+ *     ticket, from the head of the queue. There is room for the ticket if s <= n. My turn when there is room for me and for everyone ahead, all
+ *     of them proven alive. So nobody overtakes one that waits, and only the number that a request says itself counts for it: those
+ *     that hold had room once, and the sums ahead of them only shrink.
+ *     If there is no room for me: blocked on the nearest ones ahead that leave none. If there is, but not for some ahead: blocked on the nearest
+ *     of these, and on those that leave it none. While those live, my turn can't come, so no change that matters is missed, and few others are
+ *     disturbed. (Alive, because the next holder is to learn of one that died holding, even where it need not wait.)
  *  4. a listing without my own ticket decides nothing.
  */
 import type { Claim } from './claim.ts'
-import { doMatch } from './claim.ts'
+import { doMatch, weightOf } from './claim.ts'
 import type { Ticket, TicketIdentity } from './ticket.ts'
 
 export type Turn<T extends Ticket = Ticket> =
@@ -39,9 +43,10 @@ export function decideTurn<T extends Ticket>(own: TicketIdentity, listing: reado
 
 /** The same for all claims, of the ticket at `place`. */
 function decideAmong<T extends Ticket>(own: TicketIdentity, listing: readonly T[], place: number): Turn<T> {
-  const most = mostAhead(own.claim)
+  const mostRoom = roomBeside(own.claim)
   const on: T[] = []
-  for (let index = place - 1; index >= 0 && on.length < most; index -= 1) {
+  let taken = 0
+  for (let index = place - 1; index >= 0 && taken <= mostRoom; index -= 1) {
     const ahead = listing[index]!
     if (!doMatch(own.claim, ahead.claim)) {
       // A ticket that nobody has proven alive yet may be litter of a dead process: make sure of it first.
@@ -49,15 +54,46 @@ function decideAmong<T extends Ticket>(own: TicketIdentity, listing: readonly T[
     }
     if (isPassedOver(own.claim, ahead.claim)) continue
     on.push(ahead)
+    taken += weightOf(ahead.claim)
   }
-  if (on.length === most) return { kind: 'blocked', on }
+  if (taken > mostRoom) return { kind: 'blocked', on }
+  const crowded = nearestWithoutRoom(on, taken)
+  if (crowded !== undefined) return { kind: 'blocked', on: crowded }
   const unproven = on.filter((ticket) => !ticket.live)
   return unproven.length === 0 ? HELD : { kind: 'blocked', on: unproven }
 }
 
-/** So many with matching claims ahead that are not passed over decide it: no listing need show more of those ahead. */
+/** Of all that are ahead, the nearest first: the nearest one without room, and those that leave it none. Undefined if there is room for all. */
+function nearestWithoutRoom<T extends Ticket>(ahead: readonly T[], takenByAll: number): T[] | undefined {
+  let taken = takenByAll
+  for (const [index, { claim }] of ahead.entries()) {
+    const most = mostOf(claim)
+    if (taken > most) return nearestTaking(ahead.slice(index), most)
+    taken -= weightOf(claim)
+  }
+  return undefined
+}
+
+/** The nearest ones that take more than `most` together. */
+function nearestTaking<T extends Ticket>(ahead: readonly T[], most: number): T[] {
+  let taken = 0
+  const end = ahead.findIndex(({ claim }) => (taken += weightOf(claim)) > most)
+  return ahead.slice(0, end + 1)
+}
+
+/** How much may be taken in all, for there to be room for this claim. */
+function mostOf(claim: Claim): number {
+  return claim.kind === 'permit' ? claim.permits : Infinity
+}
+
+/** How much others ahead may take. */
+function roomBeside(claim: Claim): number {
+  return claim.kind === 'permit' ? claim.permits - claim.take : 0
+}
+
+/** So many with matching claims ahead that are not passed over decide it, since each takes 1 at least: no listing need show more of those ahead. */
 export function mostAhead(claim: Claim): number {
-  return claim.kind === 'permit' ? claim.permits : 1
+  return roomBeside(claim) + 1
 }
 
 /** Whether one ahead makes no difference. */

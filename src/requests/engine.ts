@@ -67,6 +67,11 @@ export interface EngineCapabilities {
   readonly shared: boolean
   /** Whether it supports permits: semaphores. */
   readonly permits: boolean
+  /**
+   * Whether a request can take several permits, and requests that say different numbers of permits can stand in one queue. If it's false, the API refuses a
+   * request that takes more than one. Default: `false`.
+   */
+  readonly take?: boolean | undefined
   /** Whether a grant reports that an earlier holder crashed, or ended without releasing. */
   readonly recovered: boolean
   /** Whether it supports `AcquireRequest.steal`. Default: `false`. */

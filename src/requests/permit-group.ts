@@ -1,20 +1,19 @@
 /**
- * A group of permits: requests of one process for permits of the same number n, that share up to n tickets.
+ * A group of permits: requests of one process that take one permit each, of the same number n, and share up to n + 1 tickets.
  *
  *  1. A request may join a group only while some of its requests wait, none of its tickets is joining, and nobody else stands behind any of
  *     them (resource-requests.ts sees to that). So all requests of the group came before whoever stands behind one of its tickets, and each
  *     ticket may serve each of them.
  *  2. The requests wait in one list. A ticket whose turn it is serves the first one; when that one releases, the ticket goes on to the next one,
  *     without a listing; it leaves the queue when nobody waits.
- *  3. The group has a ticket for each request, up to n tickets: with n it can use all permits, so nobody waits longer than by a ticket of its own.
+ *  3. The group has a ticket for each request, up to n + 1 tickets: with n it can use all permits, so nobody waits longer than by a ticket of its own.
  *     It never has more tickets that wait than requests that wait.
- *  4. So while requests wait, either a ticket of the group waits, too, and notices the death of every holder ahead of it; or the group holds all
- *     permits, and its last ticket has found all ahead of it alive. Therefore passing on needs no look for those that died (`recovered`).
+ *  4. At most n of them hold. So while requests wait, a ticket of the group waits, too: it keeps back those behind that say a larger number, and
+ *     notices the death of every holder ahead of it. Therefore passing on needs no look for those that died (`recovered`).
  */
 import type { PermitClaim } from '../core/claim.ts'
 import { isSameClaim } from '../core/claim.ts'
 import { debug } from '../debug.ts'
-import { clearInterval, keepAliveTimer } from '../real-time.ts'
 import { isExiting } from './exiting.ts'
 import { PermitTicket } from './permit-ticket.ts'
 import type { Request } from './request.ts'
@@ -43,7 +42,6 @@ export class PermitGroup implements PlacedGroup, RequestList {
   private isOver: boolean = false
   /** Whether it is one of those that `owner.entering` counts: it is when it is made. */
   private isCounted: boolean = true
-  private keepAlive: NodeJS.Timeout | undefined = undefined
   private wantedWatch: WantedWatch | undefined = undefined
 
   constructor(owner: ResourceRequests, request: Request, claim: PermitClaim) {
@@ -145,8 +143,9 @@ export class PermitGroup implements PlacedGroup, RequestList {
     this.joining -= 1
   }
 
-  /** The same, and not in the call that took it. */
-  onJoinedLater(): void {
+  /** It has joined or failed, and not in the call that took it. */
+  onSettledLater(): void {
+    this.fill()
     this.update()
     if (this.joining === 0) this.tellQueued()
   }
@@ -238,7 +237,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
   /** Takes as many tickets as the requests can use. */
   private fill(): void {
     // Bound: each round takes a ticket that stays, or settles a request.
-    while (this.tickets.length < this.claim.permits && this.pending < this.waiting) {
+    while (this.tickets.length <= this.claim.permits && this.pending < this.waiting) {
       const ticket = new PermitTicket(this)
       this.tickets.push(ticket)
       this.joining += 1
@@ -295,13 +294,6 @@ export class PermitGroup implements PlacedGroup, RequestList {
   private update(): void {
     if (this.isOver) return
     this.isOver = this.tickets.length === 0 && this.waiting === 0
-    // Waiting keeps the process alive, holding does not. While a ticket waits, the queue sees to that.
-    if (this.waiting > 0 && this.held > 0 && this.pending === 0) {
-      this.keepAlive ??= keepAliveTimer()
-    } else if (this.keepAlive !== undefined) {
-      clearInterval(this.keepAlive)
-      this.keepAlive = undefined
-    }
     if (this.isOver) {
       this.wantedWatch?.stop()
       this.owner.onOver(this)

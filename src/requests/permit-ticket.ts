@@ -50,17 +50,17 @@ export class PermitTicket implements TurnRequest, RequestGroup {
       const joined = this.group.queue.enqueue(this)
       if (!(joined instanceof Promise)) return this.onJoined(joined)
       joined.then(
-        (ticket) => this.onJoinedLater(ticket),
-        (error: unknown) => this.onFailed(error),
+        (ticket) => this.onSettledLater(() => this.onJoined(ticket)),
+        (error: unknown) => this.onSettledLater(() => this.onFailed(error)),
       )
     } catch (error) {
       this.onFailed(error)
     }
   }
 
-  private onJoinedLater(ticket: TicketIdentity | null): void {
-    this.onJoined(ticket)
-    this.group.onJoinedLater()
+  private onSettledLater(settle: () => void): void {
+    settle()
+    this.group.onSettledLater()
   }
 
   private onJoined(ticket: TicketIdentity | null): void {

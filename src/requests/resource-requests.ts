@@ -3,7 +3,8 @@
  *
  * A request joins the newest group (group.ts) as long as that group's ticket is the last in the queue: then a thousand requests cost one
  * ticket. Once another process stands behind the ticket, the next request takes a new one. So the order is first come, first served over all
- * processes. Requests for n permits share up to n tickets in the same way (permit-group.ts).
+ * processes. Requests for one of n permits each share up to n + 1 tickets in the same way (permit-group.ts). A request that takes several permits is a group
+ * of its own, which nobody joins.
  *
  *  1. A request that finds no other of its process joins the queue at once, in the call.
  *  2. The others are placed in the next microtask, all that came until then by one look at the queue. It was made after all of them had come, so
@@ -175,7 +176,7 @@ export class ResourceRequests {
   private createGroup(request: Request): PlacedGroup {
     const { claim, wait, steal } = request
     const { queue } = this
-    const isPermit = claim.kind === 'permit' && wait && !steal
+    const isPermit = claim.kind === 'permit' && claim.take === 1 && wait && !steal
     // Whether nobody else stands behind several tickets has to be known, and that they can be shared.
     if (isPermit && queue.areLast !== undefined && queue.ticketPerRequest !== true) {
       return new PermitGroup(this, request, claim)

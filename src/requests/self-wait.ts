@@ -1,4 +1,5 @@
 /** Notices a request that has waited for long while its own process has held the lock all the time: maybe it waits for itself. */
+import { weightOf } from '../core/claim.ts'
 import type { Request } from './request.ts'
 import type { PlacedGroup } from './resource-requests.ts'
 import { setTimeout, clearTimeout, monotonicNowNs } from '../real-time.ts'
@@ -44,5 +45,7 @@ export class SelfWaitWatch {
 /** The first holder that was granted before the request came, if such holders alone keep it out; otherwise undefined. */
 export function blockerOf({ claim, sinceNs }: Request, holding: readonly Request[]): Request | undefined {
   const before = holding.filter((holder) => holder.sinceNs <= sinceNs)
-  return before.length >= (claim.kind === 'permit' ? claim.permits : 1) ? before[0] : undefined
+  const taken = before.reduce((sum, holder) => sum + weightOf(holder.claim), 0)
+  const mostTaken = claim.kind === 'permit' ? claim.permits - claim.take : 0
+  return taken > mostTaken ? before[0] : undefined
 }

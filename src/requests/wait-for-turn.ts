@@ -82,7 +82,7 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
           throw new SlocketError(
             'ERR_SLOCKET_CLAIM_MISMATCH',
             `asked for ${describeClaim(request.claim)}, but the queue holds ${describeClaim(turn.with.claim)}: ` +
-              'permits mix neither with exclusive and shared claims nor with another number of permits',
+              'permits do not mix with exclusive and shared claims',
           )
         case 'blocked':
           if (!request.wait && isCertainlyBlocked(turn.on)) {

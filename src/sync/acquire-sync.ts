@@ -7,7 +7,7 @@ import type { Claim } from '../core/claim.ts'
 import { isObserved, observeSync, tellNotices, traceOf } from '../diagnostics.ts'
 import { SlocketError } from '../errors.ts'
 import type { Asked, SyncOptions } from '../options.ts'
-import { callOptions, parseOptions } from '../options.ts'
+import { callOptions, parseOptions, refuseTake } from '../options.ts'
 import type { Answer, Place } from './messages.ts'
 import type { ImmediateEngine } from './own-thread.ts'
 import { acquireHere } from './own-thread.ts'
@@ -62,6 +62,7 @@ export function acquireSync(locks: LocalLocks, given: string | URL, options: Syn
   // A request that waits is never refused.
   const place = { path, mkdirStaleMs: undefined }
   const engine = locks.localFor(asked.access)
+  refuseTake(asked, engine)
   if (asked.parents) engine.makeParents?.(path)
   return acquire({ name, place, engine, options, asked, wait: true, own }) as SyncLock
 }
@@ -99,8 +100,8 @@ function acquireUnseen(request: SyncRequest): SyncLock | null {
 }
 
 function acquireByWorker({ name, place, options, asked: { claim, onWait }, wait, own }: SyncRequest): SyncLock | null {
-  const { mode, permits, timeout, waitNoticeAfter, label, linger = isExiting() ? 0 : undefined, access } = options
-  const asked = { mode, permits, timeout, waitNoticeAfter, label, linger, access }
+  const { mode, permits, take, timeout, waitNoticeAfter, label, linger = isExiting() ? 0 : undefined, access } = options
+  const asked = { mode, permits, take, timeout, waitNoticeAfter, label, linger, access }
   const isNoticed = onWait !== undefined
   return askWorker(
     { do: 'acquire', ...place, options: asked, claim, wait, isNoticed, own },

@@ -39,7 +39,7 @@ export type Order = { readonly id: number } & (
       readonly do: 'acquire'
       readonly options: Pick<
         SlocketOptions,
-        'mode' | 'permits' | 'timeout' | 'waitNoticeAfter' | 'label' | 'linger' | 'access'
+        'mode' | 'permits' | 'take' | 'timeout' | 'waitNoticeAfter' | 'label' | 'linger' | 'access'
       >
       readonly claim: Claim
       /** False: null where it is not free. */
@@ -63,6 +63,7 @@ export type Order = { readonly id: number } & (
 export interface Held {
   readonly mode: LockMode
   readonly permits: number | undefined
+  readonly take: number | undefined
   readonly token: bigint
   readonly recovered: boolean
 }

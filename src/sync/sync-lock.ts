@@ -23,8 +23,10 @@ export class SyncLock {
   readonly name: string
   /** Whether it allows other holders: `exclusive` or `shared`. `exclusive` for a semaphore, too. */
   readonly mode: LockMode
-  /** The number of holders that the semaphore allows. `undefined` if the lock isn't a semaphore. */
+  /** The number of permits that may be held at the same time, as this lock's request said. `undefined` if the lock isn't a semaphore. */
   readonly permits: number | undefined
+  /** How many of the permits it holds. `undefined` if the lock isn't a semaphore. */
+  readonly take: number | undefined
   /** A fencing token: larger than the token of every earlier holder, whether of `slocket()` or `slocket.sync()`. See {@link Lock.token}. */
   readonly token: bigint
   /** Whether an earlier holder crashed, or ended without releasing: if so, check that what the lock protects is intact. See {@link Lock.recovered}. */
@@ -41,6 +43,7 @@ export class SyncLock {
     this.id = id
     this.mode = held.mode
     this.permits = held.permits
+    this.take = held.take
     this.token = held.token
     this.recovered = held.recovered
     this.#holder = holder

@@ -95,8 +95,8 @@ class WorkerThread {
       this.#locks.delete(id)
       this.#say({ kind: 'lost', lock: id, error: toPlain(signal.reason) })
     })
-    const { mode, permits, token, recovered } = lock
-    return { kind: 'held', held: { mode, permits, token, recovered } }
+    const { mode, permits, take, token, recovered } = lock
+    return { kind: 'held', held: { mode, permits, take, token, recovered } }
   }
 
   #say(said: Said): void {

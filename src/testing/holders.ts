@@ -3,8 +3,6 @@ import assert from 'node:assert/strict'
 import type { Claim } from '../core/claim.ts'
 import { describeClaim } from '../core/claim.ts'
 
-const KINDS = ['exclusive', 'shared', 'permit'] as const
-
 export interface Holder {
   readonly label: string
   readonly claim: Claim
@@ -21,8 +19,8 @@ export class Holders {
   /** The labels of all who ever held, in the order of their grants. */
   readonly history: string[] = []
   readonly #current = new Set<Holder>()
-  /** The highest tokens of those who have released, by the kind of their claim. */
-  readonly #highestReleased = new Map<Claim['kind'], bigint>()
+  /** The highest tokens of those who have released, by their claims in words. */
+  readonly #highestReleased = new Map<string, Pick<Holder, 'claim' | 'token'>>()
 
   get current(): ReadonlySet<Holder> {
     return this.#current
@@ -37,18 +35,20 @@ export class Holders {
       this.violations.push(`these hold at one time: ${who.join(', ')}`)
     }
     // Of those who might as well have held together, the one who was first may hear of it last.
-    const kinds = KINDS.filter((kind) => kind !== holder.claim.kind || !mayHoldTogether([holder.claim, holder.claim]))
-    for (const kind of kinds) {
-      const earlier = this.#highestReleased.get(kind)
-      if (earlier === undefined || holder.token > earlier) continue
-      this.violations.push(`${holder.label} has token ${holder.token}, but ${earlier} was given to an earlier holder`)
+    for (const earlier of this.#highestReleased.values()) {
+      if (holder.token > earlier.token || mayHoldTogether([holder.claim, earlier.claim])) continue
+      this.violations.push(
+        `${holder.label} has token ${holder.token}, but ${earlier.token} was given to an earlier holder`,
+      )
     }
   }
 
   leave(holder: Holder): void {
     this.#current.delete(holder)
-    const highest = this.#highestReleased.get(holder.claim.kind)
-    if (highest === undefined || holder.token > highest) this.#highestReleased.set(holder.claim.kind, holder.token)
+    const { claim, token } = holder
+    const words = describeClaim(claim)
+    const highest = this.#highestReleased.get(words)
+    if (highest === undefined || token > highest.token) this.#highestReleased.set(words, { claim, token })
   }
 
   check(): void {
@@ -56,20 +56,14 @@ export class Holders {
   }
 }
 
-/** Whether holders with these claims may hold one lock together. */
+/** Whether holders with these claims may hold one lock together. Of permits: in some order each of them had room beside those before it. */
 function mayHoldTogether(claims: readonly Claim[]): boolean {
   if (claims.length < 2) return true
-  return claims.every((claim) => {
-    switch (claim.kind) {
-      case 'exclusive':
-        return false
-      case 'shared':
-        return claims.every(({ kind }) => kind === 'shared')
-      case 'permit':
-        return (
-          claims.length <= claim.permits &&
-          claims.every((other) => other.kind === 'permit' && other.permits === claim.permits)
-        )
-    }
-  })
+  const permits = claims.filter((claim) => claim.kind === 'permit')
+  if (permits.length === 0) return claims.every(({ kind }) => kind === 'shared')
+  if (permits.length < claims.length) return false
+  // If there is such an order, this is one.
+  const inOrder = [...permits].sort((a, b) => a.permits - b.permits)
+  let taken = 0
+  return inOrder.every((claim) => (taken += claim.take) <= claim.permits)
 }

@@ -14,6 +14,7 @@ import { testQuery } from './query.ts'
 import { testRaces } from './races.ts'
 import { testRandomPrograms } from './random-programs.ts'
 import { Suite } from './suite.ts'
+import { testSeveralPermits } from './several-permits.ts'
 import { testStealing } from './stealing.ts'
 import { testTimeouts } from './timeouts.ts'
 import { testTries } from './tries.ts'
@@ -35,7 +36,7 @@ import { testWaitNotices } from './wait-notices.ts'
  *
  * testEngine({
  *   name: 'memory',
- *   capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true, downgrade: true, releasesAtOnce: true },
+ *   capabilities: { ordered: true, shared: true, permits: true, take: true, recovered: false, steal: true, downgrade: true, releasesAtOnce: true },
  *   openClient: () => memory(store),
  *   resource: () => `resource-${(resources += 1)}`,
  * })
@@ -53,6 +54,7 @@ export function testEngine(engine: EngineUnderTest): void {
     testClaims(suite)
     testDowngrades(suite)
     testPermits(suite)
+    testSeveralPermits(suite)
     testTries(suite)
     testStealing(suite)
     testCancelling(suite)

@@ -2,14 +2,14 @@
  * Random programs: many clients take, hold, give up and release, and a checker watches.
  *
  *  1. Who may not hold together does not (holders.ts).
- *  2. Nobody is let in before one ahead of it whose claim forbids that. Ahead is who was seen in the queue before the
- *     other asked: all requests between two looks at the whole queue make one generation.
+ *  2. Nobody is let in before one ahead of it whose claim forbids that, nor before one ahead that takes permits and can't have had them yet. Ahead is who was
+ *     seen in the queue before the other asked: all requests between two looks at the whole queue make one generation.
  *  3. Everybody who does not give up is served in the end, and the lock is free after all.
  */
 import assert from 'node:assert/strict'
 import type { Engine } from '../requests/engine.ts'
 import type { Claim } from '../core/claim.ts'
-import { EXCLUSIVE, permitClaim, SHARED } from '../core/claim.ts'
+import { describeClaim, EXCLUSIVE, permitClaim, SHARED, weightOf } from '../core/claim.ts'
 import type { Asking } from './asking.ts'
 import { breathe } from './random.ts'
 import type { Random } from './random.ts'
@@ -38,7 +38,26 @@ export function testRandomPrograms(suite: Suite): void {
       (scene, random) => new Program(scene, random, [permitClaim(1 + random.below(4))]).run(suite.rounds),
       variant,
     )
+    suite.testRandomly(
+      `a random program of permits, several at once and of different numbers`,
+      ['permits', 'take'],
+      (scene, random) => new Program(scene, random, severalPermits(random)).run(suite.rounds),
+      variant,
+    )
   }
+}
+
+/** Most say the same number, and take few. */
+function severalPermits(random: Random): Claim[] {
+  const permits = 2 + random.below(5)
+  const [few, some, other] = [permits, permits, 1 + random.below(2 * permits)].map((most) => 1 + random.below(most))
+  return [
+    permitClaim(permits),
+    permitClaim(permits, few),
+    permitClaim(permits, some),
+    permitClaim(other!),
+    permitClaim(other!, 1 + random.below(other!)),
+  ]
 }
 
 interface Actor {
@@ -90,7 +109,7 @@ class Program {
     const asking = this.#scene.ask(client, { label, claim, wait: waits, signal: controller.signal })
     const actor: Actor = { asking, claim, generation: this.#generation, waits, hasGivenUp: false, isHolding: false }
     this.#actors.push(actor)
-    this.#steps.push(`${label} asks${waits ? '' : ' by a try'}: ${claim.kind}`)
+    this.#steps.push(`${label} asks${waits ? '' : ' by a try'}: ${describeClaim(claim)}`)
     const givingUp = random.chance(0.25) ? this.#giveUp(actor, controller) : undefined
     const outcome = await asking.settled
     this.#steps.push(`${label}: ${outcome.kind}`)
@@ -154,7 +173,16 @@ class Program {
       return other.isHolding || (other.waits && !other.hasGivenUp && !other.asking.isSettled)
     })
     const inTheWay = ahead.filter((other) => claim.kind !== 'shared' || other.claim.kind !== 'shared')
-    if (inTheWay.length < (claim.kind === 'permit' ? claim.permits : 1)) return
+    const mayHold =
+      claim.kind === 'permit' ? [...ahead, actor].every((one) => hasRoom(one, ahead)) : inTheWay.length === 0
+    if (mayHold) return
     this.#violations.push(`${label} is let in before ${inTheWay.map(({ asking }) => asking.label).join(', ')}`)
   }
+}
+
+/** Whether one that takes permits has room beside those ahead of it, whether they hold or wait. */
+function hasRoom({ asking: { claim }, generation }: Actor, all: readonly Actor[]): boolean {
+  if (claim.kind !== 'permit') return true
+  const ahead = all.filter((other) => other.generation < generation)
+  return ahead.reduce((taken, { asking }) => taken + weightOf(asking.claim), claim.take) <= claim.permits
 }

@@ -5,7 +5,7 @@ import { Random } from './random.ts'
 import { Scene } from './scene.ts'
 
 /** What a test needs of an engine. */
-export type Need = 'ordered' | 'shared' | 'permits' | 'releasesAtOnce' | 'steal' | 'downgrade'
+export type Need = 'ordered' | 'shared' | 'permits' | 'take' | 'releasesAtOnce' | 'steal' | 'downgrade'
 
 const DEFAULT_ROUNDS = 100
 const DEFAULT_TIMEOUT_MS = 60_000

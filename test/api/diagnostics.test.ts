@@ -62,6 +62,7 @@ test('a free lock: start, end, grant, release, all by one object', async () => {
       name: 'a',
       mode: 'shared',
       permits: undefined,
+      take: undefined,
       label: 'reader',
       isTry: false,
       token: lock.token,

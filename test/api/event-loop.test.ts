@@ -78,7 +78,7 @@ for (const [name, open] of Object.entries(ENGINES)) {
         await loopUntilTimer(() => assert.rejects(slocket(missing, options), { code: 'ERR_SLOCKET_NO_PARENT' }))
       }
       await using _permit = await slocket(mixed, { ...options, permits: 2 })
-      const request = { ...options, permits: 3 }
+      const request = { ...options, mode: 'shared' as const }
       await loopUntilTimer(() => assert.rejects(slocket(mixed, request), { code: 'ERR_SLOCKET_CLAIM_MISMATCH' }))
     })
 

@@ -24,11 +24,12 @@ describe('slocket.query', () => {
     await (await waiting).release()
   })
 
-  test('it shows the number of permits', async () => {
+  test('it shows the number of permits, and how many of them are taken', async () => {
     const engine = memory()
-    const held = await slocket('lock', { engine, permits: 3 })
+    const held = await slocket('lock', { engine, permits: 3, take: 2 })
     const snapshot = await slocket.query('lock', { engine })
     assert.equal(snapshot.held[0]?.permits, 3)
+    assert.equal(snapshot.held[0]?.take, 2)
     assert.equal(snapshot.held[0]?.mode, 'exclusive')
     await held.release()
   })

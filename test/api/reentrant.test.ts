@@ -37,6 +37,11 @@ for (const [name, open] of Object.entries(engines)) {
       [{ mode: 'shared' }, { mode: 'shared' }],
       [{ permits: 1 }, { permits: 1 }],
       [{ permits: 2 }, { permits: 2 }],
+      [{ permits: 2 }, { permits: 3 }],
+      [
+        { permits: 5, take: 3 },
+        { permits: 5, take: 2 },
+      ],
     ]
     for (const [outer, inner] of compatible) {
       test(`${JSON.stringify(inner)} inside ${JSON.stringify(outer)} runs under it, and releases nothing`, async () => {
@@ -70,9 +75,31 @@ for (const [name, open] of Object.entries(engines)) {
 
     test('a claim that does not match is refused', async () => {
       await slocket.with(lockPath, options({ permits: 2 }), () =>
-        assert.rejects(slocket.with(lockPath, options({ permits: 3 }), notCalled), {
+        assert.rejects(slocket.with(lockPath, options(), notCalled), {
           code: 'ERR_SLOCKET_CLAIM_MISMATCH',
         }),
+      )
+    })
+
+    test('one that takes more permits, or allows fewer, waits for them', async () => {
+      for (const inner of [
+        { permits: 5, take: 4 },
+        { permits: 1, take: 1 },
+      ]) {
+        await slocket.with(lockPath, options({ permits: 5, take: 3 }), () =>
+          assert.rejects(slocket.with(lockPath, options({ ...inner, timeout: 60_000 }), notCalled), DEADLOCK),
+        )
+      }
+      const held = await slocket.with(lockPath, options({ permits: 5, take: 2 }), () =>
+        slocket.with(
+          lockPath,
+          options({ permits: 5, take: 3 }),
+          async () => (await slocket.query(lockPath, { engine })).held,
+        ),
+      )
+      assert.deepEqual(
+        held.map(({ take }) => take),
+        [2, 3],
       )
     })
 

@@ -62,18 +62,19 @@ for (const [name, open] of Object.entries(ENGINES)) {
       const readers = await Promise.all(
         clients.slice(0, 2).map((client) => slocket(path, { ...client, mode: 'shared' })),
       )
-      const permits = await Promise.all(clients.slice(0, 2).map((client) => slocket(pool, { ...client, permits: 2 })))
+      // Three: the first one has no connection to the second, which is ahead of the third.
+      const permits = await Promise.all(clients.map((client) => slocket(pool, { ...client, permits: 3 })))
       const all = [...readers, ...permits]
       assert.deepEqual(
         all.map(({ wanted }) => wanted.aborted),
-        [false, false, false, false],
+        [false, false, false, false, false],
       )
       await pass(1200)
       assert.deepEqual(
         all.map(({ wanted }) => wanted.aborted),
-        [false, false, false, false],
+        [false, false, false, false, false],
       )
-      const waiting = [slocket(path, clients[2]), slocket(pool, { ...clients[2], permits: 2 })]
+      const waiting = [slocket(path, clients[2]), slocket(pool, { ...clients[2], permits: 3 })]
       await Promise.all(all.map(untilWanted))
       await Promise.all(all.map((lock) => lock.release()))
       for (const lock of await Promise.all(waiting)) await lock.release()

@@ -46,6 +46,8 @@ for (const [name, open] of Object.entries(engines)) {
       [[{ mode: 'shared' }, { mode: 'shared' }], {}],
       [[{ permits: 1 }], { permits: 1 }],
       [[{ permits: 2 }, { permits: 2 }], { permits: 2 }],
+      [[{ permits: 5, take: 3 }], { permits: 5, take: 3 }],
+      [[{ permits: 5, take: 3 }], { permits: 3 }],
     ]
     for (const [outer, inner] of never) {
       test(`${JSON.stringify(inner)} inside ${JSON.stringify(outer)} is a deadlock, also with a timeout`, async () => {

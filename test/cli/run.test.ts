@@ -58,6 +58,8 @@ test('errors name the option', async () => {
   const all = await runAll(
     ['-p', '0', 'L', 'true'],
     ['-p', '3', '-s', 'L', 'true'],
+    ['--take', '2', 'L', 'true'],
+    ['-p', '3', '--take', '4', 'L', 'true'],
     ['-F', 'L', 'true'],
     ['-u', 'L'],
     ['--labl=x', 'L', 'true'],
@@ -71,6 +73,8 @@ test('errors name the option', async () => {
   const words = [
     /-p, --permits/,
     /-s, --shared/,
+    /--take needs -p, --permits/,
+    /--take must be a whole number from 1 to 3, not '4'/,
     /-F, --no-fork: the lock lives in the command/,
     /-u, --unlock: a lock ends with its command/,
     /--labl/,
@@ -91,9 +95,17 @@ test('permits: as many at once as there are', async () => {
   const holders = [1, 2].map(() => place.slocket('run', '-p', '2', 'L', '--', ...HOLD))
   await Promise.all(holders.map((holder) => holder.says(/pid/)))
   assert.equal((await place.runSlocket('run', '-n', '-p', '2', 'L', 'true')).status, 1)
-  const mismatch = await place.runSlocket('run', '-p', '3', 'L', 'true')
+  const mismatch = await place.runSlocket('run', '-s', 'L', 'true')
   assert.equal(mismatch.status, 64)
   assert.match(mismatch.stderr, /permits/)
+})
+
+test('--take: several permits at once', async () => {
+  await place.slocket('run', '-p', '5', '--take', '3', 'L', '--', ...HOLD).says(/pid/)
+  assert.equal((await place.runSlocket('run', '-n', '-p', '5', '--take', '3', 'L', 'true')).status, 1)
+  assert.equal((await place.runSlocket('run', '-n', '-p', '5', '--take', '2', 'L', 'true')).status, 0)
+  assert.equal((await place.runSlocket('run', '-n', '-p', '6', '--take', '3', 'L', 'true')).status, 0)
+  assert.match((await place.runSlocket('status', 'L')).stdout, /3 of 5/)
 })
 
 test('-v tells what happens, -q nothing', async () => {

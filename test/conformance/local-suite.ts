@@ -21,6 +21,7 @@ export function testLocal({ lingerMs, rounds }: { lingerMs: number; rounds: numb
         ordered: true,
         shared: true,
         permits: true,
+        take: process.platform !== 'win32',
         recovered: true,
         downgrade: process.platform !== 'win32',
         releasesAtOnce: true,

@@ -11,6 +11,7 @@ testEngine({
     ordered: true,
     shared: true,
     permits: true,
+    take: true,
     recovered: false,
     steal: true,
     downgrade: true,

@@ -18,7 +18,15 @@ export function testNames(rounds: number): void {
 
     testEngine({
       name: 'names',
-      capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true, releasesAtOnce: true },
+      capabilities: {
+        ordered: true,
+        shared: true,
+        permits: true,
+        take: process.platform !== 'win32',
+        recovered: false,
+        steal: true,
+        releasesAtOnce: true,
+      },
       openClient: () => openNames(root),
       // Every third name is too long for a file name.
       resource: () => ((resources += 1) % 3 === 0 ? `${'long '.repeat(100)}${resources}` : `Lock/${resources}`),

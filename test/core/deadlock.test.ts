@@ -16,8 +16,11 @@ const CASES: readonly (readonly [asked: Claim, own: readonly Claim[], outlook: s
   [TWO, [], 'open'],
   [TWO, [TWO], 'open'],
   [TWO, [TWO, TWO], 'never'],
+  [TWO, [THREE, THREE, THREE], 'never'],
+  [THREE, [TWO, TWO], 'open'],
+  [permitClaim(3, 2), [TWO], 'open'],
+  [permitClaim(3, 2), [permitClaim(3, 2)], 'never'],
   // Not a matter of waiting: refused as a mismatch.
-  [TWO, [THREE, THREE, THREE], 'open'],
   [EXCLUSIVE, [TWO], 'open'],
   [TWO, [SHARED], 'open'],
 ]

@@ -1,6 +1,6 @@
 /** Queues to test the core with, and a second, plain statement of who may hold. */
 import type { Claim } from '../../src/core/claim.ts'
-import { EXCLUSIVE, doMatch, permitClaim, SHARED } from '../../src/core/claim.ts'
+import { EXCLUSIVE, permitClaim, SHARED } from '../../src/core/claim.ts'
 import type { Ticket } from '../../src/core/ticket.ts'
 
 export const CLAIMS: Readonly<Record<string, Claim>> = {
@@ -9,9 +9,13 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   1: permitClaim(1),
   2: permitClaim(2),
   3: permitClaim(3),
+  // Two of two, two of three, three of three.
+  t: permitClaim(2, 2),
+  u: permitClaim(3, 2),
+  v: permitClaim(3, 3),
 }
 
-/** A queue by its letters: `xss` is one exclusive claim and two shared ones behind it; a digit is one of so many permits. */
+/** A queue by its letters: `xss` is one exclusive claim and two shared ones behind it; a digit is one of so many permits; the other letters take several. */
 export function queueOf(letters: string): Ticket[] {
   return [...letters].map((letter, place) => ({
     id: `${letter}${place}`,
@@ -32,29 +36,41 @@ export function words(alphabet: string, most: number): string[] {
   return all
 }
 
-/** All queues of claims that match. */
-export const MATCHING: readonly string[] = [...words('xs', 5), ...words('1', 5), ...words('2', 5), ...words('3', 5)]
+/** All queues of claims that match, of up to five, or four: shared and exclusive ones, permits of one number, and of different numbers. */
+export const MATCHING: readonly string[] = [
+  ...new Set([...words('xs', 5), ...words('1', 5), ...words('2t', 5), ...words('3uv', 5), ...words('12tu', 4)]),
+  // One that says a smaller number, between others.
+  ...words('13', 5),
+]
 
-/** Whether all of these may hold one lock together, said without any order. */
-export function mayHoldTogether(claims: readonly Claim[]): boolean {
-  return claims.every((claim, index) => {
-    const others = claims.filter((_, other) => other !== index)
-    switch (claim.kind) {
-      case 'exclusive':
-        return others.length === 0
-      case 'shared':
-        return others.every(({ kind }) => kind === 'shared')
-      case 'permit':
-        return others.length < claim.permits && others.every((other) => doMatch(other, claim))
+/** Whether one may join those who hold. */
+export function mayJoin(holding: readonly Claim[], claim: Claim): boolean {
+  switch (claim.kind) {
+    case 'exclusive':
+      return holding.length === 0
+    case 'shared':
+      return holding.every(({ kind }) => kind === 'shared')
+    case 'permit': {
+      const takes = holding.map((other) => (other.kind === 'permit' ? other.take : Infinity))
+      return takes.reduce((sum, take) => sum + take, claim.take) <= claim.permits
     }
+  }
+}
+
+/** Whether all of these may hold one lock together: they may have joined one after the other, in some order. */
+export function mayHoldTogether(claims: readonly Claim[]): boolean {
+  if (claims.length === 0) return true
+  return claims.some((claim, index) => {
+    const others = claims.filter((_, other) => other !== index)
+    return mayJoin(others, claim) && mayHoldTogether(others)
   })
 }
 
-/** First come, first served: the longest beginning of the queue that may hold together. */
+/** First come, first served: the longest beginning of the queue in which each may join those before it. */
 export function holdersByBruteForce(queue: readonly Ticket[]): Ticket[] {
-  let count = 0
-  while (count < queue.length && mayHoldTogether(queue.slice(0, count + 1).map(({ claim }) => claim))) count += 1
-  return queue.slice(0, count)
+  const claims = queue.map(({ claim }) => claim)
+  const count = claims.findIndex((claim, place) => !mayJoin(claims.slice(0, place), claim))
+  return count === -1 ? [...queue] : queue.slice(0, count)
 }
 
 /** All sets of some of these, in their order. */

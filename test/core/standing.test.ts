@@ -24,12 +24,17 @@ describe('standing', () => {
   })
 
   test("of claims that don't match, too, nobody is shown to hold who does not", () => {
-    for (const word of words('xs23', 4)) {
+    for (const word of words('xs2t3', 4)) {
       const queue = queueOf(word)
       const { held, pending } = splitByTurn(queue)
       assert.equal(held.length + pending.length, queue.length)
       const deciding = queue.filter((own) => decideTurn(own, queue).kind === 'held')
       assert.deepEqual(held, deciding, word)
     }
+  })
+
+  test('who is in the listing is alive: nobody has to have proven that', () => {
+    const queue = queueOf('333').map((ticket) => ({ ...ticket, live: false }))
+    assert.deepEqual(splitByTurn(queue), { held: queue, pending: [] })
   })
 })

@@ -5,7 +5,7 @@ import { doMatch } from '../../src/core/claim.ts'
 import type { Ticket } from '../../src/core/ticket.ts'
 import type { Turn } from '../../src/core/turn.ts'
 import { decideTurn, isCertainlyBlocked } from '../../src/core/turn.ts'
-import { MATCHING, holdersByBruteForce, mayHoldTogether, queueOf, subsets, words } from './queues.ts'
+import { MATCHING, holdersByBruteForce, mayHoldTogether, mayJoin, queueOf, subsets, words } from './queues.ts'
 
 describe('turn', () => {
   test('those hold who may by the plain statement, in all queues of up to five', () => {
@@ -23,7 +23,7 @@ describe('turn', () => {
       const claims = held.map(({ claim }) => claim)
       assert.ok(mayHoldTogether(claims), word)
       const next = queue[held.length]
-      if (next !== undefined) assert.ok(!mayHoldTogether([...claims, next.claim]), word)
+      if (next !== undefined) assert.ok(!mayJoin(claims, next.claim), word)
     }
   })
 
@@ -47,12 +47,8 @@ describe('turn', () => {
       for (const [place, own] of queue.entries()) {
         const turn = decideTurn(own, queue)
         if (turn.kind !== 'blocked') continue
-        const inTheWay = queue
-          .slice(0, place)
-          .filter(({ claim }) => own.claim.kind !== 'shared' || claim.kind === 'exclusive')
-          .reverse()
-        const count = own.claim.kind === 'permit' ? own.claim.permits : 1
-        assert.deepEqual(turn.on, inTheWay.slice(0, count), `${own.id} in ${word}`)
+        const inTheWay = own.claim.kind === 'permit' ? withoutRoom(queue, place) : nearestInTheWay(own, queue, place)
+        assert.deepEqual(turn.on, inTheWay, `${own.id} in ${word}`)
       }
     }
   })
@@ -143,6 +139,26 @@ describe('turn', () => {
     )
   })
 })
+
+/** Of claims that are no permits. */
+function nearestInTheWay(own: Ticket, queue: readonly Ticket[], place: number): Ticket[] {
+  const ahead = queue.slice(0, place).reverse()
+  return ahead.filter(({ claim }) => own.claim.kind !== 'shared' || claim.kind === 'exclusive').slice(0, 1)
+}
+
+/** Of permits: the nearest one that has no room, if that isn't the one at `place` itself, and the fewest ones ahead of it that leave it none. */
+function withoutRoom(queue: readonly Ticket[], place: number): Ticket[] {
+  const hasRoom = (all: readonly Ticket[], { claim }: Ticket): boolean =>
+    mayJoin(
+      all.map((ticket) => ticket.claim),
+      claim,
+    )
+  let last = place
+  while (hasRoom(queue.slice(0, last), queue[last]!)) last -= 1
+  let first = last
+  while (hasRoom(queue.slice(first, last), queue[last]!)) first -= 1
+  return queue.slice(first, last === place ? last : last + 1).reverse()
+}
 
 function idsOf(queue: readonly Ticket[]): string {
   return queue.map(({ id }) => id).join(' ')

@@ -115,7 +115,7 @@ scenario('a wait that times out says who holds, frees nothing and leaves the que
 scenario('claims that do not go together are refused, and the holder keeps what it has', async (scene) => {
   const [holder, other] = await scene.spawnAll('holder', 'other')
   await holder.acquire(scene.path, { permits: 2 })
-  for (const options of [{}, { mode: 'shared' } as const, { permits: 3 }]) {
+  for (const options of [{}, { mode: 'shared' } as const]) {
     assert.equal((await other.fail(scene.path, options)).code, 'ERR_SLOCKET_CLAIM_MISMATCH')
   }
   await other.acquire(scene.path, { permits: 2 })

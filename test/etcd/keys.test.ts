@@ -29,7 +29,7 @@ describe('keys in etcd', () => {
     assert.equal(endOf('a/'), 'a0')
   })
 
-  for (const claim of [EXCLUSIVE, SHARED, permitClaim(1), permitClaim(1_000_000)]) {
+  for (const claim of [EXCLUSIVE, SHARED, permitClaim(1), permitClaim(1_000_000), permitClaim(10, 3)]) {
     for (const isThief of [false, true]) {
       test(`a ticket can be read back: ${JSON.stringify(claim)}, ${isThief ? 'a thief' : 'no thief'}`, () => {
         const key = ticketKey(queue, claim, isThief, 'v8f', 7)
@@ -44,7 +44,18 @@ describe('keys in etcd', () => {
   }
 
   test('what is no ticket is none', () => {
-    for (const name of ['', 't/', 't/y-a-1', 't/p0-a-1', 't/p9999999-a-1', 'u/x-a-1', 't/x-A-1', 't/x-a-1/', 't/x-a']) {
+    for (const name of [
+      '',
+      't/',
+      't/y-a-1',
+      't/p0-a-1',
+      't/p9999999-a-1',
+      't/p2.3-a-1',
+      'u/x-a-1',
+      't/x-A-1',
+      't/x-a-1/',
+      't/x-a',
+    ]) {
       assert.equal(parseTicket(queue, { key: queue + name, createRevision: '1' }), undefined, name)
     }
   })

@@ -12,7 +12,8 @@ import { readListing, listingFor } from '../../src/engines/etcd/listing.ts'
 import { Random } from '../../src/testing/random.ts'
 
 const QUEUE = 'ns/q/YQ/'
-const ROUNDS = 2000
+const ROUNDS = 3000
+const PERMITS = [permitClaim(2), permitClaim(3), permitClaim(3, 2), permitClaim(5, 2)]
 const SESSION = {
   lease: '1',
   ttlMs: 10_000,
@@ -41,11 +42,12 @@ describe('what a ticket in etcd sees of its queue', () => {
     const random = new Random(1)
     const seen = new Map<string, number>()
     for (let round = 0; round < ROUNDS; round += 1) {
-      const claims = random.below(4) === 0 ? [EXCLUSIVE, SHARED, permitClaim(2), permitClaim(3)] : [EXCLUSIVE, SHARED]
+      const claims =
+        random.below(4) === 0 ? [EXCLUSIVE, SHARED, ...PERMITS] : random.pick([[EXCLUSIVE, SHARED], PERMITS])
       const length = 1 + random.below(12)
       const made = Array.from({ length }, (_, index) => {
-        const claim = random.below(6) === 0 ? permitClaim(2) : random.pick(claims)
-        const isThief = random.below(12) === 0
+        const claim = random.below(6) === 0 && claims !== PERMITS ? permitClaim(2) : random.pick(claims)
+        const isThief = claims !== PERMITS && random.below(12) === 0
         const key = ticketKey(QUEUE, claim, isThief, '25', index + 1)
         return { claim, isThief, key, createRevision: String(10 + index) }
       })

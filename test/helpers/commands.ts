@@ -4,7 +4,7 @@ import type { SlocketOptions } from '../../src/index.ts'
 /** What of the options can be sent to another process. */
 export type PlainOptions = Pick<
   SlocketOptions,
-  'mode' | 'permits' | 'timeout' | 'label' | 'linger' | 'slice' | 'access'
+  'mode' | 'permits' | 'take' | 'timeout' | 'label' | 'linger' | 'slice' | 'access'
 >
 
 /** `as` names the handle, and is 'lock' unless given. Commands that were sent together are done in one tick. */

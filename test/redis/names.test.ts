@@ -51,7 +51,13 @@ test('a namespace means itself in the pattern of all queues', () => {
 })
 
 test('each claim comes back from its letter', () => {
-  for (const claim of [{ kind: 'exclusive' }, { kind: 'shared' }, permitClaim(1), permitClaim(1_000_000)] as const) {
+  for (const claim of [
+    { kind: 'exclusive' },
+    { kind: 'shared' },
+    permitClaim(1),
+    permitClaim(1_000_000),
+    permitClaim(10, 3),
+  ] as const) {
     assert.deepEqual(parseClaim(formatClaim(claim)), claim)
   }
 })

@@ -69,10 +69,10 @@ describe('requests of one process for permits', () => {
   test('a ticket that serves the next request leaves no more tickets waiting than there are requests', async () => {
     const { scene, free } = blockedScene()
     const { queue } = scene
-    // By a ticket of its own, and the others by two.
+    // By a ticket of its own, and the others by three.
     const asked = ['first', 'a', 'b', 'c', 'd'].map((label) => ask(scene, label))
     await settle()
-    assert.deepEqual(ids(queue), ['s-1', 's-2', '1', '2', '3'])
+    assert.deepEqual(ids(queue), ['s-1', 's-2', '1', '2', '3', '4'])
     free()
     await (await asked[0])!.release()
     await (await asked[1])!.release()
@@ -92,8 +92,8 @@ describe('requests of one process for permits', () => {
     const labels = Array.from({ length: 1000 }, (_, index) => `r-${index}`)
     const asked = new Map(labels.map((label) => [label, ask(scene, label, { claim: THREE })]))
     assert.deepEqual(await serveAll(asked), labels)
-    // Three that hold have tickets of their own; those that wait share three.
-    assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 6)
+    // Three that hold have tickets of their own; those that wait share four.
+    assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 7)
     const looks = queue.calls.filter((call) => call.startsWith('list') || call === 'areLast')
     assert.ok(looks.length < 30, `${looks.length} looks`)
     assert.deepEqual(queue.tickets, [])
@@ -108,7 +108,7 @@ describe('requests of one process for permits', () => {
     const stranger = queue.stranger('behind', TWO)
     const late = ask(scene, 'late')
     await settle()
-    assert.deepEqual(ids(queue), ['s-1', 's-2', '1', '2', '3', 'behind', '4'])
+    assert.deepEqual(ids(queue), ['s-1', 's-2', '1', '2', '3', '4', 'behind', '5'])
     let isServed = false
     void late.then(() => (isServed = true))
     free()
@@ -161,7 +161,7 @@ describe('requests of one process for permits', () => {
       controllers[index]!.abort()
       await assert.rejects(asked[index]!, (reason) => reason === controllers[index]!.signal.reason)
     }
-    assert.deepEqual(ids(queue), ['s-1', 's-2', '1', '2'])
+    assert.deepEqual(ids(queue), ['s-1', 's-2', '1', '2', '3'])
     free()
     const b = (await asked[1]!)!
     controllers[3]!.abort()
@@ -191,7 +191,7 @@ describe('requests of one process for permits', () => {
     lost.request.onLost(reason)
     lost.request.onLost(new Error('again'))
     assert.deepEqual(losses, [reason])
-    assert.equal(queue.tickets.length, 2)
+    assert.equal(queue.tickets.length, 3)
     const third = (await c)!
     await first.release()
     await second.release()
@@ -271,22 +271,73 @@ describe('requests of one process for permits', () => {
     const all = ['a', 'b', 'c', 'd', 'e'].map((label) => ask(scene, label))
     await settle()
     const labels = (): unknown => own(queue).map((request) => request.requests().map(({ label }) => label))
-    assert.deepEqual(labels(), [['a'], ['b'], ['c', 'd', 'e']])
+    assert.deepEqual(labels(), [['a'], ['b'], ['c'], ['d', 'e']])
     free()
     const held = (await all[0])!
-    assert.deepEqual(labels(), [['a'], ['b'], ['c', 'd', 'e']])
+    assert.deepEqual(labels(), [['a'], ['b'], ['c'], ['d', 'e']])
     free()
     const b = (await all[1])!
-    assert.deepEqual(labels(), [['a'], ['b'], ['c', 'd', 'e']])
+    assert.deepEqual(labels(), [['a'], ['b'], ['c'], ['d', 'e']])
     await held.release()
     const c = (await all[2])!
-    assert.deepEqual(labels(), [['b'], ['c', 'd', 'e']])
+    assert.deepEqual(labels(), [['b'], ['c'], ['d', 'e']])
     await b.release()
     const d = (await all[3])!
-    assert.deepEqual(labels(), [['d'], ['c', 'e']])
+    assert.deepEqual(labels(), [['d'], ['c'], ['e']])
     await d.release()
     await c.release()
     await (await all[4])!.release()
+  })
+
+  test('as long as a request waits a ticket does: nobody behind comes first, though it says a larger number', async () => {
+    const scene = new RequestScene()
+    const { queue } = scene
+    const [ONE, NINE] = [permitClaim(1), permitClaim(9)]
+    const labels = ['a', 'b', 'c', 'd']
+    const all = labels.map((label) => ask(scene, label, { claim: ONE }))
+    await settle()
+    assert.deepEqual(ids(queue), ['1', '2', '3'])
+    let late: Promise<Grant | null> | undefined
+    let isLateServed = false
+    for (const [index, one] of all.entries()) {
+      const grant = (await one)!
+      assert.equal(isLateServed, false)
+      if (index < 3) assert.equal(await ask(scene, 'try', { claim: NINE, wait: false }), null)
+      late ??= ask(scene, 'late', { claim: NINE }).then((granted) => {
+        isLateServed = true
+        return granted
+      })
+      await settle()
+      await grant.release()
+    }
+    await (await late)!.release()
+    assert.deepEqual(queue.tickets, [])
+    assert.ok(scene.isIdle)
+  })
+
+  test('a request that takes several permits stands by a ticket of its own, and requests that come later stand behind it', async () => {
+    const { scene, free } = blockedScene()
+    const { queue } = scene
+    const early = [ask(scene, 'a'), ask(scene, 'b')]
+    await settle()
+    const many = ask(scene, 'many', { claim: permitClaim(2, 2) })
+    const late = [ask(scene, 'c'), ask(scene, 'd', { claim: permitClaim(2, 2) }), ask(scene, 'e')]
+    await settle()
+    const shown = own(queue).map((request) => request.requests().map(({ label }) => label))
+    assert.deepEqual(shown, [['a'], ['b'], ['many'], ['c'], ['d'], ['e']])
+    free()
+    free()
+    const order: string[] = []
+    const asked = [...early, many, ...late]
+    for (const [index, one] of asked.entries()) void one.then(() => order.push('abmcde'[index]!))
+    for (const one of asked) {
+      const grant = (await one)!
+      await settle()
+      await grant.release()
+    }
+    assert.equal(order.join(''), 'abmcde')
+    assert.deepEqual(queue.tickets, [])
+    assert.ok(scene.isIdle)
   })
 
   test('a holder is told that it is wanted as soon as another request of its process waits', async () => {

@@ -220,7 +220,6 @@ describe('waiting for a turn', () => {
     const pairs: readonly (readonly [Claim, Claim])[] = [
       [EXCLUSIVE, permitClaim(2)],
       [permitClaim(2), SHARED],
-      [permitClaim(2), permitClaim(3)],
     ]
     for (const [ahead, claim] of pairs) {
       const queue = new ScriptedQueue()

@@ -32,8 +32,8 @@ describe('slocket.sync', () => {
   test('gives a lock with all that a lock tells, and is released when release returns', async () => {
     const lock = slocket.sync(lockPath, { label: 'mine', linger: 0 })
     assert.deepEqual(
-      [lock.name, lock.mode, lock.permits, lock.recovered, lock.held, typeof lock.token],
-      [lockPath, 'exclusive', undefined, false, true, 'bigint'],
+      [lock.name, lock.mode, lock.permits, lock.take, lock.recovered, lock.held, typeof lock.token],
+      [lockPath, 'exclusive', undefined, undefined, false, true, 'bigint'],
     )
     const { held } = await slocket.query(lockPath)
     assert.deepEqual([held[0]!.label, held[0]!.pid, held[0]!.self], ['mine', process.pid, true])
@@ -158,7 +158,11 @@ describe('a thread that has the lock itself', () => {
     const lock = await slocket(lockPath, { permits: 2 })
     const second = slocket.sync(lockPath, { permits: 2 })
     fails('ERR_SLOCKET_DEADLOCK', { permits: 2 })
-    fails('ERR_SLOCKET_CLAIM_MISMATCH', { permits: 3 })
+    fails('ERR_SLOCKET_DEADLOCK', { permits: 3, take: 2 })
+    fails('ERR_SLOCKET_CLAIM_MISMATCH', { mode: 'shared' })
+    const third = slocket.sync(lockPath, { permits: 4, take: 2 })
+    assert.deepEqual([third.permits, third.take], [4, 2])
+    third.release()
     second.release()
     await lock.release()
   })

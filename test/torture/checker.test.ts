@@ -6,6 +6,7 @@ import { Traces } from './traces.ts'
 
 const SHARED = { claim: 'shared' } as const
 const PERMIT = { claim: 'permits:2' } as const
+const THREE_OF_FIVE = { claim: 'permits:5/3' } as const
 
 function finds(rule: string, traces: Traces): void {
   assert.deepEqual([...new Set(check(traces.events).map((finding) => finding.rule))], [rule])
@@ -45,6 +46,18 @@ describe('exclusion', () => {
     isSound(downgraded().request('p2', 1, 1, 4, 5, SHARED))
     finds('exclusion', downgraded().request('p2', 1, 1, 2.5, 5, SHARED))
     finds('exclusion', downgraded().request('p2', 1, 1, 4, 5))
+  })
+
+  test('more permits than may be taken are found', () => {
+    const three = new Traces().request('p1', 1, 1, 2, 5, THREE_OF_FIVE)
+    isSound(three.request('p2', 1, 1, 3, 6, { claim: 'permits:5/2' }))
+    finds('exclusion', three.request('p3', 1, 1, 4, 7, { claim: 'permits:5' }))
+  })
+
+  test('of permits of different numbers, the one that says less may learn of its turn last', () => {
+    const two = new Traces().request('p1', 1, 1, 2, 5, THREE_OF_FIVE)
+    isSound(two.request('p2', 1, 1, 3, 6, { claim: 'permits:1' }))
+    finds('exclusion', two.request('p3', 1, 1, 4, 7, { claim: 'permits:1' }))
   })
 
   test('who may have been dead already held no more', () => {
@@ -116,6 +129,15 @@ describe('order', () => {
       .ticket('p3', { entered: 2, turn: 3, left: 4, ...PERMIT })
     isSound(traces)
     finds('order', traces.ticket('p2', { entered: 1.5, turn: 1.5, left: 5, ...PERMIT }))
+  })
+
+  test('of permits, one that passes another one without room is found, though there is room for it', () => {
+    const traces = new Traces()
+      .known()
+      .ticket('p1', { entered: 1, turn: 1, left: 5, ...THREE_OF_FIVE })
+      .ticket('p3', { entered: 2, turn: 3, left: 4, claim: 'permits:9' })
+    isSound(traces)
+    finds('order', traces.ticket('p2', { entered: 1.5, turn: 5, left: 6, ...THREE_OF_FIVE }))
   })
 
   test('two requests of one process that change places are found', () => {

@@ -29,6 +29,7 @@ export async function right(isHurried: boolean): Promise<void> {
   const all: SlocketOptions = {
     mode: 'shared',
     permits: undefined,
+    take: undefined,
     timeout: isHurried ? 5000 : Infinity,
     signal: isHurried ? signal : undefined,
     onWait: isHurried ? ({ held, ahead }) => console.log(held[0]?.pid, ahead) : undefined,

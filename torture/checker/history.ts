@@ -1,6 +1,6 @@
 /** What the traces tell, put together: every request, every ticket, every removal, by lock. */
 import type { TracedClaim, TraceEvent } from '../trace/event.ts'
-import { lockOf } from '../trace/event.ts'
+import { lockOf, permitsOf } from '../trace/event.ts'
 import { Lives } from './lives.ts'
 
 export interface TracedRequest {
@@ -75,7 +75,7 @@ export class History {
   }
 }
 
-/** Whether a claim is in the way of another one, as far as two alone are concerned. Permits are counted. */
+/** Whether a claim is in the way of another one, as far as two alone are concerned. What permits take is counted. */
 export function isInTheWay(claim: TracedClaim, other: TracedClaim): boolean {
   return claim !== 'shared' || other !== 'shared'
 }
@@ -85,9 +85,15 @@ export function claimAt({ claim }: { readonly claim: TracedClaim }, sharedSince:
   return sharedSince <= at ? 'shared' : claim
 }
 
-/** How many of those that are in its way a claim bears. */
+/** How much those that are in its way may take. */
 export function mostBeside(claim: TracedClaim): number {
-  return claim.startsWith('permits:') ? Number(claim.slice('permits:'.length)) - 1 : 0
+  const permits = permitsOf(claim)
+  return permits === undefined ? 0 : permits.permits - permits.take
+}
+
+/** How much these take: the permits, or one each. */
+export function takenBy(all: readonly { readonly claim: TracedClaim }[]): number {
+  return all.reduce((taken, { claim }) => taken + (permitsOf(claim)?.take ?? 1), 0)
 }
 
 function readRequests(events: readonly TraceEvent[]): TracedRequest[] {

@@ -1,7 +1,7 @@
 /** Order: nobody is let in before one that had joined the queue before it, and whose claim forbids that. */
 import type { Finding } from './finding.ts'
 import type { History, TracedRequest, TracedTicket } from './history.ts'
-import { claimAt, isInTheWay, mostBeside } from './history.ts'
+import { claimAt, isInTheWay, mostBeside, takenBy } from './history.ts'
 
 const NS_PER_MS = 1e6
 
@@ -11,7 +11,7 @@ export function checkOrder(history: History): Finding[] {
 
 /**
  * A ticket had joined before another one began to join; it still stands in the queue, waiting or holding, when the other's
- * turn has come. Of permits, as many may stand ahead as leave one.
+ * turn has come. Of permits, as many may be taken ahead as leave room for it, and for all that are ahead of it: nobody overtakes.
  */
 function checkAmongTickets(history: History): Finding[] {
   return history.locks.flatMap((lock) => {
@@ -29,13 +29,20 @@ function checkAmongTickets(history: History): Finding[] {
       const ahead = standing.filter(
         (other) => other.joinedAt < ticket.enteredAt && isInTheWay(ticket.claim, claimAt(other, other.sharesAt, at)),
       )
-      if (ahead.length <= mostBeside(ticket.claim)) continue
+      if (hasRoom(ticket, ahead) && ahead.every((other) => hasRoom(other, ahead))) continue
       const others = ahead.map((other) => `${other.ticket} of ${other.who} (${other.claim})`).join(', ')
       const what = `the ticket ${ticket.ticket} of ${ticket.who} (${ticket.claim}) had its turn at ${lock} with ${others} ahead`
       findings.push({ rule: 'order', at, what })
     }
     return findings
   })
+}
+
+/** Whether one of permits has room beside those of `all` that are ahead of it; of other claims, those that had joined before are told by the one behind. */
+function hasRoom({ claim, enteredAt }: TracedTicket, all: readonly TracedTicket[]): boolean {
+  return (
+    takenBy(all.filter((other) => other.joinedAt < enteredAt && isInTheWay(claim, other.claim))) <= mostBeside(claim)
+  )
 }
 
 /**
@@ -61,13 +68,13 @@ function checkOvertaking(history: History): Finding[] {
         (ticket) =>
           ticket.who !== who && ticket.joinedAt < askedAt && isInTheWay(claim, claimAt(ticket, ticket.sharesAt, at)),
       )
-      if (before.length <= mostBeside(claim)) {
+      if (takenBy(before) <= mostBeside(claim)) {
         turnAt.set(who, at)
         continue
       }
       const sliceNs = sliceMs * NS_PER_MS
       const overtaken = before.filter(({ joinedAt }) => joinedAt + sliceNs < askedAt)
-      if (overtaken.length <= mostBeside(claim)) continue
+      if (takenBy(overtaken) <= mostBeside(claim)) continue
       if (sliceMs > 0 && askedAt <= (turnAt.get(who) ?? -Infinity) + sliceNs) continue
       const others = overtaken.map((other) => `${other.ticket} of ${other.who} (${other.claim})`).join(', ')
       const what = `${request} (${claim}, slice ${sliceMs} ms) was granted before ${others}, which had joined before it asked`

@@ -4,7 +4,8 @@
  */
 import type { Finding } from './finding.ts'
 import type { History, TracedTicket } from './history.ts'
-import { isInTheWay, mostBeside } from './history.ts'
+import { permitsOf } from '../trace/event.ts'
+import { isInTheWay, mostBeside, takenBy } from './history.ts'
 import type { Span } from './lives.ts'
 
 const MOST_FREE_NS = 1e9
@@ -17,13 +18,18 @@ export function checkWaits(history: History): Finding[] {
       if (wait.to - wait.from <= MOST_FREE_NS) return []
       const blocked = tickets.flatMap((other) => blockedBy(ticket, other))
       const idle = history.lives.idleSpans(ticket.who)
-      const free = longestFree(wait, blocked, mostBeside(ticket.claim), idle)
+      const free = longestFree(wait, blocked, bearableFor(ticket, tickets), idle)
       if (free.ns <= MOST_FREE_NS) return []
       const seconds = (free.ns / 1e9).toFixed(2)
       const what = `the ticket ${ticket.ticket} of ${ticket.who} (${ticket.claim}) waited at ${lock} for ${seconds} s with nobody in its way`
       return [{ rule: 'takeover', at: free.at, what }]
     })
   })
+}
+
+/** How much may be taken in its way while its turn has certainly come: then there is room for all that are ahead of it, too. */
+function bearableFor({ claim }: TracedTicket, tickets: readonly TracedTicket[]): number {
+  return Math.min(mostBeside(claim), ...tickets.flatMap((other) => permitsOf(other.claim)?.permits ?? []))
 }
 
 /** Until its first turn, or until it left, died, or lost its place. */
@@ -36,7 +42,8 @@ function blockedBy(ticket: TracedTicket, other: TracedTicket): Span[] {
   if (other === ticket || !isInTheWay(ticket.claim, other.claim)) return []
   const isBehind = other.enteredAt > ticket.joinedAt
   const to = ticket.claim === 'shared' ? Math.min(other.sharesSince, other.goneFrom) : other.goneFrom
-  return [{ from: other.enteredAt, to: isBehind ? Math.min(other.joinedAt, to) : to }]
+  const span = { from: other.enteredAt, to: isBehind ? Math.min(other.joinedAt, to) : to }
+  return Array.from({ length: takenBy([other]) }, () => span)
 }
 
 interface Edge {

@@ -67,5 +67,6 @@ export function traceTickets(trace: TraceWriter): void {
 }
 
 function tracedClaim(claim: Claim): TracedClaim {
-  return claim.kind === 'permit' ? `permits:${claim.permits}` : claim.kind
+  if (claim.kind !== 'permit') return claim.kind
+  return claim.take === 1 ? `permits:${claim.permits}` : `permits:${claim.permits}/${claim.take}`
 }

@@ -5,6 +5,7 @@ import type { Engine, Lock, SlocketOptions } from '../../src/index.ts'
 import { isSlocketError, local, slocket } from '../../src/index.ts'
 import type { Random } from '../../src/testing/random.ts'
 import type { TracedClaim } from '../trace/event.ts'
+import { permitsOf } from '../trace/event.ts'
 import type { TraceWriter } from '../trace/writer.ts'
 import type { ClientConfig } from './config.ts'
 
@@ -193,9 +194,8 @@ export class Program {
 
 const CANCELLED = new Error('cancelled')
 
-function optionsOf(claim: TracedClaim): Pick<SlocketOptions, 'mode' | 'permits'> {
-  if (claim === 'exclusive' || claim === 'shared') return { mode: claim }
-  return { permits: Number(claim.slice('permits:'.length)) }
+function optionsOf(claim: TracedClaim): Pick<SlocketOptions, 'mode' | 'permits' | 'take'> {
+  return claim === 'exclusive' || claim === 'shared' ? { mode: claim } : permitsOf(claim)!
 }
 
 function describeCause({ cause }: Error): string {

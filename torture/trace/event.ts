@@ -7,8 +7,15 @@
  *  3. Each line is one write, so it outlives the process that is killed after it.
  */
 
-/** A claim as the checker counts: how many may stand beside, and who does not count. */
-export type TracedClaim = 'exclusive' | 'shared' | `permits:${number}`
+/** A claim as the checker counts: how many may stand beside, and who does not count. `permits:5/3` takes 3 of 5 permits. */
+export type TracedClaim = 'exclusive' | 'shared' | `permits:${number}` | `permits:${number}/${number}`
+
+/** The options that ask for a claim of permits. Undefined for another claim. */
+export function permitsOf(claim: TracedClaim): { readonly permits: number; readonly take: number } | undefined {
+  if (!claim.startsWith('permits:')) return undefined
+  const [permits, take = 1] = claim.slice('permits:'.length).split('/').map(Number)
+  return { permits: permits!, take }
+}
 
 /** A request, as the caller of the API sees it. Its name is the label of the lock, and begins with the lock's id. */
 type RequestEvent =

@@ -48,7 +48,7 @@ export function etcd(options: EtcdOptions): Engine {
   const nextNumber = (): number => (lastNumber += 1)
   return createTicketEngine({
     name: 'etcd',
-    capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true },
+    capabilities: { ordered: true, shared: true, permits: true, take: true, recovered: false, steal: true },
     resolve: (resource) => queuePrefix(namespace, resource),
     open: (prefix) => new EtcdQueue({ client, sessions, watches, identity, namespace, own, nextNumber }, prefix),
     query: async (prefix, signal) => await query(onlooker, prefix, signal),

@@ -9,7 +9,7 @@
  * is in the keys; values are for people.
  */
 import type { Claim } from '../../core/claim.ts'
-import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from '../../core/claim.ts'
+import { EXCLUSIVE, formatPermits, parsePermits, PERMITS_PATTERN, SHARED } from '../../core/claim.ts'
 import type { Ticket } from '../../core/ticket.ts'
 import type { KeyValue } from './protocol.ts'
 
@@ -23,7 +23,7 @@ export interface ListedTicket extends Ticket {
 }
 
 const HALF_A_CHARACTER = /\p{Surrogate}/u
-const TICKET = /^([ts])\/(x|s|p[1-9]\d{0,6})-([0-9a-z]+)-\d+$/
+const TICKET = new RegExp(`^([ts])/(x|s|${PERMITS_PATTERN})-([0-9a-z]+)-\\d+$`)
 
 export function queuesPrefix(namespace: string): string {
   return `${namespace}/q/`
@@ -108,13 +108,12 @@ function formatClaim(claim: Claim): string {
     case 'shared':
       return 's'
     case 'permit':
-      return `p${claim.permits}`
+      return formatPermits(claim)
   }
 }
 
 function parseClaim(text: string): Claim | undefined {
   if (text === 'x') return EXCLUSIVE
   if (text === 's') return SHARED
-  const permits = Number(text.slice(1))
-  return permits <= MAX_PERMITS ? permitClaim(permits) : undefined
+  return parsePermits(text)
 }

@@ -2,6 +2,7 @@
  * What a ticket sees of its queue: itself, and as many of those before it as can matter to it (core/turn.ts looks at no more). So what is read does not grow with
  * the queue.
  */
+import { mostAhead } from '../../core/turn.ts'
 import { endOf, inOrder, ordinaryPrefix, parseTicket, thiefPrefix } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
 import type { KeyValue, Operation, RangeRequest } from './protocol.ts'
@@ -30,7 +31,7 @@ function ordinaryFor(prefix: string, { claim, createRevision, request, key, sees
     case 'exclusive':
       return [{ ...all, limit: 2 }]
     case 'permit':
-      return [{ ...all, limit: claim.permits + 1 }]
+      return [{ ...all, limit: mostAhead(claim) + 1 }]
     case 'shared': {
       // Of those who share with it, none: only the last one ahead that is exclusive, or asks for a permit. (`.` comes right after `-`, and `q` after `p`.)
       const own = request.steal ? [] : [{ key, keysOnly: true }]

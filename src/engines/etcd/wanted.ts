@@ -1,7 +1,8 @@
 /** Whether somebody waits because of a ticket that holds. */
 import type { EtcdClient } from './client.ts'
-import { endOf, ordinaryPrefix } from './keys.ts'
-import type { RangeRequest } from './protocol.ts'
+import { splitByTurn } from '../../core/standing.ts'
+import { endOf, ordinaryPrefix, parseTicket } from './keys.ts'
+import type { KeyValue, RangeRequest, RangeResponse } from './protocol.ts'
 import { ASCENDING, BY_CREATION } from './protocol.ts'
 import type { OwnTicket } from './ticket.ts'
 import { parseValue } from '../ticket-value.ts'
@@ -9,12 +10,30 @@ import { parseValue } from '../ticket-value.ts'
 /** Some of those behind may be tries, which only look. */
 const SOME = 10
 
-/** One look. @throws as `EtcdClient.ask`. */
+/** One look; a second one if others say a larger number of permits. @throws as `EtcdClient.ask`. */
 export async function isWanted(client: EtcdClient, queue: string, own: OwnTicket): Promise<boolean> {
   const isOver = (): boolean => !own.isHeld
-  const answer = await client.ask('Range', rangeFor(queue, own), { isOver, isBackground: true })
-  const first = own.claim.kind === 'permit' ? own.claim.permits : 0
-  return own.isHeld && (answer?.kvs ?? []).slice(first).some(({ value }) => parseValue(value).wait)
+  const look = async (range: RangeRequest): Promise<RangeResponse | undefined> =>
+    await client.ask('Range', range, { isOver, isBackground: true })
+  const range = rangeFor(queue, own)
+  const answer = await look(range)
+  if (own.claim.kind !== 'permit') return own.isHeld && (answer?.kvs ?? []).some(isWaiting)
+  const isFound = doesAnyWait(queue, answer)
+  if (isFound || answer?.more !== true) return own.isHeld && isFound
+  return doesAnyWait(queue, await look({ ...range, limit: 0 })) && own.isHeld
+}
+
+function isWaiting({ value }: KeyValue): boolean {
+  return parseValue(value).wait
+}
+
+/** Of tickets for permits, from the head of the queue. */
+function doesAnyWait(queue: string, answer: RangeResponse | undefined): boolean {
+  const tickets = (answer?.kvs ?? []).flatMap((keyValue) => {
+    const ticket = parseTicket(queue, keyValue)
+    return ticket === undefined ? [] : [{ ...ticket, isWaiting: isWaiting(keyValue) }]
+  })
+  return splitByTurn(tickets).pending.some((ticket) => ticket.isWaiting)
 }
 
 function rangeFor(queue: string, { claim, createRevision, request }: OwnTicket): RangeRequest {
@@ -29,7 +48,7 @@ function rangeFor(queue: string, { claim, createRevision, request }: OwnTicket):
       // Who waits is exclusive, or waits for one who is.
       return { ...all, ...behind, key: `${prefix}x-`, rangeEnd: `${prefix}x.`, limit: SOME }
     case 'permit':
-      // Who has as many ahead as may hold.
+      // Among so many, one waits, if all say the same number.
       return { ...all, limit: claim.permits + SOME }
   }
 }

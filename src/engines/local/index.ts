@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import type { Engine, EngineSnapshot, Requester } from '../../requests/engine.ts'
+import type { Engine, EngineCapabilities, EngineSnapshot, Requester } from '../../requests/engine.ts'
 import { withRoom } from '../../requests/idle.ts'
 import type { Claim } from '../../core/claim.ts'
 import { checkKnownOptions } from '../../requests/known-options.ts'
@@ -153,13 +153,26 @@ function isWindows(): boolean {
 /** All engines made here have the same locks. */
 const SPACE = {}
 
+const CAPABILITIES: EngineCapabilities = {
+  ordered: true,
+  shared: true,
+  permits: true,
+  get take() {
+    return !isWindows()
+  },
+  recovered: true,
+  get downgrade() {
+    return !isWindows()
+  },
+}
+
 /** What an engine is made of. */
 type LocalLocks = Pick<TicketEngineParts, 'open' | 'query'> & Pick<LocalClient, 'breakHolders'>
 
 function engineOf(client: LocalLocks): TicketEngine {
   const engine = createTicketEngine({
     name: 'local',
-    capabilities: { ordered: true, shared: true, permits: true, recovered: true, downgrade: !isWindows() },
+    capabilities: CAPABILITIES,
     space: SPACE,
     resolve: resolvePath,
     open: (directory, close) => client.open(directory, close),

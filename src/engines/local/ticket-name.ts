@@ -5,9 +5,11 @@
  *     | |                   | |    |            kernel: the first eight digits of its boot id
  *     | |                   | |    member id: which presence of which process; the socket in `.members/`
  *     | |                   | process id, for people
- *     | |                   claim: x exclusive, s shared, pN one of N permits
+ *     | |                   claim: x exclusive, s shared, pN one of N permits, pN.K K of N permits (K > 1)
  *     | number: sorts in queue order, see kernel.ts
  *     format version
+ *
+ * A version from before `take` (none was released) takes pN.K for a ticket of another format version, and refuses the lock.
  *
  * Names sort in queue order as plain text, and never change: what a listing must not miss is there from the join to the
  * release. A mark is a second name beside it. A listing may miss a mark without harm.
@@ -16,7 +18,7 @@
  *     …-d    it held exclusively, and shares from now on, until it leaves: its claim counts as shared
  */
 import type { Claim } from '../../core/claim.ts'
-import { EXCLUSIVE, MAX_PERMITS, permitClaim, SHARED } from '../../core/claim.ts'
+import { EXCLUSIVE, formatPermits, parsePermits, PERMITS_PATTERN, SHARED } from '../../core/claim.ts'
 
 export interface TicketName {
   /** Number and member: never used twice. */
@@ -36,7 +38,7 @@ export const NUMBER_DIGITS = 19
 /** Numbers from here on are not given out. Only damage, or malice, comes so far. */
 export const NUMBERS_END: string = '9'.padEnd(NUMBER_DIGITS, '0')
 
-const NAME = /^2-([0-8]\d{18})-(x|s|p[1-9]\d{0,6})-(\d{1,10})-([a-z0-9]{12})-([0-9a-f]{8})$/
+const NAME = new RegExp(`^2-([0-8]\\d{18})-(x|s|${PERMITS_PATTERN})-(\\d{1,10})-([a-z0-9]{12})-([0-9a-f]{8})$`)
 
 /** Whether the name is that of a ticket of any format version, this or a later one. */
 export function looksLikeTicket(name: string): boolean {
@@ -87,13 +89,12 @@ function formatClaim(claim: Claim): string {
     case 'shared':
       return 's'
     case 'permit':
-      return `p${claim.permits}`
+      return formatPermits(claim)
   }
 }
 
 function parseClaim(text: string): Claim | undefined {
   if (text === 'x') return EXCLUSIVE
   if (text === 's') return SHARED
-  const permits = Number(text.slice(1))
-  return permits <= MAX_PERMITS ? permitClaim(permits) : undefined
+  return parsePermits(text)
 }

@@ -3,7 +3,7 @@
  *
  *     NAMESPACE:{NAME}:queue     sorted set: ticket → place. The holders come first
  *     NAMESPACE:{NAME}:leases    sorted set: client → when its lease in this queue runs out, in ms since 1970 by the clock of the server
- *     NAMESPACE:{NAME}:tickets   hash: ticket → claim and what it says about its owner; `#CLIENT` → how many tickets it has; `!` → a holder ended without releasing
+ *     NAMESPACE:{NAME}:tickets   hash: ticket → claim and what it says about its owner; `#CLIENT` → how many tickets it has; `+` → how many permits the holders take besides one each; `!` → a holder ended without releasing
  *     NAMESPACE:{NAME}:held      hash: ticket that holds → token, recovered, since when
  *     NAMESPACE:{NAME}:token     the last token. Forgotten after a day: by then the clock has passed it
  *     NAMESPACE:wake:SESSION     the channel of a session
@@ -12,7 +12,7 @@
  * is the first engine of a session, SESSION, or another one, SESSION~NUMBER.
  */
 import type { Claim } from '../../core/claim.ts'
-import { EXCLUSIVE, permitClaim, SHARED } from '../../core/claim.ts'
+import { EXCLUSIVE, formatPermits, parsePermits, SHARED } from '../../core/claim.ts'
 
 const HALF_A_CHARACTER = /\p{Surrogate}/u
 const KEYS = ['queue', 'leases', 'tickets', 'held', 'token']
@@ -60,12 +60,11 @@ export function formatClaim(claim: Claim): string {
     case 'shared':
       return 's'
     case 'permit':
-      return `p${claim.permits}`
+      return formatPermits(claim)
   }
 }
 
 export function parseClaim(text: string): Claim {
   if (text === 's') return SHARED
-  const permits = /^p([1-9]\d{0,6})$/.exec(text)?.[1]
-  return permits === undefined ? EXCLUSIVE : permitClaim(Number(permits))
+  return parsePermits(text) ?? EXCLUSIVE
 }

@@ -369,6 +369,6 @@ function mismatch(request: EnqueueRequest, other: string): SlocketError {
   return new SlocketError(
     'ERR_SLOCKET_CLAIM_MISMATCH',
     `asked for ${describeClaim(request.claim)}, but the queue holds ${describeClaim(parseClaim(other))}: ` +
-      'permits mix neither with exclusive and shared claims nor with another number of permits',
+      'permits do not mix with exclusive and shared claims',
   )
 }

@@ -28,16 +28,36 @@ local function claimOf(id)
   return string.match(redis.call('HGET', tickets, id) or 'x', '^%S+')
 end
 
+-- How many permits a claim takes; and how many may be held, 'nil' if it is no claim of permits.
+local function takenBy(claim)
+  local permits, take = string.match(claim, '^p(%d+)%.?(%d*)$')
+  return tonumber(take) or 1, tonumber(permits)
+end
+
+-- What the holders take besides one each.
+local function addExtra(extra)
+  if extra == 0 then return end
+  if redis.call('HINCRBY', tickets, '+', extra) <= 0 then redis.call('HDEL', tickets, '+') end
+end
+
+-- How much the holders take together.
+local function taken()
+  return redis.call('HLEN', held) + tonumber(redis.call('HGET', tickets, '+') or '0')
+end
+
 -- Returns 1 if it held.
 local function remove(id)
   if redis.call('ZREM', queue, id) == 0 then return 0 end
+  local take = takenBy(claimOf(id))
   redis.call('HDEL', tickets, id)
   local client = clientOf(id)
   if redis.call('HINCRBY', tickets, '#' .. client, -1) <= 0 then
     redis.call('HDEL', tickets, '#' .. client)
     redis.call('ZREM', leases, client)
   end
-  return redis.call('HDEL', held, id)
+  local wasHeld = redis.call('HDEL', held, id)
+  if wasHeld == 1 then addExtra(1 - take) end
+  return wasHeld
 end
 
 -- Removes a ticket whose owner can't know that. The next holder is told, by 'recovered'.
@@ -63,11 +83,12 @@ local function nextToken()
   return token
 end
 
--- Whether a claim can hold beside 'count' holders; 'last' is the claim of the last of them.
+-- Whether a claim can hold beside 'count' holders; 'last' is the claim of the last of them, undefined if there is none.
 local function fits(claim, count, last)
   if count == 0 then return true end
-  if claim ~= last then return false end
-  return claim == 's' or (claim ~= 'x' and count < tonumber(string.sub(claim, 2)))
+  local take, permits = takenBy(claim)
+  if not permits then return claim == 's' and last == 's' end
+  return string.sub(last, 1, 1) == 'p' and taken() + take <= permits
 end
 
 local function grant(own)
@@ -84,6 +105,7 @@ local function grant(own)
     if claim ~= 's' then redis.call('HDEL', tickets, '!') end
     local facts = nextToken() .. ' ' .. recovered
     redis.call('HSET', held, id, facts .. ' ' .. now)
+    addExtra(takenBy(claim) - 1)
     if id ~= own then notify(id, 'held ' .. facts) end
     count, last = count + 1, claim
   end
@@ -133,7 +155,7 @@ if mode == 'steal' then
 else
   local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')
   local other = last[1] and claimOf(last[1])
-  if other and other ~= claim and not (string.match(other, '^[xs]$') and string.match(claim, '^[xs]$')) then
+  if other and (string.sub(other, 1, 1) == 'p') ~= (string.sub(claim, 1, 1) == 'p') then
     return { 'mismatch ' .. other, -1 }
   end
   local count = redis.call('HLEN', held)

@@ -25,7 +25,9 @@ const members = fc.string({ unit: fc.constantFrom(...LETTERS), minLength: 12, ma
 const claims = fc.oneof(
   fc.constant(EXCLUSIVE),
   fc.constant(SHARED),
-  fc.integer({ min: 1, max: MAX_PERMITS }).map(permitClaim),
+  fc
+    .tuple(fc.integer({ min: 1, max: MAX_PERMITS }), fc.nat())
+    .map(([permits, some]) => permitClaim(permits, 1 + (some % permits))),
 )
 const names: fc.Arbitrary<TicketName> = fc
   .record({

@@ -22,7 +22,17 @@ interface Entry {
   readonly longer: readonly string[]
 }
 
-const CLAIMS: readonly Claim[] = [EXCLUSIVE, EXCLUSIVE, SHARED, SHARED, permitClaim(1), permitClaim(2), permitClaim(3)]
+const CLAIMS: readonly Claim[] = [
+  EXCLUSIVE,
+  EXCLUSIVE,
+  SHARED,
+  SHARED,
+  permitClaim(1),
+  permitClaim(2),
+  permitClaim(3),
+  permitClaim(3, 2),
+]
+const PERMITS: readonly Claim[] = [permitClaim(1), permitClaim(2), permitClaim(3), permitClaim(3, 2), permitClaim(6, 3)]
 const ENTRY: fc.Arbitrary<Entry> = fc.record({
   claim: fc.constantFrom(...CLAIMS),
   isDead: sometimes(),
@@ -30,7 +40,13 @@ const ENTRY: fc.Arbitrary<Entry> = fc.record({
   isReached: fc.boolean(),
   longer: fc.subarray(['!', '-h', '-m', '-r', '-s', '-r-r']),
 })
-const QUEUE = fc.array(ENTRY, { minLength: 1, maxLength: 12 })
+const PERMIT_ENTRY: fc.Arbitrary<Entry> = fc
+  .tuple(ENTRY, fc.constantFrom(...PERMITS))
+  .map(([entry, claim]) => ({ ...entry, claim }))
+const QUEUE = fc.oneof(
+  fc.array(ENTRY, { minLength: 1, maxLength: 12 }),
+  fc.array(PERMIT_ENTRY, { minLength: 1, maxLength: 12 }),
+)
 
 test('the part of a listing that is looked at decides as the whole of it would', () => {
   const kinds = new Map<string, number>()

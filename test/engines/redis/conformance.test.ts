@@ -19,6 +19,7 @@ for (const name of ['redis 6', 'ioredis 6']) {
       ordered: true,
       shared: true,
       permits: true,
+      take: true,
       recovered: true,
       steal: true,
       downgrade: true,

@@ -72,7 +72,7 @@ export function openNames(directory: string, prepare: () => void = () => {}, acc
   const root = new Root(directory, prepare, access)
   return createTicketEngine({
     name: 'local',
-    capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true },
+    capabilities: { ordered: true, shared: true, permits: true, take: true, recovered: false, steal: true },
     resolve: (name) => name,
     open: (name, close) => root.open(name, close),
     query: (name) => root.query(name),

@@ -28,6 +28,7 @@ import { QueueState } from './state.ts'
 import type { OwnTicket } from './ticket.ts'
 import { tidy } from './tidy.ts'
 import { grant, listTurn } from './turn.ts'
+import { refuseSeveralPermits } from './unsupported.ts'
 import { awaitChange } from './wait.ts'
 
 export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueue {
@@ -57,10 +58,12 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   }
 
   enqueue(request: EnqueueRequest): OwnTicket | Promise<OwnTicket | null> {
+    refuseSeveralPermits(request.claim)
     return join(this.#state, request) ?? joinSlowly(this.#state, request)
   }
 
   joinIfFree(request: EnqueueRequest): OwnTicket | undefined {
+    refuseSeveralPermits(request.claim)
     return joinIfFree(this.#state, request)
   }
 
