@@ -1,5 +1,6 @@
 import { memory, MemoryStore } from '../../src/index.ts'
 import { testEngine } from '../../src/testing/index.ts'
+import { DEADLINE_MS } from '../helpers/until.ts'
 import { seed } from './seed.ts'
 
 const store = new MemoryStore()
@@ -10,5 +11,6 @@ testEngine({
   capabilities: { ordered: true, shared: true, permits: true, recovered: false, steal: true, releasesAtOnce: true },
   openClient: () => memory(store),
   resource: () => `resource-${(resources += 1)}`,
+  timeoutMs: DEADLINE_MS,
   seed,
 })
