@@ -50,6 +50,12 @@ const STEPS = [
     isTrial: true,
     skip: process.platform === 'linux' ? undefined : 'macOS is imitated on Linux',
   },
+  // The same.
+  {
+    name: 'test:containers',
+    isTrial: true,
+    skip: process.platform === 'linux' ? undefined : 'Podman is for Linux alone',
+  },
 ]
 
 const { values, positionals } = parseArgs({

@@ -1,8 +1,8 @@
-// Runs tests of crashes on file systems of many kinds: npm run test:file-systems -- [--ci] [--only NAME,…]
+// Runs tests of crashes on file systems of many kinds: npm run test:file-systems -- [--ci] [--only NAME,…] [--table]
 //
 // Each is mounted in a scratch directory, and the tests make their locks there (TMPDIR). --ci is for a run of a minute and a half: it
 // leaves out most of the tests, and no file system. It takes root. What is missing is installed, on Debian. A file system that
-// cannot be mounted on this machine is skipped, by name and with the reason.
+// cannot be mounted on this machine is skipped, by name and with the reason. --table writes what came out into docs/platforms.md.
 //
 // All happens in a mount and pid namespace, so that no mount and no daemon outlives this process, however it ends.
 import { spawn, spawnSync } from 'node:child_process'
@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { writeTable } from './file-systems-table.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** How many file systems are tried at a time: what the tests do most is wait. */
@@ -23,8 +24,9 @@ const IN_CI = ['test/crash/contention']
 const ALL = [...IN_CI, 'test/crash/kill', 'test/crash/order', 'test/crash/stop', 'test/web-locks/steal']
 
 /**
- * Each is mounted at `at`, by commands that are run one after the other in `dir`, an empty directory. What cannot be had at all, and is
- * here in order to be skipped by name: other kernels have it. `refused`: with the error code that an acquire gives.
+ * Each is mounted at `at`, by commands that are run one after the other in `dir`, an empty directory. `kernel`: the kernel has to have it. What this
+ * kernel hasn't is here in order to be skipped by name: others have it. `tools`: which package has each program, the one that matters most first.
+ * `refused`: with the error code that an acquire gives.
  */
 const FILE_SYSTEMS = {
   ext4: onLoop('mkfs.ext4 -q'),
@@ -37,9 +39,13 @@ const FILE_SYSTEMS = {
   xfs: onLoop('mkfs.xfs -q', { size: '400M', tools: { 'mkfs.xfs': 'xfsprogs' } }),
   btrfs: onLoop('mkfs.btrfs -q', { size: '300M', tools: { 'mkfs.btrfs': 'btrfs-progs' } }),
   f2fs: onLoop('mkfs.f2fs -q', { tools: { 'mkfs.f2fs': 'f2fs-tools' } }),
-  tmpfs: { mount: ['mount -t tmpfs none at'] },
-  ramfs: { mount: ['mount -t ramfs none at'] },
+  jfs: onLoop('mkfs.jfs -q', { tools: { 'mkfs.jfs': 'jfsutils' } }),
+  nilfs2: onLoop('mkfs.nilfs2 -q', { size: '200M', tools: { 'mkfs.nilfs2': 'nilfs-tools' } }),
+  udf: onLoop('mkfs.udf', { tools: { 'mkfs.udf': 'udftools' } }),
+  tmpfs: { kernel: 'tmpfs', mount: ['mount -t tmpfs none at'] },
+  ramfs: { kernel: 'ramfs', mount: ['mount -t ramfs none at'] },
   overlayfs: {
+    kernel: 'overlay',
     // An overlay cannot be the upper layer of another one, which is what a container's root often is.
     mount: [
       'mount -t tmpfs none parts',
@@ -93,19 +99,36 @@ const FILE_SYSTEMS = {
     mount: ['bindfs parts at'],
     refused: 'ERR_SLOCKET_NETWORK_FILE_SYSTEM',
   },
+  sshfs: {
+    // The server is a child of it: no network is needed.
+    tools: { sshfs: 'sshfs', '/usr/lib/openssh/sftp-server': 'openssh-sftp-server' },
+    mount: [
+      "printf '#!/bin/sh\\nexec /usr/lib/openssh/sftp-server\\n' >ssh && chmod +x ssh",
+      'sshfs -o ssh_command=$PWD/ssh nowhere:$PWD/parts at',
+    ],
+    refused: 'ERR_SLOCKET_NETWORK_FILE_SYSTEM',
+  },
 }
 
 function onLoop(make, { size = '64M', type, options = 'loop', also = [], below, tools = {} } = {}) {
   const name = type ?? make.split(' ')[0].replace('mkfs.', '')
   const all = options === 'loop' ? options : `loop,${options}`
+  const isFuse = `mount.${name}` in tools || name in tools
   return {
+    kernel: isFuse ? 'fuseblk' : name,
     tools,
     below,
     mount: [`truncate -s ${size} image`, `${make} image`, `mount -t ${name} -o ${all} image at`, ...also],
   }
 }
 
-const { values } = parseArgs({ options: { ci: { type: 'boolean', default: false }, only: { type: 'string' } } })
+const { values } = parseArgs({
+  options: {
+    ci: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    table: { type: 'boolean', default: false },
+  },
+})
 const names = values.only?.split(',') ?? Object.keys(FILE_SYSTEMS)
 for (const name of names)
   if (!(name in FILE_SYSTEMS)) fail(`no file system '${name}': ${Object.keys(FILE_SYSTEMS).join(', ')}`)
@@ -146,27 +169,49 @@ async function inside() {
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
   console.log(`\n${results.map(({ outcome, text }) => `${outcome.padEnd(7)}  ${text}`).join('\n')}`)
+  if (values.table) writeTable(names.flatMap((name) => results.filter((result) => result.name === name)))
   if (results.every(({ outcome }) => outcome === 'skipped')) fail('nothing could be mounted')
   if (results.some(({ outcome }) => outcome === 'FAILED')) process.exitCode = 1
 }
 
 async function tryOn(name, dir) {
-  const { tools, mount, below = '.', refused } = FILE_SYSTEMS[name]
+  const { tools = {}, mount, below = '.', refused } = FILE_SYSTEMS[name]
   for (const part of ['parts', 'at']) mkdirSync(join(dir, part), { recursive: true })
   writeFileSync(join(dir, 'password'), '#!/bin/sh\necho secret\n', { mode: 0o755 })
-  const missing = Object.keys(tools ?? {}).find((tool) => !isThere(tool))
-  const reason = missing === undefined ? mountAll(mount, dir) : `${missing} is not installed`
-  if (reason !== undefined) return { outcome: 'skipped', text: `${name}: ${reason}` }
+  const reason = reasonWithout(name) ?? mountAll(mount, dir)
+  if (reason !== undefined) return { name, outcome: 'skipped', reason, text: `${name}: ${reason}` }
   const start = performance.now()
   const at = join(dir, 'at', below)
+  const how = refused ?? (linksLead(at) ? 'links' : 'sockets')
   const { passed, said } = refused === undefined ? await runTests(at) : await isRefused(at, refused)
   console.log(`\n=== ${name}\n\n${said}`)
   const seconds = ((performance.now() - start) / 1000).toFixed(1)
   for (const place of ['at', 'parts']) spawnSync('umount', ['-l', join(dir, place)])
   return {
+    name,
     outcome: passed ? 'passed' : 'FAILED',
     text: `${name}, ${seconds} s${refused === undefined ? '' : ': refused'}`,
+    how,
+    package: Object.values(tools)[0],
+    isOfKernel: FILE_SYSTEMS[name].kernel !== undefined && FILE_SYSTEMS[name].kernel !== 'fuseblk',
+    tests: values.ci ? 'some' : 'all',
   }
+}
+
+/** Why it can't be tried. */
+function reasonWithout(name) {
+  const { kernel, tools = {} } = FILE_SYSTEMS[name]
+  if (kernel !== undefined && !isInKernel(kernel)) return `the kernel has no ${kernel}`
+  const missing = Object.keys(tools).find((tool) => !isThere(tool))
+  return missing === undefined ? undefined : `${missing} is not installed`
+}
+
+/** Whether a hard link to a socket leads to it there, as `slocket doctor` says. */
+function linksLead(at) {
+  const { stdout } = spawnSync(process.execPath, [join(root, 'build/src/cli/main.js'), 'doctor', at], {
+    encoding: 'utf8',
+  })
+  return /^ok +hard links: /m.test(stdout)
 }
 
 /** Why it cannot be mounted here. Daemons go on, so what they say goes to a file. */
@@ -266,8 +311,18 @@ function isThere(tool) {
   return spawnSync('bash', ['-c', `command -v ${tool}`], { env }).status === 0
 }
 
+/** Built in, loaded, or to be loaded. */
+function isInKernel(type) {
+  const has = () => new RegExp(`\\s${type}$`, 'm').test(readFileSync('/proc/filesystems', 'utf8'))
+  if (!has()) spawnSync('modprobe', ['-q', type], { env })
+  return has()
+}
+
 function installMissing() {
-  const tools = names.flatMap((name) => Object.entries(FILE_SYSTEMS[name].tools ?? {}))
+  const possible = names.filter(
+    (name) => FILE_SYSTEMS[name].kernel === undefined || isInKernel(FILE_SYSTEMS[name].kernel),
+  )
+  const tools = possible.flatMap((name) => Object.entries(FILE_SYSTEMS[name].tools ?? {}))
   const packages = [...new Set(tools.filter(([tool]) => !isThere(tool)).map(([, name]) => name))]
   if (packages.length === 0) return
   if (!isThere('apt-get')) {

@@ -9,7 +9,7 @@
 // While they run, a line says how many files are done and how many tests failed: in a terminal the last line, elsewhere
 // every 15 seconds. --slowest N says at the end which files took longest. Without PATH-PART, *.long.test.ts are left out: npm run test:long.
 // The exit code is 1 if any test fails or if none ran.
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { finished } from 'node:stream/promises'
@@ -172,18 +172,25 @@ function testFiles(parts) {
   })
 }
 
-/** Removes those of runs that were killed, too. */
+/** Removes those of runs that were killed, too, unless they ran in another pid namespace, whose process ids say nothing here. */
 function makeRunDirectory() {
   const build = join(root, 'build')
+  const namespace = pidNamespace()
   for (const name of readdirSync(build)) {
-    const [, pid] = /^run-(\d+)$/.exec(name) ?? []
-    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(build, name), { recursive: true, force: true })
+    const [, of, pid] = /^run-(\d+)-(\d+)$/.exec(name) ?? []
+    if (of === namespace && !isRunning(Number(pid))) rmSync(join(build, name), { recursive: true, force: true })
   }
-  const directory = join(build, `run-${process.pid}`)
+  const directory = join(build, `run-${namespace}-${process.pid}`)
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory)
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
   return directory
+}
+
+/** The kernel's number of it; 0 if there are none. */
+function pidNamespace() {
+  if (process.platform !== 'linux') return '0'
+  return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))[0]
 }
 
 function isRunning(pid) {

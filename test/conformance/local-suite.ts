@@ -6,6 +6,7 @@ import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { local } from '../../src/index.ts'
 import { testEngine } from '../../src/testing/index.ts'
+import { DEADLINE_MS } from '../helpers/until.ts'
 import { seed } from './seed.ts'
 
 /** @param options how long sockets are kept after a release, in ms; how often each race is run */
@@ -31,7 +32,7 @@ export function testLocal({ lingerMs, rounds }: { lingerMs: number; rounds: numb
       lingerMs,
       rounds,
       // Under Wine, each file takes ten times as long to open.
-      ...(process.platform === 'win32' ? { timeoutMs: 300_000 } : {}),
+      timeoutMs: process.platform === 'win32' ? 300_000 : DEADLINE_MS,
       seed,
     })
 

@@ -1,5 +1,6 @@
 import { memory, MemoryStore } from '../../src/index.ts'
 import { testEngine } from '../../src/testing/index.ts'
+import { DEADLINE_MS } from '../helpers/until.ts'
 import { seed } from './seed.ts'
 
 const store = new MemoryStore()
@@ -19,5 +20,6 @@ testEngine({
   },
   openClient: () => memory(store),
   resource: () => `resource-${(resources += 1)}`,
+  timeoutMs: DEADLINE_MS,
   seed,
 })

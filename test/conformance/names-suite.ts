@@ -6,6 +6,7 @@ import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { openNames } from '../../src/engines/local/names/index.ts'
 import { testEngine } from '../../src/testing/index.ts'
+import { DEADLINE_MS } from '../helpers/until.ts'
 import { seed } from './seed.ts'
 
 /** @param rounds how often each race is run */
@@ -32,7 +33,7 @@ export function testNames(rounds: number): void {
       resource: () => ((resources += 1) % 3 === 0 ? `${'long '.repeat(100)}${resources}` : `Lock/${resources}`),
       rounds,
       // Under Wine, each file takes ten times as long to open.
-      ...(process.platform === 'win32' ? { timeoutMs: 300_000 } : {}),
+      timeoutMs: process.platform === 'win32' ? 300_000 : DEADLINE_MS,
       seed,
     })
 

@@ -32,7 +32,15 @@ export function memory(store: MemoryStore = new MemoryStore()): Engine {
   const client = `client-${store.lastClient}`
   return createTicketEngine({
     name: 'memory',
-    capabilities: { ordered: true, shared: true, permits: true, take: true, recovered: false, steal: true, downgrade: true },
+    capabilities: {
+      ordered: true,
+      shared: true,
+      permits: true,
+      take: true,
+      recovered: false,
+      steal: true,
+      downgrade: true,
+    },
     space: store,
     resolve: (resource) => resource,
     open: (resource) => new MemoryQueue(store, resource, client),

@@ -56,7 +56,15 @@ export class RedisSession {
     }
     const engine = createTicketEngine({
       name: 'redis',
-      capabilities: { ordered: true, shared: true, permits: true, take: true, recovered: true, steal: true, downgrade: true },
+      capabilities: {
+        ordered: true,
+        shared: true,
+        permits: true,
+        take: true,
+        recovered: true,
+        steal: true,
+        downgrade: true,
+      },
       resolve: (resource) => resource,
       open: (name) => new RedisQueue(parts, name),
       query: async (name, signal) => await query(parts, name, signal),

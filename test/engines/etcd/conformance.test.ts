@@ -16,7 +16,15 @@ for (const [name, variable] of process.env['CI'] === 'true' ? [ONE] : [ONE, THRE
 
   testEngine({
     name,
-    capabilities: { ordered: true, shared: true, permits: true, take: true, recovered: false, steal: true, releasesAtOnce: false },
+    capabilities: {
+      ordered: true,
+      shared: true,
+      permits: true,
+      take: true,
+      recovered: false,
+      steal: true,
+      releasesAtOnce: false,
+    },
     openClient: () => etcd({ endpoints, namespace, ttl: TTL_MS }),
     resource: () => `resource-${(resources += 1)}`,
     lingerMs: 1000,
