@@ -270,7 +270,14 @@ test('the arguments of slocket.lead are checked', async () => {
   const asAny = slocket.lead as unknown as (...given: unknown[]) => Promise<unknown>
   await assert.rejects(asAny('', { engine }, notCalled), { name: 'TypeError', message: /path must not be empty/ })
   await assert.rejects(asAny('lock', { engine }), { name: 'TypeError', message: /must be a function/ })
-  for (const [option, value] of Object.entries({ timeout: 5, mode: 'shared', permits: 2, take: 2, slice: 1, atLeast: 1 })) {
+  for (const [option, value] of Object.entries({
+    timeout: 5,
+    mode: 'shared',
+    permits: 2,
+    take: 2,
+    slice: 1,
+    atLeast: 1,
+  })) {
     await assert.rejects(asAny('lock', { engine, [option]: value }, notCalled), {
       name: 'TypeError',
       message: new RegExp(`^unknown option '${option}' of slocket\\.lead\\(\\): (the leader is alone|it )`),
