@@ -143,7 +143,8 @@ export interface WithOptions extends SlocketOptions {
   /**
    * Whether the call may run under the lock that the caller holds already: if it comes from the body of another call of this process that holds the
    * same lock in the same engine, directly or by way of promises, timers and callbacks. Then it doesn't wait, and its end releases nothing. What the body
-   * around holds must cover what is asked for: an exclusive lock covers a shared one, and not the other way round.
+   * around holds must cover what is asked for: an exclusive lock covers a shared one, and not the other way round;
+   * permits cover a request that takes no more of them and says no smaller number.
    *
    * Default: `false`: such a call rejects with ERR_SLOCKET_DEADLOCK.
    */
