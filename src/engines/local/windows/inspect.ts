@@ -56,9 +56,9 @@ export async function findHolders(
   const obstacle = directory.obstacle()
   if (obstacle?.kind === 'directory') refuseObstacle(obstacle)
   if (obstacle !== undefined) return []
-  const { standing, requestersOf } = await look(directory, own(), undefined)
-  return splitByTurn(standing).held.map((ticket) => {
-    const requesters = requestersOf(ticket)
+  const queue = await look(directory, own(), undefined)
+  return splitByTurn(queue.standing).held.map((ticket) => {
+    const requesters = queue.requestersOf(ticket)
     const holders = ticket.claim.kind === 'shared' ? requesters : requesters.slice(0, 1)
     return { name: ticket.name, holders: holders.length > 0 ? holders : [byName(ticket, undefined)] }
   })
