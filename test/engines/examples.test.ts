@@ -31,7 +31,9 @@ interface Example {
 }
 
 const examples = PAGES.flatMap(examplesOf)
-const programs = examples.filter(({ language, code }) => /^[jt]s$/.test(language) && /\b(etcd|postgres)\(/.test(code))
+const programs = examples.filter(
+  ({ language, code }) => /^[jt]s$/.test(language) && /\b(etcd|postgres|lockTransaction)\(/.test(code),
+)
 const statements = examples.filter(({ language }) => language === 'sql')
 const commands = engineCommandsOf('docs/cli.md')
 
@@ -67,7 +69,7 @@ describe('the examples of engines', () => {
   })
 
   test('are there', () => {
-    assert.deepEqual([programs.length, statements.length, commands.length], [4, 4, 3])
+    assert.deepEqual([programs.length, statements.length, commands.length], [5, 4, 3])
   })
 
   test('what an administrator of PostgreSQL does can be done, and is enough for a role that may do nothing else', async () => {

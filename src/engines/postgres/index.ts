@@ -134,6 +134,8 @@ function clientSettings({ client, heartbeatMs }: Settings): Record<string, unkno
 /** Columns are asked for as text, and stay so, whatever parser a program has given `pg` for that type. */
 const AS_TEXT = { getTypeParser: () => String }
 
+export { lockTransaction } from './transaction.ts'
+export type { TransactionClient, TransactionLockOptions } from './transaction.ts'
 export type { PostgresOptions } from './options.ts'
 export type {
   AcquireRequest,

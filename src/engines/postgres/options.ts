@@ -80,7 +80,7 @@ export interface Settings {
   readonly serverPatienceMs: number
 }
 
-const DEFAULT_NAMESPACE = 'slocket'
+export const DEFAULT_NAMESPACE: string = 'slocket'
 const DEFAULT_SEQUENCE = 'public.slocket_token'
 const DEFAULT_CONNECTIONS = 20
 const MOST_CONNECTIONS = 10_000
@@ -105,21 +105,24 @@ export function parsePostgresOptions(options: unknown): Settings {
     heartbeat = DEFAULT_HEARTBEAT_MS,
     ...client
   } = options as Record<string, unknown>
-  if (typeof namespace !== 'string' || /[\n\0]/.test(namespace)) {
-    throw new TypeError('options.namespace must be a string without line breaks')
-  }
   checkClientOptions(client, OWN_OPTIONS)
   if (client['port'] !== undefined) parseNumber('port', client['port'], 1, 65_535)
   const heartbeatMs = parseNumber('heartbeat', heartbeat, LEAST_HEARTBEAT_MS, MOST_HEARTBEAT_MS)
   return {
     client,
-    namespace,
+    namespace: parseNamespace(namespace),
     sequence: parseSequence(sequence),
     maxConnections: parseNumber('maxConnections', maxConnections, 1, MOST_CONNECTIONS),
     heartbeatMs,
     patienceMs: heartbeatMs * PATIENCE,
     serverPatienceMs: heartbeatMs * SERVER_PATIENCE,
   }
+}
+
+/** @throws TypeError */
+export function parseNamespace(value: unknown): string {
+  if (typeof value === 'string' && !/[\n\0]/.test(value)) return value
+  throw new TypeError('options.namespace must be a string without line breaks')
 }
 
 function parseNumber(name: string, value: unknown, least: number, most: number): number {
