@@ -10,6 +10,8 @@ export interface GrantParts {
   readonly token: bigint
   readonly statements: Statements
   readonly session: Session
+  /** Whether it is held by a transaction: see scope.ts. */
+  readonly isTransaction: boolean
   readonly everyMs: number
   readonly patienceMs: number
   readonly now: () => number
@@ -72,14 +74,13 @@ export class PostgresGrant implements Grant {
     this.#isReleased = true
     this.#heartbeat.stop()
     this.#stopLooking()
-    const { session, statements, onFree } = this.#parts
+    const { session, statements, isTransaction, onFree } = this.#parts
     const { name, key } = statements
     try {
-      const [row] = await session.run(statements.release(), {
-        doing: `release the lock '${name}'`,
-        isRecurring: true,
-        values: [String(key)],
-      })
+      const doing = `release the lock '${name}'`
+      const values = isTransaction ? {} : { values: [String(key)] }
+      const [row] = await session.run(statements.release(), { doing, isRecurring: true, ...values })
+      if (isTransaction) session.pid = 0
       if (row?.['unlocked'] !== 'true')
         session.end(new SlocketError('ERR_SLOCKET_LOST', 'the session did not hold its lock'))
     } catch (error) {

@@ -4,6 +4,7 @@
  */
 import type { AcquireRequest, Engine, EngineSnapshot, Grant } from '../../requests/engine.ts'
 import { onAbort } from '../../requests/on-abort.ts'
+import type { AcquireParts } from './acquire.ts'
 import type { MakeClient } from './client.ts'
 import { loadClient } from './client.ts'
 import { notAfterNowMs, steadyMs } from './clock.ts'
@@ -17,6 +18,8 @@ import { Request } from './request.ts'
 import { checkSequence } from './sequence.ts'
 import type { OpenSession } from './session.ts'
 import { Session } from './session.ts'
+import type { Scope } from './scope.ts'
+import { scopeOf } from './scope.ts'
 import { setUp } from './set-up.ts'
 import { snapshotStatement, toSnapshot } from './snapshot.ts'
 import { RecentStatements } from './statements.ts'
@@ -44,10 +47,12 @@ export function postgres(options: PostgresOptions): Engine {
 }
 
 function openPostgres(settings: Settings): Engine {
-  const open = opener(settings)
+  const scope = scopeOf(settings)
+  const open = opener(settings, scope)
   const control = new Control(open, settings.heartbeatMs)
-  const statements = new RecentStatements(settings)
-  const room = new WaitingRoom({ open: checkedOnce(open, control, settings), control, settings, now: steadyMs })
+  const statements = new RecentStatements(settings, scope)
+  const parts = { control, settings, scope, now: steadyMs }
+  const room = new WaitingRoom({ ...parts, open: checkedOnce(open, parts) })
   return {
     name: 'postgres',
     capabilities: {
@@ -87,13 +92,13 @@ function refuseUnsupported({ claim, steal }: AcquireRequest): void {
 }
 
 /** Opens sessions. */
-function opener(settings: Settings): OpenSession {
+function opener(settings: Settings, scope: Scope): OpenSession {
   let loading: Promise<MakeClient> | undefined
   return async (signal) => {
     loading ??= loadClient(clientSettings(settings))
     loading.catch(() => (loading = undefined))
     const session = await Session.open(
-      { make: await loading, patienceMs: settings.patienceMs, now: notAfterNowMs },
+      { make: await loading, patienceMs: settings.patienceMs, now: notAfterNowMs, prelude: scope.prelude },
       signal,
     )
     await setUp(session, settings)
@@ -102,14 +107,14 @@ function opener(settings: Settings): OpenSession {
 }
 
 /** Opens sessions for locks. What is the same for all of them is checked by each, until one has come to the end: the failure of one doesn't concern the others. */
-function checkedOnce(open: OpenSession, control: Control, settings: Settings): OpenSession {
+function checkedOnce(open: OpenSession, { control, settings, scope }: AcquireParts): OpenSession {
   let isChecked = false
   return async (signal) => {
     if (isChecked) return await open(signal)
     const session = await open(signal)
     try {
       await checkSequence(session, settings.sequence)
-      if (await checkExclusion(session, control)) isChecked = true
+      if (await checkExclusion(session, control, scope)) isChecked = true
       return session
     } catch (error) {
       session.end(error as Error)
