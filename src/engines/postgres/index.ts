@@ -5,7 +5,7 @@
 import type { AcquireRequest, Engine, EngineSnapshot, Grant } from '../../requests/engine.ts'
 import { onAbort } from '../../requests/on-abort.ts'
 import type { AcquireParts } from './acquire.ts'
-import type { MakeClient } from './client.ts'
+import type { MakeClient, Row } from './client.ts'
 import { loadClient } from './client.ts'
 import { notAfterNowMs, steadyMs } from './clock.ts'
 import { Control } from './control.ts'
@@ -21,7 +21,7 @@ import { Session } from './session.ts'
 import type { Scope } from './scope.ts'
 import { scopeOf } from './scope.ts'
 import { setUp } from './set-up.ts'
-import { snapshotStatement, toSnapshot } from './snapshot.ts'
+import { ALL_LOCKS, snapshotStatement, toSnapshot, toSnapshots } from './snapshot.ts'
 import { RecentStatements } from './statements.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
@@ -71,15 +71,23 @@ function openPostgres(settings: Settings): Engine {
     placesInUse: () => room.placesInUse(),
     async query(resource, signal): Promise<EngineSnapshot> {
       const statement = snapshotStatement(keyOf(settings.namespace, resource))
-      const letGo = keepAlive()
-      const stopListening = signal && onAbort(signal, letGo)
-      try {
-        return toSnapshot(await control.run(statement, `look at the lock '${resource}'`, signal), room.pids)
-      } finally {
-        stopListening?.()
-        letGo()
-      }
+      return toSnapshot(await look(control, statement, `look at the lock '${resource}'`, signal), room.pids)
     },
+    async queryAll(): Promise<ReadonlyMap<string, EngineSnapshot>> {
+      return toSnapshots(await look(control, ALL_LOCKS, 'look at all locks'), room.pids, settings.namespace)
+    },
+  }
+}
+
+/** Keeps the process alive, until `signal` aborts. */
+async function look(control: Control, statement: string, doing: string, signal?: AbortSignal): Promise<Row[]> {
+  const letGo = keepAlive()
+  const stopListening = signal && onAbort(signal, letGo)
+  try {
+    return await control.run(statement, doing, signal)
+  } finally {
+    stopListening?.()
+    letGo()
   }
 }
 
