@@ -16,7 +16,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const home = join(root, 'tools')
 /** Whatever `npm run --silent` hands on: errors are shown. */
 const FLAGS = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
-const GROUPS = ['node', 'typescript', 'test-runners', 'bundlers', 'package-managers', 'overrides']
+const GROUPS = ['node', 'typescript', 'test-runners', 'bundlers', 'package-managers', 'overrides', 'transactions']
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, list: { type: 'boolean', default: false } } })
 

@@ -31,6 +31,7 @@ export type SlocketErrorCode =
   | 'ERR_SLOCKET_NO_CLIENT'
   | 'ERR_SLOCKET_UNREACHABLE'
   | 'ERR_SLOCKET_POOLER'
+  | 'ERR_SLOCKET_NO_TRANSACTION'
   | 'ERR_SLOCKET_SYSTEM'
 
 const BRAND = Symbol.for('slocket.error')

@@ -29,8 +29,19 @@ export async function openEngine(url: string): Promise<Engine> {
   throw new UsageError("--engine must begin with 'postgres://', 'etcd://', 'etcds://', 'redis://' or 'rediss://'")
 }
 
-/** `postgres://user:password@host:port/database`, with `?namespace=…` for us; what else is there is for `pg`. @throws UsageError */
-export function parsePostgresUrl(url: string): { connectionString: string; namespace?: string } {
+/** `host,host`, after `user:password@`. */
+const SEVERAL_HOSTS = /^[a-z]+:\/\/(?:[^/?#]*@)?[^/?#@]*,[^/?#@]*(?:[/?#]|$)/
+
+interface PostgresParts {
+  connectionString: string
+  namespace?: string
+  pooler?: 'transaction'
+}
+
+/** `postgres://user:password@host:port/database`, with `?namespace=…&pooler=…` for us; what else is there is for `pg`. @throws UsageError */
+export function parsePostgresUrl(url: string): PostgresParts {
+  // No URL, but postgres() has a sentence for it.
+  if (SEVERAL_HOSTS.test(url)) return { connectionString: url }
   // Not the error of URL: that has the whole URL in it.
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   if (parsed === undefined || parsed.hash !== '') {
@@ -39,10 +50,15 @@ export function parsePostgresUrl(url: string): { connectionString: string; names
         'percent-encoded (# is %23)',
     )
   }
-  const namespace = parsed.searchParams.get('namespace')
-  if (namespace === null) return { connectionString: url }
-  parsed.searchParams.delete('namespace')
-  return { connectionString: parsed.href, namespace }
+  const [namespace, pooler] = ['namespace', 'pooler'].map((name) => parsed.searchParams.get(name))
+  if (namespace === null && pooler === null) return { connectionString: url }
+  for (const name of ['namespace', 'pooler']) parsed.searchParams.delete(name)
+  return {
+    connectionString: parsed.href,
+    ...(typeof namespace === 'string' && { namespace }),
+    // postgres() refuses any other word.
+    ...(typeof pooler === 'string' && { pooler: pooler as 'transaction' }),
+  }
 }
 
 /** `redis://user:password@host:port/database?namespace=…`; `rediss` with TLS. @throws UsageError */

@@ -31,7 +31,9 @@ interface Example {
 }
 
 const examples = PAGES.flatMap(examplesOf)
-const programs = examples.filter(({ language, code }) => /^[jt]s$/.test(language) && /\b(etcd|postgres)\(/.test(code))
+const programs = examples.filter(
+  ({ language, code }) => /^[jt]s$/.test(language) && /\b(etcd|postgres|lockTransaction)\(/.test(code),
+)
 const statements = examples.filter(({ language }) => language === 'sql')
 const commands = engineCommandsOf('docs/cli.md')
 
@@ -54,6 +56,8 @@ describe('the examples of engines', () => {
           return found.startsWith('http') ? endpoint : new URL(endpoint).host
         })
         .replaceAll('db.example', host)
+        // With the option it runs without a pooler, too.
+        .replaceAll('pooler.example:6432', host)
         .replaceAll('cache.example', new URL(servers.addressOf('redis')).host)
     await administer(urlOf('postgres'), 'CREATE ROLE app LOGIN', 'CREATE DATABASE app')
     await etcdctl(endpoints[0]!, ...wordsOf('etcdctl put', examples))
@@ -67,7 +71,7 @@ describe('the examples of engines', () => {
   })
 
   test('are there', () => {
-    assert.deepEqual([programs.length, statements.length, commands.length], [4, 4, 3])
+    assert.deepEqual([programs.length, statements.length, commands.length], [6, 4, 3])
   })
 
   test('what an administrator of PostgreSQL does can be done, and is enough for a role that may do nothing else', async () => {

@@ -28,6 +28,8 @@ test('wrong options are refused at the call', () => {
     { maxConnections: '5' },
     { heartbeat: '2000' },
     { max: 10 },
+    { pooler: 'session' },
+    { pooler: true },
     { statement_timeout: 1000 },
   ]) {
     assert.throws(() => postgres(options as never), TypeError, JSON.stringify(options))
@@ -57,6 +59,11 @@ test('an option that pg would ignore is refused, by a sentence that says what to
     [{ connectionString: `${connectionString}?maxconnections=5` }, /'maxConnections' is an option/],
     [{ connectionString: 'postgres://app@127.0.0.1/?dbname=app' }, /pg ignores/],
     [{ stream: {} }, /must be a function/],
+    [{ connectionString: 'postgres://app:a,b@one,two/app' }, /names several servers/],
+    [{ connectionString: 'postgres://one:5432,two:5433/app?target_session_attrs=read-write' }, /names several servers/],
+    [{ connectionString: 'postgres:///app?host=one,two' }, /names several servers/],
+    [{ host: 'one,two' }, /names several servers/],
+    [{ connectionString: `${connectionString}?target_session_attrs=prefer-standby` }, /live on the primary/],
   ] as const)
     assert.throws(
       () => postgres(options as never),
@@ -84,6 +91,9 @@ test('what a client of pg knows is taken', () => {
   }
   postgres(known as PostgresOptions)
   postgres(APART)
+  // The engine refuses standbys by itself; and a comma in a password is none between hosts.
+  for (const attribute of ['any', 'primary', 'read-write'])
+    postgres({ connectionString: `postgres://app:a,b@127.0.0.1:1/app?target_session_attrs=${attribute}` })
   for (const name of Object.keys(RESERVED)) assert.throws(() => postgres({ [name]: 1000 }), /would end waits/)
 })
 
@@ -107,6 +117,11 @@ test('the URLs of the command', () => {
   assert.deepEqual(parsePostgresUrl('postgres://u:p@h:1/d?namespace=x%20y&sslmode=require'), {
     connectionString: 'postgres://u:p@h:1/d?sslmode=require',
     namespace: 'x y',
+  })
+  assert.deepEqual(parsePostgresUrl('postgres://h,i/d'), { connectionString: 'postgres://h,i/d' })
+  assert.deepEqual(parsePostgresUrl('postgres://h/d?pooler=transaction'), {
+    connectionString: 'postgres://h/d',
+    pooler: 'transaction',
   })
   assert.deepEqual(parseEtcdUrl('etcd://a:1,b:2/x%2Fy'), { endpoints: ['http://a:1', 'http://b:2'], namespace: 'x/y' })
   assert.deepEqual(parseEtcdUrl('etcds://me:p%40ss@a'), {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MOST_PREPARED, Prepared } from '../../src/engines/postgres/prepared.ts'
+import { parsePostgresOptions } from '../../src/engines/postgres/options.ts'
+import { scopeOf } from '../../src/engines/postgres/scope.ts'
 import { RecentStatements } from '../../src/engines/postgres/statements.ts'
 
 test('what is asked for once is not prepared; what comes again is, by one name, which no other text ever has', () => {
@@ -28,7 +30,7 @@ test('texts without end are not prepared without end', () => {
 })
 
 test('statements that are remembered are those of the same name, claim and label', () => {
-  const recent = new RecentStatements({ namespace: 'n', sequence: '"public"."s"' })
+  const recent = new RecentStatements({ namespace: 'n', sequence: '"public"."s"' }, scopeOf(parsePostgresOptions({})))
   const asked = { claim: { kind: 'exclusive' }, wait: true, label: undefined, lingerMs: 0 } as const
   const first = recent.of('a', asked)
   assert.equal(recent.of('a', asked), first)

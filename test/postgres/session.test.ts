@@ -47,7 +47,7 @@ async function watched(): Promise<{
   const clock = { nowMs: 1000 }
   const lost: Error[] = []
   const now = (): number => clock.nowMs
-  const session = await Session.open({ make: () => client, patienceMs: PATIENCE_MS, now })
+  const session = await Session.open({ make: () => client, patienceMs: PATIENCE_MS, now, prelude: '' })
   session.pid = 7
   const onLost = (error: Error): void => void lost.push(error)
   const parts = { session, everyMs: EVERY_MS, patienceMs: PATIENCE_MS, now, statement: () => 'SELECT', onLost }

@@ -4,6 +4,7 @@ import { after, test } from 'node:test'
 import { keepAlive } from '../../src/engines/keep-alive.ts'
 import { parsePostgresOptions } from '../../src/engines/postgres/options.ts'
 import type { Session } from '../../src/engines/postgres/session.ts'
+import { scopeOf } from '../../src/engines/postgres/scope.ts'
 import { Sessions } from '../../src/engines/postgres/sessions.ts'
 import { SlocketError } from '../../src/index.ts'
 import { until } from '../helpers/until.ts'
@@ -23,12 +24,13 @@ class Scene {
   constructor(limit: number) {
     this.limit = limit
     const settings = parsePostgresOptions({ heartbeat: 200, maxConnections: 10 })
-    this.sessions = new Sessions(
-      () => this.#open(),
+    this.sessions = new Sessions({
+      open: () => this.#open(),
       settings,
-      () => this.nowMs,
-      () => undefined,
-    )
+      scope: scopeOf(settings),
+      now: () => this.nowMs,
+      onFree: () => undefined,
+    })
   }
 
   async #open(): Promise<Session> {

@@ -38,7 +38,12 @@ class Server implements SqlClient {
 }
 
 async function setUpAt(server: Server): Promise<Session> {
-  const session = await Session.open({ make: () => server, patienceMs: 1000, now: () => performance.now() })
+  const session = await Session.open({
+    make: () => server,
+    patienceMs: 1000,
+    now: () => performance.now(),
+    prelude: '',
+  })
   await setUp(session, parsePostgresOptions({}))
   return session
 }

@@ -8,18 +8,20 @@
 import { SlocketError, systemCode } from '../../errors.ts'
 import type { Row } from './client.ts'
 import type { Control } from './control.ts'
+import { keepAlive } from '../keep-alive.ts'
 import type { Settings } from './options.ts'
 import { PostgresGrant } from './grant.ts'
 import type { Request } from './request.ts'
+import type { Scope } from './scope.ts'
 import { CANCELLED, isUnanswered } from './server-error.ts'
 import type { Session } from './session.ts'
 import { poolerError } from './set-up.ts'
-import { RELEASE_ALL } from './statements.ts'
 import { setTimeout, clearTimeout, monotonicNowMs, sleep } from '../../real-time.ts'
 
 export interface AcquireParts {
   readonly settings: Settings
   readonly control: Control
+  readonly scope: Scope
   readonly now: () => number
 }
 
@@ -49,14 +51,11 @@ export async function acquireIn(
     )
     row = rows[0]!
     if (row['pid'] !== String(session.pid)) throw poolerError()
-    const { token } = row
-    if (token !== null && !request.isCancelled && session.silentMs > parts.settings.heartbeatMs) {
-      await session.run(statements.signOfLife(0), { doing })
-    }
+    if (row['token'] !== null && !request.isCancelled) row = await confirmed(row, session, request, parts)
   } catch (error) {
     const isCut = !session.isEndedFromHere && isUnanswered(error)
     // RACE: the server was told to cancel the wait, and this one may have held by then: it was on its way to the token.
-    const isClean = request.isCancelled && isCancelled(error) && (await runs(session, RELEASE_ALL))
+    const isClean = request.isCancelled && isCancelled(error) && (await isGivenBack(session, parts.scope))
     if (!isClean) session.end(error as Error)
     const hasWaited = asked.wait && monotonicNowMs() - fromMs >= parts.settings.heartbeatMs
     if (isCut && hasWaited && !request.isCancelled) return false
@@ -72,7 +71,7 @@ export async function acquireIn(
     else request.becomeGranted(null)
   } else if (request.isCancelled) {
     // RACE: granted while it was cancelled.
-    if (!(await runs(session, RELEASE_ALL)))
+    if (!(await isGivenBack(session, parts.scope)))
       session.end(new SlocketError('ERR_SLOCKET_LOST', 'the lock could not be given back'))
     onFree()
     request.becomeCancelled()
@@ -82,6 +81,7 @@ export async function acquireIn(
         token: BigInt(token),
         statements,
         session,
+        isTransaction: parts.scope.isTransaction,
         everyMs: parts.settings.heartbeatMs,
         patienceMs: parts.settings.patienceMs,
         now: parts.now,
@@ -91,9 +91,31 @@ export async function acquireIn(
   return true
 }
 
-async function runs(session: Session, statement: string): Promise<boolean> {
+/** A row with a token, of a lock that was held at a moment after the token was taken, and not longer ago than a heartbeat. @throws SlocketError */
+async function confirmed(row: Row, session: Session, request: Request, parts: AcquireParts): Promise<Row> {
+  const { statements } = request
+  const { scope, settings, control } = parts
+  const doing = `take the lock '${statements.name}'`
+  if (!scope.isTransaction && session.silentMs <= settings.heartbeatMs) return row
+  const [taken] = scope.isTransaction ? await takeToken(control, statements.token(session.canFlush), doing) : [row]
+  const [alive] = await session.run(statements.signOfLife(0), { doing })
+  if (alive?.['pid'] !== String(session.pid)) throw poolerError()
+  return taken!
+}
+
+/** Keeps the process alive, which `control` does not. */
+async function takeToken(control: Control, statement: string, doing: string): Promise<Row[]> {
+  const letGo = keepAlive()
   try {
-    await session.run(statement, { doing: 'give back what a session holds' })
+    return await control.run(statement, doing)
+  } finally {
+    letGo()
+  }
+}
+
+async function isGivenBack(session: Session, scope: Scope): Promise<boolean> {
+  try {
+    await scope.end(session)
     return true
   } catch {
     return false

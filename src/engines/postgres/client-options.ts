@@ -66,7 +66,12 @@ export const OPTION_HINTS: OptionHints = {
 const IN_CONNECTION_STRING = ['host', 'port', 'user', 'password', 'database']
 
 /** Parameters of a connection string that choose a server or a database for other programs (libpq), and that `pg` ignores. */
-const IGNORED_BY_PG: ReadonlySet<string> = new Set(['dbname', 'database', 'hostaddr', 'service'])
+const IGNORED_BY_PG: ReadonlySet<string> = new Set(['dbname', 'database', 'hostaddr', 'service', 'load_balance_hosts'])
+
+/** Where the hosts begin, after `user:password@`, and up to a comma: libpq tries one after the other. */
+const SEVERAL_HOSTS = /^[a-z]+:\/\/(?:[^/?#]*@)?[^/?#@]*,[^/?#@]*(?:[/?#]|$)/
+/** What of `target_session_attrs` the engine sees to itself: it refuses a standby. */
+const PRIMARY_ATTRIBUTES: ReadonlySet<string> = new Set(['any', 'read-write', 'primary'])
 
 /** The engine's own use of them would end waits and locks. */
 const RESERVED = ['statement_timeout', 'lock_timeout', 'query_timeout', 'idle_in_transaction_session_timeout']
@@ -81,7 +86,8 @@ export function checkClientOptions(client: Readonly<Record<string, unknown>>, ow
     const value = client[name]
     if (value !== undefined && typeof value !== 'string') throw new TypeError(`options.${name} must be a string`)
   }
-  const { connectionString, stream } = client
+  const { connectionString, stream, host } = client
+  if (typeof host === 'string' && host.includes(',')) throw severalServersError('options.host')
   if (stream !== undefined && typeof stream !== 'function') {
     throw new TypeError('options.stream must be a function that makes a stream: each connection needs its own')
   }
@@ -91,13 +97,16 @@ export function checkClientOptions(client: Readonly<Record<string, unknown>>, ow
 
 function checkConnectionString(text: string, client: Readonly<Record<string, unknown>>, own: readonly string[]): void {
   if (!/^postgres(ql)?:\/\//.test(text)) throw new TypeError('options.connectionString must begin with postgres://')
+  if (SEVERAL_HOSTS.test(text)) throw severalServersError('options.connectionString')
   for (const name of IN_CONNECTION_STRING) {
     if (client[name] !== undefined) {
       throw new TypeError(`options.${name} can't be given beside options.connectionString: write it there`)
     }
   }
   const ownByLowerCase = new Map(own.map((name) => [name.toLowerCase(), name]))
-  for (const parameter of new URLSearchParams(text.replace(/^[^?]*/, '')).keys()) {
+  for (const [parameter, value] of new URLSearchParams(text.replace(/^[^?]*/, ''))) {
+    if (parameter === 'host' && value.includes(',')) throw severalServersError('options.connectionString')
+    if (parameter === 'target_session_attrs' && !PRIMARY_ATTRIBUTES.has(value)) throw standbyError()
     const ownName = ownByLowerCase.get(parameter.toLowerCase())
     if (ownName !== undefined) {
       throw new TypeError(`'${ownName}' is an option of postgres(), not a parameter of its connectionString`)
@@ -109,6 +118,16 @@ function checkConnectionString(text: string, client: Readonly<Record<string, unk
       )
     }
   }
+}
+
+function severalServersError(option: string): TypeError {
+  return new TypeError(
+    `${option} names several servers, and locks live on one: two clients that reach different ones would both hold. Name the primary, by a name or an address that leads to it`,
+  )
+}
+
+function standbyError(): TypeError {
+  return new TypeError('locks live on the primary: target_session_attrs can only be any, primary or read-write')
 }
 
 function reservedError(name: string): TypeError {

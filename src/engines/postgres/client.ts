@@ -14,6 +14,10 @@ export interface SqlStatement {
   readonly values?: string[] | undefined
 }
 
+export interface SqlResult {
+  readonly rows: Row[]
+}
+
 export interface SqlClient {
   /** As the server has told it at the start; a pooler tells another one. */
   readonly processID: number | null
@@ -24,7 +28,8 @@ export interface SqlClient {
     flush(): void
   }
   connect(): Promise<unknown>
-  query(statement: SqlStatement): Promise<{ readonly rows: Row[] }>
+  /** Of several statements in one text, a result each. */
+  query(statement: SqlStatement): Promise<SqlResult | SqlResult[]>
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { SlocketError, systemCode } from '../../errors.ts'
 import type { Control } from './control.ts'
+import type { Scope } from './scope.ts'
 import { TOO_MANY_CONNECTIONS } from './server-error.ts'
 import type { Session } from './session.ts'
 
@@ -16,16 +17,18 @@ import type { Session } from './session.ts'
  * @returns false if it could not be checked, since the server has no second connection to give.
  * @throws ERR_SLOCKET_POOLER if the two don't exclude each other; SlocketError as `Session.run`.
  */
-export async function checkExclusion(session: Session, control: Control): Promise<boolean> {
+export async function checkExclusion(session: Session, control: Control, scope: Scope): Promise<boolean> {
   const key = randomBytes(8).readBigInt64BE()
   const options = { doing: 'check that connections exclude each other', isBackground: true }
-  await session.run(`SELECT pg_try_advisory_lock(${key})::text AS taken`, options)
-  const other = await tryByControl(key, control, options.doing)
-  await session.run(`SELECT pg_advisory_unlock(${key})::text AS unlocked`, options)
+  await scope.begin(session)
+  const { pid } = session
+  await session.run(`SELECT pg_try_advisory_${scope.infix}lock(${key})::text AS taken`, options)
+  const other = await tryByControl(key, control, scope, options.doing)
+  await scope.end(session)
   if (other === undefined) return false
   if (!other.isTaken) return true
   const reason =
-    other.pid === session.pid
+    other.pid === pid
       ? 'the server gives one session to several connections (PGlite behind a socket?)'
       : 'connections reach different servers or databases (a balancer?)'
   throw new SlocketError(
@@ -38,10 +41,13 @@ export async function checkExclusion(session: Session, control: Control): Promis
 async function tryByControl(
   key: bigint,
   control: Control,
+  { infix }: Scope,
   doing: string,
 ): Promise<{ readonly isTaken: boolean; readonly pid: number } | undefined> {
+  // That of a transaction ends with the statement.
+  const giveBack = infix === '' ? `pg_advisory_unlock(${key})::text` : "'true'"
   const statement = `SELECT pg_backend_pid()::text AS pid,
-    CASE WHEN pg_try_advisory_lock(${key}) THEN pg_advisory_unlock(${key})::text END AS taken`
+    CASE WHEN pg_try_advisory_${infix}lock(${key}) THEN ${giveBack} END AS taken`
   try {
     const [row] = await control.run(statement, doing)
     return { isTaken: row!['taken'] !== null, pid: Number(row!['pid']) }

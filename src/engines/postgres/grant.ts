@@ -8,8 +8,11 @@ import { setInterval, clearInterval, monotonicNowMs } from '../../real-time.ts'
 
 export interface GrantParts {
   readonly token: bigint
+  readonly downgrade: (() => Promise<void>) | undefined
   readonly statements: Statements
   readonly session: Session
+  /** Whether it is held by a transaction: see scope.ts. */
+  readonly isTransaction: boolean
   readonly everyMs: number
   readonly patienceMs: number
   readonly now: () => number
@@ -22,6 +25,7 @@ const WANTED_MS = 1000
 
 export class PostgresGrant implements Grant {
   readonly token: bigint
+  readonly downgrade: (() => Promise<void>) | undefined
   readonly recovered = false
   readonly #parts: GrantParts
   readonly #sinceMs: number
@@ -39,6 +43,8 @@ export class PostgresGrant implements Grant {
     this.#sinceMs = monotonicNowMs()
     this.#parts = parts
     this.token = parts.token
+    // A transaction can't give back a lock before its end.
+    this.downgrade = parts.isTransaction ? undefined : () => this.#downgradeOnce()
     const onLost = (error: Error): void => this.#lose(error)
     const statement = (): string => statements.signOfLife(this.#heldMs)
     this.#heartbeat = new Heartbeat({ session, everyMs, patienceMs, now, statement, onLost })
@@ -70,7 +76,7 @@ export class PostgresGrant implements Grant {
   }
 
   /** A failure ends the session: it isn't known what that holds by then. */
-  async downgrade(): Promise<void> {
+  async #downgradeOnce(): Promise<void> {
     if (this.#isDowngraded || this.#parts.statements.isShared) return
     this.#downgrading ??= this.#downgrade().finally(() => (this.#downgrading = undefined))
     await this.#downgrading
@@ -96,15 +102,15 @@ export class PostgresGrant implements Grant {
     this.#isReleased = true
     this.#heartbeat.stop()
     this.#stopLooking()
-    const { session, statements, onFree } = this.#parts
+    const { session, statements, isTransaction, onFree } = this.#parts
     const { name, key } = statements
     try {
       await this.#downgrading
-      const [row] = await session.run(this.#isDowngraded ? statements.releaseShared() : statements.release(), {
-        doing: `release the lock '${name}'`,
-        isRecurring: true,
-        values: [String(key)],
-      })
+      const doing = `release the lock '${name}'`
+      const values = isTransaction ? {} : { values: [String(key)] }
+      const statement = this.#isDowngraded ? statements.releaseShared() : statements.release()
+      const [row] = await session.run(statement, { doing, isRecurring: true, ...values })
+      if (isTransaction) session.pid = 0
       if (row?.['unlocked'] !== 'true')
         session.end(new SlocketError('ERR_SLOCKET_LOST', 'the session did not hold its lock'))
     } catch (error) {

@@ -4,7 +4,8 @@
  */
 import type { AcquireRequest, Engine, EngineSnapshot, Grant } from '../../requests/engine.ts'
 import { onAbort } from '../../requests/on-abort.ts'
-import type { MakeClient } from './client.ts'
+import type { AcquireParts } from './acquire.ts'
+import type { MakeClient, Row } from './client.ts'
 import { loadClient } from './client.ts'
 import { notAfterNowMs, steadyMs } from './clock.ts'
 import { Control } from './control.ts'
@@ -17,8 +18,10 @@ import { Request } from './request.ts'
 import { checkSequence } from './sequence.ts'
 import type { OpenSession } from './session.ts'
 import { Session } from './session.ts'
+import type { Scope } from './scope.ts'
+import { scopeOf } from './scope.ts'
 import { setUp } from './set-up.ts'
-import { snapshotStatement, toSnapshot } from './snapshot.ts'
+import { ALL_LOCKS, snapshotStatement, toSnapshot, toSnapshots } from './snapshot.ts'
 import { RecentStatements } from './statements.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
@@ -44,10 +47,12 @@ export function postgres(options: PostgresOptions): Engine {
 }
 
 function openPostgres(settings: Settings): Engine {
-  const open = opener(settings)
+  const scope = scopeOf(settings)
+  const open = opener(settings, scope)
   const control = new Control(open, settings.heartbeatMs)
-  const statements = new RecentStatements(settings)
-  const room = new WaitingRoom({ open: checkedOnce(open, control, settings), control, settings, now: steadyMs })
+  const statements = new RecentStatements(settings, scope)
+  const parts = { control, settings, scope, now: steadyMs }
+  const room = new WaitingRoom({ ...parts, open: checkedOnce(open, parts) })
   return {
     name: 'postgres',
     capabilities: {
@@ -55,7 +60,8 @@ function openPostgres(settings: Settings): Engine {
       shared: true,
       permits: false,
       recovered: false,
-      downgrade: true,
+      // A transaction can't give back a lock before its end.
+      downgrade: !scope.isTransaction,
       places: settings.maxConnections,
     },
     acquire: (resource, asked) =>
@@ -67,15 +73,23 @@ function openPostgres(settings: Settings): Engine {
     placesInUse: () => room.placesInUse(),
     async query(resource, signal): Promise<EngineSnapshot> {
       const statement = snapshotStatement(keyOf(settings.namespace, resource))
-      const letGo = keepAlive()
-      const stopListening = signal && onAbort(signal, letGo)
-      try {
-        return toSnapshot(await control.run(statement, `look at the lock '${resource}'`, signal), room.pids)
-      } finally {
-        stopListening?.()
-        letGo()
-      }
+      return toSnapshot(await look(control, statement, `look at the lock '${resource}'`, signal), room.pids)
     },
+    async queryAll(): Promise<ReadonlyMap<string, EngineSnapshot>> {
+      return toSnapshots(await look(control, ALL_LOCKS, 'look at all locks'), room.pids, settings.namespace)
+    },
+  }
+}
+
+/** Keeps the process alive, until `signal` aborts. */
+async function look(control: Control, statement: string, doing: string, signal?: AbortSignal): Promise<Row[]> {
+  const letGo = keepAlive()
+  const stopListening = signal && onAbort(signal, letGo)
+  try {
+    return await control.run(statement, doing, signal)
+  } finally {
+    stopListening?.()
+    letGo()
   }
 }
 
@@ -88,13 +102,13 @@ function refuseUnsupported({ claim, steal }: AcquireRequest): void {
 }
 
 /** Opens sessions. */
-function opener(settings: Settings): OpenSession {
+function opener(settings: Settings, scope: Scope): OpenSession {
   let loading: Promise<MakeClient> | undefined
   return async (signal) => {
     loading ??= loadClient(clientSettings(settings))
     loading.catch(() => (loading = undefined))
     const session = await Session.open(
-      { make: await loading, patienceMs: settings.patienceMs, now: notAfterNowMs },
+      { make: await loading, patienceMs: settings.patienceMs, now: notAfterNowMs, prelude: scope.prelude },
       signal,
     )
     await setUp(session, settings)
@@ -103,14 +117,14 @@ function opener(settings: Settings): OpenSession {
 }
 
 /** Opens sessions for locks. What is the same for all of them is checked by each, until one has come to the end: the failure of one doesn't concern the others. */
-function checkedOnce(open: OpenSession, control: Control, settings: Settings): OpenSession {
+function checkedOnce(open: OpenSession, { control, settings, scope }: AcquireParts): OpenSession {
   let isChecked = false
   return async (signal) => {
     if (isChecked) return await open(signal)
     const session = await open(signal)
     try {
       await checkSequence(session, settings.sequence)
-      if (await checkExclusion(session, control)) isChecked = true
+      if (await checkExclusion(session, control, scope)) isChecked = true
       return session
     } catch (error) {
       session.end(error as Error)
@@ -135,6 +149,8 @@ function clientSettings({ client, heartbeatMs }: Settings): Record<string, unkno
 /** Columns are asked for as text, and stay so, whatever parser a program has given `pg` for that type. */
 const AS_TEXT = { getTypeParser: () => String }
 
+export { lockTransaction } from './transaction.ts'
+export type { TransactionClient, TransactionLockOptions } from './transaction.ts'
 export type { PostgresOptions } from './options.ts'
 export type {
   AcquireRequest,

@@ -15,9 +15,12 @@ export function keyOf(namespace: string, name: string): bigint {
   return hash.digest().readBigInt64BE(0)
 }
 
+/** All keys of 64 bits in this database, of whatever program. */
+export const WHERE_ANY_KEY: string =
+  "locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND objsubid = 1"
+
 /** The same number as `pg_locks` has it: in two halves. */
 export function whereKey(key: bigint): string {
   const bits = BigInt.asUintN(64, key)
-  const database = '(SELECT oid FROM pg_database WHERE datname = current_database())'
-  return `locktype = 'advisory' AND database = ${database} AND classid = ${bits >> 32n} AND objid = ${bits & 0xffffffffn} AND objsubid = 1`
+  return `${WHERE_ANY_KEY} AND classid = ${bits >> 32n} AND objid = ${bits & 0xffffffffn}`
 }

@@ -8,7 +8,7 @@ import { parseSequence } from './sequence-name.ts'
  * `database`. `pg` takes what is missing from the environment (`PGHOST` and so on). An unknown option is a TypeError.
  */
 export interface PostgresOptions {
-  /** `postgres://user:password@host:port/database`: the server itself, not a pooler. It can't be combined with `host`, `port`, `user`, `password` and `database`. */
+  /** `postgres://user:password@host:port/database`: the server itself, or, with `pooler`, the pooler. It can't be combined with `host`, `port`, `user`, `password` and `database`. */
   readonly connectionString?: string | undefined
   /** The server: a host name, or the directory of its Unix socket. */
   readonly host?: string | undefined
@@ -64,6 +64,13 @@ export interface PostgresOptions {
    * without an answer, the lock is lost; after five, the server gives it to the next waiter. Default: `2000`.
    */
   readonly heartbeat?: number | undefined
+  /**
+   * `transaction`: connect through a pooler that gives a client a session of the server for each transaction, such as PgBouncer with
+   * `pool_mode = transaction`. A lock is then a transaction that stays open until the release, and uses one of the pooler's connections to the server as long
+   * as it is held or waited for. If the holder is stopped, or blocks its event loop, for longer than five heartbeats, the server gives the lock to the next
+   * waiter. docs/engines/postgres.md says what the pooler needs. Default: none; a pooler is then refused with ERR_SLOCKET_POOLER.
+   */
+  readonly pooler?: 'transaction' | undefined
 }
 
 export interface Settings {
@@ -73,6 +80,7 @@ export interface Settings {
   /** Quoted, for the server. */
   readonly sequence: string
   readonly maxConnections: number
+  readonly pooler: 'transaction' | undefined
   readonly heartbeatMs: number
   /** How long an answer may be missing. */
   readonly patienceMs: number
@@ -80,7 +88,7 @@ export interface Settings {
   readonly serverPatienceMs: number
 }
 
-const DEFAULT_NAMESPACE = 'slocket'
+export const DEFAULT_NAMESPACE: string = 'slocket'
 const DEFAULT_SEQUENCE = 'public.slocket_token'
 const DEFAULT_CONNECTIONS = 20
 const MOST_CONNECTIONS = 10_000
@@ -89,7 +97,7 @@ const LEAST_HEARTBEAT_MS = 200
 const MOST_HEARTBEAT_MS = 60_000
 const PATIENCE = 2.5
 const SERVER_PATIENCE = 5
-const OWN_OPTIONS = ['namespace', 'sequence', 'maxConnections', 'heartbeat']
+const OWN_OPTIONS = ['namespace', 'sequence', 'maxConnections', 'heartbeat', 'pooler']
 const KNOWN_OPTIONS: ReadonlySet<string> = new Set([...OWN_OPTIONS, ...CLIENT_OPTIONS])
 
 /** @throws TypeError, RangeError */
@@ -103,23 +111,31 @@ export function parsePostgresOptions(options: unknown): Settings {
     sequence = DEFAULT_SEQUENCE,
     maxConnections = DEFAULT_CONNECTIONS,
     heartbeat = DEFAULT_HEARTBEAT_MS,
+    pooler,
     ...client
   } = options as Record<string, unknown>
-  if (typeof namespace !== 'string' || /[\n\0]/.test(namespace)) {
-    throw new TypeError('options.namespace must be a string without line breaks')
+  if (pooler !== undefined && pooler !== 'transaction') {
+    throw new TypeError("options.pooler must be 'transaction': a pooler in other modes can't be used")
   }
   checkClientOptions(client, OWN_OPTIONS)
   if (client['port'] !== undefined) parseNumber('port', client['port'], 1, 65_535)
   const heartbeatMs = parseNumber('heartbeat', heartbeat, LEAST_HEARTBEAT_MS, MOST_HEARTBEAT_MS)
   return {
     client,
-    namespace,
+    namespace: parseNamespace(namespace),
     sequence: parseSequence(sequence),
     maxConnections: parseNumber('maxConnections', maxConnections, 1, MOST_CONNECTIONS),
+    pooler,
     heartbeatMs,
     patienceMs: heartbeatMs * PATIENCE,
     serverPatienceMs: heartbeatMs * SERVER_PATIENCE,
   }
+}
+
+/** @throws TypeError */
+export function parseNamespace(value: unknown): string {
+  if (typeof value === 'string' && !/[\n\0]/.test(value)) return value
+  throw new TypeError('options.namespace must be a string without line breaks')
 }
 
 function parseNumber(name: string, value: unknown, least: number, most: number): number {

@@ -8,7 +8,7 @@
 import { debug } from '../../debug.ts'
 import { onAbort } from '../../requests/on-abort.ts'
 import { SlocketError } from '../../errors.ts'
-import type { MakeClient, Row, SqlClient, SqlStatement } from './client.ts'
+import type { MakeClient, Row, SqlClient, SqlResult, SqlStatement } from './client.ts'
 import { Prepared } from './prepared.ts'
 import { toServerError } from './server-error.ts'
 import { setTimeout, clearTimeout } from '../../real-time.ts'
@@ -19,6 +19,8 @@ export interface SessionParts {
   readonly patienceMs: number
   /** Never after now; see clock.ts. */
   readonly now: () => number
+  /** In front of every statement that is in no transaction of ours. Then no statement is prepared: the session is somebody else's the next moment. */
+  readonly prelude: string
 }
 
 export interface RunOptions {
@@ -38,7 +40,7 @@ export interface RunOptions {
 export type OpenSession = (signal?: AbortSignal) => Promise<Session>
 
 export class Session {
-  /** The server's process. */
+  /** The server's process. 0 behind a pooler, except in a transaction: see scope.ts. */
   pid: number = 0
   /** Called when its connection is closed, however it has ended. */
   onClosed: (() => void) | undefined
@@ -47,6 +49,7 @@ export class Session {
   readonly #client: SqlClient
   readonly #patienceMs: number
   readonly #now: () => number
+  readonly #prelude: string
   readonly #onEnd = new Set<(error: Error) => void>()
   #aliveAtMs: number
   #failure: Error | undefined
@@ -56,9 +59,10 @@ export class Session {
   #execution: Promise<unknown> | undefined
   readonly #prepared = new Prepared()
 
-  private constructor({ make, patienceMs, now }: SessionParts) {
+  private constructor({ make, patienceMs, now, prelude }: SessionParts) {
     this.#patienceMs = patienceMs
     this.#now = now
+    this.#prelude = prelude
     this.#aliveAtMs = now()
     this.#client = make()
     this.#client.on('error', (error) => this.#endByServer(toServerError(error, 'go on: the session has ended')))
@@ -142,15 +146,13 @@ export class Session {
     const { doing, isWait = false, isBackground = false, isRecurring = false, values } = options
     if (this.#failure !== undefined) throw this.#failure
     const sentMs = this.#now()
-    const timer = isWait
-      ? undefined
-      : setTimeout(() => this.end(unreachable(`no answer within ${this.#patienceMs} ms`)), this.#patienceMs)
+    const timer = isWait ? undefined : setTimeout(() => this.end(this.#noAnswer()), this.#patienceMs)
     if (isBackground) timer?.unref()
     else this.#reference(1)
-    const execution = this.#execute({ text, values, name: isRecurring ? this.#prepared.nameOf(text) : undefined })
+    const execution = this.#execute(this.#toStatement(text, isRecurring, values))
     this.#execution = execution
     try {
-      const { rows } = await execution
+      const rows = rowsOf(await execution)
       if (this.#failure !== undefined) throw this.#failure
       this.#aliveAtMs = Math.max(this.#aliveAtMs, sentMs)
       return rows
@@ -186,10 +188,20 @@ export class Session {
     if (this.#failure === undefined && connection.stream.writableLength === 0) connection.flush()
   }
 
+  #noAnswer(): SlocketError {
+    const why = this.#prelude === '' ? '' : ' (or the pooler has no free connection to the server)'
+    return unreachable(`no answer within ${this.#patienceMs} ms${why}`)
+  }
+
+  #toStatement(text: string, isRecurring: boolean, values: string[] | undefined): SqlStatement {
+    if (this.#prelude !== '') return { text: this.pid === 0 ? this.#prelude + text : text, values }
+    return { text, values, name: isRecurring ? this.#prepared.nameOf(text) : undefined }
+  }
+
   /** One after the other: from version 9 on, `pg` takes no second statement while it executes one. */
-  #execute(statement: SqlStatement): Promise<{ readonly rows: Row[] }> {
+  #execute(statement: SqlStatement): Promise<SqlResult | SqlResult[]> {
     if (this.#execution === undefined) return this.#client.query(statement)
-    const send = (): Promise<{ readonly rows: Row[] }> => {
+    const send = (): Promise<SqlResult | SqlResult[]> => {
       if (this.#failure !== undefined) throw this.#failure
       return this.#client.query(statement)
     }
@@ -229,6 +241,11 @@ export class Session {
     if (this.#references > 0) this.#client.connection.stream.ref()
     else this.#client.connection.stream.unref()
   }
+}
+
+/** Of several statements, those of the last one that has any. */
+function rowsOf(result: SqlResult | SqlResult[]): Row[] {
+  return Array.isArray(result) ? (result.findLast(({ rows }) => rows.length > 0)?.rows ?? []) : result.rows
 }
 
 function unreachable(why: string): SlocketError {

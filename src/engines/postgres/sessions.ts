@@ -7,9 +7,9 @@
 import { onAbort } from '../../requests/on-abort.ts'
 import { systemCode } from '../../errors.ts'
 import type { Settings } from './options.ts'
+import type { Scope } from './scope.ts'
 import { TOO_MANY_CONNECTIONS } from './server-error.ts'
 import type { OpenSession, Session } from './session.ts'
-import { SIGN_OF_LIFE } from './statements.ts'
 import { setTimeout, clearTimeout, setInterval, clearInterval } from '../../real-time.ts'
 
 interface Idle {
@@ -26,9 +26,19 @@ interface Starved {
   readonly resume: (session: Session | undefined) => void
 }
 
+export interface SessionsParts {
+  readonly open: OpenSession
+  readonly settings: Settings
+  readonly scope: Scope
+  readonly now: () => number
+  /** Called when one more could be had. */
+  readonly onFree: () => void
+}
+
 export class Sessions {
   readonly #open: OpenSession
   readonly #settings: Settings
+  readonly #scope: Scope
   readonly #now: () => number
   /** Called when one more could be had. */
   readonly #onFree: () => void
@@ -45,9 +55,10 @@ export class Sessions {
   /** When the last connection was closed. */
   #closedMs = -Infinity
 
-  constructor(open: OpenSession, settings: Settings, now: () => number, onFree: () => void) {
+  constructor({ open, settings, scope, now, onFree }: SessionsParts) {
     this.#open = open
     this.#settings = settings
+    this.#scope = scope
     this.#now = now
     this.#onFree = onFree
   }
@@ -80,7 +91,9 @@ export class Sessions {
       // Bound: see #canComeFree.
       for (;;) {
         const session = (await this.#reuse()) ?? (await this.#openOrWait(number, wait, signal))
-        if (session !== undefined) return session
+        if (session === undefined) continue
+        await this.#scope.begin(session)
+        return session
       }
     } catch (error) {
       this.#becomeFree()
@@ -92,7 +105,7 @@ export class Sessions {
     const session = this.#pop()
     if (session === undefined || session.silentMs <= this.#settings.heartbeatMs) return session
     // A router may have forgotten the connection, and told nobody. Now nothing is asked of it yet, and another one will do.
-    if (await session.answers(SIGN_OF_LIFE)) return session
+    if (await session.answers(this.#scope.signOfLife)) return session
     // And the others.
     for (let other = this.#pop(); other !== undefined; other = this.#pop()) other.close()
     return undefined
@@ -175,8 +188,17 @@ export class Sessions {
     for (const { resume } of among) resume(undefined)
   }
 
-  /** @param session holds nothing and runs nothing, or has ended. */
+  /** @param session holds nothing and runs nothing, or has ended. In front of a pooler, its transaction may still be open. */
   giveBack(session: Session, lingerMs: number): void {
+    if (!this.#scope.isTransaction || session.pid === 0 || session.hasEnded)
+      return this.#giveBackIdle(session, lingerMs)
+    this.#scope
+      .end(session)
+      .catch((error: unknown) => session.end(error as Error))
+      .finally(() => this.#giveBackIdle(session, lingerMs))
+  }
+
+  #giveBackIdle(session: Session, lingerMs: number): void {
     const isUsable = !session.hasEnded && !session.isWornOut
     if (isUsable && this.#starved.length > 0) this.#starved[0]!.resume(session)
     else if (isUsable && lingerMs > 0) this.#keep(session, lingerMs)

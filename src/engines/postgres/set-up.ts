@@ -23,23 +23,37 @@ const INVALID_VALUE = '22023'
 /** @throws SlocketError; the session is ended then. */
 export async function setUp(session: Session, settings: Settings): Promise<void> {
   try {
-    const doing = 'set up a session'
-    const [first] = await session.run('SELECT pg_catalog.pg_backend_pid()::pg_catalog.text AS pid', {
-      doing,
-      isBackground: true,
-    })
-    session.pid = Number(first!['pid'])
-    if (session.saidPid !== session.pid) throw poolerError()
-    await session.run('SET search_path TO pg_catalog', { doing, isBackground: true })
-    const [facts] = await session.run(setUpStatement(settings), { doing, isBackground: true })
-    refuse(session, facts!)
-    await watchWaits(session)
+    const facts =
+      settings.pooler === undefined ? await takeSession(session, settings) : await lookBehindPooler(session, settings)
     session.canFlush = await canFlush(session)
-    if (facts!['usable'] !== 'true') await createSequence(session, settings.sequence)
+    if (facts['usable'] !== 'true') await createSequence(session, settings.sequence)
   } catch (error) {
     session.end(error as Error)
     throw error
   }
+}
+
+async function takeSession(session: Session, settings: Settings): Promise<Row> {
+  const doing = 'set up a session'
+  const [first] = await session.run('SELECT pg_catalog.pg_backend_pid()::pg_catalog.text AS pid', {
+    doing,
+    isBackground: true,
+  })
+  session.pid = Number(first!['pid'])
+  if (session.saidPid !== session.pid) throw poolerError()
+  await session.run('SET search_path TO pg_catalog', { doing, isBackground: true })
+  const [facts] = await session.run(setUpStatement(settings), { doing, isBackground: true })
+  if (String(session.pid) !== facts!['pid']) throw poolerError()
+  refuse(facts!)
+  await watchWaits(session)
+  return facts!
+}
+
+/** Nothing is set: each transaction does that for itself. */
+async function lookBehindPooler(session: Session, { sequence }: Settings): Promise<Row> {
+  const [facts] = await session.run(`SELECT ${factsOf(sequence)}`, { doing: 'look at the server', isBackground: true })
+  refuse(facts!)
+  return facts!
 }
 
 /** A server on Windows cannot, and says so: https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL */
@@ -83,11 +97,7 @@ function setUpStatement({ sequence, serverPatienceMs }: Settings): string {
     tcp_user_timeout: serverPatienceMs,
   }
   const values = Object.entries(wanted).map(([name, value]) => `('${name}', '${value}')`)
-  return `SELECT pg_backend_pid()::text AS pid,
-    current_setting('server_version_num') AS version,
-    pg_is_in_recovery()::text AS standby,
-    CASE WHEN to_regclass('${sequence}') IS NULL THEN 'false'
-      ELSE has_sequence_privilege(to_regclass('${sequence}')::oid, 'USAGE, UPDATE')::text END AS usable,
+  return `SELECT pg_backend_pid()::text AS pid, ${factsOf(sequence)},
     (SELECT count(set_config(name, value, false)) FROM (VALUES ${values.join(', ')}) AS wanted (name, value)
       WHERE current_setting(name, true) IS NOT NULL)::text AS set,
     -- A token has to be on the disk before it is told: a crash of the server must not give it again.
@@ -95,8 +105,14 @@ function setUpStatement({ sequence, serverPatienceMs }: Settings): string {
       WHERE current_setting('synchronous_commit') IN ('off', 'local'))::text AS durable`
 }
 
-function refuse(session: Session, facts: Row): void {
-  if (String(session.pid) !== facts['pid']) throw poolerError()
+function factsOf(sequence: string): string {
+  return `current_setting('server_version_num') AS version,
+    pg_is_in_recovery()::text AS standby,
+    CASE WHEN to_regclass('${sequence}') IS NULL THEN 'false'
+      ELSE has_sequence_privilege(to_regclass('${sequence}')::oid, 'USAGE, UPDATE')::text END AS usable`
+}
+
+function refuse(facts: Row): void {
   if (Number(facts['version']) < OLDEST_VERSION) {
     throw new SlocketError('ERR_SLOCKET_UNSUPPORTED_PLATFORM', 'locks need PostgreSQL 14 or later')
   }
@@ -112,6 +128,6 @@ function refuse(session: Session, facts: Row): void {
  */
 export function poolerError(): SlocketError {
   const message =
-    'there is a pooler (PgBouncer?) between here and PostgreSQL: a lock belongs to a session, and it hands sessions round. Connect to the server itself'
+    "there is a pooler (PgBouncer?) between here and PostgreSQL: a lock belongs to a session, and it hands sessions round. Connect to the server itself; or, if the pooler leaves a transaction on its session, set the option pooler of postgres() to 'transaction'"
   return new SlocketError('ERR_SLOCKET_POOLER', message)
 }

@@ -4,7 +4,7 @@ import { EXCLUSIVE, SHARED } from '../../core/claim.ts'
 import type { About } from './about.ts'
 import { parseSession } from './about.ts'
 import type { Row } from './client.ts'
-import { whereKey } from './key.ts'
+import { keyOf, whereKey, WHERE_ANY_KEY } from './key.ts'
 import { wallNowMs } from '../../real-time.ts'
 
 const EXCLUSIVE_LOCK = 'ExclusiveLock'
@@ -12,13 +12,42 @@ const SHARE_LOCK = 'ShareLock'
 
 /** Waiters in the order in which they came. */
 export function snapshotStatement(key: bigint): string {
-  return `SELECT locks.pid::text AS pid, locks.mode, locks.granted::text AS granted,
+  return selectLocks(whereKey(key))
+}
+
+/** The same of all keys, each with its `key`. */
+export const ALL_LOCKS: string = selectLocks(WHERE_ANY_KEY)
+
+function selectLocks(where: string): string {
+  return `SELECT ((locks.classid::bigint << 32) | locks.objid::bigint)::text AS key, locks.pid::text AS pid, locks.mode, locks.granted::text AS granted,
       (extract(epoch FROM locks.waitstart) * 1000)::text AS waits_since,
       (extract(epoch FROM sessions.state_change) * 1000)::text AS changed,
       (extract(epoch FROM sessions.query_start) * 1000)::text AS asked, sessions.query
     FROM pg_locks AS locks LEFT JOIN pg_stat_activity AS sessions USING (pid)
-    WHERE ${whereKey(key).replaceAll(/\b(database|locktype|classid|objid|objsubid) /g, 'locks.$1 ')}
+    WHERE ${where.replaceAll(/\b(database|locktype|classid|objid|objsubid) /g, 'locks.$1 ')}
     ORDER BY locks.waitstart NULLS LAST`
+}
+
+/**
+ * The locks whose names can be found out, by name. The server knows hashes of names: a name is what a session says of itself, if this role may see that, and if the
+ * hash agrees. So locks of other roles are missing unless one of ours waits for them, as are those of other namespaces and programs.
+ *
+ * @param own the server's processes that are this client's, with the lock of each.
+ */
+export function toSnapshots(
+  rows: readonly Row[],
+  own: ReadonlyMap<number, string>,
+  namespace: string,
+): Map<string, EngineSnapshot> {
+  const byKey = new Map<string, Row[]>()
+  for (const row of rows) byKey.set(row['key']!, [...(byKey.get(row['key']!) ?? []), row])
+  const snapshots = new Map<string, EngineSnapshot>()
+  for (const [key, ofKey] of byKey) {
+    const said = ofKey.flatMap(({ pid, query }) => [own.get(Number(pid)), parseSession(query ?? null)?.name])
+    const name = said.find((each) => each !== undefined && String(keyOf(namespace, each)) === key)
+    if (name !== undefined) snapshots.set(name, toSnapshot(ofKey, own))
+  }
+  return snapshots
 }
 
 /** @param own the server's processes that are this client's. */

@@ -4,6 +4,8 @@ import type { Claim } from '../../core/claim.ts'
 import type { About } from './about.ts'
 import { describeSession, programName } from './about.ts'
 import { keyOf, whereKey } from './key.ts'
+import type { Scope } from './scope.ts'
+import { IS_MARKED } from './scope.ts'
 
 const IS_UNFLUSHED = 'pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()'
 const WRITE = "pg_logical_emit_message(true, 'slocket', '')"
@@ -27,19 +29,24 @@ export class Statements {
   readonly #comment: string
   readonly #take: string
   readonly #tryTo: string
+  readonly #sequence: string
+  readonly #scope: Scope
 
   constructor(
     name: string,
     { claim, label }: AcquireRequest,
     { namespace, sequence }: { namespace: string; sequence: string },
+    scope: Scope,
   ) {
     this.name = name
     this.key = keyOf(namespace, name)
     this.#suffix = suffixOf(claim)
     this.#label = label
     this.#comment = this.#about(undefined)
-    this.#take = this.#taking(`pg_advisory_lock${this.#suffix}(${this.key})::text = ''`, sequence)
-    this.#tryTo = this.#taking(`pg_try_advisory_lock${this.#suffix}(${this.key})`, sequence)
+    this.#sequence = sequence
+    this.#scope = scope
+    this.#take = this.#taking(`pg_advisory_${scope.infix}lock${this.#suffix}(${this.key})::text = ''`)
+    this.#tryTo = this.#taking(`pg_try_advisory_${scope.infix}lock${this.#suffix}(${this.key})`)
   }
 
   /** Whether they are those of a request for the same lock. */
@@ -49,24 +56,33 @@ export class Statements {
 
   /**
    * Takes the lock, then the token, in one go: CASE evaluates what it gives after its condition, and only where that is true. `token` is null where the
-   * lock was refused.
+   * lock was refused. Of a transaction, it is `''` where the lock was granted, and {@link token} gives it.
    *
    * @param flush whether the token is to be on the disk before it is told, whoever has written it: see {@link FLUSH}.
    */
   take(wait: boolean, flush: boolean): string {
     const statement = wait ? this.#take : this.#tryTo
-    return flush
+    return flush && !this.#scope.isTransaction
       ? `${this.#comment} SELECT token, pid, ${FLUSH} AS flushed FROM (${statement}) AS taken`
       : `${this.#comment} ${statement}`
   }
 
-  signOfLife(heldMs: number): string {
-    return `${this.#about(heldMs)} SELECT pg_backend_pid()::text AS pid`
+  /** Takes a token for a transaction that holds the lock. On the disk before it is told: see {@link FLUSH}; and whatever the settings of the session are. */
+  token(flush: boolean): string {
+    const statement = `SELECT nextval('${this.#sequence}')::text AS token`
+    return `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local');
+      ${flush ? `SELECT token, ${FLUSH} AS flushed FROM (${statement}) AS taken` : statement}`
   }
 
-  /** Its parameter is the key: this one is for all locks. */
+  signOfLife(heldMs: number): string {
+    return `${this.#about(heldMs)} SELECT ${this.#scope.pid} AS pid`
+  }
+
+  /** Gives `unlocked`. Of a session, its parameter is the key: that one is for all locks. */
   release(): string {
-    return `SELECT pg_advisory_unlock${this.#suffix}($1)::text AS unlocked`
+    return this.#scope.isTransaction
+      ? `SELECT (${IS_MARKED})::text AS unlocked; COMMIT`
+      : `SELECT pg_advisory_unlock${this.#suffix}($1)::text AS unlocked`
   }
 
   /** Whether it is shared by those who take it. */
@@ -103,8 +119,9 @@ export class Statements {
     return `SELECT pg_cancel_backend(pid)::text AS cancelled FROM pg_locks WHERE pid = ${pid} AND NOT granted AND ${whereKey(this.key)}`
   }
 
-  #taking(lock: string, sequence: string): string {
-    return `SELECT CASE WHEN ${lock} THEN nextval('${sequence}')::text END AS token, pg_backend_pid()::text AS pid`
+  #taking(lock: string): string {
+    const token = this.#scope.isTransaction ? "''" : `nextval('${this.#sequence}')::text`
+    return `SELECT CASE WHEN ${lock} THEN ${token} END AS token, ${this.#scope.pid} AS pid`
   }
 
   #about(heldMs: number | undefined): string {
@@ -123,25 +140,21 @@ const MOST_REMEMBERED = 64
 /** Those of the locks that were asked for last: they are long, and their key is a hash. */
 export class RecentStatements {
   readonly #settings: { namespace: string; sequence: string }
+  readonly #scope: Scope
   readonly #byName = new Map<string, Statements>()
 
-  constructor(settings: { namespace: string; sequence: string }) {
+  constructor(settings: { namespace: string; sequence: string }, scope: Scope) {
     this.#settings = settings
+    this.#scope = scope
   }
 
   of(name: string, asked: AcquireRequest): Statements {
     const known = this.#byName.get(name)
     if (known?.areFor(asked) === true) return known
-    const made = new Statements(name, asked, this.#settings)
+    const made = new Statements(name, asked, this.#settings, this.#scope)
     const [oldest] = this.#byName.keys()
     if (this.#byName.size >= MOST_REMEMBERED && oldest !== undefined) this.#byName.delete(oldest)
     this.#byName.set(name, made)
     return made
   }
 }
-
-/** Of a session that is idle. */
-export const SIGN_OF_LIFE = 'SELECT pg_backend_pid()::text AS pid'
-
-/** Whatever the session may hold. */
-export const RELEASE_ALL = 'SELECT pg_advisory_unlock_all()::text AS released'

@@ -5,11 +5,9 @@
  *     settled it. Each by a session of its own, for within a session the server lets the same lock be taken again.
  *  2. Where all connections are in use, requests stand here, in their order. They keep the process alive, and so do those whose session is being opened: see session.ts.
  */
-import type { Control } from './control.ts'
 import type { AcquireParts } from './acquire.ts'
 import { acquireIn } from './acquire.ts'
 import { keepAlive } from '../keep-alive.ts'
-import type { Settings } from './options.ts'
 import type { Request } from './request.ts'
 import { SlocketError } from '../../errors.ts'
 import type { OpenSession, Session } from './session.ts'
@@ -17,11 +15,8 @@ import { Sessions } from './sessions.ts'
 import { Watch } from './watch.ts'
 import { setTimeout, queueMicrotask } from '../../real-time.ts'
 
-export interface WaitingRoomParts {
+export interface WaitingRoomParts extends AcquireParts {
   readonly open: OpenSession
-  readonly control: Control
-  readonly settings: Settings
-  readonly now: () => number
 }
 
 /** How many locks a message names. */
@@ -44,9 +39,10 @@ export class WaitingRoom {
   #isScheduled = false
   #entered = 0
 
-  constructor({ open, control, settings, now }: WaitingRoomParts) {
-    this.#parts = { control, settings, now }
-    this.#sessions = new Sessions(open, settings, now, () => this.#schedule())
+  constructor(parts: WaitingRoomParts) {
+    const { control, settings, now } = parts
+    this.#parts = parts
+    this.#sessions = new Sessions({ ...parts, onFree: () => this.#schedule() })
     this.#watch = new Watch(control, settings, now)
   }
 

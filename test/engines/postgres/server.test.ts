@@ -1,23 +1,18 @@
 // Servers, roles and settings of all kinds, and what is in front of them.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import fs from 'node:fs'
 import net from 'node:net'
-import os from 'node:os'
-import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import pg from 'pg'
 import { postgres } from '../../../src/engines/postgres/index.ts'
 import { keyOf, whereKey } from '../../../src/engines/postgres/key.ts'
 import { isSlocketError, slocket } from '../../../src/index.ts'
 import { pass, until } from '../../helpers/until.ts'
-import { freeAddress } from '../helpers/free-address.ts'
+import { Pooler, withoutPgBouncer } from '../helpers/pooler.ts'
 import { addressOf } from '../helpers/servers.ts'
 import { administer } from './admin.ts'
 
 const HEARTBEAT_MS = 400
-const PGBOUNCER = '/usr/sbin/pgbouncer'
 const id = randomBytes(6).toString('hex')
 
 describe('PostgreSQL as it is found', () => {
@@ -182,78 +177,19 @@ describe('PostgreSQL as it is found', () => {
     ['statement', 2],
     ['session', 2],
   ] as const) {
-    test(
-      `PgBouncer (${mode}, ${size} connections) is refused`,
-      { skip: !hasPgBouncer() && 'no PgBouncer' },
-      async () => {
-        await using pooler = await Pooler.start(url, mode, size)
-        for (let count = 0; count < 3; count += 1) {
-          const engine = postgres({ connectionString: pooler.url, namespace })
-          const asking = [1, 2, 3].map((number) => slocket(`pooled-${number}`, { engine }))
-          for (const { status, reason } of (await Promise.allSettled(asking)) as PromiseRejectedResult[]) {
-            assert.equal(status, 'rejected')
-            assert.ok(isSlocketError(reason, 'ERR_SLOCKET_POOLER'), String(reason))
-          }
+    test(`PgBouncer (${mode}, ${size} connections) is refused`, { skip: withoutPgBouncer() }, async () => {
+      await using pooler = await Pooler.start(url, mode, size)
+      for (let count = 0; count < 3; count += 1) {
+        const engine = postgres({ connectionString: pooler.url, namespace })
+        const asking = [1, 2, 3].map((number) => slocket(`pooled-${number}`, { engine }))
+        for (const { status, reason } of (await Promise.allSettled(asking)) as PromiseRejectedResult[]) {
+          assert.equal(status, 'rejected')
+          assert.ok(isSlocketError(reason, 'ERR_SLOCKET_POOLER'), String(reason))
         }
-      },
-    )
+      }
+    })
   }
 })
-
-function hasPgBouncer(): boolean {
-  return fs.existsSync(PGBOUNCER)
-}
-
-class Pooler implements AsyncDisposable {
-  readonly url: string
-  readonly #end: () => Promise<void>
-
-  private constructor(url: string, end: () => Promise<void>) {
-    this.url = url
-    this.#end = end
-  }
-
-  static async start(url: string, mode: string, size: number): Promise<Pooler> {
-    const { hostname, port, username, pathname } = new URL(url)
-    const free = await freeAddress()
-    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-pgbouncer-'))
-    const file = path.join(directory, 'pgbouncer.ini')
-    const lines = [
-      '[databases]',
-      `${pathname.slice(1)} = host=${hostname} port=${port} user=${username}`,
-      '[pgbouncer]',
-      `listen_addr = ${free.host}`,
-      `listen_port = ${free.port}`,
-      'unix_socket_dir =',
-      'auth_type = any',
-      `pool_mode = ${mode}`,
-      `default_pool_size = ${size}`,
-      'server_login_retry = 1',
-    ]
-    fs.writeFileSync(file, `${lines.join('\n')}\n`)
-    fs.chmodSync(directory, 0o755)
-    const isRoot = process.getuid?.() === 0
-    const child = spawn(PGBOUNCER, [...(isRoot ? ['-u', 'postgres'] : []), '-q', file], { stdio: 'ignore' })
-    const ended = new Promise((resolve) => child.once('exit', resolve))
-    const end = async (): Promise<void> => {
-      child.kill('SIGKILL')
-      await ended
-      fs.rmSync(directory, { recursive: true })
-    }
-    const own = `postgres://${username}@${free.host}:${free.port}${pathname}`
-    await until('PgBouncer answers', () =>
-      administer(own, 'SELECT 1').then(
-        () => true,
-        () => false,
-      ),
-    )
-    return new Pooler(own, end)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#end()
-  }
-}
 
 /** A line to the server that can be cut, so that both ends hear nothing of it. */
 class Line implements AsyncDisposable {
