@@ -59,7 +59,7 @@ export function describeClaim(claim: Claim): string {
   return claim.kind === 'permit' ? `permits: ${claim.permits}` : claim.kind
 }
 
-/** Undefined for a claim that is no permit. */
+/** Undefined for a claim that isn't a permit. */
 export function permitsOf(claim: Claim): number | undefined {
   return claim.kind === 'permit' ? claim.permits : undefined
 }

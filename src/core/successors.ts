@@ -1,18 +1,18 @@
 /**
- * Who has to be told when a ticket leaves the queue: those whose turn may have come by it.
+ * Which tickets have to be notified when a ticket leaves the queue: those whose turn may have come by it.
  *
  *  - An exclusive one leaves: the first of those behind; if it is shared, every shared one up to the first exclusive.
  *  - A shared one leaves: the first of those behind.
  *  - A permit of n leaves: the first n of those behind. (Up to n - 1 of these may hold already; one waits.)
  *
- * Only those count that can be told: one that cannot is passed over, and the next one stands in its place.
+ * Only tickets that can be notified count: any other is passed over, and the next one takes its place.
  */
 import type { Claim } from './claim.ts'
 
 /**
  * The successors of a ticket with the claim `departed`.
  *
- * @param behind the waiting tickets behind it that can be told, nearest first. No more of them are asked for than are needed.
+ * @param behind the waiting tickets behind it that can be notified, nearest first. No more of them are asked for than are needed.
  */
 export function successorsOf<T extends { readonly claim: Claim }>(departed: Claim, behind: Iterable<T>): T[] {
   const successors: T[] = []

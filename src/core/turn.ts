@@ -5,7 +5,7 @@
  *  2. shared: my turn when nobody exclusive is ahead; else blocked on the nearest exclusive one ahead;
  *  3. permit of n: my turn when fewer than n are ahead, all of them proven alive; else blocked on the n nearest ones
  *     ahead: while those live, n are ahead, so no change that matters is missed, and only those are disturbed whose turn
- *     may have come. (Alive, because the next holder is to learn of one that died holding, even where it need not wait.)
+ *     may have come. (Alive, because the next holder has to find a holder that died, even if it need not wait.)
  *  4. a listing without my own ticket decides nothing.
  */
 import type { Claim } from './claim.ts'
