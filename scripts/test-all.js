@@ -23,6 +23,7 @@ const TRIAL_SECONDS = 480
 const STEPS = [
   { name: 'lint' },
   { name: 'format:check' },
+  { name: 'prose' },
   { name: 'types' },
   { name: 'build' },
   { name: 'test' },
@@ -50,6 +51,8 @@ const STEPS = [
     isTrial: true,
     skip: process.platform === 'linux' ? undefined : 'macOS is imitated on Linux',
   },
+  // It needs a browser, which it installs (root, Debian).
+  { name: 'docs:check', isTrial: true },
 ]
 
 const { values, positionals } = parseArgs({

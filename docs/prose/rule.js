@@ -16,7 +16,7 @@ export function wordsRule({ Syntax, RuleError, report, locator }) {
 }
 
 /** [{ index, around, word }] of each word in a text that is in the list and isn't excepted. `around` is the match and what is beside it. */
-export function findWords(text) {
+function findWords(text) {
   const line = text.replace(/\s/g, ' ')
   return WORDS.flatMap((word) =>
     [...line.matchAll(spaced(word.pattern))]

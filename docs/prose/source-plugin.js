@@ -30,7 +30,7 @@ function documentOf(source, texts) {
 }
 
 /** [{ start, end, value }] in order. A value is as long as the source it stands for, with spaces in place of what is no text. */
-export function textsIn(source, filePath) {
+function textsIn(source, filePath) {
   const { program, comments, errors } = parseSync(filePath, source)
   if (errors.length > 0) throw new Error(`${filePath}: ${errors[0].message}`)
   const strings = []
