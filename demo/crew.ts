@@ -6,7 +6,7 @@ import { WorkerProcess } from './worker-process.ts'
 
 /** So that one can see that it is dead. */
 const RESPAWN_MS = 300
-const FINISH_MS = 10_000
+const FINISH_MS = 60_000
 
 export class Crew {
   readonly #directory: string

@@ -23,6 +23,7 @@ const TRIAL_SECONDS = 480
 const STEPS = [
   { name: 'lint' },
   { name: 'format:check' },
+  { name: 'prose' },
   { name: 'types' },
   { name: 'build' },
   { name: 'test' },
@@ -56,6 +57,8 @@ const STEPS = [
     isTrial: true,
     skip: process.platform === 'linux' ? undefined : 'Podman is for Linux alone',
   },
+  // It needs a browser, which it installs (root, Debian).
+  { name: 'docs:check', isTrial: true },
 ]
 
 const { values, positionals } = parseArgs({

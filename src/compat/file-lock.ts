@@ -1,5 +1,5 @@
 /**
- * Lock files as lockfile makes them: a regular file that only one process can create. Used where slocket refuses to make locks, and to remove the stale
+ * Lock files as lockfile makes them: a regular file that only one process can create. Used if slocket refuses to make locks, and to remove the stale
  * files that lockfile has left.
  *
  *  1. Only `link`, or `open` with O_EXCL, makes a lock, so one process has it. What is in it says which: nobody removes what another process has made

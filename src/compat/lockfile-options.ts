@@ -24,8 +24,8 @@ export interface SyncLockOptions extends CheckOptions {
 /** Options of `check` and `checkSync`. */
 export interface CheckOptions {
   /**
-   * The age, in milliseconds, after which a regular file at the path counts as abandoned: a lock of lockfile itself, or one that was made where slocket
-   * refuses to make its own. Other locks of slocket have no age. Default: files have no age either.
+   * The age, in milliseconds, after which a regular file at the path counts as abandoned: a lock of lockfile itself, or a file that was made because
+   * slocket refuses to make a lock there. Other locks of slocket have no age. Default: files have no age either.
    */
   readonly stale?: number | undefined
 }
@@ -46,7 +46,7 @@ export function waitOf({ wait, retries, retryWait }: LockOptions): number {
   return Math.min(positive(wait) * (more + 1) + positive(retryWait) * more, MOST_MS)
 }
 
-/** 0 for what is no positive number. */
+/** 0 for anything but a positive number. */
 function positive(value: unknown): number {
   return typeof value === 'number' && value > 0 ? value : 0
 }

@@ -4,7 +4,7 @@
  *  1. A lock is at the same path. A regular file there, which lockfile itself makes, is respected as lockfile respects it: held until it is gone, or
  *     older than `stale`.
  *  2. Locks of slocket have no age, and nobody but their holder releases them.
- *  3. Where slocket refuses (a network file system, above all), a lock is what it was there: file-lock.ts.
+ *  3. If slocket refuses (on a network file system, above all), a lock is what it was there: file-lock.ts.
  *
  * docs/migrating.md says what is the same and what is not.
  */
@@ -50,12 +50,12 @@ interface Held {
 
 /** What this process (or worker thread) holds, by absolute paths. */
 const held = new Map<string, Held>()
-/** What it has held before, the last of them: to release one of these again is no error. */
+/** What it has held before, the last of them: to release one of these again isn't an error. */
 const heldBefore = new Set<string>()
 const MOST_REMEMBERED = 10_000
 
 /**
- * Acquires the lock at the path `file`, and calls `callback`. If the holder crashes or ends, the lock is free within milliseconds. Where slocket refuses to
+ * Acquires the lock at the path `file`, and calls `callback`. If the holder crashes or ends, the lock is free within milliseconds. If slocket refuses to
  * make a lock (on a network file system, above all), the lock is a regular file, as lockfile makes it: it is removed when the process exits, and stays after a crash.
  *
  * ```js
@@ -105,10 +105,10 @@ export function lockSync(file: string, options?: SyncLockOptions): void {
 }
 
 /**
- * Releases the lock at the path `file`. What this process has released before, or what nobody holds, is no error.
+ * Releases the lock at the path `file`. What this process has released before, or what nobody holds, isn't an error.
  *
  * @param callback is called with an error of code ENOTACQUIRED if another process holds the lock, and this one has never had it. If this process
- *   has never had it, a regular file that lockfile itself has made is removed; one that can't be read counts as held by another process.
+ *   has never had it, a regular file that lockfile itself has made is removed; a file that can't be read counts as held by another process.
  * @throws TypeError for a wrong path.
  */
 export function unlock(file: string, callback?: (error?: Error) => void): void {
@@ -320,7 +320,7 @@ function settle<T>(promise: Promise<T>, callback: (error: Error | null, result?:
   )
 }
 
-/** What the system said, where it is the system that refused: those who come from lockfile look for its codes. */
+/** The system's error, if it is the system that refused: programs written for lockfile look for its codes. */
 function asSystemError(error: unknown): unknown {
   return isSlocketError(error) && systemCode(error.cause) !== undefined ? error.cause : error
 }

@@ -1,7 +1,7 @@
 /**
- * A lock as proper-lockfile has it, where slocket refuses to make its own: held by a directory that this process renews again and again.
+ * A lock as proper-lockfile has it, if slocket refuses to make its own: held by a directory that this process renews again and again.
  *
- *  1. A lock that is no longer renewed is stale after `staleMs`, and another process may take it over. If its holder was only stopped, it is told at its
+ *  1. A lock that is no longer renewed is stale after `staleMs`, and another process may take it over. If its holder was only stopped, it is notified at its
  *     next renewal.
  *  2. Timers keep no process alive. When the process exits, its locks are removed; if it is killed, also by a signal that it doesn't handle, they become stale.
  */
@@ -91,7 +91,7 @@ export class MkdirLock {
   /** @throws as {@link release}. */
   releaseSync(): void {
     this.#end()
-    // RACE: a renewal that is under way may touch the next holder's directory, and that one is told that it has lost it.
+    // RACE: a renewal that is under way may touch the next holder's directory, and that holder is notified that it has lost the lock.
     if (!runSync(release(this.#path, this.#options.staleMs, this.#isOwn), this.#options.fs)) throw takenOver()
   }
 

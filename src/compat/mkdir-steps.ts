@@ -4,7 +4,7 @@
  *
  *  1. Only mkdir makes a lock, so one process has it. Only rmdir removes one: a directory with anything in it, such as a lock of slocket, stays.
  *  2. A stale one is replaced under a second directory, `LOCK.takeover`. So of several processes that find it stale, none removes the new lock of another.
- *  3. Its time is one that the file system keeps as it is: in steps of 10 ms (exFAT), or of two seconds (FAT). A time that is cut later would look like
+ *  3. Its time is a value that the file system keeps as it is: in steps of 10 ms (exFAT), or of two seconds (FAT). A time that is cut later would look like
  *     another holder's.
  *  4. If it has another time than its holder gave it, it is another holder's.
  */

@@ -58,7 +58,7 @@ export interface UnlockOptions {
 /**
  * What a lock is made of. `slocket`: sockets; it is free as soon as its holder has ended. `mkdir`: what proper-lockfile makes, an empty directory that
  * is renewed every `update` ms and is stale if it isn't renewed for `stale` ms, because slocket refuses to make locks at that path: on a network file
- * system, on one that holds no sockets, in a directory of another user, in a sandbox without sockets, or without `/proc` in Deno or Bun.
+ * system, on a file system without sockets, in a directory of another user, in a sandbox without sockets, or without `/proc` in Deno or Bun.
  */
 export type LockKind = 'slocket' | 'mkdir'
 
@@ -110,7 +110,7 @@ export function fileOfSync(file: string, options: UnlockOptions | undefined): st
   return followsLinks(options) ? fsOf(options).realpathSync(file) : path.resolve(file)
 }
 
-/** What is at `file`; undefined where nothing is. */
+/** What is at `file`; undefined if nothing is there. */
 export function statOf(file: string, options: UnlockOptions | undefined): Promise<Stats | undefined> {
   return new Promise((resolve, reject) => {
     fsOf(options).stat(file, (error, stats) => {
@@ -148,7 +148,7 @@ export function mkdirOptionsOf(options: LockOptions | undefined): MkdirOptions {
 }
 
 function followsLinks(options: UnlockOptions | undefined): boolean {
-  // As there: what is given as undefined is no default.
+  // As there: an explicit undefined doesn't mean the default.
   const { realpath } = { realpath: true, ...options }
   return Boolean(realpath)
 }

@@ -5,7 +5,7 @@
  *     held while it is fresh.
  *  2. `stale`, `update` and `fs` are accepted. Of `stale` is left what 1. needs; of `fs`, `realpath` and `stat`.
  *  3. Nothing is renewed while a lock is held, no signal handler is set, and no holder is taken for dead.
- *  4. Where slocket refuses (a network file system, above all), a lock is what it was there, and 2. and 3. don't hold: mkdir-lock.ts.
+ *  4. If slocket refuses (on a network file system, above all), a lock is what it was there, and 2. and 3. don't hold: mkdir-lock.ts.
  *
  * docs/migrating.md says what is the same and what is not.
  */

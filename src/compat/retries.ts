@@ -31,9 +31,9 @@ const MOST_RETRIES = 100_000
 const DEFAULTS = { retries: 10, factor: 2, minTimeout: 1000, maxTimeout: Infinity, randomize: false }
 
 /**
- * How long to wait, in ms. 0: only if it is free; undefined: for ever.
+ * How long to wait, in ms. 0: only if it is free; undefined: without a limit.
  *
- * @throws Error where the first timeout is longer than the longest.
+ * @throws Error if the first timeout is longer than the longest.
  */
 export function waitOf(retries: number | RetryOptions | readonly number[] | null | undefined): number | undefined {
   const options = typeof retries === 'number' ? { retries } : retries || { retries: 0 }
@@ -61,12 +61,12 @@ function timeoutsOf({ retries, factor, minTimeout, maxTimeout, randomize }: Retr
   return timeouts.sort((a, b) => a - b)
 }
 
-/** When it tries for the last time: there is no try more after one that comes at the limit, or later. */
+/** When it tries for the last time: no try follows a try at the limit, or later. */
 function lastTry(timeouts: readonly number[], limit: number): number {
   let waited = 0
   for (const timeout of timeouts) {
     if (waited >= limit || waited >= MOST_MS) break
-    // One that is no number passes at once.
+    // A timeout that isn't a number passes at once.
     if (timeout > 0) waited += timeout
   }
   return Math.min(waited, MOST_MS)

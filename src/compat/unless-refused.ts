@@ -1,5 +1,5 @@
 /**
- * Which way a lock of a drop-in goes. Where slocket refuses to make locks, a drop-in does what the package did in whose place it is: a program that works
+ * Which way a lock of a drop-in goes. If slocket refuses to make locks, a drop-in does what the package did in whose place it is: a program that works
  * must not fail because of another import.
  *
  * Processes that go different ways at one path (of two users, of two runtimes) still exclude each other: both make a name at that path, which only one
@@ -49,7 +49,7 @@ export function unlessRefusedSync<T>(lockPath: string, bySockets: BySockets<T>, 
   return byFile(refusal)
 }
 
-/** @throws `error`, if it is no refusal. */
+/** @throws `error`, if it isn't a refusal. */
 function refusalBy(error: unknown, lockPath: string): SlocketError {
   if (!isSlocketError(error) || !REFUSALS.has(error.code)) throw error
   if (error.code === 'ERR_SLOCKET_NO_SOCKETS') noteNoSockets(lockPath)

@@ -1,6 +1,6 @@
 /**
- * What can come of a wait by one who does nothing else meanwhile, and so gives back nothing of what it has in the queue
- * itself, and goes on with none of its own waits. All that it has there stands ahead, and stays. Pure.
+ * What a wait can lead to if the waiter does nothing else meanwhile: it releases nothing that it has in the queue itself,
+ * and goes on with none of its other waits. All that it has there stands ahead, and stays. Pure.
  */
 import type { Claim } from './claim.ts'
 import { doMatch, weightOf } from './claim.ts'
@@ -35,7 +35,7 @@ export function adviceFor(asked: Claim, own: readonly Claim[], timeoutMs: number
 
 /** @param own what it has in the queue itself, held or waiting. */
 export function outlookOf(asked: Claim, own: readonly Claim[]): Outlook {
-  // Claims that don't match are no matter of waiting: whoever decides on turns refuses them.
+  // Claims that don't match aren't a matter of waiting: the code that decides on turns refuses them.
   if (own.length === 0 || !own.every((claim) => doMatch(asked, claim))) return 'open'
   switch (asked.kind) {
     case 'exclusive':

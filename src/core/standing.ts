@@ -2,7 +2,7 @@
 import type { Claim } from './claim.ts'
 import type { Ticket } from './ticket.ts'
 
-/** Splits a listing into those whose turn it is and those who wait, both in queue order. */
+/** Splits a listing into the tickets whose turn it is and the waiting ones, both in queue order. */
 export function splitByTurn<T extends Ticket>(listing: readonly T[]): { held: T[]; pending: T[] } {
   const held: T[] = []
   const pending: T[] = []

@@ -1,5 +1,5 @@
 /**
- * Who has to be told when a ticket leaves the queue: those whose turn may have come by it.
+ * Which tickets have to be notified when a ticket leaves the queue: those whose turn may have come by it.
  *
  *  - An exclusive one leaves: the first of those behind; if it is shared, every shared one up to the first exclusive.
  *  - A shared one leaves: the first of those behind.
@@ -8,17 +8,17 @@
  *    each, these are the first n.
  *  - An exclusive holder becomes a shared one: every shared one behind it up to the first exclusive.
  *
- * Only those count that can be told: one that cannot is passed over, and the next one stands in its place.
+ * Only tickets that can be notified count: any other is passed over, and the next one takes its place.
  *
- * A ticket may wait on the departed one and not be told, if one of permits ahead of it has no room whatever is ahead: those that leave it none stand
- * between, and the ticket waits on them, too.
+ * A ticket may wait on the departed one and not be notified, if there is no room for a ticket of permits ahead of it, whatever is ahead of that one: those
+ * that leave it no room stand between, and the ticket waits on them, too.
  */
 import type { Claim } from './claim.ts'
 
 /**
  * The successors of a ticket with the claim `departed`.
  *
- * @param behind the waiting tickets behind it that can be told, nearest first. No more of them are asked for than are needed.
+ * @param behind the waiting tickets behind it that can be notified, nearest first. No more of them are asked for than are needed.
  */
 export function successorsOf<T extends { readonly claim: Claim }>(departed: Claim, behind: Iterable<T>): T[] {
   if (departed.kind === 'permit') return whileThereIsRoom(behind)

@@ -12,7 +12,7 @@ import type { LockMode, SlocketOptions } from '../options.ts'
 export const WORDS = 2
 /** Counts what the worker has said. Grows after each message, so that who reads it first misses none. */
 export const SAID = 0
-/** FREE, IN_USE or ENDED. A worker ends itself only where it is free, and only by this word. */
+/** FREE, IN_USE or ENDED. A worker ends itself only if it is free, and only by this word. */
 export const USE = 1
 
 export const FREE = 0
@@ -42,9 +42,9 @@ export type Order = { readonly id: number } & (
         'mode' | 'permits' | 'take' | 'timeout' | 'waitNoticeAfter' | 'label' | 'linger' | 'access'
       >
       readonly claim: Claim
-      /** False: null where it is not free. */
+      /** False: null if it is not free. */
       readonly wait: boolean
-      /** Whether it is to be told whom it waits for. */
+      /** Whether notices of what it waits for are sent. */
       readonly isNoticed: boolean
       /** What the ordering thread has in the queue by its own event loop. */
       readonly own: readonly Claim[]
@@ -79,13 +79,13 @@ export type Answer =
   | { readonly kind: 'error'; readonly error: PlainError }
 
 export type Said =
-  /** Its thread in /proc. Not said where there is no /proc. */
+  /** Its thread in /proc. Missing if there is no /proc. */
   | { readonly kind: 'started'; readonly thread: string }
   /** It obeys. */
   | { readonly kind: 'ready' }
   /** It could not start, or has failed, and ends. */
   | { readonly kind: 'failed'; readonly message: string; readonly code: unknown }
-  /** Whom an order waits for. */
+  /** What an order waits for. */
   | { readonly kind: 'notice'; readonly id: number; readonly notice: WaitNotice }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly kind: 'lost'; readonly lock: number; readonly error: PlainError }

@@ -35,7 +35,7 @@ function factsOf(error: Error): TimeoutFacts {
 }
 
 /**
- * Made anew where it is thrown, so that its stack leads to the caller.
+ * Made anew by the code that throws it, so that its stack leads to the caller.
  *
  * @param path the lock, as the caller has named it.
  */

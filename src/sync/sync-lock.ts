@@ -6,7 +6,7 @@ import type { Held } from './messages.ts'
 export interface SyncHolder {
   /** Takes note of the losses that were reported since. */
   hearLosses(): void
-  /** Looks whether the lock is still held. If not, the lock has been told when this returns. */
+  /** Looks whether the lock is still held. If not, the lock has been notified when this returns. */
   look(lock: SyncLock): void
   /** @throws ERR_SLOCKET_NOT_RELEASED. */
   release(lock: SyncLock): void

@@ -74,7 +74,7 @@ class WorkerThread {
         return { kind: 'done' }
       }
       case 'look':
-        // Whoever finds a loss aborts its signal.
+        // The code that finds a loss aborts its signal.
         void this.#locks.get(order.lock)?.held
         return { kind: 'done' }
       case 'query': {

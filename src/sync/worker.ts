@@ -24,7 +24,7 @@ import { fromPlain } from './plain-error.ts'
 import type { SyncHolder, SyncLock } from './sync-lock.ts'
 import { threadProgram } from './thread-program.ts'
 
-/** How often to look whether the other thread is still there, in ms: one that ends for want of memory says nothing. */
+/** How often to look whether the other thread is still there, in ms: a thread that ends for want of memory says nothing. */
 const LOOK_MS = 1000
 /** How many looks a thread has to start. Looks, not seconds: this process may be stopped meanwhile. */
 const MOST_LOOKS_TO_START = 60
@@ -58,7 +58,7 @@ type Asked = Order extends infer One ? (One extends Order ? Omit<One, 'id'> : ne
 
 let current: SyncWorker | undefined
 
-/** Called meanwhile with whom the order waits for. Must not throw. */
+/** Called meanwhile with what the order waits for. Must not throw. */
 type OnNotice = (notice: WaitNotice) => void
 
 /** What `take` makes of its answer; asks again once there are descriptors. Blocks until the answer has come. */
@@ -107,7 +107,7 @@ export class SyncWorker implements SyncHolder {
   /** How often it was waited for in vain before it said that it is ready. */
   #startLooks = 0
   #isReady = false
-  /** Its thread in /proc, where there is one. */
+  /** Its thread in /proc, if there is a /proc. */
   #thread: string | undefined
   #failure: { readonly message: string; readonly code: unknown } | undefined
 
@@ -127,7 +127,7 @@ export class SyncWorker implements SyncHolder {
     addIdleThread(this.#leaveIdle)
   }
 
-  /** False where it has ended. To be followed by `finish`. */
+  /** False if it has ended. To be followed by `finish`. */
   begin(): boolean {
     if (Atomics.compareExchange(this.#words, USE, FREE, IN_USE) === ENDED) {
       this.#onEnd('it has ended')
@@ -166,7 +166,7 @@ export class SyncWorker implements SyncHolder {
       if (hasEnded) throw this.#onEnd('it has ended')
       if (looks >= mostLooks) throw new Error('it has not answered yet')
       if (this.#startLooks >= MOST_LOOKS_TO_START) {
-        // It may be about to do what it was told, and nobody would know of it.
+        // It may be about to carry out the order, and nobody would know of it.
         void this.#handle.terminate()
         throw this.#onEnd('it does not answer')
       }
@@ -192,7 +192,7 @@ export class SyncWorker implements SyncHolder {
     try {
       this.answerTo(this.order({ do: 'look', lock: lock.id }), Infinity)
     } catch (error) {
-      // It has ended, and so its locks are lost: they have been told.
+      // It has ended, and so its locks are lost: they have been notified.
       debug('a look at a lock: %s', error)
     } finally {
       this.finish()

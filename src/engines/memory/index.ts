@@ -23,7 +23,7 @@ import { MemoryStore } from './store.ts'
  * const lock = await slocket('jobs', { engine: memory() })
  * ```
  *
- * @param store where the locks are. Two engines with the same store are two clients of the same locks. Default: a new store.
+ * @param store holds the locks. Two engines with the same store are two clients of the same locks. Default: a new store.
  * @throws TypeError if `store` isn't a MemoryStore.
  */
 export function memory(store: MemoryStore = new MemoryStore()): Engine {
@@ -101,7 +101,7 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<M
     return own.isHolder
   }
 
-  /** A holder is told at once, and withdraws its ticket itself if nobody waits by it. */
+  /** Notifies the holder at once. It withdraws its ticket itself if nobody waits by it. */
   setCrowded(): boolean {
     return true
   }
@@ -138,7 +138,7 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<M
   }
 
   granted(own: MemoryTicket): GrantFacts {
-    // RACE: robbed between its turn and this line. It has held, and is told as soon as it knows that.
+    // RACE: the lock was stolen between its turn and this line. It has held, and is notified as soon as it knows that.
     if (!own.isHolder) queueMicrotask(() => this.#tell(own))
     this.#store.lastToken += 1n
     return { token: this.#store.lastToken, recovered: false }

@@ -13,7 +13,7 @@ export interface MemoryTicket extends Ticket {
 
 /** Holds the locks of `memory()` engines: engines with the same store are clients of the same locks. */
 export class MemoryStore {
-  /** For the type checker: makes any other object, such as a record of options, a compile error where a store is needed. */
+  /** For the type checker: makes any other object, such as a record of options, a compile error if a store is needed. */
   declare protected readonly isMemoryStore: true
   /** @internal */
   readonly queues: Map<string, MemoryTicket[]> = new Map()

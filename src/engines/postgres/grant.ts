@@ -8,7 +8,6 @@ import { setInterval, clearInterval, monotonicNowMs } from '../../real-time.ts'
 
 export interface GrantParts {
   readonly token: bigint
-  readonly downgrade: (() => Promise<void>) | undefined
   readonly statements: Statements
   readonly session: Session
   /** Whether it is held by a transaction: see scope.ts. */
