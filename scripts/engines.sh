@@ -14,12 +14,15 @@
 # Only if --only names them, too: `redis-aof` writes each command to the disk; `redis-pair` is redis-master and redis-replica; `redis-cluster` has three
 # masters; `redis-sentinel` is redis-watched-1 with its replica redis-watched-2, and three sentinels that watch them as `locks`; `redis-secure` has TLS, and the user `locker` with the password `secret` may do what docs/engines/redis.md lists.
 #
+# SLOCKET_REDIS_SERVER is another program in place of redis-server: that of Valkey, or another version.
+#
 # Nothing stays behind of an `up` that fails or is killed. With --owner it all ends with that process, however it ends.
 # Several can be up at a time. Data is in memory (/dev/shm) where that exists: nothing here waits for a disk.
 set -euo pipefail
 umask 022
 PATH="$PATH:/usr/sbin:/sbin"
 self=$(realpath "${BASH_SOURCE[0]}")
+redis_server=${SLOCKET_REDIS_SERVER:-redis-server}
 
 # Servers must not inherit what the caller has open (a lock, a pipe that somebody reads to its end), nor its settings.
 for fd in /proc/self/fd/*; do
@@ -294,7 +297,7 @@ begin_redis() {
   local dir=$1 address=$2 port
   port=$(free_port)
   mkdir "$dir/redis"
-  write_run "$dir" redis redis-server --bind "$address" --port "$port" --dir "$dir/redis" --save '' --appendonly no
+  write_run "$dir" redis "$redis_server" --bind "$address" --port "$port" --dir "$dir/redis" --save '' --appendonly no
   start_node "$dir" redis
   echo "export SLOCKET_REDIS=redis://$address:$port" >>"$dir/env.new"
 }
@@ -302,7 +305,7 @@ begin_redis() {
 redis_node() {
   local dir=$1 node=$2 address=$3 port=$4
   mkdir "$dir/$node"
-  write_run "$dir" "$node" redis-server --bind "$address" --port "$port" --dir "$dir/$node" --save '' "${@:5}"
+  write_run "$dir" "$node" "$redis_server" --bind "$address" --port "$port" --dir "$dir/$node" --save '' "${@:5}"
   start_node "$dir" "$node"
 }
 
@@ -342,7 +345,7 @@ begin_redis-sentinel() {
     mkdir "$dir/sentinel-$n"
     printf '%s\n' "bind $address" "port $port" "dir $dir/sentinel-$n" "sentinel announce-ip $address" "sentinel monitor locks $address $master 2" \
       'sentinel down-after-milliseconds locks 1000' 'sentinel failover-timeout locks 10000' >"$dir/sentinel-$n/sentinel.conf"
-    write_run "$dir" "sentinel-$n" redis-server "$dir/sentinel-$n/sentinel.conf" --sentinel
+    write_run "$dir" "sentinel-$n" "$redis_server" "$dir/sentinel-$n/sentinel.conf" --sentinel
     start_node "$dir" "sentinel-$n"
     all+=",redis://$address:$port"
   done
@@ -397,7 +400,7 @@ begin_redis-secure() {
     echo 'user other on >secret ~other:* &other:* +@all'
     echo 'user admin on >secret ~* &* +@all'
   } >"$at/users.acl"
-  write_run "$dir" redis-secure redis-server --bind "$address" --port 0 --tls-port "$port" --dir "$at" --save '' \
+  write_run "$dir" redis-secure "$redis_server" --bind "$address" --port 0 --tls-port "$port" --dir "$at" --save '' \
     --tls-cert-file "$at/server.pem" --tls-key-file "$at/server.key" --tls-ca-cert-file "$at/ca.pem" --tls-auth-clients no --aclfile "$at/users.acl"
   start_node "$dir" redis-secure
   echo "export SLOCKET_REDIS_SECURE=rediss://$address:$port" >>"$dir/env.new"
@@ -440,7 +443,7 @@ up() {
   IFS=, read -ra servers <<<"$only"
   install_missing
   need etcd etcdctl ss setpriv
-  [[ $only != *redis* ]] || need redis-server redis-cli
+  [[ $only != *redis* ]] || need "$redis_server" redis-cli
   [[ ,$only, != *,postgres,* || -x $(postgres_bin)/postgres ]] || fail 'PostgreSQL is not installed. On Debian, as root: apt-get install postgresql-15'
   dir=''
   trap '[[ -z $dir ]] || down "$dir"' EXIT
