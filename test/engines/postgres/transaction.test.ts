@@ -83,17 +83,23 @@ describe('a lock inside a transaction', () => {
     const order: string[] = []
     const first = await slocket(name, { engine })
     const asking: Promise<unknown>[] = []
-    const ask = async (who: string, waiting: () => Promise<void>): Promise<void> => {
-      asking.push(waiting().then(() => order.push(who)))
+    // Noted while it holds.
+    const ask = async (who: string, waiting: (note: () => void) => Promise<void>): Promise<void> => {
+      asking.push(waiting(() => void order.push(who)))
       await until(`${who} waits`, async () => (await waiters(name)) === asking.length)
     }
-    await ask('engine', async () => await (await slocket(name, { engine })).release())
-    await ask('transaction', async () => {
+    const byEngine = async (note: () => void): Promise<void> => {
+      await using _lock = await slocket(name, { engine })
+      note()
+    }
+    await ask('engine', byEngine)
+    await ask('transaction', async (note) => {
       await client.query('BEGIN')
       await lockTransaction(client, name, { namespace })
+      note()
       await client.query('COMMIT')
     })
-    await ask('engine again', async () => await (await slocket(name, { engine })).release())
+    await ask('engine again', byEngine)
     // Free or not, a try does not come before those who wait.
     await other.query('BEGIN')
     assert.equal(await lockTransaction(other, name, { namespace, wait: false, mode: 'shared' }), false)
