@@ -1,11 +1,10 @@
 #!/bin/bash
-# Installs what the tests of crashes, faults and containers call, and the model: scripts/install-tools.sh. Only root installs, and only what is missing.
+# Installs what the tests of crashes and faults call, and the model: scripts/install-tools.sh. Only root installs, and only what is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 declare -A package=([strace]=strace [unshare]=util-linux [ip]=iproute2 [ps]=procps
-  [script]=bsdutils [flock]=util-linux [spin]=spin [gcc]=build-essential [patch]=patch [zsh]=zsh [cron]=cron [systemd-analyze]=systemd
-  [podman]=podman [runc]=runc)
+  [script]=bsdutils [flock]=util-linux [spin]=spin [gcc]=build-essential [patch]=patch [zsh]=zsh [cron]=cron [systemd-analyze]=systemd)
 missing=()
 for tool in "${!package[@]}"; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "$tool" >/dev/null || missing+=("${package[$tool]}")

@@ -40,7 +40,7 @@ test('commands of several users wait in turn, and the lock lives as long as a co
   assert.deepEqual([held.length, waiting.length], [1, 1])
   assert.equal((await place.run([...asUser(CAT), ...SLOCKET, 'run', '-n', '--access', 'all', 'L', 'true'])).status, 1)
   const { status, stderr } = await place.run([...asUser(BEN), ...SLOCKET, 'break', '--yes', 'L'])
-  assert.deepEqual([status, /belongs to another user/.test(stderr)], [71, true])
+  assert.deepEqual([status, /belong to another user/.test(stderr)], [71, true])
   first.kill('SIGKILL')
   await first.exited()
   assert.equal(second.hasEnded, false)
