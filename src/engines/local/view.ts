@@ -225,7 +225,7 @@ export class QueueView {
    */
   private noteMark(ticket: ListedTicket): void {
     const mark = ticket.name + DOWNGRADED
-    if (this.shows(mark) && this.directory.hasMark(mark)) ticket.claim = SHARED
+    if (this.shows(mark) && this.directory.isDowngraded(ticket.name)) ticket.claim = SHARED
   }
 
   /** A name that nobody has looked at in this listing yet. */
