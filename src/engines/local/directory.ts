@@ -128,7 +128,9 @@ export class QueueDirectory extends LockDirectory {
     }
     for (const name of names) {
       const ticket = markedBy(name)
-      if (ticket !== undefined && parseTicketName(ticket) !== undefined && !names.has(ticket)) this.sweepMark(name)
+      if (ticket === undefined || parseTicketName(ticket) === undefined || names.has(ticket)) continue
+      // RACE: both may have been made while the names were read, and only the mark was seen.
+      if (!this.has(ticket)) this.sweepMark(name)
     }
   }
 
