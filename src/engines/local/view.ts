@@ -230,7 +230,8 @@ export class QueueView {
 
   /** A name that nobody has looked at in this listing yet. */
   private meet(name: string): ListedTicket | undefined {
-    let ticket = this.knownBefore.get(name)
+    // What it learns of a dead one concerns the holder that finds it.
+    let ticket = this.knownBefore.get(name) ?? this.dead.get(name)
     if (ticket === undefined) {
       const parsed = parseTicketName(name)
       if (parsed === undefined) return undefined
