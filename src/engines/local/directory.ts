@@ -112,7 +112,8 @@ export class QueueDirectory extends LockDirectory {
   }
 
   override removeIfEmpty(): void {
-    if (this.isShared) this.sweepLoneMarks()
+    // Beside mkdir, what is left would keep `.members` there.
+    if (this.isShared || this.isBesideMkdir) this.sweepLoneMarks()
     super.removeIfEmpty()
   }
 

@@ -8,13 +8,13 @@ import { EXCLUSIVE } from '../../../src/core/claim.ts'
 import { QueueDirectory } from '../../../src/engines/local/directory.ts'
 import { DOWNGRADED, formatTicketName, ticketId } from '../../../src/engines/local/ticket-name.ts'
 
-const lockPath = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-marks-'))
-after(() => fs.rmSync(lockPath, { recursive: true, force: true }))
+const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-marks-'))
+after(() => fs.rmSync(parent, { recursive: true, force: true }))
 const skip = process.platform === 'win32' && 'there are no marks on Windows'
 
 test('a mark goes if its ticket is gone, and not if only the listing has missed the ticket', { skip }, () => {
-  // As slocket makes it.
-  fs.chmodSync(lockPath, 0o1755)
+  const lockPath = path.join(parent, 'listed')
+  makeAsSlocket(lockPath)
   const [there, gone] = [nameOf('1'), nameOf('2')]
   fs.symlinkSync('anywhere', path.join(lockPath, there))
   for (const name of [there, gone]) fs.symlinkSync(name, path.join(lockPath, name + DOWNGRADED))
@@ -24,6 +24,20 @@ test('a mark goes if its ticket is gone, and not if only the listing has missed 
   directory.removeIfEmpty()
   assert.deepEqual(fs.readdirSync(lockPath).sort(), [there, there + DOWNGRADED])
 })
+
+test('one that is alone does not keep the directory of a lock beside mkdir', { skip }, () => {
+  const lockPath = path.join(parent, 'beside-mkdir')
+  makeAsSlocket(lockPath)
+  makeAsSlocket(path.join(lockPath, '.members'))
+  fs.symlinkSync(nameOf('1'), path.join(lockPath, nameOf('1') + DOWNGRADED))
+  new QueueDirectory(lockPath, { mkdirStaleMs: 60_000 }).removeIfEmpty()
+  assert.equal(fs.existsSync(lockPath), false)
+})
+
+function makeAsSlocket(directory: string): void {
+  fs.mkdirSync(directory)
+  fs.chmodSync(directory, 0o1755)
+}
 
 function nameOf(digit: string): string {
   const number = digit.padStart(19, '0')
