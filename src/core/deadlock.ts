@@ -43,6 +43,16 @@ export function outlookOf(asked: Claim, own: readonly Claim[]): Outlook {
     case 'shared':
       return own.some(({ kind }) => kind === 'exclusive') ? 'never' : 'at once or when others give up'
     case 'permit':
-      return own.reduce((taken, claim) => taken + weightOf(claim), asked.take) <= asked.permits ? 'open' : 'never'
+      return own.reduce((taken, claim) => taken + weightOf(claim), asked.take) <= asked.permits && haveRoom(own)
+        ? 'open'
+        : 'never'
   }
+}
+
+/** Whether all of one's own permits can be held together. If not, one of them waits for good, and so does everyone behind it, whatever number that says. */
+function haveRoom(own: readonly Claim[]): boolean {
+  // If there is an order in which each has room beside those before it, it is that of their numbers.
+  const permits = own.flatMap((claim) => (claim.kind === 'permit' ? claim : [])).sort((a, b) => a.permits - b.permits)
+  let taken = 0
+  return permits.every((claim) => (taken += claim.take) <= claim.permits)
 }

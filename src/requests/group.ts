@@ -210,9 +210,9 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
   /** The one that holds shares from now on. */
   downgrade(): void | Promise<void> {
     if (this.downgraded === 'no') {
-      this.downgraded = 'soon'
-      // They may have come after others that stand behind the ticket.
+      // They may have come after others that stand behind the ticket. If that can't be seen, this fails, and nothing has changed.
       this.owner.placeAgain(this.giveWay())
+      this.downgraded = 'soon'
     }
     if (this.firstWaiting === undefined) return this.share()
   }

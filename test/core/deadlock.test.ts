@@ -20,6 +20,9 @@ const CASES: readonly (readonly [asked: Claim, own: readonly Claim[], outlook: s
   [THREE, [TWO, TWO], 'open'],
   [permitClaim(3, 2), [TWO], 'open'],
   [permitClaim(3, 2), [permitClaim(3, 2)], 'never'],
+  // One of its own waits for another one.
+  [permitClaim(9), [TWO, TWO, TWO], 'never'],
+  [permitClaim(9), [permitClaim(9, 2), permitClaim(1)], 'open'],
   // Not a matter of waiting: refused as a mismatch.
   [EXCLUSIVE, [TWO], 'open'],
   [TWO, [SHARED], 'open'],

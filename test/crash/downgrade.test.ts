@@ -7,9 +7,11 @@ import type { Client } from '../helpers/client.ts'
 import type { Command } from '../helpers/commands.ts'
 import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
 import { sweep } from '../helpers/party.ts'
+import { reasonNotRoot } from '../helpers/privileges.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { NO_STOPS, scenario } from '../helpers/scenario.ts'
 import { WITH_STEPS } from '../helpers/steps.ts'
+import { BEN } from '../helpers/users.ts'
 
 const READ = { mode: 'shared' } as const
 const LEAVE = { linger: 0 }
@@ -146,6 +148,22 @@ scenario('a file that has the name of a mark lets nobody in', { skip }, async (s
   await holder.release()
   await reader.next('granted')
   fs.rmSync(file)
+})
+
+scenario("another user's mark lets nobody in", { skip: skip || reasonNotRoot() }, async (scene) => {
+  const [holder, reader, late] = await scene.spawnAll('holder', 'reader', 'late')
+  await holder.acquire(scene.path)
+  await reader.enqueue(scene.path, READ)
+  const ticket = ticketsIn(scene.path)[0]!.name
+  const mark = join(scene.path, ticket + DOWNGRADED)
+  fs.symlinkSync(ticket, mark)
+  fs.lchownSync(mark, BEN, BEN)
+  assert.equal(await holder.try(scene.path, READ), false)
+  assert.equal(await late.try(scene.path, READ), false)
+  assert.equal(reader.hasSaid('granted'), false)
+  await holder.release()
+  await reader.next('granted')
+  fs.rmSync(mark, { force: true })
 })
 
 /** Behind the holder there stand a reader, and behind that a writer. */

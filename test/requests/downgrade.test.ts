@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import type { AcquireRequest, Engine, Grant } from '../../src/requests/engine.ts'
 import { EXCLUSIVE, SHARED } from '../../src/core/claim.ts'
 import { memory, MemoryStore } from '../../src/index.ts'
+import { RequestScene } from './scene.ts'
 
 const LONG_MS = 600_000
 
@@ -39,6 +40,32 @@ describe('a downgrade, with a slice', () => {
     const next = await acquire(b, { wait: false })
     assert.notEqual(next, null)
     await next!.release()
+  })
+
+  test('changes nothing if it cannot be seen who came first, and can be repeated', async () => {
+    const scene = new RequestScene()
+    const { queue } = scene
+    let isShared = false
+    Object.assign(queue, { downgrade: () => (isShared = true) })
+    const holder = (await scene.acquire({ sliceMs: LONG_MS }))!
+    const reader = queue.stranger('reader', SHARED)
+    const own = scene.acquire({ sliceMs: LONG_MS })
+    await turn()
+    queue.instead.set('isLast', () => {
+      throw new Error('cannot look')
+    })
+    assert.throws(() => holder.downgrade!(), /cannot look/)
+    queue.instead.delete('isLast')
+    await holder.downgrade!()
+    assert.equal(isShared, true)
+    await holder.release()
+    await turn()
+    assert.deepEqual(
+      queue.tickets.map(({ id }) => id),
+      ['reader', '2'],
+    )
+    queue.remove(reader)
+    await (await own)!.release()
   })
 
   test('takes in nobody: a request that comes later has a ticket of its own', async () => {

@@ -163,8 +163,13 @@ describe('a thread that has the lock itself', () => {
     const third = slocket.sync(lockPath, { permits: 4, take: 2 })
     assert.deepEqual([third.permits, third.take], [4, 2])
     third.release()
+    // One that says a larger number waits behind it, and it waits for what this thread has.
+    const waiting = slocket(lockPath, { permits: 2 })
+    await untilWaiting(lockPath, 1)
+    fails('ERR_SLOCKET_DEADLOCK', { permits: 9, timeout: 5000 })
     second.release()
     await lock.release()
+    await (await waiting).release()
   })
 
   test('that asked a moment ago, and is not yet in the queue, is no deadlock: sync comes first', async () => {

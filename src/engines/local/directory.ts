@@ -112,7 +112,8 @@ export class QueueDirectory extends LockDirectory {
   }
 
   override removeIfEmpty(): void {
-    if (this.isShared) this.sweepLoneMarks()
+    // Beside mkdir, what is left would keep `.members` there.
+    if (this.isShared || this.isBesideMkdir) this.sweepLoneMarks()
     super.removeIfEmpty()
   }
 
@@ -128,24 +129,33 @@ export class QueueDirectory extends LockDirectory {
     }
     for (const name of names) {
       const ticket = markedBy(name)
-      if (ticket !== undefined && parseTicketName(ticket) !== undefined && !names.has(ticket)) this.sweepMark(name)
+      if (ticket === undefined || parseTicketName(ticket) === undefined || names.has(ticket)) continue
+      // RACE: both may have been made while the names were read, and only the mark was seen.
+      if (!this.has(ticket)) this.sweepMark(name)
     }
   }
 
   /** Removes a mark, if it is one: what somebody else has put there under that name stays. */
   sweepMark(name: string): void {
-    if (this.hasMark(name)) this.sweep(name)
+    if (this.#lookAtMark(name) !== undefined) this.sweep(name)
   }
 
-  /** Whether there is something of that name that can be a mark by its kind. False if that can't be told. */
-  hasMark(name: string): boolean {
-    try {
-      const stats = fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })
-      return stats !== undefined && (stats.isSymbolicLink() || witness.isOfKind(stats))
-    } catch (error) {
-      if (systemCode(error) === undefined) throw error
-      return false
-    }
+  /**
+   * Whether a mark says that the holder of the ticket was downgraded. One of another user says nothing: it would let others in beside a holder that counts on
+   * being alone. False if that can't be told.
+   */
+  isDowngraded(name: string): boolean {
+    const mark = this.#lookAtMark(name + DOWNGRADED)
+    if (mark === undefined) return false
+    const ticket = lookAt(this.pathOf(name))
+    // If the ticket is gone, nobody holds by it.
+    return ticket === undefined || ticket.uid === mark.uid
+  }
+
+  /** What has the name of a mark, if it can be one by its kind. Undefined if that can't be told. */
+  #lookAtMark(name: string): fs.Stats | undefined {
+    const stats = lookAt(this.pathOf(name))
+    return stats !== undefined && (stats.isSymbolicLink() || witness.isOfKind(stats)) ? stats : undefined
   }
 
   /** Removes what is in `.members` of the member that the dead ticket is a link to. Of any other, a ticket's name proves nothing. */
@@ -240,9 +250,14 @@ export class QueueDirectory extends LockDirectory {
 }
 
 function inodeAt(entry: string): number | undefined {
+  const stats = lookAt(entry)
+  return stats !== undefined && witness.isOfKind(stats) ? stats.ino : undefined
+}
+
+/** Undefined if nothing is there, or it can't be looked at. */
+function lookAt(entry: string): fs.Stats | undefined {
   try {
-    const stats = fs.lstatSync(entry, { throwIfNoEntry: false })
-    return stats !== undefined && witness.isOfKind(stats) ? stats.ino : undefined
+    return fs.lstatSync(entry, { throwIfNoEntry: false })
   } catch (error) {
     if (systemCode(error) === undefined) throw error
     return undefined

@@ -225,12 +225,13 @@ export class QueueView {
    */
   private noteMark(ticket: ListedTicket): void {
     const mark = ticket.name + DOWNGRADED
-    if (this.shows(mark) && this.directory.hasMark(mark)) ticket.claim = SHARED
+    if (this.shows(mark) && this.directory.isDowngraded(ticket.name)) ticket.claim = SHARED
   }
 
   /** A name that nobody has looked at in this listing yet. */
   private meet(name: string): ListedTicket | undefined {
-    let ticket = this.knownBefore.get(name)
+    // What it learns of a dead one concerns the holder that finds it.
+    let ticket = this.knownBefore.get(name) ?? this.dead.get(name)
     if (ticket === undefined) {
       const parsed = parseTicketName(name)
       if (parsed === undefined) return undefined

@@ -19,7 +19,6 @@ import type { QueueState } from './state.ts'
 import { sleepFor } from './sleep-for.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
-import { DOWNGRADED } from './ticket-name.ts'
 
 /** How soon to look again while somebody waited for does not know of us: doubles from the first to the second, in ms. */
 const FIRST_LOOK_MS = 1
@@ -71,7 +70,7 @@ function isAnyOutOfTheWay(state: QueueState, own: OwnTicket, among: readonly Lis
 
 /** Whether one that is waited for is still there, and wasn't downgraded, if that matters to `own`: by their names. */
 function isInTheWay({ directory }: QueueState, own: OwnTicket, { name }: ListedTicket): boolean {
-  return directory.has(name) && (own.claim.kind !== 'shared' || !directory.hasMark(name + DOWNGRADED))
+  return directory.has(name) && (own.claim.kind !== 'shared' || !directory.isDowngraded(name))
 }
 
 /**

@@ -11,7 +11,7 @@ import type { Member } from '../../../src/engines/local/members/member.ts'
 import { QueueView } from '../../../src/engines/local/view.ts'
 import { ListedTicket, OwnTicket } from '../../../src/engines/local/ticket.ts'
 import type { TicketName } from '../../../src/engines/local/ticket-name.ts'
-import { formatTicketName, ticketId } from '../../../src/engines/local/ticket-name.ts'
+import { DOWNGRADED, formatTicketName, ticketId } from '../../../src/engines/local/ticket-name.ts'
 
 interface Entry {
   readonly claim: Claim
@@ -126,6 +126,16 @@ test('a waiter takes an entry whose member is connected for a ticket, unseen, un
   assert.equal(scene.looks, 1)
 })
 
+test('a mark counts of a ticket that was found dead before, however many listings ago it was looked at', () => {
+  const scene = new Scene([{ ...entryOf(EXCLUSIVE), isDead: true }, entryOf(EXCLUSIVE)])
+  const own = scene.own(1)
+  const view = scene.view(own)
+  const { name } = scene.tickets[0]!
+  scene.names = [...scene.names, name + DOWNGRADED].sort()
+  assert.deepEqual(view.listAhead(own), [own])
+  assert.equal(view.dead.get(name)!.claim, SHARED)
+})
+
 /** A directory in memory. */
 class Scene {
   names: string[]
@@ -151,6 +161,7 @@ class Scene {
     const directory = {
       path: 'somewhere',
       names: () => this.names,
+      isDowngraded: () => true,
       isForeign: (name: string) => {
         this.looks += 1
         return this.#entryOf(name).isForeign
