@@ -11,7 +11,7 @@ export interface Settings {
   readonly retryDelay: number
   /** Ignored: nothing is tried again. Default: `100`. */
   readonly retryJitter: number
-  /** Ignored: `using` renews a lock three times in each `duration`. Default: `500`. */
+  /** Ignored: `using` renews a lock three times in each `duration`, and every ten seconds at least. Default: `500`. */
   readonly automaticExtensionThreshold: number
   /** As of `redis()`: locks of different namespaces differ. Of the constructor only. Default: `slocket`. */
   readonly namespace: string

@@ -168,7 +168,7 @@ export class Redlock extends EventEmitter {
   }
 
   /**
-   * Acquires the resources, calls `routine`, and releases them. Meanwhile they are renewed, three times in each `duration`. If one is lost, the signal
+   * Acquires the resources, calls `routine`, and releases them. Meanwhile they are renewed, three times in each `duration` and every ten seconds at least. If one is lost, the signal
    * aborts before another caller can have it, also if the server does not answer. A process that was stopped knows at once if it reads `aborted`. Only a server that
    * forgets a lock (docs/engines/redis.md, Failures) gives it to another caller before that.
    *
