@@ -29,7 +29,7 @@ import { DOWNGRADE, JOIN, LEAVE, RENEW } from './scripts.ts'
 import { aheadOf, OwnTicket } from './ticket.ts'
 
 const RENEWALS_PER_TTL = 3
-/** However long a lease is: so soon a waiter learns of its turn, and a holder of its loss, if notifications are lost. */
+/** However long a lease is: a lost notification delays a grant, or the news of a loss, by no more. */
 const LONGEST_RENEWAL_MS = 10_000
 /** Node's timers have whole milliseconds, and so have leases. */
 const ROUNDING_MS = 2
