@@ -73,7 +73,8 @@ export class Hold {
     const sinceMs = monotonicNowMs()
     // RACE: its time may be over before the answer is here. It is held until the server says otherwise, so it may be extended even then.
     clearTimeout(this.#timer)
-    lease.ttlMs = ttlMsOf(durationMs)
+    // Never shorter. RACE: the server may shorten it, and the answer get lost: it would be free there while the old one still counts here.
+    lease.ttlMs = Math.max(lease.ttlMs, ttlMsOf(durationMs))
     try {
       await renew()
       this.set.assertHeld()

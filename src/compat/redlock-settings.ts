@@ -5,13 +5,13 @@ import type { RedisClient } from '../engines/redis/client.ts'
 export interface Settings {
   /** By how much less than `duration` a lock counts as valid in `lock.expiration`, as a part of it. Default: `0.01`. */
   readonly driftFactor: number
-  /** How long a call waits for a lock is `retryCount * retryDelay`, in ms. `0`: only if it is free. `-1` or `Infinity`: without a limit. Default: `10`. */
+  /** How long a call waits for a lock is `retryCount * retryDelay`, in ms. `0`: only if it is free. `-1`, `Infinity`, or more than 24 days in all: without a limit. Default: `10`. */
   readonly retryCount: number
   /** In ms. Default: `200`. */
   readonly retryDelay: number
   /** Ignored: nothing is tried again. Default: `100`. */
   readonly retryJitter: number
-  /** Ignored: `using` renews a lock three times in each `duration`. Default: `500`. */
+  /** Ignored: `using` renews a lock three times in each `duration`, and every ten seconds at least. Default: `500`. */
   readonly automaticExtensionThreshold: number
   /** As of `redis()`: locks of different namespaces differ. Of the constructor only. Default: `slocket`. */
   readonly namespace: string
@@ -30,6 +30,8 @@ const DEFAULTS: Settings = {
 }
 const LEAST_TTL_MS = 2000
 const MOST_TTL_MS = 86_400_000
+/** The largest `timeout` with a limit: 24 days. */
+const LONGEST_WAIT_MS = 2 ** 31 - 1
 /** What redlock allows for the precision of Redis. */
 const PRECISION_MS = 2
 
@@ -46,7 +48,8 @@ export function settingsOf(settings: unknown, base: Settings = DEFAULTS): Settin
 export function waitMsOf({ retryCount, retryDelay }: Settings): number {
   if (retryCount === -1 || retryCount === Infinity) return Infinity
   if (!(retryCount >= 0)) throw new RangeError(`settings.retryCount must be -1, 0 or more, not ${retryCount}`)
-  return retryCount === 0 ? 0 : Math.ceil(retryCount * Math.max(0, retryDelay))
+  const waitMs = retryCount === 0 ? 0 : Math.ceil(retryCount * Math.max(0, retryDelay))
+  return waitMs > LONGEST_WAIT_MS ? Infinity : waitMs
 }
 
 /** For how long a lock counts as valid. */

@@ -154,8 +154,8 @@ export class Redlock extends EventEmitter {
   }
 
   /**
-   * Has a lock last for `duration` ms from now on. Resolves, when the server has renewed its lease, with another object for the same lock; the old one
-   * has the expiration 0 then.
+   * Has a lock last for `duration` ms from now on, which may be sooner than before. Resolves, when the server has renewed its lease, with another object for the
+   * same lock; the old one has the expiration 0 then. The lease never becomes shorter: if the process crashes, the longest `duration` that was given counts.
    *
    * @throws (by the promise) {@link ExecutionError} if it was no longer held, or if the server does not answer while it is; TypeError, RangeError.
    */
@@ -168,8 +168,9 @@ export class Redlock extends EventEmitter {
   }
 
   /**
-   * Acquires the resources, calls `routine`, and releases them. Meanwhile they are renewed, three times in each `duration`. If one is lost, the signal
-   * aborts before another caller can have it, also if the server does not answer, or if this process was stopped.
+   * Acquires the resources, calls `routine`, and releases them. Meanwhile they are renewed, three times in each `duration` and every ten seconds at least. If one is lost, the signal
+   * aborts before another caller can have it, also if the server does not answer. A process that was stopped knows at once if it reads `aborted`. Only a server that
+   * forgets a lock (docs/engines/redis.md, Failures) gives it to another caller before that.
    *
    * @throws (by the promise) what `routine` throws; {@link ExecutionError} if they can't be acquired, or were lost meanwhile; TypeError, RangeError.
    */

@@ -64,5 +64,6 @@ test('retries say how long to wait, and the drift how long a lock counts as vali
   assert.equal(waitMsOf({ ...settings, retryCount: 0, retryDelay: Infinity }), 0)
   assert.equal(waitMsOf({ ...settings, retryCount: -1 }), Infinity)
   assert.equal(waitMsOf({ ...settings, retryCount: 3, retryDelay: -1 }), 0)
+  assert.equal(waitMsOf({ ...settings, retryCount: Number.MAX_SAFE_INTEGER }), Infinity)
   assert.equal(validMsOf(10_000, settings), 9898)
 })

@@ -5,7 +5,8 @@
  *     the next one only if both are in the same transaction.
  *  2. No statement of this fails for a lock that isn't free: a failed one would abort the transaction, and some clients roll back for it although the error
  *     was caught (postgres.js 3.4).
- *  3. Every statement stands alone and has no parameters, so that any client can run it. Its values are numbers and checked names.
+ *  3. Every statement stands alone and has no parameters, so that any client can run it. Its values are numbers and checked names. Functions, types and
+ *     operators are those of the server, whatever the `search_path` is.
  */
 import { randomBytes } from 'node:crypto'
 import { SlocketError } from '../../errors.ts'
@@ -56,7 +57,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set(['mode', 'wait', 'timeout', '
 const MAX_MS = 2 ** 31 - 1
 const SETTING = 'slocket.transaction'
 const MARK = randomBytes(8).toString('hex')
-const IS_MARKED = `pg_catalog.current_setting('${SETTING}', true) = '${MARK}'`
+const IS_MARKED = `pg_catalog.current_setting('${SETTING}', true) OPERATOR(pg_catalog.=) '${MARK}'`
 const MARK_TRANSACTION = `SELECT pg_catalog.set_config('${SETTING}', '${MARK}', true) AS mark, pg_catalog.pg_is_in_recovery()::pg_catalog.text AS standby`
 
 /**

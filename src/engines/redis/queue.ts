@@ -3,8 +3,9 @@
  * the server has decided.
  *
  *  1. A ticket holds if the server has said so, and its lease is sure to last by the clocks of this process: see deadline.ts.
- *  2. A client has one lease for all its tickets in a queue. One script renews it, three times in a lease, and also looks at the tickets. A waiter looks, too, when the first lease in
- *     the queue runs out. So a lost notification costs a third of a lease, and a crashed holder exactly its lease.
+ *  2. A client has one lease for all its tickets in a queue. One script renews it, three times in a lease and every ten seconds at least, and also looks at the
+ *     tickets. A waiter looks, too, when the first lease in the queue runs out. So a lost notification costs a third of a lease, or ten seconds, and a crashed
+ *     holder exactly its lease.
  *  3. A ticket that was held and is lost stays on the server for a while: that time is for the holder, who may still be about to stop. Then it runs out, or the
  *     next renewal of this client removes it.
  */
@@ -28,6 +29,8 @@ import { DOWNGRADE, JOIN, LEAVE, RENEW } from './scripts.ts'
 import { aheadOf, OwnTicket } from './ticket.ts'
 
 const RENEWALS_PER_TTL = 3
+/** However long a lease is: a lost notification delays a grant, or the news of a loss, by no more. */
+const LONGEST_RENEWAL_MS = 10_000
 /** Node's timers have whole milliseconds, and so have leases. */
 const ROUNDING_MS = 2
 
@@ -306,7 +309,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     clearTimeout(this.#timer)
     if (this.#tickets.size === 0) return
     const isWaiting = [...this.#tickets].some(({ state }) => state === 'waiting')
-    const renewalMs = this.#ttlMs / RENEWALS_PER_TTL
+    const renewalMs = Math.min(this.#ttlMs / RENEWALS_PER_TTL, LONGEST_RENEWAL_MS)
     const delayMs = isWaiting && nextExpiryMs >= 0 ? Math.min(renewalMs, nextExpiryMs + ROUNDING_MS) : renewalMs
     this.#timer = setTimeout(() => this.look(), delayMs).unref()
   }

@@ -172,6 +172,23 @@ describe('a lock inside a transaction', () => {
     )
   })
 
+  test("outside of a transaction it is refused, whatever operators the role's search_path has", async () => {
+    await other.query(`CREATE SCHEMA shadow;
+      CREATE FUNCTION shadow.always(text, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
+      CREATE OPERATOR shadow.= (LEFTARG = text, RIGHTARG = text, FUNCTION = shadow.always)`)
+    await other.query('SET search_path TO shadow, pg_catalog')
+    try {
+      for (const options of [{ wait: false }, {}]) {
+        await assert.rejects(lockTransaction(other, newName(), { namespace, ...options }), (error) =>
+          isSlocketError(error, 'ERR_SLOCKET_NO_TRANSACTION'),
+        )
+      }
+    } finally {
+      await other.query('RESET search_path')
+      await other.query('DROP SCHEMA shadow CASCADE')
+    }
+  })
+
   test('outside of a transaction it does not wait either', async () => {
     const name = newName()
     await using _lock = await slocket(name, { engine })

@@ -1,4 +1,4 @@
-// Notifications are hints: without them everything still happens, a third of a lease later.
+// Notifications are hints: without them everything still happens, a third of a lease later, or ten seconds.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
@@ -29,6 +29,19 @@ test('a client that hears nothing gets the lock in its turn, and learns that it 
   await new LockManager({ engine: hearing }).request('turns', { steal: true }, () => undefined)
   await until('it is told', () => !second.held)
   assert.equal(second.signal.aborted, true)
+  client.disconnect()
+})
+
+test('with a lease of a day, too, a client that hears nothing gets the lock in its turn', async () => {
+  const client = new Redis(url)
+  client.duplicate = () => new Redis({ port: 1, lazyConnect: true, retryStrategy: () => null })
+  const deaf = redis({ client, namespace, ttl: 86_400_000 })
+  const hearing = redis({ url, namespace, ttl: 86_400_000 })
+  const first = await slocket('days', { engine: hearing })
+  const waiting = slocket('days', { engine: deaf })
+  await until('it waits', async () => (await slocket.query('days', { engine: hearing })).pending.length === 1)
+  await first.release()
+  await (await waiting).release()
   client.disconnect()
 })
 

@@ -79,7 +79,7 @@ describe('slocket/redlock', () => {
     })
   }
 
-  test('callers get a lock in the order in which they asked, and are notified: they would look only hours later', async () => {
+  test('callers get a lock in the order in which they asked, and are notified', async () => {
     const first = await redlock.acquire(['order'], DAY_MS)
     const order: number[] = []
     const waiting = []
@@ -119,6 +119,33 @@ describe('slocket/redlock', () => {
     assert.equal(extended.locks[0]!.held, true)
     // By the old object, too, as in redlock.
     await lock.release()
+  })
+
+  test('an extension that is shorter than the lease does not shorten that: nobody else has the lock while the answer is missing', async () => {
+    const own = new Redis(url)
+    const other = new Redlock([own], { namespace })
+    const lock = await (await other.acquire(['shortened'], LONG_MS)).extend(LONG_MS)
+    const call = own.call.bind(own)
+    let calls = 0
+    // The first call reaches the server; nothing comes back.
+    own.call = ((...command: Parameters<typeof call>) => {
+      calls += 1
+      if (calls === 1) void call(...command)
+      return new Promise(() => {})
+    }) as typeof call
+    const extending = Promise.allSettled([lock.extend(2000)])
+    await fails(redlock.acquire(['shortened'], LONG_MS, { retryCount: 1, retryDelay: 3000 }), 'ERR_SLOCKET_TIMEOUT')
+    assert.equal(lock.locks[0]!.held, true)
+    own.call = call
+    await extending
+    await other.quit()
+  })
+
+  test('an extension that is shorter ends the lock sooner', async () => {
+    const lock = await (await redlock.acquire(['sooner'], LONG_MS)).extend(300)
+    const next = await redlock.acquire(['sooner'], LONG_MS, ALWAYS)
+    await fails(lock.release(), 'ERR_SLOCKET_LOST')
+    await next.release()
   })
 
   test('using renews a lock for longer than its duration, and gives what its routine gives', async () => {
