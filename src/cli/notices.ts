@@ -7,7 +7,7 @@ import { isWaitedFor } from '../requests/obstacle.ts'
 import type { LockSnapshot } from '../slocket.ts'
 import { quietly } from './quietly.ts'
 
-/** How long a command waits before it says so, in ms: on a terminal, where the line is removed again, and elsewhere. */
+/** How long a command waits before it says so, in ms: on a terminal, since the line is removed from it again, and elsewhere. */
 const ANNOUNCE_MS = 1000
 const SAY_MS = 10_000
 

@@ -55,7 +55,7 @@ export async function runUnderLock(request: RunRequest): Promise<never> {
     dieBy(signals.early)
   }
   if (lock === null) process.exit(request.conflictStatus)
-  // The signal is read first: one that is read after the loss has already aborted, and calls no listener.
+  // The signal is read first: if it were read after the loss, it would already have aborted, and would call no listener.
   const { signal } = lock
   lock.assertHeld()
   signal.addEventListener('abort', () => onLost(lock, request, signals))

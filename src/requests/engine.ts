@@ -132,7 +132,7 @@ export interface Grant {
   release(): void | Promise<void>
   /**
    * Turns an exclusive grant into a shared one, without the lock being free in between. Shared requests that wait are granted, up to the first exclusive one.
-   * Called only while the grant is held, and again if it has failed; a call after the first one that succeeded does nothing. From the first call on, the caller
+   * Called only while the grant is held, and again if it has failed; a call after the first success does nothing. From the first call on, the caller
    * relies on shared access only. If the lock turns out to be lost, the listener of `onLost` is called before this returns, or its promise settles. Missing
    * if the engine can't: `capabilities.downgrade`.
    */
