@@ -43,7 +43,7 @@ export function awaitChange(
 
 /** There is nothing to wait for in this ticket. */
 function onEnded({ directory, view }: QueueState, { name, claim }: ListedTicket): void {
-  // Dead shared ones broke nothing: whoever finds one removes it.
+  // Dead shared tickets broke nothing: the process that finds one removes it.
   if (claim.kind === 'shared' && view.dead.has(name)) directory.sweep(name)
 }
 
