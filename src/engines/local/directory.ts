@@ -41,7 +41,7 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Makes a ticket of a socket that listens among the members. False where that is gone. */
+  /** Makes a ticket of a socket that listens among the members. Returns false if that is gone. */
   rename(member: string, name: string): boolean {
     try {
       fs.renameSync(this.pathOfMember(member), this.pathOf(name))

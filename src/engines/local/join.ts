@@ -160,7 +160,7 @@ async function joinByRounds(
   return null
 }
 
-/** As {@link join}, where hard links to a socket do not lead to it: a socket for the ticket alone, renamed once it listens. */
+/** As {@link join}, if hard links to a socket do not lead to it: a socket for the ticket alone, renamed once it listens. */
 async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | undefined> {
   const { directory, presence } = state
   const member = presence.members.current

@@ -31,7 +31,7 @@ import { setTimeout } from '../../real-time.ts'
 /** This many queues are remembered, whether others still stand behind in them or not. */
 const FEW = 32
 /**
- * The minimum linger, in ms, of a contended lock where proper-lockfile may make its locks, too. Users of proper-lockfile expect that nothing is left of a lock that is released. While others have its directory, a socket in it does no harm: so
+ * The minimum linger, in ms, of a contended lock if proper-lockfile may use the same path. Users of proper-lockfile expect that nothing is left of a lock that is released. While others have its directory, a socket in it does no harm: so
  * a process that contends, and comes back soon, need not make another one.
  */
 const CONTENDED_LINGER_MS = 20
@@ -221,8 +221,8 @@ function notifyMember(state: QueueState, departed: string, tickets: readonly Lis
   }
   if (isNotified) return true
   const { member } = tickets[0]!
-  // Whoever sleeps has opened a connection. All that came from the member are used, since somebody else may have opened one in its name. That one
-  // of them has ended is no matter: then all are told again.
+  // A waiter that sleeps has opened a connection. All that came from the member are used, since somebody else may have opened one in its name. That one
+  // of them has ended doesn't matter: then all are notified again.
   for (const connection of presence.members.connectionsTo(member)) {
     if (connection.isOpenedHere) continue
     connection.send(frames)

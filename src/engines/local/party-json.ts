@@ -22,7 +22,7 @@ export interface Answer {
   readonly command: string
   /** The requests of each ticket, by ticket id. */
   readonly tickets: ReadonlyMap<string, readonly QueuedRequest[]>
-  /** For whom it has them, if it is a worker: see thread-identity.ts. */
+  /** The thread for which it has them, if it is a worker: see thread-identity.ts. */
   readonly standsFor: string | undefined
   /** Whether there was room for all of them: if so, a ticket that is missing has left. */
   readonly isWhole: boolean

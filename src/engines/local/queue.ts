@@ -103,7 +103,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
 
   isWanted(own: OwnTicket): boolean {
     const { view } = this.state
-    // One that is joining may withdraw in a moment.
+    // A ticket that is joining may withdraw in a moment.
     return splitByTurn(view.read()).pending.some(({ id, joining }) => id !== own.id && !joining)
   }
 

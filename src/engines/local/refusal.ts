@@ -47,7 +47,7 @@ export function refuseUnusable(lockPath: string): void {
   )
 }
 
-/** Records that the engine could not use sockets on a device where they seemed possible. */
+/** Records that the engine could not use sockets on a device although they seemed possible. */
 export function noteNoSockets(lockPath: string): void {
   const device = deviceOf(path.dirname(path.resolve(lockPath)))
   if (device !== undefined) tried.set(device, false)

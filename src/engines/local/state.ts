@@ -45,7 +45,7 @@ export class Departed {
   }
 }
 
-/** The queues of one presence that remember who has left. */
+/** The queues of one presence that remember tickets that have left. */
 export class QueuesLeft extends Set<QueueState> {
   /** How many there may be before finding out in which of them nobody stands behind any more. */
   most = 0

@@ -18,7 +18,7 @@ const DASH = 0x2d
 const MARK_LENGTH = REPORTED.length
 
 export class QueueView {
-  /** Tickets found dead that the last listing still showed, by name. The dead stay dead. */
+  /** Tickets found dead that the last listing still showed, by name. A dead ticket stays dead. */
   readonly dead: Map<string, ListedTicket> = new Map()
   // Plain properties: before V8 has optimized a function, private ones cost twice as much (Node 20).
   private readonly directory: QueueDirectory

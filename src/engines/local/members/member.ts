@@ -132,7 +132,7 @@ export class Member {
   }
 
   private async connectAfter(before: Promise<Reached>, address: Address, peer: string): Promise<Reached> {
-    // The result of the other attempt is reported to those that asked for it.
+    // The result of the other attempt is reported to its own callers.
     await before.catch(() => {})
     return this.connectionOpenedTo(peer) === undefined ? await this.connectNow(address, peer) : 'connected'
   }

@@ -1,5 +1,5 @@
 /**
- * A directory that stays the one that was opened, whatever is put in its place meanwhile. So nothing is
+ * A directory that stays the same after it was opened, whatever is put in its place meanwhile. So nothing is
  * made behind a link. If there is no /proc, it is only a path, and then another process that is quick enough can break that promise.
  */
 import fs from 'node:fs'

@@ -44,7 +44,7 @@ export function pipeOf(member: string): string {
   return `\\\\.\\pipe\\slocket-2-${member}`
 }
 
-/** The length of the id of a member, and of that part of it that says which client the member is of, where that can be told. */
+/** The length of the id of a member, and of that part of it that says which client the member belongs to, if that is known. */
 const MEMBER_LENGTH = 12
 export const CLIENT_LENGTH = 8
 

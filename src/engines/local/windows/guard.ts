@@ -283,7 +283,7 @@ export class Hold {
     try {
       if (this.#own !== undefined) writeRecord(this.#own, { ...this.record, holder: this.#isGranted ? '' : this.#dead })
     } catch (error) {
-      // The next holder is told of a death that there was none of.
+      // The next holder is notified of a death that did not happen.
       debug('a guard cannot be written to: %s', error)
     }
     for (const descriptor of this.descriptors) fs.closeSync(descriptor)

@@ -186,7 +186,7 @@ class Root {
       fs.rmdirSync(this.#path)
     } catch (error) {
       if (systemCode(error) === undefined) throw error
-      // RACE: another process has come meanwhile. The last one that leaves removes the root.
+      // RACE: another process has come meanwhile. The last process to leave removes the root.
       if (systemCode(error) === 'ENOTEMPTY') this.#mark()
     }
   }

@@ -99,7 +99,7 @@ export class Notifier {
       (ticket) => this.#isOwn(ticket) || !hasHeld || this.#bell()?.hasInbound(ticket.member),
     )
     const tried = new Set<ListedTicket>()
-    // Bound: each round tries others, in place of those that could not be notified.
+    // Bound: each round tries others, in place of successors that could not be notified.
     for (;;) {
       const next = successorsOf(claim, candidates).filter((ticket) => !tried.has(ticket))
       if (next.length === 0) return

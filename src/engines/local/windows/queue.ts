@@ -96,7 +96,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   isWanted(own: OwnTicket): boolean {
     const { view } = this.#state
     view.list()
-    // One that is joining may withdraw in a moment.
+    // A ticket that is joining may withdraw in a moment.
     return splitByTurn(view.all()).pending.some((ticket) => ticket.id !== own.id && !ticket.joining)
   }
 

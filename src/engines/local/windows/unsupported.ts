@@ -24,7 +24,7 @@ export function refuseSeveralPermits(claim: Claim): void {
 /**
  * Holders with a larger number of permits may have the guards of those with a smaller one.
  *
- * @param listing tickets ahead of `own`. One that isn't proven alive is waited for.
+ * @param listing tickets ahead of `own`. Tickets that aren't proven alive are waited for.
  * @throws ERR_SLOCKET_CLAIM_MISMATCH if one of them has another number of permits.
  */
 export function refuseOtherNumber({ claim }: TicketIdentity, listing: readonly Ticket[]): void {

@@ -24,7 +24,7 @@ export function awaitChange(
   if (own.barrier !== undefined && among.includes(own.barrier)) {
     return own.sleep(own.request.wait ? own.nextLookMs(SLOWEST_LOOK_MS) : 1, cancellation)
   }
-  // One that tidies stands for several permits.
+  // A ticket that tidies stands for several permits.
   const tickets = new Set(among as readonly ListedTicket[])
   let isCertain = true
   for (const ticket of tickets) {
