@@ -46,7 +46,7 @@ export type ObstacleKind = 'file' | 'socket' | 'dead-socket' | 'mkdir-lock' | 'd
 export interface Obstacle {
   /** What it is, for programs. */
   readonly kind: ObstacleKind
-  /** What it is, where it is, and what to do about it, for people. */
+  /** What it is, its path, and what to do about it, for people. */
   readonly message: string
 }
 

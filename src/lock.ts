@@ -29,8 +29,8 @@ export class Lock {
   /** How many of the permits it holds. `undefined` if the lock isn't a semaphore. */
   readonly take: number | undefined
   /**
-   * A fencing token: larger than the token of every earlier holder. Send it with each write, and have the receiver refuse a token smaller
-   * than one that it has seen. With the local engine it also grows across reboots, provided that the machine's clock is right at boot.
+   * A fencing token: larger than the token of every earlier holder. Send it with each write, and have the receiver refuse any token that is smaller
+   * than a token that it has already seen. With the local engine it also grows across reboots, provided that the machine's clock is right at boot.
    */
   readonly token: bigint
   /**

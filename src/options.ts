@@ -144,7 +144,7 @@ export interface WithOptions extends SlocketOptions {
    * Whether the call may run under a lock that the caller already holds: if it comes from the body of another call of this process that holds the
    * same lock in the same engine, directly or through promises, timers and callbacks. Then it doesn't wait, and its end releases nothing. What the outer body
    * holds must cover what this call asks for: an exclusive lock covers a shared one, but not the other way round;
-   * permits cover a request that takes no more of them and whose `permits` is no smaller.
+   * permits cover a request that takes no more of them and whose `permits` isn't smaller.
    *
    * Default: `false`: such a call rejects with ERR_SLOCKET_DEADLOCK.
    */
