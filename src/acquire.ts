@@ -1,4 +1,4 @@
-/** Asks an engine for a lock, with or without a time limit. */
+/** Acquires a lock from an engine, with or without a time limit. */
 import type { AcquireRequest, Engine, Grant } from './requests/engine.ts'
 import { inNextTurn, isTurnDue } from './requests/event-loop.ts'
 import { onAbort } from './requests/on-abort.ts'
@@ -13,12 +13,12 @@ import { timeoutError } from './timeout-error.ts'
 import { WaitNotices } from './wait-notices.ts'
 import { setTimeout, clearTimeout, setImmediate, wallNowMs, monotonicNowMs } from './real-time.ts'
 
-/** How long before the deadline to ask who holds, in ms: a busy server has answered by then. */
+/** How long before the deadline to ask who holds the lock, in ms. It is enough for a busy server to answer. */
 const LEAD_MS = 500
 
 const TIMED_OUT = Symbol('timed out')
 
-/** Null only if `wait` is false. */
+/** Resolves with null only if `wait` is false. */
 export function acquireOnce(
   engine: Engine,
   path: string,
@@ -45,7 +45,7 @@ export function acquireOnce(
       else resolve(lock)
     }
     const onError = (error: unknown): void => {
-      // A caller that aborts a wait is told at once; otherwise as above: see event-loop.ts.
+      // If the caller aborts a wait, it rejects at once. Otherwise it takes a turn of the event loop, as above: see event-loop.ts.
       if (signal?.aborted === true && !wasAborted) reject(error)
       else setImmediate(reject, error)
     }
@@ -57,10 +57,10 @@ export function acquireOnce(
 
 const WAITS = { wait: true, signal: undefined } as const
 
-/** Waits for the lock as it is asked for: with a time limit or without, with wait notices or without. @throws ERR_SLOCKET_TIMEOUT. */
+/** Waits for the lock, with or without a time limit, with or without wait notices. @throws ERR_SLOCKET_TIMEOUT. */
 export function acquireInTurn(engine: Engine, path: string, asked: Asked): Promise<Lock> {
   const { timeoutMs, signal, onWait } = asked
-  // A limit of 0 is no wait.
+  // With a limit of 0 it doesn't wait.
   if (onWait !== undefined && timeoutMs !== 0) return acquireWithNotices(engine, path, asked, onWait)
   if (timeoutMs !== undefined) return acquireWithin(engine, path, asked, timeoutMs)
   // A request that waits is never refused.
@@ -80,7 +80,7 @@ function acquireWithNotices(
   return acquireInTurn(engine, path, { ...asked, identity, onWait: undefined }).finally(() => notices.stop())
 }
 
-/** @throws ERR_SLOCKET_TIMEOUT; a holder or a server that does not answer does not delay it. */
+/** @throws ERR_SLOCKET_TIMEOUT, which isn't delayed if a holder or a server does not answer. */
 function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: number): Promise<Lock> {
   if (timeoutMs === 0) return acquireNow(engine, path, asked)
   return new Promise((resolve, reject) => {
@@ -90,7 +90,7 @@ function acquireWithin(engine: Engine, path: string, asked: Asked, timeoutMs: nu
 
 async function acquireNow(engine: Engine, path: string, asked: Asked): Promise<Lock> {
   const { signal } = asked
-  // Now: a relative path means another lock once the working directory has changed.
+  // Resolved now: a relative path means another lock once the working directory has changed.
   const resource = engine.resolve?.(path) ?? path
   const lock = await acquireOnce(engine, path, asked, { wait: false, signal })
   if (lock !== null) return lock
@@ -107,8 +107,8 @@ interface TimedRequest {
 }
 
 /**
- * One wait with a time limit. Asks who holds shortly before the deadline, so that the error can say it at the deadline. An engine that
- * has to cancel the wait on a server is waited for: once this has rejected, nothing is held.
+ * One wait with a time limit. It asks who holds the lock shortly before the deadline, so that the error can say so at the deadline. If the engine
+ * has to cancel the wait on a server, this waits for that: once this has rejected, nothing is held.
  */
 class TimedWait {
   private readonly request: TimedRequest
@@ -119,7 +119,7 @@ class TimedWait {
   private readonly deadlineMs: number
   private readonly wasAborted: boolean
   private isSettled: boolean = false
-  /** Ends the wait with a reason, with which it then rejects. */
+  /** Ends the wait, which then rejects with the reason. */
   private cancel: ((reason: unknown) => void) | undefined = undefined
   private stopListening: (() => void) | undefined = undefined
   private resource: string = ''
@@ -138,10 +138,10 @@ class TimedWait {
   start(): void {
     const { engine, path, timeoutMs } = this.request
     this.ask()
-    // A free lock is granted in the call, and takes no timer.
+    // A free lock is granted during the call and needs no timer.
     if (this.isSettled) return
     try {
-      // Now: a relative path means another lock once the working directory has changed.
+      // Resolved now: a relative path means another lock once the working directory has changed.
       this.resource = engine.resolve?.(path) ?? path
     } catch (error) {
       return this.cancel!(error)

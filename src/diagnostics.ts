@@ -1,6 +1,6 @@
 /**
- * What happens to locks, for those who subscribe (node:diagnostics_channel): docs/diagnostics.md. One object a request goes
- * through all channels, so that a subscriber can tell what belongs together. Without subscribers it costs a few comparisons.
+ * Publishes what happens to locks on the channels of node:diagnostics_channel: docs/diagnostics.md. One object per request goes
+ * through all channels, so that a subscriber can tell which messages belong together. Without subscribers it costs a few comparisons.
  */
 import type { Channel, TracingChannel } from 'node:diagnostics_channel'
 import { permitsOf, takeOf } from './core/claim.ts'
@@ -10,7 +10,7 @@ import { setImmediate, clearImmediate, monotonicNowMs } from './real-time.ts'
 
 /** The message of the diagnostics channels: one object per request, which is completed as the request goes on. */
 export interface LockTrace {
-  /** The path, as it was passed to `slocket()`. */
+  /** The path as passed to `slocket()`. */
   readonly name: string
   /** Whether it allows other holders: `exclusive` or `shared`. A downgrade changes it. */
   readonly mode: LockMode
@@ -24,7 +24,7 @@ export interface LockTrace {
   readonly isTry: boolean
   /** How long it waited, in milliseconds. Set when it is granted, refused or fails. */
   waitMs?: number
-  /** Who is waited for, as `options.onWait` is told it. Set by each wait notice. */
+  /** Who is waited for, as passed to `options.onWait`. Set by each wait notice. */
   notice?: WaitNotice
   /** The fencing token. Set when it is granted. */
   token?: bigint
@@ -48,7 +48,7 @@ interface Channels {
 
 let opened: Channels | undefined
 
-/** Opens them by the first request: to load the module and to open them takes 0.2 ms, which an import should not cost. */
+/** Opens the channels at the first request: loading the module and opening them takes 0.2 ms, which an import should not cost. */
 function channels(): Channels {
   return (opened ??= openChannels())
 }
@@ -66,7 +66,7 @@ function openChannels(): Channels {
   }
 }
 
-/** What is needed here of a `Lock`. */
+/** The properties of a `Lock` that are needed here. */
 type TracedLock = Required<Pick<LockTrace, 'name' | 'mode' | 'permits' | 'take' | 'token' | 'recovered'>>
 
 interface Held {
@@ -76,7 +76,7 @@ interface Held {
 
 const held = new WeakMap<TracedLock, Held>()
 
-/** Whether anybody wants to know of a request that is made now. */
+/** Whether a channel that concerns a new request has a subscriber. */
 export function isObserved(): boolean {
   const { acquiring, waiting, noticed, granted, downgraded, released, lost } = channels()
   return (
@@ -94,7 +94,7 @@ export function traceOf(name: string, { claim, mode, label }: Asked, isTry: bool
   return { name, mode, permits: permitsOf(claim), take: takeOf(claim), label, isTry }
 }
 
-/** What is to be called with each wait notice: tells subscribers first, then `onWait`. Undefined if nobody wants to know. */
+/** Returns the function to call with each wait notice: it notifies subscribers first, then calls `onWait`. Undefined if there is neither. */
 export function tellNotices(trace: LockTrace, onWait: Asked['onWait']): Asked['onWait'] {
   const { noticed } = channels()
   if (!noticed.hasSubscribers) return onWait
@@ -104,7 +104,7 @@ export function tellNotices(trace: LockTrace, onWait: Asked['onWait']): Asked['o
   }
 }
 
-/** Tells of a request from its start to its grant. */
+/** Publishes a request from its start to its grant. */
 export async function observe<L extends TracedLock | null>(trace: LockTrace, acquire: () => Promise<L>): Promise<L> {
   const sinceMs = monotonicNowMs()
   const stopWaiting = trace.isTry ? undefined : whenWaiting(() => channels().waiting.publish(trace))
@@ -119,7 +119,7 @@ export async function observe<L extends TracedLock | null>(trace: LockTrace, acq
   return tellGranted(trace, lock)
 }
 
-/** Calls `tell` if the request waits: a free lock is granted within one turn of the event loop. Returns what stops that. */
+/** Calls `tell` if the request waits: a free lock is granted within one turn of the event loop. Returns a function that prevents the call. */
 function whenWaiting(tell: () => void): () => void {
   let notYet = setImmediate(() => {
     notYet = setImmediate(tell).unref()
@@ -127,7 +127,7 @@ function whenWaiting(tell: () => void): () => void {
   return () => clearImmediate(notYet)
 }
 
-/** As observe, of a call that blocks: what there is to tell is told around it, in this thread, and by the same channels. */
+/** As `observe`, for a call that blocks: publishes before and after the call, in this thread, on the same channels. */
 export function observeSync<L extends TracedLock | null>(trace: LockTrace, acquire: () => L): L {
   const { acquiring } = channels()
   const sinceMs = monotonicNowMs()
@@ -174,7 +174,7 @@ export function tellLost(lock: TracedLock, error: Error): void {
   if (lost.hasSubscribers) lost.publish(Object.assign(endOf(lock), { error }))
 }
 
-/** Of a lock that was granted when nobody listened, it is not known for how long it was held. */
+/** If the lock was granted when there was no subscriber, how long it was held isn't known. */
 function endOf(lock: TracedLock): LockTrace {
   const known = held.get(lock)
   if (known !== undefined) return Object.assign(known.trace, { holdMs: monotonicNowMs() - known.sinceMs })

@@ -1,8 +1,8 @@
 /**
- * Every failure that is not a wrong argument is a `SlocketError` with a stable `code`.
+ * Every failure except a wrong argument is a `SlocketError` with a stable `code`.
  *
- * Codes are API and do not change between major versions; messages are for people and may.
- * docs/errors.md says of each code what to do about it.
+ * Codes are part of the API and only change in major versions; messages are for people and may change at any time.
+ * docs/errors.md says what to do about each code.
  */
 import { types } from 'node:util'
 import type { LockRequest, Obstacle } from './lock-state.ts'
@@ -37,26 +37,26 @@ export type SlocketErrorCode =
 const BRAND = Symbol.for('slocket.error')
 
 /**
- * An error of this package, except for wrong arguments, which are TypeError or RangeError. `cause` is the error of the system or the server, if there
+ * An error of this package. Wrong arguments throw TypeError or RangeError instead. `cause` is the error of the system or the server, if there
  * was one.
  *
- * Compare `code` by {@link isSlocketError}. Messages may change, and `instanceof` fails if two copies of the package are loaded.
+ * Check `code` with {@link isSlocketError}. Messages may change, and `instanceof` fails if two copies of the package are loaded.
  */
 export class SlocketError extends Error {
-  /** What went wrong. Codes do not change between major versions; docs/errors.md explains each. */
+  /** What went wrong. Codes only change in major versions; docs/errors.md explains each. */
   readonly code: SlocketErrorCode
   /** The result of the body, if `slocket.with()` rejects because the lock was lost while the body ran. Not enumerable. */
   declare readonly result?: unknown
-  /** The path or the name of the lock, as the caller gave it. Only of ERR_SLOCKET_TIMEOUT, as the next three, and not enumerable: the message has it. */
+  /** The path or the name of the lock, as the caller passed it. Set only for ERR_SLOCKET_TIMEOUT, like the next three. Not enumerable: the message has it. */
   declare readonly path?: string
   /**
-   * Who held the lock, as of half a second before the deadline at most. Empty if nobody did. Missing if that could not be found out in time, as `ahead`
+   * The holders of the lock, at most half a second before the deadline. Empty if there were none. Missing if they could not be found out in time; so are `ahead`
    * and `obstacle`. Not enumerable.
    */
   declare readonly held?: LockRequest[]
-  /** How many waited ahead. Not enumerable. */
+  /** How many requests waited ahead. Not enumerable. */
   declare readonly ahead?: number
-  /** What was at the path of the lock and isn't a lock. Missing if there was nothing. Not enumerable. */
+  /** What was at the path instead of a lock. Missing if there was nothing else. Not enumerable. */
   declare readonly obstacle?: Obstacle
 
   constructor(code: SlocketErrorCode, message: string, options?: ErrorOptions) {
@@ -70,7 +70,7 @@ export class SlocketError extends Error {
   }
 }
 
-/** Facts of an error that its message has, too: what prints the error need not print them again. */
+/** Adds facts that the message already has. They aren't enumerable, so that printing the error doesn't repeat them. */
 export function addFacts(error: SlocketError, facts: Partial<SlocketError>): SlocketError {
   for (const [name, value] of Object.entries(facts)) {
     if (value !== undefined) Object.defineProperty(error, name, { value })
@@ -95,21 +95,21 @@ export function isSlocketError(error: unknown, code?: SlocketErrorCode): error i
   )
 }
 
-/** True for an error of any realm. In Jest, an error of Node is not an instance of the `Error` that the code under test sees. */
+/** True for an error of any realm. In Jest, an error that Node creates isn't an instance of the `Error` that the code under test sees. */
 export function isError(value: unknown): value is Error {
   return value instanceof Error || types.isNativeError(value)
 }
 
-/** The `code` of a system error ('ENOENT'), or undefined where `error` is something else. */
+/** The `code` of a system error ('ENOENT'), or undefined if `error` is something else. */
 export function systemCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
-  // ESTALE, which libuv has no name for: FUSE says it of a name that was removed at that moment (gocryptfs, mergerfs).
+  // ESTALE, which libuv has no name for: FUSE reports it for a name that was removed at that moment (gocryptfs, mergerfs).
   if (error.code === 'Unknown system error -116') return 'ENOENT'
   return typeof error.code === 'string' ? error.code : undefined
 }
 
 /**
- * `text`, which another process or user may have written, so that a terminal or a log shows it as one line of text: control
+ * Returns `text`, which another process or user may have written, in a form that a terminal or a log shows as one line: control
  * and invisible characters are written as escapes.
  */
 export function printable(text: string): string {

@@ -1,10 +1,10 @@
 import type { Engine, EngineSnapshot } from './requests/engine.ts'
 import { setTimeout, clearTimeout, setImmediate, monotonicNowMs } from './real-time.ts'
 
-/** How long an answer may take if it is needed before it is there, in ms. */
+/** How long a look may take, in ms, if its answer is needed before it has come. */
 const ANSWER_MS = 10
 
-/** Asks an engine who holds a lock, for a timeout error, which must not be late. */
+/** Asks an engine who holds a lock, for a timeout error. The error must not be late. */
 export class HolderLook {
   readonly #engine: Engine
   readonly #controller = new AbortController()
@@ -17,26 +17,26 @@ export class HolderLook {
     this.#engine = engine
     const late = new Promise<never>((_, reject) => (this.#becomeLate = reject))
     this.#answer = Promise.race([ask(engine, resource, this.#controller.signal), late])
-    // Nobody may need it.
+    // The answer may never be read.
     this.#answer.catch(() => {})
   }
 
-  /** What uses all places of the engine now, if something does. */
+  /** What uses all places of the engine, or undefined if a place is free. */
   get inUse(): string | undefined {
     return this.#engine.placesInUse?.()
   }
 
-  /** The answer is needed soon: ends the look once it has had its time. */
+  /** To be called when the answer is needed soon: ends the look once it has taken ANSWER_MS. */
   hurry(): void {
     const restMs = Math.max(0, ANSWER_MS - (monotonicNowMs() - this.#sinceMs))
     this.#timer ??= setTimeout(() => {
       this.end()
-      // The engine may answer at once, by what it knows.
+      // The engine may answer at once with what it knows.
       setImmediate(() => this.#becomeLate(new Error('no answer in time')))
     }, restMs)
   }
 
-  /** What is known. @throws what the engine throws; an Error if it does not answer in time. */
+  /** Resolves with what the engine knows. @throws what the engine throws; an Error if it does not answer in time. */
   async answer(): Promise<EngineSnapshot> {
     this.hurry()
     try {
@@ -46,7 +46,7 @@ export class HolderLook {
     }
   }
 
-  /** Ends the look: the engine answers with what it knows, or rejects. */
+  /** Ends the look: the engine then answers with what it knows, or rejects. */
   end(): void {
     clearTimeout(this.#timer)
     this.#controller.abort()

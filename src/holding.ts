@@ -1,5 +1,5 @@
 /**
- * The locks that the running code holds by `slocket.with()`: those of the bodies that it was called from, directly or by way of
+ * Tracks the locks that the running code holds through `slocket.with()`: those of the bodies that it was called from, directly or through
  * promises, timers and callbacks.
  *
  * The asynchronous context costs: before Node 24 each promise of the program takes about twice as long while it is in use (200 ns more,
@@ -12,46 +12,46 @@ import { covers } from './core/claim.ts'
 import type { Lock } from './lock.ts'
 import { setTimeout } from './real-time.ts'
 
-/** What a body holds. Once the body has ended, its locks are undefined: whatever it has started keeps this object, and must not keep them. */
+/** What a body holds. Once the body has ended, its locks are undefined: work that it started keeps this object alive, but must not keep the locks alive. */
 export interface Holding extends HoldingFacts {
-  /** The lock that the body has. */
+  /** The lock object that was passed to the body. */
   lock: Lock | undefined
-  /** The lock that was acquired: the same, but in a nested call, which has a lock object of its own (calls/nested.ts). */
+  /** The lock that was acquired: the same object, except in a nested call, which has a lock object of its own (calls/nested.ts). */
   acquired: Lock | undefined
-  /** Of a nested call: the call that has acquired the lock, and releases it. */
+  /** For a nested call: the call that acquired the lock and will release it. */
   readonly owner: Holding | undefined
   /** How many nested calls run under the lock, if it was acquired here. */
   nestedCalls: number
-  /** Called when the last one has ended. */
+  /** Called when the last nested call has ended. */
   onNestedEnd: (() => void) | undefined
 }
 
 interface HoldingFacts {
   readonly engine: Engine
-  /** By the name that `engine.resolve` gives. */
+  /** The name that `engine.resolve` returns. */
   readonly resource: string
-  /** What the code around holds. */
+  /** What the calling code holds. */
   outer: Holding | undefined
 }
 
-/** @param around of a nested call: what it was found by. */
+/** @param around for a nested call: the holding that covers it. */
 export function createHolding({ engine, resource, outer }: HoldingFacts, lock: Lock, around?: Holding): Holding {
   const acquired = around === undefined ? lock : around.acquired
   const owner = around === undefined ? undefined : (around.owner ?? around)
   return { engine, resource, outer, lock, acquired, owner, nestedCalls: 0, onNestedEnd: undefined }
 }
 
-/** How long the context stays in use after the last body has ended, in ms: to start and to stop it costs more than a body. */
+/** How long the context stays in use after the last body has ended, in ms: starting and stopping it costs more than a body. */
 const LINGER_MS = 1000
 
 let storage: AsyncLocalStorage<Holding> | undefined
 let bodies = 0
 let timer: NodeJS.Timeout | undefined
 
-/** Of the innermost body that the running code was called from, and that has not ended. */
+/** The holding of the innermost body that the running code was called from and that has not ended. */
 export function currentHolding(): Holding | undefined {
   const inner = storage?.getStore()
-  // A body may start the next one without waiting for it, again and again: those that have ended must not be kept.
+  // A body may start the next one without waiting for it, again and again: holdings of ended bodies must not be kept alive.
   let next: Holding | undefined
   for (let holding = inner; holding !== undefined; holding = next) {
     next = holding.outer
@@ -66,12 +66,12 @@ function unended(inner: Holding | undefined): Holding | undefined {
   return holding
 }
 
-/** The claims by which the bodies that the running code was called from hold the lock. */
+/** The claims with which the bodies that the running code was called from hold the lock. */
 export function claimsOf(inner: Holding | undefined, engine: Engine, resource: string): Claim[] {
   const acquired: (Lock | undefined)[] = []
   const claims: Claim[] = []
   for (let holding = inner; holding !== undefined; holding = holding.outer) {
-    // A nested call holds no lock besides that of the call around.
+    // A nested call holds only the lock of the call around it.
     if (!holds(holding, engine, resource) || acquired.includes(holding.acquired)) continue
     acquired.push(holding.acquired)
     claims.push(holding.acquired!.claim)
@@ -79,7 +79,7 @@ export function claimsOf(inner: Holding | undefined, engine: Engine, resource: s
   return claims
 }
 
-/** The innermost body that the running code was called from and that holds the lock, by a claim that covers `asked`. */
+/** The holding of the innermost body that the running code was called from and that holds the lock with a claim that covers `asked`. */
 export function holdingThatCovers(
   inner: Holding | undefined,
   engine: Engine,
@@ -93,7 +93,7 @@ export function holdingThatCovers(
   return undefined
 }
 
-/** A body that has released its lock holds up nobody. */
+/** False if the body has released its lock. */
 function holds(holding: Holding, engine: Engine, resource: string): boolean {
   if (holding.lock === undefined) return false
   return isSameSpace(engine, holding.engine) && isSame(engine, holding.resource, resource) && holding.lock.held
@@ -107,7 +107,7 @@ function isSame(engine: Engine, one: string, other: string): boolean {
   return one === other || engine.isSame?.(one, other) === true
 }
 
-/** Calls the body. To be followed by {@link endBody}, once what it gives has settled, or when it has thrown. */
+/** Calls the body. Must be followed by {@link endBody}, once its result has settled or when it has thrown. */
 export function callBody<T>(holdings: readonly Holding[], body: () => T): T {
   storage ??= new (process.getBuiltinModule('node:async_hooks').AsyncLocalStorage)<Holding>()
   bodies += 1
@@ -123,18 +123,18 @@ export function endBody(holdings: readonly Holding[]): void {
   if (bodies === 0) timer ??= setTimeout(stopIfUnused, LINGER_MS).unref()
 }
 
-/** A nested call begins. To be followed by {@link leaveNested}. */
+/** Counts a nested call. Must be followed by {@link leaveNested}. */
 export function enterNested({ owner }: Holding): void {
   owner!.nestedCalls += 1
 }
 
-/** A nested call has ended. */
+/** Counts a nested call as ended. */
 export function leaveNested({ owner }: Holding): void {
   owner!.nestedCalls -= 1
   if (owner!.nestedCalls === 0) owner!.onNestedEnd?.()
 }
 
-/** Resolves when the nested calls that run under these have ended. Undefined if there is none. To be called once the body has ended. */
+/** Resolves when the nested calls that run under these have ended. Undefined if there are none. Must be called after the body has ended. */
 export function nestedEnd(holdings: readonly Holding[]): Promise<unknown> | undefined {
   const busy = holdings.filter(({ nestedCalls }) => nestedCalls > 0)
   if (busy.length === 0) return undefined

@@ -1,7 +1,7 @@
 /**
  * The public exports of slocket, and nothing else.
  *
- * To import it must stay cheap. In the package, the modules that do the work are loaded by the first call of one of their functions:
+ * Importing it must stay cheap. In the package, the modules that do the work are loaded by the first call of one of their functions:
  * the engines, `slocket.sync` and the Web Locks. scripts/build-dist.js has the list.
  */
 import { claimsOfThisThread, local, localFor, resolvePath } from './engines/local/index.ts'

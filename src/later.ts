@@ -1,13 +1,13 @@
 /**
- * How the package loads a file of its own by the first call that needs it. scripts/build-dist.js says which files, and writes the calls
- * of these functions; the sources import modules as ever.
+ * Loads files of the package at the first call that needs them. scripts/build-dist.js says which files, and writes the calls
+ * of these functions; the sources use ordinary imports.
  */
 import { SlocketError, systemCode } from './errors.ts'
 
-/** Identifies the sources that the package was built of. */
+/** Identifies the sources that the package was built from. */
 declare const BUILD: string
 
-/** What a file of the package exports that is loaded later. It requires no other file of the package. */
+/** The exports of a file that is loaded later. It requires no other file of the package. */
 interface LaterFile<T> {
   readonly build: string
   /** Returns the contents of the file. `core` has the exports of the file that was loaded first. */
@@ -17,7 +17,7 @@ interface LaterFile<T> {
 /**
  * Returns a function that returns the contents of a file. Its first call loads the file. If that fails, the next call tries again.
  *
- * @param load returns the exports of the file. They are undefined in Jest after the end of the tests. They are still empty if a loader hook
+ * @param load returns the exports of the file. In Jest they are undefined after the end of the tests. They are empty if a loader hook
  * takes a lock while Node loads that very file.
  * @param core returns the exports of core.cjs.
  */
@@ -26,7 +26,7 @@ export function later<T>(load: () => LaterFile<T> | Partial<LaterFile<T>> | unde
   return () => {
     if (contents !== undefined) return contents
     const file = loadNow(load)
-    // Loading may have called this function: the contents must exist once.
+    // Loading may have called this function: the contents must exist only once.
     return (contents ??= file.make(core()))
   }
 }
@@ -39,7 +39,7 @@ function loadNow<T>(load: () => Partial<LaterFile<T>> | undefined): LaterFile<T>
   } catch (error) {
     throw cannotLoad(error)
   }
-  // Node warns if a property is read that an unfinished file doesn't have yet.
+  // Reading a property that an unfinished module doesn't have yet makes Node emit a warning.
   if (file === undefined || !Object.hasOwn(file, 'make')) {
     throw new SlocketError(
       'ERR_SLOCKET_SYSTEM',
@@ -51,7 +51,7 @@ function loadNow<T>(load: () => Partial<LaterFile<T>> | undefined): LaterFile<T>
   return file as LaterFile<T>
 }
 
-/** Node's message goes on with the files that required the missing one, a line each: those are in the cause only. */
+/** Node's message goes on with the files that required the missing one, one per line. Only the cause has those. */
 function cannotLoad(error: unknown): SlocketError {
   const code = systemCode(error)
   const isShort = code === 'EMFILE' || code === 'ENFILE' || code === 'ENOMEM'
@@ -63,7 +63,7 @@ function cannotLoad(error: unknown): SlocketError {
 }
 
 /**
- * Refuses a file of another build. A long-lived process may load it after another version was installed at the same
+ * Refuses a file of another build. A long-lived process may load one after another version was installed at the same
  * place; the parts of two versions must not work together.
  *
  * @throws ERR_SLOCKET_SYSTEM

@@ -2,7 +2,7 @@ import { permitsOf, takeOf } from './core/claim.ts'
 import type { LockRequest, LockSnapshot } from './lock-state.ts'
 import type { EngineSnapshot, Requester } from './requests/engine.ts'
 
-/** What the API shows of a holder or a waiter. */
+/** Converts a holder or a waiter to what the API shows. */
 export function toLockRequest({ claim, pid, sinceMs, label, command, self }: Requester): LockRequest {
   const permits = permitsOf(claim)
   const take = takeOf(claim)
@@ -18,7 +18,7 @@ export function toLockRequest({ claim, pid, sinceMs, label, command, self }: Req
   }
 }
 
-/** What the API shows of a queue. */
+/** Converts a queue to what the API shows. */
 export function toSnapshot({ held, pending, obstacle }: EngineSnapshot): LockSnapshot {
   const snapshot = { held: held.map(toLockRequest), pending: pending.map(toLockRequest) }
   return obstacle === undefined ? snapshot : { ...snapshot, obstacle }

@@ -1,4 +1,4 @@
-/** What is seen of a lock from outside: the types that errors, options and snapshots share. */
+/** Types that describe a lock from outside. Errors, options and snapshots share them. */
 
 /** `exclusive`: there is no other holder. `shared`: other shared holders are allowed. */
 export type LockMode = 'exclusive' | 'shared'
@@ -7,18 +7,18 @@ export type LockMode = 'exclusive' | 'shared'
 export interface LockRequest {
   /** Whether it allows other holders: `exclusive` or `shared`. `exclusive` for a semaphore, too. */
   readonly mode: LockMode
-  /** The number of permits that may be held at the same time, as the request said. Missing if the lock isn't a semaphore. */
+  /** The number of permits that may be held at the same time, as this request gave it. Missing if the lock isn't a semaphore. */
   readonly permits?: number
   /** How many of the permits it takes. Missing if the lock isn't a semaphore. */
   readonly take?: number
   /**
    * The process id, as that process sees it. For people to read: in another pid namespace it means another process. Missing if the engine can't
-   * see it: PostgreSQL hides the sessions of other roles.
+   * see it, as when PostgreSQL hides the sessions of other roles.
    */
   readonly pid?: number
-  /** When it acquired the lock, or began to wait. Missing if the engine can't see it, as `pid`. */
+  /** When it acquired the lock, or began to wait. Missing if the engine can't see it, like `pid`. */
   readonly since?: Date
-  /** Its `options.label`. Missing if it gave none, or if its event loop was blocked and it couldn't be asked. */
+  /** Its `options.label`. Missing if it has none, or if its event loop was blocked, so that it couldn't be asked. */
   readonly label?: string
   /** Its command line. Missing if it couldn't be asked. */
   readonly command?: string
@@ -36,7 +36,7 @@ export interface LockRequest {
  * | `dead-socket` | a socket that no program listens on | waits until it is gone; `try`: ERR_SLOCKET_DEAD_SOCKET |
  * | `mkdir-lock` | for `slocket/proper-lockfile` only: an empty directory made by proper-lockfile | waits until it is gone, or stale |
  * | `directory` | a directory with other content | ERR_SLOCKET_NOT_A_LOCK |
- * | `link` | a symbolic link, to whatever target | ERR_SLOCKET_NOT_A_LOCK |
+ * | `link` | a symbolic link, whatever its target | ERR_SLOCKET_NOT_A_LOCK |
  * | `fifo` | a named pipe | ERR_SLOCKET_NOT_A_LOCK |
  * | `device` | a character or block device | ERR_SLOCKET_NOT_A_LOCK |
  */
@@ -46,11 +46,11 @@ export type ObstacleKind = 'file' | 'socket' | 'dead-socket' | 'mkdir-lock' | 'd
 export interface Obstacle {
   /** What it is, for programs. */
   readonly kind: ObstacleKind
-  /** What it is, where, and what to do about it: for people. */
+  /** What it is, its path, and what to do about it, for people. */
   readonly message: string
 }
 
-/** What a call that waits knows of its wait: the argument of `SlocketOptions.onWait`. */
+/** The state of a wait: the argument of `SlocketOptions.onWait`. */
 export interface WaitNotice {
   /** The holders, as `slocket.query` shows them. Empty for a moment between two holders, or if only something else at the path is in the way. */
   readonly held: LockRequest[]

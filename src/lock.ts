@@ -12,28 +12,28 @@ import type { Asked, LockMode } from './options.ts'
 const RELEASED: Promise<void> = Promise.resolve()
 
 /**
- * A lock that is held, as `slocket()` resolves with it.
+ * A lock that is held: what `slocket()` resolves with.
  *
  * It is held until {@link Lock.release} is called, or until this process ends, however it ends: then the next waiter gets it within
- * milliseconds. Listeners for `exit` still hold it, and may release it. Garbage collection releases nothing, so a lock can be held for the life of
+ * milliseconds. It is still held while listeners for `exit` run, and they may release it. Garbage collection releases nothing, so a lock can be held for the life of
  * the process. Holding a lock does not keep the process alive.
  */
 export class Lock {
-  /** The path, as it was passed to `slocket()`, or that of the URL that was passed. */
+  /** The path as passed to `slocket()`; for a URL, its path. */
   readonly name: string
   /** Whether it allows other holders: `exclusive` or `shared`. `exclusive` for a semaphore, too. {@link Lock.downgrade} changes it. */
   readonly mode: LockMode
-  /** The number of permits that may be held at the same time, as this lock's request said. `undefined` if the lock isn't a semaphore. */
+  /** The number of permits that may be held at the same time, as this lock's request gave it. `undefined` if the lock isn't a semaphore. */
   readonly permits: number | undefined
   /** How many of the permits it holds. `undefined` if the lock isn't a semaphore. */
   readonly take: number | undefined
   /**
-   * A fencing token: larger than the token of every earlier holder. Send it along with each write, and have the receiver refuse a smaller token
-   * than it has seen. With the local engine it also grows across reboots, provided that the machine's clock is right at boot.
+   * A fencing token: larger than the token of every earlier holder. Send it with each write, and have the receiver refuse any token that is smaller
+   * than a token that it has already seen. With the local engine it also grows across reboots, provided that the machine's clock is right at boot.
    */
   readonly token: bigint
   /**
-   * Whether an earlier holder crashed, or ended without releasing: if so, check that what the lock protects is intact. It is never false after
+   * Whether an earlier holder crashed, or ended without releasing. If so, check that the data that the lock protects is intact. It is never false after
    * the crash of a holder, but can be true if a process that only waited has crashed. Shared holders do not count.
    */
   readonly recovered: boolean
@@ -46,7 +46,7 @@ export class Lock {
   #minimum: MinimumHold | undefined
   #releaseListeners: Set<() => void> | undefined
   #claim: Claim
-  /** Whether the engine has it as shared: known to have succeeded, where it was downgraded. */
+  /** Whether the lock is shared in the engine: after a downgrade, only once that is known to have succeeded. */
   #isShared: boolean
   #downgrading: Promise<void> | undefined
   #downgradeListeners: Set<() => void> | undefined
@@ -80,7 +80,7 @@ export class Lock {
    * If the lock is a lease (etcd, PostgreSQL, Redis), it also detects that this process was stopped for too long, before any timer has run. The lock
    * can still be lost between this call and the moment when the write arrives: only a receiver that checks {@link Lock.token} closes that gap.
    *
-   * It belongs to this lock, and can be passed on alone: `const { assertHeld } = lock`.
+   * It is bound to this lock, so it can be passed on by itself: `const { assertHeld } = lock`.
    *
    * ```js
    * lock.assertHeld()
@@ -96,19 +96,19 @@ export class Lock {
   }
 
   /**
-   * Aborts if the lock is lost while it is held, with an error of code ERR_SLOCKET_LOST: its directory or its ticket was removed by another program,
+   * Aborts if the lock is lost while it is held, with an error of code ERR_SLOCKET_LOST: another program removed its directory or its ticket,
    * or its lease has run out. A release does not abort it.
    *
    * Reading `lock.signal` checks the lock, as {@link Lock.assertHeld} does. A signal that was read before aborts at the next check, or within about a
    * second.
    */
   get signal(): AbortSignal {
-    // Each time: `lock.signal.throwIfAborted()` right before a write has to know as much as `assertHeld`.
+    // At each read: `lock.signal.throwIfAborted()` right before a write has to know as much as `assertHeld`.
     if (this.#isHeld) this.#grant.isHeld?.()
     return this.lossSignal
   }
 
-  /** @internal The same without a check, to listen to. */
+  /** @internal As `signal`, but without the check: for listeners. */
   get lossSignal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
@@ -118,7 +118,7 @@ export class Lock {
   }
 
   /**
-   * Aborts once another request waits for the lock, so that the holder can release it early: at most a second later, and at once if the
+   * Aborts once another request waits for the lock, so that the holder can release it early: within a second, and at once if the
    * waiter belongs to this process and asked for the same mode. It is a hint: the waiter may cancel its wait, or crash. It never aborts after a
    * release.
    *
@@ -139,19 +139,19 @@ export class Lock {
     return this.#wanted.signal
   }
 
-  /** @internal Why it was lost, if it was lost, as far as this process can know without waiting. */
+  /** @internal Why the lock was lost. Undefined if it wasn't, as far as this process can know without waiting. */
   get loss(): Error | undefined {
     if (this.#isHeld) this.#grant.isHeld?.()
     return this.#lossError
   }
 
   /**
-   * Releases the lock. With the local engine it is free when the call returns, or with `slice` at the end of this turn of the event loop; engines that use
-   * a server need the promise. It releases this grant only: a second call, or a call after the lock was lost, does nothing.
+   * Releases the lock. With the local engine it is free when the call returns, or, with `slice`, at the end of this turn of the event loop. With engines that use
+   * a server, it is free when the promise resolves. It releases this grant only: a second call, or a call after the lock was lost, does nothing.
    *
    * With `atLeast`, {@link Lock.held} is false at once, but the lock is free, and the promise resolves, only when that time is over.
    *
-   * It belongs to this lock, and can be passed on alone: `const { release } = lock`.
+   * It is bound to this lock, so it can be passed on by itself: `const { release } = lock`.
    *
    * @throws (by the promise) ERR_SLOCKET_NOT_RELEASED if the system failed to release it: see docs/errors.md.
    */
@@ -160,29 +160,29 @@ export class Lock {
     if (!this.#isHeld) return RELEASED
     this.#isHeld = false
     if (this.#releaseListeners === undefined) return (this.#releasing = this.#giveBackInTime())
-    // A listener may call this, too: that call is given the same promise.
+    // A listener may call this, too: it gets the same promise.
     let settle!: (released: Promise<void>) => void
     this.#releasing = new Promise((resolve) => (settle = resolve))
-    // Before the next holder can have the lock.
+    // Called before the next holder can have the lock.
     for (const listener of this.#releaseListeners) listener()
     settle(this.#giveBackInTime())
     return this.#releasing
   }
 
   /**
-   * Makes an exclusive lock a shared one, without being free in between: nobody else has held it exclusively since this caller did. Shared requests that wait
-   * get the lock at once, up to the first exclusive one, which waits until all of them have released. It can't be made exclusive again: release it,
-   * and acquire it anew.
+   * Turns an exclusive lock into a shared one. The lock isn't free in between: nobody else has held it exclusively since this caller did. Shared requests that wait
+   * get the lock at once, up to the first exclusive request, which waits until all of them have released. A downgraded lock can't become exclusive again: release it
+   * and acquire it again.
    *
-   * {@link Lock.mode} is `shared` from the call on, also if the call then fails: others may share from that moment. The token stays the same, and so does a
-   * {@link Lock.wanted} that has aborted. If the process crashes after it, no later holder has `recovered` because of that. With the local engine others can
-   * have the lock when the call returns; engines that use a server need the promise. Exclusive requests of the same process that wait already come first:
+   * {@link Lock.mode} is `shared` from the call on, even if the call then fails: others may share from that moment. The token stays the same, and so does a
+   * {@link Lock.wanted} that has aborted. If the process crashes after the downgrade, no later holder has `recovered` because of that. With the local engine others can
+   * have the lock when the call returns; with engines that use a server, when the promise resolves. Exclusive requests of the same process that already wait come first:
    * as long as they wait, nobody shares.
    *
-   * Does nothing if the lock is shared. In a nested call, only the lock of that call becomes shared: the one around stays what it is. If the lock around is
-   * downgraded, nested calls that have it exclusively lose it.
+   * Does nothing if the lock is shared. In a nested call, only the lock of that call becomes shared; the outer lock stays as it is. If the outer lock is
+   * downgraded, nested calls that hold it exclusively lose it.
    *
-   * It belongs to this lock, and can be passed on alone: `const { downgrade } = lock`.
+   * It is bound to this lock, so it can be passed on by itself: `const { downgrade } = lock`.
    *
    * ```js
    * const lock = await slocket('/tmp/data.lock')
@@ -206,10 +206,10 @@ export class Lock {
     if (this.#isShared) return
     const grant = this.#grant
     if (grant.downgrade === undefined) throw cannotDowngrade()
-    // First: others may share even if this fails.
+    // Set first: others may share even if this fails.
     this.#becomeShared()
     await grant.downgrade()
-    // It may have been lost, or released, meanwhile.
+    // It may have been lost or released meanwhile.
     this.assertHeld()
     this.#isShared = true
   }
@@ -222,32 +222,32 @@ export class Lock {
     if (this.#grant.isNested !== true) tellDowngraded(this)
   }
 
-  /** @internal What is held by it now. */
+  /** @internal The claim with which it is held now. */
   get claim(): Claim {
     return this.#claim
   }
 
-  /** @internal Has `listener` called when an exclusive lock is downgraded. Returns what removes the listener. */
+  /** @internal Calls `listener` when an exclusive lock is downgraded. Returns a function that removes the listener. */
   onDowngrade(listener: () => void): () => void {
     const listeners = (this.#downgradeListeners ??= new Set())
     listeners.add(listener)
     return () => listeners.delete(listener)
   }
 
-  /** @internal Has `listener` called when the lock is released, before it is free. Returns what removes the listener. */
+  /** @internal Calls `listener` when the lock is released, before it is free. Returns a function that removes the listener. */
   onRelease(listener: () => void): () => void {
     const listeners = (this.#releaseListeners ??= new Set())
     listeners.add(listener)
     return () => listeners.delete(listener)
   }
 
-  /** @internal As {@link Lock.release}, but that `atLeast` does not delay it: nobody has had the lock. */
+  /** @internal As {@link Lock.release}, but `atLeast` does not delay it: nobody has had the lock. */
   releaseNow(): Promise<void> {
     this.#minimum?.end()
     return this.release()
   }
 
-  /** @internal The lock stays held for `ms` from now, if not longer. */
+  /** @internal Keeps the lock held for at least `ms` from now. */
   holdAtLeast(ms: number): void {
     if (this.#minimum?.isOver !== false) this.#minimum = startMinimumHold(ms)
     else this.#minimum.extend(ms)

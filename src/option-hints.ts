@@ -1,4 +1,4 @@
-/** What to say to those who pass an option of another lock: many come from proper-lockfile, lockfile, async-mutex or the Web Locks. */
+/** Hints for callers that pass an option of another lock library: proper-lockfile, lockfile, async-mutex or the Web Locks. */
 import type { OptionHints } from './requests/known-options.ts'
 
 const NO_AGE = 'there is nothing to expire or to refresh: a lock is free as soon as its holder dies'
@@ -6,7 +6,7 @@ const NO_POLLING = "waiters stand in a queue and are notified; 'timeout' limits 
 const PATH_FIRST = 'the path of the lock is the first argument'
 const TRY = "use slocket.try(), or a 'timeout' of 0"
 
-/** Made when a wrong option is met: to import slocket must stay cheap. */
+/** Built when a wrong option is found: importing slocket must stay cheap. */
 export function optionHints(): OptionHints {
   return hints([
     [NO_AGE, 'stale', 'staleMs', 'update', 'refresh', 'heartbeat', 'ttl', 'duration', 'expires', 'expiry', 'lease'],

@@ -15,7 +15,7 @@ export type { LockMode }
 /** Options of `slocket()` and `slocket.with()`. An unknown option is a TypeError. */
 export interface SlocketOptions {
   /**
-   * Who else may hold the lock at the same time. `exclusive`: nobody. `shared`: other shared holders, such as the readers of a file that
+   * Who else can hold the lock at the same time. `exclusive`: nobody. `shared`: other shared holders, such as the readers of a file that
    * an exclusive holder writes.
    *
    * Default: `exclusive`.
@@ -25,25 +25,25 @@ export interface SlocketOptions {
    * Makes the lock a semaphore: the number of permits that may be held at the same time, a whole number from 1 to 1,000,000. While the lock is in
    * use, a request without `permits` fails with ERR_SLOCKET_CLAIM_MISMATCH. It can't be combined with `mode: 'shared'`.
    *
-   * The number that counts is the one that each request says; nobody overtakes. So a request waits until what is held ahead of it and what it takes
-   * itself are no more than its own number, and until those ahead of it have their permits. Requests with different numbers can use
-   * one lock: a larger one takes effect at once, a smaller one once enough holders have released.
+   * Each request is judged by its own number, and none overtakes another. So a request waits until what is held ahead of it and what it takes
+   * itself are no more than its own number, and until all requests ahead of it have their permits. Requests with different numbers can use
+   * one lock: a larger number takes effect at once, a smaller one once enough holders have released.
    * On an engine whose `capabilities.take` isn't true, a request with another number fails with ERR_SLOCKET_CLAIM_MISMATCH.
    *
    * Default: not a semaphore.
    */
   readonly permits?: number | undefined
   /**
-   * How many of the permits the request takes, all at once: a whole number from 1 to `permits`, which it needs. They are released together. Nobody who comes
-   * later is served first, though fewer permits would do: a request for many isn't starved by requests for few.
+   * How many of the permits the request takes, all at once: a whole number from 1 to `permits`, which must be given too. They are released together. No later
+   * request is served first, even if it needs fewer permits: a request for many isn't starved by requests for few.
    *
-   * A TypeError if the engine can't: `capabilities.take` isn't true for `postgres()`, and for `local()` on Windows.
+   * If the engine doesn't support more than 1, the call fails with a TypeError: `capabilities.take` isn't true for `postgres()`, and for `local()` on Windows.
    *
    * Default: `1`.
    */
   readonly take?: number | undefined
   /**
-   * Limits the wait, in milliseconds, from 0 to 2,147,483,647. After that time the call rejects with ERR_SLOCKET_TIMEOUT, holds nothing and no
+   * Limits the wait, in milliseconds, from 0 to 2,147,483,647. When that time is over, the call rejects with ERR_SLOCKET_TIMEOUT, holds nothing and no
    * longer waits. `0` takes the lock only if it is free. `Infinity` waits without a limit. It does not limit how long the lock is held.
    *
    * Default: `Infinity`.
@@ -61,10 +61,10 @@ export interface SlocketOptions {
    * or the obstacle have changed, at most once a second. It looks at the queue as `slocket.query` does, so it costs about as much; the more requests wait,
    * the less often it looks. No notice comes once the lock is acquired, or the wait has failed, been aborted or timed out.
    *
-   * It does not keep the process alive. What it throws is an uncaught exception, as of an event listener: the wait goes on. `slocket.sync` calls it in the
-   * thread that blocks, and what it throws is reported when that thread no longer blocks.
+   * It does not keep the process alive. If it throws, that is an uncaught exception, as in an event listener, and the wait goes on. `slocket.sync` calls it in the
+   * thread that blocks, and reports what it throws when that thread no longer blocks.
    *
-   * Default: nothing is called.
+   * Default: no notices.
    */
   readonly onWait?: ((notice: WaitNotice) => void) | undefined
   /**
@@ -82,56 +82,56 @@ export interface SlocketOptions {
    */
   readonly label?: string | undefined
   /**
-   * How long this process keeps its socket in the lock's directory after its last release, in milliseconds, from 0 to 2,147,483,647. The next
-   * acquire in that time is faster. The lock itself is free as soon as it is released. `0` removes the socket at once. A process keeps the sockets of
-   * at most 32 released locks, the last ones used, and none if it runs out of file descriptors.
+   * How long this process keeps its socket in the lock's directory after its last release, in milliseconds, from 0 to 2,147,483,647. An
+   * acquire within that time is faster. The lock itself is free as soon as it is released. `0` removes the socket at once. A process keeps the sockets of
+   * at most 32 released locks, the most recently used ones, and none if it runs out of file descriptors.
    *
    * Default: `1000`.
    */
   readonly linger?: number | undefined
   /**
-   * Lets this process serve its own requests for the lock out of turn, in milliseconds, from 0 to 60,000: a loop of acquire and release then needs no
-   * switch of processes each time. From its turn on, or from when it last saw nobody behind it, the process goes on with its own requests for that long; then it
+   * For how long this process may serve its own requests for the lock out of turn, in milliseconds, from 0 to 60,000: a loop of acquire and release then doesn't
+   * switch processes each time. The process goes on with its own requests for that long from its turn on, or from when it last saw nobody behind it; then it
    * hands the lock over. Nobody waits longer than by strict order plus, for each process ahead, one slice and one hold that began within it.
    *
    * With a slice, the lock is not free as soon as `release()` returns, but at the end of this turn of the event loop, unless the process acquires it again by
-   * then. So don't block that turn on anything that needs the lock, as by `spawnSync`, `execSync` or `Atomics.wait`. If requests of one process give
+   * then. So don't block that turn, with `spawnSync`, `execSync` or `Atomics.wait`, on anything that needs the lock. If requests of one process give
    * different values, the shortest counts. Only for exclusive locks; the engines etcd() and postgres() ignore it.
    *
    * Default: `0`, strict order.
    */
   readonly slice?: number | undefined
   /**
-   * Which users can use the lock, whatever the umask is. `user`: processes of this user, and root. `group`: the group that new files in the
+   * Which users can use the lock, regardless of the umask. `user`: processes of this user, and root. `group`: the group that new files in the
    * parent directory get. `all`: every user. All users of a lock should give the same value.
    *
    * It sets the permissions of the lock's directory. It widens a directory that this user made, and never narrows one. If another user's
    * directory is too narrow, the call fails with ERR_SLOCKET_PERMISSION. SECURITY.md describes what other users can do.
    *
-   * It can't be combined with `engine`: use `local({ access })`. In one process, requests with different values count as different clients.
+   * It can't be combined with `engine`: use `local({ access })` instead. In one process, requests with different values count as different clients.
    *
-   * Default: what the umask leaves.
+   * Default: what the umask allows.
    */
   readonly access?: LockAccess | undefined
   /**
-   * Makes the directories above the lock that are missing, as `mkdir -p` does, with the permissions that the umask leaves. They stay when the lock goes.
+   * Creates missing directories above the lock, as `mkdir -p` does, with the permissions that the umask allows. They stay when the lock's directory is removed.
    * Without it, the call fails with ERR_SLOCKET_NO_PARENT if the parent directory is missing. Engines whose locks have no directory ignore it.
    *
    * Default: `false`.
    */
   readonly parents?: boolean | undefined
   /**
-   * How long the lock stays held at least, in milliseconds, counted from the grant, from 0 to 2,147,483,647: so that a job that is done early runs at most
-   * once in that time. A release, and the end of a body, take effect when that time is over, and their promises resolve then.
+   * The minimum time for which the lock stays held, in milliseconds, counted from the grant, from 0 to 2,147,483,647: so that a job that is done early runs at most
+   * once in that time. A release, or the end of a body, takes effect when that time is over, and its promise resolves then.
    *
-   * It keeps the process alive for that time, also if the lock is never released. If the process is killed, or calls `process.exit()`, the lock is free as
+   * It keeps the process alive for that time, even if the lock is never released. If the process is killed, or calls `process.exit()`, the lock is free as
    * soon as it would be without this option. It has no effect on a lock that is lost.
    *
    * Default: `0`.
    */
   readonly atLeast?: number | undefined
   /**
-   * Where the lock lives: `local()`, `memory()`, `etcd()`, `postgres()` or `redis()`. Make an engine once per process and use it for every call.
+   * Where the lock lives: `local()`, `memory()`, `etcd()`, `postgres()` or `redis()`. Create an engine once per process and use it for every call.
    *
    * Default: the local engine, for all processes of this machine.
    */
@@ -141,46 +141,46 @@ export interface SlocketOptions {
 /** Options of `slocket.with()` and `slocket.all.with()`. An unknown option is a TypeError. */
 export interface WithOptions extends SlocketOptions {
   /**
-   * Whether the call may run under the lock that the caller holds already: if it comes from the body of another call of this process that holds the
-   * same lock in the same engine, directly or by way of promises, timers and callbacks. Then it doesn't wait, and its end releases nothing. What the body
-   * around holds must cover what is asked for: an exclusive lock covers a shared one, and not the other way round;
-   * permits cover a request that takes no more of them and says no smaller number.
+   * Whether the call may run under a lock that the caller already holds: if it comes from the body of another call of this process that holds the
+   * same lock in the same engine, directly or through promises, timers and callbacks. Then it doesn't wait, and its end releases nothing. What the outer body
+   * holds must cover what this call asks for: an exclusive lock covers a shared one, but not the other way round;
+   * permits cover a request that takes no more of them and whose `permits` isn't smaller.
    *
    * Default: `false`: such a call rejects with ERR_SLOCKET_DEADLOCK.
    */
   readonly reentrant?: boolean | undefined
 }
 
-/** Options of `slocket.lead()`: a leader is alone, and a candidate waits until `signal` aborts, so it has no `mode`, `permits` and `timeout`. */
+/** Options of `slocket.lead()`. There is only one leader, and a candidate waits until `signal` aborts, so it has no `mode`, `permits` and `timeout`. */
 export type LeadOptions = Omit<SlocketOptions, 'mode' | 'permits' | 'take' | 'timeout' | 'slice' | 'atLeast'>
 
-/** Options of `slocket.try()`: it never waits, so it has no `timeout`, no `onWait` and no `waitNoticeAfter`. */
+/** Options of `slocket.try()`. It never waits, so it has no `timeout`, no `onWait` and no `waitNoticeAfter`. */
 export type TryOptions = Omit<SlocketOptions, 'timeout' | 'onWait' | 'waitNoticeAfter'>
 
-/** Options of `slocket.query()`: it acquires nothing, so it has only `engine`. */
+/** Options of `slocket.query()`. It acquires nothing, so it has only `engine`. */
 export type QueryOptions = Pick<SlocketOptions, 'engine'>
 
 /** Options of `slocket.break()`. An unknown option is a TypeError. */
 export interface BreakOptions {
   /**
-   * Called with the holders before anything is taken from them. They keep the lock unless it returns `true`, or a promise of it. A request that becomes a
-   * holder after that call keeps the lock, unless it does so in the moment between a last look at the holders, after the answer, and the taking.
+   * Called with the holders before the lock is taken from them. They keep it unless this returns `true`, or a promise of `true`. A request that becomes a
+   * holder after that call keeps the lock, unless it becomes one in the moment between the last look at the holders, after the answer, and the taking.
    *
    * Default: the lock is taken from all its holders.
    */
   readonly confirm?: ((held: LockRequest[]) => boolean | Promise<boolean>) | undefined
   /**
-   * Where the lock lives, as `SlocketOptions.engine`. An engine that can't take a lock away, such as `postgres()`, is a TypeError.
+   * Where the lock lives, as `SlocketOptions.engine`. An engine that can't take a lock away, such as `postgres()`, causes a TypeError.
    *
    * Default: the local engine.
    */
   readonly engine?: Engine | undefined
 }
 
-/** Options of `slocket.sync()`: nothing can abort a blocked thread, so it has no `signal`; it takes local locks, so it has no `engine`; it blocks at each call, so it has no `slice` and no `atLeast`. */
+/** Options of `slocket.sync()`. Nothing can abort a blocked thread, so it has no `signal`; it takes local locks, so it has no `engine`; it blocks at each call, so it has no `slice` and no `atLeast`. */
 export type SyncOptions = Omit<SlocketOptions, 'signal' | 'engine' | 'slice' | 'atLeast'>
 
-/** Options, checked. */
+/** The options of a call, checked. */
 export interface Asked {
   readonly claim: Claim
   readonly mode: LockMode
@@ -204,9 +204,9 @@ export interface Asked {
 
 const DEFAULT_LINGER_MS = 1000
 const DEFAULT_NOTICE_MS = 1000
-/** The longest delay that a timer takes. */
+/** The longest delay of a timer. */
 const MAX_MS = 2 ** 31 - 1
-/** The longest slice: longer than that, others would take it for a lock that is never free. */
+/** The longest slice. If it were longer, other processes would think that the lock is never free. */
 const MAX_SLICE_MS = 60_000
 const MAX_LABEL = 200
 
@@ -228,9 +228,9 @@ const ALL: readonly (keyof WithOptions)[] = [
   'reentrant',
 ]
 
-/** The options that a call takes. */
+/** The options of a call. */
 export interface CallOptions {
-  /** The call, for messages: `slocket()`. */
+  /** The name of the call, for messages: `slocket()`. */
   readonly of: string
   readonly known: ReadonlySet<string>
   /** The options that it doesn't take, each with the reason. */
@@ -250,7 +250,7 @@ export function callOptions(
   return { of, known, meaningless }
 }
 
-/** What a call without options asks for. */
+/** The options of a call that was given none. */
 export const DEFAULTS: Asked = {
   claim: EXCLUSIVE,
   mode: 'exclusive',
@@ -268,7 +268,7 @@ export const DEFAULTS: Asked = {
   engine: undefined,
 }
 
-/** Returns a copy of the paths of a set, those of URLs for URLs. @throws TypeError */
+/** Returns a copy of the paths of a set; for a URL, its path. @throws TypeError */
 export function parsePaths(paths: unknown): readonly string[] {
   if (!Array.isArray(paths)) throw new TypeError(`paths must be an array of paths, not ${describeValue(paths)}`)
   if (paths.length === 0) throw new TypeError('paths must not be empty')

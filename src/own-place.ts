@@ -1,4 +1,4 @@
-/** Where the caller's own request stands among those that wait. */
+/** Finds the place of the caller's own request among the waiters. */
 import type { Requester } from './requests/engine.ts'
 
 /** A request that stood in the queue when the look was made. */
@@ -11,7 +11,7 @@ export interface OwnWait {
 }
 
 /**
- * How many wait ahead. The own request is found by its identity, or else, if the engine can't tell that, by what it says. The clock of a server may differ from that of this process.
+ * Counts the waiters ahead of the caller's own request. It is found by its identity, or, if the engine doesn't report that, by its label and time. The clock of a server may differ from that of this process.
  *
  * @param own undefined for a request that never waits.
  */

@@ -1,6 +1,6 @@
 /**
- * Clocks, timers and ticks as they were when slocket was loaded. Test frameworks replace the globals for a while, and what
- * is scheduled meanwhile may never run; a lock must not hang because of it. So everything here is captured once, and no
+ * Captures clocks, timers and ticks as they were when slocket was loaded. Test frameworks replace the globals for a while, and what
+ * is scheduled meanwhile may never run. A lock must not hang because of that. So everything here is captured once, and no
  * other file of the library reads these globals (the linter checks that).
  *
  * The timers come from `node:timers`, not from the globals: jest gives each test file globals of its own, which may be
@@ -21,18 +21,18 @@ export const nextTick: typeof process.nextTick = process.nextTick.bind(process)
 /** The wall clock, in ms since the epoch. */
 export const wallNowMs: () => number = Date.now
 const hrtime = process.hrtime.bind(process)
-/** The monotonic clock, in ms. Not by `performance`: to load that takes a millisecond. */
+/** The monotonic clock, in ms. It doesn't use `performance`, which takes a millisecond to load. */
 export function monotonicNowMs(): number {
   const [seconds, ns] = hrtime()
   return seconds * 1000 + ns / 1_000_000
 }
-/** CLOCK_MONOTONIC in ns, as `process.hrtime.bigint()` gives it. */
+/** CLOCK_MONOTONIC in ns, as `process.hrtime.bigint()` returns it. */
 export const monotonicNowNs: () => bigint = process.hrtime.bigint.bind(process.hrtime)
 
-/** The longest delay that a timer can have. */
+/** The longest delay of a timer. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1
 
-/** A timer that does nothing but keep the process alive, until `clearInterval`. */
+/** Starts a timer that only keeps the process alive, until `clearInterval`. */
 export function keepAliveTimer(): NodeJS.Timeout {
   return setInterval(() => {}, LONGEST_DELAY_MS)
 }

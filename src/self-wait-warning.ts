@@ -2,10 +2,10 @@ import type { Engine, Requester } from './requests/engine.ts'
 import { printable } from './errors.ts'
 import { wallNowMs } from './real-time.ts'
 
-/** The locks that a warning was emitted for. */
+/** The locks for which a warning was emitted. */
 const warned = new WeakMap<Engine, Set<string>>()
 
-/** For a request that waits for a lock which its own process holds. Emits a process warning, once for each lock. */
+/** Emits a process warning, once per lock, if a request waits for a lock that its own process holds. */
 export function warnOfSelfWait(
   engine: Engine,
   path: string,

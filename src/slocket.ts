@@ -1,4 +1,4 @@
-/** The API: `slocket(path)` and its relatives, over any engine. */
+/** The API: `slocket(path)` and its relatives, for any engine. */
 import { acquireInTurn, acquireOnce } from './acquire.ts'
 import { breakLock } from './break-lock.ts'
 import { parsePath } from './requests/arguments.ts'
@@ -33,7 +33,7 @@ import { callOptions, DEFAULTS, parseFunction, parseOptions, parsePaths, refuseT
 import type { SyncLock } from './sync/sync-lock.ts'
 import { nextTick } from './real-time.ts'
 
-/** Called exactly once: with an error, or with `null` and the lock. */
+/** Called exactly once, with an error, or with `null` and the lock. */
 export type LockCallback = (error: unknown, lock?: Lock) => void
 
 export type { LockRequest, LockSnapshot }
@@ -45,9 +45,9 @@ export interface Slocket {
    * Waiting keeps the process alive; holding does not.
    *
    * If the holder crashes, the next waiter gets the lock within milliseconds. If the wait is aborted, the promise rejects with
-   * `options.signal.reason`; after `options.timeout`, with ERR_SLOCKET_TIMEOUT. Either it rejects, or you hold the lock.
+   * `options.signal.reason`; after `options.timeout`, with ERR_SLOCKET_TIMEOUT. If it rejects, you don't hold the lock.
    *
-   * `options.onWait` says who is waited for. Two process warnings point out a wait that may never end: SLOCKET_SELF_WAIT after 5 seconds if this process has held the same lock all the
+   * `options.onWait` is notified of who holds the lock meanwhile. Two process warnings report a wait that may never end: SLOCKET_SELF_WAIT after 5 seconds if this process has held the same lock all the
    * time, and SLOCKET_OBSTACLE after one second if something at the path looks like the lock of another program.
    *
    * ```js
@@ -55,8 +55,8 @@ export interface Slocket {
    * try { await deploy() } finally { await lock.release() }
    * ```
    *
-   * @param path any path whose parent directory exists, for this lock alone: not the file that you protect, but a path beside it, such as
-   * `data.json.lock` (`lockPathFor(file)` makes one). slocket makes a directory there, and removes it if nobody uses it. A `file:` URL stands for its path.
+   * @param path any path whose parent directory exists, used for this lock only: not the file that you protect, but a path next to it, such as
+   * `data.json.lock` (`lockPathFor(file)` returns one). slocket creates a directory there, and removes it when nobody uses it. A `file:` URL stands for its path.
    * @param options see {@link SlocketOptions}.
    * @throws TypeError, RangeError for wrong arguments; ERR_SLOCKET_TIMEOUT, ERR_SLOCKET_CLAIM_MISMATCH, ERR_SLOCKET_NO_PARENT,
    * ERR_SLOCKET_NOT_A_LOCK, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_READ_ONLY, ERR_SLOCKET_RESOURCES, ERR_SLOCKET_PATH_TOO_LONG,
@@ -65,18 +65,18 @@ export interface Slocket {
    */
   (path: string | URL, options?: SlocketOptions): Promise<Lock>
   /**
-   * Acquires the lock at `path` and calls `callback` with it. The same as the call without a callback, but for how the result is delivered:
+   * Acquires the lock at `path` and calls `callback` with it. Same as the call without a callback, except for how the result is delivered:
    * `callback` is called exactly once, and never before this call returns. Wrong arguments throw.
    */
   (path: string | URL, callback: LockCallback): void
   /**
-   * Acquires the lock at `path` and calls `callback` with it. The same as the call without a callback, but for how the result is delivered:
+   * Acquires the lock at `path` and calls `callback` with it. Same as the call without a callback, except for how the result is delivered:
    * `callback` is called exactly once, and never before this call returns. Wrong arguments throw.
    */
   (path: string | URL, options: SlocketOptions | undefined, callback: LockCallback): void
   /**
    * Acquires the lock only if it is free. Resolves with `null` if the lock is held, if others are already waiting, or if something at the path
-   * looks like the lock of another program; `slocket.query` tells which.
+   * looks like the lock of another program; `slocket.query` says which.
    *
    * It can take some milliseconds, since it may have to find out whether the holder is still alive.
    *
@@ -117,9 +117,9 @@ export interface Slocket {
    * })
    * ```
    *
-   * With `reentrant: true`, a call from the body of another one that holds the lock runs under that lock: it doesn't wait, and its end releases nothing.
-   * The call around releases the lock once all such calls have ended, also those that its body did not wait for. In the nested body, `lock` is an object of
-   * its own, which ends with that body; the lock is lost to it if the body around releases it by itself. Options that concern waiting have no effect then.
+   * With `reentrant: true`, a call from the body of another call that holds the lock runs under that lock: it doesn't wait, and its end releases nothing.
+   * The outer call releases the lock once all such calls have ended, even if its body did not wait for them. In the nested body, `lock` is an object of
+   * its own, which ends with that body; that object loses the lock if the outer body releases it explicitly. Options that concern waiting have no effect then.
    *
    * @throws the errors of `slocket()`; whatever `body` throws; ERR_SLOCKET_DEADLOCK, ERR_SLOCKET_LOST, ERR_SLOCKET_NOT_RELEASED.
    */
@@ -127,14 +127,14 @@ export interface Slocket {
   /** Acquires several locks: all of them or none. */
   readonly all: SlocketAll
   /**
-   * Waits until this process is the leader, calls `body`, and resolves with its result: at any moment, at most one caller leads among all that use the same
-   * lock. The lead is an exclusive lock at `path`, held until `body` has ended.
+   * Waits until this process is the leader, calls `body`, and resolves with its result. At any moment, at most one of the callers that use the same lock
+   * leads. The lead is an exclusive lock at `path`, held until `body` has ended.
    *
-   * If the lock is lost while `body` runs, `signal` aborts, and the call waits for `body` to end, whatever it gives or throws then; then it waits for its
-   * turn again, at most once a second, and calls `body` anew. So `body` should end soon once `signal` has aborted. If a server cannot be reached meanwhile
-   * (ERR_SLOCKET_UNREACHABLE), it tries again until one can; before its first place in the queue, the call rejects.
+   * If the lock is lost while `body` runs, `signal` aborts, and the call waits for `body` to end, whatever it returns or throws then. After that it waits for its
+   * turn again, at most once a second, and calls `body` again. So `body` should end soon after `signal` has aborted. If a server cannot be reached meanwhile
+   * (ERR_SLOCKET_UNREACHABLE), it retries until one can; before it has had its first place in the queue, the call rejects instead.
    *
-   * It ends when `body` ends while it leads: the call resolves with its result, or rejects with its error, and the lock is released. If
+   * The call ends when `body` ends while it leads: it resolves with the result of `body`, or rejects with its error, and the lock is released. If
    * `options.signal` aborts, a wait rejects with `options.signal.reason`; a running `body` keeps the lead until it ends, and its result or error counts, or
    * `options.signal.reason` if the lead was lost. If the leader crashes, the next candidate leads as soon as its engine grants the lock.
    *
@@ -167,27 +167,27 @@ export interface Slocket {
    */
   query(path: string | URL, options?: QueryOptions): Promise<LockSnapshot>
   /**
-   * Takes the lock away from those who hold it, as the command `slocket break` does, and resolves with those who have lost it: none if the lock is free, or
+   * Takes the lock away from its holders, as the command `slocket break` does, and resolves with the holders that have lost it: none if the lock is free, or
    * if `options.confirm` did not agree. The next waiter has the lock at once.
    *
-   * The former holders are told (`lock.signal` aborts, `lock.held` is false), but they go on running: until they notice, they work beside the next holder. A
-   * holder that is stopped notices when it goes on; on Windows it keeps the lock. A crashed holder needs no break: its lock is free. Another request of the same process that waits
-   * behind a holder may lose its place, and joins the queue anew.
+   * The former holders are notified (`lock.signal` aborts, `lock.held` is false), but they go on running: until they notice, they work at the same time as the next holder. A
+   * holder that is stopped notices when it continues; on Windows it keeps the lock. A crashed holder needs no break: its lock is free. Another request of the same process that waits
+   * behind a holder may lose its place, and then joins the queue again.
    *
-   * With the local engine, only those who were shown to `options.confirm` lose the lock. Engines that steal (`memory()`, `etcd()`, `redis()`) look once more,
-   * but a holder that comes right after that loses it, too. Permits can be taken away with the local engine only.
+   * With the local engine, only the holders that `options.confirm` was called with lose the lock. Engines that steal (`memory()`, `etcd()`, `redis()`) look once more,
+   * but a request that becomes a holder right after that look loses it, too. Only the local engine can take permits away.
    *
    * ```js
    * await slocket.break('/tmp/report.lock', { confirm: (held) => held.every(({ label }) => label === 'nightly report') })
    * ```
    *
-   * @throws TypeError also for an engine that can't take a lock away; what `options.confirm` throws: then nothing was taken; ERR_SLOCKET_PERMISSION if a holder
+   * @throws TypeError also for an engine that can't take a lock away; what `options.confirm` throws, and then nothing was taken; ERR_SLOCKET_PERMISSION if a holder
    * belongs to another user; ERR_SLOCKET_CLAIM_MISMATCH for permits of other engines; ERR_SLOCKET_NOT_RELEASED on Windows, if a holder has not given up within 5 seconds; the errors of
    * `slocket()` that concern reading.
    */
   break(path: string | URL, options?: BreakOptions): Promise<LockRequest[]>
   /**
-   * Acquires the lock at `path` and blocks this thread until it is held: for command-line tools, and for the start of a program. It waits in the
+   * Acquires the lock at `path` and blocks this thread until it is held: for command-line tools, and for the startup of a program. It waits in the
    * same queue as `slocket()` and uses no processor time. The lock stays held while this thread goes on blocking.
    *
    * A free lock is acquired at once. If it isn't free, or its last holder ended without releasing it, another thread waits for it and holds
@@ -195,7 +195,7 @@ export interface Slocket {
    * ends the process as usual.
    *
    * If this thread already holds the lock, or waits for it, the call throws ERR_SLOCKET_DEADLOCK. A shared holder can acquire it again in
-   * shared mode; if an exclusive waiter is between, only with a `timeout`, which waits for that waiter to give up.
+   * shared mode; if an exclusive waiter stands in between, only with a `timeout`, during which that waiter may give up.
    *
    * ```js
    * const lock = slocket.sync('/tmp/deploy.lock', { timeout: 5000 })
@@ -208,9 +208,9 @@ export interface Slocket {
 }
 
 /**
- * Makes the API.
+ * Creates the API.
  *
- * @param engineFor gives the engine for an access, undefined for the default one: asked at each call without an engine.
+ * @param engineFor returns the engine for an access; undefined means the default access. Called for each call without an engine.
  * @param sync acquires local locks.
  */
 export function createSlocket(engineFor: (access: LockAccess | undefined) => Engine, sync: Slocket['sync']): Slocket {
@@ -249,7 +249,7 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     }
     const callback = last as LockCallback
     const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, ACQUIRE)
-    // By nextTick: what the callback throws is the caller's uncaught exception, and no rejection of ours.
+    // With nextTick, what the callback throws is an uncaught exception of the caller, not a rejection of this promise.
     acquire(parsePath(given), asked).then(
       (lock) => nextTick(callback, null, lock),
       (error: unknown) => nextTick(callback, error),
@@ -315,7 +315,7 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
       options?: SlocketOptions,
       ...rest: readonly unknown[]
     ): Promise<LockSet> => {
-      // It would never be called.
+      // A callback would never be called.
       if (typeof options === 'function' || rest.some((one) => typeof one === 'function')) {
         throw new TypeError('slocket.all() takes no callback: it returns a promise')
       }
@@ -330,12 +330,12 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     },
   }
   const all: SlocketAll = Object.assign(ofSets.all, { with: ofSets.with })
-  // A bundler may have renamed it.
+  // A bundler may have renamed the function.
   Object.defineProperty(slocket, 'name', { value: 'slocket', configurable: true })
   return Object.assign(slocket, relatives, { all }) as Slocket
 }
 
-/** What a call answers to each option of a request, if it makes none. */
+/** The hints of a call that makes no request: it takes none of the options of a request. */
 function noRequest(why: string): NonNullable<Parameters<typeof callOptions>[1]> {
   return {
     mode: why,
@@ -355,13 +355,13 @@ function noRequest(why: string): NonNullable<Parameters<typeof callOptions>[1]> 
   }
 }
 
-/** Rejects with `error`, in the next turn of the event loop, as for every refusal: see event-loop.ts. */
+/** Rejects with `error`, in the next turn of the event loop, as every refusal does: see event-loop.ts. */
 async function refuse(error: unknown): Promise<never> {
   await nextTurn()
   throw error
 }
 
-/** The options and the body of a call whose options may be left out. @throws TypeError */
+/** Returns the options and the body of a call whose options may be omitted. @throws TypeError */
 function parseBody(rest: readonly unknown[]): readonly [options: unknown, body: (...given: never) => unknown] {
   const [options, body] = rest.length > 1 ? rest : [undefined, rest[0]]
   if (typeof body !== 'function') throw new TypeError('the last argument must be a function')
@@ -396,7 +396,7 @@ const BREAK = callOptions('slocket.break()', noRequest(NO_BREAK), ['confirm'])
 
 const NONE: readonly Claim[] = []
 
-/** For a call from inside a body that holds the same lock, and would wait for ever. */
+/** For a call from a body that holds the same lock, if it would wait forever. */
 async function acquireAtOnce(engine: Engine, path: string, asked: Asked, advice: 'try' | 'refuse'): Promise<Lock> {
   const { signal } = asked
   if (advice === 'try') {

@@ -1,4 +1,4 @@
-/** The error of a wait whose time is over. */
+/** Makes the error of a wait that timed out. */
 import type { Requester } from './requests/engine.ts'
 import { addFacts, isSlocketError, printable, SlocketError } from './errors.ts'
 import type { HolderLook } from './holder-look.ts'
@@ -8,7 +8,7 @@ import { countAhead } from './own-place.ts'
 import { wallNowMs } from './real-time.ts'
 
 /**
- * Says who holds the lock, since when, and how many wait ahead, for people and for programs; or, as ERR_SLOCKET_UNREACHABLE, that the server could not be asked.
+ * Says who holds the lock, since when, and how many requests wait ahead, for people and for programs. If the server could not be asked, returns its ERR_SLOCKET_UNREACHABLE.
  *
  * @param own undefined for a request that never waits.
  */
@@ -28,7 +28,7 @@ export async function timeoutError(
     facts = { path, held: held.map(toLockRequest), ahead, ...(obstacle === undefined ? {} : { obstacle }) }
     state = held.length === 0 && obstacle !== undefined ? obstacle.message : `${holders}; ${ahead} waiting ahead`
   } catch (error) {
-    // Not a timeout: that would look as if somebody held the lock.
+    // It isn't reported as a timeout, which would look as if somebody held the lock.
     if (isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) return error
     state = `who holds it could not be found out: ${String(error)}`
   }

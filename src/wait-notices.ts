@@ -1,5 +1,5 @@
 /**
- * Says who is waited for while a call waits: `options.onWait`. It looks at the queue now and then, as `slocket.query` does, and keeps no process
+ * Reports who holds the lock while a call waits: `options.onWait`. It looks at the queue from time to time, as `slocket.query` does, and keeps no process
  * alive: its timers are unref'd, and a look ends with the wait.
  */
 import { debug } from './debug.ts'
@@ -11,31 +11,31 @@ import { countAhead } from './own-place.ts'
 import { isSameRequester } from './requests/same-requester.ts'
 import { setTimeout, clearTimeout, monotonicNowMs, nextTick } from './real-time.ts'
 
-/** How long to wait between two looks at least, in ms. */
+/** The minimum time between two looks, in ms. */
 const PAUSE_MS = 1000
-/** How many times as long as the last look took to wait at least: a look asks all who wait, and all who wait may look. */
+/** The minimum time until the next look, as a multiple of how long the last look took: a look asks all waiters, and all waiters may look. */
 const PAUSE_PER_LOOK = 5
 
-/** A wait to be noticed. */
+/** A wait whose caller gets notices. */
 export interface NoticedWait extends OwnWait {
   readonly engine: Engine
-  /** As the engine has resolved it. */
+  /** The name that the engine resolved. */
   readonly resource: string
-  /** How long it may wait before the first notice, in ms. */
+  /** How long the call may wait before the first notice, in ms. */
   readonly noticeAfterMs: number
   readonly onWait: (notice: WaitNotice) => void
 }
 
-/** What is compared of two looks. */
+/** The part of a look that is compared with that of another. */
 type Look = Pick<EngineSnapshot, 'obstacle'> & { readonly held: readonly Requester[]; readonly ahead: number }
 
 export class WaitNotices {
   readonly #wait: NoticedWait
-  /** Of the look in progress. */
+  /** Ends the look in progress. */
   #controller: AbortController | undefined
   #timer: NodeJS.Timeout | undefined
   #isOver = false
-  /** The look that the last notice told of. */
+  /** The look that the last notice reported. */
   #told: Look | undefined
 
   constructor(wait: NoticedWait) {
@@ -43,7 +43,7 @@ export class WaitNotices {
     this.#schedule(wait.noticeAfterMs)
   }
 
-  /** To be called when the wait has ended, however it has: no notice comes after that. */
+  /** Must be called when the wait has ended, for whatever reason. No notice comes after that. */
   stop(): void {
     this.#isOver = true
     clearTimeout(this.#timer)
@@ -72,7 +72,7 @@ export class WaitNotices {
   #notice({ held, pending, obstacle }: EngineSnapshot): void {
     const { onWait } = this.#wait
     const look: Look = { held, ahead: countAhead(pending, this.#wait), obstacle }
-    // It is about to be granted.
+    // The lock is about to be granted.
     if (held.length === 0 && look.ahead === 0 && obstacle === undefined) return
     if (this.#told !== undefined && isSame(this.#told, look)) return
     this.#told = look
@@ -84,7 +84,7 @@ export class WaitNotices {
   }
 }
 
-/** Calls `onWait`. What it throws is reported as Node reports what an event listener throws. */
+/** Calls `onWait`. If it throws, the error is reported as Node reports one of an event listener. */
 export function callOnWait(onWait: (notice: WaitNotice) => void, notice: WaitNotice): void {
   try {
     onWait(notice)

@@ -7,22 +7,22 @@ import type { Asked } from '../options.ts'
 import type { Engine } from '../requests/engine.ts'
 import { pinEngine } from './pinned-engine.ts'
 
-/** Acquires one lock. `own`: what the caller has in the queue itself, and does not give back while it waits. */
+/** Acquires one lock. `own`: the claims that the caller itself has in the queue and does not release while it waits. */
 export type Acquire = (path: string, asked: Asked, own: readonly Claim[]) => Promise<Lock>
 
 /** A call that runs a body under a lock. */
 export interface BodyRequest {
   readonly engine: Engine
-  /** The path, as it was given. */
+  /** The path as the caller passed it. */
   readonly path: string
-  /** By the name that `engine.resolve` gives. */
+  /** The name that `engine.resolve` returns. */
   readonly resource: string
   readonly asked: Asked
-  /** What the code around holds. */
+  /** What the calling code holds. */
   readonly outer: Holding | undefined
 }
 
-/** Acquires the lock, by the name that it had at the call. */
+/** Acquires the lock under the name that it had at the call. */
 export async function acquireFor({
   engine,
   path,

@@ -1,8 +1,8 @@
 /**
- * `slocket.all`: several locks at once.
+ * `slocket.all`: acquires several locks at once.
  *
- *  1. All callers acquire locks in the same order, whatever names they use, one after the other. So no two of them wait for each other.
- *  2. Either all are held, or none: whatever was acquired is released before the call rejects.
+ *  1. All callers acquire locks one after the other in the same order, whatever names they use. So no two of them wait for each other.
+ *  2. Either all are held, or none: locks that were acquired are released before the call rejects.
  */
 import { debug } from '../debug.ts'
 import type { Holding } from '../holding.ts'
@@ -25,7 +25,7 @@ interface SetRequest {
   readonly engine: Engine
   readonly paths: readonly string[]
   readonly asked: Asked
-  /** What the code around holds, if the locks are for a body. */
+  /** What the calling code holds, if the locks are for a body. */
   readonly outer: Holding | undefined
   readonly acquire: Acquire
 }
@@ -60,14 +60,14 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
   const { engine, asked } = request
   let wanted: readonly Wanted[]
   try {
-    // Before the paths: their directories may be missing.
+    // Checked before the paths, whose directories may be missing.
     asked.signal?.throwIfAborted()
     wanted = request.paths.map((path) => {
       makeParentsOf(path, engine, asked)
       return wantedOf(engine, path)
     })
   } catch (error) {
-    // As for every refusal: see event-loop.ts.
+    // As every refusal does: see event-loop.ts.
     await nextTurn()
     throw error
   }
@@ -76,13 +76,13 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
   const deadlineMs = asked.timeoutMs === undefined ? undefined : monotonicNowMs() + asked.timeoutMs
   const taken: Taken[] = []
   const lockOf = new Map<string, Lock>()
-  // Ends the waits by the caller's signal, and by the loss of a lock that was acquired already.
+  // Ends the waits if the caller's signal aborts, or if a lock that was already acquired is lost.
   const watch = watchSignals()
   if (asked.signal !== undefined) watch.add(asked.signal)
   try {
     for (const next of order) {
       let last = taken.at(-1)
-      // Two names of one lock, on a file system that ignores case, follow each other.
+      // On a file system that ignores case, two names of one lock follow each other.
       if (last === undefined || engine.isSame?.(last.wanted.resource, next.resource) !== true) {
         const timeoutMs = deadlineMs === undefined ? undefined : Math.ceil(Math.max(0, deadlineMs - monotonicNowMs()))
         const outer = last?.holding ?? request.outer
@@ -97,7 +97,7 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
       }
       lockOf.set(next.key, last.lock)
     }
-    // One that no timer has told of yet.
+    // A loss that no timer has reported yet.
     for (const { lock } of taken) if (lock.loss !== undefined) throw lock.loss
     for (const { holding } of taken) holdAtLeast(holding, asked)
   } catch (error) {
@@ -113,7 +113,7 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
   return { set, taken }
 }
 
-/** @param outer of its holding: the lock before it, or what the code around holds. */
+/** @param outer the `outer` of its holding: the lock before it, or what the calling code holds. */
 async function takeOne(
   { engine, outer: around, acquire }: SetRequest,
   wanted: Wanted,
@@ -128,20 +128,20 @@ async function takeOne(
   return { wanted, lock, holding }
 }
 
-/** @throws what keeps the lock from being found. */
+/** @throws what the engine throws when it resolves the path. */
 function wantedOf(engine: Engine, path: string): Wanted {
   const resource = engine.resolve?.(path) ?? path
   return { path, resource, key: engine.orderKey?.(resource) ?? resource }
 }
 
-/** Each lock once, by the name that comes first. */
+/** Returns each lock once, under the name that comes first. */
 function inOrder(wanted: readonly Wanted[]): Wanted[] {
   const distinct = new Map<string, Wanted>()
   for (const one of wanted) if (!distinct.has(one.key)) distinct.set(one.key, one)
   return [...distinct.values()].sort((a, b) => (a.key < b.key ? -1 : 1))
 }
 
-/** They would wait for places that only they themselves could give back. */
+/** Refuses a set that needs more places than the engine has: it would wait for places that only it could release. */
 function checkPlaces(engine: Engine, count: number): void {
   const { places = Infinity } = engine.capabilities
   if (count <= places) return
@@ -158,7 +158,7 @@ async function releaseTaken(taken: readonly Taken[]): Promise<void> {
 }
 
 interface SignalWatch {
-  /** Aborts with the reason of the first one that has aborted. */
+  /** Aborts with the reason of the first signal that aborts. */
   readonly signal: AbortSignal
   add(signal: AbortSignal): void
   stop(): void

@@ -1,7 +1,7 @@
 /**
  * `slocket.lead`: runs a body while this process is the leader.
  *
- *  1. At most one body of a call runs at a time: it campaigns again only when the body of the term before has ended.
+ *  1. At most one body of a call runs at a time: the call campaigns again only when the body of the previous term has ended.
  *  2. The lock of a term is held until its body has ended, unless it is lost.
  */
 import { debug } from '../debug.ts'
@@ -15,7 +15,7 @@ import type { Acquire, BodyRequest } from './acquire-for.ts'
 import { pinEngine } from './pinned-engine.ts'
 import { releaseQuietly, runUnder } from './run-under.ts'
 
-/** The shortest time from the start of a campaign to that of the next one, in ms. */
+/** The minimum time between the starts of two campaigns, in ms. */
 const PAUSE_MS = 1000
 
 /** A call that wants to lead. */
@@ -40,14 +40,14 @@ export async function lead<T>(candidacy: Candidacy, body: Body<T>): Promise<T> {
 }
 
 /**
- * Returns a function that acquires the lock. It resolves with undefined if no server can be reached, once a request had its place in the queue: what has ended a
- * term mostly keeps the next campaign from succeeding, too. Before that, the address may be wrong.
+ * Returns a function that acquires the lock. It resolves with undefined if no server can be reached, provided that a request has had its place in the queue before: what ended a
+ * term usually makes the next campaign fail, too. Before that, the address may be wrong.
  */
 function campaignOf({ engine, path, resource, asked, acquire }: Candidacy): () => Promise<Lock | undefined> {
   let hasJoined = false
   async function join(request: AcquireRequest): Promise<Grant | null> {
     let hasFailed = false
-    // A request that fails has its place, too, right before.
+    // `onQueued` is called right before a request fails, too.
     const onQueued = (): void => void setImmediate(() => (hasJoined ||= !hasFailed))
     try {
       const grant = await engine.acquire(resource, { ...request, onQueued })
@@ -70,7 +70,7 @@ function campaignOf({ engine, path, resource, asked, acquire }: Candidacy): () =
   }
 }
 
-/** One term. Undefined if the lock was lost before the body had ended. */
+/** Runs one term. Resolves with undefined if the lock was lost before the body had ended. */
 async function serve<T>(
   { engine, resource, path, asked: { signal } }: Candidacy,
   lock: Lock,
@@ -91,7 +91,7 @@ async function serve<T>(
       try {
         return await body(lock, term.signal)
       } finally {
-        // Before it is released: then it could no longer be seen.
+        // Checked before the release: after that the loss could no longer be seen.
         if (lock.loss !== undefined) debug('%s: the body has ended after the loss', path)
       }
     })

@@ -3,14 +3,14 @@ import type { SlocketOptions, WithOptions } from '../options.ts'
 import { releaseAll } from './run-under.ts'
 
 /**
- * Several locks that were acquired together, as `slocket.all()` resolves with them.
+ * Several locks that were acquired together: what `slocket.all()` resolves with.
  *
- * Each one is held until {@link LockSet.release} is called, or until this process ends, however it ends. Holding them does not keep the process alive.
+ * Each is held until {@link LockSet.release} is called, or until this process ends, however it ends. Holding them does not keep the process alive.
  */
 export interface LockSet {
-  /** The locks, in the order of the paths. Paths that name the same lock have the same object. */
+  /** The locks, in the order of the paths. Paths of the same lock have the same object. */
   readonly locks: readonly Lock[]
-  /** Whether all of them are still held, as {@link Lock.held} has it for each. */
+  /** Whether all of them are still held: see {@link Lock.held}. */
   readonly held: boolean
   /** Aborts if one of them is lost while it is held, with the reason of that lock's {@link Lock.signal}. Reading it checks all of them. */
   readonly signal: AbortSignal
@@ -21,7 +21,7 @@ export interface LockSet {
    */
   assertHeld(): void
   /**
-   * Releases all of them, the last one that was acquired first. It releases these grants only: a second call does nothing.
+   * Releases all of them, in the reverse order of their acquisition. It releases these grants only: a second call does nothing.
    *
    * @throws (by the promise) ERR_SLOCKET_NOT_RELEASED if the system failed to release one of them. The others are released.
    */
@@ -34,13 +34,13 @@ export interface LockSet {
 export interface SlocketAll {
   /**
    * Acquires the locks at `paths`, each with the same options: all of them, or none. It takes them one after the other, in an order that is the same for
-   * all callers, whatever the order of `paths` and however a path is written. So two callers never wait for each other. A path that is given twice is one
+   * all callers, whatever the order of `paths` and however a path is written. So two callers never wait for each other. A path that is passed twice is one
    * lock.
    *
-   * `options.timeout` limits the whole call. If it is over, if `options.signal` aborts, if a lock can't be acquired, or if one is lost while the call waits
+   * `options.timeout` limits the whole call. If that time is over, if `options.signal` aborts, if a lock can't be acquired, or if one is lost while the call waits
    * for others, the call releases what it has, and then rejects. `atLeast` counts for each lock from its own grant; if the call rejects, it has no effect.
    *
-   * A caller that holds one of the locks already, or any lock that comes later in that order, can still wait forever: acquire all locks by one call. Each
+   * A caller that already holds one of the locks, or any lock that comes later in that order, can still wait forever: acquire all locks in one call. Each
    * lock takes one of the places of an engine that has only so many (`EngineCapabilities.places`).
    *
    * ```js
@@ -52,8 +52,8 @@ export interface SlocketAll {
    */
   (paths: readonly (string | URL)[], options?: SlocketOptions): Promise<LockSet>
   /**
-   * Acquires the locks as `slocket.all()`, calls `body`, releases them whether `body` succeeds or fails, and resolves with the result of `body`. What holds
-   * for `slocket.with()` holds here for each of the locks.
+   * Acquires the locks as `slocket.all()` does, calls `body`, releases them whether `body` succeeds or fails, and resolves with the result of `body`. What is true
+   * of `slocket.with()` is true here of each of the locks.
    *
    * @throws the errors of `slocket.all()` and of `slocket.with()`.
    */
@@ -68,7 +68,7 @@ export interface SlocketAll {
 
 /**
  * @param locks in the order of the arguments.
- * @param acquired the same, each once, in the order in which they were acquired.
+ * @param acquired the same locks, each once, in the order in which they were acquired.
  */
 export function createLockSet(locks: readonly Lock[], acquired: readonly Lock[]): LockSet {
   let controller: AbortController | undefined

@@ -6,15 +6,15 @@ import { isExiting } from '../requests/exiting.ts'
 /** How long a lock must stay held. */
 export interface MinimumHold {
   readonly isOver: boolean
-  /** The time is over `ms` from now, or later if it was so before. */
+  /** Extends the time to at least `ms` from now. */
   extend(ms: number): void
-  /** The time is over now. */
+  /** Ends the time now. */
   end(): void
-  /** Calls `giveBack` once the time is over, or this process exits: at once if it is so already. Settles as that. To be called once. */
+  /** Calls `giveBack` once the time is over or this process exits; at once if that is already so. Settles as `giveBack` does. Must be called only once. */
   whenOver(giveBack: () => Promise<void>): Promise<void>
 }
 
-/** What this thread has to give back if it exits before the time is over: locks that were released. */
+/** The locks that this thread has to release if it exits before the time is over: the caller has released them already. */
 const delayed = new Set<() => Promise<void>>()
 
 /** @param ms counted from now. */
@@ -29,7 +29,7 @@ export function startMinimumHold(ms: number): MinimumHold {
     isOver = true
     resolve()
   }
-  // A timer can fire a fraction of a millisecond early, by the clock that counts here.
+  // A timer can fire a fraction of a millisecond early by the clock that is used here.
   const look = (): void => {
     const leftMs = untilMs - monotonicNowMs()
     if (leftMs > 0) timer = setTimeout(look, Math.ceil(leftMs))
@@ -45,7 +45,7 @@ export function startMinimumHold(ms: number): MinimumHold {
     },
     end,
     async whenOver(giveBack) {
-      // Called now: while a process exits, no promise is continued.
+      // Called at once: while a process exits, no promise continues.
       if (isOver || isExiting()) return await giveBack()
       const stop = giveBackAtExit(giveBack)
       await over
@@ -54,7 +54,7 @@ export function startMinimumHold(ms: number): MinimumHold {
   }
 }
 
-/** Has `giveBack` called when this process exits, unless what this returns is called before. That calls it, too, if it wasn't called yet. */
+/** Calls `giveBack` when this process exits, unless the returned function is called before. That function calls `giveBack`, too, if it wasn't called yet. */
 function giveBackAtExit(giveBack: () => Promise<void>): () => Promise<void> {
   let giving: Promise<void> | undefined
   const once = (): Promise<void> => (giving ??= giveBack())

@@ -1,11 +1,11 @@
 /**
- * The option `reentrant`: a call from the body of another one runs under the lock that this one holds.
+ * The option `reentrant`: a call from the body of another call runs under the lock that the outer call holds.
  *
- *  1. The nested call releases nothing. Its lock object is its own: it ends with the nested body.
- *  2. The call that has acquired the lock releases it once all nested calls have ended, at any depth, also those that no body has waited for.
- *  3. If the lock is lost, or the body around has released it by itself, the nested call has lost it. So has one that asked for an exclusive lock, if the
- *     body around has downgraded it.
- *  4. A nested call that downgrades has a shared lock itself. The body around still counts on an exclusive one, so nobody else is let in.
+ *  1. The nested call releases nothing. It has a lock object of its own, which ends with the nested body.
+ *  2. The call that acquired the lock releases it once all nested calls have ended, at any depth, even if no body has waited for them.
+ *  3. If the lock is lost, or the outer body has released it explicitly, the nested call has lost it. A nested call that asked for an exclusive lock also loses it if the
+ *     outer body downgrades it.
+ *  4. A nested call that downgrades has a shared lock itself. The outer body still relies on an exclusive lock, so nobody else gets the lock.
  */
 import type { Grant } from '../requests/engine.ts'
 import { inNextTurn, isTurnDue, nextTurn } from '../requests/event-loop.ts'
@@ -19,14 +19,14 @@ import { acquireFor } from './acquire-for.ts'
 import type { Acquire, BodyRequest } from './acquire-for.ts'
 import { runUnder } from './run-under.ts'
 
-/** A lock for a nested call. To be followed by {@link holdAtLeast}, once the call has all that it needs. */
+/** A lock for a nested call. Must be followed by {@link holdAtLeast}, once the call has everything that it needs. */
 interface Nested {
   readonly lock: Lock
   readonly holding: Holding
 }
 
 /**
- * Runs `body` under the lock that the code around holds, or else under one that it acquires, in the call itself.
+ * Runs `body` under the lock that the calling code holds; otherwise acquires the lock, in the call itself.
  *
  * @throws what `body` throws; `signal.reason`; what `acquire` throws; ERR_SLOCKET_LOST; ERR_SLOCKET_NOT_RELEASED.
  */
@@ -42,7 +42,7 @@ export async function runReentrant<T>(
 }
 
 /**
- * Returns a lock that stands for the one that the code around holds. Undefined, at once or by the promise, if that holds none, or one that doesn't cover what
+ * Returns a lock that stands for the lock of the calling code. Undefined, at once or through the promise, if the calling code holds none, or if its lock doesn't cover what
  * is asked for.
  *
  * @throws (by the promise) `signal.reason` if the signal has aborted.
@@ -51,7 +51,7 @@ export function enterHeld(request: BodyRequest): Promise<Nested | undefined> | u
   return findAround(request) === undefined ? undefined : enter(request)
 }
 
-/** What the option `atLeast` of a nested call asks for counts for the lock around. Does nothing for a lock that was acquired: it counts from its grant. */
+/** Applies the option `atLeast` of a nested call to the outer lock. Does nothing for a lock that the call itself acquired: its time counts from its grant. */
 export function holdAtLeast({ owner, acquired }: Holding, { atLeastMs }: Asked): void {
   if (owner !== undefined && atLeastMs > 0) acquired?.holdAtLeast(atLeastMs)
 }
@@ -62,9 +62,9 @@ async function enter(request: BodyRequest): Promise<Nested | undefined> {
     await nextTurn()
     asked.signal.throwIfAborted()
   }
-  // As for a grant: a loop of such calls must not starve the event loop.
+  // As with a grant, a loop of such calls must not starve the event loop.
   if (isTurnDue()) await new Promise<void>((resolve) => inNextTurn(resolve))
-  // RACE: in that turn, the body around may have ended, or released its lock. Then this call waits for its turn as any other one.
+  // RACE: in that turn, the outer body may have ended, or released its lock. Then this call waits for its turn like any other call.
   const around = findAround(request)
   if (around === undefined) return undefined
   const { engine, resource, acquired } = around
@@ -80,7 +80,7 @@ function findAround({ engine, resource, asked, outer }: BodyRequest): Holding | 
   return holdingThatCovers(outer, engine, resource, asked.claim)
 }
 
-/** @param leave called once: the nested call has released it, or lost it. */
+/** @param leave called once, when the nested call has released the lock, or lost it. */
 function nestedGrant(held: Lock, isExclusive: boolean, leave: () => void): Grant {
   const stops: (() => void)[] = []
   let countsOnExclusion = isExclusive

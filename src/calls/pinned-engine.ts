@@ -1,6 +1,6 @@
 import type { AcquireRequest, Engine, EngineSnapshot, Grant } from '../requests/engine.ts'
 
-/** Returns an engine that has one lock, `resource`, by any name: a relative path means another file once the working directory has changed. */
+/** Returns an engine in which every name means the lock `resource`: a relative path means another file once the working directory has changed. */
 export function pinEngine(
   engine: Engine,
   resource: string,

@@ -5,16 +5,16 @@ import type { Holding } from '../holding.ts'
 import { callBody, endBody, nestedEnd } from '../holding.ts'
 import type { Lock } from '../lock.ts'
 
-/** What a body runs under. */
+/** What a body holds while it runs. */
 interface Possession {
-  /** What the asynchronous context of the body holds, the innermost last. Each one is the `outer` of the next. */
+  /** What the asynchronous context of the body holds, the innermost last. Each is the `outer` of the next. */
   readonly holdings: readonly Holding[]
   /** The locks, in the order in which they were acquired. */
   readonly locks: readonly Lock[]
 }
 
 /**
- * Calls `body`, and releases the locks once it has ended, and the nested calls that it has started and not waited for.
+ * Calls `body`, and releases the locks once it has ended, and so have the nested calls that it has started but not waited for.
  *
  * @throws what `body` throws; ERR_SLOCKET_LOST; ERR_SLOCKET_NOT_RELEASED.
  */
@@ -42,7 +42,7 @@ export async function runUnder<T>({ holdings, locks }: Possession, body: () => T
 }
 
 /**
- * Calls the release of all locks before it returns, the one that was acquired last first.
+ * Calls the release of all locks before it returns, in the reverse order of their acquisition.
  *
  * @throws (by the promise) the first failure, once all have settled.
  */
@@ -57,7 +57,7 @@ async function releaseEach(locks: readonly Lock[]): Promise<void> {
   if (failures.length > 0) throw failures[0]
 }
 
-/** A failure to release does not hide the first error. */
+/** Releases all locks after a failure. A failure to release does not hide the first error. */
 export async function releaseQuietly(locks: readonly Lock[]): Promise<void> {
   await releaseAll(locks).catch((failure: unknown) => debug('%s: release: %s', locks[0]?.name, failure))
 }

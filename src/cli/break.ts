@@ -1,4 +1,4 @@
-/** `slocket break`: takes a lock away from those who hold it. */
+/** `slocket break`: takes a lock away from its holders. */
 import fs from 'node:fs'
 import { createInterface } from 'node:readline'
 import { breakLocal } from '../engines/local/index.ts'
@@ -11,7 +11,7 @@ import { OS_ERROR, UsageError } from './exit-status.ts'
 import { SocketOwners } from './find-locks.ts'
 import { print, say } from './output.ts'
 
-/** Gives the exit status. */
+/** Returns the exit status. */
 export async function breakLock(parameters: readonly string[]): Promise<number> {
   const { flags, words } = parseFlags(parameters, { yes: 'y' })
   const [lock, ...others] = words
@@ -19,7 +19,7 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
   if (others.length > 0) throw new UsageError('one LOCK at a time')
   let isFound = false
   let isAgreed = false
-  // The function that slocket.break uses: it asks who holds once more after the answer, which may take minutes.
+  // This is the function that slocket.break uses. The answer may take minutes, so it looks at the holders once more after it.
   const { taken, left, failure } = await breakLocal(lock, async (found) => {
     isFound = true
     for (const holder of found.flatMap(({ holders }) => holders)) print(`${describe(lock, holder)}\n`)

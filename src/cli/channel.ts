@@ -1,9 +1,9 @@
 /**
- * The channel of a supervisor (child_process.fork, pm2): a socket that the variable NODE_CHANNEL_FD names. It is meant for the command, but
- * Node opens it for this process before any code of ours runs, removes the variables, and reads what comes.
+ * Passes on the channel of a supervisor (child_process.fork, pm2): a socket that the variable NODE_CHANNEL_FD names. It is meant for the command, but
+ * Node opens it for this process before any code of ours runs, removes the variables, and reads what arrives.
  *
- * Nothing is read before the event loop turns for the first time, so what was sent until then is still the command's. (But with
- * `--import` in NODE_OPTIONS: Node turns the event loop to load that.)
+ * Nothing is read before the event loop turns for the first time, so the command still gets what was sent until then. (But not with
+ * `--import` in NODE_OPTIONS, since Node turns the event loop to load that.)
  */
 import fs from 'node:fs'
 import { quietly } from './quietly.ts'
@@ -12,11 +12,11 @@ export interface Channel {
   readonly descriptor: number
   /** The variables that Node has removed. */
   readonly env: Readonly<Record<string, string>>
-  /** Closes it here, once the command has it: the supervisor is to see when the command closes it. */
+  /** Closes it in this process, once the command has it: the supervisor must see when the command closes it. */
   close(): void
 }
 
-/** What Node reads the channel by: on all versions from 20 to 26, by a symbol of this name. */
+/** The handle from which Node reads the channel. All versions from 20 to 26 have it under a symbol of this name. */
 interface Handle {
   readStop(): void
   setBlocking(isBlocking: boolean): void
@@ -25,10 +25,10 @@ interface Handle {
 const HANDLE = 'kChannelHandle'
 const VARIABLE = /^(NODE_CHANNEL_[A-Z_]+)=(.*)$/
 
-/** To be called before the event loop turns. Undefined if there is no channel. */
+/** Must be called before the event loop turns. Undefined if there is no channel. */
 export function takeChannel(): Channel | undefined {
   if (process.channel === undefined) return undefined
-  // As it was at the start: proc_pid_environ(5).
+  // The environment as it was at the start: proc_pid_environ(5).
   const variables = quietly(() => fs.readFileSync('/proc/self/environ', 'utf8'))?.split('\0') ?? []
   const env = Object.fromEntries(
     variables.flatMap((variable) => {
@@ -42,7 +42,7 @@ export function takeChannel(): Channel | undefined {
   return { descriptor, env, close: () => process.disconnect() }
 }
 
-/** Leaves the channel as the supervisor has made it. */
+/** Leaves the channel as the supervisor created it. */
 function stopReading(): void {
   const symbol = Object.getOwnPropertySymbols(process).find(({ description }) => description === HANDLE)
   const handle = symbol && (process as unknown as Record<symbol, Handle | undefined>)[symbol]

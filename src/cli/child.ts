@@ -12,16 +12,16 @@ export interface Ending {
   readonly status: number
   /** False if it could not be started. */
   readonly hasBegun: boolean
-  /** By which it was ended, where it was by one. */
+  /** The signal that ended it, or null if none did. */
   readonly signal: NodeJS.Signals | null
 }
 
 export interface Descriptors {
-  /** What the command gets by the numbers that they have here. */
+  /** The descriptors that the command gets under the same numbers. */
   readonly inherited: readonly number[]
-  /** That of a supervisor. */
+  /** The channel of a supervisor. */
   readonly channel: Channel | undefined
-  /** What keeps the lock; nothing where the command is not to have it. */
+  /** The descriptors that keep the lock. Empty if the command must not have it. */
   readonly lock: readonly number[]
 }
 
@@ -40,7 +40,7 @@ export async function runCommand(
     signals.passTo(child)
     child.on('error', (error) => {
       if (child.pid === undefined) resolve(notStarted(program, error))
-      // It runs as somebody else by now (sudo), and has the lock until it ends.
+      // It runs as another user by now (sudo), and has the lock until it ends.
       else say(`a signal cannot be passed on to ${program}: ${systemCode(error)}`)
     })
     child.once('exit', (status, signal) => {
@@ -49,7 +49,7 @@ export async function runCommand(
   })
 }
 
-/** Some of what hinders the system Node throws, the rest comes as an event. */
+/** Node throws some failures of the system, and reports the rest as an event. */
 function start(program: string, parameters: readonly string[], options: SpawnOptions): ChildProcess | Error {
   try {
     return spawn(program, parameters, options)
@@ -66,8 +66,8 @@ function notStarted(program: string, error: Error): Ending {
 }
 
 /**
- * Each by the number that it has here. Another one might be that of the pipe by which libuv's fork tells that it cannot exec;
- * it would be overwritten, and the failure be an exit with 127. What is ignored beyond 2 stays closed.
+ * Passes each descriptor under its own number. Another number might be that of the pipe by which libuv's fork reports that it cannot exec.
+ * The pipe would be overwritten, and the failure would become an exit with 127. Descriptors beyond 2 that are 'ignore' stay closed.
  */
 function stdioOf({ inherited, channel, lock }: Descriptors): StdioOptions {
   const stdio: (number | 'inherit' | 'ignore')[] = ['inherit', 'inherit', 'inherit']

@@ -1,17 +1,17 @@
-/** The command lines of all but `run`: options and words in any order. */
+/** Parses the command lines of all commands except `run`: options and words in any order. */
 import { parseArgs } from 'node:util'
 import { UsageError } from './exit-status.ts'
 
 export interface CommandLine {
-  /** The names of those that were given. */
+  /** The names of the flags that were given. */
   readonly flags: ReadonlySet<string>
   readonly words: readonly string[]
-  /** Of the options that take a value. */
+  /** The values of the options that take one. */
   readonly values: Readonly<Record<string, string>>
 }
 
 /**
- * @param known the flags, by their long names, and their letters.
+ * @param known the flags: their long names, and their letters.
  * @param valued the long names of the options that take a value.
  * @throws UsageError
  */

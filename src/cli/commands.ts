@@ -1,4 +1,4 @@
-/** The commands but `run` and `flock`. */
+/** All commands except `run` and `flock`. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { UsageError } from './exit-status.ts'
@@ -21,7 +21,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 const INTERNAL: Readonly<Record<string, Command>> = {
   [KEEP]: async (parameters) => await (await import('./keeper.ts')).keep(parameters),
 }
-/** How many letters may differ from what was meant. */
+/** How many letters of a misspelt command may differ from its name. */
 const MOST_DIFFERENT = 2
 
 /** @param program the file that this command is. @throws UsageError */
@@ -48,7 +48,7 @@ function help(name: string | undefined): number {
 }
 
 function version(): number {
-  // Beside dist/, wherever in it this is.
+  // package.json is beside dist/, wherever in dist/ this file is.
   for (let up = import.meta.dirname; up !== '/'; up = path.dirname(up)) {
     const number = versionIn(() => readFileSync(path.join(up, 'package.json'), 'utf8'))
     if (number === undefined) continue
@@ -58,7 +58,7 @@ function version(): number {
   return 1
 }
 
-/** Undefined if that is no package.json, or the one of another package. */
+/** Undefined if the file isn't a package.json, or is that of another package. */
 function versionIn(read: () => string): string | undefined {
   try {
     const { name, version: number } = JSON.parse(read()) as Record<string, string>
@@ -78,7 +78,7 @@ function suggestion(name: string): string {
   return nearest === undefined ? '' : `; did you mean '${nearest}'?`
 }
 
-/** How many letters have to be changed, put in or taken out (Levenshtein). */
+/** How many letters have to be changed, inserted or removed (Levenshtein). */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index)
   for (const [index, letter] of from.split('').entries()) {

@@ -1,4 +1,4 @@
-/** `slocket completion`: what the shells need, read off the texts of help.ts. */
+/** `slocket completion`: what the shells need, derived from the texts of help.ts. */
 import { UsageError } from './exit-status.ts'
 import { HELP } from './help.ts'
 import { print } from './output.ts'
@@ -6,7 +6,7 @@ import { print } from './output.ts'
 interface Option {
   /** All its names: `-x`, `--exclusive`. */
   readonly flags: readonly string[]
-  /** What has to follow it, in capitals. */
+  /** The value that has to follow it, in capitals. */
   readonly value: string | undefined
   readonly text: string
 }
@@ -16,16 +16,16 @@ const COMMANDS: Readonly<Record<string, string>> = Object.fromEntries(
 )
 const NAMES = Object.keys(COMMANDS)
 const SHELLS = ['bash', 'zsh', 'fish']
-/** Those behind whose LOCK another command begins. */
+/** The commands that are followed by LOCK and then another command. */
 const RUNNERS = ['run', 'flock']
-/** `flock` has none that `run` has not. */
+/** `flock` has no options that `run` doesn't have. */
 const VALUED = optionsOf('run').flatMap(({ flags, value }) => (value === undefined ? [] : flags))
-/** `-nw` takes what follows it, `-w3` and `--wait=3` do not. */
+/** `-nw` takes the next word as its value, `-w3` and `--wait=3` do not. */
 const LETTERS = VALUED.filter((flag) => !flag.startsWith('--')).map((flag) => flag.slice(1))
 const SHORT = LETTERS.join('')
 const WANTS_VALUE = [`-[^-${SHORT}]*[${SHORT}]`, ...VALUED.filter((flag) => flag.startsWith('--'))].join('|')
 
-/** Gives the exit status. */
+/** Returns the exit status. */
 export function completion([shell, ...others]: readonly string[]): number {
   const script = SCRIPTS[shell ?? '']
   if (script === undefined || others.length > 0) throw new UsageError('say which shell: bash, zsh or fish')
@@ -42,7 +42,7 @@ function optionsOf(command: string): Option[] {
   return [...rows].map(([, flags, value, text]) => ({ flags: flags!.split(', '), value, text: text! }))
 }
 
-/** Behind LOCK it is the other command's to complete: by bash-completion, where that is there. */
+/** After LOCK, the words of the other command are completed: by bash-completion, if that is installed. */
 function bash(): string {
   const cases = NAMES.flatMap((name) => {
     const flags = optionsOf(name).flatMap((option) => option.flags)
@@ -139,7 +139,7 @@ function quotedForZsh(text: string): string {
   return `'${inside}'`
 }
 
-/** `__slocket_command` says the words of the command that is run, as far as they stand before the cursor; it fails where none has begun. */
+/** `__slocket_command` prints the words of the command that is run, as far as they stand before the cursor. It fails if no command has begun. */
 function fish(): string {
   const completions = [
     ...NAMES.map((name) => `-n __fish_use_subcommand -f -a ${name} -d ${quotedForFish(COMMANDS[name]!)}`),

@@ -1,4 +1,4 @@
-/** `slocket doctor`: tries, in a directory, all that the local engine relies on. */
+/** `slocket doctor`: tests, in a directory, everything that the local engine relies on. */
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
@@ -20,7 +20,7 @@ import { print } from './output.ts'
 import { paint } from './paint.ts'
 
 interface Finding {
-  /** Not safe, or not possible here; works, but; as it should be. */
+  /** `bad`: not safe, or not possible here. `note`: works, with a limitation. `good`: as it should be. */
   readonly kind: 'bad' | 'note' | 'good'
   readonly text: string
   /** What to do about it. */
@@ -28,9 +28,9 @@ interface Finding {
 }
 
 interface Place {
-  /** Where the locks are to be. */
+  /** The directory that the locks would be in. */
   readonly directory: string
-  /** A directory in it for what is tried. */
+  /** A directory in it for the tests. */
   readonly scratch: string
   /** The file that this command is. */
   readonly program: string
@@ -39,7 +39,7 @@ interface Place {
 type Check = (place: Place) => Finding | Promise<Finding>
 
 const OLDEST_NODE = [20, 19] as const
-/** How long the death of a holder may go unnoticed, in ms. */
+/** How long it may take to notice the death of a holder, in ms. */
 const MOST_TAKEOVER_MS = 10_000
 const MANY_NAMES = 500
 
@@ -56,7 +56,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'death of a holder': checkDeath,
 }
 
-/** What is tried on macOS and the BSDs. */
+/** The checks on macOS and the BSDs. */
 const CHECKS_ON_BSD: Readonly<Record<string, Check>> = {
   'Node version': checkNode,
   'file system': checkFileSystem,
@@ -69,7 +69,7 @@ const CHECKS_ON_BSD: Readonly<Record<string, Check>> = {
   'death of a holder': checkDeath,
 }
 
-/** What is tried on Windows. */
+/** The checks on Windows. */
 const CHECKS_ON_WINDOWS: Readonly<Record<string, Check>> = {
   'Node version': checkNode,
   'file system': checkLocalPath,
@@ -80,7 +80,7 @@ const CHECKS_ON_WINDOWS: Readonly<Record<string, Check>> = {
   'death of a holder': checkDeath,
 }
 
-/** Gives the exit status: 1 where locks would not be safe. */
+/** Returns the exit status: 1 if locks would not be safe. */
 export async function doctor(parameters: readonly string[], program: string): Promise<number> {
   const { flags, words } = parseFlags(parameters, { json: '' })
   if (words.length > 1) throw new UsageError('one DIRECTORY at a time')
@@ -159,7 +159,7 @@ function checkLocalPath({ directory }: Place): Finding {
   return { kind: 'bad', text: `'${share}' is on a network share`, advice: 'use a directory on a local disk' }
 }
 
-/** Tickets and guards are files that are open without sharing. */
+/** Checks files that are open without sharing, as tickets and guards are. */
 function checkTicketFile({ scratch }: Place): Finding {
   const { afterwards } = tryHeldFile(path.join(scratch, 'ticket'))
   if (afterwards === 'gone') return good('a file that its owner has open without sharing; it goes when it is closed')
@@ -187,7 +187,7 @@ function checkLinkToFile({ scratch }: Place): Finding {
   }
 }
 
-/** Tickets are files that are held by a lock. */
+/** Checks files that are held by a lock, as tickets are. */
 function checkHeldByLock({ scratch }: Place): Finding {
   const directory = openDirectory(scratch)
   try {
@@ -243,7 +243,7 @@ async function trySockets({ scratch }: Place, text: string): Promise<Finding> {
   try {
     const server = await listen(addresses.of('socket'))
     const alive = await connect(addresses.of('socket'))
-    // What is left of a socket whose process died. Closing removes the name that it was made by, and no other.
+    // This imitates what is left of a socket whose process died. Closing a socket removes the name under which it was created, and no other.
     fs.renameSync(path.join(scratch, 'socket'), path.join(scratch, 'left'))
     await new Promise((resolve) => server.close(resolve))
     const dead = await connect(addresses.of('left'))
@@ -269,7 +269,7 @@ async function connect(address: string): Promise<string> {
   return error === undefined ? 'connected' : (systemCode(error) ?? String(error))
 }
 
-/** As an acquire does on a file system that it does not know. */
+/** Checks links as an acquire does on a file system that it does not know. */
 async function checkLinks({ scratch }: Place): Promise<Finding> {
   const addresses = new SocketAddresses(scratch)
   const server = await listen(addresses.of('linked'))

@@ -1,4 +1,4 @@
-/** How long something has been going on, in words that a table has room for. */
+/** Formats a duration, short enough for a table. */
 const UNITS: readonly (readonly [seconds: number, name: string])[] = [
   [86_400, 'd'],
   [3600, 'h'],
@@ -6,7 +6,7 @@ const UNITS: readonly (readonly [seconds: number, name: string])[] = [
   [1, 's'],
 ]
 
-/** Two units at most: `4 s`, `3 min 10 s`, `2 d 4 h`. */
+/** Uses two units at most: `4 s`, `3 min 10 s`, `2 d 4 h`. */
 export function formatDuration(ms: number): string {
   let rest = Math.max(0, Math.floor(ms / 1000))
   const words: string[] = []

@@ -1,5 +1,5 @@
 /**
- * What `--engine URL` means. Loaded when it is asked for, and the engine only then. No message repeats the URL, or a part of it that may be a
+ * Opens the engine of `--engine URL`. This file, and the engine, are loaded only if the option is given. No message repeats the URL, or a part of it that may be a
  * password.
  */
 import type { Engine } from '../requests/engine.ts'
@@ -22,7 +22,7 @@ export async function openEngine(url: string): Promise<Engine> {
       return redis(parseRedisUrl(url))
     }
   } catch (error) {
-    // What the engine says of its options.
+    // The engine has refused its options.
     if (error instanceof TypeError || error instanceof RangeError) throw new UsageError(`--engine: ${error.message}`)
     throw error
   }
@@ -38,11 +38,11 @@ interface PostgresParts {
   pooler?: 'transaction'
 }
 
-/** `postgres://user:password@host:port/database`, with `?namespace=…&pooler=…` for us; what else is there is for `pg`. @throws UsageError */
+/** `postgres://user:password@host:port/database`, with `?namespace=…&pooler=…` for us; all other parameters are for `pg`. @throws UsageError */
 export function parsePostgresUrl(url: string): PostgresParts {
-  // No URL, but postgres() has a sentence for it.
+  // This isn't a URL, but postgres() has a message for it.
   if (SEVERAL_HOSTS.test(url)) return { connectionString: url }
-  // Not the error of URL: that has the whole URL in it.
+  // The error of URL isn't used: it contains the whole URL.
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   if (parsed === undefined || parsed.hash !== '') {
     throw new UsageError(
@@ -56,7 +56,7 @@ export function parsePostgresUrl(url: string): PostgresParts {
   return {
     connectionString: parsed.href,
     ...(typeof namespace === 'string' && { namespace }),
-    // postgres() refuses any other word.
+    // postgres() refuses any other value.
     ...(typeof pooler === 'string' && { pooler: pooler as 'transaction' }),
   }
 }

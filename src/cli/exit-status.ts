@@ -1,4 +1,4 @@
-/** What `slocket` exits with where it is not the status of the command that it ran: <sysexits.h>, as flock(1) does. */
+/** The exit statuses of `slocket`, other than the status of the command that it ran: those of <sysexits.h>, as flock(1) uses them. */
 import { isSlocketError, systemCode } from '../errors.ts'
 import type { SlocketErrorCode } from '../errors.ts'
 
@@ -9,10 +9,10 @@ const SOFTWARE = 70
 export const OS_ERROR = 71
 const CANNOT_CREATE = 73
 const INPUT_OUTPUT = 74
-/** As shells say it, and env(1): the command is there, but cannot be started; or is not there. */
+/** As shells and env(1) have them: the command exists but cannot be started; or it doesn't exist. */
 export const NOT_EXECUTABLE = 126
 export const NOT_FOUND = 127
-/** To be added to the number of the signal that ended the command. */
+/** Added to the number of the signal that ended the command. */
 export const SIGNAL_BASE = 128
 
 const BY_CODE: Readonly<Partial<Record<SlocketErrorCode, number>>> = {
@@ -39,12 +39,12 @@ export class UsageError extends Error {
   override readonly name: string = 'UsageError'
 }
 
-/** By its name: the package has two copies of this file (scripts/build-dist.js). */
+/** Compares the name of the error: the package has two copies of this file (scripts/build-dist.js). */
 export function isUsageError(error: unknown): boolean {
   return error instanceof Error && error.name === 'UsageError'
 }
 
-/** The output cannot be written. The system's error is the cause, so that this is never taken for one. */
+/** The output cannot be written. The system's error is the cause, so that this is never mistaken for a system error. */
 export class OutputError extends Error {
   override readonly name: string = 'OutputError'
 
@@ -58,7 +58,7 @@ export function isBrokenPipe(error: unknown): boolean {
   return isOutputError(error) && systemCode(error.cause) === 'EPIPE'
 }
 
-/** By its name, as {@link isUsageError}. */
+/** Compares the name, as {@link isUsageError} does. */
 function isOutputError(error: unknown): error is Error {
   return error instanceof Error && error.name === 'OutputError'
 }

@@ -1,4 +1,4 @@
-/** Finds the locks below a directory, and who has the socket of a ticket open. By what file names and /proc tell; nothing is asked. */
+/** Finds the locks below a directory, and the processes that have the socket of a ticket open. It only reads file names and /proc; it asks no process. */
 import fs from 'node:fs'
 import path from 'node:path'
 import { memberFile } from '../engines/local/members/member.ts'
@@ -9,18 +9,18 @@ import { linkOf, namesIn, quietly } from './quietly.ts'
 
 /** The flag __SO_ACCEPTCON. */
 const LISTENS = '00010000'
-/** How deep below a directory locks are looked for. */
+/** How deep below a directory to look for locks. */
 const MOST_DEPTH = 32
 
-/** A lock by its path, or the root of named locks. */
+/** A lock with a path, or the root of named locks. */
 interface Found {
   readonly path: string
   readonly isRoot: boolean
 }
 
 /**
- * The directory itself, if it is a lock or the root of named locks, or those below it. Links are not followed, and what cannot be read is passed
- * over.
+ * Returns the directory itself, if it is a lock or the root of named locks, or those below it. Links are not followed, and what cannot be read is skipped
+ * silently.
  */
 export function findLocks(directory: string, depth: number = MOST_DEPTH): Found[] {
   if (isLock(directory)) return [{ path: directory, isRoot: isRoot(directory) }]
@@ -28,7 +28,7 @@ export function findLocks(directory: string, depth: number = MOST_DEPTH): Found[
   return directoriesIn(directory).flatMap((name) => findLocks(path.join(directory, name), depth - 1))
 }
 
-/** Whether there are queues in it, of names. If none is in use, it looks like a lock that is free. */
+/** Whether it has queues of names in it. If no name is in use, it looks like a free lock. */
 function isRoot(directory: string): boolean {
   return directoriesIn(directory).some((file) => {
     const isName = decodeName(file) !== undefined || isHashed(file)
@@ -46,14 +46,14 @@ export interface Owner {
   readonly command: string
 }
 
-/** Who has which socket open, as /proc shows it at the first question: one look at all processes serves for any number of locks. */
+/** Knows which process has which socket open, as /proc shows it at the first call: one look at all processes is enough for any number of locks. */
 export class SocketOwners {
   #socketsByMember: ReadonlyMap<string, readonly string[]> | undefined
   #ownersBySocket: ReadonlyMap<string, readonly Owner[]> | undefined
 
   /**
-   * Those who have the socket of one of the tickets of process `pid` in `lock` open: that process first, unless it has ended, and those it
-   * has handed the socket on to, whose process ids may be smaller. None if /proc does not show it, as of other users.
+   * Returns the processes that have the socket of one of the tickets of process `pid` in `lock` open: that process first, unless it has ended, and those it
+   * has passed the socket to, whose process ids may be smaller. Empty if /proc does not show them, as for other users.
    */
   of(lock: string, pid: number): Owner[] {
     this.#socketsByMember ??= listeningSockets()
@@ -76,13 +76,13 @@ export class SocketOwners {
   }
 }
 
-/** Of processes that listen on a socket of a member: by the member's file, `socket:[INODE]`, as proc_pid_net(5) and proc_pid_fd(5) have it. */
+/** The sockets of members that a process listens on: by the member's file, `socket:[INODE]`, as proc_pid_net(5) and proc_pid_fd(5) have it. */
 function listeningSockets(): Map<string, string[]> {
   const sockets = new Map<string, string[]>()
   for (const line of textOf('/proc/net/unix').split('\n')) {
     const [, , , flags, , , inode, ...words] = line.split(/ +/)
     if (flags !== LISTENS) continue
-    // A ticket's own socket has a number behind the member's name.
+    // The name of a ticket's own socket is the member's name and a number.
     const file = path.basename(words.join(' ')).split('.').slice(0, 2).join('.')
     sockets.set(file, [...(sockets.get(file) ?? []), `socket:[${inode}]`])
   }

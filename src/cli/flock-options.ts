@@ -1,5 +1,5 @@
 /**
- * The command line of flock(1), of util-linux 2.41: options before FILE only, long ones may be cut short, and values follow or stand behind
+ * Parses the command line of flock(1), of util-linux 2.41: options before FILE only, long options may be abbreviated, and values follow or stand after
  * `=`, as GNU's getopt_long has them.
  */
 import { UsageError } from './exit-status.ts'
@@ -10,7 +10,7 @@ export interface FlockRequest {
   readonly file: string
   readonly command: readonly [string, ...string[]]
   readonly isShared: boolean
-  /** Drops the lock of a file that was just opened: there is none. */
+  /** Releases the lock of a file that was just opened, which has none. */
   readonly isUnlock: boolean
   readonly isTry: boolean
   readonly timeoutMs: number | undefined
@@ -76,7 +76,7 @@ export function parseFlock(parameters: readonly string[]): FlockRequest | 'help'
   }
 }
 
-/** Undefined if there is none. */
+/** Undefined if there is no command. */
 function commandOf([first, ...rest]: readonly string[]): readonly [string, ...string[]] | undefined {
   if (first === undefined) return undefined
   if (first !== '-c' && first !== '--command') return [first, ...rest]
@@ -96,7 +96,7 @@ function descriptorRefusal(word: string, isUnlock: boolean): string {
 function splitOptions(parameters: readonly string[]): { options: Option[]; words: readonly string[] } {
   const options: Option[] = []
   const rest = [...parameters]
-  // Bound: each turn takes a word off.
+  // Bound: each round removes a word.
   while (rest.length > 0) {
     const word = rest[0]!
     if (word === '-' || !word.startsWith('-')) break
@@ -108,7 +108,7 @@ function splitOptions(parameters: readonly string[]): { options: Option[]; words
   return { options, words: rest }
 }
 
-/** `--timeout=3`, `--timeout 3`, `--time 3`. @param rest the words after it, off which the value is taken. */
+/** `--timeout=3`, `--timeout 3`, `--time 3`. @param rest the words after it, from which the value is removed. */
 function longOption(word: string, rest: string[]): Option {
   const equals = word.indexOf('=')
   const typed = equals === -1 ? word : word.slice(0, equals)

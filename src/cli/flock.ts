@@ -1,8 +1,8 @@
 /**
- * `slocket flock`, or a link named `flock`: the command line of flock(1) over locks of slocket.
+ * `slocket flock`, or a link named `flock`: the command line of flock(1) with locks of slocket.
  *
- * FILE stays a file. Its lock is the directory FILE.lock beside it, by the file's real path, so that all names of the file that lead to it
- * by symbolic links are one lock. As by flock(1), a FILE that is missing is made, and stays.
+ * FILE stays a file. Its lock is the directory FILE.lock next to the file's real path, so that all names that lead to the file
+ * through symbolic links have the same lock. As with flock(1), a FILE that is missing is created, and stays.
  */
 import fs from 'node:fs'
 import { SlocketError, systemCode } from '../errors.ts'
@@ -14,10 +14,10 @@ import { runUnderLock, runWithoutLock } from './run.ts'
 import type { RunRequest } from './run-options.ts'
 
 const MODE = 0o666
-/** How often FILE may be removed between its making and a look at it. */
+/** How often FILE may be removed between its creation and a look at it. */
 const MOST_TRIES = 100
 
-/** Ends the process as the command ended. Returns what else was asked for. @throws UsageError; what FILE is wrong by. */
+/** Ends the process as the command ended, or returns what else was asked for. @throws UsageError; what is wrong with FILE. */
 export async function flock(parameters: readonly string[]): Promise<'help' | 'version'> {
   const asked = parseFlock(parameters)
   if (asked === 'help' || asked === 'version') return asked
@@ -51,7 +51,7 @@ function toRunRequest(asked: FlockRequest, lock: string): RunRequest {
   }
 }
 
-/** The path of the lock. @throws what FILE is wrong by, as a SlocketError. */
+/** Returns the path of the lock. @throws what is wrong with FILE, as a SlocketError. */
 function lockBeside(file: string): string {
   const real = makeAndResolve(file)
   if (isLock(real)) {
@@ -69,13 +69,13 @@ function makeAndResolve(file: string): string {
     try {
       return realPathOf(file)
     } catch (error) {
-      // RACE: others have removed it since it was made or seen. Or its directory is missing, and so it is next time.
+      // RACE: another process has removed it since it was created or seen. Or its directory is missing: then the next try fails, too.
       if (systemCode(error) !== 'ENOENT' || tries === MOST_TRIES) throw toSlocketError(error, 'open', file)
     }
   }
 }
 
-/** Makes the file if it is missing. What is there isn't opened: of a named pipe, or of a device, that may wait, or do something. */
+/** Creates the file if it is missing. An existing file isn't opened: opening a named pipe or a device may wait, or have an effect. */
 function realPathOf(file: string): string {
   if (fs.statSync(file, { throwIfNoEntry: false }) === undefined) {
     const { O_RDONLY, O_CREAT, O_NOCTTY, O_NONBLOCK } = fs.constants

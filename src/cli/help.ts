@@ -1,4 +1,4 @@
-/** What `--help` says: each fits a screen. docs/cli.md tells the whole. */
+/** The texts of `--help`: each fits a screen. Full reference: docs/cli.md. */
 const COMMON = `
 usage: slocket COMMAND [options] …
 

@@ -1,4 +1,4 @@
-/** The command lines of `slocket hold` and `slocket release`. */
+/** Parses the command lines of `slocket hold` and `slocket release`. */
 import { parseArgs } from 'node:util'
 import type { ParseArgsConfig } from 'node:util'
 import { UsageError } from './exit-status.ts'
@@ -9,9 +9,9 @@ import { identify, sessionOf } from './process-start.ts'
 
 export interface HoldRequest extends LockWish {
   readonly lock: string
-  /** The process whose end gives the lock back. */
+  /** The process whose end releases the lock. */
   readonly script: Identity
-  /** Whether to print what `slocket run` puts into the environment of its command. */
+  /** Whether to print the variables that `slocket run` adds to the environment of its command. */
   readonly printsEnvironment: boolean
 }
 
@@ -61,7 +61,7 @@ function onlyLock([lock, ...others]: readonly string[]): string {
   return lock
 }
 
-/** The process with that id, or else the one that has started this one. @throws UsageError */
+/** Returns the process with that id, or else the parent of this process. @throws UsageError */
 function parseScript(text: string | undefined): Identity {
   const pid = wholeNumber('--pid', text, 1, MOST_PID) ?? process.ppid
   const script = identifySafely(pid)

@@ -1,10 +1,10 @@
 /**
- * `slocket hold`: a lock for the rest of a script.
+ * `slocket hold`: holds a lock for the rest of a script.
  *
- *  1. A process in the background, the keeper, asks for the lock and holds it. This one waits for its report and tells people meanwhile.
- *  2. The keeper holds until the script has ended, or the lock is given back: see keeper.ts and release.ts. It is no child of the script,
- *     and has nothing of the script's open: no output, no terminal, no pipe.
- *  3. Nobody holds for a script that doesn't know of it: until this process has confirmed, its death makes the keeper give the lock back.
+ *  1. A process in the background, the keeper, asks for the lock and holds it. This process waits for its report and shows the wait meanwhile.
+ *  2. The keeper holds until the script has ended, or the lock is released: see keeper.ts and release.ts. It isn't a child of the script,
+ *     and has nothing open that belongs to the script: no output, no terminal, no pipe.
+ *  3. No keeper holds for a script that doesn't know of it: if this process dies before it has confirmed, the keeper releases the lock.
  */
 import path from 'node:path'
 import { spawn } from 'node:child_process'
@@ -25,7 +25,7 @@ import { print, say } from './output.ts'
 import { makeParents } from '../engines/local/parents.ts'
 import { namesIn, quietly } from './quietly.ts'
 
-/** Gives the exit status. @param program the file that this command is. */
+/** Returns the exit status. @param program the file of this command. */
 export async function hold(parameters: readonly string[], program: string): Promise<number> {
   const request = parseHold(parameters)
   if (request.makesParents) makeParents(path.resolve(request.lock))
@@ -40,7 +40,7 @@ export async function hold(parameters: readonly string[], program: string): Prom
   const stopNotice = isAnnounced ? announceWait(lock, async () => await queryFor(keeper, lock)) : () => {}
   const from = performance.now()
   try {
-    // Bound: the keeper's reports, which end with its end at the latest.
+    // Bound: the keeper's reports, which end when it ends at the latest.
     for (;;) {
       const { done, value } = await lines.next()
       if (done === true) break
@@ -76,14 +76,14 @@ async function finish(
     return report.status
   }
   const { token, recovered } = report
-  // If this cannot be written, the caller does not have what it has asked for, and the lock is given back.
+  // If this cannot be written, the caller does not have what it has asked for, and the lock is released.
   if (request.printsEnvironment) print(`export SLOCKET_TOKEN=${token} SLOCKET_RECOVERED=${recovered ? '1' : '0'}\n`)
   await send(channel)
   if (request.isVerbose) say(`got '${request.lock}' after ${((performance.now() - from) / 1000).toFixed(3)} s`)
   return 0
 }
 
-/** A script would wait for itself for ever. @throws ERR_SLOCKET_DEADLOCK. */
+/** Refuses a second lock at the same path: the script would wait for itself forever. @throws ERR_SLOCKET_DEADLOCK. */
 function refuseSecond({ lock, script }: HoldRequest): void {
   if (ticketsKeptFor(lock, script).length === 0) return
   throw new SlocketError(
@@ -97,7 +97,7 @@ async function startKeeper({ lock, script }: HoldRequest, program: string): Prom
   const words = [...process.execArgv, program, KEEP, `${script.pid}:${script.start}`, lock]
   try {
     const keeper = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'ignore', 'pipe'], detached: true })
-    // Some of what hinders the system Node throws, the rest comes as an event.
+    // Node throws some failures of the system, and reports the rest as an event.
     if (keeper.pid === undefined) throw await new Promise((resolve) => keeper.once('error', resolve))
     return keeper
   } catch (error) {
@@ -107,13 +107,13 @@ async function startKeeper({ lock, script }: HoldRequest, program: string): Prom
   }
 }
 
-/** As the keeper sees it: to people, its place in the queue is that of this process. */
+/** Returns the queue as the keeper sees it: for display, its place in the queue is that of this process. */
 async function queryFor(keeper: ChildProcess, lock: string): Promise<LockSnapshot> {
   const snapshot = await slocket.query(lock)
   return { ...snapshot, pending: snapshot.pending.map((one) => ({ ...one, self: one.pid === keeper.pid })) }
 }
 
-/** What a process that is started now is given without being asked, beside what it is meant to have: Node has marked the others to be closed on exec (proc_pid_fdinfo(5)). */
+/** The descriptors that a new process inherits besides those it is meant to have: Node has marked all others to be closed on exec (proc_pid_fdinfo(5)). */
 function descriptorsOnExec(): number[] {
   const CLOSED = 0o2000000
   return namesIn('/proc/self/fd')

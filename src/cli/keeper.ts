@@ -1,11 +1,11 @@
 /**
  * The process that holds a lock for a script, started by `slocket hold`.
  *
- *  1. It holds until the script's process has ended, and never gives the lock back before, whatever signals ask it to end. If it is killed,
+ *  1. It holds until the script's process has ended, and never releases the lock before, whatever signals ask it to end. If it is killed,
  *     the lock is free, though the script goes on.
- *  2. If the script has ended and nobody has given the lock back, nobody knows how it ended: the ticket is left, dead, and the next
+ *  2. If the script has ended and the lock was not released, it isn't known how the script ended: the ticket is left behind, dead, and the next
  *     holder has `recovered`.
- *  3. `slocket release` takes the ticket out of the queue, and this process sees that its lock is gone.
+ *  3. `slocket release` removes the ticket from the queue, and this process sees that its lock is gone.
  */
 import fs from 'node:fs'
 import net from 'node:net'
@@ -53,11 +53,11 @@ export async function keep([words = '', lock = '']: readonly string[]): Promise<
   }
   await hand(lockOrReport, lines, channel, ended)
   await until(ended)
-  // Held still: the next holder is to be told.
+  // The lock is still held at the exit: the next holder must be notified.
   process.exit(0)
 }
 
-/** The lock, or the report that there is none. */
+/** Resolves with the lock, or with the report that there is none. */
 async function acquire(request: KeeperRequest, signal: AbortSignal, channel: Duplex): Promise<Lock | KeeperReport> {
   const { lock: path, isTry, access } = request
   const { timeout, ...claim } = request.options
@@ -74,21 +74,21 @@ async function acquire(request: KeeperRequest, signal: AbortSignal, channel: Dup
   }
 }
 
-/** Resolves once `slocket hold` has confirmed that it knows of the lock. If it, or the script, ends before, gives the lock back and ends the process. */
+/** Resolves once `slocket hold` has confirmed that it knows of the lock. If it, or the script, ends before, releases the lock and ends the process. */
 async function hand(lock: Lock, lines: AsyncIterator<string>, channel: Duplex, ended: AbortSignal): Promise<void> {
   const { signal } = lock
   const onLost = (): never => process.exit(0)
   if (signal.aborted) onLost()
   signal.addEventListener('abort', onLost)
   await send(channel, { kind: 'held', token: String(lock.token), recovered: lock.recovered })
-  // `slocket hold` may be stopped, and the script end meanwhile.
+  // `slocket hold` may be stopped, and the script may end meanwhile.
   const isConfirmed = await Promise.race([
     lines.next().then(({ done }) => done !== true),
     until(ended).then(() => false),
   ])
   if (!isConfirmed) {
     signal.removeEventListener('abort', onLost)
-    // Nobody was told: the next holder is, in its place.
+    // If an earlier holder crashed, the script was not notified: the lock isn't released, so that the next holder is notified instead.
     if (!lock.recovered) await lock.release()
     process.exit(OS_ERROR)
   }

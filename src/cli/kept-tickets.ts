@@ -1,4 +1,4 @@
-/** Finds the tickets that keepers have for a script. By what file names and /proc tell; nothing is asked, and a keeper that is stopped is found, too. */
+/** Finds the tickets that keepers have for a script. It only reads file names and /proc and asks no process, so it also finds a keeper that is stopped. */
 import fs from 'node:fs'
 import path from 'node:path'
 import { parseTicketName } from '../engines/local/ticket-name.ts'
@@ -7,7 +7,7 @@ import { KEEP } from './keeper-protocol.ts'
 import type { Identity } from './process-start.ts'
 import { namesIn, quietly } from './quietly.ts'
 
-/** The names of those in `lock`, that hold or wait. */
+/** Returns the names of the tickets in `lock` that hold or wait. */
 export function ticketsKeptFor(lock: string, { pid, start }: Identity): string[] {
   const directory = path.resolve(lock)
   const owners = new SocketOwners()

@@ -1,4 +1,4 @@
-/** What the command lines of `slocket run` and `slocket hold` say of the lock. Where flock(1) has a letter, it means the same. */
+/** The options of `slocket run` and `slocket hold` that concern the lock. If flock(1) has an option with the same letter, it means the same. */
 import type { SlocketOptions } from '../options.ts'
 import type { LockAccess } from '../requests/lock-access.ts'
 import { ACCESSES, isAccess } from '../requests/lock-access.ts'
@@ -11,9 +11,9 @@ export interface LockWish {
   readonly conflictStatus: number
   readonly isQuiet: boolean
   readonly isVerbose: boolean
-  /** Who can use the lock. Undefined: what the umask leaves. */
+  /** Who can use the lock. Undefined: what the umask allows. */
   readonly access: LockAccess | undefined
-  /** Whether to make the directories above the lock that are missing. */
+  /** Whether to create the directories above the lock that are missing. */
   readonly makesParents: boolean
 }
 
@@ -31,14 +31,14 @@ export const LOCK_OPTIONS = {
   quiet: { type: 'boolean', short: 'q' },
   verbose: { type: 'boolean', short: 'v' },
   try: { type: 'boolean' },
-  // As flock(1) has them, too.
+  // flock(1) has these, too.
   e: { type: 'boolean', short: 'e' },
   nb: { type: 'boolean' },
   nonblocking: { type: 'boolean' },
   wait: { type: 'string' },
 } as const
 
-/** The options that were given, as `parseArgs` has them. */
+/** The options that were given, as `parseArgs` returns them. */
 export interface Given {
   readonly values: Readonly<Record<string, string | boolean | undefined>>
   /** In the order of the command line. */

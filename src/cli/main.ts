@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command `slocket`. `run` is loaded at once, since scripts wait for it; the rest when it is asked for. */
+/** The command `slocket`. `run` is loaded at once, since scripts wait for it; everything else is loaded on demand. */
 import { isUtf8 } from 'node:buffer'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -11,12 +11,12 @@ import { run } from './run.ts'
 import { dieBy } from './signals.ts'
 
 const [, program = '', ...given] = process.argv
-// A link by that name stands in the place of flock(1).
+// A link with that name replaces flock(1).
 const [command, ...parameters] = path.basename(program) === 'flock' ? ['flock', ...given] : given
-// What others are shown of this process.
+// This is the command line that other processes are shown.
 process.argv = ['slocket', ...(command === undefined ? [] : [command, ...parameters]).map(withoutSecrets)]
 
-/** Those whose errors name their own help. */
+/** The commands whose errors refer to their own help. */
 const WITH_HELP: ReadonlySet<string | undefined> = new Set(['run', 'flock', 'hold', 'release'])
 
 void main()
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
       await ((await flock(parameters)) === 'help' ? runCommand('help', ['flock']) : runCommand('--version', []))
     else await runCommand(command, parameters)
   } catch (error) {
-    // As other commands end then: Node ignores the signal.
+    // Other commands end by this signal, but Node ignores it.
     if (isBrokenPipe(error)) dieBy('SIGPIPE')
     say(`${command === undefined ? '' : `${command}: `}${(error as Error).message}`)
     if (isUsageError(error)) say(`try 'slocket help${WITH_HELP.has(command) ? ` ${command}` : ''}'`)
@@ -42,9 +42,9 @@ async function runCommand(name: string | undefined, words: readonly string[]): P
   process.exitCode = await (await import('./commands.ts')).runCommandNamed(name, words, program)
 }
 
-/** Node puts U+FFFD in place of bytes that are not UTF-8: the command would be given another file's name than was said. */
+/** Refuses bytes that are not UTF-8: Node replaces them by U+FFFD, so the command would get the name of another file. */
 function refuseOtherBytes(): void {
-  // On Windows words are UTF-16.
+  // On Windows arguments are UTF-16.
   if (process.platform === 'win32' || !process.argv.some((word) => word.includes('\u{fffd}'))) return
   if (!isUtf8(fs.readFileSync('/proc/self/cmdline'))) throw new UsageError('words have to be UTF-8')
 }

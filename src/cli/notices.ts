@@ -1,4 +1,4 @@
-/** What is said to people while a lock is waited for. */
+/** Messages for people while a command waits for a lock. */
 import fs from 'node:fs'
 import { resolve } from 'node:path'
 import tty from 'node:tty'
@@ -7,15 +7,15 @@ import { isWaitedFor } from '../requests/obstacle.ts'
 import type { LockSnapshot } from '../slocket.ts'
 import { quietly } from './quietly.ts'
 
-/** How long a command waits before it says so, in ms: on a terminal, where the line goes again, and elsewhere. */
+/** How long a command waits before it says so, in ms: on a terminal, since the line is removed from it again, and elsewhere. */
 const ANNOUNCE_MS = 1000
 const SAY_MS = 10_000
 
 type Query = () => Promise<{ readonly obstacle?: LockSnapshot['obstacle'] | undefined }>
 
 /**
- * Reports once, by `tell`, what counts as the lock of another program: what is there now, or is met later and waited for. The file that flock(1)
- * locks stays when flock has ended, and nobody may come to remove it.
+ * Reports once, by calling `tell`, what counts as the lock of another program: what is there now, or is found later and waited for. The file that flock(1)
+ * locks stays after flock has ended, and perhaps nobody removes it.
  */
 export async function reportObstacle(lock: string, query: Query, tell: (message: string) => void): Promise<void> {
   let isTold = false
@@ -23,8 +23,8 @@ export async function reportObstacle(lock: string, query: Query, tell: (message:
     if (!isTold) tell(message)
     isTold = true
   })
-  // If it cannot be looked at, the request meets that too, and reports it.
-  // It is looked for as the engine does: a slash at the end of the path says nothing.
+  // If it cannot be looked at, the request fails for the same reason, and reports it.
+  // The path is resolved as the engine does it: a slash at the end makes no difference.
   const stats = quietly(() => fs.lstatSync(resolve(lock), { throwIfNoEntry: false }))
   if (stats === undefined || stats.isDirectory()) return
   const kind = (await query().catch(() => undefined))?.obstacle?.kind
@@ -33,7 +33,7 @@ export async function reportObstacle(lock: string, query: Query, tell: (message:
   tell(describeObstacle(kind, lock).message)
 }
 
-/** Those of a wait for something else at the path are shown as all that is said here. */
+/** Passes warnings about a wait for something else at the path to `onObstacle`, which shows them like the other messages of the command. */
 function heedWarnings(onObstacle: (message: string) => void): void {
   const usual = process.listeners('warning')
   process.removeAllListeners('warning')
@@ -43,7 +43,7 @@ function heedWarnings(onObstacle: (message: string) => void): void {
   })
 }
 
-/** Says what is waited for, once that has taken a while. Returns what ends that. */
+/** Says what the command waits for, once that has taken a while. Returns a function that ends this. */
 export function announceWait(path: string, query: () => Promise<LockSnapshot>): () => void {
   const stopped = new AbortController()
   const isTerminal = tty.isatty(2)

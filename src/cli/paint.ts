@@ -1,4 +1,4 @@
-/** Colours, where there are to be any: https://no-color.org */
+/** Adds colours, if they are wanted: https://no-color.org */
 import { styleText } from 'node:util'
 
 export function paint(style: 'bold' | 'green' | 'yellow' | 'red', text: string): string {

@@ -1,8 +1,8 @@
-/** Looks at what may be gone, or not be shown, by the time that it is looked at: in /proc, above all. */
+/** Reads files that may be gone or hidden when they are read, mostly in /proc. */
 import fs from 'node:fs'
 import { systemCode } from '../errors.ts'
 
-/** Undefined where the system refuses, or it is gone. */
+/** Undefined if the system refuses, or if it is gone. */
 export function quietly<T>(look: () => T): T | undefined {
   try {
     return look()
@@ -12,12 +12,12 @@ export function quietly<T>(look: () => T): T | undefined {
   }
 }
 
-/** None where they cannot be listed. */
+/** Empty if they cannot be listed. */
 export function namesIn(directory: string): string[] {
   return quietly(() => fs.readdirSync(directory)) ?? []
 }
 
-/** What a link leads to; nothing where it cannot be read. */
+/** Returns the target of a link; an empty string if it cannot be read. */
 export function linkOf(file: string): string {
   return quietly(() => fs.readlinkSync(file)) ?? ''
 }

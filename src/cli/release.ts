@@ -1,4 +1,4 @@
-/** `slocket release`: gives back what `slocket hold` has taken. */
+/** `slocket release`: releases what `slocket hold` has acquired. */
 import path from 'node:path'
 import { takeAway } from '../engines/local/break.ts'
 import { QueueDirectory } from '../engines/local/directory.ts'
@@ -8,7 +8,7 @@ import { parseRelease } from './hold-options.ts'
 import { ticketsKeptFor } from './kept-tickets.ts'
 import { say } from './output.ts'
 
-/** Gives the exit status: 1 if the script does not hold the lock. */
+/** Returns the exit status: 1 if the script does not hold the lock. */
 export async function release(parameters: readonly string[]): Promise<number> {
   const { lock, script } = parseRelease(parameters)
   const directory = new QueueDirectory(path.resolve(lock))
@@ -19,7 +19,7 @@ export async function release(parameters: readonly string[]): Promise<number> {
     say(`'${lock}' is not held for process ${script.pid}`)
     return 1
   }
-  // The names of tickets are never used again. The keeper is told, sees that its ticket is gone, and ends.
+  // The names of tickets are never reused. The keeper is notified, sees that its ticket is gone, and ends.
   await takeAway(directory, names)
   if (!names.some((name) => directory.has(name))) return 0
   say(`'${lock}' cannot be given back: it belongs to another user, or cannot be written to`)

@@ -1,4 +1,4 @@
-/** The command line of `slocket run`. Where flock(1) has a letter, it means the same. */
+/** Parses the command line of `slocket run`. If flock(1) has an option with the same letter, it means the same. */
 import { parseArgs } from 'node:util'
 import { UsageError } from './exit-status.ts'
 import type { Given, LockWish } from './lock-options.ts'
@@ -10,13 +10,13 @@ export interface RunRequest extends LockWish {
   readonly command: readonly [string, ...string[]]
   /** Keeps the lock from the command. */
   readonly isClosed: boolean
-  /** How long the lock is held at least, in ms, once the command has begun. */
+  /** The minimum time for which the lock is held, in ms, once the command has begun. */
   readonly atLeastMs: number
-  /** A URL; undefined: the local engine. */
+  /** A URL. Undefined means the local engine. */
   readonly engine: string | undefined
-  /** What becomes of the command when the lock is lost. */
+  /** What happens to the command if the lock is lost. */
   readonly onLost: OnLost
-  /** Speaks, and exits, as flock(1) does. */
+  /** Whether to print messages and exit as flock(1) does. */
   readonly isFlock: boolean
 }
 
@@ -31,7 +31,7 @@ const OPTIONS = {
   'on-lost': { type: 'string' },
 } as const
 
-/** What flock(1) has, and this has not. */
+/** Options of flock(1) that `slocket run` doesn't have. */
 const REFUSED: Readonly<Record<string, string>> = {
   F: '-F, --no-fork: the lock lives in the command anyway; see also --close',
   'no-fork': '--no-fork: the lock lives in the command anyway; see also --close',
@@ -67,19 +67,19 @@ export function parseRun(parameters: readonly string[]): RunRequest {
   }
 }
 
-/** `flock 9` locks what the shell has opened by that number. */
+/** `flock 9` locks the file that the shell has opened as descriptor 9. */
 function descriptorHint(lock: string): string {
   return /^\d+$/.test(lock) ? `: a descriptor (${lock}) cannot be locked; see slocket hold` : ''
 }
 
 interface Parts {
-  /** What is ours. */
+  /** The words of `slocket run` itself. */
   readonly own: string[]
   readonly lock: string | undefined
   readonly command: string[]
 }
 
-/** The command begins behind `--`, or with the first word behind LOCK that is no option; from there on nothing is ours. */
+/** The command begins after `--`, or with the first word after LOCK that isn't an option. From there on, all words belong to the command. */
 function split(parameters: readonly string[]): Parts {
   const { tokens } = parseArgs({
     args: [...parameters],
@@ -98,7 +98,7 @@ function split(parameters: readonly string[]): Parts {
     const own = parameters.filter((_, index) => index < token.index && index !== lock?.index)
     const rest = parameters.slice(token.kind === 'positional' ? token.index : token.index + 1)
     if (lock !== undefined) return { own, lock: lock.value, command: rest }
-    // `-- LOCK COMMAND`: a LOCK that begins with a hyphen.
+    // `-- LOCK COMMAND`: LOCK begins with a hyphen.
     const [name, ...command] = rest
     return { own, lock: name, command: command[0] === '--' ? command.slice(1) : command }
   }
@@ -131,14 +131,14 @@ function firstSentence(error: unknown): string {
   return (error as Error).message.split('. ')[0]!
 }
 
-/** @throws UsageError for what concerns directories only. */
+/** @throws UsageError for options that only concern directories. */
 function refuseWithEngine({ access, makesParents }: LockWish, engine: string | undefined): void {
   if (engine === undefined) return
   if (access !== undefined) throw new UsageError('--access is for locks on this machine, not for those of an --engine')
   if (makesParents) throw new UsageError('--parents is for locks on this machine, not for those of an --engine')
 }
 
-/** Locally a lock is lost where somebody removes it; the command goes on, as it has always done. */
+/** A local lock is lost only if somebody removes it. The command then goes on, as it has always done. */
 function parseOnLost(text: string | undefined, engine: string | undefined): OnLost {
   if (text === undefined) return engine === undefined ? 'ignore' : 'term'
   if (text === 'term' || text === 'kill' || text === 'ignore') return text

@@ -1,13 +1,13 @@
 /**
- * `slocket run`: a command under a lock, in place of flock(1).
+ * `slocket run`: runs a command under a lock, as a replacement for flock(1).
  *
- *  1. The lock lives as long as the command: it has the ticket's socket open, so the ticket lives though this process be killed.
- *  2. When the command has exited, the lock is released; unless somebody whom it has left behind has the socket still. When a signal
- *     has ended it, it has died holding, and the next holder is told. A command that never began passes on what it would have been told.
- *  3. With another engine (`--engine`) there is no such socket: the lock lives as long as this process, and the command is told to end when
- *     it is lost.
- *  4. Descriptors 0, 1 and 2 are the command's, and so is the channel of a supervisor: nothing is read from them, and no mode of theirs
- *     is changed.
+ *  1. The lock lives as long as the command: it has the ticket's socket open, so the ticket lives even if this process is killed.
+ *  2. When the command has exited, the lock is released, unless a process that it has left behind still has the socket. If a signal
+ *     ended the command, it died while holding, and the next holder is notified. If the command never began, what it would have been notified of is passed on.
+ *  3. With another engine (`--engine`) there is no such socket: the lock lives as long as this process, which ends the command by a signal if
+ *     the lock is lost.
+ *  4. Descriptors 0, 1 and 2 belong to the command, and so does the channel of a supervisor: nothing is read from them, and their modes
+ *     stay as they are.
  */
 import { resolve } from 'node:path'
 import fs from 'node:fs'
@@ -38,7 +38,7 @@ export async function run(parameters: readonly string[]): Promise<void> {
   await runUnderLock(parseRun(parameters))
 }
 
-/** As {@link run}. To be called before the event loop turns. */
+/** As {@link run}. Must be called before the event loop turns. */
 export async function runUnderLock(request: RunRequest): Promise<never> {
   const channel = takeChannel()
   leaveErrorOutputAsItIs()
@@ -55,7 +55,7 @@ export async function runUnderLock(request: RunRequest): Promise<never> {
     dieBy(signals.early)
   }
   if (lock === null) process.exit(request.conflictStatus)
-  // In this order: a signal that is asked for after the loss has aborted, and calls no listener.
+  // The signal is read first: if it were read after the loss, it would already have aborted, and would call no listener.
   const { signal } = lock
   lock.assertHeld()
   signal.addEventListener('abort', () => onLost(lock, request, signals))
@@ -63,7 +63,7 @@ export async function runUnderLock(request: RunRequest): Promise<never> {
   const handle = local?.handleOf(request.lock)
   const descriptors = { inherited, channel, lock: request.isClosed ? [] : (handle?.descriptors ?? []) }
   const ending = await runCommand(request.command, environmentOf(lock), descriptors, signals)
-  // A command that never began has done nothing that the next one is to be kept away from.
+  // A command that never began has done nothing from which the next one must be kept away.
   if (ending.hasBegun) await holdUntil(heldUntil, lock, signals)
   await giveBack(lock, request, { ending, handle })
   return await endAs(ending, request, signals)
@@ -77,10 +77,10 @@ export async function runWithoutLock(request: RunRequest): Promise<never> {
   return await endAs(await runCommand(request.command, {}, descriptors, signals), request, signals)
 }
 
-/** Until `deadline`, unless the lock is lost, or a signal ends the process. */
+/** Waits until `deadline`, unless the lock is lost, or a signal ends the process. */
 async function holdUntil(deadline: number, lock: Lock, signals: Signals): Promise<void> {
   const remainingMs = deadline - monotonicNowMs()
-  // RACE: a signal that was passed on may have come when the command had ended, and this process had not heard of it.
+  // RACE: a signal that was passed on may have come when the command had ended but this process did not know it yet.
   if (remainingMs <= 0 || signals.isToEnd) return
   const signal = AbortSignal.any([signals.takeBack(), lock.signal])
   await new Promise<void>((onOver) => {
@@ -98,12 +98,12 @@ async function endAs(ending: Ending, { isFlock }: RunRequest, signals: Signals):
   leaveTerminalAsItIs()
   // It came after the command had ended.
   if (signals.early !== undefined) dieBy(signals.early)
-  // Shells want to know that it was their ctrl-C that ended the command.
+  // Shells have to see that their ctrl-C ended the command.
   if (ending.signal !== null && (await signals.cameFromTerminal(ending.signal))) dieBy(ending.signal)
   process.exit(ending.hasBegun || !isFlock ? ending.status : UNAVAILABLE)
 }
 
-/** Loaded only now: it takes longer than to take a local lock. @throws UsageError */
+/** Loads the engines on demand: that takes longer than acquiring a local lock. @throws UsageError */
 async function openOther({ engine: url, options }: RunRequest): Promise<Engine> {
   const { openEngine } = await import('./engine.ts')
   const engine = await openEngine(url!)
@@ -119,11 +119,11 @@ function onLost(lock: Lock, request: RunRequest, signals: Signals): void {
 
 const OPTIONS = callOptions('slocket run')
 
-/** Null where there is none to be had in time, or where a signal cancelled it. */
+/** Resolves with null if the lock could not be acquired in time, or if a signal cancelled the wait. */
 async function acquire(request: RunRequest, engine: Engine, { cancelled }: Signals): Promise<Lock | null> {
   const { lock: path, isTry, isFlock } = request
   const asked = parseOptions({ ...request.options, linger: 0, signal: cancelled }, OPTIONS)
-  // What flock(1) doesn't say, cron would send as a mail.
+  // cron would mail output that flock(1) doesn't write.
   const isAnnounced = !isTry && !request.isQuiet && (!isFlock || tty.isatty(2))
   const stopNotice = isAnnounced ? announceWait(path, async () => toSnapshot(await engine.query(path))) : undefined
   const from = process.hrtime.bigint()
@@ -143,7 +143,7 @@ async function acquire(request: RunRequest, engine: Engine, { cancelled }: Signa
   }
 }
 
-// Where, and as, flock(1) says it.
+// The same text on the same descriptor as flock(1).
 
 function sayTimeout({ isFlock }: RunRequest, message: string): void {
   if (isFlock) writeError('flock: timeout while waiting to get lock\n')
@@ -169,15 +169,15 @@ interface Held {
   readonly handle: LockHandle | undefined
 }
 
-/** Whatever becomes of it: the command has ended as it has ended. */
+/** Releases the lock. A failure doesn't change the exit status of the command. */
 async function giveBack(lock: Lock, request: RunRequest, { ending, handle }: Held): Promise<void> {
   const hasDiedHolding = ending.signal !== null || (!ending.hasBegun && lock.recovered)
-  // The ticket is left, dead as soon as this process has ended too, so that the next holder has `recovered`.
+  // The ticket is left behind. It is dead as soon as this process has ended, too, so that the next holder has `recovered`.
   if (hasDiedHolding && request.engine === undefined) return
   try {
     const canBeKept = ending.hasBegun && !request.isClosed && lock.held
     if (canBeKept && (await handle?.close()) === true) {
-      // flock(1) doesn't say it.
+      // flock(1) doesn't print this.
       if (request.isVerbose && !request.isFlock)
         say(`a process that the command has left behind keeps '${request.lock}'`)
     } else await lock.release()
@@ -186,19 +186,19 @@ async function giveBack(lock: Lock, request: RunRequest, { ending, handle }: Hel
   }
 }
 
-/** For the command. */
+/** Returns the environment of the command. */
 function environmentOf(lock: Lock): Record<string, string> {
   return { SLOCKET_TOKEN: String(lock.token), SLOCKET_RECOVERED: lock.recovered ? '1' : '0' }
 }
 
-/** At its exit, Node sets terminals to what they were at its start, whatever the command has set them to (`stty`). Not those that are closed. */
+/** Closes the terminals that are open: when Node exits, it resets open terminals to their state at its start, whatever the command has set (`stty`). */
 function leaveTerminalAsItIs(): void {
   for (const descriptor of [0, 1, 2]) if (tty.isatty(descriptor)) fs.closeSync(descriptor)
 }
 
 /**
- * Node looks at `process.stderr` whenever a socket is closed (net.js), be it that of somebody who has asked who holds. That makes the
- * pipe that it may be a non-blocking one, in the middle of what the command writes there, and it fails with EAGAIN.
+ * Node reads `process.stderr` whenever a socket is closed (net.js), even that of a process that has asked who holds. If stderr is a pipe, that makes
+ * it a non-blocking one, while the command writes there, and the command's write fails with EAGAIN.
  */
 function leaveErrorOutputAsItIs(): void {
   if (tty.isatty(2)) return
@@ -207,7 +207,7 @@ function leaveErrorOutputAsItIs(): void {
     fd: 2,
     isTTY: false,
     write: (text: unknown): boolean => writeError(String(text)),
-    // Node 22 and later show a warning by console.error, which listens for errors meanwhile.
+    // Node 22 and later print a warning with console.error, which listens for errors meanwhile.
     listenerCount: () => 0,
     on: chain,
     once: chain,

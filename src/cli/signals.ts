@@ -1,7 +1,7 @@
 /**
- * Signals that come to `slocket run`. While it waits, they end it, after it has left the queue. Once the command runs, they are
- * the command's: what the terminal sends reaches it without our help, since it is in the same process group, and the rest
- * is passed on. Ctrl-Z needs nothing: it stops both, and `fg` goes on with both.
+ * Handles signals to `slocket run`. While it waits, they end it, after it has left the queue. Once the command runs, they are
+ * for the command: signals of the terminal reach it directly, since it is in the same process group, and the rest
+ * is passed on. Ctrl-Z needs no handling: it stops both, and `fg` continues both.
  */
 import { leaveAll } from '../engines/local/members/exit.ts'
 import fs from 'node:fs'
@@ -11,20 +11,20 @@ import { SIGNAL_BASE } from './exit-status.ts'
 import { quietly } from './quietly.ts'
 
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
-/** Those by which people and supervisors want an end. */
+/** The signals with which people and supervisors end a process. */
 const ENDING: ReadonlySet<NodeJS.Signals> = new Set(['SIGHUP', 'SIGTERM', ...FROM_TERMINAL])
 const PASSED_ON: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', ...FROM_TERMINAL]
 
-/** For how long a signal that has ended the command is waited for: so many times so many ms. */
+/** How long to wait for a signal that has ended the command: the number of looks, and the ms between them. */
 const MOST_LOOKS = 50
 const LOOK_MS = 2
 
 export class Signals {
   /** Aborts at the first signal that comes while no command runs. */
   readonly cancelled: AbortSignal
-  /** The last of those that came while no command ran. */
+  /** The last signal that came while no command ran. */
   early: NodeJS.Signals | undefined
-  /** Whether the command was told to end by a signal to this process. */
+  /** Whether a signal to this process has ended the command. */
   isToEnd: boolean = false
   readonly #controller = new AbortController()
   readonly #fromTerminal = new Set<NodeJS.Signals>()
@@ -35,26 +35,26 @@ export class Signals {
     for (const signal of PASSED_ON) process.on(signal, () => this.#onSignal(signal))
   }
 
-  /** From now on signals are the command's. */
+  /** Passes signals on to the command from now on. */
   passTo(child: ChildProcess): void {
     this.#child = child
   }
 
-  /** The command has ended: a signal that comes now is for this process again, and aborts {@link cancelled}, which is returned. */
+  /** To be called when the command has ended: from now on a signal is for this process again, and aborts {@link cancelled}, which is returned. */
   takeBack(): AbortSignal {
     this.#child = undefined
     return this.cancelled
   }
 
-  /** The lock is lost: tells the command to end. */
+  /** Sends the command a signal to end it, since the lock is lost. */
   endCommand(signal: 'SIGTERM' | 'SIGKILL'): void {
     this.#child?.kill(signal)
   }
 
   /**
-   * Whether the terminal has sent it, to the command as well.
+   * Whether the signal came from the terminal, which sent it to the command as well.
    *
-   * RACE: that the command has ended may be heard of first: the kernel gives each signal to any thread that takes it, and one of them may be
+   * RACE: this process may see the end of the command first: the kernel delivers each signal to any thread that accepts it, and that thread may be
    * kept from running.
    */
   async cameFromTerminal(signal: NodeJS.Signals): Promise<boolean> {
@@ -76,10 +76,10 @@ export class Signals {
   }
 }
 
-/** Ends this process as `signal` would have, so that the shell sees by what. */
+/** Ends this process as `signal` would have, so that the shell sees which signal it was. */
 export function dieBy(signal: NodeJS.Signals): never {
-  // Node ignores SIGPIPE: with the last listener, each signal is back at the system's default.
-  // No listener for `exit` is called.
+  // Node ignores SIGPIPE. When the last listener is removed, each signal is back at the system's default.
+  // Listeners for `exit` aren't called.
   leaveAll()
   process.on(signal, () => {})
   process.removeAllListeners(signal)
@@ -91,7 +91,7 @@ export function signalNumber(signal: NodeJS.Signals): number {
   return os.constants.signals[signal]
 }
 
-/** Whether what is typed at the terminal reaches this process group: proc_pid_stat(5). */
+/** Whether this process group gets the signals of the terminal: proc_pid_stat(5). */
 function isInForeground(): boolean {
   const stat = quietly(() => fs.readFileSync('/proc/self/stat', 'latin1')) ?? ''
   const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')

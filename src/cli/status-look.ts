@@ -1,4 +1,4 @@
-/** What `slocket status` shows: the locks at paths, below directories, in roots of named locks, or on a server. */
+/** Looks at what `slocket status` shows: the locks at paths, below directories, in roots of named locks, or on a server. */
 import fs from 'node:fs'
 import path from 'node:path'
 import { localNames } from '../engines/local/names/index.ts'
@@ -15,24 +15,24 @@ import { UsageError } from './exit-status.ts'
 import { findLocks, isDirectory, SocketOwners } from './find-locks.ts'
 import type { Owner } from './find-locks.ts'
 
-/** How many locks are looked at together: each takes a descriptor for each process that holds it or waits. */
+/** How many locks are looked at together: each needs a descriptor for each of its holders and waiters. */
 const AT_ONCE = 500
 
 export interface Row extends Pick<LockRequest, 'mode' | 'permits' | 'take' | 'pid' | 'since' | 'label' | 'command'> {
   readonly state: 'holds' | 'waits'
-  /** Whether its process answers; it may be busy, or stopped, or have ended and left the lock to others. */
+  /** Whether its process answers. If not, it may be busy or stopped, or it may have ended and left the lock to other processes. */
   readonly answers: boolean
-  /** Who has its socket open, where it does not answer. */
+  /** The processes that have its socket open, if it does not answer. */
   readonly owners: readonly Owner[]
 }
 
 export interface LockStatus {
   /** Its path, or its name. */
   readonly lock: string
-  /** The directory of the named locks that it is one of. */
+  /** The directory of named locks that it is in, if it is a named lock. */
   readonly root: string | undefined
   readonly rows: readonly Row[]
-  /** What is at its path, and isn't a lock. */
+  /** What is at its path instead of a lock. */
   readonly obstacle: Obstacle | undefined
   readonly error: SlocketError | undefined
 }
@@ -41,7 +41,7 @@ type Queue = Pick<LockSnapshot, 'held' | 'pending'>
 
 export async function lookLocally(words: readonly string[]): Promise<LockStatus[]> {
   const places = words.length === 0 ? ['.'] : words
-  // What is no directory is asked for by itself: nothing is there, or what should not be.
+  // A place that isn't a directory is looked at by itself: nothing is there, or an obstacle.
   const found = places.flatMap((place) => (isDirectory(place) ? findLocks(place) : [{ path: place, isRoot: false }]))
   const socketOwners = new SocketOwners()
   return await lookAtAll(found, async ({ path: lock, isRoot }) =>
@@ -49,7 +49,7 @@ export async function lookLocally(words: readonly string[]): Promise<LockStatus[
   )
 }
 
-/** By names, which are no paths. @throws UsageError */
+/** Looks at locks by names, which aren't paths. @throws UsageError */
 export function lookIn(engine: Engine, names: readonly string[]): () => Promise<LockStatus[]> {
   if (names.length === 0 && engine.queryAll === undefined)
     throw new UsageError(`LOCK is missing: the names of locks on ${engine.name} cannot be listed`)
@@ -59,7 +59,7 @@ export function lookIn(engine: Engine, names: readonly string[]): () => Promise<
   }
 }
 
-/** All of them are waited for together: processes that do not answer take as long as one of them. */
+/** Waits for all of them together: several processes that do not answer take as long as a single one. */
 async function lookAtAll<Place>(
   places: readonly Place[],
   look: (place: Place) => Promise<LockStatus[]>,
@@ -81,7 +81,7 @@ async function lookAtPath(lock: string, socketOwners: SocketOwners): Promise<Loc
   }
 }
 
-/** On a server, which answers for all. */
+/** Looks at a lock on a server, which answers for all processes. */
 async function lookAtName(lock: string, engine: Engine): Promise<LockStatus> {
   try {
     const snapshot = await slocket.query(lock, { engine })
@@ -91,7 +91,7 @@ async function lookAtName(lock: string, engine: Engine): Promise<LockStatus> {
   }
 }
 
-/** Those of its locks that are in use. */
+/** Returns the locks of the root that are in use. */
 async function lookIntoRoot(root: string, socketOwners: SocketOwners): Promise<LockStatus[]> {
   try {
     const all = await localNames(root).queryAll!()
@@ -109,13 +109,13 @@ async function lookIntoRoot(root: string, socketOwners: SocketOwners): Promise<L
   }
 }
 
-/** @throws what isn't a SlocketError. */
+/** @throws `error` if it isn't a SlocketError. */
 function failed(lock: string, error: unknown): LockStatus {
   if (!isSlocketError(error)) throw error
   return { lock, root: undefined, rows: [], obstacle: undefined, error }
 }
 
-/** There can be no lock below a directory that is missing. @throws ERR_SLOCKET_NO_PARENT; what a system error means. */
+/** Refuses a lock whose parent directory is missing. @throws ERR_SLOCKET_NO_PARENT; what a system error means. */
 function refuseMissingParent(lock: string): void {
   try {
     fs.statSync(path.dirname(path.resolve(lock)))
@@ -124,7 +124,7 @@ function refuseMissingParent(lock: string): void {
   }
 }
 
-/** @param ownersOf says who has the socket of a request open that does not answer. Missing: all are answered for. */
+/** @param ownersOf returns the processes that have the socket of a request open that does not answer. If it is missing, all requests count as answered. */
 function rowsOf({ held, pending }: Queue, ownersOf?: (request: LockRequest) => readonly Owner[]): Row[] {
   const toRow = (state: Row['state'], request: LockRequest): Row => {
     const { self, ...rest } = request

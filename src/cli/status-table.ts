@@ -1,4 +1,4 @@
-/** What `slocket status` shows to people: a table that fits the terminal. */
+/** Formats the output of `slocket status` for people: a table that fits the terminal. */
 import { printable } from '../errors.ts'
 import { formatDuration } from './duration.ts'
 import { paint } from './paint.ts'
@@ -8,7 +8,7 @@ import { cutEnd, cutStart, padTo, widthOf } from './width.ts'
 const HEAD = ['LOCK', 'STATE', 'MODE', 'PID', 'FOR', 'LABEL', 'COMMAND']
 const [LOCK, STATE, LABEL, COMMAND] = [0, 1, 5, 6]
 const GAP = '  '
-/** Which columns are cut if the table is too wide, in this order, and how wide they stay. */
+/** The columns that are cut if the table is too wide, in this order, and their minimum widths. */
 const CUTS: readonly (readonly [column: number, least: number])[] = [
   [COMMAND, 20],
   [LABEL, 8],
@@ -21,7 +21,7 @@ const CUTS: readonly (readonly [column: number, least: number])[] = [
 /** A row of the table, or a line across it. */
 type Line = readonly string[] | string
 
-/** @param columns how many the terminal has. Infinity: there is none. */
+/** @param columns the columns of the terminal. Infinity if there is none. */
 export function toTable(found: readonly LockStatus[], columns: number): string {
   if (found.length === 0) return 'no locks here\n'
   const lines: Line[] = [HEAD, ...found.flatMap((status, index) => linesOf(status, found[index - 1]?.root))]
@@ -38,7 +38,7 @@ export function toTable(found: readonly LockStatus[], columns: number): string {
     .join('')
 }
 
-/** @param rootBefore that of the lock before it: names are grouped by their roots. */
+/** @param rootBefore the root of the lock before it: names are grouped by their roots. */
 function linesOf({ lock, root, rows, obstacle, error }: LockStatus, rootBefore: string | undefined): Line[] {
   const heading = root === undefined || root === rootBefore ? [] : [`named locks in ${printable(root)}:`]
   const name = root === undefined ? printable(lock) : `  ${lock === '' ? "''" : printable(lock)}`
@@ -47,7 +47,7 @@ function linesOf({ lock, root, rows, obstacle, error }: LockStatus, rootBefore: 
   return [...heading, [name, obstacle === undefined ? 'free' : `blocked (${obstacle.kind})`]]
 }
 
-/** The widths of the columns, made smaller as far as that helps. */
+/** Returns the widths of the columns, reduced as far as that helps. */
 function fit(widths: readonly number[], columns: number): number[] {
   const fitting = [...widths]
   for (const [column, least] of CUTS) {
@@ -62,7 +62,7 @@ function toText(row: readonly string[], widths: readonly number[]): string {
   return row
     .map((cell, column) => {
       const width = widths[column]!
-      // Of a path, the end tells most.
+      // The end of a path says most.
       return padTo(column === LOCK ? cutStart(cell, width) : cutEnd(cell, width), width)
     })
     .join(GAP)

@@ -1,4 +1,4 @@
-/** `slocket status`: who holds, who waits, and for how long. */
+/** `slocket status`: shows who holds, who waits, and for how long. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseFlags } from './command-line.ts'
 import { openEngine } from './engine.ts'
@@ -11,13 +11,13 @@ import { cutEnd } from './width.ts'
 
 const WATCH_MS = 1000
 const USUAL_ROWS = 24
-/** Cursor home, and all below it erased at the end. */
+/** Moves the cursor home; everything below it is erased at the end. */
 const HOME = '\u{1b}[H'
 const ERASE_LINE = '\u{1b}[K'
 const ERASE_BELOW = '\u{1b}[J'
 const LEGEND = 'holds: has the lock  waits: in line, next first  FOR: holds, or waits, so long'
 
-/** Gives the exit status. */
+/** Returns the exit status. */
 export async function status(parameters: readonly string[]): Promise<number> {
   const { flags, words, values } = parseFlags(parameters, { json: '', watch: 'w' }, ['engine'])
   const { engine: url } = values
@@ -34,7 +34,7 @@ export async function status(parameters: readonly string[]): Promise<number> {
   return found.some(({ obstacle }) => obstacle !== undefined) ? NO_INPUT : 0
 }
 
-/** Until nobody reads it, or it is interrupted. */
+/** Repeats the look until nobody reads the output, or it is interrupted. */
 async function watch(look: () => Promise<LockStatus[]>, isJson: boolean): Promise<never> {
   for (let isFirst = true; ; isFirst = false) {
     const found = await look()
@@ -44,7 +44,7 @@ async function watch(look: () => Promise<LockStatus[]>, isJson: boolean): Promis
   }
 }
 
-/** What fits, in place of what was there. */
+/** Returns as much of the table as fits on the screen, in place of what was there. */
 function screen(table: string, isFirst: boolean): string {
   const head = [`${new Date().toLocaleTimeString()}, again each second; ctrl-C ends it`, LEGEND]
   const all = [...head.map((line) => cutEnd(line, columns())), ...table.split('\n')]
@@ -53,7 +53,7 @@ function screen(table: string, isFirst: boolean): string {
 }
 
 function columns(): number {
-  // A terminal that nobody has told its size, such as a serial console, has 0 columns.
+  // A terminal whose size was never set, such as a serial console, has 0 columns.
   return process.stdout.isTTY ? process.stdout.columns || Infinity : Infinity
 }
 
@@ -61,7 +61,7 @@ function toJson(found: readonly LockStatus[]): string {
   return `${JSON.stringify(plain(found), null, 2)}\n`
 }
 
-/** For programs, by docs/status.schema.json. */
+/** The output for programs, according to docs/status.schema.json. */
 function plain(found: readonly LockStatus[]): unknown {
   return found.map(({ lock, root, rows, obstacle, error }) => ({
     lock,

@@ -1,4 +1,4 @@
-/** Says what is waited for: on a terminal in one line, kept up to date and gone at the end; elsewhere once. */
+/** Says what a command waits for: on a terminal in one line, which is kept up to date and removed at the end; elsewhere once. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { printable } from '../errors.ts'
 import type { LockRequest, LockSnapshot } from '../slocket.ts'
@@ -9,7 +9,7 @@ import { cutEnd, cutStart, widthOf } from './width.ts'
 const UPDATE_MS = 1000
 const ERASE = '\r\u{1b}[K'
 const USUAL_COLUMNS = 80
-/** Fewer columns than this say nothing about a command. */
+/** In fewer columns than this, a command isn't shown at all. */
 const LEAST_DETAILS = 8
 const LEAST_PATH = 12
 
@@ -29,7 +29,7 @@ export async function showWait(path: string, query: () => Promise<LockSnapshot>,
   }
 }
 
-/** Says nothing of an obstacle: that was reported when it was met. */
+/** Doesn't mention an obstacle, which was reported when it was found. */
 export async function sayWait(path: string, query: () => Promise<LockSnapshot>, stopped: AbortSignal): Promise<void> {
   const snapshot = await query()
   const isBlocked = snapshot.obstacle !== undefined && snapshot.held.length === 0
@@ -41,14 +41,14 @@ export async function sayWait(path: string, query: () => Promise<LockSnapshot>, 
  *
  * If that doesn't fit, the holder's command is cut first, then the path, then the duration. The place in the queue is always there.
  *
- * @param columns how many there are.
+ * @param columns the width of the terminal.
  */
 export function describeWait(path: string, snapshot: LockSnapshot, columns: number = Infinity): string {
   const { held, pending, obstacle } = snapshot
   if (obstacle !== undefined && held.length === 0)
     return cutEnd(`slocket: waiting: ${printable(obstacle.message)}`, columns)
   const own = pending.findIndex(({ self }) => self)
-  // It may not have joined yet.
+  // This process may not have joined the queue yet.
   const ahead = own === -1 ? pending.length : own
   const place = ahead > 0 ? `; ${ahead} waiting ahead` : '; next in line'
   const [holder] = held

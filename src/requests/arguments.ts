@@ -1,6 +1,6 @@
-/** The path of a lock as an argument, and how a message names a wrong argument. */
+/** Checks the path argument of a call, and describes wrong arguments in messages. */
 
-/** The path of a lock, as the caller gave it, or as its `file:` URL says. @throws TypeError */
+/** Returns the path of a lock as the caller gave it; for a `file:` URL, its path. @throws TypeError */
 export function parsePath(given: unknown): string {
   const path = isUrl(given) ? pathOfUrl(given) : given
   if (typeof path !== 'string') throw new TypeError(`path must be a string or a file: URL, not ${describeValue(path)}`)
@@ -10,7 +10,7 @@ export function parsePath(given: unknown): string {
   return path
 }
 
-/** Not by `instanceof`: it may be of another realm, as in Jest. */
+/** Doesn't use `instanceof`: the URL may come from another realm, as in Jest. */
 function isUrl(value: unknown): value is URL {
   return typeof value === 'object' && value !== null && 'href' in value && 'protocol' in value
 }
@@ -20,12 +20,12 @@ function pathOfUrl({ href, protocol }: URL): string {
   try {
     return process.getBuiltinModule('node:url').fileURLToPath(href)
   } catch (error) {
-    // It names a host, or has an escape that no path can have.
+    // The URL names a host, or has an escape that no path can have.
     throw new TypeError(`path is a URL that names no file: ${String(error)}`, { cause: error })
   }
 }
 
-/** A value, for a message that says that it is wrong. */
+/** Describes a wrong value for a message. */
 export function describeValue(value: unknown): string {
   if (value === null) return 'null'
   return typeof value === 'string' ? `'${value.slice(0, 50)}'` : `a value of type ${typeof value}`

@@ -1,14 +1,14 @@
 /**
- * Cancels one wait. Lighter than an AbortController, which costs as much as a whole uncontended acquire, and each listener to its signal as
- * much again. There is one listener at a time, as a rule: only further ones cost a Set.
+ * Cancels one wait. It is lighter than an AbortController: that costs as much as a whole uncontended acquire, and so does each listener to
+ * its signal. Usually there is one listener at a time; only further ones need a Set.
  */
 export class Cancellation {
-  /** Set by {@link cancel} alone. */
+  /** Set by {@link cancel} only. */
   cancelled: boolean = false
   private first: (() => void) | undefined = undefined
   private others: Set<() => void> | undefined = undefined
 
-  /** Calls `listener` once when {@link cancel} is called, until {@link stopListening}; at once if it was. */
+  /** Calls `listener` once when {@link cancel} is called, unless {@link stopListening} comes first. If it is already cancelled, calls `listener` at once. */
   listen(listener: () => void): void {
     if (this.cancelled) listener()
     else if (this.first === undefined) this.first = listener

@@ -1,8 +1,8 @@
 /**
- * What the API asks of an engine. One method takes a lock; the other only looks.
+ * The interface between the API and an engine. One method acquires a lock; the other only looks.
  *
- * Two levels on purpose: an engine that keeps a queue of tickets implements `TicketQueue` (ticket-queue.ts) and gets
- * this interface from ticket-engine.ts; one with a queue of its own (a database's) implements this interface directly.
+ * There are two levels on purpose. An engine that keeps a queue of tickets implements `TicketQueue` (ticket-queue.ts) and gets
+ * this interface from ticket-engine.ts. An engine with a queue of its own (that of a database) implements this interface directly.
  */
 import type { Claim } from '../core/claim.ts'
 import type { Obstacle } from './obstacle.ts'
@@ -11,46 +11,46 @@ import type { Obstacle } from './obstacle.ts'
 export interface Engine {
   /** The name of the engine, for messages: `local`, `memory`. */
   readonly name: string
-  /** What the engine supports. The conformance suite tests each statement. */
+  /** What the engine supports. The conformance suite tests each capability. */
   readonly capabilities: EngineCapabilities
   /**
    * Acquires the lock. Resolves with the grant; with `null` only if `request.wait` is false and the lock is held or others are already waiting.
    *
-   * If `request.signal` aborts first, it rejects with `signal.reason`: then the request holds nothing and no longer waits.
+   * If `request.signal` aborts first, it rejects with `signal.reason`, and the request then holds nothing and no longer waits.
    */
   acquire(resource: string, request: AcquireRequest): Promise<Grant | null>
   /**
    * Lists the holders and the waiters, in queue order. It acquires nothing and does not affect them.
    *
-   * `signal` has not aborted yet. If it aborts, the answer is needed now, or no longer: this should then resolve with what is known, or reject, at
+   * `signal` has not aborted yet. If it aborts, the answer is needed now, or no longer needed: this should then resolve with what is known, or reject, at
    * once, and stop keeping the process alive.
    */
   query(resource: string, signal?: AbortSignal): Promise<EngineSnapshot>
   /**
-   * Describes what uses all of `capabilities.places`, for the message of a timeout, such as: all 20 connections of this engine are in use, by the locks
+   * Describes what uses all of `capabilities.places`, for the message of a timeout. Example: all 20 connections of this engine are in use, by the locks
    * 'a', 'b'. Returns `undefined` if a place is free.
    */
   placesInUse?(): string | undefined
   /**
-   * @internal Returns the name of `resource` that means the same for as long as this process runs: a relative path means another file once the working
-   * directory has changed. Missing if every name does.
+   * @internal Returns a name of `resource` that means the same for as long as this process runs: a relative path means another file once the working
+   * directory has changed. Missing if every name always means the same.
    */
   resolve?(resource: string): string
-  /** @internal Makes the directories in which the lock would be made. Missing if its locks have no directory. @throws what a system error means. */
+  /** @internal Creates the directories above the lock. Missing if its locks have no directory. @throws what a system error means. */
   makeParents?(resource: string): void
-  /** @internal Whether two resources, as `resolve` returns them, name one lock that is held. Missing if each lock has one name. */
+  /** @internal Whether two resources, as `resolve` returns them, name the same lock, which is held. Missing if each lock has only one name. */
   isSame?(one: string, other: string): boolean
   /**
-   * @internal Takes the lock from those who hold it, if `confirm` agrees, and from nobody who has come since `confirm` was called. Resolves with those who
-   * have lost it. Missing if the engine can only steal, or neither.
+   * @internal Takes the lock from its holders if `confirm` agrees, but not from a request that became a holder after `confirm` was called. Resolves with the holders that
+   * have lost it. Missing if the engine can only steal, or can do neither.
    */
   breakHolders?(
     resource: string,
     confirm: (held: readonly Requester[]) => Promise<boolean>,
   ): Promise<readonly Requester[]>
   /**
-   * @internal Returns the key by which all callers order this resource among others that they acquire together, whatever name they have for it. Two names
-   * that `isSame` holds for follow each other. Missing if each lock has one name, which then is the key.
+   * @internal Returns the key by which all callers order this resource among others that they acquire together, whatever name they use for it. Two names
+   * for which `isSame` is true follow each other. Missing if each lock has only one name, which then is the key.
    */
   orderKey?(resource: string): string
   /** @internal Engines with the same space have the same locks. Missing if no other engine is known to have them. */
@@ -59,7 +59,7 @@ export interface Engine {
   queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }
 
-/** What an engine supports. The conformance suite tests each statement. */
+/** What an engine supports. The conformance suite tests each capability. */
 export interface EngineCapabilities {
   /** Whether locks are granted first come, first served among all clients. */
   readonly ordered: boolean
@@ -68,7 +68,7 @@ export interface EngineCapabilities {
   /** Whether it supports permits: semaphores. */
   readonly permits: boolean
   /**
-   * Whether a request can take several permits, and requests that say different numbers of permits can stand in one queue. If it's false, the API refuses a
+   * Whether a request can take several permits, and requests with different numbers of permits can stand in one queue. If it's false, the API refuses a
    * request that takes more than one. Default: `false`.
    */
   readonly take?: boolean | undefined
@@ -96,12 +96,12 @@ export interface AcquireRequest {
    * nothing. Only for an exclusive claim that waits, and only if `capabilities.steal` is true. Default: `false`.
    */
   readonly steal?: boolean | undefined
-  /** Describes the request to people. */
+  /** A description of the request for people. */
   readonly label?: string | undefined
   /** How long the engine keeps what it needs for the next acquire of this resource, in milliseconds. */
   readonly lingerMs: number
   /**
-   * For how long the client may go on serving its own requests, in milliseconds, after it last saw nobody behind its ticket: `SlocketOptions.slice`. Only for
+   * How long the client may go on serving its own requests, in milliseconds, after it last saw nobody behind its ticket: `SlocketOptions.slice`. Only for
    * exclusive claims. An engine may ignore it. Default: `0`, strict order.
    */
   readonly sliceMs?: number | undefined
@@ -112,9 +112,9 @@ export interface AcquireRequest {
    * before `acquire` returns.
    */
   readonly onQueued?: (() => void) | undefined
-  /** @internal What its own client finds it by in a listing, as {@link Requester.identity}: two requests may say the same of themselves. */
+  /** @internal Lets its own client find the request in a listing, as {@link Requester.identity}: two requests may have the same label. */
   readonly identity?: object | undefined
-  /** @internal Called once if it has waited for 5 seconds, and its own client has held the resource all the time. */
+  /** @internal Called once if the request has waited for 5 seconds and its own client has held the resource all the time. */
   readonly onSelfWait?: ((holder: Pick<Requester, 'label' | 'sinceMs'>) => void) | undefined
 }
 
@@ -122,31 +122,31 @@ export interface AcquireRequest {
 export interface Grant {
   /** The fencing token: larger than that of every earlier holder that could not hold together with this one. */
   readonly token: bigint
-  /** Whether an earlier holder ended without releasing. It may be true without need, but is never wrongly false. */
+  /** Whether an earlier holder ended without releasing. It may be true without reason, but is never wrongly false. */
   readonly recovered: boolean
   /** Whether the request had to wait for its turn. Missing if the engine can't tell. */
   readonly hasWaited?: boolean | undefined
-  /** @internal Whether it stands for a lock that the caller's caller holds. Default: `false`. */
+  /** @internal Whether it is a nested grant, under a lock that the caller's caller holds. Default: `false`. */
   readonly isNested?: boolean
-  /** Releases the lock. Called once. If it returns no promise, the lock is free on return, or with `sliceMs` at the end of this turn of the event loop. */
+  /** Releases the lock. Called once. If it returns no promise, the lock is free on return, or, with `sliceMs`, at the end of this turn of the event loop. */
   release(): void | Promise<void>
   /**
-   * Makes an exclusive grant a shared one, without the lock being free in between. Shared requests that wait are granted, up to the first exclusive one.
-   * Called only while it is held, and again if it has failed; a call after the first that succeeded does nothing. From the first call on, the caller
-   * counts on shared access only. If the lock turns out to be lost, the listener of `onLost` is called before this returns, or its promise settles. Missing
+   * Turns an exclusive grant into a shared one, without the lock being free in between. Shared requests that wait are granted, up to the first exclusive one.
+   * Called only while the grant is held, and again if it has failed; a call after the first success does nothing. From the first call on, the caller
+   * relies on shared access only. If the lock turns out to be lost, the listener of `onLost` is called before this returns, or its promise settles. Missing
    * if the engine can't: `capabilities.downgrade`.
    */
   readonly downgrade?: (() => void | Promise<void>) | undefined
-  /** Has `listener` called once if the lock is lost while it is held; at once if it is already lost. */
+  /** Calls `listener` once if the lock is lost while it is held; at once if it is already lost. */
   onLost(listener: (error: Error) => void): void
   /**
    * Whether the lock is still held, as far as this process can know without waiting: a lease that has run out is lost even if no timer has fired yet, and
-   * so is a ticket that is gone. It is called often, and may cost one system call. Before it returns false, it calls the listener of `onLost`. Missing
+   * so is a lock whose ticket is gone. It is called often, and may cost one system call. Before it returns false, it calls the listener of `onLost`. Missing
    * if there is nothing to check.
    */
   isHeld?(): boolean
   /**
-   * Has `listener` called once another request waits for the resource: at most a second later, and at once if one already waits. Missing if the engine
+   * Calls `listener` once another request waits for the resource: at most a second later, and at once if one already waits. Missing if the engine
    * can't tell.
    */
   onWanted?(listener: () => void): void
@@ -164,15 +164,15 @@ export interface EngineSnapshot {
 
 /** A holder of a resource, or a waiter. */
 export interface Requester {
-  /** What it asked for. */
+  /** The claim of its request. */
   readonly claim: Claim
-  /** Its process id, for people to read; it proves nothing. `undefined` if the engine can't see it. */
+  /** Its process id, for display only: it proves nothing. `undefined` if the engine can't see it. */
   readonly pid: number | undefined
   /** When it acquired the lock or began to wait, by the wall clock, in milliseconds since the epoch. `undefined` if the engine can't see it. */
   readonly sinceMs: number | undefined
   /**
-   * The same in nanoseconds, by a clock that all clients share: it orders events of different resources. For a holder that did not wait, it is the moment
-   * of the request. Missing if the engine has no such clock; then the order is by `sinceMs`.
+   * The same in nanoseconds, by a clock that all clients share, so that events of different resources can be ordered. For a holder that did not wait, it is the time
+   * of the request. Missing if the engine has no such clock; `sinceMs` gives the order then.
    */
   readonly sinceNs?: bigint | undefined
   /** Its `options.label`. */
@@ -181,7 +181,7 @@ export interface Requester {
   readonly command: string | undefined
   /** Whether it belongs to this process (or thread). */
   readonly self: boolean
-  /** Identifies its client: different clients never have the same, and it is never used again. Missing if the engine can't tell. */
+  /** Identifies its client. No two clients have the same value, and it is never reused. Missing if the engine can't tell. */
   readonly client?: string | undefined
   /** @internal Its `AcquireRequest.identity`. Missing if it has none, if it was made elsewhere, or if the engine can't tell. */
   readonly identity?: object | undefined

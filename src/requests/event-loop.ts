@@ -6,23 +6,23 @@
 import { setImmediate, wallNowMs } from '../real-time.ts'
 
 /**
- * How long grants may follow each other before a turn is asked for, in ms; and then, before they wait for it. At 1 ms, a loop that
- * takes and releases a free local lock takes 3 percent longer than without turns; at 2 ms, 1 percent (Node 20).
+ * For how long grants may follow each other before a turn is scheduled, in ms; and from then on, before they wait for that turn. At 1 ms, a loop that
+ * acquires and releases a free local lock takes 3 percent longer than without turns; at 2 ms, 1 percent (Node 20).
  */
 const MOST_MS = 2
 
 /**
- * The time of the first grant since the last known turn, in ms. Undefined if there was none. By the wall clock, which costs least: if it is
- * set meanwhile, in whatever direction, a turn is asked for early.
+ * The time of the first grant since the last known turn, in ms. Undefined if there was none. It is that of the wall clock, which costs least: if that is
+ * set meanwhile, in either direction, a turn is scheduled early.
  */
 let firstMs: number | undefined
-/** Whether a turn has been asked for, which resets all this; and when. */
+/** Whether a turn has been scheduled, which resets all this; and when. */
 let isTurnAwaited = false
 let awaitedSinceMs = 0
 /** Grants to be settled in that turn, in their order. */
 let deferred: (() => void)[] = []
 
-/** Counts a grant. True if it must pass through {@link inNextTurn}. */
+/** Counts a grant. Returns true if the grant must be settled through {@link inNextTurn}. */
 export function isTurnDue(): boolean {
   const nowMs = wallNowMs()
   if (isTurnAwaited) return deferred.length > 0 || Math.abs(nowMs - awaitedSinceMs) > MOST_MS

@@ -1,8 +1,8 @@
 /**
- * What this thread keeps open, though it does not use it, so that the next use is cheap: each costs a descriptor or two.
+ * Tracks what this thread keeps open without using it, so that the next use is cheap. Each item costs a descriptor or two.
  *
  *  1. At most MOST_IDLE are idle; the least recently used is closed first.
- *  2. A step that fails for want of descriptors is taken again once all that is idle has been closed: {@link makeRoom}.
+ *  2. A step that fails because there are no descriptors is retried after everything idle has been closed: {@link makeRoom}.
  *  3. What is in use is never closed.
  */
 import { debug } from '../debug.ts'
@@ -10,16 +10,16 @@ import { systemCode } from '../errors.ts'
 
 export interface Idle {
   readonly isIdle: boolean
-  /** By `monotonicNowMs`. */
+  /** As returned by `monotonicNowMs`. */
   readonly idleSinceMs: number
   leave(): void
 }
 
 const MOST_IDLE = 32
 
-/** Everything that has been idle. What is in use again is removed at the next look. */
+/** Everything that has been idle. Items that are in use again are removed at the next look. */
 const known = new Set<Idle>()
-/** Closes what other threads of this process keep. */
+/** Functions that close what other threads of this process keep open. */
 const others = new Set<() => boolean>()
 
 export function becomeIdle(one: Idle): void {
@@ -27,12 +27,12 @@ export function becomeIdle(one: Idle): void {
   if (known.size > MOST_IDLE) closeOldest()
 }
 
-/** It was closed. */
+/** To be called when `one` was closed. */
 export function forgetIdle(one: Idle): void {
   known.delete(one)
 }
 
-/** @param leaveAll closes all that another thread of this process keeps, at once. False if that is nothing. */
+/** @param leaveAll closes everything that another thread of this process keeps open, at once. Returns false if there was nothing. */
 export function addIdleThread(leaveAll: () => boolean): void {
   others.add(leaveAll)
 }
@@ -41,7 +41,7 @@ export function removeIdleThread(leaveAll: () => boolean): void {
   others.delete(leaveAll)
 }
 
-/** Closes all that is idle in this thread. False if that is nothing. */
+/** Closes everything that is idle in this thread. Returns false if there was nothing. */
 export function leaveIdle(): boolean {
   let hasLeft = false
   for (const one of known) {
@@ -54,8 +54,8 @@ export function leaveIdle(): boolean {
 }
 
 /**
- * Closes all that is idle, if `error` says that there are no descriptors. Returns if the step that failed is to be taken again;
- * otherwise throws `error`. (So it ends: each time there is less to close.)
+ * Closes everything idle, if `error` says that there are no descriptors. Returns if the step that failed should be retried;
+ * otherwise throws `error`. (The retries end, because each time there is less to close.)
  */
 export function makeRoom(error: unknown): void {
   if (!isOutOfDescriptors(error)) throw error
@@ -70,7 +70,7 @@ export function isOutOfDescriptors(error: unknown): boolean {
   return error instanceof Error && error.cause !== undefined && isOutOfDescriptors(error.cause)
 }
 
-/** Takes a step again for as long as that helps: see {@link makeRoom}. */
+/** Retries a step for as long as that helps: see {@link makeRoom}. */
 export async function withRoom<T>(step: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
@@ -94,7 +94,7 @@ function leave(one: Idle): void {
   try {
     one.leave()
   } catch (error) {
-    // The caller asked for something else.
+    // The caller asked for something else, so this failure isn't its own.
     debug('what is idle could not be closed: %s', error)
   }
 }

@@ -1,10 +1,10 @@
-/** Refuses options that are not known: a misspelt option that is ignored is a lock that others do not share. */
+/** Refuses unknown options: if a misspelt option were ignored, the call would get another lock than its caller wanted. */
 
-/** Sentences for options that belong to something similar, by name. */
+/** Hints for options of similar libraries, by the name of the option. */
 export type OptionHints = Readonly<Record<string, string>>
 
 /**
- * @param of what the options are for, as the message has it: `slocket()`.
+ * @param of the call that the options are for, as the message shows it: `slocket()`.
  * @throws TypeError that names the first unknown option, and the nearest known one.
  */
 export function checkKnownOptions(
@@ -15,7 +15,7 @@ export function checkKnownOptions(
 ): void {
   for (const name of Object.keys(options)) {
     if (known.has(name)) continue
-    // `{ ...options, timeout: undefined }` takes an option out for a call that doesn't have it.
+    // `{ ...options, timeout: undefined }` removes an option for a call that doesn't have it.
     if ((options as Record<string, unknown>)[name] === undefined && Object.hasOwn(hints, name)) continue
     throw new TypeError(`unknown option '${name.slice(0, 50)}' of ${of}: ${advice(name, known, hints)}`)
   }
@@ -27,7 +27,7 @@ function advice(name: string, known: ReadonlySet<string>, hints: OptionHints): s
   return nearest === undefined ? `known are ${[...known].join(', ')}` : `did you mean '${nearest}'?`
 }
 
-/** Undefined if none is near. */
+/** Returns the nearest known name. Undefined if none is similar. */
 function nearestOf(name: string, known: ReadonlySet<string>): string | undefined {
   const lower = name.slice(0, 50).toLowerCase()
   let nearest: string | undefined
@@ -39,7 +39,7 @@ function nearestOf(name: string, known: ReadonlySet<string>): string | undefined
   return nearest
 }
 
-/** Levenshtein's distance, by one row of his table at a time. */
+/** The Levenshtein distance, computed one row of the table at a time. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 1; i <= a.length; i += 1) {

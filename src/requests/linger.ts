@@ -1,4 +1,4 @@
-/** The idle time after the last use, by a timer that goes on running through further uses: what is used often makes no timer for each of them. */
+/** Measures the idle time after the last use. Its timer goes on running through further uses, so frequent use doesn't create a timer each time. */
 import { clearTimeout, monotonicNowMs, setTimeout } from '../real-time.ts'
 
 export class Linger {

@@ -1,9 +1,9 @@
 /** Who can use a lock that lives in a directory of this machine. */
 
-/** Which processes can use a lock: `user`, those of this user (and root); `group`, those of the group of the lock's directory; `all`, those of every user. */
+/** Which processes can use a lock: `user`, processes of this user (and root); `group`, processes of the group of the lock's directory; `all`, processes of every user. */
 export type LockAccess = 'user' | 'group' | 'all'
 
-/** For messages. */
+/** The values as messages list them. */
 export const ACCESSES = "'user', 'group' or 'all'"
 
 export function isAccess(value: unknown): value is LockAccess {

@@ -1,10 +1,10 @@
 /**
- * Listens to abort signals: one listener for each signal, however many wait by it. (Node warns of a leak at the
- * eleventh listener on one signal, and waits by the thousand on one signal are no leak.)
+ * Listens to abort signals with one listener per signal, however many waits use it. (Node warns of a leak at the
+ * eleventh listener on one signal, but thousands of waits on one signal aren't a leak.)
  */
 const listeners = new WeakMap<AbortSignal, Set<() => void>>()
 
-/** Calls `listener` once when `signal`, which has not aborted yet, does. Returns what stops that. */
+/** Calls `listener` once when `signal` aborts, which it has not done yet. Returns a function that prevents the call. */
 export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   let all = listeners.get(signal)
   if (all === undefined) {

@@ -1,5 +1,5 @@
 /**
- * A ticket of a group of permits (permit-group.ts); and, for the request that holds by it, the group that it is in.
+ * A ticket of a group of permits (permit-group.ts). For the request that holds by it, it is also the group that the request is in.
  *
  *  state   | meaning                       | what ends it
  *  --------+-------------------------------+---------------------------------------------------------------------
@@ -65,7 +65,7 @@ export class PermitTicket implements TurnRequest, RequestGroup {
 
   private onJoined(ticket: TicketIdentity | null): void {
     if (ticket === null) return this.onRefused()
-    // RACE: dismissed while it joined.
+    // RACE: it was dismissed while it joined.
     if (this.state !== 'joining') return void withdrawQuietly(this.group.queue, ticket)
     this.state = 'waiting'
     this.ticket = ticket
@@ -83,10 +83,10 @@ export class PermitTicket implements TurnRequest, RequestGroup {
 
   onTurn(ticket: TicketIdentity | null, hasWaited: boolean): void {
     if (ticket === null) return this.onRefused()
-    // RACE: dismissed after the turn had come, and before this line ran.
+    // RACE: it was dismissed after the turn had come, and before this line ran.
     if (this.state !== 'waiting') return void withdrawQuietly(this.group.queue, ticket)
     this.ticket = ticket
-    // Whoever is served after others has waited for them.
+    // A request that is served after others has waited for them.
     this.group.onTurn(this, hasWaited || this.hasServed)
   }
 

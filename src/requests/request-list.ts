@@ -1,5 +1,5 @@
 /**
- * Requests in their order. Whatever they stand in is the list, and their neighbours are fields of their own, so a list costs no object. A request is in one
+ * Linked lists of requests, in their order. The list is the object that the requests belong to, and its links are fields of the requests, so a list costs no object. A request is in one
  * list at a time.
  */
 import type { Request, RequestGroup } from './request.ts'
@@ -25,12 +25,12 @@ export function remove(list: RequestList, request: Request): void {
   if (next === undefined) list.last = previous
   else next.previous = previous
   request.group = undefined
-  // The caller may keep it for long: it must not keep the others.
+  // The caller may keep this request for a long time: it must not keep the others alive.
   request.previous = undefined
   request.next = undefined
 }
 
-/** Those from `first` up to, but not including, `end`. */
+/** The requests from `first` up to, but not including, `end`. */
 export function requestsFrom(first: Request | undefined, end?: Request): Request[] {
   const requests: Request[] = []
   for (let request = first; request !== undefined && request !== end; request = request.next) requests.push(request)

@@ -1,8 +1,8 @@
 /**
- * One caller who asks for a lock: a request until it is granted, refused or cancelled, and the grant from then on.
+ * A request for a lock, until it is granted, refused or cancelled; from a grant on, it is that grant.
  *
- * Plain fields and no private names here, in group.ts and in resource-requests.ts: a process that contends for a lock runs this code only some
- * hundred times, so V8 does not optimize it. Interpreted, acquire and release take a tenth longer with private names (Node 20.20, memory engine).
+ * This file, group.ts and resource-requests.ts use plain fields and no private names: a process that contends for a lock runs this code only some
+ * hundred times, so V8 does not optimize it. In interpreted code, acquire and release take a tenth longer with private names (Node 20.20, memory engine).
  */
 import type { AcquireRequest, Grant } from './engine.ts'
 import { onAbort } from './on-abort.ts'
@@ -10,22 +10,22 @@ import type { GrantFacts, QueuedRequest } from './ticket-queue.ts'
 import type { Claim } from '../core/claim.ts'
 import { wallNowMs, monotonicNowNs } from '../real-time.ts'
 
-/** The moment that was given last to a request of this thread. */
+/** The time that the last request of this thread was given. */
 let lastNs = 0n
 
-/** Now; later than ever before in this thread. */
+/** Returns the current time, later than any time returned before in this thread. */
 function nextNs(): bigint {
   const now = monotonicNowNs()
   lastNs = now > lastNs ? now : lastNs + 1n
   return lastNs
 }
 
-/** What a request needs of the group that it is in (group.ts). */
+/** What a request needs from its group (group.ts). */
 export interface RequestGroup {
   drop(request: Request): void
   release(request: Request): void | Promise<void>
   readonly canDowngrade?: boolean
-  /** Called only if it can. */
+  /** Called only if the queue can downgrade. */
   downgrade?(request: Request): void | Promise<void>
   isHeld(): boolean
   watch(): void
@@ -42,19 +42,19 @@ export class Request implements Grant, QueuedRequest {
   /** See {@link AcquireRequest}; 0 for a claim that isn't exclusive, and for a thief. */
   readonly sliceMs: number
   readonly signal: AbortSignal | undefined
-  /** Since when it waits; from its grant on, since when it holds. */
+  /** When it began to wait; after its grant, when it began to hold. */
   sinceMs: number
-  /** The same; but from a grant that needed no waiting on, still since when it has asked. */
+  /** The same, but after a grant that needed no waiting it is still the time of the request. */
   sinceNs: bigint
   /** Whether it was granted, refused, rejected or cancelled. */
   isSettled: boolean = false
-  /** Where it stands in the queue, or holds. */
+  /** The group by which it stands in the queue, or holds. */
   group: RequestGroup | undefined = undefined
   /** Its neighbours in the group. */
   previous: Request | undefined = undefined
   next: Request | undefined = undefined
 
-  /** See {@link AcquireRequest}. To be called by {@link becomeQueued}. */
+  /** See {@link AcquireRequest}. Called by {@link becomeQueued}. */
   onQueued: (() => void) | undefined
 
   token: bigint = 0n
@@ -69,7 +69,7 @@ export class Request implements Grant, QueuedRequest {
   private lossListener: ((error: Error) => void) | undefined = undefined
   private wantedListener: (() => void) | undefined = undefined
 
-  /** Calls one of the two, once: `resolve` with the grant, or with null if `asked.wait` is false. */
+  /** Calls one of `resolve` and `reject`, once: `resolve` with the grant, or with null if `asked.wait` is false. */
   constructor(asked: AcquireRequest, resolve: (grant: Grant | null) => void, reject: (error: unknown) => void) {
     this.claim = asked.claim
     this.wait = asked.wait
@@ -89,19 +89,19 @@ export class Request implements Grant, QueuedRequest {
     this.stopListening = signal === undefined ? undefined : onAbort(signal, () => this.cancel(signal.reason))
   }
 
-  /** Whether it wants to know that its own process has held the lock for as long as it waits. */
+  /** Whether it asks to be notified if its own process has held the lock for as long as it has waited. */
   get noticesSelfWait(): boolean {
     return this.wait && this.onSelfWait !== undefined
   }
 
-  /** @param holder undefined if its own process does not hold the lock, or not for so long. */
+  /** @param holder undefined if its own process does not hold the lock, or has not held it for that long. */
   noticeSelfWait(holder: QueuedRequest | undefined): void {
     if (holder === undefined) return
     this.onSelfWait?.(holder)
     this.onSelfWait = undefined
   }
 
-  /** It has its place in the queue, or is settled. */
+  /** To be called when it has its place in the queue, or is settled. */
   becomeQueued(): void {
     const { onQueued } = this
     this.onQueued = undefined
@@ -148,7 +148,7 @@ export class Request implements Grant, QueuedRequest {
     return this.group?.release(this)
   }
 
-  /** Undefined if its queue can't. */
+  /** Undefined if its queue can't downgrade. */
   get downgrade(): (() => void | Promise<void>) | undefined {
     if (this.group?.canDowngrade !== true) return undefined
     return () => this.group?.downgrade?.(this)
@@ -173,7 +173,7 @@ export class Request implements Grant, QueuedRequest {
     this.group?.watch()
   }
 
-  /** Whether it wants to know when another request waits. */
+  /** Whether it asks to be notified when another request waits. */
   get isWatching(): boolean {
     return this.wantedListener !== undefined
   }

@@ -1,14 +1,14 @@
 /**
- * All requests of this process for one resource, in the order they came.
+ * All requests of this process for one resource, in the order in which they came.
  *
- * A request joins the newest group (group.ts) as long as that group's ticket is the last in the queue: then a thousand requests cost one
- * ticket. Once another process stands behind the ticket, the next request takes a new one. So the order is first come, first served over all
+ * A request joins the newest group (group.ts) as long as that group's ticket is the last in the queue: that way a thousand requests cost one
+ * ticket. Once another process stands behind the ticket, the next request takes a new one. So the order is first come, first served across all
  * processes. Requests for one of n permits each share up to n + 1 tickets in the same way (permit-group.ts). A request that takes several permits is a group
  * of its own, which nobody joins.
  *
  *  1. A request that finds no other of its process joins the queue at once, in the call.
- *  2. The others are placed in the next microtask, all that came until then by one look at the queue. It was made after all of them had come, so
- *     if the ticket is last then, all of them came before whoever stands behind it later.
+ *  2. The others are placed in the next microtask, all that came until then with one look at the queue. The look was made after all of them had come, so
+ *     if the ticket is last then, all of them came before any request that stands behind it later.
  *  3. Groups enter the queue in the order of their requests. But a try, or a thief, waits for no other group: if one ahead of it is still
  *     entering, it may come first.
  */
@@ -22,19 +22,19 @@ import { SelfWaitWatch } from './self-wait.ts'
 
 const SETTLED: Promise<void> = Promise.resolve()
 
-/** How many resources of an engine are kept, so that the next request for one of them need not open its queue again; and all that are in use. */
+/** How many resources of an engine are kept, so that the next request for one of them need not open its queue again. All that are in use are kept as well. */
 const MOST_KEPT = 64
 
-/** The resources of an engine, by name. Those that have been idle for longest come first, more or less. */
+/** The resources of an engine, by name, roughly in the order of how long they have been idle, longest first. */
 export type KeptResources = Map<string, ResourceRequests>
 
-/** Keeps one more. */
+/** Keeps one more resource. */
 export function keep(kept: KeptResources, name: string, requests: ResourceRequests): void {
   if (kept.size >= MOST_KEPT) removeIdle(kept)
   kept.set(name, requests)
 }
 
-/** Removes an idle one, if there is one among the first two. Those in use come last from then on, so all that are idle go in time. */
+/** Removes an idle resource, if one of the first two is idle. Resources in use are moved to the end, so every idle one is removed in time. */
 function removeIdle(kept: KeptResources): void {
   let count = 0
   for (const [name, requests] of kept) {
@@ -46,7 +46,7 @@ function removeIdle(kept: KeptResources): void {
   }
 }
 
-/** Requests that stand in the queue together: a group by one ticket (group.ts), or a group of permits (permit-group.ts). */
+/** Requests that stand in the queue together: a group with one ticket (group.ts), or a group of permits (permit-group.ts). */
 export interface PlacedGroup {
   readonly state: 'outside' | 'joining' | 'waiting' | 'held' | 'kept' | 'over'
   readonly holding: readonly Request[]
@@ -57,12 +57,12 @@ export interface PlacedGroup {
   isOpenTo(request: Request): boolean
   /** Whether nobody else stands behind it, as far as it stands in the queue. */
   isLast(): boolean | Promise<boolean>
-  /** Takes `request` in, if it may join. To be called only while the group is the last in its queue. */
+  /** Adds `request` to the group, if it may join. May be called only while the group is the last in its queue. */
   accept(request: Request): boolean
-  /** Whether another request waits because of its holders, as far as one look tells. */
+  /** Whether another request waits because of its holders, as far as one look can tell. */
   isWanted(): boolean | Promise<boolean>
   /**
-   * Another group of this process is about to come: serves nobody by a slice from now on. Returns the requests that are to be placed before those
+   * To be called when another group of this process is about to come: from then on no request is served by a slice. Returns the requests to be placed before those
    * of the other group.
    */
   giveWay(): readonly Request[]
@@ -76,15 +76,15 @@ export class ResourceRequests {
   private readonly kept: KeptResources
   /** Oldest first. */
   private readonly groups: PlacedGroup[] = []
-  /** Those that are not placed yet, while `isPlacing`. */
+  /** The requests that are not placed yet, while `isPlacing`. */
   private intake: Request[] = []
   private isPlacing: boolean = false
   private isAdmitting: boolean = false
   private isClosed: boolean = false
-  /** Made when a request first comes behind others of its process. */
+  /** Created when a request first stands behind others of its process. */
   private selfWaits: SelfWaitWatch | undefined = undefined
 
-  /** @param kept where it is, by its name, until it is idle while too many are there. */
+  /** @param kept has this object under its name, until it is idle while too many are kept. */
   constructor(queue: TicketQueue, name: string, kept: KeptResources) {
     this.queue = queue
     this.name = name
@@ -95,7 +95,7 @@ export class ResourceRequests {
     return this.groups.length === 0 && !this.isPlacing
   }
 
-  /** Removes it from those that are kept, as soon as it is idle. */
+  /** Removes it from the resources that are kept, as soon as it is idle. */
   close(): void {
     this.isClosed = true
     if (this.isIdle) this.remove()
@@ -103,7 +103,7 @@ export class ResourceRequests {
 
   /** Settles `request` once it is granted, refused or cancelled. Never throws. */
   add(request: Request): void {
-    // Whoever aborts right after the call was never in the queue; and a process that exits makes no new tickets.
+    // A request whose signal aborts right after the call must never be in the queue; and a process that exits makes no new tickets.
     if (this.groups.length === 0 && !this.isPlacing && request.signal === undefined && !isExiting()) {
       const group = new Group(this, request)
       this.groups.push(group)
@@ -114,7 +114,7 @@ export class ResourceRequests {
     this.startPlacing()
   }
 
-  /** Acquires the lock if it is free and nothing has to be waited for; otherwise undefined. Throws what `add` rejects with. */
+  /** Acquires the lock if that needs no waiting; otherwise returns undefined. Throws what `add` rejects with. */
   acquireAtOnce(asked: AcquireRequest): Grant | undefined {
     if (!this.isIdle) return undefined
     let granted: Grant | undefined
@@ -132,7 +132,7 @@ export class ResourceRequests {
     return granted
   }
 
-  /** Whether there is but one group. */
+  /** Whether there is only one group. */
   isAlone(): boolean {
     return this.groups.length === 1
   }
@@ -144,16 +144,16 @@ export class ResourceRequests {
     if (groups.length === 0 && !this.isPlacing) this.becomeIdle()
   }
 
-  /** Places these requests again, before all that came later: the ticket that they waited by is gone. */
+  /** Places these requests again, before all later ones: the ticket that they waited by is gone. */
   placeAgain(requests: readonly Request[]): void {
     if (requests.length === 0) return
     this.intake.unshift(...requests)
     this.startPlacing()
   }
 
-  /** Lets the groups in that are outside, as far as it is their turn. */
+  /** Lets the groups that are outside enter the queue, as far as it is their turn. */
   admit(): void {
-    // What enters may enter at once, or fail, and then this is called again.
+    // A group may enter at once, or fail, and then this is called again.
     if (this.isAdmitting) return
     this.isAdmitting = true
     // Bound: each round takes a group from `outside`.
@@ -177,7 +177,7 @@ export class ResourceRequests {
     const { claim, wait, steal } = request
     const { queue } = this
     const isPermit = claim.kind === 'permit' && claim.take === 1 && wait && !steal
-    // Whether nobody else stands behind several tickets has to be known, and that they can be shared.
+    // The queue must be able to tell whether somebody stands behind several tickets, and the tickets must be shareable.
     if (isPermit && queue.areLast !== undefined && queue.ticketPerRequest !== true) {
       return new PermitGroup(this, request, claim)
     }
@@ -187,12 +187,12 @@ export class ResourceRequests {
   private startPlacing(): void {
     if (this.isPlacing) return
     this.isPlacing = true
-    // By a promise: queueMicrotask() makes a context of its own for what is run.
+    // A promise is used because queueMicrotask() creates a context of its own for what it runs.
     void SETTLED.then(this.placeAll)
   }
 
   private readonly placeAll = async (): Promise<void> => {
-    // Bound: by the requests that come; each round takes all that are there.
+    // Bound: the requests that come; each round takes all that are there.
     while (this.intake.length > 0) {
       const batch = this.intake
       this.intake = []
@@ -228,13 +228,13 @@ export class ResourceRequests {
     try {
       if (joinable?.accept(request) === true) return joinable
       let newest: PlacedGroup | undefined
-      // Bound: those that are to be placed before it go into a group without a slice of its own by then, which takes all of them in.
+      // Bound: the requests to be placed before it go into a group that has no slice of its own by then, which takes all of them.
       for (const before of this.groups.at(-1)?.giveWay() ?? []) newest = this.placeOne(before, newest)
       if (newest?.accept(request) === true) return newest
-      // Not the last in `groups`: if this one has ended at once, that is another one, and others may stand behind it.
+      // This group isn't looked up as the last in `groups`: if it has ended at once, the last is another group, and others may stand behind that.
       return this.startGroup(request)
     } catch (error) {
-      // It alone: others of the batch may have their places already.
+      // Only this request fails: others of the batch may have their places already.
       request.cancel(error)
       return joinable
     }

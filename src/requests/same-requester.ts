@@ -1,8 +1,8 @@
 import type { Requester } from './engine.ts'
 
 /**
- * Whether two looks show the same holder. Of a process that did not answer one of them (a blocked event loop), the label and the time are those of its
- * ticket, so they tell nothing.
+ * Whether two looks show the same holder. If its process did not answer one of them (a blocked event loop), the label and the time come from its
+ * ticket, so comparing them would say nothing.
  */
 export function isSameRequester(one: Requester, other: Requester): boolean {
   if (one.pid !== other.pid || one.client !== other.client || one.claim.kind !== other.claim.kind) return false

@@ -1,24 +1,24 @@
-/** Notices a request that has waited for long while its own process has held the lock all the time: maybe it waits for itself. */
+/** Detects a request that has waited for a long time while its own process has held the lock all along: maybe the process waits for itself. */
 import { weightOf } from '../core/claim.ts'
 import type { Request } from './request.ts'
 import type { PlacedGroup } from './resource-requests.ts'
 import { setTimeout, clearTimeout, monotonicNowNs } from '../real-time.ts'
 
-/** How long a request waits before that is noticed, in ms. */
+/** How long a request waits before it is reported, in ms. */
 const NOTICE_MS = 5000
 const NS_PER_MS = 1_000_000n
 
-/** One for each resource. Does not keep the process alive. */
+/** There is one for each resource. It does not keep the process alive. */
 export class SelfWaitWatch {
   readonly #groups: readonly PlacedGroup[]
   #timer: NodeJS.Timeout | undefined
 
-  /** @param groups those of the resource, oldest first, at any time. */
+  /** @param groups always has the current groups of the resource, oldest first. */
   constructor(groups: readonly PlacedGroup[]) {
     this.#groups = groups
   }
 
-  /** To be called when a request has come behind others of its process. */
+  /** To be called when a request stands behind others of its process. */
   start(): void {
     this.#timer ??= setTimeout(() => this.#look(), NOTICE_MS).unref()
   }
@@ -42,7 +42,7 @@ export class SelfWaitWatch {
   }
 }
 
-/** The first holder that was granted before the request came, if such holders alone keep it out; otherwise undefined. */
+/** Returns the first holder that was granted before the request was made, if such holders alone keep it out; otherwise undefined. */
 export function blockerOf({ claim, sinceNs }: Request, holding: readonly Request[]): Request | undefined {
   const before = holding.filter((holder) => holder.sinceNs <= sinceNs)
   const taken = before.reduce((sum, holder) => sum + weightOf(holder.claim), 0)

@@ -1,9 +1,9 @@
 /**
- * The slice of a group (group.ts): for some ms the group takes in, and serves, requests of its process without another look, if its ticket holds.
+ * The slice of a group (group.ts): for some ms, if its ticket holds, the group accepts and serves requests of its process without another look.
  *
- *  1. It begins at the ticket's turn, or before a look that then shows nobody behind. So whoever stands behind waits for one slice, and for one hold that
+ *  1. It begins at the ticket's turn, or before a look that then shows nobody behind. So a request that stands behind waits for one slice, and for one hold that
  *     began within it, for each ticket ahead.
- *  2. A request that has joined by a slice may have come after one that stands behind the ticket. It is served while a slice is open, or once a look shows
+ *  2. A request that has joined by a slice may have come after a request that stands behind the ticket. It is served while a slice is open, or once a look shows
  *     nobody behind; otherwise it is placed again, behind that one.
  *  3. Only the newest group of its process serves by a slice: when another one comes, requests that have joined by the slice are placed before that one.
  */
@@ -14,11 +14,11 @@ import type { Request } from './request.ts'
 import type { TicketQueue } from './ticket-queue.ts'
 
 export class Slice {
-  /** The shortest that a request of the group has asked for. 0 if one has asked for none: then it is never open. */
+  /** The shortest slice that a request of the group has asked for. 0 if a request has asked for none: then the slice is never open. */
   lengthMs: number
-  /** The first one of the waiting requests that has joined by a slice: all behind it have come after it. */
+  /** The first of the waiting requests that joined by a slice. All behind it came after it. */
   firstRequest: Request | undefined = undefined
-  /** Whether requests join by it: what was found out last. */
+  /** Whether requests join by the slice, as it was found out last. */
   isJoinable: boolean = false
   private readonly queue: TicketQueue
   /** When it began, by the monotonic clock. */
@@ -49,7 +49,7 @@ export class Slice {
     return true
   }
 
-  /** Whether requests that have joined by it may be served: it is open, or a look begins a new one. A look that fails does not. */
+  /** Whether requests that have joined by the slice may be served: it is open, or a look begins a new one. A look that fails doesn't begin one. */
   goesOn(ticket: TicketIdentity): boolean {
     if (monotonicNowMs() - this.sinceMs < this.lengthMs) return true
     try {
@@ -60,7 +60,7 @@ export class Slice {
     }
   }
 
-  /** Takes in a request that joins the group. False if that was to join by a slice, and it is over. */
+  /** Counts a request that joins the group. Returns false if the request was to join by a slice that is over. */
   accept(request: Request): boolean {
     this.lengthMs = Math.min(this.lengthMs, request.sliceMs)
     if (!this.isJoinable) return true

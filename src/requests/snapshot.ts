@@ -1,9 +1,9 @@
-/** Turns a listing into what `query` shows: each ticket may stand for several requests. */
+/** Converts a listing to what `query` shows: each ticket may stand for several requests. */
 import type { EngineSnapshot, Requester } from './engine.ts'
 import { splitByTurn } from '../core/standing.ts'
 import type { Ticket } from '../core/ticket.ts'
 
-/** @param requestersOf those who stand by a ticket, in their order; at least one. */
+/** @param requestersOf returns the requests of a ticket, in their order; at least one. */
 export function snapshotOf<T extends Ticket>(
   listing: readonly T[],
   requestersOf: (ticket: T) => readonly Requester[],
@@ -12,7 +12,7 @@ export function snapshotOf<T extends Ticket>(
   const snapshot = { held: [] as Requester[], pending: [] as Requester[] }
   for (const ticket of held) {
     const requesters = requestersOf(ticket)
-    // Only one request of an exclusive group holds; the others of the group come before everybody who stands behind.
+    // Only one request of an exclusive group holds; the others of the group come before all requests behind its ticket.
     const holding = ticket.claim.kind === 'shared' ? requesters.length : 1
     snapshot.held.push(...requesters.slice(0, holding))
     snapshot.pending.push(...requesters.slice(holding))

@@ -1,4 +1,4 @@
-/** Makes an engine of a ticket queue. */
+/** Makes an engine from a ticket queue. */
 import type { AcquireRequest, Engine, EngineCapabilities, EngineSnapshot, Grant } from './engine.ts'
 import type { TicketQueue } from './ticket-queue.ts'
 import { Request } from './request.ts'
@@ -10,16 +10,16 @@ export interface TicketEngineParts {
   readonly capabilities: EngineCapabilities
   /** See Engine. */
   readonly space?: object
-  /** The one name of a resource that may have several, at the time of the call. A name that this has returned stays as it is. */
+  /** Returns one name for a resource that may have several, as of the time of the call. For a name that this returned, it returns the same name. */
   resolve(resource: string): string
   /**
-   * The queue of a resolved resource: an object for this client, which is kept for further requests. It may call `close` when what it knows is no
-   * longer worth keeping: then it is opened anew for the next request, if none has a place in it.
+   * Returns the queue of a resolved resource: an object for this client, which is kept for further requests. It may call `close` when its state is no
+   * longer worth keeping: then the queue is opened anew for the next request, if no request has a place in it.
    */
   open(resource: string, close: () => void): TicketQueue
-  /** Who holds and who waits for a resolved resource. `signal` as in `Engine.query`. */
+  /** Lists the holders and the waiters of a resolved resource. `signal` as in `Engine.query`. */
   query(resource: string, signal?: AbortSignal): Promise<EngineSnapshot>
-  /** The same of all resources, where they can be told. */
+  /** The same for all resources. Missing if they can't be listed. */
   queryAll?(): Promise<ReadonlyMap<string, EngineSnapshot>>
 }
 
@@ -28,13 +28,13 @@ export interface TicketEngine extends Engine {
   acquireAtOnce(resource: string, request: AcquireRequest): Grant | undefined
 }
 
-/** What settles `request`, without a promise and without a signal in between. Never throws. */
+/** Settles `request`, without a promise or a signal in between. Never throws. */
 type Ask = (resource: string, request: Request) => void
 
-/** By the function `acquire`: an engine whose `acquire` was replaced is asked by that. */
+/** The key is the function `acquire`, so that an engine whose `acquire` was replaced is asked through the replacement. */
 const asks = new WeakMap<Engine['acquire'], Ask>()
 
-/** The quick way to ask an engine. Undefined if it has none. */
+/** Returns the fast way to ask an engine. Undefined if it has none. */
 export function askOf(engine: Engine): Ask | undefined {
   // oxlint-disable-next-line typescript/unbound-method -- it is compared, not called
   return asks.get(engine.acquire)
@@ -59,7 +59,7 @@ export function createTicketEngine(parts: TicketEngineParts): TicketEngine {
   const ask: Ask = (asked, request) => {
     try {
       if (request.signal?.aborted === true) return request.reject(request.signal.reason)
-      // Mostly what is asked for is the resolved name itself.
+      // Usually the caller asks for the resolved name itself.
       const requests = kept.get(asked) ?? open(asked)
       requests.add(request)
     } catch (error) {

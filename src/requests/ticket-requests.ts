@@ -1,8 +1,8 @@
 /**
- * Requests of one process that stand in the queue by one ticket: what the engine, and the holders, see of them. What happens to the ticket is in
+ * Requests of one process that stand in the queue by one ticket, as the engine and the holders see them. What happens to the ticket is in
  * group.ts.
  *
- * The list has the holders first, then the waiting ones, first come, first served.
+ * The list has the holders first, then the waiters, first come, first served.
  *
  * All fields are made here, and `Group` has no constructor: then V8 makes a group in one call.
  */
@@ -32,10 +32,10 @@ export abstract class TicketRequests implements EnqueueRequest, RequestList {
   protected firstWaiting: Request | undefined
   protected readonly owner: ResourceRequests
   protected readonly queue: TicketQueue
-  /** If the request that it was made for has asked for one. */
+  /** Undefined if the request that it was made for has not asked for one. */
   protected readonly slice: Slice | undefined
   protected keepAlive: NodeJS.Timeout | undefined = undefined
-  /** Looks while a holder wants to know whether it is wanted. */
+  /** Looks at the queue for as long as a holder asks whether it is wanted. */
   protected wantedWatch: WantedWatch | undefined = undefined
 
   constructor(owner: ResourceRequests, request: Request) {
@@ -67,7 +67,7 @@ export abstract class TicketRequests implements EnqueueRequest, RequestList {
     return requestsFrom(this.firstWaiting)
   }
 
-  /** A holder wants to know when another request waits. */
+  /** To be called when a holder asks to be notified of another request that waits. */
   watch(): void {
     if (this.state !== 'held') return
     this.wantedWatch ??= new WantedWatch(this)
@@ -85,7 +85,7 @@ export abstract class TicketRequests implements EnqueueRequest, RequestList {
     return this.state === 'kept'
   }
 
-  /** Whether it holds still, as far as one look tells. */
+  /** Whether it still holds, as far as one look can tell. */
   isHeld(): boolean {
     return isHeld(this.queue, this.ticket!)
   }
@@ -100,7 +100,7 @@ export abstract class TicketRequests implements EnqueueRequest, RequestList {
     return stealing === undefined || stealing.setCrowded(this.ticket!, isCrowded)
   }
 
-  /** Waiting keeps the process alive, holding does not. While the ticket itself waits, the queue sees to that. */
+  /** Waiting keeps the process alive, holding does not. While the ticket itself waits, the queue keeps the process alive. */
   protected updateKeepAlive(): void {
     if (this.state === 'held' && this.firstWaiting === undefined) this.setCrowded(false)
     if (this.state === 'held' && this.firstWaiting !== undefined) {

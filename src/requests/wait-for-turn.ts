@@ -1,8 +1,8 @@
 /**
- * The one loop: enqueue, list, decide, wait, list again. Every claim, every ticket engine.
+ * The one loop of all claims and all ticket engines: enqueue, list, decide, wait, list again.
  *
  *  1. A wake-up is only a hint: after it, list and decide again.
- *  2. A listing without the own ticket decides nothing: join again (at the end; the old place is gone).
+ *  2. A listing without the request's own ticket decides nothing: join again (at the end; the old place is gone).
  *  3. Whatever ends the loop without a grant withdraws the ticket.
  */
 import type { EnqueueRequest, TicketQueue } from './ticket-queue.ts'
@@ -90,7 +90,7 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
             return request.onTurn(null, true)
           }
           changing = queue.anyChange(ticket, turn.on, cancellation)
-          // Only where there is something to wait for: each turn of the microtask queue costs.
+          // Awaits only if there is something to wait for: each turn of the microtask queue costs time.
           if (changing !== undefined) await changing
           break
       }

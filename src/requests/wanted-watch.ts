@@ -1,14 +1,14 @@
-/** Looks whether somebody waits, and tells the holders who want to know: now and then, for as long as any of them does. */
+/** Looks from time to time whether a request waits, and notifies the holders that asked for it, for as long as there are any. */
 import type { TicketIdentity } from '../core/ticket.ts'
 import { debug } from '../debug.ts'
 import type { PlacedGroup } from './resource-requests.ts'
 import type { TicketQueue } from './ticket-queue.ts'
 import { setInterval, clearInterval } from '../real-time.ts'
 
-/** How often it is looked, in ms. A look is one listing. */
+/** The time between two looks, in ms. A look is one listing. */
 const WANTED_MS = 1000
 
-/** Whether somebody waits because of `ticket`, which holds. A look that fails shows nobody. */
+/** Whether a request waits because of `ticket`, which holds. A look that fails counts as false. */
 export function isWantedBy(queue: TicketQueue, ticket: TicketIdentity): boolean | Promise<boolean> {
   const onFailure = (error: unknown): false => {
     debug('who waits could not be found out: %s', error)
@@ -25,7 +25,7 @@ export function isWantedBy(queue: TicketQueue, ticket: TicketIdentity): boolean 
 export class WantedWatch {
   readonly #group: Pick<PlacedGroup, 'holding' | 'isWanted'>
   #timer: NodeJS.Timeout | undefined
-  /** A look whose answer has not come. */
+  /** The look whose answer has not come yet. */
   #looking: Promise<boolean> | undefined
 
   constructor(group: Pick<PlacedGroup, 'holding' | 'isWanted'>) {

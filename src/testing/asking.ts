@@ -1,4 +1,4 @@
-/** One request for a lock, and what came of it. */
+/** One request for a lock, and its outcome. */
 import assert from 'node:assert/strict'
 import type { AcquireRequest, Engine, Grant } from '../requests/engine.ts'
 import type { Claim } from '../core/claim.ts'
@@ -11,11 +11,11 @@ export type Outcome =
   | { readonly kind: 'refused' }
   | { readonly kind: 'rejected'; readonly reason: unknown }
 
-/** Asks a client for a lock by the engine contract, and keeps what comes of it. */
+/** Asks a client for a lock through the engine contract, and records the outcome. */
 export class Asking {
   readonly label: string
   readonly claim: Claim
-  /** Resolves when the request is settled, whatever came of it. Never rejects. */
+  /** Resolves when the request is settled, whatever its outcome. Never rejects. */
   readonly settled: Promise<Outcome>
   #outcome: Outcome = { kind: 'waiting' }
 
@@ -39,7 +39,7 @@ export class Asking {
     return this.#outcome.kind !== 'waiting'
   }
 
-  /** Waits for the grant. Throws where something else comes of it. */
+  /** Waits for the grant. Throws if the request has another outcome. */
   async granted(): Promise<Held> {
     const outcome = await this.settled
     if (outcome.kind === 'rejected') throw outcome.reason
@@ -53,7 +53,7 @@ export class Asking {
     assert.equal(outcome.kind, 'refused', `what came of request ${this.label}`)
   }
 
-  /** Waits for the rejection, and gives its reason. */
+  /** Waits for the rejection, and returns its reason. */
   async rejected(): Promise<unknown> {
     const outcome = await this.settled
     assert.equal(outcome.kind, 'rejected', `what came of request ${this.label}`)

@@ -1,4 +1,4 @@
-/** The calls of the API that do more than one request: several locks at once, a leader, nested calls, and locks that stay held for some time. */
+/** The calls of the API that consist of more than one request: several locks at once, a leader, nested calls, and locks that stay held for some time. */
 import assert from 'node:assert/strict'
 import type { LockSet } from '../index.ts'
 import { isSlocketError, LockManager, slocket } from '../index.ts'
@@ -6,7 +6,7 @@ import { eventually } from './scene.ts'
 import type { Scene } from './scene.ts'
 import type { Suite } from './suite.ts'
 
-/** How long the locks of these tests stay held at least, in ms. */
+/** The minimum time for which the locks of these tests stay held, in ms. */
 const AT_LEAST_MS = 300
 
 export function testBodies(suite: Suite): void {
@@ -156,7 +156,7 @@ function testLeading(suite: Suite): void {
   })
 }
 
-/** Names of locks that were never used before. */
+/** Returns names of locks that were never used before. */
 async function otherNames(scene: Scene): Promise<string[]> {
   const names: string[] = []
   while (names.length < 3) names.push(await scene.engine.resource())

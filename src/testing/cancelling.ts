@@ -52,7 +52,7 @@ export function testCancelling(suite: Suite): void {
   suite.test('once the request has rejected, nobody waits for it', ['releasesAtOnce'], async (scene) => {
     const [holder, quitter, latecomer] = await scene.clients(3)
     for (let round = 0; round < 10; round += 1) {
-      // So that these two know each other, and the latecomer is quick.
+      // This lets the two connect to each other, so that the later request is quick.
       const met = await scene.hold(quitter!)
       const meeting = await scene.queueUp(latecomer!, ['meeting'])
       await met.release()
@@ -67,7 +67,7 @@ export function testCancelling(suite: Suite): void {
       const attempt = waiting.then(
         () => assert.fail('it was granted'),
         () => {
-          // Not one microtask between the rejection, the release and the try.
+          // There is no microtask between the rejection, the release and the try.
           const releasing = held.release()
           return { releasing, asking: scene.ask(latecomer!, { wait: false }) }
         },
@@ -137,7 +137,7 @@ export function testCancelling(suite: Suite): void {
     controller.abort()
     for (const asking of [...crowdBefore, ...crowdAfter]) await asking.rejected()
     await held.release()
-    // Which of the two had its place first is open: nobody has looked.
+    // It isn't known which of the two had its place first: no test has looked.
     await Promise.all([first, second].map(async (asking) => (await asking.granted()).release()))
   })
 

@@ -92,7 +92,7 @@ export function testDowngrades(suite: Suite): void {
       [{ claim: SHARED, label: 'writer' }],
     )
     assert.deepEqual(pending, [])
-    // Once more does nothing.
+    // A second call does nothing.
     await Promise.all([downgrade(), downgrade()])
     assert.equal(lock.held, true)
     await lock.release()
@@ -238,7 +238,7 @@ export function testDowngrades(suite: Suite): void {
     const reader = await scene.hold(b!, { claim: SHARED, label: 'reader' })
     reader.grant.onLost(() => lost.push('reader'))
     const waiting = await scene.queueUp(c!, ['waiting'])
-    // They lose it, before the thief has it.
+    // They lose the lock before the thief has it.
     for (const holder of scene.holders.current) scene.holders.leave(holder)
     const thief = await scene.hold(d!, { steal: true })
     await eventually(() => Promise.resolve(assert.deepEqual(lost.toSorted(), ['reader', 'writer'])))
@@ -272,7 +272,7 @@ async function checkWhoIsLetIn(scene: Scene, client: () => Promise<Engine>): Pro
   await (await s3.granted()).release()
 }
 
-/** The nested call runs while the body around downgrades its lock. */
+/** The nested call runs while the outer body downgrades its lock. */
 async function checkNested(scene: Scene, mode: 'exclusive' | 'shared'): Promise<void> {
   const options = { ...scene.options(await scene.client()), reentrant: true }
   await slocket.with(scene.resource, options, async (lock) => {

@@ -7,18 +7,18 @@ export interface ConformanceCapabilities extends EngineCapabilities {
   readonly releasesAtOnce: boolean
 }
 
-/** An engine to test, and how to make clients of it. */
+/** An engine to test, and how to create clients of it. */
 export interface EngineUnderTest {
   /** The name of the engine, for the names of the tests. */
   readonly name: string
   /** What the engine supports. It must agree with the engine's own `capabilities`. Tests of what is missing are skipped. */
   readonly capabilities: ConformanceCapabilities
   /**
-   * Makes another client of the same locks, with its own connection, socket or session. It may run in this process, or stand for a client
+   * Creates another client of the same locks, with its own connection, socket or session. It may run in this process, or stand for a client
    * elsewhere.
    */
   openClient(): Engine | Promise<Engine>
-  /** Closes a client that {@link openClient} has made. By then it holds nothing and waits for nothing. Default: does nothing. */
+  /** Closes a client that {@link openClient} has created. By then it holds nothing and waits for nothing. Default: does nothing. */
   closeClient?(client: Engine): void | Promise<void>
   /** Returns the name of a lock that was never used before. Called at least once for each test. */
   resource(): string | Promise<string>

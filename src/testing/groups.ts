@@ -1,9 +1,9 @@
-/** Requests of one client share a place in the queue for as long as nobody stands behind it, and not for longer. */
+/** Requests of one client share a place in the queue for as long as nobody stands behind it, and no longer. */
 import assert from 'node:assert/strict'
 import { SHARED } from '../core/claim.ts'
 import type { Suite } from './suite.ts'
 
-/** For each round of a race. */
+/** The number of requests for each round of a race. */
 const MANY = 10
 /** A query of an engine need not show more of one client. */
 const MOST = 500
@@ -11,7 +11,7 @@ const MOST = 500
 export function testGroups(suite: Suite): void {
   suite.test('hundreds of requests that came first are all served first', ['ordered'], async (scene) => {
     const [crowd, loner] = await scene.clients(2)
-    // As many as have a place.
+    // At most as many as can have a place.
     const length = Math.min(MANY * suite.rounds, MOST, suite.engine.capabilities.places ?? Infinity)
     const askings = Array.from({ length }, (_, index) => scene.ask(crowd!, { label: `crowd-${index}` }))
     const labels = askings.map(({ label }) => label)

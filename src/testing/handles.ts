@@ -1,4 +1,4 @@
-/** What a lock that is held can do: be released, once, and nothing else by accident. */
+/** What can be done with a lock that is held: it is released once, and that releases nothing else. */
 import assert from 'node:assert/strict'
 import { slocket } from '../index.ts'
 import { turn } from './random.ts'

@@ -1,4 +1,4 @@
-/** Who holds one lock at this moment, as far as the tests can know; finds those who must not hold together. */
+/** Tracks the holders of one lock, as far as the tests can know, and finds holders that must not hold together. */
 import assert from 'node:assert/strict'
 import type { Claim } from '../core/claim.ts'
 import { describeClaim } from '../core/claim.ts'
@@ -10,16 +10,16 @@ export interface Holder {
 }
 
 /**
- * A holder is noted after its grant and struck out before its release, so two who stand here together did hold
+ * A holder is recorded after its grant and removed before its release, so two holders that are recorded at the same time did hold
  * together.
  */
 export class Holders {
-  /** What went wrong, in words. */
+  /** Descriptions of what went wrong. */
   readonly violations: string[] = []
-  /** The labels of all who ever held, in the order of their grants. */
+  /** The labels of all holders ever, in the order of their grants. */
   readonly history: string[] = []
   readonly #current = new Set<Holder>()
-  /** The highest tokens of those who have released, by their claims in words. */
+  /** The highest tokens of former holders, by their claims as text. */
   readonly #highestReleased = new Map<string, Pick<Holder, 'claim' | 'token'>>()
 
   get current(): ReadonlySet<Holder> {
@@ -34,7 +34,7 @@ export class Holders {
       const who = holding.map(({ label, claim }) => `${label} (${describeClaim(claim)})`)
       this.violations.push(`these hold at one time: ${who.join(', ')}`)
     }
-    // Of those who might as well have held together, the one who was first may hear of it last.
+    // If two holders might as well have held together, the first one may be notified last.
     for (const earlier of this.#highestReleased.values()) {
       if (holder.token > earlier.token || mayHoldTogether([holder.claim, earlier.claim])) continue
       this.violations.push(
@@ -56,7 +56,7 @@ export class Holders {
   }
 }
 
-/** Whether holders with these claims may hold one lock together. Of permits: in some order each of them had room beside those before it. */
+/** Whether holders with these claims may hold one lock together. For permits: in some order, each had room beside those before it. */
 function mayHoldTogether(claims: readonly Claim[]): boolean {
   if (claims.length < 2) return true
   const permits = claims.filter((claim) => claim.kind === 'permit')

@@ -1,4 +1,4 @@
-/** The conformance suite: what every engine has to do, as tests of `node:test`. */
+/** The conformance suite: tests of `node:test` that every engine has to pass. */
 import { describe } from 'node:test'
 import type { EngineUnderTest } from './engine-under-test.ts'
 import { testBodies } from './bodies.ts'
@@ -21,7 +21,7 @@ import { testTries } from './tries.ts'
 import { testWaitNotices } from './wait-notices.ts'
 
 /**
- * Registers the conformance tests of an engine with `node:test`. Every engine of this package passes them. Run them on your own engine before you rely
+ * Registers the conformance tests of an engine with `node:test`. Every engine of this package passes them. Run them with your own engine before you rely
  * on it.
  *
  * The tests run in one process, with several clients. They don't test that a lock is free after its holder has crashed, since only the engine
@@ -42,7 +42,7 @@ import { testWaitNotices } from './wait-notices.ts'
  * })
  * ```
  *
- * @param engine the engine, and what to expect of it. Tests of capabilities that it lacks are skipped.
+ * @param engine the engine, and what to expect from it. Tests of capabilities that it lacks are skipped.
  */
 export function testEngine(engine: EngineUnderTest): void {
   describe(`${engine.name}: conformance`, () => {

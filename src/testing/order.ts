@@ -81,7 +81,7 @@ export function testOrder(suite: Suite): void {
   })
 }
 
-/** All of `others` queue up behind a holder, one after the other, and have to be served in that order. */
+/** All of `others` queue up behind a holder, one after the other, and must be served in that order. */
 async function checkServedInOrder(scene: Scene, holder: Engine, others: readonly Engine[]): Promise<void> {
   const held = await scene.hold(holder, { label: 'holder' })
   const { askings, labels } = await queueAllUp(scene, others)

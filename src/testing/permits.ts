@@ -15,7 +15,7 @@ export function testPermits(suite: Suite): void {
     let most = 0
     let granted = 0
     let meet: (() => void) | undefined
-    // However quick the others are, the first three hold at one time.
+    // However quick the others are, the first three hold at the same time.
     const meeting = new Promise<void>((resolve) => (meet = resolve))
     await Promise.all(
       Array.from({ length: suite.rounds }, async (_, index) => {

@@ -36,7 +36,7 @@ export function testQuery(suite: Suite): void {
         ])
         for (const { sinceMs, pid } of [...held, ...pending]) {
           assert.ok(Number.isInteger(pid) && pid! > 0, `pid ${pid}`)
-          // Some systems give whole milliseconds only, and the clock of another machine may differ a little.
+          // Some systems only have whole milliseconds, and the clock of another machine may differ a little.
           assert.ok(Math.abs(sinceMs! - beforeMs) < 60_000, `since ${sinceMs}, asked at ${beforeMs}`)
         }
       })

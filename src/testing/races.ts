@@ -1,4 +1,4 @@
-/** An abort at the very moment of the grant, at the join, and at the release of another. */
+/** An abort at the very moment of the grant, at the join, and at the release of another holder. */
 import assert from 'node:assert/strict'
 import type { Claim } from '../core/claim.ts'
 import { EXCLUSIVE, permitClaim, SHARED } from '../core/claim.ts'

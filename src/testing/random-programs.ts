@@ -1,10 +1,10 @@
 /**
  * Random programs: many clients take, hold, give up and release, and a checker watches.
  *
- *  1. Who may not hold together does not (holders.ts).
- *  2. Nobody is let in before one ahead of it whose claim forbids that, nor before one ahead that takes permits and can't have had them yet. Ahead is who was
- *     seen in the queue before the other asked: all requests between two looks at the whole queue make one generation.
- *  3. Everybody who does not give up is served in the end, and the lock is free after all.
+ *  1. Holders that must not hold together don't (holders.ts).
+ *  2. No request is granted before a request ahead of it whose claim forbids that, nor before one ahead that takes permits and can't have had them yet. A request is ahead if it was
+ *     seen in the queue before the other was made: all requests between two looks at the whole queue make one generation.
+ *  3. Every client that does not give up is served in the end, and the lock is free after all of them.
  */
 import assert from 'node:assert/strict'
 import type { Engine } from '../requests/engine.ts'
@@ -47,7 +47,7 @@ export function testRandomPrograms(suite: Suite): void {
   }
 }
 
-/** Most say the same number, and take few. */
+/** Most requests have the same number of permits, and take few. */
 function severalPermits(random: Random): Claim[] {
   const permits = 2 + random.below(5)
   const [few, some, other] = [permits, permits, 1 + random.below(2 * permits)].map((most) => 1 + random.below(most))
@@ -62,7 +62,7 @@ function severalPermits(random: Random): Claim[] {
 
 interface Actor {
   readonly asking: Asking
-  /** What it asked for, or what a downgrade has left it. */
+  /** The claim of its request, or the shared one after a downgrade. */
   claim: Claim
   readonly generation: number
   readonly waits: boolean
@@ -150,7 +150,7 @@ class Program {
     controller.abort(new Error(`${actor.asking.label} gives up`))
   }
 
-  /** Waits until everybody who asked so far is seen in the queue, or is out of it. */
+  /** Waits until every request made so far is seen in the queue, or is out of it. */
   async #beginGeneration(): Promise<void> {
     const asked = this.#actors.filter((actor) => actor.waits && !actor.asking.isSettled)
     await eventually(async () => {
@@ -180,7 +180,7 @@ class Program {
   }
 }
 
-/** Whether one that takes permits has room beside those ahead of it, whether they hold or wait. */
+/** Whether a request for permits has room beside those ahead of it, whether they hold or wait. */
 function hasRoom({ asking: { claim }, generation }: Actor, all: readonly Actor[]): boolean {
   if (claim.kind !== 'permit') return true
   const ahead = all.filter((other) => other.generation < generation)

@@ -1,4 +1,4 @@
-/** Random choices that a seed repeats. */
+/** Random choices that can be repeated with the same seed. */
 
 export class Random {
   #state: number
@@ -8,7 +8,7 @@ export class Random {
     this.#state = seed >>> 0
   }
 
-  /** From 0, below 1. (The generator is mulberry32.) */
+  /** Returns a number from 0, below 1. (The generator is mulberry32.) */
   fraction(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0
     let mixed = this.#state
@@ -17,12 +17,12 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 
-  /** A whole number from 0, below `end`. */
+  /** Returns a whole number from 0, below `end`. */
   below(end: number): number {
     return Math.floor(this.fraction() * end)
   }
 
-  /** True with this probability. */
+  /** Returns true with this probability. */
   chance(probability: number): boolean {
     return this.fraction() < probability
   }
@@ -32,7 +32,7 @@ export class Random {
   }
 }
 
-/** Lets others run for a while: some microtasks, then some turns of the event loop. */
+/** Lets other code run for a while: some microtasks, then some turns of the event loop. */
 export async function breathe(random: Random, mostTurns = 3): Promise<void> {
   const microtasks = random.below(8)
   for (let count = 0; count < microtasks; count += 1) await Promise.resolve()
@@ -40,7 +40,7 @@ export async function breathe(random: Random, mostTurns = 3): Promise<void> {
   for (let count = 0; count < turns; count += 1) await turn()
 }
 
-/** One turn of the event loop. */
+/** Waits for one turn of the event loop. */
 export async function turn(): Promise<void> {
   await new Promise<void>((resolve) => setImmediate(resolve))
 }

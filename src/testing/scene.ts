@@ -1,4 +1,4 @@
-/** One lock, and clients that use it: what each test starts from. */
+/** One lock, and clients that use it: the start of each test. */
 import assert from 'node:assert/strict'
 import type { Engine, EngineSnapshot, Requester } from '../requests/engine.ts'
 import type { Claim } from '../core/claim.ts'
@@ -10,7 +10,7 @@ import type { EngineUnderTest } from './engine-under-test.ts'
 import { Holders } from './holders.ts'
 import { turn } from './random.ts'
 
-/** How long to look for something that has to come about, in ms: the machine may be busy. */
+/** How long to wait for something that has to happen, in ms: the machine may be busy. */
 const PATIENCE_MS = 50_000
 
 export interface Ask {
@@ -24,7 +24,7 @@ export interface Ask {
 export class Scene {
   readonly engine: EngineUnderTest
   readonly resource: string
-  /** Who holds; checked at the end of every test. */
+  /** The holders; checked at the end of every test. */
   readonly holders: Holders = new Holders()
   readonly #clients: Engine[] = []
   #observer: Engine | undefined
@@ -51,7 +51,7 @@ export class Scene {
     return clients
   }
 
-  /** Asks for the lock by the contract, and does not wait for what comes of it. */
+  /** Asks for the lock through the engine contract, and does not wait for the outcome. */
   ask(client: Engine, ask: Ask = {}): Asking {
     this.#asked += 1
     const { label = `request-${this.#asked}`, claim = EXCLUSIVE, wait = true, steal = false, signal } = ask
@@ -59,35 +59,35 @@ export class Scene {
     return new Asking(client, this.resource, request, this.holders)
   }
 
-  /** Asks for the lock, and has it. */
+  /** Asks for the lock, and waits until it is granted. */
   async hold(client: Engine, ask: Ask = {}): Promise<Held> {
     return await this.ask(client, ask).granted()
   }
 
-  /** Asks for the lock, and stands in the queue for it, last among `pending`. */
+  /** Asks for the lock, and waits until the request stands in the queue, last among `pending`. */
   async queueUp(client: Engine, pending: readonly string[], ask: Omit<Ask, 'label'> = {}): Promise<Asking> {
     const asking = this.ask(client, { ...ask, label: pending.at(-1)! })
     await this.showsPending(...pending)
     return asking
   }
 
-  /** Options for the API that mean a client of this scene. */
+  /** Returns options for the API that select a client of this scene. */
   options(client: Engine): SlocketOptions {
     return { engine: client, linger: this.engine.lingerMs ?? 0 }
   }
 
-  /** What the queue shows to a client that neither holds nor waits. */
+  /** Returns the queue as a client sees it that neither holds nor waits. */
   async query(): Promise<EngineSnapshot> {
     this.#observer ??= await this.client()
     return await this.#observer.query(this.resource)
   }
 
-  /** Waits until exactly these wait, in this order. */
+  /** Waits until exactly these requests wait, in this order. */
   async showsPending(...labels: readonly string[]): Promise<void> {
     await eventually(async () => assert.deepEqual(labelsOf((await this.query()).pending), labels))
   }
 
-  /** Waits until exactly these hold. Of those who were let in at one time, an engine may not know who was first. */
+  /** Waits until exactly these requests hold. If several were granted at the same time, an engine may not know which was first. */
   async showsHeld(...labels: readonly string[]): Promise<void> {
     await eventually(async () =>
       assert.deepEqual(
@@ -99,19 +99,19 @@ export class Scene {
     )
   }
 
-  /** Gives them time to be granted, if they wrongly would be. */
+  /** Gives the requests time to be wrongly granted. */
   async stillWait(...askings: readonly Asking[]): Promise<void> {
     for (let count = 0; count < 10; count += 1) await turn()
     await this.query()
     for (const { label, outcome } of askings) assert.equal(outcome.kind, 'waiting', `what came of request ${label}`)
   }
 
-  /** Throws unless somebody new can have the lock without waiting. */
+  /** Throws unless a new request gets the lock without waiting. */
   async checkFreeNow(): Promise<void> {
     await (await this.hold(await this.client(), { wait: false })).release()
   }
 
-  /** Throws where somebody holds, or waits for, the lock and should not, or if too many held at any time. */
+  /** Throws if a request holds or waits for the lock and should not, or if too many held at any time. */
   async checkFree(): Promise<void> {
     this.holders.check()
     assert.deepEqual([...this.holders.current], [], 'the test itself has not released these')
@@ -128,7 +128,7 @@ export function labelsOf(requesters: readonly Requester[]): (string | undefined)
   return requesters.map(({ label }) => label)
 }
 
-/** Waits until `check` throws no longer. */
+/** Waits until `check` no longer throws. */
 export async function eventually(check: () => Promise<void>): Promise<void> {
   const endMs = Date.now() + PATIENCE_MS
   for (;;) {

@@ -1,4 +1,4 @@
-/** Several permits at once, and requests that say different numbers of them. */
+/** Several permits at once, and requests with different numbers of permits. */
 import assert from 'node:assert/strict'
 import { permitClaim } from '../core/claim.ts'
 import type { Claim } from '../core/claim.ts'
@@ -7,7 +7,7 @@ import { slocket } from '../index.ts'
 import type { Scene } from './scene.ts'
 import type { Suite } from './suite.ts'
 
-/** Which of two clients make the requests of a test, one after the other. */
+/** Which of two clients makes each request of a test, in their order. */
 const WHO: readonly (readonly [string, readonly number[]])[] = [
   ['of one client', [0]],
   ['of two clients', [0, 1]],
@@ -81,7 +81,7 @@ export function testSeveralPermits(suite: Suite): void {
         held.push(await scene.hold(clientOf(index), { claim: permitClaim(4) }))
       }
       const small = await scene.queueUp(clientOf(0), ['small'], { claim: permitClaim(2) })
-      // It would have room, but nobody overtakes.
+      // It would have room, but no request overtakes another.
       const large = await scene.queueUp(clientOf(1), ['small', 'large'], { claim: permitClaim(9) })
       await scene.ask(clientOf(0), { claim: permitClaim(9), wait: false }).refused()
       await held.pop()!.release()

@@ -1,4 +1,4 @@
-/** Stealing: all who hold lose the lock, whoever waits keeps its place, and of two that hold at one time one has lost it. */
+/** Stealing: all holders lose the lock, waiters keep their places, and if two hold at the same time, one of them has lost it. */
 import assert from 'node:assert/strict'
 import type { Engine, Grant } from '../requests/engine.ts'
 import { EXCLUSIVE, SHARED } from '../core/claim.ts'
@@ -129,8 +129,8 @@ export function testStealing(suite: Suite): void {
       }
     })
     await Promise.all(workers)
-    // Where the news has to travel, the robbed may release before it comes, and a grant may come after that of its thief. Then somebody was
-    // a thief in between, at least.
+    // If notifications have to travel, the former holder may release before it is notified, and a grant may arrive after that of its thief. Then there was
+    // at least a thief in between.
     const isRobbed = ([one, other]: [Loot, Loot]): boolean => {
       if (one.isLost || other.isLost) return true
       const [earlier, later] = [one.grant.token, other.grant.token].sort((a, b) => (a < b ? -1 : 1)) as [bigint, bigint]

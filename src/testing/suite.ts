@@ -4,7 +4,7 @@ import type { EngineUnderTest } from './engine-under-test.ts'
 import { Random } from './random.ts'
 import { Scene } from './scene.ts'
 
-/** What a test needs of an engine. */
+/** The capabilities that a test needs. */
 export type Need = 'ordered' | 'shared' | 'permits' | 'take' | 'releasesAtOnce' | 'steal' | 'downgrade'
 
 const DEFAULT_ROUNDS = 100
@@ -19,12 +19,12 @@ export class Suite {
     this.#seed = engine.seed ?? Math.floor(Math.random() * 2 ** 32)
   }
 
-  /** How often a race is run. */
+  /** The number of runs of a race. */
   get rounds(): number {
     return this.engine.rounds ?? DEFAULT_ROUNDS
   }
 
-  /** @param name a sentence of behaviour. */
+  /** @param name a sentence that describes the behaviour. */
   test(name: string, needs: readonly Need[], body: (scene: Scene) => Promise<void>): void {
     const missing = needs.filter((need) => this.engine.capabilities[need] !== true)
     const skip = missing.length > 0 && `the engine is not: ${missing.join(', ')}`
@@ -36,14 +36,14 @@ export class Suite {
         isDone = true
         await scene.checkFree()
       } finally {
-        // After a failure, closing may fail too, and must not hide it.
+        // After a failure, closing may fail, too, which must not hide the first failure.
         if (isDone) await scene.close()
         else await scene.close().catch(() => undefined)
       }
     })
   }
 
-  /** As {@link test}, for what is left to chance: the seed is in the name. */
+  /** As {@link test}, for tests with random choices: the seed is in the name. */
   testRandomly(
     name: string,
     needs: readonly Need[],

@@ -1,4 +1,4 @@
-/** Timeouts, which are the API's: the engine sees an abort, or a try. */
+/** Timeouts, which the API implements: the engine only sees an abort, or a try. */
 import assert from 'node:assert/strict'
 import type { SlocketError } from '../errors.ts'
 import { isSlocketError } from '../errors.ts'
@@ -36,7 +36,7 @@ export function testTimeouts(suite: Suite): void {
     const [a, b, c] = await scene.clients(3)
     const lock = await slocket(scene.resource, { ...scene.options(a!), label: 'the holder' })
     const waiting = await scene.queueUp(b!, ['ahead'])
-    // So that it is connected: a timeout does not wait for that.
+    // This connects the client: a timeout does not wait for that.
     await c!.query(scene.resource)
     await assert.rejects(slocket(scene.resource, { ...scene.options(c!), timeout: 1000 }), (error: Error) => {
       assert.ok(isTimeout(error))

@@ -1,4 +1,4 @@
-/** Tries: they wait for nobody who holds, and miss no lock that is free. */
+/** Tries: they never wait for a holder, and never miss a free lock. */
 import assert from 'node:assert/strict'
 import { permitClaim, SHARED } from '../core/claim.ts'
 import { slocket } from '../index.ts'
@@ -108,7 +108,7 @@ export function testTries(suite: Suite): void {
   })
 }
 
-/** Releases all that were granted, of which there must be one, and gives their number. */
+/** Releases all that were granted, of which there must be at least one, and returns their number. */
 async function releaseWinners(tries: readonly Asking[], when: string): Promise<number> {
   let winners = 0
   for (const { outcome } of tries) {

@@ -1,4 +1,4 @@
-/** Wait notices, which are the API's: the engine is asked who holds, and who waits. */
+/** Wait notices, which the API implements: it asks the engine who holds and who waits. */
 import assert from 'node:assert/strict'
 import { slocket } from '../index.ts'
 import type { WaitNotice } from '../lock-state.ts'

@@ -1,5 +1,5 @@
 /**
- * The arguments of `request`, converted in the order and by the rules of WebIDL, then checked in the order of the Web Locks
+ * Converts the arguments of `request` in the order and by the rules of WebIDL, then checks them in the order of the Web Locks
  * specification. Whatever is thrown here becomes a rejection.
  */
 import type { LockGrantedCallback, LockMode } from './types.ts'
@@ -14,7 +14,7 @@ export interface AskedLock {
   readonly callback: LockGrantedCallback<unknown>
 }
 
-/** @throws TypeError; whatever a conversion that the caller has written throws. */
+/** @throws TypeError; whatever a conversion function of the caller throws. */
 export function convertArguments(given: readonly unknown[]): AskedLock {
   if (given.length < 2)
     throw new TypeError(`request needs a name and a callback, and got ${given.length} of two arguments`)
@@ -26,7 +26,7 @@ export function convertArguments(given: readonly unknown[]): AskedLock {
   return { name, ...converted, callback: callback as LockGrantedCallback<unknown> }
 }
 
-/** A dictionary: members are read in the order of their names. */
+/** Converts a dictionary: members are read in the order of their names. */
 function convertOptions(options: unknown): Omit<AskedLock, 'name' | 'callback'> {
   if (options === undefined || options === null) {
     return { ifAvailable: false, mode: 'exclusive', signal: undefined, steal: false }
@@ -50,7 +50,7 @@ function convertMode(value: unknown): LockMode {
   return mode
 }
 
-/** ToString of ECMAScript. String() would take a symbol too. */
+/** ToString of ECMAScript. String() would accept a symbol, too. */
 function toText(value: unknown): string {
   if (typeof value === 'symbol') throw new TypeError('a symbol is not a string')
   return String(value)
@@ -59,7 +59,7 @@ function toText(value: unknown): string {
 function convertSignal(value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined
   try {
-    // Throws for whatever is no AbortSignal, also for what only has its prototype.
+    // Throws for anything that isn't an AbortSignal, also for an object that only has its prototype.
     Reflect.get(AbortSignal.prototype, 'aborted', value)
   } catch (error) {
     throw new TypeError('options.signal must be an AbortSignal', { cause: error })

@@ -1,13 +1,13 @@
 /**
  * All requests of this client (process or worker thread) over one engine, in the order in which they are made.
  *
- *  1. The requests for one name reach the engine's queue in the order of the calls; one that never waits, and one that steals, is
- *     judged after all before it have their place there.
- *  2. `query` is answered after all requests before it have their place, and after the callbacks of those that it shows as held here.
- *  3. A lock is released first, and its request's promise settled afterwards.
- *  4. Either the callback is called, or the request has rejected; once it has, because it was cancelled, the grant goes back, and
- *     one that never waits is judged after that.
- *  5. Of requests that need no waiting, of whatever names, the callbacks are called in the order of the requests: order-of-calls.ts.
+ *  1. The requests for one name reach the engine's queue in the order of the calls. A request that never waits, or that steals, is
+ *     judged after all requests before it have their places there.
+ *  2. `query` is answered after all requests before it have their places, and after the callbacks of the requests that it shows as held here.
+ *  3. A lock is released before its request's promise settles.
+ *  4. Either the callback is called, or the request has rejected. If it has rejected because it was cancelled, the grant is released, and
+ *     a request that never waits is judged after that.
+ *  5. The callbacks of requests that need no waiting, whatever their names, are called in the order of the requests: order-of-calls.ts.
  */
 import type { Engine, EngineSnapshot, Grant, Requester } from '../requests/engine.ts'
 import { nextTurn } from '../requests/event-loop.ts'
@@ -24,16 +24,16 @@ import type { LockInfo, LockManagerSnapshot } from './types.ts'
 /** How long an engine keeps what it needs for the next request, in ms. */
 const LINGER_MS = 1000
 
-/** What of this client's requests for one name has no place in the queue yet. */
+/** The requests of this client for one name that have no place in the queue yet. */
 interface Entering {
   readonly places: Set<Promise<void>>
-  /** Those who come now wait for this one: it must be judged before they enter. */
+  /** Requests that are made now wait for this: a request before them must be judged before they enter. */
   gate: Promise<void> | undefined
 }
 
 const clients = new WeakMap<Engine, Client>()
 
-/** Managers over one engine are one. */
+/** Managers of the same engine share a client. */
 function clientOver(engine: Engine): Client {
   let client = clients.get(engine)
   if (client === undefined) {
@@ -43,7 +43,7 @@ function clientOver(engine: Engine): Client {
   return client
 }
 
-/** The client over the engine that `open` gives. @throws DOMException (SecurityError) where it says that locks cannot live there. */
+/** Returns the client of the engine that `open` returns. @throws DOMException (SecurityError) if `open` says that locks cannot live there. */
 export function clientIn(open: () => Engine): Client {
   try {
     return clientOver(open())
@@ -81,7 +81,7 @@ export class Client {
       const granted = this.#enter(asked, sliceMs).then(async (grant) => {
         await this.#order.come(number, grant)
         stopListening?.()
-        // RACE: cancelled between the grant and this line: nobody learns of the grant, so it goes back.
+        // RACE: it was cancelled between the grant and this line: nobody is notified of the grant, so it is released.
         return isCancelled ? giveBack(grant) : hold(asked, grant, resolve, reject)
       })
       granted
@@ -109,17 +109,17 @@ export class Client {
     }
   }
 
-  /** Hands the request to the engine when those before it have their places, as far as its kind demands. */
+  /** Passes the request to the engine when the requests before it have their places, as far as its kind requires that. */
   #enter(asked: AskedLock, sliceMs: number): Promise<Grant | null> {
     const entering = this.#enteringFor(asked.name)
     const isJudged = asked.ifAvailable || asked.steal
-    // The engine keeps the order of those who wait.
+    // The engine keeps the order of requests that wait.
     const before = isJudged && entering.places.size > 0 ? Promise.all(entering.places) : entering.gate
     const { place, leave: onQueued } = this.#takePlace(asked.name)
     if (isJudged) entering.gate = place
     const acquire = (): Promise<Grant | null> => this.#acquire(asked, sliceMs, onQueued)
     const acquired = before === undefined ? acquire() : before.then(acquire)
-    // Also where the engine does not tell.
+    // Also called if the engine never calls `onQueued`.
     acquired.then(onQueued, onQueued)
     return acquired
   }
@@ -133,7 +133,7 @@ export class Client {
     return entering
   }
 
-  /** Those who are judged from now on wait for `place`, which resolves by `leave`. */
+  /** Requests that are judged from now on wait for `place`, which `leave` resolves. */
   #takePlace(name: string): { readonly place: Promise<void>; readonly leave: () => void } {
     const entering = this.#enteringFor(name)
     let becomePlaced!: () => void
@@ -157,7 +157,7 @@ export class Client {
       lingerMs: LINGER_MS,
       sliceMs,
       signal,
-      // One that never waits has no place to wait at.
+      // A request that never waits has no place in the queue.
       onQueued: ifAvailable ? undefined : onQueued,
     })
   }
@@ -170,14 +170,14 @@ async function hold(
   resolve: (value: unknown) => void,
   reject: (error: unknown) => void,
 ): Promise<void> {
-  // Told at once where it was stolen before the callback has run: it is called all the same.
+  // If the lock was stolen before the callback has run, the request rejects at once, but the callback is called all the same.
   grant?.onLost((error) => reject(new DOMException(`the lock was taken away: ${error.message}`, 'AbortError')))
-  // Not `await`: what the callback throws may be a thenable, whose then() is not ours to call.
+  // `await` isn't used: what the callback throws may be a thenable, whose then() must not be called here.
   const waiting = call(asked, grant)
   try {
     await waiting
   } catch {
-    // What it was is in `waiting`.
+    // The outcome is in `waiting`.
   }
   if (grant !== null) {
     try {
@@ -191,7 +191,7 @@ async function hold(
 }
 
 async function call({ name, mode, callback }: AskedLock, grant: Grant | null): Promise<unknown> {
-  // As a plain function, so that its `this` is undefined.
+  // Called as a plain function, so that its `this` is undefined.
   return await callback(grant === null ? null : createWebLock(name, mode))
 }
 
@@ -203,7 +203,7 @@ async function giveBack(grant: Grant | null): Promise<void> {
   }
 }
 
-/** Held in the order of the grants, pending in that of the requests, as far as the engine's clock tells. */
+/** Holders are in the order of the grants, waiters in the order of the requests, as far as the engine's clock can tell. */
 function toSnapshot(snapshots: ReadonlyMap<string, EngineSnapshot>): LockManagerSnapshot {
   const all = [...snapshots].map(([name, { held, pending }]) => ({ name, held, pending }))
   return {
@@ -212,7 +212,7 @@ function toSnapshot(snapshots: ReadonlyMap<string, EngineSnapshot>): LockManager
   }
 }
 
-/** By time; but those of one name stay as the queue has them, which is what they are granted by. */
+/** Merges by time, but requests for the same name stay in the order of the queue, in which they are granted. */
 function merge(queues: readonly (readonly [name: string, requesters: readonly Requester[]])[]): LockInfo[] {
   const hasNs = queues.every(([, requesters]) => requesters.every(({ sinceNs }) => sinceNs !== undefined))
   const infos: { readonly since: number | bigint; readonly info: LockInfo }[] = []

@@ -1,4 +1,4 @@
-/** `LockManager`: the interface of the Web Locks specification, as WebIDL demands it of a class. client.ts does the work. */
+/** `LockManager`: the interface of the Web Locks specification, as WebIDL requires it of a class. client.ts does the work. */
 import type { Engine } from '../requests/engine.ts'
 import { ACCESSES, isAccess } from '../requests/lock-access.ts'
 import type { LockAccess } from '../requests/lock-access.ts'
@@ -14,24 +14,24 @@ export interface LockManagerConstructor {
   /** The methods of all lock managers. */
   readonly prototype: LockManager
   /**
-   * Makes a manager of the locks in a directory or an engine. The first request or query opens the directory, and makes it if it is missing.
+   * Creates a manager of the locks in a directory or an engine. The first request or query opens the directory, and creates it if it is missing.
    *
    * @throws TypeError for wrong or unknown options; ERR_SLOCKET_NO_PARENT if `root` is relative and the working directory is gone.
    */
   new (options?: LockManagerOptions): LockManager
 }
 
-/** What a manager needs for its work. */
+/** The functions that a manager needs. */
 export interface Work {
   /** @throws DOMException (SecurityError) if `open` says that locks cannot live there. */
   readonly clientIn: (open: () => Engine) => Client
-  /** Returns the engine of a directory, always the same for the same directory and access; undefined: the default one. */
+  /** Returns the engine of a directory, always the same for the same directory and access. Undefined means the default directory. */
   readonly openRoot: (root: string | undefined, access: LockAccess | undefined) => Engine
   /** Returns the absolute path of a root. */
   readonly resolvePath: (root: string) => string
 }
 
-/** Makes the class. */
+/** Creates the class. */
 export function createLockManager({ clientIn, openRoot, resolvePath }: Work): LockManagerConstructor {
   let isOne: (value: unknown) => boolean
 
@@ -43,7 +43,7 @@ export function createLockManager({ clientIn, openRoot, resolvePath }: Work): Lo
     constructor(options: LockManagerOptions = {}) {
       const { root, access, engine, slice = 0 } = checkOptions(options)
       this.#sliceMs = slice
-      // Now, not at the first request: the working directory may have changed by then.
+      // Resolved now, not at the first request: the working directory may have changed by then.
       const directory = root === undefined ? undefined : resolvePath(root)
       this.#open = () => clientIn(() => engine ?? openRoot(directory, access))
     }

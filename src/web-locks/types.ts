@@ -1,11 +1,11 @@
-/** The words of the Web Locks specification, as types; they fit those of TypeScript's `lib.dom`. */
+/** The types of the Web Locks specification. They are compatible with those of TypeScript's `lib.dom`. */
 import type { Engine } from '../requests/engine.ts'
 import type { LockAccess } from '../requests/lock-access.ts'
 import type { LockMode } from '../options.ts'
 
 export type { LockMode }
 
-/** A lock that is held, as the callback of a request gets it. */
+/** A lock that is held: the argument of the callback of a request. */
 export interface WebLock {
   /** The name of the lock, as it was requested. */
   readonly name: string
@@ -16,11 +16,11 @@ export interface WebLock {
 /** Called once: with the lock, or with `null` if the request has `ifAvailable` and the lock isn't available. */
 export type LockGrantedCallback<T> = (lock: WebLock | null) => T
 
-/** Options of a request by name. They are those of the Web Locks specification: at run time, others are ignored. */
+/** Options of a request for a name. They are those of the Web Locks specification: unknown options are ignored. */
 export interface LockOptions {
   /** Takes the lock only if that needs no waiting; otherwise the callback gets `null`. Default: `false`. */
   ifAvailable?: boolean
-  /** Who else may hold the lock at the same time. `exclusive`: nobody. `shared`: other shared holders. Default: `exclusive`. */
+  /** Who else can hold the lock at the same time. `exclusive`: nobody. `shared`: other shared holders. Default: `exclusive`. */
   mode?: LockMode
   /**
    * Cancels the wait. If it aborts before the lock is granted, the request rejects with `signal.reason` and the callback isn't called. After that it
@@ -36,7 +36,7 @@ export interface LockOptions {
 
 /** A holder of a lock, or a waiter. */
 export interface LockInfo {
-  /** The client (process or worker thread) that it belongs to. Different clients never have the same id, and an id is never used again. */
+  /** The client (process or worker thread) that it belongs to. Different clients never have the same id, and an id is never reused. */
   clientId: string
   /** Whether it allows other holders: `exclusive` or `shared`. */
   mode: LockMode
@@ -55,18 +55,18 @@ export interface LockManagerSnapshot {
 /** Options of `new LockManager()`: where its locks live. An unknown option is a TypeError. */
 export interface LockManagerOptions {
   /**
-   * The directory of the locks. Its parent must exist; the directory is made by the first request or query. A relative path counts from the working
-   * directory when the manager is made. All managers with the same directory, in whichever process, have the same locks. It can't be combined with
+   * The directory of the locks. Its parent must exist; the first request or query creates the directory. A relative path is resolved against the working
+   * directory when the manager is created. All managers with the same directory, in any process, have the same locks. It can't be combined with
    * `engine`. Default: a directory of this user, see docs/web-locks.md.
    */
   readonly root?: string | undefined
   /**
-   * Which users can use the locks, whatever the umask is: `user`, `group` or `all`, as `SlocketOptions.access`. It needs `root`. Only root, and the
-   * directory's owner, can steal locks from other users. Default: what the umask leaves.
+   * Which users can use the locks, regardless of the umask: `user`, `group` or `all`, as `SlocketOptions.access`. It requires `root`. Only root, and the
+   * directory's owner, can steal locks from other users. Default: what the umask allows.
    */
   readonly access?: LockAccess | undefined
   /**
-   * As `slice` of `slocket()`, in milliseconds, from 0 to 60,000: lets a client go on with its own exclusive requests for a name for that long, before it hands
+   * As `slice` of `slocket()`, in milliseconds, from 0 to 60,000: a client may go on with its own exclusive requests for a name for that long before it hands
    * the lock over. Shared requests ignore it. Default: `0`, strict order.
    */
   readonly slice?: number | undefined

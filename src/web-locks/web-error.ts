@@ -1,8 +1,8 @@
-/** Errors of an engine, as the Web Locks specification would call them. */
+/** Converts errors of an engine to those of the Web Locks specification. */
 import type { SlocketErrorCode } from '../errors.ts'
 import { isSlocketError } from '../errors.ts'
 
-/** Those that say that locks cannot live there. Others (no descriptor, no space) may pass, and stay what they are. */
+/** The codes of errors that mean that locks cannot live there. Other errors (no descriptor, no space) may be temporary, and aren't converted. */
 const NO_STORAGE: ReadonlySet<SlocketErrorCode> = new Set<SlocketErrorCode>([
   'ERR_SLOCKET_NO_PARENT',
   'ERR_SLOCKET_NOT_A_LOCK',
@@ -14,12 +14,12 @@ const NO_STORAGE: ReadonlySet<SlocketErrorCode> = new Set<SlocketErrorCode>([
   'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
 ])
 
-/** A SecurityError, with the error as its `cause`, where it says that locks cannot live there; else the error itself. */
+/** Returns a SecurityError with the error as its `cause`, if the error means that locks cannot live there; otherwise the error itself. */
 export function toWebError(error: unknown): unknown {
   if (!isSlocketError(error) || !NO_STORAGE.has(error.code)) return error
   const { message } = error
   const webError = new DOMException(message, 'SecurityError')
-  // Node 20 takes no `cause` in the constructor's options.
+  // In Node 20 the constructor's options have no `cause`.
   Object.defineProperty(webError, 'cause', { value: error, configurable: true, writable: true })
   return webError
 }

@@ -1,4 +1,4 @@
-/** The `Lock` of the Web Locks specification: a name and a mode, and nothing that releases it. */
+/** The `Lock` of the Web Locks specification: a name and a mode, and no method that releases it. */
 import type { LockMode, WebLock } from './types.ts'
 
 const KEY = Symbol('made by a grant')
@@ -22,7 +22,7 @@ class Lock implements WebLock {
   }
 
   static {
-    // As WebIDL has it: attributes are enumerable, the constructor takes nothing.
+    // As in WebIDL: attributes are enumerable, and the constructor takes no arguments.
     for (const attribute of ['name', 'mode']) Object.defineProperty(this.prototype, attribute, { enumerable: true })
     Object.defineProperty(this.prototype, Symbol.toStringTag, { value: 'Lock', configurable: true })
     Object.defineProperty(this, 'length', { value: 0 })

@@ -1,10 +1,10 @@
 /**
  * A client of the cluster: one connection at a time, to one of its members.
  *
- *  1. Every call has a deadline. One that is not answered is made again at the next member, over a new connection; so only calls are
- *     made here that may be made twice.
- *  2. Nothing is tried for ever: who asks says when it is over, and without an answer for as long as a lease lasts it is.
- *  3. Connections do not keep the process alive. Calls do, but for those in the background.
+ *  1. Every call has a deadline. A call that isn't answered is retried at the next member, over a new connection. So only calls that
+ *     may be made twice are made here.
+ *  2. Nothing is retried forever: the caller says when a call is no longer needed, and without an answer for as long as a lease lasts it fails.
+ *  3. Connections do not keep the process alive. Calls do, except those in the background.
  */
 import type * as Grpc from '@grpc/grpc-js'
 import { debug } from '../../debug.ts'
@@ -19,32 +19,32 @@ import type { Calls } from './protocol.ts'
 import { meaningOf, statusOf, toSlocketError, unanswered } from './refusal.ts'
 import { setTimeout, monotonicNowMs } from '../../real-time.ts'
 
-/** How long connecting may take, and then a call; longer each time that it is tried: the server may be slow, or this process. */
+/** How long connecting may take, and then a call. The limit grows with each try: the server or this process may be slow. */
 const LIMIT_MS = 1000
 const LONGEST_LIMIT_MS = 3000
 /** The pause after a call that failed. */
 const PAUSE_MS = 100
 const MOST_TOKENS = 3
-/** For how many patiences something is tried that is never answered while other calls are. */
+/** How long to retry a call that is never answered while other calls are, as a multiple of `patienceMs`. */
 const MOST_PATIENCES = 6
 const NOT_YET = 'no answer yet'
-/** What says less than whatever is known of an earlier call. */
+/** Reasons that say less than the reason of an earlier call. */
 const VAGUE: ReadonlySet<string> = new Set([GIVEN_UP, NOT_YET])
-/** How often something is tried at least, however long that takes: a process that was stopped has not tried. */
+/** The minimum number of tries, however long they take: a process that was stopped has not tried. */
 const LEAST_TRIES = 3
 
 export interface Asking {
-  /** Asked between two calls: whether it is no longer needed. Default: never. */
+  /** Called between two calls. Returns whether the call is no longer needed. Default: never. */
   readonly isOver?: (() => boolean) | undefined
   /** Whether the process may end meanwhile. */
   readonly isBackground?: boolean
   /** Called right before each call is sent. */
   readonly onSend?: (() => void) | undefined
-  /** Since when its caller has been waiting, by `monotonicNowMs`. Default: since now. */
+  /** When its caller began to wait, by `monotonicNowMs`. Default: now. */
   readonly sinceMs?: number
 }
 
-/** Which connection a call has used, and since when. */
+/** The connection that a call has used, and when it began. */
 interface Use {
   connection: Connection | undefined
   sinceMs: number
@@ -59,25 +59,25 @@ interface Failure {
 
 export class EtcdClient {
   readonly #settings: Settings
-  /** Called when there is a new connection to be used from now on. */
+  /** Called when there is a new connection to use from now on. */
   readonly #onMoved = new Set<() => void>()
   #loaded: LoadedGrpc | undefined
   #connection: Connection | undefined
   /** Where the connection leads, or will lead. */
   #place: number
   #token: Promise<string | undefined> | undefined
-  /** When there was an answer, by `monotonicNowMs`. */
+  /** The time of the last answer, by `monotonicNowMs`. */
   #answeredMs = 0
   /** Why there was no answer to the last call, or is none yet. Undefined once there was one. */
   #failure: Failure | undefined
 
   constructor(settings: Settings) {
     this.#settings = settings
-    // So that the clients of a cluster spread over its members.
+    // This spreads the clients of a cluster over its members.
     this.#place = Math.floor(Math.random() * settings.addresses.length)
   }
 
-  /** How long something is tried without an answer. */
+  /** How long to retry without an answer. */
   get patienceMs(): number {
     return this.#settings.ttlMs
   }
@@ -87,10 +87,10 @@ export class EtcdClient {
   }
 
   /**
-   * Asks until there is an answer. Only for what may be done twice.
+   * Asks until there is an answer. Only for calls that may be made twice.
    *
-   * @returns undefined where it was over before that.
-   * @throws ERR_SLOCKET_UNREACHABLE, ERR_SLOCKET_NO_CLIENT, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_RESOURCES, ERR_SLOCKET_SYSTEM; as it came: a
+   * @returns undefined if the call was no longer needed before there was an answer.
+   * @throws ERR_SLOCKET_UNREACHABLE, ERR_SLOCKET_NO_CLIENT, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_RESOURCES, ERR_SLOCKET_SYSTEM; unchanged, the
    * refusal because the lease is gone.
    */
   async ask<M extends keyof Calls>(
@@ -113,7 +113,7 @@ export class EtcdClient {
   ): Promise<Calls[M][1] | undefined> {
     let tokens = 0
     let tries = 0
-    // Bound: the patience; each round takes at least a pause, but for a few new tokens.
+    // Bound: the patience; each round takes at least a pause, except for a few new tokens.
     while (isOver?.() !== true) {
       const use = newUse()
       try {
@@ -136,7 +136,7 @@ export class EtcdClient {
     return undefined
   }
 
-  /** One call, as it comes. */
+  /** Makes one call, without a retry. */
   async #callOnce<M extends keyof Calls>(
     method: M,
     request: Calls[M][0],
@@ -154,7 +154,7 @@ export class EtcdClient {
   /**
    * One request over a stream of its own, and one answer.
    *
-   * @param tries how often it has been tried before.
+   * @param tries how many times it was tried before.
    */
   async callByStream(method: string, request: object, tries: number, onSend: () => void): Promise<object> {
     const use = newUse()
@@ -172,7 +172,7 @@ export class EtcdClient {
     }
   }
 
-  /** The caller has to listen to `error`. @param tries how often it has been tried before. @throws what gRPC does. */
+  /** The caller has to listen to `error`. @param tries how many times it was tried before. @throws what gRPC throws. */
   async openStream(method: string, tries: number): Promise<Stream> {
     const use = newUse()
     const limitMs = limitOf(tries)
@@ -181,7 +181,7 @@ export class EtcdClient {
       const metadata = await this.#streamMetadata(loaded, limitMs)
       return await this.#connect(loaded, use).openStream(method, metadata, limitMs)
     } catch (error) {
-      // Maybe nobody else asks anything for long.
+      // Perhaps no other call is made for a long time.
       if (meaningOf(error) === 'unanswered') this.#moveOn(use, error)
       throw error
     }
@@ -189,7 +189,7 @@ export class EtcdClient {
 
   async #streamMetadata({ grpc }: LoadedGrpc, limitMs: number): Promise<Grpc.Metadata> {
     const metadata = await this.#metadata(grpc, limitMs, false)
-    // A member that is cut off from the others ends the stream, instead of being silent for ever.
+    // With this, a member that is cut off from the others ends the stream, instead of staying silent forever.
     metadata.set('hasleader', 'true')
     return metadata
   }
@@ -214,7 +214,7 @@ export class EtcdClient {
   }
 
   #onFailure({ sinceMs }: Use, error: unknown): void {
-    // While others are answered, it is no outage.
+    // While other calls are answered, it isn't an outage.
     if (this.#answeredMs > sinceMs) return
     const nowMs = monotonicNowMs()
     const isFresh = this.#failure !== undefined && nowMs - this.#failure.atMs <= this.patienceMs
@@ -224,8 +224,8 @@ export class EtcdClient {
   }
 
   /**
-   * The next call goes to the next member, over a new connection. Not if that has happened since the one that was used; nor if that one has
-   * answered others meanwhile: then it is slow, and a new one would be no quicker.
+   * Makes the next call go to the next member, over a new connection. Does nothing if that has already happened since the call's connection was used, or if that connection has
+   * answered other calls meanwhile: then it is slow, and a new one would not be faster.
    */
   #moveOn(use: Use, error: unknown): void {
     const { connection, sinceMs } = use
@@ -235,12 +235,12 @@ export class EtcdClient {
     if (connection.hasAnsweredSince(sinceMs)) return
     this.#place = (this.#place + 1) % this.#settings.addresses.length
     this.#connection = undefined
-    // What is under way is finished.
+    // Calls under way are finished.
     connection.close()
     for (const listener of this.#onMoved) listener()
   }
 
-  /** @param sinceMs since when it is tried. */
+  /** @param sinceMs when the first try began. */
   #isOutOfPatience(sinceMs: number): boolean {
     const nowMs = monotonicNowMs()
     const unansweredMs = nowMs - Math.max(sinceMs, this.#answeredMs)

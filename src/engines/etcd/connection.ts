@@ -1,9 +1,9 @@
 /**
  * A connection to one member of the cluster.
  *
- *  1. Each call has a limit, which begins when there is a connection; before that connecting has the same, and so has, before that, finding
- *     out whether anybody accepts (probe.ts). All count only time in which this process runs (awake.ts).
- *  2. It does not keep the process alive, but while it is found out whether anybody accepts.
+ *  1. Each call has a limit, which begins when there is a connection. Before that, connecting has the same limit, and so has, before that, finding
+ *     out whether the server accepts connections (probe.ts). Only time in which this process runs counts (awake.ts).
+ *  2. It does not keep the process alive, except while it finds out whether the server accepts connections.
  */
 import type { Socket } from 'node:net'
 import type * as Grpc from '@grpc/grpc-js'
@@ -16,7 +16,7 @@ import { unanswered } from './refusal.ts'
 import { setTimeout, clearTimeout, monotonicNowMs } from '../../real-time.ts'
 
 /**
- * Without pings: renewals of the lease find out whether the connection is alive. A server that does not expect pings, as `etcd grpc-proxy`
+ * Pings are off: renewals of the lease find out whether the connection is alive. A server that does not expect pings, such as `etcd grpc-proxy`
  * (3.4.23, gRPC's default is one in five minutes), ends the connection of a client that sends them.
  */
 const CHANNEL_OPTIONS: Grpc.ChannelOptions = {
@@ -38,15 +38,15 @@ export interface Call {
   readonly method: string
   readonly request: object
   readonly metadata: Grpc.Metadata
-  /** For connecting, and then for the answer. */
+  /** The limit for connecting, and then for the answer. */
   readonly limitMs: number
-  /** Called right before it is sent. */
+  /** Called right before the call is sent. */
   readonly onSend?: (() => void) | undefined
   /** Called when half of a limit has passed. */
   readonly onSlow?: (() => void) | undefined
 }
 
-/** What calls fail with if another call has given up their connection. */
+/** The error of calls whose connection another call has given up. */
 export const GIVEN_UP = 'the connection was given up'
 
 type Limit = Pick<Call, 'limitMs' | 'onSlow'>
@@ -56,7 +56,7 @@ export class Connection {
   readonly #loaded: LoadedGrpc
   readonly #tls: Settings['tls']
   readonly #client: Grpc.Client
-  /** The last one. */
+  /** The last probe. */
   #probe: Probe | undefined
   /** When there was an answer, by `monotonicNowMs`. */
   #answeredMs = -Infinity
@@ -75,14 +75,14 @@ export class Connection {
     return this.#answeredMs > ms
   }
 
-  /** Calls under way are finished. */
+  /** Closes the connection. Calls under way are finished. */
   close(): void {
     this.#isClosed = true
     this.#client.close()
     this.#probe?.end(givenUp())
   }
 
-  /** @throws what gRPC does; `unanswered` after the limit. */
+  /** @throws what gRPC throws; `unanswered` after the limit. */
   async call(call: Call): Promise<object> {
     const { method, request, metadata, onSend } = call
     await this.#ready(call)
@@ -106,7 +106,7 @@ export class Connection {
   }
 
   /**
-   * One request over a stream of its own, and one answer: the stream tells which request an answer is for, however late it comes, and whatever
+   * Sends one request over a stream of its own, and waits for one answer: the stream shows which request an answer is for, however late it comes, and whatever
    * comes after the first answer is ignored. The stream stays open until it is answered: `etcd grpc-proxy` does not answer a stream that its
    * client has closed (server/proxy/grpcproxy/lease.go).
    *
@@ -123,7 +123,7 @@ export class Connection {
       stream.write(call.request)
     })
     const answer = await this.#within(answering, call, () => stream.cancel())
-    // Not cancelled at once: etcd counts a cancelled stream as a failure of its own.
+    // The stream isn't cancelled at once: etcd counts a cancelled stream as a failure of its own.
     stream.end()
     const cancelling = setTimeout(() => stream.cancel(), call.limitMs).unref()
     stream.on('status', () => clearTimeout(cancelling))
@@ -151,7 +151,7 @@ export class Connection {
     return answer
   }
 
-  /** Until it is connected, or has failed: then the call fails at once, and says why. */
+  /** Waits until it is connected, or has failed: then the call fails at once, and says why. */
   async #ready({ limitMs, onSlow }: Limit): Promise<void> {
     const { CONNECTING, IDLE, READY } = this.#loaded.grpc.connectivityState
     const channel = this.#client.getChannel()
@@ -163,7 +163,7 @@ export class Connection {
     // RACE: the address may drop packets from here on. Then gRPC's own socket connects for as long as the kernel likes.
     state = channel.getConnectivityState(true)
     const changing = async (): Promise<void> => {
-      // Bound: the limit; when it is over, whoever made the connection closes it, or goes on waiting for it.
+      // Bound: the limit; when it is over, the client that made the connection closes it, or goes on waiting for it.
       while (state === CONNECTING || state === IDLE) {
         await new Promise((resolve) => channel.watchConnectivityState(state, Infinity, resolve))
         state = channel.getConnectivityState(false)
@@ -174,9 +174,9 @@ export class Connection {
     if (this.#isClosed) throw givenUp()
   }
 
-  /** Until somebody accepts at the address. One probe at a time, for all who wait. */
+  /** Waits until a server accepts at the address. There is one probe at a time, for all calls that wait. */
   async #probeFor({ limitMs, onSlow }: Limit): Promise<void> {
-    // Not `address`: gRPC may go by a proxy, which the environment names, and which knows of no TLS.
+    // `address` isn't used: gRPC may use a proxy that the environment names and that doesn't use TLS.
     const text = this.#client.getChannel().getTarget()
     const target = parseTarget(text)
     if (target === undefined || this.#isClosed) return
@@ -201,8 +201,8 @@ function givenUp(): Error {
 
 /**
  * gRPC keeps the process alive while any call is under way, and a watch always is. There is no public way to say otherwise, so the
- * sockets that these credentials are given are told to stay out of it (@grpc/grpc-js 1.13 and 1.14; where that is done in
- * another way some day, who holds a lock keeps its process alive).
+ * sockets that these credentials are given are unref'd (@grpc/grpc-js 1.13 and 1.14; if a later version does this in
+ * another way, holding a lock keeps the process alive).
  */
 function keepNobodyAlive(credentials: Grpc.ChannelCredentials): Grpc.ChannelCredentials {
   interface Connector {

@@ -1,6 +1,6 @@
 /**
- * The etcd engine: locks among machines, as a queue of keys in etcd (v3.4 or later). Start reading at queue.ts; docs/engines/etcd.md tells how it
- * works, and what failures do to it.
+ * The etcd engine: locks among machines, as a queue of keys in etcd (v3.4 or later). Start reading at queue.ts; docs/engines/etcd.md describes how it
+ * works, and what happens in failures.
  */
 import { randomBytes } from 'node:crypto'
 import type { Engine } from '../../requests/engine.ts'
@@ -17,10 +17,10 @@ import { ownIdentity } from '../ticket-value.ts'
 import { WatchStream } from './watch-stream.ts'
 
 /**
- * Makes an engine whose locks live in etcd, for all machines that can reach it. Each engine is one client with one connection: make one per process, and
+ * Creates an engine whose locks live in etcd, for all machines that can reach it. Each engine is one client with one connection: create one per process, and
  * use it for all locks. It connects for the first request, and disconnects some time after the last release.
  *
- * It needs the packages `@grpc/grpc-js` and `@grpc/proto-loader`: install them beside slocket.
+ * It requires the packages `@grpc/grpc-js` and `@grpc/proto-loader`: install them along with slocket.
  *
  * ```js
  * import { slocket } from 'slocket'
@@ -31,7 +31,7 @@ import { WatchStream } from './watch-stream.ts'
  * ```
  *
  * A lock is a lease. If its holder crashes or is cut off from the network, the next waiter gets the lock after at most `ttl` milliseconds. A holder that
- * is cut off learns of it before that, by `lock.signal` and `lock.assertHeld()`.
+ * is cut off is notified before that, through `lock.signal` and `lock.assertHeld()`.
  *
  * @throws TypeError, RangeError for wrong or unknown options; TypeError for certificates and keys that can't be used.
  */

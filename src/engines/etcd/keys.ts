@@ -1,12 +1,12 @@
 /**
- * The names of keys, and what they say.
+ * The names of keys, and their meaning.
  *
  *     NAMESPACE/q/RESOURCE/t/CLAIM-LEASE-NUMBER   a ticket; its place in the queue is its create_revision
  *     NAMESPACE/q/RESOURCE/s/CLAIM-LEASE-NUMBER   a thief's: before all tickets that came before it, and those of earlier thieves
  *     NAMESPACE/s/LEASE                           a session: it ends when this key does; a put to it says "look after your tickets"
  *
  * A resource is written as base64url, so that no name is the beginning of another. LEASE is the session's, in base 36. All that decisions need
- * is in the keys; values are for people.
+ * is in the keys; values are for people to read.
  */
 import type { Claim } from '../../core/claim.ts'
 import { EXCLUSIVE, formatPermits, parsePermits, PERMITS_PATTERN, SHARED } from '../../core/claim.ts'
@@ -33,7 +33,7 @@ export function queuePrefix(namespace: string, resource: string): string {
   return `${queuesPrefix(namespace)}${encodeResource(resource)}/`
 }
 
-/** The resource of a ticket, by its key. */
+/** Returns the resource of a ticket, from its key. */
 export function resourceOf(namespace: string, key: string): string {
   const start = queuesPrefix(namespace).length
   return decodeResource(key.slice(start, key.indexOf('/', start)))
@@ -51,7 +51,7 @@ export function sessionKey(namespace: string, lease: string): string {
   return `${namespace}/s/${lease}`
 }
 
-/** The first key that does not begin with `prefix`, which ends with a slash. */
+/** Returns the first key after all keys with `prefix`, which ends with a slash. */
 export function endOf(prefix: string): string {
   return `${prefix.slice(0, -1)}0`
 }
@@ -61,12 +61,12 @@ export function ticketKey(queue: string, claim: Claim, isThief: boolean, lease: 
   return `${prefix}${formatClaim(claim)}-${lease}-${number}`
 }
 
-/** A key may be written anew after it was deleted; then it is another ticket. */
+/** Identifies a ticket: a key may be written again after it was deleted; then it is another ticket. */
 export function ticketId(key: string, createRevision: bigint): string {
   return `${key}@${createRevision}`
 }
 
-/** Undefined where the key is no ticket's. */
+/** Undefined if the key isn't that of a ticket. */
 export function parseTicket(queue: string, { key, createRevision: revision }: KeyValue): ListedTicket | undefined {
   const match = TICKET.exec(key.slice(queue.length))
   if (match === null) return undefined
@@ -77,7 +77,7 @@ export function parseTicket(queue: string, { key, createRevision: revision }: Ke
   return { id, key, createRevision, claim, isThief: match[1] === 's', lease: match[3]!, live: true, joining: false }
 }
 
-/** The order of a queue: the newest thief first; the others as they came. */
+/** Sorts a queue: the newest thief first, then the other tickets in the order in which they came. */
 export function inOrder<T extends ListedTicket>(tickets: readonly T[]): T[] {
   return [...tickets].sort((a, b) => {
     if (a.isThief !== b.isThief) return a.isThief ? -1 : 1
@@ -90,7 +90,7 @@ export function formatLease(decimal: string): string {
   return BigInt(decimal).toString(36)
 }
 
-/** Strings that are no Unicode (half a surrogate pair) are written in another way, so that they stay apart. */
+/** Strings that aren't valid Unicode (half a surrogate pair) are encoded in another way, so that they stay distinct. */
 export function encodeResource(resource: string): string {
   if (!HALF_A_CHARACTER.test(resource)) return Buffer.from(resource).toString('base64url')
   return `.${Buffer.from(resource, 'utf16le').toString('base64url')}`

@@ -1,5 +1,5 @@
 /**
- * What a ticket sees of its queue: itself, and as many of those before it as can matter to it (core/turn.ts looks at no more). So what is read does not grow with
+ * The part of its queue that a ticket reads: itself, and as many of those before it as can matter to it (core/turn.ts looks at no more). So what is read does not grow with
  * the queue.
  */
 import { mostAhead } from '../../core/turn.ts'
@@ -9,7 +9,7 @@ import type { KeyValue, Operation, RangeRequest } from './protocol.ts'
 import { BY_CREATION, DESCENDING } from './protocol.ts'
 import type { OwnTicket } from './ticket.ts'
 
-/** The operations of a transaction that read the listing of `own`, after it was written. */
+/** Returns the operations of a transaction that read the listing of `own`, after its key was written. */
 export function listingFor(queue: string, own: OwnTicket): Operation[] {
   const thieves = thiefPrefix(queue)
   return [
@@ -33,7 +33,7 @@ function ordinaryFor(prefix: string, { claim, createRevision, request, key, sees
     case 'permit':
       return [{ ...all, limit: mostAhead(claim) + 1 }]
     case 'shared': {
-      // Of those who share with it, none: only the last one ahead that is exclusive, or asks for a permit. (`.` comes right after `-`, and `q` after `p`.)
+      // No tickets that share with it: only the last one ahead that is exclusive, or asks for a permit. (`.` comes right after `-`, and `q` after `p`.)
       const own = request.steal ? [] : [{ key, keysOnly: true }]
       const last = { ...upToOwn, limit: 1 }
       return [
@@ -45,7 +45,7 @@ function ordinaryFor(prefix: string, { claim, createRevision, request, key, sees
   }
 }
 
-/** Undefined where a key is among them that is no ticket: where the listing was limited, it may stand there for one that matters. */
+/** Undefined if one of the keys isn't that of a ticket: if the listing was limited, it may stand there in place of a ticket that matters. */
 export function readListing(queue: string, keys: readonly KeyValue[]): { tickets: ListedTicket[]; isClean: boolean } {
   const tickets = keys.flatMap((key) => parseTicket(queue, key) ?? [])
   return { tickets: inOrder(tickets), isClean: tickets.length === keys.length }

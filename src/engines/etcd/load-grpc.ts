@@ -1,4 +1,4 @@
-/** Loads the packages by which etcd is spoken with, when the first lock is asked for. */
+/** Loads the client packages for etcd, when the first lock is asked for. */
 import type * as Grpc from '@grpc/grpc-js'
 import type * as Loader from '@grpc/proto-loader'
 import { asMissingClient } from '../missing-client.ts'
@@ -11,10 +11,10 @@ export interface LoadedGrpc {
 
 type Load = (name: '@grpc/grpc-js' | '@grpc/proto-loader') => Promise<unknown>
 
-/** One for all engines of this process. */
+/** Shared by all engines of this process. */
 let loading: Promise<LoadedGrpc> | undefined
 
-/** @throws ERR_SLOCKET_NO_CLIENT where they are not installed. */
+/** @throws ERR_SLOCKET_NO_CLIENT if they are not installed. */
 export async function loadGrpc(): Promise<LoadedGrpc> {
   loading ??= loadBy(importPackage)
   try {

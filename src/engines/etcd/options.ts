@@ -1,5 +1,5 @@
 /**
- * What `etcd()` may be told, and how it is checked: wrong options are TypeError or RangeError, at the call. No message repeats a value that may hold a
+ * The options of `etcd()`, and how they are checked: wrong options are TypeError or RangeError, at the call. No message repeats a value that may contain a
  * password: endpoints, credentials, certificates.
  */
 import { checkKnownOptions } from '../../requests/known-options.ts'
@@ -39,7 +39,7 @@ export interface EtcdCredentials {
   readonly password: string
 }
 
-/** Certificates, as PEM: the contents of the files, not their paths. They are checked when the engine is made. */
+/** Certificates, as PEM: the contents of the files, not their paths. They are checked when the engine is created. */
 export interface EtcdTls {
   /** The certificate authority that signed the certificates of the servers. Default: the authorities that Node knows. */
   readonly ca?: string | Buffer | undefined
@@ -56,7 +56,7 @@ export interface Settings {
   readonly namespace: string
   readonly ttlMs: number
   readonly credentials: EtcdCredentials | undefined
-  /** Undefined: no TLS. */
+  /** Undefined means no TLS. */
   readonly tls: Pem | undefined
 }
 
@@ -135,7 +135,7 @@ export function parseEtcdOptions(options: unknown): Settings {
 
 interface Endpoint {
   readonly address: string
-  /** Undefined if it does not say. */
+  /** Undefined if the endpoint does not say. */
   readonly isSecure: boolean | undefined
 }
 
@@ -145,7 +145,7 @@ function parseEndpoints(endpoints: unknown): Endpoint[] {
   return endpoints.map((endpoint, index) => parseEndpoint(`options.endpoints[${index}]`, endpoint))
 }
 
-/** @param name which one it is: the endpoint itself may hold a password. */
+/** @param name says which endpoint it is: the endpoint itself may contain a password. */
 function parseEndpoint(name: string, text: unknown): Endpoint {
   if (typeof text !== 'string') throw new TypeError(`${name} must be a string, not ${describe(text)}`)
   if (text.includes('@')) throw new TypeError(`${name} has a user in it: give 'credentials: { username, password }'`)
@@ -162,7 +162,7 @@ function parseEndpoint(name: string, text: unknown): Endpoint {
 function parseAddress(text: string): string | undefined {
   let url: URL
   try {
-    // Not as http:, which drops the port 80.
+    // It isn't parsed as http:, which drops the port 80.
     url = new URL(`etcd://${text}`)
   } catch {
     return undefined
@@ -223,7 +223,7 @@ function parseRecord(name: string, value: unknown): Record<string, unknown> {
   return value as Record<string, unknown>
 }
 
-/** By its type alone. */
+/** Describes a value by its type only. */
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`

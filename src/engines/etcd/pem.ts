@@ -1,5 +1,5 @@
 /**
- * Checks certificates and keys when the engine is made. OpenSSL ignores what isn't PEM, so without this a path in place of a file's content would
+ * Checks certificates and keys when the engine is created. OpenSSL ignores what isn't PEM, so without this a path in place of a file's content would
  * look like a server that cannot be reached.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
@@ -17,7 +17,7 @@ export interface Pem {
 const CERTIFICATE = /-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----[^-]*-----END \1CERTIFICATE-----/g
 const LONGEST_PATH = 4096
 
-/** No message repeats what was given: it may be a key. @throws TypeError that names the option. */
+/** No message repeats the value: it may be a key. @throws TypeError that names the option. */
 export function checkPem({ ca, cert, key }: Pem): void {
   if (ca !== undefined) parseCertificates('ca', ca)
   const own = cert === undefined ? undefined : parseCertificates('cert', cert)
@@ -28,14 +28,14 @@ export function checkPem({ ca, cert, key }: Pem): void {
     throw new TypeError('options.tls.key is not the key of the (first) certificate in options.tls.cert')
   }
   try {
-    // What OpenSSL refuses besides: a key that is too short, say.
+    // OpenSSL refuses other things, too, such as a key that is too short.
     createSecureContext({ ca, cert, key })
   } catch (cause) {
     throw new TypeError(`options.tls cannot be used: ${messageOf(cause)}`, { cause })
   }
 }
 
-/** The first one. */
+/** Returns the first certificate. */
 function parseCertificates(name: 'ca' | 'cert', pem: Buffer): X509Certificate {
   const text = pem.toString('latin1')
   const [first, ...rest] = (text.match(CERTIFICATE) ?? []).map((block) => {

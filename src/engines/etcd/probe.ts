@@ -1,9 +1,9 @@
 /**
- * Finds out whether anybody accepts at an address, before gRPC is let connect to it.
+ * Finds out whether a server accepts at an address, before gRPC connects to it.
  *
- * A socket that connects keeps the process alive, unref'd or not, and where packets are dropped the kernel tries for some two minutes (Linux:
- * net.ipv4.tcp_syn_retries, tcp(7)). gRPC leaves such a socket open when its channel is closed, and shows it to nobody
- * (@grpc/grpc-js 1.14). Those here are destroyed as soon as nobody waits for them.
+ * A socket that is connecting keeps the process alive, unref'd or not, and if packets are dropped, the kernel retries for about two minutes (Linux:
+ * net.ipv4.tcp_syn_retries, tcp(7)). gRPC leaves such a socket open when its channel is closed, and gives no access to it
+ * (@grpc/grpc-js 1.14). The sockets here are destroyed as soon as nobody waits for them.
  */
 import { lookup } from 'node:dns'
 import net from 'node:net'
@@ -17,15 +17,15 @@ export interface Target {
   readonly port: number
 }
 
-/** What gRPC calls a target: `dns:host:port`. Undefined for what is no host with a port. */
+/** Parses what gRPC calls a target: `dns:host:port`. Undefined if it isn't a host with a port. */
 export function parseTarget(text: string): Target | undefined {
   const match = /^dns:(?:\[([\da-f:.]+)\]|([^:/[\]]+)):(\d+)$/i.exec(text)
   return match === null ? undefined : { host: match[1] ?? match[2]!, port: Number(match[3]) }
 }
 
 /**
- * Of a name with several addresses all are tried at once, and the first one that accepts is enough: as for gRPC, which has a try at each, one
- * after the other. So where one of them drops packets, gRPC may still have a socket that connects to it.
+ * If a name has several addresses, all are tried at once, and it is enough if one accepts: it is for gRPC, too, which tries each, one
+ * after the other. So if one of them drops packets, gRPC may still have a socket that is connecting to it.
  */
 export class Probe {
   readonly #accepted: Promise<void>
@@ -36,7 +36,7 @@ export class Probe {
   #waiting = 0
   #isOver = false
 
-  /** @param tls where given, hands are shaken, too: etcd logs a warning for each who hangs up before that (3.4.23). */
+  /** @param tls if given, the probe also does the TLS handshake: etcd logs a warning for each client that disconnects before that (3.4.23). */
   constructor(target: Target, tls?: Settings['tls']) {
     this.#target = target
     this.#tls = tls
@@ -45,7 +45,7 @@ export class Probe {
       settle = (error) => (error === undefined ? resolve() : reject(error))
     })
     this.#settle = settle
-    // Who waited may have left.
+    // The waiters may have left.
     this.#accepted.catch(() => undefined)
     lookup(target.host, { all: true }, (error, addresses) => {
       if (this.#isOver) return
@@ -54,12 +54,12 @@ export class Probe {
     })
   }
 
-  /** Whether another one is needed to find anything out. */
+  /** Whether this probe has ended, so that another one is needed. */
   get isOver(): boolean {
     return this.#isOver
   }
 
-  /** Until somebody accepts. @param leaving is cancelled when it is waited for no longer. @throws `unanswered`. */
+  /** Waits until a server accepts. @param leaving is cancelled when the caller no longer waits. @throws `unanswered`. */
   async wait(leaving: Cancellation): Promise<void> {
     this.#waiting += 1
     leaving.listen(() => {
@@ -69,7 +69,7 @@ export class Probe {
     await this.#accepted
   }
 
-  /** @param error for those who wait. Default: somebody has accepted. */
+  /** @param error for the waiters. Default: a server has accepted. */
   end(error?: Error): void {
     if (this.#isOver) return
     this.#isOver = true
@@ -85,14 +85,14 @@ export class Probe {
       this.#sockets.add(socket)
       socket.on('connect', () => {
         isAccepted = true
-        // While it connects, that would not help.
+        // While it was connecting, that would not have helped.
         socket.unref()
         if (this.#tls === undefined) this.end()
       })
       socket.on('secureConnect', () => this.#endAfter(socket))
       socket.on('error', ({ message }) => {
         failures.push(message)
-        // What is wrong after that is for gRPC to say.
+        // gRPC reports failures after that.
         if (isAccepted) this.end()
         else if (failures.length === hosts.length) this.end(unanswered(failures.join(', ')))
       })
@@ -106,7 +106,7 @@ export class Probe {
     return connectTls({ host, port, ...servername, ...this.#tls, ALPNProtocols: ['h2'] })
   }
 
-  /** What `socket` has still to send is sent. */
+  /** Ends `socket` after it has sent what it still has to send. */
   #endAfter(socket: net.Socket): void {
     this.#sockets.delete(socket)
     socket.destroySoon()

@@ -1,7 +1,7 @@
 /**
- * What is spoken with etcd, as far as it is needed here: a description of its messages for @grpc/proto-loader, and their types. Numbers are those of
- * etcd's rpc.proto and kv.proto (v3.4 to v3.6); the names of fields do not go over the wire. Enumerations are numbers, so that a
- * word that nobody knows cannot pass for the first one. Keys and values, which are bytes in etcd's, are strings here: on the wire that is the same.
+ * The protocol of etcd, as far as it is needed here: a description of its messages for @grpc/proto-loader, and their types. Numbers are those of
+ * etcd's rpc.proto and kv.proto (v3.4 to v3.6); the names of fields do not go over the wire. Enumerations are numbers, so that an
+ * unknown word cannot be mistaken for the first one. Keys and values, which are bytes in etcd's definitions, are strings here: on the wire that is the same.
  */
 
 /** For `sortOrder`, `sortTarget`, `target` and `result`, `filters` and `type`. */
@@ -14,7 +14,7 @@ export const CREATE_REVISION = 1
 export const NO_PUTS = 0
 export const IS_DELETED = 1
 
-/** 64-bit numbers are decimal strings. A field that has its default value is missing in what comes. */
+/** 64-bit numbers are decimal strings. A field that has its default value is missing in answers. */
 export interface Header {
   readonly revision: string
 }
@@ -93,7 +93,7 @@ export interface WatchResponse {
   readonly events?: readonly { readonly type?: number }[]
 }
 
-/** What is asked once, and answered once. */
+/** Calls with one request and one answer. */
 export interface Calls {
   Range: [RangeRequest, RangeResponse]
   Txn: [TxnRequest, TxnResponse]
@@ -189,7 +189,7 @@ const SERVICES: Record<string, Record<string, object>> = {
 
 const PACKAGE = 'etcdserverpb'
 
-/** As protobufjs has it. */
+/** In the format of protobufjs. */
 export const PROTOCOL: { nested: Record<string, object> } = {
   nested: {
     [PACKAGE]: {
@@ -201,7 +201,7 @@ export const PROTOCOL: { nested: Record<string, object> } = {
   },
 }
 
-/** The full name of the service that each method is of. */
+/** The full name of the service of each method. */
 export const SERVICE_OF: ReadonlyMap<string, string> = new Map(
   Object.entries(SERVICES).flatMap(([service, methods]) =>
     Object.keys(methods).map((method) => [method, `${PACKAGE}.${service}`] as const),

@@ -1,4 +1,4 @@
-/** Who holds and who waits, as etcd shows it. */
+/** Finds out who holds and who waits, as etcd shows it. */
 import type { EngineSnapshot } from '../../requests/engine.ts'
 import { onAbort } from '../../requests/on-abort.ts'
 import { splitByTurn } from '../../core/standing.ts'
@@ -13,10 +13,10 @@ import type { Identity, TicketValue } from '../ticket-value.ts'
 import { parseValue, toRequester } from '../ticket-value.ts'
 
 const PAGE = 1000
-/** How often the pages are begun. */
+/** How many times reading the pages may begin again. */
 const MOST_ROUNDS = 3
 
-/** Who looks. */
+/** The client that looks. */
 export interface Onlooker {
   readonly client: EtcdClient
   readonly identity: Identity
@@ -31,9 +31,9 @@ export async function query(onlooker: Onlooker, prefix: string, signal?: AbortSi
 }
 
 /**
- * Settles as soon as `signal` aborts; then the process is kept alive no longer, and what is under way is the last call.
+ * Settles as soon as `signal` aborts. From then on it no longer keeps the process alive, and the call that is under way is the last.
  *
- * @throws `signal.reason`; ERR_SLOCKET_UNREACHABLE if it is known by then that nothing answers.
+ * @throws `signal.reason`; ERR_SLOCKET_UNREACHABLE if it is known by then that no server answers.
  */
 async function look(client: EtcdClient, prefix: string, signal: AbortSignal | undefined): Promise<RangeResponse> {
   const letGo = keepAlive()
@@ -53,7 +53,7 @@ async function look(client: EtcdClient, prefix: string, signal: AbortSignal | un
   }
 }
 
-/** What this client has given back, or cancelled, is shown no longer, though the server may not know yet. */
+/** Returns the keys of tickets that this client has released or cancelled. They are no longer shown, even if the server does not know yet. */
 function leavingOf({ own }: Onlooker): string[] {
   return [...own.values()].filter((ticket) => ticket.isLeaving).map(({ key }) => key)
 }
@@ -77,7 +77,7 @@ export async function queryAll(onlooker: Onlooker, namespace: string): Promise<R
   return new Map(snapshots)
 }
 
-/** All of one revision. In pages; where its history is compacted meanwhile, from the beginning; and where that happens again and again, at once. */
+/** Reads all keys of one revision, in pages. If its history is compacted meanwhile, begins again; if that happens again and again, reads all in one request. */
 async function keysBelow(client: EtcdClient, prefix: string): Promise<readonly KeyValue[]> {
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
     try {
@@ -102,7 +102,7 @@ async function pagesBelow(client: EtcdClient, prefix: string): Promise<readonly 
     for (const keyValue of kvs) keyValues.push(keyValue)
     const last = kvs.at(-1)
     if (!more || last === undefined) return keyValues
-    // The next key there can be.
+    // The next possible key.
     key = `${last.key}\0`
   }
 }

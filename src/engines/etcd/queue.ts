@@ -1,11 +1,11 @@
 /**
  * The queue of one resource: keys in the order in which they were created, each under the lease of its owner's session.
  *
- *  1. A listing of the queue is one linearizable read, or the transaction that joined: what it shows, all clients agree on.
+ *  1. A listing of the queue is one linearizable read, or the transaction that joined: all clients agree on what it shows.
  *  2. A ticket holds when a listing that shows it says that it is its turn, its session's lease is sure to last when that listing has come, and nothing
- *     has told that it is gone. No deadline is looked at by anybody else: the server deletes what a lease kept.
- *  3. The token is the revision of that listing. Whoever is granted after a holder has left sees a later one.
- *  4. A listing shows all thieves, and of those who came before as many as can matter: see listing.ts.
+ *     has shown that it is gone. No other client looks at the deadline: the server deletes what a lease kept.
+ *  3. The token is the revision of that listing. A request that is granted after a holder has left sees a later revision.
+ *  4. A listing shows all thieves, and as many of the earlier tickets as can matter: see listing.ts.
  */
 import type { Cancellation } from '../../requests/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
@@ -27,14 +27,14 @@ import { changeAmong } from './wait.ts'
 import { isWanted } from './wanted.ts'
 import { setTimeout, clearTimeout, queueMicrotask, monotonicNowMs } from '../../real-time.ts'
 
-/** Who holds for less is shown to others with the time when it asked. */
+/** A holder that has held for less time than this is shown to others with the time of its request. */
 const SHORT_HOLD_MS = 100
 
 export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing<OwnTicket> {
   readonly ticketPerRequest = true
   readonly stealing: Stealing<OwnTicket> = this
   readonly #parts: QueueParts
-  /** What the keys of the queue begin with. */
+  /** The prefix of the keys of the queue. */
   readonly #prefix: string
   readonly #joinOrder = new JoinOrder()
 
@@ -55,7 +55,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     return await this.#enter(own.request)
   }
 
-  /** Where it gives no ticket, the request has lost its place. */
+  /** If it resolves without a ticket, the request has lost its place. */
   async #enter(request: EnqueueRequest): Promise<OwnTicket | null> {
     let own: OwnTicket | null = null
     try {
@@ -72,14 +72,14 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
   async #joinInTurn(request: EnqueueRequest): Promise<OwnTicket | null> {
     const { cancellation } = request
     const sinceMs = monotonicNowMs()
-    // Bound: each round but the last is one more session that was lost.
+    // Bound: each round except the last is another session that was lost.
     for (;;) {
       await this.#joinOrder.next(request)
       if (cancellation.cancelled) return null
       const current = this.#parts.sessions.current(cancellation, sinceMs)
       const session = current instanceof Promise ? await current : current
       if (session === undefined || cancellation.cancelled) return null
-      // RACE: a session that was lost meanwhile has taken the tickets of older requests along.
+      // RACE: if a session was lost meanwhile, the tickets of older requests are lost with it.
       if (!session.seemsAlive() || !this.#joinOrder.isNext(request)) continue
       const own = new OwnTicket(this.#newKey(request, session), request, session)
       session.add(own)
@@ -116,7 +116,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
   /** A lease may run out while the answer is on its way; the session knows. */
   becomeHolder(own: OwnTicket): boolean {
     if (!own.session.isAlive()) return false
-    // A thief that was robbed in turn has held, and is told when it knows that it did.
+    // A thief whose lock was stolen in turn has held. It is notified once it knows that it held.
     return own.loss === undefined || own.request.steal
   }
 
@@ -133,13 +133,13 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     own.isHeld = true
     own.stopWatching()
     this.#joinOrder.leave(own.request)
-    // RACE: lost between its turn and this line. It is told as soon as it knows that it holds.
+    // RACE: it was lost between its turn and this line. It is notified as soon as it knows that it holds.
     if (own.loss !== undefined) queueMicrotask(() => own.tellLost(true))
     if (own.hasWaited) own.sinceTimer = setTimeout(() => this.#tellSince(own), SHORT_HOLD_MS).unref()
     return { token: own.seenRevision, recovered: false }
   }
 
-  /** Nobody asks: see ticketPerRequest. */
+  /** Never called: see ticketPerRequest. */
   isLast(): boolean {
     return false
   }
@@ -164,7 +164,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     clearTimeout(own.sinceTimer)
     own.stopWatching()
     try {
-      // Once the session's lease may be over, the server deletes the key by itself.
+      // Once the session's lease may be over, this isn't needed: the server deletes the key.
       const isOver = (): boolean => !own.session.seemsAlive()
       await this.#parts.client.ask('DeleteRange', { key: own.key }, { isOver })
     } finally {
@@ -173,7 +173,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     }
   }
 
-  /** Whether the key was written or not: it is deleted. */
+  /** Deletes the key, whether it was written or not. */
   #abandon(own: OwnTicket): void {
     this.#remove(own).catch((error: unknown) => debug('etcd: ticket %s could not be deleted: %s', own.key, error))
   }
@@ -182,7 +182,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     return ticketKey(this.#prefix, claim, steal, session.name, this.#parts.nextNumber())
   }
 
-  /** Writes the key. May be asked for twice: the second time it finds the key. False where it was over before that. */
+  /** Writes the key. It may be sent twice: the second time it finds the key. Resolves with false if it was no longer needed before that. */
   async #join(own: OwnTicket): Promise<boolean> {
     const value = formatValue(this.#parts.identity, own)
     const answer = await this.#parts.client.ask(
@@ -210,7 +210,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     return true
   }
 
-  /** Nothing where its session is over: its ticket is, too. */
+  /** Resolves with an empty list if its session is over: then its ticket is gone, too. */
   async #list(own: OwnTicket): Promise<readonly ListedTicket[]> {
     const { cancellation } = own.request
     const isOver = (): boolean => cancellation.cancelled || !own.session.seemsAlive()
@@ -225,7 +225,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     }
   }
 
-  /** Undefined where a listing that was limited shows less than it should: then the next one is not. */
+  /** Undefined if a limited listing shows less than it should: then the next one isn't limited. */
   #read(own: OwnTicket, { header, responses = [] }: TxnResponse): readonly ListedTicket[] | undefined {
     own.seenRevision = BigInt(header.revision)
     const { tickets, isClean } = readListing(
@@ -237,7 +237,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     return undefined
   }
 
-  /** Shows to others since when it holds. */
+  /** Shows to other clients since when it holds. */
   #tellSince(own: OwnTicket): void {
     const { key, createRevision } = own
     if (!own.isHeld || createRevision === undefined || !own.session.isAlive()) return

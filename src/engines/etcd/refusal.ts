@@ -1,4 +1,4 @@
-/** What an error of gRPC means here. */
+/** Interprets errors of gRPC. */
 import { SlocketError } from '../../errors.ts'
 
 /** Codes of gRPC: https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
@@ -14,11 +14,11 @@ const OUT_OF_RANGE = 11
 const INTERNAL = 13
 const UNAVAILABLE = 14
 const UNAUTHENTICATED = 16
-/** Not of gRPC: a mistake in a program. */
+/** The error isn't from gRPC: a mistake in a program. */
 const NO_STATUS = -1
 
 export type Meaning =
-  /** No answer, or one that says "not now": another member may do better. What was asked may have been done. */
+  /** No answer, or the answer "not now": another member may answer. The request may have been carried out. */
   | 'unanswered'
   /** The token is unknown, or too old. */
   | 'token'
@@ -44,7 +44,7 @@ export function meaningOf(error: unknown): Meaning {
     case UNAVAILABLE:
       return 'unanswered'
     case RESOURCE_EXHAUSTED:
-      // No space; or larger than the server takes, which another one would not take either.
+      // No space; or the request is larger than the server accepts, and another one would not accept it either.
       return /space|larger than max/.test(details) ? 'refused' : 'unanswered'
     case UNAUTHENTICATED:
       return 'token'
@@ -57,16 +57,16 @@ export function meaningOf(error: unknown): Meaning {
   }
 }
 
-/** The revision that was asked for is no longer kept. As gRPC says it, or as the cause of what callers are told. */
+/** Whether the requested revision is no longer kept. `error` is that of gRPC, or has it as its cause. */
 export function isCompacted(error: unknown): boolean {
   const { code, details } = statusOf(error instanceof SlocketError ? error.cause : error)
   return code === OUT_OF_RANGE && details.includes('compacted')
 }
 
-/** A refusal, in words. */
+/** Converts a refusal to a SlocketError. */
 export function toSlocketError(error: unknown, addresses: readonly string[]): SlocketError {
   const { code, details } = statusOf(error)
-  // Nothing that the server has said.
+  // This didn't come from the server.
   if (code === NO_STATUS)
     return new SlocketError('ERR_SLOCKET_SYSTEM', `etcd could not be asked: ${details}`, { cause: error })
   const where = `etcd at ${addresses.join(', ')}`
@@ -79,7 +79,7 @@ export function toSlocketError(error: unknown, addresses: readonly string[]): Sl
   return new SlocketError(slocketCode, `${where} refuses: ${details}`, { cause: error })
 }
 
-/** As if the server had said so itself. */
+/** Makes an error as if the server had sent it. */
 export function unanswered(details: string): Error {
   return Object.assign(new Error(details), { code: UNAVAILABLE, details })
 }

@@ -6,12 +6,12 @@
  *  open  | its lease is sure to last                 | its deadline; the server says that the lease, or the session's key, is gone;
  *        |                                           | nobody uses it for a while
  *  lost  | its lease may be over: so are its tickets | -
- *  ended | nobody used it; its lease was given back  | -
+ *  ended | nobody used it; its lease was revoked     | -
  *
- *  1. `isAlive` tests the deadline whenever it is asked: a process that was stopped finds out before its timers have run. Who holds, or is
- *     about to, asks that; `seemsAlive` does not know of a suspended machine.
+ *  1. `isAlive` checks the deadline on each call: a process that was stopped finds out before its timers have run. A holder, or a request that is
+ *     about to hold, calls that; `seemsAlive` does not know of a suspended machine.
  *  2. A session that is not open never is again.
- *  3. A lease that was lost is not given back but runs out: the margin before that is the holders'.
+ *  3. A lease that was lost isn't revoked but runs out: the margin before that is for the holders.
  */
 import { debug } from '../../debug.ts'
 import { SlocketError } from '../../errors.ts'
@@ -28,11 +28,11 @@ import { setTimeout, clearTimeout, monotonicNowMs } from '../../real-time.ts'
 const RENEWALS_PER_TTL = 3
 /** Renewals also find out whether the connection is alive. */
 const LONGEST_RENEWAL_MS = 10_000
-/** After a renewal that failed. */
+/** The pause after a renewal that failed. */
 const PAUSE_MS = 100
-/** After a ticket left whose key may be written late: by a request that got no answer. */
+/** The pause after a ticket left whose key may be written late, by a request that got no answer. */
 const SWEEP_MS = 1000
-/** How many keys are asked for at once: etcd allows 128 operations in one transaction. */
+/** How many keys to ask for at once: etcd allows 128 operations in one transaction. */
 const MOST_AT_ONCE = 100
 
 export interface SessionParts {
@@ -51,7 +51,7 @@ export class Session implements TicketSession {
   readonly #parts: SessionParts
   readonly #deadline: Deadline
   #state: 'open' | 'lost' | 'ended' = 'open'
-  /** By key. */
+  /** The tickets, by their keys. */
   readonly #tickets = new Map<string, OwnTicket>()
   #deadlineTimer: NodeJS.Timeout | undefined
   #renewTimer: NodeJS.Timeout | undefined
@@ -59,7 +59,7 @@ export class Session implements TicketSession {
   #sweepTimer: NodeJS.Timeout | undefined
   #lingerMs = 0
   #renewals = 0
-  /** Of renewals, in a row. */
+  /** How many renewals in a row have failed. */
   #failures = 0
   #stopWatching: (() => void) | undefined
 
@@ -73,10 +73,10 @@ export class Session implements TicketSession {
     this.#scheduleRenewal(this.#renewalMs)
   }
 
-  /** @param sinceMs since when somebody has been waiting for it, by `monotonicNowMs`. @throws as `EtcdClient.ask`. */
+  /** @param sinceMs when the first request began to wait for it, by `monotonicNowMs`. @throws as `EtcdClient.ask`. */
   static async open(parts: SessionParts, sinceMs: number = monotonicNowMs()): Promise<Session> {
     const { client, ttlSeconds } = parts
-    // Bound: the patience of the client, as long as the server does not lose each lease at once.
+    // Bound: the patience of the client, unless the server loses each lease at once.
     for (;;) {
       let sent = readClocks()
       const onSend = (): void => void (sent = readClocks())
@@ -94,7 +94,7 @@ export class Session implements TicketSession {
     return Math.min(this.ttlMs / RENEWALS_PER_TTL, LONGEST_RENEWAL_MS)
   }
 
-  /** Whether its lease is sure to last still. Where it is not, all who hold by it have been told when this returns. */
+  /** Whether its lease is still sure to last. If not, all its holders have been notified when this returns. */
   isAlive(): boolean {
     if (this.#state !== 'open') return false
     if (this.#deadline.remainingMs() > 0) return true
@@ -103,21 +103,21 @@ export class Session implements TicketSession {
   }
 
   /**
-   * As `isAlive`, but that the machine may have been suspended meanwhile. It costs next to nothing, and is enough where nothing is granted by it: for what need not
-   * be tried once the lease is over, and does no harm then.
+   * As `isAlive`, but the machine may have been suspended meanwhile. It costs almost nothing, and is enough if nothing is granted by it: for work that need not
+   * be tried once the lease is over, but does no harm then.
    */
   seemsAlive(): boolean {
     if (this.#state !== 'open') return false
     return this.#deadline.seemsToLast() || this.isAlive()
   }
 
-  /** From before its key is written. */
+  /** To be called before its key is written. */
   add(ticket: OwnTicket): void {
     clearTimeout(this.#lingerTimer)
     this.#tickets.set(ticket.key, ticket)
   }
 
-  /** Its key is gone, or nobody cares. */
+  /** To be called when its key is gone, or no longer matters. */
   forget(ticket: OwnTicket): void {
     if (!this.#tickets.delete(ticket.key)) return
     this.#lingerMs = ticket.request.lingerMs
@@ -139,7 +139,7 @@ export class Session implements TicketSession {
     }
   }
 
-  /** Writes the session's key, and watches it. False where the session was lost over that. */
+  /** Writes the session's key, and watches it. Resolves with false if the session was lost meanwhile. */
   async #register(): Promise<boolean> {
     const { client } = this.#parts
     try {
@@ -159,7 +159,7 @@ export class Session implements TicketSession {
   #watch(): void {
     if (this.#state !== 'open') return
     this.#stopWatching = this.#parts.watches.watch(this.key, 'all', {
-      // Something may have happened before.
+      // Something may have happened before the watch was created.
       onCreated: () => this.#checkSoon(),
       onEvent: (isDeleted) => {
         if (isDeleted) this.lose('its lease in etcd was revoked, or has run out')
@@ -173,7 +173,7 @@ export class Session implements TicketSession {
     this.#check().catch((error: unknown) => debug('etcd: session %s: look: %s', this.name, error))
   }
 
-  /** Looks whether the session's key, and the tickets, are still there. */
+  /** Checks whether the session's key and the tickets still exist. */
   async #check(): Promise<void> {
     const tickets = [...this.#tickets.values()].filter(
       (ticket) => ticket.createRevision !== undefined && !ticket.isOver,
@@ -194,13 +194,13 @@ export class Session implements TicketSession {
     }
   }
 
-  /** Deletes what the lease has and nobody knows: a request that arrived long after its answer was given up writes a ticket again. */
+  /** Deletes keys of the lease that no ticket here has: a request that arrived long after its answer was given up writes a ticket again. */
   async #sweep(): Promise<void> {
     const { client } = this.#parts
     const asking = { isOver: (): boolean => this.#state !== 'open', isBackground: true }
     const { keys = [] } = (await client.ask('LeaseTimeToLive', { id: this.lease, keys: true }, asking)) ?? {}
     for (const key of keys) {
-      // Never one whose request is under way: a ticket is known before that is sent.
+      // Never deletes the key of a request under way: its ticket is known before the request is sent.
       if (key === this.key || this.#tickets.has(key)) continue
       debug('etcd: session %s: ticket %s is nobody’s', this.name, key)
       await client.ask('DeleteRange', { key }, asking)
@@ -217,7 +217,7 @@ export class Session implements TicketSession {
     try {
       const onSend = (): void => void (sent = readClocks())
       const answer = await this.#parts.client.callByStream('LeaseKeepAlive', { id: this.lease }, this.#failures, onSend)
-      // Also where the answer has come too late.
+      // Also if the answer has come too late.
       if (!this.isAlive()) return
       const ttlMs = Number((answer as { readonly ttl?: string }).ttl ?? 0) * 1000
       // etcd says 0, its grpc-proxy -1.
@@ -247,7 +247,7 @@ export class Session implements TicketSession {
   }
 
   #armDeadline(): void {
-    // May fire early, when the lease was renewed meanwhile: then it is set anew.
+    // It may fire early, if the lease was renewed meanwhile: then it is set again.
     this.#deadlineTimer = setTimeout(() => this.isAlive() && this.#armDeadline(), this.#deadline.remainingMs()).unref()
   }
 
@@ -276,7 +276,7 @@ export class Session implements TicketSession {
   }
 }
 
-/** The create revision of the one key that an operation has asked for. */
+/** Returns the create revision of the one key that an operation has asked for. */
 function revisionIn({ responses = [] }: TxnResponse, index: number): bigint | undefined {
   const revision = responses[index]?.range?.kvs?.[0]?.createRevision
   return revision === undefined ? undefined : BigInt(revision)

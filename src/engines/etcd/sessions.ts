@@ -1,4 +1,4 @@
-/** The session of an engine: one at a time. It is opened when it is needed, and after a loss anew. */
+/** The session of an engine, one at a time. It is opened on demand, and again after a loss. */
 import type { Cancellation } from '../../requests/cancellation.ts'
 import { isSlocketError } from '../../errors.ts'
 import { keepAlive } from '../keep-alive.ts'
@@ -8,7 +8,7 @@ import { monotonicNowMs } from '../../real-time.ts'
 
 interface Opening {
   readonly session: Promise<Session>
-  /** From when its patience counts. */
+  /** When its patience began. */
   readonly sinceMs: number
 }
 
@@ -24,7 +24,7 @@ export class Sessions {
   /**
    * Undefined if the request was cancelled first.
    *
-   * @param sinceMs since when it has been waiting, by `monotonicNowMs`.
+   * @param sinceMs when it began to wait, by `monotonicNowMs`.
    * @throws as `EtcdClient.ask`.
    */
   current(cancellation: Cancellation, sinceMs: number): Session | Promise<Session | undefined> {
@@ -48,7 +48,7 @@ export class Sessions {
     }
   }
 
-  /** Waits for the opening under way. If that fails, and began before this request was made, it and all later requests share a new one. */
+  /** Waits for the opening under way. If that fails, and began before this request was made, this request and all later ones share a new opening. */
   async #openFor(cancellation: Cancellation, sinceMs: number): Promise<Session> {
     const opening = this.#begin(sinceMs)
     try {

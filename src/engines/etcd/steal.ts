@@ -1,13 +1,13 @@
 /**
- * A thief: it writes a ticket that stands before all that came before it, and takes away the tickets of all who can possibly hold.
+ * A thief: it writes a ticket that stands ahead of all earlier ones, and deletes the tickets of all requests that can possibly hold.
  *
- *  1. The transaction that writes the thief's ticket shows the queue as it was then. Whoever has held, or may come to hold without having seen
- *     the thief, is among: the earlier thieves; and those whose turn it is among the tickets that are no thieves' (once it
- *     is one's turn there, it stays so). Where an earlier thief has finished its work, none of the latter: it has taken away all of them,
- *     and stands in the way of the others.
- *  2. These tickets are deleted, and the thief's own is marked, in that order or at once. Only then it holds.
- *  3. In the same step each robbed session's key is written, and so its owner looks after its tickets.
- *  4. A thief that finds its own ticket gone was robbed by a later one: it has held, for no time.
+ *  1. The transaction that writes the thief's ticket shows the queue as it was then. Every ticket that has held, or may come to hold without having seen
+ *     the thief, is among these: the earlier thieves; and the tickets whose turn it is among the tickets that aren't thieves' (once it
+ *     is a ticket's turn there, it stays so). If an earlier thief has finished its work, none of the latter: it has deleted all of them,
+ *     and stands ahead of the others.
+ *  2. These tickets are deleted, and the thief's own is marked, in that order or in one step. Only then does it hold.
+ *  3. In the same step, the key of each session that lost a ticket is written, which makes its owner check its tickets.
+ *  4. If a thief finds its own ticket gone, a later thief has stolen the lock from it: it has held, for no time.
  */
 import { splitByTurn } from '../../core/standing.ts'
 import { SlocketError } from '../../errors.ts'
@@ -20,10 +20,10 @@ import type { QueueParts } from './parts.ts'
 import type { OwnTicket } from './ticket.ts'
 import { formatValue, parseValue } from '../ticket-value.ts'
 
-/** Each costs up to two operations of a transaction, of which etcd allows 128. */
+/** How many tickets to delete at once. Each costs up to two operations of a transaction, of which etcd allows 128. */
 const MOST_AT_ONCE = 50
 
-/** Writes the ticket, and robs. False where it was over before that. */
+/** Writes the ticket, and steals the lock. Resolves with false if it was no longer needed before that. */
 export async function rob(parts: QueueParts, prefix: string, own: OwnTicket): Promise<boolean> {
   const victims = await joinInFront(parts, prefix, own)
   if (victims === undefined) return false
@@ -54,7 +54,7 @@ async function joinInFront(parts: QueueParts, prefix: string, own: OwnTicket): P
         { put: { key: own.key, lease: own.session.lease, value: formatValue(parts.identity, own) } },
         ...listing,
       ],
-      // Asked for twice: then what came later is in the listing as well, and left alone.
+      // If the request is sent twice, the listing also has later tickets, which are left alone.
       failure: [{ range: { key: own.key, keysOnly: true } }, ...listing],
     },
     { isOver: isOver(own), onSend: () => void (own.unanswered += 1) },
@@ -68,7 +68,7 @@ async function joinInFront(parts: QueueParts, prefix: string, own: OwnTicket): P
   return victimsIn(prefix, own.createRevision, answer)
 }
 
-/** All who may hold. */
+/** Returns all tickets that may hold. */
 function victimsIn(prefix: string, since: bigint, { responses = [] }: TxnResponse): ListedTicket[] {
   const seen = responses.slice(1).flatMap(({ range }) => range?.kvs ?? [])
   const before = seen.flatMap((keyValue) => {
@@ -84,7 +84,7 @@ function hasRobbed({ value }: KeyValue): boolean {
   return parseValue(value).hasRobbed
 }
 
-/** Deletes the tickets, tells their sessions, and, with the last of them, marks the thief's own. */
+/** Deletes the tickets, notifies their sessions, and, with the last of them, marks the thief's own. */
 async function take(
   parts: QueueParts,
   own: OwnTicket,
@@ -94,7 +94,7 @@ async function take(
   const value = formatValue(parts.identity, own, true)
   const mark: Operation[] = isLast ? [{ put: { key: own.key, lease: own.session.lease, value } }] : []
   let sessions = [...new Set(victims.map(({ lease }) => sessionKey(parts.namespace, lease)))]
-  // Bound: each round but the last leaves out a session that has ended.
+  // Bound: each round except the last leaves out a session that has ended.
   for (;;) {
     const answer = await parts.client.ask(
       'Txn',

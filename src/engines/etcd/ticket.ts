@@ -4,21 +4,21 @@ import type { SlocketError } from '../../errors.ts'
 import { ticketId } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
 
-/** What a ticket lives by. */
+/** What keeps a ticket alive. */
 export interface TicketSession {
   readonly lease: string
   readonly ttlMs: number
-  /** Whether its lease is sure to last still. Where it is not, all who hold by it have been told when this returns. */
+  /** Whether its lease is still sure to last. If not, all its holders have been notified when this returns. */
   isAlive(): boolean
-  /** The same by one clock alone, which costs next to nothing: where nothing is granted by it. */
+  /** The same by one clock only, which costs almost nothing. It is used if nothing is granted by it. */
   seemsAlive(): boolean
-  /** The key of the ticket is gone, or nobody cares. */
+  /** To be called when the key of the ticket is gone, or no longer matters. */
   forget(ticket: OwnTicket): void
 }
 
 /**
- * A ticket of this process. Its key is known to its session from before it is written until it is surely gone; what the lease has besides is
- * litter.
+ * A ticket of this process. Its session knows its key from before the key is written until it is surely gone; any other keys of the lease are
+ * leftovers.
  */
 export class OwnTicket {
   readonly key: string
@@ -26,27 +26,27 @@ export class OwnTicket {
   readonly session: TicketSession
   /** Undefined until it has joined the queue. */
   createRevision: bigint | undefined
-  /** How many requests to write its key were sent that nobody has seen an answer to: they may be carried out late. */
+  /** How many requests to write its key were sent without an answer so far: they may be carried out late. */
   unanswered: number = 0
   /** The revision of the last listing of the queue that it was shown. */
   seenRevision: bigint = 0n
-  /** Whether it has to see the whole queue, since there are keys in it that are no tickets. */
+  /** Whether it has to see the whole queue, since there are keys in it that aren't tickets. */
   seesAll = false
-  /** The listing that joining gave, until it has been used. */
+  /** The listing that joining returned, until it has been used. */
   joinListing: readonly ListedTicket[] | undefined
   /** Whether it had to wait. */
   hasWaited = false
   isHeld = false
-  /** Left, or about to. */
+  /** Whether it has left, or is about to. */
   isOver = false
-  /** Why it is gone, though it has not left by itself. */
+  /** Why it is gone, if it did not leave by itself. */
   loss: SlocketError | undefined
-  /** Something may have changed since the last listing was begun. */
+  /** Whether something may have changed since the last listing was begun. */
   isWoken = false
   onWoken: (() => void) | undefined
-  /** What stops the watch of each key that is watched. */
+  /** For each watched key, the function that stops its watch. */
   readonly watches: Map<string, () => void> = new Map()
-  /** Those of the watched keys whose watch is not there yet. */
+  /** The watched keys whose watch isn't created yet. */
   readonly uncreated: Set<string> = new Set()
   leaving: Promise<void> | undefined
   sinceTimer: NodeJS.Timeout | undefined
@@ -65,7 +65,7 @@ export class OwnTicket {
     return ticketId(this.key, this.createRevision ?? 0n)
   }
 
-  /** Whether its key, if it is there still, is about to be deleted. */
+  /** Whether its key, if it still exists, is about to be deleted. */
   get isLeaving(): boolean {
     return this.isOver || this.request.cancellation.cancelled
   }
@@ -75,7 +75,7 @@ export class OwnTicket {
     this.onWoken?.()
   }
 
-  /** Gone, by no doing of its own: its holder is told, or it looks again and finds out. */
+  /** To be called when somebody else removed it: its holder is notified, or it looks again and finds out. */
   lose(loss: SlocketError, isStolen: boolean): void {
     if (this.isOver || this.loss !== undefined) return
     this.loss = loss

@@ -1,4 +1,4 @@
-/** Waits, by watches, until one of those ahead of a ticket may have gone. Nothing is missed: whoever begins to watch looks once more when the watch is there. */
+/** Waits, with watches, until one of those ahead of a ticket may have gone. Nothing is missed: a ticket that begins to watch looks once more after the watch is created. */
 import type { Cancellation } from '../../requests/cancellation.ts'
 import type { ListedTicket } from './keys.ts'
 import type { OwnTicket } from './ticket.ts'
@@ -12,7 +12,7 @@ export async function changeAmong(
   among: readonly ListedTicket[],
   cancellation: Cancellation,
 ): Promise<void> {
-  // The process is kept alive, and the queue looked at again now and then, whatever was missed.
+  // This keeps the process alive, and looks at the queue again from time to time, whatever was missed.
   const again = setTimeout(() => own.wake(), own.session.ttlMs)
   const onCancelled = (): void => own.wake()
   cancellation.listen(onCancelled)
@@ -27,7 +27,7 @@ export async function changeAmong(
   }
 }
 
-/** True where one of the watches is new. */
+/** Returns true if one of the watches is new. */
 function watchJust(watches: WatchStream, own: OwnTicket, among: readonly ListedTicket[]): boolean {
   const wanted = new Set(among.map(({ key }) => key))
   for (const [key, stop] of own.watches) {

@@ -1,4 +1,4 @@
-/** Whether somebody waits because of a ticket that holds. */
+/** Finds out whether another ticket waits because of a ticket that holds. */
 import type { EtcdClient } from './client.ts'
 import { splitByTurn } from '../../core/standing.ts'
 import { endOf, ordinaryPrefix, parseTicket } from './keys.ts'
@@ -7,10 +7,10 @@ import { ASCENDING, BY_CREATION } from './protocol.ts'
 import type { OwnTicket } from './ticket.ts'
 import { parseValue } from '../ticket-value.ts'
 
-/** Some of those behind may be tries, which only look. */
+/** How many tickets behind to read: some of them may be tries, which only look. */
 const SOME = 10
 
-/** One look; a second one if others say a larger number of permits. @throws as `EtcdClient.ask`. */
+/** Looks once; a second time if others have a larger number of permits. @throws as `EtcdClient.ask`. */
 export async function isWanted(client: EtcdClient, queue: string, own: OwnTicket): Promise<boolean> {
   const isOver = (): boolean => !own.isHeld
   const look = async (range: RangeRequest): Promise<RangeResponse | undefined> =>
@@ -27,7 +27,7 @@ function isWaiting({ value }: KeyValue): boolean {
   return parseValue(value).wait
 }
 
-/** Of tickets for permits, from the head of the queue. */
+/** Whether one of the tickets for permits, read from the head of the queue, waits. */
 function doesAnyWait(queue: string, answer: RangeResponse | undefined): boolean {
   const tickets = (answer?.kvs ?? []).flatMap((keyValue) => {
     const ticket = parseTicket(queue, keyValue)
@@ -39,16 +39,16 @@ function doesAnyWait(queue: string, answer: RangeResponse | undefined): boolean 
 function rangeFor(queue: string, { claim, createRevision, request }: OwnTicket): RangeRequest {
   const prefix = ordinaryPrefix(queue)
   const all = { key: prefix, rangeEnd: endOf(prefix), sortOrder: ASCENDING, sortTarget: BY_CREATION }
-  // All who came before a thief wait for it, but for those it has robbed.
+  // All tickets that came before a thief wait for it, except the tickets that it has stolen from.
   const behind = request.steal ? {} : { minCreateRevision: String(createRevision! + 1n) }
   switch (claim.kind) {
     case 'exclusive':
       return { ...all, ...behind, limit: SOME }
     case 'shared':
-      // Who waits is exclusive, or waits for one who is.
+      // A waiter is exclusive, or waits for an exclusive ticket.
       return { ...all, ...behind, key: `${prefix}x-`, rangeEnd: `${prefix}x.`, limit: SOME }
     case 'permit':
-      // Among so many, one waits, if all say the same number.
+      // Among so many tickets, one waits, if all have the same number of permits.
       return { ...all, limit: claim.permits + SOME }
   }
 }

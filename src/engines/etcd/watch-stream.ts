@@ -1,11 +1,11 @@
 /**
- * All watches of one engine, on one stream. A watch tells of what happens from its creation on, never of the past: etcd serves a watch from the
- * past by a loop that runs each 100 ms (measured). So who watches looks again once the watch is there.
+ * All watches of one engine, on one stream. A watch reports what happens from its creation on, never the past: etcd serves a watch from the
+ * past by a loop that runs every 100 ms (measured). So a ticket that watches looks again once the watch is created.
  *
  * The watches of a stream are numbered from 0, in the order in which they are created. etcd takes these numbers; `etcd grpc-proxy` ignores them and
  * counts in the same way (server/proxy/grpcproxy/watch.go).
  *
- * When the stream breaks, all watches are over, and each is told so a moment later. Who needs one asks again.
+ * When the stream breaks, all watches are over, and each watcher is notified a moment later. A watcher that still needs a watch asks again.
  */
 import { debug } from '../../debug.ts'
 import type { EtcdClient } from './client.ts'
@@ -14,14 +14,14 @@ import type { WatchRequest, WatchResponse } from './protocol.ts'
 import { statusOf } from './refusal.ts'
 import { setTimeout } from '../../real-time.ts'
 
-/** Before those are told whose watches broke: they will ask again. */
+/** The pause before the watchers are notified whose watches broke: they will ask again. */
 const PAUSE_MS = 100
 
 export interface Watcher {
-  /** From now on nothing is missed. */
+  /** Called when the watch is created: from now on nothing is missed. */
   onCreated(): void
   onEvent(isDeleted: boolean): void
-  /** It is over, though nobody has stopped it. */
+  /** Called when the watch is over without having been stopped. */
   onBroken(): void
 }
 
@@ -33,9 +33,9 @@ export class WatchStream {
   readonly #watchers = new Map<string, Watcher>()
   #nextId = 0
   #stream: Promise<Stream> | undefined
-  /** The same, once something was sent on it. */
+  /** The same stream, once something was sent on it. */
   #current: Stream | undefined
-  /** How often it was tried since the last that could be opened. */
+  /** How many tries have failed since the last stream that could be opened. */
   #failures = 0
 
   constructor(client: EtcdClient) {
@@ -43,14 +43,14 @@ export class WatchStream {
     client.onMoved(() => this.#break('the connection was given up'))
   }
 
-  /** Watches one key. Returns what stops that. */
+  /** Watches one key. Returns a function that stops it. */
   watch(key: string, kinds: 'deletions' | 'all', watcher: Watcher): () => void {
     const watchId = String(this.#nextId)
     this.#nextId += 1
     this.#watchers.set(watchId, watcher)
     this.#send({ create: { key, watchId, ...(kinds === 'deletions' ? { filters: [NO_PUTS] } : {}) } })
     return () => {
-      // On another stream, the number is that of another watch.
+      // On another stream, the number belongs to another watch.
       if (this.#watchers.get(watchId) !== watcher) return
       this.#watchers.delete(watchId)
       if (this.#watchers.size > 0) this.#send({ cancel: { watchId } })
@@ -92,9 +92,9 @@ export class WatchStream {
   #onResponse({ watchId = '0', created, canceled, cancelReason, events = [] }: WatchResponse): void {
     const watcher = this.#watchers.get(watchId)
     if (canceled === true) {
-      // One that is refused at once has no id by which it could be known.
+      // A watch that is refused at once has no id by which it could be found.
       if (watcher === undefined && created !== true) return
-      // A token that is too old, maybe: the next stream has a new one.
+      // Perhaps the token is too old: the next stream has a new one.
       this.#client.dropToken()
       return this.#break(cancelReason ?? 'a watch was cancelled')
     }

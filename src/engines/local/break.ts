@@ -1,6 +1,6 @@
 /**
- * Takes tickets out of a queue that belong to others, from outside, and has those whom it concerns look at once: each
- * would by the clock, within a second.
+ * Removes tickets of other processes from a queue, from outside, and makes the processes that it concerns look at once: each
+ * would look by itself within a second.
  */
 import { debug } from '../../debug.ts'
 import { SlocketError, systemCode } from '../../errors.ts'
@@ -23,36 +23,36 @@ import { groupByMember } from './ticket.ts'
 import { MEMBERS } from './ticket-name.ts'
 import { setTimeout, clearTimeout } from '../../real-time.ts'
 
-/** How long one has to answer, in ms. One that is stopped, or busy, sees when it goes on. */
+/** How long a process has to answer, in ms. A process that is stopped or busy looks when it continues. */
 const ANSWER_MS = 200
-/** How many are told at once. */
+/** How many processes are notified at once. */
 const AT_ONCE = 200
 
 /** A ticket that holds. */
 export interface HoldingTicket {
   readonly name: string
-  /** Those who hold by it. */
+  /** The requests that hold by it. */
   readonly holders: readonly Requester[]
 }
 
-/** A queue from which tickets can be taken. */
+/** A queue from which tickets can be removed. */
 export interface Breakable {
   findHolders(): Promise<HoldingTicket[]>
   /** Whether the ticket of this name is in the queue. */
   has(name: string): boolean
-  /** Takes out the tickets of these names. Those that can't be taken out are still there afterwards. */
+  /** Removes the tickets with these names. Tickets that can't be removed are still there afterwards. */
   takeAway(names: readonly string[]): Promise<void>
-  /** What to report if tickets can't be taken out. @param left how many of how many holders they are. */
+  /** The error to report if tickets can't be removed. @param left how many of how many holders they are. */
   failure(left: string): SlocketError
 }
 
-/** What was to be taken away, and what of it couldn't be. */
+/** What was to be taken away, and which part of it couldn't be. */
 export interface TakenAway {
   readonly taken: readonly HoldingTicket[]
   readonly left: readonly HoldingTicket[]
 }
 
-/** @param own as of `findHolders`. */
+/** @param own as for `findHolders`. */
 export function breakable(directory: QueueDirectory, own: () => ReadonlyMap<string, OwnTicket>): Breakable {
   return {
     findHolders: () => findHolders(directory, own),
@@ -66,7 +66,7 @@ export function breakable(directory: QueueDirectory, own: () => ReadonlyMap<stri
   }
 }
 
-/** Takes the lock away from those who hold it. See `Engine.breakHolders`. */
+/** Takes the lock away from its holders. See `Engine.breakHolders`. */
 export async function breakHolders(
   queue: Breakable,
   confirm: (held: readonly Requester[]) => Promise<boolean>,
@@ -77,9 +77,9 @@ export async function breakHolders(
 }
 
 /**
- * Takes the lock away from those who hold it, if `confirm` agrees, and from nobody who has come since `confirm` was called.
+ * Takes the lock away from its holders if `confirm` agrees, but not from a request that became a holder after `confirm` was called.
  *
- * @param confirm is called if somebody holds the lock.
+ * @param confirm called if the lock is held.
  */
 export async function takeFromHolders(
   queue: Breakable,
@@ -90,12 +90,12 @@ export async function takeFromHolders(
   const now = await withRoom(() => queue.findHolders())
   const taken = now.filter((ticket) => isShown(ticket, found) && queue.has(ticket.name))
   if (taken.length === 0) return { taken, left: [] }
-  // RACE: a ticket passes from its holder to another request of the same process between the look and this line. That one loses the lock, too.
+  // RACE: a ticket passes from its holder to another request of the same process between the look and this line. That request loses the lock, too.
   await queue.takeAway(taken.map(({ name }) => name))
   return { taken, left: taken.filter(({ name }) => queue.has(name)) }
 }
 
-/** Whether all who hold by a ticket were shown. A ticket serves one request of its process after another. */
+/** Whether all holders of a ticket were shown. A ticket serves one request of its process after another. */
 function isShown({ name, holders }: HoldingTicket, found: readonly HoldingTicket[]): boolean {
   const shown = found.find((ticket) => ticket.name === name)?.holders ?? []
   return holders.every((holder) => shown.some((one) => isSameRequester(one, holder)))
@@ -105,7 +105,7 @@ function holdersOf(tickets: readonly HoldingTicket[]): Requester[] {
   return tickets.flatMap(({ holders }) => holders)
 }
 
-/** @param names those of the tickets to take out. What cannot be removed is still there afterwards. */
+/** @param names the names of the tickets to remove. What cannot be removed is still there afterwards. */
 export async function takeAway(directory: QueueDirectory, names: readonly string[]): Promise<void> {
   const view = new QueueView(directory, new Map(), () => true)
   const concerned = view.read()
@@ -117,7 +117,7 @@ export async function takeAway(directory: QueueDirectory, names: readonly string
   directory.removeIfEmpty()
 }
 
-/** As `tellMember`. The tickets are gone by now, so a failure is no reason to fail: the member looks by the clock. */
+/** As `tellMember`. The tickets are gone by now, so a failure here is ignored: the member looks once a second anyway. */
 async function hintMember(directory: string, tickets: readonly ListedTicket[]): Promise<void> {
   try {
     await withRoom(() => tellMember(directory, tickets))
@@ -128,10 +128,10 @@ async function hintMember(directory: string, tickets: readonly ListedTicket[]): 
 }
 
 /**
- * Has the owner of `tickets`, which are of one member, look at the queue, by the member's own socket: the names of its tickets may be gone. A
- * hint; nobody has to hear it.
+ * Makes the owner of `tickets`, which belong to one member, look at the queue. It uses the member's own socket: the names of its tickets may be gone. This is a
+ * hint, and may get lost.
  *
- * @param directory that of the lock, or the root of named locks.
+ * @param directory the directory of the lock, or the root of named locks.
  * @returns false if nobody listens there.
  */
 export function tellMember(
@@ -151,7 +151,7 @@ export function tellMember(
       ]
       socket.write(frames.map(formatFrame).join(''), 'latin1')
     })
-    // It has read that.
+    // The owner has read the message.
     socket.once('data', () => socket.destroy())
     socket.on('error', (error) => debug('%s: member %s cannot be told: %s', directory, member, error))
     socket.once('close', () => {

@@ -1,5 +1,5 @@
 /**
- * What is in the lock directory: tickets, marks, and sockets of members. Each function here is one synchronous step of the
+ * The contents of the lock directory: tickets, marks, and sockets of members. Each function here is one synchronous step in the
  * file system.
  */
 import fs from 'node:fs'
@@ -12,11 +12,11 @@ import { witness } from './platform/witness.ts'
 import { DOWNGRADED, markedBy, MEMBERS, parseTicketName, REPORTED } from './ticket-name.ts'
 
 export class QueueDirectory extends LockDirectory {
-  /** The names in it, those of tickets in queue order; none where the directory is gone. */
+  /** Returns the names in it, those of tickets in queue order; empty if the directory is gone. */
   names(): string[] {
     try {
       const names = fs.readdirSync(this.path)
-      // Node gives names in the order of their bytes, since libuv sorts them (uv_fs_scandir, measured on Node 20 to 26); nobody promises it.
+      // Node returns names in the order of their bytes, since libuv sorts them (uv_fs_scandir, measured on Node 20 to 26), but this isn't documented.
       for (let index = 1; index < names.length; index += 1) if (names[index - 1]! > names[index]!) return names.sort()
       return names
     } catch (error) {
@@ -41,7 +41,7 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Makes a ticket of a socket that listens among the members. False where that is gone. */
+  /** Makes a ticket of a socket that listens among the members. Returns false if that is gone. */
   rename(member: string, name: string): boolean {
     try {
       fs.renameSync(this.pathOfMember(member), this.pathOf(name))
@@ -57,7 +57,7 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Adds a mark to a ticket. False where that cannot be had: the ticket is gone, or the file system has no links. */
+  /** Adds a mark to a ticket. Returns false if that isn't possible: the ticket is gone, or the file system has no links. */
   mark(name: string, suffix: string): boolean {
     const ticket = `${this.path}/${name}`
     const mark = ticket + suffix
@@ -65,7 +65,7 @@ export class QueueDirectory extends LockDirectory {
     return linked ?? this.#mark(fs.symlinkSync, name, mark) ?? false
   }
 
-  /** Undefined where the mark cannot be made in this way. */
+  /** Undefined if the mark cannot be made in this way. */
   #mark(make: (from: string, to: string) => void, from: string, to: string): boolean | undefined {
     try {
       make(from, to)
@@ -80,7 +80,7 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Takes a ticket out of the queue. False where it is gone. */
+  /** Removes a ticket from the queue. Returns false if it is already gone. */
   unlink(name: string): boolean {
     try {
       fs.unlinkSync(`${this.path}/${name}`)
@@ -99,14 +99,14 @@ export class QueueDirectory extends LockDirectory {
     if (this.isShared) this.sweepMark(name + REPORTED)
   }
 
-  /** Removes a dead ticket that nobody has to be told of from now on. If another user's stays, it is marked as reported. */
+  /** Removes a dead ticket that need not be reported from now on. If it is another user's and stays, it is marked as reported. */
   removeOrMark(name: string): void {
     this.sweepTicket(name)
     if (!this.has(name)) return
     try {
       this.mark(name, REPORTED)
     } catch (error) {
-      // The next holder is told, too.
+      // The next holder is notified, too.
       if (!isSlocketError(error)) throw error
     }
   }
@@ -117,7 +117,7 @@ export class QueueDirectory extends LockDirectory {
     super.removeIfEmpty()
   }
 
-  /** Removes marks of tickets that are gone: whoever has removed the ticket was killed before it removed the mark, or is another user. */
+  /** Removes marks of tickets that are gone: the process that removed the ticket was killed before it removed the mark, or belongs to another user. */
   protected override sweepLoneMarks(): void {
     let names: ReadonlySet<string>
     try {
@@ -181,7 +181,7 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Undefined where it is gone, or is neither a ticket nor a member by its kind. */
+  /** Undefined if it is gone, or is neither a ticket nor a member by its kind. */
   inodeOf(name: string): number | undefined {
     return inodeAt(this.pathOf(name))
   }
@@ -198,7 +198,7 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Whether the ticket is there; true where that cannot be told. */
+  /** Whether the ticket is there. True if that cannot be found out. */
   has(name: string): boolean {
     try {
       return fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false }) !== undefined
@@ -213,13 +213,13 @@ export class QueueDirectory extends LockDirectory {
       const stats = fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })
       return stats !== undefined && !witness.isOfKind(stats)
     } catch (error) {
-      // It cannot be looked at: whoever connects to it meets the same, and reports it.
+      // It cannot be looked at. A process that connects to it gets the same error, and reports it.
       if (systemCode(error) === undefined) throw error
       return false
     }
   }
 
-  /** When the ticket was made or last touched: wall clock, in ms; undefined where it is gone. */
+  /** When the ticket was made or last touched, by the wall clock, in ms. Undefined if it is gone. */
   touchedMs(name: string): number | undefined {
     try {
       return fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })?.mtimeMs

@@ -1,6 +1,6 @@
 /**
  * The local engine: locks among all processes and threads of one machine, as a queue of listening Unix sockets in a
- * directory. Start reading at queue.ts; docs/algorithm.md tells why it works. On Windows, the directory has files in place of sockets: windows/.
+ * directory. Start reading at queue.ts; docs/algorithm.md explains why it works. On Windows, the directory has files in place of sockets: windows/.
  */
 import fs from 'node:fs'
 import path from 'node:path'
@@ -33,17 +33,17 @@ import { breakableOnWindows, claimsOnWindows, openWindowsLocks } from './windows
 
 /** Options of {@link local}. An unknown option is a TypeError. */
 export interface LocalOptions {
-  /** Which users can use the locks, whatever the umask is: `user`, `group` or `all`, as `SlocketOptions.access`. Default: what the umask leaves. */
+  /** Which users can use the locks, regardless of the umask: `user`, `group` or `all`, as `SlocketOptions.access`. Default: what the umask allows. */
   readonly access?: LockAccess | undefined
 }
 
 const LOCAL_OPTIONS: ReadonlySet<string> = new Set(['access'])
 
 /**
- * Makes an engine whose locks are directories on this machine, like those of the default engine. Another engine in the same process is another client, as if
+ * Creates an engine whose locks are directories on this machine, like those of the default engine. Another engine in the same process is another client, as if
  * it were another process.
  *
- * The name of a lock is its path. A relative path counts from the working directory at the time of the call.
+ * The name of a lock is its path. A relative path is resolved against the working directory at the time of the call.
  *
  * ```js
  * const lock = await slocket('/srv/report.lock', { engine: local({ access: 'all' }) })
@@ -53,7 +53,7 @@ const LOCAL_OPTIONS: ReadonlySet<string> = new Set(['access'])
  */
 export function local(options: LocalOptions = {}): Engine {
   if (typeof options !== 'object' || options === null) {
-    // A caller that gives a directory expects its locks there.
+    // A caller that passes a directory expects its locks there.
     throw new TypeError('options of local() must be an object: the path of a lock goes to slocket()')
   }
   checkKnownOptions(options, LOCAL_OPTIONS, 'local()')
@@ -65,7 +65,7 @@ export function local(options: LocalOptions = {}): Engine {
 const engineOfAccess = new Map<LockAccess | undefined, TicketEngine>()
 const clientsOfThisThread: LocalClient[] = []
 
-/** The engine for `access` that all calls in this thread share. To a query, what any of these have belongs to this thread. */
+/** The engine for `access` that all calls in this thread share. In a query, requests of any of these engines belong to this thread. */
 export function localFor(access: LockAccess | undefined): TicketEngine {
   let engine = engineOfAccess.get(access)
   if (engine === undefined) {
@@ -77,10 +77,10 @@ export function localFor(access: LockAccess | undefined): TicketEngine {
   return engine
 }
 
-/** @internal A local engine, and what the command needs to know of it. */
+/** @internal A local engine, and what the command needs from it. */
 export interface OpenLocal {
   readonly engine: Engine
-  /** What keeps the lock at `path`, which this client holds; undefined where it holds none. */
+  /** What keeps the lock at `path`, which this client holds. Undefined if it holds none. */
   handleOf(path: string): LockHandle | undefined
 }
 
@@ -91,8 +91,8 @@ export function openLocal(access?: LockAccess): OpenLocal {
 }
 
 /**
- * As {@link local}, for paths where another tool makes its locks by `mkdir` and keeps their times fresh (proper-lockfile): an
- * empty directory that was not made here is somebody's lock until it is `staleMs` old. See mkdir-lock.ts. All calls in this thread share one
+ * As {@link local}, for paths at which another tool makes its locks by `mkdir` and keeps their times fresh (proper-lockfile): an
+ * empty directory that slocket did not make is another tool's lock until it is `staleMs` old. See mkdir-lock.ts. All calls in this thread share one
  * engine for each `staleMs`.
  */
 export function localBesideMkdir(staleMs: number): TicketEngine {
@@ -108,8 +108,8 @@ export function localBesideMkdir(staleMs: number): TicketEngine {
 const engineOfStaleMs = new Map<number, TicketEngine>()
 
 /**
- * What this thread has in the queue at `resource`, held or waiting, by whatever name of that directory, and by whichever
- * engine made here. It takes a turn of the event loop to give any of it back, or to go on waiting.
+ * The claims that this thread has in the queue at `resource`, held or waiting, under any name of that directory, and in any
+ * engine made here. Releasing any of them, or going on waiting, takes a turn of the event loop.
  */
 export function claimsOfThisThread(resource: string): Claim[] {
   if (isWindows()) return claimsOnWindows((directory) => isSameDirectory(resolvePath(resource), directory))
@@ -123,7 +123,7 @@ export function claimsOfThisThread(resource: string): Claim[] {
   return claims
 }
 
-/** @internal For `slocket break`: as `Engine.breakHolders`, but what couldn't be taken away is no error. */
+/** @internal For `slocket break`: as `Engine.breakHolders`, but it isn't an error if something couldn't be taken away. */
 export async function breakLocal(
   resource: string,
   confirm: (found: readonly HoldingTicket[]) => Promise<boolean>,
@@ -133,13 +133,13 @@ export async function breakLocal(
   return { ...(await takeFromHolders(queue, confirm)), failure: (left) => queue.failure(left) }
 }
 
-/** Undefined where nothing is there. */
+/** Undefined if nothing is there. */
 function identityOf(directory: string): string | undefined {
   try {
     const stats = fs.statSync(directory, { bigint: true, throwIfNoEntry: false })
     return stats === undefined ? undefined : `${stats.dev}:${stats.ino}`
   } catch (error) {
-    // It cannot be looked at: whoever joins meets the same, and reports it.
+    // It cannot be looked at. A request that joins gets the same error, and reports it.
     if (systemCode(error) === undefined) throw error
     return undefined
   }

@@ -1,6 +1,6 @@
 /**
- * `query`: reads the names, then asks each member whom its tickets stand for. It takes no ticket and disturbs nobody; who
- * does not answer soon (a blocked event loop) is shown by what its name tells.
+ * `query`: reads the names, then asks each member which requests its tickets stand for. It takes no ticket and disturbs nobody. A member
+ * that does not answer soon (a blocked event loop) is shown with what its tickets' names say.
  */
 import type { EngineSnapshot, Requester } from '../../requests/engine.ts'
 import { splitByTurn } from '../../core/standing.ts'
@@ -27,23 +27,23 @@ import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { threadIdentity } from '../../thread-identity.ts'
 import { setTimeout, clearTimeout } from '../../real-time.ts'
 
-/** How long a member has to answer, in ms, where nothing else is said. */
+/** How long a member has to answer, in ms, by default. */
 const ANSWER_MS = 200
-/** How many members are asked at once. */
+/** How many members to ask at once. */
 const AT_ONCE = 200
 
 type Reply = { readonly kind: 'alive'; readonly answer: Answer | undefined } | { readonly kind: 'dead' | 'gone' }
 
-/** It lives, or may live, and has said nothing. */
+/** It lives, or may live, and has not answered. */
 const UNKNOWN: Reply = { kind: 'alive', answer: undefined }
 
 /** How to look. */
 export interface Inspection {
-  /** Which client a ticket is of, where that can be told. */
+  /** Returns the client of a ticket, if it is known. */
   readonly clientOf?: (ticket: ListedTicket) => string
   /** How long a member has to answer, in ms. */
   readonly answerMs?: number
-  /** When it aborts, nobody is waited for any longer: the answer is what is known by then. */
+  /** When it aborts, the look waits for nobody any longer: the answer is what is known by then. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -67,13 +67,13 @@ export async function inspect(
   inspection: Inspection,
 ): Promise<EngineSnapshot> {
   const obstacle = await findObstacle(directory)
-  // Whoever stands in the queue of a lock into whose directory somebody has put something else goes on.
+  // If somebody puts something else into the directory of a lock, the requests in its queue go on.
   if (obstacle !== undefined && obstacle.kind !== 'directory') return { held: [], pending: [], obstacle }
   const snapshot = (await inspectQueues([{ directory, own: own() }], inspection))[0]!
   return obstacle === undefined ? snapshot : { ...snapshot, obstacle }
 }
 
-/** Looks at several queues, whose members are asked once each. */
+/** Looks at several queues, and asks each of their members once. */
 export async function inspectQueues(queues: readonly Inspected[], inspection: Inspection): Promise<EngineSnapshot[]> {
   const listings = queues.map(({ directory, own }) => {
     return new QueueView(directory, own, () => true).read()
@@ -82,7 +82,7 @@ export async function inspectQueues(queues: readonly Inspected[], inspection: In
     listings[index]!.filter((ticket) => !own.has(ticket.id)).map((ticket) => ({ directory, ticket })),
   )
   const { clientOf } = inspection
-  // Told apart by object: the ids of two queues may be the same.
+  // They are told apart by object: ids in two queues may be the same.
   const replies = await askAll(others, inspection)
   return queues.map(({ directory, own }, index) => {
     const listing = listings[index]!
@@ -90,14 +90,14 @@ export async function inspectQueues(queues: readonly Inspected[], inspection: In
     const holding = new Set(splitByTurn(alive).held)
     return snapshotOf(alive, (ticket) => {
       const requesters = requestersOf(ticket, own.get(ticket.id), replies.get(ticket), clientOf?.(ticket))
-      // Whoever has its turn is shown, though it says (as a stranger may) that nobody stands there.
+      // A ticket that has its turn is shown, even if its member says (as a stranger may) that no request stands there.
       if (requesters.length > 0 || !holding.has(ticket) || own.has(ticket.id)) return requesters
       return [byName(ticket, undefined, clientOf?.(ticket))]
     })
   })
 }
 
-/** One that its member does not speak of may have left since the listing. (Or its member is a stranger that says what it likes.) */
+/** A ticket that its member does not mention may have left since the listing. (Or its member is a stranger, which can say anything.) */
 function isThere({ directory, ticket }: Place, reply: Reply | undefined): boolean {
   if (reply?.kind !== 'alive') return false
   return reply.answer?.isWhole !== true || reply.answer.tickets.has(ticket.id) || directory.has(ticket.name)
@@ -118,7 +118,7 @@ async function askAll(places: readonly Place[], inspection: Inspection): Promise
   return replies
 }
 
-/** Asks a member once: by its first ticket, or, where that is dead or gone, by the next. */
+/** Asks a member once: through its first ticket, or, if that is dead or gone, through the next. */
 async function askMember(
   places: readonly Place[],
   inspection: Inspection,
@@ -146,7 +146,7 @@ async function askAt({ directory, ticket }: Place, inspection: Inspection): Prom
   }
 }
 
-/** The tickets that hold. @param own as of `inspect`. @throws ERR_SLOCKET_NOT_A_LOCK; what a system error means. */
+/** Returns the tickets that hold. @param own as for `inspect`. @throws ERR_SLOCKET_NOT_A_LOCK; what a system error means. */
 export async function findHolders(
   directory: QueueDirectory,
   own: () => ReadonlyMap<string, OwnTicket> = () => new Map(),
@@ -165,7 +165,7 @@ export async function findHolders(
   })
 }
 
-/** Connects as a visitor, who does not say who it is, and asks. */
+/** Connects as a visitor, which does not say who it is, and asks. */
 function ask(
   directory: QueueDirectory,
   address: string,
@@ -188,7 +188,7 @@ function ask(
       socket.destroy()
       resolve(reply)
     }
-    // Connecting needs no help of the other side's event loop; answering does.
+    // Connecting doesn't need the other side's event loop; answering does.
     const timer = setTimeout(() => end(UNKNOWN), answerMs)
     const stopListening = signal && onAbort(signal, () => end(UNKNOWN))
     const stop = (): void => {
@@ -218,7 +218,7 @@ function judge(directory: QueueDirectory, ticket: ListedTicket, error: Error): R
     case 'ENOTDIR':
       return { kind: 'gone' }
     default:
-      // Its backlog is full, it is another user's, it went while being asked: none of that is death.
+      // Its backlog is full, it is another user's, or it left while being asked: none of that means that it is dead.
       return UNKNOWN
   }
 }
@@ -246,7 +246,7 @@ function requestersOf(
   const answer = reply?.kind === 'alive' ? reply.answer : undefined
   const command = answer?.command
   const self = answer?.standsFor !== undefined && answer.standsFor === threadIdentity()
-  // Nobody: it is the ticket of a try, which does not wait.
+  // No request is shown: it is the ticket of a try, which does not wait.
   const members = answer?.tickets.get(ticket.id)
   if (members !== undefined) {
     const sinceNs = BigInt(ticket.number)
@@ -263,7 +263,7 @@ function requestersOf(
   return [byName(ticket, command, client)]
 }
 
-/** What is known without the help of its member. */
+/** What is known without an answer of its member. */
 function byName(
   { claim, pid, number }: ListedTicket,
   command: string | undefined,

@@ -1,10 +1,10 @@
 /**
  * J, join: link a ticket to the member's socket, then list. If the list shows anything behind the ticket, withdraw and join
- * again with a higher number; otherwise it has joined, and whoever links after that list sees it there.
+ * again with a higher number; otherwise it has joined, and every process that links after that list sees it there.
  *
  * Of two tickets in one queue, the one that was linked later has the other in its list. If the other sorts behind, the
  * later one withdraws here; if it sorts ahead, the later one waits for it. So two never both think that they are first.
- * That a list was made before somebody else's link does no harm: that somebody is then the later one.
+ * If a list was made before another ticket was linked, that does no harm: the other ticket is then the later one.
  */
 import { isExiting } from '../../requests/exiting.ts'
 import { isOutOfDescriptors, makeRoom } from '../../requests/idle.ts'
@@ -25,12 +25,12 @@ import type { TicketName } from './ticket-name.ts'
 import { formatTicketName } from './ticket-name.ts'
 import { setImmediate } from '../../real-time.ts'
 
-/** How often in a row the directory may vanish under the socket that is made in it. Each time its last user has just left. */
+/** How many times in a row the directory may vanish while a socket is made in it. Each time its last user has just left. */
 const MOST_VANISHINGS = 100
 /** The longest random pause before joining again, in ms; the first ones are shorter. */
 const LONGEST_PAUSE_MS = 16
 
-/** Joins in one go where a member is there; undefined where it has to be tried again, by {@link joinSlowly}. */
+/** Joins at once if there is a member. Undefined if it has to be tried again, by {@link joinSlowly}. */
 export function join(state: QueueState, request: EnqueueRequest): OwnTicket | undefined {
   try {
     return joinOnce(state, request)
@@ -58,15 +58,15 @@ function joinOnce(state: QueueState, request: EnqueueRequest): OwnTicket | undef
 }
 
 /**
- * Joins if the queue is empty, without a turn of the event loop. Otherwise, or if something has to be waited for, undefined, and nothing is
- * left behind.
+ * Joins if the queue is empty, without a turn of the event loop. Otherwise, or if it would have to wait, returns undefined and leaves nothing
+ * behind.
  *
  * RACE: another process may join between the first listing and the link, or between the link and the second listing. Then this ticket
- * withdraws as any other does, and the caller waits by another one.
+ * withdraws as any other does, and the caller waits with another one.
  */
 export function joinIfFree(state: QueueState, request: EnqueueRequest): OwnTicket | undefined {
   const { presence } = state
-  // First: a request that has to wait by another thread needs no socket here.
+  // Checked first: a request that has to wait in another thread needs no socket here.
   if (isExiting() || !isEmpty(state)) return undefined
   let own: OwnTicket | undefined
   try {
@@ -88,12 +88,12 @@ export function joinIfFree(state: QueueState, request: EnqueueRequest): OwnTicke
   return undefined
 }
 
-/** This thread may block before it can connect to anybody. The end of its connections has the others look. */
+/** This thread may block before it can connect to anybody. The end of its connections makes the others look. */
 function endPursuits({ pursuits, presence }: QueueState): void {
   if (pursuits > 0) presence.leave()
 }
 
-/** True also if that can't be seen: what hinders the look is for the join to meet and to report. */
+/** True also if that can't be found out: the join will get the same error, and report it. */
 function isEmpty({ view }: QueueState): boolean {
   try {
     view.list()
@@ -105,12 +105,12 @@ function isEmpty({ view }: QueueState): boolean {
 }
 
 /**
- * Makes what is missing, waits until what is foreign has gone, and joins. Null where the request was cancelled, or
+ * Creates what is missing, waits until what is foreign has gone, and joins. Null if the request was cancelled, or if it
  * never waits and something foreign is in the way.
  */
 export async function joinSlowly(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | null> {
   let own: OwnTicket | null = null
-  // Asked for by a listener for `exit`: there is no next turn of the event loop, unless the process goes on after all.
+  // The request comes from a listener for `exit`: there is no next turn of the event loop, unless the process goes on after all.
   if (isExiting()) await new Promise((resolve) => setImmediate(resolve))
   state.presence.joining += 1
   const warning = new ObstacleWarning(state.directory)
@@ -160,7 +160,7 @@ async function joinByRounds(
   return null
 }
 
-/** As {@link join}, where hard links to a socket do not lead to it: a socket for the ticket alone, renamed once it listens. */
+/** As {@link join}, if hard links to a socket do not lead to it: a socket for the ticket alone, renamed once it listens. */
 async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Promise<OwnTicket | undefined> {
   const { directory, presence } = state
   const member = presence.members.current

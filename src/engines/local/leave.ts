@@ -1,17 +1,17 @@
 /**
- * Release, withdraw, and who hears of it. The numbers are those of the rules in model/README.md.
+ * Release and withdraw, and who is notified. The numbers are those of the rules in model/README.md.
  *
  *  N1, D1  Unlink the ticket, synchronously, before anything else: it is out, whatever this process does next.
  *  N2      A ticket that has held: list, and notify those of its successors (core/successors.ts) whose members are connected to this one. The
  *          others are still connecting, and list again after that.
- *  D2-D5   A ticket that has not held may have been notified in place of another. So it notifies its successors whoever they are, and connects
+ *  D2-D5   A ticket that has not held may have been notified in place of another. So it notifies all its successors, and connects
  *          to those that it has no connection with, until each has been notified or is gone.
- *  P1, P2  A notification may be lost with the connection that it was written to, or with the process that it was written to. So who has left
+ *  P1, P2  A notification may be lost with the connection that it was written to, or with the process that it was written to. So a ticket that has left
  *          is remembered while others stand behind, and the end of any connection repeats the notification.
  *
- * A downgrade is like a release, with a mark in place of the unlink: whoever lists from then on sees a shared ticket.
+ * A downgrade is like a release, with a mark in place of the unlink: every later listing shows a shared ticket.
  *
- * A notification is a hint: whoever gets it lists and decides again.
+ * A notification is a hint: its receiver lists and decides again.
  */
 import { successorsOf, successorsOfDowngrade } from '../../core/successors.ts'
 import type { Claim } from '../../core/claim.ts'
@@ -28,18 +28,18 @@ import { DOWNGRADED } from './ticket-name.ts'
 import { reachBy } from './wait.ts'
 import { setTimeout } from '../../real-time.ts'
 
-/** So many queues are remembered, whether others still stand behind in them or not. */
+/** This many queues are remembered, whether others still stand behind in them or not. */
 const FEW = 32
 /**
- * Users of proper-lockfile expect that nothing is left of a lock that is released. While others have its directory, a socket in it does no harm: so
- * whoever contends, and comes back soon, need not make another one. In ms.
+ * The minimum linger, in ms, of a contended lock if proper-lockfile may use the same path. Users of proper-lockfile expect that nothing is left of a lock that is released. While others have its directory, a socket in it does no harm: so
+ * a process that contends, and comes back soon, need not make another one.
  */
 const CONTENDED_LINGER_MS = 20
-/** How long to wait before a successor is connected to again, in ms: doubles from the first to the second. */
+/** How long to wait before connecting to a successor again, in ms: doubles from the first to the second. */
 const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 1000
 
-/** Takes a ticket out of the queue. Does nothing where it has left before. */
+/** Removes a ticket from the queue. Does nothing if it has left before. */
 export function withdraw(state: QueueState, own: OwnTicket): void {
   if (own.isOver) return
   own.isOver = true
@@ -52,7 +52,7 @@ export function withdraw(state: QueueState, own: OwnTicket): void {
 }
 
 /**
- * Makes the ticket of an exclusive holder a shared one. Does nothing where it is one. False if the ticket is gone.
+ * Makes the ticket of an exclusive holder a shared one. Does nothing if it is shared. Returns false if the ticket is gone.
  *
  * @throws ERR_SLOCKET_NO_SOCKETS if the file system has no links; what a system error means.
  */
@@ -74,7 +74,7 @@ export function downgrade(state: QueueState, own: OwnTicket): boolean {
   return true
 }
 
-/** Tries again to take out what could not be taken out before. */
+/** Tries again to remove tickets that could not be removed before. */
 export function takeOutStuck(state: QueueState): void {
   for (const own of state.stuck) takeOut(state, own)
 }
@@ -87,7 +87,7 @@ function takeOut(state: QueueState, own: OwnTicket): void {
     wasThere = directory.unlink(own.name)
     if (own.isDowngraded) directory.sweepMark(own.name + DOWNGRADED)
   } catch (error) {
-    // The name cannot be taken out (a read-only file system, say). Without its socket it is dead all the same; but the
+    // The name cannot be removed (on a read-only file system, for example). Without its socket it is dead all the same; but the
     // socket may be that of other tickets in use. Then it is tried again when one of them goes, and each second.
     own.stuckBy = error
     state.stuck.add(own)
@@ -106,7 +106,7 @@ function takeOut(state: QueueState, own: OwnTicket): void {
   presence.onLeft(Math.max(own.request.lingerMs, leastMs))
 }
 
-/** N2. False if it is certain that nobody stands behind it. */
+/** N2. Returns false if it is certain that nobody stands behind it. */
 function notifySuccessors(state: QueueState, own: OwnTicket): boolean {
   if (state.own.size === 0 && !state.presence.members.hasConnections) return false
   const departed = new Departed(own)
@@ -116,7 +116,7 @@ function notifySuccessors(state: QueueState, own: OwnTicket): boolean {
   return true
 }
 
-/** D2 to D5, for one that has left without having held, for a thief in its place, or for one that a thief has taken out. */
+/** D2 to D5, for a ticket that has left without having held, for a thief in its place, or for a ticket that a thief has removed. */
 export function passOn(state: QueueState, own: Pick<OwnTicket, 'name' | 'claim' | 'owner' | 'isHeld'>): void {
   const departed = new Departed(own)
   if (!list(state)) return startPursuit(state, departed, [])
@@ -125,7 +125,7 @@ export function passOn(state: QueueState, own: Pick<OwnTicket, 'name' | 'claim' 
   if (unreached !== undefined) startPursuit(state, departed, unreached)
 }
 
-/** P1: remembers one that has left, and forgets others. To be called after a listing. False if nobody stands behind it. */
+/** P1: remembers a ticket that has left, and forgets others. Must be called after a listing. Returns false if nobody stands behind the ticket. */
 function remember(state: QueueState, departed: Departed): boolean {
   const { lastName } = state.view
   forget(state)
@@ -136,7 +136,7 @@ function remember(state: QueueState, departed: Departed): boolean {
   return true
 }
 
-/** To be called after a listing: nobody stands any more between the names that it showed. */
+/** Must be called after a listing: nobody stands any more between the names that it showed. */
 function forget(state: QueueState): void {
   const { departed, view } = state
   if (departed.length === 0) return
@@ -150,17 +150,17 @@ function rememberQueue(state: QueueState): void {
   const { left } = state
   left.add(state)
   if (left.size <= left.most) return
-  // Nobody may ever come to those queues again.
+  // Perhaps nobody ever comes to those queues again.
   for (const other of left) if (other !== state && list(other)) forget(other)
   left.most = 2 * left.size + FEW
 }
 
-/** P2: a connection has ended. Whatever was told may never have been heard. */
+/** P2: a connection has ended. Notifications over it may never have been read. */
 export function notifyAgain(left: Iterable<QueueState>): void {
   for (const state of left) {
     if (!list(state)) continue
     forget(state)
-    // Each ticket once, whoever has left ahead of it.
+    // Each ticket is notified once, whichever ticket has left ahead of it.
     const notified = new Set<string>()
     for (const departed of state.departed) {
       const unreached = notify(state, departed, notified)
@@ -170,7 +170,7 @@ export function notifyAgain(left: Iterable<QueueState>): void {
 }
 
 /**
- * Notifies the successors, as the last listing shows them, but for those in `notified`, to which it adds them. Those that have yet to be connected
+ * Notifies the successors, as the last listing shows them, except those in `notified`, to which it adds them. Returns the successors that have yet to be connected
  * to; undefined if there are none.
  */
 function notify(state: QueueState, departed: Departed, notified?: Set<string>): readonly ListedTicket[] | undefined {
@@ -181,7 +181,7 @@ function notify(state: QueueState, departed: Departed, notified?: Set<string>): 
     !view.isForeign(ticket, true)
   const next = view.nearestBehind(name, counts)
   if (next === undefined) return undefined
-  // Most often there is one successor.
+  // Usually there is one successor.
   if (kind === 'downgraded' && next.claim.kind === 'exclusive') return undefined
   const isAlone = kind === 'left' && isOnlySuccessor(claim, next)
   if (isAlone) {
@@ -200,7 +200,7 @@ function notify(state: QueueState, departed: Departed, notified?: Set<string>): 
   return unreached
 }
 
-/** Whether the nearest one behind is the only successor of one that has left. */
+/** Whether the nearest ticket behind is the only successor of a ticket that has left. */
 function isOnlySuccessor(departed: Claim, next: ListedTicket): boolean {
   return departed.kind === 'exclusive' ? next.claim.kind === 'exclusive' : departed.kind === 'shared'
 }
@@ -221,8 +221,8 @@ function notifyMember(state: QueueState, departed: string, tickets: readonly Lis
   }
   if (isNotified) return true
   const { member } = tickets[0]!
-  // Whoever sleeps has opened a connection. All that came from the member are used, since somebody else may have opened one in its name. That one
-  // of them has ended is no matter: then all are told again.
+  // A waiter that sleeps has opened a connection. All that came from the member are used, since somebody else may have opened one in its name. That one
+  // of them has ended doesn't matter: then all are notified again.
   for (const connection of presence.members.connectionsTo(member)) {
     if (connection.isOpenedHere) continue
     connection.send(frames)

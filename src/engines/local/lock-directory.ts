@@ -1,12 +1,12 @@
 /**
- * The lock directory itself: how it is made where it is missing, and goes with its last user.
+ * The lock directory itself: creates it if it is missing, and removes it with its last user.
  *
  *     PATH/            tickets, and marks beside those that wait: `ls` shows the queue in its order
  *     PATH/.members/   one socket for each member; tickets are hard links to them
  *
- * A directory made here, of the two, carries the sticky bit, and is not writable by all or carries the set-user-ID bit; only
- * such a directory is removed when it is empty. One that the user made (`mkdir -m 1777 …`) is used and stays. On a file
- * system that keeps no modes, it is removed only if the process that made it is also the last one to leave.
+ * Of these two, a directory made here carries the sticky bit, and isn't writable by all or carries the set-user-ID bit. Only
+ * such a directory is removed when it is empty. A directory that the user made (`mkdir -m 1777 …`) is used and stays. On a file
+ * system that keeps no modes, it is removed only if the process that made it is also the last to leave.
  */
 import fs from 'node:fs'
 import path from 'node:path'
@@ -28,14 +28,14 @@ import { isDeno } from './platform/runtime.ts'
 import { isGone, toSlocketError } from './platform/system-error.ts'
 import { MEMBERS } from './ticket-name.ts'
 
-/** How often the directory may vanish between two steps (its last user left) before that is an error. */
+/** How many times the directory may vanish between two steps (its last user left) before that is an error. */
 const MOST_TRIES = 1000
-/** How often in a row the parent may be reported as missing though it is there. */
+/** How many times in a row the parent may be reported as missing although it exists. */
 const MOST_MISSING = 20
 
-/** Thrown where the directory has vanished, because its last user left, before a socket in it could be made or reached. */
+/** Thrown if the directory vanished, because its last user left, before a socket in it could be made or reached. */
 export class DirectoryGone extends Error {
-  /** @param cause what to report where it vanishes again and again. */
+  /** @param cause what to report if it vanishes again and again. */
   constructor(cause: Error) {
     super('the lock directory has vanished', { cause })
   }
@@ -47,14 +47,14 @@ export class DirectoryUnfinished extends DirectoryGone {}
 /** What is at the path of a lock. */
 export type Occupant = 'nothing' | 'directory' | 'foreign'
 
-/** What rmdir(2) says of a directory that isn't empty. */
+/** The errors of rmdir(2) for a directory that isn't empty. */
 const NOT_EMPTY: ReadonlySet<string> = new Set(['ENOTEMPTY', 'EEXIST'])
 
-/** How a lock's directory is made. */
+/** How to create a lock's directory. */
 export interface DirectoryOptions {
   /** If another tool makes its locks here by `mkdir`: the age in ms after which such a lock counts as abandoned. */
   readonly mkdirStaleMs?: number | undefined
-  /** Default: what the umask leaves. */
+  /** Default: what the umask allows. */
   readonly access?: LockAccess | undefined
 }
 
@@ -65,7 +65,7 @@ export class LockDirectory {
   #mode = 0
   #hasLinks = false
   #fileSystem: FileSystem | undefined
-  /** Whether this made the directory, on a file system on which its mode cannot say so. */
+  /** Whether this object created the directory, on a file system on which its mode cannot say so. */
   #isMaker = false
 
   constructor(directory: string, { mkdirStaleMs, access }: DirectoryOptions = {}) {
@@ -79,7 +79,7 @@ export class LockDirectory {
     return this.#mode
   }
 
-  /** Whether other users may make tickets in it, or are to be able to. */
+  /** Whether other users may make tickets in it, or should be able to. */
   get isShared(): boolean {
     return isShared(this.#mode) || this.#access === 'group' || this.#access === 'all'
   }
@@ -99,8 +99,8 @@ export class LockDirectory {
   }
 
   /**
-   * Makes the directory where it is missing. `foreign`: something that is somebody else's lock is in its place.
-   * Otherwise `.members`, for sockets to be made in; to be closed.
+   * Creates the directory if it is missing. `foreign`: the lock of another program is in its place.
+   * Otherwise returns `.members`, in which sockets are made. The caller must close it.
    *
    * @throws DirectoryUnfinished; what a system error means.
    */
@@ -119,7 +119,7 @@ export class LockDirectory {
     throw new SlocketError('ERR_SLOCKET_SYSTEM', `the lock directory '${this.path}' vanishes again and again`)
   }
 
-  /** Throws where there is anything in the directory that does not belong there. */
+  /** Throws if there is anything in the directory that does not belong there. */
   protected refuseOthers(directory: string = this.path): void {
     refuseOtherContent(directory)
   }
@@ -190,13 +190,13 @@ export class LockDirectory {
         if (this.#mkdirStaleMs !== undefined && fs.readdirSync(directory.path).length > 1) return
         fs.rmdirSync(members)
       } else if (this.#mkdirStaleMs !== undefined) {
-        // Whoever took `.members` out of it removes it: what is at the path by now may be another tool's new lock.
+        // Only the process that removed `.members` from it removes it: what is at the path by now may be another tool's new lock.
         return
       }
       if (this.#isOurs(fs.lstatSync(this.path))) this.#removePath()
       this.#isMaker = false
     } catch (error) {
-      // Not empty: others are here. Whatever else hinders is for the next one who uses the lock to meet and to report.
+      // Not empty: others are here. Any other error is left to the next user of the lock, which will get it, too, and report it.
       if (systemCode(error) === undefined) throw error
       if (directory === undefined && isOutOfDescriptors(error)) this.#removeWithoutLooking()
     } finally {
@@ -251,7 +251,7 @@ export class LockDirectory {
     return this.#isMaker || isMadeHere(stats.mode)
   }
 
-  /** Undefined where the directory has vanished, or something else is in its place by now. */
+  /** Undefined if the directory has vanished, or something else is in its place by now. */
   #openMembers(): OpenDirectory | 'foreign' | undefined {
     let directory: OpenDirectory | undefined
     try {

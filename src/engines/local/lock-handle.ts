@@ -1,7 +1,7 @@
-/** What keeps a lock, for whoever hands it on to a process that it starts. */
+/** What keeps a lock, for a caller that passes it on to a process that it starts. */
 export interface LockHandle {
-  /** While a process has these open, whoever opened them first, the lock is held. */
+  /** While any process has these open, the lock is held, whichever process opened them first. */
   readonly descriptors: readonly number[]
-  /** Closes them here. True if another process has them open still: then the lock is held by that one. */
+  /** Closes them in this process. Returns true if another process still has them open: then that process holds the lock. */
   close(): Promise<boolean>
 }

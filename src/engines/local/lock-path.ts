@@ -1,19 +1,19 @@
-/** `lockPathFor`: one path of a lock for one file, whoever names the file, and however. */
+/** `lockPathFor`: returns one path of a lock for one file, the same for every caller and for every name of the file. */
 import fs from 'node:fs'
 import path from 'node:path'
 import { systemCode } from '../../errors.ts'
 import { parsePath } from '../../requests/arguments.ts'
 import { toSlocketError } from './platform/system-error.ts'
 
-/** How many links that lead to nothing yet are followed for one path, in all of its parts. The kernel follows as many. */
+/** How many links whose targets don't exist yet are followed for one path, in all of its parts. The kernel follows as many. */
 const MOST_LINKS = 40
 
 /**
  * Returns the path of the lock for a file: the file's real path, and `.lock`. It is the same for every caller, whatever relative path or symbolic link
- * names the file, and the same that proper-lockfile uses. It only looks, and makes nothing.
+ * names the file, and the same that proper-lockfile uses. It only looks, and creates nothing.
  *
- * The file need not exist yet. Then its directory is resolved, as far as that exists; a link that leads to nothing leads to the file that opening it would make.
- * Hard links count as different files. If the file is replaced by a link, or a directory of its path is, the lock is another one from then on.
+ * The file need not exist yet. Then its directory is resolved, as far as that exists; a link whose target doesn't exist leads to the file that opening it would create.
+ * Hard links count as different files. If the file, or a directory of its path, is replaced by a link, the lock is another one from then on.
  *
  * ```js
  * import slocket, { lockPathFor } from 'slocket'
@@ -22,7 +22,7 @@ const MOST_LINKS = 40
  * ```
  *
  * @param file the path of a file or a directory, relative to the working directory or absolute, or its `file:` URL.
- * @returns an absolute path beside the file.
+ * @returns an absolute path next to the file.
  * @throws TypeError for a wrong argument; ERR_SLOCKET_NO_PARENT if a part of the path isn't a directory, or if the path is relative and the working
  * directory is gone; ERR_SLOCKET_PERMISSION, ERR_SLOCKET_PATH_TOO_LONG, ERR_SLOCKET_NOT_A_LOCK for links that lead in a circle, ERR_SLOCKET_SYSTEM.
  */
@@ -36,13 +36,13 @@ export function lockPathFor(file: string | URL): string {
 }
 
 /**
- * @param left how many links that lead to nothing may still be followed: by all calls for one path together. If each call counted for itself, links whose
+ * @param left how many links whose targets don't exist may still be followed, by all calls for one path together. If each call counted for itself, links whose
  * targets lead through further links would take exponential time.
  * @throws the system's error.
  */
 function realPathOf(file: string, left: { links: number }): string {
   try {
-    // As the system resolves it: `..` behind a link leads to the parent of its target.
+    // As the system resolves it: `..` after a link leads to the parent of its target.
     return fs.realpathSync.native(file)
   } catch (error) {
     const above = path.dirname(file)

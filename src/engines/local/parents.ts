@@ -1,4 +1,4 @@
-/** The option `parents`: makes the directories in which the directory of a lock is to be made. */
+/** The option `parents`: creates the directories above the directory of a lock. */
 import fs from 'node:fs'
 import path from 'node:path'
 import { localFileSystem } from './platform/file-system.ts'
@@ -6,12 +6,12 @@ import { systemCode } from '../../errors.ts'
 import { toSlocketError } from './platform/system-error.ts'
 
 /**
- * Makes all that is missing above `directory`, as `mkdir -p` does, with the permissions that the umask leaves. It stays, whatever becomes of the lock.
+ * Creates all that is missing above `directory`, as `mkdir -p` does, with the permissions that the umask allows. The directories stay, whatever happens to the lock.
  *
  * RACE: another process may remove it before the lock's directory is made in it. Then the request fails with ERR_SLOCKET_NO_PARENT.
  *
- * @param directory that of a lock; absolute.
- * @throws ERR_SLOCKET_NETWORK_FILE_SYSTEM, before anything is made; what a system error means.
+ * @param directory the directory of a lock; absolute.
+ * @throws ERR_SLOCKET_NETWORK_FILE_SYSTEM, before anything is created; what a system error means.
  */
 export function makeParents(directory: string): void {
   const parent = path.dirname(directory)
@@ -25,8 +25,8 @@ export function makeParents(directory: string): void {
 }
 
 /**
- * Makes `directory`, and what is missing above it. It tries each directory twice at most: Node's `mkdirSync` with `recursive` retries forever, and blocks the
- * thread, if `mkdir` says ENOENT though the directory above is there, as in `/proc` or below a working directory that was removed.
+ * Creates `directory`, and what is missing above it. It tries each directory twice at most: Node's `mkdirSync` with `recursive` retries forever, and blocks the
+ * thread, if `mkdir` fails with ENOENT although the directory above exists, as in `/proc` or below a working directory that was removed.
  *
  * @throws the system's error.
  */
@@ -41,7 +41,7 @@ function makeMissing(directory: string): void {
   }
 }
 
-/** @throws the system's error, unless something has that name: another process may have made the directory. */
+/** @throws the system's error, unless something has that name: another process may have created the directory. */
 function makeUnlessThere(directory: string): void {
   try {
     fs.mkdirSync(directory)
@@ -50,10 +50,10 @@ function makeUnlessThere(directory: string): void {
   }
 }
 
-/** The nearest directory above that is there. */
+/** Returns the nearest directory above that exists. */
 function nearestAbove(directory: string): string {
   let above = path.dirname(directory)
-  // Bound: the root is there, and has no directory above it.
+  // Bound: the root exists, and has no directory above it.
   while (!fs.existsSync(above) && above !== path.dirname(above)) above = path.dirname(above)
   return above
 }

@@ -1,41 +1,41 @@
-/** What a member tells of those that its tickets stand for: written by one process, read by another, trusted by none. */
+/** What a member sends about the requests that its tickets stand for: written by one process, read by another, and never trusted. */
 import type { EnqueueRequest, QueuedRequest } from '../../requests/ticket-queue.ts'
 import { MAX_PARTY_BYTES } from './wire/frames.ts'
 import { toSharedNs } from './platform/kernel.ts'
 import { actsFor } from '../../thread-identity.ts'
 
-/** How many of those who stand by one ticket are told of. */
+/** How many requests of one ticket are sent. */
 const MOST_PER_TICKET = 1000
-/** The longest command line, and the longest label, that is told or believed. */
+/** The longest command line, and the longest label, that is sent or accepted. */
 const MOST_COMMAND = 1000
 const MOST_LABEL = 200
-/** The moments that a Date can hold, in ms before and after 1970. */
+/** The range of a Date, in ms before and after 1970. */
 const MOST_MS = 8.64e15
-/** A moment of the clock that all processes share, in ns: as long as the number of a ticket may be. */
+/** A time of the clock that all processes share, in ns: as long as the number of a ticket may be. */
 const MOMENT = /^\d{1,19}$/
 
-/** How the JSON ends, where all tickets are in it, and where not. */
+/** The end of the JSON if all tickets are in it, and if not. */
 const ENDS = { whole: '},"whole":true}', part: '},"whole":false}' }
 
 export interface Answer {
   readonly pid: number
   readonly command: string
-  /** Those who stand by each ticket, by ticket id. */
+  /** The requests of each ticket, by ticket id. */
   readonly tickets: ReadonlyMap<string, readonly QueuedRequest[]>
-  /** In whose place it has them, where it is a worker: see thread-identity.ts. */
+  /** The thread for which it has them, if it is a worker: see thread-identity.ts. */
   readonly standsFor: string | undefined
-  /** Whether there was room for all of them: one that is missing then has left. */
+  /** Whether there was room for all of them: if so, a ticket that is missing has left. */
   readonly isWhole: boolean
 }
 
-/** A ticket of this process, as far as others are told of it. */
+/** A ticket of this process, as far as it is shown to others. */
 interface ToldTicket {
   readonly id: string
   readonly isHeld: boolean
   readonly request: Pick<EnqueueRequest, 'wait' | 'requests'>
 }
 
-/** Those who stand by a ticket. A try that does not hold only looks: it does not wait. */
+/** The requests of a ticket. A try that does not hold only looks: it does not wait. */
 export function requestersBy({ request, isHeld }: ToldTicket): readonly QueuedRequest[] {
   return request.wait || isHeld ? request.requests().map(inSharedTime) : []
 }
@@ -45,12 +45,12 @@ function inSharedTime({ sinceMs, sinceNs, label, identity }: QueuedRequest): Que
   return identity === undefined ? told : { ...told, identity }
 }
 
-/** This process, as text. */
+/** Describes this process, as JSON. */
 export function ownCommand(): string {
   return process.argv.join(' ').slice(0, MOST_COMMAND)
 }
 
-/** As many of `tickets` as there is room for. */
+/** Returns as many of `tickets` as there is room for. */
 export function formatParty(tickets: Iterable<ToldTicket>): string {
   const standsFor = actsFor()
   const place = standsFor === undefined ? '' : `"for":${toAscii(standsFor)},`
@@ -72,11 +72,11 @@ export function formatParty(tickets: Iterable<ToldTicket>): string {
 }
 
 function toJson({ sinceMs, sinceNs, label }: QueuedRequest): object {
-  // JSON has no numbers of so many digits.
+  // JSON numbers don't have enough digits.
   return { since: sinceMs, ns: sinceNs === undefined ? undefined : String(sinceNs), label }
 }
 
-/** Undefined where the text is no such answer. */
+/** Undefined if the text isn't such an answer. */
 export function parseParty(json: string): Answer | undefined {
   let value: unknown
   try {
@@ -92,7 +92,7 @@ export function parseParty(json: string): Answer | undefined {
   for (const [id, members] of Object.entries(value['tickets'])) {
     if (!Array.isArray(members)) return undefined
     const parsed = members.flatMap(parseMember)
-    // Nonsense is no answer: it is not to hide the ticket.
+    // A malformed answer is ignored: it must not hide the ticket.
     if (parsed.length > 0 || members.length === 0) tickets.set(id, parsed)
     else isWhole = false
   }

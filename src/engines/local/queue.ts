@@ -1,6 +1,6 @@
 /**
- * The queue of one lock, as one process (or worker thread) takes part in it: how what `TicketQueue` asks for becomes steps in the
- * directory and on sockets. docs/algorithm.md tells the whole.
+ * The queue of one lock, as one process (or worker thread) takes part in it: turns the methods of `TicketQueue` into steps in the
+ * directory and on sockets. Full description: docs/algorithm.md.
  *
  *  J     join.ts   link, then list; withdraw if anything is behind.  Safety hangs on J and L alone.
  *  L     wait.ts   dead is only what refuses a connection.
@@ -21,7 +21,7 @@ import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { awaitChange, sweepBehind } from './wait.ts'
 import { setTimeout, queueMicrotask } from '../../real-time.ts'
 
-/** How long after a connection has ended its member's dead tickets are looked for, in ms: whoever waited for one goes first. */
+/** How long after the end of a connection to look for its member's dead tickets, in ms: a waiter for one of them goes first. */
 const SWEEP_AFTER_MS = 10
 
 export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, PresentQueue {
@@ -48,7 +48,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     return joinIfFree(this.state, request)
   }
 
-  /** A thief is in front: whoever holds does so no longer. */
+  /** To be called when a thief is in front: the holders no longer hold. */
   private rob(own: OwnTicket | null): OwnTicket | null | Promise<OwnTicket> {
     if (own === null) return null
     const onFailure = (error: unknown): never => {
@@ -103,7 +103,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
 
   isWanted(own: OwnTicket): boolean {
     const { view } = this.state
-    // One that is joining may withdraw in a moment.
+    // A ticket that is joining may withdraw in a moment.
     return splitByTurn(view.read()).pending.some(({ id, joining }) => id !== own.id && !joining)
   }
 
@@ -114,11 +114,11 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   onWake(id: string): void {
     const own = this.state.own.get(id)
     own?.wake()
-    // Who tells a holder to look may be a thief, or have taken its ticket away.
+    // The process that makes a holder look may be a thief, or may have removed its ticket.
     if (own !== undefined) this.isLost(own)
   }
 
-  /** Somebody knows of us from now on. That may have been too late for a wake-up. */
+  /** Another process knows of us from now on. It may have been too late for a wake-up. */
   onConnected(): void {
     this.state.wakeOwn()
   }
@@ -132,7 +132,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     }, SWEEP_AFTER_MS).unref()
   }
 
-  /** It may have died when it had no ticket: then nobody else removes its socket, and the directory stays with that. */
+  /** The member may have died when it had no ticket: then nobody else removes its socket, and the directory stays because of it. */
   private askMember(peer: string): void {
     const { directory, presence } = this.state
     try {
@@ -142,7 +142,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     }
   }
 
-  /** Finds held tickets that are gone; touches the rest where asked to; tries again to take out what is stuck. */
+  /** Finds held tickets that are gone; touches the others if asked to; tries again to remove tickets that are stuck. */
   lookAfterOwn(touch: boolean): boolean {
     const { directory, own: tickets } = this.state
     takeOutStuck(this.state)
@@ -156,7 +156,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     return needsCloseWatch
   }
 
-  /** It could not be downgraded before. */
+  /** The ticket could not be downgraded before. */
   private downgradeAgain(own: OwnTicket): void {
     try {
       downgrade(this.state, own)
@@ -166,7 +166,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     }
   }
 
-  /** Whether it held, and does no longer, since it was robbed or its ticket is gone: then it has been told. */
+  /** Whether it held and no longer does, since its lock was stolen or its ticket is gone: then it has been notified. */
   protected isLost(own: OwnTicket): boolean {
     const { directory, stealing } = this.state
     if (!own.isHeld || own.isOver) return false
@@ -182,7 +182,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     for (const own of this.state.own.values()) {
       if (own.isHeld && own.request.isKept !== true && this.state.stealing?.isHolder(own) !== false) continue
       try {
-        // Not by its name alone: whoever waits for it waits for whoever is ahead of it, from now on.
+        // The name alone isn't enough: a ticket that waits for it waits, from now on, for those ahead of it, too.
         this.withdraw(own)
       } catch (error) {
         debug('%s: ticket %s could not be withdrawn: %s', this.state.directory.path, own.id, error)
@@ -190,7 +190,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     }
   }
 
-  /** Removes the dead ahead of a ticket that holds from now on. True if one of them may have held, and that hasn't been reported. */
+  /** Removes dead tickets ahead of a ticket that holds from now on. Returns true if one of them may have held and that hasn't been reported. */
   private removeDead(own: OwnTicket): boolean {
     const { view, directory } = this.state
     let isRecovered = false

@@ -1,6 +1,6 @@
 /**
- * Whether the local engine would refuse every lock in a directory. Found out without touching the lock's path, where another process may make its lock by
- * other means at the same moment: for callers that have other means themselves (src/compat/).
+ * Finds out whether the local engine would refuse every lock in a directory. It does not touch the lock's path, where another process may make its lock by
+ * other means at the same moment. For callers that have such other means themselves (src/compat/).
  */
 import fs from 'node:fs'
 import path from 'node:path'
@@ -14,19 +14,19 @@ import { isBun, isDeno } from './platform/runtime.ts'
 import { SocketAddresses } from './platform/socket-addresses.ts'
 import { toSlocketError } from './platform/system-error.ts'
 
-/** Whether this process can make sockets that have no file. Undefined: not tried. */
+/** Whether this process can make sockets that have no file. Undefined if that wasn't tried. */
 let makesSockets: boolean | undefined
-/** Devices on which sockets were tried, and whether they are of use there. */
+/** Devices on which sockets were tried, and whether they are usable there. */
 const tried = new Map<number, boolean>()
 
 /**
- * Throws if no lock can be made at `lockPath`, because of the platform, a sandbox or the file system. Where that can't be told, the engine tells it.
+ * Throws if no lock can be made at `lockPath`, because of the platform, a sandbox or the file system. If that can't be found out here, the engine reports it.
  *
  * @throws ERR_SLOCKET_UNSUPPORTED_PLATFORM; ERR_SLOCKET_NETWORK_FILE_SYSTEM; ERR_SLOCKET_NO_SOCKETS; ERR_SLOCKET_PERMISSION if Node's permission model
  *   refuses what a lock needs; ERR_SLOCKET_RESOURCES.
  */
 export function refuseUnusable(lockPath: string): void {
-  // There the engine refuses before it makes anything.
+  // On such a file system, the engine refuses before it makes anything.
   if (process.platform === 'win32') return
   refuseOtherPlatforms()
   const parent = path.dirname(path.resolve(lockPath))
@@ -47,7 +47,7 @@ export function refuseUnusable(lockPath: string): void {
   )
 }
 
-/** Notes that the engine found no use for sockets where they seemed possible. */
+/** Records that the engine could not use sockets on a device although they seemed possible. */
 export function noteNoSockets(lockPath: string): void {
   const device = deviceOf(path.dirname(path.resolve(lockPath)))
   if (device !== undefined) tried.set(device, false)

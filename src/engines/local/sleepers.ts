@@ -1,14 +1,14 @@
 /**
- * The tickets of this thread that sleep until they are notified. One timer for all of them keeps the process alive, and has each look
- * once a second: a releaser may be stopped between its two steps, and a wake-up be lost with it.
+ * The tickets of this thread that sleep until they are notified. One timer for all of them keeps the process alive, and makes each look
+ * once a second: a releaser may be stopped between its two steps, and then a wake-up may be lost.
  */
 import { clearInterval, setInterval } from '../../real-time.ts'
 
-/** How often a ticket looks that is to be notified, in ms. */
+/** The time between two looks of a ticket that waits for a notification, in ms. */
 const LOOK_MS = 1000
 
 const sleepers = new Map<object, () => void>()
-/** Runs on without keeping the process alive for a while after the last ticket has woken: a timer for each sleep would cost more. */
+/** After the last ticket has woken, it runs on for a while without keeping the process alive: a timer for each sleep would cost more. */
 let timer: NodeJS.Timeout | undefined
 
 /** @param look called once a second until {@link removeSleeper}. */

@@ -1,4 +1,4 @@
-/** What the steps of one queue (join.ts, wait.ts, leave.ts, queue.ts) work on. */
+/** The state of one queue, which its steps (join.ts, wait.ts, leave.ts, queue.ts) share. */
 import type { Stealing } from '../../requests/ticket-queue.ts'
 import type { QueueDirectory } from './directory.ts'
 import type { Claim } from '../../core/claim.ts'
@@ -9,13 +9,13 @@ import { QueueView } from './view.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { TicketNumbers } from './ticket-numbers.ts'
 
-/** What the steps of a queue need to know of, where its locks can be stolen. */
+/** What the steps of a queue call if its locks can be stolen. */
 export interface LocalStealing extends Stealing<OwnTicket> {
   /** A ticket is about to leave the queue. */
   letGo(own: OwnTicket): void
-  /** Robs all that hold, for a ticket that is in front. */
+  /** Steals the lock from all its holders, for a ticket that is in front. */
   rob(thief: OwnTicket): void | Promise<void>
-  /** Tells those who held by a ticket that was robbed. */
+  /** Notifies the former holders of a ticket from which the lock was stolen. */
   tell(own: OwnTicket): void
 }
 
@@ -24,13 +24,13 @@ export class Departed {
   readonly kind: 'left' | 'downgraded'
   readonly name: string
   readonly claim: Claim
-  /** Whose socket it led to. */
+  /** The member whose socket it led to. */
   readonly owner: Member
   /** Whether it had held. */
   readonly hasHeld: boolean
   /** The last ticket behind it that a listing showed after it had left. */
   lastBehind = ''
-  /** Whether somebody whom it notifies is being connected to. */
+  /** Whether it is connecting to a process that it notifies. */
   isPursuing = false
 
   constructor(
@@ -45,9 +45,9 @@ export class Departed {
   }
 }
 
-/** The queues of one presence that remember who has left. */
+/** The queues of one presence that remember tickets that have left. */
 export class QueuesLeft extends Set<QueueState> {
-  /** How many there may be before it is looked in which of them nobody stands behind any more. */
+  /** How many there may be before finding out in which of them nobody stands behind any more. */
   most = 0
 }
 
@@ -57,16 +57,16 @@ export class QueueState {
   readonly view: QueueView
   /** Own tickets in the directory, by id. */
   readonly own: Map<string, OwnTicket>
-  /** Own tickets that are over, but could not be taken out of the directory yet. */
+  /** Own tickets that are over, but could not be removed from the directory yet. */
   readonly stuck: Set<OwnTicket> = new Set()
-  /** Those that have left, as long as others stand behind them that stood there then. */
+  /** The tickets that have left, as long as others stand behind them that stood there then. */
   readonly departed: Departed[] = []
   readonly left: QueuesLeft
-  /** How many tickets have left without having held, and have yet to connect to somebody whom they notify. */
+  /** How many tickets have left without having held, and have yet to connect to a process that they notify. */
   pursuits = 0
   readonly numbers: TicketNumbers = new TicketNumbers()
 
-  /** Where locks can be stolen: who holds, for thieves to see. */
+  /** Shows thieves who holds. Undefined if locks can't be stolen. */
   stealing: LocalStealing | undefined
 
   constructor(
@@ -87,7 +87,7 @@ export class QueueState {
     return this.isOwn(ticket) || this.presence.members.connectionOpenedTo(ticket.member) !== undefined
   }
 
-  /** Whether it is a ticket of this process: not by its id alone, which anybody can put in another name. */
+  /** Whether it is a ticket of this process. Its id alone isn't enough, since anybody can put it in another name. */
   isOwn({ id, name }: ListedTicket): boolean {
     return this.own.get(id)?.name === name
   }
@@ -97,15 +97,15 @@ export class QueueState {
     return this.own.has(id)
   }
 
-  /** A ticket was found dead. */
+  /** To be called when a ticket was found dead. */
   onDead(_ticket: ListedTicket): void {}
 
-  /** Where to connect to the owner of a ticket. */
+  /** The address at which to connect to the owner of a ticket. */
   addressOf(ticket: ListedTicket): Address {
     return { open: () => this.presence.addressOf(addressOfTicket(this.directory, ticket).name), close: () => {} }
   }
 
-  /** Whatever waits here looks again. */
+  /** Makes everything that waits here look again. */
   wakeOwn(): void {
     for (const own of this.own.values()) own.wake()
   }

@@ -1,5 +1,5 @@
 /**
- * The name of a ticket carries all that others must know without asking:
+ * The name of a ticket has everything that others must know without asking:
  *
  *     2-0000000849714949590-x-4711-k3j9d8f7a6s5-9b4128cb
  *     | |                   | |    |            kernel: the first eight digits of its boot id
@@ -9,19 +9,19 @@
  *     | number: sorts in queue order, see kernel.ts
  *     format version
  *
- * A version from before `take` (none was released) takes pN.K for a ticket of another format version, and refuses the lock.
+ * A version from before `take` (none was released) treats pN.K as a ticket of another format version, and refuses the lock.
  *
  * Names sort in queue order as plain text, and never change: what a listing must not miss is there from the join to the
  * release. A mark is a second name beside it. A listing may miss a mark without harm.
  *
- *     …-r    it is dead, and nobody has to be told of that any more; but the user who found it so could not remove it
+ *     …-r    it is dead, and that need not be reported any more; but the user who found it dead could not remove it
  *     …-d    it held exclusively, and shares from now on, until it leaves: its claim counts as shared
  */
 import type { Claim } from '../../core/claim.ts'
 import { EXCLUSIVE, formatPermits, parsePermits, PERMITS_PATTERN, SHARED } from '../../core/claim.ts'
 
 export interface TicketName {
-  /** Number and member: never used twice. */
+  /** Number and member: never reused. */
   readonly id: string
   readonly number: string
   readonly claim: Claim
@@ -33,9 +33,9 @@ export interface TicketName {
 /** The directory, in that of the lock, in which members have their sockets. */
 export const MEMBERS = '.members'
 
-/** Digits of a number. 19 hold 285 years of nanoseconds. */
+/** The digits of a number. 19 are enough for 285 years of nanoseconds. */
 export const NUMBER_DIGITS = 19
-/** Numbers from here on are not given out. Only damage, or malice, comes so far. */
+/** Numbers from here on are not assigned. Only damage or malice leads to them. */
 export const NUMBERS_END: string = '9'.padEnd(NUMBER_DIGITS, '0')
 
 const NAME = new RegExp(`^2-([0-8]\\d{18})-(x|s|${PERMITS_PATTERN})-(\\d{1,10})-([a-z0-9]{12})-([0-9a-f]{8})$`)
@@ -56,7 +56,7 @@ export const REPORTED = '-r'
 /** The mark of a ticket whose holder was downgraded. */
 export const DOWNGRADED = '-d'
 
-/** The ticket that `name` is the mark of; undefined where it is none. */
+/** Returns the ticket that `name` is a mark of. Undefined if `name` isn't a mark. */
 export function markedBy(name: string): string | undefined {
   return name.endsWith(REPORTED) || name.endsWith(DOWNGRADED) ? name.slice(0, -REPORTED.length) : undefined
 }
@@ -65,7 +65,7 @@ export function ticketId(number: string, member: string): string {
   return `${number}-${member}`
 }
 
-/** Undefined where `name` is not that of a ticket of this format version. */
+/** Undefined if `name` isn't that of a ticket of this format version. */
 export function parseTicketName(name: string): TicketName | undefined {
   const match = NAME.exec(name)
   if (match === null) return undefined

@@ -1,9 +1,9 @@
-/** The numbers that one process gives to its tickets in one queue: each is behind all that it has seen there. */
+/** The numbers that one process assigns to its tickets in one queue: each is behind all that it has seen there. */
 import { SlocketError } from '../../errors.ts'
 import { clockNumber, nextNumber } from './platform/kernel.ts'
 import { NUMBER_DIGITS, NUMBERS_END, ticketId } from './ticket-name.ts'
 
-/** What a number is looked for in. */
+/** Where to look for used numbers. */
 interface NumberedQueue {
   readonly directory: { readonly path: string }
   readonly view: { last(): { readonly name: string } | undefined }
@@ -12,18 +12,18 @@ interface NumberedQueue {
 }
 
 export class TicketNumbers {
-  /** The highest number that was seen or given out. */
+  /** The highest number that was seen or assigned. */
   #highest = '0'.repeat(NUMBER_DIGITS)
 
-  /** The next ticket gets a number behind this one. */
+  /** Makes the next ticket get a number behind this one. */
   see(number: string): void {
     if (number > this.#highest) this.#highest = number
   }
 
   /**
-   * Gives out a number for a ticket of `member`.
+   * Assigns a number to a ticket of `member`.
    *
-   * @throws ERR_SLOCKET_NOT_A_LOCK if a ticket has the last number that there is.
+   * @throws ERR_SLOCKET_NOT_A_LOCK if a ticket has the last possible number.
    */
   next(member: string, queue: NumberedQueue): string {
     const now = clockNumber()

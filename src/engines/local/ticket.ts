@@ -10,7 +10,7 @@ import { addSleeper, removeSleeper } from './sleepers.ts'
 import type { TicketName } from './ticket-name.ts'
 import { setTimeout, clearTimeout } from '../../real-time.ts'
 
-/** Joining takes microseconds; who has not withdrawn after this long either holds or has been stopped in the middle. */
+/** Joining takes microseconds: a ticket that has not withdrawn after this long either holds or was stopped in the middle. */
 const JOINING_MS = 10
 
 /** Knows whether there is proof right now that a ticket's member lives. */
@@ -28,13 +28,13 @@ export class ListedTicket implements Ticket {
   readonly pid: number
   readonly member: string
   readonly kernel: string
-  /** Whether it is no ticket, but something else of that name; undefined if nobody has looked yet. */
+  /** Whether it isn't a ticket, but something else with that name. Undefined if nobody has looked yet. */
   isForeign: boolean | undefined
-  /** Whether its member was connected when it was first seen: then it passes for a ticket unseen, until somebody looks. */
+  /** Whether its member was connected when it was first seen: then it counts as a ticket without a look, until somebody looks. */
   isTrusted = false
-  /** Whether a holder of this process has been told that it is dead. */
+  /** Whether a holder of this process has been notified that it is dead. */
   isReported = false
-  /** Its backlog was full when it was last connected to: it listens, and so it lives. */
+  /** Whether its backlog was full at the last connect: it listens, so it lives. */
   isBusy = false
   private readonly witness: TicketWitness
 
@@ -54,7 +54,7 @@ export class ListedTicket implements Ticket {
   }
 
   get joining(): boolean {
-    // A number may lie ahead of the clock, but not by much unless by malice.
+    // A number may be ahead of the clock, but not by much, except by malice.
     return Math.abs(ageMs(this.number)) < JOINING_MS
   }
 }
@@ -64,27 +64,27 @@ const OWN: TicketWitness = { isLive: () => true }
 /** A ticket of this process. */
 export class OwnTicket extends ListedTicket {
   readonly listener: Listener | undefined
-  /** Whose socket it leads to. */
+  /** The member whose socket it leads to. */
   readonly owner: Member
   readonly request: EnqueueRequest
   /** Whether it holds or has held, and wasn't stolen. */
   isHeld = false
   isOver = false
-  /** Whether it is to have the mark that makes its claim a shared one. Its claim says whether it has. */
+  /** Whether it should have the mark that makes its claim a shared one. Its claim says whether it has the mark. */
   isDowngraded = false
   /** Whether a wake-up came since the last listing was made for it. */
   isWoken = false
-  /** Of which queue it is. */
+  /** The queue that it belongs to. */
   home: object | undefined
   /** The listing that it joined by, until somebody has read it. */
   joinListing: readonly ListedTicket[] | undefined
-  /** Where locks can be stolen: whether its marks say that it holds, and that others wait by it; whether it was robbed, and was not told yet. */
+  /** If locks can be stolen: whether its marks say that it holds, and that others wait by it; whether its lock was stolen, and it was not notified yet. */
   isHolder = false
   isCrowded = false
   isRobbed = false
-  /** Why it could not be taken out of the queue. */
+  /** Why it could not be removed from the queue. */
   stuckBy: unknown
-  /** How often it has looked by itself since everybody waited for knew of it. */
+  /** How many times it has looked by itself since everybody waited for knew of it. */
   unknownLooks = 0
   private reaches: Map<string, number> | undefined
   private endSleep: (() => void) | undefined
@@ -142,7 +142,7 @@ export class OwnTicket extends ListedTicket {
     cancellation.listen(end)
   }
 
-  /** Counts how often another ticket was connected to because of this one, including this time. */
+  /** Counts how many times another ticket was connected to because of this one, including this time. */
   countReach(id: string): number {
     const times = this.reachesOf(id) + 1
     this.reaches ??= new Map()
@@ -150,12 +150,12 @@ export class OwnTicket extends ListedTicket {
     return times
   }
 
-  /** How often another ticket was connected to because of this one. */
+  /** How many times another ticket was connected to because of this one. */
   reachesOf(id: string): number {
     return this.reaches?.get(id) ?? 0
   }
 
-  /** Everybody waited for knows of it. */
+  /** To be called when everybody waited for knows of it. */
   becomeKnown(): void {
     this.unknownLooks = 0
     this.reaches = undefined

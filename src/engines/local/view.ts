@@ -1,8 +1,8 @@
 /**
- * The queue as the directory shows it: in order, without the dead, and without what is no socket.
+ * The queue as the directory shows it: in order, without dead tickets, and without entries that aren't sockets.
  *
- * A listing gives names. Of those few are of any concern to one who looks: the nearest ones ahead, the next ones behind. So
- * names become tickets only where somebody looks at them (to read them all takes longer than to list them); and what a
+ * A listing returns names. Only a few of them matter to the caller: the nearest ones ahead, and the next ones behind. So
+ * names become tickets only if somebody looks at them (reading them all takes longer than listing them); and what a
  * name leads to, which costs as much as a listing, is looked at only before something is made of it: see
  * {@link QueueView.isForeign}.
  */
@@ -18,7 +18,7 @@ const DASH = 0x2d
 const MARK_LENGTH = REPORTED.length
 
 export class QueueView {
-  /** Tickets found dead that the last listing still showed, by name. The dead stay dead. */
+  /** Tickets found dead that the last listing still showed, by name. A dead ticket stays dead. */
   readonly dead: Map<string, ListedTicket> = new Map()
   // Plain properties: before V8 has optimized a function, private ones cost twice as much (Node 20).
   private readonly directory: QueueDirectory
@@ -134,7 +134,7 @@ export class QueueView {
     return this.names[this.names.length - 1] === own.name || this.last()?.id === own.id
   }
 
-  /** Whether the last listing showed nothing behind any of `own`, but for these themselves: dead tickets count. */
+  /** Whether the last listing showed nothing behind any of `own`, except these themselves: dead tickets count. */
   endsWithAll(own: readonly OwnTicket[]): boolean {
     const missing = new Set(own.map(({ name }) => name))
     for (let index = this.names.length - 1; index >= 0 && missing.size > 0; index -= 1) {
@@ -165,10 +165,10 @@ export class QueueView {
   }
 
   /**
-   * Whether an entry is named like a ticket but isn't a socket: then it is no ticket, and no listing shows it from then on. To be
-   * asked before anybody waits for it, connects to it, notifies it, or yields to it. It is looked at once, for as long as it stays.
+   * Whether an entry is named like a ticket but isn't a socket: then it isn't a ticket, and no listing shows it from then on. Must be
+   * called before anybody waits for it, connects to it, notifies it, or yields to it. It is looked at only once, for as long as it stays.
    *
-   * @param trusts takes the entry for a ticket unseen if its member is connected. Whoever waits for such an entry looks at it once a
+   * @param trusts treats the entry as a ticket without a look if its member is connected. A ticket that waits for such an entry looks at it once a
    *   second (wait.ts), so a file that has the name of a ticket of a live member delays the queue by a second.
    */
   isForeign(ticket: ListedTicket, trusts = false): boolean {
@@ -190,7 +190,7 @@ export class QueueView {
     return (ticket.isBusy || this.isReached(ticket)) && !this.isForeign(ticket)
   }
 
-  /** Where the name is in the last listing, or would be. */
+  /** The index of the name in the last listing, or that at which it would be. */
   private placeOf(name: string): number {
     const { names } = this
     let from = 0
@@ -211,7 +211,7 @@ export class QueueView {
   /** Undefined if there is no ticket, or one known to be dead. */
   private ticketAt(index: number, evenDead = false): ListedTicket | undefined {
     const name = this.names[index]!
-    // A mark.
+    // It is a mark.
     if (name.charCodeAt(name.length - MARK_LENGTH) === DASH) return undefined
     const ticket = this.known.get(name) ?? this.meet(name)
     if (ticket?.claim.kind === 'exclusive' && this.names[index + 1]?.startsWith(name) === true) this.noteMark(ticket)

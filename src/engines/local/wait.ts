@@ -1,13 +1,13 @@
 /**
- * Waiting for those ahead. The numbers are those of the rules in model/README.md.
+ * Waits for the tickets ahead. The numbers are those of the rules in model/README.md.
  *
  *  W1  A wake-up that comes after the listing was opened is remembered, and ends the next sleep at once.
- *  W2  Connect to those waited for, but for those that the ticket's member has opened a connection to before; then list again.
+ *  W2  Connect to those waited for, except those that the ticket's member has opened a connection to before; then list again.
  *  W3  Sleep only if all that are waited for are of this process, or connected to from here and still there by name.
  *  W4  An answer, the end of a connection and a notification wake.
- *  L   Dead is only what refuses a connection, gone is only what has no name. Nothing else is proof.
+ *  L   A ticket is dead only if it refuses a connection, and gone only if it has no name. Nothing else is proof.
  *
- * Whoever leaves unlinks first and lists after that, and has the connection of whoever sleeps: so one of the two sees the other.
+ * A ticket that leaves unlinks first and lists after that, and has the connection of each ticket that sleeps: so one of the two sees the other.
  */
 import type { Cancellation } from '../../requests/cancellation.ts'
 import { makeRoom } from '../../requests/idle.ts'
@@ -23,7 +23,7 @@ import { groupByMember } from './ticket.ts'
 /** How soon to look again while somebody waited for does not know of us: doubles from the first to the second, in ms. */
 const FIRST_LOOK_MS = 1
 const SLOWEST_LOOK_MS = 50
-/** How often to connect to a socket that listens and refuses, before that is an error: within 600 ms. */
+/** How many times to connect to a socket that listens and refuses before that is an error: within 600 ms. */
 const MOST_REFUSALS = 20
 
 /** See `TicketQueue.anyChange`: returns without sleeping whenever there was something to do first. */
@@ -40,7 +40,7 @@ export function awaitChange(
   for (const ticket of among) {
     if (view.isForeign(ticket, true)) return undefined
     if (state.isOwn(ticket)) continue
-    // Its own member's connection: another one of this process may go before this ticket does, and a notification names a member.
+    // The connection must be that of its own member: another member of this process may go before this ticket does, and a notification names a member.
     const connection = owner.liveConnectionTo(ticket.member)
     if (connection === undefined) (unreached ??= []).push(ticket)
     else if (!connection.isAnswered) {
@@ -62,20 +62,20 @@ export function awaitChange(
   return own.sleepUntilWoken(() => wakeIfChanged(state, own, among), cancellation)
 }
 
-/** A listing that isn't of one moment may show one that has left, and miss one that left after it, whose owner doesn't know of us. */
+/** A listing that isn't of one moment may show a ticket that has left, and miss one that left after it, whose owner doesn't know of us. */
 function isAnyOutOfTheWay(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): boolean {
   for (const ticket of among) if (!state.isOwn(ticket) && !isInTheWay(state, own, ticket)) return true
   return false
 }
 
-/** Whether one that is waited for is still there, and wasn't downgraded, if that matters to `own`: by their names. */
+/** Whether a ticket that is waited for is still there, and wasn't downgraded, if that matters to `own`: by their names. */
 function isInTheWay({ directory }: QueueState, own: OwnTicket, { name }: ListedTicket): boolean {
   return directory.has(name) && (own.claim.kind !== 'shared' || !directory.isDowngraded(name))
 }
 
 /**
- * Looks whether all that are waited for are there, and know of `own`: what they did would be notified. That is one look at a name of
- * each, where a listing of a long queue costs a hundred times as much.
+ * Checks whether all that are waited for are there and know of `own`: then they notify it of what they do. That costs one look at a name of
+ * each; a listing of a long queue costs a hundred times as much.
  */
 function wakeIfChanged(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): void {
   const { directory, view } = state
@@ -97,7 +97,7 @@ async function reachAll(
   try {
     await Promise.all(groupByMember(unreached).map((tickets) => reachOne(state, own, tickets)))
   } catch (error) {
-    // Those that could not be reached are reached in the next round.
+    // Tickets that could not be reached are reached in the next round.
     makeRoom(error)
   }
 }
@@ -153,7 +153,7 @@ export async function reachBy(state: QueueState, member: Member, ticket: ListedT
   debug('%s: ticket %s is dead', directory.path, ticket.id)
   state.onDead(ticket)
   directory.sweepMember(memberFile(ticket.member, ticket.pid), ticket.name)
-  // Dead shared ones broke nothing: whoever finds one removes it.
+  // Dead shared tickets broke nothing: the process that finds one removes it.
   if (ticket.claim.kind === 'shared') directory.sweepTicket(ticket.name)
   view.dead.set(ticket.name, ticket)
   return reached

@@ -11,22 +11,22 @@ interface Leaving {
 const allPresent = new Set<Leaving>()
 
 /**
- * Removes all that this process does not need until its end. What it holds it goes on holding: listeners for `exit` may
- * still use what the lock protects. No signal handlers: they are the application's, and the kernel closes what is open.
+ * Removes everything that this process no longer needs before its end. It goes on holding its locks: listeners for `exit` may
+ * still use what a lock protects. There are no signal handlers: those belong to the application, and the kernel closes what is open.
  */
 export function leaveAll(): void {
   for (const presence of allPresent) {
     try {
       presence.leave()
     } catch (error) {
-      // The others must leave all the same.
+      // The other presences must leave all the same.
       debug('a presence could not leave: %s', error)
     }
   }
 }
 
 export function appear(presence: Leaving): void {
-  // Before the application's own listeners, which may take long: those who wait here must not hold up others meanwhile.
+  // Runs before the application's own listeners, which may take long: requests that wait here must not hold up others meanwhile.
   if (allPresent.size === 0) process.prependListener('exit', leaveAll)
   allPresent.add(presence)
 }
@@ -38,6 +38,6 @@ export function disappear(presence: Leaving): void {
 
 /** Before anything is made. */
 export function refuseOtherPlatforms(): void {
-  // Throws where a runtime cannot read its clock. Known from then on.
+  // Throws if a runtime cannot read its clock. Known from then on.
   kernelId()
 }

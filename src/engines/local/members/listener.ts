@@ -1,4 +1,4 @@
-/** Listening sockets of members: how they are made, and go. */
+/** Creates and removes the listening sockets of members. */
 import type net from 'node:net'
 import { isSlocketError, SlocketError, systemCode } from '../../../errors.ts'
 import { debug } from '../../../debug.ts'
@@ -21,26 +21,26 @@ export interface Listener {
   readonly server: net.Server
   /** What shows that the member lives, if that isn't the socket: platform/witness.ts. */
   readonly held?: HeldFile | undefined
-  /** Removes its names as well. */
+  /** Closes the socket, and removes its names. */
   close(): void
 }
 
 /**
  * Listens at `name` in `members`: the directory's `.members`, opened. libuv reports a missing directory as EACCES
- * (uv_pipe_bind): that is told apart here, some time after the fact, when somebody else may have made the directory anew.
+ * (uv_pipe_bind): that is told apart here, some time after the fact, when another process may have created the directory again.
  *
- * Whoever can make tickets in the directory can connect to the socket, whatever the umask is, from before its first ticket on.
+ * Every process that can make tickets in the directory can connect to the socket, regardless of the umask, from before its first ticket on.
  *
  * @param file the name of the member's file: that of the socket, or of what shows that the member lives, which is made first.
- * @returns at once where the runtime listens at once.
+ * @returns at once if the runtime listens at once.
  */
 export function listen(directory: QueueDirectory, members: OpenDirectory, file: string): Listener | Promise<Listener> {
   const name = witness.socketOf(file)
   const server = builtInNet().createServer()
-  // An error once listening is one of accepting (EMFILE): whoever connected looks again by itself.
+  // An error after it listens is an error of accepting (EMFILE): the process that connected looks again by itself.
   server.on('error', (error) => debug('member %s: %s', name, error))
   const addresses = new SocketAddresses(members.path)
-  // Not through the primary of a cluster, which would share one socket among its workers.
+  // It doesn't listen through the primary of a cluster, which would share one socket among its workers.
   const path = addresses.of(name)
   const held = holdFile(directory, members, file, addresses)
   const giveUp = (): void => {
@@ -53,13 +53,13 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, file: 
   } catch (error) {
     addresses.close()
     giveUp()
-    // Node's permission model throws, other failures are events.
+    // Node's permission model throws; other failures are events.
     throw systemCode(error) === undefined ? error : toListenError(error as Error, directory, `${MEMBERS}/${name}`)
   }
   server.unref()
   const close = (): void => {
     server.close()
-    // libuv would do so at the address where it was made, which leads nowhere any more.
+    // libuv would do so at the address at which it was made, which leads nowhere any more.
     directory.sweepMemberFiles(file)
     held?.close()
   }
@@ -107,7 +107,7 @@ function holdFile(
   } catch (error) {
     addresses.close()
     if (isSlocketError(error)) throw error
-    // RACE: whoever looked at it before it was held takes it for a dead member's. Another member has another name.
+    // RACE: a process that looked at it before it was held takes it for that of a dead member. Another member has another name.
     if (systemCode(error) !== 'EAGAIN') throw toListenError(error as Error, directory, `${MEMBERS}/${file}`)
     throw new DirectoryGone(toSlocketError(error, 'make a ticket in', directory.path))
   }

@@ -1,10 +1,10 @@
 /**
- * A member: one presence of this process (or worker thread) in a queue directory, a listening socket. The kernel is the
- * witness: the socket dies with its process, whatever kills it, and everybody connected to it is told.
+ * A member: one presence of this process (or worker thread) in a queue directory, a listening socket. When the process dies,
+ * for whatever reason, the kernel closes the socket, and every process connected to it is notified.
  *
- *  1. The socket listens before its first ticket is linked, and never listens again: the dead stay dead.
- *  2. It has a ticket, or it is closed by whoever keeps it (linger); while it has one, it listens.
- *  3. Its id, and so its name, is never used again: removing a dead one's socket can hurt nobody.
+ *  1. The socket listens before its first ticket is linked, and never listens again: what is dead stays dead.
+ *  2. It has a ticket, or its presence closes it (linger); while it has a ticket, it listens.
+ *  3. Its id, and so its name, is never reused: removing the socket of a dead member does no harm.
  *
  * On macOS and the BSDs, a held file takes the place of the socket in all three: platform/witness.ts.
  */
@@ -18,33 +18,33 @@ import { toSlocketError } from '../platform/system-error.ts'
 import { witness } from '../platform/witness.ts'
 import type { Listener } from './listener.ts'
 
-/** What a member tells the queue that it is a member of. */
+/** What a member reports to its queue. */
 export interface MemberOwner {
-  /** Somebody says that this ticket's turn may have come. */
+  /** Called when another process says that this ticket's turn may have come. */
   onWake(ticket: string): void
-  /** A connection has come to life: its other end knows of us from now on. */
+  /** Called when a connection was answered: its other end knows of us from now on. */
   onConnected(): void
-  /** A connection has ended. */
+  /** Called when a connection has ended. */
   onDisconnected(peer: string): void
   /** The JSON of a `party` frame. */
   describe(): string
 }
 
 /**
- * What came of connecting to a ticket. `refused`: nobody listens; `gone`: no such name; `busy`: somebody listens, but cannot
+ * The result of connecting to a ticket. `refused`: nobody listens; `gone`: no such name; `busy`: a process listens, but cannot
  * be connected to now; `broken`: the connection ended as it was made.
  */
 export type Reached = 'connected' | 'refused' | 'gone' | 'busy' | 'broken'
 
-/** Where to connect to. */
+/** The place to connect to. */
 export interface Address {
-  /** @throws DirectoryGone where it leads nowhere any more. */
+  /** @throws DirectoryGone if it leads nowhere any more. */
   open(): string
-  /** What it opened is needed no more. */
+  /** Closes what it opened. */
   close(): void
 }
 
-/** Twelve characters that nobody else has: about 62 random bits. */
+/** Returns twelve unique characters: about 62 random bits. */
 export function randomMemberId(): string {
   return randomBits().toString(36).padStart(12, '0').slice(-12)
 }
@@ -54,7 +54,7 @@ export function memberFile(id: string, pid: number = process.pid): string {
   return `${id}.${pid}`
 }
 
-/** The process id in the name of a member's socket, or of one that is to become a ticket; undefined for other names. */
+/** The process id in the name of a member's socket, or of a socket that will become a ticket. Undefined for other names. */
 export function memberPid(file: string): string | undefined {
   return /^[a-z0-9]{12}\.(\d{1,10})(?:\.\d+)?$/.exec(file)?.[1]
 }
@@ -71,7 +71,7 @@ export class Member {
   private readonly owner: MemberOwner
   private readonly connections = new Set<Connection>()
   private readonly byPeer = new Map<string, Connection[]>()
-  /** Of those, the first that was opened here, which proves that its other end listens. */
+  /** Of these, the first that was opened here, which proves that its other end listens. */
   private readonly openedTo = new Map<string, Connection>()
   private readonly connecting = new Map<string, Promise<Reached>>()
   isClosed = false
@@ -84,7 +84,7 @@ export class Member {
     this.adopt(listener)
   }
 
-  /** Takes the connections that come in: the member's own, or one of a ticket with a socket of its own. */
+  /** Accepts connections: to the member itself, or to a ticket with a socket of its own. */
   adopt({ server }: Listener): void {
     server.on('connection', (socket) => {
       if (this.isClosed) socket.destroy()
@@ -96,7 +96,7 @@ export class Member {
     return this.byPeer.size > 0
   }
 
-  /** All connections with `peer`, whoever opened them. One that was opened from outside may be by somebody else in its name. */
+  /** All connections with `peer`, whichever side opened them. A connection that was opened from outside may be from another process that uses its name. */
   connectionsTo(peer: string): readonly Connection[] {
     return this.byPeer.get(peer) ?? NONE
   }
@@ -119,8 +119,8 @@ export class Member {
   }
 
   /**
-   * Connects to the member `peer` at the address of one of its tickets. Rejects where that proves nothing. One after the other for
-   * one peer: a connection serves all that ask for it.
+   * Connects to the member `peer` at the address of one of its tickets. Rejects if that proves nothing. Connects one after the other to
+   * the same peer: a connection serves all that ask for it.
    */
   connect(address: Address, peer: string): Promise<Reached> {
     const before = this.connecting.get(peer)
@@ -132,12 +132,12 @@ export class Member {
   }
 
   private async connectAfter(before: Promise<Reached>, address: Address, peer: string): Promise<Reached> {
-    // What has become of the other one is for those to hear who asked for it.
+    // The result of the other attempt is reported to its own callers.
     await before.catch(() => {})
     return this.connectionOpenedTo(peer) === undefined ? await this.connectNow(address, peer) : 'connected'
   }
 
-  /** Tells all that are connected to look again, without a reason. */
+  /** Makes all connected members look again, without a reason. */
   wakeAll(): void {
     for (const connection of this.connections) connection.send(formatFrame({ kind: 'here', member: this.id }))
   }
@@ -181,7 +181,7 @@ export class Member {
   }
 
   private connectNow(address: Address, peer: string): Promise<Reached> {
-    // RACE: it was closed while another one was connected to. Nobody would close what is opened now.
+    // RACE: it was closed while it connected to another. Nothing would close what is opened now.
     if (this.isClosed) return Promise.resolve('gone')
     let path: string
     try {
@@ -225,8 +225,8 @@ export class Member {
 }
 
 /**
- * connect(2), unix(7). ENOTDIR: something else is in the place of the lock's directory. EAGAIN: the backlog is full. EPROTOTYPE: somebody has a socket there of another type, no member,
- * but alive. The rest say that the other end went while we came.
+ * connect(2), unix(7). ENOTDIR: something else is in the place of the lock's directory. EAGAIN: the backlog is full. EPROTOTYPE: somebody has a socket of another type there, which isn't a member's,
+ * but is alive. The rest mean that the other end left while we connected.
  */
 const REACHED_BY_ERROR: Readonly<Record<string, Reached>> = {
   ECONNREFUSED: 'refused',
@@ -238,13 +238,13 @@ const REACHED_BY_ERROR: Readonly<Record<string, Reached>> = {
   EPIPE: 'broken',
 }
 
-/** Errors of this process, or of the machine: they say nothing of the other end. */
+/** Errors of this process, or of the machine: they say nothing about the other end. */
 const RESOURCES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS'])
 
-/** Undefined if nothing came of it. */
+/** Undefined if it failed. */
 function reachedBy(error: Error): Reached | undefined {
   const code = systemCode(error) ?? ''
   const reached = REACHED_BY_ERROR[code]
-  // A socket that only wakes proves nothing, whatever is in its place: the member's file will tell.
+  // A socket that only wakes proves nothing, whatever is in its place: the member's file shows whether it lives.
   return reached === undefined && witness.kind === 'file' && !RESOURCES.has(code) ? 'broken' : reached
 }

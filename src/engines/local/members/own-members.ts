@@ -4,7 +4,7 @@ import type { Connection } from '../wire/connection.ts'
 import type { Member } from './member.ts'
 
 export class OwnMembers {
-  /** The one that takes new tickets. */
+  /** The member that takes new tickets. */
   current: Member | undefined
   readonly retired: Set<Member> = new Set()
 
@@ -14,7 +14,7 @@ export class OwnMembers {
     return false
   }
 
-  /** All connections with `peer`, whoever opened them. */
+  /** All connections with `peer`, whichever side opened them. */
   connectionsTo(peer: string): readonly Connection[] {
     const connections = this.current?.connectionsTo(peer) ?? []
     if (this.retired.size === 0) return connections
@@ -40,20 +40,20 @@ export class OwnMembers {
     for (const member of this.retired) member.wakeAll()
   }
 
-  /** From now on none takes new tickets. */
+  /** Retires all: from now on none takes new tickets. */
   retire(): void {
     if (this.current !== undefined) this.retired.add(this.current)
     this.current = undefined
   }
 
-  /** With it die the tickets that it has. */
+  /** Kills a member, and with it its tickets. */
   close(member: Member): void {
     if (member === this.current) this.current = undefined
     this.retired.delete(member)
     member.close()
   }
 
-  /** Closes the retired ones that none of these tickets needs. */
+  /** Closes the retired members that none of these tickets needs. */
   closeRetired(tickets: Iterable<OwnTicket>): void {
     if (this.retired.size === 0) return
     const needed = new Set<Member>()

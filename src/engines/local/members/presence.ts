@@ -35,29 +35,29 @@ import { MEMBERS } from '../ticket-name.ts'
 import { TicketWatch } from './ticket-watch.ts'
 import { monotonicNowMs } from '../../../real-time.ts'
 
-/** How many sockets have to be out of reach before the file system counts as one without sockets. */
+/** How many sockets must be unreachable before the file system counts as one without sockets. */
 const MOST_TRIALS = 3
 
-/** The queue that this is the presence in. */
+/** The queue that this presence is in. */
 export interface PresentQueue extends Watched {
   readonly own: ReadonlyMap<string, OwnTicket>
   onWake(ticket: string): void
   onConnected(): void
   onDisconnected(peer: string): void
-  /** Takes all own tickets out of the queue, except those that hold. */
+  /** Removes all own tickets from the queue, except those that hold. */
   leave(): void
-  /** Somebody asks whom the tickets stand for. */
+  /** Called when another process asks which requests the tickets stand for. */
   onAsked?(): void
 }
 
-/** Told when a presence begins and ends, so that it can be ended when the process exits. */
+/** Notified when a presence begins and ends, so that it can be ended when the process exits. */
 export interface PresenceKeeper {
   onPresent(): void
   /** Called again when tickets that went on holding have been released. */
   onAway(): void
   /**
-   * See {@link Asker.collect}. Missing if all tickets are in the directory itself: then nobody needs the socket of a dead
-   * member to find them.
+   * See {@link Asker.collect}. Missing if all tickets are in the directory itself: then the socket of a dead
+   * member isn't needed to find them.
    */
   collect?(member: SilentMember): (() => void) | undefined
 }
@@ -72,13 +72,13 @@ export class Presence implements MemberOwner, Idle {
     collect: (member) => this.#keeper.collect?.(member),
     onAsked: () => this.#onAsked(),
   }
-  /** Members of which it is being tried whether links lead to their sockets. */
+  /** Members for which a trial runs whether links lead to their sockets. */
   readonly #tried = new Set<Member>()
   /** How many trials in a row found no way to reach a socket. */
   #failedTrials = 0
   #queue: PresentQueue | undefined
   #isPresent = false
-  /** How many requests are about to join by it, though they have no ticket yet. */
+  /** How many requests are about to join through it, but have no ticket yet. */
   joining = 0
   /** When its last ticket left. */
   idleSinceMs = 0
@@ -96,9 +96,9 @@ export class Presence implements MemberOwner, Idle {
     this.#queue = queue
   }
 
-  /** Makes what is missing. `foreign`: something that is somebody else's lock is in the way. */
+  /** Creates what is missing. `foreign`: the lock of another program is in the way. */
   open(): 'open' | 'foreign' | Promise<'open' | 'foreign'> {
-    // RACE: from now on whoever asks for the lock finds this presence, though the one that opens it be called off meanwhile.
+    // RACE: from now on other requests for the lock find this presence, even if the request that opens it is cancelled meanwhile.
     this.#appear()
     const id = this.#newMemberId()
     const listening = this.#listen(memberFile(id))
@@ -108,7 +108,7 @@ export class Presence implements MemberOwner, Idle {
     return this.#becomeMember(new Member(id, listening, this))
   }
 
-  /** As {@link open}, without a turn of the event loop. False if that cannot be, and then a member is not made. */
+  /** As {@link open}, without a turn of the event loop. Returns false if that isn't possible; then no member is made. */
   openAtOnce(): boolean {
     this.#appear()
     const id = this.#newMemberId()
@@ -116,7 +116,7 @@ export class Presence implements MemberOwner, Idle {
     if (listening === 'foreign') return false
     this.#directory.hasLinks = this.#directory.fileSystem!.hasSocketLinks
     if (listening instanceof Promise) {
-      // Of another runtime, or without descriptors.
+      // In another runtime, or without descriptors.
       listening
         .then((listener) => listener.close())
         .catch((error: unknown) => debug('%s: a member that was not needed: %s', this.#directory.path, error))
@@ -124,7 +124,7 @@ export class Presence implements MemberOwner, Idle {
       return false
     }
     if (!this.#directory.hasLinks) {
-      // Now: the thread may block for long, or exit, before it takes another turn.
+      // Done now: the thread may block for a long time, or exit, before it takes another turn.
       listening.close()
       return false
     }
@@ -132,7 +132,7 @@ export class Presence implements MemberOwner, Idle {
     return true
   }
 
-  /** The member's socket was removed from outside. */
+  /** To be called when the member's socket was removed from outside. */
   retire(): void {
     const { current } = this.members
     if (current === undefined) return
@@ -142,7 +142,7 @@ export class Presence implements MemberOwner, Idle {
     this.#closeRetired()
   }
 
-  /** A socket for one ticket of `member`, under a name to be renamed, by which others find it in the kernel's list (liveness.ts). */
+  /** Makes a socket for one ticket of `member`, under a name that is renamed later, by which others find it in the kernel's list (liveness.ts). */
   async listenForTicket(member: Member, number: string): Promise<{ name: string; listener: Listener } | 'foreign'> {
     const file = `${memberFile(member.id)}.${number}`
     const listener = await this.#listen(file)
@@ -164,7 +164,7 @@ export class Presence implements MemberOwner, Idle {
     return this.#addresses.of(name)
   }
 
-  /** Has a member that may be dead asked for a sign of life. */
+  /** Asks a member that may be dead for a sign of life. */
   ask(file: string): void {
     try {
       askMember(this.#directory, this.#addresses, file, this.#asker)
@@ -173,7 +173,7 @@ export class Presence implements MemberOwner, Idle {
     }
   }
 
-  /** Kills a ticket that cannot be unlinked, with its member. False where another ticket in use needs the member. */
+  /** Kills a ticket that cannot be unlinked, with its member. Returns false if another ticket in use needs the member. */
   abandon(own: OwnTicket): boolean {
     for (const other of this.#queue!.own.values()) if (!other.isOver && other.owner === own.owner) return false
     debug('%s: ticket %s cannot be removed, so its member ends', this.#directory.path, own.id)
@@ -181,16 +181,16 @@ export class Presence implements MemberOwner, Idle {
     return true
   }
 
-  /** A ticket has left, or could not be had. If that leaves none, the presence ends `lingerMs` from now, unless it is used again. */
+  /** To be called when a ticket has left, or could not be made. If none is left, the presence ends `lingerMs` from now, unless it is used again. */
   onLeft(lingerMs: number): void {
     this.#closeRetired()
     if (this.#queue!.own.size > 0) return
-    // Released while the process exits, after this has left.
+    // The ticket was released while the process exits, after this has left.
     if (!this.#isPresent) {
       this.#directory.removeIfEmpty()
       return this.#keeper.onAway()
     }
-    // Without a member nothing was had: no descriptors, no permission.
+    // Without a member nothing could be made: no descriptors, or no permission.
     if (lingerMs === 0 || this.members.current === undefined) return this.leave()
     this.idleSinceMs = monotonicNowMs()
     becomeIdle(this)
@@ -204,7 +204,7 @@ export class Presence implements MemberOwner, Idle {
 
   /**
    * Ends the presence now. Tickets that hold go on holding, until they are released or the kernel closes their sockets, at
-   * the end of this process (or thread). Then they are left, dead, so that the next holder learns of them.
+   * the end of this process (or thread). Then they are left behind, dead, so that the next holder is notified of them.
    */
   leave(): void {
     this.#linger.stop()
@@ -260,7 +260,7 @@ export class Presence implements MemberOwner, Idle {
     return this.#becomeMember(member)
   }
 
-  /** False if the trial is to be repeated with a new socket: FUSE may lose track of one that was made while another was removed (gocryptfs). */
+  /** False if the trial must be repeated with a new socket: FUSE may lose track of a socket that was made while another was removed (gocryptfs). */
   #isTrialOver(error: unknown): boolean {
     if (!isSlocketError(error, 'ERR_SLOCKET_NO_SOCKETS')) return true
     this.#failedTrials += 1

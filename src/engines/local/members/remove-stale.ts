@@ -1,5 +1,5 @@
 /**
- * Removes the sockets of dead members, so that the directory can go when the last one leaves. Who makes a member asks some of
+ * Removes the sockets of dead members, so that the directory can be removed when the last member leaves. A process that makes a member asks some of
  * the others for a sign of life: all that look dead, and a few of the rest.
  */
 import { debug } from '../../../debug.ts'
@@ -22,16 +22,16 @@ export interface SilentMember {
 }
 
 export interface Asker {
-  /** What has been found of such a member by now, besides its socket, to be removed if it is dead. Undefined: nothing. */
+  /** Finds what such a member has left now, besides its socket, to be removed if it is dead. Undefined if there is nothing. */
   collect(member: SilentMember): (() => void) | undefined
-  /** Called after each one, when nothing is open any more that was opened for it. */
+  /** Called after each member, when everything that was opened for it is closed again. */
   onAsked(): void
 }
 
-/** How many are asked: those whose process cannot be seen, and others. */
+/** How many members are asked: those whose process cannot be seen, and others. */
 const MOST_SUSPECTS = 100
 const MOST_SAMPLES = 8
-/** How many are asked at once: each takes a descriptor. */
+/** How many members are asked at once: each takes a descriptor. */
 const AT_ONCE = 8
 
 export function sweepMembers(directory: QueueDirectory, addresses: SocketAddresses, own: Member, asker: Asker): void {
@@ -41,7 +41,7 @@ export function sweepMembers(directory: QueueDirectory, addresses: SocketAddress
       const name = left.shift()
       if (name !== undefined) askMember(directory, addresses, name, { ...asker, onAsked })
     } catch (error) {
-      // Nobody needs it swept now.
+      // The cleanup isn't urgent.
       debug('%s: sweep: %s', directory.path, error)
     }
   }
@@ -59,8 +59,8 @@ export function sweepMembers(directory: QueueDirectory, addresses: SocketAddress
 
 /**
  * Asks one member for a sign of life. The name of its socket proves less than that of a ticket: a socket refuses between its bind(2) and its
- * listen(2) too, and its process may be held up there. So it is asked once more after all has been found that is to be removed: tickets, which are
- * made only of sockets that listen. (The socket's name itself may go, whoever it is: its member then makes a new one.)
+ * listen(2), too, and its process may be held up there. So it is asked once more after everything to be removed has been found: tickets, which are
+ * made only of sockets that listen. (The socket's name itself may be removed in any case: a live member then makes a new one.)
  */
 export function askMember(directory: QueueDirectory, addresses: SocketAddresses, name: string, asker: Asker): void {
   if (witness.kind === 'file') return removeIfDead(directory, name, asker)
@@ -83,8 +83,8 @@ export function askMember(directory: QueueDirectory, addresses: SocketAddresses,
 }
 
 /**
- * The same, of a member whose file is held while it lives. It isn't held yet when it has just been made, so it is looked at once more after all has
- * been found that is to be removed. A socket without a file beside it was left behind: it is made after the file, and removed before it. (Somebody
+ * The same for a member whose file is held while it lives. The file isn't held yet when it has just been made, so it is looked at once more after everything to be
+ * removed has been found. A socket without a file beside it was left behind: it is made after the file, and removed before it. (Somebody
  * may have removed the file of a live member. Without its socket, others look by the clock.)
  */
 function removeIfDead(directory: QueueDirectory, file: string, asker: Asker): void {
@@ -95,7 +95,7 @@ function removeIfDead(directory: QueueDirectory, file: string, asker: Asker): vo
   asker.onAsked()
 }
 
-/** Undefined if that can't be seen. */
+/** Undefined if that can't be found out. */
 function lookAtMember(directory: QueueDirectory, file: string): Found | undefined {
   try {
     return witness.look(directory.pathOfMember(file))
@@ -120,7 +120,7 @@ function collectOf(directory: QueueDirectory, file: string, asker: Asker): (() =
   try {
     return inode === undefined ? undefined : asker.collect({ file, inode })
   } catch (error) {
-    // Nobody needs it swept now; somebody may, who uses that lock.
+    // The cleanup isn't urgent; a later user of that lock repeats it.
     debug('%s: what %s has left cannot be found: %s', directory.path, file, error)
     return undefined
   }
@@ -147,7 +147,7 @@ function knock(path: string, onAsked: (isRefused: boolean) => void): void {
   const socket = builtInNet().connect({ path })
   socket.unref()
   socket.once('connect', () => socket.destroy())
-  // 'close' tells it all, and comes also while ticks are faked: see connect.ts.
+  // 'close' is enough, and also comes while ticks are faked: see connect.ts.
   socket.on('error', () => {})
   socket.once('close', () => {
     const { errored } = socket
@@ -156,8 +156,8 @@ function knock(path: string, onAsked: (isRefused: boolean) => void): void {
 }
 
 /**
- * The process id only says whom to ask first: it may be another process's by now, or that of another pid namespace
- * (process 1 of every container is always there). A thousand members may be those of a few processes: each is looked for once.
+ * The process id only decides which members to ask first: it may belong to another process by now, or to another pid namespace
+ * (process 1 of every container always exists). A thousand members may belong to a few processes: each process is looked for once.
  */
 function membersToAsk(directory: QueueDirectory, own: Member): string[] {
   const ownFile = memberFile(own.id)
@@ -175,7 +175,7 @@ function membersToAsk(directory: QueueDirectory, own: Member): string[] {
   return [...suspects, ...takeSome(rest)].filter((name) => !directory.isForeign(`${MEMBERS}/${name}`))
 }
 
-/** Takes some out of them, at random. */
+/** Removes some of them, at random, and returns those. */
 function takeSome(names: string[]): string[] {
   const some: string[] = []
   while (some.length < MOST_SAMPLES && names.length > 0) {

@@ -1,4 +1,4 @@
-/** Where the owner of a ticket is connected to: at the ticket, if that is a socket; else at the socket of its member. */
+/** The address at which to connect to the owner of a ticket: the ticket, if that is a socket; otherwise the socket of its member. */
 import { dirname } from 'node:path'
 import type { QueueDirectory } from '../directory.ts'
 import { witness } from '../platform/witness.ts'
@@ -9,7 +9,7 @@ import { memberFile } from './member.ts'
 export interface TicketAddress {
   /** The directory of the lock or, of a named lock, perhaps its root. */
   readonly directory: string
-  /** Relative to that. */
+  /** Relative to that directory. */
   readonly name: string
 }
 

@@ -1,7 +1,7 @@
 /**
- * What a held ticket leads to, a socket or a held file (platform/witness.ts), for who hands it on to a process that it starts: the ticket lives for as long as
- * any process has that open, whoever made it. Nobody accepts connections there once this process is gone; they wait in
- * the backlog, which proves as well that the ticket lives.
+ * The socket or held file (platform/witness.ts) that a held ticket leads to, for a caller that passes it on to a process that it starts: the ticket lives for as long as
+ * any process has that open, whichever process made it. Nobody accepts connections there once this process is gone; they wait in
+ * the backlog, which also proves that the ticket lives.
  */
 import { SlocketError, systemCode } from '../../../errors.ts'
 import { DirectoryGone } from '../lock-directory.ts'
@@ -12,7 +12,7 @@ import { witness } from '../platform/witness.ts'
 import type { OwnTicket } from '../ticket.ts'
 
 export class TicketSocket implements LockHandle {
-  /** What this process knows it by. */
+  /** The descriptor of this process. */
   readonly descriptors: readonly [number]
   readonly #listener: Listener
   readonly #file: string
@@ -42,10 +42,10 @@ export class TicketSocket implements LockHandle {
   }
 
   /**
-   * Stops listening here. True where another process has the socket open still, so that the ticket lives on.
+   * Stops listening in this process. Returns true if another process still has the socket open, so that the ticket lives on.
    *
-   * RACE: who comes between this and the release that follows finds the ticket dead, and is told that it has `recovered`,
-   * without need. Those who wait already are connected, and hear of the release.
+   * RACE: a request that comes between this and the release that follows finds the ticket dead, and gets `recovered`
+   * without reason. Requests that already wait are connected, and are notified of the release.
    */
   async close(): Promise<boolean> {
     this.#listener.server.close()
@@ -60,7 +60,7 @@ export class TicketSocket implements LockHandle {
       throw error
     }
     const error = await probeSocket(address)
-    // Only a refusal is proof that nobody listens; where the name is gone, nobody has the lock by it.
+    // Only a refusal is proof that nobody listens; if the name is gone, nobody has the lock by it.
     return error === undefined || !NOBODY.has(systemCode(error) ?? '')
   }
 }

@@ -1,16 +1,16 @@
-/** The timer that looks after the tickets in use of one presence. It does not keep the process alive. */
+/** The timer that checks the tickets in use of one presence. It does not keep the process alive. */
 import { setInterval, clearInterval } from '../../../real-time.ts'
 
-/** How often a holder looks whether its ticket is still there, in ms. */
+/** The time between two checks of a holder whether its ticket is still there, in ms. */
 const LOOK_MS = 1000
-/** Every so many looks it touches it as well, so that cleaners of temporary directories see that it is in use. */
+/** After this many checks it also touches the ticket, so that cleaners of temporary directories see that it is in use. */
 const LOOKS_PER_TOUCH = 30
 
-/** What is looked after. */
+/** What is checked. */
 export interface Watched {
-  /** The tickets in use. While there are none the timer ends, and is started again by whoever makes one. */
+  /** The tickets in use. If there are none the timer ends, and the next ticket starts it again. */
   readonly own: ReadonlyMap<string, unknown>
-  /** Looks whether all is well with the own tickets. Whether that has to be done closely: one holds, or could not be taken out. */
+  /** Checks the own tickets. Returns whether that must be done often: one holds, or could not be removed. */
   lookAfterOwn(touch: boolean): boolean
 }
 
@@ -21,7 +21,7 @@ export class TicketWatch {
   private looks = 0
 
   /**
-   * Looks after the tickets for as long as there are any: closely where one holds, or could not be taken out. Those that wait
+   * Checks the tickets for as long as there are any: often if one holds, or could not be removed. Tickets that wait
    * look by themselves, and need only be touched.
    */
   start(watched: Watched, closely: boolean): void {

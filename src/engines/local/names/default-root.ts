@@ -1,4 +1,4 @@
-/** Where the named locks of this user are, where nobody says: `$XDG_RUNTIME_DIR/slocket`, else `slocket-UID` where temporary files are. */
+/** The default directory of this user's named locks: `$XDG_RUNTIME_DIR/slocket`, otherwise `slocket-UID` in the directory of temporary files. */
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -7,17 +7,17 @@ import { toSlocketError } from '../platform/system-error.ts'
 
 const MODE = 0o700
 
-/** Makes it where it is missing. @throws ERR_SLOCKET_PERMISSION where somebody else has made it, or can write in it. */
+/** Creates it if it is missing. @throws ERR_SLOCKET_PERMISSION if another user has made it, or can write in it. */
 export function defaultRoot(): string {
   const runtime = process.env['XDG_RUNTIME_DIR']
   const uid = ownUid()
   if (runtime !== undefined && path.isAbsolute(runtime) && isOwned(runtime, uid))
     return makeOwn(path.join(runtime, 'slocket'))
-  // Absolute, if TMPDIR isn't: the working directory may change.
+  // Made absolute, since TMPDIR may be relative: the working directory may change.
   return makeOwn(path.resolve(os.tmpdir(), `slocket-${uid}`))
 }
 
-/** A leftover of another user's environment (su) is not ours. */
+/** A value that was left over from another user's environment (su) isn't used. */
 function isOwned(directory: string, uid: number): boolean {
   const stats = look(directory)
   return stats?.isDirectory() === true && stats.uid === uid
@@ -27,7 +27,7 @@ function ownUid(): number {
   return process.getuid?.() ?? os.userInfo().uid
 }
 
-/** Makes the directory if it is missing. @throws as {@link defaultRoot}. */
+/** Creates the directory if it is missing. @throws as {@link defaultRoot}. */
 export function makeOwn(directory: string): string {
   try {
     fs.mkdirSync(directory, MODE)
@@ -35,7 +35,7 @@ export function makeOwn(directory: string): string {
     if (systemCode(error) !== 'EEXIST') throw toSlocketError(error, 'make', directory)
   }
   const stats = look(directory)
-  // A symbolic link is no directory here: nothing is followed that somebody else may have made.
+  // A symbolic link doesn't count as a directory: nothing is followed that another user may have made.
   if (stats?.isDirectory() === true && stats.uid === ownUid() && (stats.mode & 0o022) === 0) return directory
   throw new SlocketError(
     'ERR_SLOCKET_PERMISSION',

@@ -34,15 +34,15 @@ import type { SilentMember } from '../members/remove-stale.ts'
 import { collectOf, sweepRoot } from './sweep-root.ts'
 import { setInterval, clearInterval, monotonicNowMs } from '../../../real-time.ts'
 
-/** How long a name's empty directory is left, in ms, so that a hot name costs no new one each time. */
+/** How long a name's empty directory is kept, in ms, so that a hot name doesn't need a new one each time. */
 const IDLE_MS = 1000
 /** How many names may be idle at once before the oldest one's directory is removed. */
 const MOST_IDLE = 100
-/** Of a member's id: the client, then which of its presences. */
+/** The parts of a member's id: the client, then the number of its presence. */
 const CLIENT_LENGTH = 8
 const MEMBER_LENGTH = 12
 
-/** A snapshot is for debugging: who is slow to answer is worth waiting for. */
+/** How long to wait for answers. A snapshot is for debugging, so it is worth waiting for slow processes. */
 const INSPECTION: Inspection = { clientOf, answerMs: 1000 }
 
 const engines = new Map<string, Engine>()
@@ -51,7 +51,7 @@ const engines = new Map<string, Engine>()
  * The engine of a root: one for each directory and access, in this thread.
  *
  * @param root its parent must exist. Undefined: a directory of this user's own.
- * @throws what keeps it from being used, as a SlocketError.
+ * @throws a SlocketError if the directory can't be used.
  */
 export function localNames(root?: string, access?: LockAccess): Engine {
   if (process.platform === 'win32') return windowsNames(root, access)
@@ -101,7 +101,7 @@ class Root implements PresentQueue {
   readonly #directory: RootDirectory
   readonly #presence: Presence
   readonly #longNames: LongNames
-  /** Those queues that have own tickets. */
+  /** The queues that have own tickets. */
   readonly #busy = new Map<object, BusyQueue>()
   /** Directories of queues that had own tickets, oldest first, by path, and since when. */
   readonly #idle = new Map<string, IdleName>()
@@ -154,7 +154,7 @@ class Root implements PresentQueue {
   }
 
   onAsked(): void {
-    // Where others wait by a ticket, it still stands when it was robbed, and this process may not know yet.
+    // A ticket by which others wait still stands after its lock was stolen, and this process may not know yet.
     for (const own of this.own.values()) {
       if (own.isCrowded && own.isHeld) (own.home as QueueState).stealing?.isHolder(own)
     }
@@ -193,7 +193,7 @@ class Root implements PresentQueue {
   onDisconnected(peer: string): void {
     for (const { state } of this.#busy.values()) state.wakeOwn()
     notifyAgain(this.#left)
-    // It may have died, and left tickets in queues where nobody has seen that.
+    // The member may have died, and left tickets in queues in which nobody has noticed that.
     try {
       for (const file of this.#directory.memberNames()) if (file.startsWith(`${peer}.`)) this.#presence.ask(file)
     } catch (error) {
@@ -266,7 +266,7 @@ class NameState extends QueueState {
     if (inode !== undefined) sweepRoot(this.#root, memberFile(member, pid), inode)
   }
 
-  /** Opened for one connection only: there may be many names, and a descriptor for each is too much. */
+  /** Opened for one connection only: there may be many names, and a descriptor for each would be too much. */
   override addressOf(ticket: ListedTicket): Address {
     const { directory, name } = addressOfTicket(this.directory, ticket)
     const addresses = new SocketAddresses(directory)
@@ -274,7 +274,7 @@ class NameState extends QueueState {
   }
 }
 
-/** The one path of a directory that may have several, and need not be there yet. */
+/** Returns one path for a directory that may have several, and need not exist yet. */
 function realPath(root: string): string {
   const directory = resolve(root)
   try {
@@ -283,7 +283,7 @@ function realPath(root: string): string {
     try {
       return join(fs.realpathSync(dirname(directory)), basename(directory))
     } catch {
-      // What is wrong with it is told when a lock is asked for.
+      // If something is wrong with it, that is reported when a lock is asked for.
       return directory
     }
   }

@@ -12,7 +12,7 @@ import { MEMBERS } from '../ticket-name.ts'
 import { hashedFile, isHashed } from './name-coding.ts'
 import type { RootDirectory } from './name-directory.ts'
 
-/** For all who get into the root's `.members`. */
+/** The mode: readable by every user that can enter the root's `.members`. */
 const READABLE = 0o644
 const HASHED_LENGTH = hashedFile(Buffer.alloc(0)).length
 
@@ -25,7 +25,7 @@ export class LongNames {
     this.#root = root
   }
 
-  /** Where it cannot be written, `query` of others does not show the name; nothing else depends on it. */
+  /** If it cannot be written, `query` of other processes does not show the name; nothing else depends on it. */
   write(file: string, name: string, member: string): void {
     const entry = `${MEMBERS}/${file}.${member}`
     this.#written.set(file, entry)
@@ -56,7 +56,7 @@ export class LongNames {
   }
 }
 
-/** @param isShared whether other users are to read it, whatever the umask is. */
+/** @param isShared whether other users must be able to read it, regardless of the umask. */
 function writeNew(path: string, bytes: Buffer, isShared: boolean): void {
   const descriptor = fs.openSync(path, 'wx')
   try {
@@ -67,7 +67,7 @@ function writeNew(path: string, bytes: Buffer, isShared: boolean): void {
   }
 }
 
-/** Undefined where it is gone, or is no file. */
+/** Undefined if it is gone, or isn't a file. */
 function readBytes(path: string): Buffer | undefined {
   try {
     const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants

@@ -1,10 +1,10 @@
-/** What second names beside a ticket say of it, where locks can be stolen: steal.ts. */
+/** The marks beside a ticket if locks can be stolen: steal.ts. */
 
-/** It holds. */
+/** The ticket holds. */
 export const HOLDS = '-h'
-/** Others wait by it too. */
+/** Other requests wait by it, too. */
 export const CROWDED = '-m'
-/** It was robbed: it held, and holds no longer. */
+/** The lock was stolen from it: it held, and no longer holds. */
 export const STOLEN = '-s'
-/** All that a ticket may have here. */
+/** All marks that a ticket may have here. */
 export const HOLDER_MARKS: readonly string[] = [HOLDS, CROWDED, STOLEN]

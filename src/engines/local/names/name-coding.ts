@@ -1,10 +1,10 @@
 /**
- * Names of locks, which may be any string of UTF-16, as names of files, and back.
+ * Encodes names of locks, which may be any string of UTF-16, as names of files, and decodes them.
  *
- *  1. Two names are two files, also where the file system folds case or Unicode: only a-z, 0-9, '.', '_' and '-' stand for themselves;
- *     all else is `%xx` or `%uxxxx`, by code unit, so that a lone surrogate is nothing special.
- *  2. No file begins with a dot: `.members`, `.` and `..` are none of ours.
- *  3. A name that would be too long is named by its hash, `%h…`; what it is stands in a file of its own: long-names.ts.
+ *  1. Two names are two files, even if the file system folds case or Unicode: only a-z, 0-9, '.', '_' and '-' stand for themselves;
+ *     everything else is `%xx` or `%uxxxx`, by code unit, so that a lone surrogate isn't a special case.
+ *  2. No file begins with a dot: `.members`, `.` and `..` are never names of locks.
+ *  3. If the file name would be too long, it is a hash, `%h…`; the name itself is in a file of its own: long-names.ts.
  */
 import { createHash } from 'node:crypto'
 
@@ -25,7 +25,7 @@ export function encodeName(name: string): string {
   return hashedFile(Buffer.from(name, 'utf16le'))
 }
 
-/** The name of a lock; undefined where the file is named by a hash, or is not one of ours. */
+/** Returns the name of a lock. Undefined if the file is named by a hash, or isn't that of a lock. */
 export function decodeName(file: string): string | undefined {
   if (file === EMPTY) return ''
   if (!/^(?:[a-z0-9_-]|%[0-9a-f]{2}|%u[0-9a-f]{4})(?:[a-z0-9._-]|%[0-9a-f]{2}|%u[0-9a-f]{4})*$/.test(file))
@@ -50,7 +50,7 @@ function hashOf(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-// Without the flag `u`, a regular expression goes by code units.
+// Without the flag `u`, a regular expression matches code units.
 function encodeUnit(unit: string): string {
   const code = unit.charCodeAt(0)
   return code > 0xff ? `%u${code.toString(16).padStart(4, '0')}` : `%${code.toString(16).padStart(2, '0')}`

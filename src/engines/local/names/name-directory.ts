@@ -15,14 +15,14 @@ import { isGone, toSlocketError } from '../platform/system-error.ts'
 import { MEMBERS } from '../ticket-name.ts'
 import { HOLDER_MARKS } from './marks.ts'
 
-/** How often a lock's directory may be removed between its making and the link. Each time somebody else has just left it. */
+/** How many times a lock's directory may be removed between its creation and the link. Each time another process has just left it. */
 const MOST_TRIES = 1000
 
-/** The root: `.members/` for all names, and a directory for each. What else is in it is let be. */
+/** The root: `.members/` for all names, and a directory for each. Anything else in it is left alone. */
 export class RootDirectory extends QueueDirectory {
   readonly #prepare: () => void
 
-  /** @param prepare called before sockets are made in it; throws where that must not be. */
+  /** @param prepare called before sockets are made in it; throws if that isn't allowed. */
   constructor(directory: string, prepare: () => void, access?: LockAccess) {
     super(directory, { access })
     this.#prepare = prepare
@@ -31,7 +31,7 @@ export class RootDirectory extends QueueDirectory {
   override open(): OpenDirectory {
     this.#prepare()
     const opened = super.open()
-    // A root is nobody's lock: there is nothing to wait for.
+    // A root isn't a lock: there is nothing to wait for.
     return opened === 'foreign' ? this.#refuseForeign() : opened
   }
 
@@ -42,7 +42,7 @@ export class RootDirectory extends QueueDirectory {
     if (occupant === 'foreign') this.#refuseForeign()
     const directory = occupant === 'directory' ? this.path : dirname(this.path)
     localFileSystem(directory)
-    // access(2) goes by the real user, where a file is made as the effective one.
+    // access(2) checks the real user, but a file is created as the effective one.
     if (process.geteuid?.() !== process.getuid?.()) return
     try {
       // With the slash it has to be a directory.
@@ -71,7 +71,7 @@ export class RootDirectory extends QueueDirectory {
   }
 }
 
-/** The queue of one name. Made by the first ticket in it, removed by whoever leaves it empty. */
+/** The queue of one name. Created by the first ticket in it, removed by the process that leaves it empty. */
 export class NameDirectory extends QueueDirectory {
   readonly #root: RootDirectory
   /** Whether it has the permissions of the root, as far as this process can see to it. */
@@ -82,7 +82,7 @@ export class NameDirectory extends QueueDirectory {
     this.#root = root
   }
 
-  /** Nothing where the root is no directory by now: whoever opens that next says what it is. */
+  /** Returns nothing if the root is no longer a directory: the process that opens it next reports what it is. */
   override occupant(): Occupant {
     try {
       return super.occupant()
@@ -142,7 +142,7 @@ export class NameDirectory extends QueueDirectory {
     }
   }
 
-  /** Renames a mark. False where it is gone. */
+  /** Renames a mark. Returns false if it is gone. */
   renameMark(from: string, to: string): boolean {
     try {
       fs.renameSync(this.pathOf(from), this.pathOf(to))
@@ -153,7 +153,7 @@ export class NameDirectory extends QueueDirectory {
     }
   }
 
-  /** Takes a step that wants the directory, which it makes where that is missing. Undefined where something else is missing. */
+  /** Runs a step that needs the directory, which it creates if it is missing. Undefined if something else is missing. */
   #inDirectory<T>(step: () => T | undefined): T | undefined {
     let isThere = false
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
@@ -199,7 +199,7 @@ export class NameDirectory extends QueueDirectory {
     }
   }
 
-  /** False where the root is gone. */
+  /** Returns false if the root is gone. */
   #make(): boolean {
     try {
       makeWhereMissing(this.path)

@@ -1,7 +1,7 @@
 /** The own tickets of one name's queue, which are also among those of the whole root. */
 import type { OwnTicket } from '../ticket.ts'
 
-/** Told when a queue comes to have own tickets, and when it has none any more. */
+/** Notified when a queue gets its first own ticket, and when it has none any more. */
 export interface QueueKeeper {
   readonly all: Map<string, OwnTicket>
   onBusy(first: OwnTicket): void

@@ -1,9 +1,9 @@
 /**
- * Stealing: to take a lock from whoever holds it, and come before all who wait.
+ * Stealing: takes a lock from its holders, and comes ahead of all waiters.
  *
  *     …-h    beside a ticket: it holds. Made when a listing has shown its turn; then it lists once more
- *     …-m    others wait by this ticket too, so that it keeps its place when it is stolen from
- *     …-s    what becomes of `…-h` by a thief: the ticket holds no longer
+ *     …-m    others wait by this ticket, too, so it keeps its place when its lock is stolen
+ *     …-s    what a thief renames `…-h` to: the ticket no longer holds
  *
  *  1. A thief's ticket has a number below all that the clock gives: it sorts ahead of everybody. It links, then lists, then robs all
  *     behind it that the listing shows with `…-h`. So of a thief and one whose turn it is, one sees the other: either the thief's listing shows
@@ -36,7 +36,7 @@ import { CROWDED, HOLDS, STOLEN } from './marks.ts'
 import { sleep } from '../../../real-time.ts'
 import type { NameDirectory } from './name-directory.ts'
 
-/** How often the owner of a robbed ticket is connected to, and how long to wait before the next time at most, in ms: for some seconds. */
+/** How many times to connect to the owner of a ticket whose lock was stolen, and the longest wait before the next time, in ms: for some seconds. */
 const MOST_TRIES = 20
 const LONGEST_PAUSE_MS = 500
 
@@ -51,11 +51,11 @@ export class Holders implements LocalStealing {
 
   becomeHolder(own: OwnTicket): boolean {
     const { view } = this.#state
-    // First, so that no thief sees the other one alone.
+    // Made first, so that no thief sees the other mark alone.
     this.#markCrowded(own, own.claim.kind === 'exclusive' && own.request.requests().length > 1)
     own.isHolder = this.#directory.mark(own.name, HOLDS)
     if (!own.isHolder) {
-      // Gone: whoever lists next sees that.
+      // It is gone: the next listing shows that.
       if (!this.#directory.has(own.name)) return false
       throw new SlocketError(
         'ERR_SLOCKET_NO_SOCKETS',
@@ -89,7 +89,7 @@ export class Holders implements LocalStealing {
   }
 
   setCrowded(own: OwnTicket, isCrowded: boolean): boolean {
-    // It was robbed, and its owner is about to be told: it keeps its place only if others waited by it already.
+    // Its lock was stolen, and its owner is about to be notified: it keeps its place only if others already waited by it.
     if (own.isRobbed) return own.isCrowded
     if (!own.isHolder || own.claim.kind !== 'exclusive' || own.isCrowded === isCrowded) return true
     this.#markCrowded(own, isCrowded)
@@ -107,12 +107,12 @@ export class Holders implements LocalStealing {
     own.isHolder = false
   }
 
-  /** Robs all that hold, for the ticket `thief`, which is in front. @throws ERR_SLOCKET_PERMISSION if one of them is another user's, and alive. */
+  /** Steals the lock from all its holders, for the ticket `thief`, which is in front. @throws ERR_SLOCKET_PERMISSION if one of them is another user's, and alive. */
   rob(thief: OwnTicket): void | Promise<void> {
     const refusals = new Map<string, SlocketError>()
     const robbed = this.#directory
       .names()
-      // Those ahead are later thieves, come between its listing and this one: it is they who have robbed it.
+      // Tickets ahead are later thieves, which came between its listing and this one: they have stolen the lock from it.
       .filter((name) => name.endsWith(HOLDS) && name > thief.name && !name.startsWith(thief.name))
       .map((name) => name.slice(0, -HOLDS.length))
       .filter((name) => this.#robOne(name, refusals))
@@ -120,7 +120,7 @@ export class Holders implements LocalStealing {
     if (refusals.size > 0) return this.#refuseUnlessDead(thief, refusals)
   }
 
-  /** The dead hold nothing, though what says so is not this user's to remove. */
+  /** A dead ticket holds nothing, even if this user may not remove its mark. */
   async #refuseUnlessDead(thief: OwnTicket, refusals: ReadonlyMap<string, SlocketError>): Promise<void> {
     for (const [name, refusal] of refusals) {
       const ticket = new ListedTicket(name, parseTicketName(name)!, this.#state.view)
@@ -141,7 +141,7 @@ export class Holders implements LocalStealing {
     }
   }
 
-  /** Tells those who held by a ticket that was robbed. */
+  /** Notifies the former holders of a ticket from which the lock was stolen. */
   tell(own: OwnTicket): void {
     own.isRobbed = false
     own.isHeld = false

@@ -1,4 +1,4 @@
-/** Removes what a dead member has left in the queues of a root. Its tickets may be in many, where nobody may come for a long time. */
+/** Removes what a dead member has left in the queues of a root. Its tickets may be in many queues, which perhaps nobody uses for a long time. */
 import { systemCode } from '../../../errors.ts'
 import { memberFile } from '../members/member.ts'
 import { MEMBERS, parseTicketName } from '../ticket-name.ts'
@@ -11,8 +11,8 @@ import { HOLDER_MARKS } from './marks.ts'
  * Finds what a member has left: its tickets, and the entries of its long names.
  *
  * @param file the name of its socket.
- * @param inode that of the socket. Of any other socket, a name proves nothing.
- * @returns what removes just that, for when the member is dead for certain: then nobody can be hurt, however late this happens.
+ * @param inode the inode of the socket. A name of any other socket proves nothing.
+ * @returns a function that removes exactly that. If the member is dead for certain, calling it does no harm, however late it is called.
  */
 export function collectOf(root: RootDirectory, file: string, inode: number): () => void {
   const sweeps = root.files().map((name) => collectInQueue(new NameDirectory(root, name), file, inode))
@@ -25,13 +25,13 @@ export function collectOf(root: RootDirectory, file: string, inode: number): () 
   }
 }
 
-/** @param file as `collectOf` has it, and `inode`; of a member that is dead for certain, and was before this call. */
+/** @param file as for `collectOf`, and so is `inode`; of a member that is dead for certain, and was so before this call. */
 export function sweepRoot(root: RootDirectory, file: string, inode: number): void {
   try {
     collectOf(root, file, inode)()
     if (root.inodeOf(`${MEMBERS}/${file}`) === inode) root.sweepMemberFiles(file)
   } catch (error) {
-    // Nobody needs it swept now; somebody may, who uses that name.
+    // The cleanup isn't urgent; a later user of that name repeats it.
     if (systemCode(error) === undefined) throw error
   }
 }

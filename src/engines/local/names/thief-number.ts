@@ -8,13 +8,13 @@ import { NUMBER_DIGITS } from '../ticket-name.ts'
  */
 export const THIEVES_END = 100_000_000n
 
-/** The last one that was given out here. They go down, so that none comes again, in no queue; once they have come to an end, again from above. */
+/** The last number that was assigned here. Numbers go down, so that none is assigned twice, in any queue; when they are used up, they begin again from above. */
 let lastThief = THIEVES_END
 
 /**
- * The number of a thief's ticket: lower than that of the first in the queue.
+ * Returns the number of a thief's ticket: lower than that of the first in the queue.
  *
- * @throws ERR_SLOCKET_RESOURCES where the first has the lowest one that there is: until that one has left, nobody comes before it.
+ * @throws ERR_SLOCKET_RESOURCES if the first has the lowest possible number: until it has left, no ticket comes before it.
  */
 export function thiefNumber(first: string | undefined): string {
   if (lastThief === 0n) lastThief = THIEVES_END

@@ -1,5 +1,5 @@
 /**
- * Something that is no directory is at the path of a lock: a regular file (another tool's lock file), or a socket
+ * Handles something at the path of a lock that isn't a directory: a regular file (another tool's lock file), or a socket
  * (slocket 1). It is somebody's lock: wait until it is gone, and touch nothing. The WATCH of the original algorithm.
  */
 import fs from 'node:fs'
@@ -17,7 +17,7 @@ import { probeSocket } from '../platform/probe-socket.ts'
 import { SocketAddresses } from '../platform/socket-addresses.ts'
 import { setTimeout, clearTimeout } from '../../../real-time.ts'
 
-/** A watch may miss what happens elsewhere, and may not be had at all (inotify's limits): look again by the clock too. */
+/** A watch may miss what happens elsewhere, or may not be possible at all (inotify's limits): look again after this time, too. */
 const LOOK_AGAIN_MS = 1000
 const WARN_AFTER_MS = 1000
 
@@ -37,7 +37,7 @@ export async function waitUntilForeignGone(directory: QueueDirectory, cancellati
       const timer = setTimeout(done, LOOK_AGAIN_MS)
       try {
         watcher = fs.watch(directory.path, done)
-        // Without it, the clock remains.
+        // Without a watch, the timer remains.
         watcher.on('error', () => watcher?.close())
       } catch (error) {
         if (systemCode(error) === undefined) throw error
@@ -50,7 +50,7 @@ export async function waitUntilForeignGone(directory: QueueDirectory, cancellati
   }
 }
 
-/** Whatever else is there by now, or whatever hinders the look, is for the caller to meet and to report. */
+/** If something else is there by now, or if the look fails, the caller will find that out, and report it. */
 function isForeignThere(directory: QueueDirectory): boolean {
   try {
     return directory.occupant() === 'foreign'
@@ -61,7 +61,7 @@ function isForeignThere(directory: QueueDirectory): boolean {
 }
 
 /**
- * Throws where what is in the way is a socket that nobody listens on: a leftover of slocket 1 that will not go by
+ * Throws if what is in the way is a socket that nobody listens on: a leftover of slocket 1 that will not go away by
  * itself, and that nobody holds.
  */
 export async function refuseDeadSocket(directory: QueueDirectory): Promise<void> {
@@ -76,7 +76,7 @@ export async function findObstacle(directory: QueueDirectory): Promise<Obstacle 
   return describeObstacle('dead-socket', directory.path)
 }
 
-/** Warns once of what a request waits for, if it is there for a second: somebody may have forgotten it there. Keeps no process alive. */
+/** Warns once of what a request waits for, if it stays there for a second: somebody may have forgotten it. Does not keep the process alive. */
 export class ObstacleWarning {
   readonly #directory: QueueDirectory
   #timer: NodeJS.Timeout | undefined
@@ -86,12 +86,12 @@ export class ObstacleWarning {
     this.#directory = directory
   }
 
-  /** The request waits for something. */
+  /** To be called when the request waits for something. */
   start(): void {
     this.#timer ??= setTimeout(() => void this.#warn(), WARN_AFTER_MS).unref()
   }
 
-  /** The request waits no longer. */
+  /** To be called when the request no longer waits. */
   stop(): void {
     this.#isStopped = true
     clearTimeout(this.#timer)

@@ -1,6 +1,6 @@
 /**
  * Another tool's lock that is an empty directory, made by `mkdir` and kept fresh by its time of modification: that of
- * proper-lockfile. Looked at only where such a tool may be about (src/compat/).
+ * proper-lockfile. Only used if such a tool may use the same path (src/compat/).
  *
  *  1. A directory made here carries the sticky bit from its first moment on, and a queue is never empty: neither is a mkdir lock.
  *  2. A stale one is not removed, which could hit a new one at the same path, but made a queue directory: by the very
@@ -14,19 +14,19 @@ const STICKY = 0o1000
 const WRITABLE_BY_ALL = 0o002
 const PERMISSIONS = 0o7777
 
-/** Whether the directory at `path` is a mkdir lock that may be held. False where it is gone. */
+/** Whether the directory at `path` is a mkdir lock that may be held. False if it is gone. */
 export function isMkdirLock(path: string, staleMs: number): boolean {
   try {
     const stats = fs.statSync(path)
     return isEmptyAndNotOurs(path, stats) && isFresh(stats, staleMs)
   } catch (error) {
-    // Whatever hinders the look is for whoever joins to meet and to report.
+    // If the look fails, the request that joins will get the same error, and report it.
     if (systemCode(error) === undefined) throw error
     return false
   }
 }
 
-/** Makes a stale mkdir lock one that was made here. False for one that may be held. */
+/** Turns a stale mkdir lock into a directory that counts as made here. Returns false for a lock that may be held. */
 export function takeOver(openDirectory: string, staleMs: number): boolean {
   const stats = fs.statSync(openDirectory)
   if (!isEmptyAndNotOurs(openDirectory, stats)) return true

@@ -1,4 +1,4 @@
-/** Tells what is at the path of a lock, by its kind. What is in a directory: other-content.ts. */
+/** Describes what is at the path of a lock, by its kind. For the contents of a directory: other-content.ts. */
 import type fs from 'node:fs'
 import type { Obstacle, ObstacleKind } from '../../../requests/obstacle.ts'
 

@@ -1,6 +1,6 @@
 /**
- * A directory with anything in it that is not of a lock is somebody else's, and nothing in it is touched. Looked at by all who
- * come; what appears later is stepped over by those who are in the queue.
+ * A directory that contains anything that doesn't belong to a lock is somebody else's, and nothing in it is touched. All requests look at this
+ * when they come; the requests in the queue ignore what appears later.
  */
 import fs from 'node:fs'
 import path from 'node:path'
@@ -11,12 +11,12 @@ import { isGone, toSlocketError } from '../platform/system-error.ts'
 import { witness } from '../platform/witness.ts'
 import { looksLikeTicket, markedBy, MEMBERS, parseTicketName } from '../ticket-name.ts'
 
-/** Throws ERR_SLOCKET_NOT_A_LOCK where the directory holds anything that is not of a lock. */
+/** Throws ERR_SLOCKET_NOT_A_LOCK if the directory contains anything that doesn't belong to a lock. */
 export function refuseOtherContent(directory: string): void {
   refuseObstacle(otherContentOf(directory))
 }
 
-/** Undefined if the directory holds nothing that is not of a lock, or is gone. @throws what a system error means. */
+/** Undefined if the directory contains only what belongs to a lock, or is gone. @throws what a system error means. */
 export function otherContentOf(directory: string): Obstacle | undefined {
   let other: string | undefined
   try {
@@ -34,7 +34,7 @@ export function otherContentOf(directory: string): Obstacle | undefined {
   return { kind: 'directory', message }
 }
 
-/** By name and kind: `.members`, a ticket, or a mark (a symbolic link where there are no hard ones). */
+/** Decides by name and kind: `.members`, a ticket, or a mark (a symbolic link if there are no hard links). */
 function isOfLock(directory: string, entry: fs.Dirent): boolean {
   if (entry.name === MEMBERS) return entry.isDirectory()
   const marked = markedBy(entry.name)
@@ -42,7 +42,7 @@ function isOfLock(directory: string, entry: fs.Dirent): boolean {
   return parseTicketName(marked) !== undefined && (entry.isSymbolicLink() || isOfTicket(directory, entry))
 }
 
-/** By kind. Deno's `Dirent` knows files, directories and links alone, and says of a socket that it is none (2.9.6). */
+/** Decides by kind. Deno's `Dirent` only knows files, directories and links, and says that a socket is none of them (2.9.6). */
 function isOfTicket(directory: string, entry: fs.Dirent): boolean {
   if (witness.kind === 'socket' && entry.isSocket()) return true
   const stats = fs.lstatSync(path.join(directory, entry.name), { throwIfNoEntry: false })

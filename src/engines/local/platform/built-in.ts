@@ -1,6 +1,6 @@
 /**
- * Node's own modules that take milliseconds to load: loaded when the first lock is asked for, not when slocket is imported.
- * (Where something has loaded them before, it costs nothing.)
+ * Loads Node's own modules that take milliseconds to load when the first lock is asked for, not when slocket is imported.
+ * (If something has loaded them before, it costs nothing.)
  */
 import type childProcess from 'node:child_process'
 import type crypto from 'node:crypto'

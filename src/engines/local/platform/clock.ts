@@ -26,7 +26,7 @@ const SMALL_NS = 100_000n
 /** How many changes of the digit to wait for, 10 ms each, for a margin that small: this process may be interrupted. */
 const MOST_CHANGES = 5
 
-/** @throws ERR_SLOCKET_UNSUPPORTED_PLATFORM where neither can be had. */
+/** @throws ERR_SLOCKET_UNSUPPORTED_PLATFORM if neither is available. */
 export function readClock(): Clock {
   if (!hasOwnClock) return { aheadNs: namespaceOffsetNs('monotonic'), marginNs: 0n }
   const clock = compareWithUptime()
@@ -37,7 +37,7 @@ export function readClock(): Clock {
   )
 }
 
-/** For runtimes that cannot read the clock of the kernel. Undefined where there is no /proc/uptime. */
+/** For runtimes that cannot read the clock of the kernel. Undefined if there is no /proc/uptime. */
 export function compareWithUptime(): Clock | undefined {
   let best: Clock | undefined
   for (let changes = 0; changes < MOST_CHANGES; changes += 1) {

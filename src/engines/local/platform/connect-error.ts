@@ -6,7 +6,7 @@
 import { systemCode } from '../../../errors.ts'
 import { isBun } from './runtime.ts'
 
-/** Of libc, the functions that are needed here. Those that return a number below 0 have failed, and have set errno. */
+/** The functions of libc that are needed here. A function that returns a number below 0 has failed, and has set errno. */
 interface Libc {
   socket(domain: number, type: number, protocol: number): number
   connect(descriptor: number, address: Uint8Array, length: number): number

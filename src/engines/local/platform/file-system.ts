@@ -58,7 +58,7 @@ export interface FileSystem {
   readonly name: string
   /** Whether several machines can share it. */
   readonly isNetwork: boolean
-  /** Whether a hard link to a socket is known to lead to it. False: that has to be tried. (True where tickets are files: those are tried by held-file.ts.) */
+  /** Whether a hard link to a socket is known to lead to it. False: that has to be tried. (True if tickets are files: held-file.ts tries those.) */
   readonly hasSocketLinks: boolean
 }
 

@@ -4,8 +4,8 @@
  *
  *  1. An open with O_EXLOCK takes a lock as flock(2) does. It belongs to the open file, whichever of its hard links it was opened by, and lasts
  *     until the last descriptor of that open file is closed.
- *  2. Whoever looks opens the file with O_SHLOCK: refused (EAGAIN) while the owner lives. Looks don't refuse each other, however long one takes.
- *  3. A file that isn't locked belongs to a dead owner, or to one that is about to lock it, before its first ticket. (XNU and FreeBSD create the
+ *  2. A process that looks opens the file with O_SHLOCK: refused (EAGAIN) while the owner lives. Looks don't refuse each other, however long one takes.
+ *  3. A file that isn't locked belongs to a dead owner, or to an owner that is about to lock it, before its first ticket. (XNU and FreeBSD create the
  *     file first, and lock it then.)
  *  4. An owner removes a ticket before it closes the file. So a file that could be locked, and still has the ticket's name after that, is dead.
  *
@@ -20,7 +20,7 @@ import { isGone, NO_LINKS, toSlocketError } from './system-error.ts'
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants
 const O_SHLOCK = 0x10
 const O_EXLOCK = 0x20
-/** A look needs read permission. Who has that can lock the file, and a dead ticket would pass for alive: so nobody has it who can't join. */
+/** A look needs read permission. A user that has it can lock the file, and a dead ticket would pass for alive: so only users that can join have it. */
 const MODE = 0o600
 const WRITABLE_BY_OTHERS = 0o022
 
@@ -102,7 +102,7 @@ function tryOtherName(path: string): void {
     removeQuietly(other)
   }
   if (found === 'alive') return
-  // RACE: whoever removes what is dead may have looked before the lock was there.
+  // RACE: a process that removes dead members may have looked before the lock was there.
   if (found === 'gone') throw Object.assign(new Error(`'${other}' was removed`), { code: 'ENOENT' })
   throw new SlocketError(
     'ERR_SLOCKET_NO_SOCKETS',

@@ -20,7 +20,7 @@ import { NUMBER_DIGITS } from '../ticket-name.ts'
 import { wallNowMs, monotonicNowNs } from '../../../real-time.ts'
 
 const MS = 1_000_000n
-/** Anonymous inodes carry 1970 where the machine has no clock that runs while it is off. */
+/** Anonymous inodes carry 1970 if the machine has no clock that runs while it is off. */
 const EARLIEST_PLAUSIBLE_BOOT_NS = 1_577_836_800_000n * MS
 
 /** Without /proc, so many descriptors are looked at. Those of the event loop are among the first that a process opens. */
@@ -53,7 +53,7 @@ function thisKernel(): Kernel {
 /** `process.hrtime` is the clock of the machine there (QueryPerformanceCounter). Its guards keep what tokens begin with: ../windows/guard.ts. */
 const WINDOWS: Kernel = { id: UNKNOWN_KERNEL, clock: { aheadNs: 0n, marginNs: 0n }, bootNs: 0n }
 
-/** Eight hexadecimal digits; {@link UNKNOWN_KERNEL} if the system does not tell (then a reboot is told by sockets alone). */
+/** Eight hexadecimal digits; {@link UNKNOWN_KERNEL} if the system does not say (then only sockets show a reboot). */
 export function kernelId(): string {
   return (kernel ?? thisKernel()).id
 }
@@ -113,7 +113,7 @@ function readBootNs(): bigint {
 }
 
 /**
- * When the kernel made its one inode for anonymous files, in whole ms, since Deno tells no more; undefined where no
+ * When the kernel made its one inode for anonymous files, in whole ms, since Deno returns no more. Undefined if no
  * descriptor of this process has it.
  */
 function anonymousInodeNs(): bigint | undefined {

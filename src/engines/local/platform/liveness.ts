@@ -76,12 +76,12 @@ export function otherMount(directory: QueueDirectory, ticket: ListedTicket): Slo
   )
 }
 
-/** Whether it may be another one that runs now. A process without /proc cannot say which kernel it is on. */
+/** Whether the running kernel may be another one than `kernel`. A process without /proc cannot say which kernel it is on. */
 function isOtherKernel(kernel: string): boolean {
   return kernel !== kernelId() && kernel !== UNKNOWN_KERNEL && kernelId() !== UNKNOWN_KERNEL
 }
 
-/** As {@link listeningElsewhere}, of the socket `file` alone. False is no proof of anything. */
+/** As {@link listeningElsewhere}, for the socket `file` only. False proves nothing. */
 export function isListeningElsewhere(directory: QueueDirectory, file: string): boolean {
   const pid = memberPid(file)
   return pid !== undefined && listeningElsewhere(directory, Number(pid), [file]) !== undefined

@@ -37,7 +37,7 @@ export function examineByMountTable(directory: string): FileSystem | undefined {
     const before = known.get(key)
     if (before !== undefined) return before
     const table = outputOf(MOUNT, [])
-    // Not known from now on: the next time it may be told.
+    // Not known from now on: the next time it may be available.
     if (table === undefined) return network(`a file system that ${MOUNT} does not tell of`)
     const found = examineDevice(table, directory, device)
     known.set(key, found)

@@ -1,6 +1,6 @@
 /**
- * A directory that stays the one that it was when it was opened, whatever is put in its place meanwhile: by that, nothing is
- * made behind a link. Where there is no /proc, it is its path, and that is promised only as far as nobody is quick.
+ * A directory that stays the same after it was opened, whatever is put in its place meanwhile. So nothing is
+ * made behind a link. If there is no /proc, it is only a path, and then another process that is quick enough can break that promise.
  */
 import fs from 'node:fs'
 import { hasDescriptorPaths } from './proc.ts'
@@ -15,7 +15,7 @@ export interface OpenDirectory {
   close(): void
 }
 
-/** Throws the system's error: ENOTDIR where `path` is a symbolic link or anything else. */
+/** Throws the system's error: ENOTDIR if `path` is a symbolic link or anything else that isn't a directory. */
 export function openDirectory(path: string): OpenDirectory {
   const descriptor = openDescriptor(path)
   const close = (): void => fs.closeSync(descriptor)

@@ -6,7 +6,7 @@ import { builtInCrypto } from './built-in.ts'
 /** random(4): a new one each time it is read, from the generator of getrandom(2). The 4, and the digit for 8 to b, are not random. */
 const KERNEL_UUID = /^([0-9a-f]{8})-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{4}([0-9a-f]{8})\n?$/
 
-/** 64 random bits, of the kernel where it gives them. */
+/** Returns 64 random bits, from the kernel if it provides them. */
 export function randomBits(): bigint {
   const [, first, last] = KERNEL_UUID.exec(readUuid()) ?? []
   if (first !== undefined && last !== undefined) return BigInt(`0x${first}${last}`)

@@ -9,5 +9,5 @@ export const isDeno: boolean = 'deno' in process.versions
 /** Whether this is Bun. */
 export const isBun: boolean = 'bun' in process.versions
 
-/** `process.hrtime` counts from the start of the process or thread, where Node has the clock of the kernel. */
+/** Whether `process.hrtime` counts from the start of the process or thread. In Node it is the clock of the kernel. */
 export const hasOwnClock: boolean = isDeno || isBun

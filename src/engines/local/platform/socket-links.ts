@@ -1,5 +1,5 @@
 /**
- * Tries, on a file system of which that is not known, whether a listening socket is reached by other names than the one
+ * Tests, on a file system for which that isn't known, whether a listening socket can be reached by other names than the name
  * that it was made by. With the high-level interface of FUSE (bindfs, mergerfs, unionfs-fuse, encfs, ntfs-3g) a hard link
  * has an inode of its own, though stat may show the same number, and connecting to it is refused while the socket's
  * process lives (measured with the packages of Debian 12 on Linux 6.18). A renamed socket is reached there.

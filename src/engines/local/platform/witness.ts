@@ -8,7 +8,7 @@
  * | dead               | it refuses a connection          | nobody holds it                                                |
  * | how a member wakes | by connections to one of these   | by connections to a socket beside it, which proves nothing     |
  *
- * A kernel of the second kind refuses a connection also if the listener's backlog is full, so a refusal is no proof there.
+ * A kernel of the second kind refuses a connection also if the listener's backlog is full, so a refusal proves nothing there.
  */
 import type fs from 'node:fs'
 import { isBsd } from './bsd.ts'

@@ -1,8 +1,8 @@
 /**
- * A bell: the named pipe by which a member of a queue is woken, and its connections. Only hints pass here; nothing that is heard, and no end of a
+ * A bell: the named pipe by which a member of a queue is woken, and its connections. Only hints are sent here; nothing that is received, and no end of a
  * connection, proves anything.
  *
- *  1. Whoever connects says first who it is; the other side answers at once. It counts as a wake-up, since it may come after one was due.
+ *  1. The side that connects first says who it is; the other side answers at once. The answer counts as a wake-up, since it may come after one was due.
  *  2. The end of a connection wakes both sides.
  *  3. No connection keeps the process alive.
  *
@@ -44,7 +44,7 @@ export function pipeOf(member: string): string {
   return `\\\\.\\pipe\\slocket-2-${member}`
 }
 
-/** The length of the id of a member, and of that part of it that says which client the member is of, where that can be told. */
+/** The length of the id of a member, and of that part of it that says which client the member belongs to, if that is known. */
 const MEMBER_LENGTH = 12
 export const CLIENT_LENGTH = 8
 
@@ -65,9 +65,9 @@ export class Bell {
   readonly #owner: BellOwner
   readonly #server: net.Server
   readonly #all = new Set<Connection>()
-  /** Those that came from a member, which has said who it is. */
+  /** Connections from a member, which has said who it is. */
   readonly #inbound = new Map<string, Set<Connection>>()
-  /** Those that were opened here, or are being opened. */
+  /** Connections that were opened here, or are being opened. */
   readonly #outbound = new Map<string, Connection>()
   #isClosed = false
 
@@ -105,7 +105,7 @@ export class Bell {
     return this.#inbound.has(peer)
   }
 
-  /** Opens a connection to `peer`, unless there is one. What comes of it is told to the owner. */
+  /** Opens a connection to `peer`, unless there is one. The owner is notified of the result. */
   connect(peer: string): void {
     if (this.#isClosed || this.#outbound.has(peer)) return
     const connection = this.#add(builtInNet().connect({ path: pipeOf(peer) }), peer)
@@ -114,7 +114,7 @@ export class Bell {
   }
 
   /**
-   * Says to `peer` that the turn of these tickets may have come: over all connections that came from it, or else over the one that was opened here.
+   * Notifies `peer` that the turn of these tickets may have come: over all connections that came from it, or else over the connection that was opened here.
    * False if there is none.
    */
   ring(peer: string, ticketIds: readonly string[]): boolean {
@@ -199,7 +199,7 @@ class Connection {
     if (peer === undefined) socket.setTimeout(SILENCE_MS, () => socket.destroy())
   }
 
-  /** False if it is certain that the frames do not arrive. True is no proof that they do. */
+  /** False if it is certain that the frames do not arrive. True does not prove that they do. */
   send(frames: string): boolean {
     this.#hasRung ||= frames.startsWith('wake')
     if (this.#hasEnded || this.#socket.destroyed) return false

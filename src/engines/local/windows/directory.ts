@@ -41,7 +41,7 @@ export interface DirectoryOptions {
   readonly mkdirStaleMs?: number | undefined
 }
 
-/** For how long an empty directory may be one that slocket is just making, in ms. */
+/** How long an empty directory may count as a directory that slocket is still creating, in ms. */
 const MAKING_MS = 50
 /** How often the directory may vanish between two steps (its last user left) before that is an error. */
 const MOST_TRIES = 1000

@@ -1,12 +1,12 @@
 /**
- * The guards of a lock: files that the kernel keeps exclusive. Whoever holds the lock has them open, so two never hold, whatever the queue
+ * The guards of a lock: files that the kernel keeps exclusive. The holder of the lock has them open, so two never hold, whatever the queue
  * says. They also keep what has to outlive a holder.
  *
- *     guard        open alone by an exclusive holder; open together by those who share, and by those who have a permit
+ *     guard        open alone by an exclusive holder; open together by shared holders, and by holders of a permit
  *     guard-K      open alone by the holder of one of N permits, K from 1 to N
  *
  *  1. A guard is opened when the queue shows that it is the ticket's turn, and closed before the ticket leaves.
- *  2. Its content, the record, names the holder until the holder releases. So the next holder finds the name of one that died.
+ *  2. Its content, the record, names the holder until the holder releases. So the next holder finds the name of a holder that died.
  *  3. A guard is removed only by an open without sharing: nobody else has that file open then.
  */
 import fs from 'node:fs'
@@ -156,7 +156,7 @@ export class Guards {
   #takeTogether(): Hold | undefined {
     const first = this.#openTogether()
     if (first === undefined || (first !== 'unfit' && !isStale(first.record))) return first
-    // Only whoever has it alone may write to it.
+    // Only a process that has it alone may write to it.
     if (first !== 'unfit') first.close()
     this.prepare()
     const second = this.#openTogether()
@@ -240,7 +240,7 @@ export class DirectoryDenied extends Error {
 /** The guards that one ticket has open. */
 export class Hold {
   readonly descriptors: readonly number[]
-  /** The name of a holder that has died, until somebody has been told. */
+  /** The name of a holder that has died, until a later holder has been notified. */
   #dead: string
   /** The record of the guard when this was opened. */
   readonly record: GuardRecord
@@ -261,7 +261,7 @@ export class Hold {
     if (dead !== '') this.#dead = dead
   }
 
-  /** Whether a holder before has died. Of holders who share, each is told; of others, the first that holds by this ticket. */
+  /** Whether an earlier holder has died. Of shared holders, each is notified; of others, the first that holds by this ticket. */
   grant(): boolean {
     this.#isGranted = true
     const isRecovered = this.#dead !== ''
@@ -276,14 +276,14 @@ export class Hold {
     for (const descriptor of this.descriptors) fs.closeSync(descriptor)
   }
 
-  /** Closes the guards. If nobody was granted the lock, the next holder is told what this one would have been told. */
+  /** Closes the guards. If nobody was granted the lock, the next holder is notified of what this one would have been notified of. */
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
     try {
       if (this.#own !== undefined) writeRecord(this.#own, { ...this.record, holder: this.#isGranted ? '' : this.#dead })
     } catch (error) {
-      // The next holder is told of a death that there was none of.
+      // The next holder is notified of a death that did not happen.
       debug('a guard cannot be written to: %s', error)
     }
     for (const descriptor of this.descriptors) fs.closeSync(descriptor)

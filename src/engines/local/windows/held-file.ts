@@ -56,7 +56,7 @@ export function probe(file: string): Found {
   }
 }
 
-/** A file that is to be deleted can't be looked at. One that this user may not open can, if the user may list its directory. */
+/** A file that is to be deleted can't be looked at. A file that this user may not open can, if the user may list its directory. */
 function foundDenied(file: string): Found {
   try {
     return fs.lstatSync(file, { throwIfNoEntry: false }) === undefined ? 'gone' : 'open'

@@ -1,4 +1,4 @@
-/** `query` on Windows: reads the names, then asks each member by its pipe whom its tickets stand for. It takes no ticket and disturbs nobody. */
+/** `query` on Windows: reads the names, then asks each member over its pipe which requests its tickets stand for. It takes no ticket and disturbs nobody. */
 import type { EngineSnapshot, Requester } from '../../../requests/engine.ts'
 import { refuseObstacle } from '../../../requests/obstacle.ts'
 import { onAbort } from '../../../requests/on-abort.ts'
@@ -22,7 +22,7 @@ const ANSWER_MS = 200
 
 /** How to look. */
 export interface Inspection {
-  /** Which client a ticket is of, where that can be told. */
+  /** Returns the client of a ticket, if it is known. */
   readonly clientOf?: (ticket: ListedTicket) => string
   /** When it aborts, nobody is waited for any longer. */
   readonly signal?: AbortSignal | undefined
@@ -40,7 +40,7 @@ export async function inspect(
   const holding = new Set(splitByTurn(queue.standing).held)
   const snapshot = snapshotOf(queue.standing, (ticket) => {
     const requesters = queue.requestersOf(ticket)
-    // Whoever has its turn is shown, though it says that nobody stands there.
+    // A ticket that has its turn is shown, even if its member says that no request stands there.
     const isShown = requesters.length > 0 || !holding.has(ticket) || queue.isOwn(ticket)
     const shown = isShown ? requesters : [byName(ticket, undefined)]
     return clientOf === undefined ? shown : shown.map((requester) => ({ ...requester, client: clientOf(ticket) }))
@@ -82,7 +82,7 @@ async function look(
   const listing = view.all().filter((ticket) => own.has(ticket.id) || view.lookAt(ticket) === 'open')
   const answers = await askAll(new Set(listing.filter(({ id }) => !own.has(id)).map(({ member }) => member)), signal)
   const standing = listing.filter((ticket) => {
-    // One that its member does not speak of may have left since the listing.
+    // A ticket that its member does not mention may have left since the listing.
     const answer = answers.get(ticket.member)
     return answer?.isWhole !== true || answer.tickets.has(ticket.id) || view.lookAt(ticket) === 'open'
   })

@@ -1,6 +1,6 @@
 /**
  * J, join: make a ticket, then list. If the listing shows anything behind the ticket, withdraw and join again with a higher number; otherwise it has
- * joined, and whoever makes a ticket after that listing sees it. That two never hold doesn't hang on this, as it does on Linux: turn.ts.
+ * joined, and every process that makes a ticket after that listing sees it. Unlike on Linux, that two never hold doesn't depend on this: turn.ts.
  */
 import { isExiting } from '../../../requests/exiting.ts'
 import { isOutOfDescriptors, makeRoom } from '../../../requests/idle.ts'

@@ -10,7 +10,7 @@ export function withdraw(state: QueueState, own: OwnTicket): void {
   if (own.isOver) return
   own.isOver = true
   state.own.delete(own.id)
-  // The guards first: whoever sees that the ticket has gone finds them closed.
+  // The guards are closed first: a process that sees that the ticket has gone finds them closed.
   own.hold?.close()
   own.hold = undefined
   closeTicket(own)

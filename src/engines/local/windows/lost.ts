@@ -1,6 +1,6 @@
 /**
- * How a holder comes to hold no longer: it was robbed by a thief (named locks only), `slocket.break` has it give up, or its ticket is gone, which the system
- * allows nobody to bring about while the ticket is open. It looks when it is woken, when it is asked, and once a second.
+ * How a holder loses its lock: a thief has stolen it (named locks only), `slocket.break` makes it give up, or its ticket is gone, which the system
+ * lets nobody cause while the ticket is open. It looks when it is woken, when it is asked, and once a second.
  */
 import { splitByTurn } from '../../../core/standing.ts'
 import { debug } from '../../../debug.ts'
@@ -24,7 +24,7 @@ function lookAfterOwn(state: QueueState): boolean {
   return holds
 }
 
-/** Whether it held, and does so no longer. Then its request has been told. */
+/** Whether it held and no longer does. Then its request has been notified. */
 export function isLost(state: QueueState, own: OwnTicket): boolean {
   const { directory, name } = state
   if (!own.isHeld || own.isOver) return false
@@ -41,7 +41,7 @@ export function isLost(state: QueueState, own: OwnTicket): boolean {
   return true
 }
 
-/** `slocket.break` takes the lock away: it is free when this returns, and the request has been told. Nothing happens if the ticket doesn't hold. */
+/** Takes the lock away, for `slocket.break`: it is free when this returns, and the request has been notified. Does nothing if the ticket doesn't hold. */
 export function giveUp(state: QueueState, own: OwnTicket): void {
   if (own.isHeld && !own.isOver) lose(state, own, 'it was taken away by slocket.break() or `slocket break`')
 }

@@ -5,7 +5,7 @@
  *     ROOT\n-HASH\               the directory of a name, by a hash: Windows makes no difference between `a` and `A`
  *     ROOT\n-HASH\name           the name itself, for `queryAll`
  *
- * A lock can be stolen. Who holds keeps its guard open, so the thief has the lock as soon as the robbed holder has come to see the thief's ticket and has
+ * A lock can be stolen. The holder keeps its guard open, so the thief has the lock as soon as the former holder has seen the thief's ticket and has
  * closed its guard: at once if its event loop runs.
  */
 import fs from 'node:fs'
@@ -131,7 +131,7 @@ class Root {
     return new WindowsDirectory(path.join(this.#path, `n-${hash}`), { named })
   }
 
-  /** Those that can be read. */
+  /** The names that can be read. */
   names(): string[] {
     return this.#entries().flatMap((entry) => {
       if (!ENTRY.test(entry)) return []
@@ -186,7 +186,7 @@ class Root {
       fs.rmdirSync(this.#path)
     } catch (error) {
       if (systemCode(error) === undefined) throw error
-      // RACE: somebody has come meanwhile. Whoever leaves last is to remove the root.
+      // RACE: another process has come meanwhile. The last process to leave removes the root.
       if (systemCode(error) === 'ENOTEMPTY') this.#mark()
     }
   }

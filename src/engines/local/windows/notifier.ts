@@ -18,7 +18,7 @@ export interface Departed {
   readonly hasHeld: boolean
 }
 
-/** A departure that may have to be told again: who was told may have died before it could go on. */
+/** A departure that may have to be announced again: the process that was notified may have died before it could continue. */
 interface DepartureRecord {
   readonly departed: Departed
   /** The last name that the listing showed. Who joins behind that lists after the departure. */
@@ -26,7 +26,7 @@ interface DepartureRecord {
   repeats: number
 }
 
-/** How often a departure is told again at most, and how soon, in ms: a pipe that is missing may be that of a process that is about to end. */
+/** How many times a departure is announced again at most, and how soon, in ms: a missing pipe may be that of a process that is about to end. */
 const MOST_REPEATS = 20
 const REPEAT_MS = 10
 /** How many departures are remembered. */
@@ -62,7 +62,7 @@ export class Notifier {
     this.#notify(departed, this.#view.behind(departed.name))
   }
 
-  /** A connection has ended: whoever was woken over it may never have heard. */
+  /** A connection has ended: wake-ups over it may never have been read. */
   repeat(): void {
     if (this.#records.length === 0 || this.#isRepeating) return
     this.#isRepeating = true
@@ -99,7 +99,7 @@ export class Notifier {
       (ticket) => this.#isOwn(ticket) || !hasHeld || this.#bell()?.hasInbound(ticket.member),
     )
     const tried = new Set<ListedTicket>()
-    // Bound: each round tries others, in place of those that could not be told.
+    // Bound: each round tries others, in place of successors that could not be notified.
     for (;;) {
       const next = successorsOf(claim, candidates).filter((ticket) => !tried.has(ticket))
       if (next.length === 0) return

@@ -15,7 +15,7 @@ import type { WindowsDirectory } from './directory.ts'
 export interface PresentQueue extends BellOwner {
   /** How many tickets it has in the directory. */
   readonly size: number
-  /** Takes all own tickets out of the queue, except those that hold. */
+  /** Removes all own tickets from the queue, except those that hold. */
   leave(): void
   /** Removes what nobody needs any more. */
   tidy(): void

@@ -4,9 +4,9 @@
  * The rules are those of Linux (docs/algorithm.md, and "Rules" in model/README.md): a ticket is a name in the lock's directory, which sorts in the order of
  * the queue. What differs:
  *
- *  - A ticket is a file that its owner has open without sharing, deleted on close. So the dead leave nothing, and EBUSY shows that a ticket lives.
+ *  - A ticket is a file that its owner has open without sharing, deleted on close. So dead processes leave nothing, and EBUSY shows that a ticket lives.
  *  - A ticket whose turn has come opens the guard as well (guard.ts), and holds once it has it. So exclusion needs no listing, and no rule of the queue.
- *  - Those who wait are woken by named pipes (bell.ts). A pipe proves nothing.
+ *  - Waiters are woken over named pipes (bell.ts). A pipe proves nothing.
  *
  *  J     join.ts      make a ticket, then list; withdraw if anything is behind
  *  T     turn.ts      open the guard; safety hangs on it alone
@@ -43,7 +43,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
       // It has the guard.
       becomeHolder: () => true,
       isHolder: (own) => this.isHeld(own),
-      // Whoever waits by the ticket of a robbed holder keeps its place.
+      // Requests that wait by the ticket of a former holder, whose lock was stolen, keep their place.
       setCrowded: (own) => !own.isOver,
     }
   }
@@ -96,7 +96,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   isWanted(own: OwnTicket): boolean {
     const { view } = this.#state
     view.list()
-    // One that is joining may withdraw in a moment.
+    // A ticket that is joining may withdraw in a moment.
     return splitByTurn(view.all()).pending.some((ticket) => ticket.id !== own.id && !ticket.joining)
   }
 

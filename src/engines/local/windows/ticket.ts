@@ -14,10 +14,10 @@ import type { Hold } from './guard.ts'
 const JOINING_MS = 30
 
 /**
- * What stands in the name of a ticket in the place of the kernel: bits.
+ * The bits in the name of a ticket, at the place where Linux has the kernel.
  *
- *  - MADE_HERE: its owner knows that slocket made the lock's directory. Whoever comes while the guard is busy, or about to be removed, has it from there.
- *  - TIDIES: it is no request, but stands there while its owner removes what nobody needs. Whoever is behind it waits, whatever the claim is.
+ *  - MADE_HERE: its owner knows that slocket made the lock's directory. A process that comes while the guard is busy, or about to be removed, reads it here.
+ *  - TIDIES: it isn't a request, but stands there while its owner removes what nobody needs. Tickets behind it wait, whatever their claims.
  */
 const MADE_HERE = 1
 const TIDIES = 2

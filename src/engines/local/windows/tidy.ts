@@ -1,5 +1,5 @@
 /**
- * Removes the guards, and the directory, if nobody else uses the lock. Whoever tidies joins the queue for that: so whoever comes meanwhile stands behind it,
+ * Removes the guards, and the directory, if nobody else uses the lock. A process that tidies joins the queue for that: so requests that come meanwhile stand behind it,
  * and what a guard keeps is not lost.
  */
 import { EXCLUSIVE } from '../../../core/claim.ts'
@@ -8,7 +8,7 @@ import { makeTicket } from './join.ts'
 import { closeQuietly } from './leave.ts'
 import type { QueueState } from './state.ts'
 
-/** How often it is looked at most whether nobody else is there, before that is tidied, 1 ms apart. */
+/** The maximum number of looks whether nobody else is there, before it tidies, 1 ms apart. */
 const MOST_LOOKS = 30
 
 /** Never throws: what is left is for the next user of the lock to remove. */

@@ -1,5 +1,5 @@
 /**
- * T, turn: whoever has nobody ahead opens the guard, and holds once it has it. So the kernel excludes, and that two never hold hangs neither on a listing nor
+ * T, turn: a ticket with nobody ahead opens the guard, and holds once it has it. So the kernel excludes, and that two never hold hangs neither on a listing nor
  * on a rule of the queue. If the guard is open elsewhere, a barrier stands ahead of the ticket, which keeps its turn.
  */
 import type { GrantFacts } from '../../../requests/ticket-queue.ts'
@@ -68,13 +68,13 @@ export function grant(state: QueueState, own: OwnTicket): GrantFacts {
   return { token: state.lastToken, recovered: state.name === undefined && (hasFound || hasDead) }
 }
 
-/** Removes the dead ahead of a ticket that holds from now on. True if one of them may have held. */
+/** Removes dead tickets ahead of a ticket that holds from now on. Returns true if one of them may have held. */
 function removeDead({ directory, view }: QueueState, own: OwnTicket): boolean {
   let isRecovered = false
   for (const { name, claim } of view.dead.values()) {
     if (name > own.name) continue
     if (claim.kind !== 'shared') isRecovered = true
-    // Holders who share leave it: each of them, and the next exclusive one, is told.
+    // Shared holders leave it: each of them, and the next exclusive one, is notified.
     if (claim.kind !== 'shared' && own.claim.kind === 'shared') continue
     directory.sweep(name)
   }

@@ -22,10 +22,10 @@ export function refuseSeveralPermits(claim: Claim): void {
 }
 
 /**
- * Holders that say a larger number may have the guards of those that say a smaller one.
+ * Holders with a larger number of permits may have the guards of those with a smaller one.
  *
- * @param listing tickets ahead of `own`. One that isn't proven alive is waited for.
- * @throws ERR_SLOCKET_CLAIM_MISMATCH if one of them says another number of permits.
+ * @param listing tickets ahead of `own`. Tickets that aren't proven alive are waited for.
+ * @throws ERR_SLOCKET_CLAIM_MISMATCH if one of them has another number of permits.
  */
 export function refuseOtherNumber({ claim }: TicketIdentity, listing: readonly Ticket[]): void {
   if (claim.kind !== 'permit') return

@@ -1,4 +1,4 @@
-/** The queue as the directory shows it: in order, without the tickets of the dead, and without those that are about to vanish. */
+/** The queue as the directory shows it: in order, without the tickets of dead processes, and without those that are about to vanish. */
 import { isPassedOver, mostAhead } from '../../../core/turn.ts'
 import { monotonicNowMs } from '../../../real-time.ts'
 import { parseTicketName } from '../ticket-name.ts'
@@ -8,7 +8,7 @@ import type { OwnTicket } from './ticket.ts'
 import { ListedTicket } from './ticket.ts'
 
 /**
- * How long nobody has to have a ticket open before it counts as one of the dead, in ms. One that was just closed stays for as long as somebody else
+ * How long nobody must have a ticket open before it counts as dead, in ms. A ticket that was just closed stays for as long as another process
  * looks at its size or times (Wine 8), or not at all.
  */
 const DEAD_AFTER_MS = 100

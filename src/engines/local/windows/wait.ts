@@ -24,7 +24,7 @@ export function awaitChange(
   if (own.barrier !== undefined && among.includes(own.barrier)) {
     return own.sleep(own.request.wait ? own.nextLookMs(SLOWEST_LOOK_MS) : 1, cancellation)
   }
-  // One that tidies stands for several permits.
+  // A ticket that tidies stands for several permits.
   const tickets = new Set(among as readonly ListedTicket[])
   let isCertain = true
   for (const ticket of tickets) {
@@ -43,7 +43,7 @@ export function awaitChange(
 
 /** There is nothing to wait for in this ticket. */
 function onEnded({ directory, view }: QueueState, { name, claim }: ListedTicket): void {
-  // Dead shared ones broke nothing: whoever finds one removes it.
+  // Dead shared tickets broke nothing: the process that finds one removes it.
   if (claim.kind === 'shared' && view.dead.has(name)) directory.sweep(name)
 }
 

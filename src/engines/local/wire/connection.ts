@@ -1,8 +1,8 @@
 /**
- * One connection between two members, used both ways, whoever opened it. It never keeps the process alive.
+ * One connection between two members, used both ways, whichever side opened it. It never keeps the process alive.
  *
- *  1. Who connects says first who it is. Who accepts answers at once.
- *  2. Until the answer has come, the other one's event loop may be blocked: it does not know of us yet.
+ *  1. The side that connects first says who it is. The side that accepts answers at once.
+ *  2. Until the answer has come, the event loop of the other side may be blocked: it does not know of us yet.
  *  3. Who asks `who` does so once.
  *  4. A violation (see frames.ts) destroys the connection and nothing more; so does reading nothing while more and more is sent.
  */
@@ -11,8 +11,8 @@ import type { Frame } from './frames.ts'
 import { formatFrame, LineSplitter, MAX_FRAME_BYTES, parseFrame } from './frames.ts'
 
 /**
- * How much may wait to be read by the other end, in bytes. One that waits for its turn is told but once for each ticket that
- * leaves ahead of it; so much is not read by one who only says that it waits.
+ * How much may wait to be read by the other end, in bytes. A ticket that waits for its turn is notified only once for each ticket that
+ * leaves ahead of it, so an end that leaves so much unread only claims to wait.
  */
 const MOST_UNREAD_BYTES = 64 << 10
 
@@ -61,7 +61,7 @@ export class Connection {
   }
 
   /**
-   * Sends formatted frames (frames.ts). False if it is certain that they do not arrive. True is no proof that they do.
+   * Sends formatted frames (frames.ts). False if it is certain that they do not arrive. True does not prove that they do.
    */
   send(frames: string): boolean {
     const { socket } = this

@@ -5,7 +5,7 @@
  *     slocket/2 MEMBER    the first thing a connecting member says: who it is
  *     here MEMBER         the answer, at once; it counts as a wake-up
  *     wake TICKET         your ticket's turn may have come, or it was taken away: look
- *     who                 whom do your tickets stand for? (asked once, without saying who asks)
+ *     who                 which requests do your tickets stand for? (asked once, without saying who asks)
  *     party JSON          the answer: { pid, command, for, tickets: { TICKET: [{ since, ns, label }] } }
  */
 
