@@ -17,6 +17,9 @@ const TAIL_LINES = 80
 const LAST_WORDS_MS = 2000
 /** How long a step on trial may take, in seconds. */
 const TRIAL_SECONDS = 480
+/** How long --ci may take as a whole, in seconds: a step on trial gets what is left of that, and none if that is next to nothing. */
+const CI_SECONDS = 1980
+const LEAST_TRIAL_SECONDS = 60
 
 /** In the order in which they run: first what fails soonest. `ci`: the parameters that --ci adds. `isTrial`: a failure is reported, and is none of the whole. `isOutsideCi`: --ci leaves it out, for want of time. `hasSecondTry`: it depends on timers
  * of servers and on kills in the middle of something. With --ci, a failure of the first run is reported, and the second run decides. */
@@ -99,7 +102,11 @@ async function runStep({
   if (skip !== undefined) return { name, passed: true, seconds: 0, result: `skipped: ${skip}` }
   const start = performance.now()
   const command = ['npm', 'run', '--silent', name, '--', ...parameters, ...(values.ci ? ci : [])]
-  if (isTrial) command.unshift('timeout', '-k', '10', String(TRIAL_SECONDS))
+  if (isTrial) {
+    const leftSeconds = values.ci ? CI_SECONDS - Math.round(performance.now() / 1000) : TRIAL_SECONDS
+    if (leftSeconds < LEAST_TRIAL_SECONDS) return { name, passed: true, seconds: 0, result: 'skipped: no time is left' }
+    command.unshift('timeout', '-k', '10', String(Math.min(TRIAL_SECONDS, leftSeconds)))
+  }
   const ran = before === undefined ? undefined : await run(before)
   const { passed, tail } = ran?.passed === false ? ran : await run(command)
   if (!passed && hasSecondTry && values.ci) {
