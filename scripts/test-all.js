@@ -18,7 +18,7 @@ const LAST_WORDS_MS = 2000
 /** How long a step on trial may take, in seconds. */
 const TRIAL_SECONDS = 480
 /** How long --ci may take as a whole, in seconds: a step on trial gets what is left of that, and none if that is next to nothing. */
-const CI_SECONDS = 1980
+const CI_SECONDS = 1800
 const LEAST_TRIAL_SECONDS = 60
 
 /** In the order in which they run: first what fails soonest. `ci`: the parameters that --ci adds. `isTrial`: a failure is reported, and is none of the whole. `isOutsideCi`: --ci leaves it out, for want of time. `hasSecondTry`: it depends on timers

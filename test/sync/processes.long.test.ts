@@ -38,7 +38,8 @@ scenario('it takes no processor time to wait for five seconds', async (scene) =>
   await holder.release()
   const { cpuMs } = await waiter.next('granted')
   scene.test.diagnostic(`${cpuMs} ms`)
-  assert.ok(cpuMs! < 50, `${cpuMs} ms`)
+  // Who looks again and again takes thousands; the few looks, and what the machine's other processes add to each, took 15 to 55.
+  assert.ok(cpuMs! < 250, `${cpuMs} ms`)
 })
 
 scenario('it stays held while its thread goes on blocking, and no try gets it', async (scene) => {
