@@ -61,7 +61,6 @@ describe('the command on PostgreSQL', () => {
       [['run', '--engine', url, '-p', '2', 'a', 'true'], 64],
       [['run', '--engine', 'mysql://localhost', 'a', 'true'], 64],
       [['run', '--on-lost', 'pray', 'a', 'true'], 64],
-      [['status', '--engine', url], 64],
       [['run', '--engine', 'postgres://x@127.0.0.1:1/x', 'a', 'true'], 69],
     ] as const) {
       const { status, stderr } = await place.run([...SLOCKET, ...parameters])

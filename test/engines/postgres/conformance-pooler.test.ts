@@ -22,6 +22,7 @@ if (withoutPgBouncer() === false) {
       shared: true,
       permits: false,
       recovered: false,
+      downgrade: false,
       places: CONNECTIONS,
       releasesAtOnce: false,
     },
