@@ -4,7 +4,6 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { slocket } from '../../src/index.ts'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
 import { reasonNotRoot, reasonWithout } from '../helpers/privileges.ts'
 import { until } from '../helpers/until.ts'
@@ -62,12 +61,5 @@ describe('a crontab whose lines share a lock', { skip: reason }, () => {
     await until('both have ended', () => count('log', 'status 0') >= 2)
     assert.deepEqual([...new Set(lines('log'))].sort(), ['begins', 'ends', 'status 0'])
     assert.equal(fs.readFileSync(place.path('output'), 'utf8'), '')
-  })
-
-  test('at the next minute one of them runs again', async () => {
-    await until('one has begun', () => count('log', 'begins') === 2, MINUTE_MS)
-    place.end()
-    await until('it has ended', () => count('log', 'ends') === 2)
-    await until('the lock is free', async () => (await slocket.query(place.path('sync.lock'))).held.length === 0)
   })
 })

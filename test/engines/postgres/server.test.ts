@@ -76,13 +76,14 @@ describe('PostgreSQL as it is found', () => {
       'GRANT USAGE ON SEQUENCE public.slocket_token TO WHO',
       "ALTER ROLE WHO SET statement_timeout = '100ms'",
       "ALTER ROLE WHO SET lock_timeout = '100ms'",
-      "ALTER ROLE WHO SET idle_session_timeout = '100ms'",
+      // In force until the session's first statement has arrived, so not as short as the others.
+      "ALTER ROLE WHO SET idle_session_timeout = '1s'",
       'ALTER ROLE WHO SET default_transaction_read_only = on',
     )
     const engine = postgres({ connectionString: own, namespace })
     const lock = await slocket('hasty', { engine })
     const waiting = slocket('hasty', { engine })
-    await pass(500)
+    await pass(1500)
     lock.assertHeld()
     await lock.release()
     await (await waiting).release()

@@ -188,7 +188,8 @@ describe('settings that others make', () => {
   test('a timeout while all connections are in use says by which locks', async () => {
     const engine = postgres({ connectionString: url, namespace, maxConnections: 2 })
     const locks = await Promise.all(['used-a', 'used-b'].map((name) => slocket(name, { engine })))
-    await assert.rejects(slocket('used-c', { engine, timeout: 50 }), {
+    // Long enough for the server to be asked, meanwhile, who holds it.
+    await assert.rejects(slocket('used-c', { engine, timeout: 1000 }), {
       code: 'ERR_SLOCKET_TIMEOUT',
       message:
         /nobody holds it now; .*all 2 connections of this engine .* in use, by the locks 'used-[ab]', 'used-[ab]'$/,
