@@ -50,7 +50,7 @@ function where({ machine, fileSystems, date, commit, packages, quick, repeat, mi
     ...others.map(
       (other) => `Beside the targets, also Node ${other.machine.node.slice(1)}: ${other.date}, commit ${other.commit}.`,
     ),
-    `Disk: ${fileSystems.disk.type}. Descriptors for a process: ${number(machine.descriptors)}. ${repeat === 1 ? 'One repetition' : `${repeat} repetitions`} where no other number is said.`,
+    `Disk: ${fileSystems.disk.type}. Descriptors for a process: ${number(machine.descriptors)}. ${repeat === 1 ? 'One repetition' : `${repeat} repetitions`} unless another number is given.`,
     `${versions.join(', ')}.`,
     ...missing.map(({ name, reason }) => `Without ${titleOf(name)}: ${reason}.`),
   ]

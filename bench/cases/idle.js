@@ -53,7 +53,7 @@ async function watch(holder, waiters, { settleMs, runMs }) {
 /** None is, as the holder holds on. */
 async function granted(waiter) {
   await waiter.next()
-  throw new Error('one that waited was granted the lock while another one held it')
+  throw new Error('a waiter was granted the lock while another process held it')
 }
 
 async function asking(group, options) {
