@@ -19,7 +19,7 @@ export function warnOfSelfWait(
   const seconds = ((wallNowMs() - (holder.sinceMs ?? wallNowMs())) / 1000).toFixed(0)
   process.emitWarning(
     `a call of slocket()${named(label)} waits for the lock '${path}', which this process${named(holder.label)} has held for ` +
-      `${seconds} s. If the holder waits for that call, both wait for ever`,
+      `${seconds} s. If the holder waits for that call, both wait forever`,
     {
       code: 'SLOCKET_SELF_WAIT',
       detail: 'Release the lock first, or pass it on; slocket.with() detects such a call, and a timeout ends it.',

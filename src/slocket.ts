@@ -405,7 +405,7 @@ async function acquireAtOnce(engine: Engine, path: string, asked: Asked, advice:
   } else await nextTurn()
   throw new SlocketError(
     'ERR_SLOCKET_DEADLOCK',
-    `a call for the lock '${path}' was made from the body of another one that holds it: it would wait for ever`,
+    `a call for the lock '${path}' was made from the body of another call that holds it: it would wait forever`,
   )
 }
 

@@ -1,7 +1,7 @@
 /**
- * A claim says how many may hold with me. All claims are predicates over one queue (see turn.ts).
+ * A claim says which requests may hold at the same time. All claims are predicates over one queue (see turn.ts).
  *
- * The claims in a queue match: exclusive and shared ones do, and permits. A request whose claim doesn't match is refused.
+ * The claims in a queue match: exclusive with shared, or permits with permits. A request whose claim doesn't match is refused.
  */
 
 /** What a request asks for: how many may hold the lock at the same time. */
@@ -50,7 +50,7 @@ export function isSameClaim(a: Claim, b: Claim): boolean {
   return a.kind === b.kind
 }
 
-/** Whether a holder by `held` has all that `asked` asks for. */
+/** Whether a holder with the claim `held` has everything that `asked` asks for. */
 export function covers(held: Claim, asked: Claim): boolean {
   if (held.kind === 'permit') {
     return asked.kind === 'permit' && held.permits <= asked.permits && held.take >= asked.take

@@ -1,6 +1,6 @@
 /**
- * What a wait can lead to if the waiter does nothing else meanwhile: it releases nothing that it has in the queue itself,
- * and goes on with none of its other waits. All that it has there stands ahead, and stays. Pure.
+ * Whether a wait can end if the waiter does nothing else meanwhile: it releases nothing that it has in the queue itself,
+ * and none of its other waits goes on. So its own tickets stand ahead, and stay. Pure.
  */
 import type { Claim } from './claim.ts'
 import { doMatch, weightOf } from './claim.ts'
@@ -8,18 +8,18 @@ import { doMatch, weightOf } from './claim.ts'
 export type Outlook =
   /** Its turn comes once others have left. */
   | 'open'
-  /** Whatever it would have to wait for waits for what it has itself, and so goes only if it is cancelled, or dies. */
+  /** Everything that it would have to wait for waits for its own tickets, and so goes only if it is cancelled, or dies. */
   | 'at once or when others give up'
   | 'never'
 
-/** What to do about a request whose caller gives nothing back while it waits. */
+/** What to do about a request whose caller releases nothing while it waits. */
 export type Advice =
   | 'wait'
   /** Only if it is free at once; otherwise it is a deadlock. */
   | 'try'
   | 'refuse'
 
-/** @param timeoutMs 0: it never waits. Undefined: nothing but the caller ends its wait. */
+/** @param timeoutMs 0: it never waits. Undefined: only the caller ends its wait. */
 export function adviceFor(asked: Claim, own: readonly Claim[], timeoutMs: number | undefined): Advice {
   if (timeoutMs === 0) return 'wait'
   switch (outlookOf(asked, own)) {
@@ -49,7 +49,7 @@ export function outlookOf(asked: Claim, own: readonly Claim[]): Outlook {
   }
 }
 
-/** Whether all of one's own permits can be held together. If not, one of them waits for good, and so does everyone behind it, whatever number that says. */
+/** Whether all own permits can be held together. If not, one of them waits forever, and so does every request behind it, whatever its number. */
 function haveRoom(own: readonly Claim[]): boolean {
   // If there is an order in which each has room beside those before it, it is that of their numbers.
   const permits = own.flatMap((claim) => (claim.kind === 'permit' ? claim : [])).sort((a, b) => a.permits - b.permits)

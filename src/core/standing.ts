@@ -14,15 +14,15 @@ export function splitByTurn<T extends Ticket>(listing: readonly T[]): { held: T[
   return { held, pending }
 }
 
-/** What stands ahead, as far as it matters to those behind. */
+/** What stands ahead, as far as it matters to the tickets behind. */
 class Ahead {
   private isEmpty: boolean = true
   private barsSharing: boolean = false
-  /** There is something else than permits, or one of permits has no room. */
+  /** There is a ticket that doesn't ask for permits, or a ticket of permits without room. */
   private barsPermits: boolean = false
   private taken: number = 0
 
-  /** Whether it is the turn of the next one, which stands there from then on. */
+  /** Adds the next ticket. Returns whether it is that ticket's turn. */
   leaveTurnTo(claim: Claim): boolean {
     const isTurn = this.isTurnOf(claim)
     this.isEmpty = false

@@ -1,17 +1,17 @@
 /**
- * Which tickets have to be notified when a ticket leaves the queue: those whose turn may have come by it.
+ * Which tickets have to be notified when a ticket leaves the queue: those whose turn may have come.
  *
- *  - An exclusive one leaves: the first of those behind; if it is shared, every shared one up to the first exclusive.
- *  - A shared one leaves: the first of those behind.
- *  - One of permits leaves: those behind, as long as there is room for them (turn.ts) if nobody is ahead. What the departed one asked for doesn't
- *    matter, since each of those behind says a number of its own. Some of them may hold already. Of permits of the same number n, 1 taken by
- *    each, these are the first n.
- *  - An exclusive holder becomes a shared one: every shared one behind it up to the first exclusive.
+ *  - An exclusive ticket leaves: the first ticket behind; if that is shared, every shared ticket up to the first exclusive ticket.
+ *  - A shared ticket leaves: the first ticket behind.
+ *  - A ticket of permits leaves: the tickets behind, as long as there would be room for them (turn.ts) with no ticket ahead. What the departed ticket
+ *    asked for doesn't matter, since each ticket behind has a number of its own. Some of them may already hold. If all have the same number n, and each
+ *    takes 1, these are the first n.
+ *  - An exclusive holder becomes shared: every shared ticket behind it, up to the first exclusive ticket.
  *
  * Only tickets that can be notified count: any other is passed over, and the next one takes its place.
  *
- * A ticket may wait on the departed one and not be notified, if there is no room for a ticket of permits ahead of it, whatever is ahead of that one: those
- * that leave it no room stand between, and the ticket waits on them, too.
+ * A ticket may wait on the departed ticket and not be notified, if there is no room for a ticket of permits that stands between the two. The tickets
+ * that leave that ticket no room stand between, too, and the waiter also waits on them.
  */
 import type { Claim } from './claim.ts'
 
@@ -31,7 +31,7 @@ export function successorsOf<T extends { readonly claim: Claim }>(departed: Clai
   return successors
 }
 
-/** One that asks for something else than permits is told, and those behind it wait for it. */
+/** A ticket that doesn't ask for permits is notified as well, and the tickets behind it wait for it. */
 function whileThereIsRoom<T extends { readonly claim: Claim }>(behind: Iterable<T>): T[] {
   const successors: T[] = []
   let taken = 0
@@ -47,7 +47,7 @@ function whileThereIsRoom<T extends { readonly claim: Claim }>(behind: Iterable<
   return successors
 }
 
-/** The successors of an exclusive holder that has become a shared one. @param behind as of {@link successorsOf}. */
+/** The successors of an exclusive holder that has become shared. @param behind as of {@link successorsOf}. */
 export function successorsOfDowngrade<T extends { readonly claim: Claim }>(behind: Iterable<T>): T[] {
   const successors: T[] = []
   for (const ticket of behind) {

@@ -11,5 +11,5 @@ export interface Ticket {
   readonly joining: boolean
 }
 
-/** A ticket in words the core needs to know of: which one, and what it asks for. */
+/** What the core needs to know of a ticket: its id, and what it asks for. */
 export type TicketIdentity = Pick<Ticket, 'id' | 'claim'>

@@ -1,15 +1,15 @@
 /**
- * Whose turn is it? The one decision that the whole package stands on, pure, over one listing of the queue.
+ * Decides from one listing of the queue whose turn it is. The whole package depends on this decision. Pure.
  *
- *  1. exclusive: my turn when nobody is ahead; else blocked on the nearest one ahead;
- *  2. shared: my turn when nobody exclusive is ahead; else blocked on the nearest exclusive one ahead;
- *  3. permits: a request says how many may be held, n, and how many of them it takes, k. Let s be the sum of what is taken up to and including a
- *     ticket, from the head of the queue. There is room for the ticket if s <= n. My turn when there is room for me and for everyone ahead, all
- *     of them proven alive. So nobody overtakes one that waits, and only the number that a request says itself counts for it: those
- *     that hold had room once, and the sums ahead of them only shrink.
- *     If there is no room for me: blocked on the nearest ones ahead that leave none. If there is, but not for some ahead: blocked on the nearest
- *     of these, and on those that leave it none. While those live, my turn can't come, so no change that matters is missed, and few others are
- *     disturbed. (Alive, because the next holder is to learn of one that died holding, even where it need not wait.)
+ *  1. exclusive: my turn if no ticket is ahead; otherwise blocked on the nearest ticket ahead.
+ *  2. shared: my turn if no exclusive ticket is ahead; otherwise blocked on the nearest exclusive ticket ahead.
+ *  3. permits: a request says how many permits may be held, n, and how many of them it takes, k. Let s be the sum of all that is taken from the head of
+ *     the queue up to and including a ticket. There is room for the ticket if s <= n. My turn if there is room for me and for every ticket ahead, and
+ *     all tickets ahead are proven alive. So no request overtakes a waiter, and each request goes by its own number: there was room for the
+ *     holders when they were granted, and the sums ahead of them only shrink.
+ *     If there is no room for me: blocked on the nearest tickets ahead that leave no room. If there is, but not for some ticket ahead: blocked on the
+ *     nearest such ticket, and on the tickets that leave it no room. While these live, my turn can't come, so no change that matters is missed, and
+ *     few waiters are woken without need. (Alive, because the next holder must notice the death of a holder, even if it need not wait.)
  *  4. a listing without my own ticket decides nothing.
  */
 import type { Claim } from './claim.ts'
@@ -19,7 +19,7 @@ import type { Ticket, TicketIdentity } from './ticket.ts'
 export type Turn<T extends Ticket = Ticket> =
   /** The lock is mine. */
   | { readonly kind: 'held' }
-  /** Not before one of these has gone. */
+  /** It isn't my turn before one of these has gone. */
   | { readonly kind: 'blocked'; readonly on: readonly T[] }
   /** This one ahead is alive, and its claim doesn't match mine, which can never be granted beside it. */
   | { readonly kind: 'mismatch'; readonly with: T }
@@ -49,7 +49,7 @@ function decideAmong<T extends Ticket>(own: TicketIdentity, listing: readonly T[
   for (let index = place - 1; index >= 0 && taken <= mostRoom; index -= 1) {
     const ahead = listing[index]!
     if (!doMatch(own.claim, ahead.claim)) {
-      // A ticket that nobody has proven alive yet may be litter of a dead process: make sure of it first.
+      // A ticket that isn't proven alive may have been left by a dead process: find that out first.
       return ahead.live ? { kind: 'mismatch', with: ahead } : { kind: 'blocked', on: [ahead] }
     }
     if (isPassedOver(own.claim, ahead.claim)) continue
@@ -63,7 +63,7 @@ function decideAmong<T extends Ticket>(own: TicketIdentity, listing: readonly T[
   return unproven.length === 0 ? HELD : { kind: 'blocked', on: unproven }
 }
 
-/** Of all that are ahead, the nearest first: the nearest one without room, and those that leave it none. Undefined if there is room for all. */
+/** The nearest ticket ahead without room, and the tickets that leave it no room. Undefined if there is room for all. @param ahead nearest first. */
 function nearestWithoutRoom<T extends Ticket>(ahead: readonly T[], takenByAll: number): T[] | undefined {
   let taken = takenByAll
   for (const [index, { claim }] of ahead.entries()) {
@@ -74,7 +74,7 @@ function nearestWithoutRoom<T extends Ticket>(ahead: readonly T[], takenByAll: n
   return undefined
 }
 
-/** The nearest ones that take more than `most` together. */
+/** The nearest tickets that together take more than `most`. */
 function nearestTaking<T extends Ticket>(ahead: readonly T[], most: number): T[] {
   let taken = 0
   const end = ahead.findIndex(({ claim }) => (taken += weightOf(claim)) > most)
@@ -91,12 +91,12 @@ function roomBeside(claim: Claim): number {
   return claim.kind === 'permit' ? claim.permits - claim.take : 0
 }
 
-/** So many with matching claims ahead that are not passed over decide it, since each takes 1 at least: no listing need show more of those ahead. */
+/** How many tickets ahead a listing has to show at most, not counting tickets that are passed over: they decide the turn, since each takes at least 1. */
 export function mostAhead(claim: Claim): number {
   return roomBeside(claim) + 1
 }
 
-/** Whether one ahead makes no difference. */
+/** Whether a ticket ahead makes no difference. */
 export function isPassedOver(own: Claim, ahead: Claim): boolean {
   return own.kind === 'shared' && ahead.kind === 'shared'
 }

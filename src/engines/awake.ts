@@ -1,12 +1,12 @@
-/** Time as a process has it that is stopped now and then, or blocks, or gets little of the processor. */
+/** Time limits that count only time in which this process runs: it may be stopped, block, or get little processor time. */
 import { setInterval, clearInterval } from '../real-time.ts'
 
 const SLICES = 10
 
 /**
- * Calls `onOver` after `ms`, if this process can do something in all that time: it counts in slices, and one that is late, by however
- * much, counts as one. So whatever has come meanwhile is looked at first, and what this process itself has held up is
- * nobody else's fault. Keeps nobody alive. `onHalf` is called after half of the time. Returns what cancels it.
+ * Calls `onOver` after `ms` in which this process could run. It counts in slices, and a slice that ends late, by however much, counts as one. So
+ * everything that has arrived meanwhile is handled first, and a delay in this process isn't blamed on others. Doesn't keep the process alive.
+ * `onHalf` is called after half of the time. Returns a function that cancels it.
  */
 function afterAwake(ms: number, onOver: () => void, onHalf?: () => void): () => void {
   let left = SLICES
@@ -20,7 +20,7 @@ function afterAwake(ms: number, onOver: () => void, onHalf?: () => void): () => 
   return () => clearInterval(timer)
 }
 
-/** What `promise` gives, or `failure` where it gives nothing for `ms`, as `afterAwake` has it. */
+/** Settles as `promise` does, or rejects with `failure()` if the promise doesn't settle within `ms`, counted as in `afterAwake`. */
 export async function withinAwake<T>(
   promise: Promise<T>,
   ms: number,

@@ -1,10 +1,10 @@
 /**
- * Until when a lease is sure to last, by the clocks of this process alone.
+ * How long a lease is sure to last, by the clocks of this process alone.
  *
  *  1. It counts from the moment *before* the request that renewed the lease was sent: the server cannot have renewed it earlier.
- *  2. A margin is left, in which the holder can stop before the server lets somebody else in.
- *  3. Of two clocks, the one by which more time has passed is believed: CLOCK_MONOTONIC (process.hrtime), and the machine's uptime, which
- *     goes on while the machine is suspended. The wall clock is never asked.
+ *  2. A margin is left, in which the holder can stop before the server grants the lock to another client.
+ *  3. Two clocks are read, and the one by which more time has passed counts: CLOCK_MONOTONIC (process.hrtime), and the machine's uptime, which
+ *     goes on while the machine is suspended. The wall clock is never used.
  */
 import os from 'node:os'
 import { monotonicNowMs } from '../real-time.ts'
@@ -18,7 +18,7 @@ export interface Reading {
 const LEAST_MARGIN_MS = 500
 const MARGIN = 0.1
 
-/** It costs: Node reads the uptime from a file, /proc/uptime. */
+/** Costs a system call: Node reads the uptime from a file, /proc/uptime. */
 export function readClocks(): Reading {
   return { monotonicMs: monotonicNowMs(), uptimeMs: os.uptime() * 1000 }
 }
@@ -37,13 +37,13 @@ export class Deadline {
     this.#lastsMs = lastsMs(ttlMs)
   }
 
-  /** The lease was renewed. To be asked only while it has not run out: one that has is not to come back to life. */
+  /** The lease was renewed. Must be called only while it has not run out: a lease that has run out stays lost. */
   renew(sent: Reading, ttlMs: number): void {
     this.#sent = sent
     this.#lastsMs = lastsMs(ttlMs)
   }
 
-  /** Whether it lasts still by the one clock that is read without a system call. Where the machine was suspended, it may not: nobody may hold by it. */
+  /** Whether the lease still lasts by the clock that is read without a system call. After the machine was suspended, this may be wrong, so a holder must not rely on it. */
   seemsToLast(): boolean {
     return this.seemsToLastMs() > 0
   }

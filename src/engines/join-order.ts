@@ -1,17 +1,18 @@
 /**
- * The order in which the requests of one process go into a queue: that in which they were asked for, whatever fails meanwhile.
+ * The order in which the requests of one process enter a queue: the order of their calls, whatever fails meanwhile.
  *
- *  1. One of them at a time writes its ticket: the oldest of those that have none.
- *  2. A ticket that was lost with its session counts as none. Its request goes in anew, before all that came after it.
- *  3. A request that was granted, refused or cancelled is in nobody's way.
- *  4. Where one has failed since nothing answers, so have those who came before that: each of them would have to find out anew.
+ *  1. One request at a time writes its ticket: the oldest request without a ticket.
+ *  2. A ticket that was lost with its session counts as no ticket. Its request enters again, before all later requests.
+ *  3. A request that was granted, refused or cancelled holds up no other request.
+ *  4. If a request fails because the server doesn't answer, all requests made before that failure fail as well: otherwise each of them would have to
+ *     find out by itself.
  *
- * Tries and thieves wait for nobody, and nobody waits for them: they have no place here.
+ * Tries and thieves wait for no other request, and no request waits for them: they have no place here.
  */
 import type { EnqueueRequest } from '../requests/ticket-queue.ts'
 import { monotonicNowNs } from '../real-time.ts'
 
-/** What is needed here of a ticket. */
+/** What this module needs to know of a ticket. */
 interface EnteredTicket {
   readonly request: EnqueueRequest
   /** Why it is gone, though it has not left by itself. Undefined if it isn't. */
@@ -19,23 +20,23 @@ interface EnteredTicket {
 }
 
 interface Place {
-  /** Since when it has wanted to go in, by process.hrtime. */
+  /** Since when it has wanted to enter, by process.hrtime. */
   sinceNs: bigint
   own: EnteredTicket | undefined
-  /** It waits until it is the next one. */
+  /** Called when it is the next request. */
   onNext: (() => void) | undefined
 }
 
 export class JoinOrder {
   /** Oldest first. */
   readonly #places = new Map<EnqueueRequest, Place>()
-  /** That of the last one for whom nothing answered. */
+  /** The last failure because the server didn't answer. */
   #failure: { readonly error: unknown; readonly atNs: bigint } | undefined
 
-  /** Behind all that have a place. */
+  /** Adds a request behind all others. */
   add(request: EnqueueRequest): void {
     if (!request.wait || request.steal) return
-    // It may have waited for long until those who were asked before it had gone in.
+    // It may have waited for long until earlier requests had entered.
     const sinceNs = request.requests()[0]?.sinceNs ?? monotonicNowNs()
     this.#places.set(request, { sinceNs, own: undefined, onNext: undefined })
   }
@@ -45,7 +46,7 @@ export class JoinOrder {
     return !this.#places.has(request) || this.#oldestOutside() === request
   }
 
-  /** Until it is the next one, or was cancelled. @throws what has failed for one before it meanwhile: see `fail`. */
+  /** Waits until it is the next request, or was cancelled. @throws the error of a request before it that failed meanwhile: see `fail`. */
   async next(request: EnqueueRequest): Promise<void> {
     const { cancellation } = request
     // Bound: none but the caller's cancellation. Each older request joins, fails, or is cancelled.
@@ -62,7 +63,7 @@ export class JoinOrder {
     if (sinceNs !== undefined && this.#failure !== undefined && sinceNs < this.#failure.atNs) throw this.#failure.error
   }
 
-  /** Nothing answers: `error` says for how long. To be told before the one that has found that out leaves. */
+  /** The server doesn't answer: `error` says for how long. Must be called before the failed request leaves. */
   fail(error: unknown): void {
     this.#failure = { error, atNs: monotonicNowNs() }
   }
@@ -76,7 +77,7 @@ export class JoinOrder {
     this.#tellNext()
   }
 
-  /** It has lost its ticket, whoever has noticed that. */
+  /** The request has lost its ticket. */
   goOut({ request }: EnteredTicket): void {
     const place = this.#places.get(request)
     if (place === undefined) return
@@ -84,7 +85,7 @@ export class JoinOrder {
     place.sinceNs = monotonicNowNs()
   }
 
-  /** It waits no longer. */
+  /** The request waits no longer. */
   leave(request: EnqueueRequest): void {
     if (this.#places.delete(request)) this.#tellNext()
   }

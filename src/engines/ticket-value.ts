@@ -21,7 +21,7 @@ export interface TicketValue extends Omit<Identity, 'pid'> {
   readonly pid: number | undefined
   readonly sinceMs: number | undefined
   readonly label: string | undefined
-  /** False: it only looks whether it is its turn. */
+  /** False for a try. */
   readonly wait: boolean
   readonly hasRobbed: boolean
 }
@@ -41,7 +41,7 @@ export function formatValue(
   return JSON.stringify({ ...identity, since: sinceMs, label, wait, ...(hasRobbed ? { hasRobbed } : {}) })
 }
 
-/** What cannot be read is told as far as it can. */
+/** If a part can't be read, the rest is returned. */
 export function parseValue(value: string | undefined): TicketValue {
   let parsed: unknown
   try {

@@ -2,23 +2,24 @@
  * A group: requests of one process, all with the same claim, that stand in the queue by one ticket.
  *
  * A request may join a group only before the group enters the queue, or while its ticket is the last one there (resource-requests.ts
- * sees to that), so all requests of the group came before all that stand behind its ticket.
+ * ensures that), so all requests of the group came before all tickets behind its ticket.
  *
  *  state   | meaning                                          | what ends it
  *  --------+--------------------------------------------------+----------------------------------------------
- *  outside | an earlier group of this process has no ticket   | the earlier groups have theirs; nobody left in it
- *  joining | has no ticket yet                                | the ticket has joined the queue; a failure; nobody left
- *  waiting | its ticket stands in the queue                   | its turn; a refusal; a failure; nobody left in it
+ *  outside | an earlier group of this process has no ticket   | the earlier groups have tickets; no request left in it
+ *  joining | has no ticket yet                                | the ticket has joined the queue; a failure; no request left
+ *  waiting | its ticket stands in the queue                   | its turn; a refusal; a failure; no request left in it
  *  held    | its turn: one request holds (shared: all hold)   | the last one releases; the ticket is lost; a thief:
  *          |                                                  | then the waiting requests go back to waiting
- *  kept    | nobody holds, and the slice is open (slice.ts)   | a request; the end of this turn of the event loop; the
+ *  kept    | no request holds, the slice is open (slice.ts)   | a request; the end of this turn of the event loop; the
  *          |                                                  | ticket is lost; a thief; another group
  *  over    | its ticket has left, or is about to leave        | -
  *
  * `ticket` is set in the states waiting, held and kept only.
  *
- * A downgraded holder shares the lock with others only once nobody waits by the ticket: those who wait by it came before all that stand behind it, so
- * until then nobody else could come in. From the downgrade on the group takes nobody in. Once others may share, it is over when that holder releases.
+ * A downgraded holder shares the lock with others only once no request waits by the ticket: the requests that wait by it came before all tickets behind
+ * it, so until then no other request could be granted. From the downgrade on, the group accepts no request. Once others may share, it is over when that
+ * holder releases.
  */
 import { isSameClaim } from '../core/claim.ts'
 import type { TicketIdentity } from '../core/ticket.ts'
@@ -35,7 +36,7 @@ import type { TurnRequest } from './wait-for-turn.ts'
 import { waitForTurn, withdrawQuietly } from './wait-for-turn.ts'
 
 export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
-  /** Whether the holder was downgraded, and whether others may know it: then its ticket shares until it leaves. */
+  /** Whether the holder was downgraded, and whether others may know that: then its ticket is shared until it leaves. */
   private downgraded: 'no' | 'soon' | 'shares' = 'no'
 
   enter(): void {
@@ -52,7 +53,7 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     }
   }
 
-  /** Holds at once, if the queue is empty. Otherwise it is over, and its request isn't settled. */
+  /** Holds at once if the queue is empty. Otherwise the group is over, and its request isn't settled. */
   enterAtOnce(): void {
     this.state = 'joining'
     try {
@@ -90,7 +91,7 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     else if (first.onQueued !== undefined) first.becomeQueued()
   }
 
-  /** See {@link TurnRequest}: whoever cancels from now on withdraws this ticket. */
+  /** See {@link TurnRequest}: a cancellation from now on withdraws this ticket. */
   onRejoined(ticket: TicketIdentity): void {
     if (this.state !== 'waiting') return
     this.ticket = ticket
@@ -98,12 +99,12 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
 
   onTurn(ticket: TicketIdentity | null, hasWaited: boolean): void {
     if (ticket === null) return this.refuse()
-    // RACE: the last request was cancelled after the turn had come, and before this line ran: nobody is left to hold.
+    // RACE: the last request was cancelled after the turn had come, and before this line ran: no request is left to hold.
     if (this.state !== 'waiting') return void withdrawQuietly(this.queue, ticket)
     this.state = 'held'
     this.ticket = ticket
     this.slice?.begin()
-    // Bound: each round takes one out of those that wait.
+    // Bound: each round takes one request out of the waiting ones.
     while (this.hasNext() && (!this.grantNext(hasWaited) || this.claim.kind === 'shared'));
     // None of them could be granted.
     if (this.first === undefined) this.end()
@@ -128,7 +129,7 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     const { ticket, slice } = this
     if (ticket === undefined) return true
     if (slice === undefined) return this.queue.isLast(ticket)
-    // Not while an older group waits that a try has overtaken: its requests came first.
+    // Not while an older group waits which a try has overtaken: its requests came first.
     slice.isJoinable = (this.isKept || this.state === 'held') && this.owner.isAlone() && slice.isOpen()
     return slice.isJoinable || slice.look(ticket)
   }
@@ -141,7 +142,7 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
       case 'waiting':
         return this.wait && request.wait
       case 'held':
-        // A try may have overtaken groups that are still entering. Requests that wait do not overtake them with it.
+        // A try may have overtaken groups that are still entering. Waiting requests must not overtake them with it.
         return request.wait ? this.owner.entering === 0 : this.claim.kind === 'shared'
       case 'kept':
         return this.owner.isAlone()
@@ -171,7 +172,7 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
 
   onLost(error: Error): void {
     if (this.state !== 'held' && this.state !== 'kept') return
-    // First, so that who asks anew because of the loss comes behind them.
+    // First, so that a new request made because of the loss comes behind them.
     this.owner.placeAgain(this.takeWaiting())
     this.end(error)
   }
@@ -179,16 +180,16 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
   onStolen(error: Error): void {
     if (this.state !== 'held' && this.state !== 'kept') return
     if (this.firstWaiting === undefined) return this.end(error)
-    const robbed = this.takeHolders()
-    // The ticket has kept its place, for those that wait by it.
+    const victims = this.takeHolders()
+    // The ticket has kept its place for the requests that wait by it.
     this.state = 'waiting'
     this.downgraded = 'no'
-    // Who made the ticket has held: a try, or a thief, maybe. Those who wait by it are neither.
+    // The request that made the ticket has held; it may have been a try or a thief. The waiting requests are neither.
     this.wait = true
     this.steal = false
     this.updateKeepAlive()
     waitForTurn(this.queue, this.ticket!, this)
-    for (const request of robbed) request.lose(error)
+    for (const request of victims) request.lose(error)
   }
 
   /** One of the holders releases. */
@@ -207,17 +208,17 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     return this.claim.kind === 'exclusive' && this.queue.downgrade !== undefined
   }
 
-  /** The one that holds shares from now on. */
+  /** The holder shares from now on. */
   downgrade(): void | Promise<void> {
     if (this.downgraded === 'no') {
-      // They may have come after others that stand behind the ticket. If that can't be seen, this fails, and nothing has changed.
+      // They may have come after requests that stand behind the ticket. If that can't be determined, this throws, and nothing has changed.
       this.owner.placeAgain(this.giveWay())
       this.downgraded = 'soon'
     }
     if (this.firstWaiting === undefined) return this.share()
   }
 
-  /** From now on others hold beside the one that was downgraded. */
+  /** From now on, others may hold beside the downgraded holder. */
   private share(): void | Promise<void> {
     this.downgraded = 'shares'
     return this.queue.downgrade!(this.ticket!)
@@ -227,7 +228,7 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     try {
       await this.share()
     } catch (error) {
-      debug('ticket %s goes on keeping others out: %s', this.ticket?.id, error)
+      debug('ticket %s could not be shared: %s', this.ticket?.id, error)
     }
   }
 
@@ -263,21 +264,21 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     const { ticket } = this
     this.becomeOver()
     this.cancellation.cancel()
-    // Now, not when the loop wakes up: once the request has rejected, nobody waits for it.
+    // Now, not when the loop wakes up: once the request has rejected, nothing waits for it.
     if (ticket !== undefined) void withdrawQuietly(this.queue, ticket)
     if (this.owner.entering > 0) this.owner.admit()
   }
 
-  /** Nobody holds any more, and others wait. */
+  /** No request holds any more, and others wait. */
   private passOn(): void {
     this.downgraded = 'no'
-    // They would never know that they hold. They ask anew if the process goes on after all.
+    // They would never find out that they hold. They are placed again, in case the process goes on after all.
     if (isExiting()) this.owner.placeAgain(this.takeWaiting())
-    // Bound: each round takes one out of those that wait.
+    // Bound: each round takes one request out of the waiting ones.
     while (this.hasNext() && !this.grantNext(true));
   }
 
-  /** Whether a request waits that may be served now. If they may not, since their slice is over, they are placed again. */
+  /** Whether a waiting request may be served now. If the requests may not, since their slice is over, they are placed again. */
   private hasNext(): boolean {
     const { firstWaiting, slice } = this
     if (firstWaiting === undefined) return false
@@ -286,7 +287,7 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     return false
   }
 
-  /** Nobody holds any more: keeps the ticket for requests that come in this turn of the event loop, if it may. */
+  /** No request holds any more: keeps the ticket for requests made in this turn of the event loop, if it may. */
   private keep(slice: Slice): boolean {
     if (
       this.downgraded !== 'no' ||
@@ -301,9 +302,9 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     return true
   }
 
-  /** Grants to `request` by the ticket that is kept. False if it is gone. */
+  /** Grants to `request` by the kept ticket. False if that ticket is gone. */
   private resume(request: Request): boolean {
-    // It may have been removed, or stolen; and what leaves when the process exits has taken it out.
+    // It may have been removed, or stolen; and it has left the queue if the process is exiting.
     if (isExiting() || !isHeld(this.queue, this.ticket!)) {
       this.withdrawKept()
       return false
@@ -337,7 +338,7 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     }
   }
 
-  /** Ends it: withdraws its ticket, if it has one, and tells its holders, if there are any, of the loss. */
+  /** Ends the group: withdraws its ticket, if it has one, and notifies its holders, if any, of the loss. */
   private end(error?: Error): void {
     const { ticket } = this
     const holders = this.takeHolders()

@@ -1,15 +1,15 @@
 /**
  * A group of permits: requests of one process that take one permit each, of the same number n, and share up to n + 1 tickets.
  *
- *  1. A request may join a group only while some of its requests wait, none of its tickets is joining, and nobody else stands behind any of
- *     them (resource-requests.ts sees to that). So all requests of the group came before whoever stands behind one of its tickets, and each
+ *  1. A request may join a group only while some of its requests wait, none of its tickets is joining, and no other ticket stands behind any of
+ *     them (resource-requests.ts ensures that). So all requests of the group came before all requests behind one of its tickets, and each
  *     ticket may serve each of them.
- *  2. The requests wait in one list. A ticket whose turn it is serves the first one; when that one releases, the ticket goes on to the next one,
- *     without a listing; it leaves the queue when nobody waits.
- *  3. The group has a ticket for each request, up to n + 1 tickets: with n it can use all permits, so nobody waits longer than by a ticket of its own.
- *     It never has more tickets that wait than requests that wait.
- *  4. At most n of them hold. So while requests wait, a ticket of the group waits, too: it keeps back those behind that say a larger number, and
- *     notices the death of every holder ahead of it. Therefore passing on needs no look for those that died (`recovered`).
+ *  2. The requests wait in one list. A ticket whose turn it is serves the first one; when that request releases, the ticket serves the next one,
+ *     without a listing; it leaves the queue when no request waits.
+ *  3. The group has a ticket for each request, up to n + 1 tickets: with n it can use all permits, so no request waits longer than with a ticket of its own.
+ *     It never has more waiting tickets than waiting requests.
+ *  4. At most n of them hold. So while requests wait, a ticket of the group waits, too: it keeps back requests behind with a larger number, and
+ *     notices the death of every holder ahead of it. Therefore handing a ticket to the next request needs no look for dead holders (`recovered`).
  */
 import type { PermitClaim } from '../core/claim.ts'
 import { isSameClaim } from '../core/claim.ts'
@@ -28,7 +28,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
   readonly claim: PermitClaim
   readonly queue: TicketQueue
   lingerMs: number
-  /** The requests that wait, and how many they are. */
+  /** The waiting requests, and their number. */
   first: Request | undefined = undefined
   last: Request | undefined = undefined
   private waiting: number = 0
@@ -40,7 +40,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
   private joining: number = 0
   private hasEntered: boolean = false
   private isOver: boolean = false
-  /** Whether it is one of those that `owner.entering` counts: it is when it is made. */
+  /** Whether `owner.entering` counts it, as it does when it is made. */
   private isCounted: boolean = true
   private wantedWatch: WantedWatch | undefined = undefined
 
@@ -108,7 +108,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
     this.update()
   }
 
-  /** Who waits has nothing to release, and does not hold. */
+  /** A waiting request has nothing to release. */
   release(): void {}
 
   isHeld(): boolean {
@@ -127,7 +127,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
     return held !== undefined && isWantedBy(this.queue, held.ticket!)
   }
 
-  /** Who stands by the ticket, for others to see: each request by one ticket. */
+  /** The requests that others see at this ticket: each request at one ticket. */
   requestsOf(ticket: PermitTicket): readonly QueuedRequest[] {
     const index = this.tickets.indexOf(ticket)
     if (index === -1) return []
@@ -143,7 +143,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
     this.joining -= 1
   }
 
-  /** It has joined or failed, and not in the call that took it. */
+  /** The ticket has joined or failed, but not within the call that made it. */
   onSettledLater(): void {
     this.fill()
     this.update()
@@ -157,7 +157,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
     this.update()
   }
 
-  /** The ticket got no place, or has lost it, and there is no other one for it: only if the engine refuses, for it was not cancelled. */
+  /** The ticket got no place, or has lost it and got no other: only if the engine refuses, since it was not cancelled. */
   onRefused(ticket: PermitTicket): void {
     this.removeTicket(ticket)
     if (this.tickets.length === 0) for (const request of this.takeWaiting()) request.refuse()
@@ -165,8 +165,8 @@ export class PermitGroup implements PlacedGroup, RequestList {
   }
 
   /**
-   * If the ticket could not join, the request that it was taken for fails alone: those that came before have other tickets. If it stood in the
-   * queue, all fail that wait by it.
+   * If the ticket could not join, only the request that it was made for fails: earlier requests have other tickets. If it stood in the
+   * queue, all requests that wait by it fail.
    */
   onFailed(ticket: PermitTicket, error: unknown): void {
     debug('a ticket for a permit failed: %s', error)
@@ -183,7 +183,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
   onReleased(ticket: PermitTicket): void | Promise<void> {
     this.held -= 1
     ticket.state = 'waiting'
-    // They would never know that they hold. They ask anew if the process goes on after all.
+    // They would never find out that they hold. They are placed again, in case the process goes on after all.
     if (isExiting()) this.owner.placeAgain(this.takeWaiting())
     if (this.waiting === 0) {
       this.removeTicket(ticket)
@@ -198,13 +198,13 @@ export class PermitGroup implements PlacedGroup, RequestList {
   onLost(ticket: PermitTicket, holder: Request, error: Error): void {
     this.held -= 1
     this.dismiss(ticket)
-    // First, so that who asks anew because of the loss comes behind those that wait.
+    // First, so that a new request made because of the loss comes behind the waiting ones.
     this.fill()
     this.update()
     holder.lose(error)
   }
 
-  /** A thief has come: the ticket has kept its place, for those that wait. */
+  /** A thief has come: the ticket has kept its place for the waiting requests. */
   onStolen(ticket: PermitTicket, holder: Request, error: Error): void {
     this.held -= 1
     ticket.state = 'waiting'
@@ -245,7 +245,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
     }
   }
 
-  /** Withdraws tickets that nobody waits by, the last ones first. */
+  /** Withdraws tickets that no request needs, the last ones first. */
   private trim(): void {
     for (let index = this.tickets.length - 1; this.pending > this.waiting; index -= 1) {
       const ticket = this.tickets[index]!
@@ -253,9 +253,9 @@ export class PermitGroup implements PlacedGroup, RequestList {
     }
   }
 
-  /** Grants to the first request that waits and can be granted. False if there is none. */
+  /** Grants to the first waiting request that can be granted. False if there is none. */
   private serve(ticket: PermitTicket, hasWaited: boolean): boolean {
-    // Bound: each round takes one out of those that wait.
+    // Bound: each round takes one request out of the waiting ones.
     for (;;) {
       const request = this.first
       if (request === undefined) return false
@@ -290,7 +290,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
     ticket.state = 'over'
   }
 
-  /** To be called after each change. */
+  /** Must be called after each change. */
   private update(): void {
     if (this.isOver) return
     this.isOver = this.tickets.length === 0 && this.waiting === 0

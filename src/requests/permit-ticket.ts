@@ -5,7 +5,7 @@
  *  --------+-------------------------------+---------------------------------------------------------------------
  *  joining | it has no place yet           | it has joined the queue; a failure; too few requests wait
  *  waiting | it stands in the queue        | its turn; a failure; too few requests wait
- *  held    | a request holds by it         | that one releases, and nobody waits; the ticket is lost; a thief
+ *  held    | a request holds by it         | that request releases, and no other waits; the ticket is lost; a thief
  *  over    | it has left, or is about to   | -
  */
 import type { PermitClaim } from '../core/claim.ts'

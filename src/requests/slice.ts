@@ -1,11 +1,11 @@
 /**
  * The slice of a group (group.ts): for some ms, if its ticket holds, the group accepts and serves requests of its process without another look.
  *
- *  1. It begins at the ticket's turn, or before a look that then shows nobody behind. So a request that stands behind waits for one slice, and for one hold that
- *     began within it, for each ticket ahead.
+ *  1. It begins at the ticket's turn, or before a look that then shows no ticket behind. So for each ticket ahead, a request behind waits for one slice,
+ *     and for one hold that began within it.
  *  2. A request that has joined by a slice may have come after a request that stands behind the ticket. It is served while a slice is open, or once a look shows
- *     nobody behind; otherwise it is placed again, behind that one.
- *  3. Only the newest group of its process serves by a slice: when another one comes, requests that have joined by the slice are placed before that one.
+ *     no ticket behind; otherwise it is placed again, behind that request.
+ *  3. Only the newest group of its process serves by a slice: when another group comes, requests that have joined by the slice are placed before that group.
  */
 import { debug } from '../debug.ts'
 import type { TicketIdentity } from '../core/ticket.ts'
@@ -18,7 +18,7 @@ export class Slice {
   lengthMs: number
   /** The first of the waiting requests that joined by a slice. All behind it came after it. */
   firstRequest: Request | undefined = undefined
-  /** Whether requests join by the slice, as it was found out last. */
+  /** Whether requests join by the slice, as of the last check. */
   isJoinable: boolean = false
   private readonly queue: TicketQueue
   /** When it began, by the monotonic clock. */
@@ -39,7 +39,7 @@ export class Slice {
     return monotonicNowMs() - this.sinceMs < this.lengthMs
   }
 
-  /** Looks whether nobody stands behind: then a new slice begins, and all that have joined have come before whoever comes. */
+  /** Looks whether no ticket is behind. If so, a new slice begins, and all requests that have joined come before any later one. */
   look(ticket: TicketIdentity): boolean | Promise<boolean> {
     const nowMs = monotonicNowMs()
     const isLast = this.queue.isLast(ticket)
@@ -55,7 +55,7 @@ export class Slice {
     try {
       return this.look(ticket) === true
     } catch (error) {
-      debug('who stands behind could not be found out: %s', error)
+      debug('cannot find out which tickets are behind: %s', error)
       return false
     }
   }

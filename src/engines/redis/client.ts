@@ -181,7 +181,7 @@ class IoRedisAdapter implements Redis {
   }
 
   async send(_key: string, [command = '', ...parameters]: readonly string[]): Promise<unknown> {
-    // A cluster knows of a command where its keys are.
+    // A client for clusters finds the server of a command's keys by itself.
     return await this.#client.call(command, ...parameters)
   }
 
@@ -239,12 +239,12 @@ async function scan(
   onReply: (reply: unknown) => string,
 ): Promise<void> {
   let cursor = '0'
-  // Bound: the server's; SCAN ends once it has been over all keys.
+  // Bound: the server's: SCAN ends once it has visited all keys.
   do cursor = onReply(await send(command(cursor)))
   while (cursor !== '0')
 }
 
-/** What has failed is told by the commands that fail. */
+/** Failures are reported by the commands that fail. */
 function ignore(error: unknown): void {
   debug('redis: %s', isError(error) ? error.message : error)
 }

@@ -1,11 +1,11 @@
 /**
  * The connections of one engine: one for commands, which may be the user's, and one for notifications.
  *
- *  1. Each call has a limit. Without an answer it is repeated; so only scripts that may run twice are called here. A call whose limit has passed sends no
- *     script any more: the reply to the next call would be dated by it.
- *  2. Nothing is repeated for ever: the caller says when it is over, and without an answer for as long as a lease lasts, it is.
- *  3. Connections don't keep the process alive. Calls do, except those in the background.
- *  4. Notifications are hints. If they can't be had, tickets are looked at each time that they are renewed, and notifications are asked for again.
+ *  1. Each call has a time limit. Without an answer it is repeated; so only scripts that may run twice are called here. After its limit, a call sends no
+ *     script any more: its reply could be taken for that of the next call.
+ *  2. No call is repeated forever: it ends when its caller says so, or after as long as a lease lasts without an answer.
+ *  3. Connections don't keep the process alive. Calls do, except calls in the background.
+ *  4. Notifications are hints. Without a connection for them, tickets are looked at with each renewal, and the subscription is tried again.
  */
 import { debug } from '../../debug.ts'
 import { isError, SlocketError } from '../../errors.ts'
@@ -21,10 +21,10 @@ import type { Settings } from './options.ts'
 import { codeOf, isDenied, isUnanswered, toSlocketError } from './refusal.ts'
 import type { Script } from './scripts.ts'
 
-/** How long a call may take; longer each time that it is repeated: the server may be slow, or this process. */
+/** How long a call may take, in ms. Longer each time that it is repeated: the server may be slow, or this process. */
 const LIMIT_MS = 1000
 const LONGEST_LIMIT_MS = 3000
-/** How long connections are kept if nobody has said. */
+/** How long connections are kept by default, in ms. */
 const DEFAULT_LINGER_MS = 1000
 /** The pause after a call that failed. */
 const PAUSE_MS = 100
@@ -255,7 +255,7 @@ export class Connection {
     const connecting = this.#connect()
     this.#redis = connecting
     connecting.catch(() => {
-      // Unless it was closed meanwhile, and another one has its place.
+      // Unless it was closed meanwhile, and replaced by another one.
       if (this.#redis === connecting) this.#redis = undefined
     })
     return connecting
@@ -266,7 +266,7 @@ export class Connection {
     if (client !== undefined) return adapt(client)
     const closings = this.#closings
     this.#make ??= await loadClient(url!)
-    // RACE: closed while the package was loaded, which can take seconds. Whoever needs a connection by now has another one.
+    // RACE: closed while the package was loaded, which can take seconds. A call that needs a connection now makes another one.
     if (this.#closings !== closings) throw new Error('closed while the client was loaded')
     const own = adapt(this.#make())
     this.#own = own

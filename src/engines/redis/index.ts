@@ -17,8 +17,8 @@ import { RedisSession } from './session.ts'
  * const lock = await slocket('deploy', { engine })
  * ```
  *
- * A lock is a lease. If its holder crashes or is cut off from the network, the next waiter gets the lock after at most `ttl` milliseconds. A holder that
- * is cut off learns of it before that, by `lock.signal` and `lock.assertHeld()`. If Redis fails over, or restarts without its data, it may forget a lock:
+ * A lock is a lease. If its holder crashes or is cut off from the network, the next waiter gets the lock after at most `ttl` milliseconds. Before that,
+ * `lock.signal` aborts and `lock.assertHeld()` throws in a holder that is cut off. If Redis fails over, or restarts without its data, it may forget a lock:
  * then two hold it.
  *
  * @param options see {@link RedisOptions}.

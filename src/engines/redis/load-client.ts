@@ -1,4 +1,4 @@
-/** Loads a package by which Redis is spoken with, when a URL is given and the first lock is asked for. */
+/** Loads the client package when a URL is given and the first lock is requested. */
 import { asMissingClient } from '../missing-client.ts'
 import { isSlocketError } from '../../errors.ts'
 import type { RedisClient } from './client.ts'
@@ -7,7 +7,7 @@ export type MakeClient = () => RedisClient
 
 type Load = (name: (typeof PACKAGES)[number]) => Promise<unknown>
 
-/** The first one that is installed is used. */
+/** The first installed package is used. */
 const PACKAGES = ['redis', 'ioredis', 'iovalkey'] as const
 
 /** @throws ERR_SLOCKET_NO_CLIENT if none is installed. */
@@ -15,7 +15,7 @@ export async function loadClient(url: string): Promise<MakeClient> {
   return await loadBy(importPackage, url)
 }
 
-/** In the package, these are calls of `require` in `try`, so bundlers go on without those that are missing: scripts/build-dist.js. */
+/** In the published package, these are calls of `require` in `try`, so bundlers go on if one of the packages is missing: scripts/build-dist.js. */
 async function importPackage(name: (typeof PACKAGES)[number]): Promise<unknown> {
   try {
     if (name === 'redis') return await import('redis')
@@ -44,12 +44,12 @@ export async function loadBy(load: Load, url: string): Promise<MakeClient> {
   throw missing
 }
 
-/** Commands that can't be sent now fail: the engine repeats them itself, as long as that makes sense. */
+/** The client must not queue commands: a command that can't be sent now fails, and the engine repeats it itself. */
 function makerOf(name: (typeof PACKAGES)[number], loaded: unknown, url: string): MakeClient {
   const module = loaded as { default?: unknown }
   // `default` is what a module in CommonJS exports, if it was imported.
   const { createClient, Redis } = { ...(module.default as object), ...module } as Exports
-  // Not by what there is: ioredis has a createClient, too, of another kind.
+  // Not by what the module exports: ioredis has a `createClient`, too, of another kind.
   if (name === 'redis') return () => createClient({ url, disableOfflineQueue: true })
   return () =>
     new Redis(url, {

@@ -3,7 +3,7 @@
  *
  *     NAMESPACE:{NAME}:queue     sorted set: ticket → place. The holders come first
  *     NAMESPACE:{NAME}:leases    sorted set: client → when its lease in this queue runs out, in ms since 1970 by the clock of the server
- *     NAMESPACE:{NAME}:tickets   hash: ticket → claim and what it says about its owner; `#CLIENT` → how many tickets it has; `+` → how many permits the holders take besides one each; `!` → a holder ended without releasing
+ *     NAMESPACE:{NAME}:tickets   hash: ticket → its claim and what it says of its owner; `#CLIENT` → how many tickets that client has; `+` → how many permits the holders take besides one each; `!` → a holder ended without releasing
  *     NAMESPACE:{NAME}:held      hash: ticket that holds → token, recovered, since when
  *     NAMESPACE:{NAME}:token     the last token. Forgotten after a day: by then the clock has passed it
  *     NAMESPACE:wake:SESSION     the channel of a session
@@ -38,7 +38,7 @@ export function channelPrefix(namespace: string): string {
   return `${namespace}:wake:`
 }
 
-/** Readable, without braces and control characters. Names that are no Unicode (half a surrogate pair), and the empty one, are written in another way. */
+/** Readable, without braces and control characters. The empty name, and names that aren't well-formed Unicode (half a surrogate pair), are encoded as base64. */
 export function encodeName(name: string): string {
   if (name !== '' && !HALF_A_CHARACTER.test(name)) return encodeURIComponent(name)
   return `=${Buffer.from(name, 'utf16le').toString('base64url')}`

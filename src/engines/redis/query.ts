@@ -10,7 +10,7 @@ import { LOOK } from './scripts.ts'
 type Onlooker = Pick<QueueParts, 'settings' | 'connection' | 'identity' | 'own'>
 
 /**
- * Settles as soon as `signal` aborts; then the process is kept alive no longer, and what is under way is the last call.
+ * Settles as soon as `signal` aborts. From then on it doesn't keep the process alive, and makes no further call.
  *
  * @throws `signal.reason`; as `Connection.ask`.
  */
@@ -28,7 +28,7 @@ export async function query(onlooker: Onlooker, name: string, signal?: AbortSign
   }
 }
 
-/** Each queue at one moment, but not all of them at the same. */
+/** Each queue is shown as of one moment, but not all queues as of the same moment. */
 export async function queryAll(onlooker: Onlooker): Promise<ReadonlyMap<string, EngineSnapshot>> {
   const { connection, settings } = onlooker
   const snapshots = new Map<string, EngineSnapshot>()
@@ -43,7 +43,7 @@ export async function queryAll(onlooker: Onlooker): Promise<ReadonlyMap<string, 
 
 async function look(onlooker: Onlooker, name: string, isOver: () => boolean): Promise<EngineSnapshot> {
   const { connection, settings, identity } = onlooker
-  // What this client has given back, or cancelled, is shown no longer, though the server may not know yet.
+  // Locks that this client has released, and requests that it has cancelled, aren't shown, though the server may not know yet.
   const leaving = leavingOf(onlooker)
   const asking = { isOver, isBackground: true }
   const reply = (await connection.ask(LOOK, name, [channelPrefix(settings.namespace)], asking)) ?? []

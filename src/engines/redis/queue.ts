@@ -1,13 +1,13 @@
 /**
- * The queue of one lock, as one client sees it. The server decides whose turn it is (scripts.ts); here tickets are renewed, and their owners learn what
- * the server has decided.
+ * The queue of one lock, as one client sees it. The server decides whose turn it is (scripts.ts). This module renews tickets, and notifies their owners of
+ * the server's decisions.
  *
  *  1. A ticket holds if the server has said so, and its lease is sure to last by the clocks of this process: see deadline.ts.
  *  2. A client has one lease for all its tickets in a queue. One script renews it, three times in a lease and every ten seconds at least, and also looks at the
  *     tickets. A waiter looks, too, when the first lease in the queue runs out. So a lost notification costs a third of a lease, or ten seconds, and a crashed
  *     holder exactly its lease.
- *  3. A ticket that was held and is lost stays on the server for a while: that time is for the holder, who may still be about to stop. Then it runs out, or the
- *     next renewal of this client removes it.
+ *  3. A held ticket that is lost stays on the server for a while, since the holder may still be about to stop. Then it runs out, or the next renewal of
+ *     this client removes it.
  */
 import { describeClaim } from '../../core/claim.ts'
 import type { Ticket } from '../../core/ticket.ts'
@@ -29,7 +29,7 @@ import { DOWNGRADE, JOIN, LEAVE, RENEW } from './scripts.ts'
 import { aheadOf, OwnTicket } from './ticket.ts'
 
 const RENEWALS_PER_TTL = 3
-/** However long a lease is: a lost notification delays a grant, or the news of a loss, by no more. */
+/** The longest time between two renewals, in ms, however long a lease is: a lost notification delays a grant, or the report of a loss, by no more. */
 const LONGEST_RENEWAL_MS = 10_000
 /** Node's timers have whole milliseconds, and so have leases. */
 const ROUNDING_MS = 2
@@ -57,7 +57,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   readonly #parts: QueueParts
   readonly #name: string
   readonly #prefix: string
-  /** Those that the server may have. */
+  /** The tickets that the server may have. */
   readonly #tickets = new Set<OwnTicket>()
   readonly #joinOrder = new JoinOrder()
   #timer: NodeJS.Timeout | undefined
@@ -83,7 +83,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     return await this.#enter(own.request)
   }
 
-  /** If it gives no ticket, the request has lost its place. */
+  /** If it resolves without a ticket, the request has lost its place. */
   async #enter(request: EnqueueRequest): Promise<OwnTicket | null> {
     let own: OwnTicket | 'too early' | null = null
     try {
@@ -106,7 +106,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   async #join(request: EnqueueRequest): Promise<OwnTicket | 'too early' | null> {
     const { connection, identity, nextId } = this.#parts
     const own = new OwnTicket(nextId(), this.#name, request)
-    // The lease that is asked for: another one may be wanted by the time of the reply.
+    // The lease of this call: the setting may have changed by the time of the reply.
     const ttlMs = this.#ttlMs
     let sent: Reading | undefined
     const onSend = (): void => {
@@ -144,7 +144,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   }
 
   list(own: OwnTicket): readonly Ticket[] | Promise<readonly Ticket[]> {
-    // One that was robbed before it was known to hold has held nevertheless.
+    // If its lock was stolen before the grant was known here, it has held nevertheless.
     if (own.state === 'gone' && !own.isStolen) return []
     if (own.facts === undefined) return [aheadOf(own), toTicket(own)]
     return this.#parts.settings.replicas === 0 || own.isConfirmed ? [toTicket(own)] : this.#confirm(own)
@@ -175,7 +175,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     return false
   }
 
-  /** It is about to be given back, or to be shared. */
+  /** Called before a release or a downgrade. */
   isHolder(own: OwnTicket): boolean {
     return own.seemsHeld()
   }
@@ -191,9 +191,9 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   granted(own: OwnTicket): GrantFacts {
     own.becomeHeld()
     this.#joinOrder.leave(own.request)
-    // To hear of a thief. Without that, the next renewal tells.
+    // To be notified of a theft. Without the subscription, the next renewal shows it.
     if (this.#parts.connection.hearsSince === 0) this.#parts.connection.subscribe().catch(() => undefined)
-    // RACE: robbed between its turn and this line. Its owner is told as soon as it knows that it holds.
+    // RACE: the lock was stolen between its turn and this line. The owner is notified as soon as it knows that it holds.
     if (own.isStolen) queueMicrotask(() => own.tellStolen())
     return own.facts!
   }
@@ -204,7 +204,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     if (reply?.[0] === 'gone') own.onNotice('gone')
   }
 
-  /** Nobody asks: see ticketPerRequest. */
+  /** Never called: see ticketPerRequest. */
   isLast(): boolean {
     return false
   }
@@ -223,17 +223,17 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     return own.leaving
   }
 
-  /** Renews, in the background, and so looks what has become of all tickets. */
+  /** Renews, in the background, and so finds out the state of all tickets. */
   look(): void {
     const { connection } = this.#parts
-    // It may have failed before: then it is tried again each time.
+    // If it failed before, it is tried again each time.
     if (connection.hearsSince === 0) connection.subscribe().catch(() => undefined)
     this.#renew().catch((error: unknown) => {
       for (const own of this.#tickets) own.fail(error)
     })
   }
 
-  /** Renews, and resolves when all tickets know what has become of them. */
+  /** Renews, and resolves when the state of all tickets is known. */
   async renew(): Promise<void> {
     await this.#renew()
   }
@@ -245,7 +245,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   async #untilWoken(own: OwnTicket, woken: Promise<void>): Promise<void> {
     const { connection } = this.#parts
     if (connection.hearsSince === 0) await connection.subscribe()
-    // What was notified after it had joined, and before the connection for notifications was there, is found by a look.
+    // A look finds what was published after the ticket had joined, and before the connection for notifications was there.
     if (own.hearsSince !== connection.hearsSince) {
       own.hearsSince = connection.hearsSince
       this.look()
@@ -257,7 +257,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   async #confirm(own: OwnTicket): Promise<readonly Ticket[]> {
     const { connection, settings } = this.#parts
     const isOver = (): boolean => own.request.cancellation.cancelled || !own.seemsAlive
-    // The grant may have been written over another connection: what this one writes comes after it.
+    // The grant may have been written over another connection: what this connection writes comes after it.
     await this.#renew()
     const count = await connection.countReplicas(this.#name, settings.replicas, { isOver })
     if (count !== undefined && count < settings.replicas) {
@@ -270,7 +270,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
 
   async #leave(own: OwnTicket): Promise<void> {
     const wasKnown = own.isHeld
-    // One that was held and is lost runs out by itself: see 3.
+    // A held ticket that is lost runs out by itself: see 3.
     const isLost = own.hasHeld && !own.isHeld
     own.becomeGone()
     try {
@@ -283,7 +283,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     }
   }
 
-  /** Whether the server has it or not: it is removed. */
+  /** Removes a ticket, whether the server has it or not. */
   #abandon(own: OwnTicket): void {
     own.becomeGone()
     const leaving = this.#parts.connection.ask(LEAVE, this.#name, [this.#prefix, own.id, '0'], { isBackground: true })
@@ -314,7 +314,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     this.#timer = setTimeout(() => this.look(), delayMs).unref()
   }
 
-  /** @returns how many wait. One at a time; who asks meanwhile gets the answer to one that begins later. */
+  /** Returns how many requests wait. One renewal at a time: a call made meanwhile gets the answer of a renewal that begins later. */
   #renew(): Promise<number> {
     if (this.#renewing !== undefined) {
       this.#isRenewedAgain = true

@@ -1,7 +1,7 @@
 /** What an error of a client, or of the server, means here. */
 import { isError, SlocketError } from '../../errors.ts'
 
-/** Errors of the server that pass: it starts, fails over, or is busy. */
+/** Temporary errors of the server: it starts, fails over, or is busy. */
 const NOT_NOW: ReadonlySet<string> = new Set([
   'LOADING',
   'BUSY',
@@ -13,17 +13,17 @@ const NOT_NOW: ReadonlySet<string> = new Set([
   'MISCONF',
 ])
 const DENIED: ReadonlySet<string> = new Set(['NOPERM', 'NOAUTH', 'WRONGPASS'])
-/** What a script gets if it calls what the user may not. */
+/** The error of a script that calls a command that the user may not call. */
 const DENIED_TO_SCRIPT = /The user executing the script can't/
-/** Redis 6 puts it into an error of the script. */
+/** Redis 6 wraps the code in an error of the script. */
 const CODE = /^(?:ERR Error running script [^]*?: -?)?(?:@user_script: ?\d*: ?-?)?([A-Z]+)(?: |$)/
 
-/** The first word of an error of the server. Undefined if no server has said it. */
+/** The first word of an error of the server. Undefined if the error isn't the server's. */
 export function codeOf(error: unknown): string | undefined {
   return isError(error) ? CODE.exec(error.message)?.[1] : undefined
 }
 
-/** Whether the same may be asked again: no answer, or one that says "not now". What was asked may have been done. */
+/** Whether the call may be repeated: there was no answer, or the answer says "not now". The call may have been executed. */
 export function isUnanswered(error: unknown): boolean {
   const code = codeOf(error)
   if (code === undefined) return !(error instanceof SlocketError) && !(error instanceof TypeError)

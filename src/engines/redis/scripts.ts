@@ -1,15 +1,15 @@
 /**
- * What the server does, one script for each step. Each script first removes the tickets whose lease has run out, and in the end grants the lock to
- * everybody whose turn it is. So whoever runs a script advances the queue.
+ * What the server does, one script for each step. Each script first removes the tickets whose lease has run out, and finally grants the lock to
+ * every ticket whose turn it is. So any client that runs a script advances the queue.
  *
- *  1. Time is the server's own: a script asks TIME, and never takes a moment from a client.
+ *  1. Time is the server's own: a script calls TIME, and never takes a time from a client.
  *  2. Each script can run twice without harm, since a client repeats it if it gets no answer.
  *  3. The holders are always the first tickets of the queue.
- *  4. Whoever is granted is notified on the channel of its client.
+ *  4. A grant is published on the channel of the ticket's client.
  */
 import { createHash } from 'node:crypto'
 
-/** KEYS: see names.ts. ARGV[1] is what the names of channels begin with. */
+/** KEYS: see names.ts. ARGV[1] is the prefix of the channels' names. */
 const SHARED = `
 local queue, leases, tickets, held, tokens = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local time = redis.call('TIME')
@@ -19,7 +19,7 @@ local function clientOf(id)
   return string.match(id, '^[^.]*')
 end
 
--- The channel is that of all clients of one session: see session.ts.
+-- All clients of one session have one channel: see session.ts.
 local function notify(id, message)
   redis.call('PUBLISH', ARGV[1] .. string.match(id, '^[^.~]*'), id .. ' ' .. message)
 end
@@ -28,19 +28,19 @@ local function claimOf(id)
   return string.match(redis.call('HGET', tickets, id) or 'x', '^%S+')
 end
 
--- How many permits a claim takes; and how many may be held, 'nil' if it is no claim of permits.
+-- How many permits a claim takes; and how many may be held, 'nil' if the claim isn't for permits.
 local function takenBy(claim)
   local permits, take = string.match(claim, '^p(%d+)%.?(%d*)$')
   return tonumber(take) or 1, tonumber(permits)
 end
 
--- What the holders take besides one each.
+-- Counts the permits that the holders take besides one each.
 local function addExtra(extra)
   if extra == 0 then return end
   if redis.call('HINCRBY', tickets, '+', extra) <= 0 then redis.call('HDEL', tickets, '+') end
 end
 
--- How much the holders take together.
+-- How many permits the holders take together.
 local function taken()
   return redis.call('HLEN', held) + tonumber(redis.call('HGET', tickets, '+') or '0')
 end
@@ -60,7 +60,7 @@ local function remove(id)
   return wasHeld
 end
 
--- Removes a ticket whose owner can't know that. The next holder is told, by 'recovered'.
+-- Removes a ticket whose owner can't know that. The next holder gets 'recovered'.
 local function drop(id)
   local claim = claimOf(id)
   if remove(id) == 1 and claim ~= 's' then redis.call('HSET', tickets, '!', '1') end
@@ -75,7 +75,7 @@ local function expire()
   end
 end
 
--- Grows, too, after the key is gone, as long as the server's clock does.
+-- Also grows after the key is gone, as long as the server's clock does.
 local function nextToken()
   local last = tonumber(redis.call('GET', tokens) or '0')
   local token = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2]))
@@ -133,7 +133,7 @@ export interface Script {
 }
 
 /**
- * Joins the queue. ARGV: id, lease in ms, `wait`, `try` or `steal`, claim, what the ticket says. Replies the state of the ticket and the next expiry; or
+ * Joins the queue. ARGV: id, lease in ms, `wait`, `try` or `steal`, claim, what the ticket says of its owner. Replies the state of the ticket and the next expiry; or
  * `refused` to a try; or `mismatch` and the other claim. ARGV[7] is an older ticket of the same client, or empty: if that is gone, it replies `too early`.
  */
 export const JOIN: Script = script(`
@@ -146,10 +146,10 @@ end
 if ARGV[7] ~= '' and not redis.call('ZSCORE', queue, ARGV[7]) then return { 'too early', -1 } end
 local place
 if mode == 'steal' then
-  for _, robbed in ipairs(redis.call('HKEYS', held)) do
-    local token = string.match(redis.call('HGET', held, robbed), '^%d+')
-    drop(robbed)
-    notify(robbed, 'stolen ' .. token)
+  for _, victim in ipairs(redis.call('HKEYS', held)) do
+    local token = string.match(redis.call('HGET', held, victim), '^%d+')
+    drop(victim)
+    notify(victim, 'stolen ' .. token)
   end
   place = (redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')[2] or 1) - 1
 else
@@ -196,7 +196,7 @@ for index = 3, #ARGV do reply[index] = stateOf(ARGV[index]) end
 return reply
 `)
 
-/** Makes a ticket that holds exclusively share from then on. ARGV: id. Replies its state. */
+/** Makes an exclusive holder a shared one. ARGV: id. Replies its state. */
 export const DOWNGRADE: Script = script(`
 ${EVEN_IF_FULL}
 local id = ARGV[2]
@@ -220,7 +220,7 @@ grant()
 return { 'gone' }
 `)
 
-/** Looks, and changes nothing. Replies, for each ticket in queue order, its id, what it says, and the facts of its grant or an empty text. */
+/** Looks, and changes nothing. Replies, for each ticket in queue order, its id, what it says of its owner, and the facts of its grant or an empty text. */
 export const LOOK: Script = script(`
 local reply = {}
 for _, id in ipairs(redis.call('ZRANGE', queue, 0, -1)) do

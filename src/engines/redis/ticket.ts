@@ -72,36 +72,36 @@ export class OwnTicket {
     return this.#state
   }
 
-  /** Whether the server has it, as far as is known. */
+  /** Whether the server has it, as far as this process knows. */
   get hasJoined(): boolean {
     return this.#state === 'waiting' || this.#state === 'granted'
   }
 
-  /** Whether its lease is sure to last still. Looks at the clocks. */
+  /** Whether its lease is still sure to last. Reads the clocks. */
   get isAlive(): boolean {
     return this.#deadline !== undefined && this.#deadline.remainingMs() > 0
   }
 
-  /** As `isAlive`, for what does no harm if the machine was suspended meanwhile. */
+  /** As `isAlive`, for uses that do no harm if the machine was suspended meanwhile. */
   get seemsAlive(): boolean {
     return this.#deadline?.seemsToLast() === true
   }
 
-  /** As `checkHeld`, but that the machine may have been suspended meanwhile: for what does no harm then. */
+  /** As `checkHeld`, but the machine may have been suspended meanwhile: for uses that do no harm then. */
   seemsHeld(): boolean {
     return this.isHeld && (this.seemsAlive || this.checkHeld())
   }
 
-  /** @param sent the clocks before the request was sent that this is the reply to, and that gave or renewed the lease. */
+  /** @param sent the clocks before the request was sent that gave or renewed the lease, and to which this is the reply. */
   onReply(reply: string, sent: Reading, ttlMs: number): void {
     const deadline = new Deadline(sent, ttlMs)
-    // One that has run out never comes back to life, if somebody holds by it.
+    // If a request holds by it, a lease that has run out stays lost.
     if (this.isHeld && (!this.checkHeld() || deadline.remainingMs() <= 0)) return
     if (reply !== 'gone') this.#deadline = deadline
     this.#onState(reply)
   }
 
-  /** What was published for it. */
+  /** Handles a notification that was published for this ticket. */
   onNotice(notice: string): void {
     const stolen = STOLEN.exec(notice)?.[1]
     if (stolen === undefined) this.#onState(notice)
@@ -121,7 +121,7 @@ export class OwnTicket {
     }
   }
 
-  /** A thief has taken the grant with this token. If it is known, it was held, though its owner may not know yet. */
+  /** A thief has taken the grant with this token. If the grant is known here, the ticket has held, though its owner may not know yet. */
   #onStolen(token: bigint): void {
     if (this.#state === 'gone') return
     this.#stolenToken = token
@@ -131,7 +131,7 @@ export class OwnTicket {
     this.#wake()
   }
 
-  /** Tells the owner that it was robbed, if it was, and knows that it held. */
+  /** Notifies the owner of a theft, if there was one, and if the owner knows that it held. */
   tellStolen(): void {
     if (!this.isStolen || !this.isHeld) return
     this.becomeGone()
@@ -144,7 +144,7 @@ export class OwnTicket {
     this.#armDeadline()
   }
 
-  /** Whether it holds. If it doesn't, its owner has been told when this returns. */
+  /** Whether it holds. If it no longer does, its owner has been notified when this returns. */
   checkHeld(): boolean {
     if (!this.isHeld) return false
     if (this.isAlive) return true
@@ -152,7 +152,7 @@ export class OwnTicket {
     return false
   }
 
-  /** What waits by it fails. */
+  /** The requests that wait by it fail. */
   fail(error: unknown): void {
     if (this.isHeld || this.#state === 'gone') return
     this.failure = error
@@ -173,7 +173,7 @@ export class OwnTicket {
   }
 
   #armDeadline(): void {
-    // It may fire early, if the lease was renewed meanwhile: then it is set anew.
+    // If the lease was renewed meanwhile, the timer fires too early, and is set again.
     const delayMs = this.#deadline!.seemsToLastMs()
     this.#deadlineTimer = setTimeout(() => this.checkHeld() && this.#armDeadline(), delayMs).unref()
   }
@@ -183,7 +183,7 @@ export class OwnTicket {
   }
 }
 
-/** What is ahead of a ticket that waits. The server knows more; here it is enough that there is something. */
+/** A ticket that stands for everything ahead of a waiting ticket: only the server knows what is there. */
 export function aheadOf({ claim }: OwnTicket): Ticket {
   return { id: 'ahead', claim: claim.kind === 'permit' ? claim : { kind: 'exclusive' }, live: false, joining: false }
 }
