@@ -29,10 +29,10 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
   list(own: Own): readonly T[] | Promise<readonly T[]>
   /**
    * Returns, or resolves, when one of `among` may have gone since the last listing made for `own`. It may resolve without any
-   * reason, since the waiter lists again; it must never miss a change. So it resolves without waiting whenever it had
-   * to do something first (connect, mark, subscribe) in order not to miss one. A release, a death and a removal from
+   * reason, since the waiter lists again; it must never miss a change. So if it first had to connect or subscribe
+   * in order not to miss a change, it resolves without waiting. A release, a death and a removal from
    * outside all count. It keeps the process alive while it waits, and resolves soon after a cancellation.
-   * Rejects when it cannot tell whether one of `among` lives.
+   * Rejects if it cannot find out whether one of `among` is alive.
    */
   anyChange(own: Own, among: readonly T[], cancellation: Cancellation): void | Promise<void>
   /**

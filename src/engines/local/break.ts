@@ -1,5 +1,5 @@
 /**
- * Removes tickets of other processes from a queue, from outside, and makes the processes that it concerns look at once: each
+ * Removes tickets of other processes from a queue, from outside, and makes the affected processes look at once: each
  * would look by itself within a second.
  */
 import { debug } from '../../debug.ts'
@@ -28,7 +28,7 @@ const ANSWER_MS = 200
 /** How many processes are notified at once. */
 const AT_ONCE = 200
 
-/** A ticket that holds. */
+/** A ticket of a holder. */
 export interface HoldingTicket {
   readonly name: string
   /** The requests that hold by it. */
@@ -46,7 +46,7 @@ export interface Breakable {
   failure(left: string): SlocketError
 }
 
-/** What was to be taken away, and which part of it couldn't be. */
+/** The tickets that were to be removed, and those of them that couldn't be. */
 export interface TakenAway {
   readonly taken: readonly HoldingTicket[]
   readonly left: readonly HoldingTicket[]
@@ -105,7 +105,7 @@ function holdersOf(tickets: readonly HoldingTicket[]): Requester[] {
   return tickets.flatMap(({ holders }) => holders)
 }
 
-/** @param names the names of the tickets to remove. What cannot be removed is still there afterwards. */
+/** @param names the names of the tickets to remove. Tickets that can't be removed are still there afterwards. */
 export async function takeAway(directory: QueueDirectory, names: readonly string[]): Promise<void> {
   const view = new QueueView(directory, new Map(), () => true)
   const concerned = view.read()
@@ -123,7 +123,7 @@ async function hintMember(directory: string, tickets: readonly ListedTicket[]): 
     await withRoom(() => tellMember(directory, tickets))
   } catch (error) {
     if (systemCode(error) === undefined) throw error
-    debug('%s: member %s cannot be told: %s', directory, tickets[0]!.member, error)
+    debug('%s: member %s cannot be notified: %s', directory, tickets[0]!.member, error)
   }
 }
 
@@ -153,7 +153,7 @@ export function tellMember(
     })
     // The owner has read the message.
     socket.once('data', () => socket.destroy())
-    socket.on('error', (error) => debug('%s: member %s cannot be told: %s', directory, member, error))
+    socket.on('error', (error) => debug('%s: member %s cannot be notified: %s', directory, member, error))
     socket.once('close', () => {
       clearTimeout(timer)
       const code = systemCode(socket.errored && toConnectError(path, socket.errored))

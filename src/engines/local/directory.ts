@@ -41,7 +41,7 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Makes a ticket of a socket that listens among the members. Returns false if that is gone. */
+  /** Makes a listening socket among the members a ticket. Returns false if the socket is gone. */
   rename(member: string, name: string): boolean {
     try {
       fs.renameSync(this.pathOfMember(member), this.pathOf(name))
@@ -123,7 +123,7 @@ export class QueueDirectory extends LockDirectory {
     try {
       names = new Set(this.names())
     } catch (error) {
-      // Nobody needs them removed now.
+      // The removal isn't urgent.
       if (!isSlocketError(error)) throw error
       return
     }
@@ -135,43 +135,43 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Removes a mark, if it is one: what somebody else has put there under that name stays. */
+  /** Removes a mark, if it is one: anything else with that name stays. */
   sweepMark(name: string): void {
     if (this.#lookAtMark(name) !== undefined) this.sweep(name)
   }
 
   /**
-   * Whether a mark says that the holder of the ticket was downgraded. One of another user says nothing: it would let others in beside a holder that counts on
-   * being alone. False if that can't be told.
+   * Whether a mark says that the holder of the ticket was downgraded. A mark of another user is ignored: it would let others hold beside a holder that relies
+   * on being alone. False if that can't be found out.
    */
   isDowngraded(name: string): boolean {
     const mark = this.#lookAtMark(name + DOWNGRADED)
     if (mark === undefined) return false
     const ticket = lookAt(this.pathOf(name))
-    // If the ticket is gone, nobody holds by it.
+    // If the ticket is gone, no request holds by it.
     return ticket === undefined || ticket.uid === mark.uid
   }
 
-  /** What has the name of a mark, if it can be one by its kind. Undefined if that can't be told. */
+  /** The entry with the name of a mark, if its kind is that of a mark. Undefined if it isn't, or can't be looked at. */
   #lookAtMark(name: string): fs.Stats | undefined {
     const stats = lookAt(this.pathOf(name))
     return stats !== undefined && (stats.isSymbolicLink() || witness.isOfKind(stats)) ? stats : undefined
   }
 
-  /** Removes what is in `.members` of the member that the dead ticket is a link to. Of any other, a ticket's name proves nothing. */
+  /** Removes the member's files in `.members`, if the dead ticket is a link to that member's file. A ticket's name alone proves nothing. */
   sweepMember(file: string, ticket: string): void {
     const inode = inodeAt(this.pathOfMember(file))
     if (inode !== undefined && inode === this.inodeOf(ticket)) this.sweepMemberFiles(file)
   }
 
-  /** Removes what a member has in `.members`: its file, and its socket, if that is another one. */
+  /** Removes a member's entries in `.members`: its file, and its socket, if that is a separate entry. */
   sweepMemberFiles(file: string): void {
     const socket = witness.socketOf(file)
     if (socket !== file) this.#sweepAt(this.pathOfMember(socket))
     this.#sweepAt(this.pathOfMember(file))
   }
 
-  /** Whether there are other hard links to what has the name. */
+  /** Whether the entry has other hard links. */
   hasOtherNames(name: string): boolean {
     try {
       return (fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })?.nlink ?? 1) > 1
@@ -181,11 +181,12 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Undefined if it is gone, or is neither a ticket nor a member by its kind. */
+  /** Undefined if the entry is gone, or if its kind isn't that of a ticket or member. */
   inodeOf(name: string): number | undefined {
     return inodeAt(this.pathOf(name))
   }
-  /** Removes litter, or a mark. What another user left in a sticky directory stays. */
+
+  /** Removes a stale entry, or a mark. What another user left in a sticky directory stays. */
   sweep(name: string): void {
     this.#sweepAt(`${this.path}/${name}`)
   }
@@ -198,7 +199,7 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Whether the ticket is there. True if that cannot be found out. */
+  /** Whether the ticket is there. True if that can't be found out. */
   has(name: string): boolean {
     try {
       return fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false }) !== undefined
@@ -207,13 +208,13 @@ export class QueueDirectory extends LockDirectory {
     }
   }
 
-  /** Whether something is at `name` that is neither a ticket nor a member, whatever its name is: on Linux, no socket. */
+  /** Whether the entry isn't a ticket or member, whatever its name: on Linux, whether it isn't a socket. */
   isForeign(name: string): boolean {
     try {
       const stats = fs.lstatSync(this.pathOf(name), { throwIfNoEntry: false })
       return stats !== undefined && !witness.isOfKind(stats)
     } catch (error) {
-      // It cannot be looked at. A process that connects to it gets the same error, and reports it.
+      // It can't be looked at. A process that connects to it gets the same error, and reports it.
       if (systemCode(error) === undefined) throw error
       return false
     }

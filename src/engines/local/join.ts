@@ -2,8 +2,8 @@
  * J, join: link a ticket to the member's socket, then list. If the list shows anything behind the ticket, withdraw and join
  * again with a higher number; otherwise it has joined, and every process that links after that list sees it there.
  *
- * Of two tickets in one queue, the one that was linked later has the other in its list. If the other sorts behind, the
- * later one withdraws here; if it sorts ahead, the later one waits for it. So two never both think that they are first.
+ * Of two tickets in one queue, the later-linked ticket has the other in its list. If the other sorts behind, the
+ * later ticket withdraws here; if it sorts ahead, the later ticket waits for it. So two never both believe that they are first.
  * If a list was made before another ticket was linked, that does no harm: the other ticket is then the later one.
  */
 import { isExiting } from '../../requests/exiting.ts'
@@ -120,7 +120,7 @@ export async function joinSlowly(state: QueueState, request: EnqueueRequest): Pr
   } finally {
     state.presence.joining -= 1
     warning.stop()
-    // A member that was made for this request, and got no ticket, goes as one goes whose last ticket has left.
+    // If this request got no ticket, a member that was made for it ends as if its last ticket had left.
     if (own === null) state.presence.onLeft(request.lingerMs)
   }
 }
@@ -132,8 +132,8 @@ async function joinByRounds(
 ): Promise<OwnTicket | null> {
   const { directory, presence } = state
   let vanishings = 0
-  // Bound: a round fails only because somebody else joined or left meanwhile, because something foreign is there, or because
-  // what was idle in this process had to make room.
+  // Bound: a round fails only because another process joined or left meanwhile, because something foreign is there, or because
+  // idle locks of this process had to be closed to free descriptors.
   for (let round = 0; !request.cancellation.cancelled; round += 1) {
     try {
       if (presence.members.current === undefined && (await presence.open()) === 'foreign') {
@@ -154,7 +154,7 @@ async function joinByRounds(
         if (vanishings > MOST_VANISHINGS) throw error.cause
       } else makeRoom(error)
     }
-    // Random, so that two who disturb each other do not go on doing so.
+    // Random, so that two requests that make each other withdraw don't go on doing so.
     if (round > 0) await sleepFor(Math.random() * Math.min(2 ** round, LONGEST_PAUSE_MS))
   }
   return null
@@ -192,7 +192,7 @@ function newName(
   return [formatTicketName(parsed), parsed]
 }
 
-/** Lists after the link, and decides whether the ticket has joined. A dead one behind counts too: it may have held before the link. */
+/** Lists after the link, and decides whether the ticket has joined. A dead ticket behind counts, too: it may have held before the link. */
 function settleIn(state: QueueState, own: OwnTicket): OwnTicket | undefined {
   const { path } = state.directory
   own.home = state
@@ -205,7 +205,7 @@ function settleIn(state: QueueState, own: OwnTicket): OwnTicket | undefined {
       own.joinListing = view.ahead(own)
       state.presence.watch(false)
       if (isDebugging) debug('%s: ticket %s joined, place %d', path, own.id, view.all().length)
-      // What an earlier ticket has found busy may be dead by now.
+      // A ticket that was busy when an earlier request connected to it may be dead by now.
       for (const ticket of own.joinListing) ticket.isBusy = false
       return own
     }

@@ -4,8 +4,8 @@
  *  N1, D1  Unlink the ticket, synchronously, before anything else: it is out, whatever this process does next.
  *  N2      A ticket that has held: list, and notify those of its successors (core/successors.ts) whose members are connected to this one. The
  *          others are still connecting, and list again after that.
- *  D2-D5   A ticket that has not held may have been notified in place of another. So it notifies all its successors, and connects
- *          to those that it has no connection with, until each has been notified or is gone.
+ *  D2-D5   A ticket that has not held may have been notified in place of another. So it notifies all its successors, connecting
+ *          to them if it has no connection, until each has been notified or is gone.
  *  P1, P2  A notification may be lost with the connection that it was written to, or with the process that it was written to. So a ticket that has left
  *          is remembered while others stand behind, and the end of any connection repeats the notification.
  *
@@ -31,8 +31,8 @@ import { setTimeout } from '../../real-time.ts'
 /** This many queues are remembered, whether others still stand behind in them or not. */
 const FEW = 32
 /**
- * The minimum linger, in ms, of a contended lock if proper-lockfile may use the same path. Users of proper-lockfile expect that nothing is left of a lock that is released. While others have its directory, a socket in it does no harm: so
- * a process that contends, and comes back soon, need not make another one.
+ * The minimum linger, in ms, of a contended lock if proper-lockfile may use the same path. Users of proper-lockfile expect that a released lock leaves nothing
+ * behind. While other processes use its directory, a socket in it does no harm: so a process that soon asks again need not make another socket.
  */
 const CONTENDED_LINGER_MS = 20
 /** How long to wait before connecting to a successor again, in ms: doubles from the first to the second. */
@@ -87,8 +87,8 @@ function takeOut(state: QueueState, own: OwnTicket): void {
     wasThere = directory.unlink(own.name)
     if (own.isDowngraded) directory.sweepMark(own.name + DOWNGRADED)
   } catch (error) {
-    // The name cannot be removed (on a read-only file system, for example). Without its socket it is dead all the same; but the
-    // socket may be that of other tickets in use. Then it is tried again when one of them goes, and each second.
+    // The name cannot be removed (on a read-only file system, for example). Without its socket, the ticket is dead all the same; but the
+    // socket may belong to other tickets in use, too. Then the removal is retried when one of them leaves, and each second.
     own.stuckBy = error
     state.stuck.add(own)
     presence.watch(true)
@@ -247,8 +247,8 @@ function startPursuit(state: QueueState, departed: Departed, unreached: readonly
 }
 
 /**
- * D3 to D5: connects to successors, and lists and tells again, until all have been told. Ends with the member that connects: then whoever has
- * told it of something tells others.
+ * D3 to D5: connects to successors, and lists and notifies again, until all have been notified. Ends if the member that connects ends: then the processes
+ * that had notified it notify others.
  */
 async function pursue(state: QueueState, departed: Departed, first: readonly ListedTicket[]): Promise<void> {
   const { owner } = departed
@@ -261,7 +261,7 @@ async function pursue(state: QueueState, departed: Departed, first: readonly Lis
   }
 }
 
-/** False if one of them could neither be connected to nor is gone. */
+/** False if one of them isn't gone, but could not be connected to. */
 async function reachAny(state: QueueState, owner: Member, tickets: readonly ListedTicket[]): Promise<boolean> {
   let isReached = true
   for (const [ticket] of groupByMember(tickets)) {
@@ -276,12 +276,12 @@ async function reachAny(state: QueueState, owner: Member, tickets: readonly List
   return isReached
 }
 
-/** It keeps no process alive: the end of the process ends its connections, and so does what is paused for. */
+/** Doesn't keep the process alive: when the process ends, so do its connections, which has the same effect. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, ms).unref())
 }
 
-/** False if the queue can't be listed: then all that are connected look. */
+/** False if the queue can't be listed: then all connected processes are made to look. */
 function list(state: QueueState): boolean {
   try {
     state.view.list()

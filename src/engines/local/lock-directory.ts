@@ -1,7 +1,7 @@
 /**
  * The lock directory itself: creates it if it is missing, and removes it with its last user.
  *
- *     PATH/            tickets, and marks beside those that wait: `ls` shows the queue in its order
+ *     PATH/            tickets, and their marks: `ls` shows the queue in its order
  *     PATH/.members/   one socket for each member; tickets are hard links to them
  *
  * Of these two, a directory made here carries the sticky bit, and isn't writable by all or carries the set-user-ID bit. Only
@@ -93,7 +93,7 @@ export class LockDirectory {
     this.#hasLinks = hasLinks
   }
 
-  /** Where it was when it was last opened. */
+  /** The file system that it was on when it was last opened. */
   get fileSystem(): FileSystem | undefined {
     return this.#fileSystem
   }
@@ -124,7 +124,7 @@ export class LockDirectory {
     refuseOtherContent(directory)
   }
 
-  /** @throws ERR_SLOCKET_NOT_A_LOCK for what nobody waits for; what a system error means. */
+  /** @throws ERR_SLOCKET_NOT_A_LOCK for an obstacle that no request waits for; what a system error means. */
   occupant(): Occupant {
     const stats = this.#look()
     if (stats === undefined) return 'nothing'
@@ -177,7 +177,7 @@ export class LockDirectory {
     }
   }
 
-  /** Removes what is empty and ours. */
+  /** Removes the directories that slocket made, if they are empty. */
   removeIfEmpty(): void {
     let directory: OpenDirectory | undefined
     try {
@@ -215,7 +215,7 @@ export class LockDirectory {
     }
   }
 
-  /** Removes what nobody needs, if there is any. */
+  /** Removes marks without a ticket, if there are any. */
   protected sweepLoneMarks(): void {}
 
   #refuseOthersHere(): void {
@@ -226,7 +226,7 @@ export class LockDirectory {
     }
   }
 
-  /** As far as that needs no descriptor: if it is empty, without `.members`. What it is has been looked at by its path alone. */
+  /** Removes the directory without opening it, which needs a descriptor: only if it is empty, without `.members`. Its mode is looked at by its path. */
   #removeWithoutLooking(): void {
     try {
       if (isMadeHere(fs.lstatSync(this.path).mode)) fs.rmdirSync(this.path)
@@ -241,7 +241,7 @@ export class LockDirectory {
       if (makeWhereMissing(this.path, mode) && this.#fileSystem?.hasSocketLinks !== true)
         this.#isMaker = !carriesMode(this.path, mode)
     } catch (error) {
-      // FUSE may say so while the directory is being removed, though the parent is there (gocryptfs, mergerfs). /proc says so for good.
+      // FUSE may report ENOENT while the directory is being removed, though the parent exists (gocryptfs, mergerfs). In /proc, it is permanent.
       if (systemCode(error) === 'ENOENT' && tries < MOST_MISSING && fs.existsSync(path.dirname(this.path))) return
       throw toSlocketError(error, 'make the lock directory', this.path)
     }
@@ -256,7 +256,7 @@ export class LockDirectory {
     let directory: OpenDirectory | undefined
     try {
       directory = openDirectory(this.path)
-      // RACE: another tool may have made it since it was missing above. Now it stays the one that it is.
+      // RACE: another tool may have made it since it was missing above. From here on, its descriptor is used, so it can't be exchanged any more.
       if (this.#mkdirStaleMs !== undefined && !this.#isMaker && !takeOver(directory.path, this.#mkdirStaleMs))
         return 'foreign'
       return this.#openMembersIn(directory)
@@ -293,12 +293,12 @@ export class LockDirectory {
     try {
       widen(directory, this.path, access, () => this.refuseOthers(directory.path))
     } catch (error) {
-      // RACE: another user has made it, and has not come to widen it.
+      // RACE: another user has made it, and hasn't widened it yet.
       throw isSlocketError(error, 'ERR_SLOCKET_PERMISSION') ? new DirectoryUnfinished(error) : error
     }
   }
 
-  /** What it means that something in the directory, or the directory, is not this user's to use. */
+  /** The error to report if this user has no permission for the directory, or for something in it. */
   #toRefusal(error: unknown): Error {
     const refusal = toSlocketError(error, 'make the lock directory', this.path)
     if (!this.isShared) return refusal
@@ -309,8 +309,8 @@ export class LockDirectory {
 }
 
 /**
- * Gives a new directory the mode that says who made it, which the mkdir of some file systems drops (bindfs). False if it cannot
- * have that (ntfs-3g, FAT).
+ * Gives a new directory the mode that shows that slocket made it. The mkdir of some file systems drops it (bindfs). False if the file system
+ * doesn't keep it (ntfs-3g, FAT).
  */
 function carriesMode(directory: string, mode: number): boolean {
   try {
@@ -321,7 +321,7 @@ function carriesMode(directory: string, mode: number): boolean {
   return isMadeHere(fs.lstatSync(directory).mode)
 }
 
-/** False if it was there. */
+/** False if the directory exists already. */
 export function makeWhereMissing(directory: string, mode: number = DEFAULT_MODE): boolean {
   try {
     fs.mkdirSync(directory, mode)
@@ -329,7 +329,7 @@ export function makeWhereMissing(directory: string, mode: number = DEFAULT_MODE)
     if (systemCode(error) !== 'EEXIST') throw error
     return false
   }
-  // Deno's mkdir drops the sticky bit, and so does mkdir(2) of BSD kernels. Killed before this, it leaves a directory that stays.
+  // Deno's mkdir drops the sticky bit, and so does mkdir(2) of BSD kernels. A process that is killed before this line leaves a directory that stays.
   if (isDeno || isBsd) chmodDirectory(directory, mode & ~process.umask())
   return true
 }

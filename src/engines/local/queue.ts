@@ -2,10 +2,10 @@
  * The queue of one lock, as one process (or worker thread) takes part in it: turns the methods of `TicketQueue` into steps in the
  * directory and on sockets. Full description: docs/algorithm.md.
  *
- *  J     join.ts   link, then list; withdraw if anything is behind.  Safety hangs on J and L alone.
- *  L     wait.ts   dead is only what refuses a connection.
+ *  J     join.ts   link, then list; withdraw if anything is behind.  Safety depends on J and L alone.
+ *  L     wait.ts   only a ticket that refuses a connection is dead.
  *  W     wait.ts   connect, list again, sleep.                       These are for speed: a waiter looks again by
- *  N, D  leave.ts  unlink first; then tell the successors.           itself once a second.
+ *  N, D  leave.ts  unlink first; then notify the successors.         itself once a second.
  */
 import type { Cancellation } from '../../requests/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
@@ -48,7 +48,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     return joinIfFree(this.state, request)
   }
 
-  /** To be called when a thief is in front: the holders no longer hold. */
+  /** Called when a thief has joined in front: takes the lock from the holders. */
   private rob(own: OwnTicket | null): OwnTicket | null | Promise<OwnTicket> {
     if (own === null) return null
     const onFailure = (error: unknown): never => {
@@ -92,7 +92,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   granted(own: OwnTicket): GrantFacts {
     own.isHeld = true
     this.state.presence.watch(true)
-    // RACE: robbed between its turn and this line. It has held, and is told as soon as it knows that.
+    // RACE: the lock was stolen between its turn and this line. It has held, and is notified as soon as it knows that.
     if (own.isRobbed) queueMicrotask(() => own.isRobbed && this.state.stealing?.tell(own))
     return { token: nextToken(), recovered: this.state.view.dead.size > 0 && this.removeDead(own) }
   }
@@ -118,7 +118,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     if (own !== undefined) this.isLost(own)
   }
 
-  /** Another process knows of us from now on. It may have been too late for a wake-up. */
+  /** Another process knows of us from now on. A wake-up may have been missed before. */
   onConnected(): void {
     this.state.wakeOwn()
   }
@@ -132,13 +132,13 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     }, SWEEP_AFTER_MS).unref()
   }
 
-  /** The member may have died when it had no ticket: then nobody else removes its socket, and the directory stays because of it. */
+  /** The member may have died without a ticket: then no other process removes its socket, and the directory stays because of it. */
   private askMember(peer: string): void {
     const { directory, presence } = this.state
     try {
       for (const file of directory.memberNames()) if (file.startsWith(`${peer}.`)) presence.ask(file)
     } catch (error) {
-      debug('%s: what %s has left cannot be looked for: %s', directory.path, peer, error)
+      debug('%s: cannot look for what %s has left: %s', directory.path, peer, error)
     }
   }
 
@@ -182,7 +182,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     for (const own of this.state.own.values()) {
       if (own.isHeld && own.request.isKept !== true && this.state.stealing?.isHolder(own) !== false) continue
       try {
-        // The name alone isn't enough: a ticket that waits for it waits, from now on, for those ahead of it, too.
+        // Removing the name alone isn't enough: a ticket that waited for it now waits for the tickets ahead of it.
         this.withdraw(own)
       } catch (error) {
         debug('%s: ticket %s could not be withdrawn: %s', this.state.directory.path, own.id, error)
@@ -190,7 +190,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     }
   }
 
-  /** Removes dead tickets ahead of a ticket that holds from now on. Returns true if one of them may have held and that hasn't been reported. */
+  /** Removes dead tickets ahead of a ticket that holds from now on. Returns true if one of them may have held and its death hasn't been reported. */
   private removeDead(own: OwnTicket): boolean {
     const { view, directory } = this.state
     let isRecovered = false
@@ -201,9 +201,9 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
         continue
       }
       if (!view.isReported(dead)) isRecovered = true
-      // Holders who share leave it: each of them, and the next exclusive one, is told.
+      // Shared holders leave it: each of them, and the next exclusive holder, gets `recovered`.
       if (own.claim.kind === 'shared') continue
-      // The requests that hold by this ticket after this one aren't told, although no listing has shown the mark by then.
+      // Requests that hold by this ticket after this one don't get `recovered`, although no listing has shown the mark by then.
       dead.isReported = true
       directory.removeOrMark(dead.name)
     }

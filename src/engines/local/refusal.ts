@@ -1,6 +1,6 @@
 /**
- * Finds out whether the local engine would refuse every lock in a directory. It does not touch the lock's path, where another process may make its lock by
- * other means at the same moment. For callers that have such other means themselves (src/compat/).
+ * Finds out whether the local engine would refuse every lock in a directory. It does not touch the lock's path, since another process may make a lock there by
+ * other means at the same moment. For callers that have other means themselves (src/compat/).
  */
 import fs from 'node:fs'
 import path from 'node:path'
@@ -14,7 +14,7 @@ import { isBun, isDeno } from './platform/runtime.ts'
 import { SocketAddresses } from './platform/socket-addresses.ts'
 import { toSlocketError } from './platform/system-error.ts'
 
-/** Whether this process can make sockets that have no file. Undefined if that wasn't tried. */
+/** Whether this process can make sockets without a file. Undefined if that wasn't tried. */
 let makesSockets: boolean | undefined
 /** Devices on which sockets were tried, and whether they are usable there. */
 const tried = new Map<number, boolean>()
@@ -54,9 +54,9 @@ export function noteNoSockets(lockPath: string): void {
 }
 
 /**
- * A sandbox may forbid it: seccomp(2), `RestrictAddressFamilies=` of systemd.exec(5). An address without a file (unix(7)) that works shows for the whole
- * process that it does not. If it doesn't work, that may be forbidden for these addresses only (Landlock, AppArmor), or a lack of descriptors that is over: then a
- * socket in the directory shows it.
+ * A sandbox may forbid sockets: seccomp(2), `RestrictAddressFamilies=` of systemd.exec(5). If an address without a file (unix(7)) works, sockets are allowed in
+ * the whole process. If it doesn't, only these addresses may be forbidden (Landlock, AppArmor), or descriptors may have been missing for a moment: then a
+ * socket in the directory decides.
  */
 function canMakeSockets(): boolean {
   if (process.platform !== 'linux') return true
@@ -93,7 +93,7 @@ function canListenIn(directory: string): boolean {
     addresses = new SocketAddresses(scratch)
     if (canListen(addresses.of('socket'))) return true
     fs.writeFileSync(path.join(scratch, 'file'), '')
-    // RACE: another thread has closed a descriptor between the two.
+    // RACE: another thread may have closed a descriptor in between.
     return canListen(addresses.of('socket'))
   } catch (error) {
     if (systemCode(error) === undefined && !isSlocketError(error) && !(error instanceof DirectoryGone)) throw error
@@ -107,7 +107,7 @@ function canListenIn(directory: string): boolean {
 /** @throws ERR_SLOCKET_PERMISSION if Node's permission model refuses it. */
 function canListen(address: string): boolean {
   const server = builtInNet().createServer()
-  // Why it failed is said in the next tick. Until then, `listening` tells that it did.
+  // The error comes in the next tick. Until then, `listening` shows whether it failed.
   server.on('error', (error) => debug('no socket: %s', error))
   try {
     // Not through the primary of a cluster, which would answer later.

@@ -1,4 +1,4 @@
-/** Tickets as this engine knows them: its own, and those that a listing shows. */
+/** Tickets of this engine: its own, and the tickets of a listing. */
 import type { Cancellation } from '../../requests/cancellation.ts'
 import type { EnqueueRequest } from '../../requests/ticket-queue.ts'
 import type { Claim } from '../../core/claim.ts'
@@ -10,10 +10,10 @@ import { addSleeper, removeSleeper } from './sleepers.ts'
 import type { TicketName } from './ticket-name.ts'
 import { setTimeout, clearTimeout } from '../../real-time.ts'
 
-/** Joining takes microseconds: a ticket that has not withdrawn after this long either holds or was stopped in the middle. */
+/** Joining takes microseconds: a ticket that has not withdrawn after this long, in ms, has joined, or its process was stopped in the middle. */
 const JOINING_MS = 10
 
-/** Knows whether there is proof right now that a ticket's member lives. */
+/** Knows whether there is proof right now that a ticket's member is alive. */
 export interface TicketWitness {
   isLive(ticket: ListedTicket): boolean
 }
@@ -23,14 +23,14 @@ export class ListedTicket implements Ticket {
   readonly name: string
   readonly id: string
   readonly number: string
-  /** What it asked for. Shared once a listing has shown a mark beside it that says so: from then on it is. */
+  /** What it asked for. Becomes shared once a listing has shown the mark of a downgrade beside it, and stays so. */
   claim: Claim
   readonly pid: number
   readonly member: string
   readonly kernel: string
-  /** Whether it isn't a ticket, but something else with that name. Undefined if nobody has looked yet. */
+  /** Whether it isn't a ticket, but something else with that name. Undefined if it hasn't been looked at yet. */
   isForeign: boolean | undefined
-  /** Whether its member was connected when it was first seen: then it counts as a ticket without a look, until somebody looks. */
+  /** Whether its member was connected when it was first seen: then it counts as a ticket, until it is looked at. */
   isTrusted = false
   /** Whether a holder of this process has been notified that it is dead. */
   isReported = false
@@ -76,7 +76,7 @@ export class OwnTicket extends ListedTicket {
   isWoken = false
   /** The queue that it belongs to. */
   home: object | undefined
-  /** The listing that it joined by, until somebody has read it. */
+  /** The listing by which it joined, until that is read. */
   joinListing: readonly ListedTicket[] | undefined
   /** If locks can be stolen: whether its marks say that it holds, and that others wait by it; whether its lock was stolen, and it was not notified yet. */
   isHolder = false
@@ -84,7 +84,7 @@ export class OwnTicket extends ListedTicket {
   isRobbed = false
   /** Why it could not be removed from the queue. */
   stuckBy: unknown
-  /** How many times it has looked by itself since everybody waited for knew of it. */
+  /** How many times it has looked by itself since all tickets waited for knew of it. */
   unknownLooks = 0
   private reaches: Map<string, number> | undefined
   private endSleep: (() => void) | undefined
@@ -155,14 +155,14 @@ export class OwnTicket extends ListedTicket {
     return this.reaches?.get(id) ?? 0
   }
 
-  /** To be called when everybody waited for knows of it. */
+  /** Must be called when all tickets waited for know of it. */
   becomeKnown(): void {
     this.unknownLooks = 0
     this.reaches = undefined
   }
 }
 
-/** In the order of the first of each. */
+/** Groups are in the order of their first tickets. */
 export function groupByMember(tickets: readonly ListedTicket[]): (readonly ListedTicket[])[] {
   const groups = new Map<string, ListedTicket[]>()
   for (const ticket of tickets) {

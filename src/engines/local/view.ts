@@ -1,9 +1,9 @@
 /**
  * The queue as the directory shows it: in order, without dead tickets, and without entries that aren't sockets.
  *
- * A listing returns names. Only a few of them matter to the caller: the nearest ones ahead, and the next ones behind. So
- * names become tickets only if somebody looks at them (reading them all takes longer than listing them); and what a
- * name leads to, which costs as much as a listing, is looked at only before something is made of it: see
+ * A listing returns names. Only a few of them matter to the caller: the nearest ahead, and the next ones behind. So a
+ * name becomes a ticket only when it is needed (parsing all names takes longer than listing them). Looking at what a
+ * name leads to costs as much as a listing, so it is done only before a decision depends on it: see
  * {@link QueueView.isForeign}.
  */
 import { SHARED } from '../../core/claim.ts'
@@ -24,7 +24,7 @@ export class QueueView {
   private readonly directory: QueueDirectory
   private readonly own: ReadonlyMap<string, OwnTicket>
   private readonly isReached: (ticket: ListedTicket) => boolean
-  /** The last listing: tickets, their marks, and whatever else is there; sorted. */
+  /** The last listing: tickets, their marks, and all other entries; sorted. */
   private names: readonly string[] = []
   /** Tickets that were looked at in the last listing, by name, and in the one before. A name that was gone meanwhile may be anything now. */
   private known = new Map<string, ListedTicket>()
@@ -181,7 +181,7 @@ export class QueueView {
   /** Looks now. See {@link QueueView.isForeign}. */
   lookAt(ticket: ListedTicket): boolean {
     ticket.isForeign = this.own.get(ticket.id)?.name !== ticket.name && this.directory.isForeign(ticket.name)
-    if (ticket.isForeign) debug('%s: %s is no socket, and so no ticket', this.directory.path, ticket.name)
+    if (ticket.isForeign) debug('%s: %s is not a ticket, whatever its name', this.directory.path, ticket.name)
     return ticket.isForeign
   }
 
@@ -220,17 +220,17 @@ export class QueueView {
   }
 
   /**
-   * Of the last listing: if a mark says that the holder was downgraded, its claim is a shared one from then on. It is looked at, too: a file that somebody
-   * has put there must not let anybody in.
+   * Of the last listing: if a mark says that the holder was downgraded, its claim is shared from then on. The mark itself is looked at: because of a file that
+   * a stranger has put there, no request may be granted.
    */
   private noteMark(ticket: ListedTicket): void {
     const mark = ticket.name + DOWNGRADED
     if (this.shows(mark) && this.directory.isDowngraded(ticket.name)) ticket.claim = SHARED
   }
 
-  /** A name that nobody has looked at in this listing yet. */
+  /** A name that hasn't been needed in this listing yet. */
   private meet(name: string): ListedTicket | undefined {
-    // What it learns of a dead one concerns the holder that finds it.
+    // For a dead ticket, the object in `dead`: what is found out about it, such as a downgrade, matters to the holder that removes it.
     let ticket = this.knownBefore.get(name) ?? this.dead.get(name)
     if (ticket === undefined) {
       const parsed = parseTicketName(name)

@@ -2,12 +2,13 @@
  * Waits for the tickets ahead. The numbers are those of the rules in model/README.md.
  *
  *  W1  A wake-up that comes after the listing was opened is remembered, and ends the next sleep at once.
- *  W2  Connect to those waited for, except those that the ticket's member has opened a connection to before; then list again.
- *  W3  Sleep only if all that are waited for are of this process, or connected to from here and still there by name.
+ *  W2  Connect to the tickets waited for, unless the ticket's member has opened a connection to them before; then list again.
+ *  W3  Sleep only if each ticket waited for is of this process, or connected to from here and still there by name.
  *  W4  An answer, the end of a connection and a notification wake.
  *  L   A ticket is dead only if it refuses a connection, and gone only if it has no name. Nothing else is proof.
  *
- * A ticket that leaves unlinks first and lists after that, and has the connection of each ticket that sleeps: so one of the two sees the other.
+ * A leaving process unlinks first and then lists, and has a connection from each sleeping waiter: so either the waiter sees that the ticket is gone, or the
+ * leaving process sees the waiter.
  */
 import type { Cancellation } from '../../requests/cancellation.ts'
 import { makeRoom } from '../../requests/idle.ts'
@@ -20,7 +21,7 @@ import { sleepFor } from './sleep-for.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { groupByMember } from './ticket.ts'
 
-/** How soon to look again while somebody waited for does not know of us: doubles from the first to the second, in ms. */
+/** How soon to look again while a ticket waited for doesn't know of us: doubles from the first to the second, in ms. */
 const FIRST_LOOK_MS = 1
 const SLOWEST_LOOK_MS = 50
 /** How many times to connect to a socket that listens and refuses before that is an error: within 600 ms. */
@@ -62,19 +63,19 @@ export function awaitChange(
   return own.sleepUntilWoken(() => wakeIfChanged(state, own, among), cancellation)
 }
 
-/** A listing that isn't of one moment may show a ticket that has left, and miss one that left after it, whose owner doesn't know of us. */
+/** A listing that isn't of one moment may show a ticket that has left, and miss a ticket that left after it, whose owner doesn't know of us. */
 function isAnyOutOfTheWay(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): boolean {
   for (const ticket of among) if (!state.isOwn(ticket) && !isInTheWay(state, own, ticket)) return true
   return false
 }
 
-/** Whether a ticket that is waited for is still there, and wasn't downgraded, if that matters to `own`: by their names. */
+/** Looks by name whether a ticket waited for is still there, and, if that matters to `own`, wasn't downgraded. */
 function isInTheWay({ directory }: QueueState, own: OwnTicket, { name }: ListedTicket): boolean {
   return directory.has(name) && (own.claim.kind !== 'shared' || !directory.isDowngraded(name))
 }
 
 /**
- * Checks whether all that are waited for are there and know of `own`: then they notify it of what they do. That costs one look at a name of
+ * Wakes `own` unless all tickets waited for are still there and know of it: then they will notify it. That costs one look at a name for
  * each; a listing of a long queue costs a hundred times as much.
  */
 function wakeIfChanged(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): void {
@@ -111,7 +112,7 @@ export async function sweepBehind(state: QueueState, peer: string): Promise<void
   if (first === undefined) return
   for (const ticket of state.view.read()) {
     if (ticket.member !== peer || ticket.claim.kind !== 'exclusive' || ticket.name < first.name) continue
-    // It lives: what has ended was another connection, perhaps of somebody else in its name.
+    // It is alive: another connection has ended, perhaps of another process that uses its name.
     if (state.isReached(ticket)) continue
     await reach(state, first, ticket)
     if (first.isOver || !state.directory.has(first.name)) return
@@ -120,8 +121,8 @@ export async function sweepBehind(state: QueueState, peer: string): Promise<void
 }
 
 /**
- * How long to wait before one and the same ticket is connected to for the nth time, in ms. A second time is the rule
- * (the connection has ended: is it dead?); after that its backlog is full, or somebody breaks the connection each time.
+ * How long to wait before connecting to the same ticket for the nth time, in ms. A second time is normal
+ * (the connection has ended: is the ticket dead?); after that, its backlog is full, or somebody breaks the connection each time.
  */
 function pauseBefore(nth: number): number {
   return nth <= 2 ? 0 : Math.min(FIRST_LOOK_MS * 2 ** (nth - 3), SLOWEST_LOOK_MS)
@@ -133,7 +134,7 @@ async function reachOne(state: QueueState, own: OwnTicket, tickets: readonly Lis
 }
 
 export async function reach(state: QueueState, own: OwnTicket, ticket: ListedTicket): Promise<Reached> {
-  // It has left, and maybe this process has: then nothing is opened any more.
+  // It has left, and this process may have left, too: then nothing is opened any more.
   if (own.isOver) return 'gone'
   return await reachBy(state, own.owner, ticket, own.reachesOf(ticket.id))
 }
@@ -159,7 +160,7 @@ export async function reachBy(state: QueueState, member: Member, ticket: ListedT
   return reached
 }
 
-/** How soon to look again if somebody waited for doesn't know of `own` yet. */
+/** How soon to look again if a ticket waited for doesn't know of `own` yet, in ms. */
 function nextLookMs(own: OwnTicket): number {
   own.unknownLooks += 1
   return Math.min(FIRST_LOOK_MS * 2 ** (own.unknownLooks - 1), SLOWEST_LOOK_MS)

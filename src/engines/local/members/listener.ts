@@ -19,19 +19,19 @@ const BACKLOG = 65_535
 /** A socket that listens, until it is closed. */
 export interface Listener {
   readonly server: net.Server
-  /** What shows that the member lives, if that isn't the socket: platform/witness.ts. */
+  /** The file that shows that the member is alive, if the socket doesn't: platform/witness.ts. */
   readonly held?: HeldFile | undefined
   /** Closes the socket, and removes its names. */
   close(): void
 }
 
 /**
- * Listens at `name` in `members`: the directory's `.members`, opened. libuv reports a missing directory as EACCES
- * (uv_pipe_bind): that is told apart here, some time after the fact, when another process may have created the directory again.
+ * Listens in `members`: the directory's `.members`, opened. libuv reports a missing directory as EACCES
+ * (uv_pipe_bind). This function tells the two apart, some time after the fact, when another process may have created the directory again.
  *
  * Every process that can make tickets in the directory can connect to the socket, regardless of the umask, from before its first ticket on.
  *
- * @param file the name of the member's file: that of the socket, or of what shows that the member lives, which is made first.
+ * @param file the name of the member's file: its socket, or the held file that shows that the member is alive, which is made first.
  * @returns at once if the runtime listens at once.
  */
 export function listen(directory: QueueDirectory, members: OpenDirectory, file: string): Listener | Promise<Listener> {
@@ -59,7 +59,7 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, file: 
   server.unref()
   const close = (): void => {
     server.close()
-    // libuv would do so at the address at which it was made, which leads nowhere any more.
+    // libuv would remove the socket by the address at which it was made, which leads nowhere any more.
     directory.sweepMemberFiles(file)
     held?.close()
   }
@@ -80,12 +80,12 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, file: 
   return new Promise<void>((resolve, reject) => {
     const onError = (error: Error): void => {
       reject(toListenError(error, directory, `${MEMBERS}/${name}`))
-      // exfat-fuse makes a regular file, and says EIO.
+      // exfat-fuse makes a regular file, and reports EIO.
       directory.sweep(`${MEMBERS}/${name}`)
       giveUp()
     }
     server.once('error', onError)
-    // From then on an error is one of accepting, and the socket stays.
+    // From then on, an error is an error of accepting, and the socket stays.
     server.once('listening', () => {
       server.off('error', onError)
       resolve()
@@ -95,7 +95,7 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, file: 
     .then(share)
 }
 
-/** Makes and holds what shows that a member lives. Undefined if the member's socket does. */
+/** Makes and holds the file that shows that a member is alive. Undefined if the member's socket does. */
 function holdFile(
   directory: QueueDirectory,
   members: OpenDirectory,
@@ -107,7 +107,7 @@ function holdFile(
   } catch (error) {
     addresses.close()
     if (isSlocketError(error)) throw error
-    // RACE: a process that looked at it before it was held takes it for that of a dead member. Another member has another name.
+    // RACE: a process that looked at it before it was held takes it for a dead member's file. The next try has another name.
     if (systemCode(error) !== 'EAGAIN') throw toListenError(error as Error, directory, `${MEMBERS}/${file}`)
     throw new DirectoryGone(toSlocketError(error, 'make a ticket in', directory.path))
   }

@@ -71,7 +71,7 @@ export class Member {
   private readonly owner: MemberOwner
   private readonly connections = new Set<Connection>()
   private readonly byPeer = new Map<string, Connection[]>()
-  /** Of these, the first that was opened here, which proves that its other end listens. */
+  /** For each peer, the first connection that was opened here, which proves that its other end listens. */
   private readonly openedTo = new Map<string, Connection>()
   private readonly connecting = new Map<string, Promise<Reached>>()
   isClosed = false
@@ -119,8 +119,8 @@ export class Member {
   }
 
   /**
-   * Connects to the member `peer` at the address of one of its tickets. Rejects if that proves nothing. Connects one after the other to
-   * the same peer: a connection serves all that ask for it.
+   * Connects to the member `peer` at the address of one of its tickets. Rejects if that proves nothing. Connections to the same peer are made one
+   * after the other: one connection serves all callers.
    */
   connect(address: Address, peer: string): Promise<Reached> {
     const before = this.connecting.get(peer)
@@ -181,7 +181,7 @@ export class Member {
   }
 
   private connectNow(address: Address, peer: string): Promise<Reached> {
-    // RACE: it was closed while it connected to another. Nothing would close what is opened now.
+    // RACE: it was closed while it connected to another member. Nothing would close a connection that is opened now.
     if (this.isClosed) return Promise.resolve('gone')
     let path: string
     try {
@@ -225,8 +225,8 @@ export class Member {
 }
 
 /**
- * connect(2), unix(7). ENOTDIR: something else is in the place of the lock's directory. EAGAIN: the backlog is full. EPROTOTYPE: somebody has a socket of another type there, which isn't a member's,
- * but is alive. The rest mean that the other end left while we connected.
+ * connect(2), unix(7). ENOTDIR: something else is in the place of the lock's directory. EAGAIN: the backlog is full. EPROTOTYPE: a socket of another type is
+ * there, which isn't a member's, but is alive. The rest mean that the other end left while we connected.
  */
 const REACHED_BY_ERROR: Readonly<Record<string, Reached>> = {
   ECONNREFUSED: 'refused',

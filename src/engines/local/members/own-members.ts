@@ -1,4 +1,4 @@
-/** The members that this process has in one queue directory: the one that takes new tickets, and the retired ones, which stay for the tickets that they have. */
+/** The members that this process has in one queue directory: the current member, which takes new tickets, and the retired members, which stay for their tickets. */
 import type { OwnTicket } from '../ticket.ts'
 import type { Connection } from '../wire/connection.ts'
 import type { Member } from './member.ts'

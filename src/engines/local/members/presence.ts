@@ -4,11 +4,11 @@
  *
  *  state    | meaning                                        | what ends it
  *  ---------+------------------------------------------------+---------------------------------------------------
- *  away     | no member, nothing of ours in the directory    | somebody asks for the lock
- *  present  | a member listens, or is about to              | idle for the linger, or as one of too many; exit
+ *  away     | no member, nothing of ours in the directory    | a request for the lock
+ *  present  | a member listens, or is about to              | idle for the linger, or too many idle locks; exit
  *
  * A member is retired if its socket was removed from outside, or if it holds when the process exits: it takes no new
- * tickets, and stays for those that it has.
+ * tickets, and stays for its present tickets.
  */
 import type { Idle } from '../../../requests/idle.ts'
 import { isExiting } from '../../../requests/exiting.ts'
@@ -44,7 +44,7 @@ export interface PresentQueue extends Watched {
   onWake(ticket: string): void
   onConnected(): void
   onDisconnected(peer: string): void
-  /** Removes all own tickets from the queue, except those that hold. */
+  /** Removes all own tickets from the queue, except the tickets of holders. */
   leave(): void
   /** Called when another process asks which requests the tickets stand for. */
   onAsked?(): void

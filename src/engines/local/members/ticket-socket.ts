@@ -1,6 +1,6 @@
 /**
- * The socket or held file (platform/witness.ts) that a held ticket leads to, for a caller that passes it on to a process that it starts: the ticket lives for as long as
- * any process has that open, whichever process made it. Nobody accepts connections there once this process is gone; they wait in
+ * The socket or held file (platform/witness.ts) that a held ticket leads to, for a caller that passes it on to a child process: the ticket lives for as long
+ * as any process has it open, whichever process made it. Once this process is gone, nothing accepts connections there; they wait in
  * the backlog, which also proves that the ticket lives.
  */
 import { SlocketError, systemCode } from '../../../errors.ts'

@@ -5,17 +5,17 @@
  *     …-m    others wait by this ticket, too, so it keeps its place when its lock is stolen
  *     …-s    what a thief renames `…-h` to: the ticket no longer holds
  *
- *  1. A thief's ticket has a number below all that the clock gives: it sorts ahead of everybody. It links, then lists, then robs all
- *     behind it that the listing shows with `…-h`. So of a thief and one whose turn it is, one sees the other: either the thief's listing shows
- *     the `…-h`, and the thief takes it; or that was made after the thief's listing began, and so the listing that its owner makes
+ *  1. A thief's ticket has a number below all numbers of the clock: it sorts ahead of all others. It links, then lists, then steals from every ticket
+ *     behind it that the listing shows with `…-h`. So a thief sees a ticket whose turn it is, or that ticket sees the thief: either the thief's listing
+ *     shows the `…-h`, and the thief takes it; or the mark was made after the thief's listing began, and so the listing that its owner makes
  *     after it shows the thief ahead.
- *  2. To rob is to rename `…-h`. Who has it holds; a rename succeeds once; and its owner removes it before it leaves the queue. So
- *     exactly one of the two happens: it was released, or it was stolen.
- *  3. Of thieves, the one in front wins: one that finds another ahead when it is about to hold has been robbed.
+ *  2. Stealing means renaming `…-h`. A ticket that has the mark holds; a rename succeeds once; and the owner removes the mark before it leaves the queue.
+ *     So exactly one of the two happens: the lock was released, or it was stolen.
+ *  3. Of several thieves, the foremost wins: a thief that finds another thief ahead when it is about to hold counts as stolen from.
  *  4. A thief renames `…-h`, then looks for `…-m`: if it is there, the ticket stays, else the thief unlinks it. The owner makes `…-m`, then looks
  *     for `…-h`: only if that is there may others wait by the ticket. So no ticket that others wait by is unlinked.
- *  5. `…-m` stays until the owner leaves the queue, or holds with nobody waiting. A thief may be between its two steps until then; it stands
- *     in front, so nobody it has stolen from holds again before it has left.
+ *  5. `…-m` stays until the owner leaves the queue, or holds with no waiters. A thief may be between its two steps until then; it stands
+ *     in front, so no victim holds again before the thief has left.
  *
  * See docs/decisions/0008-stealing.md.
  */
@@ -36,7 +36,7 @@ import { CROWDED, HOLDS, STOLEN } from './marks.ts'
 import { sleep } from '../../../real-time.ts'
 import type { NameDirectory } from './name-directory.ts'
 
-/** How many times to connect to the owner of a ticket whose lock was stolen, and the longest wait before the next time, in ms: for some seconds. */
+/** How many times to connect to the owner of a ticket whose lock was stolen, and the longest wait before the next time, in ms: some seconds in all. */
 const MOST_TRIES = 20
 const LONGEST_PAUSE_MS = 500
 
@@ -83,7 +83,7 @@ export class Holders implements LocalStealing {
     if (own.isHolder && this.#directory.has(own.name + HOLDS)) return true
     const isGranted = own.isHeld
     if (own.isHolder) this.#becomeRobbed(own)
-    // RACE: robbed between its turn and its grant, it is told by the grant: see LocalQueue.granted.
+    // RACE: if the lock was stolen between the turn and the grant, the grant notifies the owner: see LocalQueue.granted.
     if (isGranted) this.tell(own)
     return false
   }
@@ -120,7 +120,7 @@ export class Holders implements LocalStealing {
     if (refusals.size > 0) return this.#refuseUnlessDead(thief, refusals)
   }
 
-  /** A dead ticket holds nothing, even if this user may not remove its mark. */
+  /** A dead ticket doesn't hold, even if this user may not remove its mark. */
   async #refuseUnlessDead(thief: OwnTicket, refusals: ReadonlyMap<string, SlocketError>): Promise<void> {
     for (const [name, refusal] of refusals) {
       const ticket = new ListedTicket(name, parseTicketName(name)!, this.#state.view)
@@ -130,9 +130,9 @@ export class Holders implements LocalStealing {
   }
 
   #wakeAll(thief: OwnTicket, robbed: readonly string[]): void {
-    debug('%s: ticket %s has robbed %d', this.#directory.path, thief.id, robbed.length)
+    debug('%s: ticket %s has stolen from %d tickets', this.#directory.path, thief.id, robbed.length)
     for (const name of robbed) this.#wake(thief, name)
-    // S1: who waited for them waits for the thief now, and has to be known to it; and so has who waited for others that stood ahead of them.
+    // S1: tickets that waited for them, or for tickets ahead of them, now wait for the thief, and the thief has to know of them.
     passOn(this.#state, thief)
     for (const name of robbed) {
       const parsed = parseTicketName(name)
@@ -159,7 +159,7 @@ export class Holders implements LocalStealing {
     own.isCrowded = isCrowded && this.#directory.mark(own.name, CROWDED)
   }
 
-  /** The mark that others wait by it stays: the thief may have yet to look for it. */
+  /** The mark `…-m` stays: the thief may not have looked for it yet. */
   #becomeRobbed(own: OwnTicket): void {
     this.#directory.sweep(own.name + STOLEN)
     own.isHolder = false
@@ -167,7 +167,7 @@ export class Holders implements LocalStealing {
     own.isHeld = false
   }
 
-  /** False if it no longer holds, or if it is another user's: then `refusals` has it. */
+  /** False if the ticket no longer holds, or if it is another user's: then `refusals` has it. */
   #robOne(name: string, refusals: Map<string, SlocketError>): boolean {
     const directory = this.#directory
     try {
@@ -181,7 +181,7 @@ export class Holders implements LocalStealing {
     return true
   }
 
-  /** Has the owner of a ticket look at the queue. */
+  /** Makes the owner of a ticket look at the queue. */
   #wake(thief: OwnTicket, name: string): void {
     const { own: tickets, presence } = this.#state
     const parsed = parseTicketName(name)
@@ -194,25 +194,25 @@ export class Holders implements LocalStealing {
     }
     const { id, member } = parsed
     if (this.#directory.isForeign(name + STOLEN)) return this.#tellByMember(name, parsed)
-    // Without a connection one is made, to whatever name its socket has now: who is connected to looks, too.
+    // Without a connection, one is made, to the name that its socket has now: a process that is connected to looks, too.
     const ticket = new ListedTicket(name + STOLEN, parsed, this.#state.view)
     this.#reach(thief, ticket).then(
       () => presence.members.connectionsTo(member).forEach((connection) => connection.send(formatWake(id))),
-      (error: unknown) => debug('%s: ticket %s cannot be told: %s', this.#directory.path, id, error),
+      (error: unknown) => debug('%s: ticket %s cannot be notified: %s', this.#directory.path, id, error),
     )
   }
 
-  /** The mark is a symbolic link, by which no socket is reached. If its owner is dead, nobody else removes what the ticket has left. */
+  /** The mark is a symbolic link, which doesn't lead to a socket. If its owner is dead, only the thief removes what the ticket has left. */
   #tellByMember(name: string, parsed: TicketName): void {
     tellMember(dirname(this.#directory.path), [parsed]).then(
       (isThere) => isThere || this.#directory.sweepLoneMarksOf(name),
-      (error: unknown) => debug('%s: ticket %s cannot be told: %s', this.#directory.path, parsed.id, error),
+      (error: unknown) => debug('%s: ticket %s cannot be notified: %s', this.#directory.path, parsed.id, error),
     )
   }
 
   async #reach(thief: OwnTicket, ticket: ListedTicket): Promise<void> {
     for (let tries = 0; tries < MOST_TRIES && !this.#state.isReached(ticket); tries += 1) {
-      // By its member: the thief may have left meanwhile, and nobody else removes what a dead owner has left.
+      // By its member: the thief's ticket may have left meanwhile, and only the thief removes what a dead owner has left.
       const reached = await reachBy(this.#state, thief.owner, ticket)
       if (reached === 'refused') return this.#directory.sweep(ticket.name)
       if (reached === 'connected' || reached === 'gone') return

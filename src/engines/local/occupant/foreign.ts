@@ -1,6 +1,6 @@
 /**
  * Handles something at the path of a lock that isn't a directory: a regular file (another tool's lock file), or a socket
- * (slocket 1). It is somebody's lock: wait until it is gone, and touch nothing. The WATCH of the original algorithm.
+ * (slocket 1). It is another tool's lock: wait until it is gone, and touch nothing. This is the WATCH of the original algorithm.
  */
 import fs from 'node:fs'
 import path from 'node:path'
@@ -17,14 +17,14 @@ import { probeSocket } from '../platform/probe-socket.ts'
 import { SocketAddresses } from '../platform/socket-addresses.ts'
 import { setTimeout, clearTimeout } from '../../../real-time.ts'
 
-/** A watch may miss what happens elsewhere, or may not be possible at all (inotify's limits): look again after this time, too. */
+/** A watch may miss changes made elsewhere, or may not be possible at all (inotify's limits): look again after this time, too, in ms. */
 const LOOK_AGAIN_MS = 1000
 const WARN_AFTER_MS = 1000
 
 /** Resolves when nothing foreign is at the path any more, or soon after a cancellation. */
 export async function waitUntilForeignGone(directory: QueueDirectory, cancellation: Cancellation): Promise<void> {
   debug('%s is not a lock directory: waiting until it is gone', directory.path)
-  // Bound: as long as it is there; each round waits.
+  // Bound: as long as something foreign is there; each round waits.
   while (!cancellation.cancelled && isForeignThere(directory)) {
     await new Promise<void>((resolve) => {
       let watcher: fs.FSWatcher | undefined
@@ -50,7 +50,7 @@ export async function waitUntilForeignGone(directory: QueueDirectory, cancellati
   }
 }
 
-/** If something else is there by now, or if the look fails, the caller will find that out, and report it. */
+/** False also if the look fails: the caller will find that out, and report it. */
 function isForeignThere(directory: QueueDirectory): boolean {
   try {
     return directory.occupant() === 'foreign'
@@ -76,7 +76,7 @@ export async function findObstacle(directory: QueueDirectory): Promise<Obstacle 
   return describeObstacle('dead-socket', directory.path)
 }
 
-/** Warns once of what a request waits for, if it stays there for a second: somebody may have forgotten it. Does not keep the process alive. */
+/** Warns once if an obstacle stays for a second while a request waits: it may have been left behind. Doesn't keep the process alive. */
 export class ObstacleWarning {
   readonly #directory: QueueDirectory
   #timer: NodeJS.Timeout | undefined
@@ -86,12 +86,12 @@ export class ObstacleWarning {
     this.#directory = directory
   }
 
-  /** To be called when the request waits for something. */
+  /** Must be called when the request begins to wait. */
   start(): void {
     this.#timer ??= setTimeout(() => void this.#warn(), WARN_AFTER_MS).unref()
   }
 
-  /** To be called when the request no longer waits. */
+  /** Must be called when the request no longer waits. */
   stop(): void {
     this.#isStopped = true
     clearTimeout(this.#timer)
@@ -103,12 +103,12 @@ export class ObstacleWarning {
       if (obstacle === undefined || !isWaitedFor(obstacle) || this.#isStopped) return
       process.emitWarning(`waiting for a lock: ${obstacle.message}`, { code: 'SLOCKET_OBSTACLE' })
     } catch (error) {
-      debug('%s: what is in the way cannot be told: %s', this.#directory.path, error)
+      debug('%s: cannot find out what is in the way: %s', this.#directory.path, error)
     }
   }
 }
 
-/** How connecting to a socket fails; undefined if it does not, or if the socket cannot be reached to be asked. */
+/** The error code of connecting to a socket; undefined if that succeeds, or if it can't be tried. */
 async function askAt(socket: string): Promise<string | undefined> {
   const addresses = new SocketAddresses(path.dirname(socket))
   try {

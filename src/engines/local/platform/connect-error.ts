@@ -23,7 +23,7 @@ interface Ffi {
 /** Returns 0 if the socket at the path accepts connections, else the errno. */
 type Connect = (path: string) => number
 
-/** What Bun says of a full backlog, too. */
+/** The codes that Bun also reports for a full backlog. */
 const VAGUE: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT'])
 
 /** The same on x64 and arm64. */
@@ -35,14 +35,14 @@ const SOCK_CLOEXEC = 0o2000000
 const ADDRESS_BYTES = 110
 const PATH_OFFSET = 2
 
-/** Undefined: not looked for yet. Null: it can't be had, and that stays so: {@link tellsRefusals} answers for all errors of this process. */
+/** Undefined: not loaded yet. Null: it can't be loaded, and this stays so, since {@link tellsRefusals} answers for all errors of this process. */
 let connect: Connect | null | undefined
 
 /**
- * Returns the error of connecting to the socket at `path`: `error`, or what the kernel says if the runtime doesn't tell one failure from
- * another. It says so now, and so an error that has passed meanwhile is EAGAIN: the socket listens.
+ * Returns the error of connecting to the socket at `path`: `error`, or what the kernel says if the runtime doesn't distinguish the failures.
+ * The kernel is asked now, so if connecting works by now, the error is EAGAIN: the socket listens.
  *
- * @param path must still lead where it led when `error` arose.
+ * @param path must still lead to the same socket as when `error` arose.
  */
 export function toConnectError(path: string, error: Error): Error {
   if (!isBun || !VAGUE.has(systemCode(error) ?? '')) return error
@@ -82,7 +82,7 @@ function makeConnect({ dlopen, read }: Ffi): Connect {
     close: { args: ['i32'], returns: 'i32' },
     __errno_location: { args: [], returns: 'ptr' },
   })
-  // Asked for once, so that nothing comes between a failure and the look at errno.
+  // Called once in advance, so that nothing runs between a failure and the look at errno.
   const location = libc.__errno_location()
   const errnoAfter = (result: number): number => (result < 0 ? read.i32(location, 0) : 0)
   return (path) => {

@@ -13,8 +13,8 @@ import { witness } from './witness.ts'
 import { wallNowMs } from '../../../real-time.ts'
 
 /**
- * Says what is known of a ticket whose owner could not be connected to: `refused` if it is dead, `gone` if it has left, `elsewhere` as
- * {@link proofOfRefusal}, and else what became of the connection; `busy` after a refusal that proves nothing.
+ * Judges a ticket whose owner could not be connected to: `refused` if it is dead, `gone` if it has left, `elsewhere` as for
+ * {@link proofOfRefusal}, `busy` after a refusal that proves nothing; otherwise the result of the connection.
  *
  * @throws as `proofOfRefusal` and `Witness.look`.
  */
@@ -38,13 +38,13 @@ const REACHED_BY_LOOK = { alive: 'busy', dead: 'refused', gone: 'gone' } as cons
  *
  * - `dead`: on Linux, if the ticket is seen by the mount that it was made by: a socket listens before its first ticket is
  *   linked, and a full backlog says EAGAIN (unix(7)).
- * - `nothing`: other kernels refuse when the backlog is full too, and Bun without `bun:ffi` reports a refusal when it was
- *   EAGAIN: there the process must be gone as well. (On macOS and the BSDs a refusal is never asked what it proves: witness.ts.)
+ * - `nothing`: other kernels also refuse if the backlog is full, and Bun without `bun:ffi` reports EAGAIN as a refusal: there,
+ *   the process must be gone as well. (On macOS and the BSDs, a refusal is never used as proof: witness.ts.)
  * - `elsewhere`: its process listens, but its socket cannot be reached from here. For good, if it uses the directory by
  *   another mount; for a moment, if a FUSE file system has lost track of which file a name leads to (gocryptfs, one in
  *   thousands of fast links and unlinks).
  *
- * A ticket of another kernel id is one of an earlier boot, which is dead; or of another kernel that runs now and shares
+ * A ticket with another kernel id is of an earlier boot, and dead; or of another kernel that runs now and shares
  * this directory (a virtual machine's), of which this kernel can know nothing. Only the latter was touched since this boot.
  *
  * @throws ERR_SLOCKET_OTHER_KERNEL; ERR_SLOCKET_RESOURCES.
@@ -88,11 +88,11 @@ export function isListeningElsewhere(directory: QueueDirectory, file: string): b
 }
 
 /**
- * Finds the first of the sockets, which were made among the members by the process `pid` and refused a connection, that listens all the
- * same: then this process sees another inode than the one that it is bound to. The kernel shows the sockets of this network
- * namespace, by the names that they were bound to, and takes a socket off that list before it begins to refuse (unix_release_sock).
+ * Finds the first of the sockets `files` that listens although it refused a connection: then the name leads this process to another inode than that of the
+ * socket. The process `pid` made these sockets among the members. The kernel lists the sockets of this network
+ * namespace under the names that they were bound to, and removes a socket from that list before it begins to refuse (unix_release_sock).
  *
- * Looks only if there is cause to doubt: the process runs, or the file system is not known to be right.
+ * Looks only if there is reason for doubt: the process runs, or links aren't known to work on the file system.
  *
  * @throws ERR_SLOCKET_RESOURCES.
  */
@@ -102,7 +102,7 @@ function listeningElsewhere(directory: QueueDirectory, pid: number, files: reado
   return files.find((file) => lines.some((line) => line.endsWith(`/${file}`)))
 }
 
-/** False for a zombie, too: most processes that have just been killed are one, until their parent has reaped them. */
+/** False for a zombie, too: most processes that have just been killed are zombies, until their parent has reaped them. */
 function isRunning(pid: number): boolean {
   if (!isProcessThere(pid)) return false
   try {
@@ -114,7 +114,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** A socket that listens: the flag __SO_ACCEPTCON in the fourth column of /proc/net/unix (proc(5)). Those it has accepted have its name, and not the flag. */
+/** A listening socket: the flag __SO_ACCEPTCON in the fourth column of /proc/net/unix (proc(5)). Accepted connections have its name, but not the flag. */
 const LISTENING = /^\S+ \S+ \S+ 00010000 /
 
 /** When this kernel booted, by the wall clock as it is set now. */
@@ -122,7 +122,7 @@ function bootedMs(): number {
   return wallNowMs() - os.uptime() * 1000
 }
 
-/** Whether a process of this id can be seen from here. No proof of anything: see pid_namespaces(7). */
+/** Whether this process can see a process with this id. It proves nothing: see pid_namespaces(7). */
 export function isProcessThere(pid: number): boolean {
   try {
     process.kill(pid, 0)
