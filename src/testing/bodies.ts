@@ -1,4 +1,4 @@
-/** The calls of the API that consist of more than one request: several locks at once, a leader, nested calls, and locks that stay held for some time. */
+/** API calls that consist of more than one request, or of none: several locks at once, leaders, nested calls, and locks that stay held for some time. */
 import assert from 'node:assert/strict'
 import type { LockSet } from '../index.ts'
 import { isSlocketError, LockManager, slocket } from '../index.ts'
@@ -13,7 +13,7 @@ export function testBodies(suite: Suite): void {
   testSets(suite)
   testLeading(suite)
 
-  suite.test('a nested call runs under the lock of the call around, and releases nothing', [], async (scene) => {
+  suite.test('a nested call runs under the lock of the enclosing call, and releases nothing', [], async (scene) => {
     const [client, other] = await scene.clients(2)
     const options = { ...scene.options(client!), reentrant: true }
     await slocket.with(scene.resource, options, async (lock) => {
@@ -23,7 +23,7 @@ export function testBodies(suite: Suite): void {
     })
   })
 
-  suite.test('an exclusive call nested in a shared one is a deadlock', ['shared'], async (scene) => {
+  suite.test('an exclusive call nested in a shared call is a deadlock', ['shared'], async (scene) => {
     const options = { ...scene.options(await scene.client()), reentrant: true }
     await slocket.with(scene.resource, { ...options, mode: 'shared' }, async () => {
       await assert.rejects(
@@ -33,7 +33,7 @@ export function testBodies(suite: Suite): void {
     })
   })
 
-  suite.test('a lock with atLeast stays held for so long, though it is released', [], async (scene) => {
+  suite.test('a lock with atLeast stays held for that long, even if it is released earlier', [], async (scene) => {
     const [client, other] = await scene.clients(2)
     const sinceMs = performance.now()
     let isOver = false
@@ -56,7 +56,7 @@ export function testBodies(suite: Suite): void {
 }
 
 function testSets(suite: Suite): void {
-  suite.test('several locks are acquired at once, in any order, and never by two', [], async (scene) => {
+  suite.test('several locks are acquired at once, in any order, and never by two callers', [], async (scene) => {
     const names = await otherNames(scene)
     const clients = await scene.clients(3)
     const holders = new Set<number>()
@@ -93,7 +93,7 @@ function testSets(suite: Suite): void {
     await held.release()
   })
 
-  suite.test('an abort releases those of several locks that are held already', [], async (scene) => {
+  suite.test('an abort while several locks are acquired releases those already held', [], async (scene) => {
     const names = await otherNames(scene)
     const [client, other] = await scene.clients(2)
     const held = await slocket(names[1]!, scene.options(other!))
@@ -123,7 +123,7 @@ function testSets(suite: Suite): void {
 }
 
 function testLeading(suite: Suite): void {
-  suite.test('one of those who want to lead leads at a time', [], async (scene) => {
+  suite.test('of several candidates, one leads at a time', [], async (scene) => {
     const clients = await scene.clients(3)
     let leading = 0
     let terms = 0
@@ -142,7 +142,7 @@ function testLeading(suite: Suite): void {
     assert.equal(terms, clients.length)
   })
 
-  suite.test('whoever has lost the lead leads again', ['steal'], async (scene) => {
+  suite.test('a leader that has lost the lead leads again', ['steal'], async (scene) => {
     const [client, thief] = await scene.clients(2)
     let terms = 0
     const result = await slocket.lead(scene.resource, scene.options(client!), async (_lock, signal) => {
@@ -156,7 +156,7 @@ function testLeading(suite: Suite): void {
   })
 }
 
-/** Returns names of locks that were never used before. */
+/** Returns lock names that were never used before. */
 async function otherNames(scene: Scene): Promise<string[]> {
   const names: string[] = []
   while (names.length < 3) names.push(await scene.engine.resource())

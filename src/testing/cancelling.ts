@@ -20,7 +20,7 @@ export function testCancelling(suite: Suite): void {
     await scene.checkFreeNow()
   })
 
-  suite.test('aborted while it waits, it rejects with the reason itself', [], async (scene) => {
+  suite.test('if aborted while it waits, it rejects with the reason itself', [], async (scene) => {
     const [holder, other] = await scene.clients(2)
     const held = await scene.hold(holder!)
     for (const client of [other!, holder!]) {
@@ -35,7 +35,7 @@ export function testCancelling(suite: Suite): void {
     await scene.checkFreeNow()
   })
 
-  suite.test('aborted before it has joined the queue, it leaves nothing', [], async (scene) => {
+  suite.test('if aborted before it has joined the queue, it leaves nothing behind', [], async (scene) => {
     const [holder, other] = await scene.clients(2)
     const held = await scene.hold(holder!)
     for (const client of [other!, holder!]) {
@@ -109,7 +109,7 @@ export function testCancelling(suite: Suite): void {
     await nextHeld.release()
   })
 
-  suite.test('a thousand waits aborted at once all reject, and leave nothing', [], async (scene) => {
+  suite.test('a thousand waits aborted at once all reject, and leave nothing behind', [], async (scene) => {
     const clients = await scene.clients(5)
     const held = await scene.hold(clients[0]!)
     const controller = new AbortController()
@@ -124,7 +124,7 @@ export function testCancelling(suite: Suite): void {
     await held.release()
   })
 
-  suite.test('a thousand waits aborted at once leave those without a signal', ['ordered'], async (scene) => {
+  suite.test('a thousand waits aborted at once leave the waits without a signal', ['ordered'], async (scene) => {
     const [a, b] = await scene.clients(2)
     const held = await scene.hold(a!, { label: 'holder' })
     const controller = new AbortController()
@@ -141,7 +141,7 @@ export function testCancelling(suite: Suite): void {
     await Promise.all([first, second].map(async (asking) => (await asking.granted()).release()))
   })
 
-  suite.test('a shared request that gives up lets nobody in too early', ['shared', 'ordered'], async (scene) => {
+  suite.test('no request is granted too early when a shared request gives up', ['shared', 'ordered'], async (scene) => {
     const [a, b, c] = await scene.clients(3)
     const writer = await scene.hold(a!)
     const controller = new AbortController()

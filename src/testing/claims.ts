@@ -7,7 +7,7 @@ import type { Scene } from './scene.ts'
 import type { Suite } from './suite.ts'
 
 export function testClaims(suite: Suite): void {
-  suite.test('those who share hold together', ['shared'], async (scene) => {
+  suite.test('shared requests hold together', ['shared'], async (scene) => {
     const clients = await scene.clients(3)
     const readers = await Promise.all([...clients, ...clients].map((client) => scene.hold(client, { claim: SHARED })))
     assert.equal(scene.holders.current.size, 6)
@@ -15,13 +15,13 @@ export function testClaims(suite: Suite): void {
   })
 
   suite.test(
-    'x | s s x s: readers are let in together, up to the next writer (clients)',
+    'x | s s x s: readers are granted together, up to the next writer (clients)',
     ['shared', 'ordered'],
     (scene) => checkGroups(scene, () => scene.client()),
   )
 
   suite.test(
-    'x | s s x s: readers are let in together, up to the next writer (one client)',
+    'x | s s x s: readers are granted together, up to the next writer (one client)',
     ['shared', 'ordered'],
     async (scene) => {
       const client = await scene.client()
@@ -56,7 +56,7 @@ export function testClaims(suite: Suite): void {
   })
 
   suite.test(
-    'when a writer gives up, the readers behind it join those who hold',
+    'when a writer gives up, the readers behind it hold with the others',
     ['shared', 'ordered'],
     async (scene) => {
       const [a, b, c, d] = await scene.clients(4)
@@ -74,7 +74,7 @@ export function testClaims(suite: Suite): void {
     },
   )
 
-  suite.test('a lock that is shared says so', ['shared'], async (scene) => {
+  suite.test('a shared lock shows that it is shared', ['shared'], async (scene) => {
     const options = scene.options(await scene.client())
     const lock = await slocket(scene.resource, { ...options, mode: 'shared' })
     const other = await slocket.try(scene.resource, { ...options, mode: 'shared' })

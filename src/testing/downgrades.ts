@@ -1,4 +1,4 @@
-/** Downgrades: an exclusive holder shares from then on, and the lock is never free in between. */
+/** Downgrades: an exclusive holder becomes a shared one, and the lock is never free in between. */
 import assert from 'node:assert/strict'
 import type { Engine } from '../requests/engine.ts'
 import { SHARED } from '../core/claim.ts'
@@ -10,7 +10,7 @@ import type { Suite } from './suite.ts'
 
 export function testDowngrades(suite: Suite): void {
   if (suite.engine.capabilities.downgrade !== true) {
-    suite.test('an engine that cannot downgrade says so, and the lock stays as it is', [], async (scene) => {
+    suite.test('an engine that cannot downgrade throws, and the lock stays as it is', [], async (scene) => {
       const lock = await slocket(scene.resource, scene.options(await scene.client()))
       await assert.rejects(lock.downgrade(), (error) => isSlocketError(error, 'ERR_SLOCKET_NO_DOWNGRADE'))
       assert.equal(lock.mode, 'exclusive')
@@ -20,7 +20,7 @@ export function testDowngrades(suite: Suite): void {
     return
   }
 
-  suite.test('s s x s | a downgrade lets in those who share, up to the next writer (clients)', ['downgrade'], (scene) =>
+  suite.test('s s x s | a downgrade grants readers, up to the next writer (clients)', ['downgrade'], (scene) =>
     checkWhoIsLetIn(scene, () => scene.client()),
   )
 
@@ -29,7 +29,7 @@ export function testDowngrades(suite: Suite): void {
     await checkWhoIsLetIn(scene, () => Promise.resolve(client))
   })
 
-  suite.test('x s | a downgrade lets in nobody past a writer that waits', ['downgrade', 'ordered'], async (scene) => {
+  suite.test('x s | a downgrade grants no request behind a waiting writer', ['downgrade', 'ordered'], async (scene) => {
     const [a, b, c] = await scene.clients(3)
     const held = await scene.hold(a!)
     const writer = await scene.queueUp(b!, ['writer'])
@@ -43,7 +43,7 @@ export function testDowngrades(suite: Suite): void {
     await (await reader.granted()).release()
   })
 
-  suite.test('a lock that is downgraded is not free at any time', ['downgrade'], async (scene) => {
+  suite.test('a lock is not free while it is downgraded', ['downgrade'], async (scene) => {
     const [holder, other] = await scene.clients(2)
     for (let round = 0; round < suite.rounds / 10; round += 1) {
       const lock = await slocket(scene.resource, scene.options(holder!))
@@ -64,7 +64,7 @@ export function testDowngrades(suite: Suite): void {
     }
   })
 
-  suite.test('whoever comes after a downgrade shares at once', ['downgrade'], async (scene) => {
+  suite.test('a reader that comes after a downgrade shares at once', ['downgrade'], async (scene) => {
     const clients = await scene.clients(2)
     const held = await scene.hold(clients[0]!)
     await held.downgrade()
@@ -76,7 +76,7 @@ export function testDowngrades(suite: Suite): void {
     await scene.checkFreeNow()
   })
 
-  suite.test('a downgrade leaves all but the mode as it was', ['downgrade'], async (scene) => {
+  suite.test('a downgrade changes nothing but the mode', ['downgrade'], async (scene) => {
     const client = await scene.client()
     const lock = await slocket(scene.resource, { ...scene.options(client), label: 'writer' })
     const { token, signal, downgrade } = lock
@@ -99,7 +99,7 @@ export function testDowngrades(suite: Suite): void {
     await scene.checkFreeNow()
   })
 
-  suite.test('a shared lock is downgraded by doing nothing', ['downgrade'], async (scene) => {
+  suite.test('downgrading a shared lock does nothing', ['downgrade'], async (scene) => {
     const lock = await slocket(scene.resource, { ...scene.options(await scene.client()), mode: 'shared' })
     await lock.downgrade()
     assert.equal(lock.mode, 'shared')
@@ -137,7 +137,7 @@ export function testDowngrades(suite: Suite): void {
   })
 
   suite.test(
-    'writers of the same client that wait already come before readers of others',
+    'waiting writers of the same client come before readers of others',
     ['downgrade', 'ordered'],
     async (scene) => {
       const [a, b] = await scene.clients(2)
@@ -161,7 +161,7 @@ export function testDowngrades(suite: Suite): void {
   )
 
   suite.test(
-    'when the last writer of the same client gives up, a lock that was downgraded is shared',
+    'when the last writer of the same client gives up, a downgraded lock is shared',
     ['downgrade', 'ordered'],
     async (scene) => {
       const [a, b] = await scene.clients(2)
@@ -182,7 +182,7 @@ export function testDowngrades(suite: Suite): void {
     },
   )
 
-  suite.test('wanted tells a downgraded holder of a writer that waits', ['downgrade'], async (scene) => {
+  suite.test('wanted notifies a downgraded holder of a waiting writer', ['downgrade'], async (scene) => {
     const [a, b] = await scene.clients(2)
     const lock = await slocket(scene.resource, scene.options(a!))
     await lock.downgrade()
@@ -208,15 +208,15 @@ export function testDowngrades(suite: Suite): void {
     })
   })
 
-  suite.test('a nested call that writes has lost the lock when the body around downgrades it', ['downgrade'], (scene) =>
+  suite.test('a nested call that writes loses the lock when the enclosing body downgrades it', ['downgrade'], (scene) =>
     checkNested(scene, 'exclusive'),
   )
 
-  suite.test('a nested call that reads keeps the lock when the body around downgrades it', ['downgrade'], (scene) =>
+  suite.test('a nested call that reads keeps the lock when the enclosing body downgrades it', ['downgrade'], (scene) =>
     checkNested(scene, 'shared'),
   )
 
-  suite.test('a downgrade in a nested call lets in nobody', ['downgrade'], async (scene) => {
+  suite.test('a downgrade in a nested call grants no other request', ['downgrade'], async (scene) => {
     const [client, other] = await scene.clients(2)
     const options = { ...scene.options(client!), reentrant: true }
     await slocket.with(scene.resource, options, async (lock) => {
@@ -229,7 +229,7 @@ export function testDowngrades(suite: Suite): void {
     })
   })
 
-  suite.test('a thief takes a downgraded lock from all who share it', ['downgrade', 'steal'], async (scene) => {
+  suite.test('a thief takes a downgraded lock from all its holders', ['downgrade', 'steal'], async (scene) => {
     const [a, b, c, d] = await scene.clients(4)
     const lost: string[] = []
     const held = await scene.hold(a!)

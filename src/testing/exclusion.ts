@@ -6,7 +6,7 @@ import { breathe, turn } from './random.ts'
 import type { Suite } from './suite.ts'
 
 export function testExclusion(suite: Suite): void {
-  test('the engine says of itself what the tests expect', async () => {
+  test('the engine has the capabilities that the tests expect', async () => {
     const { capabilities, openClient, closeClient } = suite.engine
     const client = await openClient()
     const { releasesAtOnce: _, ...expected } = capabilities
@@ -42,7 +42,7 @@ export function testExclusion(suite: Suite): void {
     assert.equal(scene.holders.history.length, suite.rounds)
   })
 
-  suite.test('a counter read and written under the lock loses nothing', [], async (scene) => {
+  suite.test('a counter that is read and written under the lock loses no update', [], async (scene) => {
     const clients = await scene.clients(3)
     const each = Math.ceil(suite.rounds / 10)
     let counter = 0
@@ -60,7 +60,7 @@ export function testExclusion(suite: Suite): void {
     assert.equal(counter, workers.length * each)
   })
 
-  suite.test('locks of different names do not hinder each other', [], async (scene) => {
+  suite.test('locks with different names do not affect each other', [], async (scene) => {
     const client = await scene.client()
     const held = await scene.hold(client)
     const other = await slocket.try(await suite.engine.resource(), scene.options(client))
@@ -82,7 +82,7 @@ export function testExclusion(suite: Suite): void {
     }
   })
 
-  suite.test('tokens grow also where the lock is handed over to one who waits', [], async (scene) => {
+  suite.test('tokens also grow when the lock is handed over to a waiter', [], async (scene) => {
     const clients = await scene.clients(3)
     const tokens: bigint[] = []
     await Promise.all(
@@ -97,7 +97,7 @@ export function testExclusion(suite: Suite): void {
     }
   })
 
-  suite.test('a grant tells of a predecessor that died only where the engine can know', [], async (scene) => {
+  suite.test('a grant reports a dead predecessor only if the engine can know', [], async (scene) => {
     const held = await scene.hold(await scene.client())
     assert.equal(typeof held.grant.recovered, 'boolean')
     if (!suite.engine.capabilities.recovered) assert.equal(held.grant.recovered, false)

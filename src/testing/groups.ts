@@ -1,17 +1,17 @@
-/** Requests of one client share a place in the queue for as long as nobody stands behind it, and no longer. */
+/** Requests of one client share a place in the queue as long as no other client stands behind it, and no longer. */
 import assert from 'node:assert/strict'
 import { SHARED } from '../core/claim.ts'
 import type { Suite } from './suite.ts'
 
 /** The number of requests for each round of a race. */
 const MANY = 10
-/** A query of an engine need not show more of one client. */
+/** A query need not show more requests of one client than this. */
 const MOST = 500
 
 export function testGroups(suite: Suite): void {
   suite.test('hundreds of requests that came first are all served first', ['ordered'], async (scene) => {
     const [crowd, loner] = await scene.clients(2)
-    // At most as many as can have a place.
+    // No more than can have a place.
     const length = Math.min(MANY * suite.rounds, MOST, suite.engine.capabilities.places ?? Infinity)
     const askings = Array.from({ length }, (_, index) => scene.ask(crowd!, { label: `crowd-${index}` }))
     const labels = askings.map(({ label }) => label)
@@ -26,7 +26,7 @@ export function testGroups(suite: Suite): void {
     assert.deepEqual(scene.holders.history, [...labels, 'loner'])
   })
 
-  suite.test('once another client stands behind, a later request queues behind it', ['ordered'], async (scene) => {
+  suite.test('once another client stands behind, later requests queue behind it', ['ordered'], async (scene) => {
     const [a, b] = await scene.clients(2)
     const held = await scene.hold(a!, { label: 'a-1' })
     const a2 = await scene.queueUp(a!, ['a-2'])
@@ -51,7 +51,7 @@ export function testGroups(suite: Suite): void {
     await Promise.all(workers)
   })
 
-  suite.test('a request that gives up in a crowd hinders none of the others', [], async (scene) => {
+  suite.test('a request that gives up among many affects none of the others', [], async (scene) => {
     const client = await scene.client()
     const controllers = Array.from({ length: 100 }, () => new AbortController())
     const held = await scene.hold(client)
@@ -65,7 +65,7 @@ export function testGroups(suite: Suite): void {
   })
 
   suite.test(
-    'those who share within a client stand apart from those who do not',
+    'shared requests of one client have a place apart from its exclusive ones',
     ['shared', 'ordered'],
     async (scene) => {
       const client = await scene.client()

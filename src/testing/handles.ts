@@ -1,11 +1,11 @@
-/** What can be done with a lock that is held: it is released once, and that releases nothing else. */
+/** What can be done with a held lock: it is released once, and that releases nothing else. */
 import assert from 'node:assert/strict'
 import { slocket } from '../index.ts'
 import { turn } from './random.ts'
 import type { Suite } from './suite.ts'
 
 export function testHandles(suite: Suite): void {
-  suite.test('a release makes the lock free, for other clients and for the same one', [], async (scene) => {
+  suite.test('a release makes the lock free, for other clients and for the same client', [], async (scene) => {
     const clients = await scene.clients(2)
     for (const holder of clients) {
       for (const next of clients) {
@@ -15,7 +15,7 @@ export function testHandles(suite: Suite): void {
     }
   })
 
-  suite.test('the lock is free as soon as release was called', ['releasesAtOnce'], async (scene) => {
+  suite.test('the lock is free as soon as release is called', ['releasesAtOnce'], async (scene) => {
     const [holder, other] = await scene.clients(2)
     const held = await scene.hold(holder!)
     const released = held.release()
@@ -39,7 +39,7 @@ export function testHandles(suite: Suite): void {
     await next.release()
   })
 
-  suite.test('an old handle does not release what its own client holds by now', [], async (scene) => {
+  suite.test('an old handle does not release what its client has acquired since', [], async (scene) => {
     const [client, other] = await scene.clients(2)
     const old = await slocket(scene.resource, scene.options(client!))
     const waiting = slocket(scene.resource, scene.options(client!))
@@ -64,7 +64,7 @@ export function testHandles(suite: Suite): void {
     assert.equal(lock.signal.aborted, false)
   })
 
-  suite.test('nothing is told to be lost when it was released', [], async (scene) => {
+  suite.test('a released lock is never reported as lost', [], async (scene) => {
     const held = await scene.hold(await scene.client())
     let lost: Error | undefined
     held.grant.onLost((error) => (lost = error))
@@ -85,7 +85,7 @@ export function testHandles(suite: Suite): void {
     await (await slocket(scene.resource, scene.options(other!))).release()
   })
 
-  suite.test('a lock tells its name, its mode and its token', [], async (scene) => {
+  suite.test('a lock has its name, its mode and its token', [], async (scene) => {
     const lock = await slocket(scene.resource, scene.options(await scene.client()))
     assert.equal(lock.name, scene.resource)
     assert.equal(lock.mode, 'exclusive')

@@ -6,12 +6,12 @@ import type { Scene } from './scene.ts'
 import type { Suite } from './suite.ts'
 
 export function testOrder(suite: Suite): void {
-  suite.test('among clients, the first to come is the first to be served', ['ordered'], async (scene) => {
+  suite.test('among clients: first come, first served', ['ordered'], async (scene) => {
     const [holder, ...others] = await scene.clients(6)
     await checkServedInOrder(scene, holder!, others)
   })
 
-  suite.test('within one client, the first to come is the first to be served', ['ordered'], async (scene) => {
+  suite.test('within one client: first come, first served', ['ordered'], async (scene) => {
     const client = await scene.client()
     await checkServedInOrder(
       scene,
@@ -20,12 +20,12 @@ export function testOrder(suite: Suite): void {
     )
   })
 
-  suite.test('clients that come in turns are served in turns', ['ordered'], async (scene) => {
+  suite.test('clients that ask in turn are served in turn', ['ordered'], async (scene) => {
     const [a, b, c] = await scene.clients(3)
     await checkServedInOrder(scene, a!, [b!, a!, b!, b!, c!, a!, a!, c!, b!])
   })
 
-  suite.test('requests made in one go by one client are served in their order', ['ordered'], async (scene) => {
+  suite.test('requests that one client makes at once are served in their order', ['ordered'], async (scene) => {
     const client = await scene.client()
     const askings = Array.from({ length: 50 }, (_, index) => scene.ask(client, { label: `go-${index}` }))
     for (const asking of askings) await (await asking.granted()).release()
@@ -35,7 +35,7 @@ export function testOrder(suite: Suite): void {
     )
   })
 
-  suite.test('one who gives up in the middle leaves the order as it is', ['ordered'], async (scene) => {
+  suite.test('if a waiter in the middle gives up, the order of the others stays', ['ordered'], async (scene) => {
     const [holder, ...others] = await scene.clients(6)
     const held = await scene.hold(holder!, { label: 'holder' })
     const { askings, labels, controllers } = await queueAllUp(scene, others)
@@ -51,7 +51,7 @@ export function testOrder(suite: Suite): void {
     assert.deepEqual(scene.holders.history, ['holder', labels[1], labels[3]])
   })
 
-  suite.test('one who gives up within a client leaves the order as it is', ['ordered'], async (scene) => {
+  suite.test('if a waiter within a client gives up, the order of the others stays', ['ordered'], async (scene) => {
     const client = await scene.client()
     const held = await scene.hold(client, { label: 'holder' })
     const { askings, labels, controllers } = await queueAllUp(
@@ -66,7 +66,7 @@ export function testOrder(suite: Suite): void {
     assert.deepEqual(scene.holders.history, ['holder', labels[1], labels[3]])
   })
 
-  suite.test('who comes back after a release stands behind those who wait', ['ordered'], async (scene) => {
+  suite.test('a client that asks again after a release stands behind the waiters', ['ordered'], async (scene) => {
     const [a, b] = await scene.clients(2)
     const held = await scene.hold(a!, { label: 'a-1' })
     const waiting = await scene.queueUp(b!, ['b'])
@@ -81,7 +81,7 @@ export function testOrder(suite: Suite): void {
   })
 }
 
-/** All of `others` queue up behind a holder, one after the other, and must be served in that order. */
+/** Queues `others` behind a holder, one after the other, and checks that they are served in that order. */
 async function checkServedInOrder(scene: Scene, holder: Engine, others: readonly Engine[]): Promise<void> {
   const held = await scene.hold(holder, { label: 'holder' })
   const { askings, labels } = await queueAllUp(scene, others)

@@ -1,4 +1,4 @@
-/** Permits: up to n hold at once. */
+/** Permits: up to n requests hold at once. */
 import assert from 'node:assert/strict'
 import { EXCLUSIVE, permitClaim, SHARED } from '../core/claim.ts'
 import type { Claim } from '../core/claim.ts'
@@ -47,7 +47,7 @@ export function testPermits(suite: Suite): void {
     })
   }
 
-  suite.test('permits are given first come, first served', ['permits', 'ordered'], async (scene) => {
+  suite.test('permits are granted first come, first served', ['permits', 'ordered'], async (scene) => {
     const [a, b, c] = await scene.clients(3)
     const claim = permitClaim(2)
     const held = [await scene.hold(a!, { claim }), await scene.hold(b!, { claim })]
@@ -91,7 +91,7 @@ export function testPermits(suite: Suite): void {
   )
 
   suite.test(
-    'one who gives up waiting for a permit leaves the order as it is',
+    'if a waiter for a permit gives up, the order of the others stays',
     ['permits', 'ordered'],
     async (scene) => {
       const [a, b, c, d] = await scene.clients(4)
@@ -109,7 +109,7 @@ export function testPermits(suite: Suite): void {
     },
   )
 
-  suite.test('a lock with permits says how many', ['permits'], async (scene) => {
+  suite.test('a lock with permits shows how many', ['permits'], async (scene) => {
     const options = { ...scene.options(await scene.client()), permits: 2 }
     const lock = await slocket(scene.resource, options)
     assert.equal(lock.permits, 2)
@@ -126,7 +126,7 @@ export function testPermits(suite: Suite): void {
   const mismatches: readonly (readonly [string, Claim, Claim])[] = [
     ...(suite.engine.capabilities.take === true ? [] : [otherNumber]),
     ['permits behind an exclusive holder', EXCLUSIVE, permitClaim(2)],
-    ['permits behind one who shares', SHARED, permitClaim(2)],
+    ['permits behind a shared holder', SHARED, permitClaim(2)],
     ['an exclusive claim behind permits', permitClaim(2), EXCLUSIVE],
     ['a shared claim behind permits', permitClaim(2), SHARED],
   ]

@@ -7,14 +7,14 @@ import { eventually, labelsOf } from './scene.ts'
 import type { Suite } from './suite.ts'
 
 export function testQuery(suite: Suite): void {
-  suite.test('a lock that nobody uses shows nobody', [], async (scene) => {
+  suite.test('an unused lock shows no holders or waiters', [], async (scene) => {
     const client = await scene.client()
     assert.deepEqual(await client.query(scene.resource), { held: [], pending: [] })
     assert.deepEqual(await slocket.query(scene.resource, { engine: client }), { held: [], pending: [] })
   })
 
   suite.test(
-    'query shows holders and waiters in their order, with all that is known',
+    'query shows holders and waiters in their order, with everything known about them',
     ['shared', 'ordered'],
     async (scene) => {
       const [a, b] = await scene.clients(2)
@@ -47,7 +47,7 @@ export function testQuery(suite: Suite): void {
     },
   )
 
-  suite.test('query by the API shows mode, permits, label, since and self', ['permits'], async (scene) => {
+  suite.test('query of the API shows mode, permits, label, since and self', ['permits'], async (scene) => {
     const [a, b] = await scene.clients(2)
     const options = { ...scene.options(a!), permits: 1 }
     const lock = await slocket(scene.resource, { ...options, label: 'one' })
@@ -68,7 +68,7 @@ export function testQuery(suite: Suite): void {
     await (await waiting).release()
   })
 
-  suite.test('query shows all permits that are held, and who waits for one', ['permits', 'ordered'], async (scene) => {
+  suite.test('query shows all holders of permits, and all waiters', ['permits', 'ordered'], async (scene) => {
     const clients = await scene.clients(2)
     const claim = permitClaim(2)
     const held = [
@@ -84,7 +84,7 @@ export function testQuery(suite: Suite): void {
     await (await next.granted()).release()
   })
 
-  suite.test('query disturbs nobody', [], async (scene) => {
+  suite.test('query affects no request', [], async (scene) => {
     const [a, b, c] = await scene.clients(3)
     let isDone = false
     const looking = (async () => {
@@ -100,7 +100,7 @@ export function testQuery(suite: Suite): void {
     await looking
   })
 
-  suite.test('the holder is shown since its grant, not since it asked', ['ordered'], async (scene) => {
+  suite.test('the holder is shown since its grant, not since its request', ['ordered'], async (scene) => {
     const [a, b] = await scene.clients(2)
     const held = await scene.hold(a!, { label: 'a' })
     const waiting = await scene.queueUp(b!, ['b'])

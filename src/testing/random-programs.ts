@@ -1,9 +1,9 @@
 /**
- * Random programs: many clients take, hold, give up and release, and a checker watches.
+ * Random programs: many clients acquire, hold, give up and release, and a checker watches.
  *
  *  1. Holders that must not hold together don't (holders.ts).
- *  2. No request is granted before a request ahead of it whose claim forbids that, nor before one ahead that takes permits and can't have had them yet. A request is ahead if it was
- *     seen in the queue before the other was made: all requests between two looks at the whole queue make one generation.
+ *  2. No request is granted before a request ahead of it whose claim forbids that, nor before a request ahead that takes permits and can't have had them yet. A
+ *     request is ahead if it was seen in the queue before the other was made: all requests between two looks at the whole queue form one generation.
  *  3. Every client that does not give up is served in the end, and the lock is free after all of them.
  */
 import assert from 'node:assert/strict'
@@ -180,7 +180,7 @@ class Program {
   }
 }
 
-/** Whether a request for permits has room beside those ahead of it, whether they hold or wait. */
+/** Whether a request for permits has room beside the requests ahead of it, whether they hold or wait. */
 function hasRoom({ asking: { claim }, generation }: Actor, all: readonly Actor[]): boolean {
   if (claim.kind !== 'permit') return true
   const ahead = all.filter((other) => other.generation < generation)

@@ -76,7 +76,7 @@ export class Scene {
     return { engine: client, linger: this.engine.lingerMs ?? 0 }
   }
 
-  /** Returns the queue as a client sees it that neither holds nor waits. */
+  /** Returns the queue as seen by a client that neither holds nor waits. */
   async query(): Promise<EngineSnapshot> {
     this.#observer ??= await this.client()
     return await this.#observer.query(this.resource)

@@ -21,7 +21,7 @@ export function testSeveralPermits(suite: Suite): void {
         await body(scene, (index) => clients[turns[index % turns.length]!]!)
       })
 
-    test('as many permits are taken as are asked for, and given back together', async (scene, clientOf) => {
+    test('a request takes as many permits as it asks for, and releases them together', async (scene, clientOf) => {
       const three = await scene.hold(clientOf(0), { claim: permitClaim(5, 3), label: 'three' })
       const two = await scene.hold(clientOf(1), { claim: permitClaim(5, 2), label: 'two' })
       await scene.ask(clientOf(0), { claim: permitClaim(5), wait: false }).refused()
@@ -50,7 +50,7 @@ export function testSeveralPermits(suite: Suite): void {
       await (await late.granted()).release()
     })
 
-    test('if a request for many gives up, those behind it go on', async (scene, clientOf) => {
+    test('if a request for many gives up, the requests behind it go on', async (scene, clientOf) => {
       const held = await scene.hold(clientOf(0), { claim: permitClaim(3) })
       const controller = new AbortController()
       const many = await scene.queueUp(clientOf(1), ['many'], { claim: permitClaim(3, 3), signal: controller.signal })
@@ -92,7 +92,7 @@ export function testSeveralPermits(suite: Suite): void {
       for (const one of [...held, ...others]) await one.release()
     })
 
-    test('each has its permits as soon as there is room for it and for those ahead', async (scene, clientOf) => {
+    test('a request has its permits as soon as there is room for it and for the requests ahead', async (scene, clientOf) => {
       const held = await scene.hold(clientOf(0), { claim: permitClaim(1) })
       const claims: readonly Claim[] = [permitClaim(6, 2), permitClaim(3), permitClaim(6, 3), permitClaim(7)]
       const labels: string[] = []
@@ -114,7 +114,7 @@ export function testSeveralPermits(suite: Suite): void {
     })
   }
 
-  suite.test('a lock tells how many permits it holds, and so does a query', ['permits', 'take'], async (scene) => {
+  suite.test('a lock shows how many permits it holds, and so does a query', ['permits', 'take'], async (scene) => {
     const options = { ...scene.options(await scene.client()), permits: 7 }
     const lock = await slocket(scene.resource, { ...options, take: 3 })
     assert.deepEqual([lock.permits, lock.take], [7, 3])

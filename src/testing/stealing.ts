@@ -20,7 +20,7 @@ class Loot {
 }
 
 export function testStealing(suite: Suite): void {
-  suite.test('to steal a free lock is to take it', ['steal'], async (scene) => {
+  suite.test('stealing a free lock acquires it', ['steal'], async (scene) => {
     const thief = await steal(scene, await scene.client())
     assert.deepEqual(
       (await scene.query()).held.map(({ claim }) => claim),
@@ -31,7 +31,7 @@ export function testStealing(suite: Suite): void {
   })
 
   for (const who of ['another client', 'the same client']) {
-    suite.test(`a thief (${who}) has the lock at once, and its holder is told`, ['steal'], async (scene) => {
+    suite.test(`a thief (${who}) has the lock at once, and the holder is notified`, ['steal'], async (scene) => {
       const [a, b] = await scene.clients(2)
       const holder = await take(scene, a!)
       const thief = await steal(scene, who === 'another client' ? b! : a!)
@@ -44,7 +44,7 @@ export function testStealing(suite: Suite): void {
     })
   }
 
-  suite.test('slocket.break takes the lock from its holder, and the next one has it', ['steal'], async (scene) => {
+  suite.test('slocket.break takes the lock from its holder, and the next waiter has it', ['steal'], async (scene) => {
     const [a, b, c] = await scene.clients(3)
     const lock = await slocket(scene.resource, { ...scene.options(a!), label: 'the holder' })
     const waiting = await scene.queueUp(b!, ['next'])
@@ -63,7 +63,7 @@ export function testStealing(suite: Suite): void {
     assert.deepEqual(await slocket.break(scene.resource, breaking), [])
   })
 
-  suite.test('all who share lose the lock, in whichever client', ['steal', 'shared'], async (scene) => {
+  suite.test('all shared holders lose the lock, in every client', ['steal', 'shared'], async (scene) => {
     const [a, b, c] = await scene.clients(3)
     const readers = [await take(scene, a!, 'shared'), await take(scene, a!, 'shared'), await take(scene, b!, 'shared')]
     const thief = await steal(scene, c!)
@@ -78,7 +78,7 @@ export function testStealing(suite: Suite): void {
     await thief.grant.release()
   })
 
-  suite.test('those who wait keep their places behind a thief', ['steal', 'ordered'], async (scene) => {
+  suite.test('waiters keep their places behind a thief', ['steal', 'ordered'], async (scene) => {
     const [a, b, c] = await scene.clients(3)
     const robbed = await take(scene, a!)
     const first = await scene.queueUp(a!, ['first'])
@@ -107,7 +107,7 @@ export function testStealing(suite: Suite): void {
     for (const { grant } of thieves) await grant.release()
   })
 
-  suite.testRandomly('of two that hold at one time, one has been robbed', ['steal'], async (scene, random) => {
+  suite.testRandomly('if two hold at one time, one of them loses the lock', ['steal'], async (scene, random) => {
     const clients = await scene.clients(3)
     const holding = new Set<Loot>()
     const overlaps: [Loot, Loot][] = []
@@ -129,9 +129,8 @@ export function testStealing(suite: Suite): void {
       }
     })
     await Promise.all(workers)
-    // If notifications have to travel, the former holder may release before it is notified, and a grant may arrive after that of its thief. Then there was
-    // at least a thief in between.
-    const isRobbed = ([one, other]: [Loot, Loot]): boolean => {
+    // If notifications take time, the victim may release before it is notified, and a grant may arrive after the thief's. Then there must be a thief in between.
+    const hasVictim = ([one, other]: [Loot, Loot]): boolean => {
       if (one.isLost || other.isLost) return true
       const [earlier, later] = [one.grant.token, other.grant.token].sort((a, b) => (a < b ? -1 : 1)) as [bigint, bigint]
       return (
@@ -141,9 +140,9 @@ export function testStealing(suite: Suite): void {
     }
     for (const overlap of overlaps) {
       const tokens = overlap.map(({ grant }) => grant.token).join(' and ')
-      assert.ok(isRobbed(overlap), `two held, by the tokens ${tokens}, and neither was robbed`)
+      assert.ok(hasVictim(overlap), `two held, with the tokens ${tokens}, and neither lost its lock`)
     }
-    assert.ok(losses <= thefts, `${losses} were robbed by ${thefts} thieves`)
+    assert.ok(losses <= thefts, `${losses} lost their locks to ${thefts} thieves`)
   })
 }
 

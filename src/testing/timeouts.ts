@@ -9,7 +9,7 @@ import type { Suite } from './suite.ts'
 const isTimeout = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_TIMEOUT')
 
 export function testTimeouts(suite: Suite): void {
-  suite.test('with timeout 0 a free lock is had, and one that is held is a timeout', [], async (scene) => {
+  suite.test('with timeout 0, a free lock is acquired, and a held lock is a timeout', [], async (scene) => {
     const [a, b] = await scene.clients(2)
     const lock = await slocket(scene.resource, { ...scene.options(a!), timeout: 0 })
     for (const client of [b!, a!]) {
@@ -19,7 +19,7 @@ export function testTimeouts(suite: Suite): void {
     await (await slocket(scene.resource, { ...scene.options(b!), timeout: 0 })).release()
   })
 
-  suite.test('a wait ends by its timeout, and leaves nothing', [], async (scene) => {
+  suite.test('a wait ends after its timeout, and leaves nothing behind', [], async (scene) => {
     const [a, b] = await scene.clients(2)
     const held = await scene.hold(a!)
     for (const client of [b!, a!]) {
@@ -50,7 +50,7 @@ export function testTimeouts(suite: Suite): void {
     await (await waiting.granted()).release()
   })
 
-  suite.test('a timeout that does not run out changes nothing', [], async (scene) => {
+  suite.test('a timeout that does not expire changes nothing', [], async (scene) => {
     const [a, b] = await scene.clients(2)
     const held = await scene.hold(a!)
     const waiting = slocket(scene.resource, { ...scene.options(b!), timeout: 2 ** 31 - 1, label: 'waiting' })
@@ -59,7 +59,7 @@ export function testTimeouts(suite: Suite): void {
     await (await waiting).release()
   })
 
-  suite.test('aborted before its timeout, it rejects with the reason itself', [], async (scene) => {
+  suite.test('if aborted before its timeout, it rejects with the reason itself', [], async (scene) => {
     const [a, b] = await scene.clients(2)
     const held = await scene.hold(a!)
     const controller = new AbortController()

@@ -33,7 +33,7 @@ export function testTries(suite: Suite): void {
     await held.release()
   })
 
-  suite.test('a try does not overtake one who waits', ['shared', 'ordered'], async (scene) => {
+  suite.test('a try does not overtake a waiter', ['shared', 'ordered'], async (scene) => {
     const [a, b, c] = await scene.clients(3)
     const reader = await scene.hold(a!, { claim: SHARED })
     const writer = await scene.queueUp(b!, ['writer'])
@@ -64,7 +64,7 @@ export function testTries(suite: Suite): void {
     )
   }
 
-  suite.test('of many tries for a free lock in one go, exactly one gets it (one client)', [], async (scene) => {
+  suite.test('of many tries at once for a free lock, exactly one gets it (one client)', [], async (scene) => {
     const client = await scene.client()
     for (let round = 0; round < suite.rounds; round += 1) {
       const tries = Array.from({ length: 5 }, () => scene.ask(client, { wait: false }))
@@ -73,7 +73,7 @@ export function testTries(suite: Suite): void {
     }
   })
 
-  suite.test('tries that share all get it, within one client and among clients', ['shared'], async (scene) => {
+  suite.test('shared tries all get it, within one client and among clients', ['shared'], async (scene) => {
     const clients = await scene.clients(2)
     for (let round = 0; round < suite.rounds / 4; round += 1) {
       const tries = [...clients, ...clients].map((client) => scene.ask(client, { claim: SHARED, wait: false }))
@@ -82,7 +82,7 @@ export function testTries(suite: Suite): void {
     }
   })
 
-  suite.test('as many tries for permits get one as there are', ['permits'], async (scene) => {
+  suite.test('as many tries for permits succeed as there are permits', ['permits'], async (scene) => {
     const client = await scene.client()
     const claim = permitClaim(2)
     for (let round = 0; round < suite.rounds / 4; round += 1) {
@@ -108,7 +108,7 @@ export function testTries(suite: Suite): void {
   })
 }
 
-/** Releases all that were granted, of which there must be at least one, and returns their number. */
+/** Releases all granted locks, of which there must be at least one, and returns their number. */
 async function releaseWinners(tries: readonly Asking[], when: string): Promise<number> {
   let winners = 0
   for (const { outcome } of tries) {

@@ -6,7 +6,7 @@ import { eventually } from './scene.ts'
 import type { Suite } from './suite.ts'
 
 export function testWaitNotices(suite: Suite): void {
-  suite.test('a call that waits says who holds, and how many wait ahead, until it holds itself', [], async (scene) => {
+  suite.test('a waiting call reports who holds, and how many wait ahead, until it holds itself', [], async (scene) => {
     const [a, b, c] = await scene.clients(3)
     const first = await slocket(scene.resource, { ...scene.options(a!), label: 'the holder' })
     const ahead = await scene.queueUp(b!, ['ahead'])
