@@ -2,8 +2,8 @@
  * Lock files as lockfile makes them: a regular file that only one process can create. Used if slocket refuses to make locks, and to remove the stale
  * files that lockfile has left.
  *
- *  1. Only `link`, or `open` with O_EXCL, makes a lock, so one process has it. What is in it says which: nobody removes what another process has made
- *     here, except as stale. What can't be read may be such a lock.
+ *  1. Only `link`, or `open` with O_EXCL, makes a lock, so one process has it. Its text says which: a lock that another process has made here is removed
+ *     only if it is stale. A file that can't be read may be such a lock.
  *  2. A stale file is removed under a second one, `LOCK.STALE`, as lockfile does. So of several processes that find it stale, none removes a new lock.
  *  3. Only regular files are removed: a lock of slocket, which is a directory, has no age.
  */
@@ -12,7 +12,7 @@ import { debug } from '../debug.ts'
 import { systemCode } from '../errors.ts'
 import { wallNowMs } from '../real-time.ts'
 
-/** The time of a file that its age is counted from. */
+/** The time of a file from which its age is counted. */
 export type FileTime = 'ctime' | 'mtime'
 
 /** A file counts as abandoned if it is older. */
@@ -44,7 +44,7 @@ class FileLock {
     all.add(this)
   }
 
-  /** False if it was removed, or if it went stale and is another process's by now. @throws the errors of the system, if nothing tells. */
+  /** False if it was removed, or if it became stale and is another process's by now. @throws the errors of the system, if that can't be found out. */
   get held(): boolean {
     return isStill(this.#path, this.#text, this.#identity)
   }
@@ -96,7 +96,7 @@ export function removeStaleFile(path: string, age: Age): void {
   if (!isStaleFile(path, age)) return
   const guard = `${path}.STALE`
   if (openFile(guard, '') === undefined) {
-    // A process was killed in the middle of this. The next try goes on.
+    // A process was killed in the middle of this. The next try continues.
     if (isStaleFile(guard, age)) removeFile(guard)
     return
   }
@@ -115,7 +115,7 @@ export function isTooOld(stats: fs.Stats, { staleMs, fileTime }: Age): boolean {
   return wallNowMs() - stats[`${fileTime}Ms`] > staleMs
 }
 
-/** Removes what isn't a directory. */
+/** Removes an entry that isn't a directory. */
 function removeFile(path: string): void {
   try {
     fs.unlinkSync(path)
@@ -131,8 +131,8 @@ function isStaleFile(path: string, age: Age): boolean {
 }
 
 /**
- * Makes the file with its text in it at once. Otherwise a process that is stopped before it writes has an empty file, as lockfile makes them, and anybody may
- * remove that by `unlock`. Undefined if something is there, or the file system has no links.
+ * Makes the file together with its text. Otherwise, a process that is stopped before it writes would have an empty file, as lockfile makes them, which any
+ * process may remove by `unlock`. Undefined if something is there, or the file system has no links.
  */
 function linkFile(path: string, text: string): Identity | undefined {
   const other = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}`
@@ -143,7 +143,7 @@ function linkFile(path: string, text: string): Identity | undefined {
     isMade = true
     return isLinked(other, path) ? identity : undefined
   } catch (error) {
-    // What hinders a lock, `open` at its path says as lockfile has it.
+    // `open` at its path gives the error that lockfile would give.
     if (systemCode(error) === undefined) throw error
     debug('%s: %s', path, error)
     return undefined
@@ -182,7 +182,7 @@ function openFile(path: string, text: string): Identity | undefined {
     // RACE: by `unlock`, another process has removed it while it was empty.
     return isStill(path, text, identity) ? identity : undefined
   } catch (error) {
-    // Nobody would hold it.
+    // No process would hold it.
     removeFile(path)
     throw error
   } finally {
@@ -190,12 +190,12 @@ function openFile(path: string, text: string): Identity | undefined {
   }
 }
 
-/** @throws the errors of the system, if nothing tells. */
+/** @throws the errors of the system, if that can't be found out. */
 function isStill(path: string, text: string, identity: Identity): boolean {
   try {
     return textOf(path) === text
   } catch (error) {
-    // No descriptor is left, say. Not every file system keeps these numbers as they are, so only the same ones tell something.
+    // No descriptor is left, for example. Not every file system keeps these numbers unchanged, so only equal numbers prove anything.
     if (systemCode(error) !== undefined && isFile(path, identity)) return true
     throw error
   }

@@ -41,7 +41,7 @@ export function pollMsOf({ pollPeriod }: LockOptions): number {
 /** How long lockfile would have tried, in ms. */
 export function waitOf({ wait, retries, retryWait }: LockOptions): number {
   const more = positive(retries)
-  // It never ends there, and 0 * Infinity is not a number.
+  // In lockfile, this never ends; and 0 * Infinity isn't a number.
   if (more === Infinity) return MOST_MS
   return Math.min(positive(wait) * (more + 1) + positive(retryWait) * more, MOST_MS)
 }

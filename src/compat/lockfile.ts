@@ -1,10 +1,10 @@
 /**
  * `slocket/lockfile`: the calls, options and errors of lockfile 1.0.4, over locks of slocket.
  *
- *  1. A lock is at the same path. A regular file there, which lockfile itself makes, is respected as lockfile respects it: held until it is gone, or
+ *  1. A lock is at the same path. A regular file there, which lockfile itself makes, is respected as lockfile respects it: it is held until it is gone, or
  *     older than `stale`.
- *  2. Locks of slocket have no age, and nobody but their holder releases them.
- *  3. If slocket refuses (on a network file system, above all), a lock is what it was there: file-lock.ts.
+ *  2. Locks of slocket have no age, and only their holder releases them.
+ *  3. If slocket refuses (on a network file system, above all), a lock is a file, as in lockfile: file-lock.ts.
  *
  * docs/migrating.md says what is the same and what is not.
  */
@@ -41,16 +41,16 @@ export interface Lockfile {
   readonly checkSync: typeof checkSync
 }
 
-/** A lock that is held. */
+/** A held lock. */
 interface Held {
   /** False if it was lost. */
   readonly held: boolean
   release(): Promise<void> | void
 }
 
-/** What this process (or worker thread) holds, by absolute paths. */
+/** The locks of this process (or worker thread), by absolute path. */
 const held = new Map<string, Held>()
-/** What it has held before, the last of them: to release one of these again isn't an error. */
+/** The last locks that it has held before: releasing one of these again isn't an error. */
 const heldBefore = new Set<string>()
 const MOST_REMEMBERED = 10_000
 
@@ -105,9 +105,9 @@ export function lockSync(file: string, options?: SyncLockOptions): void {
 }
 
 /**
- * Releases the lock at the path `file`. What this process has released before, or what nobody holds, isn't an error.
+ * Releases the lock at the path `file`. It isn't an error if this process has released it before, or if it isn't held.
  *
- * @param callback is called with an error of code ENOTACQUIRED if another process holds the lock, and this one has never had it. If this process
+ * @param callback is called with an error of code ENOTACQUIRED if another process holds the lock, and this process has never had it. If this process
  *   has never had it, a regular file that lockfile itself has made is removed; a file that can't be read counts as held by another process.
  * @throws TypeError for a wrong path.
  */
@@ -119,7 +119,7 @@ export function unlock(file: string, callback?: (error?: Error) => void): void {
 /**
  * Releases the lock as `unlock`. It is free when this returns.
  *
- * @throws ENOTACQUIRED if another process holds the lock, and this one has never had it; TypeError for a wrong path.
+ * @throws ENOTACQUIRED if another process holds the lock, and this process has never had it; TypeError for a wrong path.
  */
 export function unlockSync(file: string): void {
   const lockPath = resolvePath(file)
@@ -190,7 +190,7 @@ async function acquireBySockets(lockPath: string, options: LockOptions, waitMs: 
   }
 }
 
-/** Where slocket refuses. */
+/** Used if slocket refuses. */
 async function acquireFile(lockPath: string, options: LockOptions, deadlineMs: number): Promise<Held | null> {
   for (;;) {
     const lockFile = tryFile(lockPath, options)
@@ -235,7 +235,7 @@ function refuseOthersSync(lockPath: string): void {
   if (isHeldBySocketsSync(lockPath)) throw notHeldError(lockPath)
 }
 
-/** Of a lock that this process doesn't hold: removes a file that lockfile has made. False if it may be a lock of slocket. @throws ENOTACQUIRED. */
+/** Releases a lock that this process doesn't hold: removes a file that lockfile has made. False if it may be a lock of slocket. @throws ENOTACQUIRED. */
 function removeOrIsNobodys(lockPath: string): boolean {
   if (heldBefore.has(lockPath)) return true
   const stats = fs.lstatSync(lockPath, { throwIfNoEntry: false })
@@ -253,7 +253,7 @@ function isHeldHere(lockPath: string): boolean {
   return held.get(lockPath)?.held === true
 }
 
-/** True if slocket refuses to look: what is there may be a lock of a process that it doesn't refuse. */
+/** True if slocket refuses to look: there may be a lock of a process that slocket doesn't refuse. */
 async function isHeldBySockets(lockPath: string): Promise<boolean> {
   return await unlessRefused(
     lockPath,
@@ -284,7 +284,7 @@ function removeIfStale(lockPath: string, options: CheckOptions): void {
   if (age !== undefined) removeStaleFile(lockPath, age)
 }
 
-/** In a timer. Whatever hinders it, the wait goes on. */
+/** Called by a timer. If it fails, the wait goes on. */
 function removeQuietly(lockPath: string, options: CheckOptions): void {
   try {
     removeIfStale(lockPath, options)
@@ -312,7 +312,7 @@ function optionsAndCallback<Options, Callback = LockCallback>(
   return [(options ?? {}) as Options, callback as Callback]
 }
 
-/** By nextTick: what a callback throws is the caller's uncaught exception. */
+/** By nextTick: if a callback throws, that is the caller's uncaught exception. */
 function settle<T>(promise: Promise<T>, callback: (error: Error | null, result?: T) => void): void {
   promise.then(
     (result) => nextTick(callback, null, result),
@@ -320,12 +320,12 @@ function settle<T>(promise: Promise<T>, callback: (error: Error | null, result?:
   )
 }
 
-/** The system's error, if it is the system that refused: programs written for lockfile look for its codes. */
+/** The system's error, if the system refused: programs written for lockfile look for its codes. */
 function asSystemError(error: unknown): unknown {
   return isSlocketError(error) && systemCode(error.cause) !== undefined ? error.cause : error
 }
 
-/** `filetime` can be set, as there. */
+/** `filetime` can be set, as in lockfile. */
 const exported: Lockfile & { filetime: FileTime } = {
   lock,
   lockSync,

@@ -1,9 +1,10 @@
 /**
- * A lock as proper-lockfile has it, if slocket refuses to make its own: held by a directory that this process renews again and again.
+ * A lock as in proper-lockfile, used if slocket refuses to make its own: a directory that this process renews again and again.
  *
  *  1. A lock that is no longer renewed is stale after `staleMs`, and another process may take it over. If its holder was only stopped, it is notified at its
  *     next renewal.
- *  2. Timers keep no process alive. When the process exits, its locks are removed; if it is killed, also by a signal that it doesn't handle, they become stale.
+ *  2. Timers don't keep the process alive. When the process exits, its locks are removed; if it is killed, or ended by a signal that it doesn't handle, they
+ *     become stale.
  */
 import { debug } from '../debug.ts'
 import { systemCode } from '../errors.ts'
@@ -18,7 +19,7 @@ export interface MkdirOptions {
   readonly fs: unknown
 }
 
-/** How soon it is tried again if the time can't be renewed, in ms. */
+/** How soon to try again if the time can't be renewed, in ms. */
 const TRY_AGAIN_MS = 1000
 /** The first pause of a waiter, and the longest, in ms. */
 const FIRST_PAUSE_MS = 50
@@ -28,7 +29,7 @@ const LONGEST_PAUSE_MS = 1000
 const all = new Set<MkdirLock>()
 
 /**
- * Tries again and again, up to the deadline by the monotonic clock (undefined: without a limit). Null if somebody else still holds it then.
+ * Tries again and again, until the deadline by the monotonic clock (undefined: without a limit). Null if another process still holds the lock then.
  *
  * @throws the errors of the system.
  */
@@ -52,13 +53,13 @@ export function lockByMkdirSync(path: string, options: MkdirOptions): MkdirLock 
   return mtimeMs === undefined ? null : new MkdirLock(path, options, mtimeMs)
 }
 
-/** A lock that is held. */
+/** A held lock. */
 export class MkdirLock {
   readonly #path: string
   readonly #options: MkdirOptions
   readonly #controller: AbortController = new AbortController()
   #mtimeMs: number
-  /** When the renewal began that is under way, or has failed: its new time may be there, or come to be. */
+  /** When the renewal began that is under way, or has failed: its new time may be there already, or later. */
   #nextMs: number | undefined
   #renewedMs: number
   #timer: NodeJS.Timeout | undefined
@@ -75,7 +76,7 @@ export class MkdirLock {
     this.#renewAfter(options.updateMs)
   }
 
-  /** Aborts if the lock is lost, with the error that says so, of code ECOMPROMISED. */
+  /** Aborts if the lock is lost, with an error of code ECOMPROMISED. */
   get lossSignal(): AbortSignal {
     return this.#controller.signal
   }
@@ -96,8 +97,8 @@ export class MkdirLock {
   }
 
   /**
-   * A time that a failed renewal may have given counts only until the last known one is stale. RACE: the renewals of this process fail; another process
-   * takes the lock over within the step of the last of them, and its time is as near.
+   * A time that a failed renewal may have set counts only until the last known time is stale. RACE: the renewals of this process fail; another process
+   * takes the lock over during the last of them, and its time is just as near.
    */
   readonly #isOwn = (mtimeMs: number): boolean =>
     mtimeMs === this.#mtimeMs ||
@@ -123,7 +124,7 @@ export class MkdirLock {
       const startMs = this.#nextMs
       const keptMs = await run(renew(this.#path), fs)
       this.#nextMs = undefined
-      // RACE: another process has taken the lock over before it got its new time: that is the time of the other one's directory now.
+      // RACE: another process has taken the lock over before the new time was set: then it is the time of the other process's directory now.
       if (startMs + staleMs < wallNowMs()) return this.#lose(takenOver())
       this.#mtimeMs = keptMs
       this.#renewedMs = wallNowMs()

@@ -1,12 +1,12 @@
 /**
- * What proper-lockfile does in the file system, step by step: a lock is an empty directory, whose time of modification says that its holder lives. Each
- * function here is run by {@link run} or {@link runSync}, by the `fs` of the caller.
+ * What proper-lockfile does in the file system, step by step: a lock is an empty directory, whose modification time shows that its holder is alive. Each
+ * function here is run by {@link run} or {@link runSync}, with the `fs` of the caller.
  *
  *  1. Only mkdir makes a lock, so one process has it. Only rmdir removes one: a directory with anything in it, such as a lock of slocket, stays.
- *  2. A stale one is replaced under a second directory, `LOCK.takeover`. So of several processes that find it stale, none removes the new lock of another.
- *  3. Its time is a value that the file system keeps as it is: in steps of 10 ms (exFAT), or of two seconds (FAT). A time that is cut later would look like
+ *  2. A stale lock is replaced under a second directory, `LOCK.takeover`. So of several processes that find it stale, none removes the new lock of another.
+ *  3. Its time is a value that the file system keeps unchanged: in steps of 10 ms (exFAT), or of two seconds (FAT). A time that is cut later would look like
  *     another holder's.
- *  4. If it has another time than its holder gave it, it is another holder's.
+ *  4. If it has a different time from what its holder has set, it is another holder's.
  */
 import nodeFs from 'node:fs'
 import type { Stats } from 'node:fs'
@@ -26,7 +26,7 @@ type Calls = Readonly<Record<string, (...parameters: unknown[]) => unknown>>
 /** The socket directory of a lock of slocket. */
 const MEMBERS = '.members'
 const STEP_MS = 10
-/** For file systems that keep no shorter step. */
+/** The step of file systems that keep no shorter one, in ms. */
 export const LONG_STEP_MS = 2000
 /** An answer of the file system that took longer may be out of date, in ms: the event loop was blocked, or the process stopped. */
 const LATE_MS = 1000
@@ -75,19 +75,19 @@ function call(fs: Calls, [name, ...parameters]: Step): Promise<unknown> {
   })
 }
 
-/** Tries once. Returns the time that the lock has, in ms; undefined if somebody else holds it. @throws the errors of the system. */
+/** Tries once. Returns the time of the lock, in ms; undefined if another process holds it. @throws the errors of the system. */
 export function* acquire(path: string, staleMs: number): Steps<number | undefined> {
   const mtimeMs = yield* makeLock(path, staleMs)
   if (mtimeMs !== undefined) return mtimeMs
   const found = yield* look(path)
   // RACE: it was released between the two steps.
   if (found === undefined) return yield* makeLock(path, staleMs)
-  // A lock of slocket has no age. This process cannot tell whether its holder lives, or it would not be here.
+  // A lock of slocket has no age. This process can't find out whether its holder is alive: slocket refuses.
   if (!isStale(found, staleMs) || (yield* isOfSlocket(path))) return undefined
   return yield* takeOver(path, staleMs)
 }
 
-/** Gives the lock a new time, which says that its holder lives, and returns the time that the file system has kept. */
+/** Sets a new time, which shows that the holder is alive, and returns the time that the file system has kept. */
 export function* renew(path: string): Steps<number> {
   const { asked, kept } = yield* setTime(path, STEP_MS)
   return asked === kept ? kept : (yield* setTime(path, LONG_STEP_MS)).kept
@@ -97,7 +97,7 @@ export function* renew(path: string): Steps<number> {
  * The time of the lock, in ms; undefined if nothing is there.
  *
  * RACE: the holder asks for the time, and its event loop is blocked until the lock is stale; a waiter takes the lock over; the holder gets the old answer. So
- * a stale time counts only if it comes soon.
+ * a stale time counts only if it arrives soon.
  */
 export function* timeOf(path: string, staleMs: number): Steps<number | undefined> {
   for (let looks = 1; ; looks += 1) {
@@ -108,7 +108,7 @@ export function* timeOf(path: string, staleMs: number): Steps<number | undefined
   }
 }
 
-/** Removes the lock, unless it has another time than its holder gave it. Returns false then. @throws ENOTEMPTY; the errors of the system. */
+/** Removes the lock. Returns false if it has a different time from what its holder has set, and stays. @throws ENOTEMPTY; the errors of the system. */
 export function* release(path: string, staleMs: number, isOwn: (mtimeMs: number) => boolean): Steps<boolean> {
   const mtimeMs = yield* timeOf(path, staleMs)
   if (mtimeMs === undefined) return true
@@ -117,21 +117,21 @@ export function* release(path: string, staleMs: number, isOwn: (mtimeMs: number)
   return true
 }
 
-/** Whether somebody holds it. */
+/** Whether the lock is held. */
 export function* isHeld(path: string, staleMs: number): Steps<boolean> {
   const found = yield* look(path)
   if (found === undefined) return false
   return !isStale(found, staleMs) || (yield* isOfSlocket(path))
 }
 
-/** Rounds up, so that nobody finds the lock stale too early. */
+/** Rounds up, so that no process finds the lock stale too early. */
 function* setTime(path: string, stepMs: number): Steps<{ asked: number; kept: number }> {
   const time = new Date(Math.ceil(wallNowMs() / stepMs) * stepMs)
   yield ['utimes', path, time, time]
   return { asked: time.getTime(), kept: timeBy((yield ['stat', path]) as Stats) }
 }
 
-/** The system gets seconds as a floating-point number, and may keep a little less than a millisecond says. */
+/** The system gets seconds as a floating-point number, and may keep a little less than the exact millisecond. */
 function timeBy({ mtimeMs }: Stats): number {
   return Math.round(mtimeMs)
 }
@@ -142,7 +142,7 @@ function* takeOver(path: string, staleMs: number): Steps<number | undefined> {
   const startMs = wallNowMs()
   if (!(yield* make(guard))) {
     const left = yield* look(guard)
-    // A process was killed in the middle of this. The next try goes on.
+    // A process was killed in the middle of this. The next try continues.
     if (left !== undefined && isStale(left, staleMs)) yield* removeDirectory(guard)
     return undefined
   }
@@ -156,7 +156,7 @@ function* takeOver(path: string, staleMs: number): Steps<number | undefined> {
     if (found !== undefined && !(yield* removeStale(path))) return undefined
     return yield* makeLock(path, staleMs)
   } finally {
-    // RACE: as above, and another process has a guard of its own there. This one becomes stale.
+    // RACE: as above, and another process has a guard of its own there. This process's guard becomes stale.
     if (!isOver(startMs, staleMs)) yield* removeQuietly(guard)
   }
 }
@@ -172,7 +172,7 @@ function* removeStale(path: string): Steps<boolean> {
   }
 }
 
-/** True for what cannot be looked into, too. */
+/** True also if the directory can't be looked into. */
 function* isOfSlocket(path: string): Steps<boolean> {
   try {
     yield ['stat', `${path}/${MEMBERS}`]
@@ -187,8 +187,8 @@ function* isOfSlocket(path: string): Steps<boolean> {
 /**
  * Makes the lock, with a time of its own. Undefined if something is there.
  *
- * RACE: this process makes the directory, and is stopped until that is stale; another process takes it over; this one would give its own time to the lock
- * of the other one. So a lock whose making took longer than `staleMs` counts as not made, and what is there is left alone.
+ * RACE: this process makes the directory, and is stopped until that is stale; another process takes it over; this process would set its own time on the
+ * other's lock. So a lock whose making took longer than `staleMs` counts as not made, and the directory is left alone.
  */
 function* makeLock(path: string, staleMs: number): Steps<number | undefined> {
   const startMs = wallNowMs()
@@ -245,7 +245,7 @@ function isStale({ mtimeMs }: Stats, staleMs: number): boolean {
   return mtimeMs < wallNowMs() - staleMs
 }
 
-/** By the wall clock: the others count by that, and it goes on while the machine sleeps. */
+/** By the wall clock: other processes use it, too, and it goes on while the machine sleeps. */
 function isOver(startMs: number, ms: number): boolean {
   return wallNowMs() - startMs > ms
 }

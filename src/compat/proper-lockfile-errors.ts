@@ -28,7 +28,7 @@ export function compromisedError(lockPath: string, cause: unknown): Error {
   return Object.assign(new Error(message, { cause }), { code: 'ECOMPROMISED' })
 }
 
-/** The system's error, if it is the system that refused: programs written for proper-lockfile look for its codes. */
+/** The system's error, if the system refused: programs written for proper-lockfile look for its codes. */
 export function asSystemError(error: unknown): unknown {
   return isSlocketError(error) && systemCode(error.cause) !== undefined ? error.cause : error
 }

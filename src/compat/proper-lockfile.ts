@@ -75,7 +75,7 @@ export interface ProperLockfile {
   readonly checkSync: typeof checkSync
 }
 
-/** A lock that is held. */
+/** A held lock. */
 interface Held {
   readonly file: string
   readonly lockPath: string
@@ -83,7 +83,7 @@ interface Held {
   isOver: boolean
 }
 
-/** By the file that it is for, as proper-lockfile finds them. */
+/** By the file that the lock is for, as proper-lockfile finds them. */
 const held = new Map<string, Held>()
 /** All of them: there may be two for one file, at different paths. */
 const all = new Set<Held>()
@@ -149,7 +149,7 @@ export async function check(file: string, options?: CheckOptions): Promise<boole
   const canonical = await fileOf(file, options)
   const lockPath = lockfilePath ?? `${canonical}.lock`
   const staleMs = staleMsOf(options)
-  // What follows may be known without asking anybody, and a loop of checks must not starve the event loop.
+  // The answer may need no other process, and a loop of checks must not starve the event loop.
   await nextTurn()
   if (isHeldHere(lockPath)) return true
   try {
@@ -225,7 +225,7 @@ export function checkSync(file: string, options?: CheckOptions): boolean {
   }
 }
 
-/** Whether this thread holds it by sockets. If it has lost it, that is found here, and `onCompromised` is called next. */
+/** Whether this thread holds the lock by sockets. If it has lost the lock, this call finds out, and `onCompromised` is called next. */
 function isHeldHere(lockPath: string): boolean {
   for (const own of all) {
     if (path.resolve(own.lockPath) !== path.resolve(lockPath)) continue
@@ -238,7 +238,7 @@ function kindOf(own: Held): LockKind {
   return own.lock instanceof MkdirLock ? 'mkdir' : 'slocket'
 }
 
-/** Whether what is at the path, and is held by nobody who uses slocket, is another tool's lock. */
+/** Whether the entry at the path, which isn't a held lock of slocket, is another tool's lock. */
 function isForeign(stats: Stats | undefined, lockPath: string, staleMs: number): boolean {
   if (stats === undefined || stats.mtimeMs < wallNowMs() - staleMs) return false
   return !stats.isDirectory() || isMkdirLock(lockPath, staleMs)
@@ -252,7 +252,7 @@ function note(own: Held, options: LockOptions | undefined): Held {
   signal.addEventListener('abort', () => {
     if (own.isOver) return
     forget(own)
-    // By nextTick: what it throws is the caller's uncaught exception, as it always was.
+    // By nextTick: if it throws, that is the caller's uncaught exception, as in proper-lockfile.
     nextTick(
       onCompromised,
       own.lock instanceof MkdirLock ? (signal.reason as Error) : compromisedError(own.lockPath, signal.reason),

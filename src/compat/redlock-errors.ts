@@ -14,7 +14,7 @@ export interface ExecutionStats {
   readonly votesAgainst: Map<RedisClient, Error>
 }
 
-/** What became of an operation. */
+/** The result of an operation. */
 export interface ExecutionResult {
   /** One attempt: requests wait in a queue instead of trying again. */
   readonly attempts: readonly Promise<ExecutionStats>[]
@@ -40,7 +40,7 @@ export class ExecutionError extends Error {
   }
 }
 
-/** What is emitted as 'error', and voted with. */
+/** The error that is emitted as 'error', and that is in the vote. */
 export function toVote(error: unknown): Error {
   if (isSlocketError(error, 'ERR_SLOCKET_TIMEOUT') || isSlocketError(error, 'ERR_SLOCKET_LOST')) {
     return new ResourceLockedError(error.message, { cause: error })

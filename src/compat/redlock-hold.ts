@@ -1,5 +1,5 @@
 /**
- * What is held for a lock of `slocket/redlock`.
+ * The locks of slocket that are held for a lock of `slocket/redlock`.
  *
  *  state    | meaning                                | what ends it
  *  ---------+----------------------------------------+------------------------------------------------
@@ -13,7 +13,7 @@ import { SlocketError } from '../errors.ts'
 import { clearTimeout, monotonicNowMs, setTimeout } from '../real-time.ts'
 import { ttlMsOf } from './redlock-settings.ts'
 
-/** The longest that a timer of Node can wait. */
+/** The longest delay of a timer, in ms. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1
 
 /** The lease of its engine. */
@@ -52,7 +52,7 @@ export class Hold {
     return this.#endMs !== Infinity
   }
 
-  /** From now on, it ends when so much time has passed. */
+  /** From now on, it ends after this time. */
   expireAfter(durationMs: number, sinceMs: number = monotonicNowMs()): void {
     this.#endMs = sinceMs + durationMs
     this.#arm()
@@ -73,7 +73,7 @@ export class Hold {
     const sinceMs = monotonicNowMs()
     // RACE: its time may be over before the answer is here. It is held until the server says otherwise, so it may be extended even then.
     clearTimeout(this.#timer)
-    // Never shorter. RACE: the server may shorten it, and the answer get lost: it would be free there while the old one still counts here.
+    // The lease is never made shorter. RACE: the server may shorten it, and the answer may get lost: then the lock would be free there while the old lease still counts here.
     lease.ttlMs = Math.max(lease.ttlMs, ttlMsOf(durationMs))
     try {
       await renew()

@@ -1,11 +1,11 @@
-/** The settings and arguments of `slocket/redlock`. As in redlock, a setting that is no number is the default, and unknown settings are ignored. */
+/** The settings and arguments of `slocket/redlock`. As in redlock, a setting that isn't a number has its default, and unknown settings are ignored. */
 import type { RedisClient } from '../engines/redis/client.ts'
 
 /** Settings of `Redlock`, and of its calls. */
 export interface Settings {
-  /** By how much less than `duration` a lock counts as valid in `lock.expiration`, as a part of it. Default: `0.01`. */
+  /** The part of `duration` by which a lock counts as valid for less time, in `lock.expiration`. Default: `0.01`. */
   readonly driftFactor: number
-  /** How long a call waits for a lock is `retryCount * retryDelay`, in ms. `0`: only if it is free. `-1`, `Infinity`, or more than 24 days in all: without a limit. Default: `10`. */
+  /** A call waits for a lock for `retryCount * retryDelay` ms. `0`: only if it is free. `-1`, `Infinity`, or more than 24 days in all: without a limit. Default: `10`. */
   readonly retryCount: number
   /** In ms. Default: `200`. */
   readonly retryDelay: number
@@ -32,7 +32,7 @@ const LEAST_TTL_MS = 2000
 const MOST_TTL_MS = 86_400_000
 /** The largest `timeout` with a limit: 24 days. */
 const LONGEST_WAIT_MS = 2 ** 31 - 1
-/** What redlock allows for the precision of Redis. */
+/** What redlock allows for the precision of Redis, in ms. */
 const PRECISION_MS = 2
 
 /** @throws TypeError unless it is an object, or undefined. */
@@ -57,7 +57,7 @@ export function validMsOf(durationMs: number, { driftFactor }: Settings): number
   return durationMs - Math.round(driftFactor * durationMs) - PRECISION_MS
 }
 
-/** The lease on the server, which is renewed while the process lives. A shorter one than two seconds would be lost by the pauses of any process. */
+/** The lease on the server, in ms, which is renewed while the process lives. It has at least two seconds: pauses of the process would lose a shorter lease. */
 export function ttlMsOf(durationMs: number): number {
   return Math.min(MOST_TTL_MS, Math.max(LEAST_TTL_MS, durationMs))
 }
@@ -76,7 +76,7 @@ export function checkResources(resources: unknown): asserts resources is readonl
   if (!isList || resources.length === 0) throw new TypeError('resources must be an array of strings, and not empty')
 }
 
-/** @throws TypeError unless there is exactly one: what several independent servers vote on is not what a queue on one of them says. */
+/** @throws TypeError unless there is exactly one client: several independent servers can't have one queue. */
 export function onlyClient(clients: Iterable<RedisClient>): RedisClient {
   if (typeof (clients as Partial<Iterable<RedisClient>> | undefined)?.[Symbol.iterator] !== 'function') {
     throw new TypeError('clients must be an array with one client')

@@ -4,7 +4,7 @@
  *  1. A lock is free when its `duration` is over, unless it was extended: this process releases it then. Until then, its lease is renewed. So if the process
  *     crashes, the lock is free at the latest `duration` (at least two seconds) after the crash.
  *  2. Each lock has an engine, and so a lease, of its own: its resources share it.
- *  3. What there is no honest way to do is refused: several independent servers, other scripts.
+ *  3. What can't be done safely is refused: several independent servers, other scripts.
  *
  * docs/migrating.md says what is the same and what is not.
  */
@@ -45,10 +45,10 @@ const holds = new WeakMap<Lock, Hold>()
 export class Lock {
   readonly redlock: Redlock
   readonly resources: string[]
-  /** Identifies the lock, and those that `extend` makes of it. */
+  /** Identifies the lock. `extend` returns a lock with the same value. */
   readonly value: string
   readonly attempts: readonly Promise<ExecutionStats>[]
-  /** Until when it counts as valid, by `Date.now()`. 0 once it was released or extended. Of `using`: `Infinity`. */
+  /** The time until which it counts as valid, by `Date.now()`. 0 once it was released or extended. In `using`: `Infinity`. */
   expiration: number
 
   /** @internal */
@@ -194,7 +194,7 @@ export class Redlock extends EventEmitter {
     try {
       result = await (routine as (...parameters: readonly unknown[]) => Promise<T>)(this.#signalOf(hold), { lock })
     } catch (error) {
-      // What the routine throws comes first.
+      // An error of the routine comes first.
       await this.release(lock).catch(() => undefined)
       throw error
     }
@@ -237,7 +237,7 @@ export class Redlock extends EventEmitter {
     const { signal } = hold.set
     let error: ExecutionError | undefined
     const look = (): boolean => {
-      // Reading it checks the locks: a process that was stopped knows at once.
+      // Reading it checks the locks: a process that was stopped finds out at once.
       void hold.set.signal
       return Reflect.get(AbortSignal.prototype, 'aborted', signal)
     }

@@ -1,6 +1,6 @@
 /**
- * How long the retries of proper-lockfile would have lasted: those of the package retry 0.12, whose options it takes. It tried
- * at once, and then after each of a row of timeouts. Here the same time is spent in the queue.
+ * How long the retries of proper-lockfile would last. It uses the package retry 0.12, and takes its options: it tries
+ * at once, and then after each of a series of timeouts. Here, the same time is spent in the queue.
  */
 
 /** How often and when to retry, as the options of the package retry. The retries determine how long the call waits. */
@@ -25,7 +25,7 @@ export interface RetryOptions {
 
 /** The longest delay that a timer takes, in ms: 24 days. */
 const MOST_MS = 2 ** 31 - 1
-/** How many retries are counted. */
+/** The maximum number of retries that are counted. */
 const MOST_RETRIES = 100_000
 
 const DEFAULTS = { retries: 10, factor: 2, minTimeout: 1000, maxTimeout: Infinity, randomize: false }
@@ -61,7 +61,7 @@ function timeoutsOf({ retries, factor, minTimeout, maxTimeout, randomize }: Retr
   return timeouts.sort((a, b) => a - b)
 }
 
-/** When it tries for the last time: no try follows a try at the limit, or later. */
+/** The time of the last try: after a try at the limit, or later, there is no other. */
 function lastTry(timeouts: readonly number[], limit: number): number {
   let waited = 0
   for (const timeout of timeouts) {

@@ -1,9 +1,9 @@
 /**
- * Which way a lock of a drop-in goes. If slocket refuses to make locks, a drop-in does what the package did in whose place it is: a program that works
+ * How a drop-in makes a lock. If slocket refuses, the drop-in does what the package that it replaces does: a working program
  * must not fail because of another import.
  *
- * Processes that go different ways at one path (of two users, of two runtimes) still exclude each other: both make a name at that path, which only one
- * can do, and each takes what the other has made there for a lock.
+ * Processes that lock in different ways at one path (of two users, of two runtimes) still exclude each other: both make an entry at that path, which only one
+ * of them can do, and each treats the other's entry as a lock.
  */
 import { debug } from '../debug.ts'
 import { noteNoSockets, refuseUnusable } from '../engines/local/refusal.ts'
