@@ -27,7 +27,7 @@ export function becomeIdle(one: Idle): void {
   if (known.size > MOST_IDLE) closeOldest()
 }
 
-/** To be called when `one` was closed. */
+/** Must be called when `one` was closed. */
 export function forgetIdle(one: Idle): void {
   known.delete(one)
 }

@@ -101,7 +101,7 @@ export class Request implements Grant, QueuedRequest {
     this.onSelfWait = undefined
   }
 
-  /** To be called when it has its place in the queue, or is settled. */
+  /** Must be called when it has its place in the queue, or is settled. */
   becomeQueued(): void {
     const { onQueued } = this
     this.onQueued = undefined

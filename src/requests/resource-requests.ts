@@ -4,13 +4,13 @@
  * A request joins the newest group (group.ts) as long as that group's ticket is the last in the queue: that way a thousand requests cost one
  * ticket. Once another process stands behind the ticket, the next request takes a new one. So the order is first come, first served across all
  * processes. Requests for one of n permits each share up to n + 1 tickets in the same way (permit-group.ts). A request that takes several permits is a group
- * of its own, which nobody joins.
+ * of its own, which no other request joins.
  *
  *  1. A request that finds no other of its process joins the queue at once, in the call.
- *  2. The others are placed in the next microtask, all that came until then with one look at the queue. The look was made after all of them had come, so
+ *  2. Other requests are placed in the next microtask, all that were made until then with one look at the queue. The look comes after all of them were made, so
  *     if the ticket is last then, all of them came before any request that stands behind it later.
- *  3. Groups enter the queue in the order of their requests. But a try, or a thief, waits for no other group: if one ahead of it is still
- *     entering, it may come first.
+ *  3. Groups enter the queue in the order of their requests. But a try, or a thief, waits for no other group: it may overtake groups that are still
+ *     entering.
  */
 import type { AcquireRequest, Grant } from './engine.ts'
 import { isExiting } from './exiting.ts'
@@ -55,15 +55,15 @@ export interface PlacedGroup {
   enter(): void
   /** Whether `request` may join if the group is the last in its queue. Asked of the newest group only. */
   isOpenTo(request: Request): boolean
-  /** Whether nobody else stands behind it, as far as it stands in the queue. */
+  /** Whether no other ticket stands behind it, as far as it stands in the queue. */
   isLast(): boolean | Promise<boolean>
   /** Adds `request` to the group, if it may join. May be called only while the group is the last in its queue. */
   accept(request: Request): boolean
   /** Whether another request waits because of its holders, as far as one look can tell. */
   isWanted(): boolean | Promise<boolean>
   /**
-   * To be called when another group of this process is about to come: from then on no request is served by a slice. Returns the requests to be placed before those
-   * of the other group.
+   * Must be called when another group of this process is about to come: from then on, no request is served by a slice. Returns the requests that have to be placed
+   * before those of the other group.
    */
   giveWay(): readonly Request[]
 }
@@ -210,7 +210,7 @@ export class ResourceRequests {
     if (this.groups.length === 0) this.becomeIdle()
   }
 
-  /** @param joinable the newest group, if nobody stands behind it. */
+  /** @param joinable the newest group, if no other ticket stands behind it. */
   private place(batch: readonly Request[], joinable: PlacedGroup | undefined): void {
     let newest = joinable
     for (const request of batch) {

@@ -18,7 +18,7 @@ export class SelfWaitWatch {
     this.#groups = groups
   }
 
-  /** To be called when a request stands behind others of its process. */
+  /** Must be called when a request stands behind others of its process. */
   start(): void {
     this.#timer ??= setTimeout(() => this.#look(), NOTICE_MS).unref()
   }

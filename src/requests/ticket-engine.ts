@@ -31,7 +31,7 @@ export interface TicketEngine extends Engine {
 /** Settles `request`, without a promise or a signal in between. Never throws. */
 type Ask = (resource: string, request: Request) => void
 
-/** The key is the function `acquire`, so that an engine whose `acquire` was replaced is asked through the replacement. */
+/** The key is the function `acquire`, so that the replacement is used if an engine's `acquire` was replaced. */
 const asks = new WeakMap<Engine['acquire'], Ask>()
 
 /** Returns the fast way to ask an engine. Undefined if it has none. */

@@ -1,6 +1,5 @@
 /**
- * Requests of one process that stand in the queue by one ticket, as the engine and the holders see them. What happens to the ticket is in
- * group.ts.
+ * Requests of one process that share one ticket in the queue, as the engine and the holders see them. group.ts handles the ticket itself.
  *
  * The list has the holders first, then the waiters, first come, first served.
  *
@@ -67,7 +66,7 @@ export abstract class TicketRequests implements EnqueueRequest, RequestList {
     return requestsFrom(this.firstWaiting)
   }
 
-  /** To be called when a holder asks to be notified of another request that waits. */
+  /** Must be called when a holder asks to be notified of a waiting request. */
   watch(): void {
     if (this.state !== 'held') return
     this.wantedWatch ??= new WantedWatch(this)

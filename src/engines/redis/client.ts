@@ -12,7 +12,7 @@ export interface RedisClient {
 
 type Listener = (...values: never[]) => void
 
-/** What is used of all of them. */
+/** The methods that are used of all of them. */
 interface Emitter {
   on(event: string, listener: Listener): unknown
   off(event: string, listener: Listener): unknown
@@ -52,7 +52,7 @@ export interface IoRedis extends Emitter {
 
 /** A client of one server or cluster. */
 export interface Redis {
-  /** Whether it has been closed, or never connected: then nothing it is asked is answered. */
+  /** Whether it has been closed, or never connected: then it answers no command. */
   readonly isClosed: boolean
   /** Whether a command without a key follows one with the key over the same connection. */
   readonly sendsInOrder: boolean
@@ -68,7 +68,7 @@ export interface Redis {
 }
 
 export interface Subscription {
-  /** Once it hears. */
+  /** Called once messages arrive. */
   readonly ready: Promise<unknown>
   /** At any time. */
   close(): void
@@ -76,7 +76,7 @@ export interface Subscription {
 
 export interface Subscriber {
   readonly onMessage: (message: string) => void
-  /** It is connected (again): messages may have been missed before. */
+  /** Called when it is connected (again): messages may have been missed before. */
   readonly onGap: () => void
 }
 

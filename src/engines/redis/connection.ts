@@ -2,7 +2,7 @@
  * The connections of one engine: one for commands, which may be the user's, and one for notifications.
  *
  *  1. Each call has a time limit. Without an answer it is repeated; so only scripts that may run twice are called here. After its limit, a call sends no
- *     script any more: its reply could be taken for that of the next call.
+ *     script any more: otherwise the lease that the next call's reply renews would count from that later sending.
  *  2. No call is repeated forever: it ends when its caller says so, or after as long as a lease lasts without an answer.
  *  3. Connections don't keep the process alive. Calls do, except calls in the background.
  *  4. Notifications are hints. Without a connection for them, tickets are looked at with each renewal, and the subscription is tried again.
@@ -28,13 +28,13 @@ const LONGEST_LIMIT_MS = 3000
 const DEFAULT_LINGER_MS = 1000
 /** The pause after a call that failed. */
 const PAUSE_MS = 100
-/** How often something is tried at least, however long that takes: a process that was stopped has not tried. */
+/** The minimum number of tries, however long they take: a process that was stopped has not tried. */
 const LEAST_TRIES = 3
-/** After so many calls in a row without an answer, a client of the engine's own is replaced. */
+/** After this many calls in a row without an answer, a client that the engine has made is replaced. */
 const MOST_SILENT = 2
 
 export interface Asking {
-  /** Asked between two calls: whether it is no longer needed. Default: never. */
+  /** Called between two calls: returns whether the answer is no longer needed. Default: it always is. */
   readonly isOver?: (() => boolean) | undefined
   /** Whether the process may end meanwhile. Default: false. */
   readonly isBackground?: boolean
@@ -45,7 +45,7 @@ export interface Asking {
 /** One call. `isLate` says whether its limit has passed: then its answer is no longer used. */
 type Call<T> = (redis: Redis, isLate: () => boolean) => Promise<T>
 
-/** The connection for notifications, from before it is asked for. */
+/** The connection for notifications, from before it is opened. */
 interface Hearing {
   opening?: Promise<void>
   subscription?: Subscription
@@ -81,18 +81,18 @@ export class Connection {
     }
   }
 
-  /** Another number each time that notifications may have been missed until now. 0 if they are missed now. */
+  /** A different number each time after notifications may have been missed. 0 while they are missed. */
   get hearsSince(): number {
     return this.#hearing?.isOpen === true ? this.#gaps : 0
   }
 
-  /** Somebody needs it. */
+  /** A ticket needs the connections. */
   use(): void {
     this.#users += 1
     clearTimeout(this.#lingerTimer)
   }
 
-  /** Somebody needs it no longer: what the engine itself has opened is closed if nobody needs it within `lingerMs`. */
+  /** A ticket no longer needs the connections: those that the engine has opened are closed unless they are needed again within `lingerMs`. */
   unuse(lingerMs: number = this.#lingerMs): void {
     this.#users -= 1
     this.#lingerMs = lingerMs
@@ -104,7 +104,7 @@ export class Connection {
   /**
    * Runs a script until there is an answer.
    *
-   * @returns undefined if it was over before that.
+   * @returns undefined if `isOver` was true before that.
    * @throws ERR_SLOCKET_UNREACHABLE, ERR_SLOCKET_NO_CLIENT, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_RESOURCES, ERR_SLOCKET_SYSTEM
    */
   async ask(script: Script, name: string, args: readonly string[], asking: Asking = {}): Promise<string[] | undefined> {
@@ -114,7 +114,7 @@ export class Connection {
       const rest = [String(keys.length), ...keys, ...args]
       const reply = await redis.send(keys[0]!, ['EVALSHA', script.sha, ...rest]).catch((error: unknown) => {
         if (codeOf(error) !== 'NOSCRIPT') throw error
-        // RACE: this reply came after the limit, and the next call has been sent meanwhile. The reply to that one must not be dated by what is sent now.
+        // RACE: this reply came after the limit, and the next call has been sent meanwhile. The lease that its reply renews must not count from now.
         if (isLate()) throw error
         asking.onSend?.()
         return redis.send(keys[0]!, ['EVAL', script.text, ...rest])
@@ -123,7 +123,7 @@ export class Connection {
     })
   }
 
-  /** How many replicas have what was last written over the connection of this lock. */
+  /** The number of replicas that have the last write over the connection of this lock. */
   async countReplicas(name: string, count: number, asking: Asking): Promise<number | undefined> {
     const [key] = keysOf(this.#settings.namespace, name)
     const waitMs = String(LIMIT_MS / 2)
@@ -155,7 +155,7 @@ export class Connection {
     return found ?? []
   }
 
-  /** Opens the connection for notifications, unless it is open. It may fail, which passes. @throws ERR_SLOCKET_PERMISSION */
+  /** Opens the connection for notifications, unless it is open. Temporary failures are ignored. @throws ERR_SLOCKET_PERMISSION */
   async subscribe(): Promise<void> {
     try {
       await this.#hear()

@@ -4,10 +4,10 @@ import type { OptionHints } from '../../requests/known-options.ts'
 import type { RedisClient } from './client.ts'
 import { isSupported } from './client.ts'
 
-/** Options of {@link redis}: either `client` or `url`, and what the locks are like. An unknown option is a TypeError. */
+/** Options of {@link redis}: either `client` or `url`, and settings of the locks. An unknown option is a TypeError. */
 export interface RedisOptions {
   /**
-   * A connected client of yours, for all commands: of `redis` (4, 5 or 6: createClient, createCluster or createSentinel), `ioredis` (5 or 6: Redis or Cluster)
+   * Your connected client, for all commands: of `redis` (4, 5 or 6: createClient, createCluster or createSentinel), `ioredis` (5 or 6: Redis or Cluster)
    * or `iovalkey`. It is never closed. For notifications the engine opens one more connection with the same settings.
    */
   readonly client?: RedisClient | undefined
@@ -18,7 +18,7 @@ export interface RedisOptions {
   readonly url?: string | undefined
   /** Separates locks: different namespaces have different locks. All keys and channels begin with it. No braces or control characters. Default: `slocket`. */
   readonly namespace?: string | undefined
-  /** How long the server keeps the locks of a client that it no longer hears from, in milliseconds, from 2000 to 86,400,000. Default: `10_000`. */
+  /** How long the server keeps the locks of a client that no longer renews them, in milliseconds, from 2000 to 86,400,000. Default: `10_000`. */
   readonly ttl?: number | undefined
   /**
    * How many replicas must have a grant before the lock counts as acquired, from 0 to 100. With fewer, acquiring fails with ERR_SLOCKET_RESOURCES. It makes a failover that

@@ -1,6 +1,6 @@
 /**
- * The engines that talk to Redis by one client: they share its connections, and each has leases of its own. `redis()` makes one engine. `slocket/redlock` makes one for
- * each lock, since there each lock says how long its lease is.
+ * The engines that talk to Redis through one client: they share its connections, and each has leases of its own. `redis()` makes one engine. `slocket/redlock`
+ * makes one for each lock, since each of its locks has a lease of its own length.
  */
 import { randomBytes } from 'node:crypto'
 import type { Engine } from '../../requests/engine.ts'
@@ -15,13 +15,13 @@ import { RedisQueue } from './queue.ts'
 
 export interface LeasedEngine {
   readonly engine: Engine
-  /** Renews the leases of what it holds, and resolves when the server has answered. What has become of them, each lock knows then. @throws as `Connection.ask`. */
+  /** Renews the leases of its locks, and resolves when the server has answered. Then each lock knows whether it is still held. @throws as `Connection.ask`. */
   readonly renew: () => Promise<void>
 }
 
 export class RedisSession {
   readonly #settings: Settings
-  /** Ids and channels are made of it: without the characters that separate it from a number. */
+  /** Ids and channels contain it, so it has none of the characters that separate it from a number. */
   readonly #id = randomBytes(12).toString('base64url')
   readonly #own: QueueParts['own'] = new Map()
   readonly #connection: Connection
