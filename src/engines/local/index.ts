@@ -145,7 +145,7 @@ function identityOf(directory: string): string | undefined {
   }
 }
 
-/** Asked at each call: tests pretend. */
+/** Read at each call, since tests change it. */
 function isWindows(): boolean {
   return process.platform === 'win32'
 }
@@ -194,7 +194,7 @@ function isSameDirectory(one: string, other: string): boolean {
 }
 
 /**
- * The same for every name of a lock, and in every mount namespace. By its own name first, without case: the file system may ignore that. Then by the
+ * The same for every name of a lock, and in every mount namespace: first the lock's own name, without case, which the file system may ignore; then the
  * directory that it is in.
  *
  * @throws ERR_SLOCKET_NO_PARENT and the like if there is no such directory: without it, another caller might find another order.
@@ -219,10 +219,10 @@ interface Present {
 }
 
 class LocalClient {
-  /** Those queues that this client is present in, by the absolute path of their directory. */
+  /** The queues in which this client is present, by the absolute paths of their directories. */
   readonly #present = new Map<string, Present>()
   readonly #options: DirectoryOptions
-  /** Those clients, this one too, that are one to a query. */
+  /** The clients that count as one in a query, including this one. */
   readonly #siblings: LocalClient[]
 
   constructor(options: DirectoryOptions, siblings: LocalClient[] = []) {
@@ -264,7 +264,7 @@ class LocalClient {
     return await breakHolders(queue, confirm)
   }
 
-  /** The tickets in a queue that are of this thread to a query, by id. */
+  /** The tickets in a queue that count as this thread's in a query, by id. */
   #ownIn(directory: string): Map<string, OwnTicket> {
     return new Map(this.#siblings.flatMap((client) => [...(client.#present.get(directory)?.queue.own ?? [])]))
   }
@@ -286,7 +286,7 @@ class LocalClient {
 
   #onAway(present: Present): void {
     disappear(present.presence)
-    // It holds on while the process exits. When it does so no longer, this is called again.
+    // It goes on holding while the process exits. When it stops holding, this is called again.
     if (present.queue.own.size > 0) return
     if (this.#present.get(present.directory) === present) this.#present.delete(present.directory)
     presentHere.delete(present)
@@ -294,7 +294,7 @@ class LocalClient {
   }
 }
 
-/** Of all clients in this thread. */
+/** The same for all clients in this thread. */
 const presentHere = new Set<Present>()
 
 /**

@@ -1,6 +1,6 @@
 /**
- * `query`: reads the names, then asks each member which requests its tickets stand for. It takes no ticket and disturbs nobody. A member
- * that does not answer soon (a blocked event loop) is shown with what its tickets' names say.
+ * `query`: reads the names, then asks each member which requests its tickets stand for. It takes no ticket and affects no request. If a member
+ * doesn't answer soon (a blocked event loop), only what its tickets' names say is shown.
  */
 import type { EngineSnapshot, Requester } from '../../requests/engine.ts'
 import { splitByTurn } from '../../core/standing.ts'
@@ -34,7 +34,7 @@ const AT_ONCE = 200
 
 type Reply = { readonly kind: 'alive'; readonly answer: Answer | undefined } | { readonly kind: 'dead' | 'gone' }
 
-/** It lives, or may live, and has not answered. */
+/** The member is alive, or may be, and has not answered. */
 const UNKNOWN: Reply = { kind: 'alive', answer: undefined }
 
 /** How to look. */
@@ -43,7 +43,7 @@ export interface Inspection {
   readonly clientOf?: (ticket: ListedTicket) => string
   /** How long a member has to answer, in ms. */
   readonly answerMs?: number
-  /** When it aborts, the look waits for nobody any longer: the answer is what is known by then. */
+  /** When it aborts, the look stops waiting, and returns what is known by then. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -82,7 +82,7 @@ export async function inspectQueues(queues: readonly Inspected[], inspection: In
     listings[index]!.filter((ticket) => !own.has(ticket.id)).map((ticket) => ({ directory, ticket })),
   )
   const { clientOf } = inspection
-  // They are told apart by object: ids in two queues may be the same.
+  // They are distinguished by object: ids in two queues may be the same.
   const replies = await askAll(others, inspection)
   return queues.map(({ directory, own }, index) => {
     const listing = listings[index]!
@@ -165,7 +165,7 @@ export async function findHolders(
   })
 }
 
-/** Connects as a visitor, which does not say who it is, and asks. */
+/** Connects without saying who it is, and asks. */
 function ask(
   directory: QueueDirectory,
   address: string,
@@ -263,7 +263,7 @@ function requestersOf(
   return [byName(ticket, command, client)]
 }
 
-/** What is known without an answer of its member. */
+/** What is known of a ticket without an answer of its member. */
 function byName(
   { claim, pid, number }: ListedTicket,
   command: string | undefined,

@@ -1,4 +1,4 @@
-/** What keeps a lock, for a caller that passes it on to a process that it starts. */
+/** The descriptors that keep a lock held, for a caller that passes them on to a child process. */
 export interface LockHandle {
   /** While any process has these open, the lock is held, whichever process opened them first. */
   readonly descriptors: readonly number[]

@@ -6,7 +6,7 @@ import { systemCode } from '../../errors.ts'
 import { toSlocketError } from './platform/system-error.ts'
 
 /**
- * Creates all that is missing above `directory`, as `mkdir -p` does, with the permissions that the umask allows. The directories stay, whatever happens to the lock.
+ * Creates the missing directories above `directory`, as `mkdir -p` does, with the permissions that the umask allows. The directories stay, whatever happens to the lock.
  *
  * RACE: another process may remove it before the lock's directory is made in it. Then the request fails with ERR_SLOCKET_NO_PARENT.
  *
@@ -25,7 +25,7 @@ export function makeParents(directory: string): void {
 }
 
 /**
- * Creates `directory`, and what is missing above it. It tries each directory twice at most: Node's `mkdirSync` with `recursive` retries forever, and blocks the
+ * Creates `directory`, and the missing directories above it. It tries each directory at most twice: Node's `mkdirSync` with `recursive` retries forever, and blocks the
  * thread, if `mkdir` fails with ENOENT although the directory above exists, as in `/proc` or below a working directory that was removed.
  *
  * @throws the system's error.

@@ -8,7 +8,7 @@ import { clearInterval, setInterval } from '../../real-time.ts'
 const LOOK_MS = 1000
 
 const sleepers = new Map<object, () => void>()
-/** After the last ticket has woken, it runs on for a while without keeping the process alive: a timer for each sleep would cost more. */
+/** After the last ticket has woken, the timer runs on for a while without keeping the process alive: a timer for each sleep would cost more. */
 let timer: NodeJS.Timeout | undefined
 
 /** @param look called once a second until {@link removeSleeper}. */

@@ -19,7 +19,7 @@ export interface LocalStealing extends Stealing<OwnTicket> {
   tell(own: OwnTicket): void
 }
 
-/** A ticket of this process that has left, or whose holder was downgraded: then it shares, and others may come in beside it. */
+/** A ticket of this process that has left, or whose holder was downgraded and now shares. */
 export class Departed {
   readonly kind: 'left' | 'downgraded'
   readonly name: string
@@ -47,7 +47,7 @@ export class Departed {
 
 /** The queues of one presence that remember tickets that have left. */
 export class QueuesLeft extends Set<QueueState> {
-  /** How many there may be before finding out in which of them nobody stands behind any more. */
+  /** How many there may be before it is checked in which of them no ticket stands behind any more. */
   most = 0
 }
 
@@ -59,7 +59,7 @@ export class QueueState {
   readonly own: Map<string, OwnTicket>
   /** Own tickets that are over, but could not be removed from the directory yet. */
   readonly stuck: Set<OwnTicket> = new Set()
-  /** The tickets that have left, as long as others stand behind them that stood there then. */
+  /** The tickets that have left, as long as a ticket that stood behind them then still stands there. */
   readonly departed: Departed[] = []
   readonly left: QueuesLeft
   /** How many tickets have left without having held, and have yet to connect to a process that they notify. */
@@ -82,12 +82,12 @@ export class QueueState {
     this.view = new QueueView(directory, own, (ticket) => this.isReached(ticket))
   }
 
-  /** Whether there is proof right now that the owner of the ticket lives: a connection that was opened to its ticket. */
+  /** Whether there is proof right now that the owner of the ticket is alive: a connection that was opened to its ticket. */
   isReached(ticket: ListedTicket): boolean {
     return this.isOwn(ticket) || this.presence.members.connectionOpenedTo(ticket.member) !== undefined
   }
 
-  /** Whether it is a ticket of this process. Its id alone isn't enough, since anybody can put it in another name. */
+  /** Whether it is a ticket of this process. Its id alone isn't enough, since any process can make another name with the same id. */
   isOwn({ id, name }: ListedTicket): boolean {
     return this.own.get(id)?.name === name
   }
@@ -97,7 +97,7 @@ export class QueueState {
     return this.own.has(id)
   }
 
-  /** To be called when a ticket was found dead. */
+  /** Must be called when a ticket was found dead. */
   onDead(_ticket: ListedTicket): void {}
 
   /** The address at which to connect to the owner of a ticket. */

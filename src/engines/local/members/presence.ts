@@ -72,7 +72,7 @@ export class Presence implements MemberOwner, Idle {
     collect: (member) => this.#keeper.collect?.(member),
     onAsked: () => this.#onAsked(),
   }
-  /** Members for which a trial runs whether links lead to their sockets. */
+  /** Members for which a trial runs that shows whether links lead to their sockets. */
   readonly #tried = new Set<Member>()
   /** How many trials in a row found no way to reach a socket. */
   #failedTrials = 0
@@ -132,7 +132,7 @@ export class Presence implements MemberOwner, Idle {
     return true
   }
 
-  /** To be called when the member's socket was removed from outside. */
+  /** Must be called when the member's socket was removed from outside. */
   retire(): void {
     const { current } = this.members
     if (current === undefined) return
@@ -164,7 +164,7 @@ export class Presence implements MemberOwner, Idle {
     return this.#addresses.of(name)
   }
 
-  /** Asks a member that may be dead for a sign of life. */
+  /** Finds out whether a member is alive. */
   ask(file: string): void {
     try {
       askMember(this.#directory, this.#addresses, file, this.#asker)
@@ -173,7 +173,7 @@ export class Presence implements MemberOwner, Idle {
     }
   }
 
-  /** Kills a ticket that cannot be unlinked, with its member. Returns false if another ticket in use needs the member. */
+  /** Closes the member of a ticket that can't be unlinked, so that the ticket is dead. Returns false if another ticket in use needs the member. */
   abandon(own: OwnTicket): boolean {
     for (const other of this.#queue!.own.values()) if (!other.isOver && other.owner === own.owner) return false
     debug('%s: ticket %s cannot be removed, so its member ends', this.#directory.path, own.id)
@@ -181,11 +181,11 @@ export class Presence implements MemberOwner, Idle {
     return true
   }
 
-  /** To be called when a ticket has left, or could not be made. If none is left, the presence ends `lingerMs` from now, unless it is used again. */
+  /** Must be called when a ticket has left, or could not be made. If none is left, the presence ends `lingerMs` from now, unless it is used again. */
   onLeft(lingerMs: number): void {
     this.#closeRetired()
     if (this.#queue!.own.size > 0) return
-    // The ticket was released while the process exits, after this has left.
+    // The ticket was released while the process exits, after this presence has left.
     if (!this.#isPresent) {
       this.#directory.removeIfEmpty()
       return this.#keeper.onAway()
@@ -203,8 +203,8 @@ export class Presence implements MemberOwner, Idle {
   }
 
   /**
-   * Ends the presence now. Tickets that hold go on holding, until they are released or the kernel closes their sockets, at
-   * the end of this process (or thread). Then they are left behind, dead, so that the next holder is notified of them.
+   * Ends the presence now. Held tickets stay held until they are released, or until the kernel closes their sockets at
+   * the end of this process (or thread). Then they are left behind, dead, so that the next holder gets `recovered`.
    */
   leave(): void {
     this.#linger.stop()
@@ -268,12 +268,12 @@ export class Presence implements MemberOwner, Idle {
   }
 
   #becomeMember(member: Member): 'open' {
-    // RACE: two requests of this process found it away at once; the first one's member is as good.
+    // RACE: two requests of this process found no member at the same time; the first one's member serves both.
     if (this.members.current !== undefined) member.close()
     else {
       this.members.current = member
       debug('%s: member %s listens', this.#directory.path, member.id)
-      // RACE: it may have come to its end meanwhile, by its linger.
+      // RACE: its linger may have ended meanwhile, and so the presence.
       this.#appear()
       sweepMembers(this.#directory, this.#addresses, member, this.#asker)
     }
@@ -330,7 +330,7 @@ export class Presence implements MemberOwner, Idle {
     for (const { id } of this.members.retired) this.#directory.sweepMemberFiles(memberFile(id))
   }
 
-  /** The process exits: the trials come to no end. */
+  /** The process exits: the trials will not finish. */
   #closeTried(): void {
     for (const member of this.#tried) {
       const file = memberFile(member.id)

@@ -66,7 +66,7 @@ export function localNames(root?: string, access?: LockAccess): Engine {
   return known
 }
 
-/** A client of its own. */
+/** Creates another client. */
 export function openNames(directory: string, prepare: () => void = () => {}, access?: LockAccess): Engine {
   if (process.platform === 'win32') return openWindowsNames(directory)
   const root = new Root(directory, prepare, access)
@@ -103,7 +103,7 @@ class Root implements PresentQueue {
   readonly #longNames: LongNames
   /** The queues that have own tickets. */
   readonly #busy = new Map<object, BusyQueue>()
-  /** Directories of queues that had own tickets, oldest first, by path, and since when. */
+  /** Directories of queues that had own tickets, by path, and since when they have none; oldest first. */
   readonly #idle = new Map<string, IdleName>()
   readonly #left = new QueuesLeft()
   #idleTimer: NodeJS.Timeout | undefined
@@ -154,7 +154,7 @@ class Root implements PresentQueue {
   }
 
   onAsked(): void {
-    // A ticket by which others wait still stands after its lock was stolen, and this process may not know yet.
+    // A ticket by which others wait stays in the queue after its lock was stolen, and this process may not know yet.
     for (const own of this.own.values()) {
       if (own.isCrowded && own.isHeld) (own.home as QueueState).stealing?.isHolder(own)
     }
@@ -193,7 +193,7 @@ class Root implements PresentQueue {
   onDisconnected(peer: string): void {
     for (const { state } of this.#busy.values()) state.wakeOwn()
     notifyAgain(this.#left)
-    // The member may have died, and left tickets in queues in which nobody has noticed that.
+    // The member may have died, and left tickets in queues in which no process has noticed it.
     try {
       for (const file of this.#directory.memberNames()) if (file.startsWith(`${peer}.`)) this.#presence.ask(file)
     } catch (error) {

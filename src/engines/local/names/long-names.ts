@@ -1,9 +1,9 @@
 /**
- * Names too long for a file name: their files are named by a hash, and what the name is stands in a file of each member that uses it,
- * `.members/HASH.MEMBER`, for `query` of others to read. It goes when the member has no ticket for that name any more, or with what
- * else a dead member leaves.
+ * Names too long for a file name: their files are named by a hash. Each member that uses such a name writes it into a file,
+ * `.members/HASH.MEMBER`, for `query` of other processes to read. The file is removed when the member has no ticket for that name any more, or with
+ * everything else that a dead member leaves.
  *
- * A file is believed only as far as its content has that hash, so it need be neither whole nor true.
+ * A file is believed only if its content has that hash, so it does no harm if it is incomplete or wrong.
  */
 import fs from 'node:fs'
 import { systemCode } from '../../../errors.ts'
@@ -18,7 +18,7 @@ const HASHED_LENGTH = hashedFile(Buffer.alloc(0)).length
 
 export class LongNames {
   readonly #root: RootDirectory
-  /** What was written, by the file of the lock. */
+  /** The names that were written, by the file of the lock. */
   readonly #written = new Map<string, string>()
 
   constructor(root: RootDirectory) {

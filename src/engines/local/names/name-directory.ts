@@ -35,7 +35,7 @@ export class RootDirectory extends QueueDirectory {
     return opened === 'foreign' ? this.#refuseForeign() : opened
   }
 
-  /** Throws what `open` would, as far as a look can tell; makes nothing. */
+  /** Throws what `open` would throw, as far as a look shows. Makes nothing. */
   refuseUnusable(): void {
     this.#prepare()
     const occupant = this.occupant()
@@ -74,7 +74,7 @@ export class RootDirectory extends QueueDirectory {
 /** The queue of one name. Created by the first ticket in it, removed by the process that leaves it empty. */
 export class NameDirectory extends QueueDirectory {
   readonly #root: RootDirectory
-  /** Whether it has the permissions of the root, as far as this process can see to it. */
+  /** Whether it has the permissions of the root, as far as this process can ensure that. */
   #follows = false
 
   constructor(root: RootDirectory, file: string) {
@@ -123,12 +123,12 @@ export class NameDirectory extends QueueDirectory {
     super.sweepTicket(name)
   }
 
-  /** Removes the marks that a ticket has left which is gone. Its owner must be dead, too. */
+  /** Removes the marks of a ticket that is gone. Its owner must be dead, too. */
   sweepLoneMarksOf(name: string): void {
     if (!this.has(name)) for (const mark of HOLDER_MARKS) this.sweepMark(name + mark)
   }
 
-  /** Named locks have no `recovered`: nothing is to be remembered. */
+  /** Named locks have no `recovered`, so nothing has to be remembered. */
   override removeOrMark(name: string): void {
     this.sweepTicket(name)
   }
@@ -159,7 +159,7 @@ export class NameDirectory extends QueueDirectory {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const result = this.#take(step)
       if (result !== undefined) return result
-      // RACE: who left it empty may have removed it before the step, and others may have made it anew after.
+      // RACE: the process that left it empty may have removed it before the step, and others may have made it again afterwards.
       const wasThere = isThere
       const occupant = this.occupant()
       if (occupant === 'foreign') {
@@ -179,13 +179,13 @@ export class NameDirectory extends QueueDirectory {
     try {
       return step()
     } catch (error) {
-      // RACE: another user has made it, and has not come to give it the permissions of the root.
+      // RACE: another user has made it, and hasn't given it the permissions of the root yet.
       if (this.#root.isShared && isSlocketError(error, 'ERR_SLOCKET_PERMISSION')) throw new DirectoryUnfinished(error)
       throw error
     }
   }
 
-  /** Gives it the permissions of the root. What keeps it from that is met again, by the next ticket at the latest. */
+  /** Gives it the permissions of the root. Errors are ignored: the next ticket at the latest gets them again. */
   #follow(): void {
     let directory: OpenDirectory | undefined
     try {

@@ -1,4 +1,4 @@
-/** Removes what a dead member has left in the queues of a root. Its tickets may be in many queues, which perhaps nobody uses for a long time. */
+/** Removes what a dead member has left in the queues of a root. Its tickets may be in many queues, which may not be used for a long time. */
 import { systemCode } from '../../../errors.ts'
 import { memberFile } from '../members/member.ts'
 import { MEMBERS, parseTicketName } from '../ticket-name.ts'
@@ -12,7 +12,7 @@ import { HOLDER_MARKS } from './marks.ts'
  *
  * @param file the name of its socket.
  * @param inode the inode of the socket. A name of any other socket proves nothing.
- * @returns a function that removes exactly that. If the member is dead for certain, calling it does no harm, however late it is called.
+ * @returns a function that removes exactly these. If the member is certainly dead, calling it does no harm, however late.
  */
 export function collectOf(root: RootDirectory, file: string, inode: number): () => void {
   const sweeps = root.files().map((name) => collectInQueue(new NameDirectory(root, name), file, inode))
@@ -25,7 +25,7 @@ export function collectOf(root: RootDirectory, file: string, inode: number): () 
   }
 }
 
-/** @param file as for `collectOf`, and so is `inode`; of a member that is dead for certain, and was so before this call. */
+/** @param file as for `collectOf`, and so is `inode`; the member must have been dead before this call. */
 export function sweepRoot(root: RootDirectory, file: string, inode: number): void {
   try {
     collectOf(root, file, inode)()

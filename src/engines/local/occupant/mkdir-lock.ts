@@ -1,10 +1,10 @@
 /**
- * Another tool's lock that is an empty directory, made by `mkdir` and kept fresh by its time of modification: that of
+ * Another tool's lock that is an empty directory, made by `mkdir` and kept fresh by its modification time: the lock of
  * proper-lockfile. Only used if such a tool may use the same path (src/compat/).
  *
- *  1. A directory made here carries the sticky bit from its first moment on, and a queue is never empty: neither is a mkdir lock.
- *  2. A stale one is not removed, which could hit a new one at the same path, but made a queue directory: by the very
- *     directory that was judged. From then on its maker cannot remove it (ENOTEMPTY), and finds that it was touched.
+ *  1. A directory made by slocket carries the sticky bit from its first moment on, and a queue is never empty. So neither is taken for a mkdir lock.
+ *  2. A stale lock is not removed, since that could hit a new lock at the same path. The directory that was judged becomes a queue directory, through
+ *     its descriptor. From then on, its maker cannot remove it (ENOTEMPTY), and notices that it was touched.
  */
 import fs from 'node:fs'
 import { systemCode } from '../../../errors.ts'

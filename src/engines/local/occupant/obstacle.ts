@@ -12,7 +12,7 @@ const DESCRIPTIONS: Readonly<Record<Exclude<ObstacleKind, 'directory'>, string>>
   device: 'is a device, not a lock; use another name',
 }
 
-/** What `stats`, which are not those of a directory, tell. A dead socket is a `socket`: see `findObstacle` in foreign.ts. */
+/** The obstacle that `stats`, which aren't a directory's, describe. A dead socket is a `socket`: see `findObstacle` in foreign.ts. */
 export function obstacleBy(stats: fs.Stats, path: string): Obstacle {
   return describeObstacle(kindBy(stats), path)
 }

@@ -1,6 +1,6 @@
 /**
- * A directory that contains anything that doesn't belong to a lock is somebody else's, and nothing in it is touched. All requests look at this
- * when they come; the requests in the queue ignore what appears later.
+ * A directory that contains anything that doesn't belong to a lock is somebody else's, and nothing in it is touched. Each request checks this
+ * when it comes; requests in the queue ignore what appears later.
  */
 import fs from 'node:fs'
 import path from 'node:path'
@@ -42,7 +42,7 @@ function isOfLock(directory: string, entry: fs.Dirent): boolean {
   return parseTicketName(marked) !== undefined && (entry.isSymbolicLink() || isOfTicket(directory, entry))
 }
 
-/** Decides by kind. Deno's `Dirent` only knows files, directories and links, and says that a socket is none of them (2.9.6). */
+/** Decides by kind. Deno's `Dirent` only knows files, directories and links, and reports a socket as none of them (2.9.6). */
 function isOfTicket(directory: string, entry: fs.Dirent): boolean {
   if (witness.kind === 'socket' && entry.isSocket()) return true
   const stats = fs.lstatSync(path.join(directory, entry.name), { throwIfNoEntry: false })

@@ -1,18 +1,18 @@
 /**
  * Who can use a lock: the permissions of its directories, and of the sockets in them, whatever the umask is.
  *
- *  1. The option `access` decides about the lock's directory. What slocket makes in a directory follows that directory.
+ *  1. The option `access` determines the permissions of the lock's directory. Everything that slocket makes in a directory follows that directory.
  *  2. Permissions are only added, and only to what this user owns and slocket has made.
- *  3. They are added through an open descriptor, so that nothing is changed that somebody has put in its place.
+ *  3. They are added through an open descriptor, so that nothing else is changed that somebody has put in its place.
  *
- * chmod(2) after the making, and never process.umask(), which changes the umask of the whole process and cannot do so in a worker thread.
+ * Permissions are set by chmod(2) afterwards, never by process.umask(), which changes the umask of the whole process and doesn't work in a worker thread.
  */
 import fs from 'node:fs'
 import type { LockAccess } from '../../../requests/lock-access.ts'
 import { SlocketError, systemCode } from '../../../errors.ts'
 import type { OpenDirectory } from './open-directory.ts'
 
-/** The least that a lock's directory has for each access. Sticky: nobody removes tickets of other users. */
+/** The minimum mode of a lock's directory for each access. Sticky: users can't remove each other's tickets. */
 const MODES: Readonly<Record<LockAccess, number>> = {
   user: 0o1700,
   // Set-group-ID: what is made in it belongs to its group (inode(7)).
@@ -32,12 +32,12 @@ const GROUP_AND_OTHERS = 0o077
 /** From asm-generic/fcntl.h; not among Node's constants. */
 const O_PATH = 0o10000000
 
-/** The mode to make a lock's directory with. Narrower than it will be: nobody gets in who is to be kept out. */
+/** The mode to make a lock's directory with. Narrower than its final mode, so that no other user gets in early. */
 export function firstMode(access: LockAccess | undefined): number {
   return access === undefined ? DEFAULT_MODE : MODES[access] & DEFAULT_MODE
 }
 
-/** Whether slocket made the directory, as far as its mode tells: see decision 0002. */
+/** Whether slocket made the directory, as far as its mode shows: see decision 0002. */
 export function isMadeHere(mode: number): boolean {
   return (mode & STICKY) !== 0 && ((mode & WRITABLE_BY_ALL) === 0 || (mode & MADE_FOR_ALL) !== 0)
 }
@@ -61,7 +61,7 @@ export function widen(directory: OpenDirectory, path: string, access: LockAccess
   changeMode(directory, stats.mode | MODES[access])
 }
 
-/** Adds what a directory that slocket makes within another one lacks for the users of that one. */
+/** Adds the permissions that a directory made by slocket inside another one lacks for the users of the outer one. */
 export function follow(inner: OpenDirectory, outer: number): void {
   const stats = fs.fstatSync(inner.descriptor)
   if ((outer & WRITABLE_BY_OTHERS & ~stats.mode) === 0 || !isOwnAndMadeHere(stats)) return
@@ -70,8 +70,8 @@ export function follow(inner: OpenDirectory, outer: number): void {
 }
 
 /**
- * Lets all who can make sockets in the directory `members` connect to the socket `name` there, which this process has just made:
- * that needs write permission for the socket (unix(7)).
+ * Lets all users that can make sockets in the directory `members` connect to the socket `name` there, which this process has just made.
+ * Connecting needs write permission for the socket (unix(7)).
  *
  * If there is no /proc, sockets have the permissions that the umask leaves them.
  */
@@ -93,7 +93,7 @@ export function shareSocket(members: OpenDirectory, name: string): void {
   }
 }
 
-/** What keeps this user from a lock that others are to use as well. `stats` of its directory. */
+/** The error if this user can't use a lock that several users share. @param stats of the lock's directory. */
 export function tooNarrow(path: string, access: LockAccess, { uid, mode }: fs.Stats): SlocketError {
   const wide = (MODES[access] & ~MADE_FOR_ALL).toString(8)
   return new SlocketError(

@@ -1,10 +1,10 @@
 /**
  * How the clock of this process differs from CLOCK_MONOTONIC as the initial time namespace has it.
  *
- * Node's `process.hrtime` is that clock, but for what /proc/self/timens_offsets says. Deno's and Bun's begins with the process
+ * Node's `process.hrtime` is that clock, except for the offset in /proc/self/timens_offsets. In Deno and Bun it starts with the process
  * (or thread), and they have nothing better; there, /proc/uptime is watched for the moment when its last digit changes,
- * which tells the difference to within a margin. (/proc/uptime counts the time in which the machine was suspended too:
- * after a suspension the tokens of those runtimes are ahead of those of Node by as much.)
+ * which shows the difference to within a margin. (/proc/uptime also counts the time in which the machine was suspended:
+ * after a suspension, the tokens of those runtimes are ahead of Node's by that time.)
  */
 import { SlocketError } from '../../../errors.ts'
 import { readText } from './proc.ts'
@@ -12,16 +12,16 @@ import { hasOwnClock } from './runtime.ts'
 import { monotonicNowNs } from '../../../real-time.ts'
 
 export interface Clock {
-  /** What `process.hrtime` is ahead of the kernel's clock, at most. */
+  /** By how much `process.hrtime` is ahead of the kernel's clock, at most. */
   readonly aheadNs: bigint
-  /** What it may be ahead less than that. */
+  /** By how much less than that it may be ahead. */
   readonly marginNs: bigint
 }
 
 const SECOND_NS = 1_000_000_000n
 /** The last digit of /proc/uptime. */
 const UPTIME_DIGIT_NS = 10_000_000n
-/** A margin to be content with. */
+/** A margin that is small enough. */
 const SMALL_NS = 100_000n
 /** How many changes of the digit to wait for, 10 ms each, for a margin that small: this process may be interrupted. */
 const MOST_CHANGES = 5
@@ -76,7 +76,7 @@ function readUptimeNs(): bigint | undefined {
   return match === null ? undefined : BigInt(match[1]!) * SECOND_NS + BigInt(match[2]!) * UPTIME_DIGIT_NS
 }
 
-/** What the time namespace of this process is ahead of the initial one: time_namespaces(7). */
+/** By how much the time namespace of this process is ahead of the initial one: time_namespaces(7). */
 function namespaceOffsetNs(clock: 'monotonic' | 'boottime'): bigint {
   const offsets = readText('/proc/self/timens_offsets') ?? ''
   const match = new RegExp(`^${clock}\\s+(-?\\d+)\\s+(\\d+)$`, 'm').exec(offsets)

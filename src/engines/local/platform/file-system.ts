@@ -1,5 +1,5 @@
 /**
- * What has to be known of a file system before a lock is made there.
+ * What must be known about a file system before a lock is made there.
  *
  *  1. Two kernels can share a network file system: each would take the other's tickets for dead, because a socket is
  *     known only to the kernel that listens on it. Such file systems are refused.
@@ -50,7 +50,7 @@ const FUSE = 0x65735546
 /** FUSE file systems that keep their files on this machine, or in a directory that the mount names. Any other may be sshfs, s3fs or the like. */
 const LOCAL_FUSE =
   /^fuse(blk|\.(fuse-overlayfs|unionfs|unionfs-fuse|mergerfs|gocryptfs|encfs|bindfs|ntfs-3g|lxcfs|portal))$/
-/** How many FUSE file systems are looked at that lie over one another. */
+/** How many FUSE file systems on top of each other are looked at. */
 const MOST_LAYERS = 4
 
 export interface FileSystem {
@@ -121,7 +121,7 @@ function examineOpen(directory: string, descriptor: number, layers: number): Fil
   return NETWORK_MOUNTS.test(mount.type) ? { name: mount.type, isNetwork: true, hasSocketLinks: false } : local
 }
 
-/** The type of a FUSE mount is what its daemon says. So the directory that it says its files are in is looked at as well. */
+/** The daemon of a FUSE mount chooses the mount's type. So the directory that the mount names for its files is checked as well. */
 function examineFuse(mount: Mount | undefined, layers: number): FileSystem {
   const name = `a FUSE file system (${mount?.type ?? 'unknown'})`
   if (mount === undefined || layers === 0 || !LOCAL_FUSE.test(mount.type)) {

@@ -1,5 +1,5 @@
 /**
- * Files that show that their owner lives, on macOS and the BSDs: the owner opened them with an exclusive lock, and the kernel drops the lock when
+ * Files that show that their owner is alive, on macOS and the BSDs: the owner opened them with an exclusive lock, and the kernel drops the lock when
  * the owner ends.
  *
  *  1. An open with O_EXLOCK takes a lock as flock(2) does. It belongs to the open file, whichever of its hard links it was opened by, and lasts
@@ -39,7 +39,7 @@ export type Found = 'alive' | 'dead' | 'gone'
 const NOT_THERE: ReadonlySet<string> = new Set(['ELOOP', 'EMLINK'])
 
 /**
- * Makes the file `name` in the directory `members`, and holds it. All who can make files there can look at it, whatever the umask is, and nobody else.
+ * Makes the file `name` in the directory `members`, and holds it. All users that can make files there can look at it, whatever the umask is, and no others.
  *
  * Tries first whether a second name of the file shows that it is held: a file system, or a runtime, that ignored the lock would let two hold.
  *

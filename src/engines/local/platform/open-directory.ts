@@ -1,6 +1,6 @@
 /**
  * A directory that stays the same after it was opened, whatever is put in its place meanwhile. So nothing is
- * made behind a link. If there is no /proc, it is only a path, and then another process that is quick enough can break that promise.
+ * made behind a link. Without /proc, it is only a path, and another process that is quick enough can put a link in its place.
  */
 import fs from 'node:fs'
 import { hasDescriptorPaths } from './proc.ts'
@@ -23,7 +23,7 @@ export function openDirectory(path: string): OpenDirectory {
   return { path: `/proc/self/fd/${descriptor}`, descriptor, isPinned: true, close }
 }
 
-/** As chmod, but of nothing that a link leads to. */
+/** As chmod, but doesn't follow links. */
 export function chmodDirectory(path: string, mode: number): void {
   const descriptor = openDescriptor(path)
   try {

@@ -1,6 +1,6 @@
 /**
- * What the system tells if it can: in /proc, above all. Undefined if it tells nothing; the caller says what that means. A want
- * of descriptors or memory is no such answer, since it passes, and what is read here is kept for good.
+ * Facts that the system may show, above all in /proc. Undefined if it doesn't show them; the caller decides what that means. A lack
+ * of descriptors or memory is an error instead, since it is temporary, and what is read here is kept.
  */
 import fs from 'node:fs'
 import { makeRoom } from '../../../requests/idle.ts'

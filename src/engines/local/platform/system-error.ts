@@ -1,4 +1,4 @@
-/** Says in the package's own words what a system error means for a lock. */
+/** Converts system errors to errors of this package. */
 import { SlocketError, systemCode } from '../../../errors.ts'
 import type { SlocketErrorCode } from '../../../errors.ts'
 
@@ -59,10 +59,10 @@ function refusedByNode(error: unknown): readonly [SlocketErrorCode, string] {
   ]
 }
 
-/** Codes that say that a hard link cannot be had here. EXDEV: a union file system would have to link from one of its branches to another. */
+/** Codes for a file system without hard links. EXDEV: a union file system would have to link from one of its branches to another. */
 export const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV'])
 
-/** Whether it says that a name is not there. */
+/** Whether the error means that a name doesn't exist. */
 export function isGone(error: unknown): boolean {
   const code = systemCode(error)
   return code === 'ENOENT' || code === 'ENOTDIR'

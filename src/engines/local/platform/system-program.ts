@@ -1,4 +1,4 @@
-/** Programs of macOS and the BSDs that tell what Linux shows in /proc. They run once in a process, before its first lock, for some milliseconds. */
+/** Programs of macOS and the BSDs that show what Linux shows in /proc. They run once in a process, before its first lock, for some milliseconds. */
 import { isSlocketError, SlocketError, systemCode } from '../../../errors.ts'
 import { unlessMissing } from './proc.ts'
 import { builtInChildProcess } from './built-in.ts'

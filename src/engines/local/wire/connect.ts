@@ -1,12 +1,12 @@
-/** Connecting to a Unix socket, with an outcome in any case. */
+/** Connects to a Unix socket, and always reports an outcome. */
 import type net from 'node:net'
 import { builtInNet } from '../platform/built-in.ts'
 import { toConnectError } from '../platform/connect-error.ts'
 import { isBun, isDeno } from '../platform/runtime.ts'
 
-/** Without a 'data' event, what arrives takes Node half as much work (measured on Node 20). */
+/** Without a 'data' event, incoming data takes Node half as much work (measured on Node 20). */
 const HAS_ONREAD = !isBun && !isDeno
-/** Where it arrives, on all connections: it is read before anything else can arrive. */
+/** The buffer for incoming data, for all connections: it is read before anything else can arrive. */
 let arrived: Buffer | undefined
 const ARRIVED_BYTES = 4096
 
@@ -16,7 +16,7 @@ const ARRIVED_BYTES = 4096
  *
  * Node emits 'error' by `process.nextTick`, and test frameworks drop such ticks (real-time.ts). 'close' comes without one.
  *
- * @param onText gets what arrives. If it is missing, the caller listens to 'data'.
+ * @param onText gets incoming text. If it is missing, the caller listens to 'data'.
  */
 export function connectTo(
   path: string,

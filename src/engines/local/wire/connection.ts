@@ -3,8 +3,8 @@
  *
  *  1. The side that connects first says who it is. The side that accepts answers at once.
  *  2. Until the answer has come, the event loop of the other side may be blocked: it does not know of us yet.
- *  3. Who asks `who` does so once.
- *  4. A violation (see frames.ts) destroys the connection and nothing more; so does reading nothing while more and more is sent.
+ *  3. Each side may send `who` once.
+ *  4. A violation (see frames.ts) destroys the connection and nothing more; so does a peer that reads nothing while more and more is sent.
  */
 import type net from 'node:net'
 import type { Frame } from './frames.ts'
@@ -16,7 +16,7 @@ import { formatFrame, LineSplitter, MAX_FRAME_BYTES, parseFrame } from './frames
  */
 const MOST_UNREAD_BYTES = 64 << 10
 
-/** How long a stranger may say nothing, in ms. It delays nobody; this only frees the descriptor. */
+/** How long an accepted connection may say nothing, in ms. It delays no request; this only frees the descriptor. */
 const SILENCE_MS = 10_000
 
 export interface ConnectionOwner {
@@ -29,7 +29,7 @@ export interface ConnectionOwner {
   describe(): string
 }
 
-/** `ended` becomes true as the end arrives; all that is public follows it by a tick. Node 20 to 26 have it. */
+/** `ended` becomes true when the end arrives; everything public follows a tick later. Node 20 to 26 have it. */
 type NodeSocket = net.Socket & { readonly _readableState: { readonly ended: boolean } }
 
 export class Connection {
@@ -66,13 +66,13 @@ export class Connection {
   send(frames: string): boolean {
     const { socket } = this
     if (this.isClosed || socket.destroyed) return false
-    // The owner hears of the end later: who sends may be going through the connections.
+    // The owner is notified of the end later: the sender may be iterating over the connections.
     if (socket.writableLength > MOST_UNREAD_BYTES) {
       socket.destroy()
       return false
     }
     socket.write(frames, 'latin1')
-    // Node sets it at once if the kernel refuses the bytes, and says so by an event when the event loop goes on.
+    // Node sets it at once if the kernel refuses the bytes, and emits the event when the event loop goes on.
     return socket.errored === null
   }
 
@@ -87,7 +87,7 @@ export class Connection {
     this.socket.destroy()
   }
 
-  /** To be called with what arrives on a connection that was opened here. */
+  /** Must be called with the text that arrives on a connection that was opened here. */
   onText(text: string): void {
     const lines = this.splitter.push(text)
     if (lines === undefined) return this.onViolation()
@@ -119,7 +119,7 @@ export class Connection {
         this.owner.onWake(frame.ticket)
         return true
       case 'who':
-        // Once: who asks again and again, and reads no answer, would fill this process's memory.
+        // Once: a peer that asks again and again, and reads no answer, would fill this process's memory.
         if (this.hasDescribed) return false
         this.hasDescribed = true
         this.send(formatFrame({ kind: 'party', json: this.owner.describe() }))

@@ -1,5 +1,5 @@
 /**
- * What members say to each other: lines of ASCII, a closed set. Anything else, or a line too long, is a violation, which
+ * The messages between members: lines of ASCII, a closed set. Anything else, or a line that is too long, is a violation, which
  * ends that connection and nothing more.
  *
  *     slocket/2 MEMBER    the first thing a connecting member says: who it is
@@ -54,7 +54,7 @@ export function formatWake(ticket: string): string {
   return `wake ${ticket}\n`
 }
 
-/** Cuts what comes in over one connection into lines. */
+/** Splits the text that arrives over one connection into lines. */
 export class LineSplitter {
   private readonly maxBytes: number
   private rest = ''
