@@ -102,7 +102,9 @@ scenario('a mark that a machine has left which lost its power is removed', skip,
 /** Asks for the guard without a look at the queue: what excludes has to do so by itself. */
 function mayShareOnly(scene: Scene): void {
   const guards = new Guards(scene.path)
-  assert.equal(guards.take(EXCLUSIVE, IMPATIENT, []), undefined)
+  const alone = guards.take(EXCLUSIVE, IMPATIENT, [])
+  alone?.close()
+  assert.equal(alone, undefined)
   assert.equal(guards.remove(['guard']), false)
   const shared = guards.take(SHARED, IMPATIENT, [])
   assert.equal(shared?.grant(), false)

@@ -46,7 +46,7 @@ export function bootNsNow(): bigint {
   return BigInt(wallNowMs()) * 1_000_000n - monotonicNowNs()
 }
 
-/** The holder that has died, if nobody has the guard open, of whom the next one is to learn. Empty if there is none. */
+/** The holder that has died, if nobody has the guard open: the next holder is notified. Empty if there is none. */
 export function deadHolderOf({ holder }: GuardRecord): string {
   return markedBy(holder) === undefined ? holder : ''
 }

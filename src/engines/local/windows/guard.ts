@@ -8,9 +8,9 @@
  *  1. A guard is opened when the queue shows that it is the ticket's turn, and closed before the ticket leaves.
  *  2. Its content, the record, names the holder until the holder releases. So the next holder finds the name of a holder that died.
  *  3. A guard is removed only by an open without sharing: nobody else has that file open then.
- *  4. An exclusive holder that is downgraded can't have the guard shared before it has closed it. So it first writes the name of its mark into it: whoever has the
+ *  4. An exclusive holder that is downgraded can't have the guard shared before it has closed it. So it first writes the name of its mark into it: a process that has the
  *     guard alone, and finds the name of a mark there, doesn't hold while the ticket of that name is open, which it is until the downgraded holder releases.
- *  5. A request that takes several permits, or one of another number, takes the highest guards that are free: docs/decisions/0017-several-permits.md.
+ *  5. A request for permits takes the highest guards that are free, so that requests with other numbers find theirs: docs/decisions/0017-several-permits.md.
  */
 import fs from 'node:fs'
 import path from 'node:path'
@@ -272,7 +272,7 @@ function numberOf(name: string): number {
   return isGuardName(name) ? Number(name.slice(GUARD.length + 1)) : 0
 }
 
-/** The hold has one more guard alone, and learns of a holder of it that has died. */
+/** The hold has one more guard alone, and is notified if its holder has died. */
 function addTo(hold: Hold, descriptor: number): void {
   hold.add(descriptor)
   hold.inherit(dropTrace(descriptor))

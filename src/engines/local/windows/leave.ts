@@ -37,7 +37,7 @@ export function downgrade(state: QueueState, own: OwnTicket): void {
   if (own.isOver || own.hold === undefined || own.mark !== undefined) return
   const { directory } = state
   own.mustShare = true
-  // First: whoever sees the mark can't have the guard yet, and whoever gets the guard has been let in by the mark.
+  // First: a process that sees the mark can't have the guard yet.
   own.mark = directory.makeMark(own.name)
   try {
     directory.guards.share(own.hold, own.name + DOWNGRADED)

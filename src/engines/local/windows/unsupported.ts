@@ -21,6 +21,6 @@ const MOST_TAKEN = 100
 export function refuseManyPermits(claim: Claim): void {
   if (claim.kind !== 'permit' || claim.take <= MOST_TAKEN) return
   throw new RangeError(
-    `take must be ${MOST_TAKEN} at most on Windows, where each permit is an open file, but was ${claim.take} (${describeClaim(claim)})`,
+    `take must be ${MOST_TAKEN} at most on Windows, since each permit is an open file, but was ${claim.take} (${describeClaim(claim)})`,
   )
 }
