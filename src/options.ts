@@ -37,7 +37,7 @@ export interface SlocketOptions {
    * How many of the permits the request takes, all at once: a whole number from 1 to `permits`, which must be given too. They are released together. No later
    * request is served first, even if it needs fewer permits: a request for many isn't starved by requests for few.
    *
-   * If the engine doesn't support more than 1, the call fails with a TypeError: `capabilities.take` isn't true for `postgres()`, and for `local()` on Windows.
+   * If the engine doesn't support more than 1, the call fails with a TypeError: `capabilities.take` isn't true for `postgres()`. With `local()` on Windows the maximum is 100: a RangeError if it is exceeded.
    *
    * Default: `1`.
    */
@@ -342,8 +342,7 @@ function parseCount(name: string, value: unknown, most: number): number {
 /** @throws TypeError if the engine can't give several permits at once. */
 export function refuseTake({ claim }: Asked, { name, capabilities }: Pick<Engine, 'name' | 'capabilities'>): void {
   if (claim.kind !== 'permit' || claim.take === 1 || capabilities.take === true) return
-  const where = name === 'local' ? ' on Windows' : ''
-  throw new TypeError(`options.take must be 1: the engine '${name}' cannot give several permits at once${where}`)
+  throw new TypeError(`options.take must be 1: the engine '${name}' cannot give several permits at once`)
 }
 
 function parseMs(name: string, value: unknown, maxMs: number = MAX_MS): number {

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { permitClaim } from '../../src/core/claim.ts'
-import type { Claim } from '../../src/core/claim.ts'
-import type { Ticket } from '../../src/core/ticket.ts'
-import { refuseOtherNumber, refuseSeveralPermits } from '../../src/engines/local/windows/unsupported.ts'
+import { refuseManyPermits } from '../../src/engines/local/windows/unsupported.ts'
 import type { Engine } from '../../src/index.ts'
-import { local, memory, slocket } from '../../src/index.ts'
+import { memory, slocket } from '../../src/index.ts'
 
 /** One that gives one permit at a time. */
 function withoutTake(): Engine {
@@ -30,22 +28,8 @@ describe('several permits at once', () => {
     await (await slocket('lock', { ...options, take: 1 })).release()
   })
 
-  test('there are none on Windows, and all say the same number', () => {
-    const { platform } = process
-    try {
-      Object.defineProperty(process, 'platform', { value: 'win32' })
-      assert.equal(local().capabilities.take, false)
-    } finally {
-      Object.defineProperty(process, 'platform', { value: platform })
-    }
-    assert.equal(local().capabilities.take, platform !== 'win32')
-    assert.throws(() => refuseSeveralPermits(permitClaim(3, 2)), TypeError)
-    refuseSeveralPermits(permitClaim(3))
-    const ticket = (claim: Claim, live = true): Ticket => ({ id: 'a', claim, live, joining: false })
-    const [own, other] = [ticket(permitClaim(3)), ticket(permitClaim(4))]
-    assert.throws(() => refuseOtherNumber(own, [other, own]), { code: 'ERR_SLOCKET_CLAIM_MISMATCH' })
-    // It may be one of a process that has died.
-    refuseOtherNumber(own, [ticket(permitClaim(4), false), own])
-    refuseOtherNumber(own, [ticket(permitClaim(3)), own])
+  test('on Windows one request takes 100 at most', () => {
+    refuseManyPermits(permitClaim(1000, 100))
+    assert.throws(() => refuseManyPermits(permitClaim(1000, 101)), RangeError)
   })
 })

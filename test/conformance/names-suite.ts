@@ -23,7 +23,7 @@ export function testNames(rounds: number): void {
         ordered: true,
         shared: true,
         permits: true,
-        take: process.platform !== 'win32',
+        take: true,
         recovered: false,
         steal: true,
         releasesAtOnce: true,

@@ -32,6 +32,8 @@ export type Command =
       readonly counter?: string
       /** By `slocket.sync`. */
       readonly sync?: boolean
+      /** Downgrades the lock before it releases it. */
+      readonly downgrade?: boolean
     }
   /** Answers blocking, blocks the event loop, answers unblocked. */
   | { readonly do: 'block'; readonly ms: number }

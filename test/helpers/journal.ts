@@ -14,6 +14,8 @@ export interface JournalGrant {
   readonly as: string
   /** exclusive, shared, or permits:N */
   readonly claim: string
+  /** Of permits, if it is more than one. */
+  readonly take?: number
   readonly token: string
   readonly recovered: boolean
 }
@@ -121,11 +123,16 @@ function verifyGrant(
   lastEntries: () => readonly JournalEntry[],
 ): void {
   const beside = holders.filter(({ path }) => path === grant.path)
-  const most = grant.claim.startsWith('permits:') ? Number(grant.claim.slice('permits:'.length)) : 1
+  const most =
+    (grant.claim.startsWith('permits:') ? Number(grant.claim.slice('permits:'.length)) : 1) - takenBy([grant])
   const counted = grant.claim === 'shared' ? beside.filter(({ claim }) => claim !== 'shared') : beside
-  if (counted.length < most) return
+  if (takenBy(counted) <= most) return
   const lines = lastEntries().map((entry) => JSON.stringify(entry))
   assert.fail(
     `${grant.who} was granted '${grant.path}' (${grant.claim}) while ${counted.map(({ who }) => who).join(', ')} held it:\n${lines.join('\n')}`,
   )
+}
+
+function takenBy(grants: readonly JournalGrant[]): number {
+  return grants.reduce((sum, { take = 1 }) => sum + take, 0)
 }

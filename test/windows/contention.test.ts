@@ -42,9 +42,22 @@ scenario('among exclusive and shared holders who are killed, never do two hold t
   await contendAndKill(scene, [{}, { mode: 'shared' }, {}, { mode: 'shared' }])
 })
 
+scenario('the same if exclusive holders are downgraded', skip, async (scene) => {
+  await contendAndKill(scene, [{}, { mode: 'shared' }, {}, { mode: 'shared' }], true)
+})
+
 scenario('of two permits whose holders are killed, never more than two are held', skip, async (scene) => {
   const permit = { permits: 2 }
   await contendAndKill(scene, [permit, permit, permit, permit])
+})
+
+scenario('of five permits of which holders take several, never more than five are held', skip, async (scene) => {
+  await contendAndKill(scene, [
+    { permits: 5, take: 3 },
+    { permits: 5 },
+    { permits: 5, take: 2 },
+    { permits: 5, take: 2 },
+  ])
 })
 
 scenario('a scanner that opens the files of the lock costs time, and no more', skip, async (scene) => {
@@ -63,12 +76,17 @@ scenario('a scanner that opens the files of the lock costs time, and no more', s
   if (!(Number(said) > 0)) throw new Error(`the scanner opened '${said}' files`)
 })
 
-async function contendAndKill(scene: Scene, claims: readonly PlainOptions[]): Promise<void> {
+async function contendAndKill(
+  scene: Scene,
+  claims: readonly PlainOptions[],
+  downgrades: boolean = false,
+): Promise<void> {
   const clients = await scene.spawnAll('a', 'b', 'c', 'd', 'e', 'f', 'g')
   const coming: Client[] = [...clients]
   const contend = (client: Client, index: number): void => {
     const options = { ...claims[index % claims.length], linger: index % 2 === 0 ? 0 : 100 }
-    client.send({ do: 'contend', path: scene.path, rounds: 1_000_000, options })
+    const downgrade = downgrades && options.mode !== 'shared'
+    client.send({ do: 'contend', path: scene.path, rounds: 1_000_000, options, downgrade })
   }
   for (const [index, client] of coming.splice(0, claims.length).entries()) contend(client, index)
   for (const [index, client] of clients.entries()) {

@@ -4,10 +4,17 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
+import type { Claim } from '../../src/core/claim.ts'
+import { permitClaim } from '../../src/core/claim.ts'
+import { splitByTurn } from '../../src/core/standing.ts'
+import { Guards } from '../../src/engines/local/windows/guard.ts'
+import type { Hold } from '../../src/engines/local/windows/hold.ts'
 import { local, slocket } from '../../src/index.ts'
+import { Random } from '../../src/testing/random.ts'
 import { ELSEWHERE, NO_SHARING } from './on-windows.ts'
 
 const LEAVE = { linger: 0 }
+const ROUNDS = 30
 
 describe('a guard', { skip: ELSEWHERE }, () => {
   const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-guard-'))
@@ -62,6 +69,61 @@ describe('a guard', { skip: ELSEWHERE }, () => {
     assert.equal(fs.existsSync(`${lock}/guard-3`), false)
     await second.release()
     assert.deepEqual([alone(`${lock}/guard-1`), alone(`${lock}/guard-2`)], ['opened', 'opened'])
+  })
+
+  test('of n permits, a holder has as many alone as it takes, and names itself in one', async () => {
+    const lock = newPath()
+    const held = await slocket(lock, { permits: 5, take: 3 })
+    assert.deepEqual(
+      [1, 2, 3, 4, 5].map((number) => fs.existsSync(`${lock}/guard-${number}`) && alone(`${lock}/guard-${number}`)),
+      [false, false, 'EBUSY', 'EBUSY', 'EBUSY'],
+    )
+    assert.equal(await slocket.try(lock, { permits: 5, take: 3, engine: local() }), null)
+    await held.release()
+    const names = [3, 4, 5].map((number) => holderIn(`${lock}/guard-${number}`))
+    assert.deepEqual(names, ['', '', ''])
+    const again = new Guards(lock).take(permitClaim(5, 3), 'somebody', [])!
+    again.grant()
+    again.abandon()
+    assert.deepEqual(
+      [3, 4, 5].map((number) => holderIn(`${lock}/guard-${number}`)),
+      ['', '', 'somebody'],
+    )
+  })
+
+  test('of n permits, the highest are taken first: so requests with other numbers have theirs when it is their turn', () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const lock = newPath()
+      fs.mkdirSync(lock)
+      const guards = new Guards(lock)
+      guards.prepare()
+      const random = new Random(round)
+      let queue: { id: string; claim: Claim; live: boolean; joining: boolean; hold?: Hold }[] = []
+      for (let step = 0; step < 60; step += 1) {
+        const turns = splitByTurn(queue).held
+        const due = turns.filter(({ hold }) => hold === undefined)
+        const holders = turns.filter(({ hold }) => hold !== undefined)
+        if (due.length > 0 && random.chance(0.4)) {
+          const one = random.pick(due)
+          const hold = guards.take(one.claim, one.id, fs.readdirSync(lock))
+          assert.ok(
+            hold,
+            `round ${round}, step ${step}: ${JSON.stringify(queue.map((ticket) => [ticket.claim, ticket.hold !== undefined]))}`,
+          )
+          hold.grant()
+          one.hold = hold
+        } else if (holders.length > 0 && random.chance(0.4)) {
+          const one = random.pick(holders)
+          one.hold!.close()
+          queue = queue.filter((ticket) => ticket !== one)
+        } else {
+          const permits = 1 + random.below(6)
+          const claim = permitClaim(permits, 1 + random.below(permits))
+          queue.push({ id: String(step), claim, live: true, joining: false })
+        }
+      }
+      for (const { hold } of queue) hold?.close()
+    }
   })
 
   for (const [what, options, name] of [
@@ -157,4 +219,9 @@ function leaveHolder(guard: string): void {
   const name = '2-0000000000000000001-x-1-aaaaaaaaaaaa-00000000'
   const record = fs.readFileSync(guard, 'latin1')
   fs.writeFileSync(guard, record.slice(0, 33) + name.padEnd(72) + '\n', 'latin1')
+}
+
+/** What a guard that nobody has open says of its holder. */
+function holderIn(guard: string): string {
+  return fs.readFileSync(guard, 'latin1').slice(33).trim()
 }

@@ -157,13 +157,9 @@ const CAPABILITIES: EngineCapabilities = {
   ordered: true,
   shared: true,
   permits: true,
-  get take() {
-    return !isWindows()
-  },
+  take: true,
   recovered: true,
-  get downgrade() {
-    return !isWindows()
-  },
+  downgrade: true,
 }
 
 /** What an engine is made of. */

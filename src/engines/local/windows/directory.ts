@@ -2,6 +2,7 @@
  * The directory of a lock on Windows. Each function here is one synchronous step of the file system.
  *
  *     PATH\2-…         tickets, as on Linux: `dir` shows the queue in its order (ticket-name.ts)
+ *     PATH\2-…-d       the mark of a ticket: its holder was downgraded, and shares. Its owner has it open in the same way as the ticket
  *     PATH\guard…      what excludes: guard.ts
  *
  * Slocket removes the directory when nobody needs it any more, if it has made it.
@@ -15,7 +16,7 @@ import { printable, SlocketError, systemCode } from '../../../errors.ts'
 import { wallNowMs } from '../../../real-time.ts'
 import { describeObstacle, obstacleBy } from '../occupant/obstacle.ts'
 import { isGone, toSlocketError } from '../platform/system-error.ts'
-import { looksLikeTicket, parseTicketName } from '../ticket-name.ts'
+import { DOWNGRADED, looksLikeTicket, parseTicketName } from '../ticket-name.ts'
 import { DirectoryDenied, Guards, isGuardName } from './guard.ts'
 import type { Found } from './held-file.ts'
 import { isDenied, OPEN, probe } from './held-file.ts'
@@ -130,7 +131,27 @@ export class WindowsDirectory {
     }
   }
 
-  /** See {@link probe}, of a ticket. */
+  /** Makes the mark of a ticket whose holder is downgraded, and returns the descriptor that keeps it there. @throws what a system error means. */
+  makeMark(name: string): number {
+    try {
+      return fs.openSync(this.#pathOf(name + DOWNGRADED), OPEN.ticket)
+    } catch (error) {
+      makeRoom(toSlocketError(error, 'downgrade', this.path))
+      return this.makeMark(name)
+    }
+  }
+
+  /** Whether the holder of a ticket was downgraded. A mark that nobody has open says nothing. */
+  isDowngraded(name: string): boolean {
+    return this.probe(name + DOWNGRADED) === 'open'
+  }
+
+  /** Removes marks that a machine has left which lost its power. */
+  sweepMarks(names: readonly string[]): void {
+    for (const name of names) if (isMark(name)) this.sweep(name)
+  }
+
+  /** See {@link probe}, of a ticket or its mark. */
   probe(name: string): Found {
     try {
       return probe(this.#pathOf(name))
@@ -150,7 +171,7 @@ export class WindowsDirectory {
     }
   }
 
-  /** Removes the ticket of a process that has died. If somebody else is about to, or this user may not, nothing happens. */
+  /** Removes the ticket of a process that has died, or its mark. If somebody else is about to, or this user may not, nothing happens. */
   sweep(name: string): void {
     try {
       fs.unlinkSync(this.#pathOf(name))
@@ -234,13 +255,17 @@ export class WindowsDirectory {
   }
 
   #isOfLock(name: string): boolean {
-    if (isGuardName(name) || parseTicketName(name) !== undefined) return true
+    if (isGuardName(name) || parseTicketName(name) !== undefined || isMark(name)) return true
     return this.#named !== undefined && name === NAME_FILE
   }
 
   #pathOf(name: string): string {
     return path.join(this.path, name)
   }
+}
+
+function isMark(name: string): boolean {
+  return name.endsWith(DOWNGRADED) && parseTicketName(name.slice(0, -DOWNGRADED.length)) !== undefined
 }
 
 /** A drive letter may be that of a network share: the path that it stands for tells. @throws ERR_SLOCKET_NETWORK_FILE_SYSTEM. */

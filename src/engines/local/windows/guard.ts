@@ -8,15 +8,21 @@
  *  1. A guard is opened when the queue shows that it is the ticket's turn, and closed before the ticket leaves.
  *  2. Its content, the record, names the holder until the holder releases. So the next holder finds the name of a holder that died.
  *  3. A guard is removed only by an open without sharing: nobody else has that file open then.
+ *  4. An exclusive holder that is downgraded can't have the guard shared before it has closed it. So it first writes the name of its mark into it: a process that has the
+ *     guard alone, and finds the name of a mark there, doesn't hold while the ticket of that name is open, which it is until the downgraded holder releases.
+ *  5. A request for permits takes the highest guards that are free, so that requests with other numbers find theirs: docs/decisions/0017-several-permits.md.
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import type { Claim } from '../../../core/claim.ts'
+import type { Claim, PermitClaim } from '../../../core/claim.ts'
 import { systemCode } from '../../../errors.ts'
 import { debug } from '../../../debug.ts'
 import { isGone, toSlocketError } from '../platform/system-error.ts'
-import { monotonicNowNs, wallNowMs } from '../../../real-time.ts'
-import { isDenied, OPEN } from './held-file.ts'
+import { markedBy } from '../ticket-name.ts'
+import type { GuardRecord } from './guard-record.ts'
+import { bootNsNow, isStale, readRecord, UNKNOWN_HOLDER, writeRecord } from './guard-record.ts'
+import { isDenied, OPEN, probe } from './held-file.ts'
+import { Hold } from './hold.ts'
 
 const GUARD = 'guard'
 const GUARD_NAME = /^guard(?:-[1-9]\d{0,6})?$/
@@ -25,24 +31,6 @@ const GUARD_NAME = /^guard(?:-[1-9]\d{0,6})?$/
 export function isGuardName(name: string): boolean {
   return GUARD_NAME.test(name)
 }
-
-/** What a guard keeps: one line of ASCII. */
-interface GuardRecord {
-  /** Whether slocket made the lock's directory. */
-  readonly isMadeHere: boolean
-  /** The moment when this machine booted, by the wall clock, in ns, as the first user of the directory saw it: what tokens begin with. */
-  readonly bootNs: bigint
-  /** The name of the ticket that holds, or has died holding. Empty if none does. */
-  readonly holder: string
-}
-
-const RECORD = /^slocket\/2 ([01]) (\d{20}) ([0-9a-z-]*) *\n$/
-const HOLDER_BYTES = 72
-const RECORD_BYTES = 10 + 2 + 21 + HOLDER_BYTES + 1
-/** In the place of the name of a holder, if the record can't be read. */
-const UNKNOWN_HOLDER = 'unknown'
-/** How far the wall clock may be ahead of a record before the record counts as one of an earlier boot, in ns. */
-const STALE_NS = 1_000_000_000n
 
 /** The guards of one lock. */
 export class Guards {
@@ -95,7 +83,28 @@ export class Guards {
       case 'shared':
         return this.#takeTogether()
       case 'permit':
-        return this.#takePermit(claim.permits, ticket, names)
+        return this.#takePermits(claim, ticket, names)
+    }
+  }
+
+  /**
+   * Turns the hold of an exclusive holder into a shared one; nobody else holds exclusively in between.
+   *
+   * @param mark the name of its ticket's mark.
+   * @throws what a system error means: then nothing has changed.
+   */
+  share(hold: Hold, mark: string): void {
+    try {
+      hold.share(mark)
+    } catch (error) {
+      throw toSlocketError(error, 'downgrade', this.#directory)
+    }
+    try {
+      // From now on nobody can remove the guard. If somebody has it open alone at this moment, the name in it is enough.
+      const together = this.#open(GUARD, OPEN.together)
+      if (together !== undefined) hold.add(together)
+    } catch (error) {
+      debug('%s: the guard of a downgraded holder is not open: %s', this.#directory, error)
     }
   }
 
@@ -119,7 +128,8 @@ export class Guards {
     try {
       const record = readRecord(descriptor)
       this.isMadeHere ||= record?.isMadeHere === true
-      return record !== undefined && record.holder !== ''
+      if (record === undefined) return false
+      return markedBy(record.holder) === undefined ? record.holder !== '' : this.#isShared(record)
     } finally {
       fs.closeSync(descriptor)
     }
@@ -140,17 +150,31 @@ export class Guards {
     return descriptor === undefined ? undefined : this.#holdBy(descriptor, ticket)
   }
 
-  /** @param together what the holder has open besides. */
-  #holdBy(descriptor: number, ticket: string, together?: Hold): Hold {
+  /**
+   * Undefined if a downgraded holder has the lock.
+   *
+   * @param together what the holder has open besides.
+   */
+  #holdBy(descriptor: number, ticket: string, together?: Hold): Hold | undefined {
     try {
       const record = this.#readOrBegin(descriptor)
+      if (this.#isShared(record)) {
+        fs.closeSync(descriptor)
+        return undefined
+      }
       const own = { ...record, bootNs: together?.record.bootNs ?? record.bootNs, holder: ticket }
       writeRecord(descriptor, own)
-      return new Hold([descriptor, ...(together?.descriptors ?? [])], own, descriptor, record.holder)
+      return new Hold([descriptor, ...(together?.descriptors ?? [])], own, descriptor, record)
     } catch (error) {
       fs.closeSync(descriptor)
       throw toSlocketError(error, 'hold', this.#directory)
     }
+  }
+
+  /** Whether a downgraded holder has the lock, who may not have the guard open. */
+  #isShared({ holder }: GuardRecord): boolean {
+    const ticket = markedBy(holder)
+    return ticket !== undefined && probe(path.join(this.#directory, ticket)) === 'open'
   }
 
   #takeTogether(): Hold | undefined {
@@ -175,30 +199,37 @@ export class Guards {
     }
     if (record === undefined) return 'unfit'
     this.isMadeHere ||= record.isMadeHere
-    return new Hold([descriptor], record, undefined, record.holder)
+    return new Hold([descriptor], record, undefined, record)
   }
 
-  /** The lowest guard that is free; and looks at all others that are, since their holders may have died. */
-  #takePermit(permits: number, ticket: string, names: readonly string[]): Hold | undefined {
+  /** The highest guards that are free, as many as are to be taken; and looks at all others that are free, since their holders may have died. */
+  #takePermits({ permits, take }: PermitClaim, ticket: string, names: readonly string[]): Hold | undefined {
     const together = this.#takeTogether()
-    if (together === undefined) return undefined
     let hold: Hold | undefined
     try {
-      const highest = names.reduce((most, name) => Math.max(most, numberOf(name)), 0)
-      for (let number = 1; number <= permits; number += 1) {
-        if (hold !== undefined && number > highest) break
+      let missing = together === undefined ? 0 : take
+      let number = permits
+      for (; missing > 0 && number > 0; number -= 1) {
         const descriptor = this.#open(`${GUARD}-${number}`, OPEN.alone)
         if (descriptor === undefined) continue
         if (hold === undefined) hold = this.#holdBy(descriptor, ticket, together)
-        else hold.inherit(takeTrace(descriptor))
+        else addTo(hold, descriptor)
+        missing -= 1
       }
+      if (missing > 0 || hold === undefined) {
+        ;(hold ?? together)?.close()
+        return undefined
+      }
+      for (const other of names.map(numberOf)) {
+        if (other === 0 || (other > number && other <= permits)) continue
+        const descriptor = this.#open(`${GUARD}-${other}`, OPEN.alone)
+        if (descriptor !== undefined) hold.inherit(takeTrace(descriptor))
+      }
+      return hold
     } catch (error) {
-      if (hold === undefined) together.close()
-      else hold.close()
+      ;(hold ?? together)?.close()
       throw error
     }
-    if (hold === undefined) together.close()
-    return hold
   }
 
   /** Undefined if the file is open elsewhere in a way that excludes this one. @throws DirectoryDenied; what a system error means. */
@@ -237,94 +268,28 @@ export class DirectoryDenied extends Error {
   }
 }
 
-/** The guards that one ticket has open. */
-export class Hold {
-  readonly descriptors: readonly number[]
-  /** The name of a holder that has died, until a later holder has been notified. */
-  #dead: string
-  /** The record of the guard when this was opened. */
-  readonly record: GuardRecord
-  /** The guard that this hold has written its name to. Undefined if it shares. */
-  readonly #own: number | undefined
-  #isGranted = false
-  #isClosed = false
-
-  constructor(descriptors: readonly number[], record: GuardRecord, own: number | undefined, dead: string) {
-    this.descriptors = descriptors
-    this.record = record
-    this.#own = own
-    this.#dead = dead
-  }
-
-  /** Another holder has died, whose name was removed from its guard. */
-  inherit(dead: string): void {
-    if (dead !== '') this.#dead = dead
-  }
-
-  /** Whether an earlier holder has died. Of shared holders, each is notified; of others, the first that holds by this ticket. */
-  grant(): boolean {
-    this.#isGranted = true
-    const isRecovered = this.#dead !== ''
-    if (this.#own !== undefined) this.#dead = ''
-    return isRecovered
-  }
-
-  /** Closes the guards, and leaves the name of the holder in them: another process has them open. */
-  abandon(): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    for (const descriptor of this.descriptors) fs.closeSync(descriptor)
-  }
-
-  /** Closes the guards. If nobody was granted the lock, the next holder is notified of what this one would have been notified of. */
-  close(): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    try {
-      if (this.#own !== undefined) writeRecord(this.#own, { ...this.record, holder: this.#isGranted ? '' : this.#dead })
-    } catch (error) {
-      // The next holder is notified of a death that did not happen.
-      debug('a guard cannot be written to: %s', error)
-    }
-    for (const descriptor of this.descriptors) fs.closeSync(descriptor)
-  }
-}
-
 function numberOf(name: string): number {
   return isGuardName(name) ? Number(name.slice(GUARD.length + 1)) : 0
+}
+
+/** The hold has one more guard alone, and is notified if its holder has died. */
+function addTo(hold: Hold, descriptor: number): void {
+  hold.add(descriptor)
+  hold.inherit(dropTrace(descriptor))
 }
 
 /** Takes the name of a holder that has died out of a guard, and closes the guard. */
 function takeTrace(descriptor: number): string {
   try {
-    const record = readRecord(descriptor)
-    if (record === undefined || record.holder === '') return ''
-    writeRecord(descriptor, { ...record, holder: '' })
-    return record.holder
+    return dropTrace(descriptor)
   } finally {
     fs.closeSync(descriptor)
   }
 }
 
-/** Undefined if the file has none. */
-function readRecord(descriptor: number): GuardRecord | undefined {
-  const buffer = Buffer.allocUnsafe(RECORD_BYTES)
-  const bytes = fs.readSync(descriptor, buffer, 0, RECORD_BYTES, 0)
-  const match = RECORD.exec(buffer.toString('latin1', 0, bytes))
-  return match === null ? undefined : { isMadeHere: match[1] === '1', bootNs: BigInt(match[2]!), holder: match[3]! }
-}
-
-function writeRecord(descriptor: number, { isMadeHere, bootNs, holder }: GuardRecord): void {
-  const boot = String(bootNs).padStart(20, '0')
-  const text = `slocket/2 ${isMadeHere ? 1 : 0} ${boot} ${holder.padEnd(HOLDER_BYTES)}\n`
-  fs.writeSync(descriptor, text, 0, 'latin1')
-}
-
-/** Whether the record is of an earlier boot, or the wall clock was set forward since: then tokens would be too small. */
-function isStale({ bootNs }: GuardRecord): boolean {
-  return bootNsNow() > bootNs + STALE_NS
-}
-
-function bootNsNow(): bigint {
-  return BigInt(wallNowMs()) * 1_000_000n - monotonicNowNs()
+function dropTrace(descriptor: number): string {
+  const record = readRecord(descriptor)
+  if (record === undefined || record.holder === '') return ''
+  writeRecord(descriptor, { ...record, holder: '' })
+  return record.holder
 }

@@ -19,7 +19,7 @@ import type { Found } from './held-file.ts'
 import { OPEN, probe } from './held-file.ts'
 import { checkWindowsPath, isNetworkPath } from './paths.ts'
 import { Presence } from './presence.ts'
-import { WindowsQueue } from './queue.ts'
+import { WindowsPathQueue } from './queue.ts'
 import type { OwnTicket } from './ticket.ts'
 import { refuseAccess } from './unsupported.ts'
 
@@ -31,7 +31,7 @@ export interface WindowsOptions {
 
 interface Present {
   readonly directory: string
-  readonly queue: WindowsQueue
+  readonly queue: WindowsPathQueue
   readonly presence: Presence
   /** See `TicketEngineParts.open`. */
   close: () => void
@@ -39,7 +39,7 @@ interface Present {
 
 /** A client of the locks of this machine. */
 export interface WindowsLocks {
-  open(directory: string, close: () => void): WindowsQueue
+  open(directory: string, close: () => void): WindowsPathQueue
   query(directory: string, signal: AbortSignal | undefined): Promise<EngineSnapshot>
   /** See `Engine.breakHolders`. */
   breakHolders(
@@ -111,7 +111,7 @@ class WindowsClient implements WindowsLocks {
     siblings.push(this)
   }
 
-  open(directory: string, close: () => void): WindowsQueue {
+  open(directory: string, close: () => void): WindowsPathQueue {
     refuseAccess(this.#options.access)
     const known = this.#present.get(directory)
     if (known !== undefined) {
@@ -124,7 +124,7 @@ class WindowsClient implements WindowsLocks {
       onPresent: () => this.#onPresent(present),
       onAway: () => this.#onAway(present),
     })
-    const queue = new WindowsQueue(windowsDirectory, presence)
+    const queue = new WindowsPathQueue(windowsDirectory, presence)
     const present: Present = { directory, queue, presence, close }
     presence.attach(queue)
     return queue

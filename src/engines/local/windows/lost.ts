@@ -4,8 +4,9 @@
  */
 import { splitByTurn } from '../../../core/standing.ts'
 import { debug } from '../../../debug.ts'
-import { SlocketError } from '../../../errors.ts'
+import { isSlocketError, SlocketError } from '../../../errors.ts'
 import { THIEVES_END } from '../names/thief-number.ts'
+import { downgrade } from './leave.ts'
 import type { QueueState } from './state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 
@@ -19,9 +20,18 @@ function lookAfterOwn(state: QueueState): boolean {
   let holds = false
   for (const own of state.own.values()) {
     if (own.isHeld) holds = true
-    isLost(state, own)
+    if (!isLost(state, own) && own.mustShare) downgradeAgain(state, own)
   }
   return holds
+}
+
+function downgradeAgain(state: QueueState, own: OwnTicket): void {
+  try {
+    downgrade(state, own)
+  } catch (error) {
+    if (!isSlocketError(error)) throw error
+    debug('%s: ticket %s could not be downgraded: %s', state.directory.path, own.id, error)
+  }
 }
 
 /** Whether it held and no longer does. Then its request has been notified. */

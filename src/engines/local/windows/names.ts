@@ -52,7 +52,7 @@ export function openNamesIn(directory: string): Engine {
   const names = new Names(new Root(directory))
   return createTicketEngine({
     name: 'local',
-    capabilities: { ordered: true, shared: true, permits: true, take: false, recovered: false, steal: true },
+    capabilities: { ordered: true, shared: true, permits: true, take: true, recovered: false, steal: true },
     resolve: (name) => name,
     open: (name, close) => names.open(name, close),
     query: (name) => names.query(name),

@@ -3,19 +3,21 @@
  * of them lists and decides again, and looks once a second besides.
  */
 import type { Claim } from '../../../core/claim.ts'
-import { successorsOf } from '../../../core/successors.ts'
+import { successorsOf, successorsOfDowngrade } from '../../../core/successors.ts'
 import { debug } from '../../../debug.ts'
 import { setTimeout } from '../../../real-time.ts'
 import type { Bell } from './bell.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import type { QueueView } from './view.ts'
 
-/** A ticket that has left the queue. */
+/** A ticket that has left the queue, or whose holder was downgraded. */
 export interface Departed {
   readonly name: string
   readonly claim: Claim
   /** A ticket that has not held may have been woken in place of one behind it, which may know nothing of it. */
   readonly hasHeld: boolean
+  /** Whether it is still there, and shares. */
+  readonly isDowngrade?: boolean
 }
 
 /** A departure that may have to be announced again: the process that was notified may have died before it could continue. */
@@ -45,7 +47,7 @@ export class Notifier {
     this.#bell = bell
   }
 
-  /** A ticket of this process has left. */
+  /** A ticket of this process has left, or was downgraded. */
   onDeparture(departed: Departed): void {
     if (this.#own.size === 0 && departed.hasHeld && this.#bell()?.hasConnections !== true) return
     try {
@@ -94,14 +96,15 @@ export class Notifier {
     return this.#view.behind(departed.name).filter(({ name }) => name <= last)
   }
 
-  #notify({ claim, hasHeld }: Departed, behind: readonly ListedTicket[]): void {
+  #notify({ claim, hasHeld, isDowngrade }: Departed, behind: readonly ListedTicket[]): void {
     let candidates = behind.filter(
       (ticket) => this.#isOwn(ticket) || !hasHeld || this.#bell()?.hasInbound(ticket.member),
     )
     const tried = new Set<ListedTicket>()
     // Bound: each round tries others, in place of successors that could not be notified.
     for (;;) {
-      const next = successorsOf(claim, candidates).filter((ticket) => !tried.has(ticket))
+      const successors = isDowngrade ? successorsOfDowngrade(candidates) : successorsOf(claim, candidates)
+      const next = successors.filter((ticket) => !tried.has(ticket))
       if (next.length === 0) return
       const untold = new Set<ListedTicket>()
       for (const ticket of next) {

@@ -11,7 +11,7 @@
  *  J     join.ts      make a ticket, then list; withdraw if anything is behind
  *  T     turn.ts      open the guard; safety hangs on it alone
  *  W     wait.ts      look, connect, sleep
- *  N, D  leave.ts     close the guard, then the ticket; then notifier.ts
+ *  N, D  leave.ts     close the guard, then the ticket; then notifier.ts. A downgrade makes a mark, and opens the guard shared
  */
 import type { Cancellation } from '../../../requests/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../../requests/ticket-queue.ts'
@@ -21,23 +21,23 @@ import { formatParty } from '../party-json.ts'
 import type { LockHandle } from '../lock-handle.ts'
 import type { WindowsDirectory } from './directory.ts'
 import { join, joinIfFree, joinSlowly } from './join.ts'
-import { leaveToOthers, withdraw } from './leave.ts'
+import { downgrade, leaveToOthers, withdraw } from './leave.ts'
 import { giveUp, isLost } from './lost.ts'
 import type { Presence, PresentQueue } from './presence.ts'
 import { QueueState } from './state.ts'
 import type { OwnTicket } from './ticket.ts'
 import { tidy } from './tidy.ts'
 import { grant, listTurn } from './turn.ts'
-import { refuseSeveralPermits } from './unsupported.ts'
+import { refuseManyPermits } from './unsupported.ts'
 import { awaitChange } from './wait.ts'
 
 export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueue {
   readonly stealing: Stealing<OwnTicket> | undefined
-  readonly #state: QueueState
+  protected readonly state: QueueState
 
   /** @param name that of a named lock, which can be stolen. */
   constructor(directory: WindowsDirectory, presence: Presence, name?: string) {
-    this.#state = new QueueState(directory, presence, name)
+    this.state = new QueueState(directory, presence, name)
     if (name === undefined) return
     this.stealing = {
       // It has the guard.
@@ -50,7 +50,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
 
   /** Own tickets in the directory, by id. */
   get own(): ReadonlyMap<string, OwnTicket> {
-    return this.#state.own
+    return this.state.own
   }
 
   get size(): number {
@@ -58,17 +58,17 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   }
 
   enqueue(request: EnqueueRequest): OwnTicket | Promise<OwnTicket | null> {
-    refuseSeveralPermits(request.claim)
-    return join(this.#state, request) ?? joinSlowly(this.#state, request)
+    refuseManyPermits(request.claim)
+    return join(this.state, request) ?? joinSlowly(this.state, request)
   }
 
   joinIfFree(request: EnqueueRequest): OwnTicket | undefined {
-    refuseSeveralPermits(request.claim)
-    return joinIfFree(this.#state, request)
+    refuseManyPermits(request.claim)
+    return joinIfFree(this.state, request)
   }
 
   list(own: OwnTicket): readonly Ticket[] {
-    return listTurn(this.#state, own)
+    return listTurn(this.state, own)
   }
 
   isLast(own: OwnTicket): boolean {
@@ -76,32 +76,32 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   }
 
   areLast(own: readonly OwnTicket[]): boolean {
-    const { view } = this.#state
+    const { view } = this.state
     view.list()
     return view.endsWith(own)
   }
 
   anyChange(own: OwnTicket, among: readonly Ticket[], cancellation: Cancellation): void | Promise<void> {
-    return awaitChange(this.#state, own, among, cancellation)
+    return awaitChange(this.state, own, among, cancellation)
   }
 
   granted(own: OwnTicket): GrantFacts {
-    return grant(this.#state, own)
+    return grant(this.state, own)
   }
 
   isHeld(own: OwnTicket): boolean {
-    return own.isHeld && !isLost(this.#state, own)
+    return own.isHeld && !isLost(this.state, own)
   }
 
   isWanted(own: OwnTicket): boolean {
-    const { view } = this.#state
+    const { view } = this.state
     view.list()
     // A ticket that is joining may withdraw in a moment.
     return splitByTurn(view.all()).pending.some((ticket) => ticket.id !== own.id && !ticket.joining)
   }
 
   withdraw(own: OwnTicket): void {
-    withdraw(this.#state, own)
+    withdraw(this.state, own)
   }
 
   leave(): void {
@@ -109,14 +109,14 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
   }
 
   tidy(): void {
-    tidy(this.#state)
+    tidy(this.state)
   }
 
   /** What keeps the ticket `own`, which holds, and its guards. See {@link LockHandle}. */
   handleOf(own: OwnTicket): LockHandle {
     return {
       descriptors: [own.descriptor, ...(own.hold?.descriptors ?? [])],
-      close: () => Promise.resolve(leaveToOthers(this.#state, own)),
+      close: () => Promise.resolve(leaveToOthers(this.state, own)),
     }
   }
 
@@ -124,24 +124,31 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
     const own = this.own.get(id)
     own?.wake()
     // Who tells a holder to look may be a thief.
-    if (own !== undefined) isLost(this.#state, own)
+    if (own !== undefined) isLost(this.state, own)
   }
 
   onBreak(id: string): void {
     const own = this.own.get(id)
-    if (own !== undefined) giveUp(this.#state, own)
+    if (own !== undefined) giveUp(this.state, own)
   }
 
   onConnected(): void {
-    this.#state.wakeOwn()
+    this.state.wakeOwn()
   }
 
   onDisconnected(): void {
-    this.#state.wakeOwn()
-    this.#state.notifier.repeat()
+    this.state.wakeOwn()
+    this.state.notifier.repeat()
   }
 
   describe(): string {
     return formatParty(this.own.values())
+  }
+}
+
+/** The queue of a lock that can't be stolen. */
+export class WindowsPathQueue extends WindowsQueue {
+  downgrade(own: OwnTicket): void {
+    downgrade(this.state, own)
   }
 }

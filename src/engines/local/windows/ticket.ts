@@ -2,13 +2,13 @@
 import type { Cancellation } from '../../../requests/cancellation.ts'
 import type { EnqueueRequest } from '../../../requests/ticket-queue.ts'
 import type { Claim } from '../../../core/claim.ts'
-import { EXCLUSIVE, isSameClaim } from '../../../core/claim.ts'
+import { EXCLUSIVE, isSameClaim, SHARED } from '../../../core/claim.ts'
 import type { Ticket } from '../../../core/ticket.ts'
 import { ageMs } from '../platform/kernel.ts'
 import { addSleeper, removeSleeper } from '../sleepers.ts'
 import type { TicketName } from '../ticket-name.ts'
 import { setTimeout, clearTimeout, monotonicNowMs } from '../../../real-time.ts'
-import type { Hold } from './guard.ts'
+import type { Hold } from './hold.ts'
 
 /** A ticket that has not withdrawn after this long either holds or has been stopped in the middle. A scanner may look at each new file. */
 const JOINING_MS = 30
@@ -38,7 +38,6 @@ export class ListedTicket implements Ticket {
   readonly name: string
   readonly id: string
   readonly number: string
-  readonly claim: Claim
   readonly pid: number
   readonly member: string
   /** Whether its owner knows that slocket made the lock's directory. */
@@ -47,6 +46,8 @@ export class ListedTicket implements Ticket {
   readonly tidies: boolean
   /** Whether somebody was seen to have it open. A ticket that is listed, and was open once, is open still, or closed at this moment. */
   isOpen = false
+  /** Whether its holder was downgraded, and shares, as the last listing showed. */
+  isDowngraded = false
   /** When it was first found closed, by the monotonic clock, in ms. */
   closedSinceMs: number | undefined
 
@@ -54,17 +55,20 @@ export class ListedTicket implements Ticket {
   #withClaim: ListedTicket | undefined
 
   constructor(name: string, parsed: TicketName) {
-    const { id, number, claim, pid, member, kernel } = parsed
+    const { id, number, pid, member, kernel } = parsed
     this.#parsed = parsed
     this.name = name
     this.id = id
     this.number = number
-    this.claim = claim
     this.pid = pid
     this.member = member
     const flags = Number(kernel)
     this.knowsMadeHere = (flags & MADE_HERE) !== 0
     this.tidies = (flags & TIDIES) !== 0
+  }
+
+  get claim(): Claim {
+    return this.isDowngraded ? SHARED : this.#parsed.claim
   }
 
   /** As tickets that keep a ticket with this claim from its turn. */
@@ -102,6 +106,10 @@ export class OwnTicket extends ListedTicket {
   hold: Hold | undefined
   isHeld = false
   isOver = false
+  /** What keeps its mark in the directory, once its holder was downgraded. */
+  mark: number | undefined
+  /** Whether its holder is to be downgraded, and could not be yet. */
+  mustShare = false
   /** Whether its file was closed here. */
   isClosed = false
   /** The listing that it joined by, until somebody has read it. */

@@ -7,18 +7,16 @@ import type { Ticket } from '../../../core/ticket.ts'
 import { decideTurn } from '../../../core/turn.ts'
 import { SlocketError } from '../../../errors.ts'
 import { monotonicNowMs, monotonicNowNs } from '../../../real-time.ts'
-import type { Hold } from './guard.ts'
 import { DENIED_MS, DirectoryDenied } from './guard.ts'
+import type { Hold } from './hold.ts'
 import { watch } from './lost.ts'
 import type { QueueState } from './state.ts'
 import type { OwnTicket } from './ticket.ts'
 import { GuardBarrier } from './ticket.ts'
-import { refuseOtherNumber } from './unsupported.ts'
 
 /** The tickets that decide the turn of `own`; and once that has come, but the guard is open elsewhere, what stands for the guard. */
 export function listTurn(state: QueueState, own: OwnTicket): readonly Ticket[] {
   const listing = listAhead(state, own)
-  refuseOtherNumber(own, listing)
   if (own.hold !== undefined || decideTurn(own, listing).kind !== 'held') return listing
   own.hold = takeGuard(state, own)
   if (own.hold !== undefined) {

@@ -1,7 +1,7 @@
 /** The queue as the directory shows it: in order, without the tickets of dead processes, and without those that are about to vanish. */
 import { isPassedOver, mostAhead } from '../../../core/turn.ts'
 import { monotonicNowMs } from '../../../real-time.ts'
-import { parseTicketName } from '../ticket-name.ts'
+import { DOWNGRADED, parseTicketName } from '../ticket-name.ts'
 import type { WindowsDirectory } from './directory.ts'
 import type { Found } from './held-file.ts'
 import type { OwnTicket } from './ticket.ts'
@@ -18,7 +18,7 @@ export class QueueView {
   readonly dead: Map<string, ListedTicket> = new Map()
   readonly #directory: WindowsDirectory
   readonly #own: ReadonlyMap<string, OwnTicket>
-  /** All of the last listing: tickets and guards, in order. */
+  /** All of the last listing: tickets, their marks, and guards, in order. */
   #names: readonly string[] = []
   /** The tickets of the last listing, by name, in their order. */
   #tickets = new Map<string, ListedTicket>()
@@ -45,6 +45,8 @@ export class QueueView {
       const ticket = before.get(name) ?? this.#meet(name)
       if (ticket !== undefined) this.#tickets.set(name, ticket)
     }
+    const marks = new Set(this.#names.filter((name) => name.endsWith(DOWNGRADED)))
+    for (const ticket of this.#tickets.values()) ticket.isDowngraded = marks.has(ticket.name + DOWNGRADED)
     for (const name of this.dead.keys()) if (!this.#tickets.has(name)) this.dead.delete(name)
     for (const name of this.#vanishing) if (!this.#tickets.has(name)) this.#vanishing.delete(name)
   }

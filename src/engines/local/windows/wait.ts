@@ -31,6 +31,7 @@ export function awaitChange(
     if (state.isOwn(ticket)) continue
     const found = view.lookAt(ticket)
     if (found === 'gone' || found === 'vanishing' || view.dead.has(ticket.name)) return onEnded(state, ticket)
+    if (sharesBy(state, own, ticket)) return undefined
     if (found === 'closed' || !makeKnown(state, ticket.member)) isCertain = false
   }
   // A permit that is free waits for proof that those ahead live: there is that now.
@@ -39,6 +40,11 @@ export function awaitChange(
   if (!own.request.wait) return own.sleep(1, cancellation)
   if (!isCertain) return own.sleep(own.nextLookMs(SLOWEST_LOOK_MS), cancellation)
   return own.sleepUntilWoken(() => wakeIfChanged(state, own, tickets), cancellation)
+}
+
+/** Whether `own` need not wait for an exclusive holder any more, since that was downgraded after the listing. */
+function sharesBy({ directory }: QueueState, own: OwnTicket, { name, claim }: ListedTicket): boolean {
+  return own.claim.kind === 'shared' && claim.kind === 'exclusive' && directory.isDowngraded(name)
 }
 
 /** There is nothing to wait for in this ticket. */
@@ -58,7 +64,7 @@ function wakeIfChanged(state: QueueState, own: OwnTicket, among: Iterable<Listed
   for (const ticket of among) {
     if (state.isOwn(ticket)) continue
     const isKnown = state.presence.bell?.isKnownTo(ticket.member) === true
-    if (!isKnown || state.view.lookAt(ticket) !== 'open') return own.wake()
+    if (!isKnown || state.view.lookAt(ticket) !== 'open' || sharesBy(state, own, ticket)) return own.wake()
   }
   if (!state.directory.has(own.name)) own.wake()
 }
