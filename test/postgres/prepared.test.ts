@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { MOST_PREPARED, Prepared } from '../../src/engines/postgres/prepared.ts'
 import { parsePostgresOptions } from '../../src/engines/postgres/options.ts'
 import { scopeOf } from '../../src/engines/postgres/scope.ts'
-import { RecentStatements } from '../../src/engines/postgres/statements.ts'
+import { RecentStatements } from '../../src/engines/postgres/recent-statements.ts'
 
 test('what is asked for once is not prepared; what comes again is, by one name, which no other text ever has', () => {
   const prepared = new Prepared()
