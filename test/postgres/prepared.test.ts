@@ -30,7 +30,10 @@ test('texts without end are not prepared without end', () => {
 })
 
 test('statements that are remembered are those of the same name, claim and label', () => {
-  const recent = new RecentStatements({ namespace: 'n', sequence: '"public"."s"' }, scopeOf(parsePostgresOptions({})))
+  const recent = new RecentStatements(
+    { namespace: 'n', sequence: '"public"."s"', serverPatienceMs: 10_000 },
+    scopeOf(parsePostgresOptions({})),
+  )
   const asked = { claim: { kind: 'exclusive' }, wait: true, label: undefined, lingerMs: 0 } as const
   const first = recent.of('a', asked)
   assert.equal(recent.of('a', asked), first)

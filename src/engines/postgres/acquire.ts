@@ -133,10 +133,11 @@ async function takeToken(control: Control, statement: string, doing: string): Pr
   }
 }
 
-/** @param granted what the session holds, if that is known: whoever waits for permits is told. */
+/** @param granted what the session holds, if that is known: a request that waits for permits is notified. */
 async function isGivenBack(session: Session, scope: Scope, granted?: Statements): Promise<boolean> {
   try {
-    if (granted instanceof PermitStatements) await session.run(granted.release(), { doing: 'give back permits' })
+    if (granted instanceof PermitStatements)
+      await session.run(granted.release(), { doing: `release the lock '${granted.name}'` })
     await scope.end(session)
     return true
   } catch {

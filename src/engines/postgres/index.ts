@@ -35,7 +35,7 @@ import { WaitingRoom } from './waiting-room.ts'
  * const lock = await slocket('deploy', { engine })
  * ```
  *
- * If the holder crashes, its connection ends, and the next waiter gets the lock within milliseconds. If its machine is cut off from the network, the next
+ * If the holder crashes, its connection ends, and the next waiter gets the lock within milliseconds (a request that waits for permits: within a heartbeat). If its machine is cut off from the network, the next
  * waiter gets the lock within about ten seconds; the holder learns of it before that, by `lock.signal` and `lock.assertHeld()`.
  *
  * @param options see {@link PostgresOptions}.

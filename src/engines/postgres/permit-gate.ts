@@ -1,8 +1,8 @@
 /**
  * What a request for permits does at the gate of a lock (permit-keys.ts).
  *
- *  1. It listens before it looks again, and whoever releases gives the permits back before it looks whether somebody waits: so no release is missed.
- *  2. A holder that has died gives its permits back and tells nobody. So the request looks once in a heartbeat, too, by which the server shows that it is there.
+ *  1. It listens before it looks again, and a holder releases its permits before it looks for waiters: so no release is missed.
+ *  2. A holder that has died notifies nobody. So the request looks once in a heartbeat, too, by which the server shows that it is there.
  *  3. Between two looks it is idle: it has no snapshot. It keeps the process alive. If it is stopped, the server takes the gate from it by ending its session.
  */
 import type { Claim } from '../../core/claim.ts'
@@ -59,7 +59,7 @@ async function waitForRoom(first: Row, { session, request, statements, parts }: 
   request.onCancelled = () => bell.ring()
   request.becomeQueued()
   try {
-    await session.run(statements.listen(waitedMs(), parts.settings.serverPatienceMs), { doing })
+    await session.run(statements.listen(waitedMs()), { doing })
     // Bound: none but the request's cancellation, and the end of the session.
     while (!request.isCancelled) {
       bell.hasRung = false

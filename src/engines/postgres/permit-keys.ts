@@ -1,15 +1,15 @@
 /**
- * The keys by which a lock has permits, besides the key that it has as any lock. No table keeps count: the server's own list of locks is asked.
+ * The keys for the permits of a lock, besides the key that every lock has. No table keeps count: the server's own list of locks shows it.
  *
- * | key     | who has it                                                     | what it is for                                                          |
+ * | key     | held by                                                        | what it is for                                                          |
  * | ------- | -------------------------------------------------------------- | ----------------------------------------------------------------------- |
  * | present | shared: all that hold permits, or wait for them                | exclusive and shared requests see by it that permits are in use         |
  * | gate    | exclusively: the request that is next; the others wait for it  | the server's own queue for it is the order of coming                    |
- * | waiting | exclusively: the request that has the gate, and found no room  | whoever releases wakes it; a try is refused                             |
+ * | waiting | exclusively: the request that has the gate, and found no room  | a release wakes it; a try is refused                                    |
  * | taken   | shared: all that hold permits                                  | twenty keys, one for each power of two: those in `take` are held        |
  *
  *  1. Only the request that has the gate takes permits. So what it has counted as taken only shrinks until it takes its own, and nobody overtakes it.
- *  2. Whoever uses permits has the lock's own key, too, shared: it keeps out all exclusive holders. It had `present` before, and gives it back after.
+ *  2. Every session that uses permits also has the lock's own key, shared: that keeps out all exclusive holders. It takes `present` before that key, and releases it after.
  *  3. A shared holder has looked at `present` after it had the lock's own key, a permit's holder at that key after it had `present`: one of them sees the other.
  */
 import type { PermitClaim } from '../../core/claim.ts'
@@ -63,7 +63,7 @@ export class PermitKeys {
 
   /** A condition: whether permits are in use. */
   areInUse(): string {
-    return `EXISTS (SELECT FROM pg_locks WHERE granted AND ${SHARE_LOCK} AND ${whereKey(this.present)})`
+    return `EXISTS (SELECT FROM pg_locks WHERE ${whereKey(this.present)} AND granted AND ${SHARE_LOCK})`
   }
 
   /**
@@ -76,7 +76,7 @@ export class PermitKeys {
 
   /**
    * An expression for the request that has the gate: `room` if there is room for `claim` beside what is taken, otherwise `full`; at the first look, `mixed` if others
-   * have the lock's own key and no permits: those that come later refuse themselves. The server shows all locks as they are at one moment (`GetLockStatusData` in
+   * have the lock's own key and no permits: later requests refuse themselves. The server shows all locks as they are at one moment (`GetLockStatusData` in
    * src/backend/storage/lmgr/lock.c).
    */
   look({ permits, take }: PermitClaim, key: bigint, look: 'first' | 'later'): string {
@@ -86,6 +86,6 @@ export class PermitKeys {
         WHEN coalesce(sum(taken), 0) > ${permits - take} THEN 'full' ELSE 'room' END
       FROM (SELECT bool_or(${isKey(key)}) AS has_own, bool_or(${isKey(this.present)}) AS has_present,
           sum(CASE WHEN ${isTaken} THEN 1 << (objid::bigint - ${BigInt.asUintN(32, first)})::int ELSE 0 END) AS taken
-        FROM pg_locks WHERE granted AND ${this.whereAny(key)} GROUP BY pid) AS sessions)`
+        FROM pg_locks WHERE ${this.whereAny(key)} AND granted GROUP BY pid) AS sessions)`
   }
 }

@@ -17,10 +17,12 @@ export class PermitStatements extends Statements {
   readonly #claim: PermitClaim
   /** A channel that the request at the gate listens to, quoted. */
   readonly #channel: string
+  readonly #idleMs: number
 
   constructor(name: string, asked: AcquireRequest, claim: PermitClaim, settings: StatementSettings, scope: Scope) {
     super(name, asked, settings, scope)
     this.#claim = claim
+    this.#idleMs = settings.serverPatienceMs
     this.#channel = `slocket_${BigInt.asUintN(64, this.key).toString(16)}`
   }
 
@@ -30,18 +32,22 @@ export class PermitStatements extends Statements {
 
   /**
    * Waits for the gate, and takes permits if there is room, all in the server: the client may be stopped meanwhile. Gives `state`, and a `token` for `room`. For `full`, a
-   * request that waits has the gate. In all other cases the session holds nothing.
+   * request that waits has the gate, until {@link unlisten} with a limit to how long its session may be idle. In all other cases the session holds nothing.
    */
   override take(wait: boolean, flush: boolean): string {
     const { gate, waiting, present } = this.permitKeys
     const isGateTaken = wait ? `pg_advisory_lock(${gate})::text <> ''` : `NOT pg_try_advisory_lock(${gate})`
-    // Shared, and given back at once: so that two that look do not take each other for the one that waits.
+    // Shared, and released at once: two sessions that look must not take each other for a waiter.
     const busy = `CASE WHEN pg_try_advisory_lock_shared(${waiting})
       THEN CASE WHEN pg_advisory_unlock_shared(${waiting}) THEN 'passing' END ELSE 'full' END`
     const state = `CASE WHEN pg_advisory_lock_shared(${present})::text <> '' THEN NULL
       WHEN NOT pg_try_advisory_lock_shared(${this.ownKey}) THEN '${MIXED}'
       WHEN ${isGateTaken} THEN ${busy} ELSE ${this.permitKeys.look(this.#claim, this.ownKey, 'first')} END`
-    const keepGate = wait ? `WHEN state = 'full' THEN nullif(pg_advisory_lock(${waiting})::text, '')` : ''
+    // A process that is stopped must not keep the gate: the server ends its session if nothing is asked for so long.
+    const limitIdle = `left(set_config('idle_session_timeout', '${this.#idleMs}', false), 0)`
+    const keepGate = wait
+      ? `WHEN state = 'full' THEN nullif(pg_advisory_lock(${waiting})::text || ${limitIdle}, '')`
+      : ''
     const orGiveUp = `${keepGate} ELSE nullif(pg_advisory_unlock_all()::text, '')`
     return `${this.comment} ${this.#settle(state, orGiveUp, [gate], flush)}`
   }
@@ -53,12 +59,11 @@ export class PermitStatements extends Statements {
     return `${this.#waiting(waitedMs)} ${this.#settle(state, '', [waiting, gate], flush)}`
   }
 
-  /** From then on the server ends the session if nothing is asked for `idleMs`: a process that is stopped must not keep the gate. */
-  listen(waitedMs: number, idleMs: number): string {
-    return `${this.#waiting(waitedMs)} SET idle_session_timeout TO ${idleMs}; LISTEN ${this.#channel}`
+  listen(waitedMs: number): string {
+    return `${this.#waiting(waitedMs)} LISTEN ${this.#channel}`
   }
 
-  /** Takes back {@link listen}. */
+  /** The session no longer listens, and may be idle for as long as it likes. */
   unlisten(): string {
     return `${this.comment} SET idle_session_timeout TO 0; UNLISTEN *`
   }
@@ -68,7 +73,7 @@ export class PermitStatements extends Statements {
   }
 
   /**
-   * Gives permits back, the lock's own key, and then `present`, and wakes the request that waits for room, if there is one. A notification is a commit: it needs not be on
+   * Releases the permits, the lock's own key, and then `present`, and wakes the request that waits for room, if there is one. The notification is a commit, but it needn't be on
    * the disk. https://www.postgresql.org/docs/current/sql-notify.html
    */
   override release(): string {
@@ -90,7 +95,7 @@ export class PermitStatements extends Statements {
     return this.about({ heldMs: undefined, waitedMs })
   }
 
-  /** @param keys what to give back, in their order, once it has its permits and its token. OFFSET 0: each part is evaluated once, the inner one first. */
+  /** @param keys what to release, in their order, after the permits and the token are taken. OFFSET 0: each part is evaluated once, the inner one first. */
   #settle(state: string, otherwise: string, keys: readonly bigint[], flush: boolean): string {
     const taken = this.permitKeys.taken(this.#claim.take).map((key) => `pg_advisory_lock_shared(${key})::text = ''`)
     const left = keys.map((key) => `pg_advisory_unlock(${key})`)

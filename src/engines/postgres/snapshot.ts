@@ -65,7 +65,7 @@ export function toSnapshot(
   const keys = new PermitKeys(permitKeyOf(namespace, name))
   const sessions = bySession(rows)
   const permits = sessions.flatMap((ofSession) => placeOf(ofSession, keys) ?? [])
-  // The server has let it in: it waits for no lock, and so it is the last of those that wait.
+  // The server has let it in: it waits for no lock, and so it is the last in the list.
   permits.sort((a, b) => Number(b.isNext) - Number(a.isNext))
   for (const place of permits) (place.taken > 0 ? held : pending).push(toPermitRequester(place, own))
   const key = String(keyOf(namespace, name))

@@ -27,6 +27,7 @@ export interface StatementSettings {
   readonly namespace: string
   /** Quoted. */
   readonly sequence: string
+  readonly serverPatienceMs: number
 }
 
 export class Statements {
@@ -87,7 +88,7 @@ export class Statements {
     const { isTransaction } = this.scope
     const areInUse = this.permitKeys.areInUse()
     if (!this.isShared) return this.#taking(this.#alone(wait, areInUse, MIXED), flush)
-    // A transaction gives it back at its end.
+    // A transaction releases it at its end.
     if (isTransaction)
       return this.#taking(`CASE WHEN ${this.#lock(wait)} THEN ${this.#tokenUnless(areInUse, `'${MIXED}'`)} END`, flush)
     const giveBack = `left(pg_advisory_unlock_shared(${this.ownKey})::text, 0)`

@@ -138,8 +138,8 @@ async function tryIn(client: TransactionClient, name: string, key: bigint, asked
 /** A condition: see permit-keys.ts. */
 function arePermitsInUse(name: string, { namespace }: Asked): string {
   const [high, low] = halvesOf(new PermitKeys(permitKeyOf(namespace, name)).present)
-  const is = (column: string, value: unknown): string => `locks.${column} OPERATOR(pg_catalog.=) ${String(value)}`
-  const database = `(SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())`
+  const is = (column: string, value: unknown): string => `${column} OPERATOR(pg_catalog.=) ${String(value)}`
+  const database = `(SELECT oid FROM pg_catalog.pg_database WHERE ${is('datname', 'pg_catalog.current_database()')})`
   const conditions = [
     is('locktype', "'advisory'"),
     is('database', database),
@@ -147,9 +147,9 @@ function arePermitsInUse(name: string, { namespace }: Asked): string {
     is('classid', high),
     is('objid', low),
     is('mode', "'ShareLock'"),
-    'locks.granted',
+    'granted',
   ]
-  return `EXISTS (SELECT FROM pg_catalog.pg_locks AS locks WHERE ${conditions.join(' AND ')})`
+  return `EXISTS (SELECT FROM pg_catalog.pg_locks WHERE ${conditions.join(' AND ')})`
 }
 
 /** Waits, and gives up, without failing: what an inner block has done is taken back, and the transaction goes on. */
