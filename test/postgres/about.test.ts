@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { permitClaim } from '../../src/core/claim.ts'
 import { describeSession, parseSession } from '../../src/engines/postgres/about.ts'
 import { keyOf } from '../../src/engines/postgres/key.ts'
 
-const plain = { name: 'deploy', label: 'nightly', pid: 4711, command: 'node build.js', heldMs: 4711 }
+const plain = {
+  name: 'deploy',
+  label: 'nightly',
+  pid: 4711,
+  command: 'node build.js',
+  heldMs: 4711,
+  waitedMs: undefined,
+  claim: undefined,
+}
 
 test('what a session says of itself is read again, whatever it is, and ends no comment', () => {
   for (const label of [
@@ -19,6 +28,12 @@ test('what a session says of itself is read again, whatever it is, and ends no c
     assert.equal(text.slice(2, -2).includes('/'), false, text)
     assert.deepEqual(parseSession(`${text} SELECT 1`), { ...plain, label })
   }
+})
+
+test('of permits it says how many, and for how long it has been the next one', () => {
+  const waiting = { ...plain, heldMs: undefined, waitedMs: 12, claim: permitClaim(5, 3) }
+  assert.deepEqual(parseSession(describeSession(waiting)), waiting)
+  assert.equal(parseSession('/*slocket {"pid":1,"permits":"p3.5"}*/')!.claim, undefined)
 })
 
 test('what is too long is left out, the command and the name first', () => {

@@ -99,14 +99,16 @@ test('what a client of pg knows is taken', () => {
 
 test('nothing is connected before a lock is asked for; a server that is not there is told of', async () => {
   const engine = postgres({ connectionString })
-  assert.equal(engine.capabilities.permits, false)
+  assert.equal(engine.capabilities.permits, true)
   await assert.rejects(slocket('a', { engine }), { code: 'ERR_SLOCKET_UNREACHABLE' })
   await assert.rejects(slocket.query('a', { engine }), { code: 'ERR_SLOCKET_UNREACHABLE' })
 })
 
-test('permits are refused, and a signal that has aborted is heeded', async () => {
+test('permits through a pooler are refused, and a signal that has aborted is heeded', async () => {
   const engine = postgres({ connectionString })
-  await assert.rejects(engine.acquire('a', { claim: permitClaim(2), wait: true, lingerMs: 0 }), TypeError)
+  const pooled = postgres({ connectionString, pooler: 'transaction' })
+  assert.equal(pooled.capabilities.permits, false)
+  await assert.rejects(pooled.acquire('a', { claim: permitClaim(2), wait: true, lingerMs: 0 }), TypeError)
   const signal = AbortSignal.abort(new Error('mine'))
   await assert.rejects(slocket('a', { engine, signal }), (error) => error === signal.reason)
   await (await slocket('a', { engine: memory() })).release()

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { MOST_PREPARED, Prepared } from '../../src/engines/postgres/prepared.ts'
 import { parsePostgresOptions } from '../../src/engines/postgres/options.ts'
 import { scopeOf } from '../../src/engines/postgres/scope.ts'
-import { RecentStatements } from '../../src/engines/postgres/statements.ts'
+import { RecentStatements } from '../../src/engines/postgres/recent-statements.ts'
 
 test('what is asked for once is not prepared; what comes again is, by one name, which no other text ever has', () => {
   const prepared = new Prepared()
@@ -30,7 +30,10 @@ test('texts without end are not prepared without end', () => {
 })
 
 test('statements that are remembered are those of the same name, claim and label', () => {
-  const recent = new RecentStatements({ namespace: 'n', sequence: '"public"."s"' }, scopeOf(parsePostgresOptions({})))
+  const recent = new RecentStatements(
+    { namespace: 'n', sequence: '"public"."s"', serverPatienceMs: 10_000 },
+    scopeOf(parsePostgresOptions({})),
+  )
   const asked = { claim: { kind: 'exclusive' }, wait: true, label: undefined, lingerMs: 0 } as const
   const first = recent.of('a', asked)
   assert.equal(recent.of('a', asked), first)

@@ -1,6 +1,7 @@
 // Who waits, and cannot be asked. The session that looks, and the clock, are the test's.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { EXCLUSIVE } from '../../src/core/claim.ts'
 import type { Control } from '../../src/engines/postgres/control.ts'
 import { parsePostgresOptions } from '../../src/engines/postgres/options.ts'
 import type { Request } from '../../src/engines/postgres/request.ts'
@@ -9,7 +10,7 @@ import { Watch } from '../../src/engines/postgres/watch.ts'
 import { SlocketError } from '../../src/index.ts'
 import { until } from '../helpers/until.ts'
 
-const waiter = { asked: { wait: true } } as Request
+const waiter = { asked: { wait: true, claim: EXCLUSIVE } } as Request
 
 class Scene {
   readonly looks: { answer: (pids: readonly number[]) => void; fail: (code?: string) => void }[] = []

@@ -69,11 +69,12 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
         // Cancelled now and then at the moment of the grant.
         { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
         { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
+        { do: 'loop', resource: 'permits', holdMs, options: { permits: 2 } },
         // In one queue more than once.
         { do: 'loop', as: 'exclusive too', resource: 'exclusive', holdMs },
         { do: 'loop', as: 'shared, or not', resource: 'shared', holdMs },
       ],
-      watchQueue: (url) => new QueueWatch(url, ['exclusive', 'shared', 'hurried', LONG]),
+      watchQueue: (url) => new QueueWatch(url, ['exclusive', 'shared', 'hurried', 'permits', LONG]),
       async prepare(arena, url) {
         const port = await openToIslands(arena.servers)
         const islandEngine = (_: unknown, here: string): EngineSpec =>

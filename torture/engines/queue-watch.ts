@@ -1,6 +1,7 @@
 /** Looks again and again who waits in the queues of a server of PostgreSQL, through all that befalls the server. */
 import pg from 'pg'
-import { keyOf } from '../../src/engines/postgres/key.ts'
+import { keyOf, permitKeyOf } from '../../src/engines/postgres/key.ts'
+import { PermitKeys } from '../../src/engines/postgres/permit-keys.ts'
 import { pass } from '../../test/helpers/until.ts'
 import type { Wait } from './order.ts'
 
@@ -27,7 +28,12 @@ export class QueueWatch implements AsyncDisposable {
 
   constructor(url: string, resources: readonly string[]) {
     this.#url = url
-    this.#resources = new Map(resources.map((name) => [String(keyOf(NAMESPACE, name)), name]))
+    // For permits, who waits for the gate of the lock: the one that has it is no longer overtaken.
+    const keysOf = (name: string): bigint[] => [
+      keyOf(NAMESPACE, name),
+      new PermitKeys(permitKeyOf(NAMESPACE, name)).gate,
+    ]
+    this.#resources = new Map(resources.flatMap((name) => keysOf(name).map((key) => [String(key), name] as const)))
     this.#watching = this.#watch()
   }
 

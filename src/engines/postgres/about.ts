@@ -4,6 +4,8 @@
  */
 import os from 'node:os'
 import path from 'node:path'
+import type { PermitClaim } from '../../core/claim.ts'
+import { formatPermits, parsePermits } from '../../core/claim.ts'
 
 export interface About {
   readonly name: string
@@ -12,6 +14,10 @@ export interface About {
   readonly command: string | undefined
   /** For how long it has been holding, when the statement begins, in ms. Undefined in the statement that takes the lock. */
   readonly heldMs: number | undefined
+  /** For how long it has been waiting, when the statement begins, in ms, if it waits without a statement: see permit-gate.ts. */
+  readonly waitedMs?: number | undefined
+  /** Of a request for permits. */
+  readonly claim?: PermitClaim | undefined
 }
 
 const BEGIN = '/*slocket '
@@ -21,8 +27,9 @@ const MOST_BYTES = 900
 const MOST_NAME = 200
 
 /** A comment to be put in front of a statement. */
-export function describeSession({ name, label, pid, command, heldMs }: About): string {
-  const known = { pid, host: os.hostname(), held: heldMs }
+export function describeSession({ name, label, pid, command, heldMs, waitedMs, claim }: About): string {
+  const permits = claim && formatPermits(claim)
+  const known = { pid, host: os.hostname(), held: heldMs, waited: waitedMs, permits }
   // What matters least goes first.
   for (const about of [
     { ...known, label, name, command },
@@ -42,19 +49,28 @@ export function parseSession(text: string | null): About | undefined {
   const end = text.indexOf(END, BEGIN.length)
   if (end === -1) return undefined
   try {
-    const { pid, held, label, name, command } = JSON.parse(text.slice(BEGIN.length, end)) as Record<string, unknown>
+    const { pid, held, waited, permits, label, name, command } = JSON.parse(text.slice(BEGIN.length, end)) as Record<
+      string,
+      unknown
+    >
     if (typeof pid !== 'number' || !Number.isInteger(pid) || pid <= 0) return undefined
     return {
       name: textOf(name) ?? '',
       label: textOf(label),
       pid,
       command: textOf(command),
-      heldMs: typeof held === 'number' && held >= 0 && held < 8.64e15 ? held : undefined,
+      heldMs: durationOf(held),
+      waitedMs: durationOf(waited),
+      claim: typeof permits === 'string' ? parsePermits(permits) : undefined,
     }
   } catch {
     // Somebody else's, or cut off.
     return undefined
   }
+}
+
+function durationOf(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 && value < 8.64e15 ? value : undefined
 }
 
 function textOf(value: unknown): string | undefined {

@@ -11,10 +11,14 @@ import type { Control } from './control.ts'
 import { keepAlive } from '../keep-alive.ts'
 import type { Settings } from './options.ts'
 import { PostgresGrant } from './grant.ts'
+import { MIXED, UNSURE } from './permit-keys.ts'
+import { mismatch, passGate } from './permit-gate.ts'
+import { PermitStatements } from './permit-statements.ts'
 import type { Request } from './request.ts'
 import type { Scope } from './scope.ts'
-import { CANCELLED, isUnanswered } from './server-error.ts'
+import { CANCELLED, IDLE, isUnanswered } from './server-error.ts'
 import type { Session } from './session.ts'
+import type { Statements } from './statements.ts'
 import { poolerError } from './set-up.ts'
 import { setTimeout, clearTimeout, monotonicNowMs, sleep } from '../../real-time.ts'
 
@@ -29,8 +33,14 @@ export interface AcquireParts {
 const CANCEL_MS = 1000
 const LONGEST_PAUSE_MS = 50
 
+export interface AcquireListeners {
+  /** Called once the session is no longer used: it holds nothing, or has ended. */
+  readonly onFree: () => void
+  /** Called once the server has answered: if it waits for permits, it does so without a statement. */
+  readonly onAnswered: () => void
+}
+
 /**
- * @param onFree called once the session is no longer used: it holds nothing, or has ended.
  * @returns false if the connection was cut while the request waited: then it is not settled, `onFree` is not called, and it can wait anew by another session.
  * Only after a wait of a heartbeat: if connections are cut at once, it would connect again and again.
  */
@@ -38,24 +48,30 @@ export async function acquireIn(
   session: Session,
   request: Request,
   parts: AcquireParts,
-  onFree: () => void,
+  { onFree, onAnswered }: AcquireListeners,
 ): Promise<boolean> {
   const { statements, asked } = request
   const doing = `take the lock '${statements.name}'`
-  const asking = new Asking(session, request, parts)
+  const ask = async (statement: string): Promise<Row> => {
+    const options = { doing, isWait: asked.wait, isRecurring: true }
+    const [answer] = await new Asking(session, request, parts).settled(session.run(statement, options))
+    return answer!
+  }
   const fromMs = monotonicNowMs()
   let row: Row | undefined
   try {
-    const rows = await asking.settled(
-      session.run(statements.take(asked.wait, session.canFlush), { doing, isWait: asked.wait, isRecurring: true }),
-    )
-    row = rows[0]!
+    row = await ask(statements.take(asked.wait, session.canFlush))
+    if (row['token'] === UNSURE && !request.isCancelled)
+      row = await ask(statements.takeSurely(asked.wait, session.canFlush))
+    onAnswered()
+    if (statements instanceof PermitStatements) row = await passGate(row, { session, request, statements, parts })
     if (row['pid'] !== String(session.pid)) throw poolerError()
-    if (row['token'] !== null && !request.isCancelled) row = await confirmed(row, session, request, parts)
+    if (row['token'] !== null && row['token'] !== MIXED && !request.isCancelled)
+      row = await confirmed(row, session, request, parts)
   } catch (error) {
-    const isCut = !session.isEndedFromHere && isUnanswered(error)
+    const isCut = !session.isEndedFromHere && (isUnanswered(error) || hasCode(error, IDLE))
     // RACE: the server was told to cancel the wait, and this one may have held by then: it was on its way to the token.
-    const isClean = request.isCancelled && isCancelled(error) && (await isGivenBack(session, parts.scope))
+    const isClean = request.isCancelled && hasCode(error, CANCELLED) && (await isGivenBack(session, parts.scope))
     if (!isClean) session.end(error as Error)
     const hasWaited = asked.wait && monotonicNowMs() - fromMs >= parts.settings.heartbeatMs
     if (isCut && hasWaited && !request.isCancelled) return false
@@ -65,13 +81,17 @@ export async function acquireIn(
     return true
   }
   const { token } = row
-  if (token === null || token === undefined) {
+  if (token === MIXED || row['state'] === MIXED) {
+    onFree()
+    if (request.isCancelled) request.becomeCancelled()
+    else request.becomeRejected(mismatch(statements.name, asked.claim))
+  } else if (token === null || token === undefined) {
     onFree()
     if (request.isCancelled) request.becomeCancelled()
     else request.becomeGranted(null)
   } else if (request.isCancelled) {
     // RACE: granted while it was cancelled.
-    if (!(await isGivenBack(session, parts.scope)))
+    if (!(await isGivenBack(session, parts.scope, statements)))
       session.end(new SlocketError('ERR_SLOCKET_LOST', 'the lock could not be given back'))
     onFree()
     request.becomeCancelled()
@@ -113,8 +133,11 @@ async function takeToken(control: Control, statement: string, doing: string): Pr
   }
 }
 
-async function isGivenBack(session: Session, scope: Scope): Promise<boolean> {
+/** @param granted what the session holds, if that is known: a request that waits for permits is notified. */
+async function isGivenBack(session: Session, scope: Scope, granted?: Statements): Promise<boolean> {
   try {
+    if (granted instanceof PermitStatements)
+      await session.run(granted.release(), { doing: `release the lock '${granted.name}'` })
     await scope.end(session)
     return true
   } catch {
@@ -122,8 +145,8 @@ async function isGivenBack(session: Session, scope: Scope): Promise<boolean> {
   }
 }
 
-function isCancelled(error: unknown): boolean {
-  return error instanceof Error && systemCode(error.cause) === CANCELLED
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && systemCode(error.cause) === code
 }
 
 /** What goes on beside a statement that takes a lock, which keeps the process alive: it is looked for in the queue, and cancelled. */

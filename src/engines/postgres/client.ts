@@ -33,6 +33,8 @@ export interface SqlClient {
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
+  /** Of a channel that the session listens to. */
+  on(event: 'notification', listener: () => void): unknown
 }
 
 /** Makes a client that is not connected yet. */

@@ -102,13 +102,13 @@ export class PostgresGrant implements Grant {
     this.#heartbeat.stop()
     this.#stopLooking()
     const { session, statements, isTransaction, onFree } = this.#parts
-    const { name, key } = statements
+    const { name } = statements
     try {
       await this.#downgrading
       const doing = `release the lock '${name}'`
-      const values = isTransaction ? {} : { values: [String(key)] }
       const statement = this.#isDowngraded ? statements.releaseShared() : statements.release()
-      const [row] = await session.run(statement, { doing, isRecurring: true, ...values })
+      const values = statements.releaseValues
+      const [row] = await session.run(statement, { doing, isRecurring: true, ...(values && { values }) })
       if (isTransaction) session.pid = 0
       if (row?.['unlocked'] !== 'true')
         session.end(new SlocketError('ERR_SLOCKET_LOST', 'the session did not hold its lock'))

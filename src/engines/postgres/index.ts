@@ -11,7 +11,6 @@ import { notAfterNowMs, steadyMs } from './clock.ts'
 import { Control } from './control.ts'
 import { checkExclusion } from './exclusion.ts'
 import { keepAlive } from '../keep-alive.ts'
-import { keyOf } from './key.ts'
 import type { PostgresOptions, Settings } from './options.ts'
 import { parsePostgresOptions } from './options.ts'
 import { Request } from './request.ts'
@@ -22,7 +21,7 @@ import type { Scope } from './scope.ts'
 import { scopeOf } from './scope.ts'
 import { setUp } from './set-up.ts'
 import { ALL_LOCKS, snapshotStatement, toSnapshot, toSnapshots } from './snapshot.ts'
-import { RecentStatements } from './statements.ts'
+import { RecentStatements } from './recent-statements.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
 /**
@@ -36,7 +35,7 @@ import { WaitingRoom } from './waiting-room.ts'
  * const lock = await slocket('deploy', { engine })
  * ```
  *
- * If the holder crashes, its connection ends, and the next waiter gets the lock within milliseconds. If its machine is cut off from the network, the next
+ * If the holder crashes, its connection ends, and the next waiter gets the lock within milliseconds (a request that waits for permits: within a heartbeat). If its machine is cut off from the network, the next
  * waiter gets the lock within about ten seconds; the holder learns of it before that, by `lock.signal` and `lock.assertHeld()`.
  *
  * @param options see {@link PostgresOptions}.
@@ -58,7 +57,9 @@ function openPostgres(settings: Settings): Engine {
     capabilities: {
       ordered: true,
       shared: true,
-      permits: false,
+      // The gate would be closed until the end of the transaction.
+      permits: !scope.isTransaction,
+      take: !scope.isTransaction,
       recovered: false,
       // A transaction can't give back a lock before its end.
       downgrade: !scope.isTransaction,
@@ -66,14 +67,15 @@ function openPostgres(settings: Settings): Engine {
     },
     acquire: (resource, asked) =>
       new Promise<Grant | null>((resolve, reject) => {
-        refuseUnsupported(asked)
+        refuseUnsupported(asked, scope)
         asked.signal?.throwIfAborted()
         room.enter(new Request(asked, statements.of(resource, asked), { resolve, reject }))
       }),
     placesInUse: () => room.placesInUse(),
     async query(resource, signal): Promise<EngineSnapshot> {
-      const statement = snapshotStatement(keyOf(settings.namespace, resource))
-      return toSnapshot(await look(control, statement, `look at the lock '${resource}'`, signal), room.pids)
+      const { namespace } = settings
+      const rows = await look(control, snapshotStatement(namespace, resource), `look at the lock '${resource}'`, signal)
+      return toSnapshot(rows, room.pids, namespace, resource)
     },
     async queryAll(): Promise<ReadonlyMap<string, EngineSnapshot>> {
       return toSnapshots(await look(control, ALL_LOCKS, 'look at all locks'), room.pids, settings.namespace)
@@ -93,10 +95,10 @@ async function look(control: Control, statement: string, doing: string, signal?:
   }
 }
 
-function refuseUnsupported({ claim, steal }: AcquireRequest): void {
-  if (claim.kind === 'permit')
+function refuseUnsupported({ claim, steal }: AcquireRequest, { isTransaction }: Scope): void {
+  if (claim.kind === 'permit' && isTransaction)
     throw new TypeError(
-      'the engine for PostgreSQL has no permits: those of etcd() and local() have (docs/engines/postgres.md says why)',
+      'the engine for PostgreSQL has no permits through a pooler: connect to the server itself (docs/engines/postgres.md says why)',
     )
   if (steal === true) throw new TypeError('the engine for PostgreSQL cannot steal locks')
 }

@@ -3,6 +3,8 @@ import { isError, isSlocketError, SlocketError, systemCode } from '../../errors.
 import type { SlocketErrorCode } from '../../errors.ts'
 
 export const CANCELLED = '57014'
+/** The session was idle for longer than `idle_session_timeout`. */
+export const IDLE = '57P05'
 /** No connection is left: of the server, the database or the role. */
 export const TOO_MANY_CONNECTIONS = '53300'
 

@@ -44,6 +44,8 @@ export class Session {
   pid: number = 0
   /** Called when its connection is closed, however it has ended. */
   onClosed: (() => void) | undefined
+  /** Called when somebody has notified a channel that it listens to. */
+  onNotified: (() => void) | undefined
   /** Whether it can see, and see to it, that what was written is on the disk. */
   canFlush: boolean = false
   readonly #client: SqlClient
@@ -66,6 +68,7 @@ export class Session {
     this.#aliveAtMs = now()
     this.#client = make()
     this.#client.on('error', (error) => this.#endByServer(toServerError(error, 'go on: the session has ended')))
+    this.#client.on('notification', () => this.onNotified?.())
     this.#client.on('end', () => {
       this.#endByServer(unreachable('the server has ended the session'))
       this.onClosed?.()

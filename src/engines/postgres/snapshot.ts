@@ -1,21 +1,22 @@
 /** Who holds a lock and who waits for it, as the server shows its locks and sessions. */
 import type { EngineSnapshot, Requester } from '../../requests/engine.ts'
-import { EXCLUSIVE, SHARED } from '../../core/claim.ts'
+import type { Claim } from '../../core/claim.ts'
+import { EXCLUSIVE, permitClaim, SHARED } from '../../core/claim.ts'
 import type { About } from './about.ts'
 import { parseSession } from './about.ts'
 import type { Row } from './client.ts'
-import { keyOf, whereKey, WHERE_ANY_KEY } from './key.ts'
+import { firstKeyOfPermits, keyOf, permitKeyOf, WHERE_ANY_KEY } from './key.ts'
+import { PermitKeys } from './permit-keys.ts'
 import { wallNowMs } from '../../real-time.ts'
 
-const EXCLUSIVE_LOCK = 'ExclusiveLock'
 const SHARE_LOCK = 'ShareLock'
 
 /** Waiters in the order in which they came. */
-export function snapshotStatement(key: bigint): string {
-  return selectLocks(whereKey(key))
+export function snapshotStatement(namespace: string, name: string): string {
+  return selectLocks(new PermitKeys(permitKeyOf(namespace, name)).whereAny(keyOf(namespace, name)))
 }
 
-/** The same of all keys, each with its `key`. */
+/** The same of all keys. */
 export const ALL_LOCKS: string = selectLocks(WHERE_ANY_KEY)
 
 function selectLocks(where: string): string {
@@ -23,8 +24,7 @@ function selectLocks(where: string): string {
       (extract(epoch FROM locks.waitstart) * 1000)::text AS waits_since,
       (extract(epoch FROM sessions.state_change) * 1000)::text AS changed,
       (extract(epoch FROM sessions.query_start) * 1000)::text AS asked, sessions.query
-    FROM pg_locks AS locks LEFT JOIN pg_stat_activity AS sessions USING (pid)
-    WHERE ${where.replaceAll(/\b(database|locktype|classid|objid|objsubid) /g, 'locks.$1 ')}
+    FROM (SELECT * FROM pg_locks WHERE ${where}) AS locks LEFT JOIN pg_stat_activity AS sessions USING (pid)
     ORDER BY locks.waitstart NULLS LAST`
 }
 
@@ -39,42 +39,109 @@ export function toSnapshots(
   own: ReadonlyMap<number, string>,
   namespace: string,
 ): Map<string, EngineSnapshot> {
-  const byKey = new Map<string, Row[]>()
-  for (const row of rows) byKey.set(row['key']!, [...(byKey.get(row['key']!) ?? []), row])
-  const snapshots = new Map<string, EngineSnapshot>()
-  for (const [key, ofKey] of byKey) {
-    const said = ofKey.flatMap(({ pid, query }) => [own.get(Number(pid)), parseSession(query ?? null)?.name])
-    const name = said.find((each) => each !== undefined && String(keyOf(namespace, each)) === key)
-    if (name !== undefined) snapshots.set(name, toSnapshot(ofKey, own))
+  const said = rows.flatMap(({ pid, query }) => [own.get(Number(pid)), parseSession(query ?? null)?.name])
+  const names = new Map<bigint, string>()
+  for (const name of new Set(said.filter((each) => each !== undefined)))
+    names.set(keyOf(namespace, name), name).set(permitKeyOf(namespace, name), name)
+  const byName = new Map<string, Row[]>()
+  for (const row of rows) {
+    const key = BigInt(row['key']!)
+    const name = names.get(key) ?? names.get(firstKeyOfPermits(key))
+    if (name !== undefined) byName.set(name, [...(byName.get(name) ?? []), row])
   }
-  return snapshots
+  const snapshots = [...byName].map(([name, ofName]) => [name, toSnapshot(ofName, own, namespace, name)] as const)
+  return new Map(snapshots.filter(([, { held, pending }]) => held.length + pending.length > 0))
 }
 
 /** @param own the server's processes that are this client's. */
-export function toSnapshot(rows: readonly Row[], own: ReadonlyMap<number, unknown>): EngineSnapshot {
+export function toSnapshot(
+  rows: readonly Row[],
+  own: ReadonlyMap<number, unknown>,
+  namespace: string,
+  name: string,
+): EngineSnapshot {
   const held: Requester[] = []
   const pending: Requester[] = []
-  const exclusive = new Set(rows.filter(({ mode }) => mode === EXCLUSIVE_LOCK).map(({ pid }) => pid))
-  for (const row of rows) {
-    // For a moment, one that is downgraded has both.
-    if (row['granted'] === 'true' && row['mode'] === SHARE_LOCK && exclusive.has(row['pid'])) continue
-    ;(row['granted'] === 'true' ? held : pending).push(toRequester(row, own))
+  const keys = new PermitKeys(permitKeyOf(namespace, name))
+  const sessions = bySession(rows)
+  const permits = sessions.flatMap((ofSession) => placeOf(ofSession, keys) ?? [])
+  // The server has let it in: it waits for no lock, and so it is the last in the list.
+  permits.sort((a, b) => Number(b.isNext) - Number(a.isNext))
+  for (const place of permits) (place.taken > 0 ? held : pending).push(toPermitRequester(place, own))
+  const key = String(keyOf(namespace, name))
+  for (const ofSession of sessions.filter((one) => placeOf(one, keys) === undefined)) {
+    const ofKey = ofSession.filter((row) => row['key'] === key)
+    const isAlone = ofKey.some(({ mode }) => mode !== SHARE_LOCK)
+    for (const row of ofKey) {
+      const isGranted = row['granted'] === 'true'
+      // For a moment, one that is downgraded has both.
+      if (isGranted && row['mode'] === SHARE_LOCK && isAlone) continue
+      ;(isGranted ? held : pending).push(toRequester(row, own))
+    }
   }
   held.sort((a, b) => (a.sinceMs ?? 0) - (b.sinceMs ?? 0))
   return { held, pending }
 }
 
-function toRequester(row: Row, own: ReadonlyMap<number, unknown>): Requester {
-  const serverPid = Number(row['pid'])
+/** In the order of the first row of each. A transaction that is prepared has no session. */
+function bySession(rows: readonly Row[]): Row[][] {
+  const sessions = new Map<unknown, Row[]>()
+  for (const row of rows) {
+    const id = row['pid'] ?? row
+    sessions.set(id, [...(sessions.get(id) ?? []), row])
+  }
+  return [...sessions.values()]
+}
+
+/** A session that holds permits, or waits for them. */
+interface Place {
+  readonly row: Row
+  readonly taken: number
+  /** Whether it waits, and is the next one: it has the gate. */
+  readonly isNext: boolean
+}
+
+/** Undefined for a session that does not use permits; none if it is on its way in or out. */
+function placeOf(rows: readonly Row[], keys: PermitKeys): Place[] | undefined {
+  const granted = rows.filter((row) => row['granted'] === 'true')
+  const isShared = (row: Row): boolean => row['mode'] === SHARE_LOCK
+  if (!granted.some((row) => isShared(row) && row['key'] === String(keys.present))) return undefined
+  const taken = granted.reduce((sum, row) => sum + keys.takenBy(BigInt(row['key']!)), 0)
+  const atGate = rows.find((row) => row['key'] === String(keys.gate))
+  if (taken > 0) return [{ row: granted[0]!, taken, isNext: false }]
+  return atGate === undefined ? [] : [{ row: atGate, taken, isNext: granted.includes(atGate) }]
+}
+
+function toPermitRequester({ row, taken, isNext }: Place, own: ReadonlyMap<number, unknown>): Requester {
   const about = parseSession(row['query'] ?? null)
+  const asked = about?.claim ?? permitClaim(Math.max(1, taken), Math.max(1, taken))
+  if (taken > 0)
+    return describe(row, about, permitClaim(Math.max(asked.permits, taken), taken), holdsSince(row, about), own)
+  const sinceMs = isNext ? waitsAtGateSince(row, about) : waitsSince(row)
+  return describe(row, about, asked, sinceMs, own)
+}
+
+function toRequester(row: Row, own: ReadonlyMap<number, unknown>): Requester {
+  const about = parseSession(row['query'] ?? null)
+  const sinceMs = row['granted'] === 'true' ? holdsSince(row, about) : waitsSince(row)
+  return describe(row, about, row['mode'] === SHARE_LOCK ? SHARED : EXCLUSIVE, sinceMs, own)
+}
+
+function describe(
+  row: Row,
+  about: About | undefined,
+  claim: Claim,
+  sinceMs: number | undefined,
+  own: ReadonlyMap<number, unknown>,
+): Requester {
   return {
-    claim: row['mode'] === SHARE_LOCK ? SHARED : EXCLUSIVE,
+    claim,
     // Unknown for a session of another role, whose statements this one may not see. (`pid` of the row is the server's process.)
     pid: about?.pid,
-    sinceMs: row['granted'] === 'true' ? holdsSince(row, about) : waitsSince(row),
+    sinceMs,
     label: about?.label,
     command: about?.command,
-    self: own.has(serverPid),
+    self: own.has(Number(row['pid'])),
   }
 }
 
@@ -91,6 +158,12 @@ function holdsSince(row: Row, about: About | undefined): number | undefined {
 /** Every role sees that. The server has noted it a moment after the wait began: https://www.postgresql.org/docs/current/view-pg-locks.html */
 function waitsSince(row: Row): number {
   return numberOf(row['waits_since']) ?? wallNowMs()
+}
+
+/** The server does not know that it waits. Its last statement tells for how long it has, or is that by which it asked. */
+function waitsAtGateSince(row: Row, about: About | undefined): number | undefined {
+  const asked = numberOf(row['asked'])
+  return about === undefined || asked === undefined ? undefined : asked - (about.waitedMs ?? 0)
 }
 
 function numberOf(text: string | null | undefined): number | undefined {

@@ -9,11 +9,14 @@
  *     operators are those of the server, whatever the `search_path` is.
  */
 import { randomBytes } from 'node:crypto'
+import { EXCLUSIVE, SHARED } from '../../core/claim.ts'
 import { SlocketError } from '../../errors.ts'
 import { describeValue } from '../../requests/arguments.ts'
 import { checkKnownOptions } from '../../requests/known-options.ts'
 import { describeSession, programName } from './about.ts'
-import { keyOf } from './key.ts'
+import { halvesOf, keyOf, permitKeyOf } from './key.ts'
+import { mismatch } from './permit-gate.ts'
+import { MIXED, PermitKeys } from './permit-keys.ts'
 import { DEFAULT_NAMESPACE, parseNamespace } from './options.ts'
 
 /**
@@ -87,7 +90,8 @@ const MARK_TRANSACTION = `SELECT pg_catalog.set_config('${SETTING}', '${MARK}', 
  * @returns `true` if the transaction holds the lock; `false`, only with `wait: false`, if it is held, or others are already waiting for it.
  * @throws TypeError, RangeError for wrong or unknown options.
  * @throws SlocketError ERR_SLOCKET_NO_TRANSACTION if the client is not in a transaction; ERR_SLOCKET_TIMEOUT if the lock was not free within `timeout`;
- * ERR_SLOCKET_READ_ONLY on a standby, whose locks exclude nobody elsewhere.
+ * ERR_SLOCKET_READ_ONLY on a standby, whose locks exclude nobody elsewhere; ERR_SLOCKET_CLAIM_MISMATCH if permits of that name are held or waited for. A shared lock may
+ * then be held until the end of the transaction.
  */
 export async function lockTransaction(
   client: TransactionClient,
@@ -117,13 +121,35 @@ export async function lockTransaction(
 /** @throws ERR_SLOCKET_NO_TRANSACTION */
 async function tryIn(client: TransactionClient, name: string, key: bigint, asked: Asked): Promise<Outcome> {
   const taken = `pg_catalog.pg_try_advisory_xact_lock${suffixOf(asked)}(${key})`
+  const unlessMixed = (then: string): string =>
+    `CASE WHEN ${arePermitsInUse(name, asked)} THEN '${MIXED}' ELSE '${then}' END`
+  // All that use permits share the lock.
+  const granted = asked.mode === 'shared' ? unlessMixed('granted') : "'granted'"
   const { outcome } = await runFor(
     client,
-    `SELECT CASE WHEN ${IS_MARKED} THEN CASE WHEN ${taken} THEN 'granted' ELSE 'busy' END END AS outcome`,
+    `SELECT CASE WHEN ${IS_MARKED} THEN CASE WHEN ${taken} THEN ${granted} ELSE ${unlessMixed('busy')} END END AS outcome`,
   )
   if (outcome === 'granted' || outcome === 'busy') return outcome
+  if (outcome === MIXED) throw mismatch(name, asked.mode === 'shared' ? SHARED : EXCLUSIVE)
   const message = `the lock '${name}' would end with its statement: the client is not in a transaction. Run BEGIN first, by the same client; a pool runs each statement on another connection`
   throw new SlocketError('ERR_SLOCKET_NO_TRANSACTION', message)
+}
+
+/** A condition: see permit-keys.ts. */
+function arePermitsInUse(name: string, { namespace }: Asked): string {
+  const [high, low] = halvesOf(new PermitKeys(permitKeyOf(namespace, name)).present)
+  const is = (column: string, value: unknown): string => `${column} OPERATOR(pg_catalog.=) ${String(value)}`
+  const database = `(SELECT oid FROM pg_catalog.pg_database WHERE ${is('datname', 'pg_catalog.current_database()')})`
+  const conditions = [
+    is('locktype', "'advisory'"),
+    is('database', database),
+    is('objsubid', 1),
+    is('classid', high),
+    is('objid', low),
+    is('mode', "'ShareLock'"),
+    'granted',
+  ]
+  return `EXISTS (SELECT FROM pg_catalog.pg_locks WHERE ${conditions.join(' AND ')})`
 }
 
 /** Waits, and gives up, without failing: what an inner block has done is taken back, and the transaction goes on. */

@@ -156,7 +156,10 @@ export class WaitingRoom {
     const stopWatching = this.#watch.add(session, request)
     this.pids.set(pid, request.statements.name)
     if (request.state === 'settled') return giveBack()
-    const isOver = await acquireIn(session, request, this.#parts, giveBack)
+    const isOver = await acquireIn(session, request, this.#parts, {
+      onFree: giveBack,
+      onAnswered: stopWatching,
+    })
     if (isOver) return stopWatching()
     // In one go, so that nobody else takes its connection.
     giveBack()

@@ -13,6 +13,11 @@ import { setInterval, clearInterval } from '../../real-time.ts'
 
 interface Watched {
   readonly session: Session
+  /**
+   * Whether bytes are sent. Not for permits: the server reads them when the wait is over, and then no longer counts for how long the session is idle
+   * (`idle_session_timeout` starts after an answer, and ends with any byte: `PostgresMain` in src/backend/tcop/postgres.c).
+   */
+  readonly isTouched: boolean
   /** Since when it should have been seen to wait, or have heard. Undefined until it has been looked for. */
   unseenSinceMs: number | undefined
 }
@@ -35,7 +40,7 @@ export class Watch {
   /** From when its wait begins. Returns what ends it. */
   add(session: Session, { asked }: Request): () => void {
     if (!asked.wait) return () => undefined
-    const watched: Watched = { session, unseenSinceMs: undefined }
+    const watched: Watched = { session, isTouched: asked.claim.kind !== 'permit', unseenSinceMs: undefined }
     this.#waiting.add(watched)
     this.#timer ??= setInterval(() => void this.#lookOnce(), this.#settings.heartbeatMs).unref()
     return () => {
@@ -51,7 +56,7 @@ export class Watch {
       this.#failures = 0
       return
     }
-    for (const { session } of this.#waiting) session.touch()
+    for (const { session, isTouched } of this.#waiting) if (isTouched) session.touch()
     if (this.#isLooking) return
     this.#isLooking = true
     await this.#look()

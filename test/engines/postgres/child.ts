@@ -12,8 +12,8 @@ export class Child implements AsyncDisposable {
   readonly lines: string[] = []
   readonly #process: ChildProcessWithoutNullStreams
 
-  constructor(url: string, namespace: string, name: string, heartbeatMs: number = 2000, ...pooler: string[]) {
-    this.#process = spawn(process.execPath, [FIXTURE, url, namespace, name, String(heartbeatMs), ...pooler])
+  constructor(url: string, namespace: string, name: string, heartbeatMs: number = 2000, ...rest: string[]) {
+    this.#process = spawn(process.execPath, [FIXTURE, url, namespace, name, String(heartbeatMs), ...rest])
     this.#process.stdin.on('error', () => {})
     this.#process.stderr.pipe(process.stderr)
     createInterface({ input: this.#process.stdout }).on('line', (line) => this.lines.push(line))

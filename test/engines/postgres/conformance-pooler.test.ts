@@ -21,6 +21,7 @@ if (withoutPgBouncer() === false) {
       ordered: true,
       shared: true,
       permits: false,
+      take: false,
       recovered: false,
       downgrade: false,
       places: CONNECTIONS,

@@ -14,7 +14,8 @@ testEngine({
   capabilities: {
     ordered: true,
     shared: true,
-    permits: false,
+    permits: true,
+    take: true,
     recovered: false,
     downgrade: true,
     places: CONNECTIONS,

@@ -1,0 +1,120 @@
+/**
+ * What a request for permits does at the gate of a lock (permit-keys.ts).
+ *
+ *  1. It listens before it looks again, and a holder releases its permits before it looks for waiters: so no release is missed.
+ *  2. A holder that has died notifies nobody. So the request looks once in a heartbeat, too, by which the server shows that it is there.
+ *  3. Between two looks it is idle: it has no snapshot. It keeps the process alive. If it is stopped, the server takes the gate from it by ending its session.
+ */
+import type { Claim } from '../../core/claim.ts'
+import { describeClaim } from '../../core/claim.ts'
+import { SlocketError } from '../../errors.ts'
+import type { AcquireParts } from './acquire.ts'
+import type { Row } from './client.ts'
+import { keepAlive } from '../keep-alive.ts'
+import type { PermitStatements } from './permit-statements.ts'
+import type { Request } from './request.ts'
+import type { Session } from './session.ts'
+import { clearTimeout, monotonicNowMs, setTimeout, sleep } from '../../real-time.ts'
+
+const LONGEST_PAUSE_MS = 50
+
+export interface AtGate {
+  readonly session: Session
+  readonly request: Request
+  readonly statements: PermitStatements
+  readonly parts: AcquireParts
+}
+
+/** @param first what came of the first statement. @returns the last row, whose `token` is null if nothing is held. @throws as `Session.run` */
+export async function passGate(first: Row, at: AtGate): Promise<Row> {
+  if (first['state'] === 'full' && at.request.asked.wait) return await waitForRoom(first, at)
+  return first['state'] === 'passing' ? await tryAgain(first, at) : first
+}
+
+/** Another request is at the gate, and a moment later it holds, or waits for room. Bound: a heartbeat. */
+async function tryAgain(first: Row, { session, request, statements, parts }: AtGate): Promise<Row> {
+  const doing = `try the lock '${statements.name}'`
+  const fromMs = monotonicNowMs()
+  let row = first
+  for (
+    let pauseMs = 1;
+    row['state'] === 'passing' && !request.isCancelled;
+    pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
+  ) {
+    if (monotonicNowMs() - fromMs > parts.settings.heartbeatMs) break
+    await sleep(pauseMs)
+    ;[row] = (await session.run(statements.take(false, session.canFlush), { doing, isRecurring: true })) as [Row]
+  }
+  return row
+}
+
+async function waitForRoom(first: Row, { session, request, statements, parts }: AtGate): Promise<Row> {
+  const doing = `take the lock '${statements.name}'`
+  const fromMs = monotonicNowMs()
+  const waitedMs = (): number => Math.round(monotonicNowMs() - fromMs)
+  const bell = new Bell()
+  const letGo = keepAlive()
+  const stopListening = session.onEnd(() => bell.ring())
+  session.onNotified = () => bell.ring()
+  request.onCancelled = () => bell.ring()
+  request.becomeQueued()
+  try {
+    await session.run(statements.listen(waitedMs()), { doing })
+    // Bound: none but the request's cancellation, and the end of the session.
+    while (!request.isCancelled) {
+      bell.hasRung = false
+      const [row] = await session.run(statements.takeAgain(waitedMs(), session.canFlush), { doing })
+      if (row!['state'] === 'room') {
+        stopNotifying(session, statements)
+        return row!
+      }
+      await bell.rings(parts.settings.heartbeatMs)
+    }
+    await parts.scope.end(session)
+    stopNotifying(session, statements)
+    return { ...first, token: null }
+  } finally {
+    letGo()
+    stopListening()
+    session.onNotified = undefined
+    request.onCancelled = undefined
+  }
+}
+
+/** The next statement of the session waits for that. */
+function stopNotifying(session: Session, statements: PermitStatements): void {
+  session
+    .run(statements.unlisten(), { doing: 'listen no more', isBackground: true })
+    .catch((error: unknown) => session.end(error as Error))
+}
+
+class Bell {
+  hasRung: boolean = false
+  #wake: (() => void) | undefined
+
+  ring(): void {
+    this.hasRung = true
+    this.#wake?.()
+  }
+
+  /** Resolves when it rings, at once if it has rung, and after `ms` at most. */
+  async rings(ms: number): Promise<void> {
+    if (this.hasRung) return
+    let timer: NodeJS.Timeout | undefined
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+      timer = setTimeout(resolve, ms)
+    })
+    this.#wake = undefined
+    clearTimeout(timer)
+  }
+}
+
+/** Of a lock that is in use by the other kind of claim. */
+export function mismatch(name: string, claim: Claim): SlocketError {
+  const others = claim.kind === 'permit' ? 'exclusive or shared claims' : 'permits'
+  const message =
+    `the lock '${name}' was asked for with ${describeClaim(claim)}, but is in use with ${others}: ` +
+    'permits do not mix with exclusive and shared claims'
+  return new SlocketError('ERR_SLOCKET_CLAIM_MISMATCH', message)
+}
