@@ -192,7 +192,7 @@ export class Lock {
    * await lock.release()
    * ```
    *
-   * @throws (by the promise) ERR_SLOCKET_LOST if the lock isn't held any more; ERR_SLOCKET_NO_DOWNGRADE if its engine can't (named locks, etcd, PostgreSQL through a pooler);
+   * @throws (by the promise) ERR_SLOCKET_LOST if the lock isn't held any more; ERR_SLOCKET_NO_DOWNGRADE if its engine can't (named locks, PostgreSQL through a pooler);
    *   TypeError for a permit, which has nothing to give up; what a system error means, or ERR_SLOCKET_UNREACHABLE: then call it again.
    */
   readonly downgrade: () => Promise<void> = () =>

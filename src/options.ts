@@ -207,7 +207,7 @@ const DEFAULT_NOTICE_MS = 1000
 /** The longest delay of a timer. */
 const MAX_MS = 2 ** 31 - 1
 /** The longest slice. If it were longer, other processes would think that the lock is never free. */
-const MAX_SLICE_MS = 60_000
+export const MAX_SLICE_MS = 60_000
 const MAX_LABEL = 200
 
 const ALL: readonly (keyof WithOptions)[] = [

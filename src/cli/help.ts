@@ -34,6 +34,7 @@ usage: slocket run [options] LOCK [--] COMMAND [ARG…]
       --label TEXT                what others see
       --access WHO                who can use LOCK, whatever the umask: user, group, all
       --parents                   make missing directories above LOCK
+      --slice MS                  no effect: run makes one request, a slice is for further ones
       --at-least SECONDS          hold LOCK at least so long, though COMMAND ends before
       --engine URL                LOCK is a name on postgres://…, etcd://…, redis://…
       --on-lost term|kill|ignore  what becomes of the command when the lock is lost

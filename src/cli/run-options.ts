@@ -1,5 +1,6 @@
 /** Parses the command line of `slocket run`. If flock(1) has an option with the same letter, it means the same. */
 import { parseArgs } from 'node:util'
+import { MAX_SLICE_MS } from '../options.ts'
 import { UsageError } from './exit-status.ts'
 import type { Given, LockWish } from './lock-options.ts'
 import { LOCK_OPTIONS, parseLockWish, parseSeconds } from './lock-options.ts'
@@ -26,6 +27,7 @@ const OPTIONS = {
   ...LOCK_OPTIONS,
   close: { type: 'boolean', short: 'o' },
   command: { type: 'string', short: 'c' },
+  slice: { type: 'string' },
   'at-least': { type: 'string' },
   engine: { type: 'string' },
   'on-lost': { type: 'string' },
@@ -55,6 +57,7 @@ export function parseRun(parameters: readonly string[]): RunRequest {
   if (program === undefined) throw new UsageError(`COMMAND is missing${descriptorHint(lock)}`)
   const wish = parseLockWish({ values, tokens })
   refuseWithEngine(wish, values.engine)
+  checkSlice(values.slice, wish)
   return {
     ...wish,
     lock,
@@ -136,6 +139,20 @@ function refuseWithEngine({ access, makesParents }: LockWish, engine: string | u
   if (engine === undefined) return
   if (access !== undefined) throw new UsageError('--access is for locks on this machine, not for those of an --engine')
   if (makesParents) throw new UsageError('--parents is for locks on this machine, not for those of an --engine')
+}
+
+/**
+ * Refuses what `SlocketOptions.slice` refuses. The slice isn't passed on: a slice is for the further requests of the process that holds, and this process makes
+ * only one.
+ *
+ * @throws UsageError
+ */
+function checkSlice(text: string | undefined, { options }: LockWish): void {
+  if (text === undefined) return
+  const sliceMs = /^\d*\.?\d*$/.test(text) && /\d/.test(text) ? Number(text) : NaN
+  if (!(sliceMs <= MAX_SLICE_MS)) throw new UsageError(`--slice must be from 0 to ${MAX_SLICE_MS} ms, not '${text}'`)
+  if (sliceMs > 0 && (options.mode === 'shared' || options.permits !== undefined))
+    throw new UsageError('--slice cannot be given with -p, --permits or with -s, --shared')
 }
 
 /** A local lock is lost only if somebody removes it. The command then goes on, as it has always done. */

@@ -16,6 +16,8 @@ const LINES: readonly (readonly [typed: string, line: string])[] = [
   ['slocket break --y', 'slocket break --yes'],
   ['slocket run --sha', 'slocket run --shared'],
   ['slocket run --at', 'slocket run --at-least'],
+  ['slocket run --sl', 'slocket run --slice'],
+  ['slocket run --slice 5 L slocke', 'slocket run --slice 5 L slocket'],
   ['slocket run --par', 'slocket run --parents'],
   ['slocket rel', 'slocket release'],
   ['slocket hold --pi', 'slocket hold --pid'],

@@ -1,4 +1,4 @@
-/** `slocket run --at-least` and `--parents`, and what is said without a terminal. */
+/** `slocket run --slice`, `--at-least` and `--parents`, and what is said without a terminal. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
@@ -18,6 +18,37 @@ const SOON =
 let place: Workplace
 beforeEach(() => (place = new Workplace()))
 afterEach(() => place.close())
+
+describe('--slice', () => {
+  test('changes no order: the next run of the same script comes behind the others that wait', async () => {
+    const slice = [...SLOCKET, 'run', '--slice', '60000', 'L', '--'].join(' ')
+    const script = place.start(['sh', '-c', `${slice} sh -c 'echo pid $$; read line <fifo'; ${slice} cat written`])
+    await script.says(/pid/)
+    const waiter = place.slocket('run', 'L', '--', 'sh', '-c', 'echo the other >written')
+    await untilWaiting(place.path('L'), 1, waiter.pid)
+    fs.writeFileSync(place.path('written'), 'nobody\n')
+    place.end()
+    const { status, stdout } = await script.ended()
+    assert.deepEqual([status, stdout.replace(/^pid.*\n/, '')], [0, 'the other\n'])
+  })
+
+  test('is checked as the option of the API is', async () => {
+    const all = [['60001'], ['-1'], ['soon'], ['1', '-s'], ['1', '-p', '2'], ['0', '-s'], ['0', '-p', '2'], ['2.5']]
+    const endings = await Promise.all(
+      all.map(
+        async ([ms, ...words], index) => await place.runSlocket('run', `--slice=${ms}`, ...words, `L${index}`, 'true'),
+      ),
+    )
+    const refusals = endings.map(({ stderr }) => /^slocket: run: (.*)$/m.exec(stderr)?.[1])
+    const exclusive = '--slice cannot be given with -p, --permits or with -s, --shared'
+    assert.deepEqual(refusals.slice(3), [exclusive, exclusive, undefined, undefined, undefined])
+    for (const refusal of refusals.slice(0, 3)) assert.match(refusal!, /^--slice must be from 0 to 60000 ms, not '/)
+    assert.deepEqual(
+      endings.map(({ status }) => status),
+      [64, 64, 64, 64, 64, 0, 0, 0],
+    )
+  })
+})
 
 describe('--at-least', () => {
   /** Its command has ended. */

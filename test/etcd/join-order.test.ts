@@ -7,7 +7,15 @@ import { JoinOrder } from '../../src/engines/join-order.ts'
 import { OwnTicket } from '../../src/engines/etcd/ticket.ts'
 import { SlocketError } from '../../src/errors.ts'
 
-const SESSION = { lease: '1', ttlMs: 10_000, isAlive: () => true, seemsAlive: () => true, forget: () => undefined }
+const SESSION = {
+  lease: '1',
+  ttlMs: 10_000,
+  isAlive: () => true,
+  seemsAlive: () => true,
+  forget: () => undefined,
+  replaceKey: () => undefined,
+  lose: () => undefined,
+}
 
 function request(rest: Partial<EnqueueRequest> = {}): EnqueueRequest {
   const told = { requests: () => [], onLost: () => undefined, onStolen: () => undefined }

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { EXCLUSIVE, permitClaim, SHARED } from '../../src/core/claim.ts'
 import {
   decodeResource,
+  downgradedKey,
   encodeResource,
   endOf,
   inOrder,
@@ -43,6 +44,19 @@ describe('keys in etcd', () => {
     }
   }
 
+  test('the ticket of a downgraded holder shares, before all but thieves', () => {
+    const key = downgradedKey(queue, '1295', 7)
+    assert.equal(key, `${queue}s/d-zz-7`)
+    const { claim, isThief, isDowngraded, lease } = parseTicket(queue, { key, createRevision: '9' })!
+    assert.deepEqual([claim, isThief, isDowngraded, lease], [SHARED, false, true, 'zz'])
+    const others = [ticketKey(queue, EXCLUSIVE, false, 'a', 1), key, ticketKey(queue, EXCLUSIVE, true, 'a', 2)]
+    const tickets = others.map((each, index) => parseTicket(queue, { key: each, createRevision: String(5 + index) })!)
+    assert.deepEqual(
+      inOrder(tickets).map((each) => each.key),
+      others.toReversed(),
+    )
+  })
+
   test('what is no ticket is none', () => {
     for (const name of [
       '',
@@ -55,6 +69,8 @@ describe('keys in etcd', () => {
       't/x-A-1',
       't/x-a-1/',
       't/x-a',
+      't/d-a-1',
+      's/d-a',
     ]) {
       assert.equal(parseTicket(queue, { key: queue + name, createRevision: '1' }), undefined, name)
     }

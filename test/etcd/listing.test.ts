@@ -20,6 +20,8 @@ const SESSION = {
   isAlive: () => true,
   seemsAlive: () => true,
   forget: () => undefined,
+  replaceKey: () => undefined,
+  lose: () => undefined,
 }
 
 /** As etcd does it. */

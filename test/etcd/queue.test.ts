@@ -28,6 +28,8 @@ const SESSION: TicketSession = {
   isAlive: () => true,
   seemsAlive: () => true,
   forget: () => undefined,
+  replaceKey: () => undefined,
+  lose: () => undefined,
 }
 
 function request(): EnqueueRequest {
@@ -119,7 +121,7 @@ describe('an acquire and a release in etcd that wait for nobody', () => {
       const listing = [{ range: { kvs: [{ key, createRevision: '5' }] } }]
       return Promise.resolve({ header: { revision: '5' }, succeeded: true, responses: [{}, ...listing] })
     }
-    const parts = { client, sessions, watches, identity: ownIdentity('me'), own: new Map(), nextNumber: () => 1 }
+    const parts = { client, sessions, watches, identity: ownIdentity('me'), own: new Set(), nextNumber: () => 1 }
     const queue = new EtcdQueue(parts as unknown as QueueParts, PREFIX)
     const cycle = async (): Promise<void> => {
       const asking = { ...request(), lingerMs: 1000 }

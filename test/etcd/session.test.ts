@@ -10,6 +10,7 @@ import { EXCLUSIVE } from '../../src/core/claim.ts'
 import type { Asking, EtcdClient } from '../../src/engines/etcd/client.ts'
 import { readClocks } from '../../src/engines/deadline.ts'
 import { parseTicket } from '../../src/engines/etcd/keys.ts'
+import type { TxnRequest } from '../../src/engines/etcd/protocol.ts'
 import type { QueueParts } from '../../src/engines/etcd/parts.ts'
 import { EtcdQueue } from '../../src/engines/etcd/queue.ts'
 import { Session } from '../../src/engines/etcd/session.ts'
@@ -149,13 +150,13 @@ describe('a renewal of a lease in etcd', () => {
 
 describe('a ticket that left without an answer to the request that wrote it', () => {
   test('is swept away a second later, if it is written then: long before the next renewals; nothing else is', async (context) => {
-    const known = 'ns/q/YQ/t/x-25-1'
+    const [known, shared] = ['ns/q/YQ/t/x-25-1', 'ns/q/YQ/s/d-25-9']
     const calls: string[] = []
     const client = {
       ask: (method: string, asked: { readonly key?: string }) => {
         calls.push(method === 'DeleteRange' ? `delete ${asked.key}` : method)
         if (method === 'LeaseGrant') return Promise.resolve({ id: '77', ttl: '10' })
-        return Promise.resolve({ keys: [key, known, 'ns/s/25'] })
+        return Promise.resolve({ keys: [key, known, shared, 'ns/s/25'] })
       },
     } as unknown as EtcdClient
     const watches = new FakeWatches() as unknown as WatchStream
@@ -164,6 +165,7 @@ describe('a ticket that left without an answer to the request that wrote it', ()
     const [gone, answered, stays] = [key, `${key}1`, known].map((each) => new OwnTicket(each, request(), session))
     assert.equal(session.key, 'ns/s/25')
     for (const ticket of [gone!, answered!, stays!]) session.add(ticket)
+    stays!.sharedKey = shared
     session.forget(answered!)
     timers.tick(1000)
     await turn()
@@ -227,6 +229,56 @@ describe('a ticket that holds in etcd', () => {
     assert.equal(lost, undefined)
     revision = '8'
     await tell()
+    assert.ok(isSlocketError(lost, 'ERR_SLOCKET_LOST'))
+  })
+
+  test('is there by either of its keys while it is downgraded, also where a look was sent before that', async () => {
+    const watches = new FakeWatches()
+    const answers: (() => void)[] = []
+    const exists = new Map([['ns/s/25', '2']])
+    const client = fakeClient(0)
+    const ask = (method: string, body: TxnRequest, asking: Asking): Promise<object | undefined> => {
+      if (method !== 'Txn') return client.ask(method as 'Put', body as never, asking)
+      const responses = body.success.map(({ range }) => {
+        const createRevision = exists.get(range!.key)
+        return createRevision === undefined ? {} : { range: { kvs: [{ createRevision }] } }
+      })
+      return new Promise((resolve) => answers.push(() => resolve({ header: { revision: '9' }, responses })))
+    }
+    const parts = { client: { ask } as unknown as EtcdClient, watches: watches as unknown as WatchStream }
+    const session = await Session.open({ ...parts, namespace: 'ns', ttlSeconds: 10, onOver: () => undefined })
+    let lost: Error | undefined
+    const own = new OwnTicket(
+      key,
+      request((error) => (lost = error)),
+      session,
+    )
+    session.add(own)
+    own.createRevision = 5n
+    own.isHeld = true
+    const sharedKey = `${lead}s/d-25-3`
+    const tell = (): void => watches.watchers.get(session.key)!.onEvent(false)
+    const answer = async (): Promise<void> => {
+      for (const give of answers.splice(0)) give()
+      await turn()
+    }
+    // Of the look that finds nothing, nobody knows yet that another key was written.
+    tell()
+    own.sharedKey = sharedKey
+    await answer()
+    assert.deepEqual([lost, answers.length], [undefined, 1], 'it looks again')
+    answers.length = 0
+    exists.set(sharedKey, '8')
+    tell()
+    session.replaceKey(own, sharedKey, 8n)
+    await answer()
+    assert.deepEqual([lost, answers.length], [undefined, 0])
+    tell()
+    await answer()
+    assert.deepEqual([lost, answers.length], [undefined, 0])
+    exists.delete(sharedKey)
+    tell()
+    await answer()
     assert.ok(isSlocketError(lost, 'ERR_SLOCKET_LOST'))
   })
 })

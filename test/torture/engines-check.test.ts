@@ -51,6 +51,13 @@ describe('who believes', () => {
     finds([...two, ...hold('r', 50, 60, { permits: 2 })])
   })
 
+  test('beside a holder that shares since its downgrade, is found only if it came before that, or does not share', () => {
+    const writer = [...hold('p', 0, 100), says('p', 50, 'downgrading'), says('p', 51, 'downgraded')]
+    assert.deepEqual(check([...writer, ...hold('q', 60, 90, { permits: 0 })]), [])
+    finds([...writer, ...hold('q', 40, 90, { permits: 0 })])
+    finds([...writer, ...hold('q', 60, 90)])
+  })
+
   test('is not who gives back what it has not looked after since: it may have been stopped meanwhile', () => {
     const stopped = [...hold('p', 0, 100), says('p', 8000, 'releasing')]
     assert.deepEqual(check([...stopped, ...hold('q', 6000, 6010)]), [])

@@ -117,9 +117,10 @@ function everybody({ clients, island }: Scene): Client[] {
 function startLoops(client: Client, random: Random, { furtherLoops }: Field): void {
   const holdMs = 5 + random.below(150)
   const mode = random.below(2) === 0 ? 'exclusive' : 'shared'
+  const downgrades = mode === 'exclusive' && random.below(2) === 0
   client.send(
     { do: 'loop', resource: 'exclusive', holdMs },
-    { do: 'loop', resource: 'shared', holdMs, options: { mode } },
+    { do: 'loop', resource: 'shared', holdMs, downgrades, options: { mode } },
     ...furtherLoops(random, holdMs, client.name === ISLANDER),
   )
 }

@@ -42,13 +42,21 @@ export function etcd(options: EtcdOptions): Engine {
   const watches = new WatchStream(client)
   const sessions = new Sessions({ client, watches, namespace, ttlSeconds: Math.ceil(ttlMs / 1000) })
   const identity = ownIdentity(randomBytes(12).toString('base64url'))
-  const own = new Map<string, OwnTicket>()
+  const own = new Set<OwnTicket>()
   const onlooker = { client, identity, own }
   let lastNumber = 0
   const nextNumber = (): number => (lastNumber += 1)
   return createTicketEngine({
     name: 'etcd',
-    capabilities: { ordered: true, shared: true, permits: true, take: true, recovered: false, steal: true },
+    capabilities: {
+      ordered: true,
+      shared: true,
+      permits: true,
+      take: true,
+      recovered: false,
+      steal: true,
+      downgrade: true,
+    },
     resolve: (resource) => queuePrefix(namespace, resource),
     open: (prefix) => new EtcdQueue({ client, sessions, watches, identity, namespace, own, nextNumber }, prefix),
     query: async (prefix, signal) => await query(onlooker, prefix, signal),

@@ -3,6 +3,7 @@
  *
  *     NAMESPACE/q/RESOURCE/t/CLAIM-LEASE-NUMBER   a ticket; its place in the queue is its create_revision
  *     NAMESPACE/q/RESOURCE/s/CLAIM-LEASE-NUMBER   a thief's: before all tickets that came before it, and those of earlier thieves
+ *     NAMESPACE/q/RESOURCE/s/d-LEASE-NUMBER       that of a holder that was downgraded: it shares, before all tickets except those of thieves
  *     NAMESPACE/s/LEASE                           a session: it ends when this key does; a put to it says "look after your tickets"
  *
  * A resource is written as base64url, so that no name is the beginning of another. LEASE is the session's, in base 36. All that decisions need
@@ -18,12 +19,14 @@ export interface ListedTicket extends Ticket {
   readonly key: string
   readonly createRevision: bigint
   readonly isThief: boolean
+  /** Whether it stands in place of the ticket of an exclusive holder that was downgraded. */
+  readonly isDowngraded: boolean
   /** In base 36. */
   readonly lease: string
 }
 
 const HALF_A_CHARACTER = /\p{Surrogate}/u
-const TICKET = new RegExp(`^([ts])/(x|s|${PERMITS_PATTERN})-([0-9a-z]+)-\\d+$`)
+const TICKET = new RegExp(`^(?:([ts])/(x|s|${PERMITS_PATTERN})|s/d)-([0-9a-z]+)-\\d+$`)
 
 export function queuesPrefix(namespace: string): string {
   return `${namespace}/q/`
@@ -61,6 +64,11 @@ export function ticketKey(queue: string, claim: Claim, isThief: boolean, lease: 
   return `${prefix}${formatClaim(claim)}-${lease}-${number}`
 }
 
+/** @param lease in decimal. */
+export function downgradedKey(queue: string, lease: string, number: number): string {
+  return `${thiefPrefix(queue)}d-${formatLease(lease)}-${number}`
+}
+
 /** Identifies a ticket: a key may be written again after it was deleted; then it is another ticket. */
 export function ticketId(key: string, createRevision: bigint): string {
   return `${key}@${createRevision}`
@@ -70,17 +78,20 @@ export function ticketId(key: string, createRevision: bigint): string {
 export function parseTicket(queue: string, { key, createRevision: revision }: KeyValue): ListedTicket | undefined {
   const match = TICKET.exec(key.slice(queue.length))
   if (match === null) return undefined
-  const claim = parseClaim(match[2]!)
+  const [, kind, letters, lease = ''] = match
+  const isDowngraded = letters === undefined
+  const claim = isDowngraded ? SHARED : parseClaim(letters)
   if (claim === undefined) return undefined
   const createRevision = BigInt(revision)
   const id = ticketId(key, createRevision)
-  return { id, key, createRevision, claim, isThief: match[1] === 's', lease: match[3]!, live: true, joining: false }
+  return { id, key, createRevision, claim, isThief: kind === 's', isDowngraded, lease, live: true, joining: false }
 }
 
-/** Sorts a queue: the newest thief first, then the other tickets in the order in which they came. */
+/** Sorts a queue: the newest thief first, then a holder that was downgraded, then the other tickets in the order in which they came. */
 export function inOrder<T extends ListedTicket>(tickets: readonly T[]): T[] {
   return [...tickets].sort((a, b) => {
     if (a.isThief !== b.isThief) return a.isThief ? -1 : 1
+    if (a.isDowngraded !== b.isDowngraded) return a.isDowngraded ? -1 : 1
     const isBefore = a.isThief ? a.createRevision > b.createRevision : a.createRevision < b.createRevision
     return isBefore ? -1 : 1
   })

@@ -11,8 +11,8 @@ export interface QueueParts {
   readonly watches: WatchStream
   readonly identity: Identity
   readonly namespace: string
-  /** The tickets of this client that may have a key, by their keys. */
-  readonly own: Map<string, OwnTicket>
+  /** The tickets of this client that may have a key. */
+  readonly own: Set<OwnTicket>
   /** Returns a number that no ticket of this client has had. */
   readonly nextNumber: () => number
 }

@@ -10,6 +10,7 @@ export const DESCENDING = 2
 export const BY_CREATION = 2
 export const IS_EQUAL = 0
 export const IS_GREATER = 1
+export const IS_LESS = 2
 export const CREATE_REVISION = 1
 export const NO_PUTS = 0
 export const IS_DELETED = 1
@@ -57,6 +58,8 @@ export interface DeleteRequest {
 
 export interface Compare {
   readonly key: string
+  /** If it is given, all keys from `key` to this one are compared. */
+  readonly rangeEnd?: string
   readonly target: number
   readonly result: number
   readonly createRevision: string
@@ -142,7 +145,13 @@ const MESSAGES: Record<string, Fields> = {
   PutResponse: { header: [1, 'Header'] },
   DeleteRequest: { key: [1, 'string'] },
   DeleteResponse: { header: [1, 'Header'] },
-  Compare: { result: [1, 'int32'], target: [2, 'int32'], key: [3, 'string'], createRevision: [5, 'int64'] },
+  Compare: {
+    result: [1, 'int32'],
+    target: [2, 'int32'],
+    key: [3, 'string'],
+    createRevision: [5, 'int64'],
+    rangeEnd: [64, 'string'],
+  },
   Operation: { range: [1, 'RangeRequest'], put: [2, 'PutRequest'], delete: [3, 'DeleteRequest'] },
   Result: { range: [1, 'RangeResponse'] },
   TxnRequest: { compare: [1, 'Compare[]'], success: [2, 'Operation[]'], failure: [3, 'Operation[]'] },

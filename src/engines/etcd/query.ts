@@ -20,7 +20,7 @@ const MOST_ROUNDS = 3
 export interface Onlooker {
   readonly client: EtcdClient
   readonly identity: Identity
-  readonly own: ReadonlyMap<string, OwnTicket>
+  readonly own: ReadonlySet<OwnTicket>
 }
 
 export async function query(onlooker: Onlooker, prefix: string, signal?: AbortSignal): Promise<EngineSnapshot> {
@@ -55,7 +55,7 @@ async function look(client: EtcdClient, prefix: string, signal: AbortSignal | un
 
 /** Returns the keys of tickets that this client has released or cancelled. They are no longer shown, even if the server does not know yet. */
 function leavingOf({ own }: Onlooker): string[] {
-  return [...own.values()].filter((ticket) => ticket.isLeaving).map(({ key }) => key)
+  return [...own].filter((ticket) => ticket.isLeaving).flatMap(({ keys }) => keys)
 }
 
 export async function queryAll(onlooker: Onlooker, namespace: string): Promise<ReadonlyMap<string, EngineSnapshot>> {

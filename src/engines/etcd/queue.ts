@@ -12,6 +12,8 @@ import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../re
 import { debug } from '../../debug.ts'
 import { isSlocketError } from '../../errors.ts'
 import { JoinOrder } from '../join-order.ts'
+import type { EtcdClient } from './client.ts'
+import { downgrade } from './downgrade.ts'
 import { ticketId, ticketKey } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
 import type { TxnResponse } from './protocol.ts'
@@ -83,7 +85,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
       if (!session.seemsAlive() || !this.#joinOrder.isNext(request)) continue
       const own = new OwnTicket(this.#newKey(request, session), request, session)
       session.add(own)
-      this.#parts.own.set(own.key, own)
+      this.#parts.own.add(own)
       try {
         const isJoined = await (request.steal ? rob(this.#parts, this.#prefix, own) : this.#join(own))
         if (isJoined) {
@@ -139,6 +141,10 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     return { token: own.seenRevision, recovered: false }
   }
 
+  async downgrade(own: OwnTicket): Promise<void> {
+    await downgrade(this.#parts, this.#prefix, own)
+  }
+
   /** Never called: see ticketPerRequest. */
   isLast(): boolean {
     return false
@@ -166,10 +172,10 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     try {
       // Once the session's lease may be over, this isn't needed: the server deletes the key.
       const isOver = (): boolean => !own.session.seemsAlive()
-      await this.#parts.client.ask('DeleteRange', { key: own.key }, { isOver })
+      await deleteKeys(this.#parts.client, own.keys, isOver)
     } finally {
       own.session.forget(own)
-      this.#parts.own.delete(own.key)
+      this.#parts.own.delete(own)
     }
   }
 
@@ -251,4 +257,10 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
       .ask('Txn', txn, { isOver, isBackground: true })
       .catch((error: unknown) => debug('etcd: ticket %s: since: %s', ticketId(key, createRevision), error))
   }
+}
+
+/** Deletes one key, or several in one transaction. */
+async function deleteKeys(client: EtcdClient, keys: readonly string[], isOver: () => boolean): Promise<void> {
+  if (keys.length === 1) await client.ask('DeleteRange', { key: keys[0]! }, { isOver })
+  else await client.ask('Txn', { success: keys.map((key) => ({ delete: { key } })) }, { isOver })
 }

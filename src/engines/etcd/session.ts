@@ -22,6 +22,7 @@ import { formatLease, resourceOf, sessionKey } from './keys.ts'
 import type { TxnResponse } from './protocol.ts'
 import { meaningOf } from './refusal.ts'
 import type { OwnTicket, TicketSession } from './ticket.ts'
+import { stolenOrRemoved } from './ticket.ts'
 import type { WatchStream } from './watch-stream.ts'
 import { setTimeout, clearTimeout, monotonicNowMs } from '../../real-time.ts'
 
@@ -32,8 +33,8 @@ const LONGEST_RENEWAL_MS = 10_000
 const PAUSE_MS = 100
 /** The pause after a ticket left whose key may be written late, by a request that got no answer. */
 const SWEEP_MS = 1000
-/** How many keys to ask for at once: etcd allows 128 operations in one transaction. */
-const MOST_AT_ONCE = 100
+/** How many tickets to ask for at once: each has two keys at most, and etcd allows 128 operations in one transaction. */
+const MOST_AT_ONCE = 60
 
 export interface SessionParts {
   readonly client: EtcdClient
@@ -51,8 +52,7 @@ export class Session implements TicketSession {
   readonly #parts: SessionParts
   readonly #deadline: Deadline
   #state: 'open' | 'lost' | 'ended' = 'open'
-  /** The tickets, by their keys. */
-  readonly #tickets = new Map<string, OwnTicket>()
+  readonly #tickets = new Set<OwnTicket>()
   #deadlineTimer: NodeJS.Timeout | undefined
   #renewTimer: NodeJS.Timeout | undefined
   #lingerTimer: NodeJS.Timeout | undefined
@@ -114,16 +114,24 @@ export class Session implements TicketSession {
   /** To be called before its key is written. */
   add(ticket: OwnTicket): void {
     clearTimeout(this.#lingerTimer)
-    this.#tickets.set(ticket.key, ticket)
+    this.#tickets.add(ticket)
   }
 
   /** To be called when its key is gone, or no longer matters. */
   forget(ticket: OwnTicket): void {
-    if (!this.#tickets.delete(ticket.key)) return
+    if (!this.#tickets.delete(ticket)) return
     this.#lingerMs = ticket.request.lingerMs
     if (this.#state !== 'open') return
-    if (ticket.unanswered > 0) this.#sweepTimer ??= setTimeout(() => this.#sweepSoon(), SWEEP_MS).unref()
+    this.#sweepAfter(ticket)
     if (this.#tickets.size === 0) this.#linger()
+  }
+
+  /** See {@link TicketSession}. */
+  replaceKey(ticket: OwnTicket, key: string, createRevision: bigint): void {
+    ticket.key = key
+    ticket.createRevision = createRevision
+    ticket.isDowngraded = true
+    this.#sweepAfter(ticket)
   }
 
   lose(reason: string): void {
@@ -131,7 +139,7 @@ export class Session implements TicketSession {
     debug('etcd: session %s is lost: %s', this.name, reason)
     this.#state = 'lost'
     this.#becomeOver()
-    const tickets = [...this.#tickets.values()]
+    const tickets = [...this.#tickets]
     this.#tickets.clear()
     for (const ticket of tickets) {
       const message = `the lock '${resourceOf(this.#parts.namespace, ticket.key)}' is lost: ${reason}`
@@ -175,23 +183,24 @@ export class Session implements TicketSession {
 
   /** Checks whether the session's key and the tickets still exist. */
   async #check(): Promise<void> {
-    const tickets = [...this.#tickets.values()].filter(
-      (ticket) => ticket.createRevision !== undefined && !ticket.isOver,
-    )
+    const tickets = [...this.#tickets].filter((ticket) => ticket.createRevision !== undefined && !ticket.isOver)
+    let isClear = true
     for (let start = 0; start === 0 || start < tickets.length; start += MOST_AT_ONCE) {
-      const batch = tickets.slice(start, start + MOST_AT_ONCE)
-      const success = [this, ...batch].map(({ key }) => ({ range: { key, keysOnly: true } }))
+      const looks = tickets.slice(start, start + MOST_AT_ONCE).map((ticket) => new Look(ticket))
+      const keys = [this.key, ...looks.flatMap((look) => look.keys)]
+      const success = keys.map((key) => ({ range: { key, keysOnly: true } }))
       const isOver = (): boolean => this.#state !== 'open'
       const answer = await this.#parts.client.ask('Txn', { success }, { isOver, isBackground: true })
       if (answer === undefined || this.#state !== 'open') return
-      if (revisionIn(answer, 0) === undefined) return this.lose('its key in etcd was removed')
-      for (const [index, ticket] of batch.entries()) {
-        if (revisionIn(answer, index + 1) === ticket.createRevision) continue
-        const name = resourceOf(this.#parts.namespace, ticket.key)
-        const message = `the lock '${name}' is lost: it was stolen, or its ticket in etcd was removed from outside`
-        ticket.lose(new SlocketError('ERR_SLOCKET_LOST', message), true)
+      const found = revisionsIn(answer, keys)
+      if (!found.has(this.key)) return this.lose('its key in etcd was removed')
+      for (const look of looks.filter((each) => !each.hasFound(found))) {
+        // RACE: its downgrade was asked for after this look, and carried out before it.
+        if (look.isOld) isClear = false
+        else look.ticket.lose(stolenOrRemoved(this.#parts.namespace, look.ticket.key), true)
       }
     }
+    if (!isClear) this.#checkSoon()
   }
 
   /** Deletes keys of the lease that no ticket here has: a request that arrived long after its answer was given up writes a ticket again. */
@@ -199,9 +208,10 @@ export class Session implements TicketSession {
     const { client } = this.#parts
     const asking = { isOver: (): boolean => this.#state !== 'open', isBackground: true }
     const { keys = [] } = (await client.ask('LeaseTimeToLive', { id: this.lease, keys: true }, asking)) ?? {}
+    // The key of a request under way is among these: its ticket is known before the request is sent.
+    const known = new Set([this.key, ...[...this.#tickets].flatMap((ticket) => ticket.keys)])
     for (const key of keys) {
-      // Never deletes the key of a request under way: its ticket is known before the request is sent.
-      if (key === this.key || this.#tickets.has(key)) continue
+      if (known.has(key)) continue
       debug('etcd: session %s: ticket %s is nobody’s', this.name, key)
       await client.ask('DeleteRange', { key }, asking)
     }
@@ -240,6 +250,12 @@ export class Session implements TicketSession {
     this.#sweepSoon()
   }
 
+  /** A key of a ticket is gone. A request that got no answer may write it late. */
+  #sweepAfter({ unanswered }: OwnTicket): void {
+    if (unanswered === 0 || this.#state !== 'open') return
+    this.#sweepTimer ??= setTimeout(() => this.#sweepSoon(), SWEEP_MS).unref()
+  }
+
   #sweepSoon(): void {
     clearTimeout(this.#sweepTimer)
     this.#sweepTimer = undefined
@@ -276,8 +292,38 @@ export class Session implements TicketSession {
   }
 }
 
-/** Returns the create revision of the one key that an operation has asked for. */
-function revisionIn({ responses = [] }: TxnResponse, index: number): bigint | undefined {
-  const revision = responses[index]?.range?.kvs?.[0]?.createRevision
-  return revision === undefined ? undefined : BigInt(revision)
+/** A look whether a ticket still exists. */
+class Look {
+  readonly ticket: OwnTicket
+  readonly keys: readonly string[]
+  readonly #createRevision: bigint | undefined
+  readonly #sharedKey: string | undefined
+
+  constructor(ticket: OwnTicket) {
+    this.ticket = ticket
+    this.keys = ticket.keys
+    this.#createRevision = ticket.createRevision
+    this.#sharedKey = ticket.sharedKey
+  }
+
+  /** Whether the ticket may have got another key since. */
+  get isOld(): boolean {
+    return this.ticket.sharedKey !== this.#sharedKey
+  }
+
+  /** The second key is never written again once it is gone. */
+  hasFound(found: ReadonlyMap<string, bigint>): boolean {
+    const [key, sharedKey] = this.keys
+    return found.get(key!) === this.#createRevision || (sharedKey !== undefined && found.has(sharedKey))
+  }
+}
+
+/** Returns the create revisions of the keys that exist, of those that the operations have asked for, one each. */
+function revisionsIn({ responses = [] }: TxnResponse, keys: readonly string[]): Map<string, bigint> {
+  const found = new Map<string, bigint>()
+  for (const [index, key] of keys.entries()) {
+    const revision = responses[index]?.range?.kvs?.[0]?.createRevision
+    if (revision !== undefined) found.set(key, BigInt(revision))
+  }
+  return found
 }

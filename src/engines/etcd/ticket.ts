@@ -1,7 +1,8 @@
 import type { EnqueueRequest } from '../../requests/ticket-queue.ts'
 import type { Claim } from '../../core/claim.ts'
-import type { SlocketError } from '../../errors.ts'
-import { ticketId } from './keys.ts'
+import { SHARED } from '../../core/claim.ts'
+import { SlocketError } from '../../errors.ts'
+import { resourceOf, ticketId } from './keys.ts'
 import type { ListedTicket } from './keys.ts'
 
 /** What keeps a ticket alive. */
@@ -14,18 +15,25 @@ export interface TicketSession {
   seemsAlive(): boolean
   /** To be called when the key of the ticket is gone, or no longer matters. */
   forget(ticket: OwnTicket): void
+  /** To be called when a downgrade has replaced the key of the ticket. */
+  replaceKey(ticket: OwnTicket, key: string, createRevision: bigint): void
+  lose(reason: string): void
 }
 
 /**
- * A ticket of this process. Its session knows its key from before the key is written until it is surely gone; any other keys of the lease are
+ * A ticket of this process. Its session knows its keys from before they are written until they are surely gone; any other keys of the lease are
  * leftovers.
  */
 export class OwnTicket {
-  readonly key: string
+  key: string
   readonly request: EnqueueRequest
   readonly session: TicketSession
   /** Undefined until it has joined the queue. */
   createRevision: bigint | undefined
+  /** The key of the shared ticket that replaces it, from before its downgrade is asked for. */
+  sharedKey: string | undefined
+  /** Whether its downgrade is known to be done. */
+  isDowngraded = false
   /** How many requests to write its key were sent without an answer so far: they may be carried out late. */
   unanswered: number = 0
   /** The revision of the last listing of the queue that it was shown. */
@@ -58,11 +66,16 @@ export class OwnTicket {
   }
 
   get claim(): Claim {
-    return this.request.claim
+    return this.isDowngraded ? SHARED : this.request.claim
   }
 
   get id(): string {
     return ticketId(this.key, this.createRevision ?? 0n)
+  }
+
+  /** Its key; two keys while the outcome of a downgrade is unknown: then one of them is in the queue. */
+  get keys(): readonly string[] {
+    return this.sharedKey === undefined || this.isDowngraded ? [this.key] : [this.key, this.sharedKey]
   }
 
   /** Whether its key, if it still exists, is about to be deleted. */
@@ -95,4 +108,13 @@ export class OwnTicket {
     this.watches.clear()
     this.uncreated.clear()
   }
+}
+
+/** The error of a ticket that is gone, though its session isn't. */
+export function stolenOrRemoved(namespace: string, key: string): SlocketError {
+  const name = resourceOf(namespace, key)
+  return new SlocketError(
+    'ERR_SLOCKET_LOST',
+    `the lock '${name}' is lost: it was stolen, or its ticket in etcd was removed from outside`,
+  )
 }

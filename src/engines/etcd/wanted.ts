@@ -36,11 +36,11 @@ function doesAnyWait(queue: string, answer: RangeResponse | undefined): boolean 
   return splitByTurn(tickets).pending.some((ticket) => ticket.isWaiting)
 }
 
-function rangeFor(queue: string, { claim, createRevision, request }: OwnTicket): RangeRequest {
+function rangeFor(queue: string, { claim, createRevision, request, isDowngraded }: OwnTicket): RangeRequest {
   const prefix = ordinaryPrefix(queue)
   const all = { key: prefix, rangeEnd: endOf(prefix), sortOrder: ASCENDING, sortTarget: BY_CREATION }
-  // All tickets that came before a thief wait for it, except the tickets that it has stolen from.
-  const behind = request.steal ? {} : { minCreateRevision: String(createRevision! + 1n) }
+  // All tickets that came before a thief wait for it, except the tickets that it has stolen from. So they do for a downgraded holder, unless they share.
+  const behind = request.steal || isDowngraded ? {} : { minCreateRevision: String(createRevision! + 1n) }
   switch (claim.kind) {
     case 'exclusive':
       return { ...all, ...behind, limit: SOME }

@@ -23,6 +23,7 @@ for (const [name, variable] of process.env['CI'] === 'true' ? [ONE] : [ONE, THRE
       take: true,
       recovered: false,
       steal: true,
+      downgrade: true,
       releasesAtOnce: false,
     },
     openClient: () => etcd({ endpoints, namespace, ttl: TTL_MS }),

@@ -36,6 +36,8 @@ interface Hold {
   from: bigint | undefined
   /** When it last did: not when it gives it back, since nobody asks then whether it is still there. */
   until: bigint
+  /** When it was about to be downgraded: from then on it shares. */
+  sharedFrom: bigint | undefined
   isOver: boolean
 }
 
@@ -87,6 +89,7 @@ export function holdsIn(trace: readonly Line[]): Hold[] {
         since: time,
         from: undefined,
         until: time,
+        sharedFrom: undefined,
         isOver: false,
       })
     }
@@ -96,6 +99,7 @@ export function holdsIn(trace: readonly Line[]): Hold[] {
       hold.from ??= time
       hold.until = time
     }
+    if (event === 'downgrading') hold.sharedFrom = time
     if (event === 'releasing' || event === 'lost' || event === 'denied') hold.isOver = true
   }
   return [...holds.values()]
@@ -159,9 +163,10 @@ function isLater(at: string, than: string): boolean {
   return BigInt(at) > BigInt(than)
 }
 
-/** Whether the two can never hold together, or only as many of their kind. */
-function excludes(one: Hold, other: Hold): boolean {
-  return one.permits !== 0 || other.permits !== 0
+/** Whether `later`, as it was when it first believed, can never hold together with the other one, or only as many of their kind. */
+function excludes(other: Hold, later: Hold & { readonly from: bigint }): boolean {
+  const isShared = other.permits === 0 || (other.sharedFrom !== undefined && other.sharedFrom <= later.from)
+  return !isShared || later.permits !== 0
 }
 
 /** Somebody has used up the memory of the server. */

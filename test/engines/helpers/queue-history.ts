@@ -16,6 +16,8 @@ import type { Line } from './trace.ts'
 export interface Ticket {
   readonly resource: string
   readonly isThief: boolean
+  /** It stands in place of the ticket of a holder that was downgraded, before all others. */
+  readonly isDowngraded?: boolean
   /** As keys have it: `x`, `s`, or `p` and a number. */
   readonly claim: string
   /** In hex. */
@@ -31,7 +33,7 @@ interface WatchAnswer {
   }[]
 }
 
-const KEY = /\/q\/([^/]+)\/([ts])\/(x|s|p\d+)-([0-9a-z]+)-\d+$/
+const KEY = /\/q\/([^/]+)\/([ts])\/([xsd]|p\d+)-([0-9a-z]+)-\d+$/
 
 /** @returns what is wrong; and how many grants had another ticket beside them in the queue: with none, nothing was seen. */
 export function orderOf(trace: readonly Line[], tickets: readonly Ticket[]): { findings: string[]; chances: number } {
@@ -42,7 +44,9 @@ export function orderOf(trace: readonly Line[], tickets: readonly Ticket[]): { f
     if (lease === undefined || ofResource.some(({ isThief }) => isThief)) continue
     const queue = ofResource
       .filter(({ created, deleted }) => created <= token && (deleted === undefined || deleted > token))
-      .sort((a, b) => (a.created < b.created ? -1 : 1))
+      .sort(
+        (a, b) => Number(b.isDowngraded ?? false) - Number(a.isDowngraded ?? false) || (a.created < b.created ? -1 : 1),
+      )
     if (queue.length > 1) chances += 1
     const hasTurn = queue.some((ticket, place) => ticket.lease === lease && isItsTurn(ticket, queue.slice(0, place)))
     if (hasTurn) continue
@@ -80,8 +84,9 @@ export async function ticketsOf(endpoints: string): Promise<Ticket[]> {
       } else if (known === undefined) {
         const ticket: Ticket = {
           resource: decodeResource(resource),
-          isThief: kind === 's',
-          claim: claim!,
+          isThief: kind === 's' && claim !== 'd',
+          isDowngraded: claim === 'd',
+          claim: claim === 'd' ? 's' : claim!,
           lease: [...lease!].reduce((sum, digit) => sum * 36n + BigInt(Number.parseInt(digit, 36)), 0n).toString(16),
           created: revision,
           deleted: undefined,

@@ -10,6 +10,8 @@ export type Order =
   | { readonly do: 'acquire'; readonly as: string; readonly resource: string; readonly options?: OrderOptions }
   /** Answers released or failed. */
   | { readonly do: 'release'; readonly as: string }
+  /** Answers downgraded or failed. */
+  | { readonly do: 'downgrade'; readonly as: string }
   /** Acquires, holds for `holdMs`, and releases, again and again, until told `end`: then says ended. Handles are named after the resource, or `as`. */
   | {
       readonly do: 'loop'
@@ -17,6 +19,8 @@ export type Order =
       readonly resource: string
       readonly holdMs: number
       readonly options?: OrderOptions
+      /** Whether each lock is downgraded in the middle of that time. */
+      readonly downgrades?: boolean
     }
   | { readonly do: 'end' }
   /**
@@ -71,6 +75,9 @@ export type Event =
   | 'granted'
   /** It held at this moment, as far as it knew: `assertHeld` passed after it. */
   | 'believes'
+  /** From now on others may share what it holds. */
+  | 'downgrading'
+  | 'downgraded'
   | 'releasing'
   | 'released'
   /** `lock.signal` has aborted. */

@@ -97,11 +97,18 @@ async function obey(order: Order): Promise<void> {
       if (held !== undefined) await release(held)
       return
     }
+    case 'downgrade':
+      await downgrade(handles.get(order.as)!)
+      return
     case 'loop':
       for (let round = 0; !isEnding; round += 1) {
         const held = await acquire(`${order.as ?? order.resource}-${round}`, order.resource, order.options)
-        if (held !== undefined) await pass(order.holdMs).then(() => release(held))
-        else await pass(50)
+        if (held === undefined) await pass(50)
+        else {
+          if (order.downgrades === true) await pass(order.holdMs).then(() => downgrade(held))
+          await pass(order.holdMs)
+          await release(held)
+        }
       }
       say({ event: 'ended' })
       return
@@ -167,6 +174,16 @@ function look(held: Held): void {
   }
   if (lostAt !== undefined) say({ event: 'revived', as })
   else append({ at, who: name, event: 'believes', as })
+}
+
+async function downgrade({ lock, as }: Held): Promise<void> {
+  say({ event: 'downgrading', as })
+  try {
+    await inTime(as, lock.downgrade(), TIMEOUT_MS)
+    say({ event: 'downgraded', as })
+  } catch (error) {
+    say({ event: 'failed', as, ...described(error) })
+  }
 }
 
 async function release(held: Held): Promise<void> {

@@ -18,6 +18,8 @@ const SESSION = {
   isAlive: () => true,
   seemsAlive: () => true,
   forget: () => undefined,
+  replaceKey: () => undefined,
+  lose: () => undefined,
 }
 
 function ticketFor(claim: OwnTicket['claim']): OwnTicket {
