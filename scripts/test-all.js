@@ -4,6 +4,8 @@
 // how long it took; the exit code is 1 if one failed. STEP picks steps by name. --ci is what .ci/run does: of the longest steps only the part that fits into a CI run.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -22,7 +24,7 @@ const CI_SECONDS = 1800
 const LEAST_TRIAL_SECONDS = 60
 
 /** In the order in which they run: first what fails soonest. `ci`: the parameters that --ci adds. `isTrial`: a failure is reported, and is none of the whole. `isOutsideCi`: --ci leaves it out, for want of time. `hasSecondTry`: it depends on timers
- * of servers and on kills in the middle of something. With --ci, a failure of the first run is reported, and the second run decides. */
+ * of servers and on kills in the middle of something. With --ci, a failure of the first run is reported, and a second run, of the files that failed, decides. */
 const STEPS = [
   { name: 'lint' },
   { name: 'format:check' },
@@ -75,6 +77,10 @@ if (unknown.length > 0) {
   process.exit(1)
 }
 
+/** Where a step lists the test files that failed, for its second try. */
+const failedFiles = join(root, 'build', `failed-${process.pid}`)
+process.once('exit', () => rmSync(failedFiles, { force: true }))
+
 const rows = []
 for (const step of STEPS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)))
   rows.push(await runStep(step))
@@ -102,16 +108,21 @@ async function runStep({
   if (skip !== undefined) return { name, passed: true, seconds: 0, result: `skipped: ${skip}` }
   const start = performance.now()
   const command = ['npm', 'run', '--silent', name, '--', ...parameters, ...(values.ci ? ci : [])]
+  const mayTryAgain = hasSecondTry && values.ci
+  if (mayTryAgain) command.push('--failed-to', failedFiles)
   if (isTrial) {
     const leftSeconds = values.ci ? CI_SECONDS - Math.round(performance.now() / 1000) : TRIAL_SECONDS
     if (leftSeconds < LEAST_TRIAL_SECONDS) return { name, passed: true, seconds: 0, result: 'skipped: no time is left' }
     command.unshift('timeout', '-k', '10', String(Math.min(TRIAL_SECONDS, leftSeconds)))
   }
+  rmSync(failedFiles, { force: true })
   const ran = before === undefined ? undefined : await run(before)
   const { passed, tail } = ran?.passed === false ? ran : await run(command)
-  if (!passed && hasSecondTry && values.ci) {
-    console.log(`\n=== ${name}, once more`)
-    const second = await run(command)
+  // There is no list if the run did not get to its end.
+  const isListed = existsSync(failedFiles) && statSync(failedFiles).size > 0
+  if (!passed && mayTryAgain) {
+    console.log(`\n=== ${name}, once more${isListed ? ': the files that failed' : ''}`)
+    const second = await run(isListed ? [...command, '--files-from', failedFiles] : command)
     const took = Math.round((performance.now() - start) / 1000)
     const result = second.passed ? 'FAILED at first, passed the second time' : 'FAILED twice'
     return { name, passed: second.passed, tail: `${tail}\n${second.passed ? '' : second.tail}`, seconds: took, result }
