@@ -10,7 +10,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 const BUILD = fileURLToPath(new URL('../build/', import.meta.url))
 const escaped = (text) => text.replace(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`)
 /** A file below build/, as a path or a URL, with a line and a column. */
-const POSITION = new RegExp(`(?:${escaped(pathToFileURL(BUILD).href)}|${escaped(BUILD)})([^\\s():]+\\.js):(\\d+):(\\d+)`, 'g')
+const POSITION = new RegExp(
+  `(?:${escaped(pathToFileURL(BUILD).href)}|${escaped(BUILD)})([^\\s():]+\\.js):(\\d+):(\\d+)`,
+  'g',
+)
 
 /** The map of a file by its path, or null if it has none. */
 const maps = new Map()
@@ -38,7 +41,9 @@ function mapOf(file) {
 function readMap(file) {
   try {
     // The files that a run has bundled are below build/ as well, and have none.
-    return relative(BUILD, file).startsWith('..') ? null : new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8')))
+    return relative(BUILD, file).startsWith('..')
+      ? null
+      : new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8')))
   } catch (error) {
     if (error.code === 'ENOENT') return null
     throw error

@@ -177,9 +177,7 @@ function shortName(file) {
 
 /** As scripts/list-tests.js has it. */
 function sourceName(file) {
-  return shortName(file)
-    .replaceAll(sep, '/')
-    .replace(/\.js$/, '.ts')
+  return shortName(file).replaceAll(sep, '/').replace(/\.js$/, '.ts')
 }
 
 function testFiles(parts) {
