@@ -8,7 +8,7 @@
 // process that is stuck in a synchronous call.)
 // While they run, a line says how many files are done and how many tests failed: in a terminal the last line, elsewhere
 // every 15 seconds. --slowest N says at the end which files took longest. Without PATH-PART, *.long.test.ts are left out: npm run test:long.
-// --part K/N runs every Nth of the chosen files, from the Kth on. --failed-to FILE writes the names of the files that failed into FILE, one a line;
+// --part K/N runs every Nth of the chosen files, from the Kth on, and those whose path contains a word of --always WORD,…. --failed-to FILE writes the names of the files that failed into FILE, one a line;
 // --files-from FILE runs the files that such a list names, whatever else is said. A file fails with a test of it, or if its process fails.
 // The exit code is 1 if any test fails or if none ran.
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
@@ -31,13 +31,14 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     name: { type: 'string' },
-    concurrency: { type: 'string', default: String(Math.min(8, Math.max(3, availableParallelism()))) },
+    concurrency: { type: 'string', default: String(Math.min(8, Math.max(4, availableParallelism()))) },
     timeout: { type: 'string', default: '120' },
     slowest: { type: 'string' },
     long: { type: 'boolean', default: false },
     engines: { type: 'boolean', default: false },
     ci: { type: 'boolean', default: false },
     part: { type: 'string', default: '1/1' },
+    always: { type: 'string', default: '' },
     'failed-to': { type: 'string' },
     'files-from': { type: 'string' },
   },
@@ -195,10 +196,14 @@ function testFiles(parts) {
 }
 
 function sourcesOf(parts, isChosen) {
-  if (values['files-from'] === undefined)
-    return listTests(parts, values)
-      .filter(isChosen)
-      .filter((_, index) => (index + 1 - part.first) % part.of === 0)
+  if (values['files-from'] === undefined) {
+    const chosen = listTests(parts, values).filter(isChosen)
+    const always = values.always.split(',').filter((word) => word !== '')
+    for (const word of always) if (!chosen.some((source) => source.includes(word))) fail(`--always: no ${word}`)
+    const isAlways = (source) => always.some((word) => source.includes(word))
+    const inTurn = chosen.filter((source) => !isAlways(source))
+    return chosen.filter((source) => isAlways(source) || (inTurn.indexOf(source) + 1 - part.first) % part.of === 0)
+  }
   const named = readFileSync(values['files-from'], 'utf8').trim().split('\n')
   const sources = listTests([], values)
   for (const name of named) if (!sources.includes(name)) fail(`--files-from: there is no test file '${name}'`)
