@@ -12,6 +12,7 @@ const root = fileURLToPath(new URL('../build', import.meta.url))
 /** Below build/, as the tests ask for them. */
 const PROGRAMS = [
   'src/index.js',
+  'src/compat/proper-lockfile.js',
   'src/engines/postgres/index.js',
   'src/engines/redis/index.js',
   'src/cli/main.js',

@@ -2,8 +2,10 @@
 //
 // Goes on after a failure. At the end the last lines of each step that failed are printed again, and a table says how each step ended and
 // how long it took; the exit code is 1 if one failed. STEP picks steps by name. --ci is what .ci/run does: of the longest steps only the part that fits into a CI run.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -16,13 +18,41 @@ const TAIL_LINES = 80
 /** How long the last lines of a step may take to arrive, in ms. */
 const LAST_WORDS_MS = 2000
 /** How long a step on trial may take, in seconds. */
-const TRIAL_SECONDS = 480
+const TRIAL_SECONDS = 300
 /** How long --ci may take as a whole, in seconds: a step on trial gets what is left of that, and none if that is next to nothing. */
-const CI_SECONDS = 1800
+const CI_SECONDS = 1900
 const LEAST_TRIAL_SECONDS = 60
 
+/** Of the files of test:long and test:engines, --ci runs one half or the other, as the commit's hash says, so that a run of the same commit is the same. */
+const HALF = ['--part', `${(parseInt(commit(), 16) % 2) + 1}/2`]
+/** And these always: what checks a promise of docs/guarantees.md that nothing else in CI checks as well, and what each engine has to show. */
+const ALWAYS_LONG = [
+  'cli/hold',
+  'crash/exit-listeners',
+  'crash/faults',
+  'crash/idle',
+  'crash/many',
+  'crash/steps',
+  'crash/strangers',
+  'crash/window',
+]
+const ALWAYS_ENGINES = [
+  'conformance',
+  'etcd/faults/killed',
+  'etcd/ttl',
+  'exclusion',
+  'keep-alive',
+  'order.test',
+  'postgres/faults',
+  'postgres/tokens',
+  'redis/clients',
+  'redis/failover',
+  'redis/late',
+  'secrets',
+]
+
 /** In the order in which they run: first what fails soonest. `ci`: the parameters that --ci adds. `isTrial`: a failure is reported, and is none of the whole. `isOutsideCi`: --ci leaves it out, for want of time. `hasSecondTry`: it depends on timers
- * of servers and on kills in the middle of something. With --ci, a failure of the first run is reported, and the second run decides. */
+ * of servers and on kills in the middle of something. With --ci, a failure of the first run is reported, and a second run, of the files that failed, decides. */
 const STEPS = [
   { name: 'lint' },
   { name: 'format:check' },
@@ -30,11 +60,11 @@ const STEPS = [
   { name: 'types' },
   { name: 'build' },
   { name: 'test' },
-  { name: 'test:long', hasSecondTry: true },
+  { name: 'test:long', ci: [...HALF, '--always', ALWAYS_LONG.join()], hasSecondTry: true },
   { name: 'test:runtimes', ci: ['--ci'], skip: runtimesArePinned ? undefined : 'pinned for Linux on x64 alone' },
   { name: 'test:tools', skip: runtimesArePinned ? undefined : 'pinned for Linux on x64 alone' },
   { name: 'test:file-systems', ci: ['--ci'] },
-  { name: 'test:engines', ci: ['--ci'], hasSecondTry: true },
+  { name: 'test:engines', ci: ['--ci', ...HALF, '--always', ALWAYS_ENGINES.join()], hasSecondTry: true },
   { name: 'demo' },
   { name: 'model', parameters: ['--ci'] },
   { name: 'torture', parameters: ['--seconds', '60'] },
@@ -75,6 +105,10 @@ if (unknown.length > 0) {
   process.exit(1)
 }
 
+/** Where a step lists the test files that failed, for its second try. */
+const failedFiles = join(root, 'build', `failed-${process.pid}`)
+process.once('exit', () => rmSync(failedFiles, { force: true }))
+
 const rows = []
 for (const step of STEPS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)))
   rows.push(await runStep(step))
@@ -97,21 +131,26 @@ async function runStep({
   hasSecondTry = false,
   skip,
 }) {
-  console.log(`\n=== ${name}`)
+  console.log(`\n=== ${[name, ...(values.ci ? ci : [])].join(' ')}`)
   if (isOutsideCi && values.ci) return { name, passed: true, seconds: 0, result: 'skipped: not in CI' }
   if (skip !== undefined) return { name, passed: true, seconds: 0, result: `skipped: ${skip}` }
   const start = performance.now()
   const command = ['npm', 'run', '--silent', name, '--', ...parameters, ...(values.ci ? ci : [])]
+  const mayTryAgain = hasSecondTry && values.ci
+  if (mayTryAgain) command.push('--failed-to', failedFiles)
   if (isTrial) {
     const leftSeconds = values.ci ? CI_SECONDS - Math.round(performance.now() / 1000) : TRIAL_SECONDS
     if (leftSeconds < LEAST_TRIAL_SECONDS) return { name, passed: true, seconds: 0, result: 'skipped: no time is left' }
     command.unshift('timeout', '-k', '10', String(Math.min(TRIAL_SECONDS, leftSeconds)))
   }
+  rmSync(failedFiles, { force: true })
   const ran = before === undefined ? undefined : await run(before)
   const { passed, tail } = ran?.passed === false ? ran : await run(command)
-  if (!passed && hasSecondTry && values.ci) {
-    console.log(`\n=== ${name}, once more`)
-    const second = await run(command)
+  // There is no list if the run did not get to its end.
+  const isListed = existsSync(failedFiles) && statSync(failedFiles).size > 0
+  if (!passed && mayTryAgain) {
+    console.log(`\n=== ${name}, once more${isListed ? ': the files that failed' : ''}`)
+    const second = await run(isListed ? [...command, '--files-from', failedFiles] : command)
     const took = Math.round((performance.now() - start) / 1000)
     const result = second.passed ? 'FAILED at first, passed the second time' : 'FAILED twice'
     return { name, passed: second.passed, tail: `${tail}\n${second.passed ? '' : second.tail}`, seconds: took, result }
@@ -119,6 +158,13 @@ async function runStep({
   const seconds = Math.round((performance.now() - start) / 1000)
   if (!passed && isTrial) return { name, passed: true, seconds, result: 'FAILED, which is only reported', tail }
   return { name, passed, tail, seconds, result: passed ? 'passed' : 'FAILED' }
+}
+
+/** The first digits of the commit's hash; 0 without git. */
+function commit() {
+  const { GITHUB_SHA } = process.env
+  const { stdout } = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' })
+  return /^[0-9a-f]{8}/.exec(GITHUB_SHA ?? stdout ?? '')?.[0] ?? '0'
 }
 
 /** Whether a program ended well, and its last lines. Ctrl-C reaches the step as well, and ends this process right after it. */

@@ -1,7 +1,7 @@
 // Runs the tests of the engines that need servers: npm run test:engines -- [--ci] [what scripts/test.js takes…]
 //
 // Starts the servers (scripts/engines.sh), runs the tests that need them (list-tests.js), and stops the servers, whatever
-// happens: they end with this process. --ci leaves out *.long.test.ts. Five files at a time, unless --concurrency says otherwise: what
+// happens: they end with this process. --ci leaves out *.long.test.ts. Six files at a time, unless --concurrency says otherwise: what
 // they do most is wait, for leases that have to run out.
 import { spawn, spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
@@ -22,7 +22,7 @@ const addresses = Object.fromEntries(
   [...up.stdout.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
 )
 
-const parameters = ['--engines', '--concurrency', '5', ...process.argv.slice(2)]
+const parameters = ['--engines', '--concurrency', '6', ...process.argv.slice(2)]
 const tests = spawn(process.execPath, [join(dirname(engines), 'test.js'), ...parameters], {
   env: { ...process.env, ...addresses },
   // Over the last one nothing is said. Its end tells the tests that this process has been killed.

@@ -4,6 +4,8 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
+import { fileURLToPath } from 'node:url'
+import { inSources, sourceOf } from './source-positions.js'
 
 const reporter = new URL('test-reporter.js', import.meta.url).href
 /** How often what a file has reported is read. */
@@ -40,7 +42,7 @@ export async function runTestFile(file, { eventsPath, namePattern, silenceMs }, 
     ['test:stdout', child.stdout],
     ['test:stderr', child.stderr],
   ])
-    stream.setEncoding('utf8').on('data', (message) => report({ type, data: { file, message } }))
+    stream.setEncoding('utf8').on('data', (message) => report({ type, data: { file, message: inSources(message) } }))
   const readEvents = eventReader(eventsPath, report)
   const poll = setInterval(readEvents, POLL_MS)
 
@@ -90,15 +92,18 @@ function eventReader(path, onEvent) {
 }
 
 function revived(event) {
-  const { details } = event.data
+  const { details, file, line, column } = event.data
   if (details?.error !== undefined) details.error = errorOf(details.error)
+  // Only what has failed is looked up.
+  if (event.type === 'test:fail' && file !== undefined && line !== undefined)
+    Object.assign(event.data, sourceOf(file.startsWith('file:') ? fileURLToPath(file) : file, line, column))
   return event
 }
 
 function errorOf({ name, message, stack, code, failureType, cause }) {
   const error = new Error(message, cause === undefined ? undefined : { cause: errorOf(cause) })
   Object.defineProperty(error, 'name', { value: name ?? 'Error' })
-  error.stack = stack ?? message
+  error.stack = inSources(stack ?? message)
   if (code !== undefined) error.code = code
   if (failureType !== undefined) error.failureType = failureType
   return error

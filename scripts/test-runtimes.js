@@ -28,7 +28,7 @@ const IN_CI = [
   'test/conformance/names.test',
   'test/api/',
   'test/crash/descriptors',
-  'test/crash/exit.',
+  'test/crash/exit.test',
   'test/crash/kill',
   'test/crash/lost',
   'test/crash/stop',
@@ -37,7 +37,8 @@ const IN_CI = [
   'test/web-locks/between',
   'test/web-locks/death',
   'test/cli/lifetime',
-  'test/cli/run',
+  'test/cli/run.test',
+  'test/cli/run-waiting',
 ]
 /** Not tried by --ci: the oldest release of what `npm test` has run on already, and those between that and the newest. */
 const NOT_IN_CI = new Set(['node-20', 'node-22', 'node-24'])
@@ -49,8 +50,8 @@ const IN_CI_IN_BUN = ['test/conformance/local.test', 'test/conformance/names.tes
 const IN_CI_WITH_BUN = [
   'test/crash/contention',
   'test/crash/descriptors',
-  'test/crash/exit.',
-  'test/crash/faults',
+  'test/crash/exit.test',
+  'test/crash/faults.test',
   'test/crash/foreign',
   'test/crash/kill',
   'test/crash/lost',

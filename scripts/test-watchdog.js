@@ -12,8 +12,6 @@ import { isMainThread } from 'node:worker_threads'
 process.env.NODE_OPTIONS = process.env.NODE_OPTIONS?.replace(`--import=${import.meta.url}`, '').trim() ?? ''
 if (process.env.NODE_OPTIONS === '') delete process.env.NODE_OPTIONS
 
-process.setSourceMapsEnabled(true)
-
 if (isMainThread) {
   const seconds = Number(new URL(import.meta.url).searchParams.get('seconds'))
   const file = process.argv[1] ?? 'a test file'

@@ -38,6 +38,7 @@ const IN_WINDOWS = [
   'test/crash/misuse',
   'test/crash/slice',
   'test/sync/calls',
+  'test/sync/thread.test',
   'test/web-locks/arguments',
   'test/web-locks/callback',
   'test/web-locks/query',

@@ -8,10 +8,12 @@
 // process that is stuck in a synchronous call.)
 // While they run, a line says how many files are done and how many tests failed: in a terminal the last line, elsewhere
 // every 15 seconds. --slowest N says at the end which files took longest. Without PATH-PART, *.long.test.ts are left out: npm run test:long.
+// --part K/N runs every Nth of the chosen files, from the Kth on, and those whose path contains a word of --always WORD,…. --failed-to FILE writes the names of the files that failed into FILE, one a line;
+// --files-from FILE runs the files that such a list names, whatever else is said. A file fails with a test of it, or if its process fails.
 // The exit code is 1 if any test fails or if none ran.
-import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { basename, join, relative } from 'node:path'
+import { basename, join, relative, sep } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
@@ -29,18 +31,24 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     name: { type: 'string' },
-    concurrency: { type: 'string', default: String(Math.min(8, Math.max(3, availableParallelism()))) },
+    concurrency: { type: 'string', default: String(Math.min(8, Math.max(4, availableParallelism()))) },
     timeout: { type: 'string', default: '120' },
     slowest: { type: 'string' },
     long: { type: 'boolean', default: false },
     engines: { type: 'boolean', default: false },
     ci: { type: 'boolean', default: false },
+    part: { type: 'string', default: '1/1' },
+    always: { type: 'string', default: '' },
+    'failed-to': { type: 'string' },
+    'files-from': { type: 'string' },
   },
 })
 const concurrency = positiveInteger('--concurrency', values.concurrency)
 const slowest = values.slowest === undefined ? undefined : positiveInteger('--slowest', values.slowest)
 const timeoutSeconds = positiveInteger('--timeout', values.timeout)
 const namePattern = values.name === undefined ? undefined : regularExpression('--name', values.name).source
+
+const part = partOfAll('--part', values.part)
 
 const files = testFiles(positionals)
 if (files.length === 0) fail(`no test file's path contains ${positionals.join(' or ') || '.test.ts'}`)
@@ -68,8 +76,8 @@ const running = new Map()
 const tookMs = new Map()
 let testsRun = 0
 let failures = 0
-/** What went wrong with files, apart from their tests. */
-const problems = []
+/** The files that failed, and what went wrong with each, apart from its tests; undefined if nothing did. */
+const failedFiles = new Map()
 
 const report = new spec()
 // In a terminal the status stays below the output.
@@ -79,12 +87,14 @@ const progress = process.stdout.isTTY
 report.on('data', printText)
 await runFiles()
 clearInterval(progress)
-for (const problem of problems) printLine(problem)
+printFailedFiles()
 if (testsRun === 0) printLine('no test was run')
 if (slowest !== undefined) printSlowest(slowest)
-if (!values.engines && positionals.length === 0)
+if (!values.engines && positionals.length === 0 && values['files-from'] === undefined)
   printLine("the engines' tests need servers, and are apart: npm run test:engines")
 if (process.stdout.isTTY) process.stdout.write(CLEAR_LINE)
+if (values['failed-to'] !== undefined)
+  writeFileSync(values['failed-to'], [...failedFiles.keys()].map((file) => `${sourceName(file)}\n`).join(''))
 if (testsRun === 0 || failures > 0) process.exitCode = 1
 
 /** Runs the files, `concurrency` at a time. The totals that each reports are added up, and reported at the end. */
@@ -99,12 +109,12 @@ async function runFiles() {
       const problem = await runTestFile(file, { ...options, eventsPath }, (event) => {
         const total = event.type === 'test:diagnostic' ? /^(\w+) ([\d.]+)$/.exec(event.data.message) : null
         if (total !== null) totals.set(total[1], (totals.get(total[1]) ?? 0) + Number(total[2]))
-        else if (event.type !== 'test:plan' && event.type !== 'test:summary') note(event)
+        else if (event.type !== 'test:plan' && event.type !== 'test:summary') note(file, event)
       })
       if (problem !== undefined) {
         failures += 1
-        problems.push(`✖ ${shortName(file)}: ${problem}`)
-        printLine(problems.at(-1))
+        failedFiles.set(file, problem)
+        printLine(`✖ ${shortName(file)}: ${problem}`)
         for (const name of ['tests', 'fail']) totals.set(name, (totals.get(name) ?? 0) + 1)
       }
       tookMs.set(file, performance.now() - running.get(file))
@@ -121,16 +131,18 @@ async function runFiles() {
   await finished(report)
 }
 
-/** Counts and reports an event. */
-function note(event) {
+/** Counts and reports an event of a file. */
+function note(file, event) {
   const { type, data } = event
   report.write(event)
   if (type !== 'test:pass' && type !== 'test:fail') return
   const isSuite = data.details.type === 'suite'
   if (!isSuite && data.skip === undefined) testsRun += 1
   // A suite fails with each of its tests.
-  if (type === 'test:fail' && data.todo === undefined && data.details.error.failureType !== 'subtestsFailed')
+  if (type === 'test:fail' && data.todo === undefined && data.details.error.failureType !== 'subtestsFailed') {
     failures += 1
+    failedFiles.set(file, undefined)
+  }
 }
 
 function printLine(text) {
@@ -153,8 +165,20 @@ function printSlowest(count) {
     printLine(`${(ms / 1000).toFixed(1)} s ${shortName(file)}`)
 }
 
+/** At the end, since what is seen of a long run is its last lines. */
+function printFailedFiles() {
+  if (failedFiles.size > 0) printLine('\n✖ failed files:')
+  for (const [file, problem] of failedFiles)
+    printLine(`  ${sourceName(file)}${problem === undefined ? '' : `: ${problem}`}`)
+}
+
 function shortName(file) {
   return relative(join(root, 'build'), file)
+}
+
+/** As scripts/list-tests.js has it. */
+function sourceName(file) {
+  return shortName(file).replaceAll(sep, '/').replace(/\.js$/, '.ts')
 }
 
 function testFiles(parts) {
@@ -164,12 +188,26 @@ function testFiles(parts) {
     // Those of engines are chosen by --ci.
     return !isLong(source) || (values.engines ? !values.ci : parts.length > 0)
   }
-  const sources = listTests(parts, values).filter(isChosen)
-  return sources.map((source) => {
+  return sourcesOf(parts, isChosen).map((source) => {
     const compiled = join(root, 'build', source.replace(/\.ts$/, '.js'))
     if (!existsSync(compiled)) fail(`${source} is not compiled: npm run build`)
     return compiled
   })
+}
+
+function sourcesOf(parts, isChosen) {
+  if (values['files-from'] === undefined) {
+    const chosen = listTests(parts, values).filter(isChosen)
+    const always = values.always.split(',').filter((word) => word !== '')
+    for (const word of always) if (!chosen.some((source) => source.includes(word))) fail(`--always: no ${word}`)
+    const isAlways = (source) => always.some((word) => source.includes(word))
+    const inTurn = chosen.filter((source) => !isAlways(source))
+    return chosen.filter((source) => isAlways(source) || (inTurn.indexOf(source) + 1 - part.first) % part.of === 0)
+  }
+  const named = readFileSync(values['files-from'], 'utf8').trim().split('\n')
+  const sources = listTests([], values)
+  for (const name of named) if (!sources.includes(name)) fail(`--files-from: there is no test file '${name}'`)
+  return named
 }
 
 /** Removes those of runs that were killed, too, unless they ran in another pid namespace, whose process ids say nothing here. */
@@ -204,6 +242,12 @@ function isRunning(pid) {
 function positiveInteger(option, text) {
   if (!/^[1-9]\d*$/.test(text)) fail(`${option} must be a whole number of at least 1, not ${text}`)
   return Number(text)
+}
+
+function partOfAll(option, text) {
+  const [, first, of] = /^([1-9]\d*)\/([1-9]\d*)$/.exec(text)?.map(Number) ?? []
+  if (!(first <= of)) fail(`${option} must be two numbers such as 1/2, not ${text}`)
+  return { first, of }
 }
 
 function regularExpression(option, text) {

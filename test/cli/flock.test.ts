@@ -6,6 +6,7 @@ import { parseFlock } from '../../src/cli/flock-options.ts'
 import type { Ending } from '../helpers/command.ts'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
+import { until } from '../helpers/until.ts'
 
 /** Says that it has the lock, and ends when the test says so. */
 const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
@@ -73,32 +74,12 @@ describe('the lock of a file', () => {
     await holder.ended()
   })
 
-  test('may be that of a directory, of the script itself, of a pipe', async () => {
-    fs.mkdirSync(place.path('d'))
-    for (const target of ['d', 'd/', 'd/.', 'fifo']) {
-      const { status, stdout, stderr } = await flock(target, 'echo', 'mine')
-      assert.deepEqual([status, stdout, stderr], [0, 'mine\n', ''], target)
-    }
-    const script = `#!/bin/sh
-[ "$FLOCKER" != "$0" ] && exec env FLOCKER="$0" ${SLOCKET.join(' ')} flock -en "$0" "$0" "$@"
-echo alone $1
-`
-    fs.writeFileSync(place.path('job'), script, { mode: 0o755 })
-    assert.equal((await place.run([place.path('job'), 'x'])).stdout, 'alone x\n')
-  })
-
-  test('is refused if it could not be one', async () => {
+  // flock-files.long.test.ts has more that is refused, and that is not.
+  test('is refused if it is a lock of `slocket run`', async () => {
     await place.slocket('run', 'R', '--', ...HOLD).says(/pid/)
-    for (const [words, status, complaint] of [
-      [['R', 'true'], 66, /'R' is a lock of 'slocket run'/],
-      [['/', 'true'], 66, /no place beside '\/'/],
-      [['missing/L', 'true'], 66, /parent directory does not exist/],
-      [['fifo/L', 'true'], 66, /not a directory/],
-      [['', 'true'], 66, /cannot open ''/],
-    ] as const) {
-      const ending = await flock(...words)
-      assert.deepEqual([ending.status, complaint.test(ending.stderr)], [status, true], ending.stderr)
-    }
+    const { status, stderr } = await flock('R', 'true')
+    assert.equal(status, 66)
+    assert.match(stderr, /'R' is a lock of 'slocket run'/)
     place.end()
   })
 })
@@ -133,7 +114,10 @@ test('by a link of that name it is the same', async () => {
   await holder.says(/pid/)
   assert.equal((await place.run([...asFlock, '-n', '-E', '3', 'F', 'true'])).status, 3)
   assert.equal((await flock('-n', 'F', 'true')).status, 1)
-  assert.match((await place.runSlocket('status', '--json')).stdout, /"slocket flock F sh -c/)
+  // On a busy machine the holder may take longer to answer than it is waited for.
+  await until('its command is shown', async () =>
+    (await place.runSlocket('status', '--json')).stdout.includes('"slocket flock F sh -c'),
+  )
   place.end()
   await holder.ended()
   assert.match((await place.run([...asFlock, '--version'])).stdout, /^slocket \d/)

@@ -1,63 +1,20 @@
-/** What is printed cannot be written: the disk is full, or the reader has gone. */
+/** What is printed cannot be written. output.long.test.ts has the other commands. */
 import assert from 'node:assert/strict'
-import fs from 'node:fs'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
-import type { Ending } from '../helpers/command.ts'
 import { ticketsIn } from '../helpers/lock-directory.ts'
+import { testOutput } from './output-suite.ts'
 
-const COMMANDS: readonly (readonly string[])[] = [
-  ['--help'],
-  ['--version'],
-  ['help', 'run'],
-  ['run', '--help'],
-  ['status'],
-  ['status', '--json'],
-  ['status', '--watch'],
-  ['status', '--watch', '--json'],
-  ['doctor'],
-  ['doctor', '--json'],
-  ['completion', 'bash'],
-  ['completion', 'zsh'],
-  ['completion', 'fish'],
-]
-
-let place: Workplace
-beforeEach(() => (place = new Workplace()))
-afterEach(() => place.close())
-
-/** Runs `slocket` with its output sent to where `redirection` says. */
-async function runInto(redirection: string, parameters: readonly string[]): Promise<Ending> {
-  return await place.run(['bash', '-c', `"$@" ${redirection}`, '-', ...SLOCKET, ...parameters])
-}
-
-for (const parameters of COMMANDS) {
-  const name = `slocket ${parameters.join(' ')}`
-
-  test(`${name}: a full disk is an error`, async () => {
-    const { status, stderr } = await runInto('>/dev/full', parameters)
-    assert.equal(status, 74)
-    assert.match(stderr, /^slocket: [-a-z]+: the output cannot be written: ENOSPC: .*\n$/)
-    assert.deepEqual(fs.readdirSync(place.directory), ['fifo'])
-  })
-
-  test(`${name}: a reader that has gone ends it silently, as it ends other commands`, async () => {
-    // The pipe has no reader from its first moment on.
-    const { stdout, stderr } = await place.run([
-      'bash',
-      '-c',
-      'exec 3> >(:); wait $!; "$@" >&3; echo $?',
-      '-',
-      ...SLOCKET,
-      ...parameters,
-    ])
-    assert.deepEqual([stdout, stderr], [`${128 + 13}\n`, ''])
-    assert.deepEqual(fs.readdirSync(place.directory), ['fifo'])
-  })
-}
+testOutput('--help')
+testOutput('status')
+testOutput('status', '--watch')
+testOutput('doctor', '--json')
+testOutput('completion', 'bash')
 
 describe('slocket break, if what it would take away cannot be shown', () => {
-  test('takes nothing away, and does not ask', async () => {
+  test('takes nothing away, and does not ask', async (t) => {
+    const place = new Workplace()
+    t.after(() => place.close())
     await place.slocket('run', 'L', '--', 'sh', '-c', 'echo pid $$; read line <fifo').says(/pid/)
     for (const parameters of [
       ['break', 'L'],

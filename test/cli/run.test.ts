@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import { isUsageError } from '../../src/cli/exit-status.ts'
+import { parseRun } from '../../src/cli/run-options.ts'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
 import type { Ending } from '../helpers/command.ts'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
@@ -55,40 +57,30 @@ test('words that are not UTF-8 are refused, and not made others', async () => {
 })
 
 test('errors name the option', async () => {
-  const all = await runAll(
-    ['-p', '0', 'L', 'true'],
-    ['-p', '3', '-s', 'L', 'true'],
-    ['--take', '2', 'L', 'true'],
-    ['-p', '3', '--take', '4', 'L', 'true'],
-    ['-F', 'L', 'true'],
-    ['-u', 'L'],
-    ['--labl=x', 'L', 'true'],
-    ['--no-fork', 'L', 'true'],
-    ['-xu', 'L', 'true'],
-    ['--unlock', '9'],
-    ['-n', '9'],
-    ['-x', '--help'],
-    ['-xV'],
-  )
-  const words = [
-    /-p, --permits/,
-    /-s, --shared/,
-    /--take needs -p, --permits/,
-    /--take must be a whole number from 1 to 3, not '4'/,
-    /-F, --no-fork: the lock lives in the command/,
-    /-u, --unlock: a lock ends with its command/,
-    /--labl/,
-    /--no-fork: the lock/,
-    /-u, --unlock/,
-    /--unlock: a lock/,
-    /COMMAND is missing: a descriptor \(9\) cannot be locked/,
-    /--help stands alone/,
-    /-V, --version stands alone/,
-  ]
-  for (const [index, word] of words.entries()) {
-    assert.equal(all[index]!.status, 64)
-    assert.match(all[index]!.stderr, word)
+  for (const [words, message] of [
+    [['-p', '0', 'L', 'true'], /-p, --permits/],
+    [['-p', '3', '-s', 'L', 'true'], /-s, --shared/],
+    [['--take', '2', 'L', 'true'], /--take needs -p, --permits/],
+    [['-p', '3', '--take', '4', 'L', 'true'], /--take must be a whole number from 1 to 3, not '4'/],
+    [['-F', 'L', 'true'], /-F, --no-fork: the lock lives in the command/],
+    [['-u', 'L'], /-u, --unlock: a lock ends with its command/],
+    [['--labl=x', 'L', 'true'], /--labl/],
+    [['--no-fork', 'L', 'true'], /--no-fork: the lock/],
+    [['-xu', 'L', 'true'], /-u, --unlock/],
+    [['--unlock', '9'], /--unlock: a lock/],
+    [['-n', '9'], /COMMAND is missing: a descriptor \(9\) cannot be locked/],
+    [['-x', '--help'], /--help stands alone/],
+    [['-xV'], /-V, --version stands alone/],
+  ] as const) {
+    assert.throws(
+      () => parseRun(words),
+      (error) => isUsageError(error) && message.test((error as Error).message),
+      words.join(' '),
+    )
   }
+  const { status, stderr } = await place.runSlocket('run', '-p', '0', 'L', 'true')
+  assert.equal(status, 64)
+  assert.match(stderr, /^slocket: run: -p, --permits .*\nslocket: try 'slocket help run'\n$/)
 })
 
 test('permits: as many at once as there are', async () => {
@@ -170,7 +162,7 @@ describe('what is at the path and counts as the lock of another program', () => 
 })
 
 test('names with spaces, newlines, unicode, quotes and hyphens', async () => {
-  for (const name of ['a lock', 'line\nbreak', 'Schloß 🔒 ñ', `'"$(x)`, '-n', '--', 'x'.repeat(255)]) {
+  for (const name of [`a line\nbreak, Schloß 🔒 ñ, '"$(x)`, '-n', '--', 'x'.repeat(255)]) {
     const holder = place.slocket('run', '--', name, '--', ...HOLD)
     await holder.says(/pid/)
     assert.equal(ticketsIn(place.path(name)).length, 1, name)

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { afterEach, beforeEach, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { programPath } from '../helpers/built.ts'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
 import { untilWaiting } from '../helpers/lock-directory.ts'
 import { untilStopped } from '../helpers/proc.ts'
@@ -12,7 +13,7 @@ const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
 const SCHEMA = JSON.parse(
   fs.readFileSync(fileURLToPath(new URL('../../../docs/status.schema.json', import.meta.url)), 'utf8'),
 ) as Schema
-const INDEX = new URL('../../src/index.js', import.meta.url).href
+const INDEX = pathToFileURL(programPath('src/index.js')).href
 
 let place: Workplace
 beforeEach(() => (place = new Workplace()))

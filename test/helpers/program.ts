@@ -2,12 +2,15 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { pathToFileURL } from 'node:url'
+import { programPath } from './built.ts'
 import { within } from './until.ts'
 
-const SRC = new URL('../../src/', import.meta.url).href
+const INDEX = pathToFileURL(programPath('src/index.js')).href
+const PROPER_LOCKFILE = pathToFileURL(programPath('src/compat/proper-lockfile.js')).href
 
 /** Exits with 10 if the lock at its first argument is free, and else with 11; with a second one, the lock of that name in that root. */
-const TRY = `import { LockManager, slocket } from ${JSON.stringify(`${SRC}index.js`)}
+const TRY = `import { LockManager, slocket } from ${JSON.stringify(INDEX)}
 const [, path, name] = process.argv
 const lock = name === undefined ? await slocket.try(path)
   : await new LockManager({ root: path }).request(name, { ifAvailable: true }, (lock) => lock)
@@ -35,8 +38,8 @@ const isFree = (...args) => {
 }
 `
 const THEN = `
-const { LockManager, slocket } = await import(${JSON.stringify(`${SRC}index.js`)})
-const { default: lockfile } = await import(${JSON.stringify(`${SRC}compat/proper-lockfile.js`)})
+const { LockManager, slocket } = await import(${JSON.stringify(INDEX)})
+const { default: lockfile } = await import(${JSON.stringify(PROPER_LOCKFILE)})
 `
 
 /** Once everything is imported: Node opens the modules that one module imports all at once. */

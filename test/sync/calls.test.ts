@@ -1,13 +1,11 @@
 /** `slocket.sync` in this process: arguments, what it refuses, what needs no other thread, and how that one is started. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import type { Lock } from '../../src/index.ts'
 import slocket, { isSlocketError, local, memory } from '../../src/index.ts'
 import type { SlocketErrorCode, SyncOptions } from '../../src/index.ts'
 import { makeParent } from '../api/run-child.ts'
@@ -204,125 +202,3 @@ scenario('who shares, and asks with a timeout, gets it once the exclusive one be
   client.send({ do: 'sync', path: scene.path, options: { mode: 'shared', timeout: 50 }, as: 'third' })
   assert.equal((await client.next('rejected', 'third')).code, 'ERR_SLOCKET_TIMEOUT')
 })
-
-describe('the thread that waits', () => {
-  const TRY = `
-    try { slocket.sync(process.argv.at(-1), { mode: 'shared' }).release(); console.log('ok') }
-    catch (error) { console.log(error.code, error.message) }`
-  let busy: Lock
-  // A lock that is not free needs the thread, also if it can be shared at once.
-  beforeEach(async () => void (busy = await slocket(lockPath, { mode: 'shared', linger: 0 })))
-  afterEach(() => busy.release())
-
-  test('is neither loaded nor started by an import, nor by a lock that is free', () => {
-    const { stdout } = program(`
-      // From Node 22 on, it is node:util that loads it.
-      await import('node:util')
-      const isLoaded = () => process.moduleLoadList.includes('NativeModule worker_threads')
-      const before = isLoaded()
-      const { default: slocket } = await import(${JSON.stringify(pathToFileURL(path.join(SRC, 'index.js')))})
-      const after = isLoaded()
-      const free = slocket.sync(process.argv.at(-1) + '-free')
-      const held = free.held
-      free.release()
-      const afterFree = isLoaded()
-      slocket.sync(process.argv.at(-1), { mode: 'shared' }).release()
-      console.log(before === after, held, before === afterFree, isLoaded())`)
-    assert.equal(stdout, 'true true true true\n')
-  })
-
-  test('takes nothing of the options of its process: preloaded modules, profilers, kinds of input', () => {
-    const preloaded = `${lockPath}-preloaded.cjs`
-    fs.writeFileSync(preloaded, `require('node:fs').writeSync(1, 'preloaded\\n')`)
-    const parameters = ['--cpu-prof', `--cpu-prof-dir=${lockPath}-profiles`]
-    const { stdout } = program(importing(TRY), { parameters, env: { NODE_OPTIONS: `--require=${preloaded}` } })
-    assert.equal(stdout, 'preloaded\nok\n')
-    assert.equal(fs.readdirSync(`${lockPath}-profiles`).length, 1)
-  })
-
-  test('lets listeners for the exit release, whenever they came', () => {
-    const { stdout, status } = program(
-      importing(`
-      const lockPath = process.argv.at(-1)
-      process.on('exit', () => first.release())
-      const first = slocket.sync(lockPath + '-1')
-      const busy = slocket.sync(lockPath, { mode: 'shared' })
-      const second = slocket.sync(lockPath + '-2')
-      process.on('exit', () => second.release())
-      process.on('exit', () => busy.release())
-      process.on('exit', () => slocket.sync(lockPath + '-3').release())`),
-    )
-    assert.deepEqual([stdout, status], ['', 0])
-    assert.deepEqual(fs.readdirSync(path.dirname(lockPath)), ['lock'])
-  })
-
-  test('works if it is asked for in the last moment', () => {
-    const free = `slocket.sync(process.argv.at(-1) + '-free').release()`
-    const { stdout } = program(importing(`process.on('exit', () => {${TRY}\n${free}})`))
-    assert.equal(stdout, 'ok\n')
-    assert.deepEqual(fs.readdirSync(path.dirname(lockPath)), ['lock'])
-  })
-
-  test('that the permission model forbids is an error that says what to allow', () => {
-    const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission'
-    const { stdout } = program(importing(TRY), { parameters: [flag, '--allow-fs-read=*', '--allow-fs-write=*'] })
-    assert.match(stdout, /^ERR_SLOCKET_NO_THREAD .*--allow-worker/)
-  })
-
-  const BROKEN: readonly (readonly [what: string, module: string | undefined, message: RegExp])[] = [
-    ['whose module was left out', undefined, /Cannot find module/],
-    ['whose module throws', `throw new Error('broken')`, /broken/],
-    ['that throws when it has begun', `export function serve() { setTimeout(() => { throw new Error('late') }) }`, /./],
-    ['that ends when it has begun', `export function serve() { process.exit(1) }`, /./],
-    [
-      'that runs out of memory, and so says nothing',
-      `export function serve() {
-         // Bit by bit: Node ends the thread, and not the process, only where little more is asked for than there is.
-         let all
-         setInterval(() => { for (let i = 0; i < 1e4; i += 1) all = { all } })
-       }`,
-      /ended/,
-    ],
-  ]
-
-  for (const [what, module, message] of BROKEN) {
-    test(`${what} is an error, and no wait for ever`, () => {
-      const copy = `${lockPath}-copy`
-      fs.cpSync(SRC, copy, { recursive: true, filter: (name) => !name.endsWith('.map') })
-      fs.writeFileSync(path.join(path.dirname(copy), 'package.json'), '{ "type": "module" }')
-      const thread = path.join(copy, 'sync/worker-thread.js')
-      if (module === undefined) fs.rmSync(thread)
-      else fs.writeFileSync(thread, module)
-      const { stdout } = program(importing(TRY + TRY, path.join(copy, 'index.js')), {
-        parameters: ['--max-old-space-size=50'],
-      })
-      const lines = stdout.trimEnd().split('\n')
-      assert.equal(lines.length, 2, stdout)
-      for (const line of lines) {
-        assert.match(line, /^ERR_SLOCKET_NO_THREAD /)
-        assert.match(line, message)
-      }
-    })
-  }
-})
-
-function importing(body: string, index: string = path.join(SRC, 'index.js')): string {
-  return `import slocket from ${JSON.stringify(pathToFileURL(index))}\n${body}`
-}
-
-interface ProgramOptions {
-  readonly parameters?: readonly string[]
-  readonly env?: Record<string, string>
-}
-
-/** Runs a program to its end; its last argument is the lock's path. */
-function program(code: string, { parameters = [], env = {} }: ProgramOptions = {}): { stdout: string; status: number } {
-  const all = [...parameters, '--input-type=module', '-e', code, lockPath]
-  const { stdout, stderr, status } = spawnSync(process.execPath, all, {
-    env: { ...process.env, NODE_OPTIONS: '', NODE_NO_WARNINGS: '1', ...env },
-    encoding: 'utf8',
-    timeout: 60_000,
-  })
-  assert.notEqual(status, null, `it did not end: ${stdout}${stderr}`)
-  return { stdout, status: status! }
-}

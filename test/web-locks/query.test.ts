@@ -193,7 +193,7 @@ betweenClients('hundreds of names used once leave nothing, and cost no descripto
   await a!.end('first')
   a!.send({ do: 'descriptors' })
   const { count } = await a!.next('descriptors')
-  const names = Array.from({ length: 500 }, (_, index) => `name ${index}`)
+  const names = Array.from({ length: 200 }, (_, index) => `name ${index}`)
   a!.send({ do: 'once', as: 'all', names })
   assert.equal((await a!.next('resolved', 'all')).value, names.length)
   a!.send({ do: 'descriptors' })
@@ -201,9 +201,9 @@ betweenClients('hundreds of names used once leave nothing, and cost no descripto
   await until('the directories are gone', () => fs.readdirSync(scene.root).length === 2)
 })
 
-betweenClients('a hundred names that two clients want cost one connection', async (scene) => {
+betweenClients('sixty names that two clients want cost one connection', async (scene) => {
   const [a, b] = await scene.startAll(2)
-  const names = Array.from({ length: 100 }, (_, index) => `${index}${' and its long name'.repeat(index % 7)}`)
+  const names = Array.from({ length: 60 }, (_, index) => `${index}${' and its long name'.repeat(index % 7)}`)
   for (const name of names) await a!.hold(name)
   a!.send({ do: 'descriptors' })
   const { count } = await a!.next('descriptors')

@@ -1,0 +1,128 @@
+/** `slocket status` of many locks, of all that keeps a lock from being free, and in a small terminal. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { programPath } from '../helpers/built.ts'
+import { SLOCKET, Workplace } from '../helpers/command.ts'
+import { untilStopped } from '../helpers/proc.ts'
+import { reasonWithout } from '../helpers/privileges.ts'
+
+const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
+
+/** Says at the end how many connections were open at a time, and how often the table of sockets was read. */
+const COUNT =
+  'data:text/javascript,' +
+  encodeURIComponent(`
+    import fs from 'node:fs'
+    import net from 'node:net'
+    import { syncBuiltinESMExports } from 'node:module'
+    const { connect } = net, { readFileSync } = fs
+    let open = 0, connecting = 0, looks = 0
+    net.connect = (...all) => {
+      connecting = Math.max(connecting, (open += 1))
+      return connect(...all).once('close', () => (open -= 1))
+    }
+    fs.readFileSync = (file, ...all) => {
+      if (file === '/proc/net/unix') looks += 1
+      return readFileSync(file, ...all)
+    }
+    syncBuiltinESMExports()
+    process.once('exit', () => console.error(JSON.stringify({ connecting, looks })))`)
+
+let place: Workplace
+beforeEach(() => (place = new Workplace()))
+afterEach(() => place.close())
+
+interface Shown {
+  readonly lock: string
+  readonly held: readonly {
+    readonly answers: boolean
+    readonly processes?: readonly { readonly pid: number }[]
+  }[]
+}
+
+async function hold(...parameters: string[]): Promise<void> {
+  await place.slocket('run', ...parameters, '--', ...HOLD).says(/pid (\d+)/)
+}
+
+describe('slocket status', () => {
+  test('of any number of locks whose holders are stopped: all are waited for together, and /proc is looked at once', async () => {
+    const names = Array.from({ length: 40 }, (_, index) => `many/${String(index).padStart(2, '0')}`)
+    fs.mkdirSync(place.path('many'))
+    const program = `
+      import slocket from ${JSON.stringify(pathToFileURL(programPath('src/index.js')).href)}
+      for (const name of ${JSON.stringify(names)}) await slocket(name)
+      console.log('pid', process.pid)
+      setInterval(() => {}, 1e6)`
+    const holder = place.start([process.execPath, '--input-type=module', '-e', program])
+    await holder.says(/pid/)
+    holder.kill('SIGSTOP')
+    await untilStopped(holder.pid)
+    const ending = await place.run([...SLOCKET, 'status', '--json'], { env: { NODE_OPTIONS: `--import=${COUNT}` } })
+    assert.deepEqual(JSON.parse(ending.stderr), { connecting: names.length, looks: 1 })
+    const shown = JSON.parse(ending.stdout) as Shown[]
+    assert.deepEqual(
+      shown.map(({ lock, held: [one] }) => [lock, one?.answers, one?.processes?.map(({ pid }) => pid)]),
+      names.map((name) => [name, false, [holder.pid]]),
+    )
+  })
+
+  test('the file that flock(1) has left is told of, and so is all else that keeps a lock from being free', async () => {
+    fs.writeFileSync(place.path('file'), '')
+    const leaveSocket = `const server = require('net').createServer().listen('other', () => {
+      require('fs').linkSync('other', 'socket'); server.close() })`
+    await place.run([process.execPath, '-e', leaveSocket])
+    for (const [lock, kind] of [
+      ['file', 'file'],
+      ['fifo', 'fifo'],
+      ['socket', 'dead-socket'],
+      ['/dev/null', 'device'],
+    ] as const) {
+      const { status, stdout, stderr } = await place.runSlocket('status', lock)
+      assert.deepEqual([status, stdout.split('\n')[1]!.replace(/ +/, ' ')], [66, `${lock} blocked (${kind})`])
+      assert.match(stderr, /^slocket: '.*' is a .*\n$/)
+      const json = await place.runSlocket('status', '--json', lock, 'free')
+      const shown = JSON.parse(json.stdout) as { obstacle?: { kind: string } }[]
+      assert.deepEqual([json.status, shown.map(({ obstacle }) => obstacle?.kind)], [66, [kind, undefined]])
+      const broken = await place.runSlocket('break', '--yes', lock)
+      assert.notEqual(broken.status, 0)
+      assert.match(broken.stderr, /' is a /)
+    }
+  })
+
+  test('a lock in a directory that is missing is told of, at any depth and behind a link', async () => {
+    fs.symlinkSync('nowhere', place.path('link'))
+    for (const lock of ['missing/er/L', 'link/L']) {
+      const { status, stdout, stderr } = await place.runSlocket('status', lock)
+      assert.deepEqual([status, stdout.split('\n')[1]], [66, `${lock}  unknown`])
+      assert.match(stderr, /the parent directory does not exist/)
+    }
+  })
+
+  const withoutScript = reasonWithout('script', '-qec', 'true', '/dev/null')
+  test('--watch shows what fits', { skip: withoutScript }, async () => {
+    for (const lock of ['L1', 'L2', 'L3', 'L4']) await hold('--label', 'x'.repeat(30), lock)
+    const line = `stty columns 40 rows 6; exec ${SLOCKET.join(' ')} status --watch`
+    const watch = place.start(['script', '-qec', line, '/dev/null'], { env: { TERM: 'xterm', NO_COLOR: '1' } })
+    await watch.says(/\[J/u)
+    const [screen] = watch.stdout.split('\u{1b}[J')
+    const lines = screen!
+      .replaceAll('\u{1b}', '')
+      .replaceAll(/\[[0-9;?]*[A-Za-z]/gu, '')
+      .split('\r\n')
+    assert.match(lines[1]!, /^holds: has the lock {2}waits: in line, .*…$/)
+    assert.ok(lines[1]!.length <= 40)
+    assert.deepEqual(
+      lines.slice(2).map((text) => [text.slice(0, 2), text.length <= 40]),
+      [
+        ['LO', true],
+        ['L1', true],
+        ['L2', true],
+        ['', true],
+      ],
+    )
+    watch.type('\u{3}')
+    await watch.ended()
+  })
+})

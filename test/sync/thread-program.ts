@@ -1,0 +1,58 @@
+/** Programs that use `slocket.sync`, and copies of slocket whose second thread is broken. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { programPath } from '../helpers/built.ts'
+
+export const SRC: string = fileURLToPath(new URL('../../src', import.meta.url))
+const BUNDLED = programPath('src/index.js')
+
+/** Shares the lock at the last argument, and says ok, or the error. */
+export const TRY: string = `
+  try { slocket.sync(process.argv.at(-1), { mode: 'shared' }).release(); console.log('ok') }
+  catch (error) { console.log(error.code, error.message) }`
+
+export function importing(body: string, index: string = BUNDLED): string {
+  return `import slocket from ${JSON.stringify(pathToFileURL(index))}\n${body}`
+}
+
+export interface ProgramOptions {
+  readonly parameters?: readonly string[]
+  readonly env?: Record<string, string>
+}
+
+/** Runs a program to its end; its last argument is the lock's path. */
+export function runProgram(
+  code: string,
+  lockPath: string,
+  { parameters = [], env = {} }: ProgramOptions = {},
+): { stdout: string; status: number } {
+  const all = [...parameters, '--input-type=module', '-e', code, lockPath]
+  const { stdout, stderr, status } = spawnSync(process.execPath, all, {
+    env: { ...process.env, NODE_OPTIONS: '', NODE_NO_WARNINGS: '1', ...env },
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
+  assert.notEqual(status, null, `it did not end: ${stdout}${stderr}`)
+  return { stdout, status: status! }
+}
+
+/** @param module the code of the thread; undefined: it is missing. @param lockPath a lock that is shared */
+export function assertBroken(module: string | undefined, message: RegExp, lockPath: string): void {
+  const copy = `${lockPath}-copy`
+  fs.cpSync(SRC, copy, { recursive: true, filter: (name) => !/\.(map|d\.ts)$/.test(name) })
+  fs.writeFileSync(path.join(path.dirname(copy), 'package.json'), '{ "type": "module" }')
+  const thread = path.join(copy, 'sync/worker-thread.js')
+  if (module === undefined) fs.rmSync(thread)
+  else fs.writeFileSync(thread, module)
+  const code = importing(TRY + TRY, path.join(copy, 'index.js'))
+  const { stdout } = runProgram(code, lockPath, { parameters: ['--max-old-space-size=50'] })
+  const lines = stdout.trimEnd().split('\n')
+  assert.equal(lines.length, 2, stdout)
+  for (const line of lines) {
+    assert.match(line, /^ERR_SLOCKET_NO_THREAD /)
+    assert.match(line, message)
+  }
+}

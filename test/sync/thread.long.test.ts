@@ -1,0 +1,36 @@
+/** More that can be wrong with the second thread of `slocket.sync` than thread.test.ts has. */
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import type { Lock } from '../../src/index.ts'
+import slocket from '../../src/index.ts'
+import { makeParent } from '../api/run-child.ts'
+import { assertBroken } from './thread-program.ts'
+
+let lockPath: string
+let dispose: () => void
+beforeEach(() => ({ lockPath, dispose } = makeParent()))
+afterEach(() => dispose())
+
+const BROKEN: readonly (readonly [what: string, module: string, message: RegExp])[] = [
+  ['whose module throws', `throw new Error('broken')`, /broken/],
+  ['that throws when it has begun', `export function serve() { setTimeout(() => { throw new Error('late') }) }`, /./],
+  [
+    'that runs out of memory, and so says nothing',
+    `export function serve() {
+       // Bit by bit: Node ends the thread, and not the process, only where little more is asked for than there is.
+       let all
+       setInterval(() => { for (let i = 0; i < 1e4; i += 1) all = { all } })
+     }`,
+    /ended/,
+  ],
+]
+
+describe('the thread that waits', () => {
+  let busy: Lock
+  // A lock that is not free needs the thread, also if it can be shared at once.
+  beforeEach(async () => void (busy = await slocket(lockPath, { mode: 'shared', linger: 0 })))
+  afterEach(() => busy.release())
+
+  for (const [what, module, message] of BROKEN) {
+    test(`${what} is an error, and no wait for ever`, () => assertBroken(module, message, lockPath))
+  }
+})
