@@ -1,17 +1,29 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DROP_IN, FS_NATIVE_EXTENSIONS, LOCKFILE, prepare, PROPER_LOCKFILE, SLOCKET } from '../contestants/index.js'
+import {
+  DROP_IN,
+  FS_NATIVE_EXTENSIONS,
+  LOCKFILE,
+  prepare,
+  PROPER_LOCKFILE,
+  SLICE,
+  SLOCKET,
+} from '../contestants/index.js'
 import { allOf, inGroup } from '../processes.js'
 import { now } from '../clock.js'
+import { RETRIES } from '../retries.js'
 
 const LIMIT_MS = 60_000
+
+const CONTESTANTS = [SLOCKET, SLICE, DROP_IN, FS_NATIVE_EXTENSIONS, PROPER_LOCKFILE, LOCKFILE]
 
 export const updates = {
   name: 'updates',
   title: 'Processes that update one JSON file, some times each',
-  points: () => ['all'],
-  contestants: () => [SLOCKET, DROP_IN, FS_NATIVE_EXTENSIONS, PROPER_LOCKFILE, LOCKFILE],
-  async measure({ contestant, directory, settings }) {
+  points: () => Object.keys(RETRIES),
+  pointTitle: (point) => (point === 'quick' ? 'retries of 10 to 100 ms' : 'the retries of `retries: 10`'),
+  contestants: (point) => (point === 'quick' ? CONTESTANTS : [DROP_IN, PROPER_LOCKFILE]),
+  async measure({ contestant, point, directory, settings }) {
     const { processes, updates: each } = settings.updates
     const path = join(directory, 'lock')
     const file = join(directory, 'data.json')
@@ -19,7 +31,13 @@ export const updates = {
     writeFileSync(file, JSON.stringify({ updates: 0 }))
     const time = await inGroup(2 * LIMIT_MS, async (group) => {
       const clients = Array.from({ length: processes }, () =>
-        group.start('updates.js', { contestant, path, file, updates: each }),
+        group.start('updates.js', {
+          contestant,
+          path,
+          file,
+          updates: each,
+          ...(point === 'default' && { retries: point }),
+        }),
       )
       await said(clients) // ready
       const from = now()

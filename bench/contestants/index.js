@@ -1,6 +1,6 @@
 // Those who are measured, each in a file of its own, behind the same small interface:
 //
-//   open(path, claim)     a handle of the lock at `path`; claim: { mode, permits, linger, ownClient }, as far as it knows them
+//   open(path, claim)     a handle of the lock at `path`; claim: { mode, permits, linger, ownClient, retries }, as far as it knows them
 //   handle.acquire()      a promise of what release wants
 //   handle.release(held)
 //   handle.acquireSync()  returns what releaseSync wants; both may be missing

@@ -1,12 +1,12 @@
 // A directory and its modification time. By default it does not wait at all; whoever makes it wait says how often to look.
-// The default of `retry`, which it does that with, is 1 s, doubling. 10 to 100 ms is in its favour, and still what people use.
+// `retries: N` looks again after a second, then two, and so on. Where nothing else is said it looks after 10 to 100 ms, which is in its favour.
 // `stale` is its default, 10 s.
 import lockfile from 'proper-lockfile'
 import { RETRIES } from '../retries.js'
 
-export function open(path) {
+export function open(path, { retries = 'quick' }) {
   return {
-    acquire: () => lockfile.lock(path, { retries: RETRIES }),
+    acquire: () => lockfile.lock(path, { retries: RETRIES[retries] }),
     release: (release) => release(),
     acquireSync: () => lockfile.lockSync(path),
     releaseSync: (release) => release(),

@@ -2,9 +2,9 @@
 import lockfile from '../../dist/compat/proper-lockfile.mjs'
 import { RETRIES } from '../retries.js'
 
-export function open(path) {
+export function open(path, { retries = 'quick' }) {
   return {
-    acquire: () => lockfile.lock(path, { retries: RETRIES }),
+    acquire: () => lockfile.lock(path, { retries: RETRIES[retries] }),
     release: (release) => release(),
     acquireSync: () => lockfile.lockSync(path),
     releaseSync: (release) => release(),

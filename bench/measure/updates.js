@@ -3,8 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { load } from '../contestants/index.js'
 import { options, tell, told } from './told.js'
 
-const { contestant, path, file, updates } = options
-const lock = (await load(contestant)).open(path, {})
+const { contestant, path, file, updates, retries } = options
+const lock = (await load(contestant)).open(path, retries === undefined ? {} : { retries })
 tell('ready')
 await told()
 for (let done = 0; done < updates; done += 1) {

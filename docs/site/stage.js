@@ -4,7 +4,7 @@ import { dirname, join, posix } from 'node:path'
 import { pages, ROOT } from './pages.js'
 
 /** The directories of pictures, and what they are called beside the pages. */
-const PICTURES = { 'docs/performance': 'performance' }
+const PICTURES = { 'docs/performance': 'performance', 'docs/pictures': 'docs/pictures' }
 
 export function stage(directory) {
   rmSync(directory, { recursive: true, force: true })
