@@ -407,7 +407,7 @@ describe('permits on PostgreSQL', () => {
     // Until it has told that by its second look, it is that of its first statement.
     for (let look = 0; look < 3; look += 1) {
       const { since } = (await slocket.query(name, { engine: open(url) })).pending[0]!
-      assert.ok(Math.abs(since!.getTime() - asked!.getTime()) < 0.75 * waitedMs, `${since!.toISOString()}`)
+      assert.ok(Math.abs(since!.getTime() - asked!.getTime()) < 0.75 * waitedMs, since!.toISOString())
       await pass(HEARTBEAT_MS / 2)
     }
     await holder.release()
