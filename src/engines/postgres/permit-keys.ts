@@ -11,7 +11,7 @@
  *  1. Only the request that has the gate takes permits. So what it has counted as taken only shrinks until it takes its own, and nobody overtakes it.
  *  2. Every session that uses permits also has the lock's own key, shared: that keeps out all exclusive holders. It takes `present` before that key, and releases it after.
  *  3. A shared holder has looked at `present` after it had the lock's own key, a permit's holder at that key after it had `present`: one of them sees the other.
- *  4. As long as others hold permits, a session with the lock's own key but without `present` is no holder, and won't be one: it came later, and sees `present`. So
+ *  4. As long as others hold permits, a session with the lock's own key but without `present` does not hold, and won't: it came later, and sees `present`. So
  *     it is ignored: a shared request that is about to be refused has no request for permits refused.
  */
 import type { PermitClaim } from '../../core/claim.ts'
