@@ -11,6 +11,8 @@
  *  1. Only the request that has the gate takes permits. So what it has counted as taken only shrinks until it takes its own, and nobody overtakes it.
  *  2. Every session that uses permits also has the lock's own key, shared: that keeps out all exclusive holders. It takes `present` before that key, and releases it after.
  *  3. A shared holder has looked at `present` after it had the lock's own key, a permit's holder at that key after it had `present`: one of them sees the other.
+ *  4. As long as others hold permits, a session with the lock's own key but without `present` does not hold, and won't: it came later, and sees `present`. So
+ *     it is ignored: a shared request that is about to be refused has no request for permits refused.
  */
 import type { PermitClaim } from '../../core/claim.ts'
 import { isKey, isKeyBetween, KEYS_OF_PERMITS, whereKey, WHERE_ANY_KEY } from './key.ts'
@@ -26,6 +28,9 @@ const GATE = 0n
 const WAITING = 1n
 const PRESENT = 2n
 const TAKEN = 3n
+
+/** Much longer than a session takes to release what it holds. */
+const PAUSE_SECONDS = 0.1
 
 const SHARE_LOCK = "mode = 'ShareLock'"
 
@@ -75,15 +80,25 @@ export class PermitKeys {
   }
 
   /**
-   * An expression for the request that has the gate: `room` if there is room for `claim` beside what is taken, otherwise `full`; at the first look, `mixed` if others
-   * have the lock's own key and no permits: later requests refuse themselves. The server shows all locks as they are at one moment (`GetLockStatusData` in
-   * src/backend/storage/lmgr/lock.c).
+   * An expression for the request that has the gate, at its first look: as {@link look}, or `mixed` if others have the lock's own key and nobody has permits. Later requests
+   * refuse themselves. That has to be seen twice: a session that ends, or releases all at once, releases its keys one by one, in any order.
    */
-  look({ permits, take }: PermitClaim, key: bigint, look: 'first' | 'later'): string {
+  firstLook(claim: PermitClaim, key: bigint): string {
+    const isMixed = 'bool_or(has_own AND NOT has_present) AND NOT bool_or(has_present AND taken > 0)'
+    const once = this.#count(claim, key, `WHEN ${isMixed} THEN '${MIXED}'`)
+    return `coalesce(nullif(${once}, '${MIXED}'), CASE WHEN pg_sleep(${PAUSE_SECONDS})::text = '' THEN ${once} END)`
+  }
+
+  /** The same later: `room` if there is room for `claim` beside what is taken, otherwise `full`. */
+  look(claim: PermitClaim, key: bigint): string {
+    return this.#count(claim, key, '')
+  }
+
+  /** The server shows all locks as they are at one moment (`GetLockStatusData` in src/backend/storage/lmgr/lock.c). */
+  #count({ permits, take }: PermitClaim, key: bigint, before: string): string {
     const first = this.#first + TAKEN
     const isTaken = isKeyBetween(first, first + BigInt(BITS - 1))
-    return `(SELECT CASE ${look === 'first' ? `WHEN bool_or(has_own AND NOT has_present) THEN '${MIXED}'` : ''}
-        WHEN coalesce(sum(taken), 0) > ${permits - take} THEN 'full' ELSE 'room' END
+    return `(SELECT CASE ${before} WHEN coalesce(sum(taken), 0) > ${permits - take} THEN 'full' ELSE 'room' END
       FROM (SELECT bool_or(${isKey(key)}) AS has_own, bool_or(${isKey(this.present)}) AS has_present,
           sum(CASE WHEN ${isTaken} THEN 1 << (objid::bigint - ${BigInt.asUintN(32, first)})::int ELSE 0 END) AS taken
         FROM pg_locks WHERE ${this.whereAny(key)} AND granted GROUP BY pid) AS sessions)`

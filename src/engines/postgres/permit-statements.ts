@@ -37,7 +37,7 @@ export class PermitStatements extends Statements {
       THEN CASE WHEN pg_advisory_unlock_shared(${waiting}) THEN 'passing' END ELSE 'full' END`
     const state = `CASE WHEN pg_advisory_lock_shared(${present})::text <> '' THEN NULL
       WHEN NOT pg_try_advisory_lock_shared(${this.ownKey}) THEN '${MIXED}'
-      WHEN ${isGateTaken} THEN ${busy} ELSE ${this.permitKeys.look(this.#claim, this.ownKey, 'first')} END`
+      WHEN ${isGateTaken} THEN ${busy} ELSE ${this.permitKeys.firstLook(this.#claim, this.ownKey)} END`
     // A process that is stopped must not keep the gate: the server ends its session if nothing is asked for so long.
     const limitIdle = `left(set_config('idle_session_timeout', '${this.#idleMs}', false), 0)`
     const keepGate = wait
@@ -50,7 +50,7 @@ export class PermitStatements extends Statements {
   /** For the request that has the gate, and has found no room. */
   takeAgain(waitedMs: number, flush: boolean): string {
     const { gate, waiting } = this.permitKeys
-    const state = this.permitKeys.look(this.#claim, this.ownKey, 'later')
+    const state = this.permitKeys.look(this.#claim, this.ownKey)
     return `${this.#waiting(waitedMs)} ${this.#settle(state, '', [waiting, gate], flush)}`
   }
 

@@ -363,6 +363,54 @@ describe('permits on PostgreSQL', () => {
     },
   )
 
+  test('a shared request that is refused does not have later requests for permits refused, as long as permits are held', async () => {
+    const [name, engine] = [fresh(), open(url)]
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    try {
+      const holder = await slocket(name, { engine, permits: 2 })
+      await client.query('BEGIN')
+      // It keeps the lock's own key, as a request of the engine does for a moment.
+      await assert.rejects(lockTransaction(client, name, { mode: 'shared', namespace }), isMismatch)
+      const second = await slocket(name, { engine, permits: 2 })
+      const [third, fourth] = [slocket(name, { engine, permits: 2 }), slocket(name, { engine, permits: 2 })]
+      await untilAtGate(name, 1)
+      await holder.release()
+      const held = [second, await third]
+      await second.release()
+      held.push(await fourth)
+      await assert.rejects(lockTransaction(client, name, { mode: 'shared', namespace }), isMismatch)
+      for (const lock of held) await lock.release()
+      // Now the transaction can have it.
+      assert.equal(await lockTransaction(client, name, { mode: 'shared', namespace }), true)
+      await assert.rejects(slocket(name, { engine, permits: 2 }), isMismatch)
+      await client.query('COMMIT')
+    } finally {
+      await client.end()
+    }
+    await assertFree(name, engine)
+  })
+
+  test('a session that ends, and releases its keys one by one, has no request for permits refused', async () => {
+    const [name, engine] = [fresh(), open(url)]
+    const { gate } = new PermitKeys(permitKeyOf(namespace, name))
+    const own = keyOf(namespace, name)
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    try {
+      for (let round = 0; round < 3; round += 1) {
+        await client.query(`SELECT pg_advisory_lock(${gate}), pg_advisory_lock_shared(${own})`)
+        const waiting = slocket(name, { engine, permits: 1 })
+        await until('it waits', async () => (await slocket.query(name, { engine })).pending.length === 1)
+        await client.query(`SELECT pg_advisory_unlock(${gate}), pg_sleep(0.02), pg_advisory_unlock_shared(${own})`)
+        await (await waiting).release()
+      }
+    } finally {
+      await client.end()
+    }
+    await assertFree(name, engine)
+  })
+
   test('shared requests and requests for permits at one moment never hold together', async () => {
     const [name, a, b] = [fresh(), open(url), open(url)]
     let [shared, permits, refused] = [0, 0, 0]
