@@ -230,8 +230,13 @@ export class WebScene {
 }
 
 /** A test between processes, and again between worker threads. */
-export function betweenClients(name: string, play: (scene: WebScene) => Promise<void>): void {
-  for (const kind of CONTEXT_KINDS) testIn(kind, `${name} (${kind === 'process' ? 'processes' : 'threads'})`, play)
+export function betweenClients(
+  name: string,
+  play: (scene: WebScene) => Promise<void>,
+  options: { readonly skip?: string | false } = {},
+): void {
+  for (const kind of CONTEXT_KINDS)
+    testIn(kind, `${name} (${kind === 'process' ? 'processes' : 'threads'})`, play, options)
 }
 
 /** A test between processes only. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { until } from '../helpers/until.ts'
+import { exceptOnWindows } from '../helpers/windows.ts'
 import { betweenClients } from '../helpers/web-client.ts'
 
 const NAMES: readonly string[] = [
@@ -201,16 +202,20 @@ betweenClients('hundreds of names used once leave nothing, and cost no descripto
   await until('the directories are gone', () => fs.readdirSync(scene.root).length === 2)
 })
 
-betweenClients('a hundred names that two clients want cost one connection', async (scene) => {
-  const [a, b] = await scene.startAll(2)
-  const names = Array.from({ length: 100 }, (_, index) => `${index}${' and its long name'.repeat(index % 7)}`)
-  for (const name of names) await a!.hold(name)
-  a!.send({ do: 'descriptors' })
-  const { count } = await a!.next('descriptors')
-  b!.send(...names.map((name) => ({ do: 'request', as: name, name }) as const))
-  await until('all wait', async () => (await b!.query()).pending.length === names.length)
-  a!.send({ do: 'descriptors' })
-  assert.ok((await a!.next('descriptors')).count <= count + 20)
-  for (const name of names) await a!.end(name)
-  for (const name of names) await b!.next('called', name)
-})
+betweenClients(
+  'a hundred names that two clients want cost one connection',
+  async (scene) => {
+    const [a, b] = await scene.startAll(2)
+    const names = Array.from({ length: 100 }, (_, index) => `${index}${' and its long name'.repeat(index % 7)}`)
+    for (const name of names) await a!.hold(name)
+    a!.send({ do: 'descriptors' })
+    const { count } = await a!.next('descriptors')
+    b!.send(...names.map((name) => ({ do: 'request', as: name, name }) as const))
+    await until('all wait', async () => (await b!.query()).pending.length === names.length)
+    a!.send({ do: 'descriptors' })
+    assert.ok((await a!.next('descriptors')).count <= count + 20)
+    for (const name of names) await a!.end(name)
+    for (const name of names) await b!.next('called', name)
+  },
+  { skip: exceptOnWindows('there each name has a named pipe, and nobody counts handles') },
+)
