@@ -205,8 +205,7 @@ function rank(file) {
 /** What a file of events says. A suite fails with each of its tests, and is not counted. If the process was ended, the last line may be cut short. */
 function read(events, isCut) {
   const result = { passed: 0, failed: 0, skipped: 0, report: '' }
-  // A process that a test forks has the parameters of this one, and has emptied the file: what follows then begins with zeros.
-  const told = readFileSync(events, 'utf8').replaceAll('\0', '').split('\n')
+  const told = readFileSync(events, 'utf8').split('\n')
   for (const line of isCut ? told.slice(0, -1) : told) {
     if (line === '') continue
     const { type, data } = parse(line, result)

@@ -58,6 +58,8 @@ const CONTEXT_KINDS: readonly ContextKind[] = ['process', 'thread']
 const MOST_SHOWN = 5
 
 const FIXTURE = programPath('test/fixtures/web-client.js')
+/** Without those of the test's own process, whose reporter would empty the file that it reports to. */
+const USUAL_ARGUMENTS = process.execArgv.filter((parameter) => !parameter.startsWith('--test-reporter'))
 
 /** Who a process is, and what it says about others. */
 export interface WebUser {
@@ -80,7 +82,7 @@ export class WebClient {
    * @param user of a process: as whom it runs.
    */
   constructor(kind: ContextKind, root: string, preloads: readonly string[] = [], user?: WebUser) {
-    const execArgv = preloads.length === 0 ? process.execArgv : preloads.flatMap((preload) => ['--import', preload])
+    const execArgv = preloads.length === 0 ? USUAL_ARGUMENTS : preloads.flatMap((preload) => ['--import', preload])
     // It says on its standard output only what the steps say, for which there is no reader.
     const forked = (): ChildProcess =>
       fork(FIXTURE, user === undefined ? [root] : [root, user.access, user.umask], {
@@ -228,8 +230,13 @@ export class WebScene {
 }
 
 /** A test between processes, and again between worker threads. */
-export function betweenClients(name: string, play: (scene: WebScene) => Promise<void>): void {
-  for (const kind of CONTEXT_KINDS) testIn(kind, `${name} (${kind === 'process' ? 'processes' : 'threads'})`, play)
+export function betweenClients(
+  name: string,
+  play: (scene: WebScene) => Promise<void>,
+  options: { readonly skip?: string | false } = {},
+): void {
+  for (const kind of CONTEXT_KINDS)
+    testIn(kind, `${name} (${kind === 'process' ? 'processes' : 'threads'})`, play, options)
 }
 
 /** A test between processes only. */

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { until } from '../helpers/until.ts'
+import { exceptOnWindows } from '../helpers/windows.ts'
 import { betweenClients } from '../helpers/web-client.ts'
 
 const NAMES: readonly string[] = [
@@ -82,8 +84,11 @@ betweenClients('held are shown in the order of the grants, pending in that of th
   // By turns, so that some wait by a ticket that their own client holds.
   for (const [index, name] of waits.entries()) await clients[index % 3]!.wait(name, {}, `${index}`)
   for (const client of [a!, b!]) {
-    const { held, pending } = await client.query()
-    assert.deepEqual([held.map(({ name }) => name), pending.map(({ name }) => name)], [names, waits])
+    // The other client has 200 ms to answer; without its answer, a ticket is shown once, whoever waits by it.
+    await until('a query that shows all', async () => {
+      const { held, pending } = await client.query()
+      return isDeepStrictEqual([held.map(({ name }) => name), pending.map(({ name }) => name)], [names, waits])
+    })
   }
   // Who asked third, and is granted first, comes first.
   for (const name of ['m', 'y', 'z']) await clients[names.indexOf(name)]!.end(name)
@@ -95,15 +100,14 @@ betweenClients('held are shown in the order of the grants, pending in that of th
     await clients[index % 3]!.next('called', `${index}`)
     assert.equal(waits[index], name)
   }
-  const { held, pending } = await b!.query()
-  assert.deepEqual(
-    held.slice(0, 3).map(({ name }) => name),
-    ['a', 'b', 'x'],
-  )
-  assert.deepEqual(
-    pending.map(({ name }) => name),
-    ['a', 'a', 'm', 'y'],
-  )
+  await until('a query that shows all that is left', async () => {
+    const { held, pending } = await b!.query()
+    const shown = [held.slice(0, 3).map(({ name }) => name), pending.map(({ name }) => name)]
+    return isDeepStrictEqual(shown, [
+      ['a', 'b', 'x'],
+      ['a', 'a', 'm', 'y'],
+    ])
+  })
 })
 
 betweenClients('what one client asks for in one tick is shown in the order of its calls', async (scene) => {
@@ -201,16 +205,20 @@ betweenClients('hundreds of names used once leave nothing, and cost no descripto
   await until('the directories are gone', () => fs.readdirSync(scene.root).length === 2)
 })
 
-betweenClients('sixty names that two clients want cost one connection', async (scene) => {
-  const [a, b] = await scene.startAll(2)
-  const names = Array.from({ length: 60 }, (_, index) => `${index}${' and its long name'.repeat(index % 7)}`)
-  for (const name of names) await a!.hold(name)
-  a!.send({ do: 'descriptors' })
-  const { count } = await a!.next('descriptors')
-  b!.send(...names.map((name) => ({ do: 'request', as: name, name }) as const))
-  await until('all wait', async () => (await b!.query()).pending.length === names.length)
-  a!.send({ do: 'descriptors' })
-  assert.ok((await a!.next('descriptors')).count <= count + 20)
-  for (const name of names) await a!.end(name)
-  for (const name of names) await b!.next('called', name)
-})
+betweenClients(
+  'sixty names that two clients want cost one connection',
+  async (scene) => {
+    const [a, b] = await scene.startAll(2)
+    const names = Array.from({ length: 60 }, (_, index) => `${index}${' and its long name'.repeat(index % 7)}`)
+    for (const name of names) await a!.hold(name)
+    a!.send({ do: 'descriptors' })
+    const { count } = await a!.next('descriptors')
+    b!.send(...names.map((name) => ({ do: 'request', as: name, name }) as const))
+    await until('all wait', async () => (await b!.query()).pending.length === names.length)
+    a!.send({ do: 'descriptors' })
+    assert.ok((await a!.next('descriptors')).count <= count + 20)
+    for (const name of names) await a!.end(name)
+    for (const name of names) await b!.next('called', name)
+  },
+  { skip: exceptOnWindows('there each name has a named pipe, and nobody counts handles') },
+)

@@ -55,7 +55,7 @@ describe('with parts of the engine taken out', { skip: ELSEWHERE }, () => {
   test('both: two hold, and contention shows it', async () => {
     const { status, output } = await runMutated(directory, [NO_QUEUE, NO_GUARD], CONTENTION)
     assert.equal(status, 1)
-    assert.match(output, /was granted .* while .* held it/)
+    assert.match(output, /was granted .* while .* held it|token \d+ of .* is not larger than/)
   })
 })
 
