@@ -318,7 +318,7 @@ class Look {
   }
 }
 
-/** Returns the create revisions of the keys that exist, of those that the operations have asked for, one each. */
+/** Returns the create revisions of the keys that exist. Each operation has asked for one of `keys`. */
 function revisionsIn({ responses = [] }: TxnResponse, keys: readonly string[]): Map<string, bigint> {
   const found = new Map<string, bigint>()
   for (const [index, key] of keys.entries()) {
