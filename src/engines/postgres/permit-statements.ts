@@ -8,11 +8,13 @@ import type { StatementSettings } from './statements.ts'
 import { FLUSH, Statements } from './statements.ts'
 
 /**
- * What came of a request for permits: `room`: it holds, and `token` is its token; `full`: there was no room; `passing`: a try that found another request at the gate,
- * which has not looked yet whether there is room; `mixed`: the lock is in use by exclusive or shared requests.
+ * The `state` that a row of {@link PermitStatements.take} gives:
+ *
+ *  - `room`: the request holds, and `token` is its token
+ *  - `full`: there was no room
+ *  - `passing`: a try found another request at the gate, which has not looked yet whether there is room
+ *  - `mixed`: the lock is in use by exclusive or shared requests
  */
-export type PermitState = 'room' | 'full' | 'passing' | typeof MIXED
-
 export class PermitStatements extends Statements {
   readonly #claim: PermitClaim
   /** A channel that the request at the gate listens to, quoted. */
