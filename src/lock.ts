@@ -1,11 +1,11 @@
-import { cannotDowngrade } from './requests/cannot-downgrade.ts'
 import type { Grant } from './requests/engine.ts'
 import type { Claim } from './core/claim.ts'
 import { permitsOf, SHARED, takeOf } from './core/claim.ts'
 import { debug } from './debug.ts'
+import { downgradeLock } from './downgrade.ts'
 import type { MinimumHold } from './calls/minimum-hold.ts'
 import { startMinimumHold } from './calls/minimum-hold.ts'
-import { tellDowngraded, tellLost, tellReleased } from './diagnostics.ts'
+import { tellLost, tellReleased } from './lock-traces.ts'
 import { SlocketError } from './errors.ts'
 import type { Asked, LockMode } from './options.ts'
 
@@ -46,8 +46,6 @@ export class Lock {
   #minimum: MinimumHold | undefined
   #releaseListeners: Set<() => void> | undefined
   #claim: Claim
-  /** Whether the lock is shared in the engine: after a downgrade, only once that is known to have succeeded. */
-  #isShared: boolean
   #downgrading: Promise<void> | undefined
   #downgradeListeners: Set<() => void> | undefined
 
@@ -61,7 +59,6 @@ export class Lock {
     this.recovered = grant.recovered
     this.#grant = grant
     this.#claim = claim
-    this.#isShared = claim.kind === 'shared'
     if (atLeastMs > 0) this.#minimum = startMinimumHold(atLeastMs)
     grant.onLost((error) => this.#onLost(error))
   }
@@ -196,30 +193,14 @@ export class Lock {
    *   TypeError for a permit, which has nothing to give up; what a system error means, or ERR_SLOCKET_UNREACHABLE: then call it again.
    */
   readonly downgrade: () => Promise<void> = () =>
-    (this.#downgrading ??= this.#downgrade().finally(() => (this.#downgrading = undefined)))
-
-  async #downgrade(): Promise<void> {
-    if (this.permits !== undefined) {
-      throw new TypeError(`the lock '${this.name}' is a permit, which can't be downgraded: release it`)
-    }
-    this.assertHeld()
-    if (this.#isShared) return
-    const grant = this.#grant
-    if (grant.downgrade === undefined) throw cannotDowngrade()
-    // Set first: others may share even if this fails.
-    this.#becomeShared()
-    await grant.downgrade()
-    // It may have been lost or released meanwhile.
-    this.assertHeld()
-    this.#isShared = true
-  }
+    (this.#downgrading ??= downgradeLock(this, this.#grant, () => this.#becomeShared()).finally(
+      () => (this.#downgrading = undefined),
+    ))
 
   #becomeShared(): void {
-    if (this.mode === 'shared') return
     ;(this as { mode: LockMode }).mode = 'shared'
     this.#claim = SHARED
     for (const listener of this.#downgradeListeners ?? []) listener()
-    if (this.#grant.isNested !== true) tellDowngraded(this)
   }
 
   /** @internal The claim with which it is held now. */

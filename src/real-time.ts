@@ -37,6 +37,11 @@ export function keepAliveTimer(): NodeJS.Timeout {
   return setInterval(() => {}, LONGEST_DELAY_MS)
 }
 
+/** Resolves in the next turn of the event loop. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 /** Resolves after `ms`. Keeps the process alive meanwhile, unless `ref` is false. */
 export function sleep(ms: number, { ref = true }: { readonly ref?: boolean } = {}): Promise<void> {
   return new Promise((resolve) => {

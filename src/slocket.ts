@@ -3,11 +3,11 @@ import { acquireInTurn, acquireOnce } from './acquire.ts'
 import { breakLock } from './break-lock.ts'
 import { parsePath } from './requests/arguments.ts'
 import type { Engine } from './requests/engine.ts'
-import { nextTurn } from './requests/event-loop.ts'
 import type { LockAccess } from './requests/lock-access.ts'
 import type { Claim } from './core/claim.ts'
 import { adviceFor } from './core/deadlock.ts'
-import { isObserved, observe, tellNotices, traceOf } from './diagnostics.ts'
+import { isObserved } from './diagnostics.ts'
+import { observe, tellNotices, traceOf } from './lock-traces.ts'
 import { SlocketError } from './errors.ts'
 import { acquireAll, runUnderAll } from './calls/all.ts'
 import { lead } from './calls/lead.ts'
@@ -31,7 +31,7 @@ import type {
 } from './options.ts'
 import { callOptions, DEFAULTS, parseFunction, parseOptions, parsePaths, refuseTake } from './options.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
-import { nextTick } from './real-time.ts'
+import { nextTick, nextTurn } from './real-time.ts'
 
 /** Called exactly once, with an error, or with `null` and the lock. */
 export type LockCallback = (error: unknown, lock?: Lock) => void
@@ -220,11 +220,11 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     return engine
   }
   const acquire = (path: string, asked: Asked, own: readonly Claim[] = NONE, isSeen = isObserved()): Promise<Lock> => {
-    if (isSeen) {
-      const trace = traceOf(path, asked, false)
-      return observe(trace, () => acquire(path, { ...asked, onWait: tellNotices(trace, asked.onWait) }, own, false))
-    }
     try {
+      if (isSeen) {
+        const trace = traceOf(path, asked, false)
+        return observe(trace, () => acquire(path, { ...asked, onWait: tellNotices(trace, asked.onWait) }, own, false))
+      }
       const engine = engineOf(asked)
       makeParentsOf(path, engine, asked)
       const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)

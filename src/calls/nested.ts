@@ -8,7 +8,8 @@
  *  4. A nested call that downgrades has a shared lock itself. The outer body still relies on an exclusive lock, so nobody else gets the lock.
  */
 import type { Grant } from '../requests/engine.ts'
-import { inNextTurn, isTurnDue, nextTurn } from '../requests/event-loop.ts'
+import { nextTurn } from '../real-time.ts'
+import { inNextTurn, isTurnDue } from '../requests/event-loop.ts'
 import { onAbort } from '../requests/on-abort.ts'
 import { SlocketError } from '../errors.ts'
 import type { Holding } from '../holding.ts'

@@ -12,7 +12,6 @@
 import type { Stats } from 'node:fs'
 import { lstatSync } from 'node:fs'
 import path from 'node:path'
-import { nextTurn } from '../requests/event-loop.ts'
 import { localBesideMkdir } from '../engines/local/index.ts'
 import { isMkdirLock } from '../engines/local/occupant/mkdir-lock.ts'
 import { debug } from '../debug.ts'
@@ -42,7 +41,7 @@ import {
   statOfSync,
 } from './proper-lockfile-options.ts'
 import { waitOf } from './retries.ts'
-import { monotonicNowMs, nextTick, wallNowMs } from '../real-time.ts'
+import { monotonicNowMs, nextTick, wallNowMs, nextTurn } from '../real-time.ts'
 import {
   asSystemError,
   compromisedError,

@@ -40,11 +40,6 @@ export function inNextTurn(settle: () => void): void {
   deferred.push(settle)
 }
 
-/** Resolves in the next turn of the event loop. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
-}
-
 function onTurn(): void {
   const settling = deferred
   deferred = []

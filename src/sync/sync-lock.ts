@@ -1,4 +1,4 @@
-import { tellLost, tellReleased } from '../diagnostics.ts'
+import { tellLost, tellReleased } from '../lock-traces.ts'
 import type { LockMode } from '../options.ts'
 import type { Held } from './messages.ts'
 

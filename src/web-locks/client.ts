@@ -10,7 +10,7 @@
  *  5. The callbacks of requests that need no waiting, whatever their names, are called in the order of the requests: order-of-calls.ts.
  */
 import type { Engine, EngineSnapshot, Grant, Requester } from '../requests/engine.ts'
-import { nextTurn } from '../requests/event-loop.ts'
+import { nextTurn } from '../real-time.ts'
 import { onAbort } from '../requests/on-abort.ts'
 import { EXCLUSIVE, SHARED } from '../core/claim.ts'
 import { debug } from '../debug.ts'

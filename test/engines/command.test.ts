@@ -56,9 +56,15 @@ describe('the command on PostgreSQL', () => {
     assert.equal((await kept.ended()).status, 0)
   })
 
+  test('with permits, as many commands run at a time as they say', async () => {
+    const one = [...SLOCKET, 'run', '--engine', url, '-n', '-p', '2', 'permits', '--']
+    assert.equal((await place.run([...one, ...one, 'true'])).status, 0)
+    assert.equal((await place.run([...one, ...one, ...one, 'true'])).status, 1)
+  })
+
   test('what it cannot do is said', async () => {
     for (const [parameters, expected] of [
-      [['run', '--engine', url, '-p', '2', 'a', 'true'], 64],
+      [['run', '--engine', `${url}&pooler=transaction`, '-p', '2', 'a', 'true'], 64],
       [['run', '--engine', 'mysql://localhost', 'a', 'true'], 64],
       [['run', '--on-lost', 'pray', 'a', 'true'], 64],
       [['run', '--engine', 'postgres://x@127.0.0.1:1/x', 'a', 'true'], 69],

@@ -14,7 +14,7 @@ const FLOORS: readonly (readonly [pattern: RegExp, floor: number])[] = [
   [/^requests\//, 2],
   [/^engines\//, 3],
   [
-    /^(acquire|break-lock|slocket|lock|lock-request|holder-look|holding|own-place|self-wait-warning|timeout-error|wait-notices|diagnostics|options|option-hints|index)\.ts$|^(calls|sync|web-locks)\//,
+    /^(acquire|break-lock|slocket|lock|lock-request|lock-traces|downgrade|holder-look|holding|own-place|self-wait-warning|timeout-error|wait-notices|diagnostics|options|option-hints|index)\.ts$|^(calls|sync|web-locks)\//,
     4,
   ],
   [/^(compat|testing|cli)\//, 5],

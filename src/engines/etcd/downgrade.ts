@@ -1,11 +1,11 @@
 /**
- * A downgrade: the holder's ticket is replaced by a shared ticket, which stands before all tickets except those of thieves.
+ * A downgrade: a shared ticket replaces the holder's ticket, and stands before all tickets except thieves' tickets.
  *
  *  1. One transaction deletes the one ticket and writes the other, under the same lease. So every listing shows exactly one of them, in the same place.
  *  2. It does nothing if a thief has joined after the holder. The thief deletes the tickets that it saw, and the new one isn't among them. The lock is lost then,
  *     even if the thief dies before it has stolen anything.
  *  3. It may be carried out late or twice: if the holder's ticket is gone, it does nothing. If it finds the new ticket then, it was carried out before.
- *  4. Until the outcome is known, either ticket may be in the queue: `OwnTicket.keys`. A client that deletes them deletes both in one transaction.
+ *  4. Until the outcome is known, either ticket may be in the queue: `OwnTicket.keys`. A release deletes both in one transaction.
  */
 import { downgradedKey, thiefPrefix } from './keys.ts'
 import type { QueueParts } from './parts.ts'

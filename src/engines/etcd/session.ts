@@ -318,7 +318,7 @@ class Look {
   }
 }
 
-/** Returns the create revisions of the keys that exist. Each operation has asked for one of `keys`. */
+/** Returns the create revisions of the keys that exist. There was one operation for each key. */
 function revisionsIn({ responses = [] }: TxnResponse, keys: readonly string[]): Map<string, bigint> {
   const found = new Map<string, bigint>()
   for (const [index, key] of keys.entries()) {

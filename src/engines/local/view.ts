@@ -181,7 +181,7 @@ export class QueueView {
   /** Looks now. See {@link QueueView.isForeign}. */
   lookAt(ticket: ListedTicket): boolean {
     ticket.isForeign = this.own.get(ticket.id)?.name !== ticket.name && this.directory.isForeign(ticket.name)
-    if (ticket.isForeign) debug('%s: %s is not a ticket, whatever its name', this.directory.path, ticket.name)
+    if (ticket.isForeign) debug('%s: %s has the name of a ticket, but is not one', this.directory.path, ticket.name)
     return ticket.isForeign
   }
 

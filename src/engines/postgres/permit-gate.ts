@@ -23,6 +23,8 @@ export interface AtGate {
   readonly request: Request
   readonly statements: PermitStatements
   readonly parts: AcquireParts
+  /** When it began to wait, by the monotonic clock. */
+  readonly sinceMs: number
 }
 
 /** @param first what came of the first statement. @returns the last row, whose `token` is null if nothing is held. @throws as `Session.run` */
@@ -48,10 +50,9 @@ async function tryAgain(first: Row, { session, request, statements, parts }: AtG
   return row
 }
 
-async function waitForRoom(first: Row, { session, request, statements, parts }: AtGate): Promise<Row> {
+async function waitForRoom(first: Row, { session, request, statements, parts, sinceMs }: AtGate): Promise<Row> {
   const doing = `take the lock '${statements.name}'`
-  const fromMs = monotonicNowMs()
-  const waitedMs = (): number => Math.round(monotonicNowMs() - fromMs)
+  const waitedMs = (): number => Math.round(monotonicNowMs() - sinceMs)
   const bell = new Bell()
   const letGo = keepAlive()
   const stopListening = session.onEnd(() => bell.ring())

@@ -7,14 +7,6 @@ import type { Scope } from './scope.ts'
 import type { StatementSettings } from './statements.ts'
 import { FLUSH, Statements } from './statements.ts'
 
-/**
- * The `state` that a row of {@link PermitStatements.take} gives:
- *
- *  - `room`: the request holds, and `token` is its token
- *  - `full`: there was no room
- *  - `passing`: a try found another request at the gate, which has not looked yet whether there is room
- *  - `mixed`: the lock is in use by exclusive or shared requests
- */
 export class PermitStatements extends Statements {
   readonly #claim: PermitClaim
   /** A channel that the request at the gate listens to, quoted. */
@@ -33,7 +25,8 @@ export class PermitStatements extends Statements {
   }
 
   /**
-   * Waits for the gate, and takes permits if there is room, all in the server: the client may be stopped meanwhile. Gives `state`, and a `token` for `room`. For `full`, a
+   * Waits for the gate, and takes permits if there is room, all in the server: the client may be stopped meanwhile. Gives `state`: `room`, with a `token`; `full`: there was no room;
+   * `passing`: a try has found another request at the gate, which has not looked yet whether there is room; or {@link MIXED}. For `full`, a
    * request that waits has the gate, until {@link unlisten} with a limit to how long its session may be idle. In all other cases the session holds nothing.
    */
   override take(wait: boolean, flush: boolean): string {

@@ -92,7 +92,7 @@ export class Connection {
     clearTimeout(this.#lingerTimer)
   }
 
-  /** A ticket no longer needs the connections: those that the engine has opened are closed unless they are needed again within `lingerMs`. */
+  /** A ticket no longer needs the connections. Connections that the engine has opened are closed unless they are needed again within `lingerMs`. */
   unuse(lingerMs: number = this.#lingerMs): void {
     this.#users -= 1
     this.#lingerMs = lingerMs

@@ -389,6 +389,31 @@ describe('permits on PostgreSQL', () => {
     await assertFree(name, a)
   })
 
+  test('the one that is next is shown to wait since it asked, not since it is the next', async () => {
+    const [name, engine] = [fresh(), open(url)]
+    const holder = await slocket(name, { engine, permits: 1 })
+    const quitting = new AbortController()
+    const quitter = slocket(name, { engine, permits: 1, label: 'quitter', signal: quitting.signal })
+    await untilPending(name, engine, 'quitter')
+    const next = slocket(name, { engine, permits: 1, label: 'next' })
+    await untilPending(name, engine, 'quitter', 'next')
+    await untilAtGate(name, 1)
+    const asked = (await slocket.query(name, { engine })).pending[1]!.since
+    const waitedMs = 4000
+    await pass(waitedMs)
+    quitting.abort()
+    await assert.rejects(quitter)
+    await untilAtGate(name, 0)
+    // Until it has told that by its second look, it is that of its first statement.
+    for (let look = 0; look < 3; look += 1) {
+      const { since } = (await slocket.query(name, { engine: open(url) })).pending[0]!
+      assert.ok(Math.abs(since!.getTime() - asked!.getTime()) < 0.75 * waitedMs, since!.toISOString())
+      await pass(HEARTBEAT_MS / 2)
+    }
+    await holder.release()
+    await (await next).release()
+  })
+
   test('a holder of permits learns that another request waits', async () => {
     const [name, engine] = [fresh(), open(url)]
     const holder = await slocket(name, { engine, permits: 2, take: 2 })
