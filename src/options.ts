@@ -37,7 +37,8 @@ export interface SlocketOptions {
    * How many of the permits the request takes, all at once: a whole number from 1 to `permits`, which must be given too. They are released together. No later
    * request is served first, even if it needs fewer permits: a request for many isn't starved by requests for few.
    *
-   * If the engine doesn't support more than 1, the call fails with a TypeError: `capabilities.take` isn't true for `postgres()`. With `local()` on Windows the maximum is 100: a RangeError if it is exceeded.
+   * If the engine doesn't support more than 1, the call fails with a TypeError. All engines of this package support it, except `postgres()` through a
+   * pooler, which has no permits. With `local()` on Windows the maximum is 100: a RangeError if it is exceeded.
    *
    * Default: `1`.
    */

@@ -137,6 +137,8 @@ async function acquire(request: RunRequest, engine: Engine, { cancelled }: Signa
   } catch (error) {
     stopNotice?.()
     if (cancelled.aborted) return null
+    // Arguments that only the engine refuses, such as `--take 101` on Windows.
+    if (error instanceof RangeError) throw new UsageError(error.message)
     if (!isSlocketError(error, 'ERR_SLOCKET_TIMEOUT')) throw error
     if (request.isVerbose) sayTimeout(request, error.message)
     return null

@@ -6,6 +6,9 @@ import type { PlainError, TimeoutFacts } from './messages.ts'
 /** What a system error says beside its message and its code. */
 const DETAILS = ['errno', 'syscall', 'path', 'dest', 'address'] as const
 
+/** Those for wrong arguments, by name: an engine may refuse some only when it is asked. */
+const KINDS: Readonly<Record<string, ErrorConstructor>> = { TypeError, RangeError }
+
 export function toPlain(error: unknown): PlainError {
   if (!(error instanceof Error)) {
     return { name: 'Error', message: String(error), code: undefined, details: {}, cause: undefined, facts: {} }
@@ -46,7 +49,8 @@ export function fromPlain(plain: PlainError, path?: string): Error {
     if (plain.code !== 'ERR_SLOCKET_TIMEOUT' || path === undefined) return error
     return addFacts(error, { path, ...plain.facts })
   }
-  const error = new Error(plain.message, options)
+  const Kind = KINDS[plain.name] ?? Error
+  const error = new Kind(plain.message, options)
   const code = plain.code === undefined ? {} : { code: plain.code }
   return Object.assign(error, code, plain.details)
 }

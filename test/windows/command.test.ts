@@ -98,3 +98,14 @@ scenario('slocket hold is refused: the system does not tell when a process was s
   assert.match(stderr, /this needs \/proc/)
   assert.equal(fs.existsSync(scene.path), false)
 })
+
+scenario('slocket run refuses more permits than a request can take on Windows', skip, async (scene) => {
+  const { status, stderr } = await runSlocket(scene, 'run', '-p', '200', '--take', '101', 'lock', '--', 'none')
+  assert.equal(status, 64)
+  assert.match(stderr, /take must be 100 at most on Windows/)
+})
+
+scenario('slocket.sync refuses them as slocket does', skip, async (scene) => {
+  assert.throws(() => slocket.sync(scene.path, { permits: 200, take: 101 }), RangeError)
+  await assert.rejects(slocket(scene.path, { permits: 200, take: 101 }), RangeError)
+})

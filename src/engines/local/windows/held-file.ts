@@ -10,6 +10,7 @@
  * UV_FS_O_TEMPORARY (FILE_FLAG_DELETE_ON_CLOSE), in libuv's src/win/fs.c. See CreateFileW in Microsoft's documentation.
  */
 import fs from 'node:fs'
+import { debug } from '../../../debug.ts'
 import { systemCode } from '../../../errors.ts'
 import { isGone } from '../platform/system-error.ts'
 
@@ -70,4 +71,14 @@ function foundDenied(file: string): Found {
 export function isDenied(error: unknown): boolean {
   const code = systemCode(error)
   return code === 'EPERM' || code === 'EACCES'
+}
+
+/** It is closed already only if the program has closed descriptors that aren't its own. */
+export function closeQuietly(descriptor: number): void {
+  try {
+    fs.closeSync(descriptor)
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    debug('descriptor %d cannot be closed: %s', descriptor, error)
+  }
 }

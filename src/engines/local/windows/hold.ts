@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { debug } from '../../../debug.ts'
 import type { GuardRecord } from './guard-record.ts'
 import { deadHolderOf, writeRecord } from './guard-record.ts'
+import { closeQuietly } from './held-file.ts'
 
 export class Hold {
   /** The record of the guard when this was opened. */
@@ -58,7 +59,7 @@ export class Hold {
   abandon(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    for (const descriptor of this.#descriptors) fs.closeSync(descriptor)
+    for (const descriptor of this.#descriptors) closeQuietly(descriptor)
   }
 
   /** Closes the guards. If nobody was granted the lock, the next holder is notified of what this one would have been notified of. */
@@ -71,6 +72,6 @@ export class Hold {
       // The next holder is notified of a death that did not happen.
       debug('a guard cannot be written to: %s', error)
     }
-    for (const descriptor of this.#descriptors) fs.closeSync(descriptor)
+    for (const descriptor of this.#descriptors) closeQuietly(descriptor)
   }
 }

@@ -4,11 +4,9 @@
  * A downgrade is like a release, with a mark in place of the end of the ticket: every later listing shows a shared ticket. The guard keeps exclusive
  * holders out meanwhile: guard.ts.
  */
-import fs from 'node:fs'
-import { debug } from '../../../debug.ts'
 import { EXCLUSIVE } from '../../../core/claim.ts'
-import { systemCode } from '../../../errors.ts'
 import { DOWNGRADED } from '../ticket-name.ts'
+import { closeQuietly } from './held-file.ts'
 import type { QueueState } from './state.ts'
 import type { OwnTicket } from './ticket.ts'
 
@@ -71,14 +69,4 @@ function closeMark(own: OwnTicket): void {
   if (own.mark === undefined) return
   closeQuietly(own.mark)
   own.mark = undefined
-}
-
-/** It is closed already only if the program has closed descriptors that aren't its own. */
-export function closeQuietly(descriptor: number): void {
-  try {
-    fs.closeSync(descriptor)
-  } catch (error) {
-    if (systemCode(error) === undefined) throw error
-    debug('descriptor %d cannot be closed: %s', descriptor, error)
-  }
 }

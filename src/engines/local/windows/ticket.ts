@@ -2,7 +2,7 @@
 import type { Cancellation } from '../../../requests/cancellation.ts'
 import type { EnqueueRequest } from '../../../requests/ticket-queue.ts'
 import type { Claim } from '../../../core/claim.ts'
-import { EXCLUSIVE, isSameClaim, SHARED } from '../../../core/claim.ts'
+import { EXCLUSIVE, isSameClaim, permitClaim, SHARED } from '../../../core/claim.ts'
 import type { Ticket } from '../../../core/ticket.ts'
 import { ageMs } from '../platform/kernel.ts'
 import { addSleeper, removeSleeper } from '../sleepers.ts'
@@ -71,12 +71,12 @@ export class ListedTicket implements Ticket {
     return this.isDowngraded ? SHARED : this.#parsed.claim
   }
 
-  /** As tickets that keep a ticket with this claim from its turn. */
-  asBlockersOf(claim: Claim): ListedTicket[] {
-    const blocking = claim.kind === 'permit' ? claim : EXCLUSIVE
+  /** As a ticket that keeps a ticket with this claim from its turn. */
+  asBlockerOf(claim: Claim): ListedTicket {
+    const blocking = blockerOf(claim)
     if (this.#withClaim === undefined || !isSameClaim(this.#withClaim.claim, blocking))
       this.#withClaim = new ListedTicket(this.name, { ...this.#parsed, claim: blocking })
-    return blocking.kind === 'permit' ? Array<ListedTicket>(blocking.permits).fill(this.#withClaim) : [this.#withClaim]
+    return this.#withClaim
   }
 
   get live(): boolean {
@@ -87,6 +87,11 @@ export class ListedTicket implements Ticket {
     // A number may lie ahead of the clock, but not by much unless by malice.
     return Math.abs(ageMs(this.number)) < JOINING_MS
   }
+}
+
+/** The claim of what leaves no room for a request with `claim`, and matches it. */
+function blockerOf(claim: Claim): Claim {
+  return claim.kind === 'permit' ? permitClaim(claim.permits, claim.permits) : EXCLUSIVE
 }
 
 /** A ticket that this process has put into the directory. */
@@ -116,6 +121,8 @@ export class OwnTicket extends ListedTicket {
   joinListing: readonly Ticket[] | undefined
   /** What stands for a guard that is open elsewhere, while that is so. */
   barrier: GuardBarrier | undefined
+  /** Since when a guard can't be opened though it isn't open elsewhere, by the monotonic clock, in ms. */
+  deniedSinceMs: number | undefined
   /** Whether a wake-up came since the last listing was made for it. */
   private isWoken = false
   /** How often it has looked by itself since everybody waited for knew of it. */
@@ -196,24 +203,18 @@ const BARRIER_MS = 250
 export class GuardBarrier implements Ticket {
   readonly id = 'guard'
   readonly claim: Claim
-  readonly sinceMs: number = monotonicNowMs()
+  readonly #sinceMs: number = monotonicNowMs()
 
   /** @param claim that of the ticket behind. */
   constructor(claim: Claim) {
-    // Nobody passes over an exclusive one.
-    this.claim = claim.kind === 'permit' ? claim : EXCLUSIVE
+    this.claim = blockerOf(claim)
   }
 
   get live(): boolean {
-    return monotonicNowMs() - this.sinceMs > BARRIER_MS
+    return monotonicNowMs() - this.#sinceMs > BARRIER_MS
   }
 
   get joining(): boolean {
     return false
-  }
-
-  /** As tickets ahead: of permits, so many that a ticket behind them has no turn. */
-  asTickets(): Ticket[] {
-    return this.claim.kind === 'permit' && this.live ? Array<Ticket>(this.claim.permits).fill(this) : [this]
   }
 }

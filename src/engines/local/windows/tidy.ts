@@ -4,8 +4,8 @@
  */
 import { EXCLUSIVE } from '../../../core/claim.ts'
 import { debug } from '../../../debug.ts'
+import { closeQuietly } from './held-file.ts'
 import { makeTicket } from './join.ts'
-import { closeQuietly } from './leave.ts'
 import type { QueueState } from './state.ts'
 
 /** The maximum number of looks whether nobody else is there, before it tidies, 1 ms apart. */

@@ -17,14 +17,15 @@ import { GuardBarrier } from './ticket.ts'
 /** The tickets that decide the turn of `own`; and once that has come, but the guard is open elsewhere, what stands for the guard. */
 export function listTurn(state: QueueState, own: OwnTicket): readonly Ticket[] {
   const listing = listAhead(state, own)
-  if (own.hold !== undefined || decideTurn(own, listing).kind !== 'held') return listing
-  own.hold = takeGuard(state, own)
-  if (own.hold !== undefined) {
+  if (own.hold !== undefined) return listing
+  const isTurn = decideTurn(own, listing).kind === 'held'
+  if (isTurn) own.hold = takeGuard(state, own)
+  if (!isTurn || own.hold !== undefined) {
     own.barrier = undefined
     return listing
   }
   own.barrier ??= new GuardBarrier(own.claim)
-  return [...own.barrier.asTickets(), ...listing]
+  return [own.barrier, ...listing]
 }
 
 function listAhead({ view }: QueueState, own: OwnTicket): readonly Ticket[] {
@@ -41,12 +42,15 @@ function listAhead({ view }: QueueState, own: OwnTicket): readonly Ticket[] {
 /** Undefined if it is open elsewhere. */
 function takeGuard({ directory, view }: QueueState, own: OwnTicket): Hold | undefined {
   try {
-    return directory.guards.take(own.claim, own.name, view.names)
+    const hold = directory.guards.take(own.claim, own.name, view.names)
+    own.deniedSinceMs = undefined
+    return hold
   } catch (error) {
     // A guard that is being removed is denied for a moment.
     if (!(error instanceof DirectoryDenied)) throw error
-    own.barrier ??= new GuardBarrier(own.claim)
-    if (monotonicNowMs() - own.barrier.sinceMs > DENIED_MS) throw error.cause
+    // Not since the barrier is there: the guard may have been open elsewhere for long.
+    own.deniedSinceMs ??= monotonicNowMs()
+    if (monotonicNowMs() - own.deniedSinceMs > DENIED_MS) throw error.cause
     return undefined
   }
 }

@@ -71,7 +71,7 @@ export class QueueView {
     if (place === -1) return []
     const { claim } = own
     const tidying = this.allWithTidying().find((ticket) => ticket.tidies && ticket.name < own.name)
-    if (tidying !== undefined) return [...tidying.asBlockersOf(claim), own]
+    if (tidying !== undefined) return [tidying.asBlockerOf(claim), own]
     const listing: ListedTicket[] = [own]
     // A ticket of another family decides alone.
     const most = mostAhead(claim)

@@ -24,8 +24,7 @@ export function awaitChange(
   if (own.barrier !== undefined && among.includes(own.barrier)) {
     return own.sleep(own.request.wait ? own.nextLookMs(SLOWEST_LOOK_MS) : 1, cancellation)
   }
-  // A ticket that tidies stands for several permits.
-  const tickets = new Set(among as readonly ListedTicket[])
+  const tickets = among as readonly ListedTicket[]
   let isCertain = true
   for (const ticket of tickets) {
     if (state.isOwn(ticket)) continue
@@ -60,7 +59,7 @@ function makeKnown({ presence: { bell } }: QueueState, member: string): boolean 
   return false
 }
 
-function wakeIfChanged(state: QueueState, own: OwnTicket, among: Iterable<ListedTicket>): void {
+function wakeIfChanged(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): void {
   for (const ticket of among) {
     if (state.isOwn(ticket)) continue
     const isKnown = state.presence.bell?.isKnownTo(ticket.member) === true
