@@ -11,6 +11,7 @@ import type { SlocketErrorCode, SyncOptions } from '../../src/index.ts'
 import { makeParent } from '../api/run-child.ts'
 import { untilWaiting } from '../helpers/lock-directory.ts'
 import { scenario } from '../helpers/scenario.ts'
+import { exceptOnWindows, NO_LINKS } from '../helpers/windows.ts'
 
 const SRC = fileURLToPath(new URL('../../src', import.meta.url))
 
@@ -119,8 +120,8 @@ describe('slocket.sync', () => {
 
 describe('a thread that has the lock itself', () => {
   test('by sync, is told so, however it names the lock, and goes on holding', () => {
-    const link = `${lockPath}-link`
-    fs.symlinkSync(path.dirname(lockPath), link)
+    const link = NO_LINKS ? path.dirname(lockPath) : `${lockPath}-link`
+    if (!NO_LINKS) fs.symlinkSync(path.dirname(lockPath), link)
     const lock = slocket.sync(lockPath)
     fails('ERR_SLOCKET_DEADLOCK')
     fails('ERR_SLOCKET_DEADLOCK', { timeout: 60_000 })
@@ -170,11 +171,15 @@ describe('a thread that has the lock itself', () => {
     await (await waiting).release()
   })
 
-  test('that asked a moment ago, and is not yet in the queue, is no deadlock: sync comes first', async () => {
-    const asked = slocket(lockPath)
-    slocket.sync(lockPath).release()
-    await (await asked).release()
-  })
+  test(
+    'that asked a moment ago, and is not yet in the queue, is no deadlock: sync comes first',
+    { skip: exceptOnWindows('there it has joined the queue in the call itself') },
+    async () => {
+      const asked = slocket(lockPath)
+      slocket.sync(lockPath).release()
+      await (await asked).release()
+    },
+  )
 })
 
 scenario(
