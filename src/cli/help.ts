@@ -19,8 +19,7 @@ A LOCK is a path: slocket makes a directory there, and removes it when nobody ne
 export const HELP: Readonly<Record<string, string>> = {
   '': COMMON,
   run: `
-usage: slocket run [options] LOCK [--] COMMAND [ARG…]
-       slocket run [options] LOCK -c 'SHELL LINE'
+usage: slocket run [options] LOCK ([--] COMMAND [ARG…] | -c 'SHELL LINE')
 
   -x, -e, --exclusive             nobody else at a time (default)
   -s, --shared                    together with others who share
@@ -34,7 +33,7 @@ usage: slocket run [options] LOCK [--] COMMAND [ARG…]
       --label TEXT                what others see
       --access WHO                who can use LOCK, whatever the umask: user, group, all
       --parents                   make missing directories above LOCK
-      --slice MS                  no effect: run makes one request, a slice is for further ones
+      --slice MS                  no effect: a slice serves further requests
       --at-least SECONDS          hold LOCK at least so long, though COMMAND ends before
       --engine URL                LOCK is a name on postgres://…, etcd://…, redis://…
       --on-lost term|kill|ignore  what becomes of the command when the lock is lost
