@@ -138,7 +138,7 @@ export const own: Engine = {
       request.claim,
       { kind: 'exclusive' } satisfies ExclusiveClaim,
       { kind: 'shared' } satisfies SharedClaim,
-      { kind: 'permit', permits: 2 } satisfies PermitClaim,
+      { kind: 'permit', permits: 2, take: 1 } satisfies PermitClaim,
     ]
     return claims.length === 0 ? null : { token: 1n, recovered: false, release: () => {}, onLost: () => {} }
   },
