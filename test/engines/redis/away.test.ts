@@ -18,10 +18,11 @@ process.on('exit', () => console.log(lock.held))
 `
 const SOURCE = new URL('../../../src/', import.meta.url).href
 
-test('a process whose server has gone ends when its lock is lost', async () => {
+test('a process whose server has gone ends, at the latest when its lock is lost', async () => {
   await using servers = await Servers.start('redis')
   const parameters = [SOURCE, servers.addressOf('redis'), String(servers.pidOf('redis'))]
   const command = ['--input-type=module', '-e', PROGRAM, ...parameters]
   const { stdout } = await promisify(execFile)(process.execPath, command, { timeout: LIMIT_MS })
-  assert.equal(stdout, 'true\nfalse\n')
+  // If it could not begin to connect, nothing keeps it alive until then.
+  assert.match(stdout, /^true\n(true|false)\n$/)
 })
