@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { DROP_IN, LOCKFILE, patience, prepare, PROPER_LOCKFILE, SLOCKET } from '../contestants/index.js'
+import { DROP_IN, LOCKFILE, patience, prepare, PROPER_LOCKFILE, SLOCKET, SYSTEM_CALLS } from '../contestants/index.js'
 import { allOf, inGroup } from '../processes.js'
 import { median, quantile } from '../statistics.js'
 
@@ -13,7 +13,7 @@ export const sync = {
     'Calls that block: the first one in a process; and how soon a waiter gets the lock of a thread that goes on blocking',
   points: () => ['free', BLOCKED],
   pointTitle: (point) => (point === BLOCKED ? 'a holder that blocks' : 'a free lock'),
-  contestants: () => [SLOCKET, DROP_IN, PROPER_LOCKFILE, LOCKFILE],
+  contestants: (point) => [SLOCKET, DROP_IN, PROPER_LOCKFILE, LOCKFILE, ...(point === BLOCKED ? [] : [SYSTEM_CALLS])],
   async measure({ contestant, point, directory, settings: { sync: settings } }) {
     const samples = []
     const count = point === BLOCKED ? settings.blocks : settings.runs

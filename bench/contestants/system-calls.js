@@ -1,6 +1,8 @@
 // A floor: no lock, but the calls that the algorithm of slocket cannot do without, made from Node with nothing around them.
 import { linkSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createRequire } from 'node:module'
+
+const require = createRequire(import.meta.url)
 
 export function open(path, { linger } = {}) {
   const members = `${path}/.members`
@@ -11,7 +13,8 @@ export function open(path, { linger } = {}) {
   function join() {
     mkdirSync(path)
     mkdirSync(members)
-    server = createServer().listen(socket).unref()
+    // As slocket, it loads this with the first lock: many processes that could lock never do.
+    server = require('node:net').createServer().listen(socket).unref()
   }
 
   function leave() {
@@ -21,18 +24,24 @@ export function open(path, { linger } = {}) {
     rmdirSync(path)
   }
 
+  function acquire() {
+    if (server === undefined) join()
+    const ticket = `${path}/2-${(number += 1)}`
+    linkSync(socket, ticket)
+    readdirSync(path)
+    return ticket
+  }
+
+  function release(ticket) {
+    unlinkSync(ticket)
+    if (linger === 0) leave()
+  }
+
   return {
-    acquire() {
-      if (server === undefined) join()
-      const ticket = `${path}/2-${(number += 1)}`
-      linkSync(socket, ticket)
-      readdirSync(path)
-      return ticket
-    },
-    release(ticket) {
-      unlinkSync(ticket)
-      if (linger === 0) leave()
-    },
+    acquire,
+    release,
+    acquireSync: acquire,
+    releaseSync: release,
     close() {
       if (server !== undefined) leave()
     },
