@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { until } from '../helpers/until.ts'
 import { exceptOnWindows } from '../helpers/windows.ts'
@@ -178,6 +179,40 @@ betweenClients('who does not answer is shown all the same, with its names', asyn
     [clientId, clientId],
   )
   fs.rmSync(file)
+})
+
+betweenClients(
+  'a request that has left while its client does not answer is not shown',
+  async (scene) => {
+    const [a, b, mute] = await scene.startAll(3)
+    const file = path.join(scene.directory, 'blocked')
+    await a!.hold('lock')
+    await mute!.wait('lock')
+    mute!.send({ do: 'block-until', file })
+    await until('it is blocked', () => fs.existsSync(file))
+    const tickets = (): string[] => fs.readdirSync(path.join(scene.root, 'lock')).sort()
+    const waiting = tickets().at(-1)!
+    // Removed from outside at the query's first look or later: what it waits for is an answer that does not come.
+    const snapshot = b!.query()
+    await sleep(300)
+    fs.rmSync(path.join(scene.root, 'lock', waiting))
+    assert.deepEqual((await snapshot).pending, [])
+    fs.rmSync(file)
+  },
+  { skip: exceptOnWindows('there a ticket that is held open cannot be removed from outside') },
+)
+
+betweenClients('a client that is killed while it is asked is not shown', async (scene) => {
+  const [a, b, mute] = await scene.startAll(3)
+  const file = path.join(scene.directory, 'blocked')
+  await a!.hold('lock')
+  await mute!.wait('lock')
+  mute!.send({ do: 'block-until', file })
+  await until('it is blocked', () => fs.existsSync(file))
+  const snapshot = b!.query()
+  await sleep(300)
+  await mute!.kill()
+  assert.deepEqual((await snapshot).pending, [])
 })
 
 betweenClients('a try is never shown as waiting, and query takes no lock from anybody', async (scene) => {

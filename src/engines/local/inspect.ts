@@ -36,6 +36,8 @@ type Reply = { readonly kind: 'alive'; readonly answer: Answer | undefined } | {
 
 /** The member is alive, or may be, and has not answered. */
 const UNKNOWN: Reply = { kind: 'alive', answer: undefined }
+/** The same, and it has closed the connection: it was leaving, or died, or ran out of descriptors. */
+const CLOSED: Reply = { kind: 'alive', answer: undefined }
 
 /** How to look. */
 export interface Inspection {
@@ -97,10 +99,10 @@ export async function inspectQueues(queues: readonly Inspected[], inspection: In
   })
 }
 
-/** A ticket that its member does not mention may have left since the listing. (Or its member is a stranger, which can say anything.) */
+/** A ticket that its member does not mention, or whose member does not answer, may have left since the listing. */
 function isThere({ directory, ticket }: Place, reply: Reply | undefined): boolean {
   if (reply?.kind !== 'alive') return false
-  return reply.answer?.isWhole !== true || reply.answer.tickets.has(ticket.id) || directory.has(ticket.name)
+  return reply.answer?.tickets.has(ticket.id) === true || directory.has(ticket.name)
 }
 
 async function askAll(places: readonly Place[], inspection: Inspection): Promise<Map<ListedTicket, Reply>> {
@@ -136,8 +138,11 @@ async function askAt({ directory, ticket }: Place, inspection: Inspection): Prom
   if (inspection.signal?.aborted === true) return UNKNOWN
   const address = addressOfTicket(directory, ticket)
   const addresses = new SocketAddresses(address.directory)
+  const askOnce = (): Promise<Reply> => ask(directory, addresses.of(address.name), ticket, inspection)
   try {
-    return await ask(directory, addresses.of(address.name), ticket, inspection)
+    const reply = await askOnce()
+    // The second attempt to connect tells whether it has left or died.
+    return reply === CLOSED ? await askOnce() : reply
   } catch (error) {
     if (error instanceof DirectoryGone) return { kind: 'gone' }
     throw error
@@ -201,8 +206,8 @@ function ask(
       const frame = parseFrame(lines?.[0] ?? '')
       end({ kind: 'alive', answer: frame?.kind === 'party' ? parseParty(frame.json) : undefined })
     })
-    socket.on('error', () => end(UNKNOWN))
-    socket.on('close', () => end(UNKNOWN))
+    socket.on('error', () => end(CLOSED))
+    socket.on('close', () => end(CLOSED))
   })
 }
 

@@ -14,8 +14,7 @@ const MOST_MS = 8.64e15
 /** A time of the clock that all processes share, in ns: as long as the number of a ticket may be. */
 const MOMENT = /^\d{1,19}$/
 
-/** The end of the JSON if all tickets are in it, and if not. */
-const ENDS = { whole: '},"whole":true}', part: '},"whole":false}' }
+const END = '}}'
 
 export interface Answer {
   readonly pid: number
@@ -24,8 +23,6 @@ export interface Answer {
   readonly tickets: ReadonlyMap<string, readonly QueuedRequest[]>
   /** The thread for which it has them, if it is a worker: see thread-identity.ts. */
   readonly standsFor: string | undefined
-  /** Whether there was room for all of them: if so, a ticket that is missing has left. */
-  readonly isWhole: boolean
 }
 
 /** A ticket of this process, as far as it is shown to others. */
@@ -56,19 +53,15 @@ export function formatParty(tickets: Iterable<ToldTicket>): string {
   const place = standsFor === undefined ? '' : `"for":${toAscii(standsFor)},`
   const head = `{"pid":${process.pid},"command":${toAscii(ownCommand())},${place}"tickets":{`
   const entries: string[] = []
-  let room = MAX_PARTY_BYTES - 'party '.length - head.length - ENDS.part.length
-  let end = ENDS.whole
+  let room = MAX_PARTY_BYTES - 'party '.length - head.length - END.length
   for (const own of tickets) {
     const members = requestersBy(own).slice(0, MOST_PER_TICKET)
     const entry = `"${own.id}":${toAscii(members.map(toJson))}`
     room -= entry.length + ','.length
-    if (room < 0) {
-      end = ENDS.part
-      break
-    }
+    if (room < 0) break
     entries.push(entry)
   }
-  return `${head}${entries.join(',')}${end}`
+  return `${head}${entries.join(',')}${END}`
 }
 
 function toJson({ sinceMs, sinceNs, label }: QueuedRequest): object {
@@ -88,16 +81,14 @@ export function parseParty(json: string): Answer | undefined {
   const { pid, command, for: place } = value
   if (typeof pid !== 'number' || typeof command !== 'string') return undefined
   const tickets = new Map<string, QueuedRequest[]>()
-  let isWhole = value['whole'] === true
   for (const [id, members] of Object.entries(value['tickets'])) {
     if (!Array.isArray(members)) return undefined
     const parsed = members.flatMap(parseMember)
     // A malformed answer is ignored: it must not hide the ticket.
     if (parsed.length > 0 || members.length === 0) tickets.set(id, parsed)
-    else isWhole = false
   }
   const standsFor = typeof place === 'string' ? place : undefined
-  return { pid, command: command.slice(0, MOST_COMMAND), tickets, standsFor, isWhole }
+  return { pid, command: command.slice(0, MOST_COMMAND), tickets, standsFor }
 }
 
 function parseMember(value: unknown): QueuedRequest[] {

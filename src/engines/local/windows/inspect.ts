@@ -17,13 +17,15 @@ import type { WindowsDirectory } from './directory.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { QueueView } from './view.ts'
 
-/** How long a member has to answer, in ms. */
+/** How long a member has to answer, in ms, by default. */
 const ANSWER_MS = 200
 
 /** How to look. */
 export interface Inspection {
   /** Returns the client of a ticket, if it is known. */
   readonly clientOf?: (ticket: ListedTicket) => string
+  /** How long a member has to answer, in ms. */
+  readonly answerMs?: number
   /** When it aborts, nobody is waited for any longer. */
   readonly signal?: AbortSignal | undefined
 }
@@ -32,11 +34,12 @@ export interface Inspection {
 export async function inspect(
   directory: WindowsDirectory,
   own: () => ReadonlyMap<string, OwnTicket>,
-  { clientOf, signal }: Inspection,
+  inspection: Inspection,
 ): Promise<EngineSnapshot> {
+  const { clientOf } = inspection
   const obstacle = directory.obstacle()
   if (obstacle !== undefined && obstacle.kind !== 'directory') return { held: [], pending: [], obstacle }
-  const queue = await look(directory, own(), signal)
+  const queue = await look(directory, own(), inspection)
   const holding = new Set(splitByTurn(queue.standing).held)
   const snapshot = snapshotOf(queue.standing, (ticket) => {
     const requesters = queue.requestersOf(ticket)
@@ -56,7 +59,7 @@ export async function findHolders(
   const obstacle = directory.obstacle()
   if (obstacle?.kind === 'directory') refuseObstacle(obstacle)
   if (obstacle !== undefined) return []
-  const queue = await look(directory, own(), undefined)
+  const queue = await look(directory, own(), {})
   return splitByTurn(queue.standing).held.map((ticket) => {
     const requesters = queue.requestersOf(ticket)
     const holders = ticket.claim.kind === 'shared' ? requesters : requesters.slice(0, 1)
@@ -75,16 +78,19 @@ interface Look {
 async function look(
   directory: WindowsDirectory,
   own: ReadonlyMap<string, OwnTicket>,
-  signal: AbortSignal | undefined,
+  inspection: Inspection,
 ): Promise<Look> {
   const view = new QueueView(directory, own)
   view.list()
   const listing = view.all().filter((ticket) => own.has(ticket.id) || view.lookAt(ticket) === 'open')
-  const answers = await askAll(new Set(listing.filter(({ id }) => !own.has(id)).map(({ member }) => member)), signal)
+  const answers = await askAll(
+    new Set(listing.filter(({ id }) => !own.has(id)).map(({ member }) => member)),
+    inspection,
+  )
   const standing = listing.filter((ticket) => {
-    // A ticket that its member does not mention may have left since the listing.
-    const answer = answers.get(ticket.member)
-    return answer?.isWhole !== true || answer.tickets.has(ticket.id) || view.lookAt(ticket) === 'open'
+    // A ticket that its member does not mention, or whose member does not answer, may have left since the listing.
+    if (own.has(ticket.id)) return true
+    return answers.get(ticket.member)?.tickets.has(ticket.id) === true || view.lookAt(ticket) === 'open'
   })
   return {
     standing,
@@ -96,11 +102,11 @@ async function look(
   }
 }
 
-async function askAll(members: ReadonlySet<string>, signal: AbortSignal | undefined): Promise<Map<string, Answer>> {
+async function askAll(members: ReadonlySet<string>, inspection: Inspection): Promise<Map<string, Answer>> {
   const answers = new Map<string, Answer>()
   await Promise.all(
     [...members].map(async (member) => {
-      const answer = signal?.aborted === true ? undefined : await ask(member, signal)
+      const answer = inspection.signal?.aborted === true ? undefined : await ask(member, inspection)
       if (answer !== undefined) answers.set(member, answer)
     }),
   )
@@ -108,7 +114,7 @@ async function askAll(members: ReadonlySet<string>, signal: AbortSignal | undefi
 }
 
 /** Connects as a visitor, who does not say who it is, and asks. Undefined if there is no answer in time. */
-function ask(member: string, signal: AbortSignal | undefined): Promise<Answer | undefined> {
+function ask(member: string, { answerMs = ANSWER_MS, signal }: Inspection): Promise<Answer | undefined> {
   return new Promise((resolve) => {
     const splitter = new LineSplitter(MAX_PARTY_BYTES)
     const socket = builtInNet().connect({ path: pipeOf(member) })
@@ -118,7 +124,7 @@ function ask(member: string, signal: AbortSignal | undefined): Promise<Answer | 
       socket.destroy()
       resolve(answer)
     }
-    const timer = setTimeout(() => end(undefined), ANSWER_MS)
+    const timer = setTimeout(() => end(undefined), answerMs)
     const stopListening = signal && onAbort(signal, () => end(undefined))
     socket.write(formatFrame({ kind: 'who' }), 'latin1')
     socket.on('data', (chunk: Buffer) => {

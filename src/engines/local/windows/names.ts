@@ -22,6 +22,7 @@ import { isGone, toSlocketError } from '../platform/system-error.ts'
 import { CLIENT_LENGTH, randomLetters } from './bell.ts'
 import type { NamedDirectory } from './directory.ts'
 import { NAME_FILE, WindowsDirectory } from './directory.ts'
+import type { Inspection } from './inspect.ts'
 import { inspect } from './inspect.ts'
 import { checkWindowsPath } from './paths.ts'
 import { Presence } from './presence.ts'
@@ -31,6 +32,9 @@ import { refuseAccess } from './unsupported.ts'
 
 const MARKER = 'slocket-root'
 const ENTRY = /^n-[0-9a-f]{40}$/
+
+/** How long to wait for answers. A snapshot is for debugging, so it is worth waiting for slow processes. */
+const INSPECTION: Inspection = { clientOf, answerMs: 1000 }
 
 const engines = new Map<string, Engine>()
 
@@ -97,7 +101,7 @@ class Names {
 
   query(name: string): Promise<EngineSnapshot> {
     const own = (): ReadonlyMap<string, OwnTicket> => this.#queues.get(name)?.queue.own ?? new Map()
-    return withRoom(() => inspect(this.#root.directoryOf(name), own, { clientOf }))
+    return withRoom(() => inspect(this.#root.directoryOf(name), own, INSPECTION))
   }
 
   async queryAll(): Promise<ReadonlyMap<string, EngineSnapshot>> {
