@@ -69,7 +69,18 @@ const FIRST_CALL = [
   'web-locks/client',
 ]
 /** Modules that have no state of their own: a file that imports them has a copy, even if another one has them, too. */
-const COPIED = ['src/cli/', 'src/engines/redis/']
+const COPIED = [
+  'src/cli/',
+  'src/engines/awake.ts',
+  'src/engines/deadline.ts',
+  'src/engines/join-order.ts',
+  'src/engines/keep-alive.ts',
+  'src/engines/local/names/name-coding.ts',
+  'src/engines/missing-client.ts',
+  'src/engines/redis/',
+  'src/engines/secrets.ts',
+  'src/engines/ticket-value.ts',
+]
 /** Modules that the command loads by `import()`. */
 const LOADED_LATER = ['cli/commands', 'cli/engine', 'cli/wait-line']
 /** The module that knows what the thread of `slocket.sync` runs: in the package, a string in a file of its own. */
@@ -96,7 +107,6 @@ const options = {
   supported: { 'dynamic-import': false },
   define: { 'import.meta.dirname': '__dirname', BUILD: JSON.stringify(buildId) },
   sourcemap: 'linked',
-  charset: 'utf8',
   logLevel: 'warning',
 }
 

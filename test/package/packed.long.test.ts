@@ -112,6 +112,18 @@ describe('the packed package', () => {
     assert.deepEqual(loaded, [])
   })
 
+  test('a first lock does not load node:crypto, which takes longer than the lock', async () => {
+    const loaded = await execute(
+      'first-lock.cjs',
+      `const slocket = require('slocket')
+       slocket.sync('first.lock').release()
+       slocket('first.lock').then((lock) => lock.release()).then(() => {
+         console.log(JSON.stringify(process.moduleLoadList.filter((name) => name === 'NativeModule crypto')))
+       })`,
+    )
+    assert.deepEqual(loaded, [])
+  })
+
   test('to require it loads two files, and the code of the thread only if slocket.sync finds a lock that is not free', async () => {
     const loaded = await execute(
       'files.cjs',

@@ -6,7 +6,7 @@
  *  2. No file begins with a dot: `.members`, `.` and `..` are never names of locks.
  *  3. If the file name would be too long, it is a hash, `%h…`; the name itself is in a file of its own: long-names.ts.
  */
-import { createHash } from 'node:crypto'
+import { builtInCrypto } from '../platform/built-in.ts'
 
 /** File names may have 255 bytes; on some encrypted file systems 143. */
 const MAX_FILE = 140
@@ -47,7 +47,7 @@ export function hashedFile(bytes: Buffer): string {
 }
 
 function hashOf(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex')
+  return builtInCrypto().createHash('sha256').update(bytes).digest('hex')
 }
 
 // Without the flag `u`, a regular expression matches code units.
