@@ -8,6 +8,7 @@ import { QueueDirectory } from '../../../src/engines/local/directory.ts'
 import type { DirectoryOptions } from '../../../src/engines/local/lock-directory.ts'
 import { kernelId, nextNumber } from '../../../src/engines/local/platform/kernel.ts'
 import { notifyAgain, withdraw } from '../../../src/engines/local/leave.ts'
+import { LocalQueue } from '../../../src/engines/local/queue.ts'
 import type { Member, Reached } from '../../../src/engines/local/members/member.ts'
 import { Presence } from '../../../src/engines/local/members/presence.ts'
 import { QueuesLeft, QueueState } from '../../../src/engines/local/state.ts'
@@ -143,6 +144,18 @@ describe('the end of a connection', () => {
     withdraw(queue.state, own)
     queue.remove(first)
     notifyAgain(queue.state.left)
+    assert.deepEqual(queue.heard, ['a', 'b'])
+  })
+
+  test('P2: a queue repeats it when it learns of that end', (context) => {
+    const queue = new Queue(context)
+    const own = queue.own(EXCLUSIVE, { isHeld: true })
+    const first = queue.add('a', EXCLUSIVE)
+    queue.add('b', EXCLUSIVE)
+    const local = new LocalQueue(queue.state)
+    local.withdraw(own)
+    queue.remove(first)
+    local.onDisconnected('a')
     assert.deepEqual(queue.heard, ['a', 'b'])
   })
 
