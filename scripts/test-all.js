@@ -28,13 +28,19 @@ const HALF = ['--part', `${(parseInt(commit(), 16) % 2) + 1}/2`]
 /** And these always: what checks a promise of docs/guarantees.md that nothing else in CI checks as well, and what each engine has to show. */
 const ALWAYS_LONG = [
   'cli/hold',
+  'crash/downgrade',
   'crash/exit-listeners',
   'crash/faults',
   'crash/idle',
+  'crash/lost',
   'crash/many',
+  'crash/misuse',
+  'crash/slice',
   'crash/steps',
   'crash/strangers',
   'crash/window',
+  'package/readme',
+  'web-locks/between',
 ]
 const ALWAYS_ENGINES = [
   'conformance',
