@@ -414,6 +414,9 @@ async function threadProgram(plugins) {
     stdin: { contents, resolveDir: root },
     plugins: [...plugins, builtIns()],
     sourcemap: false,
+    // A string, which nobody reads or debugs.
+    minifyWhitespace: true,
+    minifySyntax: true,
     write: false,
   })
   return `(() => {\n${outputFiles[0].text}})()\n`
