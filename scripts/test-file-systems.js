@@ -1,8 +1,9 @@
-// Runs tests of crashes on file systems of many kinds: npm run test:file-systems -- [--ci] [--only NAME,…] [--table]
+// Runs tests of crashes on file systems of many kinds: npm run test:file-systems -- [--ci] [--only NAME,…] [--at-once N] [--timeout SECONDS] [--table]
 //
 // Each is mounted in a scratch directory, and the tests make their locks there (TMPDIR). --ci is for a run of a minute and a half: it
 // leaves out most of the tests, and no file system. It takes root. What is missing is installed, on Debian. A file system that
 // cannot be mounted on this machine is skipped, by name and with the reason. --table writes what came out into docs/platforms.md.
+// --at-once (4): how many file systems are tried at a time. --timeout: that of scripts/test.js. On a busy machine: --at-once 1 --timeout 1200, with SLOCKET_TEST_DEADLINE_SECONDS=600.
 //
 // All happens in a mount and pid namespace, so that no mount and no daemon outlives this process, however it ends.
 import { spawn, spawnSync } from 'node:child_process'
@@ -15,9 +16,9 @@ import { parseArgs } from 'node:util'
 import { writeTable } from './file-systems-table.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-/** How many file systems are tried at a time: what the tests do most is wait. */
-const AT_ONCE = 4
 const INSIDE = 'SLOCKET_IN_NAMESPACE'
+/** scripts/virtual-machine.sh has started this. */
+const isVirtualMachine = process.env.SLOCKET_IN_VIRTUAL_MACHINE !== undefined
 
 /** What --ci runs on each file system, and what else is run without it. */
 const IN_CI = ['test/crash/contention']
@@ -26,7 +27,7 @@ const ALL = [...IN_CI, 'test/crash/kill', 'test/crash/order', 'test/crash/stop',
 /**
  * Each is mounted at `at`, by commands that are run one after the other in `dir`, an empty directory. `kernel`: the kernel has to have it. What this
  * kernel hasn't is here in order to be skipped by name: others have it. `tools`: which package has each program, the one that matters most first.
- * `refused`: with the error code that an acquire gives.
+ * `refused`: with the error code that an acquire gives. `isOfMachine`: it needs what scripts/virtual-machine.sh gives to its virtual machine.
  */
 const FILE_SYSTEMS = {
   ext4: onLoop('mkfs.ext4 -q'),
@@ -90,13 +91,40 @@ const FILE_SYSTEMS = {
   'exfat-fuse': {
     ...onLoop('mkfs.exfat', {
       type: 'exfat-fuse',
-      tools: { 'mkfs.exfat': 'exfatprogs', 'mount.exfat-fuse': 'exfat-fuse' },
+      tools: { 'mount.exfat-fuse': 'exfat-fuse', 'mkfs.exfat': 'exfatprogs' },
     }),
     refused: 'ERR_SLOCKET_NO_SOCKETS',
   },
   'bindfs without a subtype': {
     tools: { bindfs: 'bindfs' },
     mount: ['bindfs parts at'],
+    refused: 'ERR_SLOCKET_NETWORK_FILE_SYSTEM',
+  },
+  '9p': {
+    kernel: '9p',
+    isOfMachine: true,
+    mount: ['mount -t 9p -o trans=virtio,version=9p2000.L slocket-9p at'],
+    refused: 'ERR_SLOCKET_NETWORK_FILE_SYSTEM',
+  },
+  virtiofs: {
+    kernel: 'virtiofs',
+    isOfMachine: true,
+    mount: ['mount -t virtiofs slocket-virtiofs at'],
+    refused: 'ERR_SLOCKET_NETWORK_FILE_SYSTEM',
+  },
+  nfs: {
+    kernel: 'nfs',
+    isOfMachine: true,
+    tools: { 'rpc.nfsd': 'nfs-kernel-server' },
+    // The server is this kernel's.
+    mount: [
+      'modprobe nfsd',
+      'mount -t nfsd none /proc/fs/nfsd',
+      'exportfs -i -o rw,no_root_squash,no_subtree_check,insecure,fsid=0 127.0.0.1:$PWD/parts',
+      'rpc.nfsd --no-nfs-version 3 --grace-time 10 --lease-time 10 1',
+      'rpc.mountd --no-nfs-version 3',
+      'mount -t nfs4 127.0.0.1:/ at',
+    ],
     refused: 'ERR_SLOCKET_NETWORK_FILE_SYSTEM',
   },
   sshfs: {
@@ -126,10 +154,14 @@ const { values } = parseArgs({
   options: {
     ci: { type: 'boolean', default: false },
     only: { type: 'string' },
+    // What the tests do most is wait.
+    'at-once': { type: 'string', default: '4' },
+    timeout: { type: 'string', default: '120' },
     table: { type: 'boolean', default: false },
   },
 })
 const names = values.only?.split(',') ?? Object.keys(FILE_SYSTEMS)
+if (!(Number(values['at-once']) >= 1)) fail('--at-once takes a number from 1 on')
 for (const name of names)
   if (!(name in FILE_SYSTEMS)) fail(`no file system '${name}': ${Object.keys(FILE_SYSTEMS).join(', ')}`)
 
@@ -167,9 +199,13 @@ async function inside() {
   const work = async () => {
     for (let next = left.shift(); next !== undefined; next = left.shift()) results.push(await tryOn(...next))
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  await Promise.all(Array.from({ length: Number(values['at-once']) }, work))
   console.log(`\n${results.map(({ outcome, text }) => `${outcome.padEnd(7)}  ${text}`).join('\n')}`)
-  if (values.table) writeTable(names.flatMap((name) => results.filter((result) => result.name === name)))
+  if (values.table)
+    writeTable(
+      names.flatMap((name) => results.filter((result) => result.name === name)),
+      values.ci,
+    )
   if (results.every(({ outcome }) => outcome === 'skipped')) fail('nothing could be mounted')
   if (results.some(({ outcome }) => outcome === 'FAILED')) process.exitCode = 1
 }
@@ -194,14 +230,14 @@ async function tryOn(name, dir) {
     how,
     package: Object.values(tools)[0],
     isOfKernel: FILE_SYSTEMS[name].kernel !== undefined && FILE_SYSTEMS[name].kernel !== 'fuseblk',
-    tests: values.ci ? 'some' : 'all',
   }
 }
 
 /** Why it can't be tried. */
 function reasonWithout(name) {
-  const { kernel, tools = {} } = FILE_SYSTEMS[name]
+  const { kernel, isOfMachine = false, tools = {} } = FILE_SYSTEMS[name]
   if (kernel !== undefined && !isInKernel(kernel)) return `the kernel has no ${kernel}`
+  if (isOfMachine && !isVirtualMachine) return 'only scripts/virtual-machine.sh tries it'
   const missing = Object.keys(tools).find((tool) => !isThere(tool))
   return missing === undefined ? undefined : `${missing} is not installed`
 }
@@ -211,7 +247,11 @@ function linksLead(at) {
   const { stdout } = spawnSync(process.execPath, [join(root, 'build/src/cli/main.js'), 'doctor', at], {
     encoding: 'utf8',
   })
-  return /^ok +hard links: /m.test(stdout)
+  const ticket = /^(?:ok|note) +ticket: a (hard link to a listening socket|listening socket of its own)$/m.exec(
+    stdout,
+  )?.[1]
+  if (ticket === undefined) throw new Error(`slocket doctor does not say what a ticket is:\n${stdout}`)
+  return ticket.startsWith('hard link')
 }
 
 /** Why it cannot be mounted here. Daemons go on, so what they say goes to a file. */
@@ -220,14 +260,15 @@ function mountAll(commands, dir) {
     const log = openSync(join(dir, 'log'), 'w')
     const { status } = spawnSync('bash', ['-c', command], { cwd: dir, env, stdio: ['ignore', log, log] })
     closeSync(log)
-    if (status !== 0) return `${command}: ${readFileSync(join(dir, 'log'), 'utf8').trim().split('\n')[0]}`
+    if (status !== 0)
+      return `${command}: ${readFileSync(join(dir, 'log'), 'utf8').replaceAll(`${dir}/`, '').trim().split('\n')[0]}`
   }
   return undefined
 }
 
 async function runTests(at) {
   const tests = values.ci ? IN_CI : ALL
-  const child = spawn(process.execPath, [join(root, 'scripts/test.js'), ...tests], {
+  const child = spawn(process.execPath, [join(root, 'scripts/test.js'), ...tests, '--timeout', values.timeout], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...env, TMPDIR: at },
   })
@@ -256,6 +297,8 @@ async function isRefused(at, code) {
 /** Four processes count under each drop-in, with a lock that is stale at first. Returns the faults. */
 async function contendByDropIns(at) {
   const rounds = 15
+  // In the virtual machine a process can be late by seconds.
+  const staleMs = isVirtualMachine ? 60_000 : 2000
   const [properLockfile, lockfile] = ['proper-lockfile', 'lockfile'].map((name) =>
     JSON.stringify(pathToFileURL(join(root, `build/src/compat/${name}.js`)).href),
   )
@@ -273,18 +316,18 @@ async function contendByDropIns(at) {
       fs.rmdirSync(name + '.inside')
     }
     for (let round = 0; round < ${rounds}; round += 1) {
-      const release = await properLockfile.lock('one', { stale: 2000, retries: { forever: true } })
+      const release = await properLockfile.lock('one', { stale: ${staleMs}, retries: { forever: true } })
       if (release.kind !== 'mkdir') throw new Error('a lock of kind ' + release.kind)
       await count('one')
       await release()
-      await promisify(lockFile.lock)('two.lock', { wait: 60_000, pollPeriod: 5 })
+      await promisify(lockFile.lock)('two.lock', { wait: 600_000, pollPeriod: 5 })
       await count('two')
       lockFile.unlockSync('two.lock')
     }
     // Longer than it takes to become stale, unless it is renewed.
-    const release = await properLockfile.lock('one', { stale: 2000, retries: { forever: true } })
+    const release = await properLockfile.lock('one', { stale: ${staleMs}, retries: { forever: true } })
     await count('one')
-    await new Promise((resolve) => setTimeout(resolve, 2500))
+    await new Promise((resolve) => setTimeout(resolve, ${staleMs + 500}))
     await release()`
   for (const name of ['one', 'two']) writeFileSync(join(at, name), '0')
   mkdirSync(join(at, 'one.lock'))
@@ -319,8 +362,12 @@ function isInKernel(type) {
 }
 
 function installMissing() {
+  // There is no network in the machine.
+  if (isVirtualMachine) return
   const possible = names.filter(
-    (name) => FILE_SYSTEMS[name].kernel === undefined || isInKernel(FILE_SYSTEMS[name].kernel),
+    (name) =>
+      !FILE_SYSTEMS[name].isOfMachine &&
+      (FILE_SYSTEMS[name].kernel === undefined || isInKernel(FILE_SYSTEMS[name].kernel)),
   )
   const tools = possible.flatMap((name) => Object.entries(FILE_SYSTEMS[name].tools ?? {}))
   const packages = [...new Set(tools.filter(([tool]) => !isThere(tool)).map(([, name]) => name))]

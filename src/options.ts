@@ -59,7 +59,7 @@ export interface SlocketOptions {
   readonly signal?: AbortSignal | undefined
   /**
    * Called while the call waits: once it has waited for `waitNoticeAfter` ms, and then each time that the holders, the number of requests ahead
-   * or the obstacle have changed, at most once a second. It looks at the queue as `slocket.query` does, so it costs about as much; the more requests wait,
+   * or the obstacle have changed, or that a holder that hadn't answered has answered, at most once a second. It looks at the queue as `slocket.query` does, so it costs about as much; the more requests wait,
    * the less often it looks. No notice comes once the lock is acquired, or the wait has failed, been aborted or timed out.
    *
    * It does not keep the process alive. If it throws, that is an uncaught exception, as in an event listener, and the wait goes on. `slocket.sync` calls it in the

@@ -100,6 +100,11 @@ function isSame(one: Look, other: Look): boolean {
     one.ahead === other.ahead &&
     one.obstacle?.kind === other.obstacle?.kind &&
     one.held.length === other.held.length &&
-    one.held.every((holder, index) => isSameRequester(holder, other.held[index]!))
+    one.held.every((holder, index) => addsNothing(holder, other.held[index]!))
   )
+}
+
+/** A holder whose process did not answer the earlier look, and answers now, is reported with what is known of it now. */
+function addsNothing(holder: Requester, later: Requester): boolean {
+  return isSameRequester(holder, later) && (holder.command !== undefined || later.command === undefined)
 }

@@ -57,6 +57,27 @@ describe('onWait', () => {
     assert.equal(notices.length, 3)
   })
 
+  test('is called again once a holder has answered that did not answer before', async () => {
+    const silent: Requester = { ...HOLDER, sinceMs: 999, label: undefined, command: undefined }
+    let snapshot: EngineSnapshot = { held: [silent], pending: [] }
+    let looks = 0
+    const engine = shows(() => {
+      looks += 1
+      return Promise.resolve(snapshot)
+    })
+    const held = await slocket('lock', { engine })
+    const labels: unknown[] = []
+    const onWait = (notice: WaitNotice): void => void labels.push(notice.held[0]!.label)
+    const waiting = slocket('lock', { engine, onWait, waitNoticeAfter: 0 })
+    await until('a second look', () => looks >= 2)
+    assert.deepEqual(labels, [undefined])
+    snapshot = { held: [HOLDER], pending: [] }
+    await until('a notice of the label', () => labels.length === 2)
+    assert.equal(labels[1], 'the holder')
+    await held.release()
+    await (await waiting).release()
+  })
+
   for (const [name, open] of Object.entries({ memory: () => memory(), local: () => local() })) {
     test(`counts who waits ahead, though all say the same of themselves; so does a timeout error: ${name}`, async () => {
       const engine = open()

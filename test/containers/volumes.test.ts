@@ -90,9 +90,10 @@ for (const [where, share] of Object.entries(SHARED)) {
         client.send({ do: 'contend', path, rounds: 1_000_000 })
       for (const container of doomed) {
         const before = scene.journal.grants().length
-        await until('they go on', () => {
+        await until('they go on, and it has had the lock', () => {
           scene.verifyClients()
-          return scene.journal.grants().length >= before + GRANTS
+          const order = scene.journal.order()
+          return order.length >= before + GRANTS && order.includes(container.client.name)
         })
         await killContainer(scene, container)
       }

@@ -171,23 +171,34 @@ scenario('a lock of slocket run lives as long as its command, also if slocket is
   assert.equal(ticketsIn(scene.path).length, 1)
 })
 
-scenario('slocket doctor finds that locks are safe', { skip }, async (scene) => {
-  const [program, ...parameters] = runtime().command
-  const { stdout, stderr } = spawnSync(
-    program,
-    [...parameters, programPath('src/cli/main.js'), 'doctor', '--json', scene.directory],
-    {
-      env: { ...process.env, ...runtime().env },
-      encoding: 'utf8',
-      timeout: 60_000,
-      killSignal: 'SIGKILL',
-    },
-  )
-  assert.equal(stderr, '')
-  const { safe, findings } = JSON.parse(stdout) as { safe: boolean; findings: Record<string, { kind: string }> }
-  assert.equal(safe, true, stdout)
-  assert.equal(findings['witness']?.kind, 'good')
-})
+scenario(
+  'slocket doctor finds that locks are safe, and says which ticket, witness and bell are in use',
+  { skip },
+  async (scene) => {
+    const [program, ...parameters] = runtime().command
+    const { stdout, stderr } = spawnSync(
+      program,
+      [...parameters, programPath('src/cli/main.js'), 'doctor', '--json', scene.directory],
+      {
+        env: { ...process.env, ...runtime().env },
+        encoding: 'utf8',
+        timeout: 60_000,
+        killSignal: 'SIGKILL',
+      },
+    )
+    assert.equal(stderr, '')
+    const { safe, findings } = JSON.parse(stdout) as { safe: boolean; findings: Record<string, object> }
+    assert.equal(safe, true, stdout)
+    assert.deepEqual(
+      ['ticket', 'witness', 'bell'].map((name) => findings[name]),
+      [
+        { kind: 'good', text: 'a hard link to a file that its owner has locked' },
+        { kind: 'good', text: 'the lock of that file' },
+        { kind: 'good', text: 'a connection to a socket beside it' },
+      ],
+    )
+  },
+)
 
 function runtime(): Runtime {
   return imitation !== undefined && 'library' in imitation ? imitatedBy(imitation.library) : NODE
