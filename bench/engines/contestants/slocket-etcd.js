@@ -4,7 +4,8 @@ import { etcd } from '../../../dist/engines/etcd/index.mjs'
 export function open({ etcd: endpoints }, name, { ttl }) {
   const engine = etcd({ endpoints, ttl: ttl * 1000 })
   return {
-    acquire: () => slocket(name, { engine }),
+    acquire: (resource = name) => slocket(resource, { engine }),
+    pending: async () => (await slocket.query(name, { engine })).pending.length,
     release: (lock) => lock.release(),
     isHeld: (lock) => !lock.signal.aborted,
     close() {},

@@ -7,7 +7,8 @@ export function open({ redis: url }, name, { ttl }) {
   const client = new Redis(url)
   const engine = redis({ client, ttl: ttl * 1000 })
   return {
-    acquire: () => slocket(name, { engine }),
+    acquire: (resource = name) => slocket(resource, { engine }),
+    pending: async () => (await slocket.query(name, { engine })).pending.length,
     release: (lock) => lock.release(),
     isHeld: (lock) => !lock.signal.aborted,
     close: () => client.disconnect(),
