@@ -4,14 +4,17 @@ const TABLE = /(<!-- results: ([^\n]+?) -->\n)[^]*?(\n<!-- the end of these resu
 
 /**
  * Writes each table anew that stands between `<!-- results: CASE; CASE … -->` and `<!-- the end of these results -->`: a row for each contestant of each case. If
- * nothing of it was measured, it stays as it is.
+ * nothing of it was measured, it stays as it is. A name that begins with `plot ` is that of a plot, which is shown above the table.
  */
 export function fillTables(text, { cases }) {
   return text.replaceAll(TABLE, (whole, begin, names, end) => {
-    const measured = names.split('; ').filter((name) => cases[name] !== undefined)
+    const all = names.split('; ')
+    const plots = all.filter((name) => name.startsWith('plot ')).map((name) => name.slice('plot '.length))
+    const measured = all.filter((name) => cases[name] !== undefined)
     if (measured.length === 0) return whole
     const rows = measured.flatMap((name) => cases[name].map((row) => ({ ...titled(name), ...row })))
-    return `${begin}\n${table(rows)}\n${end}`
+    const images = plots.map((file) => `![the same as a plot](performance/${file})\n\n`)
+    return `${begin}\n${images.join('')}${table(rows)}\n${end}`
   })
 }
 

@@ -16,9 +16,10 @@ test('a table is written anew from its cases, and those that were not measured s
 })
 
 test('cases with different numbers of processes have a column for them', () => {
-  const text = `<!-- results: hand-off, redis, 2 processes; hand-off, redis, 8 processes -->\n\n${END}`
+  const text = `<!-- results: plot a.svg; hand-off, redis, 2 processes; hand-off, redis, 8 processes -->\n\n${END}`
   const row = { contestant: 'ours', 'p50 ms': 150.4 }
   const cases = { 'hand-off, redis, 2 processes': [row], 'hand-off, redis, 8 processes': [row] }
   const written = fillTables(text, { cases })
+  assert.ok(written.includes('](performance/a.svg)\n\n| server |'))
   assert.match(written, /\| redis \| 2 \| ours \| 150 \|\n\| redis \| 8 \| ours \| 150 \|/)
 })

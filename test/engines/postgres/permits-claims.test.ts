@@ -12,7 +12,7 @@ import { assertFree, fresh, namespace, open, untilAtGate, url } from './permits.
 
 const isMismatch = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_CLAIM_MISMATCH')
 
-describe('permits on PostgreSQL, beside other claims', { concurrency: true }, () => {
+describe('permits on PostgreSQL, beside other claims', () => {
   test('shared and exclusive locks of other kinds of client do not come beside permits, nor permits beside them', async () => {
     const [name, engine] = [fresh(), open()]
     const client = new pg.Client({ connectionString: url })

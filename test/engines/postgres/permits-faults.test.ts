@@ -19,7 +19,7 @@ import {
 
 const isLost = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_LOST')
 
-describe('permits on PostgreSQL, when processes, sessions and servers end', { concurrency: 3 }, () => {
+describe('permits on PostgreSQL, when processes, sessions and servers end', { concurrency: 2 }, () => {
   test('kill -9 of one that holds permits: the next one has them, and the order stays', async () => {
     const [name, engine] = [fresh(), open()]
     await using holder = child(name, 3, 2)

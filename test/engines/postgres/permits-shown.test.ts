@@ -6,7 +6,7 @@ import { DEADLINE_MS, pass, until } from '../../helpers/until.ts'
 import { administer } from './admin.ts'
 import { HEARTBEAT_MS, assertFree, fresh, open, untilAtGate, untilPending, url } from './permits.ts'
 
-describe('permits on PostgreSQL, as they are shown', { concurrency: true }, () => {
+describe('permits on PostgreSQL, as they are shown', () => {
   test('the one that is next is shown to wait since it asked, not since it is the next', async () => {
     const [name, engine] = [fresh(), open()]
     const holder = await slocket(name, { engine, permits: 1 })
