@@ -15,6 +15,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { format, resolveConfig } from 'prettier'
 import {
   ETCD,
   ETCD_FLOOR,
@@ -54,7 +55,8 @@ const { values } = parseArgs({
 if (values.report !== undefined) {
   const measured = JSON.parse(readFileSync(values.report, 'utf8'))
   drawEnginePlots(measured, PLOTS)
-  writeFileSync(DOCUMENT, fillTables(readFileSync(DOCUMENT, 'utf8'), measured))
+  const filled = fillTables(readFileSync(DOCUMENT, 'utf8'), measured)
+  writeFileSync(DOCUMENT, await format(filled, { ...(await resolveConfig(DOCUMENT)), filepath: DOCUMENT }))
   process.exit(0)
 }
 const only = values.only.split(',')
