@@ -1,6 +1,9 @@
 // What the process of many clients does. After each step it says what the step has cost the process, and waits until it is told to go on.
 import { open } from './contestants/index.js'
 
+/** Connections stay open from when the first client has one until the last one has. */
+const LINGER_MS = 60_000
+
 /** Each client takes its locks one after the other, all clients at once; they are held together if the engine can, otherwise each is released before the next. */
 export async function many(settings, say, toldToGoOn) {
   const { clients, locks, isHeldTogether } = settings
@@ -48,9 +51,10 @@ export async function queue(settings, say, toldToGoOn) {
 
 /** Each has a connection before anything is measured. */
 async function openAll({ contestant, servers, name, ttl, maxConnections }, count) {
+  const options = { ttl, maxConnections, linger: LINGER_MS }
   const handles = []
   for (let client = 0; client < count; client += 1) {
-    const handle = await open(contestant, servers, name, { ttl, maxConnections })
+    const handle = await open(contestant, servers, name, options)
     await handle.release(await handle.acquire(`warm ${client}`))
     handles.push(handle)
   }
