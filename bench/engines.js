@@ -12,7 +12,7 @@
 //   connections  1,000 locks that one process waits for: how many connections it has
 //   scale        10,000 locks of 100 clients, and 1,000 requests that wait for one lock: time, memory, and the load of the server
 import { execFileSync, spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { format, resolveConfig } from 'prettier'
@@ -127,7 +127,13 @@ try {
 } finally {
   spawnSync('bash', [SCRIPT, 'down', directory], { stdio: 'inherit' })
 }
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`)
+if (values.json !== undefined) {
+  const before = existsSync(values.json) ? JSON.parse(readFileSync(values.json, 'utf8')) : undefined
+  // Of the same commit, what this run has not measured stays.
+  if (JSON.stringify(before?.commit) === JSON.stringify(results.commit))
+    results.cases = { ...before.cases, ...results.cases }
+  writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`)
+}
 process.exit(hasFailed ? 1 : 0)
 
 /** etcd keeps the deleted keys of a queue, and reads over them, until it is compacted: the more rounds, the slower, for the bare requests too. */
