@@ -1,4 +1,5 @@
-// npm run bench:engines -- [--quick] [--only cycle,hand-off,takeover,hung,connections] [--on etcd,postgres,redis] [--processes 2,8] [--untidy] [--json FILE]
+// npm run bench:engines -- [--quick] [--only cycle,hand-off,takeover,hung,connections,scale] [--on etcd,postgres,redis] [--processes 2,8] [--untidy] [--json FILE]
+// node bench/engines.js --report FILE   (from results that --json has written: plots, and tables of docs/performance-engines.md)
 //
 // The engines that talk to servers, beside others on the same servers, in one run, in turn; the servers are started for it, on this
 // machine, with their data in memory (scripts/engines.sh). Prints tables; what came of it: docs/performance-engines.md.
@@ -9,10 +10,12 @@
 //   takeover     the holder is killed (kill -9): from that to the grant of the one who waits
 //   hung         the server is stopped (SIGSTOP) while a lock is held: until when its holder believes in it
 //   connections  1,000 locks that one process waits for: how many connections it has
+//   scale        10,000 locks of 100 clients, and 1,000 requests that wait for one lock: time, memory, and the load of the server
 import { execFileSync, spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { format, resolveConfig } from 'prettier'
 import {
   ETCD,
   ETCD_FLOOR,
@@ -23,31 +26,72 @@ import {
   POSTGRES_FLOOR,
   REDIS_FLOOR,
 } from './engines/contestants/index.js'
+import { fillTables, table } from './engine-report.js'
 import { Process } from './engines/process.js'
+import { measureScale, scaleOf } from './engines/scale.js'
 import { install, versions } from './install.js'
 import { describeCommit, describeMachine } from './machine.js'
+import { drawEnginePlots, PLOTS } from './plots.js'
 import { jain, median, quantile } from './statistics.js'
 
 const SCRIPT = fileURLToPath(new URL('../scripts/engines.sh', import.meta.url))
+const DOCUMENT = fileURLToPath(new URL('../docs/performance-engines.md', import.meta.url))
 const TTL_S = 5
 const WAITING = 1000
 const TIDY_ROUNDS = 250
+const TAKEOVERS_AT_A_TIME = 5
 
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'cycle,hand-off,takeover,hung,connections' },
+    only: { type: 'string', default: 'cycle,hand-off,takeover,hung,connections,scale' },
     on: { type: 'string', default: 'etcd,postgres,redis' },
     processes: { type: 'string' },
     untidy: { type: 'boolean', default: false },
     json: { type: 'string' },
+    report: { type: 'string' },
   },
 })
+if (values.report !== undefined) {
+  const measured = JSON.parse(readFileSync(values.report, 'utf8'))
+  drawEnginePlots(measured, PLOTS)
+  const filled = fillTables(readFileSync(DOCUMENT, 'utf8'), measured)
+  writeFileSync(DOCUMENT, await format(filled, { ...(await resolveConfig(DOCUMENT)), filepath: DOCUMENT }))
+  process.exit(0)
+}
 const only = values.only.split(',')
 const on = values.on.split(',')
 const settings = values.quick
-  ? { cold: 20, warmUp: 50, rounds: 50, handOffMs: 500, repeat: 1, kills: 1, processes: [2], watchMs: 2000 }
-  : { cold: 100, warmUp: 3000, rounds: 1500, handOffMs: 2000, repeat: 2, kills: 20, processes: [2, 8], watchMs: 10_000 }
+  ? {
+      cold: 20,
+      warmUp: 50,
+      rounds: 50,
+      handOffMs: 500,
+      repeat: 1,
+      kills: 1,
+      processes: [2],
+      watchMs: 2000,
+      clients: 10,
+      locks: 10,
+      waitingClients: 5,
+      waiting: 50,
+      heldMs: 1000,
+    }
+  : {
+      cold: 100,
+      warmUp: 3000,
+      rounds: 1500,
+      handOffMs: 2000,
+      repeat: 2,
+      kills: 20,
+      processes: [2, 8],
+      watchMs: 10_000,
+      clients: 100,
+      locks: 100,
+      waitingClients: 10,
+      waiting: 1000,
+      heldMs: 10_000,
+    }
 if (values.processes !== undefined) settings.processes = values.processes.split(',').map(Number)
 /** What is compared on each server; the one that all the others are a ratio to. */
 const CONTESTS = {
@@ -74,13 +118,22 @@ try {
       await show(`hand-off, ${server}, ${processes} processes`, () => handOff(server, processes))
     }
     if (only.includes('takeover')) await show(`takeover, ${server}`, () => takeover(server))
+    for (const what of only.includes('scale') ? ['many', 'queue'] : []) {
+      await show(`${what}, ${server}`, () => scale(server, what))
+    }
     if (only.includes('hung')) await show(`hung, ${server}`, () => hung(server))
   }
   if (only.includes('connections') && on.includes('etcd')) await show('connections', connections)
 } finally {
   spawnSync('bash', [SCRIPT, 'down', directory], { stdio: 'inherit' })
 }
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`)
+if (values.json !== undefined) {
+  const before = existsSync(values.json) ? JSON.parse(readFileSync(values.json, 'utf8')) : undefined
+  // Of the same commit, what this run has not measured stays.
+  if (JSON.stringify(before?.commit) === JSON.stringify(results.commit))
+    results.cases = { ...before.cases, ...results.cases }
+  writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`)
+}
 process.exit(hasFailed ? 1 : 0)
 
 /** etcd keeps the deleted keys of a queue, and reads over them, until it is compacted: the more rounds, the slower, for the bare requests too. */
@@ -182,27 +235,44 @@ async function handOffOnce(contestant, count, repetition) {
   }
 }
 
-/** Of ours alone: the others have another TTL, or none. */
+/** Of ours alone: the others have another TTL, or none. A few at a time: what they do most is wait. */
 async function takeover(server) {
-  const contestant = CONTESTS[server].contestants.find((name) => name.startsWith('slocket'))
+  const contestant = CONTESTS[server].contestants[0]
   const samples = []
-  for (let round = 0; round < settings.kills; round += 1) {
-    const name = `takeover-${round}`
-    const holder = start(contestant, { role: 'hold', name })
-    await holder.says('held')
-    const waiter = start(contestant, { role: 'hold', name })
-    try {
-      await waiter.says('asked')
-      // The waiter has its place by then, and leases have been renewed, or not: as it comes.
-      await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * TTL_S * 1000))
-      const killed = Number(process.hrtime.bigint()) / 1e6
-      await holder.end()
-      samples.push((await waiter.says('held')).at - killed)
-    } finally {
-      await Promise.all([holder.end(), waiter.end()])
-    }
+  while (samples.length < settings.kills) {
+    const count = Math.min(TAKEOVERS_AT_A_TIME, settings.kills - samples.length)
+    const names = Array.from({ length: count }, (_, index) => `takeover-${samples.length + index}`)
+    samples.push(...(await Promise.all(names.map((name) => takeoverOnce(contestant, name)))))
   }
   return [{ contestant, 'p50 ms': quantile(samples, 0.5), 'max ms': Math.max(...samples), kills: samples.length }]
+}
+
+async function takeoverOnce(contestant, name) {
+  const holder = start(contestant, { role: 'hold', name })
+  const waiter = start(contestant, { role: 'hold', name, after: 'held' })
+  try {
+    await holder.says('held')
+    waiter.tell('go on')
+    await waiter.says('asked')
+    // The waiter has its place by then, and leases have been renewed, or not: as it comes.
+    await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * TTL_S * 1000))
+    const killed = Number(process.hrtime.bigint()) / 1e6
+    await holder.end()
+    return (await waiter.says('held')).at - killed
+  } finally {
+    await Promise.all([holder.end(), waiter.end()])
+  }
+}
+
+async function scale(server, what) {
+  const contestant = CONTESTS[server].contestants[0]
+  const order = scaleOf(server, what, settings)
+  const client = start(contestant, { ...order, name: what })
+  try {
+    return [{ contestant, ...(await measureScale(client, order, () => pids(server), settings)) }]
+  } finally {
+    await client.end()
+  }
 }
 
 /** All at once: the server is stopped for all of them. Of PostgreSQL, the process that serves the holder. */
@@ -260,8 +330,8 @@ async function connections() {
   }
 }
 
-function start(contestant, { role, name, count }) {
-  return new Process(contestant, { contestant, servers, name, ttl: TTL_S, role, count })
+function start(contestant, order) {
+  return new Process(contestant, { contestant, servers, ttl: TTL_S, ...order })
 }
 
 /** A case that fails says so, and the others go on. */
@@ -270,18 +340,11 @@ async function show(title, measure) {
   try {
     const rows = await measure()
     results.cases[title] = rows
-    const columns = Object.keys(rows[0])
-    const cells = rows.map((row) => columns.map((column) => format(row[column])))
-    for (const line of [columns, columns.map(() => '---'), ...cells]) console.log(`| ${line.join(' | ')} |`)
+    console.log(table(rows))
   } catch (error) {
     console.log(`failed: ${error.stack}`)
     hasFailed = true
   }
-}
-
-function format(value) {
-  if (typeof value !== 'number') return String(value)
-  return Number.isInteger(value) ? String(value) : value.toFixed(2)
 }
 
 /** Clients talk to the member that leads: otherwise who happens to be at it has a hop less. */

@@ -1,11 +1,46 @@
 // The plots of a case, and of the overview, from what was measured.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { isOurs } from './contestants/index.js'
 import { plot, plotLines } from './plot.js'
 import { isFloor, number, pointTitle, titleOf } from './names.js'
 import { COLUMNS, overview } from './overview.js'
 import { failure, summarize } from './summary.js'
+
+/** Where the plots of the documents are. */
+export const PLOTS = fileURLToPath(new URL('../docs/performance', import.meta.url))
+
+const SERVERS = { etcd: 'etcd', postgres: 'PostgreSQL', redis: 'Redis' }
+const locksOf = ({ requests, clients }) => `${number(requests)} locks of ${clients} clients`
+const waitsOf = ({ requests }) => `${number(requests)} requests for one lock`
+/** The plots of docs/performance-engines.md: of each group of bars the case, its column, and a title. */
+const ENGINE_PLOTS = [
+  {
+    file: 'engines-scale-time.svg',
+    title: 'Many locks, and many waiters: s, less is better',
+    groups: [
+      ['many', 'acquire, s', (row) => `${locksOf(row)}: acquire`],
+      ['many', 'release, s', (row) => `${locksOf(row)}: release, when all are held at once`],
+      ['many', 'client CPU, s', (row) => `${locksOf(row)}: processor time of the clients`],
+      ['many', 'server CPU, s', (row) => `${locksOf(row)}: processor time of the server`],
+      ['queue', 'until all wait, s', (row) => `${waitsOf(row)}: until all wait`],
+      ['queue', 'until all had it, s', (row) => `${waitsOf(row)}: until each has had it`],
+      ['queue', 'client CPU, s', (row) => `${waitsOf(row)}: processor time of the clients`],
+      ['queue', 'server CPU, s', (row) => `${waitsOf(row)}: processor time of the server`],
+    ],
+  },
+  {
+    file: 'engines-scale-memory.svg',
+    title: 'Many locks, and many waiters: MB more than before, less is better',
+    groups: [
+      ['many', 'client MB more', (row) => `${locksOf(row)}: the process of the clients`],
+      ['many', 'server MB more', (row) => `${locksOf(row)}: the server`],
+      ['queue', 'client MB more', (row) => `${waitsOf(row)}: the process of the clients`],
+      ['queue', 'server MB more', (row) => `${waitsOf(row)}: the server`],
+    ],
+  },
+]
 
 const OVERVIEW = { title: 'slocket and what people use: ms, less is better', file: 'overview.svg' }
 
@@ -30,6 +65,24 @@ export function drawPlots(cases, results, directory, engines) {
       writeFileSync(join(directory, file), draw(definition, points, results, each))
     }
   }
+}
+
+/** @param results of `npm run bench:engines -- --json`. */
+export function drawEnginePlots(results, directory) {
+  for (const { file, title, groups } of ENGINE_PLOTS) {
+    const drawn = groups.flatMap(([name, column, titleOfGroup]) => engineGroup(results, name, column, titleOfGroup))
+    if (drawn.length > 0) writeFileSync(join(directory, file), plot({ title, groups: drawn }))
+  }
+}
+
+function engineGroup({ cases }, name, column, titleOfGroup) {
+  const rows = Object.entries(SERVERS).flatMap(([server, label]) => {
+    const row = cases[`${name}, ${server}`]?.[0]
+    return typeof row?.[column] === 'number' ? [{ row, label }] : []
+  })
+  if (rows.length === 0) return []
+  const bars = rows.map(({ row, label }) => ({ label, isOurs: true, value: row[column], text: number(row[column]) }))
+  return [{ title: titleOfGroup(rows[0].row), bars }]
 }
 
 function overviewGroups(rows) {

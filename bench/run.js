@@ -21,7 +21,7 @@ import { isOurs } from './contestants/index.js'
 import { install, versions } from './install.js'
 import { describeCommit, describeMachine, findFileSystems } from './machine.js'
 import { titleOf } from './names.js'
-import { drawPlots, plotsOf } from './plots.js'
+import { drawPlots, PLOTS, plotsOf } from './plots.js'
 import { report } from './report.js'
 import { runCase } from './runner.js'
 import { FULL, QUICK } from './settings.js'
@@ -29,7 +29,6 @@ import { failure } from './summary.js'
 
 const RESULTS = fileURLToPath(new URL('results', import.meta.url))
 const DOCUMENT = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
-const PLOTS = fileURLToPath(new URL('../docs/performance', import.meta.url))
 /** What `npm run bench:engines -- --json` writes for the overview. */
 const ENGINES = join(RESULTS, 'engines.json')
 /** 2: hand-offs are measured from a cold start. */

@@ -3,21 +3,26 @@
 //   loop     acquires and releases until the end: [asked, granted, released] of each, on a clock that is one for all processes
 //   hold     holds, and says when it no longer believes that it does
 //   wait     asks for one lock `count` times
+//   many     many clients, each with many locks: see scale.js
+//   queue    many requests for one lock: see scale.js
 import { createInterface } from 'node:readline'
 import { open } from './contestants/index.js'
 
 const LOOK_MS = 20
-const { contestant, servers, name, ttl, role, count = 0 } = JSON.parse(process.argv[2])
+const settings = JSON.parse(process.argv[2])
+const { contestant, servers, name, ttl, role, count = 0, after } = settings
 
 process.on('unhandledRejection', (error) => say({ event: 'unheard', message: String(error) }))
 process.on('uncaughtException', (error) => say({ event: 'unheard', message: String(error) }))
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
-const handle = await open(contestant, servers, name, { ttl })
+const isScale = role === 'many' || role === 'queue'
+const handle = isScale ? undefined : await open(contestant, servers, name, { ttl })
 if (role === 'loop') await loop()
 if (role === 'hold') await hold()
 if (role === 'wait') for (let index = 0; index < count; index += 1) handle.acquire().catch(() => {})
 if (role === 'wait') say({ event: 'ready' })
+if (isScale) await (await import('./scale-client.js'))[role](settings, say, async () => await lines.next())
 await lines.next()
 process.exit(0)
 
@@ -41,6 +46,8 @@ async function loop() {
 }
 
 async function hold() {
+  // Its process and its code are there by then.
+  if (after !== undefined) await lines.next()
   say({ event: 'asked' })
   const held = await handle.acquire()
   say({ event: 'held', at: now() })

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 const PROGRAM = fileURLToPath(new URL('client.js', import.meta.url))
-const LIMIT_MS = 60_000
+const LIMIT_MS = 300_000
 
 export class Process {
   #child
@@ -15,7 +15,9 @@ export class Process {
 
   constructor(name, settings) {
     this.#name = name
-    this.#child = spawn(process.execPath, [PROGRAM, JSON.stringify(settings)], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#child = spawn(process.execPath, ['--expose-gc', PROGRAM, JSON.stringify(settings)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
     this.#child.stdin.on('error', () => {})
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
       const message = JSON.parse(line)

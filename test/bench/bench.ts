@@ -36,6 +36,14 @@ export interface Plots {
   plotLines(content: { title: string; axis: string; lines: readonly Line[] }): string
 }
 
+export interface EngineReports {
+  fillTables(text: string, results: { cases: object }): string
+}
+
+export interface EnginePlots {
+  drawEnginePlots(results: { cases: object }, directory: string): void
+}
+
 export interface Overviews {
   readonly COLUMNS: readonly { readonly title: string }[]
   overview(

@@ -51,6 +51,13 @@ describe('who believes', () => {
     finds([...two, ...hold('r', 50, 60, { permits: 2 })])
   })
 
+  test('when permits are granted is found if together they take more than there are', () => {
+    const two = [...hold('p', 0, 100, { permits: 3, take: 2 }), ...hold('q', 10, 100, { permits: 3 })]
+    assert.deepEqual(check(two), [])
+    finds([...two, ...hold('r', 50, 60, { permits: 3 })])
+    finds([...hold('p', 0, 100, { permits: 3, take: 2 }), ...hold('q', 50, 60, { permits: 3, take: 2 })])
+  })
+
   test('beside a holder that shares since its downgrade, is found only if it came before that, or does not share', () => {
     const writer = [...hold('p', 0, 100), says('p', 50, 'downgrading'), says('p', 51, 'downgraded')]
     assert.deepEqual(check([...writer, ...hold('q', 60, 90, { permits: 0 })]), [])

@@ -34,6 +34,11 @@ const IN_TURN: readonly (readonly [what: string, tickets: readonly Ticket[], lin
     [granted('1', 5), granted('2', 8)],
   ],
   ['as many as there are permits', [ticket('1', 'p2', 5), ticket('2', 'p2', 6)], [granted('2', 6)]],
+  [
+    'as many as find room for the permits that they take',
+    [ticket('1', 'p3.2', 5), ticket('2', 'p3', 6), ticket('3', 'p3', 7)],
+    [granted('1', 5), granted('2', 6)],
+  ],
   ['where there was a thief, nothing is said', [ticket('1', 'x', 5), ticket('2', 'x', 6, 8, true)], [granted('2', 6)]],
 ]
 const OUT_OF_TURN: typeof IN_TURN = [
@@ -45,6 +50,12 @@ const OUT_OF_TURN: typeof IN_TURN = [
     [granted('2', 8)],
   ],
   ['one more than there are permits', [1, 2, 3].map((n) => ticket(String(n), 'p2', n + 4)), [granted('3', 7)]],
+  ['one that takes more than is left', [ticket('1', 'p3.2', 5), ticket('2', 'p3.2', 6)], [granted('2', 6)]],
+  [
+    'one for which there is room, behind one for which there is none',
+    [ticket('1', 'p3.2', 5), ticket('2', 'p3.2', 6), ticket('3', 'p5', 7)],
+    [granted('3', 7)],
+  ],
   ['one that has no ticket any more', [ticket('1', 'x', 5, 9)], [granted('1', 9)]],
   ['one whose ticket is not there yet', [ticket('1', 'x', 5)], [granted('1', 4)]],
 ]

@@ -5,15 +5,16 @@ import type { EngineSpec } from '../../test/engines/helpers/client.ts'
 import { etcdEngine } from '../../test/engines/helpers/etcd-arena.ts'
 import { redisEngine } from '../../test/engines/helpers/redis-arena.ts'
 import { Island } from '../../test/engines/helpers/island.ts'
+import { Pooler } from '../../test/engines/helpers/pooler.ts'
 import type { Order } from '../../test/engines/helpers/trace.ts'
 import type { Server } from '../../test/engines/helpers/servers.ts'
-import { engineAt, openToIslands } from '../../test/engines/postgres/island.ts'
+import { engineAt, openToIslands, pooledEngineAt } from '../../test/engines/postgres/island.ts'
 import type { Nemesis } from './nemeses.ts'
 import { LONG, LONG_MS, NEMESES, REVOKED_UNHEARD } from './nemeses.ts'
 import type { Wait } from './order.ts'
 import { QueueWatch } from './queue-watch.ts'
 import { REDIS_NEMESES, RedisQueueWatch } from './redis.ts'
-import { HOLDERS_CUT_OFF, POSTGRES_NEMESES } from './postgres.ts'
+import { HOLDERS_CUT_OFF, POOLER_SIZE, poolerNemeses, POSTGRES_NEMESES } from './postgres.ts'
 
 /** The client that can be cut off. */
 export const ISLANDER = 'islander'
@@ -23,6 +24,8 @@ export interface Field {
   readonly nemeses: readonly Nemesis[]
   /** What each round begins with. */
   readonly first?: Nemesis
+  /** Whether its locks can be downgraded. */
+  readonly canDowngrade: boolean
   /** What each client does besides. */
   readonly furtherLoops: (random: Random, holdMs: number, isIslander: boolean) => Order[]
   /** Where it can be seen from outside who is in the queue, to see that they are served in order. */
@@ -39,6 +42,13 @@ export interface QueueSeen extends AsyncDisposable {
 interface Ground {
   readonly engine: EngineSpec
   readonly openIsland: () => Promise<Island>
+  /** What is done to what `prepare` has started. */
+  readonly nemeses?: readonly Nemesis[]
+}
+
+/** Some take one permit, some two. */
+function permitsLoop(random: Random, holdMs: number): Order {
+  return { do: 'loop', resource: 'permits', holdMs, options: { permits: 3, take: 1 + random.below(2) } }
 }
 
 export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
@@ -48,8 +58,9 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
       server: 'cluster',
       nemeses: NEMESES,
       first: REVOKED_UNHEARD,
-      furtherLoops: (_, holdMs, isIslander) => [
-        { do: 'loop', resource: 'permits', holdMs, options: { permits: 2 } },
+      canDowngrade: true,
+      furtherLoops: (random, holdMs, isIslander) => [
+        permitsLoop(random, holdMs),
         { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
       ],
       prepare: (arena, endpoints) =>
@@ -65,11 +76,12 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
       server: 'postgres',
       nemeses: POSTGRES_NEMESES,
       first: HOLDERS_CUT_OFF,
+      canDowngrade: true,
       furtherLoops: (random, holdMs, isIslander) => [
         // Cancelled now and then at the moment of the grant.
         { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
         { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
-        { do: 'loop', resource: 'permits', holdMs, options: { permits: 2 } },
+        permitsLoop(random, holdMs),
         // In one queue more than once.
         { do: 'loop', as: 'exclusive too', resource: 'exclusive', holdMs },
         { do: 'loop', as: 'shared, or not', resource: 'shared', holdMs },
@@ -84,19 +96,48 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
     },
   ],
   [
+    'pooler',
+    {
+      server: 'postgres',
+      nemeses: POSTGRES_NEMESES,
+      first: HOLDERS_CUT_OFF,
+      canDowngrade: false,
+      furtherLoops: (random, holdMs, isIslander) => [
+        { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
+        { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
+        // In one queue more than once.
+        { do: 'loop', as: 'exclusive too', resource: 'exclusive', holdMs },
+        { do: 'loop', as: 'shared, or not', resource: 'shared', holdMs },
+      ],
+      watchQueue: (url) => new QueueWatch(url, ['exclusive', 'shared', 'hurried', LONG]),
+      async prepare(arena, url) {
+        const pooler = arena.use(await Pooler.start(url, 'transaction', POOLER_SIZE))
+        return {
+          engine: pooledEngineAt(pooler.url),
+          openIsland: () =>
+            Island.open(arena, ISLANDER, [pooler.url], ([inside]) =>
+              pooledEngineAt(`postgres://postgres@${inside}/postgres`),
+            ),
+          nemeses: poolerNemeses(pooler),
+        }
+      },
+    },
+  ],
+  [
     'redis',
     {
       server: 'redis-aof',
       nemeses: REDIS_NEMESES,
+      canDowngrade: true,
       furtherLoops: (random, holdMs, isIslander) => [
-        { do: 'loop', resource: 'permits', holdMs, options: { permits: 2 } },
+        permitsLoop(random, holdMs),
         // Cancelled now and then at the moment of the grant.
         { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
         { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
         // In one queue more than once.
         { do: 'loop', as: 'exclusive too', resource: 'exclusive', holdMs },
       ],
-      watchQueue: (url) => new RedisQueueWatch(url, ['exclusive', 'shared', 'hurried', LONG]),
+      watchQueue: (url) => new RedisQueueWatch(url, ['exclusive', 'shared', 'hurried', 'permits', LONG]),
       prepare: (arena, url) =>
         Promise.resolve({
           engine: redisEngine(url),

@@ -1,7 +1,7 @@
 /**
- * The torture of the engines that talk to servers: npm run torture:engines -- [--on etcd|postgres|redis] [--seconds 120] [--clients 5] [--seed N] [--keep-traces]
+ * The torture of the engines that talk to servers: npm run torture:engines -- [--on etcd|postgres|pooler|redis] [--seconds 120] [--clients 5] [--seed N] [--keep-traces]
  *
- * Rounds of clients that take locks in loops, on a cluster of etcd, or a server of PostgreSQL or Redis, of their own, while nemeses do to servers, clients and the network
+ * Rounds of clients that take locks in loops, on a cluster of etcd, or a server of PostgreSQL (alone, or behind PgBouncer) or Redis, of their own, while nemeses do to servers, clients and the network
  * what the seed says, one after the other. At the end of a round everything is mended, each client has to come to a lock again, and what
  * they have written is checked (test/engines/helpers/check.ts). Exits with 1 when something was found.
  *

@@ -1,6 +1,7 @@
 /** What is done to a server of PostgreSQL and its sessions. What is done to clients and networks is the same as with etcd. */
 import { isRunning } from '../../test/helpers/command.ts'
 import { pass, until } from '../../test/helpers/until.ts'
+import type { Pooler } from '../../test/engines/helpers/pooler.ts'
 import { administer } from '../../test/engines/postgres/admin.ts'
 import type { Random } from '../../src/testing/random.ts'
 import type { Nemesis, Scene } from './nemeses.ts'
@@ -10,6 +11,8 @@ import { LONG, NEMESES } from './nemeses.ts'
 const LONGEST_MS = 6000
 /** Longer than the server needs to give it to the next one: 5.2 s were the most that was measured. */
 const CUT_OFF_MS = 7000
+/** More than all clients need together: a request that waits at the pooler has no place in the queue. */
+export const POOLER_SIZE = 150
 const SESSIONS = "application_name = 'slocket' AND pid <> pg_backend_pid()"
 
 /**
@@ -85,6 +88,26 @@ export const POSTGRES_NEMESES: readonly Nemesis[] = [
     },
   },
 ]
+
+export function poolerNemeses(pooler: Pooler): readonly Nemesis[] {
+  return [
+    {
+      name: 'poolers killed',
+      async strike({ arena, random }) {
+        arena.note({ event: 'revoking' })
+        await pooler.restart(pauseMs(random))
+      },
+    },
+    {
+      name: 'poolers stopped',
+      async strike({ random }) {
+        pooler.signal('SIGSTOP')
+        await pass(pauseMs(random))
+        pooler.signal('SIGCONT')
+      },
+    },
+  ]
+}
 
 async function endServer({ arena, endpoints, random }: Scene, how: 'SIGINT' | 'SIGKILL'): Promise<void> {
   const { servers } = arena

@@ -56,7 +56,7 @@ interface Playing {
 
 async function play(field: Field, random: Random, plan: Plan, { arena, counts, findings }: Playing): Promise<void> {
   const endpoints = arena.servers.addressOf(field.server)
-  const { engine, openIsland } = await field.prepare(arena, endpoints)
+  const { engine, openIsland, nemeses = [] } = await field.prepare(arena, endpoints)
   await using queue = field.watchQueue?.(endpoints)
   let started = 0
   const scene: Scene = {
@@ -87,7 +87,7 @@ async function play(field: Field, random: Random, plan: Plan, { arena, counts, f
   if (field.first !== undefined) await strike(field.first)
   const endMs = performance.now() + plan.ms
   while (performance.now() < endMs) {
-    await strike(random.pick(field.nemeses))
+    await strike(random.pick([...field.nemeses, ...nemeses]))
     await pass(random.below(1500))
   }
   arena.note({ event: 'doing', message: 'nothing more' })
@@ -114,10 +114,10 @@ function everybody({ clients, island }: Scene): Client[] {
 }
 
 /** Each client is in several queues at once. */
-function startLoops(client: Client, random: Random, { furtherLoops }: Field): void {
+function startLoops(client: Client, random: Random, { canDowngrade, furtherLoops }: Field): void {
   const holdMs = 5 + random.below(150)
   const mode = random.below(2) === 0 ? 'exclusive' : 'shared'
-  const downgrades = mode === 'exclusive' && random.below(2) === 0
+  const downgrades = canDowngrade && mode === 'exclusive' && random.below(2) === 0
   client.send(
     { do: 'loop', resource: 'exclusive', holdMs },
     { do: 'loop', resource: 'shared', holdMs, downgrades, options: { mode } },

@@ -70,9 +70,9 @@ export async function acquireIn(
     if (row['token'] !== null && row['token'] !== MIXED && !request.isCancelled)
       row = await confirmed(row, session, request, parts)
   } catch (error) {
-    const isCut = !session.isEndedFromHere && (isUnanswered(error) || hasCode(error, IDLE))
+    const isCut = !session.isEndedFromHere && (isUnanswered(error) || IDLE.has(codeOf(error)))
     // RACE: the server was told to cancel the wait, and this one may have held by then: it was on its way to the token.
-    const isClean = request.isCancelled && hasCode(error, CANCELLED) && (await isGivenBack(session, parts.scope))
+    const isClean = request.isCancelled && codeOf(error) === CANCELLED && (await isGivenBack(session, parts.scope))
     if (!isClean) session.end(error as Error)
     const hasWaited = asked.wait && monotonicNowMs() - fromMs >= parts.settings.heartbeatMs
     if (isCut && hasWaited && !request.isCancelled) return false
@@ -146,8 +146,8 @@ async function isGivenBack(session: Session, scope: Scope, granted?: Statements)
   }
 }
 
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && systemCode(error.cause) === code
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error ? systemCode(error.cause) : undefined
 }
 
 /** What goes on beside a statement that takes a lock, which keeps the process alive: it is looked for in the queue, and cancelled. */

@@ -3,8 +3,8 @@ import { isError, isSlocketError, SlocketError, systemCode } from '../../errors.
 import type { SlocketErrorCode } from '../../errors.ts'
 
 export const CANCELLED = '57014'
-/** The session was idle for longer than `idle_session_timeout`. */
-export const IDLE = '57P05'
+/** The session was idle for longer than `idle_session_timeout`, or `idle_in_transaction_session_timeout`: its process was stopped, or the server didn't hear from it. */
+export const IDLE: ReadonlySet<string | undefined> = new Set(['57P05', '25P03'])
 /** No connection is left: of the server, the database or the role. */
 export const TOO_MANY_CONNECTIONS = '53300'
 
@@ -13,7 +13,7 @@ const BY_STATE: readonly (readonly [state: RegExp, code: SlocketErrorCode])[] = 
   [/^(25006$)/, 'ERR_SLOCKET_READ_ONLY'],
   [/^(53)/, 'ERR_SLOCKET_RESOURCES'],
   // 57014: an operator, or a script that ends long statements, has cancelled it.
-  [/^(08|57014|57P|58)/, 'ERR_SLOCKET_UNREACHABLE'],
+  [/^(08|25P03|57014|57P|58)/, 'ERR_SLOCKET_UNREACHABLE'],
 ]
 
 /** No descriptor or port is left, or no name can be looked up. */

@@ -1,6 +1,6 @@
 /**
- * Watches over sessions that wait: they are busy, and cannot be asked themselves. Each has a few bytes sent in each heartbeat, so that no proxy closes its
- * connection as idle. Another session looks whether the server still has them in its
+ * Watches over sessions that wait: they are busy, and cannot be asked themselves. Most have a few bytes sent in each heartbeat, so that no proxy closes their
+ * connections as idle. Another session looks whether the server still has them in its
  * queue. One that it has not, and that has heard nothing, has been cut off.
  */
 import { SlocketError } from '../../errors.ts'
@@ -14,8 +14,9 @@ import { setInterval, clearInterval } from '../../real-time.ts'
 interface Watched {
   readonly session: Session
   /**
-   * Whether bytes are sent. Not for permits: the server reads them when the wait is over, and then no longer counts for how long the session is idle
-   * (`idle_session_timeout` starts after an answer, and ends with any byte: `PostgresMain` in src/backend/tcop/postgres.c).
+   * Whether bytes are sent. Not for permits, nor through a pooler: the server reads them when the wait is over, and then no longer counts for how long the session is idle
+   * (`idle_session_timeout` and `idle_in_transaction_session_timeout` start after an answer, and end with any byte: `PostgresMain` in src/backend/tcop/postgres.c). So a process
+   * that is stopped by then would keep the lock.
    */
   readonly isTouched: boolean
   /** Since when it should have been seen to wait, or have heard. Undefined until it has been looked for. */
@@ -40,7 +41,8 @@ export class Watch {
   /** From when its wait begins. Returns what ends it. */
   add(session: Session, { asked }: Request): () => void {
     if (!asked.wait) return () => undefined
-    const watched: Watched = { session, isTouched: asked.claim.kind !== 'permit', unseenSinceMs: undefined }
+    const isTouched = asked.claim.kind !== 'permit' && this.#settings.pooler === undefined
+    const watched: Watched = { session, isTouched, unseenSinceMs: undefined }
     this.#waiting.add(watched)
     this.#timer ??= setInterval(() => void this.#lookOnce(), this.#settings.heartbeatMs).unref()
     return () => {

@@ -18,7 +18,8 @@ const HALF_A_CHARACTER = /\p{Surrogate}/u
 const KEYS = ['queue', 'leases', 'tickets', 'held', 'token']
 
 export function keysOf(namespace: string, name: string): string[] {
-  return KEYS.map((key) => `${namespace}:{${encodeName(name)}}:${key}`)
+  const prefix = `${namespace}:{${encodeName(name)}}:`
+  return KEYS.map((key) => prefix + key)
 }
 
 /** A pattern for SCAN: the queues of all locks. */

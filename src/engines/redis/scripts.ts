@@ -6,19 +6,33 @@
  *  2. Each script can run twice without harm, since a client repeats it if it gets no answer.
  *  3. The holders are always the first tickets of the queue.
  *  4. A grant is published on the channel of the ticket's client.
+ *  5. If nobody else is there, joining and leaving take a shorter way, with the same result: each call of a command costs about a microsecond.
  */
 import { createHash } from 'node:crypto'
 
 /** KEYS: see names.ts. ARGV[1] is the prefix of the channels' names. */
-const SHARED = `
+const NAMES = `
 local queue, leases, tickets, held, tokens = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function clientOf(id)
   return string.match(id, '^[^.]*')
 end
+`
 
+const CLOCK = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- Also grows after the key is gone, as long as the server's clock does.
+local function nextToken()
+  local last = tonumber(redis.call('GET', tokens) or '0')
+  local token = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2]))
+  redis.call('SET', tokens, token, 'EX', 86400)
+  return token
+end
+`
+
+const SHARED = `
 -- All clients of one session have one channel: see session.ts.
 local function notify(id, message)
   redis.call('PUBLISH', ARGV[1] .. string.match(id, '^[^.~]*'), id .. ' ' .. message)
@@ -75,14 +89,6 @@ local function expire()
   end
 end
 
--- Also grows after the key is gone, as long as the server's clock does.
-local function nextToken()
-  local last = tonumber(redis.call('GET', tokens) or '0')
-  local token = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2]))
-  redis.call('SET', tokens, token, 'EX', 86400)
-  return token
-end
-
 -- Whether a claim can hold beside 'count' holders; 'last' is the claim of the last of them, undefined if there is none.
 local function fits(claim, count, last)
   if count == 0 then return true end
@@ -132,12 +138,30 @@ export interface Script {
   readonly sha: string
 }
 
+/** If nobody is there, nobody has left a mark, and the request takes one permit at most, it holds at once. */
+const JOIN_ALONE = `
+local id, ttl, mode, claim = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+if ARGV[7] == '' and not string.find(claim, '.', 1, true)
+  and redis.call('HLEN', tickets) == 0 and redis.call('ZCARD', queue) == 0 then
+  local client, facts = clientOf(id), nextToken() .. ' 0 ' .. now
+  redis.call('ZADD', queue, 1, id)
+  redis.call('ZADD', leases, now + ttl, client)
+  redis.call('HSET', tickets, '#' .. client, 1, id, claim .. ' ' .. ARGV[6])
+  redis.call('HSET', held, id, facts)
+  return { 'held ' .. facts, ttl }
+end
+`
+
 /**
  * Joins the queue. ARGV: id, lease in ms, `wait`, `try` or `steal`, claim, what the ticket says of its owner. Replies the state of the ticket and the next expiry; or
  * `refused` to a try; or `mismatch` and the other claim. ARGV[7] is an older ticket of the same client, or empty: if that is gone, it replies `too early`.
  */
-export const JOIN: Script = script(`
-local id, ttl, mode, claim = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+export const JOIN: Script = script(
+  NAMES,
+  CLOCK,
+  JOIN_ALONE,
+  SHARED,
+  `
 expire()
 if redis.call('ZSCORE', queue, id) then
   redis.call('ZADD', leases, now + ttl, clientOf(id))
@@ -170,13 +194,18 @@ redis.call('HINCRBY', tickets, '#' .. clientOf(id), 1)
 redis.call('HSET', tickets, id, claim .. ' ' .. ARGV[6])
 grant(id)
 return { stateOf(id), nextExpiry() }
-`)
+`,
+)
 
 /**
  * Renews the lease of a client, and looks. ARGV: lease in ms, the ids of all its tickets. Replies the next expiry, how many wait, and the state of each ticket. Tickets of
  * the client that it doesn't know are removed: they joined late, after they had been given up.
  */
-export const RENEW: Script = script(`
+export const RENEW: Script = script(
+  NAMES,
+  CLOCK,
+  SHARED,
+  `
 ${EVEN_IF_FULL}
 expire()
 local client, known, standing = clientOf(ARGV[3]), {}, 0
@@ -194,10 +223,15 @@ grant()
 local reply = { nextExpiry(), redis.call('ZCARD', queue) - redis.call('HLEN', held) }
 for index = 3, #ARGV do reply[index] = stateOf(ARGV[index]) end
 return reply
-`)
+`,
+)
 
 /** Makes an exclusive holder a shared one. ARGV: id. Replies its state. */
-export const DOWNGRADE: Script = script(`
+export const DOWNGRADE: Script = script(
+  NAMES,
+  CLOCK,
+  SHARED,
+  `
 ${EVEN_IF_FULL}
 local id = ARGV[2]
 expire()
@@ -206,22 +240,45 @@ if redis.call('HEXISTS', held, id) == 1 and claimOf(id) == 'x' then
 end
 grant()
 return { stateOf(id) }
-`)
+`,
+)
+
+/** If there is no other ticket and no mark, only what the ticket has left is removed. The hash has two fields then: the ticket, and the number of its client's tickets. */
+const LEAVE_ALONE = `
+local id = ARGV[2]
+if ARGV[3] == '1' and redis.call('HLEN', tickets) == 2 and redis.call('HEXISTS', tickets, id) == 1 then
+  local client = clientOf(id)
+  redis.call('HDEL', tickets, id, '#' .. client)
+  redis.call('ZREM', queue, id)
+  redis.call('ZREM', leases, client)
+  redis.call('HDEL', held, id)
+  return { 'gone' }
+end
+`
 
 /** Leaves the queue. ARGV: id, whether its owner has known a grant: `1` or `0`. */
-export const LEAVE: Script = script(`
+export const LEAVE: Script = script(
+  NAMES,
+  LEAVE_ALONE,
+  CLOCK,
+  SHARED,
+  `
 ${EVEN_IF_FULL}
-local id = ARGV[2]
 local recovered = string.match(redis.call('HGET', held, id) or '', '^%d+ (%d)')
 remove(id)
 if recovered == '1' and ARGV[3] == '0' then redis.call('HSET', tickets, '!', '1') end
 expire()
 grant()
 return { 'gone' }
-`)
+`,
+)
 
 /** Looks, and changes nothing. Replies, for each ticket in queue order, its id, what it says of its owner, and the facts of its grant or an empty text. */
-export const LOOK: Script = script(`
+export const LOOK: Script = script(
+  NAMES,
+  CLOCK,
+  SHARED,
+  `
 local reply = {}
 for _, id in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
   if tonumber(redis.call('ZSCORE', leases, clientOf(id)) or '0') > now then
@@ -231,9 +288,10 @@ for _, id in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
   end
 end
 return reply
-`)
+`,
+)
 
-function script(body: string): Script {
-  const text = SHARED + body
+function script(...parts: readonly string[]): Script {
+  const text = parts.join('')
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }

@@ -27,6 +27,7 @@ interface Hold {
   readonly as: string
   readonly resource: string
   readonly permits: number
+  readonly take: number
   readonly token: bigint
   readonly isThief: boolean
   readonly lease: string | undefined
@@ -74,7 +75,8 @@ export function check(trace: readonly Line[]): string[] {
 export function holdsIn(trace: readonly Line[]): Hold[] {
   const holds = new Map<string, Hold>()
   const ordered = [...trace].sort((a, b) => (BigInt(a.at) < BigInt(b.at) ? -1 : 1))
-  for (const { at, who, event, as = '', resource = '', permits = 1, token = '0', isThief = false, lease } of ordered) {
+  for (const line of ordered) {
+    const { at, who, event, as = '', resource = '', permits = 1, take = 1, token = '0', isThief = false, lease } = line
     const id = `${who} ${as}`
     const time = BigInt(at)
     if (event === 'granted') {
@@ -83,6 +85,7 @@ export function holdsIn(trace: readonly Line[]): Hold[] {
         as,
         resource,
         permits,
+        take,
         token: BigInt(token),
         isThief,
         lease,
@@ -111,7 +114,8 @@ function overlapsIn(holds: readonly Hold[], revocations: readonly Revocation[]):
   for (const [index, hold] of believed.entries()) {
     const others = believed.slice(0, index).filter((other) => excludes(other, hold))
     const believers = others.filter((other) => other.until > hold.from && !isExcused(hold, other, revocations))
-    if (believers.length >= Math.max(1, hold.permits)) {
+    const taken = believers.reduce((sum, { take }) => sum + take, hold.take)
+    if (taken > Math.max(1, hold.permits)) {
       const [first] = believers
       const ms = Number(first!.until - hold.from) / 1e6
       findings.push(`${describe(hold)} believed while ${believers.map(describe).join(', ')} did, for ${ms} ms more`)

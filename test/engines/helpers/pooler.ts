@@ -1,9 +1,11 @@
 /** PgBouncer in front of a server of PostgreSQL. */
+import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { until } from '../../helpers/until.ts'
+import { pass, until } from '../../helpers/until.ts'
 import { administer } from '../postgres/admin.ts'
 import { freeAddress } from './free-address.ts'
 
@@ -16,13 +18,13 @@ export function withoutPgBouncer(): string | false {
 
 export class Pooler implements AsyncDisposable {
   readonly url: string
-  readonly end: () => Promise<void>
-  readonly signal: (name: NodeJS.Signals) => void
+  readonly #file: string
+  #child: ChildProcess
 
-  private constructor(url: string, end: () => Promise<void>, signal: (name: NodeJS.Signals) => void) {
+  private constructor(url: string, file: string) {
     this.url = url
-    this.end = end
-    this.signal = signal
+    this.#file = file
+    this.#child = this.#launch()
   }
 
   static async start(url: string, mode: string, size: number): Promise<Pooler> {
@@ -45,22 +47,47 @@ export class Pooler implements AsyncDisposable {
     ]
     fs.writeFileSync(file, `${lines.join('\n')}\n`)
     fs.chmodSync(directory, 0o755)
+    const pooler = new Pooler(`postgres://${username}@${free.host}:${free.port}${pathname}`, file)
+    await pooler.#untilItAnswers()
+    return pooler
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name)
+  }
+
+  /** Kills it, and starts it again at the same address after that time. */
+  async restart(pauseMs: number): Promise<void> {
+    await this.#kill()
+    await pass(pauseMs)
+    this.#child = this.#launch()
+    await this.#untilItAnswers()
+  }
+
+  async end(): Promise<void> {
+    await this.#kill()
+    fs.rmSync(path.dirname(this.#file), { recursive: true })
+  }
+
+  #launch(): ChildProcess {
     const isRoot = process.getuid?.() === 0
-    const child = spawn(PGBOUNCER, [...(isRoot ? ['-u', 'postgres'] : []), '-q', file], { stdio: 'ignore' })
-    const ended = new Promise((resolve) => child.once('exit', resolve))
-    const end = async (): Promise<void> => {
-      child.kill('SIGKILL')
-      await ended
-      fs.rmSync(directory, { recursive: true })
-    }
-    const own = `postgres://${username}@${free.host}:${free.port}${pathname}`
+    return spawn(PGBOUNCER, [...(isRoot ? ['-u', 'postgres'] : []), '-q', this.#file], { stdio: 'ignore' })
+  }
+
+  async #kill(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    const ended = once(this.#child, 'exit')
+    this.signal('SIGKILL')
+    await ended
+  }
+
+  async #untilItAnswers(): Promise<void> {
     await until('PgBouncer answers', () =>
-      administer(own, 'SELECT 1').then(
+      administer(this.url, 'SELECT 1').then(
         () => true,
         () => false,
       ),
     )
-    return new Pooler(own, end, (name) => child.kill(name))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

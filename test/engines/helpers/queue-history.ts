@@ -7,6 +7,7 @@
  */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { parsePermits, PERMITS_PATTERN } from '../../../src/core/claim.ts'
 import { decodeResource } from '../../../src/engines/etcd/keys.ts'
 import { holdsIn } from './check.ts'
 import { etcdctl, untilSlowly } from './etcd-cluster.ts'
@@ -18,7 +19,7 @@ export interface Ticket {
   readonly isThief: boolean
   /** It stands in place of the ticket of a holder that was downgraded, before all others. */
   readonly isDowngraded?: boolean
-  /** As keys have it: `x`, `s`, or `p` and a number. */
+  /** As keys have it: `x`, `s`, or `p` and numbers. */
   readonly claim: string
   /** In hex. */
   readonly lease: string
@@ -33,7 +34,7 @@ interface WatchAnswer {
   }[]
 }
 
-const KEY = /\/q\/([^/]+)\/([ts])\/([xsd]|p\d+)-([0-9a-z]+)-\d+$/
+const KEY = new RegExp(`/q/([^/]+)/([ts])/([xsd]|${PERMITS_PATTERN})-([0-9a-z]+)-\\d+$`)
 
 /** @returns what is wrong; and how many grants had another ticket beside them in the queue: with none, nothing was seen. */
 export function orderOf(trace: readonly Line[], tickets: readonly Ticket[]): { findings: string[]; chances: number } {
@@ -48,7 +49,9 @@ export function orderOf(trace: readonly Line[], tickets: readonly Ticket[]): { f
         (a, b) => Number(b.isDowngraded ?? false) - Number(a.isDowngraded ?? false) || (a.created < b.created ? -1 : 1),
       )
     if (queue.length > 1) chances += 1
-    const hasTurn = queue.some((ticket, place) => ticket.lease === lease && isItsTurn(ticket, queue.slice(0, place)))
+    const hasTurn = queue.some(
+      (ticket, place) => ticket.lease === lease && isItsTurn(ticket, queue.slice(0, place + 1)),
+    )
     if (hasTurn) continue
     const seen = queue.map((ticket) => `${ticket.claim} of lease ${ticket.lease} since ${ticket.created}`)
     findings.push(
@@ -58,9 +61,16 @@ export function orderOf(trace: readonly Line[], tickets: readonly Ticket[]): { f
   return { findings, chances }
 }
 
-function isItsTurn({ claim }: Ticket, ahead: readonly Ticket[]): boolean {
-  if (claim === 's') return ahead.every((other) => other.claim === 's')
-  return ahead.length < (claim === 'x' ? 1 : Number(claim.slice(1)))
+/** @param queue up to and with the ticket itself. Of permits, there has to be room for each: none overtakes one that waits. */
+function isItsTurn({ claim }: Ticket, queue: readonly Ticket[]): boolean {
+  if (claim === 's') return queue.every((other) => other.claim === 's')
+  if (claim === 'x') return queue.length === 1
+  let taken = 0
+  return queue.every((ticket) => {
+    const permits = parsePermits(ticket.claim)
+    taken += permits?.take ?? Infinity
+    return permits !== undefined && taken <= permits.permits
+  })
 }
 
 /** All tickets that there have ever been. */

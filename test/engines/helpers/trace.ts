@@ -39,6 +39,7 @@ export type Order =
 export interface OrderOptions {
   readonly mode?: 'exclusive' | 'shared'
   readonly permits?: number
+  readonly take?: number
   readonly timeout?: number
   readonly steal?: boolean
 }
@@ -52,6 +53,8 @@ export interface Line {
   readonly resource?: string
   /** How many may hold by claims of this kind; 1: exclusive, 0: shared. */
   readonly permits?: number
+  /** How many of the permits it takes, if more than one. */
+  readonly take?: number
   readonly token?: string
   readonly isThief?: boolean
   /** An earlier holder ended without releasing. */

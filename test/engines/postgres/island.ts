@@ -68,6 +68,11 @@ export function engineAt(connectionString: string): EngineSpec {
   return { kind: 'postgres', options: { connectionString, heartbeat: HEARTBEAT_MS } }
 }
 
+/** Through a pooler in transaction mode. */
+export function pooledEngineAt(connectionString: string): EngineSpec {
+  return { kind: 'postgres', options: { connectionString, heartbeat: HEARTBEAT_MS, pooler: 'transaction' } }
+}
+
 /** Gives its port. */
 export async function openToIslands(servers: Servers): Promise<string> {
   const directory = join(servers.directory, 'postgres')

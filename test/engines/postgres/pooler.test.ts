@@ -8,7 +8,7 @@ import { keyOf, whereKey } from '../../../src/engines/postgres/key.ts'
 import type { Engine } from '../../../src/index.ts'
 import { isSlocketError, slocket } from '../../../src/index.ts'
 import pg from 'pg'
-import { until } from '../../helpers/until.ts'
+import { pass, until } from '../../helpers/until.ts'
 import { Pooler, withoutPgBouncer } from '../helpers/pooler.ts'
 import { addressOf } from '../helpers/servers.ts'
 import { SharedSession } from '../helpers/shared-session.ts'
@@ -160,6 +160,26 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     holder.tell('assert')
     assert.match(await holder.says('refused'), /ERR_SLOCKET_LOST/)
     await next.release()
+  })
+
+  test('a waiter that is stopped while its turn comes does not keep the others out; it waits anew when it goes on', async () => {
+    const name = fresh()
+    const holder = await slocket(name, { engine: direct })
+    // Not shorter: on a busy machine a server may take some time to answer, and then a waiter rejects.
+    const heartbeat = 1000
+    await using stopped = new Child(pooler.url, namespace, name, heartbeat, 'transaction')
+    await untilPending(name, 1)
+    // Long enough that it waits anew if its session is ended.
+    await pass(2 * heartbeat)
+    const behind = slocket(name, { engine: open({ heartbeat }) })
+    await untilPending(name, 2)
+    await stopped.stop()
+    await holder.release()
+    const lock = await behind
+    stopped.continue()
+    await untilPending(name, 1)
+    await lock.release()
+    await stopped.says('held')
   })
 
   test('a pooler that is stopped: the holder is told, and the lock is free', async () => {

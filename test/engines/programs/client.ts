@@ -140,6 +140,7 @@ async function acquire(as: string, resource: string, options: OrderOptions = {})
       as,
       resource,
       permits,
+      ...(options.take === undefined ? {} : { take: options.take }),
       token: String(lock.token),
       ...(isThief ? { isThief } : {}),
       ...(lock.recovered ? { recovered: true } : {}),

@@ -14,6 +14,7 @@ export const CLIENTS: Readonly<Record<string, (url: string) => Promise<OpenClien
   'ioredis 6': async (url) => openIoRedis(new (await import('ioredis')).Redis(url)),
   'ioredis 5': async (url) => openIoRedis(new (await import('ioredis-5')).Redis(url)),
   iovalkey: async (url) => openIoRedis(new (await import('iovalkey')).Redis(url)),
+  'iovalkey 0.3': async (url) => openIoRedis(new (await import('iovalkey-0.3')).Redis(url)),
 }
 
 /** The same behind sentinels, which watch a master as `locks`. @param urls of the sentinels, with commas between them. */
@@ -22,8 +23,27 @@ export const SENTINEL_CLIENTS: Readonly<Record<string, (urls: string) => Promise
   'redis 5, sentinel': async (urls) => await openSentinel((await import('redis-5')).createSentinel, urls),
   'ioredis 6, sentinel': async (urls) =>
     openIoRedis(new (await import('ioredis')).Redis({ sentinels: nodesOf(urls), name: 'locks' })),
+  'ioredis 5, sentinel': async (urls) =>
+    openIoRedis(new (await import('ioredis-5')).Redis({ sentinels: nodesOf(urls), name: 'locks' })),
   'iovalkey, sentinel': async (urls) =>
     openIoRedis(new (await import('iovalkey')).Redis({ sentinels: nodesOf(urls), name: 'locks' })),
+}
+
+/** The same for a cluster. @param urls of its masters, with commas between them. */
+export const CLUSTER_CLIENTS: Readonly<Record<string, (urls: string) => Promise<OpenClient>>> = {
+  'redis 6': async (urls) =>
+    await openNodeRedis((await import('redis')).createCluster({ rootNodes: rootNodesOf(urls) })),
+  'redis 5': async (urls) =>
+    await openNodeRedis((await import('redis-5')).createCluster({ rootNodes: rootNodesOf(urls) })),
+  'redis 4': async (urls) =>
+    await openNodeRedis((await import('redis-4')).createCluster({ rootNodes: rootNodesOf(urls) })),
+  'ioredis 6': async (urls) => openIoRedis(new (await import('ioredis')).Cluster(nodesOf(urls))),
+  'ioredis 5': async (urls) => openIoRedis(new (await import('ioredis-5')).Cluster(nodesOf(urls))),
+  iovalkey: async (urls) => openIoRedis(new (await import('iovalkey')).Cluster(nodesOf(urls))),
+}
+
+function rootNodesOf(urls: string): { url: string }[] {
+  return urls.split(',').map((url) => ({ url }))
 }
 
 function nodesOf(urls: string): { host: string; port: number }[] {

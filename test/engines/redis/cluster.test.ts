@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Cluster } from 'ioredis'
-import { createClient, createCluster } from 'redis'
+import { createClient } from 'redis'
 import { redis } from '../../../src/engines/redis/index.ts'
 import type { Engine } from '../../../src/index.ts'
 import { LockManager, slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
 import { Servers } from '../helpers/servers.ts'
+import { CLUSTER_CLIENTS } from './clients.ts'
 
 let servers: Servers
 let urls: string[]
@@ -22,25 +23,15 @@ after(async () => {
   await servers.close()
 })
 
-async function byNodeRedis(): Promise<Engine> {
-  const client = createCluster({ rootNodes: urls.map((url) => ({ url })) })
-  client.on('error', () => {})
-  await client.connect()
-  closing.push(() => client.destroy())
-  return redis({ client })
-}
-
-function byIoRedis(): Engine {
-  const nodes = urls.map((url) => ({ host: new URL(url).hostname, port: Number(new URL(url).port) }))
-  const client = new Cluster(nodes)
-  client.on('error', () => {})
-  closing.push(() => client.disconnect())
+async function open(name: string): Promise<Engine> {
+  const { client, close } = await CLUSTER_CLIENTS[name]!(urls.join(','))
+  closing.push(close)
   return redis({ client })
 }
 
 describe('a cluster of Redis', () => {
   test('locks on all its masters pass between clients, in order; they are listed and stolen', async () => {
-    const [a, b] = [await byNodeRedis(), byIoRedis()]
+    const [a, b] = [await open('redis 6'), await open('ioredis 6')]
     const names = Array.from({ length: 12 }, (_, index) => `lock ${index}`)
     const order: string[] = []
     const held = await Promise.all(names.map((name) => slocket(name, { engine: a })))
@@ -71,6 +62,20 @@ describe('a cluster of Redis', () => {
     await new LockManager({ engine: a }).request('stolen', { steal: true }, () => undefined)
     assert.equal(await outcome, 'AbortError')
   })
+
+  for (const name of Object.keys(CLUSTER_CLIENTS)) {
+    test(`${name}: a lock passes between it and another client`, async () => {
+      const [engine, other] = [await open(name), await open('redis 6')]
+      const resource = `passing ${name}`
+      const first = await slocket(resource, { engine })
+      const next = slocket(resource, { engine: other })
+      await until('it waits', async () => (await slocket.query(resource, { engine })).pending.length === 1)
+      const last = slocket(resource, { engine })
+      await first.release()
+      await (await next).release()
+      await (await last).release()
+    })
+  }
 
   test('a client that is not for clusters is told so', async () => {
     const engines = await Promise.all(
