@@ -18,6 +18,7 @@ import { debug } from '../debug.ts'
 import { SlocketError, systemCode } from '../errors.ts'
 import type { WaitNotice } from '../lock-state.ts'
 import { threadIdentity } from '../thread-identity.ts'
+import { OPEN } from '../engines/local/windows/held-file.ts'
 import type { Answer, Order, Said, WorkerData } from './messages.ts'
 import { ENDED, FREE, IN_USE, SAID, USE, WORDS } from './messages.ts'
 import { fromPlain } from './plain-error.ts'
@@ -34,6 +35,18 @@ const DESCRIPTORS_TO_START = 16
 const MOST_LOOKS_TO_LEAVE = 2
 
 /**
+ * In the thread: the path of something that is there for as long as the thread. On Windows, that is a file that it has open (held-file.ts): Node closes a thread's
+ * files when the thread ends, also if it ended for want of memory.
+ */
+const THREAD_IN_PROC = `'/proc/' + require('node:fs').readlinkSync('/proc/thread-self')`
+const THREAD_ON_WINDOWS = `(() => {
+  const name = 'slocket-thread-' + process.pid + '-' + process.hrtime.bigint()
+  const file = require('node:path').join(require('node:os').tmpdir(), name)
+  require('node:fs').openSync(file, ${OPEN.ticket})
+  return file
+})()`
+
+/**
  * What the thread runs before its own program, so that whatever ends the thread is reported: Node tells it only to the event loop of
  * this one, which stands still.
  */
@@ -48,7 +61,7 @@ process.on('exit', () => {
   Atomics.notify(words, ${SAID})
 })
 try {
-  port.postMessage({ kind: 'started', thread: '/proc/' + require('node:fs').readlinkSync('/proc/thread-self') })
+  port.postMessage({ kind: 'started', thread: ${process.platform === 'win32' ? THREAD_ON_WINDOWS : THREAD_IN_PROC} })
 } catch {}
 `
 
@@ -107,7 +120,7 @@ export class SyncWorker implements SyncHolder {
   /** How often it was waited for in vain before it said that it is ready. */
   #startLooks = 0
   #isReady = false
-  /** Its thread in /proc, if there is a /proc. */
+  /** A path that exists as long as its thread. Undefined if there is none. */
   #thread: string | undefined
   #failure: { readonly message: string; readonly code: unknown } | undefined
 
