@@ -206,6 +206,20 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     })
   }
 
+  test('is not refused to a try because a process tidies, which takes a while on a busy machine', async () => {
+    const lock = newPath()
+    await (await slocket(lock)).release()
+    const number = String(process.hrtime.bigint() - 100_000_000n).padStart(19, '0')
+    const name = `${lock}/2-${number}-x-4711-aaaaaaaaaaaa-00000003`
+    const flags = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | NO_SHARING | DELETE_ON_CLOSE
+    const descriptor = fs.openSync(name, flags)
+    const trying = slocket.try(lock, { ...LEAVE, engine: local() })
+    setImmediate(() => fs.closeSync(descriptor))
+    const held = await trying
+    assert.equal(held?.held, true)
+    await held.release()
+  })
+
   test('can be asked for by the API in all its forms', async () => {
     const lock = newPath()
     assert.equal(await slocket.with(lock, (held) => held.held), true)
