@@ -3,7 +3,7 @@ import path from 'node:path'
 import { checkWindowsPath } from '../engines/local/windows/paths.ts'
 import { UsageError } from './exit-status.ts'
 
-/** On Windows, refuses names such as NUL, and those that no file can have. What else is wrong with the path, the request for the lock reports. @throws UsageError */
+/** On Windows, refuses names such as NUL, and names that no file can have. The request for the lock reports everything else that is wrong with the path. @throws UsageError */
 export function checkLockPath(lock: string): void {
   if (process.platform !== 'win32') return
   try {
