@@ -100,6 +100,11 @@ function isSame(one: Look, other: Look): boolean {
     one.ahead === other.ahead &&
     one.obstacle?.kind === other.obstacle?.kind &&
     one.held.length === other.held.length &&
-    one.held.every((holder, index) => isSameRequester(holder, other.held[index]!))
+    one.held.every((holder, index) => isSameToReader(holder, other.held[index]!))
   )
+}
+
+/** False also if the holder was too busy before to say its label in time, and has said it now. */
+function isSameToReader(before: Requester, now: Requester): boolean {
+  return isSameRequester(before, now) && (before.label !== undefined || now.label === undefined)
 }

@@ -57,6 +57,23 @@ describe('onWait', () => {
     assert.equal(notices.length, 3)
   })
 
+  test('is called again once a holder that was too busy has said its label', async () => {
+    let looks = 0
+    const engine = shows(() => {
+      looks += 1
+      const busy: Requester = { ...HOLDER, sinceMs: 999, label: undefined, command: undefined }
+      return Promise.resolve({ held: [looks === 1 ? busy : HOLDER], pending: [] })
+    })
+    const held = await slocket('lock', { engine })
+    const labels: unknown[] = []
+    const onWait = (notice: WaitNotice): void => void labels.push(notice.held[0]!.label)
+    const waiting = slocket('lock', { engine, onWait, waitNoticeAfter: 0 })
+    await until('a third look', () => looks >= 3)
+    assert.deepEqual(labels, [undefined, 'the holder'])
+    await held.release()
+    await (await waiting).release()
+  })
+
   for (const [name, open] of Object.entries({ memory: () => memory(), local: () => local() })) {
     test(`counts who waits ahead, though all say the same of themselves; so does a timeout error: ${name}`, async () => {
       const engine = open()

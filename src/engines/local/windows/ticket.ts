@@ -54,6 +54,7 @@ export class ListedTicket implements Ticket {
   closedSinceMs: number | undefined
 
   readonly #parsed: TicketName
+  readonly #metMs: number = monotonicNowMs()
   #withClaim: ListedTicket | undefined
 
   constructor(name: string, parsed: TicketName) {
@@ -86,8 +87,9 @@ export class ListedTicket implements Ticket {
   }
 
   get joining(): boolean {
+    if (this.tidies) return monotonicNowMs() - this.#metMs < BARRIER_MS
     // A number may lie ahead of the clock, but not by much unless by malice.
-    return Math.abs(ageMs(this.number)) < (this.tidies ? BARRIER_MS : JOINING_MS)
+    return Math.abs(ageMs(this.number)) < JOINING_MS
   }
 }
 
