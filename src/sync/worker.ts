@@ -11,14 +11,13 @@
  * Nothing of this thread's event loop is needed for any of it; where that runs, losses come by it. Nothing here keeps the
  * process alive.
  */
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, constants, existsSync, openSync } from 'node:fs'
 import type * as threadsModule from 'node:worker_threads'
 import { addIdleThread, isOutOfDescriptors, makeRoom, removeIdleThread } from '../requests/idle.ts'
 import { debug } from '../debug.ts'
 import { SlocketError, systemCode } from '../errors.ts'
 import type { WaitNotice } from '../lock-state.ts'
 import { threadIdentity } from '../thread-identity.ts'
-import { OPEN } from '../engines/local/windows/held-file.ts'
 import type { Answer, Order, Said, WorkerData } from './messages.ts'
 import { ENDED, FREE, IN_USE, SAID, USE, WORDS } from './messages.ts'
 import { fromPlain } from './plain-error.ts'
@@ -34,15 +33,17 @@ const DESCRIPTORS_TO_START = 16
 /** How many looks it has to leave. */
 const MOST_LOOKS_TO_LEAVE = 2
 
+/** For Windows: a new file that nobody else can open, and that is deleted on close. The flags are those of a ticket: held-file.ts of the local engine. */
+const HELD = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | 0x10000000 | 0x40
 /**
- * In the thread: the path of something that is there for as long as the thread. On Windows, that is a file that it has open (held-file.ts): Node closes a thread's
+ * In the thread: the path of something that is there for as long as the thread. On Windows, that is a file that it has open: Node closes a thread's
  * files when the thread ends, also if it ended for want of memory.
  */
 const THREAD_IN_PROC = `'/proc/' + require('node:fs').readlinkSync('/proc/thread-self')`
 const THREAD_ON_WINDOWS = `(() => {
   const name = 'slocket-thread-' + process.pid + '-' + process.hrtime.bigint()
   const file = require('node:path').join(require('node:os').tmpdir(), name)
-  require('node:fs').openSync(file, ${OPEN.ticket})
+  require('node:fs').openSync(file, ${HELD})
   return file
 })()`
 
