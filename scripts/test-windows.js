@@ -37,12 +37,17 @@ const IN_WINDOWS = [
   'test/crash/linger',
   'test/crash/misuse',
   'test/crash/slice',
+  'test/crash/workers',
   'test/sync/calls',
-  'test/sync/thread.test',
+  'test/sync/plain-error',
+  'test/sync/thread',
   'test/web-locks/arguments',
+  'test/web-locks/between',
   'test/web-locks/callback',
+  'test/web-locks/death',
   'test/web-locks/query',
   'test/web-locks/slice',
+  'test/web-locks/surrogates',
   'test/web-locks/told',
 ]
 /** Files in the directories above, and the reasons why they aren't run. docs/platforms.md says why other directories are left out. */

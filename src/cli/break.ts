@@ -9,6 +9,7 @@ import { parseFlags } from './command-line.ts'
 import { formatDuration } from './duration.ts'
 import { OS_ERROR, UsageError } from './exit-status.ts'
 import { SocketOwners } from './find-locks.ts'
+import { checkLockPath } from './lock-path.ts'
 import { print, say } from './output.ts'
 
 /** Returns the exit status. */
@@ -17,6 +18,7 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
   const [lock, ...others] = words
   if (lock === undefined) throw new UsageError('LOCK is missing')
   if (others.length > 0) throw new UsageError('one LOCK at a time')
+  checkLockPath(lock)
   let isFound = false
   let isAgreed = false
   // This is the function that slocket.break uses. The answer may take minutes, so it looks at the holders once more after it.

@@ -5,6 +5,7 @@ import { systemCode } from '../errors.ts'
 import type { Channel } from './channel.ts'
 import { NOT_EXECUTABLE, NOT_FOUND, SIGNAL_BASE } from './exit-status.ts'
 import { say } from './output.ts'
+import { isLineForCmd } from './shell.ts'
 import type { Signals } from './signals.ts'
 import { signalNumber } from './signals.ts'
 
@@ -33,7 +34,11 @@ export async function runCommand(
 ): Promise<Ending> {
   return await new Promise((resolve) => {
     const { channel } = descriptors
-    const options = { stdio: stdioOf(descriptors), env: { ...process.env, ...channel?.env, ...env } }
+    const options = {
+      stdio: stdioOf(descriptors),
+      env: { ...process.env, ...channel?.env, ...env },
+      windowsVerbatimArguments: isLineForCmd(parameters),
+    }
     const child = start(program, parameters, options)
     channel?.close()
     if (child instanceof Error) return resolve(notStarted(program, child))

@@ -48,8 +48,8 @@ function help(name: string | undefined): number {
 }
 
 function version(): number {
-  // package.json is beside dist/, wherever in dist/ this file is.
-  for (let up = import.meta.dirname; up !== '/'; up = path.dirname(up)) {
+  // package.json is beside dist/, wherever in dist/ this file is. Bound: a root is its own parent.
+  for (let up = import.meta.dirname; up !== path.dirname(up); up = path.dirname(up)) {
     const number = versionIn(() => readFileSync(path.join(up, 'package.json'), 'utf8'))
     if (number === undefined) continue
     print(`slocket ${number}\n`)

@@ -4,7 +4,7 @@
  */
 import { UsageError } from './exit-status.ts'
 import { parseSeconds, parseStatus } from './lock-options.ts'
-import { shell } from './run-options.ts'
+import { shellCommand } from './shell.ts'
 
 export interface FlockRequest {
   readonly file: string
@@ -81,7 +81,7 @@ function commandOf([first, ...rest]: readonly string[]): readonly [string, ...st
   if (first === undefined) return undefined
   if (first !== '-c' && first !== '--command') return [first, ...rest]
   if (rest.length !== 1) throw new UsageError(`${first} takes one shell line and no command`)
-  return [shell(), '-c', rest[0]!]
+  return shellCommand(rest[0]!)
 }
 
 /** No process can hold a lock of this kind by a descriptor of its shell. */

@@ -4,6 +4,7 @@ import { MAX_SLICE_MS } from '../options.ts'
 import { UsageError } from './exit-status.ts'
 import type { Given, LockWish } from './lock-options.ts'
 import { LOCK_OPTIONS, parseLockWish, parseSeconds } from './lock-options.ts'
+import { shellCommand } from './shell.ts'
 
 export interface RunRequest extends LockWish {
   readonly lock: string
@@ -53,7 +54,7 @@ export function parseRun(parameters: readonly string[]): RunRequest {
   if (lock === undefined) throw new UsageError('LOCK is missing')
   if (lock === '') throw new UsageError('LOCK is empty')
   if (values.command !== undefined && command.length > 0) throw new UsageError('-c takes one shell line and no command')
-  const [program, ...rest] = values.command === undefined ? command : [shell(), '-c', values.command]
+  const [program, ...rest] = values.command === undefined ? command : shellCommand(values.command)
   if (program === undefined) throw new UsageError(`COMMAND is missing${descriptorHint(lock)}`)
   const wish = parseLockWish({ values, tokens })
   refuseWithEngine(wish, values.engine)
@@ -160,10 +161,4 @@ function parseOnLost(text: string | undefined, engine: string | undefined): OnLo
   if (text === undefined) return engine === undefined ? 'ignore' : 'term'
   if (text === 'term' || text === 'kill' || text === 'ignore') return text
   throw new UsageError(`--on-lost must be 'term', 'kill' or 'ignore', not '${text}'`)
-}
-
-/** For `-c`. */
-export function shell(): string {
-  const { SHELL } = process.env
-  return SHELL === undefined || SHELL === '' ? '/bin/sh' : SHELL
 }

@@ -26,6 +26,7 @@ import { runCommand } from './child.ts'
 import { takeChannel } from './channel.ts'
 import { inheritedDescriptors } from './inherited.ts'
 import { UNAVAILABLE, UsageError } from './exit-status.ts'
+import { checkLockPath } from './lock-path.ts'
 import { announceWait, reportObstacle } from './notices.ts'
 import { print, say, writeError } from './output.ts'
 import { makeParents } from '../engines/local/parents.ts'
@@ -44,6 +45,7 @@ export async function runUnderLock(request: RunRequest): Promise<never> {
   leaveErrorOutputAsItIs()
   const inherited = inheritedDescriptors()
   const signals = new Signals()
+  if (request.engine === undefined) checkLockPath(request.lock)
   if (request.makesParents) makeParents(resolve(request.lock))
   const local = request.engine === undefined ? openLocal(request.access) : undefined
   const engine = local?.engine ?? (await openOther(request))

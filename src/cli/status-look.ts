@@ -14,6 +14,7 @@ import { toLockRequest } from '../lock-request.ts'
 import { UsageError } from './exit-status.ts'
 import { findLocks, isDirectory, SocketOwners } from './find-locks.ts'
 import type { Owner } from './find-locks.ts'
+import { checkLockPath } from './lock-path.ts'
 
 /** How many locks are looked at together: each needs a descriptor for each of its holders and waiters. */
 const AT_ONCE = 500
@@ -40,6 +41,7 @@ export interface LockStatus {
 type Queue = Pick<LockSnapshot, 'held' | 'pending'>
 
 export async function lookLocally(words: readonly string[]): Promise<LockStatus[]> {
+  words.forEach(checkLockPath)
   const places = words.length === 0 ? ['.'] : words
   // A place that isn't a directory is looked at by itself: nothing is there, or an obstacle.
   const found = places.flatMap((place) => (isDirectory(place) ? findLocks(place) : [{ path: place, isRoot: false }]))

@@ -107,7 +107,10 @@ export function fileOf(file: string, options: UnlockOptions | undefined): Promis
 }
 
 export function fileOfSync(file: string, options: UnlockOptions | undefined): string {
-  return followsLinks(options) ? fsOf(options).realpathSync(file) : path.resolve(file)
+  if (!followsLinks(options)) return path.resolve(file)
+  // As above: on Windows, the other one keeps the case in which the path was given.
+  if (options?.fs === undefined) return nodeFs.realpathSync.native(path.resolve(file))
+  return fsOf(options).realpathSync(file)
 }
 
 /** What is at `file`; undefined if nothing is there. */

@@ -79,7 +79,7 @@ export type Answer =
   | { readonly kind: 'error'; readonly error: PlainError }
 
 export type Said =
-  /** Its thread in /proc. Missing if there is no /proc. */
+  /** A path that exists as long as its thread. Missing on macOS, and on Linux if there is no /proc. */
   | { readonly kind: 'started'; readonly thread: string }
   /** It obeys. */
   | { readonly kind: 'ready' }

@@ -11,7 +11,7 @@
  * Nothing of this thread's event loop is needed for any of it; where that runs, losses come by it. Nothing here keeps the
  * process alive.
  */
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, constants, existsSync, openSync } from 'node:fs'
 import type * as threadsModule from 'node:worker_threads'
 import { addIdleThread, isOutOfDescriptors, makeRoom, removeIdleThread } from '../requests/idle.ts'
 import { debug } from '../debug.ts'
@@ -33,6 +33,20 @@ const DESCRIPTORS_TO_START = 16
 /** How many looks it has to leave. */
 const MOST_LOOKS_TO_LEAVE = 2
 
+/** For Windows: a new file that nobody else can open, and that is deleted on close. The flags are those of a ticket: held-file.ts of the local engine. */
+const HELD = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | 0x10000000 | 0x40
+/**
+ * In the thread: the path of something that is there for as long as the thread. On Windows, that is a file that it has open: Node closes a thread's
+ * files when the thread ends, also if it ended for want of memory.
+ */
+const THREAD_IN_PROC = `'/proc/' + require('node:fs').readlinkSync('/proc/thread-self')`
+const THREAD_ON_WINDOWS = `(() => {
+  const name = 'slocket-thread-' + process.pid + '-' + process.hrtime.bigint()
+  const file = require('node:path').join(require('node:os').tmpdir(), name)
+  require('node:fs').openSync(file, ${HELD})
+  return file
+})()`
+
 /**
  * What the thread runs before its own program, so that whatever ends the thread is reported: Node tells it only to the event loop of
  * this one, which stands still.
@@ -48,7 +62,7 @@ process.on('exit', () => {
   Atomics.notify(words, ${SAID})
 })
 try {
-  port.postMessage({ kind: 'started', thread: '/proc/' + require('node:fs').readlinkSync('/proc/thread-self') })
+  port.postMessage({ kind: 'started', thread: ${process.platform === 'win32' ? THREAD_ON_WINDOWS : THREAD_IN_PROC} })
 } catch {}
 `
 
@@ -107,7 +121,7 @@ export class SyncWorker implements SyncHolder {
   /** How often it was waited for in vain before it said that it is ready. */
   #startLooks = 0
   #isReady = false
-  /** Its thread in /proc, if there is a /proc. */
+  /** A path that exists as long as its thread. Undefined if there is none. */
   #thread: string | undefined
   #failure: { readonly message: string; readonly code: unknown } | undefined
 

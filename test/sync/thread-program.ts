@@ -5,6 +5,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { programPath } from '../helpers/built.ts'
+import { DEADLINE_MS } from '../helpers/until.ts'
 
 export const SRC: string = fileURLToPath(new URL('../../src', import.meta.url))
 const BUNDLED = programPath('src/index.js')
@@ -33,7 +34,7 @@ export function runProgram(
   const { stdout, stderr, status } = spawnSync(process.execPath, all, {
     env: { ...process.env, NODE_OPTIONS: '', NODE_NO_WARNINGS: '1', ...env },
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: DEADLINE_MS,
   })
   assert.notEqual(status, null, `it did not end: ${stdout}${stderr}`)
   return { stdout, status: status! }

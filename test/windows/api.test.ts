@@ -79,6 +79,16 @@ describe('on Windows', skip, () => {
     assert.equal(fs.existsSync(`${file}.lock`), false)
   })
 
+  test('the calls of proper-lockfile find their lock by another spelling of the path, blocking or not', async () => {
+    const file = path.join(parent, 'Spelt.json')
+    fs.writeFileSync(file, '{}')
+    await lockfile.lock(file.toUpperCase())
+    lockfile.unlockSync(file)
+    lockfile.lockSync(file.toUpperCase())
+    await lockfile.unlock(file)
+    assert.equal(await lockfile.check(file), false)
+  })
+
   test('the calls of proper-lockfile respect its own lock while that is fresh, and take it over when it is stale', async () => {
     const file = path.join(parent, 'shared.json')
     fs.writeFileSync(file, '{}')

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
+import path from 'node:path'
 import { slocket } from '../../src/index.ts'
 import { programPath } from '../helpers/built.ts'
 import { scenario } from '../helpers/scenario.ts'
@@ -90,6 +91,26 @@ scenario('slocket flock holds the lock beside a file, and refuses another one wi
   assert.equal((await runSlocket(scene, 'flock', '-n', 'file', process.execPath, '-e', '0')).status, 1)
   fs.rmSync(flag)
   assert.equal((await first).status, 7)
+})
+
+scenario('slocket run -c runs a line as cmd does, quotes and all, and ends with its status', skip, async (scene) => {
+  const { status, stderr } = await runSlocket(scene, 'run', 'lock', '-c', 'echo "a  b">out& exit 7')
+  assert.equal(status, 7, stderr)
+  assert.equal(fs.readFileSync(path.join(scene.directory, 'out'), 'utf8').trimEnd(), '"a  b"')
+})
+
+scenario('a LOCK with a name that Windows reserves is a usage error, whatever the command', skip, async (scene) => {
+  for (const words of [
+    ['run', 'NUL', '--', 'none'],
+    ['run', '--parents', 'new/com1.lock', '--', 'none'],
+    ['status', 'NUL'],
+    ['break', '--yes', 'a?'],
+  ]) {
+    const { status, stderr } = await runSlocket(scene, ...words)
+    assert.equal(status, 64, `${words.join(' ')}: ${stderr}`)
+    assert.match(stderr, /ends in a name that Windows reserves or doesn't allow/)
+  }
+  assert.deepEqual(fs.readdirSync(scene.directory), ['journal'])
 })
 
 scenario('slocket hold is refused: the system does not tell when a process was started', skip, async (scene) => {

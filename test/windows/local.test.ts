@@ -60,15 +60,33 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     await assert.rejects(slocket(path.join(parent, 'a:b')), TypeError)
   })
 
-  test('is refused on a drive that stands for a network share, and nothing is made', async () => {
-    const lock = newPath()
-    const mocked = mock.method(fs.realpathSync, 'native', () => '\\\\server\\share\\directory').mock
-    try {
-      await assert.rejects(slocket(lock), (error) => isSlocketError(error, 'ERR_SLOCKET_NETWORK_FILE_SYSTEM'))
-    } finally {
-      mocked.restore()
-    }
-    assert.equal(fs.existsSync(lock), false)
+  for (const [what, realpath] of [
+    ['that stands for a network share', () => '\\\\server\\share\\directory'],
+    [
+      'of which the system cannot say what it is',
+      () => {
+        throw Object.assign(new Error('EISDIR: illegal operation on a directory, realpath'), { code: 'EISDIR' })
+      },
+    ],
+  ] as const) {
+    test(`is refused on a drive ${what}, and nothing is made`, async () => {
+      const isNetworkError = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_NETWORK_FILE_SYSTEM')
+      const lock = newPath()
+      const mocked = mock.method(fs.realpathSync, 'native', realpath).mock
+      try {
+        await assert.rejects(slocket(lock), isNetworkError)
+        await assert.rejects(slocket(path.join(lock, 'below', 'lock'), { parents: true }), isNetworkError)
+      } finally {
+        mocked.restore()
+      }
+      assert.equal(fs.existsSync(lock), false)
+    })
+  }
+
+  test('with a name that Windows reserves is refused before the directories above it are made', async () => {
+    const above = newPath()
+    await assert.rejects(slocket(path.join(above, 'nul'), { parents: true }), TypeError)
+    assert.equal(fs.existsSync(above), false)
   })
 
   test('is refused in a directory in which this user may make nothing, and can be had once that is allowed', async () => {
@@ -187,6 +205,20 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
       await held.release()
     })
   }
+
+  test('is not refused to a try because a process tidies, which takes a while on a busy machine', async () => {
+    const lock = newPath()
+    await (await slocket(lock)).release()
+    const number = String(process.hrtime.bigint() - 100_000_000n).padStart(19, '0')
+    const name = `${lock}/2-${number}-x-4711-aaaaaaaaaaaa-00000003`
+    const flags = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | NO_SHARING | DELETE_ON_CLOSE
+    const descriptor = fs.openSync(name, flags)
+    const trying = slocket.try(lock, { ...LEAVE, engine: local() })
+    setImmediate(() => fs.closeSync(descriptor))
+    const held = await trying
+    assert.equal(held?.held, true)
+    await held.release()
+  })
 
   test('can be asked for by the API in all its forms', async () => {
     const lock = newPath()

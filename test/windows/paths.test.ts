@@ -38,7 +38,19 @@ test('what realpath says of a local drive is not taken for a share', () => {
 })
 
 test('a name that Windows reserves, or does not allow, is a TypeError', () => {
-  for (const name of ['NUL', 'nul.lock', 'Con', 'aux', 'prn.txt', 'com1', 'LPT9.lock', 'com²', 'conin$', 'CONOUT$'])
+  for (const name of [
+    'NUL',
+    'nul.lock',
+    'nul .lock',
+    'Con',
+    'aux',
+    'prn.txt',
+    'com1',
+    'LPT9.lock',
+    'com²',
+    'conin$',
+    'CONOUT$',
+  ])
     assert.throws(() => checkWindowsPath(`C:\\data\\${name}`), TypeError, name)
   for (const name of ['a:b', 'a?', 'a*', 'a|b', 'a<b', 'a>b', 'a"b', 'a\tb', 'a.', 'a '])
     assert.throws(() => checkWindowsPath(`C:\\data\\${name}`), TypeError, name)

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { localFileSystem } from './platform/file-system.ts'
 import { systemCode } from '../../errors.ts'
 import { toSlocketError } from './platform/system-error.ts'
+import { refuseOnWindows } from './windows/index.ts'
 
 /**
  * Creates the missing directories above `directory`, as `mkdir -p` does, with the permissions that the umask allows. The directories stay, whatever happens to the lock.
@@ -11,12 +12,13 @@ import { toSlocketError } from './platform/system-error.ts'
  * RACE: another process may remove it before the lock's directory is made in it. Then the request fails with ERR_SLOCKET_NO_PARENT.
  *
  * @param directory the directory of a lock; absolute.
- * @throws ERR_SLOCKET_NETWORK_FILE_SYSTEM, before anything is created; what a system error means.
+ * @throws ERR_SLOCKET_NETWORK_FILE_SYSTEM, and on Windows a TypeError, before anything is created; what a system error means.
  */
 export function makeParents(directory: string): void {
   const parent = path.dirname(directory)
   if (fs.existsSync(parent)) return
-  if (process.platform !== 'win32') localFileSystem(nearestAbove(parent))
+  if (process.platform === 'win32') refuseOnWindows(directory, nearestAbove(parent))
+  else localFileSystem(nearestAbove(parent))
   try {
     makeMissing(parent)
   } catch (error) {

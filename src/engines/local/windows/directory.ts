@@ -20,7 +20,7 @@ import { DOWNGRADED, looksLikeTicket, parseTicketName } from '../ticket-name.ts'
 import { DirectoryDenied, Guards, isGuardName } from './guard.ts'
 import type { Found } from './held-file.ts'
 import { isDenied, OPEN, probe } from './held-file.ts'
-import { isNetworkPath, networkError } from './paths.ts'
+import { refuseNetwork } from './network.ts'
 
 /** In the directory of a named lock: the file that has the name. */
 export const NAME_FILE = 'name'
@@ -266,17 +266,4 @@ export class WindowsDirectory {
 
 function isMark(name: string): boolean {
   return name.endsWith(DOWNGRADED) && parseTicketName(name.slice(0, -DOWNGRADED.length)) !== undefined
-}
-
-/** A drive letter may be that of a network share: the path that it stands for tells. @throws ERR_SLOCKET_NETWORK_FILE_SYSTEM. */
-function refuseNetwork(directory: string): void {
-  let real: string
-  try {
-    real = fs.realpathSync.native(directory)
-  } catch (error) {
-    // Whatever hinders the look is for the next step to meet and to report.
-    if (systemCode(error) === undefined) throw error
-    return
-  }
-  if (isNetworkPath(real)) throw networkError(directory)
 }

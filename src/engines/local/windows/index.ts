@@ -17,7 +17,8 @@ import { inspect } from './inspect.ts'
 import { namesOnWindows, openNamesIn } from './names.ts'
 import type { Found } from './held-file.ts'
 import { OPEN, probe } from './held-file.ts'
-import { checkWindowsPath, isNetworkPath } from './paths.ts'
+import { refuseNetwork } from './network.ts'
+import { checkWindowsPath } from './paths.ts'
 import { Presence } from './presence.ts'
 import { WindowsPathQueue } from './queue.ts'
 import type { OwnTicket } from './ticket.ts'
@@ -74,6 +75,18 @@ export function breakableOnWindows(directory: string): Breakable {
   return breakable(new WindowsDirectory(directory), () => new Map())
 }
 
+/**
+ * Refuses a path that no lock can have, before anything is made.
+ *
+ * @param directory absolute.
+ * @param above the nearest directory above that exists.
+ * @throws TypeError; ERR_SLOCKET_NETWORK_FILE_SYSTEM.
+ */
+export function refuseOnWindows(directory: string, above: string): void {
+  checkWindowsPath(directory)
+  refuseNetwork(above)
+}
+
 /** Named locks. See `localNames`. */
 export function windowsNames(root: string | undefined, access: LockAccess | undefined): Engine {
   return namesOnWindows(root, access)
@@ -82,12 +95,6 @@ export function windowsNames(root: string | undefined, access: LockAccess | unde
 /** A client of its own of the named locks in a root. */
 export function openWindowsNames(directory: string): Engine {
   return openNamesIn(directory)
-}
-
-/** For `slocket doctor`: what a directory on a network share really is. Undefined if it is on a local disk. */
-export function shareOf(directory: string): string | undefined {
-  const real = fs.realpathSync.native(directory)
-  return isNetworkPath(real) ? real : undefined
 }
 
 /** For `slocket doctor`: what others see of a ticket. */

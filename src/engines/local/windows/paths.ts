@@ -2,8 +2,8 @@
 import path from 'node:path'
 import { SlocketError } from '../../../errors.ts'
 
-/** Names of devices, in every directory, with any extension: "Naming Files, Paths, and Namespaces" in Microsoft's documentation. */
-const RESERVED = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:\.|$)/i
+/** Names of devices, in every directory, with any extension, also after spaces: "Naming Files, Paths, and Namespaces" in Microsoft's documentation. */
+const RESERVED = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|$)/i
 /** Control characters too; and Windows drops a dot or a space at the end. */
 const FORBIDDEN = /[<>:"|?*]|[^ -\u{10ffff}]|[. ]$/u
 

@@ -12,6 +12,8 @@ import type { Hold } from './hold.ts'
 
 /** A ticket that has not withdrawn after this long either holds or has been stopped in the middle. A scanner may look at each new file. */
 const JOINING_MS = 30
+/** For how long a guard may be open elsewhere, or a process may tidy, though no request is ahead, before a request that never waits gives up, in ms. */
+const BARRIER_MS = 250
 
 /**
  * The bits in the name of a ticket, at the place where Linux has the kernel.
@@ -52,6 +54,7 @@ export class ListedTicket implements Ticket {
   closedSinceMs: number | undefined
 
   readonly #parsed: TicketName
+  readonly #metMs: number = monotonicNowMs()
   #withClaim: ListedTicket | undefined
 
   constructor(name: string, parsed: TicketName) {
@@ -84,6 +87,7 @@ export class ListedTicket implements Ticket {
   }
 
   get joining(): boolean {
+    if (this.tidies) return monotonicNowMs() - this.#metMs < BARRIER_MS
     // A number may lie ahead of the clock, but not by much unless by malice.
     return Math.abs(ageMs(this.number)) < JOINING_MS
   }
@@ -192,9 +196,6 @@ export class OwnTicket extends ListedTicket {
     cancellation.listen(end)
   }
 }
-
-/** For how long a guard may be open elsewhere, though nobody is ahead, before a request that never waits gives up, in ms. */
-const BARRIER_MS = 250
 
 /**
  * Stands ahead of a ticket whose turn has come while a guard is still open elsewhere: the holder before is about to end, or a virus scanner looks at
