@@ -41,9 +41,9 @@ test('wrong options are refused at the call', () => {
 
 test('an option that pg would ignore is refused, by a sentence that says what to write', () => {
   for (const [options, advice] of [
-    [{ pool: {} }, /connections of its own/],
-    [{ client: {} }, /connections of its own/],
-    [new pg.Pool(), /connections of its own/],
+    [{ pool: {} }, /its own connections/],
+    [{ client: {} }, /its own connections/],
+    [new pg.Pool(), /its own connections/],
     [{ url: connectionString }, /connectionString/],
     [{ uri: connectionString }, /connectionString/],
     [{ connectionstring: connectionString }, /did you mean 'connectionString'/],
