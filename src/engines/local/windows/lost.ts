@@ -38,7 +38,7 @@ function downgradeAgain(state: QueueState, own: OwnTicket): void {
 export function isLost(state: QueueState, own: OwnTicket): boolean {
   const { directory, name } = state
   if (!own.isHeld || own.isOver) return false
-  if (name !== undefined && isRobbed(state, own)) {
+  if (name !== undefined && isStolen(state, own)) {
     own.isHeld = false
     // The thief waits for that.
     own.hold?.close()
@@ -62,7 +62,7 @@ function lose({ directory }: QueueState, own: OwnTicket, reason: string): void {
   own.request.onLost(new SlocketError('ERR_SLOCKET_LOST', `the lock '${directory.path}' was lost: ${reason}`))
 }
 
-function isRobbed({ view }: QueueState, own: OwnTicket): boolean {
+function isStolen({ view }: QueueState, own: OwnTicket): boolean {
   view.list()
   return view.all().some((ticket) => ticket.name < own.name && isThief(ticket))
 }
@@ -73,7 +73,7 @@ function isThief({ number }: ListedTicket): boolean {
 }
 
 /** A thief is in front: has all that hold look at the queue. Each would by itself, once a second. */
-export function rob(state: QueueState, thief: OwnTicket): void {
+export function steal(state: QueueState, thief: OwnTicket): void {
   const { held } = splitByTurn(state.view.all().filter((ticket) => ticket !== thief))
   for (const ticket of held) {
     const own = state.own.get(ticket.id)
