@@ -24,7 +24,7 @@ const ANSWER_MS = 200
 export interface Inspection {
   /** Returns the client of a ticket, if it is known. */
   readonly clientOf?: (ticket: ListedTicket) => string
-  /** When it aborts, nobody is waited for any longer. */
+  /** When it aborts, no member's answer is waited for any more. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -107,7 +107,7 @@ async function askAll(members: ReadonlySet<string>, signal: AbortSignal | undefi
   return answers
 }
 
-/** Connects as a visitor, who does not say who it is, and asks. Undefined if there is no answer in time. */
+/** Connects without saying who this process is, and asks. Undefined if there is no answer in time. */
 function ask(member: string, signal: AbortSignal | undefined): Promise<Answer | undefined> {
   return new Promise((resolve) => {
     const splitter = new LineSplitter(MAX_PARTY_BYTES)
