@@ -122,7 +122,7 @@ export function parseEtcdOptions(options: unknown): Settings {
   const parsed = parseEndpoints(endpoints)
   const isSecure = tls !== undefined || parsed[0]!.isSecure === true
   if (parsed.some((endpoint) => endpoint.isSecure !== undefined && endpoint.isSecure !== isSecure)) {
-    throw new TypeError('options.endpoints must all be http:// (without options.tls) or all be https://')
+    throw new TypeError('options.endpoints must be all http:// (without options.tls), or all https://')
   }
   return {
     addresses: parsed.map(({ address }) => address),

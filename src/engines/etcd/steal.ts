@@ -24,7 +24,7 @@ import { formatValue, parseValue } from '../ticket-value.ts'
 const MOST_AT_ONCE = 50
 
 /** Writes the ticket, and steals the lock. Resolves with false if it was no longer needed before that. */
-export async function steal(parts: QueueParts, prefix: string, own: OwnTicket): Promise<boolean> {
+export async function joinAndSteal(parts: QueueParts, prefix: string, own: OwnTicket): Promise<boolean> {
   const victims = await joinInFront(parts, prefix, own)
   if (victims === undefined) return false
   debug('etcd: %s steals from %d tickets', own.key, victims.length)
