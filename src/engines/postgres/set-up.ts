@@ -100,7 +100,7 @@ function setUpStatement({ sequence, serverPatienceMs }: Settings): string {
   return `SELECT pg_backend_pid()::text AS pid, ${factsOf(sequence)},
     (SELECT count(set_config(name, value, false)) FROM (VALUES ${values.join(', ')}) AS wanted (name, value)
       WHERE current_setting(name, true) IS NOT NULL)::text AS set,
-    -- A token must be on the disk before a client receives it; otherwise the server could issue it again after a crash.
+    -- A token must be on the disk before a client receives it, or else the server could issue it again after a crash.
     (SELECT count(set_config('synchronous_commit', 'on', false))
       WHERE current_setting('synchronous_commit') IN ('off', 'local'))::text AS durable`
 }
