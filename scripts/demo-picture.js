@@ -23,6 +23,8 @@ const LINE = 20
 const MARGIN = 20
 const BAR = 34
 const BACKGROUND = '#0d1117'
+/** Shows the edge on a dark page. */
+const BORDER = '#30363d'
 const FOREGROUND = '#c9d1d9'
 /** SGR codes, as demo/paint.ts writes them: of a dark terminal, with a contrast of 4.5 or more. */
 const COLOURS = {
@@ -89,7 +91,7 @@ function draw(recording) {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
     `<title>${ALT}</title>`,
-    `<rect width="${width}" height="${height}" rx="8" fill="${BACKGROUND}"/>`,
+    `<rect x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="8" fill="${BACKGROUND}" stroke="${BORDER}"/>`,
     ...['#ff5f57', '#febc2e', '#28c840'].map(
       (fill, index) => `<circle cx="${MARGIN + 4 + index * 18}" cy="18" r="5" fill="${fill}"/>`,
     ),

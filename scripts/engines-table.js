@@ -49,8 +49,8 @@ const COLUMNS = {
   downgrade: ({ engine }) => yes(engine.capabilities.downgrade),
   recovered: ({ engine }) => yes(engine.capabilities.recovered),
   steal: ({ engine }) => yes(engine.capabilities.steal),
-  'requests at a time': ({ engine }) => String(engine.capabilities.places ?? 'no limit'),
-  'its holder crashes: free': ({ crash }) => crash,
+  'requests at once': ({ engine }) => String(engine.capabilities.places ?? 'no limit'),
+  'free after a crash': ({ crash }) => crash,
   'its server fails over': ({ failover }) => failover,
   'takeover after `kill -9`, measured': ({ engine }) => takeoverOf(engine.name),
 }

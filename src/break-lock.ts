@@ -20,12 +20,12 @@ export async function breakLock(
     const answer: unknown = confirm === undefined || (await confirm(held.map(toLockRequest)))
     return answer === true
   }
-  const lost = await (engine.breakHolders?.(path, isConfirmed) ?? rob(engine, path, isConfirmed))
+  const lost = await (engine.breakHolders?.(path, isConfirmed) ?? stealFromAll(engine, path, isConfirmed))
   return lost.map(toLockRequest)
 }
 
 /** Steals the lock and releases it at once. Waiters keep their places. */
-async function rob(engine: Engine, path: string, isConfirmed: Confirm): Promise<readonly Requester[]> {
+async function stealFromAll(engine: Engine, path: string, isConfirmed: Confirm): Promise<readonly Requester[]> {
   // An engine that the user wrote may lack them.
   const { capabilities } = engine as { readonly capabilities?: Engine['capabilities'] }
   if (capabilities?.steal !== true)

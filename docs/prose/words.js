@@ -9,7 +9,8 @@ export const AROUND = 40
 export const WORDS = [
   {
     name: 'where-for-if',
-    pattern: /\bwhere (?=[a-z])/gi,
+    // WHERE, in capitals, is SQL.
+    pattern: /\b[Ww]here (?=[a-z])/g,
     use: '"if" for a condition, "when" for a time; "where" is for a place',
     except:
       /\b(?:places?|points?|paths?|director(?:y|ies)|files?|lines?|hosts?|machines?|systems?|steps?|knows?|known|says?|sees?|tells?|shows?|asks?|looks?|find|out|and|is|exactly|from|to|of|or) where |where (?:to|from|else|and)\b|where (?:\S+ ){1,3}(?:lives?|lies?|leads?|goes|points?|comes? from|begins?|ends?|runs?|stands?|belongs?)\b|^\s*Where |\bwhere\b[^.]*\?/i,
@@ -53,7 +54,7 @@ export const WORDS = [
     pattern: /\bwitness(?:es|ed)?\b/gi,
     use: 'say what happens: the kernel closes the socket',
     // The term of docs/glossary.md, and the module that is named after it.
-    except: /\bwitness\.ts\b|^witness$/i,
+    except: /\bwitness\.ts\b|^witness$|\bticket, witness and bell\b/i,
   },
   { name: 'tells-all', pattern: /\btells? all\b/gi, use: '"Full reference:"' },
   { name: 'lets-in-whom', pattern: /\blets? in wh/gi, use: 'starts' },

@@ -21,13 +21,13 @@ export async function breakLock(parameters: readonly string[]): Promise<number> 
   checkLockPath(lock)
   let isFound = false
   let isAgreed = false
-  // This is the function that slocket.break uses. The answer may take minutes, so it looks at the holders once more after it.
+  // slocket.break uses the same function. The answer may take minutes, so the function lists the holders once more after it.
   const { taken, left, failure } = await breakLocal(lock, async (found) => {
     isFound = true
     for (const holder of found.flatMap(({ holders }) => holders)) print(`${describe(lock, holder)}\n`)
     const { pending } = await slocket.query(lock)
-    const waiting = pending.length === 0 ? 'nobody waits' : `${pending.length} waiting: the next one gets it`
-    print(`They lose '${printable(lock)}', and are told so, but they go on running. ${waiting}.\n`)
+    const waiting = pending.length === 0 ? 'nobody waits' : `${pending.length} waiting: the next waiter gets it`
+    print(`They lose '${printable(lock)}' and are notified, but they go on running. ${waiting}.\n`)
     isAgreed = flags.has('yes') || (await isConfirmed())
     return isAgreed
   })
@@ -55,7 +55,7 @@ function describe(lock: string, { pid, claim, label, sinceMs, command }: Request
 
 async function isConfirmed(): Promise<boolean> {
   if (!process.stdin.isTTY && fs.fstatSync(0).isCharacterDevice())
-    throw new UsageError('--yes is needed where nobody can be asked')
+    throw new UsageError('there is no terminal to confirm on: use --yes')
   print("Take it away from them? Type 'yes': ")
   const lines = createInterface({ input: process.stdin })
   const answer = await new Promise<string>((resolve) => {

@@ -21,7 +21,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 const INTERNAL: Readonly<Record<string, Command>> = {
   [KEEP]: async (parameters) => await (await import('./keeper.ts')).keep(parameters),
 }
-/** How many letters of a misspelt command may differ from its name. */
+/** How many letters of a misspelled command may differ from its name. */
 const MOST_DIFFERENT = 2
 
 /** @param program the file that this command is. @throws UsageError */
@@ -30,19 +30,19 @@ export async function runCommandNamed(
   parameters: readonly string[],
   program: string,
 ): Promise<number> {
-  if (name === undefined) throw new UsageError('say what to do')
+  if (name === undefined) throw new UsageError('COMMAND is missing')
   if (name === '--help' || name === '-h') return help(undefined)
   if (name === '--version' || name === '-V') return version()
   if (Object.hasOwn(HELP, name) && parameters.some((word) => word === '--help' || word === '-h')) return help(name)
   const all = { ...INTERNAL, ...COMMANDS }
   const command = Object.hasOwn(all, name) ? all[name] : undefined
-  if (command === undefined) throw new UsageError(`no such command${suggestion(name)}`)
+  if (command === undefined) throw new UsageError(`unknown command${suggestion(name)}`)
   return await command(parameters, program)
 }
 
 function help(name: string | undefined): number {
   const text = HELP[name === 'help' ? '' : (name ?? '')]
-  if (text === undefined) throw new UsageError(`no such command: ${name}${suggestion(name!)}`)
+  if (text === undefined) throw new UsageError(`unknown command: ${name}${suggestion(name!)}`)
   print(text.slice(1))
   return 0
 }
@@ -78,7 +78,7 @@ function suggestion(name: string): string {
   return nearest === undefined ? '' : `; did you mean '${nearest}'?`
 }
 
-/** How many letters have to be changed, inserted or removed (Levenshtein). */
+/** Returns how many letters have to be changed, inserted or removed (Levenshtein). */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index)
   for (const [index, letter] of from.split('').entries()) {

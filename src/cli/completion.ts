@@ -28,7 +28,7 @@ const WANTS_VALUE = [`-[^-${SHORT}]*[${SHORT}]`, ...VALUED.filter((flag) => flag
 /** Returns the exit status. */
 export function completion([shell, ...others]: readonly string[]): number {
   const script = SCRIPTS[shell ?? '']
-  if (script === undefined || others.length > 0) throw new UsageError('say which shell: bash, zsh or fish')
+  if (script === undefined || others.length > 0) throw new UsageError('SHELL must be bash, zsh or fish')
   print(script())
   return 0
 }

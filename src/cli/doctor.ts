@@ -31,7 +31,7 @@ interface Finding {
 interface Place {
   /** The directory that the locks would be in. */
   readonly directory: string
-  /** A directory in it for the tests. */
+  /** A directory inside it for the tests. */
   readonly scratch: string
   /** The file that this command is. */
   readonly program: string
@@ -100,8 +100,8 @@ export async function doctor(parameters: readonly string[], program: string): Pr
     if (systemCode(error) === undefined) throw error
     report('directory', {
       kind: 'bad',
-      text: `nothing can be made in '${directory}' (${systemCode(error)})`,
-      advice: 'use a directory that you may write to',
+      text: `cannot create anything in '${directory}' (${systemCode(error)})`,
+      advice: 'use a directory that you can write to',
     })
   } finally {
     if (scratch !== undefined) fs.rmSync(scratch, { recursive: true, force: true })
@@ -213,7 +213,7 @@ async function checkPipes(): Promise<Finding> {
   return {
     kind: 'note',
     text: `named pipes say ${said}`,
-    advice: 'works all the same: whoever waits looks every 50 ms',
+    advice: 'locks work all the same: waiters check every 50 ms',
   }
 }
 
@@ -222,8 +222,8 @@ function checkKernel(): Finding {
   if (id !== UNKNOWN_KERNEL) return good(`boot id ${id}`)
   return {
     kind: 'note',
-    text: 'does not tell its boot id',
-    advice: 'mount /proc: tickets of an earlier boot are told by their sockets alone',
+    text: 'the boot id is not known',
+    advice: 'mount /proc: without it, only their sockets show that tickets are from an earlier boot',
   }
 }
 
@@ -251,7 +251,7 @@ async function trySockets({ scratch }: Place, text: string): Promise<Finding> {
     if (alive === 'connected' && dead === 'ECONNREFUSED') return good(text)
     return {
       kind: 'bad',
-      text: `a socket that listens says ${alive}, a dead one ${dead}`,
+      text: `a listening socket says ${alive}, a dead one ${dead}`,
       advice: 'use a directory on another file system',
     }
   } finally {
@@ -270,7 +270,7 @@ async function connect(address: string): Promise<string> {
   return error === undefined ? 'connected' : (systemCode(error) ?? String(error))
 }
 
-/** Checks links as an acquire does on a file system that it does not know. */
+/** Checks links as an acquire does on an unknown file system. */
 async function checkLinks({ scratch }: Place): Promise<Finding> {
   const addresses = new SocketAddresses(scratch)
   const server = await listen(addresses.of('linked'))
@@ -279,7 +279,7 @@ async function checkLinks({ scratch }: Place): Promise<Finding> {
     return {
       kind: 'note',
       text: 'a listening socket of its own',
-      advice: 'works all the same: hard links cannot be made here, or do not lead to the socket',
+      advice: 'locks work all the same: hard links cannot be made here, or do not lead to the socket',
     }
   } finally {
     server.close()
@@ -291,7 +291,7 @@ function checkPath({ directory, scratch }: Place): Finding {
   const addresses = new SocketAddresses(scratch)
   try {
     const isShort = addresses.of('x'.repeat(52)).startsWith(scratch)
-    return good(`${Buffer.byteLength(directory)} bytes${isShort ? '' : ', reached by a shorter way'}`)
+    return good(`${Buffer.byteLength(directory)} bytes${isShort ? '' : ', reached by a shorter path'}`)
   } finally {
     addresses.close()
   }
@@ -317,12 +317,12 @@ function checkPermissions({ directory }: Place): Finding {
   if ((fs.statSync(directory).mode & 0o1002) !== 0o002) return good(mine)
   return {
     kind: 'note',
-    text: `everybody can remove what is in '${directory}'; ${mine}`,
+    text: `every user can remove entries of '${directory}'; ${mine}`,
     advice: `chmod +t '${directory}'`,
   }
 }
 
-/** A process takes a lock, and is killed while it holds. */
+/** Starts a process that acquires a lock, and kills it while it holds. */
 async function checkDeath({ scratch, program }: Place): Promise<Finding> {
   const lock = path.join(scratch, 'lock')
   const command =
@@ -335,17 +335,19 @@ async function checkDeath({ scratch, program }: Place): Promise<Finding> {
   try {
     await new Promise<void>((resolve, reject) => {
       holder.stdout.once('data', resolve)
-      holder.once('exit', (status) => reject(new Error(`a process that was to hold a lock ended with ${status}`)))
+      holder.once('exit', (status) => reject(new Error(`a process that should have held a lock ended with ${status}`)))
     })
     if ((await slocket.try(lock, { linger: 0 })) !== null)
-      return { kind: 'bad', text: 'two processes had one lock at a time' }
+      return { kind: 'bad', text: 'two processes held the lock at the same time' }
     const next = slocket(lock, { linger: 0, timeout: MOST_TAKEOVER_MS })
     const from = performance.now()
     holder.kill('SIGKILL')
     const taken = await next
     const ms = (performance.now() - from).toFixed(0)
     await taken.release()
-    return taken.recovered ? good(`seen after ${ms} ms`) : { kind: 'bad', text: `seen after ${ms} ms, but not told of` }
+    return taken.recovered
+      ? good(`seen after ${ms} ms`)
+      : { kind: 'bad', text: `seen after ${ms} ms, but not reported` }
   } finally {
     holder.kill('SIGKILL')
     holder.stdin.end()

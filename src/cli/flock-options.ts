@@ -19,7 +19,7 @@ export interface FlockRequest {
   readonly isVerbose: boolean
 }
 
-/** Letters, and long options under the letters that they stand for. */
+/** The long options, with the letters that they stand for. */
 const LONG: Readonly<Record<string, string>> = {
   shared: 's',
   exclusive: 'x',
@@ -58,7 +58,7 @@ export function parseFlock(parameters: readonly string[]): FlockRequest | 'help'
   const mode = options.findLast(({ name }) => 'sexu'.includes(name))?.name
   if (has('F') && has('o')) throw new UsageError('-F, --no-fork and -o, --close exclude each other')
   if (has('fcntl') || has('start') || has('length'))
-    throw new UsageError('--fcntl, --start and --length: there is one kind of lock, of whole files')
+    throw new UsageError('--fcntl, --start and --length: there is only one kind of lock, on whole files')
   const [file, ...rest] = words
   if (file === undefined) throw new UsageError('FILE is missing')
   const command = commandOf(rest)
@@ -84,12 +84,12 @@ function commandOf([first, ...rest]: readonly string[]): readonly [string, ...st
   return shellCommand(rest[0]!)
 }
 
-/** No process can hold a lock of this kind by a descriptor of its shell. */
+/** A process cannot hold this kind of lock through a descriptor of its shell. */
 function descriptorRefusal(word: string, isUnlock: boolean): string {
   if (!/^\d+$/.test(word)) return `COMMAND is missing after '${word}'`
   const instead = isUnlock
-    ? "'slocket release LOCK' gives back what 'slocket hold LOCK' has taken"
-    : "write 'slocket hold LOCK || exit' in place of 'exec 9>LOCK; flock 9'"
+    ? "'slocket release LOCK' releases the lock that 'slocket hold LOCK' acquired"
+    : "write 'slocket hold LOCK || exit' instead of 'exec 9>LOCK; flock 9'"
   return `a file descriptor (${word}) cannot be locked, and nothing is locked now: ${instead}`
 }
 

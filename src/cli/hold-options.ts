@@ -57,7 +57,7 @@ function parse(
 
 function onlyLock([lock, ...others]: readonly string[]): string {
   if (lock === undefined || lock === '') throw new UsageError('LOCK is missing')
-  if (others.length > 0) throw new UsageError('one LOCK at a time, and no command: that is slocket run')
+  if (others.length > 0) throw new UsageError('one LOCK at a time, and no command; to run a command, use slocket run')
   return lock
 }
 
@@ -66,7 +66,7 @@ function parseScript(text: string | undefined): Identity {
   const pid = wholeNumber('--pid', text, 1, MOST_PID) ?? process.ppid
   const script = identifySafely(pid)
   if (text !== undefined) {
-    if (script === undefined) throw new UsageError(`--pid: there is no process ${pid}, or /proc does not show it`)
+    if (script === undefined) throw new UsageError(`--pid: process ${pid} doesn't exist, or /proc doesn't show it`)
     return script
   }
   // RACE: the script may have ended, even before this process could look. Then this process is a child of process 1, or of a subreaper,
@@ -74,7 +74,7 @@ function parseScript(text: string | undefined): Identity {
   const isAdopted = pid === 1 || sessionOf(pid) !== sessionOf(process.pid)
   if (script === undefined || isAdopted || pid !== process.ppid) {
     throw new UsageError(
-      `the script that has started this has ended, or is process 1, or of another session; to name the process for which the lock is held, write '--pid PID'`,
+      `the calling script has ended, is process 1, or belongs to another session; use --pid PID to name the process that the lock is held for`,
     )
   }
   return script
@@ -83,5 +83,5 @@ function parseScript(text: string | undefined): Identity {
 /** @throws UsageError if the system shows no processes. */
 function identifySafely(pid: number): Identity | undefined {
   if (identify(process.pid) !== undefined) return identify(pid)
-  throw new UsageError('this needs /proc, which shows when a process was started')
+  throw new UsageError('slocket hold needs /proc, which shows when a process started')
 }

@@ -57,7 +57,7 @@ export async function hold(parameters: readonly string[], program: string): Prom
     channel.destroy()
     keeper.unref()
   }
-  say(`the process that was to hold '${lock}' has been killed; nothing is held`)
+  say(`the keeper of '${lock}' was killed; nothing is held`)
   return OS_ERROR
 }
 
@@ -88,7 +88,7 @@ function refuseSecond({ lock, script }: HoldRequest): void {
   if (ticketsKeptFor(lock, script).length === 0) return
   throw new SlocketError(
     'ERR_SLOCKET_DEADLOCK',
-    `process ${script.pid} holds '${lock}' already, or waits for it: 'slocket release' gives it back`,
+    `process ${script.pid} already holds '${lock}', or waits for it: 'slocket release' releases it`,
   )
 }
 
@@ -103,17 +103,17 @@ async function startKeeper({ lock, script }: HoldRequest, program: string): Prom
   } catch (error) {
     const code = systemCode(error)
     if (code === undefined) throw error
-    throw new SlocketError('ERR_SLOCKET_RESOURCES', `no process can be started (${code})`, { cause: error })
+    throw new SlocketError('ERR_SLOCKET_RESOURCES', `the keeper cannot be started (${code})`, { cause: error })
   }
 }
 
-/** Returns the queue as the keeper sees it: for display, its place in the queue is that of this process. */
+/** Returns the queue as the keeper sees it: the keeper's place in it counts as this process's own. */
 async function queryFor(keeper: ChildProcess, lock: string): Promise<LockSnapshot> {
   const snapshot = await slocket.query(lock)
   return { ...snapshot, pending: snapshot.pending.map((one) => ({ ...one, self: one.pid === keeper.pid })) }
 }
 
-/** The descriptors that a new process inherits besides those it is meant to have: Node has marked all others to be closed on exec (proc_pid_fdinfo(5)). */
+/** The descriptors that a new process inherits unintentionally. Node has marked all others to be closed on exec (proc_pid_fdinfo(5)). */
 function descriptorsOnExec(): number[] {
   const CLOSED = 0o2000000
   return namesIn('/proc/self/fd')

@@ -53,7 +53,7 @@ export async function keep([words = '', lock = '']: readonly string[]): Promise<
   }
   await hand(lockOrReport, lines, channel, ended)
   await until(ended)
-  // The lock is still held at the exit: the next holder must be notified.
+  // The lock is still held at the exit, so the next holder has `recovered`.
   process.exit(0)
 }
 
@@ -88,12 +88,12 @@ async function hand(lock: Lock, lines: AsyncIterator<string>, channel: Duplex, e
   ])
   if (!isConfirmed) {
     signal.removeEventListener('abort', onLost)
-    // If an earlier holder crashed, the script was not notified: the lock isn't released, so that the next holder is notified instead.
+    // If an earlier holder crashed, the script hasn't received `recovered`: the lock isn't released, so that the next holder receives it instead.
     if (!lock.recovered) await lock.release()
     process.exit(OS_ERROR)
   }
   channel.destroy()
-  // So that the file system that the script was started on can be unmounted.
+  // Otherwise the file system of the script's working directory couldn't be unmounted.
   process.chdir('/')
 }
 
@@ -114,12 +114,12 @@ async function until(signal: AbortSignal): Promise<void> {
 
 function parseIdentity(words: string): Identity {
   const [, pid, start] = /^(\d+):(\d+)$/.exec(words) ?? []
-  if (start === undefined) throw new UsageError('no such command')
+  if (start === undefined) throw new UsageError('unknown command')
   return { pid: Number(pid), start }
 }
 
 /** @throws UsageError if this process was not started by `slocket hold`. */
 function openChannel(): Duplex {
-  if (quietly(() => fs.fstatSync(KEEPER_DESCRIPTOR).isSocket()) !== true) throw new UsageError('no such command')
+  if (quietly(() => fs.fstatSync(KEEPER_DESCRIPTOR).isSocket()) !== true) throw new UsageError('unknown command')
   return new net.Socket({ fd: KEEPER_DESCRIPTOR, readable: true, writable: true })
 }

@@ -7,7 +7,7 @@ import { KEEP } from './keeper-protocol.ts'
 import type { Identity } from './process-start.ts'
 import { namesIn, quietly } from './quietly.ts'
 
-/** Returns the names of the tickets in `lock` that hold or wait. */
+/** Returns the names of the script's tickets in `lock`, whether they hold or wait. */
 export function ticketsKeptFor(lock: string, { pid, start }: Identity): string[] {
   const directory = path.resolve(lock)
   const owners = new SocketOwners()

@@ -13,7 +13,7 @@ import { dieBy } from './signals.ts'
 const [, program = '', ...given] = process.argv
 // A link with that name replaces flock(1).
 const [command, ...parameters] = path.basename(program) === 'flock' ? ['flock', ...given] : given
-// This is the command line that other processes are shown.
+// Other processes see this as the command line.
 process.argv = ['slocket', ...(command === undefined ? [] : [command, ...parameters]).map(withoutSecrets)]
 
 /** The commands whose errors refer to their own help. */
@@ -46,5 +46,5 @@ async function runCommand(name: string | undefined, words: readonly string[]): P
 function refuseOtherBytes(): void {
   // On Windows arguments are UTF-16.
   if (process.platform === 'win32' || !process.argv.some((word) => word.includes('\u{fffd}'))) return
-  if (!isUtf8(fs.readFileSync('/proc/self/cmdline'))) throw new UsageError('words have to be UTF-8')
+  if (!isUtf8(fs.readFileSync('/proc/self/cmdline'))) throw new UsageError('arguments must be valid UTF-8')
 }

@@ -14,23 +14,23 @@ const SAY_MS = 10_000
 type Query = () => Promise<{ readonly obstacle?: LockSnapshot['obstacle'] | undefined }>
 
 /**
- * Reports once, by calling `tell`, what counts as the lock of another program: what is there now, or is found later and waited for. The file that flock(1)
- * locks stays after flock has ended, and perhaps nobody removes it.
+ * Reports, by calling `notify` once, something at the path that isn't a lock: what is there now, or what a wait finds later. The file that flock(1) locks stays
+ * after flock has ended, and perhaps nobody removes it.
  */
-export async function reportObstacle(lock: string, query: Query, tell: (message: string) => void): Promise<void> {
-  let isTold = false
+export async function reportObstacle(lock: string, query: Query, notify: (message: string) => void): Promise<void> {
+  let isNotified = false
   heedWarnings((message) => {
-    if (!isTold) tell(message)
-    isTold = true
+    if (!isNotified) notify(message)
+    isNotified = true
   })
-  // If it cannot be looked at, the request fails for the same reason, and reports it.
+  // If lstat fails, the request fails for the same reason, and reports it.
   // The path is resolved as the engine does it: a slash at the end makes no difference.
   const stats = quietly(() => fs.lstatSync(resolve(lock), { throwIfNoEntry: false }))
   if (stats === undefined || stats.isDirectory()) return
   const kind = (await query().catch(() => undefined))?.obstacle?.kind
-  if (isTold || kind === undefined || kind === 'directory' || !isWaitedFor({ kind })) return
-  isTold = true
-  tell(describeObstacle(kind, lock).message)
+  if (isNotified || kind === undefined || kind === 'directory' || !isWaitedFor({ kind })) return
+  isNotified = true
+  notify(describeObstacle(kind, lock).message)
 }
 
 /** Passes warnings about a wait for something else at the path to `onObstacle`, which shows them like the other messages of the command. */

@@ -22,6 +22,6 @@ export async function release(parameters: readonly string[]): Promise<number> {
   // The names of tickets are never reused. The keeper is notified, sees that its ticket is gone, and ends.
   await takeAway(directory, names)
   if (!names.some((name) => directory.has(name))) return 0
-  say(`'${lock}' cannot be given back: it belongs to another user, or cannot be written to`)
+  say(`'${lock}' cannot be released: its directory belongs to another user, or is read-only`)
   return OS_ERROR
 }

@@ -40,7 +40,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   'no-fork': '--no-fork: the lock lives in the command anyway; see also --close',
   u: '-u, --unlock: a lock ends with its command; there is none to drop',
   unlock: '--unlock: a lock ends with its command; there is none to drop',
-  fcntl: '--fcntl: there is one kind of lock only',
+  fcntl: '--fcntl: there is only one kind of lock',
   h: '-h, --help stands alone',
   help: '--help stands alone',
   V: '-V, --version stands alone, and before run',

@@ -3,7 +3,7 @@
  *
  *  1. The lock lives as long as the command: it has the ticket's socket open, so the ticket lives even if this process is killed.
  *  2. When the command has exited, the lock is released, unless a process that it has left behind still has the socket. If a signal
- *     ended the command, it died while holding, and the next holder is notified. If the command never began, what it would have been notified of is passed on.
+ *     ended the command, it died while holding, and the next holder has `recovered`. If the command never began, its `recovered` passes to the next holder.
  *  3. With another engine (`--engine`) there is no such socket: the lock lives as long as this process, which ends the command by a signal if
  *     the lock is lost.
  *  4. Descriptors 0, 1 and 2 belong to the command, and so does the channel of a supervisor: nothing is read from them, and their modes
@@ -65,7 +65,7 @@ export async function runUnderLock(request: RunRequest): Promise<never> {
   const handle = local?.handleOf(request.lock)
   const descriptors = { inherited, channel, lock: request.isClosed ? [] : (handle?.descriptors ?? []) }
   const ending = await runCommand(request.command, environmentOf(lock), descriptors, signals)
-  // A command that never began has done nothing from which the next one must be kept away.
+  // A command that never began has done nothing, so the next command doesn't have to keep its distance.
   if (ending.hasBegun) await holdUntil(heldUntil, lock, signals)
   await giveBack(lock, request, { ending, handle })
   return await endAs(ending, request, signals)
@@ -100,7 +100,7 @@ async function endAs(ending: Ending, { isFlock }: RunRequest, signals: Signals):
   leaveTerminalAsItIs()
   // It came after the command had ended.
   if (signals.early !== undefined) dieBy(signals.early)
-  // Shells have to see that their ctrl-C ended the command.
+  // Ends by the same signal, so that the shell sees that its ctrl-C ended the command.
   if (ending.signal !== null && (await signals.cameFromTerminal(ending.signal))) dieBy(ending.signal)
   process.exit(ending.hasBegun || !isFlock ? ending.status : UNAVAILABLE)
 }
@@ -125,7 +125,7 @@ const OPTIONS = callOptions('slocket run')
 async function acquire(request: RunRequest, engine: Engine, { cancelled }: Signals): Promise<Lock | null> {
   const { lock: path, isTry, isFlock } = request
   const asked = parseOptions({ ...request.options, linger: 0, signal: cancelled }, OPTIONS)
-  // cron would mail output that flock(1) doesn't write.
+  // flock(1) prints no such notice, and cron would mail it.
   const isAnnounced = !isTry && !request.isQuiet && (!isFlock || tty.isatty(2))
   const stopNotice = isAnnounced ? announceWait(path, async () => toSnapshot(await engine.query(path))) : undefined
   const from = process.hrtime.bigint()
@@ -201,8 +201,8 @@ function leaveTerminalAsItIs(): void {
 }
 
 /**
- * Node reads `process.stderr` whenever a socket is closed (net.js), even that of a process that has asked who holds. If stderr is a pipe, that makes
- * it a non-blocking one, while the command writes there, and the command's write fails with EAGAIN.
+ * Node reads `process.stderr` whenever a socket is closed (net.js), even the socket of a process that asked who holds. If stderr is a pipe, reading the property
+ * makes the pipe non-blocking for the command, too, and a write of the command fails with EAGAIN.
  */
 function leaveErrorOutputAsItIs(): void {
   if (tty.isatty(2)) return

@@ -15,7 +15,7 @@ const USUAL_ROWS = 24
 const HOME = '\u{1b}[H'
 const ERASE_LINE = '\u{1b}[K'
 const ERASE_BELOW = '\u{1b}[J'
-const LEGEND = 'holds: has the lock  waits: in line, next first  FOR: holds, or waits, so long'
+const LEGEND = 'holds: has the lock  waits: in queue order  FOR: how long it has held or waited'
 
 /** Returns the exit status. */
 export async function status(parameters: readonly string[]): Promise<number> {
@@ -34,7 +34,7 @@ export async function status(parameters: readonly string[]): Promise<number> {
   return found.some(({ obstacle }) => obstacle !== undefined) ? NO_INPUT : 0
 }
 
-/** Repeats the look until nobody reads the output, or it is interrupted. */
+/** Shows the locks again and again, until nobody reads the output, or until a signal. */
 async function watch(look: () => Promise<LockStatus[]>, isJson: boolean): Promise<never> {
   for (let isFirst = true; ; isFirst = false) {
     const found = await look()

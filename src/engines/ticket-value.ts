@@ -1,4 +1,4 @@
-/** What a ticket on a server says about its owner: for `query`, and for people. No decision depends on it, except `hasRobbed` in etcd: see etcd/steal.ts. */
+/** What a ticket on a server says about its owner: for `query`, and for people. No decision depends on it, except `hasStolen` in etcd: see etcd/steal.ts. */
 import type { Requester } from '../requests/engine.ts'
 import type { EnqueueRequest } from '../requests/ticket-queue.ts'
 import { withoutSecrets } from './secrets.ts'
@@ -23,7 +23,7 @@ export interface TicketValue extends Omit<Identity, 'pid'> {
   readonly label: string | undefined
   /** False for a try. */
   readonly wait: boolean
-  readonly hasRobbed: boolean
+  readonly hasStolen: boolean
 }
 
 export function ownIdentity(client: string): Identity {
@@ -34,11 +34,11 @@ export function ownIdentity(client: string): Identity {
 export function formatValue(
   identity: Identity,
   { request }: { readonly request: EnqueueRequest },
-  hasRobbed: boolean = false,
+  hasStolen: boolean = false,
 ): string {
   const { sinceMs = wallNowMs(), label } = request.requests()[0] ?? {}
   const { wait } = request
-  return JSON.stringify({ ...identity, since: sinceMs, label, wait, ...(hasRobbed ? { hasRobbed } : {}) })
+  return JSON.stringify({ ...identity, since: sinceMs, label, wait, ...(hasStolen ? { hasStolen } : {}) })
 }
 
 /** If a part can't be read, the rest is returned. */
@@ -50,7 +50,7 @@ export function parseValue(value: string | undefined): TicketValue {
     parsed = undefined
   }
   const record = (typeof parsed === 'object' && parsed !== null ? parsed : {}) as Record<string, unknown>
-  const { client, pid, command, since, label, wait, hasRobbed } = record
+  const { client, pid, command, since, label, wait, hasStolen } = record
   return {
     client: typeof client === 'string' ? client : '',
     pid: typeof pid === 'number' ? pid : undefined,
@@ -58,7 +58,7 @@ export function parseValue(value: string | undefined): TicketValue {
     sinceMs: typeof since === 'number' && Math.abs(since) <= MOST_MS ? since : undefined,
     label: typeof label === 'string' ? label.slice(0, MOST_LABEL) : undefined,
     wait: wait !== false,
-    hasRobbed: hasRobbed === true,
+    hasStolen: hasStolen === true,
   }
 }
 

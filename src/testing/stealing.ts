@@ -86,12 +86,12 @@ export function testStealing(suite: Suite): void {
 
   suite.test('waiters keep their places behind a thief', ['steal', 'ordered'], async (scene) => {
     const [a, b, c] = await scene.clients(3)
-    const robbed = await take(scene, a!)
+    const victim = await take(scene, a!)
     const first = await scene.queueUp(a!, ['first'])
     const second = await scene.queueUp(b!, ['first', 'second'])
     const third = await scene.queueUp(a!, ['first', 'second', 'third'])
     const thief = await steal(scene, c!)
-    await eventually(async () => assert.equal(robbed.isLost, true))
+    await eventually(async () => assert.equal(victim.isLost, true))
     await scene.showsPending('first', 'second', 'third')
     await scene.stillWait(first, second, third)
     await thief.grant.release()

@@ -207,8 +207,8 @@ describe('the command line', () => {
       [['-w', 'soon', ...COMMAND], /-w, --timeout must be/],
       [['-E', '300', ...COMMAND], /-E, --conflict-exit-code/],
       [['-oF', ...COMMAND], /exclude each other/],
-      [['--fcntl', ...COMMAND], /one kind of lock/],
-      [['--start', '1', ...COMMAND], /one kind of lock/],
+      [['--fcntl', ...COMMAND], /only one kind of lock/],
+      [['--start', '1', ...COMMAND], /only one kind of lock/],
     ] as const)
       assert.throws(() => parseFlock([...words]), complaint, words.join(' '))
   })

@@ -22,7 +22,7 @@ for (const command of ['run', 'hold']) {
     const helped = new Set(optionsIn(HELP[command]!, /^ {2,}(-.*?) {2,}/gm))
     assert.ok(helped.size > 10)
     const section = sectionOf(command)
-    // The table of `hold` names some options by their letters, "with their long names".
+    // The table of `hold` names some options by their letters: the long names work, too.
     const isDescribed = (option: string): boolean => section.includes(`\`${option}`) || isByLetter(command, option)
     assert.deepEqual(
       [...helped].filter((option) => !isDescribed(option)),

@@ -168,7 +168,7 @@ describe('while it waits', () => {
     process.kill(keeper, 'SIGKILL')
     const { status, stderr } = await waiter.ended()
     assert.equal(status, 71)
-    assert.match(stderr, /has been killed; nothing is held/)
+    assert.match(stderr, /was killed; nothing is held/)
   })
 
   test('it tells of a file at the path, and has the lock when that is gone', async () => {
@@ -222,7 +222,7 @@ test('scripts that share hold together, and as many as there are permits', async
 test('a script that holds the lock already is told so', async () => {
   const script = await startScript(`${LINE} hold L; echo second $?; read line <fifo`)
   await script.says(/second 71/)
-  assert.match(script.stderr, /holds 'L' already/)
+  assert.match(script.stderr, /already holds 'L'/)
 })
 
 describe('a parent of another session', () => {
@@ -230,7 +230,7 @@ describe('a parent of another session', () => {
     // Not the leader of a process group, so it becomes the leader of a session without a process between.
     const script = place.start(['sh', '-c', `setsid ${LINE} hold L; echo status $?; echo pid $$; read line <fifo`])
     assert.equal((await script.says(/status (\d+)\n/))[1], '64')
-    await script.complains(/of another session.*'--pid PID'/)
+    await script.complains(/belongs to another session.*--pid PID/)
     await script.says(/pid/)
     assert.equal(await isFree('L'), true)
     place.end()
@@ -268,7 +268,7 @@ sys.stdin.read()`
       place.end()
       await untilDead(orphan)
       assert.equal(await isFree('L'), true)
-      await subreaping.complains(/the script that has started this has ended/)
+      await subreaping.complains(/the calling script has ended/)
     },
   )
 })
@@ -325,14 +325,14 @@ test('a wrong command line is told of', async () => {
   for (const [parameters, complaint] of [
     [['hold'], /LOCK is missing/],
     [['hold', 'L', 'true'], /one LOCK at a time, and no command/],
-    [['hold', '--pid', String(gone.pid), 'L'], /there is no process/],
+    [['hold', '--pid', String(gone.pid), 'L'], /process \d+ doesn't exist/],
     [['hold', '--pid', 'me', 'L'], /--pid must be a whole number/],
     [['hold', '--engine', 'redis://localhost', 'L'], /--engine/],
     [['hold', '-s', '-p', '2', 'L'], /exclude each other/],
     [['release'], /LOCK is missing/],
     [['release', '-n', 'L'], /-n/],
-    [['keep'], /no such command/],
-    [['keep', `${process.pid}:1`, 'L'], /no such command/],
+    [['keep'], /unknown command/],
+    [['keep', `${process.pid}:1`, 'L'], /unknown command/],
   ] as const) {
     const { status, stderr } = await place.runSlocket(...parameters)
     assert.deepEqual([status, complaint.test(stderr)], [64, true], stderr)

@@ -39,7 +39,7 @@ describe('slocket doctor', () => {
   test('says what does not hold', async () => {
     const { status, stdout } = await place.runSlocket('doctor', '/proc')
     assert.equal(status, 1)
-    assert.match(stdout, /^BAD +directory: nothing can be made in '\/proc'/)
+    assert.match(stdout, /^BAD +directory: cannot create anything in '\/proc'/)
   })
 
   for (const [name, code, status, line] of [
@@ -54,7 +54,7 @@ describe('slocket doctor', () => {
       `import fs from 'node:fs'
       fs.linkSync = () => { throw Object.assign(new Error('no links'), { code: 'EPERM' }) }`,
       0,
-      'note  ticket: a listening socket of its own\\n +works all the same: hard links cannot be made',
+      'note  ticket: a listening socket of its own\\n +locks work all the same: hard links cannot be made',
     ],
     [
       'listings that leave something out',
@@ -83,7 +83,7 @@ describe('slocket doctor', () => {
     assert.equal(ending.status, 0, ending.stdout)
     assert.match(
       ending.stdout,
-      /^note {2}ticket: a listening socket of its own\n +works all the same: hard links .* do not lead to/m,
+      /^note {2}ticket: a listening socket of its own\n +locks work all the same: hard links .* do not lead to/m,
     )
     assert.match(ending.stdout, /^ok {4}death of a holder/m)
   })
@@ -92,7 +92,7 @@ describe('slocket doctor', () => {
     fs.chmodSync(place.directory, 0o777)
     const { status, stdout } = await place.runSlocket('doctor')
     assert.equal(status, 0)
-    assert.match(stdout, /^note {2}permissions: everybody can remove/m)
+    assert.match(stdout, /^note {2}permissions: every user can remove/m)
     fs.chmodSync(place.directory, 0o1777)
     assert.match((await place.runSlocket('doctor')).stdout, /^ok {4}permissions/m)
   })
@@ -137,13 +137,13 @@ describe('help', () => {
       ['flok', 'flock'],
     ] as const) {
       await assert.rejects(runCommandNamed(typed, [], 'slocket'), {
-        message: `no such command; did you mean '${meant}'?`,
+        message: `unknown command; did you mean '${meant}'?`,
       })
     }
     const { status, stderr } = await place.runSlocket('stats')
     assert.equal(status, 64)
-    assert.match(stderr, /^slocket: stats: no such command; did you mean 'status'\?\n/)
-    await assert.rejects(runCommandNamed('toString', [], 'slocket'), { message: 'no such command' })
+    assert.match(stderr, /^slocket: stats: unknown command; did you mean 'status'\?\n/)
+    await assert.rejects(runCommandNamed('toString', [], 'slocket'), { message: 'unknown command' })
     assert.match((await place.runSlocket('status', '--jsn')).stderr, /--jsn/)
   })
 })

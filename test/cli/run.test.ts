@@ -53,7 +53,7 @@ test('words that are not UTF-8 are refused, and not made others', async () => {
     '-c',
     `${line} L -- echo $'\\xff' 2>&1; echo $?; ${line} L -- echo $'\\ufffd'`,
   ])
-  assert.equal(stdout, "slocket: run: words have to be UTF-8\nslocket: try 'slocket help run'\n64\n\ufffd\n")
+  assert.equal(stdout, "slocket: run: arguments must be valid UTF-8\nslocket: try 'slocket help run'\n64\n\ufffd\n")
 })
 
 test('errors name the option', async () => {

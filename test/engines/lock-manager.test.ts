@@ -56,18 +56,18 @@ test('new LockManager({ engine }) of etcd shows all locks, and steals', async ()
   const [one, other] = [new LockManager({ engine: openers[0]![1]() }), new LockManager({ engine: openers[0]![1]() })]
   let tellHeld = (): void => {}
   const held = new Promise<void>((resolve) => (tellHeld = resolve))
-  const robbed = one.request('c', async () => {
+  const victim = one.request('c', async () => {
     tellHeld()
     await new Promise(() => {})
   })
   let told: unknown
-  robbed.catch((error: unknown) => (told = error))
+  victim.catch((error: unknown) => (told = error))
   await held
   const { held: shown } = await other.query()
   assert.ok(shown.some(({ name, mode }) => name === 'c' && mode === 'exclusive'))
   await other.request('c', { steal: true }, (lock) => assert.equal(lock.name, 'c'))
   // To hold keeps no process alive, nor does to be told.
-  await until('the robbed holder is told', () => told !== undefined)
+  await until('the victim is notified', () => told !== undefined)
   assert.ok(told instanceof DOMException && told.name === 'AbortError')
 })
 

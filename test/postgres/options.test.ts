@@ -41,9 +41,9 @@ test('wrong options are refused at the call', () => {
 
 test('an option that pg would ignore is refused, by a sentence that says what to write', () => {
   for (const [options, advice] of [
-    [{ pool: {} }, /connections of its own/],
-    [{ client: {} }, /connections of its own/],
-    [new pg.Pool(), /connections of its own/],
+    [{ pool: {} }, /its own connections/],
+    [{ client: {} }, /its own connections/],
+    [new pg.Pool(), /its own connections/],
     [{ url: connectionString }, /connectionString/],
     [{ uri: connectionString }, /connectionString/],
     [{ connectionstring: connectionString }, /did you mean 'connectionString'/],
@@ -53,8 +53,8 @@ test('an option that pg would ignore is refused, by a sentence that says what to
     [{ max: 5 }, /maxConnections/],
     [{ name_space: 'a' }, /did you mean 'namespace'/],
     [{ replication: 'database' }, /known are/],
-    [{ connectionString, database: 'other' }, /beside options\.connectionString/],
-    [{ connectionString, password: 'secret' }, /beside options\.connectionString/],
+    [{ connectionString, database: 'other' }, /combined with options\.connectionString/],
+    [{ connectionString, password: 'secret' }, /combined with options\.connectionString/],
     [{ connectionString: `${connectionString}?namespace=mine` }, /option of postgres\(\)/],
     [{ connectionString: `${connectionString}?maxconnections=5` }, /'maxConnections' is an option/],
     [{ connectionString: 'postgres://app@127.0.0.1/?dbname=app' }, /pg ignores/],

@@ -65,11 +65,11 @@ test('those whom the server refuses a connection get ours as they come free, in 
   assert.equal(scene.sessions.hasRoom, false)
   assert.equal(scene.sessions.areLimitedByServer, true)
   // Without a linger, too: it is not closed while others wait for one.
-  scene.sessions.giveBack(first[0]!, 0)
+  scene.sessions.release(first[0]!, 0)
   assert.equal(await taking[2], first[0])
-  scene.sessions.giveBack(first[1]!, LINGER_MS)
+  scene.sessions.release(first[1]!, LINGER_MS)
   assert.equal(await taking[3], first[1])
-  scene.sessions.giveBack((await taking[2])!, LINGER_MS)
+  scene.sessions.release((await taking[2])!, LINGER_MS)
   await taking[4]
   assert.deepEqual(got, [0, 1, 2, 3, 4])
   assert.equal(scene.sessions.hasRoom, true)
@@ -122,6 +122,6 @@ test('one that is cancelled while it waits leaves, and the others keep their ord
   await until('both were refused', () => scene.attempts === 3)
   controller.abort()
   await cancelled
-  scene.sessions.giveBack(session, 0)
+  scene.sessions.release(session, 0)
   assert.equal(await waiting, session)
 })

@@ -51,7 +51,7 @@ describe('a ticket in Redis', () => {
     assert.equal(turnOf(ticket), 'held')
   })
 
-  test('that was robbed of a grant it has not heard of is gone, and joins again', () => {
+  test('whose grant was stolen before it arrived is gone, and joins again', () => {
     const { ticket } = makeTicket()
     answer(ticket, 'waiting')
     assert.equal(turnOf(ticket), 'blocked')
@@ -61,7 +61,7 @@ describe('a ticket in Redis', () => {
     assert.equal(turnOf(ticket), 'missing')
   })
 
-  test('that was robbed before the answer to its joining has come has held, and its owner is told', () => {
+  test('that was stolen from before the answer to its joining has come has held, and its owner is notified', () => {
     const { ticket, told } = makeTicket()
     ticket.onNotice('stolen 7')
     answer(ticket, 'held 7 0')
@@ -72,7 +72,7 @@ describe('a ticket in Redis', () => {
     assert.deepEqual(told, ['stolen'])
   })
 
-  test('that joined a second time, since the first answer was lost, is not robbed by the news of the first grant', () => {
+  test('that joined a second time, since the first answer was lost, loses nothing by the news of the first grant', () => {
     const { ticket, told } = makeTicket()
     ticket.onNotice('stolen 7')
     answer(ticket, 'held 8 0')

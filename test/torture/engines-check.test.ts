@@ -123,9 +123,9 @@ test('a session that a server has ended excuses for two seconds', () => {
   finds([ended, ...hold('p', 0, 4000), ...hold('q', 3100, 3200)])
 })
 
-test('who is robbed has two seconds to hear of it, and excuses nobody but the thief', () => {
-  const robbed = hold('p', 0, 2900)
-  assert.deepEqual(check([...robbed, ...hold('q', 1000, 1100, { isThief: true })]), [])
-  finds([...robbed, ...hold('q', 1000, 1100)])
-  finds([...robbed, ...hold('q', 800, 850, { isThief: true })])
+test('a victim has two seconds to be notified, which excuses nobody but the thief', () => {
+  const victim = hold('p', 0, 2900)
+  assert.deepEqual(check([...victim, ...hold('q', 1000, 1100, { isThief: true })]), [])
+  finds([...victim, ...hold('q', 1000, 1100)])
+  finds([...victim, ...hold('q', 800, 850, { isThief: true })])
 })

@@ -67,7 +67,7 @@ async function crowd(victim: WebClient, waiter: WebClient, as: string): Promise<
   await waiter.wait('lock', {}, as)
 }
 
-/** Has the victim look whether it was robbed, and does not wait for those who are stopped to answer its query. */
+/** Makes the victim look whether its lock was stolen, without waiting for stopped processes to answer its query. */
 async function look(victim: WebClient): Promise<void> {
   victim.send({ do: 'query', as: 'look' }, { do: 'descriptors' })
   await victim.next('descriptors')
@@ -96,7 +96,7 @@ function entriesWith(scene: WebScene, mark: string): string[] {
 
 for (const kind of ['process', 'thread'] as const satisfies readonly ContextKind[]) {
   betweenProcesses(
-    `a thief stopped after any step: who waits by the robbed ticket keeps its place (the victim is a ${kind})`,
+    `a thief stopped after any step: a request that waits by the victim’s ticket keeps its place (the victim is a ${kind})`,
     async (scene, t) => {
       const victim = await scene.start(kind)
       const waiter = await scene.start()
@@ -149,7 +149,7 @@ betweenProcesses(
 )
 
 betweenProcesses(
-  'a thief stopped after any step, while another one steals and leaves: who waits by the robbed ticket keeps its place',
+  'a thief stopped after any step, while another one steals and leaves: a request that waits by the victim’s ticket keeps its place',
   async (scene, t) => {
     const [victim, waiter, second] = await scene.startAll(3)
     const first = new Stoppable(await scene.start('process', STEPS), scene.root)
@@ -176,7 +176,7 @@ betweenProcesses(
 )
 
 betweenProcesses(
-  'a victim stopped after any step of taking in another request, and robbed meanwhile: no place is lost, and none is taken',
+  'a victim stopped after any step of taking in another request, while its lock is stolen: no place is lost, and none is taken',
   async (scene, t) => {
     const [waiter, thief] = await scene.startAll(2)
     const victim = new Stoppable(await scene.start('process', STEPS), scene.root)
@@ -203,7 +203,7 @@ betweenProcesses(
 )
 
 betweenProcesses(
-  'robbed by one thief after the other: who waits by the robbed ticket keeps its place',
+  'stolen by one thief after the other: a request that waits by the victim’s ticket keeps its place',
   async (scene) => {
     const [victim, waiter, ...thieves] = await scene.startAll(4)
     for (let round = 0; round < 5; round += 1) {

@@ -159,11 +159,11 @@ describe('where the file system', () => {
   test('has no hard links, named locks are held, waited for and stolen all the same', async () => {
     fs.linkSync = refused
     const locks = new LockManager({ root: path.join(directory, 'root') })
-    const robbed = locks.request('name', () => new Promise(() => {}))
+    const victim = locks.request('name', () => new Promise(() => {}))
     const waiting = locks.request('name', (lock) => lock?.name)
     await locks.query()
     const theft = locks.request('name', { steal: true }, () => 'loot')
-    await assert.rejects(robbed, { name: 'AbortError' })
+    await assert.rejects(victim, { name: 'AbortError' })
     assert.deepEqual(await Promise.all([theft, waiting]), ['loot', 'name'])
   })
 
@@ -179,11 +179,11 @@ describe('where the file system', () => {
       assert.ok(fs.lstatSync(from).isSocket())
     }
     const locks = new LockManager({ root: path.join(directory, 'root') })
-    const robbed = locks.request('name', () => new Promise(() => {}))
+    const victim = locks.request('name', () => new Promise(() => {}))
     const waiting = locks.request('name', (lock) => lock?.name)
     await locks.query()
     const theft = locks.request('name', { steal: true }, () => 'loot')
-    await assert.rejects(robbed, { name: 'AbortError' })
+    await assert.rejects(victim, { name: 'AbortError' })
     assert.deepEqual(await Promise.all([theft, waiting]), ['loot', 'name'])
     assert.equal(made.length, 1, 'a link is tried once, and then never made')
   })

@@ -10,7 +10,7 @@ import { betweenClients } from '../helpers/web-client.ts'
 const STEAL = { steal: true } as const
 const SHARED = { mode: 'shared' } as const
 
-betweenClients('the robbed hear of it at once, and what becomes of their callbacks changes nothing', async (scene) => {
+betweenClients('victims are notified at once, and the outcome of their callbacks changes nothing', async (scene) => {
   const [a, b, thief] = await scene.startAll(3)
   await a!.hold('lock', SHARED)
   await b!.hold('lock', SHARED)
@@ -52,7 +52,7 @@ betweenClients('a thief comes first, and those who wait stay in their order', as
   }
 })
 
-betweenClients('a thief that is gone before the robbed have heard has not changed their order', async (scene) => {
+betweenClients('a thief that leaves before its victims are notified has not changed their order', async (scene) => {
   const [a, b, thief] = await scene.startAll(3)
   for (let round = 0; round < 10; round += 1) {
     await a!.hold('lock')
@@ -81,7 +81,7 @@ betweenClients('the last thief wins', async (scene) => {
 })
 
 betweenClients(
-  'a holder that does not answer is robbed too, and those behind it go on without it',
+  'a lock is stolen from a holder that does not answer, too, and the waiters behind it go on without it',
   async (scene) => {
     const [mute, a, thief] = await scene.startAll(3)
     const file = path.join(scene.directory, 'blocked')
@@ -117,27 +117,30 @@ betweenClients('a lock that is stolen before its callback has run: it runs, and 
   assert.equal(await thief!.end('lock', 'loot'), 'loot')
 })
 
-betweenClients('one whose turn has come, and that does not know of it yet, is not robbed: it waits', async (scene) => {
-  const [first, mute, thief] = await scene.startAll(3)
-  const file = path.join(scene.directory, 'blocked')
-  await first!.hold('lock')
-  await mute!.wait('lock')
-  mute!.send({ do: 'block-until', file })
-  await until('it is blocked', () => fs.existsSync(file))
-  await first!.end('lock')
-  await thief!.hold('lock', STEAL)
-  fs.rmSync(file)
-  await mute!.next('unblocked')
-  assert.deepEqual(
-    (await mute!.query()).pending.map(({ name }) => name),
-    ['lock'],
-  )
-  await thief!.end('lock')
-  await mute!.next('called', 'lock')
-  await mute!.end('lock')
-})
+betweenClients(
+  'a request whose turn has come, but that does not know it yet, loses nothing: it waits',
+  async (scene) => {
+    const [first, mute, thief] = await scene.startAll(3)
+    const file = path.join(scene.directory, 'blocked')
+    await first!.hold('lock')
+    await mute!.wait('lock')
+    mute!.send({ do: 'block-until', file })
+    await until('it is blocked', () => fs.existsSync(file))
+    await first!.end('lock')
+    await thief!.hold('lock', STEAL)
+    fs.rmSync(file)
+    await mute!.next('unblocked')
+    assert.deepEqual(
+      (await mute!.query()).pending.map(({ name }) => name),
+      ['lock'],
+    )
+    await thief!.end('lock')
+    await mute!.next('called', 'lock')
+    await mute!.end('lock')
+  },
+)
 
-betweenClients('a dead holder is robbed as a living one, and leaves nothing', async (scene) => {
+betweenClients('a lock is stolen from a dead holder as from a live one, and nothing is left', async (scene) => {
   const [dead, thief] = await scene.startAll(2)
   await dead!.hold('lock')
   dead!.killNow()
@@ -181,17 +184,17 @@ betweenClients(
   },
 )
 
-betweenClients('of thieves at once, one has the lock, and the others have been robbed', async (scene) => {
+betweenClients('of thieves at once, one has the lock, and the others are victims', async (scene) => {
   const thieves = await scene.startAll(3)
   for (let round = 0; round < 10; round += 1) {
     const as = `round ${round}`
     for (const thief of thieves) thief.send({ do: 'request', as, name: 'lock', options: STEAL })
     for (const thief of thieves) await thief.next('called', as)
-    const robbed = (): WebClient[] => thieves.filter((thief) => thief.has('rejected', as))
-    await until('all but one were robbed', () => robbed().length === thieves.length - 1)
+    const victims = (): WebClient[] => thieves.filter((thief) => thief.has('rejected', as))
+    await until('all but one are victims', () => victims().length === thieves.length - 1)
     const { held, pending } = await thieves[0]!.query()
     assert.deepEqual([held.length, pending.length], [1, 0])
-    const winner = thieves.find((thief) => !robbed().includes(thief))!
+    const winner = thieves.find((thief) => !victims().includes(thief))!
     await winner.end(as)
   }
 })

@@ -33,7 +33,7 @@ betweenProcesses(
       assert.equal((await holder!.next('rejected', as)).kind, 'AbortError')
       assert.equal(waiter!.has('called', as), false)
       await second!.end(as)
-      // It may come to that step only now: where it is robbed, or releases.
+      // It may come to that step only now: if its lock is stolen, or if it releases.
       const goingOn = async (what: string, condition: () => boolean): Promise<void> => {
         await until(what, () => {
           if (isStopped(thief.pid)) {
@@ -44,13 +44,13 @@ betweenProcesses(
         })
       }
       await goingOn('the thief has the lock', () => thief.has('called', as))
-      // It may have been robbed itself, and then the other one may have the lock; or it has robbed that one.
-      const isRobbed = (client: WebClient): boolean => client.has('rejected', as)
-      await goingOn('one holds', () => isRobbed(thief) || !waiter!.has('called', as) || isRobbed(waiter!))
+      // It may be a victim itself, and then the other thief may have the lock; or it has stolen from that one.
+      const isVictim = (client: WebClient): boolean => client.has('rejected', as)
+      await goingOn('one holds', () => isVictim(thief) || !waiter!.has('called', as) || isVictim(waiter!))
       thief.send({ do: 'end', as })
       await goingOn('the next one has the lock', () => waiter!.has('called', as))
       waiter!.send({ do: 'end', as })
-      const hasSettled = (client: WebClient): boolean => client.has('resolved', as) || isRobbed(client)
+      const hasSettled = (client: WebClient): boolean => client.has('resolved', as) || isVictim(client)
       await goingOn('both have settled', () => hasSettled(thief) && hasSettled(waiter!))
       assert.equal(await second!.isAvailable('lock'), true)
     }
@@ -60,7 +60,7 @@ betweenProcesses(
 )
 
 betweenProcesses(
-  'a thief killed before any step has robbed the holder, or not; the lock is its, or the next one’s',
+  'a thief killed before any step has stolen from the holder, or not; the lock is the holder’s, or the next waiter’s',
   async (scene, t) => {
     const [holder, waiter] = await scene.startAll(2)
     let thefts = 0
@@ -101,7 +101,7 @@ function startTheft(scene: WebScene, thief: WebClient, as: string, plan: Omit<St
   thief.send({ do: 'plan', plan: { ...plan, path: scene.root } }, { do: 'request', as, name: 'lock', options: STEAL })
 }
 
-/** Whether it has not been robbed. */
+/** Whether its lock was not stolen. */
 function holds(scene: WebScene, { pid }: WebClient): boolean {
   return fs
     .readdirSync(path.join(scene.root, 'lock'))

@@ -5,7 +5,7 @@ import { betweenProcesses } from '../helpers/web-client.ts'
 
 const NO_LOOK = new URL('../fixtures/no-look.js', import.meta.url).href
 
-betweenProcesses('the robbed, and those who wait for them, are told of a theft, and of its end', async (scene) => {
+betweenProcesses('victims, and requests that wait for them, are notified of a theft, and of its end', async (scene) => {
   const start = (): Promise<WebClient> => scene.start('process', NO_LOOK)
   const [a, b, c, thief] = await Promise.all([start(), start(), start(), start()])
   for (const mode of ['exclusive', 'shared'] as const) {
@@ -30,7 +30,7 @@ betweenProcesses('the robbed, and those who wait for them, are told of a theft, 
   }
 })
 
-betweenProcesses('a thief that is robbed is told, and so is one that waits behind both', async (scene) => {
+betweenProcesses('a thief that is a victim is notified, and so is a request that waits behind both', async (scene) => {
   const start = (): Promise<WebClient> => scene.start('process', NO_LOOK)
   const [a, b, c] = await Promise.all([start(), start(), start()])
   await a.hold('lock', { steal: true })
@@ -44,7 +44,7 @@ betweenProcesses('a thief that is robbed is told, and so is one that waits behin
 const noStop = process.platform === 'win32' && 'Windows stops no process by a signal'
 
 betweenProcesses(
-  'who waited for one that was robbed, and is stopped, is told by those that stood ahead of it',
+  'a request that waited for a victim that is stopped is notified by the tickets ahead of it',
   { skip: noStop },
   async (scene) => {
     const start = (): Promise<WebClient> => scene.start('process')

@@ -1,4 +1,4 @@
-// A holder that is stopped at whatever step of its grant, robbed meanwhile, and goes on; or that waited, and is stopped on its way in.
+// A holder that is stopped at whatever step of its grant, whose lock is stolen meanwhile, and that goes on; or that waited, and is stopped on its way in.
 import assert from 'node:assert/strict'
 import { isStopped } from '../helpers/proc.ts'
 import { until } from '../helpers/until.ts'
@@ -13,13 +13,13 @@ for (const mode of ['exclusive', 'shared'] as const) {
   for (const hasWaited of [false, true]) {
     const how = `${mode}${hasWaited ? ', after a wait' : ''}`
     betweenProcesses(
-      `stopped at any step of its grant, and robbed meanwhile: two never hold (${how})`,
+      `stopped at any step of its grant, while its lock is stolen: two never hold (${how})`,
       async (scene, t) => {
         const [first, thief] = await scene.startAll(2)
         const victim = await scene.start('process', STEPS)
         let hasStopped = true
         let at = 0
-        let robbed = 0
+        let thefts = 0
         for (; hasStopped; at += 1) {
           const as = `grant ${at}`
           // Its socket is there: what it does now is the grant.
@@ -45,12 +45,12 @@ for (const mode of ['exclusive', 'shared'] as const) {
           // Either it has held, and is told of the loss; or it has never held, and waits for the thief.
           const waits = async (): Promise<boolean> => (await thief!.query()).pending.length === 1
           await until(
-            'it is robbed, or waits',
+            'it is a victim, or waits',
             async () => goOn(victim) && (victim.has('rejected', as) || (await waits())),
           )
-          const isRobbed = victim.has('rejected', as)
-          if (isRobbed) {
-            robbed += 1
+          const isVictim = victim.has('rejected', as)
+          if (isVictim) {
+            thefts += 1
             assert.equal((await victim.next('rejected', as)).kind, 'AbortError')
             await victim.next('called', as)
             assert.equal(await thief!.end(as, 'loot'), 'loot')
@@ -60,12 +60,12 @@ for (const mode of ['exclusive', 'shared'] as const) {
             await until('it holds', () => goOn(victim) && victim.has('called', as))
           }
           victim.send({ do: 'end', as })
-          await until('it is over', () => goOn(victim) && (isRobbed || victim.has('resolved', as)))
+          await until('it is over', () => goOn(victim) && (isVictim || victim.has('resolved', as)))
           assert.equal(await thief!.isAvailable('lock'), true)
         }
-        t.diagnostic(`${at} steps, robbed at ${robbed}`)
+        t.diagnostic(`${at} steps, victim at ${thefts}`)
         assert.ok(at > FEWEST_STEPS, `only ${at} steps`)
-        assert.ok(robbed > 0, 'never robbed')
+        assert.ok(thefts > 0, 'never a victim')
       },
     )
   }

@@ -122,12 +122,12 @@ scenario(
   skip,
   async (scene) => {
     const url = new URL('../../src/index.js', import.meta.url).href
-    // Says when it is robbed, by the clock that all processes share.
+    // Says when its lock is stolen, by the clock that all processes share.
     const program = `
     const { writeSync } = require('node:fs')
     import(${JSON.stringify(url)}).then(async ({ LockManager }) => {
       const locks = new LockManager({ root: process.argv[1] })
-      const robbed = locks.request('name', async () => {
+      const stolen = locks.request('name', async () => {
         writeSync(1, 'held\\n')
         await new Promise((resolve) => process.stdin.once('data', resolve))
         writeSync(1, 'blocks\\n')
@@ -135,7 +135,7 @@ scenario(
         writeSync(1, process.hrtime.bigint() + '\\n')
         await new Promise(() => setTimeout(() => {}, 60_000))
       })
-      robbed.catch(({ name }) => { writeSync(1, name + '\\n'); process.exit() })
+      stolen.catch(({ name }) => { writeSync(1, name + '\\n'); process.exit() })
     })`
     const victim = spawn(process.execPath, ['-e', program, scene.path], { stdio: ['pipe', 'pipe', 'inherit'] })
     scene.onEnd(() => void victim.kill('SIGKILL'))

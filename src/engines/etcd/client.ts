@@ -98,11 +98,11 @@ export class EtcdClient {
     request: Calls[M][0],
     asking: Asking = {},
   ): Promise<Calls[M][1] | undefined> {
-    const letGo = asking.isBackground === true ? undefined : keepAlive()
+    const stopKeepAlive = asking.isBackground === true ? undefined : keepAlive()
     try {
       return await this.#askPatiently(method, request, asking)
     } finally {
-      letGo?.()
+      stopKeepAlive?.()
     }
   }
 

@@ -36,7 +36,11 @@ async function importPackage(name: '@grpc/grpc-js' | '@grpc/proto-loader'): Prom
 }
 
 function asMissing(error: unknown): unknown {
-  return asMissingClient(error, 'locks in etcd need two packages more', '@grpc/grpc-js @grpc/proto-loader')
+  return asMissingClient(
+    error,
+    'locks in etcd need two packages that are not installed',
+    '@grpc/grpc-js @grpc/proto-loader',
+  )
 }
 
 /** @param load for tests. */

@@ -67,9 +67,9 @@ const MOST_TTL_MS = 86_400_000
 const DEFAULT_PORT = '2379'
 
 const KNOWN: ReadonlySet<string> = new Set(['endpoints', 'namespace', 'ttl', 'credentials', 'tls'])
-const USE_ENDPOINTS = "give 'endpoints', as in endpoints: 'http://host:2379'"
-const USE_CREDENTIALS = "give 'credentials: { username, password }'"
-const USE_TLS = "give 'tls: { ca, cert, key }'"
+const USE_ENDPOINTS = "use 'endpoints', as in endpoints: 'http://host:2379'"
+const USE_CREDENTIALS = "use 'credentials: { username, password }'"
+const USE_TLS = "use 'tls: { ca, cert, key }'"
 const OF_A_CALL = 'it is an option of each call, as in slocket(name, { engine, … })'
 const HINTS: OptionHints = {
   url: USE_ENDPOINTS,
@@ -87,12 +87,12 @@ const HINTS: OptionHints = {
   cert: USE_TLS,
   key: USE_TLS,
   ssl: USE_TLS,
-  prefix: "give 'namespace'",
-  lease: "give 'ttl', in milliseconds",
-  leaseTtl: "give 'ttl', in milliseconds",
-  ttlMs: "give 'ttl', in milliseconds",
-  ttlSeconds: "give 'ttl', in milliseconds",
-  heartbeat: "leases are renewed by themselves; give 'ttl', in milliseconds",
+  prefix: "use 'namespace'",
+  lease: "use 'ttl', in milliseconds",
+  leaseTtl: "use 'ttl', in milliseconds",
+  ttlMs: "use 'ttl', in milliseconds",
+  ttlSeconds: "use 'ttl', in milliseconds",
+  heartbeat: "leases are renewed automatically; use 'ttl', in milliseconds",
   timeout: OF_A_CALL,
   signal: OF_A_CALL,
   linger: OF_A_CALL,
@@ -111,8 +111,8 @@ const HINTS_OF_TLS: OptionHints = {
   privateKey: "did you mean 'key'?",
   rootCertificate: "did you mean 'ca'?",
   passphrase: "decrypt 'key' first",
-  pfx: "give 'cert' and 'key', as PEM",
-  rejectUnauthorized: "servers are always verified; give their authority as 'ca'",
+  pfx: "use 'cert' and 'key', as PEM",
+  rejectUnauthorized: "servers are always verified; pass their certificate authority as 'ca'",
 }
 
 /** @throws TypeError, RangeError */
@@ -141,18 +141,18 @@ interface Endpoint {
 
 function parseEndpoints(endpoints: unknown): Endpoint[] {
   if (!Array.isArray(endpoints)) return [parseEndpoint('options.endpoints', endpoints)]
-  if (endpoints.length === 0) throw new TypeError('options.endpoints must name at least one')
+  if (endpoints.length === 0) throw new TypeError('options.endpoints must name at least one server')
   return endpoints.map((endpoint, index) => parseEndpoint(`options.endpoints[${index}]`, endpoint))
 }
 
 /** @param name says which endpoint it is: the endpoint itself may contain a password. */
 function parseEndpoint(name: string, text: unknown): Endpoint {
   if (typeof text !== 'string') throw new TypeError(`${name} must be a string, not ${describe(text)}`)
-  if (text.includes('@')) throw new TypeError(`${name} has a user in it: give 'credentials: { username, password }'`)
+  if (text.includes('@')) throw new TypeError(`${name} contains a user: use 'credentials: { username, password }'`)
   const [, scheme, rest] = /^(?:(https?):\/\/)?(.*)$/s.exec(text)!
   const address = parseAddress(rest!)
   if (address === undefined) {
-    const hint = text.includes(',') ? '; give several endpoints as an array' : ', without a path or parameters'
+    const hint = text.includes(',') ? '; pass several endpoints as an array' : ', without a path or parameters'
     throw new TypeError(`${name} must be like http://host:2379, https://host:2379 or host:2379${hint}`)
   }
   return { address, isSecure: scheme === undefined ? undefined : scheme === 'https' }
@@ -176,7 +176,7 @@ function parseNamespace(namespace: unknown = DEFAULT_NAMESPACE): string {
   if (typeof namespace !== 'string')
     throw new TypeError(`options.namespace must be a string, not ${describe(namespace)}`)
   if (namespace === '' || namespace.endsWith('/') || namespace.includes('\0') || /\p{Surrogate}/u.test(namespace)) {
-    throw new TypeError("options.namespace must not be empty, end with '/', nor contain a NUL or half a character")
+    throw new TypeError("options.namespace must not be empty, end with '/', or contain a NUL or half a character")
   }
   return namespace
 }

@@ -64,7 +64,7 @@ export class Probe {
     this.#waiting += 1
     leaving.listen(() => {
       this.#waiting -= 1
-      if (this.#waiting === 0) this.end(unanswered('nobody waits for the connection any more'))
+      if (this.#waiting === 0) this.end(unanswered('no caller waits for the connection any more'))
     })
     await this.#accepted
   }

@@ -36,7 +36,7 @@ export async function query(onlooker: Onlooker, prefix: string, signal?: AbortSi
  * @throws `signal.reason`; ERR_SLOCKET_UNREACHABLE if it is known by then that no server answers.
  */
 async function look(client: EtcdClient, prefix: string, signal: AbortSignal | undefined): Promise<RangeResponse> {
-  const letGo = keepAlive()
+  const stopKeepAlive = keepAlive()
   let stopListening: (() => void) | undefined
   try {
     return await new Promise<RangeResponse>((resolve, reject) => {
@@ -49,7 +49,7 @@ async function look(client: EtcdClient, prefix: string, signal: AbortSignal | un
     })
   } finally {
     stopListening?.()
-    letGo()
+    stopKeepAlive()
   }
 }
 

@@ -21,7 +21,7 @@ import { CREATE_REVISION, IS_EQUAL } from './protocol.ts'
 import type { QueueParts } from './parts.ts'
 import { meaningOf } from './refusal.ts'
 import type { Session } from './session.ts'
-import { rob } from './steal.ts'
+import { joinAndSteal } from './steal.ts'
 import { OwnTicket } from './ticket.ts'
 import { formatValue } from '../ticket-value.ts'
 import { listingFor, readListing } from './listing.ts'
@@ -87,7 +87,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
       session.add(own)
       this.#parts.own.add(own)
       try {
-        const isJoined = await (request.steal ? rob(this.#parts, this.#prefix, own) : this.#join(own))
+        const isJoined = await (request.steal ? joinAndSteal(this.#parts, this.#prefix, own) : this.#join(own))
         if (isJoined) {
           this.#joinOrder.stand(own)
           return own

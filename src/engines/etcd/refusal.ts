@@ -68,11 +68,11 @@ export function toSlocketError(error: unknown, addresses: readonly string[]): Sl
   const { code, details } = statusOf(error)
   // This didn't come from the server.
   if (code === NO_STATUS)
-    return new SlocketError('ERR_SLOCKET_SYSTEM', `etcd could not be asked: ${details}`, { cause: error })
+    return new SlocketError('ERR_SLOCKET_SYSTEM', `etcd could not be queried: ${details}`, { cause: error })
   const where = `etcd at ${addresses.join(', ')}`
   const isDenied = code === PERMISSION_DENIED || code === UNAUTHENTICATED || /user|auth/.test(details)
   if (isDenied) {
-    const advice = 'look at options.credentials, and at what that user may do with the keys of the namespace'
+    const advice = 'check options.credentials, and the permissions of that user for the keys of the namespace'
     return new SlocketError('ERR_SLOCKET_PERMISSION', `${where} refuses: ${details}; ${advice}`, { cause: error })
   }
   const slocketCode = code === RESOURCE_EXHAUSTED ? 'ERR_SLOCKET_RESOURCES' : 'ERR_SLOCKET_SYSTEM'

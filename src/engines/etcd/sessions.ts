@@ -34,7 +34,7 @@ export class Sessions {
 
   async #wait(cancellation: Cancellation, sinceMs: number): Promise<Session | undefined> {
     if (cancellation.cancelled) return undefined
-    const letGo = keepAlive()
+    const stopKeepAlive = keepAlive()
     let onCancelled: (() => void) | undefined
     const cancelled = new Promise<undefined>((resolve) => {
       onCancelled = () => resolve(undefined)
@@ -44,7 +44,7 @@ export class Sessions {
       return await Promise.race([this.#openFor(cancellation, sinceMs), cancelled])
     } finally {
       cancellation.stopListening(onCancelled!)
-      letGo()
+      stopKeepAlive()
     }
   }
 

@@ -24,15 +24,15 @@ import { formatValue, parseValue } from '../ticket-value.ts'
 const MOST_AT_ONCE = 50
 
 /** Writes the ticket, and steals the lock. Resolves with false if it was no longer needed before that. */
-export async function rob(parts: QueueParts, prefix: string, own: OwnTicket): Promise<boolean> {
+export async function joinAndSteal(parts: QueueParts, prefix: string, own: OwnTicket): Promise<boolean> {
   const victims = await joinInFront(parts, prefix, own)
   if (victims === undefined) return false
-  debug('etcd: %s robs %d', own.key, victims.length)
+  debug('etcd: %s steals from %d tickets', own.key, victims.length)
   for (let start = 0; start === 0 || start < victims.length; start += MOST_AT_ONCE) {
     const batch = victims.slice(start, start + MOST_AT_ONCE)
     const outcome = await take(parts, own, batch, start + MOST_AT_ONCE >= victims.length)
     if (outcome === 'over') return false
-    if (outcome === 'robbed') {
+    if (outcome === 'stolen') {
       const name = resourceOf(parts.namespace, own.key)
       own.loss = new SlocketError('ERR_SLOCKET_LOST', `the lock '${name}' is lost: it was stolen by another thief`)
       break
@@ -73,15 +73,15 @@ function victimsIn(prefix: string, since: bigint, { responses = [] }: TxnRespons
   const seen = responses.slice(1).flatMap(({ range }) => range?.kvs ?? [])
   const before = seen.flatMap((keyValue) => {
     const ticket = parseTicket(prefix, keyValue)
-    return ticket !== undefined && ticket.createRevision < since ? [{ ...ticket, hasRobbed: hasRobbed(keyValue) }] : []
+    return ticket !== undefined && ticket.createRevision < since ? [{ ...ticket, hasStolen: hasStolen(keyValue) }] : []
   })
   const thieves = before.filter(({ isThief }) => isThief)
-  if (thieves.some((thief) => thief.hasRobbed)) return thieves
+  if (thieves.some((thief) => thief.hasStolen)) return thieves
   return [...thieves, ...splitByTurn(inOrder(before.filter(({ isThief }) => !isThief))).held]
 }
 
-function hasRobbed({ value }: KeyValue): boolean {
-  return parseValue(value).hasRobbed
+function hasStolen({ value }: KeyValue): boolean {
+  return parseValue(value).hasStolen
 }
 
 /** Deletes the tickets, notifies their sessions, and, with the last of them, marks the thief's own. */
@@ -90,7 +90,7 @@ async function take(
   own: OwnTicket,
   victims: readonly ListedTicket[],
   isLast: boolean,
-): Promise<'done' | 'robbed' | 'over'> {
+): Promise<'done' | 'stolen' | 'over'> {
   const value = formatValue(parts.identity, own, true)
   const mark: Operation[] = isLast ? [{ put: { key: own.key, lease: own.session.lease, value } }] : []
   let sessions = [...new Set(victims.map(({ lease }) => sessionKey(parts.namespace, lease)))]
@@ -116,7 +116,7 @@ async function take(
     own.seenRevision = BigInt(answer.header.revision)
     if (answer.succeeded === true) return 'done'
     const found = answer.responses?.map(({ range }) => range?.kvs?.[0]?.createRevision) ?? []
-    if (found[0] === undefined || BigInt(found[0]) !== own.createRevision) return 'robbed'
+    if (found[0] === undefined || BigInt(found[0]) !== own.createRevision) return 'stolen'
     sessions = sessions.filter((_key, index) => found[index + 1] !== undefined)
   }
 }

@@ -41,7 +41,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   enqueue(request: EnqueueRequest): OwnTicket | null | Promise<OwnTicket | null> {
     const joined = join(this.state, request) ?? joinSlowly(this.state, request)
     if (!request.steal) return joined
-    return joined instanceof Promise ? joined.then((own) => this.rob(own)) : this.rob(joined)
+    return joined instanceof Promise ? joined.then((own) => this.stealFor(own)) : this.stealFor(joined)
   }
 
   joinIfFree(request: EnqueueRequest): OwnTicket | undefined {
@@ -49,15 +49,15 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   /** Called when a thief has joined in front: takes the lock from the holders. */
-  private rob(own: OwnTicket | null): OwnTicket | null | Promise<OwnTicket> {
+  private stealFor(own: OwnTicket | null): OwnTicket | null | Promise<OwnTicket> {
     if (own === null) return null
     const onFailure = (error: unknown): never => {
       this.withdraw(own)
       throw error
     }
     try {
-      const robbing = this.state.stealing?.rob(own)
-      return robbing === undefined ? own : robbing.then(() => own, onFailure)
+      const stealing = this.state.stealing?.steal(own)
+      return stealing === undefined ? own : stealing.then(() => own, onFailure)
     } catch (error) {
       return onFailure(error)
     }
@@ -93,7 +93,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     own.isHeld = true
     this.state.presence.watch(true)
     // RACE: the lock was stolen between its turn and this line. It has held, and is notified as soon as it knows that.
-    if (own.isRobbed) queueMicrotask(() => own.isRobbed && this.state.stealing?.tell(own))
+    if (own.isStolen) queueMicrotask(() => own.isStolen && this.state.stealing?.tell(own))
     return { token: nextToken(), recovered: this.state.view.dead.size > 0 && this.removeDead(own) }
   }
 

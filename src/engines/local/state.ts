@@ -14,7 +14,7 @@ export interface LocalStealing extends Stealing<OwnTicket> {
   /** A ticket is about to leave the queue. */
   letGo(own: OwnTicket): void
   /** Steals the lock from all its holders, for a ticket that is in front. */
-  rob(thief: OwnTicket): void | Promise<void>
+  steal(thief: OwnTicket): void | Promise<void>
   /** Notifies the former holders of a ticket from which the lock was stolen. */
   tell(own: OwnTicket): void
 }

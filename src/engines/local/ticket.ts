@@ -81,7 +81,7 @@ export class OwnTicket extends ListedTicket {
   /** If locks can be stolen: whether its marks say that it holds, and that others wait by it; whether its lock was stolen, and it was not notified yet. */
   isHolder = false
   isCrowded = false
-  isRobbed = false
+  isStolen = false
   /** Why it could not be removed from the queue. */
   stuckBy: unknown
   /** How many times it has looked by itself since all tickets waited for knew of it. */

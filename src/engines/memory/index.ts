@@ -75,12 +75,12 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<M
     const ticket = { id, claim, live: true, joining: false, request, client, isHolder: false }
     const queue = this.#store.queues.get(this.#resource)
     if (queue === undefined) this.#store.queues.set(this.#resource, [ticket])
-    else if (request.steal) this.#rob(queue, ticket)
+    else if (request.steal) this.#steal(queue, ticket)
     else queue.push(ticket)
     return ticket
   }
 
-  #rob(queue: MemoryTicket[], thief: MemoryTicket): void {
+  #steal(queue: MemoryTicket[], thief: MemoryTicket): void {
     const holders = queue.filter((ticket) => ticket.isHolder)
     queue.unshift(thief)
     for (const holder of holders) {
@@ -106,8 +106,8 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<M
     return true
   }
 
-  #tell(robbed: MemoryTicket): void {
-    robbed.request.onStolen(new SlocketError('ERR_SLOCKET_LOST', `the lock '${this.#resource}' was stolen`))
+  #tell(victim: MemoryTicket): void {
+    victim.request.onStolen(new SlocketError('ERR_SLOCKET_LOST', `the lock '${this.#resource}' was stolen`))
   }
 
   list(): readonly MemoryTicket[] {

@@ -1,6 +1,6 @@
 /**
- * What a session says of itself: a comment in front of each of its statements, which the server shows in `pg_stat_activity.query`, to the same role
- * and to those who may see all. It is for people, and proves nothing. The server cuts it off at `track_activity_query_size` (1 kB).
+ * Describes a session by a comment in front of each of its statements. The server shows it in `pg_stat_activity.query` to the same role, and to roles that can see
+ * all sessions. It is for people; no decision depends on it. The server cuts it off at `track_activity_query_size` (1 kB).
  */
 import os from 'node:os'
 import path from 'node:path'
@@ -12,25 +12,25 @@ export interface About {
   readonly label: string | undefined
   readonly pid: number
   readonly command: string | undefined
-  /** For how long it has been holding, when the statement begins, in ms. Undefined in the statement that takes the lock. */
+  /** How long it has held the lock when the statement begins, in ms. Undefined in the statement that takes the lock. */
   readonly heldMs: number | undefined
-  /** For how long it has been waiting, when the statement begins, in ms, if it waits without a statement: see permit-gate.ts. */
+  /** How long it has waited when the statement begins, in ms, if it waits without a statement: see permit-gate.ts. */
   readonly waitedMs?: number | undefined
-  /** Of a request for permits. */
+  /** Only for requests for permits. */
   readonly claim?: PermitClaim | undefined
 }
 
 const BEGIN = '/*slocket '
 const END = '*/'
-/** What fits, with the statement's beginning, into what the server shows. */
+/** Leaves room for the statement's beginning in what the server shows. */
 const MOST_BYTES = 900
 const MOST_NAME = 200
 
-/** A comment to be put in front of a statement. */
+/** Returns the comment to put in front of a statement. */
 export function describeSession({ name, label, pid, command, heldMs, waitedMs, claim }: About): string {
   const permits = claim && formatPermits(claim)
   const known = { pid, host: os.hostname(), held: heldMs, waited: waitedMs, permits }
-  // What matters least goes first.
+  // If it is too long, the least important parts are left out first.
   for (const about of [
     { ...known, label, name, command },
     { ...known, label, name: name.slice(0, MOST_NAME), command: undefined },
@@ -43,7 +43,7 @@ export function describeSession({ name, label, pid, command, heldMs, waitedMs, c
   return `${BEGIN}${toAscii(known)}${END}`
 }
 
-/** Undefined where the session says nothing of that kind. */
+/** Returns undefined if the statement has no such comment. */
 export function parseSession(text: string | null): About | undefined {
   if (text === null || !text.startsWith(BEGIN)) return undefined
   const end = text.indexOf(END, BEGIN.length)
@@ -64,7 +64,7 @@ export function parseSession(text: string | null): About | undefined {
       claim: typeof permits === 'string' ? parsePermits(permits) : undefined,
     }
   } catch {
-    // Somebody else's, or cut off.
+    // The comment belongs to another program, or is cut off.
     return undefined
   }
 }
@@ -77,14 +77,14 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** Without a slash, so that no comment begins or ends in it; and in letters that every encoding has. */
+/** Returns JSON without slashes, so that it can't begin or end a comment, and in ASCII, which every encoding contains. */
 function toAscii(value: unknown): string {
   return JSON.stringify(value).replaceAll(/[/\u007f-\uffff]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 }
 
-/** The program, without its arguments: the server may write statements to its log. */
+/** Returns the program without its arguments, since the server may log statements. */
 export function programName(): string {
   const [node = '', script] = process.argv
   return [node, script].flatMap((word) => (word === undefined ? [] : [path.basename(word)])).join(' ')

@@ -1,9 +1,9 @@
 /**
- * One request and one session: asks the server for the lock, and settles the request by what comes of it.
+ * Asks the server for one lock, through one session, and settles the request.
  *
- *  1. A session that comes back holds nothing. Whatever went otherwise than expected ends it: then the server frees what it held.
- *  2. Either the request rejects, and nothing is held, or it is granted.
- *  3. A grant comes from a session that lived when it was asked for, not longer ago than a heartbeat.
+ *  1. A session that is released holds nothing. Anything unexpected ends the session, and the server then frees what it held.
+ *  2. Either the request rejects and nothing is held, or it is granted.
+ *  3. At a grant, the session is known to have been alive less than a heartbeat ago.
  */
 import { SlocketError, systemCode } from '../../errors.ts'
 import type { Row } from './client.ts'
@@ -29,20 +29,20 @@ export interface AcquireParts {
   readonly now: () => number
 }
 
-/** How long the server may take to cancel a wait, in ms. Then the session is ended. */
+/** How long the server may take to cancel a wait, in ms. After that, the session is ended. */
 const CANCEL_MS = 1000
 const LONGEST_PAUSE_MS = 50
 
 export interface AcquireListeners {
-  /** Called once the session is no longer used: it holds nothing, or has ended. */
+  /** Called once the session holds nothing or has ended. */
   readonly onFree: () => void
-  /** Called once the server has answered: if it waits for permits, it does so without a statement. */
+  /** Called once the server has answered the statement. A request for permits may then wait without a statement. */
   readonly onAnswered: () => void
 }
 
 /**
- * @returns false if the connection was cut while the request waited: then it is not settled, `onFree` is not called, and it can wait anew by another session.
- * Only after a wait of a heartbeat: if connections are cut at once, it would connect again and again.
+ * @returns false if the connection was cut after the request had waited for at least a heartbeat: the request isn't settled, `onFree` isn't called, and the request
+ * can wait again in another session. If connections are cut sooner, the request rejects; otherwise it would reconnect in a tight loop.
  */
 export async function acquireIn(
   session: Session,
@@ -71,8 +71,8 @@ export async function acquireIn(
       row = await confirmed(row, session, request, parts)
   } catch (error) {
     const isCut = !session.isEndedFromHere && (isUnanswered(error) || IDLE.has(codeOf(error)))
-    // RACE: the server was told to cancel the wait, and this one may have held by then: it was on its way to the token.
-    const isClean = request.isCancelled && codeOf(error) === CANCELLED && (await isGivenBack(session, parts.scope))
+    // RACE: this process asked the server to cancel the wait. By then the session may have had the lock, and been about to take a token.
+    const isClean = request.isCancelled && codeOf(error) === CANCELLED && (await hasReleasedAll(session, parts.scope))
     if (!isClean) session.end(error as Error)
     const hasWaited = asked.wait && monotonicNowMs() - fromMs >= parts.settings.heartbeatMs
     if (isCut && hasWaited && !request.isCancelled) return false
@@ -91,9 +91,9 @@ export async function acquireIn(
     if (request.isCancelled) request.becomeCancelled()
     else request.becomeGranted(null)
   } else if (request.isCancelled) {
-    // RACE: granted while it was cancelled.
-    if (!(await isGivenBack(session, parts.scope, statements)))
-      session.end(new SlocketError('ERR_SLOCKET_LOST', 'the lock could not be given back'))
+    // RACE: the server granted the lock while the request was being cancelled.
+    if (!(await hasReleasedAll(session, parts.scope, statements)))
+      session.end(new SlocketError('ERR_SLOCKET_LOST', 'the lock could not be released'))
     onFree()
     request.becomeCancelled()
   } else
@@ -112,7 +112,7 @@ export async function acquireIn(
   return true
 }
 
-/** A row with a token, of a lock that was held at a moment after the token was taken, and not longer ago than a heartbeat. @throws SlocketError */
+/** Returns a row with a token. The lock was held after the token was taken, and less than a heartbeat ago. @throws SlocketError */
 async function confirmed(row: Row, session: Session, request: Request, parts: AcquireParts): Promise<Row> {
   const { statements } = request
   const { scope, settings, control } = parts
@@ -124,18 +124,22 @@ async function confirmed(row: Row, session: Session, request: Request, parts: Ac
   return taken!
 }
 
-/** Keeps the process alive, which `control` does not. */
+/** Takes a token in the control session. Unlike `control`, this keeps the process alive. */
 async function takeToken(control: Control, statement: string, doing: string): Promise<Row[]> {
-  const letGo = keepAlive()
+  const stopKeepAlive = keepAlive()
   try {
     return await control.run(statement, doing)
   } finally {
-    letGo()
+    stopKeepAlive()
   }
 }
 
-/** @param granted what the session holds, if that is known: a request that waits for permits is notified. */
-async function isGivenBack(session: Session, scope: Scope, granted?: Statements): Promise<boolean> {
+/**
+ * Releases everything that the session holds. False if that failed.
+ *
+ * @param granted what the session holds, if that is known. If it holds permits, the request that waits for room is notified.
+ */
+async function hasReleasedAll(session: Session, scope: Scope, granted?: Statements): Promise<boolean> {
   try {
     if (granted instanceof PermitStatements)
       await session.run(granted.release(), { doing: `release the lock '${granted.name}'` })
@@ -150,7 +154,7 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error ? systemCode(error.cause) : undefined
 }
 
-/** What goes on beside a statement that takes a lock, which keeps the process alive: it is looked for in the queue, and cancelled. */
+/** Accompanies a statement that takes a lock: finds out when the statement is in the server's queue, and cancels it. The statement keeps the process alive. */
 class Asking {
   readonly #session: Session
   readonly #request: Request
@@ -158,7 +162,7 @@ class Asking {
   #isSettled = false
   #cancelling: Promise<void> | undefined
   #isLooking = false
-  #over: AbortController | undefined
+  #settledController: AbortController | undefined
 
   constructor(session: Session, request: Request, parts: AcquireParts) {
     this.#session = session
@@ -166,7 +170,7 @@ class Asking {
     this.#parts = parts
   }
 
-  /** Settles as the statement does, once nothing can hit the session any more that was meant for this statement. */
+  /** Settles as the statement does, but not before a cancellation meant for it can no longer hit the session's next statement. */
   async settled(statement: Promise<Row[]>): Promise<Row[]> {
     const request = this.#request
     request.onCancelled = () => {
@@ -178,15 +182,18 @@ class Asking {
       return await statement
     } finally {
       this.#isSettled = true
-      this.#over?.abort()
+      this.#settledController?.abort()
       request.onCancelled = undefined
       request.onPlaceNeeded = undefined
-      // Where it has ended, nothing can hit it.
+      // A cancellation can't hit a session that has ended.
       if (!this.#session.hasEnded) await this.#cancelling
     }
   }
 
-  /** Looks for it in the server's queue, until it is seen there, or settled. That nobody can look is nothing to its own connection: see watch.ts. */
+  /**
+   * Looks for the statement in the server's queue, until it is there, or is settled. A failed query is retried: it says nothing about the statement's own connection.
+   * watch.ts checks that.
+   */
   async #look(): Promise<void> {
     const { statements, asked } = this.#request
     const { control, settings } = this.#parts
@@ -194,7 +201,7 @@ class Asking {
     this.#isLooking = true
     for (let pauseMs = 0; !this.#isSettled; pauseMs = Math.min(pauseMs + 1, LONGEST_PAUSE_MS)) {
       try {
-        const rows = await control.run(statements.waits(this.#session.pid), 'look who waits', this.#untilOver())
+        const rows = await control.run(statements.waits(this.#session.pid), 'look for waiters', this.#untilSettled())
         if (rows.length > 0) return this.#request.becomeQueued()
       } catch {
         pauseMs = settings.heartbeatMs
@@ -203,20 +210,20 @@ class Asking {
     }
   }
 
-  #untilOver(): AbortSignal {
-    this.#over ??= new AbortController()
-    return this.#over.signal
+  #untilSettled(): AbortSignal {
+    this.#settledController ??= new AbortController()
+    return this.#settledController.signal
   }
 
-  /** Has the server cancel it. Ends the session where that does not help in time. */
+  /** Asks the server to cancel the statement. Ends the session if that doesn't work in time. */
   async #cancel(): Promise<void> {
     const { statements, asked } = this.#request
-    const late = new SlocketError('ERR_SLOCKET_UNREACHABLE', 'PostgreSQL does not cancel the wait')
+    const late = new SlocketError('ERR_SLOCKET_UNREACHABLE', 'PostgreSQL did not cancel the wait in time')
     const timer = setTimeout(() => this.#session.end(late), CANCEL_MS)
     try {
-      // Bound: the timer. Again, since the statement may not have reached the server yet. One that does not wait needs no call.
+      // Bound: the timer. Repeated, since the statement may not have reached the server yet. A statement that doesn't wait needs no cancellation.
       for (let pauseMs = 1; asked.wait && !this.#isSettled && !this.#session.hasEnded; pauseMs *= 2) {
-        await this.#parts.control.run(statements.cancel(this.#session.pid), 'cancel a wait', this.#untilOver())
+        await this.#parts.control.run(statements.cancel(this.#session.pid), 'cancel a wait', this.#untilSettled())
         await sleep(pauseMs)
       }
     } catch (error) {

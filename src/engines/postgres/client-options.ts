@@ -1,9 +1,9 @@
 /**
- * The options of `postgres()` that are for `pg`, and how they are checked. `pg` ignores an option that it doesn't know, and connects to the server that
- * the environment names: a misspelt option would be a lock in another database.
+ * Checks the options of `postgres()` that are passed on to `pg`. `pg` ignores unknown options and uses the environment instead, so a misspelled option could
+ * mean a lock in another database.
  *
- * The names are those that `Client`, `Connection` and `ConnectionParameters` of pg 8.11 to 8.23 read, except these: `connection` and `Promise` (one object
- * for all clients), and `replication` (a connection that can't take locks).
+ * These are the names that `Client`, `Connection` and `ConnectionParameters` of pg 8.11 to 8.23 read, except `connection` and `Promise` (one object would serve all
+ * clients) and `replication` (such a connection can't take locks).
  */
 import type { OptionHints } from '../../requests/known-options.ts'
 
@@ -36,21 +36,21 @@ export const CLIENT_OPTIONS: readonly string[] = [
 ]
 
 const OWN_CONNECTIONS =
-  'postgres() opens connections of its own, since a lock belongs to a connection: pass what the pool or client was made with, such as { connectionString }'
-const NUMBER_OF_CONNECTIONS = 'the number of connections is maxConnections'
+  'postgres() opens its own connections, since a lock belongs to a connection: pass the options that the pool or client was made with, such as { connectionString }'
+const NUMBER_OF_CONNECTIONS = "the number of connections is the option 'maxConnections'"
 
 export const OPTION_HINTS: OptionHints = {
   pool: OWN_CONNECTIONS,
   client: OWN_CONNECTIONS,
   connection: OWN_CONNECTIONS,
   Client: OWN_CONNECTIONS,
-  // A pool or client itself.
+  // A pool or client was passed instead of options.
   _events: OWN_CONNECTIONS,
-  url: 'the URL is connectionString',
-  uri: 'the URL is connectionString',
-  dsn: 'the URL is connectionString',
-  connection_string: 'the URL is connectionString',
-  databaseUrl: 'the URL is connectionString',
+  url: "the URL is the option 'connectionString'",
+  uri: "the URL is the option 'connectionString'",
+  dsn: "the URL is the option 'connectionString'",
+  connection_string: "the URL is the option 'connectionString'",
+  databaseUrl: "the URL is the option 'connectionString'",
   username: "did you mean 'user'?",
   hostname: "did you mean 'host'?",
   db: "did you mean 'database'?",
@@ -58,28 +58,28 @@ export const OPTION_HINTS: OptionHints = {
   max: NUMBER_OF_CONNECTIONS,
   min: NUMBER_OF_CONNECTIONS,
   poolSize: NUMBER_OF_CONNECTIONS,
-  idleTimeoutMillis: "how long a connection is kept is the option 'linger' of each lock",
-  schema: 'locks need no table; the schema of the sequence is part of sequence',
+  idleTimeoutMillis: "each lock's option 'linger' says how long its connection is kept",
+  schema: "locks need no table; the schema of the sequence is part of the option 'sequence'",
 }
 
-/** Options that have their own place in a connection string, which `pg` takes even if it is empty there. */
+/** Options that have their own place in a connection string. `pg` reads them from there, even if they are empty. */
 const IN_CONNECTION_STRING = ['host', 'port', 'user', 'password', 'database']
 
 /** Parameters of a connection string that choose a server or a database for other programs (libpq), and that `pg` ignores. */
 const IGNORED_BY_PG: ReadonlySet<string> = new Set(['dbname', 'database', 'hostaddr', 'service', 'load_balance_hosts'])
 
-/** Where the hosts begin, after `user:password@`, and up to a comma: libpq tries one after the other. */
+/** Several hosts, separated by commas, after `user:password@`: libpq tries one after the other. */
 const SEVERAL_HOSTS = /^[a-z]+:\/\/(?:[^/?#]*@)?[^/?#@]*,[^/?#@]*(?:[/?#]|$)/
-/** What of `target_session_attrs` the engine sees to itself: it refuses a standby. */
+/** The values of `target_session_attrs` that change nothing, since the engine refuses a standby anyway. */
 const PRIMARY_ATTRIBUTES: ReadonlySet<string> = new Set(['any', 'read-write', 'primary'])
 
-/** The engine's own use of them would end waits and locks. */
+/** Options that would end waits or locks of the engine. */
 const RESERVED = ['statement_timeout', 'lock_timeout', 'query_timeout', 'idle_in_transaction_session_timeout']
 
 /**
- * @param client the options that are for `pg`.
+ * @param client the options for `pg`.
  * @param own the names of the engine's own options.
- * @throws TypeError; no message contains the connection string.
+ * @throws TypeError. No message contains the connection string.
  */
 export function checkClientOptions(client: Readonly<Record<string, unknown>>, own: readonly string[]): void {
   for (const name of ['connectionString', 'host', 'user', 'database']) {
@@ -100,7 +100,9 @@ function checkConnectionString(text: string, client: Readonly<Record<string, unk
   if (SEVERAL_HOSTS.test(text)) throw severalServersError('options.connectionString')
   for (const name of IN_CONNECTION_STRING) {
     if (client[name] !== undefined) {
-      throw new TypeError(`options.${name} can't be given beside options.connectionString: write it there`)
+      throw new TypeError(
+        `options.${name} can't be combined with options.connectionString: make it part of the connection string`,
+      )
     }
   }
   const ownByLowerCase = new Map(own.map((name) => [name.toLowerCase(), name]))
@@ -122,14 +124,14 @@ function checkConnectionString(text: string, client: Readonly<Record<string, unk
 
 function severalServersError(option: string): TypeError {
   return new TypeError(
-    `${option} names several servers, and locks live on one: two clients that reach different ones would both hold. Name the primary, by a name or an address that leads to it`,
+    `${option} names several servers, but locks live on one server: two clients on different servers could both hold a lock. Give one host that leads to the primary`,
   )
 }
 
 function standbyError(): TypeError {
-  return new TypeError('locks live on the primary: target_session_attrs can only be any, primary or read-write')
+  return new TypeError('locks live on the primary: target_session_attrs must be any, primary or read-write')
 }
 
 function reservedError(name: string): TypeError {
-  return new TypeError(`options.${name} cannot be set: it would end waits, or locks`)
+  return new TypeError(`options.${name} cannot be set: it would end waits or locks`)
 }

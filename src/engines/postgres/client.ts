@@ -1,16 +1,16 @@
-/** What is used of `pg`, and how it is loaded: when the first lock is asked for. */
+/** Loads `pg` when the first lock is requested, and declares the parts of it that the engine uses. */
 import type { Socket } from 'node:net'
 import { asMissingClient } from '../missing-client.ts'
 import { SlocketError, systemCode } from '../../errors.ts'
 
-/** A row: all columns are asked for as text. */
+/** A row. All columns are selected as text. */
 export type Row = Readonly<Record<string, string | null>>
 
 export interface SqlStatement {
   readonly text: string
-  /** By which it is prepared, or is to be prepared. */
+  /** The name under which the server keeps it prepared. */
   readonly name?: string | undefined
-  /** Of its parameters. */
+  /** The values of its parameters. */
   readonly values?: string[] | undefined
 }
 
@@ -19,28 +19,28 @@ export interface SqlResult {
 }
 
 export interface SqlClient {
-  /** As the server has told it at the start; a pooler tells another one. */
+  /** The process id that the server reported on connecting. A pooler reports another number. */
   readonly processID: number | null
   readonly connectionParameters: { query_timeout?: unknown }
   readonly connection: {
     readonly stream: Pick<Socket, 'once' | 'connecting' | 'ref' | 'unref' | 'destroy' | 'writableLength'>
-    /** Sends the message Flush, which nobody answers. */
+    /** Sends the message Flush, which has no answer. */
     flush(): void
   }
   connect(): Promise<unknown>
-  /** Of several statements in one text, a result each. */
+  /** If the text has several statements, there is a result for each. */
   query(statement: SqlStatement): Promise<SqlResult | SqlResult[]>
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
-  /** Of a channel that the session listens to. */
+  /** Called for a notification on a channel that the session listens to. */
   on(event: 'notification', listener: () => void): unknown
 }
 
 /** Makes a client that is not connected yet. */
 export type MakeClient = () => SqlClient
 
-/** `pg` reads the options, and files that they name. @throws TypeError, ERR_SLOCKET_SYSTEM */
+/** Makes a client. `pg` reads the options, and the files that they name. @throws TypeError, ERR_SLOCKET_SYSTEM */
 function makeClient(make: MakeClient): SqlClient {
   let failure: Error
   try {
@@ -48,22 +48,22 @@ function makeClient(make: MakeClient): SqlClient {
   } catch (error) {
     failure = error as Error
   }
-  // Without its cause: that has the address in it, maybe with a password.
-  if (systemCode(failure) === 'ERR_INVALID_URL') throw new TypeError('options.connectionString is no valid URL')
-  const message = `pg cannot make a connection of these options: ${failure.message}`
+  // The cause is left out: it contains the URL, maybe with a password.
+  if (systemCode(failure) === 'ERR_INVALID_URL') throw new TypeError('options.connectionString is not a valid URL')
+  const message = `pg cannot make a connection from these options: ${failure.message}`
   throw new SlocketError('ERR_SLOCKET_SYSTEM', message, { cause: failure })
 }
 
 /** @throws ERR_SLOCKET_NO_CLIENT */
 export async function loadClient(config: Readonly<Record<string, unknown>>): Promise<MakeClient> {
   try {
-    // In the package, a call of `require`, which gives `pg` itself: scripts/build-dist.js.
+    // In the package, this becomes a call of `require`, which returns `pg` itself: scripts/build-dist.js.
     const loaded = await import('pg')
     const pg = loaded.default ?? loaded
     return () =>
       makeClient(() => {
         const client = new pg.Client(config) as unknown as SqlClient
-        // A program may have given one to all its clients (pg.defaults), and no option takes it away: it would end waits.
+        // A program may have set a timeout for all clients (pg.defaults), which no option can override. It would end waits.
         client.connectionParameters.query_timeout = 0
         return client
       })

@@ -1,28 +1,29 @@
 /**
- * A clock that nobody sets, and that does not stand still while the machine sleeps: the later of CLOCK_MONOTONIC, which stops in
- * suspend, and the uptime, which counts it (in steps of 10 ms).
+ * A clock that can't be set and that goes on while the machine is suspended: the later of CLOCK_MONOTONIC, which stops in a suspend,
+ * and the uptime, which includes it (in steps of 10 ms).
  */
 import os from 'node:os'
 import { wallNowMs, monotonicNowMs } from '../../real-time.ts'
 
+/** How far the uptime is ahead of CLOCK_MONOTONIC. */
 let lateMs = 0
-/** By how much the wall clock was ahead when the uptime was last read. */
+/** How far the wall clock was ahead when the uptime was last read. */
 let wallMs = -Infinity
-/** By how much the two may drift apart meanwhile. */
+/** How far the two clocks may drift apart meanwhile. */
 const DRIFT_MS = 50
 
-/** In ms, from some moment on. Never goes back. */
+/** Returns ms since some fixed moment. Never goes back. */
 export function steadyMs(): number {
   const monotonicMs = monotonicNowMs()
-  // What the uptime is ahead by grows in a suspend, and but for rounding at no other time.
+  // Apart from rounding, the difference only grows in a suspend.
   lateMs = Math.max(lateMs, os.uptime() * 1000 - monotonicMs)
   wallMs = wallNowMs() - monotonicMs
   return monotonicMs + lateMs
 }
 
 /**
- * The same without reading the uptime, which costs a file opened and read: where the wall clock, which goes on in a suspend, has not moved. If it was set back
- * by just as much, this is a moment before now; it is never one after. For what may count from too early.
+ * Like {@link steadyMs}, but reads the uptime, which costs opening and reading a file, only if the wall clock shows that there may have been a suspend. If the wall clock
+ * was set back by exactly the length of the suspend, the result is too early; it is never too late. Use it only for times that may be too early.
  */
 export function notAfterNowMs(): number {
   const monotonicMs = monotonicNowMs()

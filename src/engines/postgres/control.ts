@@ -1,19 +1,19 @@
-/** The one session that never waits for a lock and never holds one: it looks, and it cancels waits. */
+/** Runs queries and cancels waits, in a session that never waits for a lock and never holds one. */
 import { onAbort } from '../../requests/on-abort.ts'
 import { SlocketError } from '../../errors.ts'
 import type { Row } from './client.ts'
 import type { OpenSession, Session } from './session.ts'
 import { setTimeout, clearTimeout } from '../../real-time.ts'
 
-/** How long it stays after its last use, in ms, and in heartbeats: while somebody waits, it is used once in each. */
+/** How long the session stays open after its last use, in ms, and in heartbeats: while a request waits, it is used once per heartbeat. */
 const LINGER_MS = 1000
 const LINGER_HEARTBEATS = 1.5
 
 interface Opened {
   readonly session: Promise<Session>
-  /** Aborts when nobody wants it any more: then it needs not be connected. */
+  /** Aborts when no caller waits for it any more, so that connecting can stop. */
   readonly unwanted: AbortController
-  /** How many have asked for it and have not cancelled that. */
+  /** How many callers have asked for it and have not cancelled. */
   wanted: number
 }
 
@@ -29,7 +29,12 @@ export class Control {
     this.#lingerMs = Math.max(LINGER_MS, LINGER_HEARTBEATS * heartbeatMs)
   }
 
-  /** Does not keep the process alive. @param signal aborts when this caller does not wait for it any more. @throws as Session.run; and what hinders it to open one. */
+  /**
+   * Runs a statement. Doesn't keep the process alive.
+   *
+   * @param signal aborts when the caller no longer waits.
+   * @throws as `Session.run`; the error of opening the session.
+   */
   async run(text: string, doing: string, signal?: AbortSignal): Promise<Row[]> {
     clearTimeout(this.#timer)
     this.#running += 1
@@ -42,11 +47,11 @@ export class Control {
     }
   }
 
-  /** One that ended unnoticed is noticed by who uses it next; that one's failure is the caller's. */
+  /** Returns the open session, or opens one. If the session has ended without anybody noticing, its next statement fails, and so does that caller. */
   async #take(signal: AbortSignal | undefined): Promise<Session> {
-    // Bound: it goes on only after an opening that all others have cancelled, and that had been cancelled when it was joined.
+    // Bound: repeats only if the opening that it waited for had already been cancelled by all its other callers.
     for (;;) {
-      if (signal?.aborted === true) throw new SlocketError('ERR_SLOCKET_UNREACHABLE', 'nobody waits for it any more')
+      if (signal?.aborted === true) throw new SlocketError('ERR_SLOCKET_UNREACHABLE', 'the caller no longer waits')
       const opened = (this.#opened ??= this.#begin())
       opened.wanted += 1
       const stopListening =
@@ -58,7 +63,7 @@ export class Control {
       try {
         return await opened.session
       } catch (error) {
-        // RACE: the last one but this one has cancelled it, before this one came.
+        // RACE: the last other caller cancelled the opening before this caller joined it.
         if (!opened.unwanted.signal.aborted) throw error
       } finally {
         stopListening?.()

@@ -1,7 +1,7 @@
 /**
  * Checks that two connections of this engine exclude each other. They don't if the server gives one session to all its clients (PGlite behind its socket
- * server: within a session an advisory lock can be taken again), or if connections reach different servers (a balancer in front of several primaries).
- * No product is asked for its name: one connection takes a lock, and the other one must not get it.
+ * server: a session can acquire its own advisory lock again), or if connections reach different servers (a balancer in front of several primaries).
+ * The check doesn't depend on product names: one connection takes a lock, and the other connection must not get it.
  */
 import { randomBytes } from 'node:crypto'
 import { SlocketError, systemCode } from '../../errors.ts'
@@ -11,10 +11,10 @@ import { TOO_MANY_CONNECTIONS } from './server-error.ts'
 import type { Session } from './session.ts'
 
 /**
- * It goes on to its end when the request that began it is cancelled: the next one has a session then.
+ * Goes on even if the request that started it is cancelled, so that the next request has a session.
  *
  * @param session holds nothing, before and after.
- * @returns false if it could not be checked, since the server has no second connection to give.
+ * @returns false if the check wasn't possible, because the server has no second connection left.
  * @throws ERR_SLOCKET_POOLER if the two don't exclude each other; SlocketError as `Session.run`.
  */
 export async function checkExclusion(session: Session, control: Control, scope: Scope): Promise<boolean> {
@@ -37,17 +37,17 @@ export async function checkExclusion(session: Session, control: Control, scope: 
   )
 }
 
-/** It gives back at once what it must not get. Undefined if the server has no connection for it. */
+/** Tries the key in the control session, and releases it at once if it gets it. Undefined if the server has no connection left. */
 async function tryByControl(
   key: bigint,
   control: Control,
   { infix }: Scope,
   doing: string,
 ): Promise<{ readonly isTaken: boolean; readonly pid: number } | undefined> {
-  // That of a transaction ends with the statement.
-  const giveBack = infix === '' ? `pg_advisory_unlock(${key})::text` : "'true'"
+  // A transaction's lock ends with the statement.
+  const release = infix === '' ? `pg_advisory_unlock(${key})::text` : "'true'"
   const statement = `SELECT pg_backend_pid()::text AS pid,
-    CASE WHEN pg_try_advisory_${infix}lock(${key}) THEN ${giveBack} END AS taken`
+    CASE WHEN pg_try_advisory_${infix}lock(${key}) THEN ${release} END AS taken`
   try {
     const [row] = await control.run(statement, doing)
     return { isTaken: row!['taken'] !== null, pid: Number(row!['pid']) }

@@ -1,4 +1,4 @@
-/** A lock that is held, with the session that holds it. */
+/** A held lock, with the session that holds it. */
 import type { Grant } from '../../requests/engine.ts'
 import { SlocketError } from '../../errors.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -10,16 +10,16 @@ export interface GrantParts {
   readonly token: bigint
   readonly statements: Statements
   readonly session: Session
-  /** Whether it is held by a transaction: see scope.ts. */
+  /** Whether a transaction holds it: see scope.ts. */
   readonly isTransaction: boolean
   readonly everyMs: number
   readonly patienceMs: number
   readonly now: () => number
-  /** Called when the session holds nothing any more, or has ended. */
+  /** Called when the session no longer holds anything, or has ended. */
   readonly onFree: () => void
 }
 
-/** How often it looks whether somebody waits, in ms. */
+/** How often to check whether a request waits, in ms. */
 const WANTED_MS = 1000
 
 export class PostgresGrant implements Grant {
@@ -38,11 +38,11 @@ export class PostgresGrant implements Grant {
 
   constructor(parts: GrantParts) {
     const { session, everyMs, patienceMs, now, statements } = parts
-    // For people: a suspend does not matter.
+    // It is only shown to people, so a suspend doesn't matter.
     this.#sinceMs = monotonicNowMs()
     this.#parts = parts
     this.token = parts.token
-    // A transaction can't give back a lock before its end.
+    // A transaction keeps its locks until its end.
     this.downgrade = parts.isTransaction ? undefined : () => this.#downgradeOnce()
     const onLost = (error: Error): void => this.#lose(error)
     const statement = (): string => statements.signOfLife(this.#heldMs)
@@ -62,19 +62,22 @@ export class PostgresGrant implements Grant {
     const look = async (): Promise<void> => {
       const { session, statements } = this.#parts
       try {
-        const rows = await session.run(statements.wanted(this.#heldMs), { doing: 'look who waits', isBackground: true })
+        const rows = await session.run(statements.wanted(this.#heldMs), {
+          doing: 'look for waiters',
+          isBackground: true,
+        })
         if (this.#wantedTimer === undefined || rows.length === 0) return
         this.#stopLooking()
         listener()
       } catch {
-        // Where the session has ended, the heartbeat tells.
+        // If the session has ended, the heartbeat reports it.
       }
     }
     this.#wantedTimer = setInterval(() => void look(), WANTED_MS).unref()
     void look()
   }
 
-  /** A failure ends the session: it isn't known what that holds by then. */
+  /** A failure ends the session, because it is then unknown what the session holds. */
   async #downgradeOnce(): Promise<void> {
     if (this.#isDowngraded || this.#parts.statements.isShared) return
     this.#downgrading ??= this.#downgrade().finally(() => (this.#downgrading = undefined))
@@ -114,7 +117,7 @@ export class PostgresGrant implements Grant {
         session.end(new SlocketError('ERR_SLOCKET_LOST', 'the session did not hold its lock'))
     } catch (error) {
       session.end(error as Error)
-      const message = `the lock '${name}' could not be released: ${(error as Error).message}. Its session was ended: the server frees it when it notices`
+      const message = `the lock '${name}' could not be released: ${(error as Error).message}. Its connection was closed, and the server frees the lock when it notices`
       throw new SlocketError('ERR_SLOCKET_NOT_RELEASED', message, { cause: error })
     } finally {
       onFree()

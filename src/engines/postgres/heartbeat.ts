@@ -1,6 +1,6 @@
 /**
- * Watches over a session that holds a lock. The lock is lost when the session has ended, or when nothing that was sent within the last
- * `patienceMs` has been answered; the server keeps it for longer than that. Never when an answer came late: when it was asked for late.
+ * Watches a session that holds a lock. The lock is lost when the session has ended, or when nothing that was sent within the last
+ * `patienceMs` has been answered; the server keeps the lock for longer than that. The time of sending counts, not the time of the answer.
  */
 import { SlocketError } from '../../errors.ts'
 import type { Session } from './session.ts'
@@ -11,9 +11,9 @@ export interface HeartbeatParts {
   readonly everyMs: number
   readonly patienceMs: number
   readonly now: () => number
-  /** What is to be asked: it has to give the `pid` that answers. */
+  /** Returns the statement to send. Its result must have the `pid` of the server's process. */
   readonly statement: () => string
-  /** Called once. Then the session has ended. */
+  /** Called once, after the session has ended. */
   readonly onLost: (error: Error) => void
 }
 
@@ -34,16 +34,16 @@ export class Heartbeat {
     if (!this.#isOver) this.#schedule()
   }
 
-  /** Whether the session is known to have lived within its patience. Where it is not, `onLost` has been called. */
+  /** Whether the session is known to have been alive within its patience. If not, `onLost` has been called. */
   check(): boolean {
     const { session, now, patienceMs } = this.#parts
     if (this.#isOver) return false
     if (now() - session.aliveAtMs < patienceMs) return true
-    session.end(new SlocketError('ERR_SLOCKET_LOST', `PostgreSQL has not answered within ${patienceMs} ms`))
+    session.end(new SlocketError('ERR_SLOCKET_LOST', `PostgreSQL did not answer within ${patienceMs} ms`))
     return false
   }
 
-  /** Nothing is held any more. */
+  /** Stops watching: nothing is held any more. */
   stop(): void {
     this.#isOver = true
     clearTimeout(this.#timer)

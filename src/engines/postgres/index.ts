@@ -1,6 +1,6 @@
 /**
- * The engine for PostgreSQL: a lock is a session's advisory lock, and the server keeps the queue. docs/engines/postgres.md tells what that
- * promises; docs/decisions/0010-postgresql.md why it is done this way.
+ * The engine for PostgreSQL: a lock is a session's advisory lock, and the server keeps the queue. docs/engines/postgres.md says what is
+ * promised; docs/decisions/0010-postgresql.md says why it is done this way.
  */
 import type { AcquireRequest, Engine, EngineSnapshot, Grant } from '../../requests/engine.ts'
 import { onAbort } from '../../requests/on-abort.ts'
@@ -36,7 +36,7 @@ import { WaitingRoom } from './waiting-room.ts'
  * ```
  *
  * If the holder crashes, its connection ends, and the next waiter gets the lock within milliseconds (a request that waits for permits: within a heartbeat). If its machine is cut off from the network, the next
- * waiter gets the lock within about ten seconds; the holder learns of it before that, by `lock.signal` and `lock.assertHeld()`.
+ * waiter gets the lock within about ten seconds; before that, the holder's `lock.signal` aborts, and `lock.assertHeld()` throws.
  *
  * @param options see {@link PostgresOptions}.
  * @throws TypeError, RangeError for wrong or unknown options.
@@ -57,11 +57,11 @@ function openPostgres(settings: Settings): Engine {
     capabilities: {
       ordered: true,
       shared: true,
-      // The gate would be closed until the end of the transaction.
+      // A transaction would keep the gate until its end.
       permits: !scope.isTransaction,
       take: !scope.isTransaction,
       recovered: false,
-      // A transaction can't give back a lock before its end.
+      // A transaction keeps its locks until its end.
       downgrade: !scope.isTransaction,
       places: settings.maxConnections,
     },
@@ -83,15 +83,15 @@ function openPostgres(settings: Settings): Engine {
   }
 }
 
-/** Keeps the process alive, until `signal` aborts. */
+/** Runs a query. Keeps the process alive until it is done, or until `signal` aborts. */
 async function look(control: Control, statement: string, doing: string, signal?: AbortSignal): Promise<Row[]> {
-  const letGo = keepAlive()
-  const stopListening = signal && onAbort(signal, letGo)
+  const stopKeepAlive = keepAlive()
+  const stopListening = signal && onAbort(signal, stopKeepAlive)
   try {
     return await control.run(statement, doing, signal)
   } finally {
     stopListening?.()
-    letGo()
+    stopKeepAlive()
   }
 }
 
@@ -118,7 +118,7 @@ function opener(settings: Settings, scope: Scope): OpenSession {
   }
 }
 
-/** Opens sessions for locks. What is the same for all of them is checked by each, until one has come to the end: the failure of one doesn't concern the others. */
+/** Opens sessions for locks. Each session checks the sequence and the exclusion until one has succeeded; a failure concerns only its own session. */
 function checkedOnce(open: OpenSession, { control, settings, scope }: AcquireParts): OpenSession {
   let isChecked = false
   return async (signal) => {
@@ -139,7 +139,7 @@ function clientSettings({ client, heartbeatMs }: Settings): Record<string, unkno
   return {
     application_name: 'slocket',
     ...client,
-    // So that a wait learns of a server that is gone, and no router in between forgets the connection.
+    // A waiter notices that the server is gone, and routers in between don't forget the connection.
     keepAlive: true,
     keepAliveInitialDelayMillis: heartbeatMs,
     types: AS_TEXT,
@@ -148,7 +148,7 @@ function clientSettings({ client, heartbeatMs }: Settings): Record<string, unkno
   }
 }
 
-/** Columns are asked for as text, and stay so, whatever parser a program has given `pg` for that type. */
+/** Columns are selected as text. They stay text, even if a program has set another parser for the type in `pg`. */
 const AS_TEXT = { getTypeParser: () => String }
 
 export { lockTransaction } from './transaction.ts'

@@ -1,11 +1,11 @@
-/** What `postgres()` can be told, and how that is checked. */
+/** The options of `postgres()`, and their checks. */
 import { checkKnownOptions } from '../../requests/known-options.ts'
 import { checkClientOptions, CLIENT_OPTIONS, OPTION_HINTS } from './client-options.ts'
 import { parseSequence } from './sequence-name.ts'
 
 /**
- * Options of {@link postgres}: how to connect, and what the locks are like. Connect by a `connectionString`, or by `host`, `port`, `user`, `password` and
- * `database`. `pg` takes what is missing from the environment (`PGHOST` and so on). An unknown option is a TypeError.
+ * Options of {@link postgres}: how to connect, and how the locks behave. Connect with a `connectionString`, or with `host`, `port`, `user`, `password` and
+ * `database`. `pg` takes missing values from the environment (`PGHOST` and so on). An unknown option throws a TypeError.
  */
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`: the server itself, or, with `pooler`, the pooler. It can't be combined with `host`, `port`, `user`, `password` and `database`. */
@@ -68,23 +68,23 @@ export interface PostgresOptions {
    * `transaction`: connect through a pooler that gives a client a session of the server for each transaction, such as PgBouncer with
    * `pool_mode = transaction`. A lock is then a transaction that stays open until the release, and uses one of the pooler's connections to the server as long
    * as it is held or waited for. If the holder is stopped, or blocks its event loop, for longer than five heartbeats, the server gives the lock to the next
-   * waiter. docs/engines/postgres.md says what the pooler needs. Default: none; a pooler is then refused with ERR_SLOCKET_POOLER.
+   * waiter. docs/engines/postgres.md says what the pooler needs. Default: none; a pooler is then rejected with ERR_SLOCKET_POOLER.
    */
   readonly pooler?: 'transaction' | undefined
 }
 
 export interface Settings {
-  /** For `pg`. */
+  /** The options for `pg`. */
   readonly client: Readonly<Record<string, unknown>>
   readonly namespace: string
-  /** Quoted, for the server. */
+  /** Quoted for SQL. */
   readonly sequence: string
   readonly maxConnections: number
   readonly pooler: 'transaction' | undefined
   readonly heartbeatMs: number
-  /** How long an answer may be missing. */
+  /** How long to wait for an answer. */
   readonly patienceMs: number
-  /** After how long the server is to give up a client that it does not reach. */
+  /** After how long the server ends the session of a client that it can't reach. */
   readonly serverPatienceMs: number
 }
 

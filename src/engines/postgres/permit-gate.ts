@@ -1,9 +1,10 @@
 /**
- * What a request for permits does at the gate of a lock (permit-keys.ts).
+ * Takes a request for permits through the gate of its lock (permit-keys.ts).
  *
- *  1. It listens before it looks again, and a holder releases its permits before it looks for waiters: so no release is missed.
- *  2. A holder that has died notifies nobody. So the request looks once in a heartbeat, too, by which the server shows that it is there.
- *  3. Between two looks it is idle: it has no snapshot. It keeps the process alive. If it is stopped, the server takes the gate from it by ending its session.
+ *  1. The request listens before it looks again, and a holder releases its permits before it looks for waiters. So no release is missed.
+ *  2. A holder that has died notifies nobody. So the request also looks once per heartbeat; the answer shows that the server is alive.
+ *  3. Between two looks, the session is idle and has no snapshot. The request keeps the process alive. If the process is stopped, the server ends the session, and so
+ *     opens the gate.
  */
 import type { Claim } from '../../core/claim.ts'
 import { describeClaim } from '../../core/claim.ts'
@@ -27,13 +28,13 @@ export interface AtGate {
   readonly sinceMs: number
 }
 
-/** @param first what came of the first statement. @returns the last row, whose `token` is null if nothing is held. @throws as `Session.run` */
+/** @param first the row of the first statement. @returns the last row. Its `token` is null if nothing is held. @throws as `Session.run` */
 export async function passGate(first: Row, at: AtGate): Promise<Row> {
   if (first['state'] === 'full' && at.request.asked.wait) return await waitForRoom(first, at)
   return first['state'] === 'passing' ? await tryAgain(first, at) : first
 }
 
-/** Another request is at the gate, and a moment later it holds, or waits for room. Bound: a heartbeat. */
+/** Repeats a try: another request is at the gate, and in a moment it will hold permits or wait for room. Bound: a heartbeat. */
 async function tryAgain(first: Row, { session, request, statements, parts }: AtGate): Promise<Row> {
   const doing = `try the lock '${statements.name}'`
   const fromMs = monotonicNowMs()
@@ -54,14 +55,14 @@ async function waitForRoom(first: Row, { session, request, statements, parts, si
   const doing = `take the lock '${statements.name}'`
   const waitedMs = (): number => Math.round(monotonicNowMs() - sinceMs)
   const bell = new Bell()
-  const letGo = keepAlive()
+  const stopKeepAlive = keepAlive()
   const stopListening = session.onEnd(() => bell.ring())
   session.onNotified = () => bell.ring()
   request.onCancelled = () => bell.ring()
   request.becomeQueued()
   try {
     await session.run(statements.listen(waitedMs()), { doing })
-    // Bound: none but the request's cancellation, and the end of the session.
+    // Bound: the request's cancellation, and the end of the session.
     while (!request.isCancelled) {
       bell.hasRung = false
       const [row] = await session.run(statements.takeAgain(waitedMs(), session.canFlush), { doing })
@@ -75,17 +76,17 @@ async function waitForRoom(first: Row, { session, request, statements, parts, si
     stopNotifying(session, statements)
     return { ...first, token: null }
   } finally {
-    letGo()
+    stopKeepAlive()
     stopListening()
     session.onNotified = undefined
     request.onCancelled = undefined
   }
 }
 
-/** The next statement of the session waits for that. */
+/** Stops listening. The session's next statement waits for this one. */
 function stopNotifying(session: Session, statements: PermitStatements): void {
   session
-    .run(statements.unlisten(), { doing: 'listen no more', isBackground: true })
+    .run(statements.unlisten(), { doing: 'stop listening', isBackground: true })
     .catch((error: unknown) => session.end(error as Error))
 }
 
@@ -111,7 +112,7 @@ class Bell {
   }
 }
 
-/** Of a lock that is in use by the other kind of claim. */
+/** The error for a lock that is in use by the other kind of claim. */
 export function mismatch(name: string, claim: Claim): SlocketError {
   const others = claim.kind === 'permit' ? 'exclusive or shared claims' : 'permits'
   const message =

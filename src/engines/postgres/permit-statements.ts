@@ -1,4 +1,4 @@
-/** The statements about permits of one lock: see permit-keys.ts. None of them is behind a pooler. */
+/** Composes the SQL statements for the permits of one lock: see permit-keys.ts. There are no permits behind a pooler. */
 import type { AcquireRequest } from '../../requests/engine.ts'
 import type { PermitClaim } from '../../core/claim.ts'
 import { isKey, WHERE_ANY_KEY } from './key.ts'
@@ -9,7 +9,7 @@ import { FLUSH, Statements } from './statements.ts'
 
 export class PermitStatements extends Statements {
   readonly #claim: PermitClaim
-  /** A channel that the request at the gate listens to, quoted. */
+  /** The channel that the request at the gate listens to. */
   readonly #channel: string
   readonly #idleMs: number
 
@@ -25,20 +25,20 @@ export class PermitStatements extends Statements {
   }
 
   /**
-   * Waits for the gate, and takes permits if there is room, all in the server: the client may be stopped meanwhile. Gives `state`: `room`, with a `token`; `full`: there was no room;
-   * `passing`: a try has found another request at the gate, which has not looked yet whether there is room; or {@link MIXED}. For `full`, a
-   * request that waits has the gate, until {@link unlisten} with a limit to how long its session may be idle. In all other cases the session holds nothing.
+   * Waits for the gate, and takes permits if there is room. All this happens in the server, since the client may be stopped meanwhile. Returns `state`: `room`, with a
+   * `token`; `full`: there was no room; `passing`: a try found another request at the gate that has not looked for room yet; or {@link MIXED}. After `full`, a request
+   * that waits has the gate, and until {@link unlisten} its session has a limit on its idle time. In all other cases the session holds nothing.
    */
   override take(wait: boolean, flush: boolean): string {
     const { gate, waiting, present } = this.permitKeys
     const isGateTaken = wait ? `pg_advisory_lock(${gate})::text <> ''` : `NOT pg_try_advisory_lock(${gate})`
-    // Shared, and released at once: two sessions that look must not take each other for a waiter.
+    // Shared, and released at once: two sessions that look must not mistake each other for a waiter.
     const busy = `CASE WHEN pg_try_advisory_lock_shared(${waiting})
       THEN CASE WHEN pg_advisory_unlock_shared(${waiting}) THEN 'passing' END ELSE 'full' END`
     const state = `CASE WHEN pg_advisory_lock_shared(${present})::text <> '' THEN NULL
       WHEN NOT pg_try_advisory_lock_shared(${this.ownKey}) THEN '${MIXED}'
       WHEN ${isGateTaken} THEN ${busy} ELSE ${this.permitKeys.firstLook(this.#claim, this.ownKey)} END`
-    // A process that is stopped must not keep the gate: the server ends its session if nothing is asked for so long.
+    // A stopped process must not keep the gate: the server ends its session if that is idle for too long.
     const limitIdle = `left(set_config('idle_session_timeout', '${this.#idleMs}', false), 0)`
     const keepGate = wait
       ? `WHEN state = 'full' THEN nullif(pg_advisory_lock(${waiting})::text || ${limitIdle}, '')`
@@ -47,7 +47,7 @@ export class PermitStatements extends Statements {
     return `${this.comment} ${this.#settle(state, orGiveUp, [gate], flush)}`
   }
 
-  /** For the request that has the gate, and has found no room. */
+  /** Looks again, for the request that has the gate and has found no room. */
   takeAgain(waitedMs: number, flush: boolean): string {
     const { gate, waiting } = this.permitKeys
     const state = this.permitKeys.look(this.#claim, this.ownKey)
@@ -58,7 +58,7 @@ export class PermitStatements extends Statements {
     return `${this.#waiting(waitedMs)} LISTEN ${this.#channel}`
   }
 
-  /** The session no longer listens, and may be idle for as long as it likes. */
+  /** Stops listening, and removes the limit on the session's idle time. */
   unlisten(): string {
     return `${this.comment} SET idle_session_timeout TO 0; UNLISTEN *`
   }
@@ -68,8 +68,8 @@ export class PermitStatements extends Statements {
   }
 
   /**
-   * Releases the permits, the lock's own key, and then `present`, and wakes the request that waits for room, if there is one. The notification is a commit, but it needn't be on
-   * the disk. https://www.postgresql.org/docs/current/sql-notify.html
+   * Releases the permits, the lock's own key, and then `present`, and wakes the request that waits for room, if there is one. A notification needs a commit, but the commit
+   * needn't wait for the disk. https://www.postgresql.org/docs/current/sql-notify.html
    */
   override release(): string {
     const { waiting, present } = this.permitKeys
@@ -90,7 +90,7 @@ export class PermitStatements extends Statements {
     return this.about({ heldMs: undefined, waitedMs })
   }
 
-  /** @param keys what to release, in their order, after the permits and the token are taken. OFFSET 0: each part is evaluated once, the inner one first. */
+  /** @param keys are released in their order, after the permits and the token are taken. OFFSET 0 makes the server evaluate each part once, the inner part first. */
   #settle(state: string, otherwise: string, keys: readonly bigint[], flush: boolean): string {
     const taken = this.permitKeys.taken(this.#claim.take).map((key) => `pg_advisory_lock_shared(${key})::text = ''`)
     const left = keys.map((key) => `pg_advisory_unlock(${key})`)

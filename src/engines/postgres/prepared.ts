@@ -1,18 +1,18 @@
 /**
- * Which statements of a session the server keeps prepared: those that were asked for again soon after, since reading one costs the server about as much as
- * executing it. (Which share: docs/performance-engines.md.) The texts of a lock are its own, for they tell who asks; so they are many, and must not pile up.
+ * Decides which statements of a session the server keeps prepared: statements that are repeated soon. Parsing a statement costs the server about as much as
+ * executing it (measured: docs/performance-engines.md). The texts differ from lock to lock, because they say who asks, so their number has to be limited.
  */
 
-/** Of how many that were not prepared it is known that they were asked for. */
+/** How many statements that aren't prepared are remembered. */
 const MOST_RECENT = 8
-/** What the server keeps for one session. About 10 kB each. */
+/** How many statements the server keeps prepared for one session, about 10 kB each. */
 export const MOST_PREPARED = 64
 
 export class Prepared {
   readonly #names = new Map<string, string>()
   #recent: string[] = []
 
-  /** By which name `text` is prepared, or is to be prepared now. Undefined where it is to be sent as it is. */
+  /** Returns the name under which `text` is prepared, or is to be prepared now. Undefined if it is to be sent unprepared. */
   nameOf(text: string): string | undefined {
     const known = this.#names.get(text)
     if (known !== undefined) return known
@@ -26,7 +26,7 @@ export class Prepared {
     return name
   }
 
-  /** Then the session should make room for a new one, when it is idle: nothing is ever taken from it. */
+  /** If true, the session should be replaced by a new one when it is idle: prepared statements are never removed. */
   get isFull(): boolean {
     return this.#names.size >= MOST_PREPARED
   }

@@ -1,11 +1,11 @@
-/** The statements of the locks that were asked for last: they are long, and their key is a hash. */
+/** Caches the statements of the most recent locks, since composing them takes a hash and long texts. */
 import type { AcquireRequest } from '../../requests/engine.ts'
 import { PermitStatements } from './permit-statements.ts'
 import type { Scope } from './scope.ts'
 import type { StatementSettings } from './statements.ts'
 import { Statements } from './statements.ts'
 
-/** How many names it remembers. */
+/** How many names are cached. */
 const MOST_REMEMBERED = 64
 
 export class RecentStatements {

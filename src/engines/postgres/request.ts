@@ -3,8 +3,8 @@
  *
  * | state    | meaning                                                        | what ends it                          |
  * | -------- | -------------------------------------------------------------- | ------------------------------------- |
- * | here     | stands in this process: no connection is free, or the one before it for the same lock is not queued; or its connection was cut | a session, an abort |
- * | entering | has a session, which is being opened, or has been asked        | the server's queue, an outcome        |
+ * | here     | waits in this process: no connection is free, the previous request for the same lock isn't queued yet, or its connection was cut | a session, an abort |
+ * | entering | its session is being opened, or its statement has been sent    | the server's queue, an outcome        |
  * | queued   | the server has it in its queue                                 | an outcome                            |
  * | settled  | granted, refused or rejected                                   |                                       |
  */
@@ -17,17 +17,17 @@ export type RequestState = 'here' | 'entering' | 'queued' | 'settled'
 export class Request {
   readonly asked: AcquireRequest
   readonly statements: Statements
-  /** Its place among the requests of this engine. */
+  /** Its number among the requests of this engine. */
   order: number = 0
   #needsPlace: boolean
-  /** Set by whoever has to act when it is cancelled. */
+  /** Called when the request is cancelled. */
   onCancelled: (() => void) | undefined
-  /** Set by whoever can find out; called when somebody wants to know. */
+  /** Called when it has to be found out whether the request is queued. */
   onPlaceNeeded: (() => void) | undefined
-  /** Called when it is queued or settled. */
+  /** Called when the request is queued or settled. */
   onPlaced: (() => void) | undefined
   #state: RequestState = 'here'
-  /** Whether it was queued, if only for a while, or has been settled. */
+  /** Whether it has ever been queued, or is settled. */
   #isPlaced = false
   readonly #resolve: (grant: Grant | null) => void
   readonly #reject: (error: unknown) => void
@@ -55,7 +55,7 @@ export class Request {
     return this.asked.signal?.aborted === true
   }
 
-  /** Whether somebody wants to know when it is queued. */
+  /** Whether it has to be found out when the request is queued. */
   get needsPlace(): boolean {
     return this.#needsPlace
   }
@@ -66,7 +66,7 @@ export class Request {
     this.onPlaceNeeded?.()
   }
 
-  /** Its connection was cut. It keeps its place in this process, but not in the server's queue. */
+  /** Called when its connection was cut. It keeps its place in this process, but not in the server's queue. */
   becomeHere(): void {
     if (this.#state !== 'settled') this.#state = 'here'
   }
@@ -78,10 +78,10 @@ export class Request {
   becomeQueued(): void {
     if (this.#state !== 'entering') return
     this.#state = 'queued'
-    this.#tellPlaced()
+    this.#notifyPlaced()
   }
 
-  /** Where it was cancelled, only {@link rejectCancelled} is left to do, after all is given back. */
+  /** Not for a cancelled request: release what it holds, then call {@link becomeCancelled}. */
   becomeGranted(grant: Grant | null): void {
     this.#becomeSettled()
     this.#resolve(grant)
@@ -102,10 +102,10 @@ export class Request {
     this.#state = 'settled'
     this.#stopListening?.()
     this.onCancelled = undefined
-    if (!isPlaced) this.#tellPlaced()
+    if (!isPlaced) this.#notifyPlaced()
   }
 
-  #tellPlaced(): void {
+  #notifyPlaced(): void {
     const { onPlaced } = this
     this.onPlaced = undefined
     onPlaced?.()

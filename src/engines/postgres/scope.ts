@@ -1,11 +1,11 @@
 /**
- * What a lock belongs to: a session, or, behind a pooler that hands sessions round, a transaction that stays open as long as the lock is held or waited for.
- * A pooler leaves a transaction on the server's session that it began on. (PgBouncer's `pool_mode = transaction`: https://www.pgbouncer.org/features.html)
+ * What a lock belongs to: a session, or, behind a pooler that shares sessions among clients, a transaction that stays open as long as the lock is held or waited for.
+ * A pooler keeps a transaction on the session that it began on. (PgBouncer's `pool_mode = transaction`: https://www.pgbouncer.org/features.html)
  *
- *  1. Whatever is set is set for that transaction alone: the session is somebody else's the next moment.
- *  2. The transaction writes nothing, so it has no number and, while it is idle, no snapshot: it doesn't hold back VACUUM. So its token is taken elsewhere.
- *  3. A mark, local to the transaction, tells whether a later statement is still in it. By a process number alone, it might be the same process by chance.
- *  4. The server does not see whether the client behind the pooler is there. So it ends a transaction in which nothing was asked for `serverPatienceMs`.
+ *  1. All settings are local to the transaction: afterwards, the session may serve another client.
+ *  2. The transaction writes nothing, so it has no transaction id and, while it is idle, no snapshot: it doesn't hold back VACUUM. So another session takes its token.
+ *  3. A setting local to the transaction, the mark, shows whether a later statement still runs in it. A process id isn't enough: it might be the same by chance.
+ *  4. The server can't see whether the client behind the pooler is alive. So it ends a transaction in which nothing was executed for `serverPatienceMs`.
  */
 import { randomBytes } from 'node:crypto'
 import { SlocketError } from '../../errors.ts'
@@ -13,24 +13,24 @@ import type { Settings } from './options.ts'
 import type { Session } from './session.ts'
 
 export interface Scope {
-  /** In front of every statement that is in no transaction of ours. */
+  /** Precedes every statement outside of a transaction of this engine. */
   readonly prelude: string
-  /** In the names of the functions for advisory locks: `pg_advisory_lock`, `pg_advisory_xact_lock`. */
+  /** Part of the names of the functions for advisory locks: `pg_advisory_lock`, `pg_advisory_xact_lock`. */
   readonly infix: '' | 'xact_'
-  /** Whether it is a transaction: then the token has to be taken by another session. */
+  /** Whether it is a transaction. If so, another session has to take the token. */
   readonly isTransaction: boolean
-  /** An expression: the server's process, or null where the lock's scope has ended. */
+  /** An expression: the id of the server's process, or null if the lock's scope has ended. */
   readonly pid: string
-  /** Of a session that is idle: gives its `pid`. */
+  /** A statement for an idle session. It returns the session's `pid`. */
   readonly signOfLife: string
-  /** Makes a session ready to ask for one lock. @throws SlocketError; the session is ended then. */
+  /** Prepares a session for one lock. @throws SlocketError, after ending the session. */
   begin(session: Session): Promise<void>
-  /** Releases whatever the session may hold, and ends what {@link begin} began. @throws SlocketError */
+  /** Releases everything that the session may hold, and ends what {@link begin} began. @throws SlocketError */
   end(session: Session): Promise<void>
 }
 
 const PID = 'pg_backend_pid()::text'
-const END_SESSION = { doing: 'give back what a session holds' }
+const END_SESSION = { doing: 'release what a session holds' }
 
 const OF_SESSION: Scope = {
   prelude: '',
@@ -52,7 +52,7 @@ class TransactionScope implements Scope {
   readonly infix = 'xact_'
   readonly isTransaction: boolean = true
   readonly pid: string = `CASE WHEN ${IS_MARKED} THEN ${PID} END`
-  // It is nobody's, and has none.
+  // Outside of a transaction, the client has no session of its own.
   readonly signOfLife: string = "SELECT '0' AS pid"
   readonly #begin: string
 
@@ -66,7 +66,7 @@ class TransactionScope implements Scope {
       client_connection_check_interval: '1s',
     }
     const values = Object.entries(wanted).map(([name, value]) => `('${name}', '${value}')`)
-    // A server on Windows cannot check connections, and says so.
+    // A server on Windows can't check connections, and rejects that setting.
     this.#begin = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE;
       SELECT ${PID} AS pid, (SELECT count(set_config(name, value, true)) FROM (VALUES ${values.join(', ')}) AS wanted (name, value)
         WHERE (name = 'slocket.lock' OR current_setting(name, true) IS NOT NULL)
@@ -90,9 +90,10 @@ class TransactionScope implements Scope {
   }
 }
 
-/** What PgBouncer says of every BEGIN, where its `pool_mode` is `statement`. */
+/** The error for a PgBouncer with `pool_mode = statement`, which rejects every BEGIN. */
 function noTransactions(cause: unknown): SlocketError {
-  const message = 'the pooler has no transactions (pool_mode = statement): it needs pool_mode = transaction, or session'
+  const message =
+    'the pooler allows no transactions (pool_mode = statement): it needs pool_mode = transaction or session'
   return new SlocketError('ERR_SLOCKET_POOLER', message, { cause })
 }
 

@@ -1,6 +1,6 @@
 /** The name of the sequence that tokens come from. */
 
-/** Gives it quoted. @throws TypeError */
+/** Checks the name and returns it quoted. @throws TypeError */
 export function parseSequence(name: unknown): string {
   if (typeof name !== 'string' || !/^[A-Za-z_][\w$]*\.[A-Za-z_][\w$]*$/.test(name)) {
     throw new TypeError("options.sequence must be a schema and a name, as in 'public.slocket_token'")

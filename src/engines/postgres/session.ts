@@ -1,9 +1,9 @@
 /**
- * One session of the server: a connection, and until when it is known to have lived.
+ * One session of the server: a connection, and the latest time at which it is known to have been alive.
  *
- *  1. `aliveAtMs` is when the last statement that was answered had been *sent*: at that moment, or later, the session lived.
- *  2. Once it has ended it stays so. What it held is free as soon as the server knows too.
- *  3. Every statement has a deadline, except the one that waits for a lock.
+ *  1. `aliveAtMs` is the time when the last answered statement was *sent*: the session was alive then, or later.
+ *  2. An ended session stays ended. What it held is free as soon as the server knows, too.
+ *  3. Every statement has a deadline, except a statement that waits for a lock.
  */
 import { debug } from '../../debug.ts'
 import { onAbort } from '../../requests/on-abort.ts'
@@ -17,36 +17,36 @@ export interface SessionParts {
   readonly make: MakeClient
   /** How long an answer may take. */
   readonly patienceMs: number
-  /** Never after now; see clock.ts. */
+  /** Returns the current time, or an earlier one: see clock.ts. */
   readonly now: () => number
-  /** In front of every statement that is in no transaction of ours. Then no statement is prepared: the session is somebody else's the next moment. */
+  /** Precedes every statement outside of a transaction of this engine. If it isn't empty, no statement is prepared: the session may serve another client at any time. */
   readonly prelude: string
 }
 
 export interface RunOptions {
-  /** What it does, for messages. */
+  /** What the statement does, for error messages: `cannot …`. */
   readonly doing: string
-  /** Waits for a lock: may take for ever. */
+  /** The statement waits for a lock, so it has no deadline. */
   readonly isWait?: boolean
-  /** Does not keep the process alive. */
+  /** The statement doesn't keep the process alive. */
   readonly isBackground?: boolean
-  /** May be asked for again and again, with the same text. */
+  /** The same text may be executed again and again. */
   readonly isRecurring?: boolean
-  /** Of its parameters, `$1` and so on. */
+  /** The values of its parameters, `$1` and so on. */
   readonly values?: string[]
 }
 
-/** Opens one that is ready for locks. @param signal aborts when nobody waits for it any more: see {@link Session.open}. */
+/** Opens a session that is ready for locks. @param signal aborts when no caller waits for it any more: see {@link Session.open}. */
 export type OpenSession = (signal?: AbortSignal) => Promise<Session>
 
 export class Session {
-  /** The server's process. 0 behind a pooler, except in a transaction: see scope.ts. */
+  /** The id of the server's process. 0 behind a pooler, except in a transaction: see scope.ts. */
   pid: number = 0
-  /** Called when its connection is closed, however it has ended. */
+  /** Called when the connection is closed, for whatever reason. */
   onClosed: (() => void) | undefined
-  /** Called when somebody has notified a channel that it listens to. */
+  /** Called for a notification on a channel that the session listens to. */
   onNotified: (() => void) | undefined
-  /** Whether it can see, and see to it, that what was written is on the disk. */
+  /** Whether it may find out whether all writes are on the disk, and force them there: see `FLUSH` in statements.ts. */
   canFlush: boolean = false
   readonly #client: SqlClient
   readonly #patienceMs: number
@@ -57,7 +57,7 @@ export class Session {
   #failure: Error | undefined
   #isEndedFromHere = true
   #references = 0
-  /** The last statement, while it is executed. */
+  /** The last statement, while it is running. */
   #execution: Promise<unknown> | undefined
   readonly #prepared = new Prepared()
 
@@ -67,7 +67,7 @@ export class Session {
     this.#prelude = prelude
     this.#aliveAtMs = now()
     this.#client = make()
-    this.#client.on('error', (error) => this.#endByServer(toServerError(error, 'go on: the session has ended')))
+    this.#client.on('error', (error) => this.#endByServer(toServerError(error, 'use the session any more')))
     this.#client.on('notification', () => this.onNotified?.())
     this.#client.on('end', () => {
       this.#endByServer(unreachable('the server has ended the session'))
@@ -76,13 +76,13 @@ export class Session {
   }
 
   /**
-   * Connects, and does not keep the process alive: who waits for it does, as long as it waits. The system's own connecting would all the same, so
-   * that ends with `signal`; but what comes after it goes on, for the next one. (And a host's name is looked up to the end.)
+   * Connects. This doesn't keep the process alive; the caller does that while it waits. Only the system's connect and the lookup of a host name can't be prevented from
+   * doing so. Therefore `signal` ends the connect. What follows the connect goes on, so that the next caller has a session.
    *
    * @throws ERR_SLOCKET_UNREACHABLE and others.
    */
   static async open(parts: SessionParts, signal?: AbortSignal): Promise<Session> {
-    const unwanted = (): SlocketError => unreachable('nobody waits for the connection any more')
+    const unwanted = (): SlocketError => unreachable('no caller waits for the connection any more')
     if (signal?.aborted === true) throw unwanted()
     const session = new Session(parts)
     const timer = setTimeout(() => session.end(unreachable('the server does not answer')), parts.patienceMs).unref()
@@ -96,7 +96,7 @@ export class Session {
       stream.once('connect', () => stream.unref())
       await session.#client.connect()
       if (session.#failure !== undefined) throw session.#failure
-      // With TLS it is another one by now.
+      // With TLS, it is another stream by now.
       session.#client.connection.stream.unref()
       return session
     } catch (error) {
@@ -109,12 +109,12 @@ export class Session {
     }
   }
 
-  /** What the server, or whoever is in front of it, has said that its process is. */
+  /** The process id that the server, or a pooler in front of it, reported on connecting. */
   get saidPid(): number | null {
     return this.#client.processID
   }
 
-  /** For how long it has not been known to live. */
+  /** How long ago it was last known to be alive, in ms. */
   get silentMs(): number {
     return this.#now() - this.#aliveAtMs
   }
@@ -123,7 +123,7 @@ export class Session {
     return this.#aliveAtMs
   }
 
-  /** Whether it can be used again as well as a new one. */
+  /** Whether a new session would be better: this one has no room for more prepared statements. */
   get isWornOut(): boolean {
     return this.#prepared.isFull
   }
@@ -132,19 +132,19 @@ export class Session {
     return this.#failure !== undefined
   }
 
-  /** Whether it was this process that has ended it, and neither the server nor the network. */
+  /** Whether this process ended it, and neither the server nor the network did. */
   get isEndedFromHere(): boolean {
     return this.hasEnded && this.#isEndedFromHere
   }
 
-  /** `listener` is called once when it has ended, not by {@link close}. Returns what stops that. */
+  /** Calls `listener` once when the session has ended, but not for {@link close}. Returns a function that removes the listener. */
   onEnd(listener: (error: Error) => void): () => void {
     if (this.#failure === undefined) this.#onEnd.add(listener)
     else listener(this.#failure)
     return () => this.#onEnd.delete(listener)
   }
 
-  /** @throws SlocketError; where the session lives on, one that has the server's error as its cause. */
+  /** Runs a statement. @throws SlocketError. If the session goes on, the server's error is its cause. */
   async run(text: string, options: RunOptions): Promise<Row[]> {
     const { doing, isWait = false, isBackground = false, isRecurring = false, values } = options
     if (this.#failure !== undefined) throw this.#failure
@@ -168,7 +168,7 @@ export class Session {
     }
   }
 
-  /** Whether it is there, and the one that it was. Where not, it has ended. @param statement has to give the `pid` that answers. */
+  /** Whether the session answers, with the same process as before. If not, ends it. @param statement must return the `pid` of the server's process. */
   async answers(statement: string): Promise<boolean> {
     try {
       const [row] = await this.run(statement, { doing: 'ask for a sign of life', isBackground: true })
@@ -181,13 +181,13 @@ export class Session {
   }
 
   /**
-   * Sends a few bytes that change nothing (the message Flush), so that a proxy doesn't take the connection of a waiter for idle: its statement is under way, and
-   * nothing else may be asked. The server reads them when the statement is done:
+   * Sends a few bytes that change nothing (the message Flush), so that a proxy doesn't consider the connection of a waiter idle. No other statement can run while a
+   * statement waits. The server reads the bytes when the statement is done:
    * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
    */
   touch(): void {
     const { connection } = this.#client
-    // They pile up at the server, and after days its buffer is full: then there is nothing to gain by more.
+    // The bytes pile up at the server. After days, its buffer is full, and sending more would be useless.
     if (this.#failure === undefined && connection.stream.writableLength === 0) connection.flush()
   }
 
@@ -201,7 +201,7 @@ export class Session {
     return { text, values, name: isRecurring ? this.#prepared.nameOf(text) : undefined }
   }
 
-  /** One after the other: from version 9 on, `pg` takes no second statement while it executes one. */
+  /** Runs statements one after the other: `pg` 9 and later accepts no second statement while one is running. */
   #execute(statement: SqlStatement): Promise<SqlResult | SqlResult[]> {
     if (this.#execution === undefined) return this.#client.query(statement)
     const send = (): Promise<SqlResult | SqlResult[]> => {
@@ -216,7 +216,7 @@ export class Session {
     this.end(error)
   }
 
-  /** Ends it for a reason, now, whatever it is doing. */
+  /** Ends the session at once, whatever it is doing, and notifies the listeners. */
   end(error: Error): void {
     if (this.#failure !== undefined) return
     this.#failure = error
@@ -227,7 +227,7 @@ export class Session {
     for (const listener of listeners) listener(error)
   }
 
-  /** Says goodbye, and tells nobody. */
+  /** Closes the session in the regular way, without notifying the listeners. */
   close(): void {
     if (this.#failure !== undefined) return
     this.#failure = unreachable('the session was closed')
@@ -246,7 +246,7 @@ export class Session {
   }
 }
 
-/** Of several statements, those of the last one that has any. */
+/** Returns the rows. If there were several statements, those of the last statement that returned any. */
 function rowsOf(result: SqlResult | SqlResult[]): Row[] {
   return Array.isArray(result) ? (result.findLast(({ rows }) => rows.length > 0)?.rows ?? []) : result.rows
 }

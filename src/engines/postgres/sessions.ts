@@ -1,8 +1,8 @@
 /**
- * The sessions for locks, one for each that is held or waited for: at most so many, and kept for a while after use.
+ * The pool of sessions for locks: one for each lock that is held or waited for, up to `maxConnections`. They stay open for a while after use.
  *
- * The server may have fewer connections for us than `maxConnections`: its own limit, or that of the role or the database. Then whoever asks waits for one of our
- * sessions to come free, in order, as long as there are any. If there are none, it is refused: what others do with the server's connections isn't ours to wait for.
+ * The server, the role or the database may allow fewer connections than `maxConnections`. A request then waits, in order, until a session of this pool is released. If the
+ * pool has no session, the request is rejected: nobody knows when other programs will close their connections.
  */
 import { onAbort } from '../../requests/on-abort.ts'
 import { systemCode } from '../../errors.ts'
@@ -18,11 +18,11 @@ interface Idle {
   readonly stopListening: () => void
 }
 
-/** One that the server has refused a connection. */
+/** A request that the server has refused a connection. */
 interface Starved {
-  /** The order in which they came. */
+  /** Its place in the order of arrival. */
   readonly number: number
-  /** With a session, or to try again. */
+  /** Continues it, with a session, or without one, to try again. */
   readonly resume: (session: Session | undefined) => void
 }
 
@@ -31,7 +31,7 @@ export interface SessionsParts {
   readonly settings: Settings
   readonly scope: Scope
   readonly now: () => number
-  /** Called when one more could be had. */
+  /** Called when a session may be available. */
   readonly onFree: () => void
 }
 
@@ -40,17 +40,17 @@ export class Sessions {
   readonly #settings: Settings
   readonly #scope: Scope
   readonly #now: () => number
-  /** Called when one more could be had. */
+  /** Called when a session may be available. */
   readonly #onFree: () => void
-  /** The last used is the last one. */
+  /** The most recently used session is the last. */
   readonly #idle: Idle[] = []
-  /** Those in use, those that are being opened, and those that are waited for. */
+  /** How many sessions are in use, being opened, or waited for. */
   #used = 0
   #taken = 0
   #starved: Starved[] = []
   #retryTimer: NodeJS.Timeout | undefined
   #opening = 0
-  /** Those whose connection is not closed yet. */
+  /** How many sessions have a connection that isn't closed yet. */
   #connected = 0
   /** When the last connection was closed. */
   #closedMs = -Infinity
@@ -67,7 +67,7 @@ export class Sessions {
     return this.hasRoomFor(1)
   }
 
-  /** Whether so many more could be had. */
+  /** Whether `number` more sessions are available. */
   hasRoomFor(number: number): boolean {
     return this.#used + number <= this.#settings.maxConnections && this.#starved.length === 0
   }
@@ -78,9 +78,9 @@ export class Sessions {
   }
 
   /**
-   * One that nobody else uses. To be asked for only if there is room; to be given back, once, by {@link giveBack}.
+   * Returns a session for exclusive use. Call it only if there is room, and {@link release} the session exactly once.
    *
-   * @param wait whether to wait for one of ours if the server has no more connections.
+   * @param wait whether to wait for a session of this pool if the server has no more connections.
    * @throws as `OpenSession`.
    */
   async take(wait: boolean, signal: AbortSignal | undefined): Promise<Session> {
@@ -104,9 +104,9 @@ export class Sessions {
   async #reuse(): Promise<Session | undefined> {
     const session = this.#pop()
     if (session === undefined || session.silentMs <= this.#settings.heartbeatMs) return session
-    // A router may have forgotten the connection, and told nobody. Now nothing is asked of it yet, and another one will do.
+    // A router may have forgotten the connection without closing it. Check that now, while another session can still be used instead.
     if (await session.answers(this.#scope.signOfLife)) return session
-    // And the others.
+    // The other idle connections have been silent for longer still.
     for (let other = this.#pop(); other !== undefined; other = this.#pop()) other.close()
     return undefined
   }
@@ -118,7 +118,7 @@ export class Sessions {
     return idle?.session
   }
 
-  /** A new one, or one of ours that came free, if the server has no more connections. Undefined: it may be that there are some again. */
+  /** Opens a session, or waits for one to be released if the server has no more connections. Undefined: try again, there may be connections by now. */
   async #openOrWait(number: number, wait: boolean, signal: AbortSignal | undefined): Promise<Session | undefined> {
     this.#opening += 1
     let session: Session
@@ -128,11 +128,11 @@ export class Sessions {
       this.#opening -= 1
       const isLimit = systemCode((error as Error).cause) === TOO_MANY_CONNECTIONS
       if (wait && isLimit && signal?.aborted !== true) {
-        // Given back meanwhile.
+        // A session was released meanwhile.
         if (this.#idle.length > 0) return undefined
         if (this.#canComeFree) return await this.#nextFree(number, signal)
       }
-      // Those who wait for this one to be opened, maybe.
+      // Others may have waited because this session was being opened.
       this.#resumeStarved()
       throw error
     }
@@ -146,13 +146,13 @@ export class Sessions {
     return session
   }
 
-  /** Whether one of ours will come free; or has just been closed, which the server may not have noticed yet. */
+  /** Whether a session of this pool will be released, or was closed so recently that the server may not have noticed yet. */
   get #canComeFree(): boolean {
     const isRecent = this.#now() - this.#closedMs < this.#settings.patienceMs
     return this.#connected + this.#opening > 0 || isRecent
   }
 
-  /** Undefined: it may be that there are connections again. @throws if it is cancelled. */
+  /** Waits for the next released session. Undefined: try again, there may be connections by now. @throws the signal's reason if it aborts. */
   #nextFree(number: number, signal: AbortSignal | undefined): Promise<Session | undefined> {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
@@ -182,23 +182,22 @@ export class Sessions {
     })
   }
 
-  /** The first one tries again; all, if there is nothing to wait for any more. */
+  /** Lets the first starved request try again, or all of them, if there is nothing left to wait for. */
   #resumeStarved(): void {
     const among = this.#canComeFree ? this.#starved.slice(0, 1) : this.#starved
     for (const { resume } of among) resume(undefined)
   }
 
-  /** @param session holds nothing and runs nothing, or has ended. In front of a pooler, its transaction may still be open. */
-  giveBack(session: Session, lingerMs: number): void {
-    if (!this.#scope.isTransaction || session.pid === 0 || session.hasEnded)
-      return this.#giveBackIdle(session, lingerMs)
+  /** Releases a session. @param session holds nothing and runs nothing, or has ended. Behind a pooler, its transaction may still be open. */
+  release(session: Session, lingerMs: number): void {
+    if (!this.#scope.isTransaction || session.pid === 0 || session.hasEnded) return this.#releaseIdle(session, lingerMs)
     this.#scope
       .end(session)
       .catch((error: unknown) => session.end(error as Error))
-      .finally(() => this.#giveBackIdle(session, lingerMs))
+      .finally(() => this.#releaseIdle(session, lingerMs))
   }
 
-  #giveBackIdle(session: Session, lingerMs: number): void {
+  #releaseIdle(session: Session, lingerMs: number): void {
     const isUsable = !session.hasEnded && !session.isWornOut
     if (isUsable && this.#starved.length > 0) this.#starved[0]!.resume(session)
     else if (isUsable && lingerMs > 0) this.#keep(session, lingerMs)

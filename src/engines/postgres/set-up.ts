@@ -1,12 +1,12 @@
 /**
- * Makes a new connection a session that can hold locks, or refuses to.
+ * Prepares a new connection for locks, or rejects it.
  *
- *  1. Nothing in the server's settings ends a wait or a hold: all time-outs of statements and sessions are off.
- *  2. The server notices a client that is gone: TCP's keepalives see an idle one, `tcp_user_timeout` one that owes an answer (each alone is not
- *     enough: measured), and `client_connection_check_interval` one whose process has ended while it waits.
- *  3. The session is one: in front of a pooler it would be another one by the next statement. Until that is known nothing is set: it would be for somebody else.
- *  4. Who waits for it keeps the process alive, not this.
- *  5. Functions and operators are those of the server, whatever other ones there are in schemas that a role's `search_path` names before `pg_catalog`.
+ *  1. No setting of the server ends a wait or a held lock: all timeouts of statements and sessions are off.
+ *  2. The server notices that a client is gone: by TCP's keepalives if the connection is idle, by `tcp_user_timeout` if data was not acknowledged (each alone is not
+ *     enough: measured), and by `client_connection_check_interval` if the client's process has ended while it waits.
+ *  3. All statements run in one session; behind a pooler, each might run in another. Until that has been checked, nothing is set: it might affect another client.
+ *  4. This doesn't keep the process alive; the caller does that while it waits.
+ *  5. Functions and operators are the server's own, even if a role's `search_path` names other schemas before `pg_catalog`.
  */
 import { SlocketError, systemCode } from '../../errors.ts'
 import type { Row } from './client.ts'
@@ -15,12 +15,12 @@ import { createSequence } from './sequence.ts'
 import type { Session } from './session.ts'
 import { CAN_FLUSH } from './statements.ts'
 
-/** The first that shows since when one waits. */
+/** The first version that shows since when a session waits. */
 const OLDEST_VERSION = 140_000
 
 const INVALID_VALUE = '22023'
 
-/** @throws SlocketError; the session is ended then. */
+/** @throws SlocketError, after ending the session. */
 export async function setUp(session: Session, settings: Settings): Promise<void> {
   try {
     const facts =
@@ -49,18 +49,18 @@ async function takeSession(session: Session, settings: Settings): Promise<Row> {
   return facts!
 }
 
-/** Nothing is set: each transaction does that for itself. */
+/** Checks the server. Sets nothing: each transaction does that for itself. */
 async function lookBehindPooler(session: Session, { sequence }: Settings): Promise<Row> {
-  const [facts] = await session.run(`SELECT ${factsOf(sequence)}`, { doing: 'look at the server', isBackground: true })
+  const [facts] = await session.run(`SELECT ${factsOf(sequence)}`, { doing: 'check the server', isBackground: true })
   refuse(facts!)
   return facts!
 }
 
-/** A server on Windows cannot, and says so: https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL */
+/** Makes the server check the connections of waiters. A server on Windows can't, and rejects the setting: https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL */
 async function watchWaits(session: Session): Promise<void> {
   try {
     await session.run("SET client_connection_check_interval TO '1s'", {
-      doing: 'have waits watched',
+      doing: 'make the server check connections',
       isBackground: true,
     })
   } catch (error) {
@@ -68,10 +68,10 @@ async function watchWaits(session: Session): Promise<void> {
   }
 }
 
-/** Aurora has no functions for that, and an administrator may have taken them away. */
+/** Whether tokens can be flushed. Aurora lacks the functions, and an administrator may have revoked them. */
 async function canFlush(session: Session): Promise<boolean> {
   try {
-    const [row] = await session.run(CAN_FLUSH, { doing: 'see whether tokens can be flushed', isBackground: true })
+    const [row] = await session.run(CAN_FLUSH, { doing: 'check whether tokens can be flushed', isBackground: true })
     return row?.['flushes'] === 'true'
   } catch (error) {
     if (session.hasEnded) throw error
@@ -88,7 +88,7 @@ function setUpStatement({ sequence, serverPatienceMs }: Settings): string {
     idle_in_transaction_session_timeout: 0,
     transaction_timeout: 0,
     default_transaction_read_only: 'off',
-    // Who waits is a transaction all the time: not one that others have to be serialized with.
+    // A waiting statement is a transaction all the time. Other transactions must not have to be serialized with it.
     default_transaction_isolation: 'read committed',
     default_transaction_deferrable: 'off',
     tcp_keepalives_idle: seconds(serverPatienceMs / 2),
@@ -100,7 +100,7 @@ function setUpStatement({ sequence, serverPatienceMs }: Settings): string {
   return `SELECT pg_backend_pid()::text AS pid, ${factsOf(sequence)},
     (SELECT count(set_config(name, value, false)) FROM (VALUES ${values.join(', ')}) AS wanted (name, value)
       WHERE current_setting(name, true) IS NOT NULL)::text AS set,
-    -- A token has to be on the disk before it is told: a crash of the server must not give it again.
+    -- A token must be on the disk before a client receives it, or else the server could issue it again after a crash.
     (SELECT count(set_config('synchronous_commit', 'on', false))
       WHERE current_setting('synchronous_commit') IN ('off', 'local'))::text AS durable`
 }
@@ -117,17 +117,17 @@ function refuse(facts: Row): void {
     throw new SlocketError('ERR_SLOCKET_UNSUPPORTED_PLATFORM', 'locks need PostgreSQL 14 or later')
   }
   if (facts['standby'] === 'true') {
-    const message = 'the server is a standby, whose locks exclude nobody elsewhere: connect to the primary'
+    const message = 'the server is a standby, whose locks exclude nobody on the primary: connect to the primary'
     throw new SlocketError('ERR_SLOCKET_READ_ONLY', message)
   }
 }
 
 /**
- * To be thrown where the process that answers is not the one that the connection began with. PgBouncer and its like make up the number by which
- * a client could cancel a statement: it is nobody's. Behind one that does not, a later statement is answered by another process.
+ * The error if a statement is answered by another process than the connection began with. PgBouncer and similar poolers invent the process id that they report on connecting;
+ * behind a pooler that passes the server's on, a later statement may be answered by another process.
  */
 export function poolerError(): SlocketError {
   const message =
-    "there is a pooler (PgBouncer?) between here and PostgreSQL: a lock belongs to a session, and it hands sessions round. Connect to the server itself; or, if the pooler leaves a transaction on its session, set the option pooler of postgres() to 'transaction'"
+    "there is a pooler (PgBouncer?) in front of PostgreSQL: a lock belongs to a session, and a pooler shares sessions among clients. Connect to the server itself; or, if the pooler keeps a transaction on one session, set the option pooler of postgres() to 'transaction'"
   return new SlocketError('ERR_SLOCKET_POOLER', message)
 }

@@ -1,4 +1,4 @@
-/** Who holds a lock and who waits for it, as the server shows its locks and sessions. */
+/** Finds out who holds a lock and who waits for it, from the server's lists of locks and sessions. */
 import type { EngineSnapshot, Requester } from '../../requests/engine.ts'
 import type { Claim } from '../../core/claim.ts'
 import { EXCLUSIVE, permitClaim, SHARED } from '../../core/claim.ts'
@@ -11,12 +11,12 @@ import { wallNowMs } from '../../real-time.ts'
 
 const SHARE_LOCK = 'ShareLock'
 
-/** Waiters in the order in which they came. */
+/** Selects the holders and waiters of a lock. Waiters are in the order in which they came. */
 export function snapshotStatement(namespace: string, name: string): string {
   return selectLocks(new PermitKeys(permitKeyOf(namespace, name)).whereAny(keyOf(namespace, name)))
 }
 
-/** The same of all keys. */
+/** Selects the holders and waiters of all keys. */
 export const ALL_LOCKS: string = selectLocks(WHERE_ANY_KEY)
 
 function selectLocks(where: string): string {
@@ -29,10 +29,11 @@ function selectLocks(where: string): string {
 }
 
 /**
- * The locks whose names can be found out, by name. The server knows hashes of names: a name is what a session says of itself, if this role may see that, and if the
- * hash agrees. So locks of other roles are missing unless one of ours waits for them, as are those of other namespaces and programs.
+ * Returns the locks whose names can be found out, by name. The server only has hashes of names. The names are in the comments of the sessions (about.ts), if this
+ * role can see them; a name counts if its hash matches. So locks of other roles are missing, unless this client waits for them, and so are locks of other namespaces and
+ * programs.
  *
- * @param own the server's processes that are this client's, with the lock of each.
+ * @param own the server's processes that belong to this client, with the lock of each.
  */
 export function toSnapshots(
   rows: readonly Row[],
@@ -53,7 +54,7 @@ export function toSnapshots(
   return new Map(snapshots.filter(([, { held, pending }]) => held.length + pending.length > 0))
 }
 
-/** @param own the server's processes that are this client's. */
+/** @param own the server's processes that belong to this client. */
 export function toSnapshot(
   rows: readonly Row[],
   own: ReadonlyMap<number, unknown>,
@@ -65,7 +66,7 @@ export function toSnapshot(
   const keys = new PermitKeys(permitKeyOf(namespace, name))
   const sessions = bySession(rows)
   const permits = sessions.flatMap((ofSession) => placeOf(ofSession, keys) ?? [])
-  // The server has let it in: it waits for no lock, and so it is the last in the list.
+  // The next request for permits has the gate and waits for no lock. So it is the last in the list, and has to be moved to the front.
   permits.sort((a, b) => Number(b.isNext) - Number(a.isNext))
   for (const place of permits) (place.taken > 0 ? held : pending).push(toPermitRequester(place, own))
   const key = String(keyOf(namespace, name))
@@ -74,7 +75,7 @@ export function toSnapshot(
     const isAlone = ofKey.some(({ mode }) => mode !== SHARE_LOCK)
     for (const row of ofKey) {
       const isGranted = row['granted'] === 'true'
-      // For a moment, one that is downgraded has both.
+      // During a downgrade, a session has both locks for a moment.
       if (isGranted && row['mode'] === SHARE_LOCK && isAlone) continue
       ;(isGranted ? held : pending).push(toRequester(row, own))
     }
@@ -83,7 +84,7 @@ export function toSnapshot(
   return { held, pending }
 }
 
-/** In the order of the first row of each. A transaction that is prepared has no session. */
+/** Groups rows by session, in the order of each session's first row. A prepared transaction has no session. */
 function bySession(rows: readonly Row[]): Row[][] {
   const sessions = new Map<unknown, Row[]>()
   for (const row of rows) {
@@ -97,11 +98,11 @@ function bySession(rows: readonly Row[]): Row[][] {
 interface Place {
   readonly row: Row
   readonly taken: number
-  /** Whether it waits, and is the next one: it has the gate. */
+  /** Whether it is the next waiter: it has the gate. */
   readonly isNext: boolean
 }
 
-/** Undefined for a session that does not use permits; none if it is on its way in or out. */
+/** Returns undefined for a session that doesn't use permits; an empty array if it is about to join or to leave. */
 function placeOf(rows: readonly Row[], keys: PermitKeys): Place[] | undefined {
   const granted = rows.filter((row) => row['granted'] === 'true')
   const isShared = (row: Row): boolean => row['mode'] === SHARE_LOCK
@@ -136,7 +137,7 @@ function describe(
 ): Requester {
   return {
     claim,
-    // Unknown for a session of another role, whose statements this one may not see. (`pid` of the row is the server's process.)
+    // Unknown if this role can't see the statements of the session. (`pid` of the row is the server's process.)
     pid: about?.pid,
     sinceMs,
     label: about?.label,
@@ -146,8 +147,8 @@ function describe(
 }
 
 /**
- * The server does not know. The last statement of a session of ours is either that which has taken the lock, or one that tells for how long it has been
- * held. Of other sessions it is not known.
+ * The server doesn't know since when a lock is held. The last statement of a session of this engine either took the lock, or says how long the lock has been held. For
+ * other sessions it is unknown.
  */
 function holdsSince(row: Row, about: About | undefined): number | undefined {
   if (about === undefined) return undefined
@@ -155,12 +156,12 @@ function holdsSince(row: Row, about: About | undefined): number | undefined {
   return about.heldMs === undefined || asked === undefined ? changed : asked - about.heldMs
 }
 
-/** Every role sees that. The server has noted it a moment after the wait began: https://www.postgresql.org/docs/current/view-pg-locks.html */
+/** Every role can see this. The server notes it a moment after the wait began: https://www.postgresql.org/docs/current/view-pg-locks.html */
 function waitsSince(row: Row): number {
   return numberOf(row['waits_since']) ?? wallNowMs()
 }
 
-/** The server does not know that it waits. Its last statement tells for how long it has, or is that by which it asked. */
+/** The server doesn't know that the session waits. The session's last statement is the one by which it asked, or says how long it has waited. */
 function waitsAtGateSince(row: Row, about: About | undefined): number | undefined {
   const asked = numberOf(row['asked'])
   return about === undefined || asked === undefined ? undefined : asked - (about.waitedMs ?? 0)

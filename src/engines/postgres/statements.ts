@@ -1,4 +1,4 @@
-/** The statements about one lock. Their values are numbers, or checked names. */
+/** Composes the SQL statements for one lock. Their values are numbers or checked names. */
 import type { AcquireRequest } from '../../requests/engine.ts'
 import type { Claim } from '../../core/claim.ts'
 import { isSameClaim } from '../../core/claim.ts'
@@ -13,19 +13,19 @@ const IS_UNFLUSHED = 'pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()'
 const WRITE = "pg_logical_emit_message(true, 'slocket', '')"
 
 /**
- * A sequence writes 32 of its values ahead, and only the session that has written them waits for the disk. Another one would be told the next value at
- * once, and after a crash of the server at that moment it would come again. So who takes a token while anything is not on the disk writes something
- * itself, whose commit waits for all that was written before.
+ * Flushes the write-ahead log, so that no token is issued twice. The server logs 32 values of a sequence in advance, and only the session that logs them waits for the
+ * disk. Another session would get its value at once; if the server crashed at that moment, it would issue that value again. So a session that takes a token while
+ * the log isn't fully on the disk writes a message of its own, whose commit waits for everything that was logged before.
  */
 export const FLUSH: string = `CASE WHEN token IS NOT NULL AND ${IS_UNFLUSHED} THEN ${WRITE}::text END`
 
-/** Fails, or gives false in `flushes`, where {@link FLUSH} cannot be. */
+/** Fails, or returns false in `flushes`, if {@link FLUSH} isn't possible. */
 export const CAN_FLUSH: string = `SELECT (${IS_UNFLUSHED} IS NOT NULL
     AND has_function_privilege('pg_logical_emit_message(boolean, text, text)', 'EXECUTE'))::text AS flushes`
 
 export interface StatementSettings {
   readonly namespace: string
-  /** Quoted. */
+  /** Quoted for SQL. */
   readonly sequence: string
   readonly serverPatienceMs: number
 }
@@ -53,24 +53,24 @@ export class Statements {
     this.#sequence = settings.sequence
   }
 
-  /** That which a request waits for. */
+  /** The key that a request waits for. */
   get key(): bigint {
     return this.ownKey
   }
 
-  /** Whether they are those of a request for the same lock. */
+  /** Whether the statements fit another request for the same lock. */
   areFor({ claim, label }: AcquireRequest): boolean {
     return this.#label === label && isSameClaim(this.claim, claim)
   }
 
   /**
-   * Takes the lock, then the token, in one go: CASE evaluates what it gives after its condition, and only where that is true. `token` is null where the
-   * lock was refused, {@link MIXED} if permits are in use, and {@link UNSURE} if {@link takeSurely} has to go on. Of a transaction, it is `''` where the lock was
-   * granted, and {@link token} gives it.
+   * Takes the lock, then the token, in one statement: CASE evaluates a result after its condition, and only if the condition is true. `token` is null if the
+   * lock was not free, {@link MIXED} if permits are in use, and {@link UNSURE} if {@link takeSurely} has to decide. In a transaction, it is `''` if the lock was
+   * granted, and {@link token} takes the token.
    *
-   * All that use permits share the lock: an exclusive one is not granted beside them, but a shared one would be (permit-keys.ts).
+   * All sessions that use permits share the lock's own key. That keeps exclusive requests out, but not shared ones (permit-keys.ts).
    *
-   * @param flush whether the token is to be on the disk before it is told, whoever has written it: see {@link FLUSH}.
+   * @param flush whether the token must be on the disk before the client receives it, whichever session logged it: see {@link FLUSH}.
    */
   take(wait: boolean, flush: boolean): string {
     if (this.scope.isTransaction) return this.takeSurely(wait, flush)
@@ -83,19 +83,19 @@ export class Statements {
     )
   }
 
-  /** After {@link UNSURE}, by a look at all locks of the server. The session has its shared lock by then. */
+  /** Decides after {@link UNSURE}, by looking at all locks of the server. The session has its shared lock by then. */
   takeSurely(wait: boolean, flush: boolean): string {
     const { isTransaction } = this.scope
     const areInUse = this.permitKeys.areInUse()
     if (!this.isShared) return this.#taking(this.#alone(wait, areInUse, MIXED), flush)
-    // A transaction releases it at its end.
+    // A transaction keeps its lock until its end.
     if (isTransaction)
       return this.#taking(`CASE WHEN ${this.#lock(wait)} THEN ${this.#tokenUnless(areInUse, `'${MIXED}'`)} END`, flush)
-    const giveBack = `left(pg_advisory_unlock_shared(${this.ownKey})::text, 0)`
-    return this.#taking(this.#tokenUnless(areInUse, `${giveBack} || '${MIXED}'`), flush)
+    const release = `left(pg_advisory_unlock_shared(${this.ownKey})::text, 0)`
+    return this.#taking(this.#tokenUnless(areInUse, `${release} || '${MIXED}'`), flush)
   }
 
-  /** Takes a token for a transaction that holds the lock. On the disk before it is told: see {@link FLUSH}; and whatever the settings of the session are. */
+  /** Takes a token for a transaction that holds the lock. The token is on the disk before the client receives it, whatever the settings of the session are: see {@link FLUSH}. */
   token(flush: boolean): string {
     const statement = `SELECT ${this.nextToken} AS token`
     return `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local');
@@ -106,26 +106,27 @@ export class Statements {
     return `${this.about({ heldMs })} SELECT ${this.scope.pid} AS pid`
   }
 
-  /** Of {@link release}. */
+  /** The parameters of {@link release}. */
   get releaseValues(): string[] | undefined {
     return this.scope.isTransaction ? undefined : [String(this.key)]
   }
 
-  /** Gives `unlocked`. Of a session, its parameter is the key: that one is for all locks. */
+  /** Releases the lock, and returns `unlocked`. For a session, the key is a parameter, so that the statement is the same for all locks. */
   release(): string {
     return this.scope.isTransaction
       ? `SELECT (${IS_MARKED})::text AS unlocked; COMMIT`
       : `SELECT pg_advisory_unlock${this.#suffix}($1)::text AS unlocked`
   }
 
-  /** Whether it is shared by those who take it. */
+  /** Whether the request is for a shared lock. */
   get isShared(): boolean {
     return this.#suffix === '_shared'
   }
 
   /**
-   * Makes the exclusive lock of the session a shared one: takes that first, so that the lock is not free in between. It is granted at once: who holds already comes
-   * before all who wait for that (`ProcSleep` in src/backend/storage/lmgr/proc.c). `pg_try_advisory_lock_shared` would fail if somebody waits.
+   * Turns the session's exclusive lock into a shared one. It takes the shared lock first, so that the lock isn't free in between. That lock is granted at once: the
+   * server puts a session that already holds the lock before all waiters (`ProcSleep` in src/backend/storage/lmgr/proc.c). `pg_try_advisory_lock_shared` would fail if
+   * another session waits.
    */
   downgrade(heldMs: number): string {
     return `${this.about({ heldMs })} SELECT (CASE WHEN pg_advisory_lock_shared(${this.key})::text = '' THEN pg_advisory_unlock(${this.key}) END)::text AS unlocked,
@@ -137,12 +138,12 @@ export class Statements {
     return 'SELECT pg_advisory_unlock_shared($1)::text AS unlocked'
   }
 
-  /** Gives a row where somebody waits because of one who holds it. */
+  /** Returns a row if another session waits for the lock. */
   wanted(heldMs: number): string {
     return `${this.about({ heldMs })} SELECT '' AS wanted FROM pg_locks WHERE NOT granted AND ${whereKey(this.key)} LIMIT 1`
   }
 
-  /** Gives a row where the server's process `pid` waits for it. */
+  /** Returns a row if the server's process `pid` waits for the lock. */
   waits(pid: number): string {
     return `SELECT '' AS waits FROM pg_locks WHERE pid = ${pid} AND NOT granted AND ${whereKey(this.key)}`
   }
@@ -152,7 +153,7 @@ export class Statements {
     return `SELECT pg_cancel_backend(pid)::text AS cancelled FROM pg_locks WHERE pid = ${pid} AND NOT granted AND ${whereKey(this.key)}`
   }
 
-  /** In front of a statement. */
+  /** The comment in front of a statement: see about.ts. */
   protected get comment(): string {
     return this.#comment
   }

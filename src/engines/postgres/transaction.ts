@@ -1,12 +1,12 @@
 /**
- * A lock inside a transaction of the caller's own. It is taken by the caller's connection and ends with the transaction, so nothing here releases it.
+ * Takes a lock inside a transaction of the caller, on the caller's connection. The lock ends with the transaction, so nothing here releases it.
  *
- *  1. No lock is taken outside of a transaction: it would end with its statement. A setting that is local to a transaction, set by one statement, is seen by
- *     the next one only if both are in the same transaction.
- *  2. No statement of this fails for a lock that isn't free: a failed one would abort the transaction, and some clients roll back for it although the error
- *     was caught (postgres.js 3.4).
- *  3. Every statement stands alone and has no parameters, so that any client can run it. Its values are numbers and checked names. Functions, types and
- *     operators are those of the server, whatever the `search_path` is.
+ *  1. No lock is taken outside of a transaction, since it would end with its statement. The check: a setting that one statement makes local to its transaction is
+ *     visible to the next statement only if both run in the same transaction.
+ *  2. No statement fails because the lock isn't free. A failed statement would abort the transaction, and some clients roll back even if the error
+ *     is caught (postgres.js 3.4).
+ *  3. Every statement is complete and has no parameters, so that any client can run it. Its values are numbers and checked names. Functions, types and
+ *     operators are the server's own, whatever the `search_path` is.
  */
 import { randomBytes } from 'node:crypto'
 import { EXCLUSIVE, SHARED } from '../../core/claim.ts'
@@ -35,20 +35,20 @@ export interface TransactionLockOptions {
   /** Whether to wait if the lock isn't free. If false, the call resolves with `false` instead, and `timeout` can't be given. Default: `true`. */
   readonly wait?: boolean | undefined
   /**
-   * Limits the wait, in milliseconds, from 0 to 2,147,483,647; `Infinity` waits without a limit. While the call waits, this replaces the server's setting
+   * Limits the wait, in milliseconds, from 0 to 2,147,483,647; `Infinity`: no limit. While the call waits, this replaces the server's setting
    * `lock_timeout`. Default: `Infinity`.
    */
   readonly timeout?: number | undefined
-  /** The `namespace` of the engines whose locks it is to exclude. Default: `slocket`. */
+  /** The `namespace` of the locks: the same as for the engines that the lock has to exclude. Default: `slocket`. */
   readonly namespace?: string | undefined
 }
 
 interface Asked {
   readonly mode: 'exclusive' | 'shared'
   readonly wait: boolean
-  /** For the server: 0 is no limit. */
+  /** The server's setting. 0 means no limit. */
   readonly lockTimeoutMs: number
-  /** Whether only a free lock will do. */
+  /** Whether the timeout is 0: only a free lock is taken. */
   readonly isNow: boolean
   readonly timeout: number
   readonly namespace: string
@@ -78,11 +78,11 @@ const MARK_TRANSACTION = `SELECT pg_catalog.set_config('${SETTING}', '${MARK}', 
  * ```
  *
  * If the lock isn't free in time, the transaction is not aborted, and holds what it held before. If the process is killed, the server ends the transaction
- * when it notices that the connection is gone. Errors of the client and the server are thrown as they are: among them SQLSTATE 40P01, if the server finds that
+ * when it notices that the connection is gone. Errors of the client and the server are thrown as they are, among them SQLSTATE 40P01, if the server finds that
  * transactions wait for each other. Such an error has aborted the transaction.
  *
- * In a transaction of REPEATABLE READ or SERIALIZABLE, the first statement decides what all later ones see: make it this call, and still what was committed
- * while it waited is not seen. (https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS, https://www.postgresql.org/docs/current/transaction-iso.html)
+ * In a transaction with the isolation level REPEATABLE READ or SERIALIZABLE, the first statement decides what all later statements see. Even if this call is the first statement,
+ * the transaction does not see what was committed while the call waited. (https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS, https://www.postgresql.org/docs/current/transaction-iso.html)
  *
  * @param client see {@link TransactionClient}. Not a pool: it runs each statement on another connection.
  * @param name the name of the lock, as for `slocket()` with the engine.
@@ -90,8 +90,8 @@ const MARK_TRANSACTION = `SELECT pg_catalog.set_config('${SETTING}', '${MARK}', 
  * @returns `true` if the transaction holds the lock; `false`, only with `wait: false`, if it is held, or others are already waiting for it.
  * @throws TypeError, RangeError for wrong or unknown options.
  * @throws SlocketError ERR_SLOCKET_NO_TRANSACTION if the client is not in a transaction; ERR_SLOCKET_TIMEOUT if the lock was not free within `timeout`;
- * ERR_SLOCKET_READ_ONLY on a standby, whose locks exclude nobody elsewhere; ERR_SLOCKET_CLAIM_MISMATCH if permits of that name are held or waited for. A shared lock may
- * then be held until the end of the transaction.
+ * ERR_SLOCKET_READ_ONLY on a standby, whose locks exclude nobody on the primary; ERR_SLOCKET_CLAIM_MISMATCH if permits of that name are held or waited for. In that
+ * case, a shared lock may stay held until the end of the transaction.
  */
 export async function lockTransaction(
   client: TransactionClient,
@@ -103,16 +103,16 @@ export async function lockTransaction(
   const asked = parseOptions(options)
   const row = await runFor(client, MARK_TRANSACTION)
   if (row['standby'] === 'true') {
-    const message = `the lock '${name}' was asked for on a standby, whose locks exclude nobody elsewhere: connect to the primary`
+    const message = `the lock '${name}' was requested on a standby, whose locks exclude nobody on the primary: connect to the primary`
     throw new SlocketError('ERR_SLOCKET_READ_ONLY', message)
   }
   const key = keyOf(asked.namespace, name)
-  // In the queue, too, this is refused where somebody waits.
+  // A try also fails if others are already waiting.
   if ((await tryIn(client, name, key, asked)) === 'granted') return true
   if (!asked.wait) return false
   if (!asked.isNow) {
     await client.query(waitStatement(name, key, asked))
-    // Within a transaction a lock that is held can be taken again.
+    // A transaction can take a lock again that it holds.
     if ((await tryIn(client, name, key, asked)) === 'granted') return true
   }
   throw new SlocketError('ERR_SLOCKET_TIMEOUT', `the lock '${name}' was not free within ${asked.timeout} ms`)
@@ -123,7 +123,7 @@ async function tryIn(client: TransactionClient, name: string, key: bigint, asked
   const taken = `pg_catalog.pg_try_advisory_xact_lock${suffixOf(asked)}(${key})`
   const unlessMixed = (then: string): string =>
     `CASE WHEN ${arePermitsInUse(name, asked)} THEN '${MIXED}' ELSE '${then}' END`
-  // All that use permits share the lock.
+  // All sessions that use permits share the lock's own key.
   const granted = asked.mode === 'shared' ? unlessMixed('granted') : "'granted'"
   const { outcome } = await runFor(
     client,
@@ -131,7 +131,7 @@ async function tryIn(client: TransactionClient, name: string, key: bigint, asked
   )
   if (outcome === 'granted' || outcome === 'busy') return outcome
   if (outcome === MIXED) throw mismatch(name, asked.mode === 'shared' ? SHARED : EXCLUSIVE)
-  const message = `the lock '${name}' would end with its statement: the client is not in a transaction. Run BEGIN first, by the same client; a pool runs each statement on another connection`
+  const message = `the lock '${name}' would end with its statement: the client is not in a transaction. Run BEGIN first, on the same client; a pool runs each statement on another connection`
   throw new SlocketError('ERR_SLOCKET_NO_TRANSACTION', message)
 }
 
@@ -152,7 +152,7 @@ function arePermitsInUse(name: string, { namespace }: Asked): string {
   return `EXISTS (SELECT FROM pg_catalog.pg_locks WHERE ${conditions.join(' AND ')})`
 }
 
-/** Waits, and gives up, without failing: what an inner block has done is taken back, and the transaction goes on. */
+/** Waits, and gives up without failing: after a timeout, only the inner block is rolled back, and the transaction goes on. */
 function waitStatement(name: string, key: bigint, asked: Asked): string {
   const about = describeSession({
     name,
@@ -180,7 +180,7 @@ function suffixOf({ mode }: Asked): string {
   return mode === 'shared' ? '_shared' : ''
 }
 
-/** @throws TypeError if the client gives no row. */
+/** @throws TypeError if the client returns no row. */
 async function runFor(client: TransactionClient, statement: string): Promise<Readonly<Record<string, unknown>>> {
   const result = await client.query(statement)
   const rows = isObject(result) && 'rows' in result ? result['rows'] : result

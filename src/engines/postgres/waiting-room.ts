@@ -1,9 +1,9 @@
 /**
- * All requests of one engine, in the order of their calls.
+ * Keeps all requests of one engine in the order of their calls.
  *
- *  1. Those for one lock reach the server in their order: the next one is sent when the server has the one before it in its queue, or has
- *     settled it. Each by a session of its own, for within a session the server lets the same lock be taken again.
- *  2. Where all connections are in use, requests stand here, in their order. They keep the process alive, and so do those whose session is being opened: see session.ts.
+ *  1. Requests for one lock reach the server in their order: a request is sent when the server has the previous one in its queue, or has
+ *     settled it. Each request has its own session, because a session can acquire its own lock again.
+ *  2. If all connections are in use, requests wait here, in their order. They keep the process alive, and so do requests whose session is being opened: see session.ts.
  */
 import type { AcquireParts } from './acquire.ts'
 import { acquireIn } from './acquire.ts'
@@ -19,23 +19,23 @@ export interface WaitingRoomParts extends AcquireParts {
   readonly open: OpenSession
 }
 
-/** How many locks a message names. */
+/** How many locks an error message names. */
 const MOST_NAMED = 3
 
 export class WaitingRoom {
-  /** The server's processes that are ours, and the lock that each is for. */
+  /** The server's processes that belong to this engine, with the lock of each. */
   readonly pids: Map<number, string> = new Map()
   readonly #sessions: Sessions
   readonly #parts: AcquireParts
   readonly #watch: Watch
   #here: Request[] = []
-  /** By key: the one that is on its way into the server's queue. */
+  /** By key: the request that has been sent, but isn't in the server's queue yet. */
   readonly #entering = new Map<bigint, Request>()
-  /** Keys of those whose connection was cut within the last heartbeat. */
+  /** The keys of requests whose connection was cut within the last heartbeat. */
   readonly #cut = new Set<bigint>()
-  /** Whose session is about to be had. */
+  /** Requests whose session is being opened. */
   readonly #opening = new Set<Request>()
-  #letGo: (() => void) | undefined
+  #stopKeepAlive: (() => void) | undefined
   #isScheduled = false
   #entered = 0
 
@@ -60,13 +60,13 @@ export class WaitingRoom {
       request.becomeCancelled()
     }
     let index = this.#here.length
-    // Only one whose connection was cut is not the last.
+    // A request goes to the end, unless its connection was cut.
     while (index > 0 && this.#here[index - 1]!.order > request.order) index -= 1
     this.#here.splice(index, 0, request)
     this.#admit()
   }
 
-  /** Once, after all that goes on now. */
+  /** Calls {@link #admit} once, in a microtask. */
   #schedule(): void {
     if (this.#isScheduled || this.#here.length === 0) return
     this.#isScheduled = true
@@ -76,10 +76,10 @@ export class WaitingRoom {
     })
   }
 
-  /** Lets in whom it is the turn of. */
+  /** Starts every request whose turn it is. */
   #admit(): void {
     const here: Request[] = []
-    // For those that were cut off: so that others don't take their connections.
+    // How many connections are reserved for requests whose connection was cut.
     let kept = 0
     for (const request of this.#here) {
       const { key } = request.statements
@@ -94,7 +94,7 @@ export class WaitingRoom {
         here.push(request)
       }
     }
-    // One that stood behind another for the same lock, and others have all connections now: a try waits for nobody who holds.
+    // A try may have waited here for an earlier request for the same lock. If all connections are in use now, it is refused: it never waits for a holder.
     const refused = this.#sessions.hasRoom ? [] : here.filter(({ asked }) => !asked.wait)
     this.#here = refused.length === 0 ? here : here.filter(({ asked }) => asked.wait)
     this.#updateKeepAlive()
@@ -106,7 +106,7 @@ export class WaitingRoom {
     request.becomeRejected(new SlocketError('ERR_SLOCKET_RESOURCES', message))
   }
 
-  /** What uses all connections, for messages. Undefined if there are any left. */
+  /** Says what uses all connections, for error messages. Undefined if there are connections left. */
   placesInUse(): string | undefined {
     return this.#sessions.hasRoom ? undefined : this.#describeUse()
   }
@@ -130,7 +130,7 @@ export class WaitingRoom {
       this.#schedule()
     }
     this.#opening.add(request)
-    // The server knows nothing of it yet.
+    // The server doesn't have the request yet.
     request.onCancelled = () => {
       this.#becomeOpened(request)
       request.becomeCancelled()
@@ -148,27 +148,27 @@ export class WaitingRoom {
     }
     this.#becomeOpened(request)
     const { pid } = session
-    const giveBack = (): void => {
+    const releaseSession = (): void => {
       this.pids.delete(pid)
       stopWatching()
-      this.#sessions.giveBack(session, request.asked.lingerMs)
+      this.#sessions.release(session, request.asked.lingerMs)
     }
     const stopWatching = this.#watch.add(session, request)
     this.pids.set(pid, request.statements.name)
-    if (request.state === 'settled') return giveBack()
+    if (request.state === 'settled') return releaseSession()
     const isOver = await acquireIn(session, request, this.#parts, {
-      onFree: giveBack,
+      onFree: releaseSession,
       onAnswered: stopWatching,
     })
     if (isOver) return stopWatching()
-    // In one go, so that nobody else takes its connection.
-    giveBack()
+    // Without an await in between, so that no other request takes its connection.
+    releaseSession()
     this.#enterAgain(request)
   }
 
   /**
-   * The connection of `request` was cut. It waits anew, before all requests of this engine that came later and that the server doesn't have in its queue. What
-   * has cut it may have cut others, which is seen of one after the other: so none for that lock enters within the next heartbeat, and then they do in their order.
+   * Called when the connection of `request` was cut. The request waits again, before all later requests of this engine that the server doesn't have in its queue. The same
+   * event may have cut other connections, which this process notices one by one. So no request for that lock enters within the next heartbeat; then they enter in their order.
    */
   #enterAgain(request: Request): void {
     const { key } = request.statements
@@ -192,10 +192,10 @@ export class WaitingRoom {
   }
 
   #updateKeepAlive(): void {
-    if (this.#here.length + this.#opening.size > 0) this.#letGo ??= keepAlive()
+    if (this.#here.length + this.#opening.size > 0) this.#stopKeepAlive ??= keepAlive()
     else {
-      this.#letGo?.()
-      this.#letGo = undefined
+      this.#stopKeepAlive?.()
+      this.#stopKeepAlive = undefined
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Watches over sessions that wait: they are busy, and cannot be asked themselves. Most have a few bytes sent in each heartbeat, so that no proxy closes their
- * connections as idle. Another session looks whether the server still has them in its
- * queue. One that it has not, and that has heard nothing, has been cut off.
+ * Watches the sessions that wait. They are busy, so they can't run a query themselves. In each heartbeat, most of them send a few bytes, so that no proxy closes their
+ * connections as idle, and another session checks whether the server still has them in its queue. If the server doesn't, and the session gets no answer either, its
+ * connection was cut.
  */
 import { SlocketError } from '../../errors.ts'
 import type { Control } from './control.ts'
@@ -14,12 +14,12 @@ import { setInterval, clearInterval } from '../../real-time.ts'
 interface Watched {
   readonly session: Session
   /**
-   * Whether bytes are sent. Not for permits, nor through a pooler: the server reads them when the wait is over, and then no longer counts for how long the session is idle
-   * (`idle_session_timeout` and `idle_in_transaction_session_timeout` start after an answer, and end with any byte: `PostgresMain` in src/backend/tcop/postgres.c). So a process
+   * Whether it sends bytes. Not for permits, nor through a pooler: the server would read the bytes when the statement is done, and stop measuring how long the session is idle
+   * (`idle_session_timeout` and `idle_in_transaction_session_timeout` start after an answer and end with any byte: `PostgresMain` in src/backend/tcop/postgres.c). So a process
    * that is stopped by then would keep the lock.
    */
   readonly isTouched: boolean
-  /** Since when it should have been seen to wait, or have heard. Undefined until it has been looked for. */
+  /** Since when the session should have been seen in the queue, or have got an answer. Undefined until the first check. */
   unseenSinceMs: number | undefined
 }
 
@@ -38,7 +38,7 @@ export class Watch {
     this.#now = now
   }
 
-  /** From when its wait begins. Returns what ends it. */
+  /** Watches a session from the beginning of its wait. Returns a function that ends this. */
   add(session: Session, { asked }: Request): () => void {
     if (!asked.wait) return () => undefined
     const isTouched = asked.claim.kind !== 'permit' && this.#settings.pooler === undefined
@@ -52,7 +52,7 @@ export class Watch {
 
   async #lookOnce(): Promise<void> {
     if (this.#waiting.size === 0) {
-      // Here, and not when the last one leaves: most have left long before the first look, and the next ones come soon.
+      // Stops here, not when the last session leaves: most waits are shorter than a heartbeat, and the next wait comes soon.
       clearInterval(this.#timer)
       this.#timer = undefined
       this.#failures = 0
@@ -73,15 +73,15 @@ export class Watch {
     const pids = among.map(({ session }) => session.pid)
     const statement = `SELECT pid::text AS pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid IN (${pids.join(', ')})`
     try {
-      for (const { pid } of await this.#control.run(statement, 'look who waits')) seen.add(Number(pid))
+      for (const { pid } of await this.#control.run(statement, 'look for waiters')) seen.add(Number(pid))
       this.#failures = 0
     } catch (error) {
-      // Where the server has answered, that it has no connection to spare, say, or is about to shut down, nothing is known of those who wait.
+      // If the server has answered with an error (it has no connection left, or is shutting down), this says nothing about the sessions that wait.
       if (!isUnanswered(error)) return
       this.#failures += 1
-      // It may be this very session that has ended. The second time another one was tried.
+      // The first failure may only mean that the control session has ended. The second one was in a new session.
       if (this.#failures < 2) return
-      // Not one that has been granted meanwhile: it holds, or is somebody else's by now.
+      // Leaves out sessions whose wait has ended meanwhile: they hold a lock, or serve another request by now.
       for (const watched of among) if (this.#waiting.has(watched)) watched.session.end(error as Error)
       return
     }
@@ -89,7 +89,9 @@ export class Watch {
       if (seen.has(watched.session.pid)) watched.unseenSinceMs = this.#now()
       watched.unseenSinceMs ??= fromMs
       if (this.#waiting.has(watched) && fromMs - watched.unseenSinceMs > this.#settings.patienceMs) {
-        watched.session.end(new SlocketError('ERR_SLOCKET_UNREACHABLE', 'PostgreSQL no longer knows of the wait'))
+        watched.session.end(
+          new SlocketError('ERR_SLOCKET_UNREACHABLE', 'PostgreSQL no longer has the request in its queue'),
+        )
       }
     }
   }

@@ -9,7 +9,7 @@
  *
  * Where an operator revokes a lease, the server gives the lock to the next one at that moment, and tells the holder then: there, and only there,
  * the two may believe at one time, until the holder has heard of it. One that cannot hear goes on until the deadline of its lease, and no longer
- * (docs/engines/etcd.md). Without a lease, where the server ends sessions, it is a matter of moments; so it is until one who was robbed has heard of the
+ * (docs/engines/etcd.md). Without a lease, where the server ends sessions, it is a matter of moments; so it is until a victim has been notified of the
  * thief.
  */
 import type { Line } from './trace.ts'

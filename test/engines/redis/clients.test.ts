@@ -47,20 +47,20 @@ describe('clients of Redis', { concurrency: true }, () => {
       const thief = new LockManager({ engine: redis({ url, namespace: apart }) })
       let onHeld: (() => void) | undefined
       const isHeld = new Promise<void>((resolve) => (onHeld = resolve))
-      const robbed = manager.request('robbed', async () => {
+      const victim = manager.request('stolen', async () => {
         onHeld!()
         await new Promise(() => undefined)
       })
-      const outcome = robbed.then(
+      const outcome = victim.then(
         () => 'kept',
         (error: Error) => error.name,
       )
       await isHeld
       assert.deepEqual(
         (await manager.query()).held?.map((held) => held.name),
-        ['robbed'],
+        ['stolen'],
       )
-      await thief.request('robbed', { steal: true }, () => undefined)
+      await thief.request('stolen', { steal: true }, () => undefined)
       assert.equal(await outcome, 'AbortError')
       assert.deepEqual(await manager.query(), { held: [], pending: [] })
       own?.close()

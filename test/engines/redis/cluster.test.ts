@@ -50,11 +50,11 @@ describe('a cluster of Redis', () => {
     assert.deepEqual([...order].sort(), [...names].sort())
     let onHeld = (): void => {}
     const isHeld = new Promise<void>((resolve) => (onHeld = resolve))
-    const robbed = new LockManager({ engine: b }).request('stolen', async () => {
+    const victim = new LockManager({ engine: b }).request('stolen', async () => {
       onHeld()
       await new Promise(() => undefined)
     })
-    const outcome = robbed.then(
+    const outcome = victim.then(
       () => 'kept',
       (error: Error) => error.name,
     )

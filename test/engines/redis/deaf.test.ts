@@ -13,7 +13,7 @@ import { addressOf, Servers } from '../helpers/servers.ts'
 const url = addressOf('redis')
 const namespace = `deaf-${randomBytes(6).toString('hex')}`
 
-test('a client that hears nothing gets the lock in its turn, and learns that it was robbed', async () => {
+test('a client that hears nothing gets the lock in its turn, and notices that its lock was stolen', async () => {
   await using elsewhere = await Servers.start('redis')
   const client = new Redis(url)
   // Nobody publishes there.

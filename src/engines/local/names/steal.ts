@@ -71,7 +71,7 @@ export class Holders implements LocalStealing {
       return false
     }
     if (isTakenBack || turn.kind !== 'missing' || this.#directory.has(own.name + STOLEN)) {
-      this.#becomeRobbed(own)
+      this.#becomeStolen(own)
       return true
     }
     // Removed from outside.
@@ -82,7 +82,7 @@ export class Holders implements LocalStealing {
   isHolder(own: OwnTicket): boolean {
     if (own.isHolder && this.#directory.has(own.name + HOLDS)) return true
     const isGranted = own.isHeld
-    if (own.isHolder) this.#becomeRobbed(own)
+    if (own.isHolder) this.#becomeStolen(own)
     // RACE: if the lock was stolen between the turn and the grant, the grant notifies the owner: see LocalQueue.granted.
     if (isGranted) this.tell(own)
     return false
@@ -90,7 +90,7 @@ export class Holders implements LocalStealing {
 
   setCrowded(own: OwnTicket, isCrowded: boolean): boolean {
     // Its lock was stolen, and its owner is about to be notified: it keeps its place only if others already waited by it.
-    if (own.isRobbed) return own.isCrowded
+    if (own.isStolen) return own.isCrowded
     if (!own.isHolder || own.claim.kind !== 'exclusive' || own.isCrowded === isCrowded) return true
     this.#markCrowded(own, isCrowded)
     // RACE: a thief renames the one mark, then looks for the other. So here: make the other, then look whether the one is still there.
@@ -108,15 +108,15 @@ export class Holders implements LocalStealing {
   }
 
   /** Steals the lock from all its holders, for the ticket `thief`, which is in front. @throws ERR_SLOCKET_PERMISSION if one of them is another user's, and alive. */
-  rob(thief: OwnTicket): void | Promise<void> {
+  steal(thief: OwnTicket): void | Promise<void> {
     const refusals = new Map<string, SlocketError>()
-    const robbed = this.#directory
+    const victims = this.#directory
       .names()
       // Tickets ahead are later thieves, which came between its listing and this one: they have stolen the lock from it.
       .filter((name) => name.endsWith(HOLDS) && name > thief.name && !name.startsWith(thief.name))
       .map((name) => name.slice(0, -HOLDS.length))
-      .filter((name) => this.#robOne(name, refusals))
-    if (robbed.length > 0) this.#wakeAll(thief, robbed)
+      .filter((name) => this.#stealFrom(name, refusals))
+    if (victims.length > 0) this.#wakeAll(thief, victims)
     if (refusals.size > 0) return this.#refuseUnlessDead(thief, refusals)
   }
 
@@ -129,12 +129,12 @@ export class Holders implements LocalStealing {
     }
   }
 
-  #wakeAll(thief: OwnTicket, robbed: readonly string[]): void {
-    debug('%s: ticket %s has stolen from %d tickets', this.#directory.path, thief.id, robbed.length)
-    for (const name of robbed) this.#wake(thief, name)
+  #wakeAll(thief: OwnTicket, victims: readonly string[]): void {
+    debug('%s: ticket %s has stolen from %d tickets', this.#directory.path, thief.id, victims.length)
+    for (const name of victims) this.#wake(thief, name)
     // S1: tickets that waited for them, or for tickets ahead of them, now wait for the thief, and the thief has to know of them.
     passOn(this.#state, thief)
-    for (const name of robbed) {
+    for (const name of victims) {
       const parsed = parseTicketName(name)
       if (parsed === undefined || this.#directory.has(name)) continue
       passOn(this.#state, { name, claim: parsed.claim, owner: thief.owner, isHeld: false })
@@ -143,7 +143,7 @@ export class Holders implements LocalStealing {
 
   /** Notifies the former holders of a ticket from which the lock was stolen. */
   tell(own: OwnTicket): void {
-    own.isRobbed = false
+    own.isStolen = false
     own.isHeld = false
     own.request.onStolen(
       new SlocketError(
@@ -160,15 +160,15 @@ export class Holders implements LocalStealing {
   }
 
   /** The mark `…-m` stays: the thief may not have looked for it yet. */
-  #becomeRobbed(own: OwnTicket): void {
+  #becomeStolen(own: OwnTicket): void {
     this.#directory.sweep(own.name + STOLEN)
     own.isHolder = false
-    own.isRobbed = true
+    own.isStolen = true
     own.isHeld = false
   }
 
   /** False if the ticket no longer holds, or if it is another user's: then `refusals` has it. */
-  #robOne(name: string, refusals: Map<string, SlocketError>): boolean {
+  #stealFrom(name: string, refusals: Map<string, SlocketError>): boolean {
     const directory = this.#directory
     try {
       if (!directory.renameMark(name + HOLDS, name + STOLEN)) return false

@@ -8,7 +8,7 @@
  *
  * The frames are those of ../wire/frames.ts, and one more:
  *
- *     give up TICKET      `slocket.break`: your ticket shall hold no longer. Said without saying who asks.
+ *     give up TICKET      sent by `slocket.break`: the ticket must stop holding. The sender does not say who it is.
  */
 import type net from 'node:net'
 import { debug } from '../../../debug.ts'
@@ -18,7 +18,7 @@ import { toSlocketError } from '../platform/system-error.ts'
 import { setTimeout } from '../../../real-time.ts'
 import { formatFrame, formatWake, LineSplitter, MAX_FRAME_BYTES, parseFrame } from '../wire/frames.ts'
 
-/** How long a visitor may say nothing, in ms. */
+/** How long a connection may stay silent before its other end has said who it is, in ms. */
 const SILENCE_MS = 10_000
 /** How long a connection stays open on which something was written last, in ms. */
 const SENT_MS = 50
@@ -55,7 +55,7 @@ export function randomLetters(length: number): string {
 
 const GIVE_UP = /^give up (\d{19}-[a-z0-9]{12})$/
 
-/** Has the owner of a ticket give up the lock. It may not hear of it. */
+/** Asks the owner of a ticket to give up the lock. The message may be lost. */
 export function formatGiveUp(ticketId: string): string {
   return `give up ${ticketId}\n`
 }
@@ -79,7 +79,7 @@ export class Bell {
       if (this.#isClosed) socket.destroy()
       else this.#add(socket, undefined)
     })
-    // Without it, those behind look by the clock.
+    // Without a pipe, waiters check by the clock.
     this.#server.on('error', (error) => debug('member %s cannot be woken: %s', this.member, error))
     try {
       // Not through the primary of a cluster, which would share one pipe among its workers.

@@ -1,6 +1,6 @@
 /**
- * `slocket.break` on Windows. Nobody can take a file from the process that has it open, so the holder is told by its pipe, and gives up. Until it has,
- * it holds: a holder whose event loop is blocked keeps the lock, and two never hold at one time.
+ * `slocket.break` on Windows. A file can't be taken from the process that has it open, so this asks the holder over its pipe to give up the lock. Until the holder has done so,
+ * it holds: a holder whose event loop is blocked keeps the lock, and two never hold at the same time.
  */
 import { SlocketError } from '../../../errors.ts'
 import { builtInNet } from '../platform/built-in.ts'
@@ -15,7 +15,7 @@ import type { OwnTicket } from './ticket.ts'
 
 /** How long a holder has to give up, in ms. */
 const GIVE_UP_MS = 5000
-/** How long to wait at most before another look whether it has, in ms. */
+/** The longest pause between two checks whether it has given up, in ms. */
 const SLOWEST_LOOK_MS = 50
 
 /** @param own the tickets of this thread in the queue, by id. */
@@ -48,7 +48,7 @@ async function takeAway(directory: WindowsDirectory, names: readonly string[]): 
   for (const end of ends) end()
 }
 
-/** Has the owner of a ticket give it up. Returns what ends the connection. */
+/** Asks the owner of a ticket to give it up. Returns a function that ends the connection. */
 function tellOwner(name: string): () => void {
   const { id, member } = parseTicketName(name)!
   const socket = builtInNet().connect({ path: pipeOf(member) })

@@ -42,7 +42,7 @@ export class Guards {
     this.#directory = directory
   }
 
-  /** Makes the first guard if it is missing, and learns whether slocket made the directory. @throws DirectoryDenied; what a system error means. */
+  /** Makes the first guard if it is missing, and reads from it whether slocket made the directory. @throws DirectoryDenied; what a system error means. */
   prepare(): void {
     const descriptor = this.#open(GUARD, OPEN.alone)
     // Busy: somebody holds the lock, so the guard is there.
@@ -72,7 +72,7 @@ export class Guards {
   }
 
   /**
-   * Opens what a holder with this claim has open. Undefined if that is open elsewhere.
+   * Opens the guards that a holder with this claim has open. Undefined if another process has them open.
    *
    * @param names what the last listing of the directory showed.
    */
@@ -171,7 +171,7 @@ export class Guards {
     }
   }
 
-  /** Whether a downgraded holder has the lock, who may not have the guard open. */
+  /** Whether a downgraded holder has the lock. It may not have the guard open. */
   #isShared({ holder }: GuardRecord): boolean {
     const ticket = markedBy(holder)
     return ticket !== undefined && probe(path.join(this.#directory, ticket)) === 'open'

@@ -26,7 +26,7 @@ export interface Inspection {
   readonly clientOf?: (ticket: ListedTicket) => string
   /** How long a member has to answer, in ms. */
   readonly answerMs?: number
-  /** When it aborts, nobody is waited for any longer. */
+  /** When it aborts, no member's answer is waited for any more. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -113,7 +113,7 @@ async function askAll(members: ReadonlySet<string>, inspection: Inspection): Pro
   return answers
 }
 
-/** Connects as a visitor, who does not say who it is, and asks. Undefined if there is no answer in time. */
+/** Connects without saying who this process is, and asks. Undefined if there is no answer in time. */
 function ask(member: string, { answerMs = ANSWER_MS, signal }: Inspection): Promise<Answer | undefined> {
   return new Promise((resolve) => {
     const splitter = new LineSplitter(MAX_PARTY_BYTES)

@@ -14,7 +14,7 @@ import { formatTicketName, ticketId } from '../ticket-name.ts'
 import { monotonicNowMs, setImmediate } from '../../../real-time.ts'
 import { DENIED_MS, DirectoryDenied } from './guard.ts'
 import { withdraw } from './leave.ts'
-import { rob, watch } from './lost.ts'
+import { steal, watch } from './lost.ts'
 import { ObstacleWait } from './obstacle-wait.ts'
 import type { QueueState } from './state.ts'
 import type { MadeTicket } from './ticket.ts'
@@ -63,7 +63,7 @@ function hasJoined(state: QueueState, own: OwnTicket): boolean {
   own.joinListing = view.ahead(own)
   watch(state, false)
   debug('%s: ticket %s joined, place %d', directory.path, own.id, view.all().length)
-  if (own.request.steal) rob(state, own)
+  if (own.request.steal) steal(state, own)
   return true
 }
 

@@ -1,6 +1,6 @@
 /**
- * How a holder loses its lock: a thief has stolen it (named locks only), `slocket.break` makes it give up, or its ticket is gone, which the system
- * lets nobody cause while the ticket is open. It looks when it is woken, when it is asked, and once a second.
+ * Finds out whether a holder has lost its lock: a thief has stolen it (named locks only), `slocket.break` made it give up, or its ticket is gone (while the ticket
+ * is open, the system allows nobody to remove it). The holder checks when it is woken, when it is asked, and once a second.
  */
 import { splitByTurn } from '../../../core/standing.ts'
 import { debug } from '../../../debug.ts'
@@ -38,9 +38,9 @@ function downgradeAgain(state: QueueState, own: OwnTicket): void {
 export function isLost(state: QueueState, own: OwnTicket): boolean {
   const { directory, name } = state
   if (!own.isHeld || own.isOver) return false
-  if (name !== undefined && isRobbed(state, own)) {
+  if (name !== undefined && isStolen(state, own)) {
     own.isHeld = false
-    // The thief waits for that.
+    // The thief waits for the guard.
     own.hold?.close()
     own.hold = undefined
     own.request.onStolen(new SlocketError('ERR_SLOCKET_LOST', `the lock '${name}' was stolen`))
@@ -62,18 +62,18 @@ function lose({ directory }: QueueState, own: OwnTicket, reason: string): void {
   own.request.onLost(new SlocketError('ERR_SLOCKET_LOST', `the lock '${directory.path}' was lost: ${reason}`))
 }
 
-function isRobbed({ view }: QueueState, own: OwnTicket): boolean {
+function isStolen({ view }: QueueState, own: OwnTicket): boolean {
   view.list()
   return view.all().some((ticket) => ticket.name < own.name && isThief(ticket))
 }
 
-/** A ticket with such a number is that of a thief, whatever has become of the others: thief-number.ts. */
+/** The ticket's number shows that it is a thief's: thief-number.ts. */
 function isThief({ number }: ListedTicket): boolean {
   return BigInt(number) < THIEVES_END
 }
 
-/** A thief is in front: has all that hold look at the queue. Each would by itself, once a second. */
-export function rob(state: QueueState, thief: OwnTicket): void {
+/** Called when a thief is in front: makes all holders look at the queue at once. Each holder also looks by itself once a second. */
+export function steal(state: QueueState, thief: OwnTicket): void {
   const { held } = splitByTurn(state.view.all().filter((ticket) => ticket !== thief))
   for (const ticket of held) {
     const own = state.own.get(ticket.id)

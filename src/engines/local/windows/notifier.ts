@@ -1,6 +1,6 @@
 /**
- * Wakes those whose turn may have come because a ticket has left: rules N, D and P in model/README.md. All of it is a hint: each
- * of them lists and decides again, and looks once a second besides.
+ * Wakes the waiters whose turn may have come because a ticket has left: rules N, D and P in model/README.md. A wake-up is only a hint: each
+ * waiter lists and decides again, and also looks once a second by itself.
  */
 import type { Claim } from '../../../core/claim.ts'
 import { successorsOf, successorsOfDowngrade } from '../../../core/successors.ts'
@@ -87,7 +87,7 @@ export class Notifier {
     for (const record of this.#records) this.#notify(record.departed, this.#between(record))
   }
 
-  /** Has the owner of a ticket look, in whatever way it can be reached. */
+  /** Makes the owner of a ticket look at the queue, however it can be reached. */
   wake(ticket: ListedTicket): void {
     this.#wake(ticket, false)
   }
@@ -116,7 +116,7 @@ export class Notifier {
     }
   }
 
-  /** False if it is certain that the ticket's owner does not hear of it. */
+  /** False if it is certain that the wake-up doesn't reach the ticket's owner. */
   #wake(ticket: ListedTicket, hasHeld: boolean): boolean {
     if (this.#isOwn(ticket)) {
       this.#own.get(ticket.id)!.wake()

@@ -1,4 +1,4 @@
-/** Waits until what counts as the lock of another program has gone from the path of a lock, and warns of it once. */
+/** Waits until something that counts as the lock of another program has gone from the lock's path, and emits one warning about it. */
 import type { Cancellation } from '../../../requests/cancellation.ts'
 import { isWaitedFor } from '../../../requests/obstacle.ts'
 import { debug } from '../../../debug.ts'
@@ -7,7 +7,7 @@ import { setTimeout, clearTimeout } from '../../../real-time.ts'
 import { sleepFor } from '../sleep-for.ts'
 import type { WindowsDirectory } from './directory.ts'
 
-/** How often it is looked whether it has gone, in ms. One look is one system call. */
+/** How often to check whether it has gone, in ms. A check is one system call. */
 const LOOK_MS = 100
 const WARN_AFTER_MS = 1000
 
@@ -19,7 +19,7 @@ export class ObstacleWait {
     this.#directory = directory
   }
 
-  /** Resolves after a while, or soon after a cancellation: then it is to be looked again. */
+  /** Resolves when it is time to check again: after a while, or soon after a cancellation. */
   async wait(cancellation: Cancellation): Promise<void> {
     this.#timer ??= setTimeout(() => this.#warn(), WARN_AFTER_MS).unref()
     await sleepFor(LOOK_MS, cancellation)
@@ -37,7 +37,7 @@ export class ObstacleWait {
       process.emitWarning(`waiting for a lock: ${obstacle.message}`, { code: 'SLOCKET_OBSTACLE' })
     } catch (error) {
       if (systemCode(error) === undefined && !(error instanceof Error)) throw error
-      debug('%s: what is in the way cannot be told: %s', this.#directory.path, error)
+      debug('%s: cannot find out what is at the path: %s', this.#directory.path, error)
     }
   }
 }

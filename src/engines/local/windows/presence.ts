@@ -1,6 +1,6 @@
 /**
- * This process's presence in the directory of a lock: its bell, kept while the lock is in use and for a short idle time after (linger), and
- * the end of that, by linger or by the process's exit.
+ * Manages this process's presence in the directory of a lock: its bell, which stays open while the lock is in use and for a short idle time after
+ * that (linger). The presence ends when that time is over, or when the process exits.
  */
 import type { Idle } from '../../../requests/idle.ts'
 import { becomeIdle, forgetIdle } from '../../../requests/idle.ts'
@@ -15,13 +15,13 @@ import type { WindowsDirectory } from './directory.ts'
 export interface PresentQueue extends BellOwner {
   /** How many tickets it has in the directory. */
   readonly size: number
-  /** Removes all own tickets from the queue, except those that hold. */
+  /** Removes all own tickets from the queue, except tickets that hold. */
   leave(): void
-  /** Removes what nobody needs any more. */
+  /** Removes everything that is no longer needed. */
   tidy(): void
 }
 
-/** Told when a presence begins and ends. */
+/** Is notified when a presence begins and ends. */
 export interface PresenceKeeper {
   /** What the ids of its members begin with. */
   readonly client?: string
@@ -31,7 +31,7 @@ export interface PresenceKeeper {
 }
 
 export class Presence implements Idle {
-  /** Undefined while there is none. */
+  /** Undefined while there is no presence. */
   bell: Bell | undefined
   /** How many requests are about to join, though they have no ticket yet. */
   joining = 0
@@ -64,7 +64,7 @@ export class Presence implements Idle {
     return opened
   }
 
-  /** A ticket has left, or could not be had. If that leaves none, the presence ends `lingerMs` from now, unless it is used again. */
+  /** Called when a ticket has left, or could not be made. If there is no other ticket, the presence ends `lingerMs` from now, unless it is used again. */
   onLeft(lingerMs: number): void {
     if (this.#queue!.size > 0 || this.joining > 0) return
     // Released while the process exits, after this has left.

@@ -1,4 +1,4 @@
-/** Tickets as this engine knows them on Windows: its own, and those that a listing shows. */
+/** Tickets on Windows: the tickets of this process, and the tickets that a listing shows. */
 import type { Cancellation } from '../../../requests/cancellation.ts'
 import type { EnqueueRequest } from '../../../requests/ticket-queue.ts'
 import type { Claim } from '../../../core/claim.ts'

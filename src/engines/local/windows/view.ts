@@ -1,4 +1,4 @@
-/** The queue as the directory shows it: in order, without the tickets of dead processes, and without those that are about to vanish. */
+/** The queue as the directory shows it: in order, without tickets of dead processes, and without tickets that are about to vanish. */
 import { isPassedOver, mostAhead } from '../../../core/turn.ts'
 import { monotonicNowMs } from '../../../real-time.ts'
 import { DOWNGRADED, parseTicketName } from '../ticket-name.ts'

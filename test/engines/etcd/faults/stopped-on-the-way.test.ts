@@ -82,7 +82,7 @@ describe('a process that is stopped until its lease has run out', { concurrency:
     })
   })
 
-  test('while it steals, and has robbed nobody yet: nobody is robbed until it goes on', async () => {
+  test('while it steals, and has no victim yet: no lock is stolen until it goes on', async () => {
     await inArena('etcd', async (arena) => {
       const { stopped, holder, proxy, endpoint } = await thiefAndHolder(arena)
       // It stands before all others, and has not been told so.
@@ -103,7 +103,7 @@ describe('a process that is stopped until its lease has run out', { concurrency:
     })
   })
 
-  test('while it steals, and has robbed: the next one has the lock; when it goes on, it takes it from that one', async () => {
+  test('after its theft: the next waiter has the lock; when the thief goes on, it takes the lock from that one', async () => {
     await inArena('etcd', async (arena) => {
       const { stopped, holder, proxy, endpoint } = await thiefAndHolder(arena)
       const next = arena.start('next', etcdEngine(endpoint))
@@ -111,7 +111,7 @@ describe('a process that is stopped until its lease has run out', { concurrency:
       // It takes the holder's ticket away, and has not been told that it has.
       proxy.holdAnswersTo = '/t/x-'
       stopped.send({ do: 'acquire', as: 'stopped', resource: 'queue', options: { steal: true } })
-      await until('it has robbed', () => proxy.held === 1)
+      await until('it has stolen', () => proxy.held === 1)
       stopped.kill('SIGSTOP')
       proxy.holdAnswersTo = undefined
       proxy.answer()

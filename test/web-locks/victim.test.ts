@@ -42,7 +42,7 @@ const MOST_TURNS = 12
 
 for (const [where, newClient] of engines) {
   describe(`over ${where}`, () => {
-    test('a theft at whatever moment of a grant: who was robbed has been told when the thief has the lock', async () => {
+    test('a theft at any moment of a grant: the victim has been notified when the thief has the lock', async () => {
       const client = newClient()
       for (let turns = 0; turns < MOST_TURNS; turns += 1) {
         const name = `moment ${turns}`
@@ -70,16 +70,16 @@ for (const [where, newClient] of engines) {
       ['a try', { ifAvailable: true }],
       ['a thief', { steal: true }],
     ] as const) {
-      test(`who waits by the ticket of ${maker} that is robbed waits on, and gets the lock`, async () => {
+      test(`a request that waits by the ticket of ${maker} that is a victim goes on waiting, and gets the lock`, async () => {
         const [locks, others] = [new LockManager({ engine: newClient() }), new LockManager({ engine: newClient() })]
         const name = `by ${maker}`
-        const robbed = locks.request(name, options, () => new Promise(() => {}))
-        robbed.catch(() => {})
+        const victim = locks.request(name, options, () => new Promise(() => {}))
+        victim.catch(() => {})
         await locks.query()
         const waiting = locks.request(name, (lock) => lock?.mode)
         let release!: () => void
         const theft = others.request(name, { steal: true }, () => new Promise<void>((resolve) => (release = resolve)))
-        await assert.rejects(robbed, { name: 'AbortError' })
+        await assert.rejects(victim, { name: 'AbortError' })
         const { held, pending } = await others.query()
         assert.deepEqual([held.length, pending.length], [1, 1])
         release()
@@ -90,42 +90,42 @@ for (const [where, newClient] of engines) {
   })
 }
 
-test('of two thieves at whatever distance, the one in front has the lock, and the other one was robbed', async () => {
+test('of two thieves at any distance, the thief in front has the lock, and the other one is its victim', async () => {
   const request = { claim: EXCLUSIVE, wait: true, steal: true, lingerMs: 60_000 }
   const second = openNames(root)
   await (await second.acquire('warm', request))!.release()
   for (let turns = 0; turns < MOST_TURNS; turns += 1) {
     const name = `thieves ${turns}`
-    const robbed: string[] = []
+    const victims: string[] = []
     const steal = async (who: string, client: Engine): Promise<Grant> => {
       const grant = (await client.acquire(name, request))!
-      grant.onLost(() => robbed.push(who))
+      grant.onLost(() => victims.push(who))
       return grant
     }
     // It has to make its socket first: so there are turns between its join and its theft.
     const first = steal('first', openNames(root))
     for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
     const grants = await Promise.all([first, steal('second', second)])
-    await until('one was robbed', () => robbed.length > 0)
+    await until('one thief is a victim', () => victims.length > 0)
     const { held } = await new LockManager({ engine: second }).query()
     assert.equal(held.length, 1)
     const tickets = fs.readdirSync(path.join(root, `thieves%20${turns}`)).filter((entry) => entry.endsWith('-h'))
     assert.equal(tickets.length, 1)
-    assert.equal(tickets[0]!.slice(0, -'-h'.length), linked, `after ${turns} turns: ${robbed.join()} was robbed`)
+    assert.equal(tickets[0]!.slice(0, -'-h'.length), linked, `after ${turns} turns: ${victims.join()} was the victim`)
     for (const grant of grants) await grant.release()
   }
 })
 
-test('who waits by the ticket of a robbed thief, and finds that removed, steals nothing', async () => {
+test('a request that waits by the ticket of a stolen-from thief, and finds that removed, steals nothing', async () => {
   const [locks, others] = [new LockManager({ engine: openNames(root) }), new LockManager({ engine: openNames(root) })]
-  const robbed = locks.request('removed', { steal: true }, () => new Promise(() => {}))
-  robbed.catch(() => {})
+  const victim = locks.request('removed', { steal: true }, () => new Promise(() => {}))
+  victim.catch(() => {})
   await locks.query()
   const waiting = locks.request('removed', () => 'waited')
   let release!: () => void
   const theft = others.request('removed', { steal: true }, () => new Promise<void>((resolve) => (release = resolve)))
   theft.catch(() => {})
-  await assert.rejects(robbed, { name: 'AbortError' })
+  await assert.rejects(victim, { name: 'AbortError' })
   const queue = path.join(root, 'removed')
   const [waits] = await until('it waits', () => (waitingIn(queue).length > 0 ? waitingIn(queue) : undefined))
   fs.rmSync(path.join(queue, waits!.name))
