@@ -12,6 +12,6 @@ export function shellCommand(line: string): readonly [string, ...string[]] {
 
 /** Whether arguments are a line for cmd. It must get the line as it is: cmd doesn't know the escapes by which Node passes quotes on. */
 export function isLineForCmd(parameters: readonly string[]): boolean {
-  const isForCmd = FOR_CMD.every((word, index) => parameters[index] === word)
-  return process.platform === 'win32' && isForCmd && parameters.length === FOR_CMD.length + 1
+  if (process.platform !== 'win32' || parameters.length !== FOR_CMD.length + 1) return false
+  return FOR_CMD.every((word, index) => parameters[index] === word) && /^".*"$/s.test(parameters.at(-1)!)
 }

@@ -7,7 +7,7 @@
  *     goes on while the machine is suspended. The wall clock is never used.
  */
 import os from 'node:os'
-import { monotonicNowMs, wallNowMs } from '../real-time.ts'
+import { monotonicNowMs } from '../real-time.ts'
 
 /** What the two clocks show, in ms. */
 export interface Reading {
@@ -21,26 +21,6 @@ const MARGIN = 0.1
 /** Costs a system call: Node reads the uptime from a file, /proc/uptime. */
 export function readClocks(): Reading {
   return { monotonicMs: monotonicNowMs(), uptimeMs: os.uptime() * 1000 }
-}
-
-/** By how much the wall clock may move, in ms, before the uptime is read again. */
-const DRIFT_MS = 50
-/** The clocks when `readClocksAtMost` last read the uptime, and by how much the wall clock was ahead of the monotonic one. */
-let last: Reading & { readonly wallMs: number } = { monotonicMs: 0, uptimeMs: 0, wallMs: -Infinity }
-
-/**
- * As `readClocks`, mostly without that system call: the uptime counts on from when it was last read, unless the wall clock, which goes on while the machine is suspended,
- * has moved. If that was set back by just as much, the reading is of a moment before now. It is never of a later moment: for what may count from too early.
- */
-export function readClocksAtMost(): Reading {
-  const monotonicMs = monotonicNowMs()
-  const wallMs = wallNowMs() - monotonicMs
-  if (Math.abs(wallMs - last.wallMs) > DRIFT_MS) {
-    const uptimeMs = os.uptime() * 1000
-    // RACE: the process is stopped, or the machine suspended, between two readings. The monotonic clock is read last, so what is counted on from is too early then, never too late.
-    last = { monotonicMs: monotonicNowMs(), uptimeMs, wallMs }
-  }
-  return { monotonicMs, uptimeMs: last.uptimeMs + monotonicMs - last.monotonicMs }
 }
 
 export function elapsedMs(since: Reading, now: Reading): number {

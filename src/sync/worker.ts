@@ -42,7 +42,7 @@ const HELD = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | 0x1000000
 const THREAD_IN_PROC = `'/proc/' + require('node:fs').readlinkSync('/proc/thread-self')`
 const THREAD_ON_WINDOWS = `(() => {
   const name = 'slocket-thread-' + process.pid + '-' + process.hrtime.bigint()
-  const file = require('node:path').join(require('node:os').tmpdir(), name)
+  const file = require('node:path').resolve(require('node:os').tmpdir(), name)
   require('node:fs').openSync(file, ${HELD})
   return file
 })()`
@@ -180,8 +180,6 @@ export class SyncWorker implements SyncHolder {
       if (hasEnded) throw this.#onEnd('it has ended')
       if (looks >= mostLooks) throw new Error('it has not answered yet')
       if (this.#startLooks >= MOST_LOOKS_TO_START) {
-        // It may be about to carry out the order, and nobody would know of it.
-        void this.#handle.terminate()
         throw this.#onEnd('it does not answer')
       }
       if (Atomics.wait(this.#words, SAID, said, LOOK_MS) !== 'timed-out') continue
@@ -280,6 +278,8 @@ export class SyncWorker implements SyncHolder {
     if (current === this) current = undefined
     this.#hearAll()
     this.#port.close()
+    // If it runs after all, it holds nothing any more, and carries out no order that nobody would know of.
+    void this.#handle.terminate()
     const message = this.#failure?.message ?? reason
     debug('the worker of this thread: %s', message)
     for (const id of this.#locks.keys()) {

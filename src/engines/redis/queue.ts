@@ -17,7 +17,7 @@ import { setTimeout, clearTimeout, queueMicrotask, sleep } from '../../real-time
 import type { Cancellation } from '../../requests/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
 import type { Reading } from '../deadline.ts'
-import { marginMs, readClocks, readClocksAtMost } from '../deadline.ts'
+import { marginMs, readClocks } from '../deadline.ts'
 import { JoinOrder } from '../join-order.ts'
 import { keepAlive } from '../keep-alive.ts'
 import type { Identity } from '../ticket-value.ts'
@@ -110,7 +110,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     const ttlMs = this.#ttlMs
     let sent: Reading | undefined
     const onSend = (): void => {
-      sent = readClocksAtMost()
+      sent = readClocks()
       own.hearsSince = connection.hearsSince
     }
     const { claim, wait, steal, cancellation } = request

@@ -17,7 +17,7 @@ import { inspect } from './inspect.ts'
 import { namesOnWindows, openNamesIn } from './names.ts'
 import type { Found } from './held-file.ts'
 import { OPEN, probe } from './held-file.ts'
-import { refuseNetwork } from './network.ts'
+import { refuseNetwork, shareBehind } from './network.ts'
 import { checkWindowsPath } from './paths.ts'
 import { Presence } from './presence.ts'
 import { WindowsPathQueue } from './queue.ts'
@@ -95,6 +95,16 @@ export function windowsNames(root: string | undefined, access: LockAccess | unde
 /** A client of its own of the named locks in a root. */
 export function openWindowsNames(directory: string): Engine {
   return openNamesIn(directory)
+}
+
+/** For the command. See `checkWindowsPath`. */
+export function checkPathOnWindows(directory: string): void {
+  checkWindowsPath(directory)
+}
+
+/** For `slocket doctor`. See `shareBehind`. */
+export function shareOf(directory: string): string | undefined {
+  return shareBehind(directory)
 }
 
 /** For `slocket doctor`: what others see of a ticket. */

@@ -54,7 +54,7 @@ export class ListedTicket implements Ticket {
   closedSinceMs: number | undefined
 
   readonly #parsed: TicketName
-  readonly #metMs: number = monotonicNowMs()
+  #metMs: number = monotonicNowMs()
   #withClaim: ListedTicket | undefined
 
   constructor(name: string, parsed: TicketName) {
@@ -77,9 +77,14 @@ export class ListedTicket implements Ticket {
   /** As a ticket that keeps a ticket with this claim from its turn. */
   asBlockerOf(claim: Claim): ListedTicket {
     const blocking = blockerOf(claim)
-    if (this.#withClaim === undefined || !isSameClaim(this.#withClaim.claim, blocking))
-      this.#withClaim = new ListedTicket(this.name, { ...this.#parsed, claim: blocking })
-    return this.#withClaim
+    const known = this.#withClaim
+    if (known !== undefined && isSameClaim(known.claim, blocking)) return known
+    const blocker = new ListedTicket(this.name, { ...this.#parsed, claim: blocking })
+    // Requests with different claims take turns here, and what one of them has seen counts for all.
+    blocker.isOpen = known?.isOpen ?? this.isOpen
+    blocker.#metMs = this.#metMs
+    this.#withClaim = blocker
+    return blocker
   }
 
   get live(): boolean {
