@@ -35,25 +35,36 @@ interface JournalLife {
 
 export type JournalEntry = JournalGrant | JournalEnd | JournalLife
 
+/** On Windows: nobody else can open the file. Under Wine, what two processes append at a time is written to the same place. */
+const ALONE = 0x10000000
+
 export class Journal {
   readonly file: string
-  readonly #descriptor: number
+  readonly #descriptor: number | undefined
 
   constructor(file: string) {
     this.file = file
-    this.#descriptor = fs.openSync(file, 'a')
+    this.#descriptor = process.platform === 'win32' ? undefined : fs.openSync(file, 'a')
   }
 
   write(entry: JournalEntry): void {
-    fs.writeSync(this.#descriptor, `${JSON.stringify(entry)}\n`)
+    const line = `${JSON.stringify(entry)}\n`
+    if (this.#descriptor !== undefined) return void fs.writeSync(this.#descriptor, line)
+    alone(this.file, fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_APPEND, (file) =>
+      fs.writeSync(file, line),
+    )
   }
 
   close(): void {
-    fs.closeSync(this.#descriptor)
+    if (this.#descriptor !== undefined) fs.closeSync(this.#descriptor)
   }
 
   entries(): JournalEntry[] {
-    const lines = fs.readFileSync(this.file, 'utf8').split('\n')
+    const text =
+      this.#descriptor === undefined
+        ? alone(this.file, fs.constants.O_RDONLY | fs.constants.O_CREAT, (file) => fs.readFileSync(file, 'utf8'))
+        : fs.readFileSync(this.file, 'utf8')
+    const lines = text.split('\n')
     return lines.slice(0, -1).map((line) => JSON.parse(line) as JournalEntry)
   }
 
@@ -106,6 +117,28 @@ export class Journal {
       }
     }
   }
+}
+
+/** Opens the file once nobody else has it open. Bound: others have it open for one write, or for one look. */
+function alone<T>(file: string, flags: number, act: (descriptor: number) => T): T {
+  for (;;) {
+    let descriptor: number
+    try {
+      descriptor = fs.openSync(file, flags | ALONE)
+    } catch (error) {
+      if (!isErrno(error, 'EBUSY')) throw error
+      continue
+    }
+    try {
+      return act(descriptor)
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  }
+}
+
+function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
 }
 
 function keyOf({ who, path, as }: JournalGrant | JournalEnd): string {
