@@ -10,6 +10,8 @@ import { betweenClients } from '../helpers/web-client.ts'
 const STEAL = { steal: true } as const
 const SHARED = { mode: 'shared' } as const
 
+const THIEF_WAITS = 'there a thief waits until the process that loses the lock goes on'
+
 betweenClients('victims are notified at once, and the outcome of their callbacks changes nothing', async (scene) => {
   const [a, b, thief] = await scene.startAll(3)
   await a!.hold('lock', SHARED)
@@ -97,25 +99,32 @@ betweenClients(
     fs.rmSync(file)
     assert.equal((await mute!.next('rejected', 'lock')).kind, 'AbortError')
   },
-  { skip: exceptOnWindows('there a thief waits until the process that loses the lock goes on') },
+  { skip: exceptOnWindows(THIEF_WAITS) },
 )
 
-betweenClients('a lock that is stolen before its callback has run: it runs, and the request rejects', async (scene) => {
-  const [a, thief] = await scene.startAll(2)
-  const file = path.join(scene.directory, 'blocked')
-  // Both are granted before the first callback is called.
-  a!.send({ do: 'request', as: 'other', name: 'other', blockUntil: file }, { do: 'request', as: 'lock', name: 'lock' })
-  await until('it is blocked', () => fs.existsSync(file))
-  assert.equal(await thief!.isAvailable('lock'), false)
-  await thief!.hold('lock', STEAL)
-  assert.equal(a!.has('called', 'lock'), false)
-  fs.rmSync(file)
-  await a!.next('called', 'lock')
-  assert.equal((await a!.next('rejected', 'lock')).kind, 'AbortError')
-  a!.send({ do: 'end', as: 'lock' })
-  assert.equal(await a!.isAvailable('lock'), false)
-  assert.equal(await thief!.end('lock', 'loot'), 'loot')
-})
+betweenClients(
+  'a lock that is stolen before its callback has run: it runs, and the request rejects',
+  async (scene) => {
+    const [a, thief] = await scene.startAll(2)
+    const file = path.join(scene.directory, 'blocked')
+    // Both are granted before the first callback is called.
+    a!.send(
+      { do: 'request', as: 'other', name: 'other', blockUntil: file },
+      { do: 'request', as: 'lock', name: 'lock' },
+    )
+    await until('it is blocked', () => fs.existsSync(file))
+    assert.equal(await thief!.isAvailable('lock'), false)
+    await thief!.hold('lock', STEAL)
+    assert.equal(a!.has('called', 'lock'), false)
+    fs.rmSync(file)
+    await a!.next('called', 'lock')
+    assert.equal((await a!.next('rejected', 'lock')).kind, 'AbortError')
+    a!.send({ do: 'end', as: 'lock' })
+    assert.equal(await a!.isAvailable('lock'), false)
+    assert.equal(await thief!.end('lock', 'loot'), 'loot')
+  },
+  { skip: exceptOnWindows(THIEF_WAITS) },
+)
 
 betweenClients(
   'a request whose turn has come, but that does not know it yet, loses nothing: it waits',
