@@ -111,7 +111,7 @@ describe('slocket status', () => {
       .replaceAll('\u{1b}', '')
       .replaceAll(/\[[0-9;?]*[A-Za-z]/gu, '')
       .split('\r\n')
-    assert.match(lines[1]!, /^holds: has the lock {2}waits: in line, .*…$/)
+    assert.match(lines[1]!, /^holds: has the lock {2}waits: in queue .*…$/)
     assert.ok(lines[1]!.length <= 40)
     assert.deepEqual(
       lines.slice(2).map((text) => [text.slice(0, 2), text.length <= 40]),
