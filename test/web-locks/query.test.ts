@@ -192,9 +192,9 @@ betweenClients(
     await until('it is blocked', () => fs.existsSync(file))
     const tickets = (): string[] => fs.readdirSync(path.join(scene.root, 'lock')).sort()
     const waiting = tickets().at(-1)!
-    // Removed from outside at the query's first look or later: what it waits for is an answer that does not come.
     const snapshot = b!.query()
     await sleep(300)
+    // The query has listed the ticket by now, and waits for an answer that does not come.
     fs.rmSync(path.join(scene.root, 'lock', waiting))
     assert.deepEqual((await snapshot).pending, [])
     fs.rmSync(file)
