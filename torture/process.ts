@@ -62,7 +62,7 @@ export class TortureProcess {
   kill(signal: 'SIGKILL' | 'SIGTERM'): void {
     if (this.exit !== undefined) return
     this.isDoomed = true
-    for (const whom of [this.name, ...this.workers.keys()]) this.#trace.write({ kind: 'kill', whom })
+    this.#trace.write({ kind: 'kill all', whom: this.name })
     this.#signal(signal)
   }
 

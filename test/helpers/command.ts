@@ -62,14 +62,17 @@ export class Running {
   /** What it has printed, once that matches. */
   async says(pattern: RegExp): Promise<RegExpExecArray> {
     return await until(
-      `${pattern} (it said: ${JSON.stringify([this.stdout, this.stderr])})`,
+      () => `${pattern} (it said: ${JSON.stringify([this.stdout, this.stderr])})`,
       () => pattern.exec(this.stdout) ?? undefined,
     )
   }
 
   /** As says, of its standard error. */
   async complains(pattern: RegExp): Promise<void> {
-    await until(`${pattern} (it complained: ${this.stderr})`, () => pattern.test(this.stderr))
+    await until(
+      () => `${pattern} (it complained: ${this.stderr})`,
+      () => pattern.test(this.stderr),
+    )
   }
 
   /** Types into it, as it is. */

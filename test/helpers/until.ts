@@ -1,9 +1,13 @@
 /** How long anything that must happen may take, in ms. The alternative is for ever, and the machine may be busy; scripts/arm64.sh sets more. */
 export const DEADLINE_MS: number = Number(process.env['SLOCKET_TEST_DEADLINE_SECONDS'] ?? 60) * 1000
 
-/** Resolves once `condition` gives something other than undefined or false, with that. */
+/**
+ * Resolves once `condition` gives something other than undefined or false, with that.
+ *
+ * @param what what is waited for; a function is asked when the deadline is over.
+ */
 export async function until<T>(
-  what: string,
+  what: string | (() => string),
   condition: () => T | undefined | false | Promise<T | undefined | false>,
   deadlineMs: number = DEADLINE_MS,
 ): Promise<T> {
@@ -11,7 +15,9 @@ export async function until<T>(
   for (;;) {
     const value = await condition()
     if (value !== undefined && value !== false) return value
-    if (performance.now() - start > deadlineMs) throw new Error(`not within ${deadlineMs} ms: ${what}`)
+    if (performance.now() - start > deadlineMs) {
+      throw new Error(`not within ${deadlineMs} ms: ${typeof what === 'string' ? what : what()}`)
+    }
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

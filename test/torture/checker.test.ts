@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { check } from '../../torture/checker/index.ts'
+import { DIRECTOR } from '../../torture/trace/event.ts'
 import { Traces } from './traces.ts'
 
 const SHARED = { claim: 'shared' } as const
@@ -71,6 +72,13 @@ describe('exclusion', () => {
     isSound(traces().killed('p1', 3.9))
     finds('exclusion', traces().killed('p1.t2', 3.9))
     finds('exclusion', traces().killed('p', 3.9))
+  })
+
+  test('a worker is killed with its process if all were, whether or not the director had heard of it', () => {
+    const traces = (): Traces => new Traces().request('p1+w1', 1, 1, 2).request('p2', 1, 1, 4, 6, { recovered: true })
+    isSound(traces().at(3.9, DIRECTOR, { kind: 'kill all', whom: 'p1' }))
+    finds('exclusion', traces().at(3.9, DIRECTOR, { kind: 'kill', whom: 'p1' }))
+    finds('exclusion', traces().at(3.9, DIRECTOR, { kind: 'kill all', whom: 'p' }))
   })
 
   test('who lost the directory holds no more', () => {

@@ -13,6 +13,8 @@ const IDLE_NS = 2.5 * HEARTBEAT_MS * 1e6
 export class Lives {
   /** The earliest moment from which it may be dead. */
   readonly #doomed = new Map<string, number>()
+  /** The same, for a process and all workers of its cluster. */
+  readonly #doomedTogether = new Map<string, number>()
   readonly #dead = new Map<string, number>()
   readonly #idle = new Map<string, Span[]>()
   readonly #beats = new Map<string, number[]>()
@@ -23,6 +25,7 @@ export class Lives {
       this.#addIdle(who, lastSeen.get(who), at)
       lastSeen.set(who, at)
       if (deed.kind === 'kill' || deed.kind === 'end') setFirst(this.#doomed, deed.whom, at)
+      else if (deed.kind === 'kill all') setFirst(this.#doomedTogether, deed.whom, at)
       else if (deed.kind === 'dead') setFirst(this.#dead, deed.whom, at)
       else if (deed.kind === 'beat') addTo(this.#beats, who, at)
     }
@@ -31,7 +34,7 @@ export class Lives {
 
   /** Up to when it certainly lived. */
   livedUntil(who: string): number {
-    return earliest(this.#doomed, who)
+    return Math.min(earliest(this.#doomed, who), this.#doomedTogether.get(processOf(who)) ?? Infinity)
   }
 
   /** From when it is certainly dead. */
@@ -63,6 +66,11 @@ function addTo<T>(lists: Map<string, T[]>, who: string, value: T): void {
 
 function setFirst(moments: Map<string, number>, who: string, at: number): void {
   if (!moments.has(who)) moments.set(who, at)
+}
+
+/** The process that the director started: itself, or the one that it is a thread or a worker of. */
+function processOf(who: string): string {
+  return who.replace(/[.+].*$/, '')
 }
 
 /** Of itself, or of the process that it is a thread of. */

@@ -52,9 +52,12 @@ type ClientEvent =
   /** Something that must never be. */
   | { readonly kind: 'blame'; readonly what: string }
 
-/** What the director does to others. `kill`, `stop`, `remove` are about to be done; the rest has been done. */
+/**
+ * What the director does to others. `kill`, `kill all`, `stop`, `remove` are about to be done; the rest has been done. `kill all` is for a process and all
+ * workers of its cluster, also those that the director hasn't heard of yet.
+ */
 type DirectorEvent =
-  | { readonly kind: 'start' | 'kill' | 'dead' | 'stop' | 'go'; readonly whom: string }
+  | { readonly kind: 'start' | 'kill' | 'kill all' | 'dead' | 'stop' | 'go'; readonly whom: string }
   | { readonly kind: 'remove' | 'removed'; readonly lock: string }
 
 export type TracedDeed = RequestEvent | TicketEvent | ClientEvent | DirectorEvent
