@@ -78,9 +78,13 @@ export type Answer =
   | { readonly kind: 'left'; readonly hasLeft: boolean }
   | { readonly kind: 'error'; readonly error: PlainError }
 
+/** What is there for as long as a thread: something at a path, or a file that the thread has open. */
+export type SignOfLife =
+  { readonly path: string } | { readonly descriptor: number; readonly dev: bigint; readonly ino: bigint }
+
 export type Said =
-  /** A path that exists as long as its thread. Missing on macOS, and on Linux if there is no /proc. */
-  | { readonly kind: 'started'; readonly thread: string }
+  /** Missing if the thread can make none: without /proc, in a temporary directory that can't be written. */
+  | { readonly kind: 'started'; readonly signOfLife: SignOfLife }
   /** It obeys. */
   | { readonly kind: 'ready' }
   /** It could not start, or has failed, and ends. */

@@ -11,14 +11,14 @@
  * Nothing of this thread's event loop is needed for any of it; where that runs, losses come by it. Nothing here keeps the
  * process alive.
  */
-import { closeSync, constants, existsSync, openSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync } from 'node:fs'
 import type * as threadsModule from 'node:worker_threads'
 import { addIdleThread, isOutOfDescriptors, makeRoom, removeIdleThread } from '../requests/idle.ts'
 import { debug } from '../debug.ts'
 import { SlocketError, systemCode } from '../errors.ts'
 import type { WaitNotice } from '../lock-state.ts'
 import { threadIdentity } from '../thread-identity.ts'
-import type { Answer, Order, Said, WorkerData } from './messages.ts'
+import type { Answer, Order, Said, SignOfLife, WorkerData } from './messages.ts'
 import { ENDED, FREE, IN_USE, SAID, USE, WORDS } from './messages.ts'
 import { fromPlain } from './plain-error.ts'
 import type { SyncHolder, SyncLock } from './sync-lock.ts'
@@ -36,15 +36,22 @@ const MOST_LOOKS_TO_LEAVE = 2
 /** For Windows: a new file that nobody else can open, and that is deleted on close. The flags are those of a ticket: held-file.ts of the local engine. */
 const HELD = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | 0x10000000 | 0x40
 /**
- * In the thread: the path of something that is there for as long as the thread. On Windows, that is a file that it has open: Node closes a thread's
- * files when the thread ends, also if it ended for want of memory.
+ * In the thread: what is there for as long as the thread: a sign of its life. On Linux, that is its directory in /proc; elsewhere, and without /proc, a file that it
+ * has open: Node closes a thread's files when the thread ends, also if it ended for want of memory. Windows deletes the file then; elsewhere its name is
+ * removed at once, and what is looked for is the open file, which this thread can see, too.
  */
-const THREAD_IN_PROC = `'/proc/' + require('node:fs').readlinkSync('/proc/thread-self')`
-const THREAD_ON_WINDOWS = `(() => {
-  const name = 'slocket-thread-' + process.pid + '-' + process.hrtime.bigint()
-  const file = require('node:path').resolve(require('node:os').tmpdir(), name)
-  require('node:fs').openSync(file, ${HELD})
+const SIGN_ON_WINDOWS = `{ path: (() => {
+  fs.openSync(file, ${HELD})
   return file
+})() }`
+const SIGN_ELSEWHERE = `(() => {
+  try {
+    return { path: '/proc/' + fs.readlinkSync('/proc/thread-self') }
+  } catch {}
+  const descriptor = fs.openSync(file, 'wx', 0o600)
+  fs.rmSync(file)
+  const { dev, ino } = fs.fstatSync(descriptor, { bigint: true })
+  return { descriptor, dev, ino }
 })()`
 
 /**
@@ -62,7 +69,10 @@ process.on('exit', () => {
   Atomics.notify(words, ${SAID})
 })
 try {
-  port.postMessage({ kind: 'started', thread: ${process.platform === 'win32' ? THREAD_ON_WINDOWS : THREAD_IN_PROC} })
+  const fs = require('node:fs')
+  const name = 'slocket-thread-' + process.pid + '-' + process.hrtime.bigint()
+  const file = require('node:path').resolve(require('node:os').tmpdir(), name)
+  port.postMessage({ kind: 'started', signOfLife: ${process.platform === 'win32' ? SIGN_ON_WINDOWS : SIGN_ELSEWHERE} })
 } catch {}
 `
 
@@ -121,8 +131,7 @@ export class SyncWorker implements SyncHolder {
   /** How often it was waited for in vain before it said that it is ready. */
   #startLooks = 0
   #isReady = false
-  /** A path that exists as long as its thread. Undefined if there is none. */
-  #thread: string | undefined
+  #signOfLife: SignOfLife | undefined
   #failure: { readonly message: string; readonly code: unknown } | undefined
 
   /** Begun. */
@@ -234,7 +243,7 @@ export class SyncWorker implements SyncHolder {
   #hear(said: Said): void {
     switch (said.kind) {
       case 'started':
-        this.#thread = said.thread
+        this.#signOfLife = said.signOfLife
         return
       case 'ready':
         this.#isReady = true
@@ -267,7 +276,7 @@ export class SyncWorker implements SyncHolder {
 
   #hasEnded(): boolean {
     if (Atomics.load(this.#words, USE) === ENDED) return true
-    return this.#thread !== undefined && !existsSync(this.#thread)
+    return this.#signOfLife !== undefined && !isThere(this.#signOfLife)
   }
 
   /** What it held is lost, and nobody asks it any more. */
@@ -308,6 +317,16 @@ export class SyncWorker implements SyncHolder {
     } finally {
       this.finish()
     }
+  }
+}
+
+function isThere(sign: SignOfLife): boolean {
+  if ('path' in sign) return existsSync(sign.path)
+  try {
+    const { dev, ino } = fstatSync(sign.descriptor, { bigint: true })
+    return dev === sign.dev && ino === sign.ino
+  } catch {
+    return false
   }
 }
 

@@ -20,6 +20,8 @@ export function importing(body: string, index: string = BUNDLED): string {
 }
 
 export interface ProgramOptions {
+  /** What is put in front of `node`. */
+  readonly wrapper?: readonly string[]
   readonly parameters?: readonly string[]
   readonly env?: Record<string, string>
 }
@@ -28,10 +30,11 @@ export interface ProgramOptions {
 export function runProgram(
   code: string,
   lockPath: string,
-  { parameters = [], env = {} }: ProgramOptions = {},
+  { wrapper = [], parameters = [], env = {} }: ProgramOptions = {},
 ): { stdout: string; status: number } {
-  const all = [...parameters, '--input-type=module', '-e', code, lockPath]
-  const { stdout, stderr, status } = spawnSync(process.execPath, all, {
+  const node = [process.execPath, ...parameters, '--input-type=module', '-e', code, lockPath]
+  const [command, ...all] = [...wrapper, ...node]
+  const { stdout, stderr, status } = spawnSync(command!, all, {
     env: { ...process.env, NODE_OPTIONS: '', NODE_NO_WARNINGS: '1', ...env },
     encoding: 'utf8',
     timeout: DEADLINE_MS,
@@ -40,8 +43,17 @@ export function runProgram(
   return { stdout, status: status! }
 }
 
-/** @param module the code of the thread; undefined: it is missing. @param lockPath a lock that is shared */
-export function assertBroken(module: string | undefined, message: RegExp, lockPath: string): void {
+/**
+ * @param module the code of the thread; undefined: it is missing.
+ * @param lockPath a lock that is shared.
+ * @param wrapper what is put in front of `node`.
+ */
+export function assertBroken(
+  module: string | undefined,
+  message: RegExp,
+  lockPath: string,
+  wrapper: readonly string[] = [],
+): void {
   const copy = `${lockPath}-copy`
   fs.cpSync(SRC, copy, { recursive: true, filter: (name) => !/\.(map|d\.ts)$/.test(name) })
   fs.writeFileSync(path.join(path.dirname(copy), 'package.json'), '{ "type": "module" }')
@@ -49,7 +61,7 @@ export function assertBroken(module: string | undefined, message: RegExp, lockPa
   if (module === undefined) fs.rmSync(thread)
   else fs.writeFileSync(thread, module)
   const code = importing(TRY + TRY, path.join(copy, 'index.js'))
-  const { stdout } = runProgram(code, lockPath, { parameters: ['--max-old-space-size=50'] })
+  const { stdout } = runProgram(code, lockPath, { wrapper, parameters: ['--max-old-space-size=50'] })
   const lines = stdout.trimEnd().split('\n')
   assert.equal(lines.length, 2, stdout)
   for (const line of lines) {

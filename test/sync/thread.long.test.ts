@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import type { Lock } from '../../src/index.ts'
 import slocket from '../../src/index.ts'
 import { makeParent } from '../api/run-child.ts'
+import { skipWithoutProc, WITHOUT_PROC } from '../helpers/no-proc.ts'
 import { assertBroken } from './thread-program.ts'
 
 let lockPath: string
@@ -13,6 +14,8 @@ afterEach(() => dispose())
 /** Bit by bit: Node ends the thread, and not the process, only if little more is asked for than there is. */
 const FILL = 'let all; setInterval(() => { for (let i = 0; i < 1e4; i += 1) all = { all } })'
 
+const FULL_ONCE_READY = `export function serve({ port }) { port.postMessage({ kind: 'ready' }); ${FILL}}`
+
 const BROKEN: readonly (readonly [what: string, module: string, message: RegExp])[] = [
   ['whose module throws', `throw new Error('broken')`, /broken/],
   ['that throws when it has begun', `export function serve() { setTimeout(() => { throw new Error('late') }) }`, /./],
@@ -22,11 +25,7 @@ const BROKEN: readonly (readonly [what: string, module: string, message: RegExp]
     // The latter if the machine is so busy that its memory isn't full in time.
     /ended|does not answer/,
   ],
-  [
-    'that runs out of memory once it is ready',
-    `export function serve({ port }) { port.postMessage({ kind: 'ready' }); ${FILL}}`,
-    /ended/,
-  ],
+  ['that runs out of memory once it is ready', FULL_ONCE_READY, /ended/],
 ]
 
 describe('the thread that waits', () => {
@@ -38,4 +37,10 @@ describe('the thread that waits', () => {
   for (const [what, module, message] of BROKEN) {
     test(`${what} is an error, and no wait for ever`, () => assertBroken(module, message, lockPath))
   }
+
+  test(
+    'the end of a thread that runs out of memory is noticed without /proc, as on macOS',
+    { skip: skipWithoutProc },
+    () => assertBroken(FULL_ONCE_READY, /ended/, lockPath, WITHOUT_PROC),
+  )
 })
