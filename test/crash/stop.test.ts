@@ -39,7 +39,7 @@ scenario('a holder that releases and blocks its event loop in the same tick hold
   await holder.acquire(scene.path)
   await next.enqueue(scene.path)
   await last.enqueue(scene.path)
-  holder.send({ do: 'release' }, { do: 'block', ms: 10_000 })
+  holder.send({ do: 'release' }, { do: 'block', ms: 60_000 })
   await next.next('granted')
   await next.release()
   await last.next('granted')
@@ -51,9 +51,10 @@ scenario(
   async (scene) => {
     const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
     await holder.acquire(scene.path)
-    holder.send({ do: 'block', ms: 700 }, { do: 'release' }, { do: 'block', ms: 10_000 })
+    holder.send({ do: 'block', until: scene.goOn }, { do: 'release' }, { do: 'block', ms: 60_000 })
     await holder.next('blocking')
     await waiter.enqueue(scene.path)
+    scene.unblock()
     await waiter.next('granted')
   },
 )
@@ -98,9 +99,10 @@ scenario('a waiter dies while the holder is busy, and the holder releases in tha
   await last.enqueue(scene.path)
   // Connected and answered: the holder knows both, and will write to the dead one.
   await holder.ping()
-  holder.send({ do: 'block', ms: 500 }, { do: 'release' })
+  holder.send({ do: 'block', until: scene.goOn }, { do: 'release' })
   await holder.next('blocking')
   await doomed.kill()
+  scene.unblock()
   await last.next('granted')
   await holder.next('released')
   await holder.ping()

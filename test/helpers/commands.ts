@@ -35,8 +35,9 @@ export type Command =
       /** Downgrades the lock before it releases it. */
       readonly downgrade?: boolean
     }
-  /** Answers blocking, blocks the event loop, answers unblocked. */
+  /** Answers blocking, blocks the event loop, answers unblocked. Blocks for `ms`, or until there is a file at `until`. */
   | { readonly do: 'block'; readonly ms: number }
+  | { readonly do: 'block'; readonly until: string }
   /** Answers pong: the event loop goes round. */
   | { readonly do: 'ping' }
   /** Lets the process end when nothing else keeps it alive: detached. */

@@ -1,5 +1,5 @@
 /** A test with real processes: a directory of its own, processes that obey, and an end to all of them. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -15,6 +15,8 @@ export class Scene {
   readonly path: string = join(this.directory, 'lock')
   /** A file for `contend`. */
   readonly counter: string = join(this.directory, 'counter')
+  /** For `{ do: 'block', until: scene.goOn }`, which ends with `scene.unblock()`. */
+  readonly goOn: string = join(this.directory, 'go-on')
   readonly journal: Journal = new Journal(join(this.directory, 'journal'))
   readonly test: TestContext
   readonly #clients: Client[] = []
@@ -35,6 +37,10 @@ export class Scene {
   /** Starts several at once. */
   async spawnAll<const Names extends readonly string[]>(...names: Names): Promise<{ [Name in keyof Names]: Client }> {
     return (await Promise.all(names.map((name) => this.spawn(name)))) as { [Name in keyof Names]: Client }
+  }
+
+  unblock(): void {
+    writeFileSync(this.goOn, '')
   }
 
   /** Does `end` before the scene's directory is removed, last one first. */

@@ -44,10 +44,12 @@ scenario('it takes no processor time to wait for five seconds', async (scene) =>
 
 scenario('it stays held while its thread goes on blocking, and no try gets it', async (scene) => {
   const [holder, other] = await scene.spawnAll('holder', 'other')
-  holder.send({ do: 'sync', path: scene.path }, { do: 'block', ms: 1500 })
+  holder.send({ do: 'sync', path: scene.path }, { do: 'block', until: scene.goOn })
   await holder.next('granted')
   await other.enqueue(scene.path)
   assert.equal(await other.try(scene.path), false)
+  await pass(1000)
+  scene.unblock()
   await holder.next('unblocked')
   assert.equal(other.hasSaid('granted'), false)
   await holder.release()
@@ -244,12 +246,13 @@ scenario(
     const before = threads()
     client.send(
       { do: 'sync', path: scene.path },
-      { do: 'block', ms: 300 },
+      { do: 'block', until: scene.goOn },
       { do: 'release' },
       { do: 'block', ms: 600_000 },
     )
     await client.next('granted')
     await other.enqueue(scene.path)
+    scene.unblock()
     assert.equal((await other.next('granted')).recovered, false)
     assert.equal(client.hasSaid('unblocked'), true)
     assert.equal(threads(), before)
