@@ -36,6 +36,7 @@ const IN_WINDOWS = [
   'test/crash/downgrade',
   'test/crash/linger',
   'test/crash/misuse',
+  'test/crash/order',
   'test/crash/slice',
   'test/crash/workers',
   'test/sync/calls',
