@@ -34,8 +34,10 @@ const IN_WINDOWS = [
   'test/compat/',
   'test/conformance/memory',
   'test/crash/downgrade',
+  'test/crash/exit.long',
   'test/crash/linger',
   'test/crash/misuse',
+  'test/crash/order',
   'test/crash/slice',
   'test/crash/workers',
   'test/sync/calls',
@@ -54,7 +56,6 @@ const IN_WINDOWS = [
 const LEFT_OUT = {
   'test/api/held.test': 'loses locks by removing tickets, which nobody can on Windows',
   'test/api/lock-path.test': 'needs symbolic links; test/windows/local has what applies',
-  'test/api/faked-time.test': 'starts programs that take minutes under Wine',
   'test/compat/file-lock.test':
     'imitates a network file system by the answers of statfs, which Windows is not asked for',
   'test/compat/refused.test': 'the same',

@@ -34,10 +34,12 @@ interface HoldingFacts {
   outer: Holding | undefined
 }
 
-/** @param around for a nested call: the holding that covers it. */
-export function createHolding({ engine, resource, outer }: HoldingFacts, lock: Lock, around?: Holding): Holding {
-  const acquired = around === undefined ? lock : around.acquired
-  const owner = around === undefined ? undefined : (around.owner ?? around)
+/** @param around for a nested call: the lock that was acquired, and the holding of the call that did. */
+export function createHolding(
+  { engine, resource, outer }: HoldingFacts,
+  lock: Lock,
+  { acquired, owner }: { readonly acquired: Lock; readonly owner?: Holding } = { acquired: lock },
+): Holding {
   return { engine, resource, outer, lock, acquired, owner, nestedCalls: 0, onNestedEnd: undefined }
 }
 
@@ -123,15 +125,15 @@ export function endBody(holdings: readonly Holding[]): void {
   if (bodies === 0) timer ??= setTimeout(stopIfUnused, LINGER_MS).unref()
 }
 
-/** Counts a nested call. Must be followed by {@link leaveNested}. */
-export function enterNested({ owner }: Holding): void {
-  owner!.nestedCalls += 1
+/** Counts a nested call under the lock that `owner` has acquired. Must be followed by {@link leaveNested}. */
+export function enterNested(owner: Holding): void {
+  owner.nestedCalls += 1
 }
 
 /** Counts a nested call as ended. */
-export function leaveNested({ owner }: Holding): void {
-  owner!.nestedCalls -= 1
-  if (owner!.nestedCalls === 0) owner!.onNestedEnd?.()
+export function leaveNested(owner: Holding): void {
+  owner.nestedCalls -= 1
+  if (owner.nestedCalls === 0) owner.onNestedEnd?.()
 }
 
 /** Resolves when the nested calls that run under these have ended. Undefined if there are none. Must be called after the body has ended. */

@@ -7,6 +7,7 @@
  *     outer body downgrades it.
  *  4. A nested call that downgrades has a shared lock itself. The outer body still relies on an exclusive lock, so nobody else gets the lock.
  */
+import { covers } from '../core/claim.ts'
 import type { Grant } from '../requests/engine.ts'
 import { nextTurn } from '../real-time.ts'
 import { inNextTurn, isTurnDue } from '../requests/event-loop.ts'
@@ -49,7 +50,9 @@ export async function runReentrant<T>(
  * @throws (by the promise) `signal.reason` if the signal has aborted.
  */
 export function enterHeld(request: BodyRequest): Promise<Nested | undefined> | undefined {
-  return findAround(request) === undefined ? undefined : enter(request)
+  const { engine, resource, asked, outer } = request
+  const around = holdingThatCovers(outer, engine, resource, asked.claim)
+  return around === undefined ? undefined : enter(request, around)
 }
 
 /** Applies the option `atLeast` of a nested call to the outer lock. Does nothing for a lock that the call itself acquired: its time counts from its grant. */
@@ -57,28 +60,27 @@ export function holdAtLeast({ owner, acquired }: Holding, { atLeastMs }: Asked):
   if (owner !== undefined && atLeastMs > 0) acquired?.holdAtLeast(atLeastMs)
 }
 
-async function enter(request: BodyRequest): Promise<Nested | undefined> {
+async function enter(request: BodyRequest, around: Holding): Promise<Nested | undefined> {
   const { path, asked, outer } = request
   if (asked.signal?.aborted === true) {
     await nextTurn()
     asked.signal.throwIfAborted()
   }
+  const { engine, resource, owner = around } = around
+  const acquired = around.acquired!
+  // Before any turn of the event loop: the outer body may end in it, and the lock has to stay held.
+  enterNested(owner)
   // As with a grant, a loop of such calls must not starve the event loop.
   if (isTurnDue()) await new Promise<void>((resolve) => inNextTurn(resolve))
-  // RACE: in that turn, the outer body may have ended, or released its lock. Then this call waits for its turn like any other call.
-  const around = findAround(request)
-  if (around === undefined) return undefined
-  const { engine, resource, acquired } = around
+  if (!acquired.held || !covers(acquired.claim, asked.claim)) {
+    // RACE: in that turn, the outer body has released or downgraded its lock. Then this call waits for its turn like any other call.
+    leaveNested(owner)
+    return undefined
+  }
   const isExclusive = asked.claim.kind === 'exclusive'
-  const grant = nestedGrant(acquired!, isExclusive, () => leaveNested(holding))
+  const grant = nestedGrant(acquired, isExclusive, () => leaveNested(owner))
   const lock = new Lock(path, { ...asked, atLeastMs: 0 }, grant)
-  const holding = createHolding({ engine, resource, outer }, lock, around)
-  enterNested(holding)
-  return { lock, holding }
-}
-
-function findAround({ engine, resource, asked, outer }: BodyRequest): Holding | undefined {
-  return holdingThatCovers(outer, engine, resource, asked.claim)
+  return { lock, holding: createHolding({ engine, resource, outer }, lock, { acquired, owner }) }
 }
 
 /** @param leave called once, when the nested call has released the lock, or lost it. */

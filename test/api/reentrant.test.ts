@@ -202,6 +202,54 @@ for (const [name, open] of Object.entries(engines)) {
       }
     })
 
+    test('it does so for those that began late in a turn of the event loop, too, and so are called in the next one', async () => {
+      let end!: () => void
+      let detached!: Promise<unknown>
+      const around = slocket.with(lockPath, options(), () => {
+        for (let calls = 0; calls < 3; calls += 1) {
+          detached = slocket.with(lockPath, options(), async (nested) => {
+            if (calls === 2) await new Promise<void>((resolve) => (end = resolve))
+            nested.assertHeld()
+            return (await slocket.query(lockPath, { engine })).held.length
+          })
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+        }
+      })
+      let isSettled = false
+      void around.then(() => (isSettled = true))
+      await until('the last nested body runs', () => end !== undefined)
+      for (let turns = 0; turns < 5; turns += 1) await turn()
+      assert.equal(isSettled, false)
+      end()
+      assert.equal(await detached, 1)
+      await around
+      assert.ok(await isFree())
+    })
+
+    for (const [what, giveUp] of Object.entries({
+      releases: (lock: Lock) => lock.release(),
+      downgrades: (lock: Lock) => lock.downgrade(),
+    })) {
+      test(`if the body around ${what} the lock before such a call has begun, that waits for its turn`, async () => {
+        let detached: Promise<bigint> | undefined
+        const token = await slocket.with(lockPath, options(), async (lock) => {
+          for (let calls = 0; calls < 3; calls += 1) {
+            // The first two lose the lock: they have it already.
+            detached?.catch(() => {})
+            detached = slocket.with(lockPath, options(), (nested) => {
+              nested.assertHeld()
+              return nested.token
+            })
+            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+          }
+          await giveUp(lock)
+          return lock.token
+        })
+        assert.ok((await detached!) > token)
+        assert.ok(await isFree())
+      })
+    }
+
     test('so it does for those at any depth, and those made by a nested body that has released its own lock object', async () => {
       let end!: () => void
       let deepest!: Promise<unknown>

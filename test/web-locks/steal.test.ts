@@ -6,6 +6,7 @@ import { until } from '../helpers/until.ts'
 import { exceptOnWindows } from '../helpers/windows.ts'
 import type { WebClient } from '../helpers/web-client.ts'
 import { betweenClients } from '../helpers/web-client.ts'
+import { ELSEWHERE } from '../windows/on-windows.ts'
 
 const STEAL = { steal: true } as const
 const SHARED = { mode: 'shared' } as const
@@ -155,8 +156,11 @@ betweenClients('a lock is stolen from a dead holder as from a live one, and noth
   dead!.killNow()
   await thief!.hold('lock', STEAL)
   await dead!.exited()
+  // On Windows, the name is a hash.
+  const queue = fs.readdirSync(scene.root).find((entry) => entry === 'lock' || entry.startsWith('n-'))
+  assert.notEqual(queue, undefined)
   await thief!.end('lock')
-  await until('the lock is gone', () => !fs.existsSync(`${scene.root}/lock`))
+  await until('the lock is gone', () => !fs.existsSync(path.join(scene.root, queue!)))
 })
 
 betweenClients('a dead thief is followed by those who wait', async (scene) => {
@@ -208,18 +212,63 @@ betweenClients('of thieves at once, one has the lock, and the others are victims
   }
 })
 
-betweenClients('a thief that dies in the middle of its theft leaves no holder, and no place taken', async (scene) => {
-  const [a, b] = await scene.startAll(2)
-  await a!.hold('lock')
-  await b!.wait('lock')
-  const queue = path.join(scene.root, 'lock')
-  const mark = fs.readdirSync(queue).find((name) => name.endsWith('-h'))!
-  // Its first step. It would take the ticket out next, and tell.
-  fs.renameSync(path.join(queue, mark), path.join(queue, mark.replace(/h$/, 's')))
-  assert.equal((await a!.next('rejected', 'lock')).kind, 'AbortError')
-  await b!.next('called', 'lock')
-  assert.deepEqual(
-    fs.readdirSync(queue).filter((name) => name.endsWith('-s')),
-    [],
-  )
-})
+betweenClients(
+  'a thief that dies in the middle of its theft leaves no holder, and no place taken',
+  async (scene) => {
+    const [a, b] = await scene.startAll(2)
+    await a!.hold('lock')
+    await b!.wait('lock')
+    const queue = path.join(scene.root, 'lock')
+    const mark = fs.readdirSync(queue).find((name) => name.endsWith('-h'))!
+    // Its first step. It would take the ticket out next, and tell.
+    fs.renameSync(path.join(queue, mark), path.join(queue, mark.replace(/h$/, 's')))
+    assert.equal((await a!.next('rejected', 'lock')).kind, 'AbortError')
+    await b!.next('called', 'lock')
+    assert.deepEqual(
+      fs.readdirSync(queue).filter((name) => name.endsWith('-s')),
+      [],
+    )
+  },
+  { skip: exceptOnWindows('there a thief does nothing but join the queue: what follows is for the holder to do') },
+)
+
+betweenClients(
+  'on Windows, a thief that dies while it waits for a holder that does not answer has stolen nothing',
+  async (scene) => {
+    const [mute, a, thief] = await scene.startAll(3)
+    const file = path.join(scene.directory, 'blocked')
+    await mute!.hold('lock')
+    await a!.wait('lock')
+    mute!.send({ do: 'block-until', file })
+    await until('it is blocked', () => fs.existsSync(file))
+    await thief!.wait('lock', STEAL)
+    await thief!.kill()
+    fs.rmSync(file)
+    await mute!.next('unblocked')
+    assert.equal(await mute!.end('lock', 'kept'), 'kept')
+    await a!.next('called', 'lock')
+  },
+  { skip: ELSEWHERE },
+)
+
+betweenClients(
+  'on Windows, a thief that waits for a holder that does not answer loses the lock to the next thief',
+  async (scene) => {
+    const [mute, first, second] = await scene.startAll(3)
+    const file = path.join(scene.directory, 'blocked')
+    await mute!.hold('lock')
+    mute!.send({ do: 'block-until', file })
+    await until('it is blocked', () => fs.existsSync(file))
+    await first!.wait('lock', STEAL)
+    await second!.wait('lock', STEAL)
+    await first!.next('called', 'lock')
+    assert.equal((await first!.next('rejected', 'lock')).kind, 'AbortError')
+    assert.equal(second!.has('called', 'lock'), false)
+    fs.rmSync(file)
+    assert.equal((await mute!.next('rejected', 'lock')).kind, 'AbortError')
+    await second!.next('called', 'lock')
+    assert.equal(await second!.end('lock', 'loot'), 'loot')
+    assert.equal(await first!.isAvailable('lock'), true)
+  },
+  { skip: ELSEWHERE },
+)

@@ -4,7 +4,7 @@ import { refuseObstacle } from '../../../requests/obstacle.ts'
 import { onAbort } from '../../../requests/on-abort.ts'
 import { snapshotOf } from '../../../requests/snapshot.ts'
 import { splitByTurn } from '../../../core/standing.ts'
-import { setTimeout, clearTimeout } from '../../../real-time.ts'
+import { setTimeout, clearTimeout, monotonicNowMs, sleep } from '../../../real-time.ts'
 import { threadIdentity } from '../../../thread-identity.ts'
 import type { HoldingTicket } from '../break.ts'
 import type { Answer } from '../party-json.ts'
@@ -19,6 +19,8 @@ import { QueueView } from './view.ts'
 
 /** How long a member has to answer, in ms, by default. */
 const ANSWER_MS = 200
+/** How often to look whether a ticket goes whose member has just closed its pipe, in ms. */
+const ENDING_LOOK_MS = 5
 
 /** How to look. */
 export interface Inspection {
@@ -83,15 +85,20 @@ async function look(
   const view = new QueueView(directory, own)
   view.list()
   const listing = view.all().filter((ticket) => own.has(ticket.id) || view.lookAt(ticket) === 'open')
-  const answers = await askAll(
+  const { answers, closed } = await askAll(
     new Set(listing.filter(({ id }) => !own.has(id)).map(({ member }) => member)),
     inspection,
   )
-  const standing = listing.filter((ticket) => {
+  const ending = { untilMs: monotonicNowMs() + (inspection.answerMs ?? ANSWER_MS), signal: inspection.signal }
+  const standing: ListedTicket[] = []
+  for (const ticket of listing) {
+    const { id, member } = ticket
+    const isMentioned = own.has(id) || answers.get(member)?.tickets.has(id) === true
     // A ticket that its member does not mention, or whose member does not answer, may have left since the listing.
-    if (own.has(ticket.id)) return true
-    return answers.get(ticket.member)?.tickets.has(ticket.id) === true || view.lookAt(ticket) === 'open'
-  })
+    const stands =
+      isMentioned || (closed.has(member) ? await staysOpen(view, ticket, ending) : view.lookAt(ticket) === 'open')
+    if (stands) standing.push(ticket)
+  }
   return {
     standing,
     isOwn: ({ id }) => own.has(id),
@@ -102,23 +109,49 @@ async function look(
   }
 }
 
-async function askAll(members: ReadonlySet<string>, inspection: Inspection): Promise<Map<string, Answer>> {
+/**
+ * Whether somebody goes on having the ticket open, though its member has closed its pipe. If the process or thread is ending, its files are closed one after
+ * the other, and the ticket may come last.
+ */
+async function staysOpen(
+  view: QueueView,
+  ticket: ListedTicket,
+  { untilMs, signal }: { readonly untilMs: number; readonly signal: AbortSignal | undefined },
+): Promise<boolean> {
+  while (view.lookAt(ticket) === 'open') {
+    if (signal?.aborted === true || monotonicNowMs() > untilMs) return true
+    await sleep(ENDING_LOOK_MS)
+  }
+  return false
+}
+
+interface Answers {
+  /** By member. */
+  readonly answers: Map<string, Answer>
+  /** Members that have closed the connection without an answer. */
+  readonly closed: Set<string>
+}
+
+async function askAll(members: ReadonlySet<string>, inspection: Inspection): Promise<Answers> {
   const answers = new Map<string, Answer>()
+  const closed = new Set<string>()
   await Promise.all(
     [...members].map(async (member) => {
       const answer = inspection.signal?.aborted === true ? undefined : await ask(member, inspection)
-      if (answer !== undefined) answers.set(member, answer)
+      if (answer === 'closed') closed.add(member)
+      else if (answer !== undefined) answers.set(member, answer)
     }),
   )
-  return answers
+  return { answers, closed }
 }
 
-/** Connects without saying who this process is, and asks. Undefined if there is no answer in time. */
-function ask(member: string, { answerMs = ANSWER_MS, signal }: Inspection): Promise<Answer | undefined> {
+/** Connects without saying who this process is, and asks. Undefined if there is no pipe, or no answer in time. */
+function ask(member: string, { answerMs = ANSWER_MS, signal }: Inspection): Promise<Answer | 'closed' | undefined> {
   return new Promise((resolve) => {
     const splitter = new LineSplitter(MAX_PARTY_BYTES)
     const socket = builtInNet().connect({ path: pipeOf(member) })
-    const end = (answer: Answer | undefined): void => {
+    let isConnected = false
+    const end = (answer: Answer | 'closed' | undefined): void => {
       clearTimeout(timer)
       stopListening?.()
       socket.destroy()
@@ -126,6 +159,7 @@ function ask(member: string, { answerMs = ANSWER_MS, signal }: Inspection): Prom
     }
     const timer = setTimeout(() => end(undefined), answerMs)
     const stopListening = signal && onAbort(signal, () => end(undefined))
+    socket.on('connect', () => (isConnected = true))
     socket.write(formatFrame({ kind: 'who' }), 'latin1')
     socket.on('data', (chunk: Buffer) => {
       const lines = splitter.push(chunk.toString('latin1'))
@@ -133,7 +167,7 @@ function ask(member: string, { answerMs = ANSWER_MS, signal }: Inspection): Prom
       const frame = parseFrame(lines?.[0] ?? '')
       end(frame?.kind === 'party' ? parseParty(frame.json) : undefined)
     })
-    for (const event of ['error', 'close']) socket.on(event, () => end(undefined))
+    for (const event of ['error', 'close']) socket.on(event, () => end(isConnected ? 'closed' : undefined))
   })
 }
 

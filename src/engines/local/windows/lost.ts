@@ -9,6 +9,7 @@ import { THIEVES_END } from '../names/thief-number.ts'
 import { downgrade } from './leave.ts'
 import type { QueueState } from './state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
+import type { QueueView } from './view.ts'
 
 /** Looks after the own tickets by the clock for as long as there are any. @param closely whether one holds. */
 export function watch(state: QueueState, closely: boolean): void {
@@ -63,7 +64,14 @@ function lose({ directory }: QueueState, own: OwnTicket, reason: string): void {
 }
 
 function isStolen({ view }: QueueState, own: OwnTicket): boolean {
+  // A thief that was overtaken before it had the guard: turn.ts. The other thief may have left.
+  if (own.hold === undefined) return true
   view.list()
+  return hasThiefAhead(view, own)
+}
+
+/** Whether the last listing showed a thief's ticket ahead of `own`. */
+export function hasThiefAhead(view: QueueView, own: OwnTicket): boolean {
   return view.all().some((ticket) => ticket.name < own.name && isThief(ticket))
 }
 
@@ -72,12 +80,12 @@ function isThief({ number }: ListedTicket): boolean {
   return BigInt(number) < THIEVES_END
 }
 
-/** Called when a thief is in front: makes all holders look at the queue at once. Each holder also looks by itself once a second. */
+/** Called when a thief is in front: makes all holders look at the queue at once, and a thief that waits for the guard. Each holder also looks by itself once a second. */
 export function steal(state: QueueState, thief: OwnTicket): void {
   const { held } = splitByTurn(state.view.all().filter((ticket) => ticket !== thief))
   for (const ticket of held) {
     const own = state.own.get(ticket.id)
     if (own === undefined) state.notifier.wake(ticket)
-    else isLost(state, own)
+    else if (!isLost(state, own)) own.wake()
   }
 }

@@ -6,10 +6,10 @@ import type { GrantFacts } from '../../../requests/ticket-queue.ts'
 import type { Ticket } from '../../../core/ticket.ts'
 import { decideTurn } from '../../../core/turn.ts'
 import { SlocketError } from '../../../errors.ts'
-import { monotonicNowMs, monotonicNowNs } from '../../../real-time.ts'
+import { monotonicNowMs, monotonicNowNs, queueMicrotask } from '../../../real-time.ts'
 import { DENIED_MS, DirectoryDenied } from './guard.ts'
 import type { Hold } from './hold.ts'
-import { watch } from './lost.ts'
+import { hasThiefAhead, isLost, watch } from './lost.ts'
 import type { QueueState } from './state.ts'
 import type { OwnTicket } from './ticket.ts'
 import { GuardBarrier } from './ticket.ts'
@@ -18,6 +18,10 @@ import { GuardBarrier } from './ticket.ts'
 export function listTurn(state: QueueState, own: OwnTicket): readonly Ticket[] {
   const listing = listAhead(state, own)
   if (own.hold !== undefined) return listing
+  if (listing.length > 0 && isOvertaken(state, own)) {
+    own.barrier = undefined
+    return [own]
+  }
   const isTurn = decideTurn(own, listing).kind === 'held'
   if (isTurn) own.hold = takeGuard(state, own)
   if (!isTurn || own.hold !== undefined) {
@@ -26,6 +30,14 @@ export function listTurn(state: QueueState, own: OwnTicket): readonly Ticket[] {
   }
   own.barrier ??= new GuardBarrier(own.claim)
   return [own.barrier, ...listing]
+}
+
+/**
+ * Whether `own` is a thief that still waits for the guard, and another thief has come ahead of it. Then the lock was stolen from it: its turn had come when it
+ * joined. So it is granted the lock, and loses it at once: see `grant`.
+ */
+function isOvertaken({ view }: QueueState, own: OwnTicket): boolean {
+  return own.request.steal && hasThiefAhead(view, own)
 }
 
 function listAhead({ view }: QueueState, own: OwnTicket): readonly Ticket[] {
@@ -61,13 +73,23 @@ export function grant(state: QueueState, own: OwnTicket): GrantFacts {
   watch(state, true)
   const { hold } = own
   if (hold === undefined) {
-    throw new SlocketError('ERR_SLOCKET_SYSTEM', 'the guard of a ticket whose turn has come is not open')
+    if (!own.request.steal) {
+      throw new SlocketError('ERR_SLOCKET_SYSTEM', 'the guard of a ticket whose turn has come is not open')
+    }
+    // It was overtaken. It is notified as soon as it knows that it has held.
+    queueMicrotask(() => isLost(state, own))
+    return { token: nextToken(state, 0n), recovered: false }
   }
   const hasFound = hold.grant()
   const hasDead = state.view.dead.size > 0 && removeDead(state, own)
-  const token = hold.record.bootNs + monotonicNowNs()
+  const token = nextToken(state, hold.record.bootNs + monotonicNowNs())
+  return { token, recovered: state.name === undefined && (hasFound || hasDead) }
+}
+
+/** At least `token`, and more than the last one. */
+function nextToken(state: QueueState, token: bigint): bigint {
   state.lastToken = token > state.lastToken ? token : state.lastToken + 1n
-  return { token: state.lastToken, recovered: state.name === undefined && (hasFound || hasDead) }
+  return state.lastToken
 }
 
 /** Removes dead tickets ahead of a ticket that holds from now on. Returns true if one of them may have held. */
