@@ -1,4 +1,4 @@
-/** The checker of the torture chamber finds what is broken, and nothing else. */
+/** The checker of the torture tests finds violations, and reports nothing else. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { check } from '../../torture/checker/index.ts'

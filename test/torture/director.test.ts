@@ -1,4 +1,4 @@
-/** The clients of the torture chambers end with whoever directs them, however that ends: their input does. */
+/** Clients of the torture tests end when their director does, however it ends: their standard input closes. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcessByStdio } from 'node:child_process'
@@ -48,7 +48,7 @@ test("one of the local engine's, with its threads and workers", async () => {
     seed: 1,
     traces: directory,
     locks: [{ id: 'a', place: 'disk', claims: ['exclusive'], isFragile: false, path: path.join(directory, 'a.lock') }],
-    manners: {
+    behaviour: {
       actors: 1,
       holdMs: 5,
       pauseMs: 5,

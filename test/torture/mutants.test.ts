@@ -1,4 +1,4 @@
-/** The faults made by hand that the torture chamber has to find. */
+/** The deliberate faults that the torture tests must find. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
