@@ -18,7 +18,7 @@ function sectionOf(command: string): string {
 }
 
 for (const command of ['run', 'hold']) {
-  test(`slocket ${command}: the options of --help are described in docs/cli.md, and those described are in --help`, () => {
+  test(`slocket ${command}: --help and docs/cli.md describe the same options`, () => {
     const helped = new Set(optionsIn(HELP[command]!, /^ {2,}(-.*?) {2,}/gm))
     assert.ok(helped.size > 10)
     const section = sectionOf(command)

@@ -10,7 +10,7 @@ import { SocketOwners } from '../../src/cli/find-locks.ts'
 import { memberFile } from '../../src/engines/local/members/member.ts'
 import { formatTicketName, ticketId } from '../../src/engines/local/ticket-name.ts'
 
-test('the process of a ticket comes first among those that have its socket open, whatever their process ids are', async () => {
+test('the process of a ticket is listed first among those that have its socket open, whatever their ids', async () => {
   const lock = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-owners-'))
   const program = path.join(lock, 'program.cjs')
   fs.writeFileSync(program, `process.on('message', (_, server) => { global.kept = server; process.send('has it') })`)

@@ -27,7 +27,7 @@ const EMPTY_DIRS: Readonly<Record<string, (scene: Scene) => string>> = {
 for (const [kind, makeEmptyDir] of Object.entries(EMPTY_DIRS))
   for (const sharesPids of [false, true])
     scenario(
-      `two containers of a pod that ${sharesPids ? 'shares process ids' : 'has process ids for each'} lock in ${kind}: in order, and the one that is killed gives it to the other`,
+      `two containers of a pod that ${sharesPids ? 'shares process ids' : 'has process ids for each'} lock in ${kind}: in order; if the holder is killed, the other one gets the lock`,
       { skip },
       async (scene) => {
         const directory = makeEmptyDir(scene)

@@ -13,8 +13,8 @@ import { holdersByBruteForce, mayJoin } from './queues.ts'
 const PROGRAMS = 3000
 const STEPS = 60
 
-describe('permits of different numbers, several at once, in random queues', () => {
-  test('nobody is granted more than its number allows, nobody overtakes, and nobody is forgotten', () => {
+describe('random queues of requests for several permits, with different numbers', () => {
+  test('never exceed a number, never overtake, and forget nobody', () => {
     const seen = new Map<string, number>()
     for (let seed = 0; seed < PROGRAMS; seed += 1) {
       const program = new Program(seed)

@@ -28,7 +28,7 @@ export const ENDS: readonly End[] = [
 
 export function testFormerFirst(kind: End): void {
   scenario(
-    `an ex-holder, then a waiter, then the holder end by ${kind.name}: the last one has the lock`,
+    `a former holder, a waiter and the holder end in turn by ${kind.name}: the last one gets the lock`,
     async (scene) => {
       const [former, holder, waiter, last] = await line(scene)
       await endBy(kind, former)
@@ -41,7 +41,7 @@ export function testFormerFirst(kind: End): void {
 
 export function testHolderFirst(kind: End): void {
   scenario(
-    `the holder, the next holder, then an ex-holder end by ${kind.name}: the last one has the lock`,
+    `the holder, the next holder and a former holder end in turn by ${kind.name}: the last one gets the lock`,
     async (scene) => {
       const [former, holder, waiter, last] = await line(scene)
       await endBy(kind, holder)

@@ -28,7 +28,7 @@ const skip = reasonWithoutContainer()
 const skipClock = reasonWithout(OTHER_CLOCKS[0]![0]!, ...OTHER_CLOCKS[0]!.slice(1), 'true')
 
 scenario(
-  'processes in pid, network and mount namespaces of their own and one outside contend',
+  'processes in their own pid, network and mount namespaces contend with one outside',
   { skip },
   async (scene) => {
     const clients = await Promise.all([
@@ -43,7 +43,7 @@ scenario(
 )
 
 scenario(
-  'a killed container gives its lock to the next one, inside or outside, who cannot see its process ids',
+  'after a container is killed, the next one gets its lock, inside or outside, even if it cannot see process ids',
   { skip },
   async (scene) => {
     const [a, b, outside, last] = await Promise.all([
@@ -68,7 +68,7 @@ scenario(
 )
 
 scenario(
-  'what killed containers leave, all of process id 1, is removed by a newcomer in another container',
+  'what killed containers leave, all with process id 1, is removed by a newcomer in another container',
   { skip },
   async (scene) => {
     const doomed = await Promise.all(['a', 'b', 'c'].map((name) => scene.spawn(name, { wrapper: CONTAINER })))
@@ -82,7 +82,7 @@ scenario(
 )
 
 scenario(
-  'a holder in a container is not taken for dead by one who sees no such process id',
+  'a holder in a container is not taken for dead by a process that does not see its process id',
   { skip },
   async (scene) => {
     const [inside, outside] = await Promise.all([scene.spawn('inside', { wrapper: CONTAINER }), scene.spawn('outside')])
@@ -97,7 +97,7 @@ scenario(
 )
 
 scenario(
-  'kill -9 of a container’s first process, while another one in it holds, gives the lock to the next one: ten times',
+  "kill -9 of a container's first process, while another one in it holds, frees the lock for the next one: ten times",
   { skip },
   async (scene) => {
     const spawn = (round: number): Promise<Client> => scene.spawn(`c${round}`, { wrapper: CONTAINER_WITH_INIT })
@@ -119,7 +119,7 @@ scenario(
   },
 )
 
-scenario('containers and one outside have the lock in the order in which they came', { skip }, async (scene) => {
+scenario('containers and a process outside get the lock in the order of their requests', { skip }, async (scene) => {
   const clients = await Promise.all([
     scene.spawn('a', { wrapper: CONTAINER }),
     scene.spawn('outside'),
@@ -134,7 +134,7 @@ for (const [kind, wrapper] of [
   ['it knows no user', ['unshare', '-U']],
 ] as const) {
   scenario(
-    `a process in a user namespace of its own takes part like any other: ${kind}`,
+    `a process in its own user namespace takes part like any other: ${kind}`,
     { skip: reasonWithoutContainer(wrapper) },
     async (scene) => {
       const [outside, inside] = await Promise.all([scene.spawn('outside'), scene.spawn('inside', { wrapper })])
@@ -152,7 +152,7 @@ for (const [kind, wrapper] of [
 
 for (const wrapper of OTHER_CLOCKS) {
   scenario(
-    `a process whose clock is ${wrapper.at(-1)} s ahead gets growing tokens, and no other place in the queue`,
+    `a process whose clock is ${wrapper.at(-1)} s ahead gets growing tokens, and no better place in the queue`,
     { skip: skipClock },
     async (scene) => {
       const [a, shifted, b] = await Promise.all([

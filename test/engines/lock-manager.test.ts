@@ -23,7 +23,7 @@ for (const [kind, open] of openers) {
   describe(`new LockManager({ engine }) of ${kind}`, () => {
     const [one, other] = [new LockManager({ engine: open() }), new LockManager({ engine: open() })]
 
-    test('has locks by name, in order, among all clients, and they are those of slocket(name)', async () => {
+    test('grants named locks in order among all clients, and they are those of slocket(name)', async () => {
       const served: string[] = []
       const engine = open()
       let waiting: Promise<unknown> | undefined
@@ -71,7 +71,7 @@ test('new LockManager({ engine }) of etcd shows all locks, and steals', async ()
   assert.ok(told instanceof DOMException && told.name === 'AbortError')
 })
 
-test('new LockManager({ engine }) of PostgreSQL shows all locks whose names can be seen, and says that it cannot steal', async () => {
+test('new LockManager({ engine }) of PostgreSQL shows all locks with visible names, and reports that it cannot steal', async () => {
   const manager = new LockManager({ engine: openers[1]![1]() })
   await manager.request('e', async () => {
     assert.deepEqual(

@@ -64,7 +64,7 @@ describe('watches in etcd', () => {
     ])
   })
 
-  test('are told what their own stream says: nothing of an earlier one, and what stopped that stops nothing here', async () => {
+  test('get only events of their own stream: nothing of an earlier one, whose end stops nothing here', async () => {
     const { streams, told, watch } = openScene()
     const stop = watch('a')
     watch('b')

@@ -51,7 +51,7 @@ describe(
       assert.ok(missing.length <= 1, String(missing))
     })
 
-    test('the database refuses an earlier holder as soon as a later one has read', async () => {
+    test('the database rejects an earlier holder as soon as a later one has read', async () => {
       const { stdout, stderr } = await place.run(
         node(
           '--input-type=module',
@@ -73,7 +73,7 @@ describe(
       assert.match(stdout, /^(refused: a later holder than token \d+ has read ){2}7\n$/, stderr)
     })
 
-    test('without a database it says how to call it', async () => {
+    test('without a database, it prints its usage', async () => {
       const { status, stderr } = await place.run(machine('1'), { env: { DATABASE_URL: '' } })
       assert.equal(status, 2)
       assert.match(stderr, /^usage: DATABASE_URL=/)

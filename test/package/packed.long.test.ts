@@ -47,7 +47,7 @@ describe('the packed package', () => {
   })
   after(() => installed.remove())
 
-  test('holds the exports and the command as bundles with source maps, wrappers for import, the code of the thread, the declarations of what is exported, the manual page, package.json, README.md and LICENSE, and nothing else', async () => {
+  test('contains the exports and the command as bundles with source maps, wrappers for import, the code of the thread, declarations, the manual page, package.json, README.md and LICENSE, and nothing else', async () => {
     const sources = (await readdir(join(ROOT, 'src'), { recursive: true })).filter((path) => path.endsWith('.ts'))
     const declarable = new Set(sources.map((path) => path.split(sep).join('/').slice(0, -'.ts'.length)))
     const isDeclaration = (file: string): boolean => /\.d\.[cm]ts$/.test(file)
@@ -87,7 +87,7 @@ describe('the packed package', () => {
     ['postgres', "postgres({ host: '127.0.0.1', port: 1 })", 'npm install pg'],
     ['redis', "redis({ url: 'redis://127.0.0.1:1' })", 'npm install redis'],
   ] as const) {
-    test(`the engine of ${kind} is there, and its first lock says what to install`, async () => {
+    test(`includes the engine of ${kind}, whose first lock says what to install`, async () => {
       const error = await execute(
         `${kind}.mjs`,
         `import { slocket } from 'slocket'
@@ -99,7 +99,7 @@ describe('the packed package', () => {
     })
   }
 
-  test('to import it loads nothing that only a first lock needs', async () => {
+  test('import loads nothing that only a first lock needs', async () => {
     const loaded = await execute(
       'loads.mjs',
       // Some versions of Node load them for one of those that are light otherwise.
@@ -124,7 +124,7 @@ describe('the packed package', () => {
     assert.deepEqual(loaded, [])
   })
 
-  test('to require it loads two files, and the code of the thread only if slocket.sync finds a lock that is not free', async () => {
+  test('require loads two files, and the code of the thread only if slocket.sync finds a held lock', async () => {
     const loaded = await execute(
       'files.cjs',
       `const files = () => Object.keys(require.cache).map((file) => require('node:path').relative(__dirname, file)).sort()
@@ -145,7 +145,7 @@ describe('the packed package', () => {
     ])
   })
 
-  test('import gives the function, and all other names', async () => {
+  test('import returns the function, and all other names', async () => {
     const keys = await execute(
       'names.mjs',
       `import theDefault, { ${NAMES.join(', ')} } from 'slocket'
@@ -158,7 +158,7 @@ describe('the packed package', () => {
     assert.deepEqual(keys.sort(), Object.keys(source).sort())
   })
 
-  test('require gives the function itself, with all other names as its properties', async () => {
+  test('require returns the function itself, with all other names as its properties', async () => {
     const same = await execute(
       'names.cjs',
       `const slocket = require('slocket')
@@ -174,14 +174,14 @@ describe('the packed package', () => {
     assert.deepEqual(same.sort(), [...NAMES, 'default'].sort())
   })
 
-  test('the command is there, and its manual page', async () => {
+  test('the command works, and has its manual page', async () => {
     const command = join(installed.project, 'node_modules/.bin/slocket')
     assert.match(await run(command, ['--version'], installed.project), /^slocket \d/)
     assert.equal(await run(command, ['run', 'lock', '--', 'echo', 'mine'], installed.project), 'mine\n')
     await run(process.execPath, [join(ROOT, 'scripts/man.js'), '--check'], ROOT)
   })
 
-  test('what a supervisor sends before the command has started reaches what that runs', async () => {
+  test('messages of a supervisor that come before the command has started reach the command', async () => {
     await writeFile(
       join(installed.project, 'supervised.cjs'),
       "process.on('message', (message) => process.send([message, 'back'], () => process.exit()))",
@@ -197,7 +197,7 @@ describe('the packed package', () => {
     assert.deepEqual(heard, ['early', 'back'])
   })
 
-  test('slocket.sync works from it, and leaves nothing', async () => {
+  test('slocket.sync works, and leaves nothing behind', async () => {
     const said = await execute(
       'sync.cjs',
       `const slocket = require('slocket')
@@ -209,7 +209,7 @@ describe('the packed package', () => {
     assert.ok(!(await readdir(installed.project)).includes('sync.lock'))
   })
 
-  test('slocket/proper-lockfile is imported, and required, in all the ways of proper-lockfile', async () => {
+  test('slocket/proper-lockfile can be imported and required in all the ways of proper-lockfile', async () => {
     const names = ['check', 'checkSync', 'lock', 'lockSync', 'unlock', 'unlockSync']
     const required = await execute(
       'lockfile.cjs',
@@ -235,7 +235,7 @@ describe('the packed package', () => {
     assert.deepEqual(imported.sort(), [...names, 'default'].sort())
   })
 
-  test('the types of slocket/proper-lockfile take what callers of proper-lockfile write', async () => {
+  test('the types of slocket/proper-lockfile accept calls written for proper-lockfile', async () => {
     await writeFile(
       join(installed.project, 'lockfile-types.mts'),
       `import lockfile, { check, checkSync, lock, lockSync, unlock, unlockSync } from 'slocket/proper-lockfile'
@@ -280,7 +280,7 @@ describe('the packed package', () => {
     await compile(installed.project, ['lockfile-types.mts', 'lockfile-types.cts'])
   })
 
-  test('slocket/lockfile is imported, and required, in all the ways of lockfile, and its types take what callers write', async () => {
+  test('slocket/lockfile can be imported and required in all the ways of lockfile, and its types accept existing calls', async () => {
     const names = ['check', 'checkSync', 'lock', 'lockSync', 'unlock', 'unlockSync']
     const required = await execute(
       'lockfile-door.cjs',
@@ -337,7 +337,7 @@ describe('the packed package', () => {
     await compile(installed.project, ['lockfile-door-types.mts', 'lockfile-door-types.cts'])
   })
 
-  test('slocket/redlock is imported, and required, in all the ways of redlock, and its types take what callers write', async () => {
+  test('slocket/redlock can be imported and required in all the ways of redlock, and its types accept existing calls', async () => {
     const names = ['ExecutionError', 'Lock', 'Redlock', 'ResourceLockedError']
     const required = await execute(
       'redlock-door.cjs',
@@ -385,7 +385,7 @@ describe('the packed package', () => {
     await compile(installed.project, ['redlock-door-types.mts', 'redlock-door-types.cts'])
   })
 
-  test('its types serve import and require', async () => {
+  test('its types work for import and require', async () => {
     await writeFile(
       join(installed.project, 'esm.mts'),
       `import slocket, { isSlocketError, Lock, SlocketError } from 'slocket'
@@ -422,7 +422,7 @@ describe('the packed package', () => {
     assert.deepEqual(await printed('cjs.cjs'), ['ERR_SLOCKET_TIMEOUT', null, false])
   })
 
-  test('an option that a call does not take is a compile error, as in the sources', async () => {
+  test('an option that has no meaning for a call is a compile error, as in the sources', async () => {
     const sources = await readFile(join(ROOT, 'test/types/options.ts'), 'utf8')
     const code = sources.replaceAll(/'\.\.\/\.\.\/src\/(.*)\.ts'/g, (_, module: string) => {
       const subpath = module.replace(/^(engines|compat)\//, '').replace(/(^|\/)index$/, '')
@@ -433,7 +433,7 @@ describe('the packed package', () => {
     await compile(installed.project, ['options.mts'], { noEmit: true })
   })
 
-  test('code for the Web Locks of browsers compiles, and runs, with locks in their place', async () => {
+  test("code for the Web Locks of browsers compiles and runs with slocket's locks", async () => {
     await writeFile(
       join(installed.project, 'browser.mts'),
       `import { LockManager as Manager, locks, memory } from 'slocket'
@@ -467,11 +467,11 @@ describe('the packed package', () => {
     assert.deepEqual(await printed('browser.mjs'), [3, 'text', 0, 2, 1])
   })
 
-  test('publint finds nothing', async () => {
+  test('publint reports nothing', async () => {
     await runTool('publint', ['run', installed.tarball, '--strict'], installed.project)
   })
 
-  test('attw finds nothing', async () => {
+  test('attw reports nothing', async () => {
     await runTool('attw', [installed.tarball], installed.project)
   })
 

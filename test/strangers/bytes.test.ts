@@ -55,7 +55,7 @@ const conversations: fc.Arbitrary<Conversation> = fc.record({
   leave: fc.boolean(),
 })
 
-scenario('nothing that strangers send disturbs a holder or those who wait', async (scene) => {
+scenario('nothing that strangers send disturbs a holder or waiters', async (scene) => {
   const line = await standInLine(scene)
   const before = line.clients.map(({ pid }) => ({ descriptors: openDescriptors(pid), bytes: residentBytes(pid) }))
   await replay(corpus('bytes') as Record<string, Conversation>, (conversation) =>
@@ -71,7 +71,7 @@ scenario('nothing that strangers send disturbs a holder or those who wait', asyn
   }
 })
 
-scenario('nothing that strangers send disturbs those who contend', async (scene) => {
+scenario('nothing that strangers send disturbs contending processes', async (scene) => {
   const line = await standInLine(scene)
   for (const client of line.queue) client.send({ do: 'abort' })
   await line.queue[0]!.release()

@@ -42,7 +42,7 @@ async function endsWithItsInput(client: Client): Promise<void> {
   await within(exit, () => new Error('it goes on'))
 }
 
-test("one of the local engine's, with its threads and workers", async () => {
+test('a client of the local engine, with its threads and workers', async () => {
   const config = (directory: string): ClientConfig => ({
     name: 'p1',
     seed: 1,
@@ -76,7 +76,7 @@ test("one of the local engine's, with its threads and workers", async () => {
   })
 })
 
-test("one of the engines', though it has not reached its server yet", async () => {
+test('a client of another engine, even if it has not reached its server yet', async () => {
   const engine = JSON.stringify({ kind: 'etcd', options: { endpoints: ['127.0.0.1:1'] } })
   const parametersIn = (directory: string): string[] => ['c1', path.join(directory, 'trace'), engine]
   await withClient('../engines/programs/client.js', parametersIn, async (client) => {

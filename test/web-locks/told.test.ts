@@ -30,21 +30,24 @@ betweenProcesses('victims, and requests that wait for them, are notified of a th
   }
 })
 
-betweenProcesses('a thief that is a victim is notified, and so is a request that waits behind both', async (scene) => {
-  const start = (): Promise<WebClient> => scene.start('process', NO_LOOK)
-  const [a, b, c] = await Promise.all([start(), start(), start()])
-  await a.hold('lock', { steal: true })
-  await c.wait('lock')
-  await b.hold('lock', { steal: true })
-  assert.equal((await a.next('rejected', 'lock')).kind, 'AbortError')
-  await b.end('lock')
-  await c.next('called', 'lock')
-})
+betweenProcesses(
+  'a thief that becomes a victim is notified, and so is a request that waits behind both',
+  async (scene) => {
+    const start = (): Promise<WebClient> => scene.start('process', NO_LOOK)
+    const [a, b, c] = await Promise.all([start(), start(), start()])
+    await a.hold('lock', { steal: true })
+    await c.wait('lock')
+    await b.hold('lock', { steal: true })
+    assert.equal((await a.next('rejected', 'lock')).kind, 'AbortError')
+    await b.end('lock')
+    await c.next('called', 'lock')
+  },
+)
 
 const noStop = process.platform === 'win32' && 'Windows stops no process by a signal'
 
 betweenProcesses(
-  'a request that waited for a victim that is stopped is notified by the tickets ahead of it',
+  'a request that waited for a stopped victim is notified by the tickets ahead of it',
   { skip: noStop },
   async (scene) => {
     const start = (): Promise<WebClient> => scene.start('process')

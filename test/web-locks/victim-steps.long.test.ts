@@ -13,7 +13,7 @@ for (const mode of ['exclusive', 'shared'] as const) {
   for (const hasWaited of [false, true]) {
     const how = `${mode}${hasWaited ? ', after a wait' : ''}`
     betweenProcesses(
-      `stopped at any step of its grant, while its lock is stolen: two never hold (${how})`,
+      `stopped at any step of its grant while its lock is stolen: two never hold (${how})`,
       async (scene, t) => {
         const [first, thief] = await scene.startAll(2)
         const victim = await scene.start('process', STEPS)

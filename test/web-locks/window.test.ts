@@ -25,7 +25,7 @@ const HOLD = `
   setInterval(() => {}, 1000)`
 
 test(
-  'who is asked between bind and listen, and holds by the time that its refusal is heard of, is not taken for dead',
+  'a process that is asked between bind and listen, and holds when the refusal is noticed, is not taken for dead',
   {
     skip,
   },

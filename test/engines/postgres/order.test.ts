@@ -47,7 +47,7 @@ function nextOf(queue: readonly Place[]): number[] {
   return next.map(({ pid }) => pid).sort((a, b) => a - b)
 }
 
-test('who is next: nobody is ahead but those who hold', () => {
+test('the next request is the one with only holders ahead', () => {
   const holder = { pid: 1, granted: true, blockers: [] }
   const shared = [
     { pid: 4, granted: false, blockers: [1] },
@@ -84,7 +84,7 @@ for (const way of ['directly', 'through PgBouncer'] as const)
       return rows
     }
 
-    test(`is what decides, whatever asks, gives up and releases (seed ${seed})`, async () => {
+    test(`decides, whatever requests, gives up and releases (seed ${seed})`, async () => {
       const random = new Random(seed)
       const engines = Array.from({ length: ENGINES }, () =>
         postgres({ connectionString: url, ...(way === 'directly' ? {} : { pooler: 'transaction' }) }),

@@ -5,7 +5,7 @@ import { reasonWithoutIslands } from '../helpers/island.ts'
 import { cutOffForLong, inScene, MUCH_LATER_MS } from './island.ts'
 
 test(
-  'a holder on PostgreSQL that is cut off for long is told first; then the next one has the lock',
+  'a PostgreSQL holder that is cut off for long is notified first; then the next one gets the lock',
   { skip: reasonWithoutIslands() },
   async () => {
     await inScene(async (scene) => {

@@ -9,7 +9,7 @@ import { Servers } from '../helpers/servers.ts'
 
 const NEXT = "SELECT nextval('public.slocket_token') AS token, pg_backend_pid() AS pid"
 
-test('a token that was told does not come again after a crash, though it was another session that had yet to write it', async () => {
+test('a token that was returned does not repeat after a crash, even if another session had yet to write it', async () => {
   await using servers = await Servers.start('postgres')
   const url = servers.addressOf('postgres')
   const engine = postgres({ connectionString: url })

@@ -61,7 +61,7 @@ class Gate implements AsyncDisposable {
   }
 }
 
-test('a lease is dated by the call that was answered, whatever an earlier call is told late', async () => {
+test('a lease starts at the call that was answered, even if an earlier call is answered late', async () => {
   await using servers = await Servers.start('redis')
   const url = servers.addressOf('redis')
   await using admin = new Admin(url)

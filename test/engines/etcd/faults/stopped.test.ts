@@ -5,7 +5,7 @@ import { etcdEngine } from '../../helpers/etcd-arena.ts'
 import { Sink } from '../../helpers/sink.ts'
 
 describe('a holder that is stopped for longer than the TTL', () => {
-  test('and asks assertHeld before it writes, writes nothing after the next one; nor does one whose token is looked at', async () => {
+  test('writes nothing after the next holder, if it calls assertHeld before, or if the receiver checks the token', async () => {
     await inArena('etcd', async (arena) => {
       const engine = etcdEngine(arena.servers.addressOf('etcd'))
       await Promise.all(

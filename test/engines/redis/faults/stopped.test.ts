@@ -5,7 +5,7 @@ import { redisEngine } from '../../helpers/redis-arena.ts'
 import { Sink } from '../../helpers/sink.ts'
 
 describe('a holder that is stopped for longer than its lease', () => {
-  test('writes nothing after the next one, if it asks assertHeld before, or if the receiver looks at the token', async () => {
+  test('writes nothing after the next holder, if it calls assertHeld before, or if the receiver checks the token', async () => {
     await inArena('redis', async (arena) => {
       const url = arena.servers.addressOf('redis')
       await Promise.all(
