@@ -153,7 +153,7 @@ export class SyncWorker implements SyncHolder {
 
   finish(): void {
     this.#asking -= 1
-    this.#letGoIfUnused()
+    this.#freeIfUnused()
   }
 
   order(asked: Asked, onNotice?: OnNotice): number {
@@ -251,7 +251,7 @@ export class SyncWorker implements SyncHolder {
         return
       case 'lost':
         this.#lose(said.lock, fromPlain(said.error))
-        this.#letGoIfUnused()
+        this.#freeIfUnused()
     }
   }
 
@@ -261,7 +261,7 @@ export class SyncWorker implements SyncHolder {
     lock?.lose(error)
   }
 
-  #letGoIfUnused(): void {
+  #freeIfUnused(): void {
     if (this.#asking === 0 && this.#locks.size === 0) Atomics.compareExchange(this.#words, USE, IN_USE, FREE)
   }
 

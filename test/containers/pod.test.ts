@@ -8,7 +8,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
 import { mountTmpfs } from '../helpers/mounts.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import { killContainer, makePod, skipContainers, startContainer, startContainers } from '../helpers/podman.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
@@ -58,6 +58,6 @@ for (const [kind, makeEmptyDir] of Object.entries(EMPTY_DIRS))
         assert.equal((await anew.client.next('granted')).recovered, false)
         await anew.client.release()
         assert.deepEqual(scene.journal.order(), ['a', 'b', 'a', 'anew'])
-        await sweep(await scene.spawn('host'), onHost)
+        await useOnceAndCleanUp(await scene.spawn('host'), onHost)
       },
     )

@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import type { Client } from '../helpers/client.ts'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import type { ContainerOptions } from '../helpers/podman.ts'
 import {
   killContainer,
@@ -71,7 +71,7 @@ for (const [where, share] of Object.entries(SHARED)) {
       await host.kill()
       assert.equal((await c.client.next('granted')).recovered, true)
       await c.client.release()
-      await sweep(c.client, path)
+      await useOnceAndCleanUp(c.client, path)
     },
   )
 

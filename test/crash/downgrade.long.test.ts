@@ -6,7 +6,7 @@ import { DOWNGRADED } from '../../src/engines/local/ticket-name.ts'
 import type { Client } from '../helpers/client.ts'
 import type { Command } from '../helpers/commands.ts'
 import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import { reasonNotRoot } from '../helpers/privileges.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { NO_STOPS, scenario } from '../helpers/scenario.ts'
@@ -70,7 +70,7 @@ scenario('a holder that is killed after its downgrade causes no recovered', asyn
   await reader.release()
   assert.equal((await writer.next('granted')).recovered, false)
   await writer.release()
-  await sweep(reader, scene.path)
+  await useOnceAndCleanUp(reader, scene.path)
 })
 
 scenario('a holder that exits after its downgrade causes no recovered', async (scene) => {
@@ -81,7 +81,7 @@ scenario('a holder that exits after its downgrade causes no recovered', async (s
   holder.send({ do: 'exit', code: 0 })
   assert.equal((await writer.next('granted')).recovered, false)
   await writer.release()
-  await sweep(writer, scene.path)
+  await useOnceAndCleanUp(writer, scene.path)
 })
 
 scenario('a holder that is killed right before its downgrade causes recovered', steps, async (scene) => {
@@ -102,7 +102,7 @@ scenario('a holder that is killed between its mark and the wake-ups keeps nobody
   await reader.release()
   assert.equal((await writer.next('granted')).recovered, false)
   await writer.release()
-  await sweep(reader, scene.path)
+  await useOnceAndCleanUp(reader, scene.path)
 })
 
 scenario(

@@ -1,7 +1,7 @@
 /** Ends of all kinds but kill -9, in two orders. */
 import assert from 'node:assert/strict'
 import type { Client } from '../helpers/client.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
 
@@ -52,7 +52,7 @@ export function testHolderFirst(kind: End): void {
       assert.equal(await last.isHolding(), true)
       last.send({ do: 'release' }, { do: 'exit', code: 0 })
       await last.ended()
-      await sweep(await scene.spawn('newcomer'), scene.path)
+      await useOnceAndCleanUp(await scene.spawn('newcomer'), scene.path)
     },
   )
 }

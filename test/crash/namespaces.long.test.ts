@@ -10,7 +10,7 @@ import {
 } from '../helpers/container.ts'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
 import type { Client } from '../helpers/client.ts'
-import { sweep, takeTurns } from '../helpers/party.ts'
+import { useOnceAndCleanUp, takeTurns } from '../helpers/party.ts'
 import { reasonWithout } from '../helpers/privileges.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
@@ -77,7 +77,7 @@ scenario(
       await client.acquire(scene.path)
       await client.kill()
     }
-    await sweep(newcomer, scene.path)
+    await useOnceAndCleanUp(newcomer, scene.path)
   },
 )
 
@@ -115,7 +115,7 @@ scenario(
       holder = next
     }
     await holder.release()
-    await sweep(outside, scene.path)
+    await useOnceAndCleanUp(outside, scene.path)
   },
 )
 
@@ -145,7 +145,7 @@ for (const [kind, wrapper] of [
       await inside.kill()
       assert.equal((await outside.next('granted')).recovered, true)
       await outside.release()
-      await sweep(outside, scene.path)
+      await useOnceAndCleanUp(outside, scene.path)
     },
   )
 }

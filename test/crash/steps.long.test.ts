@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { Client } from '../helpers/client.ts'
 import type { StepPlan } from '../helpers/commands.ts'
 import { waitingIn } from '../helpers/lock-directory.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import { isStopped } from '../helpers/proc.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
@@ -27,7 +27,7 @@ for (const when of ['before', 'after'] as const) {
       const play = async (victim: Client, start: () => void): Promise<void> => {
         start()
         await doneOrDead(victim)
-        await sweep(follower, scene.path)
+        await useOnceAndCleanUp(follower, scene.path)
       }
       await eachStep(scene, when, play, sync)
     })
@@ -44,7 +44,7 @@ for (const when of ['before', 'after'] as const) {
       await waiter.next('granted')
       await waiter.release()
       await doneOrDead(victim)
-      await sweep(holder, scene.path)
+      await useOnceAndCleanUp(holder, scene.path)
     })
   })
 }

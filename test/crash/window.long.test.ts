@@ -68,13 +68,13 @@ scenario(
   'a process in another pid namespace removes a socket between bind and listen as dead: its owner makes another',
   { skip: skipElsewhere },
   async (scene) => {
-    const [slow, sweeper] = await Promise.all([spawnSlow(scene), scene.spawn('sweeper', { wrapper: ELSEWHERE })])
+    const [slow, remover] = await Promise.all([spawnSlow(scene), scene.spawn('remover', { wrapper: ELSEWHERE })])
     slow.send({ do: 'acquire', path: scene.path })
     await untilBound(scene, slow)
-    await sweeper.acquire(scene.path)
+    await remover.acquire(scene.path)
     await until('it is swept', () => fs.readdirSync(join(scene.path, '.members')).length === 1)
     await slow.enqueue(scene.path)
-    await sweeper.release()
+    await remover.release()
     await slow.next('granted')
   },
 )

@@ -54,10 +54,10 @@ for (const [kind, open] of openers) {
 
 test('new LockManager({ engine }) of etcd shows all locks, and steals', async () => {
   const [one, other] = [new LockManager({ engine: openers[0]![1]() }), new LockManager({ engine: openers[0]![1]() })]
-  let tellHeld = (): void => {}
-  const held = new Promise<void>((resolve) => (tellHeld = resolve))
+  let reportHeld = (): void => {}
+  const held = new Promise<void>((resolve) => (reportHeld = resolve))
   const victim = one.request('c', async () => {
-    tellHeld()
+    reportHeld()
     await new Promise(() => {})
   })
   let told: unknown

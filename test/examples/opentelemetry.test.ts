@@ -65,7 +65,7 @@ const PROGRAM = `
     lock.held
   })
   stop()
-  await slocket.with('untold.lock', () => {})
+  await slocket.with('unreached.lock', () => {})
   await provider.forceFlush()
   await meters.forceFlush()
   const spans = exporter.getFinishedSpans().map((span) => [span, span.spanContext()]).map(([{ name, attributes, status, parentSpanContext, events }, { spanId }]) => ({
@@ -149,7 +149,7 @@ describe('the example of spans and metrics for OpenTelemetry', () => {
   test('nothing is reported about a lock that was acquired before the start, or after the end', () => {
     const names = new Set(spans.map(({ attributes }) => attributes['slocket.lock.name']))
     assert.equal(names.has('early.lock'), false)
-    assert.equal(names.has('untold.lock'), false)
+    assert.equal(names.has('unreached.lock'), false)
   })
 
   test('durations are in seconds, and at the end nothing is held and nothing waits', () => {

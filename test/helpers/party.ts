@@ -74,13 +74,13 @@ export async function takeTurns(parties: readonly Party[]): Promise<void> {
 }
 
 /** A newcomer takes an unused lock and releases it. Then nothing of the lock may be left. */
-export async function sweep(newcomer: Party, path: string): Promise<void> {
-  await newcomer.acquire(path, { linger: 0 }, 'sweep')
+export async function useOnceAndCleanUp(newcomer: Party, path: string): Promise<void> {
+  await newcomer.acquire(path, { linger: 0 }, 'cleanup')
   const members = `${path}/.members`
   // Windows has none.
   if (process.platform !== 'win32')
-    await until(`the sockets of the dead are gone from '${path}'`, () => filesIn(members).length === 1)
-  await newcomer.release('sweep')
+    await until(`the sockets of dead members are gone from '${path}'`, () => filesIn(members).length === 1)
+  await newcomer.release('cleanup')
   await until(`'${path}' is gone`, () => !fs.existsSync(path))
 }
 

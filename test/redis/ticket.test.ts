@@ -68,7 +68,7 @@ describe('a ticket in Redis', () => {
     assert.equal(turnOf(ticket), 'held')
     assert.equal(queue.becomeHolder(ticket), true)
     ticket.becomeHeld()
-    ticket.tellStolen()
+    ticket.notifyStolen()
     assert.deepEqual(told, ['stolen'])
   })
 
@@ -77,7 +77,7 @@ describe('a ticket in Redis', () => {
     ticket.onNotice('stolen 7')
     answer(ticket, 'held 8 0')
     ticket.becomeHeld()
-    ticket.tellStolen()
+    ticket.notifyStolen()
     assert.deepEqual(told, [])
     assert.equal(queue.isHolder(ticket), true)
     ticket.onNotice('stolen 7')

@@ -101,8 +101,8 @@ describe('the requests of one process for a resource', () => {
     queue.stealing = {
       becomeHolder: () => true,
       isHolder: () => true,
-      setCrowded: (_own, isCrowded) => {
-        if (isCrowded && (times += 1) === 2) throw error
+      setHasWaiters: (_own, hasWaiters) => {
+        if (hasWaiters && (times += 1) === 2) throw error
         return true
       },
     }

@@ -130,7 +130,7 @@ scenario('a ticket that has become a link is not touched through it', (scene) =>
   const before = treeOf(outside)
   const directory = new QueueDirectory(scene.path)
   directory.touch(name)
-  directory.sweepTicket(name)
+  directory.removeTicket(name)
   assert.deepEqual(treeOf(outside), before)
   assert.deepEqual(fs.readdirSync(scene.path), [])
   return Promise.resolve()

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
 import type { Party } from '../helpers/party.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import { scenario } from '../helpers/scenario.ts'
 import { pass, until } from '../helpers/until.ts'
 
@@ -105,7 +105,7 @@ scenario('killed while it blocks and waits: the requests behind it move up', asy
   await holder.release()
   await last.next('granted')
   await last.release()
-  await sweep(await scene.spawn('newcomer'), scene.path)
+  await useOnceAndCleanUp(await scene.spawn('newcomer'), scene.path)
 })
 
 scenario('killed while it holds: the next request, also blocking, gets the lock with recovered', async (scene) => {
@@ -142,7 +142,7 @@ for (const end of ['exit', 'throw', 'detach'] as const) {
       await holder.ended()
       assert.equal((await next.next('granted')).recovered, true)
       await next.release()
-      await sweep(await scene.spawn('newcomer'), scene.path)
+      await useOnceAndCleanUp(await scene.spawn('newcomer'), scene.path)
     },
   )
 

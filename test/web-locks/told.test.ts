@@ -9,18 +9,18 @@ betweenProcesses('victims, and requests that wait for them, are notified of a th
   const start = (): Promise<WebClient> => scene.start('process', NO_LOOK)
   const [a, b, c, thief] = await Promise.all([start(), start(), start(), start()])
   for (const mode of ['exclusive', 'shared'] as const) {
-    for (const isCrowded of [false, true]) {
-      const name = `${mode} ${isCrowded}`
+    for (const hasWaiters of [false, true]) {
+      const name = `${mode} ${hasWaiters}`
       await a.hold(name, { mode })
       if (mode === 'shared') await c.hold(name, { mode })
       // By the same ticket, where that is exclusive.
-      if (isCrowded) await a.wait(name, {}, `${name} again`)
+      if (hasWaiters) await a.wait(name, {}, `${name} again`)
       await b.wait(name)
       await thief.hold(name, { steal: true })
       assert.equal((await a.next('rejected', name)).kind, 'AbortError')
       if (mode === 'shared') assert.equal((await c.next('rejected', name)).kind, 'AbortError')
       await thief.end(name)
-      if (isCrowded) {
+      if (hasWaiters) {
         await a.next('called', `${name} again`)
         await a.end(`${name} again`)
       }

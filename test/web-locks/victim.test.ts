@@ -136,16 +136,16 @@ test('a request that waits by the removed ticket of a thief that was a victim it
   assert.equal(await waiting, 'waited')
 })
 
-for (const isCrowded of [false, true]) {
-  test(`a theft does not follow a symbolic link in place of the ticket (${isCrowded ? 'others wait' : 'nobody waits'} by it)`, async () => {
+for (const hasWaiters of [false, true]) {
+  test(`a theft does not follow a symbolic link in place of the ticket (${hasWaiters ? 'others wait' : 'nobody waits'} by it)`, async () => {
     const [locks, others] = [new LockManager({ engine: openNames(root) }), new LockManager({ engine: openNames(root) })]
-    const outside = path.join(directory, `outside ${isCrowded}`)
+    const outside = path.join(directory, `outside ${hasWaiters}`)
     fs.writeFileSync(outside, 'precious')
-    const name = `link ${isCrowded}`
+    const name = `link ${hasWaiters}`
     let loss: unknown
     locks.request(name, () => new Promise(() => {})).catch((error: unknown) => (loss = error))
     await locks.query()
-    const waiting = isCrowded ? locks.request(name, () => 'waited') : 'waited'
+    const waiting = hasWaiters ? locks.request(name, () => 'waited') : 'waited'
     await locks.query()
     const queue = path.join(root, encodeURIComponent(name))
     const ticket = path.join(queue, fs.readdirSync(queue).find(isTicket)!)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { EXCLUSIVE, SHARED } from '../../src/core/claim.ts'
 import { Guards } from '../../src/engines/local/windows/guard.ts'
 import type { Client } from '../helpers/client.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
 import { ELSEWHERE } from './on-windows.ts'
@@ -22,7 +22,7 @@ scenario('a holder killed between its mark and the guard causes recovered', skip
   await reader.release()
   assert.equal((await writer.next('granted')).recovered, true)
   await writer.release()
-  await sweep(reader, scene.path)
+  await useOnceAndCleanUp(reader, scene.path)
 })
 
 scenario('a holder killed while its guard is closed causes no recovered', skip, async (scene) => {
@@ -33,7 +33,7 @@ scenario('a holder killed while its guard is closed causes no recovered', skip, 
   await reader.release()
   assert.equal((await writer.next('granted')).recovered, false)
   await writer.release()
-  await sweep(reader, scene.path)
+  await useOnceAndCleanUp(reader, scene.path)
 })
 
 scenario(
@@ -83,7 +83,7 @@ scenario(
     await holder.release()
     assert.equal((await writer.next('granted')).recovered, false)
     await writer.release()
-    await sweep(reader, scene.path)
+    await useOnceAndCleanUp(reader, scene.path)
   },
 )
 
@@ -104,7 +104,7 @@ scenario('a mark that was left by a power failure is removed', skip, async (scen
   await client.acquire(scene.path)
   fs.writeFileSync(join(scene.path, `${IMPATIENT}-d`), '')
   await client.release()
-  await sweep(client, scene.path)
+  await useOnceAndCleanUp(client, scene.path)
 })
 
 /** Asks for the guard without a look at the queue: what excludes has to do so by itself. */

@@ -125,7 +125,7 @@ async function* historyUntil(endpoints: string, last: bigint): AsyncGenerator<Wa
       yield answer
       if (answer.Events.some(({ kv }) => BigInt(kv.mod_revision) >= last)) return
     }
-    throw new Error('etcd does not tell what was in its queues')
+    throw new Error('etcd does not report what was in its queues')
   } finally {
     watching.kill('SIGKILL')
   }

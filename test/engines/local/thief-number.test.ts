@@ -40,8 +40,8 @@ test('a lock held with the lowest number cannot be stolen: that is an error unti
   try {
     const locks = new LockManager({ root: path.join(directory, 'root') })
     thiefNumber('0000000000000000002')
-    let giveBack = (): void => {}
-    const lowest = locks.request('name', { steal: true }, () => new Promise<void>((resolve) => (giveBack = resolve)))
+    let release = (): void => {}
+    const lowest = locks.request('name', { steal: true }, () => new Promise<void>((resolve) => (release = resolve)))
     const { held } = await locks.query()
     assert.equal(held.length, 1)
     assert.deepEqual(
@@ -53,7 +53,7 @@ test('a lock held with the lowest number cannot be stolen: that is an error unti
       (error: DOMException) => isSlocketError(error.cause ?? error, 'ERR_SLOCKET_RESOURCES'),
     )
     const waiting = locks.request('name', () => 'waited')
-    giveBack()
+    release()
     await lowest
     assert.equal(await waiting, 'waited')
     assert.equal(await locks.request('name', { steal: true }, () => 'loot'), 'loot')
