@@ -58,6 +58,7 @@ const LEFT_OUT = {
   'test/compat/file-lock.test':
     'imitates a network file system by the answers of statfs, which Windows is not asked for',
   'test/compat/refused.test': 'the same',
+  'test/compat/refused-beside.test': 'the same',
 }
 /**
  * The limits of one test, of one file, and of each wait in a test (test/helpers/until.ts), in seconds. On a busy machine, Wine may take a minute to start
