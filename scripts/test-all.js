@@ -28,8 +28,10 @@ const HALF = ['--part', `${(parseInt(commit(), 16) % 2) + 1}/2`]
 /** These files always run: they check promises of docs/guarantees.md that nothing else in CI checks as well, and what each engine must show. */
 const ALWAYS_LONG = [
   'cli/hold',
+  'cli/process-start',
   'crash/downgrade',
   'crash/exit-listeners',
+  'crash/exit-requests',
   'crash/faults',
   'crash/idle',
   'crash/lost',
