@@ -101,7 +101,7 @@ for (const [name, open] of Object.entries(engines)) {
       const failing = ends('all', slocket.all([A, B], options({ timeout })))
       await waits(A)
       await pass(50)
-      // Its limit ends before one that would begin at the grant of A.
+      // Its time limit ends before one that began at the grant of A would.
       const later = ends('later', slocket(B, options({ timeout })))
       await pass(50)
       await holders[0]!.release()

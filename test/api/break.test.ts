@@ -1,4 +1,4 @@
-// slocket.break: takes a lock away from those who hold it, as the command does.
+// slocket.break takes a lock away from its holders, as the command does.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import fs from 'node:fs'

@@ -26,7 +26,7 @@ const directory = fs.mkdtempSync(join(tmpdir(), 'slocket-diagnostics-'))
 after(() => fs.rmSync(directory, { recursive: true, force: true }))
 const subscriptions: [string, (message: unknown) => void][] = []
 
-/** What is told, as it is told. */
+/** The published messages, in order. */
 function listen(): { readonly channel: string; readonly trace: LockTrace }[] {
   const told: { channel: string; trace: LockTrace }[] = []
   for (const channel of CHANNELS) {

@@ -22,7 +22,7 @@ after(() => {
 const notCalled = (): void => assert.fail('must not be called')
 const engines: Readonly<Record<string, () => Engine>> = { local, memory: () => memory() }
 
-/** Takes the lock away from whoever holds it. */
+/** Takes the lock away from its holder. */
 async function steal(engine: Engine, name = lockPath): Promise<void> {
   await new LockManager({ engine }).request(name, { steal: true }, () => {})
 }
@@ -214,7 +214,7 @@ describe('slocket.lead, if no server can be reached', () => {
   test('rejects before it has a place in the queue', async () => {
     for (const isQueued of [false, true]) {
       const engine = failing((_count, request) => {
-        // As requests.ts has it: one that is rejected has its place right before.
+        // As in requests.ts: a rejected request has its place right before.
         if (isQueued) request.onQueued?.()
         throw unreachable
       })

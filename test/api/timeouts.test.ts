@@ -1,4 +1,4 @@
-// A timeout rejects on time, whoever is asked for its message and does not answer.
+// A timeout rejects on time, even if the processes that are queried for its message don't answer.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'

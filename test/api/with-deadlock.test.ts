@@ -1,4 +1,4 @@
-// A body of slocket.with() that waits for the lock of its own call chain would wait for ever: an error says so.
+// A body of slocket.with() that waited for the lock of its own call chain would wait forever: an error says so.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'

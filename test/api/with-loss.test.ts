@@ -11,7 +11,7 @@ import { NO_REMOVAL } from '../helpers/windows.ts'
 const { lockPath, dispose } = makeParent()
 after(dispose)
 
-/** Takes the lock away from whoever holds it. */
+/** Takes the lock away from its holder. */
 async function steal(engine: Engine): Promise<void> {
   await new LockManager({ engine }).request('lock', { steal: true }, () => {})
 }

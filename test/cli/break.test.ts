@@ -11,7 +11,7 @@ import { reasonWithout } from '../helpers/privileges.ts'
 
 const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
 
-/** Has nobody look by the clock: only what is told makes a difference. */
+/** No process checks the queue at intervals, so only notifications make a difference. */
 const NO_CLOCK =
   'data:text/javascript,' +
   encodeURIComponent(`

@@ -10,7 +10,7 @@ import { isRunning, SLOCKET, Workplace } from '../helpers/command.ts'
 import { untilWaiting } from '../helpers/lock-directory.ts'
 import { runSystem } from '../helpers/privileges.ts'
 
-/** Says hello, and sends back what it gets; ends the channel when it is told to, and itself when the test says so. */
+/** Says hello, and echoes what it gets; closes the channel, or exits, when the test says so. */
 const APP = `
   const fs = require('node:fs')
   process.on('message', (message, handle) => {

@@ -1,4 +1,4 @@
-/** Completion, by the shells themselves: where one is not installed, its tests say that they were skipped. */
+/** Completion, by the shells themselves. If a shell isn't installed, its tests are skipped and say so. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'

@@ -38,7 +38,7 @@ for (const command of ['run', 'hold']) {
   })
 }
 
-/** Whether `hold` has the option "as for `slocket run`", where it is described. */
+/** True if the description of `hold` has the option "as for `slocket run`". */
 function isByLetter(command: string, option: string): boolean {
   const [, letter] = new RegExp(`(-[a-zA-Z]),[^\n]* ${option}\\b`).exec(HELP['run']!) ?? []
   return command === 'hold' && letter !== undefined && new RegExp(`\`${letter}[\` ]`).test(sectionOf('hold'))

@@ -22,14 +22,14 @@ let place: Workplace
 beforeEach(() => (place = new Workplace()))
 afterEach(() => place.close())
 
-/** Starts a script that holds `L`, goes on with `rest`, and says `pid N` first. */
+/** Starts a script that holds `L`, continues with `rest`, and prints `pid N` first. */
 async function startScript(rest: string, shell: string = 'sh'): Promise<Running> {
   const script = place.start([shell, '-c', `${LINE} hold L || exit 9; echo pid $$; ${rest}`])
   await script.says(/pid \d+/)
   return script
 }
 
-/** @param next one that waits, if there is one. */
+/** @param next a waiter, if there is one. */
 function keeperOf(lock: string, next?: Running): number {
   const [ticket, ...others] = ticketsIn(place.path(lock)).filter(({ pid }) => pid !== next?.pid)
   assert.deepEqual(others, [])

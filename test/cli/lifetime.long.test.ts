@@ -220,7 +220,7 @@ describe('the death of a holder is reported to the next command that really star
     import { syncBuiltinESMExports } from 'node:module'
     childProcess.spawn = () => process.kill(process.pid, 'SIGKILL')
     syncBuiltinESMExports()`)
-  /** As where there are no descriptors left for a child process. */
+  /** As if there were no descriptors left for a child process. */
   const NOT_SPAWNED = preload(`
     import childProcess from 'node:child_process'
     import { syncBuiltinESMExports } from 'node:module'
@@ -245,7 +245,7 @@ describe('the death of a holder is reported to the next command that really star
     for (const [name, command, status, env = {}] of FAILURES) {
       test(`and not to ${name}${options.length > 0 ? ', of permits' : ''}`, async () => {
         await dieHolding(...options)
-        // Twice: what was not told once is kept again.
+        // Twice: a death that was not reported the first time is kept.
         for (let times = 0; times < 2; times += 1) {
           const failed = await place.run([...SLOCKET, 'run', ...options, 'lock', '--', command], { env: { ...env } })
           assert.equal(failed.status, status)

@@ -99,7 +99,7 @@ describe('slocket doctor', () => {
 
   const withoutMounts = reasonNotRoot() || reasonWithout('unshare', '-m', 'true')
   test('detects a file system without sockets', { skip: withoutMounts }, async () => {
-    // No file system here refuses sockets and takes files: one that is full of inodes after a few files comes near.
+    // No file system here refuses sockets and accepts files; one that runs out of inodes after a few files is close to that.
     const script = `mount -t tmpfs -o nr_inodes=4 none . && ${SLOCKET.join(' ')} doctor .`
     const { status, stdout } = await place.run(['unshare', '-m', 'sh', '-c', script])
     assert.equal(status, 1)

@@ -17,7 +17,7 @@ test('the process of a ticket is listed first among those that have its socket o
   const child = fork(program)
   const pid = child.pid!
   try {
-    // Each of the two is once the one that the ticket names.
+    // Each of the two is the process that the ticket names, once.
     for (const [holder, other] of [
       [pid, process.pid],
       [process.pid, pid],

@@ -1,4 +1,4 @@
-/** What is shown fits the terminal: the line of who waits, and the table of `slocket status`. */
+/** Output fits the terminal: the line about a wait, and the table of `slocket status`. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { toTable } from '../../src/cli/status-table.ts'

@@ -1,6 +1,6 @@
 /**
- * Beside proper-lockfile itself, which makes an empty directory, touches it now and then, and removes it; and takes over one that
- * was not touched for a while, by removing it and making another. All that it does is done here by hand.
+ * slocket/proper-lockfile beside proper-lockfile itself, which creates an empty directory, touches it now and then, and removes it. It takes over
+ * a directory that was not touched for a while: it removes it and creates another. The tests do these steps by hand.
  */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
@@ -38,7 +38,7 @@ function makeOlder(ms: number): void {
   fs.utimesSync(lockPath, then, then)
 }
 
-/** One who goes the way of a mkdir lock: 'locked' where it has it now, or the code of its failure. */
+/** Takes a mkdir lock. Returns 'locked', or the code of the failure. */
 function mkdirLock(): string {
   try {
     fs.mkdirSync(lockPath)

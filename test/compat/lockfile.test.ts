@@ -124,7 +124,7 @@ for (const [where, before] of [
       assert.equal((await program.ended()).code, 0)
       await waiting
       await release(lockPath)
-      // It has had it, and goes on unlocking in vain.
+      // It had the lock, and its unlock has no effect.
       const next = holdElsewhere(before)
       assert.equal(await next.next(), 'locked')
       await release(lockPath)

@@ -8,7 +8,7 @@ const LOCK = '/lock'
 const STALE_MS = 10_000
 /** An order of more steps is a loop. */
 const MOST_STEPS = 40
-/** How often one process stops and the other goes on, at most. */
+/** How often one process stops and the other continues, at most. */
 const MOST_SWITCHES = 3
 
 /** The times of the directories, in ms, by their paths. */

@@ -14,7 +14,7 @@ export interface End {
 
 export const ENDS: readonly End[] = [
   { name: 'process.exit', code: 3, signal: null, end: (client) => client.send({ do: 'exit', code: 3 }) },
-  // Waiting keeps a process alive, so one that waits cancels that first.
+  // A wait keeps a process alive, so a waiter cancels it first.
   {
     name: 'having nothing left to do',
     code: 0,

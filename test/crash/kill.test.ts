@@ -1,4 +1,4 @@
-/** kill -9 of those who hold and of those who wait: R1, R11. */
+/** kill -9 of holders and waiters: R1, R11. */
 import assert from 'node:assert/strict'
 import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
 import { NO_STOPS, scenario } from '../helpers/scenario.ts'

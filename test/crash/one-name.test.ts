@@ -63,7 +63,7 @@ scenario(
     const [holder, joining, waiter] = await Promise.all([
       scene.spawn('holder'),
       scene.spawn('joining', WITH_STEPS),
-      // It learns of nothing by itself.
+      // It notices nothing by itself.
       scene.spawn('waiter', { preload: NO_LOOK }),
     ])
     await holder.acquire(scene.path, STAY)
@@ -91,7 +91,7 @@ scenario(
   },
 )
 
-/** Waits with a number that is higher than those that others will take. */
+/** Waits with a number that is higher than those of later tickets. */
 async function waitFarBehind(scene: Scene, waiter: Client): Promise<void> {
   const dead = await Impostor.listen(scene)
   const number = String(BigInt(clockNumber()) + AN_HOUR_NS).padStart(NUMBER_DIGITS, '0')

@@ -87,7 +87,7 @@ scenario(
     await b.acquire(path, LEAVE, 'last')
     await b.release('last')
     await untilGone(path)
-    // The directory is made anew over one that is in the layer below.
+    // The directory is created again over one in the lower layer.
     assert.equal((await b.acquire(path, LEAVE, 'again')).recovered, false)
     assert.deepEqual(ticketsIn(image), inImage)
   },

@@ -130,7 +130,7 @@ for (const [when, isStolenFirst] of [
       const clients = [1, 2, 3].map(() => scene.start('process', FIXTURE))
       const [first, holder, thief] = (await Promise.all(clients)) as [WebClient, WebClient, WebClient]
       await first.hold('lock')
-      // It has the mark of one that has waited, too.
+      // It also has the mark of a ticket that has waiters.
       await holder.wait('lock')
       await first.end('lock')
       await holder.next('called', 'lock')
@@ -139,7 +139,7 @@ for (const [when, isStolenFirst] of [
       await thief.hold('lock', { steal: true })
       if (isStolenFirst) await holder.kill()
       await thief.end('lock')
-      // Who uses the root next finds out who is dead.
+      // The next user of the root finds out which clients are dead.
       const next = await scene.start('process', FIXTURE)
       await next.hold('other')
       await next.end('other')

@@ -1,4 +1,4 @@
-/** SIGSTOP, a laptop's sleep, a debugger: whoever is stopped is not dead. R7, R8, R10, R20. */
+/** SIGSTOP, a laptop's sleep, a debugger: a stopped process isn't dead. R7, R8, R10, R20. */
 import assert from 'node:assert/strict'
 import { ticketsIn } from '../helpers/lock-directory.ts'
 import { scenario } from '../helpers/scenario.ts'

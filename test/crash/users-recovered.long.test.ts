@@ -1,4 +1,4 @@
-/** `recovered` among several users, none of whom may remove the ticket of another one who died. */
+/** `recovered` among several users, none of whom may remove another user's dead ticket. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
@@ -94,7 +94,7 @@ scenario("a waiter's death is not reported to anybody once a holder has seen it"
   await first.acquire(scene.path)
   await waiter.enqueue(scene.path)
   const waiting = ticketsIn(scene.path).find(({ pid }) => pid === waiter.ticketPid)!
-  // The holder sees the end only of one that has said who it is.
+  // The holder sees only the end of connections with a hello.
   for (const client of [waiter, waiter, first]) await client.ping()
   await waiter.kill()
   await until('that was seen', () => fs.readdirSync(scene.path).includes(waiting.name + REPORTED))
@@ -153,7 +153,7 @@ scenario(
     fs.symlinkSync('x', join(scene.path, held.name + REPORTED))
     assert.equal(await second.try(scene.path), false)
     await first.kill()
-    // Nothing else becomes of it: it is a death that nobody is told of, as SECURITY.md says.
+    // Nothing else happens: it is a death that is never reported, as SECURITY.md says.
     assert.equal(await recoveredOf(second, scene), false)
   },
 )

@@ -44,7 +44,7 @@ for (const [what, pathIn] of Object.entries(PATHS)) {
       removeAsTheLastOne(path)
       newcomer.continue()
       await newcomer.untilStopped()
-      // Listening has failed; the process is about to be told so.
+      // Listening has failed; the process is about to get that error.
       await other.acquire(path)
       newcomer.continue()
       await untilQueued(path, newcomer)

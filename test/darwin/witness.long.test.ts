@@ -1,4 +1,4 @@
-/** Who lives is told by files that are locked, and by no connection: with real processes, in the imitation of macOS. */
+/** On macOS, locked files show who is alive, not connections: with real processes, in the imitation of macOS. */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'

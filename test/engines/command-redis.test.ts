@@ -10,7 +10,7 @@ import { addressOf } from './helpers/servers.ts'
 import { TcpProxy } from './helpers/tcp-proxy.ts'
 
 const namespace = `command-${randomBytes(6).toString('hex')}`
-/** Ends when it is told to. */
+/** Ends on command. */
 const HOLD = ['sh', '-c', 'echo pid $$ token $SLOCKET_TOKEN; read line <fifo']
 
 describe('the command on Redis', { concurrency: true }, () => {

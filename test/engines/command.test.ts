@@ -10,7 +10,7 @@ import { addressOf } from './helpers/servers.ts'
 import { terminate } from './postgres/admin.ts'
 
 const namespace = `command-${randomBytes(6).toString('hex')}`
-/** Ends when it is told to. */
+/** Ends on command. */
 const HOLD = ['sh', '-c', 'echo pid $$ token $SLOCKET_TOKEN; read line <fifo']
 
 let place: Workplace

@@ -66,7 +66,7 @@ test('new LockManager({ engine }) of etcd shows all locks, and steals', async ()
   const { held: shown } = await other.query()
   assert.ok(shown.some(({ name, mode }) => name === 'c' && mode === 'exclusive'))
   await other.request('c', { steal: true }, (lock) => assert.equal(lock.name, 'c'))
-  // To hold keeps no process alive, nor does to be told.
+  // Neither a held lock nor a subscription keeps the process alive.
   await until('the victim is notified', () => told !== undefined)
   assert.ok(told instanceof DOMException && told.name === 'AbortError')
 })

@@ -39,7 +39,7 @@ describe('a limit that counts only time in which the process runs', () => {
   })
 })
 
-/** A promise of nothing, and a process that goes on. */
+/** A promise that never resolves, in a process that continues. */
 async function alive(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 50 * LIMIT_MS))
 }

@@ -22,7 +22,7 @@ class FakeStream extends EventEmitter {
 interface Scene {
   readonly watches: WatchStream
   readonly streams: FakeStream[]
-  /** What the watchers were told, as KEY WHAT. */
+  /** The events that the watchers got, as KEY WHAT. */
   readonly told: string[]
   watch(key: string): () => void
 }

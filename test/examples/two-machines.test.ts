@@ -39,7 +39,7 @@ describe(
       const endings = await Promise.all(machines.map((running) => running.ended()))
       for (const { status, stderr } of endings) assert.equal(status, 0, stderr)
       const written = [killed, ...machines].flatMap(({ stdout }) => numbers(stdout)).sort((a, b) => a - b)
-      // The killed one may have written one that it did not live to print.
+      // The killed machine may have written a number that it didn't live to print.
       const [{ value }] = (await administer(env.DATABASE_URL, 'SELECT value FROM example_counter')) as [
         { value: number },
       ]

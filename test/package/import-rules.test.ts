@@ -80,7 +80,7 @@ test("only engines and the command import node:net; and node:fs, apart from the 
   }
 })
 
-/** What engines speak with their servers by: installed by those who use them, and loaded by the first lock. */
+/** The clients of the engines' servers: users install them, and the first lock loads them. */
 const CLIENTS: readonly (readonly [engine: string, packages: RegExp])[] = [
   ['etcd', /^@grpc\/(grpc-js|proto-loader)$/],
   ['postgres', /^pg$/],

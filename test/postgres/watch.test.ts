@@ -1,4 +1,4 @@
-// Who waits, and cannot be asked. The session that looks, and the clock, are the test's.
+// Waiters on connections that can't be used for a query. The session that checks them, and the clock, are the test's.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EXCLUSIVE } from '../../src/core/claim.ts'

@@ -92,7 +92,7 @@ describe('requests of one process for permits', () => {
     const labels = Array.from({ length: 1000 }, (_, index) => `r-${index}`)
     const asked = new Map(labels.map((label) => [label, ask(scene, label, { claim: THREE })]))
     assert.deepEqual(await serveAll(asked), labels)
-    // Three that hold have tickets of their own; those that wait share four.
+    // Three holders have their own tickets; the waiters share four.
     assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 7)
     const looks = queue.calls.filter((call) => call.startsWith('list') || call === 'areLast')
     assert.ok(looks.length < 30, `${looks.length} looks`)
@@ -393,7 +393,7 @@ describe('requests of one process for permits', () => {
       return entering === undefined ? queue.join(request) : entering.promise.then(() => queue.join(request))
     }
     const all = ['a', 'b', 'c'].map((label) => ask(scene, label))
-    // It is of another kind, and is told so once it stands in the queue.
+    // It is of another kind, and gets that error once it is in the queue.
     const rejected = assert.rejects(scene.acquire({ label: 'x' }))
     await settle()
     assert.deepEqual(entered, ['permit'])

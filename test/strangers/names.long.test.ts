@@ -2,9 +2,9 @@
  * What may lie in the directory of a lock, before anybody comes or while it is in use: any name, any kind. Generated, and a
  * corpus (corpus/names.json).
  *
- *  - Who comes to a directory with anything in it that is not of a lock is refused, and touches nothing.
- *  - Those who are in the queue already step over it, and do not touch it.
- *  - A socket that lives, by the name of a ticket, is waited for like any other. One that is dead is litter.
+ *  - A newcomer to a directory with any foreign entry is refused, and touches nothing.
+ *  - Requests that are already in the queue skip it, and don't touch it.
+ *  - A live socket with the name of a ticket is waited for like any other. A dead one is removed.
  */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'

@@ -1,4 +1,4 @@
-/** The torture of the engines finds who comes out of order, and nobody else. */
+/** The torture tests of the engines find requests that are granted out of order, and nothing else. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Wait } from '../../torture/engines/order.ts'

@@ -1,4 +1,4 @@
-/** What is found where somebody is granted a lock on etcd before those who came to the queue earlier. */
+/** The checker finds grants on etcd that overtake earlier requests in the queue. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Ticket } from '../engines/helpers/queue-history.ts'

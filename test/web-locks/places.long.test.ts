@@ -79,7 +79,7 @@ async function notices(victim: WebClient, as: string): Promise<void> {
   assert.equal((await victim.next('rejected', as)).kind, 'AbortError')
 }
 
-/** All thieves have left: the one that waited by the victim's ticket comes first, and nothing of the theft is left. */
+/** All thieves have left: the request that waited by the victim's ticket comes first, and nothing of the theft is left. */
 async function holdInOrder(scene: WebScene, victim: WebClient, waiter: WebClient, as: string): Promise<void> {
   await victim.next('called', `${as}, next`)
   assert.equal(waiter.has('called', as), false)

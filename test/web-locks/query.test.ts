@@ -85,7 +85,7 @@ betweenClients('held is in the order of the grants, pending in that of the reque
   // By turns, so that some wait by a ticket that their own client holds.
   for (const [index, name] of waits.entries()) await clients[index % 3]!.wait(name, {}, `${index}`)
   for (const client of [a!, b!]) {
-    // The other client has 200 ms to answer; without its answer, a ticket is shown once, whoever waits by it.
+    // The other client has 200 ms to answer; without its answer, a ticket is shown once, whatever requests share it.
     await until('a query that shows all', async () => {
       const { held, pending } = await client.query()
       return isDeepStrictEqual([held.map(({ name }) => name), pending.map(({ name }) => name)], [names, waits])

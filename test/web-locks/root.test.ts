@@ -1,4 +1,4 @@
-// The directory that locks live in: where it is, and what keeps it from being used.
+// The directory of named locks: where it is, and what keeps it from being used.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'

@@ -1,4 +1,4 @@
-// Nobody has to look by itself in order to learn of a theft.
+// Notifications of thefts: nobody needs to check the queue at intervals.
 import assert from 'node:assert/strict'
 import type { WebClient } from '../helpers/web-client.ts'
 import { betweenProcesses } from '../helpers/web-client.ts'
@@ -13,7 +13,7 @@ betweenProcesses('victims, and requests that wait for them, are notified of a th
       const name = `${mode} ${hasWaiters}`
       await a.hold(name, { mode })
       if (mode === 'shared') await c.hold(name, { mode })
-      // By the same ticket, where that is exclusive.
+      // With the same ticket, if that is exclusive.
       if (hasWaiters) await a.wait(name, {}, `${name} again`)
       await b.wait(name)
       await thief.hold(name, { steal: true })

@@ -50,14 +50,14 @@ test(
       })
       const names = (): string[] => fs.readdirSync(join(root, 'name'))
       const refused = ask(file!)
-      // It is refused by now, and that is heard of when this thread goes on.
+      // It is refused by now, and that is noticed when this thread continues.
       while (!fs.existsSync(join(root, 'name')) || !names().some((name) => name.endsWith('-h'))) {
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
       }
       const before = names()
       const [said] = (await once(slow.stdout, 'data')) as [Buffer]
       pid = Number(said)
-      // Nothing is said of one that answers the second time.
+      // Nothing is reported about a member that answers the second time.
       await Promise.race([refused, pass(500)])
       assert.deepEqual(names(), before)
 

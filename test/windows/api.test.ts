@@ -93,7 +93,7 @@ describe('on Windows', skip, () => {
     const file = path.join(parent, 'shared.json')
     fs.writeFileSync(file, '{}')
     fs.mkdirSync(`${file}.lock`)
-    // Older than one that slocket is just making.
+    // Older than a lock that slocket is creating at this moment.
     const madeMs = fs.statSync(`${file}.lock`).birthtimeMs
     while (Date.now() < madeMs + 100) await new Promise((done) => setTimeout(done, 10))
     assert.equal(await lockfile.check(file), true)

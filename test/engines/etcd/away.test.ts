@@ -83,7 +83,7 @@ describe('an etcd server that goes away later', { concurrency: true }, () => {
       const [namespace, proxy] = [newNamespace(), await TcpProxy.open(addressOf('etcd'))]
       const [patient, other] = [LONG_TTL_MS, TTL_MS].map((ttl) => etcd({ endpoints: proxy.address, namespace, ttl }))
       for (const engine of [patient!, other!]) await (await slocket('a', { engine })).release()
-      // Also for somebody who has been waiting in the queue since before that.
+      // This includes a request that has been waiting in the queue since before.
       const direct = etcd({ endpoints: addressOf('etcd'), namespace })
       const held = await slocket('held', { engine: direct })
       const waiting = slocket('held', { engine: patient!, timeout: 1.5 * TIMEOUT_MS })

@@ -1,4 +1,4 @@
-// Who is cancelled while the engine still connects: its process ends, and nothing is left of it on the server.
+// Cancelled requests while the engine still connects: the process ends, and leaves nothing on the server.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import http from 'node:http'
@@ -22,7 +22,7 @@ const PROGRAM = `
 const [url, endpoints, ttl, body] = process.argv.slice(1)
 const { slocket } = await import(new URL('index.js', url))
 const { etcd } = await import(new URL('engines/etcd/index.js', url))
-// The first endpoint is the first one that is tried.
+// The first endpoint is tried first.
 Math.random = () => 0
 const engine = etcd({ endpoints: endpoints.split(','), ttl: Number(ttl) })
 const controller = new AbortController()

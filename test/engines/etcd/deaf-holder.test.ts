@@ -1,4 +1,4 @@
-// Holders that are told of nothing until their connection is there again, and whose next renewal is far off.
+// Holders that get no notifications until their connection is restored, and whose next renewal is far off.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import fs from 'node:fs'

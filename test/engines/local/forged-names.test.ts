@@ -63,7 +63,7 @@ test('the name of a departed ticket that is reused for something else is checked
 test('a file with the id of an own ticket, and with another claim, is skipped', async () => {
   const lockPath = path.join(parent, 'own')
   const queue = newQueue(lockPath)
-  // A try: one that waits would hang where this fails.
+  // A try, since a waiting request would hang if this fails.
   const asked = { ...request(), wait: false }
   const own = (await queue.enqueue(asked))!
   const file = path.join(lockPath, own.name.replace('-x-', '-s-'))

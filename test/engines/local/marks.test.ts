@@ -1,4 +1,4 @@
-/** Marks that are left alone, as one who would remove the directory finds them. */
+/** Lone marks, as a process finds them that would remove the directory. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import os from 'node:os'

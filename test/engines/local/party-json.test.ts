@@ -86,7 +86,7 @@ describe('party', () => {
   })
 })
 
-/** A ticket, as far as it is told of. */
+/** A ticket, as far as its member describes it. */
 function ticket(id: string, members: readonly QueuedRequest[]): OwnTicket {
   return { id, request: { wait: true, requests: () => members } } as unknown as OwnTicket
 }

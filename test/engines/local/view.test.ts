@@ -1,4 +1,4 @@
-/** What one who looks at a part of a listing is shown, against what the whole of it says. */
+/** What a reader of a part of a listing sees, compared with the whole listing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -18,7 +18,7 @@ interface Entry {
   readonly isDead: boolean
   readonly isForeign: boolean
   readonly isReached: boolean
-  /** Names behind it that are longer than its own: marks, and what is none. */
+  /** Names behind it that are longer than its own: marks, and other entries. */
   readonly longer: readonly string[]
 }
 

@@ -31,7 +31,7 @@ test('W3: a waiter lists again, instead of sleeping, if the ticket that it would
   own.isWoken = false
   there.clear()
   assert.equal(awaitChange(state, own, [ahead], cancellation), undefined)
-  // The listing goes on showing it.
+  // The listing still shows it.
   assert.ok(awaitChange(state, own, [ahead], cancellation) instanceof Promise)
 })
 

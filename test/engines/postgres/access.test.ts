@@ -1,4 +1,4 @@
-// TLS and passwords, on a server that asks for them; and errors of those who do not come in.
+// TLS and passwords, on a server that requires them; and the errors of rejected connections.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'

@@ -22,7 +22,7 @@ const { signal } = controller
 const said = await eval(body).then(() => 'granted', (error) => error.code ?? error)
 console.log(said)
 `
-/** What a server says to one who needs no password: it is in, served by process 7, and may ask. */
+/** The server's messages to a client that needs no password: it is connected, served by process 7, and may send queries. */
 const COME_IN = Buffer.from('520000000800000000 4b0000000c0000000700000001 5a0000000549'.replaceAll(' ', ''), 'hex')
 
 async function run(port: number, heartbeatMs: number, body: string, wrapper: readonly string[] = []): Promise<string> {

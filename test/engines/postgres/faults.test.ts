@@ -1,4 +1,4 @@
-// What befalls holders, waiters and the server, on a real one.
+// Faults of holders, waiters and the server, on a real server.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'

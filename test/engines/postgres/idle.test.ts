@@ -37,7 +37,7 @@ describe('a waiter behind a proxy', () => {
     return (await administer(url.href, statement)).map(({ pid }) => pid)
   }
 
-  /** @param seen those that have waited; the new one is added. */
+  /** @param seen the sessions that have waited; the new one is added. */
   async function untilWaitsAnew(name: string, seen: Set<unknown>): Promise<void> {
     await until('it waits by a new session', async () => {
       const fresh = (await waitersOf(name)).filter((pid) => !seen.has(pid))
@@ -132,7 +132,7 @@ describe('a waiter behind a proxy', () => {
     await pass(1.5 * HEARTBEAT_MS)
     const before = await waitersOf('several')
     proxy.break()
-    // And one that comes while they are away.
+    // And a request that is made while they are away.
     await pass(HEARTBEAT_MS / 2)
     ask(4)
     await until('all wait anew', async () => {

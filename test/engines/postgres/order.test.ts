@@ -26,7 +26,7 @@ const ENGINES = 2
 interface Place {
   readonly pid: number
   readonly granted: boolean
-  /** Those that it waits for: holders, and whoever is ahead and conflicts. */
+  /** The requests that it waits for: holders, and conflicting requests ahead. */
   readonly blockers: readonly number[]
 }
 
@@ -152,7 +152,7 @@ for (const way of ['directly', 'through PgBouncer'] as const)
     })
   })
 
-/** Of one engine, who asked first for it is granted first; but for those that share it, who are granted at one time. */
+/** Within an engine, requests are granted in the order of their calls, except for shared ones, which are granted together. */
 function assertOrderOfEach(granted: readonly Asked[]): void {
   for (const [index, later] of granted.entries())
     for (const earlier of granted.slice(0, index)) {

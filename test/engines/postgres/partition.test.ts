@@ -1,4 +1,4 @@
-// A holder whose packets are dropped: neither it nor the server has been told. More of it in partition.long.test.ts.
+// A holder whose packets are dropped, without notice to it or to the server. More in partition.long.test.ts.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { reasonWithoutIslands } from '../helpers/island.ts'

@@ -1,4 +1,4 @@
-// Permits on PostgreSQL: what befalls those that hold them, those that are next, and those behind.
+// Permits on PostgreSQL: faults of holders, of the next request, and of those behind it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isSlocketError, slocket } from '../../../src/index.ts'

@@ -1,4 +1,4 @@
-// Permits on PostgreSQL: what holders and others learn of them.
+// Permits on PostgreSQL: what holders and other clients can see of them.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { slocket } from '../../../src/index.ts'
@@ -22,7 +22,7 @@ describe('queries of permits on PostgreSQL', () => {
     quitting.abort()
     await assert.rejects(quitter)
     await untilAtGate(name, 0)
-    // Until it has told that by its second look, it is that of its first statement.
+    // Until its second check has reported that, it is that of its first statement.
     for (let look = 0; look < 3; look += 1) {
       const { since } = (await slocket.query(name, { engine: open() })).pending[0]!
       assert.ok(Math.abs(since!.getTime() - asked!.getTime()) < 0.75 * waitedMs, since!.toISOString())

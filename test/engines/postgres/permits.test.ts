@@ -1,4 +1,4 @@
-// Permits on PostgreSQL: who is granted them, and when.
+// Permits on PostgreSQL: which requests are granted, and when.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Lock } from '../../../src/index.ts'

@@ -150,7 +150,7 @@ describe('PostgreSQL servers as users have them', () => {
     const lock = await slocket('stale-1', { engine, linger })
     assert.ok(lock.token > kept[2]!.token)
     assert.equal(line.carried, 1, 'it came by the one new connection')
-    // And of those that were as old, none is used.
+    // And no other connection of that age is used.
     const other = await slocket.try('stale-2', { engine, linger })
     await other!.release()
     await lock.release()
@@ -228,7 +228,7 @@ class Line implements AsyncDisposable {
     return line
   }
 
-  /** As a router does that was switched off and on: what goes on is dropped, and nobody is told; what begins is not. Gives how many connections that were. */
+  /** Acts like a router that was switched off and on: existing connections are dropped silently, new ones work. Returns the number of dropped connections. */
   forget(): number {
     const pairs = this.#sockets.size / 2
     for (const socket of this.#sockets) {

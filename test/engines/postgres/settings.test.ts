@@ -188,7 +188,7 @@ describe('settings made by others', () => {
   test('a timeout while all connections are in use says by which locks', async () => {
     const engine = postgres({ connectionString: url, namespace, maxConnections: 2 })
     const locks = await Promise.all(['used-a', 'used-b'].map((name) => slocket(name, { engine })))
-    // Long enough for the server to be asked, meanwhile, who holds it.
+    // Long enough to query the server for the holder meanwhile.
     await assert.rejects(slocket('used-c', { engine, timeout: 1000 }), {
       code: 'ERR_SLOCKET_TIMEOUT',
       message:

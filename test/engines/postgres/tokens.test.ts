@@ -1,4 +1,4 @@
-// Tokens, and a server that crashes before what it has told is on its disk.
+// Tokens, and a server that crashes before the tokens that it has returned are on its disk.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
@@ -14,7 +14,7 @@ test('a token that was returned does not repeat after a crash, even if another s
   const url = servers.addressOf('postgres')
   const engine = postgres({ connectionString: url })
   await (await slocket('a', { engine })).release()
-  // As one that is on its way from its token to its commit: it has written the next 32 values, and waits for the disk.
+  // A session between its token and its commit: it has written the next 32 values, and waits for the disk.
   const other = new pg.Client({ connectionString: url })
   other.on('error', () => {})
   await other.connect()

@@ -100,7 +100,7 @@ describe('a lock inside a transaction', () => {
       await client.query('COMMIT')
     })
     await ask('engine again', byEngine)
-    // Free or not, a try does not come before those who wait.
+    // Whether the lock is free or not, a try doesn't overtake waiters.
     await other.query('BEGIN')
     assert.equal(await lockTransaction(other, name, { namespace, wait: false, mode: 'shared' }), false)
     await other.query('COMMIT')

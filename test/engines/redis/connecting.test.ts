@@ -62,7 +62,7 @@ class Front implements AsyncDisposable {
   }
 }
 
-/** Asks for a lock again and again until it comes. Until then it may be told that Redis can't be reached: on a busy machine that can take long. */
+/** Requests a lock again and again until it is granted. Until then Redis may be unreachable: on a busy machine that can take long. */
 async function untilGranted(options: RedisOptions, name: string): Promise<void> {
   const engine = redis({ ...options, ttl: TTL_MS })
   await until(`${name} is granted`, async () => {

@@ -14,7 +14,7 @@ import { Servers } from '../helpers/servers.ts'
 
 const LIMIT_MS = 60_000
 
-/** Stands before a server. Replies to the connection that calls scripts can be held back; then all can be cut off, and nobody is told. */
+/** A proxy to a server. Replies to the connection that calls scripts can be held back; then all connections can be cut silently. */
 class Gate implements AsyncDisposable {
   /** Replies that were held back. */
   heldBack: string = ''

@@ -85,7 +85,7 @@ describe('a process that is stopped until its lease has run out', { concurrency:
   test('while it steals, without a victim yet: nothing is stolen until it continues', async () => {
     await inArena('etcd', async (arena) => {
       const { stopped, holder, proxy, endpoint } = await thiefAndHolder(arena)
-      // It stands before all others, and has not been told so.
+      // It is ahead of all others, but doesn't know that yet.
       proxy.holdAnswersTo = '/s/x-'
       stopped.send({ do: 'acquire', as: 'stopped', resource: 'queue', options: { steal: true } })
       await until('it has asked', () => proxy.held === 1)
@@ -108,7 +108,7 @@ describe('a process that is stopped until its lease has run out', { concurrency:
       const { stopped, holder, proxy, endpoint } = await thiefAndHolder(arena)
       const next = arena.start('next', etcdEngine(endpoint))
       await next.says('ready')
-      // It takes the holder's ticket away, and has not been told that it has.
+      // It takes the holder's ticket away, but doesn't know that yet.
       proxy.holdAnswersTo = '/t/x-'
       stopped.send({ do: 'acquire', as: 'stopped', resource: 'queue', options: { steal: true } })
       await until('it has stolen', () => proxy.held === 1)
@@ -130,7 +130,7 @@ describe('a process that is stopped until its lease has run out', { concurrency:
   })
 })
 
-/** One that is about to steal, and its server as it sees it; and one that holds. */
+/** A thief that is about to steal, with its view of the server, and a holder. */
 async function thiefAndHolder(
   arena: Arena,
 ): Promise<{ stopped: Client; holder: Client; proxy: GrpcProxy; endpoint: string }> {

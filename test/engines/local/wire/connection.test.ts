@@ -60,7 +60,7 @@ describe('a connection', () => {
   })
 })
 
-/** An accepted connection, and who has made it. */
+/** An accepted connection, with the other end. */
 async function connect(
   context: TestContext,
 ): Promise<{ connection: Connection; stranger: net.Socket; closed: () => number }> {

@@ -48,7 +48,7 @@ describe('a server of Redis', { concurrency: true }, () => {
       holder.send({ do: 'acquire', as: 'holder', resource: 'kept' })
       await holder.says('granted')
       await untilAllHeld(loops)
-      // From here on two may hold, until a renewal has told the first one.
+      // From here on two may hold, until the first one's next renewal.
       arena.note({ event: 'revoking' })
       await arena.servers.signal('redis', 'SIGKILL')
       await arena.servers.restart('redis')
