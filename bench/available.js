@@ -1,11 +1,11 @@
-// Contestants that may be missing on this machine, or under this Node.
+// Contestants that may not be available on this machine, or with this Node.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FLOCK, SLICE } from './contestants/index.js'
 import { run, scriptPath } from './processes.js'
 
-/** How each of them takes a free lock, and which errors mean that it isn't here. Any other error is a failure, and shows when it is measured. */
+/** How each of them takes a free lock, and which errors mean that it isn't available. Any other error is a failure, and shows when it is measured. */
 const OPTIONAL = [
   {
     name: SLICE,
@@ -27,7 +27,7 @@ const OPTIONAL = [
   },
 ]
 
-/** Those that are missing, each with the reason: [{ name, reason }]. */
+/** The contestants that aren't available, each with the reason: [{ name, reason }]. */
 export async function findMissing() {
   const directory = mkdtempSync(join(tmpdir(), 'slocket-bench-'))
   try {

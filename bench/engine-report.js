@@ -1,10 +1,10 @@
-// The tables of docs/performance-engines.md that are taken from results of `npm run bench:engines -- --json FILE`.
+// Writes the tables of docs/performance-engines.md from results of `npm run bench:engines -- --json FILE`.
 
 const TABLE = /(<!-- results: ([^\n]+?) -->\n)[^]*?(\n<!-- the end of these results -->)/g
 
 /**
- * Writes each table anew that stands between `<!-- results: CASE; CASE … -->` and `<!-- the end of these results -->`: a row for each contestant of each case. If
- * nothing of it was measured, it stays as it is. A name that begins with `plot ` is that of a plot, which is shown above the table.
+ * Rewrites each table between `<!-- results: CASE; CASE … -->` and `<!-- the end of these results -->`, with a row for each contestant of each case. A
+ * table stays as it is if none of it was measured. A name that begins with `plot ` is that of a plot, which is shown above the table.
  */
 export function fillTables(text, { cases }) {
   return text.replaceAll(TABLE, (whole, begin, names, end) => {
@@ -18,7 +18,7 @@ export function fillTables(text, { cases }) {
   })
 }
 
-/** What is measured is said around the table; of the case, it shows the server, and the number of processes. */
+/** The text around the table says what is measured. Of the case, it shows the server and the number of processes. */
 function titled(name) {
   const [, server, processes] = name.split(', ')
   return processes === undefined ? { server } : { server, processes: Number.parseInt(processes, 10) }

@@ -1,15 +1,15 @@
 // npm run bench:engines -- [--quick] [--only cycle,hand-off,takeover,hung,connections,scale] [--on etcd,postgres,redis] [--processes 2,8] [--untidy] [--json FILE]
 // node bench/engines.js --report FILE   (from results that --json has written: plots, and tables of docs/performance-engines.md)
 //
-// The engines that talk to servers, beside others on the same servers, in one run, in turn; the servers are started for it, on this
-// machine, with their data in memory (scripts/engines.sh). Prints tables; what came of it: docs/performance-engines.md.
+// Compares the engines that use servers with other packages on the same servers, in one run, in turn. It starts the servers on this
+// machine, with their data in memory (scripts/engines.sh), and prints tables. Results: docs/performance-engines.md.
 //
-//   cycle        one process, nobody else: acquire and release, once all are warm; and the first rounds, when none is. etcd is compacted every
+//   cycle        one process alone: acquire and release, when everything is warm; and the first rounds, when nothing is. etcd is compacted every
 //                250 rounds (not with --untidy)
 //   hand-off     2 and 8 processes in a loop: from the call of release in one to the grant in another
-//   takeover     the holder is killed (kill -9): from that to the grant of the one who waits
-//   hung         the server is stopped (SIGSTOP) while a lock is held: until when its holder believes in it
-//   connections  1,000 locks that one process waits for: how many connections it has
+//   takeover     from the holder's death (kill -9) to the next waiter's grant
+//   hung         the server is stopped (SIGSTOP) while a lock is held: how long its holder believes that it holds
+//   connections  one process waits for 1,000 locks: how many connections it has
 //   scale        10,000 locks of 100 clients, and 1,000 requests that wait for one lock: time, memory, and the load of the server
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -93,7 +93,7 @@ const settings = values.quick
       heldMs: 10_000,
     }
 if (values.processes !== undefined) settings.processes = values.processes.split(',').map(Number)
-/** What is compared on each server; the one that all the others are a ratio to. */
+/** The contestants on each server, and the one that the others are compared with. */
 const CONTESTS = {
   etcd: { contestants: ON_ETCD, floor: ETCD_FLOOR, base: ETCD_FLOOR, rival: 'etcd-v3lock' },
   postgres: { contestants: ON_POSTGRES, base: POSTGRES_FLOOR, rival: POSTGRES_FLOOR },
@@ -129,14 +129,14 @@ try {
 }
 if (values.json !== undefined) {
   const before = existsSync(values.json) ? JSON.parse(readFileSync(values.json, 'utf8')) : undefined
-  // Of the same commit, what this run has not measured stays.
+  // Results of the same commit that this run hasn't measured are kept.
   if (JSON.stringify(before?.commit) === JSON.stringify(results.commit))
     results.cases = { ...before.cases, ...results.cases }
   writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`)
 }
 process.exit(hasFailed ? 1 : 0)
 
-/** etcd keeps the deleted keys of a queue, and reads over them, until it is compacted: the more rounds, the slower, for the bare requests too. */
+/** etcd keeps deleted keys of a queue, and reads past them, until it is compacted: the more rounds, the slower, for the bare requests, too. */
 function tidy(server) {
   if (server !== 'etcd') return
   const ask = (...flags) =>
@@ -149,8 +149,8 @@ function tidy(server) {
 }
 
 /**
- * In turn, and in another order each round. Only after so many rounds that nobody's code gets quicker any more, of all of them alike, is it
- * measured; the first of those are shown, too.
+ * The contestants take turns, in another order each round. It measures only after so many rounds that no contestant's code gets faster any more; the first
+ * of these rounds are shown, too.
  */
 async function cycle(server) {
   const { contestants, floor, base } = CONTESTS[server]
@@ -216,7 +216,7 @@ async function handOffOnce(contestant, count, repetition) {
   try {
     await Promise.all(clients.map((client) => client.says('ready')))
     const from = Number(process.hrtime.bigint()) / 1e6 + 100
-    for (const client of clients) client.tell({ from, until: from + settings.handOffMs })
+    for (const client of clients) client.send({ from, until: from + settings.handOffMs })
     const done = await Promise.all(clients.map((client) => client.says('done')))
     const rounds = done.flatMap(({ rounds: own }, who) =>
       own.map(([asked, granted, released]) => ({ who, asked, granted, released })),
@@ -235,7 +235,7 @@ async function handOffOnce(contestant, count, repetition) {
   }
 }
 
-/** Of ours alone: the others have another TTL, or none. A few at a time: what they do most is wait. */
+/** Only slocket: the others have another TTL, or none. A few at a time, since they mostly wait. */
 async function takeover(server) {
   const contestant = CONTESTS[server].contestants[0]
   const samples = []
@@ -252,9 +252,9 @@ async function takeoverOnce(contestant, name) {
   const waiter = start(contestant, { role: 'hold', name, after: 'held' })
   try {
     await holder.says('held')
-    waiter.tell('go on')
+    waiter.send('go on')
     await waiter.says('asked')
-    // The waiter has its place by then, and leases have been renewed, or not: as it comes.
+    // By then the waiter has its place. Leases may have been renewed or not.
     await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * TTL_S * 1000))
     const killed = Number(process.hrtime.bigint()) / 1e6
     await holder.end()
@@ -275,13 +275,13 @@ async function scale(server, what) {
   }
 }
 
-/** All at once: the server is stopped for all of them. Of PostgreSQL, the process that serves the holder. */
+/** All at the same time: the server is stopped for all of them. For PostgreSQL, the process that serves the holder is stopped. */
 async function hung(server) {
   const { contestants } = CONTESTS[server]
   const clients = contestants.map((contestant) => start(contestant, { role: 'hold', name: 'hung' }))
   try {
     await Promise.all(clients.map((client) => client.says('held')))
-    // Leases have been renewed by then, or not: as it comes.
+    // By then, leases may have been renewed or not.
     await new Promise((resolve) => setTimeout(resolve, 1000))
     const stopped = pids(server)
     const since = Number(process.hrtime.bigint()) / 1e6
@@ -334,7 +334,7 @@ function start(contestant, order) {
   return new Process(contestant, { contestant, servers, ttl: TTL_S, ...order })
 }
 
-/** A case that fails says so, and the others go on. */
+/** Reports a case that fails, and continues with the others. */
 async function show(title, measure) {
   console.log(`\n### ${title}\n`)
   try {
@@ -347,7 +347,7 @@ async function show(title, measure) {
   }
 }
 
-/** Clients talk to the member that leads: otherwise who happens to be at it has a hop less. */
+/** Clients use the leader: otherwise, a contestant that happens to be connected to it would need one hop less. */
 function startServers() {
   const up = spawnSync('bash', [SCRIPT, 'up', '--only', 'cluster,postgres,redis', '--owner', String(process.pid)], {
     encoding: 'utf8',
@@ -380,7 +380,7 @@ function childrenOf(pid) {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
 }
 
-/** It may have ended meanwhile. */
+/** The process may have ended meanwhile. */
 function kill(pid, signal) {
   try {
     process.kill(pid, signal)

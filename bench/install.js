@@ -1,4 +1,4 @@
-// Installs the rivals, as bench/package-lock.json pins them, where they are not there yet.
+// Installs the rivals that aren't installed yet, as pinned in bench/package-lock.json.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +15,7 @@ export function install() {
       ([path, { integrity, optional = false }]) =>
         path.startsWith(PREFIX) && optional === isOptional && installed[path]?.integrity !== integrity,
     )
-  // What is optional may not have been built; it is not tried again each time.
+  // Optional packages may have failed to build; they aren't tried again each time.
   if (missing(false).length === 0) return
   console.log('> npm ci --prefix bench')
   const flags = ['--no-audit', '--no-fund']
@@ -23,7 +23,7 @@ export function install() {
   if (status !== 0) throw new Error('the rivals could not be had from the npm registry: see above')
 }
 
-/** The version of each package that bench/package.json names, by its name there; null where it is not installed. */
+/** The version of each package that bench/package.json names, by its name there; null if it isn't installed. */
 export function versions() {
   const { dependencies, optionalDependencies } = readJson('package.json')
   const names = Object.keys({ ...dependencies, ...optionalDependencies }).sort()

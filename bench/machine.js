@@ -1,4 +1,4 @@
-// Where something was measured.
+// The machine that runs the bench.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import os from 'node:os'
@@ -19,12 +19,12 @@ export function describeMachine() {
   }
 }
 
-/** How many a process may have open. Node raises its own limit to the hard one. */
+/** The limit of open files per process. Node raises its own limit to the hard limit. */
 function descriptorLimit() {
   return Number(/^Max open files +\S+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1])
 }
 
-/** The commit, with a mark where the files are not those of it. */
+/** The commit, with a mark if files have been changed since. */
 export function describeCommit() {
   try {
     const git = (...parameters) =>
@@ -36,7 +36,7 @@ export function describeCommit() {
   }
 }
 
-/** One directory on a disk and one in memory, and the type of file system of each. */
+/** A directory on a disk and one in memory, with the type of the file system of each. */
 export function findFileSystems(chosen) {
   const disks = [os.tmpdir(), '/var/tmp', os.homedir()].filter((path) => existsSync(path))
   const disk = chosen ?? disks.find((path) => typeOf(path) !== 'tmpfs') ?? disks[0]
@@ -47,7 +47,7 @@ export function findFileSystems(chosen) {
   }
 }
 
-/** As the mount that the path lies below says it. */
+/** The type of the mount that contains the path. */
 function typeOf(path) {
   let found = { target: '', type: 'unknown' }
   for (const line of readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n')) {

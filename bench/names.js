@@ -1,4 +1,4 @@
-// How contestants and points are called where somebody reads of them.
+// The names of contestants and points, as readers see them.
 import {
   BARE_NODE,
   BARE_QUEUE,
@@ -33,14 +33,14 @@ export function titleOf(contestant) {
   return isFloor(contestant) ? `${title} (floor)` : title
 }
 
-/** Empty where a case has one point only. */
+/** Empty if a case has only one point. */
 export function pointTitle({ pointTitle: ofCase }, point, { fileSystems }) {
   if (point === 'all') return ''
   if (point === 'disk') return fileSystems.disk.type
   return ofCase?.(point) ?? point
 }
 
-/** Three digits that count, and a comma between thousands. */
+/** Three significant digits, with commas between thousands. */
 export function number(value) {
   if (value === 0) return '0'
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))

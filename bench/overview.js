@@ -1,4 +1,4 @@
-// The numbers that most users look for, of slocket and of what they use today. Pure.
+// The numbers that most users look for, for slocket and for what they use today. Pure.
 import { DROP_IN, FLOCK, FS_NATIVE_EXTENSIONS, LOCKFILE, PROPER_LOCKFILE, SLICE, SLOCKET } from './contestants/index.js'
 import { titleOf } from './names.js'
 import { spread } from './statistics.js'
@@ -7,8 +7,8 @@ const CONTESTANTS = [SLOCKET, SLICE, DROP_IN, PROPER_LOCKFILE, LOCKFILE, FLOCK, 
 const REDLOCK = 'redlock'
 
 /**
- * The numbers: `from` which case, point and metric. Those that are times, with their unit in `ms`, are in the plot, too, under `plotTitle`.
- * `ofRedlock` takes the number from the results of `npm run bench:engines`, where Redis is on the same machine.
+ * The numbers: `from` names the case, point and metric. Times, with their unit in `ms`, are in the plot, too, under `plotTitle`.
+ * `ofRedlock` takes the number from the results of `npm run bench:engines`, with Redis on the same machine.
  */
 export const COLUMNS = [
   {

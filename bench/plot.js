@@ -1,5 +1,5 @@
-// Bars on a log scale, and lines on two, as SVG. Pure, and the same bytes for the same numbers. Middle tones on nothing, which can be read on
-// a light page and on a dark one.
+// Bars on a log scale, and lines on two log scales, as SVG. Pure: the same numbers give the same bytes. Middle tones on a transparent background are
+// readable on light and dark pages.
 
 const WIDTH = 820
 const LABEL = 190
@@ -9,7 +9,7 @@ const GAP = 6
 const GROUP = 34
 const TOP = 44
 const BOTTOM = 34
-/** The field of the lines; the labels are to the right of it. */
+/** The area of the lines; labels are to the right of it. */
 const LINES_HEIGHT = 240
 const LINES_LEFT = 60
 const LINES_RIGHT = WIDTH - 170
@@ -19,7 +19,7 @@ const OTHERS = '#8b949e'
 const FONT = 'system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif'
 
 /**
- * @param groups [{ title, bars: [{ label, value, min, max, text, isOurs, isFloor }] }]; a bar without value shows its text alone.
+ * @param groups [{ title, bars: [{ label, value, min, max, text, isOurs, isFloor }] }]; a bar without a value shows only its text.
  */
 export function plot({ title, groups }) {
   const bars = groups.flatMap((group) => group.bars)
@@ -40,7 +40,7 @@ export function plot({ title, groups }) {
 
 /**
  * @param axis what the numbers below the plot count.
- * @param lines [{ label, isOurs, places: [{ x, y, text }] }], the places from left to right.
+ * @param lines [{ label, isOurs, places: [{ x, y, text }] }], with the places from left to right.
  */
 export function plotLines({ title, axis, lines }) {
   const places = lines.flatMap((line) => line.places)
@@ -67,7 +67,7 @@ function svg(title, height, parts) {
   ].join('\n')
 }
 
-/** From the power of ten below the least to the one above the greatest, between two edges: by default those to the left and to the right. */
+/** A scale from the power of ten below the least value to the one above the greatest, between two edges: by default left and right. */
 function logScale(values, [first, last] = [LABEL, WIDTH - RIGHT]) {
   const from = values.length === 0 ? 0 : Math.floor(Math.log10(Math.min(...values)))
   const to = values.length === 0 ? 1 : Math.max(from + 1, Math.ceil(Math.log10(Math.max(...values))))
@@ -94,7 +94,7 @@ function drawLevel(tick, scale) {
   ]
 }
 
-/** Its number stands at each place, and its label behind the last one. */
+/** Writes the number at each place, and the label behind the last one. */
 function drawLine({ label, isOurs, places }, across, up) {
   const color = isOurs ? OURS : OTHERS
   const weight = isOurs ? 'font-weight="600"' : ''

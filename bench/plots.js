@@ -1,4 +1,4 @@
-// The plots of a case, and of the overview, from what was measured.
+// Makes the plots of a case, and of the overview, from results.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,13 +8,13 @@ import { isFloor, number, pointTitle, titleOf } from './names.js'
 import { COLUMNS, overview } from './overview.js'
 import { failure, summarize } from './summary.js'
 
-/** Where the plots of the documents are. */
+/** The directory of the documents' plots. */
 export const PLOTS = fileURLToPath(new URL('../docs/performance', import.meta.url))
 
 const SERVERS = { etcd: 'etcd', postgres: 'PostgreSQL', redis: 'Redis' }
 const locksOf = ({ requests, clients }) => `${number(requests)} locks of ${clients} clients`
 const waitsOf = ({ requests }) => `${number(requests)} requests for one lock`
-/** The plots of docs/performance-engines.md: of each group of bars the case, its column, and a title. */
+/** The plots of docs/performance-engines.md: for each group of bars the case, its column, and a title. */
 const ENGINE_PLOTS = [
   {
     file: 'engines-scale-time.svg',
@@ -44,7 +44,7 @@ const ENGINE_PLOTS = [
 
 const OVERVIEW = { title: 'slocket and what people use: ms, less is better', file: 'overview.svg' }
 
-/** The files of the plots of a case, with their titles; without a case, that of the overview. */
+/** The plot files of a case with their titles, or those of the overview if there is no case. */
 export function plotsOf(definition) {
   if (definition === undefined) return [OVERVIEW]
   const prefix = definition.name.replaceAll(' ', '-')
@@ -105,7 +105,7 @@ function drawBars(definition, points, results, { metric, title }) {
   return plot({ title, groups: groups.filter(({ bars }) => bars.length > 0) })
 }
 
-/** A line for each contestant, over the points, which are numbers. */
+/** Draws a line for each contestant, over the points, which are numbers. */
 function drawLines(definition, points, results, { metric, title, axis }) {
   const contestants = [...new Set(Object.values(points).flatMap((each) => Object.keys(each)))]
   const lines = contestants.map((contestant) => ({

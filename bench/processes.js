@@ -10,7 +10,7 @@ export function scriptPath(script) {
   return fileURLToPath(new URL(script, MEASURE))
 }
 
-/** Runs `body` with a group of processes, for at most `limitMs`; kills all that is left of them. */
+/** Runs `body` with a group of processes for at most `limitMs`, then kills those that are left. */
 export async function inGroup(limitMs, body) {
   const group = new Group()
   let timer
@@ -37,7 +37,7 @@ class Group {
     return client
   }
 
-  /** Starts one, and gives the only thing it has to say. */
+  /** Starts a process, and returns the only message that it sends. */
   async run(script, options, flags) {
     return await this.start(script, options, flags).next()
   }
@@ -48,7 +48,7 @@ class Group {
   }
 }
 
-/** One process; it is told objects, and tells some. */
+/** A process that receives and sends objects. */
 class Client {
   #child
   #said = []
@@ -74,15 +74,15 @@ class Client {
     return this.#child.pid
   }
 
-  /** What it says next. Rejects if it ends before. */
+  /** The next message. Rejects if the process ends before. */
   next() {
     if (this.#said.length > 0) return Promise.resolve(this.#said.shift())
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 
-  tell(message) {
-    this.#child.send(message, () => {}) // one that has died is met by next()
+  send(message) {
+    this.#child.send(message, () => {}) // if the process has died, next() reports it
   }
 
   async kill() {
@@ -101,7 +101,7 @@ class Client {
   }
 }
 
-/** Where some of a group fail, an error that says how many, and how the first one did. */
+/** If some of a group fail: throws an error that says how many, and how the first one failed. */
 export async function allOf(promises, limitMs) {
   const timers = []
   const limited = promises.map((promise) => {
@@ -114,7 +114,7 @@ export async function allOf(promises, limitMs) {
   for (const timer of timers) clearTimeout(timer)
   const failed = outcomes.filter(({ status }) => status === 'rejected')
   if (failed.length === 0) return outcomes.map(({ value }) => value)
-  // One that has crashed says more than one that waits for it.
+  // A process that crashed says more than one that waited for it.
   const crashed = failed.find(({ reason }) => !reason.message.startsWith('not done')) ?? failed[0]
   throw new Error(`${failed.length} of ${promises.length} processes: ${crashed.reason.message}`)
 }

@@ -1,4 +1,4 @@
-// Some processes that do the same for the same time: what they did together, and how fairly it was shared.
+// Processes that do the same for the same time: their total throughput, and how fairly it was shared.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { patience, prepare } from './contestants/index.js'
@@ -9,7 +9,7 @@ import { now } from './clock.js'
 const START_MS = 60_000
 const FILE_BYTES = 4096
 
-/** Throws where more held at one time than may. */
+/** Throws if more held at the same time than allowed. */
 export async function race({ contestant, directory, processes, section, claim, times }) {
   const path = join(directory, 'lock')
   const file = join(directory, 'file')
@@ -26,13 +26,13 @@ export async function race({ contestant, directory, processes, section, claim, t
   return summarize(results, times)
 }
 
-/** The same of the ring. */
+/** The same for the ring. */
 export async function raceRing({ directory, processes, times }) {
   const path = join(directory, 'ring')
   const results = await inGroup(START_MS, async (group) => {
     const clients = Array.from({ length: processes }, (_, index) => group.start('ring.js', { path, index, processes }))
     await ready(clients)
-    for (const client of clients) client.tell('connect')
+    for (const client of clients) client.send('connect')
     await ready(clients)
     return await runAll(clients, times)
   })
@@ -50,7 +50,7 @@ async function runAll(clients, { warmMs, runMs, graceMs }) {
   const begin = now() + 50
   const from = begin + warmMs
   const end = from + runMs
-  for (const client of clients) client.tell({ begin, from, end })
+  for (const client of clients) client.send({ begin, from, end })
   return await allOf(
     clients.map((client) => client.next()),
     warmMs + runMs + graceMs,

@@ -1,4 +1,4 @@
-// The results as text: ratios first, each beside its target, then the tables. In Markdown, which can be read in a terminal too.
+// The results as text: first the ratios, each with its target, then the tables. Markdown, which is readable in a terminal, too.
 import { SLOCKET } from './contestants/index.js'
 import { number, pointTitle, titleOf } from './names.js'
 import { COLUMNS, overview } from './overview.js'
@@ -6,9 +6,9 @@ import { failure, failures, judge, ratio, summarize } from './summary.js'
 import { TARGETS } from './targets.js'
 
 /**
- * @param others the results of the same cases under other versions of Node: beside the targets, what they reached.
- * @param engines what `npm run bench:engines` measured, if anything.
- * @param plotsOf the files of the plots of a case; without a case, that of the overview. Or none.
+ * @param others the results of the same cases with other versions of Node, shown beside the targets.
+ * @param engines the results of `npm run bench:engines`, if there are any.
+ * @param plotsOf the plot files of a case, or of the overview if there is no case. Optional.
  */
 export function report(cases, results, { others = [], engines, plotsOf = () => [] } = {}) {
   const parts = []
@@ -58,7 +58,7 @@ function where({ machine, fileSystems, date, commit, packages, quick, repeat, mi
   return lines.join('\n')
 }
 
-/** What was reached under each version of Node, in columns. The first results say which targets there are. */
+/** The results of each version of Node, in columns. The first results say which targets there are. */
 function targetTable(cases, all) {
   const judged = all.map((results) => judge(TARGETS, cases, results))
   const nodes = all.map(({ machine }) => `Node ${machine.node.slice(1)}`)
@@ -119,7 +119,7 @@ function table(definition, points, results) {
   return markdown(head, rows)
 }
 
-/** Those that were measured at all. */
+/** The contestants that were measured. */
 function measured(contestants) {
   return Object.entries(contestants).filter(([, runs]) => runs.some((run) => run !== null))
 }
@@ -142,7 +142,7 @@ function listFailures(definition, points, results) {
   return lines.length === 0 ? '' : `Failed:\n\n${lines.join('\n')}`
 }
 
-/** The median, and where it was measured more than once the least and the greatest. */
+/** The median, and if it was measured several times, the least and the greatest. */
 function withSpread(summary) {
   if (summary === undefined) return ''
   const { median, min, max, count } = summary
@@ -150,7 +150,7 @@ function withSpread(summary) {
   return count === 1 || isSame ? number(median) : `${number(median)} (${number(min)}–${number(max)})`
 }
 
-/** As prettier writes it, so that a document with it is formatted. */
+/** Formatted like prettier does it, so that documents stay formatted. */
 function markdown(head, rows) {
   const all = [head, ...rows]
   const widths = head.map((_, column) => Math.max(3, ...all.map((row) => row[column].length)))

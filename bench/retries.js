@@ -1,4 +1,4 @@
-/** The `retries` of proper-lockfile, and of its drop-in: of 10 to 100 ms, and of a second, doubling, as `retries: N` has them. */
+/** The option `retries` of proper-lockfile and of its drop-in: pauses of 10 to 100 ms; or of a second, then doubled, as with `retries: N`. */
 export const RETRIES = {
   quick: { forever: true, minTimeout: 10, maxTimeout: 100, factor: 1.5, randomize: true },
   default: 10,

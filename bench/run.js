@@ -1,14 +1,14 @@
 // npm run bench -- [--quick] [--only CASE,…] [--repeat N] [--out DIR] [--disk DIR] [--node node-24]
 //
-// Measures everything side by side, writes what was measured to DIR (bench/results), and prints it, ratios first. A whole run
-// also draws the plots, and writes the tables, of docs/performance.md. With --node all of it runs under another Node, one of
-// runtimes/package.json, which is installed if necessary, or the program at a path; that writes the file of results only.
+// Measures everything side by side, writes the results to DIR (bench/results), and prints them, ratios first. A whole run
+// also draws the plots, and writes the tables, of docs/performance.md. --node runs all of it with another Node, named in
+// runtimes/package.json (installed if necessary) or given by its path; that writes only the result file.
 //
-//   node bench/run.js --plot FILE           draws the plots again from a file of results
-//   node bench/run.js --report FILE[,FILE]  draws them, and writes the tables of docs/performance.md. Of the files after the first one,
-//                                           which are of other versions of Node, it shows what they reached of the targets
+//   node bench/run.js --plot FILE           draws the plots from a result file
+//   node bench/run.js --report FILE[,FILE]  draws them, and writes the tables of docs/performance.md. The files after the first one
+//                                           are of other versions of Node: their results are shown beside the targets
 //
-// Exits with 1 if slocket failed anywhere. That a rival failed, or that a target was missed, is said, and no error.
+// Exits with 1 if slocket failed anywhere. Failures of rivals and missed targets are only reported.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join, relative, resolve } from 'node:path'
@@ -29,9 +29,9 @@ import { failure } from './summary.js'
 
 const RESULTS = fileURLToPath(new URL('results', import.meta.url))
 const DOCUMENT = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
-/** What `npm run bench:engines -- --json` writes for the overview. */
+/** The results of `npm run bench:engines -- --json`, for the overview. */
 const ENGINES = join(RESULTS, 'engines.json')
-/** 2: hand-offs are measured from a cold start. */
+/** The version of the file format. 2: hand-offs are measured from a cold start. */
 const FORMAT = 2
 /** Set in the process that --node starts. */
 const UNDER_OTHER_NODE = 'SLOCKET_BENCH_UNDER_OTHER_NODE'
@@ -111,7 +111,7 @@ function chooseCases() {
   return CASES.filter(({ name }) => names?.includes(name) ?? true)
 }
 
-/** Quick and partial runs have names of their own, which git ignores. */
+/** Quick and partial runs have their own file names, which git ignores. */
 function places({ date, commit, quick, machine }) {
   const isWhole = !quick && values.only === undefined
   const [major] = machine.node.slice(1).split('.')
@@ -119,13 +119,13 @@ function places({ date, commit, quick, machine }) {
   return { file: join(values.out, `${name}.json`), plots: join(values.out, name) }
 }
 
-/** After each case: what was measured is not lost if the run does not come to its end. */
+/** Called after each case, so that results aren't lost if the run is interrupted. */
 function save(results) {
   mkdirSync(values.out, { recursive: true })
   writeFileSync(places(results).file, `${JSON.stringify(results, compact, 1)}\n`)
 }
 
-/** Times to a tenth of a millionth are enough. */
+/** Rounds times to a tenth of a millionth. */
 function compact(_, value) {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(7)) : value
 }
@@ -152,14 +152,14 @@ function readEngines() {
   return existsSync(ENGINES) ? JSON.parse(readFileSync(ENGINES, 'utf8')) : undefined
 }
 
-/** Whether slocket failed anywhere. */
+/** True if slocket failed anywhere. */
 function hasFailed({ cases }) {
   const points = Object.values(cases).flatMap((each) => Object.values(each))
   const runs = points.flatMap((contestants) => Object.entries(contestants))
   return runs.some(([contestant, own]) => isOurs(contestant) && failure(own) !== undefined)
 }
 
-/** A name of runtimes/package.json, or a path. */
+/** A name from runtimes/package.json, or a path. */
 function programOf(node) {
   const names = runtimeNames().filter((name) => name.startsWith('node-'))
   if (!names.includes(node)) {
@@ -174,7 +174,7 @@ function programOf(node) {
   return runtimeProgram(node)
 }
 
-/** The same command under another Node, which all processes that it starts use, too. */
+/** Runs the same command with another Node. All processes that it starts use that Node, too. */
 function runUnder(program) {
   const own = process.argv.slice(2)
   const at = own.findIndex((word) => word === '--node' || word.startsWith('--node='))

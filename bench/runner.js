@@ -1,12 +1,12 @@
-// Runs the cases: of each, one repetition after the other, and in each repetition all contestants in turn (A B C, B C A, …),
-// so that whatever else the machine does meets all of them alike.
+// Runs the cases, one repetition after the other. In each repetition, all contestants take turns (A B C, B C A, …), so that other
+// load on the machine affects all of them alike.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** A contestant that has failed so often at one point is not tried there again. */
+/** A contestant that has failed this often at a point isn't tried there again. */
 const MOST_FAILURES = 2
 
-/** What was measured: for each point and contestant a list, by repetition, of { metrics }, { error } or null. */
+/** The results: for each point and contestant a list, by repetition, of { metrics }, { error } or null. */
 export async function runCase(definition, { settings, repeat, fileSystems, missing, say }) {
   const points = definition.points(settings).filter((point) => directoryFor(point, fileSystems) !== undefined)
   const results = Object.fromEntries(points.map((point) => [point, {}]))

@@ -1,10 +1,10 @@
-// How much is measured. `quick` only shows that all of it runs: its numbers mean nothing.
+// How much is measured. `quick` only checks that everything runs: its numbers mean nothing.
 
 export const FULL = {
   repeat: 3,
   hot: { warmMs: 300, runMs: 1000, straceCycles: 200 },
   cold: { locks: 200 },
-  // From a cold start: what a program pays that takes a lock now and then. `longWarmMs` is enough for V8 to have optimized all code.
+  // From a cold start: the cost for a program that takes a lock now and then. After `longWarmMs`, V8 has optimized all code.
   handOff: { processes: [2, 8, 32], emptyProcesses: 8, warmMs: 0, longWarmMs: 20_000, runMs: 4000, graceMs: 4000 },
   waiting: {
     clients: [10, 100, 1000],

@@ -1,5 +1,5 @@
-// The numbers to reach: those of slocket, or of another contestant `of`. With `over`, as a ratio to those of that contestant, repetition by repetition;
-// with `overPoint`, as a ratio to its own numbers at that point.
+// The targets: numbers of slocket, or of another contestant `of`. With `over`, the ratio to that contestant's number, repetition by repetition;
+// with `overPoint`, the ratio to its own number at that point.
 import {
   BARE_NODE,
   DROP_IN,
@@ -36,7 +36,7 @@ export const TARGETS = [
   { case: 'waiting', point: '1000', metric: 'join', most: 2 },
   { case: 'crowd', point: '100000', metric: 'rate', over: 'async-mutex', least: 1 / 3 },
   { case: 'crowd', point: '100000', metric: 'bytes', most: 1024 },
-  // The time of each request doesn't grow with their number. If it did, these would be 0.25 and 0.06; what lies between is for the garbage collector.
+  // The time per request doesn't grow with the number of requests. If it did, these would be 0.25 and 0.06; the rest is for the garbage collector.
   ...['', ' permits'].flatMap((kind) =>
     ['4000', '16000'].map((count) => ({
       case: 'crowd',
@@ -70,7 +70,7 @@ export const TARGETS = [
   ...['in turn', 'at once'].flatMap((point) => [
     { case: 'many names', point, metric: 'descriptors', most: 0 },
     { case: 'many names', point, metric: 'left', most: 0 },
-    // What the garbage collector happens to leave is some tens of KiB, more or less.
+    // The garbage collector may leave some tens of KiB more or less.
     { case: 'many names', point, metric: 'heap', most: 100 },
   ]),
 ]

@@ -1,10 +1,10 @@
 #!/bin/bash
 # Installs Debian packages, as root: scripts/apt-install.sh PACKAGE...
 #
-# Another apt-get may be at work (an image that updates itself, another checkout): waits for it, up to five minutes for each of its locks.
+# If another apt-get is running (automatic updates, another checkout), waits for it, up to five minutes for each of its locks.
 set -euo pipefail
 readonly WAIT_SECONDS=300
-# In runlevel 1 packages start no service of their own.
+# In runlevel 1, packages don't start their services.
 export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 
 # `update` has no option to wait for the lock of the package lists (apt 2.6): DPkg::Lock::Timeout is for dpkg's locks only.

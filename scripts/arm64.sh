@@ -2,8 +2,8 @@
 # Runs compiled tests on Node for arm64, which QEMU translates: scripts/arm64.sh [what scripts/test.js takes…]
 #
 # As root, on Debian on x64, after `npm run build`. Without parameters it runs the core, the conformance suite and the tests of crashes, without
-# *.long.test.ts, which is slow: run it by hand. Debian's libraries for arm64 go to ~/.cache/slocket/arm64, or to SLOCKET_ARM64, and nothing of them into the system. While
-# it runs, the kernel starts programs for arm64 by QEMU. All that isn't Node (bash, strace) stays that of the machine.
+# *.long.test.ts. It is slow: run it by hand. Debian's libraries for arm64 go to ~/.cache/slocket/arm64, or to SLOCKET_ARM64, and not into the system. While
+# it runs, the kernel starts programs for arm64 with QEMU. Everything but Node (bash, strace) is that of the machine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly HOME_OF_LIBRARIES="${SLOCKET_ARM64:-${XDG_CACHE_HOME:-$HOME/.cache}/slocket/arm64}"
@@ -26,7 +26,7 @@ fi
 
 if [[ ! -f $HOME_OF_LIBRARIES/is-ready ]]; then
   mkdir -p "$HOME_OF_LIBRARIES"/{lists,cache,root}
-  # Lists of its own: the system goes on knowing nothing of arm64.
+  # Separate lists: the system doesn't get to know arm64.
   apt=(apt-get -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::status=/dev/null -o APT::Sandbox::User=root
     -o "Dir::State::lists=$HOME_OF_LIBRARIES/lists" -o "Dir::Cache=$HOME_OF_LIBRARIES/cache" -qq)
   "${apt[@]}" update >&2
@@ -38,7 +38,7 @@ fi
 if [[ ! -e $BINFMT/register ]]; then mount -t binfmt_misc none "$BINFMT"; fi
 if [[ ! -e $BINFMT/qemu-aarch64 ]]; then
   trap 'echo -1 >"$BINFMT/qemu-aarch64"' EXIT
-  # In one write, as the kernel wants it.
+  # In one write, as the kernel requires.
   cat /usr/lib/binfmt.d/qemu-aarch64.conf >"$BINFMT/register"
 fi
 
@@ -50,6 +50,6 @@ if (($# == 0)); then
   mapfile -t tests < <(ls test/{core,conformance,crash}/*.test.ts | grep -v '\.long\.test\.ts$')
   set -- "${tests[@]}"
 fi
-# A process takes ten times as long to start. Parameters that are given come later, and decide.
+# A process takes ten times as long to start. Parameters from the command line come later, and override these.
 export SLOCKET_TEST_DEADLINE_SECONDS=600
 node scripts/test.js --concurrency 2 --timeout 1200 "$@"

@@ -1,15 +1,15 @@
-// Makes the declarations of the package of those that tsc wrote, for scripts/build-dist.js.
+// Makes the package's declarations from those that tsc wrote, for scripts/build-dist.js.
 //
 // A module's declarations are one file, *.d.cts, for `import` and `require` alike, so that a class is one type in a project that uses both.
-// Only what the exports lead to is kept. An export that has a default export gives it for `require`, too: NAME.d.cts says so by `export =`,
-// NAME.exports.d.cts has the declarations. A class that is exported as `default` and by its name is an exception: `require` gives an object with both. All syntax is that of TypeScript 5.0.
+// Only what the exports lead to is kept. If an export has a default export, `require` returns that: NAME.d.cts says so with `export =`,
+// and NAME.exports.d.cts has the declarations. A class that is exported as `default` and by its name is an exception: `require` returns an object with both. All syntax is that of TypeScript 5.0.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 
-/** Of the specifier of a module of this package, as tsc writes them. */
+/** The specifier of a module of this package, as tsc writes it. */
 const SPECIFIER = /((?:from|import\() ?')(\.[^']+)\.ts'/g
 
-/** @param entries names without endings, relative to both directories. */
+/** @param entries names without extensions, relative to both directories. */
 export function writeDeclarations({ from, to, entries }) {
   const modules = new Map()
   const rest = [...entries]
@@ -48,7 +48,7 @@ export function writeDeclarations({ from, to, entries }) {
     write(`${name}.d.cts`, callable(name))
   }
 
-  /** The name of the default export, and that of its type, an interface. */
+  /** The name of the default export, and of its type, an interface. */
   function defaultOf(name) {
     const text = modules.get(name)
     const value = /^export default (\w+);/m.exec(text)[1]
@@ -56,8 +56,8 @@ export function writeDeclarations({ from, to, entries }) {
   }
 
   /**
-   * The default export as a function, and a namespace with its properties and the types. They are exported again, not declared anew:
-   * if a library exports what it got from here, tsc has to find the very same declaration by the name of this package.
+   * The default export as a function, and a namespace with its properties and the types. These are exported again, not declared again:
+   * if a library exports something that it got from this package, tsc must find the same declaration under the package's name.
    */
   function callable(name) {
     const { value, type } = defaultOf(name)
@@ -82,7 +82,7 @@ export function writeDeclarations({ from, to, entries }) {
     ].join('')
   }
 
-  /** The members of an interface, and of the one that it extends, as tsc writes them. That of a call has no name. */
+  /** The members of an interface, and of the interface that it extends, as tsc writes them. A call has no name. */
   function membersOf(type, name) {
     const text = modules.get(name)
     const found = new RegExp(`^export interface ${type}(?: extends (\\w+))? \\{\\n(.*?)^\\}`, 'ms').exec(text)

@@ -1,10 +1,10 @@
-// Builds what the package holds, into dist/ or another directory: node scripts/build-dist.js [DIRECTORY]
+// Builds the package, into dist/ or another directory: node scripts/build-dist.js [DIRECTORY]
 //
-// One implementation in CommonJS, split by when it is needed:
+// It is one implementation in CommonJS, split by when its parts are needed:
 //
-//  - core.cjs: what `require('slocket')` loads at once. That is the API without the engines.
+//  - core.cjs: what `require('slocket')` loads immediately: the API without the engines.
 //  - work.cjs: the local engine, and every module that two of the other files use. So each module, and its state, exists once.
-//  - The other modules of FIRST_CALL, and the other exports, are a file each.
+//  - The other modules of FIRST_CALL, and the other exports, have a file each.
 //
 // work.cjs and the files of FIRST_CALL export a function that makes the file's contents for the core that calls it. Only core.cjs loads them
 // (its object `load`), so they never require another file of the package.
@@ -85,7 +85,7 @@ const COPIED = [
 const LOADED_LATER = ['cli/commands', 'cli/engine', 'cli/wait-line']
 /** The module that knows what the thread of `slocket.sync` runs: in the package, a string in a file of its own. */
 const THREAD_PROGRAM = 'sync/thread-program'
-/** The same with the local engine of Windows, which the other one leaves out: a thread starts the later, the more it has to compile. */
+/** The same with the local engine of Windows, which the other one leaves out: the more code a thread has to compile, the later it starts. */
 const WINDOWS_THREAD_PROGRAM = 'sync/thread-program-windows'
 const THROWS = "throw new Error('the local engine of Windows is not part of this program')"
 /** A module of core.cjs, which exports `load`: for each file that the core loads, a function that returns the file's contents. */
@@ -130,7 +130,7 @@ for (const entry of laterEntries()) {
     plugins: [separate(entry, homes), builtIns(), program(), peers()],
   })
 }
-// Not `module.exports = require(…)`: for `import`, Node would then parse all of core.cjs in search of names, which takes ten times as long.
+// Not `module.exports = require(…)`: for `import`, Node would then search all of core.cjs for names, which takes ten times as long.
 write(`${main}.cjs`, `'use strict'\nconst core = require('${specifier(main, CORE)}')\nmodule.exports = core.default\n`)
 for (const entry of exportedEntries) write(`${entry}.mjs`, wrapperOf(entry, namesOfEntries.get(sourceOf(entry))))
 write(`${THREAD_PROGRAM}.cjs`, textFile(await threadProgram([withoutWindows(() => THROWS)])))
@@ -144,14 +144,14 @@ for (const entry of commands) {
   })
 }
 
-/** Builds as if into dist/ of the repository: source maps name the sources as seen from there, wherever the package is built. */
+/** Builds as if into dist/ of the repository, so that source maps name the sources relative to that, wherever the package is built. */
 async function buildFile(name, own) {
   const home = join(root, 'dist')
   const { start, end } = frameOf(name)
   const { outputFiles } = await build({
     ...options,
     ...own,
-    // esbuild writes its own `use strict` below the banner, where it has no effect, or none.
+    // esbuild writes its own `use strict` below the banner, where it has no effect, or doesn't write it.
     banner: { js: ["'use strict'", ...start].join('\n') },
     footer: { js: [...(own.footer?.js === undefined ? [] : [own.footer.js]), ...end].join('\n') },
     outfile: join(home, `${name}.cjs`),
@@ -165,7 +165,7 @@ async function buildFile(name, own) {
 function frameOf(name) {
   if (name === CORE || commands.includes(name)) return { start: [], end: [] }
   if (filesOfCore().includes(name)) {
-    // The parentheses make V8 compile the function at once. Without them, it looks through the code twice.
+    // The parentheses make V8 compile the function immediately. Without them, V8 parses the code twice.
     const start = [
       `exports.build = '${buildId}'`,
       'exports.make = (function (core) {',
@@ -280,15 +280,15 @@ async function exportAll(home) {
 }
 
 /**
- * What `require` of an export gives: its default export, which has the others as properties, or an object without `__esModule`. Of a class, what esbuild
- * has written, with `default` and `__esModule`: so it is there that compilers look for it.
+ * The result of `require` for an export: its default export, with the others as properties, or an object without `__esModule`. For a class, the object that
+ * esbuild writes, with `default` and `__esModule`, since compilers expect it there.
  */
 function footerOf(entry, names) {
   if (classOf(entry) !== undefined) return ''
   return `module.exports = ${names.includes('default') ? 'module.exports.default' : '{ ...module.exports }'}`
 }
 
-/** The name of the class that is the default export of an entry, if it is one. */
+/** The name of the class that is an entry's default export, if it is a class. */
 function classOf(entry) {
   return /^export \{ (\w+) as default \}/m.exec(sources.get(`${entry}.ts`))?.[1]
 }
@@ -304,9 +304,9 @@ function wrapperOf(entry, names) {
 }
 
 /**
- * Puts what the entry imports into its file, except for modules of other files: those are required, or forwarded to.
+ * Puts what the entry imports into its file, except for modules of other files, which are required or forwarded to.
  *
- * @param fileOf the other files, by the paths of the sources. Without it, the entry's file gets all that the entry imports.
+ * @param fileOf the other files, by the paths of the sources. Without it, the entry's file contains everything that the entry imports.
  */
 function separate(entry, fileOf) {
   const outside = (file) => ({ path: specifier(entry, file), external: true })
@@ -338,7 +338,7 @@ function isFile(name) {
   return [...exportedEntries, ...FIRST_CALL, ...LOADED_LATER].includes(name)
 }
 
-/** Returns a module with functions of the same names as another one's: the first call loads that one's file. The build fails if something else of it is imported. */
+/** Returns a module with functions of the same names as another module's: the first call loads that module's file. The build fails if anything else of it is imported. */
 async function functionsOf(name, file) {
   const names = (await exportsOf([sourceOf(name)])).get(sourceOf(name))
   const text = sources.get(`${name}.ts`)
@@ -361,7 +361,7 @@ function loaders() {
   ].join('\n')
 }
 
-/** What an engine needs is a call of `require` in `try`: bundlers go on if that package is missing. */
+/** The dependencies of an engine are required in `try`, so that bundlers continue if that package is missing. */
 function peers() {
   return {
     name: 'peers',
@@ -374,7 +374,7 @@ function peers() {
   }
 }
 
-/** What the thread of `slocket.sync` runs is loaded by the first call that needs the thread. */
+/** The code for the thread of `slocket.sync` is loaded by the first call that needs the thread. */
 function program() {
   return {
     name: 'program',
@@ -391,7 +391,7 @@ function program() {
   }
 }
 
-/** Puts functions with other bodies in the place of those of the local engine on Windows. */
+/** Replaces the bodies of functions of the local engine on Windows. */
 function withoutWindows(bodyOf) {
   return {
     name: 'without-windows',
@@ -407,7 +407,7 @@ function withoutWindows(bodyOf) {
 }
 
 async function threadProgram(plugins) {
-  // `workerData` is what src/sync/worker.ts has put before it.
+  // `workerData` is what src/sync/worker.ts has set before.
   const contents = `import { serve } from './${sourceOf('sync/worker-thread')}'\nserve(workerData)`
   const { outputFiles } = await build({
     ...options,
@@ -422,20 +422,20 @@ async function threadProgram(plugins) {
   return `(() => {\n${outputFiles[0].text}})()\n`
 }
 
-/** A file of the core that is a text, line by line. */
+/** A file of the core that consists of a text, line by line. */
 function textFile(text) {
   const lines = text.split('\n').map((line) => `  ${JSON.stringify(line)},\n`)
   return `'use strict'\nexports.build = '${buildId}'\nexports.make = () => [\n${lines.join('')}].join('\\n')\n`
 }
 
-/** Modules of Node come from Node itself: a bundle that is ESM has no `require` for them. It is quicker, too: nothing is copied. */
+/** Modules of Node come from Node itself, since a bundle in ESM has no `require` for them. It is faster, too: nothing is copied. */
 function builtIns() {
   return {
     name: 'built-ins',
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'built-in' }))
       onLoad({ filter: /^/, namespace: 'built-in' }, ({ path }) => {
-        // Marked as pure, so that what a file does not use is left out: to read `parseArgs` of node:util loads another module.
+        // Marked as pure, so that unused ones are left out: reading `parseArgs` of node:util loads another module.
         const lines = [...(builtInNames.get(path) ?? [])].map(
           (name) => `export const ${name} = /* @__PURE__ */ take('${name}')`,
         )
@@ -452,7 +452,7 @@ function builtIns() {
   }
 }
 
-/** What sources import by name of the modules of Node, by those. */
+/** What the sources import by name from Node's modules, by module. */
 function readBuiltInNames() {
   const found = new Map()
   for (const text of sources.values()) {
@@ -479,7 +479,7 @@ function write(name, text) {
   writeFileSync(file, text)
 }
 
-/** How the file of one entry names that of another. */
+/** How one entry's file refers to another's. */
 function specifier(from, to) {
   const path = relative(dirname(from), to)
   return `${path.startsWith('.') ? '' : './'}${path}.cjs`
@@ -493,7 +493,7 @@ function nameOf(source) {
   return relative(join(root, 'src'), resolve(root, source)).replace(/\.ts$/, '')
 }
 
-/** The name of the file in src/ that a file of the package is made of, and its own, without an ending. */
+/** The source in src/ of a file of the package, and the file's own name, without an extension. */
 function entryOf(file) {
   return relative('dist', file).replace(/\.cjs$/, '')
 }

@@ -1,7 +1,7 @@
-// Bundles the programs that tests start most often, and the exports that short ones import, for scripts/test.js. A process that loads one file starts in half the processor time of one
+// Bundles the programs that tests start most often, and the exports that short programs import, for scripts/test.js. A process that loads one file starts in half the processor time of a process
 // that loads the hundred modules of src/ one by one, and the tests start hundreds of processes.
 //
-// Made anew for each run, so that what is tested is what was compiled. The tests find the bundles by SLOCKET_TEST_PROGRAMS
+// The bundles are made for each run, so that what is tested is what was compiled. The tests find them by SLOCKET_TEST_PROGRAMS
 // (test/helpers/built.ts); without it, as in `node build/test/api/with.test.js`, they start the programs that tsc wrote.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('../build', import.meta.url))
-/** Below build/, as the tests ask for them. */
+/** Paths below build/, as the tests ask for them. */
 const PROGRAMS = [
   'src/index.js',
   'src/compat/proper-lockfile.js',
@@ -40,7 +40,7 @@ export async function bundlePrograms(directory) {
   })
 }
 
-/** A module goes on to find the files beside it. */
+/** A module still finds the files beside it. */
 const ownUrls = {
   name: 'own-urls',
   setup({ onLoad }) {

@@ -1,4 +1,4 @@
-// Is the package in order? publint and attw over a tarball as it would be published.
+// Checks a tarball, as it would be published, with publint and attw.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,7 +1,7 @@
 // Checks that this commit can be published: node scripts/check-release.js TAG
 //
-// The tag, the version in package.json and the newest entry of CHANGELOG.md, with its date, are the same; the workflow runs in the
-// repository that package.json names, as npm's provenance requires; and no placeholder is left. Ordinary CI does not run it.
+// The tag, the version in package.json and the newest entry of CHANGELOG.md, with its date, must be the same; the workflow must run in the
+// repository that package.json names, as npm's provenance requires; and no placeholder may be left. Ordinary CI doesn't run it.
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'

@@ -1,4 +1,4 @@
-// Deletes the folders named, of this package: node scripts/clean.js build dist
+// Deletes the named folders of this package: node scripts/clean.js build dist
 import { rmSync } from 'node:fs'
 
 for (const folder of process.argv.slice(2))

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes the image for `npm run test:containers`, and prints the path of its archive: scripts/container-image.sh
 #
-# In it are a shell, sleep(1) and the libraries that Node needs, of Debian's packages, unpacked. Node itself isn't in it: the tests mount that of this machine.
+# It contains a shell, sleep(1) and the libraries that Node needs, unpacked from Debian's packages. Node itself isn't in it: the tests mount this machine's Node.
 # The archive (40 MB) is kept in SLOCKET_CONTAINERS, or else in ~/.cache/slocket/containers. Only root installs packages, and only what is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -30,7 +30,7 @@ if [[ ! -f $ARCHIVE ]]; then
   for package in "$scratch"/packages/*.deb; do dpkg-deb -x "$package" "$scratch/root"; done
   rm -rf "$scratch"/root/usr/share/{doc,man,locale,info}
   tar -C "$scratch/root" -cf "$scratch/image.tar" .
-  # In one step: two of these may be at work.
+  # In one step, since two of these may be running.
   mv "$scratch/image.tar" "$ARCHIVE"
 fi
 echo "$ARCHIVE"

@@ -1,7 +1,7 @@
 // Draws a moment of the demo as docs/pictures/demo.svg: npm run demo:picture -- [--record [--seconds N] | --check]
 //
 // The picture is made from demo/recording.txt, and is the same for the same recording. --record runs the demo first, on a terminal that `script` makes, and
-// writes a recording: one frame, in which a holder has just been killed, and the closing lines. Numbers depend on the machine, so record on an idle one.
+// writes a recording: one frame, right after a holder was killed, and the closing lines. Numbers depend on the machine, so record on an idle one.
 // --check only compares, and fails if the picture isn't up to date.
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ const PICTURE = `${root}docs/pictures/demo.svg`
 const ALT =
   'npm run demo: eight processes take one lock in turn, and the next one has it milliseconds after its holder was killed'
 
-/** What stands for ESC in a recording, so that it is plain text. */
+/** Replaces ESC in a recording, so that it is plain text. */
 const ESCAPE = '␛'
 const SHOW_CURSOR = `${ESCAPE}[?25h`
 const COLUMNS = 80
@@ -23,10 +23,10 @@ const LINE = 20
 const MARGIN = 20
 const BAR = 34
 const BACKGROUND = '#0d1117'
-/** Shows the edge on a dark page. */
+/** Makes the edge visible on a dark page. */
 const BORDER = '#30363d'
 const FOREGROUND = '#c9d1d9'
-/** SGR codes, as demo/paint.ts writes them: of a dark terminal, with a contrast of 4.5 or more. */
+/** The SGR codes of demo/paint.ts, with the colours of a dark terminal, with a contrast of 4.5 or more. */
 const COLOURS = {
   2: '#8b949e',
   31: '#ff7b72',
@@ -68,14 +68,14 @@ function record() {
   })
   if (status !== 0) throw new Error(`the demo failed: ${output?.slice(-1000)}`)
   const text = output.replaceAll('\r', '').replaceAll('\x1b', ESCAPE).replaceAll(`${ESCAPE}[K`, '')
-  // Each frame but the first begins where the cursor goes up. The closing lines follow the last one.
+  // Each frame but the first begins when the cursor goes up. The closing lines follow the last frame.
   const frames = text.split(/␛\[\d+A/).map((frame) => frame.split(`${ESCAPE}[0J`)[0])
   const closing = text.slice(text.lastIndexOf(SHOW_CURSOR) + SHOW_CURSOR.length)
   const frame = frames.slice(1).reduce((best, next) => (merit(next) >= merit(best) ? next : best))
   return `${frame.trimEnd()}\n\n${closing.trim()}\n`
 }
 
-/** How much of what the demo does is to be seen in a frame. */
+/** A score of how many kinds of events a frame shows. */
 function merit(frame) {
   const plain = withoutColours(frame)
   const signs = ['killed -9 as the holder', 'stopped', ' ms later', 'waits  6']
@@ -103,14 +103,14 @@ function draw(recording) {
   ].join('\n')
 }
 
-/** [{ column, text, codes }]: pieces of one colour, without the spaces at their ends. */
+/** [{ column, text, codes }]: pieces of one colour, without spaces at their ends. */
 function spansOf(line) {
   const spans = []
   let column = 0
   let codes = []
   for (const [, sgr, text] of line.matchAll(/␛\[([\d;]*)m|([^␛]+)/g)) {
     if (sgr !== undefined) codes = sgr.split(';').filter((code) => code !== '0' && code !== '')
-    // Each word group has a place of its own, whatever the font makes of spaces.
+    // Each word group has its own position, so that the font's spaces don't matter.
     for (const { 0: words, index } of (text ?? '').matchAll(/\S+(?: \S+)*/g))
       spans.push({ column: column + index, text: words, codes })
     column += text?.length ?? 0
@@ -124,7 +124,7 @@ function drawSpan({ column, text, codes }, y) {
   const attributes = [
     `x="${round(MARGIN + column * CHARACTER)}"`,
     `y="${y}"`,
-    // So that columns stay columns in a font of another width.
+    // Keeps columns aligned in a font of another width.
     `textLength="${round(text.length * CHARACTER)}"`,
     'lengthAdjust="spacingAndGlyphs"',
     ...(colour === undefined ? [] : [`fill="${colour}"`]),

@@ -1,8 +1,8 @@
-// Writes the table of the engines into docs/choosing.md, of their capabilities and of what the benches have measured: node scripts/engines-table.js [--check]
+// Writes the table of the engines into docs/choosing.md, from their capabilities and the results of the benches: node scripts/engines-table.js [--check]
 //
 // It needs `npm run build`: `npm run engines:table` does both. With --check it only compares, and fails if the table is not up to date.
-// Takeover is that of the newest file in bench/results/ which has it: of `npm run bench` for the local engine, of `npm run bench:engines -- --json FILE` for the
-// others. What was not measured is left empty.
+// Takeover comes from the newest file in bench/results/ that has it: for the local engine from `npm run bench`, for the others from
+// `npm run bench:engines -- --json FILE`. What was not measured is left empty.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,7 +16,7 @@ const { redis } = await load('engines/redis/index')
 const root = fileURLToPath(new URL('..', import.meta.url))
 const page = join(root, 'docs/choosing.md')
 const [BEGIN, END] = ['<!-- The table of the engines: scripts/engines-table.js -->', '<!-- The end of it -->']
-/** None of them connects before its first lock. What is said by hand is what no capability says: among whom, and what a dead or lost server does. */
+/** None of these connects before its first lock. The texts say what no capability says: among whom locks work, and what happens if a server dies or fails over. */
 const ENGINES = [
   { engine: local(), among: 'processes of one machine', crash: 'at once', failover: '' },
   { engine: memory(), among: 'one process', crash: '', failover: '' },

@@ -1,30 +1,30 @@
 #!/bin/bash
-# Servers for the tests of the engines that need one, on loopback addresses of their own, in a temporary directory.
+# Servers for the tests of the engines that need them, on separate loopback addresses, in a temporary directory.
 #
 #   eval "$(scripts/engines.sh up [--only etcd,cluster,secure,postgres,redis,…] [--owner PID])"
 #   scripts/engines.sh down [DIRECTORY]           stops all of them, and removes the directory
-#   scripts/engines.sh start DIRECTORY NODE       starts one again that has ended, with its data: cluster-2, postgres, …
+#   scripts/engines.sh start DIRECTORY NODE       restarts a server that has ended, with its data: cluster-2, postgres, …
 #
-# `up` installs what is missing, where it is root on Debian; starts one etcd, three that are one cluster, PostgreSQL and
+# `up` installs what is missing (as root on Debian); starts one etcd, an etcd cluster of three, PostgreSQL and
 # Redis (or those of --only); waits until each is healthy; and prints their addresses, as `export` lines: SLOCKET_ENGINES
 # (the directory), SLOCKET_ETCD, SLOCKET_ETCD_CLUSTER, SLOCKET_POSTGRES, SLOCKET_REDIS. The same lines are in DIRECTORY/env,
-# the process ids in DIRECTORY/NODE.pid. Whatever else there is to say goes to the standard error.
-# `secure`, only where --only names it: an etcd that asks for certificates and passwords. SLOCKET_ETCD_SECURE; ca.pem, client.pem
+# the process ids in DIRECTORY/NODE.pid. All other output goes to the standard error.
+# `secure`, only if --only names it: an etcd that requires certificates and passwords. SLOCKET_ETCD_SECURE; ca.pem, client.pem
 # and client.key are in DIRECTORY/secure; the user `locker` with the password `secret` may use keys below slocket/.
-# Only if --only names them, too: `redis-aof` writes each command to the disk; `redis-pair` is redis-master and redis-replica; `redis-cluster` has three
+# Also only if --only names them: `redis-aof` writes each command to disk; `redis-pair` is redis-master and redis-replica; `redis-cluster` has three
 # masters; `redis-sentinel` is redis-watched-1 with its replica redis-watched-2, and three sentinels that watch them as `locks`; `redis-secure` has TLS, and the user `locker` with the password `secret` may do what docs/engines/redis.md lists.
 #
-# SLOCKET_REDIS_SERVER is another program in place of redis-server: that of Valkey, or another version.
+# SLOCKET_REDIS_SERVER is a program to use instead of redis-server: Valkey's, or another version.
 #
-# Nothing stays behind of an `up` that fails or is killed. With --owner it all ends with that process, however it ends.
-# Several can be up at a time. Data is in memory (/dev/shm) where that exists: nothing here waits for a disk.
+# An `up` that fails or is killed leaves nothing behind. With --owner, everything ends with that process, however it ends.
+# Several can be up at the same time. Data is in memory (/dev/shm) if possible: nothing waits for a disk.
 set -euo pipefail
 umask 022
 PATH="$PATH:/usr/sbin:/sbin"
 self=$(realpath "${BASH_SOURCE[0]}")
 redis_server=${SLOCKET_REDIS_SERVER:-redis-server}
 
-# Servers must not inherit what the caller has open (a lock, a pipe that somebody reads to its end), nor its settings.
+# Servers must not inherit the caller's descriptors (a lock, a pipe that somebody reads to its end), nor its settings.
 for fd in /proc/self/fd/*; do
   fd=${fd##*/}
   ((fd < 3 || fd == 255)) || eval "exec $fd>&-"
@@ -79,7 +79,7 @@ need() {
 
 # --- processes
 
-# Sets `start_time` to when a process started, or to nothing if there is none. By builtins alone: see guard.
+# Sets `start_time` to the start time of a process, or to nothing if there is no such process. Only with builtins: see guard.
 read_start_time() {
   local stat=''
   IFS= read -rd '' stat 2>/dev/null <"/proc/$1/stat" || true
@@ -87,7 +87,7 @@ read_start_time() {
   start_time=${stat[19]:-}
 }
 
-# Those that run in the directory, whoever started them: servers, and what they have started.
+# The processes that run in the directory, whoever started them: servers, and what they have started.
 pids_in() { find /proc -maxdepth 2 -path '/proc/[0-9]*/cwd' -lname "$1/*" -printf '%h\n' 2>/dev/null | sed 's|/proc/||' || true; }
 
 start_node() {
@@ -98,7 +98,7 @@ start_node() {
   disown
 }
 
-# The script by which a server is started, here or again.
+# The script that starts a server, for the first time or again.
 write_run() {
   local dir=$1 node=$2
   shift 2
@@ -123,11 +123,11 @@ await() {
   done
 }
 
-# It has things in the system's shared memory, which it removes unless it is killed. So has initdb, which ends by itself.
+# PostgreSQL has objects in the system's shared memory, which it removes unless it is killed. So has initdb, which ends by itself.
 stop_postgres() {
   local dir=$1 pids deadline=$((SECONDS + 10))
   while pids=$(pids_in "$dir/postgres") && [[ -n $pids ]] && ((SECONDS < deadline)); do
-    # At once, not when those who are connected have gone.
+    # Immediately, without waiting for clients to disconnect.
     [[ ! -f $dir/postgres.pid ]] || kill -QUIT "$(<"$dir/postgres.pid")" 2>/dev/null || true
     # shellcheck disable=SC2086
     kill -CONT $pids 2>/dev/null || true
@@ -137,9 +137,9 @@ stop_postgres() {
 
 down() {
   local dir=$1 pids seen='' segment creator deadline=$((SECONDS + 20))
-  [[ ${dir##*/} == slocket-engines-* ]] || fail "$dir is not one that was made by up"
+  [[ ${dir##*/} == slocket-engines-* ]] || fail "$dir was not made by up"
   stop_postgres "$dir"
-  # Again, where one was about to start another, or to write.
+  # Once more, as a process may have been starting another one, or writing.
   while [[ -d $dir ]]; do
     pids=$(pids_in "$dir")
     seen+=" $(pids_in "$dir/postgres")"
@@ -149,14 +149,14 @@ down() {
     ((SECONDS < deadline)) || fail "$dir could not be removed"
     [[ -z $pids ]] || sleep 0.02
   done
-  # And where it did not go in peace.
+  # And if it did not end by itself.
   while read -r segment _ creator _; do
     [[ " $(echo $seen) " != *" $creator "* ]] || ipcrm -m "$segment" 2>/dev/null || true
   done < <(ipcs -mp | grep -E '^[0-9]')
 }
 
-# Makes the directory, and says which. Ends with it; ends it with its owner, or where `up` does not come to its end. Whoever
-# is killed meanwhile: there is no directory without a guard.
+# Makes the directory, and prints its path. The guard ends with the directory; it removes the directory when its owner ends, or if `up` fails. Whichever process
+# is killed meanwhile, there is no directory without a guard.
 guard() {
   local owner=$1 is_up=$2 parent=${TMPDIR:-/tmp} start_time started dir pause
   trap '' INT HUP PIPE
@@ -164,11 +164,11 @@ guard() {
   started=$start_time
   [[ ! -w /dev/shm ]] || parent=/dev/shm
   dir=$(mktemp -d "$parent/slocket-engines-XXXXXX")
-  # For the user postgres, who has to get through.
+  # For the user postgres, who must be able to pass.
   chmod 711 "$dir"
   echo "$dir" || true
   exec >/dev/null
-  # It starts no process meanwhile: the guards of twenty servers would take a processor for themselves, and as a session each gets as much of it as all of the tests together
+  # It starts no process meanwhile: the guards of twenty servers would take a processor for themselves, as each session gets as much of it as all of the tests together
   # (sched(7), autogroup). Nobody writes into this pipe.
   exec {pause}<> <(:)
   while [[ -d $dir && -n $started && $start_time == "$started" ]]; do
@@ -190,7 +190,7 @@ free_port() {
   echo "$port"
 }
 
-# Peers, data and clients on ports of their own: two that meet on one are found out, since the second one ends, and `up` begins anew.
+# Each has its own ports for peers, data and clients. If two servers choose the same port, the second one ends, and `up` starts again.
 etcd_node() {
   local dir=$1 node=$2 address=$3 client=$4 peer=$5 all=$6
   write_run "$dir" "$node" etcd --name "$node" --data-dir "$dir/$node/data" --logger zap --log-level warn \
@@ -248,7 +248,7 @@ make_certificates() {
   done
 }
 
-# Tokens that are not used for a second are forgotten.
+# Tokens that aren't used for a second expire.
 begin_secure() {
   local dir=$1 address=$2 client peer at=$1/secure
   make_certificates "$dir" "$address"
@@ -333,11 +333,11 @@ finish_redis-pair() {
   await "$1" redis-master has_replica "${master%%,*}"
 }
 
-# Like a pair, with three sentinels, two of which have to agree. They write into their configurations.
+# Like a pair, with three sentinels, two of which must agree. They write into their configuration files.
 begin_redis-sentinel() {
   local dir=$1 address=$2 master replica n port all=''
   master=$(free_port) replica=$(free_port)
-  # Otherwise the nodes take each other to be at 127.0.0.1.
+  # Otherwise the nodes assume that the others are at 127.0.0.1.
   redis_node "$dir" redis-watched-1 "$address" "$master" --repl-diskless-sync-delay 0 --replica-announce-ip "$address"
   redis_node "$dir" redis-watched-2 "$address" "$replica" --repl-diskless-sync-delay 0 --replica-announce-ip "$address" --replicaof "$address $master"
   for n in 1 2 3; do
@@ -355,7 +355,7 @@ begin_redis-sentinel() {
   } >>"$dir/env.new"
 }
 
-# Each knows the replica, and the two others: otherwise none can have it take over.
+# Each knows the replica and the two others: otherwise none can start a failover.
 sentinel_knows() { [[ $(timeout 5 redis-cli -u "$1" info sentinel) == *status=ok,*slaves=1,sentinels=3* ]]; }
 finish_redis-sentinel() {
   local dir=$1 n urls
@@ -365,7 +365,7 @@ finish_redis-sentinel() {
   for n in 1 2 3; do await "$dir" "sentinel-$n" sentinel_knows "${urls[n - 1]}" || return 1; done
 }
 
-# Its nodes speak with each other on ports that are larger by 10,000.
+# Nodes talk to each other on ports that are larger by 10,000.
 begin_redis-cluster() {
   local dir=$1 address=$2 n port all=''
   for n in 1 2 3; do
@@ -385,7 +385,7 @@ finish_redis-cluster() {
   for n in 1 2 3; do await "$dir" "redis-$n" cluster_is_ok "${urls[n - 1]}" || return 1; done
 }
 
-# As docs/engines/redis.md says.
+# See docs/engines/redis.md.
 readonly LOCKER='~slocket:* &slocket:* +hello +auth +ping +client|setname +info +select +subscribe +unsubscribe +eval +evalsha
   +time +publish +zadd +zrem +zrange +zrangebyscore +zscore +zcard +hset +hget +hdel +hlen +hkeys +hexists +hincrby +get +set +scan +wait'
 
@@ -414,7 +414,7 @@ finish_redis() { await "$1" redis answers_ping "$(value "$1" SLOCKET_REDIS)"; }
 
 value() { sed -n "s/^export $2=//p" "$1/env.new"; }
 
-# One attempt. The address is of this `up` alone, all but certainly; the ports are free on every address.
+# One attempt. The address is almost certainly used only by this `up`; the ports are free on every address.
 bring_up() {
   local dir=$1 server address="127.$((1 + RANDOM % 254)).$((RANDOM % 256)).$((1 + RANDOM % 254))"
   shift

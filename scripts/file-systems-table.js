@@ -9,13 +9,13 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const DOCUMENT = join(root, 'docs/platforms.md')
 const [BEGIN, END] = ['<!-- file systems: begin -->', '<!-- file systems: end -->']
 
-/** What slocket does there, by how it comes about. */
+/** What slocket does on each file system, and how. */
 const HOWS = { links: 'works', sockets: 'works in the slower way: a socket for each ticket' }
 
 const IN_PART = 'contention of several processes, which are killed meanwhile'
 const IN_ALL = `${IN_PART}; kills at chosen moments; order; stopped processes; stealing`
 
-/** `results`: of each file system, in the order of the table. `isPart`: with --ci. */
+/** `results`: one for each file system, in the order of the table. `isPart`: with --ci. */
 export function writeTable(results, isPart) {
   const text = readFileSync(DOCUMENT, 'utf8')
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)]

@@ -13,7 +13,7 @@ if (directory === undefined || others.length > 0) {
 const home = join(root, directory)
 if (!isInstalled()) {
   console.log(`> npm ci --prefix ${directory}`)
-  // None of these packages needs a script of its own to be run.
+  // None of these packages needs an install script.
   const { status } = spawnSync('npm', ['ci', '--prefix', home, '--ignore-scripts', '--no-audit', '--no-fund'], {
     stdio: 'inherit',
     shell: process.platform === 'win32',
@@ -21,7 +21,7 @@ if (!isInstalled()) {
   process.exitCode = status ?? 1
 }
 
-/** npm writes down what it installed. Packages for other platforms are optional, and not installed. */
+/** npm records what it has installed. Packages for other platforms are optional, and aren't installed. */
 function isInstalled() {
   const installedFile = join(home, 'node_modules/.package-lock.json')
   if (!existsSync(installedFile)) return false

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs what the tests of crashes and faults call, and the model: scripts/install-tools.sh. Only root installs, and only what is missing.
+# Installs the programs that the tests of crashes and faults use, and those of the model: scripts/install-tools.sh. Only root installs, and only what is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 

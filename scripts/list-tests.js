@@ -1,5 +1,5 @@
-// The test files, as paths below the root with slashes, on Windows too: those whose path contains one of `parts`, or all if there are none.
-// Those that need servers are apart: all in test/engines/ but those of the local engine, and the example of two machines.
+// Lists the test files, as paths below the root, with slashes on Windows too: those whose path contains one of `parts`, or all if there are none.
+// Tests that need servers are separate: all in test/engines/ except those of the local engine, and the example of two machines.
 import { readdirSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'

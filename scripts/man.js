@@ -1,6 +1,6 @@
-// Makes man/slocket.1 of docs/cli.md: node scripts/man.js [--check]
+// Makes man/slocket.1 from docs/cli.md: node scripts/man.js [--check]
 //
-// As much of Markdown as that page uses: headings, paragraphs, code, tables of two or more columns, `code`, **strong**, _stressed_ and links.
+// Supports the Markdown that the page uses: headings, paragraphs, code, tables with two or more columns, `code`, **strong**, _stressed_ and links.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 

@@ -1,6 +1,6 @@
-// What `npm run model` searches the models with; what the switches mean is said at the head of each. Without a name it is model/acquire.pml.
+// The searches of `npm run model`. The head of each model explains its switches. Without a name, the model is model/acquire.pml.
 
-/** The first ones are all of `npm run model -- --ci`. */
+/** The first searches are all of `npm run model -- --ci`. */
 export const CI_SEARCHES = [
   '-DPROCS=2 -DROUNDS=2 -DCRASHES=1 -DABORTS=1 -DENDS=1 -DKEPT=1',
   '-DPROCS=2 -DROUNDS=2 -DCLAIMS=2 -DSLOW_LISTS=1 -DKEPT=1',

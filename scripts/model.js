@@ -1,11 +1,11 @@
-// Searches the models of the local engine, and their mutants, with Spin; model/README.md tells of both. Needs Debian's packages
-// spin, gcc and patch. Exits with 1 when the model breaks a promise, and when a mutant does not break its own.
+// Searches the models of the local engine, and their mutants, with Spin; see model/README.md. Needs Debian's packages
+// spin, gcc and patch. Exits with 1 if the model breaks a promise, or if a mutant doesn't break its own.
 //
 //   npm run model                      everything; up to an hour, and up to 10 GB
 //   npm run model -- --ci              a few small searches, and all mutants; some minutes
 //   npm run model -- --only='-DCLAIMS=3 -DSTAY=1'     one search, with any switches; of acquire.pml, if it names no model
 //   npm run model -- --only steal      all searches and mutants of one model, by its name
-//   npm run model -- --keep DIR …      leaves what was searched in DIR, to read the trail of what went wrong
+//   npm run model -- --keep DIR …      keeps the files of the search in DIR, to read the trail of a failure
 import { execFile, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -28,7 +28,7 @@ const run = promisify(execFile)
 const MEGABYTES_EACH = 4500
 const MUTANT_SECONDS = 120
 
-/** How the search is compiled: what is short is not worth optimizing. A mutant's error is found sooner from the other end. */
+/** How the search is compiled. Short searches aren't worth optimizing. A mutant's error is found sooner if the search starts from the other end. */
 const FOR_SEARCH = [values.ci ? '-O0' : '-O2']
 const FOR_MUTANT = ['-O0', '-DREVERSE', '-DT_REVERSE']
 /** The size of the hash table, as a power of two. */
@@ -74,7 +74,7 @@ async function runJobs() {
   for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await job()
 }
 
-/** The model has to keep every promise. A search that is cut off has found nothing so far. */
+/** The model must keep every promise. A search that is cut off has found nothing so far. */
 function searchJob(switches) {
   return async () => {
     const directory = makeDirectory(switches)
@@ -131,20 +131,20 @@ function makeDirectory(name) {
   return directory
 }
 
-/** A search is switches, after the name of a model where it is not acquire.pml. */
+/** A search: the name of a model, unless it is acquire.pml, then switches. */
 function parseSwitches(text) {
   const words = text.split(' ')
   return words[0].endsWith('.pml') ? { file: words[0], flags: words.slice(1) } : { file: 'acquire.pml', flags: words }
 }
 
-/** Searches a model in `directory`: the property that is broken, if any; how many states; whether it came to its end. */
+/** Searches a model in `directory`. Returns the broken property, if any, the number of states, and whether the search is complete. */
 async function search(directory, file, switches, flags, hash, limitSeconds) {
   await run('spin', ['-a', ...switches, file], { cwd: directory })
-  // NOREDUCE: there is next to nothing to reduce. COLLAPSE packs the states, and loses nothing.
+  // NOREDUCE: there is hardly anything to reduce. COLLAPSE packs the states, without loss.
   const how = ['-DSAFETY', '-DNOREDUCE', '-DNOFAIR', '-DNOBOUNDCHECK', '-DCOLLAPSE', '-DVECTORSZ=600']
   await run('gcc', ['-w', ...flags, ...how, `-DMEMLIM=${MEGABYTES_EACH}`, '-o', 'pan', 'pan.c'], { cwd: directory })
   const from = performance.now()
-  // -E: who sleeps at the end is judged by the model itself, see `IS_QUIET`.
+  // -E: the model itself judges processes that sleep at the end, see `IS_QUIET`.
   const output = await outputOf('./pan', ['-E', '-m50000', `-w${hash}`], directory, limitSeconds)
   const seconds = ((performance.now() - from) / 1000).toFixed(1)
   const states = Number(/^\s*(\d[\d.e+]*) states, stored/m.exec(output)?.[1] ?? Number.NaN)
@@ -154,7 +154,7 @@ async function search(directory, file, switches, flags, hash, limitSeconds) {
   return { broken, states, seconds, isComplete: !/Search not completed|max search depth too small/.test(output) }
 }
 
-/** pan writes its totals when it is interrupted, too. */
+/** pan also writes its totals when it is interrupted. */
 function outputOf(command, args, cwd, limitSeconds) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'] })

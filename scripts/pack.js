@@ -2,8 +2,8 @@
 //
 // The links of README.md are relative: on GitHub and in a checkout they lead to the version that the reader has. The package holds no
 // docs/, and npmjs.com resolves relative links against the newest commit, unpkg.com and editors against the package. So the README in
-// the package has absolute links, made from `repository` and the version's tag. It is written into a copy: what is killed here leaves
-// nothing changed in the checkout.
+// the package has absolute links, made from `repository` and the version's tag. It is written into a copy, so that a run that is killed
+// leaves the checkout unchanged.
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,14 +24,14 @@ try {
     cpSync(join(root, name), join(staged, name), { recursive: true })
   writeFileSync(join(staged, 'README.md'), withAbsoluteLinks(readFileSync(join(root, 'README.md'), 'utf8')))
   execFileSync(process.execPath, [join(root, 'scripts/build-dist.js'), join(staged, 'dist')])
-  // Nothing to run: dist/ has just been built.
+  // No scripts: dist/ has just been built.
   const flags = ['--ignore-scripts', '--json', '--pack-destination', resolve(destination)]
   process.stdout.write(execFileSync('npm', ['pack', ...flags], { cwd: staged }))
 } finally {
   rmSync(staged, { recursive: true, force: true })
 }
 
-/** Inline links and images of Markdown alone; test/package/links.test.ts finds any other relative link in what is packed. */
+/** Only inline links and images of Markdown; test/package/links.test.ts finds any other relative link in what is packed. */
 function withAbsoluteLinks(markdown) {
   const home = repository.url.replace(/^git\+|\.git$/g, '')
   return markdown.replace(/(!?)\[([^\]]*)\]\((?![a-z]+:|#)([^)]+)\)/g, (_, image, text, path) => {

@@ -1,5 +1,5 @@
-// The runtimes that runtimes/package.json pins: other versions of Node, Deno and Bun. They come from the npm registry, and npm checks each one against
-// the hash in the lock file there.
+// The runtimes that runtimes/package.json pins: other versions of Node, Deno and Bun. They come from the npm registry; npm checks each one
+// against the hash in the lockfile there.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,19 +8,19 @@ import { fileURLToPath } from 'node:url'
 const HOME = fileURLToPath(new URL('../runtimes', import.meta.url))
 const PREFIX = 'node_modules/'
 
-/** The names of all of them, such as `node-24`. */
+/** The names of all runtimes, such as `node-24`. */
 export function runtimeNames() {
   return [...readLock('package-lock.json').keys()]
 }
 
-/** The path of the program of one of them. It may not be installed yet. */
+/** The path of the program of a runtime. It may not be installed yet. */
 export function runtimeProgram(name) {
   if (name === 'deno') return join(HOME, PREFIX, name, 'deno')
   return join(HOME, PREFIX, name, 'bin', name === 'bun' ? 'bun' : 'node')
 }
 
 /**
- * Installs all of them, unless they are there as the lock file pins them.
+ * Installs all runtimes, unless they are installed as the lockfile pins them.
  *
  * @throws Error if this isn't Linux on x64, or if npm fails.
  */
@@ -39,7 +39,7 @@ export function installRuntimes() {
   if (status !== 0) throw new Error('npm could not install the runtimes: see above')
 }
 
-/** The entries of a lock file, by the name that each runtime is installed under. */
+/** The entries of a lockfile, by the name under which each runtime is installed. */
 function readLock(file) {
   const { packages } = JSON.parse(readFileSync(join(HOME, file), 'utf8'))
   const entries = Object.entries(packages).filter(([path]) => path.startsWith(PREFIX))

@@ -1,7 +1,7 @@
-// Says where in the sources something is that Node has found in a file that tsc wrote, for test-file.js.
+// Translates positions in files that tsc wrote into positions in the sources, for test-file.js.
 //
-// Node does the same with --enable-source-maps, but then reads and parses the map of each module that a process loads: a fifth of the processor time in
-// which a test file starts. Here, a map is read once something has failed.
+// Node does the same with --enable-source-maps, but it reads and parses the map of each module that a process loads: a fifth of the processor time
+// that a test file needs to start. Here, a map is read only after a failure.
 import { readFileSync } from 'node:fs'
 import { SourceMap } from 'node:module'
 import { dirname, join, relative } from 'node:path'
@@ -18,7 +18,7 @@ const POSITION = new RegExp(
 /** The map of a file by its path, or null if it has none. */
 const maps = new Map()
 
-/** A text, such as a stack, with the positions in the sources in place of those in the compiled files. */
+/** Returns a text, such as a stack, with the positions in the sources instead of those in the compiled files. */
 export function inSources(text) {
   return text.replace(POSITION, (all, file, line, column) => {
     const found = sourceOf(join(BUILD, file), Number(line), Number(column))
@@ -26,7 +26,7 @@ export function inSources(text) {
   })
 }
 
-/** Where in the sources a line and a column of a compiled file come from, all counted from 1; undefined if nothing says so. */
+/** The source line and column of a line and column in a compiled file, all counted from 1; undefined if unknown. */
 export function sourceOf(file, line, column) {
   const { originalSource, originalLine, originalColumn } = mapOf(file)?.findEntry(line - 1, column - 1) ?? {}
   if (originalSource === undefined) return undefined
@@ -40,7 +40,7 @@ function mapOf(file) {
 
 function readMap(file) {
   try {
-    // The files that a run has bundled are below build/ as well, and have none.
+    // The bundles of a run are below build/ as well, and have no maps.
     return relative(BUILD, file).startsWith('..')
       ? null
       : new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8')))

@@ -1,7 +1,7 @@
-// Runs everything that a change has to pass, one step after another: npm run test:all -- [--ci] [STEP…]
+// Runs everything that a change must pass, one step after another: npm run test:all -- [--ci] [STEP…]
 //
-// Goes on after a failure. At the end the last lines of each step that failed are printed again, and a table says how each step ended and
-// how long it took; the exit code is 1 if one failed. STEP picks steps by name. --ci is what .ci/run does: of the longest steps only the part that fits into a CI run.
+// Continues after a failure. At the end, it prints the last lines of each failed step again, and a table of how each step ended and
+// how long it took; the exit code is 1 if a step failed. STEP picks steps by name. With --ci, as in .ci/run, the longest steps run only in part.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, rmSync, statSync } from 'node:fs'
@@ -13,23 +13,25 @@ import { parseArgs } from 'node:util'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const runtimesArePinned = process.platform === 'linux' && process.arch === 'x64'
 
-/** How many lines of a step that failed are printed again. */
+/** How many lines of a failed step are printed again. */
 const TAIL_LINES = 80
-/** How long the last lines of a step may take to arrive, in ms. */
+/** How long to wait for the last lines of a step, in ms. */
 const LAST_WORDS_MS = 2000
-/** How long a step on trial may take, in seconds. */
+/** The limit of a step on trial, in seconds. */
 const TRIAL_SECONDS = 300
-/** How long --ci may take as a whole, in seconds: a step on trial gets what is left of that, and none if that is next to nothing. */
+/** The limit of --ci as a whole, in seconds: a step on trial gets the rest of it, and is skipped if hardly anything is left. */
 const CI_SECONDS = 1900
 const LEAST_TRIAL_SECONDS = 60
 
-/** Of the files of test:long and test:engines, --ci runs one half or the other, as the commit's hash says, so that a run of the same commit is the same. */
+/** --ci runs one half of the files of test:long and test:engines. The commit's hash decides which, so that a second run of the same commit runs the same files. */
 const HALF = ['--part', `${(parseInt(commit(), 16) % 2) + 1}/2`]
-/** And these always: what checks a promise of docs/guarantees.md that nothing else in CI checks as well, and what each engine has to show. */
+/** These files always run: they check promises of docs/guarantees.md that nothing else in CI checks as well, and what each engine must show. */
 const ALWAYS_LONG = [
   'cli/hold',
+  'cli/process-start',
   'crash/downgrade',
   'crash/exit-listeners',
+  'crash/exit-requests',
   'crash/faults',
   'crash/idle',
   'crash/lost',
@@ -57,8 +59,10 @@ const ALWAYS_ENGINES = [
   'secrets',
 ]
 
-/** In the order in which they run: first what fails soonest. `ci`: the parameters that --ci adds. `isTrial`: a failure is reported, and is none of the whole. `isOutsideCi`: --ci leaves it out, for want of time. `hasSecondTry`: it depends on timers
- * of servers and on kills in the middle of something. With --ci, a failure of the first run is reported, and a second run, of the files that failed, decides. */
+/**
+ * The steps in order, those that fail soonest first. `ci`: the parameters that --ci adds. `isTrial`: a failure is reported, but the run doesn't fail. `isOutsideCi`: --ci leaves it out, for lack of time. `hasSecondTry`: it depends on timers
+ * of servers, and on kills in the middle of an operation. With --ci, a failure of the first run is reported, and a second run of the failed files decides.
+ */
 const STEPS = [
   { name: 'lint' },
   { name: 'format:check' },
@@ -77,14 +81,14 @@ const STEPS = [
   { name: 'bench', parameters: ['--quick'] },
   { name: 'check' },
   { name: 'api:check', before: ['npm', 'ci', '--prefix', 'docs/api', '--no-audit', '--no-fund'] },
-  // Young: it has to show first that it never fails without a fault on machines of others.
+  // On trial: it is new, and has yet to show that it never fails without a fault on machines of others.
   {
     name: 'test:windows',
     ci: ['--ci'],
     isTrial: true,
     skip: runtimesArePinned ? undefined : 'Wine is for Linux on x64 alone',
   },
-  // The same.
+  // On trial for the same reason.
   {
     name: 'test:darwin',
     isTrial: true,
@@ -95,7 +99,7 @@ const STEPS = [
     isOutsideCi: true,
     skip: process.platform === 'linux' ? undefined : 'Podman is for Linux alone',
   },
-  // It needs a browser, which it installs (root, Debian).
+  // Needs a browser, which it installs (root, Debian).
   { name: 'docs:check', isOutsideCi: true },
 ]
 
@@ -111,7 +115,7 @@ if (unknown.length > 0) {
   process.exit(1)
 }
 
-/** Where a step lists the test files that failed, for its second try. */
+/** The file in which a step lists the test files that failed, for its second try. */
 const failedFiles = join(root, 'build', `failed-${process.pid}`)
 process.once('exit', () => rmSync(failedFiles, { force: true }))
 
@@ -152,7 +156,7 @@ async function runStep({
   rmSync(failedFiles, { force: true })
   const ran = before === undefined ? undefined : await run(before)
   const { passed, tail } = ran?.passed === false ? ran : await run(command)
-  // There is no list if the run did not get to its end.
+  // There is no list if the run was interrupted.
   const isListed = existsSync(failedFiles) && statSync(failedFiles).size > 0
   if (!passed && mayTryAgain) {
     console.log(`\n=== ${name}, once more${isListed ? ': the files that failed' : ''}`)
@@ -173,7 +177,7 @@ function commit() {
   return /^[0-9a-f]{8}/.exec(GITHUB_SHA ?? stdout ?? '')?.[0] ?? '0'
 }
 
-/** Whether a program ended well, and its last lines. Ctrl-C reaches the step as well, and ends this process right after it. */
+/** Runs a program. Returns whether it succeeded, and its last lines. Ctrl-C reaches the step as well, and ends this process right after it. */
 async function run([program, ...parameters]) {
   const child = spawn(program, parameters, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
   let tail = ''
@@ -187,7 +191,7 @@ async function run([program, ...parameters]) {
     })
   const closed = once(child, 'close')
   const [status, signal] = await once(child, 'exit')
-  // What it may have left running holds its output open.
+  // Processes that it left running hold its output open.
   await Promise.race([closed, sleep(LAST_WORDS_MS)])
   child.stdout.destroy()
   child.stderr.destroy()

@@ -3,8 +3,8 @@
 // The containers are those of Podman and runc, rootful, on Debian. scripts/container-image.sh installs what is missing, and makes their image. The machine's Node and this checkout
 // are mounted into them.
 //
-// All happens in a mount and pid namespace, with all that Podman stores in memory: no container and no mount outlives this process, however it ends, and
-// the containers of this machine aren't touched.
+// Everything runs in a mount and pid namespace, and Podman stores everything in memory. So no container and no mount outlives this process, however it
+// ends, and this machine's containers aren't touched.
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -28,7 +28,7 @@ cgroup_manager = "cgroupfs"
 events_logger = "none"
 runtime = "runc"
 `
-/** What Podman writes to. On a tmpfs it can use overlayfs, also if the root of this machine is one. */
+/** The directories that Podman writes to. On a tmpfs it can use overlayfs, even if the root of this machine is an overlay. */
 const IN_MEMORY = ['/run', '/dev/shm', '/var/lib/containers', '/var/lib/cni']
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { name: { type: 'string' } } })
@@ -36,7 +36,7 @@ const { values, positionals } = parseArgs({ allowPositionals: true, options: { n
 if (process.env[INSIDE] === undefined) outside()
 else inside()
 
-/** Runs this script again in namespaces of its own. Their first process is a shell, which reaps what others leave. */
+/** Runs this script again in its own namespaces. Their first process is a shell, which reaps orphans. */
 function outside() {
   if (process.platform !== 'linux' || process.getuid() !== 0 || !isThere('apt-get')) {
     console.log('no container was tried: only root can start them, on Debian')

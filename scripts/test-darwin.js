@@ -1,7 +1,7 @@
-// Runs compiled tests on what Node would find on macOS, imitated on Linux: npm run test:darwin -- [PATH-PART…]
+// Runs compiled tests on an imitation of macOS on Linux: npm run test:darwin -- [PATH-PART…]
 //
-// test/darwin/ has the imitation: a library in C, which is compiled by cc, and a module, both preloaded. Without PATH-PART, WHOLE and CLIENTS are
-// run. Of the files of test/conformance/ the whole process is imitated; of all others, the processes that they start. On macOS itself nothing is imitated.
+// The imitation is in test/darwin/: a C library, which cc compiles, and a module, both preloaded. Without PATH-PART, it runs WHOLE and CLIENTS.
+// In the files of test/conformance/, the whole process is imitated; in all others, only the processes that they start. On macOS itself, nothing is imitated.
 import { spawn } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -35,7 +35,7 @@ const CLIENTS = [
 /** How long one test may take, and how long one file, in seconds. */
 const TEST_SECONDS = 120
 const FILE_SECONDS = 300
-/** How long the output of a file that has ended is waited for, in ms. */
+/** How long to wait for the output of a file that has ended, in ms. */
 const OUTPUT_MS = 1000
 const AT_ONCE = 2
 
@@ -48,7 +48,7 @@ if (files.length === 0) fail(`no test file's path contains ${positionals.join(' 
 const imitation = process.platform === 'darwin' ? undefined : buildImitation()
 if (imitation !== undefined && 'missing' in imitation) fail(imitation.missing)
 
-// In the repository, so that Node finds the packages that a program imports.
+// Inside the repository, so that Node finds the packages that a program imports.
 const programs = join(root, `build/darwin-${process.pid}`)
 mkdirSync(programs)
 process.once('exit', () => rmSync(programs, { recursive: true, force: true }))
@@ -89,7 +89,7 @@ async function runFile(file) {
     child.kill('SIGKILL')
   }, FILE_SECONDS * 1000)
   let outputTimer
-  // A process that the test has left behind keeps the pipes open, and 'close' from coming.
+  // A process that the test has left behind keeps the pipes open, so 'close' doesn't come.
   child.once('exit', () => {
     outputTimer = setTimeout(() => streams.forEach((stream) => stream.destroy()), OUTPUT_MS)
   })

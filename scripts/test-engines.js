@@ -1,8 +1,8 @@
-// Runs the tests of the engines that need servers: npm run test:engines -- [--ci] [what scripts/test.js takes…]
+// Runs the tests of the engines that need servers: npm run test:engines -- [--ci] [options of scripts/test.js…]
 //
-// Starts the servers (scripts/engines.sh), runs the tests that need them (list-tests.js), and stops the servers, whatever
-// happens: they end with this process. --ci leaves out *.long.test.ts. Six files at a time, unless --concurrency says otherwise: what
-// they do most is wait, for leases that have to run out.
+// Starts the servers (scripts/engines.sh), runs the tests that need them (list-tests.js), and stops the servers: they
+// end with this process, however it ends. --ci leaves out *.long.test.ts. Six files run at a time, unless --concurrency says otherwise:
+// they mostly wait for leases to run out.
 import { spawn, spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -25,16 +25,16 @@ const addresses = Object.fromEntries(
 const parameters = ['--engines', '--concurrency', '6', ...process.argv.slice(2)]
 const tests = spawn(process.execPath, [join(dirname(engines), 'test.js'), ...parameters], {
   env: { ...process.env, ...addresses },
-  // Over the last one nothing is said. Its end tells the tests that this process has been killed.
+  // Nothing is sent over the last pipe. Its end tells the tests that this process has been killed.
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-  // A process group, since each test file is a process of its own, which would go on.
+  // A process group, since each test file has its own process, which would continue otherwise.
   detached: true,
 })
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, killTests)
 tests.on('error', (error) => end(1, error))
 tests.on('exit', (code, signal) => end(code ?? 1, signal === null ? undefined : `the tests were ended by ${signal}`))
 
-/** All of the group that there still are. */
+/** Signals the processes of the group that are left. */
 function killTests() {
   try {
     if (tests.pid !== undefined) process.kill(-tests.pid, 'SIGKILL')

@@ -1,11 +1,11 @@
 // Runs tests of crashes on file systems of many kinds: npm run test:file-systems -- [--ci] [--only NAME,…] [--at-once N] [--timeout SECONDS] [--table]
 //
-// Each is mounted in a scratch directory, and the tests make their locks there (TMPDIR). --ci is for a run of a minute and a half: it
-// leaves out most of the tests, and no file system. It takes root. What is missing is installed, on Debian. A file system that
-// cannot be mounted on this machine is skipped, by name and with the reason. --table writes what came out into docs/platforms.md.
-// --at-once (4): how many file systems are tried at a time. --timeout: that of scripts/test.js. On a busy machine: --at-once 1 --timeout 1200, with SLOCKET_TEST_DEADLINE_SECONDS=600.
+// Each file system is mounted in a scratch directory, and the tests make their locks there (TMPDIR). --ci takes a minute and a half: it
+// leaves out most of the tests, but no file system. It needs root. On Debian, it installs what is missing. A file system that
+// cannot be mounted on this machine is skipped, by name and with the reason. --table writes the results into docs/platforms.md.
+// --at-once (4): how many file systems run at a time. --timeout: see scripts/test.js. On a busy machine: --at-once 1 --timeout 1200, with SLOCKET_TEST_DEADLINE_SECONDS=600.
 //
-// All happens in a mount and pid namespace, so that no mount and no daemon outlives this process, however it ends.
+// Everything runs in a mount and pid namespace, so that no mount and no daemon outlives this process, however it ends.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,17 +17,17 @@ import { writeTable } from './file-systems-table.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const INSIDE = 'SLOCKET_IN_NAMESPACE'
-/** scripts/virtual-machine.sh has started this. */
+/** True if scripts/virtual-machine.sh has started this. */
 const isVirtualMachine = process.env.SLOCKET_IN_VIRTUAL_MACHINE !== undefined
 
-/** What --ci runs on each file system, and what else is run without it. */
+/** The tests that --ci runs on each file system, and those that run without it. */
 const IN_CI = ['test/crash/contention']
 const ALL = [...IN_CI, 'test/crash/kill', 'test/crash/order', 'test/crash/stop', 'test/web-locks/steal']
 
 /**
- * Each is mounted at `at`, by commands that are run one after the other in `dir`, an empty directory. `kernel`: the kernel has to have it. What this
- * kernel hasn't is here in order to be skipped by name: others have it. `tools`: which package has each program, the one that matters most first.
- * `refused`: with the error code that an acquire gives. `isOfMachine`: it needs what scripts/virtual-machine.sh gives to its virtual machine.
+ * Each file system is mounted at `at`, by commands that run one after the other in `dir`, an empty directory. `kernel`: a file system that the kernel must support. If this
+ * kernel doesn't, it is skipped by name: others do. `tools`: the package of each program, the most important program first.
+ * `refused`: the error code of an acquire. `isOfMachine`: it needs the virtual machine of scripts/virtual-machine.sh.
  */
 const FILE_SYSTEMS = {
   ext4: onLoop('mkfs.ext4 -q'),
@@ -47,7 +47,7 @@ const FILE_SYSTEMS = {
   ramfs: { kernel: 'ramfs', mount: ['mount -t ramfs none at'] },
   overlayfs: {
     kernel: 'overlay',
-    // An overlay cannot be the upper layer of another one, which is what a container's root often is.
+    // An overlay can't be the upper layer of another overlay, and the root of a container often is an overlay.
     mount: [
       'mount -t tmpfs none parts',
       'mkdir parts/lower parts/upper parts/work',
@@ -116,7 +116,7 @@ const FILE_SYSTEMS = {
     kernel: 'nfs',
     isOfMachine: true,
     tools: { 'rpc.nfsd': 'nfs-kernel-server' },
-    // The server is this kernel's.
+    // The server is in this kernel.
     mount: [
       'modprobe nfsd',
       'mount -t nfsd none /proc/fs/nfsd',
@@ -128,7 +128,7 @@ const FILE_SYSTEMS = {
     refused: 'ERR_SLOCKET_NETWORK_FILE_SYSTEM',
   },
   sshfs: {
-    // The server is a child of it: no network is needed.
+    // The server is a child process: no network is needed.
     tools: { sshfs: 'sshfs', '/usr/lib/openssh/sftp-server': 'openssh-sftp-server' },
     mount: [
       "printf '#!/bin/sh\\nexec /usr/lib/openssh/sftp-server\\n' >ssh && chmod +x ssh",
@@ -154,7 +154,7 @@ const { values } = parseArgs({
   options: {
     ci: { type: 'boolean', default: false },
     only: { type: 'string' },
-    // What the tests do most is wait.
+    // The tests mostly wait.
     'at-once': { type: 'string', default: '4' },
     timeout: { type: 'string', default: '120' },
     table: { type: 'boolean', default: false },
@@ -170,7 +170,7 @@ const env = { ...process.env, PATH: [process.env.PATH, '/usr/sbin', '/sbin'].joi
 if (process.env[INSIDE] === undefined) outside()
 else await inside()
 
-/** Runs this script again in namespaces of its own. Their first process is a shell, which reaps what others leave. */
+/** Runs this script again in its own namespaces. Their first process is a shell, which reaps orphans. */
 function outside() {
   if (process.platform !== 'linux' || process.getuid() !== 0) {
     console.log('no file system was tried: only root can mount them, on Linux')
@@ -233,7 +233,7 @@ async function tryOn(name, dir) {
   }
 }
 
-/** Why it can't be tried. */
+/** The reason why it can't be tried. */
 function reasonWithout(name) {
   const { kernel, isOfMachine = false, tools = {} } = FILE_SYSTEMS[name]
   if (kernel !== undefined && !isInKernel(kernel)) return `the kernel has no ${kernel}`
@@ -242,7 +242,7 @@ function reasonWithout(name) {
   return missing === undefined ? undefined : `${missing} is not installed`
 }
 
-/** Whether a hard link to a socket leads to it there, as `slocket doctor` says. */
+/** True if a hard link to a socket works there, according to `slocket doctor`. */
 function linksLead(at) {
   const { stdout } = spawnSync(process.execPath, [join(root, 'build/src/cli/main.js'), 'doctor', at], {
     encoding: 'utf8',
@@ -254,7 +254,7 @@ function linksLead(at) {
   return ticket.startsWith('hard link')
 }
 
-/** Why it cannot be mounted here. Daemons go on, so what they say goes to a file. */
+/** The reason why it can't be mounted here. Daemons continue, so their output goes to a file. */
 function mountAll(commands, dir) {
   for (const command of commands) {
     const log = openSync(join(dir, 'log'), 'w')
@@ -278,7 +278,7 @@ async function runTests(at) {
   return { passed: status === 0, said }
 }
 
-/** Whether an acquire gives the error, and nothing is left of it; whether `slocket doctor` agrees; whether the drop-ins exclude processes all the same. */
+/** Checks that an acquire fails with the error and leaves nothing behind, that `slocket doctor` agrees, and that the drop-ins still exclude processes. */
 async function isRefused(at, code) {
   const index = pathToFileURL(join(root, 'build/src/index.js')).href
   const program = `
@@ -324,7 +324,7 @@ async function contendByDropIns(at) {
       await count('two')
       lockFile.unlockSync('two.lock')
     }
-    // Longer than it takes to become stale, unless it is renewed.
+    // Longer than the stale age, unless the lock is renewed.
     const release = await properLockfile.lock('one', { stale: ${staleMs}, retries: { forever: true } })
     await count('one')
     await new Promise((resolve) => setTimeout(resolve, ${staleMs + 500}))
@@ -354,7 +354,7 @@ function isThere(tool) {
   return spawnSync('bash', ['-c', `command -v ${tool}`], { env }).status === 0
 }
 
-/** Built in, loaded, or to be loaded. */
+/** Built in, loaded, or loadable. */
 function isInKernel(type) {
   const has = () => new RegExp(`\\s${type}$`, 'm').test(readFileSync('/proc/filesystems', 'utf8'))
   if (!has()) spawnSync('modprobe', ['-q', type], { env })
@@ -362,7 +362,7 @@ function isInKernel(type) {
 }
 
 function installMissing() {
-  // There is no network in the machine.
+  // The machine has no network.
   if (isVirtualMachine) return
   const possible = names.filter(
     (name) =>
@@ -376,7 +376,7 @@ function installMissing() {
     console.log(`not installed, and only Debian's packages are known here: ${packages.join(' ')}`)
     return
   }
-  // One by one: what cannot be had is said to be skipped.
+  // One by one, so that a missing one only skips its file system.
   for (const name of ['fuse3', ...packages]) {
     console.log(`> scripts/apt-install.sh ${name}`)
     spawnSync('bash', [join(root, 'scripts/apt-install.sh'), name], { stdio: ['ignore', 'ignore', 'inherit'], env })

@@ -1,6 +1,6 @@
-// Runs one compiled test file in a process of its own, and says what it reports.
+// Runs a compiled test file in its own process, and reports its events.
 //
-// run() of node:test does the same. But now and then it waits forever for a file whose process has ended (seen on Node 20 and 26).
+// run() of node:test does the same, but sometimes it waits forever for a file whose process has ended (seen on Node 20 and 26).
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
@@ -8,14 +8,14 @@ import { fileURLToPath } from 'node:url'
 import { inSources, sourceOf } from './source-positions.js'
 
 const reporter = new URL('test-reporter.js', import.meta.url).href
-/** How often what a file has reported is read. */
+/** How often new events are read. */
 const POLL_MS = 100
-/** How long a process that has ended may leave its output open. Longer, and it has left another process that holds it. */
+/** How long the output of a process that has ended may stay open. After that, a process that it left behind must be holding it open. */
 const OUTPUT_MS = 10_000
 
 /**
- * Calls `onEvent` with each event of the file. Gives undefined once the file's process has ended well, and otherwise what went wrong with it
- * apart from its tests. `eventsPath` is a file to write; `namePattern` picks tests by name. A process of which nothing is heard for
+ * Calls `onEvent` with each event of the file. Resolves with undefined if the file's process succeeded, otherwise with what failed
+ * besides its tests. `eventsPath` is a file to write to; `namePattern` picks tests by name. A process that is silent for
  * `silenceMs` is killed.
  */
 export async function runTestFile(file, { eventsPath, namePattern, silenceMs }, onEvent) {
@@ -33,7 +33,7 @@ export async function runTestFile(file, { eventsPath, namePattern, silenceMs }, 
   }, silenceMs)
   const report = (event) => {
     silence.refresh()
-    // A failure that is a `todo` explains no exit code.
+    // A failed `todo` doesn't explain the exit code.
     if (event.type === 'test:fail' && event.data.todo === undefined) failed = true
     if (event.type === 'test:fail' || event.type === 'test:pass') tests += 1
     onEvent(event)
@@ -67,7 +67,7 @@ export async function runTestFile(file, { eventsPath, namePattern, silenceMs }, 
   return problem
 }
 
-/** What is called to read the events that have been written since, as far as their lines are whole. */
+/** Returns a function that reads the events that have been written since the last call, as far as their lines are complete. */
 function eventReader(path, onEvent) {
   const decoder = new StringDecoder('utf8')
   const buffer = Buffer.alloc(65_536)
@@ -94,7 +94,7 @@ function eventReader(path, onEvent) {
 function revived(event) {
   const { details, file, line, column } = event.data
   if (details?.error !== undefined) details.error = errorOf(details.error)
-  // Only what has failed is looked up.
+  // Only failures are looked up.
   if (event.type === 'test:fail' && file !== undefined && line !== undefined)
     Object.assign(event.data, sourceOf(file.startsWith('file:') ? fileURLToPath(file) : file, line, column))
   return event
@@ -109,7 +109,7 @@ function errorOf({ name, message, stack, code, failureType, cause }) {
   return error
 }
 
-/** What Linux says a process is doing. */
+/** The state of a process, as Linux reports it. */
 function stateOf(pid) {
   try {
     const [state] = /^State:.*$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))

@@ -1,4 +1,4 @@
-// A reporter for node:test that writes each event as a line of JSON, for test-file.js; of an error, what the reporter `spec` shows.
+// A reporter for node:test that writes each event as a line of JSON, for test-file.js; errors as the reporter `spec` shows them.
 import { inspect } from 'node:util'
 import { isNativeError } from 'node:util/types'
 

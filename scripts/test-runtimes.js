@@ -1,17 +1,17 @@
 // Runs the compiled tests on other versions of Node, and with Deno and Bun: npm run test:runtimes -- [--ci] [--only NAME,…] [PATH-PART…]
 //
-// The runtimes are those of runtimes/package.json, from the npm registry, each checked against the hash in the lock file there;
-// they are no dependencies of this package, and are installed when they are first asked for. --only node-22,deno leaves out the rest.
+// The runtimes are those of runtimes/package.json, from the npm registry; npm checks each against the hash in the lockfile there.
+// They aren't dependencies of this package, and are installed when they are first needed. --only node-22,deno runs only these.
 //
 //   Node   all tests
-//   Deno   test/runtimes/, which says itself what it starts; IN_PROCESS, by `deno test`
-//   Bun    test/runtimes/, and test/crash/ with Bun wherever that starts a process; IN_PROCESS, by `bun test`
+//   Deno   test/runtimes/, which starts the processes itself; IN_PROCESS, with `deno test`
+//   Bun    test/runtimes/, and test/crash/ with Bun for its processes; IN_PROCESS, with `bun test`
 //
-// With PATH-PART, only the tests whose path contains one, with Deno or Bun wherever they start a process: `--only deno test/crash`. Not all
-// of those pass with Deno: docs/platforms.md.
+// With PATH-PART, only the tests whose path contains it, with Deno or Bun for the processes that they start: `--only deno test/crash`. Not all
+// of these pass with Deno: docs/platforms.md.
 //
-// --ci is for a run of some four minutes on two cores, beside `npm test` on one version: IN_CI on all versions of Node but NOT_IN_CI,
-// test/runtimes/ with Deno, and with Bun that, IN_CI_WITH_BUN and IN_CI_IN_BUN.
+// --ci takes some four minutes on two cores, in addition to `npm test` on one version: IN_CI on all versions of Node except NOT_IN_CI,
+// test/runtimes/ with Deno, and with Bun also IN_CI_WITH_BUN and IN_CI_IN_BUN.
 import { spawnSync } from 'node:child_process'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -21,7 +21,7 @@ import { installRuntimes, runtimeNames, runtimeProgram } from './runtimes.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** What --ci runs on a version of Node: where what Node does for us differs from version to version, if anywhere. */
+/** The tests that --ci runs on each version of Node: those that depend on what differs between versions. */
 const IN_CI = [
   'test/runtimes/facts',
   'test/conformance/local.test',
@@ -40,13 +40,13 @@ const IN_CI = [
   'test/cli/run.test',
   'test/cli/run-waiting',
 ]
-/** Not tried by --ci: the oldest release of what `npm test` has run on already, and those between that and the newest. */
+/** Versions that --ci leaves out: the oldest release of the version that `npm test` runs on, and those between that and the newest. */
 const NOT_IN_CI = new Set(['node-20', 'node-22', 'node-24'])
 
-/** The tests that Deno and Bun run themselves. */
+/** The tests that run in Deno and Bun themselves. */
 const IN_PROCESS = ['test/conformance/', 'test/core/', 'test/requests/']
 const IN_CI_IN_BUN = ['test/conformance/local.test', 'test/conformance/names.test']
-/** Those whose processes are of Bun. */
+/** The tests whose processes run in Bun. */
 const IN_CI_WITH_BUN = [
   'test/crash/contention',
   'test/crash/descriptors',
@@ -113,7 +113,7 @@ function testBun(program) {
   if (positionals.length > 0) return runTests(process.execPath, positionals, [], env)
   const parts = ['test/runtimes/', 'test/crash/']
   let passed = runTests(process.execPath, parts, ['test/runtimes/', ...IN_CI_WITH_BUN], env)
-  // A process for each file, as Node and Deno have it: some fake what slocket takes as it is loaded.
+  // One process for each file, as with Node and Deno: some files fake what slocket reads when it is loaded.
   for (const file of listTests(values.ci ? IN_CI_IN_BUN : IN_PROCESS))
     passed = run(program, ['test', '--timeout', '120000', `./build/${file.replace(/\.ts$/, '.js')}`], env) && passed
   return passed
@@ -121,7 +121,7 @@ function testBun(program) {
 
 /** Runs the tests whose paths contain one of `parts`; with --ci, of `ciParts`. `node` is the Node that runs them. */
 function runTests(node, parts, ciParts, env = {}) {
-  // PATH is for what calls `node` or `npm` by name.
+  // PATH is for programs that call `node` or `npm` by name.
   const path = `${dirname(node)}${delimiter}${process.env.PATH}`
   const chosen = positionals.length === 0 && values.ci ? ciParts : parts
   for (const part of chosen) if (!listTests([part]).length) fail(`there is no test ${part}`)

@@ -1,8 +1,8 @@
-// Uses the package as it would be published in the tools of tools/package.json: npm run test:tools -- [--only PART,…] [--list]
+// Uses the package, as it would be published, in the tools of tools/package.json: npm run test:tools -- [--only PART,…] [--list]
 //
 // It packs the package, installs the tarball into a project for each row of tools/rows/, and lets the row's tool compile, bundle or
-// run a program of tools/programs/. The tools are no dependencies of this package: they are installed when they are first
-// needed, as tools/package-lock.json has them. --only jest,node-esm runs the rows whose name contains one of the parts; --list prints
+// run a program of tools/programs/. The tools aren't dependencies of this package: they are installed when they are first
+// needed, as pinned in tools/package-lock.json. --only jest,node-esm runs the rows whose name contains one of the parts; --list prints
 // the names. docs/tools.md is the table for users.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const home = join(root, 'tools')
-/** Whatever `npm run --silent` hands on: errors are shown. */
+/** The environment without what `npm run --silent` sets, so that errors are shown. */
 const FLAGS = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
 const GROUPS = ['node', 'typescript', 'test-runners', 'bundlers', 'package-managers', 'overrides', 'transactions']
 
@@ -57,17 +57,17 @@ function chooseRows(all, only) {
   return all.filter(({ name }) => parts.some((part) => name.includes(part)))
 }
 
-/** Installs what is not there as it is pinned. */
+/** Installs the pinned versions that are missing. */
 function installTools() {
   const installed = join(home, 'node_modules/.package-lock.json')
   if (existsSync(installed) && sameVersions(join(home, 'package-lock.json'), installed)) return
   console.log('> npm ci --prefix tools')
-  // Prisma runs on Node 20, and depends on a package for a later one, which is not used here.
+  // Prisma runs on Node 20, but depends on a package for a later version, which isn't used here.
   const { status } = spawnSync('npm', ['ci', '--prefix', home, '--engine-strict=false', ...FLAGS], { stdio: 'inherit' })
   if (status !== 0) fail('the tools could not be installed: see above')
 }
 
-/** Whether what is installed has the hash of the lock file. A package for another platform is in the lock file alone. */
+/** True if what is installed has the hash of the lockfile. A package for another platform is only in the lockfile. */
 function sameVersions(lockFile, installedFile) {
   const [pinned, installed] = [lockFile, installedFile].map((file) => JSON.parse(readFileSync(file, 'utf8')).packages)
   return Object.entries(pinned).every(

@@ -2,13 +2,13 @@
 // left open) keeps it alive for longer than the limit without a further test being started.
 //
 // node:test cannot do this alone: the `timeout` of run() limits a file on Node 20 and 22, but each test on Node 24 and
-// 26, where a leaked handle then keeps the run alive for ever (measured on Node 20.20, 22.23, 24.21 and 26.10).
+// 26, where a leaked handle then keeps the run alive forever (measured on Node 20.20, 22.23, 24.21 and 26.10).
 import { writeSync } from 'node:fs'
 import { beforeEach } from 'node:test'
 import { clearTimeout, setTimeout } from 'node:timers'
 import { isMainThread } from 'node:worker_threads'
 
-// For this process alone, not for those that the tests start.
+// Only for this process, not for those that the tests start.
 process.env.NODE_OPTIONS = process.env.NODE_OPTIONS?.replace(`--import=${import.meta.url}`, '').trim() ?? ''
 if (process.env.NODE_OPTIONS === '') delete process.env.NODE_OPTIONS
 
@@ -23,7 +23,7 @@ if (isMainThread) {
     timer = arm()
   })
 
-  // Not ref'd: a process that has nothing left to do ends as ever. Real timers, even where a test mocks the global ones.
+  // Unref'd: a process that has nothing left to do ends as usual. Real timers, even if a test mocks the global ones.
   function arm() {
     return setTimeout(() => {
       const alive = process.getActiveResourcesInfo().join(', ')

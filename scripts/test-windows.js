@@ -1,10 +1,10 @@
 // Runs compiled tests on Node for Windows, under Wine: npm run test:windows -- [--ci] [--only NAME,… | --node VERSION] [--name REGEX] [PATH-PART…]
 //
-// scripts/wine.sh installs what is needed (root, Debian). Without PATH-PART, IN_WINDOWS is run; with --ci IN_CI, on the newest pinned version of Node, as far
-// as it goes in CI_SECONDS: what is not finished by then is named, and has not failed.
-// --node runs another version. Each file is a process of its own. On Windows itself this runs the same tests, on the version of Node that runs it.
+// scripts/wine.sh installs what is needed (root, Debian). Without PATH-PART, it runs IN_WINDOWS; with --ci, IN_CI on the newest pinned version of Node, until
+// CI_SECONDS are over: files that aren't finished by then are named, and don't count as failed.
+// --node runs another version. Each file has its own process. On Windows itself, this runs the same tests with the Node that runs it.
 //
-// Wine's standard streams are files here: Node for Windows hangs on pipes of Linux.
+// Under Wine, standard streams are files: Node for Windows hangs on pipes of Linux.
 import { spawn, spawnSync } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ import { listTests } from './list-tests.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const isWindows = process.platform === 'win32'
-/** What --ci runs, but for *.long.test.ts, the most important first: the rules of locks, what excludes, deaths, Web Locks, what is special about Windows. */
+/** The files that --ci runs (without *.long.test.ts), the most important first: the rules of locks, exclusion, crashes, Web Locks, and what is special about Windows. */
 const IN_CI = [
   'test/conformance/local.test',
   'test/windows/guard',
@@ -27,7 +27,7 @@ const IN_CI = [
   'test/windows/',
   'test/crash/exit.test',
 ]
-/** What is run without PATH-PART. Single tests that can't run there say why when they skip. */
+/** The files that run without PATH-PART. Single tests that can't run there say why when they skip. */
 const IN_WINDOWS = [
   ...IN_CI,
   'test/api/',
@@ -59,15 +59,16 @@ const LEFT_OUT = {
   'test/compat/file-lock.test':
     'imitates a network file system by the answers of statfs, which Windows is not asked for',
   'test/compat/refused.test': 'the same',
+  'test/compat/refused-beside.test': 'the same',
 }
 /**
- * How long one test may take, how long one file, and each wait of a test (test/helpers/until.ts), in seconds. On a busy machine, Wine may take a minute to start
+ * The limits of one test, of one file, and of each wait in a test (test/helpers/until.ts), in seconds. On a busy machine, Wine may take a minute to start
  * a process.
  */
 const TEST_SECONDS = 900
 const FILE_SECONDS = 2700
 const WAIT_SECONDS = 300
-/** Less than what scripts/test-all.js gives to a step on trial. */
+/** Less than scripts/test-all.js allows for a step on trial. */
 const CI_SECONDS = 240
 const AT_ONCE = 2
 
@@ -203,12 +204,12 @@ async function runFile({ file, base, command, env, leftMs }) {
   return result
 }
 
-/** The place in IN_CI. */
+/** The position in IN_CI. */
 function rank(file) {
   return IN_CI.findIndex((part) => file.includes(part))
 }
 
-/** What a file of events says. A suite fails with each of its tests, and is not counted. If the process was ended, the last line may be cut short. */
+/** Reads a file of events. A suite fails with each of its tests, and isn't counted. If the process was ended, the last line may be cut off. */
 function read(events, isCut) {
   const result = { passed: 0, failed: 0, skipped: 0, report: '' }
   const told = readFileSync(events, 'utf8').split('\n')
@@ -227,7 +228,7 @@ function read(events, isCut) {
   return result
 }
 
-/** A line that is no event is a failure. */
+/** A line that isn't an event is a failure. */
 function parse(line, result) {
   try {
     return JSON.parse(line)
@@ -238,7 +239,7 @@ function parse(line, result) {
   }
 }
 
-/** A path as Node for Windows takes it: Wine has the root directory as drive Z. */
+/** A path for Node for Windows: in Wine, drive Z is the root directory. */
 function onTarget(path) {
   return isWindows ? path : `Z:${path}`
 }

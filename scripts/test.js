@@ -1,15 +1,18 @@
 // Runs the compiled tests: npm test -- [PATH-PART…] [--name REGEX] [--concurrency N] [--timeout SECONDS]
 //
-// Those that need servers are left out: scripts/test-engines.js runs them, by --engines (with --ci, without *.long.test.ts).
+// Tests that need servers are left out: scripts/test-engines.js runs them, with --engines (with --ci, without *.long.test.ts).
 //
-// PATH-PART picks the test files whose path contains it; without one, all are run. The list comes from test/**/*.test.ts,
-// so that a stale file under build/ is never run and one that was not compiled is an error. Each file is a process of
-// its own. --timeout (120) limits one test, and also the silence after the last one: see test-watchdog.js. (test-file.js has a limit of its own, twice as long, for a
-// process that is stuck in a synchronous call.)
-// While they run, a line says how many files are done and how many tests failed: in a terminal the last line, elsewhere
-// every 15 seconds. --slowest N says at the end which files took longest. Without PATH-PART, *.long.test.ts are left out: npm run test:long.
-// --part K/N runs every Nth of the chosen files, from the Kth on, and those whose path contains a word of --always WORD,…. --failed-to FILE writes the names of the files that failed into FILE, one a line;
-// --files-from FILE runs the files that such a list names, whatever else is said. A file fails with a test of it, or if its process fails.
+// PATH-PART picks the test files whose path contains it; without it, all are run but *.long.test.ts (npm run test:long). The list comes from
+// test/**/*.test.ts, so that a stale file under build/ is never run and a file that was not compiled is an error. Each file has its own
+// process. --timeout (120) limits one test, and also the silence after the last one: see test-watchdog.js. (test-file.js has its own limit,
+// twice as long, for a process that is stuck in a synchronous call.)
+//
+// A line shows how many files are done and how many tests failed: in a terminal it is the last line, elsewhere it is printed every 15
+// seconds. --slowest N lists the slowest files at the end.
+//
+// --part K/N runs every Nth of the chosen files, beginning with the Kth, and those whose path contains a word of --always WORD,….
+// --failed-to FILE writes the names of the files that failed to FILE, one per line. --files-from FILE runs the files of such a list,
+// whatever the other options are. A file fails if one of its tests fails, or if its process does.
 // The exit code is 1 if any test fails or if none ran.
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -23,7 +26,7 @@ import { listTests } from './list-tests.js'
 import { runTestFile } from './test-file.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-/** How often a run that isn't shown on a terminal says how far it is. */
+/** How often a run without a terminal reports its progress. */
 const PROGRESS_MS = 15_000
 const CLEAR_LINE = '\r\x1b[K'
 
@@ -53,34 +56,34 @@ const part = partOfAll('--part', values.part)
 const files = testFiles(positionals)
 if (files.length === 0) fail(`no test file's path contains ${positionals.join(' or ') || '.test.ts'}`)
 
-// scripts/test-engines.js has started this process, as the first of a group, and has been killed.
+// scripts/test-engines.js, which started this process as the first of a group, has been killed.
 process.on('disconnect', () => process.kill(-process.pid, 'SIGKILL'))
 process.channel?.unref()
 
 const watchdog = new URL(`test-watchdog.js?seconds=${timeoutSeconds}`, import.meta.url).href
-// What the test files of this run share: they make it once.
+// What the test files of this run share, so that it is made once.
 process.env.SLOCKET_TEST_RUN = makeRunDirectory()
-// Coverage is counted by the files that tsc wrote.
+// Coverage counts the files that tsc wrote.
 if (process.env.NODE_V8_COVERAGE === undefined) {
   process.env.SLOCKET_TEST_PROGRAMS = join(process.env.SLOCKET_TEST_RUN, 'programs')
   await bundlePrograms(process.env.SLOCKET_TEST_PROGRAMS)
 }
 
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${watchdog}`
-// A bash whose standard input is a socket takes itself for one that rshd has started, and reads ~/.bashrc, unless another shell runs it (bash(1)).
+// A bash whose standard input is a socket assumes that rshd has started it, and reads ~/.bashrc, unless another shell runs it (bash(1)).
 process.env.SHLVL = '2'
 
 const startMs = performance.now()
-/** When each file that is running began, in ms; and how long each of those took that are done. */
+/** When each running file started, in ms; and the duration of each finished file. */
 const running = new Map()
 const tookMs = new Map()
 let testsRun = 0
 let failures = 0
-/** The files that failed, and what went wrong with each, apart from its tests; undefined if nothing did. */
+/** The files that failed, with what failed besides their tests, or undefined. */
 const failedFiles = new Map()
 
 const report = new spec()
-// In a terminal the status stays below the output.
+// In a terminal, the status stays below the output.
 const progress = process.stdout.isTTY
   ? setInterval(() => printText(''), 1000)
   : setInterval(() => printLine(status()), PROGRESS_MS)
@@ -97,7 +100,7 @@ if (values['failed-to'] !== undefined)
   writeFileSync(values['failed-to'], [...failedFiles.keys()].map((file) => `${sourceName(file)}\n`).join(''))
 if (testsRun === 0 || failures > 0) process.exitCode = 1
 
-/** Runs the files, `concurrency` at a time. The totals that each reports are added up, and reported at the end. */
+/** Runs the files, `concurrency` at a time. Adds up the totals that each reports, and reports them at the end. */
 async function runFiles() {
   const totals = new Map()
   const waiting = [...files]
@@ -125,7 +128,7 @@ async function runFiles() {
   totals.set('duration_ms', performance.now() - startMs)
   for (const [name, total] of totals)
     report.write({ type: 'test:diagnostic', data: { nesting: 0, message: `${name} ${total}` } })
-  // Node 22 and later list the failed tests upon this event, Node 20 at the end.
+  // Node 22 and later list the failed tests at this event, Node 20 at the end.
   report.write({ type: 'test:summary', data: { success: failures === 0 } })
   report.end()
   await finished(report)
@@ -165,7 +168,7 @@ function printSlowest(count) {
     printLine(`${(ms / 1000).toFixed(1)} s ${shortName(file)}`)
 }
 
-/** At the end, since what is seen of a long run is its last lines. */
+/** At the end, since the last lines of a long run are read. */
 function printFailedFiles() {
   if (failedFiles.size > 0) printLine('\n✖ failed files:')
   for (const [file, problem] of failedFiles)
@@ -176,7 +179,7 @@ function shortName(file) {
   return relative(join(root, 'build'), file)
 }
 
-/** As scripts/list-tests.js has it. */
+/** See scripts/list-tests.js. */
 function sourceName(file) {
   return shortName(file).replaceAll(sep, '/').replace(/\.js$/, '.ts')
 }
@@ -185,7 +188,7 @@ function testFiles(parts) {
   const isLong = (source) => source.endsWith('.long.test.ts')
   const isChosen = (source) => {
     if (values.long) return isLong(source)
-    // Those of engines are chosen by --ci.
+    // The tests of engines are chosen by --ci.
     return !isLong(source) || (values.engines ? !values.ci : parts.length > 0)
   }
   return sourcesOf(parts, isChosen).map((source) => {
@@ -210,7 +213,7 @@ function sourcesOf(parts, isChosen) {
   return named
 }
 
-/** Removes those of runs that were killed, too, unless they ran in another pid namespace, whose process ids say nothing here. */
+/** Also removes those of runs that were killed, unless they ran in another pid namespace, whose process ids mean nothing here. */
 function makeRunDirectory() {
   const build = join(root, 'build')
   const namespace = pidNamespace()
@@ -225,7 +228,7 @@ function makeRunDirectory() {
   return directory
 }
 
-/** The kernel's number of it; 0 if there are none. */
+/** The kernel's number of the pid namespace; 0 if there are no namespaces. */
 function pidNamespace() {
   if (process.platform !== 'linux') return '0'
   return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))[0]

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Runs tests on file systems that this machine's kernel hasn't, under Debian's kernel, which QEMU emulates: scripts/virtual-machine.sh [what scripts/test-file-systems.js takes…]
+# Runs tests on file systems that this machine's kernel doesn't have, under Debian's kernel in QEMU: scripts/virtual-machine.sh [options of scripts/test-file-systems.js…]
 #
-# As root, on Debian on x64, after `npm run build`. Without parameters it runs those of IN_MACHINE, with --ci: an emulated processor is slow. Run it by hand.
-# The kernel and the tools of the file systems go to ~/.cache/slocket/vm, or to SLOCKET_VM, and nothing of them into the system; QEMU is installed. The
-# machine sees the root directory of this one, and writes into its own memory alone.
+# As root, on Debian on x64, after `npm run build`. Without parameters it runs those of IN_MACHINE, with --ci. An emulated processor is slow: run it by hand.
+# The kernel and the tools of the file systems go to ~/.cache/slocket/vm, or to SLOCKET_VM, and not into the system; QEMU is installed. The
+# machine sees this machine's root directory, but writes only into its own memory.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly HOME_OF_MACHINE="${SLOCKET_VM:-${XDG_CACHE_HOME:-$HOME/.cache}/slocket/vm}"
@@ -21,7 +21,7 @@ command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86 qemu-syste
 command -v busybox >/dev/null || missing+=(busybox-static)
 ((${#missing[@]} == 0)) || scripts/apt-install.sh "${missing[@]}"
 
-# What a package has in /bin, /lib and /sbin goes to /usr, where Debian has all of it.
+# The files that a package has in /bin, /lib and /sbin go to /usr, as in Debian.
 unpack() {
   dpkg-deb -x "$1" "$HOME_OF_MACHINE/unpacked"
   mkdir -p "$HOME_OF_MACHINE/tools/usr"
@@ -39,7 +39,7 @@ if [[ ! -f $HOME_OF_MACHINE/is-ready ]]; then
   apt-get update -qq >&2
   kernel=$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: //p' | head -1)
   (cd "$HOME_OF_MACHINE/kernel" && apt-get -o APT::Sandbox::User=root -qq download "$kernel" >&2 && dpkg-deb -x ./*.deb . && rm ./*.deb)
-  # With the libraries that they need; what is installed already isn't downloaded.
+  # With the libraries that they need. Packages that are installed already aren't downloaded.
   apt-get -o "Dir::Cache::archives=$HOME_OF_MACHINE/archives" -o APT::Sandbox::User=root -qq install -y --download-only --no-install-recommends "${TOOLS[@]}" >&2
   for package in "$HOME_OF_MACHINE"/archives/*.deb; do unpack "$package"; done
   rm -r "$HOME_OF_MACHINE/archives"
@@ -58,7 +58,7 @@ tools="$HOME_OF_MACHINE/tools"
 "$tools/usr/bin/kmod" --version >/dev/null
 (exec -a depmod "$tools/usr/bin/kmod" -b "$HOME_OF_MACHINE/kernel" "$version")
 
-# The first root directory: a shell, and the modules that it takes to mount the second.
+# The first root directory: a shell, and the modules that are needed to mount the second.
 mkdir -p "$scratch"/{first/{bin,sbin,dev,proc,lower,tools,memory,root},9p,virtiofs}
 cp "$(command -v busybox)" "$scratch/first/bin/"
 number=0
@@ -94,7 +94,7 @@ chroot /root /bin/bash -c "cd '$CHECKOUT' && $COMMAND"
 echo "the tests ended with $?"
 poweroff -f
 INIT
-# Which the kernel calls, for modules that it needs itself.
+# The kernel calls it for modules that it needs itself.
 cat >"$scratch/first/sbin/modprobe" <<'MODPROBE'
 #!/bin/busybox sh
 exec /bin/chroot /root /usr/sbin/modprobe "$@"

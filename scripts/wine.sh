@@ -1,12 +1,12 @@
 #!/bin/bash
 # Installs Wine from Debian, and Node for Windows from npm, for `npm run test:windows`: scripts/wine.sh [VERSION]
 #
-# Prints the variables that a process under Wine needs, as lines NAME=VALUE. Only root installs packages, and only what is missing. Node comes in
-# the versions of runtimes/windows/package-lock.json, and npm checks each against the hash there.
+# Prints the variables that a process under Wine needs, as lines NAME=VALUE. Only root installs packages, and only what is missing. The
+# versions of Node are those of runtimes/windows/package-lock.json; npm checks each against the hash there.
 #
-# VERSION, such as 24.21.0, is another version of Node, which is kept beside the Wine prefix; the line SLOCKET_NODE=PATH says where. V8 in Node 24 and later
-# takes VirtualAlloc2 from the system if it is there, and that of Wine 8 doesn't do what V8 needs. So its name is changed in that copy to one that
-# doesn't exist, and V8 does without.
+# VERSION, such as 24.21.0, is another version of Node, which is kept beside the Wine prefix; the line SLOCKET_NODE=PATH gives its path. V8 in Node 24 and later
+# uses the system's VirtualAlloc2 if there is one, but that of Wine 8 doesn't do what V8 needs. So its name is changed in that copy to one that
+# doesn't exist, and V8 works without it.
 #
 # The Wine prefix (700 MB) is made in SLOCKET_WINEPREFIX, or else in ~/.cache/slocket/wine.
 set -euo pipefail
@@ -39,11 +39,11 @@ if [[ -n $VERSION && ! -f $node_exe ]]; then
 fi
 
 export WINEPREFIX="$PREFIX" WINEARCH=win64 WINEDEBUG=fixme-all,err-all
-# Without Mono, Gecko and entries in menus, which Wine would ask for.
+# Without Mono, Gecko and menu entries, which Wine would ask for.
 export WINEDLLOVERRIDES='mscoree,mshtml,winemenubuilder.exe=d'
 if [[ ! -f $PREFIX/slocket-is-ready ]]; then
   mkdir -p "$PREFIX"
-  # Standard streams are files: what is started here leaves processes behind for a while, which would keep a pipe open.
+  # Standard streams are files: the processes that are left behind for a while would keep a pipe open.
   log=$(mktemp)
   if ! {
     wineboot -i

@@ -2,7 +2,7 @@
 import type { Grant } from './requests/engine.ts'
 import { SlocketError } from './errors.ts'
 import type { Lock } from './lock.ts'
-import { tellDowngraded } from './lock-traces.ts'
+import { publishDowngraded } from './lock-traces.ts'
 
 /** The locks that were to be downgraded, as long as it isn't known that their engine has done it. */
 const unfinished = new WeakSet<Lock>()
@@ -19,7 +19,7 @@ export async function downgradeLock(lock: Lock, grant: Grant, becomeShared: () =
     // First: others may share even if this fails.
     unfinished.add(lock)
     becomeShared()
-    if (grant.isNested !== true) tellDowngraded(lock)
+    if (grant.isNested !== true) publishDowngraded(lock)
   }
   await grant.downgrade()
   // It may have been lost or released meanwhile.

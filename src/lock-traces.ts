@@ -17,7 +17,7 @@ export function traceOf(name: string, { claim, mode, label }: Asked, isTry: bool
 }
 
 /** Returns the function to call with each wait notice: it notifies subscribers first, then calls `onWait`. Undefined if there is neither. */
-export function tellNotices(trace: LockTrace, onWait: Asked['onWait']): Asked['onWait'] {
+export function publishNotices(trace: LockTrace, onWait: Asked['onWait']): Asked['onWait'] {
   const { noticed } = channels()
   if (!noticed.hasSubscribers) return onWait
   return (notice) => {
@@ -38,13 +38,13 @@ export async function observe<L extends TracedLock | null>(trace: LockTrace, acq
       trace.waitMs = monotonicNowMs() - sinceMs
     }
   }, trace)
-  return tellGranted(trace, lock)
+  return publishGranted(trace, lock)
 }
 
-/** Calls `tell` if the request waits: a free lock is granted within one turn of the event loop. Returns a function that prevents the call. */
-function whenWaiting(tell: () => void): () => void {
+/** Calls `publish` if the request waits: a free lock is granted within one turn of the event loop. Returns a function that prevents the call. */
+function whenWaiting(publish: () => void): () => void {
   let notYet = setImmediate(() => {
-    notYet = setImmediate(tell).unref()
+    notYet = setImmediate(publish).unref()
   }).unref()
   return () => clearImmediate(notYet)
 }
@@ -66,10 +66,10 @@ export function observeSync<L extends TracedLock | null>(trace: LockTrace, acqui
     acquiring.asyncStart.publish(trace)
     acquiring.asyncEnd.publish(trace)
   }
-  return tellGranted(trace, lock)
+  return publishGranted(trace, lock)
 }
 
-function tellGranted<L extends TracedLock | null>(trace: LockTrace, lock: L): L {
+function publishGranted<L extends TracedLock | null>(trace: LockTrace, lock: L): L {
   if (lock === null) return lock
   trace.token = lock.token
   trace.recovered = lock.recovered
@@ -79,19 +79,19 @@ function tellGranted<L extends TracedLock | null>(trace: LockTrace, lock: L): L 
 }
 
 /** Its `mode` is `shared` by now. */
-export function tellDowngraded(lock: TracedLock): void {
+export function publishDowngraded(lock: TracedLock): void {
   const trace = held.get(lock)?.trace
   if (trace !== undefined) Object.assign(trace, { mode: lock.mode })
   const { downgraded } = channels()
   if (downgraded.hasSubscribers) downgraded.publish(trace ?? ofLock(lock))
 }
 
-export function tellReleased(lock: TracedLock): void {
+export function publishReleased(lock: TracedLock): void {
   const { released } = channels()
   if (released.hasSubscribers) released.publish(endOf(lock))
 }
 
-export function tellLost(lock: TracedLock, error: Error): void {
+export function publishLost(lock: TracedLock, error: Error): void {
   const { lost } = channels()
   if (lost.hasSubscribers) lost.publish(Object.assign(endOf(lock), { error }))
 }

@@ -5,7 +5,7 @@ import { debug } from './debug.ts'
 import { downgradeLock } from './downgrade.ts'
 import type { MinimumHold } from './calls/minimum-hold.ts'
 import { startMinimumHold } from './calls/minimum-hold.ts'
-import { tellLost, tellReleased } from './lock-traces.ts'
+import { publishLost, publishReleased } from './lock-traces.ts'
 import { SlocketError } from './errors.ts'
 import type { Asked, LockMode } from './options.ts'
 
@@ -156,13 +156,13 @@ export class Lock {
     if (this.#releasing !== undefined) return this.#releasing
     if (!this.#isHeld) return RELEASED
     this.#isHeld = false
-    if (this.#releaseListeners === undefined) return (this.#releasing = this.#giveBackInTime())
+    if (this.#releaseListeners === undefined) return (this.#releasing = this.#releaseInTime())
     // A listener may call this, too: it gets the same promise.
     let settle!: (released: Promise<void>) => void
     this.#releasing = new Promise((resolve) => (settle = resolve))
     // Called before the next holder can have the lock.
     for (const listener of this.#releaseListeners) listener()
-    settle(this.#giveBackInTime())
+    settle(this.#releaseInTime())
     return this.#releasing
   }
 
@@ -234,14 +234,14 @@ export class Lock {
     else this.#minimum.extend(ms)
   }
 
-  #giveBackInTime(): Promise<void> {
-    return this.#minimum === undefined ? this.#giveBack() : this.#minimum.whenOver(() => this.#giveBack())
+  #releaseInTime(): Promise<void> {
+    return this.#minimum === undefined ? this.#releaseGrant() : this.#minimum.whenOver(() => this.#releaseGrant())
   }
 
-  #giveBack(): Promise<void> {
+  #releaseGrant(): Promise<void> {
     try {
       const released = this.#grant.release()
-      if (this.#grant.isNested !== true) tellReleased(this)
+      if (this.#grant.isNested !== true) publishReleased(this)
       return released === undefined ? RELEASED : Promise.resolve(released)
     } catch (error) {
       return Promise.reject(error)
@@ -263,7 +263,7 @@ export class Lock {
     if (!this.#isHeld) return
     this.#isHeld = false
     this.#lossError = error
-    if (this.#grant.isNested !== true) tellLost(this, error)
+    if (this.#grant.isNested !== true) publishLost(this, error)
     this.#controller?.abort(error)
   }
 }

@@ -7,7 +7,7 @@ import type { LockAccess } from './requests/lock-access.ts'
 import type { Claim } from './core/claim.ts'
 import { adviceFor } from './core/deadlock.ts'
 import { isObserved } from './diagnostics.ts'
-import { observe, tellNotices, traceOf } from './lock-traces.ts'
+import { observe, publishNotices, traceOf } from './lock-traces.ts'
 import { SlocketError } from './errors.ts'
 import { acquireAll, runUnderAll } from './calls/all.ts'
 import { lead } from './calls/lead.ts'
@@ -223,7 +223,9 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     try {
       if (isSeen) {
         const trace = traceOf(path, asked, false)
-        return observe(trace, () => acquire(path, { ...asked, onWait: tellNotices(trace, asked.onWait) }, own, false))
+        return observe(trace, () =>
+          acquire(path, { ...asked, onWait: publishNotices(trace, asked.onWait) }, own, false),
+        )
       }
       const engine = engineOf(asked)
       makeParentsOf(path, engine, asked)

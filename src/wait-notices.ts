@@ -36,7 +36,7 @@ export class WaitNotices {
   #timer: NodeJS.Timeout | undefined
   #isOver = false
   /** The look that the last notice reported. */
-  #told: Look | undefined
+  #reported: Look | undefined
 
   constructor(wait: NoticedWait) {
     this.#wait = wait
@@ -74,8 +74,8 @@ export class WaitNotices {
     const look: Look = { held, ahead: countAhead(pending, this.#wait), obstacle }
     // The lock is about to be granted.
     if (held.length === 0 && look.ahead === 0 && obstacle === undefined) return
-    if (this.#told !== undefined && isSame(this.#told, look)) return
-    this.#told = look
+    if (this.#reported !== undefined && isSame(this.#reported, look)) return
+    this.#reported = look
     callOnWait(onWait, {
       held: held.map(toLockRequest),
       ahead: look.ahead,

@@ -1,4 +1,4 @@
-/** Where a round takes place: directories, small file systems, the clients in them; and what nemeses may do to all that. */
+/** The place of a round: directories, small file systems and clients, and what nemeses can do to them. */
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -11,7 +11,7 @@ import type { Habitat, LockPlan, Place, RoundPlan } from './plan.ts'
 import { TortureProcess } from './process.ts'
 import { TraceWriter } from './trace/writer.ts'
 
-/** Room for some hundred names, no more: 1 MiB and so many inodes. */
+/** Room for a few hundred names: 1 MiB, and 400 inodes. */
 const SMALL = 'size=1m,nr_inodes=400'
 
 export interface Arena {
@@ -20,11 +20,11 @@ export interface Arena {
   readonly locks: ClientConfig['locks']
   readonly traces: string
   readonly trace: TraceWriter
-  /** Those that run, stopped ones too. */
+  /** The clients that are alive, stopped ones too. */
   readonly clients: readonly TortureProcess[]
-  /** The small file system; undefined where no lock is on one. */
+  /** The small file system; undefined if no lock is on one. */
   readonly small: string | undefined
-  /** Nothing else is to befall anybody for so long. */
+  /** Keeps the other nemeses from acting for that time. */
   quiet(ms: number): Promise<void>
   /** For the totals. */
   count(what: string): void
@@ -80,12 +80,12 @@ export class RoundArena implements Arena {
     this.totals.set(what, (this.totals.get(what) ?? 0) + 1)
   }
 
-  /** Starts as many clients as are planned. One that was killed is replaced for as long as the round goes on. */
+  /** Starts the planned clients. A client that was killed is replaced until the round ends. */
   start(): void {
     for (const habitat of this.plan.habitats) this.#spawn(habitat)
   }
 
-  /** Has all clients end, and waits until they have, for `ms` at most. Gives those that have not. */
+  /** Orders all clients to end, and waits for at most `ms`. Returns those that have not ended. */
   async drain(ms: number): Promise<readonly TortureProcess[]> {
     this.#isDraining = true
     for (const client of this.clients) client.order({ do: 'drain' })
@@ -96,12 +96,12 @@ export class RoundArena implements Arena {
     return this.clients
   }
 
-  /** What stands at the paths of the locks, for messages. */
+  /** Lists the paths of the locks, for messages. */
   show(): string {
     return this.locks.map(({ id, path: at }) => `${id} ${at}:\n${list(at)}`).join('\n')
   }
 
-  /** Ends all that still runs, and removes everything but the traces. */
+  /** Kills the clients that are left, and removes everything but the traces. */
   async close(): Promise<void> {
     for (const client of this.clients) client.kill('SIGKILL')
     await Promise.all(this.clients.map(({ ended }) => ended))
@@ -126,7 +126,7 @@ export class RoundArena implements Arena {
       seed: random.below(2 ** 32),
       traces: this.traces,
       locks: this.locks,
-      manners: plan.manners,
+      behaviour: plan.behaviour,
       threads: habitat === 'threads' ? 1 + random.below(3) : 0,
       workers: habitat === 'cluster' ? 1 + random.below(3) : 0,
       maySuffer: 'full disk' in plan.nemeses || 'descriptors' in plan.nemeses,
@@ -137,11 +137,11 @@ export class RoundArena implements Arena {
     void this.#replace(client)
   }
 
-  /** When it has ended, another one takes its place. */
+  /** When the client has ended, starts another one in its place. */
   async #replace(client: TortureProcess): Promise<void> {
     const { code, signal } = await client.ended
     if (!client.isDoomed && !(this.#isDraining && code === 0)) {
-      this.#onUnexpectedEnd(`${client.name} (${client.habitat}) has ended with ${signal ?? code}:\n${client.stderr}`)
+      this.#onUnexpectedEnd(`${client.name} (${client.habitat}) ended with ${signal ?? code}:\n${client.stderr}`)
     }
     if (!this.#isDraining) this.#spawn(client.habitat)
   }

@@ -1,4 +1,4 @@
-/** Compiled copies of this package that differ from it in one thing. */
+/** Compiled copies of this package with one change each. */
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -6,7 +6,7 @@ import { THIS_BUILD } from './arena.ts'
 
 const BELT = /const LOOK_MS = 1000\b/
 
-/** A copy in which waiters do not look by themselves once a second: there, a lost wake-up is lost. */
+/** Makes a copy in which waiters don't check the queue once a second: there, a lost wake-up stays lost. */
 export function buildWithoutBelt(): string {
   const copy = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-no-belt-'))
   for (const part of ['src', 'torture'])

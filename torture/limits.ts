@@ -1,4 +1,4 @@
-/** What can be had on this machine: file systems to fill, namespaces, and so on. */
+/** What this machine can do: file systems to fill, namespaces, and so on. */
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { NEMESES } from './nemesis/index.ts'
@@ -11,22 +11,22 @@ const CONTAINER: Needed = ['unshare', '-p', '-f', '-n', '-m', '--mount-proc', '-
 const CLOCK: Needed = ['unshare', '-T', '-f', '--kill-child', '--monotonic', '100', 'true']
 
 interface Asked extends Pick<RoundLimits, 'seconds' | 'processes'> {
-  /** With nemeses that befall the whole machine. */
+  /** Includes nemeses that affect the whole machine. */
   readonly dangerous: boolean
 }
 
-/** And what cannot, a line each. */
+/** Returns the limits, and a line for each thing that this machine can't do. */
 export function limitsOfThisMachine({ seconds, processes, dangerous }: Asked): {
   readonly limits: RoundLimits
-  readonly lacks: readonly string[]
+  readonly missing: readonly string[]
 } {
-  const lacks: string[] = []
+  const missing: string[] = []
   const places: Place[] = ['disk', 'deep']
   const habitats: Habitat[] = ['threads', 'cluster']
   const have = (what: string, needed: Needed): boolean => {
     const [command, ...parameters] = needed
     const { error, status, stderr } = spawnSync(command, parameters, { encoding: 'utf8' })
-    if (status !== 0) lacks.push(`not here: ${what} (${(error?.message ?? stderr).trim()})`)
+    if (status !== 0) missing.push(`not available: ${what} (${(error?.message ?? stderr).trim()})`)
     return status === 0
   }
   if (fs.existsSync('/dev/shm')) places.push('memory')
@@ -38,5 +38,5 @@ export function limitsOfThisMachine({ seconds, processes, dangerous }: Asked): {
       .filter(([, { isDangerous }]) => dangerous || isDangerous !== true)
       .map(([name, { everyMs }]) => [name, everyMs]),
   )
-  return { limits: { seconds, processes, places, habitats, nemeses }, lacks }
+  return { limits: { seconds, processes, places, habitats, nemeses }, missing }
 }

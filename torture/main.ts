@@ -1,9 +1,9 @@
 /**
- * The torture chamber: npm run torture -- [--seconds 60] [--processes 12] [--seed N] [--round SEED] [--keep-going]
+ * The torture tests: npm run torture -- [--seconds 60] [--processes 12] [--seed N] [--round SEED] [--keep-going]
  * [--keep-traces] [--dangerous]
  *
- * Rounds of random programs under random nemeses, until the time is over. A round is known by a seed of its own: --round
- * plays that one alone. --dangerous sets the clock of the machine, too. Exits with 1 when something was found; the traces are kept then.
+ * Plays rounds of random programs under random nemeses until the time is over. Each round has its own seed: --round plays
+ * only that one. --dangerous also sets the clock of the machine. If anything is found, it exits with 1 and keeps the traces.
  */
 import { rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -45,14 +45,14 @@ try {
   rmSync(withoutBelt, { recursive: true, force: true })
 }
 
-/** False when something was found. */
+/** Returns false if anything was found. */
 async function playAll(): Promise<boolean> {
-  const { limits, lacks } = limitsOfThisMachine({
+  const { limits, missing } = limitsOfThisMachine({
     seconds: Math.min(seconds, ROUND_SECONDS),
     processes,
     dangerous: values.dangerous,
   })
-  for (const lack of lacks) console.log(lack)
+  for (const what of missing) console.log(what)
   console.log(`--seconds ${seconds} --processes ${processes} --seed ${seed}`)
   const random = new Random(seed)
   const totals = new Map<string, number>()

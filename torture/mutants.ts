@@ -1,8 +1,8 @@
 /**
- * Does the torture chamber find what is broken? npm run torture:mutants -- [NAME…] [--seconds 120] [--seed N]
+ * Checks that the torture tests find faults: npm run torture:mutants -- [NAME…] [--seconds 120] [--seed N]
  *
- * Each patch in torture/mutants/ breaks a copy of src/ in one way that somebody might; its first line says which. The
- * chamber has so many seconds to find it. Exits with 1 when one is not found.
+ * Each patch in torture/mutants/ breaks a copy of src/ with one plausible mistake; its first line says which. A torture run
+ * must find it within --seconds. Exits with 1 if one isn't found.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -19,7 +19,7 @@ const { values, positionals } = parseArgs({
   options: {
     seconds: { type: 'string', default: '120' },
     seed: { type: 'string', default: '1' },
-    /** Only whether they can be applied, and compiled. */
+    /** Only checks that the patches apply and compile. */
     check: { type: 'boolean', default: false },
   },
 })
@@ -55,7 +55,7 @@ function build(copy: string, patch: string): void {
     tsBuildInfoFile: null,
     rootDir: '.',
     outDir: 'build',
-    // What is broken may leave something unused.
+    // A patch may leave something unused.
     noUnusedLocals: false,
     noUnusedParameters: false,
   }
@@ -63,7 +63,7 @@ function build(copy: string, patch: string): void {
     extends: path.join(ROOT, 'tsconfig.json'),
     compilerOptions: options,
     include: ['src', 'torture'],
-    // It needs the tests' servers, and tortures none of what is broken.
+    // They need the tests' servers, and don't test what the patches break.
     exclude: ['torture/engines'],
   }
   fs.writeFileSync(path.join(copy, 'tsconfig.json'), JSON.stringify(configuration))
@@ -71,7 +71,7 @@ function build(copy: string, patch: string): void {
   execFileSync(process.execPath, [path.join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', copy], { stdio: 'inherit' })
 }
 
-/** What was found first, and when. */
+/** The first finding, and when it was found. */
 function hunt(copy: string): string {
   const start = performance.now()
   const main = path.join(copy, 'build/torture/main.js')

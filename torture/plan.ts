@@ -1,64 +1,64 @@
-/** What a round is made of, drawn from its seed: the locks, the processes, and what befalls them. */
+/** The plan of a round, drawn from its seed: locks, processes and nemeses. */
 import { Random } from '../src/testing/random.ts'
 import type { TracedClaim } from './trace/event.ts'
 
-/** Where a lock lies: on the disk; in memory; on a small file system that can be filled; at a path too long for a socket. */
+/** Where a lock is: on the disk; in memory; on a small file system that can be filled; at a path too long for a socket. */
 export type Place = 'disk' | 'memory' | 'small' | 'deep'
 
 export interface LockPlan {
-  /** A letter; requests for it begin with it. */
+  /** A letter. The names of requests for the lock begin with it. */
   readonly id: string
   readonly place: Place
-  /** What is asked for, each as often as it stands here. */
+  /** The claims of its requests. A claim that is listed twice is used twice as often. */
   readonly claims: readonly TracedClaim[]
-  /** Whether its directory is removed now and then. */
+  /** True if its directory is removed now and then. */
   readonly isFragile: boolean
 }
 
-/** How a client lives: as a process; one with worker threads; the primary of a cluster; in a container; with a clock of its own. */
+/** How a client runs: as a process; with worker threads; as the primary of a cluster; in a container; with its own clock. */
 export type Habitat = 'process' | 'threads' | 'cluster' | 'container' | 'clock'
 
-/** How a client behaves: all of one round behave alike. */
-export interface Manners {
-  /** How many requests it makes one after the other, at once. */
+/** How the clients of a round behave; it is the same for all of them. */
+export interface Behaviour {
+  /** How many loops of requests it runs at the same time. */
   readonly actors: number
   /** The longest hold and the longest pause between two requests, in ms. Most are much shorter. */
   readonly holdMs: number
   readonly pauseMs: number
-  /** What part of the requests are tries, have a timeout, are cancelled, are made many at once, or have another one within. */
+  /** The fraction of requests that are tries, have a timeout, are cancelled, are made several at once, or contain another request. */
   readonly tries: number
   readonly timeouts: number
   readonly aborts: number
   readonly bursts: number
   readonly nested: number
   readonly queries: number
-  /** What part of the exclusive holders are downgraded. */
+  /** The fraction of exclusive holders that downgrade. */
   readonly downgrades: number
-  /** How long they keep their sockets after use, each as often as it stands here, in ms. */
+  /** How long clients keep their sockets after use, in ms. A value that is listed twice is used twice as often. */
   readonly lingers: readonly number[]
 }
 
 export interface RoundPlan {
   readonly seed: number
-  /** What the plan was drawn with, besides the seed. */
+  /** The limits that the plan was drawn with, besides the seed. */
   readonly processes: number
   readonly seconds: number
   readonly locks: readonly LockPlan[]
   readonly habitats: readonly Habitat[]
-  readonly manners: Manners
-  /** Whether waiters look by themselves once a second. Without that look, a lost wake-up cannot hide. */
+  readonly behaviour: Behaviour
+  /** True if waiters check the queue once a second. Without that check, a lost wake-up can't hide. */
   readonly hasBelt: boolean
-  /** By the nemesis's name: how long until its next deed, in ms, on average. */
+  /** The average time between two actions of each nemesis, in ms, by its name. */
   readonly nemeses: Readonly<Record<string, number>>
 }
 
 export interface RoundLimits {
   readonly seconds: number
   readonly processes: number
-  /** What can be had on this machine. */
+  /** The places that this machine has. */
   readonly places: readonly Place[]
   readonly habitats: readonly Habitat[]
-  /** Their names, and how often each acts when it is in a round, in ms. */
+  /** The average time between two actions of each nemesis, in ms, by its name. */
   readonly nemeses: Readonly<Record<string, number>>
 }
 
@@ -71,14 +71,14 @@ const CLAIMS: readonly (readonly TracedClaim[])[] = [
   ['permits:2'],
   ['permits:3'],
   ['permits:4', 'permits:4', 'permits:4/2', 'permits:4/3'],
-  // The number is changed while some hold.
+  // The number of permits changes while some are held.
   ['permits:2', 'permits:3', 'permits:3/2', 'permits:1'],
 ]
 
 export function planRound(seed: number, limits: RoundLimits): RoundPlan {
   const random = new Random(seed)
   const { processes } = limits
-  // Where nothing befalls anybody, nothing mends by chance what went wrong: connections that end wake those who wait.
+  // Some rounds have no faults: the end of a connection wakes waiters, and so can hide a lost wake-up.
   const calamity = random.pick([0, 0.2, 0.5, 0.8])
   const count = processes <= 2 ? processes : 2 + random.below(processes - 1)
   const nemeses = Object.entries(limits.nemeses).filter(() => random.chance(calamity))
@@ -91,7 +91,7 @@ export function planRound(seed: number, limits: RoundLimits): RoundPlan {
       planLock(random, index, limits.places, areRemoved),
     ),
     habitats: Array.from({ length: count }, () => (random.chance(0.6) ? 'process' : random.pick(limits.habitats))),
-    manners: planManners(random),
+    behaviour: planBehaviour(random),
     hasBelt: random.chance(0.3),
     nemeses: Object.fromEntries(
       nemeses.map(([name, everyMs]) => [name, Math.round(everyMs * (0.3 + 1.4 * random.fraction()))]),
@@ -108,7 +108,7 @@ function planLock(random: Random, index: number, places: readonly Place[], areRe
   }
 }
 
-function planManners(random: Random): Manners {
+function planBehaviour(random: Random): Behaviour {
   const some = (most: number): number => (random.chance(0.6) ? most * random.fraction() : 0)
   return {
     actors: 1 + random.below(4),

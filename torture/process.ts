@@ -1,4 +1,4 @@
-/** One client, seen from the director: a process, its worker threads, and the workers of its cluster. */
+/** One client, as the director sees it: a process, its worker threads, and the workers of its cluster. */
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -11,7 +11,7 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null
 }
 
-/** What is put in front of `node`. Both make a process group of their own, to be signalled as one. */
+/** What precedes `node` on the command line. Both start a process group, so that one signal reaches all of it. */
 const WRAPPERS: Readonly<Partial<Record<Habitat, readonly string[]>>> = {
   container: ['unshare', '-p', '-f', '-n', '-m', '--mount-proc', '--kill-child'],
   clock: ['unshare', '-T', '-f', '--kill-child', '--monotonic'],
@@ -21,14 +21,14 @@ export class TortureProcess {
   readonly name: string
   readonly habitat: Habitat
   readonly ended: Promise<Exit>
-  /** Once it has said that it runs. */
+  /** Resolves when the client has reported that it runs. */
   isReady = false
-  /** Whether it is meant to end, by a signal or by order. */
+  /** True if the client is expected to end, by a signal or by an order. */
   isDoomed = false
   isStopped = false
   exit: Exit | undefined
   stderr = ''
-  /** The workers of its cluster, by name: their process ids. */
+  /** The process ids of the workers of its cluster, by name. */
   readonly workers: Map<string, number> = new Map()
   readonly #process: ChildProcess
   readonly #trace: TraceWriter
@@ -42,7 +42,7 @@ export class TortureProcess {
     const [command, ...parameters] = [...wrapper, ...offset, process.execPath, main, JSON.stringify(config)]
     trace.write({ kind: 'start', whom: this.name })
     this.#process = spawn(command, parameters, { stdio: 'pipe', detached: true })
-    // It may have ended when it is told something.
+    // The process may have ended already.
     this.#process.stdin!.on('error', () => {})
     this.#process.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
     createInterface({ input: this.#process.stdout! }).on('line', (line) => this.#onReport(JSON.parse(line) as Report))
@@ -58,7 +58,7 @@ export class TortureProcess {
     this.#process.stdin!.write(`${JSON.stringify(order)}\n`)
   }
 
-  /** Ends it by a signal: it, and all workers of its cluster. */
+  /** Sends a signal that ends the process and all workers of its cluster. */
   kill(signal: 'SIGKILL' | 'SIGTERM'): void {
     if (this.exit !== undefined) return
     this.isDoomed = true
@@ -66,7 +66,7 @@ export class TortureProcess {
     this.#signal(signal)
   }
 
-  /** Ends it alone. Workers of its cluster end by themselves when they miss it. */
+  /** Ends only this process. Workers of its cluster end by themselves when it is gone. */
   killAlone(): void {
     if (this.exit !== undefined) return
     this.isDoomed = true
@@ -97,7 +97,7 @@ export class TortureProcess {
     }
   }
 
-  /** To its process group: all workers of a cluster are in it, and what is in a container. */
+  /** Signals the process group: it includes the workers of a cluster, and the processes of a container. */
   #signal(signal: NodeJS.Signals): void {
     try {
       process.kill(-this.#process.pid!, signal)
@@ -114,7 +114,7 @@ export class TortureProcess {
   async #untilEnded(): Promise<Exit> {
     const exit = await new Promise<Exit>((resolve, reject) => {
       this.#process.once('error', reject)
-      // Once nobody has its standard streams open any more: not its workers either.
+      // Resolves when all of its standard streams are closed, by its workers too.
       this.#process.once('close', (code, signal) => resolve({ code, signal }))
     })
     for (const whom of [this.name, ...this.workers.keys()]) this.#trace.write({ kind: 'dead', whom })

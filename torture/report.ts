@@ -1,16 +1,16 @@
-/** What is printed of a round, and at the end. */
+/** What is printed about a round, and at the end. */
 import type { RoundPlan } from './plan.ts'
 import type { RoundResult } from './round.ts'
 
-/** So many findings of one round are shown; the traces have all. */
+/** How many findings of one round are printed; the traces have all. */
 const MOST_SHOWN = 10
 
-export function describePlan({ seed, processes, locks, habitats, manners, hasBelt, nemeses }: RoundPlan): string {
+export function describePlan({ seed, processes, locks, habitats, behaviour, hasBelt, nemeses }: RoundPlan): string {
   const counts = new Map<string, number>()
   for (const habitat of habitats) counts.set(habitat, (counts.get(habitat) ?? 0) + 1)
   return [
     `--round ${seed} --processes ${processes}${hasBelt ? '' : ', no look once a second'}`,
-    `  clients: ${[...counts].map(([habitat, count]) => `${count} ${habitat}`).join(', ')}; ${manners.actors} actors each`,
+    `  clients: ${[...counts].map(([habitat, count]) => `${count} ${habitat}`).join(', ')}; ${behaviour.actors} actors each`,
     `  locks: ${locks.map(({ id, place, claims, isFragile }) => `${id} (${place}; ${claims.join(' ')}${isFragile ? '; fragile' : ''})`).join(', ')}`,
     `  nemeses: ${Object.keys(nemeses).join(', ')}`,
   ].join('\n')

@@ -1,4 +1,4 @@
-/** One round: clients at work, nemeses among them, an end to it, and the checker's verdict. */
+/** One round: clients and nemeses run, clients end, and the checker gives its verdict. */
 import { setMaxListeners } from 'node:events'
 import fs from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -13,21 +13,21 @@ import type { RoundPlan } from './plan.ts'
 import { readTraces } from './trace/reader.ts'
 import { permitsOf } from './trace/event.ts'
 
-/** How long clients may take to end when they are told to, and what they leave to be swept, in ms. */
+/** How long clients may take to end when they are ordered to, and how long the cleanup of the locks may take, in ms. */
 const MOST_DRAIN_MS = 30_000
-const MOST_SWEEP_MS = 10_000
+const MOST_CLEANUP_MS = 10_000
 
 export interface RoundResult {
   readonly findings: readonly Finding[]
   readonly totals: ReadonlyMap<string, number>
-  /** Where the traces lie, if they are kept: always where something was found. */
+  /** The directory of the traces, if they are kept. They always are if something was found. */
   readonly traces: string | undefined
 }
 
 export interface RoundOptions {
   /** The compiled package that the clients run. */
   readonly build: string
-  /** Even where nothing is found. */
+  /** Keeps the traces even if nothing was found. */
   readonly keepTraces: boolean
   /** Ends the round early. */
   readonly interrupted: AbortSignal
@@ -47,8 +47,8 @@ export async function playRound(
     const stuck = interrupted.aborted ? [] : await arena.drain(MOST_DRAIN_MS)
     if (stuck.length > 0) {
       const who = stuck.map(({ name, habitat }) => `${name} (${habitat})`).join(', ')
-      blame('takeover', `not within ${MOST_DRAIN_MS} ms: the end of ${who}\n${arena.show()}`)
-    } else if (!interrupted.aborted) await sweep(arena, blame)
+      blame('takeover', `did not end within ${MOST_DRAIN_MS} ms: ${who}\n${arena.show()}`)
+    } else if (!interrupted.aborted) await useOnceMore(arena, blame)
   } finally {
     await arena.close()
   }
@@ -68,18 +68,18 @@ const COUNTED: ReadonlyMap<string, string> = new Map([
   ['lost', 'lost'],
 ])
 
-/** Each by itself, until the time is over; none is left amid its deed. */
+/** Runs each nemesis on its own, until the time is over. Waits until each action has ended. */
 async function letNemesesAct(arena: RoundArena, random: Random, interrupted: AbortSignal): Promise<void> {
   // Not AbortSignal.any of an AbortSignal.timeout: Node 20 may collect that before it aborts (seen here).
   const controller = new AbortController()
   const over = controller.signal
-  // A listener for each that acts.
+  // One listener for each nemesis.
   setMaxListeners(0, over)
   const end = (): void => controller.abort()
   const timer = setTimeout(end, arena.plan.seconds * 1000)
   interrupted.addEventListener('abort', end)
   const acting = Object.entries(arena.plan.nemeses).map(async ([name, everyMs]) => {
-    // A sequence of its own, so that what one does depends on the others as little as may be.
+    // Each nemesis has its own sequence, so that it depends on the others as little as possible.
     const own = new Random(random.below(2 ** 32))
     while (await pause(pauseMs(own, everyMs), over)) {
       if (!arena.isQuiet) await NEMESES[name]!.strike(arena, own)
@@ -90,24 +90,27 @@ async function letNemesesAct(arena: RoundArena, random: Random, interrupted: Abo
   interrupted.removeEventListener('abort', end)
 }
 
-/** When all have ended, a newcomer uses each lock once more: then nothing of it is left, whoever was killed. */
-async function sweep(arena: RoundArena, blame: (rule: string, what: string) => void): Promise<void> {
-  const deadline = performance.now() + MOST_SWEEP_MS
+/** After all clients have ended, a new client uses each lock once. Then nothing may be left of it, whoever was killed. */
+async function useOnceMore(arena: RoundArena, blame: (rule: string, what: string) => void): Promise<void> {
+  const deadline = performance.now() + MOST_CLEANUP_MS
   for (const { id, path, claims } of arena.locks) {
     const claim = claims[0]!
     const options = permitsOf(claim) ?? {}
     while (fs.existsSync(path)) {
       try {
-        const lock = await slocket(path, { ...options, timeout: MOST_SWEEP_MS, linger: 0 })
-        // So that what the newcomer has found dead is removed before it leaves.
+        const lock = await slocket(path, { ...options, timeout: MOST_CLEANUP_MS, linger: 0 })
+        // Gives the new client time to remove dead tickets before it leaves.
         await sleep(20)
         await lock.release()
       } catch (error) {
-        blame('litter', `lock ${id} cannot be taken when all have ended: ${String(error)}\n${arena.show()}`)
+        blame('litter', `lock ${id} cannot be acquired after all clients have ended: ${String(error)}\n${arena.show()}`)
         return
       }
       if (performance.now() > deadline) {
-        blame('litter', `lock ${id} is not gone when all have ended and a newcomer has left\n${arena.show()}`)
+        blame(
+          'litter',
+          `lock ${id} still exists after all clients have ended and a new one has used it\n${arena.show()}`,
+        )
         return
       }
     }

@@ -19,10 +19,10 @@ import { median } from '../statistics.js'
 const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.cjs', import.meta.url))
 const SCRIPT = 'script'
 
-/** What each command for Node has to do. */
+/** What each command for Node must do. */
 const SPAWN = `require('node:child_process').spawn('true', { stdio: 'inherit' }).on('exit', process.exit)`
 
-/** How each runs `true` under the lock. The floors have no lock: one makes the system calls of one and runs `true`, one only runs `true`, the last nothing. */
+/** How each command runs `true` under the lock. The floors have no lock: one makes the system calls of a lock and runs `true`, one only runs `true`, the last does nothing. */
 const COMMANDS = {
   [SLOCKET]: (path) => [process.execPath, [PROGRAM, 'run', path, '--', 'true']],
   [FLOCK]: (path) => ['flock', [path, 'true']],
@@ -38,7 +38,7 @@ export const command = {
   points: () => ['command', SCRIPT],
   pointTitle: (point) => (point === SCRIPT ? 'a script that locks once' : 'a command under a lock'),
   contestants: (point) => (point === SCRIPT ? IN_SCRIPTS : Object.keys(COMMANDS)),
-  // Little at a time, and often: the start of a process takes twice as long in one minute as in the next.
+  // Few at a time, but often: the start of a process may take twice as long from one minute to the next.
   repeat: ({ command: { repeat } }) => repeat,
   async measure({ contestant, point, directory, settings }) {
     const path = join(directory, 'lock')

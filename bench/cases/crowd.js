@@ -6,9 +6,9 @@ import { inGroup } from '../processes.js'
 const COMPETED = 'competed'
 const PERMITS = 'permits'
 const HELD = 'held'
-/** How many hold at once while others wait for a permit. */
+/** How many hold at the same time while others wait for a permit. */
 const FEW_PERMITS = 3
-/** The socket of slocket 1 has room for 511 that wait. */
+/** The backlog of slocket 1's socket has room for 511 waiters. */
 const SLOCKET_1 = 500
 
 export const crowd = {
@@ -41,14 +41,14 @@ export const crowd = {
       return await inGroup(90_000, (group) => group.run('permits.js', { contestant, path, permits: requests }))
     }
     const claim = kind === PERMITS ? { permits: FEW_PERMITS } : {}
-    // Memory is the same each time, and with some contestants 100,000 requests take long.
+    // Memory is the same each time, and 100,000 requests take long with some contestants.
     const measuresBytes = kind === undefined && requests > 1 && repetition === 0
     const options = { contestant, path, claim, requests, runMs, limitMs, measuresBytes }
     return await inGroup(90_000, async (group) => {
       const client = group.start('crowd.js', options, ['--expose-gc'])
       await client.next()
       if (kind === COMPETED) await group.start('cycle.js', { contestant, path }).next()
-      client.tell('go')
+      client.send('go')
       return await client.next()
     })
   },

@@ -13,7 +13,7 @@ export const hot = {
     prepare(contestant, path)
     const { warmMs, runMs, straceCycles } = settings
     const time = await inGroup(60_000, (group) => group.run('hot.js', { contestant, path, warmMs, runMs }))
-    // How many calls there are depends neither on the file system nor on what else the machine does.
+    // The number of calls depends neither on the file system nor on other load.
     if (repetition > 0 || point !== 'disk') return time
     return { ...time, ...(await countCalls(contestant, directory, straceCycles)) }
   },

@@ -50,7 +50,7 @@ async function watch(holder, waiters, { settleMs, runMs }) {
   return { max: quantile(waiting, 1), median: median(waiting), sum: sum(waiting), holder: shares[0] }
 }
 
-/** None is, as the holder holds on. */
+/** There are none, as the holder keeps the lock. */
 async function granted(waiter) {
   await waiter.next()
   throw new Error('a waiter was granted the lock while another process held it')
@@ -59,12 +59,12 @@ async function granted(waiter) {
 async function asking(group, options) {
   const client = group.start('client.js', options)
   await client.next() // ready
-  client.tell('acquire')
+  client.send('acquire')
   await client.next() // asking
   return client
 }
 
-/** The time that all threads of a process have run, in ns. Those that have ended by now are not in it. */
+/** The processor time of all threads of a process, in ns, without those that have ended. */
 function cpuOf(pid) {
   const directory = `/proc/${pid}/task`
   return sum(

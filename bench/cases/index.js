@@ -1,14 +1,14 @@
-// The cases, in the order in which they are run. Each has
+// The cases, in the order in which they run. Each has
 //
 //   name, title
-//   points(settings)         what is varied, by names that targets.js uses
-//   pointTitle(point)        what a reader sees (may be missing)
+//   points(settings)         the values of what is varied, by the names that targets.js uses
+//   pointTitle(point)        the name that readers see (optional)
 //   contestants(point)       in the order of tables and plots
-//   measure(run)             one measurement: its numbers, by name. run: { contestant, point, repetition, directory, settings }
-//   isMeasured(run)          false: not in this repetition (may be missing)
-//   repeat(settings)         where it is not settings.repeat (may be missing)
-//   columns, plots           what a reader is shown of the numbers; the first column is what ratios are made of; a plot with
-//                            an `axis` has a line for each contestant, over the points, which must be numbers
+//   measure(run)             measures once and returns numbers by name. run: { contestant, point, repetition, directory, settings }
+//   isMeasured(run)          false: not in this repetition (optional)
+//   repeat(settings)         the number of repetitions, if it isn't settings.repeat (optional)
+//   columns, plots           the numbers that readers see. Ratios are made from the first column. A plot with an `axis` has a line for
+//                            each contestant, over the points, which must be numbers
 import { cold } from './cold.js'
 import { command } from './command.js'
 import { crowd } from './crowd.js'

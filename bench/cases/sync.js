@@ -39,15 +39,15 @@ async function callFirst(group, options) {
   return await group.run('sync.js', options)
 }
 
-/** From the release by a thread that goes on blocking to the grant in another process. */
+/** From the release by a thread that continues to block, to the grant in another process. */
 async function waitBehindBlocked(group, options, { holdMs: [least, most], tailMs }) {
   const waiter = group.start('client.js', options)
   await waiter.next() // ready
-  // A waiter that looks from time to time must not look at the same moment of each hold.
+  // A waiter that polls must not poll at the same moment of each hold.
   const holdMs = least + Math.random() * (most - least)
   const holder = group.start('blocked.js', { ...options, holdMs, tailMs })
   await holder.next() // granted
-  waiter.tell('acquire')
+  waiter.send('acquire')
   await waiter.next() // asking
   const [{ granted }, { released }] = await allOf(
     [waiter.next(), holder.next()],

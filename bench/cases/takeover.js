@@ -5,9 +5,9 @@ import { allOf, inGroup } from '../processes.js'
 import { quantile } from '../statistics.js'
 import { now } from '../clock.js'
 
-/** These wait until the dead one's lock is old: measured once, and not for long. */
+/** These contestants wait until the lock of the dead holder is stale: measured once, with few locks. */
 const SLOW = new Set(['proper-lockfile', 'lockfile'])
-/** This one would take 20 minutes. */
+/** This contestant would take 20 minutes. */
 const TOO_SLOW = new Set(['cross-process-lock'])
 
 export const takeover = {
@@ -23,7 +23,7 @@ export const takeover = {
     const samples = await inGroup(150_000, (group) => killHolders(group, { contestant, path }, settings))
     return { p50: quantile(samples, 0.5), p99: quantile(samples, 0.99), max: quantile(samples, 1), samples }
   },
-  /** p99 of a hundred says little: all repetitions together. */
+  /** The p99 of a hundred values says little, so all repetitions count together. */
   pool(runs) {
     const samples = runs.flatMap((run) => run.samples)
     return { p50: quantile(samples, 0.5), p99: quantile(samples, 0.99), max: quantile(samples, 1) }
@@ -36,7 +36,7 @@ export const takeover = {
   plots: [{ metric: 'p50', title: 'From kill -9 of the holder to the next grant: p50 in ms, less is better' }],
 }
 
-/** Holders are started some at a time, and killed when all of them are there, so that no start disturbs. */
+/** Holders are started a few at a time, and killed when all of them hold, so that no start of a process disturbs. */
 async function killHolders(group, options, { kills, batch, pauseMs, oneLimitMs, slowMs }) {
   const isSlow = SLOW.has(options.contestant)
   const until = now() + (isSlow ? slowMs : Infinity)
@@ -55,17 +55,17 @@ async function killHolders(group, options, { kills, batch, pauseMs, oneLimitMs, 
 }
 
 async function killOne(holder, waiter, pauseMs, limitMs) {
-  holder.tell('acquire')
+  holder.send('acquire')
   await holder.next() // asking
   await holder.next() // granted
-  waiter.tell('acquire')
+  waiter.send('acquire')
   await waiter.next() // asking
   await sleep(pauseMs) // until it waits, by whatever it does for that
   const killed = now()
   process.kill(holder.pid, 'SIGKILL')
   const [{ granted }] = await allOf([waiter.next()], limitMs)
   await holder.kill()
-  waiter.tell('release')
+  waiter.send('release')
   await waiter.next()
   return granted - killed
 }

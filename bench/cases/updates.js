@@ -41,7 +41,7 @@ export const updates = {
       )
       await said(clients) // ready
       const from = now()
-      for (const client of clients) client.tell('go')
+      for (const client of clients) client.send('go')
       await said(clients)
       return now() - from
     })

@@ -21,7 +21,7 @@ export const waiting = {
       const processes = Array.from({ length: settings.processes }, () =>
         group.start('waiting.js', { contestant, path, ...settings }),
       )
-      // One more, since one of them holds.
+      // One more, since one client holds.
       await fill(processes, Number(point) + 1)
       await sleep(settings.settleMs)
       const times = await handOffs(processes, contestant, settings)
@@ -41,21 +41,21 @@ export const waiting = {
   ],
 }
 
-/** The clients join in turn from all processes: the lock goes from one process to another each time. */
+/** The clients of all processes join in turn: each hand-off goes to another process. */
 async function fill(processes, clients) {
   await said(processes, START_MS) // ready
   for (let joined = 0; joined < clients; joined += 1) {
     const client = processes[joined % processes.length]
-    client.tell('join')
+    client.send('join')
     await said([client], START_MS)
   }
 }
 
 /** The time from each release to the next grant, in ms. */
 async function handOffs(processes, contestant, { handOffs: count, holdMs }) {
-  for (const client of processes) client.tell('go')
+  for (const client of processes) client.send('go')
   await sleep(count * holdMs)
-  for (const client of processes) client.tell('stop')
+  for (const client of processes) client.send('stop')
   const results = await said(processes, patience(contestant, GRACE_MS))
   return gaps(
     results.flatMap(({ releases }) => releases),
@@ -63,12 +63,12 @@ async function handOffs(processes, contestant, { handOffs: count, holdMs }) {
   )
 }
 
-/** How long it takes to join behind them, in ms; from all processes in turn. */
+/** How long it takes to join behind the waiters, in ms, from all processes in turn. */
 async function joins(processes, { joins: count }) {
   const times = []
   while (times.length < count) {
     const client = processes[times.length % processes.length]
-    client.tell('measure a join')
+    client.send('measure a join')
     times.push(...(await said([client], START_MS)))
   }
   return times

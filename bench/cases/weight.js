@@ -9,7 +9,7 @@ import { median, sum } from '../statistics.js'
 const BENCH = fileURLToPath(new URL('..', import.meta.url))
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const LIMIT_MS = 30_000
-/** What Node takes for any package, however small: to find it by its `exports`, and to load one file that does nothing. */
+/** The cost of any package in Node, however small: finding it by its `exports`, and loading a file that does nothing. */
 const EMPTY = 'an empty package (floor)'
 
 export const weight = {
@@ -46,7 +46,7 @@ export const weight = {
   plots: [{ metric: 'import', title: 'Import time over bare Node: ms, less is better' }],
 }
 
-/** Puts a contestant where its users have it, since Node takes time to find it there. Returns its name. */
+/** Installs a contestant as its users do, since Node needs time to find it there. Returns its name. */
 function install(contestant, packages) {
   mkdirSync(packages)
   if (contestant === EMPTY) {
@@ -69,7 +69,7 @@ function writeEmpty(directory) {
   for (const file of ['index.mjs', 'index.cjs']) writeFileSync(join(directory, file), '')
 }
 
-/** Returns a function that runs a script, with a package or without, and says how long the process lived. */
+/** Returns a function that runs a script, with or without a package, and returns how long the process lived. */
 function useOf(script, file) {
   copyFileSync(scriptPath(script), file)
   return async (...names) => {
@@ -79,7 +79,7 @@ function useOf(script, file) {
   }
 }
 
-/** As npm packs what is installed, in kB of 1000 bytes. */
+/** The size as npm packs what is installed, in kB of 1000 bytes. */
 async function sizes(contestant) {
   const directories = contestant === SLOCKET ? [ROOT] : [...dependencies(specifierOf(contestant))]
   const flags = ['--json', '--dry-run', '--ignore-scripts', '--offline']
@@ -88,7 +88,7 @@ async function sizes(contestant) {
   return { packed: packed[0], all: sum(packed), packages: packed.length }
 }
 
-/** All that is installed for a package of bench/, itself first. npm puts all of them side by side here. */
+/** The package, and everything that is installed for it. npm puts all of it side by side here. */
 function dependencies(name, found = new Set()) {
   const directory = join(BENCH, 'node_modules', name)
   if (found.has(directory)) return found

@@ -1,4 +1,4 @@
-// Within one process. By default it refuses more than 1,000 who wait.
+// Within one process. By default it rejects if more than 1,000 wait.
 import AsyncLock from 'async-lock'
 
 export function open() {

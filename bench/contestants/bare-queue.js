@@ -1,5 +1,5 @@
-// A floor: a queue of tickets by the same calls as slocket's, in the fewest lines that pass the lock on. No lock to be used: it knows no
-// errors, no deaths, no withdrawals, one claim, and believes that nobody joins between a number and its link.
+// A floor: a queue of tickets with the same calls as slocket's, in as few lines as possible. It can't be used as a lock: it handles no
+// errors, crashes or withdrawals, has only one claim, and assumes that nobody joins between choosing a number and linking it.
 import { linkSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -31,7 +31,7 @@ export function open(path) {
   }
 
   async function connectTo(peer) {
-    // It may not listen yet.
+    // The socket may not listen yet.
     while (!connections.has(peer)) {
       await new Promise((resolve) => {
         const socket = connect(`${members}/${peer}`, () => {

@@ -1,5 +1,5 @@
-// A floor for the takeover, and no lock: the first one listens, the second one is connected to it, and is told by the kernel
-// when that one has died.
+// A floor for the takeover, not a lock: the first process listens, the second one is connected to it, and the kernel closes
+// the connection when the first one dies.
 import { once } from 'node:events'
 import { unlinkSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'

@@ -1,4 +1,4 @@
-// A file with a process id in it. It looks every 500 ms, which cannot be changed, and gives up after 10 s, which can.
+// A file with a process id in it. It polls every 500 ms, which can't be changed, and gives up after 10 s, which can.
 import { lock } from 'cross-process-lock'
 
 export function open(path) {

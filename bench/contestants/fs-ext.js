@@ -1,4 +1,4 @@
-// flock(2) by native code; each wait is in a thread of libuv's pool. The file is opened once and kept open.
+// flock(2) by native code; each wait uses a thread of libuv's pool. The file is opened once and kept open.
 import { closeSync, openSync } from 'node:fs'
 import fsExt from 'fs-ext'
 

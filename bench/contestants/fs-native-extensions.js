@@ -1,4 +1,4 @@
-// OFD locks by native code; each wait is a thread of its own. The file is opened once and kept open.
+// OFD locks by native code; each wait has its own thread. The file is opened once and kept open.
 import { closeSync, openSync } from 'node:fs'
 import { unlock, waitForLock } from 'fs-native-extensions'
 

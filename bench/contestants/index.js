@@ -1,14 +1,14 @@
-// Those who are measured, each in a file of its own, behind the same small interface:
+// The contestants, each in its own file, all with the same small interface:
 //
-//   open(path, claim)     a handle of the lock at `path`; claim: { mode, permits, linger, ownClient, retries }, as far as it knows them
-//   handle.acquire()      a promise of what release wants
+//   open(path, claim)     a handle of the lock at `path`; claim: { mode, permits, linger, ownClient, retries }, as far as it supports them
+//   handle.acquire()      a promise of the value that release takes
 //   handle.release(held)
-//   handle.acquireSync()  returns what releaseSync wants; both may be missing
+//   handle.acquireSync()  returns the value that releaseSync takes; both are optional
 //   handle.releaseSync(held)
-//   handle.close()        may be missing
+//   handle.close()        optional
 //
-// A file is loaded only by the processes that measure it: one that is not installed fails alone, and what a rival does to
-// the process that imports it, such as handling its signals, it does to nobody else.
+// A file is loaded only by the processes that measure it. So a rival that isn't installed fails alone, and its side effects, such as
+// signal handlers, don't affect other contestants.
 import { writeFileSync } from 'node:fs'
 
 export const SLOCKET = 'slocket'
@@ -21,7 +21,7 @@ const OURS = new Set([SLOCKET, SLICE, DROP_IN])
 export const FS_NATIVE_EXTENSIONS = 'fs-native-extensions'
 export const PROPER_LOCKFILE = 'proper-lockfile'
 export const LOCKFILE = 'lockfile'
-/** flock(1), which locks for a command. */
+/** flock(1), which runs a command under a lock. */
 export const FLOCK = 'flock'
 
 /** Other locks between processes. */
@@ -33,7 +33,7 @@ export const BETWEEN_PROCESSES = [SLOCKET, ...RIVALS]
 /** Locks within one process. */
 export const IN_PROCESS = ['async-mutex', 'async-lock']
 
-/** Floors: no locks, but what a lock cannot be quicker than. */
+/** Floors: not locks, but lower bounds for a lock. */
 export const SYSTEM_CALLS = 'system-calls'
 export const BARE_QUEUE = 'bare-queue'
 export const RING = 'ring'
@@ -42,7 +42,7 @@ export const NOTHING = 'nothing'
 export const BARE_NODE = 'bare-node'
 export const SPAWNING_NODE = 'spawning-node'
 
-/** These lock a file that has to be there. */
+/** These lock a file that must exist. */
 const WITH_FILE = new Set([FS_NATIVE_EXTENSIONS, 'fs-ext', PROPER_LOCKFILE, DROP_IN, 'cross-process-lock'])
 
 const MOST_PATIENCE_MS = 30_000
@@ -56,7 +56,7 @@ export async function load(name) {
   return await import(`./${name}.js`)
 }
 
-/** Makes what has to be there before the lock at `path` is opened. */
+/** Creates what must exist before the lock at `path` is opened. */
 export function prepare(name, path) {
   if (WITH_FILE.has(name)) writeFileSync(path, '')
 }
@@ -66,12 +66,12 @@ export function specifierOf(name) {
   return SPECIFIERS.get(name) ?? name
 }
 
-/** Whether it is slocket, by whatever door. */
+/** True for slocket and its drop-in. */
 export function isOurs(name) {
   return OURS.has(name)
 }
 
-/** How long to wait for a contestant that stalls. The run fails if slocket fails: a busy machine must not be the reason. */
+/** How long to wait for a contestant that stalls. It is long, as the run fails if slocket fails: a busy machine must not be the reason. */
 export function patience(name, ms) {
   return isOurs(name) ? Math.max(ms, MOST_PATIENCE_MS) : ms
 }

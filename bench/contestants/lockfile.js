@@ -1,10 +1,10 @@
-// A file made with O_EXCL. Without `wait` it does not wait, without `stale` it never takes over from the dead. It looks every
-// 100 ms by default; 10 ms is in its favour. `stale` is what proper-lockfile has.
+// A file created with O_EXCL. Without `wait` it doesn't wait; without `stale` it never takes over the lock of a dead process. It polls every
+// 100 ms by default; 10 ms is in its favour. `stale` is the default of proper-lockfile.
 import lockfile from 'lockfile'
 
 const STALE_MS = 10_000
 
-/** Made anew for each call: it writes into its options. */
+/** A new object for each call: the package writes into its options. */
 const options = () => ({ wait: 3_600_000, pollPeriod: 10, stale: STALE_MS })
 
 export function open(path) {

@@ -1,5 +1,5 @@
-// A directory and its modification time. By default it does not wait at all; whoever makes it wait says how often to look.
-// `retries: N` looks again after a second, then two, and so on. Where nothing else is said it looks after 10 to 100 ms, which is in its favour.
+// A directory and its modification time. By default it doesn't wait; `retries` sets how often it polls.
+// `retries: N` retries after a second, then two, and so on. By default it retries here after 10 to 100 ms, which is in its favour.
 // `stale` is its default, 10 s.
 import lockfile from 'proper-lockfile'
 import { RETRIES } from '../retries.js'

@@ -1,4 +1,4 @@
-// slocket/proper-lockfile as users get it, with the options that proper-lockfile has here.
+// slocket/proper-lockfile as users get it, with the same options as proper-lockfile here.
 import lockfile from '../../dist/compat/proper-lockfile.mjs'
 import { RETRIES } from '../retries.js'
 

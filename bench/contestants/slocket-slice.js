@@ -1,4 +1,4 @@
-// slocket with time slices of 1 ms: the order is strict between slices only.
+// slocket with time slices of 1 ms: the order is strict only between slices.
 import slocket from '../../dist/index.mjs'
 
 export function open(path, claim) {

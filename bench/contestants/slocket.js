@@ -1,7 +1,7 @@
 // slocket as users get it: compiled, from dist/.
 import slocket, { local } from '../../dist/index.mjs'
 
-/** With `ownClient`, the handle is a client of its own: it shares nothing with the other requests of its process. */
+/** With `ownClient`, the handle is a separate client: it shares nothing with other requests of its process. */
 export function open(path, { ownClient = false, ...claim } = {}) {
   const options = ownClient ? { ...claim, engine: local() } : claim
   return {

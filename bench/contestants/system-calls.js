@@ -1,4 +1,4 @@
-// A floor: no lock, but the calls that the algorithm of slocket cannot do without, made from Node with nothing around them.
+// A floor, not a lock: the system calls that the algorithm of slocket needs, made from Node with nothing around them.
 import { linkSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
@@ -13,7 +13,7 @@ export function open(path, { linger } = {}) {
   function join() {
     mkdirSync(path)
     mkdirSync(members)
-    // As slocket, it loads this with the first lock: many processes that could lock never do.
+    // Loaded with the first lock, as in slocket: many processes that could lock never do.
     server = require('node:net').createServer().listen(socket).unref()
   }
 

@@ -1,8 +1,8 @@
-// One process that uses one contestant: node client.js SETTINGS(JSON). See run.js, which starts it.
+// A process that uses one contestant: node client.js SETTINGS(JSON). process.js starts it.
 //
-//   loop     acquires and releases until the end: [asked, granted, released] of each, on a clock that is one for all processes
-//   hold     holds, and says when it no longer believes that it does
-//   wait     asks for one lock `count` times
+//   loop     acquires and releases until the end: [asked, granted, released] of each, on a clock that all processes share
+//   hold     holds, and reports when it no longer believes that it holds
+//   wait     requests one lock `count` times
 //   many     many clients, each with many locks: see scale.js
 //   queue    many requests for one lock: see scale.js
 import { createInterface } from 'node:readline'
@@ -12,8 +12,8 @@ const LOOK_MS = 20
 const settings = JSON.parse(process.argv[2])
 const { contestant, servers, name, ttl, role, count = 0, after } = settings
 
-process.on('unhandledRejection', (error) => say({ event: 'unheard', message: String(error) }))
-process.on('uncaughtException', (error) => say({ event: 'unheard', message: String(error) }))
+process.on('unhandledRejection', (error) => say({ event: 'unhandled', message: String(error) }))
+process.on('uncaughtException', (error) => say({ event: 'unhandled', message: String(error) }))
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 const isScale = role === 'many' || role === 'queue'
@@ -46,7 +46,7 @@ async function loop() {
 }
 
 async function hold() {
-  // Its process and its code are there by then.
+  // The process has started and loaded its code by then.
   if (after !== undefined) await lines.next()
   say({ event: 'asked' })
   const held = await handle.acquire()
@@ -58,7 +58,7 @@ async function hold() {
   }, LOOK_MS)
 }
 
-/** In ms, of CLOCK_MONOTONIC. */
+/** CLOCK_MONOTONIC, in ms. */
 function now() {
   return Number(process.hrtime.bigint()) / 1e6
 }

@@ -1,4 +1,4 @@
-// Bare calls of etcd: a client of @grpc/grpc-js, and messages that say what is needed here.
+// Bare calls of etcd: a client of @grpc/grpc-js, and only the messages that are needed here.
 import grpc from '@grpc/grpc-js'
 import protobuf from 'protobufjs'
 
@@ -44,7 +44,7 @@ export class Etcd {
     })
   }
 
-  /** A lease, renewed three times each ttl until the process ends. */
+  /** A lease that is renewed three times per ttl until the process ends. */
   async lease(ttl) {
     const { id } = await this.call('LeaseGrant', { ttl })
     const { path, encode, decode } = methodOf('LeaseKeepAlive')

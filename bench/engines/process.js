@@ -1,4 +1,4 @@
-// One process that runs client.js. It ends with the one that has started it.
+// A process that runs client.js. It ends with its parent.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -21,7 +21,7 @@ export class Process {
     this.#child.stdin.on('error', () => {})
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
       const message = JSON.parse(line)
-      if (message.event === 'unheard') console.log(`${name}: a rejection that nobody listens to: ${message.message}`)
+      if (message.event === 'unhandled') console.log(`${name}: unhandled rejection: ${message.message}`)
       this.#said.push(message)
       for (const look of this.#waiting) look()
     })
@@ -31,18 +31,18 @@ export class Process {
     return this.#child.pid
   }
 
-  tell(message) {
+  send(message) {
     this.#child.stdin.write(`${JSON.stringify(message)}\n`)
   }
 
-  /** What it has said of this kind, if it has. */
+  /** The report of this kind, if there is one yet. */
   said(event) {
     return this.#said.find((message) => message.event === event)
   }
 
   async says(event) {
     return await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${this.#name} has not said '${event}' in time`)), LIMIT_MS)
+      const timer = setTimeout(() => reject(new Error(`${this.#name} did not say '${event}' in time`)), LIMIT_MS)
       const look = () => {
         const message = this.said(event)
         if (message === undefined) return

@@ -1,15 +1,15 @@
-// What the process of many clients does. After each step it says what the step has cost the process, and waits until it is told to go on.
+// The process that runs many clients. After each step it reports what the step cost the process, and waits for the order to continue.
 import { open } from './contestants/index.js'
 
-/** Connections stay open from when the first client has one until the last one has. */
+/** Connections stay open from the first client's until the last client has connected. */
 const LINGER_MS = 60_000
 
-/** Each client takes its locks one after the other, all clients at once; they are held together if the engine can, otherwise each is released before the next. */
-export async function many(settings, say, toldToGoOn) {
+/** Each client takes its locks one after the other; all clients run at the same time. If the engine can hold all of them together, it does; otherwise each lock is released before the next one. */
+export async function many(settings, say, untilContinue) {
   const { clients, locks, isHeldTogether } = settings
   const handles = await openAll(settings, clients)
   say({ event: 'ready', ...usage() })
-  await toldToGoOn()
+  await untilContinue()
   const held = handles.map(() => [])
   await together(handles, async (handle, client) => {
     for (let index = 0; index < locks; index += 1) {
@@ -19,7 +19,7 @@ export async function many(settings, say, toldToGoOn) {
     }
   })
   say({ event: 'acquired', ...usage() })
-  await toldToGoOn()
+  await untilContinue()
   const cost = usage()
   const lost = handles.flatMap((handle, client) => held[client].filter((lock) => !handle.isHeld(lock))).length
   say({ event: 'held', lost, ...cost })
@@ -29,27 +29,27 @@ export async function many(settings, say, toldToGoOn) {
   say({ event: 'released', ...usage() })
 }
 
-/** All ask for one lock, which is held until they wait; then each releases it at once. */
-export async function queue(settings, say, toldToGoOn) {
+/** All clients request one lock. It is held until all of them wait; then each one releases it at once. */
+export async function queue(settings, say, untilContinue) {
   const { clients, locks, places } = settings
   const [first, ...handles] = await openAll(settings, clients + 1)
   const lock = await first.acquire()
   say({ event: 'ready', ...usage() })
-  await toldToGoOn()
+  await untilContinue()
   const done = together(handles, async (handle) => {
     const requests = Array.from({ length: locks }, () => handle.acquire().then(handle.release))
     await Promise.all(requests)
   })
   while ((await first.pending()) < places) await new Promise((resolve) => setTimeout(resolve, 100))
   say({ event: 'acquired', ...usage() })
-  await toldToGoOn()
+  await untilContinue()
   say({ event: 'held', ...usage() })
   await first.release(lock)
   await done
   say({ event: 'released', ...usage() })
 }
 
-/** Each has a connection before anything is measured. */
+/** Connects each client before anything is measured. */
 async function openAll({ contestant, servers, name, ttl, maxConnections }, count) {
   const options = { ttl, maxConnections, linger: LINGER_MS }
   const handles = []

@@ -1,17 +1,17 @@
-// Scale: 10,000 locks of 100 clients, and 1,000 requests that wait for one lock. What they cost the process of the clients, and the server.
+// Scale: 10,000 locks of 100 clients, and 1,000 requests that wait for one lock; what they cost the clients' process and the server.
 //
-// On PostgreSQL each lock that is held or waited for has a session of the server. So there each client has one lock after the other, and of the
-// requests that wait, as many as there are connections are in the server's queue; the others wait in the process.
+// On PostgreSQL, each lock that is held or waited for needs a session of the server. So there each client takes one lock after the other, and of
+// the waiting requests, only as many as there are connections are in the server's queue; the others wait in the process.
 import { readFileSync } from 'node:fs'
 
 const TICKS_PER_S = 100
-/** The default of the engines: how often leases are renewed is a part of the load. */
+/** The default of the engines. It decides how often leases are renewed, which is part of the load. */
 const TTL_S = 10
 const MB = 1024 * 1024
-/** Of PostgreSQL, in a test server of 300 connections. */
+/** The limit of the PostgreSQL engine, on a test server with 300 connections. */
 const WAITING_CONNECTIONS = 20
 
-/** What is asked of an engine. `isHeldTogether`: all locks at once; `places`: how many of the requests are in the server's queue. */
+/** The load for each engine. `isHeldTogether`: all locks at the same time; `places`: how many of the requests are in the server's queue. */
 export function scaleOf(server, what, { clients, locks, waitingClients, waiting }) {
   const isPostgres = server === 'postgres'
   if (what === 'many') {
@@ -36,14 +36,14 @@ export function scaleOf(server, what, { clients, locks, waitingClients, waiting 
   }
 }
 
-/** @param pids gives the processes of the server. @returns a row of a table. */
+/** @param pids returns the processes of the server. @returns a row of a table. */
 export async function measureScale(client, { role, clients, locks, places, isHeldTogether }, pids, { heldMs }) {
   const [readyAt, before] = [await client.says('ready'), load(pids())]
-  client.tell('go on')
+  client.send('go on')
   const [acquired, then] = [await client.says('acquired'), load(pids())]
   await new Promise((resolve) => setTimeout(resolve, heldMs))
   const later = load(pids())
-  client.tell('go on')
+  client.send('go on')
   const [held, released] = [await client.says('held'), await client.says('released')]
   const after = load(pids())
   const busyMs = (from, to) => to.cpuMs - from.cpuMs
@@ -64,7 +64,7 @@ export async function measureScale(client, { role, clients, locks, places, isHel
   }
 }
 
-/** Of all processes of a server, also of those that have ended meanwhile: proc_pid_stat(5). Memory that they share counts once. */
+/** The processor time and memory of all processes of a server, including those that have ended: proc_pid_stat(5). Shared memory counts once. */
 function load(pids) {
   let [ticks, bytes] = [0, 0]
   for (const pid of pids) {
@@ -73,7 +73,7 @@ function load(pids) {
       stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
       bytes += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))[1]) * 1024
     } catch {
-      // It has ended meanwhile.
+      // The process has ended meanwhile.
       continue
     }
     const [user, system, childrenUser, childrenSystem] = stat

@@ -1,17 +1,17 @@
-// Acquires and releases when it is told to, and says when it was granted.
+// Acquires and releases when ordered to, and reports each grant.
 import { now } from '../clock.js'
 import { load } from '../contestants/index.js'
-import { options, tell, told } from './told.js'
+import { options, send, receive } from './messages.js'
 
 const { contestant, path } = options
 const lock = (await load(contestant)).open(path, {})
-tell('ready')
+send('ready')
 for (;;) {
-  await told() // to acquire
-  tell('asking')
+  await receive() // to acquire
+  send('asking')
   const held = await lock.acquire()
-  tell({ granted: now() })
-  await told() // to release
+  send({ granted: now() })
+  await receive() // to release
   await lock.release(held)
-  tell('released')
+  send('released')
 }

@@ -2,7 +2,7 @@
 import { now } from '../clock.js'
 import { load, prepare } from '../contestants/index.js'
 import { median } from '../statistics.js'
-import { options, tell } from './told.js'
+import { options, send } from './messages.js'
 
 const { contestant, directory, locks } = options
 const { open } = await load(contestant)
@@ -21,4 +21,4 @@ for (let index = 0; index < locks; index += 1) {
   releases.push((now() - acquired) * 1000)
   acquires.push((acquired - begun) * 1000)
 }
-tell({ first: acquires[0], acquire: median(acquires.slice(1)), release: median(releases.slice(1)) })
+send({ first: acquires[0], acquire: median(acquires.slice(1)), release: median(releases.slice(1)) })

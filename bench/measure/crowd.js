@@ -1,7 +1,7 @@
-// Many requests of one process at once: how much memory each one that waits takes, and how many are served in a second.
+// Many requests of one process at the same time: the memory of each waiter, and how many are served in a second.
 import { now } from '../clock.js'
 import { load } from '../contestants/index.js'
-import { options, tell, told } from './told.js'
+import { options, send, receive } from './messages.js'
 
 const WARM = 1000
 
@@ -10,8 +10,8 @@ const lock = (await load(contestant)).open(path, claim)
 
 const bytes = measuresBytes ? await bytesForEach() : undefined
 await round(Math.min(requests, WARM))
-tell('ready')
-await told()
+send('ready')
+await receive()
 const from = now()
 let served = 0
 let elapsedMs
@@ -20,10 +20,10 @@ do {
   elapsedMs = now() - from
 } while (elapsedMs < runMs)
 if (served === 0) throw new Error(`nobody was served within ${limitMs / 1000} s`)
-tell({ rate: (served * 1000) / elapsedMs, ...(bytes === undefined ? {} : { bytes }) })
+send({ rate: (served * 1000) / elapsedMs, ...(bytes === undefined ? {} : { bytes }) })
 await lock.close?.()
 
-/** All ask, each releases when it is served. Gives how many were served, of whom the last ones are not waited for beyond the limit. */
+/** All are requested; each releases when it is granted. Returns how many were served. After the limit, it doesn't wait for the rest. */
 async function round(count) {
   let done = 0
   let timer
@@ -40,7 +40,7 @@ async function round(count) {
   return done
 }
 
-/** Of the heap, and beyond it what Node knows of: with all waiting for one that holds, against before they asked. */
+/** Memory of the heap, and outside of it as far as Node knows: with all requests waiting for a holder, compared with before. */
 async function bytesForEach() {
   const first = await lock.acquire()
   const waiting = Array.from({ length: requests })

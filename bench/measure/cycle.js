@@ -1,9 +1,9 @@
-// Takes the lock again and again until it is killed.
+// Takes the lock in a loop until it is killed.
 import { load } from '../contestants/index.js'
-import { options, tell } from './told.js'
+import { options, send } from './messages.js'
 
 const { contestant, path, claim = {} } = options
 const lock = (await load(contestant)).open(path, claim)
 await lock.release(await lock.acquire())
-tell('ready')
+send('ready')
 for (;;) await lock.release(await lock.acquire())

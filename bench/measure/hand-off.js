@@ -1,8 +1,8 @@
-// One of some processes that take the same lock in a loop.
+// One of several processes that take the same lock in a loop.
 import { now } from '../clock.js'
 import { load } from '../contestants/index.js'
 import { SECTIONS } from './sections.js'
-import { options, tell, told, until } from './told.js'
+import { options, send, receive, until } from './messages.js'
 
 const { contestant, path, section: kind, claim = {} } = options
 const { open } = await load(contestant)
@@ -11,8 +11,8 @@ const exclusive = open(path, claim)
 const shared = kind === 'readers' ? open(path, { mode: 'shared' }) : undefined
 
 await cycle()
-tell('ready')
-const { begin, from, end } = await told()
+send('ready')
+const { begin, from, end } = await receive()
 await until(begin)
 
 const waits = []
@@ -28,11 +28,11 @@ for (;;) {
   if (granted < end) operations += 1 // else others have stopped already
 }
 const { user, system } = process.cpuUsage(cpu)
-tell({ operations, waits, cpu: cpu === undefined ? 0 : user + system, ...section.result() })
+send({ operations, waits, cpu: cpu === undefined ? 0 : user + system, ...section.result() })
 await exclusive.close?.()
 await shared?.close?.()
 
-/** Gives the moment of the grant. */
+/** Returns the time of the grant. */
 async function cycle() {
   const lock = section.isShared() ? shared : exclusive
   const held = await lock.acquire()

@@ -1,7 +1,7 @@
-// One process that acquires and releases, again and again: for some time, or so many cycles.
+// A process that acquires and releases in a loop, for some time or a number of cycles.
 import { now } from '../clock.js'
 import { load } from '../contestants/index.js'
-import { options, tell } from './told.js'
+import { options, send } from './messages.js'
 
 const { contestant, path, warmMs, runMs, cycles } = options
 const lock = (await load(contestant)).open(path, {})
@@ -9,10 +9,10 @@ const lock = (await load(contestant)).open(path, {})
 if (cycles === undefined) {
   await cycleFor(warmMs)
   const { count, elapsedMs } = await cycleFor(runMs)
-  tell({ time: (elapsedMs * 1000) / count })
+  send({ time: (elapsedMs * 1000) / count })
 } else {
   for (let done = 0; done < cycles; done += 1) await lock.release(await lock.acquire())
-  tell({ cycles })
+  send({ cycles })
 }
 await lock.close?.()
 
@@ -21,7 +21,7 @@ async function cycleFor(ms) {
   let count = 0
   let elapsedMs = 0
   do {
-    // The clock is looked at only now and then, but soon enough for one who takes long.
+    // Reads the clock only now and then, but often enough for a slow contestant.
     for (let more = count < 100 ? 1 : 10; more > 0; more -= 1) {
       await lock.release(await lock.acquire())
       count += 1

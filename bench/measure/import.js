@@ -1,4 +1,4 @@
-// Imports one thing, or nothing, and says what memory the process has then.
+// Imports one module, or none, and reports the memory of the process.
 const [specifier] = process.argv.slice(2)
 if (specifier !== undefined) await import(specifier)
 process.stdout.write(String(process.memoryUsage.rss()))

@@ -1,9 +1,9 @@
-// Many locks, each once, in turn or at once; twice over. What the second time leaves over the first is growth.
+// Many locks, each used once, in turn or at the same time; all of that twice. What the second pass leaves in addition to the first is growth.
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { now } from '../clock.js'
 import { load, prepare } from '../contestants/index.js'
-import { options, tell } from './told.js'
+import { options, send } from './messages.js'
 
 const { contestant, directory, locks, atOnce, settleMs } = options
 const { open } = await load(contestant)
@@ -12,7 +12,7 @@ const descriptorsBefore = descriptors()
 let peak = 0
 const first = await round('a')
 const second = await round('b')
-tell({
+send({
   time: (second.elapsedMs * 1000) / locks,
   peak,
   descriptors: second.descriptors - descriptorsBefore,
@@ -51,7 +51,7 @@ async function allAtOnce(paths) {
   await Promise.all(handles.map((lock) => lock.close?.()))
 }
 
-/** slocket keeps its sockets for a second, to be quick if it is asked again. */
+/** slocket keeps its sockets for a second, for quick repeated use. */
 async function settled() {
   const until = now() + settleMs
   while (descriptors() > descriptorsBefore && now() < until) await sleep(50)

@@ -1,9 +1,9 @@
-// Permits of one process, one after the other, until it has all of them: how often it lists a directory for that.
+// Takes the permits of a process one after the other, and counts how often it lists a directory for that.
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { now } from '../clock.js'
 import { load } from '../contestants/index.js'
-import { options, tell } from './told.js'
+import { options, send } from './messages.js'
 
 let listings = 0
 count(fs, ['readdir', 'readdirSync', 'opendir', 'opendirSync'])
@@ -18,10 +18,10 @@ const from = now()
 while (held.length < permits) held.push(await lock.acquire())
 const elapsedMs = now() - from
 const counted = permits - 1
-tell({ rate: (counted * 1000) / elapsedMs, listings: listings / counted })
+send({ rate: (counted * 1000) / elapsedMs, listings: listings / counted })
 for (const permit of held) await lock.release(permit)
 
-/** From here on, each call of these functions counts as one listing. */
+/** Counts each call of these functions as one listing from now on. */
 function count(module, names) {
   for (const name of names) {
     const list = module[name]

@@ -1,4 +1,4 @@
-// Takes a free lock once: does the contestant work here at all?
+// Takes a free lock once, to check whether the contestant works on this machine.
 import { load, prepare } from '../contestants/index.js'
 
 const [contestant, path] = process.argv.slice(2)

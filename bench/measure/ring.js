@@ -1,15 +1,15 @@
-// One of some processes in a ring: a byte goes round, over Unix sockets. No hand-off between processes of Node is quicker.
+// A process in a ring: a byte is passed around over Unix sockets. No hand-off between Node processes is faster.
 import { createConnection, createServer } from 'node:net'
 import { once } from 'node:events'
 import { now } from '../clock.js'
-import { options, tell, told, until } from './told.js'
+import { options, send, receive, until } from './messages.js'
 
 const { path, index, processes } = options
 const server = createServer().listen(`${path}-${index}`)
 const connected = once(server, 'connection')
 await once(server, 'listening')
-tell('listening')
-await told()
+send('listening')
+await receive()
 const next = createConnection(`${path}-${(index + 1) % processes}`)
 const [previous] = await connected
 
@@ -26,10 +26,10 @@ previous.on('data', () => {
   next.write(BYTE)
 })
 for (const socket of [previous, next]) socket.on('error', () => {})
-tell('ready')
-times = await told()
+send('ready')
+times = await receive()
 await until(times.begin)
 if (index === 0) next.write(BYTE)
 await until(times.end)
 const { user, system } = process.cpuUsage(cpu)
-tell({ operations, waits: [], cpu: user + system })
+send({ operations, waits: [], cpu: user + system })

@@ -1,4 +1,4 @@
-// A script that locks once and ends. It imports nothing but the contestant.
+// A script that locks once and ends. It imports only the contestant.
 const [contestant, path] = process.argv.slice(2)
 const { open } = await import(`../contestants/${contestant}.js`)
 const lock = open(path, {})

@@ -1,4 +1,4 @@
-// What is done while the lock is held, so that somebody else who holds it too is found out.
+// The critical sections: what is done while the lock is held, so that a second holder at the same time is detected.
 import { openSync, readSync, writeSync } from 'node:fs'
 
 const NUMBER = 8
@@ -9,7 +9,7 @@ function empty() {
   return { isShared: () => false, enter() {}, leave() {}, result: () => ({}) }
 }
 
-/** A number in a file is read, and written one larger. It ends as the number of all cycles if nobody came between. */
+/** Reads a number from a file, and writes it incremented. At the end it equals the number of cycles if nobody interfered. */
 function count({ file }) {
   const descriptor = openSync(file, 'r+')
   const buffer = Buffer.alloc(NUMBER)
@@ -27,7 +27,7 @@ function count({ file }) {
   }
 }
 
-/** Three of four cycles share: they read the number, and a copy of it that must be the same. */
+/** Three of four cycles share: they read the number, and a copy that must be equal. */
 function readers({ file, index }) {
   const descriptor = openSync(file, 'r+')
   const buffer = Buffer.alloc(2 * NUMBER)
@@ -52,7 +52,7 @@ function readers({ file, index }) {
   }
 }
 
-/** Each one sets its own byte while it holds; there are never more of them than permits. */
+/** Each client sets its own byte while it holds; there are never more such bytes than permits. */
 function permits({ file, index, processes, claim }) {
   const descriptor = openSync(file, 'r+')
   const buffer = Buffer.alloc(processes)

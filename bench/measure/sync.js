@@ -1,8 +1,8 @@
-// The first call that blocks until it has a lock that is free, and some more.
+// The first synchronous acquire of a free lock, and some more.
 import { now } from '../clock.js'
 import { load } from '../contestants/index.js'
 import { median } from '../statistics.js'
-import { options, tell } from './told.js'
+import { options, send } from './messages.js'
 
 const MORE = 50
 
@@ -19,4 +19,4 @@ for (let done = 0; done < MORE; done += 1) {
   lock.releaseSync(lock.acquireSync())
   times.push((now() - from) * 1000)
 }
-tell({ first, next: median(times) })
+send({ first, next: median(times) })

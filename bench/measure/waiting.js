@@ -3,7 +3,7 @@ import { watch } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { now } from '../clock.js'
 import { load } from '../contestants/index.js'
-import { options, tell, told } from './told.js'
+import { options, send, receive } from './messages.js'
 
 const { contestant, path, holdMs, quietMs } = options
 const { open } = await load(contestant)
@@ -13,22 +13,22 @@ let isStopped = false
 let go
 const started = new Promise((resolve) => (go = resolve))
 
-tell('ready')
+send('ready')
 for (;;) {
-  const message = await told()
+  const message = await receive()
   if (message === 'join') {
     void cycle()
     await new Promise((resolve) => setImmediate(resolve))
-    tell('asking')
+    send('asking')
   } else if (message === 'go') go()
-  else if (message === 'measure a join') tell(await measureJoin())
+  else if (message === 'measure a join') send(await measureJoin())
   else {
     isStopped = true
-    tell({ grants, releases })
+    send({ grants, releases })
   }
 }
 
-/** Whatever happens for one hand-off is over before the next one begins: the lock is held for longer than that takes. */
+/** The lock is held for longer than the work of a hand-off takes, so that hand-offs don't overlap. */
 async function cycle() {
   const lock = open(path, { ownClient: true })
   for (;;) {
@@ -44,7 +44,7 @@ async function cycle() {
   }
 }
 
-/** How long it takes until one more client stands in the queue: from the call to the last change in the lock's directory, in ms. */
+/** How long one more client takes to join the queue: from the call to the last change in the lock's directory, in ms. */
 async function measureJoin() {
   let changed
   const watcher = watch(path, (type) => {

@@ -10,8 +10,8 @@ export interface MinimumHold {
   extend(ms: number): void
   /** Ends the time now. */
   end(): void
-  /** Calls `giveBack` once the time is over or this process exits; at once if that is already so. Settles as `giveBack` does. Must be called only once. */
-  whenOver(giveBack: () => Promise<void>): Promise<void>
+  /** Calls `release` once the time is over or this process exits; at once if that is already so. Settles as `release` does. Must be called only once. */
+  whenOver(release: () => Promise<void>): Promise<void>
 }
 
 /** The locks that this thread has to release if it exits before the time is over: the caller has released them already. */
@@ -44,29 +44,29 @@ export function startMinimumHold(ms: number): MinimumHold {
       untilMs = Math.max(untilMs, monotonicNowMs() + more)
     },
     end,
-    async whenOver(giveBack) {
+    async whenOver(release) {
       // Called at once: while a process exits, no promise continues.
-      if (isOver || isExiting()) return await giveBack()
-      const stop = giveBackAtExit(giveBack)
+      if (isOver || isExiting()) return await release()
+      const stop = releaseAtExit(release)
       await over
       return await stop()
     },
   }
 }
 
-/** Calls `giveBack` when this process exits, unless the returned function is called before. That function calls `giveBack`, too, if it wasn't called yet. */
-function giveBackAtExit(giveBack: () => Promise<void>): () => Promise<void> {
-  let giving: Promise<void> | undefined
-  const once = (): Promise<void> => (giving ??= giveBack())
-  if (delayed.size === 0) process.on('exit', giveAllBack)
+/** Calls `release` when this process exits, unless the returned function is called before. That function calls `release`, too, if it wasn't called yet. */
+function releaseAtExit(release: () => Promise<void>): () => Promise<void> {
+  let releasing: Promise<void> | undefined
+  const once = (): Promise<void> => (releasing ??= release())
+  if (delayed.size === 0) process.on('exit', releaseAll)
   delayed.add(once)
   return () => {
     delayed.delete(once)
-    if (delayed.size === 0) process.off('exit', giveAllBack)
+    if (delayed.size === 0) process.off('exit', releaseAll)
     return once()
   }
 }
 
-function giveAllBack(): void {
-  for (const giveBack of delayed) giveBack().catch((error: unknown) => debug('a release at exit: %s', error))
+function releaseAll(): void {
+  for (const release of delayed) release().catch((error: unknown) => debug('a release at exit: %s', error))
 }

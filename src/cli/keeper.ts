@@ -62,9 +62,9 @@ async function acquire(request: KeeperRequest, signal: AbortSignal, channel: Dup
   const { lock: path, isTry, access } = request
   const { timeout, ...claim } = request.options
   const options = { ...claim, access, linger: 0, signal }
-  const tell = (message: string): void => void send(channel, { kind: 'said', message })
+  const report = (message: string): void => void send(channel, { kind: 'said', message })
   try {
-    await reportObstacle(path, async () => await slocket.query(path), tell)
+    await reportObstacle(path, async () => await slocket.query(path), report)
     const lock = isTry ? await slocket.try(path, options) : await slocket(path, { ...options, timeout })
     return lock ?? { kind: 'busy', message: `'${path}' is not free` }
   } catch (error) {

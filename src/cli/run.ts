@@ -67,7 +67,7 @@ export async function runUnderLock(request: RunRequest): Promise<never> {
   const ending = await runCommand(request.command, environmentOf(lock), descriptors, signals)
   // A command that never began has done nothing, so the next command doesn't have to keep its distance.
   if (ending.hasBegun) await holdUntil(heldUntil, lock, signals)
-  await giveBack(lock, request, { ending, handle })
+  await releaseLock(lock, request, { ending, handle })
   return await endAs(ending, request, signals)
 }
 
@@ -174,7 +174,7 @@ interface Held {
 }
 
 /** Releases the lock. A failure doesn't change the exit status of the command. */
-async function giveBack(lock: Lock, request: RunRequest, { ending, handle }: Held): Promise<void> {
+async function releaseLock(lock: Lock, request: RunRequest, { ending, handle }: Held): Promise<void> {
   const hasDiedHolding = ending.signal !== null || (!ending.hasBegun && lock.recovered)
   // The ticket is left behind. It is dead as soon as this process has ended, too, so that the next holder has `recovered`.
   if (hasDiedHolding && request.engine === undefined) return

@@ -57,8 +57,8 @@ function decideAmong<T extends Ticket>(own: TicketIdentity, listing: readonly T[
     taken += weightOf(ahead.claim)
   }
   if (taken > mostRoom) return { kind: 'blocked', on }
-  const crowded = nearestWithoutRoom(on, taken)
-  if (crowded !== undefined) return { kind: 'blocked', on: crowded }
+  const withoutRoom = nearestWithoutRoom(on, taken)
+  if (withoutRoom !== undefined) return { kind: 'blocked', on: withoutRoom }
   const unproven = on.filter((ticket) => !ticket.live)
   return unproven.length === 0 ? HELD : { kind: 'blocked', on: unproven }
 }

@@ -74,7 +74,7 @@ export class JoinOrder {
     if (place === undefined) return
     place.own = own
     this.#failure = undefined
-    this.#tellNext()
+    this.#notifyNext()
   }
 
   /** The request has lost its ticket. */
@@ -87,7 +87,7 @@ export class JoinOrder {
 
   /** The request waits no longer. */
   leave(request: EnqueueRequest): void {
-    if (this.#places.delete(request)) this.#tellNext()
+    if (this.#places.delete(request)) this.#notifyNext()
   }
 
   #oldestOutside(): EnqueueRequest | undefined {
@@ -98,7 +98,7 @@ export class JoinOrder {
     return undefined
   }
 
-  #tellNext(): void {
+  #notifyNext(): void {
     const next = this.#oldestOutside()
     if (next !== undefined) this.#places.get(next)!.onNext?.()
   }

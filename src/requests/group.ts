@@ -159,7 +159,8 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     if (this.state === 'kept') return this.resume(request)
     const { ticket } = this
     const isSharing = this.state === 'held' && this.claim.kind === 'shared'
-    if (isSharing ? !isHolder(this.queue, this.ticket!) : ticket !== undefined && !this.setCrowded(true)) return false
+    if (isSharing ? !isHolder(this.queue, this.ticket!) : ticket !== undefined && !this.setHasWaiters(true))
+      return false
     this.lingerMs = Math.max(this.lingerMs, request.lingerMs)
     append(this, request)
     this.firstWaiting ??= request

@@ -11,16 +11,16 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
     all = new Set()
     listeners.set(signal, all)
   }
-  if (all.size === 0) signal.addEventListener('abort', tellAll)
+  if (all.size === 0) signal.addEventListener('abort', notifyAll)
   all.add(listener)
   return () => {
-    if (all.delete(listener) && all.size === 0) signal.removeEventListener('abort', tellAll)
+    if (all.delete(listener) && all.size === 0) signal.removeEventListener('abort', notifyAll)
   }
 }
 
-function tellAll(this: AbortSignal): void {
+function notifyAll(this: AbortSignal): void {
   const all = listeners.get(this)
   listeners.delete(this)
-  this.removeEventListener('abort', tellAll)
+  this.removeEventListener('abort', notifyAll)
   for (const listener of all ?? []) listener()
 }

@@ -62,7 +62,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
     this.hasEntered = true
     this.fill()
     this.update()
-    if (this.joining === 0) this.tellQueued()
+    if (this.joining === 0) this.markQueued()
   }
 
   isOpenTo(request: Request): boolean {
@@ -147,7 +147,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
   onSettledLater(): void {
     this.fill()
     this.update()
-    if (this.joining === 0) this.tellQueued()
+    if (this.joining === 0) this.markQueued()
   }
 
   /** It is the turn of the ticket. */
@@ -310,7 +310,7 @@ export class PermitGroup implements PlacedGroup, RequestList {
     if (!isEntering && this.owner.entering > 0) this.owner.admit()
   }
 
-  private tellQueued(): void {
+  private markQueued(): void {
     for (const request of this.waitingRequests) request.becomeQueued()
   }
 }

@@ -82,7 +82,7 @@ export interface Stealing<Own extends TicketIdentity = TicketIdentity> {
    * Sets whether other requests wait by `own`, besides its holders. Returns false if no request may wait by it, since it was dispossessed
    * or has left the queue: then it keeps no place for them.
    */
-  setCrowded(own: Own, isCrowded: boolean): boolean
+  setHasWaiters(own: Own, hasWaiters: boolean): boolean
 }
 
 export interface EnqueueRequest {

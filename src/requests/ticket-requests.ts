@@ -94,14 +94,14 @@ export abstract class TicketRequests implements EnqueueRequest, RequestList {
   abstract onLost(error: Error): void
   abstract onStolen(error: Error): void
 
-  protected setCrowded(isCrowded: boolean): boolean {
+  protected setHasWaiters(hasWaiters: boolean): boolean {
     const { stealing } = this.queue
-    return stealing === undefined || stealing.setCrowded(this.ticket!, isCrowded)
+    return stealing === undefined || stealing.setHasWaiters(this.ticket!, hasWaiters)
   }
 
   /** Waiting keeps the process alive, holding does not. While the ticket itself waits, the queue keeps the process alive. */
   protected updateKeepAlive(): void {
-    if (this.state === 'held' && this.firstWaiting === undefined) this.setCrowded(false)
+    if (this.state === 'held' && this.firstWaiting === undefined) this.setHasWaiters(false)
     if (this.state === 'held' && this.firstWaiting !== undefined) {
       this.keepAlive ??= keepAliveTimer()
     } else if (this.keepAlive !== undefined) {

@@ -5,7 +5,7 @@ import { withdrawAllKept } from '../requests/kept-tickets.ts'
 import type { LockAccess } from '../requests/lock-access.ts'
 import type { Claim } from '../core/claim.ts'
 import { isObserved } from '../diagnostics.ts'
-import { observeSync, tellNotices, traceOf } from '../lock-traces.ts'
+import { observeSync, publishNotices, traceOf } from '../lock-traces.ts'
 import { SlocketError } from '../errors.ts'
 import type { Asked, SyncOptions } from '../options.ts'
 import { callOptions, parseOptions, refuseTake } from '../options.ts'
@@ -91,7 +91,7 @@ function acquire(request: SyncRequest): SyncLock | null {
   const { name, asked, wait } = request
   if (!isObserved()) return acquireUnseen(request)
   const trace = traceOf(name, asked, !wait)
-  const seen = { ...request, asked: { ...asked, onWait: tellNotices(trace, asked.onWait) } }
+  const seen = { ...request, asked: { ...asked, onWait: publishNotices(trace, asked.onWait) } }
   return observeSync(trace, () => acquireUnseen(seen))
 }
 

@@ -1,4 +1,4 @@
-import { tellLost, tellReleased } from '../lock-traces.ts'
+import { publishLost, publishReleased } from '../lock-traces.ts'
 import type { LockMode } from '../options.ts'
 import type { Held } from './messages.ts'
 
@@ -86,7 +86,7 @@ export class SyncLock {
     if (!this.#isHeld) return
     this.#isHeld = false
     this.#holder.release(this)
-    tellReleased(this)
+    publishReleased(this)
   };
 
   /** Releases the lock at the end of a `using` block, as {@link SyncLock.release}. */
@@ -98,7 +98,7 @@ export class SyncLock {
   lose(error: Error): void {
     if (!this.#isHeld) return
     this.#isHeld = false
-    tellLost(this, error)
+    publishLost(this, error)
     this.#controller.abort(error)
   }
 }

@@ -162,7 +162,7 @@ export class SyncWorker implements SyncHolder {
 
   finish(): void {
     this.#asking -= 1
-    this.#letGoIfUnused()
+    this.#freeIfUnused()
   }
 
   order(asked: Asked, onNotice?: OnNotice): number {
@@ -260,7 +260,7 @@ export class SyncWorker implements SyncHolder {
         return
       case 'lost':
         this.#lose(said.lock, fromPlain(said.error))
-        this.#letGoIfUnused()
+        this.#freeIfUnused()
     }
   }
 
@@ -270,7 +270,7 @@ export class SyncWorker implements SyncHolder {
     lock?.lose(error)
   }
 
-  #letGoIfUnused(): void {
+  #freeIfUnused(): void {
     if (this.#asking === 0 && this.#locks.size === 0) Atomics.compareExchange(this.#words, USE, IN_USE, FREE)
   }
 

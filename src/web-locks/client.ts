@@ -70,10 +70,10 @@ export class Client {
     signal?.throwIfAborted()
     return new Promise((resolve, reject) => {
       let isCancelled = false
-      let becomeOver: (() => void) | undefined
+      let leavePlace: (() => void) | undefined
       const cancel = (): void => {
         isCancelled = true
-        becomeOver = this.#takePlace(asked.name).leave
+        leavePlace = this.#takePlace(asked.name).leave
         reject(signal!.reason)
       }
       const stopListening = signal && onAbort(signal, cancel)
@@ -82,14 +82,14 @@ export class Client {
         await this.#order.come(number, grant)
         stopListening?.()
         // RACE: it was cancelled between the grant and this line: nobody is notified of the grant, so it is released.
-        return isCancelled ? giveBack(grant) : hold(asked, grant, resolve, reject)
+        return isCancelled ? releaseGrant(grant) : hold(asked, grant, resolve, reject)
       })
       granted
         .catch((error: unknown) => {
           stopListening?.()
           reject(toWebError(error))
         })
-        .finally(() => becomeOver?.())
+        .finally(() => leavePlace?.())
     })
   }
 
@@ -195,7 +195,7 @@ async function call({ name, mode, callback }: AskedLock, grant: Grant | null): P
   return await callback(grant === null ? null : createWebLock(name, mode))
 }
 
-async function giveBack(grant: Grant | null): Promise<void> {
+async function releaseGrant(grant: Grant | null): Promise<void> {
   try {
     await grant?.release()
   } catch (error) {

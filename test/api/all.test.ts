@@ -1,20 +1,13 @@
 // slocket.all(): several locks at once, all of them or none, and no two callers wait for each other.
 import assert from 'node:assert/strict'
-import fs from 'node:fs'
-import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import type { Engine, Lock, LockSet, SlocketOptions } from '../../src/index.ts'
 import { isSlocketError, local, LockManager, memory, MemoryStore, slocket, SlocketError } from '../../src/index.ts'
 import { pass, until } from '../helpers/until.ts'
-import { makeParent, runChild } from './run-child.ts'
-import { NO_LINKS } from '../helpers/windows.ts'
+import { makeParent } from './run-child.ts'
 
 const { lockPath, dispose } = makeParent()
-const before = process.cwd()
-after(() => {
-  process.chdir(before)
-  dispose()
-})
+after(dispose)
 
 const [A, B, C] = ['a', 'b', 'c'].map((name) => `${lockPath}-${name}`) as [string, string, string]
 const LOST = { code: 'ERR_SLOCKET_LOST' }
@@ -35,7 +28,7 @@ for (const [name, open] of Object.entries(engines)) {
     const waits = (one: string): Promise<boolean> =>
       until(`somebody waits for ${one}`, async () => (await slocket.query(one, { engine })).pending.length > 0)
 
-    test('gives the locks in the order of the arguments, and releases all of them, once', async () => {
+    test('gives the locks in the order of the arguments, and releases each once', async () => {
       const set = await slocket.all([B, C, A], options())
       assert.deepEqual(
         set.locks.map((lock) => lock.name),
@@ -56,7 +49,7 @@ for (const [name, open] of Object.entries(engines)) {
       await next.release()
     })
 
-    test('a path that is given twice is one lock', async () => {
+    test('a path that is given twice counts as one lock', async () => {
       const set = await slocket.all([A, B, A], options({ timeout: 60_000 }))
       assert.equal(set.locks.length, 3)
       assert.equal(set.locks[0], set.locks[2])
@@ -64,7 +57,7 @@ for (const [name, open] of Object.entries(engines)) {
       await assertFree(A, B)
     })
 
-    test('await using releases all of them', async () => {
+    test('await using releases all locks', async () => {
       let kept: LockSet
       {
         await using set = await slocket.all([A, B], options())
@@ -74,7 +67,7 @@ for (const [name, open] of Object.entries(engines)) {
       await assertFree(A, B)
     })
 
-    test('the locks have the mode that was asked for', async () => {
+    test('the locks have the requested mode', async () => {
       const readers = await Promise.all([1, 2].map(() => slocket.all([B, A], options({ mode: 'shared' }))))
       assert.deepEqual(
         readers.flatMap(({ locks }) => locks.map(({ mode }) => mode)),
@@ -84,7 +77,7 @@ for (const [name, open] of Object.entries(engines)) {
     })
 
     for (const timeout of [0, 40]) {
-      test(`if one is not free within ${timeout} ms, none is held when the call rejects`, async () => {
+      test(`rejects after ${timeout} ms if one lock is not free, and holds none`, async () => {
         const holder = await slocket(B, options())
         await assert.rejects(slocket.all([C, B, A], options({ timeout })), (error: Error) => {
           assert.ok(isSlocketError(error, 'ERR_SLOCKET_TIMEOUT'))
@@ -96,7 +89,7 @@ for (const [name, open] of Object.entries(engines)) {
       })
     }
 
-    test('the time limit is one for all, and the error names it', async () => {
+    test('the timeout applies to all locks together, and the error names the one that was not free', async () => {
       const holders = [await slocket(A, options()), await slocket(B, options())]
       const timeout = 1000
       const ended: string[] = []
@@ -108,7 +101,7 @@ for (const [name, open] of Object.entries(engines)) {
       const failing = ends('all', slocket.all([A, B], options({ timeout })))
       await waits(A)
       await pass(50)
-      // Its limit ends before one that would begin at the grant of A.
+      // Its time limit ends before one that began at the grant of A would.
       const later = ends('later', slocket(B, options({ timeout })))
       await pass(50)
       await holders[0]!.release()
@@ -119,7 +112,7 @@ for (const [name, open] of Object.entries(engines)) {
       await assertFree(A, B)
     })
 
-    test('an abort rejects with its reason, and none is held then', async () => {
+    test('an abort rejects with its reason, and no lock is held', async () => {
       const holder = await slocket(B, options())
       const controller = new AbortController()
       const asking = slocket.all([A, B, C], options({ signal: controller.signal }))
@@ -138,7 +131,7 @@ for (const [name, open] of Object.entries(engines)) {
       await holder.release()
     })
 
-    test('once all are held, the signal has no effect', async () => {
+    test('an abort has no effect once all locks are held', async () => {
       const controller = new AbortController()
       const set = await slocket.all([A, B], options({ signal: controller.signal }))
       controller.abort()
@@ -147,7 +140,7 @@ for (const [name, open] of Object.entries(engines)) {
       await set.release()
     })
 
-    test('slocket.all.with runs the body under all of them, and releases them whatever happens', async () => {
+    test('slocket.all.with runs the body under all locks, and always releases them', async () => {
       const result = await slocket.all.with([B, A], options(), async ({ locks, held }) => {
         assert.deepEqual([held, locks.map((lock) => lock.name)], [true, [B, A]])
         for (const one of [A, B]) assert.equal(await slocket.try(one, options()), null)
@@ -163,7 +156,7 @@ for (const [name, open] of Object.entries(engines)) {
       await assertFree(A, B)
     })
 
-    test('a body of slocket.all.with that waits for one of its locks is a deadlock, and so is the other way round', async () => {
+    test('a body of slocket.all.with that requests one of its locks is a deadlock, and vice versa', async () => {
       for (const one of [A, B]) {
         await slocket.all.with([A, B], options(), () =>
           assert.rejects(slocket.with(one, options({ timeout: 60_000 }), notCalled), DEADLOCK),
@@ -183,7 +176,7 @@ describe('slocket.all, if a lock is lost', () => {
     await new LockManager({ engine }).request(name, { steal: true }, () => {})
   }
 
-  test('the signal aborts with the reason of that lock, whenever it was read', async () => {
+  test('the signal aborts with the reason of the lost lock, even if it is first read later', async () => {
     for (const isReadBefore of [true, false]) {
       const engine = memory()
       const set = await slocket.all(['a', 'b'], { engine })
@@ -202,7 +195,7 @@ describe('slocket.all, if a lock is lost', () => {
     }
   })
 
-  test('while the call waits for another one, it rejects, and waits and holds no longer', async () => {
+  test('the call rejects while it waits for another lock, and leaves its queue', async () => {
     const store = new MemoryStore()
     const engine = memory(store)
     const holder = await slocket('b', { engine })
@@ -215,7 +208,7 @@ describe('slocket.all, if a lock is lost', () => {
     await holder.release()
   })
 
-  test('and nobody has told of it, the call looks at the end', async () => {
+  test('a loss that was not reported is found at the end of the call', async () => {
     const inner = memory()
     const lost = new SlocketError('ERR_SLOCKET_LOST', 'it has run out')
     let isFirstLost = false
@@ -242,7 +235,7 @@ describe('slocket.all, if a lock is lost', () => {
     assert.deepEqual(await slocket.query('b', { engine }), { held: [], pending: [] })
   })
 
-  test('slocket.all.with rejects with the result of the body, and the other locks are released', async () => {
+  test('slocket.all.with rejects with the result of the body, and releases the other locks', async () => {
     const engine = memory()
     const running = slocket.all.with(['a', 'b'], { engine }, async () => {
       await steal(engine, 'a')
@@ -256,7 +249,7 @@ describe('slocket.all, if a lock is lost', () => {
   })
 })
 
-test('a release that fails is thrown, and the others are released', async () => {
+test('a failed release is thrown, and the other locks are released', async () => {
   const inner = memory()
   const failure = new SlocketError('ERR_SLOCKET_NOT_RELEASED', 'no')
   const engine: Engine = {
@@ -277,7 +270,7 @@ describe('the arguments of slocket.all', () => {
   const asAny = slocket.all as unknown as (...given: unknown[]) => Promise<unknown>
   const withAny = slocket.all.with as unknown as (...given: unknown[]) => Promise<unknown>
 
-  test('that are wrong are refused, and nothing is thrown at the call', async () => {
+  test('wrong arguments reject; nothing is thrown synchronously', async () => {
     for (const [paths, message] of [
       ['a.lock', /paths must be an array of paths, not 'a\.lock'/],
       [undefined, /paths must be an array/],
@@ -302,7 +295,7 @@ describe('the arguments of slocket.all', () => {
     })
   })
 
-  test('may name as many locks as the engine has places', async () => {
+  test('as many locks are allowed as the engine has places', async () => {
     const crowded: Engine = { ...engine, capabilities: { ...engine.capabilities, places: 2 } }
     await (await slocket.all(['a', 'b', 'a'], { engine: crowded })).release()
     await assert.rejects(slocket.all(['a', 'b', 'c'], { engine: crowded }), {
@@ -311,7 +304,7 @@ describe('the arguments of slocket.all', () => {
     })
   })
 
-  test('may be changed after the call', async () => {
+  test('arguments may be changed after the call', async () => {
     const holder = await slocket('b', { engine })
     const paths = ['a', 'b']
     const asking = slocket.all(paths, { engine })
@@ -323,77 +316,7 @@ describe('the arguments of slocket.all', () => {
   })
 })
 
-describe('slocket.all, by paths', () => {
-  const parent = path.dirname(lockPath)
-
-  test('a missing directory is refused, and nothing is held', async () => {
-    await assert.rejects(slocket.all([A, path.join(parent, 'missing', 'lock')], { linger: 0 }), {
-      code: 'ERR_SLOCKET_NO_PARENT',
-    })
-    assert.equal(fs.existsSync(A), false)
-  })
-
-  test(
-    'two spellings of one path are one lock, also through a link to a directory above',
-    { skip: NO_LINKS },
-    async () => {
-      const link = `${lockPath}-link`
-      fs.symlinkSync(parent, link)
-      process.chdir(parent)
-      const set = await slocket.all([A, path.basename(A), `${parent}/./x/../${path.basename(A)}`, `${link}/lock-a`], {
-        linger: 0,
-        timeout: 60_000,
-      })
-      assert.equal(new Set(set.locks).size, 1)
-      assert.equal(set.locks[0]!.name, A)
-      await set.release()
-    },
-  )
-
-  test('relative paths mean what they meant at the call', async () => {
-    process.chdir(parent)
-    const holder = await slocket(A, { linger: 0 })
-    const asking = slocket.all(['lock-b', 'lock-a'], { linger: 0 })
-    process.chdir('/')
-    await until('it waits', async () => (await slocket.query(A)).pending.length === 1)
-    await holder.release()
-    const set = await asking
-    assert.deepEqual(
-      set.locks.map(({ name }) => name),
-      ['lock-b', 'lock-a'],
-    )
-    assert.equal(await slocket.try(B), null)
-    await set.release()
-  })
-
-  test(
-    'processes that name the same locks in any order, and by any name, never wait for each other',
-    { skip: NO_LINKS },
-    async () => {
-      const directories = ['one', 'two'].map((name) => path.join(parent, name))
-      for (const directory of directories) fs.mkdirSync(directory)
-      // By the order of the paths, they come the other way round.
-      fs.symlinkSync(directories[0]!, path.join(parent, 'z'))
-      fs.symlinkSync(directories[1]!, path.join(parent, 'y'))
-      const program = (names: readonly string[]): string => `
-      const paths = ${JSON.stringify(names)}.map((name) => lockPath + name)
-      for (let round = 0; round < 150; round += 1) {
-        const set = await slocket.all(paths, { timeout: 30_000 })
-        await set.release()
-        paths.push(paths.shift())
-      }
-      console.log('done')`
-      const own = ['/one/lock', '/two/lock', '/one/other', '/two/other']
-      const other = ['/y/lock', '/z/lock', '/y/other', '/z/other']
-      const endings = await Promise.all(
-        [own, other, own.toReversed(), other.toReversed()].map((names) => runChild(program(names), parent)),
-      )
-      for (const { stdout, stderr } of endings) assert.equal(stdout, 'done\n', stderr)
-    },
-  )
-})
-
-test('a lock of the set may be released by itself', async () => {
+test('one lock of the set can be released alone', async () => {
   const engine = memory()
   const set = await slocket.all(['a', 'b'], { engine })
   await (set.locks[0] as Lock).release()
@@ -404,7 +327,7 @@ test('a lock of the set may be released by itself', async () => {
   await set.release()
 })
 
-test('slocket.all refuses a callback, which it would never call', async () => {
+test('slocket.all rejects a callback', async () => {
   const all = slocket.all as (...given: unknown[]) => Promise<unknown>
   for (const given of [[{}, notCalled], [undefined, notCalled], [notCalled]]) {
     await assert.rejects(all([A], ...given), /^TypeError: slocket\.all\(\) takes no callback/)

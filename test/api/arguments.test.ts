@@ -95,7 +95,7 @@ const WRONG_OPTIONS: readonly (readonly [unknown, ...Raises])[] = [
 ]
 
 describe('arguments', () => {
-  test('a wrong path is refused, by every function', async () => {
+  test('every function rejects a wrong path', async () => {
     for (const [path, kind, message] of WRONG_PATHS) {
       for (const reject of promisesOf(path, { engine })) await assert.rejects(reject, isError(kind, message))
       assert.throws(() => slocket(path as string, { engine }, fail), isError(kind, message))
@@ -103,7 +103,7 @@ describe('arguments', () => {
     }
   })
 
-  test('a wrong option is refused, by every function', async () => {
+  test('every function rejects a wrong option', async () => {
     for (const [options, kind, message] of WRONG_OPTIONS) {
       const wrong = options as SlocketOptions
       for (const reject of promisesOf('lock', wrong))
@@ -112,7 +112,7 @@ describe('arguments', () => {
     }
   })
 
-  test('without a callback nothing is thrown at the call: it rejects', async () => {
+  test('without a callback, wrong arguments reject; nothing is thrown synchronously', async () => {
     const wrong = null as unknown as SlocketOptions
     const started = [
       slocket('', wrong),
@@ -123,7 +123,7 @@ describe('arguments', () => {
     for (const promise of started) await assert.rejects(promise, TypeError)
   })
 
-  test('the largest and the smallest that is right is taken', async () => {
+  test('the smallest and the largest allowed values are accepted', async () => {
     const signal = new AbortController().signal
     for (const options of [
       {},
@@ -162,7 +162,7 @@ describe('arguments', () => {
     }
   })
 
-  test('an option that has no meaning for a call is refused, and the message says why', async () => {
+  test('an option that has no meaning for a call is an error that says why', async () => {
     const signal = new AbortController().signal
     for (const timeout of [0, 5, Infinity]) {
       await assert.rejects(
@@ -205,14 +205,14 @@ describe('arguments', () => {
     }
   })
 
-  test('an option that has no meaning for a call may be undefined: it is left out', async () => {
+  test('an option that has no meaning for a call may be undefined', async () => {
     const options = { mode: undefined, timeout: undefined, signal: undefined, engine }
     await (await slocket.try('lock', options))!.release()
     assert.deepEqual(await slocket.query('lock', options as object), { held: [], pending: [] })
     await assert.rejects(slocket.try('lock', { timeuot: undefined, engine } as object), TypeError)
   })
 
-  test('what should be a function and is not is refused', async () => {
+  test('a value that must be a function, but is not, is an error', async () => {
     for (const wrong of ['callback', 1, {}, null]) {
       assert.throws(() => slocket('lock', {}, wrong as never), isError(TypeError, /callback must be a function/))
       await assert.rejects(
@@ -230,7 +230,7 @@ describe('arguments', () => {
     )
   })
 
-  test('undefined stands for an argument that is left out', async () => {
+  test('undefined counts as a missing argument', async () => {
     const withUndefined = slocket as (path: string, options: SlocketOptions, callback: undefined) => Promise<Lock>
     await (await withUndefined('lock', { engine }, undefined)).release()
     assert.equal(await createSlocket(() => engine, slocket.sync).with('lock', undefined, () => 'done'), 'done')

@@ -64,7 +64,7 @@ describe('assertHeld', () => {
     }
   })
 
-  test('signal asks the engine each time, not only the first', async () => {
+  test('signal asks the engine each time it is read', async () => {
     const engine = new Leasing()
     const lock = await slocket('lock', { engine })
     lock.signal.throwIfAborted()

@@ -44,7 +44,7 @@ for (const [name, open] of Object.entries(engines)) {
       'slocket.all': async () => (await slocket.all([lockPath, `${lockPath}-2`], options(MS))).release(),
     }
     for (const [how, release] of Object.entries(releases)) {
-      test(`the release resolves when the time is over, and the lock is free then: ${how}`, async () => {
+      test(`the release resolves when atLeast has passed, and the lock is free then: ${how}`, async () => {
         const sinceMs = performance.now()
         let isReleased = false
         const settled = release().then(() => (isReleased = true))
@@ -67,7 +67,7 @@ for (const [name, open] of Object.entries(engines)) {
       })
     }
 
-    test('for its caller, the lock is no longer held once release was called, and a second call is the same', async () => {
+    test('after the call of release, the caller no longer holds the lock; a second call returns the same promise', async () => {
       const lock = await slocket(lockPath, options(MS))
       const { signal } = lock
       const released = lock.release()
@@ -88,7 +88,7 @@ for (const [name, open] of Object.entries(engines)) {
       await next!.release()
     })
 
-    test('it has no effect on what slocket.all releases because it rejects', async () => {
+    test('has no effect on locks that slocket.all releases because it rejects', async () => {
       const [A, B] = [`${lockPath}-a`, `${lockPath}-b`]
       const holder = await slocket(B, { engine, linger: 0 })
       await assert.rejects(slocket.all([A, B], options(FOR_EVER, { timeout: 10 })), { code: 'ERR_SLOCKET_TIMEOUT' })
@@ -96,7 +96,7 @@ for (const [name, open] of Object.entries(engines)) {
       await holder.release()
     })
 
-    test('it has no effect on the lock around a slocket.all.with that rejects', async () => {
+    test('has no effect on the enclosing lock if a slocket.all.with rejects', async () => {
       const [A, B] = [`${lockPath}-a`, `${lockPath}-b`]
       const holder = await slocket(B, { engine, linger: 0 })
       await slocket.with(A, { engine, linger: 0 }, async (lock) => {
@@ -108,7 +108,7 @@ for (const [name, open] of Object.entries(engines)) {
       await holder.release()
     })
 
-    test('of a nested slocket.all.with counts for the lock around', async () => {
+    test('a nested slocket.all.with applies it to the enclosing lock', async () => {
       const sinceMs = performance.now()
       await slocket.with(lockPath, options(0), () =>
         slocket.all.with([lockPath], { ...options(MS), reentrant: true }, () => {}),
@@ -116,7 +116,7 @@ for (const [name, open] of Object.entries(engines)) {
       assert.ok(performance.now() - sinceMs >= MS)
     })
 
-    test('of a nested call counts for the lock around', async () => {
+    test('a nested call applies it to the enclosing lock', async () => {
       const sinceMs = performance.now()
       await slocket.with(lockPath, options(0), () =>
         slocket.with(lockPath, { ...options(MS), reentrant: true }, () => {}),
@@ -131,7 +131,7 @@ for (const [name, open] of Object.entries(engines)) {
   })
 }
 
-test('a release of a lock that is lost meanwhile resolves', async () => {
+test('a pending release resolves if the lock is lost', async () => {
   const engine = memory()
   for (const when of ['before', 'after']) {
     const lock = await slocket('lock', { engine, atLeast: FOR_EVER })
@@ -143,7 +143,7 @@ test('a release of a lock that is lost meanwhile resolves', async () => {
   }
 })
 
-test('a wrong one is refused', async () => {
+test('a wrong value is an error', async () => {
   const engine = memory()
   for (const atLeast of [-1, NaN, 2 ** 31, Infinity])
     await assert.rejects(slocket('lock', { engine, atLeast }), {
@@ -180,7 +180,7 @@ describe('atLeast, and the end of the process', () => {
     })
   }
 
-  test('a lost lock does not keep it alive', async () => {
+  test('a lost lock does not keep the process alive', async () => {
     const { code, stderr } = await runChild(
       `const engine = memory()
        const lock = await slocket('lock', { engine, atLeast: ${FOR_EVER} })
@@ -190,7 +190,7 @@ describe('atLeast, and the end of the process', () => {
     assert.equal(code, 0, stderr)
   })
 
-  test('a process that is killed, or exits by itself, frees the lock', async () => {
+  test('the lock is free when the process is killed or exits', async () => {
     for (const end of ["process.kill(process.pid, 'SIGKILL')", 'process.exit(0)']) {
       await runChild(
         `const lock = await slocket(lockPath, { atLeast: ${FOR_EVER} }); void lock.release(); ${end}`,
@@ -213,7 +213,7 @@ describe('atLeast, and the end of the process', () => {
       'void slocket.with(lockPath, options, () => {}); setTimeout(() => process.exit(0), 50)',
     ],
   ] as const) {
-    test(`a lock that was released is free without traces when the process exits: ${when}`, async () => {
+    test(`a released lock is free when the process exits, and leaves nothing behind: ${when}`, async () => {
       for (const linger of [0, 60_000]) {
         await runChild(`const options = { atLeast: ${FOR_EVER}, linger: ${linger} }; ${code}`, lockPath)
         assert.deepEqual(fs.existsSync(lockPath) ? ticketsIn(lockPath) : [], [])

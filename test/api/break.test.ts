@@ -1,4 +1,4 @@
-// slocket.break: takes a lock away from those who hold it, as the command does.
+// slocket.break takes a lock away from its holders, as the command does.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import fs from 'node:fs'
@@ -16,7 +16,7 @@ import { exceptOnWindows } from '../helpers/windows.ts'
 const INDEX = new URL('../../src/index.js', import.meta.url).href
 const isLost = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_LOST')
 
-scenario('slocket.break takes a lock from its holder, who is told, and the next one has it', async (scene) => {
+scenario('slocket.break takes a lock from its holder, who is notified, and the next waiter gets it', async (scene) => {
   const [holder, next] = await scene.spawnAll('holder', 'next')
   await holder.acquire(scene.path, { label: 'nightly' })
   await next.enqueue(scene.path)
@@ -33,7 +33,7 @@ scenario('slocket.break takes a lock from its holder, who is told, and the next 
   await next.release()
 })
 
-scenario('slocket.break takes a lock from all who share it, and from no one who waits', async (scene) => {
+scenario('slocket.break takes a lock from all shared holders, and affects no waiter', async (scene) => {
   const [one, two, writer] = await scene.spawnAll('one', 'two', 'writer')
   await one.acquire(scene.path, { mode: 'shared' })
   await two.acquire(scene.path, { mode: 'shared' })
@@ -45,7 +45,7 @@ scenario('slocket.break takes a lock from all who share it, and from no one who 
   await writer.release()
 })
 
-scenario('slocket.break takes permits, and shows the holders to confirm first', async (scene) => {
+scenario('slocket.break passes all holders of permits to confirm before it takes the permits', async (scene) => {
   const [one, two, third] = await scene.spawnAll('one', 'two', 'third')
   await one.acquire(scene.path, { permits: 2 })
   await two.acquire(scene.path, { permits: 2 })
@@ -65,7 +65,7 @@ scenario('slocket.break takes permits, and shows the holders to confirm first', 
   await third.release()
 })
 
-scenario('slocket.break takes nothing unless confirm says true', async (scene) => {
+scenario('slocket.break takes nothing unless confirm returns true', async (scene) => {
   const holder = await scene.spawn('holder')
   await holder.acquire(scene.path)
   for (const answer of [false, undefined, 'yes', 1, Promise.resolve(false)]) {
@@ -84,7 +84,7 @@ scenario('slocket.break takes nothing unless confirm says true', async (scene) =
   await holder.release()
 })
 
-scenario('slocket.break takes nothing from a holder that has come since confirm was called', async (scene) => {
+scenario('slocket.break takes nothing from a holder that came after the call of confirm', async (scene) => {
   const [first, second] = await scene.spawnAll('first', 'second')
   await first.acquire(scene.path)
   await second.enqueue(scene.path)
@@ -101,7 +101,7 @@ scenario('slocket.break takes nothing from a holder that has come since confirm 
   await second.release()
 })
 
-scenario('slocket.break takes nothing from a holder that has the ticket of the one that was shown', async (scene) => {
+scenario('slocket.break takes nothing from a later holder with the same ticket', async (scene) => {
   const holder = await scene.spawn('holder')
   await holder.acquire(scene.path, { label: 'job 1' }, 'first')
   holder.send({ do: 'acquire', path: scene.path, as: 'second', options: { label: 'job 2' } })
@@ -126,7 +126,7 @@ scenario('slocket.break takes nothing from a holder that has the ticket of the o
   await holder.release('second')
 })
 
-scenario('slocket.break of a shared lock tells only of those that hold it still', async (scene) => {
+scenario('slocket.break of a shared lock returns only the holders that still held it', async (scene) => {
   const holder = await scene.spawn('holder')
   await holder.acquire(scene.path, { mode: 'shared', label: 'job 1' }, 'first')
   await holder.acquire(scene.path, { mode: 'shared', label: 'job 2' }, 'second')
@@ -147,7 +147,7 @@ scenario('slocket.break of a shared lock tells only of those that hold it still'
 })
 
 scenario(
-  'slocket.break resolves if no descriptor is left to notify those who have lost the lock',
+  'slocket.break resolves if there is no descriptor left to notify the former holders',
   { skip: exceptOnWindows('a pipe needs no path') },
   async (scene) => {
     const path = pathOfLength(scene, 200)
@@ -172,7 +172,7 @@ scenario(
   },
 )
 
-scenario('slocket.break takes a lock from this process itself', async (scene) => {
+scenario('slocket.break can take a lock from its own process', async (scene) => {
   const lock = await slocket(scene.path, { linger: 0 })
   const [lost] = await slocket.break(scene.path)
   assert.deepEqual([lost?.pid, lost?.self, lock.held], [process.pid, true, false])
@@ -182,7 +182,7 @@ scenario('slocket.break takes a lock from this process itself', async (scene) =>
   assert.equal(blocking.held, false)
 })
 
-scenario('slocket.break of a lock that nobody holds breaks nothing, and makes nothing', async (scene) => {
+scenario('slocket.break of a lock without a holder changes nothing, and creates nothing', async (scene) => {
   const confirm = (): never => assert.fail('must not be called')
   assert.deepEqual(await slocket.break(scene.path, { confirm }), [])
   assert.equal(fs.existsSync(scene.path), false)
@@ -199,7 +199,7 @@ scenario('slocket.break of a lock that nobody holds breaks nothing, and makes no
 })
 
 scenario(
-  'slocket.break of a lock of another user is an error',
+  "slocket.break of another user's lock is an error",
   { skip: reasonNotRoot() || reasonWithout('setpriv', '--version') },
   async (scene) => {
     const place = openTo(scene, 0o1777)
@@ -221,8 +221,8 @@ scenario(
   },
 )
 
-describe('slocket.break by an engine that steals', () => {
-  test('takes nothing if other holders have come since confirm was called', async () => {
+describe('slocket.break with an engine that steals', () => {
+  test('takes nothing if other holders came after the call of confirm', async () => {
     const engine = memory()
     const first = await slocket('lock', { engine })
     const confirm = async (): Promise<boolean> => {
@@ -237,7 +237,7 @@ describe('slocket.break by an engine that steals', () => {
     await (await second).release()
   })
 
-  test('leaves permits alone, and those who wait for them', async () => {
+  test('takes no permits, and affects no waiter', async () => {
     const engine = memory()
     const held = await slocket('lock', { engine, permits: 1 })
     const waiting = slocket('lock', { engine, permits: 1 })
@@ -247,7 +247,7 @@ describe('slocket.break by an engine that steals', () => {
     await (await waiting).release()
   })
 
-  test('that can neither steal nor break is a TypeError', async () => {
+  test('an engine that can neither steal nor break is a TypeError', async () => {
     const able = memory()
     const engine = { ...able, capabilities: { ...able.capabilities, steal: false } }
     const lock = await slocket('lock', { engine })
@@ -263,7 +263,7 @@ describe('slocket.break by an engine that steals', () => {
   })
 })
 
-test('slocket.break refuses wrong arguments', async () => {
+test('slocket.break rejects wrong arguments', async () => {
   const engine = memory()
   for (const wrong of [
     null,

@@ -8,7 +8,7 @@ describe('the callback form', () => {
   const { lockPath, dispose } = makeParent()
   after(dispose)
 
-  test('it gives the lock, once, and not before the call has returned', async () => {
+  test('is called once with the lock, and not before the call has returned', async () => {
     const engine = memory()
     let calls = 0
     let hasReturned = false
@@ -28,7 +28,7 @@ describe('the callback form', () => {
     assert.equal(calls, 1)
   })
 
-  test('it gives an error, once, and no lock', async () => {
+  test('is called once with an error, without a lock', async () => {
     const engine = memory()
     const held = await slocket('lock', { engine })
     const calls: unknown[][] = []
@@ -45,7 +45,7 @@ describe('the callback form', () => {
     await held.release()
   })
 
-  test('an abort gives its reason', async () => {
+  test('gets the reason of an abort', async () => {
     const reason = new Error('enough')
     const given = await new Promise((resolve) => {
       slocket('lock', { engine: memory(), signal: AbortSignal.abort(reason) }, resolve)
@@ -53,7 +53,7 @@ describe('the callback form', () => {
     assert.equal(given, reason)
   })
 
-  test('what an engine throws at once goes to the callback', async () => {
+  test('gets an error that the engine throws synchronously', async () => {
     const failure = new Error('no engine today')
     const acquire = (): never => {
       throw failure
@@ -68,7 +68,7 @@ describe('the callback form', () => {
     ['with the lock', '{}'],
     ['with an error', "{ signal: AbortSignal.abort(new Error('aborted')) }"],
   ] as const) {
-    test(`what it throws when called ${name} is an uncaught exception, and it is not called again`, async () => {
+    test(`an exception from the callback when called ${name} is uncaught, and the callback is not called again`, async () => {
       const { stdout, stderr, code } = await runChild(
         `process.on('uncaughtException', (error, origin) => console.log(origin, error.message))
          process.on('unhandledRejection', () => console.log('unhandledRejection'))
@@ -85,7 +85,7 @@ describe('the callback form', () => {
     })
   }
 
-  test('what it throws ends a process that has no handler, with that error', async () => {
+  test('an exception from the callback ends a process without a handler', async () => {
     const { stdout, stderr, code } = await runChild(
       `slocket(lockPath, () => { console.log('called'); throw new Error('mine') })`,
       lockPath,
@@ -96,7 +96,7 @@ describe('the callback form', () => {
     assert.equal(code, 1)
   })
 
-  test('a callback that is async and rejects is the caller’s own unhandled rejection, and is not called again', async () => {
+  test('a rejection of an async callback is unhandled, and the callback is not called again', async () => {
     const { stdout } = await runChild(
       `process.on('unhandledRejection', (error) => console.log('unhandledRejection', error.message))
        slocket(lockPath, async (error, lock) => { console.log('called'); await lock.release(); throw new Error('mine') })`,
@@ -105,7 +105,7 @@ describe('the callback form', () => {
     assert.equal(stdout, 'called\nunhandledRejection mine\n')
   })
 
-  test('a lock whose callback was never given anything to do does not keep the process alive', async () => {
+  test('a lock that its callback ignores does not keep the process alive', async () => {
     const { stdout, stderr, code } = await runChild(`slocket(lockPath, () => console.log('called'))`, lockPath)
     assert.deepEqual([stdout, stderr, code], ['called\n', '', 0])
   })

@@ -12,7 +12,7 @@ describe('NODE_DEBUG=slocket', () => {
     await lock.release()
     await (await next).release()`
 
-  test('it tells on stderr which ticket joined, and which has left', async () => {
+  test('prints to stderr which tickets joined and left', async () => {
     const { stdout, stderr, code } = await runChild(program, lockPath, { NODE_DEBUG: 'slocket' })
     assert.equal(stdout, '')
     assert.equal(code, 0)
@@ -23,7 +23,7 @@ describe('NODE_DEBUG=slocket', () => {
     assert.match(stderr, /ticket \d{19}-[a-z0-9]{12} joined, place 2/)
   })
 
-  test('without it nothing is printed', async () => {
+  test('prints nothing if it is not set', async () => {
     const { stdout, stderr, code } = await runChild(program, lockPath)
     assert.deepEqual([stdout, stderr, code], ['', '', 0])
   })

@@ -26,7 +26,7 @@ const directory = fs.mkdtempSync(join(tmpdir(), 'slocket-diagnostics-'))
 after(() => fs.rmSync(directory, { recursive: true, force: true }))
 const subscriptions: [string, (message: unknown) => void][] = []
 
-/** What is told, as it is told. */
+/** The published messages, in order. */
 function listen(): { readonly channel: string; readonly trace: LockTrace }[] {
   const told: { channel: string; trace: LockTrace }[] = []
   for (const channel of CHANNELS) {
@@ -45,7 +45,7 @@ function channelsOf(told: ReturnType<typeof listen>): string[] {
   return told.map(({ channel }) => channel.replace('tracing:slocket:acquire:', '').replace('slocket:', ''))
 }
 
-test('a free lock: start, end, grant, release, all by one object', async () => {
+test('a free lock publishes start, end, grant and release with the same object', async () => {
   const told = listen()
   const engine = memory()
   const lock = await slocket('a', { engine, mode: 'shared', label: 'reader' })
@@ -72,7 +72,7 @@ test('a free lock: start, end, grant, release, all by one object', async () => {
   )
 })
 
-test('one that has to wait says so; one that is cancelled, or has timed out, tells why', async () => {
+test('a wait is published, and so is the reason if it is cancelled or times out', async () => {
   const told = listen()
   const engine = memory()
   const first = await slocket('a', { engine })
@@ -106,7 +106,7 @@ test('one that has to wait says so; one that is cancelled, or has timed out, tel
   assert.deepEqual(channelsOf(told).slice(-3), ['error', 'asyncEnd', 'release'])
 })
 
-test('a subscriber that comes late hears of the release', async () => {
+test('a late subscriber gets the release', async () => {
   const lock = await slocket('a', { engine: memory() })
   const told = listen()
   await lock.release()
@@ -116,7 +116,7 @@ test('a subscriber that comes late hears of the release', async () => {
   )
 })
 
-test('a loss is told of, with its reason and for how long it was held', { skip: NO_REMOVAL }, async () => {
+test('a loss is published with its reason and the duration of the hold', { skip: NO_REMOVAL }, async () => {
   const told = listen()
   const path = join(directory, 'lost')
   const lock = await slocket(path, { engine: local() })
@@ -130,7 +130,7 @@ test('a loss is told of, with its reason and for how long it was held', { skip: 
   assert.equal(told.length, 4)
 })
 
-test('a call that blocks is told of by the same channels, in its own thread, before it returns', () => {
+test('a blocking call publishes on the same channels, in its own thread, before it returns', () => {
   const told = listen()
   const path = join(directory, 'sync')
   const lock = slocket.sync(path, { mode: 'shared', label: 'reader', linger: 0 })
@@ -147,7 +147,7 @@ test('a call that blocks is told of by the same channels, in its own thread, bef
   assert.ok(waitMs! >= 0 && holdMs! >= 0)
 })
 
-test('a call that blocks tells why it failed', async () => {
+test('a blocking call publishes why it failed', async () => {
   const path = join(directory, 'taken')
   const lock = await slocket(path, { linger: 0 })
   const told = listen()
@@ -159,7 +159,7 @@ test('a call that blocks tells why it failed', async () => {
   await lock.release()
 })
 
-test('the loss of one that blocked is told of', { skip: NO_REMOVAL }, async () => {
+test('a blocking call publishes a loss', { skip: NO_REMOVAL }, async () => {
   const told = listen()
   const path = join(directory, 'sync lost')
   const lock = slocket.sync(path)
@@ -169,7 +169,7 @@ test('the loss of one that blocked is told of', { skip: NO_REMOVAL }, async () =
   assert.equal((told.at(-1)!.trace.error as { code?: string }).code, 'ERR_SLOCKET_LOST')
 })
 
-test('wait notices are told of, whether the call has asked for them or not', async () => {
+test('wait notices are published even if the call has no onWait', async () => {
   const told = listen()
   const noticed: LockTrace[] = []
   const onNotice = (message: unknown): void => void noticed.push(message as LockTrace)
@@ -198,7 +198,7 @@ test('wait notices are told of, whether the call has asked for them or not', asy
   )
 })
 
-test('an error of a timeout is told of with what it knows of the holders', async () => {
+test('a timeout is published with what is known about the holders', async () => {
   const told = listen()
   const engine = memory()
   const first = await slocket('a', { engine, label: 'first' })
@@ -208,7 +208,7 @@ test('an error of a timeout is told of with what it knows of the holders', async
   await first.release()
 })
 
-test('a downgrade is told once, and the lock is a shared one from then on', async () => {
+test('a downgrade is published once, and the lock is shared from then on', async () => {
   const told = listen()
   const lock = await slocket('downgraded', { engine: memory() })
   const modes: string[] = []
@@ -223,7 +223,7 @@ test('a downgrade is told once, and the lock is a shared one from then on', asyn
   assert.deepEqual(modes, ['shared'])
 })
 
-test('a request starts, and is granted, in the asynchronous context of its call', async () => {
+test('start and grant run in the asynchronous context of the call', async () => {
   const caller = new AsyncLocalStorage<string>()
   const engine = memory()
   const first = await slocket('a', { engine })
@@ -240,7 +240,7 @@ test('a request starts, and is granted, in the asynchronous context of its call'
   assert.deepEqual(seen, ['start one one', 'start two two', 'grant one one', 'grant two two'])
 })
 
-test('several locks are told of one by one; those that a failing call gives back, too', async () => {
+test('several locks are published one by one, including those that a failing call releases', async () => {
   const told = listen()
   const engine = memory()
   const names = (): string[] => told.map(({ trace }, index) => `${channelsOf(told)[index]} ${trace.name}`)
@@ -265,7 +265,7 @@ test('several locks are told of one by one; those that a failing call gives back
   await lock.release()
 })
 
-test('each term of a leader is told of; a break is a loss', async () => {
+test('each term of a leader is published; a break is published as a loss', async () => {
   const told = listen()
   const path = join(directory, 'leader')
   let terms = 0
@@ -288,7 +288,7 @@ test('each term of a leader is told of; a break is a loss', async () => {
   assert.notEqual(told.at(-1)!.trace, trace)
 })
 
-test('a nested call tells nothing, unless it has to wait for its own turn', async () => {
+test('a nested call publishes nothing unless it has to wait for its own turn', async () => {
   const told = listen()
   const options = { engine: memory(), reentrant: true }
   const once = ['start', 'asyncEnd', 'grant', 'release']
@@ -302,7 +302,7 @@ test('a nested call tells nothing, unless it has to wait for its own turn', asyn
   assert.deepEqual(channelsOf(told), [...once, ...once])
 })
 
-test('a lock that stays held is released for its subscribers when that time is over', async () => {
+test('with atLeast, the release is published when the time is over', async () => {
   const told = listen()
   const lock = await slocket('a', { engine: memory(), atLeast: 50 })
   const releasing = lock.release()
@@ -311,7 +311,7 @@ test('a lock that stays held is released for its subscribers when that time is o
   assert.deepEqual(channelsOf(told), ['start', 'asyncEnd', 'grant', 'release'])
 })
 
-test('a call by callback is told of as one by promise', async () => {
+test('a call with a callback is published like one with a promise', async () => {
   const told = listen()
   const engine = memory()
   await new Promise<void>((resolve, reject) => {
@@ -323,7 +323,7 @@ test('a call by callback is told of as one by promise', async () => {
   assert.deepEqual(channelsOf(told), ['start', 'asyncEnd', 'grant', 'release'])
 })
 
-test('who asks for locks by name, and who looks at a lock, tells nothing', async () => {
+test('named locks and queries publish nothing', async () => {
   const told = listen()
   const engine = memory()
   await new LockManager({ engine }).request('a', () => {})
@@ -331,7 +331,7 @@ test('who asks for locks by name, and who looks at a lock, tells nothing', async
   assert.deepEqual(channelsOf(told), [])
 })
 
-test('the drop-in for proper-lockfile tells as slocket() does', async () => {
+test('the drop-in for proper-lockfile publishes like slocket()', async () => {
   const told = listen()
   const file = join(directory, 'data.json')
   const release = await lockfile.lock(file, { realpath: false, retries: 1 })

@@ -40,7 +40,7 @@ class Downgrading implements Engine {
 }
 
 describe('downgrade', () => {
-  test('counts as begun when it has failed, and may be called again', async () => {
+  test('has begun even if it fails, and may be called again', async () => {
     const unreachable = new SlocketError('ERR_SLOCKET_UNREACHABLE', 'no answer')
     const engine = new Downgrading(({ calls }) => {
       if (calls === 1) throw unreachable
@@ -58,7 +58,7 @@ describe('downgrade', () => {
     await lock.release()
   })
 
-  test('asks the engine once for all calls that are made meanwhile', async () => {
+  test('calls made meanwhile share one request to the engine', async () => {
     let end = (): void => {}
     const engine = new Downgrading(() => new Promise((resolve) => (end = resolve)))
     const lock = await slocket('lock', { engine })
@@ -70,7 +70,7 @@ describe('downgrade', () => {
     await lock.release()
   })
 
-  test('rejects if the lock is lost, or released, meanwhile', async () => {
+  test('rejects if the lock is lost or released meanwhile', async () => {
     const losing = new Downgrading((engine) => engine.lose())
     const lost = await slocket('lock', { engine: losing })
     await assert.rejects(lost.downgrade(), (error) => error === losing.lost)
@@ -81,7 +81,7 @@ describe('downgrade', () => {
     await assert.rejects(downgrading, (error) => isSlocketError(error, 'ERR_SLOCKET_LOST'))
   })
 
-  test('is refused, and changes nothing, if the engine has no such thing', async () => {
+  test('rejects if the engine has no downgrade, and changes nothing', async () => {
     const { acquire, ...rest } = memory()
     const engine: Engine = {
       ...rest,

@@ -10,7 +10,7 @@ describe('errors', () => {
   const { lockPath, dispose } = makeParent()
   after(dispose)
 
-  test('isSlocketError knows an error of this package, and its code', () => {
+  test('isSlocketError recognizes an error of this package, and its code', () => {
     const error = new SlocketError('ERR_SLOCKET_TIMEOUT', 'late', { cause: 'because' })
     assert.equal(isSlocketError(error), true)
     assert.equal(isSlocketError(error, 'ERR_SLOCKET_TIMEOUT'), true)
@@ -21,7 +21,7 @@ describe('errors', () => {
     assert.match(String(error.stack), /SlocketError/)
   })
 
-  test('isSlocketError knows nothing else', () => {
+  test('isSlocketError rejects everything else', () => {
     const lookalike = Object.assign(new Error('late'), { name: 'SlocketError', code: 'ERR_SLOCKET_TIMEOUT' })
     for (const other of [undefined, null, 0, '', 'ERR_SLOCKET_TIMEOUT', {}, [], new Error('x'), lookalike]) {
       assert.equal(isSlocketError(other), false)
@@ -29,7 +29,7 @@ describe('errors', () => {
     }
   })
 
-  test('isSlocketError knows an error of another loaded copy of the package', async () => {
+  test('isSlocketError recognizes an error of another loaded copy of the package', async () => {
     const url = new URL('../../src/errors.js', import.meta.url)
     const other = (await import(`${url.href}?another-copy`)) as typeof errors
     assert.notEqual(other.SlocketError, SlocketError)
@@ -38,7 +38,7 @@ describe('errors', () => {
     assert.equal(isSlocketError(error, 'ERR_SLOCKET_LOST'), true)
   })
 
-  test('a timeout says which lock, how long, who holds it, for how long, and how many wait ahead', async () => {
+  test('a timeout error says which lock, how long the wait was, who holds it since when, and how many wait ahead', async () => {
     const engine = local()
     const held = await slocket(lockPath, { engine, label: 'the build' })
     const waiting = slocket(lockPath, { engine: local() })
@@ -56,7 +56,7 @@ describe('errors', () => {
     await (await waiting).release()
   })
 
-  test('a timeout within the process says so', async () => {
+  test('a timeout error says if the holder is in the same process', async () => {
     const options = { engine: memory(), label: 'me' }
     const held = await slocket('lock', options)
     await assert.rejects(slocket('lock', { ...options, timeout: 0 }), (error: Error) => {
@@ -69,7 +69,7 @@ describe('errors', () => {
     await held.release()
   })
 
-  test('of many holders a timeout names three, and the number of the others', async () => {
+  test('a timeout error names three of many holders, and counts the others', async () => {
     const options = { engine: memory(), mode: 'shared' } as const
     const held = await Promise.all(Array.from({ length: 5 }, () => slocket('lock', options)))
     await assert.rejects(
@@ -79,7 +79,7 @@ describe('errors', () => {
     for (const lock of held) await lock.release()
   })
 
-  test('where it cannot be found out who holds, a timeout says that', async () => {
+  test('a timeout error says if the holder cannot be found out', async () => {
     const engine: Engine = {
       ...memory(),
       acquire: () => Promise.resolve(null),
@@ -88,12 +88,12 @@ describe('errors', () => {
     await assert.rejects(slocket('lock', { engine, timeout: 0 }), /could not be found out: Error: no answer/)
   })
 
-  test('where nobody answers who holds, a timeout does not wait for that', async () => {
+  test('a timeout does not wait for holders that do not answer', async () => {
     const engine: Engine = { ...memory(), acquire: () => Promise.resolve(null), query: () => new Promise(() => {}) }
     await assert.rejects(slocket('lock', { engine, timeout: 0 }), /could not be found out: Error: no answer in time/)
   })
 
-  test('a relative path has no parent where the working directory was removed', { skip: IN_USE }, async () => {
+  test('a relative path has no parent if the working directory was removed', { skip: IN_USE }, async () => {
     const { stdout, stderr } = await runChild(
       `const fs = await import('node:fs')
        const directory = fs.mkdtempSync(lockPath)
@@ -107,7 +107,7 @@ describe('errors', () => {
     assert.deepEqual([stdout, stderr], ['ERR_SLOCKET_NO_PARENT\n'.repeat(3), ''])
   })
 
-  test('what is rejected is rejected by the returned promise alone', async () => {
+  test('an error rejects only the returned promise', async () => {
     const { stdout, stderr, code } = await runChild(
       `process.on('unhandledRejection', (error) => console.log('unhandled', error))
        const held = await slocket(lockPath)

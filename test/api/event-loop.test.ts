@@ -30,13 +30,13 @@ const ENGINES: Readonly<Record<string, () => Engine>> = { local, memory: () => m
 
 for (const [name, open] of Object.entries(ENGINES)) {
   describe(`a loop of await lets timers fire, ${name}`, () => {
-    test('of tries that are refused', async () => {
+    test('of refused tries', async () => {
       const [options, path] = [{ engine: open() }, place()]
       await using _lock = await slocket(path, options)
       await loopUntilTimer(() => slocket.try(path, options))
     })
 
-    test('of requests with a timeout of 0 that are refused', async () => {
+    test('of refused requests with timeout 0', async () => {
       const [options, path] = [{ engine: open(), timeout: 0 }, place()]
       await using _lock = await slocket(path, options)
       await loopUntilTimer(() => assert.rejects(slocket(path, options), { code: 'ERR_SLOCKET_TIMEOUT' }))
@@ -49,7 +49,7 @@ for (const [name, open] of Object.entries(ENGINES)) {
       await loopUntilTimer(() => slocket.query(path, options))
     })
 
-    test('of acquire and release of a free lock, of one lock or of many', async () => {
+    test('of acquire and release of free locks, one or many', async () => {
       const [options, path] = [{ engine: open() }, place()]
       await loopUntilTimer(async () => (await slocket(path, options)).release())
       await loopUntilTimer(() => slocket.with(path, options, () => {}))
@@ -64,14 +64,14 @@ for (const [name, open] of Object.entries(ENGINES)) {
       await loopUntilTimer(() => slocket.with(shared, { ...options, mode: 'shared' }, () => {}))
     })
 
-    test('of many callers that hand a lock to each other', async () => {
+    test('of many callers that pass a lock on', async () => {
       const [options, path] = [{ engine: open() }, place()]
       await loopUntilTimer(async () => {
         await Promise.all(Array.from({ length: 4 }, () => slocket.with(path, options, () => {})))
       })
     })
 
-    test('of requests that fail', async () => {
+    test('of failing requests', async () => {
       const options = { engine: open() }
       const [missing, mixed] = [join(directory, 'missing', 'lock'), place()]
       if (name === 'local') {
@@ -82,7 +82,7 @@ for (const [name, open] of Object.entries(ENGINES)) {
       await loopUntilTimer(() => assert.rejects(slocket(mixed, request), { code: 'ERR_SLOCKET_CLAIM_MISMATCH' }))
     })
 
-    test('of requests by a signal that has aborted already', async () => {
+    test('of requests with an aborted signal', async () => {
       const options = { engine: open(), signal: AbortSignal.abort('aborted') }
       const isReason = (reason: unknown): boolean => reason === 'aborted'
       const path = place()
@@ -97,7 +97,7 @@ for (const [name, open] of Object.entries(ENGINES)) {
       )
     })
 
-    test('of calls of slocket.with() that would wait for themselves', async () => {
+    test('of calls of slocket.with() that are deadlocks', async () => {
       const [options, path] = [{ engine: open() }, place()]
       const nested = (): Promise<void> =>
         assert.rejects(
@@ -120,7 +120,7 @@ for (const [name, open] of Object.entries(ENGINES)) {
 describe('a loop of await lets timers fire, with slocket/proper-lockfile', () => {
   const options = { realpath: false }
 
-  test('of locks that are refused, of checks, and of lock and unlock', async () => {
+  test('of refused locks, of checks, and of lock and unlock', async () => {
     const file = place()
     await loopUntilTimer(async () => (await lockfile.lock(file, options))())
     await loopUntilTimer(() => lockfile.check(file, options))
@@ -131,7 +131,7 @@ describe('a loop of await lets timers fire, with slocket/proper-lockfile', () =>
   })
 })
 
-test('grants settle in their order, whether they take a turn of the event loop or not', async () => {
+test('grants settle in order, whether or not they take a turn of the event loop', async () => {
   const options = { engine: memory(), mode: 'shared' } as const
   const order: number[] = []
   const wanted = Array.from({ length: 500 }, (_, index) => index)

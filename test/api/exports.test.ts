@@ -6,7 +6,7 @@ import slocketDefault, { Lock, memory, MemoryStore, slocket } from '../../src/in
 const INDEX = new URL('../../src/index.js', import.meta.url).href
 
 describe('exports', () => {
-  test('the default export and the named one are the same function', async () => {
+  test('the default export and the named export are the same function', async () => {
     assert.equal(slocketDefault, slocket)
     const module = (await import(INDEX)) as typeof index
     assert.equal(module.default, slocket)
@@ -19,7 +19,7 @@ describe('exports', () => {
     await lock.release()
   })
 
-  test('two engines over one store are two clients of the same locks', async () => {
+  test('two engines with one store are two clients of the same locks', async () => {
     const store = new MemoryStore()
     const lock = await slocket('lock', { engine: memory(store) })
     assert.equal(await slocket.try('lock', { engine: memory(store) }), null)

@@ -36,23 +36,26 @@ function start(scene: Scene, framework: string, goFile: string): Program {
 
 for (const framework of ['sinon', 'sinon with ticks and microtasks', 'node:test', 'a nextTick that is dropped']) {
   for (const end of ['releases', 'is killed'] as const) {
-    scenario(`clocks and ticks are faked (${framework}), and the holder ${end} meanwhile`, async (scene) => {
-      const [holder, other] = await scene.spawnAll('holder', 'other')
-      await holder.acquire(join(scene.directory, 'taken'))
-      await other.acquire(join(scene.directory, 'taken-for-long'))
-      const goFile = join(scene.directory, 'go')
-      const program = start(scene, framework, goFile)
-      assert.equal(await program.next(), 'faked')
-      if (end === 'releases') await holder.release()
-      else await holder.kill()
-      fs.writeFileSync(goFile, '')
-      const outcomes = JSON.parse(await program.next()) as Record<string, string>
-      assert.equal(Object.keys(outcomes).length, 17)
-      for (const [what, outcome] of Object.entries(outcomes)) {
-        const expected = what.endsWith('with a timeout') ? 'ERR_SLOCKET_TIMEOUT' : 'granted'
-        assert.equal(outcome, expected, `${what}; all: ${JSON.stringify(outcomes)}`)
-      }
-      await other.release()
-    })
+    scenario(
+      `with faked clocks and ticks (${framework}), a waiter gets the lock when the holder ${end}`,
+      async (scene) => {
+        const [holder, other] = await scene.spawnAll('holder', 'other')
+        await holder.acquire(join(scene.directory, 'taken'))
+        await other.acquire(join(scene.directory, 'taken-for-long'))
+        const goFile = join(scene.directory, 'go')
+        const program = start(scene, framework, goFile)
+        assert.equal(await program.next(), 'faked')
+        if (end === 'releases') await holder.release()
+        else await holder.kill()
+        fs.writeFileSync(goFile, '')
+        const outcomes = JSON.parse(await program.next()) as Record<string, string>
+        assert.equal(Object.keys(outcomes).length, 17)
+        for (const [what, outcome] of Object.entries(outcomes)) {
+          const expected = what.endsWith('with a timeout') ? 'ERR_SLOCKET_TIMEOUT' : 'granted'
+          assert.equal(outcome, expected, `${what}; all: ${JSON.stringify(outcomes)}`)
+        }
+        await other.release()
+      },
+    )
   }
 }

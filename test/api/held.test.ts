@@ -43,10 +43,10 @@ const LOOKS: Readonly<Record<string, (lock: Lock | SyncLock) => boolean>> = {
 const isLost = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_LOST')
 
 for (const form of ['slocket', 'slocket.sync'] as const) {
-  describe(`${form}: a lock, of which`, () => {
+  describe(`${form}: a lost lock`, () => {
     for (const [what, remove] of Object.entries(REMOVALS)) {
       for (const [member, isSeenLost] of Object.entries(LOOKS)) {
-        test(`${what}, is seen to be lost by ${member} at once, and its signal has aborted`, async () => {
+        test(`${what}: ${member} notices at once, and the signal has aborted`, async () => {
           const lock = form === 'slocket' ? await slocket(lockPath) : slocket.sync(lockPath)
           const { signal } = lock
           let heard: unknown
@@ -75,7 +75,7 @@ test('assertHeld throws the reason of the signal as soon as the ticket is gone',
   )
 })
 
-test('all who share the ticket are told when one of them looks, and who waits by it is not', async () => {
+test('all holders with a shared ticket are notified when one of them checks; waiters with it are not', async () => {
   const [one, other] = [await slocket(lockPath, { mode: 'shared' }), await slocket(lockPath, { mode: 'shared' })]
   const { signal } = other
   fs.rmSync(lockPath, { recursive: true })
@@ -89,7 +89,7 @@ test('all who share the ticket are told when one of them looks, and who waits by
   await (await second).release()
 })
 
-test('a lock of a permit sees its own loss, not that of another one', async () => {
+test('a permit notices only its own loss', async () => {
   const [one, other] = [await slocket(lockPath, { permits: 2 }), await slocket(lockPath, { permits: 2 })]
   const [ticket] = ticketsIn(lockPath)
   fs.unlinkSync(path.join(lockPath, ticket!.name))
@@ -97,7 +97,7 @@ test('a lock of a permit sees its own loss, not that of another one', async () =
   await other.release()
 })
 
-test('an acquire and a release look at nothing: lstat is for those who ask', async (t) => {
+test('acquire and release check nothing: only held, assertHeld and signal call lstat', async (t) => {
   await (await slocket(lockPath)).release()
   const looks = t.mock.method(fs, 'lstatSync')
   const lock = await slocket(lockPath)
@@ -119,7 +119,7 @@ describe('a named lock', () => {
     'without its ticket': () => fs.unlinkSync(entry(/-[0-9a-f]{8}$/)),
     'without its directory': () => fs.rmSync(queue(), { recursive: true }),
   })) {
-    test(`that is ${what} is not held, and its holder has been told by then`, async () => {
+    test(`that is ${what} is not held, and its holder has been notified by then`, async () => {
       const grant: Grant = (await openNames(lockPath).acquire('name', request))!
       let loss: unknown
       grant.onLost((error) => (loss = error))

@@ -22,7 +22,7 @@ after(() => {
 const notCalled = (): void => assert.fail('must not be called')
 const engines: Readonly<Record<string, () => Engine>> = { local, memory: () => memory() }
 
-/** Takes the lock away from whoever holds it. */
+/** Takes the lock away from its holder. */
 async function steal(engine: Engine, name = lockPath): Promise<void> {
   await new LockManager({ engine }).request(name, { steal: true }, () => {})
 }
@@ -37,7 +37,7 @@ for (const [name, open] of Object.entries(engines)) {
     const engine = open()
     const options = { engine, linger: 0 }
 
-    test('resolves with the result of the body, which has the lock, and releases it', async () => {
+    test('runs the body under the lock, resolves with its result, and releases the lock', async () => {
       let kept: Lock | undefined
       const result = await slocket.lead(lockPath, options, async (lock, signal) => {
         kept = lock
@@ -50,7 +50,7 @@ for (const [name, open] of Object.entries(engines)) {
       assert.deepEqual(await slocket.query(lockPath, { engine }), { held: [], pending: [] })
     })
 
-    test('one leads at a time, in the order of the calls', async () => {
+    test('callers lead one at a time, in the order of their calls', async () => {
       const steps: string[] = []
       await Promise.all(
         ['a', 'b', 'c'].map((candidate) =>
@@ -64,7 +64,7 @@ for (const [name, open] of Object.entries(engines)) {
       assert.deepEqual(steps, ['a in', 'a out', 'b in', 'b out', 'c in', 'c out'])
     })
 
-    test('rejects with what the body throws while it leads, and releases the lock', async () => {
+    test('rejects with the error of the body, and releases the lock', async () => {
       for (const failure of [new Error('mine'), undefined]) {
         const failing = slocket.lead(lockPath, options, () => {
           throw failure
@@ -91,7 +91,7 @@ for (const [name, open] of Object.entries(engines)) {
       )
     })
 
-    test('an abort tells the body, which leads until it ends, and its result counts', async () => {
+    test('an abort signals the body, which leads until it ends; its result counts', async () => {
       const controller = new AbortController()
       const reason = new Error('mine')
       const result = await slocket.lead(lockPath, { ...options, signal: controller.signal }, async (lock, signal) => {
@@ -104,7 +104,7 @@ for (const [name, open] of Object.entries(engines)) {
       assert.equal(result, 'done')
     })
 
-    test('from a body that holds the lock is a deadlock', async () => {
+    test('a call from a body that holds the lock is a deadlock', async () => {
       const DEADLOCK = { code: 'ERR_SLOCKET_DEADLOCK' }
       await slocket.with(lockPath, options, () => assert.rejects(slocket.lead(lockPath, options, notCalled), DEADLOCK))
       await slocket.lead(lockPath, options, () =>
@@ -150,7 +150,7 @@ describe('slocket.lead, if the lock is lost', () => {
   }
 
   test(
-    'and the directory is removed: leads again, by the path that was meant at the call',
+    'leads again after the directory was removed, with the path resolved at the call',
     { skip: NO_REMOVAL },
     async () => {
       process.chdir(path.dirname(lockPath))
@@ -169,7 +169,7 @@ describe('slocket.lead, if the lock is lost', () => {
     },
   )
 
-  test('and the signal has aborted, it rejects with its reason', async () => {
+  test('rejects with the reason if the signal has aborted', async () => {
     const engine = memory()
     const controller = new AbortController()
     const reason = new Error('mine')
@@ -183,7 +183,7 @@ describe('slocket.lead, if the lock is lost', () => {
     assert.equal(terms, 1)
   })
 
-  test('and the signal aborts before the next campaign, it rejects at once', async () => {
+  test('rejects at once if the signal aborts before the next campaign', async () => {
     const engine = memory()
     const controller = new AbortController()
     const leading = slocket.lead(lockPath, { engine, signal: controller.signal }, () => steal(engine))
@@ -211,10 +211,10 @@ describe('slocket.lead, if no server can be reached', () => {
     }
   }
 
-  test('rejects before it had its place in the queue', async () => {
+  test('rejects before it has a place in the queue', async () => {
     for (const isQueued of [false, true]) {
       const engine = failing((_count, request) => {
-        // As requests.ts has it: one that is rejected has its place right before.
+        // As in requests.ts: a rejected request has its place right before.
         if (isQueued) request.onQueued?.()
         throw unreachable
       })
@@ -222,7 +222,7 @@ describe('slocket.lead, if no server can be reached', () => {
     }
   })
 
-  test('tries again after it had its place in the queue', async () => {
+  test('retries after it had a place in the queue', async () => {
     let most = 0
     const engine = failing(async (count, request) => {
       most = count
@@ -235,7 +235,7 @@ describe('slocket.lead, if no server can be reached', () => {
     assert.equal(most, 3)
   })
 
-  test('tries again after a term', async () => {
+  test('retries after a term', async () => {
     // It doesn't tell that a request has its place in the queue.
     const silent = failing((count) => {
       if (count === 2) throw unreachable
@@ -253,7 +253,7 @@ describe('slocket.lead, if no server can be reached', () => {
     assert.equal(terms, 2)
   })
 
-  test('another failure ends it, also after a term', async () => {
+  test('any other failure ends it, also after a term', async () => {
     const other = new SlocketError('ERR_SLOCKET_PERMISSION', 'no')
     const engine = failing((count) => {
       if (count === 2) throw other
@@ -264,13 +264,13 @@ describe('slocket.lead, if no server can be reached', () => {
     )
   })
 
-  test('an error of the body ends it, though it has that code', async () => {
+  test('an error of the body ends it, even with that code', async () => {
     const leading = slocket.lead('lock', { engine: inner }, () => Promise.reject(unreachable))
     await assert.rejects(leading, (error) => error === unreachable)
   })
 })
 
-test('the arguments of slocket.lead are checked', async () => {
+test('slocket.lead checks its arguments', async () => {
   const engine = memory()
   const asAny = slocket.lead as unknown as (...given: unknown[]) => Promise<unknown>
   await assert.rejects(asAny('', { engine }, notCalled), { name: 'TypeError', message: /path must not be empty/ })

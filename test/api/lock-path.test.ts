@@ -44,7 +44,7 @@ function namesOfData(): (string | URL)[] {
 }
 
 describe('lockPathFor', () => {
-  test('gives one path for all names of a file, before it exists and after', () => {
+  test('returns one path for all names of a file, before and after it exists', () => {
     const expected = path.join(home, 'real/data.json.lock')
     for (const name of namesOfData()) assert.equal(lockPathFor(name), expected, String(name))
     fs.writeFileSync('real/data.json', '{}')
@@ -56,7 +56,7 @@ describe('lockPathFor', () => {
     assert.deepEqual(fs.readdirSync('real').sort(), ['alias', 'data.json', 'deep'])
   })
 
-  test('follows a link that leads to nothing yet to what opening it would make', () => {
+  test('follows a dangling link to the file that opening it would create', () => {
     fs.symlinkSync('../link/deep/target', 'real/first')
     fs.symlinkSync(path.join(home, 'link/first'), 'second')
     const expected = path.join(home, 'real/deep/target.lock')
@@ -68,7 +68,7 @@ describe('lockPathFor', () => {
     assert.deepEqual(new Set(all()), new Set([expected]))
   })
 
-  test('refuses links to nothing that lead through each other, in a short time', async () => {
+  test('rejects dangling links that lead through each other, quickly', async () => {
     // Each one doubles the work, if the two ways through it count for themselves.
     const links = 30
     for (let i = 0; i < links; i += 1) fs.symlinkSync(`l${i + 1}/../l${i + 1}`, `l${i}`)
@@ -82,19 +82,19 @@ describe('lockPathFor', () => {
     assert.deepEqual([code, stdout], [0, 'ERR_SLOCKET_NO_PARENT\n'], stderr)
   })
 
-  test('resolves as much of a directory as there is', () => {
+  test('resolves the part of a directory that exists', () => {
     const expected = path.join(home, 'real/new/er/data.json.lock')
     for (const name of ['link/new/er/data.json', 'real/new/er/data.json']) assert.equal(lockPathFor(name), expected)
     fs.mkdirSync('real/new/er', { recursive: true })
     assert.equal(lockPathFor('link/new/er/data.json'), expected)
   })
 
-  test('takes a directory', () => {
+  test('accepts a directory', () => {
     assert.equal(lockPathFor('link'), path.join(home, 'real.lock'))
     assert.equal(lockPathFor('link/'), path.join(home, 'real.lock'))
   })
 
-  test('refuses what names no file', () => {
+  test('rejects a path that names no file', () => {
     fs.writeFileSync('file', '')
     fs.symlinkSync('circle', 'circle')
     for (const wrong of ['', 'a\0b', undefined, null, 5, {}, new URL('https://host/file'), Buffer.from('file')]) {
@@ -109,7 +109,7 @@ describe('lockPathFor', () => {
     assert.throws(() => lockPathFor('data.json'), { code: 'ERR_SLOCKET_NO_PARENT' })
   })
 
-  test('is the lock that the drop-in for proper-lockfile has for the file', async () => {
+  test('returns the lock path of the drop-in for proper-lockfile', async () => {
     fs.writeFileSync('real/data.json', '{}')
     const release = await properLockfile.lock('link/data.json')
     assert.equal(await slocket.try(lockPathFor('real/data.json')), null)

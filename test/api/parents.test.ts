@@ -19,7 +19,7 @@ beforeEach(() => {
 afterEach(() => fs.rmSync(home, { recursive: true, force: true }))
 
 describe('parents', () => {
-  test('makes the directories above a lock, for each call that acquires', async () => {
+  test('creates the directories above a lock, for each call that acquires', async () => {
     const options = { parents: true, linger: 0 }
     const calls: readonly ((place: string) => Promise<unknown>)[] = [
       async (place) => await (await slocket(place, options)).release(),
@@ -51,7 +51,7 @@ describe('parents', () => {
     }
   })
 
-  test('without it, a missing directory is an error, and stays missing', async () => {
+  test('without it, a missing directory is an error, and is not created', async () => {
     const place = path.join(home, 'missing', 'lock')
     for (const options of [{}, { parents: false }, { parents: undefined }]) {
       await assert.rejects(slocket(place, options), { code: 'ERR_SLOCKET_NO_PARENT' })
@@ -60,7 +60,7 @@ describe('parents', () => {
     assert.deepEqual(fs.readdirSync(home), [])
   })
 
-  test('what is in the way of a directory is an error, and is not touched', async () => {
+  test('anything else in place of a directory is an error, and is not touched', async () => {
     const file = path.join(home, 'file')
     fs.writeFileSync(file, 'precious')
     for (const place of [path.join(file, 'lock'), path.join(file, 'deep', 'er', 'lock')]) {
@@ -71,7 +71,7 @@ describe('parents', () => {
     assert.equal(fs.readFileSync(file, 'utf8'), 'precious')
   })
 
-  test('several that make them at once all have their turn', async () => {
+  test('simultaneous calls that create the same directories all succeed', async () => {
     const place = path.join(home, 'a', 'b', 'c', 'lock')
     const asked = Array.from({ length: 5 }, () => slocket(place, { parents: true, linger: 0, engine: local() }))
     for (const lock of asked) await (await lock).release()
@@ -79,7 +79,7 @@ describe('parents', () => {
   })
 
   test(
-    'a directory that the system refuses to make is an error, and does not block the thread',
+    'a directory that cannot be created is an error, and the thread does not block',
     { skip: notLinux },
     async () => {
       // A process of its own, which a timer of this one can kill.
@@ -102,7 +102,7 @@ describe('parents', () => {
     },
   )
 
-  test('a call whose signal has aborted makes nothing', async () => {
+  test('a call with an aborted signal creates nothing', async () => {
     const place = path.join(home, 'a', 'b', 'lock')
     const reason = new Error('mine')
     const options = { parents: true, linger: 0, signal: AbortSignal.abort(reason) }
@@ -118,7 +118,7 @@ describe('parents', () => {
     assert.deepEqual(fs.readdirSync(home), [])
   })
 
-  test('a refusal lets timers run', async () => {
+  test('a failing call lets timers run', async () => {
     const file = path.join(home, 'file')
     fs.writeFileSync(file, '')
     const place = path.join(file, 'deep', 'lock')

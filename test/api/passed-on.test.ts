@@ -4,11 +4,11 @@ import { after, describe, test } from 'node:test'
 import { isSlocketError, memory, slocket } from '../../src/index.ts'
 import { makeParent } from './run-child.ts'
 
-describe('methods that are passed on', () => {
+describe('detached methods', () => {
   const { lockPath, dispose } = makeParent()
   after(dispose)
 
-  test('release and assertHeld of a lock work, each for its own lock', async () => {
+  test('release and assertHeld work, each for its own lock', async () => {
     const engine = memory()
     const [{ release, assertHeld }, other] = [await slocket('one', { engine }), await slocket('other', { engine })]
     assertHeld()
@@ -19,7 +19,7 @@ describe('methods that are passed on', () => {
     await other.release()
   })
 
-  test('downgrade of a lock works', async () => {
+  test('downgrade works', async () => {
     const engine = memory()
     const lock = await slocket('one', { engine })
     const { downgrade } = lock
@@ -37,7 +37,7 @@ describe('methods that are passed on', () => {
     await lock.release()
   })
 
-  test('release of a lock that blocked works', () => {
+  test('release of a slocket.sync lock works', () => {
     const { release } = slocket.sync(lockPath, { linger: 0 })
     release()
     const again = slocket.sync(lockPath, { linger: 0, timeout: 0 })

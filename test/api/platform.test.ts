@@ -17,7 +17,7 @@ describe('on Windows', () => {
     fs.rmSync(directory, { recursive: true })
   })
 
-  test('what is not there yet is refused, by its own code, before anything is made', async () => {
+  test('an unsupported call fails with its own code before anything is created', async () => {
     const body = (): never => assert.fail('called without the lock')
     await assert.rejects(slocket(lock, { access: 'all' }), refused)
     await assert.rejects(slocket.try(lock, { access: 'user' }), refused)
@@ -36,7 +36,7 @@ describe('on Windows', () => {
     assert.equal(given, undefined)
   })
 
-  test('the message says what is missing', async () => {
+  test('the message says what is not supported', async () => {
     await assert.rejects(slocket(lock, { access: 'all' }), /on Windows/)
   })
 

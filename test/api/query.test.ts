@@ -8,7 +8,7 @@ describe('slocket.query', () => {
   const { lockPath, dispose } = makeParent()
   after(dispose)
 
-  test('it shows exactly this, and leaves out what is not known or not asked for', async () => {
+  test('shows exactly these properties, and omits unknown ones', async () => {
     const options = { engine: memory() }
     const beforeMs = Date.now()
     const held = await slocket('lock', { ...options, label: 'holder' })
@@ -24,7 +24,7 @@ describe('slocket.query', () => {
     await (await waiting).release()
   })
 
-  test('it shows the number of permits, and how many of them are taken', async () => {
+  test('shows the number of permits, and how many are taken', async () => {
     const engine = memory()
     const held = await slocket('lock', { engine, permits: 3, take: 2 })
     const snapshot = await slocket.query('lock', { engine })
@@ -34,13 +34,13 @@ describe('slocket.query', () => {
     await held.release()
   })
 
-  test('it shows nobody where there is nothing, and makes nothing', async () => {
+  test('shows no holders at an unused path, and creates nothing', async () => {
     assert.deepEqual(await slocket.query(lockPath), { held: [], pending: [] })
     assert.deepEqual(await slocket.query(`${lockPath}/not/there`), { held: [], pending: [] })
     assert.deepEqual(await slocket.query(lockPath), { held: [], pending: [] })
   })
 
-  test('self is this thread, whatever access it has asked for', { skip: NO_ACCESS }, async () => {
+  test('self is this thread, whatever access it uses', { skip: NO_ACCESS }, async () => {
     const held = await slocket(lockPath, { access: 'user', linger: 0 })
     const waiting = [slocket(lockPath, { access: 'all' }), slocket(lockPath)]
     let snapshot = await slocket.query(lockPath)
@@ -53,7 +53,7 @@ describe('slocket.query', () => {
     await Promise.all(waiting.map(async (lock) => (await lock).release()))
   })
 
-  test('self is the client that asks, and the command is that of the other', async () => {
+  test('self is the calling client; others have a command', async () => {
     const one = local()
     const other = local()
     const held = await slocket(lockPath, { engine: one, linger: 0 })

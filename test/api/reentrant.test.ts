@@ -44,7 +44,7 @@ for (const [name, open] of Object.entries(engines)) {
       ],
     ]
     for (const [outer, inner] of compatible) {
-      test(`${JSON.stringify(inner)} inside ${JSON.stringify(outer)} runs under it, and releases nothing`, async () => {
+      test(`${JSON.stringify(inner)} inside ${JSON.stringify(outer)} runs under the enclosing lock, and releases nothing`, async () => {
         const result = await slocket.with(lockPath, options(outer), async (lock) => {
           await turn()
           const deep = await slocket.with(lockPath, options(inner), async (nested) => {
@@ -67,13 +67,13 @@ for (const [name, open] of Object.entries(engines)) {
       })
     }
 
-    test('an exclusive one inside a shared one is a deadlock', async () => {
+    test('an exclusive call inside a shared one is a deadlock', async () => {
       await slocket.with(lockPath, options({ mode: 'shared' }), () =>
         assert.rejects(slocket.with(lockPath, options({ timeout: 60_000 }), notCalled), DEADLOCK),
       )
     })
 
-    test('a claim that does not match is refused', async () => {
+    test('a claim that does not match is an error', async () => {
       await slocket.with(lockPath, options({ permits: 2 }), () =>
         assert.rejects(slocket.with(lockPath, options(), notCalled), {
           code: 'ERR_SLOCKET_CLAIM_MISMATCH',
@@ -81,7 +81,7 @@ for (const [name, open] of Object.entries(engines)) {
       )
     })
 
-    test('one that takes more permits, or allows fewer, waits for them', async () => {
+    test('a call that takes more permits, or allows fewer, waits for them', async () => {
       for (const inner of [
         { permits: 5, take: 4 },
         { permits: 1, take: 1 },
@@ -103,7 +103,7 @@ for (const [name, open] of Object.entries(engines)) {
       )
     })
 
-    test('without the option it is still a deadlock, also inside a nested one', async () => {
+    test('without the option it is a deadlock, also inside a nested call', async () => {
       await slocket.with(lockPath, options(), () =>
         slocket.with(lockPath, options(), () =>
           assert.rejects(slocket.with(lockPath, options({ reentrant: false, timeout: 60_000 }), notCalled), DEADLOCK),
@@ -111,7 +111,7 @@ for (const [name, open] of Object.entries(engines)) {
       )
     })
 
-    test('it takes no permit: the one that is left is granted', async () => {
+    test('takes no permit: the last free one is granted to another request', async () => {
       const two = options({ permits: 2 })
       const result = await slocket.with(lockPath, two, () =>
         slocket.with(lockPath, two, () =>
@@ -124,7 +124,7 @@ for (const [name, open] of Object.entries(engines)) {
       assert.equal(result, 'done')
     })
 
-    test('it is granted before others who wait', async () => {
+    test('is granted before other waiters', async () => {
       const steps: string[] = []
       let waiting!: Promise<unknown>
       await slocket.with(lockPath, options(), async () => {
@@ -139,7 +139,7 @@ for (const [name, open] of Object.entries(engines)) {
       assert.deepEqual(steps, ['nested', 'other'])
     })
 
-    test('outside of a body it waits for its turn as any other', async () => {
+    test('waits its turn outside of a body', async () => {
       const steps: string[] = []
       const body = (own: string) => async (): Promise<void> => {
         steps.push(`${own} in`)
@@ -150,7 +150,7 @@ for (const [name, open] of Object.entries(engines)) {
       assert.deepEqual(steps, ['a in', 'a out', 'b in', 'b out'])
     })
 
-    test('after the body around has ended, or has released its lock, it waits for its turn', async () => {
+    test('waits its turn after the enclosing body has ended or has released its lock', async () => {
       let detached!: Promise<unknown>
       let end!: () => void
       const ended = new Promise<void>((resolve) => (end = resolve))
@@ -173,7 +173,7 @@ for (const [name, open] of Object.entries(engines)) {
       })
     })
 
-    test('the call around releases the lock when those have ended that it did not wait for', async () => {
+    test('the enclosing call releases the lock only after nested calls that it did not await', async () => {
       for (const ending of ['returns', 'throws']) {
         let end!: () => void
         let detached!: Promise<unknown>
@@ -202,7 +202,7 @@ for (const [name, open] of Object.entries(engines)) {
       }
     })
 
-    test('it does so for those that began late in a turn of the event loop, too, and so are called in the next one', async () => {
+    test('this holds for nested calls made late in a turn of the event loop, whose bodies are called in the next turn', async () => {
       let end!: () => void
       let detached!: Promise<unknown>
       const around = slocket.with(lockPath, options(), () => {
@@ -230,7 +230,7 @@ for (const [name, open] of Object.entries(engines)) {
       releases: (lock: Lock) => lock.release(),
       downgrades: (lock: Lock) => lock.downgrade(),
     })) {
-      test(`if the body around ${what} the lock before such a call has begun, that waits for its turn`, async () => {
+      test(`if the outer body ${what} the lock before the body of such a call has begun, the call waits for its turn`, async () => {
         let detached: Promise<bigint> | undefined
         const token = await slocket.with(lockPath, options(), async (lock) => {
           for (let calls = 0; calls < 3; calls += 1) {
@@ -250,7 +250,7 @@ for (const [name, open] of Object.entries(engines)) {
       })
     }
 
-    test('so it does for those at any depth, and those made by a nested body that has released its own lock object', async () => {
+    test('this holds at any depth, and for nested bodies that released their own lock object', async () => {
       let end!: () => void
       let deepest!: Promise<unknown>
       let middle!: Promise<unknown>
@@ -275,7 +275,7 @@ for (const [name, open] of Object.entries(engines)) {
       assert.ok(await isFree())
     })
 
-    test('if the body around releases the lock meanwhile, the nested call has lost it', async () => {
+    test('a nested call loses the lock if the enclosing body releases it', async () => {
       let release!: () => Promise<void>
       let running!: Promise<unknown>
       await slocket.with(lockPath, options(), async (lock) => {
@@ -292,7 +292,7 @@ for (const [name, open] of Object.entries(engines)) {
       assert.ok(await isFree())
     })
 
-    test('if the body around releases the lock meanwhile, the signals of the nested calls abort at once', async () => {
+    test('signals of nested calls abort at once if the enclosing body releases the lock', async () => {
       const reasons: unknown[] = []
       await slocket.with(lockPath, options(), async (lock) => {
         let again: Promise<void> | undefined
@@ -320,7 +320,7 @@ for (const [name, open] of Object.entries(engines)) {
       assert.ok(await isFree())
     })
 
-    test('a signal that has aborted, and options that are wrong, count', async () => {
+    test('an aborted signal and wrong options reject', async () => {
       const reason = new Error('mine')
       await slocket.with(lockPath, options(), async (lock) => {
         const asking = slocket.with(lockPath, options({ signal: AbortSignal.abort(reason) }), notCalled)
@@ -331,7 +331,7 @@ for (const [name, open] of Object.entries(engines)) {
       })
     })
 
-    test('a loop of such calls lets the event loop turn', async () => {
+    test('a loop of nested calls lets the event loop turn', async () => {
       await slocket.with(lockPath, options(), async () => {
         let isOver = false
         setTimeout(() => (isOver = true), 1)
@@ -340,7 +340,7 @@ for (const [name, open] of Object.entries(engines)) {
       })
     })
 
-    test('slocket.all.with runs under what the body around holds, and acquires the rest', async () => {
+    test('slocket.all.with uses the locks of the enclosing body, and acquires the others', async () => {
       const other = `${lockPath}-other`
       await slocket.with(lockPath, options(), async (lock) => {
         await slocket.all.with([other, lockPath], options(), async (set) => {
@@ -364,7 +364,7 @@ for (const [name, open] of Object.entries(engines)) {
 }
 
 describe('a reentrant call, if the lock is lost', () => {
-  test('is told, and rejects with the result of its body; so does the call around', async () => {
+  test('a nested call is notified, and rejects with the result of its body; so does the enclosing call', async () => {
     const engine = memory()
     const options = { engine, reentrant: true }
     const reasons: unknown[] = []
@@ -391,7 +391,7 @@ describe('a reentrant call, if the lock is lost', () => {
 })
 
 describe('a reentrant call, by another engine or name', () => {
-  test('runs under the same lock: local() again, and memory() over the same store', async () => {
+  test('local() again, and memory() with the same store, run under the same lock', async () => {
     const store = new MemoryStore()
     const pairs: readonly (readonly [WithOptions, WithOptions])[] = [
       [{}, { engine: local() }],
@@ -411,7 +411,7 @@ describe('a reentrant call, by another engine or name', () => {
     )
   })
 
-  test('runs under the same lock: a relative path', async () => {
+  test('a relative path runs under the same lock', async () => {
     process.chdir(path.dirname(lockPath))
     await slocket.with(lockPath, (lock) =>
       slocket.with('./lock', { reentrant: true, timeout: 60_000 }, (nested) => {
@@ -422,7 +422,7 @@ describe('a reentrant call, by another engine or name', () => {
   })
 })
 
-test('a nested call is granted, released and lost without a word on the diagnostics channels', async () => {
+test('nested calls publish nothing on the diagnostics channels', async () => {
   const told: string[] = []
   const listeners = ['slocket:grant', 'slocket:release', 'slocket:lost'].map((channel) => {
     const listener = (): void => void told.push(channel)
@@ -435,7 +435,7 @@ test('a nested call is granted, released and lost without a word on the diagnost
   assert.deepEqual(told, ['slocket:grant', 'slocket:release'])
 })
 
-test('a nested call tells when somebody waits', async () => {
+test('a nested call is notified by lock.wanted', async () => {
   const engine = memory()
   const options = { engine, reentrant: true }
   let waiting!: Promise<Lock>

@@ -38,7 +38,7 @@ function assertHere(name = 'x.lock'): void {
 }
 
 describe('after a change of the working directory', () => {
-  test('slocket() and slocket.try() have the lock of the call', async () => {
+  test('slocket() and slocket.try() hold the lock of the call', async () => {
     for (const call of [slocket, slocket.try]) {
       process.chdir(here)
       const lock = (await thenMove(() => call('x.lock', { linger: 0 })))!
@@ -48,7 +48,7 @@ describe('after a change of the working directory', () => {
     }
   })
 
-  test('the callback has the lock of the call', async () => {
+  test('the callback gets the lock of the call', async () => {
     const lock = await new Promise<Lock>((resolve, reject) => {
       thenMove(() =>
         slocket('x.lock', { linger: 0 }, (error, given) => {
@@ -61,7 +61,7 @@ describe('after a change of the working directory', () => {
     await lock.release()
   })
 
-  test('the body of slocket.with() has the lock of the call, and may itself move', async () => {
+  test('the body of slocket.with() has the lock of the call, and may change the directory itself', async () => {
     await thenMove(() => slocket.with('x.lock', { linger: 0 }, () => assertHere()))
     process.chdir(here)
     await slocket.with('x.lock', { linger: 0 }, () => process.chdir(elsewhere))
@@ -86,7 +86,7 @@ describe('after a change of the working directory', () => {
     assert.deepEqual([fs.readdirSync(here), fs.readdirSync(elsewhere)], [[], []])
   })
 
-  test('a wait goes on for the lock of the call, and its timeout says who holds that one', async () => {
+  test("a wait continues for the lock of the call, and its timeout error shows that lock's holder", async () => {
     const holder = await slocket(path.resolve('x.lock'), { engine: local() })
     for (const timeout of [0, 30]) {
       process.chdir(here)
@@ -98,7 +98,7 @@ describe('after a change of the working directory', () => {
     await holder.release()
   })
 
-  test('named locks are in the root that was meant when the manager was made', async () => {
+  test("named locks are in the root of the manager's creation", async () => {
     const locks = thenMove(() => new LockManager({ root: 'names' }))
     await locks.request('one', () => assertHere('names'))
     assert.equal((await locks.query()).held.length, 0)
@@ -108,7 +108,7 @@ describe('after a change of the working directory', () => {
   })
 
   test(
-    'named locks of this user stay where they are, though TMPDIR is relative',
+    "this user's named locks stay in place although TMPDIR is relative",
     { skip: exceptOnWindows('it has no TMPDIR') },
     async () => {
       const { TMPDIR, XDG_RUNTIME_DIR } = process.env
@@ -152,7 +152,7 @@ describe('after a change of the working directory', () => {
   })
 })
 
-test('a relative root is refused if the working directory is gone', { skip: IN_USE }, () => {
+test('a relative root is an error if the working directory is gone', { skip: IN_USE }, () => {
   const gone = path.join(parent, 'gone')
   fs.mkdirSync(gone)
   process.chdir(gone)

@@ -63,8 +63,8 @@ interface Warned {
   readonly detail: string
 }
 
-describe('a call of slocket() that waits for what its own process holds', () => {
-  test('is warned of after five seconds, once for each lock, and no other is', async () => {
+describe('a call of slocket() that waits for its own process', () => {
+  test('warns after five seconds, once for each lock, and not for other waits', async () => {
     const { stdout, stderr, code } = await runChild(PROGRAM, lockPath)
     assert.equal(code, 0, stderr)
     const warnings = JSON.parse(stdout) as Warned[]
@@ -79,7 +79,7 @@ describe('a call of slocket() that waits for what its own process holds', () => 
     assert.match(detail, /timeout/)
   })
 
-  test('keeps its process alive no longer than it waits', async () => {
+  test('keeps its process alive only while it waits', async () => {
     const { stderr, code } = await runChild(
       `const held = await slocket(lockPath)
        const waiting = slocket(lockPath)

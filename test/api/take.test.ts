@@ -12,7 +12,7 @@ function withoutTake(): Engine {
 }
 
 describe('several permits at once', () => {
-  test('an engine that cannot give them is not asked for them', async () => {
+  test('an engine without `take` is not asked for several permits', async () => {
     const options = { engine: withoutTake(), permits: 3, take: 2 }
     const refused = {
       name: 'TypeError',
@@ -28,7 +28,7 @@ describe('several permits at once', () => {
     await (await slocket('lock', { ...options, take: 1 })).release()
   })
 
-  test('on Windows one request takes 100 at most', () => {
+  test('on Windows, a request takes at most 100', () => {
     refuseManyPermits(permitClaim(1000, 100))
     assert.throws(() => refuseManyPermits(permitClaim(1000, 101)), RangeError)
   })

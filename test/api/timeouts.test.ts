@@ -1,4 +1,4 @@
-// A timeout rejects on time, whoever is asked for its message and does not answer.
+// A timeout rejects on time, even if the processes that are queried for its message don't answer.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -44,7 +44,7 @@ async function untilAborted({ signal }: AcquireRequest): Promise<never> {
 }
 
 describe('a timeout', () => {
-  test('asks who holds before the deadline, so that the answer is there', async () => {
+  test('queries the holders before the deadline, so that the answer is there in time', async () => {
     for (const timeout of [2, 40, 600]) {
       const steps: string[] = []
       const engine = engineOf({
@@ -62,7 +62,7 @@ describe('a timeout', () => {
     }
   })
 
-  test('does not wait for an answer, and takes what is known when it asks no longer', async () => {
+  test('does not wait for an answer, and reports what is known', async () => {
     for (const timeout of [0, 1, 50]) {
       const silent = engineOf({})
       await assert.rejects(
@@ -79,7 +79,7 @@ describe('a timeout', () => {
     }
   })
 
-  test('asks nobody any longer once the lock is granted, or the wait is aborted', async () => {
+  test('stops the query when the lock is granted or the wait is aborted', async () => {
     const reason = new Error('enough')
     for (const outcome of ['granted', 'aborted'] as const) {
       const controller = new AbortController()
@@ -102,7 +102,7 @@ describe('a timeout', () => {
     }
   })
 
-  test('rejects with the reason of an abort that comes while it finds out who holds', async () => {
+  test('rejects with the reason of an abort during the query', async () => {
     const reason = new Error('enough')
     for (const timeout of [0, 1]) {
       const controller = new AbortController()
@@ -117,7 +117,7 @@ describe('a timeout', () => {
     }
   })
 
-  test('starts no timer if the lock is free, and leaves none if it is granted later', async () => {
+  test('starts no timer if the lock is free, and leaves none after a grant', async () => {
     const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
     const options = { engine: memory(), timeout: 100_000 }
     const before = timers()
@@ -131,7 +131,7 @@ describe('a timeout', () => {
     assert.equal(timers(), before)
   })
 
-  test('waits until the engine has cancelled the wait: then nothing is held', async () => {
+  test('waits until the engine has cancelled the request: then nothing is held', async () => {
     const steps: string[] = []
     const engine = engineOf({
       acquire: async ({ signal }) => {
@@ -146,7 +146,7 @@ describe('a timeout', () => {
     assert.deepEqual(steps, ['cancelled'])
   })
 
-  test('counts those ahead of it, not itself and not those behind', async () => {
+  test('counts the requests ahead, not itself and not those behind', async () => {
     const engine = memory()
     const options = { engine, label: 'same' }
     const held = await slocket('lock', options)
@@ -163,7 +163,7 @@ describe('a timeout', () => {
     await held.release()
   })
 
-  test('tells programs what its message says, and prints it once', async () => {
+  test('has properties for programs, and is printed once', async () => {
     const snapshot = { held: [{ ...HOLDER, sinceMs: 5 }], pending: [HOLDER] }
     const engine = engineOf({ query: () => Promise.resolve(snapshot) })
     const error = await errorOf(slocket('lock', { engine, timeout: 0 }))
@@ -172,7 +172,7 @@ describe('a timeout', () => {
     assert.deepEqual(Object.keys(error), ['code'])
   })
 
-  test('says nothing of holders that could not be found out', async () => {
+  test('omits holders that could not be found out', async () => {
     const error = await errorOf(slocket('lock', { engine: engineOf({}), timeout: 1 }))
     assert.deepEqual([error.path, 'held' in error, 'ahead' in error], ['lock', false, false])
   })
@@ -184,7 +184,7 @@ async function errorOf(asked: Promise<unknown>): Promise<SlocketError> {
   return error
 }
 
-scenario('a timeout names a file at the path, and a call that blocks has the same facts', async (scene) => {
+scenario('a timeout names a file at the path; blocking calls report the same', async (scene) => {
   const name = path.relative('.', scene.path)
   fs.writeFileSync(scene.path, '')
   for (const ask of [() => slocket(name, { timeout: 1 }), () => sync(name, 1)]) {
@@ -212,22 +212,18 @@ async function sync(name: string, timeout: number): Promise<unknown> {
   return await new Promise((resolve) => resolve(slocket.sync(name, { timeout, linger: 0 })))
 }
 
-scenario(
-  'a holder that is stopped is named in a timeout by what its ticket says',
-  { skip: NO_STOPS },
-  async (scene) => {
-    const holder = await scene.spawn('holder')
-    await holder.acquire(scene.path, { label: 'stopped' })
-    await holder.stop()
-    for (const timeout of [0, 20]) {
-      const pattern = new RegExp(`held by pid ${holder.pid} for .*; 0 waiting ahead$`)
-      await assert.rejects(slocket(scene.path, { timeout, linger: 0 }), pattern)
-    }
-    holder.continue()
-  },
-)
+scenario('a timeout shows a stopped holder as far as its ticket describes it', { skip: NO_STOPS }, async (scene) => {
+  const holder = await scene.spawn('holder')
+  await holder.acquire(scene.path, { label: 'stopped' })
+  await holder.stop()
+  for (const timeout of [0, 20]) {
+    const pattern = new RegExp(`held by pid ${holder.pid} for .*; 0 waiting ahead$`)
+    await assert.rejects(slocket(scene.path, { timeout, linger: 0 }), pattern)
+  }
+  holder.continue()
+})
 
-scenario('a query whose answer is needed now gives what is known', { skip: NO_STOPS }, async (scene) => {
+scenario('a query that must answer at once returns what is known', { skip: NO_STOPS }, async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path, { label: 'stopped' })
   await waiter.enqueue(scene.path, { label: 'stopped, too' })

@@ -35,7 +35,7 @@ async function messageOf(call: () => Promise<unknown>): Promise<string> {
 }
 
 describe('an unknown option', () => {
-  test('is refused by every function that takes options, which is named', async () => {
+  test('is an error of every function that takes options, which names the function', async () => {
     for (const [name, call] of CALLS) {
       const message = await messageOf(() => call({ zzzzzzzzzz: 1 }))
       assert.ok(message.startsWith(`unknown option 'zzzzzzzzzz' of ${name}: known are `), message)
@@ -43,7 +43,7 @@ describe('an unknown option', () => {
     assert.deepEqual(await engine.query('lock'), { held: [], pending: [] })
   })
 
-  test('that is misspelt is refused with the right one', async () => {
+  test('that is misspelt is an error that names the right one', async () => {
     const misspelt: Readonly<Record<string, string>> = {
       timout: 'timeout',
       timeOut: 'timeout',
@@ -66,7 +66,7 @@ describe('an unknown option', () => {
     assert.match(await messageOf(async () => new LockManager({ rooot: '/x' } as object)), /did you mean 'root'/)
   })
 
-  test('of another package gets a sentence that says what to do instead', async () => {
+  test('of another package is an error that says what to do instead', async () => {
     const others: Readonly<Record<string, RegExp>> = {
       stale: /as soon as its holder dies/,
       update: /as soon as its holder dies/,
@@ -97,13 +97,13 @@ describe('an unknown option', () => {
     }
   })
 
-  test('of a request by name is ignored, as the Web Locks specification demands', async () => {
+  test('of a named request is ignored, as the Web Locks specification requires', async () => {
     const locks = new LockManager({ engine: memory() })
     assert.equal(await locks.request('name', { timeout: 5 } as object, () => 'done'), 'done')
   })
 })
 
-test('an engine that takes nothing refuses what it is given', () => {
+test('is an error of an engine without options', () => {
   const openLocal = local as (options?: unknown) => unknown
   const openMemory = memory as (store?: unknown) => unknown
   for (const wrong of [{ root: '/x' }, '/x', 1, null]) {

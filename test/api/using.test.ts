@@ -29,7 +29,7 @@ describe('using', () => {
     await (await slocket.try('lock', options))!.release()
   })
 
-  test('both release when the block throws, and let the error through', async () => {
+  test('both release when the block throws, and the error passes through', async () => {
     const options = { engine: memory() }
     const failure = new Error('mine')
     await assert.rejects(
@@ -49,7 +49,7 @@ describe('using', () => {
     await (await slocket.try('lock', options))!.release()
   })
 
-  test('a lock released within the block is not released again at its end', async () => {
+  test('a lock that was released in the block is not released again', async () => {
     const options = { engine: memory() }
     let next: Promise<Lock> | undefined
     {
@@ -63,7 +63,7 @@ describe('using', () => {
     await (await next).release()
   })
 
-  test('await using takes the null of a try that was refused', async () => {
+  test('await using accepts the null of a refused try', async () => {
     const options = { engine: memory() }
     await using held = await slocket('lock', options)
     {
@@ -73,7 +73,7 @@ describe('using', () => {
     assert.equal(held.held, true)
   })
 
-  test('await using throws what the release throws, using does not', async () => {
+  test('await using throws an error of the release; using does not', async () => {
     const failure = new Error('cannot release')
     const inner = memory()
     const engine = {

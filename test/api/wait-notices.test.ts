@@ -29,7 +29,7 @@ describe('onWait', () => {
   const { lockPath, dispose } = makeParent()
   after(dispose)
 
-  test('is called again only if something has changed', async () => {
+  test('is called again only after a change', async () => {
     let snapshot: EngineSnapshot = { held: [HOLDER], pending: [] }
     let looks = 0
     const engine = shows(() => {
@@ -57,7 +57,7 @@ describe('onWait', () => {
     assert.equal(notices.length, 3)
   })
 
-  test('is called again once a holder has answered that did not answer before', async () => {
+  test('is called again once a silent holder answers', async () => {
     const silent: Requester = { ...HOLDER, sinceMs: 999, label: undefined, command: undefined }
     let snapshot: EngineSnapshot = { held: [silent], pending: [] }
     let looks = 0
@@ -79,7 +79,7 @@ describe('onWait', () => {
   })
 
   for (const [name, open] of Object.entries({ memory: () => memory(), local: () => local() })) {
-    test(`counts who waits ahead, though all say the same of themselves; so does a timeout error: ${name}`, async () => {
+    test(`counts the waiters ahead, even if all report the same about themselves; so does a timeout error: ${name}`, async () => {
       const engine = open()
       const options = { engine, linger: 0, label: 'one' }
       const held = await slocket(lockPath, options)
@@ -99,7 +99,7 @@ describe('onWait', () => {
     })
   }
 
-  test('is not called for a lock that is free, nor with a timeout of 0', async () => {
+  test('is not called for a free lock, nor with timeout 0', async () => {
     const engine = shows(() => Promise.resolve({ held: [HOLDER], pending: [] }))
     const onWait = (): void => assert.fail('must not be called')
     const lock = await slocket('lock', { engine, onWait, waitNoticeAfter: 0 })
@@ -130,7 +130,7 @@ describe('onWait', () => {
     await (await waiting).release()
   })
 
-  test('a look ends with the wait, however that ends, and no notice comes of it', async () => {
+  test('a query ends with the wait, however that ends, without a notice', async () => {
     for (const outcome of ['granted', 'aborted', 'timed out'] as const) {
       let looking: AbortSignal | undefined
       const engine = shows(async (signal) => {
@@ -158,7 +158,7 @@ describe('onWait', () => {
     }
   })
 
-  test('a look that fails is no notice, and the next one may be', async () => {
+  test('a failed query is not a notice; the next one may be', async () => {
     let looks = 0
     const engine = shows(() => {
       looks += 1
@@ -173,7 +173,7 @@ describe('onWait', () => {
     await (await waiting).release()
   })
 
-  test('what it throws is an uncaught exception, and the wait goes on', async () => {
+  test('an exception from it is uncaught, and the wait continues', async () => {
     const { stdout, stderr, code } = await runChild(
       `process.on('uncaughtException', (error) => console.log('uncaught', error.message))
        const lock = await slocket(lockPath, { engine: local() })
@@ -185,7 +185,7 @@ describe('onWait', () => {
     assert.deepEqual([stdout, stderr, code], ['uncaught mine\ngranted\n', '', 0])
   })
 
-  test('keeps no process alive', async () => {
+  test('does not keep the process alive', async () => {
     const { stdout, stderr, code } = await runChild(
       `const engine = { ...memory(), acquire: () => new Promise(() => {}), query: async () => ({ held: [{ claim: { kind: 'exclusive' }, pid: 1 }], pending: [] }) }
        slocket('lock', { engine, waitNoticeAfter: 0, onWait: ({ held }) => console.log(held[0].pid) })
@@ -197,7 +197,7 @@ describe('onWait', () => {
   })
 })
 
-scenario('onWait shows processes that hold and wait, and a file at the path', async (scene) => {
+scenario('onWait shows holding and waiting processes, and a file at the path', async (scene) => {
   const [holder, other] = await scene.spawnAll('holder', 'other')
   const notices: WaitNotice[] = []
   const last = (): unknown => notices.at(-1) && [notices.at(-1)!.held.map(({ pid }) => pid), notices.at(-1)!.ahead]
@@ -221,7 +221,7 @@ scenario('onWait shows processes that hold and wait, and a file at the path', as
   await (await blocked).release()
 })
 
-scenario('a call that blocks says whom it waits for, to its caller and to subscribers', async (scene) => {
+scenario('a blocking call notifies its caller and subscribers of the holder', async (scene) => {
   const holder = await scene.spawn('holder')
   await holder.acquire(scene.path, { label: 'nightly' })
   const seen: unknown[] = []
@@ -245,7 +245,7 @@ scenario('a call that blocks says whom it waits for, to its caller and to subscr
   lock.release()
 })
 
-scenario('what onWait throws while the call blocks is reported when it no longer blocks', async (scene) => {
+scenario('an exception from onWait during a blocking call is reported afterwards', async (scene) => {
   const holder = await scene.spawn('holder')
   await holder.acquire(scene.path)
   holder.mayEnd = true

@@ -27,7 +27,7 @@ for (const [name, open] of Object.entries(ENGINES)) {
   describe(`lock.wanted, ${name}`, () => {
     const place = (): string => join(directory, `lock-${(count += 1)}`)
 
-    test('aborts when another client waits, also over a connection that was kept', async () => {
+    test('aborts when another client waits, also on a kept connection', async () => {
       const [one, other] = [{ engine: open() }, { engine: open() }]
       const path = place()
       for (let round = 0; round < 2; round += 1) {
@@ -40,7 +40,7 @@ for (const [name, open] of Object.entries(ENGINES)) {
       }
     })
 
-    test('aborts at once where one of the same process waits', async () => {
+    test('aborts at once when a request of the same process waits', async () => {
       const engine = open()
       const path = place()
       const lock = await slocket(path, { engine })
@@ -56,7 +56,7 @@ for (const [name, open] of Object.entries(ENGINES)) {
       await second.release()
     })
 
-    test('those who share are wanted by an exclusive one only; permits when none is left', async () => {
+    test('shared holders are notified only of an exclusive waiter; holders of permits only if none is left', async () => {
       const clients = [open(), open(), open()].map((engine) => ({ engine }))
       const [path, pool] = [place(), place()]
       const readers = await Promise.all(
@@ -80,7 +80,7 @@ for (const [name, open] of Object.entries(ENGINES)) {
       for (const lock of await Promise.all(waiting)) await lock.release()
     })
 
-    test('never after a release', async () => {
+    test('never aborts after a release', async () => {
       const [one, other] = [{ engine: open() }, { engine: open() }]
       const path = place()
       const lock = await slocket(path, one)

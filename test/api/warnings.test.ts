@@ -9,7 +9,7 @@ describe('warnings', () => {
   const { lockPath, dispose } = makeParent()
   after(dispose)
 
-  test('many clients in one process are no leak of listeners', async () => {
+  test('many clients in one process cause no warning about listeners', async () => {
     const { stderr, code } = await runChild(
       `const clients = Array.from({ length: ${MANY} }, () => local())
        await Promise.all(clients.map((engine) => slocket(lockPath, { engine, mode: 'shared' })))`,
@@ -18,7 +18,7 @@ describe('warnings', () => {
     assert.deepEqual([stderr, code], ['', 0])
   })
 
-  test('many waits by one signal are no leak of listeners', async () => {
+  test('many waits with one signal cause no warning about listeners', async () => {
     const { stderr, code } = await runChild(
       `const controller = new AbortController()
        const { signal } = controller

@@ -1,4 +1,4 @@
-// A body of slocket.with() that waits for the lock of its own call chain would wait for ever: an error says so.
+// A body of slocket.with() that waited for the lock of its own call chain would wait forever: an error says so.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -63,7 +63,7 @@ for (const [name, open] of Object.entries(engines)) {
       })
     }
 
-    test('who shares may share once more, unless somebody waits in between', async () => {
+    test('a shared holder may share once more, unless another request waits in between', async () => {
       const shared = options({ mode: 'shared' })
       assert.equal(await slocket.with(lockPath, shared, () => slocket.with(lockPath, shared, () => 'done')), 'done')
       const controller = new AbortController()
@@ -81,12 +81,12 @@ for (const [name, open] of Object.entries(engines)) {
       })
     })
 
-    test('a permit that is left is granted', async () => {
+    test('a free permit is granted', async () => {
       const two = options({ permits: 2 })
       assert.equal(await slocket.with(lockPath, two, () => slocket.with(lockPath, two, () => 'done')), 'done')
     })
 
-    test('it is found in whatever is called by the body', async () => {
+    test('is detected in functions that the body calls', async () => {
       const inner = async (): Promise<void> => {
         await turn()
         await new Promise<void>((resolve) => setTimeout(resolve, 1))
@@ -101,7 +101,7 @@ for (const [name, open] of Object.entries(engines)) {
       )
     })
 
-    test('other locks, other engines and other call chains are none of it', async () => {
+    test('other locks, engines and call chains are not affected', async () => {
       const steps: string[] = []
       await slocket.with(lockPath, options(), async () => {
         await slocket.with(`${lockPath}2`, options(), () => steps.push('another lock'))
@@ -113,7 +113,7 @@ for (const [name, open] of Object.entries(engines)) {
       assert.deepEqual(steps, ['another lock', 'another engine', '1', '2'])
     })
 
-    test('what goes on after the body has ended may take the lock', async () => {
+    test('work that continues after the body has ended may take the lock', async () => {
       let detached!: Promise<unknown>
       let end!: () => void
       const ended = new Promise<void>((resolve) => (end = resolve))
@@ -132,7 +132,7 @@ for (const [name, open] of Object.entries(engines)) {
       assert.equal(await again, 'done')
     })
 
-    test('a body may ask by slocket() for when it has ended', async () => {
+    test('a body may request the lock by slocket(), for after its end', async () => {
       let next!: Promise<Lock>
       await slocket.with(lockPath, options(), () => {
         next = slocket(lockPath, options())
@@ -140,7 +140,7 @@ for (const [name, open] of Object.entries(engines)) {
       await (await next).release()
     })
 
-    test('others who wait at the same time are not touched', async () => {
+    test('other waiters are not affected', async () => {
       let wait!: Promise<unknown>
       const outside = (): void => {
         wait = slocket.with(lockPath, options(), () => 'done')
@@ -160,7 +160,7 @@ for (const [name, open] of Object.entries(engines)) {
 }
 
 describe('a lock by another engine', () => {
-  test('is the same lock: local() again, or with another access', { skip: NO_ACCESS }, async () => {
+  test('local() again, or with another access, is the same lock', { skip: NO_ACCESS }, async () => {
     const asked: readonly SlocketOptions[] = [{}, { access: 'user' }, { engine: local() }]
     for (const outer of asked) {
       for (const inner of asked) {
@@ -172,7 +172,7 @@ describe('a lock by another engine', () => {
     }
   })
 
-  test('is the same lock: memory() over the same store', async () => {
+  test('memory() with the same store is the same lock', async () => {
     const store = new MemoryStore()
     const [outer, inner] = [{ engine: memory(store) }, { engine: memory(store), timeout: 60_000 }]
     await assert.rejects(
@@ -186,7 +186,7 @@ describe('a lock by another engine', () => {
 v8.setFlagsFromString('--expose-gc')
 const collectGarbage = vm.runInNewContext('gc') as () => void
 
-test('bodies that start each other keep none of those that have ended', async () => {
+test('bodies that start each other do not keep ended ones in memory', async () => {
   const options = { engine: memory() }
   let kept = 0
   const registry = new FinalizationRegistry<undefined>(() => (kept -= 1))
@@ -219,7 +219,7 @@ test('bodies that start each other keep none of those that have ended', async ()
 })
 
 describe('a lock by another name', () => {
-  test('is the same lock: a relative path, a link to a directory above', { skip: NO_LINKS }, async () => {
+  test('a relative path, or a path through a linked directory, is the same lock', { skip: NO_LINKS }, async () => {
     const parent = path.dirname(lockPath)
     fs.symlinkSync(parent, `${lockPath}-link`)
     process.chdir(parent)

@@ -11,7 +11,7 @@ import { NO_REMOVAL } from '../helpers/windows.ts'
 const { lockPath, dispose } = makeParent()
 after(dispose)
 
-/** Takes the lock away from whoever holds it. */
+/** Takes the lock away from its holder. */
 async function steal(engine: Engine): Promise<void> {
   await new LockManager({ engine }).request('lock', { steal: true }, () => {})
 }
@@ -27,7 +27,7 @@ async function errorOf(running: Promise<unknown>): Promise<SlocketError> {
 }
 
 describe('slocket.with, if the lock is lost while the body runs', () => {
-  test('rejects with what was lost, the reason, and the result of the body', async () => {
+  test('rejects with the lost lock, the reason, and the result of the body', async () => {
     for (const result of ['done', undefined, { deep: [1] }]) {
       const engine = memory()
       let reason: unknown
@@ -45,7 +45,7 @@ describe('slocket.with, if the lock is lost while the body runs', () => {
     }
   })
 
-  test('does so for each form of the call', { skip: NO_REMOVAL }, async () => {
+  test('this holds for each form of the call', { skip: NO_REMOVAL }, async () => {
     await errorOf(
       slocket.with(lockPath, async (lock) => {
         fs.rmSync(lockPath, { recursive: true })
@@ -54,7 +54,7 @@ describe('slocket.with, if the lock is lost while the body runs', () => {
     )
   })
 
-  test('looks once at the end, if nobody has told of the loss', async () => {
+  test('checks once at the end, even if no loss was reported', async () => {
     let listener!: (error: Error) => void
     let isLost = false
     const reason = new SlocketError('ERR_SLOCKET_LOST', 'it has run out')
@@ -76,7 +76,7 @@ describe('slocket.with, if the lock is lost while the body runs', () => {
     assert.equal(error.cause, reason)
   })
 
-  test('rejects with the own error of the body, if it has one', async () => {
+  test('rejects with the error of the body, if there is one', async () => {
     const engine = memory()
     for (const own of [new Error('mine'), undefined]) {
       const running = slocket.with('lock', { engine }, async () => {
@@ -94,7 +94,7 @@ describe('slocket.with, if the lock is lost while the body runs', () => {
     await assert.rejects(running, (error) => error === reason)
   })
 
-  test('does not call a lock lost that the body has released', async () => {
+  test('a lock that the body has released is not lost', async () => {
     const engine = memory()
     const result = await slocket.with('lock', { engine }, async (lock) => {
       await lock.release()
@@ -104,7 +104,7 @@ describe('slocket.with, if the lock is lost while the body runs', () => {
     assert.equal(result, 'done')
   })
 
-  test('calls it lost if the body releases it after the loss', async () => {
+  test('a lock that the body releases after the loss is lost', async () => {
     const engine = memory()
     await errorOf(
       slocket.with('lock', { engine }, async (lock) => {
@@ -115,7 +115,7 @@ describe('slocket.with, if the lock is lost while the body runs', () => {
   })
 })
 
-test('a release that fails does not hide the error of the body', async () => {
+test('a failed release does not hide the error of the body', async () => {
   const engine: Engine = {
     ...memory(),
     acquire: () =>

@@ -4,14 +4,14 @@ import type { Lock } from '../../src/index.ts'
 import { memory, slocket } from '../../src/index.ts'
 
 describe('slocket.with', () => {
-  test('it gives what the body gave, at once or by a promise', async () => {
+  test('resolves with the result of the body, whether it is a promise or not', async () => {
     const options = { engine: memory() }
     assert.equal(await slocket.with('lock', options, () => 42), 42)
     assert.equal(await slocket.with('lock', options, () => Promise.resolve('later')), 'later')
     assert.equal(await slocket.with('lock', options, () => undefined), undefined)
   })
 
-  test('the body has the lock, and it is held until the body has ended', async () => {
+  test('the body has the lock, which is held until the body ends', async () => {
     const options = { engine: memory() }
     let kept: Lock | undefined
     await slocket.with('lock', options, async (lock) => {
@@ -26,7 +26,7 @@ describe('slocket.with', () => {
     await (await slocket.try('lock', options))!.release()
   })
 
-  test('whatever the body throws comes out, and the lock is released', async () => {
+  test('rejects with the error of the body, and releases the lock', async () => {
     const options = { engine: memory() }
     for (const failure of [new Error('mine'), 'a string', undefined]) {
       const bodies = [
@@ -44,7 +44,7 @@ describe('slocket.with', () => {
     }
   })
 
-  test('a body that has released the lock itself does no harm', async () => {
+  test('a body may release the lock itself', async () => {
     const options = { engine: memory() }
     let next: Promise<Lock> | undefined
     await slocket.with('lock', options, async (lock) => {
@@ -58,7 +58,7 @@ describe('slocket.with', () => {
     await held.release()
   })
 
-  test('where the lock cannot be had, the body is not called', async () => {
+  test('the body is not called if the lock is not granted', async () => {
     const options = { engine: memory() }
     const held = await slocket('lock', options)
     await assert.rejects(
@@ -68,7 +68,7 @@ describe('slocket.with', () => {
     await held.release()
   })
 
-  test('those who use it at once come one after the other', async () => {
+  test('simultaneous calls run one after the other', async () => {
     const options = { engine: memory() }
     const steps: string[] = []
     await Promise.all(

@@ -20,7 +20,7 @@ function drawn(cases: object): Map<string, string> {
   }
 }
 
-test('each engine that was measured has a bar, and what is no number has none', () => {
+test('each measured engine has a bar; a value that is not a number has none', () => {
   const plots = drawn({ 'many, etcd': [row], 'many, redis': [{ ...row, 'acquire, s': 2 }] })
   assert.deepEqual([...plots.keys()].sort(), ['engines-scale-memory.svg', 'engines-scale-time.svg'])
   const time = plots.get('engines-scale-time.svg')!

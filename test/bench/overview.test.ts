@@ -30,7 +30,7 @@ function valuesOf(title: string, engines?: object): Record<string, number> | und
   return Object.fromEntries(entries.filter((entry): entry is [string, number] => entry[1] !== undefined))
 }
 
-test('the overview has the median of each number that was measured', () => {
+test('the overview has the median of each measured number', () => {
   assert.deepEqual(valuesOf('slocket'), { 'acquire and release, no contention': 30 })
   assert.deepEqual(valuesOf('flock(1)'), { 'a command under the lock': 4 })
 })
@@ -40,7 +40,7 @@ test('the overview leaves out a contestant without any number', () => {
   assert.equal(valuesOf('redlock'), undefined)
 })
 
-test('the overview takes the numbers of redlock from the bench of the engines: all grants a second, and µs where the others have µs', () => {
+test("the overview takes redlock's numbers from the bench of the engines: all grants per second, and µs if the others have µs", () => {
   assert.deepEqual(valuesOf('redlock', ENGINES), {
     'acquire and release, no contention': 500,
     '8 processes: operations a second': 600,

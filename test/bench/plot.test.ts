@@ -24,7 +24,7 @@ test('the same numbers give the same plot', () => {
   assert.equal(plot(content), plot(structuredClone(content)))
 })
 
-test('a bar ten times as long in numbers is one step of the scale longer', () => {
+test('a value ten times as large makes a bar one step of the scale longer', () => {
   const widthOf = (value: number): number => {
     const drawn = plot({
       title: '',
@@ -36,7 +36,7 @@ test('a bar ten times as long in numbers is one step of the scale longer', () =>
   assert.ok(ten > one && Math.abs(hundred - ten - (ten - one)) < 1.5, `${one}, ${ten}, ${hundred}`)
 })
 
-test('one that failed has its reason in the place of a bar', () => {
+test('a failed contestant shows its reason instead of a bar', () => {
   const drawn = plot(content)
   assert.equal(drawn.match(/<rect /g)?.length, 2)
   assert.match(drawn, />failed<\/text>/)
@@ -48,7 +48,7 @@ test('a plot of lines is well-formed XML', () => {
   assertWellFormed(plotLines({ title: 'of zero', axis: '', lines: [lineOf([0])] }))
 })
 
-test('a line goes up by one step of the scale for ten times as much', () => {
+test('a value ten times as large is one step of the scale higher on a line', () => {
   const drawn = plotLines({ title: '', axis: '', lines: [lineOf([1, 10, 100])] })
   const heights = [...drawn.matchAll(/<circle cx="[\d.]+" cy="([\d.]+)"/g)].map((match) => Number(match[1]))
   const [one, ten, hundred] = heights as [number, number, number]

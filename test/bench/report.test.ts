@@ -40,7 +40,7 @@ test('each version of Node has its own column beside the targets', () => {
   assert.match(text, /\| takeover +\| p99, ms +\| at most 10 +\| 2\.98 +\| met +\| 5\.98 +\| met +\|/)
 })
 
-test('a target that one version of Node has not been measured for is not known there', () => {
+test('a target is unknown for a version of Node that was not measured', () => {
   const other = { ...resultsOf('v24.1.0', 5), cases: {} }
   assert.match(
     report(CASES, resultsOf('v20.1.0', 2), { others: [other] }),

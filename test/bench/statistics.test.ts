@@ -7,17 +7,17 @@ const { gaps, jain, median, pairedRatios, quantile, spread } = await load<Statis
 const { judge, ratio } = await load<Summaries>('summary.js')
 const { number } = await load<Names>('names.js')
 
-test('a median is the middle one, or lies between the two in the middle', () => {
+test('a median is the middle value, or between the two middle values', () => {
   assert.equal(median([3, 1, 2]), 2)
   assert.equal(median([10, 1, 2, 3]), 2.5)
   assert.ok(Number.isNaN(median([])))
 })
 
-test('numbers are sorted as numbers', () => {
+test('numbers are sorted numerically', () => {
   assert.equal(median([100, 9, 20]), 20)
 })
 
-test('quantiles reach from the least to the greatest', () => {
+test('quantiles range from the least to the greatest', () => {
   const hundred = Array.from({ length: 101 }, (_, index) => 100 - index)
   assert.equal(quantile(hundred, 0), 0)
   assert.equal(quantile(hundred, 0.99), 99)
@@ -26,7 +26,7 @@ test('quantiles reach from the least to the greatest', () => {
   assert.deepEqual(spread([2, 1, 9]), { median: 2, min: 1, max: 9, count: 3 })
 })
 
-test("Jain's index is 1 among equals, and 1/n where one has everything", () => {
+test("Jain's index is 1 among equals, and 1/n if one has everything", () => {
   assert.equal(jain([5, 5, 5, 5]), 1)
   assert.equal(jain([8, 0, 0, 0]), 0.25)
   assert.equal(jain([3, 1]), 0.8)
@@ -36,13 +36,13 @@ test('ratios are made within each repetition', () => {
   assert.deepEqual(pairedRatios([1, 10, 3], [2, 10, Number.NaN]), [0.5, 1])
 })
 
-test('a gap is the time from a release to the next grant, whoever had which', () => {
+test('a gap is the time from a release to the next grant, whoever gets it', () => {
   assert.deepEqual(gaps([30, 10], [11, 5, 32]), [1, 2])
   assert.deepEqual(gaps([10, 20], [5, 12]), [2], 'nobody was granted after the last release')
   assert.deepEqual(gaps([], [5]), [])
 })
 
-test('a grant before the release is two holders at one time', () => {
+test('a grant before the release means two holders at the same time', () => {
   assert.throws(() => gaps([10, 20], [5, 9]), /two held/)
 })
 
@@ -53,7 +53,7 @@ test('a repetition in which one of two failed counts for neither', () => {
   assert.equal(ratio(contestants, 'time', 'slocket', 'nobody'), undefined)
 })
 
-test('a target is met at its limit, missed beyond it, and not known where nothing was measured', () => {
+test('a target is met at its limit, missed beyond it, and unknown if not measured', () => {
   const results = { cases: { hot: { disk: { slocket: [{ metrics: { time: 3 } }], rival: [{ error: 'crashed' }] } } } }
   const target = { case: 'hot', point: 'disk', metric: 'time' }
   const judged = judge(
@@ -93,7 +93,7 @@ test('a target is missed if its contestant failed, and has a number if only some
   )
 })
 
-test('a target may be that of another contestant, and a ratio to its own numbers at another point', () => {
+test("a target may be another contestant's, or a ratio to its own numbers at another point", () => {
   const time = (value: number): Run[] => [{ metrics: { time: value } }]
   const results = {
     cases: { waiting: { 10: { slocket: time(2), slice: time(4) }, 1000: { slocket: time(5), slice: time(6) } } },
@@ -122,7 +122,7 @@ test('a target may be that of another contestant, and a ratio to its own numbers
   )
 })
 
-test('numbers are shown with three digits that count', () => {
+test('numbers are shown with three significant digits', () => {
   assert.deepEqual([0, 0.01234, 1, 12.345, 123.4, 1234.5, 1_234_567, -2.345].map(number), [
     '0',
     '0.0123',

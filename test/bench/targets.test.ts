@@ -24,7 +24,7 @@ test('each target is a number that a whole run measures', () => {
   }
 })
 
-test('each plot shows a column of its case, and the points of a plot of lines are numbers', () => {
+test('each plot shows a column of its case, and line plots have numeric points', () => {
   for (const { columns, plots, points } of CASES) {
     for (const { metric, axis } of plots) {
       assert.ok(columns.some((column) => column.metric === metric))

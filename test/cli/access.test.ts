@@ -19,7 +19,7 @@ beforeEach(() => {
 })
 afterEach(() => place.close())
 
-test('commands of several users wait in turn, and the lock lives as long as a command', { skip }, async () => {
+test('commands of several users wait in turn, and the lock lasts as long as a command runs', { skip }, async () => {
   const first = place.start([...asUser(ANN), ...SLOCKET, 'run', '--access', 'all', 'L', '--', ...HOLD])
   const [, holder] = await first.says(/pid (\d+)\n/)
   const second = place.start([
@@ -63,7 +63,7 @@ test('commands of several users wait in turn, and the lock lives as long as a co
   assert.equal(modeOf(place.path('L')), '5777')
 })
 
-test('a wrong access is a wrong command line', async () => {
+test('a wrong --access is a usage error', async () => {
   for (const [parameters, complaint] of [
     [['--access', 'both', 'L', 'true'], /--access must be 'user', 'group' or 'all', not 'both'/],
     [['--access', 'all', '--engine', 'etcd://localhost:1', 'L', 'true'], /--access is for locks on this machine/],

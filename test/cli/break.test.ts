@@ -11,7 +11,7 @@ import { reasonWithout } from '../helpers/privileges.ts'
 
 const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
 
-/** Has nobody look by the clock: only what is told makes a difference. */
+/** No process checks the queue at intervals, so only notifications make a difference. */
 const NO_CLOCK =
   'data:text/javascript,' +
   encodeURIComponent(`
@@ -35,7 +35,7 @@ async function hold(...parameters: string[]): Promise<[Running, number]> {
 }
 
 describe('slocket break', () => {
-  test('takes it away from those it shows, and the next one has it', async () => {
+  test('takes the lock from the holders that it shows, and the next waiter gets it', async () => {
     const [holder, command] = await hold('--label', 'nightly', 'L')
     const next = place.slocket('run', 'L', '--', 'echo', 'mine')
     await untilWaiting(place.path('L'), 1, next.pid)
@@ -52,7 +52,7 @@ describe('slocket break', () => {
     assert.equal((await holder.ended()).status, 0)
   })
 
-  test('takes it away from nobody who came while it asked', async () => {
+  test('takes nothing from a holder that came while it asked', async () => {
     await hold('L')
     const asking = place.slocket('break', 'L')
     await asking.says(/Take it away/)
@@ -65,7 +65,7 @@ describe('slocket break', () => {
     assert.equal((await place.runSlocket('run', '-n', 'L', 'true')).status, 1)
   })
 
-  test('takes it away from nobody who has the ticket of the one that it has shown', async () => {
+  test('takes nothing from a later holder with the same ticket', async () => {
     const lock = place.path('L')
     const first = await slocket(lock, { label: 'job 1' })
     const second = slocket(lock, { label: 'job 2' })
@@ -80,7 +80,7 @@ describe('slocket break', () => {
   })
 
   for (const isStopped of [false, true]) {
-    test(`has all look at once whom it concerns${isStopped ? ', though the holder be stopped' : ''}`, async () => {
+    test(`notifies all affected processes at once${isStopped ? ', even if the holder is stopped' : ''}`, async () => {
       const env = { NODE_OPTIONS: `--import=${NO_CLOCK}` }
       const holder = place.start([...SLOCKET, 'run', 'L', '--', ...HOLD], { env })
       await holder.says(/pid/)
@@ -99,7 +99,7 @@ describe('slocket break', () => {
     })
   }
 
-  test('takes nothing for a yes but yes', async () => {
+  test('accepts only yes as a yes', async () => {
     await hold('L')
     for (const answer of [String.raw`y\n`, String.raw`yes please\n`, String.raw`\n`, '']) {
       const { status } = await place.run(['sh', '-c', `printf "$1" | ${SLOCKET.join(' ')} break L`, '-', answer])
@@ -108,7 +108,7 @@ describe('slocket break', () => {
     assert.equal((await place.runSlocket('break', '--yes', 'L', 'M')).status, 64)
   })
 
-  test('of a `slocket run` that was killed, shows the process that keeps the lock', async () => {
+  test('shows the process that keeps the lock after a `slocket run` was killed', async () => {
     const [holder, command] = await hold('L')
     holder.kill('SIGKILL')
     await holder.exited()
@@ -118,7 +118,7 @@ describe('slocket break', () => {
     assert.equal((await place.runSlocket('run', '-n', 'L', 'true')).status, 0)
   })
 
-  test('asks nobody with --yes, and breaks nothing that nobody holds', async () => {
+  test('does not ask with --yes, and breaks nothing if nobody holds', async () => {
     await hold('-s', 'L')
     await hold('-s', 'L')
     const silent = await place.run(['sh', '-c', `${SLOCKET.join(' ')} break L </dev/null`])
@@ -132,7 +132,7 @@ describe('slocket break', () => {
   })
 
   test(
-    'tells where it may not',
+    'reports missing permissions',
     { skip: reasonWithout(AS_NOBODY[0]!, ...AS_NOBODY.slice(1), ...SLOCKET, '--version') },
     async () => {
       await hold('L')

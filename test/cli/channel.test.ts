@@ -10,7 +10,7 @@ import { isRunning, SLOCKET, Workplace } from '../helpers/command.ts'
 import { untilWaiting } from '../helpers/lock-directory.ts'
 import { runSystem } from '../helpers/privileges.ts'
 
-/** Says hello, and sends back what it gets; ends the channel when it is told to, and itself when the test says so. */
+/** Says hello, and echoes what it gets; closes the channel, or exits, when the test says so. */
 const APP = `
   const fs = require('node:fs')
   process.on('message', (message, handle) => {
@@ -73,7 +73,7 @@ for (const serialization of ['json', 'advanced'] as const) {
   }
 }
 
-test('so do handles', async () => {
+test('handles are passed on, too', async () => {
   const child = supervise([process.execPath, '-e', APP])
   await heardFrom(child)
   const server = net.createServer((socket) => child.send('take it', socket)).listen(place.path('socket'))
@@ -87,7 +87,7 @@ test('so do handles', async () => {
   await once(child, 'exit')
 })
 
-test('what is sent while it waits for the lock is for the command', async () => {
+test('messages sent while it waits for the lock reach the command', async () => {
   const holder = place.slocket('run', 'L', '--', 'sh', '-c', 'echo pid $$; read line <fifo')
   await holder.says(/pid/)
   const child = supervise([process.execPath, '-e', APP])
@@ -107,7 +107,7 @@ test('what is sent while it waits for the lock is for the command', async () => 
   await once(child, 'exit')
 })
 
-test('the supervisor sees at once that the command has closed it', async () => {
+test('the supervisor notices at once that the command has closed the channel', async () => {
   const child = supervise([process.execPath, '-e', APP])
   await heardFrom(child)
   child.send('end')
@@ -116,7 +116,7 @@ test('the supervisor sees at once that the command has closed it', async () => {
   assert.deepEqual(await once(child, 'exit'), [5, null])
 })
 
-test('it goes on when `slocket run` has been killed', async () => {
+test('the channel survives the death of `slocket run`', async () => {
   const child = supervise([process.execPath, '-e', APP])
   await heardFrom(child)
   child.kill('SIGKILL')
@@ -128,7 +128,7 @@ test('it goes on when `slocket run` has been killed', async () => {
   await closed
 })
 
-test('a shell can use it, and reads from it as from any pipe', async () => {
+test('a shell can use it, and read from it as from any pipe', async () => {
   const line = 'echo \\"ready\\" >&$NODE_CHANNEL_FD; read -r answer <&$NODE_CHANNEL_FD; echo "$answer" >answer'
   const child = supervise(['bash', '-c', line])
   assert.equal(await heardFrom(child), 'ready')
@@ -137,7 +137,7 @@ test('a shell can use it, and reads from it as from any pipe', async () => {
   assert.equal(fs.readFileSync(place.path('answer'), 'utf8'), '{"from":"above"}\n')
 })
 
-test('a command under two locks has it', async () => {
+test('a command under two locks has the channel', async () => {
   const child = supervise([...SLOCKET, 'run', 'M', '--', process.execPath, '-e', APP])
   await heardFrom(child)
   child.send('two')
@@ -146,7 +146,7 @@ test('a command under two locks has it', async () => {
   await once(child, 'exit')
 })
 
-test('without a supervisor there is none', async () => {
+test('without a supervisor there is no channel', async () => {
   const script = 'console.log(process.send, Object.keys(process.env).filter((name) => name.startsWith("NODE_CHANNEL")))'
   const { stdout } = await place.runSlocket('run', 'L', '--', process.execPath, '-e', script)
   assert.equal(stdout, 'undefined []\n')

@@ -1,4 +1,4 @@
-/** Completion, by the shells themselves: where one is not installed, its tests say that they were skipped. */
+/** Completion, by the shells themselves. If a shell isn't installed, its tests are skipped and say so. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
@@ -71,7 +71,7 @@ function env(): Record<string, string> {
 
 const withoutTerminal = reasonWithout('bash', '-c', 'true') || reasonWithout('script', '-qec', 'true', '/dev/null')
 
-test('bash completes what is typed at a terminal', { skip: withoutTerminal }, async () => {
+test('bash completes words at a terminal', { skip: withoutTerminal }, async () => {
   const shell = 'bash --norc --noprofile -i'
   const terminal = place.start(['script', '-qec', shell, '/dev/null'], { env: { ...env(), PS1: PROMPT } })
   // One after the other, each at a prompt: what is typed while a command runs may be taken by the terminal itself.
@@ -101,7 +101,7 @@ describe('fish', { skip: reasonWithout('fish', '-c', 'true') }, () => {
     return stdout.split('\n').map((line) => line.slice(2))
   }
 
-  test('completes what is typed', async () => {
+  test('completes words', async () => {
     const lines = [...LINES, ...NESTED]
     const answers = await ask(...lines.map(([typed]) => typed))
     for (const [index, [typed, line]] of lines.entries()) {
@@ -110,7 +110,7 @@ describe('fish', { skip: reasonWithout('fish', '-c', 'true') }, () => {
     }
   })
 
-  test('shows commands, and what they are', async () => {
+  test('shows commands with descriptions', async () => {
     const [commands, values] = await ask('slocket ', 'slocket run -w ')
     assert.deepEqual(commands?.split(' '), [
       'break',
@@ -132,7 +132,7 @@ describe('fish', { skip: reasonWithout('fish', '-c', 'true') }, () => {
 
 const withoutZsh = reasonWithout('zsh', '-c', 'true') || withoutTerminal
 
-test('zsh completes what is typed at a terminal', { skip: withoutZsh }, async () => {
+test('zsh completes words at a terminal', { skip: withoutZsh }, async () => {
   const lines = [...LINES, ...NESTED]
   const terminal = place.start(['script', '-qec', 'zsh -f -i', '/dev/null'], { env: { ...env(), PS1: PROMPT } })
   await terminal.says(new RegExp(PROMPT))
@@ -149,7 +149,7 @@ test('zsh completes what is typed at a terminal', { skip: withoutZsh }, async ()
   }
 })
 
-test('zsh can load it as a file among its functions', { skip: reasonWithout('zsh', '-c', 'true') }, async () => {
+test('zsh can load it from a file of its function path', { skip: reasonWithout('zsh', '-c', 'true') }, async () => {
   const { stdout } = await place.runSlocket('completion', 'zsh')
   assert.match(stdout, /^#compdef slocket\n/)
   fs.writeFileSync(place.path('_slocket'), stdout)

@@ -49,7 +49,7 @@ describe('a crontab whose lines share a lock', { skip: reason }, () => {
   })
   after(() => place.close())
 
-  test('of two lines at the same minute one runs, and the other one skips, without a word', async () => {
+  test('of two lines at the same minute, one runs and the other one is skipped silently', async () => {
     await until(
       'one has begun, and the other one has ended',
       () => count('log', 'begins') === 1 && count('log', 'status 0') > 0,

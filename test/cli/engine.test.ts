@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import { openEngine, parseEtcdUrl, parseRedisUrl } from '../../src/cli/engine.ts'
 
-describe('a URL of --engine that cannot be used', () => {
+describe('a wrong URL of --engine', () => {
   for (const url of [
     'mysql://u:SECRET@h/d',
     'u:SECRET@h',
@@ -28,7 +28,7 @@ describe('a URL of --engine that cannot be used', () => {
     'rediss://u:SECRET@/0',
     'redis://u:SECRET@h/0?namespace={}',
   ]) {
-    test(`is refused by an error without the secret: ${url.replaceAll('\n', '\\n')}`, async () => {
+    test(`is an error that hides the secret: ${url.replaceAll('\n', '\\n')}`, async () => {
       await assert.rejects(openEngine(url), (error: Error) => {
         assert.equal(error.name, 'UsageError')
         assert.match(error.message, /^--engine/)
@@ -39,7 +39,7 @@ describe('a URL of --engine that cannot be used', () => {
   }
 })
 
-test('what is escaped in a URL of etcd is what it means', () => {
+test('escaped characters in an etcd URL are decoded', () => {
   assert.deepEqual(parseEtcdUrl('etcd://u%40x:%2F%3F%23%25@h/n%2Fs'), {
     endpoints: ['http://h'],
     credentials: { username: 'u@x', password: '/?#%' },
@@ -47,7 +47,7 @@ test('what is escaped in a URL of etcd is what it means', () => {
   })
 })
 
-test('the namespace of a URL of Redis is for the engine, and the rest for the client', () => {
+test('the namespace in a Redis URL goes to the engine, the rest to the client', () => {
   assert.deepEqual(parseRedisUrl('rediss://u:p%23@h:7000/3?namespace=n%2Fs'), {
     url: 'rediss://u:p%23@h:7000/3',
     namespace: 'n/s',

@@ -16,7 +16,7 @@ async function flock(...words: readonly string[]): Promise<Ending> {
 }
 
 describe('the lock of a file', () => {
-  test('may be that of a directory, of the script itself, of a pipe', async () => {
+  test('may be a directory, the script itself, or a pipe', async () => {
     fs.mkdirSync(place.path('d'))
     for (const target of ['d', 'd/', 'd/.', 'fifo']) {
       const { status, stdout, stderr } = await flock(target, 'echo', 'mine')
@@ -30,7 +30,7 @@ echo alone $1
     assert.equal((await place.run([place.path('job'), 'x'])).stdout, 'alone x\n')
   })
 
-  test('is refused if it could not be one', async () => {
+  test('is refused if it cannot be locked', async () => {
     await place.slocket('run', 'R', '--', ...HOLD).says(/pid/)
     for (const [words, status, complaint] of [
       [['R', 'true'], 66, /'R' is a lock of 'slocket run'/],

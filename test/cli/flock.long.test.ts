@@ -14,7 +14,7 @@ let place: Workplace
 beforeEach(() => (place = new Workplace()))
 afterEach(() => place.close())
 
-describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
+describe('compared with flock(1)', { skip: withoutFlock }, () => {
   const free: readonly (readonly string[])[] = [
     ['L', 'true'],
     ['L', 'false'],
@@ -68,7 +68,7 @@ describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
     ['-xV', 'word'],
     ['3x'],
   ]
-  test('where the lock is free: `slocket flock` has the same status and output', async () => {
+  test('a free lock: `slocket flock` has the same status and output', async () => {
     for (const parameters of [...free, ...ofFlock]) {
       const ours = await place.run([...FLOCK, ...parameters])
       const theirs = await place.run(['flock', ...parameters.map((word) => word.replace(/^L$/, 'F'))])
@@ -82,7 +82,7 @@ describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
     }
   })
 
-  test('where the lock is free: `slocket run` has the same status and output', async () => {
+  test('a free lock: `slocket run` has the same status and output', async () => {
     for (const parameters of free) {
       const ours = await place.run([...RUN, ...parameters])
       const theirs = await place.run(['flock', ...parameters.map((word) => word.replace(/^L$/, 'F'))])
@@ -106,7 +106,7 @@ describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
     ['-w', '0', '-E', '5', 'L', 'echo', 'mine'],
     ['-s', '-n', 'L', 'echo', 'mine'],
   ]
-  test('where it is taken: --verbose has the same words', async () => {
+  test('a held lock: --verbose prints the same', async () => {
     await place.start(['flock', 'F', ...HOLD]).says(/pid/)
     await place.slocket('flock', 'G', ...HOLD).says(/pid/)
     for (const options of [['-n'], ['-w', '0'], ['-w', '0.05']]) {
@@ -120,7 +120,7 @@ describe('beside flock(1), with the same words', { skip: withoutFlock }, () => {
     ['exclusively', '-x'],
     ['for sharing', '-s'],
   ] as const) {
-    test(`where it is taken ${mode}: the same status and output`, async () => {
+    test(`a held lock, ${mode}: the same status and output`, async () => {
       await place.slocket('run', option, 'L', '--', ...HOLD).says(/pid/)
       await place.start(['flock', option, 'F', ...HOLD]).says(/pid/)
       await place.slocket('flock', option, 'G', ...HOLD).says(/pid/)

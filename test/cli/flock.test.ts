@@ -19,7 +19,7 @@ async function flock(...words: readonly string[]): Promise<Ending> {
   return await place.run([...SLOCKET, 'flock', ...words])
 }
 
-test('what the suite of util-linux asks of flock', async () => {
+test('passes the flock tests of util-linux', async () => {
   const holder = place.slocket('flock', '--shared', 'lockfile', ...HOLD)
   await holder.says(/pid/)
   const conflict = ['--nonblock', '--conflict-exit-code', '123']
@@ -38,7 +38,7 @@ test('what the suite of util-linux asks of flock', async () => {
 })
 
 describe('the lock of a file', () => {
-  test('is beside it, and the file is made, kept, and never written', async () => {
+  test('is beside the file, which is created, kept, and never written', async () => {
     fs.writeFileSync(place.path('data'), 'content')
     for (const file of ['data', 'new']) {
       const holder = place.slocket('flock', file, ...HOLD)
@@ -51,7 +51,7 @@ describe('the lock of a file', () => {
     assert.deepEqual([fs.readFileSync(place.path('data'), 'utf8'), fs.statSync(place.path('new')).size], ['content', 0])
   })
 
-  test('is one by all names that lead to the file', async () => {
+  test('is the same by all names of the file', async () => {
     fs.mkdirSync(place.path('d'))
     fs.symlinkSync('../file', place.path('d/link'))
     fs.symlinkSync('d', place.path('e'))
@@ -65,7 +65,7 @@ describe('the lock of a file', () => {
     await holder.ended()
   })
 
-  test('that a link names which leads nowhere yet is the same before and after', async () => {
+  test('of a dangling link is the same before and after the target exists', async () => {
     fs.symlinkSync('target', place.path('link'))
     const holder = place.slocket('flock', 'link', ...HOLD)
     await holder.says(/pid/)
@@ -75,7 +75,7 @@ describe('the lock of a file', () => {
   })
 
   // flock-files.long.test.ts has more that is refused, and that is not.
-  test('is refused if it is a lock of `slocket run`', async () => {
+  test('is an error for a lock of `slocket run`', async () => {
     await place.slocket('run', 'R', '--', ...HOLD).says(/pid/)
     const { status, stderr } = await flock('R', 'true')
     assert.equal(status, 66)
@@ -85,7 +85,7 @@ describe('the lock of a file', () => {
 })
 
 describe('a descriptor', () => {
-  test('is refused, and the message says what to write', async () => {
+  test('is an error that says what to write instead', async () => {
     const { status, stdout, stderr } = await place.run([
       'bash',
       '-c',
@@ -101,13 +101,13 @@ describe('a descriptor', () => {
     assert.match(unlock.stderr, /slocket release LOCK/)
   })
 
-  test('is none if a command follows', async () => {
+  test('counts as a file name if a command follows', async () => {
     assert.equal((await flock('9', 'echo', 'mine')).stdout, 'mine\n')
     assert.deepEqual(fs.readdirSync(place.directory), ['9', 'fifo'])
   })
 })
 
-test('by a link of that name it is the same', async () => {
+test('works the same through a link named flock', async () => {
   fs.symlinkSync(SLOCKET[1]!, place.path('flock'))
   const asFlock = [SLOCKET[0]!, place.path('flock')]
   const holder = place.start([...asFlock, 'F', ...HOLD])
@@ -136,12 +136,12 @@ test('-u runs the command without the lock, and takes it from nobody', async () 
   await holder.ended()
 })
 
-test('a command that cannot be started is 69, as flock has it', async () => {
+test('a command that cannot be started is 69, as with flock', async () => {
   assert.deepEqual([(await flock('F', 'no-such-command')).status, (await flock('F', place.directory)).status], [69, 69])
   assert.equal((await flock('F', 'sh', '-c', 'exit 127')).status, 127)
 })
 
-test('--verbose says why it has not got the lock, as flock says it', async () => {
+test("--verbose says why it failed to get the lock, in flock's words", async () => {
   const holder = place.slocket('flock', 'F', ...HOLD)
   await holder.says(/pid/)
   for (const [options, words] of [
@@ -166,7 +166,7 @@ describe('the command line', () => {
   const asked = (...words: string[]): object => parseFlock(words) as object
   const COMMAND = ['F', 'true']
 
-  test('is read as GNU getopt reads it', () => {
+  test('is parsed like GNU getopt does', () => {
     for (const [words, expected] of [
       [['-sn'], { isShared: true, isTry: true }],
       [['-s', '-x'], { isShared: false }],
@@ -192,7 +192,7 @@ describe('the command line', () => {
     assert.deepEqual([parseFlock(['-x', '--help']), parseFlock(['-V', '9'])], ['help', 'version'])
   })
 
-  test('is refused where flock refuses it, and where locks of another kind are meant', () => {
+  test('is refused if flock refuses it, or if it means locks of another kind', () => {
     for (const [words, complaint] of [
       [[], /FILE is missing/],
       [['F'], /COMMAND is missing/],

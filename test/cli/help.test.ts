@@ -18,7 +18,7 @@ function sectionOf(command: string): string {
 }
 
 for (const command of ['run', 'hold']) {
-  test(`slocket ${command}: the options of --help are described in docs/cli.md, and those described are in --help`, () => {
+  test(`slocket ${command}: --help and docs/cli.md describe the same options`, () => {
     const helped = new Set(optionsIn(HELP[command]!, /^ {2,}(-.*?) {2,}/gm))
     assert.ok(helped.size > 10)
     const section = sectionOf(command)
@@ -38,7 +38,7 @@ for (const command of ['run', 'hold']) {
   })
 }
 
-/** Whether `hold` has the option "as for `slocket run`", where it is described. */
+/** True if the description of `hold` has the option "as for `slocket run`". */
 function isByLetter(command: string, option: string): boolean {
   const [, letter] = new RegExp(`(-[a-zA-Z]),[^\n]* ${option}\\b`).exec(HELP['run']!) ?? []
   return command === 'hold' && letter !== undefined && new RegExp(`\`${letter}[\` ]`).test(sectionOf('hold'))

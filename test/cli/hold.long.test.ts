@@ -6,14 +6,13 @@ import fs from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Duplex } from 'node:stream'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { identify, isStillRunning } from '../../src/cli/process-start.ts'
+import { identify } from '../../src/cli/process-start.ts'
 import type { Ending, Running } from '../helpers/command.ts'
 import { SLOCKET, untilDead, Workplace } from '../helpers/command.ts'
 import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
-import { reasonNotRoot, reasonWithout } from '../helpers/privileges.ts'
+import { reasonWithout } from '../helpers/privileges.ts'
 import { untilStopped } from '../helpers/proc.ts'
 import { until } from '../helpers/until.ts'
-import { ANN, asUser } from '../helpers/users.ts'
 
 const LINE = SLOCKET.join(' ')
 const TELL = ['sh', '-c', 'echo mine $SLOCKET_RECOVERED']
@@ -23,14 +22,14 @@ let place: Workplace
 beforeEach(() => (place = new Workplace()))
 afterEach(() => place.close())
 
-/** Starts a script that holds `L`, goes on with `rest`, and says `pid N` first. */
+/** Starts a script that holds `L`, continues with `rest`, and prints `pid N` first. */
 async function startScript(rest: string, shell: string = 'sh'): Promise<Running> {
   const script = place.start([shell, '-c', `${LINE} hold L || exit 9; echo pid $$; ${rest}`])
   await script.says(/pid \d+/)
   return script
 }
 
-/** @param next one that waits, if there is one. */
+/** @param next a waiter, if there is one. */
 function keeperOf(lock: string, next?: Running): number {
   const [ticket, ...others] = ticketsIn(place.path(lock)).filter(({ pid }) => pid !== next?.pid)
   assert.deepEqual(others, [])
@@ -49,7 +48,7 @@ async function startNext(): Promise<Running> {
 }
 
 describe('the lock is held until', () => {
-  test('the script ends by itself: nobody knows how, so the next holder has recovered', async () => {
+  test('the script ends by itself: how is unknown, so the next holder has recovered', async () => {
     const script = await startScript('read line <fifo; exit 3')
     assert.equal(await isFree('L'), false)
     const next = await startNext()
@@ -67,7 +66,7 @@ describe('the lock is held until', () => {
     assert.equal((await next.ended()).stdout, 'mine 1\n')
   })
 
-  test('the script gives it back: then the next holder has nothing to recover, and the script goes on', async () => {
+  test('the script releases it: the next holder has not recovered, and the script continues', async () => {
     const script = await startScript(
       `read line <fifo; ${LINE} release L; echo released $?; ${LINE} release L; echo again $?; read line <fifo`,
     )
@@ -82,7 +81,7 @@ describe('the lock is held until', () => {
     await untilGone(place.path('L'))
   })
 
-  test('the keeper is killed with -9, though the script goes on', async () => {
+  test('the keeper is killed with -9, although the script continues', async () => {
     const script = await startScript(`read line <fifo; ${LINE} release L; echo released $?`)
     const next = await startNext()
     process.kill(keeperOf('L', next), 'SIGKILL')
@@ -92,7 +91,7 @@ describe('the lock is held until', () => {
     assert.match((await script.ended()).stdout, /released 1\n$/)
   })
 
-  test('a program ends that the script has become', async () => {
+  test('the program ends that has replaced the script', async () => {
     const script = await startScript(`exec sh -c 'echo become $$; read line <fifo'`)
     await script.says(/become/)
     assert.equal(await isFree('L'), false)
@@ -101,7 +100,7 @@ describe('the lock is held until', () => {
     await until('it is free', () => isFree('L'))
   })
 
-  test('and is not given back by signals to the keeper', async () => {
+  test('and signals to the keeper do not release it', async () => {
     const script = await startScript('read line <fifo')
     const keeper = keeperOf('L')
     for (const signal of ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const)
@@ -143,7 +142,7 @@ describe('while it waits', () => {
   }
 
   for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT'] as const) {
-    test(`${signal} ends it, and its place in the queue is gone`, async () => {
+    test(`${signal} ends it, and its ticket leaves the queue`, async () => {
       const [, waiter, keeper] = await startWaiting()
       waiter.kill(signal)
       assert.equal((await waiter.ended()).signal, signal)
@@ -163,7 +162,7 @@ describe('while it waits', () => {
     assert.equal(ticketsIn(place.path('L')).length, 1)
   })
 
-  test('it says so if its keeper is killed, and holds nothing', async () => {
+  test('the death of its keeper is reported, and nothing is held', async () => {
     const [, waiter, keeper] = await startWaiting()
     process.kill(keeper, 'SIGKILL')
     const { status, stderr } = await waiter.ended()
@@ -171,7 +170,7 @@ describe('while it waits', () => {
     assert.match(stderr, /was killed; nothing is held/)
   })
 
-  test('it tells of a file at the path, and has the lock when that is gone', async () => {
+  test('it reports a file at the path, and gets the lock when that is gone', async () => {
     fs.writeFileSync(place.path('L'), '')
     const waiter = place.slocket('hold', 'L')
     await waiter.complains(/^slocket: 'L' is a file: .*\n$/)
@@ -181,7 +180,7 @@ describe('while it waits', () => {
   })
 })
 
-test('it gives up as `slocket run` does', async () => {
+test('it gives up like `slocket run` does', async () => {
   await place.slocket('run', 'L', '--', 'sh', '-c', WAIT).says(/pid/)
   const words = [['-n'], ['--try', '-E', '7'], ['-w', '0.05'], ['-s', '-w', '0.05', '-E', '0'], ['-vn'], ['-p', '2']]
   // One after another: all are of one script, and a second one is refused while the first one waits.
@@ -195,7 +194,7 @@ test('it gives up as `slocket run` does', async () => {
   assert.equal(endings[4]!.stderr, "slocket: 'L' is not free\n")
 })
 
-test('scripts that share hold together, and as many as there are permits', async () => {
+test('shared scripts hold together, and so do as many as there are permits', async () => {
   const here = ['--pid', String(process.pid)]
   const sleeper = place.start(['sh', '-c', WAIT])
   await sleeper.says(/pid/)
@@ -219,13 +218,13 @@ test('scripts that share hold together, and as many as there are permits', async
   assert.equal((await place.runSlocket('release', ...here, 'S')).status, 0)
 })
 
-test('a script that holds the lock already is told so', async () => {
+test('a script that already holds the lock gets an error', async () => {
   const script = await startScript(`${LINE} hold L; echo second $?; read line <fifo`)
   await script.says(/second 71/)
   assert.match(script.stderr, /already holds 'L'/)
 })
 
-describe('a parent of another session', () => {
+describe('a parent in another session', () => {
   test('is not taken for the script', async () => {
     // Not the leader of a process group, so it becomes the leader of a session without a process between.
     const script = place.start(['sh', '-c', `setsid ${LINE} hold L; echo status $?; echo pid $$; read line <fifo`])
@@ -250,30 +249,26 @@ describe('a parent of another session', () => {
   })
 
   const withoutSubreaper = reasonWithout('python3', '-c', 'import ctypes; ctypes.CDLL(None).prctl')
-  test(
-    'that looks after the orphans of a script which has ended holds nothing',
-    { skip: withoutSubreaper },
-    async () => {
-      const SET_CHILD_SUBREAPER = 36
-      const script = `sh -c 'echo orphan $$; read line <fifo; exec ${LINE} hold L' &`
-      const subreaper = `
+  test('that adopts orphans of an ended script does not hold', { skip: withoutSubreaper }, async () => {
+    const SET_CHILD_SUBREAPER = 36
+    const script = `sh -c 'echo orphan $$; read line <fifo; exec ${LINE} hold L' &`
+    const subreaper = `
 import ctypes, subprocess, sys
 ctypes.CDLL(None).prctl(${SET_CHILD_SUBREAPER}, 1, 0, 0, 0)
 subprocess.run(['sh', '-c', sys.argv[1]], start_new_session=True)
 print('script ended', flush=True)
 sys.stdin.read()`
-      const subreaping = place.start(['python3', '-c', subreaper, script])
-      const orphan = Number((await subreaping.says(/orphan (\d+)/))[1])
-      await subreaping.says(/script ended/)
-      place.end()
-      await untilDead(orphan)
-      assert.equal(await isFree('L'), true)
-      await subreaping.complains(/the calling script has ended/)
-    },
-  )
+    const subreaping = place.start(['python3', '-c', subreaper, script])
+    const orphan = Number((await subreaping.says(/orphan (\d+)/))[1])
+    await subreaping.says(/script ended/)
+    place.end()
+    await untilDead(orphan)
+    assert.equal(await isFree('L'), true)
+    await subreaping.complains(/the calling script has ended/)
+  })
 })
 
-test('the keeper keeps nothing open that the script has open', async () => {
+test("the keeper keeps none of the script's files open", async () => {
   // The end of the pipe is seen only when nobody has it open any more.
   const line = `exec 9>held.by.nobody 200> >(cat; echo end >end); ${LINE} hold L || exit 9; exec 200>&-; echo pid $$; read line <fifo`
   const script = place.start(['bash', '-c', line])
@@ -306,20 +301,20 @@ test('--env prints what a command would find in its environment', async () => {
   assert.ok(BigInt(tokenThen!) > BigInt(token!))
 })
 
-test('if what it prints cannot be written, nothing is held', async () => {
+test('nothing is held if its output cannot be written', async () => {
   const { status } = await place.run(['sh', '-c', `${LINE} hold --env --pid ${process.pid} L >/dev/full`])
   assert.equal(status, 74)
   await until('it is free', () => isFree('L'))
 })
 
-test('--parents makes missing directories', async () => {
+test('--parents creates missing directories', async () => {
   assert.equal((await place.runSlocket('hold', 'a/b/L')).status, 66)
   assert.equal((await place.runSlocket('hold', '--parents', '--pid', String(process.pid), 'a/b/L')).status, 0)
   assert.equal(await isFree('a/b/L'), false)
   assert.equal((await place.runSlocket('release', '--pid', String(process.pid), 'a/b/L')).status, 0)
 })
 
-test('a wrong command line is told of', async () => {
+test('a usage error is reported', async () => {
   const gone = place.start(['true'])
   await gone.ended()
   for (const [parameters, complaint] of [
@@ -339,7 +334,7 @@ test('a wrong command line is told of', async () => {
   }
 })
 
-describe('a keeper whose `slocket hold` cannot tell the script any more', () => {
+describe('a keeper whose `slocket hold` can no longer answer the script', () => {
   const keepers: ChildProcess[] = []
   afterEach(() => {
     for (const keeper of keepers.splice(0)) keeper.kill('SIGKILL')
@@ -368,12 +363,12 @@ describe('a keeper whose `slocket hold` cannot tell the script any more', () => 
     await untilDead(keeper)
   }
 
-  test('gives the lock back', async () => {
+  test('releases the lock', async () => {
     await dieAfterReport()
     assert.equal((await place.runSlocket('run', '-n', 'L', '--', ...TELL)).stdout, 'mine 0\n')
   })
 
-  test('gives it back, too, if the script ends while `slocket hold` is stopped', async () => {
+  test('releases the lock if the script ends while `slocket hold` is stopped', async () => {
     const script = place.start(['sh', '-c', WAIT])
     await script.says(/pid/)
     const [keeper] = await startUnconfirmed(script.pid)
@@ -382,59 +377,9 @@ describe('a keeper whose `slocket hold` cannot tell the script any more', () => 
     assert.equal((await place.runSlocket('run', '-n', 'L', '--', ...TELL)).stdout, 'mine 0\n')
   })
 
-  test('and passes on that the holder before had died', async () => {
+  test('and passes `recovered` on to the next holder', async () => {
     await place.runSlocket('run', 'L', '--', 'sh', '-c', 'kill -9 $$')
     await dieAfterReport()
     assert.equal((await place.runSlocket('run', '-n', 'L', '--', ...TELL)).stdout, 'mine 1\n')
-  })
-})
-
-describe('a process', () => {
-  test('is told from a later one of the same id by its time of start', () => {
-    const { pid, start } = identify(process.pid)!
-    assert.equal(isStillRunning({ pid, start }), true)
-    assert.equal(isStillRunning({ pid, start: String(BigInt(start) - 1n) }), false)
-  })
-
-  const withoutHidden =
-    reasonNotRoot() || reasonWithout('unshare', '-m', 'mount', '-t', 'proc', '-o', 'hidepid=2', 'none', '/mnt')
-  test('runs though /proc hides it, as that of another user, until it has ended', { skip: withoutHidden }, async () => {
-    const { start } = identify(process.pid)!
-    const gone = place.start(['true'])
-    await gone.ended()
-    const program = `
-      import { identify, isStillRunning } from ${JSON.stringify(new URL('../../src/cli/process-start.js', import.meta.url).href)}
-      const see = (pid) => [identify(pid) !== undefined, isStillRunning({ pid, start: '${start}' })]
-      console.log(JSON.stringify([process.pid, ${process.pid}, ${gone.pid}].map(see)))`
-    const hidden = ['unshare', '-m', 'sh', '-c', 'mount -t proc -o hidepid=2 none /proc && exec "$@"', 'sh']
-    const { stdout, stderr } = await place.run([
-      ...hidden,
-      ...asUser(ANN),
-      process.execPath,
-      '--input-type=module',
-      '-e',
-      program,
-    ])
-    assert.equal(stderr, '')
-    assert.deepEqual(JSON.parse(stdout), [
-      [true, false],
-      [false, true],
-      [false, false],
-    ])
-  })
-
-  test('has ended though its parent has not looked at it', async () => {
-    const parent = place.start(['sh', '-c', `sh -c 'read line <fifo' & echo child $!; exec tail -f /dev/null`])
-    const child = Number((await parent.says(/child (\d+)/))[1])
-    await until('it is another program, which looks after no child', () =>
-      fs.readFileSync(`/proc/${parent.pid}/comm`, 'utf8').startsWith('tail'),
-    )
-    const identity = identify(child)!
-    assert.equal(isStillRunning(identity), true)
-    place.end()
-    await untilDead(child)
-    assert.equal(fs.existsSync(`/proc/${child}`), true)
-    assert.deepEqual([identify(child), isStillRunning(identity)], [undefined, false])
-    parent.kill('SIGKILL')
   })
 })

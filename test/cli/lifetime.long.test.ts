@@ -38,7 +38,7 @@ describe('`slocket run` is killed with -9 while its command runs', () => {
     ['a path too long for an address', join('d'.repeat(200), 'lock'), {}],
     ['a file system without hard links', 'lock', { NODE_OPTIONS: `--import=${NO_LINKS}` }],
   ] as const) {
-    test(`the command has the lock until it ends: ${name}`, async () => {
+    test(`the command keeps the lock until it ends: ${name}`, async () => {
       fs.mkdirSync(place.path('d'.repeat(200)))
       const runner = place.start([...SLOCKET, 'run', lock, '--', ...SPEAKER], { env })
       const command = Number((await runner.says(/pid (\d+)/))[1])
@@ -63,7 +63,7 @@ describe('`slocket run` is killed with -9 while its command runs', () => {
     })
   }
 
-  test('with --close nobody has the lock any more, and the command goes on', async () => {
+  test('with --close the lock is free, and the command continues', async () => {
     const [runner, command] = await start('lock', '--close')
     assert.equal(await isFree('lock'), false)
     runner.kill('SIGKILL')
@@ -72,7 +72,7 @@ describe('`slocket run` is killed with -9 while its command runs', () => {
     assert.ok(isRunning(command))
   })
 
-  test('a command that has closed the descriptor has the lock no more', async () => {
+  test('a command that has closed the descriptor no longer has the lock', async () => {
     const runner = place.slocket('run', 'lock', '--', 'bash', '-c', `${CLOSE_SOCKETS}; echo pid $$; read line <fifo`)
     const command = Number((await runner.says(/pid (\d+)/))[1])
     assert.equal(await isFree('lock'), false)
@@ -82,7 +82,7 @@ describe('`slocket run` is killed with -9 while its command runs', () => {
     assert.ok(isRunning(command))
   })
 
-  test('a command that becomes another program has it still', async () => {
+  test('a command that executes another program keeps it', async () => {
     const runner = place.slocket('run', 'lock', '--', 'sh', '-c', 'exec sh -c "echo pid \\$\\$; read line <fifo"')
     const command = Number((await runner.says(/pid (\d+)/))[1])
     runner.kill('SIGKILL')
@@ -93,7 +93,7 @@ describe('`slocket run` is killed with -9 while its command runs', () => {
     assert.equal(await isFree('lock'), true)
   })
 
-  test('a backlog that nobody empties any more is no death, and does not outlive the command', async () => {
+  test('a full backlog that nobody empties does not count as dead, and ends with the command', async () => {
     const [runner, command] = await start('lock')
     runner.kill('SIGKILL')
     await runner.exited()
@@ -135,7 +135,7 @@ describe('the command ends', () => {
     ['', {}],
     [', on a file system without hard links', { NODE_OPTIONS: `--import=${NO_LINKS}` }],
   ] as const) {
-    test(`and the next one has the lock, and nothing to recover${name}`, async () => {
+    test(`the next command gets the lock, without recovered${name}`, async () => {
       const first = place.start([...SLOCKET, 'run', 'lock', '--', ...SPEAKER], { env })
       await first.says(/pid/)
       const second = place.start([...SLOCKET, 'run', 'lock', '--', 'sh', '-c', 'echo $SLOCKET_RECOVERED'], { env })
@@ -148,7 +148,7 @@ describe('the command ends', () => {
   }
 
   for (const options of [[], ['--close']]) {
-    test(`killed with -9: the next one has the lock, and is told of it ${options.join()}`, async () => {
+    test(`killed with -9: the next command gets the lock, with recovered ${options.join()}`, async () => {
       const [first, command] = await start('lock', ...options)
       const second = place.slocket('run', 'lock', '--', 'sh', '-c', 'echo $SLOCKET_RECOVERED')
       await untilWaiting(place.path('lock'), 1, second.pid)
@@ -166,7 +166,7 @@ describe('the command ends', () => {
     return [ending, Number(/pid (\d+)/.exec(ending.stdout)![1])]
   }
 
-  test('what it has left behind keeps the lock, until that ends too', async () => {
+  test('a process that it has left behind keeps the lock until that ends, too', async () => {
     const [{ status, stderr }, daemon] = await leaveBehind('-v')
     assert.equal(status, 0)
     assert.match(stderr, /left behind keeps 'lock'/)
@@ -179,7 +179,7 @@ describe('the command ends', () => {
     assert.equal((await second.ended()).stdout, 'mine 1\n')
   })
 
-  test('what it has left behind has nothing of the lock with --close', async () => {
+  test('with --close, a process that it has left behind does not keep the lock', async () => {
     const [, daemon] = await leaveBehind('-o')
     assert.equal(await isFree('lock'), true)
     assert.ok(isRunning(daemon))
@@ -188,7 +188,7 @@ describe('the command ends', () => {
   })
 })
 
-test('one that is killed while it waits is stepped over', async () => {
+test('a waiting `slocket run` that is killed is skipped', async () => {
   await start('lock')
   const second = place.slocket('run', 'lock', '--', 'echo', 'second')
   await untilWaiting(place.path('lock'), 1, second.pid)
@@ -200,7 +200,7 @@ test('one that is killed while it waits is stepped over', async () => {
   assert.equal((await third.ended()).stdout, 'third\n')
 })
 
-test('programs and commands keep each other out', async () => {
+test('programs and commands exclude each other', async () => {
   const lock = await slocket(place.path('lock'), { linger: 0 })
   assert.equal(await isFree('lock'), false)
   const waiter = place.slocket('run', 'lock', '--', ...SPEAKER)
@@ -212,7 +212,7 @@ test('programs and commands keep each other out', async () => {
   await waiter.ended()
 })
 
-describe('that the one before died holding is told to the next command that really begins', () => {
+describe('the death of a holder is reported to the next command that really starts', () => {
   const TELL = ['sh', '-c', 'echo $SLOCKET_RECOVERED']
   /** Kills `slocket run` in place of starting its command. */
   const KILLED_BEFORE = preload(`
@@ -220,7 +220,7 @@ describe('that the one before died holding is told to the next command that real
     import { syncBuiltinESMExports } from 'node:module'
     childProcess.spawn = () => process.kill(process.pid, 'SIGKILL')
     syncBuiltinESMExports()`)
-  /** As where there are no descriptors left for a child process. */
+  /** As if there were no descriptors left for a child process. */
   const NOT_SPAWNED = preload(`
     import childProcess from 'node:child_process'
     import { syncBuiltinESMExports } from 'node:module'
@@ -245,7 +245,7 @@ describe('that the one before died holding is told to the next command that real
     for (const [name, command, status, env = {}] of FAILURES) {
       test(`and not to ${name}${options.length > 0 ? ', of permits' : ''}`, async () => {
         await dieHolding(...options)
-        // Twice: what was not told once is kept again.
+        // Twice: a death that was not reported the first time is kept.
         for (let times = 0; times < 2; times += 1) {
           const failed = await place.run([...SLOCKET, 'run', ...options, 'lock', '--', command], { env: { ...env } })
           assert.equal(failed.status, status)
@@ -257,7 +257,7 @@ describe('that the one before died holding is told to the next command that real
     }
   }
 
-  test('and to those who share, too, until somebody exclusive has been told', async () => {
+  test('and to shared holders, too, until an exclusive one was notified', async () => {
     await dieHolding()
     assert.equal((await place.runSlocket('run', '-s', 'lock', '--', 'no-such-command')).status, 127)
     assert.equal((await place.runSlocket('run', '-s', 'lock', '--', ...TELL)).stdout, '1\n')
@@ -266,7 +266,7 @@ describe('that the one before died holding is told to the next command that real
     assert.deepEqual(fs.readdirSync(place.directory), ['fifo'])
   })
 
-  test('to one that waits meanwhile', async () => {
+  test('to a command that was already waiting', async () => {
     const [first, command] = await start('lock')
     const second = place.slocket('run', 'lock', '--', 'no-such-command')
     await untilWaiting(place.path('lock'), 1, second.pid)
@@ -286,7 +286,7 @@ describe('that the one before died holding is told to the next command that real
     await lock.release()
   })
 
-  test('a command that cannot be started leaves nothing behind otherwise', async () => {
+  test('a command that cannot be started leaves nothing else behind', async () => {
     assert.equal((await place.runSlocket('run', 'lock', '--', 'no-such-command')).status, 127)
     assert.deepEqual(fs.readdirSync(place.directory), ['fifo'])
   })

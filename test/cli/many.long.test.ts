@@ -12,7 +12,7 @@ afterEach(() => place.close())
 /** Starting a process of Node takes much more than waiting; in CI there is not the time for all. */
 const PROCESSES = process.env['CI'] === undefined ? 200 : 80
 
-test(`${PROCESSES} that wait for one lock run one by one, and leave nothing`, async () => {
+test(`${PROCESSES} waiting commands run one by one, and leave nothing behind`, async () => {
   await place.slocket('run', 'lock', '--', 'sh', '-c', 'echo pid $$; read line <fifo').says(/pid/)
   const script = 'read n <counter; echo $((n + 1)) >counter; read m <counter; [ $m = $((n + 1)) ] || echo two at once'
   fs.writeFileSync(place.path('counter'), '0\n')

@@ -12,7 +12,7 @@ beforeEach(() => (place = new Workplace()))
 afterEach(() => place.close())
 
 describe('slocket doctor', () => {
-  test('finds nothing where locks are safe, and leaves nothing', async () => {
+  test('finds no problem where locks are safe, and leaves nothing behind', async () => {
     const { status, stdout } = await place.runSlocket('doctor', '--json')
     const { safe, findings } = JSON.parse(stdout) as { safe: boolean; findings: Record<string, { kind: string }> }
     assert.deepEqual([status, safe, findings['death of a holder']?.kind], [0, true, 'good'])
@@ -23,7 +23,7 @@ describe('slocket doctor', () => {
     )
   })
 
-  test('says which ticket, witness and bell are in use', async () => {
+  test('names the ticket, the witness and the bell in use', async () => {
     const { stdout } = await place.runSlocket('doctor', '--json')
     const { findings } = JSON.parse(stdout) as { findings: Record<string, { text: string }> }
     assert.deepEqual(
@@ -36,7 +36,7 @@ describe('slocket doctor', () => {
     )
   })
 
-  test('says what does not hold', async () => {
+  test('reports problems', async () => {
     const { status, stdout } = await place.runSlocket('doctor', '/proc')
     assert.equal(status, 1)
     assert.match(stdout, /^BAD +directory: cannot create anything in '\/proc'/)
@@ -69,7 +69,7 @@ describe('slocket doctor', () => {
       'BAD   name order: a listing shows 499 of 500 names',
     ],
   ] as const) {
-    test(`sees ${name}`, async () => {
+    test(`detects ${name}`, async () => {
       const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` }
       const ending = await place.run([...SLOCKET, 'doctor'], { env })
       assert.equal(ending.status, status, ending.stdout)
@@ -77,7 +77,7 @@ describe('slocket doctor', () => {
     })
   }
 
-  test('sees a file system on which a hard link to a socket does not lead to it, and that locks are safe there', async () => {
+  test('detects a file system on which hard links to sockets do not work, and finds locks safe there', async () => {
     const preload = new URL('../fixtures/dead-links.js', import.meta.url).href
     const ending = await place.run([...SLOCKET, 'doctor'], { env: { NODE_OPTIONS: `--import=${preload}` } })
     assert.equal(ending.status, 0, ending.stdout)
@@ -88,7 +88,7 @@ describe('slocket doctor', () => {
     assert.match(ending.stdout, /^ok {4}death of a holder/m)
   })
 
-  test('sees a directory in which everybody may remove what is in it', async () => {
+  test('detects a directory in which everybody may remove entries', async () => {
     fs.chmodSync(place.directory, 0o777)
     const { status, stdout } = await place.runSlocket('doctor')
     assert.equal(status, 0)
@@ -98,8 +98,8 @@ describe('slocket doctor', () => {
   })
 
   const withoutMounts = reasonNotRoot() || reasonWithout('unshare', '-m', 'true')
-  test('sees a file system without sockets', { skip: withoutMounts }, async () => {
-    // No file system here refuses sockets and takes files: one that is full of inodes after a few files comes near.
+  test('detects a file system without sockets', { skip: withoutMounts }, async () => {
+    // No file system here refuses sockets and accepts files; one that runs out of inodes after a few files is close to that.
     const script = `mount -t tmpfs -o nr_inodes=4 none . && ${SLOCKET.join(' ')} doctor .`
     const { status, stdout } = await place.run(['unshare', '-m', 'sh', '-c', script])
     assert.equal(status, 1)
@@ -110,7 +110,7 @@ describe('slocket doctor', () => {
 
 describe('help', () => {
   for (const name of ['', 'run', 'hold', 'release', 'flock', 'status', 'break', 'doctor', 'completion']) {
-    test(`that of slocket ${name} fits a screen`, () => {
+    test(`of slocket ${name} fits a screen`, () => {
       const text = HELP[name]!.slice(1)
       const lines = text.split('\n')
       assert.ok(lines.length <= 24 && lines.every((line) => line.length <= 88), text)
@@ -120,14 +120,14 @@ describe('help', () => {
 
   // Of `run`, `flock` and the others, each is another way through src/cli/main.ts.
   for (const name of ['', 'run', 'flock', 'hold']) {
-    test(`slocket ${name} --help prints it, and so does slocket help ${name}`, async () => {
+    test(`slocket ${name} --help and slocket help ${name} print the same`, async () => {
       const { status, stdout } = await place.runSlocket(...(name === '' ? [] : [name]), '--help')
       assert.deepEqual([status, stdout], [0, HELP[name]!.slice(1)])
       assert.equal((await place.runSlocket('help', ...(name === '' ? [] : [name]))).stdout, stdout)
     })
   }
 
-  test('an unknown command suggests the nearest', async () => {
+  test('an unknown command suggests the nearest one', async () => {
     for (const [typed, meant] of [
       ['stats', 'status'],
       ['rn', 'run'],

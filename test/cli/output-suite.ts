@@ -20,7 +20,7 @@ export function testOutput(...parameters: readonly string[]): void {
     assert.deepEqual(fs.readdirSync(place.directory), ['fifo'])
   })
 
-  test(`${name}: a reader that has gone ends it silently, as it ends other commands`, async () => {
+  test(`${name}: a closed pipe ends it silently, like other commands`, async () => {
     // The pipe has no reader from its first moment on.
     const { stdout, stderr } = await place.run([
       'bash',

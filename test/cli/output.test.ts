@@ -11,8 +11,8 @@ testOutput('status', '--watch')
 testOutput('doctor', '--json')
 testOutput('completion', 'bash')
 
-describe('slocket break, if what it would take away cannot be shown', () => {
-  test('takes nothing away, and does not ask', async (t) => {
+describe('slocket break, if its output cannot be written', () => {
+  test('takes nothing, and does not ask', async (t) => {
     const place = new Workplace()
     t.after(() => place.close())
     await place.slocket('run', 'L', '--', 'sh', '-c', 'echo pid $$; read line <fifo').says(/pid/)

@@ -20,7 +20,7 @@ beforeEach(() => (place = new Workplace()))
 afterEach(() => place.close())
 
 describe('--slice', () => {
-  test('changes no order: the next run of the same script comes behind the others that wait', async () => {
+  test('changes no order: the next run of the same script queues behind other waiters', async () => {
     const slice = [...SLOCKET, 'run', '--slice', '60000', 'L', '--'].join(' ')
     const script = place.start(['sh', '-c', `${slice} sh -c 'echo pid $$; read line <fifo'; ${slice} cat written`])
     await script.says(/pid/)
@@ -32,7 +32,7 @@ describe('--slice', () => {
     assert.deepEqual([status, stdout.replace(/^pid.*\n/, '')], [0, 'the other\n'])
   })
 
-  test('is checked as the option of the API is', async () => {
+  test('is checked like the option of the API', async () => {
     const all = [['60001'], ['-1'], ['soon'], ['1', '-s'], ['1', '-p', '2'], ['0', '-s'], ['0', '-p', '2'], ['2.5']]
     const endings = await Promise.all(
       all.map(
@@ -59,7 +59,7 @@ describe('--at-least', () => {
     return runner
   }
 
-  test('holds on when the command has ended, until the time is over', async () => {
+  test('holds after the command has ended, until the time is over', async () => {
     const runner = await startRemainder('sh', '-c', 'echo pid $$')
     const next = place.slocket('run', 'L', '--', ...TELL)
     await untilWaiting(place.path('L'), 1, next.pid)
@@ -70,7 +70,7 @@ describe('--at-least', () => {
   })
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    test(`${signal} then ends it, and the next one has nothing to recover`, async () => {
+    test(`${signal} then ends it, without recovered for the next command`, async () => {
       const runner = await startRemainder('sh', '-c', 'echo pid $$')
       const next = place.slocket('run', 'L', '--', ...TELL)
       await untilWaiting(place.path('L'), 1, next.pid)
@@ -80,7 +80,7 @@ describe('--at-least', () => {
     })
   }
 
-  test('a signal that ends the command ends the rest, too', async () => {
+  test('a signal that ends the command ends the remaining time, too', async () => {
     const line = `trap 'exit 4' TERM; echo pid $$; while :; do read -t 60 line <>fifo; done`
     const runner = place.slocket('run', '--at-least', '3600', 'L', '--', 'bash', '-c', line)
     await runner.says(/pid/)
@@ -89,14 +89,14 @@ describe('--at-least', () => {
     assert.equal((await place.runSlocket('run', '-n', 'L', '--', ...TELL)).stdout, 'mine 0\n')
   })
 
-  test('a command that was killed has died holding all the same', async () => {
+  test('a command that was killed counts as a dead holder', async () => {
     const runner = await startRemainder('sh', '-c', 'echo pid $$; kill -9 $$')
     runner.kill('SIGTERM')
     await runner.ended()
     assert.equal((await place.runSlocket('run', '-n', 'L', '--', ...TELL)).stdout, 'mine 1\n')
   })
 
-  test('a command that could not be started keeps nobody waiting, and a lock that is lost is not waited for', async () => {
+  test('does not apply to a command that could not be started, or to a lost lock', async () => {
     assert.equal((await place.runSlocket('run', '--at-least', '3600', 'L', '--', 'no-such-command')).status, 127)
     const runner = await startRemainder('sh', '-c', 'echo pid $$; exit 5')
     fs.rmSync(place.path('L'), { recursive: true })
@@ -112,7 +112,7 @@ describe('--at-least', () => {
 })
 
 describe('--parents', () => {
-  test('makes the directories above the lock, and they stay', async () => {
+  test('creates the directories above the lock, and they stay', async () => {
     assert.equal((await place.runSlocket('run', 'a/b/L', 'true')).status, 66)
     assert.equal((await place.runSlocket('run', '--parents', 'a/b/L', '--', 'echo', 'mine')).stdout, 'mine\n')
     assert.equal((await place.runSlocket('run', '--parents', 'a/b/L', '--', 'echo', 'mine')).stdout, 'mine\n')
@@ -129,8 +129,8 @@ describe('--parents', () => {
   })
 })
 
-describe('without a terminal, who waits for ten seconds', () => {
-  test('says once whom it waits for', async () => {
+describe('without a terminal, after ten seconds of waiting', () => {
+  test('prints the holder once', async () => {
     const holder = place.slocket('run', '--label', 'nightly', 'L', '--', ...HOLD)
     await holder.says(/pid/)
     const waiter = place.start([...SLOCKET, 'run', 'L', '--', 'echo', 'mine'], {
@@ -148,7 +148,7 @@ describe('without a terminal, who waits for ten seconds', () => {
     )
   })
 
-  test('says so in `slocket hold`, too, with its own place', async () => {
+  test('so does `slocket hold`, with its place in the queue', async () => {
     const holder = place.slocket('run', 'L', '--', ...HOLD)
     await holder.says(/pid/)
     const first = place.slocket('run', 'L', '--', 'true')
@@ -159,7 +159,7 @@ describe('without a terminal, who waits for ten seconds', () => {
     assert.equal((await waiter.ended()).status, 0)
   })
 
-  test('says nothing with -q, or as flock, which cron would send as a mail', async () => {
+  test('prints nothing with -q, or as flock, which cron would mail', async () => {
     await place.slocket('flock', 'L', ...HOLD).says(/pid/)
     const env = { NODE_OPTIONS: `--import=${SOON}` }
     for (const words of [

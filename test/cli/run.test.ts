@@ -20,7 +20,7 @@ async function runAll(...all: readonly (readonly string[])[]): Promise<Ending[]>
   return await Promise.all(all.map((parameters) => place.run([...RUN, ...parameters])))
 }
 
-test('options may follow the lock, and what follows `--` is the command', async () => {
+test('options may follow the lock; the command follows `--`', async () => {
   const [after, literal, hyphen] = await runAll(
     ['L1', '-n', '-w', '3', '--', 'echo', '--', '-n'],
     ['L2', '--', 'sh', '-c', 'echo "$@"', '-', '-x'],
@@ -29,7 +29,7 @@ test('options may follow the lock, and what follows `--` is the command', async 
   assert.deepEqual([after?.stdout, literal?.stdout, hyphen?.stdout], ['-- -n\n', '-x\n', 'three\n'])
 })
 
-test('a command that cannot be started: 127 and 126, as shells have it, and the lock is free', async () => {
+test('a command that cannot be started: 127 and 126, like in shells, and the lock is free', async () => {
   const [missing, forbidden] = await runAll(['L', '--', 'no-such-command'], ['L', '--', place.directory])
   assert.deepEqual([missing?.status, forbidden?.status], [127, 126], forbidden?.stderr)
   assert.match(missing!.stderr, /^slocket: no-such-command: not found\n$/)
@@ -46,7 +46,7 @@ test('a command that cannot be started: 127 and 126, as shells have it, and the 
   assert.equal((await place.runSlocket('run', '-n', 'L', '--', 'sh', '-c', 'exit $SLOCKET_RECOVERED')).status, 0)
 })
 
-test('words that are not UTF-8 are refused, and not made others', async () => {
+test('arguments that are not UTF-8 are an error, and are not changed', async () => {
   const line = RUN.join(' ')
   const { stdout } = await place.run([
     'bash',
@@ -100,7 +100,7 @@ test('--take: several permits at once', async () => {
   assert.match((await place.runSlocket('status', 'L')).stdout, /3 of 5/)
 })
 
-test('-v tells what happens, -q nothing', async () => {
+test('-v reports what happens, -q prints nothing', async () => {
   await place.slocket('run', '--label', 'nightly', 'L', '--', ...HOLD).says(/pid/)
   const [busy, late, quiet] = await runAll(['-nv', 'L', 'true'], ['-v', '-w', '2', 'L', 'true'], ['-qn', 'L', 'true'])
   assert.match(busy!.stderr, /^slocket: 'L' is not free\n$/)
@@ -109,8 +109,8 @@ test('-v tells what happens, -q nothing', async () => {
   assert.match((await place.runSlocket('run', '-v', 'other', 'true')).stderr, /^slocket: got 'other' after [\d.]+ s\n$/)
 })
 
-describe('what is at the path and counts as the lock of another program', () => {
-  test('is told of at once, and nothing is said with -q', async () => {
+describe("something at the path that counts as another program's lock", () => {
+  test('is reported at once, but not with -q', async () => {
     fs.writeFileSync(place.path('L'), '')
     const [busy, quiet] = await runAll(['-n', 'L', 'true'], ['-qn', 'L', 'true'])
     assert.deepEqual([busy?.status, quiet?.status, quiet?.stderr], [1, 1, ''])
@@ -124,12 +124,12 @@ describe('what is at the path and counts as the lock of another program', () => 
     )
   })
 
-  test('is told of if the path ends in a slash', async () => {
+  test('is reported if the path ends in a slash', async () => {
     fs.writeFileSync(place.path('L'), '')
     assert.match((await place.runSlocket('run', '-n', 'L/', 'true')).stderr, /^slocket: 'L\/?' is a file: .*\n$/)
   })
 
-  test('is told of when it comes in the place of something else', async () => {
+  test('is reported when it replaces something else', async () => {
     fs.writeFileSync(place.path('fd'), '')
     // Until it looks again, it has said that it waits for a file.
     const waiter = place.slocket('run', '-v', 'fd', '--', 'echo', 'mine')
@@ -138,7 +138,7 @@ describe('what is at the path and counts as the lock of another program', () => 
     assert.equal((await waiter.ended()).stdout, 'mine\n')
   })
 
-  test('is told of when it comes later, and of other warnings nothing is lost', async () => {
+  test('is reported when it comes later, and other warnings are not lost', async () => {
     await place.slocket('run', 'L', '--', ...HOLD).says(/pid/)
     const env = { NODE_OPTIONS: `--import=data:text/javascript,process.emitWarning('another')` }
     const waiter = place.start([...RUN, 'L', '--', 'true'], { env })
@@ -152,7 +152,7 @@ describe('what is at the path and counts as the lock of another program', () => 
     place.end()
   })
 
-  test('is refused at once if it never goes', async () => {
+  test('is an error at once if it can never go away', async () => {
     for (const lock of ['/dev/null', 'fifo']) {
       const { status, stderr } = await place.runSlocket('run', lock, 'true')
       assert.equal(status, 66)
@@ -172,7 +172,7 @@ test('names with spaces, newlines, unicode, quotes and hyphens', async () => {
   }
 })
 
-test('what a shell has opened for the command is the command’s', async () => {
+test('descriptors that a shell opens for the command reach it', async () => {
   const line = RUN.map((word) => `'${word}'`).join(' ')
   const script = `
     ${line} L -- cat /dev/fd/3 3<given
@@ -189,7 +189,7 @@ test('what a shell has opened for the command is the command’s', async () => {
   assert.equal(fs.readFileSync(place.path('written'), 'utf8'), 'to five\nto seven\nerror\n')
 })
 
-test('it does not make the pipes of the command non-blocking', async () => {
+test("does not make the command's pipes non-blocking", async () => {
   const flags = `sed -n 's/^flags://p' /proc/self/fdinfo/0 /proc/self/fdinfo/1 /proc/self/fdinfo/2`
   const direct = await place.run(['bash', '-c', `: | { cat | ${flags} | cat; } 2>&1 | cat`])
   const under = await place.run([
@@ -206,7 +206,7 @@ test('it does not make the pipes of the command non-blocking', async () => {
   assert.deepEqual(isNonBlocking(under.stdout), [false, false, false])
 })
 
-test('nor when others have asked who holds, while the command runs', async () => {
+test('nor when others query the holder while the command runs', async () => {
   const holder = place.slocket('run', 'L', '--', ...HOLD)
   const [, pid] = await holder.says(/pid (\d+)/)
   // The second one is answered after the first one's connection has been seen to end.
@@ -222,7 +222,7 @@ test('nor when others have asked who holds, while the command runs', async () =>
   await holder.ended()
 })
 
-test('a lock that is removed from outside is told of, and the command goes on', async () => {
+test('a lock that is removed from outside is reported, and the command continues', async () => {
   for (const lock of ['L', `${'d'.repeat(200)}/L`]) {
     fs.mkdirSync(place.path('d'.repeat(200)), { recursive: true })
     const holder = place.slocket('run', '-v', lock, '--', ...HOLD)
@@ -236,7 +236,7 @@ test('a lock that is removed from outside is told of, and the command goes on', 
   }
 })
 
-test('a lock that was removed from outside is said to be lost, and changes nothing of how the command ends', async () => {
+test("a lock that was removed from outside is reported as lost, and the command's exit status is unchanged", async () => {
   for (const lock of ['L', `${'d'.repeat(200)}/L`]) {
     fs.mkdirSync(place.path('d'.repeat(200)), { recursive: true })
     const { status, stderr } = await place.runSlocket('run', '-v', lock, '--', 'sh', '-c', `rm -r ${lock}; exit 3`)

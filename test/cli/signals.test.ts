@@ -25,7 +25,7 @@ afterEach(() => place.close())
 
 describe('a signal to `slocket run`', () => {
   for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const) {
-    test(`${signal} is passed on to the command, which answers as it likes`, async () => {
+    test(`${signal} is passed on to the command, which may ignore it`, async () => {
       const name = signal.slice('SIG'.length)
       const holder = place.slocket(
         'run',
@@ -44,7 +44,7 @@ describe('a signal to `slocket run`', () => {
     })
   }
 
-  test('by which the command dies: 128 and its number', async () => {
+  test('that kills the command: 128 plus its number', async () => {
     const holder = place.slocket('run', 'L', '--', ...HOLD)
     await holder.says(/pid/)
     holder.kill('SIGTERM')
@@ -52,7 +52,7 @@ describe('a signal to `slocket run`', () => {
     assert.deepEqual({ status, signal }, { status: 128 + 15, signal: null })
   })
 
-  test('a real-time signal that ends the command is told as Node tells it: as an exit with 0', async () => {
+  test('a real-time signal that ends the command counts as exit code 0, as in Node', async () => {
     const line = ['sh', '-c', 'kill -34 $$']
     const { status, signal } = await place.run(line)
     const under = await place.slocket('run', 'L', '--', ...line).ended()
@@ -61,7 +61,7 @@ describe('a signal to `slocket run`', () => {
   })
 
   test(
-    'that it may not pass on (the command is another user by now) changes nothing',
+    'that it may not send (the command is another user by now) changes nothing',
     { skip: cannotChangeUser },
     async () => {
       const holder = place.start([
@@ -89,7 +89,7 @@ describe('a signal to `slocket run`', () => {
   )
 
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    test(`${signal} while it waits ends it, and its ticket leaves the queue`, async () => {
+    test(`${signal} ends its wait, and its ticket leaves the queue`, async () => {
       await place.slocket('run', 'L', '--', ...HOLD).says(/pid/)
       const waiter = place.slocket('run', 'L', '--', 'echo', 'mine')
       await untilWaiting(place.path('L'), 1, waiter.pid)
@@ -100,7 +100,7 @@ describe('a signal to `slocket run`', () => {
     })
   }
 
-  test('that ends it while others wait behind it leaves nothing of it once they have gone', async () => {
+  test('that ends its wait leaves nothing behind once the waiters behind it have gone', async () => {
     const holder = place.slocket('run', 'L', '--', ...HOLD)
     await holder.says(/pid/)
     const waiter = place.slocket('run', 'L', '--', 'true')
@@ -121,7 +121,7 @@ describe('at a terminal', { skip: reasonWithout('script', '-qec', 'true', '/dev/
     return place.start(['script', '-qec', line, '/dev/null'], { env: { SHELL: '/bin/bash', TERM: 'xterm' } })
   }
 
-  test('ctrl-C reaches the command once; `slocket run` waits for what it makes of it', async () => {
+  test('ctrl-C reaches the command once; `slocket run` waits for the command', async () => {
     const terminal = atTerminal(
       `${LINE} L -- bash -c 'trap "echo got" INT; echo pid $$; while ! read -t 30 line <>fifo; do :; done; exit 5'`,
     )
@@ -135,7 +135,7 @@ describe('at a terminal', { skip: reasonWithout('script', '-qec', 'true', '/dev/
     assert.equal(stdout.match(/got/g)?.length, 1)
   })
 
-  test('ctrl-C that ends the command ends the script that it is in', async () => {
+  test('ctrl-C that ends the command ends its script', async () => {
     // Not `read`: interrupted while it opens a pipe, dash now and then exits instead of dying.
     const script = 'echo pid $$; exec cat fifo'
     const terminal = atTerminal(`bash -c "${LINE} L -- sh -c '${script.replaceAll('$', String.raw`\$`)}'; echo after"`)
@@ -148,7 +148,7 @@ describe('at a terminal', { skip: reasonWithout('script', '-qec', 'true', '/dev/
     assert.equal(fs.existsSync(place.path('L')), false)
   })
 
-  test('ctrl-Z stops both, and fg goes on with both', async () => {
+  test('ctrl-Z stops both, and fg continues both', async () => {
     const terminal = atTerminal('bash --norc --noprofile -i')
     terminal.type(`${LINE} L -- sh -c 'echo pi""d $$; read line <fifo; echo do""ne'; echo "status"" $?"\n`)
     const command = Number((await terminal.says(/pid (\d+)/))[1])
@@ -165,7 +165,7 @@ describe('at a terminal', { skip: reasonWithout('script', '-qec', 'true', '/dev/
     await terminal.ended()
   })
 
-  test('who waits for long says so in one line, which is gone when it runs', async () => {
+  test('a long wait is shown in one line, which disappears when the command runs', async () => {
     const holder = place.slocket('run', '--label', 'nightly', 'L', '--', ...HOLD)
     await holder.says(/pid/)
     const second = place.slocket('run', 'L', '--', 'true')
@@ -182,7 +182,7 @@ describe('at a terminal', { skip: reasonWithout('script', '-qec', 'true', '/dev/
     assert.doesNotMatch(stdout, /ahead[^]*\n[^]*waiting/)
   })
 
-  test('it says nothing with -q, or where the answer comes soon', async () => {
+  test('nothing is shown with -q, or if the wait is short', async () => {
     const holder = place.slocket('run', 'L', '--', ...HOLD)
     await holder.says(/pid/)
     const quiet = atTerminal(`${LINE} -q -w 1.5 L -- echo mine`)
@@ -191,7 +191,7 @@ describe('at a terminal', { skip: reasonWithout('script', '-qec', 'true', '/dev/
     assert.deepEqual([(await soon.ended()).status, soon.stdout], [1, ''])
   })
 
-  test('what the command has done to the terminal stays', async () => {
+  test("the command's terminal settings stay", async () => {
     const terminal = atTerminal(`stty echo; ${LINE} L -- stty -echo; stty -a`)
     const { stdout } = await terminal.ended()
     assert.match(stdout, / -echo /)

@@ -10,14 +10,14 @@ import { SocketOwners } from '../../src/cli/find-locks.ts'
 import { memberFile } from '../../src/engines/local/members/member.ts'
 import { formatTicketName, ticketId } from '../../src/engines/local/ticket-name.ts'
 
-test('the process of a ticket comes first among those that have its socket open, whatever their process ids are', async () => {
+test('the process of a ticket is listed first among those that have its socket open, whatever their ids', async () => {
   const lock = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-owners-'))
   const program = path.join(lock, 'program.cjs')
   fs.writeFileSync(program, `process.on('message', (_, server) => { global.kept = server; process.send('has it') })`)
   const child = fork(program)
   const pid = child.pid!
   try {
-    // Each of the two is once the one that the ticket names.
+    // Each of the two is the process that the ticket names, once.
     for (const [holder, other] of [
       [pid, process.pid],
       [process.pid, pid],

@@ -88,7 +88,7 @@ async function statusOf(...words: string[]): Promise<Shown[]> {
   return shown
 }
 
-test('the schema is met by locks that are held, waited for, stopped, permits, blocked, missing and free', async () => {
+test('the schema matches held, waited-for, stopped, permit, blocked, missing and free locks', async () => {
   const holder = place.slocket('run', '--label', 'nightly', 'L', '--', ...HOLD)
   await holder.says(/pid/)
   const waiter = place.slocket('run', '-s', 'L', '--', 'true')
@@ -113,7 +113,7 @@ test('the schema is met by locks that are held, waited for, stopped, permits, bl
   permit.kill('SIGCONT')
 })
 
-test('the schema is not met by anything else', () => {
+test('the schema matches nothing else', () => {
   const good = {
     lock: 'L',
     held: [{ mode: 'shared', pid: 1, since: '2026-01-01T00:00:00.000Z', answers: true }],
@@ -132,7 +132,7 @@ test('the schema is not met by anything else', () => {
     assert.notDeepEqual(faultsOf([bad], SCHEMA), [])
 })
 
-test('named locks are grouped by their root, by their own names', async () => {
+test('named locks are grouped by their root, with their own names', async () => {
   const names = ['ledger', '', 'Schloß/🔒', 'n'.repeat(300)]
   const program = `
     import { LockManager } from ${JSON.stringify(INDEX)}
@@ -173,7 +173,7 @@ test('named locks are grouped by their root, by their own names', async () => {
   place.end()
 })
 
-test('status takes no lock in a root, and makes nothing', async () => {
+test('status acquires no lock in a root, and creates nothing', async () => {
   fs.mkdirSync(place.path('names/.members'), { recursive: true })
   const before = fs.readdirSync(place.path('names'), { recursive: true })
   const { status, stdout } = await place.run([...SLOCKET, 'status', 'names'])

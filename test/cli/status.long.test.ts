@@ -47,7 +47,7 @@ async function hold(...parameters: string[]): Promise<void> {
 }
 
 describe('slocket status', () => {
-  test('of any number of locks whose holders are stopped: all are waited for together, and /proc is looked at once', async () => {
+  test('of any number of stopped holders waits for all of them together, and reads /proc once', async () => {
     const names = Array.from({ length: 40 }, (_, index) => `many/${String(index).padStart(2, '0')}`)
     fs.mkdirSync(place.path('many'))
     const program = `
@@ -68,7 +68,7 @@ describe('slocket status', () => {
     )
   })
 
-  test('the file that flock(1) has left is told of, and so is all else that keeps a lock from being free', async () => {
+  test('reports a file that flock(1) has left, and everything else that keeps a lock from being free', async () => {
     fs.writeFileSync(place.path('file'), '')
     const leaveSocket = `const server = require('net').createServer().listen('other', () => {
       require('fs').linkSync('other', 'socket'); server.close() })`
@@ -91,7 +91,7 @@ describe('slocket status', () => {
     }
   })
 
-  test('a lock in a directory that is missing is told of, at any depth and behind a link', async () => {
+  test('reports a missing directory, at any depth and behind a link', async () => {
     fs.symlinkSync('nowhere', place.path('link'))
     for (const lock of ['missing/er/L', 'link/L']) {
       const { status, stdout, stderr } = await place.runSlocket('status', lock)

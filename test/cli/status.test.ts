@@ -53,7 +53,7 @@ async function statusOfAll(): Promise<Shown[]> {
 }
 
 describe('slocket status', () => {
-  test('shows who holds and who waits, by name and by the directory', async () => {
+  test('shows holders and waiters, by name and by directory', async () => {
     fs.mkdirSync(place.path('deep/er'), { recursive: true })
     const [holder] = await hold('--label', 'nightly', 'deep/er/a lock')
     const waiter = place.slocket('run', '-s', 'deep/er/a lock', '--', 'true')
@@ -95,7 +95,7 @@ describe('slocket status', () => {
     assert.match(stdout, /\nline\\u\{a\}break +holds +1 of 3/)
   })
 
-  test('a holder that is stopped is shown by what /proc tells', async () => {
+  test('shows a stopped holder with data from /proc', async () => {
     const [holder] = await hold('L')
     holder.kill('SIGSTOP')
     await untilStopped(holder.pid)
@@ -107,7 +107,7 @@ describe('slocket status', () => {
     holder.kill('SIGCONT')
   })
 
-  test('of a `slocket run` that was killed, the process that keeps the lock is shown', async () => {
+  test('shows the process that keeps the lock after a `slocket run` was killed', async () => {
     const [holder, command] = await hold('L')
     holder.kill('SIGKILL')
     await holder.exited()
@@ -119,7 +119,7 @@ describe('slocket status', () => {
     assert.match((await place.runSlocket('status')).stdout, new RegExp(`has ended; pid ${command} keeps its lock`))
   })
 
-  test('what is no lock is told of', async () => {
+  test('reports entries that are not locks', async () => {
     fs.symlinkSync('elsewhere', place.path('link'))
     const { status, stdout, stderr } = await place.runSlocket('status', 'link')
     assert.deepEqual([status, stdout.split('\n')[1]], [66, 'link  blocked (link)'])
@@ -132,7 +132,7 @@ describe('slocket status', () => {
     ])
   })
 
-  test('what has been put into the directory of a lock in use is told of, beside its holder', async () => {
+  test('reports foreign entries in the directory of a held lock, besides its holder', async () => {
     const [holder] = await hold('L')
     fs.writeFileSync(place.path('L/notes.txt'), '')
     const { status, stdout, stderr } = await place.runSlocket('status')
@@ -144,7 +144,7 @@ describe('slocket status', () => {
     await holder.ended()
   })
 
-  test('a lock in a directory that is missing is told of', async () => {
+  test('reports a missing directory', async () => {
     const { status, stdout, stderr } = await place.runSlocket('status', 'missing/L')
     assert.deepEqual([status, stdout.split('\n')[1]], [66, 'missing/L  unknown'])
     assert.match(stderr, /the parent directory does not exist/)
@@ -153,7 +153,7 @@ describe('slocket status', () => {
     assert.equal((JSON.parse(json.stdout) as Shown[])[0]?.error, 'ERR_SLOCKET_NO_PARENT')
   })
 
-  test('links are not followed, so that none leads round', async () => {
+  test('does not follow links, so loops do no harm', async () => {
     fs.symlinkSync('.', place.path('here'))
     await hold('L')
     assert.deepEqual(
@@ -162,21 +162,21 @@ describe('slocket status', () => {
     )
   })
 
-  test('what others say of themselves does nothing to the terminal', async () => {
+  test('escapes what others report about themselves', async () => {
     await hold('--label', 'a\u{1b}[2Jb\nc', 'L')
     const { stdout } = await place.runSlocket('status')
     assert.equal(stdout.split('\n').length, 3)
     assert.ok(!stdout.includes('\u{1b}'), stdout)
   })
 
-  test('--watch ends when nobody reads it', async () => {
+  test('--watch ends when its output is closed', async () => {
     await hold('L')
     const { stdout } = await place.run(['sh', '-c', `${SLOCKET.join(' ')} status --watch --json | head -n 1`])
     assert.equal((JSON.parse(stdout) as Shown[])[0]?.held.length, 1)
   })
 
   const withoutScript = reasonWithout('script', '-qec', 'true', '/dev/null')
-  test('--watch redraws in place, in colours but for NO_COLOR', { skip: withoutScript }, async () => {
+  test('--watch redraws in place, in colours unless NO_COLOR is set', { skip: withoutScript }, async () => {
     const [holder] = await hold('L')
     const start = (first: string): Running => {
       const line = `${first}; stty columns 200 rows 20; exec ${SLOCKET.join(' ')} status --watch`
@@ -196,7 +196,7 @@ describe('slocket status', () => {
     assert.equal(plain.stdout.split('\u{1b}[2J').length, 2)
   })
 
-  test('a terminal without a size shows all', { skip: withoutScript }, async () => {
+  test('shows everything on a terminal without a size', { skip: withoutScript }, async () => {
     const [holder] = await hold('L')
     const line = `stty columns 0 rows 0; exec ${SLOCKET.join(' ')} status`
     const { stdout } = await place.run(['script', '-qec', line, '/dev/null'], { env: { NO_COLOR: '1' } })

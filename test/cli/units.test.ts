@@ -27,14 +27,14 @@ describe('the units for systemd', () => {
   const place = new Workplace()
   after(() => place.close())
 
-  test('there is a service, and a timer', () => {
+  test('there is a service and a timer', () => {
     assert.deepEqual(
       units.map(({ name }) => name),
       ['reindex.service', 'reindex.timer'],
     )
   })
 
-  test('systemd finds nothing wrong with them', { skip: reasonWithout('systemd-analyze', '--version') }, async () => {
+  test('systemd-analyze reports no problem', { skip: reasonWithout('systemd-analyze', '--version') }, async () => {
     for (const { name, text } of units) fs.writeFileSync(place.path(name), text)
     const { status, stdout, stderr } = await place.run([
       'systemd-analyze',
@@ -47,7 +47,7 @@ describe('the units for systemd', () => {
   })
 
   test(
-    'the command of the service runs as it stands, with what systemd gives it, and holds its lock',
+    'the command of the service runs unchanged in the environment of systemd, and holds its lock',
     { skip: withoutNamespace },
     async () => {
       const { name, text } = units[0]!

@@ -1,4 +1,4 @@
-/** What is shown fits the terminal: the line of who waits, and the table of `slocket status`. */
+/** Output fits the terminal: the line about a wait, and the table of `slocket status`. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { toTable } from '../../src/cli/status-table.ts'
@@ -15,13 +15,13 @@ describe('a text', () => {
     assert.deepEqual([cutEnd('fits', 4), cutStart('fits', 4), cutEnd('fits', 0)], ['fits', 'fits', ''])
   })
 
-  test('takes two columns for a wide character, and none for an accent by itself', () => {
+  test('takes two columns for a wide character, and none for a combining accent', () => {
     assert.deepEqual(['錠', '🔒', 'e\u{301}', 'ß'].map(widthOf), [2, 2, 1, 1])
     assert.deepEqual([cutEnd('錠錠錠', 4), cutStart('a錠錠', 4)], ['錠…', '…錠'])
   })
 })
 
-describe('the line of who waits', () => {
+describe('the line about a wait', () => {
   const holder = { mode: 'exclusive', pid: 4_194_304, since: new Date(Date.now() - 190_000), self: false } as const
   const waiting = (self: boolean): LockRequest => ({ mode: 'exclusive', pid: 1, self })
   const pending = [...Array.from({ length: 12 }, () => waiting(false)), waiting(true)]
@@ -81,7 +81,7 @@ describe('the table', () => {
     error: undefined,
   })
 
-  test('fits 80 columns: state, process and duration are whole, and of a path the end', () => {
+  test('fits 80 columns: state, process and duration are whole, and a path keeps its end', () => {
     const table = toTable([lock(`/srv/${'d'.repeat(90)}/deploy.lock`)], 80)
     const [head, holds, waits] = table.trimEnd().split('\n')
     for (const line of [head, holds, waits]) assert.ok(widthOf(line!) <= 80, line)
@@ -90,7 +90,7 @@ describe('the table', () => {
     assert.match(waits!, /^ +waits +exclusive +4194304 +3 min 10 s +- +node x+…$/)
   })
 
-  test('cuts only what has to be cut', () => {
+  test('cuts only what does not fit', () => {
     const wide = toTable([lock('deploy.lock')], 140)
     assert.match(wide, /\ndeploy\.lock +holds .* the nightly build of everything +node x+…\n/)
     assert.match(toTable([lock('deploy.lock')], Infinity), new RegExp(`${LONG}\n`))

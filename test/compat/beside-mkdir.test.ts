@@ -1,6 +1,6 @@
 /**
- * Beside proper-lockfile itself, which makes an empty directory, touches it now and then, and removes it; and takes over one that
- * was not touched for a while, by removing it and making another. All that it does is done here by hand.
+ * slocket/proper-lockfile beside proper-lockfile itself, which creates an empty directory, touches it now and then, and removes it. It takes over
+ * a directory that was not touched for a while: it removes it and creates another. The tests do these steps by hand.
  */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
@@ -38,7 +38,7 @@ function makeOlder(ms: number): void {
   fs.utimesSync(lockPath, then, then)
 }
 
-/** One who goes the way of a mkdir lock: 'locked' where it has it now, or the code of its failure. */
+/** Takes a mkdir lock. Returns 'locked', or the code of the failure. */
 function mkdirLock(): string {
   try {
     fs.mkdirSync(lockPath)
@@ -83,7 +83,7 @@ describe('a directory that proper-lockfile holds', () => {
     assert.equal(fs.existsSync(lockPath), false)
   })
 
-  test('counts as nobody’s when it is stale; what was one becomes one of ours, and goes with us', async () => {
+  test('counts as abandoned when it is stale: slocket takes it over, and removes it at the end', async () => {
     for (const form of [lock, lockSync]) {
       mkdirLock()
       makeOlder(61_000)
@@ -98,7 +98,7 @@ describe('a directory that proper-lockfile holds', () => {
     }
   })
 
-  test('is stale after 10 s, or 2 s where less was said', async () => {
+  test('is stale after 10 s, or after 2 s if a shorter time was given', async () => {
     mkdirLock()
     makeOlder(9000)
     assert.equal(await check(file), true)
@@ -110,7 +110,7 @@ describe('a directory that proper-lockfile holds', () => {
     for (const stale of [1, 0, -5, NaN]) assert.equal(await check(file, { stale }), false)
   })
 
-  test('becomes stale while we wait', async () => {
+  test('becomes stale while slocket waits', async () => {
     mkdirLock()
     makeOlder(1000)
     await (
@@ -119,7 +119,7 @@ describe('a directory that proper-lockfile holds', () => {
     assert.equal(fs.existsSync(lockPath), false)
   })
 
-  test('that took the place of ours in the moment between our look and our step is respected', () => {
+  test('that replaced ours between our check and our next step is respected', () => {
     // Nothing is there when it looks; the other one's is when it makes what is missing.
     const directory = new QueueDirectory(lockPath, { mkdirStaleMs: 60_000 })
     const mkdirSync = fs.mkdirSync
@@ -139,7 +139,7 @@ describe('a directory that proper-lockfile holds', () => {
 })
 
 describe('a lock of ours, as proper-lockfile sees it', () => {
-  test('cannot be made, nor removed as stale', async () => {
+  test('cannot be created, nor removed as stale', async () => {
     for (const form of [lock, lockSync]) {
       const release = await form(file)
       assert.equal(mkdirLock(), 'EEXIST')
@@ -151,7 +151,7 @@ describe('a lock of ours, as proper-lockfile sees it', () => {
     }
   })
 
-  test('an empty directory that was made here is nobody’s, however fresh', { skip: NO_MODES }, async () => {
+  test('an empty directory made by slocket is abandoned, however fresh it is', { skip: NO_MODES }, async () => {
     fs.mkdirSync(lockPath, 0o1755)
     assert.deepEqual([await check(file), checkSync(file)], [false, false])
     await (
@@ -160,7 +160,7 @@ describe('a lock of ours, as proper-lockfile sees it', () => {
     assert.equal(fs.existsSync(lockPath), false)
   })
 
-  test('a regular file at the path is another tool’s lock until it is gone', async () => {
+  test("a regular file at the path is another tool's lock until it is gone", async () => {
     fs.writeFileSync(lockPath, '')
     assert.deepEqual([await check(file), checkSync(file)], [true, true])
     await assert.rejects(lock(file), isLocked)

@@ -38,7 +38,7 @@ function names(): string[] {
 }
 
 describe('without descriptors', () => {
-  test('a lock is released all the same', () => {
+  test('a lock can be released', () => {
     lockSync(lockPath)
     failing('readFileSync', 'EMFILE')
     assert.equal(checkSync(lockPath), true)
@@ -46,7 +46,7 @@ describe('without descriptors', () => {
     assert.deepEqual(names(), [])
   })
 
-  test('a release that cannot tell whether the lock is held fails, and succeeds later', async () => {
+  test('a release that cannot check whether the lock is held fails, and succeeds later', async () => {
     for (const form of ['sync', 'callback']) {
       lockSync(lockPath)
       // As on a file system that changes what it says of a file.
@@ -61,7 +61,7 @@ describe('without descriptors', () => {
     }
   })
 
-  test('an exit after such a release removes the lock', async () => {
+  test('an exit after such a failure removes the lock', async () => {
     const program = new Program(
       lockPath,
       `${DOOR} door.lockSync(lockPath)
@@ -78,7 +78,7 @@ describe('without descriptors', () => {
   })
 })
 
-test('unlock by a process that never held the lock leaves a file that it cannot read', () => {
+test('unlock by a process that never held the lock keeps a file that it cannot read', () => {
   fs.writeFileSync(lockPath, 'slocket/lockfile of another process')
   for (const code of ['EACCES', 'EMFILE', 'EIO']) {
     const mocked = failing('readFileSync', code)
@@ -88,7 +88,7 @@ test('unlock by a process that never held the lock leaves a file that it cannot 
   assert.deepEqual(names(), [path.basename(lockPath)])
 })
 
-describe('a process that is stopped before it has written its lock', () => {
+describe('a process that is stopped before it has written its lock file', () => {
   /** Another process unlocks before the text is there. */
   function unlockBeforeText(): void {
     const { writeFileSync } = fs
@@ -106,7 +106,7 @@ describe('a process that is stopped before it has written its lock', () => {
     assert.deepEqual(names(), [])
   })
 
-  test('has not got it then, if the file system has no links', () => {
+  test('has lost it when it continues, if the file system has no links', () => {
     failing('linkSync', 'EPERM')
     unlockBeforeText()
     assert.throws(() => lockSync(lockPath), { code: 'EEXIST' })
@@ -116,7 +116,7 @@ describe('a process that is stopped before it has written its lock', () => {
   })
 })
 
-test('a file system that has no links holds locks, too', () => {
+test('locks work on a file system without links', () => {
   failing('linkSync', 'EOPNOTSUPP')
   lockSync(lockPath)
   assert.throws(() => lockSync(lockPath), { code: 'EEXIST' })
@@ -125,7 +125,7 @@ test('a file system that has no links holds locks, too', () => {
   assert.deepEqual(names(), [])
 })
 
-test('a link that was made counts, though the answer was lost', () => {
+test('a link that was created counts even if the answer was lost', () => {
   const { linkSync } = fs
   mock.method(fs, 'linkSync', (from: string, to: string) => {
     linkSync(from, to)
@@ -137,7 +137,7 @@ test('a link that was made counts, though the answer was lost', () => {
   assert.deepEqual(names(), [])
 })
 
-test('a process that comes later does not get the lock by its link', () => {
+test('a later process does not get the lock by its link', () => {
   const { linkSync } = fs
   mock.method(fs, 'linkSync', (from: string, to: string) => {
     fs.writeFileSync(lockPath, 'slocket/lockfile of another process')
@@ -147,7 +147,7 @@ test('a process that comes later does not get the lock by its link', () => {
   assert.deepEqual(names(), [path.basename(lockPath)])
 })
 
-test('if the file cannot be written or closed, nothing is left, and nobody holds the lock', () => {
+test('if the file cannot be written or closed, nothing is left behind, and nobody holds the lock', () => {
   const { closeSync } = fs
   const fail = (descriptor: number): void => {
     closeSync(descriptor)

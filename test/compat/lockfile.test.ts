@@ -52,7 +52,7 @@ function holdElsewhere(before = ''): Program {
   })
 }
 
-test('the default has all of them as its properties', () => {
+test('the default export has all functions as its properties', () => {
   const functions = { lock, lockSync, unlock, unlockSync, check, checkSync }
   for (const [name, value] of Object.entries(functions))
     assert.equal((lockfile as unknown as Record<string, unknown>)[name], value)
@@ -69,7 +69,7 @@ for (const [where, before] of [
       if (isRefused) mock.method(fs, 'statfsSync', () => ({ type: NFS }))
     })
 
-    test('is at the path, and gone when it was released', async () => {
+    test('is at the path, and gone after its release', async () => {
       assert.deepEqual([await isLocked(lockPath, {}), checkSync(lockPath)], [false, false])
       await acquire(lockPath, {})
       assert.equal(fs.statSync(lockPath).isFile(), isRefused)
@@ -83,7 +83,7 @@ for (const [where, before] of [
       assert.deepEqual([await isLocked(lockPath, {}), checkSync(lockPath)], [false, false])
     })
 
-    test('that is held is EEXIST, and so it is after the wait', async () => {
+    test('is EEXIST if it is held, also after the wait', async () => {
       await acquire(lockPath, {})
       await assert.rejects(acquire(lockPath, {}), exists)
       await assert.rejects(acquire(lockPath, { retries: 2, retryWait: 5, wait: 5, pollPeriod: 5 }), exists)
@@ -92,7 +92,7 @@ for (const [where, before] of [
       await release(lockPath)
     })
 
-    test('is granted within the wait', async () => {
+    test('is granted during the wait', async () => {
       await acquire(lockPath, {})
       const waiting = acquire(lockPath, LONG)
       await release(lockPath)
@@ -101,7 +101,7 @@ for (const [where, before] of [
       await release(lockPath)
     })
 
-    test('is granted within retries without end', async () => {
+    test('is granted with unlimited retries', async () => {
       for (const options of [{ retries: Infinity, retryWait: 5 }, { retries: Infinity }, { wait: Infinity }]) {
         await acquire(lockPath, {})
         const waiting = acquire(lockPath, { ...options, pollPeriod: 5 })
@@ -111,7 +111,7 @@ for (const [where, before] of [
       }
     })
 
-    test('that another process holds stays when this one unlocks, which never had it', async () => {
+    test('of another process is not removed by unlock', async () => {
       const program = holdElsewhere(before)
       assert.equal(await program.next(), 'locked')
       await assert.rejects(release(lockPath), hasCode('ENOTACQUIRED', /never held by this one/))
@@ -124,7 +124,7 @@ for (const [where, before] of [
       assert.equal((await program.ended()).code, 0)
       await waiting
       await release(lockPath)
-      // It has had it, and goes on unlocking in vain.
+      // It had the lock, and its unlock has no effect.
       const next = holdElsewhere(before)
       assert.equal(await next.next(), 'locked')
       await release(lockPath)
@@ -168,7 +168,7 @@ for (const [where, before] of [
       assert.deepEqual(fs.readdirSync(path.dirname(lockPath)), [])
     })
 
-    test('counts the age of a file by its ctime (on Windows by mtime), or by what lockfile.filetime says', () => {
+    test('ages a file by its ctime (on Windows by mtime), or as lockfile.filetime says', () => {
       fs.writeFileSync(lockPath, '')
       fs.utimesSync(lockPath, 0, 0)
       const options = { stale: 60_000 }
@@ -185,7 +185,7 @@ for (const [where, before] of [
       unlockSync(lockPath)
     })
 
-    test('a stale file that another process is about to remove is left to that one, unless it was killed there', () => {
+    test('leaves a stale file to another process that is about to remove it, unless that was killed', () => {
       fs.writeFileSync(lockPath, '')
       fs.writeFileSync(`${lockPath}.STALE`, '')
       settable.filetime = 'mtime'
@@ -203,7 +203,7 @@ for (const [where, before] of [
       assert.deepEqual(fs.readdirSync(path.dirname(lockPath)), [])
     })
 
-    test('a file of lockfile is removed by unlock, as there', async () => {
+    test('unlock removes a file of lockfile, as lockfile does', async () => {
       fs.writeFileSync(lockPath, '')
       await release(lockPath)
       assert.equal(fs.existsSync(lockPath), false)
@@ -212,13 +212,13 @@ for (const [where, before] of [
       assert.equal(fs.existsSync(lockPath), false)
     })
 
-    test('to unlock what nobody has locked is no error', async () => {
+    test('unlocking without a lock is not an error', async () => {
       await release(lockPath)
       unlockSync(lockPath)
       unlock(lockPath)
     })
 
-    test('in a directory that is missing is ENOENT', async () => {
+    test('is ENOENT in a missing directory', async () => {
       const missing = path.join(lockPath, 'missing')
       await assert.rejects(acquire(missing, LONG), hasCode('ENOENT'))
       assert.throws(() => lockSync(missing), hasCode('ENOENT'))
@@ -238,7 +238,7 @@ test('a lock of slocket has no age', async () => {
 })
 
 test(
-  'a lock where slocket refuses goes to the next one when it is stale, and its holder does not take that one’s',
+  "where slocket refuses, a stale lock goes to the next process, and its former holder does not remove that one's",
   { skip: NO_STATFS },
   () => {
     mock.method(fs, 'statfsSync', () => ({ type: NFS }))
@@ -251,7 +251,7 @@ test(
   },
 )
 
-test('a lock that was lost is not shown as held', { skip: NO_REMOVAL }, async () => {
+test('a lost lock is not reported as held', { skip: NO_REMOVAL }, async () => {
   lockSync(lockPath)
   fs.rmSync(lockPath, { recursive: true })
   assert.deepEqual([await isLocked(lockPath, {}), checkSync(lockPath)], [false, false])
@@ -276,7 +276,7 @@ test('wrong arguments are a TypeError', () => {
   }
 })
 
-test('what a callback throws is an uncaught exception', async () => {
+test('an exception from a callback is uncaught', async () => {
   const program = new Program(
     lockPath,
     `${DOOR} process.on('uncaughtException', ({ message }) => { say(message); door.unlockSync(lockPath) })

@@ -8,7 +8,7 @@ const LOCK = '/lock'
 const STALE_MS = 10_000
 /** An order of more steps is a loop. */
 const MOST_STEPS = 40
-/** How often one process stops and the other goes on, at most. */
+/** How often one process stops and the other continues, at most. */
 const MOST_SWITCHES = 3
 
 /** The times of the directories, in ms, by their paths. */
@@ -90,12 +90,12 @@ function forEachOrder(
   return orders
 }
 
-describe('of two processes that ask at once', () => {
+describe('two processes that request a lock at the same time', () => {
   for (const [what, before] of [
     ['a free lock', []],
     ['a stale lock', [[LOCK, Date.now() - 60_000]]],
   ] as const) {
-    test(`one gets ${what} at most, in every order of their steps, and nothing else is left`, () => {
+    test(`at most one gets ${what}, in every order of their steps, and nothing else is left behind`, () => {
       let granted = 0
       const orders = forEachOrder(before, (takers, files) => {
         const holders = takers.filter(({ mtimeMs }) => mtimeMs !== undefined)
@@ -110,7 +110,7 @@ describe('of two processes that ask at once', () => {
   }
 })
 
-test('a holder removes only what has the time that it gave it', () => {
+test('a holder removes a lock only if it has the time that the holder set', () => {
   for (const [ownMs, isRemoved] of [
     [2000, true],
     [4000, false],
@@ -123,7 +123,7 @@ test('a holder removes only what has the time that it gave it', () => {
   }
 })
 
-test('the time of a lock is one that the file system keeps, and no earlier than now', () => {
+test('the time of a lock is one that the file system can store, and not before now', () => {
   for (const stepMs of [1, 10, 1000, 2000]) {
     const files: Files = new Map([[LOCK, 0]])
     const runHere = <T>(steps: Steps<T>): T => {

@@ -126,14 +126,14 @@ describe('a holder whose renewals fail', () => {
     await failed
   })
 
-  test('does not release the lock of the next one, who came within the step of times', async () => {
+  test("does not release the next holder's lock, which has the same time due to the resolution of timestamps", async () => {
     nowMs += 1000
     takeElsewhere()
     await assert.rejects(holder.release(), isLost)
     assert.deepEqual([...files], [[LOCK, nowMs]])
   })
 
-  test('does not renew the lock of the next one, either, when they work again', async () => {
+  test("does not renew the next holder's lock when renewals work again", async () => {
     nowMs += 1000
     takeElsewhere()
     fails = false
@@ -141,7 +141,7 @@ describe('a holder whose renewals fail', () => {
     assert.deepEqual([...files], [[LOCK, nowMs]])
   })
 
-  test('releases what has a time that one of them may have given', async () => {
+  test('releases a lock whose time one of the failed renewals may have set', async () => {
     files.set(LOCK, nowMs)
     await holder.release()
     assert.equal(files.size, 0)
@@ -161,7 +161,7 @@ describe('a holder that is stopped until another process has its lock', () => {
     nowMs += 100
   }
 
-  test('loses it if that was while it looked at its time', async () => {
+  test('loses the lock if it was stopped while it checked the time', async () => {
     const stop = stopAt(['after', 'stat', LOCK], takeElsewhere)
     const watch: Watch = (...call) => isStopped && stop(...call)
     const holder = lockByMkdirSync(LOCK, options(watch, AT_ONCE))!
@@ -170,7 +170,7 @@ describe('a holder that is stopped until another process has its lock', () => {
     assert.deepEqual([...files], [[LOCK, nowMs]])
   })
 
-  test('loses it if that was before it gave it a new time', async () => {
+  test('loses the lock if it was stopped before it set a new time', async () => {
     const stop = stopAt(['before', 'utimes', LOCK], takeElsewhere)
     const holder = lockByMkdirSync(
       LOCK,
@@ -182,7 +182,7 @@ describe('a holder that is stopped until another process has its lock', () => {
     assert.equal(files.has(LOCK), true)
   })
 
-  test('does not release the other one’s, whether it looks, or a renewal is under way', async () => {
+  test("does not release the other process's lock, whether it checks or renews", async () => {
     for (const at of [
       ['after', 'stat', LOCK],
       ['before', 'utimes', LOCK],
@@ -204,7 +204,7 @@ describe('a holder that is stopped until another process has its lock', () => {
     }
   })
 
-  test('keeps it, and renews it, if nobody has taken it', async () => {
+  test('keeps and renews the lock if nobody has taken it over', async () => {
     let renewed: () => void
     const isRenewed = new Promise<void>((resolve) => (renewed = resolve))
     const stop = stopAt(['after', 'stat', LOCK], () => {})
@@ -232,19 +232,19 @@ describe('a process that is stopped while it acquires', () => {
 
     // What has been asked of the system already gives the other one's lock an old time.
     if (at[1] !== 'utimes') {
-      test(`${where}: has not got what another one has taken over, and leaves it there`, () => {
+      test(`${where}: does not get a lock that another process has taken over, and leaves it there`, () => {
         assert.equal(lockByMkdirSync(LOCK, options(stopAt([...at], takeElsewhere))), null)
         assert.deepEqual([...files], [[LOCK, nowMs]])
       })
     }
 
-    test(`${where}: gets it if no other one has`, () => {
+    test(`${where}: gets the lock if no other process has`, () => {
       assert.ok(lockByMkdirSync(LOCK, options(stopAt([...at], () => {}))))
       assert.deepEqual([...files], [[LOCK, nowMs]])
     })
   }
 
-  test('does not renew or remove the lock of the other one', () => {
+  test("does not renew or remove the other process's lock", () => {
     lockByMkdirSync(LOCK, options(stopAt(['after', 'mkdir', LOCK], takeElsewhere)))
     assert.deepEqual([...files], [[LOCK, nowMs]])
     files.clear()
@@ -268,12 +268,12 @@ describe('a process that is stopped while it takes over a stale lock', () => {
     return (...call) => files.has(GUARD) && stop(...call)
   }
 
-  test('leaves the lock of another one that did it meanwhile', () => {
+  test('leaves the lock of another process that took it over meanwhile', () => {
     assert.equal(lockByMkdirSync(LOCK, options(stopUnderGuard(takeElsewhere))), null)
     assert.deepEqual([...files], [[LOCK, nowMs]])
   })
 
-  test('leaves the guard of another one that is about to do it', () => {
+  test('leaves the guard of another process that is about to take it over', () => {
     const meanwhile = (): void => {
       files.set(GUARD, nowMs)
     }

@@ -38,7 +38,7 @@ function hasCode(code: string, message?: RegExp): (error: unknown) => boolean {
 describe('exports', () => {
   const functions = { lock, unlock, check, lockSync, unlockSync, checkSync }
 
-  test('the default is lock itself, with all of them as its properties', () => {
+  test('the default export is lock, with all functions as its properties', () => {
     assert.equal(lockfile, lock)
     for (const [name, value] of Object.entries(functions)) {
       assert.equal((lockfile as unknown as Record<string, unknown>)[name], value)
@@ -46,7 +46,7 @@ describe('exports', () => {
   })
 })
 
-test('checkSync sees what options.fs sees, as check does, and locks of slocket as well', async () => {
+test('checkSync uses options.fs like check does, and also sees locks of slocket', async () => {
   const stats = (): fs.Stats => fs.lstatSync(file)
   const there = {
     ...fs,
@@ -70,14 +70,14 @@ test('checkSync sees what options.fs sees, as check does, and locks of slocket a
 })
 
 describe('lock', () => {
-  test('is at FILE.lock, resolves with a function, and is gone when that has resolved', async () => {
+  test('is at FILE.lock, resolves with a function, and is gone after that has resolved', async () => {
     const release = await lock(file)
     assert.equal(fs.statSync(`${file}.lock`).isDirectory(), true)
     assert.equal(await release(), undefined)
     assert.equal(fs.existsSync(`${file}.lock`), false)
   })
 
-  test('with a slice, the next lock of the same turn goes on with the same ticket, and the lock is gone after that turn', async () => {
+  test('with a slice, the next lock in the same turn uses the same ticket, and the lock is gone after that turn', async () => {
     const options = { slice: 60_000, realpath: false }
     const ticket = (): string | undefined => ticketsIn(`${file}.lock`)[0]?.name
     const release = await lock(file, options)
@@ -110,7 +110,7 @@ describe('lock', () => {
     await other.release()
   })
 
-  test('that is held is ELOCKED, and says of which file', async () => {
+  test('is ELOCKED if it is held, and names the file', async () => {
     const release = await lock(file)
     await assert.rejects(lock(file), (error) => {
       assert.equal((error as { file?: string }).file, fs.realpathSync(file))
@@ -122,7 +122,7 @@ describe('lock', () => {
     )()
   })
 
-  test('with retries, has the lock as soon as it is free', async () => {
+  test('with retries, is granted as soon as it is free', async () => {
     const release = await lock(file)
     const waiting = lock(file, { retries: { retries: 1, minTimeout: 600_000 } })
     assert.equal(await Promise.race([waiting, check(file)]), true)
@@ -132,7 +132,7 @@ describe('lock', () => {
     )()
   })
 
-  test('with retries, is ELOCKED when they would have been used up, and no longer waits', async () => {
+  test('with retries, is ELOCKED when they would be used up, and no longer waits', async () => {
     const release = await lock(file)
     await assert.rejects(lock(file, { retries: { retries: 3, minTimeout: 10 } }), (error) => {
       assert.ok(isSlocketError((error as Error).cause, 'ERR_SLOCKET_TIMEOUT'))
@@ -142,7 +142,7 @@ describe('lock', () => {
     assert.equal(fs.existsSync(`${file}.lock`), false)
   })
 
-  test('waits for ever where it is to retry for ever', async () => {
+  test('with unlimited retries, waits without a limit', async () => {
     const release = await lock(file)
     const waiting = lock(file, { retries: { forever: true } })
     assert.equal(await Promise.race([waiting, check(file)]), true)
@@ -152,7 +152,7 @@ describe('lock', () => {
     )()
   })
 
-  test('of a file that is missing is ENOENT, unless realpath is false', async () => {
+  test('of a missing file is ENOENT, unless realpath is false', async () => {
     const missing = `${file}-missing`
     await assert.rejects(lock(missing), hasCode('ENOENT'))
     const release = await lock(missing, { realpath: false })
@@ -160,7 +160,7 @@ describe('lock', () => {
     await release()
   })
 
-  test('in a directory that is missing is ENOENT, as mkdir says it', async () => {
+  test('in a missing directory is ENOENT, from mkdir', async () => {
     const lockfilePath = path.join(`${file}-missing`, 'lock')
     await assert.rejects(lock(file, { lockfilePath }), (error) => {
       assert.equal((error as NodeJS.ErrnoException).syscall, 'mkdir')
@@ -169,7 +169,7 @@ describe('lock', () => {
     assert.throws(() => lockSync(file, { lockfilePath }), hasCode('ENOENT'))
   })
 
-  test('what slocket refuses has its codes', async () => {
+  test("an error of slocket has slocket's code", async () => {
     fs.mkdirSync(`${file}.lock`)
     fs.writeFileSync(path.join(`${file}.lock`, 'other'), '')
     await assert.rejects(lock(file), hasCode('ERR_SLOCKET_NOT_A_LOCK'))
@@ -189,7 +189,7 @@ describe('lock', () => {
     await link()
   })
 
-  test('by another fs than Node’s, resolves by that', async () => {
+  test("with another fs than Node's, resolves with that", async () => {
     const failing = {
       realpath: (_: string, callback: (error: Error) => void) => callback(new Error('mine')),
       realpathSync: () => {
@@ -209,7 +209,7 @@ describe('release and unlock', () => {
     await assert.rejects(release(), hasCode('ERELEASED', /^Lock is already released$/))
   })
 
-  test('unlock releases what was locked anywhere in this process, and is ENOTACQUIRED otherwise', async () => {
+  test('unlock releases any lock of this process, and is ENOTACQUIRED otherwise', async () => {
     await assert.rejects(unlock(file), hasCode('ENOTACQUIRED', /not acquired\/owned by you/))
     const release = await lock(file)
     await unlock(file)
@@ -218,7 +218,7 @@ describe('release and unlock', () => {
     await assert.rejects(release(), hasCode('ERELEASED'))
   })
 
-  test('what another holds is not released', async () => {
+  test("another process's lock is not released", async () => {
     const other = await slocket(`${file}.lock`)
     await assert.rejects(unlock(file), hasCode('ENOTACQUIRED'))
     assert.throws(() => unlockSync(file), hasCode('ENOTACQUIRED'))
@@ -226,7 +226,7 @@ describe('release and unlock', () => {
     await other.release()
   })
 
-  test('two locks of one file, at two paths, are released each by its own function', async () => {
+  test('each release function releases its own lock of two locks of one file at two paths', async () => {
     const first = await lock(file)
     const second = await lock(file, { lockfilePath: `${file}.second` })
     await first()
@@ -237,7 +237,7 @@ describe('release and unlock', () => {
 })
 
 describe('check', () => {
-  test('tells whether it is held, by whomever', async () => {
+  test('reports whether the file is locked, by any process', async () => {
     assert.deepEqual([await check(file), checkSync(file)], [false, false])
     const release = await lock(file)
     assert.deepEqual([await check(file), checkSync(file)], [true, true])
@@ -248,7 +248,7 @@ describe('check', () => {
     assert.deepEqual([await check(file), checkSync(file)], [false, false])
   })
 
-  test('of a file that is missing is ENOENT, unless realpath is false', async () => {
+  test('of a missing file is ENOENT, unless realpath is false', async () => {
     const missing = `${file}-missing`
     await assert.rejects(check(missing), hasCode('ENOENT'))
     assert.throws(() => checkSync(missing), hasCode('ENOENT'))
@@ -258,7 +258,7 @@ describe('check', () => {
 })
 
 describe('the sync forms', () => {
-  test('do the same, at once', async () => {
+  test('do the same synchronously', async () => {
     const release = lockSync(file)
     assert.equal(fs.existsSync(`${file}.lock`), true)
     assert.throws(() => lockSync(file), hasCode('ELOCKED', /already being held/))
@@ -272,7 +272,7 @@ describe('the sync forms', () => {
     assert.equal(fs.existsSync(`${file}.lock`), false)
   })
 
-  test('and the others release what each has locked', async () => {
+  test("sync and async forms release each other's locks", async () => {
     await lock(file)
     assert.throws(() => lockSync(file), hasCode('ELOCKED'))
     unlockSync(file)
@@ -282,7 +282,7 @@ describe('the sync forms', () => {
     assert.equal(fs.existsSync(`${file}.lock`), false)
   })
 
-  test('take no retries: ESYNC', () => {
+  test('reject retries with ESYNC', () => {
     const options: LockOptions[] = [{ retries: 1 }, { retries: { retries: 1 } }]
     for (const each of options) assert.throws(() => lockSync(file, each), hasCode('ESYNC', /Cannot use retries/))
     lockSync(file, { retries: 0 })()
@@ -290,9 +290,9 @@ describe('the sync forms', () => {
   })
 })
 
-describe('a lock that is really lost', { skip: NO_REMOVAL }, () => {
+describe('a lock that is lost', { skip: NO_REMOVAL }, () => {
   for (const form of ['lock', 'lockSync'] as const) {
-    test(`${form}: onCompromised is called once, with ECOMPROMISED, and the file can be locked anew`, async () => {
+    test(`${form}: onCompromised is called once, with ECOMPROMISED, and the file can be locked again`, async () => {
       const errors: Error[] = []
       const release = await lockfile[form](file, { onCompromised: (error) => errors.push(error) })
       fs.rmSync(`${file}.lock`, { recursive: true })
@@ -308,7 +308,7 @@ describe('a lock that is really lost', { skip: NO_REMOVAL }, () => {
   }
 
   for (const look of ['check', 'checkSync'] as const) {
-    test(`is found by ${look} of the process that held it, which then calls onCompromised`, async () => {
+    test(`is noticed by ${look} of its holder, which then calls onCompromised`, async () => {
       const errors: Error[] = []
       await lock(file, { onCompromised: (error) => errors.push(error) })
       assert.equal(await lockfile[look](file), true)
@@ -319,7 +319,7 @@ describe('a lock that is really lost', { skip: NO_REMOVAL }, () => {
     })
   }
 
-  test('without onCompromised, is an uncaught exception', async () => {
+  test('is an uncaught exception without onCompromised', async () => {
     const { code, stderr } = await runChild(
       `${LOADED}
        import fs from 'node:fs'
@@ -332,7 +332,7 @@ describe('a lock that is really lost', { skip: NO_REMOVAL }, () => {
     assert.match(stderr, /ECOMPROMISED/)
   })
 
-  test('a release is no loss', async () => {
+  test('a released lock is not lost', async () => {
     const errors: Error[] = []
     const release = await lock(file, { onCompromised: (error) => errors.push(error) })
     await release()
@@ -344,7 +344,7 @@ describe('a lock that is really lost', { skip: NO_REMOVAL }, () => {
   })
 })
 
-describe('an end of the process', () => {
+describe('the end of a process', () => {
   const ENDS = {
     'with nothing left to do': '',
     'by process.exit': 'process.exit(0)',
@@ -353,7 +353,7 @@ describe('an end of the process', () => {
 
   for (const [how, end] of Object.entries(ENDS)) {
     for (const form of ['lock', 'lockSync'] as const) {
-      test(`${how} frees what ${form} has locked, and the next one leaves nothing`, async () => {
+      test(`${how} frees what ${form} has locked, and the next process leaves nothing behind`, async () => {
         const { stdout } = await runChild(
           `${LOADED} await lockfile.${form}(lockPath); console.log('locked'); ${end}`,
           file,
@@ -368,7 +368,7 @@ describe('an end of the process', () => {
     }
   }
 
-  test('that nobody could foresee frees it too: no stale age has to pass', async () => {
+  test('frees the lock even if no handler can run: nobody waits for a stale age', async () => {
     const { stdout } = await runChild(
       `${LOADED} lockfile.lockSync(lockPath); await lockfile.lock(lockPath + '2', { realpath: false })
        console.log('locked'); process.kill(process.pid, 'SIGKILL')`,
@@ -385,7 +385,7 @@ describe('an end of the process', () => {
   })
 })
 
-test('no listener is left on the process, and no signal is listened to', async () => {
+test('leaves no listener on the process, and no signal handler', async () => {
   const count = (): number[] => ['exit', 'SIGINT', 'SIGTERM', 'SIGHUP'].map((name) => process.listenerCount(name))
   // The thread of the sync forms may be there.
   lockSync(file)()

@@ -15,7 +15,7 @@ function makeClient(): RedisClient {
 
 const redlock = new Redlock([makeClient()])
 
-test('one client is needed, and no more: there is no majority', () => {
+test('exactly one client is allowed: there is no majority', () => {
   assert.throws(() => new Redlock([]), { name: 'TypeError', message: /takes one client.*not 0/ })
   assert.throws(() => new Redlock([makeClient(), makeClient(), makeClient()]), {
     name: 'TypeError',
@@ -27,14 +27,14 @@ test('one client is needed, and no more: there is no majority', () => {
   assert.equal(new Redlock([client, client]).clients.size, 1)
 })
 
-test('scripts of others are refused, and so are wrong settings of slocket', () => {
+test('custom scripts and wrong settings of slocket are errors', () => {
   assert.throws(() => new Redlock([makeClient()], {}, { acquireScript: 'return 1' } as unknown as undefined), TypeError)
   assert.throws(() => new Redlock([makeClient()], { replicas: -1 }), RangeError)
   assert.throws(() => new Redlock([makeClient()], { namespace: 'a{b' }), TypeError)
   assert.throws(() => new Redlock([makeClient()], null as unknown as undefined), TypeError)
 })
 
-test('wrong arguments are refused', async () => {
+test('wrong arguments are errors', async () => {
   for (const resources of ['a', [], [1], undefined])
     await assert.rejects(redlock.acquire(resources as unknown as string[], 1000), {
       name: 'TypeError',
@@ -50,14 +50,14 @@ test('wrong arguments are refused', async () => {
   await assert.rejects(foreign.extend(1000), { name: 'TypeError', message: /must be a lock of slocket/ })
 })
 
-test('a setting of another type is the default, as in redlock, and unknown settings are ignored', () => {
+test('a setting of another type counts as the default, as in redlock, and unknown settings are ignored', () => {
   const settings = { retryCount: '3', retryDelay: 50, other: true } as unknown as Partial<Settings>
   const { retryCount, retryDelay, driftFactor } = new Redlock([makeClient()], settings).settings
   assert.deepEqual([retryCount, retryDelay, driftFactor], [10, 50, 0.01])
   assert.equal(settingsOf({ retryCount: 1 }, redlock.settings).retryDelay, 200)
 })
 
-test('retries say how long to wait, and the drift how long a lock counts as valid', () => {
+test('retries limit the wait, and the drift shortens the validity', () => {
   const settings = settingsOf(undefined)
   assert.equal(waitMsOf(settings), 2000)
   assert.equal(waitMsOf({ ...settings, retryCount: 0 }), 0)

@@ -7,7 +7,6 @@ import { check, checkSync, lock, lockSync, unlock, unlockSync } from '../../src/
 import { mkdirOptionsOf } from '../../src/compat/proper-lockfile-options.ts'
 import slocket, { isSlocketError } from '../../src/index.ts'
 import { makeParent } from '../api/run-child.ts'
-import { reasonNotRoot } from '../helpers/privileges.ts'
 import { Program } from '../helpers/program.ts'
 import { until } from '../helpers/until.ts'
 
@@ -79,12 +78,12 @@ describe('where slocket refuses', () => {
     assert.deepEqual(fs.readdirSync(path.dirname(file)), ['file'])
   })
 
-  test('slocket() goes on refusing', async () => {
+  test('slocket() still refuses', async () => {
     refuse()
     await assert.rejects(slocket(lockPath), hasCode('ERR_SLOCKET_NETWORK_FILE_SYSTEM'))
   })
 
-  test('one holds at a time; the error says why there is no queue', async () => {
+  test('one process holds at a time; the error says why there is no queue', async () => {
     refuse()
     assert.deepEqual([await check(file), checkSync(file)], [false, false])
     for (const form of [lock, lockSync]) {
@@ -101,7 +100,7 @@ describe('where slocket refuses', () => {
     }
   })
 
-  test('unlock and unlockSync release what each form has locked, and nothing else', async () => {
+  test('unlock and unlockSync release locks of either form, and nothing else', async () => {
     refuse()
     fs.mkdirSync(lockPath)
     await assert.rejects(unlock(file), hasCode('ENOTACQUIRED'))
@@ -114,7 +113,7 @@ describe('where slocket refuses', () => {
     assert.equal(fs.existsSync(lockPath), false)
   })
 
-  test('a waiter has the lock after its holder, or gives up in the end', async () => {
+  test('a waiter gets the lock after its holder, or gives up at the end', async () => {
     refuse()
     const release = await lock(file)
     const waiting = lock(file, FOREVER)
@@ -126,7 +125,7 @@ describe('where slocket refuses', () => {
     assert.equal(fs.existsSync(lockPath), false)
   })
 
-  test('the errors of the system are those of mkdir', async () => {
+  test('system errors are those of mkdir', async () => {
     refuse()
     const options = { lockfilePath: path.join(`${file}-missing`, 'lock') }
     await assert.rejects(lock(file, options), (error) => {
@@ -142,7 +141,7 @@ describe('where slocket refuses', () => {
     assert.deepEqual(fs.readdirSync(path.dirname(file)).sort(), ['file', 'file.lock'])
   })
 
-  test('mkdir, stat, utimes and rmdir are those of options.fs', async () => {
+  test('options.fs provides mkdir, stat, utimes and rmdir', async () => {
     refuse()
     const called: string[] = []
     const wrap = (name: 'mkdir' | 'stat' | 'utimes' | 'rmdir'): Record<string, unknown> => ({
@@ -167,7 +166,7 @@ function fail(...parameters: unknown[]): void {
 }
 
 describe('the age of a lock by mkdir', () => {
-  test('update is half of stale, at least a second, and at most half of stale and what a timer takes', () => {
+  test('update is half of stale, at least a second, and at most half of stale and the limit of timers', () => {
     const updates = [
       [{}, 5000],
       [{ stale: 1 }, 1000],
@@ -181,7 +180,7 @@ describe('the age of a lock by mkdir', () => {
     for (const [options, updateMs] of updates) assert.equal(mkdirOptionsOf(options).updateMs, updateMs)
   })
 
-  test('it is renewed while it is held', async () => {
+  test('it is renewed while the lock is held', async () => {
     refuse()
     const release = await lock(file, SHORT)
     const before = fs.statSync(lockPath).mtimeMs
@@ -190,7 +189,7 @@ describe('the age of a lock by mkdir', () => {
     assert.equal(fs.existsSync(lockPath), false)
   })
 
-  test('a stale one is taken over, and its holder learns of it, and takes nothing back', async () => {
+  test('a stale lock is taken over; its former holder is notified, and removes nothing', async () => {
     refuse()
     for (const form of [lock, lockSync]) {
       const errors: Error[] = []
@@ -207,7 +206,7 @@ describe('the age of a lock by mkdir', () => {
     }
   })
 
-  test('a holder that has lost it, and does not know yet, does not release another one’s', async () => {
+  test("a former holder that does not know of its loss yet does not release another process's lock", async () => {
     refuse()
     for (const form of [lock, lockSync]) {
       const release = await form(file, { stale: 60_000, update: 30_000, onCompromised: assert.fail })
@@ -221,7 +220,7 @@ describe('the age of a lock by mkdir', () => {
     }
   })
 
-  test('a holder whose directory was removed is told', async () => {
+  test('a holder is notified if its directory was removed', async () => {
     refuse()
     const errors: Error[] = []
     await lock(file, { ...SHORT, onCompromised: (error) => errors.push(error) })
@@ -231,7 +230,7 @@ describe('the age of a lock by mkdir', () => {
     await assert.rejects(unlock(file), hasCode('ENOTACQUIRED'))
   })
 
-  test('what a process left in the middle of a takeover holds nobody up for good', async () => {
+  test('a takeover that was interrupted does not block the lock for good', async () => {
     refuse()
     fs.mkdirSync(lockPath)
     makeOlder(60_000)
@@ -246,8 +245,8 @@ describe('the age of a lock by mkdir', () => {
   })
 })
 
-describe('the end of a process that holds by mkdir', () => {
-  test('an exit removes the lock; a kill leaves it until it is stale', async () => {
+describe('the end of a process that holds a mkdir lock', () => {
+  test('an exit removes the lock; after a kill it stays until it is stale', async () => {
     const exits = new Program(file, `await lockfile.lock(lockPath); say('locked'); hear(); process.exit()`, {
       before: REFUSED,
     })
@@ -269,7 +268,7 @@ describe('the end of a process that holds by mkdir', () => {
     )()
   })
 
-  test('it keeps no process alive, and what an exit finds taken over stays', async () => {
+  test("it does not keep the process alive, and an exit does not remove another process's lock", async () => {
     const program = new Program(file, `await lockfile.lock(lockPath); say('locked'); hear()`, { before: REFUSED })
     assert.equal(await program.next(), 'locked')
     await untilLater()
@@ -282,7 +281,7 @@ describe('the end of a process that holds by mkdir', () => {
   })
 })
 
-test('in a sandbox that forbids sockets, a lock is one by mkdir, and nothing else is made at its path', async () => {
+test('in a sandbox without sockets, locks use mkdir, and nothing else is created at the path', async () => {
   const before = `
     import net from 'node:net'
     net.Server.prototype.listen = function () {
@@ -303,7 +302,7 @@ test('in a sandbox that forbids sockets, a lock is one by mkdir, and nothing els
   assert.deepEqual(said, ['mkdir', 'mkdir', [lockPath]], stderr)
 })
 
-test('in a sandbox that forbids only sockets without a file, a lock is one of slocket', async () => {
+test("in a sandbox that forbids only sockets without a file, locks are slocket's", async () => {
   const before = `
     import net from 'node:net'
     const { listen } = net.Server.prototype
@@ -323,7 +322,7 @@ test('in a sandbox that forbids only sockets without a file, a lock is one of sl
   assert.deepEqual(fs.readdirSync(path.dirname(file)), ['file'])
 })
 
-test('descriptors that are free again between two tries of a socket do not refuse it', async () => {
+test('descriptors that become free between two attempts at a socket are no reason to refuse', async () => {
   const before = `
     import net from 'node:net'
     const { listen } = net.Server.prototype
@@ -342,96 +341,7 @@ test('descriptors that are free again between two tries of a socket do not refus
   assert.deepEqual(said, ['slocket'], stderr)
 })
 
-describe('beside processes that slocket does not refuse', () => {
-  test('a lock of slocket is respected, however old, until it is released', async () => {
-    const program = new Program(
-      file,
-      `const release = lockfile.lockSync(lockPath); say(release.kind); hear(); release()`,
-    )
-    assert.equal(await program.next(), 'slocket')
-    makeOlder(3_600_000)
-    refuse()
-    await assert.rejects(lock(file), hasCode('ELOCKED'))
-    assert.throws(() => lockSync(file), hasCode('ELOCKED'))
-    assert.deepEqual([await check(file), checkSync(file)], [true, true])
-    const waiting = lock(file, FOREVER)
-    program.goOn()
-    assert.equal((await program.ended()).code, 0)
-    const release = await waiting
-    assert.equal(release.kind, 'mkdir')
-    await release()
-  })
-
-  test('a lock by mkdir is respected, and waited for', async () => {
-    const program = new Program(
-      file,
-      `const release = lockfile.lockSync(lockPath); say(release.kind); hear(); release()`,
-      {
-        before: REFUSED,
-      },
-    )
-    assert.equal(await program.next(), 'mkdir')
-    await assert.rejects(lock(file), hasCode('ELOCKED'))
-    assert.throws(() => lockSync(file), hasCode('ELOCKED'))
-    assert.deepEqual([await check(file), checkSync(file)], [true, true])
-    const waiting = lock(file, FOREVER)
-    program.goOn()
-    assert.equal((await program.ended()).code, 0)
-    const release = await waiting
-    assert.equal(release.kind, 'slocket')
-    await release()
-  })
-
-  test('they exclude each other', async () => {
-    const ROUNDS = 20
-    const inside = `${file}.inside`
-    const counter = `${file}.count`
-    fs.writeFileSync(counter, '0')
-    const body = `
-      const retries = { forever: true }
-      for (let round = 0; round < ${ROUNDS}; round += 1) {
-        const release = await lockfile.lock(lockPath, { retries })
-        fs.mkdirSync(${JSON.stringify(inside)})
-        const count = Number(fs.readFileSync(${JSON.stringify(counter)}, 'utf8'))
-        await new Promise((resolve) => setTimeout(resolve, 1))
-        fs.writeFileSync(${JSON.stringify(counter)}, String(count + 1))
-        fs.rmdirSync(${JSON.stringify(inside)})
-        await release()
-      }`
-    const programs = [REFUSED, '', REFUSED, ''].map((before) => new Program(file, body, { before }))
-    for (const program of programs) {
-      const { code, stderr } = await program.ended()
-      assert.equal(code, 0, stderr)
-    }
-    assert.equal(fs.readFileSync(counter, 'utf8'), String(programs.length * ROUNDS))
-    await until('nothing is left', () => !fs.existsSync(lockPath))
-  })
-
-  test(
-    'a lock that another user has made is ELOCKED, and free when it is released',
-    { skip: reasonNotRoot() },
-    async () => {
-      fs.chmodSync(path.dirname(file), 0o777)
-      const release = await lock(file)
-      const before = 'process.setgid(65534); process.setuid(65534)\n'
-      const program = new Program(
-        file,
-        `const attempt = () => lockfile.lock(lockPath).then((release) => [release.kind], ({ code, cause }) => [code, cause.code])
-       say([await lockfile.check(lockPath), lockfile.checkSync(lockPath), ...await attempt()])
-       hear()
-       say([await lockfile.check(lockPath), ...await attempt()])`,
-        { before },
-      )
-      assert.deepEqual(await program.next(), [true, true, 'ELOCKED', 'ERR_SLOCKET_PERMISSION'])
-      await release()
-      program.goOn()
-      assert.deepEqual(await program.next(), [false, 'slocket'])
-      assert.equal((await program.ended()).code, 0)
-    },
-  )
-})
-
-test('a lock by mkdir listens to the exit of the process while it is held, and to no signal', async () => {
+test('a mkdir lock listens to the exit of the process while it is held, and to no signal', async () => {
   const body = `
     const NAMES = ['exit', 'SIGINT', 'SIGTERM', 'SIGHUP']
     const before = NAMES.map((name) => process.listenerCount(name))

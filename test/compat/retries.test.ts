@@ -36,12 +36,12 @@ const CASES: readonly (readonly [retries: number | RetryOptions | number[] | und
   [[5, 10, 15], 30],
 ]
 
-describe('for as long as the retries would have lasted', () => {
+describe('the total wait of retries', () => {
   for (const [retries, ms] of CASES) {
     test(`${JSON.stringify(retries)}: ${ms} ms`, () => assert.equal(waitOf(retries as RetryOptions), ms))
   }
 
-  test('randomize makes each timeout longer, and at most twice as long', () => {
+  test('randomize makes each timeout longer, at most twice as long', () => {
     const waits = new Set<number | undefined>()
     for (let round = 0; round < 100; round += 1) {
       const ms = waitOf({ retries: 3, minTimeout: 1000, randomize: true })
@@ -51,7 +51,7 @@ describe('for as long as the retries would have lasted', () => {
     assert.ok(waits.size > 1)
   })
 
-  test('a first timeout that is longer than the longest is an error', () => {
+  test('a minTimeout above maxTimeout is an error', () => {
     assert.throws(() => waitOf({ minTimeout: 10, maxTimeout: 5 }), /minTimeout is greater than maxTimeout/)
   })
 })

@@ -36,7 +36,7 @@ export function testLocal({ lingerMs, rounds }: { lingerMs: number; rounds: numb
       seed,
     })
 
-    test('no directory is left when all have left', async () => {
+    test('no directory is left at the end', async () => {
       assert.ok(resources > 0)
       // Bound: the runner's own limit for a test.
       if (lingerMs > 0) while (fs.readdirSync(parent).length > 0) await new Promise((done) => setTimeout(done, 10))

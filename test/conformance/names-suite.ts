@@ -37,7 +37,7 @@ export function testNames(rounds: number): void {
       seed,
     })
 
-    test('nothing is left when all have left', async () => {
+    test('nothing is left at the end', async () => {
       assert.ok(resources > 0)
       // Bound: the runner's own limit for a test.
       while (fs.existsSync(root)) await new Promise((done) => setTimeout(done, 10))

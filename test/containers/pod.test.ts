@@ -8,7 +8,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
 import { mountTmpfs } from '../helpers/mounts.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import { killContainer, makePod, skipContainers, startContainer, startContainers } from '../helpers/podman.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
@@ -27,7 +27,7 @@ const EMPTY_DIRS: Readonly<Record<string, (scene: Scene) => string>> = {
 for (const [kind, makeEmptyDir] of Object.entries(EMPTY_DIRS))
   for (const sharesPids of [false, true])
     scenario(
-      `two containers of a pod that ${sharesPids ? 'shares process ids' : 'has process ids for each'} lock in ${kind}: in order, and the one that is killed gives it to the other`,
+      `two containers of a pod that ${sharesPids ? 'shares process ids' : 'has process ids for each'} lock in ${kind}: in order; if the holder is killed, the other one gets the lock`,
       { skip },
       async (scene) => {
         const directory = makeEmptyDir(scene)
@@ -58,6 +58,6 @@ for (const [kind, makeEmptyDir] of Object.entries(EMPTY_DIRS))
         assert.equal((await anew.client.next('granted')).recovered, false)
         await anew.client.release()
         assert.deepEqual(scene.journal.order(), ['a', 'b', 'a', 'anew'])
-        await sweep(await scene.spawn('host'), onHost)
+        await useOnceAndCleanUp(await scene.spawn('host'), onHost)
       },
     )

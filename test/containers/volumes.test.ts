@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import type { Client } from '../helpers/client.ts'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import type { ContainerOptions } from '../helpers/podman.ts'
 import {
   killContainer,
@@ -39,19 +39,15 @@ const SHARED: Readonly<Record<string, (scene: Scene) => Shared>> = {
 }
 
 for (const [where, share] of Object.entries(SHARED)) {
-  scenario(
-    `${where}, containers and the host have the lock in the order in which they came`,
-    { skip },
-    async (scene) => {
-      const { path, options } = share(scene)
-      const [a, b] = await startContainers(scene, options, 'a', 'b')
-      const [host, last] = await scene.spawnAll('host', 'last')
-      await haveItInTurn(scene, path, [a.client, host, b.client, last])
-    },
-  )
+  scenario(`${where}: containers and the host get the lock in the order of their requests`, { skip }, async (scene) => {
+    const { path, options } = share(scene)
+    const [a, b] = await startContainers(scene, options, 'a', 'b')
+    const [host, last] = await scene.spawnAll('host', 'last')
+    await haveItInTurn(scene, path, [a.client, host, b.client, last])
+  })
 
   scenario(
-    `${where}, kill -9 of a container's first process gives the lock to the next one, whose process id may be the same`,
+    `${where}: kill -9 of a container's first process frees the lock for the next one, even with the same process id`,
     { skip },
     async (scene) => {
       const { path, options } = share(scene)
@@ -75,12 +71,12 @@ for (const [where, share] of Object.entries(SHARED)) {
       await host.kill()
       assert.equal((await c.client.next('granted')).recovered, true)
       await c.client.release()
-      await sweep(c.client, path)
+      await useOnceAndCleanUp(c.client, path)
     },
   )
 
   scenario(
-    `${where}, containers and the host contend while containers are killed: never do two hold`,
+    `${where}: containers and the host contend while containers are killed, and two never hold`,
     { skip },
     async (scene) => {
       const { path, options } = share(scene)
@@ -104,7 +100,7 @@ for (const [where, share] of Object.entries(SHARED)) {
 }
 
 scenario(
-  'kill -9 of a shell that is the container’s first process gives away the lock of its child',
+  "kill -9 of a shell that is the container's first process frees the lock of its child",
   { skip },
   async (scene) => {
     const [holder] = await startContainers(scene, { init: SHELL_INIT }, 'holder')
@@ -133,26 +129,22 @@ scenario('containers that mount the directory elsewhere share its locks', { skip
   assert.equal(await b.client.try('/srv/elsewhere/lock'), false)
 })
 
-scenario(
-  'a container whose process is stopped keeps the lock; killed then, it gives the lock away',
-  { skip },
-  async (scene) => {
-    const [holder, waiter] = await startContainers(scene, {}, 'holder', 'waiter')
-    const host = await scene.spawn('host')
-    await holder.client.acquire(scene.path)
-    waiter.client.send({ do: 'acquire', path: scene.path })
-    await untilWaiting(scene.path, 1)
-    await stopContainer(holder)
-    await isKept(scene, host, waiter.client)
-    process.kill(holder.pid, 'SIGCONT')
-    assert.equal(await holder.client.isHolding(), true)
-    await stopContainer(holder)
-    await killContainer(scene, holder)
-    assert.equal((await waiter.client.next('granted')).recovered, true)
-  },
-)
+scenario('a container whose process is stopped keeps the lock, until it is killed', { skip }, async (scene) => {
+  const [holder, waiter] = await startContainers(scene, {}, 'holder', 'waiter')
+  const host = await scene.spawn('host')
+  await holder.client.acquire(scene.path)
+  waiter.client.send({ do: 'acquire', path: scene.path })
+  await untilWaiting(scene.path, 1)
+  await stopContainer(holder)
+  await isKept(scene, host, waiter.client)
+  process.kill(holder.pid, 'SIGCONT')
+  assert.equal(await holder.client.isHolding(), true)
+  await stopContainer(holder)
+  await killContainer(scene, holder)
+  assert.equal((await waiter.client.next('granted')).recovered, true)
+})
 
-scenario('a container that is paused keeps the lock, and holds it when it goes on', { skip }, async (scene) => {
+scenario('a paused container keeps the lock, and still holds it when it continues', { skip }, async (scene) => {
   const [holder, waiter] = await startContainers(scene, {}, 'holder', 'waiter')
   const host = await scene.spawn('host')
   const reason = reasonWithout('podman', 'pause', holder.name)

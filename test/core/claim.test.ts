@@ -18,13 +18,13 @@ import { CLAIMS } from './queues.ts'
 const all = Object.values(CLAIMS)
 
 describe('claim', () => {
-  test('a claim is the same only as itself', () => {
+  test('a claim equals only itself', () => {
     for (const [index, a] of all.entries()) {
       for (const [other, b] of all.entries()) assert.equal(isSameClaim(a, { ...b }), index === other)
     }
   })
 
-  test('exclusive and shared claims match, and permits', () => {
+  test('exclusive and shared claims match; permits match only permits', () => {
     for (const a of all) {
       for (const b of all) {
         const isOne = (a.kind === 'permit') === (b.kind === 'permit')
@@ -43,7 +43,7 @@ describe('claim', () => {
     }
   })
 
-  test('permits cover those who take no more of them, and allow as many', () => {
+  test('permits cover claims that take no more of them and allow as many', () => {
     const covered = (held: Claim): string =>
       Object.keys(CLAIMS)
         .filter((name) => covers(held, CLAIMS[name]!))
@@ -67,7 +67,7 @@ describe('claim', () => {
     ])
   })
 
-  test('permits come back from their text, and from no other', () => {
+  test('permits are parsed from their own text, and from no other', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: MAX_PERMITS }), fc.nat(), (permits, some) => {
         const claim = permitClaim(permits, 1 + (some % permits))

@@ -1,4 +1,4 @@
-/** Random queues of permits, with everything that goes on around them, by the rules of the local engine: whoever leaves wakes its successors. */
+/** Random queues of permits, with everything that happens around them, by the rules of the local engine: a ticket that leaves wakes its successors. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { PermitClaim } from '../../src/core/claim.ts'
@@ -13,8 +13,8 @@ import { holdersByBruteForce, mayJoin } from './queues.ts'
 const PROGRAMS = 3000
 const STEPS = 60
 
-describe('permits of different numbers, several at once, in random queues', () => {
-  test('nobody is granted more than its number allows, nobody overtakes, and nobody is forgotten', () => {
+describe('random queues of requests for several permits, with different numbers', () => {
+  test('never exceed a number, never overtake, and forget nobody', () => {
     const seen = new Map<string, number>()
     for (let seed = 0; seed < PROGRAMS; seed += 1) {
       const program = new Program(seed)
@@ -33,7 +33,7 @@ interface Player extends Ticket {
   readonly claim: PermitClaim
   /** What the queue is ordered by. */
   readonly number: number
-  /** It stands ahead of one that was there before, and will see that, and withdraw. */
+  /** It is ahead of a ticket that was there before, and will see that and withdraw. */
   readonly isGhost: boolean
   isHolder: boolean
   /** Whether it is about to look at the queue. */
@@ -72,7 +72,7 @@ class Program {
     if (this.#queue.length < 8) this.#join()
   }
 
-  /** Lets everybody look who has something to look for: then all whose turn it is hold. */
+  /** Lets every ticket with a pending check list the queue: then all whose turn it is hold. */
   settle(): void {
     for (;;) {
       const next = this.#queue.find(({ isWoken, isGhost }) => isWoken || isGhost)
@@ -125,7 +125,7 @@ class Program {
         if (mayJoin(this.#queue.slice(0, this.#queue.indexOf(own)).map(claimOf), own.claim)) {
           this.#note('waiting for another one')
         }
-        // Whoever has to connect first looks again after that.
+        // A ticket that has to connect first lists again after that.
         if (turn.on.some((other) => !own.reached.has(other))) own.isWoken = true
         for (const other of turn.on) own.reached.add(other)
         return
@@ -143,14 +143,14 @@ class Program {
     this.#notify(departed)
   }
 
-  /** One that has held notifies those that have connected to it; another one, whoever is there. */
+  /** A ticket that has held notifies those that have connected to it; any other ticket notifies all. */
   #notify(departed: Player): void {
     const { claim, isHolder, number } = departed
     const tellable = this.#queue.filter((other) => other.number > number && (!isHolder || other.reached.has(departed)))
     for (const successor of successorsOf(claim, tellable)) successor.isWoken = true
   }
 
-  /** All who have a connection to it see that end; and who has left meanwhile tells again, since the dead one may have been told. */
+  /** All that have a connection to it see its end, and departed tickets notify again, since the dead one may have been the one that was notified. */
   #die(dead: Player): void {
     this.#note('death')
     this.#remove(dead)

@@ -5,7 +5,7 @@ import { decideTurn } from '../../src/core/turn.ts'
 import { MATCHING, queueOf, words } from './queues.ts'
 
 describe('standing', () => {
-  test('who is shown to hold is who decides that it holds, in all queues of up to five', () => {
+  test('the holders that are shown are those that decide that they hold, in all queues of up to five', () => {
     for (const word of MATCHING) {
       const queue = queueOf(word)
       const { held, pending } = splitByTurn(queue)
@@ -23,7 +23,7 @@ describe('standing', () => {
     }
   })
 
-  test("of claims that don't match, too, nobody is shown to hold who does not", () => {
+  test('also with claims that do not match, only holders are shown as holders', () => {
     for (const word of words('xs2t3', 4)) {
       const queue = queueOf(word)
       const { held, pending } = splitByTurn(queue)
@@ -33,7 +33,7 @@ describe('standing', () => {
     }
   })
 
-  test('who is in the listing is alive: nobody has to have proven that', () => {
+  test('everybody in the listing counts as alive, without proof', () => {
     const queue = queueOf('333').map((ticket) => ({ ...ticket, live: false }))
     assert.deepEqual(splitByTurn(queue), { held: queue, pending: [] })
   })

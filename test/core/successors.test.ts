@@ -16,7 +16,7 @@ interface Departure {
 }
 
 describe('successors of a downgrade', () => {
-  test('those whose turn has come are told, and nobody else, if all can be told', () => {
+  test('all whose turn has come are notified, and nobody else, if all can be notified', () => {
     for (const word of words('xs', 6)) {
       const { behind, after } = downgrade(word)
       const now = behind.filter((ticket) => decideTurn(ticket, after).kind === 'held')
@@ -24,7 +24,7 @@ describe('successors of a downgrade', () => {
     }
   })
 
-  test('those whose turn has come are told, whoever else cannot be told', () => {
+  test('all whose turn has come are notified, whoever else cannot be notified', () => {
     for (const word of words('xs', 5)) {
       const { behind, after } = downgrade(word)
       for (const reachable of subsets(behind)) {
@@ -36,7 +36,7 @@ describe('successors of a downgrade', () => {
     }
   })
 
-  test('it lets in nobody who does not share', () => {
+  test('only shared requests are started', () => {
     for (const word of words('xs', 6)) {
       const { behind, after } = downgrade(word)
       const now = behind.filter((ticket) => decideTurn(ticket, after).kind === 'held')
@@ -55,14 +55,14 @@ function downgrade(word: string): { behind: Ticket[]; after: Ticket[] } {
 }
 
 describe('successors', () => {
-  test('everybody whose turn has come is told, when all that wait are marked', () => {
+  test('all whose turn has come are notified, when all waiters are marked', () => {
     for (const departure of departures()) {
       const told = toldOf(departure, departure.behind, () => true)
       for (const ticket of nowHeld(departure)) assert.ok(told.includes(ticket), describeDeparture(departure, ticket))
     }
   })
 
-  test('everybody marked whose turn has come is told, when those whose turn had come before are not marked', () => {
+  test('all marked whose turn has come are notified, when those whose turn had come before are not marked', () => {
     for (const departure of departures()) {
       const marked = departure.behind.filter((ticket) => decideTurn(ticket, departure.before).kind !== 'held')
       const told = toldOf(departure, marked, () => true)
@@ -70,7 +70,7 @@ describe('successors', () => {
     }
   })
 
-  test('everybody who waited on the one that left, and whose turn has come, is told, whoever cannot be told', () => {
+  test('all that waited for the departed ticket, and whose turn has come, are notified, whoever cannot be notified', () => {
     for (const departure of departures()) {
       const { behind } = departure
       for (const reachable of subsets(behind)) {
@@ -83,7 +83,7 @@ describe('successors', () => {
     }
   })
 
-  test('everybody who waits on the one that left is told, or waits on others who leave it no turn, whoever else is joining', () => {
+  test('all that wait for the departed ticket are notified, or wait for others that leave them no turn, whoever else is joining', () => {
     for (const departure of departures()) {
       const { before, behind, departed } = departure
       for (const marked of subsets(behind)) {
@@ -97,7 +97,7 @@ describe('successors', () => {
     }
   })
 
-  test('if all say the same, everybody who waits on the one that left is told', () => {
+  test('with equal claims, all that wait for the departed ticket are notified', () => {
     for (const departure of departures()) {
       const { before, behind, departed, word } = departure
       if (new Set(word).size > 1) continue
@@ -113,7 +113,7 @@ describe('successors', () => {
     }
   })
 
-  test('the same past dead ones that only who waits knows of', () => {
+  test('this holds past dead tickets that only the waiter knows of', () => {
     for (const departure of departures()) {
       const { before, behind, departed } = departure
       for (const dead of subsets(behind)) {
@@ -128,7 +128,7 @@ describe('successors', () => {
     }
   })
 
-  test('one that cannot be told does not count: the next is told in its place', () => {
+  test('a ticket that cannot be notified does not count: the next one is notified instead', () => {
     for (const departure of departures()) {
       const { behind, departed } = departure
       for (const reachable of subsets(behind)) {
@@ -139,7 +139,7 @@ describe('successors', () => {
     }
   })
 
-  test('nobody is told twice, and those nearest are told first', () => {
+  test('nobody is notified twice, and the nearest are notified first', () => {
     for (const departure of departures()) {
       const told = toldOf(departure, departure.behind, () => true)
       assert.deepEqual(
@@ -150,7 +150,7 @@ describe('successors', () => {
     }
   })
 
-  test('no more are told than may hold now, by the rule', () => {
+  test('no more are notified than may hold now', () => {
     const toldAfter = (word: string): string => {
       const [departed, ...behind] = queueOf(word) as [Ticket, ...Ticket[]]
       return toldOf({ word, departed, before: [], after: behind, behind }, behind, () => true)

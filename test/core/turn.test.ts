@@ -8,7 +8,7 @@ import { decideTurn, isCertainlyBlocked } from '../../src/core/turn.ts'
 import { MATCHING, holdersByBruteForce, mayHoldTogether, mayJoin, queueOf, subsets, words } from './queues.ts'
 
 describe('turn', () => {
-  test('those hold who may by the plain statement, in all queues of up to five', () => {
+  test('the holders are those of the plain rule, in all queues of up to five', () => {
     for (const word of MATCHING) {
       const queue = queueOf(word)
       const held = queue.filter((own) => decideTurn(own, queue).kind === 'held')
@@ -16,7 +16,7 @@ describe('turn', () => {
     }
   })
 
-  test('those who hold may hold together, and the first who waits may not join them', () => {
+  test('the holders may hold together, and the first waiter may not join them', () => {
     for (const word of MATCHING) {
       const queue = queueOf(word)
       const held = queue.filter((own) => decideTurn(own, queue).kind === 'held')
@@ -27,7 +27,7 @@ describe('turn', () => {
     }
   })
 
-  test('while all that a ticket is blocked on remain, its turn does not come, whoever else leaves', () => {
+  test("a ticket's turn does not come while all that it is blocked on remain, whoever else leaves", () => {
     for (const word of MATCHING) {
       const queue = queueOf(word)
       for (const own of queue) {
@@ -41,7 +41,7 @@ describe('turn', () => {
     }
   })
 
-  test('a ticket is blocked on those ahead of it, the nearest ones, nearest first', () => {
+  test('a ticket is blocked on the nearest tickets ahead of it, nearest first', () => {
     for (const word of MATCHING) {
       const queue = queueOf(word)
       for (const [place, own] of queue.entries()) {
@@ -53,7 +53,7 @@ describe('turn', () => {
     }
   })
 
-  test('what comes behind a ticket changes nothing for it', () => {
+  test('tickets behind change nothing', () => {
     for (const word of MATCHING) {
       const queue = queueOf(word)
       for (const [place, own] of queue.entries()) {
@@ -62,7 +62,7 @@ describe('turn', () => {
     }
   })
 
-  test('once its turn has come it stays, whoever of the others leaves', () => {
+  test('a ticket keeps its turn, whoever leaves', () => {
     for (const word of MATCHING) {
       const queue = queueOf(word)
       for (const own of queue) {
@@ -84,7 +84,7 @@ describe('turn', () => {
     }
   })
 
-  test("of claims that don't match no two hold together, and nobody is told of a mismatch with a claim that matches", () => {
+  test("of claims that don't match, no two hold together, and a mismatch is never reported with a claim that matches", () => {
     for (const word of words('xs23', 5)) {
       const queue = queueOf(word)
       const turns = queue.map((own): [Ticket, Turn] => [own, decideTurn(own, queue)])
@@ -98,14 +98,14 @@ describe('turn', () => {
     }
   })
 
-  test("one whose claim doesn't match, and that is not proven alive, is waited for, alone", () => {
+  test('a ticket with another kind of claim that is not proven alive is waited for, alone', () => {
     const [stranger, own] = queueOf('x2') as [Ticket, Ticket]
     const doubtful = { ...stranger, live: false }
     assert.deepEqual(decideTurn(own, [doubtful, own]), { kind: 'blocked', on: [doubtful] })
     assert.deepEqual(decideTurn(own, [stranger, own]), { kind: 'mismatch', with: stranger })
   })
 
-  test('a permit that is free is held only once all ahead are proven alive: one of them may have died holding', () => {
+  test('a free permit is held only when all tickets ahead are proven alive: one may have died holding', () => {
     for (const word of words('3', 3)) {
       const queue = queueOf(word)
       const own = queue.at(-1)
@@ -119,7 +119,7 @@ describe('turn', () => {
     }
   })
 
-  test('it decides by the identity of the own ticket, not by the object', () => {
+  test('the own ticket is identified by its identity, not by the object', () => {
     fc.assert(
       fc.property(fc.constantFrom(...MATCHING.filter((word) => word !== '')), fc.nat(), (word, some) => {
         const queue = queueOf(word)
@@ -129,7 +129,7 @@ describe('turn', () => {
     )
   })
 
-  test('blocked for certain is only who is blocked by tickets that are all alive and none joining', () => {
+  test('only a ticket behind live tickets, none of them joining, is certainly blocked', () => {
     fc.assert(
       fc.property(fc.array(fc.record({ live: fc.boolean(), joining: fc.boolean() })), (states) => {
         const blockers = states.map((state) => ({ ...queueOf('x')[0]!, ...state }))

@@ -75,7 +75,7 @@ function finishDirectory(path: string, { access }: PlainOptions): void {
   }
 }
 
-scenario('a lock of a group is not for others, who touch nothing', { skip }, async (scene) => {
+scenario("other users cannot use a group's lock, and touch nothing", { skip }, async (scene) => {
   const path = openTo(scene, 0o2775, TEAM)
   const [ann, ben] = await Promise.all([scene.spawn('ann', as(ANN, TEAM)), scene.spawn('ben', as(BEN))])
   await ann.acquire(path, GROUP)
@@ -86,7 +86,7 @@ scenario('a lock of a group is not for others, who touch nothing', { skip }, asy
   assert.deepEqual([gid, mode & 0o022], [TEAM, 0o020])
 })
 
-scenario('a lock of a user is not for others, however wide the umask is', { skip }, async (scene) => {
+scenario("other users cannot use a user's lock, however wide the umask is", { skip }, async (scene) => {
   const path = openTo(scene, STICKY)
   const [ann, ben] = await Promise.all([
     scene.spawn('ann', { uid: ANN, gid: ANN, wrapper: ['bash', '-c', 'umask 000; exec "$0" "$@"'] }),
@@ -97,7 +97,7 @@ scenario('a lock of a user is not for others, however wide the umask is', { skip
   assert.deepEqual([modeOf(path), modeOf(join(path, '.members'))], ['1700', '1775'])
 })
 
-scenario('a lock of all users is removed when the user who made it is the last one', { skip }, async (scene) => {
+scenario('a lock for all users is removed when its creator is the last user', { skip }, async (scene) => {
   for (const mode of [OPEN, STICKY]) {
     const path = openTo(scene, mode)
     const [ann, ben] = await spawnThree(scene)
@@ -110,22 +110,18 @@ scenario('a lock of all users is removed when the user who made it is the last o
   }
 })
 
-scenario(
-  'what an administrator has made for all stays, and needs no access to be asked for',
-  { skip },
-  async (scene) => {
-    const path = openTo(scene, STICKY)
-    fs.mkdirSync(path)
-    fs.chmodSync(path, 0o1777)
-    const [ann, ben, cat] = await spawnThree(scene)
-    await holdInTurn([ann, ben, cat], path, { linger: 0 })
-    await holdInTurn([cat, ann], path, ALL)
-    await until('nothing is left in it', () => fs.readdirSync(path).length === 0)
-    assert.equal(modeOf(path), '1777')
-  },
-)
+scenario('what an administrator has made for all stays, and needs no `access`', { skip }, async (scene) => {
+  const path = openTo(scene, STICKY)
+  fs.mkdirSync(path)
+  fs.chmodSync(path, 0o1777)
+  const [ann, ben, cat] = await spawnThree(scene)
+  await holdInTurn([ann, ben, cat], path, { linger: 0 })
+  await holdInTurn([cat, ann], path, ALL)
+  await until('nothing is left in it', () => fs.readdirSync(path).length === 0)
+  assert.equal(modeOf(path), '1777')
+})
 
-scenario('in a directory of a group, what is made belongs to that group', { skip }, async (scene) => {
+scenario('in a directory of a group, new entries belong to that group', { skip }, async (scene) => {
   const path = openTo(scene, STICKY)
   // Without the set-group-ID bit: files made in it have the primary group of their user.
   for (const directory of [path, join(path, '.members')]) {
@@ -138,7 +134,7 @@ scenario('in a directory of a group, what is made belongs to that group', { skip
   assert.equal((await stranger.fail(path, GROUP)).code, 'ERR_SLOCKET_PERMISSION')
 })
 
-scenario('a user widens what it has made itself, and nothing else', { skip }, async (scene) => {
+scenario('a user widens the permissions only of its own entries', { skip }, async (scene) => {
   const path = openTo(scene, STICKY)
   const [ann, ben, cat] = await spawnThree(scene)
   const other = await scene.spawn('other', as(ANN))
@@ -160,7 +156,7 @@ scenario('a user widens what it has made itself, and nothing else', { skip }, as
   assert.deepEqual(treeOf(own), before)
 })
 
-scenario('users who ask for different access at once keep each other out all the same', { skip }, async (scene) => {
+scenario('users that request different access at the same time still exclude each other', { skip }, async (scene) => {
   const path = openTo(scene, OPEN)
   const clients = await Promise.all(
     [0, 1, 2, 3].map((index) => scene.spawn(`client-${index}`, as(index % 2 === 0 ? ANN : BEN, TEAM))),
@@ -180,7 +176,7 @@ scenario('users who ask for different access at once keep each other out all the
 
 for (const when of ['before', 'after'] as const) {
   scenario(
-    `a process killed ${when} any step leaves a lock that another user can use, or is told how to, and its own user repairs`,
+    `a process killed ${when} any step leaves a lock that other users can use, or are told how to; its own user repairs it`,
     { skip },
     async (scene) => {
       const path = openTo(scene, OPEN)
@@ -217,7 +213,7 @@ for (const when of ['before', 'after'] as const) {
   )
 }
 
-scenario('who comes while another user is about to open the lock to all waits for that', { skip }, async (scene) => {
+scenario('a newcomer waits for another user that is about to open the lock to all', { skip }, async (scene) => {
   const path = openTo(scene, STICKY)
   const [maker, other] = await Promise.all([
     scene.spawn('maker', { ...as(ANN), ...WITH_STEPS }),
@@ -240,7 +236,7 @@ scenario('who comes while another user is about to open the lock to all waits fo
   await holdInTurn([other, maker], path, ALL)
 })
 
-scenario('calls that block, threads, and long paths have the access, too', { skip }, async (scene) => {
+scenario('blocking calls, threads and long paths have the access, too', { skip }, async (scene) => {
   const path = join(dirname(openTo(scene, STICKY)), 'x'.repeat(200))
   const [ann, ben, cat] = await spawnThree(scene)
   ann.send({ do: 'sync', path, options: ALL })

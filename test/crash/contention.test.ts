@@ -11,7 +11,7 @@ const LEAVE = { linger: 0 }
 /** How many grants there are between two kills, at least. */
 const GRANTS = 20
 
-scenario('of four processes that contend one is killed again and again: never do two hold', async (scene) => {
+scenario('four processes contend while one is killed again and again: two never hold', async (scene) => {
   const clients = await scene.spawnAll('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h')
   // Each time one is killed another one comes, but for the last four.
   const coming: Client[] = [...clients]
@@ -28,7 +28,7 @@ scenario('of four processes that contend one is killed again and again: never do
 })
 
 scenario(
-  'one that holds is killed, and the next one knows it; stopped, it keeps the lock',
+  'after a holder is killed, the next one has recovered; a stopped holder keeps the lock',
   { skip: NO_STOPS },
   async (scene) => {
     const [holder, waiter, last] = await scene.spawnAll('holder', 'waiter', 'last')

@@ -7,7 +7,7 @@ const FEW = ['bash', '-c', 'ulimit -n 120; exec "$0" "$@"']
 const LEAVE = { linger: 0 }
 
 scenario(
-  'without descriptors an acquire says so, leaves nothing, and works again when there are some',
+  'without descriptors, an acquire fails, leaves nothing behind, and works again when there are some',
   async (scene) => {
     const [poor, other] = await Promise.all([scene.spawn('poor', { wrapper: FEW }), scene.spawn('other')])
     // The first use of a module opens files.
@@ -31,7 +31,7 @@ scenario(
   },
 )
 
-scenario('without descriptors one does not step over a holder whom it cannot reach', async (scene) => {
+scenario('without descriptors, a waiter does not pass a holder that it cannot reach', async (scene) => {
   const [poor, holder] = await Promise.all([scene.spawn('poor', { wrapper: FEW }), scene.spawn('holder')])
   await holder.acquire(scene.path)
   for (const spare of [0, 1, 2, 3]) {
@@ -46,33 +46,30 @@ scenario('without descriptors one does not step over a holder whom it cannot rea
   await poor.next('granted')
 })
 
-scenario(
-  'a holder that has run out of descriptors releases, and those who could not reach it have their turn',
-  async (scene) => {
-    const [poor, early, late] = await Promise.all([
-      scene.spawn('poor', { wrapper: FEW }),
-      scene.spawn('early'),
-      scene.spawn('late'),
-    ])
-    await poor.acquire(scene.path)
-    await early.enqueue(scene.path)
-    await poor.ping()
-    poor.send({ do: 'exhaust', spare: 0 })
-    await poor.next('exhausted')
-    await late.enqueue(scene.path)
-    assert.equal(await poor.isHolding(), true)
-    await poor.release()
-    await early.next('granted')
-    await early.release()
-    await late.next('granted')
-    await late.release()
-    poor.send({ do: 'replenish' })
-    await poor.acquire(scene.path, {}, 'again')
-  },
-)
+scenario('a holder without descriptors releases, and waiters that could not reach it get their turn', async (scene) => {
+  const [poor, early, late] = await Promise.all([
+    scene.spawn('poor', { wrapper: FEW }),
+    scene.spawn('early'),
+    scene.spawn('late'),
+  ])
+  await poor.acquire(scene.path)
+  await early.enqueue(scene.path)
+  await poor.ping()
+  poor.send({ do: 'exhaust', spare: 0 })
+  await poor.next('exhausted')
+  await late.enqueue(scene.path)
+  assert.equal(await poor.isHolding(), true)
+  await poor.release()
+  await early.next('granted')
+  await early.release()
+  await late.next('granted')
+  await late.release()
+  poor.send({ do: 'replenish' })
+  await poor.acquire(scene.path, {}, 'again')
+})
 
 scenario(
-  'a process whose first acquire was without descriptors names its tickets by this kernel, as everybody does',
+  'a process whose first acquire was without descriptors names its tickets by this kernel, like all others',
   async (scene) => {
     const other = await scene.spawn('other')
     await other.acquire(scene.path)

@@ -6,7 +6,7 @@ import { DOWNGRADED } from '../../src/engines/local/ticket-name.ts'
 import type { Client } from '../helpers/client.ts'
 import type { Command } from '../helpers/commands.ts'
 import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import { reasonNotRoot } from '../helpers/privileges.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { NO_STOPS, scenario } from '../helpers/scenario.ts'
@@ -21,40 +21,46 @@ const steps = { skip: exceptOnWindows('test/windows/downgrade has what applies')
 /** Takes away the looks once a second. */
 const NO_LOOK = { preload: new URL('../fixtures/no-look.js', import.meta.url).href }
 
-scenario('those who share are told of a downgrade, up to the next writer, and the writer of its end', async (scene) => {
-  const spawn = (name: string): Promise<Client> => scene.spawn(name, NO_LOOK)
-  const [holder, one, two] = await Promise.all([spawn('holder'), spawn('one'), spawn('two')])
-  const [writer, late] = await Promise.all([spawn('writer'), spawn('late')])
-  await holder.acquire(scene.path)
-  await one.enqueue(scene.path, READ)
-  await two.enqueue(scene.path, READ)
-  await writer.enqueue(scene.path)
-  await late.enqueue(scene.path, READ)
-  await holder.downgrade()
-  await one.next('granted')
-  await two.next('granted')
-  await one.release()
-  await two.release()
-  assert.equal(writer.hasSaid('granted'), false)
-  assert.equal(late.hasSaid('granted'), false)
-  await holder.release()
-  await writer.next('granted')
-  await writer.downgrade()
-  await late.next('granted')
-})
+scenario(
+  'shared requests up to the next writer are notified of a downgrade, and the writer of its end',
+  async (scene) => {
+    const spawn = (name: string): Promise<Client> => scene.spawn(name, NO_LOOK)
+    const [holder, one, two] = await Promise.all([spawn('holder'), spawn('one'), spawn('two')])
+    const [writer, late] = await Promise.all([spawn('writer'), spawn('late')])
+    await holder.acquire(scene.path)
+    await one.enqueue(scene.path, READ)
+    await two.enqueue(scene.path, READ)
+    await writer.enqueue(scene.path)
+    await late.enqueue(scene.path, READ)
+    await holder.downgrade()
+    await one.next('granted')
+    await two.next('granted')
+    await one.release()
+    await two.release()
+    assert.equal(writer.hasSaid('granted'), false)
+    assert.equal(late.hasSaid('granted'), false)
+    await holder.release()
+    await writer.next('granted')
+    await writer.downgrade()
+    await late.next('granted')
+  },
+)
 
-scenario('those who share are told when the writer between them and a downgraded holder is killed', async (scene) => {
-  const spawn = (name: string): Promise<Client> => scene.spawn(name, NO_LOOK)
-  const [holder, writer, reader] = await Promise.all([spawn('holder'), spawn('writer'), spawn('reader')])
-  await holder.acquire(scene.path)
-  await writer.enqueue(scene.path)
-  await reader.enqueue(scene.path, READ)
-  await holder.downgrade()
-  await writer.kill()
-  await reader.next('granted')
-})
+scenario(
+  'shared requests are notified when the writer between them and a downgraded holder is killed',
+  async (scene) => {
+    const spawn = (name: string): Promise<Client> => scene.spawn(name, NO_LOOK)
+    const [holder, writer, reader] = await Promise.all([spawn('holder'), spawn('writer'), spawn('reader')])
+    await holder.acquire(scene.path)
+    await writer.enqueue(scene.path)
+    await reader.enqueue(scene.path, READ)
+    await holder.downgrade()
+    await writer.kill()
+    await reader.next('granted')
+  },
+)
 
-scenario('a holder killed after its downgrade leaves nothing to recover from', async (scene) => {
+scenario('a holder that is killed after its downgrade causes no recovered', async (scene) => {
   const [holder, reader, writer] = await scene.spawnAll('holder', 'reader', 'writer')
   await holder.acquire(scene.path)
   await holder.downgrade()
@@ -64,10 +70,10 @@ scenario('a holder killed after its downgrade leaves nothing to recover from', a
   await reader.release()
   assert.equal((await writer.next('granted')).recovered, false)
   await writer.release()
-  await sweep(reader, scene.path)
+  await useOnceAndCleanUp(reader, scene.path)
 })
 
-scenario('a holder that exits after its downgrade leaves nothing to recover from', async (scene) => {
+scenario('a holder that exits after its downgrade causes no recovered', async (scene) => {
   const [holder, writer] = await scene.spawnAll('holder', 'writer')
   await holder.acquire(scene.path)
   await holder.downgrade()
@@ -75,10 +81,10 @@ scenario('a holder that exits after its downgrade leaves nothing to recover from
   holder.send({ do: 'exit', code: 0 })
   assert.equal((await writer.next('granted')).recovered, false)
   await writer.release()
-  await sweep(writer, scene.path)
+  await useOnceAndCleanUp(writer, scene.path)
 })
 
-scenario('a holder killed right before its downgrade is one to recover from', steps, async (scene) => {
+scenario('a holder that is killed right before its downgrade causes recovered', steps, async (scene) => {
   const { holder, reader, writer } = await waitBehind(scene)
   holder.send(dieAt('before', holder, scene), { do: 'downgrade' })
   await holder.ended()
@@ -87,7 +93,7 @@ scenario('a holder killed right before its downgrade is one to recover from', st
   assert.equal((await writer.next('granted')).recovered, true)
 })
 
-scenario('a holder killed between its mark and the wake-ups keeps nobody waiting', steps, async (scene) => {
+scenario('a holder that is killed between its mark and the wake-ups keeps nobody waiting', steps, async (scene) => {
   const { holder, reader, writer } = await waitBehind(scene)
   holder.send(dieAt('after', holder, scene), { do: 'downgrade' })
   await holder.ended()
@@ -96,11 +102,11 @@ scenario('a holder killed between its mark and the wake-ups keeps nobody waiting
   await reader.release()
   assert.equal((await writer.next('granted')).recovered, false)
   await writer.release()
-  await sweep(reader, scene.path)
+  await useOnceAndCleanUp(reader, scene.path)
 })
 
 scenario(
-  'a holder stopped between its mark and the wake-ups keeps waiting only those who write',
+  'a holder that is stopped between its mark and the wake-ups keeps only writers waiting',
   { skip: NO_STOPS },
   async (scene) => {
     const { holder, reader, writer } = await waitBehind(scene)
@@ -118,7 +124,7 @@ scenario(
   },
 )
 
-scenario('a downgraded holder killed amid its release leaves no mark for good', steps, async (scene) => {
+scenario('a downgraded holder that is killed during its release leaves no mark for good', steps, async (scene) => {
   const [holder, next] = await Promise.all([scene.spawn('holder', WITH_STEPS), scene.spawn('next')])
   await holder.acquire(scene.path, LEAVE)
   await holder.downgrade()
@@ -131,7 +137,7 @@ scenario('a downgraded holder killed amid its release leaves no mark for good', 
   await untilGone(scene.path)
 })
 
-scenario('a file that has the name of a mark lets nobody in', async (scene) => {
+scenario('a file with the name of a mark starts no request', async (scene) => {
   const [holder, reader] = await scene.spawnAll('holder', 'reader')
   await holder.acquire(scene.path)
   await reader.enqueue(scene.path, READ)
@@ -144,7 +150,7 @@ scenario('a file that has the name of a mark lets nobody in', async (scene) => {
   fs.rmSync(file)
 })
 
-scenario("another user's mark lets nobody in", { skip: steps.skip || reasonNotRoot() }, async (scene) => {
+scenario("another user's mark starts no request", { skip: steps.skip || reasonNotRoot() }, async (scene) => {
   const [holder, reader, late] = await scene.spawnAll('holder', 'reader', 'late')
   await holder.acquire(scene.path)
   await reader.enqueue(scene.path, READ)

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { check, checkSync, lock as lockFile } from '../../src/compat/proper-lockfile.ts'
 import type { Lock } from '../../src/index.ts'
 import { LockManager, local, slocket } from '../../src/index.ts'
-import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
+import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
 import { Program } from '../helpers/program.ts'
 import { until } from '../helpers/until.ts'
 
@@ -95,11 +95,11 @@ function other(queue: string = lockPath): Promise<Lock> {
   return slocket(queue, { engine: local(), linger: 0 })
 }
 
-describe('while listeners for the exit run', () => {
+describe('while exit listeners run', () => {
   for (const [what, { hold, held, queue, isFree = `isFree(lockPath + '${queue}')` }] of Object.entries(KINDS)) {
     for (const [how, end] of Object.entries(ENDS)) {
       if (FAILURES.has(how) && !FAIL.has(what)) continue
-      test(`${what} is held, whenever they were added: ${how}`, async () => {
+      test(`${what} is held, in whatever order the listeners were added: ${how}`, async () => {
         const listener = (name: string): string => `say(['${name}', ${held}, ${isFree}])`
         const holder = start(
           `${hold}
@@ -119,7 +119,7 @@ describe('while listeners for the exit run', () => {
     }
   }
 
-  test('a listener that was put first has it, too, and one that ends the process in the middle', async () => {
+  test('a prepended listener has the lock, too, and so does a listener that ends the process', async () => {
     const holder = start(`const lock = await slocket(lockPath)
       process.on('exit', () => { say(isFree(lockPath)); process.exit(3) })
       process.on('exit', () => say('not called'))
@@ -130,7 +130,7 @@ describe('while listeners for the exit run', () => {
     assert.equal((await other()).recovered, true)
   })
 
-  test('a listener that throws does not free it for the next ones', async () => {
+  test('a listener that throws does not free the lock for the next ones', async () => {
     const holder = start(`const lock = await slocket(lockPath)
       process.on('uncaughtException', () => say(isFree(lockPath)))
       process.on('exit', () => { throw new Error('as asked for') })
@@ -142,7 +142,7 @@ describe('while listeners for the exit run', () => {
 })
 
 describe('after the exit of a process that held', () => {
-  test('its ticket is left, dead, and nothing else; the next one has recovered', async () => {
+  test('only its dead ticket is left, and the next holder has recovered', async () => {
     await start('await slocket(lockPath); process.exit(0)').ended()
     assert.deepEqual(
       fs.readdirSync(lockPath),
@@ -155,7 +155,7 @@ describe('after the exit of a process that held', () => {
     assert.equal(fs.existsSync(lockPath), false)
   })
 
-  test('another lock that it had released is gone', async () => {
+  test('other locks that it had released are gone', async () => {
     await start(`await slocket(lockPath); await (await slocket(lockPath + '-2')).release()
       slocket.sync(lockPath + '-3').release()
       slocket.sync(lockPath + '-4')
@@ -163,7 +163,7 @@ describe('after the exit of a process that held', () => {
     assert.deepEqual(fs.readdirSync(parent), ['lock', 'lock-4'])
   })
 
-  test('named locks are free, and what is left of them goes with the next one that uses the root', async () => {
+  test('named locks are free; the next user of the root removes what is left', async () => {
     await start(`const locks = new LockManager({ root: lockPath })
       for (const name of ['a', 'b', 'c'.repeat(300)]) await new Promise((resolve) =>
         void locks.request(name, () => { resolve(); return new Promise(() => {}) }))
@@ -177,7 +177,7 @@ describe('after the exit of a process that held', () => {
   })
 
   for (const form of ['lock', 'lockSync']) {
-    test(`a lock of slocket/proper-lockfile (${form}) is free, and the next one leaves nothing`, async () => {
+    test(`a lock of slocket/proper-lockfile (${form}) is free, and the next process leaves nothing behind`, async () => {
       const file = path.join(parent, 'file')
       await start(
         `await lockfile.${form}(lockPath.replace('lock', 'file'), { realpath: false }); process.exit(0)`,
@@ -192,11 +192,11 @@ describe('after the exit of a process that held', () => {
   }
 })
 
-describe('a listener for the exit that releases', () => {
+describe('an exit listener that releases', () => {
   for (const [what, { hold, release, queue }] of Object.entries(KINDS)) {
     if (release === undefined) continue
     for (const when of ['before', 'after']) {
-      test(`${what}, added ${when} slocket came: it is free at once, and nobody has recovered`, async () => {
+      test(`${what}, added ${when} slocket came: the lock is free at once, and nobody has recovered`, async () => {
         const listener = `process.on('exit', () => { releaseNow(); say('released'); hear() })`
         const holder = start(
           `${hold}; releaseNow = () => ${release}
@@ -220,7 +220,7 @@ describe('a listener for the exit that releases', () => {
     }
   }
 
-  test('serves another process, not one who waits in its own', async () => {
+  test('serves another process, not a waiter in its own', async () => {
     const holder = start(
       `const lock = await slocket(lockPath)
       slocket(lockPath).then(() => say('granted'))
@@ -240,133 +240,14 @@ describe('a listener for the exit that releases', () => {
     assert.equal(fs.existsSync(lockPath), false)
   })
 
-  test('may do so after an await, where the process ends by itself', async () => {
+  test('may release after an await if the process ends by itself', async () => {
     await start(`const lock = await slocket(lockPath)
       process.on('exit', async () => { await null; await lock.release() })`).ended()
     assert.equal(fs.existsSync(lockPath), false)
   })
 })
 
-describe('who waits in a process that exits', () => {
-  test('leaves the queue before its listeners run, and holds nobody up', async () => {
-    const first = await other()
-    const waiter = start(
-      `process.once('SIGUSR2', () => process.exit(0))
-      slocket(lockPath).then(() => say('granted'))`,
-      `process.on('exit', () => { say('exits'); hear() })`,
-    )
-    await untilWaiting(lockPath, 1, waiter.pid)
-    const behind = other()
-    await untilWaiting(lockPath, 1, process.pid)
-    waiter.signal('SIGUSR2')
-    assert.equal(await waiter.next(), 'exits')
-    assert.deepEqual(
-      ticketsIn(lockPath).map(({ pid }) => pid),
-      [process.pid, process.pid],
-    )
-    await first.release()
-    const lock = await behind
-    assert.equal(lock.recovered, false)
-    await lock.release()
-    waiter.goOn()
-    assert.deepEqual((await waiter.ended()).said, [])
-    await untilGone(lockPath)
-  })
-
-  test('behind a lock that the same process holds is not in the way of others, either', async () => {
-    const holder = start(
-      `process.once('SIGUSR2', () => process.exit(0))
-      const lock = await slocket(lockPath); releaseNow = () => lock.release()
-      say('holds'); hear()
-      slocket(lockPath).then(() => say('granted'))`,
-      `let releaseNow; process.on('exit', () => { say('exits'); hear(); releaseNow(); hear() })`,
-    )
-    assert.equal(await holder.next(), 'holds')
-    const second = other()
-    await untilWaiting(lockPath, 1, process.pid)
-    holder.goOn()
-    await untilWaiting(lockPath, 1, holder.pid)
-    const fourth = other()
-    await untilWaiting(lockPath, 2, process.pid)
-    holder.signal('SIGUSR2')
-    assert.equal(await holder.next(), 'exits')
-    assert.equal(ticketsIn(lockPath).filter(({ pid }) => pid === holder.pid).length, 1)
-    holder.goOn()
-    for (const waiting of [second, fourth]) {
-      const lock = await waiting
-      assert.equal(lock.recovered, false)
-      await lock.release()
-    }
-    holder.goOn()
-    assert.deepEqual((await holder.ended()).said, [])
-  })
-
-  test('asks anew where the process goes on after all', async () => {
-    const first = await other()
-    const waiter = start(`process.once('exit', () => { throw new Error('as asked for') })
-      const waiting = slocket(lockPath)
-      await new Promise((resolve) => process.once('SIGUSR2', resolve))
-      try { process.exit(0) } catch (error) { say(error.message) }
-      await (await waiting).release()
-      await (await slocket(lockPath)).release()
-      say('held twice')
-      process.kill(process.pid, 'SIGKILL')`)
-    await untilWaiting(lockPath, 1, waiter.pid)
-    waiter.signal('SIGUSR2')
-    assert.equal(await waiter.next(), 'as asked for')
-    await first.release()
-    assert.equal(await waiter.next(), 'held twice')
-  })
-})
-
-describe('who asks while the process exits', () => {
-  test('by slocket.sync has the lock, and can release it', async () => {
-    const program = start(`await (await slocket(lockPath + '-2')).release()
-      process.on('exit', () => {
-        const lock = slocket.sync(lockPath)
-        say(isFree(lockPath)); lock.release()
-      })`)
-    assert.deepEqual((await program.ended()).said, [false])
-    assert.deepEqual(fs.readdirSync(parent), [])
-  })
-
-  for (const [by, hold] of Object.entries({
-    slocket: 'await slocket(lockPath)',
-    'slocket.sync': 'slocket.sync(lockPath)',
-  })) {
-    test(`by slocket.sync for what its thread holds by ${by} is refused at once, and has it after a release`, async () => {
-      const program = start(`const lock = ${hold}
-        process.on('exit', () => {
-          try { slocket.sync(lockPath) } catch ({ code }) { say(code) }
-          lock.release()
-          const again = slocket.sync(lockPath)
-          say(again.held); again.release()
-        })`)
-      assert.deepEqual((await program.ended()).said, ['ERR_SLOCKET_DEADLOCK', true])
-      assert.deepEqual(fs.readdirSync(parent), [])
-    })
-  }
-
-  for (const [how, end] of Object.entries({ 'process.exit': 'process.exit(0)', 'having nothing left to do': '' })) {
-    test(`by its event loop is never granted, and leaves nothing: ${how}`, async () => {
-      const program = start(
-        `const lock = await slocket(lockPath); await (await slocket(lockPath + '-2')).release()
-        ask = () => {
-          slocket.try(lockPath + '-1').then(() => say('granted'))
-          slocket(lockPath + '-2').then(() => say('granted'))
-          slocket(lockPath).then(() => say('granted'))
-        }
-        process.on('exit', () => { ask(); lock.release() })
-        ${end}`,
-        `let ask; process.on('exit', () => ask())`,
-      )
-      assert.deepEqual((await program.ended()).said, [])
-      assert.deepEqual(fs.readdirSync(parent), [])
-    })
-  }
-})
-
-describe('a worker thread that ends while its process goes on', () => {
+describe('a worker thread that ends while its process continues', () => {
   const INDEX = new URL('../../src/index.js', import.meta.url).href
   const THREAD = `
     const { workerData: { lockPath, hold, end, words }, parentPort } = require('node:worker_threads')

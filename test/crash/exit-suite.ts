@@ -1,7 +1,7 @@
 /** Ends of all kinds but kill -9, in two orders. */
 import assert from 'node:assert/strict'
 import type { Client } from '../helpers/client.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
 
@@ -14,7 +14,7 @@ export interface End {
 
 export const ENDS: readonly End[] = [
   { name: 'process.exit', code: 3, signal: null, end: (client) => client.send({ do: 'exit', code: 3 }) },
-  // Waiting keeps a process alive, so one that waits cancels that first.
+  // A wait keeps a process alive, so a waiter cancels it first.
   {
     name: 'having nothing left to do',
     code: 0,
@@ -28,7 +28,7 @@ export const ENDS: readonly End[] = [
 
 export function testFormerFirst(kind: End): void {
   scenario(
-    `an ex-holder, then a waiter, then the holder end by ${kind.name}: the last one has the lock`,
+    `a former holder, a waiter and the holder end in turn by ${kind.name}: the last one gets the lock`,
     async (scene) => {
       const [former, holder, waiter, last] = await line(scene)
       await endBy(kind, former)
@@ -41,7 +41,7 @@ export function testFormerFirst(kind: End): void {
 
 export function testHolderFirst(kind: End): void {
   scenario(
-    `the holder, the next holder, then an ex-holder end by ${kind.name}: the last one has the lock`,
+    `the holder, the next holder and a former holder end in turn by ${kind.name}: the last one gets the lock`,
     async (scene) => {
       const [former, holder, waiter, last] = await line(scene)
       await endBy(kind, holder)
@@ -52,7 +52,7 @@ export function testHolderFirst(kind: End): void {
       assert.equal(await last.isHolding(), true)
       last.send({ do: 'release' }, { do: 'exit', code: 0 })
       await last.ended()
-      await sweep(await scene.spawn('newcomer'), scene.path)
+      await useOnceAndCleanUp(await scene.spawn('newcomer'), scene.path)
     },
   )
 }

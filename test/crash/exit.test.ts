@@ -10,7 +10,7 @@ for (const kind of ENDS) testHolderFirst(kind)
 for (const kind of ENDS.filter(({ name }) => name === 'process.exit' || name === 'SIGTERM')) testFormerFirst(kind)
 
 scenario(
-  'each who released can end while another one holds, and the last one takes the directory along (R19)',
+  'processes that have released can end while another one holds, and the last one removes the directory (R19)',
   async (scene) => {
     const options = { linger: 60_000 }
     const [a, b, c] = await scene.spawnAll('a', 'b', 'c')
@@ -33,19 +33,22 @@ scenario(
   },
 )
 
-scenario('one after the other releases and ends in the same tick, and nobody is left behind (R17)', async (scene) => {
-  const clients = await scene.spawnAll('a', 'b', 'c', 'd', 'e')
-  await clients[0].acquire(scene.path)
-  for (const waiter of clients.slice(1)) await waiter.enqueue(scene.path)
-  for (const [index, client] of clients.entries()) {
-    if (index > 0) assert.equal((await client.next('granted')).recovered, false)
-    client.send({ do: 'release' }, { do: 'exit', code: 0 })
-  }
-  assert.deepEqual(scene.journal.order(), ['a', 'b', 'c', 'd', 'e'])
-  await untilGone(scene.path)
-})
+scenario(
+  'processes release and end in the same tick, one after the other, and nobody is left waiting (R17)',
+  async (scene) => {
+    const clients = await scene.spawnAll('a', 'b', 'c', 'd', 'e')
+    await clients[0].acquire(scene.path)
+    for (const waiter of clients.slice(1)) await waiter.enqueue(scene.path)
+    for (const [index, client] of clients.entries()) {
+      if (index > 0) assert.equal((await client.next('granted')).recovered, false)
+      client.send({ do: 'release' }, { do: 'exit', code: 0 })
+    }
+    assert.deepEqual(scene.journal.order(), ['a', 'b', 'c', 'd', 'e'])
+    await untilGone(scene.path)
+  },
+)
 
-scenario('a server of many that ends with waiters in all states lets the rest go on (R9, R12)', async (scene) => {
+scenario('a process with waiters in all states ends, and all others continue (R9, R12)', async (scene) => {
   const clients = await scene.spawnAll('a', 'b', 'c', 'd', 'e', 'f')
   for (const client of clients) client.send({ do: 'contend', path: scene.path, rounds: 40, counter: scene.counter })
   await clients[0].next('done')
@@ -58,7 +61,7 @@ scenario('a server of many that ends with waiters in all states lets the rest go
   await untilGone(scene.path)
 })
 
-scenario('waiting keeps a process alive, holding does not', async (scene) => {
+scenario('a wait keeps a process alive; a held lock does not', async (scene) => {
   const [holder, waiter, last] = await scene.spawnAll('holder', 'waiter', 'last')
   await holder.acquire(scene.path)
   await waiter.enqueue(scene.path)
@@ -85,7 +88,7 @@ scenario('a process that waits behind itself stays alive until it has held twice
   assert.equal((await client.ended()).code, 0)
 })
 
-scenario('a process that ends leaves the ticket it held by, and no other', async (scene) => {
+scenario('a process that ends leaves the ticket of its hold, and no other', async (scene) => {
   const [client, other, next] = await scene.spawnAll('client', 'other', 'next')
   await client.acquire(scene.path)
   await other.enqueue(scene.path)

@@ -25,7 +25,7 @@ const REJECTIONS = {
 export function testFaults(code: keyof typeof REJECTIONS): void {
   const rejections = REJECTIONS[code]
   scenario(
-    `where any step fails with ${code}, an acquire is granted or says why not, and the next one works`,
+    `if any step fails with ${code}, an acquire is granted or reports why not, and the next one works`,
     async (scene) => {
       const [victim, other] = await Promise.all([scene.spawn('victim', WITH_STEPS), scene.spawn('other')])
       const play = async (): Promise<readonly string[]> => {
@@ -41,7 +41,7 @@ export function testFaults(code: keyof typeof REJECTIONS): void {
   )
 
   scenario(
-    `where any step of a waiter fails with ${code}, it waits on or says why not, and the others have their turn`,
+    `if any step of a waiter fails with ${code}, it continues to wait or reports why not, and others get their turn`,
     async (scene) => {
       const [victim, holder, last] = await Promise.all([
         scene.spawn('victim', WITH_STEPS),

@@ -11,7 +11,7 @@ const LEAVE = { linger: 0 }
 
 for (const code of ['EMFILE', 'EACCES'] as const) testFaults(code)
 
-scenario('where a ticket cannot be unlinked at all, its release frees the lock all the same', async (scene) => {
+scenario('if a ticket cannot be unlinked, its release still frees the lock', async (scene) => {
   const [victim, other] = await Promise.all([scene.spawn('victim', WITH_STEPS), scene.spawn('other')])
   await victim.acquire(scene.path)
   await other.enqueue(scene.path)
@@ -25,7 +25,7 @@ scenario('where a ticket cannot be unlinked at all, its release frees the lock a
 })
 
 scenario(
-  'where it cannot be unlinked while another ticket of the process holds, that is said, and both go together',
+  'if a ticket cannot be unlinked while the process holds another one, that is reported, and both go together',
   async (scene) => {
     const semaphore = { permits: 2 }
     const [victim, other] = await Promise.all([scene.spawn('victim', WITH_STEPS), scene.spawn('other')])
@@ -41,7 +41,7 @@ scenario(
 )
 
 scenario(
-  'where it cannot be unlinked for a while, another request of the process has its turn once that has passed',
+  'if a ticket cannot be unlinked for a while, another request of the process gets its turn after that',
   async (scene) => {
     const semaphore = { permits: 1 }
     const client = await scene.spawn('client', WITH_STEPS)
@@ -54,7 +54,7 @@ scenario(
   },
 )
 
-scenario('where no socket can be made, nothing is left of the directory', async (scene) => {
+scenario('if no socket can be made, the directory is removed', async (scene) => {
   const client = await scene.spawn('client', WITH_STEPS)
   client.send({ do: 'plan', plan: failEvery(scene.path, 'listen', 'EMFILE') })
   assert.equal((await client.fail(scene.path)).code, 'ERR_SLOCKET_RESOURCES')
@@ -62,21 +62,18 @@ scenario('where no socket can be made, nothing is left of the directory', async 
 })
 
 for (const code of ['EPERM', 'ENOTSUP']) {
-  scenario(
-    `where there are no hard links (${code}), processes contend as ever, also with one that makes them`,
-    async (scene) => {
-      const victims = await Promise.all(['a', 'b', 'c'].map((name) => scene.spawn(name, WITH_STEPS)))
-      const clients = [...victims, await scene.spawn('with links')]
-      for (const victim of victims) victim.send({ do: 'plan', plan: failEvery(scene.path, 'linkSync', code) })
-      for (const client of clients) client.send({ do: 'contend', path: scene.path, rounds: 50, options: LEAVE })
-      await Promise.all(clients.map((client) => client.next('done')))
-      assert.equal(scene.journal.grants().length, 200)
-      await untilGone(scene.path)
-    },
-  )
+  scenario(`without hard links (${code}), processes contend as usual, also with one that makes them`, async (scene) => {
+    const victims = await Promise.all(['a', 'b', 'c'].map((name) => scene.spawn(name, WITH_STEPS)))
+    const clients = [...victims, await scene.spawn('with links')]
+    for (const victim of victims) victim.send({ do: 'plan', plan: failEvery(scene.path, 'linkSync', code) })
+    for (const client of clients) client.send({ do: 'contend', path: scene.path, rounds: 50, options: LEAVE })
+    await Promise.all(clients.map((client) => client.next('done')))
+    assert.equal(scene.journal.grants().length, 200)
+    await untilGone(scene.path)
+  })
 
   scenario(
-    `where there are no hard links (${code}), the queue keeps its order, and a killed holder is found out`,
+    `without hard links (${code}), the queue keeps its order, and a killed holder is detected`,
     async (scene) => {
       const clients = await Promise.all(['holder', 'a', 'b', 'c'].map((name) => scene.spawn(name, WITH_STEPS)))
       const [holder, a, b, c] = clients as [Client, Client, Client, Client]

@@ -12,7 +12,7 @@ import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
 import { pass } from '../helpers/until.ts'
 
-scenario('a dangling socket at a long path is found out there, and not at a path that is cut', async (scene) => {
+scenario('a dangling socket at a long path is detected there, not at a truncated path', async (scene) => {
   const client = await scene.spawn('client')
   const parent = pathOfLength(scene, 150)
   fs.mkdirSync(parent)
@@ -65,7 +65,7 @@ const THINGS: readonly Thing[] = [
 
 for (const thing of THINGS) {
   scenario(
-    `${thing.name} at the path is waited for without use of processor, until it is gone (R1, R16)`,
+    `${thing.name} at the path is waited for without processor time, until it is gone (R1, R16)`,
     async (scene) => {
       const [first, second] = await scene.spawnAll('first', 'second')
       const remove = await thing.make(scene)
@@ -98,7 +98,7 @@ for (const thing of THINGS) {
   })
 }
 
-scenario('waiting for something else at the path can be cancelled, and times out', async (scene) => {
+scenario('a wait for something else at the path can be cancelled, and times out', async (scene) => {
   const client = await scene.spawn('client')
   fs.writeFileSync(scene.path, '')
   client.send({ do: 'acquire', path: scene.path })
@@ -109,7 +109,7 @@ scenario('waiting for something else at the path can be cancelled, and times out
   assert.equal(fs.readFileSync(scene.path, 'utf8'), '')
 })
 
-scenario('a directory with other content is refused, and nothing in it is touched (R2)', async (scene) => {
+scenario('a directory with other content is an error, and nothing in it is touched (R2)', async (scene) => {
   const client = await scene.spawn('client')
   fs.mkdirSync(join(scene.path, 'src/deep'), { recursive: true })
   fs.writeFileSync(join(scene.path, 'package.json'), '{}')
@@ -137,7 +137,7 @@ const INTRUDERS: Readonly<Record<string, (path: string) => void>> = {
 }
 
 for (const [what, put] of Object.entries(INTRUDERS)) {
-  scenario(`a directory with ${what} is refused, and nothing in it is touched`, async (scene) => {
+  scenario(`a directory with ${what} is an error, and nothing in it is touched`, async (scene) => {
     const client = await scene.spawn('client')
     fs.mkdirSync(scene.path)
     put(scene.path)
@@ -164,21 +164,18 @@ scenario('an empty directory that the user made is used, and stays, empty', asyn
   assert.deepEqual([after.ino, after.mode], [ino, mode])
 })
 
-scenario(
-  'a symbolic link at the path is refused, wherever it points to, and its target is not touched',
-  async (scene) => {
-    const client = await scene.spawn('client')
-    const target = join(scene.directory, 'target')
-    fs.symlinkSync(target, scene.path)
-    assert.equal((await client.fail(scene.path)).code, 'ERR_SLOCKET_NOT_A_LOCK')
-    assert.equal(fs.existsSync(target), false)
-    fs.mkdirSync(target)
-    assert.equal((await client.fail(scene.path)).code, 'ERR_SLOCKET_NOT_A_LOCK')
-    assert.deepEqual(fs.readdirSync(target), [])
-  },
-)
+scenario('a symbolic link at the path is an error, wherever it leads, and its target is not touched', async (scene) => {
+  const client = await scene.spawn('client')
+  const target = join(scene.directory, 'target')
+  fs.symlinkSync(target, scene.path)
+  assert.equal((await client.fail(scene.path)).code, 'ERR_SLOCKET_NOT_A_LOCK')
+  assert.equal(fs.existsSync(target), false)
+  fs.mkdirSync(target)
+  assert.equal((await client.fail(scene.path)).code, 'ERR_SLOCKET_NOT_A_LOCK')
+  assert.deepEqual(fs.readdirSync(target), [])
+})
 
-scenario('a path below a missing directory, or below a file, is refused, and nothing is made', async (scene) => {
+scenario('a path below a missing directory, or below a file, is an error, and nothing is created', async (scene) => {
   const client = await scene.spawn('client')
   assert.equal((await client.fail(join(scene.path, 'a/lock'))).code, 'ERR_SLOCKET_NO_PARENT')
   assert.equal((await client.fail(join(scene.journal.file, 'lock'))).code, 'ERR_SLOCKET_NO_PARENT')
@@ -187,7 +184,7 @@ scenario('a path below a missing directory, or below a file, is refused, and not
   assert.equal(fs.existsSync(scene.path), false)
 })
 
-scenario('a regular file that is put where the directory was is waited for by the next one', async (scene) => {
+scenario('a regular file that replaces the directory is waited for by the next request', async (scene) => {
   const [first, next] = await scene.spawnAll('first', 'next')
   await first.acquire(scene.path, { linger: 0 })
   await first.release()

@@ -40,7 +40,7 @@ function start(body: string, descriptors?: number): Program {
 const idle = (count: number, prefix = 'lockPath'): string =>
   `for (let n = 0; n < ${count}; n += 1) await (await slocket(${prefix} + '-' + n, ${LONG})).release()`
 
-describe('with few descriptors, any number can be taken one after the other', () => {
+describe('with few descriptors, any number of locks can be taken one after the other', () => {
   const KINDS: Readonly<Record<string, string>> = {
     locks: `await (await slocket(path, ${LONG})).release()`,
     'locks that wait for the next turn of the event loop': `await (await slocket(path, ${LONG})).release()
@@ -58,7 +58,7 @@ describe('with few descriptors, any number can be taken one after the other', ()
       for (let more = 0; more < 4; more += 1) slocket.sync(path + '-sync-' + more, ${LONG}).release()`,
   }
   for (const [what, take] of Object.entries(KINDS)) {
-    test(`${what}; and what is held meanwhile stays so`, async () => {
+    test(`${what}; and locks held meanwhile stay held`, async () => {
       const program = start(
         `const held = []
         for (let n = 0; n < 4; n += 1) held.push(await slocket(lockPath + '-held-' + n))
@@ -73,7 +73,7 @@ describe('with few descriptors, any number can be taken one after the other', ()
     })
   }
 
-  test('a lock whose dead users have left many sockets is among them', async () => {
+  test('this includes a lock whose dead users have left many sockets', async () => {
     await makeDeadMembers(200)
     const program = start(
       `const lock = await slocket(lockPath, { linger: 0 }); say('held'); hear(); lock.release()`,
@@ -98,8 +98,8 @@ describe('with few descriptors, any number can be taken one after the other', ()
   }
 })
 
-describe('of those that are idle', () => {
-  test(`${MOST_IDLE} are kept, those that were used last`, async () => {
+describe('idle locks', () => {
+  test(`at most ${MOST_IDLE} are kept: the last ones that were used`, async () => {
     const program = start(`
       ${idle(MOST_IDLE)}
       const before = fs.readdirSync('/proc/self/fd').length
@@ -112,7 +112,7 @@ describe('of those that are idle', () => {
     assert.deepEqual([kept.includes('lock-0'), kept.includes('lock-1'), kept.includes('lock-31')], [true, false, true])
   })
 
-  test('none is closed on account of those that are in use', async () => {
+  test('are not closed because of locks in use', async () => {
     const program = start(`
       const held = []
       ${idle(60)}
@@ -131,8 +131,8 @@ describe('of those that are idle', () => {
   })
 })
 
-describe('a process that has run out of descriptors', () => {
-  test('closes what is idle, and waits its turn', async () => {
+describe('a process without descriptors', () => {
+  test('closes idle locks, and waits its turn', async () => {
     const holder: Lock = await slocket(lockPath, { engine: local(), linger: 0 })
     const program = start(
       `${idle(8)}
@@ -148,7 +148,7 @@ describe('a process that has run out of descriptors', () => {
     assert.deepEqual(fs.readdirSync(parent), [])
   })
 
-  test('closes what is idle in the thread of slocket.sync, too, and the other way round', async () => {
+  test('closes idle locks of the thread of slocket.sync, and vice versa', async () => {
     const program = start(
       `slocket.sync(lockPath + '-sync').release()
       for (let n = 0; n < 8; n += 1) slocket.sync(lockPath + '-' + n, ${LONG}).release()
@@ -167,7 +167,7 @@ describe('a process that has run out of descriptors', () => {
     assert.deepEqual(fs.readdirSync(parent), [])
   })
 
-  test('and has nothing idle says so, also by slocket.sync, and leaves nothing', async () => {
+  test('fails if it has no idle lock, also by slocket.sync, and leaves nothing behind', async () => {
     const program = start(
       `const code = (how) => how().then((lock) => 'granted', (error) => error.code)
       // The first use of a module opens files.
@@ -187,7 +187,7 @@ describe('a process that has run out of descriptors', () => {
     assert.deepEqual(said, [[resources, resources, resources, resources], false, 'works again'], stderr)
   })
 
-  test('outlives the death of one that waited for its named lock', async () => {
+  test('survives the death of a process that waited for its named lock', async () => {
     const holder = start(
       `process.on('SIGUSR2', () => { exhaust(); say('has none') })
       await new Promise((resolve) =>

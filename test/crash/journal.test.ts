@@ -24,7 +24,7 @@ test('the journal fails if two hold', () => {
   passes([grant('a'), release('a'), grant('b')])
 })
 
-test('the journal fails if a process holds beside one that is about to be killed, and not if one follows it', () => {
+test('the journal fails if a process holds beside one that is about to be killed, but not after it', () => {
   passes([grant('a'), death('a'), grant('b')])
   passes([death('a'), grant('a'), grant('b')])
   passes([death('a'), grant('a/thread'), grant('b')])

@@ -1,4 +1,4 @@
-/** kill -9 of those who hold and of those who wait: R1, R11. */
+/** kill -9 of holders and waiters: R1, R11. */
 import assert from 'node:assert/strict'
 import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
 import { NO_STOPS, scenario } from '../helpers/scenario.ts'
@@ -6,7 +6,7 @@ import { NO_STOPS, scenario } from '../helpers/scenario.ts'
 const LEAVE = { linger: 0 }
 
 scenario(
-  'the one who waits has the lock of a killed holder, and learns of it; the one after that does not',
+  'after a holder is killed, the first waiter gets the lock with recovered; the next one has not recovered',
   async (scene) => {
     const [holder, first, second] = await scene.spawnAll('holder', 'first', 'second')
     assert.equal((await holder.acquire(scene.path)).recovered, false)
@@ -21,21 +21,18 @@ scenario(
   },
 )
 
-scenario(
-  'who has learnt of a killed holder has no more to learn of it, however often it holds after that',
-  async (scene) => {
-    const [holder, next] = await scene.spawnAll('holder', 'next')
-    await holder.acquire(scene.path)
-    await holder.kill()
-    assert.equal((await next.acquire(scene.path)).recovered, true)
-    for (let times = 0; times < 3; times += 1) {
-      await next.release()
-      assert.equal((await next.acquire(scene.path)).recovered, false)
-    }
-  },
-)
+scenario('a killed holder is reported only once to the same process, however often it holds', async (scene) => {
+  const [holder, next] = await scene.spawnAll('holder', 'next')
+  await holder.acquire(scene.path)
+  await holder.kill()
+  assert.equal((await next.acquire(scene.path)).recovered, true)
+  for (let times = 0; times < 3; times += 1) {
+    await next.release()
+    assert.equal((await next.acquire(scene.path)).recovered, false)
+  }
+})
 
-scenario('of several requests of one process, which share a ticket, the first one is told', async (scene) => {
+scenario('of several requests of one process with the same ticket, the first one has recovered', async (scene) => {
   const [holder, next] = await scene.spawnAll('holder', 'next')
   await holder.acquire(scene.path)
   await holder.kill()
@@ -49,7 +46,7 @@ scenario('of several requests of one process, which share a ticket, the first on
   assert.deepEqual(told, [true, false, false])
 })
 
-scenario('a holder killed while nobody waits shuts nobody out (R1)', async (scene) => {
+scenario('a holder that is killed while nobody waits blocks nobody (R1)', async (scene) => {
   const [holder, next] = await scene.spawnAll('holder', 'next')
   await holder.acquire(scene.path)
   await holder.kill()
@@ -59,7 +56,7 @@ scenario('a holder killed while nobody waits shuts nobody out (R1)', async (scen
   await untilGone(scene.path)
 })
 
-scenario('a try finds that the holder was killed', async (scene) => {
+scenario('a try detects that the holder was killed', async (scene) => {
   const [holder, next] = await scene.spawnAll('holder', 'next')
   await holder.acquire(scene.path)
   assert.equal(await next.try(scene.path), false)
@@ -67,34 +64,34 @@ scenario('a try finds that the holder was killed', async (scene) => {
   assert.equal(await next.try(scene.path), true)
 })
 
-scenario('a waiter killed in the middle of the queue is passed over, and the rest keep their order', async (scene) => {
-  const [holder, a, b, c, d] = await scene.spawnAll('holder', 'a', 'b', 'c', 'd')
-  await holder.acquire(scene.path)
-  for (const waiter of [a, b, c, d]) await waiter.enqueue(scene.path)
-  await b.kill()
-  await holder.release()
-  for (const waiter of [a, c, d]) {
-    await waiter.next('granted')
-    await waiter.release()
-  }
-  assert.deepEqual(scene.journal.order(), ['holder', 'a', 'c', 'd'])
-})
-
 scenario(
-  'the first of those who wait is killed in the moment of the release: the second has its turn',
+  'a waiter that is killed in the middle of the queue is skipped, and the others keep their order',
   async (scene) => {
-    const [holder, first, second] = await scene.spawnAll('holder', 'first', 'second')
+    const [holder, a, b, c, d] = await scene.spawnAll('holder', 'a', 'b', 'c', 'd')
     await holder.acquire(scene.path)
-    await first.enqueue(scene.path)
-    await second.enqueue(scene.path)
-    holder.send({ do: 'release' })
-    await first.kill()
-    await second.next('granted')
+    for (const waiter of [a, b, c, d]) await waiter.enqueue(scene.path)
+    await b.kill()
+    await holder.release()
+    for (const waiter of [a, c, d]) {
+      await waiter.next('granted')
+      await waiter.release()
+    }
+    assert.deepEqual(scene.journal.order(), ['holder', 'a', 'c', 'd'])
   },
 )
 
+scenario('the first waiter is killed at the moment of the release: the second one gets its turn', async (scene) => {
+  const [holder, first, second] = await scene.spawnAll('holder', 'first', 'second')
+  await holder.acquire(scene.path)
+  await first.enqueue(scene.path)
+  await second.enqueue(scene.path)
+  holder.send({ do: 'release' })
+  await first.kill()
+  await second.next('granted')
+})
+
 scenario(
-  'when the holder and the waiters are all killed at once, a newcomer has the lock, and sweeps when it leaves',
+  'when the holder and all waiters are killed at once, a newcomer gets the lock, and removes everything at the end',
   { skip: NO_STOPS },
   async (scene) => {
     const [newcomer, ...doomed] = await scene.spawnAll('newcomer', 'a', 'b', 'c', 'd')
@@ -110,7 +107,7 @@ scenario(
   },
 )
 
-scenario('an ex-holder that is killed takes nothing with it (R11)', async (scene) => {
+scenario('a former holder that is killed affects nobody (R11)', async (scene) => {
   const [former, holder, waiter] = await scene.spawnAll('former', 'holder', 'waiter')
   await former.acquire(scene.path)
   await holder.enqueue(scene.path)
@@ -123,7 +120,7 @@ scenario('an ex-holder that is killed takes nothing with it (R11)', async (scene
   assert.equal((await waiter.next('granted')).recovered, true)
 })
 
-scenario('a shared holder that is killed lets the exclusive one in', async (scene) => {
+scenario('when a shared holder is killed, the exclusive request is granted', async (scene) => {
   const [reader, other, writer] = await scene.spawnAll('reader', 'other', 'writer')
   await reader.acquire(scene.path, { mode: 'shared' })
   await other.acquire(scene.path, { mode: 'shared' })
@@ -133,7 +130,7 @@ scenario('a shared holder that is killed lets the exclusive one in', async (scen
   await writer.next('granted')
 })
 
-scenario('a permit of a killed holder goes to one who waits, who learns of it', async (scene) => {
+scenario('a permit of a killed holder goes to a waiter, which has recovered', async (scene) => {
   const semaphore = { permits: 2 }
   const [a, b, c] = await scene.spawnAll('a', 'b', 'c')
   await a.acquire(scene.path, semaphore)
@@ -144,20 +141,23 @@ scenario('a permit of a killed holder goes to one who waits, who learns of it', 
   assert.equal(await b.isHolding(), true)
 })
 
-scenario('of many requests of one process for permits, the first one after a killed holder is told', async (scene) => {
-  const semaphore = { permits: 2 }
-  const [holder, crowd] = await scene.spawnAll('holder', 'crowd')
-  await holder.acquire(scene.path, semaphore)
-  const names = ['a', 'b', 'c', 'd', 'e']
-  crowd.send(...names.map((as) => ({ do: 'acquire', path: scene.path, as, options: semaphore }) as const))
-  await crowd.next('granted', 'a')
-  await crowd.release('a')
-  await crowd.next('granted', 'b')
-  await holder.kill()
-  const told = [(await crowd.next('granted', 'c')).recovered]
-  for (const [index, as] of ['b', 'c', 'd', 'e'].entries()) {
-    await crowd.release(as)
-    if (index < 2) told.push((await crowd.next('granted', names[index + 3])).recovered)
-  }
-  assert.deepEqual(told, [true, false, false])
-})
+scenario(
+  'of many requests of one process for permits, the first one after a killed holder has recovered',
+  async (scene) => {
+    const semaphore = { permits: 2 }
+    const [holder, crowd] = await scene.spawnAll('holder', 'crowd')
+    await holder.acquire(scene.path, semaphore)
+    const names = ['a', 'b', 'c', 'd', 'e']
+    crowd.send(...names.map((as) => ({ do: 'acquire', path: scene.path, as, options: semaphore }) as const))
+    await crowd.next('granted', 'a')
+    await crowd.release('a')
+    await crowd.next('granted', 'b')
+    await holder.kill()
+    const told = [(await crowd.next('granted', 'c')).recovered]
+    for (const [index, as] of ['b', 'c', 'd', 'e'].entries()) {
+      await crowd.release(as)
+      if (index < 2) told.push((await crowd.next('granted', names[index + 3])).recovered)
+    }
+    assert.deepEqual(told, [true, false, false])
+  },
+)

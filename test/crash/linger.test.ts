@@ -7,7 +7,7 @@ const LONG_MS = 60_000
 const SHORT_MS = 50
 
 scenario(
-  'after a release with a short linger the directory goes soon, however long the one before was',
+  'after a release with a short linger the directory goes soon, however long the previous linger was',
   async (scene) => {
     const client = await scene.spawn('client')
     for (const linger of [LONG_MS, SHORT_MS]) {

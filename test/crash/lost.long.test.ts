@@ -18,7 +18,7 @@ const REMOVALS: Readonly<Record<string, (scene: Scene, holder: Client) => void>>
 
 for (const [what, remove] of Object.entries(REMOVALS)) {
   scenario(
-    `while a lock is held, ${what}: its holder is told, and its release takes nothing from the next one (R21)`,
+    `while a lock is held, ${what}: its holder is notified, and its release affects no later holder (R21)`,
     async (scene) => {
       const [holder, next, passer] = await scene.spawnAll('holder', 'next', 'passer')
       await holder.acquire(scene.path)
@@ -39,7 +39,7 @@ for (const [what, remove] of Object.entries(REMOVALS)) {
     },
   )
 
-  scenario(`while others wait, ${what}: each of them has its turn, one after the other`, async (scene) => {
+  scenario(`while others wait, ${what}: all of them get their turn, one after the other`, async (scene) => {
     const [holder, a, b] = await scene.spawnAll('holder', 'a', 'b')
     await holder.acquire(scene.path)
     await a.enqueue(scene.path)
@@ -51,7 +51,7 @@ for (const [what, remove] of Object.entries(REMOVALS)) {
   })
 }
 
-scenario('a waiter whose ticket is removed joins again, at the end, and has its turn', async (scene) => {
+scenario('a waiter whose ticket is removed joins again, at the end, and gets its turn', async (scene) => {
   const [holder, a, b] = await scene.spawnAll('holder', 'a', 'b')
   await holder.acquire(scene.path)
   await a.enqueue(scene.path)
@@ -78,7 +78,7 @@ scenario('a waiter whose ticket is removed joins again, is aborted, and leaves n
   await assert.rejects(waiting, (error) => error === controller.signal.reason)
 })
 
-scenario('a process whose member socket is removed holds on, and waits and acquires as ever', async (scene) => {
+scenario('a process whose member socket is removed keeps its lock, and waits and acquires as usual', async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path)
   fs.rmSync(join(scene.path, '.members'), { recursive: true })
@@ -95,7 +95,7 @@ scenario('a process whose member socket is removed holds on, and waits and acqui
 })
 
 scenario(
-  'where there are no hard links, the directory is removed while nobody uses it: the next acquire makes it anew',
+  'without hard links, the directory is removed while it is idle: the next acquire creates it again',
   async (scene) => {
     const [client, other] = await Promise.all([scene.spawn('client', WITH_STEPS), scene.spawn('other')])
     client.send({ do: 'plan', plan: failEvery(scene.path, 'linkSync', 'EPERM') })
@@ -109,20 +109,17 @@ scenario(
   },
 )
 
-scenario(
-  'the directory is removed again and again while processes contend: none crashes, none hangs',
-  async (scene) => {
-    const clients = await scene.spawnAll('a', 'b', 'c')
-    for (const client of clients)
-      client.send({ do: 'contend', path: scene.path, rounds: 300, options: { mode: 'shared' } })
-    const done = Promise.all(clients.map((client) => client.next('done'))).then(() => true)
-    while (!(await Promise.race([done, new Promise<false>((resolve) => setTimeout(resolve, 20, false))]))) {
-      removeUnderway(scene.path)
-    }
-  },
-)
+scenario('the directory is removed again and again while processes contend: none crashes or hangs', async (scene) => {
+  const clients = await scene.spawnAll('a', 'b', 'c')
+  for (const client of clients)
+    client.send({ do: 'contend', path: scene.path, rounds: 300, options: { mode: 'shared' } })
+  const done = Promise.all(clients.map((client) => client.next('done'))).then(() => true)
+  while (!(await Promise.race([done, new Promise<false>((resolve) => setTimeout(resolve, 20, false))]))) {
+    removeUnderway(scene.path)
+  }
+})
 
-scenario('a loss is told to every one of a process who shared the ticket', async (scene) => {
+scenario('a loss is reported to all holders of a process with the same ticket', async (scene) => {
   const client = await scene.spawn('client')
   await client.acquire(scene.path, { mode: 'shared' }, 'first')
   await client.acquire(scene.path, { mode: 'shared' }, 'second')
@@ -131,7 +128,7 @@ scenario('a loss is told to every one of a process who shared the ticket', async
   await client.next('lost', 'second')
 })
 
-scenario('those of the same process who wait behind a lost lock have their turn', async (scene) => {
+scenario('waiters of the same process behind a lost lock get their turn', async (scene) => {
   const client = await scene.spawn('client')
   await client.acquire(scene.path, {}, 'first')
   client.send({ do: 'acquire', path: scene.path, as: 'second' })

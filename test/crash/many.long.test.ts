@@ -58,7 +58,7 @@ for (const { name, count, isFull } of LOADS) {
   })
 }
 
-scenario('with a full backlog of a stopped holder, who does not wait is told at once', { skip }, async (scene) => {
+scenario('behind a stopped holder with a full backlog, a try fails at once', { skip }, async (scene) => {
   const [holder, passer, ...flooders] = await scene.spawnAll(
     'holder',
     'passer',
@@ -91,28 +91,25 @@ async function enqueueAll(path: string, parties: readonly Party[]): Promise<void
   }
 }
 
-scenario(
-  'three hundred requests of one process and three hundred of another stand by few tickets, and all have their turn',
-  async (scene) => {
-    const [holder, a, b] = await scene.spawnAll('holder', 'a', 'b')
-    await holder.acquire(scene.path)
-    const handles = Array.from({ length: 300 }, (_, index) => String(index))
-    for (const [index, client] of [a, b].entries()) {
-      client.send(...handles.map((as) => ({ do: 'acquire' as const, path: scene.path, as })))
-      await untilWaiting(scene.path, index + 1)
+scenario('three hundred requests each of two processes share few tickets, and all get their turn', async (scene) => {
+  const [holder, a, b] = await scene.spawnAll('holder', 'a', 'b')
+  await holder.acquire(scene.path)
+  const handles = Array.from({ length: 300 }, (_, index) => String(index))
+  for (const [index, client] of [a, b].entries()) {
+    client.send(...handles.map((as) => ({ do: 'acquire' as const, path: scene.path, as })))
+    await untilWaiting(scene.path, index + 1)
+  }
+  assert.equal(ticketsIn(scene.path).length, 3)
+  await holder.release()
+  for (const client of [a, b]) {
+    for (const as of handles) {
+      await client.next('granted', as)
+      await client.release(as)
     }
-    assert.equal(ticketsIn(scene.path).length, 3)
-    await holder.release()
-    for (const client of [a, b]) {
-      for (const as of handles) {
-        await client.next('granted', as)
-        await client.release(as)
-      }
-    }
-  },
-)
+  }
+})
 
-scenario('who asks about three hundred requests of one process asks it once, and sees all labels', async (scene) => {
+scenario('a query of three hundred requests of one process asks it once, and returns all labels', async (scene) => {
   const client = await scene.spawn('client')
   const labels = Array.from({ length: 300 }, (_, index) => `number ${index}`)
   client.send(

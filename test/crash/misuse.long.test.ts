@@ -20,7 +20,7 @@ scenario('a second release does nothing while another process holds (R4)', async
   assert.equal(await third.try(scene.path), true)
 })
 
-scenario("a stale handle does not release the same process's next grant", async (scene) => {
+scenario("an old handle does not release the same process's next grant", async (scene) => {
   const [client, other] = await scene.spawnAll('client', 'other')
   await client.acquire(scene.path, {}, 'first')
   await client.release('first')
@@ -30,43 +30,37 @@ scenario("a stale handle does not release the same process's next grant", async 
   assert.equal(await other.try(scene.path), false)
 })
 
-scenario(
-  'one who waits is cancelled in the tick that it asked in: it frees nothing, and has nothing later (R3, R22)',
-  async (scene) => {
-    const [holder, waiter, passer] = await scene.spawnAll('holder', 'waiter', 'passer')
-    await holder.acquire(scene.path)
-    waiter.send({ do: 'acquire', path: scene.path }, { do: 'abort' })
-    assert.equal((await waiter.next('rejected')).code, 'CANCELLED')
-    assert.equal(await passer.try(scene.path), false)
-    await holder.release()
-    await until('nobody stands in the queue', () => ticketsIn(scene.path).length === 0)
-    assert.equal(await passer.try(scene.path), true)
-    await waiter.ping()
-    assert.equal(waiter.hasSaid('granted'), false)
-  },
-)
+scenario('a request that is cancelled in its own tick frees nothing, and is never granted (R3, R22)', async (scene) => {
+  const [holder, waiter, passer] = await scene.spawnAll('holder', 'waiter', 'passer')
+  await holder.acquire(scene.path)
+  waiter.send({ do: 'acquire', path: scene.path }, { do: 'abort' })
+  assert.equal((await waiter.next('rejected')).code, 'CANCELLED')
+  assert.equal(await passer.try(scene.path), false)
+  await holder.release()
+  await until('nobody stands in the queue', () => ticketsIn(scene.path).length === 0)
+  assert.equal(await passer.try(scene.path), true)
+  await waiter.ping()
+  assert.equal(waiter.hasSaid('granted'), false)
+})
+
+scenario('a waiter that is cancelled later leaves the queue, and the next one gets its turn (R22)', async (scene) => {
+  const [holder, waiter, last] = await scene.spawnAll('holder', 'waiter', 'last')
+  await holder.acquire(scene.path)
+  await waiter.enqueue(scene.path)
+  await last.enqueue(scene.path)
+  waiter.send({ do: 'abort' })
+  assert.equal((await waiter.next('rejected')).code, 'CANCELLED')
+  await until('its ticket is gone', () => ticketsIn(scene.path).length === 2)
+  assert.equal(last.hasSaid('granted'), false)
+  await holder.release()
+  await last.next('granted')
+  await last.release()
+  await until('nobody stands in the queue', () => ticketsIn(scene.path).length === 0)
+  assert.deepEqual(scene.journal.order(), ['holder', 'last'])
+})
 
 scenario(
-  'one who waits is cancelled later: it leaves the queue, and the one behind it has its turn (R22)',
-  async (scene) => {
-    const [holder, waiter, last] = await scene.spawnAll('holder', 'waiter', 'last')
-    await holder.acquire(scene.path)
-    await waiter.enqueue(scene.path)
-    await last.enqueue(scene.path)
-    waiter.send({ do: 'abort' })
-    assert.equal((await waiter.next('rejected')).code, 'CANCELLED')
-    await until('its ticket is gone', () => ticketsIn(scene.path).length === 2)
-    assert.equal(last.hasSaid('granted'), false)
-    await holder.release()
-    await last.next('granted')
-    await last.release()
-    await until('nobody stands in the queue', () => ticketsIn(scene.path).length === 0)
-    assert.deepEqual(scene.journal.order(), ['holder', 'last'])
-  },
-)
-
-scenario(
-  'one who waits is cancelled while the holder releases: it holds, or it does not, and the next one has its turn',
+  'a waiter that is cancelled during the release holds or does not, and the next one gets its turn',
   async (scene) => {
     const [holder, waiter, last] = await scene.spawnAll('holder', 'waiter', 'last')
     const outcomes = new Set<string>()
@@ -96,7 +90,7 @@ scenario('an abort after the grant changes nothing', async (scene) => {
   assert.equal(await passer.try(scene.path), false)
 })
 
-scenario('a wait that times out says who holds, frees nothing and leaves the queue', async (scene) => {
+scenario('a wait that times out names the holder, frees nothing, and leaves the queue', async (scene) => {
   const [holder, waiter, passer] = await scene.spawnAll('holder', 'waiter', 'passer')
   await holder.acquire(scene.path, { label: 'nightly build' })
   // It has 200 ms to say what it does, which may be too short on a busy machine: then only the rest is known of it.
@@ -112,7 +106,7 @@ scenario('a wait that times out says who holds, frees nothing and leaves the que
   assert.equal(await passer.try(scene.path), true)
 })
 
-scenario('claims that do not go together are refused, and the holder keeps what it has', async (scene) => {
+scenario('claims that do not match are an error, and the holder keeps its lock', async (scene) => {
   const [holder, other] = await scene.spawnAll('holder', 'other')
   await holder.acquire(scene.path, { permits: 2 })
   for (const options of [{}, { mode: 'shared' } as const]) {

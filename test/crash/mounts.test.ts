@@ -11,7 +11,7 @@ const skip = skipMounts
 const LEAVE = { linger: 0 }
 
 for (const type of ['tmpfs', 'overlay'] as const) {
-  scenario(`processes contend on ${type}, and a killed holder is found out`, { skip }, async (scene) => {
+  scenario(`processes contend on ${type}, and a killed holder is detected`, { skip }, async (scene) => {
     const path = join(type === 'tmpfs' ? mountTmpfs(scene, 'size=1m') : mountOverlay(scene), 'lock')
     const [a, b, c] = await scene.spawnAll('a', 'b', 'c')
     for (const client of [a, b, c])
@@ -27,7 +27,7 @@ for (const type of ['tmpfs', 'overlay'] as const) {
 }
 
 scenario(
-  'without free inodes, at any step, an acquire says so, or is granted; with some it works again',
+  'without free inodes, at any step, an acquire fails or is granted; with some it works again',
   { skip },
   async (scene) => {
     // Short of one inode for the directory, for its .members, for the socket, for the ticket: or for none of them.
@@ -53,7 +53,7 @@ scenario(
 )
 
 scenario(
-  'a full file system hinders neither those who hold and wait nor, for longer than it is full, a newcomer',
+  'a full file system affects no holder and no waiter, and a newcomer only while it is full',
   { skip },
   async (scene) => {
     const [holder, waiter, newcomer] = await scene.spawnAll('holder', 'waiter', 'newcomer')
@@ -74,7 +74,7 @@ scenario(
 )
 
 scenario(
-  'on a file system that has become read-only, what is held is released all the same, and newcomers are told',
+  'on a file system that has become read-only, held locks can be released, and newcomers get an error',
   { skip },
   async (scene) => {
     const [holder, waiter, last, newcomer] = await scene.spawnAll('holder', 'waiter', 'last', 'newcomer')

@@ -10,7 +10,7 @@ import {
 } from '../helpers/container.ts'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
 import type { Client } from '../helpers/client.ts'
-import { sweep, takeTurns } from '../helpers/party.ts'
+import { useOnceAndCleanUp, takeTurns } from '../helpers/party.ts'
 import { reasonWithout } from '../helpers/privileges.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
@@ -28,7 +28,7 @@ const skip = reasonWithoutContainer()
 const skipClock = reasonWithout(OTHER_CLOCKS[0]![0]!, ...OTHER_CLOCKS[0]!.slice(1), 'true')
 
 scenario(
-  'processes in pid, network and mount namespaces of their own and one outside contend',
+  'processes in their own pid, network and mount namespaces contend with one outside',
   { skip },
   async (scene) => {
     const clients = await Promise.all([
@@ -43,7 +43,7 @@ scenario(
 )
 
 scenario(
-  'a killed container gives its lock to the next one, inside or outside, who cannot see its process ids',
+  'after a container is killed, the next one gets its lock, inside or outside, even if it cannot see process ids',
   { skip },
   async (scene) => {
     const [a, b, outside, last] = await Promise.all([
@@ -68,7 +68,7 @@ scenario(
 )
 
 scenario(
-  'what killed containers leave, all of process id 1, is removed by a newcomer in another container',
+  'what killed containers leave, all with process id 1, is removed by a newcomer in another container',
   { skip },
   async (scene) => {
     const doomed = await Promise.all(['a', 'b', 'c'].map((name) => scene.spawn(name, { wrapper: CONTAINER })))
@@ -77,12 +77,12 @@ scenario(
       await client.acquire(scene.path)
       await client.kill()
     }
-    await sweep(newcomer, scene.path)
+    await useOnceAndCleanUp(newcomer, scene.path)
   },
 )
 
 scenario(
-  'a holder in a container is not taken for dead by one who sees no such process id',
+  'a holder in a container is not taken for dead by a process that does not see its process id',
   { skip },
   async (scene) => {
     const [inside, outside] = await Promise.all([scene.spawn('inside', { wrapper: CONTAINER }), scene.spawn('outside')])
@@ -97,7 +97,7 @@ scenario(
 )
 
 scenario(
-  'kill -9 of a container’s first process, while another one in it holds, gives the lock to the next one: ten times',
+  "kill -9 of a container's first process, while another one in it holds, frees the lock for the next one: ten times",
   { skip },
   async (scene) => {
     const spawn = (round: number): Promise<Client> => scene.spawn(`c${round}`, { wrapper: CONTAINER_WITH_INIT })
@@ -115,11 +115,11 @@ scenario(
       holder = next
     }
     await holder.release()
-    await sweep(outside, scene.path)
+    await useOnceAndCleanUp(outside, scene.path)
   },
 )
 
-scenario('containers and one outside have the lock in the order in which they came', { skip }, async (scene) => {
+scenario('containers and a process outside get the lock in the order of their requests', { skip }, async (scene) => {
   const clients = await Promise.all([
     scene.spawn('a', { wrapper: CONTAINER }),
     scene.spawn('outside'),
@@ -134,7 +134,7 @@ for (const [kind, wrapper] of [
   ['it knows no user', ['unshare', '-U']],
 ] as const) {
   scenario(
-    `a process in a user namespace of its own takes part like any other: ${kind}`,
+    `a process in its own user namespace takes part like any other: ${kind}`,
     { skip: reasonWithoutContainer(wrapper) },
     async (scene) => {
       const [outside, inside] = await Promise.all([scene.spawn('outside'), scene.spawn('inside', { wrapper })])
@@ -145,14 +145,14 @@ for (const [kind, wrapper] of [
       await inside.kill()
       assert.equal((await outside.next('granted')).recovered, true)
       await outside.release()
-      await sweep(outside, scene.path)
+      await useOnceAndCleanUp(outside, scene.path)
     },
   )
 }
 
 for (const wrapper of OTHER_CLOCKS) {
   scenario(
-    `a process whose clock is ${wrapper.at(-1)} s ahead gets growing tokens, and no other place in the queue`,
+    `a process whose clock is ${wrapper.at(-1)} s ahead gets growing tokens, and no better place in the queue`,
     { skip: skipClock },
     async (scene) => {
       const [a, shifted, b] = await Promise.all([

@@ -83,7 +83,7 @@ for (const { name, kind, put } of WAITED_FOR) {
 }
 
 for (const { name, kind, skip = false, put } of REFUSED) {
-  test(`${name} is refused at once, and named`, { skip }, async () => {
+  test(`${name} is an error at once, and named`, { skip }, async () => {
     const path = join(directory, 'lock')
     await put(path)
     const { ino, mode, ctimeMs } = fs.lstatSync(path)
@@ -102,20 +102,16 @@ for (const { name, kind, skip = false, put } of REFUSED) {
   })
 }
 
-test(
-  'a device that is put in the place of a file that is waited for ends the wait',
-  { skip: reasonNotRoot() },
-  async () => {
-    const path = join(directory, 'lock')
-    fs.writeFileSync(path, '')
-    const refused = assert.rejects(slocket(path), { code: 'ERR_SLOCKET_NOT_A_LOCK' })
-    runSystem('mknod', join(directory, 'device'), 'c', '1', '3')
-    fs.renameSync(join(directory, 'device'), path)
-    await refused
-  },
-)
+test('a device that replaces a file at the path ends the wait', { skip: reasonNotRoot() }, async () => {
+  const path = join(directory, 'lock')
+  fs.writeFileSync(path, '')
+  const refused = assert.rejects(slocket(path), { code: 'ERR_SLOCKET_NOT_A_LOCK' })
+  runSystem('mknod', join(directory, 'device'), 'c', '1', '3')
+  fs.renameSync(join(directory, 'device'), path)
+  await refused
+})
 
-test('who holds a lock into whose directory somebody has put something is shown beside that', async () => {
+test("a holder is shown beside a foreign entry in the lock's directory", async () => {
   const path = join(directory, 'lock')
   const lock = await slocket(path, { linger: 0, label: 'holder' })
   fs.writeFileSync(join(path, 'notes.txt'), '')
@@ -126,7 +122,7 @@ test('who holds a lock into whose directory somebody has put something is shown 
   await lock.release()
 })
 
-describe('a process that waits for something else for a second is warned', () => {
+describe('a wait of a second for something else at the path warns', () => {
   const LISTEN = `
     const heard = []
     process.removeAllListeners('warning')
@@ -159,7 +155,7 @@ describe('a process that waits for something else for a second is warned', () =>
     assert.deepEqual(JSON.parse(stdout), [warning, warning])
   })
 
-  test('and nobody else is, and no process is kept alive by it', async () => {
+  test('and no other call warns, and the warning keeps no process alive', async () => {
     const path = join(directory, 'lock')
     fs.writeFileSync(path, '')
     const { stderr, code } = await runChild(

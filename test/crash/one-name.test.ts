@@ -18,7 +18,7 @@ const LEAVE = { linger: 0 }
 const NO_LOOK = new URL('../fixtures/no-look.js', import.meta.url).href
 const AN_HOUR_NS = 3_600_000_000_000n
 
-scenario('a ticket has one name from its join to its release, whether it waits or holds', async (scene) => {
+scenario('a ticket keeps its name from join to release', async (scene) => {
   const [holder, waiter] = await Promise.all([scene.spawn('holder'), scene.spawn('waiter', WITH_STEPS)])
   await visit(waiter, scene.path)
   await holder.acquire(scene.path)
@@ -42,7 +42,7 @@ scenario('a ticket has one name from its join to its release, whether it waits o
   assert.deepEqual(namesIn(scene.path), [])
 })
 
-scenario('of waiters that were killed a newcomer removes the tickets', async (scene) => {
+scenario('a newcomer removes the tickets of waiters that were killed', async (scene) => {
   const [holder, waiter, newcomer] = await scene.spawnAll('holder', 'waiter', 'newcomer')
   await holder.acquire(scene.path)
   await waiter.enqueue(scene.path)
@@ -58,12 +58,12 @@ scenario('of waiters that were killed a newcomer removes the tickets', async (sc
 })
 
 scenario(
-  'one that was notified in place of another, while it joined, is killed: the other one has the lock all the same',
+  'if the notified ticket was joining in place of another, and is killed, the other one still gets the lock',
   async (scene) => {
     const [holder, joining, waiter] = await Promise.all([
       scene.spawn('holder'),
       scene.spawn('joining', WITH_STEPS),
-      // It learns of nothing by itself.
+      // It notices nothing by itself.
       scene.spawn('waiter', { preload: NO_LOOK }),
     ])
     await holder.acquire(scene.path, STAY)
@@ -91,7 +91,7 @@ scenario(
   },
 )
 
-/** Waits with a number that is higher than those that others will take. */
+/** Waits with a number that is higher than those of later tickets. */
 async function waitFarBehind(scene: Scene, waiter: Client): Promise<void> {
   const dead = await Impostor.listen(scene)
   const number = String(BigInt(clockNumber()) + AN_HOUR_NS).padStart(NUMBER_DIGITS, '0')

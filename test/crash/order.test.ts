@@ -9,7 +9,7 @@ import { scenario } from '../helpers/scenario.ts'
 const SHARED: PlainOptions = { mode: 'shared' }
 const SEMAPHORE: PlainOptions = { permits: 3 }
 
-scenario('eight processes have the lock in the order in which they came', async (scene) => {
+scenario('eight processes get the lock in the order of their requests', async (scene) => {
   const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
   const clients = await spawnIn(scene, names)
   await clients[0]!.acquire(scene.path)
@@ -21,7 +21,7 @@ scenario('eight processes have the lock in the order in which they came', async 
   assert.deepEqual(scene.journal.order(), names)
 })
 
-scenario('requests of two processes, taken in turn, are granted in turn', async (scene) => {
+scenario('alternating requests of two processes are granted alternately', async (scene) => {
   const [a, b] = await scene.spawnAll('a', 'b')
   await a.acquire(scene.path, {}, '0')
   const asked = [b, a, b, b, a, a, b]
@@ -68,7 +68,7 @@ scenario('behind an exclusive holder, shared, shared, exclusive, shared: granted
 })
 
 scenario(
-  'a shared holder is joined by another one, and an exclusive one waits for both, whoever leaves first',
+  'a second shared holder joins the first, and an exclusive request waits for both, whoever leaves first',
   async (scene) => {
     const [s1, s2, writer] = await scene.spawnAll('s1', 's2', 'writer')
     await s1.acquire(scene.path, SHARED)
@@ -83,35 +83,29 @@ scenario(
   },
 )
 
-scenario(
-  'three permits: the fourth waits, and has the first one that is released, whichever that is',
-  async (scene) => {
-    const [a, b, c, d, e, f] = await scene.spawnAll('a', 'b', 'c', 'd', 'e', 'f')
-    for (const client of [a, b, c]) await client.acquire(scene.path, SEMAPHORE)
-    for (const client of [d, e, f]) await client.enqueue(scene.path, SEMAPHORE)
-    await c.release()
-    await d.next('granted')
-    await a.release()
-    await e.next('granted')
-    await f.ping()
-    assert.equal(f.hasSaid('granted'), false)
-    await d.release()
-    await f.next('granted')
-    assert.deepEqual(scene.journal.order(), ['a', 'b', 'c', 'd', 'e', 'f'])
-  },
-)
+scenario('three permits: the fourth request waits, and gets the first one released', async (scene) => {
+  const [a, b, c, d, e, f] = await scene.spawnAll('a', 'b', 'c', 'd', 'e', 'f')
+  for (const client of [a, b, c]) await client.acquire(scene.path, SEMAPHORE)
+  for (const client of [d, e, f]) await client.enqueue(scene.path, SEMAPHORE)
+  await c.release()
+  await d.next('granted')
+  await a.release()
+  await e.next('granted')
+  await f.ping()
+  assert.equal(f.hasSaid('granted'), false)
+  await d.release()
+  await f.next('granted')
+  assert.deepEqual(scene.journal.order(), ['a', 'b', 'c', 'd', 'e', 'f'])
+})
 
-scenario(
-  'three permits among seven processes that contend: never more than three hold, and all are served',
-  async (scene) => {
-    const clients = await spawnIn(scene, ['a', 'b', 'c', 'd', 'e', 'f', 'g'])
-    for (const client of clients) client.send({ do: 'contend', path: scene.path, rounds: 40, options: SEMAPHORE })
-    await Promise.all(clients.map((client) => client.next('done')))
-    assert.equal(scene.journal.grants().length, 280)
-  },
-)
+scenario('three permits, seven contending processes: never more than three hold, and all are served', async (scene) => {
+  const clients = await spawnIn(scene, ['a', 'b', 'c', 'd', 'e', 'f', 'g'])
+  for (const client of clients) client.send({ do: 'contend', path: scene.path, rounds: 40, options: SEMAPHORE })
+  await Promise.all(clients.map((client) => client.next('done')))
+  assert.equal(scene.journal.grants().length, 280)
+})
 
-scenario('shared and exclusive processes contend: no writer beside anybody, and all are served', async (scene) => {
+scenario('shared and exclusive processes contend: a writer is always alone, and all are served', async (scene) => {
   const clients = await spawnIn(scene, ['r1', 'r2', 'r3', 'w1', 'w2'])
   for (const client of clients) {
     const options: PlainOptions = client.name.startsWith('r') ? SHARED : {}

@@ -25,33 +25,29 @@ scenario('two containers that share an overlay contend, and leave nothing behind
   await untilGone(path)
 })
 
-scenario(
-  'the container that holds is killed by its first process: the other one has the lock',
-  { skip },
-  async (scene) => {
-    const path = join(mountOverlay(scene), 'lock')
-    const outside = await scene.spawn('outside')
-    for (let round = 0; round < 5; round += 1) {
-      const [a, b] = await Promise.all([
-        scene.spawn(`a${round}`, { wrapper: CONTAINER_WITH_INIT }),
-        scene.spawn(`b${round}`, { wrapper: CONTAINER_WITH_INIT }),
-      ])
-      await a.acquire(path)
-      b.send({ do: 'acquire', path })
-      await untilWaiting(path, 1)
-      outside.send({ do: 'acquire', path })
-      await untilWaiting(path, 2)
-      await killInit(a, scene.journal)
-      assert.equal((await b.next('granted')).recovered, true)
-      await killInit(b, scene.journal)
-      assert.equal((await outside.next('granted')).recovered, true)
-      await outside.release()
-    }
-  },
-)
+scenario("kill -9 of a container's first process: the other container gets its lock", { skip }, async (scene) => {
+  const path = join(mountOverlay(scene), 'lock')
+  const outside = await scene.spawn('outside')
+  for (let round = 0; round < 5; round += 1) {
+    const [a, b] = await Promise.all([
+      scene.spawn(`a${round}`, { wrapper: CONTAINER_WITH_INIT }),
+      scene.spawn(`b${round}`, { wrapper: CONTAINER_WITH_INIT }),
+    ])
+    await a.acquire(path)
+    b.send({ do: 'acquire', path })
+    await untilWaiting(path, 1)
+    outside.send({ do: 'acquire', path })
+    await untilWaiting(path, 2)
+    await killInit(a, scene.journal)
+    assert.equal((await b.next('granted')).recovered, true)
+    await killInit(b, scene.journal)
+    assert.equal((await outside.next('granted')).recovered, true)
+    await outside.release()
+  }
+})
 
 scenario(
-  'a container that was killed while it held is started anew: its overlay is another mount',
+  'a container that was killed as the holder restarts: its overlay is another mount',
   { skip },
   async (scene) => {
     const overlay = makeOverlay(scene)
@@ -71,7 +67,7 @@ scenario(
 )
 
 scenario(
-  'a lock that was killed into an image is taken over in each container, and stays in the image',
+  'a held lock that was copied into an image is taken over in each container, and stays in the image',
   { skip },
   async (scene) => {
     const overlay = makeOverlay(scene)
@@ -91,14 +87,14 @@ scenario(
     await b.acquire(path, LEAVE, 'last')
     await b.release('last')
     await untilGone(path)
-    // The directory is made anew over one that is in the layer below.
+    // The directory is created again over one in the lower layer.
     assert.equal((await b.acquire(path, LEAVE, 'again')).recovered, false)
     assert.deepEqual(ticketsIn(image), inImage)
   },
 )
 
 scenario(
-  'a lock that is held in the layer below an overlay is not taken over through the overlay, and is once its holder is dead',
+  'a lock held in the lower layer of an overlay is taken over through the overlay only when its holder is dead',
   { skip },
   async (scene) => {
     const overlay = makeOverlay(scene)
@@ -117,7 +113,7 @@ scenario(
 )
 
 scenario(
-  'a lock that is held through an overlay is not taken over by one that uses the layer beneath',
+  'a lock held through an overlay is not taken over by a process that uses the lower layer',
   { skip },
   async (scene) => {
     const overlay = makeOverlay(scene)
@@ -131,7 +127,7 @@ scenario(
   },
 )
 
-scenario('nor is one whose holder is about to exit, and still uses what it protects', { skip }, async (scene) => {
+scenario('nor is a lock whose holder is about to exit, and still uses what it protects', { skip }, async (scene) => {
   const overlay = makeOverlay(scene)
   overlay.mount()
   const below = await scene.spawn('below')

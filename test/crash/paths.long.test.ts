@@ -27,7 +27,7 @@ for (const name of NAMES) {
 }
 
 for (const common of [106, 107, 108]) {
-  scenario(`two names that have the first ${common} bytes in common are two locks`, async (scene) => {
+  scenario(`two names with the same first ${common} bytes are two locks`, async (scene) => {
     const [one, other, third] = await scene.spawnAll('one', 'other', 'third')
     const base = pathOfLength(scene, common)
     await one.acquire(`${base}1`)
@@ -41,7 +41,7 @@ for (const common of [106, 107, 108]) {
   })
 }
 
-scenario('a long path holds no descriptor once it is left', async (scene) => {
+scenario('a long path needs no descriptor after use', async (scene) => {
   const client = await scene.spawn('client')
   const path = pathOfLength(scene, 300)
   await client.acquire(path, { linger: 0 })
@@ -55,7 +55,7 @@ scenario('a long path holds no descriptor once it is left', async (scene) => {
 })
 
 scenario(
-  'a relative path counts from the working directory, and is the same lock as the absolute one',
+  'a relative path is resolved by the working directory, and is the same lock as the absolute one',
   async (scene) => {
     const [here, there] = await Promise.all([scene.spawn('here', { cwd: scene.directory }), scene.spawn('there')])
     await here.acquire('./x/../lock')
@@ -66,7 +66,7 @@ scenario(
   },
 )
 
-scenario('a name or a path that is too long for the file system is refused', async (scene) => {
+scenario('a name or a path that is too long for the file system is an error', async (scene) => {
   const client = await scene.spawn('client')
   const name = 'n'.repeat(MOST_BYTES_IN_NAME + 1)
   assert.equal((await client.fail(join(scene.directory, name))).code, 'ERR_SLOCKET_PATH_TOO_LONG')

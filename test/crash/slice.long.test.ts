@@ -6,7 +6,7 @@ import { scenario } from '../helpers/scenario.ts'
 /** Longer than any test takes. */
 const LONG = { slice: 60_000 }
 
-scenario('a waiter gets the lock although another process never stops asking for it', async (scene) => {
+scenario('a waiter gets the lock although another process never stops requesting it', async (scene) => {
   const [greedy, waiter] = await scene.spawnAll('greedy', 'waiter')
   greedy.send({ do: 'contend', path: scene.path, options: { slice: 50 }, rounds: 1e9 })
   for (let round = 0; round < 3; round += 1) {
@@ -17,34 +17,40 @@ scenario('a waiter gets the lock although another process never stops asking for
   await waiter.acquire(scene.path)
 })
 
-scenario('who waits has the lock when the turn of the event loop ends, though the slice does not', async (scene) => {
-  const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
-  await holder.acquire(scene.path, LONG)
-  await waiter.enqueue(scene.path)
-  await holder.release()
-  assert.equal((await waiter.next('granted')).recovered, false)
-  await waiter.release()
-  await untilGone(scene.path)
-})
+scenario(
+  'a waiter gets the lock at the end of a turn of the event loop, although the slice continues',
+  async (scene) => {
+    const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
+    await holder.acquire(scene.path, LONG)
+    await waiter.enqueue(scene.path)
+    await holder.release()
+    assert.equal((await waiter.next('granted')).recovered, false)
+    await waiter.release()
+    await untilGone(scene.path)
+  },
+)
 
-scenario('requests of one turn go ahead of who waits, and a release is not free before its end', async (scene) => {
-  const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
-  await holder.acquire(scene.path, LONG)
-  await waiter.enqueue(scene.path)
-  holder.send(
-    { do: 'release' },
-    { do: 'acquire', path: scene.path, as: 'second', options: LONG },
-    { do: 'acquire', path: scene.path, as: 'third', options: LONG },
-  )
-  await holder.next('granted', 'second')
-  await holder.release('second')
-  await holder.next('granted', 'third')
-  assert.equal(waiter.hasSaid('granted'), false)
-  await holder.release('third')
-  await waiter.next('granted')
-})
+scenario(
+  'requests of the same turn overtake waiters, and a release frees the lock only at the end of the turn',
+  async (scene) => {
+    const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
+    await holder.acquire(scene.path, LONG)
+    await waiter.enqueue(scene.path)
+    holder.send(
+      { do: 'release' },
+      { do: 'acquire', path: scene.path, as: 'second', options: LONG },
+      { do: 'acquire', path: scene.path, as: 'third', options: LONG },
+    )
+    await holder.next('granted', 'second')
+    await holder.release('second')
+    await holder.next('granted', 'third')
+    assert.equal(waiter.hasSaid('granted'), false)
+    await holder.release('third')
+    await waiter.next('granted')
+  },
+)
 
-scenario('killed between two requests, it leaves a ticket that shuts nobody out', async (scene) => {
+scenario('killed between two requests, a process leaves a ticket that blocks nobody', async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path, LONG)
   await waiter.enqueue(scene.path)
@@ -70,7 +76,7 @@ for (const [how, end] of [
   })
 }
 
-scenario('slocket.sync in the turn of a release has the lock', async (scene) => {
+scenario('slocket.sync gets the lock in the turn of a release', async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path, LONG)
   holder.send({ do: 'release' }, { do: 'sync', path: scene.path, as: 'sync' })

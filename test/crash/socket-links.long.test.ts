@@ -28,22 +28,19 @@ fs.renameSync = (from, to) => {
 const LEAVE = { linger: 0 }
 const STAY = { linger: 60_000 }
 
-scenario(
-  'where a link does not lead to its socket, one that lives is waited for, and a dead one is found out',
-  async (scene) => {
-    const [holder, waiter, last] = await spawnAll(scene, 'holder', 'waiter', 'last')
-    await holder.acquire(scene.path)
-    assert.equal(await waiter.try(scene.path), false)
-    await waiter.enqueue(scene.path)
-    await last.enqueue(scene.path)
-    await holder.kill()
-    assert.equal((await waiter.next('granted')).recovered, true)
-    await waiter.release()
-    assert.equal((await last.next('granted')).recovered, false)
-  },
-)
+scenario('where links to sockets fail, a live ticket is waited for, and a dead one is detected', async (scene) => {
+  const [holder, waiter, last] = await spawnAll(scene, 'holder', 'waiter', 'last')
+  await holder.acquire(scene.path)
+  assert.equal(await waiter.try(scene.path), false)
+  await waiter.enqueue(scene.path)
+  await last.enqueue(scene.path)
+  await holder.kill()
+  assert.equal((await waiter.next('granted')).recovered, true)
+  await waiter.release()
+  assert.equal((await last.next('granted')).recovered, false)
+})
 
-scenario('where a link does not lead to its socket, processes contend, and leave nothing behind', async (scene) => {
+scenario('where links to sockets fail, processes contend, and leave nothing behind', async (scene) => {
   const clients = await spawnAll(scene, 'a', 'b', 'c', 'd')
   for (const [index, client] of clients.entries())
     client.send({
@@ -57,36 +54,30 @@ scenario('where a link does not lead to its socket, processes contend, and leave
   await untilGone(scene.path)
 })
 
-scenario(
-  'where a link does not lead to its socket, that is tried once for each member, not for each ticket',
-  async (scene) => {
-    const [client, beside] = await spawnAll(scene, 'client', 'beside')
-    for (let round = 0; round < 3; round += 1) {
-      await client.acquire(scene.path, STAY)
-      assert.equal(await beside.try(scene.path), false)
-      // The member's socket, and not one link that was tried.
-      assert.deepEqual(
-        readdirSync(join(scene.path, '.members')).filter((name) => name.includes(`.${client.pid}`)).length,
-        1,
-      )
-      assert.equal(ticketsIn(scene.path).length, 1)
-      await client.release()
-    }
-  },
-)
+scenario('where links to sockets fail, that is tested once for each member, not for each ticket', async (scene) => {
+  const [client, beside] = await spawnAll(scene, 'client', 'beside')
+  for (let round = 0; round < 3; round += 1) {
+    await client.acquire(scene.path, STAY)
+    assert.equal(await beside.try(scene.path), false)
+    // The member's socket, and not one link that was tried.
+    assert.deepEqual(
+      readdirSync(join(scene.path, '.members')).filter((name) => name.includes(`.${client.pid}`)).length,
+      1,
+    )
+    assert.equal(ticketsIn(scene.path).length, 1)
+    await client.release()
+  }
+})
+
+scenario('where links to sockets fail, a process that exits during that test leaves nothing behind', async (scene) => {
+  const exits = 'slocket(lockPath).catch(() => {}); setImmediate(() => process.exit())'
+  const { code, stderr } = await new Program(scene.path, exits, { before: WITH_DEAD_LINKS }).ended()
+  assert.equal(code, 0, stderr)
+  assert.equal(existsSync(scene.path), false)
+})
 
 scenario(
-  'where a link does not lead to its socket, a process that exits while that is tried leaves nothing',
-  async (scene) => {
-    const exits = 'slocket(lockPath).catch(() => {}); setImmediate(() => process.exit())'
-    const { code, stderr } = await new Program(scene.path, exits, { before: WITH_DEAD_LINKS }).ended()
-    assert.equal(code, 0, stderr)
-    assert.equal(existsSync(scene.path), false)
-  },
-)
-
-scenario(
-  'where a link does not lead to its socket, a process that exits right after slocket.sync leaves nothing',
+  'where links to sockets fail, a process that exits right after slocket.sync leaves nothing behind',
   async (scene) => {
     const exits = `
     const lock = slocket.sync(lockPath, { linger: 0 })
@@ -118,7 +109,7 @@ scenario(
   },
 )
 
-betweenProcesses('where a link does not lead to its socket, who is stolen from is told', async (scene) => {
+betweenProcesses('where links to sockets fail, victims of a theft are notified', async (scene) => {
   // Without the look once a second, nothing but the thief lets the holder know.
   const [holder, thief] = [await scene.start('process', NO_LOOK, FIXTURE), await scene.start('process', FIXTURE)]
   for (let round = 0; round < 3; round += 1) {
@@ -134,12 +125,12 @@ for (const [when, isStolenFirst] of [
   ['after', true],
 ] as const) {
   betweenProcesses(
-    `where a link does not lead to its socket, who dies ${when} a theft leaves no marks behind`,
+    `where links to sockets fail, a process that dies ${when} a theft leaves no marks behind`,
     async (scene) => {
       const clients = [1, 2, 3].map(() => scene.start('process', FIXTURE))
       const [first, holder, thief] = (await Promise.all(clients)) as [WebClient, WebClient, WebClient]
       await first.hold('lock')
-      // It has the mark of one that has waited, too.
+      // It also has the mark of a ticket that has waiters.
       await holder.wait('lock')
       await first.end('lock')
       await holder.next('called', 'lock')
@@ -148,7 +139,7 @@ for (const [when, isStolenFirst] of [
       await thief.hold('lock', { steal: true })
       if (isStolenFirst) await holder.kill()
       await thief.end('lock')
-      // Who uses the root next finds out who is dead.
+      // The next user of the root finds out which clients are dead.
       const next = await scene.start('process', FIXTURE)
       await next.hold('other')
       await next.end('other')

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { Client } from '../helpers/client.ts'
 import type { StepPlan } from '../helpers/commands.ts'
 import { waitingIn } from '../helpers/lock-directory.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import { isStopped } from '../helpers/proc.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
@@ -22,18 +22,18 @@ const LIFE = { do: 'contend', rounds: 1, options: LEAVE } as const
 for (const when of ['before', 'after'] as const) {
   for (const sync of [false, true]) {
     const call = sync ? ' by slocket.sync' : ''
-    scenario(`a process killed ${when} any step that it takes alone${call} shuts nobody out`, async (scene) => {
+    scenario(`a process killed ${when} any step that it takes alone${call} blocks nobody`, async (scene) => {
       const follower = await scene.spawn('follower')
       const play = async (victim: Client, start: () => void): Promise<void> => {
         start()
         await doneOrDead(victim)
-        await sweep(follower, scene.path)
+        await useOnceAndCleanUp(follower, scene.path)
       }
       await eachStep(scene, when, play, sync)
     })
   }
 
-  scenario(`a process killed ${when} any step between a holder and another waiter shuts nobody out`, async (scene) => {
+  scenario(`a process killed ${when} any step between a holder and another waiter blocks nobody`, async (scene) => {
     const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
     await eachStep(scene, when, async (victim, start) => {
       await holder.acquire(scene.path, LEAVE)
@@ -44,7 +44,7 @@ for (const when of ['before', 'after'] as const) {
       await waiter.next('granted')
       await waiter.release()
       await doneOrDead(victim)
-      await sweep(holder, scene.path)
+      await useOnceAndCleanUp(holder, scene.path)
     })
   })
 }
@@ -72,7 +72,7 @@ for (const sync of [false, true]) {
 for (const wish of ['acquire', 'try', 'sync'] as const) {
   const title = 'with a number that is lower by then'
   scenario(
-    `a process stopped before it links its ticket, ${title}, does not take the lock of another one: ${wish}`,
+    `a process stopped before it links its ticket, ${title}, does not take another one's lock: ${wish}`,
     async (scene) => {
       const [victim, other] = await Promise.all([scene.spawn('victim', WITH_STEPS), scene.spawn('other')])
       const at = await numberOfStep(victim, scene.path, 'linkSync', LEAVE, wish === 'sync')
@@ -92,7 +92,7 @@ for (const wish of ['acquire', 'try', 'sync'] as const) {
 }
 
 scenario(
-  'a process stopped after slocket.sync has seen an empty queue does not take the lock of another one that came meanwhile',
+  'a process stopped after slocket.sync has seen an empty queue does not take the lock of a process that came meanwhile',
   async (scene) => {
     const [victim, other] = await Promise.all([scene.spawn('victim', WITH_STEPS), scene.spawn('other')])
     const at = await numberOfStep(victim, scene.path, 'readdirSync', LEAVE, true)
@@ -109,7 +109,7 @@ scenario(
 )
 
 scenario(
-  'a process stopped after slocket.sync has linked its ticket does not take the lock of another one that came meanwhile',
+  'a process stopped after slocket.sync has linked its ticket does not take the lock of a process that came meanwhile',
   async (scene) => {
     const [victim, other] = await Promise.all([scene.spawn('victim', WITH_STEPS), scene.spawn('other')])
     const at = await numberOfStep(victim, scene.path, 'linkSync', LEAVE, true)

@@ -1,4 +1,4 @@
-/** SIGSTOP, a laptop's sleep, a debugger: whoever is stopped is not dead. R7, R8, R10, R20. */
+/** SIGSTOP, a laptop's sleep, a debugger: a stopped process isn't dead. R7, R8, R10, R20. */
 import assert from 'node:assert/strict'
 import { ticketsIn } from '../helpers/lock-directory.ts'
 import { scenario } from '../helpers/scenario.ts'
@@ -7,7 +7,7 @@ import { pass } from '../helpers/until.ts'
 /** Longer than the second after which waiters look again by themselves. */
 const OBSERVED_MS = 1500
 
-scenario('a holder that is stopped holds, and goes on holding when it is continued (R10)', async (scene) => {
+scenario('a stopped holder keeps the lock, and still holds it when it continues (R10)', async (scene) => {
   const [holder, waiter, passer] = await scene.spawnAll('holder', 'waiter', 'passer')
   await holder.acquire(scene.path)
   await waiter.enqueue(scene.path)
@@ -22,7 +22,7 @@ scenario('a holder that is stopped holds, and goes on holding when it is continu
   await waiter.next('granted')
 })
 
-scenario('a process that is stopped right after its release holds nobody up (R20)', async (scene) => {
+scenario('a process that is stopped right after its release blocks nobody (R20)', async (scene) => {
   const [former, next, last] = await scene.spawnAll('former', 'next', 'last')
   await former.acquire(scene.path)
   await next.enqueue(scene.path)
@@ -34,7 +34,7 @@ scenario('a process that is stopped right after its release holds nobody up (R20
   await last.next('granted')
 })
 
-scenario('a holder that releases and blocks its event loop in the same tick holds nobody up', async (scene) => {
+scenario('a holder that releases and blocks its event loop in the same tick blocks nobody', async (scene) => {
   const [holder, next, last] = await scene.spawnAll('holder', 'next', 'last')
   await holder.acquire(scene.path)
   await next.enqueue(scene.path)
@@ -47,7 +47,7 @@ scenario('a holder that releases and blocks its event loop in the same tick hold
 })
 
 scenario(
-  'one joins, waits and has its turn while the event loop of the holder is blocked until its release',
+  "a request joins, waits and gets its turn while the holder's event loop is blocked until its release",
   async (scene) => {
     const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
     await holder.acquire(scene.path)
@@ -60,7 +60,7 @@ scenario(
 )
 
 scenario(
-  'a stopped waiter whose turn comes owns it; killed then, the next one has it, and nobody else dies (R7)',
+  'a stopped waiter whose turn comes owns the lock; if it is then killed, the next one gets it (R7)',
   async (scene) => {
     const [holder, stopped, last, passer] = await scene.spawnAll('holder', 'stopped', 'last', 'passer')
     await holder.acquire(scene.path)
@@ -79,7 +79,7 @@ scenario(
   },
 )
 
-scenario('a stopped waiter whose turn came has the lock once it is continued', async (scene) => {
+scenario('a stopped waiter whose turn came holds when it continues', async (scene) => {
   const [holder, stopped, last] = await scene.spawnAll('holder', 'stopped', 'last')
   await holder.acquire(scene.path)
   await stopped.enqueue(scene.path)
@@ -92,7 +92,7 @@ scenario('a stopped waiter whose turn came has the lock once it is continued', a
   await last.next('granted')
 })
 
-scenario('a waiter dies while the holder is busy, and the holder releases in that same tick (R8)', async (scene) => {
+scenario('a waiter dies while the holder is busy, and the holder releases in the same tick (R8)', async (scene) => {
   const [holder, doomed, last] = await scene.spawnAll('holder', 'doomed', 'last')
   await holder.acquire(scene.path)
   await doomed.enqueue(scene.path)
@@ -109,7 +109,7 @@ scenario('a waiter dies while the holder is busy, and the holder releases in tha
   assert.equal(ticketsIn(scene.path).length, 1)
 })
 
-scenario('a waiter stopped before it had joined is not waited for longer than it lives', async (scene) => {
+scenario('a waiter stopped before it had joined is waited for only while it lives', async (scene) => {
   const [stopped, other] = await scene.spawnAll('stopped', 'other')
   await stopped.stop()
   stopped.send({ do: 'acquire', path: scene.path })

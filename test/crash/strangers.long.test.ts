@@ -59,21 +59,21 @@ for (const [what, { isCut, speak }] of Object.entries(STRANGERS)) {
   })
 }
 
-scenario('a line without end does not make the holder grow', async (scene) => {
+scenario("an endless line does not use up the holder's memory", async (scene) => {
   await growsLittle(scene, (socket) => pour(socket, Buffer.alloc(64 << 10, 'x'), 128 * MB))
 })
 
-scenario('questions without end, whose answers nobody reads, do not make the holder grow', async (scene) => {
+scenario("endless queries whose answers are never read do not use up the holder's memory", async (scene) => {
   await growsLittle(scene, (socket) => pour(socket.pause(), Buffer.alloc(64 << 10, 'who\n'), MB / 2))
 })
 
-scenario('greetings from a thousand members who do not exist do not make the holder grow', async (scene) => {
+scenario("hellos from a thousand unknown members do not use up the holder's memory", async (scene) => {
   await growsLittle(scene, (socket) => {
     for (let count = 0; count < 1000; count += 1) socket.write(`slocket/2 ${String(count).padStart(12, 'a')}\n`)
   })
 })
 
-scenario('a stranger that calls itself by the name of a waiter does not keep the wake-up from it', async (scene) => {
+scenario("a stranger with a waiter's name does not keep the wake-up from the waiter", async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path)
   // The waiter's member is known from the ticket of an earlier acquire.
@@ -86,7 +86,7 @@ scenario('a stranger that calls itself by the name of a waiter does not keep the
 })
 
 scenario(
-  'a stranger that calls itself by the name of the holder does not keep the lock from a waiter when the holder dies',
+  "a stranger with the holder's name does not keep the lock from a waiter when the holder dies",
   async (scene) => {
     const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
     await holder.acquire(scene.path)
@@ -99,42 +99,42 @@ scenario(
   },
 )
 
+scenario("a stranger that sends hellos with a waiter's name again and again costs nothing", async (scene) => {
+  const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
+  await holder.acquire(scene.path)
+  await waiter.enqueue(scene.path)
+  await holder.ping()
+  const { member } = ticketsIn(scene.path)[1]!
+  const descriptors = openDescriptors(holder.pid)
+  for (let times = 0; times < 50; times += 1) {
+    const stranger = connect(scene, socketsOf(scene, holder)[0]!)
+    stranger.write(`slocket/2 ${member}\n`)
+    await new Promise((resolve) => stranger.once('data', resolve))
+    stranger.destroy()
+    await holder.ping()
+  }
+  // One may be left, to the waiter: the holder looks whether that one is dead.
+  await until('the descriptors are closed', () => openDescriptors(holder.pid) <= descriptors + 1)
+  await holder.release()
+  await waiter.next('granted')
+})
+
 scenario(
-  'a stranger that greets by the name of a waiter, and leaves, again and again, costs nothing',
+  "a stranger that wakes a waiter, by its ticket's name, makes it list the queue and nothing more",
   async (scene) => {
     const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
     await holder.acquire(scene.path)
     await waiter.enqueue(scene.path)
-    await holder.ping()
-    const { member } = ticketsIn(scene.path)[1]!
-    const descriptors = openDescriptors(holder.pid)
-    for (let times = 0; times < 50; times += 1) {
-      const stranger = connect(scene, socketsOf(scene, holder)[0]!)
-      stranger.write(`slocket/2 ${member}\n`)
-      await new Promise((resolve) => stranger.once('data', resolve))
-      stranger.destroy()
-      await holder.ping()
-    }
-    // One may be left, to the waiter: the holder looks whether that one is dead.
-    await until('the descriptors are closed', () => openDescriptors(holder.pid) <= descriptors + 1)
+    const { id, name } = ticketsIn(scene.path)[1]!
+    const stranger = connect(scene, join(scene.path, name))
+    stranger.write(`slocket/2 ${'a'.repeat(12)}\n${`wake ${id}\n`.repeat(1000)}`)
+    await new Promise((resolve) => stranger.once('data', resolve))
+    await waiter.ping()
+    assert.equal(waiter.hasSaid('granted'), false)
     await holder.release()
     await waiter.next('granted')
   },
 )
-
-scenario('a stranger that wakes a waiter, by the name of its ticket, makes it look and nothing more', async (scene) => {
-  const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
-  await holder.acquire(scene.path)
-  await waiter.enqueue(scene.path)
-  const { id, name } = ticketsIn(scene.path)[1]!
-  const stranger = connect(scene, join(scene.path, name))
-  stranger.write(`slocket/2 ${'a'.repeat(12)}\n${`wake ${id}\n`.repeat(1000)}`)
-  await new Promise((resolve) => stranger.once('data', resolve))
-  await waiter.ping()
-  assert.equal(waiter.hasSaid('granted'), false)
-  await holder.release()
-  await waiter.next('granted')
-})
 
 /** The holder's memory, after `speak` over several connections. */
 async function growsLittle(scene: Scene, speak: (socket: net.Socket) => void): Promise<void> {

@@ -9,7 +9,7 @@ import { until } from '../helpers/until.ts'
 const QUICK_WATCH = { preload: new URL('../fixtures/quick-watch.js', import.meta.url).href }
 const LONG_AGO = new Date(0)
 
-scenario('who holds touches its ticket again and again, and so does who waits', async (scene) => {
+scenario('holders and waiters touch their tickets again and again', async (scene) => {
   const [holder, waiter] = await Promise.all([scene.spawn('holder', QUICK_WATCH), scene.spawn('waiter', QUICK_WATCH)])
   await holder.acquire(scene.path)
   await waiter.enqueue(scene.path)

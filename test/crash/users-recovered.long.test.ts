@@ -1,4 +1,4 @@
-/** `recovered` among several users, none of whom may remove the ticket of another one who died. */
+/** `recovered` among several users, none of whom may remove another user's dead ticket. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ import { until } from '../helpers/until.ts'
 const skip = reasonNotRoot()
 const [DEAD, FIRST, SECOND] = [65_501, 65_502, 65_503] as const
 
-scenario('the next exclusive holder is told, and nobody after it', { skip }, async (scene) => {
+scenario('the next exclusive holder has recovered, and no later one', { skip }, async (scene) => {
   const [first, second] = await afterDeath(scene)
   assert.equal(await recoveredOf(first, scene), true)
   assert.equal(await recoveredOf(first, scene), false)
@@ -24,7 +24,7 @@ scenario('the next exclusive holder is told, and nobody after it', { skip }, asy
   assert.equal(ticketsIn(scene.path).length, 1, 'the dead ticket stands still')
 })
 
-scenario('those who share are told until an exclusive holder was', { skip }, async (scene) => {
+scenario('shared holders have recovered until an exclusive one has', { skip }, async (scene) => {
   const [first, second] = await afterDeath(scene)
   const shared: PlainOptions = { mode: 'shared' }
   assert.equal(await recoveredOf(first, scene, shared), true)
@@ -33,7 +33,7 @@ scenario('those who share are told until an exclusive holder was', { skip }, asy
   assert.equal(await recoveredOf(second, scene, shared), false)
 })
 
-scenario('of permits, the next holder is told, and nobody after it', { skip }, async (scene) => {
+scenario('with permits, the next holder has recovered, and no later one', { skip }, async (scene) => {
   const [first, second] = await afterDeath(scene, { permits: 2 })
   assert.equal((await first.acquire(scene.path, { permits: 2 })).recovered, true)
   assert.equal(await recoveredOf(second, scene, { permits: 2 }), false)
@@ -41,7 +41,7 @@ scenario('of permits, the next holder is told, and nobody after it', { skip }, a
   assert.equal(await recoveredOf(second, scene, { permits: 2 }), false)
 })
 
-scenario('one who is killed after it was told leaves it to the next one', { skip }, async (scene) => {
+scenario('a holder that is killed after it had recovered passes that on to the next one', { skip }, async (scene) => {
   const [first, second] = await afterDeath(scene)
   assert.equal((await first.acquire(scene.path)).recovered, true)
   await first.kill()
@@ -50,7 +50,7 @@ scenario('one who is killed after it was told leaves it to the next one', { skip
 })
 
 scenario(
-  'when the user who died comes by, its ticket goes, and so does what others left beside it',
+  "the dead user's next process removes its ticket, and the marks of others beside it",
   { skip },
   async (scene) => {
     const [first] = await afterDeath(scene)
@@ -88,13 +88,13 @@ async function recoveredOf(client: Client, { path }: Scene, options: PlainOption
   return recovered
 }
 
-scenario('of one who died waiting, nobody is told once a holder has seen that', { skip }, async (scene) => {
+scenario("a waiter's death is not reported to anybody once a holder has seen it", { skip }, async (scene) => {
   const [first, second] = await afterDeath(scene)
   const waiter = await scene.spawn('waiter', user(DEAD))
   await first.acquire(scene.path)
   await waiter.enqueue(scene.path)
   const waiting = ticketsIn(scene.path).find(({ pid }) => pid === waiter.ticketPid)!
-  // The holder sees the end only of one that has said who it is.
+  // The holder sees only the end of connections with a hello.
   for (const client of [waiter, waiter, first]) await client.ping()
   await waiter.kill()
   await until('that was seen', () => fs.readdirSync(scene.path).includes(waiting.name + REPORTED))
@@ -103,7 +103,7 @@ scenario('of one who died waiting, nobody is told once a holder has seen that', 
 })
 
 scenario(
-  'one who is killed at any step that it takes leaves it to the next one to be told',
+  'a holder that is killed at any step of its own passes recovered on to the next one',
   { skip },
   async (scene) => {
     const [, second] = await afterDeath(scene)
@@ -130,7 +130,7 @@ scenario(
   },
 )
 
-scenario('of several requests of one process, the first one is told', { skip }, async (scene) => {
+scenario('of several requests of one process, the first one has recovered', { skip }, async (scene) => {
   const [first] = await afterDeath(scene)
   const names = ['a', 'b', 'c']
   first.send(...names.map((as) => ({ do: 'acquire', path: scene.path, as }) as const))
@@ -143,7 +143,7 @@ scenario('of several requests of one process, the first one is told', { skip }, 
 })
 
 scenario(
-  'by a mark beside a living ticket, whoever may write there can keep its death from others',
+  'a mark beside a live ticket lets anybody who may write there hide its later death',
   { skip },
   async (scene) => {
     const [first, second] = await afterDeath(scene)
@@ -153,12 +153,12 @@ scenario(
     fs.symlinkSync('x', join(scene.path, held.name + REPORTED))
     assert.equal(await second.try(scene.path), false)
     await first.kill()
-    // Nothing else becomes of it: it is a death that nobody is told of, as SECURITY.md says.
+    // Nothing else happens: it is a death that is never reported, as SECURITY.md says.
     assert.equal(await recoveredOf(second, scene), false)
   },
 )
 
-scenario('what is no mark stays, whatever its name is', { skip }, async (scene) => {
+scenario('a file that is not a mark stays, whatever its name is', { skip }, async (scene) => {
   const [first] = await afterDeath(scene)
   await first.acquire(scene.path, { linger: 0 })
   const name = nameOfTicket() + REPORTED

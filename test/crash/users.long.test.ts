@@ -12,25 +12,21 @@ import { scenario } from '../helpers/scenario.ts'
 const NOBODY = { uid: 65_534, gid: 65_534 }
 const skip = reasonNotRoot()
 
-scenario(
-  "another user's lock is refused with a clear error, held or free, and not touched (R14)",
-  { skip },
-  async (scene) => {
-    const [root, nobody] = await spawnBoth(scene)
-    await root.acquire(scene.path)
-    const before = treeOf(scene.path)
-    await refuses(scene, nobody)
-    assert.deepEqual(treeOf(scene.path), before)
-    const { held } = await slocket.query(scene.path)
-    assert.equal(held.length, 1)
-    await root.release()
-    const free = treeOf(scene.path)
-    await refuses(scene, nobody)
-    assert.deepEqual(treeOf(scene.path), free)
-  },
-)
+scenario("another user's lock is a clear error, held or free, and is not touched (R14)", { skip }, async (scene) => {
+  const [root, nobody] = await spawnBoth(scene)
+  await root.acquire(scene.path)
+  const before = treeOf(scene.path)
+  await refuses(scene, nobody)
+  assert.deepEqual(treeOf(scene.path), before)
+  const { held } = await slocket.query(scene.path)
+  assert.equal(held.length, 1)
+  await root.release()
+  const free = treeOf(scene.path)
+  await refuses(scene, nobody)
+  assert.deepEqual(treeOf(scene.path), free)
+})
 
-scenario("a lock in another user's directory cannot be made, and nothing is", { skip }, async (scene) => {
+scenario("a lock in another user's directory is an error, and nothing is created", { skip }, async (scene) => {
   const [root, nobody] = await spawnBoth(scene)
   await refuses(scene, nobody)
   assert.equal(fs.existsSync(scene.path), false)
@@ -38,7 +34,7 @@ scenario("a lock in another user's directory cannot be made, and nothing is", { 
 })
 
 scenario(
-  "in a directory that both may use, a user does not step over another one's ticket that it may not reach",
+  "in a directory for two users, a user does not pass another one's ticket that it may not reach",
   { skip },
   async (scene) => {
     const [root, nobody] = await spawnBoth(scene)
@@ -58,7 +54,7 @@ scenario(
 )
 
 scenario(
-  "a user's dead ticket in a directory of all, which another user may not remove, shuts that one out with a clear error, or not at all",
+  "another user's dead ticket in a sticky directory is a clear error, or no obstacle",
   { skip },
   async (scene) => {
     const [root, nobody] = await spawnBoth(scene)

@@ -19,7 +19,7 @@ const PATHS: Readonly<Record<string, (scene: Scene) => string>> = {
 }
 
 for (const [what, pathIn] of Object.entries(PATHS)) {
-  scenario(`the directory at ${what} is removed and made anew before a newcomer listens in it`, async (scene) => {
+  scenario(`the directory at ${what} is removed and created again before a newcomer listens in it`, async (scene) => {
     const path = pathIn(scene)
     const [newcomer, other] = await Promise.all([scene.spawn('newcomer', WITH_STEPS), scene.spawn('other')])
     const at = await numberOfStep(newcomer, path, 'listen')
@@ -34,7 +34,7 @@ for (const [what, pathIn] of Object.entries(PATHS)) {
   })
 
   scenario(
-    `the directory at ${what} is removed before a newcomer listens in it, and made anew after`,
+    `the directory at ${what} is removed before a newcomer listens in it, and created again after`,
     async (scene) => {
       const path = pathIn(scene)
       const [newcomer, other] = await Promise.all([scene.spawn('newcomer', WITH_STEPS), scene.spawn('other')])
@@ -44,7 +44,7 @@ for (const [what, pathIn] of Object.entries(PATHS)) {
       removeAsTheLastOne(path)
       newcomer.continue()
       await newcomer.untilStopped()
-      // Listening has failed; the process is about to be told so.
+      // Listening has failed; the process is about to get that error.
       await other.acquire(path)
       newcomer.continue()
       await untilQueued(path, newcomer)

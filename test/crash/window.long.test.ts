@@ -27,7 +27,7 @@ const skip = reasonWithout('strace', '-f', '-e', 'trace=listen', '-e', 'inject=l
 const skipElsewhere = skip === false ? reasonWithout(ELSEWHERE[0]!, ...ELSEWHERE.slice(1), 'true') : skip
 
 scenario(
-  'while a process is between bind and listen, others contend, and it has its turn after them (R13)',
+  'while a process is between bind and listen, others contend, and it gets its turn after them (R13)',
   { skip },
   async (scene) => {
     const [slow, a, b, c] = await Promise.all([spawnSlow(scene), scene.spawn('a'), scene.spawn('b'), scene.spawn('c')])
@@ -65,21 +65,21 @@ scenario(
 )
 
 scenario(
-  'a sweeper in another pid namespace takes a socket between bind and listen for dead: its process makes another',
+  'a process in another pid namespace removes a socket between bind and listen as dead: its owner makes another',
   { skip: skipElsewhere },
   async (scene) => {
-    const [slow, sweeper] = await Promise.all([spawnSlow(scene), scene.spawn('sweeper', { wrapper: ELSEWHERE })])
+    const [slow, remover] = await Promise.all([spawnSlow(scene), scene.spawn('remover', { wrapper: ELSEWHERE })])
     slow.send({ do: 'acquire', path: scene.path })
     await untilBound(scene, slow)
-    await sweeper.acquire(scene.path)
+    await remover.acquire(scene.path)
     await until('it is swept', () => fs.readdirSync(join(scene.path, '.members')).length === 1)
     await slow.enqueue(scene.path)
-    await sweeper.release()
+    await remover.release()
     await slow.next('granted')
   },
 )
 
-scenario('without hard links a ticket is not shown before it listens', { skip }, async (scene) => {
+scenario('without hard links, a ticket is not visible before it listens', { skip }, async (scene) => {
   const [slow, other] = await Promise.all([spawnSlow(scene, WITH_STEPS), scene.spawn('other')])
   slow.send({ do: 'plan', plan: failEvery(scene.path, 'linkSync', 'EPERM') })
   await other.acquire(scene.path)

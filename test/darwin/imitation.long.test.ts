@@ -18,12 +18,12 @@ const SOMAXCONN = 128
 const imitation = buildImitation()
 const skip = 'missing' in imitation ? imitation.missing : false
 
-describe('macOS, imitated', { skip }, () => {
+describe('the imitation of macOS', { skip }, () => {
   let directory: string
   beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), 'slocket-darwin-'))))
   afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-  test('takes itself for macOS, without /proc', () => {
+  test('reports macOS, without /proc', () => {
     assert.deepEqual(
       run(`say([process.platform, fs.existsSync('/proc/self/fd'), codeOf(() => fs.readdirSync('/proc/self/fd'))])`),
       ['darwin', false, 'ENOENT'],
@@ -43,7 +43,7 @@ describe('macOS, imitated', { skip }, () => {
     )
   })
 
-  test('refuses a connection to a listener whose backlog is full, and an address of more than 103 bytes', () => {
+  test('refuses a connection to a listener with a full backlog, and an address of more than 103 bytes', () => {
     const said = run(`
       const outcome = (path) => new Promise((resolve) => {
         const socket = net.connect(path, () => resolve(undefined))
@@ -70,7 +70,7 @@ describe('macOS, imitated', { skip }, () => {
     assert.deepEqual(said, [[null, 'EINVAL'], SOMAXCONN + 1, 'ECONNREFUSED'])
   })
 
-  test('makes no directory with a sticky bit at once; a lock’s directory has it all the same', () => {
+  test("creates no directory with a sticky bit in one step; a lock's directory still has it", () => {
     const said = run(`
       fs.mkdirSync('plain', 0o1777)
       const { default: slocket } = await import(${JSON.stringify(SLOCKET)})
@@ -98,7 +98,7 @@ describe('macOS, imitated', { skip }, () => {
     assert.deepEqual(said, [['file'], ['alive', 'alive'], ['gone', 'alive'], 'dead'])
   })
 
-  test('a held file can be read by those who can make files beside it, and by nobody else', () => {
+  test('a held file can be read by users that can make files beside it, and by nobody else', () => {
     const said = run(`
       const { holdFile } = await import(${JSON.stringify(HELD_FILE)})
       const { openDirectory } = await import(${JSON.stringify(OPEN_DIRECTORY)})
@@ -113,7 +113,7 @@ describe('macOS, imitated', { skip }, () => {
     assert.deepEqual(said, ['600', '640', '644'])
   })
 
-  test('two who look at a dead file at the same time both find it dead', () => {
+  test('two processes that check a dead file at the same time both find it dead', () => {
     const said = run(`
       const { lookAtFile } = await import(${JSON.stringify(HELD_FILE)})
       fs.writeFileSync('file', '')
@@ -123,7 +123,7 @@ describe('macOS, imitated', { skip }, () => {
     assert.equal(said, 'dead')
   })
 
-  test('a file that is removed and closed while it is looked at counts as gone, not as dead', () => {
+  test('a file that is removed and closed during the check counts as gone, not as dead', () => {
     const said = run(`
       const { lookAtFile } = await import(${JSON.stringify(HELD_FILE)})
       const held = fs.openSync('file', fs.constants.O_CREAT | fs.constants.O_RDWR | fs.constants.O_NONBLOCK | 0x20)
@@ -139,7 +139,7 @@ describe('macOS, imitated', { skip }, () => {
     assert.equal(said, 'gone')
   })
 
-  test('a member’s file that somebody looks at before it is locked is given up, and a lock is granted all the same', () => {
+  test("a member's file that is checked before it is locked is given up, and a lock is still granted", () => {
     const said = run(`
       const { openSync } = fs
       let looks = 0
@@ -158,7 +158,7 @@ describe('macOS, imitated', { skip }, () => {
     assert.deepEqual(said, [1, 2, false])
   })
 
-  test('a file with a ticket’s name and content is no ticket', () => {
+  test("a file with a ticket's name and content is not a ticket", () => {
     const said = run(`
       const { default: slocket } = await import(${JSON.stringify(SLOCKET)})
       const lock = await slocket('lock', { linger: 0 })
@@ -171,7 +171,7 @@ describe('macOS, imitated', { skip }, () => {
     assert.deepEqual(said, ['ERR_SLOCKET_NOT_A_LOCK', 'content'])
   })
 
-  test('file systems are told by the mount table, and the moment of boot by the first process', () => {
+  test('file systems are recognized by the mount table, and the time of boot by the first process', () => {
     const said = run(`
       const { localFileSystem } = await import(${JSON.stringify(FILE_SYSTEM)})
       const { nextToken } = await import(${JSON.stringify(KERNEL)})

@@ -1,4 +1,4 @@
-/** Who lives is told by files that are locked, and by no connection: with real processes, in the imitation of macOS. */
+/** On macOS, locked files show who is alive, not connections: with real processes, in the imitation of macOS. */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -24,7 +24,7 @@ const LEAVE = { linger: 0 }
 /** More than have room in a backlog, in front of a process that doesn't accept. */
 const MANY = 200
 
-scenario('a stopped holder whose backlog is full is waited for, and its death is noticed', { skip }, async (scene) => {
+scenario('a stopped holder with a full backlog is waited for, and its death is noticed', { skip }, async (scene) => {
   const [holder, waiter, crowd] = await spawnAll(scene, 'holder', 'waiter', 'crowd')
   await holder.acquire(scene.path)
   await holder.stop()
@@ -40,7 +40,7 @@ scenario('a stopped holder whose backlog is full is waited for, and its death is
 })
 
 scenario(
-  'a stopped holder whose backlog was full releases when it goes on, and is not reported',
+  'a stopped holder that had a full backlog releases when it continues, and is not reported',
   { skip },
   async (scene) => {
     const [holder, waiter, crowd] = await spawnAll(scene, 'holder', 'waiter', 'crowd')
@@ -56,7 +56,7 @@ scenario(
 )
 
 scenario(
-  'if the socket of a live holder is removed, it keeps the lock, and the next one has it after that',
+  'a live holder whose socket was removed keeps the lock, and the next request gets it after that',
   { skip },
   async (scene) => {
     const [holder, waiter] = await spawnAll(scene, 'holder', 'waiter')
@@ -71,26 +71,22 @@ scenario(
   },
 )
 
-scenario(
-  'a live holder is waited for, whatever error its socket gives to those who connect',
-  { skip },
-  async (scene) => {
-    const [holder, waiter] = await spawnAll(scene, 'holder', 'waiter')
-    await holder.acquire(scene.path, LEAVE)
-    const socket = socketOf(scene.path)
-    fs.unlinkSync(socket)
-    // ELOOP.
-    fs.symlinkSync(socket, socket)
-    assert.equal(await waiter.try(scene.path), false)
-    await waiter.enqueue(scene.path, LEAVE)
-    await holder.release()
-    assert.equal((await waiter.next('granted')).recovered, false)
-    await waiter.release()
-    await untilGone(scene.path)
-  },
-)
+scenario('a live holder is waited for, whatever error its socket returns', { skip }, async (scene) => {
+  const [holder, waiter] = await spawnAll(scene, 'holder', 'waiter')
+  await holder.acquire(scene.path, LEAVE)
+  const socket = socketOf(scene.path)
+  fs.unlinkSync(socket)
+  // ELOOP.
+  fs.symlinkSync(socket, socket)
+  assert.equal(await waiter.try(scene.path), false)
+  await waiter.enqueue(scene.path, LEAVE)
+  await holder.release()
+  assert.equal((await waiter.next('granted')).recovered, false)
+  await waiter.release()
+  await untilGone(scene.path)
+})
 
-scenario('a socket whose member is gone does not keep the directory', { skip }, async (scene) => {
+scenario('a socket without a member does not keep the directory', { skip }, async (scene) => {
   const [dead, next] = await spawnAll(scene, 'dead', 'next')
   await dead.acquire(scene.path)
   await dead.kill()
@@ -103,19 +99,23 @@ scenario('a socket whose member is gone does not keep the directory', { skip }, 
   await untilGone(scene.path)
 })
 
-scenario('of a worker thread that ends while its process lives, the lock is free', { skip }, async (scene) => {
-  const [client, waiter] = await spawnAll(scene, 'client', 'waiter')
-  const thread = await client.startWorker('thread', 'thread')
-  await thread.acquire(scene.path)
-  await waiter.enqueue(scene.path, LEAVE)
-  await thread.terminate()
-  assert.equal((await waiter.next('granted')).recovered, true)
-  await waiter.release()
-  await untilGone(scene.path)
-})
+scenario(
+  'the lock of a worker thread is free when the thread ends, while its process lives',
+  { skip },
+  async (scene) => {
+    const [client, waiter] = await spawnAll(scene, 'client', 'waiter')
+    const thread = await client.startWorker('thread', 'thread')
+    await thread.acquire(scene.path)
+    await waiter.enqueue(scene.path, LEAVE)
+    await thread.terminate()
+    assert.equal((await waiter.next('granted')).recovered, true)
+    await waiter.release()
+    await untilGone(scene.path)
+  },
+)
 
 scenario(
-  'a user waits for another one whose socket it may not connect to, and is refused if it may not read the ticket',
+  "a user waits for another user's socket that it may not connect to, and gets an error if it may not read the ticket",
   { skip: skip || reasonNotRoot() },
   async (scene) => {
     fs.chmodSync(scene.directory, 0o755)
@@ -150,7 +150,7 @@ for (const length of [103, 104, 300]) {
   })
 }
 
-scenario('a lock of slocket run lives as long as its command, also if slocket is killed', { skip }, async (scene) => {
+scenario('a lock of slocket run lives as long as its command, even if slocket is killed', { skip }, async (scene) => {
   const [other] = await spawnAll(scene, 'other')
   const [program, ...parameters] = runtime().command
   const words = ['run', scene.path, '--', 'sh', '-c', 'echo $$; exec sleep 60']
@@ -172,7 +172,7 @@ scenario('a lock of slocket run lives as long as its command, also if slocket is
 })
 
 scenario(
-  'slocket doctor finds that locks are safe, and says which ticket, witness and bell are in use',
+  'slocket doctor finds locks safe, and names the ticket, the witness and the bell in use',
   { skip },
   async (scene) => {
     const [program, ...parameters] = runtime().command

@@ -33,7 +33,7 @@ async function inTemporaryDirectory(body: (directory: string) => Promise<void>):
   }
 }
 
-test('the demo ends with what happened, and with 0 because ledger and counter agree', async () => {
+test('the demo ends with a summary, and with 0 since ledger and counter agree', async () => {
   await inTemporaryDirectory(async (directory) => {
     const { code, stdout, stderr } = await demo(directory, '--seconds', '3', '--workers', '4', '--seed', '1')
     assert.equal(code, 0, stdout + stderr)
@@ -53,7 +53,7 @@ test('the demo ends with what happened, and with 0 because ledger and counter ag
   })
 })
 
-test('the demo refuses wrong arguments', async () => {
+test('the demo rejects wrong arguments', async () => {
   await inTemporaryDirectory(async (directory) => {
     const { code, stderr } = await demo(directory, '--workers', 'many')
     assert.equal(code, 2)

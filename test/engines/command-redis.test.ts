@@ -10,7 +10,7 @@ import { addressOf } from './helpers/servers.ts'
 import { TcpProxy } from './helpers/tcp-proxy.ts'
 
 const namespace = `command-${randomBytes(6).toString('hex')}`
-/** Ends when it is told to. */
+/** Ends on command. */
 const HOLD = ['sh', '-c', 'echo pid $$ token $SLOCKET_TOKEN; read line <fifo']
 
 describe('the command on Redis', { concurrency: true }, () => {
@@ -21,7 +21,7 @@ describe('the command on Redis', { concurrency: true }, () => {
   const waits = async (name: string): Promise<boolean> => (await slocket.query(name, { engine })).pending.length === 1
 
   test(
-    'it runs under the lock, others wait or give up, and status shows them, also without a name',
+    'a command runs under the lock, others wait or give up, and status shows them, also without a name',
     inWorkplace(async (place) => {
       const holder = place.slocket('run', '--engine', url, '--label', 'first', 'deploy', '--', ...HOLD)
       const [, token] = await holder.says(/token (\d+)/)
@@ -44,7 +44,7 @@ describe('the command on Redis', { concurrency: true }, () => {
   )
 
   test(
-    'when nothing is heard of the server, a command that must not go on is killed before the next one runs',
+    'when the server is silent, a command with --on-lost=kill is killed before the next one runs',
     inWorkplace(async (place) => {
       await using proxy = await TcpProxy.open(server)
       const stubborn = ['sh', '-c', 'trap "" TERM; echo pid $$; read line <fifo; echo went on']
@@ -83,7 +83,7 @@ describe('the command on Redis', { concurrency: true }, () => {
   )
 
   test(
-    'what it cannot do is said',
+    'unsupported options are an error',
     inWorkplace(async (place) => {
       for (const [parameters, expected] of [
         [['run', '--engine', 'redis://', 'a', 'true'], 64],

@@ -10,7 +10,7 @@ import { addressOf } from './helpers/servers.ts'
 import { terminate } from './postgres/admin.ts'
 
 const namespace = `command-${randomBytes(6).toString('hex')}`
-/** Ends when it is told to. */
+/** Ends on command. */
 const HOLD = ['sh', '-c', 'echo pid $$ token $SLOCKET_TOKEN; read line <fifo']
 
 let place: Workplace
@@ -23,7 +23,7 @@ describe('the command on PostgreSQL', () => {
   const engine = postgres({ connectionString, namespace })
   const run = (...parameters: readonly string[]) => place.slocket('run', '--engine', url, ...parameters)
 
-  test('it runs under the lock, others wait or give up, and status shows them', async () => {
+  test('a command runs under the lock, others wait or give up, and status shows them', async () => {
     const holder = run('--label', 'first', 'deploy', '--', ...HOLD)
     await until('it runs', () => holder.stdout.includes('pid'))
     const [first] = (await slocket.query('deploy', { engine })).held
@@ -42,7 +42,7 @@ describe('the command on PostgreSQL', () => {
     assert.deepEqual(await slocket.query('deploy', { engine }), { held: [], pending: [] })
   })
 
-  test('when the lock is lost, the command is told to end, unless it is not to be', async () => {
+  test('when the lock is lost, the command is asked to end, unless --on-lost says otherwise', async () => {
     const lost = run('--label', 'to be lost', 'lost', '--', ...HOLD)
     const kept = run('--label', 'to be lost', '--on-lost', 'ignore', 'kept', '--', ...HOLD)
     for (const one of [lost, kept]) await until('it runs', () => one.stdout.includes('pid'))
@@ -56,13 +56,13 @@ describe('the command on PostgreSQL', () => {
     assert.equal((await kept.ended()).status, 0)
   })
 
-  test('with permits, as many commands run at a time as they say', async () => {
+  test('with permits, that many commands run at the same time', async () => {
     const one = [...SLOCKET, 'run', '--engine', url, '-n', '-p', '2', 'permits', '--']
     assert.equal((await place.run([...one, ...one, 'true'])).status, 0)
     assert.equal((await place.run([...one, ...one, ...one, 'true'])).status, 1)
   })
 
-  test('what it cannot do is said', async () => {
+  test('unsupported options are an error', async () => {
     for (const [parameters, expected] of [
       [['run', '--engine', `${url}&pooler=transaction`, '-p', '2', 'a', 'true'], 64],
       [['run', '--engine', 'mysql://localhost', 'a', 'true'], 64],

@@ -70,11 +70,11 @@ describe('the examples of engines', () => {
     await Promise.all([servers.close(), installed.remove()])
   })
 
-  test('are there', () => {
+  test('there are examples', () => {
     assert.deepEqual([programs.length, statements.length, commands.length], [7, 4, 3])
   })
 
-  test('what an administrator of PostgreSQL does can be done, and is enough for a role that may do nothing else', async () => {
+  test('an administrator of PostgreSQL can run the statements, and they suffice for a role without other rights', async () => {
     const [sequence, database] = ['CREATE SEQUENCE', 'CREATE DATABASE'].map(
       (beginning) => statements.find(({ code }) => code.startsWith(beginning))!.code,
     )
@@ -95,7 +95,7 @@ describe('the examples of engines', () => {
     })
   }
 
-  test('a write to etcd that is guarded by a token is done, and one with an earlier token is not', async () => {
+  test('a write to etcd that is guarded by a token succeeds, and one with an earlier token fails', async () => {
     const { page, line } = programs.find(({ code }) => code.includes('writeGuarded'))!
     const file = join(installed.project, `${page.replaceAll('/', '-')}-${line}.mjs`)
     const read = async (): Promise<string> => await etcdctl(endpoints[1]!, 'get', '--print-value-only', 'data/record')

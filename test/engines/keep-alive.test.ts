@@ -24,7 +24,7 @@ for (const [kind, options, engine] of [
   ['postgres', { connectionString: addressOf('postgres') }, postgres({ connectionString: addressOf('postgres') })],
   ['redis', { url: addressOf('redis'), ttl: 2000 }, redis({ url: addressOf('redis'), ttl: 2000 })],
 ] as const) {
-  test(`${kind}: to hold keeps no process alive`, async () => {
+  test(`${kind}: a held lock does not keep the process alive`, async () => {
     const name = `held to the end ${process.pid}`
     const parameters = ['--input-type=module', '-e', PROGRAM, SOURCE, kind, JSON.stringify(options), name]
     const { stdout } = await promisify(execFile)(process.execPath, parameters, { timeout: LIMIT_MS })

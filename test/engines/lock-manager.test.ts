@@ -23,7 +23,7 @@ for (const [kind, open] of openers) {
   describe(`new LockManager({ engine }) of ${kind}`, () => {
     const [one, other] = [new LockManager({ engine: open() }), new LockManager({ engine: open() })]
 
-    test('has locks by name, in order, among all clients, and they are those of slocket(name)', async () => {
+    test('grants named locks in order among all clients, and they are those of slocket(name)', async () => {
       const served: string[] = []
       const engine = open()
       let waiting: Promise<unknown> | undefined
@@ -54,10 +54,10 @@ for (const [kind, open] of openers) {
 
 test('new LockManager({ engine }) of etcd shows all locks, and steals', async () => {
   const [one, other] = [new LockManager({ engine: openers[0]![1]() }), new LockManager({ engine: openers[0]![1]() })]
-  let tellHeld = (): void => {}
-  const held = new Promise<void>((resolve) => (tellHeld = resolve))
+  let reportHeld = (): void => {}
+  const held = new Promise<void>((resolve) => (reportHeld = resolve))
   const victim = one.request('c', async () => {
-    tellHeld()
+    reportHeld()
     await new Promise(() => {})
   })
   let told: unknown
@@ -66,12 +66,12 @@ test('new LockManager({ engine }) of etcd shows all locks, and steals', async ()
   const { held: shown } = await other.query()
   assert.ok(shown.some(({ name, mode }) => name === 'c' && mode === 'exclusive'))
   await other.request('c', { steal: true }, (lock) => assert.equal(lock.name, 'c'))
-  // To hold keeps no process alive, nor does to be told.
+  // Neither a held lock nor a subscription keeps the process alive.
   await until('the victim is notified', () => told !== undefined)
   assert.ok(told instanceof DOMException && told.name === 'AbortError')
 })
 
-test('new LockManager({ engine }) of PostgreSQL shows all locks whose names can be seen, and says that it cannot steal', async () => {
+test('new LockManager({ engine }) of PostgreSQL shows all locks with visible names, and reports that it cannot steal', async () => {
   const manager = new LockManager({ engine: openers[1]![1]() })
   await manager.request('e', async () => {
     assert.deepEqual(

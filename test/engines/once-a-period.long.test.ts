@@ -42,7 +42,7 @@ describe('a job that several machines start at the same time', () => {
       .replace('--at-least 60 ', '--at-least 600 ')
       .replace('nightly-report', `${lock}-${process.pid}`)
 
-  test('the program runs it on one of them, though it is done before the others look', async () => {
+  test('the program runs it on one of them, even if it is done before the others check', async () => {
     const code = adapted(program, 'program')
     const write = `import { appendFile } from 'node:fs/promises'
       async function write() { await appendFile('runs', 'run\\n') }\n`
@@ -56,7 +56,7 @@ describe('a job that several machines start at the same time', () => {
     await busy.ended()
   })
 
-  test('when the time is over, it ends, and another machine runs it', async () => {
+  test('after the period it ends, and another machine runs it', async () => {
     fs.writeFileSync(place.path('runs'), '')
     const short = fs.readFileSync(place.path('report.mjs'), 'utf8').replace('atLeast: 600_000', 'atLeast: 100')
     fs.writeFileSync(place.path('short.mjs'), short.replace('program-', 'short-'))
@@ -67,7 +67,7 @@ describe('a job that several machines start at the same time', () => {
     }
   })
 
-  test('the line of the crontab runs it on one of them, and says nothing on the others', async () => {
+  test('the crontab line runs it on one of them, and is silent on the others', async () => {
     const bin = place.path('bin')
     fs.mkdirSync(bin)
     fs.writeFileSync(join(bin, 'slocket'), `#!/bin/sh\nexec ${SLOCKET.join(' ')} "$@"\n`, { mode: 0o755 })

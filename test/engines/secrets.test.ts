@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { withoutSecrets } from '../../src/engines/secrets.ts'
 
-test('of a URL on a command line others see neither user, nor password, nor parameters', () => {
+test('a URL on a command line is shown to others without user, password and parameters', () => {
   for (const [word, shown] of [
     ['etcd://locker:SECRET@a:1,b:2/ns', 'etcd://***@a:1,b:2/ns'],
     ['--engine=etcds://locker:SECRET@a', '--engine=etcds://***@a'],

@@ -10,14 +10,14 @@ import { isRunning } from '../helpers/command.ts'
 import { pass, until } from '../helpers/until.ts'
 import { addressOf, Servers, spawnEngines } from './helpers/servers.ts'
 
-describe('the servers of these tests', () => {
+describe('the servers of the tests', () => {
   test('listen where the variables say', async () => {
     const urls = [...addressOf('cluster').split(','), addressOf('etcd'), addressOf('postgres'), addressOf('redis')]
     assert.equal(urls.length, 6)
     await Promise.all(urls.map(connect))
   })
 
-  test('can be several at once, each with what it holds, and leave nothing behind', async () => {
+  test('several sets can run at once, each with its own servers, and leave nothing behind', async () => {
     const [one, other] = await Promise.all([Servers.start('redis'), Servers.start('redis')])
     assert.notEqual(one.addressOf('redis'), other.addressOf('redis'))
     const pids = [one.pidOf('redis'), other.pidOf('redis')]
@@ -30,7 +30,7 @@ describe('the servers of these tests', () => {
     )
   })
 
-  test('can be killed, and started again', async () => {
+  test('can be killed and restarted', async () => {
     await using servers = await Servers.start('redis')
     await servers.signal('redis', 'SIGKILL')
     await assert.rejects(connect(servers.addressOf('redis')), { code: 'ECONNREFUSED' })
@@ -43,7 +43,7 @@ describe('the servers of these tests', () => {
     )
   })
 
-  test('take no processor time from the tests: what waits for their owner to end starts no process meanwhile', async () => {
+  test("use no processor time: the process that waits for their owner's end starts no process meanwhile", async () => {
     await using servers = await Servers.start('redis')
     const guards = fs.readdirSync('/proc').filter((pid) => isGuardOf(pid, process.pid))
     assert.notEqual(guards.length, 0)
@@ -66,7 +66,7 @@ describe('the servers of these tests', () => {
     await until('nothing is left', () => !isRunning(pid) && !fs.existsSync(directory))
   })
 
-  test('do not stay if the script is killed while it starts them', async () => {
+  test('end if the script is killed while it starts them', async () => {
     const before = new Set(fs.readdirSync('/dev/shm'))
     const up = spawnEngines('up', '--only', 'postgres')
     const name = await until('it has begun', () =>

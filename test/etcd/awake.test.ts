@@ -5,14 +5,14 @@ import { withinAwake } from '../../src/engines/awake.ts'
 const LIMIT_MS = 100
 const late = (): Error => new Error('late')
 
-describe('a limit that counts the time in which the process runs', () => {
-  test('passes', async () => {
+describe('a limit that counts only time in which the process runs', () => {
+  test('expires', async () => {
     const sinceMs = performance.now()
     await assert.rejects(withinAwake(alive(), LIMIT_MS, late), { message: 'late' })
     assert.ok(performance.now() - sinceMs >= LIMIT_MS * 0.9)
   })
 
-  test('does not pass while the event loop blocks: what has come meanwhile is looked at first', async () => {
+  test('does not expire while the event loop blocks: what has arrived meanwhile is handled first', async () => {
     const answered = new Promise<string>((resolve) => setTimeout(resolve, LIMIT_MS + 50, 'answer'))
     const asked = withinAwake(answered, LIMIT_MS, late)
     const endMs = performance.now() + 4 * LIMIT_MS
@@ -20,7 +20,7 @@ describe('a limit that counts the time in which the process runs', () => {
     assert.equal(await asked, 'answer')
   })
 
-  test('says once when half of it has passed, unless there is an answer by then', async () => {
+  test('reports once that half of it has passed, unless there is an answer by then', async () => {
     const said: string[] = []
     const failure = (): Error => {
       said.push('late')
@@ -33,13 +33,13 @@ describe('a limit that counts the time in which the process runs', () => {
     assert.deepEqual(said, ['half', 'late'])
   })
 
-  test('is over with the answer, and gives its failure as it is', async () => {
+  test('ends with the answer, and passes its failure on', async () => {
     assert.equal(await withinAwake(Promise.resolve(1), LIMIT_MS, late), 1)
     await assert.rejects(withinAwake(Promise.reject(new Error('refused')), LIMIT_MS, late), { message: 'refused' })
   })
 })
 
-/** A promise of nothing, and a process that goes on. */
+/** A promise that never resolves, in a process that continues. */
 async function alive(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 50 * LIMIT_MS))
 }

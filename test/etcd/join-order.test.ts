@@ -45,7 +45,7 @@ class Queue {
 }
 
 describe('the order in which the requests of one process join a queue in etcd', () => {
-  test('lets one in after the other, as they came, whoever waits first', async () => {
+  test('requests join one after the other, in their order, whoever waits first', async () => {
     const queue = new Queue()
     const [a, b, c] = [request(), request(), request()]
     queue.add(a, b, c)
@@ -53,7 +53,7 @@ describe('the order in which the requests of one process join a queue in etcd', 
     assert.deepEqual(queue.let, [a, b, c])
   })
 
-  test('lets nobody pass one whose ticket was lost, though that one has not heard of it yet', async () => {
+  test('nobody passes a request that has lost its ticket but does not know it yet', async () => {
     const queue = new Queue()
     const [a, b] = [request(), request()]
     queue.add(a, b)
@@ -68,7 +68,7 @@ describe('the order in which the requests of one process join a queue in etcd', 
     assert.deepEqual(queue.let, [a, b])
   })
 
-  test('lets one in again that has found out by itself that its ticket is gone', async () => {
+  test('a request that has noticed the loss of its ticket itself joins again', async () => {
     const queue = new Queue()
     const a = request()
     queue.add(a)
@@ -79,7 +79,7 @@ describe('the order in which the requests of one process join a queue in etcd', 
     assert.deepEqual(queue.let, [a])
   })
 
-  test('waits for none that has been granted, has failed, or was cancelled; and whoever is cancelled waits no longer', async () => {
+  test('granted, failed and cancelled requests are not waited for, and a cancelled request no longer waits', async () => {
     const queue = new Queue()
     const requests = [request(), request(), request(), request()]
     const [a, b, c, d] = requests as [EnqueueRequest, EnqueueRequest, EnqueueRequest, EnqueueRequest]
@@ -94,7 +94,7 @@ describe('the order in which the requests of one process join a queue in etcd', 
     assert.deepEqual(queue.let, [c, d])
   })
 
-  test('has no place for tries and thieves', () => {
+  test('tries and thieves have no place', () => {
     const queue = new Queue()
     const [a, once, thief] = [request(), request({ wait: false }), request({ steal: true })]
     queue.add(once, thief, a)

@@ -15,7 +15,7 @@ import {
 const queue = queuePrefix('ns', 'a/b')
 
 describe('keys in etcd', () => {
-  test('no resource covers another, and each can be read back', () => {
+  test('no resource covers another, and each can be parsed', () => {
     const names = ['', 'a', 'a/', 'a/b', '.', '..', 'ä', '\u{1f512}', '\ud800', '\udc00', '\ufffd', 'x'.repeat(5000)]
     const encoded = names.map(encodeResource)
     assert.equal(new Set(encoded).size, names.length)
@@ -32,7 +32,7 @@ describe('keys in etcd', () => {
 
   for (const claim of [EXCLUSIVE, SHARED, permitClaim(1), permitClaim(1_000_000), permitClaim(10, 3)]) {
     for (const isThief of [false, true]) {
-      test(`a ticket can be read back: ${JSON.stringify(claim)}, ${isThief ? 'a thief' : 'no thief'}`, () => {
+      test(`a ticket can be parsed: ${JSON.stringify(claim)}, ${isThief ? 'a thief' : 'no thief'}`, () => {
         const key = ticketKey(queue, claim, isThief, 'v8f', 7)
         const ticket = parseTicket(queue, { key, createRevision: '12345678901234567890' })
         assert.deepEqual(ticket?.claim, claim)
@@ -44,7 +44,7 @@ describe('keys in etcd', () => {
     }
   }
 
-  test('the ticket of a downgraded holder shares, before all but thieves', () => {
+  test('the ticket of a downgraded holder is shared, and ahead of all but thieves', () => {
     const key = downgradedKey(queue, '1295', 7)
     assert.equal(key, `${queue}s/d-zz-7`)
     const { claim, isThief, isDowngraded, lease } = parseTicket(queue, { key, createRevision: '9' })!
@@ -57,7 +57,7 @@ describe('keys in etcd', () => {
     )
   })
 
-  test('what is no ticket is none', () => {
+  test('other keys are not tickets', () => {
     for (const name of [
       '',
       't/',
@@ -76,7 +76,7 @@ describe('keys in etcd', () => {
     }
   })
 
-  test('the newest thief comes first, then the others as they came', () => {
+  test('the newest thief comes first, then the others in order', () => {
     const ticket = (isThief: boolean, createRevision: string): NonNullable<ReturnType<typeof parseTicket>> =>
       parseTicket(queue, { key: ticketKey(queue, EXCLUSIVE, isThief, 'a', 1), createRevision })!
     const mixed = [ticket(false, '9'), ticket(true, '5'), ticket(false, '10'), ticket(true, '11'), ticket(false, '2')]

@@ -39,8 +39,8 @@ function ticketOf(key: string, claim: Claim, steal: boolean): OwnTicket {
   return new OwnTicket(key, request, SESSION)
 }
 
-describe('what a ticket in etcd sees of its queue', () => {
-  test('tells its turn as the whole queue would, and is no more for a longer queue', () => {
+describe('the part of the queue that a ticket in etcd reads', () => {
+  test('decides its turn like the whole queue, and does not grow with the queue', () => {
     const random = new Random(1)
     const seen = new Map<string, number>()
     for (let round = 0; round < ROUNDS; round += 1) {

@@ -4,7 +4,7 @@ import { loadBy, loadGrpc } from '../../src/engines/etcd/load-grpc.ts'
 import { SERVICE_OF } from '../../src/engines/etcd/protocol.ts'
 import { isSlocketError } from '../../src/index.ts'
 
-describe('the packages that etcd is spoken with by', () => {
+describe('the packages of the etcd engine', () => {
   for (const missing of ['@grpc/grpc-js', '@grpc/proto-loader']) {
     test(`without ${missing}, an error says what to install`, async () => {
       const load = (name: string): Promise<unknown> =>
@@ -23,7 +23,7 @@ describe('the packages that etcd is spoken with by', () => {
     'Could not resolve "@grpc/grpc-js" imported by "slocket". Is it installed?',
     'require is not defined in ES module scope, you can use import instead',
   ]) {
-    test(`a bundle that was made without them says to install them, and to build it again: ${message}`, async () => {
+    test(`in a bundle made without them, an error says to install them and to build again: ${message}`, async () => {
       await assert.rejects(
         loadBy(() => Promise.reject(new Error(message))),
         (error: Error) =>
@@ -32,7 +32,7 @@ describe('the packages that etcd is spoken with by', () => {
     })
   }
 
-  test('another failure to load them is passed on as it is', async () => {
+  test('another failure to load them is passed on', async () => {
     const failure = new Error('broken')
     await assert.rejects(
       loadBy(() => Promise.reject(failure)),
@@ -40,7 +40,7 @@ describe('the packages that etcd is spoken with by', () => {
     )
   })
 
-  test('the description of the protocol has all methods, and messages survive the way', async () => {
+  test('the protocol description has all methods, and messages survive encoding and decoding', async () => {
     const { methods } = await loadGrpc()
     assert.deepEqual([...methods.keys()], [...SERVICE_OF.keys()])
     const txn = methods.get('Txn')!
@@ -53,7 +53,7 @@ describe('the packages that etcd is spoken with by', () => {
     assert.equal(read.compare[0]!.key, 'ä')
   })
 
-  test('bytes are those that etcd expects', async () => {
+  test('the bytes are those that etcd expects', async () => {
     const { methods } = await loadGrpc()
     const bytes = (method: string, request: object): string =>
       methods.get(method)!.requestSerialize(request).toString('hex')

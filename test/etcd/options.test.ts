@@ -36,7 +36,7 @@ describe('options of etcd', () => {
     })
   })
 
-  test('certificates may come with text around them, several in one file, and with Windows line ends', () => {
+  test('certificates may have text around them, several may be in one file, and lines may end as on Windows', () => {
     const chain = `subject=one\n${CERTIFICATE_ONE}\n${CERTIFICATE_TWO}`.replaceAll('\n', '\r\n')
     parseEtcdOptions({ endpoints: 'a', tls: { ca: chain, cert: chain, key: `${CERTIFICATE_ONE}${KEY_ONE}` } })
   })
@@ -108,7 +108,7 @@ describe('certificates and keys of etcd', () => {
     ['a key that is too short', { cert: CERTIFICATE_WEAK, key: KEY_WEAK }, /options\.tls cannot be used: /],
   ]
   for (const [what, tls, message] of wrong) {
-    test(`are refused when the engine is made: ${what}`, () => {
+    test(`are rejected when the engine is made: ${what}`, () => {
       assert.throws(() => etcd({ endpoints: 'https://a', tls }), { name: 'TypeError', message })
     })
   }
@@ -131,7 +131,7 @@ describe('a secret that is given to etcd()', () => {
     ['in a key', { endpoints: 'a', tls: { ca: `-----BEGIN PRIVATE KEY-----\nSECRET` } }],
   ]
   for (const [what, options] of secrets) {
-    test(`is in no error: ${what}`, () => {
+    test(`is not in an error: ${what}`, () => {
       assert.throws(
         () => etcd(options as never),
         (error: Error) => {
@@ -144,7 +144,7 @@ describe('a secret that is given to etcd()', () => {
     })
   }
 
-  test('is nothing that the engine shows', () => {
+  test('is not in what the engine shows', () => {
     const tls = { cert: CERTIFICATE_ONE, key: KEY_ONE }
     const engine = etcd({ endpoints: 'https://a', credentials: { username: 'a', password: 'SECRET' }, tls })
     const shown = inspect(engine, { depth: Infinity, showHidden: true }) + JSON.stringify(engine)

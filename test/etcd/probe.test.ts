@@ -15,14 +15,14 @@ import { until } from '../helpers/until.ts'
 const LONG_MS = 600_000
 const skip = reasonWithoutDeafAddress()
 
-describe('where a connection of gRPC leads', () => {
+describe('the target of a gRPC connection', () => {
   for (const [endpoint, host, port] of [
     ['127.0.0.1', '127.0.0.1', 2379],
     ['http://etcd-1.example:80', 'etcd-1.example', 80],
     ['[::1]:12379', '::1', 12379],
     ['[::ffff:10.0.0.1]', '::ffff:a00:1', 2379],
   ] as const) {
-    test(`is read from what it says itself: ${endpoint}`, async () => {
+    test(`is read from its own description: ${endpoint}`, async () => {
       const { grpc } = await loadGrpc()
       const { addresses } = parseEtcdOptions({ endpoints: endpoint })
       const client = new grpc.Client(addresses[0]!, grpc.credentials.createInsecure())
@@ -31,14 +31,14 @@ describe('where a connection of gRPC leads', () => {
     })
   }
 
-  test('is unknown where it is no host with a port', () => {
+  test('is unknown if it is not a host with a port', () => {
     for (const target of ['unix:/run/etcd.sock', 'dns:etcd', 'dns://1.1.1.1/etcd:2379', 'xds:a:1', 'dns:::1:5'])
       assert.equal(parseTarget(target), undefined, target)
   })
 })
 
 describe('a probe', () => {
-  test('of an address where somebody accepts is done, and hangs up', async () => {
+  test('succeeds if the address accepts, and hangs up', async () => {
     const server = net.createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const accepted = once(server, 'connection') as Promise<[net.Socket]>
@@ -51,7 +51,7 @@ describe('a probe', () => {
     server.close()
   })
 
-  test('of an address that refuses says so', async () => {
+  test('fails if the address refuses, and says so', async () => {
     const server = net.createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as net.AddressInfo
@@ -64,7 +64,7 @@ describe('a probe', () => {
     })
   })
 
-  test('goes on for those who still wait, and connects at last', { skip }, async () => {
+  test('continues for the remaining waiters, and connects at last', { skip }, async () => {
     await using deaf = await DeafAddress.open()
     const probe = new Probe(deaf)
     const [first, second] = [new Cancellation(), new Cancellation()]
@@ -76,7 +76,7 @@ describe('a probe', () => {
     await Promise.all(both)
   })
 
-  test('is over when nobody waits any more', { skip }, async () => {
+  test('ends when nobody waits any more', { skip }, async () => {
     await using deaf = await DeafAddress.open()
     const probe = new Probe(deaf)
     const all = [new Cancellation(), new Cancellation()]
@@ -90,7 +90,7 @@ describe('a probe', () => {
 })
 
 describe('a connection to an address whose packets are dropped', { skip }, () => {
-  test('fails after the limit, and gRPC is not let connect', async () => {
+  test('fails after the limit, and gRPC does not connect', async () => {
     await using deaf = await DeafAddress.open()
     const loaded = await loadGrpc()
     const connection = new Connection(loaded, deaf.address, undefined)
@@ -102,7 +102,7 @@ describe('a connection to an address whose packets are dropped', { skip }, () =>
     await until('none connects any more', () => connecting() === 0)
   })
 
-  test('that is closed meanwhile fails at once, and leaves no socket', async () => {
+  test('fails at once when it is closed meanwhile, and leaves no socket', async () => {
     await using deaf = await DeafAddress.open()
     const loaded = await loadGrpc()
     const connection = new Connection(loaded, deaf.address, undefined)

@@ -41,8 +41,8 @@ function ticketAt(createRevision: string): NonNullable<ReturnType<typeof parseTi
   return parseTicket(PREFIX, { key: `${PREFIX}t/x-26-${createRevision}`, createRevision })!
 }
 
-describe('requests for a lock in etcd, where nothing answers', () => {
-  test('fail with the first of them: not one after the other, each after a patience of its own', async () => {
+describe('requests for a lock in etcd without any answer', () => {
+  test('fail together with the first one, not one after the other', async () => {
     const openings: ((error: unknown) => void)[] = []
     const sessions = { current: () => new Promise((_resolve, reject) => openings.push(reject)) }
     const engine = createTicketEngine({
@@ -70,7 +70,7 @@ describe('requests for a lock in etcd, where nothing answers', () => {
 })
 
 describe('a ticket in etcd whose turn has come', () => {
-  test('does not hold where its lease may be over by the time at which that is known', () => {
+  test('does not hold if its lease may be over when that is known', () => {
     const queue = new EtcdQueue({} as QueueParts, PREFIX)
     let isAlive = true
     const own = new OwnTicket(`${PREFIX}t/x-25-2`, request(), { ...SESSION, isAlive: () => isAlive })
@@ -81,7 +81,7 @@ describe('a ticket in etcd whose turn has come', () => {
 })
 
 describe('a ticket that waits in etcd', () => {
-  test('looks once its watch is there, though it has given up another one that never was', async () => {
+  test('lists again when its watch exists, even if it has given up another one that never did', async () => {
     const watchers = new Map<string, Watcher>()
     const watches = {
       watch: (key: string, _kinds: string, watcher: Watcher) => {
@@ -105,8 +105,8 @@ describe('a ticket that waits in etcd', () => {
   })
 })
 
-describe('an acquire and a release in etcd that wait for nobody', () => {
-  test('read the uptime, which is a file, only where somebody is about to hold, or may hold no longer', async (context) => {
+describe('an uncontended acquire and release in etcd', () => {
+  test('read the uptime, which is a file, only before a grant, or if the lock may be lost', async (context) => {
     const readings = context.mock.method(os, 'uptime', () => 1000)
     const watches = { watch: () => () => undefined } as unknown as WatchStream
     const client = { ask: answer } as unknown as EtcdClient

@@ -87,7 +87,7 @@ const LONG_MS = 60_000
 const answer = (stream: RenewalStream, ttl: string): boolean => stream.write({ id: '7', ttl })
 
 describe('a renewal in etcd', () => {
-  test('is answered by a server that answers a stream only while it is open', async () => {
+  test('works with a server that answers only while the stream is open', async () => {
     let isHalfClosed = false
     await using etcd = await FakeEtcd.start(
       // What a client that closes its side at once has sent by then is there, too.
@@ -100,7 +100,7 @@ describe('a renewal in etcd', () => {
     assert.deepEqual((await etcd.renew(etcd.connect(), LONG_MS)).ttl, '10')
   })
 
-  test('leaves no stream, be it answered or not; nor where the server does not end its side', async () => {
+  test('leaves no stream, whether it is answered or not, even if the server does not end its side', async () => {
     await using etcd = await FakeEtcd.start(
       (stream, index) => index === 0 && answer(stream, '10'),
       () => undefined,
@@ -112,7 +112,7 @@ describe('a renewal in etcd', () => {
     assert.equal(etcd.open, 0)
   })
 
-  test('takes no late answer to an earlier one for its own, and no second answer', async () => {
+  test('does not mistake a late answer to an earlier one for its own, and ignores a second answer', async () => {
     await using etcd = await FakeEtcd.start((stream, index) => {
       if (index !== 1) return
       // Both at once.

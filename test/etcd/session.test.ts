@@ -64,7 +64,7 @@ const lead = 'ns/q/YQ/'
 const key = `${lead}t/x-25-2`
 
 describe('a session in etcd', () => {
-  test('counts its lease from when the request was sent, however late the answer is', async (context) => {
+  test('counts its lease from the time when the request was sent, however late the answer is', async (context) => {
     const session = await openSession(new FakeWatches(), 5000)
     const { monotonicMs } = readClocks()
     assert.equal(session.isAlive(), true)
@@ -72,7 +72,7 @@ describe('a session in etcd', () => {
     assert.equal(session.isAlive(), false)
   })
 
-  test('that is past its deadline has told all who hold when it says so, before any timer has run', async (context) => {
+  test('has notified all holders by the time when it reports its deadline, before any timer runs', async (context) => {
     const session = await openSession(new FakeWatches())
     let lost: Error | undefined
     const own = new OwnTicket(
@@ -122,7 +122,7 @@ describe('a renewal of a lease in etcd', () => {
     return { session, pass: (ms) => void (nowMs += ms), answer }
   }
 
-  test('counts from when it was sent, by the TTL that the server has given', async (context) => {
+  test('counts from the time when it was sent, by the TTL that the server gave', async (context) => {
     const { session, pass, answer } = await renewing(context)
     pass(5000)
     await answer({ ttl: '20' })
@@ -132,7 +132,7 @@ describe('a renewal of a lease in etcd', () => {
     assert.equal(session.isAlive(), false)
   })
 
-  test('whose answer is looked at after the deadline, as by a process that was stopped, renews nothing', async (context) => {
+  test('renews nothing if its answer is read after the deadline, like in a stopped process', async (context) => {
     const { session, pass, answer } = await renewing(context)
     pass(6001)
     await answer({ ttl: '10' })
@@ -140,7 +140,7 @@ describe('a renewal of a lease in etcd', () => {
   })
 
   for (const ttl of [undefined, '0', '-1']) {
-    test(`that is answered by a TTL of ${ttl} says that the lease is gone`, async (context) => {
+    test(`reports a lost lease if the answer's TTL is ${ttl}`, async (context) => {
       const { session, answer } = await renewing(context)
       await answer({ ttl })
       assert.equal(session.isAlive(), false)
@@ -149,7 +149,7 @@ describe('a renewal of a lease in etcd', () => {
 })
 
 describe('a ticket that left without an answer to the request that wrote it', () => {
-  test('is swept away a second later, if it is written then: long before the next renewals; nothing else is', async (context) => {
+  test('is removed a second later, if it is written by then, long before the next renewals; nothing else is removed', async (context) => {
     const [known, shared] = ['ns/q/YQ/t/x-25-1', 'ns/q/YQ/s/d-25-9']
     const calls: string[] = []
     const client = {
@@ -182,7 +182,7 @@ describe('a ticket that left without an answer to the request that wrote it', ()
 })
 
 describe('a machine that was suspended beyond the deadline', () => {
-  test('grants nothing by a lease that seems to last, and tells who holds when asked', async (context) => {
+  test('grants nothing with a lease that seems to last, and notifies holders that check', async (context) => {
     const session = await openSession(new FakeWatches())
     const queue = new EtcdQueue({} as QueueParts, lead)
     let lost: Error | undefined
@@ -204,7 +204,7 @@ describe('a machine that was suspended beyond the deadline', () => {
 })
 
 describe('a ticket that holds in etcd', () => {
-  test('is lost where its key was deleted and written again, by a request that was delivered twice', async () => {
+  test('is lost if its key was deleted and written again, by a request that was delivered twice', async () => {
     const watches = new FakeWatches()
     let revision = '5'
     const look = (): object => ({
@@ -232,7 +232,7 @@ describe('a ticket that holds in etcd', () => {
     assert.ok(isSlocketError(lost, 'ERR_SLOCKET_LOST'))
   })
 
-  test('is there by either of its keys while it is downgraded, also where a look was sent before that', async () => {
+  test('exists under either key while it is downgraded, also for a query that was sent before', async () => {
     const watches = new FakeWatches()
     const answers: (() => void)[] = []
     const exists = new Map([['ns/s/25', '2']])
@@ -284,7 +284,7 @@ describe('a ticket that holds in etcd', () => {
 })
 
 describe('a ticket that waits in etcd', () => {
-  test('looks again once its watch is there, and then not before something happens', async () => {
+  test('lists again when its watch exists, and then only after events', async () => {
     const watches = new FakeWatches()
     const session = await openSession(watches)
     const parts = { watches: watches as unknown as WatchStream } as QueueParts

@@ -29,7 +29,7 @@ function openScene(): { sessions: Sessions; grants: Asked[] } {
 const unreachable = new SlocketError('ERR_SLOCKET_UNREACHABLE', 'nothing answers')
 
 describe('a request that needs a session in etcd while one is being opened', () => {
-  test('does not fail with those who came long before: all who came later try once more, together', async () => {
+  test('does not fail together with much earlier requests: all later requests retry once, together', async () => {
     const { sessions, grants } = openScene()
     const outcomes: unknown[] = []
     const ask = (sinceMs: number, cancellation = new Cancellation()): void =>
@@ -60,7 +60,7 @@ describe('a request that needs a session in etcd while one is being opened', () 
     assert.equal(grants.length, 2)
   })
 
-  test('has the session that is opened then', async () => {
+  test('uses the session that is opened then', async () => {
     const { sessions, grants } = openScene()
     const [early, late] = [100, 200].map(async (sinceMs) => await sessions.current(new Cancellation(), sinceMs))
     grants[0]!.reject(unreachable)
@@ -70,7 +70,7 @@ describe('a request that needs a session in etcd while one is being opened', () 
     assert.equal((await late)!.lease, '77')
   })
 
-  test('fails at once for another reason', async () => {
+  test('fails at once for any other reason', async () => {
     const { sessions, grants } = openScene()
     const asking = [100, 200].map(async (sinceMs) => await sessions.current(new Cancellation(), sinceMs))
     const refused = new SlocketError('ERR_SLOCKET_PERMISSION', 'refused')

@@ -22,7 +22,7 @@ class FakeStream extends EventEmitter {
 interface Scene {
   readonly watches: WatchStream
   readonly streams: FakeStream[]
-  /** What the watchers were told, as KEY WHAT. */
+  /** The events that the watchers got, as KEY WHAT. */
   readonly told: string[]
   watch(key: string): () => void
 }
@@ -64,7 +64,7 @@ describe('watches in etcd', () => {
     ])
   })
 
-  test('are told what their own stream says: nothing of an earlier one, and what stopped that stops nothing here', async () => {
+  test('get only events of their own stream: nothing of an earlier one, whose end stops nothing here', async () => {
     const { streams, told, watch } = openScene()
     const stop = watch('a')
     watch('b')

@@ -30,7 +30,7 @@ describe('the example of a command that guards its config file', () => {
     )
   })
 
-  test('one that waits says for whom; Ctrl-C cancels the wait, and the others get the lock when its holder is killed', async () => {
+  test('a waiting command names the holder; Ctrl-C cancels the wait, and the others get the lock when its holder is killed', async () => {
     fs.writeFileSync(place.path('app.json'), '{ "old": "value" }')
     const holder = place.start(hold)
     await holder.says(/held/)
@@ -54,7 +54,7 @@ describe('the example of a command that guards its config file', () => {
     assert.deepEqual(read('app.json'), { old: 'value', patient: 'yes' })
   })
 
-  test('a file that is not JSON is an error, the file stays as it is, and the lock is free', async () => {
+  test('a file that is not JSON is an error, the file stays unchanged, and the lock is free', async () => {
     fs.writeFileSync(place.path('broken.json'), '{')
     const { status, stderr } = await place.run(set('broken.json', 'key', 'value'))
     assert.equal(status, 1)

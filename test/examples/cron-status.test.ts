@@ -11,7 +11,7 @@ describe('the example of a cron job with a status', () => {
   const report = (seconds: string): string[] => node('report.cjs', seconds)
   after(() => place.close())
 
-  test('a second run says who is still running, since when; so does the command; and if that one is killed, the next run removes what it has left', async () => {
+  test('a second run says who is running, since when, and so does the command; after a kill, the next run removes what was left', async () => {
     const first = place.start(report(LONG_SECONDS))
     await first.says(/begins/)
 

@@ -33,7 +33,7 @@ describeBoth('polite-deploy', ({ place, program }) => {
 })
 
 describeBoth('task-boards', ({ place, program, holder }) => {
-  test('if a process is killed that has locked a board, the next move goes on', async () => {
+  test('if a process that has locked a board is killed, the next move continues', async () => {
     await place.run(program('add', 'from.json', 'task'))
     const holding = place.start(holder('to.json'))
     await holding.says(/held/)

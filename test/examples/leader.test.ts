@@ -9,7 +9,7 @@ describe('the example of a leader', () => {
   const lockPath = place.path('leader.lock')
   after(() => place.close())
 
-  test('one process leads; if it is killed, the next one counts on; and on SIGTERM both a leader and a candidate end', async () => {
+  test('one process leads; if it is killed, the next one continues to count; on SIGTERM both a leader and a candidate end', async () => {
     const first = place.start(node('leader.mjs'))
     await first.says(/ leads\n1\n/)
     const second = place.start(node('leader.mjs'))

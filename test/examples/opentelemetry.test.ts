@@ -65,7 +65,7 @@ const PROGRAM = `
     lock.held
   })
   stop()
-  await slocket.with('untold.lock', () => {})
+  await slocket.with('unreached.lock', () => {})
   await provider.forceFlush()
   await meters.forceFlush()
   const spans = exporter.getFinishedSpans().map((span) => [span, span.spanContext()]).map(([{ name, attributes, status, parentSpanContext, events }, { spanId }]) => ({
@@ -97,7 +97,7 @@ describe('the example of spans and metrics for OpenTelemetry', () => {
   const waitOf = (name: string): Span => childrenOf(name).find((span) => span.name === 'acquire lock')!
   const holdOf = (name: string): Span => childrenOf(name).find((span) => span.name === 'hold lock')!
 
-  test('the wait and the hold are children of the span that asks for the lock, though other requests run meanwhile, and another span releases it', () => {
+  test('the wait and the hold are children of the span that requests the lock, despite other requests, and a release in another span', () => {
     for (const name of ['first', 'second', 'third', 'blocking'])
       assert.deepEqual(
         namesBelow(name)
@@ -110,7 +110,7 @@ describe('the example of spans and metrics for OpenTelemetry', () => {
     assert.deepEqual(namesBelow('third').includes('work'), true)
   })
 
-  test('spans have the facts of the lock', () => {
+  test('spans have the attributes of the lock', () => {
     const facts = {
       'slocket.lock.name': 'a.lock',
       'slocket.lock.mode': 'exclusive',
@@ -123,13 +123,13 @@ describe('the example of spans and metrics for OpenTelemetry', () => {
     assert.match(token as string, /^\d+$/)
   })
 
-  test('a try that is refused is no error, and is held by nobody', () => {
+  test('a refused try is not an error, and holds nothing', () => {
     assert.deepEqual(namesBelow('refused'), ['acquire lock'])
     const { attributes, error } = waitOf('refused')
     assert.deepEqual([attributes['slocket.lock.granted'], attributes['slocket.lock.try'], error], [false, true, false])
   })
 
-  test('a call that fails, and a lock that is lost, have the type of their error', () => {
+  test('a failed call and a lost lock have the type of their error', () => {
     for (const [name, type] of [
       ['timed out', 'ERR_SLOCKET_TIMEOUT'],
       ['aborted', '_OTHER'],
@@ -146,13 +146,13 @@ describe('the example of spans and metrics for OpenTelemetry', () => {
     assert.ok(waitOf('noticed').events.includes('slocket.waiting'))
   })
 
-  test('nothing is told of a lock that was acquired before, or after it has ended', () => {
+  test('nothing is reported about a lock that was acquired before the start, or after the end', () => {
     const names = new Set(spans.map(({ attributes }) => attributes['slocket.lock.name']))
     assert.equal(names.has('early.lock'), false)
-    assert.equal(names.has('untold.lock'), false)
+    assert.equal(names.has('unreached.lock'), false)
   })
 
-  test('durations are counted in seconds, and at the end nothing is held and nothing waits', () => {
+  test('durations are in seconds, and at the end nothing is held and nothing waits', () => {
     const metric = (name: string): Metric => metrics.find((one) => one.name === name)!
     const count = (name: string): number =>
       metric(name).points.reduce((sum, { value }) => sum + (value as { count: number }).count, 0)
@@ -165,7 +165,7 @@ describe('the example of spans and metrics for OpenTelemetry', () => {
     assert.ok(failed.some((one) => 'error.type' in one && one['error.type'] === 'ERR_SLOCKET_TIMEOUT'))
   })
 
-  test('the program prints its spans and metrics, also of a wait for another process', async () => {
+  test('the program prints its spans and metrics, also for a wait for another process', async () => {
     const holder = place.slocket('run', 'report.lock', '--', 'sh', '-c', 'echo held; cat fifo')
     await holder.says(/held/)
     const reporting = place.start(node('report.mjs'))

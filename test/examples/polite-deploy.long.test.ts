@@ -9,7 +9,7 @@ describeBoth('polite-deploy', ({ place, program }) => {
   const deploys = (pid: number, name: string): string =>
     `process ${pid} deploys (${name}|something), since \\d{4}-\\d\\d-\\d\\dT`
 
-  test('one that waits says for whom; one that gives up, too; and the lock can be taken from one that hangs, which notices', async () => {
+  test('a waiting deploy names the holder, and so does one that gives up; the lock can be taken from one that hangs, which notices', async () => {
     const first = place.start(program('first'), { env: { DEPLOY_SECONDS: FOR_EVER } })
     await first.says(/deploying first/)
     const second = place.start(program('second'), { env: { DEPLOY_SECONDS: '0' } })

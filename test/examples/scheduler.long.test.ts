@@ -11,7 +11,7 @@ describeBoth('scheduler', ({ place, program }) => {
   const runs = (): string[] =>
     fs.existsSync(place.path('job.log')) ? fs.readFileSync(place.path('job.log'), 'utf8').trim().split('\n') : []
 
-  test('one process leads, and runs the job, at most once a period, others that run it included; when it ends, another one leads', async () => {
+  test('one process leads, and runs the job at most once a period, runs by hand included; when it ends, another one leads', async () => {
     const candidates = Array.from({ length: 3 }, () => place.start(program(), { env }))
     const leading = (): typeof candidates => candidates.filter(({ stdout }) => / leads\n/.test(stdout))
     for (const candidate of candidates) await candidate.says(/ is ready\n/)

@@ -12,7 +12,7 @@ describeBoth('task-boards', ({ place, program, holder }) => {
     for (const { status, stderr } of endings) assert.deepEqual([status, stderr], [0, ''])
   }
 
-  test('directories are made, links lead to the same board, and no task is lost or doubled by moves in both directions', async () => {
+  test('directories are created, links lead to the same board, and moves in both directions lose or duplicate no task', async () => {
     await runAll(
       program('add', 'boards/today/a.json', ...many('a')),
       program('add', 'boards/today/b.json', ...many('b')),
@@ -32,7 +32,7 @@ describeBoth('task-boards', ({ place, program, holder }) => {
     assert.deepEqual(fs.readdirSync(place.path('boards/today')).sort(), ['a.json', 'b.json', 'link.json'])
   })
 
-  test('a task that is not on the board is an error, and so are words that it does not know', async () => {
+  test('a missing task is an error, and so are unknown commands', async () => {
     await runAll(program('add', 'small.json', 'one'))
     const { status, stderr } = await place.run(program('move', 'small.json', 'other.json', 'two'))
     assert.equal(status, 1)
@@ -40,7 +40,7 @@ describeBoth('task-boards', ({ place, program, holder }) => {
     assert.equal((await place.run(program('drop', 'small.json'))).status, 2)
   })
 
-  test('if one of the boards stays locked, the move fails, nothing has changed, and the other board is free', async () => {
+  test('if one of the boards stays locked, the move fails, nothing changes, and the other board is free', async () => {
     await runAll(program('add', 'from.json', 'task'), program('add', 'to.json', 'other'))
     const holding = place.start(holder('to.json'))
     await holding.says(/held/)

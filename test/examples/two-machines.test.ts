@@ -39,7 +39,7 @@ describe(
       const endings = await Promise.all(machines.map((running) => running.ended()))
       for (const { status, stderr } of endings) assert.equal(status, 0, stderr)
       const written = [killed, ...machines].flatMap(({ stdout }) => numbers(stdout)).sort((a, b) => a - b)
-      // The killed one may have written one that it did not live to print.
+      // The killed machine may have written a number that it didn't live to print.
       const [{ value }] = (await administer(env.DATABASE_URL, 'SELECT value FROM example_counter')) as [
         { value: number },
       ]
@@ -51,7 +51,7 @@ describe(
       assert.ok(missing.length <= 1, String(missing))
     })
 
-    test('the database refuses an earlier holder as soon as a later one has read', async () => {
+    test('the database rejects an earlier holder as soon as a later one has read', async () => {
       const { stdout, stderr } = await place.run(
         node(
           '--input-type=module',
@@ -73,7 +73,7 @@ describe(
       assert.match(stdout, /^(refused: a later holder than token \d+ has read ){2}7\n$/, stderr)
     })
 
-    test('without a database it says how to call it', async () => {
+    test('without a database, it prints its usage', async () => {
       const { status, stderr } = await place.run(machine('1'), { env: { DATABASE_URL: '' } })
       assert.equal(status, 2)
       assert.match(stderr, /^usage: DATABASE_URL=/)

@@ -1,12 +1,12 @@
-/** Programs that tests start, and modules that these import. */
+/** The programs that tests start, and modules that these import. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const BUILT = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * The path of a program below build/, such as `src/cli/main.js`. It is the bundle that scripts/test.js has made of it, if there is one:
- * that starts in half the time.
+ * The path of a program below build/, such as `src/cli/main.js`: that of its bundle, if scripts/test.js has made one, since the bundle
+ * starts in half the time.
  */
 export function programPath(program: string): string {
   return join(process.env['SLOCKET_TEST_PROGRAMS'] ?? BUILT, program)

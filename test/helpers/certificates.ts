@@ -1,4 +1,4 @@
-/** Certificates and keys of nobody, each as PEM: made by openssl, valid for a hundred years (WEAK: ten). */
+/** Test certificates and keys, as PEM, made with openssl, valid for a hundred years (WEAK: ten). */
 
 export const CERTIFICATE_ONE: string = `-----BEGIN CERTIFICATE-----
 MIIBczCCARmgAwIBAgIUU9NawgvRALIXxQJIXwDkTjS5Nd0wCgYIKoZIzj0EAwIw
@@ -38,7 +38,7 @@ Rmcwm3yden0+35U49rg25f5AbnNKJFA/3Up2drzElZDr6GtvIHUac+QL
 -----END PRIVATE KEY-----
 `
 
-/** Of `KEY_ONE`; the passphrase is 'secret'. */
+/** For `KEY_ONE`; the passphrase is 'secret'. */
 export const ENCRYPTED_KEY: string = `-----BEGIN ENCRYPTED PRIVATE KEY-----
 MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgoAAlLNhsKYgICCAAw
 DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEKqEagwkJiQwnmuxQjVUSnkEgZDr

@@ -1,4 +1,4 @@
-/** Drives a process that runs test/fixtures/client.ts. */
+/** Controls a process that runs test/fixtures/client.ts. */
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
@@ -13,10 +13,10 @@ import { USUAL } from './runtime.ts'
 import { DEADLINE_MS, within } from './until.ts'
 
 export interface ClientOptions {
-  /** What to run, in place of `node FIXTURE`: gets those as its last arguments. */
+  /** The command to run instead of `node FIXTURE`, which are its last arguments. */
   readonly wrapper?: readonly string[]
   readonly runtime?: Runtime
-  /** The URL of a module to be loaded first. */
+  /** The URL of a module to preload. */
   readonly preload?: string
   readonly uid?: number
   readonly gid?: number
@@ -37,16 +37,16 @@ interface Awaited {
 
 export class Client extends Party {
   readonly name: string
-  /** Its process id; of the wrapper, where there is one. */
+  /** The process id; of the wrapper, if there is one. */
   readonly pid: number
   override ticketPid: number = -1
-  /** How it ended, once it has. */
+  /** How it ended; undefined while it runs. */
   exit: Exit | undefined
-  /** Whether it is meant to end. One that ends otherwise has crashed. */
+  /** True if it is expected to end. Any other end is a crash. */
   mayEnd = false
   readonly #journal: Journal
   readonly #process: ChildProcess
-  /** With a wrapper it is a process group. */
+  /** With a wrapper, signals go to the process group. */
   readonly #isGroup: boolean
   readonly #input: Writable
   readonly #events: ClientEvent[] = []
@@ -69,7 +69,7 @@ export class Client extends Party {
     this.#process = spawn(command, parameters, { ...rest, env, stdio: 'pipe', detached: this.#isGroup })
     this.pid = this.#process.pid ?? -1
     this.#input = this.#process.stdin!
-    // A process that has ended reads no more: what `next` reports is more use.
+    // A process that has ended doesn't read; the report of `next` is more useful.
     this.#input.on('error', () => {})
     this.#ended = this.#watch(this.#process.stdout!, this.#process.stderr!)
   }
@@ -84,7 +84,7 @@ export class Client extends Party {
     return await this.nextOf(undefined, event, as)
   }
 
-  /** As next, of one of its threads. */
+  /** Like next, for one of its threads. */
   async nextOf(thread: string | undefined, event: string, as?: string): Promise<ClientEvent> {
     const names = event.split('|')
     const matches = (said: ClientEvent): boolean =>
@@ -112,12 +112,12 @@ export class Client extends Party {
     })
   }
 
-  /** Whether it has said so, and nobody has taken that yet. */
+  /** True if it has reported this, and nobody has taken that yet. */
   hasSaid(event: string, as?: string): boolean {
     return this.#events.some((said) => said.event === event && (as === undefined || said.as === as))
   }
 
-  /** Resolves once it obeys. */
+  /** Resolves when it obeys commands. */
   async untilReady(): Promise<void> {
     this.ticketPid = (await this.next('ready')).pid!
   }
@@ -136,7 +136,7 @@ export class Client extends Party {
     await this.ended()
   }
 
-  /** Resolves once it has ended. */
+  /** Resolves when it has ended. */
   async ended(): Promise<Exit> {
     return await within(this.#ended, () => this.#failure(`${this.name} has not ended within ${DEADLINE_MS} ms`))
   }
@@ -153,7 +153,7 @@ export class Client extends Party {
     await untilStopped(this.pid)
   }
 
-  /** Resolves once it has stopped itself, as the plan of its steps says. */
+  /** Resolves when it has stopped itself, as its plan of steps says. */
   async untilStopped(): Promise<void> {
     await this.next('stopping')
     await untilStopped(this.pid)
@@ -163,12 +163,12 @@ export class Client extends Party {
     this.#process.kill('SIGCONT')
   }
 
-  /** Closes what it reads its commands from. */
+  /** Closes its input of commands. */
   endInput(): void {
     this.#input.end()
   }
 
-  /** All that it has said, for messages. */
+  /** All its events, for messages. */
   log(): string {
     return `${this.#log.join('\n')}\n${this.#stderr}`
   }

@@ -1,4 +1,4 @@
-/** Runs the command `slocket`, as it was built, and others beside it. */
+/** Runs the compiled command `slocket`, and other commands. */
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -10,7 +10,7 @@ import { DEADLINE_MS, until, within } from './until.ts'
 
 export const SLOCKET: readonly string[] = [process.execPath, programPath('src/cli/main.js')]
 
-/** To be read from by commands that have to last until the test writes into it. */
+/** Input for commands that must run until the test writes to it. */
 const FIFO = 'fifo'
 
 export interface Ending {
@@ -23,11 +23,11 @@ export interface Ending {
 export interface RunningOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
-  /** A process group of its own. */
+  /** In its own process group. */
   readonly detached?: boolean
 }
 
-/** A process that is looked at from outside. */
+/** A process that is observed from outside. */
 export class Running {
   readonly pid: number
   stdout: string = ''
@@ -59,7 +59,7 @@ export class Running {
     this.#ended.catch(() => {})
   }
 
-  /** What it has printed, once that matches. */
+  /** The standard output so far, as soon as it matches. */
   async says(pattern: RegExp): Promise<RegExpExecArray> {
     return await until(
       () => `${pattern} (it said: ${JSON.stringify([this.stdout, this.stderr])})`,
@@ -67,7 +67,7 @@ export class Running {
     )
   }
 
-  /** As says, of its standard error. */
+  /** Like `says`, for the standard error. */
   async complains(pattern: RegExp): Promise<void> {
     await until(
       () => `${pattern} (it complained: ${this.stderr})`,
@@ -75,7 +75,7 @@ export class Running {
     )
   }
 
-  /** Types into it, as it is. */
+  /** Types into it, unchanged. */
   type(text: string): void {
     this.#child.stdin!.write(text)
   }
@@ -88,18 +88,18 @@ export class Running {
     this.#child.kill(signal)
   }
 
-  /** Once it has ended itself, though others have its output open still. */
+  /** Resolves when the process has ended, although others may still hold its output open. */
   async exited(): Promise<void> {
     await within(this.#exited, () => new Error(`it has not ended; it said ${this.stdout} ${this.stderr}`))
   }
 
-  /** Once it has ended, and has said all that it had to say. */
+  /** Resolves when the process has ended and all its output has been read. */
   async ended(): Promise<Ending> {
     return await within(this.#ended, () => new Error(`it has not ended; it said ${this.stdout} ${this.stderr}`))
   }
 }
 
-/** A directory for one test, in which commands are run; what is still running at its end is killed, and whatever has said that it is `pid N`. */
+/** A directory for one test, in which commands run. At the end, commands that still run are killed, and so is every process that has printed `pid N`. */
 export class Workplace {
   readonly directory: string = fs.mkdtempSync(join(tmpdir(), 'slocket-command-'))
   readonly #started: Running[] = []
@@ -122,7 +122,7 @@ export class Workplace {
     return this.start([...SLOCKET, ...parameters])
   }
 
-  /** Runs it to its end. */
+  /** Runs a command until it ends. */
   async run(command: readonly string[], options: RunningOptions = {}): Promise<Ending> {
     const running = this.start(command, options)
     running.endInput()
@@ -133,7 +133,7 @@ export class Workplace {
     return await this.run([...SLOCKET, ...parameters])
   }
 
-  /** Ends one that waits for the FIFO of this name to be written. */
+  /** Ends a command that waits for a write to the FIFO of this name. */
   end(fifo: string = FIFO): void {
     fs.writeFileSync(this.path(fifo), 'end\n')
   }
@@ -150,7 +150,7 @@ export class Workplace {
   }
 }
 
-/** Whether the process runs, and is not merely waiting for its parent to look. */
+/** True if the process runs, and isn't a zombie. */
 export function isRunning(pid: number): boolean {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')

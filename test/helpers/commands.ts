@@ -1,17 +1,17 @@
-/** What a test says to test/fixtures/client.ts, and what that says back: one JSON object a line. */
+/** The messages between a test and test/fixtures/client.ts: one JSON object per line. */
 import type { SlocketOptions } from '../../src/index.ts'
 
-/** What of the options can be sent to another process. */
+/** The options that can be sent to another process. */
 export type PlainOptions = Pick<
   SlocketOptions,
   'mode' | 'permits' | 'take' | 'timeout' | 'label' | 'linger' | 'slice' | 'access'
 >
 
-/** `as` names the handle, and is 'lock' unless given. Commands that were sent together are done in one tick. */
+/** `as` names the handle; by default, it is 'lock'. Commands that are sent together run in the same tick. */
 export type Command =
-  /** Answers granted, or rejected; and lost, if it is ever lost. */
+  /** Answers granted, or rejected; and lost, if the lock is lost later. */
   | { readonly do: 'acquire'; readonly path: string; readonly options?: PlainOptions; readonly as?: string }
-  /** As acquire, by `slocket.sync`: says blocking, and is blocked until it answers. */
+  /** Like acquire, with `slocket.sync`: reports blocking, and blocks until it answers. */
   | { readonly do: 'sync'; readonly path: string; readonly options?: PlainOptions; readonly as?: string }
   /** Answers granted, refused, or rejected. */
   | { readonly do: 'try'; readonly path: string; readonly options?: PlainOptions; readonly as?: string }
@@ -23,73 +23,73 @@ export type Command =
   | { readonly do: 'release'; readonly as?: string }
   /** Answers state, with `held`. */
   | { readonly do: 'state'; readonly as?: string }
-  /** Acquires and releases again and again, adding one to the number in the file `counter` each time: done. */
+  /** Acquires and releases in a loop, and adds one to the number in the file `counter` each time: done. */
   | {
       readonly do: 'contend'
       readonly path: string
       readonly options?: PlainOptions
       readonly rounds: number
       readonly counter?: string
-      /** By `slocket.sync`. */
+      /** With `slocket.sync`. */
       readonly sync?: boolean
       /** Downgrades the lock before it releases it. */
       readonly downgrade?: boolean
     }
-  /** Answers blocking, blocks the event loop, answers unblocked. Blocks for `ms`, or until there is a file at `until`. */
+  /** Answers blocking, blocks the event loop, then answers unblocked. Blocks for `ms`, or until there is a file at `until`. */
   | { readonly do: 'block'; readonly ms: number }
   | { readonly do: 'block'; readonly until: string }
-  /** Answers pong: the event loop goes round. */
+  /** Answers pong: the event loop runs. */
   | { readonly do: 'ping' }
   /** Lets the process end when nothing else keeps it alive: detached. */
   | { readonly do: 'detach' }
   | { readonly do: 'exit'; readonly code: number }
-  /** An uncaught exception. */
+  /** Throws an uncaught exception. */
   | { readonly do: 'throw' }
-  /** Opens files until there are no more descriptors, but for `spare`: exhausted, with `count`. */
+  /** Opens files until only `spare` descriptors are left: exhausted, with `count`. */
   | { readonly do: 'exhaust'; readonly spare: number }
-  /** Closes them again: replenished. */
+  /** Closes these files: replenished. */
   | { readonly do: 'replenish' }
-  /** Opens connections to the socket at `path` and says nothing over them: flooded, with the `count` of those that came about. */
+  /** Opens connections to the socket at `path` and sends nothing: flooded, with the `count` of open connections. */
   | { readonly do: 'flood'; readonly path: string; readonly count: number }
-  /** Starts a worker thread, or a worker of its cluster, which obeys commands too and says ready. */
+  /** Starts a worker thread, or a worker of its cluster, which obeys commands too and reports ready. */
   | { readonly do: 'thread' | 'fork'; readonly thread: string }
   | { readonly do: 'to'; readonly thread: string; readonly command: Command }
   /** Answers terminated. */
   | { readonly do: 'terminate'; readonly thread: string }
-  /** For a process with the steps preloaded (fixtures/steps.ts): what is to happen, counted from now on. */
+  /** For a process with the steps preloaded (fixtures/steps.ts): what happens at which step, counted from now on. */
   | { readonly do: 'plan'; readonly plan: StepPlan }
-  /** Answers steps: those since the plan. */
+  /** Answers steps: the steps since the plan. */
   | { readonly do: 'steps' }
 
-/** What is to be done at the step of the given number, counted from 1 when the plan is made. */
+/** What happens at the step of the given number, counted from 1 after the plan is made. */
 export interface StepPlan {
-  /** Only steps below this directory are counted, or on it. */
+  /** Only steps on this directory, or below it, are counted. */
   readonly path: string
-  /** 0: at none. */
+  /** 0: at no step. */
   readonly at: number
   readonly when: 'before' | 'after' | 'both'
   readonly deed: StepDeed
-  /** Does the deed at every step of this name instead of at one. */
+  /** Applies to every step of this name instead of one step. */
   readonly every?: string
 }
 
 export type StepDeed =
   | { readonly kind: 'none' }
   | { readonly kind: 'kill' }
-  /** Says stopping, and is stopped. */
+  /** Reports stopping, and is stopped. */
   | { readonly kind: 'stop' }
   /**
-   * Of a listing: says stopping, and is stopped in the middle of it. The listing then shows what was there before and still
-   * is, and nothing newer, as on file systems where a directory is listed as it was when it was opened (btrfs).
+   * For a listing: reports stopping, and is stopped in the middle of it. The listing then shows what was there before and still
+   * is, and nothing newer, as on file systems where a listing shows the directory as it was when it was opened (btrfs).
    */
   | { readonly kind: 'stop amid' }
-  /** The step is not done, and fails with a system error of this code. */
+  /** The step isn't done, and fails with a system error of this code. */
   | { readonly kind: 'fail'; readonly code: string }
 
 export interface ClientEvent {
   readonly event: string
   readonly as?: string
-  /** The worker that says it. */
+  /** The worker that reports it. */
   readonly thread?: string
   readonly token?: string
   readonly recovered?: boolean
@@ -99,8 +99,8 @@ export interface ClientEvent {
   readonly isSlocketError?: boolean
   readonly steps?: readonly string[]
   readonly count?: number
-  /** The processor time that it took, in ms. */
+  /** The processor time that it used, in ms. */
   readonly cpuMs?: number
-  /** Its process id as it sees that itself. */
+  /** Its process id in its own namespace. */
   readonly pid?: number
 }

@@ -1,6 +1,6 @@
 /**
- * An address whose packets are dropped, as those of a machine that is gone: a listening socket whose queue is full (Linux drops what comes
- * then, tcp(7), net.ipv4.tcp_abort_on_overflow), because its process is stopped. Goes on to accept when it is told.
+ * An address that drops packets, like a machine that is gone: a listening socket with a full queue (Linux drops what comes
+ * then, tcp(7), net.ipv4.tcp_abort_on_overflow), since its process is stopped. It accepts again on command.
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -9,7 +9,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import { until } from './until.ts'
 
-/** One more than that have room. */
+/** One more than there is room for. */
 const BACKLOG = 1
 const PROGRAM = `
 const server = require('node:net').createServer((socket) => socket.on('error', () => {}))
@@ -53,7 +53,7 @@ export class DeafAddress implements AsyncDisposable {
     return `${this.host}:${this.port}`
   }
 
-  /** From now on it accepts: what was dropped is sent again by the kernel. */
+  /** Accepts from now on: the kernel sends again what was dropped. */
   listen(): void {
     this.#child.kill('SIGCONT')
   }

@@ -1,5 +1,5 @@
 /**
- * To be imported before anything of slocket, which otherwise keeps to the real clocks and timers (src/real-time.ts): then
+ * Import this before anything of slocket. Otherwise slocket uses the real clocks and timers (src/real-time.ts); with it,
  * fake timers reach its `setTimeout`, and a mock of `clock.now` its monotonic clock.
  */
 import timers from 'node:timers'

@@ -1,4 +1,4 @@
-/** One who is no member, and listens where a ticket leads to: a living ticket, as far as anybody can tell. */
+/** A process that isn't a member, and listens where a ticket leads to: to others, it looks like a live ticket. */
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import net from 'node:net'
@@ -13,7 +13,7 @@ import type { StrangerStep } from './stranger.ts'
 
 let count = 0
 
-/** The name of a ticket that nobody has, unless `parts` says otherwise. */
+/** A ticket name that isn't in use, unless `parts` says otherwise. */
 export function nameOfTicket(parts: Partial<TicketName> = {}): string {
   const member = randomBytes(6).toString('hex')
   const number = clockNumber()
@@ -37,7 +37,7 @@ export class Impostor {
     })
   }
 
-  /** Accepts, and says nothing. */
+  /** Accepts, and sends nothing. */
   static async listen(scene: Scene): Promise<Impostor> {
     count += 1
     const impostor = new Impostor(join(scene.directory, `impostor-${count}`))
@@ -46,7 +46,7 @@ export class Impostor {
     return impostor
   }
 
-  /** Does so over each connection. `accepts: false`: closes it at once. */
+  /** Does this on each connection. `accepts: false`: closes it immediately. */
   answer(steps: readonly StrangerStep[], words: Readonly<Record<string, string>>): void {
     this.#server.on('connection', (connection: net.Socket) => {
       const stranger = new Stranger(connection)
@@ -56,12 +56,12 @@ export class Impostor {
     })
   }
 
-  /** Puts a link to its socket there. */
+  /** Makes a link to its socket there. */
   stand(path: string): void {
     fs.linkSync(this.socket, path)
   }
 
-  /** Nobody listens any more; whatever links there are stay. */
+  /** Stops listening; the links stay. */
   die(): void {
     this.#server.close()
     for (const connection of this.#connections) connection.destroy()

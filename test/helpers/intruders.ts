@@ -1,4 +1,4 @@
-/** Things that somebody puts into a lock's directory: any name, any kind. */
+/** Entries that somebody else puts into a lock's directory: any name, any kind. */
 import fs from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -25,16 +25,16 @@ const KINDS = [
 ] as const
 
 export interface Intruder {
-  /** Bytes, each as the character of that number. `<kernel>` is this kernel's id; `<member>` is for `withMember`. */
+  /** Bytes, one per character. `<kernel>` is this kernel's id; `<member>` is for `withMember`. */
   readonly name: string
   readonly kind: (typeof KINDS)[number]
-  /** Whether it lies in `.members`. */
+  /** True if it is in `.members`. */
   readonly inMembers?: boolean
 }
 
-/** What the intruders of a scene are made of. */
+/** The inputs for the intruders of a scene. */
 export class Workshop {
-  /** Where the links lead to. Nothing of it may ever be touched. */
+  /** The target of links. It must never be touched. */
   readonly outside: string
   readonly #scene: Scene
   #living: Impostor | undefined
@@ -57,7 +57,7 @@ export class Workshop {
     dead.die()
   }
 
-  /** Puts it into the directory `path`, unless something has its name there already. */
+  /** Puts it into the directory `path`, unless there is an entry of that name. */
   put(path: string, { name, kind, inMembers = false }: Intruder): void {
     const at = pathOf(inMembers ? join(path, '.members') : path, Buffer.from(nameOf(name), 'latin1'))
     try {
@@ -96,18 +96,18 @@ export class Workshop {
   }
 }
 
-/** The name as it is in the directory. */
+/** The name in the directory. */
 export function nameOf(name: string): string {
   return name.replaceAll('<kernel>', kernelId())
 }
 
-/** A case of the corpus, with the id of a member that nobody ever was: no two members have one. */
+/** A case of the corpus, with an unused member id, since no two members have the same. */
 export function withMember(all: readonly Intruder[]): Intruder[] {
   const id = randomMemberId()
   return all.map((one) => ({ ...one, name: one.name.replaceAll('<member>', id) }))
 }
 
-/** Whether it may be of a lock, as far as its name and its kind tell. */
+/** True if it may belong to a lock, by its name and its kind. */
 export function isOfLock({ name, kind, inMembers = false }: Intruder): boolean {
   if (inMembers) return true
   const text = nameOf(name)
@@ -118,14 +118,14 @@ export function isOfLock({ name, kind, inMembers = false }: Intruder): boolean {
   return isTicket({ name, kind, inMembers })
 }
 
-/** Whether it has a ticket's name, and is a socket. */
+/** True if it has a ticket's name and is a socket. */
 export function isTicket({ name, kind, inMembers = false }: Intruder): boolean {
   return !inMembers && parseTicketName(nameOf(name)) !== undefined && /^(living|dead) socket$/.test(kind)
 }
 
 /**
- * All that is in a directory, by the bytes of its name: what it is, and whether it was touched. A socket's other links are
- * made and removed all the time, which shows in it.
+ * The entries of a directory, by the bytes of their names: what each one is, and whether it was touched. The other links of a socket are
+ * made and removed all the time, which its metadata shows.
  */
 export function contentOf(directory: string | Buffer): Map<string, string> {
   const content = new Map<string, string>()
@@ -136,7 +136,7 @@ export function contentOf(directory: string | Buffer): Map<string, string> {
     if (!stats.isSocket()) parts.push(stats.ctimeNs)
     const text = stats.isFile() ? fs.readFileSync(at, 'latin1') : stats.isSymbolicLink() ? fs.readlinkSync(at) : ''
     const below = stats.isDirectory() ? [...contentOf(at)].flat() : []
-    // What is made and removed in `.members` shows in that.
+    // Entries made and removed in `.members` change its metadata.
     const own = name.toString() === '.members' ? [stats.mode, stats.ino] : parts
     content.set(name.toString('latin1'), [...own, text, ...below].join(' '))
   }

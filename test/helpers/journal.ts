@@ -1,8 +1,8 @@
 /**
- * A journal of who held what, written by the processes themselves: `+` after a grant, `-` before a release, `!` for one
- * that is about to be killed, `*` for one that starts, `?` for a loss,
- * `~` before a downgrade. Each line is one write to a file opened for appending, so the lines of all processes stand in one
- * order, and what overlaps in the journal has overlapped in truth.
+ * A journal of who held what, written by the processes themselves: `+` after a grant, `-` before a release, `!` before a
+ * process is killed, `*` when a process starts, `?` after a loss,
+ * `~` before a downgrade. Each line is one write to a file that is open for appending, so the lines of all processes are in one
+ * order, and holds that overlap in the journal have really overlapped.
  */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
@@ -14,7 +14,7 @@ export interface JournalGrant {
   readonly as: string
   /** exclusive, shared, or permits:N */
   readonly claim: string
-  /** Of permits, if it is more than one. */
+  /** The permits that it takes, if it is more than one. */
   readonly take?: number
   readonly token: string
   readonly recovered: boolean
@@ -27,7 +27,7 @@ interface JournalEnd {
   readonly as: string
 }
 
-/** `!`: a process, with its threads, or a thread is about to end. `*`: a process starts. */
+/** `!`: a process with its threads, or a thread, is about to end. `*`: a process starts. */
 interface JournalLife {
   readonly kind: '!' | '*'
   readonly who: string
@@ -35,7 +35,7 @@ interface JournalLife {
 
 export type JournalEntry = JournalGrant | JournalEnd | JournalLife
 
-/** On Windows: nobody else can open the file. Under Wine, what two processes append at a time is written to the same place. */
+/** On Windows: nobody else can open the file meanwhile. Under Wine, simultaneous appends of two processes go to the same place. */
 const ALONE = 0x10000000
 
 export class Journal {
@@ -68,19 +68,19 @@ export class Journal {
     return lines.slice(0, -1).map((line) => JSON.parse(line) as JournalEntry)
   }
 
-  /** All grants, in the order in which they were made. */
+  /** All grants, in order. */
   grants(path?: string): JournalGrant[] {
     return this.entries().filter(
       (entry) => entry.kind === '+' && (path === undefined || entry.path === path),
     ) as JournalGrant[]
   }
 
-  /** Who got the lock, in order. */
+  /** The holders, in order. */
   order(path?: string): string[] {
     return this.grants(path).map(({ who }) => who)
   }
 
-  /** Fails where two held that may not hold together, or where a later exclusive holder has a smaller token. */
+  /** Fails if two conflicting holders overlap, or if a later exclusive holder has a smaller token. */
   verify(): void {
     const holders = new Map<string, JournalGrant>()
     const dying = new Set<string>()
@@ -98,7 +98,7 @@ export class Journal {
             assert.ok(BigInt(entry.token) > before, `token ${entry.token} of ${entry.who} is not larger than ${before}`)
             highest.set(entry.path, BigInt(entry.token))
           }
-          // It may hold for a moment between the line of its death and its death.
+          // It may hold for a moment between the line about its death and its death.
           if (!isOneOf(entry.who, dying)) holders.set(keyOf(entry), entry)
           break
         case '~': {
@@ -119,7 +119,7 @@ export class Journal {
   }
 }
 
-/** Opens the file once nobody else has it open. Bound: others have it open for one write, or for one look. */
+/** Opens the file when nobody else has it open. Bounded: others have it open for one write, or for one read. */
 function alone<T>(file: string, flags: number, act: (descriptor: number) => T): T {
   for (;;) {
     let descriptor: number
@@ -145,7 +145,7 @@ function keyOf({ who, path, as }: JournalGrant | JournalEnd): string {
   return JSON.stringify([who, path, as])
 }
 
-/** Whether it is one of the processes, or a thread of one. */
+/** True if it is one of the processes, or a thread of one. */
 function isOneOf(who: string, processes: ReadonlySet<string>): boolean {
   return processes.has(who) || processes.has(who.split('/')[0]!)
 }

@@ -1,4 +1,4 @@
-/** A lock as its directory shows it. */
+/** The state of a lock, read from its directory. */
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { splitByTurn } from '../../src/core/standing.ts'
@@ -7,12 +7,12 @@ import { parseTicketName } from '../../src/engines/local/ticket-name.ts'
 import type { TicketName } from '../../src/engines/local/ticket-name.ts'
 import { until } from './until.ts'
 
-/** Joining takes less, as long as nobody stops it. */
+/** The longest time that joining takes, unless a process is stopped. */
 const JOINING_MS = 20
 
 export type NamedTicket = TicketName & { readonly name: string }
 
-/** The tickets in the directory, in queue order, dead ones too; none where it is gone. */
+/** The tickets in the directory, in queue order, dead ones included; empty if the directory is gone. */
 export function ticketsIn(path: string): NamedTicket[] {
   return namesIn(path)
     .sort()
@@ -22,7 +22,7 @@ export function ticketsIn(path: string): NamedTicket[] {
     })
 }
 
-/** Those of them (of the process `pid`, where given) that wait: whose turn it is not, and who have had time to join. */
+/** The tickets (of the process `pid`, if given) that wait: it isn't their turn, and they are old enough to have joined. */
 export function waitingIn(path: string, pid?: number): NamedTicket[] {
   const tickets = ticketsIn(path).map((ticket) => ({ ...ticket, live: true, joining: false }))
   return splitByTurn(tickets).pending.filter(
@@ -30,17 +30,17 @@ export function waitingIn(path: string, pid?: number): NamedTicket[] {
   )
 }
 
-/** Resolves once `count` tickets (of the process `pid`, where given) wait in the queue. */
+/** Resolves when `count` tickets (of the process `pid`, if given) wait in the queue. */
 export async function untilWaiting(path: string, count: number, pid?: number): Promise<void> {
   await until(`${count} wait in '${path}'`, () => waitingIn(path, pid).length >= count)
 }
 
-/** Resolves once there is nothing at the path. */
+/** Resolves when there is nothing at the path. */
 export async function untilGone(path: string): Promise<void> {
   await until(`'${path}' is gone`, () => fs.lstatSync(path, { throwIfNoEntry: false }) === undefined)
 }
 
-/** All that is in a directory, with what tells whether it was touched: kind, mode, inode, times and content. */
+/** All entries of a directory, with what shows whether they were touched: kind, mode, inode, times and content. */
 export function treeOf(directory: string): Record<string, string> {
   const tree: Record<string, string> = {}
   for (const name of ['.', ...fs.readdirSync(directory, { recursive: true }).map(String)].sort()) {

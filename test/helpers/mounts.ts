@@ -1,10 +1,10 @@
-/** File systems that a test mounts for itself. */
+/** File systems that a test mounts itself. */
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { reasonNotRoot, reasonWithout, runSystem } from './privileges.ts'
 import type { Scene } from './scenario.ts'
 
-/** Why nothing can be mounted here; false where it can. */
+/** The reason why nothing can be mounted here; false if it can. */
 export const skipMounts: string | false =
   reasonNotRoot() === false ? reasonWithout('unshare', '-m', 'mount', '-t', 'tmpfs', 'none', '/mnt') : 'needs root'
 
@@ -16,12 +16,12 @@ export function mountTmpfs(scene: Scene, options: string): string {
 
 /** An overlay that is not mounted yet. */
 export interface Overlay {
-  /** The layer below, which nobody writes to while it is mounted. */
+  /** The lower layer. Nobody writes to it while the overlay is mounted. */
   readonly lower: string
   /** Where it is mounted. */
   readonly merged: string
   mount(): void
-  /** Ends the mount, and makes another one of the same layers. */
+  /** Unmounts, and mounts the same layers again. */
   remount(): void
 }
 

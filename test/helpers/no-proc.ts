@@ -1,4 +1,4 @@
-/** Processes that have no /proc. */
+/** Processes without /proc. */
 import { reasonNotRoot, reasonWithout } from './privileges.ts'
 
 /** For `Scene.spawn`. */
@@ -13,6 +13,6 @@ export const WITHOUT_PROC: readonly string[] = [
   'sh',
 ]
 
-/** Why there can be none; false where there can. */
+/** The reason why there can't be any; false if there can. */
 export const skipWithoutProc: string | false =
   reasonNotRoot() === false ? reasonWithout(WITHOUT_PROC[0]!, ...WITHOUT_PROC.slice(1), 'true') : 'needs root'

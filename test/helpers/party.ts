@@ -1,25 +1,25 @@
-/** One who takes part: what every process, and every worker of one, can be told. */
+/** A party of a scenario: the commands that a process, or one of its workers, obeys. */
 import fs from 'node:fs'
 import type { ClientEvent, Command, PlainOptions } from './commands.ts'
 import { untilWaiting } from './lock-directory.ts'
 import { until } from './until.ts'
 
-/** One who can be told to take locks: a process, or a worker of one. */
+/** A process, or one of its workers, that takes locks on command. */
 export abstract class Party {
-  /** The process id that its tickets carry. */
+  /** The process id in its tickets. */
   abstract readonly ticketPid: number
-  /** Commands that are sent together are done in one tick. */
+  /** Commands that are sent together run in the same tick. */
   abstract send(...commands: readonly Command[]): void
-  /** The first event of this name (and handle) that was not taken yet, now or when it comes. */
+  /** The first event of this name (and handle) that nobody has taken yet, now or later. */
   abstract next(event: string, as?: string): Promise<ClientEvent>
 
-  /** Asks for the lock, and waits until it is granted. */
+  /** Requests the lock, and waits until it is granted. */
   async acquire(path: string, options?: PlainOptions, as: string = 'lock'): Promise<ClientEvent> {
     this.send({ do: 'acquire', path, options: options ?? {}, as })
     return await this.next('granted', as)
   }
 
-  /** Asks for the lock, and waits until its ticket says that it waits; `count`: together with earlier ones of it. */
+  /** Requests the lock, and waits until its ticket waits; `count`: the number of its tickets that wait, earlier ones included. */
   async enqueue(
     path: string,
     options?: PlainOptions,
@@ -29,13 +29,13 @@ export abstract class Party {
     await untilWaiting(path, count, this.ticketPid)
   }
 
-  /** Asks for the lock, which must fail. */
+  /** Requests the lock, which must fail. */
   async fail(path: string, options?: PlainOptions, as: string = 'lock'): Promise<ClientEvent> {
     this.send({ do: 'acquire', path, options: options ?? {}, as })
     return await this.next('rejected', as)
   }
 
-  /** Whether the lock was to be had without waiting. It is kept then. */
+  /** True if the lock was granted without waiting. It stays held. */
   async try(path: string, options?: PlainOptions, as: string = 'try'): Promise<boolean> {
     this.send({ do: 'try', path, options: options ?? {}, as })
     return (await this.next('granted|refused', as)).event === 'granted'
@@ -56,14 +56,14 @@ export abstract class Party {
     return (await this.next('state', as)).held === true
   }
 
-  /** Resolves when its event loop has gone round. */
+  /** Resolves after a turn of its event loop. */
   async ping(): Promise<void> {
     this.send({ do: 'ping' })
     await this.next('pong')
   }
 }
 
-/** Each of them is granted what it waits for, in whatever order, and releases it. */
+/** Waits until all of them have been granted their requests, in any order. Each releases its lock. */
 export async function takeTurns(parties: readonly Party[]): Promise<void> {
   await Promise.all(
     parties.map(async (party) => {
@@ -73,18 +73,18 @@ export async function takeTurns(parties: readonly Party[]): Promise<void> {
   )
 }
 
-/** A newcomer to a lock that nobody uses takes it and leaves: then nothing is left of it. */
-export async function sweep(newcomer: Party, path: string): Promise<void> {
-  await newcomer.acquire(path, { linger: 0 }, 'sweep')
+/** A newcomer takes an unused lock and releases it. Then nothing of the lock may be left. */
+export async function useOnceAndCleanUp(newcomer: Party, path: string): Promise<void> {
+  await newcomer.acquire(path, { linger: 0 }, 'cleanup')
   const members = `${path}/.members`
-  // On Windows there are none.
+  // Windows has none.
   if (process.platform !== 'win32')
-    await until(`the sockets of the dead are gone from '${path}'`, () => filesIn(members).length === 1)
-  await newcomer.release('sweep')
+    await until(`the sockets of dead members are gone from '${path}'`, () => filesIn(members).length === 1)
+  await newcomer.release('cleanup')
   await until(`'${path}' is gone`, () => !fs.existsSync(path))
 }
 
-/** Those of members: on macOS, each has a socket beside it. */
+/** The files of members: on macOS, each has a socket beside it. */
 function filesIn(members: string): string[] {
   return fs.readdirSync(members).filter((name) => !name.startsWith('socket-'))
 }

@@ -1,13 +1,13 @@
-/** Paths of locks, as long as a test wants them. */
+/** Lock paths of a given length. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import type { Scene } from './scenario.ts'
 
-/** What a name may have, on the file systems that matter. */
+/** The limit of a name on the file systems that matter. */
 export const MOST_BYTES_IN_NAME = 255
 
-/** A path of exactly so many bytes, whose parent is made. */
+/** A path of exactly this many bytes. Its parent directory exists. */
 export function pathOfLength(scene: Scene, length: number): string {
   let parent = scene.directory
   while (length - parent.length - 1 > MOST_BYTES_IN_NAME)

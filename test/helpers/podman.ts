@@ -1,4 +1,4 @@
-/** Clients in containers of Podman. `npm run test:containers` prepares it. */
+/** Clients in Podman containers. `npm run test:containers` prepares Podman. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,15 +11,15 @@ import type { Scene } from './scenario.ts'
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const image = process.env['SLOCKET_TEST_CONTAINERS']
 
-/** Why there are no containers; false if there are. */
+/** The reason why there are no containers; false if there are. */
 export const skipContainers: string | false = image === undefined && '`npm run test:containers` runs this'
 
 export interface ContainerOptions {
-  /** What is mounted at what path in the container, besides the scene's directory: a directory of the host, or the name of a volume. */
+  /** Mounts in the container, besides the scene's directory: by the path, a directory of the host, or the name of a volume. */
   readonly mounts?: Readonly<Record<string, string>>
-  /** Further parameters of `podman run`. */
+  /** Further options of `podman run`. */
   readonly parameters?: readonly string[]
-  /** Runs in the container in place of the client, whose command it gets as its last parameters. */
+  /** Runs in the container instead of the client. The client's command follows as its last arguments. */
   readonly init?: readonly string[]
 }
 
@@ -28,16 +28,16 @@ export const SHELL_INIT: readonly string[] = ['bash', '-c', '"$@" <&0 & wait', '
 
 export interface Container {
   readonly client: Client
-  /** Podman's name of it. */
+  /** Podman's name for it. */
   readonly name: string
-  /** The process id of the container's first process, as the host sees it. */
+  /** The process id of the container's first process on the host. */
   readonly pid: number
 }
 
 let namesGiven = 0
 const started = new WeakMap<Scene, string[]>()
 
-/** Starts a client as a container, and waits until it obeys. The container sees the scene's directory at the same path as the host. */
+/** Starts a client in a container, and waits until it obeys commands. The container sees the scene's directory at the same path as the host. */
 export async function startContainer(
   scene: Scene,
   who: string,
@@ -79,7 +79,7 @@ export async function startContainers<const Names extends readonly string[]>(
   return containers as { [Name in keyof Names]: Container }
 }
 
-/** Makes a volume that Podman keeps, with options of mount, such as `type=tmpfs`, and says where the host sees it. */
+/** Makes a Podman volume, with options of mount such as `type=tmpfs`, and returns its path on the host. */
 export function makeVolume(scene: Scene, ...options: readonly string[]): { volume: string; directory: string } {
   const volume = newName()
   runSystem('podman', 'volume', 'create', ...options.map((option) => `--opt=${option}`), volume)
@@ -90,7 +90,7 @@ export function makeVolume(scene: Scene, ...options: readonly string[]): { volum
   return { volume, directory }
 }
 
-/** Makes a pod, and gives its name. Its infra container, which holds its namespaces, is of the same image. */
+/** Makes a pod, and returns its name. Its infra container, which holds its namespaces, is of the same image. */
 export function makePod(scene: Scene, { sharesPids }: { sharesPids: boolean }): string {
   const pod = newName()
   const shared = ['ipc', 'net', 'uts', ...(sharesPids ? ['pid'] : [])]
@@ -100,7 +100,7 @@ export function makePod(scene: Scene, { sharesPids }: { sharesPids: boolean }): 
   return pod
 }
 
-/** All of a scene at once: each call of Podman takes a while. */
+/** Removes all of a scene at once, since each call of Podman takes a while. */
 function removeAtEnd(scene: Scene, container: string): void {
   const others = started.get(scene)
   if (others !== undefined) return void others.push(container)

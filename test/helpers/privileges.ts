@@ -1,4 +1,4 @@
-/** Why something cannot be tested here; false where it can. */
+/** The reason why something can't be tested here; false if it can. */
 import { execFileSync, spawnSync } from 'node:child_process'
 
 export function reasonWithout(command: string, ...parameters: readonly string[]): string | false {
@@ -11,7 +11,7 @@ export function reasonNotRoot(): string | false {
   return process.getuid?.() === 0 ? false : 'needs root'
 }
 
-/** Runs a command of the system, which must succeed. */
+/** Runs a system command, which must succeed. */
 export function runSystem(command: string, ...parameters: readonly string[]): void {
   execFileSync(command, parameters)
 }

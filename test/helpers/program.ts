@@ -1,4 +1,4 @@
-/** A process that runs a few lines of a program, says lines, and can be made to wait for the test while it blocks. */
+/** A process that runs a few lines of a program, prints lines, and can be made to wait for the test while it blocks. */
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -9,7 +9,7 @@ import { within } from './until.ts'
 const INDEX = pathToFileURL(programPath('src/index.js')).href
 const PROPER_LOCKFILE = pathToFileURL(programPath('src/compat/proper-lockfile.js')).href
 
-/** Exits with 10 if the lock at its first argument is free, and else with 11; with a second one, the lock of that name in that root. */
+/** Exits with 10 if the lock at its first argument is free, otherwise with 11. With a second argument, it is the lock of that name in that root. */
 const TRY = `import { LockManager, slocket } from ${JSON.stringify(INDEX)}
 const [, path, name] = process.argv
 const lock = name === undefined ? await slocket.try(path)
@@ -17,8 +17,8 @@ const lock = name === undefined ? await slocket.try(path)
 process.exit(lock === null ? 11 : 10)`
 
 /**
- * What every program can use: `lockPath`, its argument; `say(value)`; `hear()`, which blocks until the test lets it go on; and
- * `isFree(...)`, whether another process can have the lock right now; `exhaust()` and `replenish()`, which open files until there are no
+ * The functions for each program: `lockPath`, its argument; `say(value)`; `hear()`, which blocks until the test continues it;
+ * `isFree(...)`, true if another process can have the lock now; `exhaust()` and `replenish()`, which open files until there are no
  * more descriptors, and close them again.
  */
 const FIRST = `
@@ -42,7 +42,7 @@ const { LockManager, slocket } = await import(${JSON.stringify(INDEX)})
 const { default: lockfile } = await import(${JSON.stringify(PROPER_LOCKFILE)})
 `
 
-/** Once everything is imported: Node opens the modules that one module imports all at once. */
+/** Called when everything is imported: Node opens all modules that a module imports at the same time. */
 function limitTo(descriptors: number): string {
   return `spawnSync('prlimit', ['--pid', String(process.pid), '--nofile=${descriptors}:${descriptors}'], { stdio: 'inherit' })\n`
 }
@@ -51,14 +51,14 @@ export interface Ended {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
   readonly stderr: string
-  /** What it had said and nobody had taken. */
+  /** Lines that nobody has taken yet. */
   readonly said: readonly unknown[]
 }
 
 export interface ProgramOptions {
-  /** Runs before slocket is imported. */
+  /** Code to run before slocket is imported. */
   readonly before?: string
-  /** How many descriptors the process may have open. */
+  /** The process's limit of open descriptors. */
   readonly descriptors?: number
 }
 
@@ -88,7 +88,7 @@ export class Program {
     })
   }
 
-  /** What it says next. */
+  /** The next line that it prints. */
   async next(): Promise<unknown> {
     const said = new Promise<unknown>((resolve, reject) => {
       const take = (): void => {
@@ -101,7 +101,7 @@ export class Program {
     return await within(said, () => new Error(`it says nothing: ${this.#stderr}`))
   }
 
-  /** Ends its `hear()`. */
+  /** Continues it after `hear()`. */
   goOn(): void {
     this.#process.stdin!.write('\n')
   }

@@ -1,12 +1,12 @@
-/** What a client is run by. */
+/** The runtimes of clients. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { imitatedBy } from '../darwin/imitation.ts'
 
 export interface Runtime {
-  /** Gets the program, and its arguments, as its last ones. */
+  /** The command; the program and its arguments follow. */
   readonly command: readonly [string, ...string[]]
-  /** What says that a module is to be loaded first. */
+  /** The option that preloads a module. */
   readonly preload: string
   readonly env?: Readonly<Record<string, string>>
 }
@@ -28,14 +28,14 @@ export const DENO: Runtime = {
   },
 }
 
-/** As DENO. It has no settings of this machine's user, and keeps no cache. */
+/** Like DENO. It has no settings of this machine's user, and keeps no cache. */
 export const BUN: Runtime = {
   command: [bun ?? 'bun'],
   preload: '--preload',
   env: { BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0', DO_NOT_TRACK: '1', NO_COLOR: '1' },
 }
 
-/** Why there is no Deno, or no Bun; false where there is. */
+/** The reason why there is no Deno, or no Bun; false if there is. */
 export const skipDeno: string | false = skipWithout(deno)
 export const skipBun: string | false = skipWithout(bun)
 
@@ -44,11 +44,11 @@ const OTHERS: Readonly<Record<string, Runtime>> = { deno: DENO, bun: BUN }
 /** See scripts/test-darwin.js. */
 const library = process.env['SLOCKET_TEST_DARWIN']
 
-/** What clients are run by unless a test says otherwise. With SLOCKET_TEST_CLIENTS=deno, or bun, it is that, to see what works there. */
+/** The default runtime of clients. With SLOCKET_TEST_CLIENTS=deno, or bun, it is that one, to see what works there. */
 export const USUAL: Runtime =
   library === undefined ? (OTHERS[process.env['SLOCKET_TEST_CLIENTS'] ?? ''] ?? NODE) : imitatedBy(library)
 
-/** For `ScenarioOptions.skip`: `reason` if the processes are usually of another runtime than Node. */
+/** For `ScenarioOptions.skip`: `reason` if processes run by default in another runtime than Node. */
 export function onlyInNode(reason: string): string | false {
   return USUAL === NODE ? false : reason
 }

@@ -1,4 +1,4 @@
-/** A test with real processes: a directory of its own, processes that obey, and an end to all of them. */
+/** A test with real processes: its own directory, processes that obey commands, and an end to all of them. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,9 +9,9 @@ import { Client } from './client.ts'
 import { Journal } from './journal.ts'
 
 export class Scene {
-  /** Empty at first, and removed at the end. */
+  /** Empty at first; removed at the end. */
   readonly directory: string = mkdtempSync(join(tmpdir(), 'slocket-crash-'))
-  /** Where a lock may be made. Nothing is there yet. */
+  /** The path for a lock. Nothing is there yet. */
   readonly path: string = join(this.directory, 'lock')
   /** A file for `contend`. */
   readonly counter: string = join(this.directory, 'counter')
@@ -26,7 +26,7 @@ export class Scene {
     this.test = context
   }
 
-  /** Starts a process, and waits until it obeys. */
+  /** Starts a process, and waits until it obeys commands. */
   async spawn(name: string, options: ClientOptions = {}): Promise<Client> {
     const client = new Client(name, this.journal, options)
     this.#clients.push(client)
@@ -43,12 +43,12 @@ export class Scene {
     writeFileSync(this.goOn, '')
   }
 
-  /** Does `end` before the scene's directory is removed, last one first. */
+  /** Calls `end` before the scene's directory is removed; the last one is called first. */
   onEnd(end: () => void | Promise<void>): void {
     this.#ends.push(end)
   }
 
-  /** Fails if a process has crashed, or two held at one time. */
+  /** Fails if a process has crashed, or if two held at the same time. */
   verify(): void {
     this.verifyClients()
     this.journal.verify()
@@ -69,7 +69,7 @@ export class Scene {
     rmSync(this.directory, REMOVE)
   }
 
-  /** For an end of the test's own process that nobody foresaw: as much of `close` as can be done at once. */
+  /** For an unexpected end of the test's own process: as much of `close` as is possible synchronously. */
   killAll(): void {
     for (const client of this.#clients) if (client.exit === undefined) client.signal('SIGKILL')
     rmSync(this.directory, REMOVE)
@@ -77,19 +77,19 @@ export class Scene {
 }
 
 export interface ScenarioOptions {
-  /** Why it cannot be played here. */
+  /** The reason why it can't run here. */
   readonly skip?: string | false
 }
 
-/** Why a process that stops cannot be played here; false if it can. */
+/** The reason why a process can't be stopped here; false if it can. */
 export const NO_STOPS: string | false = process.platform === 'win32' && 'Windows has no SIGSTOP'
 
-/** How a directory is removed whose files other processes may still be closing. */
+/** Options to remove a directory while other processes may still be closing its files. */
 const REMOVE = { recursive: true, force: true, maxRetries: process.platform === 'win32' ? 20 : 0 }
 
 type Play = (scene: Scene) => Promise<void>
 
-/** `name` is a sentence of behaviour. */
+/** `name` is a sentence that describes behaviour. */
 export function scenario(name: string, play: Play): void
 export function scenario(name: string, options: ScenarioOptions, play: Play): void
 export function scenario(name: string, ...rest: [Play] | [ScenarioOptions, Play]): void {

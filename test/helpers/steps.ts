@@ -1,4 +1,4 @@
-/** Drives a process whose steps are counted: see fixtures/steps.ts. */
+/** Controls a process whose steps are counted: see fixtures/steps.ts. */
 import assert from 'node:assert/strict'
 import type { Client, ClientOptions } from './client.ts'
 import type { PlainOptions, StepPlan } from './commands.ts'
@@ -8,23 +8,23 @@ export const WITH_STEPS: ClientOptions = {
   preload: new URL('../fixtures/steps.js', import.meta.url).href,
 }
 
-/** Nothing is done at any step. */
+/** No step is changed. */
 export function noPlan(path: string): StepPlan {
   return { path, at: 0, when: 'before', deed: { kind: 'none' } }
 }
 
-/** Every step of this name fails. */
+/** Makes every step of this name fail. */
 export function failEvery(path: string, step: string, code: string): StepPlan {
   return { ...noPlan(path), every: step, deed: { kind: 'fail', code } }
 }
 
-/** Those since the plan. */
+/** The steps since the plan. */
 export async function stepsOf(client: Client): Promise<readonly string[]> {
   client.send({ do: 'steps' })
   return (await client.next('steps')).steps!
 }
 
-/** The number of the first step of this name in a life that begins with nothing at the path, and ends so. */
+/** The number of the first step of this name in a run that begins and ends with nothing at the path. */
 export async function numberOfStep(
   client: Client,
   path: string,

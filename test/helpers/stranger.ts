@@ -1,15 +1,15 @@
-/** One who is no member: connects to sockets, or listens at one, and says what it likes, at its own pace. */
+/** A process that isn't a member: it connects to sockets, or listens at one, and sends anything at any pace. */
 import net from 'node:net'
 import { setTimeout as after } from 'node:timers/promises'
 import fc from 'fast-check'
 import type { Scene } from './scenario.ts'
 
-/** `text` is bytes, each as the character of that number; `<WORD>` stands for what only the run can tell. */
+/** `text` is bytes, one per character; `<WORD>` stands for a value that is only known at run time. */
 export type StrangerStep =
   | { readonly do: 'send'; readonly text: string; readonly times?: number }
   | { readonly do: 'pause' | 'end' | 'reset' | 'stop reading' }
 
-/** Whatever is left open at the end stays open until `hangUp`. */
+/** What is left open at the end stays open until `hangUp`. */
 export class Stranger {
   readonly #socket: net.Socket
 
@@ -19,7 +19,7 @@ export class Stranger {
     socket.resume()
   }
 
-  /** Until the scene ends, at the most. */
+  /** At most until the scene ends. */
   static connect(scene: Scene, path: string): Stranger {
     const stranger = new Stranger(net.connect({ path }))
     scene.onEnd(() => stranger.hangUp())
@@ -53,7 +53,7 @@ const LETTERS = [...'abcdefghijklmnopqrstuvwxyz0123456789']
 const ids = fc.string({ unit: fc.constantFrom(...LETTERS), minLength: 12, maxLength: 12 })
 const numbers = fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: 19, maxLength: 19 })
 
-/** Frames that are in order, as far as their form goes; many are those of others, by the words for them. */
+/** Well-formed frames. Many look like those of other members, with the placeholders for them. */
 export function framesWith(members: readonly string[], tickets: readonly string[]): fc.Arbitrary<string> {
   const member = fc.oneof(fc.constantFrom(...members), ids)
   const ticket = fc.oneof(
@@ -69,7 +69,7 @@ export function framesWith(members: readonly string[], tickets: readonly string[
   )
 }
 
-/** Bytes that are frames, nearly frames, or nothing of the kind. */
+/** Bytes that are frames, or almost, or not at all. */
 export function bytesOf(frames: fc.Arbitrary<string>): fc.Arbitrary<string> {
   const anyBytes = fc.string({ unit: fc.nat(255).map((byte) => String.fromCharCode(byte)), maxLength: 100 })
   const several = fc.array(frames, { minLength: 1, maxLength: 6 }).map((texts) => texts.join(''))
@@ -91,7 +91,7 @@ export function bytesOf(frames: fc.Arbitrary<string>): fc.Arbitrary<string> {
   )
 }
 
-/** One connection: bytes, cut anywhere and sent in pieces, with pauses, and an end of some kind or none. */
+/** One connection: bytes, cut anywhere and sent in pieces, with pauses, then an end of some kind or none. */
 export function connectionsOf(bytes: fc.Arbitrary<string>): fc.Arbitrary<StrangerStep[]> {
   const cuts = fc.array(fc.nat(), { maxLength: 4 })
   const deeds = fc.constantFrom<StrangerStep['do']>('pause', 'pause', 'stop reading')

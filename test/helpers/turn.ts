@@ -2,7 +2,7 @@ import type { Ticket, TicketIdentity } from '../../src/core/ticket.ts'
 import type { EnqueueRequest, TicketQueue } from '../../src/requests/ticket-queue.ts'
 import { waitForTurn } from '../../src/requests/wait-for-turn.ts'
 
-/** Resolves with the ticket that holds, or null; rejects if the wait fails. */
+/** Resolves with the ticket that holds, or with null; rejects if waiting fails. */
 export function turnOf<Own extends TicketIdentity, T extends Ticket>(
   queue: TicketQueue<Own, T>,
   own: Own,

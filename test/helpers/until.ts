@@ -1,10 +1,10 @@
-/** How long anything that must happen may take, in ms. The alternative is for ever, and the machine may be busy; scripts/arm64.sh sets more. */
+/** How long to wait for anything that must happen, in ms, instead of forever. The machine may be busy; scripts/arm64.sh sets more. */
 export const DEADLINE_MS: number = Number(process.env['SLOCKET_TEST_DEADLINE_SECONDS'] ?? 60) * 1000
 
 /**
- * Resolves once `condition` gives something other than undefined or false, with that.
+ * Resolves with the value of `condition`, as soon as that isn't undefined or false.
  *
- * @param what what is waited for; a function is asked when the deadline is over.
+ * @param what what is expected, for the error message; a function is called at the deadline.
  */
 export async function until<T>(
   what: string | (() => string),
@@ -22,7 +22,7 @@ export async function until<T>(
   }
 }
 
-/** What `promise` gives, or the failure where it gives nothing before the deadline. */
+/** The value of `promise`; rejects if there is none before the deadline. */
 export async function within<T>(promise: Promise<T>, failure: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
@@ -36,7 +36,7 @@ export async function within<T>(promise: Promise<T>, failure: () => Error): Prom
 }
 
 /**
- * Lets `ms` pass. Never to order events: only to give something that must not happen the time to happen, or to measure
+ * Waits for `ms`. Never to order events: only to give something that must not happen the time to happen, or to measure
  * what is used meanwhile.
  */
 export async function pass(ms: number): Promise<void> {

@@ -6,13 +6,13 @@ import type { Client, ClientOptions } from './client.ts'
 import type { PlainOptions } from './commands.ts'
 import type { Scene } from './scenario.ts'
 
-/** A group that some of them may be in, besides their own. */
+/** A group that some users may be in, in addition to their own. */
 export const TEAM = 65_500
 export const ANN = 65_501
 export const BEN = 65_502
 export const CAT = 65_503
 
-/** Runs what follows as a user with a umask of 077 and a primary group of its own, and the further groups. */
+/** Runs the following command as a user with a umask of 077, its own primary group, and further groups. */
 export function asUser(user: number, ...groups: readonly number[]): string[] {
   const rest = groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join()]
   const become = ['setpriv', '--reuid', String(user), '--regid', String(user), ...rest, '--']
@@ -24,7 +24,7 @@ export function as(user: number, ...groups: readonly number[]): ClientOptions {
   return { wrapper: asUser(user, ...groups) }
 }
 
-/** A directory in which all of them can make locks; `mode`: with the sticky bit as in /tmp, or without. */
+/** A directory in which all users can make locks; `mode`: with the sticky bit as in /tmp, or without. */
 export function openTo(scene: Scene, mode: number, gid = 0): string {
   fs.chmodSync(scene.directory, 0o755)
   fs.chmodSync(scene.journal.file, 0o666)
@@ -37,7 +37,7 @@ export function openTo(scene: Scene, mode: number, gid = 0): string {
   return join(parent, 'lock')
 }
 
-/** Whoever waits in the queue gets the lock in the order of `clients`, and releases it; the first one holds it. */
+/** The first client holds. The waiters get the lock in the order of `clients`, and release it. */
 export async function holdInTurn(clients: readonly Client[], path: string, options: PlainOptions): Promise<void> {
   const [holder, ...waiters] = clients
   await holder!.acquire(path, options)

@@ -1,4 +1,4 @@
-/** Drives a client, a process or a worker thread, that runs test/fixtures/web-client.ts. */
+/** Controls a client, a process or a worker thread, that runs test/fixtures/web-client.ts. */
 import type { ChildProcess } from 'node:child_process'
 import { fork } from 'node:child_process'
 import fs from 'node:fs'
@@ -25,7 +25,7 @@ export type WebOrder =
       readonly name: string
       readonly options?: PlainLockOptions
       readonly abortable?: boolean
-      /** The callback makes this file, and blocks the event loop until that is removed. */
+      /** The callback creates this file, and blocks the event loop until it is removed. */
       readonly blockUntil?: string
     }
   | { readonly do: 'end'; readonly as: string; readonly value?: unknown }
@@ -35,7 +35,7 @@ export type WebOrder =
   | { readonly do: 'block'; readonly ms: number; readonly file: string }
   | { readonly do: 'block-until'; readonly file: string }
   | { readonly do: 'once'; readonly as: string; readonly names: readonly string[] }
-  /** For a process with the steps preloaded (fixtures/steps.ts): what is to happen, counted from now on. */
+  /** For a process with the steps preloaded (fixtures/steps.ts): what happens at which step, counted from now on. */
   | { readonly do: 'plan'; readonly plan: StepPlan }
   | { readonly do: 'descriptors' | 'exit' }
 
@@ -58,10 +58,10 @@ const CONTEXT_KINDS: readonly ContextKind[] = ['process', 'thread']
 const MOST_SHOWN = 5
 
 const FIXTURE = programPath('test/fixtures/web-client.js')
-/** Without those of the test's own process, whose reporter would empty the file that it reports to. */
+/** The environment, without the variables of the test's own process: its reporter would empty the file that it reports to. */
 const USUAL_ARGUMENTS = process.execArgv.filter((parameter) => !parameter.startsWith('--test-reporter'))
 
-/** Who a process is, and what it says about others. */
+/** A process, and what it reports about others. */
 export interface WebUser {
   readonly uid: number
   readonly gid: number
@@ -79,11 +79,11 @@ export class WebClient {
 
   /**
    * @param preloads modules for a process to load before all others.
-   * @param user of a process: as whom it runs.
+   * @param user the user that a process runs as.
    */
   constructor(kind: ContextKind, root: string, preloads: readonly string[] = [], user?: WebUser) {
     const execArgv = preloads.length === 0 ? USUAL_ARGUMENTS : preloads.flatMap((preload) => ['--import', preload])
-    // It says on its standard output only what the steps say, for which there is no reader.
+    // Its standard output has only what the steps report, which nobody reads here.
     const forked = (): ChildProcess =>
       fork(FIXTURE, user === undefined ? [root] : [root, user.access, user.umask], {
         ...user,
@@ -103,7 +103,7 @@ export class WebClient {
     return (this.#peer as ChildProcess).pid!
   }
 
-  /** Whether it has died. */
+  /** True if it has died. */
   get isDead(): boolean {
     return !(this.#peer instanceof Worker) && (this.#peer.exitCode ?? this.#peer.signalCode) !== null
   }
@@ -118,7 +118,7 @@ export class WebClient {
     else this.#peer.send(orders)
   }
 
-  /** The first event of this kind that has come, or comes. */
+  /** The first event of this kind, now or later. */
   async next<Kind extends WebEvent['event']>(event: Kind, as = ''): Promise<Named<Kind>> {
     const find = async (): Promise<Named<Kind>> => {
       for (;;) {
@@ -134,24 +134,24 @@ export class WebClient {
     return JSON.stringify(this.#events.slice(-MOST_SHOWN))
   }
 
-  /** Whether such an event has come. */
+  /** True if such an event has come. */
   has(event: WebEvent['event'], as = ''): boolean {
     return this.#events.some((one) => one.event === event && one.as === as)
   }
 
-  /** Takes the lock, and holds it until it is told to `end`. */
+  /** Takes the lock, and holds it until `end`. */
   async hold(name: string, options: PlainLockOptions = {}, as: string = name): Promise<void> {
     this.send({ do: 'request', as, name, options })
     await this.next('called', as)
   }
 
-  /** Asks for the lock, and stands in its queue by the time that this resolves. */
+  /** Requests the lock. Resolves when the request is in the queue. */
   async wait(name: string, options: PlainLockOptions = {}, as: string = name): Promise<void> {
     this.send({ do: 'request', as, name, options, abortable: options.steal !== true })
     await this.query()
   }
 
-  /** Whether it would get the lock at once. */
+  /** True if it would get the lock at once. */
   async isAvailable(name: string, mode: LockMode = 'exclusive'): Promise<boolean> {
     const as = `try-${(this.#asked += 1)}`
     this.send({ do: 'request', as, name, options: { mode, ifAvailable: true } })
@@ -180,7 +180,7 @@ export class WebClient {
     await this.#ended
   }
 
-  /** SIGKILL or `terminate`, and does not wait for the end. */
+  /** SIGKILL or `terminate`, without waiting for the end. */
   killNow(): void {
     if (this.#peer instanceof Worker) void this.#peer.terminate()
     else this.#peer.kill('SIGKILL')
@@ -229,7 +229,7 @@ export class WebScene {
   }
 }
 
-/** A test between processes, and again between worker threads. */
+/** A test between processes, which also runs between worker threads. */
 export function betweenClients(
   name: string,
   play: (scene: WebScene) => Promise<void>,
@@ -239,7 +239,7 @@ export function betweenClients(
     testIn(kind, `${name} (${kind === 'process' ? 'processes' : 'threads'})`, play, options)
 }
 
-/** A test between processes only. */
+/** A test only between processes. */
 export function betweenProcesses(name: string, play: WebPlay): void
 export function betweenProcesses(name: string, options: { readonly skip: string | false }, play: WebPlay): void
 export function betweenProcesses(

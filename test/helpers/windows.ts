@@ -1,4 +1,4 @@
-/** Why a test cannot run on Windows, or under Wine; false elsewhere. For `skip`. */
+/** The reason why a test can't run on Windows, or under Wine; false elsewhere. For `skip`. */
 
 export function exceptOnWindows(reason: string): string | false {
   return process.platform === 'win32' && reason

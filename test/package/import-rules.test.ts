@@ -38,7 +38,7 @@ const TOKEN = new RegExp([COMMENT, REGEX, STRING, TEMPLATE].join('|'), 'g')
 
 const sources = readSources()
 
-test('every file of src/ is on a floor', () => {
+test('every file in src/ is on a floor', () => {
   assert.ok(sources.size > 10, `only ${sources.size} files were found`)
   for (const { path } of sources.values()) assert.notEqual(floorOf(path), undefined, `${path} is on no floor`)
 })
@@ -61,14 +61,14 @@ test('engines never import each other', () => {
   }
 })
 
-test('below compat/, testing/ and cli/, only index.ts, and the module of a thread of its own, name a concrete engine', () => {
+test('below compat/, testing/ and cli/, only index.ts, and modules of threads, import a concrete engine', () => {
   for (const [{ path }, target] of relativeImports()) {
     const isAllowed = /^(index|sync\/worker-thread)\.ts$|^(engines|compat|testing|cli)\//.test(path)
     assert.ok(isAllowed || engineOf(target) === undefined, `${path} imports ${target}`)
   }
 })
 
-test('only engines and the command import node:net; and node:fs, but for the drop-ins, and the look at a thread', () => {
+test("only engines and the command import node:net; and node:fs, apart from the drop-ins and the thread's check", () => {
   for (const { path, imports } of sources.values()) {
     if (/^(engines|cli)\//.test(path)) continue
     if (/^(compat|sync)\//.test(path)) {
@@ -80,14 +80,14 @@ test('only engines and the command import node:net; and node:fs, but for the dro
   }
 })
 
-/** What engines speak with their servers by: installed by those who use them, and loaded by the first lock. */
+/** The clients of the engines' servers: users install them, and the first lock loads them. */
 const CLIENTS: readonly (readonly [engine: string, packages: RegExp])[] = [
   ['etcd', /^@grpc\/(grpc-js|proto-loader)$/],
   ['postgres', /^pg$/],
   ['redis', /^(redis|ioredis|iovalkey)$/],
 ]
 
-test('nothing is imported but relative files, node: modules, and by an engine the client of its server', () => {
+test('only relative files and node: modules are imported, and the client of its server by an engine', () => {
   for (const { path, imports } of sources.values()) {
     const client = CLIENTS.find(([engine]) => engine === engineOf(path))?.[1]
     const found = imports.filter((name) => !/^(node:|\.\.?\/)/.test(name) && client?.test(name) !== true)
@@ -109,7 +109,7 @@ test('core/ is pure: no node: module, clock, random number, timer or promise', (
   }
 })
 
-test('no import cycle, but through types of the same folder', () => {
+test('there is no import cycle, except for types in the same folder', () => {
   const done = new Set<string>()
   const visit = (path: string, trail: readonly string[]): void => {
     assert.ok(!trail.includes(path), `a cycle: ${[...trail, path].join(' -> ')}`)

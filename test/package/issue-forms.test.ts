@@ -38,7 +38,7 @@ describe('the issue forms', () => {
     const form = parse(readFileSync(join(folder, file), 'utf8')) as Form
     const inputs = form.body.filter(({ type }) => type !== 'markdown')
 
-    test(`${file} is as GitHub wants it`, () => {
+    test(`${file} has the form that GitHub requires`, () => {
       assert.deepEqual(Object.keys(form).toSorted(), ['body', 'description', 'labels', 'name'])
       assert.ok(form.name !== '' && form.description !== '' && Array.isArray(form.labels))
       assert.notEqual(inputs.length, 0)
@@ -61,7 +61,7 @@ describe('the issue forms', () => {
     })
   }
 
-  test('there are forms, and links for what does not belong into an issue', () => {
+  test('there are forms, and links for what is not an issue', () => {
     const config = parse(readFileSync(join(folder, 'config.yml'), 'utf8')) as {
       contact_links: Record<string, string>[]
     }

@@ -26,7 +26,7 @@ const CALLS = {
   'locks.request': "slocket.locks.request('f', () => {}).then(tell, tell)",
 } as const
 
-describe('the loading of the package', () => {
+describe('loading the package', () => {
   let installed: Installation
   let packaged: string
 
@@ -65,7 +65,7 @@ describe('the loading of the package', () => {
     })
   }
 
-  test('the functions and classes are named as they are exported', async () => {
+  test('functions and classes have the names of their exports', async () => {
     const others = await printed(
       'names.cjs',
       `const slocket = require('slocket')
@@ -99,7 +99,7 @@ describe('the loading of the package', () => {
       assert.deepEqual(seen, ['ERR_SLOCKET_RESOURCES', true, 'undefined'])
     })
 
-    test(`if another build was installed before the first call, ${what} refuses to go on`, async () => {
+    test(`if another build was installed before the first call, ${what} fails`, async () => {
       const seen = await printed(
         'replaced.cjs',
         `const fs = require('node:fs')
@@ -124,7 +124,7 @@ describe('the loading of the package', () => {
     })
   }
 
-  test('every file that is loaded later checks that it belongs to the one that was loaded first', async () => {
+  test('every file that is loaded later checks that it belongs to the same build as the first', async () => {
     const without: string[] = []
     for (const [file, code] of await codes()) {
       if (!/^(core\.checkBuild\('[0-9a-f]{12}'\)|exports\.build = '[0-9a-f]{12}')$/m.test(code)) without.push(file)
@@ -148,7 +148,7 @@ describe('the loading of the package', () => {
   })
 
   for (const [what, call] of Object.entries(CALLS)) {
-    test(`if require.cache was emptied before the first call, ${what} works, and locks and errors are of the classes that were imported`, async () => {
+    test(`if require.cache was emptied before the first call, ${what} works, with the imported classes of locks and errors`, async () => {
       const seen = await printed(
         'emptied.cjs',
         `const slocket = require('slocket')
@@ -170,7 +170,7 @@ describe('the loading of the package', () => {
   }
 
   for (const kind of ['sync', 'async'] as const) {
-    test(`a hook of require that takes a lock (${kind}) while a file is loaded fails with a SlocketError, and breaks no later call`, async () => {
+    test(`a hook of require that takes a lock (${kind}) while a file is loaded gets a SlocketError, and breaks no later call`, async () => {
       const take =
         kind === 'sync'
           ? "try { slocket.sync('hook.lock', { linger: 0 }).release() } catch (error) { note(error) }"
@@ -211,7 +211,7 @@ describe('the loading of the package', () => {
     })
   }
 
-  test('a file that is loaded by two calls at once, one inside of the other, is made once', async () => {
+  test('a file that is loaded by two nested calls is evaluated once', async () => {
     const seen = await printed(
       'nested.cjs',
       `const Module = require('node:module')
@@ -236,7 +236,7 @@ describe('the loading of the package', () => {
     ],
     ['missing', 'fs.rmSync(file)', /^cannot load a file of the slocket package.*thread-program\.cjs'$/],
   ] as const) {
-    test(`if the program of the thread is ${what}, slocket.sync on a held lock fails as for any other file`, async () => {
+    test(`if the program of the thread is ${what}, slocket.sync on a held lock fails like for any other file`, async () => {
       const seen = await printed(
         'thread.cjs',
         `const fs = require('node:fs')
@@ -261,7 +261,7 @@ describe('the loading of the package', () => {
     })
   }
 
-  test('if require gives nothing, as in Jest after the end of a test, the call fails with a SlocketError', async () => {
+  test('if require returns nothing, as in Jest after the end of a test, the call fails with a SlocketError', async () => {
     const seen = await printed(
       'ended.cjs',
       `const Module = require('node:module')
@@ -276,7 +276,7 @@ describe('the loading of the package', () => {
     assert.deepEqual(seen, [true, 'ERR_SLOCKET_SYSTEM'])
   })
 
-  test('if its files cannot be loaded, lock, lockSync, check and checkSync of slocket/proper-lockfile give the same error', async () => {
+  test('if files cannot be loaded, lock, lockSync, check and checkSync of slocket/proper-lockfile fail with the same error', async () => {
     const seen = await printed(
       'drop-in-exhausted.cjs',
       `const fs = require('node:fs')
@@ -302,7 +302,7 @@ describe('the loading of the package', () => {
     assert.deepEqual(seen, ['EMFILE', 'EMFILE', 'EMFILE', 'EMFILE'])
   })
 
-  test('every file of code is in strict mode', async () => {
+  test('every file is in strict mode', async () => {
     for (const [file, code] of await codes()) assert.match(code, /^(#!.*\n)?['"]use strict['"];?\n/, file)
   })
 

@@ -47,7 +47,7 @@ describe('the packed package', () => {
   })
   after(() => installed.remove())
 
-  test('holds the exports and the command as bundles with source maps, wrappers for import, the code of the thread, the declarations of what is exported, the manual page, package.json, README.md and LICENSE, and nothing else', async () => {
+  test('contains the exports and the command as bundles with source maps, wrappers for import, the code of the thread, declarations, the manual page, package.json, README.md and LICENSE, and nothing else', async () => {
     const sources = (await readdir(join(ROOT, 'src'), { recursive: true })).filter((path) => path.endsWith('.ts'))
     const declarable = new Set(sources.map((path) => path.split(sep).join('/').slice(0, -'.ts'.length)))
     const isDeclaration = (file: string): boolean => /\.d\.[cm]ts$/.test(file)
@@ -87,7 +87,7 @@ describe('the packed package', () => {
     ['postgres', "postgres({ host: '127.0.0.1', port: 1 })", 'npm install pg'],
     ['redis', "redis({ url: 'redis://127.0.0.1:1' })", 'npm install redis'],
   ] as const) {
-    test(`the engine of ${kind} is there, and its first lock says what to install`, async () => {
+    test(`includes the engine of ${kind}, whose first lock says what to install`, async () => {
       const error = await execute(
         `${kind}.mjs`,
         `import { slocket } from 'slocket'
@@ -99,7 +99,7 @@ describe('the packed package', () => {
     })
   }
 
-  test('to import it loads nothing that only a first lock needs', async () => {
+  test('import loads nothing that only a first lock needs', async () => {
     const loaded = await execute(
       'loads.mjs',
       // Some versions of Node load them for one of those that are light otherwise.
@@ -124,7 +124,7 @@ describe('the packed package', () => {
     assert.deepEqual(loaded, [])
   })
 
-  test('to require it loads two files, and the code of the thread only if slocket.sync finds a lock that is not free', async () => {
+  test('require loads two files, and the code of the thread only if slocket.sync finds a held lock', async () => {
     const loaded = await execute(
       'files.cjs',
       `const files = () => Object.keys(require.cache).map((file) => require('node:path').relative(__dirname, file)).sort()
@@ -145,7 +145,7 @@ describe('the packed package', () => {
     ])
   })
 
-  test('import gives the function, and all other names', async () => {
+  test('import returns the function, and all other names', async () => {
     const keys = await execute(
       'names.mjs',
       `import theDefault, { ${NAMES.join(', ')} } from 'slocket'
@@ -158,7 +158,7 @@ describe('the packed package', () => {
     assert.deepEqual(keys.sort(), Object.keys(source).sort())
   })
 
-  test('require gives the function itself, with all other names as its properties', async () => {
+  test('require returns the function itself, with all other names as its properties', async () => {
     const same = await execute(
       'names.cjs',
       `const slocket = require('slocket')
@@ -174,14 +174,14 @@ describe('the packed package', () => {
     assert.deepEqual(same.sort(), [...NAMES, 'default'].sort())
   })
 
-  test('the command is there, and its manual page', async () => {
+  test('the command works, and has its manual page', async () => {
     const command = join(installed.project, 'node_modules/.bin/slocket')
     assert.match(await run(command, ['--version'], installed.project), /^slocket \d/)
     assert.equal(await run(command, ['run', 'lock', '--', 'echo', 'mine'], installed.project), 'mine\n')
     await run(process.execPath, [join(ROOT, 'scripts/man.js'), '--check'], ROOT)
   })
 
-  test('what a supervisor sends before the command has started reaches what that runs', async () => {
+  test('messages of a supervisor that come before the command has started reach the command', async () => {
     await writeFile(
       join(installed.project, 'supervised.cjs'),
       "process.on('message', (message) => process.send([message, 'back'], () => process.exit()))",
@@ -197,7 +197,7 @@ describe('the packed package', () => {
     assert.deepEqual(heard, ['early', 'back'])
   })
 
-  test('slocket.sync works from it, and leaves nothing', async () => {
+  test('slocket.sync works, and leaves nothing behind', async () => {
     const said = await execute(
       'sync.cjs',
       `const slocket = require('slocket')
@@ -209,183 +209,7 @@ describe('the packed package', () => {
     assert.ok(!(await readdir(installed.project)).includes('sync.lock'))
   })
 
-  test('slocket/proper-lockfile is imported, and required, in all the ways of proper-lockfile', async () => {
-    const names = ['check', 'checkSync', 'lock', 'lockSync', 'unlock', 'unlockSync']
-    const required = await execute(
-      'lockfile.cjs',
-      `const lockfile = require('slocket/proper-lockfile')
-       const { ${names.join(', ')} } = require('slocket/proper-lockfile')
-       if (lockfile !== lock) throw new Error('not the function')
-       const release = lockfile.lockSync('lockfile.cjs')
-       lockfile('lockfile.cjs').then(() => { throw new Error('two hold') }, (error) => {
-         if (error.code !== 'ELOCKED') throw error
-         release()
-         console.log(JSON.stringify(Object.keys(lockfile)))
-       })`,
-    )
-    assert.deepEqual(required.filter((name) => name !== 'default').sort(), names)
-    const imported = await execute(
-      'lockfile.mjs',
-      `import lockfile, { ${names.join(', ')} } from 'slocket/proper-lockfile'
-       import * as namespace from 'slocket/proper-lockfile'
-       if (lockfile !== lock || lockfile.check !== check) throw new Error('not the function')
-       await (await lockfile('lockfile.mjs', { retries: 2 }))()
-       console.log(JSON.stringify(Object.keys(namespace)))`,
-    )
-    assert.deepEqual(imported.sort(), [...names, 'default'].sort())
-  })
-
-  test('the types of slocket/proper-lockfile take what callers of proper-lockfile write', async () => {
-    await writeFile(
-      join(installed.project, 'lockfile-types.mts'),
-      `import lockfile, { check, checkSync, lock, lockSync, unlock, unlockSync } from 'slocket/proper-lockfile'
-       import * as all from 'slocket/proper-lockfile'
-       import type { CheckOptions, LockOptions, UnlockOptions } from 'slocket/proper-lockfile'
-       import * as fs from 'node:fs'
-       const retries = { retries: 5, factor: 3, minTimeout: 1000, maxTimeout: 60_000, randomize: true, forever: false, unref: true }
-       const options: LockOptions = {
-         stale: 5000, update: 1000, retries, realpath: false, fs, lockfilePath: 'some.lock',
-         onCompromised: (error: Error) => console.error(error.message),
-       }
-       const unlockOptions: UnlockOptions = { realpath: false, fs: { ...fs }, lockfilePath: undefined }
-       const checkOptions: CheckOptions = { stale: undefined, realpath: false }
-       export async function main(): Promise<void> {
-         const release: () => Promise<void> = await lock('file', options)
-         const same: () => Promise<void> = await lockfile('file')
-         await all.lock('file', { retries: [10, 20], onCompromised: undefined })
-         await release()
-         await same()
-         const done: void = await unlock('file', unlockOptions)
-         const isLocked: boolean = await check('file', checkOptions)
-         const releaseSync: () => void = lockSync('file', options)
-         releaseSync()
-         unlockSync('file')
-         const isStill: boolean = checkSync('file')
-         console.log(done, isLocked, isStill, lockfile.lock, lockfile.checkSync)
-       }
-       // @ts-expect-error: no such option
-       export const wrong: LockOptions = { timeout: 1 }`,
-    )
-    await writeFile(
-      join(installed.project, 'lockfile-types.cts'),
-      `import lockfile = require('slocket/proper-lockfile')
-       import { lockSync } from 'slocket/proper-lockfile'
-       export async function main(): Promise<void> {
-         const release: () => Promise<void> = await lockfile('file')
-         const other: () => Promise<void> = await lockfile.lock('file', { retries: 1 })
-         lockSync('file')()
-         await Promise.all([release(), other()])
-       }`,
-    )
-    await compile(installed.project, ['lockfile-types.mts', 'lockfile-types.cts'])
-  })
-
-  test('slocket/lockfile is imported, and required, in all the ways of lockfile, and its types take what callers write', async () => {
-    const names = ['check', 'checkSync', 'lock', 'lockSync', 'unlock', 'unlockSync']
-    const required = await execute(
-      'lockfile-door.cjs',
-      `const lockFile = require('slocket/lockfile')
-       const { ${names.join(', ')} } = require('slocket/lockfile')
-       lockFile.lockSync('door.lock')
-       lock('door.lock', (error) => {
-         lockFile.unlock('door.lock', () => console.log(JSON.stringify([error.code, checkSync('door.lock'), ...Object.keys(lockFile)])))
-       })`,
-    )
-    assert.deepEqual(required.slice(0, 2), ['EEXIST', false])
-    assert.deepEqual(required.slice(2).sort(), [...names, 'filetime'].sort())
-    const imported = await execute(
-      'lockfile-door.mjs',
-      `import lockFile, { ${names.join(', ')} } from 'slocket/lockfile'
-       import * as namespace from 'slocket/lockfile'
-       if (lockFile.check !== check) throw new Error('two of them')
-       lockFile.lock('door.lock', { wait: 1000 }, (error) => {
-         if (error) throw error
-         unlockSync('door.lock')
-         console.log(JSON.stringify(Object.keys(namespace)))
-       })`,
-    )
-    assert.deepEqual(imported.sort(), [...names, 'default'].sort())
-    await writeFile(
-      join(installed.project, 'lockfile-door-types.mts'),
-      `import lockFile, { check, checkSync, lock, lockSync, unlock, unlockSync } from 'slocket/lockfile'
-       import * as all from 'slocket/lockfile'
-       import type { CheckOptions, LockOptions, SyncLockOptions } from 'slocket/lockfile'
-       const options: LockOptions = { wait: 1000, pollPeriod: 50, stale: 60_000, retries: 3, retryWait: 100 }
-       const checkOptions: CheckOptions = { stale: 1000 }
-       const syncOptions: SyncLockOptions = { retries: 3, stale: 1000 }
-       lock('a', options, (error) => console.log(error?.message))
-       lockFile.lock('a', (error) => console.log(error))
-       all.unlock('a')
-       unlock('a', (error) => console.log(error))
-       check('a', checkOptions, (error, isLocked) => console.log(error, isLocked === true))
-       check('a', (error: Error | null) => console.log(error))
-       lockSync('a', syncOptions)
-       unlockSync('a')
-       const isLocked: boolean = checkSync('a', checkOptions)
-       console.log(isLocked)
-       // @ts-expect-error: no such option
-       export const wrong: LockOptions = { timeout: 1 }`,
-    )
-    await writeFile(
-      join(installed.project, 'lockfile-door-types.cts'),
-      `import lockFile = require('slocket/lockfile')
-       import { lockSync } from 'slocket/lockfile'
-       const options: lockFile.LockOptions = { wait: 1 }
-       lockFile.lock('a', options, () => lockFile.unlockSync('a'))
-       lockSync('a')`,
-    )
-    await compile(installed.project, ['lockfile-door-types.mts', 'lockfile-door-types.cts'])
-  })
-
-  test('slocket/redlock is imported, and required, in all the ways of redlock, and its types take what callers write', async () => {
-    const names = ['ExecutionError', 'Lock', 'Redlock', 'ResourceLockedError']
-    const required = await execute(
-      'redlock-door.cjs',
-      `const { default: Redlock, ExecutionError, ResourceLockedError } = require('slocket/redlock')
-       const { __esModule: isModule, ...rest } = require('slocket/redlock')
-       try { new Redlock([]) } catch (error) { console.log(JSON.stringify([error.name, isModule, ...Object.keys(rest)])) }`,
-    )
-    assert.deepEqual(required.slice(0, 1), ['TypeError'])
-    assert.deepEqual(required.slice(2).sort(), [...names, 'default'].sort())
-    const imported = await execute(
-      'redlock-door.mjs',
-      `import theDefault, { ${names.join(', ')} } from 'slocket/redlock'
-       import * as namespace from 'slocket/redlock'
-       if (theDefault !== Redlock) throw new Error('two of them')
-       console.log(JSON.stringify(Object.keys(namespace)))`,
-    )
-    assert.deepEqual(imported.sort(), [...names, 'default'].sort())
-    const uses = `
-       export async function main(client: RedisClient): Promise<void> {
-         const redlock: Redlock = new Redlock([client], { retryCount: 0, driftFactor: 0.01 })
-         redlock.on('error', (error) => console.log(error instanceof ResourceLockedError))
-         let lock: Lock = await redlock.acquire(['a'], 5000)
-         lock = await lock.extend(5000)
-         await lock.release()
-         const sum: number = await redlock.using(['a'], 5000, { retryCount: 1 }, async (signal: RedlockAbortSignal) => {
-           if (signal.aborted) throw signal.error
-           return 1
-         })
-         const error: unknown = new Error(String(sum))
-         if (error instanceof ExecutionError) console.log((await error.attempts[0])?.quorumSize)
-         // @ts-expect-error: no such setting
-         const wrong: Partial<Settings> = { timeout: 1 }
-         console.log(wrong)
-       }`
-    const imports = `import Redlock, { ExecutionError, Lock, ResourceLockedError } from 'slocket/redlock'
-       import type { RedisClient, RedlockAbortSignal, Settings } from 'slocket/redlock'`
-    await writeFile(join(installed.project, 'redlock-door-types.mts'), `${imports}${uses}`)
-    await writeFile(
-      join(installed.project, 'redlock-door-types.cts'),
-      `import redlock = require('slocket/redlock')
-       import type { RedisClient } from 'slocket/redlock'
-       export class Own extends redlock.default {}
-       export const make = (client: RedisClient): redlock.Redlock => new redlock.default([client])`,
-    )
-    await compile(installed.project, ['redlock-door-types.mts', 'redlock-door-types.cts'])
-  })
-
-  test('its types serve import and require', async () => {
+  test('its types work for import and require', async () => {
     await writeFile(
       join(installed.project, 'esm.mts'),
       `import slocket, { isSlocketError, Lock, SlocketError } from 'slocket'
@@ -422,7 +246,7 @@ describe('the packed package', () => {
     assert.deepEqual(await printed('cjs.cjs'), ['ERR_SLOCKET_TIMEOUT', null, false])
   })
 
-  test('an option that a call does not take is a compile error, as in the sources', async () => {
+  test('an option that has no meaning for a call is a compile error, as in the sources', async () => {
     const sources = await readFile(join(ROOT, 'test/types/options.ts'), 'utf8')
     const code = sources.replaceAll(/'\.\.\/\.\.\/src\/(.*)\.ts'/g, (_, module: string) => {
       const subpath = module.replace(/^(engines|compat)\//, '').replace(/(^|\/)index$/, '')
@@ -433,7 +257,7 @@ describe('the packed package', () => {
     await compile(installed.project, ['options.mts'], { noEmit: true })
   })
 
-  test('code for the Web Locks of browsers compiles, and runs, with locks in their place', async () => {
+  test("code for the Web Locks of browsers compiles and runs with slocket's locks", async () => {
     await writeFile(
       join(installed.project, 'browser.mts'),
       `import { LockManager as Manager, locks, memory } from 'slocket'
@@ -467,11 +291,11 @@ describe('the packed package', () => {
     assert.deepEqual(await printed('browser.mjs'), [3, 'text', 0, 2, 1])
   })
 
-  test('publint finds nothing', async () => {
+  test('publint reports nothing', async () => {
     await runTool('publint', ['run', installed.tarball, '--strict'], installed.project)
   })
 
-  test('attw finds nothing', async () => {
+  test('attw reports nothing', async () => {
     await runTool('attw', [installed.tarball], installed.project)
   })
 

@@ -22,7 +22,7 @@ test('each runtime is pinned to one version, which both documents name', () => {
   }
 })
 
-test('the oldest Node that the package takes is among them', () => {
+test('the oldest Node that the package supports is among them', () => {
   assert.equal(read('package.json').engines['node'], '>=20.19')
   assert.ok(runtimes.some(([, specifier]) => specifier.endsWith('@20.19.0')))
 })

@@ -39,7 +39,7 @@ describe('the README, and the examples of the documents', () => {
     assert.notEqual(examples.length, 0)
   })
 
-  test('README.md has only absolute links in the package, to files of the repository at the same version', () => {
+  test('README.md has only absolute links in the package, to the same version of the repository', () => {
     const { version, repository } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
       version: string
       repository: { url: string }

@@ -17,7 +17,7 @@ const READY: Readonly<Record<string, string>> = {
 }
 
 describe('a release', () => {
-  test('is published if tag, version, changelog and repository are the same', () => {
+  test('is published if tag, version, changelog and repository match', () => {
     assert.deepEqual(check('v2.1.0', {}), { status: 0, output: 'v2.1.0 can be published\n' })
   })
 
@@ -37,14 +37,14 @@ describe('a release', () => {
       '.github/ISSUE_TEMPLATE/config.yml still says',
     ],
   ] as const) {
-    test(`${title} is refused`, () => {
+    test(`${title} is an error`, () => {
       const { status, output } = check(tag, changes)
       assert.equal(status, 1)
       assert.ok(output.includes(message), output)
     })
   }
 
-  test('from another repository than package.json names is refused', () => {
+  test("from a repository other than package.json's is an error", () => {
     const { status, output } = check('v2.1.0', {}, 'another/slocket')
     assert.equal(status, 1)
     assert.ok(output.includes('this is another/slocket'), output)

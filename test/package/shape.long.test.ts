@@ -29,7 +29,7 @@ describe('the shape of the package', () => {
   })
   after(() => installed.remove())
 
-  test('a lock that was taken by what require gives is held for what import gives, and the other way round', async () => {
+  test('a lock taken through require is held for import, and vice versa', async () => {
     const seen = await printed(
       'state.mjs',
       `import { createRequire } from 'node:module'
@@ -53,7 +53,7 @@ describe('the shape of the package', () => {
     assert.deepEqual(seen, [true, 'ERR_SLOCKET_DEADLOCK', true, false, true, true, true, true])
   })
 
-  test('every subpath gives the same by require and by import, and its package.json is exported', async () => {
+  test('every subpath exports the same by require and by import, and so does its package.json', async () => {
     const differing = await printed(
       'subpaths.cjs',
       `const main = async () => {
@@ -78,7 +78,7 @@ describe('the shape of the package', () => {
     assert.deepEqual(differing, [[], 'slocket'])
   })
 
-  test('source maps hold the sources, and Node finds the line of an error in them', async () => {
+  test('source maps contain the sources, and Node finds the line of an error in them', async () => {
     const packaged = join(installed.project, 'node_modules/slocket')
     const maps = installed.files.filter((file) => file.endsWith('.map'))
     assert.ok(maps.length > 5)
@@ -110,7 +110,7 @@ describe('the shape of the package', () => {
     ['slocket.sync', "require('slocket').sync('/no/such/directory/lock')"],
     ['a wrong argument', "require('slocket').sync('')"],
   ] as const) {
-    test(`an error that nobody catches prints less than 3 kB: ${what}`, () => {
+    test(`an uncaught error prints less than 3 kB: ${what}`, () => {
       const { stderr, status } = start(['-e', code])
       assert.notEqual(status, 0)
       assert.match(stderr, /SlocketError|TypeError/)
@@ -118,7 +118,7 @@ describe('the shape of the package', () => {
     })
   }
 
-  test('no file of it has import.meta or import() in CommonJS', async () => {
+  test('no file contains import.meta, or import() in CommonJS', async () => {
     for (const file of installed.files.filter((name) => name.endsWith('.cjs'))) {
       const code = await readFile(join(installed.project, 'node_modules/slocket', file), 'utf8')
       const withoutComments = code.replaceAll(/^\s*(\/\/|\/?\*).*$/gm, '')
@@ -127,7 +127,7 @@ describe('the shape of the package', () => {
   })
 
   for (const format of ['cjs', 'esm'] as const) {
-    test(`a bundle in one file (${format}) works in an empty directory, and says which packages it lacks`, async () => {
+    test(`a bundle in one file (${format}) works in an empty directory, and names missing packages`, async () => {
       await writeFile(
         join(installed.project, 'bundled.mjs'),
         `import slocket, { locks } from 'slocket'
@@ -185,7 +185,7 @@ describe('the shape of the package', () => {
     assert.match(stdout, /archive\.zip\/dist\/index\.cjs/, stderr)
   })
 
-  test('fs.cp copies a directory with a lock in it, if its filter leaves the lock out as docs/recipes.md says', async () => {
+  test('fs.cp copies a directory with a lock in it, if its filter omits the lock as docs/recipes.md says', async () => {
     const recipes = await readFile(join(ROOT, 'docs/recipes.md'), 'utf8')
     const filter = /filter: (.*),$/m.exec(recipes)?.[1]
     assert.ok(filter !== undefined)
@@ -272,7 +272,7 @@ describe('the shape of the package', () => {
     }
 
     test(
-      'without --allow-net, a lock asks for it',
+      'without --allow-net, the error asks for it',
       { skip: NETWORK.length === 0 && 'Unix sockets are no network on this Node' },
       () => {
         const own = [`--allow-fs-read=${installed.project}/`, `--allow-fs-write=${installed.project}/`]
@@ -286,7 +286,7 @@ describe('the shape of the package', () => {
       ['in $XDG_RUNTIME_DIR', 'XDG_RUNTIME_DIR', ''],
       ['in the directory for temporary files', 'TMPDIR', `slocket-${process.getuid!()}*`],
     ] as const) {
-      test(`a named lock ${where} works with what is documented`, async () => {
+      test(`a named lock ${where} works with the documented permissions`, async () => {
         const home = await mkdtemp(join(dirname(installed.project), 'named-'))
         await writeFile(
           join(installed.project, 'named.cjs'),

@@ -14,7 +14,7 @@ const plain = {
   claim: undefined,
 }
 
-test('what a session says of itself is read again, whatever it is, and ends no comment', () => {
+test("a session's description can be parsed, whatever it contains, and ends no comment", () => {
   for (const label of [
     'nightly',
     '*/ DROP TABLE users; /*',
@@ -30,13 +30,13 @@ test('what a session says of itself is read again, whatever it is, and ends no c
   }
 })
 
-test('of permits it says how many, and for how long it has been the next one', () => {
+test('for permits, it contains how many, and since when it is the next one', () => {
   const waiting = { ...plain, heldMs: undefined, waitedMs: 12, claim: permitClaim(5, 3) }
   assert.deepEqual(parseSession(describeSession(waiting)), waiting)
   assert.equal(parseSession('/*slocket {"pid":1,"permits":"p3.5"}*/')!.claim, undefined)
 })
 
-test('what is too long is left out, the command and the name first', () => {
+test('what is too long is omitted, the command and the name first', () => {
   const long = describeSession({ ...plain, name: 'n'.repeat(5000), command: 'c'.repeat(5000) })
   assert.ok(long.length < 1000)
   assert.equal(parseSession(long)!.label, 'nightly')
@@ -45,7 +45,7 @@ test('what is too long is left out, the command and the name first', () => {
   assert.equal(parseSession(wide)!.pid, 4711)
 })
 
-test('what others write is not believed', () => {
+test("other programs' descriptions are not trusted", () => {
   for (const text of [
     null,
     '',

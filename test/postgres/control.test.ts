@@ -26,7 +26,7 @@ function scene(): { control: Control; openings: Opening[] } {
   return { control: new Control(open, 200), openings }
 }
 
-test('a caller that cancels its look does not end the opening that others wait for; the last one does', async () => {
+test('a caller that cancels its query does not cancel the connection that others wait for; the last one does', async () => {
   const { control, openings } = scene()
   const [first, second] = [new AbortController(), new AbortController()]
   const looks = [control.run('SELECT', 'look', first.signal), control.run('SELECT', 'look', second.signal)]
@@ -38,7 +38,7 @@ test('a caller that cancels its look does not end the opening that others wait f
   assert.equal(openings.length, 1)
 })
 
-test('a caller that comes right after the others have cancelled it has an opening of its own', async () => {
+test('a caller right after all others have cancelled gets its own connection', async () => {
   const { control, openings } = scene()
   const first = new AbortController()
   const cancelled = assert.rejects(control.run('SELECT', 'look', first.signal))

@@ -13,7 +13,7 @@ const APART = { host: '127.0.0.1', port: 1, user: 'app', password: () => 'secret
 const RESERVED = { statement_timeout: 0, lock_timeout: 0, query_timeout: 0, idle_in_transaction_session_timeout: 0 }
 const connectionString = 'postgres://app@127.0.0.1:1/app'
 
-test('wrong options are refused at the call', () => {
+test('wrong options throw synchronously', () => {
   for (const options of [
     undefined,
     null,
@@ -39,7 +39,7 @@ test('wrong options are refused at the call', () => {
   }
 })
 
-test('an option that pg would ignore is refused, by a sentence that says what to write', () => {
+test('an option that pg would ignore is an error that says what to write', () => {
   for (const [options, advice] of [
     [{ pool: {} }, /its own connections/],
     [{ client: {} }, /its own connections/],
@@ -72,7 +72,7 @@ test('an option that pg would ignore is refused, by a sentence that says what to
     )
 })
 
-test('what a client of pg knows is taken', () => {
+test('client options of pg are accepted', () => {
   const known: Required<Record<Exclude<keyof pg.ClientConfig, keyof typeof RESERVED | keyof typeof APART>, unknown>> = {
     connectionString: `${connectionString}?sslmode=verify-full&target_session_attrs=any&connect_timeout=10`,
     keepAlive: true,
@@ -97,14 +97,14 @@ test('what a client of pg knows is taken', () => {
   for (const name of Object.keys(RESERVED)) assert.throws(() => postgres({ [name]: 1000 }), /would end waits/)
 })
 
-test('nothing is connected before a lock is asked for; a server that is not there is told of', async () => {
+test('it connects only when a lock is requested; a missing server is reported', async () => {
   const engine = postgres({ connectionString })
   assert.equal(engine.capabilities.permits, true)
   await assert.rejects(slocket('a', { engine }), { code: 'ERR_SLOCKET_UNREACHABLE' })
   await assert.rejects(slocket.query('a', { engine }), { code: 'ERR_SLOCKET_UNREACHABLE' })
 })
 
-test('permits through a pooler are refused, and a signal that has aborted is heeded', async () => {
+test('permits through a pooler are an error, and an aborted signal rejects', async () => {
   const engine = postgres({ connectionString })
   const pooled = postgres({ connectionString, pooler: 'transaction' })
   assert.equal(pooled.capabilities.permits, false)

@@ -5,7 +5,7 @@ import { parsePostgresOptions } from '../../src/engines/postgres/options.ts'
 import { scopeOf } from '../../src/engines/postgres/scope.ts'
 import { RecentStatements } from '../../src/engines/postgres/recent-statements.ts'
 
-test('what is asked for once is not prepared; what comes again is, by one name, which no other text ever has', () => {
+test('a statement is prepared when it is repeated, by a name that no other text ever has', () => {
   const prepared = new Prepared()
   assert.equal(prepared.nameOf('a'), undefined)
   assert.equal(prepared.nameOf('b'), undefined)
@@ -15,7 +15,7 @@ test('what is asked for once is not prepared; what comes again is, by one name, 
   assert.equal(prepared.nameOf('a'), a)
 })
 
-test('texts without end are not prepared without end', () => {
+test('the number of prepared statements is limited', () => {
   const prepared = new Prepared()
   for (let count = 0; count < 1000; count += 1) assert.equal(prepared.nameOf(`once ${count}`), undefined)
   assert.equal(prepared.isFull, false)
@@ -29,7 +29,7 @@ test('texts without end are not prepared without end', () => {
   assert.equal(prepared.isFull, true)
 })
 
-test('statements that are remembered are those of the same name, claim and label', () => {
+test('statements are remembered for the same name, claim and label', () => {
   const recent = new RecentStatements(
     { namespace: 'n', sequence: '"public"."s"', serverPatienceMs: 10_000 },
     scopeOf(parsePostgresOptions({})),

@@ -51,7 +51,7 @@ function refusal(code: string, message: string): Buffer {
   return Buffer.concat([head, body])
 }
 
-test('no password is in what an engine shows', async () => {
+test('an engine shows no password', async () => {
   // Each connection is answered by the next.
   const answers = [
     refusal('28P01', 'password authentication failed'),

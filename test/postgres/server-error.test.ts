@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { toServerError } from '../../src/engines/postgres/server-error.ts'
 import { isSlocketError } from '../../src/index.ts'
 
-test('an error of the network from another realm, as Jest has one for each test file, is ERR_SLOCKET_UNREACHABLE', () => {
+test('a network error from another realm, as in Jest, is ERR_SLOCKET_UNREACHABLE', () => {
   const refused = runInNewContext("Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })") as unknown
   assert.ok(!(refused instanceof Error))
   const error = toServerError(refused, 'connect')

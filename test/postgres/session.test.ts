@@ -54,7 +54,7 @@ async function watched(): Promise<{
   return { client, heartbeat: new Heartbeat(parts), session, lost, clock }
 }
 
-test('an answer counts from when it was asked for, not from when it came', async () => {
+test('an answer counts from the time of the question, not of its arrival', async () => {
   const { client, heartbeat, session, lost, clock } = await watched()
   clock.nowMs += EVERY_MS
   await until('it asks', () => client.asked.length === 1)
@@ -72,7 +72,7 @@ test('an answer counts from when it was asked for, not from when it came', async
   assert.equal(client.isDestroyed, true, 'the server is to free what the session holds')
 })
 
-test('without an answer the lock is lost, found by whoever looks first; it does not come back', async () => {
+test('without an answer the lock is lost, noticed by the first check; it does not come back', async () => {
   const { client, heartbeat, lost, clock } = await watched()
   clock.nowMs += PATIENCE_MS - 1
   assert.equal(heartbeat.check(), true)
@@ -85,7 +85,7 @@ test('without an answer the lock is lost, found by whoever looks first; it does 
   assert.equal(lost.length, 1)
 })
 
-test('the answer of another process ends the session', async () => {
+test('an answer from another server process ends the session', async () => {
   const { client, lost, clock } = await watched()
   clock.nowMs += EVERY_MS
   await until('it asks', () => client.asked.length === 1)
@@ -94,7 +94,7 @@ test('the answer of another process ends the session', async () => {
   assert.ok(isSlocketError(lost[0], 'ERR_SLOCKET_POOLER'))
 })
 
-test('of several statements one is executed at a time, in their order; those behind one that breaks the session are not', async () => {
+test('statements are executed one at a time, in order; those behind one that breaks the session are not', async () => {
   const { client, session } = await watched()
   const answered: number[] = []
   const asking = [1, 2, 3].map((number) =>
@@ -112,7 +112,7 @@ test('of several statements one is executed at a time, in their order; those beh
   assert.equal(client.asked.length, 2)
 })
 
-test('what is not held any more is not lost', async () => {
+test('a released lock is not lost', async () => {
   const { heartbeat, session, lost } = await watched()
   heartbeat.stop()
   session.end(new Error('ended'))

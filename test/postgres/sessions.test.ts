@@ -53,7 +53,7 @@ class Scene {
   }
 }
 
-test('those whom the server refuses a connection get ours as they come free, in their order, by the same connection', async () => {
+test('requests without a connection of their own reuse freed ones, in order', async () => {
   const scene = new Scene(2)
   const got: number[] = []
   const taking = [0, 1, 2, 3, 4].map(async (index) => {
@@ -75,7 +75,7 @@ test('those whom the server refuses a connection get ours as they come free, in 
   assert.equal(scene.sessions.hasRoom, true)
 })
 
-test('one that waits is served when the server has connections again, though none of ours has come free', async () => {
+test('a waiting request is served when the server has connections again, even if none of ours was freed', async () => {
   const scene = new Scene(1)
   await scene.sessions.take(true, undefined)
   const waiting = scene.sessions.take(true, undefined)
@@ -85,7 +85,7 @@ test('one that waits is served when the server has connections again, though non
   assert.equal(scene.connected, 2)
 })
 
-test('without one of ours it is refused at once; a try is, in any case', async () => {
+test('a request is refused at once if we have no connection; a try is refused in any case', async () => {
   const scene = new Scene(0)
   await assert.rejects(scene.sessions.take(true, undefined), { code: 'ERR_SLOCKET_RESOURCES' })
   scene.limit = 1
@@ -94,7 +94,7 @@ test('without one of ours it is refused at once; a try is, in any case', async (
   assert.equal(scene.sessions.hasRoom, true)
 })
 
-test('when the last one of ours has been gone for longer than the server may take to notice, all who wait are refused', async () => {
+test('when our last connection has been gone for longer than the server may take to notice, all waiting requests are refused', async () => {
   const scene = new Scene(1)
   const session = await scene.sessions.take(true, undefined)
   const waiting = [1, 2, 3].map((each) =>
@@ -110,7 +110,7 @@ test('when the last one of ours has been gone for longer than the server may tak
   assert.equal(scene.sessions.areLimitedByServer, false)
 })
 
-test('one that is cancelled while it waits leaves, and the others keep their order', async () => {
+test('a cancelled request leaves, and the others keep their order', async () => {
   const scene = new Scene(1)
   const session = await scene.sessions.take(true, undefined)
   const controller = new AbortController()

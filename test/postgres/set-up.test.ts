@@ -48,23 +48,23 @@ async function setUpAt(server: Server): Promise<Session> {
   return session
 }
 
-test('a server that cannot watch the connections of those who wait (Windows) will do', async () => {
+test('a server that cannot detect lost connections of waiters (Windows) is accepted', async () => {
   const session = await setUpAt(new Server([['client_connection_check_interval', '22023']]))
   assert.equal(session.hasEnded, false)
 })
 
-test('another failure there is one', async () => {
+test('any other failure there is an error', async () => {
   const server = new Server([['client_connection_check_interval', '57P01']])
   await assert.rejects(setUpAt(server), (error) => isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE'))
 })
 
-test('a server that does not tell what is on its disk (Aurora) will do', async () => {
+test('a server that hides what is on its disk (Aurora) is accepted', async () => {
   const session = await setUpAt(new Server([['pg_current_wal_flush_lsn', '55000']]))
   assert.equal(session.hasEnded, false)
   assert.equal(session.canFlush, false)
 })
 
-test('in front of a pooler nothing is set', async () => {
+test('behind a pooler nothing is set', async () => {
   const server = new Server([], '8')
   await assert.rejects(setUpAt(server), (error) => isSlocketError(error, 'ERR_SLOCKET_POOLER'))
   assert.equal(server.asked.length, 1)

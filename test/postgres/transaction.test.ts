@@ -19,7 +19,7 @@ const ofPg = (row: object): unknown => ({ rows: [row] })
 const ofPostgresJs = (row: object): unknown => [row]
 const PRIMARY = { mark: 'a', standby: 'false' }
 
-test('wrong arguments are refused before anything is asked', async () => {
+test('wrong arguments are errors before any query', async () => {
   let asked = 0
   const client = {
     query: () => {
@@ -47,7 +47,7 @@ test('wrong arguments are refused before anything is asked', async () => {
   assert.equal(asked, 0)
 })
 
-test('rows are understood as an array, and as an object that has them', async () => {
+test('rows are accepted as an array, or in an object', async () => {
   for (const wrap of [ofPg, ofPostgresJs]) {
     assert.equal(await lockTransaction(answering(wrap, PRIMARY, { outcome: 'granted' }), 'a'), true)
     const busy = answering(wrap, PRIMARY, { outcome: 'busy' })
@@ -55,12 +55,12 @@ test('rows are understood as an array, and as an object that has them', async ()
   }
 })
 
-test('a client that gives no rows, or gives them as arrays, is a TypeError', async () => {
+test('a client that returns no rows, or returns them as arrays, is a TypeError', async () => {
   for (const answer of [undefined, [], { rows: [] }, { rowCount: 1 }])
     await assert.rejects(lockTransaction({ query: () => Promise.resolve(answer) }, 'a'), TypeError)
 })
 
-test('a standby is refused, and what is no transaction', async () => {
+test('a standby is an error, and so is a client outside of a transaction', async () => {
   const refusedAs = async (
     code: SlocketErrorCode,
     options: TransactionLockOptions,
@@ -92,7 +92,7 @@ test('a timeout of 0 waits for nothing', async () => {
   assert.equal(texts.length, 2)
 })
 
-test('what the client throws is thrown as it is', async () => {
+test('an exception of the client is passed on', async () => {
   const failure = new Error('25P02')
   await assert.rejects(lockTransaction({ query: () => Promise.reject(failure) }, 'a'), (error) => error === failure)
 })

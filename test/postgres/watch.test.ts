@@ -1,4 +1,4 @@
-// Who waits, and cannot be asked. The session that looks, and the clock, are the test's.
+// Waiters on connections that can't be used for a query. The session that checks them, and the clock, are the test's.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EXCLUSIVE } from '../../src/core/claim.ts'
@@ -43,7 +43,7 @@ class Scene {
   }
 }
 
-test('two looks that fail end those who wait, and not one that has been granted meanwhile', async () => {
+test('two failed checks end the waiters, except one that was granted meanwhile', async () => {
   const scene = new Scene()
   const [first, second] = [scene.wait(1), scene.wait(2)]
   ;(await scene.look(0)).fail()
@@ -55,7 +55,7 @@ test('two looks that fail end those who wait, and not one that has been granted 
   second()
 })
 
-test('one that the server does not have in its queue any more, and that hears nothing, is ended; others are not', async () => {
+test("a waiter that is no longer in the server's queue, and gets no answer, is ended; others are not", async () => {
   const scene = new Scene()
   const stop = [1, 2, 3].map((pid) => scene.wait(pid))
   ;(await scene.look(0)).answer([1])
@@ -75,7 +75,7 @@ for (const [what, code] of [
   ["no host's name can be looked up", 'EAI_AGAIN'],
   ['this process has no descriptor left', 'EMFILE'],
 ] as const) {
-  test(`looks that fail since ${what} end nobody; two to which nobody answers do`, async () => {
+  test(`checks that fail since ${what} end nobody; two without an answer do`, async () => {
     const scene = new Scene()
     const stop = scene.wait(1)
     for (const index of [0, 1, 2]) (await scene.look(index)).fail(code)

@@ -11,7 +11,7 @@ function installed(...names: readonly string[]): (name: string) => Promise<unkno
 }
 
 for (const name of ['redis', 'ioredis', 'iovalkey']) {
-  test(`a URL is enough if ${name} is the one that is installed`, async () => {
+  test(`a URL is enough if ${name} is installed`, async () => {
     const make = await loadBy(installed(name), URL_OF_NOBODY)
     const client = make() as unknown as Record<string, unknown>
     assert.equal(typeof client['call'] === 'function', name !== 'redis')
@@ -31,7 +31,7 @@ test('without any of them, an error says what to install', async () => {
   })
 })
 
-test('another failure to load one is passed on as it is', async () => {
+test('another failure to load a client is passed on', async () => {
   const failure = new Error('broken')
   await assert.rejects(
     loadBy(() => Promise.reject(failure), URL_OF_NOBODY),

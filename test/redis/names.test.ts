@@ -18,7 +18,7 @@ const anyName = fc.oneof(
   fc.constantFrom('', '\ud800', '}', '{a}', '=', '%'),
 )
 
-test('each name comes back from its keys, and no two names share a key', () => {
+test('each name can be parsed from its keys, and no two names share a key', () => {
   fc.assert(
     fc.property(anyName, anyName, (name, other) => {
       const [queue] = keysOf('ns', name)
@@ -28,7 +28,7 @@ test('each name comes back from its keys, and no two names share a key', () => {
   )
 })
 
-test('all keys of a lock have one hash tag, which is not empty and contains nothing but the name', () => {
+test('all keys of a lock have one hash tag, which is not empty and contains only the name', () => {
   fc.assert(
     fc.property(anyName, (name) => {
       for (const key of keysOf('ns', name)) {
@@ -41,16 +41,16 @@ test('all keys of a lock have one hash tag, which is not empty and contains noth
   )
 })
 
-test('a key of somebody else is no queue', () => {
+test("other programs' keys are not queues", () => {
   for (const key of ['ns:{a}:held', 'other:{a}:queue', 'ns:a:queue', 'ns:{%}:queue'])
     assert.equal(nameOf('ns', key), undefined, key)
 })
 
-test('a namespace means itself in the pattern of all queues', () => {
+test('a namespace is matched literally in the pattern of all queues', () => {
   assert.equal(queuesPattern('a*[b]?'), String.raw`a\*\[b\]\?:{*}:queue`)
 })
 
-test('each claim comes back from its letter', () => {
+test('each claim can be parsed from its letter', () => {
   for (const claim of [
     { kind: 'exclusive' },
     { kind: 'shared' },

@@ -13,7 +13,7 @@ function refuses(options: unknown, expected: { readonly name: string; readonly m
   assert.throws(() => redis(options as RedisOptions), expected)
 }
 
-test('clients of all kinds are accepted, and a URL', () => {
+test('clients of all kinds are accepted, and so is a URL', () => {
   for (const accepted of [client, createCluster({ rootNodes: [] }), new Redis({ lazyConnect: true })]) {
     assert.equal(redis({ client: accepted }).name, 'redis')
   }
@@ -22,7 +22,7 @@ test('clients of all kinds are accepted, and a URL', () => {
   assert.equal(redis({ url: 'rediss://user:word@127.0.0.1:1/3' }).name, 'redis')
 })
 
-test('wrong options are refused at the call', () => {
+test('wrong options throw synchronously', () => {
   const TypeErrorWith = (message: RegExp): { name: string; message: RegExp } => ({ name: 'TypeError', message })
   for (const options of [undefined, null, 'redis://h', [], client]) refuses(options, TypeErrorWith(/must be an object/))
   refuses({}, TypeErrorWith(/either client or url/))
@@ -38,13 +38,13 @@ test('wrong options are refused at the call', () => {
   for (const replicas of [-1, 101]) refuses({ url, replicas }, { name: 'RangeError', message: /options.replicas/ })
 })
 
-test('an unknown option is refused, with a hint', () => {
+test('an unknown option is an error with a hint', () => {
   refuses({ host: 'h' }, { name: 'TypeError', message: /'host'.*client/ })
   refuses({ url, keyPrefix: 'x' }, { name: 'TypeError', message: /'namespace'/ })
   refuses({ url, tll: 5000 }, { name: 'TypeError', message: /did you mean 'ttl'/ })
 })
 
-test('no error repeats a password', () => {
+test('errors contain no password', () => {
   for (const options of [
     { url: 'http://u:SECRET@h' },
     { url: 'redis://u:SECRET@h:port' },

@@ -5,7 +5,7 @@ import { SlocketError } from '../../src/errors.ts'
 
 const OOM = "OOM command not allowed when used memory > 'maxmemory'."
 
-test('what the server says is told by its first word, also out of a script', () => {
+test('an error of the server is recognized by its first word, also from a script', () => {
   assert.equal(codeOf(new Error(OOM)), 'OOM')
   assert.equal(codeOf(new Error(`${OOM} script: 41aa, on @user_script:12.`)), 'OOM')
   // Redis 6.
@@ -18,7 +18,7 @@ test('what the server says is told by its first word, also out of a script', () 
   assert.equal(codeOf(new Error('Socket closed unexpectedly')), undefined)
 })
 
-test('what passes is asked again, and so is what had no answer', () => {
+test('transient errors are retried, and so are requests without an answer', () => {
   for (const said of [
     'LOADING Redis is loading',
     "READONLY You can't write",
@@ -37,7 +37,7 @@ test('what passes is asked again, and so is what had no answer', () => {
   }
 })
 
-test('a refusal has a code that callers can act on', () => {
+test('an error has a code that callers can act on', () => {
   const expected = [
     [OOM, 'ERR_SLOCKET_RESOURCES'],
     ["NOPERM this user has no permissions to run the 'evalsha' command", 'ERR_SLOCKET_PERMISSION'],

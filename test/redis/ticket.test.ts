@@ -41,7 +41,7 @@ function answer(ticket: OwnTicket, reply: string): void {
 }
 
 describe('a ticket in Redis', () => {
-  test('waits, is granted by a notification, and is not put back by an answer that is older', () => {
+  test('waits, is granted by a notification, and is not reset by an older answer', () => {
     const { ticket } = makeTicket()
     ticket.onNotice('held 7 1')
     answer(ticket, 'waiting')
@@ -61,23 +61,23 @@ describe('a ticket in Redis', () => {
     assert.equal(turnOf(ticket), 'missing')
   })
 
-  test('that was stolen from before the answer to its joining has come has held, and its owner is notified', () => {
+  test('that was stolen from before the answer to its join has held, and its owner is notified', () => {
     const { ticket, told } = makeTicket()
     ticket.onNotice('stolen 7')
     answer(ticket, 'held 7 0')
     assert.equal(turnOf(ticket), 'held')
     assert.equal(queue.becomeHolder(ticket), true)
     ticket.becomeHeld()
-    ticket.tellStolen()
+    ticket.notifyStolen()
     assert.deepEqual(told, ['stolen'])
   })
 
-  test('that joined a second time, since the first answer was lost, loses nothing by the news of the first grant', () => {
+  test('that joined a second time, since the first answer was lost, is not lost by a late notification of the first grant', () => {
     const { ticket, told } = makeTicket()
     ticket.onNotice('stolen 7')
     answer(ticket, 'held 8 0')
     ticket.becomeHeld()
-    ticket.tellStolen()
+    ticket.notifyStolen()
     assert.deepEqual(told, [])
     assert.equal(queue.isHolder(ticket), true)
     ticket.onNotice('stolen 7')
@@ -87,7 +87,7 @@ describe('a ticket in Redis', () => {
     assert.equal(queue.isHolder(ticket), false)
   })
 
-  test('that is held and gone from the server is lost, once, and never comes back', () => {
+  test('that is held but gone from the server is lost, once, and never comes back', () => {
     const { ticket, told } = makeTicket()
     answer(ticket, 'held 7 0')
     ticket.becomeHeld()
@@ -97,7 +97,7 @@ describe('a ticket in Redis', () => {
     assert.equal(queue.isHolder(ticket), false)
   })
 
-  test('is not granted by an answer to a request that was sent a lease ago', () => {
+  test('is not granted by an answer to a request that was sent a whole lease ago', () => {
     const { ticket } = makeTicket()
     const now = readClocks()
     ticket.onReply('held 7 0', { monotonicMs: now.monotonicMs - TTL_MS, uptimeMs: now.uptimeMs - TTL_MS }, TTL_MS)
@@ -106,7 +106,7 @@ describe('a ticket in Redis', () => {
   })
 })
 
-test('a grant that was notified between joining and the connection for notifications is found by a look', async () => {
+test('a grant that was notified between joining and subscribing is found by a query', async () => {
   const connection = {
     hearsSince: 0,
     use: () => undefined,

@@ -13,7 +13,7 @@ function acquire(engine: Engine, change: Partial<AcquireRequest> = {}): Promise<
 }
 
 describe('a downgrade, with a slice', () => {
-  test('lets those in who came before requests that have joined by the slice', async () => {
+  test('grants requests that came before those that have joined by the slice', async () => {
     const [a, b] = clients()
     const holder = (await acquire(a))!
     const reading = acquire(b, { claim: SHARED })
@@ -42,7 +42,7 @@ describe('a downgrade, with a slice', () => {
     await next!.release()
   })
 
-  test('changes nothing if it cannot be seen who came first, and can be repeated', async () => {
+  test('changes nothing if it cannot be determined who came first, and can be repeated', async () => {
     const scene = new RequestScene()
     const { queue } = scene
     let isShared = false
@@ -68,7 +68,7 @@ describe('a downgrade, with a slice', () => {
     await (await own)!.release()
   })
 
-  test('takes in nobody: a request that comes later has a ticket of its own', async () => {
+  test('does not let later requests in: they have their own ticket', async () => {
     const [a, b] = clients()
     const holder = (await acquire(a))!
     await holder.downgrade!()

@@ -11,7 +11,7 @@ function ids(queue: ScriptedQueue): string[] {
 }
 
 describe('a group', () => {
-  test('those who share hold together, and the ticket leaves with the last one', async () => {
+  test('shared requests hold together, and the ticket leaves with the last one', async () => {
     const { queue, acquire } = new RequestScene()
     const all = await Promise.all([1, 2, 3].map(() => acquire({ claim: SHARED })))
     for (const [index, grant] of all.entries()) {
@@ -21,7 +21,7 @@ describe('a group', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('one who comes while the others share joins them at once, unless somebody stands behind', async () => {
+  test('a shared request that comes later joins them at once, unless another ticket is behind', async () => {
     const { queue, acquire } = new RequestScene()
     const first = (await acquire({ claim: SHARED }))!
     const second = (await acquire({ claim: SHARED, wait: false }))!
@@ -37,7 +37,7 @@ describe('a group', () => {
     await (await third)!.release()
   })
 
-  test('a request made while the ticket joins gets another one, behind those that have joined before the request was made', async () => {
+  test('a request made while the ticket joins gets another one, behind tickets that had joined before', async () => {
     const { queue, acquire } = new RequestScene()
     const joined = queue.joinLate()
     const first = acquire()
@@ -55,7 +55,7 @@ describe('a group', () => {
     assert.deepEqual(ids(queue), [])
   })
 
-  test('each holder in turn gets a token of its own', async () => {
+  test('each holder gets its own token', async () => {
     const { acquire } = new RequestScene()
     const all = [1, 2, 3].map(() => acquire())
     const tokens: bigint[] = []
@@ -67,7 +67,7 @@ describe('a group', () => {
     assert.deepEqual(tokens, [1n, 2n, 3n])
   })
 
-  test('when all who wait have given up after they had to join again, the new ticket leaves at once', async () => {
+  test('when all waiters have given up while the ticket had to join again, the new ticket leaves at once', async () => {
     const { queue, acquire } = new RequestScene()
     queue.stranger('ahead')
     const controllers = [new AbortController(), new AbortController()]
@@ -91,7 +91,7 @@ describe('a group', () => {
     for (const one of all) await assert.rejects(one)
   })
 
-  test('who gives up while it joins again leaves no ticket', async () => {
+  test('a request that gives up while it joins again leaves no ticket', async () => {
     const { queue, acquire } = new RequestScene()
     queue.stranger('ahead')
     const controller = new AbortController()
@@ -111,7 +111,7 @@ describe('a group', () => {
     )
   })
 
-  test('when all who wait have given up, the ticket leaves', async () => {
+  test('when all waiters have given up, the ticket leaves', async () => {
     const { queue, acquire } = new RequestScene()
     queue.stranger('ahead')
     const controllers = [new AbortController(), new AbortController()]
@@ -147,7 +147,7 @@ describe('a group', () => {
     assert.ok(scene.isIdle)
   })
 
-  test('given up at the very look that finds the turn: the ticket leaves, and nobody holds', async () => {
+  test('given up in the very listing that finds its turn: the ticket leaves, and nobody holds', async () => {
     const { queue, acquire } = new RequestScene()
     const listing = gate<unknown>()
     queue.instead.set('list', () => listing.promise)
@@ -175,7 +175,7 @@ describe('a group', () => {
     }
   })
 
-  test('when the ticket is lost, the holder is told once, and those who waited by it are placed again', async () => {
+  test('when the ticket is lost, the holder is notified once, and requests that waited by it are placed again', async () => {
     const { queue, acquire } = new RequestScene()
     const held = (await acquire())!
     const waiting = [acquire(), acquire()]
@@ -200,7 +200,7 @@ describe('a group', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('one who listens after the loss is told all the same', async () => {
+  test('a listener that is added after the loss is called as well', async () => {
     const { queue, acquire } = new RequestScene()
     const held = (await acquire())!
     const reason = new Error('lost')
@@ -210,7 +210,7 @@ describe('a group', () => {
     assert.equal(told, reason)
   })
 
-  test('those who waited are placed again in their order, before those who come later', async () => {
+  test('waiters are placed again in order, before later requests', async () => {
     const { queue, acquire } = new RequestScene()
     await acquire()
     const order: string[] = []
@@ -227,7 +227,7 @@ describe('a group', () => {
     assert.deepEqual(order, ['a', 'b', 'c', 'd', 'e'])
   })
 
-  test('a release that fails is told to the one who released', async () => {
+  test('a failed release rejects', async () => {
     const { queue, acquire } = new RequestScene()
     const held = (await acquire())!
     const failure = new Error('cannot withdraw')
@@ -238,7 +238,7 @@ describe('a group', () => {
     )
   })
 
-  test('a failure while it waits is told to all who wait by the ticket, and it leaves', async () => {
+  test('a failure while the ticket waits rejects all its requests, and the ticket leaves', async () => {
     const scene = new RequestScene()
     const { queue, acquire } = scene
     queue.stranger('ahead')
@@ -257,7 +257,7 @@ describe('a group', () => {
     assert.ok(scene.isIdle)
   })
 
-  test('a second release of one grant does nothing to the next', async () => {
+  test('a second release of a grant does not affect the next one', async () => {
     const { queue, acquire } = new RequestScene()
     const first = (await acquire())!
     const second = acquire()
@@ -275,7 +275,7 @@ describe('a group', () => {
     await (await third)!.release()
   })
 
-  test('a request that cannot be granted when its turn comes is rejected, and the next one holds', async () => {
+  test('a request that cannot be granted when its turn comes rejects, and the next one holds', async () => {
     const { queue, acquire } = new RequestScene()
     const held = (await acquire())!
     const [second, third] = [acquire(), acquire()]
@@ -291,7 +291,7 @@ describe('a group', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('if none of its requests can be granted, all are rejected, and the ticket leaves', async () => {
+  test('if none of its requests can be granted, all reject, and the ticket leaves', async () => {
     for (const claim of [EXCLUSIVE, SHARED]) {
       const scene = new RequestScene()
       const { queue, acquire } = scene
@@ -309,7 +309,7 @@ describe('a group', () => {
     }
   })
 
-  test('it tells who stands by its ticket: the holder, then those who wait, in their order', async () => {
+  test("describes its ticket's requests: the holder, then the waiters, in order", async () => {
     const { queue, acquire } = new RequestScene()
     const held = (await acquire({ label: 'holder' }))!
     const controller = new AbortController()

@@ -14,7 +14,7 @@ function messageFor(options: object): string {
   return 'none'
 }
 
-test('known options pass, also if their value is undefined', () => {
+test('known options pass, also with an undefined value', () => {
   assert.equal(messageFor({}), 'none')
   assert.equal(messageFor({ timeout: undefined, signal: 1 }), 'none')
 })
@@ -25,11 +25,11 @@ test('an unknown option is named, with the nearest known one', () => {
   assert.match(messageFor({ signal: 1, timeOut: 2 }), /'timeOut'.*'timeout'/)
 })
 
-test('an unknown option that is near to none is told all that are known', () => {
+test('an unknown option similar to none lists all known ones', () => {
   assert.match(messageFor({ zzzzzzzz: 1 }), /known are timeout, signal, connectionString/)
 })
 
-test('an option that belongs to something similar gets a sentence of its own', () => {
+test('an option of a similar function gets its own hint', () => {
   assert.equal(messageFor({ pool: {} }), "unknown option 'pool' of here(): pass the settings of the pool")
 })
 

@@ -44,7 +44,7 @@ async function serveAll(asked: ReadonlyMap<string, Promise<Grant | null>>): Prom
 }
 
 describe('requests of one process for permits', () => {
-  test('one that is made while a ticket joins gets another one, behind those that have joined before it was made', async () => {
+  test('a request made while a ticket joins gets another one, behind tickets that had joined before', async () => {
     const { scene, free } = blockedScene()
     const { queue } = scene
     const first = ask(scene, 'first')
@@ -66,7 +66,7 @@ describe('requests of one process for permits', () => {
     await (await late)!.release()
   })
 
-  test('a ticket that serves the next request leaves no more tickets waiting than there are requests', async () => {
+  test('a ticket that serves the next request leaves at most as many waiting tickets as requests', async () => {
     const { scene, free } = blockedScene()
     const { queue } = scene
     // By a ticket of its own, and the others by three.
@@ -86,13 +86,13 @@ describe('requests of one process for permits', () => {
     assert.deepEqual(ids(queue), ['s-1'])
   })
 
-  test('a thousand that wait cost a constant number of tickets and of looks at the queue, and are served in order', async () => {
+  test('a thousand waiting requests cost a constant number of tickets and listings, and are served in order', async () => {
     const scene = new RequestScene()
     const { queue } = scene
     const labels = Array.from({ length: 1000 }, (_, index) => `r-${index}`)
     const asked = new Map(labels.map((label) => [label, ask(scene, label, { claim: THREE })]))
     assert.deepEqual(await serveAll(asked), labels)
-    // Three that hold have tickets of their own; those that wait share four.
+    // Three holders have their own tickets; the waiters share four.
     assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 7)
     const looks = queue.calls.filter((call) => call.startsWith('list') || call === 'areLast')
     assert.ok(looks.length < 30, `${looks.length} looks`)
@@ -100,7 +100,7 @@ describe('requests of one process for permits', () => {
     assert.ok(scene.isIdle)
   })
 
-  test('one that comes when somebody stands behind their tickets takes a new one, and is served after that one', async () => {
+  test('a request made when another ticket is behind theirs takes a new one, and is served after that ticket', async () => {
     const { scene, free } = blockedScene()
     const { queue } = scene
     const early = ['a', 'b', 'c', 'd'].map((label) => ask(scene, label))
@@ -123,7 +123,7 @@ describe('requests of one process for permits', () => {
     await (await late)!.release()
   })
 
-  test('one that comes when somebody stands between their tickets does not join them', async () => {
+  test('a request made when another ticket is between theirs does not share them', async () => {
     const { scene, free } = blockedScene()
     const { queue } = scene
     const enqueue = queue.enqueue.bind(queue)
@@ -150,7 +150,7 @@ describe('requests of one process for permits', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('one that gives up leaves the order of the others as it is, and no ticket that nobody needs', async () => {
+  test('a request that gives up changes no order, and leaves no unneeded ticket', async () => {
     const { scene, free } = blockedScene()
     const { queue } = scene
     const labels = ['a', 'b', 'c', 'd', 'e', 'f']
@@ -175,7 +175,7 @@ describe('requests of one process for permits', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('when a ticket is lost its holder is told once, and those that wait get another one in its place', async () => {
+  test('when a ticket is lost, its holder is notified once, and waiters get another one in its place', async () => {
     const { scene, free } = blockedScene()
     const { queue } = scene
     const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((label) => ask(scene, label))
@@ -201,7 +201,7 @@ describe('requests of one process for permits', () => {
     assert.ok(scene.isIdle)
   })
 
-  test('when the queue fails a ticket, all that wait fail, and those that hold go on', async () => {
+  test('when the queue fails a ticket, all waiters fail, and holders keep their locks', async () => {
     const { scene, free } = blockedScene()
     const { queue } = scene
     const waiting = gate()
@@ -224,7 +224,7 @@ describe('requests of one process for permits', () => {
     assert.ok(scene.isIdle)
   })
 
-  test('when a ticket cannot join, the request that it was for fails alone', async () => {
+  test('when a ticket cannot join, only its request fails', async () => {
     const { scene, free } = blockedScene()
     const { queue } = scene
     const all = [ask(scene, 'a'), ask(scene, 'b')]
@@ -243,7 +243,7 @@ describe('requests of one process for permits', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('a ticket passes on without a listing', async () => {
+  test('a ticket passes to the next request without a listing', async () => {
     const { scene, free } = blockedScene()
     const { queue } = scene
     const all = ['a', 'b', 'c', 'd', 'e'].map((label) => ask(scene, label))
@@ -265,7 +265,7 @@ describe('requests of one process for permits', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('each request is shown by one ticket, in the order of the requests', async () => {
+  test('each request is described by one ticket, in the order of the requests', async () => {
     const { scene, free } = blockedScene()
     const { queue } = scene
     const all = ['a', 'b', 'c', 'd', 'e'].map((label) => ask(scene, label))
@@ -289,7 +289,7 @@ describe('requests of one process for permits', () => {
     await (await all[4])!.release()
   })
 
-  test('as long as a request waits a ticket does: nobody behind comes first, though it says a larger number', async () => {
+  test('as long as a request waits, so does a ticket: nobody behind comes first, even with a larger number of permits', async () => {
     const scene = new RequestScene()
     const { queue } = scene
     const [ONE, NINE] = [permitClaim(1), permitClaim(9)]
@@ -315,7 +315,7 @@ describe('requests of one process for permits', () => {
     assert.ok(scene.isIdle)
   })
 
-  test('a request that takes several permits stands by a ticket of its own, and requests that come later stand behind it', async () => {
+  test('a request for several permits has its own ticket, and later requests queue behind it', async () => {
     const { scene, free } = blockedScene()
     const { queue } = scene
     const early = [ask(scene, 'a'), ask(scene, 'b')]
@@ -340,7 +340,7 @@ describe('requests of one process for permits', () => {
     assert.ok(scene.isIdle)
   })
 
-  test('a holder is told that it is wanted as soon as another request of its process waits', async () => {
+  test('a holder is notified by `wanted` as soon as another request of its process waits', async () => {
     const scene = new RequestScene()
     const held = [(await ask(scene, 'a'))!, (await ask(scene, 'b'))!]
     let isWanted = false
@@ -360,7 +360,7 @@ describe('requests of one process for permits', () => {
     assert.ok(scene.isIdle)
   })
 
-  test('nobody is granted while the process exits, and those that wait ask anew if it goes on', async () => {
+  test('nobody is granted while the process exits, and waiters request again if it continues', async () => {
     const { scene, free } = blockedScene()
     const { queue } = scene
     const all = ['a', 'b', 'c', 'd'].map((label) => ask(scene, label))
@@ -381,7 +381,7 @@ describe('requests of one process for permits', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('a group that comes later enters the queue after all tickets of the one before it have', async () => {
+  test('a later group enters the queue after all tickets of the earlier one have', async () => {
     const scene = new RequestScene()
     const { queue } = scene
     const [first, third] = [gate(), gate()]
@@ -393,7 +393,7 @@ describe('requests of one process for permits', () => {
       return entering === undefined ? queue.join(request) : entering.promise.then(() => queue.join(request))
     }
     const all = ['a', 'b', 'c'].map((label) => ask(scene, label))
-    // It is of another kind, and is told so once it stands in the queue.
+    // It is of another kind, and gets that error once it is in the queue.
     const rejected = assert.rejects(scene.acquire({ label: 'x' }))
     await settle()
     assert.deepEqual(entered, ['permit'])

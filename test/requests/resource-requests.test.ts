@@ -7,7 +7,7 @@ import { RequestScene } from './scene.ts'
 import { gate, settle } from './scripted-queue.ts'
 
 describe('the requests of one process for a resource', () => {
-  test('requests that come while their ticket is the last stand by one ticket', async () => {
+  test('requests share a ticket while it is the last one in the queue', async () => {
     const { queue, acquire } = new RequestScene()
     const all = Array.from({ length: 1000 }, () => acquire())
     for (const one of all) await (await one)!.release()
@@ -15,7 +15,7 @@ describe('the requests of one process for a resource', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('a request that finds no other of its process joins the queue in the call', async () => {
+  test('a request without other requests of its process joins the queue synchronously', async () => {
     const { queue, acquire } = new RequestScene()
     for (let round = 0; round < 2; round += 1) {
       const asked = acquire()
@@ -28,7 +28,7 @@ describe('the requests of one process for a resource', () => {
     await assert.rejects(acquire(), /no room/)
   })
 
-  test('a request that is aborted right after the call was never in the queue, and hinders none that came with it', async () => {
+  test('a request that is aborted right after the call never joins, and does not affect others of its batch', async () => {
     const { queue, acquire } = new RequestScene()
     const controller = new AbortController()
     const aborted = acquire({ signal: controller.signal })
@@ -40,7 +40,7 @@ describe('the requests of one process for a resource', () => {
     assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 1)
   })
 
-  test('a request that is made while the process exits does not join in the call', async () => {
+  test('a request that is made while the process exits does not join synchronously', async () => {
     const { queue, acquire } = new RequestScene()
     const self: { _exiting?: boolean } & object = process
     self._exiting = true
@@ -50,7 +50,7 @@ describe('the requests of one process for a resource', () => {
     await (await asked)!.release()
   })
 
-  test('a thousand requests in one turn cost one look whether their ticket is the last', async () => {
+  test('a thousand requests in one turn check only once whether their ticket is the last one', async () => {
     const { queue, acquire } = new RequestScene()
     const all = Array.from({ length: 1000 }, () => acquire())
     await settle()
@@ -58,7 +58,7 @@ describe('the requests of one process for a resource', () => {
     for (const one of all) await (await one)!.release()
   })
 
-  test('once somebody stands behind the ticket, the next request takes a new one', async () => {
+  test('once another ticket is behind, the next request takes a new one', async () => {
     const { queue, acquire } = new RequestScene()
     const first = (await acquire())!
     const second = acquire()
@@ -77,7 +77,7 @@ describe('the requests of one process for a resource', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('nobody looks whether the ticket is the last for a request that could not share it', async () => {
+  test('a request that could not share the ticket does not check whether it is the last one', async () => {
     const { queue, acquire } = new RequestScene()
     const permits = [1, 2, 3].map(() => acquire({ claim: permitClaim(3) }))
     for (const one of permits) await one
@@ -93,7 +93,7 @@ describe('the requests of one process for a resource', () => {
     )
   })
 
-  test('a request that cannot be taken in is rejected alone: others of its batch keep their places', async () => {
+  test('a request that cannot be placed rejects alone: others of its batch keep their places', async () => {
     const { queue, acquire } = new RequestScene()
     const held = (await acquire())!
     const error = new Error('no space')
@@ -101,8 +101,8 @@ describe('the requests of one process for a resource', () => {
     queue.stealing = {
       becomeHolder: () => true,
       isHolder: () => true,
-      setCrowded: (_own, isCrowded) => {
-        if (isCrowded && (times += 1) === 2) throw error
+      setHasWaiters: (_own, hasWaiters) => {
+        if (hasWaiters && (times += 1) === 2) throw error
         return true
       },
     }
@@ -115,7 +115,7 @@ describe('the requests of one process for a resource', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('who shares, and cannot be given a token, is rejected alone, and leaves nothing that waits', async () => {
+  test('a shared request that cannot get a token rejects alone, and leaves no waiter', async () => {
     const { queue, acquire } = new RequestScene()
     const error = new Error('no clock')
     const held = (await acquire({ claim: SHARED }))!
@@ -128,7 +128,7 @@ describe('the requests of one process for a resource', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('requests that come while one look is made are judged by the next, all by that one', async () => {
+  test('requests made during a check are judged by the next one, together', async () => {
     const { queue, acquire } = new RequestScene()
     const held = (await acquire())!
     const looking = gate<boolean>()
@@ -153,7 +153,7 @@ describe('the requests of one process for a resource', () => {
     for (const one of during) await (await one)!.release()
   })
 
-  test('one claim does not join the group of another', async () => {
+  test('a claim does not join the group of another claim', async () => {
     const { queue, acquire } = new RequestScene()
     const held = (await acquire())!
     const shared = [acquire({ claim: SHARED }), acquire({ claim: SHARED })]
@@ -168,7 +168,7 @@ describe('the requests of one process for a resource', () => {
     await (await last)!.release()
   })
 
-  test('where the queue wants it, each request takes a ticket of its own, and nobody asks which is the last', async () => {
+  test('if the queue requires it, each request takes its own ticket, without a check', async () => {
     const { queue, acquire } = new RequestScene()
     queue.ticketPerRequest = true
     const all = Array.from({ length: 3 }, () => acquire({ claim: SHARED }))
@@ -179,7 +179,7 @@ describe('the requests of one process for a resource', () => {
     for (const one of [...all, late]) await (await one)!.release()
   })
 
-  test('each permit takes a ticket of its own', async () => {
+  test('each permit takes its own ticket', async () => {
     const { queue, acquire } = new RequestScene()
     const claim = permitClaim(2)
     const grants = await Promise.all([acquire({ claim }), acquire({ claim })])
@@ -214,7 +214,7 @@ describe('the requests of one process for a resource', () => {
     await (await second)!.release()
   })
 
-  test('one that is cancelled on its way in does not let those behind it come before those ahead of it', async () => {
+  test('a request cancelled before it has entered does not let later ones overtake earlier ones', async () => {
     const { queue, acquire } = new RequestScene()
     const entering = gate<FakeTicket | null>()
     queue.instead.set('enqueue', () => entering.promise)
@@ -235,7 +235,7 @@ describe('the requests of one process for a resource', () => {
     assert.equal(queue.calls.filter((call) => call === 'enqueue').length, 2)
   })
 
-  test('a try does not wait for one who is still on its way into the queue', async () => {
+  test('a try does not wait for a request that is still entering the queue', async () => {
     const { queue, acquire } = new RequestScene()
     const entering = gate<FakeTicket | null>()
     queue.instead.set('enqueue', () => {
@@ -251,7 +251,7 @@ describe('the requests of one process for a resource', () => {
     await grant!.release()
   })
 
-  test('one that comes behind a try that has entered waits for the one that is still on its way before the try', async () => {
+  test('a request behind a try that has entered waits for the one that was entering before the try', async () => {
     const { queue, acquire } = new RequestScene()
     const claim = permitClaim(3)
     const entering = gate<FakeTicket | null>()
@@ -272,7 +272,7 @@ describe('the requests of one process for a resource', () => {
 
   for (const isAtOnce of [true, false]) {
     const when = isAtOnce ? 'asks with it' : 'asks later'
-    test(`one that shares, and ${when}, does not hold with a try that has overtaken those who are on their way`, async () => {
+    test(`a shared request that ${when} does not hold with a try that has overtaken requests that are entering`, async () => {
       const { queue, acquire } = new RequestScene()
       const entering = gate<FakeTicket | null>()
       queue.instead.set('enqueue', () => {
@@ -299,7 +299,7 @@ describe('the requests of one process for a resource', () => {
     })
   }
 
-  test('when the queue cannot be entered, all who were to stand by the ticket are told', async () => {
+  test('when the queue cannot be entered, all requests of the ticket reject', async () => {
     const scene = new RequestScene()
     const { queue, acquire } = scene
     const failure = new Error('no room')
@@ -310,7 +310,7 @@ describe('the requests of one process for a resource', () => {
     assert.ok(scene.isIdle)
   })
 
-  test('when one of a batch cannot enter the queue, the next one does not come before those who stand behind the holder', async () => {
+  test('when one of a batch cannot enter the queue, the next one does not overtake waiters behind the holder', async () => {
     const { queue, acquire } = new RequestScene()
     const held = (await acquire())!
     const stranger = queue.stranger('behind')
@@ -329,7 +329,7 @@ describe('the requests of one process for a resource', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('when the look at the queue fails, those who asked are told, and the holder is not hindered', async () => {
+  test('when the check of the queue fails, its requests reject, and the holder is not affected', async () => {
     const { queue, acquire } = new RequestScene()
     const held = (await acquire())!
     const failure = new Error('cannot look')
@@ -342,7 +342,7 @@ describe('the requests of one process for a resource', () => {
     await (await next)!.release()
   })
 
-  test('after a failure it takes requests as ever', async () => {
+  test('after a failure it works as before', async () => {
     const { queue, acquire } = new RequestScene()
     queue.instead.set('list', () => Promise.reject(new Error('cannot list')))
     await assert.rejects(acquire())
@@ -351,7 +351,7 @@ describe('the requests of one process for a resource', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('it is idle when the last one has released, and not before', async () => {
+  test('is idle after the last release, and not before', async () => {
     const scene = new RequestScene()
     const { acquire } = scene
     const first = (await acquire())!
@@ -365,7 +365,7 @@ describe('the requests of one process for a resource', () => {
     assert.ok(scene.isIdle)
   })
 
-  test('one that comes with a request that failed at once does not join a group that others stand behind', async () => {
+  test('a request made together with one that failed at once does not join a group with tickets behind it', async () => {
     const { queue, acquire } = new RequestScene()
     const held = (await acquire())!
     const stranger = queue.stranger('behind')

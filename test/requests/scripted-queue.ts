@@ -43,7 +43,7 @@ export class ScriptedQueue implements TicketQueue<FakeTicket, Ticket> {
     return answer
   }
 
-  /** What `enqueue` does where nothing else is said. */
+  /** What `enqueue` does by default. */
   join(request: EnqueueRequest): FakeTicket {
     this.#lastNumber += 1
     const ticket = { id: String(this.#lastNumber), claim: request.claim, live: true, joining: false, request }

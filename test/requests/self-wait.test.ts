@@ -23,8 +23,8 @@ function holder(claim: Claim): Request {
   return granted
 }
 
-describe('what a request has been blocked by for all its wait', () => {
-  test('is a holder that was granted before it came', () => {
+describe('the blocker of a request for all its wait', () => {
+  test('is a holder that was granted before the request', () => {
     for (const [held, asked] of [
       [EXCLUSIVE, EXCLUSIVE],
       [SHARED, EXCLUSIVE],
@@ -36,7 +36,7 @@ describe('what a request has been blocked by for all its wait', () => {
     }
   })
 
-  test('is none that was granted since', () => {
+  test('is not a holder that was granted later', () => {
     const asked = request(EXCLUSIVE)
     assert.equal(blockerOf(asked, [holder(EXCLUSIVE)]), undefined)
     assert.equal(blockerOf(asked, []), undefined)
@@ -47,7 +47,7 @@ describe('what a request has been blocked by for all its wait', () => {
     assert.equal(blockerOf(later, [other]), undefined)
   })
 
-  test('is none of the holders of permits if others have one of them', () => {
+  test('is not a holder of permits if others hold some of them', () => {
     const before = [holder(TWO), holder(TWO)]
     const asked = request(TWO)
     assert.equal(blockerOf(asked, before), before[0])
@@ -55,7 +55,7 @@ describe('what a request has been blocked by for all its wait', () => {
   })
 })
 
-test('a request is told once of its blocker, and never of none', () => {
+test('is reported once', () => {
   const told = mock.fn()
   const asked = request(EXCLUSIVE, told)
   const before = holder(EXCLUSIVE)

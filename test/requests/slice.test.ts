@@ -58,13 +58,13 @@ describe('a slice', () => {
     assert.ok(scene.isIdle)
   })
 
-  test('without it, the ticket leaves with the release', async () => {
+  test('without a slice, the ticket leaves with the release', async () => {
     const scene = new SliceScene()
     await scene.use('a', { sliceMs: 0 })
     assert.deepEqual(scene.ids, [])
   })
 
-  test('with nobody who asks again, the ticket leaves at the end of the turn, though the slice is open', async () => {
+  test('without further requests, the ticket leaves at the end of the turn, although the slice continues', async () => {
     const scene = new SliceScene()
     await scene.use('a')
     assert.equal(scene.ids.length, 1)
@@ -73,7 +73,7 @@ describe('a slice', () => {
     assert.ok(scene.isIdle)
   })
 
-  test('requests overtake one that stands behind for as long as the slice lasts, and not for longer', async () => {
+  test('requests overtake a waiter for as long as the slice lasts, and not for longer', async () => {
     const scene = new SliceScene()
     await scene.use('first')
     const stranger = scene.queue.stranger('behind')
@@ -92,7 +92,7 @@ describe('a slice', () => {
     assert.deepEqual(scene.order, ['first', 'second', 'fourth', 'fifth'])
   })
 
-  test('a request that came before the one that stands behind is served after the end of the slice, one that came later is not', async () => {
+  test('a request made before the waiter joined is served after the slice, a later one is not', async () => {
     const scene = new SliceScene()
     const held = (await scene.ask('first'))!
     nowMs = SLICE_MS
@@ -112,7 +112,7 @@ describe('a slice', () => {
     await late
   })
 
-  test('when it is over and nobody stands behind, a new one begins', async () => {
+  test('when the slice is over and nobody is behind, a new one begins', async () => {
     const scene = new SliceScene()
     await scene.use('a')
     nowMs = 3 * SLICE_MS
@@ -128,7 +128,7 @@ describe('a slice', () => {
     assert.deepEqual(scene.ids, ['behind', '2'])
   })
 
-  test('it counts from the turn of the ticket, however long that has waited', async () => {
+  test("a slice counts from the ticket's turn, however long that has waited", async () => {
     const scene = new SliceScene()
     const ahead = scene.queue.stranger('ahead')
     const first = scene.ask('a')
@@ -150,7 +150,7 @@ describe('a slice', () => {
     await third
   })
 
-  test('a request that waits for its turn gets in by a look, not by the slice', async () => {
+  test('a request that waits for its turn is served after a listing, not by the slice', async () => {
     const scene = new SliceScene()
     const ahead = scene.queue.stranger('ahead')
     const first = scene.use('first')
@@ -165,7 +165,7 @@ describe('a slice', () => {
     await second
   })
 
-  test('a try that has overtaken a request on its way into the queue serves nobody before that one', async () => {
+  test('a try that has overtaken an entering request serves nobody ahead of that one', async () => {
     const scene = new SliceScene()
     const entering = gate()
     let request: EnqueueRequest | undefined
@@ -186,7 +186,7 @@ describe('a slice', () => {
     assert.deepEqual(scene.order, ['first', 'late'])
   })
 
-  test('the shortest one that was asked for counts', async () => {
+  test('the shortest requested slice counts', async () => {
     const scene = new SliceScene()
     await scene.use('a', { sliceMs: 1000 })
     scene.queue.stranger('behind')
@@ -200,7 +200,7 @@ describe('a slice', () => {
     assert.deepEqual(scene.order, ['a', 'b'])
   })
 
-  test('a request without one stands behind who stands there', async () => {
+  test('a request without a slice queues behind the waiters', async () => {
     const scene = new SliceScene()
     const held = (await scene.ask('a'))!
     scene.queue.stranger('behind')
@@ -211,7 +211,7 @@ describe('a slice', () => {
     assert.deepEqual(scene.ids, ['behind', '2'])
   })
 
-  test('a ticket that a request without one waits by leaves with the last release', async () => {
+  test('a ticket that a request without a slice uses leaves with the last release', async () => {
     const scene = new SliceScene()
     const held = (await scene.ask('a'))!
     nowMs = SLICE_MS
@@ -223,7 +223,7 @@ describe('a slice', () => {
     assert.deepEqual(scene.ids, [])
   })
 
-  test('a request of another kind comes after those that asked before it, wherever they have to go', async () => {
+  test('a request with another claim comes after earlier requests, wherever they are placed', async () => {
     const scene = new SliceScene()
     const held = (await scene.ask('a'))!
     const stranger = scene.queue.stranger('behind')
@@ -242,7 +242,7 @@ describe('a slice', () => {
     assert.deepEqual(scene.order, ['b', 'c', 'd'])
   })
 
-  test('a request of any kind has the lock at once, though the ticket is kept', async () => {
+  test('a request with any claim gets the lock at once, although the ticket is kept', async () => {
     for (const change of [
       { wait: false },
       { wait: false, sliceMs: 0 },
@@ -258,13 +258,13 @@ describe('a slice', () => {
     }
   })
 
-  test('those that share have none, and leave as ever', async () => {
+  test('shared requests have no slice, and leave as usual', async () => {
     const scene = new SliceScene()
     await scene.use('a', { claim: SHARED })
     assert.deepEqual(scene.ids, [])
   })
 
-  test('a kept ticket that was removed is not granted by: the request joins anew', async () => {
+  test('a kept ticket that was removed grants nothing: the request joins again', async () => {
     const scene = new SliceScene()
     Object.assign(scene.queue, {
       isHeld: (own: FakeTicket) => {
@@ -284,7 +284,7 @@ describe('a slice', () => {
     await next
   })
 
-  test('a kept ticket that is lost, or stolen, is over, and nobody is told', async () => {
+  test('a kept ticket that is lost or stolen ends, without a notification', async () => {
     for (const how of ['onLost', 'onStolen'] as const) {
       const scene = new SliceScene()
       const grant = (await scene.ask('a'))!
@@ -305,7 +305,7 @@ describe('a slice', () => {
     for (const scene of scenes) await scene.use('b')
   })
 
-  test('a kept ticket says that nobody holds by it, and shows nobody', async () => {
+  test('a kept ticket reports no holder', async () => {
     const scene = new SliceScene()
     const grant = (await scene.ask('a'))!
     const { request } = scene.queue.only
@@ -316,7 +316,7 @@ describe('a slice', () => {
     assert.equal(grant.isHeld!(), false)
   })
 
-  test('while the process exits, a release withdraws, and a kept ticket is not granted by', async () => {
+  test('while the process exits, a release withdraws the ticket, and a kept ticket grants nothing', async () => {
     const self: { _exiting?: boolean } & object = process
     const scene = new SliceScene()
     const held = (await scene.ask('a'))!
@@ -336,7 +336,7 @@ describe('a slice', () => {
     assert.equal(scene.called('enqueue'), 3)
   })
 
-  test('a release for which the look fails withdraws', async () => {
+  test('a release whose listing fails withdraws the ticket', async () => {
     const scene = new SliceScene()
     const held = (await scene.ask('a'))!
     nowMs = SLICE_MS
@@ -347,7 +347,7 @@ describe('a slice', () => {
     assert.deepEqual(scene.ids, [])
   })
 
-  test('a request that gives up while it waits by the slice hinders none of the others', async () => {
+  test('a request that gives up during the slice does not affect the others', async () => {
     const scene = new SliceScene()
     const held = (await scene.ask('a'))!
     const stranger = scene.queue.stranger('behind')

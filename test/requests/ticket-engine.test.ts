@@ -12,13 +12,13 @@ const MANY = 500
 const MOST_KEPT = 64
 
 describe('a ticket engine', () => {
-  test('opens a resource once for requests that follow each other, by whatever name', async () => {
+  test('opens a resource once for consecutive requests, by whatever name', async () => {
     const { engine, opened } = open()
     for (const name of ['a', 'A', 'a', 'A']) await (await acquire(engine, name)).release()
     assert.deepEqual(opened, ['a'])
   })
 
-  test('does not open a resource again that is in use, however many others are', async () => {
+  test('does not reopen a resource in use, however many others there are', async () => {
     const { engine, opened } = open()
     const held = await Promise.all(names().map((name) => acquire(engine, name)))
     const waiting = names().map((name) => acquire(engine, name))
@@ -27,7 +27,7 @@ describe('a ticket engine', () => {
     assert.equal(opened.length, MANY)
   })
 
-  test('keeps few of many that are idle, whether they were in use at once or one after the other', async () => {
+  test('keeps few of many idle resources, whether they were in use at once or one after the other', async () => {
     const { engine, opened } = open()
     for (const grant of await Promise.all(names().map((name) => acquire(engine, name)))) await grant.release()
     await checkFewAreKept(engine, opened)

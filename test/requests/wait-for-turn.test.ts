@@ -14,7 +14,7 @@ interface Wanted extends EnqueueRequest {
 }
 
 describe('waiting for a turn', () => {
-  test('with nobody ahead the turn comes at the first look', async () => {
+  test('with nobody ahead, the turn comes with the first listing', async () => {
     const queue = new ScriptedQueue()
     const wanted = request()
     const own = queue.join(wanted)
@@ -22,7 +22,7 @@ describe('waiting for a turn', () => {
     assert.deepEqual(queue.calls, ['list 1'])
   })
 
-  test('a wake-up is only a hint: after each it lists again', async () => {
+  test('a wake-up is only a hint: it lists again after each', async () => {
     const queue = new ScriptedQueue()
     const stranger = queue.stranger('ahead')
     const wanted = request()
@@ -38,7 +38,7 @@ describe('waiting for a turn', () => {
     assert.equal(queue.calls.at(-1), 'list 1')
   })
 
-  test('whatever an engine returns that can be waited for is waited for: not looked again without end', async (context) => {
+  test('every thenable that an engine returns is awaited: it does not list again in a loop', async (context) => {
     const queue = new ScriptedQueue()
     const ahead = queue.stranger('ahead')
     const OtherPromise = runInNewContext('Promise') as PromiseConstructor
@@ -80,7 +80,7 @@ describe('waiting for a turn', () => {
     assert.equal(await turnOf(queue, own, wanted), null)
   })
 
-  test('when joining again fails, the failure is told, and nothing is left', async () => {
+  test('when joining again fails, the failure is passed on, and nothing is left behind', async () => {
     const queue = new ScriptedQueue()
     const wanted = request()
     const own = queue.join(wanted)
@@ -95,7 +95,7 @@ describe('waiting for a turn', () => {
   })
 
   for (const step of ['list', 'anyChange'] as const) {
-    test(`when ${step} fails, the failure is told, and the ticket is withdrawn`, async () => {
+    test(`when ${step} fails, the failure is passed on, and the ticket is withdrawn`, async () => {
       for (const isAsync of [true, false]) {
         const queue = new ScriptedQueue()
         queue.stranger('ahead')
@@ -118,7 +118,7 @@ describe('waiting for a turn', () => {
     })
   }
 
-  test('a failure to withdraw does not hide the failure before it', async () => {
+  test('a failed withdrawal does not hide an earlier failure', async () => {
     const queue = new ScriptedQueue()
     const wanted = request()
     const own = queue.join(wanted)
@@ -131,7 +131,7 @@ describe('waiting for a turn', () => {
     )
   })
 
-  test('a failure to withdraw is told where it is the first', async () => {
+  test('a failed withdrawal is passed on if it is the first failure', async () => {
     const queue = new ScriptedQueue()
     queue.stranger('ahead')
     const wanted = request({ wait: false })
@@ -143,7 +143,7 @@ describe('waiting for a turn', () => {
     )
   })
 
-  test('cancelled before the first look, it withdraws', async () => {
+  test('cancelled before the first listing, it withdraws', async () => {
     const queue = new ScriptedQueue()
     const wanted = request()
     const own = queue.join(wanted)
@@ -152,7 +152,7 @@ describe('waiting for a turn', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('cancelled while it lists, it withdraws, though its turn had come', async () => {
+  test('cancelled during a listing, it withdraws, even if its turn had come', async () => {
     const queue = new ScriptedQueue()
     const wanted = request()
     const own = queue.join(wanted)
@@ -194,7 +194,7 @@ describe('waiting for a turn', () => {
     assert.deepEqual(queue.tickets, [])
   })
 
-  test('one that does not wait looks again while the one ahead may only be joining, or be dead', async () => {
+  test('a try lists again while the ticket ahead may be joining or dead', async () => {
     for (const doubt of [{ joining: true }, { live: false }]) {
       const queue = new ScriptedQueue()
       const doubtful = { ...queue.stranger('ahead'), ...doubt }
@@ -208,7 +208,7 @@ describe('waiting for a turn', () => {
     }
   })
 
-  test('one that does not wait withdraws when somebody is ahead for certain', async () => {
+  test('a try withdraws when a ticket ahead certainly blocks it', async () => {
     const queue = new ScriptedQueue()
     queue.stranger('ahead')
     const wanted = request({ wait: false })

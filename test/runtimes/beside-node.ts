@@ -38,16 +38,20 @@ export function testBesideNode(other: Other): void {
 }
 
 function testTurns({ name, runtime, skip }: Other): void {
-  scenario(`three of ${name} and three of Node contend, and leave nothing behind`, { skip }, async (scene) => {
-    const clients = await spawnBoth(scene, runtime, 3)
-    for (const client of clients)
-      client.send({ do: 'contend', path: scene.path, rounds: 30, counter: scene.counter, options: LEAVE })
-    await Promise.all(clients.map((client) => client.next('done')))
-    assert.equal(fs.readFileSync(scene.counter, 'utf8'), '180')
-    await untilGone(scene.path)
-  })
+  scenario(
+    `three processes of ${name} and three of Node contend, and leave nothing behind`,
+    { skip },
+    async (scene) => {
+      const clients = await spawnBoth(scene, runtime, 3)
+      for (const client of clients)
+        client.send({ do: 'contend', path: scene.path, rounds: 30, counter: scene.counter, options: LEAVE })
+      await Promise.all(clients.map((client) => client.next('done')))
+      assert.equal(fs.readFileSync(scene.counter, 'utf8'), '180')
+      await untilGone(scene.path)
+    },
+  )
 
-  scenario('they have the lock in the order in which they came', { skip }, async (scene) => {
+  scenario('they get the lock in the order of their requests', { skip }, async (scene) => {
     const clients = await spawnBoth(scene, runtime, 3)
     await clients[0]!.acquire(scene.path)
     for (const client of clients.slice(1)) await client.enqueue(scene.path)
@@ -62,7 +66,7 @@ function testTurns({ name, runtime, skip }: Other): void {
   })
 
   scenario(
-    `one of ${name} and one of Node that block have it in their turn, and it holds while they block`,
+    `one process of ${name} and one of Node that block get it in turn, and hold it while they block`,
     { skip },
     async (scene) => {
       const [other, node] = await Promise.all([
@@ -93,7 +97,7 @@ function testPairs({ name, runtime, skip }: Other): void {
     const title = `${nameOf(holding)} holds, ${nameOf(waiting)} waits: `
 
     scenario(
-      `${title}a try is refused; after kill -9 the one who waits has it, and learns of it`,
+      `${title}a try is refused; after kill -9 the waiter gets the lock, with recovered`,
       { skip },
       async (scene) => {
         const [holder, waiter, third] = await Promise.all([
@@ -117,7 +121,7 @@ function testPairs({ name, runtime, skip }: Other): void {
     )
 
     scenario(
-      `${title}a stopped holder keeps it, and a stopped waiter has its turn once continued`,
+      `${title}a stopped holder keeps it, and a stopped waiter gets its turn when it continues`,
       { skip },
       async (scene) => {
         const [holder, waiter] = await Promise.all([
@@ -140,7 +144,7 @@ function testPairs({ name, runtime, skip }: Other): void {
 }
 
 function testClaims({ runtime, skip }: Other): void {
-  scenario('those who share hold together, and one who does not waits for both', { skip }, async (scene) => {
+  scenario('shared holders hold together, and an exclusive request waits for all of them', { skip }, async (scene) => {
     const [other, node] = await spawnBoth(scene, runtime, 1)
     const writer = await scene.spawn('writer', { runtime })
     await other!.acquire(scene.path, SHARED)
@@ -160,7 +164,7 @@ function testClaims({ runtime, skip }: Other): void {
     assert.equal(scene.journal.grants().length, 120)
   })
 
-  scenario('two permits among them: the third waits, and has that of one who was killed', { skip }, async (scene) => {
+  scenario('two permits: the third request waits, and gets that of a killed holder', { skip }, async (scene) => {
     const [other, node, third, fourth] = (await spawnBoth(scene, runtime, 2)) as [Client, Client, Client, Client]
     await other.acquire(scene.path, SEMAPHORE)
     await node.acquire(scene.path, SEMAPHORE)
@@ -198,7 +202,7 @@ function testQuery({ runtime, skip }: Other): void {
 
 function testEnds({ name, runtime, skip }: Other): void {
   for (const end of ['process.exit', 'an uncaught exception', 'SIGTERM'] as const) {
-    scenario(`${name} ends by ${end} while it holds and waits: the next one has it`, { skip }, async (scene) => {
+    scenario(`${name} ends by ${end} while it holds and waits: the next one gets the lock`, { skip }, async (scene) => {
       const [holder, waiter, node] = await Promise.all([
         scene.spawn('holder', { runtime }),
         scene.spawn('waiter', { runtime }),
@@ -220,7 +224,7 @@ function testEnds({ name, runtime, skip }: Other): void {
 }
 
 function testThreadsAndPaths({ name, runtime, skip }: Other): void {
-  scenario(`a worker thread of ${name} takes part, and its end frees what it held`, { skip }, async (scene) => {
+  scenario(`a worker thread of ${name} takes part, and its end frees its lock`, { skip }, async (scene) => {
     const [other, node] = (await spawnBoth(scene, runtime, 1)) as [Client, Client]
     const thread = await other.startWorker('thread', 'thread')
     await thread.acquire(scene.path)
@@ -234,7 +238,7 @@ function testThreadsAndPaths({ name, runtime, skip }: Other): void {
     await other.next('granted')
   })
 
-  scenario('at a path that is too long for a socket they meet as well', { skip }, async (scene) => {
+  scenario('locks at a path that is too long for a socket work as well', { skip }, async (scene) => {
     const directory = join(scene.directory, 'd'.repeat(120))
     fs.mkdirSync(directory)
     const path = join(directory, 'lock')
@@ -248,37 +252,33 @@ function testThreadsAndPaths({ name, runtime, skip }: Other): void {
     await other.next('granted')
   })
 
-  scenario(`${name} learns that its lock was removed from outside`, { skip }, async (scene) => {
+  scenario(`${name} notices that its lock was removed from outside`, { skip }, async (scene) => {
     const other = await scene.spawn('other', { runtime })
     await other.acquire(scene.path)
     fs.rmSync(scene.path, { recursive: true })
     assert.equal((await other.next('lost')).code, 'ERR_SLOCKET_LOST')
   })
 
-  scenario(
-    `${name} is not kept alive by a lock that it holds, and is by one that it waits for`,
-    { skip },
-    async (scene) => {
-      const [holder, waiter] = (await spawnBoth(scene, runtime, 1)) as [Client, Client]
-      const otherWaiter = await scene.spawn('otherWaiter', { runtime })
-      await holder.acquire(scene.path)
-      await waiter.enqueue(scene.path)
-      await otherWaiter.enqueue(scene.path)
-      otherWaiter.send({ do: 'detach' })
-      await otherWaiter.next('detached')
-      holder.send({ do: 'detach' })
-      assert.equal((await holder.ended()).code, 0)
-      await waiter.next('granted')
-      assert.equal(otherWaiter.exit, undefined)
-      await waiter.release()
-      await otherWaiter.next('granted')
-      assert.equal((await otherWaiter.ended()).code, 0)
-    },
-  )
+  scenario(`${name} is not kept alive by a held lock, but by a wait`, { skip }, async (scene) => {
+    const [holder, waiter] = (await spawnBoth(scene, runtime, 1)) as [Client, Client]
+    const otherWaiter = await scene.spawn('otherWaiter', { runtime })
+    await holder.acquire(scene.path)
+    await waiter.enqueue(scene.path)
+    await otherWaiter.enqueue(scene.path)
+    otherWaiter.send({ do: 'detach' })
+    await otherWaiter.next('detached')
+    holder.send({ do: 'detach' })
+    assert.equal((await holder.ended()).code, 0)
+    await waiter.next('granted')
+    assert.equal(otherWaiter.exit, undefined)
+    await waiter.release()
+    await otherWaiter.next('granted')
+    assert.equal((await otherWaiter.ended()).code, 0)
+  })
 }
 
 function testTokens({ name, runtime, skip }: Other): void {
-  test(`tokens that Node and ${name} take in turn grow`, { skip }, async () => {
+  test(`tokens of Node and ${name} grow in turn`, { skip }, async () => {
     const [program, ...parameters] = [
       ...runtime.command,
       fileURLToPath(new URL('../fixtures/tokens.js', import.meta.url)),

@@ -22,7 +22,7 @@ const SWEPT_MS = 300
 const INSIDE: ClientOptions = { runtime: BUN, wrapper: CONTAINER }
 
 scenario(
-  'a holder that is stopped with a full backlog is not taken for dead by Bun in a container, which cannot see the process',
+  'Bun in a container does not take a stopped holder with a full backlog for dead, although it cannot see the process',
   { skip: skipBun !== false ? skipBun : reasonWithoutContainer() },
   async (scene) => {
     const [holder, flooder, waiter, passer] = await Promise.all([

@@ -23,7 +23,7 @@ const IN_ALL = {
   'a full backlog is': 'EAGAIN',
 }
 
-test('Node does what the local engine depends on', async () => {
+test('Node behaves as the local engine expects', async () => {
   assert.deepEqual(await askFor(NODE), {
     ...IN_ALL,
     'a socket in a missing directory is': 'EACCES',
@@ -33,7 +33,7 @@ test('Node does what the local engine depends on', async () => {
   })
 })
 
-test('Deno does what the local engine depends on, but for what the engine knows of', { skip: skipDeno }, async () => {
+test('Deno behaves as the local engine expects, apart from known differences', { skip: skipDeno }, async () => {
   assert.deepEqual(await askFor(DENO), {
     ...IN_ALL,
     'a socket in a missing directory is': 'ENOENT',
@@ -43,7 +43,7 @@ test('Deno does what the local engine depends on, but for what the engine knows 
   })
 })
 
-test('Bun does what the local engine depends on, but for what the engine knows of', { skip: skipBun }, async () => {
+test('Bun behaves as the local engine expects, apart from known differences', { skip: skipBun }, async () => {
   assert.deepEqual(await askFor(BUN), {
     ...IN_ALL,
     'a full backlog is': 'ECONNREFUSED',

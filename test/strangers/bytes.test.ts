@@ -1,7 +1,7 @@
 /**
  * What a stranger may send to processes that hold, wait and hand over: generated, and a corpus (corpus/bytes.json).
- * Whatever it is: nobody crashes; who holds goes on holding; nobody is granted early, out of order, or late. Late is told
- * by taking the look once a second away (fixtures/no-look.ts): then a wake-up that is lost is waited for in vain.
+ * Whatever it is: nobody crashes, holders keep the lock, and nobody is granted early, out of order, or late. To detect late
+ * grants, the check once a second is taken away (fixtures/no-look.ts): then a lost wake-up is never made up for.
  */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
@@ -55,7 +55,7 @@ const conversations: fc.Arbitrary<Conversation> = fc.record({
   leave: fc.boolean(),
 })
 
-scenario('nothing that strangers send disturbs a holder or those who wait', async (scene) => {
+scenario('nothing that strangers send disturbs a holder or waiters', async (scene) => {
   const line = await standInLine(scene)
   const before = line.clients.map(({ pid }) => ({ descriptors: openDescriptors(pid), bytes: residentBytes(pid) }))
   await replay(corpus('bytes') as Record<string, Conversation>, (conversation) =>
@@ -71,7 +71,7 @@ scenario('nothing that strangers send disturbs a holder or those who wait', asyn
   }
 })
 
-scenario('nothing that strangers send disturbs those who contend', async (scene) => {
+scenario('nothing that strangers send disturbs contending processes', async (scene) => {
   const line = await standInLine(scene)
   for (const client of line.queue) client.send({ do: 'abort' })
   await line.queue[0]!.release()

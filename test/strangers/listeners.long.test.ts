@@ -61,24 +61,27 @@ const answers: fc.Arbitrary<Answers> = fc.record(
   { requiredKeys: ['steps', 'ends'] },
 )
 
-scenario('whatever a stranger answers at a ticket ahead, it is waited for, and not for longer', async (scene) => {
-  const [waiter, other] = await Promise.all([scene.spawn('waiter', NO_LOOK), scene.spawn('other', NO_LOOK)])
-  const clients = [waiter, other]
-  // Both are members from now on.
-  await waiter.acquire(scene.path)
-  await other.enqueue(scene.path)
-  await waiter.release()
-  await other.next('granted')
-  await other.release()
-  const before = clients.map(({ pid }) => ({ descriptors: openDescriptors(pid), bytes: residentBytes(pid) }))
-  await replay(corpus('answers') as Record<string, Answers>, (answer) => waitBehind(scene, waiter, other, answer))
-  await fuzz(20, answers, (answer) => waitBehind(scene, waiter, other, answer))
-  for (const [index, { pid, name }] of clients.entries()) {
-    await until(`the descriptors of ${name} are closed`, () => openDescriptors(pid) <= before[index]!.descriptors)
-    const grown = (residentBytes(pid) - before[index]!.bytes) / MB
-    assert.ok(grown < 64, `${name} has grown by ${grown.toFixed(0)} MB`)
-  }
-})
+scenario(
+  'whatever a stranger answers at a ticket ahead, it is waited for, and not for longer than it lives',
+  async (scene) => {
+    const [waiter, other] = await Promise.all([scene.spawn('waiter', NO_LOOK), scene.spawn('other', NO_LOOK)])
+    const clients = [waiter, other]
+    // Both are members from now on.
+    await waiter.acquire(scene.path)
+    await other.enqueue(scene.path)
+    await waiter.release()
+    await other.next('granted')
+    await other.release()
+    const before = clients.map(({ pid }) => ({ descriptors: openDescriptors(pid), bytes: residentBytes(pid) }))
+    await replay(corpus('answers') as Record<string, Answers>, (answer) => waitBehind(scene, waiter, other, answer))
+    await fuzz(20, answers, (answer) => waitBehind(scene, waiter, other, answer))
+    for (const [index, { pid, name }] of clients.entries()) {
+      await until(`the descriptors of ${name} are closed`, () => openDescriptors(pid) <= before[index]!.descriptors)
+      const grown = (residentBytes(pid) - before[index]!.bytes) / MB
+      assert.ok(grown < 64, `${name} has grown by ${grown.toFixed(0)} MB`)
+    }
+  },
+)
 
 scenario(
   'a socket of another type at a ticket ahead is waited for as long as it lives',

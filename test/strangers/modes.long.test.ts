@@ -36,7 +36,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   "whose .members is another user's, for all": { mode: 0o777, members: { mode: 0o1777, own: false }, is: 'used' },
 }
 
-scenario('a directory of whatever mode and owner is used, or is refused with its reason', { skip }, async (scene) => {
+scenario('a directory with any mode and owner is used, or is an error with the reason', { skip }, async (scene) => {
   const client = await spawnNobody(scene)
   for (const [what, { mode, own, members, is }] of Object.entries(WAYS)) {
     const path = join(scene.directory, what)
@@ -54,7 +54,7 @@ scenario('a directory of whatever mode and owner is used, or is refused with its
   }
 })
 
-scenario('below a directory that may not be written, or not be entered, nothing is made', { skip }, async (scene) => {
+scenario('below a directory without permission to write or enter, nothing is created', { skip }, async (scene) => {
   const client = await spawnNobody(scene)
   for (const mode of [0o555, 0o666, 0o000]) {
     const parent = join(scene.directory, mode.toString(8))
@@ -66,7 +66,7 @@ scenario('below a directory that may not be written, or not be entered, nothing 
 
 for (const mode of [0o555, 0o000]) {
   scenario(
-    `a lock whose directory has become ${mode.toString(8)} is held on, and is free once it is released`,
+    `a lock whose directory gets the mode ${mode.toString(8)} stays held, and is free after its release`,
     { skip },
     async (scene) => {
       const [holder, newcomer] = [await spawnNobody(scene), await scene.spawn('newcomer', NOBODY)]
@@ -84,7 +84,7 @@ for (const mode of [0o555, 0o000]) {
 
 const skipMount = skip === false ? reasonWithout('unshare', '-m', 'mount', '-t', 'tmpfs', 'none', '/mnt') : skip
 
-scenario('a directory that something is mounted on is used, and stays', { skip: skipMount }, async (scene) => {
+scenario('a directory that is a mount point is used, and stays', { skip: skipMount }, async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   fs.mkdirSync(scene.path)
   runSystem('mount', '-t', 'tmpfs', '-o', 'size=1m,mode=1775', 'none', scene.path)
@@ -98,7 +98,7 @@ scenario('a directory that something is mounted on is used, and stays', { skip: 
 })
 
 scenario(
-  'an immutable directory is refused; one that has become so is released all the same',
+  'an immutable directory is an error; a lock in one that becomes immutable can still be released',
   { skip },
   async (scene) => {
     const [holder, newcomer] = await scene.spawnAll('holder', 'newcomer')

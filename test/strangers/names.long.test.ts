@@ -2,9 +2,9 @@
  * What may lie in the directory of a lock, before anybody comes or while it is in use: any name, any kind. Generated, and a
  * corpus (corpus/names.json).
  *
- *  - Who comes to a directory with anything in it that is not of a lock is refused, and touches nothing.
- *  - Those who are in the queue already step over it, and do not touch it.
- *  - A socket that lives, by the name of a ticket, is waited for like any other. One that is dead is litter.
+ *  - A newcomer to a directory with any foreign entry is refused, and touches nothing.
+ *  - Requests that are already in the queue skip it, and don't touch it.
+ *  - A live socket with the name of a ticket is waited for like any other. A dead one is removed.
  */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
@@ -39,7 +39,7 @@ const someIntruders = fc.oneof(
   },
 )
 
-scenario('whatever lies in a directory before anybody comes, it is refused, or is a lock', async (scene) => {
+scenario('with any content in the directory at first, it is an error, or a lock', async (scene) => {
   const client = await scene.spawn('client')
   const workshop = new Workshop(scene)
   await workshop.prepare()
@@ -49,7 +49,7 @@ scenario('whatever lies in a directory before anybody comes, it is refused, or i
   assert.deepEqual(withoutSockets(contentOf(workshop.outside)), withoutSockets(new Map(outside)))
 })
 
-scenario('whatever appears in the directory of a lock in use, who is in the queue goes on', async (scene) => {
+scenario('with any content that appears in the directory of a lock in use, its queue works', async (scene) => {
   const [holder, waiter, newcomer] = await scene.spawnAll('holder', 'waiter', 'newcomer')
   const workshop = new Workshop(scene)
   await workshop.prepare()
@@ -62,32 +62,29 @@ scenario('whatever appears in the directory of a lock in use, who is in the queu
   assert.deepEqual(withoutSockets(contentOf(workshop.outside)), withoutSockets(new Map(outside)))
 })
 
-scenario(
-  'hundreds of dead tickets, of living ones, and of things that are none, hinder nobody for ever',
-  async (scene) => {
-    const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
-    const workshop = new Workshop(scene)
-    await workshop.prepare()
-    await holder.acquire(scene.path)
-    await waiter.enqueue(scene.path)
-    const living: string[] = []
-    for (let count = 0; count < 300; count += 1) {
-      const kind = (['dead socket', 'file', 'living socket'] as const)[count % 3]!
-      const name = nameOfTicket({ number: String(count).padStart(19, '0') })
-      workshop.put(scene.path, { name, kind })
-      if (kind === 'living socket') living.push(name)
-    }
-    await holder.release()
-    await waiter.ping()
-    assert.equal(waiter.hasSaid('granted'), false)
-    for (const name of living) fs.unlinkSync(join(scene.path, name))
-    await waiter.next('granted')
-    // The dead are swept, what is a file is not.
-    assert.equal(fs.readdirSync(scene.path).filter((name) => name.includes('-0000000000000000')).length, 100)
-  },
-)
+scenario('hundreds of dead tickets, live tickets, and other entries block nobody forever', async (scene) => {
+  const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
+  const workshop = new Workshop(scene)
+  await workshop.prepare()
+  await holder.acquire(scene.path)
+  await waiter.enqueue(scene.path)
+  const living: string[] = []
+  for (let count = 0; count < 300; count += 1) {
+    const kind = (['dead socket', 'file', 'living socket'] as const)[count % 3]!
+    const name = nameOfTicket({ number: String(count).padStart(19, '0') })
+    workshop.put(scene.path, { name, kind })
+    if (kind === 'living socket') living.push(name)
+  }
+  await holder.release()
+  await waiter.ping()
+  assert.equal(waiter.hasSaid('granted'), false)
+  for (const name of living) fs.unlinkSync(join(scene.path, name))
+  await waiter.next('granted')
+  // The dead are swept, what is a file is not.
+  assert.equal(fs.readdirSync(scene.path).filter((name) => name.includes('-0000000000000000')).length, 100)
+})
 
-scenario("a dead ticket with the number and the member of the holder's does not hide that", async (scene) => {
+scenario("a dead ticket with the holder's number and member does not hide the holder", async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   const workshop = new Workshop(scene)
   await workshop.prepare()

@@ -41,7 +41,7 @@ const SWAPS: Readonly<Record<string, Swap>> = {
 }
 
 for (const [what, swap] of Object.entries(SWAPS)) {
-  scenario(`a link in place of ${what}, before any step, is not followed by anything that writes`, async (scene) => {
+  scenario(`a link in place of ${what}, before any step, is not followed by a write`, async (scene) => {
     const outside = makeOutside(scene)
     const [victim, holder] = await Promise.all([scene.spawn('victim', WITH_STEPS), scene.spawn('holder')])
     for (const kind of ['alone', 'behind a holder', 'open to all'] as const) {
@@ -64,41 +64,35 @@ for (const [what, swap] of Object.entries(SWAPS)) {
   })
 }
 
-scenario(
-  "a link in place of the member's socket, as soon as that is made, does not open to all what it leads to",
-  async (scene) => {
-    const outside = makeOutside(scene)
-    const victim = await scene.spawn('victim', WITH_STEPS)
-    const at = await numberOfStep(victim, scene.path, 'listen', OPEN)
-    const before = treeOf(outside)
-    const events = {
-      onStop: () => SWAPS["the member's socket"]!(scene.path, outside, victim.pid),
-      onWait: async () => {},
-    }
-    assert.equal(await live(victim, scene.path, { at, when: 'after' }, OPEN, events), true)
-    assert.deepEqual(treeOf(outside), before)
-  },
-)
+scenario("a link that replaces the member's new socket does not open its target to all", async (scene) => {
+  const outside = makeOutside(scene)
+  const victim = await scene.spawn('victim', WITH_STEPS)
+  const at = await numberOfStep(victim, scene.path, 'listen', OPEN)
+  const before = treeOf(outside)
+  const events = {
+    onStop: () => SWAPS["the member's socket"]!(scene.path, outside, victim.pid),
+    onWait: async () => {},
+  }
+  assert.equal(await live(victim, scene.path, { at, when: 'after' }, OPEN, events), true)
+  assert.deepEqual(treeOf(outside), before)
+})
 
-scenario(
-  "another program's socket, linked in place of the member's as soon as that is made, is not opened to all",
-  async (scene) => {
-    const impostor = await Impostor.listen(scene)
-    const victim = await scene.spawn('victim', WITH_STEPS)
-    const at = await numberOfStep(victim, scene.path, 'listen', OPEN)
-    const { mode } = fs.lstatSync(impostor.socket)
-    const onStop = (): void => {
-      const members = join(scene.path, '.members')
-      const name = fs.readdirSync(members).find((file) => file.endsWith(`.${victim.pid}`))!
-      fs.rmSync(join(members, name))
-      impostor.stand(join(members, name))
-    }
-    assert.equal(await live(victim, scene.path, { at, when: 'after' }, OPEN, { onStop, onWait: async () => {} }), true)
-    assert.equal(fs.lstatSync(impostor.socket).mode, mode)
-  },
-)
+scenario("another program's socket, linked in place of the member's new one, is not opened to all", async (scene) => {
+  const impostor = await Impostor.listen(scene)
+  const victim = await scene.spawn('victim', WITH_STEPS)
+  const at = await numberOfStep(victim, scene.path, 'listen', OPEN)
+  const { mode } = fs.lstatSync(impostor.socket)
+  const onStop = (): void => {
+    const members = join(scene.path, '.members')
+    const name = fs.readdirSync(members).find((file) => file.endsWith(`.${victim.pid}`))!
+    fs.rmSync(join(members, name))
+    impostor.stand(join(members, name))
+  }
+  assert.equal(await live(victim, scene.path, { at, when: 'after' }, OPEN, { onStop, onWait: async () => {} }), true)
+  assert.equal(fs.lstatSync(impostor.socket).mode, mode)
+})
 
-scenario('a dead ticket removes nothing of its name from where .members leads to', async (scene) => {
+scenario('a dead ticket does not cause removals through a linked .members', async (scene) => {
   const outside = makeOutside(scene)
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path)
@@ -114,7 +108,7 @@ scenario('a dead ticket removes nothing of its name from where .members leads to
   assert.deepEqual(treeOf(outside), before)
 })
 
-scenario('a dead ticket in the name of a living member does not cost that one its socket', async (scene) => {
+scenario('a dead ticket in the name of a live member does not cost that member its socket', async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path)
   const { member, pid } = ticketsIn(scene.path)[0]!
@@ -136,7 +130,7 @@ scenario('a ticket that has become a link is not touched through it', (scene) =>
   const before = treeOf(outside)
   const directory = new QueueDirectory(scene.path)
   directory.touch(name)
-  directory.sweepTicket(name)
+  directory.removeTicket(name)
   assert.deepEqual(treeOf(outside), before)
   assert.deepEqual(fs.readdirSync(scene.path), [])
   return Promise.resolve()

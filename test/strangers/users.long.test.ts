@@ -17,7 +17,7 @@ const MALLORY = { uid: 65_533, gid: 65_533 }
 const OPEN_HANDED = ['bash', '-c', 'umask 000; exec "$0" "$@"']
 const skip = reasonNotRoot()
 
-scenario('who may connect, and not write, can ask who holds, and hint; no more', { skip }, async (scene) => {
+scenario('a user that may connect but not write can query and wake, no more', { skip }, async (scene) => {
   openScene(scene)
   const holder = await scene.spawn('holder', { wrapper: OPEN_HANDED })
   const waiter = await scene.spawn('waiter', { wrapper: OPEN_HANDED })
@@ -50,7 +50,7 @@ scenario('who may connect, and not write, can ask who holds, and hint; no more',
   await waiter.next('granted')
 })
 
-scenario('who may not connect sees no more than the names', { skip }, async (scene) => {
+scenario('a user that may not connect sees no more than the names', { skip }, async (scene) => {
   openScene(scene)
   const holder = await scene.spawn('holder')
   await holder.acquire(scene.path, { label: 'by root' })
@@ -60,7 +60,7 @@ scenario('who may not connect sees no more than the names', { skip }, async (sce
   assert.deepEqual([held[0]!.pid, held[0]!.label], [holder.pid, undefined])
 })
 
-scenario('who may not enter the directory sees nothing', { skip }, async (scene) => {
+scenario('a user that may not enter the directory sees nothing', { skip }, async (scene) => {
   openScene(scene)
   const holder = await scene.spawn('holder')
   fs.mkdirSync(scene.path, { mode: 0o700 })
@@ -69,7 +69,7 @@ scenario('who may not enter the directory sees nothing', { skip }, async (scene)
   assert.equal(seen.trim(), 'ERR_SLOCKET_PERMISSION')
 })
 
-scenario('in a sticky directory of all, nobody removes what is of another user', { skip }, async (scene) => {
+scenario("in a sticky directory for all, nobody removes another user's entries", { skip }, async (scene) => {
   const [holder, waiter] = await inSharedDirectory(scene)
   await holder.acquire(scene.path)
   await waiter.enqueue(scene.path)
@@ -81,7 +81,7 @@ scenario('in a sticky directory of all, nobody removes what is of another user',
 })
 
 scenario(
-  'in a sticky directory of all, forged tickets can hold others up, as long as they live, and never let two in',
+  'in a sticky directory for all, forged tickets can block others while they live, and never cause two holders',
   { skip },
   async (scene) => {
     const [holder, waiter] = await inSharedDirectory(scene)
@@ -111,7 +111,7 @@ scenario(
   },
 )
 
-scenario('directories that an administrator has made for all stay as they are', { skip }, async (scene) => {
+scenario('directories that an administrator has made for all stay unchanged', { skip }, async (scene) => {
   const [holder] = await inSharedDirectory(scene)
   const nobody = await scene.spawn('nobody', NOBODY)
   for (const client of [holder, nobody, holder, nobody]) {
@@ -161,7 +161,7 @@ const SQUATTERS: Readonly<Record<string, Squatter>> = {
 }
 
 scenario(
-  'who is first at a path in a directory of all keeps others out, with a clear error',
+  'the first user at a path in a directory for all excludes others, with a clear error',
   { skip },
   async (scene) => {
     openScene(scene)

@@ -28,7 +28,7 @@ function fails(code: SlocketErrorCode, options?: SyncOptions, name: string = loc
 }
 
 describe('slocket.sync', () => {
-  test('gives a lock with all that a lock tells, and is released when release returns', async () => {
+  test('returns a lock with all its properties, which is free when release returns', async () => {
     const lock = slocket.sync(lockPath, { label: 'mine', linger: 0 })
     assert.deepEqual(
       [lock.name, lock.mode, lock.permits, lock.take, lock.recovered, lock.held, typeof lock.token],
@@ -62,7 +62,7 @@ describe('slocket.sync', () => {
     await (await slocket.try(lockPath))!.release()
   })
 
-  test('tokens grow from holder to holder, blocked or not', async () => {
+  test('tokens grow from holder to holder, blocking or not', async () => {
     const tokens: bigint[] = []
     for (let round = 0; round < 3; round += 1) {
       const blocked = slocket.sync(lockPath)
@@ -77,7 +77,7 @@ describe('slocket.sync', () => {
     )
   })
 
-  test('a relative path counts from the working directory at the time of the call', () => {
+  test('a relative path is resolved at the time of the call', () => {
     const before = process.cwd()
     try {
       process.chdir(path.dirname(lockPath))
@@ -89,7 +89,7 @@ describe('slocket.sync', () => {
     }
   })
 
-  test('wrong arguments are TypeErrors and RangeErrors, also those that mean nothing to who blocks', () => {
+  test('wrong arguments are TypeErrors and RangeErrors, and so are those without a meaning for a blocking call', () => {
     const wrong: readonly (readonly [unknown, unknown])[] = [
       [1, {}],
       ['', {}],
@@ -119,7 +119,7 @@ describe('slocket.sync', () => {
 })
 
 describe('a thread that has the lock itself', () => {
-  test('by sync, is told so, however it names the lock, and goes on holding', () => {
+  test('by sync, gets an error, whatever name it uses, and keeps the lock', () => {
     const link = NO_LINKS ? path.dirname(lockPath) : `${lockPath}-link`
     if (!NO_LINKS) fs.symlinkSync(path.dirname(lockPath), link)
     const lock = slocket.sync(lockPath)
@@ -132,7 +132,7 @@ describe('a thread that has the lock itself', () => {
     slocket.sync(lockPath).release()
   })
 
-  test('by its event loop, held or waiting, is told so', async () => {
+  test('by its event loop, holding or waiting, gets an error', async () => {
     const lock = await slocket(lockPath)
     fails('ERR_SLOCKET_DEADLOCK')
     const other = slocket(lockPath, { engine: local() })
@@ -143,7 +143,7 @@ describe('a thread that has the lock itself', () => {
     slocket.sync(lockPath).release()
   })
 
-  test('shared, may have it once more as long as nobody waits between', async () => {
+  test('shared, may have it once more unless another request waits in between', async () => {
     const lock = await slocket(lockPath, { mode: 'shared' })
     slocket.sync(lockPath, { mode: 'shared' }).release()
     const between = slocket(lockPath, { engine: local() })
@@ -153,7 +153,7 @@ describe('a thread that has the lock itself', () => {
     await (await between).release()
   })
 
-  test('by all permits, is told so; by fewer, gets another', async () => {
+  test('by all permits, gets an error; by fewer, gets another permit', async () => {
     const lock = await slocket(lockPath, { permits: 2 })
     const second = slocket.sync(lockPath, { permits: 2 })
     fails('ERR_SLOCKET_DEADLOCK', { permits: 2 })
@@ -172,7 +172,7 @@ describe('a thread that has the lock itself', () => {
   })
 
   test(
-    'that asked a moment ago, and is not yet in the queue, is no deadlock: sync comes first',
+    'by a request of the same tick that has not joined yet is not a deadlock: sync comes first',
     { skip: exceptOnWindows('there it has joined the queue in the call itself') },
     async () => {
       const asked = slocket(lockPath)
@@ -183,7 +183,7 @@ describe('a thread that has the lock itself', () => {
 })
 
 scenario(
-  'who shares by its event loop, with an exclusive one of another process behind, does not wait for ever',
+  'shared by its event loop, with an exclusive request of another process behind, does not wait forever',
   async (scene) => {
     const [client, other] = await scene.spawnAll('client', 'other')
     await client.acquire(scene.path, { mode: 'shared' })
@@ -195,7 +195,7 @@ scenario(
   },
 )
 
-scenario('who shares, and asks with a timeout, gets it once the exclusive one between has given up', async (scene) => {
+scenario('shared, with a timeout, gets it once the exclusive request in between has given up', async (scene) => {
   const [client, other] = await scene.spawnAll('client', 'other')
   await client.acquire(scene.path, { mode: 'shared' })
   other.send({ do: 'acquire', path: scene.path, options: { timeout: 1000 } })

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
 import type { Party } from '../helpers/party.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import { scenario } from '../helpers/scenario.ts'
 import { pass, until } from '../helpers/until.ts'
 
-scenario('who blocks stands in the same queue, and is granted in its turn', async (scene) => {
+scenario('a blocking call waits in the same queue, and is granted in its turn', async (scene) => {
   const [a, b, c, d] = await scene.spawnAll('a', 'b', 'c', 'd')
   await a.acquire(scene.path)
   b.send({ do: 'sync', path: scene.path })
@@ -23,7 +23,7 @@ scenario('who blocks stands in the same queue, and is granted in its turn', asyn
   assert.deepEqual(scene.journal.order(), ['a', 'b', 'c', 'd'])
 })
 
-scenario('it takes no processor time to wait for five seconds', async (scene) => {
+scenario('waiting for five seconds takes no processor time', async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   // The thread is started, and the code compiled.
   await holder.acquire(scene.path, { mode: 'shared' }, 'first')
@@ -42,7 +42,7 @@ scenario('it takes no processor time to wait for five seconds', async (scene) =>
   assert.ok(cpuMs! < 250, `${cpuMs} ms`)
 })
 
-scenario('it stays held while its thread goes on blocking, and no try gets it', async (scene) => {
+scenario('the lock stays held while its thread blocks, and no try gets it', async (scene) => {
   const [holder, other] = await scene.spawnAll('holder', 'other')
   holder.send({ do: 'sync', path: scene.path }, { do: 'block', until: scene.goOn })
   await holder.next('granted')
@@ -67,16 +67,19 @@ scenario('when release returns, the lock is free: nothing is left at the path wi
   assert.equal(await other.try(scene.path), true)
 })
 
-scenario('the next one has it within the moment that who blocks releases, though that one blocks on', async (scene) => {
-  const [client, other] = await scene.spawnAll('client', 'other')
-  client.send({ do: 'sync', path: scene.path })
-  await client.next('granted')
-  await other.enqueue(scene.path)
-  client.send({ do: 'release' }, { do: 'block', ms: 600_000 })
-  await other.next('granted')
-})
+scenario(
+  'the next request gets the lock as soon as a blocking thread releases it, although that continues to block',
+  async (scene) => {
+    const [client, other] = await scene.spawnAll('client', 'other')
+    client.send({ do: 'sync', path: scene.path })
+    await client.next('granted')
+    await other.enqueue(scene.path)
+    client.send({ do: 'release' }, { do: 'block', ms: 600_000 })
+    await other.next('granted')
+  },
+)
 
-scenario('of threads and processes, blocked and not, that contend, one holds at a time', async (scene) => {
+scenario('of contending threads and processes, blocking or not, one holds at a time', async (scene) => {
   const [a, b] = await scene.spawnAll('a', 'b')
   const threads = await Promise.all([a.startWorker('thread', 'x'), a.startWorker('thread', 'y')])
   const parties: Party[] = [a, b, ...threads]
@@ -94,7 +97,7 @@ scenario('of threads and processes, blocked and not, that contend, one holds at 
   assert.equal(fs.readFileSync(scene.counter, 'utf8'), '240')
 })
 
-scenario('killed while it blocks and waits: those behind it move up', async (scene) => {
+scenario('killed while it blocks and waits: the requests behind it move up', async (scene) => {
   const [holder, doomed, last] = await scene.spawnAll('holder', 'doomed', 'last')
   await holder.acquire(scene.path)
   doomed.send({ do: 'sync', path: scene.path })
@@ -104,10 +107,10 @@ scenario('killed while it blocks and waits: those behind it move up', async (sce
   await holder.release()
   await last.next('granted')
   await last.release()
-  await sweep(await scene.spawn('newcomer'), scene.path)
+  await useOnceAndCleanUp(await scene.spawn('newcomer'), scene.path)
 })
 
-scenario('killed while it holds: the next one, blocked too, has it, recovered', async (scene) => {
+scenario('killed while it holds: the next request, also blocking, gets the lock with recovered', async (scene) => {
   const [holder, next] = await scene.spawnAll('holder', 'next')
   holder.send({ do: 'sync', path: scene.path })
   await holder.next('granted')
@@ -118,7 +121,7 @@ scenario('killed while it holds: the next one, blocked too, has it, recovered', 
 })
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  scenario(`${signal} ends a process that blocks and waits, as it ends any other`, async (scene) => {
+  scenario(`${signal} ends a process that blocks and waits, like any other`, async (scene) => {
     const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
     await holder.acquire(scene.path)
     waiter.send({ do: 'sync', path: scene.path })
@@ -130,19 +133,22 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 for (const end of ['exit', 'throw', 'detach'] as const) {
-  scenario(`a process that holds ends by '${end}': the next one has it, recovered`, async (scene) => {
-    const [holder, next] = await scene.spawnAll('holder', 'next')
-    holder.send({ do: 'sync', path: scene.path })
-    await holder.next('granted')
-    await next.enqueue(scene.path)
-    holder.send(end === 'exit' ? { do: 'exit', code: 0 } : { do: end })
-    await holder.ended()
-    assert.equal((await next.next('granted')).recovered, true)
-    await next.release()
-    await sweep(await scene.spawn('newcomer'), scene.path)
-  })
+  scenario(
+    `a holder ends by '${end}': the next request, also blocking, gets the lock with recovered`,
+    async (scene) => {
+      const [holder, next] = await scene.spawnAll('holder', 'next')
+      holder.send({ do: 'sync', path: scene.path })
+      await holder.next('granted')
+      await next.enqueue(scene.path)
+      holder.send(end === 'exit' ? { do: 'exit', code: 0 } : { do: end })
+      await holder.ended()
+      assert.equal((await next.next('granted')).recovered, true)
+      await next.release()
+      await useOnceAndCleanUp(await scene.spawn('newcomer'), scene.path)
+    },
+  )
 
-  scenario(`a process that has released ends by '${end}', and leaves nothing`, async (scene) => {
+  scenario(`a process that has released ends by '${end}', and leaves nothing behind`, async (scene) => {
     const client = await scene.spawn('client')
     client.send({ do: 'sync', path: scene.path, options: { linger: 600_000 } }, { do: 'release' })
     await client.next('released')
@@ -169,17 +175,20 @@ scenario(
   },
 )
 
-scenario('a worker thread is terminated while it holds: the next one has it, recovered', async (scene) => {
-  const [client, last] = await scene.spawnAll('client', 'last')
-  const thread = await client.startWorker('thread', 'x')
-  thread.send({ do: 'sync', path: scene.path })
-  await thread.next('granted')
-  await last.enqueue(scene.path)
-  await thread.terminate()
-  assert.equal((await last.next('granted')).recovered, true)
-})
+scenario(
+  'a worker thread is terminated while it holds: the next request gets the lock with recovered',
+  async (scene) => {
+    const [client, last] = await scene.spawnAll('client', 'last')
+    const thread = await client.startWorker('thread', 'x')
+    thread.send({ do: 'sync', path: scene.path })
+    await thread.next('granted')
+    await last.enqueue(scene.path)
+    await thread.terminate()
+    assert.equal((await last.next('granted')).recovered, true)
+  },
+)
 
-scenario('a loss is seen by who asks, though its thread blocks, and is told to who does not', async (scene) => {
+scenario('a loss is noticed by a check although the thread blocks, and otherwise by a notification', async (scene) => {
   const client = await scene.spawn('client')
   client.send({ do: 'sync', path: scene.path })
   await client.next('granted')
@@ -194,7 +203,7 @@ scenario('a loss is seen by who asks, though its thread blocks, and is told to w
   await client.next('lost', 'again')
 })
 
-scenario('a timeout says who holds, and leaves the queue', async (scene) => {
+scenario('a timeout names the holder, and leaves the queue', async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path)
   for (const timeout of [0, 100]) {
@@ -206,7 +215,7 @@ scenario('a timeout says who holds, and leaves the queue', async (scene) => {
   assert.equal(ticketsIn(scene.path).length, 1)
 })
 
-scenario('shared and permits hold beside each other, blocked or not', async (scene) => {
+scenario('shared locks and permits hold together, blocking or not', async (scene) => {
   const [a, b, c] = await scene.spawnAll('a', 'b', 'c')
   for (const options of [{ mode: 'shared' }, { permits: 2 }] as const) {
     const path = `${scene.path}-${'mode' in options ? 'shared' : 'permits'}`
@@ -223,23 +232,26 @@ scenario('shared and permits hold beside each other, blocked or not', async (sce
   }
 })
 
-scenario('the thread that waits ends after a while without use, and its process may end at any time', async (scene) => {
-  const [client, holder] = await scene.spawnAll('client', 'holder')
-  const threads = (): number => fs.readdirSync(`/proc/${client.pid}/task`).length
-  const before = threads()
-  await holder.acquire(scene.path, { mode: 'shared', linger: 0 })
-  client.send({ do: 'sync', path: scene.path, options: { mode: 'shared' } }, { do: 'release' })
-  await client.next('released')
-  assert.ok(threads() > before)
-  await until('the thread has ended', () => threads() <= before)
-  await holder.release()
-  await untilGone(scene.path)
-  client.send({ do: 'sync', path: scene.path })
-  await client.next('granted')
-})
+scenario(
+  'the waiting thread ends when it has been idle for a while, and its process may end at any time',
+  async (scene) => {
+    const [client, holder] = await scene.spawnAll('client', 'holder')
+    const threads = (): number => fs.readdirSync(`/proc/${client.pid}/task`).length
+    const before = threads()
+    await holder.acquire(scene.path, { mode: 'shared', linger: 0 })
+    client.send({ do: 'sync', path: scene.path, options: { mode: 'shared' } }, { do: 'release' })
+    await client.next('released')
+    assert.ok(threads() > before)
+    await until('the thread has ended', () => threads() <= before)
+    await holder.release()
+    await untilGone(scene.path)
+    client.send({ do: 'sync', path: scene.path })
+    await client.next('granted')
+  },
+)
 
 scenario(
-  'a free lock is held by the thread that blocks: who waits behind it has it soon after its release',
+  'a free lock is held by the blocking thread itself: a waiter gets it soon after its release',
   async (scene) => {
     const [client, other] = await scene.spawnAll('client', 'other')
     const threads = (): number => fs.readdirSync(`/proc/${client.pid}/task`).length
@@ -259,7 +271,7 @@ scenario(
   },
 )
 
-scenario('by free locks, taken at once by many processes, one holds at a time', async (scene) => {
+scenario('of free locks taken at once by many processes, one is held at a time', async (scene) => {
   const clients = await scene.spawnAll('a', 'b', 'c', 'd', 'e', 'f')
   for (const [index, client] of clients.entries()) {
     client.send({

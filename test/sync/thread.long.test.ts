@@ -28,14 +28,14 @@ const BROKEN: readonly (readonly [what: string, module: string, message: RegExp]
   ['that runs out of memory once it is ready', FULL_ONCE_READY, /ended/],
 ]
 
-describe('the thread that waits', () => {
+describe('the waiting thread', () => {
   let busy: Lock
   // A lock that is not free needs the thread, also if it can be shared at once.
   beforeEach(async () => void (busy = await slocket(lockPath, { mode: 'shared', linger: 0 })))
   afterEach(() => busy.release())
 
   for (const [what, module, message] of BROKEN) {
-    test(`${what} is an error, and no wait for ever`, () => assertBroken(module, message, lockPath))
+    test(`${what} is an error, not an endless wait`, () => assertBroken(module, message, lockPath))
   }
 
   test(

@@ -14,13 +14,13 @@ let dispose: () => void
 beforeEach(() => ({ lockPath, dispose } = makeParent()))
 afterEach(() => dispose())
 
-describe('the thread that waits', () => {
+describe('the waiting thread', () => {
   let busy: Lock
   // A lock that is not free needs the thread, also if it can be shared at once.
   beforeEach(async () => void (busy = await slocket(lockPath, { mode: 'shared', linger: 0 })))
   afterEach(() => busy.release())
 
-  test('is neither loaded nor started by an import, nor by a lock that is free', () => {
+  test('is neither loaded nor started by an import, nor by a free lock', () => {
     const code = `
       // From Node 22 on, it is node:util that loads it.
       await import('node:util')
@@ -38,7 +38,7 @@ describe('the thread that waits', () => {
     assert.equal(stdout, 'true true true true\n')
   })
 
-  test('takes nothing of the options of its process: preloaded modules, profilers, kinds of input', () => {
+  test("inherits nothing of its process's options: preloaded modules, profilers, kinds of input", () => {
     const preloaded = `${lockPath}-preloaded.cjs`
     fs.writeFileSync(preloaded, `require('node:fs').writeSync(1, 'preloaded\\n')`)
     const parameters = ['--cpu-prof', `--cpu-prof-dir=${lockPath}-profiles`]
@@ -50,7 +50,7 @@ describe('the thread that waits', () => {
     assert.equal(fs.readdirSync(`${lockPath}-profiles`).length, 1)
   })
 
-  test('lets listeners for the exit release, whenever they came', () => {
+  test('lets exit listeners release, whenever they were added', () => {
     const code = importing(`
       const lockPath = process.argv.at(-1)
       process.on('exit', () => first.release())
@@ -65,7 +65,7 @@ describe('the thread that waits', () => {
     assert.deepEqual(fs.readdirSync(path.dirname(lockPath)), ['lock'])
   })
 
-  test('works if it is asked for in the last moment', () => {
+  test('works if it is started at the last moment', () => {
     const free = `slocket.sync(process.argv.at(-1) + '-free').release()`
     const { stdout } = runProgram(importing(`process.on('exit', () => {${TRY}\n${free}})`), lockPath)
     assert.equal(stdout, 'ok\n')
@@ -80,11 +80,11 @@ describe('the thread that waits', () => {
     assert.match(stdout, /^ERR_SLOCKET_NO_THREAD .*--allow-worker/)
   })
 
-  test('whose module was left out is an error, and no wait for ever', () => {
+  test('whose module was left out is an error, not an endless wait', () => {
     assertBroken(undefined, /Cannot find module/, lockPath)
   })
 
-  test('that ends when it has begun is an error, and no wait for ever', () => {
+  test('that ends right after its start is an error, not an endless wait', () => {
     assertBroken('export function serve() { process.exit(1) }', /./, lockPath)
   })
 })

@@ -1,4 +1,4 @@
-/** The checker of the torture chamber finds what is broken, and nothing else. */
+/** The checker of the torture tests finds violations, and reports nothing else. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { check } from '../../torture/checker/index.ts'
@@ -18,30 +18,30 @@ function isSound(traces: Traces): void {
 }
 
 describe('exclusion', () => {
-  test('two who hold at one time are found', () => {
+  test('finds two holders at the same time', () => {
     finds('exclusion', new Traces().request('p1', 1, 1, 2, 5).request('p2', 1, 1, 4, 6))
   })
 
-  test('two who hold one after the other are none', () => {
+  test('accepts two holders one after the other', () => {
     isSound(new Traces().request('p1', 1, 1, 2, 4).request('p2', 1, 1, 4.1, 6))
   })
 
-  test('one who shares beside one who does not is found, whichever came first', () => {
+  test('finds a shared holder beside an exclusive one, whichever came first', () => {
     finds('exclusion', new Traces().request('p1', 1, 1, 2, 5, SHARED).request('p2', 1, 1, 4, 6))
     finds('exclusion', new Traces().request('p1', 1, 1, 2, 5).request('p2', 1, 1, 4, 6, SHARED))
   })
 
-  test('those who share are none', () => {
+  test('accepts shared holders together', () => {
     isSound(new Traces().request('p1', 1, 1, 2, 5, SHARED).request('p2', 1, 1, 4, 6, SHARED))
   })
 
-  test('a third one with one of two permits is found', () => {
+  test('finds a third holder of two permits', () => {
     const two = new Traces().request('p1', 1, 1, 2, 5, PERMIT).request('p2', 1, 1, 3, 6, PERMIT)
     isSound(two)
     finds('exclusion', two.request('p3', 1, 1, 4, 7, PERMIT))
   })
 
-  test('one who shares beside one who was downgraded is none, and one who does not share is', () => {
+  test('accepts a shared holder beside a downgraded one, but not an exclusive one', () => {
     const downgraded = (): Traces =>
       new Traces().request('p1', 1, 1, 2, 6).at(3, 'p1', { kind: 'downgrade', request: 'a:p1#1' })
     isSound(downgraded().request('p2', 1, 1, 4, 5, SHARED))
@@ -49,45 +49,45 @@ describe('exclusion', () => {
     finds('exclusion', downgraded().request('p2', 1, 1, 4, 5))
   })
 
-  test('more permits than may be taken are found', () => {
+  test('finds more permits taken than there are', () => {
     const three = new Traces().request('p1', 1, 1, 2, 5, THREE_OF_FIVE)
     isSound(three.request('p2', 1, 1, 3, 6, { claim: 'permits:5/2' }))
     finds('exclusion', three.request('p3', 1, 1, 4, 7, { claim: 'permits:5' }))
   })
 
-  test('of permits of different numbers, the one that says less may learn of its turn last', () => {
+  test('accepts permits with different numbers, even if the smaller number is noticed last', () => {
     const two = new Traces().request('p1', 1, 1, 2, 5, THREE_OF_FIVE)
     isSound(two.request('p2', 1, 1, 3, 6, { claim: 'permits:1' }))
     finds('exclusion', two.request('p3', 1, 1, 4, 7, { claim: 'permits:1' }))
   })
 
-  test('who may have been dead already held no more', () => {
+  test('accepts a holder beside one that may have been dead', () => {
     const traces = new Traces().request('p1', 1, 1, 2).request('p2', 1, 1, 4, 6, { recovered: true })
     finds('exclusion', traces)
     isSound(traces.killed('p1', 3.9))
   })
 
-  test('a thread ends with its process, and no other one does', () => {
+  test('a thread ends with its process, and no other thread does', () => {
     const traces = (): Traces => new Traces().request('p1.t1', 1, 1, 2).request('p2', 1, 1, 4, 6, { recovered: true })
     isSound(traces().killed('p1', 3.9))
     finds('exclusion', traces().killed('p1.t2', 3.9))
     finds('exclusion', traces().killed('p', 3.9))
   })
 
-  test('a worker is killed with its process if all were, whether or not the director had heard of it', () => {
+  test('a worker is killed with all of its process, whether or not the director had heard of it', () => {
     const traces = (): Traces => new Traces().request('p1+w1', 1, 1, 2).request('p2', 1, 1, 4, 6, { recovered: true })
     isSound(traces().at(3.9, DIRECTOR, { kind: 'kill all', whom: 'p1' }))
     finds('exclusion', traces().at(3.9, DIRECTOR, { kind: 'kill', whom: 'p1' }))
     finds('exclusion', traces().at(3.9, DIRECTOR, { kind: 'kill all', whom: 'p' }))
   })
 
-  test('who lost the directory holds no more', () => {
+  test('accepts a holder beside one whose directory was removed', () => {
     isSound(new Traces().request('p1', 1, 1, 2, 5).removed(3, 3.1).request('p2', 1, 3.2, 4, 6))
   })
 })
 
 describe('order', () => {
-  test('a ticket that has its turn before one that had joined before it is found', () => {
+  test('finds a ticket that has its turn before one that had joined before it', () => {
     finds(
       'order',
       new Traces()
@@ -97,7 +97,7 @@ describe('order', () => {
     )
   })
 
-  test('one that shares may have its turn beside a ticket that was downgraded, and another one may not', () => {
+  test('accepts a shared turn behind a downgraded ticket, but not an exclusive one', () => {
     const downgraded = (at: number): Traces =>
       new Traces()
         .known()
@@ -119,7 +119,7 @@ describe('order', () => {
     )
   })
 
-  test('one that has left, or may be dead, is ahead of nobody', () => {
+  test('a ticket that has left, or may be dead, is ahead of nobody', () => {
     isSound(new Traces().known().ticket('p1', { entered: 1, left: 2.5 }).ticket('p2', { entered: 2, turn: 3, left: 4 }))
     isSound(
       new Traces()
@@ -130,7 +130,7 @@ describe('order', () => {
     )
   })
 
-  test('of permits, one may pass while enough are left for those ahead', () => {
+  test('a request for permits may pass others while enough permits are left for them', () => {
     const traces = new Traces()
       .known()
       .ticket('p1', { entered: 1, turn: 1, left: 5, ...PERMIT })
@@ -139,7 +139,7 @@ describe('order', () => {
     finds('order', traces.ticket('p2', { entered: 1.5, turn: 1.5, left: 5, ...PERMIT }))
   })
 
-  test('of permits, one that passes another one without room is found, though there is room for it', () => {
+  test('finds a request for permits that passes one without room, although there is room for itself', () => {
     const traces = new Traces()
       .known()
       .ticket('p1', { entered: 1, turn: 1, left: 5, ...THREE_OF_FIVE })
@@ -148,11 +148,11 @@ describe('order', () => {
     finds('order', traces.ticket('p2', { entered: 1.5, turn: 5, left: 6, ...THREE_OF_FIVE }))
   })
 
-  test('two requests of one process that change places are found', () => {
+  test('finds two requests of one process that change places', () => {
     finds('order', new Traces().request('p1', 1, 1, 4, 5).request('p1', 2, 2, 3, 3.5))
   })
 
-  test('a request that is granted before a ticket that had joined before it asked is found', () => {
+  test('finds a request that is granted before a ticket that had joined before the request was made', () => {
     const waiting = (): Traces => new Traces().ticket('p2', { entered: 1, turn: 5, left: 6 })
     finds('order', waiting().request('p1', 1, 2, 3, 4))
     isSound(waiting().request('p1', 1, 0.5, 3, 4))
@@ -161,13 +161,13 @@ describe('order', () => {
     isSound(waiting().request('p2', 1, 2, 3, 4))
   })
 
-  test('that is excused within a slice, and not after it', () => {
+  test('accepts that within a slice, and not after it', () => {
     const waiting = (): Traces => new Traces().ticket('p2', { entered: 1, turn: 5, left: 6 })
     isSound(waiting().request('p1', 1, 2, 3, 4, { slice: 1001 }))
     finds('order', waiting().request('p1', 1, 2, 3, 4, { slice: 999 }))
   })
 
-  test('that is excused within a slice that began with the turn of its client, and not after it', () => {
+  test('accepts that within a slice that began with the turn of its client, and not after it', () => {
     // p1 asked before p2 had joined, and had its turn at 3.
     const turn = (): Traces =>
       new Traces().ticket('p2', { entered: 1, turn: 8, left: 9 }).request('p1', 1, 0.5, 3, 4, { slice: 1001 })
@@ -178,7 +178,7 @@ describe('order', () => {
     finds('order', turn().request('p1', 2, 4, 5, 6, { slice: 1001 }).request('p1', 3, 5.5, 6.5, 7, { slice: 1001 }))
   })
 
-  test('those that share may change places, but not with one that does not', () => {
+  test('accepts shared requests that change places, but not with an exclusive one', () => {
     isSound(new Traces().request('p1', 1, 1, 4, 5, SHARED).request('p1', 2, 2, 3, 5, SHARED))
     finds('order', new Traces().request('p1', 1, 1, 4, 5).request('p1', 2, 2, 3, 3.5, SHARED))
   })
@@ -188,23 +188,23 @@ describe('takeover', () => {
   const holding = (left = 2): Traces => new Traces().known().ticket('p1', { entered: 1, turn: 1, left })
   const late = { entered: 1.5, turn: 3.5, left: 4 }
 
-  test('one that waits for over a second with nobody in its way is found', () => {
+  test('finds a ticket that waits for over a second with nobody in its way', () => {
     finds('takeover', holding().ticket('p2', late).running('p2', 1, 4))
     isSound(holding(2.6).ticket('p2', late).running('p2', 1, 4))
   })
 
-  test('so is one that never has its turn', () => {
+  test('finds a ticket that never has its turn', () => {
     finds('takeover', holding().ticket('p2', { entered: 1.5 }).running('p2', 1, 9))
   })
 
-  test('nothing is expected of one whose event loop does not go round', () => {
+  test('expects nothing while the event loop does not run', () => {
     isSound(holding().ticket('p2', late))
     isSound(holding().ticket('p2', late).running('p2', 1, 2.2).running('p2', 3.4, 4))
     isSound(holding().ticket('p2', late).running('p1', 1, 4))
     finds('takeover', holding().ticket('p2', late).running('p2', 1, 2.2).running('p2', 2.6, 4))
   })
 
-  test('one that was killed is in the way until it is certainly dead', () => {
+  test('a killed client is in the way until it is certainly dead', () => {
     const killed = (dead: number): Traces =>
       new Traces()
         .known()
@@ -216,14 +216,14 @@ describe('takeover', () => {
     finds('takeover', killed(2))
   })
 
-  test('one that joins behind is in the way only while it joins', () => {
+  test('a ticket that joins behind is in the way only while it joins', () => {
     const behind = (joined: number): Traces =>
       holding().ticket('p2', late).running('p2', 1, 4).ticket('p3', { entered: 1.6, joined, turn: 5, left: 6 })
     finds('takeover', behind(1.7))
     isSound(behind(3.4))
   })
 
-  test('one that was downgraded is in the way only of those that do not share', () => {
+  test('a downgraded holder is in the way only of exclusive requests', () => {
     const downgraded = (): Traces =>
       holding(3.4)
         .at(1.8, 'p1', { kind: 'share', ticket: 't1' })
@@ -233,7 +233,7 @@ describe('takeover', () => {
     isSound(downgraded().ticket('p2', late))
   })
 
-  test('one of two permits is free while one is in the way', () => {
+  test('one of two permits is free while one is taken', () => {
     const other = (): Traces => new Traces().known().ticket('p1', { entered: 1, turn: 1, left: 9, ...PERMIT })
     finds(
       'takeover',
@@ -251,11 +251,11 @@ describe('takeover', () => {
 })
 
 describe('facts', () => {
-  test('a token that is not larger than that of an earlier holder is found', () => {
+  test("finds a token that is not larger than an earlier holder's", () => {
     finds('token', new Traces().request('p1', 1, 1, 2, 3, { token: 7 }).request('p2', 1, 3.5, 4, 5, { token: 7 }))
   })
 
-  test('one who does not learn that the holder before it died is found', () => {
+  test('finds a holder without recovered after one that died', () => {
     const dead = (): Traces => new Traces().request('p1', 1, 1, 2).killed('p1', 3)
     finds('recovered', dead().request('p2', 1, 2, 4, 5))
     isSound(dead().request('p2', 1, 2, 4, 5, { recovered: true }))
@@ -263,11 +263,11 @@ describe('facts', () => {
     isSound(dead().at(2.5, 'p1', { kind: 'downgrade', request: 'a:p1#1' }).request('p2', 1, 2, 4, 5))
   })
 
-  test('one that had begun to release when it was killed may have released', () => {
+  test('accepts that if the dead holder had begun to release when it was killed', () => {
     isSound(new Traces().request('p1', 1, 1, 2, 3.1).killed('p1', 3, 3.2).request('p2', 1, 2, 4, 5))
   })
 
-  test('a permit may have been granted to somebody else who has learned it', () => {
+  test('accepts that for permits if another holder may have got recovered', () => {
     const dead = (): Traces => new Traces().request('p1', 1, 1, 2, undefined, PERMIT).killed('p1', 3)
     isSound(dead().request('p2', 1, 3.5, 4, 5, PERMIT))
     finds('recovered', dead().running('p2', 3.1, 3.4).request('p2', 1, 3.5, 4, 5, PERMIT))
@@ -279,14 +279,14 @@ describe('facts', () => {
     )
   })
 
-  test('one who is not told that its directory was removed is found', () => {
+  test('finds a holder that is not notified that its directory was removed', () => {
     const removed = (): Traces => new Traces().request('p1', 1, 1, 2, 9).removed(3, 3.1)
     finds('loss', removed().running('p1', 1, 9))
     isSound(removed().running('p1', 1, 9).at(4, 'p1', { kind: 'lost', request: 'a:p1#1' }))
     isSound(removed().running('p1', 1, 3.5).running('p1', 8, 9))
   })
 
-  test('what a client blames is found', () => {
+  test('finds what a client reports itself', () => {
     finds('client', new Traces().at(1, 'p1', { kind: 'blame', what: 'all' }))
   })
 })

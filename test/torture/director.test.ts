@@ -1,4 +1,4 @@
-/** The clients of the torture chambers end with whoever directs them, however that ends: their input does. */
+/** Clients of the torture tests end when their director does, however it ends: their standard input closes. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcessByStdio } from 'node:child_process'
@@ -42,13 +42,13 @@ async function endsWithItsInput(client: Client): Promise<void> {
   await within(exit, () => new Error('it goes on'))
 }
 
-test("one of the local engine's, with its threads and workers", async () => {
+test('a client of the local engine, with its threads and workers', async () => {
   const config = (directory: string): ClientConfig => ({
     name: 'p1',
     seed: 1,
     traces: directory,
     locks: [{ id: 'a', place: 'disk', claims: ['exclusive'], isFragile: false, path: path.join(directory, 'a.lock') }],
-    manners: {
+    behaviour: {
       actors: 1,
       holdMs: 5,
       pauseMs: 5,
@@ -76,7 +76,7 @@ test("one of the local engine's, with its threads and workers", async () => {
   })
 })
 
-test("one of the engines', though it has not reached its server yet", async () => {
+test('a client of another engine, even if it has not reached its server yet', async () => {
   const engine = JSON.stringify({ kind: 'etcd', options: { endpoints: ['127.0.0.1:1'] } })
   const parametersIn = (directory: string): string[] => ['c1', path.join(directory, 'trace'), engine]
   await withClient('../engines/programs/client.js', parametersIn, async (client) => {

@@ -42,8 +42,8 @@ function finds(trace: readonly Line[]): void {
   assert.match(findings[0]!, /^\w+ \w+ \(token \d+\) believed while /)
 }
 
-describe('who believes', () => {
-  test('when another one is granted is found, and a third one beside two who have a permit each', () => {
+describe('a holder that believes', () => {
+  test('while another one is granted is found, and so is a third one of two permits', () => {
     finds([...hold('p', 0, 100), ...hold('q', 50, 60)])
     assert.deepEqual(check([...hold('p', 0, 100), ...hold('q', 101, 110)]), [])
     const two = [...hold('p', 0, 100, { permits: 2 }), ...hold('q', 10, 100, { permits: 2 })]
@@ -51,29 +51,29 @@ describe('who believes', () => {
     finds([...two, ...hold('r', 50, 60, { permits: 2 })])
   })
 
-  test('when permits are granted is found if together they take more than there are', () => {
+  test('while permits are granted is found if they take more than there are together', () => {
     const two = [...hold('p', 0, 100, { permits: 3, take: 2 }), ...hold('q', 10, 100, { permits: 3 })]
     assert.deepEqual(check(two), [])
     finds([...two, ...hold('r', 50, 60, { permits: 3 })])
     finds([...hold('p', 0, 100, { permits: 3, take: 2 }), ...hold('q', 50, 60, { permits: 3, take: 2 })])
   })
 
-  test('beside a holder that shares since its downgrade, is found only if it came before that, or does not share', () => {
+  test('beside a downgraded holder is found only if it came before the downgrade, or is exclusive', () => {
     const writer = [...hold('p', 0, 100), says('p', 50, 'downgrading'), says('p', 51, 'downgraded')]
     assert.deepEqual(check([...writer, ...hold('q', 60, 90, { permits: 0 })]), [])
     finds([...writer, ...hold('q', 40, 90, { permits: 0 })])
     finds([...writer, ...hold('q', 60, 90)])
   })
 
-  test('is not who gives back what it has not looked after since: it may have been stopped meanwhile', () => {
+  test('does not include one that releases without a check: it may have been stopped meanwhile', () => {
     const stopped = [...hold('p', 0, 100), says('p', 8000, 'releasing')]
     assert.deepEqual(check([...stopped, ...hold('q', 6000, 6010)]), [])
     finds([...stopped, ...hold('q', 90, 110)])
   })
 })
 
-describe('who is told of a grant', () => {
-  test('and has not believed it is none: it may have been stopped on the way, and asks whether it holds still', () => {
+describe('a client that gets a grant', () => {
+  test('but never believes is not found: it may have been stopped on the way, and checks whether it still holds', () => {
     const stopped: Line = { at: at(6000), who: 'p', as: 'p', event: 'granted', resource: 'a', permits: 1, token: '1' }
     const before = hold('q', 5000, 6100)
     assert.deepEqual(check([...before, stopped, says('p', 6010, 'denied'), ...hold('r', 6200, 6300)]), [])
@@ -85,26 +85,26 @@ describe('who is told of a grant', () => {
 describe('a lease that is revoked', () => {
   const trace = [...revocation('1e', 1000, 1100), renewed('1e', 500), renewed('2f', 3000)]
 
-  test('excuses who holds by it until its deadline, and no longer', () => {
+  test('excuses its holder until its deadline, and no longer', () => {
     const next = hold('q', 1200, 1300, { lease: '2f' })
     assert.deepEqual(check([...trace, ...hold('p', 0, 4990, { lease: '1e' }), ...next]), [])
     finds([...trace, ...hold('p', 0, 5010, { lease: '1e' }), ...next])
   })
 
-  test('excuses nobody else, and not before it was revoked', () => {
+  test('excuses no other holder, and nothing before it was revoked', () => {
     finds([...trace, ...hold('p', 0, 2000, { lease: '2f' }), ...hold('q', 1200, 1300, { lease: '1e' })])
     finds([...trace, ...hold('p', 0, 2000), ...hold('q', 1200, 1300)])
     finds([...trace, ...hold('p', 0, 2000, { lease: '1e' }), ...hold('q', 990, 1300)])
   })
 
-  test('is not renewed: what was sent after the answer prolongs nothing; where there was no answer, it may', () => {
+  test('is not renewed: a request sent after the answer extends nothing; without an answer, it may', () => {
     const both = [...hold('p', 0, 5500, { lease: '1e' }), ...hold('q', 1200, 1300)]
     finds([...trace, renewed('1e', 1101), ...both])
     const unanswered = trace.filter(({ event }) => event !== 'revoked')
     assert.deepEqual(check([...unanswered, renewed('1e', 1101), ...both]), [])
   })
 
-  test('excuses none of two holders with a permit each, but the one', () => {
+  test('excuses only one of two holders with a permit each', () => {
     const permits = 2
     const three = [
       ...hold('p', 0, 3000, { permits, lease: '1e' }),
@@ -123,7 +123,7 @@ test('a session that a server has ended excuses for two seconds', () => {
   finds([ended, ...hold('p', 0, 4000), ...hold('q', 3100, 3200)])
 })
 
-test('a victim has two seconds to be notified, which excuses nobody but the thief', () => {
+test('a victim has two seconds to be notified, which excuses only the thief', () => {
   const victim = hold('p', 0, 2900)
   assert.deepEqual(check([...victim, ...hold('q', 1000, 1100, { isThief: true })]), [])
   finds([...victim, ...hold('q', 1000, 1100)])

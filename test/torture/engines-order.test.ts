@@ -1,4 +1,4 @@
-/** The torture of the engines finds who comes out of order, and nobody else. */
+/** The torture tests of the engines find requests that are granted out of order, and nothing else. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Wait } from '../../torture/engines/order.ts'
@@ -21,7 +21,7 @@ function wait(seenMs: number, stillMs: number, isShared = false): Wait {
   return { resource: 'a', isShared, seenAt: seenMs * MS, stillAt: stillMs * MS, what: 'one' }
 }
 
-test('who asks when another one waits, and is granted while it waits still, is found', () => {
+test('a request that is made while another one waits, and is granted before it, is found', () => {
   for (const waits of [[wait(10, 20)], [wait(10, 20, true)]]) {
     const { findings } = orderIn(request('p', 11, 19, 1), waits)
     assert.equal(findings.length, 1)
@@ -30,7 +30,7 @@ test('who asks when another one waits, and is granted while it waits still, is f
   assert.equal(orderIn(request('p', 11, 19, 1, 0), [wait(10, 20)]).findings.length, 1)
 })
 
-test('who asked before it was seen, is granted later, or can hold beside it is not', () => {
+test('a request that was made before the other was seen, is granted later, or can hold beside it is not found', () => {
   const sound: readonly [Line[], Wait][] = [
     [request('p', 9, 19, 1), wait(10, 20)],
     [request('p', 11, 21, 1), wait(10, 20)],
@@ -40,7 +40,7 @@ test('who asked before it was seen, is granted later, or can hold beside it is n
   for (const [trace, one] of sound) assert.deepEqual(orderIn(trace, [one]).findings, [])
 })
 
-test('of one process, who asked first and is granted later is found; of two, it may be', () => {
+test('of one process, a request that was made first and is granted later is found; of two, it is not', () => {
   const first = request('p', 1, 9, 2)
   assert.equal(orderIn([...first, ...request('p', 2, 8, 1)], []).findings.length, 1)
   assert.equal(orderIn([...first, ...request('p', 2, 8, 1, 0)], []).findings.length, 1)
@@ -49,7 +49,7 @@ test('of one process, who asked first and is granted later is found; of two, it 
   assert.deepEqual(orderIn(sharing, []).findings, [])
 })
 
-test('a chance is one that could have come out of order, in both ways', () => {
+test('a chance is a request that could have come out of order, in both ways', () => {
   const inOrder = [...request('p', 1, 21, 1), ...request('p', 12, 22, 2)]
   assert.equal(orderIn(inOrder, [wait(10, 20)]).chances, 1)
   assert.equal(orderIn(inOrder, []).chances, 0)

@@ -1,4 +1,4 @@
-/** The faults made by hand that the torture chamber has to find. */
+/** The deliberate faults that the torture tests must find. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -11,7 +11,7 @@ import { reasonWithout } from '../helpers/privileges.ts'
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const PATCHES = path.join(ROOT, 'torture/mutants')
 
-test('each of them can be made in src as it is', { skip: reasonWithout('patch', '--version') }, () => {
+test('each patch applies to src/', { skip: reasonWithout('patch', '--version') }, () => {
   const copy = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-mutants-'))
   try {
     fs.cpSync(path.join(ROOT, 'src'), path.join(copy, 'src'), { recursive: true })

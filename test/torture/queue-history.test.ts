@@ -1,4 +1,4 @@
-/** What is found where somebody is granted a lock on etcd before those who came to the queue earlier. */
+/** The checker finds grants on etcd that overtake earlier requests in the queue. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Ticket } from '../engines/helpers/queue-history.ts'
@@ -68,7 +68,7 @@ for (const [what, tickets, lines] of OUT_OF_TURN) {
   test(`out of turn: ${what}`, () => assert.equal(orderOf(lines, tickets).findings.length, 1))
 }
 
-test('a grant beside which nobody was in the queue shows nothing', () => {
+test('a grant without other requests in the queue shows nothing', () => {
   assert.equal(orderOf([granted('1', 5)], [ticket('1', 'x', 5)]).chances, 0)
   assert.equal(orderOf([granted('1', 6)], [ticket('1', 'x', 5), ticket('2', 'x', 6)]).chances, 1)
 })

@@ -47,7 +47,7 @@ betweenProcesses(
 )
 
 betweenProcesses(
-  'who comes to a name that another user is about to open to all waits for that',
+  'a request for a name waits for another user that is about to open the name to all',
   options,
   async (scene) => {
     const [, ben] = await startThree(scene, 0o777)
@@ -67,7 +67,7 @@ betweenProcesses(
   },
 )
 
-betweenProcesses('what a process that was killed there has left, its own user repairs', options, async (scene) => {
+betweenProcesses('what a killed process has left in the root is repaired by its own user', options, async (scene) => {
   const [ann, ben] = await startThree(scene, 0o777)
   const maker = await scene.startAs(user(ANN), STEPS)
   await maker.hold('first')
@@ -81,7 +81,7 @@ betweenProcesses('what a process that was killed there has left, its own user re
   await ben.next('called', 'lock')
 })
 
-betweenProcesses('nobody steals from another user, and who tries loses nothing', options, async (scene) => {
+betweenProcesses('nobody steals from another user, and an attempt loses nothing', options, async (scene) => {
   const [ann, ben] = await startThree(scene, 0o1777)
   await ann.hold('lock')
   ben.send({ do: 'request', as: 'theft', name: 'lock', options: { steal: true } })
@@ -96,7 +96,7 @@ betweenProcesses('nobody steals from another user, and who tries loses nothing',
   assert.equal((await ben.next('rejected', 'lock')).kind, 'AbortError')
 })
 
-test('access needs a root, and is one of three', () => {
+test('access needs a root, and has three values', () => {
   assert.throws(() => new LockManager({ access: 'all' }), /options\.access needs options\.root/)
   const access = 'both' as LockAccess
   assert.throws(() => new LockManager({ root: 'names', access }), /options\.access must be 'user', 'group' or 'all'/)
@@ -111,7 +111,7 @@ function user(id: number): WebUser {
   return { uid: id, gid: id, access: 'all', umask: '077' }
 }
 
-betweenProcesses('what a dead holder of another user has left hinders no thief', options, async (scene) => {
+betweenProcesses("what another user's dead holder has left does not block a thief", options, async (scene) => {
   const [ann, ben] = await startThree(scene, 0o777)
   await ann.hold('lock')
   await ann.kill()

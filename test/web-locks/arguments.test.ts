@@ -15,7 +15,7 @@ async function assertTypeError(...given: unknown[]): Promise<void> {
 }
 
 describe('arguments', () => {
-  test('a name and a callback are needed, and the callback is a function', async () => {
+  test('a name and a callback are required, and the callback is a function', async () => {
     await assertTypeError()
     await assertTypeError('name')
     for (const callback of [undefined, null, 123, 'abc', [], {}, Promise.resolve()]) {
@@ -27,7 +27,7 @@ describe('arguments', () => {
     assert.equal(await request('name', null, () => 2), 2)
   })
 
-  test('a name is made a string, and a symbol is none', async () => {
+  test('a name is converted to a string; a symbol is an error', async () => {
     const nameOf = (lock: { name: string }): string => lock.name
     assert.equal(await request(12, nameOf), '12')
     assert.equal(await request(null, nameOf), 'null')
@@ -42,7 +42,7 @@ describe('arguments', () => {
     await assert.rejects(request(thrower, nothing), (error) => error === failure)
   })
 
-  test('options are an object, or nothing', async () => {
+  test('options are an object, or missing', async () => {
     for (const options of [1, 'options', true, Symbol('options'), 1n]) {
       await assert.rejects(request('name', options, nothing), TypeError)
     }
@@ -69,7 +69,7 @@ describe('arguments', () => {
     assert.equal(await request('name', { signal: AbortSignal.any([new AbortController().signal]) }, () => 5), 5)
   })
 
-  test('they are converted in order: the name, the options by name, the callback', async () => {
+  test('arguments are converted in order: the name, the options by name, the callback', async () => {
     const order: string[] = []
     const options = Object.defineProperties(
       {},
@@ -82,13 +82,13 @@ describe('arguments', () => {
     assert.deepEqual(order, ['name', 'ifAvailable', 'mode', 'signal', 'steal'])
   })
 
-  test('nothing is thrown at the call', async () => {
+  test('nothing is thrown synchronously', async () => {
     const promise = request()
     assert.ok(promise instanceof Promise)
     await assert.rejects(promise)
   })
 
-  test('what goes together and what not is checked before the signal is looked at', async () => {
+  test('the combination of options is checked before the signal', async () => {
     const signal = AbortSignal.abort('reason')
     const isUnsupported = (error: unknown): boolean =>
       error instanceof DOMException && error.name === 'NotSupportedError' && error.code === 9
@@ -107,7 +107,7 @@ describe('arguments', () => {
     for (const name of ['x-anything', '\u2010', ' -']) assert.equal(await request(name, () => 6), 6)
   })
 
-  test('a signal that has aborted already rejects with its reason, whatever that is', async () => {
+  test('an aborted signal rejects with its reason, whatever that is', async () => {
     for (const reason of [new Error('reason'), 'reason', null, 0, '']) {
       const called = request('name', { signal: AbortSignal.abort(reason) }, () => assert.fail('called'))
       await assert.rejects(called, (error) => error === reason)
@@ -118,7 +118,7 @@ describe('arguments', () => {
 })
 
 describe('the interface', () => {
-  test('methods have the lengths, and are as enumerable, as WebIDL has them', () => {
+  test('methods are as long and as enumerable as WebIDL requires', () => {
     const { prototype } = LockManager
     for (const [name, length] of [
       ['request', 2],
@@ -135,14 +135,14 @@ describe('the interface', () => {
     assert.ok(locks instanceof LockManager)
   })
 
-  test('on anything that is no LockManager they reject with a TypeError', async () => {
+  test('methods of anything but a LockManager reject with a TypeError', async () => {
     for (const wrong of [undefined, {}, Object.create(manager) as unknown, LockManager.prototype]) {
       await assert.rejects((manager.request as Loose).call(wrong, 'name', nothing), TypeError)
       await assert.rejects((manager.query as Loose).call(wrong), TypeError)
     }
   })
 
-  test('a lock has a name and a mode, for reading, on its prototype', async () => {
+  test('a lock has a read-only name and mode, on its prototype', async () => {
     const lock = (await request('name', { mode: 'shared' }, (one: object) => one)) as Record<string, unknown>
     const prototype = Object.getPrototypeOf(lock) as object
     assert.equal(Object.prototype.toString.call(lock), '[object Lock]')
@@ -172,7 +172,7 @@ describe('the interface', () => {
     })
   })
 
-  test('a manager is made for a directory or for an engine, not for both', () => {
+  test('a manager is for a directory or for an engine, not for both', () => {
     const wrong: readonly unknown[] = [
       null,
       'root',
@@ -188,7 +188,7 @@ describe('the interface', () => {
     }
   })
 
-  test('where locks cannot live, that is a SecurityError, told after wrong arguments and before all else', async () => {
+  test('an unusable root is a SecurityError, after errors in arguments and before all others', async () => {
     const nowhere: Manager = new LockManager({ root: '/nonexistent/root' })
     await assert.rejects((nowhere.request as Loose).call(nowhere), TypeError)
     for (const act of [() => nowhere.request('name', nothing), () => nowhere.query()]) {
@@ -200,7 +200,7 @@ describe('the interface', () => {
     }
   })
 
-  test('an engine from which nothing can be stolen, or that knows no names, says so', async () => {
+  test('an engine without stealing, or without names, reports that', async () => {
     const { acquire, query, name, capabilities } = memory()
     const plain = new LockManager({ engine: { acquire, query, name, capabilities: { ...capabilities, steal: false } } })
     await assert.rejects(plain.request('name', { steal: true }, nothing), { name: 'NotSupportedError' })

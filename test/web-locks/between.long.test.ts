@@ -26,7 +26,7 @@ betweenClients('one holds at a time, in the order of the requests', async (scene
   assert.equal(order.length, 3)
 })
 
-betweenClients('a release lets all in who share, up to the first who does not', async (scene) => {
+betweenClients('a release grants all shared requests up to the first exclusive one', async (scene) => {
   const [a, b, c] = await scene.startAll(3)
   await a!.hold('lock')
   await b!.wait('lock', SHARED)
@@ -49,7 +49,7 @@ betweenClients('a release lets all in who share, up to the first who does not', 
   )
 })
 
-betweenClients('who shares waits behind one who waits and does not, and is not available', async (scene) => {
+betweenClients('a shared request waits behind an exclusive waiter, and is not available', async (scene) => {
   const [a, b, c] = await scene.startAll(3)
   await a!.hold('lock', SHARED)
   assert.equal(await b!.isAvailable('lock', 'shared'), true)
@@ -76,7 +76,7 @@ betweenClients('once a request has settled, its lock is free for all, and nobody
   }
 })
 
-betweenClients('a callback that fails releases', async (scene) => {
+betweenClients('a callback that fails releases the lock', async (scene) => {
   const [a, b] = await scene.startAll(2)
   await a!.hold('lock')
   await b!.wait('lock')
@@ -85,7 +85,7 @@ betweenClients('a callback that fails releases', async (scene) => {
   await b!.next('called', 'lock')
 })
 
-betweenClients('who is cancelled leaves the queue, and those behind get in', async (scene) => {
+betweenClients('a cancelled request leaves the queue, and those behind it move up', async (scene) => {
   const [a, b, c] = await scene.startAll(3)
   await a!.hold('lock', SHARED)
   await b!.wait('lock')
@@ -100,7 +100,7 @@ betweenClients('who is cancelled leaves the queue, and those behind get in', asy
   assert.equal(await c!.end('lock', 'kept'), 'kept')
 })
 
-betweenClients('all that one client asks for in one tick is judged in its order', async (scene) => {
+betweenClients('requests of one client in one tick are judged in order', async (scene) => {
   const [a, b] = await scene.startAll(2)
   await b!.hold('lock')
   a!.send(

@@ -52,7 +52,7 @@ for (const [where, locks] of managers) {
     const isFree = async (name: string): Promise<boolean> =>
       await locks.request(name, { ifAvailable: true }, (lock) => lock !== null)
 
-    test('the callback is called once, later, with one argument and no this', async () => {
+    test('the callback is called once, asynchronously, with one argument and no this', async () => {
       const calls: unknown[][] = []
       let isSync = true
       const done = locks.request(newName(), function (this: unknown, ...given: unknown[]) {
@@ -74,7 +74,7 @@ for (const [where, locks] of managers) {
       assert.equal(await seen, 'mine')
     })
 
-    test('values, promises, thenables and failures come back, and the lock is free by then', async () => {
+    test('values, promises, thenables and failures are passed on, and the lock is free by then', async () => {
       const name = newName()
       const failure = { name: 'failure' }
       assert.equal(await locks.request(name, () => 123), 123)
@@ -93,7 +93,7 @@ for (const [where, locks] of managers) {
       assert.equal(await done, 'later')
     })
 
-    test('of a thenable that is thrown, nothing is called', async () => {
+    test('a thrown thenable is not called', async () => {
       let isCalled = false
       // oxlint-disable-next-line unicorn/no-thenable -- what is tested
       const thenable = { then: () => (isCalled = true) }
@@ -108,7 +108,7 @@ for (const [where, locks] of managers) {
       assert.equal(isCalled, false)
     })
 
-    test('what is not available is null, and its result passed on', async () => {
+    test("an unavailable lock is null, and the callback's result is passed on", async () => {
       const name = newName()
       const failure = new Error('failure')
       await locks.request(name, async () => {
@@ -123,7 +123,7 @@ for (const [where, locks] of managers) {
       })
     })
 
-    test('who holds and asks again waits, in the order of the calls of one tick', async () => {
+    test('a holder that requests again waits, in the order of the calls of one tick', async () => {
       const name = newName()
       const order: string[] = []
       const { promise, end } = held()
@@ -146,7 +146,7 @@ for (const [where, locks] of managers) {
       assert.deepEqual(order, ['try true', 'shared', 'exclusive', 'last'])
     })
 
-    test('callbacks that need no waiting are called in the order of the requests, of whatever names', async () => {
+    test('callbacks that need not wait are called in the order of the requests, across names', async () => {
       // The first time, the manager may have nothing yet.
       for (let round = 0; round < 3; round += 1) {
         const order: number[] = []
@@ -169,7 +169,7 @@ for (const [where, locks] of managers) {
       }
     })
 
-    test('one that waits for a release is called after one of another name that need not wait', async () => {
+    test('a callback that waits for a release comes after one of another name that need not wait', async () => {
       const [name, other] = [newName(), newName()]
       const order: string[] = []
       const inner: Promise<unknown>[] = []
@@ -181,7 +181,7 @@ for (const [where, locks] of managers) {
       assert.deepEqual(order, ['free', 'waited'])
     })
 
-    test('query is answered after the callbacks of those that it shows as held', async () => {
+    test('query is answered after the callbacks of the locks that it shows as held', async () => {
       for (let round = 0; round < 3; round += 1) {
         const { promise, end } = held()
         const own = Array.from({ length: 3 }, newName)
@@ -202,7 +202,7 @@ for (const [where, locks] of managers) {
       }
     })
 
-    test('query shows held in the order of the grants, pending in that of the requests, of all names', async () => {
+    test('query shows held in the order of the grants, and pending in that of the requests, across names', async () => {
       const own = ['c', 'a', 'b'].map((letter) => `${newName()} ${letter}`)
       const { promise, end } = held()
       const holding = await Promise.all(own.map((name) => granted(locks, name, promise)))
@@ -228,7 +228,7 @@ for (const [where, locks] of managers) {
       assert.equal(await isFree(name), true)
     })
 
-    test('an abort at whatever moment before the callback: who tries then finds the lock free', async () => {
+    test('after an abort at any moment before the callback, a try finds the lock free', async () => {
       for (const hasWaited of [false, true]) {
         for (let turns = 0; turns < MOST_TURNS; turns += 1) {
           const name = newName()
@@ -267,7 +267,7 @@ for (const [where, locks] of managers) {
       })
     })
 
-    test('once granted, nobody listens to the signal any more', async () => {
+    test('after the grant, there is no listener on the signal any more', async () => {
       const controller = new AbortController()
       const { signal } = controller
       await locks.request(newName(), { signal }, async () => {
@@ -278,7 +278,7 @@ for (const [where, locks] of managers) {
       assert.equal(getEventListeners(signal, 'abort').length, 0)
     })
 
-    test('a stolen lock rejects at once; what its callback does then is nobody’s business', async () => {
+    test('a stolen lock rejects at once; what its callback does then has no effect', async () => {
       const name = newName()
       const { promise, fail } = held()
       const { settled } = await granted(locks, name, promise)
@@ -305,7 +305,7 @@ for (const [where, locks] of managers) {
   })
 }
 
-test('managers over one directory are one, by whatever path', async () => {
+test('managers of one directory are the same, by whatever path', async () => {
   const root = path.join(directory, 'shared')
   const one = new LockManager({ root })
   const two = new LockManager({ root: `${directory}/./shared/` })
@@ -322,7 +322,7 @@ test('managers over one directory are one, by whatever path', async () => {
   if (process.platform !== 'win32') assert.deepEqual(fs.readdirSync(path.join(root, '.members')).length, 1)
 })
 
-test('a request that was cancelled between the grant and its callback gives the lock back', async () => {
+test('a request that was cancelled between the grant and its callback releases the lock', async () => {
   const engine = memory()
   const controller = new AbortController()
   let releases = 0

@@ -8,38 +8,44 @@ import { exceptOnWindows } from '../helpers/windows.ts'
 const SHARED = { mode: 'shared' } as const
 const LITTER = { skip: exceptOnWindows('there it stays until its name is used again, and there are no sockets') }
 
-betweenClients('what the dead held is free, what they asked for is gone, and one who waits is next', async (scene) => {
-  const [dead, a, b] = await scene.startAll(3)
-  await dead!.hold('lock')
-  await dead!.hold('other')
-  await a!.wait('lock')
-  await dead!.wait('lock', {}, 'again')
-  await b!.wait('lock')
-  await b!.wait('other')
-  dead!.killNow()
-  await a!.next('called', 'lock')
-  await b!.next('called', 'other')
-  assert.equal(b!.has('called', 'lock'), false)
-  const { held, pending } = await b!.query()
-  assert.deepEqual(held.map(({ name }) => name).sort(), ['lock', 'other'])
-  assert.equal(pending.length, 1)
-  await a!.end('lock')
-  await b!.next('called', 'lock')
-})
+betweenClients(
+  'locks of a dead client are free, its requests are gone, and the next waiter is granted',
+  async (scene) => {
+    const [dead, a, b] = await scene.startAll(3)
+    await dead!.hold('lock')
+    await dead!.hold('other')
+    await a!.wait('lock')
+    await dead!.wait('lock', {}, 'again')
+    await b!.wait('lock')
+    await b!.wait('other')
+    dead!.killNow()
+    await a!.next('called', 'lock')
+    await b!.next('called', 'other')
+    assert.equal(b!.has('called', 'lock'), false)
+    const { held, pending } = await b!.query()
+    assert.deepEqual(held.map(({ name }) => name).sort(), ['lock', 'other'])
+    assert.equal(pending.length, 1)
+    await a!.end('lock')
+    await b!.next('called', 'lock')
+  },
+)
 
-betweenClients('of several who share, one dies: the others hold on, and nobody else gets in', async (scene) => {
-  const [dead, a, b] = await scene.startAll(3)
-  await dead!.hold('lock', SHARED)
-  await a!.hold('lock', SHARED)
-  await b!.wait('lock')
-  await dead!.kill()
-  await until('the dead one is not shown', async () => (await a!.query()).held.length === 1)
-  assert.equal(b!.has('called', 'lock'), false)
-  await a!.end('lock')
-  await b!.next('called', 'lock')
-})
+betweenClients(
+  'when one of several shared holders dies, the others keep the lock, and nobody else is granted',
+  async (scene) => {
+    const [dead, a, b] = await scene.startAll(3)
+    await dead!.hold('lock', SHARED)
+    await a!.hold('lock', SHARED)
+    await b!.wait('lock')
+    await dead!.kill()
+    await until('the dead one is not shown', async () => (await a!.query()).held.length === 1)
+    assert.equal(b!.has('called', 'lock'), false)
+    await a!.end('lock')
+    await b!.next('called', 'lock')
+  },
+)
 
-betweenClients('one who waits in the middle dies, and those behind it move up', async (scene) => {
+betweenClients('when a waiter in the middle dies, those behind it move up', async (scene) => {
   const [a, dead, b, c] = await scene.startAll(4)
   await a!.hold('lock')
   await dead!.wait('lock')
@@ -53,7 +59,7 @@ betweenClients('one who waits in the middle dies, and those behind it move up', 
   await c!.next('called', 'lock')
 })
 
-betweenClients('a thread of a process that goes on is dead when it was ended', async (scene) => {
+betweenClients('a thread that was ended is dead although its process continues', async (scene) => {
   const a = await scene.start()
   const dead = await scene.start('thread')
   await dead.hold('lock')
@@ -62,7 +68,7 @@ betweenClients('a thread of a process that goes on is dead when it was ended', a
   await a.next('called', 'lock')
 })
 
-betweenClients('what a client that exits has left goes with the one that follows it', async (scene) => {
+betweenClients('what a client that exits has left is removed by the next one', async (scene) => {
   const [dead, a] = await scene.startAll(2)
   await dead!.hold('lock')
   await dead!.hold('alone')
@@ -74,7 +80,7 @@ betweenClients('what a client that exits has left goes with the one that follows
 })
 
 betweenClients(
-  'what the dead leave goes when the next one comes, under whatever name it was',
+  'what a dead client has left is removed by the next one, whatever name it uses',
   async (scene) => {
     const dead = await scene.start()
     const names = Array.from({ length: 20 }, (_, index) => `${index}${'-long'.repeat(index * 5)}`)
@@ -90,7 +96,7 @@ betweenClients(
 )
 
 betweenClients(
-  'the socket of a dead one goes too where one finds it that has long been there',
+  'an old socket of a dead client is removed, too, by the client that finds it',
   async (scene) => {
     const a = await scene.start()
     await a.hold('kept')

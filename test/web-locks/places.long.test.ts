@@ -79,7 +79,7 @@ async function notices(victim: WebClient, as: string): Promise<void> {
   assert.equal((await victim.next('rejected', as)).kind, 'AbortError')
 }
 
-/** All thieves have left: the one that waited by the victim's ticket comes first, and nothing of the theft is left. */
+/** All thieves have left: the request that waited by the victim's ticket comes first, and nothing of the theft is left. */
 async function holdInOrder(scene: WebScene, victim: WebClient, waiter: WebClient, as: string): Promise<void> {
   await victim.next('called', `${as}, next`)
   assert.equal(waiter.has('called', as), false)
@@ -96,7 +96,7 @@ function entriesWith(scene: WebScene, mark: string): string[] {
 
 for (const kind of ['process', 'thread'] as const satisfies readonly ContextKind[]) {
   betweenProcesses(
-    `a thief stopped after any step: a request that waits by the victim’s ticket keeps its place (the victim is a ${kind})`,
+    `a thief stopped after any step: a request that waits by the victim's ticket keeps its place (the victim is a ${kind})`,
     async (scene, t) => {
       const victim = await scene.start(kind)
       const waiter = await scene.start()
@@ -123,7 +123,7 @@ for (const kind of ['process', 'thread'] as const satisfies readonly ContextKind
 }
 
 betweenProcesses(
-  'a request that comes to the victim while a thief is stopped after any step keeps its place',
+  'a request that reaches the victim while a thief is stopped after any step keeps its place',
   async (scene, t) => {
     const [victim, waiter] = await scene.startAll(2)
     const thief = new Stoppable(await scene.start('process', STEPS), scene.root)
@@ -149,7 +149,7 @@ betweenProcesses(
 )
 
 betweenProcesses(
-  'a thief stopped after any step, while another one steals and leaves: a request that waits by the victim’s ticket keeps its place',
+  "a thief stopped after any step, while another one steals and leaves: a request that waits by the victim's ticket keeps its place",
   async (scene, t) => {
     const [victim, waiter, second] = await scene.startAll(3)
     const first = new Stoppable(await scene.start('process', STEPS), scene.root)
@@ -176,7 +176,7 @@ betweenProcesses(
 )
 
 betweenProcesses(
-  'a victim stopped after any step of taking in another request, while its lock is stolen: no place is lost, and none is taken',
+  'a victim stopped after any step of accepting another request, while its lock is stolen: no place is lost, and none is taken',
   async (scene, t) => {
     const [waiter, thief] = await scene.startAll(2)
     const victim = new Stoppable(await scene.start('process', STEPS), scene.root)
@@ -203,7 +203,7 @@ betweenProcesses(
 )
 
 betweenProcesses(
-  'stolen by one thief after the other: a request that waits by the victim’s ticket keeps its place',
+  "a lock stolen by one thief after the other: a request that waits by the victim's ticket keeps its place",
   async (scene) => {
     const [victim, waiter, ...thieves] = await scene.startAll(4)
     for (let round = 0; round < 5; round += 1) {
@@ -229,7 +229,7 @@ betweenProcesses(
 )
 
 for (const end of ['continued', 'killed'] as const) {
-  betweenProcesses(`a crowded victim that is stopped during the theft, and ${end} after it`, async (scene) => {
+  betweenProcesses(`a victim with waiters that is stopped during the theft, and ${end} after it`, async (scene) => {
     const [victim, waiter, thief] = await scene.startAll(3)
     const as = end
     await crowd(victim!, waiter!, as)

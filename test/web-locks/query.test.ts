@@ -47,7 +47,7 @@ const NAMES: readonly string[] = [
   '2-0000000849714949590-x-4711-k3j9d8f7a6s5-9b4128cb',
 ]
 
-betweenClients('a name is any string, told apart by its code units, and comes back unchanged', async (scene) => {
+betweenClients('a name is any string, compared by its code units, and is returned unchanged', async (scene) => {
   const [a, b] = await scene.startAll(2)
   for (const [index, name] of NAMES.entries()) {
     a!.send({ do: 'request', as: `${index}`, name })
@@ -61,7 +61,7 @@ betweenClients('a name is any string, told apart by its code units, and comes ba
   assert.deepEqual(await b!.query(), { held: [], pending: [] })
 })
 
-betweenClients('query tells of all clients, each by its own id, the same in held and pending', async (scene) => {
+betweenClients('query shows all clients, each with its own id, the same in held and pending', async (scene) => {
   const [a, b, c] = await scene.startAll(3)
   await a!.hold('one')
   await b!.hold('two')
@@ -80,7 +80,7 @@ betweenClients('query tells of all clients, each by its own id, the same in held
   assert.equal(held.length + pending.length, 5)
 })
 
-betweenClients('held are shown in the order of the grants, pending in that of the requests', async (scene) => {
+betweenClients('held is in the order of the grants, pending in that of the requests', async (scene) => {
   const [a, b] = await scene.startAll(2)
   // Neither by name, nor by client.
   const names = ['m', 'z', 'a', 'y', 'b', 'x']
@@ -90,7 +90,7 @@ betweenClients('held are shown in the order of the grants, pending in that of th
   // By turns, so that some wait by a ticket that their own client holds.
   for (const [index, name] of waits.entries()) await clients[index % 3]!.wait(name, {}, `${index}`)
   for (const client of [a!, b!]) {
-    // The other client has 200 ms to answer; without its answer, a ticket is shown once, whoever waits by it.
+    // The other client has 200 ms to answer; without its answer, a ticket is shown once, whatever requests share it.
     await until('a query that shows all', async () => {
       const { held, pending } = await client.query()
       return isDeepStrictEqual([held.map(({ name }) => name), pending.map(({ name }) => name)], [names, waits])
@@ -116,7 +116,7 @@ betweenClients('held are shown in the order of the grants, pending in that of th
   })
 })
 
-betweenClients('what one client asks for in one tick is shown in the order of its calls', async (scene) => {
+betweenClients('requests of one client in one tick are shown in the order of its calls', async (scene) => {
   const [a, b] = await scene.startAll(2)
   for (const name of ['c', 'a', 'b']) await b!.hold(name)
   const names = ['b', 'a', 'c', 'b', 'c', 'a', 'free 2', 'free 1']
@@ -132,7 +132,7 @@ betweenClients('what one client asks for in one tick is shown in the order of it
   )
 })
 
-betweenClients('who does not answer is placed by when it came into the queue', async (scene) => {
+betweenClients('a silent client is placed by its time of joining the queue', async (scene) => {
   const [a, mute, b] = await scene.startAll(3)
   const file = path.join(scene.directory, 'blocked')
   await a!.hold('z')
@@ -153,7 +153,7 @@ betweenClients('who does not answer is placed by when it came into the queue', a
   )
 })
 
-betweenClients('a client keeps its id for life, and another one never gets it', async (scene) => {
+betweenClients('a client keeps its id for life, and no other one ever gets it', async (scene) => {
   const a = await scene.start()
   const idOf = async (): Promise<string> => (await a.query()).held[0]!.clientId
   await a.hold('lock')
@@ -168,7 +168,7 @@ betweenClients('a client keeps its id for life, and another one never gets it', 
   assert.notEqual((await b.query()).held[0]!.clientId, id)
 })
 
-betweenClients('who does not answer is shown all the same, with its names', async (scene) => {
+betweenClients('a silent client is still shown, with its names', async (scene) => {
   const [mute, a] = await scene.startAll(2)
   const file = path.join(scene.directory, 'blocked')
   const long = 'mute '.repeat(1000)
@@ -187,7 +187,7 @@ betweenClients('who does not answer is shown all the same, with its names', asyn
 })
 
 betweenClients(
-  'a request that has left while its client does not answer is not shown',
+  'a request that left while its client is silent is not shown',
   async (scene) => {
     const [a, b, mute] = await scene.startAll(3)
     const file = path.join(scene.directory, 'blocked')
@@ -207,7 +207,7 @@ betweenClients(
   { skip: exceptOnWindows('there a ticket that is held open cannot be removed from outside') },
 )
 
-betweenClients('a client that is killed while it is asked is not shown', async (scene) => {
+betweenClients('a client that is killed during the query is not shown', async (scene) => {
   const [a, b] = await scene.startAll(2)
   const file = path.join(scene.directory, 'blocked')
   await a!.hold('lock')
@@ -239,7 +239,7 @@ betweenClients('a try is never shown as waiting, and query takes no lock from an
   assert.equal((await Promise.all(shared)).includes(true), true)
 })
 
-betweenClients('hundreds of names used once leave nothing, and cost no descriptors', async (scene) => {
+betweenClients('hundreds of names used once leave nothing behind, and cost no descriptors', async (scene) => {
   const [a, b] = await scene.startAll(2)
   await b!.hold('kept')
   await a!.hold('first')
@@ -255,7 +255,7 @@ betweenClients('hundreds of names used once leave nothing, and cost no descripto
 })
 
 betweenClients(
-  'sixty names that two clients want cost one connection',
+  'sixty names that two clients request cost one connection',
   async (scene) => {
     const [a, b] = await scene.startAll(2)
     const names = Array.from({ length: 60 }, (_, index) => `${index}${' and its long name'.repeat(index % 7)}`)

@@ -1,4 +1,4 @@
-// The directory that locks live in: where it is, and what keeps it from being used.
+// The directory of named locks: where it is, and what keeps it from being used.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -49,14 +49,14 @@ describe('the default root', () => {
   const inRun = (): string => path.join(directory, 'run', 'slocket')
   const inTmp = (): string => path.join(directory, 'tmp', `slocket-${uid}`)
 
-  test('is in XDG_RUNTIME_DIR, and nobody else can look into it', async () => {
+  test('is in XDG_RUNTIME_DIR, and private', async () => {
     assert.equal(defaultRoot(), inRun())
     assert.equal(fs.statSync(inRun()).mode & 0o7777, 0o700)
     assert.equal(await new LockManager().request('name', () => 1), 1)
     assert.equal(defaultRoot(), inRun())
   })
 
-  test('is where temporary files are if that is missing, relative, no directory or a link', () => {
+  test('is with the temporary files if that is missing, relative, not a directory, or a link', () => {
     const wrong = [
       undefined,
       '',
@@ -76,7 +76,7 @@ describe('the default root', () => {
     assert.deepEqual(fs.readdirSync(path.join(directory, 'elsewhere')), [])
   })
 
-  test('is where temporary files are if that is another user’s', { skip: reasonNotRoot() }, () => {
+  test("is with the temporary files if that is another user's", { skip: reasonNotRoot() }, () => {
     fs.chownSync(path.join(directory, 'run'), NOBODY, NOBODY)
     assert.equal(defaultRoot(), inTmp())
   })
@@ -90,7 +90,7 @@ describe('the default root', () => {
     ['another user’s directory', (at) => fs.chownSync(makeDirectory(at, 0o700), NOBODY, NOBODY), reasonNotRoot()],
   ]
   for (const [what, intrude, skip] of INTRUDERS) {
-    test(`${what} in its place is a SecurityError, and nothing is made in it or behind it`, { skip }, async () => {
+    test(`${what} in its place is a SecurityError, and nothing is created in it or behind it`, { skip }, async () => {
       intrude(inRun())
       assert.throws(defaultRoot, (error) => isSlocketError(error, 'ERR_SLOCKET_PERMISSION'))
       await assertSecurityError(new LockManager(), 'ERR_SLOCKET_PERMISSION')
@@ -102,13 +102,13 @@ describe('the default root', () => {
   }
 })
 
-test('a root that is no directory is a SecurityError at once', async () => {
+test('a root that is not a directory is a SecurityError at once', async () => {
   const file = path.join(directory, 'file')
   fs.writeFileSync(file, '')
   await assertSecurityError(new LockManager({ root: file }), 'ERR_SLOCKET_NOT_A_LOCK')
 })
 
-test('what else keeps a root from being used is a SecurityError, for a query as for a request', async () => {
+test('any other unusable root is a SecurityError, for a query like for a request', async () => {
   const file = path.join(directory, 'file')
   const link = path.join(directory, 'link')
   fs.writeFileSync(file, '')
@@ -122,7 +122,7 @@ test('what else keeps a root from being used is a SecurityError, for a query as 
 })
 
 test(
-  'a root that this user may not write in is a SecurityError, for a query as for a request',
+  'a root without write permission is a SecurityError, for a query like for a request',
   { skip: reasonNotRoot() },
   () => {
     const root = path.join(directory, 'root')
@@ -143,20 +143,20 @@ test(
   },
 )
 
-test('a query of a root that is not there yet shows nothing, and makes nothing', async () => {
+test('a query of a missing root shows nothing, and creates nothing', async () => {
   const root = path.join(directory, 'root')
   assert.deepEqual(await new LockManager({ root }).query(), { held: [], pending: [] })
   assert.equal(fs.existsSync(root), false)
 })
 
-describe('where the file system', () => {
+describe('if the file system', () => {
   const refused = (): never => {
     throw Object.assign(new Error('EPERM: operation not permitted'), { code: 'EPERM' })
   }
   const { linkSync, symlinkSync } = fs
   afterEach(() => Object.assign(fs, { linkSync, symlinkSync }))
 
-  test('has no hard links, named locks are held, waited for and stolen all the same', async () => {
+  test('has no hard links, named locks still work, and can be stolen', async () => {
     fs.linkSync = refused
     const locks = new LockManager({ root: path.join(directory, 'root') })
     const victim = locks.request('name', () => new Promise(() => {}))
@@ -167,7 +167,7 @@ describe('where the file system', () => {
     assert.deepEqual(await Promise.all([theft, waiting]), ['loot', 'name'])
   })
 
-  test('has hard links to sockets that do not lead to them, named locks are held, waited for and stolen all the same', async (context) => {
+  test('has hard links to sockets that do not work, named locks still work, and can be stolen', async (context) => {
     context.mock.method(fs, 'statfsSync', () => ({ type: 0x12345678 }))
     const made: string[] = []
     fs.linkSync = (from, to) => {
@@ -188,7 +188,7 @@ describe('where the file system', () => {
     assert.equal(made.length, 1, 'a link is tried once, and then never made')
   })
 
-  test('has neither hard nor symbolic links, that is a SecurityError, and no wait for ever', async () => {
+  test('has neither hard nor symbolic links, that is a SecurityError, not an endless wait', async () => {
     const root = path.join(directory, 'root')
     const locks = new LockManager({ root })
     fs.linkSync = refused
@@ -204,7 +204,7 @@ describe('where the file system', () => {
   })
 })
 
-test('a root that is removed loses all that is held; who waited, and who comes, have it in a new one', async () => {
+test('a root that is removed loses all its locks; waiters and newcomers get theirs in a new one', async () => {
   const root = path.join(directory, 'root')
   const locks = new LockManager({ root })
   const alsoHeld = ['one', 'two'].map((name) => locks.request(name, () => new Promise(() => {})))
@@ -219,7 +219,7 @@ test('a root that is removed loses all that is held; who waited, and who comes, 
   assert.equal(await locks.request('name', () => 'new'), 'new')
 })
 
-test('a root that a file has taken the place of is a SecurityError, for who waited, who asks, and a query', async () => {
+test('a file that replaces the root is a SecurityError for waiters, requests and a query', async () => {
   const root = path.join(directory, 'root')
   const locks = new LockManager({ root })
   const held = locks.request('name', () => new Promise(() => {}))

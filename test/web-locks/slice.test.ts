@@ -19,7 +19,7 @@ async function orderWith(slice: number): Promise<string[]> {
   return order
 }
 
-test('a client with a slice goes on with its own requests, and hands over when it has none', async () => {
+test('a client with a slice continues with its own requests, and hands over when it has none', async () => {
   assert.deepEqual(await orderWith(60_000), ['first', 'second', 'third', 'other'])
   assert.deepEqual(await orderWith(0), ['first', 'other', 'second', 'third'])
 })
@@ -29,7 +29,7 @@ test('shared requests ignore the slice', async () => {
   assert.equal(await manager.request('name', { mode: 'shared' }, () => 1), 1)
 })
 
-test('a lock whose ticket is kept can be stolen', async () => {
+test('a lock with a kept ticket can be stolen', async () => {
   const store = new MemoryStore()
   const own = new LockManager({ engine: memory(store), slice: 60_000 })
   const thief = new LockManager({ engine: memory(store) })
@@ -38,7 +38,7 @@ test('a lock whose ticket is kept can be stolen', async () => {
   assert.equal(await own.request('name', () => 2), 2)
 })
 
-test('the slice is from 0 to 60,000 ms', () => {
+test('slice is from 0 to 60,000 ms', () => {
   for (const slice of [-1, 60_001, NaN]) assert.throws(() => new LockManager({ slice }), RangeError)
   assert.throws(() => new LockManager({ slice: '1' as unknown as number }), TypeError)
 })

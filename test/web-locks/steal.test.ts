@@ -13,7 +13,7 @@ const SHARED = { mode: 'shared' } as const
 
 const THIEF_WAITS = 'there a thief waits until the process that loses the lock goes on'
 
-betweenClients('victims are notified at once, and the outcome of their callbacks changes nothing', async (scene) => {
+betweenClients('victims are notified at once, and the outcome of their callbacks has no effect', async (scene) => {
   const [a, b, thief] = await scene.startAll(3)
   await a!.hold('lock', SHARED)
   await b!.hold('lock', SHARED)
@@ -32,7 +32,7 @@ betweenClients('victims are notified at once, and the outcome of their callbacks
   assert.equal(a!.has('resolved', 'lock'), false)
 })
 
-betweenClients('a thief comes first, and those who wait stay in their order', async (scene) => {
+betweenClients('a thief comes first, and waiters keep their order', async (scene) => {
   const [a, b, thief] = await scene.startAll(3)
   await a!.hold('lock')
   await a!.wait('lock', {}, 'first')
@@ -55,7 +55,7 @@ betweenClients('a thief comes first, and those who wait stay in their order', as
   }
 })
 
-betweenClients('a thief that leaves before its victims are notified has not changed their order', async (scene) => {
+betweenClients('a thief that leaves before its victims are notified has not changed the order', async (scene) => {
   const [a, b, thief] = await scene.startAll(3)
   for (let round = 0; round < 10; round += 1) {
     await a!.hold('lock')
@@ -84,7 +84,7 @@ betweenClients('the last thief wins', async (scene) => {
 })
 
 betweenClients(
-  'a lock is stolen from a holder that does not answer, too, and the waiters behind it go on without it',
+  'a lock can also be stolen from a silent holder, and the waiters behind it continue without it',
   async (scene) => {
     const [mute, a, thief] = await scene.startAll(3)
     const file = path.join(scene.directory, 'blocked')
@@ -150,20 +150,23 @@ betweenClients(
   },
 )
 
-betweenClients('a lock is stolen from a dead holder as from a live one, and nothing is left', async (scene) => {
-  const [dead, thief] = await scene.startAll(2)
-  await dead!.hold('lock')
-  dead!.killNow()
-  await thief!.hold('lock', STEAL)
-  await dead!.exited()
-  // On Windows, the name is a hash.
-  const queue = fs.readdirSync(scene.root).find((entry) => entry === 'lock' || entry.startsWith('n-'))
-  assert.notEqual(queue, undefined)
-  await thief!.end('lock')
-  await until('the lock is gone', () => !fs.existsSync(path.join(scene.root, queue!)))
-})
+betweenClients(
+  'a lock is stolen from a dead holder like from a live one, and nothing is left behind',
+  async (scene) => {
+    const [dead, thief] = await scene.startAll(2)
+    await dead!.hold('lock')
+    dead!.killNow()
+    await thief!.hold('lock', STEAL)
+    await dead!.exited()
+    // On Windows, the name is a hash.
+    const queue = fs.readdirSync(scene.root).find((entry) => entry === 'lock' || entry.startsWith('n-'))
+    assert.notEqual(queue, undefined)
+    await thief!.end('lock')
+    await until('the lock is gone', () => !fs.existsSync(path.join(scene.root, queue!)))
+  },
+)
 
-betweenClients('a dead thief is followed by those who wait', async (scene) => {
+betweenClients('a dead thief is followed by the waiters', async (scene) => {
   const [a, b, thief] = await scene.startAll(3)
   await a!.hold('lock')
   await b!.wait('lock')
@@ -174,7 +177,7 @@ betweenClients('a dead thief is followed by those who wait', async (scene) => {
 })
 
 betweenClients(
-  'who steals in one tick with other requests comes before them, and they stay in order',
+  'a theft in one tick with other requests comes before them, and they keep their order',
   async (scene) => {
     const [a, b] = await scene.startAll(2)
     await b!.hold('lock')
@@ -197,7 +200,7 @@ betweenClients(
   },
 )
 
-betweenClients('of thieves at once, one has the lock, and the others are victims', async (scene) => {
+betweenClients('of simultaneous thieves, one has the lock, and the others are victims', async (scene) => {
   const thieves = await scene.startAll(3)
   for (let round = 0; round < 10; round += 1) {
     const as = `round ${round}`
@@ -213,7 +216,7 @@ betweenClients('of thieves at once, one has the lock, and the others are victims
 })
 
 betweenClients(
-  'a thief that dies in the middle of its theft leaves no holder, and no place taken',
+  'a thief that dies in the middle of its theft leaves no holder, and takes no place',
   async (scene) => {
     const [a, b] = await scene.startAll(2)
     await a!.hold('lock')

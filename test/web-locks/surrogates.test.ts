@@ -13,7 +13,7 @@ after(() => fs.rmSync(parent, { recursive: true, force: true }))
 
 const notCalled = (): void => assert.fail('must not be called')
 
-describe('names that differ in half a character', () => {
+describe('names that differ in half a surrogate pair', () => {
   const managers: Readonly<Record<string, () => LockManager>> = {
     'a root': () => new LockManager({ root: path.join(parent, 'root') }),
     memory: () => new LockManager({ engine: memory() }),
@@ -44,10 +44,10 @@ describe('names that differ in half a character', () => {
   }
 })
 
-describe('a path with half a character', () => {
+describe('a path with half a surrogate pair', () => {
   const engines: Readonly<Record<string, () => Engine>> = { local, memory: () => memory() }
   for (const [what, open] of Object.entries(engines)) {
-    test(`is refused: ${what}`, async () => {
+    test(`is an error: ${what}`, async () => {
       const engine = open()
       for (const half of HALVES) {
         const name = path.join(parent, half)
@@ -64,7 +64,7 @@ describe('a path with half a character', () => {
     })
   }
 
-  test('is refused as a root, and as a name that an engine has for a path', async () => {
+  test('is an error as a root, and as a name that is a path for its engine', async () => {
     assert.throws(() => new LockManager({ root: `${parent}/\ud800` }), TypeError)
     const locks = new LockManager({ engine: local() })
     await assert.rejects(locks.request(`${parent}/\ud800`, notCalled), TypeError)
@@ -74,7 +74,7 @@ describe('a path with half a character', () => {
     )
   })
 
-  test('is taken if it is whole', async () => {
+  test('is accepted if the pair is complete', async () => {
     const lock = await slocket(path.join(parent, '\u{1f512}'), { linger: 0 })
     await lock.release()
   })

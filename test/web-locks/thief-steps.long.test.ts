@@ -16,7 +16,7 @@ const AT_ONCE = 4
 const FEWEST_STEPS = 8
 
 betweenProcesses(
-  'a thief stopped before any step keeps no other thief out, and has its turn when it goes on',
+  'a thief stopped before any step keeps no other thief out, and gets its turn when it continues',
   async (scene, t) => {
     const [holder, waiter, second] = await scene.startAll(3)
     const thief = await scene.start('process', STEPS)
@@ -60,7 +60,7 @@ betweenProcesses(
 )
 
 betweenProcesses(
-  'a thief killed before any step has stolen from the holder, or not; the lock is the holder’s, or the next waiter’s',
+  "a thief killed before any step has stolen or not; the lock is the holder's, or the next waiter's",
   async (scene, t) => {
     const [holder, waiter] = await scene.startAll(2)
     let thefts = 0

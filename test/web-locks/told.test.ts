@@ -1,4 +1,4 @@
-// Nobody has to look by itself in order to learn of a theft.
+// Notifications of thefts: nobody needs to check the queue at intervals.
 import assert from 'node:assert/strict'
 import type { WebClient } from '../helpers/web-client.ts'
 import { betweenProcesses } from '../helpers/web-client.ts'
@@ -9,18 +9,18 @@ betweenProcesses('victims, and requests that wait for them, are notified of a th
   const start = (): Promise<WebClient> => scene.start('process', NO_LOOK)
   const [a, b, c, thief] = await Promise.all([start(), start(), start(), start()])
   for (const mode of ['exclusive', 'shared'] as const) {
-    for (const isCrowded of [false, true]) {
-      const name = `${mode} ${isCrowded}`
+    for (const hasWaiters of [false, true]) {
+      const name = `${mode} ${hasWaiters}`
       await a.hold(name, { mode })
       if (mode === 'shared') await c.hold(name, { mode })
-      // By the same ticket, where that is exclusive.
-      if (isCrowded) await a.wait(name, {}, `${name} again`)
+      // With the same ticket, if that is exclusive.
+      if (hasWaiters) await a.wait(name, {}, `${name} again`)
       await b.wait(name)
       await thief.hold(name, { steal: true })
       assert.equal((await a.next('rejected', name)).kind, 'AbortError')
       if (mode === 'shared') assert.equal((await c.next('rejected', name)).kind, 'AbortError')
       await thief.end(name)
-      if (isCrowded) {
+      if (hasWaiters) {
         await a.next('called', `${name} again`)
         await a.end(`${name} again`)
       }
@@ -30,21 +30,24 @@ betweenProcesses('victims, and requests that wait for them, are notified of a th
   }
 })
 
-betweenProcesses('a thief that is a victim is notified, and so is a request that waits behind both', async (scene) => {
-  const start = (): Promise<WebClient> => scene.start('process', NO_LOOK)
-  const [a, b, c] = await Promise.all([start(), start(), start()])
-  await a.hold('lock', { steal: true })
-  await c.wait('lock')
-  await b.hold('lock', { steal: true })
-  assert.equal((await a.next('rejected', 'lock')).kind, 'AbortError')
-  await b.end('lock')
-  await c.next('called', 'lock')
-})
+betweenProcesses(
+  'a thief that becomes a victim is notified, and so is a request that waits behind both',
+  async (scene) => {
+    const start = (): Promise<WebClient> => scene.start('process', NO_LOOK)
+    const [a, b, c] = await Promise.all([start(), start(), start()])
+    await a.hold('lock', { steal: true })
+    await c.wait('lock')
+    await b.hold('lock', { steal: true })
+    assert.equal((await a.next('rejected', 'lock')).kind, 'AbortError')
+    await b.end('lock')
+    await c.next('called', 'lock')
+  },
+)
 
 const noStop = process.platform === 'win32' && 'Windows stops no process by a signal'
 
 betweenProcesses(
-  'a request that waited for a victim that is stopped is notified by the tickets ahead of it',
+  'a request that waited for a stopped victim is notified by the tickets ahead of it',
   { skip: noStop },
   async (scene) => {
     const start = (): Promise<WebClient> => scene.start('process')

@@ -1,4 +1,4 @@
-// A try that is held up in the queue, because it has to connect to the one ahead: whoever looks sees no one who waits.
+// A try that is delayed in the queue, since it has to connect to the ticket ahead: queries don't show it as a waiter.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import net from 'node:net'
@@ -22,7 +22,7 @@ test('a try is not shown as waiting, neither by its own client nor by another on
   let goOn!: () => void
   const isHeldUp = new Promise<void>((heldUp) => {
     net.connect = ((options: net.IpcNetConnectOpts) => {
-      // Others look whether those who were here before them live.
+      // Others check whether the tickets ahead are alive.
       if (!isTicket(path.basename(options.path))) return connect(options)
       net.connect = connect
       const socket = new net.Socket()

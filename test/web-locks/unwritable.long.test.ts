@@ -13,7 +13,7 @@ const NOBODY = 65_534
 const STEPS = new URL('../fixtures/steps.js', import.meta.url).href
 
 for (const code of ['EACCES', 'EROFS']) {
-  betweenProcesses(`where nothing can be unlinked (${code}), its end frees a lock all the same`, async (scene) => {
+  betweenProcesses(`if nothing can be unlinked (${code}), the end of the process still frees a lock`, async (scene) => {
     const victim = await scene.start('process', STEPS)
     const other = await scene.start()
     await victim.hold('lock')
@@ -30,7 +30,7 @@ for (const code of ['EACCES', 'EROFS']) {
 }
 
 betweenProcesses(
-  'where nothing can be unlinked while its process holds another lock, that is said, and both go together',
+  'if nothing can be unlinked while the process holds another lock, that is reported, and both go together',
   async (scene) => {
     const victim = await scene.start('process', STEPS)
     const other = await scene.start()
@@ -48,7 +48,7 @@ betweenProcesses(
 )
 
 betweenProcesses(
-  'where nothing can be unlinked for a while, a lock is free once that has passed, though its process holds another one',
+  'if nothing can be unlinked for a while, a lock is free after that, although its process holds another one',
   async (scene) => {
     const victim = await scene.start('process', STEPS)
     const other = await scene.start()
@@ -77,7 +77,7 @@ const whatNobodyDoes = (index: string, root: string): string => `
 const SHUT = [['.'], ['name'], ['.', 'name'], ['.', 'name', '.members']]
 for (const shut of reasonNotRoot() === false ? SHUT : []) {
   betweenProcesses(
-    `a user that may write no more in its directories (${shut.join(', ')}) frees its lock all the same`,
+    `a user that loses write permission in its directories (${shut.join(', ')}) can still free its lock`,
     async (scene, t) => {
       const { root } = scene
       fs.chmodSync(scene.directory, 0o755)

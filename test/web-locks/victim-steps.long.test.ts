@@ -1,4 +1,4 @@
-// A holder that is stopped at whatever step of its grant, whose lock is stolen meanwhile, and that goes on; or that waited, and is stopped on its way in.
+// A holder that is stopped at any step of its grant while its lock is stolen, and that then continues; or that waited, and is stopped on its way in.
 import assert from 'node:assert/strict'
 import { isStopped } from '../helpers/proc.ts'
 import { until } from '../helpers/until.ts'
@@ -13,7 +13,7 @@ for (const mode of ['exclusive', 'shared'] as const) {
   for (const hasWaited of [false, true]) {
     const how = `${mode}${hasWaited ? ', after a wait' : ''}`
     betweenProcesses(
-      `stopped at any step of its grant, while its lock is stolen: two never hold (${how})`,
+      `stopped at any step of its grant while its lock is stolen: two never hold (${how})`,
       async (scene, t) => {
         const [first, thief] = await scene.startAll(2)
         const victim = await scene.start('process', STEPS)
@@ -42,7 +42,7 @@ for (const mode of ['exclusive', 'shared'] as const) {
           const [only] = (await thief!.query()).held
           assert.equal(only?.mode, 'exclusive')
           if (hasStopped) victim.continue()
-          // Either it has held, and is told of the loss; or it has never held, and waits for the thief.
+          // Either it has held, and is notified of the loss; or it has never held, and waits for the thief.
           const waits = async (): Promise<boolean> => (await thief!.query()).pending.length === 1
           await until(
             'it is a victim, or waits',

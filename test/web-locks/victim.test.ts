@@ -42,7 +42,7 @@ const MOST_TURNS = 12
 
 for (const [where, newClient] of engines) {
   describe(`over ${where}`, () => {
-    test('a theft at any moment of a grant: the victim has been notified when the thief has the lock', async () => {
+    test('a theft at any moment of a grant: the victim has been notified when the thief gets the lock', async () => {
       const client = newClient()
       for (let turns = 0; turns < MOST_TURNS; turns += 1) {
         const name = `moment ${turns}`
@@ -70,7 +70,7 @@ for (const [where, newClient] of engines) {
       ['a try', { ifAvailable: true }],
       ['a thief', { steal: true }],
     ] as const) {
-      test(`a request that waits by the ticket of ${maker} that is a victim goes on waiting, and gets the lock`, async () => {
+      test(`a request that waits by the ticket of ${maker} that becomes a victim continues to wait, and gets the lock`, async () => {
         const [locks, others] = [new LockManager({ engine: newClient() }), new LockManager({ engine: newClient() })]
         const name = `by ${maker}`
         const victim = locks.request(name, options, () => new Promise(() => {}))
@@ -90,7 +90,7 @@ for (const [where, newClient] of engines) {
   })
 }
 
-test('of two thieves at any distance, the thief in front has the lock, and the other one is its victim', async () => {
+test('of two thieves at any distance, the one in front gets the lock, and the other one is its victim', async () => {
   const request = { claim: EXCLUSIVE, wait: true, steal: true, lingerMs: 60_000 }
   const second = openNames(root)
   await (await second.acquire('warm', request))!.release()
@@ -116,7 +116,7 @@ test('of two thieves at any distance, the thief in front has the lock, and the o
   }
 })
 
-test('a request that waits by the ticket of a stolen-from thief, and finds that removed, steals nothing', async () => {
+test('a request that waits by the removed ticket of a thief that was a victim itself steals nothing', async () => {
   const [locks, others] = [new LockManager({ engine: openNames(root) }), new LockManager({ engine: openNames(root) })]
   const victim = locks.request('removed', { steal: true }, () => new Promise(() => {}))
   victim.catch(() => {})
@@ -136,16 +136,16 @@ test('a request that waits by the ticket of a stolen-from thief, and finds that 
   assert.equal(await waiting, 'waited')
 })
 
-for (const isCrowded of [false, true]) {
-  test(`a theft follows no symbolic link at the name of the ticket (${isCrowded ? 'others wait' : 'nobody waits'} by it)`, async () => {
+for (const hasWaiters of [false, true]) {
+  test(`a theft does not follow a symbolic link in place of the ticket (${hasWaiters ? 'others wait' : 'nobody waits'} by it)`, async () => {
     const [locks, others] = [new LockManager({ engine: openNames(root) }), new LockManager({ engine: openNames(root) })]
-    const outside = path.join(directory, `outside ${isCrowded}`)
+    const outside = path.join(directory, `outside ${hasWaiters}`)
     fs.writeFileSync(outside, 'precious')
-    const name = `link ${isCrowded}`
+    const name = `link ${hasWaiters}`
     let loss: unknown
     locks.request(name, () => new Promise(() => {})).catch((error: unknown) => (loss = error))
     await locks.query()
-    const waiting = isCrowded ? locks.request(name, () => 'waited') : 'waited'
+    const waiting = hasWaiters ? locks.request(name, () => 'waited') : 'waited'
     await locks.query()
     const queue = path.join(root, encodeURIComponent(name))
     const ticket = path.join(queue, fs.readdirSync(queue).find(isTicket)!)

@@ -7,7 +7,7 @@ import os from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { RootDirectory } from '../../src/engines/local/names/name-directory.ts'
-import { collectOf } from '../../src/engines/local/names/sweep-root.ts'
+import { collectOf } from '../../src/engines/local/names/remove-from-root.ts'
 import { SocketAddresses } from '../../src/engines/local/platform/socket-addresses.ts'
 import { askMember } from '../../src/engines/local/members/remove-stale.ts'
 import { reasonWithout } from '../helpers/privileges.ts'
@@ -25,7 +25,7 @@ const HOLD = `
   setInterval(() => {}, 1000)`
 
 test(
-  'who is asked between bind and listen, and holds by the time that its refusal is heard of, is not taken for dead',
+  'a process that is asked between bind and listen, and holds when the refusal is noticed, is not taken for dead',
   {
     skip,
   },
@@ -50,14 +50,14 @@ test(
       })
       const names = (): string[] => fs.readdirSync(join(root, 'name'))
       const refused = ask(file!)
-      // It is refused by now, and that is heard of when this thread goes on.
+      // It is refused by now, and that is noticed when this thread continues.
       while (!fs.existsSync(join(root, 'name')) || !names().some((name) => name.endsWith('-h'))) {
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
       }
       const before = names()
       const [said] = (await once(slow.stdout, 'data')) as [Buffer]
       pid = Number(said)
-      // Nothing is said of one that answers the second time.
+      // Nothing is reported about a member that answers the second time.
       await Promise.race([refused, pass(500)])
       assert.deepEqual(names(), before)
 

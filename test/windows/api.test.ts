@@ -21,7 +21,7 @@ describe('on Windows', skip, () => {
   let count = 0
   const newPath = (): string => path.join(parent, `lock-${(count += 1)}`)
 
-  test('slocket.sync has a free lock at once, and refuses to wait for its own thread', async () => {
+  test('slocket.sync gets a free lock at once, and does not wait for its own thread', async () => {
     const lock = newPath()
     const held = slocket.sync(lock, LEAVE)
     assert.equal(held.held, true)
@@ -35,7 +35,7 @@ describe('on Windows', skip, () => {
     assert.equal(fs.existsSync(lock), false)
   })
 
-  test('a lock that a worker thread holds is free once the thread was terminated, and the next holder has recovered', async () => {
+  test("a worker thread's lock is free once the thread is terminated, and the next holder has recovered", async () => {
     const lock = newPath()
     const url = new URL('../../src/index.js', import.meta.url).href
     const program = `import(${JSON.stringify(url)}).then(async ({ slocket }) => {
@@ -53,7 +53,7 @@ describe('on Windows', skip, () => {
     await held.release()
   })
 
-  test('names are told apart by case, though paths are not, and are listed as they were given', async () => {
+  test('names are case-sensitive, although paths are not, and are listed unchanged', async () => {
     const root = path.join(parent, 'names')
     const [one, other] = [new LockManager({ root }), new LockManager({ root: root.toUpperCase() })]
     await one.request('Ledger', async () => {
@@ -65,7 +65,7 @@ describe('on Windows', skip, () => {
     })
   })
 
-  test('the calls of proper-lockfile keep each other out, and leave nothing', async () => {
+  test('the calls of proper-lockfile exclude each other, and leave nothing behind', async () => {
     const file = path.join(parent, 'data.json')
     fs.writeFileSync(file, '{}')
     const release = await lockfile.lock(file)
@@ -89,11 +89,11 @@ describe('on Windows', skip, () => {
     assert.equal(await lockfile.check(file), false)
   })
 
-  test('the calls of proper-lockfile respect its own lock while that is fresh, and take it over when it is stale', async () => {
+  test("the calls of proper-lockfile respect proper-lockfile's own lock while it is fresh, and take it over when it is stale", async () => {
     const file = path.join(parent, 'shared.json')
     fs.writeFileSync(file, '{}')
     fs.mkdirSync(`${file}.lock`)
-    // Older than one that slocket is just making.
+    // Older than a lock that slocket is creating at this moment.
     const madeMs = fs.statSync(`${file}.lock`).birthtimeMs
     while (Date.now() < madeMs + 100) await new Promise((done) => setTimeout(done, 10))
     assert.equal(await lockfile.check(file), true)
@@ -107,7 +107,7 @@ describe('on Windows', skip, () => {
   })
 })
 
-scenario('processes that block in slocket.sync contend, and one is killed: never do two hold', skip, async (scene) => {
+scenario('blocking processes contend in slocket.sync, and one is killed: two never hold', skip, async (scene) => {
   const [doomed, ...others] = await scene.spawnAll('a', 'b', 'c')
   const contend = { do: 'contend', path: scene.path, counter: scene.counter, sync: true, options: LEAVE } as const
   doomed.send({ ...contend, rounds: 1_000_000 })
@@ -117,13 +117,10 @@ scenario('processes that block in slocket.sync contend, and one is killed: never
   await others[1].next('done')
 })
 
-scenario(
-  'who steals from a process that blocks has the lock when that goes on, and not before',
-  skip,
-  async (scene) => {
-    const url = new URL('../../src/index.js', import.meta.url).href
-    // Says when its lock is stolen, by the clock that all processes share.
-    const program = `
+scenario('a thief gets the lock of a blocking process only after that continues', skip, async (scene) => {
+  const url = new URL('../../src/index.js', import.meta.url).href
+  // Says when its lock is stolen, by the clock that all processes share.
+  const program = `
     const { writeSync } = require('node:fs')
     import(${JSON.stringify(url)}).then(async ({ LockManager }) => {
       const locks = new LockManager({ root: process.argv[1] })
@@ -137,18 +134,17 @@ scenario(
       })
       stolen.catch(({ name }) => { writeSync(1, name + '\\n'); process.exit() })
     })`
-    const victim = spawn(process.execPath, ['-e', program, scene.path], { stdio: ['pipe', 'pipe', 'inherit'] })
-    scene.onEnd(() => void victim.kill('SIGKILL'))
-    const said = createInterface(victim.stdout)[Symbol.asyncIterator]()
-    const next = async (): Promise<string> => String((await said.next()).value)
-    assert.equal(await next(), 'held')
-    victim.stdin.write('\n')
-    assert.equal(await next(), 'blocks')
-    const stolenNs = await new LockManager({ root: scene.path }).request('name', { steal: true }, () =>
-      process.hrtime.bigint(),
-    )
-    const wentOnNs = BigInt(await next())
-    assert.ok(stolenNs > wentOnNs, `stolen ${wentOnNs - stolenNs} ns too early`)
-    assert.equal(await next(), 'AbortError')
-  },
-)
+  const victim = spawn(process.execPath, ['-e', program, scene.path], { stdio: ['pipe', 'pipe', 'inherit'] })
+  scene.onEnd(() => void victim.kill('SIGKILL'))
+  const said = createInterface(victim.stdout)[Symbol.asyncIterator]()
+  const next = async (): Promise<string> => String((await said.next()).value)
+  assert.equal(await next(), 'held')
+  victim.stdin.write('\n')
+  assert.equal(await next(), 'blocks')
+  const stolenNs = await new LockManager({ root: scene.path }).request('name', { steal: true }, () =>
+    process.hrtime.bigint(),
+  )
+  const wentOnNs = BigInt(await next())
+  assert.ok(stolenNs > wentOnNs, `stolen ${wentOnNs - stolenNs} ns too early`)
+  assert.equal(await next(), 'AbortError')
+})

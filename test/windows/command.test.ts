@@ -32,7 +32,7 @@ async function runSlocket(scene: Scene, ...words: string[]): Promise<Ending> {
   return { status, stdout, stderr }
 }
 
-scenario('slocket status shows who holds and who waits', skip, async (scene) => {
+scenario('slocket status shows holders and waiters', skip, async (scene) => {
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path, { label: 'nightly' })
   await waiter.enqueue(scene.path)
@@ -41,7 +41,7 @@ scenario('slocket status shows who holds and who waits', skip, async (scene) => 
   assert.match(stdout, new RegExp(`"pid": ?${holder.pid}\\b[^]*"label": ?"nightly"[^]*"pid": ?${waiter.pid}\\b`))
 })
 
-scenario('slocket break takes a lock from its holder, and the next one has it', skip, async (scene) => {
+scenario('slocket break takes a lock from its holder, and the next waiter gets it', skip, async (scene) => {
   const [holder, next] = await scene.spawnAll('holder', 'next')
   await holder.acquire(scene.path, { label: 'nightly' })
   await next.enqueue(scene.path)
@@ -54,7 +54,7 @@ scenario('slocket break takes a lock from its holder, and the next one has it', 
   await next.release()
 })
 
-scenario('slocket break cannot take a lock from a process that blocks, and says so', skip, async (scene) => {
+scenario('slocket break cannot take a lock from a blocking process, and says so', skip, async (scene) => {
   const holder = await scene.spawn('holder')
   await holder.acquire(scene.path)
   holder.send({ do: 'block', ms: 60_000 })
@@ -66,7 +66,7 @@ scenario('slocket break cannot take a lock from a process that blocks, and says 
   await holder.kill()
 })
 
-scenario('slocket doctor says which ticket, witness and bell are in use', skip, async (scene) => {
+scenario('slocket doctor names the ticket, the witness and the bell in use', skip, async (scene) => {
   const { status, stdout, stderr } = await runSlocket(scene, 'doctor', '--json')
   assert.equal(status, 0, stdout + stderr)
   const { findings } = JSON.parse(stdout) as { findings: Record<string, { kind: string; text: string }> }
@@ -82,7 +82,7 @@ scenario('slocket doctor says which ticket, witness and bell are in use', skip, 
   assert.deepEqual(fs.readdirSync(scene.directory), [])
 })
 
-scenario('slocket flock holds the lock beside a file, and refuses another one with -n', skip, async (scene) => {
+scenario('slocket flock holds the lock beside a file, and rejects another one with -n', skip, async (scene) => {
   const flag = `${scene.path}-flag`
   const command = `require('node:fs').writeFileSync(${JSON.stringify(flag)}, '')
     setInterval(() => require('node:fs').existsSync(${JSON.stringify(flag)}) || process.exit(7), 10)`
@@ -93,11 +93,15 @@ scenario('slocket flock holds the lock beside a file, and refuses another one wi
   assert.equal((await first).status, 7)
 })
 
-scenario('slocket run -c runs a line as cmd does, quotes and all, and ends with its status', skip, async (scene) => {
-  const { status, stderr } = await runSlocket(scene, 'run', 'lock', '-c', 'echo "a  b">out& exit 7')
-  assert.equal(status, 7, stderr)
-  assert.equal(fs.readFileSync(path.join(scene.directory, 'out'), 'utf8').trimEnd(), '"a  b"')
-})
+scenario(
+  'slocket run -c runs a line like cmd does, including quotes, and exits with its status',
+  skip,
+  async (scene) => {
+    const { status, stderr } = await runSlocket(scene, 'run', 'lock', '-c', 'echo "a  b">out& exit 7')
+    assert.equal(status, 7, stderr)
+    assert.equal(fs.readFileSync(path.join(scene.directory, 'out'), 'utf8').trimEnd(), '"a  b"')
+  },
+)
 
 scenario('a LOCK with a name that Windows reserves is a usage error, whatever the command', skip, async (scene) => {
   for (const words of [
@@ -113,20 +117,20 @@ scenario('a LOCK with a name that Windows reserves is a usage error, whatever th
   assert.deepEqual(fs.readdirSync(scene.directory), [])
 })
 
-scenario('slocket hold is refused: the system does not tell when a process was started', skip, async (scene) => {
+scenario('slocket hold is an error: the system does not report when a process was started', skip, async (scene) => {
   const { status, stderr } = await runSlocket(scene, 'hold', 'lock')
   assert.equal(status, 64)
   assert.match(stderr, /slocket hold needs \/proc/)
   assert.equal(fs.existsSync(scene.path), false)
 })
 
-scenario('slocket run refuses more permits than a request can take on Windows', skip, async (scene) => {
+scenario('slocket run rejects more permits than a request can take on Windows', skip, async (scene) => {
   const { status, stderr } = await runSlocket(scene, 'run', '-p', '200', '--take', '101', 'lock', '--', 'none')
   assert.equal(status, 64)
   assert.match(stderr, /take must be 100 at most on Windows/)
 })
 
-scenario('slocket.sync refuses them as slocket does', skip, async (scene) => {
+scenario('slocket.sync rejects them like slocket does', skip, async (scene) => {
   assert.throws(() => slocket.sync(scene.path, { permits: 200, take: 101 }), RangeError)
   await assert.rejects(slocket(scene.path, { permits: 200, take: 101 }), RangeError)
 })

@@ -38,7 +38,7 @@ process.stdin.on('data', () => {
   process.exit()
 })`
 
-scenario('among exclusive and shared holders who are killed, never do two hold that may not', skip, async (scene) => {
+scenario('exclusive and shared holders are killed: conflicting ones never hold together', skip, async (scene) => {
   await contendAndKill(scene, [{}, { mode: 'shared' }, {}, { mode: 'shared' }])
 })
 
@@ -46,21 +46,25 @@ scenario('the same if exclusive holders are downgraded', skip, async (scene) => 
   await contendAndKill(scene, [{}, { mode: 'shared' }, {}, { mode: 'shared' }], true)
 })
 
-scenario('of two permits whose holders are killed, never more than two are held', skip, async (scene) => {
+scenario('two permits, and holders are killed: more than two are never held', skip, async (scene) => {
   const permit = { permits: 2 }
   await contendAndKill(scene, [permit, permit, permit, permit])
 })
 
-scenario('of five permits of which holders take several, never more than five are held', skip, async (scene) => {
-  await contendAndKill(scene, [
-    { permits: 5, take: 3 },
-    { permits: 5 },
-    { permits: 5, take: 2 },
-    { permits: 5, take: 2 },
-  ])
-})
+scenario(
+  'five permits, several at once, and holders are killed: more than five are never held',
+  skip,
+  async (scene) => {
+    await contendAndKill(scene, [
+      { permits: 5, take: 3 },
+      { permits: 5 },
+      { permits: 5, take: 2 },
+      { permits: 5, take: 2 },
+    ])
+  },
+)
 
-scenario('a scanner that opens the files of the lock costs time, and no more', skip, async (scene) => {
+scenario('a scanner that opens the files of the lock only costs time', skip, async (scene) => {
   const scanner = spawn(process.execPath, ['-e', SCANNER, scene.path], { stdio: ['pipe', 'pipe', 'inherit'] })
   scene.onEnd(() => void scanner.kill('SIGKILL'))
   let said = ''

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { EXCLUSIVE, SHARED } from '../../src/core/claim.ts'
 import { Guards } from '../../src/engines/local/windows/guard.ts'
 import type { Client } from '../helpers/client.ts'
-import { sweep } from '../helpers/party.ts'
+import { useOnceAndCleanUp } from '../helpers/party.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
 import { ELSEWHERE } from './on-windows.ts'
@@ -15,17 +15,17 @@ const READ = { mode: 'shared' } as const
 /** The name of the ticket of a request that doesn't look at the queue. */
 const IMPATIENT = '2-0000000000000000001-x-1-aaaaaaaaaaaa-00000000'
 
-scenario('a holder killed between its mark and the guard is one to recover from', skip, async (scene) => {
+scenario('a holder killed between its mark and the guard causes recovered', skip, async (scene) => {
   const { holder, reader, writer } = await waitBehind(scene, 'mark', 'kill')
   await dieDowngrading(scene, holder)
   assert.equal((await reader.next('granted')).recovered, true)
   await reader.release()
   assert.equal((await writer.next('granted')).recovered, true)
   await writer.release()
-  await sweep(reader, scene.path)
+  await useOnceAndCleanUp(reader, scene.path)
 })
 
-scenario('a holder killed while its guard is closed leaves nothing to recover from', skip, async (scene) => {
+scenario('a holder killed while its guard is closed causes no recovered', skip, async (scene) => {
   const { holder, reader, writer } = await waitBehind(scene, 'guard', 'kill')
   await dieDowngrading(scene, holder)
   assert.equal((await reader.next('granted')).recovered, false)
@@ -33,25 +33,29 @@ scenario('a holder killed while its guard is closed leaves nothing to recover fr
   await reader.release()
   assert.equal((await writer.next('granted')).recovered, false)
   await writer.release()
-  await sweep(reader, scene.path)
+  await useOnceAndCleanUp(reader, scene.path)
 })
 
-scenario('a holder that blocks between its mark and the guard lets in nobody until it goes on', skip, async (scene) => {
-  const { holder, reader, writer, goOn } = await waitBehind(scene, 'mark', 'block')
-  holder.send({ do: 'downgrade' })
-  await holder.next('stopping')
-  assert.equal(await reader.try(scene.path, READ), false)
-  assert.equal(reader.hasSaid('granted'), false)
-  goOn()
-  await holder.next('downgraded')
-  await reader.next('granted')
-  await reader.release()
-  assert.equal(writer.hasSaid('granted'), false)
-  await holder.release()
-  await writer.next('granted')
-})
+scenario(
+  'a holder that blocks between its mark and the guard lets nobody in until it continues',
+  skip,
+  async (scene) => {
+    const { holder, reader, writer, goOn } = await waitBehind(scene, 'mark', 'block')
+    holder.send({ do: 'downgrade' })
+    await holder.next('stopping')
+    assert.equal(await reader.try(scene.path, READ), false)
+    assert.equal(reader.hasSaid('granted'), false)
+    goOn()
+    await holder.next('downgraded')
+    await reader.next('granted')
+    await reader.release()
+    assert.equal(writer.hasSaid('granted'), false)
+    await holder.release()
+    await writer.next('granted')
+  },
+)
 
-scenario('a holder that blocks while its guard is closed lets in only those who share', skip, async (scene) => {
+scenario('a holder that blocks while its guard is closed lets only shared requests in', skip, async (scene) => {
   const { holder, reader, writer, goOn } = await waitBehind(scene, 'guard', 'block')
   holder.send({ do: 'downgrade' })
   await holder.next('stopping')
@@ -67,19 +71,23 @@ scenario('a holder that blocks while its guard is closed lets in only those who 
   await writer.next('granted')
 })
 
-scenario('a guard that is open elsewhere just then need not be open for the lock to be shared', skip, async (scene) => {
-  const { holder, reader, writer } = await waitBehind(scene, 'guard', 'busy')
-  await holder.downgrade()
-  await reader.next('granted')
-  await reader.release()
-  mayShareOnly(scene)
-  await holder.release()
-  assert.equal((await writer.next('granted')).recovered, false)
-  await writer.release()
-  await sweep(reader, scene.path)
-})
+scenario(
+  'a guard that is open elsewhere at that moment need not be open for the lock to be shared',
+  skip,
+  async (scene) => {
+    const { holder, reader, writer } = await waitBehind(scene, 'guard', 'busy')
+    await holder.downgrade()
+    await reader.next('granted')
+    await reader.release()
+    mayShareOnly(scene)
+    await holder.release()
+    assert.equal((await writer.next('granted')).recovered, false)
+    await writer.release()
+    await useOnceAndCleanUp(reader, scene.path)
+  },
+)
 
-scenario('a downgraded holder has a mark, which goes before its ticket', skip, async (scene) => {
+scenario('a downgraded holder has a mark, which is removed before its ticket', skip, async (scene) => {
   const holder = await scene.spawn('holder')
   await holder.acquire(scene.path)
   await holder.downgrade()
@@ -91,12 +99,12 @@ scenario('a downgraded holder has a mark, which goes before its ticket', skip, a
   assert.deepEqual(fs.readdirSync(scene.path), ['guard'])
 })
 
-scenario('a mark that a machine has left which lost its power is removed', skip, async (scene) => {
+scenario('a mark that was left by a power failure is removed', skip, async (scene) => {
   const client = await scene.spawn('client')
   await client.acquire(scene.path)
   fs.writeFileSync(join(scene.path, `${IMPATIENT}-d`), '')
   await client.release()
-  await sweep(client, scene.path)
+  await useOnceAndCleanUp(client, scene.path)
 })
 
 /** Asks for the guard without a look at the queue: what excludes has to do so by itself. */

@@ -32,7 +32,7 @@ describe('a guard', { skip: ELSEWHERE }, () => {
   const alone = (file: string): string => open(file, fs.constants.O_RDWR | NO_SHARING)
   const together = (file: string): string => open(file, fs.constants.O_RDONLY)
 
-  test('is open alone while an exclusive holder has the lock', async () => {
+  test('is open exclusively while an exclusive holder has the lock', async () => {
     const lock = newPath()
     const held = await slocket(lock)
     assert.deepEqual([alone(`${lock}/guard`), together(`${lock}/guard`)], ['EBUSY', 'EBUSY'])
@@ -40,7 +40,7 @@ describe('a guard', { skip: ELSEWHERE }, () => {
     assert.deepEqual([alone(`${lock}/guard`), together(`${lock}/guard`)], ['opened', 'opened'])
   })
 
-  test('is open together while shared holders have the lock, until the last has released', async () => {
+  test('is open shared while shared holders have the lock, until the last one has released', async () => {
     const lock = newPath()
     const [a, b] = [local(), local()]
     const first = await slocket(lock, { mode: 'shared', engine: a })
@@ -52,7 +52,7 @@ describe('a guard', { skip: ELSEWHERE }, () => {
     assert.equal(alone(`${lock}/guard`), 'opened')
   })
 
-  test('of n permits, each holder has one alone', async () => {
+  test('of n permits is open exclusively, one for each holder', async () => {
     const lock = newPath()
     const engines = [local(), local(), local()]
     const [first, second] = [
@@ -71,7 +71,7 @@ describe('a guard', { skip: ELSEWHERE }, () => {
     assert.deepEqual([alone(`${lock}/guard-1`), alone(`${lock}/guard-2`)], ['opened', 'opened'])
   })
 
-  test('of n permits, a holder has as many alone as it takes, and names itself in one', async () => {
+  test('of n permits is open as often as the holder takes permits; one of them names the holder', async () => {
     const lock = newPath()
     const held = await slocket(lock, { permits: 5, take: 3 })
     assert.deepEqual(
@@ -91,7 +91,7 @@ describe('a guard', { skip: ELSEWHERE }, () => {
     )
   })
 
-  test('of n permits, the highest are taken first: so requests with other numbers have theirs when it is their turn', () => {
+  test('of the highest permits is taken first: so requests with other numbers get theirs when it is their turn', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const lock = newPath()
       fs.mkdirSync(lock)
@@ -131,7 +131,7 @@ describe('a guard', { skip: ELSEWHERE }, () => {
     ['a shared request', { mode: 'shared' }, 'guard'],
     ['a request for a permit', { permits: 1 }, 'guard-1'],
   ] as const) {
-    test(`that is open elsewhere keeps ${what} waiting though nobody is ahead of it; a try gives up`, async () => {
+    test(`that is open elsewhere keeps ${what} waiting although nobody is ahead; a try gives up`, async () => {
       const lock = newPath()
       await (await slocket(lock, options)).release()
       const descriptor = fs.openSync(`${lock}/${name}`, fs.constants.O_RDWR | NO_SHARING)
@@ -145,7 +145,7 @@ describe('a guard', { skip: ELSEWHERE }, () => {
     })
   }
 
-  test('that names a holder tells of its death: each shared holder, and the next exclusive one, once', async () => {
+  test('that names a holder reports its death: to each shared holder, and to the next exclusive one, once', async () => {
     const lock = newPath()
     await (await slocket(lock)).release()
     leaveHolder(`${lock}/guard`)
@@ -162,7 +162,7 @@ describe('a guard', { skip: ELSEWHERE }, () => {
     }
   })
 
-  test('of a permit that names a holder tells the next holder, whichever permit that has', async () => {
+  test('of a permit that names a holder reports to the next holder, whichever permit that has', async () => {
     const lock = newPath()
     const engines = [local(), local()]
     const both = await Promise.all(engines.map((engine) => slocket(lock, { permits: 3, engine })))
@@ -175,7 +175,7 @@ describe('a guard', { skip: ELSEWHERE }, () => {
     await Promise.all([first.release(), second.release()])
   })
 
-  test('that names a holder is not removed when the lock is idle, and what it says is not lost', async () => {
+  test('that names a holder is not removed when the lock is idle, so what it says is not lost', async () => {
     const lock = newPath()
     const reader = await slocket(lock, { mode: 'shared', ...LEAVE, engine: local() })
     await reader.release()
@@ -191,7 +191,7 @@ describe('a guard', { skip: ELSEWHERE }, () => {
     assert.equal(fs.existsSync(lock), false)
   })
 
-  test('of an earlier boot has its tokens go on growing', async () => {
+  test('of an earlier boot lets its tokens continue to grow', async () => {
     const lock = newPath()
     const before = await slocket(lock)
     await before.release()
@@ -204,7 +204,7 @@ describe('a guard', { skip: ELSEWHERE }, () => {
     }
   })
 
-  test('whose content cannot be read counts as that of a holder that has died', async () => {
+  test('with unreadable content counts as that of a dead holder', async () => {
     const lock = newPath()
     await (await slocket(lock)).release()
     fs.writeFileSync(`${lock}/guard`, 'not a record')

@@ -15,7 +15,7 @@ import { GuardBarrier } from '../../src/engines/local/windows/ticket.ts'
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-hold-'))
 after(() => fs.rmSync(directory, { recursive: true }))
 
-test('a guard that is open elsewhere leaves no room, also once a request that never waits gives up', async () => {
+test('a guard that is open elsewhere leaves no room, also after a request that never waits gives up', async () => {
   const claims = [EXCLUSIVE, SHARED, permitClaim(1), permitClaim(3), permitClaim(3, 2), permitClaim(3, 3)]
   const listings = claims.map((claim) => [new GuardBarrier(claim), ticket(claim)])
   assert.deepEqual(listings.map(kindOfTurn), Array(claims.length).fill('blocked'))

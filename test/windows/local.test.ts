@@ -50,7 +50,7 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     assert.deepEqual(fs.readdirSync(deep), [])
   })
 
-  test('is refused on a network share, and at a name that Windows reserves', async () => {
+  test('is an error on a network share, and at a name that Windows reserves', async () => {
     const isNetworkError = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_NETWORK_FILE_SYSTEM')
     await assert.rejects(slocket('\\\\server\\share\\lock'), isNetworkError)
     await assert.rejects(slocket.query('//server/share/lock'), isNetworkError)
@@ -69,7 +69,7 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
       },
     ],
   ] as const) {
-    test(`is refused on a drive ${what}, and nothing is made`, async () => {
+    test(`is an error on a drive ${what}, and nothing is created`, async () => {
       const isNetworkError = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_NETWORK_FILE_SYSTEM')
       const lock = newPath()
       const mocked = mock.method(fs.realpathSync, 'native', realpath).mock
@@ -83,13 +83,13 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     })
   }
 
-  test('with a name that Windows reserves is refused before the directories above it are made', async () => {
+  test('with a name that Windows reserves is an error before the directories above it are created', async () => {
     const above = newPath()
     await assert.rejects(slocket(path.join(above, 'nul'), { parents: true }), TypeError)
     assert.equal(fs.existsSync(above), false)
   })
 
-  test('is refused in a directory in which this user may make nothing, and can be had once that is allowed', async () => {
+  test('is an error in a directory where this user may create nothing, and works once that is allowed', async () => {
     const lock = newPath()
     const mocked = mock.method(fs, 'mkdirSync', () => {
       throw Object.assign(new Error('EPERM: operation not permitted, mkdir'), { code: 'EPERM' })
@@ -104,7 +104,7 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     assert.equal(fs.existsSync(lock), false)
   })
 
-  test('of a file has the same path by every spelling of the path of the file', () => {
+  test("of a file has the same path by every spelling of the file's path", () => {
     const file = path.join(parent, 'data.json')
     fs.writeFileSync(file, '{}')
     const lock = lockPathFor(file)
@@ -126,13 +126,13 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     assert.equal(await other.request('name', { ifAvailable: true }, (lock) => lock?.name), 'name')
   })
 
-  test('is refused where the parent is missing', async () => {
+  test('is an error if the parent is missing', async () => {
     await assert.rejects(slocket(path.join(parent, 'no', 'lock')), (error) =>
       isSlocketError(error, 'ERR_SLOCKET_NO_PARENT'),
     )
   })
 
-  test('is refused in a directory with other content, and nothing there is touched', async () => {
+  test('is an error in a directory with other content, and nothing there is touched', async () => {
     const lock = newPath()
     fs.mkdirSync(lock)
     fs.writeFileSync(`${lock}/precious`, 'content')
@@ -141,7 +141,7 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     assert.deepEqual(fs.readdirSync(lock), ['precious'])
   })
 
-  test('waits for a file at its path to go, and a try does not', async () => {
+  test('waits for a file at its path to go; a try does not', async () => {
     const lock = newPath()
     fs.writeFileSync(lock, 'of another program')
     assert.equal(await slocket.try(lock), null)
@@ -153,14 +153,14 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     await (await waiting).release()
   })
 
-  test('leaves a directory that somebody else has made', async () => {
+  test('leaves a directory that another program has created', async () => {
     const lock = newPath()
     fs.mkdirSync(lock)
     await (await slocket(lock, LEAVE)).release()
     assert.deepEqual(fs.readdirSync(lock), [])
   })
 
-  test('steps over the tickets that a machine has left which lost its power, removes them, and has recovered', async () => {
+  test('skips the tickets that a power failure has left, removes them, and has recovered', async () => {
     const lock = newPath()
     fs.mkdirSync(lock)
     const number = String(process.hrtime.bigint()).padStart(19, '0')
@@ -174,7 +174,7 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     await next.release()
   })
 
-  test('steps over such tickets behind it, too, whose numbers are of another boot', async () => {
+  test('skips such tickets behind it, too, even if their numbers are of another boot', async () => {
     const lock = newPath()
     fs.mkdirSync(lock)
     fs.writeFileSync(`${lock}/2-8000000000000000000-x-4711-aaaaaaaaaaaa-00000000`, '')
@@ -184,7 +184,7 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
   })
 
   for (const options of [{}, { mode: 'shared' }, { permits: 2 }] as const) {
-    test(`waits for a process that tidies, and is not at odds with it: ${JSON.stringify(options)}`, async () => {
+    test(`waits for a process that removes unused entries: ${JSON.stringify(options)}`, async () => {
       const lock = newPath()
       await (await slocket(lock, options)).release()
       const number = String(process.hrtime.bigint()).padStart(19, '0')
@@ -206,7 +206,7 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     })
   }
 
-  test('is not refused to a try because a process tidies, which takes a while on a busy machine', async () => {
+  test('is not refused to a try because another process removes unused entries, slowly', async () => {
     const lock = newPath()
     await (await slocket(lock)).release()
     const number = String(process.hrtime.bigint() - 100_000_000n).padStart(19, '0')
@@ -220,7 +220,7 @@ describe('a local lock on Windows', { skip: ELSEWHERE }, () => {
     await held.release()
   })
 
-  test('can be asked for by the API in all its forms', async () => {
+  test('works with all forms of the API', async () => {
     const lock = newPath()
     assert.equal(await slocket.with(lock, (held) => held.held), true)
     const called = await new Promise<unknown>((done) => slocket(lock, (error, held) => done(error ?? held?.release())))

@@ -1,4 +1,4 @@
-/** What keeps two from holding on Windows, taken out by hand: the queue and the guard exclude each by itself, and the tests see what is missing. */
+/** On Windows, both the queue and the guard exclude a second holder. Each mutant lacks one of them, or both, and the tests must notice. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { ELSEWHERE } from './on-windows.ts'
 
 const BUILT = fileURLToPath(new URL('../..', import.meta.url))
-const CONTENTION = ['contention', 'among exclusive and shared holders'] as const
+const CONTENTION = ['contention', 'exclusive and shared holders are killed'] as const
 
 interface Mutation {
   /** Below src/engines/local/windows/. */
@@ -20,14 +20,14 @@ interface Mutation {
 
 /** Each ticket believes that nobody is ahead. */
 const NO_QUEUE: Mutation = { file: 'view.js', from: 'ahead(own) {', to: 'ahead(own) { return [own];' }
-/** Everybody opens the guard, whoever else has it open. */
+/** Each process can open the guard, whoever else has it open. */
 const NO_GUARD: Mutation = {
   file: 'held-file.js',
   from: 'alone: O_RDWR | O_CREAT | NO_SHARING',
   to: 'alone: O_RDWR | O_CREAT',
 }
 
-describe('with parts of the engine taken out', { skip: ELSEWHERE }, () => {
+describe('mutants of the engine', { skip: ELSEWHERE }, () => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-mutants-'))
   before(() => {
     for (const part of ['src', 'test/helpers', 'test/fixtures', 'test/windows', 'test/darwin'])
@@ -36,23 +36,23 @@ describe('with parts of the engine taken out', { skip: ELSEWHERE }, () => {
   })
   after(() => fs.rmSync(directory, { recursive: true, maxRetries: 20 }))
 
-  test('the queue: the guard excludes', async () => {
+  test('without the queue, the guard excludes', async () => {
     const { status, output } = await runMutated(directory, [NO_QUEUE], CONTENTION)
     assert.equal(status, 0, output)
   })
 
-  test('the guard: the queue excludes', async () => {
+  test('without the guard, the queue excludes', async () => {
     const { status, output } = await runMutated(directory, [NO_GUARD], CONTENTION)
     assert.equal(status, 0, output)
   })
 
-  test('the guard: the tests of guards fail', async () => {
-    const ofGuards = await runMutated(directory, [NO_GUARD], ['guard', 'is open alone while an exclusive holder'])
+  test('without the guard, its tests fail', async () => {
+    const ofGuards = await runMutated(directory, [NO_GUARD], ['guard', 'is open exclusively while an exclusive holder'])
     assert.equal(ofGuards.status, 1, ofGuards.output)
     assert.match(ofGuards.output, /opened[^]*EBUSY/)
   })
 
-  test('both: two hold, and contention shows it', async () => {
+  test('without both, two hold, and the tests of contention fail', async () => {
     const { status, output } = await runMutated(directory, [NO_QUEUE, NO_GUARD], CONTENTION)
     assert.equal(status, 1)
     assert.match(output, /was granted .* while .* held it|token \d+ of .* is not larger than/)

@@ -6,7 +6,7 @@ import { checkWindowsPath, isNetworkPath } from '../../src/engines/local/windows
 
 const isNetworkError = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_NETWORK_FILE_SYSTEM')
 
-test('an ordinary path can be that of a lock, with or without the prefix for long paths', () => {
+test("an ordinary path can be a lock's, with or without the prefix for long paths", () => {
   for (const path of [
     'C:\\data\\lock',
     'c:\\data\\deploy.lock',
@@ -20,7 +20,7 @@ test('an ordinary path can be that of a lock, with or without the prefix for lon
     checkWindowsPath(path)
 })
 
-test('a path of a network share is refused, in each of its forms', () => {
+test('a path of a network share is an error, in each form', () => {
   for (const path of [
     '\\\\server\\share\\lock',
     '//server/share/lock',
@@ -33,11 +33,11 @@ test('a path of a network share is refused, in each of its forms', () => {
   }
 })
 
-test('what realpath says of a local drive is not taken for a share', () => {
+test('the result of realpath for a local drive is not taken for a share', () => {
   for (const path of ['C:\\', 'C:\\data', '\\\\?\\C:\\data']) assert.equal(isNetworkPath(path), false, path)
 })
 
-test('a name that Windows reserves, or does not allow, is a TypeError', () => {
+test('a name that Windows reserves or does not allow is a TypeError', () => {
   for (const name of [
     'NUL',
     'nul.lock',

@@ -53,7 +53,7 @@ async function run(scene: Scene, ...words: string[]): Promise<Running> {
   return { process: child, flag, pid, ended: async () => ((await exit) as [number | null])[0] }
 }
 
-scenario('the lock is held while the command runs, and the command says how it ended', skip, async (scene) => {
+scenario("the lock is held while the command runs, and the command's exit status is passed on", skip, async (scene) => {
   const running = await run(scene)
   assert.equal(await slocket.try(scene.path), null)
   const { held } = await slocket.query(scene.path)
@@ -68,7 +68,7 @@ scenario('the lock is held while the command runs, and the command says how it e
 })
 
 scenario(
-  'slocket is killed: Windows ends the command with it, and the next holder has recovered',
+  'when slocket is killed, Windows ends the command with it, and the next holder has recovered',
   skip,
   async (scene) => {
     const running = await run(scene)
@@ -81,38 +81,34 @@ scenario(
   },
 )
 
-scenario(
-  'a process that the command has left behind, and that has the files open, keeps the lock',
-  skip,
-  async (scene) => {
-    const flag = `${scene.path}-left`
-    const left = `require('node:fs').writeFileSync(${JSON.stringify(flag)}, String(process.pid)); setTimeout(() => {}, 60000)`
-    // Node hands on to a process of its own only what is named: all descriptors that may be those of the lock.
-    const command = `
+scenario('a process that the command has left behind, with the files open, keeps the lock', skip, async (scene) => {
+  const flag = `${scene.path}-left`
+  const left = `require('node:fs').writeFileSync(${JSON.stringify(flag)}, String(process.pid)); setTimeout(() => {}, 60000)`
+  // Node hands on to a process of its own only what is named: all descriptors that may be those of the lock.
+  const command = `
     const stdio = ['ignore', 'ignore', 'ignore']
     for (let descriptor = 3; descriptor < 20; descriptor += 1) {
       try { require('node:fs').fstatSync(descriptor); stdio[descriptor] = descriptor } catch { stdio[descriptor] = 'ignore' }
     }
     require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(left)}], { stdio, detached: true }).unref()
     setInterval(() => require('node:fs').existsSync(${JSON.stringify(flag)}) && process.exit(), 10)`
-    const parameters = [programPath('src/cli/main.js'), 'run', scene.path, '--', process.execPath, '-e', command]
-    const [status] = (await once(
-      spawn(process.execPath, parameters, { stdio: ['ignore', 'ignore', 'inherit'] }),
-      'exit',
-    )) as [number]
-    assert.equal(status, 0)
-    const pid = Number(await until('the process has said who it is', () => fs.readFileSync(flag, 'latin1')))
-    scene.onEnd(() => void (isRunning(pid) && process.kill(pid, 'SIGKILL')))
-    assert.equal(await slocket.try(scene.path), null)
-    const waiting = slocket(scene.path, LEAVE)
-    process.kill(pid, 'SIGKILL')
-    const lock = await waiting
-    assert.equal(lock.recovered, true)
-    await lock.release()
-  },
-)
+  const parameters = [programPath('src/cli/main.js'), 'run', scene.path, '--', process.execPath, '-e', command]
+  const [status] = (await once(
+    spawn(process.execPath, parameters, { stdio: ['ignore', 'ignore', 'inherit'] }),
+    'exit',
+  )) as [number]
+  assert.equal(status, 0)
+  const pid = Number(await until('the process has said who it is', () => fs.readFileSync(flag, 'latin1')))
+  scene.onEnd(() => void (isRunning(pid) && process.kill(pid, 'SIGKILL')))
+  assert.equal(await slocket.try(scene.path), null)
+  const waiting = slocket(scene.path, LEAVE)
+  process.kill(pid, 'SIGKILL')
+  const lock = await waiting
+  assert.equal(lock.recovered, true)
+  await lock.release()
+})
 
-scenario('of two, one that does not wait is refused', skip, async (scene) => {
+scenario('of two commands, one that does not wait fails', skip, async (scene) => {
   const running = await run(scene)
   const parameters = [programPath('src/cli/main.js'), 'run', '-n', scene.path, '--', process.execPath, '-e', '0']
   const [status] = (await once(spawn(process.execPath, parameters, { stdio: 'ignore' }), 'exit')) as [number]

@@ -1,4 +1,4 @@
-/** Exclusion: no more hold at one time than their claims allow, as those who hold have seen it themselves. */
+/** Exclusion: no more requests hold at the same time than their claims allow, according to the holders themselves. */
 import type { Finding } from './finding.ts'
 import type { History, TracedRequest } from './history.ts'
 import { permitsOf } from '../trace/event.ts'
@@ -36,8 +36,8 @@ export function checkExclusion(history: History): Finding[] {
 }
 
 /**
- * Of permits, one that stands behind may learn of its turn first. So they may hold together if in some order each had room beside those before it: if there
- * is such an order, it is that of their numbers.
+ * With permits, a ticket may notice its turn before the tickets ahead of it do. So requests may hold together if there is an order in which each of them had room
+ * beside those before it. If there is such an order, it is that of their numbers.
  */
 function mayHoldBeside(request: TracedRequest, beside: readonly TracedRequest[]): boolean {
   if (permitsOf(request.claim) === undefined) return beside.length === 0
@@ -47,7 +47,7 @@ function mayHoldBeside(request: TracedRequest, beside: readonly TracedRequest[])
   return permits.sort((a, b) => a.permits - b.permits).every((one) => (taken += one.take) <= one.permits)
 }
 
-/** Up to when it certainly held by right: until it released, may have died, or its directory was removed. */
+/** The end of the time in which it certainly held: it released, may have died, or its directory was removed. */
 export function heldUntil({ lives, removals }: History, request: TracedRequest): number {
   const removal = removals.get(request.lock)?.find(({ to }) => request.askedAt < to)
   return Math.min(request.releasedAt, request.lostAt, lives.livedUntil(request.who), removal?.from ?? Infinity)

@@ -1,6 +1,6 @@
-/** Something that a rule of the checker has found broken. */
+/** A violation of a rule. */
 export interface Finding {
-  /** The number of the promise in docs/guarantees.md, where it is one. */
+  /** The name of the rule that is broken. */
   readonly rule: string
   readonly at: number
   readonly what: string

@@ -1,4 +1,4 @@
-/** What the traces tell, put together: every request, every ticket, every removal, by lock. */
+/** The events of all traces, by request, ticket and removal. */
 import type { TracedClaim, TraceEvent } from '../trace/event.ts'
 import { lockOf, permitsOf } from '../trace/event.ts'
 import { Lives } from './lives.ts'
@@ -12,7 +12,7 @@ export interface TracedRequest {
   readonly waits: boolean
   readonly sliceMs: number
   readonly askedAt: number
-  /** Infinity where it never was. */
+  /** Infinity if it was never granted. */
   grantedAt: number
   token: bigint
   recovered: boolean
@@ -27,19 +27,19 @@ export interface TracedTicket {
   readonly lock: string
   readonly who: string
   readonly claim: TracedClaim
-  /** When it began to join: before this it did not stand in the queue. */
+  /** When it began to join. Before this it wasn't in the queue. */
   readonly enteredAt: number
-  /** When it had joined, or was turned away. Infinity where neither. */
+  /** When it had joined, or was turned away; Infinity if neither. */
   joinedAt: number
   ticket: string
-  /** When its turn was noticed; again for each holder in turn that it stands for. */
+  /** When it had its turn; one time for each holder that used it. */
   readonly turnsAt: number[]
-  /** When others may have come to take it for a shared one, and when all who waited for it had been told. */
+  /** When others may have begun to see it as shared, and when all its waiters had been notified of that. */
   sharesAt: number
   sharesSince: number
-  /** Up to when it certainly stood in the queue, once it had joined. */
+  /** It was certainly in the queue from when it had joined until this time. */
   stoodUntil: number
-  /** From when it certainly stands there no more, and whoever took it out has told the others. */
+  /** From this time on it is certainly gone, and the process that removed it has notified the others. */
   goneFrom: number
 }
 
@@ -51,7 +51,7 @@ export interface Removal {
 export class History {
   readonly lives: Lives
   readonly requests: readonly TracedRequest[]
-  /** In the order in which they entered. */
+  /** In the order in which they began to join. */
   readonly tickets: readonly TracedTicket[]
   readonly removals: ReadonlyMap<string, readonly Removal[]>
   readonly locks: readonly string[]
@@ -75,23 +75,23 @@ export class History {
   }
 }
 
-/** Whether a claim is in the way of another one, as far as two alone are concerned. What permits take is counted. */
+/** True if the two claims conflict on their own. Permits are counted elsewhere. */
 export function isInTheWay(claim: TracedClaim, other: TracedClaim): boolean {
   return claim !== 'shared' || other !== 'shared'
 }
 
-/** What a request, or its ticket, that was there at that time may have had of the lock. */
+/** The claim of a request, or of its ticket, at a time. */
 export function claimAt({ claim }: { readonly claim: TracedClaim }, sharedSince: number, at: number): TracedClaim {
   return sharedSince <= at ? 'shared' : claim
 }
 
-/** How much those that are in its way may take. */
+/** How much the tickets in its way may take before it has no room. */
 export function mostBeside(claim: TracedClaim): number {
   const permits = permitsOf(claim)
   return permits === undefined ? 0 : permits.permits - permits.take
 }
 
-/** How much these take: the permits, or one each. */
+/** How much these take together: their permits, or one each. */
 export function takenBy(all: readonly { readonly claim: TracedClaim }[]): number {
   return all.reduce((taken, { claim }) => taken + (permitsOf(claim)?.take ?? 1), 0)
 }
@@ -125,7 +125,7 @@ function readRequests(events: readonly TraceEvent[]): TracedRequest[] {
         requests.get(event.request)!.lostAt = event.at
         break
       default:
-      // Tells of something else.
+      // Not about a request.
     }
   }
   return [...requests.values()]
@@ -184,7 +184,7 @@ function readTickets(
         break
       }
       default:
-      // Tells of something else.
+      // Not about a ticket.
     }
   }
   const all = [...entries.values()]

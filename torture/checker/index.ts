@@ -1,6 +1,6 @@
 /**
- * The checker: finds in the traces of a round what must never be. It knows nothing of how the lock works, only what is
- * promised (docs/guarantees.md), and takes for certain only what was: so what it finds is so.
+ * The checker: finds violations in the traces of a round. It doesn't know how the lock works, only what is promised
+ * (docs/guarantees.md). It relies only on what is certain, so each finding is real.
  */
 import type { TraceEvent } from '../trace/event.ts'
 import { checkExclusion } from './exclusion.ts'

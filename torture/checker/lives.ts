@@ -1,4 +1,4 @@
-/** When each client certainly lived, when it was certainly dead, and when it could not be expected to react. */
+/** When each client was certainly alive, when it was certainly dead, and when it couldn't be expected to react. */
 import type { TraceEvent } from '../trace/event.ts'
 import { HEARTBEAT_MS } from '../trace/event.ts'
 
@@ -7,7 +7,7 @@ export interface Span {
   readonly to: number
 }
 
-/** A client that has written nothing for so long was stopped, blocked, dead, or had no processor to run on. */
+/** A client that writes nothing for this long was stopped, blocked, dead, or had no processor. */
 const IDLE_NS = 2.5 * HEARTBEAT_MS * 1e6
 
 export class Lives {
@@ -21,33 +21,33 @@ export class Lives {
 
   constructor(events: readonly TraceEvent[]) {
     const lastSeen = new Map<string, number>()
-    for (const { at, who, ...deed } of events) {
+    for (const { at, who, ...event } of events) {
       this.#addIdle(who, lastSeen.get(who), at)
       lastSeen.set(who, at)
-      if (deed.kind === 'kill' || deed.kind === 'end') setFirst(this.#doomed, deed.whom, at)
-      else if (deed.kind === 'kill all') setFirst(this.#doomedTogether, deed.whom, at)
-      else if (deed.kind === 'dead') setFirst(this.#dead, deed.whom, at)
-      else if (deed.kind === 'beat') addTo(this.#beats, who, at)
+      if (event.kind === 'kill' || event.kind === 'end') setFirst(this.#doomed, event.whom, at)
+      else if (event.kind === 'kill all') setFirst(this.#doomedTogether, event.whom, at)
+      else if (event.kind === 'dead') setFirst(this.#dead, event.whom, at)
+      else if (event.kind === 'beat') addTo(this.#beats, who, at)
     }
     for (const [who, at] of lastSeen) this.#addIdle(who, at, Infinity)
   }
 
-  /** Up to when it certainly lived. */
+  /** The end of the time in which it was certainly alive. */
   livedUntil(who: string): number {
     return Math.min(earliest(this.#doomed, who), this.#doomedTogether.get(processOf(who)) ?? Infinity)
   }
 
-  /** From when it is certainly dead. */
+  /** From this time on it is certainly dead. */
   deadFrom(who: string): number {
     return earliest(this.#dead, who)
   }
 
-  /** When nothing was heard of it. */
+  /** The times in which it wrote nothing. */
   idleSpans(who: string): readonly Span[] {
     return this.#idle.get(who) ?? []
   }
 
-  /** Whether its event loop went all the way round in that time, and so has met what there was to meet at its beginning. */
+  /** True if its event loop made a whole turn in that time, and so has seen every event that was there at the beginning. */
   wentRound(who: string, { from, to }: Span): boolean {
     const beats = this.#beats.get(who)?.filter((at) => at > from && at < to)
     return beats !== undefined && beats.length >= 2
@@ -68,12 +68,12 @@ function setFirst(moments: Map<string, number>, who: string, at: number): void {
   if (!moments.has(who)) moments.set(who, at)
 }
 
-/** The process that the director started: itself, or the one that it is a thread or a worker of. */
+/** The process that the director started: `who` itself, or the process that it is a thread or a worker of. */
 function processOf(who: string): string {
   return who.replace(/[.+].*$/, '')
 }
 
-/** Of itself, or of the process that it is a thread of. */
+/** The earliest time for `who`, or for the process that it is a thread of. */
 function earliest(moments: ReadonlyMap<string, number>, who: string): number {
   const dot = who.indexOf('.')
   const own = moments.get(who) ?? Infinity

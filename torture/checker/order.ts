@@ -1,4 +1,4 @@
-/** Order: nobody is let in before one that had joined the queue before it, and whose claim forbids that. */
+/** Order: no request is granted before a conflicting ticket that had joined earlier. */
 import type { Finding } from './finding.ts'
 import type { History, TracedRequest, TracedTicket } from './history.ts'
 import { claimAt, isInTheWay, mostBeside, takenBy } from './history.ts'
@@ -10,8 +10,8 @@ export function checkOrder(history: History): Finding[] {
 }
 
 /**
- * A ticket had joined before another one began to join; it still stands in the queue, waiting or holding, when the other's
- * turn has come. Of permits, as many may be taken ahead as leave room for it, and for all that are ahead of it: nobody overtakes.
+ * Finds tickets that had their turn too early: another ticket had joined before this one began to join, and is still in the queue, waiting or holding.
+ * With permits, the tickets ahead may take only as much as leaves room for this one and for all tickets ahead of it, since nobody overtakes.
  */
 function checkAmongTickets(history: History): Finding[] {
   return history.locks.flatMap((lock) => {
@@ -38,7 +38,7 @@ function checkAmongTickets(history: History): Finding[] {
   })
 }
 
-/** Whether one of permits has room beside those of `all` that are ahead of it; of other claims, those that had joined before are told by the one behind. */
+/** With permits: true if the ticket has room beside those of `all` that are ahead of it. With other claims, conflicts show at the ticket behind. */
 function hasRoom({ claim, enteredAt }: TracedTicket, all: readonly TracedTicket[]): boolean {
   return (
     takenBy(all.filter((other) => other.joinedAt < enteredAt && isInTheWay(claim, other.claim))) <= mostBeside(claim)
@@ -46,8 +46,9 @@ function hasRoom({ claim, enteredAt }: TracedTicket, all: readonly TracedTicket[
 }
 
 /**
- * A ticket of another client had joined before a request was made; it still stands in the queue when that request has been granted. That is excused
- * if the request was made within a slice of its client: one that began before that ticket joined, or when that client last had its turn in strict order.
+ * Finds requests that were granted too early: a ticket of another client had joined before the request was made, and is still in the queue. That is
+ * allowed if the request was made within a slice of its client: a slice that began before that ticket joined, or when that client last had its turn in
+ * strict order.
  */
 function checkOvertaking(history: History): Finding[] {
   return history.locks.flatMap((lock) => {
@@ -84,7 +85,7 @@ function checkOvertaking(history: History): Finding[] {
   })
 }
 
-/** Requests of one client that wait keep their order. Not where a directory was removed: then they join anew. */
+/** Waiting requests of one client keep their order, except if a directory was removed: then they join again. */
 function checkWithinProcess(history: History): Finding[] {
   const findings: Finding[] = []
   const latest = new Map<string, { any?: TracedRequest; exclusive?: TracedRequest }>()

@@ -1,6 +1,6 @@
 /**
- * Lost wake-ups: nobody goes on waiting for a second after the last one in its way has left. A second in which its
- * event loop went round: while it was stopped, blocked or had no processor, nothing is expected of it.
+ * Lost wake-ups: nobody waits for more than a second after the last ticket in its way has left. Only time in which the waiter's
+ * event loop runs counts: nothing is expected of a waiter that is stopped, blocked or without a processor.
  */
 import type { Finding } from './finding.ts'
 import type { History, TracedTicket } from './history.ts'
@@ -27,17 +27,17 @@ export function checkWaits(history: History): Finding[] {
   })
 }
 
-/** How much may be taken in its way while its turn has certainly come: then there is room for all that are ahead of it, too. */
+/** How much others may take while it certainly has its turn: so little that there is room for all tickets ahead of it, too. */
 function bearableFor({ claim }: TracedTicket, tickets: readonly TracedTicket[]): number {
   return Math.min(mostBeside(claim), ...tickets.flatMap((other) => permitsOf(other.claim)?.permits ?? []))
 }
 
-/** Until its first turn, or until it left, died, or lost its place. */
+/** The end of its wait: its first turn, or when it left, died, or lost its place. */
 function waitedUntil({ endsAt }: History, { turnsAt, stoodUntil }: TracedTicket): number {
   return Math.min(turnsAt[0] ?? Infinity, stoodUntil, endsAt)
 }
 
-/** When `other` may have been in the way of `ticket`. One that joined behind it was so only while it was joining. */
+/** When `other` may have been in the way of `ticket`. A ticket that joined behind was in the way only while it was joining. */
 function blockedBy(ticket: TracedTicket, other: TracedTicket): Span[] {
   if (other === ticket || !isInTheWay(ticket.claim, other.claim)) return []
   const isBehind = other.enteredAt > ticket.joinedAt
@@ -52,7 +52,7 @@ interface Edge {
   readonly idle: number
 }
 
-/** The longest time within `wait` in which no more than `bears` were in the way, without what was idle of it. */
+/** The longest time within `wait` in which at most `bears` were in the way, without idle time. */
 function longestFree(
   wait: Span,
   blocked: readonly Span[],

@@ -1,10 +1,10 @@
-/** The descriptors of this process: how many it has, and how to have none left. */
+/** The file descriptors of this process: how many are open, and how to use them up. */
 import fs from 'node:fs'
 
 /**
- * What the descriptors of this process lead to, as far as they may be a lock's: sockets and directories. (A thread that is
- * ended while it loads leaves open the files that it loads: Node 20. libuv keeps a descriptor of `/` in reserve, to accept
- * a connection with when there are no others: uv__emfile_trick.) Undefined while there is none to look with.
+ * The targets of this process's descriptors, if they may belong to a lock: sockets and directories. (If a thread is ended while it loads files, those stay
+ * open: Node 20. libuv keeps a descriptor of `/` in reserve, to accept a connection when there are no others: uv__emfile_trick.) Undefined if there is no
+ * descriptor left to look with.
  */
 export function openDescriptors(): string[] | undefined {
   return descriptors()?.flatMap((name) => {
@@ -15,7 +15,7 @@ export function openDescriptors(): string[] | undefined {
       const target = fs.readlinkSync(file)
       return target === '/' ? [] : [target]
     } catch {
-      // The one that the listing itself was made by.
+      // The descriptor of this listing itself.
       return []
     }
   })
@@ -30,7 +30,7 @@ function descriptors(): string[] | undefined {
   }
 }
 
-/** Opens files until only `spare` more could be opened, and closes them `ms` later. */
+/** Opens files until only `spare` descriptors are left, and closes them `ms` later. */
 export function exhaustDescriptors(spare: number, ms: number): void {
   const opened: number[] = []
   try {

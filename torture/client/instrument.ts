@@ -1,7 +1,7 @@
 /**
- * Traces what the local engine does with its tickets, from outside: by wrapping the methods that the recipe calls.
+ * Traces what the local engine does with its tickets, from outside: it wraps the methods that requests call.
  *
- * The lock of a ticket is told by the label of the first request that it stands for: labels begin with the lock's id.
+ * The lock of a ticket is known from the label of the first request that uses it: labels begin with the lock's id.
  */
 import type { EnqueueRequest, GrantFacts } from '../../src/requests/ticket-queue.ts'
 import type { Claim } from '../../src/core/claim.ts'
@@ -30,7 +30,7 @@ export function traceTickets(trace: TraceWriter): void {
     request: EnqueueRequest,
   ): OwnTicket | null | Promise<OwnTicket | null> {
     const [first] = request.requests()
-    // Cancelled while it waited to enter: it gets no further than the look whether it was.
+    // Cancelled before it could join: it only checks whether it was cancelled.
     if (first?.label === undefined) return enqueue.call(this, request)
     entries += 1
     const entry = entries

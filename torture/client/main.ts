@@ -15,7 +15,7 @@ import { traceTickets } from './instrument.ts'
 import { Program } from './program.ts'
 import { shiftClock } from './wall-clock.ts'
 
-/** How often to look whether all descriptors are closed after the program's end: for the longest linger, and twice as long again. */
+/** How often to check that all descriptors are closed after the program's end: three times the longest linger. */
 const MOST_LOOKS = 60
 const LOOK_MS = 50
 
@@ -30,7 +30,7 @@ const listening = new Set<ClusterWorker>()
 let startedThreads = 0
 let isDraining = false
 
-// Before the lock's own listener, which comes with the first lock.
+// Registered before the lock's own listener, which comes with the first lock.
 process.on('exit', () => trace.write({ kind: 'end', whom: name }))
 traceTickets(trace)
 setInterval(() => trace.write({ kind: 'beat' }), HEARTBEAT_MS).unref()
@@ -70,12 +70,12 @@ function drain(): void {
   program.end()
   passOn({ do: 'drain' })
   if (!isMainThread) parentPort!.unref()
-  // Not process.disconnect(), at which a worker exits.
+  // Not process.disconnect(): a worker would exit.
   else if (cluster.isWorker) cluster.worker!.disconnect()
   else process.stdin.destroy()
 }
 
-/** To all threads, and to those workers that listen. */
+/** Sends the order to all threads, and to the workers that listen. */
 function passOn(order: Order): void {
   for (const thread of threads.values()) thread.postMessage(order)
   for (const worker of listening) if (worker.isConnected()) worker.send(order)
@@ -93,7 +93,7 @@ function listen(): void {
     rest = lines.pop()!
     for (const line of lines) obey(JSON.parse(line) as Order)
   })
-  // The director was killed, and with it what would end this process.
+  // The director was killed, so nobody else would end this process.
   process.stdin.on('end', () => process.exit(1))
 }
 
@@ -113,10 +113,10 @@ function startThread(): void {
   })
 }
 
-/** A thread may fail to start while there are no descriptors. Nothing else may end it. */
+/** A thread may fail to start if there are no descriptors. No other failure is expected. */
 function blameThread(thread: string, error: unknown): void {
   if (config.maySuffer && /EMFILE|ERR_WORKER_INIT_FAILED/.test(String(error))) return
-  trace.write({ kind: 'blame', what: `the thread ${thread} has ended with ${String(error)}` })
+  trace.write({ kind: 'blame', what: `the thread ${thread} ended with ${String(error)}` })
 }
 
 async function replaceThread(): Promise<void> {
@@ -131,13 +131,13 @@ async function replaceThread(): Promise<void> {
 function startWorker(index: number): void {
   const worker = `${name}+w${index + 1}`
   cluster.setupPrimary({ args: [JSON.stringify(configOf(worker))], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  // A worker listens when it says so. What it was sent before may be lost.
+  // A worker says when it listens. Earlier messages may be lost.
   const forked = cluster.fork()
   forked.once('message', () => {
     listening.add(forked)
     if (isDraining && forked.isConnected()) forked.send({ do: 'drain' } satisfies Order)
   })
-  // An order that is sent to one that has been killed, before its channel has been seen to end.
+  // The order was sent to a killed worker whose channel had not closed yet.
   forked.on('error', (error) => {
     if (!/EPIPE|ECONNRESET|ERR_IPC_CHANNEL_CLOSED/.test(String((error as NodeJS.ErrnoException).code))) throw error
   })
@@ -151,7 +151,7 @@ async function untilThreadsEnded(): Promise<void> {
   await Promise.all([...threads.values()].map((worker) => new Promise((resolve) => worker.once('exit', resolve))))
 }
 
-/** All that the locks had open is closed when nobody uses them any more. Counted in looks, not by the clock: on a busy machine this process may not run for seconds. */
+/** Checks that the locks leave no descriptors open. It counts checks, not time: on a busy machine this process may not run for seconds. */
 async function checkDescriptors(): Promise<void> {
   let open: string[] | undefined
   for (let look = 0; look < MOST_LOOKS; look += 1) {

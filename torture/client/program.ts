@@ -1,4 +1,4 @@
-/** The random program of one client: actors that take locks, hold them, and give them back, until they are told to end. */
+/** The random program of one client: actors that take, hold and release locks until they are ordered to end. */
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import type { Engine, Lock, SlocketOptions } from '../../src/index.ts'
@@ -12,7 +12,7 @@ import type { ClientConfig } from './config.ts'
 type PlannedLock = ClientConfig['locks'][number]
 
 const MOST_AT_ONCE = 12
-/** Long enough to learn of the loss of a lock whose directory was removed. */
+/** Long enough to notice the loss of a lock whose directory was removed. */
 const LONG_HOLD_MS = 6000
 
 export class Program {
@@ -22,7 +22,7 @@ export class Program {
   /** The default engine, and a second client in the same process. */
   readonly #engines: readonly (Engine | undefined)[] = [undefined, local()]
   readonly #over = new AbortController()
-  /** Of all its exclusive requests, in ms. */
+  /** The slice of all its exclusive requests, in ms. */
   readonly #slice: number
   #requests = 0
   #quietUntilMs = 0
@@ -34,25 +34,25 @@ export class Program {
     this.#slice = random.chance(0.3) ? random.pick([1, 20, 200]) : 0
   }
 
-  /** Resolves when it was told to end and its last request is over. */
+  /** Resolves after `end()`, when the last request is over. */
   async run(): Promise<void> {
-    const { actors } = this.#config.manners
+    const { actors } = this.#config.behaviour
     await Promise.all(Array.from({ length: actors }, () => this.#act()))
   }
 
-  /** No more requests. Those that wait go on waiting. */
+  /** Makes no more requests. Pending requests continue to wait. */
   end(): void {
     this.#over.abort()
   }
 
-  /** No new requests for so long. Those that wait go on waiting. */
+  /** Makes no new requests for that time. Pending requests continue to wait. */
   hush(ms: number): void {
     this.#quietUntilMs = performance.now() + ms
   }
 
   async #act(): Promise<void> {
     const random = this.#random
-    const { bursts, pauseMs } = this.#config.manners
+    const { bursts, pauseMs } = this.#config.behaviour
     const { locks } = this.#config
     while (!this.#over.signal.aborted) {
       const index = random.below(locks.length)
@@ -75,9 +75,9 @@ export class Program {
     signal.addEventListener('abort', () => this.#trace.write({ kind: 'lost', request }))
     try {
       await this.#hold(request, planned, lock)
-      if (this.#random.chance(this.#config.manners.downgrades)) await this.#downgrade(request, planned, lock)
-      // Always in the order in which the locks stand: so nobody waits in a circle.
-      if (index + 1 < this.#config.locks.length && this.#random.chance(this.#config.manners.nested)) {
+      if (this.#random.chance(this.#config.behaviour.downgrades)) await this.#downgrade(request, planned, lock)
+      // Always in the order of the locks, so there is no deadlock.
+      if (index + 1 < this.#config.locks.length && this.#random.chance(this.#config.behaviour.nested)) {
         await this.#request(index + 1)
       }
     } finally {
@@ -87,7 +87,7 @@ export class Program {
 
   async #ask(request: string, planned: PlannedLock): Promise<Lock | null> {
     const random = this.#random
-    const { tries, timeouts, aborts, lingers } = this.#config.manners
+    const { tries, timeouts, aborts, lingers } = this.#config.behaviour
     const claim = random.pick(planned.claims)
     const engine = random.chance(0.9) ? 0 : 1
     const waits = !random.chance(tries)
@@ -125,18 +125,18 @@ export class Program {
     controller.abort(CANCELLED)
   }
 
-  /** Why a request has rejected. An error that nothing accounts for is blamed on the lock. */
+  /** Why a request was rejected. An unexplained error is blamed on the lock. */
   #reasonOf(error: unknown, timeout: number | undefined, controller: AbortController | undefined): string {
     if (error === CANCELLED && controller?.signal.aborted === true) return 'cancelled'
     if (isSlocketError(error, 'ERR_SLOCKET_TIMEOUT') && timeout !== undefined) return 'timeout'
     if (this.#config.maySuffer && isSlocketError(error, 'ERR_SLOCKET_RESOURCES')) return 'resources'
     const what = error instanceof Error ? `${error.stack}${describeCause(error)}` : String(error)
-    this.#trace.write({ kind: 'blame', what: `an error without a reason: ${what}` })
-    return 'no reason'
+    this.#trace.write({ kind: 'blame', what: `unexplained error: ${what}` })
+    return 'unexplained'
   }
 
   async #hold(request: string, planned: PlannedLock, lock: Lock): Promise<void> {
-    const { queries, holdMs } = this.#config.manners
+    const { queries, holdMs } = this.#config.behaviour
     if (planned.isFragile && this.#random.chance(0.01)) {
       await sleep(LONG_HOLD_MS, undefined, { signal: lock.signal }).catch(() => {})
       return
@@ -145,13 +145,13 @@ export class Program {
     await this.#pass(holdMs)
   }
 
-  /** Whoever holds must see itself. */
+  /** A holder must see itself in the query. */
   async #look(request: string, planned: PlannedLock, lock: Lock): Promise<void> {
     try {
       const { held } = await slocket.query(planned.path)
       if (planned.isFragile || held.some(({ label, self }) => label === request || (!self && label === undefined)))
         return
-      if (lock.held) this.#trace.write({ kind: 'blame', what: `${request} holds, and query does not show it` })
+      if (lock.held) this.#trace.write({ kind: 'blame', what: `${request} holds, but query does not show it` })
     } catch (error) {
       if (this.#config.maySuffer && isSlocketError(error, 'ERR_SLOCKET_RESOURCES')) return
       this.#trace.write({ kind: 'blame', what: `query: ${String(error)}` })
@@ -164,7 +164,7 @@ export class Program {
     try {
       await lock.downgrade()
     } catch (error) {
-      // The listener of its signal tells of that.
+      // The listener of its signal records the loss.
       if (isSlocketError(error, 'ERR_SLOCKET_LOST')) return
       if (this.#config.maySuffer && isSlocketError(error, 'ERR_SLOCKET_RESOURCES')) return
       this.#trace.write({ kind: 'blame', what: `downgrade of ${request}: ${String(error)}` })
@@ -183,7 +183,7 @@ export class Program {
     this.#trace.write({ kind: 'released', request })
   }
 
-  /** Lets some time pass: from nothing, over a turn of the event loop, up to `mostMs`. */
+  /** Waits for a random time: not at all, for one turn of the event loop, or for up to `mostMs`. */
   async #pass(mostMs: number): Promise<void> {
     const random = this.#random
     if (random.chance(0.3)) return

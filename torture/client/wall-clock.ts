@@ -1,4 +1,4 @@
-/** The wall clock of this process alone, which can be set: what `Date` says. */
+/** The wall clock of this process alone, which can be set: the time of `Date`. */
 
 const RealDate = Date
 let shiftMs = 0

@@ -1,4 +1,4 @@
-/** What a round is played on: servers of its own, the engine, and what is done to them. */
+/** What a round runs on: its own servers, the engine, and the nemeses. */
 import type { Random } from '../../src/testing/random.ts'
 import type { Arena } from '../../test/engines/helpers/arena.ts'
 import type { EngineSpec } from '../../test/engines/helpers/client.ts'
@@ -10,7 +10,7 @@ import type { Order } from '../../test/engines/helpers/trace.ts'
 import type { Server } from '../../test/engines/helpers/servers.ts'
 import { engineAt, openToIslands, pooledEngineAt } from '../../test/engines/postgres/island.ts'
 import type { Nemesis } from './nemeses.ts'
-import { LONG, LONG_MS, NEMESES, REVOKED_UNHEARD } from './nemeses.ts'
+import { LONG, LONG_MS, NEMESES, REVOKED_WHILE_CUT_OFF } from './nemeses.ts'
 import type { Wait } from './order.ts'
 import { QueueWatch } from './queue-watch.ts'
 import { REDIS_NEMESES, RedisQueueWatch } from './redis.ts'
@@ -22,31 +22,31 @@ export const ISLANDER = 'islander'
 export interface Field {
   readonly server: Server
   readonly nemeses: readonly Nemesis[]
-  /** What each round begins with. */
+  /** The nemesis that each round begins with. */
   readonly first?: Nemesis
-  /** Whether its locks can be downgraded. */
+  /** True if its locks can be downgraded. */
   readonly canDowngrade: boolean
   /** What each client does besides. */
   readonly furtherLoops: (random: Random, holdMs: number, isIslander: boolean) => Order[]
-  /** Where it can be seen from outside who is in the queue, to see that they are served in order. */
+  /** Watches the queue from outside, to check the order of grants. */
   readonly watchQueue?: (address: string) => QueueSeen
   prepare(arena: Arena, address: string): Promise<Ground>
 }
 
-/** What was seen of queues, from outside. */
+/** A watch of the queues, from outside. */
 export interface QueueSeen extends AsyncDisposable {
-  /** Stops looking. Gives whom it has seen. */
+  /** Stops the watch. Returns the waiters that it has seen. */
   end(): Promise<readonly Wait[]>
 }
 
 interface Ground {
   readonly engine: EngineSpec
   readonly openIsland: () => Promise<Island>
-  /** What is done to what `prepare` has started. */
+  /** The nemeses for what `prepare` has started. */
   readonly nemeses?: readonly Nemesis[]
 }
 
-/** Some take one permit, some two. */
+/** Some requests take one permit, some two. */
 function permitsLoop(random: Random, holdMs: number): Order {
   return { do: 'loop', resource: 'permits', holdMs, options: { permits: 3, take: 1 + random.below(2) } }
 }
@@ -57,7 +57,7 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
     {
       server: 'cluster',
       nemeses: NEMESES,
-      first: REVOKED_UNHEARD,
+      first: REVOKED_WHILE_CUT_OFF,
       canDowngrade: true,
       furtherLoops: (random, holdMs, isIslander) => [
         permitsLoop(random, holdMs),
@@ -78,11 +78,11 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
       first: HOLDERS_CUT_OFF,
       canDowngrade: true,
       furtherLoops: (random, holdMs, isIslander) => [
-        // Cancelled now and then at the moment of the grant.
+        // Some are cancelled at the moment of the grant.
         { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
         { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
         permitsLoop(random, holdMs),
-        // In one queue more than once.
+        // In one queue several times.
         { do: 'loop', as: 'exclusive too', resource: 'exclusive', holdMs },
         { do: 'loop', as: 'shared, or not', resource: 'shared', holdMs },
       ],
@@ -105,7 +105,7 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
       furtherLoops: (random, holdMs, isIslander) => [
         { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
         { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
-        // In one queue more than once.
+        // In one queue several times.
         { do: 'loop', as: 'exclusive too', resource: 'exclusive', holdMs },
         { do: 'loop', as: 'shared, or not', resource: 'shared', holdMs },
       ],
@@ -131,10 +131,10 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
       canDowngrade: true,
       furtherLoops: (random, holdMs, isIslander) => [
         permitsLoop(random, holdMs),
-        // Cancelled now and then at the moment of the grant.
+        // Some are cancelled at the moment of the grant.
         { do: 'loop', resource: 'hurried', holdMs, options: { timeout: 20 + random.below(300) } },
         { do: 'loop', resource: LONG, holdMs: isIslander ? LONG_MS : holdMs },
-        // In one queue more than once.
+        // In one queue several times.
         { do: 'loop', as: 'exclusive too', resource: 'exclusive', holdMs },
       ],
       watchQueue: (url) => new RedisQueueWatch(url, ['exclusive', 'shared', 'hurried', 'permits', LONG]),

@@ -1,11 +1,11 @@
 /**
  * The torture of the engines that talk to servers: npm run torture:engines -- [--on etcd|postgres|pooler|redis] [--seconds 120] [--clients 5] [--seed N] [--keep-traces]
  *
- * Rounds of clients that take locks in loops, on a cluster of etcd, or a server of PostgreSQL (alone, or behind PgBouncer) or Redis, of their own, while nemeses do to servers, clients and the network
- * what the seed says, one after the other. At the end of a round everything is mended, each client has to come to a lock again, and what
- * they have written is checked (test/engines/helpers/check.ts). Exits with 1 when something was found.
+ * Rounds of clients that take locks in loops, on their own etcd cluster, or PostgreSQL server (alone, or behind PgBouncer) or Redis server. Nemeses for servers, clients and the network
+ * follow one after the other, as the seed says. At the end of a round, all faults are over and each client must get a lock again. Then the traces of the clients
+ * are checked (test/engines/helpers/check.ts). Exits with 1 if anything was found.
  *
- * The plan is made of the seed; what comes of it is not: time goes on by itself here.
+ * The seed repeats the plan, not the timing.
  */
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'

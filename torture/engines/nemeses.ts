@@ -1,4 +1,4 @@
-/** What is done to servers, clients and networks. Each mends what it has broken before it is over. */
+/** Faults of servers, clients and networks. Each one ends by itself: what it broke works again. */
 import type { Random } from '../../src/testing/random.ts'
 import type { Arena } from '../../test/engines/helpers/arena.ts'
 import type { Client } from '../../test/engines/helpers/client.ts'
@@ -12,7 +12,7 @@ export interface Scene {
   readonly endpoints: string
   readonly random: Random
   readonly clients: Client[]
-  /** Missing where there can be none. */
+  /** Undefined if no client can be cut off. */
   island: Island | undefined
   readonly startClient: () => void
 }
@@ -22,16 +22,16 @@ export interface Nemesis {
   strike(scene: Scene): Promise<void>
 }
 
-/** Below and above the TTL, which is 5 s. */
+/** Some pauses are shorter than the TTL of 5 s, some longer. */
 const LONGEST_MS = 9000
 const HOUR_MS = 3_600_000
-/** What the client that can be cut off holds for so long that it holds still when all else has come to pass. */
+/** The client that can be cut off holds this lock for so long that it still holds it after everything else has happened. */
 export const LONG = 'long'
 export const LONG_MS = 8000
 
-/** It cannot hear of it: nothing but its own deadline tells it. The others have what it held. */
-export const REVOKED_UNHEARD: Nemesis = {
-  name: 'leases revoked unheard',
+/** The holder can't be notified, so only its own deadline tells it. Others get the lock. */
+export const REVOKED_WHILE_CUT_OFF: Nemesis = {
+  name: 'leases revoked while cut off',
   async strike({ arena, endpoints, island }) {
     if (island === undefined) return
     const { client } = island
@@ -40,7 +40,7 @@ export const REVOKED_UNHEARD: Nemesis = {
       client.said('granted').find(({ resource, as }) => resource === LONG && !isOver(as!)),
     )
     cutOff(arena, island)
-    // On a busy machine, there may be no answer in time. It is carried out all the same, or the lease runs out.
+    // On a busy machine the answer may be late. The lease is revoked all the same, or runs out.
     await revoke(arena, endpoints, held.lease!).catch(() => undefined)
     await until('it holds no more', () => isOver(held.as!))
     reconnect(arena, island)
@@ -121,7 +121,7 @@ export const NEMESES: readonly Nemesis[] = [
           .filter((line) => /^[0-9a-f]{8,}$/.test(line))
         if (leases.length > 0) await revoke(arena, endpoints, random.pick(leases))
       } catch {
-        // It may have ended meanwhile; the cluster may not be back yet.
+        // The lease may have ended meanwhile, or the cluster isn't back yet.
       }
     },
   },

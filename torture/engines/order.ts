@@ -1,22 +1,22 @@
 /**
- * First come, first served: what clients have written (test/engines/helpers/trace.ts), beside what the server was seen to have in its queue.
+ * First come, first served: compares the traces of the clients (test/engines/helpers/trace.ts) with the queue, as it was seen on the server.
  *
- *  1. Who asks when another one has been seen in the queue is not granted while that one still waits there, unless the two can hold together.
- *  2. Of one process, who asked first for a lock is granted first: by the tokens, which the server gives in the order of its grants.
+ *  1. A request that is made while another one is in the queue isn't granted while that one still waits, unless the two can hold together.
+ *  2. Within a process, the request that was made first is granted first, according to the tokens, which the server gives in the order of its grants.
  *
- * When a request came into the queue is not known from outside: not from when it was asked for, and `pg_locks.waitstart` is set some time after it
- * has its place. So 1 compares only what is certain.
+ * From outside, it can't be seen when a request entered the queue: it is some time after the request was made, and `pg_locks.waitstart` is set some time
+ * after the request has its place. So rule 1 compares only what is certain.
  */
 import { holdsIn } from '../../test/engines/helpers/check.ts'
 import type { Line } from '../../test/engines/helpers/trace.ts'
 
-/** One in the server's queue. Times are those of the trace, in ns. */
+/** A waiter in the server's queue. Times are those of the trace, in ns. */
 export interface Wait {
   readonly resource: string
   readonly isShared: boolean
-  /** It had its place by then. */
+  /** It had its place by this time. */
   readonly seenAt: number
-  /** It waited until then, at least. */
+  /** It waited at least until this time. */
   readonly stillAt: number
   /** For messages. */
   readonly what: string
@@ -24,7 +24,7 @@ export interface Wait {
 
 export interface Order {
   readonly findings: readonly string[]
-  /** How often one could have come before another that was there first. */
+  /** How often a request could have overtaken another one. */
   readonly chances: number
 }
 
@@ -47,7 +47,7 @@ export function orderIn(trace: readonly Line[], waits: readonly Wait[]): Order {
   }
 }
 
-/** In the order in which they were asked for. */
+/** In the order in which the requests were made. */
 function grantedIn(trace: readonly Line[]): Granted[] {
   const asked = new Map(
     trace.filter(({ event }) => event === 'asked').map(({ who, as, at }) => [`${who} ${as}`, Number(at)]),

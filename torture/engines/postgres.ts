@@ -1,4 +1,4 @@
-/** What is done to a server of PostgreSQL and its sessions. What is done to clients and networks is the same as with etcd. */
+/** Nemeses for a PostgreSQL server and its sessions. Those for clients and networks are the same as with etcd. */
 import { isRunning } from '../../test/helpers/command.ts'
 import { pass, until } from '../../test/helpers/until.ts'
 import type { Pooler } from '../../test/engines/helpers/pooler.ts'
@@ -7,17 +7,17 @@ import type { Random } from '../../src/testing/random.ts'
 import type { Nemesis, Scene } from './nemeses.ts'
 import { LONG, NEMESES } from './nemeses.ts'
 
-/** Below and above what a client has patience for, which is 2 s, and the server, which is 4 s. */
+/** Some pauses are shorter than the client waits for an answer (2 s) and the server keeps a session (4 s), some longer. */
 const LONGEST_MS = 6000
-/** Longer than the server needs to give it to the next one: 5.2 s were the most that was measured. */
+/** Longer than the server needs to pass the lock on: at most 5.2 s were measured. */
 const CUT_OFF_MS = 7000
-/** More than all clients need together: a request that waits at the pooler has no place in the queue. */
+/** More than all clients need together: a request that waits for the pooler isn't in the queue yet. */
 export const POOLER_SIZE = 150
 const SESSIONS = "application_name = 'slocket' AND pid <> pg_backend_pid()"
 
 /**
- * One that has just begun to hold. It is the only one that nothing but time tells: a client without a heartbeat, and without a deadline for it,
- * believes all the while. (With either, it hears in time: an unanswered heartbeat ends the session, too.)
+ * Cuts off a client that has just begun to hold. Only its own clock can tell it that the lock is lost: a client without a heartbeat and without a deadline
+ * for it believes all the time that it holds. (With either, it notices in time: an unanswered heartbeat ends the session, too.)
  */
 export const HOLDERS_CUT_OFF: Nemesis = {
   name: 'holders cut off',
@@ -39,7 +39,7 @@ export const POSTGRES_NEMESES: readonly Nemesis[] = [
     name: 'sessions ended',
     async strike({ arena, endpoints, random }) {
       arena.note({ event: 'revoking' })
-      // Of any kind: holding, waiting, idle, looking.
+      // Any session: of a holder, a waiter, a query, or idle.
       const some = `random() < ${random.pick([0.1, 0.5, 1])}`
       await administer(
         endpoints,
@@ -71,7 +71,7 @@ export const POSTGRES_NEMESES: readonly Nemesis[] = [
       const rows = await administer(endpoints, `SELECT pid FROM pg_stat_activity WHERE ${SESSIONS}`)
       if (rows.length === 0) return
       arena.note({ event: 'revoking' })
-      // The server ends all others then, and recovers.
+      // The server then ends all other sessions, and recovers.
       signal(Number(random.pick(rows)['pid']), 'SIGKILL')
       await untilItAnswers(endpoints)
     },
@@ -79,9 +79,9 @@ export const POSTGRES_NEMESES: readonly Nemesis[] = [
   { name: 'servers shut down', strike: (scene) => endServer(scene, 'SIGINT') },
   { name: 'servers killed', strike: (scene) => endServer(scene, 'SIGKILL') },
   {
-    name: 'servers that let nobody in',
+    name: 'servers rejecting connections',
     async strike({ arena: { servers }, random }) {
-      // Its first process alone: sessions go on, and no new one begins.
+      // Only the main process is stopped: existing sessions continue, and new ones can't connect.
       await servers.signal('postgres', 'SIGSTOP')
       await pass(random.below(LONGEST_MS))
       await servers.signal('postgres', 'SIGCONT')
@@ -118,7 +118,7 @@ async function endServer({ arena, endpoints, random }: Scene, how: 'SIGINT' | 'S
   await pass(pauseMs(random))
   arena.note({ event: 'revoking' })
   await until('the server answers', async () => {
-    // It does not start while a session of the one before is still about to end.
+    // The server doesn't start while a session of the previous one is still ending.
     if (!isRunning(servers.pidOf('postgres'))) await servers.restart('postgres')
     await pass(50)
     return await answers(endpoints)

@@ -1,4 +1,4 @@
-/** Looks again and again who waits in the queues of a server of PostgreSQL, through all that befalls the server. */
+/** Lists the waiters in the queues of a PostgreSQL server again and again, whatever happens to the server. */
 import pg from 'pg'
 import { keyOf, permitKeyOf } from '../../src/engines/postgres/key.ts'
 import { PermitKeys } from '../../src/engines/postgres/permit-keys.ts'
@@ -8,7 +8,7 @@ import type { Wait } from './order.ts'
 const PAUSE_MS = 5
 const CONNECT_MS = 1000
 const NAMESPACE = 'slocket'
-// All of it at one moment: the server holds its whole table of locks meanwhile.
+// All at one moment: the server locks its whole table of locks meanwhile.
 const STATEMENT = `SELECT pid, mode, waitstart::text AS since, ((classid::bigint << 32) | objid::bigint)::text AS key
   FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND NOT granted AND waitstart IS NOT NULL`
 
@@ -28,7 +28,7 @@ export class QueueWatch implements AsyncDisposable {
 
   constructor(url: string, resources: readonly string[]) {
     this.#url = url
-    // For permits, who waits for the gate of the lock: the one that has it is no longer overtaken.
+    // With permits, those that wait for the gate of the lock: the request that has the gate can't be overtaken any more.
     const keysOf = (name: string): bigint[] => [
       keyOf(NAMESPACE, name),
       new PermitKeys(permitKeyOf(NAMESPACE, name)).gate,
@@ -37,7 +37,7 @@ export class QueueWatch implements AsyncDisposable {
     this.#watching = this.#watch()
   }
 
-  /** Stops it. Gives whom it has seen. */
+  /** Stops the watch. Returns the waiters that it has seen. */
   async end(): Promise<readonly Wait[]> {
     this.#isOver = true
     await this.#watching
@@ -48,7 +48,7 @@ export class QueueWatch implements AsyncDisposable {
     await this.end()
   }
 
-  /** Each connection is used as long as the server lives. */
+  /** A connection is used until the server ends. */
   async #watch(): Promise<void> {
     while (!this.#isOver) {
       const client = new pg.Client({ connectionString: this.#url, connectionTimeoutMillis: CONNECT_MS })
@@ -60,7 +60,7 @@ export class QueueWatch implements AsyncDisposable {
           await pass(PAUSE_MS)
         }
       } catch {
-        // The server has ended: that is what the others do here.
+        // The server has ended: other nemeses do that.
         await pass(PAUSE_MS)
       } finally {
         client.end().catch(() => {})

@@ -1,4 +1,4 @@
-/** What is done to a server of Redis that writes each command to its disk. What is done to clients and networks is the same as with etcd. */
+/** Nemeses for a Redis server that writes each command to disk. Those for clients and networks are the same as with etcd. */
 import { Redis } from 'ioredis'
 import { pass } from '../../test/helpers/until.ts'
 import type { QueueSeen } from './fields.ts'
@@ -6,7 +6,7 @@ import type { Nemesis, Scene } from './nemeses.ts'
 import { NEMESES } from './nemeses.ts'
 import type { Wait } from './order.ts'
 
-/** Below and above the TTL. */
+/** Some pauses are shorter than the TTL, some longer. */
 const LONGEST_MS = 6000
 const PAUSE_MS = 5
 const NODE = 'redis-aof'
@@ -17,7 +17,7 @@ async function administer(url: string, ...command: readonly string[]): Promise<v
   try {
     await client.call(command[0]!, ...command.slice(1))
   } catch {
-    // The server may be away.
+    // The server may be down.
   } finally {
     client.disconnect()
   }
@@ -67,12 +67,12 @@ function pauseMs({ random }: Scene): number {
   return random.below(2) === 0 ? 0 : random.below(LONGEST_MS)
 }
 
-/** Looks again and again who waits in the queues, through all that befalls the server. */
+/** Lists the waiters in the queues again and again, whatever happens to the server. */
 export class RedisQueueWatch implements QueueSeen {
   readonly #client: Redis
   readonly #resources: readonly string[]
   readonly #waits: Wait[] = []
-  /** Those that the last look has seen, by the resource and the ticket. */
+  /** The waiters of the last listing, by resource and ticket. */
   readonly #current = new Map<string, ReadonlyMap<string, Wait>>()
   #isOver = false
   readonly #watching: Promise<void>
@@ -106,7 +106,7 @@ export class RedisQueueWatch implements QueueSeen {
   async #look(resource: string): Promise<void> {
     const prefix = `slocket:{${resource}}:`
     const beforeAt = Number(process.hrtime.bigint())
-    // All of it at one moment.
+    // All in one transaction.
     const replies = await this.#client
       .multi()
       .zrange(`${prefix}queue`, 0, '-1')
@@ -128,7 +128,7 @@ export class RedisQueueWatch implements QueueSeen {
     this.#see(resource, seen)
   }
 
-  /** One that has gone meanwhile may come again: a request to join that is repeated after its lease has run out has another place. */
+  /** A ticket that is gone may return: if a request to join is repeated after its lease has run out, it has another place. */
   #see(resource: string, seen: ReadonlyMap<string, Wait>): void {
     for (const [id, wait] of this.#current.get(resource) ?? []) if (!seen.has(id)) this.#waits.push(wait)
     this.#current.set(resource, seen)

@@ -1,4 +1,4 @@
-/** One round: clients in loops, nemeses one after the other, and what is found in the end. */
+/** One round: clients in loops, nemeses one after the other, and what was found at the end. */
 import { Random } from '../../src/testing/random.ts'
 import { Arena } from '../../test/engines/helpers/arena.ts'
 import { holdsIn } from '../../test/engines/helpers/check.ts'
@@ -23,7 +23,7 @@ interface Plan {
   readonly ms: number
 }
 
-/** @param onOpen is told where the trace is written: that file is gone when the round is over, but not where this process was killed. */
+/** @param onOpen is called with the path of the trace. That file is removed after the round, but is kept if this process is killed. */
 export async function playRound(
   field: Field,
   seed: number,
@@ -37,7 +37,7 @@ export async function playRound(
   try {
     await play(field, new Random(seed), plan, { arena, counts, findings })
   } catch (error) {
-    // What has come to pass until then is looked at, and kept.
+    // What has happened until now is checked, and kept.
     findings.push(`the round broke off: ${String(error)}`)
   }
   const { trace } = arena
@@ -104,7 +104,7 @@ async function play(field: Field, random: Random, plan: Plan, { arena, counts, f
   if (waits !== undefined) counts.set('waits seen', waits.length)
   const order = waits === undefined ? orderOf(arena.trace, await ticketsOf(endpoints)) : orderIn(arena.trace, waits)
   findings.push(...order.findings)
-  // They have to be seen, or nothing is.
+  // If nothing was seen, nothing was checked.
   if (order.chances === 0) findings.push('nobody was seen who could have come out of order')
   counts.set('chances to overtake', order.chances)
 }
@@ -113,7 +113,7 @@ function everybody({ clients, island }: Scene): Client[] {
   return island === undefined ? [...clients] : [...clients, island.client]
 }
 
-/** Each client is in several queues at once. */
+/** Each client is in several queues at the same time. */
 function startLoops(client: Client, random: Random, { canDowngrade, furtherLoops }: Field): void {
   const holdMs = 5 + random.below(150)
   const mode = random.below(2) === 0 ? 'exclusive' : 'shared'

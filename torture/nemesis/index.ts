@@ -1,4 +1,4 @@
-/** All nemeses, by name. A new one is written into a file here, and added to this list; a plan draws from all of them. */
+/** All nemeses, by name. Plans choose from this list. */
 import type { Nemesis } from './nemesis.ts'
 import { block, end, hush, kill, killStopped, killWorker, replaceThread, stop, stopAll } from './processes.ts'
 import { descriptors, fullDisk, removeDirectory, setClock, shiftClock, stranger } from './surroundings.ts'

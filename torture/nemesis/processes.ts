@@ -1,4 +1,4 @@
-/** What befalls processes: they are killed, end by themselves, are stopped, blocked, or lose a thread or worker. */
+/** Faults of processes: they are killed, end by themselves, are stopped or blocked, or lose a thread or a worker. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Nemesis } from './nemesis.ts'
 import { anyRunning } from './nemesis.ts'
@@ -14,7 +14,7 @@ export const kill: Nemesis = {
   },
 }
 
-/** Stopped, and killed while it is stopped. */
+/** Stops a process, and kills it while it is stopped. */
 export const killStopped: Nemesis = {
   everyMs: 2500,
   async strike(arena, random) {
@@ -39,7 +39,7 @@ export const killWorker: Nemesis = {
   },
 }
 
-/** SIGTERM, process.exit, an uncaught exception. */
+/** Ends a process by SIGTERM, process.exit or an uncaught exception. */
 export const end: Nemesis = {
   everyMs: 2500,
   strike(arena, random) {
@@ -64,7 +64,7 @@ export const stop: Nemesis = {
   },
 }
 
-/** All at once, as when a laptop's lid is closed. */
+/** Stops all processes at once, as closing a laptop's lid does. */
 export const stopAll: Nemesis = {
   everyMs: 8000,
   async strike(arena, random) {
@@ -85,8 +85,8 @@ export const block: Nemesis = {
 }
 
 /**
- * Nobody asks for anything new, and nothing else befalls anybody. Whoever waits must have its turn meanwhile: a newcomer
- * that would wake it by chance does not come.
+ * For a while, no client makes a new request, and no other nemesis acts. Every waiter must get its turn meanwhile: no newcomer
+ * wakes it by chance.
  */
 export const hush: Nemesis = {
   everyMs: 1500,

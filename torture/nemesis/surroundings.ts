@@ -1,4 +1,4 @@
-/** What befalls what all share: the disk, descriptors, the directory of a lock, the clock; and strangers that connect. */
+/** Faults of what all clients share: the disk, descriptors, the directory of a lock, the clock; and strangers that connect. */
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
@@ -16,7 +16,7 @@ export const fullDisk: Nemesis = {
     if (arena.small === undefined) return
     const fillers = fill(arena.small)
     arena.count('full disks')
-    // Some room comes back, and is used up by whoever is first.
+    // Frees some room, which the first process that needs it uses up.
     if (random.chance(0.5)) for (const filler of fillers.splice(0, random.below(6))) fs.rmSync(filler)
     await sleep(random.below(300))
     for (const filler of fillers) fs.rmSync(filler)
@@ -53,7 +53,7 @@ export const shiftClock: Nemesis = {
   },
 }
 
-/** The clock of the machine, for as long as the deed lasts. Only where asked for: everything on the machine has that clock. */
+/** Sets the clock of the machine for a while. Only with --dangerous, since everything on the machine uses that clock. */
 export const setClock: Nemesis = {
   isDangerous: true,
   everyMs: 2000,
@@ -66,7 +66,7 @@ export const setClock: Nemesis = {
   },
 }
 
-/** Somebody connects to a socket of a lock, says something or nothing, and goes again. */
+/** Connects to a socket of a lock, sends something or nothing, and disconnects. */
 export const stranger: Nemesis = {
   everyMs: 150,
   async strike(arena, random) {
@@ -96,7 +96,7 @@ function anySocket(lock: string, random: Random): string | undefined {
     const names = fs.readdirSync(lock).filter((name) => name !== '.members')
     return names.length === 0 ? undefined : path.join(lock, random.pick(names))
   } catch {
-    // Nobody uses it now.
+    // Nobody uses the lock now.
     return undefined
   }
 }
@@ -105,10 +105,10 @@ function setWallClock(ms: number): void {
   execFileSync('date', ['-s', `@${ms / 1000}`])
 }
 
-/** Makes files until there is no room, and gives them. */
+/** Creates files until there is no room, and returns them. */
 function fill(directory: string): string[] {
   const files: string[] = []
-  // Bound: by the inodes of the file system, which are few.
+  // Bounded by the inodes of the file system, which are few.
   for (;;) {
     const file = path.join(directory, `filler ${files.length}`)
     try {
@@ -121,12 +121,12 @@ function fill(directory: string): string[] {
   }
 }
 
-/** As `rm -rf`, which goes on where something new appears. */
+/** Like `rm -rf`, but goes on if something new appears. */
 function removeTree(directory: string): void {
   try {
     fs.rmSync(directory, { recursive: true, force: true, maxRetries: 10 })
   } catch (error) {
-    // Somebody made something in it meanwhile: what was there before is gone.
+    // A client created something in it meanwhile. The old contents are gone.
     if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error
   }
 }

@@ -1,23 +1,23 @@
 /**
- * A trace: what one client (or the director) did, one JSON object a line, in the order in which it was done.
+ * A trace: what one client (or the director) did, one JSON object per line, in order.
  *
- *  1. Times are nanoseconds of the monotonic clock as the kernel has it, which all processes of a machine share.
- *  2. What begins is written before it is begun, and what has ended is written after it has ended: what the checker takes for
- *     certain (who held, who stood in the queue) is never more than what was.
- *  3. Each line is one write, so it outlives the process that is killed after it.
+ *  1. Times are nanoseconds of the kernel's monotonic clock, which all processes of the machine share.
+ *  2. The start of an action is written before it begins, and its end after it has ended. So the checker may rely on every interval that it reads
+ *     (who held, who was in the queue): it is never longer than the real one.
+ *  3. Each line is one write, so it survives if the process is killed right after it.
  */
 
-/** A claim as the checker counts: how many may stand beside, and who does not count. `permits:5/3` takes 3 of 5 permits. */
+/** A claim, as the checker counts it: how many others may hold beside it, and which ones don't count. `permits:5/3` takes 3 of 5 permits. */
 export type TracedClaim = 'exclusive' | 'shared' | `permits:${number}` | `permits:${number}/${number}`
 
-/** The options that ask for a claim of permits. Undefined for another claim. */
+/** The options that ask for a claim of permits; undefined for other claims. */
 export function permitsOf(claim: TracedClaim): { readonly permits: number; readonly take: number } | undefined {
   if (!claim.startsWith('permits:')) return undefined
   const [permits, take = 1] = claim.slice('permits:'.length).split('/').map(Number)
   return { permits: permits!, take }
 }
 
-/** A request, as the caller of the API sees it. Its name is the label of the lock, and begins with the lock's id. */
+/** A request, as the caller of the API sees it. Its name is the lock's label, which begins with the lock's id. */
 type RequestEvent =
   | {
       readonly kind: 'ask'
@@ -25,36 +25,36 @@ type RequestEvent =
       readonly claim: TracedClaim
       /** False for a try. */
       readonly waits: boolean
-      /** Its option `slice`, in ms. Missing: 0. */
+      /** Its option `slice`, in ms; missing if 0. */
       readonly slice?: number
-      /** Engines in one process are clients of their own. */
+      /** Each engine in a process is a separate client. */
       readonly engine: number
     }
   | { readonly kind: 'grant'; readonly request: string; readonly token: string; readonly recovered: boolean }
   | { readonly kind: 'downgrade' | 'release' | 'released' | 'refused' | 'lost'; readonly request: string }
-  /** Cancelled, timed out, or short of what a nemesis has taken away. */
+  /** Cancelled, timed out, or failed for lack of a resource that a nemesis has taken away. */
   | { readonly kind: 'rejected'; readonly request: string; readonly why: string }
 
 /** A ticket, as the queue of the local engine sees it. */
 type TicketEvent =
   | { readonly kind: 'enter'; readonly entry: number; readonly lock: string; readonly claim: TracedClaim }
   | { readonly kind: 'joined'; readonly entry: number; readonly ticket: string }
-  /** It got no ticket. */
+  /** It didn't get a ticket. */
   | { readonly kind: 'turned away'; readonly entry: number }
   | { readonly kind: 'turn' | 'share' | 'shares' | 'leave' | 'left'; readonly ticket: string }
 
-/** How a client fares. */
+/** The state of a client. */
 type ClientEvent =
-  /** Its event loop goes round: one comes at least every so often. */
+  /** Its event loop is running. Written at regular intervals. */
   | { readonly kind: 'beat' }
-  /** It is about to end by its own doing; or a thread of it is about to be ended by it. */
+  /** It is about to end on its own, or is about to end one of its threads. */
   | { readonly kind: 'end'; readonly whom: string }
-  /** Something that must never be. */
+  /** A violation that the client found itself. */
   | { readonly kind: 'blame'; readonly what: string }
 
 /**
- * What the director does to others. `kill`, `kill all`, `stop`, `remove` are about to be done; the rest has been done. `kill all` is for a process and all
- * workers of its cluster, also those that the director hasn't heard of yet.
+ * An action of the director. `kill`, `kill all`, `stop` and `remove` are written before the action, the others after it. `kill all` ends a process and
+ * all workers of its cluster, including those that the director doesn't know yet.
  */
 type DirectorEvent =
   | { readonly kind: 'start' | 'kill' | 'kill all' | 'dead' | 'stop' | 'go'; readonly whom: string }
@@ -64,16 +64,16 @@ export type TracedDeed = RequestEvent | TicketEvent | ClientEvent | DirectorEven
 
 export type TraceEvent = TracedDeed & {
   readonly at: number
-  /** Whose trace it stands in: `p3`; `p3.t1` for a thread of it, which ends with it; `p3+w1` for a worker of its cluster. */
+  /** The client whose trace this is: `p3`; `p3.t1` for a thread of it, which ends with it; `p3+w1` for a worker of its cluster. */
   readonly who: string
 }
 
 export const DIRECTOR = 'director'
 
-/** How often a client whose event loop goes round writes at least, in ms. */
+/** The longest interval between two lines of a client whose event loop is running, in ms. */
 export const HEARTBEAT_MS = 100
 
-/** The lock that a request is for. */
+/** The lock that a request asks for. */
 export function lockOf(request: string): string {
   return request.slice(0, request.indexOf(':'))
 }

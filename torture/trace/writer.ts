@@ -5,12 +5,12 @@ import type { TracedDeed } from './event.ts'
 
 const SUFFIX = '.trace'
 
-/** Where the trace of `who` lies. */
+/** The path of the trace of `who`. */
 export function traceFile(directory: string, who: string): string {
   return path.join(directory, who + SUFFIX)
 }
 
-/** Whose traces lie in `directory`. */
+/** The clients whose traces are in `directory`. */
 export function tracedClients(directory: string): string[] {
   return fs.readdirSync(directory).flatMap((name) => (name.endsWith(SUFFIX) ? [name.slice(0, -SUFFIX.length)] : []))
 }
@@ -19,7 +19,7 @@ export class TraceWriter {
   readonly #descriptor: number
   readonly #clockOffsetNs: bigint
 
-  /** @param clockOffsetNs what this process's monotonic clock is ahead of the kernel's: time_namespaces(7). */
+  /** @param clockOffsetNs how far this process's monotonic clock is ahead of the kernel's: time_namespaces(7). */
   constructor(directory: string, who: string, clockOffsetNs: bigint = 0n) {
     this.#descriptor = fs.openSync(traceFile(directory, who), 'a')
     this.#clockOffsetNs = clockOffsetNs

@@ -1,5 +1,5 @@
-// A floor, and no lock: the two requests that one needs. A transaction that writes a key under a lease that is there already, and looks
-// at the queue; and the deletion of that key.
+// A floor, not a lock: the two requests that a lock needs. A transaction writes a key with an existing lease, and reads the
+// queue; the other request deletes that key.
 import { Etcd } from '../grpc.js'
 
 export async function open({ etcd }, name, { ttl }) {

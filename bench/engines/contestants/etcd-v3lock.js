@@ -1,4 +1,4 @@
-// The lock service of the server itself, under one lease for the process, as one would use it who cares for speed.
+// The server's own lock service, with one lease for the process, as a user who cares for speed would use it.
 import { Etcd } from '../grpc.js'
 
 export async function open({ etcd }, name, { ttl }) {
@@ -7,7 +7,7 @@ export async function open({ etcd }, name, { ttl }) {
   return {
     acquire: () => client.call('Lock', { name: Buffer.from(`v3lock/${name}`), lease }),
     release: ({ key }) => client.call('Unlock', { key }),
-    // It has nothing that would tell.
+    // The service has nothing that tells whether it holds.
     isHeld: () => true,
     close: () => client.close(),
   }

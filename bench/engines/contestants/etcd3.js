@@ -1,4 +1,4 @@
-// npm's etcd3. Its lock does not wait: whoever has to, tries again.
+// The npm package etcd3. Its lock doesn't wait: waiters retry.
 import { Etcd3, EtcdLockFailedError } from 'etcd3'
 
 const RETRY_MS = 20
@@ -20,7 +20,7 @@ export function open({ etcd: hosts }, name, { ttl }) {
       }
     },
     release: ({ lock }) => lock.release(),
-    // It has nothing that would tell.
+    // The package has nothing that tells whether it holds.
     isHeld: () => true,
     close: () => client.close(),
   }

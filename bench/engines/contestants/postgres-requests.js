@@ -1,4 +1,4 @@
-// A floor, though it is a lock: the two bare queries, over one connection. Without a heartbeat, a token, or a limit to any wait.
+// A floor, though it is a lock: the two bare queries over one connection, without a heartbeat, a token, or a limit to any wait.
 import pg from 'pg'
 
 const KEY = '4711471147114711'

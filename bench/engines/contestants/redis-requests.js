@@ -1,4 +1,4 @@
-// A floor: two bare scripts, as small as a lock with a token can be. Without a queue, a wait, or a renewal.
+// A floor: two bare scripts, as small as a lock with a token can be, without a queue, waiting or renewal.
 import { Redis } from 'ioredis'
 
 const ACQUIRE = `

@@ -1,4 +1,4 @@
-// The Mutex of redis-semaphore. By default it tries every 10 ms, for 10 s; here for as long as it takes.
+// The Mutex of redis-semaphore. By default it retries every 10 ms for 10 s; here it retries without a limit.
 import { Redis } from 'ioredis'
 import { Mutex } from 'redis-semaphore'
 

@@ -1,5 +1,5 @@
-// @sesamecare-oss/redlock on one Redis. By default it gives up after ten tries; whoever waits here tries for ever, every 10 to 20 ms.
-// Held by `using`, which extends by itself and has a signal; acquire and release are made of it.
+// @sesamecare-oss/redlock with one Redis. By default it gives up after ten retries; here it retries without a limit, every 10 to 20 ms.
+// It holds with `using`, which extends the lock and has a signal; acquire and release are built from it.
 import { Redlock } from '@sesamecare-oss/redlock'
 import { Redis } from 'ioredis'
 
@@ -8,7 +8,7 @@ const SETTINGS = { retryCount: -1, retryDelay: 10, retryJitter: 10, automaticExt
 export function open({ redis: url }, name, { ttl }) {
   const client = new Redis(url)
   const redlock = new Redlock([client], SETTINGS)
-  // Rejections of what nobody waits for any more, in the hung-server test.
+  // In the hung-server test, promises are rejected that nobody awaits any more.
   redlock.on('error', () => {})
   return {
     acquire: () =>

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { slocket } from '../../../dist/index.mjs'
 import { redis } from '../../../dist/engines/redis/index.mjs'
 
-// By the same client as the others.
+// The same client as the other contestants.
 export function open({ redis: url }, name, { ttl, linger }) {
   const client = new Redis(url)
   const engine = redis({ client, ttl: ttl * 1000 })

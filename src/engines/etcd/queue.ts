@@ -127,7 +127,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     return own.isHeld
   }
 
-  setCrowded(): boolean {
+  setHasWaiters(): boolean {
     return true
   }
 
@@ -136,8 +136,8 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     own.stopWatching()
     this.#joinOrder.leave(own.request)
     // RACE: it was lost between its turn and this line. It is notified as soon as it knows that it holds.
-    if (own.loss !== undefined) queueMicrotask(() => own.tellLost(true))
-    if (own.hasWaited) own.sinceTimer = setTimeout(() => this.#tellSince(own), SHORT_HOLD_MS).unref()
+    if (own.loss !== undefined) queueMicrotask(() => own.notifyLost(true))
+    if (own.hasWaited) own.sinceTimer = setTimeout(() => this.#publishSince(own), SHORT_HOLD_MS).unref()
     return { token: own.seenRevision, recovered: false }
   }
 
@@ -244,7 +244,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
   }
 
   /** Shows to other clients since when it holds. */
-  #tellSince(own: OwnTicket): void {
+  #publishSince(own: OwnTicket): void {
     const { key, createRevision } = own
     if (!own.isHeld || createRevision === undefined || !own.session.isAlive()) return
     const value = formatValue(this.#parts.identity, own)

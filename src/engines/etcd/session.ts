@@ -32,7 +32,7 @@ const LONGEST_RENEWAL_MS = 10_000
 /** The pause after a renewal that failed. */
 const PAUSE_MS = 100
 /** The pause after a ticket left whose key may be written late, by a request that got no answer. */
-const SWEEP_MS = 1000
+const ORPHANS_MS = 1000
 /** How many tickets to ask for at once: each has two keys at most, and etcd allows 128 operations in one transaction. */
 const MOST_AT_ONCE = 60
 
@@ -56,7 +56,7 @@ export class Session implements TicketSession {
   #deadlineTimer: NodeJS.Timeout | undefined
   #renewTimer: NodeJS.Timeout | undefined
   #lingerTimer: NodeJS.Timeout | undefined
-  #sweepTimer: NodeJS.Timeout | undefined
+  #orphansTimer: NodeJS.Timeout | undefined
   #lingerMs = 0
   #renewals = 0
   /** How many renewals in a row have failed. */
@@ -122,7 +122,7 @@ export class Session implements TicketSession {
     if (!this.#tickets.delete(ticket)) return
     this.#lingerMs = ticket.request.lingerMs
     if (this.#state !== 'open') return
-    this.#sweepAfter(ticket)
+    this.#deleteOrphansAfter(ticket)
     if (this.#tickets.size === 0) this.#linger()
   }
 
@@ -131,14 +131,14 @@ export class Session implements TicketSession {
     ticket.key = key
     ticket.createRevision = createRevision
     ticket.isDowngraded = true
-    this.#sweepAfter(ticket)
+    this.#deleteOrphansAfter(ticket)
   }
 
   lose(reason: string): void {
     if (this.#state !== 'open') return
     debug('etcd: session %s is lost: %s', this.name, reason)
     this.#state = 'lost'
-    this.#becomeOver()
+    this.#shutDown()
     const tickets = [...this.#tickets]
     this.#tickets.clear()
     for (const ticket of tickets) {
@@ -204,7 +204,7 @@ export class Session implements TicketSession {
   }
 
   /** Deletes keys of the lease that no ticket here has: a request that arrived long after its answer was given up writes a ticket again. */
-  async #sweep(): Promise<void> {
+  async #deleteOrphans(): Promise<void> {
     const { client } = this.#parts
     const asking = { isOver: (): boolean => this.#state !== 'open', isBackground: true }
     const { keys = [] } = (await client.ask('LeaseTimeToLive', { id: this.lease, keys: true }, asking)) ?? {}
@@ -236,7 +236,10 @@ export class Session implements TicketSession {
       delayMs = this.#renewalMs
       this.#failures = 0
       this.#renewals += 1
-      if (this.#renewals % RENEWALS_PER_TTL === 0) this.#lookAfter()
+      if (this.#renewals % RENEWALS_PER_TTL === 0) {
+        this.#checkSoon()
+        this.#deleteOrphansNow()
+      }
     } catch (error) {
       debug('etcd: session %s could not be renewed: %s', this.name, error)
       if (!this.isAlive()) return
@@ -245,21 +248,16 @@ export class Session implements TicketSession {
     this.#scheduleRenewal(delayMs)
   }
 
-  #lookAfter(): void {
-    this.#checkSoon()
-    this.#sweepSoon()
-  }
-
-  /** A key of a ticket is gone. A request that got no answer may write it late. */
-  #sweepAfter({ unanswered }: OwnTicket): void {
+  /** A key of a ticket is gone, but a request that got no answer may write it late. */
+  #deleteOrphansAfter({ unanswered }: OwnTicket): void {
     if (unanswered === 0 || this.#state !== 'open') return
-    this.#sweepTimer ??= setTimeout(() => this.#sweepSoon(), SWEEP_MS).unref()
+    this.#orphansTimer ??= setTimeout(() => this.#deleteOrphansNow(), ORPHANS_MS).unref()
   }
 
-  #sweepSoon(): void {
-    clearTimeout(this.#sweepTimer)
-    this.#sweepTimer = undefined
-    this.#sweep().catch((error: unknown) => debug('etcd: session %s: sweep: %s', this.name, error))
+  #deleteOrphansNow(): void {
+    clearTimeout(this.#orphansTimer)
+    this.#orphansTimer = undefined
+    this.#deleteOrphans().catch((error: unknown) => debug('etcd: session %s: orphaned tickets: %s', this.name, error))
   }
 
   #armDeadline(): void {
@@ -275,18 +273,18 @@ export class Session implements TicketSession {
   #end(): void {
     if (this.#state !== 'open' || this.#tickets.size > 0) return
     this.#state = 'ended'
-    this.#becomeOver()
+    this.#shutDown()
     this.#parts.client.ask('LeaseRevoke', { id: this.lease }, { isBackground: true }).then(
       () => debug('etcd: session %s has ended', this.name),
       (error: unknown) => debug('etcd: session %s: revoke: %s', this.name, error),
     )
   }
 
-  #becomeOver(): void {
+  #shutDown(): void {
     clearTimeout(this.#deadlineTimer)
     clearTimeout(this.#renewTimer)
     clearTimeout(this.#lingerTimer)
-    clearTimeout(this.#sweepTimer)
+    clearTimeout(this.#orphansTimer)
     this.#stopWatching?.()
     this.#parts.onOver(this)
   }

@@ -92,11 +92,11 @@ export class OwnTicket {
   lose(loss: SlocketError, isStolen: boolean): void {
     if (this.isOver || this.loss !== undefined) return
     this.loss = loss
-    if (this.isHeld) this.tellLost(isStolen)
+    if (this.isHeld) this.notifyLost(isStolen)
     else this.wake()
   }
 
-  tellLost(isStolen: boolean): void {
+  notifyLost(isStolen: boolean): void {
     if (!this.isHeld || this.loss === undefined) return
     this.isHeld = false
     if (isStolen) this.request.onStolen(this.loss)

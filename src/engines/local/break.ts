@@ -109,7 +109,7 @@ function holdersOf(tickets: readonly HoldingTicket[]): Requester[] {
 export async function takeAway(directory: QueueDirectory, names: readonly string[]): Promise<void> {
   const view = new QueueView(directory, new Map(), () => true)
   const concerned = view.read()
-  for (const name of names) directory.sweepTicket(name)
+  for (const name of names) directory.removeTicket(name)
   const members = groupByMember(concerned)
   for (let first = 0; first < members.length; first += AT_ONCE) {
     await Promise.all(members.slice(first, first + AT_ONCE).map((tickets) => hintMember(directory.path, tickets)))
@@ -117,10 +117,10 @@ export async function takeAway(directory: QueueDirectory, names: readonly string
   directory.removeIfEmpty()
 }
 
-/** As `tellMember`. The tickets are gone by now, so a failure here is ignored: the member looks once a second anyway. */
+/** As `connectAndNotify`. The tickets are gone by now, so a failure here is ignored: the member looks once a second anyway. */
 async function hintMember(directory: string, tickets: readonly ListedTicket[]): Promise<void> {
   try {
-    await withRoom(() => tellMember(directory, tickets))
+    await withRoom(() => connectAndNotify(directory, tickets))
   } catch (error) {
     if (systemCode(error) === undefined) throw error
     debug('%s: member %s cannot be notified: %s', directory, tickets[0]!.member, error)
@@ -134,7 +134,7 @@ async function hintMember(directory: string, tickets: readonly ListedTicket[]): 
  * @param directory the directory of the lock, or the root of named locks.
  * @returns false if nobody listens there.
  */
-export function tellMember(
+export function connectAndNotify(
   directory: string,
   tickets: readonly Pick<ListedTicket, 'id' | 'member' | 'pid'>[],
 ): Promise<boolean> {

@@ -92,16 +92,16 @@ export class QueueDirectory extends LockDirectory {
   }
 
   /** Removes a dead ticket. Its marks go last: without them, it would be reported again, or as the ticket of an exclusive holder. */
-  sweepTicket(name: string): void {
-    this.sweep(name)
+  removeTicket(name: string): void {
+    this.removeEntry(name)
     if (this.has(name)) return
-    this.sweepMark(name + DOWNGRADED)
-    if (this.isShared) this.sweepMark(name + REPORTED)
+    this.removeMark(name + DOWNGRADED)
+    if (this.isShared) this.removeMark(name + REPORTED)
   }
 
   /** Removes a dead ticket that need not be reported from now on. If it is another user's and stays, it is marked as reported. */
   removeOrMark(name: string): void {
-    this.sweepTicket(name)
+    this.removeTicket(name)
     if (!this.has(name)) return
     try {
       this.mark(name, REPORTED)
@@ -113,12 +113,12 @@ export class QueueDirectory extends LockDirectory {
 
   override removeIfEmpty(): void {
     // Beside mkdir, what is left would keep `.members` there.
-    if (this.isShared || this.isBesideMkdir) this.sweepLoneMarks()
+    if (this.isShared || this.isBesideMkdir) this.removeLoneMarks()
     super.removeIfEmpty()
   }
 
   /** Removes marks of tickets that are gone: the process that removed the ticket was killed before it removed the mark, or belongs to another user. */
-  protected override sweepLoneMarks(): void {
+  protected override removeLoneMarks(): void {
     let names: ReadonlySet<string>
     try {
       names = new Set(this.names())
@@ -131,13 +131,13 @@ export class QueueDirectory extends LockDirectory {
       const ticket = markedBy(name)
       if (ticket === undefined || parseTicketName(ticket) === undefined || names.has(ticket)) continue
       // RACE: both may have been made while the names were read, and only the mark was seen.
-      if (!this.has(ticket)) this.sweepMark(name)
+      if (!this.has(ticket)) this.removeMark(name)
     }
   }
 
   /** Removes a mark, if it is one: anything else with that name stays. */
-  sweepMark(name: string): void {
-    if (this.#lookAtMark(name) !== undefined) this.sweep(name)
+  removeMark(name: string): void {
+    if (this.#lookAtMark(name) !== undefined) this.removeEntry(name)
   }
 
   /**
@@ -159,16 +159,16 @@ export class QueueDirectory extends LockDirectory {
   }
 
   /** Removes the member's files in `.members`, if the dead ticket is a link to that member's file. A ticket's name alone proves nothing. */
-  sweepMember(file: string, ticket: string): void {
+  removeDeadMember(file: string, ticket: string): void {
     const inode = inodeAt(this.pathOfMember(file))
-    if (inode !== undefined && inode === this.inodeOf(ticket)) this.sweepMemberFiles(file)
+    if (inode !== undefined && inode === this.inodeOf(ticket)) this.removeMemberFiles(file)
   }
 
   /** Removes a member's entries in `.members`: its file, and its socket, if that is a separate entry. */
-  sweepMemberFiles(file: string): void {
+  removeMemberFiles(file: string): void {
     const socket = witness.socketOf(file)
-    if (socket !== file) this.#sweepAt(this.pathOfMember(socket))
-    this.#sweepAt(this.pathOfMember(file))
+    if (socket !== file) this.#removeAt(this.pathOfMember(socket))
+    this.#removeAt(this.pathOfMember(file))
   }
 
   /** Whether the entry has other hard links. */
@@ -187,11 +187,11 @@ export class QueueDirectory extends LockDirectory {
   }
 
   /** Removes a stale entry, or a mark. What another user left in a sticky directory stays. */
-  sweep(name: string): void {
-    this.#sweepAt(`${this.path}/${name}`)
+  removeEntry(name: string): void {
+    this.#removeAt(`${this.path}/${name}`)
   }
 
-  #sweepAt(entry: string): void {
+  #removeAt(entry: string): void {
     try {
       fs.unlinkSync(entry)
     } catch (error) {

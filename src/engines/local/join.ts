@@ -48,7 +48,7 @@ function joinOnce(state: QueueState, request: EnqueueRequest): OwnTicket | undef
   const [name, parsed] = newName(state, request, member)
   switch (directory.link(member.file, name)) {
     case 'linked':
-      return settleIn(state, new OwnTicket(name, parsed, member, request))
+      return confirmJoin(state, new OwnTicket(name, parsed, member, request))
     case 'gone':
       presence.retire()
       return undefined
@@ -179,7 +179,7 @@ async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Pr
     if (!isJoining) socket.listener.close()
   }
   if (!isJoining) return undefined
-  return settleIn(state, new OwnTicket(name, parsed, member, request, socket.listener))
+  return confirmJoin(state, new OwnTicket(name, parsed, member, request, socket.listener))
 }
 
 function newName(
@@ -193,7 +193,7 @@ function newName(
 }
 
 /** Lists after the link, and decides whether the ticket has joined. A dead ticket behind counts, too: it may have held before the link. */
-function settleIn(state: QueueState, own: OwnTicket): OwnTicket | undefined {
+function confirmJoin(state: QueueState, own: OwnTicket): OwnTicket | undefined {
   const { path } = state.directory
   own.home = state
   state.own.set(own.id, own)

@@ -83,9 +83,9 @@ function takeOut(state: QueueState, own: OwnTicket): void {
   const { directory, presence } = state
   let wasThere = true
   try {
-    state.stealing?.letGo(own)
+    state.stealing?.clearHolderMarks(own)
     wasThere = directory.unlink(own.name)
-    if (own.isDowngraded) directory.sweepMark(own.name + DOWNGRADED)
+    if (own.isDowngraded) directory.removeMark(own.name + DOWNGRADED)
   } catch (error) {
     // The name cannot be removed (on a read-only file system, for example). Without its socket, the ticket is dead all the same; but the
     // socket may belong to other tickets in use, too. Then the removal is retried when one of them leaves, and each second.

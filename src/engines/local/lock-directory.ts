@@ -210,13 +210,13 @@ export class LockDirectory {
     } catch (error) {
       if (!NOT_EMPTY.has(systemCode(error) ?? '')) throw error
       // No member is left, so there may be marks of tickets that are gone. Or others have come meanwhile.
-      this.sweepLoneMarks()
+      this.removeLoneMarks()
       fs.rmdirSync(this.path)
     }
   }
 
   /** Removes marks without a ticket, if there are any. */
-  protected sweepLoneMarks(): void {}
+  protected removeLoneMarks(): void {}
 
   #refuseOthersHere(): void {
     try {

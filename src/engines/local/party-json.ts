@@ -38,8 +38,8 @@ export function requestersBy({ request, isHeld }: ToldTicket): readonly QueuedRe
 }
 
 function inSharedTime({ sinceMs, sinceNs, label, identity }: QueuedRequest): QueuedRequest {
-  const told = { sinceMs, sinceNs: sinceNs === undefined ? undefined : toSharedNs(sinceNs), label }
-  return identity === undefined ? told : { ...told, identity }
+  const facts = { sinceMs, sinceNs: sinceNs === undefined ? undefined : toSharedNs(sinceNs), label }
+  return identity === undefined ? facts : { ...facts, identity }
 }
 
 /** Describes this process, as JSON. */

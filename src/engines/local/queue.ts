@@ -18,7 +18,7 @@ import { downgrade, takeOutStuck, notifyAgain, withdraw } from './leave.ts'
 import type { PresentQueue } from './members/presence.ts'
 import type { QueueState } from './state.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
-import { awaitChange, sweepBehind } from './wait.ts'
+import { awaitChange, removeDeadBehind } from './wait.ts'
 import { setTimeout, queueMicrotask } from '../../real-time.ts'
 
 /** How long after the end of a connection to look for its member's dead tickets, in ms: a waiter for one of them goes first. */
@@ -93,7 +93,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     own.isHeld = true
     this.state.presence.watch(true)
     // RACE: the lock was stolen between its turn and this line. It has held, and is notified as soon as it knows that.
-    if (own.isStolen) queueMicrotask(() => own.isStolen && this.state.stealing?.tell(own))
+    if (own.isStolen) queueMicrotask(() => own.isStolen && this.state.stealing?.notifyStolen(own))
     return { token: nextToken(), recovered: this.state.view.dead.size > 0 && this.removeDead(own) }
   }
 
@@ -127,7 +127,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     this.state.wakeOwn()
     notifyAgain(this.state.left)
     setTimeout(() => {
-      sweepBehind(this.state, peer).catch((error: unknown) => debug('sweep: %s', error))
+      removeDeadBehind(this.state, peer).catch((error: unknown) => debug('removing dead tickets: %s', error))
       this.askMember(peer)
     }, SWEEP_AFTER_MS).unref()
   }
@@ -143,7 +143,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   /** Finds held tickets that are gone; touches the others if asked to; tries again to remove tickets that are stuck. */
-  lookAfterOwn(touch: boolean): boolean {
+  checkOwnTickets(touch: boolean): boolean {
     const { directory, own: tickets } = this.state
     takeOutStuck(this.state)
     let needsCloseWatch = false
@@ -197,7 +197,7 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
     for (const dead of view.dead.values()) {
       if (dead.name > own.name || dead.isReported) continue
       if (dead.claim.kind === 'shared') {
-        directory.sweepTicket(dead.name)
+        directory.removeTicket(dead.name)
         continue
       }
       if (!view.isReported(dead)) isRecovered = true

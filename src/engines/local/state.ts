@@ -12,11 +12,11 @@ import { TicketNumbers } from './ticket-numbers.ts'
 /** What the steps of a queue call if its locks can be stolen. */
 export interface LocalStealing extends Stealing<OwnTicket> {
   /** A ticket is about to leave the queue. */
-  letGo(own: OwnTicket): void
+  clearHolderMarks(own: OwnTicket): void
   /** Steals the lock from all its holders, for a ticket that is in front. */
   steal(thief: OwnTicket): void | Promise<void>
   /** Notifies the former holders of a ticket from which the lock was stolen. */
-  tell(own: OwnTicket): void
+  notifyStolen(own: OwnTicket): void
 }
 
 /** A ticket of this process that has left, or whose holder was downgraded and now shares. */

@@ -80,7 +80,7 @@ export class OwnTicket extends ListedTicket {
   joinListing: readonly ListedTicket[] | undefined
   /** If locks can be stolen: whether its marks say that it holds, and that others wait by it; whether its lock was stolen, and it was not notified yet. */
   isHolder = false
-  isCrowded = false
+  hasWaiters = false
   isStolen = false
   /** Why it could not be removed from the queue. */
   stuckBy: unknown

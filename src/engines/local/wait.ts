@@ -107,7 +107,7 @@ async function reachAll(
  * A connection has ended, so its member may have gone: removes its dead tickets behind ours, so that names do not pile up behind a long hold. They
  * never held: each was linked after ours had joined, so each saw ours ahead, alive.
  */
-export async function sweepBehind(state: QueueState, peer: string): Promise<void> {
+export async function removeDeadBehind(state: QueueState, peer: string): Promise<void> {
   const first = state.own.values().next().value
   if (first === undefined) return
   for (const ticket of state.view.read()) {
@@ -153,9 +153,9 @@ export async function reachBy(state: QueueState, member: Member, ticket: ListedT
   if (reached !== 'refused') return reached
   debug('%s: ticket %s is dead', directory.path, ticket.id)
   state.onDead(ticket)
-  directory.sweepMember(memberFile(ticket.member, ticket.pid), ticket.name)
+  directory.removeDeadMember(memberFile(ticket.member, ticket.pid), ticket.name)
   // Dead shared tickets broke nothing: the process that finds one removes it.
-  if (ticket.claim.kind === 'shared') directory.sweepTicket(ticket.name)
+  if (ticket.claim.kind === 'shared') directory.removeTicket(ticket.name)
   view.dead.set(ticket.name, ticket)
   return reached
 }

@@ -86,7 +86,7 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<M
     for (const holder of holders) {
       holder.isHolder = false
       // Who waits by it keeps its place. Otherwise the holder withdraws it.
-      this.#tell(holder)
+      this.#notifyStolen(holder)
     }
   }
 
@@ -97,16 +97,16 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<M
   }
 
   isHolder(own: MemoryTicket): boolean {
-    if (!own.isHolder) this.#tell(own)
+    if (!own.isHolder) this.#notifyStolen(own)
     return own.isHolder
   }
 
   /** Notifies the holder at once. It withdraws its ticket itself if nobody waits by it. */
-  setCrowded(): boolean {
+  setHasWaiters(): boolean {
     return true
   }
 
-  #tell(victim: MemoryTicket): void {
+  #notifyStolen(victim: MemoryTicket): void {
     victim.request.onStolen(new SlocketError('ERR_SLOCKET_LOST', `the lock '${this.#resource}' was stolen`))
   }
 
@@ -139,7 +139,7 @@ class MemoryQueue implements TicketQueue<MemoryTicket, MemoryTicket>, Stealing<M
 
   granted(own: MemoryTicket): GrantFacts {
     // RACE: the lock was stolen between its turn and this line. It has held, and is notified as soon as it knows that.
-    if (!own.isHolder) queueMicrotask(() => this.#tell(own))
+    if (!own.isHolder) queueMicrotask(() => this.#notifyStolen(own))
     this.#store.lastToken += 1n
     return { token: this.#store.lastToken, recovered: false }
   }

@@ -184,7 +184,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     return own.checkHeld()
   }
 
-  setCrowded(): boolean {
+  setHasWaiters(): boolean {
     return true
   }
 
@@ -194,7 +194,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     // To be notified of a theft. Without the subscription, the next renewal shows it.
     if (this.#parts.connection.hearsSince === 0) this.#parts.connection.subscribe().catch(() => undefined)
     // RACE: the lock was stolen between its turn and this line. The owner is notified as soon as it knows that it holds.
-    if (own.isStolen) queueMicrotask(() => own.tellStolen())
+    if (own.isStolen) queueMicrotask(() => own.notifyStolen())
     return own.facts!
   }
 

@@ -127,12 +127,12 @@ export class OwnTicket {
     this.#stolenToken = token
     if (this.#state === 'waiting') return this.#lose('it was stolen')
     if (!this.isStolen) return
-    this.tellStolen()
+    this.notifyStolen()
     this.#wake()
   }
 
   /** Notifies the owner of a theft, if there was one, and if the owner knows that it held. */
-  tellStolen(): void {
+  notifyStolen(): void {
     if (!this.isStolen || !this.isHeld) return
     this.becomeGone()
     this.request.onStolen(new SlocketError('ERR_SLOCKET_LOST', `the lock '${this.name}' is lost: it was stolen`))

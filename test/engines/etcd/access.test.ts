@@ -24,7 +24,7 @@ before(async () => {
 after(() => servers.close())
 
 describe('etcd with TLS and users', () => {
-  test('locks are had, waited for and handed over; a token that is too old is replaced', async () => {
+  test('locks are granted, waited for and passed on; an expired token is replaced', async () => {
     const [a, b] = [etcd({ endpoints: endpoint, tls, credentials }), etcd({ endpoints: endpoint, tls, credentials })]
     const held = await slocket('deploy', { engine: a })
     const waiting = slocket('deploy', { engine: b, label: 'waiting' })
@@ -35,7 +35,7 @@ describe('etcd with TLS and users', () => {
     await (await waiting).release()
   })
 
-  test('who connects is nothing that the log of the server warns of', async () => {
+  test("connecting causes no warning in the server's log", async () => {
     const warnings = (): number =>
       fs.readFileSync(join(servers.directory, 'secure.log'), 'utf8').split('rejected connection').length
     const earlier = warnings()
@@ -43,7 +43,7 @@ describe('etcd with TLS and users', () => {
     assert.equal(warnings(), earlier)
   })
 
-  test('without a certificate of the client, or with an authority that the server is not of, it cannot be reached', async () => {
+  test('without a client certificate, or with another authority, the server is unreachable', async () => {
     const wrongs = [{ ca: tls.ca }, { cert: tls.cert, key: tls.key }].map(async (wrong) => {
       const engine = etcd({ endpoints: endpoint, tls: wrong, credentials, ttl: 5000 })
       await assert.rejects(slocket.try('deploy', { engine }), (error) =>
@@ -53,7 +53,7 @@ describe('etcd with TLS and users', () => {
     await Promise.all(wrongs)
   })
 
-  test('a wrong password is refused, and so are keys that the user may not write', async () => {
+  test('a wrong password is an error, and so are keys that the user may not write', async () => {
     const engines = [
       etcd({ endpoints: endpoint, tls, credentials: { ...credentials, password: 'WRONG' } }),
       etcd({ endpoints: endpoint, tls }),

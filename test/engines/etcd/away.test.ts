@@ -48,15 +48,15 @@ async function rejectsWithoutTimeout(engine: Engine): Promise<void> {
 // On a busy machine that takes long.
 before(loadGrpc)
 
-describe('a server of etcd that is away when it is first needed', { concurrency: true }, () => {
-  test('since nobody listens', async () => {
+describe('an etcd server that is away at first use', { concurrency: true }, () => {
+  test('nobody listens', async () => {
     await Promise.all([
       rejectsInTime(etcd({ endpoints: 'http://127.0.0.1:1', ttl: LONG_TTL_MS })),
       rejectsWithoutTimeout(etcd({ endpoints: ['127.0.0.1:1', '127.0.0.1:2'], ttl: TTL_MS })),
     ])
   })
 
-  test('since it accepts and is silent', async () => {
+  test('it accepts and is silent', async () => {
     await using proxy = await TcpProxy.open(addressOf('etcd'))
     proxy.isLosingReplies = true
     await Promise.all([
@@ -65,7 +65,7 @@ describe('a server of etcd that is away when it is first needed', { concurrency:
     ])
   })
 
-  test('since packets are dropped', { skip: reasonWithoutDeafAddress() }, async () => {
+  test('packets are dropped', { skip: reasonWithoutDeafAddress() }, async () => {
     await using deaf = await DeafAddress.open()
     await Promise.all([
       rejectsInTime(etcd({ endpoints: deaf.address, ttl: LONG_TTL_MS })),
@@ -74,16 +74,16 @@ describe('a server of etcd that is away when it is first needed', { concurrency:
   })
 })
 
-describe('a server of etcd that is away after it has worked', { concurrency: true }, () => {
+describe('an etcd server that goes away later', { concurrency: true }, () => {
   for (const [how, leave] of [
     ['refuses connections', async (proxy: TcpProxy) => await proxy[Symbol.asyncDispose]()],
     ['is silent', (proxy: TcpProxy) => void (proxy.isLosingReplies = true)],
   ] as const) {
-    test(`and ${how}`, async () => {
+    test(how, async () => {
       const [namespace, proxy] = [newNamespace(), await TcpProxy.open(addressOf('etcd'))]
       const [patient, other] = [LONG_TTL_MS, TTL_MS].map((ttl) => etcd({ endpoints: proxy.address, namespace, ttl }))
       for (const engine of [patient!, other!]) await (await slocket('a', { engine })).release()
-      // Also for somebody who has been waiting in the queue since before that.
+      // This includes a request that has been waiting in the queue since before.
       const direct = etcd({ endpoints: addressOf('etcd'), namespace })
       const held = await slocket('held', { engine: direct })
       const waiting = slocket('held', { engine: patient!, timeout: 1.5 * TIMEOUT_MS })
@@ -99,7 +99,7 @@ describe('a server of etcd that is away after it has worked', { concurrency: tru
     })
   }
 
-  test('and answers again: a lock that is busy is busy', async () => {
+  test('and answers again: a try of a held lock is refused', async () => {
     const namespace = newNamespace()
     await using proxy = await TcpProxy.open(addressOf('etcd'))
     const engine = etcd({ endpoints: proxy.address, namespace })
@@ -117,7 +117,7 @@ describe('a server of etcd that is away after it has worked', { concurrency: tru
   })
 })
 
-test('a cluster of etcd without a quorum is away, at first use and after it has worked', async () => {
+test('an etcd cluster without a quorum is away, at first use and later', async () => {
   await using servers = await Servers.start('cluster')
   const endpoints = servers.addressOf('cluster').split(',')
   const engines = [LONG_TTL_MS, TTL_MS].map((ttl) => etcd({ endpoints, ttl }))

@@ -8,7 +8,7 @@ import { addressOf } from '../helpers/servers.ts'
 const BLOCKED_MS = 3100
 
 describe('a process whose event loop blocks again and again', () => {
-  test('for longer than any call may take has its lock all the same: that is not the fault of the server', async () => {
+  test('for longer than any call may take: it keeps its lock, since the server is not at fault', async () => {
     // The patience: longer than it takes where each call is answered after one block.
     const engine = etcd({ endpoints: addressOf('etcd'), ttl: 20_000 })
     const blocking = setInterval(block, 1)

@@ -1,4 +1,4 @@
-// Who is cancelled while the engine still connects: its process ends, and nothing is left of it on the server.
+// Cancelled requests while the engine still connects: the process ends, and leaves nothing on the server.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import http from 'node:http'
@@ -22,7 +22,7 @@ const PROGRAM = `
 const [url, endpoints, ttl, body] = process.argv.slice(1)
 const { slocket } = await import(new URL('index.js', url))
 const { etcd } = await import(new URL('engines/etcd/index.js', url))
-// The first endpoint is the first one that is tried.
+// The first endpoint is tried first.
 Math.random = () => 0
 const engine = etcd({ endpoints: endpoints.split(','), ttl: Number(ttl) })
 const controller = new AbortController()
@@ -88,25 +88,25 @@ class Gate implements AsyncDisposable {
   }
 }
 
-describe('a server of etcd that accepts and is silent', { concurrency: true }, () => {
-  test('a request that is cancelled keeps the process alive no longer', async () => {
+describe('an etcd server that accepts and is silent', { concurrency: true }, () => {
+  test('a cancelled request no longer keeps the process alive', async () => {
     await using gate = await Gate.open()
     assert.equal(await run(gate.address, LONG_TTL_MS, "slocket('a', { engine, signal })"), 'cancelled\n')
     assert.ok(gate.connections > 0, 'it has tried to connect')
   })
 
-  test('a request whose time is over keeps the process alive no longer, nor does the look at who holds', async () => {
+  test('neither a request that has timed out nor its query of the holder keeps the process alive', async () => {
     await using gate = await Gate.open()
     assert.match(await run(gate.address, LONG_TTL_MS, "slocket('a', { engine, timeout: 100 })"), TOLD)
   })
 
-  test('a query that is cancelled is told so at once, and keeps the process alive no longer', async () => {
+  test('a cancelled query rejects at once, and no longer keeps the process alive', async () => {
     await using gate = await Gate.open()
     assert.equal(await run(gate.address, LONG_TTL_MS, "engine.query('a', signal)"), 'cancelled\n')
   })
 
   for (const body of ["slocket('a', { engine })", "slocket.try('a', { engine })", "slocket.query('a', { engine })"]) {
-    test(`${body} keeps the process alive until it is told`, async () => {
+    test(`${body} keeps the process alive until it gets an answer`, async () => {
       await using gate = await Gate.open()
       assert.equal(await run(gate.address, SHORT_TTL_MS, body), 'ERR_SLOCKET_UNREACHABLE\n')
     })
@@ -118,13 +118,13 @@ describe('an address whose packets are dropped', { concurrency: true, skip: reas
     ['by a signal', "slocket('a', { engine, signal })", /^cancelled\n$/],
     ['by a time-out', "slocket('a', { engine, timeout: 100 })", TOLD],
   ] as const) {
-    test(`a request that is cancelled (${how}) keeps the process alive no longer`, async () => {
+    test(`a cancelled request (${how}) no longer keeps the process alive`, async () => {
       await using deaf = await DeafAddress.open()
       assert.match(await run(deaf.address, LONG_TTL_MS, body), said)
     })
   }
 
-  test('the next one is asked, and the process ends when it is done', async () => {
+  test('the next address is tried, and the process ends afterwards', async () => {
     await using deaf = await DeafAddress.open()
     const endpoints = `${deaf.address},${addressOf('etcd')}`
     assert.equal(
@@ -134,7 +134,7 @@ describe('an address whose packets are dropped', { concurrency: true, skip: reas
   })
 })
 
-test('a server that only a proxy reaches, which the environment names, is connected to through that', async () => {
+test('a server behind a proxy that the environment names is reached through it', async () => {
   const { hostname, port } = new URL(addressOf('etcd'))
   const asked: (string | undefined)[] = []
   const proxy = http.createServer().on('connect', ({ url }, socket) => {
@@ -155,7 +155,7 @@ test('a server that only a proxy reaches, which the environment names, is connec
   }
 })
 
-test('a request that was cancelled while the engine connected leaves neither a key nor a lease, when it is connected at last', async () => {
+test('a request that was cancelled while the engine connected leaves neither a key nor a lease after the connection', async () => {
   await using servers = await Servers.start('etcd')
   const endpoint = servers.addressOf('etcd')
   const revision = async (): Promise<number> =>

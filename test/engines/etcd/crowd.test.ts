@@ -13,8 +13,8 @@ const CROWD = 60
 /** Of both listings, by which it joins and by which it looks again once it watches. */
 const MOST_KEYS = 10
 
-describe('requests for a lock in etcd, shared and exclusive in turn', () => {
-  test('read a few keys each, however many wait before them', async (context) => {
+describe('alternating shared and exclusive requests for a lock in etcd', () => {
+  test('read only a few keys each, however many wait ahead', async (context) => {
     let joined = 0
     let keys = 0
     const { ask } = EtcdClient.prototype as unknown as {

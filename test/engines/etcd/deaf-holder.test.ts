@@ -1,4 +1,4 @@
-// Holders that are told of nothing until their connection is there again, and whose next renewal is far off.
+// Holders that get no notifications until their connection is restored, and whose next renewal is far off.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -24,7 +24,7 @@ async function untilLost({ signal }: Lock): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }
 
-test('a holder whose token is too old when its connection breaks hears of a thief', async (context) => {
+test('a holder with an expired token and a broken connection is notified of a thief', async (context) => {
   withoutRenewals(context)
   await using servers = await Servers.start('secure')
   const endpoint = servers.addressOf('secure')
@@ -45,7 +45,7 @@ test('a holder whose token is too old when its connection breaks hears of a thie
   await (await slocket('deploy', { engine })).release()
 })
 
-test('a holder whose member of the cluster is gone hears of a thief from the next one', async (context) => {
+test('a holder whose member of the cluster is gone is notified of a thief by the next member', async (context) => {
   withoutRenewals(context)
   const endpoint = addressOf('etcd')
   const proxy = await TcpProxy.open(endpoint)

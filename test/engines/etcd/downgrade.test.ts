@@ -86,7 +86,7 @@ function isLost(error: unknown): boolean {
 
 describe('a downgrade in etcd', () => {
   for (const loss of ['loseAnswers', 'loseRequests'] as const) {
-    test(`whose first ${loss === 'loseAnswers' ? 'answer' : 'request'} is lost is done once`, async () => {
+    test(`is done once if its first ${loss === 'loseAnswers' ? 'answer' : 'request'} is lost`, async () => {
       const lock = await take(engine, { label: 'writer' })
       const { token } = lock
       const reader = await queueUp(0, READ)
@@ -109,7 +109,7 @@ describe('a downgrade in etcd', () => {
     })
   }
 
-  test('that is not answered until the lock is released leaves nothing behind, also where it is carried out again later', async () => {
+  test('that is answered only after the release leaves nothing behind, even if it is carried out twice', async () => {
     // Its lease lasts, so that no ticket goes with it.
     const lock = await take(engine, { linger: 60_000 })
     const writer = await queueUp(0)
@@ -130,7 +130,7 @@ describe('a downgrade in etcd', () => {
     await untilFree()
   })
 
-  test('is not carried out again after the release', async () => {
+  test('is not repeated after the release', async () => {
     const lock = await take(engine)
     const number = proxy.transactions
     await lock.downgrade()
@@ -139,7 +139,7 @@ describe('a downgrade in etcd', () => {
     assert.deepEqual(await tickets(), [])
   })
 
-  test('that comes after a thief has joined loses the lock: never do both hold', async () => {
+  test('that comes after a thief has joined loses the lock: two never hold', async () => {
     const lock = await take(direct)
     const waiting = await queueUp(0, READ)
     // Its ticket stands there, and it doesn't know that yet.
@@ -162,7 +162,7 @@ describe('a downgrade in etcd', () => {
     await (await waiting.granted).release()
   })
 
-  test('of a thief lets in those who share, and those who do not keep waiting', async () => {
+  test('of a thief grants shared requests, and keeps the others waiting', async () => {
     await take(direct)
     const reader = await queueUp(0, READ)
     const writer = await queueUp(1)
@@ -176,7 +176,7 @@ describe('a downgrade in etcd', () => {
     await untilFree()
   })
 
-  test('that a thief steals is known to the holder at once, also before the downgrade is answered', async (context) => {
+  test('is known to its holder at once when it is stolen, even before the downgrade is answered', async (context) => {
     withoutRenewals(context)
     for (const isAnswered of [true, false]) {
       const lock = await take(engine)
@@ -196,7 +196,7 @@ describe('a downgrade in etcd', () => {
     await untilFree()
   })
 
-  test('takes their places from none of those who wait when a thief comes', async () => {
+  test('keeps the places of all waiters when a thief comes', async () => {
     const lock = await take(engine)
     const first = await queueUp(0)
     const second = await queueUp(1)
@@ -212,7 +212,7 @@ describe('a downgrade in etcd', () => {
     await (await second.granted).release()
   })
 
-  test('leaves the key of the exclusive ticket to nobody: if it is written again, it is deleted', async () => {
+  test('deletes the key of the exclusive ticket, even if it is written again', async () => {
     const lock = await take(etcd({ endpoints: endpoint, ttl: TTL_MS }))
     const [key] = await tickets()
     const lease = await lastLease(endpoint, resource)
@@ -225,7 +225,7 @@ describe('a downgrade in etcd', () => {
     await lock.release()
   })
 
-  test('is known to those who wait though etcd forgets the past', async () => {
+  test('is known to waiters even if etcd compacts its history', async () => {
     const lock = await take(engine)
     const reader = await queueUp(0, READ)
     const writer = await queueUp(1)
@@ -237,7 +237,7 @@ describe('a downgrade in etcd', () => {
     await (await writer.granted).release()
   })
 
-  test('tells a holder by `wanted` of those who wait since before it, and not of those who share', async () => {
+  test('notifies by `wanted` of earlier exclusive waiters, and not of shared ones', async () => {
     const lock = await take(engine)
     const reader = await queueUp(0, READ)
     await lock.downgrade()

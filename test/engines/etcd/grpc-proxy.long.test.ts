@@ -7,7 +7,7 @@ import { EtcdGrpcProxy } from '../helpers/etcd-grpc-proxy.ts'
 import { addressOf } from '../helpers/servers.ts'
 import { TcpProxy } from '../helpers/tcp-proxy.ts'
 
-test('a connection to etcd grpc-proxy lasts: it ends that of a client that sends pings, at the third', async () => {
+test('a connection to etcd grpc-proxy lasts: the proxy would end one with pings at the third ping', async () => {
   await using proxy = await EtcdGrpcProxy.open(addressOf('etcd'))
   await using between = await TcpProxy.open(proxy.address)
   const lock = await slocket('long', { engine: etcd({ endpoints: between.address }) })

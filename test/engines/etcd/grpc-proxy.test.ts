@@ -25,7 +25,7 @@ function newNamespace(): string {
   return `proxied-${randomBytes(6).toString('hex')}`
 }
 
-test('through etcd grpc-proxy a lock is held for longer than the TTL, since its lease is renewed', async () => {
+test('through etcd grpc-proxy, a lock is held for longer than the TTL, since its lease is renewed', async () => {
   const lock = await slocket('long', { engine: engineBehindProxy(newNamespace(), TTL_MS) })
   await pass(2.2 * TTL_MS)
   lock.assertHeld()
@@ -33,7 +33,7 @@ test('through etcd grpc-proxy a lock is held for longer than the TTL, since its 
 })
 
 describe('through etcd grpc-proxy', () => {
-  test('those who wait are granted when the one ahead releases: their watches tell them, each of its own lock', async (context) => {
+  test('waiters are granted when the ticket ahead releases: each is notified by its own watch', async (context) => {
     withoutRenewals(context)
     const namespace = newNamespace()
     const [engine, holders] = [
@@ -55,7 +55,7 @@ describe('through etcd grpc-proxy', () => {
     }
   })
 
-  test('a holder hears of a thief', async (context) => {
+  test('a holder is notified of a thief', async (context) => {
     withoutRenewals(context)
     const namespace = newNamespace()
     const engine = engineBehindProxy(namespace, LONG_TTL_MS)

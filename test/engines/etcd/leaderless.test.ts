@@ -7,7 +7,7 @@ import { until } from '../../helpers/until.ts'
 import { GrpcProxy } from '../helpers/grpc-proxy.ts'
 import { addressOf } from '../helpers/servers.ts'
 
-test('a watch in etcd is to end, instead of being silent, where its member has no leader', async () => {
+test('a watch in etcd ends, and is not just silent, if its member has no leader', async () => {
   await using proxy = await GrpcProxy.open(addressOf('etcd'))
   const lock = await slocket(`leaderless-${randomBytes(6).toString('hex')}`, {
     engine: etcd({ endpoints: proxy.address }),

@@ -8,7 +8,7 @@ import { addressOf } from '../helpers/servers.ts'
 const endpoints = addressOf('etcd')
 
 describe('a name of a lock in etcd', () => {
-  test('may be of any kind, and long', async () => {
+  test('may be any string, and long', async () => {
     const namespace = `names-${randomBytes(6).toString('hex')}`
     const [one, two] = [etcd({ endpoints, namespace }), etcd({ endpoints, namespace })]
     for (const name of ['a/b', '/t/', '..', 'ü☃😀', 'x'.repeat(10_000)]) {
@@ -19,7 +19,7 @@ describe('a name of a lock in etcd', () => {
     }
   })
 
-  test('that differs from another only in half a character is another lock', async () => {
+  test('that differs only in half a surrogate pair is another lock', async () => {
     const engine = etcd({ endpoints, namespace: `halves-${randomBytes(6).toString('hex')}` })
     const names = ['a\ud800', 'a\ud801', 'a\ufffd', 'a\udc00']
     const attempt = { claim: { kind: 'exclusive' }, wait: false, lingerMs: 0 } as const
@@ -32,7 +32,7 @@ describe('a name of a lock in etcd', () => {
     for (const grant of grants) await grant!.release()
   })
 
-  test('that the server does not take is refused at once, not tried again on connections that others use', async () => {
+  test('that the server rejects fails at once, and is not retried on connections that others use', async () => {
     const engine = etcd({ endpoints })
     for (const [length, code] of [
       [200_000, 'ERR_SLOCKET_SYSTEM'],

@@ -37,7 +37,7 @@ const labels = Array.from({ length: CROWD }, (_, index) => `crowd-${index}`)
 const direct = etcd({ endpoints: endpoint })
 
 describe('requests of one process for a lock in etcd', () => {
-  test('keep their order where the answer to one of them is lost in the middle, or what it asks for', async () => {
+  test('keep their order if the request or the answer of one of them is lost', async () => {
     for (const loss of ['loseAnswers', 'loseRequests'] as const) {
       served = []
       const holder = await take(direct)
@@ -49,7 +49,7 @@ describe('requests of one process for a lock in etcd', () => {
     }
   })
 
-  test('keep their places among those of others where an answer is lost: what is asked for again is not a new place', async () => {
+  test("keep their places among other clients' if an answer is lost: the repeated request has no new place", async () => {
     const holder = await take(direct)
     const engine = etcd({ endpoints: proxy.address })
     await (await slocket(`${resource}-warm`, { engine, linger: 5000 })).release()
@@ -65,7 +65,7 @@ describe('requests of one process for a lock in etcd', () => {
     assert.deepEqual(served, ['first', 'second'])
   })
 
-  test('keep their order where all of them lose their places at once, and the first one hears of it last', async () => {
+  test('keep their order if all of them lose their places at once, and the first one notices last', async () => {
     const engine = etcd({ endpoints: proxy.address })
     const holder = await take(direct)
     await (await slocket(`${resource}-warm`, { engine, linger: 5000 })).release()

@@ -24,14 +24,14 @@ before(async () => {
 })
 after(() => etcdctl(endpoint, 'del', `${namespace}/`, '--prefix'))
 
-describe('all locks in etcd, more than a page of them', () => {
+describe('a query of all locks in etcd, more than one page', () => {
   // Begun anew after one compaction, and asked for at once where each time one comes in between.
   for (const [compactions, requests] of [
     [0, 2],
     [1, 4],
     [Infinity, 7],
   ] as const) {
-    test(`are shown though the server is compacted between pages, ${compactions} times`, async () => {
+    test(`is complete even if the server compacts between pages, ${compactions} times`, async () => {
       await using proxy = await GrpcProxy.open(endpoint)
       let asked = 0
       let left: number = compactions

@@ -10,8 +10,8 @@ import { addressOf } from '../helpers/servers.ts'
 
 const endpoint = addressOf('etcd')
 
-describe('keys in a queue in etcd that are no tickets', () => {
-  test('neither hold nor hide who does', async () => {
+describe('keys in a queue in etcd that are not tickets', () => {
+  test('neither hold nor hide a holder', async () => {
     const namespace = `strangers-${randomBytes(6).toString('hex')}`
     const [one, two] = [etcd({ endpoints: endpoint, namespace }), etcd({ endpoints: endpoint, namespace })]
     const queue = `${namespace}/q/${Buffer.from('deploy').toString('base64url')}/t`
@@ -25,7 +25,7 @@ describe('keys in a queue in etcd that are no tickets', () => {
     }
   })
 
-  test('are those of a namespace inside of it', async () => {
+  test('may be those of an inner namespace', async () => {
     const namespace = `strangers-${randomBytes(6).toString('hex')}`
     const [one, two] = [etcd({ endpoints: endpoint, namespace }), etcd({ endpoints: endpoint, namespace })]
     const queue = `${namespace}/q/${Buffer.from('deploy').toString('base64url')}/t`

@@ -7,7 +7,7 @@ import { lastLease } from '../helpers/etcd-arena.ts'
 import { etcdctl } from '../helpers/etcd-cluster.ts'
 import { addressOf } from '../helpers/servers.ts'
 
-test('a ttl is in milliseconds, and rounded up to the whole seconds of etcd', async () => {
+test('ttl is in milliseconds, and is rounded up to the whole seconds of etcd', async () => {
   const endpoints = addressOf('etcd')
   const name = `ttl-${randomBytes(6).toString('hex')}`
   for (const [ttl, granted] of [

@@ -13,13 +13,13 @@ const LOOKS_MS = 2500
 const endpoints = addressOf('etcd')
 const [engine, other] = [etcd({ endpoints }), etcd({ endpoints })]
 
-describe('a holder in etcd is told that it is wanted', () => {
+describe('lock.wanted in etcd', () => {
   for (const [claim, others, wants] of [
     [{}, [], {}],
     [{ mode: 'shared' }, [{ mode: 'shared' }, { mode: 'shared' }], {}],
     [{ permits: 2 }, [{ permits: 2 }], { permits: 2 }],
   ] as readonly (readonly [SlocketOptions, readonly SlocketOptions[], SlocketOptions])[]) {
-    test(`${JSON.stringify(claim)}: once somebody waits, not while others hold with it, or try`, async () => {
+    test(`${JSON.stringify(claim)}: aborts once another request waits, not while others share or try`, async () => {
       const name = `wanted-${randomBytes(6).toString('hex')}`
       const holder = await slocket(name, { engine, ...claim })
       const { wanted } = holder
@@ -35,7 +35,7 @@ describe('a holder in etcd is told that it is wanted', () => {
     })
   }
 
-  test('at once where somebody waits already', async () => {
+  test('aborts at once if another request already waits', async () => {
     const name = `wanted-${randomBytes(6).toString('hex')}`
     const holder = await slocket(name, { engine })
     const waiting = slocket(name, { engine: other })

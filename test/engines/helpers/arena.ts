@@ -56,7 +56,7 @@ export class Arena {
     return check(this.trace)
   }
 
-  /** Writes down what is done to clients, servers and networks. To be told right before. */
+  /** Records what is done to clients, servers and networks. Call it right before. */
   note(line: Omit<Line, 'at' | 'who'>): void {
     const whole: Line = { at: String(process.hrtime.bigint()), who: DIRECTOR, ...line }
     fs.appendFileSync(this.traceFile, `${JSON.stringify(whole)}\n`)

@@ -1,15 +1,15 @@
 /**
- * What must never be seen in a trace, whatever was done to servers, networks and clients.
+ * Checks what must never happen in a trace, whatever was done to servers, networks and clients.
  *
- *  1. No more than the claim allows believe at the same time that they hold. Who was told of a loss, or whose `assertHeld` threw, does not.
+ *  1. At no time do more clients believe that they hold than the claim allows. A client that was notified of a loss, or whose `assertHeld` threw, doesn't believe.
  *  2. Tokens grow, from each grant to the next one that it excludes.
  *  3. A handle that was lost never comes to life again.
- *  4. No promise is rejected unheard; none is for ever pending.
+ *  4. Every rejection is handled, and no promise is pending forever.
  *  5. A failure has a code that callers can act on.
  *
- * Where an operator revokes a lease, the server gives the lock to the next one at that moment, and tells the holder then: there, and only there,
- * the two may believe at one time, until the holder has heard of it. One that cannot hear goes on until the deadline of its lease, and no longer
- * (docs/engines/etcd.md). Without a lease, where the server ends sessions, it is a matter of moments; so it is until a victim has been notified of the
+ * If an operator revokes a lease, the server grants the lock to the next request and notifies the holder at the same time. Only in that case may both
+ * believe that they hold, until the holder is notified. If it can't be notified, it believes until the deadline of its lease, and no longer
+ * (docs/engines/etcd.md). Without leases, if the server ends a session, this takes only moments; the same applies until a victim is notified of its
  * thief.
  */
 import type { Line } from './trace.ts'
@@ -31,9 +31,9 @@ interface Hold {
   readonly token: bigint
   readonly isThief: boolean
   readonly lease: string | undefined
-  /** When it was told of the grant. */
+  /** When it got the grant. */
   readonly since: bigint
-  /** When it first believed that it held: not when it was told of the grant, since it may have been stopped on the way. */
+  /** When it first believed that it held. That isn't the time of the grant, since it may have been stopped on the way. */
   from: bigint | undefined
   /** When it last did: not when it gives it back, since nobody asks then whether it is still there. */
   until: bigint
@@ -45,7 +45,7 @@ interface Hold {
 interface Revocation {
   readonly lease: string | undefined
   readonly since: bigint
-  /** Until when one who holds by that lease, and cannot hear, may believe. */
+  /** How long a holder with that lease may believe if it can't be notified. */
   readonly deadline: bigint
 }
 

@@ -88,7 +88,7 @@ export class Client {
     })
   }
 
-  /** Tells a process that hangs from one that the machine has not let run. */
+  /** Distinguishes a process that hangs from a process that the machine has not run. */
   #describeProcess(): string {
     let stat: string
     try {

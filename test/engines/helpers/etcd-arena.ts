@@ -81,7 +81,7 @@ export function lastBelief(trace: readonly Line[], who: string): Line | undefine
   return trace.findLast((line) => line.who === who && line.event === 'believes')
 }
 
-/** No session of this process renews its lease, or looks after its tickets, until the test is over: what it hears of, its watch has told it. */
+/** Until the test is over, no session of this process renews its lease or checks its tickets: everything it notices comes from its watch. */
 export function withoutRenewals(context: TestContext): void {
   context.mock.method(EtcdClient.prototype, 'callByStream', () => new Promise(() => undefined))
 }

@@ -35,7 +35,7 @@ export async function revoke(arena: Arena, endpoints: string, lease: string): Pr
   arena.note({ event: 'revoked', lease })
 }
 
-/** Who leads, once those who answer agree on it. */
+/** The leader, when the members that answer agree on it. */
 export async function leaderOf(servers: Servers): Promise<NodeName> {
   const endpoints = servers.addressOf('cluster').split(',')
   return await untilSlowly('the cluster has a leader', async () => {

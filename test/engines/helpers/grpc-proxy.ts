@@ -129,7 +129,7 @@ export class GrpcProxy implements AsyncDisposable {
         }
       }
       if (method === 'KV/Range') {
-        // Where that fails, there is no answer.
+        // If that fails, there is no answer.
         void this.beforeRange().then(() => this.#call(method, call.request, call.metadata, callback))
         return
       }

@@ -1,5 +1,5 @@
 /**
- * A client in a network namespace of its own, that can be cut off from all servers: packets are dropped, and nobody is told. The
+ * A client in a network namespace of its own, that can be cut off from all servers: packets are dropped silently. The
  * namespace has no name: it ends with this process, however that ends, and so does all that was made for it.
  */
 import { execFileSync, spawn } from 'node:child_process'

@@ -61,7 +61,7 @@ export function orderOf(trace: readonly Line[], tickets: readonly Ticket[]): { f
   return { findings, chances }
 }
 
-/** @param queue up to and with the ticket itself. Of permits, there has to be room for each: none overtakes one that waits. */
+/** @param queue up to and with the ticket itself. With permits, there must be room for each: none overtakes a waiter. */
 function isItsTurn({ claim }: Ticket, queue: readonly Ticket[]): boolean {
   if (claim === 's') return queue.every((other) => other.claim === 's')
   if (claim === 'x') return queue.length === 1
@@ -125,7 +125,7 @@ async function* historyUntil(endpoints: string, last: bigint): AsyncGenerator<Wa
       yield answer
       if (answer.Events.some(({ kv }) => BigInt(kv.mod_revision) >= last)) return
     }
-    throw new Error('etcd does not tell what was in its queues')
+    throw new Error('etcd does not report what was in its queues')
   } finally {
     watching.kill('SIGKILL')
   }

@@ -35,7 +35,7 @@ export class SharedSession implements AsyncDisposable {
   readonly #server: net.Server
   readonly #upstream: net.Socket
   readonly #clients = new Set<net.Socket>()
-  /** What each client has asked for, up to where it wants to be answered. The first one is being answered. */
+  /** The messages of each client, up to the one that it wants an answer to. The first client is being answered. */
   readonly #turns: { readonly client: net.Socket; readonly bytes: Buffer }[] = []
   #key: Message = Buffer.alloc(0)
 

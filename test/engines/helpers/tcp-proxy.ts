@@ -1,4 +1,4 @@
-/** Stands between clients and one server, and hands on what comes: or not, as it is told. */
+/** A proxy between clients and one server. It passes on data, or not, as the test says. */
 import { once } from 'node:events'
 import net from 'node:net'
 

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs'
 
-/** What a client is told, one JSON object a line. `as` names one handle. */
+/** The commands of a client, one JSON object per line. `as` names a handle. */
 export type Order =
   /** Answers granted or failed. From then on it looks every few ms whether it holds still, and writes that down. */
   | { readonly do: 'acquire'; readonly as: string; readonly resource: string; readonly options?: OrderOptions }
@@ -12,7 +12,7 @@ export type Order =
   | { readonly do: 'release'; readonly as: string }
   /** Answers downgraded or failed. */
   | { readonly do: 'downgrade'; readonly as: string }
-  /** Acquires, holds for `holdMs`, and releases, again and again, until told `end`: then says ended. Handles are named after the resource, or `as`. */
+  /** Acquires, holds for `holdMs`, and releases, in a loop, until `end`; then reports ended. Handles are named after the resource, or `as`. */
   | {
       readonly do: 'loop'
       readonly as?: string
@@ -62,7 +62,7 @@ export interface Line {
   readonly code?: string
   readonly message?: string
   readonly accepted?: boolean
-  /** Where a lease is what is held by, or told of: in hex, as etcdctl shows it. */
+  /** The lease of a hold, or the lease that an event is about: in hex, as etcdctl shows it. */
   readonly lease?: string
   /** When the request was sent that a lease was given, or renewed, by: ns, as text; and for how long. */
   readonly sentAt?: string
@@ -102,7 +102,7 @@ export type Event =
   /** A lease was given, or renewed. */
   | 'renewed'
   | 'not renewed'
-  /** A client has learnt that its lease is over, or has to count it as over. */
+  /** A client was notified that its lease is over, or must count it as over. */
   | 'lease lost'
   /** About to tell a server that it is to end a lease; or, where none is named, to end what anybody holds by. */
   | 'revoking'

@@ -15,7 +15,7 @@ after(() => fs.rmSync(parent, { recursive: true, force: true }))
 const MOST_MICROTASKS = 60
 
 for (const lingerMs of [0, 5]) {
-  test(`one that is cancelled on its way to its first ticket is no harm to the next one, with a linger of ${lingerMs} ms`, async () => {
+  test(`a request cancelled before its first ticket does not affect the next one, with a linger of ${lingerMs} ms`, async () => {
     for (let count = 0; count < MOST_MICROTASKS; count += 1) {
       const engine = local()
       const lockPath = path.join(parent, `lock-${lingerMs}-${count}`)

@@ -23,7 +23,7 @@ for (const [where, number] of [
   ['ahead of it', '0'.padStart(19, '0')],
   ['behind it', '8'.padEnd(19, '9')],
 ] as const) {
-  test(`many that stand ${where} cost one that joins no listing each`, async (context) => {
+  test(`many forged tickets ${where} cost a request that joins no extra listing`, async (context) => {
     const lockPath = path.join(parent, where)
     const queue = newQueue(lockPath)
     const first = (await queue.enqueue(request()))!
@@ -38,7 +38,7 @@ for (const [where, number] of [
   })
 }
 
-test('the name of a ticket that has left, used again for what is none, is looked at again', async () => {
+test('the name of a departed ticket that is reused for something else is checked again', async () => {
   const lockPath = path.join(parent, 'again')
   const [ahead, behind] = [newQueue(lockPath), newQueue(lockPath)]
   const asked = { ...request(), claim: SHARED }
@@ -60,10 +60,10 @@ test('the name of a ticket that has left, used again for what is none, is looked
   behind.withdraw(own)
 })
 
-test('a file by the id of an own ticket, with another claim, is stepped over', async () => {
+test('a file with the id of an own ticket, and with another claim, is skipped', async () => {
   const lockPath = path.join(parent, 'own')
   const queue = newQueue(lockPath)
-  // A try: one that waits would hang where this fails.
+  // A try, since a waiting request would hang if this fails.
   const asked = { ...request(), wait: false }
   const own = (await queue.enqueue(asked))!
   const file = path.join(lockPath, own.name.replace('-x-', '-s-'))

@@ -18,8 +18,8 @@ import { formatTicketName, NUMBER_DIGITS, ticketId } from '../../../src/engines/
 import type { Connection } from '../../../src/engines/local/wire/connection.ts'
 import { until } from '../../helpers/until.ts'
 
-describe('a ticket that has held leaves, and notifies', () => {
-  test('N2: the next one, passing over those that have no connection here, or only one that was opened here', (context) => {
+describe('a ticket that has held leaves and notifies', () => {
+  test('N2: the next ticket, skipping members without a connection here, or with one that was opened here', (context) => {
     const queue = new Queue(context)
     const own = queue.own(EXCLUSIVE, { isHeld: true })
     queue.add('a', EXCLUSIVE, 'none')
@@ -31,7 +31,7 @@ describe('a ticket that has held leaves, and notifies', () => {
     assert.equal(queue.state.pursuits, 0)
   })
 
-  test('N2: each of those who share, up to the first that does not', (context) => {
+  test('N2: each shared ticket up to the first exclusive one', (context) => {
     const queue = new Queue(context)
     const own = queue.own(EXCLUSIVE, { isHeld: true })
     queue.add('a', SHARED)
@@ -43,7 +43,7 @@ describe('a ticket that has held leaves, and notifies', () => {
     assert.deepEqual(queue.heard, ['a', 'c'])
   })
 
-  test('N2: the next one, where what stands there by the name of a ticket is none', (context) => {
+  test("N2: the next ticket, if an entry with a ticket's name is not one", (context) => {
     const queue = new Queue(context)
     const own = queue.own(EXCLUSIVE, { isHeld: true })
     queue.add('a', SHARED)
@@ -62,7 +62,7 @@ describe('a ticket that has held leaves, and notifies', () => {
     assert.deepEqual([next.isWoken, queue.heard], [true, []])
   })
 
-  test('N2: many of one member with one write', (context) => {
+  test('N2: many tickets of one member with one write', (context) => {
     const queue = new Queue(context)
     const own = queue.own(permitClaim(50), { isHeld: true })
     for (let count = 0; count < 60; count += 1) queue.add('a', permitClaim(50))
@@ -72,8 +72,8 @@ describe('a ticket that has held leaves, and notifies', () => {
   })
 })
 
-describe('a ticket that has not held leaves, and notifies', () => {
-  test('D3: over a connection that was opened here, if none came from there', (context) => {
+describe('a ticket that has not held leaves and notifies', () => {
+  test('D3: over a connection that was opened here, if the member has opened none', (context) => {
     const queue = new Queue(context)
     const own = queue.own(EXCLUSIVE)
     queue.add('a', EXCLUSIVE, 'opened here')
@@ -82,7 +82,7 @@ describe('a ticket that has not held leaves, and notifies', () => {
     assert.deepEqual(queue.heard, ['a'])
   })
 
-  test('D3: one that it has to connect to first', async (context) => {
+  test('D3: a member that it has to connect to first', async (context) => {
     const queue = new Queue(context)
     const own = queue.own(EXCLUSIVE)
     queue.add('a', EXCLUSIVE, 'none', 'connected')
@@ -93,7 +93,7 @@ describe('a ticket that has not held leaves, and notifies', () => {
     assert.deepEqual(queue.heard, ['a'])
   })
 
-  test('D4: the one behind one that is dead', async (context) => {
+  test('D4: the ticket behind a dead one', async (context) => {
     const queue = new Queue(context)
     const own = queue.own(EXCLUSIVE)
     queue.add('a', EXCLUSIVE, 'none', 'refused')
@@ -103,7 +103,7 @@ describe('a ticket that has not held leaves, and notifies', () => {
     assert.deepEqual(queue.heard, ['b'])
   })
 
-  test('D4: the one behind one that has gone meanwhile', async (context) => {
+  test('D4: the ticket behind one that has gone meanwhile', async (context) => {
     const queue = new Queue(context)
     const own = queue.own(EXCLUSIVE)
     const gone = queue.add('a', EXCLUSIVE, 'none', 'gone')
@@ -114,7 +114,7 @@ describe('a ticket that has not held leaves, and notifies', () => {
     assert.deepEqual(queue.heard, ['b'])
   })
 
-  test('D5: one that cannot be connected to yet, as soon as it can, and each of those who share', async (context) => {
+  test('D5: a member that cannot be connected to yet, as soon as it can; and every shared ticket', async (context) => {
     const queue = new Queue(context)
     const own = queue.own(EXCLUSIVE)
     queue.add('a', SHARED, 'none', 'busy', 'broken', 'connected')
@@ -124,7 +124,7 @@ describe('a ticket that has not held leaves, and notifies', () => {
     assert.ok(queue.heard.includes('a') && queue.heard.includes('b'), queue.heard.join())
   })
 
-  test('D5: nobody any more once its member has ended its connections', async (context) => {
+  test('D5: nobody any more once its member has closed its connections', async (context) => {
     const queue = new Queue(context)
     const own = queue.own(EXCLUSIVE)
     queue.add('a', EXCLUSIVE, 'none', 'busy', 'connected')
@@ -136,7 +136,7 @@ describe('a ticket that has not held leaves, and notifies', () => {
 })
 
 describe('the end of a connection', () => {
-  test('P2: repeats the notification, of whoever stands behind by then', (context) => {
+  test('P2: repeats the notification, for the tickets that are behind by then', (context) => {
     const queue = new Queue(context)
     const own = queue.own(EXCLUSIVE, { isHeld: true })
     const first = queue.add('a', EXCLUSIVE)
@@ -147,7 +147,7 @@ describe('the end of a connection', () => {
     assert.deepEqual(queue.heard, ['a', 'b'])
   })
 
-  test('P2: a queue repeats it when it learns of that end', (context) => {
+  test('P2: a queue repeats it when it notices the end', (context) => {
     const queue = new Queue(context)
     const own = queue.own(EXCLUSIVE, { isHeld: true })
     const first = queue.add('a', EXCLUSIVE)
@@ -159,7 +159,7 @@ describe('the end of a connection', () => {
     assert.deepEqual(queue.heard, ['a', 'b'])
   })
 
-  test('P1: repeats nothing once all have left that stood behind, though others came', (context) => {
+  test('P1: repeats nothing if all tickets that were behind have left, even if others have come', (context) => {
     const queue = new Queue(context)
     const own = queue.own(EXCLUSIVE, { isHeld: true })
     const first = queue.add('a', EXCLUSIVE)
@@ -171,7 +171,7 @@ describe('the end of a connection', () => {
     assert.deepEqual([queue.state.departed.length, queue.state.left.size], [0, 0])
   })
 
-  test('P1: few are remembered, however many leave', (context) => {
+  test('P1: few records are kept, however many tickets leave', (context) => {
     const queue = new Queue(context)
     for (let count = 0; count < 1000; count += 1) {
       const own = queue.own(EXCLUSIVE, { isHeld: true })
@@ -182,7 +182,7 @@ describe('the end of a connection', () => {
     }
   })
 
-  test('P1: few are remembered, whatever lies behind the tickets: a file, one by the name of a ticket, a dead ticket', (context) => {
+  test("P1: few records are kept, whatever is behind the tickets: a file, a file with a ticket's name, a dead ticket", (context) => {
     const queue = new Queue(context)
     const last = queue.nameOf('9'.padStart(NUMBER_DIGITS, '8'), 'y')
     for (const name of ['zzz', `${last}-r`]) queue.addName(name)
@@ -200,7 +200,7 @@ describe('the end of a connection', () => {
     }
   })
 
-  test('P2: notifies each once, however many have left ahead of it, and connects to none twice at a time', async (context) => {
+  test('P2: notifies each ticket once, however many have left ahead of it, and connects to none twice at the same time', async (context) => {
     const queue = new Queue(context)
     const departed = [1, 2, 3].map(() => queue.own(EXCLUSIVE))
     queue.add('a', EXCLUSIVE, 'none', 'busy', 'busy', 'connected')
@@ -216,7 +216,7 @@ describe('the end of a connection', () => {
     assert.equal(queue.heard.length, before + 1)
   })
 
-  test('P1: of many queues of one presence, each used once, those are remembered where somebody still stands', (context) => {
+  test('P1: of many queues of one presence, each used once, it keeps those in which a ticket is still behind', (context) => {
     const left = new QueuesLeft()
     const standing = new Queue(context, left)
     const first = standing.own(EXCLUSIVE, { isHeld: true })
@@ -236,7 +236,7 @@ describe('the end of a connection', () => {
 
 type Link = 'from there' | 'opened here' | 'none'
 
-test('beside proper-lockfile a socket stays for a moment after a release, but only while others keep the directory', (context) => {
+test('beside proper-lockfile, a socket stays for a moment after a release only while others keep the directory', (context) => {
   for (const [options, areOthers, expected] of [
     [{ mkdirStaleMs: 10_000 }, true, 20],
     [{ mkdirStaleMs: 10_000 }, false, 0],

@@ -11,7 +11,7 @@ const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-loss-'))
 after(() => fs.rmSync(parent, { recursive: true, force: true }))
 
 for (const linger of [0, 300]) {
-  test(`who asks anew at the loss of a lock comes behind those who waited with it, with a linger of ${linger} ms`, async () => {
+  test(`a request repeated after a loss queues behind other waiters, with a linger of ${linger} ms`, async () => {
     const lockPath = path.join(parent, `lock-${linger}`)
     const order: string[] = []
     const use = async (name: string, asked: Promise<Lock>): Promise<void> => {

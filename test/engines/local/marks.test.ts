@@ -1,4 +1,4 @@
-/** Marks that are left alone, as one who would remove the directory finds them. */
+/** Lone marks, as a process finds them that would remove the directory. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -12,7 +12,7 @@ const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-marks-'))
 after(() => fs.rmSync(parent, { recursive: true, force: true }))
 const skip = process.platform === 'win32' && 'there are no marks on Windows'
 
-test('a mark goes if its ticket is gone, and not if only the listing has missed the ticket', { skip }, () => {
+test('a mark is removed if its ticket is gone, but not if the listing has only missed the ticket', { skip }, () => {
   const lockPath = path.join(parent, 'listed')
   makeAsSlocket(lockPath)
   const [there, gone] = [nameOf('1'), nameOf('2')]
@@ -25,7 +25,7 @@ test('a mark goes if its ticket is gone, and not if only the listing has missed 
   assert.deepEqual(fs.readdirSync(lockPath).sort(), [there, there + DOWNGRADED])
 })
 
-test('one that is alone does not keep the directory of a lock beside mkdir', { skip }, () => {
+test('a lone mark does not keep the directory of a lock beside mkdir', { skip }, () => {
   const lockPath = path.join(parent, 'beside-mkdir')
   makeAsSlocket(lockPath)
   makeAsSlocket(path.join(lockPath, '.members'))

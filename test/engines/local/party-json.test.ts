@@ -11,7 +11,7 @@ const moments = fc.option(fc.bigInt({ min: 0n, max: 9_999_999_999_999_999_999n }
 const partyMembers = fc.record({ sinceMs: fc.nat(), sinceNs: moments, label: labels }, { noNullPrototype: true })
 
 describe('party', () => {
-  test('what is told is understood', () => {
+  test('what is written is parsed', () => {
     fc.assert(
       fc.property(fc.array(fc.array(partyMembers, { maxLength: 5 }), { maxLength: 5 }), (parties) => {
         const party = parseParty(formatParty(parties.map((members, index) => ticket(`ticket-${index}`, members))))
@@ -25,7 +25,7 @@ describe('party', () => {
     )
   })
 
-  test('it is one line of printable ASCII, whatever the labels are', () => {
+  test('is one line of printable ASCII, whatever the labels are', () => {
     fc.assert(
       fc.property(fc.array(partyMembers), (members) => {
         assert.match(formatParty([ticket('one', members)]), /^[\x20-\x7e]*$/)
@@ -33,7 +33,7 @@ describe('party', () => {
     )
   })
 
-  test('where there is too much to tell, less is told, and never too much', () => {
+  test('omits facts if there are too many, and never exceeds the limit', () => {
     const label = '\u{10ffff}'.repeat(100)
     const crowd = Array.from({ length: 5000 }, () => ({ sinceMs: 1, sinceNs: 2n, label }))
     const json = formatParty([ticket('one', crowd.slice(0, 10)), ticket('crowd', crowd), ticket('last', [])])
@@ -42,7 +42,7 @@ describe('party', () => {
     assert.equal(party?.tickets.get('one')?.length, 10)
   })
 
-  test('of a thousand short ones all are told', () => {
+  test('contains a thousand short labels', () => {
     const members = Array.from({ length: 1000 }, (_, index) => ({
       sinceMs: index,
       sinceNs: BigInt(index),
@@ -51,7 +51,7 @@ describe('party', () => {
     assert.deepEqual(parseParty(formatParty([ticket('one', members)]))?.tickets.get('one'), members)
   })
 
-  test('junk is no party, and throws nothing', () => {
+  test('junk is rejected, and throws nothing', () => {
     fc.assert(fc.property(fc.string(), (text) => void parseParty(text)))
     fc.assert(fc.property(fc.json(), (text) => void parseParty(text)))
     for (const text of ['', '{', 'null', '[]', '{}', '{"tickets":{}}', '{"pid":1,"command":"c","tickets":[]}']) {
@@ -62,7 +62,7 @@ describe('party', () => {
     }
   })
 
-  test('what has the right shape but other contents gives clean values or is left out', () => {
+  test('wrong values in the right shape become valid or are omitted', () => {
     const text = fc.oneof(fc.string(), fc.integer(), fc.constant(null), fc.boolean())
     const member = fc.record({ since: text, ns: text, label: text }, { requiredKeys: [] })
     fc.assert(
@@ -79,14 +79,14 @@ describe('party', () => {
     )
   })
 
-  test('names that objects have from birth are names like any other', () => {
+  test('names of built-in properties are ordinary names', () => {
     const party = parseParty('{"pid":1,"command":"c","tickets":{"__proto__":[{"since":1}],"constructor":[]}}')
     assert.equal(party?.tickets.get('toString'), undefined)
     assert.deepEqual([...party!.tickets.keys()], ['__proto__', 'constructor'])
   })
 })
 
-/** A ticket, as far as it is told of. */
+/** A ticket, as far as its member describes it. */
 function ticket(id: string, members: readonly QueuedRequest[]): OwnTicket {
   return { id, request: { wait: true, requests: () => members } } as unknown as OwnTicket
 }

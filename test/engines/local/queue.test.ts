@@ -17,7 +17,7 @@ import type { OwnTicket } from '../../../src/engines/local/ticket.ts'
 const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-queue-'))
 after(() => fs.rmSync(parent, { recursive: true, force: true }))
 
-test('without hard links, a ticket that is withdrawn while it connects to the one ahead leaves no mark', async (context) => {
+test('without hard links, a ticket that is withdrawn while it connects leaves no mark', async (context) => {
   context.mock.method(fs, 'linkSync', () => {
     throw Object.assign(new Error('no hard links'), { code: 'EPERM' })
   })
@@ -37,7 +37,7 @@ test('without hard links, a ticket that is withdrawn while it connects to the on
   assert.equal(fs.existsSync(lockPath), false)
 })
 
-test('who waits behind many tickets of one process connects to it once', async (context) => {
+test('a ticket behind many tickets of one process connects to it once', async (context) => {
   const connect = context.mock.method(net, 'connect')
   const lockPath = path.join(parent, 'many')
   const [ahead, behind] = [newQueue(lockPath), newQueue(lockPath)]
@@ -60,7 +60,7 @@ test('who waits behind many tickets of one process connects to it once', async (
   assert.equal(fs.existsSync(lockPath), false)
 })
 
-test('a ticket that has left connects to nobody any more', async (context) => {
+test('a ticket that has left makes no more connections', async (context) => {
   const lockPath = path.join(parent, 'left')
   const [ahead, behind] = [newQueue(lockPath), newQueue(lockPath)]
   const first = (await ahead.enqueue(request()))!
@@ -74,7 +74,7 @@ test('a ticket that has left connects to nobody any more', async (context) => {
   ahead.withdraw(first)
 })
 
-test('who leaves, and finds its ticket gone, wakes all: theirs may be gone too', async (context) => {
+test('a ticket that finds itself gone when it leaves wakes all, since theirs may be gone too', async (context) => {
   const lockPath = path.join(parent, 'removed')
   const queue = newQueue(lockPath)
   const own = (await queue.enqueue(request()))!
@@ -84,7 +84,7 @@ test('who leaves, and finds its ticket gone, wakes all: theirs may be gone too',
   assert.equal(wakeAll.mock.callCount(), 1)
 })
 
-test('a ticket that has joined, and then cannot be looked after, leaves', async (context) => {
+test('a ticket that has joined but cannot be watched leaves', async (context) => {
   context.mock.method(Presence.prototype, 'watch', () => {
     throw new Error('no timers')
   })

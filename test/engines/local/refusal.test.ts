@@ -57,18 +57,18 @@ function refusal(): string | undefined {
 }
 
 describe('a directory', () => {
-  test('of this machine is usable, and so is one of a kind that is not known, if it holds sockets', () => {
+  test('of this machine is usable, and so is an unknown one if it can hold sockets', () => {
     assert.equal(refusal(), undefined)
     sayType(OTHER)
     assert.equal(refusal(), undefined)
   })
 
-  test('of a network is not', () => {
+  test('of a network is refused', () => {
     sayType(NFS)
     assert.equal(refusal(), 'ERR_SLOCKET_NETWORK_FILE_SYSTEM')
   })
 
-  test('that holds files but no sockets is not; once that is known, it is not tried again', () => {
+  test('that holds files but no sockets is refused; once that is known, it is not tested again', () => {
     sayType(OTHER)
     const attempts = refuseSockets()
     assert.equal(refusal(), 'ERR_SLOCKET_NO_SOCKETS')
@@ -78,13 +78,13 @@ describe('a directory', () => {
     assert.equal(attempts(), first)
   })
 
-  test('of a kind that is known is not tried', () => {
+  test('of a known file system is not tested', () => {
     const attempts = refuseSockets()
     assert.equal(refusal(), undefined)
     assert.equal(attempts(), 0)
   })
 
-  test('in which nothing can be made is left to the engine', () => {
+  test('in which nothing can be created is left to the engine', () => {
     sayType(OTHER)
     refuseSockets()
     mock.method(fs, 'writeFileSync', () => {
@@ -93,14 +93,14 @@ describe('a directory', () => {
     assert.equal(refusal(), undefined)
   })
 
-  test('on which the engine found no use for sockets is not tried again', () => {
+  test('in which the engine could not use sockets is not tested again', () => {
     sayType(OTHER)
     assert.equal(refusal(), undefined)
     noteNoSockets(lockPath)
     assert.equal(refusal(), 'ERR_SLOCKET_NO_SOCKETS')
   })
 
-  test('that is missing, or cannot be named, is left to the engine', () => {
+  test('that is missing, or whose path is too long, is left to the engine', () => {
     sayType(OTHER)
     refuseUnusable(path.join(lockPath, 'missing', 'lock'))
     refuseUnusable('\0')

@@ -17,7 +17,7 @@ import { LocalQueue } from '../../../src/engines/local/queue.ts'
 const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-retired-'))
 after(() => fs.rmSync(parent, { recursive: true, force: true }))
 
-test('one that waits hears of the death of the holder, though the member that had connected to it has gone', async () => {
+test("a waiter notices the holder's death even if the member that had connected to it is gone", async () => {
   const lockPath = path.join(parent, 'lock')
   const [holder, waiters, other] = [newQueue(lockPath), newQueue(lockPath), newQueue(lockPath)]
   const held = (await holder.queue.enqueue(request(EXCLUSIVE)))!

@@ -23,8 +23,8 @@ after(() => {
 const CLOSE_MS = 1000
 const NEVER_MS = 2 ** 31 - 1
 
-test('it is tried again closely until it is out, though nobody holds who would look closely', async () => {
-  // Without the look of those who only wait, which is too rare.
+test('a ticket that cannot be removed is retried often, even if no holder is left', async () => {
+  // Without the check of waiters, which is too rare.
   const onlyClose = (callback: () => void, ms: number): NodeJS.Timeout =>
     setInterval(callback, ms > CLOSE_MS ? NEVER_MS : ms)
   Object.assign(timers, { setInterval: onlyClose })

@@ -11,7 +11,7 @@ import { isSlocketError } from '../../../src/errors.ts'
 
 const LOWEST = '0'.repeat(NUMBER_DIGITS)
 
-test('a thief comes before the first in the queue, and before the thieves that were before it', () => {
+test('a thief comes ahead of the queue, and of earlier thieves', () => {
   const numbers = [thiefNumber(undefined), thiefNumber(clockNumber()), thiefNumber(undefined)]
   numbers.push(thiefNumber(numbers[2]), thiefNumber('0000000000000005000'), thiefNumber(clockNumber()))
   assert.deepEqual(numbers, [...numbers].sort().reverse())
@@ -20,12 +20,12 @@ test('a thief comes before the first in the queue, and before the thieves that w
   for (const number of numbers) assert.match(number, /^\d{19}$/)
 })
 
-test('no other ticket has such a number: this machine had not booted a tenth of a second ago by then', () => {
+test("no other ticket has such a number: it would predate this machine's boot", () => {
   assert.ok(BigInt(clockNumber()) > THIEVES_END)
   assert.ok(wallClockMs(String(THIEVES_END)) < Date.now())
 })
 
-test('before the lowest number nobody comes; after it, they go down from above again', () => {
+test('nobody comes ahead of the lowest number; after that, numbers go down from the top again', () => {
   assert.equal(thiefNumber('0000000000000000001'), LOWEST)
   assert.throws(
     () => thiefNumber(LOWEST),
@@ -35,13 +35,13 @@ test('before the lowest number nobody comes; after it, they go down from above a
   assert.equal(BigInt(thiefNumber(clockNumber())), THIEVES_END - 2n)
 })
 
-test('a lock that the thief with the lowest number holds is not stolen: that is an error, until it has been given back', async () => {
+test('a lock held with the lowest number cannot be stolen: that is an error until its release', async () => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-thief-'))
   try {
     const locks = new LockManager({ root: path.join(directory, 'root') })
     thiefNumber('0000000000000000002')
-    let giveBack = (): void => {}
-    const lowest = locks.request('name', { steal: true }, () => new Promise<void>((resolve) => (giveBack = resolve)))
+    let release = (): void => {}
+    const lowest = locks.request('name', { steal: true }, () => new Promise<void>((resolve) => (release = resolve)))
     const { held } = await locks.query()
     assert.equal(held.length, 1)
     assert.deepEqual(
@@ -53,7 +53,7 @@ test('a lock that the thief with the lowest number holds is not stolen: that is 
       (error: DOMException) => isSlocketError(error.cause ?? error, 'ERR_SLOCKET_RESOURCES'),
     )
     const waiting = locks.request('name', () => 'waited')
-    giveBack()
+    release()
     await lowest
     assert.equal(await waiting, 'waited')
     assert.equal(await locks.request('name', { steal: true }, () => 'loot'), 'loot')

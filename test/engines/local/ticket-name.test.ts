@@ -40,7 +40,7 @@ const names: fc.Arbitrary<TicketName> = fc
   .map((parts) => ({ ...parts, id: ticketId(parts.number, parts.member) }))
 
 describe('ticket names', () => {
-  test('what is written is read', () => {
+  test('what is written is parsed', () => {
     fc.assert(fc.property(names, (name) => assert.deepEqual(parseTicketName(formatTicketName(name)), name)))
   })
 
@@ -53,7 +53,7 @@ describe('ticket names', () => {
     )
   })
 
-  test('a mark is no ticket, sorts right behind its ticket, and leads back to it', () => {
+  test('a mark is not a ticket, sorts right behind its ticket, and leads back to it', () => {
     fc.assert(
       fc.property(names, names, (name, other) => {
         const ticket = formatTicketName(name)
@@ -78,11 +78,11 @@ describe('ticket names', () => {
     )
   })
 
-  test('junk is no ticket, and throws nothing', () => {
+  test('junk is not a ticket, and throws nothing', () => {
     fc.assert(fc.property(fc.string(), (text) => assert.equal(parseTicketName(text), undefined)))
   })
 
-  test('a name with one character changed is no ticket, or is written as it was read', () => {
+  test('a name with one changed character is not a ticket, or is written as it was parsed', () => {
     fc.assert(
       fc.property(names, fc.nat(), fc.string({ minLength: 1, maxLength: 1 }), (name, some, character) => {
         const text = formatTicketName(name)
@@ -95,7 +95,7 @@ describe('ticket names', () => {
     )
   })
 
-  test('what is out of range is no ticket', () => {
+  test('out-of-range values are not a ticket', () => {
     const name = '2-0000000849714949590-x-4711-k3j9d8f7a6s5-9b4128cb'
     assert.notEqual(parseTicketName(name), undefined)
     for (const [from, to] of [

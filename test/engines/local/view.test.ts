@@ -1,4 +1,4 @@
-/** What one who looks at a part of a listing is shown, against what the whole of it says. */
+/** What a reader of a part of a listing sees, compared with the whole listing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -18,7 +18,7 @@ interface Entry {
   readonly isDead: boolean
   readonly isForeign: boolean
   readonly isReached: boolean
-  /** Names behind it that are longer than its own: marks, and what is none. */
+  /** Names behind it that are longer than its own: marks, and other entries. */
   readonly longer: readonly string[]
 }
 
@@ -48,7 +48,7 @@ const QUEUE = fc.oneof(
   fc.array(PERMIT_ENTRY, { minLength: 1, maxLength: 12 }),
 )
 
-test('the part of a listing that is looked at decides as the whole of it would', () => {
+test('the part of a listing that is read decides like the whole listing', () => {
   const kinds = new Map<string, number>()
   fc.assert(
     fc.property(QUEUE, fc.nat(), fc.boolean(), (entries, place, isNamed) => {
@@ -65,14 +65,14 @@ test('the part of a listing that is looked at decides as the whole of it would',
   assert.deepEqual([...kinds.keys()].sort(), ['blocked', 'held', 'mismatch'])
 })
 
-test('where the own ticket is not in the listing, nothing is decided', () => {
+test('without the own ticket in the listing, nothing is decided', () => {
   const scene = new Scene([entryOf(EXCLUSIVE), entryOf(SHARED)])
   const own = scene.own(1)
   scene.names = scene.names.filter((name) => name !== own.name)
   assert.deepEqual(scene.view(own).listAhead(own), [])
 })
 
-test('whoever is told looks no further than it has to, and finds those whom the whole of the listing shows', () => {
+test('a notification reads no more of the listing than it needs, and finds the same tickets as the whole listing', () => {
   fc.assert(
     fc.property(QUEUE, fc.nat(), fc.constantFrom(...CLAIMS), fc.boolean(), (entries, place, departed, isNamed) => {
       const scene = new Scene(entries, isNamed)
@@ -89,7 +89,7 @@ test('whoever is told looks no further than it has to, and finds those whom the 
   )
 })
 
-test('the last ticket is the last one that is a socket, dead or alive', () => {
+test('the last ticket is the last entry that is a socket, dead or alive', () => {
   fc.assert(
     fc.property(QUEUE, fc.boolean(), (entries, isNamed) => {
       const scene = new Scene(entries, isNamed)
@@ -101,7 +101,7 @@ test('the last ticket is the last one that is a socket, dead or alive', () => {
   )
 })
 
-test('what has been looked at is looked at again once it was gone', () => {
+test('an entry that was gone is checked again', () => {
   const scene = new Scene([entryOf(EXCLUSIVE), entryOf(EXCLUSIVE)])
   const own = scene.own(1)
   const view = scene.view(own)
@@ -115,7 +115,7 @@ test('what has been looked at is looked at again once it was gone', () => {
   assert.equal(scene.looks, 2)
 })
 
-test('a waiter takes an entry whose member is connected for a ticket, unseen, until somebody looks at it', () => {
+test('a waiter takes an entry with a connected member for a ticket until somebody checks it', () => {
   const scene = new Scene([{ ...entryOf(EXCLUSIVE), isForeign: true }, entryOf(EXCLUSIVE)])
   const own = scene.own(1, { wait: true })
   const view = scene.view(own)
@@ -126,7 +126,7 @@ test('a waiter takes an entry whose member is connected for a ticket, unseen, un
   assert.equal(scene.looks, 1)
 })
 
-test('a mark counts of a ticket that was found dead before, however many listings ago it was looked at', () => {
+test('a mark counts for a ticket that was found dead, however many listings ago it was checked', () => {
   const scene = new Scene([{ ...entryOf(EXCLUSIVE), isDead: true }, entryOf(EXCLUSIVE)])
   const own = scene.own(1)
   const view = scene.view(own)

@@ -11,7 +11,7 @@ import { formatTicketName, ticketId } from '../../../src/engines/local/ticket-na
 import { awaitChange } from '../../../src/engines/local/wait.ts'
 import { Cancellation } from '../../../src/requests/cancellation.ts'
 
-test('W3: whoever waits for one that a listing still shows, and that has left, lists again instead of sleeping', async () => {
+test('W3: a waiter lists again, instead of sleeping, if the ticket that it would wait for has left since the listing', async () => {
   const [first, second] = [nameOf(1, 'a'), nameOf(2, 'b')]
   const ahead = new ListedTicket(formatTicketName(first), first, { isLive: () => true })
   const there = new Set([ahead.name])
@@ -31,7 +31,7 @@ test('W3: whoever waits for one that a listing still shows, and that has left, l
   own.isWoken = false
   there.clear()
   assert.equal(awaitChange(state, own, [ahead], cancellation), undefined)
-  // The listing goes on showing it.
+  // The listing still shows it.
   assert.ok(awaitChange(state, own, [ahead], cancellation) instanceof Promise)
 })
 

@@ -1,4 +1,4 @@
-// TLS and passwords, on a server that asks for them; and errors of those who do not come in.
+// TLS and passwords, on a server that requires them; and the errors of rejected connections.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -31,7 +31,7 @@ async function refused(options: PostgresOptions, code: SlocketErrorCode, message
   })
 }
 
-describe('a server of PostgreSQL with TLS and passwords', { skip: reasonWithout('openssl', 'version') }, () => {
+describe('a PostgreSQL server with TLS and passwords', { skip: reasonWithout('openssl', 'version') }, () => {
   let servers: Servers
   let url: URL
   let ca: string
@@ -79,7 +79,7 @@ describe('a server of PostgreSQL with TLS and passwords', { skip: reasonWithout(
     ssl: { ca },
   })
 
-  test('with the authority that has signed for it, and the password, locks can be had; the connection is encrypted', async () => {
+  test('with the right authority and password, locks work over an encrypted connection', async () => {
     const lock = await slocket('tls', { engine: postgres(guarded()) })
     const statement = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'guarded'"
     const rows = await administer(url.href, statement)
@@ -88,7 +88,7 @@ describe('a server of PostgreSQL with TLS and passwords', { skip: reasonWithout(
     await lock.release()
   })
 
-  test('the password may be had from a function, and all of it from a connection string', async () => {
+  test('the password may come from a function, and everything from a connection string', async () => {
     const file = join(servers.directory, 'ca.pem')
     fs.writeFileSync(file, ca)
     const connectionString = `postgres://guarded:${encodeURIComponent(PASSWORD)}@${url.host}/postgres?sslmode=verify-full&sslrootcert=${file}`
@@ -98,21 +98,21 @@ describe('a server of PostgreSQL with TLS and passwords', { skip: reasonWithout(
     }
   })
 
-  test('a certificate of another authority, or for another name, is refused', async () => {
+  test('a certificate of another authority, or for another name, is rejected', async () => {
     await refused({ ...guarded(), ssl: { ca: other } }, 'ERR_SLOCKET_UNREACHABLE', /certificate|signature/)
     await refused({ ...guarded(), ssl: true }, 'ERR_SLOCKET_UNREACHABLE', /certificate/)
     const servername = 'db.example'
     await refused({ ...guarded(), ssl: { ca, servername } }, 'ERR_SLOCKET_UNREACHABLE', /altnames/)
   })
 
-  test('without TLS, or with a wrong password, or none, nobody comes in', async () => {
+  test('without TLS, or with a wrong or missing password, connections are rejected', async () => {
     await refused({ ...guarded(), ssl: false }, 'ERR_SLOCKET_PERMISSION', /pg_hba|rejects/)
     await refused({ ...guarded(), password: 's3cret' }, 'ERR_SLOCKET_PERMISSION', /password authentication failed/)
     await refused({ ...guarded(), password: undefined }, 'ERR_SLOCKET_PERMISSION', /password/)
   })
 })
 
-describe('a server of PostgreSQL that is not there as it was asked for', () => {
+describe('a PostgreSQL server that does not fit the options', () => {
   const url = addressOf('postgres')
   const refusals: readonly [string, PostgresOptions, SlocketErrorCode, RegExp][] = [
     ['no TLS', { connectionString: url, ssl: true }, 'ERR_SLOCKET_UNREACHABLE', /does not support SSL/],
@@ -122,12 +122,12 @@ describe('a server of PostgreSQL that is not there as it was asked for', () => {
     ['no file', { connectionString: `${url}?sslrootcert=/nowhere` }, 'ERR_SLOCKET_SYSTEM', /nowhere/],
   ]
   for (const [what, options, code, message] of refusals) {
-    test(`${what}: ${code}, and no secret in it`, async () => {
+    test(`${what}: ${code}, without a secret`, async () => {
       await refused(options, code, message)
     })
   }
 
-  test('a connection string that is no URL: a TypeError, and no secret in it', async () => {
+  test('a connection string that is not a URL: a TypeError, without a secret', async () => {
     const engine = postgres({ connectionString: 'postgres://a:s3cret@b:99999999/c' })
     await assert.rejects(
       slocket('a', { engine }),

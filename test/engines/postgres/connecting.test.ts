@@ -22,7 +22,7 @@ const { signal } = controller
 const said = await eval(body).then(() => 'granted', (error) => error.code ?? error)
 console.log(said)
 `
-/** What a server says to one who needs no password: it is in, served by process 7, and may ask. */
+/** The server's messages to a client that needs no password: it is connected, served by process 7, and may send queries. */
 const COME_IN = Buffer.from('520000000800000000 4b0000000c0000000700000001 5a0000000549'.replaceAll(' ', ''), 'hex')
 
 async function run(port: number, heartbeatMs: number, body: string, wrapper: readonly string[] = []): Promise<string> {
@@ -57,7 +57,7 @@ async function withSilentServer(greeting: Buffer, body: (port: number) => Promis
   }
 }
 
-describe('a server of PostgreSQL that accepts and is silent', () => {
+describe('a PostgreSQL server that accepts and is silent', () => {
   for (const [when, greeting] of [
     ['from the beginning', Buffer.alloc(0)],
     ['once one is in', COME_IN],
@@ -66,7 +66,7 @@ describe('a server of PostgreSQL that accepts and is silent', () => {
       ['a time-out', "slocket('a', { engine, timeout: 100 })", 'ERR_SLOCKET_TIMEOUT'],
       ['an abort', "slocket('a', { engine, signal })", 'cancelled'],
     ] as const) {
-      test(`${when}: a request that is cancelled (${how}) keeps the process alive no longer`, async () => {
+      test(`${when}: a cancelled request (${how}) no longer keeps the process alive`, async () => {
         await withSilentServer(greeting, async (port) => {
           assert.equal(await run(port, LONG_HEARTBEAT_MS, body), `${said}\n`)
         })
@@ -74,7 +74,7 @@ describe('a server of PostgreSQL that accepts and is silent', () => {
     }
 
     for (const body of ["slocket('a', { engine })", "slocket.try('a', { engine })", "slocket.query('a', { engine })"]) {
-      test(`${when}: ${body} keeps the process alive until it is told`, async () => {
+      test(`${when}: ${body} keeps the process alive until it gets an answer`, async () => {
         await withSilentServer(greeting, async (port) => {
           assert.equal(await run(port, SHORT_HEARTBEAT_MS, body), 'ERR_SLOCKET_UNREACHABLE\n')
         })
@@ -84,7 +84,7 @@ describe('a server of PostgreSQL that accepts and is silent', () => {
 })
 
 test(
-  'an address whose packets are dropped: a request that is cancelled keeps the process alive no longer',
+  'an address whose packets are dropped: a cancelled request no longer keeps the process alive',
   { skip: reasonWithoutIslands() },
   async () => {
     const drop = 'table inet cut { chain input { type filter hook input priority 0; policy drop; }; }'

@@ -16,7 +16,7 @@ const namespace = `exclusion-${randomBytes(6).toString('hex')}`
 describe('connections to PostgreSQL that do not exclude each other', () => {
   const url = addressOf('postgres')
 
-  test('one session for all clients is refused: to each engine, at its first lock, and nothing stays locked', async () => {
+  test('one session for all clients is an error: for each engine, at its first lock, and nothing stays locked', async () => {
     await using shared = await SharedSession.over(url)
     const many = async (engine: Engine): Promise<void> => {
       const settled = await Promise.allSettled(['a', 'b', 'c'].map((name) => slocket(name, { engine })))
@@ -45,7 +45,7 @@ describe('connections to PostgreSQL that do not exclude each other', () => {
     assert.equal(session!['held'], 0)
   })
 
-  test('a balancer that sends each connection to another server is refused', async () => {
+  test('a balancer that spreads connections over servers is an error', async () => {
     await using servers = await Servers.start('postgres')
     const targets = [url, servers.addressOf('postgres')].map((text) => new URL(text))
     let connections = 0

@@ -1,4 +1,4 @@
-// What befalls holders, waiters and the server, on a real one.
+// Faults of holders, waiters and the server, on a real server.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
@@ -28,7 +28,7 @@ describe('faults on PostgreSQL', () => {
     await until(`${count} wait`, async () => (await slocket.query(name, { engine })).pending.length === count)
   }
 
-  test('kill -9 of the holder, and of one in mid-queue: the next one has the lock', async () => {
+  test('kill -9 of the holder, and of a waiter in the middle of the queue: the next one gets the lock', async () => {
     const [name, engine] = [fresh(), open(url)]
     await using holder = new Child(url, namespace, name)
     await holder.says('held')
@@ -42,7 +42,7 @@ describe('faults on PostgreSQL', () => {
     await (await waiting).release()
   })
 
-  test("an operator ends the holder's session: it is told, and the next one has the lock", async () => {
+  test("an operator ends the holder's session: it is notified, and the next one gets the lock", async () => {
     const [name, engine] = [fresh(), open(url)]
     const lock = await slocket(name, { engine, label: `holder of ${name}` })
     const waiting = slocket(name, { engine })
@@ -63,7 +63,7 @@ describe('faults on PostgreSQL', () => {
     ["ends a waiter's session", 'pg_terminate_backend'],
     ["cancels a waiter's statement", 'pg_cancel_backend'],
   ] as const)
-    test(`an operator ${what}: it rejects, and the others stay as they are`, async () => {
+    test(`an operator ${what}: it rejects, and the others are not affected`, async () => {
       const [name, engine] = [fresh(), open(url)]
       const lock = await slocket(name, { engine })
       const waiting = slocket(name, { engine, label: `first of ${name}` })
@@ -103,7 +103,7 @@ describe('faults on PostgreSQL', () => {
   })
 
   for (const signal of ['SIGINT', 'SIGKILL'] as const) {
-    test(`the server ends by ${signal} and starts again: all are told, and locks can be taken anew`, async () => {
+    test(`the server ends by ${signal} and restarts: all holders are notified, and new locks can be taken`, async () => {
       await using servers = await Servers.start('postgres')
       const own = servers.addressOf('postgres')
       const [name, engine] = [fresh(), open(own)]
@@ -126,7 +126,7 @@ describe('faults on PostgreSQL', () => {
     })
   }
 
-  test('300 timeouts at the moment of a grant: each rejects or owns, and nothing stays', async () => {
+  test('300 timeouts at the moment of a grant: each rejects or owns, and nothing is left', async () => {
     const [name, a, b] = [fresh(), open(url), open(url)]
     let timedOut = 0
     for (let round = 0; round < 300; round += 1) {
@@ -148,7 +148,7 @@ describe('faults on PostgreSQL', () => {
     assert.ok(timedOut > 0 && timedOut < 300, `${timedOut} of 300 have timed out`)
   })
 
-  test('a try behind one that enters waits for no holder, when others have taken the last connection', async () => {
+  test('a try behind one that is entering waits for no holder, even if others have taken the last connection', async () => {
     const engine = postgres({ connectionString: url, namespace, maxConnections: 2 })
     const [name, other] = [fresh(), fresh()]
     const first = slocket(name, { engine })

@@ -37,7 +37,7 @@ describe('a waiter behind a proxy', () => {
     return (await administer(url.href, statement)).map(({ pid }) => pid)
   }
 
-  /** @param seen those that have waited; the new one is added. */
+  /** @param seen the sessions that have waited; the new one is added. */
   async function untilWaitsAnew(name: string, seen: Set<unknown>): Promise<void> {
     await until('it waits by a new session', async () => {
       const fresh = (await waitersOf(name)).filter((pid) => !seen.has(pid))
@@ -46,7 +46,7 @@ describe('a waiter behind a proxy', () => {
     })
   }
 
-  test('sends something in each heartbeat, keeps its place by it, and its connection is as good as before', async () => {
+  test('sends something in each heartbeat, keeps its place that way, and its connection stays usable', async () => {
     const flushes = new Map<net.Socket, number>()
     const proxy = net.createServer((client) => {
       const server = net.connect(Number(url.port), url.hostname)
@@ -79,7 +79,7 @@ describe('a waiter behind a proxy', () => {
     proxy.close()
   })
 
-  test('that is killed after that leaves the queue all the same', async () => {
+  test('that is killed after that still leaves the queue', async () => {
     const held = await slocket('killed', { engine: direct })
     await using waiter = new Child(url.href, namespace, 'killed', HEARTBEAT_MS)
     await waiter.says('asking')
@@ -90,7 +90,7 @@ describe('a waiter behind a proxy', () => {
     await held.release()
   })
 
-  test('whose connection is cut waits anew, in its place among the requests of its engine', async () => {
+  test('whose connection is cut waits again, in its place among the requests of its engine', async () => {
     await using proxy = await TcpProxy.open(url.href)
     const engine = engineBy(proxy.address, { maxConnections: 1 })
     const held = await slocket('cut', { engine: direct })
@@ -113,7 +113,7 @@ describe('a waiter behind a proxy', () => {
     assert.deepEqual(granted, ['cut', 'other'])
   })
 
-  test('keeps the order in which its process has asked, if the connections of several are cut', async () => {
+  test("keeps the order of its process's requests if the connections of several are cut", async () => {
     await using proxy = await TcpProxy.open(url.href)
     const engine = engineBy(proxy.address)
     const held = await slocket('several', { engine: direct })
@@ -132,7 +132,7 @@ describe('a waiter behind a proxy', () => {
     await pass(1.5 * HEARTBEAT_MS)
     const before = await waitersOf('several')
     proxy.break()
-    // And one that comes while they are away.
+    // And a request that is made while they are away.
     await pass(HEARTBEAT_MS / 2)
     ask(4)
     await until('all wait anew', async () => {
@@ -143,7 +143,7 @@ describe('a waiter behind a proxy', () => {
     assert.deepEqual(granted, [1, 2, 3, 4])
   })
 
-  test('whose connection is cut can be cancelled while it connects anew', async () => {
+  test('whose connection is cut can be cancelled while it reconnects', async () => {
     await using proxy = await TcpProxy.open(url.href)
     const engine = engineBy(proxy.address)
     const held = await slocket('off', { engine: direct })
@@ -164,7 +164,7 @@ describe('a waiter behind a proxy', () => {
     await (await slocket('off', { engine })).release()
   })
 
-  test('whose connection is cut within a heartbeat, or whose server is gone after that, is rejected', async () => {
+  test('whose connection is cut within a heartbeat, or whose server then goes away, is rejected', async () => {
     const held = await slocket('gone', { engine: direct })
     for (const heartbeat of [60_000, HEARTBEAT_MS]) {
       const proxy = await TcpProxy.open(url.href)

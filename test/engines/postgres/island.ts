@@ -47,7 +47,7 @@ export async function inScene(body: (scene: Scene) => Promise<void>): Promise<vo
   })
 }
 
-/** One holds, is cut off, and is told before the next one has the lock. */
+/** A holder is cut off, and is notified before the next request gets the lock. */
 export async function cutOffForLong(
   { island, islander, next, untilWaiting }: Scene,
   directions: ('input' | 'output')[],

@@ -26,7 +26,7 @@ const ENGINES = 2
 interface Place {
   readonly pid: number
   readonly granted: boolean
-  /** Those that it waits for: holders, and whoever is ahead and conflicts. */
+  /** The requests that it waits for: holders, and conflicting requests ahead. */
   readonly blockers: readonly number[]
 }
 
@@ -47,7 +47,7 @@ function nextOf(queue: readonly Place[]): number[] {
   return next.map(({ pid }) => pid).sort((a, b) => a - b)
 }
 
-test('who is next: nobody is ahead but those who hold', () => {
+test('the next request is the one with only holders ahead', () => {
   const holder = { pid: 1, granted: true, blockers: [] }
   const shared = [
     { pid: 4, granted: false, blockers: [1] },
@@ -84,7 +84,7 @@ for (const way of ['directly', 'through PgBouncer'] as const)
       return rows
     }
 
-    test(`is what decides, whatever asks, gives up and releases (seed ${seed})`, async () => {
+    test(`decides, whatever requests, gives up and releases (seed ${seed})`, async () => {
       const random = new Random(seed)
       const engines = Array.from({ length: ENGINES }, () =>
         postgres({ connectionString: url, ...(way === 'directly' ? {} : { pooler: 'transaction' }) }),
@@ -152,7 +152,7 @@ for (const way of ['directly', 'through PgBouncer'] as const)
     })
   })
 
-/** Of one engine, who asked first for it is granted first; but for those that share it, who are granted at one time. */
+/** Within an engine, requests are granted in the order of their calls, except for shared ones, which are granted together. */
 function assertOrderOfEach(granted: readonly Asked[]): void {
   for (const [index, later] of granted.entries())
     for (const earlier of granted.slice(0, index)) {

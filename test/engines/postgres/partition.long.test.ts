@@ -6,8 +6,8 @@ import { reasonWithoutIslands } from '../helpers/island.ts'
 import { msBetween } from '../helpers/trace.ts'
 import { cutOffForLong, inScene, MUCH_LATER_MS, PATIENCE_MS } from './island.ts'
 
-describe('a client of PostgreSQL that is cut off', { skip: reasonWithoutIslands() }, () => {
-  test('for a moment: it holds on', async () => {
+describe('a PostgreSQL client that is cut off', { skip: reasonWithoutIslands() }, () => {
+  test('for a moment: it keeps its lock', async () => {
     await inScene(async ({ island, islander }) => {
       islander.send({ do: 'acquire', as: 'held', resource: 'a' })
       await islander.says('granted')
@@ -26,7 +26,7 @@ describe('a client of PostgreSQL that is cut off', { skip: reasonWithoutIslands(
     ['so that no answer comes', ['input']],
     ['so that none of its questions arrives', ['output']],
   ] as const) {
-    test(`for long, ${what}: it is told first, then the next one has the lock`, async () => {
+    test(`for long, ${what}: it is notified first, then the next one gets the lock`, async () => {
       await inScene(async (scene) => {
         const { code, lostMs, grantedMs } = await cutOffForLong(scene, [...directions])
         assert.equal(code, 'ERR_SLOCKET_LOST')
@@ -35,7 +35,7 @@ describe('a client of PostgreSQL that is cut off', { skip: reasonWithoutIslands(
     })
   }
 
-  test('as it waits: it is told, and those behind it do not wait for it for ever', async () => {
+  test('while it waits: it is notified, and the requests behind it do not wait for it forever', async () => {
     await inScene(async ({ arena, island, islander, next, engine, untilWaiting }) => {
       const first = arena.start('first', engine)
       first.send({ do: 'acquire', as: 'first', resource: 'a' })

@@ -1,11 +1,11 @@
-// A holder whose packets are dropped: neither it nor the server has been told. More of it in partition.long.test.ts.
+// A holder whose packets are dropped, without notice to it or to the server. More in partition.long.test.ts.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { reasonWithoutIslands } from '../helpers/island.ts'
 import { cutOffForLong, inScene, MUCH_LATER_MS } from './island.ts'
 
 test(
-  'a holder on PostgreSQL that is cut off for long is told first; then the next one has the lock',
+  'a PostgreSQL holder that is cut off for long is notified first; then the next one gets the lock',
   { skip: reasonWithoutIslands() },
   async () => {
     await inScene(async (scene) => {

@@ -13,7 +13,7 @@ import { assertFree, fresh, namespace, open, untilAtGate, url } from './permits.
 const isMismatch = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_CLAIM_MISMATCH')
 
 describe('permits on PostgreSQL, beside other claims', () => {
-  test('shared and exclusive locks of other kinds of client do not come beside permits, nor permits beside them', async () => {
+  test('permits and other locks exclude each other, also those of other kinds of clients', async () => {
     const [name, engine] = [fresh(), open()]
     const client = new pg.Client({ connectionString: url })
     await client.connect()
@@ -40,33 +40,29 @@ describe('permits on PostgreSQL, beside other claims', () => {
     await assertFree(name, engine)
   })
 
-  test(
-    'through a pooler there are no permits, and locks through it see them',
-    { skip: withoutPgBouncer() },
-    async () => {
-      const pooler = await Pooler.start(url, 'transaction', 20)
-      try {
-        const [name, engine] = [fresh(), open()]
-        const pooled = postgres({ connectionString: pooler.url, namespace, pooler: 'transaction' })
-        assert.equal(pooled.capabilities.permits, false)
-        await assert.rejects(slocket(name, { engine: pooled, permits: 2 }), TypeError)
-        const permit = await slocket(name, { engine, permits: 2 })
-        for (const mode of ['shared', 'exclusive'] as const) {
-          await assert.rejects(slocket(name, { engine: pooled, mode }), isMismatch)
-          await assert.rejects(slocket.try(name, { engine: pooled, mode }), isMismatch)
-        }
-        await permit.release()
-        const shared = await slocket(name, { engine: pooled, mode: 'shared' })
-        await assert.rejects(slocket(name, { engine, permits: 2 }), isMismatch)
-        await shared.release()
-        await assertFree(name, engine)
-      } finally {
-        await pooler.end()
+  test('a pooler has no permits, and locks through it respect permits', { skip: withoutPgBouncer() }, async () => {
+    const pooler = await Pooler.start(url, 'transaction', 20)
+    try {
+      const [name, engine] = [fresh(), open()]
+      const pooled = postgres({ connectionString: pooler.url, namespace, pooler: 'transaction' })
+      assert.equal(pooled.capabilities.permits, false)
+      await assert.rejects(slocket(name, { engine: pooled, permits: 2 }), TypeError)
+      const permit = await slocket(name, { engine, permits: 2 })
+      for (const mode of ['shared', 'exclusive'] as const) {
+        await assert.rejects(slocket(name, { engine: pooled, mode }), isMismatch)
+        await assert.rejects(slocket.try(name, { engine: pooled, mode }), isMismatch)
       }
-    },
-  )
+      await permit.release()
+      const shared = await slocket(name, { engine: pooled, mode: 'shared' })
+      await assert.rejects(slocket(name, { engine, permits: 2 }), isMismatch)
+      await shared.release()
+      await assertFree(name, engine)
+    } finally {
+      await pooler.end()
+    }
+  })
 
-  test('a shared request that is refused does not have later requests for permits refused, as long as permits are held', async () => {
+  test('a shared request that is refused does not cause later requests for permits to be refused while permits are held', async () => {
     const [name, engine] = [fresh(), open()]
     const client = new pg.Client({ connectionString: url })
     await client.connect()
@@ -94,7 +90,7 @@ describe('permits on PostgreSQL, beside other claims', () => {
     await assertFree(name, engine)
   })
 
-  test('a session that ends, and releases its keys one by one, has no request for permits refused', async () => {
+  test('a session that ends, and releases its keys one by one, causes no request for permits to be refused', async () => {
     const [name, engine] = [fresh(), open()]
     const { gate } = new PermitKeys(permitKeyOf(namespace, name))
     const own = keyOf(namespace, name)
@@ -114,7 +110,7 @@ describe('permits on PostgreSQL, beside other claims', () => {
     await assertFree(name, engine)
   })
 
-  test('shared requests and requests for permits at one moment never hold together', async () => {
+  test('simultaneous shared requests and requests for permits never hold together', async () => {
     const [name, a, b] = [fresh(), open(), open()]
     let [shared, permits, refused] = [0, 0, 0]
     const use = async (round: number): Promise<void> => {

@@ -1,4 +1,4 @@
-// Permits on PostgreSQL: what befalls those that hold them, those that are next, and those behind.
+// Permits on PostgreSQL: faults of holders, of the next request, and of those behind it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isSlocketError, slocket } from '../../../src/index.ts'
@@ -20,7 +20,7 @@ import {
 const isLost = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_LOST')
 
 describe('permits on PostgreSQL, when processes, sessions and servers end', { concurrency: 2 }, () => {
-  test('kill -9 of one that holds permits: the next one has them, and the order stays', async () => {
+  test('kill -9 of a holder of permits: the next one gets them, and the order stays', async () => {
     const [name, engine] = [fresh(), open()]
     await using holder = child(name, 3, 2)
     await holder.says('held')
@@ -43,7 +43,7 @@ describe('permits on PostgreSQL, when processes, sessions and servers end', { co
     await assertFree(name, engine)
   })
 
-  test('kill -9 of the one that is next, and of one behind it: those behind go on', async () => {
+  test('kill -9 of the next request, and of one behind it: those behind continue', async () => {
     const [name, engine] = [fresh(), open()]
     const holder = await slocket(name, { engine, permits: 1 })
     await using next = child(name, 1)
@@ -64,7 +64,7 @@ describe('permits on PostgreSQL, when processes, sessions and servers end', { co
     ['ends the session', 'pg_terminate_backend'],
     ['cancels a statement', 'pg_cancel_backend'],
   ] as const)
-    test(`an operator ${what} of the one behind the next: it rejects, and the others stay as they are`, async () => {
+    test(`an operator ${what} of the request behind the next: it rejects, and the others are not affected`, async () => {
       const [name, engine] = [fresh(), open()]
       const holder = await slocket(name, { engine, permits: 1 })
       const next = slocket(name, { engine, permits: 1, label: 'next' })
@@ -79,7 +79,7 @@ describe('permits on PostgreSQL, when processes, sessions and servers end', { co
       await assertFree(name, engine)
     })
 
-  test('an operator ends the session of the one that is next: it waits anew, or rejects, and those behind go on', async () => {
+  test('an operator ends the session of the next request: it waits again or rejects, and those behind continue', async () => {
     const [name, engine] = [fresh(), open()]
     const holder = await slocket(name, { engine, permits: 1 })
     const ended = slocket(name, { engine, permits: 1, label: `next of ${name}` }).then(
@@ -100,7 +100,7 @@ describe('permits on PostgreSQL, when processes, sessions and servers end', { co
   })
 
   for (const when of ['is next', 'is behind the next, and becomes the next'] as const)
-    test(`a process that ${when} while it is stopped does not keep the others out; it waits anew when it goes on`, async () => {
+    test(`a process that ${when} while it is stopped does not block others; it waits again when it continues`, async () => {
       const [name, engine] = [fresh(), open()]
       const holder = await slocket(name, { engine, permits: 1 })
       const controller = new AbortController()
@@ -133,7 +133,7 @@ describe('permits on PostgreSQL, when processes, sessions and servers end', { co
       await assertFree(name, engine)
     })
 
-  test("an operator ends a holder's session: it is told, and the next one has the permit", async () => {
+  test("an operator ends a holder's session: it is notified, and the next one gets the permit", async () => {
     const [name, engine] = [fresh(), open()]
     const lock = await slocket(name, { engine, permits: 1, label: `holder of ${name}` })
     const waiting = slocket(name, { engine, permits: 1, label: 'next' })
@@ -149,7 +149,7 @@ describe('permits on PostgreSQL, when processes, sessions and servers end', { co
   })
 
   for (const signal of ['SIGINT', 'SIGKILL'] as const)
-    test(`the server ends by ${signal}: holders are told, and those that wait reject`, async () => {
+    test(`the server ends by ${signal}: holders are notified, and waiters reject`, async () => {
       await using servers = await Servers.start('postgres')
       const own = servers.addressOf('postgres')
       const [name, engine] = [fresh(), open(HEARTBEAT_MS, own)]

@@ -1,4 +1,4 @@
-// Permits on PostgreSQL: what holders and others learn of them.
+// Permits on PostgreSQL: what holders and other clients can see of them.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { slocket } from '../../../src/index.ts'
@@ -6,8 +6,8 @@ import { DEADLINE_MS, pass, until } from '../../helpers/until.ts'
 import { administer } from './admin.ts'
 import { HEARTBEAT_MS, assertFree, fresh, open, untilAtGate, untilPending, url } from './permits.ts'
 
-describe('permits on PostgreSQL, as they are shown', () => {
-  test('the one that is next is shown to wait since it asked, not since it is the next', async () => {
+describe('queries of permits on PostgreSQL', () => {
+  test('the next request waits since its call, not since it became the next', async () => {
     const [name, engine] = [fresh(), open()]
     const holder = await slocket(name, { engine, permits: 1 })
     const quitting = new AbortController()
@@ -22,7 +22,7 @@ describe('permits on PostgreSQL, as they are shown', () => {
     quitting.abort()
     await assert.rejects(quitter)
     await untilAtGate(name, 0)
-    // Until it has told that by its second look, it is that of its first statement.
+    // Until its second check has reported that, it is that of its first statement.
     for (let look = 0; look < 3; look += 1) {
       const { since } = (await slocket.query(name, { engine: open() })).pending[0]!
       assert.ok(Math.abs(since!.getTime() - asked!.getTime()) < 0.75 * waitedMs, since!.toISOString())
@@ -32,7 +32,7 @@ describe('permits on PostgreSQL, as they are shown', () => {
     await (await next).release()
   })
 
-  test('a holder of permits learns that another request waits', async () => {
+  test('a holder of permits is notified by `wanted`', async () => {
     const [name, engine] = [fresh(), open()]
     const holder = await slocket(name, { engine, permits: 2, take: 2 })
     let isWanted = false
@@ -43,7 +43,7 @@ describe('permits on PostgreSQL, as they are shown', () => {
     await (await next).release()
   })
 
-  test('a query of all locks shows permits; the one that is next holds no snapshot of the server', async () => {
+  test('a query of all locks shows permits; the next request holds no snapshot of the server', async () => {
     const [name, engine] = [fresh(), open()]
     const holder = await slocket(name, { engine, permits: 5, take: 3, label: 'holder' })
     const next = slocket(name, { engine, permits: 4, take: 2, label: 'next' })

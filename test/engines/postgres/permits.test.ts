@@ -1,4 +1,4 @@
-// Permits on PostgreSQL: who is granted them, and when.
+// Permits on PostgreSQL: which requests are granted, and when.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Lock } from '../../../src/index.ts'
@@ -10,7 +10,7 @@ import { assertFree, fresh, open, untilPending } from './permits.ts'
 const NEVER_MS = 60_000
 
 describe('permits on PostgreSQL', () => {
-  test('a release wakes the one that is next: it does not wait for the next look', async () => {
+  test('a release wakes the next request, without waiting for the next check', async () => {
     const name = fresh()
     assert.ok(NEVER_MS >= DEADLINE_MS)
     const [a, b] = [open(NEVER_MS), open(NEVER_MS)]
@@ -31,7 +31,7 @@ describe('permits on PostgreSQL', () => {
     await assertFree(name, a)
   })
 
-  test('permits that are given back because the request was cancelled wake the next one, too', async () => {
+  test('permits of a cancelled request wake the next one, too', async () => {
     const name = fresh()
     const [a, b] = [open(NEVER_MS), open(NEVER_MS)]
     let given = 0
@@ -60,7 +60,7 @@ describe('permits on PostgreSQL', () => {
     await assertFree(name, a)
   })
 
-  test('300 timeouts at the moment of a grant: each rejects or owns, and nothing stays', async () => {
+  test('300 timeouts at the moment of a grant: each rejects or owns, and nothing is left', async () => {
     const [name, a, b] = [fresh(), open(), open()]
     let timedOut = 0
     for (let round = 0; round < 300; round += 1) {
@@ -83,7 +83,7 @@ describe('permits on PostgreSQL', () => {
     await assertFree(name, a)
   })
 
-  test('tries of free permits are not refused, whoever asks at that moment', async () => {
+  test('tries of free permits are not refused, whatever other requests are made at that moment', async () => {
     const [name, a, b] = [fresh(), open(), open()]
     for (let round = 0; round < 20; round += 1) {
       const engines = [a, b, a, b, a, b]

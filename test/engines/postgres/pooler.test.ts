@@ -54,7 +54,7 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     )
   }
 
-  test('exclude those of an engine without a pooler, and are excluded by them; tokens grow across both', async () => {
+  test('exclude locks without a pooler, and vice versa; tokens grow across both', async () => {
     const [name, engine] = [fresh(), open()]
     const tokens: bigint[] = []
     for (const [one, other] of [
@@ -96,7 +96,7 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     }
   })
 
-  test('a holder holds back no VACUUM; a waiter does', async () => {
+  test('a holder does not hold back VACUUM; a waiter does', async () => {
     const [name, engine] = [fresh(), open()]
     const lock = await slocket(name, { engine })
     const idle = { granted: true, state: 'idle in transaction', backend_xid: null, backend_xmin: null }
@@ -111,7 +111,7 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     await (await waiting).release()
   })
 
-  test('keep no session of the server once they are released, and leave nothing set in it', async () => {
+  test('keep no session of the server after their release, and leave no settings in it', async () => {
     const name = fresh()
     await using own = await Pooler.start(url, 'transaction', 2)
     const engine = open({ connectionString: own.url })
@@ -133,7 +133,7 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     }
   })
 
-  test('kill -9 of the holder, and of a waiter: the next one has the lock', async () => {
+  test('kill -9 of the holder, and of a waiter: the next one gets the lock', async () => {
     const name = fresh()
     await using holder = new Child(pooler.url, namespace, name, HEARTBEAT_MS, 'transaction')
     await holder.says('held')
@@ -147,7 +147,7 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     await (await waiting).release()
   })
 
-  test('a holder that is stopped for long loses the lock, and knows before anything else runs; the next one has it', async () => {
+  test('a holder that is stopped for long loses the lock, and knows before anything else runs; the next one gets it', async () => {
     const name = fresh()
     await using holder = new Child(pooler.url, namespace, name, HEARTBEAT_MS, 'transaction')
     await holder.says('held')
@@ -162,7 +162,7 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     await next.release()
   })
 
-  test('a waiter that is stopped while its turn comes does not keep the others out; it waits anew when it goes on', async () => {
+  test('a waiter that is stopped while its turn comes does not block others; it waits again when it continues', async () => {
     const name = fresh()
     const holder = await slocket(name, { engine: direct })
     // Not shorter: on a busy machine a server may take some time to answer, and then a waiter rejects.
@@ -182,7 +182,7 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     await stopped.says('held')
   })
 
-  test('a pooler that is stopped: the holder is told, and the lock is free', async () => {
+  test('a pooler that is stopped: the holder is notified, and the lock is free', async () => {
     const name = fresh()
     await using own = await Pooler.start(url, 'transaction', 5)
     const lock = await slocket(name, { engine: open({ connectionString: own.url }) })
@@ -195,7 +195,7 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     own.signal('SIGCONT')
   })
 
-  test('an operator ends the session of a holder: it is told, and the next one has the lock', async () => {
+  test('an operator ends the session of a holder: it is notified, and the next one gets the lock', async () => {
     const [name, engine] = [fresh(), open()]
     const lock = await slocket(name, { engine, label: `holder of ${name}` })
     const waiting = slocket(name, { engine: direct })
@@ -209,7 +209,7 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     await next.release()
   })
 
-  test('a wait that is cancelled leaves nothing, and its connection serves the next one', async () => {
+  test('a cancelled wait leaves nothing behind, and its connection serves the next request', async () => {
     const [name, engine] = [fresh(), open({ maxConnections: 2 })]
     const lock = await slocket(name, { engine })
     for (let round = 0; round < 5; round += 1) {
@@ -227,7 +227,7 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     await (await slocket.try(name, { engine }))!.release()
   })
 
-  test("a token that isn't had is no grant, and the lock is free", async () => {
+  test('without a token there is no grant, and the lock is free', async () => {
     const name = fresh()
     const sequence = `public.pooled_${randomBytes(4).toString('hex')}`
     const engine = open({ sequence })
@@ -237,7 +237,7 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     await (await slocket(name, { engine: direct })).release()
   })
 
-  test('a pooler with one connection to the server, or that is away, is an error that says so', async () => {
+  test('a pooler with a single server connection, or that is away, is an error that says so', async () => {
     await using own = await Pooler.start(url, 'transaction', 1)
     const engine = open({ connectionString: own.url })
     await assert.rejects(slocket(fresh(), { engine }), (error: Error) => {
@@ -247,7 +247,7 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     })
   })
 
-  test('a pooler without transactions is refused, and one that leaves each client its session is not', async () => {
+  test('a pooler without transactions is an error; one that gives each client a session is not', async () => {
     await using statements = await Pooler.start(url, 'statement', 5)
     await assert.rejects(slocket(fresh(), { engine: open({ connectionString: statements.url }) }), (error) =>
       isSlocketError(error, 'ERR_SLOCKET_POOLER'),
@@ -256,14 +256,14 @@ describe('locks through PgBouncer in transaction mode', { skip: withoutPgBouncer
     await (await slocket(fresh(), { engine: open({ connectionString: sessions.url }) })).release()
   })
 
-  test('one session for all clients is refused', async () => {
+  test('one session for all clients is an error', async () => {
     await using shared = await SharedSession.over(url)
     await assert.rejects(slocket(fresh(), { engine: open({ connectionString: shared.url }) }), (error) =>
       isSlocketError(error, 'ERR_SLOCKET_POOLER'),
     )
   })
 
-  test('without the option, the error offers it', async () => {
+  test('without the option, the error suggests it', async () => {
     await assert.rejects(slocket(fresh(), { engine: open({ pooler: undefined }) }), (error: Error) => {
       assert.ok(isSlocketError(error, 'ERR_SLOCKET_POOLER'), String(error))
       assert.match(error.message, /the option pooler of postgres\(\) to 'transaction'/)

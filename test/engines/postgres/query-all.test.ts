@@ -13,7 +13,7 @@ import { administer } from './admin.ts'
 const id = randomBytes(6).toString('hex')
 const namespace = `query-all-${id}`
 
-describe('all locks in PostgreSQL', () => {
+describe('a query of all locks in PostgreSQL', () => {
   const url = addressOf('postgres')
   const open = (role?: string, other: string = namespace): Engine =>
     postgres({ connectionString: role === undefined ? url : url.replace(/\/\/[^@]*@/, `//${role}@`), namespace: other })
@@ -32,7 +32,7 @@ describe('all locks in PostgreSQL', () => {
 
   const all = async (engine: Engine): Promise<string[]> => [...(await engine.queryAll!()).keys()].sort()
 
-  test('are shown by their names, with who holds and who waits; those of other namespaces and programs are not', async () => {
+  test('shows names, holders and waiters; other namespaces and programs are left out', async () => {
     const names = ['a', `*/ {"ü\u{1f512}"`, 'with\nlines', '\ud800', `long ${'x'.repeat(180)}`]
     const engine = open()
     const locks = await Promise.all(
@@ -58,14 +58,14 @@ describe('all locks in PostgreSQL', () => {
     assert.deepEqual(await all(engine), [])
   })
 
-  test('a name that is too long for the server to show is known to its own engine', async () => {
+  test('shows a name that is too long for the server only to its own engine', async () => {
     const [name, engine] = ['x'.repeat(3000), open()]
     await using _lock = await slocket(name, { engine })
     assert.deepEqual(await all(engine), [name])
     assert.deepEqual(await all(open()), [])
   })
 
-  test('another role sees that somebody holds; by its name a lock, once it waits for it; and all, if it may read all statements', async () => {
+  test('another role sees that a lock is held; its name, once it waits for it; and everything, if it may read all statements', async () => {
     const lock = await slocket('secret', { engine: open(), label: 'mine' })
     const engine = open(stranger)
     assert.deepEqual(await all(engine), [])
@@ -81,7 +81,7 @@ describe('all locks in PostgreSQL', () => {
     await (await waiting).release()
   })
 
-  test("a lock of a user's own transaction is shown once somebody waits for it", async () => {
+  test("shows a lock of a user's own transaction once another request waits for it", async () => {
     const [name, engine] = ['in a transaction', open()]
     const client = new pg.Client({ connectionString: url })
     await client.connect()

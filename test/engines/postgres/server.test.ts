@@ -15,7 +15,7 @@ import { administer } from './admin.ts'
 const HEARTBEAT_MS = 400
 const id = randomBytes(6).toString('hex')
 
-describe('PostgreSQL as it is found', () => {
+describe('PostgreSQL servers as users have them', () => {
   const url = addressOf('postgres')
   const namespace = `server-${id}`
   const roles: string[] = []
@@ -37,7 +37,7 @@ describe('PostgreSQL as it is found', () => {
     await administer(url, `DROP SEQUENCE IF EXISTS public.race_${id}, public.own_${id}, public.cached_${id}`)
   })
 
-  test('without the privilege to make the sequence, the error says what an administrator has to do', async () => {
+  test('without the privilege to create the sequence, the error says what an administrator must do', async () => {
     const own = await role('poor')
     const sequence = `public.own_${id}`
     const engine = postgres({ connectionString: own, namespace, sequence })
@@ -54,7 +54,7 @@ describe('PostgreSQL as it is found', () => {
     await (await slocket('a', { engine })).release()
   })
 
-  test('many at a time make the sequence, and it is one', async () => {
+  test('many clients create the sequence at the same time, and there is one', async () => {
     const engines = Array.from({ length: 12 }, () =>
       postgres({ connectionString: url, namespace, sequence: `public.race_${id}` }),
     )
@@ -63,13 +63,13 @@ describe('PostgreSQL as it is found', () => {
     for (const lock of locks) await lock.release()
   })
 
-  test('a sequence that hands out its values in blocks is refused', async () => {
+  test('a sequence with a cache is an error', async () => {
     await administer(url, `CREATE SEQUENCE public.cached_${id} CACHE 10`)
     const engine = postgres({ connectionString: url, namespace, sequence: `public.cached_${id}` })
     await assert.rejects(slocket('a', { engine }), (error) => isSlocketError(error, 'ERR_SLOCKET_SYSTEM'))
   })
 
-  test('time-outs in the settings of a role end neither waits nor locks', async () => {
+  test("timeouts in a role's settings end neither waits nor holds", async () => {
     const own = await role(
       'hasty',
       'GRANT CREATE ON SCHEMA public TO WHO',
@@ -89,7 +89,7 @@ describe('PostgreSQL as it is found', () => {
     await (await waiting).release()
   })
 
-  test('another role sees that somebody holds and waits, and neither a process nor a time is made up', async () => {
+  test('another role sees that a lock is held and waited for, without an invented process or time', async () => {
     const own = await role('nosy', 'GRANT USAGE ON SEQUENCE public.slocket_token TO WHO')
     const [engine, nosy] = [url, own].map((connectionString) => postgres({ connectionString, namespace }))
     const lock = await slocket('seen', { engine, label: 'mine' })
@@ -108,7 +108,7 @@ describe('PostgreSQL as it is found', () => {
     await (await waiting).release()
   })
 
-  test('of a session that holds by itself, without this engine, no time is made up', async () => {
+  test('a session that holds by itself, without this engine, is shown without an invented time', async () => {
     const client = new pg.Client({ connectionString: url })
     await client.connect()
     await client.query(`SELECT pg_advisory_lock(${keyOf(namespace, 'by hand')})`)
@@ -117,7 +117,7 @@ describe('PostgreSQL as it is found', () => {
     await client.end()
   })
 
-  test('a server that falls silent: who holds is told, who waits is rejected, and nothing hangs', async () => {
+  test('a server that falls silent: holders are notified, waiters are rejected, and nothing hangs', async () => {
     await using line = await Line.to(url)
     const engine = postgres({ connectionString: line.url, namespace, heartbeat: HEARTBEAT_MS })
     const lock = await slocket('silent', { engine })
@@ -137,7 +137,7 @@ describe('PostgreSQL as it is found', () => {
     await assert.rejects(slocket('other', { engine }), (error) => isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE'))
   })
 
-  test('a connection that was idle, and is dead without a word: the next one is had by another connection', async () => {
+  test('an idle connection that has died silently: the next lock uses another connection', async () => {
     await using line = await Line.to(url)
     const engine = postgres({ connectionString: line.url, namespace, heartbeat: HEARTBEAT_MS })
     const linger = 60_000
@@ -150,13 +150,13 @@ describe('PostgreSQL as it is found', () => {
     const lock = await slocket('stale-1', { engine, linger })
     assert.ok(lock.token > kept[2]!.token)
     assert.equal(line.carried, 1, 'it came by the one new connection')
-    // And of those that were as old, none is used.
+    // And no other connection of that age is used.
     const other = await slocket.try('stale-2', { engine, linger })
     await other!.release()
     await lock.release()
   })
 
-  test('the numbers at the edges of 64 bits are locks, and found as such', async () => {
+  test('the smallest and largest 64-bit numbers are locks, and are found', async () => {
     const client = new pg.Client({ connectionString: url })
     await client.connect()
     for (const key of [-(2n ** 63n), 2n ** 63n - 1n, -1n, 0n, -(2n ** 31n), 2n ** 32n]) {
@@ -178,7 +178,7 @@ describe('PostgreSQL as it is found', () => {
     ['statement', 2],
     ['session', 2],
   ] as const) {
-    test(`PgBouncer (${mode}, ${size} connections) is refused`, { skip: withoutPgBouncer() }, async () => {
+    test(`PgBouncer (${mode}, ${size} connections) is an error`, { skip: withoutPgBouncer() }, async () => {
       await using pooler = await Pooler.start(url, mode, size)
       for (let count = 0; count < 3; count += 1) {
         const engine = postgres({ connectionString: pooler.url, namespace })
@@ -228,7 +228,7 @@ class Line implements AsyncDisposable {
     return line
   }
 
-  /** As a router does that was switched off and on: what goes on is dropped, and nobody is told; what begins is not. Gives how many connections that were. */
+  /** Acts like a router that was switched off and on: existing connections are dropped silently, new ones work. Returns the number of dropped connections. */
   forget(): number {
     const pairs = this.#sockets.size / 2
     for (const socket of this.#sockets) {

@@ -12,7 +12,7 @@ import { administer } from './admin.ts'
 const HEARTBEAT_MS = 300
 const id = randomBytes(6).toString('hex')
 
-describe('settings that others make', () => {
+describe('settings made by others', () => {
   const url = addressOf('postgres')
   const namespace = `settings-${id}`
   const role = `slocket_settings_${id}`
@@ -25,7 +25,7 @@ describe('settings that others make', () => {
     if (exists !== undefined) await administer(url, `DROP OWNED BY ${role}`, `DROP ROLE ${role}`)
   })
 
-  test('functions and operators of the same names, in a schema that comes first, are not called', async () => {
+  test('functions and operators with the same names in an earlier schema are not called', async () => {
     const shadows = [
       'pg_advisory_lock(bigint) RETURNS void',
       'pg_try_advisory_lock(bigint) RETURNS boolean',
@@ -62,7 +62,7 @@ describe('settings that others make', () => {
     await (await waiting).release()
   })
 
-  test('limits that the program gives all its clients of `pg` end no wait of ours', async () => {
+  test('limits that the program sets for all its clients of `pg` end no wait of slocket', async () => {
     const { query_timeout: before } = pg.defaults
     const engine = postgres({ connectionString: url, namespace })
     try {
@@ -80,7 +80,7 @@ describe('settings that others make', () => {
       assert.throws(() => postgres({ connectionString: `${url}?${setting}=200` }), TypeError)
   })
 
-  test('who waits in a database of its own is not waited for by CREATE INDEX CONCURRENTLY elsewhere; in the same one it is', async () => {
+  test('a waiter in a separate database does not block CREATE INDEX CONCURRENTLY elsewhere; in the same one it does', async () => {
     const database = `slocket_index_${id}`
     const table = `slocket_index_${id}`
     const apart = url.replace(/[^/]*$/, database)
@@ -105,7 +105,7 @@ describe('settings that others make', () => {
     }
   })
 
-  test('when the server has no connections left, a try is refused, and who waits goes on waiting', async () => {
+  test('when the server has no connections left, a try is refused, and waiters continue to wait', async () => {
     const few = `slocket_few_${id}`
     await administer(url, `CREATE ROLE ${few} LOGIN CONNECTION LIMIT 2`, `GRANT CREATE ON SCHEMA public TO ${few}`)
     try {
@@ -143,7 +143,7 @@ describe('settings that others make', () => {
     }
   })
 
-  test('a role with few connections: requests take turns by those that there are, without a limit of the engine', async () => {
+  test('a role with few connections: requests share those, without a limit of the engine', async () => {
     const few = `slocket_scant_${id}`
     await administer(url, `CREATE ROLE ${few} LOGIN CONNECTION LIMIT 4`, `GRANT CREATE ON SCHEMA public TO ${few}`)
     try {
@@ -188,7 +188,7 @@ describe('settings that others make', () => {
   test('a timeout while all connections are in use says by which locks', async () => {
     const engine = postgres({ connectionString: url, namespace, maxConnections: 2 })
     const locks = await Promise.all(['used-a', 'used-b'].map((name) => slocket(name, { engine })))
-    // Long enough for the server to be asked, meanwhile, who holds it.
+    // Long enough to query the server for the holder meanwhile.
     await assert.rejects(slocket('used-c', { engine, timeout: 1000 }), {
       code: 'ERR_SLOCKET_TIMEOUT',
       message:
@@ -205,7 +205,7 @@ describe('settings that others make', () => {
     )
   })
 
-  test('what a role has set of transactions, of plans and of strings change nothing', async () => {
+  test("a role's settings of transactions, plans and strings change nothing", async () => {
     const strict = `slocket_strict_${id}`
     await administer(
       url,

@@ -1,4 +1,4 @@
-// Tokens, and a server that crashes before what it has told is on its disk.
+// Tokens, and a server that crashes before the tokens that it has returned are on its disk.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
@@ -9,12 +9,12 @@ import { Servers } from '../helpers/servers.ts'
 
 const NEXT = "SELECT nextval('public.slocket_token') AS token, pg_backend_pid() AS pid"
 
-test('a token that was told does not come again after a crash, though it was another session that had yet to write it', async () => {
+test('a token that was returned does not repeat after a crash, even if another session had yet to write it', async () => {
   await using servers = await Servers.start('postgres')
   const url = servers.addressOf('postgres')
   const engine = postgres({ connectionString: url })
   await (await slocket('a', { engine })).release()
-  // As one that is on its way from its token to its commit: it has written the next 32 values, and waits for the disk.
+  // A session between its token and its commit: it has written the next 32 values, and waits for the disk.
   const other = new pg.Client({ connectionString: url })
   other.on('error', () => {})
   await other.connect()

@@ -42,7 +42,7 @@ describe('a lock inside a transaction', () => {
     return (rows as { waiting: number }[])[0]!.waiting
   }
 
-  test("excludes the engine's lock, and is excluded by it, until its transaction is over", async () => {
+  test("excludes the engine's lock, and vice versa, until its transaction is over", async () => {
     for (const end of ['COMMIT', 'ROLLBACK']) {
       const name = newName()
       await client.query('BEGIN')
@@ -58,7 +58,7 @@ describe('a lock inside a transaction', () => {
     }
   })
 
-  test('is the lock of its namespace alone', async () => {
+  test('is the lock of its own namespace', async () => {
     const name = newName()
     await using _lock = await slocket(name, { engine })
     await client.query('BEGIN')
@@ -66,7 +66,7 @@ describe('a lock inside a transaction', () => {
     await client.query('COMMIT')
   })
 
-  test('shares with those who share', async () => {
+  test('shares with shared locks', async () => {
     const name = newName()
     await client.query('BEGIN')
     await other.query('BEGIN')
@@ -78,7 +78,7 @@ describe('a lock inside a transaction', () => {
     await other.query('COMMIT')
   })
 
-  test('waits its turn among those who ask the engine', async () => {
+  test("waits its turn among the engine's requests", async () => {
     const name = newName()
     const order: string[] = []
     const first = await slocket(name, { engine })
@@ -100,7 +100,7 @@ describe('a lock inside a transaction', () => {
       await client.query('COMMIT')
     })
     await ask('engine again', byEngine)
-    // Free or not, a try does not come before those who wait.
+    // Whether the lock is free or not, a try doesn't overtake waiters.
     await other.query('BEGIN')
     assert.equal(await lockTransaction(other, name, { namespace, wait: false, mode: 'shared' }), false)
     await other.query('COMMIT')
@@ -109,7 +109,7 @@ describe('a lock inside a transaction', () => {
     assert.deepEqual(order, ['engine', 'transaction', 'engine again'])
   })
 
-  test('a timeout leaves the transaction as it was, and its settings', async () => {
+  test('a timeout leaves the transaction and its settings unchanged', async () => {
     const name = newName()
     await using _lock = await slocket(name, { engine })
     await client.query('BEGIN')
@@ -134,7 +134,7 @@ describe('a lock inside a transaction', () => {
     await (await slocket.try(second, { engine }))!.release()
   })
 
-  test("a lock_timeout of the user's own does not end a wait", async () => {
+  test("a user's own lock_timeout does not end a wait", async () => {
     const name = newName()
     const lock = await slocket(name, { engine })
     await client.query('BEGIN')
@@ -150,7 +150,7 @@ describe('a lock inside a transaction', () => {
     await client.query('COMMIT')
   })
 
-  test('outside of a transaction it is refused, whatever way the statements are sent, and nothing is locked', async () => {
+  test('outside of a transaction it is an error, however the statements are sent, and nothing is locked', async () => {
     const name = newName()
     const extended: TransactionClient = {
       query: (text) => client.query({ text, queryMode: 'extended' } as pg.QueryConfig),
@@ -172,7 +172,7 @@ describe('a lock inside a transaction', () => {
     )
   })
 
-  test("outside of a transaction it is refused, whatever operators the role's search_path has", async () => {
+  test("outside of a transaction it is an error, whatever operators are in the role's search_path", async () => {
     await other.query(`CREATE SCHEMA shadow;
       CREATE FUNCTION shadow.always(text, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
       CREATE OPERATOR shadow.= (LEFTARG = text, RIGHTARG = text, FUNCTION = shadow.always)`)
@@ -189,7 +189,7 @@ describe('a lock inside a transaction', () => {
     }
   })
 
-  test('outside of a transaction it does not wait either', async () => {
+  test('outside of a transaction it does not wait, either', async () => {
     const name = newName()
     await using _lock = await slocket(name, { engine })
     await assert.rejects(lockTransaction(client, name, { namespace }), (error) =>
@@ -197,7 +197,7 @@ describe('a lock inside a transaction', () => {
     )
   })
 
-  test('a transaction has its lock again at once, several at a time too, and loses it with its savepoint', async () => {
+  test('a transaction gets its own lock again at once, also several at a time, and loses it with its savepoint', async () => {
     const name = newName()
     await client.query('BEGIN')
     await client.query('SAVEPOINT before')
@@ -210,7 +210,7 @@ describe('a lock inside a transaction', () => {
     await client.query('COMMIT')
   })
 
-  test('several waits of one transaction have an outcome each', async () => {
+  test('several waits of one transaction each have an outcome', async () => {
     const [held, free] = [newName(), newName()]
     await using _lock = await slocket(held, { engine })
     await client.query('BEGIN')
@@ -224,7 +224,7 @@ describe('a lock inside a transaction', () => {
     await client.query('COMMIT')
   })
 
-  test('two transactions that wait for each other: the server ends one, by its own error', async () => {
+  test('two transactions that wait for each other: the server ends one, with its own error', async () => {
     const [one, two] = [newName(), newName()]
     await client.query('BEGIN')
     await other.query('BEGIN')
@@ -245,7 +245,7 @@ describe('a lock inside a transaction', () => {
     await [client, other][1 - ended.index]!.query('COMMIT')
   })
 
-  test("what the server says of a transaction that has failed is the server's error", async () => {
+  test("in a failed transaction, the server's error is passed on", async () => {
     await client.query('BEGIN')
     await assert.rejects(client.query('SELECT 1 / 0'))
     await assert.rejects(lockTransaction(client, newName(), { namespace }), { code: '25P02' })

@@ -24,7 +24,7 @@ for (const [what, strike] of [
   ['the server is killed and starts again', killServer],
   ['a client is stopped until its lock is lost, and goes on', undefined],
 ] as const satisfies readonly (readonly [string, ((arena: Arena) => Promise<void>) | undefined])[]) {
-  test(`on PostgreSQL, while ${what}, no two hold at a time, tokens grow, and all go on afterwards`, async () => {
+  test(`on PostgreSQL, while ${what}, two never hold, tokens grow, and everything continues afterwards`, async () => {
     await inArena('postgres', async (arena) => {
       const loops = startLoops(arena, engineAt(arena.servers.addressOf('postgres')), CLIENTS)
       for (let round = 0; round < TIMES; round += 1) {

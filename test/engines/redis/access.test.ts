@@ -42,7 +42,7 @@ function byIoRedis(username: string, password: string, namespace?: string): Engi
 }
 
 describe('Redis with TLS and users', () => {
-  test('a user that may do no more than the page of the engine lists has all that locks can do', async () => {
+  test('a user with only the documented rights can use everything that locks offer', async () => {
     const [a, b] = [await byNodeRedis('locker', 'secret'), byIoRedis('locker', 'secret')]
     const held = await slocket('deploy', { engine: a })
     const waiting = slocket('deploy', { engine: b })
@@ -61,7 +61,7 @@ describe('Redis with TLS and users', () => {
     ['redis', byNodeRedis],
     ['ioredis', byIoRedis],
   ] as const) {
-    test(`${kind}: a user that may not use the keys of the namespace is told so`, async () => {
+    test(`${kind}: a user without access to the namespace's keys gets an error that says so`, async () => {
       const engine = await open('locker', 'secret', 'other')
       await assert.rejects(slocket('deploy', { engine }), {
         code: 'ERR_SLOCKET_PERMISSION',
@@ -70,7 +70,7 @@ describe('Redis with TLS and users', () => {
     })
   }
 
-  test('a wrong password is told as such, and not repeated', async () => {
+  test('a wrong password is reported as such, and not repeated', async () => {
     const engine = byIoRedis('locker', 'WRONG')
     await assert.rejects(slocket('deploy', { engine }), (error: Error & { code: string }) => {
       assert.equal(error.code, 'ERR_SLOCKET_PERMISSION')

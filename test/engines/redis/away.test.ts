@@ -18,7 +18,7 @@ process.on('exit', () => console.log(lock.held))
 `
 const SOURCE = new URL('../../../src/', import.meta.url).href
 
-test('a process whose server has gone ends, at the latest when its lock is lost', async () => {
+test('a process whose server is gone ends, at the latest when its lock is lost', async () => {
   await using servers = await Servers.start('redis')
   const parameters = [SOURCE, servers.addressOf('redis'), String(servers.pidOf('redis'))]
   const command = ['--input-type=module', '-e', PROGRAM, ...parameters]

@@ -14,7 +14,7 @@ const namespace = `clients-${randomBytes(6).toString('hex')}`
 
 describe('clients of Redis', { concurrency: true }, () => {
   for (const name of [...Object.keys(CLIENTS), 'a URL']) {
-    test(`${name}: locks pass between it and another client in the order of the requests, and are shown`, async () => {
+    test(`${name}: locks pass between it and another client in the order of the requests, and are shared`, async () => {
       const own = name === 'a URL' ? undefined : await CLIENTS[name]!(url)
       const engine = own === undefined ? redis({ url, namespace }) : redis({ client: own.client, namespace })
       const other = redis({ url, namespace })
@@ -38,7 +38,7 @@ describe('clients of Redis', { concurrency: true }, () => {
       own?.close()
     })
 
-    test(`${name}: a thief is heard of, and all locks are listed`, async () => {
+    test(`${name}: victims are notified of a thief, and all locks are listed`, async () => {
       const own = name === 'a URL' ? undefined : await CLIENTS[name]!(url)
       const apart = `${namespace}-${name.replaceAll(' ', '-')}`
       const engine =
@@ -76,7 +76,7 @@ describe('clients of Redis', { concurrency: true }, () => {
     })
   })
 
-  test('nothing stays behind on the server but the last token, and that only for a day', async () => {
+  test('only the last token stays on the server, for a day', async () => {
     const { client, close } = await CLIENTS['ioredis 6']!(url)
     const engine: Engine = redis({ client, namespace: `${namespace}-litter` })
     await Promise.all([1, 2, 3].map(() => slocket.with('litter', { engine }, () => undefined)))

@@ -29,7 +29,7 @@ async function open(name: string): Promise<Engine> {
   return redis({ client })
 }
 
-describe('a cluster of Redis', () => {
+describe('a Redis Cluster', () => {
   test('locks on all its masters pass between clients, in order; they are listed and stolen', async () => {
     const [a, b] = [await open('redis 6'), await open('ioredis 6')]
     const names = Array.from({ length: 12 }, (_, index) => `lock ${index}`)
@@ -77,7 +77,7 @@ describe('a cluster of Redis', () => {
     })
   }
 
-  test('a client that is not for clusters is told so', async () => {
+  test('a client that is not for clusters is an error that says so', async () => {
     const engines = await Promise.all(
       urls.map(async (url) => {
         const client = createClient({ url })
@@ -93,7 +93,7 @@ describe('a cluster of Redis', () => {
     for (const { message } of failures) assert.match(message, /MOVED.*createCluster/)
   })
 
-  test('the option replicas needs commands in order, which a Cluster of ioredis does not give', async () => {
+  test('the option replicas needs ordered commands, which a Cluster of ioredis does not provide', async () => {
     const nodes = urls.map((url) => ({ host: new URL(url).hostname, port: Number(new URL(url).port) }))
     const client = new Cluster(nodes)
     closing.push(() => client.disconnect())

@@ -62,7 +62,7 @@ class Front implements AsyncDisposable {
   }
 }
 
-/** Asks for a lock again and again until it comes. Until then it may be told that Redis can't be reached: on a busy machine that can take long. */
+/** Requests a lock again and again until it is granted. Until then Redis may be unreachable: on a busy machine that can take long. */
 async function untilGranted(options: RedisOptions, name: string): Promise<void> {
   const engine = redis({ ...options, ttl: TTL_MS })
   await until(`${name} is granted`, async () => {
@@ -91,7 +91,7 @@ describe('a server of Redis', { concurrency: true }, () => {
     }
 
     for (const harm of ['resets them', 'resets them when something is asked', 'ends its half']) {
-      test(`to which the first connections fail, since it ${harm}, is waited for (${by})`, async () => {
+      test(`is waited for if the first connections fail, since it ${harm} (${by})`, async () => {
         await inFront(harm, FIRST, async (front) => {
           await front.listen()
           const { options, close } = await open(front.url)
@@ -101,7 +101,7 @@ describe('a server of Redis', { concurrency: true }, () => {
       })
     }
 
-    test(`that begins to listen after the first lock was asked for is waited for (${by})`, async () => {
+    test(`is waited for if it listens only after the first request (${by})`, async () => {
       await inFront('never answers', 0, async (front) => {
         const granting = async (): Promise<void> => {
           const { options, close } = await open(front.url)
@@ -117,7 +117,7 @@ describe('a server of Redis', { concurrency: true }, () => {
     })
   }
 
-  test('that accepts the first connections, and never answers them, is reached by the next one (a URL)', async () => {
+  test('is reached by the next connection if it never answers the first ones (a URL)', async () => {
     await inFront('never answers', 2, async (front) => {
       await front.listen()
       await untilGranted({ url: front.url }, 'deaf at first')
@@ -125,7 +125,7 @@ describe('a server of Redis', { concurrency: true }, () => {
   })
 
   for (const by of ['a URL', 'ioredis 6']) {
-    test(`that accepts connections, and never answers, is ERR_SLOCKET_UNREACHABLE (${by})`, async () => {
+    test(`is ERR_SLOCKET_UNREACHABLE if it accepts connections but never answers (${by})`, async () => {
       await inFront('never answers', Infinity, async (front) => {
         await front.listen()
         const own = by === 'a URL' ? undefined : await CLIENTS[by]!(front.url)

@@ -13,7 +13,7 @@ import { addressOf, Servers } from '../helpers/servers.ts'
 const url = addressOf('redis')
 const namespace = `deaf-${randomBytes(6).toString('hex')}`
 
-test('a client that hears nothing gets the lock in its turn, and notices that its lock was stolen', async () => {
+test('a client without notifications gets the lock in its turn, and notices that its lock was stolen', async () => {
   await using elsewhere = await Servers.start('redis')
   const client = new Redis(url)
   // Nobody publishes there.
@@ -32,7 +32,7 @@ test('a client that hears nothing gets the lock in its turn, and notices that it
   client.disconnect()
 })
 
-test('with a lease of a day, too, a client that hears nothing gets the lock in its turn', async () => {
+test('this holds with a lease of a day, too', async () => {
   const client = new Redis(url)
   client.duplicate = () => new Redis({ port: 1, lazyConnect: true, retryStrategy: () => null })
   const deaf = redis({ client, namespace, ttl: 86_400_000 })

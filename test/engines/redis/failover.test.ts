@@ -31,7 +31,7 @@ async function promote({ onReplica }: Pair): Promise<void> {
 }
 
 describe('a failover', { concurrency: true }, () => {
-  test('that the old master does not know of: two hold, and the token of the second one is larger nevertheless', async () => {
+  test("that the old master does not know of: two hold, but the second one's token is larger", async () => {
     await withPair(async (pair) => {
       await promote(pair)
       const first = await slocket('lost', { engine: redis({ url: pair.master, ttl: TTL_MS }) })
@@ -55,7 +55,7 @@ describe('a failover', { concurrency: true }, () => {
     })
   })
 
-  test('cannot be survived without a replica: with the option replicas, nobody gets the lock, and nothing stays in the queue', async () => {
+  test('without a replica: with the option replicas, nobody gets the lock, and nothing stays in the queue', async () => {
     await withPair(async (pair) => {
       const engine = redis({ url: pair.master, ttl: TTL_MS, replicas: 1 })
       await pair.servers.signal('redis-replica', 'SIGSTOP')

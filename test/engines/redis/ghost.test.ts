@@ -13,7 +13,7 @@ import { Admin } from '../helpers/redis-arena.ts'
 const url = addressOf('redis')
 const TTL_MS = 3000
 
-test('a ticket that nobody knows is removed by its client, which renews the lease that it shares', async () => {
+test('an orphaned ticket is removed by its client, which renews the lease that it shares', async () => {
   const namespace = `ghost-${randomBytes(6).toString('hex')}`
   await using admin = new Admin(url)
   const engine = redis({ url, namespace, ttl: TTL_MS })
@@ -29,7 +29,7 @@ test('a ticket that nobody knows is removed by its client, which renews the leas
   await (await waiting).release()
 })
 
-test('all tickets of a client in a queue live and die together, so they keep their order', async () => {
+test('all tickets of a client in a queue share one lease, so they keep their order', async () => {
   const namespace = `together-${randomBytes(6).toString('hex')}`
   await using admin = new Admin(url)
   const [engine, other] = [redis({ url, namespace, ttl: TTL_MS }), redis({ url, namespace, ttl: TTL_MS })]

@@ -14,7 +14,7 @@ import { Servers } from '../helpers/servers.ts'
 
 const LIMIT_MS = 60_000
 
-/** Stands before a server. Replies to the connection that calls scripts can be held back; then all can be cut off, and nobody is told. */
+/** A proxy to a server. Replies to the connection that calls scripts can be held back; then all connections can be cut silently. */
 class Gate implements AsyncDisposable {
   /** Replies that were held back. */
   heldBack: string = ''
@@ -61,7 +61,7 @@ class Gate implements AsyncDisposable {
   }
 }
 
-test('a lease is dated by the call that was answered, whatever an earlier call is told late', async () => {
+test('a lease starts at the call that was answered, even if an earlier call is answered late', async () => {
   await using servers = await Servers.start('redis')
   const url = servers.addressOf('redis')
   await using admin = new Admin(url)

@@ -14,7 +14,7 @@ const COUNT = 1000
 /** No lease runs out on a busy machine, and the first renewal does not take long. */
 const TTL_MS = 30_000
 
-test('1,000 locks that one client holds are all renewed, over two connections, and all waiters get them', async () => {
+test('1,000 locks of one holder are all renewed, over two connections, and all waiters get them', async () => {
   const namespace = `many-${randomBytes(6).toString('hex')}`
   await using admin = new Admin(url)
   const [one, other] = [redis({ url, namespace, ttl: TTL_MS }), redis({ url, namespace, ttl: TTL_MS })]

@@ -79,7 +79,7 @@ describe('slocket/redlock', () => {
     })
   }
 
-  test('callers get a lock in the order in which they asked, and are notified', async () => {
+  test('callers get a lock in the order of their calls, and are notified', async () => {
     const first = await redlock.acquire(['order'], DAY_MS)
     const order: number[] = []
     const waiting = []
@@ -121,7 +121,7 @@ describe('slocket/redlock', () => {
     await lock.release()
   })
 
-  test('an extension that is shorter than the lease does not shorten that: nobody else has the lock while the answer is missing', async () => {
+  test('a shorter extension does not shorten the lease while its answer is missing: nobody else has the lock', async () => {
     const own = new Redis(url)
     const other = new Redlock([own], { namespace })
     const lock = await (await other.acquire(['shortened'], LONG_MS)).extend(LONG_MS)
@@ -141,14 +141,14 @@ describe('slocket/redlock', () => {
     await other.quit()
   })
 
-  test('an extension that is shorter ends the lock sooner', async () => {
+  test('a shorter extension ends the lock sooner', async () => {
     const lock = await (await redlock.acquire(['sooner'], LONG_MS)).extend(300)
     const next = await redlock.acquire(['sooner'], LONG_MS, ALWAYS)
     await fails(lock.release(), 'ERR_SLOCKET_LOST')
     await next.release()
   })
 
-  test('using renews a lock for longer than its duration, and gives what its routine gives', async () => {
+  test('using renews a lock for longer than its duration, and resolves with the result of its routine', async () => {
     const result = await redlock.using(['using'], 400, ALWAYS, async (signal, { lock }) => {
       const before = await leaseEnd('using')
       await until('it was renewed', async () => (await leaseEnd('using')) > before)
@@ -161,7 +161,7 @@ describe('slocket/redlock', () => {
     await (await redlock.acquire(['using'], LONG_MS, { retryCount: 0 })).release()
   })
 
-  test('using rejects with what its routine throws, and releases', async () => {
+  test('using rejects with the error of its routine, and releases', async () => {
     const wrong = new Error('wrong')
     await assert.rejects(
       redlock.using(['throws'], LONG_MS, ALWAYS, async () => await Promise.reject(wrong)),
@@ -170,7 +170,7 @@ describe('slocket/redlock', () => {
     await (await redlock.acquire(['throws'], LONG_MS, { retryCount: 0 })).release()
   })
 
-  test('the signal of using aborts when the lock is lost, and using rejects, and emits it', async () => {
+  test('when the lock is lost, the signal of using aborts, and using rejects and emits the error', async () => {
     const emitted: unknown[] = []
     const own = new Redlock([client], { namespace }).on('error', (error) => void emitted.push(error))
     const using = own.using(['lost'], 1500, ALWAYS, async (signal) => {
@@ -183,7 +183,7 @@ describe('slocket/redlock', () => {
     assert.ok(emitted.length > 0 && emitted.every((error) => error instanceof ResourceLockedError))
   })
 
-  test('the signal of using says at once that the process was stopped for too long', async () => {
+  test('the signal of using notices at once that the process was stopped for too long', async () => {
     const using = redlock.using(['stopped'], 1000, ALWAYS, async (signal) => {
       block(2500)
       assert.equal(signal.aborted, true)
@@ -192,7 +192,7 @@ describe('slocket/redlock', () => {
     await fails(using, 'ERR_SLOCKET_LOST')
   })
 
-  test('a lock of a process that was killed is free when its lease has run out', async () => {
+  test("a killed process's lock is free when its lease has run out", async () => {
     const program = `
       const [source, url, namespace] = process.argv.slice(1)
       const { Redlock } = await import(new URL('compat/redlock.js', source))
@@ -210,7 +210,7 @@ describe('slocket/redlock', () => {
     await lock.release()
   })
 
-  test('what Redis refuses is an ExecutionError whose cause says why', async () => {
+  test('an error of Redis is an ExecutionError whose cause says why', async () => {
     const closed = new Redis(url)
     const own = new Redlock([closed], { namespace })
     await own.quit()

@@ -8,7 +8,7 @@ import { addressOf } from '../helpers/servers.ts'
 
 const url = addressOf('redis')
 
-test('a try to share is refused while a request waits ahead that does not share, whoever came last', async () => {
+test('a shared try is refused while an exclusive request waits ahead, whoever came last', async () => {
   const namespace = `tries-${randomBytes(6).toString('hex')}`
   const [engine, other] = [redis({ url, namespace }), redis({ url, namespace })]
   const reader = await slocket('shared', { engine, mode: 'shared' })

@@ -45,7 +45,7 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, file: 
   const held = holdFile(directory, members, file, addresses)
   const giveUp = (): void => {
     if (held === undefined) return
-    directory.sweepMemberFiles(file)
+    directory.removeMemberFiles(file)
     held.close()
   }
   try {
@@ -60,7 +60,7 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, file: 
   const close = (): void => {
     server.close()
     // libuv would remove the socket by the address at which it was made, which leads nowhere any more.
-    directory.sweepMemberFiles(file)
+    directory.removeMemberFiles(file)
     held?.close()
   }
   const share = (): Listener => {
@@ -81,7 +81,7 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, file: 
     const onError = (error: Error): void => {
       reject(toListenError(error, directory, `${MEMBERS}/${name}`))
       // exfat-fuse makes a regular file, and reports EIO.
-      directory.sweep(`${MEMBERS}/${name}`)
+      directory.removeEntry(`${MEMBERS}/${name}`)
       giveUp()
     }
     server.once('error', onError)

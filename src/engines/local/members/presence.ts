@@ -28,7 +28,7 @@ import { formatParty } from '../party-json.ts'
 import { SocketAddresses } from '../platform/socket-addresses.ts'
 import { canLinkSocket, trialName } from '../platform/socket-links.ts'
 import type { Asker, SilentMember } from './remove-stale.ts'
-import { askMember, sweepMembers } from './remove-stale.ts'
+import { askMember, removeStaleMembers } from './remove-stale.ts'
 import type { OwnTicket } from '../ticket.ts'
 import type { Watched } from './ticket-watch.ts'
 import { MEMBERS } from '../ticket-name.ts'
@@ -275,7 +275,7 @@ export class Presence implements MemberOwner, Idle {
       debug('%s: member %s listens', this.#directory.path, member.id)
       // RACE: its linger may have ended meanwhile, and so the presence.
       this.#appear()
-      sweepMembers(this.#directory, this.#addresses, member, this.#asker)
+      removeStaleMembers(this.#directory, this.#addresses, member, this.#asker)
     }
     return 'open'
   }
@@ -327,7 +327,7 @@ export class Presence implements MemberOwner, Idle {
   /** Removes the names of the sockets that hold while the process exits: nothing would remove them afterwards. */
   #hideRetired(): void {
     if (this.#keeper.collect !== undefined) return
-    for (const { id } of this.members.retired) this.#directory.sweepMemberFiles(memberFile(id))
+    for (const { id } of this.members.retired) this.#directory.removeMemberFiles(memberFile(id))
   }
 
   /** The process exits: the trials will not finish. */
@@ -335,7 +335,7 @@ export class Presence implements MemberOwner, Idle {
     for (const member of this.#tried) {
       const file = memberFile(member.id)
       member.close()
-      this.#directory.sweep(`${MEMBERS}/${trialName(file)}`)
+      this.#directory.removeEntry(`${MEMBERS}/${trialName(file)}`)
     }
   }
 

@@ -34,7 +34,12 @@ const MOST_SAMPLES = 8
 /** How many members are asked at once: each takes a descriptor. */
 const AT_ONCE = 8
 
-export function sweepMembers(directory: QueueDirectory, addresses: SocketAddresses, own: Member, asker: Asker): void {
+export function removeStaleMembers(
+  directory: QueueDirectory,
+  addresses: SocketAddresses,
+  own: Member,
+  asker: Asker,
+): void {
   const left: string[] = []
   const askNext = (): void => {
     try {
@@ -42,7 +47,7 @@ export function sweepMembers(directory: QueueDirectory, addresses: SocketAddress
       if (name !== undefined) askMember(directory, addresses, name, { ...asker, onAsked })
     } catch (error) {
       // The cleanup isn't urgent.
-      debug('%s: sweep: %s', directory.path, error)
+      debug('%s: removing stale members: %s', directory.path, error)
     }
   }
   const onAsked = (): void => {
@@ -52,7 +57,7 @@ export function sweepMembers(directory: QueueDirectory, addresses: SocketAddress
   try {
     left.push(...membersToAsk(directory, own))
   } catch (error) {
-    debug('%s: sweep: %s', directory.path, error)
+    debug('%s: removing stale members: %s', directory.path, error)
   }
   for (let count = 0; count < AT_ONCE; count += 1) askNext()
 }
@@ -67,15 +72,15 @@ export function askMember(directory: QueueDirectory, addresses: SocketAddresses,
   const socketName = `${MEMBERS}/${name}`
   knock(addresses.of(socketName), (isRefused) => {
     if (isRefused && isAlive(directory, name)) return asker.onAsked()
-    const sweep = isRefused ? collectOf(directory, name, asker) : undefined
-    if (sweep === undefined) {
-      if (isRefused) directory.sweep(socketName)
+    const removeLeftovers = isRefused ? collectOf(directory, name, asker) : undefined
+    if (removeLeftovers === undefined) {
+      if (isRefused) directory.removeEntry(socketName)
       return asker.onAsked()
     }
     askAgain(directory, addresses, socketName, (isDead) => {
       if (isDead) {
-        sweep()
-        directory.sweep(socketName)
+        removeLeftovers()
+        directory.removeEntry(socketName)
       }
       asker.onAsked()
     })
@@ -88,10 +93,10 @@ export function askMember(directory: QueueDirectory, addresses: SocketAddresses,
  * may have removed the file of a live member. Without its socket, others look by the clock.)
  */
 function removeIfDead(directory: QueueDirectory, file: string, asker: Asker): void {
-  const sweep = lookAtMember(directory, file) === 'dead' ? collectOf(directory, file, asker) : undefined
+  const removeLeftovers = lookAtMember(directory, file) === 'dead' ? collectOf(directory, file, asker) : undefined
   const found = lookAtMember(directory, file)
-  if (found === 'dead') sweep?.()
-  if (found === 'dead' || found === 'gone') directory.sweepMemberFiles(file)
+  if (found === 'dead') removeLeftovers?.()
+  if (found === 'dead' || found === 'gone') directory.removeMemberFiles(file)
   asker.onAsked()
 }
 

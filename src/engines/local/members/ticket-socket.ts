@@ -35,7 +35,7 @@ export class TicketSocket implements LockHandle {
     if (handle?.fd === undefined || handle.fd < 0) {
       throw new SlocketError(
         'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
-        'this runtime does not tell the descriptor of a socket',
+        'this runtime does not report the descriptor of a socket',
       )
     }
     this.descriptors = [handle.fd]

@@ -11,7 +11,7 @@ export interface Watched {
   /** The tickets in use. If there are none the timer ends, and the next ticket starts it again. */
   readonly own: ReadonlyMap<string, unknown>
   /** Checks the own tickets. Returns whether that must be done often: one holds, or could not be removed. */
-  lookAfterOwn(touch: boolean): boolean
+  checkOwnTickets(touch: boolean): boolean
 }
 
 export class TicketWatch {
@@ -43,7 +43,7 @@ export class TicketWatch {
   private look(watched: Watched): void {
     if (watched.own.size === 0) return this.stop()
     this.looks += 1
-    const needsCloseWatch = watched.lookAfterOwn(!this.isClose || this.looks % LOOKS_PER_TOUCH === 0)
+    const needsCloseWatch = watched.checkOwnTickets(!this.isClose || this.looks % LOOKS_PER_TOUCH === 0)
     if (this.isClose !== needsCloseWatch) this.restart(watched, needsCloseWatch)
   }
 }

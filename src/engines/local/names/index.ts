@@ -31,7 +31,7 @@ import { NameDirectory, RootDirectory } from './name-directory.ts'
 import { OwnTickets } from './own-tickets.ts'
 import { Holders } from './steal.ts'
 import type { SilentMember } from '../members/remove-stale.ts'
-import { collectOf, sweepRoot } from './sweep-root.ts'
+import { collectOf, removeFromRoot } from './remove-from-root.ts'
 import { setInterval, clearInterval, monotonicNowMs } from '../../../real-time.ts'
 
 /** How long a name's empty directory is kept, in ms, so that a hot name doesn't need a new one each time. */
@@ -156,7 +156,7 @@ class Root implements PresentQueue {
   onAsked(): void {
     // A ticket by which others wait stays in the queue after its lock was stolen, and this process may not know yet.
     for (const own of this.own.values()) {
-      if (own.isCrowded && own.isHeld) (own.home as QueueState).stealing?.isHolder(own)
+      if (own.hasWaiters && own.isHeld) (own.home as QueueState).stealing?.isHolder(own)
     }
   }
 
@@ -201,9 +201,9 @@ class Root implements PresentQueue {
     }
   }
 
-  lookAfterOwn(touch: boolean): boolean {
+  checkOwnTickets(touch: boolean): boolean {
     let needsCloseWatch = false
-    for (const { queue } of this.#busy.values()) if (queue.lookAfterOwn(touch)) needsCloseWatch = true
+    for (const { queue } of this.#busy.values()) if (queue.checkOwnTickets(touch)) needsCloseWatch = true
     return needsCloseWatch
   }
 
@@ -263,7 +263,7 @@ class NameState extends QueueState {
 
   override onDead({ name, member, pid }: ListedTicket): void {
     const inode = this.directory.inodeOf(name)
-    if (inode !== undefined) sweepRoot(this.#root, memberFile(member, pid), inode)
+    if (inode !== undefined) removeFromRoot(this.#root, memberFile(member, pid), inode)
   }
 
   /** Opened for one connection only: there may be many names, and a descriptor for each would be too much. */

@@ -40,7 +40,7 @@ export class LongNames {
   remove(file: string): void {
     const entry = this.#written.get(file)
     this.#written.delete(file)
-    if (entry !== undefined) this.#root.sweep(entry)
+    if (entry !== undefined) this.#root.removeEntry(entry)
   }
 
   /** The names, by the files of their locks. */

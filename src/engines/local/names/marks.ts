@@ -3,8 +3,8 @@
 /** The ticket holds. */
 export const HOLDS = '-h'
 /** Other requests wait by it, too. */
-export const CROWDED = '-m'
+export const HAS_WAITERS = '-m'
 /** The lock was stolen from it: it held, and no longer holds. */
 export const STOLEN = '-s'
 /** All marks that a ticket may have here. */
-export const HOLDER_MARKS: readonly string[] = [HOLDS, CROWDED, STOLEN]
+export const HOLDER_MARKS: readonly string[] = [HOLDS, HAS_WAITERS, STOLEN]

@@ -118,19 +118,19 @@ export class NameDirectory extends QueueDirectory {
     return this.#inDirectory(() => super.rename(member, name) || undefined) === true
   }
 
-  override sweepTicket(name: string): void {
-    for (const mark of HOLDER_MARKS) this.sweep(name + mark)
-    super.sweepTicket(name)
+  override removeTicket(name: string): void {
+    for (const mark of HOLDER_MARKS) this.removeEntry(name + mark)
+    super.removeTicket(name)
   }
 
   /** Removes the marks of a ticket that is gone. Its owner must be dead, too. */
-  sweepLoneMarksOf(name: string): void {
-    if (!this.has(name)) for (const mark of HOLDER_MARKS) this.sweepMark(name + mark)
+  removeLoneMarksOf(name: string): void {
+    if (!this.has(name)) for (const mark of HOLDER_MARKS) this.removeMark(name + mark)
   }
 
   /** Named locks have no `recovered`, so nothing has to be remembered. */
   override removeOrMark(name: string): void {
-    this.sweepTicket(name)
+    this.removeTicket(name)
   }
 
   override removeIfEmpty(): void {

@@ -27,12 +27,12 @@ import type { LocalStealing, QueueState } from '../state.ts'
 import { ListedTicket } from '../ticket.ts'
 import type { OwnTicket } from '../ticket.ts'
 import { formatWake } from '../wire/frames.ts'
-import { tellMember } from '../break.ts'
+import { connectAndNotify } from '../break.ts'
 import type { TicketName } from '../ticket-name.ts'
 import { parseTicketName } from '../ticket-name.ts'
 import { passOn } from '../leave.ts'
 import { reach, reachBy } from '../wait.ts'
-import { CROWDED, HOLDS, STOLEN } from './marks.ts'
+import { HAS_WAITERS, HOLDS, STOLEN } from './marks.ts'
 import { sleep } from '../../../real-time.ts'
 import type { NameDirectory } from './name-directory.ts'
 
@@ -52,7 +52,7 @@ export class Holders implements LocalStealing {
   becomeHolder(own: OwnTicket): boolean {
     const { view } = this.#state
     // Made first, so that no thief sees the other mark alone.
-    this.#markCrowded(own, own.claim.kind === 'exclusive' && own.request.requests().length > 1)
+    this.#markHasWaiters(own, own.claim.kind === 'exclusive' && own.request.requests().length > 1)
     own.isHolder = this.#directory.mark(own.name, HOLDS)
     if (!own.isHolder) {
       // It is gone: the next listing shows that.
@@ -84,26 +84,26 @@ export class Holders implements LocalStealing {
     const isGranted = own.isHeld
     if (own.isHolder) this.#becomeStolen(own)
     // RACE: if the lock was stolen between the turn and the grant, the grant notifies the owner: see LocalQueue.granted.
-    if (isGranted) this.tell(own)
+    if (isGranted) this.notifyStolen(own)
     return false
   }
 
-  setCrowded(own: OwnTicket, isCrowded: boolean): boolean {
+  setHasWaiters(own: OwnTicket, hasWaiters: boolean): boolean {
     // Its lock was stolen, and its owner is about to be notified: it keeps its place only if others already waited by it.
-    if (own.isStolen) return own.isCrowded
-    if (!own.isHolder || own.claim.kind !== 'exclusive' || own.isCrowded === isCrowded) return true
-    this.#markCrowded(own, isCrowded)
+    if (own.isStolen) return own.hasWaiters
+    if (!own.isHolder || own.claim.kind !== 'exclusive' || own.hasWaiters === hasWaiters) return true
+    this.#markHasWaiters(own, hasWaiters)
     // RACE: a thief renames the one mark, then looks for the other. So here: make the other, then look whether the one is still there.
-    if (!isCrowded || (own.isCrowded && this.#directory.has(own.name + HOLDS))) return true
-    this.#markCrowded(own, false)
+    if (!hasWaiters || (own.hasWaiters && this.#directory.has(own.name + HOLDS))) return true
+    this.#markHasWaiters(own, false)
     this.isHolder(own)
     return false
   }
 
-  /** The ticket is about to leave the queue. */
-  letGo(own: OwnTicket): void {
-    this.#markCrowded(own, false)
-    if (own.isHolder && !this.#directory.unlink(own.name + HOLDS)) this.#directory.sweep(own.name + STOLEN)
+  /** Removes the marks of a ticket that is about to leave the queue. */
+  clearHolderMarks(own: OwnTicket): void {
+    this.#markHasWaiters(own, false)
+    if (own.isHolder && !this.#directory.unlink(own.name + HOLDS)) this.#directory.removeEntry(own.name + STOLEN)
     own.isHolder = false
   }
 
@@ -142,7 +142,7 @@ export class Holders implements LocalStealing {
   }
 
   /** Notifies the former holders of a ticket from which the lock was stolen. */
-  tell(own: OwnTicket): void {
+  notifyStolen(own: OwnTicket): void {
     own.isStolen = false
     own.isHeld = false
     own.request.onStolen(
@@ -153,15 +153,15 @@ export class Holders implements LocalStealing {
     )
   }
 
-  #markCrowded(own: OwnTicket, isCrowded: boolean): void {
-    if (own.isCrowded === isCrowded) return
-    if (!isCrowded) this.#directory.sweep(own.name + CROWDED)
-    own.isCrowded = isCrowded && this.#directory.mark(own.name, CROWDED)
+  #markHasWaiters(own: OwnTicket, hasWaiters: boolean): void {
+    if (own.hasWaiters === hasWaiters) return
+    if (!hasWaiters) this.#directory.removeEntry(own.name + HAS_WAITERS)
+    own.hasWaiters = hasWaiters && this.#directory.mark(own.name, HAS_WAITERS)
   }
 
   /** The mark `…-m` stays: the thief may not have looked for it yet. */
   #becomeStolen(own: OwnTicket): void {
-    this.#directory.sweep(own.name + STOLEN)
+    this.#directory.removeEntry(own.name + STOLEN)
     own.isHolder = false
     own.isStolen = true
     own.isHeld = false
@@ -177,7 +177,7 @@ export class Holders implements LocalStealing {
       refusals.set(name, error)
       return false
     }
-    if (!directory.has(name + CROWDED)) directory.unlink(name)
+    if (!directory.has(name + HAS_WAITERS)) directory.unlink(name)
     return true
   }
 
@@ -193,7 +193,7 @@ export class Holders implements LocalStealing {
       return
     }
     const { id, member } = parsed
-    if (this.#directory.isForeign(name + STOLEN)) return this.#tellByMember(name, parsed)
+    if (this.#directory.isForeign(name + STOLEN)) return this.#notifyByMember(name, parsed)
     // Without a connection, one is made, to the name that its socket has now: a process that is connected to looks, too.
     const ticket = new ListedTicket(name + STOLEN, parsed, this.#state.view)
     this.#reach(thief, ticket).then(
@@ -203,9 +203,9 @@ export class Holders implements LocalStealing {
   }
 
   /** The mark is a symbolic link, which doesn't lead to a socket. If its owner is dead, only the thief removes what the ticket has left. */
-  #tellByMember(name: string, parsed: TicketName): void {
-    tellMember(dirname(this.#directory.path), [parsed]).then(
-      (isThere) => isThere || this.#directory.sweepLoneMarksOf(name),
+  #notifyByMember(name: string, parsed: TicketName): void {
+    connectAndNotify(dirname(this.#directory.path), [parsed]).then(
+      (isThere) => isThere || this.#directory.removeLoneMarksOf(name),
       (error: unknown) => debug('%s: ticket %s cannot be notified: %s', this.#directory.path, parsed.id, error),
     )
   }
@@ -214,7 +214,7 @@ export class Holders implements LocalStealing {
     for (let tries = 0; tries < MOST_TRIES && !this.#state.isReached(ticket); tries += 1) {
       // By its member: the thief's ticket may have left meanwhile, and only the thief removes what a dead owner has left.
       const reached = await reachBy(this.#state, thief.owner, ticket)
-      if (reached === 'refused') return this.#directory.sweep(ticket.name)
+      if (reached === 'refused') return this.#directory.removeEntry(ticket.name)
       if (reached === 'connected' || reached === 'gone') return
       // It is dying, or has no room for connections.
       await sleep(Math.min(2 ** tries, LONGEST_PAUSE_MS), { ref: false })

@@ -20,6 +20,6 @@ export function firstProcessStartNs(): bigint {
   if (!Number.isNaN(ms)) return BigInt(ms) * MS
   throw new SlocketError(
     'ERR_SLOCKET_UNSUPPORTED_PLATFORM',
-    'local locks need to know when this machine booted, and /bin/ps does not tell when process 1 started',
+    'local locks need to know when this machine booted, and /bin/ps does not report when process 1 started',
   )
 }

@@ -36,7 +36,7 @@ interface Kernel {
   readonly bootNs: bigint
 }
 
-/** The id of a kernel that does not tell it. */
+/** The id of a kernel that does not report its own. */
 export const UNKNOWN_KERNEL = '00000000'
 
 let kernel: Kernel | undefined

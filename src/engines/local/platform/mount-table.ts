@@ -38,7 +38,7 @@ export function examineByMountTable(directory: string): FileSystem | undefined {
     if (before !== undefined) return before
     const table = outputOf(MOUNT, [])
     // Not known from now on: the next time it may be available.
-    if (table === undefined) return network(`a file system that ${MOUNT} does not tell of`)
+    if (table === undefined) return network(`a file system that ${MOUNT} does not list`)
     const found = examineDevice(table, directory, device)
     known.set(key, found)
     return found

@@ -35,7 +35,7 @@ export function breakable(directory: WindowsDirectory, own: () => ReadonlyMap<st
 
 async function takeAway(directory: WindowsDirectory, names: readonly string[]): Promise<void> {
   const untilMs = monotonicNowMs() + GIVE_UP_MS
-  const ends = names.map(tellOwner)
+  const ends = names.map(askOwner)
   let left = names
   for (
     let pauseMs = 1;
@@ -49,7 +49,7 @@ async function takeAway(directory: WindowsDirectory, names: readonly string[]): 
 }
 
 /** Asks the owner of a ticket to give it up. Returns a function that ends the connection. */
-function tellOwner(name: string): () => void {
+function askOwner(name: string): () => void {
   const { id, member } = parseTicketName(name)!
   const socket = builtInNet().connect({ path: pipeOf(member) })
   socket.on('error', () => {})

@@ -117,7 +117,7 @@ export class WindowsDirectory {
 
   /** Removes it. */
   dropName(): void {
-    if (this.#named !== undefined) this.sweep(NAME_FILE)
+    if (this.#named !== undefined) this.removeEntry(NAME_FILE)
   }
 
   /** Makes a ticket, and returns the descriptor that keeps it there. Undefined if the directory is gone. @throws DirectoryDenied. */
@@ -147,8 +147,8 @@ export class WindowsDirectory {
   }
 
   /** Removes marks that a machine has left which lost its power. */
-  sweepMarks(names: readonly string[]): void {
-    for (const name of names) if (isMark(name)) this.sweep(name)
+  removeMarks(names: readonly string[]): void {
+    for (const name of names) if (isMark(name)) this.removeEntry(name)
   }
 
   /** See {@link probe}, of a ticket or its mark. */
@@ -172,7 +172,7 @@ export class WindowsDirectory {
   }
 
   /** Removes the ticket of a process that has died, or its mark. If somebody else is about to, or this user may not, nothing happens. */
-  sweep(name: string): void {
+  removeEntry(name: string): void {
     try {
       fs.unlinkSync(this.#pathOf(name))
     } catch (error) {
@@ -190,7 +190,7 @@ export class WindowsDirectory {
     } catch (error) {
       if (systemCode(error) === undefined) throw error
       // RACE: somebody has come since the guard was removed, and has made another one without knowing who made the directory.
-      if (systemCode(error) === 'ENOTEMPTY') this.guards.tellMadeHere()
+      if (systemCode(error) === 'ENOTEMPTY') this.guards.recordMadeHere()
     }
   }
 

@@ -55,7 +55,7 @@ export class Guards {
   }
 
   /** Writes into the first guard that slocket made the directory, if that is known here and the guard is there. */
-  tellMadeHere(): void {
+  recordMadeHere(): void {
     if (!this.isMadeHere) return
     try {
       const descriptor = this.#open(GUARD, OPEN.aloneIfThere)

@@ -13,11 +13,11 @@ import type { QueueView } from './view.ts'
 
 /** Looks after the own tickets by the clock for as long as there are any. @param closely whether one holds. */
 export function watch(state: QueueState, closely: boolean): void {
-  state.watch.start({ own: state.own, lookAfterOwn: () => lookAfterOwn(state) }, closely)
+  state.watch.start({ own: state.own, checkOwnTickets: () => checkOwnTickets(state) }, closely)
 }
 
 /** Whether one holds. */
-function lookAfterOwn(state: QueueState): boolean {
+function checkOwnTickets(state: QueueState): boolean {
   let holds = false
   for (const own of state.own.values()) {
     if (own.isHeld) holds = true

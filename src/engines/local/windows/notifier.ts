@@ -106,13 +106,13 @@ export class Notifier {
       const successors = isDowngrade ? successorsOfDowngrade(candidates) : successorsOf(claim, candidates)
       const next = successors.filter((ticket) => !tried.has(ticket))
       if (next.length === 0) return
-      const untold = new Set<ListedTicket>()
+      const unreached = new Set<ListedTicket>()
       for (const ticket of next) {
         tried.add(ticket)
-        if (!this.#wake(ticket, hasHeld)) untold.add(ticket)
+        if (!this.#wake(ticket, hasHeld)) unreached.add(ticket)
       }
-      if (untold.size === 0) return
-      candidates = candidates.filter((ticket) => !untold.has(ticket))
+      if (unreached.size === 0) return
+      candidates = candidates.filter((ticket) => !unreached.has(ticket))
     }
   }
 

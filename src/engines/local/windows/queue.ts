@@ -44,7 +44,7 @@ export class WindowsQueue implements TicketQueue<OwnTicket, Ticket>, PresentQueu
       becomeHolder: () => true,
       isHolder: (own) => this.isHeld(own),
       // Requests that wait by the ticket of a former holder, whose lock was stolen, keep their place.
-      setCrowded: (own) => !own.isOver,
+      setHasWaiters: (own) => !own.isOver,
     }
   }
 

@@ -30,7 +30,7 @@ function tidyOnce(state: QueueState): void {
   let isUnused = false
   try {
     isUnused = isAlone(state, made.name) && directory.guards.remove(view.names)
-    if (isUnused) directory.sweepMarks(view.names)
+    if (isUnused) directory.removeMarks(view.names)
     if (isUnused) directory.dropName()
   } finally {
     closeQuietly(made.descriptor)

@@ -100,7 +100,7 @@ function removeDead({ directory, view }: QueueState, own: OwnTicket): boolean {
     if (claim.kind !== 'shared') isRecovered = true
     // Shared holders leave it: each of them, and the next exclusive one, is notified.
     if (claim.kind !== 'shared' && own.claim.kind === 'shared') continue
-    directory.sweep(name)
+    directory.removeEntry(name)
   }
   return isRecovered
 }

@@ -49,7 +49,7 @@ function sharesBy({ directory }: QueueState, own: OwnTicket, { name, claim }: Li
 /** There is nothing to wait for in this ticket. */
 function onEnded({ directory, view }: QueueState, { name, claim }: ListedTicket): void {
   // Dead shared tickets broke nothing: the process that finds one removes it.
-  if (claim.kind === 'shared' && view.dead.has(name)) directory.sweep(name)
+  if (claim.kind === 'shared' && view.dead.has(name)) directory.removeEntry(name)
 }
 
 /** Whether `member` is known to know of this one. If not, a connection is on its way. */

@@ -26,7 +26,7 @@ describe('a holder that is cut off from the servers', { skip: reasonWithoutIslan
     })
   })
 
-  test('for longer is told before anybody else has it, and can ask for it again', async () => {
+  test('for longer is notified before anybody else gets it, and can request it again', async () => {
     await inArena('cluster', async (arena) => {
       const endpoints = arena.servers.addressOf('cluster')
       const island = await Island.open(arena, 'islander', endpoints.split(','), etcdEngine)

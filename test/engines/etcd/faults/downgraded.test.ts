@@ -59,7 +59,7 @@ describe('a holder in etcd that was downgraded', () => {
     })
   })
 
-  test('is told at once of a lease that an operator revokes', async () => {
+  test('is notified at once of a lease that an operator revokes', async () => {
     await inArena('etcd', async (arena) => {
       const endpoints = arena.servers.addressOf('etcd')
       const [holder, writer] = ['holder', 'writer'].map((name) => arena.start(name, etcdEngine(endpoints)))
@@ -76,7 +76,7 @@ describe('a holder in etcd that was downgraded', () => {
     })
   })
 
-  test('shares with those who share and with nobody else, while some are killed', async () => {
+  test('shares with shared requests and with no others, while some are killed', async () => {
     await inArena('etcd', async (arena) => {
       const endpoints = arena.servers.addressOf('etcd')
       const start = (name: string, isWriter: boolean): ReturnType<typeof arena.start> => {

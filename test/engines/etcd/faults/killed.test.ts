@@ -6,7 +6,7 @@ import { keysOf, untilSlowly } from '../../helpers/etcd-cluster.ts'
 import { msBetween } from '../../helpers/trace.ts'
 
 describe('clients that are killed', () => {
-  test('the holder and one in the middle of the queue: the others have it in their order, and nothing stays behind', async () => {
+  test('the holder and a waiter in the middle of the queue: the others get the lock in order, and nothing stays behind', async () => {
     await inArena('etcd', async (arena) => {
       const endpoints = arena.servers.addressOf('etcd')
       const clients = ['holder', 'first', 'middle', 'last'].map((name) => arena.start(name, etcdEngine(endpoints)))

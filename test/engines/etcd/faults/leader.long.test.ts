@@ -13,7 +13,7 @@ import {
 import { leaderOf } from '../../helpers/etcd-cluster.ts'
 
 describe('a leader of the cluster', () => {
-  test('that is stopped for longer than the TTL, and goes on as if nothing had happened, takes no lock with it', async () => {
+  test('is stopped for longer than the TTL and then continues: no lock is lost', async () => {
     await inArena('cluster', async (arena) => {
       const { servers } = arena
       const endpoints = servers.addressOf('cluster')

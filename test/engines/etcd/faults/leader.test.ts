@@ -5,8 +5,8 @@ import { inArena } from '../../helpers/arena.ts'
 import { endLoops, patientEtcdEngine, queueUp, releaseInTurn, startLoops } from '../../helpers/etcd-arena.ts'
 import { leaderOf } from '../../helpers/etcd-cluster.ts'
 
-describe('a leader of the cluster that', () => {
-  test('is killed takes no lock with it: the holder keeps it, and those who wait have it in their order', async () => {
+describe('the leader of the cluster', () => {
+  test('is killed: the holder keeps the lock, and the waiters get it in order', async () => {
     await inArena('cluster', async (arena) => {
       const { servers } = arena
       const endpoints = servers.addressOf('cluster')
@@ -25,7 +25,7 @@ describe('a leader of the cluster that', () => {
     })
   })
 
-  test('is stopped, and goes on when there is another one, takes no lock with it', async () => {
+  test('is stopped, and continues when there is a new leader: no lock is lost', async () => {
     await inArena('cluster', async (arena) => {
       const { servers } = arena
       const endpoints = servers.addressOf('cluster')

@@ -7,7 +7,7 @@ import { GrpcProxy } from '../../helpers/grpc-proxy.ts'
 import { TcpProxy } from '../../helpers/tcp-proxy.ts'
 
 describe('a network that', { concurrency: true }, () => {
-  test('loses the answer to the request that acquires: it is made again, and holds once', async () => {
+  test('loses the answer to the request that acquires: it is repeated, and holds once', async () => {
     await inArena('etcd', async (arena) => {
       const endpoint = arena.servers.addressOf('etcd')
       const proxy = arena.use(await GrpcProxy.open(endpoint))
@@ -27,7 +27,7 @@ describe('a network that', { concurrency: true }, () => {
     })
   })
 
-  test('delivers the request that acquires once more, long after the release: that ticket is swept away', async () => {
+  test('delivers the request that acquires again, long after the release: that ticket is removed', async () => {
     await inArena('etcd', async (arena) => {
       const endpoint = arena.servers.addressOf('etcd')
       const proxy = arena.use(await GrpcProxy.open(endpoint))
@@ -50,7 +50,7 @@ describe('a network that', { concurrency: true }, () => {
     })
   })
 
-  test('delivers it only when the request has given up: that ticket is nobody’s, blocks nobody for long, and is swept away', async () => {
+  test('delivers it only when the request has given up: that ticket blocks others only briefly, and is removed', async () => {
     await inArena('etcd', async (arena) => {
       const endpoint = arena.servers.addressOf('etcd')
       const proxy = arena.use(await GrpcProxy.open(endpoint))
@@ -76,7 +76,7 @@ describe('a network that', { concurrency: true }, () => {
     })
   })
 
-  test('delivers it once more while it is held, and while it is waited for: nothing happens', async () => {
+  test('delivers it again during the hold, and during the wait: nothing happens', async () => {
     await inArena('etcd', async (arena) => {
       const endpoint = arena.servers.addressOf('etcd')
       const proxy = arena.use(await GrpcProxy.open(endpoint))
@@ -90,7 +90,7 @@ describe('a network that', { concurrency: true }, () => {
     })
   })
 
-  test('loses all answers, while requests get through, is as good as none: the holder is told in time, and has it again afterwards', async () => {
+  test('loses all answers but no requests: the holder is notified in time, and gets the lock again afterwards', async () => {
     await inArena('etcd', async (arena) => {
       const endpoint = arena.servers.addressOf('etcd')
       const proxy = arena.use(await TcpProxy.open(endpoint))

@@ -7,7 +7,7 @@ import { followersOf, leaderOf } from '../../helpers/etcd-cluster.ts'
 import { msBetween } from '../../helpers/trace.ts'
 
 describe('two of three members', () => {
-  test('that are down for longer than the TTL cost the holder its lock, in time; afterwards there are locks again', async () => {
+  test('are down for longer than the TTL: the holder is notified of its loss in time; afterwards locks work again', async () => {
     await inArena('cluster', async (arena) => {
       const { servers } = arena
       const endpoints = servers.addressOf('cluster')

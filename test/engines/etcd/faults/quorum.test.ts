@@ -6,7 +6,7 @@ import { endLoops, patientEtcdEngine, queueUp, releaseInTurn, startLoops } from 
 import { followersOf, leaderOf } from '../../helpers/etcd-cluster.ts'
 
 describe('two of three members', () => {
-  test('may be down for less than the TTL: nobody loses what it has', async () => {
+  test('are down for less than the TTL: nobody loses a lock', async () => {
     await inArena('cluster', async (arena) => {
       const { servers } = arena
       const endpoints = servers.addressOf('cluster')

@@ -5,7 +5,7 @@ import { etcdEngine, lastBelief, lastLease, queueUp, TTL_MS, untilTickets } from
 import { followersOf, NODES, revoke } from '../../helpers/etcd-cluster.ts'
 
 describe('a lease that an operator revokes', () => {
-  test('is lost at once: its holder is told, and can ask again; the next one has the lock', async () => {
+  test('is lost at once: its holder is notified and can request again; the next request gets the lock', async () => {
     await inArena('etcd', async (arena) => {
       const endpoints = arena.servers.addressOf('etcd')
       const holder = arena.start('holder', etcdEngine(endpoints))
@@ -27,7 +27,7 @@ describe('a lease that an operator revokes', () => {
     })
   })
 
-  test('while its holder cannot hear of that: it believes until its deadline, and no longer; the next one has the lock meanwhile', async () => {
+  test('while its holder is cut off: the holder believes until its deadline, and no longer; the next request gets the lock meanwhile', async () => {
     await inArena('cluster', async (arena) => {
       const { servers } = arena
       const endpoints = servers.addressOf('cluster').split(',')
@@ -51,7 +51,7 @@ describe('a lease that an operator revokes', () => {
     })
   })
 
-  test("a waiter's: it takes its place anew, at the end", async () => {
+  test('from a waiter: the waiter joins again, at the end', async () => {
     await inArena('etcd', async (arena) => {
       const endpoints = arena.servers.addressOf('etcd')
       const [holder, waiter, other] = ['holder', 'waiter', 'other'].map((name) =>

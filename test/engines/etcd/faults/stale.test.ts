@@ -28,8 +28,8 @@ function ticketFor(claim: OwnTicket['claim']): OwnTicket {
   return new OwnTicket('key', asked, SESSION)
 }
 
-describe('a member that the others have left', () => {
-  test('shows no queue: what it knows may be old', async () => {
+describe('a member that the others have removed', () => {
+  test('shows no queue, since its data may be stale', async () => {
     await inArena('cluster', async ({ servers }) => {
       const leader = await leaderOf(servers)
       const endpoints = servers.addressOf('cluster').split(',')[Number(leader.slice(-1)) - 1]!

@@ -8,7 +8,7 @@ import { etcdEngine, untilTickets } from '../../helpers/etcd-arena.ts'
 import { GrpcProxy } from '../../helpers/grpc-proxy.ts'
 
 describe('a process that is stopped until its lease has run out', { concurrency: true }, () => {
-  test('while it asks: the answer that it finds is too old, and it comes behind whoever came meanwhile', async () => {
+  test('while it requests: the answer that it finds is too old, and it queues behind later requests', async () => {
     await inArena('etcd', async (arena) => {
       const endpoint = arena.servers.addressOf('etcd')
       const proxy = arena.use(await GrpcProxy.open(endpoint))
@@ -34,7 +34,7 @@ describe('a process that is stopped until its lease has run out', { concurrency:
     })
   })
 
-  test('while it waits: it comes behind whoever came meanwhile', async () => {
+  test('while it waits: it queues behind later requests', async () => {
     await inArena('etcd', async (arena) => {
       const endpoint = arena.servers.addressOf('etcd')
       const engine = etcdEngine(endpoint)
@@ -57,7 +57,7 @@ describe('a process that is stopped until its lease has run out', { concurrency:
     })
   })
 
-  test('while it releases: it has released in the end, and takes nothing away from the next one', async () => {
+  test('while it releases: it has released in the end, and the next holder is not affected', async () => {
     await inArena('etcd', async (arena) => {
       const endpoint = arena.servers.addressOf('etcd')
       const proxy = arena.use(await GrpcProxy.open(endpoint))
@@ -82,10 +82,10 @@ describe('a process that is stopped until its lease has run out', { concurrency:
     })
   })
 
-  test('while it steals, and has no victim yet: no lock is stolen until it goes on', async () => {
+  test('while it steals, without a victim yet: nothing is stolen until it continues', async () => {
     await inArena('etcd', async (arena) => {
       const { stopped, holder, proxy, endpoint } = await thiefAndHolder(arena)
-      // It stands before all others, and has not been told so.
+      // It is ahead of all others, but doesn't know that yet.
       proxy.holdAnswersTo = '/s/x-'
       stopped.send({ do: 'acquire', as: 'stopped', resource: 'queue', options: { steal: true } })
       await until('it has asked', () => proxy.held === 1)
@@ -103,12 +103,12 @@ describe('a process that is stopped until its lease has run out', { concurrency:
     })
   })
 
-  test('after its theft: the next waiter has the lock; when the thief goes on, it takes the lock from that one', async () => {
+  test('after its theft: the next waiter gets the lock; when the thief continues, it steals from that one', async () => {
     await inArena('etcd', async (arena) => {
       const { stopped, holder, proxy, endpoint } = await thiefAndHolder(arena)
       const next = arena.start('next', etcdEngine(endpoint))
       await next.says('ready')
-      // It takes the holder's ticket away, and has not been told that it has.
+      // It takes the holder's ticket away, but doesn't know that yet.
       proxy.holdAnswersTo = '/t/x-'
       stopped.send({ do: 'acquire', as: 'stopped', resource: 'queue', options: { steal: true } })
       await until('it has stolen', () => proxy.held === 1)
@@ -130,7 +130,7 @@ describe('a process that is stopped until its lease has run out', { concurrency:
   })
 })
 
-/** One that is about to steal, and its server as it sees it; and one that holds. */
+/** A thief that is about to steal, with its view of the server, and a holder. */
 async function thiefAndHolder(
   arena: Arena,
 ): Promise<{ stopped: Client; holder: Client; proxy: GrpcProxy; endpoint: string }> {

@@ -5,7 +5,7 @@ import { etcdEngine } from '../../helpers/etcd-arena.ts'
 import { Sink } from '../../helpers/sink.ts'
 
 describe('a holder that is stopped for longer than the TTL', () => {
-  test('and asks assertHeld before it writes, writes nothing after the next one; nor does one whose token is looked at', async () => {
+  test('writes nothing after the next holder, if it calls assertHeld before, or if the receiver checks the token', async () => {
     await inArena('etcd', async (arena) => {
       const engine = etcdEngine(arena.servers.addressOf('etcd'))
       await Promise.all(
@@ -19,7 +19,7 @@ describe('a holder that is stopped for longer than the TTL', () => {
           stopped!.send({ do: 'write', as: 'one', guard })
           assert.equal((await stopped!.says('wrote')).accepted, true)
           next!.send({ do: 'acquire', as: 'other', resource: guard })
-          // With a token, at the worst place: it has been told that it holds, and has not written yet.
+          // With a token, at the worst moment: it knows that it holds, and has not written yet.
           stopped!.send({ do: 'write', as: 'one', guard, stop: guard === 'assert' ? 'before' : 'between' })
           await next!.says('granted')
           next!.send({ do: 'write', as: 'other', guard })

@@ -9,14 +9,14 @@ const INDEX = new URL('../../../../src/index.js', import.meta.url).href
 const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-exit-'))
 after(() => fs.rmSync(parent, { recursive: true, force: true }))
 
-test('a lock that is released by a listener for the exit of the process leaves nothing', () => {
+test('a lock that an exit listener releases leaves nothing behind', () => {
   const lockPath = path.join(parent, 'released')
   run(`const lock = await slocket(${JSON.stringify(lockPath)})
     process.on('exit', () => lock.release())`)
   assert.equal(fs.existsSync(lockPath), false)
 })
 
-test('a process that exits on its way to its first lock leaves nothing but a ticket that held', () => {
+test('a process that exits before its first grant leaves only tickets that held', () => {
   for (let microtasks = 0; microtasks < 12; microtasks += 1) {
     const lockPath = path.join(parent, `exit-${microtasks}`)
     run(`slocket(${JSON.stringify(lockPath)}).then(() => process.exit(7))

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { mock, test } from 'node:test'
 import { slocket } from '../../../../src/index.ts'
 
-test('where a socket listens only later, an error of accepting does not remove it', async () => {
+test('an accept error does not remove a socket that listens only later', async () => {
   const directory = fs.mkdtempSync(join(os.tmpdir(), 'slocket-listener-'))
   const { createServer } = net
   const servers: net.Server[] = []

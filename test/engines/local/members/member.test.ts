@@ -6,7 +6,7 @@ import { Member, memberFile, memberPid, randomMemberId } from '../../../../src/e
 
 const MEMBER = new URL('../../../../src/engines/local/members/member.js', import.meta.url).href
 
-test('processes with the same random seed have members of different names', () => {
+test('processes with the same random seed have members with different names', () => {
   const code = `console.log((await import(${JSON.stringify(MEMBER)})).randomMemberId())`
   const ask = (): string =>
     execFileSync(process.execPath, ['--random-seed=7', '--input-type=module', '-e', code], { encoding: 'utf8' })
@@ -14,7 +14,7 @@ test('processes with the same random seed have members of different names', () =
   assert.notEqual(one, two)
 })
 
-test('the name of a member is of twelve characters, and its file tells its process', () => {
+test('the name of a member has twelve characters, and its file contains the process id', () => {
   for (let count = 0; count < 1000; count += 1) {
     const id = randomMemberId()
     assert.match(id, /^[a-z0-9]{12}$/)

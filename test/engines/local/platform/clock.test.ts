@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compareWithUptime, readClock } from '../../../../src/engines/local/platform/clock.ts'
 
-test('Node reads the clock of the kernel itself, to no margin', () => {
+test("Node reads the kernel's clock exactly", () => {
   assert.equal(readClock().marginNs, 0n)
 })
 
-test('comparisons with /proc/uptime have a moment in common, which is that of the kernel’s clock', () => {
+test("a comparison with /proc/uptime happens at one moment of the kernel's clock", () => {
   const clocks = Array.from({ length: 20 }, () => compareWithUptime()!)
   // The same in all of them: what this machine has been suspended.
   const atMost = clocks.map(({ aheadNs }) => aheadNs).reduce((one, two) => (one < two ? one : two))

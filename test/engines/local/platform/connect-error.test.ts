@@ -23,42 +23,42 @@ interface Outcome {
   readonly open: number
 }
 
-test('in Bun a refusal that was a full backlog is EAGAIN', () => {
+test('in Bun, a refusal due to a full backlog is EAGAIN', () => {
   assert.deepEqual(ask({ connect: 11 }), exact('EAGAIN'))
 })
 
-test('so is what Bun of other versions calls ENOENT', () => {
+test('so is what other versions of Bun report as ENOENT', () => {
   assert.deepEqual(ask({ said: 'ENOENT', connect: 11 }), exact('EAGAIN'))
 })
 
-test('a refusal that the kernel confirms is one', () => {
+test('a refusal that the kernel confirms stays a refusal', () => {
   assert.deepEqual(ask({ connect: 111 }), { ...exact('ECONNREFUSED'), isSame: true })
 })
 
-test('a name that is gone by now, and one of another user, are told as the kernel tells them', () => {
+test("a name that is gone by now, or another user's, is reported as the kernel reports it", () => {
   assert.deepEqual(ask({ connect: 2 }), exact('ENOENT'))
   assert.deepEqual(ask({ connect: 13 }), exact('EACCES'))
 })
 
-test('a socket that accepts connections by now is one that listens, and the connection is closed', () => {
+test('a socket that accepts connections by now is alive, and the connection is closed', () => {
   assert.deepEqual(ask({ connect: 0 }), exact('EAGAIN'))
 })
 
-test('without a descriptor to ask by, nothing is known of the socket', () => {
+test('without a descriptor for the check, nothing is known about the socket', () => {
   assert.deepEqual(ask({ socket: 24 }), { ...exact('EMFILE'), connectedTo: [] })
 })
 
-test('what Bun tells exactly is not asked again', () => {
+test('errors that Bun reports exactly are not checked again', () => {
   assert.deepEqual(ask({ said: 'EMFILE' }), { ...exact('EMFILE'), isSame: true, connectedTo: [] })
 })
 
-test('without bun:ffi, or where it cannot call libc, a refusal proves nothing by itself', () => {
+test('without bun:ffi, or if it cannot call libc, a refusal proves nothing', () => {
   const vague = { code: 'ECONNREFUSED', isSame: true, tellsRefusals: false, connectedTo: [], open: 0 }
   assert.deepEqual(ask({ lacks: 'module' }), vague)
   assert.deepEqual(ask({ lacks: 'libc' }), vague)
 })
 
-test('Node tells errors exactly', async () => {
+test('Node reports errors exactly', async () => {
   const { tellsRefusals, toConnectError } = await import(CONNECT_ERROR)
   const error = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
   assert.equal(toConnectError('/nowhere', error), error)

@@ -32,7 +32,7 @@ interface Said {
 describe('file systems', () => {
   afterEach(() => mock.restoreAll())
 
-  test('those of this machine are taken, and of some it is known that links to sockets work there', () => {
+  test("this machine's are accepted, and for some it is known that links to sockets work", () => {
     localFileSystem(os.tmpdir())
     for (const [type, device, mount, hasSocketLinks] of [
       [EXT4, DISK, undefined, true],
@@ -48,11 +48,11 @@ describe('file systems', () => {
     }
   })
 
-  test('those of a network are refused, also where the number comes with a sign', () => {
+  test('network file systems are refused, also if the number has a sign', () => {
     for (const type of [NFS, SMB2, SMB2 | 0, CEPH]) refuse({ type, device: NONE })
   })
 
-  test('9p is refused though it shows the number of the file system on the host, and so is every mount of a network', () => {
+  test("9p is refused although it shows the number of the host's file system, and so is every network mount", () => {
     for (const mount of [
       '9p host0',
       'nfs4 server:/export',
@@ -64,7 +64,7 @@ describe('file systems', () => {
       for (const type of [EXT4, TMPFS, BTRFS]) refuse({ type, device: NONE, mount })
   })
 
-  test('of FUSE, those known to keep their files here are taken, and the rest is refused; links are always tried', () => {
+  test('FUSE: those known to keep their files here are accepted, the others are refused; links are always tested', () => {
     for (const type of ['fuseblk', 'fuse.mergerfs', 'fuse.fuse-overlayfs', 'fuse.gocryptfs']) {
       assert.equal(ask({ type: FUSE, device: NONE, mount: `${type} source` }).hasSocketLinks, false)
     }
@@ -72,12 +72,12 @@ describe('file systems', () => {
       refuse({ type: FUSE, device: NONE, mount })
   })
 
-  test('of FUSE on a block device the name does not matter, which the daemon chooses: the device is this machine’s', () => {
+  test("FUSE on a block device: the name, which the daemon chooses, does not matter: the device is this machine's", () => {
     assert.equal(ask({ type: FUSE, device: DISK, mount: 'fuseblk /dev/sda1' }).isNetwork, false)
     assert.equal(ask({ type: FUSE, device: DISK }).isNetwork, false)
   })
 
-  test('a FUSE file system over a network one is refused, also if its directory has a space in its name', () => {
+  test('FUSE over a network file system is refused, also if its directory has a space in its name', () => {
     for (const source of ['/remote', '/here:/remote', '/a\\040b', '/remote/below'])
       refuse({
         type: { '/remote': NFS, '/a b': CEPH, '/here': EXT4, '/remote/below': NFS, '': FUSE },
@@ -89,14 +89,14 @@ describe('file systems', () => {
 
   test('FUSE over FUSE without end is refused', () => refuse({ type: FUSE, device: NONE, mount: 'fuse.bindfs /loop' }))
 
-  test('where the system does not tell, it is taken, and links are tried', () => {
+  test('if the system does not report it, it is accepted, and links are tested', () => {
     mock.method(fs, 'statfsSync', () => {
       throw Object.assign(new Error('not here'), { code: 'ENOSYS' })
     })
     assert.equal(localFileSystem(os.tmpdir())!.hasSocketLinks, false)
   })
 
-  test('a directory that is removed between two of the looks counts as missing, not as local and not as a network', () => {
+  test('a directory that is removed between two checks counts as missing, not as local or network', () => {
     const directory = fs.mkdtempSync(join(os.tmpdir(), 'slocket-fs-'))
     assert.notEqual(localFileSystem(directory), undefined)
     const { statfsSync, fstatSync, existsSync } = fs
@@ -120,7 +120,7 @@ describe('file systems', () => {
     fs.rmdirSync(directory)
   })
 
-  test('without descriptors nothing is taken for known', () => {
+  test('without descriptors, nothing is recorded as known', () => {
     say({ type: FUSE, device: NONE, mount: 'fuse.mergerfs a:b' })
     mock.method(fs, 'openSync', () => {
       throw Object.assign(new Error('too many open files'), { code: 'EMFILE' })

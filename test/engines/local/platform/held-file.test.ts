@@ -25,7 +25,7 @@ describe('a held file', { skip }, () => {
     fs.rmSync(path, { recursive: true, force: true })
   })
 
-  test('that does not show that it is held is refused, since two would hold; nothing is left of it', () => {
+  test('is refused if it does not show that it is held, since two would hold; nothing is left of it', () => {
     const before = descriptors()
     assert.throws(
       () => holdFile(directory, 'file'),
@@ -35,7 +35,7 @@ describe('a held file', { skip }, () => {
     assert.equal(descriptors(), before)
   })
 
-  test('cannot be had where files have no second names', () => {
+  test('is impossible if files cannot have second names', () => {
     mock.method(fs, 'linkSync', () => {
       throw Object.assign(new Error('no links'), { code: 'ENOTSUP' })
     })
@@ -50,7 +50,7 @@ describe('a held file', { skip }, () => {
     ['EAGAIN', 'somebody else has locked it before its owner did'],
     ['ENOTSUP', 'its file system knows no locks'],
   ] as const) {
-    test(`leaves nothing if ${reason}`, () => {
+    test(`leaves nothing behind if ${reason}`, () => {
       const { openSync } = fs
       mock.method(fs, 'openSync', (file: string, flags: number, mode: number) => {
         fs.closeSync(openSync(file, flags, mode))
@@ -61,13 +61,13 @@ describe('a held file', { skip }, () => {
     })
   }
 
-  test('leaves what has its name already', () => {
+  test('leaves an entry that already has its name', () => {
     fs.writeFileSync(join(path, 'file'), 'content')
     assert.throws(() => holdFile(directory, 'file'), { code: 'EEXIST' })
     assert.equal(fs.readFileSync(join(path, 'file'), 'utf8'), 'content')
   })
 
-  test('is alive if it is locked, and gone if a link is in its place', () => {
+  test('is alive if it is locked, and gone if a link has replaced it', () => {
     const file = join(path, 'file')
     fs.symlinkSync('other', file)
     assert.equal(lookAtFile(file), 'gone')
@@ -82,7 +82,7 @@ describe('a held file', { skip }, () => {
     }
   })
 
-  test('is not taken for dead for want of a permission or of descriptors, or where the disk fails', () => {
+  test('is not taken for dead due to a missing permission, missing descriptors, or a disk error', () => {
     for (const [code, expected] of [
       ['EACCES', 'ERR_SLOCKET_PERMISSION'],
       ['EPERM', 'ERR_SLOCKET_PERMISSION'],

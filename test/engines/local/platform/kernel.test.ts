@@ -17,13 +17,13 @@ import { skipWithoutProc, WITHOUT_PROC } from '../../../helpers/no-proc.ts'
 const KERNEL = new URL('../../../../src/engines/local/platform/kernel.js', import.meta.url).href
 
 describe('kernel', () => {
-  test('all processes of a kernel have one base for their tokens, and one name for the kernel', () => {
+  test('all processes of a kernel have the same base for tokens, and the same name of the kernel', () => {
     const [one, two] = [ask(), ask()]
     assert.deepEqual([one.id, two.id], [kernelId(), kernelId()])
     assertOneBase(one, two)
   })
 
-  test('a process that inherits many descriptors has the same base, and its tokens grow among those of others', () => {
+  test("a process that inherits many descriptors has the same base, and its tokens grow together with others'", () => {
     const before = ask()
     const heir = ask('bash', '-c', `for i in $(seq 3 90); do eval "exec $i</dev/null"; done; exec "$0" "$@"`)
     const later = ask()
@@ -32,7 +32,7 @@ describe('kernel', () => {
     assertOneBase(heir, later)
   })
 
-  test('a process without /proc has the same base, also with many descriptors, and its tokens grow among those of others', (context) => {
+  test("a process without /proc has the same base, also with many descriptors, and its tokens grow together with others'", (context) => {
     if (skipWithoutProc !== false) return context.skip(skipWithoutProc)
     const inherit = ['bash', '-c', `for i in $(seq 3 90); do eval "exec $i</dev/null"; done; exec "$0" "$@"`]
     for (const wrapper of [[], inherit]) {
@@ -46,7 +46,7 @@ describe('kernel', () => {
     }
   })
 
-  test('the kernel has eight hexadecimal digits', () => {
+  test("the kernel's name has eight hexadecimal digits", () => {
     assert.match(kernelId(), /^[0-9a-f]{8}$/)
   })
 
@@ -59,14 +59,14 @@ describe('kernel', () => {
     }
   })
 
-  test('a token lies near the wall clock: it goes on growing after the next boot', () => {
+  test('a token is close to the wall clock, so it also grows after the next boot', () => {
     const dayNs = 86_400_000_000_000n
     const offNs = nextToken() - BigInt(Date.now()) * 1_000_000n
     // Sleep does not count in the shared clock, and the wall clock may have been set: a rough check of the scale alone.
     assert.ok(offNs < dayNs, `${offNs} ns ahead of the wall clock`)
   })
 
-  test('numbers have a fixed width, and never go back', () => {
+  test('numbers have a fixed width, and never decrease', () => {
     let last = clockNumber()
     for (let count = 0; count < 1000; count += 1) {
       const number = clockNumber()
@@ -89,7 +89,7 @@ describe('kernel', () => {
     )
   })
 
-  test('the age of a number, and its place on the wall clock', () => {
+  test('the age of a number, and its wall-clock time', () => {
     const second = 1_000_000_000n
     const number = String(BigInt(clockNumber()) - 5n * second).padStart(NUMBER_DIGITS, '0')
     const age = ageMs(number)

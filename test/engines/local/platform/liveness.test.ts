@@ -15,11 +15,11 @@ import { isSlocketError } from '../../../../src/errors.ts'
 const LIVENESS = new URL('../../../../src/engines/local/platform/liveness.js', import.meta.url).href
 const KERNEL = new URL('../../../../src/engines/local/platform/kernel.js', import.meta.url).href
 
-test('on Linux a refused connection is proof of death, whatever process ids say', () => {
+test('on Linux, a refused connection proves death, whatever process ids say', () => {
   assert.deepEqual(ask({}), { ofThere: true, ofGone: true })
 })
 
-test('a process without /proc does not know its kernel: its tickets are told by their sockets alone', () => {
+test('a process without /proc does not know its kernel: its tickets are judged only by their sockets', () => {
   const touchedNow = {
     hasOtherNames: () => false,
     touchedMs: () => Date.now(),
@@ -41,7 +41,7 @@ describe('a member whose socket refuses', () => {
   const [known, unknown] = [{ hasLinks: true }, { hasLinks: false }] as unknown as [QueueDirectory, QueueDirectory]
   const gone = spawnSync('true').pid
 
-  test('listens elsewhere if the kernel lists its socket, which has the name that it was bound to', () => {
+  test('listens elsewhere if the kernel lists its socket, with the name that it was bound to', () => {
     for (const [bound, asked] of [
       [`a1b2c3d4e5f6.${process.pid}`, `a1b2c3d4e5f6.${process.pid}`],
       [`b1b2c3d4e5f6.${process.pid}.7`, `b1b2c3d4e5f6.${process.pid}.7`],
@@ -56,7 +56,7 @@ describe('a member whose socket refuses', () => {
     }
   })
 
-  test('is dead if only connections that it had accepted are left, which have its name too', async () => {
+  test('is dead if only its accepted connections are left, which have its name too', async () => {
     const file = `c1b2c3d4e5f6.${process.pid}`
     const server = net.createServer().listen({ path: path.join(directory, file), exclusive: true })
     const accepted = once(server, 'connection')
@@ -69,7 +69,7 @@ describe('a member whose socket refuses', () => {
     client.destroy()
   })
 
-  test('is dead at once if its process is gone, on a file system that is known; on another one the kernel is asked', (context) => {
+  test('is dead at once if its process is gone, on a known file system; otherwise the kernel is asked', (context) => {
     const read = context.mock.method(fs, 'readFileSync')
     assert.equal(isListeningElsewhere(known, `d1b2c3d4e5f6.${gone}`), false)
     assert.equal(read.mock.callCount(), 0)
@@ -77,17 +77,17 @@ describe('a member whose socket refuses', () => {
     assert.equal(read.mock.callCount(), 1)
   })
 
-  test('with a name that is no member’s is none', () => {
+  test("is not checked if the name is not a member's", () => {
     for (const file of ['', '.', 'a1b2c3d4e5f6.(', 'short.1', `a1b2c3d4e5f6.${process.pid}.x`])
       assert.equal(isListeningElsewhere(unknown, file), false)
   })
 })
 
-test('in Bun, which takes a full backlog for a refusal, the process must be gone as well', () => {
+test('in Bun, which reports a full backlog as a refusal, the process must be gone as well', () => {
   assert.deepEqual(ask({ versions: { ...process.versions, bun: '1.4.5' } }), { ofThere: false, ofGone: true })
 })
 
-test('so it must on other kernels, which may refuse when a backlog is full', () => {
+test('on other kernels, which may refuse when a backlog is full, the process must be gone as well', () => {
   assert.deepEqual(ask({ platform: 'sunos' }), { ofThere: false, ofGone: true })
 })
 

@@ -31,7 +31,7 @@ const lookedAt = new Set<string>()
 afterEach(() => mock.restoreAll())
 
 describe('the mount table', () => {
-  test('tells local file systems, by their device, wherever they are mounted', () => {
+  test('recognizes local file systems by their device, wherever they are mounted', () => {
     for (const [table, place, name] of [
       [MACOS, '/', 'apfs'],
       // As /Users is: its device is mounted elsewhere.
@@ -43,7 +43,7 @@ describe('the mount table', () => {
       assert.deepEqual(ask(table, place), { name, isNetwork: false, hasSocketLinks: true })
   })
 
-  test('refuses what is not local, and FUSE in any case, and looks at no mount that is not local', () => {
+  test('refuses all others and all FUSE, and checks no mount that is not local', () => {
     for (const [table, place, name] of [
       [MACOS, '/Volumes/share', 'a file system that is not local (smbfs)'],
       [MACOS, '/Volumes/a (local) b', 'a file system that is not local (nfs)'],
@@ -59,12 +59,12 @@ describe('the mount table', () => {
     assert.ok(lookedAt.has('/Volumes/drive'))
   })
 
-  test('that cannot be read refuses all', () => {
+  test('refuses everything if it cannot be read', () => {
     assert.equal(ask(undefined, '/')?.isNetwork, true)
     assert.equal(ask('', '/')?.isNetwork, true)
   })
 
-  test('that could not be read is read again the next time', () => {
+  test('is read again after a failure', () => {
     const device = (nextDevice += 1)
     devices = { '/': device }
     fake(device)
@@ -84,11 +84,11 @@ describe('the mount table', () => {
     assert.equal(table.mock.callCount(), 0)
   })
 
-  test('is not asked of a directory that is missing', () => {
+  test('is not read for a missing directory', () => {
     assert.equal(examineByMountTable(join(os.tmpdir(), 'slocket-missing', 'missing')), undefined)
   })
 
-  test('without descriptors, processes or time nothing is taken for known', () => {
+  test('records nothing without descriptors, processes or time', () => {
     for (const code of ['EMFILE', 'EAGAIN', 'ETIMEDOUT']) {
       fake((nextDevice += 1))
       mock.method(childProcess, 'spawnSync', () => ({ error: Object.assign(new Error(code), { code }) }))
@@ -103,7 +103,7 @@ describe('the mount table', () => {
 })
 
 describe('the start of the first process', () => {
-  test('is read as UTC, whatever the day has for digits', () => {
+  test('is read as UTC, whatever digits the day has', () => {
     for (const [lstart, expected] of [
       ['Mon Nov 30 13:44:17 2026    \n', '2026-11-30T13:44:17Z'],
       ['Sun Mar  1 00:00:05 2026\n', '2026-03-01T00:00:05Z'],
@@ -113,7 +113,7 @@ describe('the start of the first process', () => {
     }
   })
 
-  test('is needed: without it tokens of two processes would not grow together', () => {
+  test('is required: without it, tokens of two processes would not grow together', () => {
     for (const output of [undefined, '', 'STARTED\n', 'Mon Foo 30 13:44:17 2026\n']) {
       print(output)
       assert.throws(firstProcessStartNs, (error) => isSlocketError(error, 'ERR_SLOCKET_UNSUPPORTED_PLATFORM'))

@@ -16,7 +16,7 @@ describe('addresses of sockets', () => {
   const parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-short-'))
   after(() => fs.rmSync(parent, { recursive: true, force: true }))
 
-  test('at any length of the path, the socket is at that path, and is reached', async () => {
+  test('a socket is at its path, and reachable, whatever the length of the path', async () => {
     for (const bytes of [60, MOST - 1, MOST, MOST + 1, MOST + 2, 150, 250, 600]) {
       const file = padded(bytes)
       const directory = path.dirname(file)
@@ -41,7 +41,7 @@ describe('addresses of sockets', () => {
     }
   })
 
-  test('a path that is short enough is its own address, in bytes and not in characters', () => {
+  test('a short path, counted in bytes, is its own address', () => {
     const directory = path.join(parent, 'ö'.repeat(10))
     fs.mkdirSync(directory)
     const addresses = new SocketAddresses(directory)
@@ -51,7 +51,7 @@ describe('addresses of sockets', () => {
     addresses.close()
   })
 
-  test('a name that is too long even so is an error, and is never cut', () => {
+  test('a name that is still too long is an error, and is never truncated', () => {
     const addresses = new SocketAddresses(parent)
     assert.throws(
       () => addresses.of('n'.repeat(200)),
@@ -60,7 +60,7 @@ describe('addresses of sockets', () => {
     addresses.close()
   })
 
-  test('closing gives back what it opened, and may be done twice', () => {
+  test('closing releases what was opened, and may be repeated', () => {
     const directory = path.dirname(padded(300))
     const descriptors = (): number => (fs.existsSync('/proc/self/fd') ? fs.readdirSync('/proc/self/fd').length : 0)
     const before = descriptors()
@@ -72,7 +72,7 @@ describe('addresses of sockets', () => {
     assert.equal(descriptors(), before)
   })
 
-  test('without /proc a link leads there, and is gone when the event loop goes on', async (context) => {
+  test('without /proc, the address is a link, which is gone when the event loop continues', async (context) => {
     const temporary = path.join(parent, 't')
     fs.mkdirSync(temporary)
     hideProc(context)
@@ -94,7 +94,7 @@ describe('addresses of sockets', () => {
     }
   })
 
-  test('without /proc, and without a short directory for temporary files, a long path is an error that says why', async (context) => {
+  test('without /proc and a short directory for temporary files, a long path is an error that says why', async (context) => {
     const directory = path.dirname(padded(300))
     hideProc(context)
     for (const temporary of [path.join(parent, 'missing'), directory]) {

@@ -7,7 +7,7 @@ function denied(message: string, details: object): Error {
   return Object.assign(new Error(message), { code: 'ERR_ACCESS_DENIED', ...details })
 }
 
-test('what Node refuses in any case is reported in its words, without a grant that would not help', () => {
+test("an operation that Node always refuses is reported in Node's words, without a useless grant", () => {
   const message = 'fchmod API is disabled when Permission Model is enabled.'
   const error = toSlocketError(denied(message, { permission: '', resource: '' }), 'make a socket in', '/lock')
   assert.equal(error.code, 'ERR_SLOCKET_PERMISSION')
@@ -17,7 +17,7 @@ test('what Node refuses in any case is reported in its words, without a grant th
   )
 })
 
-test('what Node refuses until it is granted is reported with the option to give', () => {
+test('an operation that Node refuses until it is granted is reported with the option that grants it', () => {
   const message = 'Access to this API has been restricted.'
   const file = denied(message, { permission: 'FileSystemRead', resource: '/lock' })
   assert.match(

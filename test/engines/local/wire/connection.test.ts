@@ -14,7 +14,7 @@ import { DEADLINE_MS, until } from '../../../helpers/until.ts'
 const WAKE = formatWake(`${'1'.repeat(19)}-${'a'.repeat(12)}`)
 
 describe('a connection', () => {
-  test('to one who is told again and again, and reads nothing, ends before it fills the memory', async (context) => {
+  test('to a member that reads nothing ends before its notifications fill the memory', async (context) => {
     const { connection, stranger, closed } = await connect(context)
     stranger.pause()
     let sent = 0
@@ -26,7 +26,7 @@ describe('a connection', () => {
     assert.equal(closed(), 1, `after ${sent} wake-ups`)
   })
 
-  test('tells who sends that the other end has been killed, before any event does', async (context) => {
+  test('tells the sender that the other end was killed, before any event does', async (context) => {
     const code = (socket: string): string => `require('node:net').connect(${JSON.stringify(socket)}).resume()`
     let child: ChildProcess | undefined
     const { connection, closed } = await accept(context, (socket) => {
@@ -42,7 +42,7 @@ describe('a connection', () => {
     assert.equal(connection.send(WAKE), false)
   })
 
-  test('over which somebody asks a second time who stands here ends, and tells it once', async (context) => {
+  test('on which a second query is sent is closed, and answers only the first', async (context) => {
     const { stranger, closed } = await connect(context)
     let text = ''
     stranger.on('data', (chunk) => (text += String(chunk)))
@@ -52,7 +52,7 @@ describe('a connection', () => {
     assert.equal(text, 'party {}\n')
   })
 
-  test('over which nobody says who it is ends after ten seconds without a word', async (context) => {
+  test('without a hello is closed after ten silent seconds', async (context) => {
     const { closed } = await connect(context)
     const start = performance.now()
     await until('it is closed', () => closed() === 1)
@@ -60,7 +60,7 @@ describe('a connection', () => {
   })
 })
 
-/** An accepted connection, and who has made it. */
+/** An accepted connection, with the other end. */
 async function connect(
   context: TestContext,
 ): Promise<{ connection: Connection; stranger: net.Socket; closed: () => number }> {

@@ -21,7 +21,7 @@ const frames: fc.Arbitrary<Frame> = fc.oneof(
 )
 
 describe('frames', () => {
-  test('what is written is read', () => {
+  test('what is written is parsed', () => {
     fc.assert(
       fc.property(frames, (frame) => {
         const line = formatFrame(frame)
@@ -31,7 +31,7 @@ describe('frames', () => {
     )
   })
 
-  test('all but the answer to "who" fit into what a member takes', () => {
+  test('all frames but the answer to `who` fit into the limit of a member', () => {
     fc.assert(fc.property(shortFrames, (frame) => assert.ok(formatFrame(frame).length - 1 <= MAX_FRAME_BYTES)))
   })
 
@@ -56,7 +56,7 @@ describe('frames', () => {
     }
   })
 
-  test('however the bytes are cut, the lines are the same', () => {
+  test('the lines are the same, however the bytes are split', () => {
     fc.assert(
       fc.property(fc.array(shortFrames), fc.array(fc.integer({ min: 1, max: 40 })), (sent, sizes) => {
         const bytes = Buffer.from(sent.map(formatFrame).join(''), 'latin1')
@@ -72,7 +72,7 @@ describe('frames', () => {
     )
   })
 
-  test('any bytes are cut into lines, or are too long, and throw nothing', () => {
+  test('any bytes are split into lines, or are too long, and throw nothing', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 200 })), (chunks) => {
         const splitter = new LineSplitter(MAX_FRAME_BYTES)
@@ -94,7 +94,7 @@ describe('frames', () => {
     assert.equal(splitter.push('a'), undefined)
   })
 
-  test('a line of the greatest length is taken, and a longer one is not', () => {
+  test('a line of the maximum length is accepted, and a longer one is not', () => {
     const line = 'a'.repeat(MAX_FRAME_BYTES)
     assert.deepEqual(new LineSplitter(MAX_FRAME_BYTES).push(`${line}\n`), [line])
     assert.equal(new LineSplitter(MAX_FRAME_BYTES).push(`${line}a\n`), undefined)

@@ -6,7 +6,7 @@ import { Admin, redisEngine } from '../../helpers/redis-arena.ts'
 
 describe('a holder that is cut off from the server', { skip: reasonWithoutIslands(), concurrency: true }, () => {
   for (const by of [undefined, 'redis 6', 'ioredis 6']) {
-    test(`is told before anybody else has the lock, and can ask for it again (${by ?? 'a URL'})`, async () => {
+    test(`is notified before anybody else has the lock, and can request it again (${by ?? 'a URL'})`, async () => {
       await inArena('redis', async (arena) => {
         const url = arena.servers.addressOf('redis')
         const admin = arena.use(new Admin(url))

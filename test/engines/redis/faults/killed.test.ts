@@ -7,7 +7,7 @@ import { Admin, queueUp, redisEngine } from '../../helpers/redis-arena.ts'
 
 describe('clients that are killed', { concurrency: true }, () => {
   for (const by of [undefined, 'redis 6', 'ioredis 6']) {
-    test(`the holder and one in the middle of the queue: the others have it in their order, and nothing stays behind (${by ?? 'a URL'})`, async () => {
+    test(`the holder and a waiter in the middle of the queue: the others get the lock in order, and nothing stays behind (${by ?? 'a URL'})`, async () => {
       await inArena('redis', async (arena) => {
         const url = arena.servers.addressOf('redis')
         const admin = arena.use(new Admin(url))
@@ -27,7 +27,7 @@ describe('clients that are killed', { concurrency: true }, () => {
     })
   }
 
-  test('the next holder after one that was killed knows it, and the one after that knows nothing', async () => {
+  test('the next holder after a killed one has recovered, and no later one', async () => {
     await inArena('redis', async (arena) => {
       const url = arena.servers.addressOf('redis')
       const admin = arena.use(new Admin(url))

@@ -21,7 +21,7 @@ async function masterOf(sentinels: string): Promise<string> {
   }
 }
 
-test('a master behind Sentinel is killed: if its replica had the queue, the holder still holds, and the others keep their order', async () => {
+test('a master behind Sentinel is killed: if its replica had the queue, the holder keeps the lock, and the others keep their order', async () => {
   await inArena('redis-sentinel', async (arena) => {
     const sentinels = arena.servers.addressOf('redis-sentinel')
     const old = await masterOf(sentinels)

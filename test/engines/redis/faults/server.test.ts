@@ -22,7 +22,7 @@ async function untilAllHeld(loops: readonly Client[]): Promise<void> {
 }
 
 describe('a server of Redis', { concurrency: true }, () => {
-  test('that writes each command to its disk is killed, and starts again: the holder still holds, and the others keep their order', async () => {
+  test('writes each command to disk, is killed, and restarts: the holder keeps the lock, and the others keep their order', async () => {
     await inArena('redis-aof', async (arena) => {
       const url = arena.servers.addressOf('redis-aof')
       const admin = arena.use(new Admin(url))
@@ -39,7 +39,7 @@ describe('a server of Redis', { concurrency: true }, () => {
     })
   })
 
-  test('that keeps nothing on its disk is killed, and starts again: whoever held is told by its next renewal, and all go on', async () => {
+  test('keeps nothing on disk, is killed, and restarts: holders are notified by their next renewal, and all continue', async () => {
     await inArena('redis', async (arena) => {
       const url = arena.servers.addressOf('redis')
       const admin = arena.use(new Admin(url))
@@ -48,7 +48,7 @@ describe('a server of Redis', { concurrency: true }, () => {
       holder.send({ do: 'acquire', as: 'holder', resource: 'kept' })
       await holder.says('granted')
       await untilAllHeld(loops)
-      // From here on two may hold, until a renewal has told the first one.
+      // From here on two may hold, until the first one's next renewal.
       arena.note({ event: 'revoking' })
       await arena.servers.signal('redis', 'SIGKILL')
       await arena.servers.restart('redis')
@@ -60,7 +60,7 @@ describe('a server of Redis', { concurrency: true }, () => {
     })
   })
 
-  test('is stopped for longer than a lease: whoever holds is told before it goes on, and all go on with it', async () => {
+  test('is stopped for longer than a lease: holders are notified before it continues, and all continue afterwards', async () => {
     await inArena('redis', async (arena) => {
       const url = arena.servers.addressOf('redis')
       const admin = arena.use(new Admin(url))
@@ -84,7 +84,7 @@ describe('a server of Redis', { concurrency: true }, () => {
     })
   })
 
-  test('forgets its scripts, and ends connections for commands and for notifications, again and again: nobody is hurt', async () => {
+  test('forgets its scripts, and ends connections for commands and notifications, again and again: nobody is affected', async () => {
     await inArena('redis', async (arena) => {
       const url = arena.servers.addressOf('redis')
       const admin = arena.use(new Admin(url))
@@ -105,7 +105,7 @@ describe('a server of Redis', { concurrency: true }, () => {
     })
   })
 
-  test('has no memory left: who asks is told so, who holds keeps the lock and can give it back', async () => {
+  test('has no memory left: requests get an error, and holders keep the lock and can release it', async () => {
     await inArena('redis', async (arena) => {
       const url = arena.servers.addressOf('redis')
       const admin = arena.use(new Admin(url))

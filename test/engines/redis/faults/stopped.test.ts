@@ -5,7 +5,7 @@ import { redisEngine } from '../../helpers/redis-arena.ts'
 import { Sink } from '../../helpers/sink.ts'
 
 describe('a holder that is stopped for longer than its lease', () => {
-  test('writes nothing after the next one, if it asks assertHeld before, or if the receiver looks at the token', async () => {
+  test('writes nothing after the next holder, if it calls assertHeld before, or if the receiver checks the token', async () => {
     await inArena('redis', async (arena) => {
       const url = arena.servers.addressOf('redis')
       await Promise.all(
@@ -19,7 +19,7 @@ describe('a holder that is stopped for longer than its lease', () => {
           stopped!.send({ do: 'write', as: 'one', guard })
           assert.equal((await stopped!.says('wrote')).accepted, true)
           next!.send({ do: 'acquire', as: 'other', resource: guard })
-          // With a token, at the worst place: it has been told that it holds, and has not written yet.
+          // With a token, at the worst moment: it knows that it holds, and has not written yet.
           stopped!.send({ do: 'write', as: 'one', guard, stop: guard === 'assert' ? 'before' : 'between' })
           await next!.says('granted')
           next!.send({ do: 'write', as: 'other', guard })

@@ -15,21 +15,21 @@ import { HOLDER_MARKS } from './marks.ts'
  * @returns a function that removes exactly these. If the member is certainly dead, calling it does no harm, however late.
  */
 export function collectOf(root: RootDirectory, file: string, inode: number): () => void {
-  const sweeps = root.files().map((name) => collectInQueue(new NameDirectory(root, name), file, inode))
+  const removals = root.files().map((name) => collectInQueue(new NameDirectory(root, name), file, inode))
   const entries = root
     .memberNames()
     .filter((entry) => entry.endsWith(`.${file}`) && isHashed(entry.slice(0, -file.length - 1)))
   return () => {
-    for (const sweep of sweeps) sweep()
-    for (const entry of entries) root.sweep(`${MEMBERS}/${entry}`)
+    for (const remove of removals) remove()
+    for (const entry of entries) root.removeEntry(`${MEMBERS}/${entry}`)
   }
 }
 
 /** @param file as for `collectOf`, and so is `inode`; the member must have been dead before this call. */
-export function sweepRoot(root: RootDirectory, file: string, inode: number): void {
+export function removeFromRoot(root: RootDirectory, file: string, inode: number): void {
   try {
     collectOf(root, file, inode)()
-    if (root.inodeOf(`${MEMBERS}/${file}`) === inode) root.sweepMemberFiles(file)
+    if (root.inodeOf(`${MEMBERS}/${file}`) === inode) root.removeMemberFiles(file)
   } catch (error) {
     // The cleanup isn't urgent; a later user of that name repeats it.
     if (systemCode(error) === undefined) throw error
@@ -51,8 +51,8 @@ function collectInQueue(directory: NameDirectory, file: string, inode: number): 
     else isLeftEmpty = false
   }
   return () => {
-    for (const name of dead) directory.sweepTicket(name)
-    for (const name of others) directory.sweepLoneMarksOf(name)
+    for (const name of dead) directory.removeTicket(name)
+    for (const name of others) directory.removeLoneMarksOf(name)
     if (isLeftEmpty) directory.removeIfEmpty()
   }
 }

@@ -1,19 +1,19 @@
-// What a measuring process and the one that started it say to each other.
+// Messages between a measuring process and its parent.
 import { now } from '../clock.js'
 
 export const options = JSON.parse(process.argv[2] ?? '{}')
 
-/** The one that started it is gone: nobody wants to know. By a signal, as threads may be blocked in a wait. */
+/** The parent is gone, so nobody needs the result. Ends by a signal, as threads may be blocked in a wait. */
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 
-/** Says something; without a parent that listens, on the standard output. */
-export function tell(message) {
+/** Sends a message; if no parent listens, prints it. */
+export function send(message) {
   if (process.send === undefined) console.log(JSON.stringify(message))
   else process.send(message)
 }
 
-/** What the parent says next. */
-export function told() {
+/** The next message of the parent. */
+export function receive() {
   return new Promise((resolve) => process.once('message', resolve))
 }
 
