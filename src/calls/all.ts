@@ -12,11 +12,12 @@ import { monotonicNowMs, nextTurn } from '../real-time.ts'
 import type { Engine } from '../requests/engine.ts'
 import { onAbort } from '../requests/on-abort.ts'
 import { acquireFor } from './acquire-for.ts'
-import type { Acquire } from './acquire-for.ts'
+import type { Acquire, BodyRequest } from './acquire-for.ts'
 import { makeParentsOf } from './parents.ts'
 import type { LockSet } from './lock-set.ts'
 import { createLockSet } from './lock-set.ts'
-import { enterHeld, holdAtLeast } from './nested.ts'
+import type { Reservation } from './nested.ts'
+import { enter, holdAtLeast, reserve } from './nested.ts'
 import { runUnder } from './run-under.ts'
 
 /** A call that asks for several locks. */
@@ -28,6 +29,9 @@ interface SetRequest {
   readonly outer: Holding | undefined
   readonly acquire: Acquire
 }
+
+/** A call's request for one of them. */
+type OneRequest = BodyRequest & { readonly acquire: Acquire }
 
 /** A lock of the set. */
 interface Wanted {
@@ -74,6 +78,8 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
   checkPlaces(engine, order.length)
   const deadlineMs = asked.timeoutMs === undefined ? undefined : monotonicNowMs() + asked.timeoutMs
   const taken: Taken[] = []
+  // All at once: the body around may end while this call waits for another lock, and would wait for this call with what this call wants.
+  const reserved = reserveAll(request, order)
   const lockOf = new Map<string, Lock>()
   // Ends the waits if the caller's signal aborts, or if a lock that was already acquired is lost.
   const watch = watchSignals()
@@ -85,12 +91,10 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
       if (last === undefined || engine.isSame?.(last.wanted.resource, next.resource) !== true) {
         const timeoutMs = deadlineMs === undefined ? undefined : Math.ceil(Math.max(0, deadlineMs - monotonicNowMs()))
         const outer = last?.holding ?? request.outer
-        last = await takeOne(
-          request,
-          next,
-          { ...asked, timeoutMs, limitMs: asked.timeoutMs, signal: watch.signal },
-          outer,
-        )
+        const askedNext = { ...asked, timeoutMs, limitMs: asked.timeoutMs, signal: watch.signal }
+        const reservation = reserved.get(next)
+        reserved.delete(next)
+        last = await takeOne(requestFor(request, next, askedNext), next, outer, reservation)
         taken.push(last)
         watch.add(last.lock.lossSignal)
       }
@@ -104,6 +108,7 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
     throw error
   } finally {
     watch.stop()
+    for (const { leave } of reserved.values()) leave()
   }
   const set = createLockSet(
     wanted.map(({ key }) => lockOf.get(key)!),
@@ -112,16 +117,29 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
   return { set, taken }
 }
 
+/** Counts the call as nested for each lock of the set that the calling code holds. */
+function reserveAll(request: SetRequest, order: readonly Wanted[]): Map<Wanted, Reservation> {
+  const reserved = new Map<Wanted, Reservation>()
+  if (!request.asked.isReentrant) return reserved
+  for (const wanted of order) {
+    const reservation = reserve(requestFor(request, wanted, request.asked))
+    if (reservation !== undefined) reserved.set(wanted, reservation)
+  }
+  return reserved
+}
+
+function requestFor({ engine, outer, acquire }: SetRequest, { path, resource }: Wanted, asked: Asked): OneRequest {
+  return { engine, path, resource, asked, outer, acquire }
+}
+
 /** @param outer the `outer` of its holding: the lock before it, or what the calling code holds. */
 async function takeOne(
-  { engine, outer: around, acquire }: SetRequest,
+  request: OneRequest,
   wanted: Wanted,
-  asked: Asked,
   outer: Holding | undefined,
+  reservation: Reservation | undefined,
 ): Promise<Taken> {
-  const request = { engine, path: wanted.path, resource: wanted.resource, asked, outer: around, acquire }
-  const entering = asked.isReentrant ? enterHeld(request) : undefined
-  const nested = entering === undefined ? undefined : await entering
+  const nested = reservation === undefined ? undefined : await enter(request, reservation)
   const { lock, holding } = nested ?? (await acquireFor(request))
   holding.outer = outer
   return { wanted, lock, holding }

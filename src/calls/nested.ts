@@ -21,6 +21,16 @@ import { acquireFor } from './acquire-for.ts'
 import type { Acquire, BodyRequest } from './acquire-for.ts'
 import { runUnder } from './run-under.ts'
 
+/** A nested call that was counted. */
+export interface Reservation {
+  /** The holding that covers it. */
+  readonly around: Holding
+  readonly acquired: Lock
+  readonly owner: Holding
+  /** Counts it as ended. Idempotent. */
+  readonly leave: () => void
+}
+
 /** A lock for a nested call. Must be followed by {@link holdAtLeast}, once the call has everything that it needs. */
 interface Nested {
   readonly lock: Lock
@@ -36,23 +46,29 @@ export async function runReentrant<T>(
   request: BodyRequest & { readonly acquire: Acquire },
   body: (lock: Lock) => T | Promise<T>,
 ): Promise<T> {
-  const entering = enterHeld(request)
-  const nested = entering === undefined ? undefined : await entering
+  const reserved = reserve(request)
+  const nested = reserved === undefined ? undefined : await enter(request, reserved)
   if (nested !== undefined) holdAtLeast(nested.holding, request.asked)
   const { lock, holding } = nested ?? (await acquireFor(request))
   return await runUnder({ holdings: [holding], locks: [lock] }, () => body(lock))
 }
 
 /**
- * Returns a lock that stands for the lock of the calling code. Undefined, at once or through the promise, if the calling code holds none, or if its lock doesn't cover what
- * is asked for.
- *
- * @throws (by the promise) `signal.reason` if the signal has aborted.
+ * Counts a nested call, so that the call around keeps the lock for it. Must be followed by {@link enter}, or by `leave`. Undefined if the calling code doesn't hold the
+ * lock, or not with a claim that covers what is asked for.
  */
-export function enterHeld(request: BodyRequest): Promise<Nested | undefined> | undefined {
-  const { engine, resource, asked, outer } = request
+export function reserve({ engine, resource, asked, outer }: BodyRequest): Reservation | undefined {
   const around = holdingThatCovers(outer, engine, resource, asked.claim)
-  return around === undefined ? undefined : enter(request, around)
+  if (around === undefined) return undefined
+  const { owner = around } = around
+  let isOver = false
+  const leave = (): void => {
+    if (isOver) return
+    isOver = true
+    leaveNested(owner)
+  }
+  enterNested(owner)
+  return { around, acquired: around.acquired!, owner, leave }
 }
 
 /** Applies the option `atLeast` of a nested call to the outer lock. Does nothing for a lock that the call itself acquired: its time counts from its grant. */
@@ -60,27 +76,33 @@ export function holdAtLeast({ owner, acquired }: Holding, { atLeastMs }: Asked):
   if (owner !== undefined && atLeastMs > 0) acquired?.holdAtLeast(atLeastMs)
 }
 
-async function enter(request: BodyRequest, around: Holding): Promise<Nested | undefined> {
+/**
+ * Resolves with a lock that stands for the lock of the calling code. Undefined if the calling code no longer holds a lock that covers what is asked for: then the call
+ * waits for its turn like any other call.
+ *
+ * @throws (by the promise) `signal.reason` if the signal has aborted.
+ */
+export async function enter(request: BodyRequest, reserved: Reservation): Promise<Nested | undefined> {
   const { path, asked, outer } = request
   if (asked.signal?.aborted === true) {
+    reserved.leave()
     await nextTurn()
-    asked.signal.throwIfAborted()
+    throw asked.signal.reason
   }
-  const { engine, resource, owner = around } = around
-  const acquired = around.acquired!
-  // Before any turn of the event loop: the outer body may end in it, and the lock has to stay held.
-  enterNested(owner)
   // As with a grant, a loop of such calls must not starve the event loop.
   if (isTurnDue()) await new Promise<void>((resolve) => inNextTurn(resolve))
-  if (!acquired.held || !covers(acquired.claim, asked.claim)) {
-    // RACE: in that turn, the outer body has released or downgraded its lock. Then this call waits for its turn like any other call.
-    leaveNested(owner)
-    return undefined
+  let current: Reservation | undefined = reserved
+  if (!reserved.acquired.held || !covers(reserved.acquired.claim, asked.claim)) {
+    // RACE: since the call, the outer body has released or downgraded its lock. A body around that one may hold the lock, too.
+    current = reserve(request)
+    reserved.leave()
+    if (current === undefined) return undefined
   }
-  const isExclusive = asked.claim.kind === 'exclusive'
-  const grant = nestedGrant(acquired, isExclusive, () => leaveNested(owner))
+  const { around, acquired, owner, leave } = current
+  const grant = nestedGrant(acquired, asked.claim.kind === 'exclusive', leave)
   const lock = new Lock(path, { ...asked, atLeastMs: 0 }, grant)
-  return { lock, holding: createHolding({ engine, resource, outer }, lock, { acquired, owner }) }
+  const holding = createHolding({ engine: around.engine, resource: around.resource, outer }, lock, { acquired, owner })
+  return { lock, holding }
 }
 
 /** @param leave called once, when the nested call has released the lock, or lost it. */

@@ -80,7 +80,8 @@ export type Answer =
 
 /** What is there for as long as a thread: something at a path, or a file that the thread has open. */
 export type SignOfLife =
-  { readonly path: string } | { readonly descriptor: number; readonly dev: bigint; readonly ino: bigint }
+  | { readonly path: string }
+  | { readonly descriptor: number; readonly dev: bigint; readonly ino: bigint; readonly ctimeNs: bigint }
 
 export type Said =
   /** Missing if the thread can make none: without /proc, in a temporary directory that can't be written. */

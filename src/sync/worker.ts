@@ -50,8 +50,8 @@ const SIGN_ELSEWHERE = `(() => {
   } catch {}
   const descriptor = fs.openSync(file, 'wx', 0o600)
   fs.rmSync(file)
-  const { dev, ino } = fs.fstatSync(descriptor, { bigint: true })
-  return { descriptor, dev, ino }
+  const { dev, ino, ctimeNs } = fs.fstatSync(descriptor, { bigint: true })
+  return { descriptor, dev, ino, ctimeNs }
 })()`
 
 /**
@@ -323,8 +323,9 @@ export class SyncWorker implements SyncHolder {
 function isThere(sign: SignOfLife): boolean {
   if ('path' in sign) return existsSync(sign.path)
   try {
-    const { dev, ino } = fstatSync(sign.descriptor, { bigint: true })
-    return dev === sign.dev && ino === sign.ino
+    const { dev, ino, ctimeNs } = fstatSync(sign.descriptor, { bigint: true })
+    // A new file can have the inode number of a file that was just deleted, as on ext4.
+    return dev === sign.dev && ino === sign.ino && ctimeNs === sign.ctimeNs
   } catch {
     return false
   }
