@@ -1,6 +1,6 @@
 /**
  * Takes a free lock on the calling thread, without another one. The kernel keeps it while the thread blocks: connections of waiters
- * stay in the backlog of its socket, and each of those waiters looks again every 50 ms.
+ * stay in the backlog of its socket, and each of those waiters looks again every 40 ms.
  */
 import type { AcquireRequest, Engine, Grant } from '../requests/engine.ts'
 import { permitsOf, takeOf } from '../core/claim.ts'

@@ -23,7 +23,7 @@ import { groupByMember } from './ticket.ts'
 
 /** How soon to look again while a ticket waited for doesn't know of us: doubles from the first to the second, in ms. */
 const FIRST_LOOK_MS = 1
-const SLOWEST_LOOK_MS = 50
+const SLOWEST_LOOK_MS = 40
 /** How many times to connect to a socket that listens and refuses before that is an error: within 600 ms. */
 const MOST_REFUSALS = 20
 
