@@ -93,7 +93,7 @@ export function signalNumber(signal: NodeJS.Signals): number {
 
 /** Whether this process group gets the signals of the terminal: proc_pid_stat(5). */
 function isInForeground(): boolean {
-  const stat = quietly(() => fs.readFileSync('/proc/self/stat', 'latin1')) ?? ''
+  const stat = quietly(() => fs.readFileSync('/proc/self/stat', 'utf8')) ?? ''
   const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return group !== undefined && group === foreground
 }
