@@ -12,18 +12,31 @@ import { covers } from './core/claim.ts'
 import type { Lock } from './lock.ts'
 import { setTimeout } from './real-time.ts'
 
-/** What a body holds. Once the body has ended, its locks are undefined: work that it started keeps this object alive, but must not keep the locks alive. */
+/** What a body holds. Its locks become undefined: work that the body started keeps this object alive, but must not keep the locks alive. */
 export interface Holding extends HoldingFacts {
-  /** The lock object that was passed to the body. */
+  /** The lock object that was passed to the body. Undefined once the body has ended. */
   lock: Lock | undefined
-  /** The lock that was acquired: the same object, except in a nested call, which has a lock object of its own (calls/nested.ts). */
+  /**
+   * The lock that was acquired: the same object, except in a nested call, which has a lock object of its own (calls/nested.ts). Undefined once the body and the nested calls
+   * that run under its locks have ended.
+   */
   acquired: Lock | undefined
-  /** For a nested call: the call that acquired the lock and will release it. */
-  readonly owner: Holding | undefined
+  /** Undefined if the call acquired the lock itself. */
+  readonly nesting: Nesting | undefined
+  /** All that the body holds, if that is several locks. */
+  set: readonly Holding[] | undefined
   /** How many nested calls run under the lock, if it was acquired here. */
   nestedCalls: number
   /** Called when the last nested call has ended. */
   onNestedEnd: (() => void) | undefined
+}
+
+/** That a nested call runs under a lock, or is about to. */
+export interface Nesting {
+  /** The holding of the call that acquired the lock, and releases it once the nested call has ended. */
+  readonly owner: Holding
+  /** Whether the nested call has ended, or no longer needs the lock. */
+  isOver: boolean
 }
 
 interface HoldingFacts {
@@ -34,13 +47,23 @@ interface HoldingFacts {
   outer: Holding | undefined
 }
 
-/** @param around for a nested call: the lock that was acquired, and the holding of the call that did. */
+/** @param around for a nested call: the lock that was acquired. */
 export function createHolding(
   { engine, resource, outer }: HoldingFacts,
   lock: Lock,
-  { acquired, owner }: { readonly acquired: Lock; readonly owner?: Holding } = { acquired: lock },
+  { acquired, nesting }: { readonly acquired: Lock; readonly nesting?: Nesting } = { acquired: lock },
 ): Holding {
-  return { engine, resource, outer, lock, acquired, owner, nestedCalls: 0, onNestedEnd: undefined }
+  return {
+    engine,
+    resource,
+    outer,
+    lock,
+    acquired,
+    nesting,
+    set: undefined,
+    nestedCalls: 0,
+    onNestedEnd: undefined,
+  }
 }
 
 /** How long the context stays in use after the last body has ended, in ms: starting and stopping it costs more than a body. */
@@ -68,15 +91,30 @@ function unended(inner: Holding | undefined): Holding | undefined {
   return holding
 }
 
-/** The claims with which the bodies that the running code was called from hold the lock. */
+/**
+ * The claims with which the lock is held by calls that end only after the running code: it was called from their bodies, or from nested calls that run under one of
+ * their locks.
+ */
 export function claimsOf(inner: Holding | undefined, engine: Engine, resource: string): Claim[] {
-  const acquired: (Lock | undefined)[] = []
-  const claims: Claim[] = []
+  const running: Holding[] = []
   for (let holding = inner; holding !== undefined; holding = holding.outer) {
-    // A nested call holds only the lock of the call around it.
-    if (!holds(holding, engine, resource) || acquired.includes(holding.acquired)) continue
-    acquired.push(holding.acquired)
-    claims.push(holding.acquired!.claim)
+    if (holding.lock !== undefined) running.push(holding)
+  }
+  return claimsKeptBy(running, engine, resource)
+}
+
+/** The claims with which these calls hold the lock, and the calls that release nothing before these have ended. */
+export function claimsKeptBy(calls: readonly Holding[], engine: Engine, resource: string): Claim[] {
+  const kept = new Set(calls)
+  const claims: Claim[] = []
+  // The loop also goes through what it adds.
+  for (const holding of kept) {
+    const { acquired, nesting, set = [] } = holding
+    // A call releases its locks all together.
+    for (const other of set) kept.add(other)
+    if (nesting !== undefined) {
+      if (!nesting.isOver) kept.add(nesting.owner)
+    } else if (acquired !== undefined && isOf(holding, engine, resource) && acquired.held) claims.push(acquired.claim)
   }
   return claims
 }
@@ -97,8 +135,11 @@ export function holdingThatCovers(
 
 /** False if the body has released its lock. */
 function holds(holding: Holding, engine: Engine, resource: string): boolean {
-  if (holding.lock === undefined) return false
-  return isSameSpace(engine, holding.engine) && isSame(engine, holding.resource, resource) && holding.lock.held
+  return holding.lock !== undefined && isOf(holding, engine, resource) && holding.lock.held
+}
+
+function isOf(holding: HoldingFacts, engine: Engine, resource: string): boolean {
+  return isSameSpace(engine, holding.engine) && isSame(engine, holding.resource, resource)
 }
 
 function isSameSpace(one: Engine, other: Engine): boolean {
@@ -111,27 +152,35 @@ function isSame(engine: Engine, one: string, other: string): boolean {
 
 /** Calls the body. Must be followed by {@link endBody}, once its result has settled or when it has thrown. */
 export function callBody<T>(holdings: readonly Holding[], body: () => T): T {
+  if (holdings.length > 1) for (const holding of holdings) holding.set = holdings
   storage ??= new (process.getBuiltinModule('node:async_hooks').AsyncLocalStorage)<Holding>()
   bodies += 1
   return storage.run(holdings.at(-1)!, body)
 }
 
+/** Must be followed by {@link forgetLocks}, once the nested calls have ended, too. */
 export function endBody(holdings: readonly Holding[]): void {
-  for (const holding of holdings) {
-    holding.lock = undefined
-    holding.acquired = undefined
-  }
+  for (const holding of holdings) holding.lock = undefined
   bodies -= 1
   if (bodies === 0) timer ??= setTimeout(stopIfUnused, LINGER_MS).unref()
 }
 
-/** Counts a nested call under the lock that `owner` has acquired. Must be followed by {@link leaveNested}. */
-export function enterNested(owner: Holding): void {
-  owner.nestedCalls += 1
+/** Must be called once the body and the nested calls have ended: the locks are about to be released. */
+export function forgetLocks(holdings: readonly Holding[]): void {
+  for (const holding of holdings) holding.acquired = undefined
 }
 
-/** Counts a nested call as ended. */
-export function leaveNested(owner: Holding): void {
+/** Counts a nested call under the lock that `owner` has acquired. Must be followed by {@link leaveNested}. */
+export function enterNested(owner: Holding): Nesting {
+  owner.nestedCalls += 1
+  return { owner, isOver: false }
+}
+
+/** Counts a nested call as ended. Idempotent. */
+export function leaveNested(nesting: Nesting): void {
+  if (nesting.isOver) return
+  nesting.isOver = true
+  const { owner } = nesting
   owner.nestedCalls -= 1
   if (owner.nestedCalls === 0) owner.onNestedEnd?.()
 }

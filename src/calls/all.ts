@@ -3,9 +3,12 @@
  *
  *  1. All callers acquire locks one after the other in the same order, whatever names they use. So no two of them wait for each other.
  *  2. Either all are held, or none: locks that were acquired are released before the call rejects.
+ *  3. A nested call (nested.ts) that has to wait for a lock that a call around holds does not keep that call from ending: it gives up what it has, and begins again.
  */
+import { outlookOf } from '../core/deadlock.ts'
 import { debug } from '../debug.ts'
 import type { Holding } from '../holding.ts'
+import { claimsKeptBy, claimsOf, leaveNested } from '../holding.ts'
 import type { Lock } from '../lock.ts'
 import type { Asked } from '../options.ts'
 import { monotonicNowMs, nextTurn } from '../real-time.ts'
@@ -77,13 +80,54 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
   const order = inOrder(wanted)
   checkPlaces(engine, order.length)
   const deadlineMs = asked.timeoutMs === undefined ? undefined : monotonicNowMs() + asked.timeoutMs
-  const taken: Taken[] = []
-  // All at once: the body around may end while this call waits for another lock, and would wait for this call with what this call wants.
-  const reserved = reserveAll(request, order)
-  const lockOf = new Map<string, Lock>()
   // Ends the waits if the caller's signal aborts, or if a lock that was already acquired is lost.
   const watch = watchSignals()
   if (asked.signal !== undefined) watch.add(asked.signal)
+  try {
+    // Bound: it begins again only if the body of a call around has ended meanwhile; from then on, it isn't nested in that call.
+    for (;;) {
+      const all = await takeEach(request, order, { deadlineMs, watch })
+      if (all !== undefined) {
+        const { taken, lockOf } = all
+        const locks = wanted.map(({ key }) => lockOf.get(key)!)
+        const set = createLockSet(
+          locks,
+          taken.map(({ lock }) => lock),
+        )
+        return { set, taken }
+      }
+      debug('%s: begins again, for a call around to end', order[0]?.path)
+    }
+  } finally {
+    watch.stop()
+  }
+}
+
+/** What ends a call's waits. */
+interface Limits {
+  readonly deadlineMs: number | undefined
+  readonly watch: SignalWatch
+}
+
+interface TakenSet {
+  /** In the order in which they were acquired. */
+  readonly taken: readonly Taken[]
+  /** By their keys. */
+  readonly lockOf: ReadonlyMap<string, Lock>
+}
+
+/** Takes the locks one after the other. Resolves with undefined if it has to begin again: then it holds nothing. */
+async function takeEach(
+  request: SetRequest,
+  order: readonly Wanted[],
+  { deadlineMs, watch }: Limits,
+): Promise<TakenSet | undefined> {
+  const { engine, asked } = request
+  const taken: Taken[] = []
+  const lockOf = new Map<string, Lock>()
+  // All at once: the body around may end while this call waits for another lock, and would wait for this call with what this call wants.
+  const reserved = reserveAll(request, order)
+  let isDone = false
   try {
     for (const next of order) {
       let last = taken.at(-1)
@@ -92,29 +136,45 @@ async function takeAll(request: SetRequest): Promise<{ readonly set: LockSet; re
         const timeoutMs = deadlineMs === undefined ? undefined : Math.ceil(Math.max(0, deadlineMs - monotonicNowMs()))
         const outer = last?.holding ?? request.outer
         const askedNext = { ...asked, timeoutMs, limitMs: asked.timeoutMs, signal: watch.signal }
+        const one = requestFor(request, next, askedNext)
         const reservation = reserved.get(next)
         reserved.delete(next)
-        last = await takeOne(requestFor(request, next, askedNext), next, outer, reservation)
+        const nested = reservation === undefined ? undefined : await enter(one, reservation)
+        if (nested === undefined && waitsForItself(one, keptBy(taken, reserved))) return undefined
+        const { lock, holding } = nested ?? (await acquireFor(one))
+        holding.outer = outer
+        last = { wanted: next, lock, holding }
         taken.push(last)
-        watch.add(last.lock.lossSignal)
+        watch.add(lock.lossSignal)
       }
       lockOf.set(next.key, last.lock)
     }
     // A loss that no timer has reported yet.
     for (const { lock } of taken) if (lock.loss !== undefined) throw lock.loss
     for (const { holding } of taken) holdAtLeast(holding, asked)
-  } catch (error) {
-    await releaseTaken(taken)
-    throw error
+    isDone = true
+    return { taken, lockOf }
   } finally {
-    watch.stop()
-    for (const { leave } of reserved.values()) leave()
+    if (!isDone) await releaseTaken(taken)
+    for (const { nesting } of reserved.values()) leaveNested(nesting)
   }
-  const set = createLockSet(
-    wanted.map(({ key }) => lockOf.get(key)!),
-    taken.map(({ lock }) => lock),
-  )
-  return { set, taken }
+}
+
+/** The calls around that end only after this call, even if their bodies have ended. */
+function keptBy(taken: readonly Taken[], reserved: ReadonlyMap<Wanted, Reservation>): Holding[] {
+  const nestings = [...taken.map(({ holding }) => holding.nesting), ...[...reserved.values()].map((one) => one.nesting)]
+  return nestings.flatMap((nesting) => nesting?.owner ?? [])
+}
+
+/**
+ * Whether the call would wait for its own end if it asked for the lock now: calls that it keeps hold the lock. If the body of such a call has not ended, that is a matter
+ * of `acquire`, which refuses the request.
+ *
+ * The answer holds for the whole wait: meanwhile this call keeps no further calls, and these acquire no further locks.
+ */
+function waitsForItself({ engine, resource, asked, outer }: OneRequest, kept: readonly Holding[]): boolean {
+  if (kept.length === 0 || outlookOf(asked.claim, claimsOf(outer, engine, resource)) !== 'open') return false
+  return outlookOf(asked.claim, claimsKeptBy(kept, engine, resource)) !== 'open'
 }
 
 /** Counts the call as nested for each lock of the set that the calling code holds. */
@@ -130,19 +190,6 @@ function reserveAll(request: SetRequest, order: readonly Wanted[]): Map<Wanted, 
 
 function requestFor({ engine, outer, acquire }: SetRequest, { path, resource }: Wanted, asked: Asked): OneRequest {
   return { engine, path, resource, asked, outer, acquire }
-}
-
-/** @param outer the `outer` of its holding: the lock before it, or what the calling code holds. */
-async function takeOne(
-  request: OneRequest,
-  wanted: Wanted,
-  outer: Holding | undefined,
-  reservation: Reservation | undefined,
-): Promise<Taken> {
-  const nested = reservation === undefined ? undefined : await enter(request, reservation)
-  const { lock, holding } = nested ?? (await acquireFor(request))
-  holding.outer = outer
-  return { wanted, lock, holding }
 }
 
 /** @throws what the engine throws when it resolves the path. */

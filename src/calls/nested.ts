@@ -13,7 +13,7 @@ import { nextTurn } from '../real-time.ts'
 import { inNextTurn, isTurnDue } from '../requests/event-loop.ts'
 import { onAbort } from '../requests/on-abort.ts'
 import { SlocketError } from '../errors.ts'
-import type { Holding } from '../holding.ts'
+import type { Holding, Nesting } from '../holding.ts'
 import { createHolding, enterNested, holdingThatCovers, leaveNested } from '../holding.ts'
 import { Lock } from '../lock.ts'
 import type { Asked } from '../options.ts'
@@ -26,9 +26,8 @@ export interface Reservation {
   /** The holding that covers it. */
   readonly around: Holding
   readonly acquired: Lock
-  readonly owner: Holding
-  /** Counts it as ended. Idempotent. */
-  readonly leave: () => void
+  /** Must be ended by `leaveNested`. */
+  readonly nesting: Nesting
 }
 
 /** A lock for a nested call. Must be followed by {@link holdAtLeast}, once the call has everything that it needs. */
@@ -54,26 +53,18 @@ export async function runReentrant<T>(
 }
 
 /**
- * Counts a nested call, so that the call around keeps the lock for it. Must be followed by {@link enter}, or by `leave`. Undefined if the calling code doesn't hold the
+ * Counts a nested call, so that the call around keeps the lock for it. Must be followed by {@link enter}, or by `leaveNested`. Undefined if the calling code doesn't hold the
  * lock, or not with a claim that covers what is asked for.
  */
 export function reserve({ engine, resource, asked, outer }: BodyRequest): Reservation | undefined {
   const around = holdingThatCovers(outer, engine, resource, asked.claim)
   if (around === undefined) return undefined
-  const { owner = around } = around
-  let isOver = false
-  const leave = (): void => {
-    if (isOver) return
-    isOver = true
-    leaveNested(owner)
-  }
-  enterNested(owner)
-  return { around, acquired: around.acquired!, owner, leave }
+  return { around, acquired: around.acquired!, nesting: enterNested(around.nesting?.owner ?? around) }
 }
 
 /** Applies the option `atLeast` of a nested call to the outer lock. Does nothing for a lock that the call itself acquired: its time counts from its grant. */
-export function holdAtLeast({ owner, acquired }: Holding, { atLeastMs }: Asked): void {
-  if (owner !== undefined && atLeastMs > 0) acquired?.holdAtLeast(atLeastMs)
+export function holdAtLeast({ nesting, acquired }: Holding, { atLeastMs }: Asked): void {
+  if (nesting !== undefined && atLeastMs > 0) acquired?.holdAtLeast(atLeastMs)
 }
 
 /**
@@ -85,7 +76,7 @@ export function holdAtLeast({ owner, acquired }: Holding, { atLeastMs }: Asked):
 export async function enter(request: BodyRequest, reserved: Reservation): Promise<Nested | undefined> {
   const { path, asked, outer } = request
   if (asked.signal?.aborted === true) {
-    reserved.leave()
+    leaveNested(reserved.nesting)
     await nextTurn()
     throw asked.signal.reason
   }
@@ -95,13 +86,16 @@ export async function enter(request: BodyRequest, reserved: Reservation): Promis
   if (!reserved.acquired.held || !covers(reserved.acquired.claim, asked.claim)) {
     // RACE: since the call, the outer body has released or downgraded its lock. A body around that one may hold the lock, too.
     current = reserve(request)
-    reserved.leave()
+    leaveNested(reserved.nesting)
     if (current === undefined) return undefined
   }
-  const { around, acquired, owner, leave } = current
-  const grant = nestedGrant(acquired, asked.claim.kind === 'exclusive', leave)
+  const { around, acquired, nesting } = current
+  const grant = nestedGrant(acquired, asked.claim.kind === 'exclusive', () => leaveNested(nesting))
   const lock = new Lock(path, { ...asked, atLeastMs: 0 }, grant)
-  const holding = createHolding({ engine: around.engine, resource: around.resource, outer }, lock, { acquired, owner })
+  const holding = createHolding({ engine: around.engine, resource: around.resource, outer }, lock, {
+    acquired,
+    nesting,
+  })
   return { lock, holding }
 }
 

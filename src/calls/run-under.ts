@@ -2,7 +2,7 @@
 import { debug } from '../debug.ts'
 import { SlocketError } from '../errors.ts'
 import type { Holding } from '../holding.ts'
-import { callBody, endBody, nestedEnd } from '../holding.ts'
+import { callBody, endBody, forgetLocks, nestedEnd } from '../holding.ts'
 import type { Lock } from '../lock.ts'
 
 /** What a body holds while it runs. */
@@ -27,6 +27,7 @@ export async function runUnder<T>({ holdings, locks }: Possession, body: () => T
       endBody(holdings)
       const nested = nestedEnd(holdings)
       if (nested !== undefined) await nested
+      forgetLocks(holdings)
     }
   } catch (error) {
     await releaseQuietly(locks)

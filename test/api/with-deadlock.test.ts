@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
+import { AsyncResource } from 'node:async_hooks'
 import { after, describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import v8 from 'node:v8'
@@ -216,6 +217,27 @@ test('bodies that start each other do not keep ended ones in memory', async () =
   })
   end()
   await long
+})
+
+test('work that a body has started does not keep its locks in memory', async () => {
+  const options = { engine: memory(), reentrant: true }
+  let kept = 3
+  const registry = new FinalizationRegistry<undefined>(() => (kept -= 1))
+  const work: object[] = []
+  await slocket.all.with(['one', 'other'], options, (set) => {
+    work.push(new AsyncResource('work'))
+    for (const lock of set.locks) registry.register(lock, undefined)
+    return slocket.with('one', options, (lock) => {
+      work.push(new AsyncResource('nested work'))
+      registry.register(lock, undefined)
+    })
+  })
+  await until('they are collected', async () => {
+    collectGarbage()
+    await turn()
+    return kept === 0
+  })
+  assert.equal(work.length, 2)
 })
 
 describe('a lock by another name', () => {

@@ -46,6 +46,38 @@ scenario('of several requests of one process with the same ticket, the first one
   assert.deepEqual(told, [true, false, false])
 })
 
+scenario(
+  'after a killed exclusive holder, all shared holders have recovered up to the next exclusive one',
+  async (scene) => {
+    const [holder, one, other] = await scene.spawnAll('holder', 'one', 'other')
+    await holder.acquire(scene.path)
+    await holder.kill()
+    const shared = { mode: 'shared' } as const
+    // At the same time, by one ticket, and one after the other.
+    for (const [client, as] of [
+      [one, 'a'],
+      [one, 'b'],
+      [other, 'c'],
+    ] as const) {
+      assert.equal((await client.acquire(scene.path, shared, as)).recovered, true)
+    }
+    for (const as of ['a', 'b']) await one.release(as)
+    assert.equal((await one.acquire(scene.path, shared, 'd')).recovered, true)
+    await one.release('d')
+    await other.release('c')
+    assert.equal((await other.acquire(scene.path)).recovered, true)
+    await other.release()
+    assert.equal((await one.acquire(scene.path, shared)).recovered, false)
+  },
+)
+
+scenario('nobody has recovered after a killed shared holder', async (scene) => {
+  const [holder, next] = await scene.spawnAll('holder', 'next')
+  await holder.acquire(scene.path, { mode: 'shared' })
+  await holder.kill()
+  assert.equal((await next.acquire(scene.path)).recovered, false)
+})
+
 scenario('a holder that is killed while nobody waits blocks nobody (R1)', async (scene) => {
   const [holder, next] = await scene.spawnAll('holder', 'next')
   await holder.acquire(scene.path)
