@@ -14,6 +14,7 @@ import { wallClockMs } from '../platform/kernel.ts'
 import { formatFrame, LineSplitter, MAX_PARTY_BYTES, parseFrame } from '../wire/frames.ts'
 import { pipeOf } from './bell.ts'
 import type { WindowsDirectory } from './directory.ts'
+import { isDenied } from './held-file.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
 import { QueueView } from './view.ts'
 
@@ -128,7 +129,7 @@ async function staysOpen(
 interface Answers {
   /** By member. */
   readonly answers: Map<string, Answer>
-  /** Members that have closed the connection without an answer. */
+  /** Members that have closed their pipe, before it was reached or without an answer. */
   readonly closed: Set<string>
 }
 
@@ -145,12 +146,17 @@ async function askAll(members: ReadonlySet<string>, inspection: Inspection): Pro
   return { answers, closed }
 }
 
-/** Connects without saying who this process is, and asks. Undefined if there is no pipe, or no answer in time. */
+/**
+ * Connects without saying who this process is, and asks. Undefined if there is no answer in time, or this user may not ask.
+ *
+ * Any other failure counts as `closed`, also before the connection is there (libuv's src/win/pipe.c and error.c): ENOENT means that the pipe is gone,
+ * EPIPE and EOF that it was closed as soon as it was opened. That proves nothing, since a member may have no pipe at all. If the pipe is there, but all its
+ * instances are in use, libuv waits for one, for longer than a member has to answer.
+ */
 function ask(member: string, { answerMs = ANSWER_MS, signal }: Inspection): Promise<Answer | 'closed' | undefined> {
   return new Promise((resolve) => {
     const splitter = new LineSplitter(MAX_PARTY_BYTES)
     const socket = builtInNet().connect({ path: pipeOf(member) })
-    let isConnected = false
     const end = (answer: Answer | 'closed' | undefined): void => {
       clearTimeout(timer)
       stopListening?.()
@@ -159,7 +165,6 @@ function ask(member: string, { answerMs = ANSWER_MS, signal }: Inspection): Prom
     }
     const timer = setTimeout(() => end(undefined), answerMs)
     const stopListening = signal && onAbort(signal, () => end(undefined))
-    socket.on('connect', () => (isConnected = true))
     socket.write(formatFrame({ kind: 'who' }), 'latin1')
     socket.on('data', (chunk: Buffer) => {
       const lines = splitter.push(chunk.toString('latin1'))
@@ -167,7 +172,8 @@ function ask(member: string, { answerMs = ANSWER_MS, signal }: Inspection): Prom
       const frame = parseFrame(lines?.[0] ?? '')
       end(frame?.kind === 'party' ? parseParty(frame.json) : undefined)
     })
-    for (const event of ['error', 'close']) socket.on(event, () => end(isConnected ? 'closed' : undefined))
+    socket.on('error', (error) => end(isDenied(error) ? undefined : 'closed'))
+    socket.on('close', () => end('closed'))
   })
 }
 
