@@ -244,12 +244,14 @@ async function tryOn(name, dir) {
   const how = refused ?? (linksLead(at) ? 'links' : 'sockets')
   const { passed, said } = refused === undefined ? await runTests(at) : await isRefused(at, refused)
   const seconds = ((performance.now() - start) / 1000).toFixed(1)
-  console.log(`\n=== ${name}: ${passed ? 'passed' : 'FAILED'}, ${seconds} s\n\n${said}`)
+  const outcome = passed ? 'passed' : 'FAILED'
+  const text = `${name}, ${seconds} s: ${how}`
+  console.log(`\n=== ${outcome}: ${text}\n\n${said}`)
   for (const place of ['at', 'parts']) spawnSync('umount', ['-l', join(dir, place)])
   return {
     name,
-    outcome: passed ? 'passed' : 'FAILED',
-    text: `${name}, ${seconds} s${refused === undefined ? '' : ': refused'}`,
+    outcome,
+    text,
     how,
     package: Object.values(tools)[0],
     isOfKernel: FILE_SYSTEMS[name].kernel !== undefined && FILE_SYSTEMS[name].kernel !== 'fuseblk',

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs tests on file systems that this machine's kernel doesn't have, under Debian's kernel in QEMU: scripts/virtual-machine.sh [--only NAME,…] [other options of scripts/test-file-systems.js…]
 #
-# As root, on Debian on x64, after `npm run build`. Without --only it tests those of IN_MACHINE; without other options, with --ci. An emulated processor is slow: run it by hand.
+# As root, on Debian on x64, after `npm run build`. Without --only it tests those of IN_MACHINE; without other options, with --ci --timeout 1200. An emulated processor is slow: run it by hand.
 # Each file system has its own start of the machine, at most LIMIT_SECONDS long, since a kernel that hangs can't be used for the next one.
 # The kernel and the tools of the file systems go to ~/.cache/slocket/vm, or to SLOCKET_VM, and not into the system; QEMU is installed.
 # The machine has no disk: its files are in its memory, since each read of a file over 9p would take milliseconds.
@@ -22,7 +22,7 @@ if [[ ${1-} == --only ]]; then
   file_systems=$2
   shift 2
 fi
-(($# > 0)) || set -- --ci
+(($# > 0)) || set -- --ci --timeout 1200
 
 if [[ $EUID -ne 0 || $(uname -m) != x86_64 ]] || ! command -v apt-get >/dev/null; then
   echo 'scripts/virtual-machine.sh: only root can run this, on Debian on x64' >&2
