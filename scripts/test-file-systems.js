@@ -138,8 +138,9 @@ const FILE_SYSTEMS = {
     tools: { smbd: 'samba' },
     mount: [
       'mkdir samba',
-      `for part in private lock state cache pid; do echo "$part directory = $PWD/samba"; done >config`,
+      `for part in {lock,state,cache,pid}\\ directory {private,ncalrpc}\\ dir; do echo "$part = $PWD/samba" >>config; done`,
       "printf '%s\\n' 'disable netbios = yes' 'load printers = no' 'map to guest = bad user' 'guest account = root' >>config",
+      'echo "log file = $PWD/samba/log" >>config',
       "printf '[parts]\\npath = %s\\nguest ok = yes\\nread only = no\\n' $PWD/parts >>config",
       'smbd -D -s config',
       // The daemon doesn't say when it is ready.
