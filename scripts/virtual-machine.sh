@@ -1,15 +1,28 @@
 #!/bin/bash
-# Runs tests on file systems that this machine's kernel doesn't have, under Debian's kernel in QEMU: scripts/virtual-machine.sh [options of scripts/test-file-systems.js…]
+# Runs tests on file systems that this machine's kernel doesn't have, under Debian's kernel in QEMU: scripts/virtual-machine.sh [--only NAME,…] [other options of scripts/test-file-systems.js…]
 #
-# As root, on Debian on x64, after `npm run build`. Without parameters it runs those of IN_MACHINE, with --ci. An emulated processor is slow: run it by hand.
-# The kernel and the tools of the file systems go to ~/.cache/slocket/vm, or to SLOCKET_VM, and not into the system; QEMU is installed. The
-# machine sees this machine's root directory, but writes only into its own memory.
+# As root, on Debian on x64, after `npm run build`. Without --only it tests those of IN_MACHINE; without other options, with --ci --timeout 1200. An emulated processor is slow: run it by hand.
+# Each file system has its own start of the machine, at most LIMIT_SECONDS long, since a kernel that hangs can't be used for the next one.
+# The kernel and the tools of the file systems go to ~/.cache/slocket/vm, or to SLOCKET_VM, and not into the system; QEMU is installed.
+# The machine has no disk: its files are in its memory, since each read of a file over 9p would take milliseconds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly HOME_OF_MACHINE="${SLOCKET_VM:-${XDG_CACHE_HOME:-$HOME/.cache}/slocket/vm}"
-readonly IN_MACHINE='ext4 with casefold,f2fs,jfs,nilfs2,udf,vfat,exfat,9p,virtiofs,nfs'
-readonly TOOLS=(kmod f2fs-tools jfsutils nilfs-tools udftools dosfstools exfatprogs nfs-kernel-server)
-readonly MODULES=(virtio_pci 9pnet_virtio 9p overlay)
+readonly IN_MACHINE='9p,virtiofs,vfat,exfat,nfs,cifs,ext4 with casefold,f2fs,jfs,nilfs2,udf'
+readonly LIMIT_SECONDS=1800
+# Packages that are unpacked for the machine, and programs of this machine that it has, too.
+readonly TOOLS=(kmod f2fs-tools jfsutils nilfs-tools udftools dosfstools exfatprogs nfs-kernel-server samba)
+readonly PROGRAMS=(bash chattr chmod mkdir mkfs.ext4 mount node truncate umount unshare)
+# What it has of this checkout, and of the directory of the kernel's modules.
+readonly CHECKOUT=(build node_modules/esbuild node_modules/@esbuild package.json scripts test)
+readonly MODULES=(arch/x86/crypto crypto drivers/block/loop.ko drivers/cdrom drivers/virtio fs lib net/9p net/dns_resolver net/sunrpc)
+
+file_systems=$IN_MACHINE
+if [[ ${1-} == --only ]]; then
+  file_systems=$2
+  shift 2
+fi
+(($# > 0)) || set -- --ci --timeout 1200
 
 if [[ $EUID -ne 0 || $(uname -m) != x86_64 ]] || ! command -v apt-get >/dev/null; then
   echo 'scripts/virtual-machine.sh: only root can run this, on Debian on x64' >&2
@@ -55,69 +68,67 @@ end() {
 trap end EXIT
 version=$(basename "$HOME_OF_MACHINE"/kernel/lib/modules/*)
 tools="$HOME_OF_MACHINE/tools"
-"$tools/usr/bin/kmod" --version >/dev/null
-(exec -a depmod "$tools/usr/bin/kmod" -b "$HOME_OF_MACHINE/kernel" "$version")
 
-# The first root directory: a shell, and the modules that are needed to mount the second.
-mkdir -p "$scratch"/{first/{bin,sbin,dev,proc,lower,tools,memory,root},9p,virtiofs}
-cp "$(command -v busybox)" "$scratch/first/bin/"
-number=0
-while read -r module; do
-  number=$((number + 1))
-  cp "$module" "$(printf '%s/first/%03d.ko' "$scratch" "$number")"
-done < <(for module in "${MODULES[@]}"; do
-  (exec -a modprobe "$tools/usr/bin/kmod" -d "$HOME_OF_MACHINE/kernel" -S "$version" --show-depends "$module") | sed -n 's/^insmod \([^ ]*\).*/\1/p'
-done | awk '!seen[$0]++')
-cat >"$scratch/first/init" <<'INIT'
-#!/bin/busybox sh
-/bin/busybox --install -s /bin
-mount -t proc none /proc
-mount -t devtmpfs none /dev
-for module in /*.ko; do insmod "$module"; done
-mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=262144,cache=loose host /lower
-mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=262144,cache=loose tools /tools
-mount -t tmpfs -o size=2g none /memory
-mkdir /memory/upper /memory/work
-. /parameters
-mount -t overlay -o "lowerdir=/tools:/lower,upperdir=/memory/upper,workdir=/memory/work" none /root
-mkdir -p "/root/lib/modules/$(uname -r)"
-mount -o bind "/lower$KERNEL/lib/modules/$(uname -r)" "/root/lib/modules/$(uname -r)"
-for type in proc sysfs devtmpfs; do
-  case $type in proc) at=proc ;; sysfs) at=sys ;; *) at=dev ;; esac
-  mount -t "$type" none "/root/$at"
+# The machine's root directory.
+mkdir -p "$scratch"/{root/{dev,etc,proc,run,slocket,sys,tmp,usr/{bin,lib,lib64,sbin}},9p,virtiofs}
+root="$scratch/root"
+for part in bin lib lib64 sbin; do ln -s "usr/$part" "$root/$part"; done
+cp -a "$tools/." "$root"
+for name in "${PROGRAMS[@]}"; do cp -L "$(command -v "$name")" "$root/usr/bin/"; done
+cp "$(command -v busybox)" "$root/usr/bin/"
+for name in group hosts netconfig nsswitch.conf passwd protocols services; do
+  [[ ! -e /etc/$name ]] || cp -L "/etc/$name" "$root/etc/"
 done
-mount -t tmpfs none /root/run
-mount -t tmpfs -o size=1500m none /root/tmp
+ln -s /proc/self/mounts "$root/etc/mtab"
+cp -L /usr/lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/usr/lib/x86_64-linux-gnu/" # Threads load it when they end.
+# ldd fails if a file is a script.
+libraries=$(find "$root/usr" -type f \( -perm -100 -o -name '*.so*' \) -exec env LD_LIBRARY_PATH="$tools/usr/lib/x86_64-linux-gnu" ldd {} + 2>/dev/null | sed -n 's/^.*[ \t]\(\/[^ ]*\) (0x.*/\1/p' | sort -u || true)
+for library in $libraries; do [[ -e $root/${library#"$tools"} ]] || cp -L --parents "$library" "$root"; done
+tar -c "${CHECKOUT[@]}" | tar -x -C "$root/slocket"
+mkdir -p "$root/usr/lib/modules/$version/kernel"
+(cd "$HOME_OF_MACHINE/kernel/lib/modules/$version" && cp modules.{builtin*,order} "$root/usr/lib/modules/$version/" && cd kernel && cp -r --parents "${MODULES[@]}" "$root/usr/lib/modules/$version/kernel/")
+(exec -a depmod "$tools/usr/bin/kmod" -b "$root" "$version")
+cat >"$root/init" <<INIT
+#!/usr/bin/busybox sh
+/usr/bin/busybox --install /usr/bin 2>/dev/null
+mount -t proc none /proc
+mount -t sysfs none /sys
+mount -t devtmpfs none /dev
+mount -t tmpfs none /run
+mount -t tmpfs -o size=2g none /tmp
 ifconfig lo 127.0.0.1 up
-chroot /root /usr/sbin/modprobe loop
-chroot /root /bin/bash -c "cd '$CHECKOUT' && $COMMAND"
-echo "the tests ended with $?"
+for module in loop virtio_pci 9pnet_virtio virtiofs; do modprobe "\$module"; done
+cd /slocket
+env -i HOME=/tmp PATH=/usr/bin:/usr/sbin SLOCKET_IN_VIRTUAL_MACHINE=1 SLOCKET_TEST_DEADLINE_SECONDS=600 node scripts/test-file-systems.js --only "\$FILE_SYSTEM"$(printf ' %q' "$@")
+echo "the tests ended with \$?"
 poweroff -f
 INIT
-# The kernel calls it for modules that it needs itself.
-cat >"$scratch/first/sbin/modprobe" <<'MODPROBE'
-#!/bin/busybox sh
-exec /bin/chroot /root /usr/sbin/modprobe "$@"
-MODPROBE
-chmod +x "$scratch/first/init" "$scratch/first/sbin/modprobe"
-(($# > 0)) || set -- --ci --only "$IN_MACHINE"
-{
-  printf 'KERNEL=%q CHECKOUT=%q\n' "$HOME_OF_MACHINE/kernel" "$PWD"
-  printf 'COMMAND=%q\n' "env -i HOME=/tmp PATH=$PATH:/usr/sbin:/sbin SLOCKET_IN_VIRTUAL_MACHINE=1 SLOCKET_TEST_DEADLINE_SECONDS=600 $(command -v node) scripts/test-file-systems.js$(printf ' %q' "$@")"
-} >"$scratch/first/parameters"
-(cd "$scratch/first" && find . | busybox cpio -o -H newc 2>/dev/null >"$scratch/first.cpio")
+chmod +x "$root/init"
+(cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null >"$scratch/root.cpio")
 
-/usr/lib/qemu/virtiofsd --socket-path="$scratch/socket" -o source="$scratch/virtiofs" -o sandbox=chroot -f >"$scratch/virtiofsd.log" 2>&1 &
-filesystem_daemon=$!
-while [[ ! -S $scratch/socket ]]; do sleep 0.1; kill -0 "$filesystem_daemon"; done
-qemu-system-x86_64 -m 5G -smp "$(nproc)" -nodefaults -no-user-config -nographic -serial file:"$scratch/console" -no-reboot \
-  -object memory-backend-memfd,id=memory,size=5G,share=on -numa node,memdev=memory \
-  -kernel "$HOME_OF_MACHINE/kernel/boot/vmlinuz-$version" -initrd "$scratch/first.cpio" -append 'console=ttyS0 quiet panic=-1' \
-  -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
-  -virtfs "local,path=$tools,mount_tag=tools,security_model=none,readonly=on" \
-  -virtfs "local,path=$scratch/9p,mount_tag=slocket-9p,security_model=none" \
-  -chardev "socket,id=virtiofs,path=$scratch/socket" -device vhost-user-fs-pci,chardev=virtiofs,tag=slocket-virtiofs &
-machine=$!
-tail --pid="$machine" -n +1 -F "$scratch/console" 2>/dev/null
-wait "$machine"
-grep -q 'the tests ended with 0' "$scratch/console"
+# Tests one file system. The kernel passes FILE_SYSTEM on to init.
+start() {
+  rm -rf "$scratch"/{9p,virtiofs,socket,console}
+  mkdir "$scratch"/{9p,virtiofs}
+  /usr/lib/qemu/virtiofsd --socket-path="$scratch/socket" -o source="$scratch/virtiofs" -o sandbox=chroot -f >"$scratch/virtiofsd.log" 2>&1 &
+  filesystem_daemon=$!
+  while [[ ! -S $scratch/socket ]]; do sleep 0.1; kill -0 "$filesystem_daemon"; done
+  timeout "$LIMIT_SECONDS" qemu-system-x86_64 -m 5G -smp "$(nproc)" -nodefaults -no-user-config -nographic -serial file:"$scratch/console" -no-reboot \
+    -object memory-backend-memfd,id=memory,size=5G,share=on -numa node,memdev=memory \
+    -kernel "$HOME_OF_MACHINE/kernel/boot/vmlinuz-$version" -initrd "$scratch/root.cpio" -append "console=ttyS0 quiet panic=-1 FILE_SYSTEM=\"$1\"" \
+    -virtfs "local,path=$scratch/9p,mount_tag=slocket-9p,security_model=none" \
+    -chardev "socket,id=virtiofs,path=$scratch/socket" -device vhost-user-fs-pci,chardev=virtiofs,tag=slocket-virtiofs &
+  machine=$!
+  tail --pid="$machine" -n +1 -F "$scratch/console" 2>/dev/null
+  wait "$machine" || echo "$1: the machine ended with $?"
+  kill "$filesystem_daemon" 2>/dev/null || true
+  wait "$filesystem_daemon" || true
+  filesystem_daemon= machine=
+  grep -q 'the tests ended with 0' "$scratch/console"
+}
+
+failed=()
+IFS=, read -ra names <<<"$file_systems"
+for name in "${names[@]}"; do start "$name" || failed+=("$name"); done
+((${#failed[@]} == 0)) || printf 'failed, or not run to its end: %s\n' "${failed[@]}"
+((${#failed[@]} == 0))

@@ -1,8 +1,7 @@
 /** Processes contend for one lock and are killed while they do: also the part of `npm run test:file-systems` that CI runs on each file system. */
 import assert from 'node:assert/strict'
-import fs from 'node:fs'
 import type { Client } from '../helpers/client.ts'
-import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
+import { ticketsIn, untilGoneIfModesAreKept } from '../helpers/lock-directory.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { NO_STOPS, scenario } from '../helpers/scenario.ts'
 import { until } from '../helpers/until.ts'
@@ -43,8 +42,7 @@ scenario(
     await last.next('granted')
     await last.release()
     assert.deepEqual(ticketsIn(scene.path), [])
-    // A file system that keeps no modes keeps the directory, if another process has made it.
-    if ((fs.statSync(scene.directory).mode & 0o007) === 0) await untilGone(scene.path)
+    await untilGoneIfModesAreKept(scene.path)
   },
 )
 

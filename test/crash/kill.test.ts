@@ -1,6 +1,6 @@
 /** kill -9 of holders and waiters: R1, R11. */
 import assert from 'node:assert/strict'
-import { ticketsIn, untilGone } from '../helpers/lock-directory.ts'
+import { ticketsIn, untilGoneIfModesAreKept } from '../helpers/lock-directory.ts'
 import { NO_STOPS, scenario } from '../helpers/scenario.ts'
 
 const LEAVE = { linger: 0 }
@@ -85,7 +85,7 @@ scenario('a holder that is killed while nobody waits blocks nobody (R1)', async 
   assert.equal((await next.acquire(scene.path, LEAVE)).recovered, true)
   assert.equal(ticketsIn(scene.path).length, 1, 'the dead ticket is removed')
   await next.release()
-  await untilGone(scene.path)
+  await untilGoneIfModesAreKept(scene.path)
 })
 
 scenario('a try detects that the holder was killed', async (scene) => {
@@ -135,7 +135,7 @@ scenario(
     assert.equal(ticketsIn(scene.path).length, 4)
     assert.equal((await newcomer.acquire(scene.path, LEAVE)).recovered, true)
     await newcomer.release()
-    await untilGone(scene.path)
+    await untilGoneIfModesAreKept(scene.path)
   },
 )
 

@@ -1,6 +1,7 @@
 /** The state of a lock, read from its directory. */
+import assert from 'node:assert/strict'
 import fs from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { splitByTurn } from '../../src/core/standing.ts'
 import { ageMs } from '../../src/engines/local/platform/kernel.ts'
 import { parseTicketName } from '../../src/engines/local/ticket-name.ts'
@@ -38,6 +39,16 @@ export async function untilWaiting(path: string, count: number, pid?: number): P
 /** Resolves when there is nothing at the path. */
 export async function untilGone(path: string): Promise<void> {
   await until(`'${path}' is gone`, () => fs.lstatSync(path, { throwIfNoEntry: false }) === undefined)
+}
+
+/**
+ * Resolves when there is nothing at the path, after a process has left that did not make the lock's directory. On a file system that
+ * keeps no modes (ntfs-3g), the directory stays then, without tickets: docs/decisions/0011-socket-links.md.
+ */
+export async function untilGoneIfModesAreKept(path: string): Promise<void> {
+  // mkdtemp(3) has made the parent directory, for its owner only.
+  if ((fs.statSync(dirname(path)).mode & 0o007) === 0) return await untilGone(path)
+  assert.deepEqual(ticketsIn(path), [])
 }
 
 /** All entries of a directory, with what shows whether they were touched: kind, mode, inode, times and content. */

@@ -1,7 +1,9 @@
 // Stealing among clients.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
+import { localFileSystem } from '../../src/engines/local/platform/file-system.ts'
 import { until } from '../helpers/until.ts'
 import { exceptOnWindows } from '../helpers/windows.ts'
 import type { WebClient } from '../helpers/web-client.ts'
@@ -12,6 +14,11 @@ const STEAL = { steal: true } as const
 const SHARED = { mode: 'shared' } as const
 
 const THIEF_WAITS = 'there a thief waits until the process that loses the lock goes on'
+/** The reason why two requests aren't both granted before the first callback is called; false if they are. */
+const GRANTED_APART: string | false =
+  exceptOnWindows(THIEF_WAITS) ||
+  (localFileSystem(os.tmpdir())?.hasSocketLinks !== true &&
+    'on this file system, links to sockets are tried first, or not used: a request takes several turns of the event loop')
 
 betweenClients('victims are notified at once, and the outcome of their callbacks has no effect', async (scene) => {
   const [a, b, thief] = await scene.startAll(3)
@@ -124,7 +131,7 @@ betweenClients(
     assert.equal(await a!.isAvailable('lock'), false)
     assert.equal(await thief!.end('lock', 'loot'), 'loot')
   },
-  { skip: exceptOnWindows(THIEF_WAITS) },
+  { skip: GRANTED_APART },
 )
 
 betweenClients(
