@@ -2,6 +2,7 @@
 import {
   BARE_NODE,
   BARE_QUEUE,
+  BARE_SLICE,
   CONNECTION,
   DROP_IN,
   FLOCK,
@@ -12,7 +13,7 @@ import {
   SYSTEM_CALLS,
 } from './contestants/index.js'
 
-const FLOORS = new Set([BARE_NODE, BARE_QUEUE, CONNECTION, NOTHING, RING, SPAWNING_NODE, SYSTEM_CALLS])
+const FLOORS = new Set([BARE_NODE, BARE_QUEUE, BARE_SLICE, CONNECTION, NOTHING, RING, SPAWNING_NODE, SYSTEM_CALLS])
 const TITLES = new Map([
   [SLICE, 'slocket, slice 1'],
   [DROP_IN, 'slocket/proper-lockfile'],
@@ -21,6 +22,7 @@ const TITLES = new Map([
   [SYSTEM_CALLS, 'system calls'],
   [BARE_NODE, 'bare Node'],
   [BARE_QUEUE, 'bare queue'],
+  [BARE_SLICE, 'bare queue, slice 1'],
   [SPAWNING_NODE, 'Node that spawns'],
 ])
 

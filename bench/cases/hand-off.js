@@ -1,4 +1,4 @@
-import { BARE_QUEUE, FS_NATIVE_EXTENSIONS, RING, RIVALS, SLICE, SLOCKET } from '../contestants/index.js'
+import { BARE_QUEUE, BARE_SLICE, FS_NATIVE_EXTENSIONS, RING, RIVALS, SLICE, SLOCKET } from '../contestants/index.js'
 import { COLUMNS, race, raceRing } from '../race.js'
 
 export const handOff = {
@@ -15,8 +15,8 @@ export const handOff = {
       .replace('empty', 'processes, around nothing')
       .replace('warm', 'processes, around nothing, for long'),
   contestants(point) {
-    if (isWarm(point)) return [SLOCKET, SLICE, FS_NATIVE_EXTENSIONS, BARE_QUEUE, RING]
-    const all = [SLOCKET, SLICE, ...RIVALS, BARE_QUEUE]
+    if (isWarm(point)) return [SLOCKET, SLICE, FS_NATIVE_EXTENSIONS, BARE_QUEUE, BARE_SLICE, RING]
+    const all = [SLOCKET, SLICE, ...RIVALS, BARE_QUEUE, BARE_SLICE]
     return isEmpty(point) ? [...all, RING] : all
   },
   async measure({ contestant, point, directory, settings: { handOff: given } }) {

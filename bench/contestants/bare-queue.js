@@ -1,5 +1,5 @@
 // A floor: a queue of tickets with the same calls as slocket's, in as few lines as possible. It can't be used as a lock: it handles no
-// errors, crashes or withdrawals, has only one claim, and assumes that nobody joins between choosing a number and linking it.
+// errors, crashes or cancellations, and has only one claim.
 import { linkSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -44,14 +44,32 @@ export function open(path) {
     }
   }
 
+  function join() {
+    const ticket = `${String(process.hrtime.bigint()).padStart(NUMBER_DIGITS, '0')}-${member}`
+    linkSync(`${members}/${member}`, `${path}/${ticket}`)
+    return ticket
+  }
+
+  function leave(ticket) {
+    unlinkSync(`${path}/${ticket}`)
+    const next = readdirSync(path).find((name) => name > ticket && name.endsWith('w'))
+    if (next !== undefined) connections.get(next.slice(NUMBER_DIGITS + 1, -1))?.write('wake\n')
+  }
+
   return {
     async acquire() {
-      const ticket = `${String(process.hrtime.bigint()).padStart(NUMBER_DIGITS, '0')}-${member}`
-      linkSync(`${members}/${member}`, `${path}/${ticket}`)
+      let ticket = join()
+      let hasJoined = false
       let isMarked = false
       for (;;) {
         isWoken = false
         const queue = readdirSync(path).filter((name) => !name.startsWith('.') && !name.endsWith('w'))
+        if (!hasJoined && queue.at(-1) !== ticket) {
+          leave(ticket)
+          ticket = join()
+          continue
+        }
+        hasJoined = true
         const place = queue.indexOf(ticket)
         if (place === 0) return { ticket, isMarked }
         const ahead = queue[place - 1].slice(NUMBER_DIGITS + 1)
@@ -68,9 +86,7 @@ export function open(path) {
     },
     release({ ticket, isMarked }) {
       if (isMarked) unlinkSync(`${path}/${ticket}w`)
-      unlinkSync(`${path}/${ticket}`)
-      const next = readdirSync(path).find((name) => name > ticket && name.endsWith('w'))
-      if (next !== undefined) connections.get(next.slice(NUMBER_DIGITS + 1, -1))?.write('wake\n')
+      leave(ticket)
     },
     async close() {
       for (const socket of connections.values()) socket.end()

@@ -36,6 +36,7 @@ export const IN_PROCESS = ['async-mutex', 'async-lock']
 /** Floors: not locks, but lower bounds for a lock. */
 export const SYSTEM_CALLS = 'system-calls'
 export const BARE_QUEUE = 'bare-queue'
+export const BARE_SLICE = 'bare-slice'
 export const RING = 'ring'
 export const CONNECTION = 'connection'
 export const NOTHING = 'nothing'
