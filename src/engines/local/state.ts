@@ -7,7 +7,6 @@ import type { Presence } from './members/presence.ts'
 import { addressOfTicket } from './members/ticket-address.ts'
 import { QueueView } from './view.ts'
 import type { ListedTicket, OwnTicket } from './ticket.ts'
-import { Spin } from './spin.ts'
 import { TicketNumbers } from './ticket-numbers.ts'
 
 /** What the steps of a queue call if its locks can be stolen. */
@@ -66,7 +65,6 @@ export class QueueState {
   /** How many tickets have left without having held, and have yet to connect to a process that they notify. */
   pursuits = 0
   readonly numbers: TicketNumbers = new TicketNumbers()
-  readonly spin: Spin = new Spin()
 
   /** Shows thieves who holds. Undefined if locks can't be stolen. */
   stealing: LocalStealing | undefined

@@ -15,8 +15,6 @@ import { ListedTicket } from './ticket.ts'
 import { DOWNGRADED, parseTicketName, REPORTED } from './ticket-name.ts'
 
 const DASH = 0x2d
-/** Entries that aren't tickets begin with it, such as `.members`. */
-const DOT = 0x2e
 const MARK_LENGTH = REPORTED.length
 
 export class QueueView {
@@ -154,12 +152,6 @@ export class QueueView {
       if (ticket !== undefined && !this.isForeign(ticket)) return ticket
     }
     return undefined
-  }
-
-  /** Of the last listing: whether nothing that may be a ticket is ahead of this one. A dead ticket counts. */
-  isFirst({ name }: Pick<ListedTicket, 'name'>): boolean {
-    const before = this.names[this.placeOf(name) - 1]
-    return before === undefined || before.charCodeAt(0) === DOT
   }
 
   /** Whether the last listing showed this name. */

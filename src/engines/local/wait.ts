@@ -3,7 +3,7 @@
  *
  *  W1  A wake-up that comes after the listing was opened is remembered, and ends the next sleep at once.
  *  W2  Connect to the tickets waited for, unless the ticket's member has opened a connection to them before; then list again.
- *  W3  Sleep only if each ticket waited for is of this process, or connected to from here and still there by name. (spin.ts: the next one looks for a moment.)
+ *  W3  Sleep only if each ticket waited for is of this process, or connected to from here and still there by name.
  *  W4  An answer, the end of a connection and a notification wake.
  *  L   A ticket is dead only if it refuses a connection, and gone only if it has no name. Nothing else is proof.
  *
@@ -53,7 +53,7 @@ export function awaitChange(
   // A try looks until it is certain, which is a matter of milliseconds: nobody notifies it.
   if (!own.request.wait) return own.sleep(FIRST_LOOK_MS, cancellation)
   if (!isKnown) return own.sleep(nextLookMs(own), cancellation)
-  if (isAnyOutOfTheWay(state, own, among) || leavesSoon(state, own, among)) {
+  if (isAnyOutOfTheWay(state, own, among)) {
     // At once the first time. If a file system goes on listing what is gone, the event loop has to turn nevertheless.
     const isFirst = own.unknownLooks === 0
     const ms = nextLookMs(own)
@@ -67,13 +67,6 @@ export function awaitChange(
 function isAnyOutOfTheWay(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): boolean {
   for (const ticket of among) if (!state.isOwn(ticket) && !isInTheWay(state, own, ticket)) return true
   return false
-}
-
-/** Whether `own` is next, and the holder leaves within a moment. */
-function leavesSoon(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): boolean {
-  const ticket = among[0]!
-  if (among.length > 1 || state.isOwn(ticket) || !state.view.isFirst(ticket)) return false
-  return state.spin.until(() => !isInTheWay(state, own, ticket))
 }
 
 /** Looks by name whether a ticket waited for is still there, and, if that matters to `own`, wasn't downgraded. */

@@ -101,18 +101,6 @@ test('the last ticket is the last entry that is a socket, dead or alive', () => 
   )
 })
 
-test('a ticket is first if nothing but entries with a dot is ahead of it', () => {
-  fc.assert(
-    fc.property(QUEUE, fc.nat(), fc.boolean(), (entries, place, isNamed) => {
-      const scene = new Scene(entries, isNamed)
-      const view = scene.view(undefined)
-      view.list()
-      const index = place % entries.length
-      assert.equal(view.isFirst(scene.tickets[index]!), index === 0)
-    }),
-  )
-})
-
 test('an entry that was gone is checked again', () => {
   const scene = new Scene([entryOf(EXCLUSIVE), entryOf(EXCLUSIVE)])
   const own = scene.own(1)
