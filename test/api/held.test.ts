@@ -42,6 +42,13 @@ const LOOKS: Readonly<Record<string, (lock: Lock | SyncLock) => boolean>> = {
 
 const isLost = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_LOST')
 
+test('a lost lock is noticed also if a test of the program has replaced fs.existsSync', async (t) => {
+  const lock = await slocket(lockPath)
+  t.mock.method(fs, 'existsSync', () => true)
+  REMOVALS['its ticket is removed']!()
+  assert.equal(lock.held, false)
+})
+
 for (const form of ['slocket', 'slocket.sync'] as const) {
   describe(`${form}: a lost lock`, () => {
     for (const [what, remove] of Object.entries(REMOVALS)) {
