@@ -150,11 +150,12 @@ export class Workplace {
   }
 }
 
-/** True if the process runs, and isn't a zombie. */
+/** True if a thread of the process runs. While another thread ends, the first one may be a zombie already; sockets are closed with the last one. */
 export function isRunning(pid: number): boolean {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat[stat.lastIndexOf(')') + 2] !== 'Z'
+    const isZombie = stat[stat.lastIndexOf(')') + 2] === 'Z'
+    return !isZombie || fs.readdirSync(`/proc/${pid}/task`).length > 1
   } catch {
     return false
   }
