@@ -2,7 +2,7 @@
 //
 // Compares builds of slocket, each a directory `dist`, with the first one. The same processes take the lock of each build in turn, for a phase of some
 // hundred milliseconds each. So all builds have the same processes and, on average, the same machine: what is slower by 3 percent shows within a minute.
-// Name a build twice to see how much of a difference is chance: two copies of one build, in two directories.
+// To see how much of a difference is chance, compare a build with a copy of it.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -26,9 +26,17 @@ const { values, positionals } = parseArgs({
   },
 })
 const numbers = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Number(value)]))
-if (positionals.length < 2 || Object.values(numbers).some((number) => !(number >= 0))) {
+const isValid =
+  Object.entries(numbers).every(
+    ([name, number]) =>
+      Number.isFinite(number) && (number > 0 || (number === 0 && (name === 'slice' || name === 'warm'))),
+  ) &&
+  Number.isInteger(numbers.processes) &&
+  numbers.seconds * 1000 >= PARTS * positionals.length * numbers.phase
+if (positionals.length < 2 || !isValid) {
   console.error(
-    'usage: node bench/builds.js DIST DIST… [--processes N] [--slice MS] [--seconds S] [--warm S] [--phase MS]',
+    'usage: node bench/builds.js DIST DIST… [--processes N] [--slice MS] [--seconds S] [--warm S] [--phase MS]\n' +
+      `each build needs at least ${PARTS} phases`,
   )
   process.exit(64)
 }
