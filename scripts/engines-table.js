@@ -81,7 +81,9 @@ function yes(value) {
 /** As `p50 (greatest)`. */
 function takeoverOf(name) {
   const results = join(root, 'bench/results')
-  for (const file of readdirSync(results).sort().reverse()) {
+  // The results that git keeps: quick and partial ones say nothing.
+  const kept = readdirSync(results).filter((file) => /^(\d{4}-.*|engines)\.json$/.test(file))
+  for (const file of kept.sort().reverse()) {
     const { cases } = JSON.parse(readFileSync(join(results, file), 'utf8'))
     const ofServer = cases[`takeover, ${name}`]?.[0]
     const metrics = name === 'local' ? cases.takeover?.all?.slocket?.at(-1)?.metrics : undefined
