@@ -345,10 +345,29 @@ async function functionsOf(name, file) {
   const functions = names.filter((own) => new RegExp(`^export (async )?function ${own}\\b`, 'm').test(text))
   return [
     `import { load } from '${FILES}'`,
-    ...functions.map(
-      (own) => `export function ${own}(...parameters) {\n  return load['${file}']().${own}(...parameters)\n}`,
-    ),
+    ...functions.map((own) => {
+      const parameters = parametersOf(own, text)
+      return `export function ${own}(${parameters}) {\n  return load['${file}']().${own}(${parameters})\n}`
+    }),
   ].join('\n')
+}
+
+/**
+ * The parameters of a function that forwards to the exported function `name`: `p1, p2`, and not `...parameters`. The first call of a request goes through these, and collecting and
+ * spreading an array takes longer than the call. More parameters than the function has do no harm, so commas of types count as well.
+ */
+function parametersOf(name, text) {
+  const declared = text.slice(text.search(new RegExp(`^export (async )?function ${name}\\b`, 'm')))
+  const list = declared.slice(declared.indexOf('('))
+  let depth = 0
+  let count = 1
+  for (let at = 0; at === 0 || depth > 0; at += 1) {
+    if (depth === 1 && list.startsWith('...', at)) return '...parameters'
+    if ('([{'.includes(list[at])) depth += 1
+    else if (')]}'.includes(list[at])) depth -= 1
+    else if (depth === 1 && list[at] === ',') count += 1
+  }
+  return Array.from({ length: count }, (_, index) => `p${index + 1}`).join(', ')
 }
 
 /** Returns the module FILES. Each `require` has a constant path, so that bundlers find the files. */

@@ -1,7 +1,9 @@
 /** Acquires a lock from an engine, with or without a time limit. */
-import type { AcquireRequest, Engine, Grant } from './requests/engine.ts'
+import type { Claim } from './core/claim.ts'
+import type { AcquireRequest, Engine, Grant, Requester } from './requests/engine.ts'
 import { inNextTurn, isTurnDue } from './requests/event-loop.ts'
 import { onAbort } from './requests/on-abort.ts'
+import type { Asker } from './requests/request.ts'
 import { Request } from './requests/request.ts'
 import { askOf } from './requests/ticket-engine.ts'
 import { HolderLook } from './holder-look.ts'
@@ -23,36 +25,88 @@ export function acquireOnce(
   engine: Engine,
   path: string,
   asked: Asked,
-  { wait, signal }: Pick<AcquireRequest, 'wait' | 'signal'>,
+  how: Pick<AcquireRequest, 'wait' | 'signal'>,
 ): Promise<Lock | null> {
-  const { claim, label, lingerMs, sliceMs, identity } = asked
-  return new Promise((resolve, reject) => {
-    const request: AcquireRequest = {
-      claim,
-      wait,
-      label,
-      lingerMs,
-      sliceMs,
-      signal,
-      identity,
-      onSelfWait: (holder) => warnOfSelfWait(engine, path, label, holder),
-    }
-    const wasAborted = signal?.aborted === true
-    const onGrant = (grant: Grant | null): void => {
-      if (grant === null) return void setImmediate(resolve, null)
-      const lock = new Lock(path, asked, grant)
-      if (isTurnDue()) inNextTurn(() => resolve(lock))
-      else resolve(lock)
-    }
-    const onError = (error: unknown): void => {
-      // If the caller aborts a wait, it rejects at once. Otherwise it takes a turn of the event loop, as above: see event-loop.ts.
-      if (signal?.aborted === true && !wasAborted) reject(error)
-      else setImmediate(reject, error)
-    }
-    const ask = askOf(engine)
-    if (ask !== undefined) ask(path, new Request(request, onGrant, onError))
-    else engine.acquire(path, request).then(onGrant, onError).catch(reject)
-  })
+  const wait = new Wait(engine, path, asked, how.wait, how.signal)
+  const ask = askOf(engine)
+  if (ask !== undefined) ask(path, new Request(wait, wait))
+  else askAnyEngine(engine, path, wait)
+  return wait.promise
+}
+
+function askAnyEngine(engine: Engine, path: string, request: Wait): void {
+  const { claim, wait, label, lingerMs, sliceMs, identity, signal } = request
+  const onSelfWait: AcquireRequest['onSelfWait'] = (holder) => request.onSelfWait(holder)
+  engine
+    .acquire(path, { claim, wait, label, lingerMs, sliceMs, signal, identity, onSelfWait })
+    .then(
+      (grant) => request.onGrant(grant),
+      (error: unknown) => request.onError(error),
+    )
+    .catch((error: unknown) => request.fail(error))
+}
+
+/** The functions of the promise that is being made. */
+let resolveNew: ((lock: Lock | null) => void) | undefined
+let rejectNew: ((error: unknown) => void) | undefined
+
+/** For `new Promise`. One function for all promises, so that no call has to make one of its own. */
+function keepSettlers(resolve: (lock: Lock | null) => void, reject: (error: unknown) => void): void {
+  resolveNew = resolve
+  rejectNew = reject
+}
+
+/** A wait without a time limit: the request, and the promise that settles with its result. One object, because what a call allocates is a good part of its time. */
+class Wait implements AcquireRequest, Asker {
+  readonly promise: Promise<Lock | null> = new Promise(keepSettlers)
+  private readonly resolve: (lock: Lock | null) => void = resolveNew!
+  /** Rejects at once. */
+  readonly fail: (error: unknown) => void = rejectNew!
+  readonly claim: Claim
+  readonly wait: boolean
+  readonly label: string | undefined
+  readonly lingerMs: number
+  readonly sliceMs: number
+  readonly signal: AbortSignal | undefined
+  readonly identity: object | undefined
+  private readonly engine: Engine
+  private readonly path: string
+  private readonly asked: Asked
+  private readonly wasAborted: boolean
+
+  constructor(engine: Engine, path: string, asked: Asked, wait: boolean, signal: AbortSignal | undefined) {
+    this.claim = asked.claim
+    this.wait = wait
+    this.label = asked.label
+    this.lingerMs = asked.lingerMs
+    this.sliceMs = asked.sliceMs
+    this.signal = signal
+    this.identity = asked.identity
+    this.engine = engine
+    this.path = path
+    this.asked = asked
+    this.wasAborted = signal?.aborted === true
+    // They would keep the lock alive.
+    resolveNew = undefined
+    rejectNew = undefined
+  }
+
+  onSelfWait(holder: Pick<Requester, 'label' | 'sinceMs'>): void {
+    warnOfSelfWait(this.engine, this.path, this.label, holder)
+  }
+
+  onGrant(grant: Grant | null): void {
+    if (grant === null) return void setImmediate(this.resolve, null)
+    const lock = new Lock(this.path, this.asked, grant)
+    if (isTurnDue()) inNextTurn(this.resolve, lock)
+    else this.resolve(lock)
+  }
+
+  onError(error: unknown): void {
+    // If the caller aborts a wait, it rejects at once. Otherwise it takes a turn of the event loop, as above: see event-loop.ts.
+    if (this.signal?.aborted === true && !this.wasAborted) this.fail(error)
+    else setImmediate(this.fail, error)
+  }
 }
 
 const WAITS = { wait: true, signal: undefined } as const
@@ -110,7 +164,7 @@ interface TimedRequest {
  * One wait with a time limit. It asks who holds the lock shortly before the deadline, so that the error can say so at the deadline. If the engine
  * has to cancel the wait on a server, this waits for that: once this has rejected, nothing is held.
  */
-class TimedWait {
+class TimedWait implements Asker {
   private readonly request: TimedRequest
   private readonly resolve: (lock: Lock) => void
   private readonly reject: (error: unknown) => void
@@ -155,12 +209,9 @@ class TimedWait {
     const onSelfWait: AcquireRequest['onSelfWait'] = (holder) => warnOfSelfWait(engine, path, label, holder)
     const { identity } = this
     const request: AcquireRequest = { claim, wait: true, label, lingerMs, sliceMs, signal, identity, onSelfWait }
-    // A request that waits is never refused.
-    const onGrant = (grant: Grant | null): void => this.onGrant(grant!)
-    const onError = (error: unknown): void => this.onError(error)
     const ask = askOf(engine)
     if (ask !== undefined) {
-      const direct = new Request(request, onGrant, onError)
+      const direct = new Request(request, this)
       this.cancel = (reason) => direct.cancel(reason)
       return ask(path, direct)
     }
@@ -170,20 +221,24 @@ class TimedWait {
     else this.stopListening = signal && onAbort(signal, () => controller.abort(signal.reason))
     engine
       .acquire(path, { ...request, signal: controller.signal })
-      .then(onGrant, onError)
+      .then(
+        (grant) => this.onGrant(grant),
+        (error: unknown) => this.onError(error),
+      )
       .catch(this.reject)
   }
 
-  private onGrant(grant: Grant): void {
+  onGrant(grant: Grant | null): void {
     const { path, asked } = this.request
     this.settle()
     this.look?.end()
-    const lock = new Lock(path, asked, grant)
-    if (isTurnDue()) inNextTurn(() => this.resolve(lock))
+    // A request that waits is never refused.
+    const lock = new Lock(path, asked, grant!)
+    if (isTurnDue()) inNextTurn(this.resolve, lock)
     else this.resolve(lock)
   }
 
-  private onError(error: unknown): void {
+  onError(error: unknown): void {
     this.settle()
     if (error === TIMED_OUT) return void this.rejectTimedOut()
     this.look?.end()

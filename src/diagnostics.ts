@@ -43,6 +43,8 @@ interface Channels {
   readonly downgraded: Channel
   readonly released: Channel
   readonly lost: Channel
+  /** All of these, and the five of `acquiring`. */
+  readonly all: readonly Channel[]
 }
 
 let opened: Channels | undefined
@@ -54,8 +56,9 @@ export function channels(): Channels {
 
 function openChannels(): Channels {
   const { channel, tracingChannel } = process.getBuiltinModule('node:diagnostics_channel')
-  return {
-    acquiring: tracingChannel('slocket:acquire'),
+  const acquiring = tracingChannel<unknown, LockTrace>('slocket:acquire')
+  const { start, end, asyncStart, asyncEnd, error } = acquiring
+  const others = {
     waiting: channel('slocket:wait'),
     noticed: channel('slocket:wait-notice'),
     granted: channel('slocket:grant'),
@@ -63,21 +66,21 @@ function openChannels(): Channels {
     released: channel('slocket:release'),
     lost: channel('slocket:lost'),
   }
+  return { acquiring, ...others, all: [start, end, asyncStart, asyncEnd, error, ...Object.values(others)] }
 }
 
 /** The properties of a `Lock` that are needed here. */
 export type TracedLock = Required<Pick<LockTrace, 'name' | 'mode' | 'permits' | 'take' | 'token' | 'recovered'>>
 
-/** Whether a channel that concerns a new request has a subscriber. */
+/** Whether a channel has a subscriber: all of them concern a new request. */
 export function isObserved(): boolean {
-  const { acquiring, waiting, noticed, granted, downgraded, released, lost } = channels()
-  return (
-    acquiring.hasSubscribers ||
-    waiting.hasSubscribers ||
-    noticed.hasSubscribers ||
-    granted.hasSubscribers ||
-    downgraded.hasSubscribers ||
-    released.hasSubscribers ||
-    lost.hasSubscribers
-  )
+  opened ??= openChannels()
+  const { all } = opened
+  for (let index = 0; index < all.length; index += 1) if (all[index]!.hasSubscribers) return true
+  return false
+}
+
+/** Whether somebody is to be notified of a release. */
+export function isReleaseObserved(): boolean {
+  return (opened ??= openChannels()).released.hasSubscribers
 }

@@ -87,8 +87,7 @@ export function publishDowngraded(lock: TracedLock): void {
 }
 
 export function publishReleased(lock: TracedLock): void {
-  const { released } = channels()
-  if (released.hasSubscribers) released.publish(endOf(lock))
+  channels().released.publish(endOf(lock))
 }
 
 export function publishLost(lock: TracedLock, error: Error): void {

@@ -5,6 +5,7 @@ import { debug } from './debug.ts'
 import { downgradeLock } from './downgrade.ts'
 import type { MinimumHold } from './calls/minimum-hold.ts'
 import { startMinimumHold } from './calls/minimum-hold.ts'
+import { isReleaseObserved } from './diagnostics.ts'
 import { publishLost, publishReleased } from './lock-traces.ts'
 import { SlocketError } from './errors.ts'
 import type { Asked, LockMode } from './options.ts'
@@ -60,6 +61,13 @@ export class Lock {
     this.#grant = grant
     this.#claim = claim
     if (atLeastMs > 0) this.#minimum = startMinimumHold(atLeastMs)
+    // As variables first. V8 makes a function that is assigned to a property in the space of its old objects, by a slow call.
+    const assertHeld = (): void => this.#assertHeld()
+    const release = (): Promise<void> => this.#release()
+    const downgrade = (): Promise<void> => this.#downgrade()
+    this.assertHeld = assertHeld
+    this.release = release
+    this.downgrade = downgrade
     grant.onLost((error) => this.#onLost(error))
   }
 
@@ -86,7 +94,9 @@ export class Lock {
    *
    * @throws ERR_SLOCKET_LOST if the lock was lost, and after a release.
    */
-  readonly assertHeld: () => void = () => {
+  readonly assertHeld: () => void
+
+  #assertHeld(): void {
     if (this.held) return
     if (this.#lossError !== undefined) throw this.#lossError
     throw new SlocketError('ERR_SLOCKET_LOST', `the lock '${this.name}' is not held: it was released`)
@@ -152,17 +162,24 @@ export class Lock {
    *
    * @throws (by the promise) ERR_SLOCKET_NOT_RELEASED if the system failed to release it: see docs/errors.md.
    */
-  readonly release: () => Promise<void> = () => {
+  readonly release: () => Promise<void>
+
+  #release(): Promise<void> {
     if (this.#releasing !== undefined) return this.#releasing
     if (!this.#isHeld) return RELEASED
     this.#isHeld = false
-    if (this.#releaseListeners === undefined) return (this.#releasing = this.#releaseInTime())
-    // A listener may call this, too: it gets the same promise.
+    if (this.#releaseListeners !== undefined) return this.#releaseAfter(this.#releaseListeners)
+    this.#releasing = this.#minimum === undefined ? this.#releaseGrant() : this.#releaseInTime(this.#minimum)
+    return this.#releasing
+  }
+
+  #releaseAfter(listeners: ReadonlySet<() => void>): Promise<void> {
+    // A listener may release, too: it gets the same promise.
     let settle!: (released: Promise<void>) => void
     this.#releasing = new Promise((resolve) => (settle = resolve))
     // Called before the next holder can have the lock.
-    for (const listener of this.#releaseListeners) listener()
-    settle(this.#releaseInTime())
+    for (const listener of listeners) listener()
+    settle(this.#minimum === undefined ? this.#releaseGrant() : this.#releaseInTime(this.#minimum))
     return this.#releasing
   }
 
@@ -192,10 +209,14 @@ export class Lock {
    * @throws (by the promise) ERR_SLOCKET_LOST if the lock isn't held any more; ERR_SLOCKET_NO_DOWNGRADE if its engine can't (named locks, PostgreSQL through a pooler);
    *   TypeError for a permit, which has nothing to give up; what a system error means, or ERR_SLOCKET_UNREACHABLE: then call it again.
    */
-  readonly downgrade: () => Promise<void> = () =>
-    (this.#downgrading ??= downgradeLock(this, this.#grant, () => this.#becomeShared()).finally(
+  readonly downgrade: () => Promise<void>
+
+  #downgrade(): Promise<void> {
+    this.#downgrading ??= downgradeLock(this, this.#grant, () => this.#becomeShared()).finally(
       () => (this.#downgrading = undefined),
-    ))
+    )
+    return this.#downgrading
+  }
 
   #becomeShared(): void {
     ;(this as { mode: LockMode }).mode = 'shared'
@@ -234,14 +255,14 @@ export class Lock {
     else this.#minimum.extend(ms)
   }
 
-  #releaseInTime(): Promise<void> {
-    return this.#minimum === undefined ? this.#releaseGrant() : this.#minimum.whenOver(() => this.#releaseGrant())
+  #releaseInTime(minimum: MinimumHold): Promise<void> {
+    return minimum.whenOver(() => this.#releaseGrant())
   }
 
   #releaseGrant(): Promise<void> {
     try {
       const released = this.#grant.release()
-      if (this.#grant.isNested !== true) publishReleased(this)
+      if (isReleaseObserved() && this.#grant.isNested !== true) publishReleased(this)
       return released === undefined ? RELEASED : Promise.resolve(released)
     } catch (error) {
       return Promise.reject(error)

@@ -282,8 +282,10 @@ export function parseOptions(options: unknown, { of, known, meaningless }: CallO
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TypeError(`options must be an object, not ${describeValue(options)}`)
   }
-  if (!Object.keys(options).every((name) => known.has(name)))
-    checkKnownOptions(options, known, of, { ...optionHints(), ...meaningless })
+  // Inherited names come, too, but aren't refused. `Object.keys` would make an array at each call.
+  for (const name in options) {
+    if (!known.has(name)) checkKnownOptions(options, known, of, { ...optionHints(), ...meaningless })
+  }
   const given = options as Record<string, unknown>
   const {
     mode = 'exclusive',
@@ -356,7 +358,7 @@ function parseMs(name: string, value: unknown, maxMs: number = MAX_MS): number {
 }
 
 function parseSlice(value: unknown, isExclusive: boolean): number {
-  const sliceMs = parseSliceMs(value)
+  const sliceMs = parseMs('slice', value, MAX_SLICE_MS)
   if (sliceMs > 0 && !isExclusive) {
     throw new TypeError("options.slice cannot be given with options.permits or with options.mode 'shared'")
   }

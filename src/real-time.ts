@@ -20,14 +20,15 @@ export const nextTick: typeof process.nextTick = process.nextTick.bind(process)
 
 /** The wall clock, in ms since the epoch. */
 export const wallNowMs: () => number = Date.now
-const hrtime = process.hrtime.bind(process)
-/** The monotonic clock, in ms. It doesn't use `performance`, which takes a millisecond to load. */
-export function monotonicNowMs(): number {
-  const [seconds, ns] = hrtime()
-  return seconds * 1000 + ns / 1_000_000
-}
 /** CLOCK_MONOTONIC in ns, as `process.hrtime.bigint()` returns it. */
 export const monotonicNowNs: () => bigint = process.hrtime.bigint.bind(process.hrtime)
+/**
+ * The monotonic clock, in ms. `performance` takes a millisecond to load, and the array of `process.hrtime()` takes 2 µs to make and to read, before V8 has optimized
+ * that; this takes 0.4 (Node 20).
+ */
+export function monotonicNowMs(): number {
+  return Number(monotonicNowNs()) / 1_000_000
+}
 
 /** The longest delay of a timer. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1

@@ -29,7 +29,7 @@ import type {
   TryOptions,
   WithOptions,
 } from './options.ts'
-import { callOptions, DEFAULTS, parseFunction, parseOptions, parsePaths, refuseTake } from './options.ts'
+import { callOptions, parseFunction, parseOptions, parsePaths, refuseTake } from './options.ts'
 import type { SyncLock } from './sync/sync-lock.ts'
 import { nextTick, nextTurn } from './real-time.ts'
 
@@ -210,23 +210,27 @@ export interface Slocket {
 /**
  * Creates the API.
  *
- * @param engineFor returns the engine for an access; undefined means the default access. Called for each call without an engine.
+ * @param engineFor returns the engine for an access. Undefined means the default access: that engine is asked for once.
  * @param sync acquires local locks.
  */
 export function createSlocket(engineFor: (access: LockAccess | undefined) => Engine, sync: Slocket['sync']): Slocket {
+  let usual: Engine | undefined
   const engineOf = (asked: Asked): Engine => {
-    const engine = asked.engine ?? engineFor(asked.access)
+    const engine =
+      asked.engine ?? (asked.access === undefined ? (usual ??= engineFor(undefined)) : engineFor(asked.access))
     refuseTake(asked, engine)
     return engine
   }
-  const acquire = (path: string, asked: Asked, own: readonly Claim[] = NONE, isSeen = isObserved()): Promise<Lock> => {
+  const acquire = (path: string, asked: Asked, own: readonly Claim[]): Promise<Lock> =>
+    isObserved() ? acquireObserved(path, asked, own) : acquireUnobserved(path, asked, own)
+
+  const acquireObserved = (path: string, asked: Asked, own: readonly Claim[]): Promise<Lock> => {
+    const trace = traceOf(path, asked, false)
+    return observe(trace, () => acquireUnobserved(path, { ...asked, onWait: publishNotices(trace, asked.onWait) }, own))
+  }
+
+  const acquireUnobserved = (path: string, asked: Asked, own: readonly Claim[]): Promise<Lock> => {
     try {
-      if (isSeen) {
-        const trace = traceOf(path, asked, false)
-        return observe(trace, () =>
-          acquire(path, { ...asked, onWait: publishNotices(trace, asked.onWait) }, own, false),
-        )
-      }
       const engine = engineOf(asked)
       makeParentsOf(path, engine, asked)
       const advice = own.length === 0 ? 'wait' : adviceFor(asked.claim, own, asked.timeoutMs)
@@ -238,25 +242,28 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     }
   }
 
-  function slocket(given: string | URL, ...rest: readonly unknown[]): Promise<Lock> | undefined {
-    const last = rest.length > 1 ? rest[1] : rest[0]
-    if (typeof last !== 'function') {
-      if (rest.length > 1 && last !== undefined) throw new TypeError('callback must be a function')
-      try {
-        const path = parsePath(given)
-        return acquire(path, rest[0] === undefined ? DEFAULTS : parseOptions(rest[0], ACQUIRE))
-      } catch (error) {
-        return Promise.reject(error)
-      }
+  // No closures here: with them, V8 would make a context at each call.
+  function slocket(given: string | URL, options?: unknown, callback?: unknown): Promise<Lock> | undefined {
+    if (callback !== undefined) {
+      if (typeof callback !== 'function') throw new TypeError('callback must be a function')
+      return acquireFor(callback as LockCallback, given, options)
     }
-    const callback = last as LockCallback
-    const asked = parseOptions(rest.length > 1 ? rest[0] : undefined, ACQUIRE)
+    if (typeof options === 'function') return acquireFor(options as LockCallback, given, undefined)
+    try {
+      const path = parsePath(given)
+      return acquire(path, parseOptions(options, ACQUIRE), NONE)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  function acquireFor(callback: LockCallback, given: string | URL, options: unknown): undefined {
+    const asked = parseOptions(options, ACQUIRE)
     // With nextTick, what the callback throws is an uncaught exception of the caller, not a rejection of this promise.
-    acquire(parsePath(given), asked).then(
+    acquire(parsePath(given), asked, NONE).then(
       (lock) => nextTick(callback, null, lock),
       (error: unknown) => nextTick(callback, error),
     )
-    return undefined
   }
 
   const relatives: Pick<Slocket, 'try' | 'with' | 'lead' | 'query' | 'break' | 'sync'> = {

@@ -81,7 +81,7 @@ export async function enter(request: BodyRequest, reserved: Reservation): Promis
     throw asked.signal.reason
   }
   // As with a grant, a loop of such calls must not starve the event loop.
-  if (isTurnDue()) await new Promise<void>((resolve) => inNextTurn(resolve))
+  if (isTurnDue()) await new Promise<void>((resolve) => inNextTurn(resolve, undefined))
   let current: Reservation | undefined = reserved
   if (!reserved.acquired.held || !covers(reserved.acquired.claim, asked.claim)) {
     // RACE: since the call, the outer body has released or downgraded its lock. A body around that one may hold the lock, too.

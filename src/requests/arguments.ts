@@ -5,7 +5,7 @@ export function parsePath(given: unknown): string {
   const path = isUrl(given) ? pathOfUrl(given) : given
   if (typeof path !== 'string') throw new TypeError(`path must be a string or a file: URL, not ${describeValue(path)}`)
   if (path === '') throw new TypeError('path must not be empty')
-  if (path.includes('\0')) throw new TypeError('path must not contain a NUL character')
+  if (path.indexOf('\0') !== -1) throw new TypeError('path must not contain a NUL character')
   if (!path.isWellFormed()) throw new TypeError('path must be well-formed Unicode: it has half of a surrogate pair')
   return path
 }

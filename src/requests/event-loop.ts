@@ -19,8 +19,8 @@ let firstMs: number | undefined
 /** Whether a turn has been scheduled, which resets all this; and when. */
 let isTurnAwaited = false
 let awaitedSinceMs = 0
-/** Grants to be settled in that turn, in their order. */
-let deferred: (() => void)[] = []
+/** The grants to be settled in that turn, in their order. */
+let deferred: { readonly settle: (value: never) => void; readonly value: unknown }[] = []
 
 /** Counts a grant. Returns true if the grant must be settled through {@link inNextTurn}. */
 export function isTurnDue(): boolean {
@@ -35,9 +35,9 @@ export function isTurnDue(): boolean {
   return false
 }
 
-/** Calls `settle`, which settles a grant, in the next turn of the event loop, after those deferred before it. */
-export function inNextTurn(settle: () => void): void {
-  deferred.push(settle)
+/** Calls `settle`, which settles a grant, with `value` in the next turn of the event loop, after those deferred before it. */
+export function inNextTurn<T>(settle: (value: T) => void, value: T): void {
+  deferred.push({ settle, value })
 }
 
 function onTurn(): void {
@@ -45,5 +45,5 @@ function onTurn(): void {
   deferred = []
   firstMs = undefined
   isTurnAwaited = false
-  for (const settle of settling) settle()
+  for (const { settle, value } of settling) settle(value as never)
 }

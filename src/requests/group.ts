@@ -25,7 +25,7 @@ import { isSameClaim } from '../core/claim.ts'
 import type { TicketIdentity } from '../core/ticket.ts'
 import { debug } from '../debug.ts'
 import { isExiting } from './exiting.ts'
-import { forgetKept, keepUntilTurnEnds } from './kept-tickets.ts'
+import { keepUntilTurnEnds } from './kept-tickets.ts'
 import type { Request } from './request.ts'
 import { append, remove, requestsFrom } from './request-list.ts'
 import type { PlacedGroup } from './resource-requests.ts'
@@ -36,9 +36,6 @@ import type { TurnRequest } from './wait-for-turn.ts'
 import { waitForTurn, withdrawQuietly } from './wait-for-turn.ts'
 
 export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
-  /** Whether the holder was downgraded, and whether others may know that: then its ticket is shared until it leaves. */
-  private downgraded: 'no' | 'soon' | 'shares' = 'no'
-
   enter(): void {
     this.state = 'joining'
     try {
@@ -153,10 +150,20 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
     }
   }
 
+  serveKept(request: Request): boolean {
+    if (this.state !== 'kept' || request.signal !== undefined || isExiting()) return false
+    if (request.steal || request.claim.kind !== 'exclusive') return false
+    return this.slice!.isOpenTo(request) && this.resume(request)
+  }
+
   accept(request: Request): boolean {
     if (!this.isOpenTo(request)) return false
     if (this.slice !== undefined && !this.slice.accept(request)) return false
-    if (this.state === 'kept') return this.resume(request)
+    if (this.state === 'kept') {
+      if (!isExiting()) return this.resume(request)
+      this.withdrawKept()
+      return false
+    }
     const { ticket } = this
     const isSharing = this.state === 'held' && this.claim.kind === 'shared'
     if (isSharing ? !isHolder(this.queue, this.ticket!) : ticket !== undefined && !this.setHasWaiters(true))
@@ -305,13 +312,12 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
 
   /** Grants to `request` by the kept ticket. False if that ticket is gone. */
   private resume(request: Request): boolean {
-    // It may have been removed, or stolen; and it has left the queue if the process is exiting.
-    if (isExiting() || !isHeld(this.queue, this.ticket!)) {
+    // It may have been removed, or stolen.
+    if (!isHeld(this.queue, this.ticket!)) {
       this.withdrawKept()
       return false
     }
     this.state = 'held'
-    forgetKept(this)
     this.lingerMs = Math.max(this.lingerMs, request.lingerMs)
     append(this, request)
     this.firstWaiting = request
@@ -351,7 +357,6 @@ export class Group extends TicketRequests implements TurnRequest, PlacedGroup {
   private becomeOver(): void {
     if (this.state === 'over') return
     if (this.state === 'outside' || this.state === 'joining') this.owner.entering -= 1
-    else if (this.state === 'kept') forgetKept(this)
     this.state = 'over'
     this.ticket = undefined
     this.wantedWatch?.stop()

@@ -4,23 +4,20 @@
 import type { Group } from './group.ts'
 import { setImmediate } from '../real-time.ts'
 
+/** The groups that have kept their tickets in this turn. Some of them may have resumed, or left, since then. */
 const keepers = new Set<Group>()
-/** Whether the end of this turn is already awaited. */
-let isEndAwaited = false
 
-/** Withdraws the ticket of `keeper` at the end of this turn, unless `keeper` is forgotten before that. */
+/** At the end of this turn, withdraws the ticket of `keeper` if it is kept then. */
 export function keepUntilTurnEnds(keeper: Group): void {
+  if (keepers.size === 0) setImmediate(endTurn)
   keepers.add(keeper)
-  if (isEndAwaited) return
-  isEndAwaited = true
-  setImmediate(() => {
-    isEndAwaited = false
-    withdrawAllKept()
-  })
 }
 
-export function forgetKept(keeper: Group): void {
-  keepers.delete(keeper)
+function endTurn(): void {
+  // First: when a ticket leaves, others may be kept, until the end of the next turn.
+  const ended = [...keepers]
+  keepers.clear()
+  for (const keeper of ended) keeper.withdrawKept()
 }
 
 /** Withdraws all of them now. Must be called before this thread blocks on a lock: the end of its turn would never come. */

@@ -76,6 +76,11 @@ export class PermitGroup implements PlacedGroup, RequestList {
     return own.length === 0 || this.queue.areLast!(own)
   }
 
+  /** It keeps no ticket that nobody holds by. */
+  serveKept(): boolean {
+    return false
+  }
+
   accept(request: Request): boolean {
     if (!this.isOpenTo(request)) return false
     this.lingerMs = Math.max(this.lingerMs, request.lingerMs)

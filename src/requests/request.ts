@@ -20,6 +20,13 @@ function nextNs(): bigint {
   return lastNs
 }
 
+/** The caller that a request notifies of its result: one of the methods is called, once. */
+export interface Asker {
+  /** @param grant null only if the request doesn't wait. */
+  onGrant(grant: Grant | null): void
+  onError(error: unknown): void
+}
+
 /** What a request needs from its group (group.ts). */
 export interface RequestGroup {
   drop(request: Request): void
@@ -61,16 +68,15 @@ export class Request implements Grant, QueuedRequest {
   recovered: boolean = false
   hasWaited: boolean = false
 
-  private readonly resolvePromise: (grant: Grant | null) => void
-  private readonly rejectPromise: (error: unknown) => void
-  private onSelfWait: AcquireRequest['onSelfWait']
+  private readonly asker: Asker
+  /** Has `onSelfWait`, if that is still to be called. */
+  private selfWaitNotice: AcquireRequest | undefined
   private readonly stopListening: (() => void) | undefined
   private loss: Error | undefined = undefined
   private lossListener: ((error: Error) => void) | undefined = undefined
   private wantedListener: (() => void) | undefined = undefined
 
-  /** Calls one of `resolve` and `reject`, once: `resolve` with the grant, or with null if `asked.wait` is false. */
-  constructor(asked: AcquireRequest, resolve: (grant: Grant | null) => void, reject: (error: unknown) => void) {
+  constructor(asked: AcquireRequest, asker: Asker) {
     this.claim = asked.claim
     this.wait = asked.wait
     this.steal = asked.steal === true
@@ -81,24 +87,24 @@ export class Request implements Grant, QueuedRequest {
     this.signal = asked.signal
     this.sinceMs = wallNowMs()
     this.sinceNs = nextNs()
-    this.resolvePromise = resolve
-    this.rejectPromise = reject
+    this.asker = asker
     this.onQueued = asked.onQueued
-    this.onSelfWait = asked.onSelfWait
+    this.selfWaitNotice = asked.onSelfWait === undefined ? undefined : asked
     const { signal } = this
     this.stopListening = signal === undefined ? undefined : onAbort(signal, () => this.cancel(signal.reason))
   }
 
   /** Whether it asks to be notified if its own process has held the lock for as long as it has waited. */
   get noticesSelfWait(): boolean {
-    return this.wait && this.onSelfWait !== undefined
+    return this.wait && this.selfWaitNotice !== undefined
   }
 
   /** @param holder undefined if its own process does not hold the lock, or has not held it for that long. */
   noticeSelfWait(holder: QueuedRequest | undefined): void {
     if (holder === undefined) return
-    this.onSelfWait?.(holder)
-    this.onSelfWait = undefined
+    const notice = this.selfWaitNotice
+    this.selfWaitNotice = undefined
+    notice?.onSelfWait?.(holder)
   }
 
   /** Must be called when it has its place in the queue, or is settled. */
@@ -118,17 +124,17 @@ export class Request implements Grant, QueuedRequest {
     this.isSettled = true
     this.stopListening?.()
     if (this.onQueued !== undefined) this.becomeQueued()
-    this.resolvePromise(this)
+    this.asker.onGrant(this)
   }
 
   refuse(): void {
     this.settle()
-    this.resolvePromise(null)
+    this.asker.onGrant(null)
   }
 
   reject(error: unknown): void {
     this.settle()
-    this.rejectPromise(error)
+    this.asker.onError(error)
   }
 
   /** Rejects it with `reason`, and takes it out of the queue, unless it is settled. */

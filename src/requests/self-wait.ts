@@ -10,11 +10,11 @@ const NS_PER_MS = 1_000_000n
 
 /** There is one for each resource. It does not keep the process alive. */
 export class SelfWaitWatch {
-  readonly #groups: readonly PlacedGroup[]
+  readonly #groups: () => readonly PlacedGroup[]
   #timer: NodeJS.Timeout | undefined
 
-  /** @param groups always has the current groups of the resource, oldest first. */
-  constructor(groups: readonly PlacedGroup[]) {
+  /** @param groups returns the current groups of the resource, oldest first. */
+  constructor(groups: () => readonly PlacedGroup[]) {
     this.#groups = groups
   }
 
@@ -30,10 +30,11 @@ export class SelfWaitWatch {
 
   #look(): void {
     this.#timer = undefined
-    const holding = this.#groups.flatMap((group) => group.holding)
+    const groups = this.#groups()
+    const holding = groups.flatMap((group) => group.holding)
     const now = monotonicNowNs()
     let youngMs: number | undefined
-    for (const request of this.#groups.flatMap((group) => group.waitingRequests)) {
+    for (const request of groups.flatMap((group) => group.waitingRequests)) {
       const waitedMs = Number((now - request.sinceNs) / NS_PER_MS)
       if (waitedMs < NOTICE_MS) youngMs = Math.max(youngMs ?? 0, waitedMs)
       else request.noticeSelfWait(blockerOf(request, holding))

@@ -60,11 +60,19 @@ export class Slice {
     }
   }
 
+  /** Whether `request` may be served without a look. From this call on, the slice isn't longer than the request allows. */
+  isOpenTo(request: Request): boolean {
+    this.lengthMs = Math.min(this.lengthMs, request.sliceMs)
+    return this.isOpen()
+  }
+
   /** Counts a request that joins the group. Returns false if the request was to join by a slice that is over. */
   accept(request: Request): boolean {
-    this.lengthMs = Math.min(this.lengthMs, request.sliceMs)
-    if (!this.isJoinable) return true
-    if (!this.isOpen()) return false
+    if (!this.isJoinable) {
+      this.lengthMs = Math.min(this.lengthMs, request.sliceMs)
+      return true
+    }
+    if (!this.isOpenTo(request)) return false
     this.firstRequest ??= request
     return true
   }

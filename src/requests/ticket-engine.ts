@@ -28,7 +28,7 @@ export interface TicketEngine extends Engine {
   acquireAtOnce(resource: string, request: AcquireRequest): Grant | undefined
 }
 
-/** Settles `request`, without a promise or a signal in between. Never throws. */
+/** Asks for `request`, which notifies its asker, without a promise or a signal in between. Never throws. */
 type Ask = (resource: string, request: Request) => void
 
 /** The key is the function `acquire`, so that the replacement is used if an engine's `acquire` was replaced. */
@@ -68,7 +68,7 @@ export function createTicketEngine(parts: TicketEngineParts): TicketEngine {
   }
 
   const acquire: Engine['acquire'] = (resource, asked) =>
-    new Promise((resolve, reject) => ask(resource, new Request(asked, resolve, reject)))
+    new Promise((onGrant, onError) => ask(resource, new Request(asked, { onGrant, onError })))
   asks.set(acquire, ask)
 
   return {

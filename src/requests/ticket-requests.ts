@@ -3,7 +3,7 @@
  *
  * The list has the holders first, then the waiters, first come, first served.
  *
- * All fields are made here, and `Group` has no constructor: then V8 makes a group in one call.
+ * All fields are made here, and `Group` has neither fields nor a constructor: then V8 makes a group in one call.
  */
 import type { Claim } from '../core/claim.ts'
 import type { TicketIdentity } from '../core/ticket.ts'
@@ -33,6 +33,8 @@ export abstract class TicketRequests implements EnqueueRequest, RequestList {
   protected readonly queue: TicketQueue
   /** Undefined if the request that it was made for has not asked for one. */
   protected readonly slice: Slice | undefined
+  /** Whether the holder was downgraded, and whether others may know that: then its ticket is shared until it leaves. */
+  protected downgraded: 'no' | 'soon' | 'shares' = 'no'
   protected keepAlive: NodeJS.Timeout | undefined = undefined
   /** Looks at the queue for as long as a holder asks whether it is wanted. */
   protected wantedWatch: WantedWatch | undefined = undefined

@@ -40,7 +40,7 @@ export class OrderOfCalls {
   /** A refusal takes a turn of the event loop, and so do grants from time to time: see event-loop.ts. */
   #callAllPaced(): void {
     if (this.#come.some(({ isRefusal }) => isRefusal)) setImmediate(() => this.#callAll())
-    else if (isTurnDue()) inNextTurn(() => this.#callAll())
+    else if (isTurnDue()) inNextTurn(() => this.#callAll(), undefined)
     else this.#callAll()
   }
 

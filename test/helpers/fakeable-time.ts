@@ -6,13 +6,7 @@ import timers from 'node:timers'
 
 export const clock: { now: () => number } = { now: performance.now.bind(performance) }
 
-process.hrtime = Object.assign(
-  (): [number, number] => {
-    const ms = clock.now()
-    return [Math.floor(ms / 1000), (ms % 1000) * 1_000_000]
-  },
-  { bigint: process.hrtime.bigint },
-)
+process.hrtime.bigint = () => BigInt(Math.round(clock.now() * 1_000_000))
 timers.setTimeout = Object.assign(
   (callback: () => void, ms?: number) => globalThis.setTimeout(callback, ms),
   timers.setTimeout,

@@ -15,6 +15,6 @@ export class RequestScene {
 
   readonly acquire = (change: Partial<AcquireRequest> = {}): Promise<Grant | null> => {
     const asked = { claim: EXCLUSIVE, wait: true, lingerMs: 0, ...change }
-    return new Promise((resolve, reject) => this.#requests.add(new Request(asked, resolve, reject)))
+    return new Promise((onGrant, onError) => this.#requests.add(new Request(asked, { onGrant, onError })))
   }
 }

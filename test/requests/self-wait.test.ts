@@ -9,11 +9,7 @@ import { blockerOf } from '../../src/requests/self-wait.ts'
 const TWO = permitClaim(2)
 
 function request(claim: Claim, onSelfWait?: AcquireRequest['onSelfWait']): Request {
-  return new Request(
-    { claim, wait: true, lingerMs: 0, onSelfWait },
-    () => {},
-    () => assert.fail(),
-  )
+  return new Request({ claim, wait: true, lingerMs: 0, onSelfWait }, { onGrant: () => {}, onError: assert.fail })
 }
 
 /** Has been granted, after a wait. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { beforeEach, describe, test } from 'node:test'
 import type { AcquireRequest, Grant } from '../../src/requests/engine.ts'
 import { withdrawAllKept } from '../../src/requests/kept-tickets.ts'
-import { SHARED } from '../../src/core/claim.ts'
+import { EXCLUSIVE, SHARED } from '../../src/core/claim.ts'
 import type { EnqueueRequest } from '../../src/requests/ticket-queue.ts'
 import type { FakeTicket } from './scripted-queue.ts'
 import { RequestScene } from './scene.ts'
@@ -256,6 +256,34 @@ describe('a slice', () => {
       await settle()
       assert.deepEqual(scene.ids, [])
     }
+  })
+
+  test('a kept ticket serves no request for another claim, and no thief: they have tickets of their own', async () => {
+    for (const change of [{ claim: SHARED }, { steal: true }]) {
+      const scene = new SliceScene()
+      await scene.use('a')
+      const granted = await scene.ask('b', change)
+      const [ticket] = scene.queue.tickets as FakeTicket[]
+      assert.deepEqual([ticket!.claim, ticket!.request.steal], [change.claim ?? EXCLUSIVE, change.steal === true])
+      await granted!.release()
+    }
+  })
+
+  test('a request that finds a kept ticket is granted in the call; one whose signal aborts right after the call is not', async () => {
+    const scene = new SliceScene()
+    await scene.use('a')
+    const controller = new AbortController()
+    const aborted = scene.ask('b', { signal: controller.signal })
+    controller.abort(new Error('no longer needed'))
+    await assert.rejects(aborted, /no longer needed/)
+    await scene.use('c')
+    const granted = scene.ask('d')
+    assert.deepEqual(
+      scene.queue.only.request.requests().map(({ label }) => label),
+      ['d'],
+    )
+    await (await granted)!.release()
+    assert.equal(scene.called('enqueue'), 1)
   })
 
   test('shared requests have no slice, and leave as usual', async () => {

@@ -20,8 +20,7 @@ export class QueueDirectory extends LockDirectory {
     try {
       const names = fs.readdirSync(this.path)
       // Node returns names in the order of their bytes, since libuv sorts them (uv_fs_scandir, measured on Node 20 to 26), but this isn't documented.
-      for (let index = 1; index < names.length; index += 1) if (names[index - 1]! > names[index]!) return names.sort()
-      return names
+      return isSorted(names) ? names : names.sort()
     } catch (error) {
       if (isGone(error)) return []
       makeRoom(toSlocketError(error, 'list the queue', this.path))
@@ -253,6 +252,12 @@ export class QueueDirectory extends LockDirectory {
       return this.memberNames()
     }
   }
+}
+
+/** By itself, so that V8 optimizes this loop, and not all that is called to read a directory. */
+function isSorted(names: readonly string[]): boolean {
+  for (let index = 1; index < names.length; index += 1) if (names[index - 1]! > names[index]!) return false
+  return true
 }
 
 function inodeAt(entry: string): number | undefined {

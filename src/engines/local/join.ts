@@ -22,7 +22,7 @@ import type { ListedTicket } from './ticket.ts'
 import { OwnTicket } from './ticket.ts'
 import { thiefNumber } from './names/thief-number.ts'
 import type { TicketName } from './ticket-name.ts'
-import { formatTicketName } from './ticket-name.ts'
+import { ticketId } from './ticket-name.ts'
 import { setImmediate } from '../../real-time.ts'
 
 /** How many times in a row the directory may vanish while a socket is made in it. Each time its last user has just left. */
@@ -45,10 +45,10 @@ function joinOnce(state: QueueState, request: EnqueueRequest): OwnTicket | undef
   const { directory, presence } = state
   const member = presence.members.current
   if (member === undefined || !directory.hasLinks) return undefined
-  const [name, parsed] = newName(state, request, member)
-  switch (directory.link(member.file, name)) {
+  const own = new OwnTicket(newName(state, request, member), member, request)
+  switch (directory.link(member.file, own.name)) {
     case 'linked':
-      return confirmJoin(state, new OwnTicket(name, parsed, member, request))
+      return confirmJoin(state, own)
     case 'gone':
       presence.retire()
       return undefined
@@ -165,31 +165,27 @@ async function joinWithOwnSocket(state: QueueState, request: EnqueueRequest): Pr
   const { directory, presence } = state
   const member = presence.members.current
   if (member === undefined) return undefined
-  const [name, parsed] = newName(state, request, member)
+  const parsed = newName(state, request, member)
   const socket = await presence.listenForTicket(member, parsed.number)
   if (socket === 'foreign') {
     presence.retire()
     return undefined
   }
+  const own = new OwnTicket(parsed, member, request, socket.listener)
   let isJoining = false
   try {
     // RACE: the presence may have ended, by its linger, while the socket came to listen.
-    isJoining = member === presence.members.current && directory.rename(socket.name, name)
+    isJoining = member === presence.members.current && directory.rename(socket.name, own.name)
   } finally {
     if (!isJoining) socket.listener.close()
   }
   if (!isJoining) return undefined
-  return confirmJoin(state, new OwnTicket(name, parsed, member, request, socket.listener))
+  return confirmJoin(state, own)
 }
 
-function newName(
-  state: QueueState,
-  { claim, steal }: EnqueueRequest,
-  { id: member, pid }: Member,
-): [string, TicketName] {
+function newName(state: QueueState, { claim, steal }: EnqueueRequest, { id: member, pid }: Member): TicketName {
   const number = steal ? thiefNumber(state.view.read()[0]?.number) : state.numbers.next(member, state)
-  const parsed = { id: `${number}-${member}`, number, claim, pid, member, kernel: kernelId() }
-  return [formatTicketName(parsed), parsed]
+  return { id: ticketId(number, member), number, claim, pid, member, kernel: kernelId() }
 }
 
 /** Lists after the link, and decides whether the ticket has joined. A dead ticket behind counts, too: it may have held before the link. */
@@ -206,7 +202,8 @@ function confirmJoin(state: QueueState, own: OwnTicket): OwnTicket | undefined {
       state.presence.watch(false)
       if (isDebugging) debug('%s: ticket %s joined, place %d', path, own.id, view.all().length)
       // A ticket that was busy when an earlier request connected to it may be dead by now.
-      for (const ticket of own.joinListing) ticket.isBusy = false
+      const { joinListing } = own
+      for (let index = 0; index < joinListing.length; index += 1) joinListing[index]!.isBusy = false
       return own
     }
     last = view.last()

@@ -131,7 +131,8 @@ function remember(state: QueueState, departed: Departed): boolean {
   forget(state)
   if (lastName <= departed.name) return false
   departed.lastBehind = lastName
-  if (!state.departed.includes(departed)) state.departed.push(departed)
+  if (state.departed.length === 0) state.departed = [departed]
+  else if (!state.departed.includes(departed)) state.departed.push(departed)
   if (!state.left.has(state)) rememberQueue(state)
   return true
 }
@@ -141,7 +142,10 @@ function forget(state: QueueState): void {
   const { departed, view } = state
   if (departed.length === 0) return
   let kept = 0
-  for (const one of departed) if (view.hasBetween(one.name, one.lastBehind)) departed[kept++] = one
+  for (let index = 0; index < departed.length; index += 1) {
+    const one = departed[index]!
+    if (view.hasBetween(one.name, one.lastBehind)) departed[kept++] = one
+  }
   departed.length = kept
   if (kept === 0) state.left.delete(state)
 }
@@ -207,28 +211,35 @@ function isOnlySuccessor(departed: Claim, next: ListedTicket): boolean {
 
 /** Notifies tickets of one member. False if there is no connection with it. */
 function notifyMember(state: QueueState, departed: string, tickets: readonly ListedTicket[]): boolean {
-  const { directory, own, presence } = state
   let frames = ''
-  let isNotified = false
-  for (const { id, name } of tickets) {
-    if (isDebugging) debug('%s: ticket %s has left or shares, ticket %s is notified', directory.path, departed, id)
-    const ticket = own.get(id)
-    if (ticket?.name === name) {
-      ticket.wake()
-      isNotified = true
+  let isOwn = false
+  for (let index = 0; index < tickets.length; index += 1) {
+    const { id, name } = tickets[index]!
+    if (isDebugging)
+      debug('%s: ticket %s has left or shares, ticket %s is notified', state.directory.path, departed, id)
+    const own = state.own.get(id)
+    if (own?.name === name) {
+      own.wake()
+      isOwn = true
     }
     frames += formatWake(id)
   }
-  if (isNotified) return true
-  const { member } = tickets[0]!
+  return isOwn || sendTo(state, tickets[0]!.member, frames)
+}
+
+/** False if there is no connection with the member. */
+function sendTo({ presence }: QueueState, member: string, frames: string): boolean {
+  let isSent = false
   // A waiter that sleeps has opened a connection. All that came from the member are used, since somebody else may have opened one in its name. That one
   // of them has ended doesn't matter: then all are notified again.
-  for (const connection of presence.members.connectionsTo(member)) {
+  const connections = presence.members.connectionsTo(member)
+  for (let index = 0; index < connections.length; index += 1) {
+    const connection = connections[index]!
     if (connection.isOpenedHere) continue
     connection.send(frames)
-    isNotified = true
+    isSent = true
   }
-  if (isNotified) return true
+  if (isSent) return true
   const opened = presence.members.connectionOpenedTo(member)
   opened?.send(frames)
   return opened !== undefined

@@ -90,8 +90,10 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   granted(own: OwnTicket): GrantFacts {
-    own.isHeld = true
-    this.state.presence.watch(true)
+    if (!own.isHeld) {
+      own.isHeld = true
+      this.state.presence.watch(true)
+    }
     // RACE: the lock was stolen between its turn and this line. It has held, and is notified as soon as it knows that.
     if (own.isStolen) queueMicrotask(() => own.isStolen && this.state.stealing?.notifyStolen(own))
     return { token: nextToken(), recovered: this.state.view.dead.size > 0 && this.removeDead(own) }

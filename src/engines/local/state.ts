@@ -60,7 +60,7 @@ export class QueueState {
   /** Own tickets that are over, but could not be removed from the directory yet. */
   readonly stuck: Set<OwnTicket> = new Set()
   /** The tickets that have left, as long as a ticket that stood behind them then still stands there. */
-  readonly departed: Departed[] = []
+  departed: Departed[] = []
   readonly left: QueuesLeft
   /** How many tickets have left without having held, and have yet to connect to a process that they notify. */
   pursuits = 0

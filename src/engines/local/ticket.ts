@@ -7,6 +7,7 @@ import type { Listener } from './members/listener.ts'
 import type { Member } from './members/member.ts'
 import { ageMs } from './platform/kernel.ts'
 import { addSleeper, removeSleeper } from './sleepers.ts'
+import { formatTicketName } from './ticket-name.ts'
 import type { TicketName } from './ticket-name.ts'
 import { setTimeout, clearTimeout } from '../../real-time.ts'
 
@@ -90,8 +91,8 @@ export class OwnTicket extends ListedTicket {
   private endSleep: (() => void) | undefined
 
   /** @param listener a socket of its own, if the file system has no hard links. */
-  constructor(name: string, parsed: TicketName, owner: Member, request: EnqueueRequest, listener?: Listener) {
-    super(name, parsed, OWN)
+  constructor(parsed: TicketName, owner: Member, request: EnqueueRequest, listener?: Listener) {
+    super(formatTicketName(parsed), parsed, OWN)
     this.isForeign = false
     this.owner = owner
     this.request = request
@@ -112,11 +113,11 @@ export class OwnTicket extends ListedTicket {
   sleep(ms: number, cancellation: Cancellation): void | Promise<void> {
     if (this.isWoken || cancellation.cancelled) return undefined
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.endSleep?.(), ms)
-      this.startSleep(cancellation, () => {
-        clearTimeout(timer)
-        resolve()
-      })
+      this.startSleep(
+        resolve,
+        cancellation,
+        setTimeout(() => this.endSleep?.(), ms),
+      )
     })
   }
 
@@ -125,18 +126,17 @@ export class OwnTicket extends ListedTicket {
     if (this.isWoken || cancellation.cancelled) return undefined
     return new Promise((resolve) => {
       addSleeper(this, look)
-      this.startSleep(cancellation, () => {
-        removeSleeper(this)
-        resolve()
-      })
+      this.startSleep(resolve, cancellation)
     })
   }
 
-  private startSleep(cancellation: Cancellation, onEnd: () => void): void {
+  private startSleep(resolve: () => void, cancellation: Cancellation, timer?: NodeJS.Timeout): void {
     const end = (): void => {
       this.endSleep = undefined
       cancellation.stopListening(end)
-      onEnd()
+      if (timer === undefined) removeSleeper(this)
+      else clearTimeout(timer)
+      resolve()
     }
     this.endSleep = end
     cancellation.listen(end)

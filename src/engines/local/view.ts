@@ -83,7 +83,7 @@ export class QueueView {
     let place = names.length - 1
     if (names[place] !== own.name) place = this.placeOf(own.name)
     if (names[place] !== own.name) return []
-    const listing: ListedTicket[] = [own]
+    let listing: ListedTicket[] = [own]
     const { claim } = own
     // A ticket whose claim does not match decides alone.
     const most = mostAhead(claim)
@@ -91,7 +91,9 @@ export class QueueView {
       const ticket = this.ticketAt(index)
       if (ticket === undefined || isPassedOver(claim, ticket.claim) || this.isForeign(ticket, own.request.wait))
         continue
-      listing.push(ticket)
+      // Usually there is one. The first `push` would make room for 17.
+      if (listing.length === 1) listing = [own, ticket]
+      else listing.push(ticket)
     }
     return listing.length === 1 ? listing : listing.reverse()
   }

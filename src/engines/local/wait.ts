@@ -38,7 +38,8 @@ export function awaitChange(
   const { owner } = own
   let unreached: ListedTicket[] | undefined
   let isKnown = true
-  for (const ticket of among) {
+  for (let index = 0; index < among.length; index += 1) {
+    const ticket = among[index]!
     if (view.isForeign(ticket, true)) return undefined
     if (state.isOwn(ticket)) continue
     // The connection must be that of its own member: another member of this process may go before this ticket does, and a notification names a member.
@@ -65,7 +66,10 @@ export function awaitChange(
 
 /** A listing that isn't of one moment may show a ticket that has left, and miss a ticket that left after it, whose owner doesn't know of us. */
 function isAnyOutOfTheWay(state: QueueState, own: OwnTicket, among: readonly ListedTicket[]): boolean {
-  for (const ticket of among) if (!state.isOwn(ticket) && !isInTheWay(state, own, ticket)) return true
+  for (let index = 0; index < among.length; index += 1) {
+    const ticket = among[index]!
+    if (!state.isOwn(ticket) && !isInTheWay(state, own, ticket)) return true
+  }
   return false
 }
 

@@ -290,7 +290,7 @@ class Queue {
   own(claim: Claim, { isHeld = false } = {}): OwnTicket {
     const parsed = this.#next('z', claim)
     const request = { lingerMs: 0, wait: true } as OwnTicket['request']
-    const own = new OwnTicket(formatTicketName(parsed), parsed, this.member as Member, request)
+    const own = new OwnTicket(parsed, this.member as Member, request)
     own.isHeld = isHeld
     this.#names.add(own.name)
     this.state.own.set(own.id, own)

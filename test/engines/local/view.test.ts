@@ -154,7 +154,7 @@ class Scene {
 
   own(place: number, request: Partial<OwnTicket['request']> = {}): OwnTicket {
     const ticket = this.tickets[place]!
-    return new OwnTicket(ticket.name, ticket, {} as Member, request as OwnTicket['request'])
+    return new OwnTicket(ticket, {} as Member, request as OwnTicket['request'])
   }
 
   view(own: OwnTicket | undefined): QueueView {

@@ -17,7 +17,7 @@ test('W3: a waiter lists again, instead of sleeping, if the ticket that it would
   const there = new Set([ahead.name])
   const owner = { liveConnectionTo: () => ({ isAnswered: true }) } as unknown as Member
   const request = { wait: true } as OwnTicket['request']
-  const own = new OwnTicket(formatTicketName(second), second, owner, request)
+  const own = new OwnTicket(second, owner, request)
   const state = {
     view: { isForeign: () => false },
     directory: { has: (name: string) => there.has(name) },

@@ -103,7 +103,8 @@ export class Member {
 
   /** Whether there is a connection that `peer` has opened. */
   hasConnectionFrom(peer: string): boolean {
-    for (const { isOpenedHere } of this.connectionsTo(peer)) if (!isOpenedHere) return true
+    const connections = this.byPeer.get(peer) ?? NONE
+    for (let index = 0; index < connections.length; index += 1) if (!connections[index]!.isOpenedHere) return true
     return false
   }
 

@@ -10,6 +10,7 @@ export class OwnMembers {
 
   get hasConnections(): boolean {
     if (this.current?.hasConnections === true) return true
+    if (this.retired.size === 0) return false
     for (const member of this.retired) if (member.hasConnections) return true
     return false
   }
@@ -24,6 +25,7 @@ export class OwnMembers {
   /** Whether there is a connection that `peer` has opened. */
   hasConnectionFrom(peer: string): boolean {
     if (this.current?.hasConnectionFrom(peer) === true) return true
+    if (this.retired.size === 0) return false
     for (const member of this.retired) if (member.hasConnectionFrom(peer)) return true
     return false
   }

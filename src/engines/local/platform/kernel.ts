@@ -34,6 +34,8 @@ interface Kernel {
   readonly clock: Clock
   /** When this kernel booted, as it saw it then: wall clock, ns since the epoch. */
   readonly bootNs: bigint
+  /** What a token adds to the clock of this process. */
+  readonly tokenNs: bigint
 }
 
 /** The id of a kernel that does not report its own. */
@@ -46,12 +48,16 @@ function thisKernel(): Kernel {
   kernel ??=
     process.platform === 'win32'
       ? WINDOWS
-      : { id: readKernelId(), clock: readClock(), bootNs: isBsd ? firstProcessStartNs() : readBootNs() }
+      : kernelOf(readKernelId(), readClock(), isBsd ? firstProcessStartNs() : readBootNs())
   return kernel
 }
 
+function kernelOf(id: string, clock: Clock, bootNs: bigint): Kernel {
+  return { id, clock, bootNs, tokenNs: bootNs - clock.aheadNs + clock.marginNs }
+}
+
 /** `process.hrtime` is the clock of the machine there (QueryPerformanceCounter). Its guards keep what tokens begin with: ../windows/guard.ts. */
-const WINDOWS: Kernel = { id: UNKNOWN_KERNEL, clock: { aheadNs: 0n, marginNs: 0n }, bootNs: 0n }
+const WINDOWS: Kernel = kernelOf(UNKNOWN_KERNEL, { aheadNs: 0n, marginNs: 0n }, 0n)
 
 /** Eight hexadecimal digits; {@link UNKNOWN_KERNEL} if the system does not say (then only sockets show a reboot). */
 export function kernelId(): string {
@@ -90,8 +96,8 @@ export function ageMs(number: string): number {
 
 /** A fencing token for a grant that is made now: larger than that of every earlier holder. */
 export function nextToken(): bigint {
-  const { bootNs, clock } = kernel ?? thisKernel()
-  const token = bootNs + monotonicNowNs() - clock.aheadNs + clock.marginNs
+  const { bootNs, clock, tokenNs } = kernel ?? thisKernel()
+  const token = monotonicNowNs() + tokenNs
   lastToken = token > lastToken ? token : lastToken + 1n
   // Where the kernel's clock is known to within a margin only, the token is the latest that it may be now, and nobody hears of it
   // before that has come for certain: so tokens grow all the same.

@@ -91,9 +91,9 @@ export class Connection {
   onText(text: string): void {
     const lines = this.splitter.push(text)
     if (lines === undefined) return this.onViolation()
-    for (const line of lines) {
+    for (let index = 0; index < lines.length; index += 1) {
       if (this.isClosed) return
-      const frame = parseFrame(line)
+      const frame = parseFrame(lines[index]!)
       if (frame === undefined || !this.take(frame)) return this.onViolation()
     }
   }

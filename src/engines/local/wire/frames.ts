@@ -21,15 +21,17 @@ export const MAX_FRAME_BYTES = 64
 /** The longest answer to `who` that is given or taken. */
 export const MAX_PARTY_BYTES: number = 1 << 20
 
-const LINE = /^(?:(slocket\/2|here) ([a-z0-9]{12})|wake (\d{19}-[a-z0-9]{12})|(who)|party (\{.*\}))$/
+const WAKE = /^wake \d{19}-[a-z0-9]{12}$/
+const LINE = /^(?:(slocket\/2|here) ([a-z0-9]{12})|(who)|party (\{.*\}))$/
 
 /** Undefined for a violation. */
 export function parseFrame(line: string): Frame | undefined {
+  // Nearly all frames are of this kind.
+  if (WAKE.test(line)) return { kind: 'wake', ticket: line.slice('wake '.length) }
   const match = LINE.exec(line)
   if (match === null) return undefined
-  const [, greeting, member, ticket, who, json] = match
+  const [, greeting, member, who, json] = match
   if (member !== undefined) return { kind: greeting === 'here' ? 'here' : 'hello', member }
-  if (ticket !== undefined) return { kind: 'wake', ticket }
   if (who !== undefined) return { kind: 'who' }
   return { kind: 'party', json: json! }
 }
@@ -65,6 +67,9 @@ export class LineSplitter {
 
   /** The lines that `text` completes; undefined once a line is too long. */
   push(text: string): string[] | undefined {
+    // Usually one whole line arrives.
+    if (this.rest === '' && text.indexOf('\n') === text.length - 1 && text.length <= this.maxBytes && text !== '')
+      return [text.slice(0, -1)]
     const lines = (this.rest + text).split('\n')
     this.rest = lines.pop()!
     if (this.rest.length > this.maxBytes) return undefined
