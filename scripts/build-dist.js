@@ -361,7 +361,7 @@ function parametersOf(name, text) {
   const list = declared.slice(declared.indexOf('('))
   let depth = 0
   let count = 1
-  for (let at = 0; at === 0 || depth > 0; at += 1) {
+  for (let at = 0; at === 0 || (depth > 0 && at < list.length); at += 1) {
     if (depth === 1 && list.startsWith('...', at)) return '...parameters'
     if ('([{'.includes(list[at])) depth += 1
     else if (')]}'.includes(list[at])) depth -= 1

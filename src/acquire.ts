@@ -34,16 +34,22 @@ export function acquireOnce(
   return wait.promise
 }
 
+/** Asks an engine that has no faster way. Never throws. */
 function askAnyEngine(engine: Engine, path: string, request: Wait): void {
   const { claim, wait, label, lingerMs, sliceMs, identity, signal } = request
   const onSelfWait: AcquireRequest['onSelfWait'] = (holder) => request.onSelfWait(holder)
-  engine
-    .acquire(path, { claim, wait, label, lingerMs, sliceMs, signal, identity, onSelfWait })
-    .then(
-      (grant) => request.onGrant(grant),
-      (error: unknown) => request.onError(error),
-    )
-    .catch((error: unknown) => request.fail(error))
+  try {
+    engine
+      .acquire(path, { claim, wait, label, lingerMs, sliceMs, signal, identity, onSelfWait })
+      .then(
+        (grant) => request.onGrant(grant),
+        (error: unknown) => request.onError(error),
+      )
+      .catch((error: unknown) => request.fail(error))
+  } catch (error) {
+    // It has thrown, or has returned no promise.
+    request.fail(error)
+  }
 }
 
 /** The functions of the promise that is being made. */

@@ -225,8 +225,14 @@ export function createSlocket(engineFor: (access: LockAccess | undefined) => Eng
     isObserved() ? acquireObserved(path, asked, own) : acquireUnobserved(path, asked, own)
 
   const acquireObserved = (path: string, asked: Asked, own: readonly Claim[]): Promise<Lock> => {
-    const trace = traceOf(path, asked, false)
-    return observe(trace, () => acquireUnobserved(path, { ...asked, onWait: publishNotices(trace, asked.onWait) }, own))
+    try {
+      const trace = traceOf(path, asked, false)
+      const seen = { ...asked, onWait: publishNotices(trace, asked.onWait) }
+      return observe(trace, () => acquireUnobserved(path, seen, own))
+    } catch (error) {
+      // A file of the package can't be loaded.
+      return refuse(error)
+    }
   }
 
   const acquireUnobserved = (path: string, asked: Asked, own: readonly Claim[]): Promise<Lock> => {

@@ -106,7 +106,7 @@ export class ResourceRequests {
     if (this.isIdle) this.remove()
   }
 
-  /** Settles `request` once it is granted, refused or cancelled. Never throws. */
+  /** Settles `request` once it is granted, refused or cancelled. If it throws, the request has no place, and isn't settled. */
   add(request: Request): void {
     if (!this.isPlacing) {
       // A request whose signal aborts right after the call must never be in the queue; and a process that exits makes no new tickets.
@@ -117,7 +117,11 @@ export class ResourceRequests {
         this.entering = 1
         return group.enter()
       }
-      if (this.groups.length === 1 && this.groups[0]!.serveKept(request)) return
+      if (this.groups.length === 1) {
+        if (this.groups[0]!.serveKept(request)) return
+        // If the kept ticket was gone, there is no group now, and this may have been removed. Later requests must come here, behind this one.
+        if (!this.kept.has(this.name)) this.kept.set(this.name, this)
+      }
     }
     this.intake.push(request)
     this.startPlacing()

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { memory, slocket } from '../../src/index.ts'
 import type { Lock, SlocketOptions } from '../../src/index.ts'
+import type { LockCallback } from '../../src/slocket.ts'
 import { createSlocket } from '../../src/slocket.ts'
 
 type Raises = readonly [kind: typeof TypeError | typeof RangeError, message: RegExp]
@@ -235,6 +236,15 @@ describe('arguments', () => {
     await (await withUndefined('lock', { engine }, undefined)).release()
     assert.equal(await createSlocket(() => engine, slocket.sync).with('lock', undefined, () => 'done'), 'done')
     await (await createSlocket(() => engine, slocket.sync)('lock', undefined)).release()
+    const withCallbackFirst = createSlocket(() => engine, slocket.sync) as (
+      path: string,
+      callback: LockCallback,
+      missing: undefined,
+    ) => void
+    const held = await new Promise<Lock>((resolve, reject) => {
+      withCallbackFirst('lock', (error, lock) => (error === null ? resolve(lock!) : reject(error)), undefined)
+    })
+    await held.release()
   })
 })
 

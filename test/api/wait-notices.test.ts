@@ -57,6 +57,26 @@ describe('onWait', () => {
     assert.equal(notices.length, 3)
   })
 
+  test('is not called after an engine has refused by an exception, or by a result that is no promise', async () => {
+    for (const acquire of [
+      () => {
+        throw new Error('no engine today')
+      },
+      () => undefined,
+    ]) {
+      let looks = 0
+      const engine = shows(() => {
+        looks += 1
+        return Promise.resolve(NOBODY)
+      })
+      Object.assign(engine, { acquire })
+      const onWait = (): void => assert.fail('the call has ended')
+      await assert.rejects(slocket('lock', { engine, onWait, waitNoticeAfter: 0 }))
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      assert.equal(looks, 0)
+    }
+  })
+
   test('is called again once a silent holder answers', async () => {
     const silent: Requester = { ...HOLDER, sinceMs: 999, label: undefined, command: undefined }
     let snapshot: EngineSnapshot = { held: [silent], pending: [] }

@@ -1,6 +1,6 @@
 /**
  * Import this before anything of slocket. Otherwise slocket uses the real clocks and timers (src/real-time.ts); with it,
- * fake timers reach its `setTimeout`, and a mock of `clock.now` its monotonic clock.
+ * fake timers reach its `setTimeout`, and a mock of `clock.now` its monotonic clock. Not for the local engine: other processes have the real clock.
  */
 import timers from 'node:timers'
 

@@ -4,6 +4,7 @@ import type { Grant } from '../../src/requests/engine.ts'
 import type { TicketEngine } from '../../src/requests/ticket-engine.ts'
 import { createTicketEngine } from '../../src/requests/ticket-engine.ts'
 import { EXCLUSIVE } from '../../src/core/claim.ts'
+import type { FakeTicket } from './scripted-queue.ts'
 import { ScriptedQueue } from './scripted-queue.ts'
 
 /** More than are kept. */
@@ -44,6 +45,34 @@ describe('a ticket engine', () => {
   })
 })
 
+test('requests keep their order if the first of them finds a kept ticket gone, and its resource is closed because of that', async () => {
+  const { engine, opened, queues } = open((queue, close) => {
+    Object.assign(queue, {
+      isHeld: (own: FakeTicket) => {
+        if (queue.tickets.includes(own)) return true
+        own.request.onLost(new Error('lost'))
+        return false
+      },
+      withdraw: (own: FakeTicket) => {
+        queue.remove(own)
+        close()
+      },
+    })
+  })
+  const asked = { claim: EXCLUSIVE, wait: true, lingerMs: 0, sliceMs: 60_000 }
+  await (await engine.acquire('a', asked))!.release()
+  queues[0]!.tickets = []
+  const order: string[] = []
+  const use = async (label: string): Promise<void> => {
+    const grant = await engine.acquire('a', { ...asked, label })
+    order.push(label)
+    await grant!.release()
+  }
+  await Promise.all([use('first'), use('second')])
+  assert.deepEqual(order, ['first', 'second'])
+  assert.deepEqual(opened, ['a'])
+})
+
 function names(): string[] {
   return Array.from({ length: MANY }, (_, index) => `name-${index}`)
 }
@@ -59,18 +88,26 @@ async function checkFewAreKept(engine: TicketEngine, opened: string[]): Promise<
   assert.ok(opened.length >= MANY - MOST_KEPT, `${MANY - opened.length} of ${MANY} were kept`)
 }
 
-/** `opened` has the resources that were opened, in their order. */
-function open(): { engine: TicketEngine; opened: string[] } {
+/** `opened` has the resources that were opened, in their order. `change` is called with each of their queues, and with a function that closes the resource. */
+function open(change?: (queue: ScriptedQueue, close: () => void) => void): {
+  engine: TicketEngine
+  opened: string[]
+  queues: ScriptedQueue[]
+} {
   const opened: string[] = []
+  const queues: ScriptedQueue[] = []
   const engine = createTicketEngine({
     name: 'scripted',
     capabilities: { ordered: true, shared: true, permits: true, recovered: false },
     resolve: (name) => name.toLowerCase(),
-    open: (name) => {
+    open: (name, close) => {
       opened.push(name)
-      return new ScriptedQueue()
+      const queue = new ScriptedQueue()
+      queues.push(queue)
+      change?.(queue, close)
+      return queue
     },
     query: () => Promise.reject(new Error('nobody asks')),
   })
-  return { engine, opened }
+  return { engine, opened, queues }
 }
