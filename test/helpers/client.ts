@@ -7,7 +7,7 @@ import { programPath } from './built.ts'
 import type { ClientEvent, Command } from './commands.ts'
 import type { Journal } from './journal.ts'
 import { Party } from './party.ts'
-import { untilStopped } from './proc.ts'
+import { killIfThere, untilStopped } from './proc.ts'
 import type { Runtime } from './runtime.ts'
 import { USUAL } from './runtime.ts'
 import { DEADLINE_MS, within } from './until.ts'
@@ -132,7 +132,7 @@ export class Client extends Party {
   async kill(): Promise<void> {
     if (this.exit === undefined) this.#journal.write({ kind: '!', who: this.name })
     this.mayEnd = true
-    if (this.exit === undefined) process.kill(this.#isGroup ? -this.pid : this.pid, 'SIGKILL')
+    if (this.exit === undefined) killIfThere(this.#isGroup ? -this.pid : this.pid)
     await this.ended()
   }
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { programPath } from './built.ts'
 import { runSystem } from './privileges.ts'
+import { killIfThere } from './proc.ts'
 import { DEADLINE_MS, until, within } from './until.ts'
 
 export const SLOCKET: readonly string[] = [process.execPath, programPath('src/cli/main.js')]
@@ -143,7 +144,7 @@ export class Workplace {
       running.endInput()
       if (!running.hasEnded && running.pid !== -1) running.kill('SIGKILL')
       for (const [, pid] of running.stdout.matchAll(/^pid (\d+)$/gm))
-        if (isRunning(Number(pid))) process.kill(Number(pid), 'SIGKILL')
+        if (isRunning(Number(pid))) killIfThere(Number(pid))
     }
     await Promise.all(this.#started.map((running) => running.ended().catch(() => {})))
     fs.rmSync(this.directory, { recursive: true, force: true })

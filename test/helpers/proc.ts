@@ -1,4 +1,4 @@
-/** What /proc says about a process: proc_pid_stat(5). */
+/** What /proc says about a process (proc_pid_stat(5)), and how a test ends one. */
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { until } from './until.ts'
@@ -40,4 +40,17 @@ export function isStopped(pid: number): boolean {
 function statFields(pid: number, file: string = 'stat'): string[] {
   const text = fs.readFileSync(`/proc/${pid}/${file}`, 'latin1')
   return text.slice(text.lastIndexOf(')') + 2).split(' ')
+}
+
+/**
+ * kill -9. A process may have ended although that hasn't been reported yet: Bun reaps a process before it emits `exit`.
+ *
+ * @param pid negative for a process group.
+ */
+export function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
