@@ -252,7 +252,7 @@ export function callOptions(
 }
 
 /** The options of a call that was given none. */
-export const DEFAULTS: Asked = {
+const DEFAULTS: Asked = {
   claim: EXCLUSIVE,
   mode: 'exclusive',
   timeoutMs: undefined,
