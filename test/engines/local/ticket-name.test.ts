@@ -118,5 +118,5 @@ describe('ticket names', () => {
 })
 
 function withoutPid(name: string): string {
-  return name.replace(/^(2-\d+-[a-z0-9]+)-\d+-/, '$1-')
+  return name.replace(/^(2-\d+-[a-z0-9.]+)-\d+-/, '$1-')
 }
