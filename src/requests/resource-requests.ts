@@ -59,7 +59,7 @@ export interface PlacedGroup {
   isLast(): boolean | Promise<boolean>
   /**
    * Grants to `request` at once, if the group keeps its ticket and its slice is open (slice.ts). May be called only if there is no other group, and no request is to be
-   * placed. As small as it is, V8 would optimize a shorter one early, with all that it calls: 81 bytecodes are the limit (Node 20).
+   * placed.
    */
   serveKept(request: Request): boolean
   /** Adds `request` to the group, if it may join. May be called only while the group is the last in its queue. */
@@ -119,7 +119,7 @@ export class ResourceRequests {
       }
       if (this.groups.length === 1) {
         if (this.groups[0]!.serveKept(request)) return
-        // If the kept ticket was gone, there is no group now, and this may have been removed. Later requests must come here, behind this one.
+        // If the kept ticket was gone, no group is left, and this object may have been removed. Later requests must still come to it, behind this one.
         if (!this.kept.has(this.name)) this.kept.set(this.name, this)
       }
     }
