@@ -118,6 +118,13 @@ inline lookAgain() {
   :: else
   fi
 }
+/* Or an older listing showed somebody behind, whether that one is still there or not. */
+inline lookOrGuess() {
+  if
+  :: lookAgain()
+  :: behind = BIT(own)
+  fi
+}
 #define IS_OPEN (served[own] < SLICE)
 #define IS_ALONE (at[OTHER(own)] == NOWHERE)
 
@@ -207,7 +214,7 @@ active proctype World() {
         if
         :: IS_OPEN -> served[own]++; party[own]--; bySlice[own]--; grant()
         :: else ->
-          lookAgain();
+          lookOrGuess();
           if
           :: behind == 0 -> party[own]--; grant()
           :: else -> /* C5: it is over: they join again */
@@ -219,7 +226,7 @@ active proctype World() {
         if
         :: IS_ALONE && IS_OPEN -> at[own] = KEPT /* C1 */
         :: IS_ALONE && !IS_OPEN -> /* C2 */
-          lookAgain();
+          lookOrGuess();
           if
           :: behind == 0 -> at[own] = KEPT
           :: else -> unlink() /* C4 */

@@ -53,6 +53,8 @@ export class Slice {
   goesOn(ticket: TicketIdentity): boolean {
     if (monotonicNowMs() - this.sinceMs < this.lengthMs) return true
     try {
+      // Handing over is never wrong. If those behind have left since, it costs a new ticket.
+      if (this.queue.wasLast?.(ticket) === false) return false
       return this.look(ticket) === true
     } catch (error) {
       debug('cannot find out which tickets are behind: %s', error)

@@ -50,6 +50,8 @@ export interface TicketQueue<Own extends TicketIdentity = TicketIdentity, T exte
   isHeld?(own: Own): boolean
   /** Whether nobody stands behind `own`. */
   isLast(own: Own): boolean | Promise<boolean>
+  /** The same as of the last listing, without a new one. Missing if the queue keeps no listing. */
+  wasLast?(own: Own): boolean
   /**
    * Whether nobody else stands behind any of `own`, all of which stand in the queue. Missing if that can't be found out without waiting: then each
    * request for a permit takes a ticket of its own.

@@ -21,6 +21,7 @@ export class ScriptedQueue implements TicketQueue<FakeTicket, Ticket> {
   /** Called instead of a step where one is set; `enqueue`, `list`, `anyChange`, `withdraw`, `isLast`, `areLast`; `granted` only
    * to fail. */
   readonly instead: Map<string, (ticket: FakeTicket | undefined) => unknown> = new Map()
+  #listed: readonly Ticket[] = []
   #lastNumber = 0
   #lastToken = 0n
   readonly #sleepers = new Set<() => void>()
@@ -54,7 +55,8 @@ export class ScriptedQueue implements TicketQueue<FakeTicket, Ticket> {
   list(own: FakeTicket): readonly Ticket[] | Promise<readonly Ticket[]> {
     const step = this.#step('list', own)
     if (step !== undefined) return step.value as readonly Ticket[]
-    return [...this.tickets]
+    this.#listed = [...this.tickets]
+    return this.#listed
   }
 
   async anyChange(own: FakeTicket, among: readonly Ticket[], cancellation: Cancellation): Promise<void> {
@@ -76,7 +78,12 @@ export class ScriptedQueue implements TicketQueue<FakeTicket, Ticket> {
   isLast(own: FakeTicket): boolean | Promise<boolean> {
     const step = this.#step('isLast', own)
     if (step !== undefined) return step.value as boolean
-    return this.tickets.at(-1) === own
+    this.#listed = [...this.tickets]
+    return this.wasLast(own)
+  }
+
+  wasLast(own: FakeTicket): boolean {
+    return this.#listed.at(-1) === own
   }
 
   areLast(own: readonly FakeTicket[]): boolean {

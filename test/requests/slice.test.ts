@@ -128,6 +128,29 @@ describe('a slice', () => {
     assert.deepEqual(scene.ids, ['behind', '2'])
   })
 
+  test('when the slice is over and the last listing showed somebody behind, there is no other listing', async () => {
+    const scene = new SliceScene()
+    const ahead = scene.queue.stranger('ahead')
+    const asked = scene.ask('first')
+    await settle()
+    const behind = scene.queue.stranger('behind')
+    scene.queue.remove(ahead)
+    const held = (await asked)!
+    const bySlice = scene.use('second')
+    await settle()
+    nowMs = SLICE_MS
+    // Neither a release nor a request that has joined by the slice lists. The ticket behind may have gone: then the hand-over costs a new ticket.
+    scene.queue.remove(behind)
+    await held.release()
+    await bySlice
+    await scene.use('third')
+    assert.deepEqual(scene.order, ['second', 'third'])
+    assert.equal(scene.called('isLast'), 0)
+    assert.equal(scene.called('enqueue'), 2)
+    await settle()
+    assert.ok(scene.isIdle)
+  })
+
   test("a slice counts from the ticket's turn, however long that has waited", async () => {
     const scene = new SliceScene()
     const ahead = scene.queue.stranger('ahead')

@@ -74,9 +74,12 @@ export class LocalQueue implements TicketQueue<OwnTicket, ListedTicket>, Present
   }
 
   isLast(own: OwnTicket): boolean {
-    const { view } = this.state
-    view.list()
-    return view.endsWith(own)
+    this.state.view.list()
+    return this.wasLast(own)
+  }
+
+  wasLast(own: OwnTicket): boolean {
+    return this.state.view.endsWith(own)
   }
 
   areLast(own: readonly OwnTicket[]): boolean {

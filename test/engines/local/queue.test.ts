@@ -37,6 +37,20 @@ test('without hard links, a ticket that is withdrawn while it connects leaves no
   assert.equal(fs.existsSync(lockPath), false)
 })
 
+test('isLast lists, wasLast tells what the last listing showed', async () => {
+  const lockPath = path.join(parent, 'last')
+  const [ahead, behind] = [newQueue(lockPath), newQueue(lockPath)]
+  const first = (await ahead.enqueue(request()))!
+  const second = (await behind.enqueue(request()))!
+  assert.ok(ahead.wasLast(first))
+  assert.equal(ahead.isLast(first), false)
+  behind.withdraw(second)
+  assert.equal(ahead.wasLast(first), false)
+  assert.ok(ahead.isLast(first))
+  assert.ok(ahead.wasLast(first))
+  ahead.withdraw(first)
+})
+
 test('a ticket behind many tickets of one process connects to it once', async (context) => {
   const connect = context.mock.method(net, 'connect')
   const lockPath = path.join(parent, 'many')
