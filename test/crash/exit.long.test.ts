@@ -1,4 +1,7 @@
-// The kinds of end that exit.test.ts has in one order only.
-import { ENDS, testFormerFirst } from './exit-suite.ts'
+// The kinds of end that exit.test.ts leaves out.
+import { ENDS, testFormerFirst, testHolderFirst } from './exit-suite.ts'
 
-for (const kind of ENDS.filter(({ name }) => name !== 'process.exit' && name !== 'SIGTERM')) testFormerFirst(kind)
+for (const kind of ENDS.filter(({ name }) => name !== 'process.exit' && name !== 'SIGTERM')) {
+  testHolderFirst(kind)
+  testFormerFirst(kind)
+}

@@ -5,9 +5,11 @@ import { scenario } from '../helpers/scenario.ts'
 import { pass } from '../helpers/until.ts'
 import { ENDS, testFormerFirst, testHolderFirst } from './exit-suite.ts'
 
-for (const kind of ENDS) testHolderFirst(kind)
 // exit.long.test.ts has the other kinds.
-for (const kind of ENDS.filter(({ name }) => name === 'process.exit' || name === 'SIGTERM')) testFormerFirst(kind)
+for (const kind of ENDS.filter(({ name }) => name === 'process.exit' || name === 'SIGTERM')) {
+  testHolderFirst(kind)
+  testFormerFirst(kind)
+}
 
 scenario(
   'processes that have released can end while another one holds, and the last one removes the directory (R19)',

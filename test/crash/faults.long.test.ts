@@ -1,4 +1,4 @@
 // The system errors that faults.test.ts leaves out.
 import { testFaults } from './faults-suite.ts'
 
-for (const code of ['ENOSPC', 'EROFS', 'EPERM'] as const) testFaults(code)
+for (const code of ['EACCES', 'ENOSPC', 'EROFS', 'EPERM'] as const) testFaults(code)
