@@ -37,6 +37,7 @@ const ALWAYS_LONG = [
   'crash/lost',
   'crash/many',
   'crash/misuse',
+  'crash/mounts',
   'crash/slice',
   'crash/steps',
   'crash/strangers',
