@@ -70,6 +70,11 @@ export function ticketId(number: string, member: string): string {
   return `${number}-${member}`
 }
 
+/** Whether {@link parseTicketName} returns something. */
+export function isTicketName(name: string): boolean {
+  return NAME.test(name) && (name[CLAIM_AT] !== 'p' || parseTicketName(name) !== undefined)
+}
+
 /** Undefined if `name` isn't that of a ticket of this format version. */
 export function parseTicketName(name: string): TicketName | undefined {
   // Each listing has new names. The array of `exec`, and taking it apart, costs more than all the rest.

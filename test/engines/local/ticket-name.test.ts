@@ -6,6 +6,7 @@ import type { TicketName } from '../../../src/engines/local/ticket-name.ts'
 import {
   DOWNGRADED,
   formatTicketName,
+  isTicketName,
   looksLikeTicket,
   markedBy,
   NUMBER_DIGITS,
@@ -89,6 +90,7 @@ describe('ticket names', () => {
         const place = some % text.length
         const changed = text.slice(0, place) + character + text.slice(place + 1)
         const parsed = parseTicketName(changed)
+        assert.equal(isTicketName(changed), parsed !== undefined)
         // A process id may be written with zeros ahead; it is for people alone.
         if (parsed !== undefined) assert.equal(withoutPid(formatTicketName(parsed)), withoutPid(changed))
       }),
@@ -113,6 +115,7 @@ describe('ticket names', () => {
       ['-9b4128cb', '-9b4128cb\n'],
     ] as const) {
       assert.equal(parseTicketName(name.replace(from, to)), undefined, `${from} → ${to}`)
+      assert.equal(isTicketName(name.replace(from, to)), false, `${from} → ${to}`)
     }
   })
 })

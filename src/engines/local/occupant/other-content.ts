@@ -9,7 +9,7 @@ import { refuseObstacle } from '../../../requests/obstacle.ts'
 import { printable } from '../../../errors.ts'
 import { isGone, toSlocketError } from '../platform/system-error.ts'
 import { witness } from '../platform/witness.ts'
-import { looksLikeTicket, markedBy, MEMBERS, parseTicketName } from '../ticket-name.ts'
+import { isTicketName, looksLikeTicket, markedBy, MEMBERS } from '../ticket-name.ts'
 
 /** Throws ERR_SLOCKET_NOT_A_LOCK if the directory contains anything that doesn't belong to a lock. */
 export function refuseOtherContent(directory: string): void {
@@ -28,7 +28,7 @@ export function otherContentOf(directory: string): Obstacle | undefined {
   }
   if (other === undefined) return undefined
   const message =
-    looksLikeTicket(other) && parseTicketName(markedBy(other) ?? other) === undefined
+    looksLikeTicket(other) && !isTicketName(markedBy(other) ?? other)
       ? `the lock '${directory}' is in use by another version of slocket`
       : `'${directory}' is a directory with other content ('${printable(other)}'), not a lock; nothing in it was touched`
   return { kind: 'directory', message }
@@ -36,10 +36,12 @@ export function otherContentOf(directory: string): Obstacle | undefined {
 
 /** Decides by name and kind: `.members`, a ticket, or a mark (a symbolic link if there are no hard links). */
 function isOfLock(directory: string, entry: fs.Dirent): boolean {
-  if (entry.name === MEMBERS) return entry.isDirectory()
-  const marked = markedBy(entry.name)
-  if (marked === undefined) return parseTicketName(entry.name) !== undefined && isOfTicket(directory, entry)
-  return parseTicketName(marked) !== undefined && (entry.isSymbolicLink() || isOfTicket(directory, entry))
+  const { name } = entry
+  // There may be thousands of tickets.
+  if (isTicketName(name)) return isOfTicket(directory, entry)
+  if (name === MEMBERS) return entry.isDirectory()
+  const marked = markedBy(name)
+  return marked !== undefined && isTicketName(marked) && (entry.isSymbolicLink() || isOfTicket(directory, entry))
 }
 
 /** Decides by kind. Deno's `Dirent` only knows files, directories and links, and reports a socket as none of them (2.9.6). */
