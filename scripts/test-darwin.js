@@ -17,6 +17,7 @@ const WHOLE = ['test/conformance/local.test', 'test/conformance/names.test']
 const CLIENTS = [
   'test/crash/contention',
   'test/crash/descriptors',
+  'test/crash/exit.long',
   'test/crash/exit.test',
   'test/crash/foreign',
   'test/crash/kill',

@@ -28,6 +28,7 @@ const IN_CI = [
   'test/conformance/names.test',
   'test/api/',
   'test/crash/descriptors',
+  'test/crash/exit.long',
   'test/crash/exit.test',
   'test/crash/kill',
   'test/crash/lost',
@@ -50,6 +51,7 @@ const IN_CI_IN_BUN = ['test/conformance/local.test', 'test/conformance/names.tes
 const IN_CI_WITH_BUN = [
   'test/crash/contention',
   'test/crash/descriptors',
+  'test/crash/exit.long',
   'test/crash/exit.test',
   'test/crash/faults.test',
   'test/crash/foreign',
