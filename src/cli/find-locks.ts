@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { memberFile } from '../engines/local/members/member.ts'
 import { decodeName, isHashed } from '../engines/local/names/name-coding.ts'
-import { parseTicketName } from '../engines/local/ticket-name.ts'
+import { isTicketName, parseTicketName } from '../engines/local/ticket-name.ts'
 import { isLock } from './is-lock.ts'
 import { linkOf, namesIn, quietly } from './quietly.ts'
 
@@ -32,7 +32,7 @@ export function findLocks(directory: string, depth: number = MOST_DEPTH): Found[
 function isRoot(directory: string): boolean {
   return directoriesIn(directory).some((file) => {
     const isName = decodeName(file) !== undefined || isHashed(file)
-    return isName && namesIn(path.join(directory, file)).some((name) => parseTicketName(name) !== undefined)
+    return isName && namesIn(path.join(directory, file)).some((name) => isTicketName(name))
   })
 }
 

@@ -9,7 +9,7 @@ import { debug } from '../../debug.ts'
 import { LockDirectory } from './lock-directory.ts'
 import { isGone, NO_LINKS, toSlocketError } from './platform/system-error.ts'
 import { witness } from './platform/witness.ts'
-import { DOWNGRADED, markedBy, MEMBERS, parseTicketName, REPORTED } from './ticket-name.ts'
+import { DOWNGRADED, isTicketName, markedBy, MEMBERS, REPORTED } from './ticket-name.ts'
 
 /** As it was when slocket was loaded: tests of programs often replace it by a function that always returns true. */
 const { existsSync } = fs
@@ -131,7 +131,7 @@ export class QueueDirectory extends LockDirectory {
     }
     for (const name of names) {
       const ticket = markedBy(name)
-      if (ticket === undefined || parseTicketName(ticket) === undefined || names.has(ticket)) continue
+      if (ticket === undefined || !isTicketName(ticket) || names.has(ticket)) continue
       // RACE: both may have been made while the names were read, and only the mark was seen.
       if (!this.has(ticket)) this.removeMark(name)
     }

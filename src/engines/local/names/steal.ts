@@ -29,7 +29,7 @@ import type { OwnTicket } from '../ticket.ts'
 import { formatWake } from '../wire/frames.ts'
 import { connectAndNotify } from '../break.ts'
 import type { TicketName } from '../ticket-name.ts'
-import { parseTicketName } from '../ticket-name.ts'
+import { isTicketName, parseTicketName } from '../ticket-name.ts'
 import { passOn } from '../leave.ts'
 import { reach, reachBy } from '../wait.ts'
 import { HAS_WAITERS, HOLDS, STOLEN } from './marks.ts'
@@ -173,7 +173,7 @@ export class Holders implements LocalStealing {
     try {
       if (!directory.renameMark(name + HOLDS, name + STOLEN)) return false
     } catch (error) {
-      if (!isSlocketError(error, 'ERR_SLOCKET_PERMISSION') || parseTicketName(name) === undefined) throw error
+      if (!isSlocketError(error, 'ERR_SLOCKET_PERMISSION') || !isTicketName(name)) throw error
       refusals.set(name, error)
       return false
     }

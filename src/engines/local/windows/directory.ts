@@ -16,7 +16,7 @@ import { printable, SlocketError, systemCode } from '../../../errors.ts'
 import { wallNowMs } from '../../../real-time.ts'
 import { describeObstacle, obstacleBy } from '../occupant/obstacle.ts'
 import { isGone, toSlocketError } from '../platform/system-error.ts'
-import { DOWNGRADED, looksLikeTicket, parseTicketName } from '../ticket-name.ts'
+import { DOWNGRADED, isTicketName, looksLikeTicket } from '../ticket-name.ts'
 import { DirectoryDenied, Guards, isGuardName } from './guard.ts'
 import type { Found } from './held-file.ts'
 import { isDenied, OPEN, probe } from './held-file.ts'
@@ -248,14 +248,14 @@ export class WindowsDirectory {
     }
     if (other === undefined) return undefined
     const message =
-      looksLikeTicket(other) && parseTicketName(other) === undefined
+      looksLikeTicket(other) && !isTicketName(other)
         ? `the lock '${this.path}' is in use by another version of slocket`
         : `'${this.path}' is a directory with other content ('${printable(other)}'), not a lock; nothing in it was touched`
     return { kind: 'directory', message }
   }
 
   #isOfLock(name: string): boolean {
-    if (isGuardName(name) || parseTicketName(name) !== undefined || isMark(name)) return true
+    if (isGuardName(name) || isTicketName(name) || isMark(name)) return true
     return this.#named !== undefined && name === NAME_FILE
   }
 
@@ -265,5 +265,5 @@ export class WindowsDirectory {
 }
 
 function isMark(name: string): boolean {
-  return name.endsWith(DOWNGRADED) && parseTicketName(name.slice(0, -DOWNGRADED.length)) !== undefined
+  return name.endsWith(DOWNGRADED) && isTicketName(name.slice(0, -DOWNGRADED.length))
 }
