@@ -51,6 +51,21 @@ test('isLast lists, wasLast tells what the last listing showed', async () => {
   ahead.withdraw(first)
 })
 
+test('a new member asks others for a sign of life only once its ticket is in the queue', async (context) => {
+  const lockPath = path.join(parent, 'asks')
+  const [ahead, behind] = [newQueue(lockPath), newQueue(lockPath)]
+  const first = (await ahead.enqueue(request()))!
+  await new Promise((resolve) => setImmediate(resolve))
+  const connect = context.mock.method(net, 'connect')
+  const second = (await behind.enqueue(request()))!
+  assert.deepEqual(namesIn(lockPath), [first.name, second.name])
+  assert.equal(connect.mock.callCount(), 0)
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(connect.mock.callCount(), 1)
+  behind.withdraw(second)
+  ahead.withdraw(first)
+})
+
 test('a ticket behind many tickets of one process connects to it once', async (context) => {
   const connect = context.mock.method(net, 'connect')
   const lockPath = path.join(parent, 'many')
@@ -60,6 +75,8 @@ test('a ticket behind many tickets of one process connects to it once', async (c
   for (let count = 0; count < 20; count += 1) tickets.push((await ahead.enqueue(asked()))!)
   const waiting = asked()
   const own = (await behind.enqueue(waiting))!
+  // Its new member asks the other one whether it is alive.
+  await new Promise((resolve) => setImmediate(resolve))
   connect.mock.resetCalls()
   await behind.anyChange(own, behind.list(own).slice(0, 20), waiting.cancellation)
   assert.equal(connect.mock.callCount(), 1)

@@ -33,7 +33,7 @@ import type { OwnTicket } from '../ticket.ts'
 import type { Watched } from './ticket-watch.ts'
 import { MEMBERS } from '../ticket-name.ts'
 import { TicketWatch } from './ticket-watch.ts'
-import { monotonicNowMs } from '../../../real-time.ts'
+import { monotonicNowMs, setImmediate } from '../../../real-time.ts'
 
 /** How many sockets must be unreachable before the file system counts as one without sockets. */
 const MOST_TRIALS = 3
@@ -275,7 +275,8 @@ export class Presence implements MemberOwner, Idle {
       debug('%s: member %s listens', this.#directory.path, member.id)
       // RACE: its linger may have ended meanwhile, and so the presence.
       this.#appear()
-      removeStaleMembers(this.#directory, this.#addresses, member, this.#asker)
+      // Not now: a request waits for its place in the queue. The presence may have ended by then.
+      setImmediate(() => removeStaleMembers(this.#directory, this.#addresses, member, this.#asker))
     }
     return 'open'
   }
@@ -289,6 +290,8 @@ export class Presence implements MemberOwner, Idle {
   #appear(): void {
     if (this.#isPresent) return
     this.#isPresent = true
+    // Members may have been asked since the last presence ended. The directory may be another one by now.
+    this.#addresses.close()
     this.#keeper.onPresent()
   }
 
