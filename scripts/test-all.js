@@ -27,6 +27,7 @@ const LEAST_TRIAL_SECONDS = 60
 const HALF = ['--part', `${(parseInt(commit(), 16) % 2) + 1}/2`]
 /** These files always run: they check promises of docs/guarantees.md that nothing else in CI checks as well, and what each engine must show. */
 const ALWAYS_LONG = [
+  'api/faked-time',
   'cli/hold',
   'cli/process-start',
   'crash/downgrade',
@@ -43,6 +44,8 @@ const ALWAYS_LONG = [
   'crash/window',
   'package/readme',
   'web-locks/between',
+  'web-locks/query',
+  'web-locks/threads',
 ]
 const ALWAYS_ENGINES = [
   'conformance',

@@ -37,6 +37,7 @@ const IN_CI = [
   'test/sync/processes',
   'test/web-locks/between',
   'test/web-locks/death',
+  'test/web-locks/threads',
   'test/cli/lifetime',
   'test/cli/run.test',
   'test/cli/run-waiting',

@@ -50,6 +50,7 @@ const IN_WINDOWS = [
   'test/web-locks/query',
   'test/web-locks/slice',
   'test/web-locks/surrogates',
+  'test/web-locks/threads',
   'test/web-locks/told',
 ]
 /** Files in the directories above, and the reasons why they aren't run. docs/platforms.md says why other directories are left out. */

@@ -6,7 +6,6 @@ import { parseFlock } from '../../src/cli/flock-options.ts'
 import type { Ending } from '../helpers/command.ts'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
-import { until } from '../helpers/until.ts'
 
 /** Says that it has the lock, and ends when the test says so. */
 const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
@@ -51,29 +50,6 @@ describe('the lock of a file', () => {
     assert.deepEqual([fs.readFileSync(place.path('data'), 'utf8'), fs.statSync(place.path('new')).size], ['content', 0])
   })
 
-  test('is the same by all names of the file', async () => {
-    fs.mkdirSync(place.path('d'))
-    fs.symlinkSync('../file', place.path('d/link'))
-    fs.symlinkSync('d', place.path('e'))
-    const holder = place.slocket('flock', 'file', ...HOLD)
-    await holder.says(/pid/)
-    for (const name of ['file', './file', place.path('file'), 'd/link', 'e/link', 'd/../file'])
-      assert.equal((await flock('-n', name, 'true')).status, 1, name)
-    assert.equal((await place.runSlocket('run', '-n', 'file.lock', 'true')).status, 1)
-    assert.equal((await flock('-n', 'other', 'true')).status, 0)
-    place.end()
-    await holder.ended()
-  })
-
-  test('of a dangling link is the same before and after the target exists', async () => {
-    fs.symlinkSync('target', place.path('link'))
-    const holder = place.slocket('flock', 'link', ...HOLD)
-    await holder.says(/pid/)
-    assert.equal((await flock('-n', 'target', 'true')).status, 1)
-    place.end()
-    await holder.ended()
-  })
-
   // flock-files.long.test.ts has more that is refused, and that is not.
   test('is an error for a lock of `slocket run`', async () => {
     await place.slocket('run', 'R', '--', ...HOLD).says(/pid/)
@@ -107,25 +83,6 @@ describe('a descriptor', () => {
   })
 })
 
-test('works the same through a link named flock', async () => {
-  fs.symlinkSync(SLOCKET[1]!, place.path('flock'))
-  const asFlock = [SLOCKET[0]!, place.path('flock')]
-  const holder = place.start([...asFlock, 'F', ...HOLD])
-  await holder.says(/pid/)
-  assert.equal((await place.run([...asFlock, '-n', '-E', '3', 'F', 'true'])).status, 3)
-  assert.equal((await flock('-n', 'F', 'true')).status, 1)
-  // On a busy machine the holder may take longer to answer than it is waited for.
-  await until('its command is shown', async () =>
-    (await place.runSlocket('status', '--json')).stdout.includes('"slocket flock F sh -c'),
-  )
-  place.end()
-  await holder.ended()
-  assert.match((await place.run([...asFlock, '--version'])).stdout, /^slocket \d/)
-  assert.match((await place.run([...asFlock, '-h'])).stdout, /^usage: slocket flock/)
-  // Not taken for a command of slocket.
-  assert.equal((await place.run([...asFlock, 'status', 'echo', 'mine'])).stdout, 'mine\n')
-})
-
 test('-u runs the command without the lock, and takes it from nobody', async () => {
   const holder = place.slocket('flock', 'F', ...HOLD)
   await holder.says(/pid/)
@@ -134,32 +91,6 @@ test('-u runs the command without the lock, and takes it from nobody', async () 
   assert.equal((await flock('-n', 'F', 'true')).status, 1)
   place.end()
   await holder.ended()
-})
-
-test('a command that cannot be started is 69, as with flock', async () => {
-  assert.deepEqual([(await flock('F', 'no-such-command')).status, (await flock('F', place.directory)).status], [69, 69])
-  assert.equal((await flock('F', 'sh', '-c', 'exit 127')).status, 127)
-})
-
-test("--verbose says why it failed to get the lock, in flock's words", async () => {
-  const holder = place.slocket('flock', 'F', ...HOLD)
-  await holder.says(/pid/)
-  for (const [options, words] of [
-    [['-n'], 'flock: failed to get lock\n'],
-    [['-w', '0'], 'flock: failed to get lock\n'],
-    [['-w', '0.05'], 'flock: timeout while waiting to get lock\n'],
-  ] as const) {
-    const { status, stdout, stderr } = await flock('--verbose', ...options, 'F', 'true')
-    assert.deepEqual([status, stdout, stderr], [1, '', words], options.join(' '))
-  }
-  place.end()
-  await holder.ended()
-})
-
-test('--verbose says on standard output how long it took', async () => {
-  const { stdout, stderr } = await flock('--verbose', 'F', 'echo', 'mine')
-  assert.match(stdout, /^flock: getting lock took \d+\.\d{6} seconds\nflock: executing echo\nmine\n$/)
-  assert.equal(stderr, '')
 })
 
 describe('the command line', () => {

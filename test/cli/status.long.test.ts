@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { programPath } from '../helpers/built.ts'
 import { SLOCKET, Workplace } from '../helpers/command.ts'
+import type { Running } from '../helpers/command.ts'
 import { untilStopped } from '../helpers/proc.ts'
 import { reasonWithout } from '../helpers/privileges.ts'
 
@@ -36,14 +37,17 @@ afterEach(() => place.close())
 
 interface Shown {
   readonly lock: string
+  readonly error?: string
   readonly held: readonly {
     readonly answers: boolean
     readonly processes?: readonly { readonly pid: number }[]
   }[]
 }
 
-async function hold(...parameters: string[]): Promise<void> {
-  await place.slocket('run', ...parameters, '--', ...HOLD).says(/pid (\d+)/)
+async function hold(...parameters: string[]): Promise<Running> {
+  const holder = place.slocket('run', ...parameters, '--', ...HOLD)
+  await holder.says(/pid (\d+)/)
+  return holder
 }
 
 describe('slocket status', () => {
@@ -124,5 +128,67 @@ describe('slocket status', () => {
     )
     watch.type('\u{3}')
     await watch.ended()
+  })
+
+  test('reports foreign entries in the directory of a held lock, besides its holder', async () => {
+    const holder = await hold('L')
+    fs.writeFileSync(place.path('L/notes.txt'), '')
+    const { status, stdout, stderr } = await place.runSlocket('status')
+    assert.equal(status, 66)
+    assert.match(stdout, new RegExp(`\\nL +holds +exclusive +${holder.pid} `))
+    assert.match(stderr, /'notes\.txt'/)
+    fs.rmSync(place.path('L/notes.txt'))
+    place.end()
+    await holder.ended()
+  })
+
+  test('reports a missing directory', async () => {
+    const { status, stdout, stderr } = await place.runSlocket('status', 'missing/L')
+    assert.deepEqual([status, stdout.split('\n')[1]], [66, 'missing/L  unknown'])
+    assert.match(stderr, /the parent directory does not exist/)
+    const json = await place.runSlocket('status', '--json', 'missing/L')
+    assert.equal(json.status, 66)
+    assert.equal((JSON.parse(json.stdout) as Shown[])[0]?.error, 'ERR_SLOCKET_NO_PARENT')
+  })
+
+  test('does not follow links, so loops do no harm', async () => {
+    fs.symlinkSync('.', place.path('here'))
+    await hold('L')
+    assert.deepEqual(
+      (JSON.parse((await place.runSlocket('status', '--json')).stdout) as Shown[]).map(({ lock }) => lock),
+      ['L'],
+    )
+  })
+
+  test('--watch redraws in place, in colours unless NO_COLOR is set', { skip: withoutScript }, async () => {
+    const holder = await hold('L')
+    const start = (first: string): Running => {
+      const line = `${first}; stty columns 200 rows 20; exec ${SLOCKET.join(' ')} status --watch`
+      return place.start(['script', '-qec', line, '/dev/null'], { env: { TERM: 'xterm' } })
+    }
+    const coloured = start('unset NO_COLOR NODE_DISABLE_COLORS CI')
+    const plain = start('export NO_COLOR=1')
+    const row = (escape: string): RegExp => new RegExp(`${escape}L +holds +exclusive +${holder.pid}`)
+    await coloured.says(row('\\[32m'))
+    await plain.says(row('\\n'))
+    place.end()
+    await holder.ended()
+    await coloured.says(/no locks here/)
+    for (const watch of [coloured, plain]) watch.type('\u{3}')
+    await Promise.all([coloured.ended(), plain.ended()])
+    assert.doesNotMatch(plain.stdout, /\[3\dm/)
+    assert.equal(plain.stdout.split('\u{1b}[2J').length, 2)
+  })
+
+  test('shows everything on a terminal without a size', { skip: withoutScript }, async () => {
+    const holder = await hold('L')
+    const line = `stty columns 0 rows 0; exec ${SLOCKET.join(' ')} status`
+    const { stdout } = await place.run(['script', '-qec', line, '/dev/null'], { env: { NO_COLOR: '1' } })
+    assert.match(
+      stdout,
+      new RegExp(`^LOCK .* COMMAND\\r\\nL +holds +exclusive +${holder.pid} .*read line <fifo\\r\\n$`),
+    )
+    place.end()
+    await holder.ended()
   })
 })

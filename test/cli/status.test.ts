@@ -6,7 +6,6 @@ import { SLOCKET, Workplace } from '../helpers/command.ts'
 import type { Running } from '../helpers/command.ts'
 import { untilWaiting } from '../helpers/lock-directory.ts'
 import { untilStopped } from '../helpers/proc.ts'
-import { reasonWithout } from '../helpers/privileges.ts'
 import { until } from '../helpers/until.ts'
 
 const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
@@ -132,36 +131,6 @@ describe('slocket status', () => {
     ])
   })
 
-  test('reports foreign entries in the directory of a held lock, besides its holder', async () => {
-    const [holder] = await hold('L')
-    fs.writeFileSync(place.path('L/notes.txt'), '')
-    const { status, stdout, stderr } = await place.runSlocket('status')
-    assert.equal(status, 66)
-    assert.match(stdout, new RegExp(`\\nL +holds +exclusive +${holder.pid} `))
-    assert.match(stderr, /'notes\.txt'/)
-    fs.rmSync(place.path('L/notes.txt'))
-    place.end()
-    await holder.ended()
-  })
-
-  test('reports a missing directory', async () => {
-    const { status, stdout, stderr } = await place.runSlocket('status', 'missing/L')
-    assert.deepEqual([status, stdout.split('\n')[1]], [66, 'missing/L  unknown'])
-    assert.match(stderr, /the parent directory does not exist/)
-    const json = await place.runSlocket('status', '--json', 'missing/L')
-    assert.equal(json.status, 66)
-    assert.equal((JSON.parse(json.stdout) as Shown[])[0]?.error, 'ERR_SLOCKET_NO_PARENT')
-  })
-
-  test('does not follow links, so loops do no harm', async () => {
-    fs.symlinkSync('.', place.path('here'))
-    await hold('L')
-    assert.deepEqual(
-      (await statusOf()).map(({ lock }) => lock),
-      ['L'],
-    )
-  })
-
   test('escapes what others report about themselves', async () => {
     await hold('--label', 'a\u{1b}[2Jb\nc', 'L')
     const { stdout } = await place.runSlocket('status')
@@ -173,38 +142,5 @@ describe('slocket status', () => {
     await hold('L')
     const { stdout } = await place.run(['sh', '-c', `${SLOCKET.join(' ')} status --watch --json | head -n 1`])
     assert.equal((JSON.parse(stdout) as Shown[])[0]?.held.length, 1)
-  })
-
-  const withoutScript = reasonWithout('script', '-qec', 'true', '/dev/null')
-  test('--watch redraws in place, in colours unless NO_COLOR is set', { skip: withoutScript }, async () => {
-    const [holder] = await hold('L')
-    const start = (first: string): Running => {
-      const line = `${first}; stty columns 200 rows 20; exec ${SLOCKET.join(' ')} status --watch`
-      return place.start(['script', '-qec', line, '/dev/null'], { env: { TERM: 'xterm' } })
-    }
-    const coloured = start('unset NO_COLOR NODE_DISABLE_COLORS CI')
-    const plain = start('export NO_COLOR=1')
-    const row = (escape: string): RegExp => new RegExp(`${escape}L +holds +exclusive +${holder.pid}`)
-    await coloured.says(row('\\[32m'))
-    await plain.says(row('\\n'))
-    place.end()
-    await holder.ended()
-    await coloured.says(/no locks here/)
-    for (const watch of [coloured, plain]) watch.type('\u{3}')
-    await Promise.all([coloured.ended(), plain.ended()])
-    assert.doesNotMatch(plain.stdout, /\[3\dm/)
-    assert.equal(plain.stdout.split('\u{1b}[2J').length, 2)
-  })
-
-  test('shows everything on a terminal without a size', { skip: withoutScript }, async () => {
-    const [holder] = await hold('L')
-    const line = `stty columns 0 rows 0; exec ${SLOCKET.join(' ')} status`
-    const { stdout } = await place.run(['script', '-qec', line, '/dev/null'], { env: { NO_COLOR: '1' } })
-    assert.match(
-      stdout,
-      new RegExp(`^LOCK .* COMMAND\\r\\nL +holds +exclusive +${holder.pid} .*read line <fifo\\r\\n$`),
-    )
-    place.end()
-    await holder.ended()
   })
 })

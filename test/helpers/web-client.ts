@@ -52,7 +52,8 @@ export type WebEvent = { readonly as: string } & (
 type Named<Kind extends WebEvent['event']> = Extract<WebEvent, { readonly event: Kind }>
 
 export type ContextKind = 'process' | 'thread'
-const CONTEXT_KINDS: readonly ContextKind[] = ['process', 'thread']
+/** What clients are: processes, or worker threads of one process, as in test/web-locks/threads.long.test.ts. */
+const CLIENTS: ContextKind = process.env['SLOCKET_TEST_WEB_CLIENTS'] === 'threads' ? 'thread' : 'process'
 
 /** How many events a failure shows. */
 const MOST_SHOWN = 5
@@ -229,14 +230,13 @@ export class WebScene {
   }
 }
 
-/** A test between processes, which also runs between worker threads. */
+/** A test between processes; threads.long.test.ts runs it between worker threads, too. */
 export function betweenClients(
   name: string,
   play: (scene: WebScene) => Promise<void>,
   options: { readonly skip?: string | false } = {},
 ): void {
-  for (const kind of CONTEXT_KINDS)
-    testIn(kind, `${name} (${kind === 'process' ? 'processes' : 'threads'})`, play, options)
+  testIn(CLIENTS, `${name} (${CLIENTS === 'process' ? 'processes' : 'threads'})`, play, options)
 }
 
 /** A test only between processes. */
