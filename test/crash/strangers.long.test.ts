@@ -103,7 +103,7 @@ scenario("a stranger that sends hellos with a waiter's name again and again cost
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path)
   await waiter.enqueue(scene.path)
-  await holder.ping()
+  await untilConnected(waiter, holder)
   const { member } = ticketsIn(scene.path)[1]!
   const descriptors = openDescriptors(holder.pid)
   for (let times = 0; times < 50; times += 1) {
@@ -141,8 +141,7 @@ async function growsLittle(scene: Scene, speak: (socket: net.Socket) => void): P
   const [holder, waiter] = await scene.spawnAll('holder', 'waiter')
   await holder.acquire(scene.path)
   await waiter.enqueue(scene.path)
-  // The waiter is connected; the holder has to have taken that connection, too, before its descriptors are counted.
-  await holder.ping()
+  await untilConnected(waiter, holder)
   const descriptors = openDescriptors(holder.pid)
   const before = residentBytes(holder.pid)
   const strangers = Array.from({ length: 4 }, () => connect(scene, socketsOf(scene, holder)[0]!))
@@ -156,6 +155,15 @@ async function growsLittle(scene: Scene, speak: (socket: net.Socket) => void): P
   await until('the descriptors are closed', () => openDescriptors(holder.pid) <= descriptors)
   await holder.release()
   await waiter.next('granted')
+}
+
+/** Must be awaited before the descriptors of the holder are counted. */
+async function untilConnected(waiter: Client, holder: Client): Promise<void> {
+  // Its ticket was in the queue before it connected; both are done in one turn of its event loop.
+  await waiter.ping()
+  // The holder may have answered the first ping in the same turn as it takes the connection, but before.
+  await holder.ping()
+  await holder.ping()
 }
 
 /** Its ticket, and its member. */

@@ -53,7 +53,8 @@ describe('a server of Redis', { concurrency: true }, () => {
       await arena.servers.signal('redis', 'SIGKILL')
       await arena.servers.restart('redis')
       const lost = await holder.says('lost')
-      assert.match(lost.message ?? '', /run out, or its keys were removed/)
+      // The latter if the server takes longer to restart than a lease lasts.
+      assert.match(lost.message ?? '', /run out, or its keys were removed|could not be renewed in time/)
       await untilAllHeld(loops)
       await endLoops(loops)
       await admin.ask('PING')
