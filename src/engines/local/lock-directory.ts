@@ -28,9 +28,6 @@ import { isDeno } from './platform/runtime.ts'
 import { isGone, toSlocketError } from './platform/system-error.ts'
 import { MEMBERS } from './ticket-name.ts'
 
-/** As it was when slocket was loaded: tests of programs often replace it by a function that always returns true. */
-const { existsSync } = fs
-
 /** How many times the directory may vanish between two steps (its last user left) before that is an error. */
 const MOST_TRIES = 1000
 /** How many times in a row the parent may be reported as missing although it exists. */
@@ -282,8 +279,8 @@ export class LockDirectory {
     this.#mode = fs.fstatSync(directory.descriptor).mode
     const place = `${directory.path}/${MEMBERS}`
     // It nearly always exists, and an error takes 0.15 ms the first time.
-    if (!existsSync(place) && makeWhereMissing(place) && !this.#fileSystem!.hasSocketLinks)
-      carriesMode(place, DEFAULT_MODE)
+    const isMissing = fs.lstatSync(place, { throwIfNoEntry: false }) === undefined
+    if (isMissing && makeWhereMissing(place) && !this.#fileSystem!.hasSocketLinks) carriesMode(place, DEFAULT_MODE)
     const members = openDirectory(place)
     try {
       follow(members, this.#mode)

@@ -289,9 +289,9 @@ export class Presence implements MemberOwner, Idle {
 
   #appear(): void {
     if (this.#isPresent) return
-    this.#isPresent = true
     // Members may have been asked since the last presence ended. The directory may be another one by now.
     this.#addresses.close()
+    this.#isPresent = true
     this.#keeper.onPresent()
   }
 

@@ -41,8 +41,9 @@ export class SocketAddresses {
   }
 
   close(): void {
-    this.#shortcut?.close()
+    const shortcut = this.#shortcut
     this.#shortcut = undefined
+    shortcut?.close()
   }
 }
 
