@@ -40,6 +40,7 @@ const IN_CI = [
   'test/web-locks/threads',
   'test/cli/lifetime',
   'test/cli/run.test',
+  'test/cli/run.long',
   'test/cli/run-waiting',
 ]
 /** Versions that --ci leaves out: the oldest release of the version that `npm test` runs on, and those between that and the newest. */

@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { after, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { Cancellation } from '../../../src/requests/cancellation.ts'
 import type { EnqueueRequest } from '../../../src/requests/ticket-queue.ts'
 import { EXCLUSIVE, permitClaim } from '../../../src/core/claim.ts'
@@ -64,6 +64,66 @@ test('a new member asks others for a sign of life only once its ticket is in the
   assert.equal(connect.mock.callCount(), 1)
   behind.withdraw(second)
   ahead.withdraw(first)
+})
+
+test('a new member of a synchronous call asks others at once, however many such calls one turn has', async (context) => {
+  const lockPath = path.join(parent, 'synchronous')
+  const [idle, busy] = [newQueue(lockPath), newQueue(lockPath)]
+  idle.withdraw((await idle.enqueue(request({ lingerMs: 60_000 })))!)
+  await new Promise((resolve) => setImmediate(resolve))
+  const connect = context.mock.method(net, 'connect')
+  const takeOnce = (): void => busy.withdraw(busy.joinIfFree(request())!)
+  takeOnce()
+  assert.equal(connect.mock.callCount(), 1)
+  idle.leave()
+  fs.rmSync(lockPath, { recursive: true, force: true })
+  for (let times = 0; times < 20; times += 1) takeOnce()
+  const last = busy.joinIfFree(request())!
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(connect.mock.callCount(), 1)
+  busy.withdraw(last)
+})
+
+describe('the descriptor by which a long path is reached', { skip: !fs.existsSync('/proc/self/fd') }, () => {
+  const lockPath = path.join(parent, 'long '.repeat(20))
+  const open = (): string[] =>
+    fs.readdirSync('/proc/self/fd').filter((name) => {
+      try {
+        return fs.readlinkSync(`/proc/self/fd/${name}`) === lockPath
+      } catch {
+        // That of the listing itself.
+        return false
+      }
+    })
+
+  test('is closed if others cannot be asked after the presence has ended', async (context) => {
+    const [ahead, behind] = [newQueue(lockPath), newQueue(lockPath)]
+    const first = (await ahead.enqueue(request()))!
+    await new Promise((resolve) => setImmediate(resolve))
+    const second = (await behind.enqueue(request()))!
+    behind.withdraw(second)
+    const connect = context.mock.method(net, 'connect', () => {
+      throw new Error('no connections')
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.ok(connect.mock.callCount() > 0)
+    assert.deepEqual(open(), [])
+    ahead.withdraw(first)
+  })
+
+  test('may be closed by somebody else', async () => {
+    const [ahead, behind] = [newQueue(lockPath), newQueue(lockPath)]
+    const first = (await ahead.enqueue(request()))!
+    await new Promise((resolve) => setImmediate(resolve))
+    const second = (await behind.enqueue(request()))!
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(open().length, 1)
+    fs.closeSync(Number(open()[0]))
+    behind.withdraw(second)
+    const third = (await behind.enqueue(request()))!
+    behind.withdraw(third)
+    ahead.withdraw(first)
+  })
 })
 
 test('a ticket behind many tickets of one process connects to it once', async (context) => {
@@ -137,12 +197,12 @@ interface CancellableRequest extends EnqueueRequest {
   readonly cancellation: Cancellation
 }
 
-function request(): CancellableRequest {
+function request({ lingerMs = 0 }: { lingerMs?: number } = {}): CancellableRequest {
   return {
     claim: EXCLUSIVE,
     wait: true,
     steal: false,
-    lingerMs: 0,
+    lingerMs,
     cancellation: new Cancellation(),
     requests: () => [],
     onLost: () => {},

@@ -105,7 +105,7 @@ export class Presence implements MemberOwner, Idle {
     if (listening === 'foreign') return 'foreign'
     this.#directory.hasLinks = this.#directory.fileSystem!.hasSocketLinks
     if (listening instanceof Promise || !this.#directory.hasLinks) return this.#openSlowly(id, listening)
-    return this.#becomeMember(new Member(id, listening, this))
+    return this.#becomeMemberAndAsk(new Member(id, listening, this))
   }
 
   /** As {@link open}, without a turn of the event loop. Returns false if that isn't possible; then no member is made. */
@@ -128,7 +128,10 @@ export class Presence implements MemberOwner, Idle {
       listening.close()
       return false
     }
-    this.#becomeMember(new Member(id, listening, this))
+    const member = new Member(id, listening, this)
+    this.#becomeMember(member)
+    // Now: this thread may make many members, or exit, before it takes another turn.
+    this.#askOthers(member)
     return true
   }
 
@@ -257,7 +260,7 @@ export class Presence implements MemberOwner, Idle {
         this.#tried.delete(member)
       }
     }
-    return this.#becomeMember(member)
+    return this.#becomeMemberAndAsk(member)
   }
 
   /** False if the trial must be repeated with a new socket: FUSE may lose track of a socket that was made while another was removed (gocryptfs). */
@@ -267,18 +270,28 @@ export class Presence implements MemberOwner, Idle {
     return this.#failedTrials >= MOST_TRIALS
   }
 
-  #becomeMember(member: Member): 'open' {
-    // RACE: two requests of this process found no member at the same time; the first one's member serves both.
-    if (this.members.current !== undefined) member.close()
-    else {
-      this.members.current = member
-      debug('%s: member %s listens', this.#directory.path, member.id)
-      // RACE: its linger may have ended meanwhile, and so the presence.
-      this.#appear()
-      // Not now: a request waits for its place in the queue. The presence may have ended by then.
-      setImmediate(() => removeStaleMembers(this.#directory, this.#addresses, member, this.#asker))
-    }
+  #becomeMemberAndAsk(member: Member): 'open' {
+    // Not now: a request waits for its place in the queue. The presence may have ended by then.
+    if (this.#becomeMember(member)) setImmediate(() => this.#askOthers(member))
     return 'open'
+  }
+
+  /** False if the process already has a member. */
+  #becomeMember(member: Member): boolean {
+    // RACE: two requests of this process found no member at the same time; the first one's member serves both.
+    if (this.members.current !== undefined) {
+      member.close()
+      return false
+    }
+    this.members.current = member
+    debug('%s: member %s listens', this.#directory.path, member.id)
+    // RACE: its linger may have ended meanwhile, and so the presence.
+    this.#appear()
+    return true
+  }
+
+  #askOthers(own: Member): void {
+    removeStaleMembers(this.#directory, this.#addresses, own, this.#asker)
   }
 
   #onAsked(): void {

@@ -48,6 +48,7 @@ export function removeStaleMembers(
     } catch (error) {
       // The cleanup isn't urgent.
       debug('%s: removing stale members: %s', directory.path, error)
+      onAsked()
     }
   }
   const onAsked = (): void => {

@@ -7,7 +7,7 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { SlocketError } from '../../../errors.ts'
+import { SlocketError, systemCode } from '../../../errors.ts'
 import { DirectoryGone } from '../lock-directory.ts'
 import { isGone, toSlocketError } from './system-error.ts'
 import { queueMicrotask } from '../../../real-time.ts'
@@ -43,7 +43,12 @@ export class SocketAddresses {
   close(): void {
     const shortcut = this.#shortcut
     this.#shortcut = undefined
-    shortcut?.close()
+    try {
+      shortcut?.close()
+    } catch (error) {
+      // Somebody else in this process has closed the descriptor.
+      if (systemCode(error) === undefined) throw error
+    }
   }
 }
 
