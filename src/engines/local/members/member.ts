@@ -56,7 +56,7 @@ export function memberFile(id: string, pid: number = process.pid): string {
 
 /** The process id in the name of a member's socket, or of a socket that will become a ticket. Undefined for other names. */
 export function memberPid(file: string): string | undefined {
-  return /^[a-z0-9]{12}\.(\d{1,10})(?:\.\d{19})?$/.exec(file)?.[1]
+  return /^[a-z0-9]{12}\.(\d{1,10})(?:\.\d+)?$/.exec(file)?.[1]
 }
 
 const NONE: readonly Connection[] = []
