@@ -7,7 +7,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { bundlePrograms } from './bundle-programs.js'
+import { bundlePrograms } from './bundle.js'
 import { listTests } from './list-tests.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))

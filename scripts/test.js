@@ -21,7 +21,7 @@ import { finished } from 'node:stream/promises'
 import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { bundlePrograms } from './bundle-programs.js'
+import { bundlePrograms, bundleTests } from './bundle.js'
 import { listTests } from './list-tests.js'
 import { runTestFile } from './test-file.js'
 
@@ -63,10 +63,13 @@ process.channel?.unref()
 const watchdog = new URL(`test-watchdog.js?seconds=${timeoutSeconds}`, import.meta.url).href
 // What the test files of this run share, so that it is made once.
 process.env.SLOCKET_TEST_RUN = makeRunDirectory()
+/** What is started for each file. */
+let bundles = new Map()
 // Coverage counts the files that tsc wrote.
 if (process.env.NODE_V8_COVERAGE === undefined) {
   process.env.SLOCKET_TEST_PROGRAMS = join(process.env.SLOCKET_TEST_RUN, 'programs')
   await bundlePrograms(process.env.SLOCKET_TEST_PROGRAMS)
+  bundles = await bundleTests(files, join(process.env.SLOCKET_TEST_RUN, 'tests'))
 }
 
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${watchdog}`
@@ -109,7 +112,7 @@ async function runFiles() {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       running.set(file, performance.now())
       const eventsPath = join(process.env.SLOCKET_TEST_RUN, `${tookMs.size + running.size}.events`)
-      const problem = await runTestFile(file, { ...options, eventsPath }, (event) => {
+      const problem = await runTestFile(bundles.get(file) ?? file, { ...options, eventsPath }, (event) => {
         const total = event.type === 'test:diagnostic' ? /^(\w+) ([\d.]+)$/.exec(event.data.message) : null
         if (total !== null) totals.set(total[1], (totals.get(total[1]) ?? 0) + Number(total[2]))
         else if (event.type !== 'test:plan' && event.type !== 'test:summary') note(file, event)

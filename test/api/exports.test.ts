@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type * as index from '../../src/index.ts'
+import * as index from '../../src/index.ts'
 import slocketDefault, { Lock, memory, MemoryStore, slocket } from '../../src/index.ts'
 
-const INDEX = new URL('../../src/index.js', import.meta.url).href
-
 describe('exports', () => {
-  test('the default export and the named export are the same function', async () => {
+  test('the default export and the named export are the same function', () => {
     assert.equal(slocketDefault, slocket)
-    const module = (await import(INDEX)) as typeof index
-    assert.equal(module.default, slocket)
-    assert.equal(module.slocket, slocket)
+    assert.equal(index.default, slocket)
+    assert.equal(index.slocket, slocket)
   })
 
   test('a lock is a Lock', async () => {
