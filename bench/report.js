@@ -107,7 +107,7 @@ function table(definition, points, results) {
   const [main] = columns
   const used = columns.filter(({ metric }) => everyRun(points).some((run) => Number.isFinite(run?.metrics?.[metric])))
   const names = Object.keys(points)
-  const head = [...(names.length > 1 ? [''] : []), '', ...used.map(heading), `slocket's ${main.title} to it`]
+  const head = [...(names.length > 1 ? [''] : []), '', ...used.map(heading), `slocket ÷ this (${main.title})`]
   const rows = names.flatMap((point) =>
     measured(points[point]).map(([contestant, runs]) => [
       ...(names.length > 1 ? [pointTitle(definition, point, results)] : []),

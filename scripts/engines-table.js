@@ -82,7 +82,7 @@ function yes(value) {
 function takeoverOf(name) {
   const results = join(root, 'bench/results')
   // The results that git keeps: quick and partial ones say nothing.
-  const kept = readdirSync(results).filter((file) => /^(\d{4}-.*|engines)\.json$/.test(file))
+  const kept = readdirSync(results).filter((file) => /^(\d{4}-.*-node-20|engines)\.json$/.test(file))
   for (const file of kept.sort().reverse()) {
     const { cases } = JSON.parse(readFileSync(join(results, file), 'utf8'))
     const ofServer = cases[`takeover, ${name}`]?.[0]

@@ -212,9 +212,8 @@ class TimedWait implements Asker {
   private ask(): void {
     const { engine, path, asked } = this.request
     const { claim, label, lingerMs, sliceMs, signal } = asked
-    const onSelfWait: AcquireRequest['onSelfWait'] = (holder) => warnOfSelfWait(engine, path, label, holder)
-    const { identity } = this
-    const request: AcquireRequest = { claim, wait: true, label, lingerMs, sliceMs, signal, identity, onSelfWait }
+    // Without `onSelfWait`: its timeout ends the wait, and the error names the holder.
+    const request: AcquireRequest = { claim, wait: true, label, lingerMs, sliceMs, signal, identity: this.identity }
     const ask = askOf(engine)
     if (ask !== undefined) {
       const direct = new Request(request, this)

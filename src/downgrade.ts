@@ -14,7 +14,7 @@ export async function downgradeLock(lock: Lock, grant: Grant, becomeShared: () =
   }
   lock.assertHeld()
   if (lock.mode === 'shared' && !unfinished.has(lock)) return
-  if (grant.downgrade === undefined) throw cannotDowngrade()
+  if (grant.downgrade === undefined) throw cannotDowngrade(lock.name)
   if (lock.mode !== 'shared') {
     // First: others may share even if this fails.
     unfinished.add(lock)
@@ -27,9 +27,9 @@ export async function downgradeLock(lock: Lock, grant: Grant, becomeShared: () =
   unfinished.delete(lock)
 }
 
-function cannotDowngrade(): SlocketError {
+function cannotDowngrade(name: string): SlocketError {
   return new SlocketError(
     'ERR_SLOCKET_NO_DOWNGRADE',
-    "the engine of the lock can't downgrade: release it, and acquire it again with mode: 'shared'",
+    `the engine of the lock '${name}' can't downgrade it: release it, and acquire it again with mode: 'shared'`,
   )
 }

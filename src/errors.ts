@@ -50,8 +50,8 @@ export class SlocketError extends Error {
   /** The path or the name of the lock, as the caller passed it. Set only for ERR_SLOCKET_TIMEOUT, like the next three. Not enumerable: the message has it. */
   declare readonly path?: string
   /**
-   * The holders of the lock, at most half a second before the deadline. Empty if there were none. Missing if they could not be found out in time; so are `ahead`
-   * and `obstacle`. Not enumerable.
+   * The holders of the lock, as seen at most half a second before the deadline. Empty if there were none. If they could not be determined in time, `held`,
+   * `ahead` and `obstacle` are missing. Not enumerable.
    */
   declare readonly held?: LockRequest[]
   /** How many requests waited ahead. Not enumerable. */

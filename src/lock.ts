@@ -34,8 +34,9 @@ export class Lock {
    */
   readonly token: bigint
   /**
-   * Whether an earlier holder crashed, or ended without releasing. If so, check that the data that the lock protects is intact. It is never false after
-   * the crash of a holder, but can be true if a process that only waited has crashed. Shared holders do not count.
+   * Whether an earlier holder crashed, or ended without releasing. If so, check that the data that the lock protects is intact. With `local()` and
+   * `redis()`, it is never false after the crash of a holder, but can be true if a process that only waited has crashed. Shared holders do not count.
+   * With `memory()`, `postgres()` and `etcd()`, whose `capabilities.recovered` is false, it is always false.
    */
   readonly recovered: boolean
   readonly #grant: Grant
@@ -82,7 +83,7 @@ export class Lock {
   /**
    * Throws if the lock is no longer held, as far as this process can know without waiting. Call it right before a write.
    *
-   * If the lock is a lease (etcd, PostgreSQL, Redis), it also detects that this process was stopped for too long, before any timer has run. The lock
+   * If the lock lives on a server (etcd, PostgreSQL, Redis), it also detects that this process was stopped for too long, before any timer has run. The lock
    * can still be lost between this call and the moment when the write arrives: only a receiver that checks {@link Lock.token} closes that gap.
    *
    * It is bound to this lock, so it can be passed on by itself: `const { assertHeld } = lock`.
@@ -104,7 +105,7 @@ export class Lock {
 
   /**
    * Aborts if the lock is lost while it is held, with an error of code ERR_SLOCKET_LOST: another program removed its directory or its ticket,
-   * or its lease has run out. A release does not abort it.
+   * somebody took it away (`slocket.break`), or its lease has run out. A release does not abort it.
    *
    * Reading `lock.signal` checks the lock, as {@link Lock.assertHeld} does. A signal that was read before aborts at the next check, or within about a
    * second.

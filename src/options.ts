@@ -84,7 +84,7 @@ export interface SlocketOptions {
   readonly label?: string | undefined
   /**
    * How long this process keeps its socket in the lock's directory after its last release, in milliseconds, from 0 to 2,147,483,647. An
-   * acquire within that time is faster. The lock itself is free as soon as it is released. `0` removes the socket at once. A process keeps the sockets of
+   * acquire within that time is faster. The lock itself is free as soon as it is released. `0` removes the socket at once. A thread keeps the sockets of
    * at most 32 released locks, the most recently used ones, and none if it runs out of file descriptors.
    *
    * Default: `1000`.
@@ -97,7 +97,7 @@ export interface SlocketOptions {
    *
    * With a slice, the lock is not free as soon as `release()` returns, but at the end of this turn of the event loop, unless the process acquires it again by
    * then. So don't block that turn, with `spawnSync`, `execSync` or `Atomics.wait`, on anything that needs the lock. If requests of one process give
-   * different values, the shortest counts. Only for exclusive locks; the engines etcd() and postgres() ignore it.
+   * different values, the shortest counts. Only for exclusive locks; the engines redis(), postgres() and etcd() ignore it.
    *
    * Default: `0`, strict order.
    */
@@ -152,7 +152,10 @@ export interface WithOptions extends SlocketOptions {
   readonly reentrant?: boolean | undefined
 }
 
-/** Options of `slocket.lead()`. There is only one leader, and a candidate waits until `signal` aborts, so it has no `mode`, `permits` and `timeout`. */
+/**
+ * Options of `slocket.lead()`. There is only one leader, so it has no `mode`, `permits` and `take`. A candidate waits until `signal` aborts, so it has no
+ * `timeout`. The leader leads until its body has ended, so it has no `slice` and no `atLeast`.
+ */
 export type LeadOptions = Omit<SlocketOptions, 'mode' | 'permits' | 'take' | 'timeout' | 'slice' | 'atLeast'>
 
 /** Options of `slocket.try()`. It never waits, so it has no `timeout`, no `onWait` and no `waitNoticeAfter`. */

@@ -47,8 +47,8 @@ export interface Slocket {
    * If the holder crashes, the next waiter gets the lock within milliseconds. If the wait is aborted, the promise rejects with
    * `options.signal.reason`; after `options.timeout`, with ERR_SLOCKET_TIMEOUT. If it rejects, you don't hold the lock.
    *
-   * `options.onWait` is notified of who holds the lock meanwhile. Two process warnings report a wait that may never end: SLOCKET_SELF_WAIT after 5 seconds if this process has held the same lock all the
-   * time, and SLOCKET_OBSTACLE after one second if something at the path looks like the lock of another program.
+   * While the call waits, `options.onWait` is called with the current holders. Two process warnings report a wait that may never end: SLOCKET_SELF_WAIT after 5 seconds without a `timeout` if this process has held the same
+   * lock all the time, and SLOCKET_OBSTACLE after one second if something at the path looks like the lock of another program.
    *
    * ```js
    * const lock = await slocket('/tmp/deploy.lock')
@@ -61,7 +61,8 @@ export interface Slocket {
    * @throws TypeError, RangeError for wrong arguments; ERR_SLOCKET_TIMEOUT, ERR_SLOCKET_CLAIM_MISMATCH, ERR_SLOCKET_NO_PARENT,
    * ERR_SLOCKET_NOT_A_LOCK, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_READ_ONLY, ERR_SLOCKET_RESOURCES, ERR_SLOCKET_PATH_TOO_LONG,
    * ERR_SLOCKET_NETWORK_FILE_SYSTEM, ERR_SLOCKET_OTHER_KERNEL, ERR_SLOCKET_OTHER_MOUNT, ERR_SLOCKET_NO_SOCKETS,
-   * ERR_SLOCKET_UNSUPPORTED_PLATFORM, ERR_SLOCKET_SYSTEM.
+   * ERR_SLOCKET_UNSUPPORTED_PLATFORM, ERR_SLOCKET_SYSTEM; with an engine for a server, also ERR_SLOCKET_NO_CLIENT, ERR_SLOCKET_UNREACHABLE,
+   * ERR_SLOCKET_POOLER.
    */
   (path: string | URL, options?: SlocketOptions): Promise<Lock>
   /**
@@ -420,7 +421,8 @@ async function acquireAtOnce(engine: Engine, path: string, asked: Asked, advice:
   } else await nextTurn()
   throw new SlocketError(
     'ERR_SLOCKET_DEADLOCK',
-    `a call for the lock '${path}' was made from the body of another call that holds it: it would wait forever`,
+    `this call for the lock '${path}' was made from the body of a call that holds it, and would wait forever: ` +
+      'release the lock first, or use slocket.with() with reentrant: true',
   )
 }
 

@@ -30,7 +30,8 @@ export async function timeoutError(
   } catch (error) {
     // It isn't reported as a timeout, which would look as if somebody held the lock.
     if (isSlocketError(error, 'ERR_SLOCKET_UNREACHABLE')) return error
-    state = `who holds it could not be found out: ${String(error)}`
+    const reason = (error as { name?: unknown } | null)?.name === 'AbortError' ? 'no answer in time' : String(error)
+    state = `its holders could not be determined: ${reason}`
   }
   if (inUse !== undefined) state += `; ${inUse}`
   const message = `the lock '${path}' was not free within ${timeoutMs} ms: ${state}`

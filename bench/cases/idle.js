@@ -30,9 +30,9 @@ export const idle = {
     })
   },
   columns: [
-    { metric: 'max', title: 'of a core, the busiest that waits', unit: '%', less: true },
+    { metric: 'max', title: 'CPU of the busiest waiter', unit: '%', less: true },
     { metric: 'median', title: 'median', unit: '%', less: true },
-    { metric: 'sum', title: 'all that wait', unit: '%', less: true },
+    { metric: 'sum', title: 'CPU of all waiters', unit: '%', less: true },
     { metric: 'holder', title: 'the holder', unit: '%', less: true },
   ],
   plots: [{ metric: 'max', title: 'The CPU of the busiest process that waits: % of a core, less is better' }],

@@ -107,7 +107,12 @@ export async function doctor(parameters: readonly string[], program: string): Pr
   }
   const isSafe = Object.values(findings).every(({ kind }) => kind !== 'bad')
   if (flags.has('json')) print(`${JSON.stringify({ directory, safe: isSafe, findings }, null, 2)}\n`)
-  else print(isSafe ? paint('green', `locks are safe in ${directory}\n`) : paint('red', `no locks in ${directory}\n`))
+  else
+    print(
+      isSafe
+        ? paint('green', `locks are safe in ${directory}\n`)
+        : paint('red', `locks are not safe in ${directory}\n`),
+    )
   return isSafe ? 0 : 1
 }
 

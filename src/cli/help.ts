@@ -21,8 +21,8 @@ export const HELP: Readonly<Record<string, string>> = {
   run: `
 usage: slocket run [options] LOCK ([--] COMMAND [ARG…] | -c 'SHELL LINE')
 
-  -x, -e, --exclusive             nobody else at a time (default)
-  -s, --shared                    together with other shared holders
+  -x, -e, --exclusive             no other holder at the same time (default)
+  -s, --shared                    share the lock with other shared holders
   -p, --permits N                 up to N at a time
       --take K                    take K of the N permits (default 1)
   -n, --try, --nonblock           give up at once if the lock is not free
@@ -46,13 +46,13 @@ Exits with the status of COMMAND: 128 + n if signal n ended it, 127 if it isn't 
   hold: `
 usage: slocket hold [options] LOCK
 
-Returns when LOCK is held. A background process, the keeper, holds it until the script
-that calls ends, or until 'slocket release LOCK'. If the keeper is killed, LOCK is free.
+Returns when LOCK is held. A background process, the keeper, holds it until the calling
+script ends, or until 'slocket release LOCK'. If the keeper is killed, LOCK is free.
 
-      --pid PID                   the process whose end frees LOCK (default: the parent)
+      --pid PID                   release LOCK when PID ends (default: the parent)
       --env                       print SLOCKET_TOKEN and SLOCKET_RECOVERED for a shell
-  -x, -e, --exclusive             nobody else at a time (default)
-  -s, --shared                    together with other shared holders
+  -x, -e, --exclusive             no other holder at the same time (default)
+  -s, --shared                    share the lock with other shared holders
   -p, --permits N                 up to N at a time
       --take K                    take K of the N permits (default 1)
   -n, --try, --nonblock           give up at once if the lock is not free
@@ -70,7 +70,7 @@ usage: slocket release [--pid PID] LOCK
 Releases the lock that 'slocket hold LOCK' has acquired for the calling script. Exits
 with 1 if the script doesn't hold LOCK, or no longer does.
 
-      --pid PID    the process that the lock is held for (default: the parent)
+      --pid PID    the process that holds the lock (default: the parent)
 `,
   flock: `
 usage: slocket flock [options] FILE|DIRECTORY COMMAND [ARG…]
@@ -78,8 +78,8 @@ usage: slocket flock [options] FILE|DIRECTORY COMMAND [ARG…]
 
 The command line of flock(1). A link named flock does the same. The lock is FILE.lock.
 
-  -x, -e, --exclusive           nobody else at a time (default)
-  -s, --shared                  together with other shared holders
+  -x, -e, --exclusive           no other holder at the same time (default)
+  -s, --shared                  share the lock with other shared holders
   -n, --nonblocking             give up at once if the lock is not free
   -w, --timeout SECONDS         give up after this time
   -E, --conflict-exit-code N    the exit status after giving up (default 1)
@@ -95,7 +95,7 @@ A descriptor (flock 9) is refused: see slocket hold.
   status: `
 usage: slocket status [options] [LOCK|DIRECTORY…]
 
-Lists holders and waiters. Without arguments: of all locks below this directory.
+Lists holders and waiters. Without arguments, lists all locks below this directory.
 
       --json          print JSON, for programs
   -w, --watch         redraw each second

@@ -16,7 +16,7 @@ export async function release(parameters: readonly string[]): Promise<number> {
   const names =
     kept.size === 0 ? [] : (await findHolders(directory)).map(({ name }) => name).filter((name) => kept.has(name))
   if (names.length === 0) {
-    say(`'${lock}' is not held for process ${script.pid}`)
+    say(`process ${script.pid} doesn't hold '${lock}'; to name another process, use --pid PID`)
     return 1
   }
   // The names of tickets are never reused. The keeper is notified, sees that its ticket is gone, and ends.

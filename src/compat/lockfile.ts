@@ -25,11 +25,15 @@ import { existsError, notHeldError, pollMsOf, waitError, waitOf } from './lockfi
 import { unlessRefused, unlessRefusedSync } from './unless-refused.ts'
 
 export type { CheckOptions, LockOptions, SyncLockOptions } from './lockfile-options.ts'
+/** As `@types/lockfile` names them. */
+export type Options = LockOptions
+
+// The types of the callbacks are those of `@types/lockfile`, so that callbacks written for it are accepted. lockfile itself leaves `null` and `isLocked` out.
 
 /** Called once the lock is held, or with an error. */
-export type LockCallback = (error?: Error) => void
+export type LockCallback = (error: Error | null) => void
 /** Called with whether the lock is held. */
-export type CheckCallback = (error: Error | null, isLocked?: boolean) => void
+export type CheckCallback = (error: Error | null, isLocked: boolean) => void
 
 /** The default export, and the result of `require('slocket/lockfile')`. */
 export interface Lockfile {
@@ -74,7 +78,7 @@ export function lock(file: string, options: LockOptions, callback: LockCallback)
 export function lock(file: string, ...rest: readonly unknown[]): void {
   const [options, callback] = optionsAndCallback<LockOptions>(rest)
   const lockPath = resolvePath(file)
-  settle(acquire(lockPath, options), (error) => (error === null ? callback() : callback(error)))
+  settle(acquire(lockPath, options), (error) => (error === null ? (callback as () => void)() : callback(error)))
 }
 
 /**
@@ -111,9 +115,11 @@ export function lockSync(file: string, options?: SyncLockOptions): void {
  *   has never had it, a regular file that lockfile itself has made is removed; a file that can't be read counts as held by another process.
  * @throws TypeError for a wrong path.
  */
-export function unlock(file: string, callback?: (error?: Error) => void): void {
+export function unlock(file: string, callback?: LockCallback): void {
   const lockPath = resolvePath(file)
-  settle(releaseOrRefuse(lockPath), (error) => (error === null ? callback?.() : callback?.(error)))
+  settle(releaseOrRefuse(lockPath), (error) =>
+    error === null ? (callback as (() => void) | undefined)?.() : callback?.(error),
+  )
 }
 
 /**
@@ -144,7 +150,9 @@ export function check(file: string, options: CheckOptions, callback: CheckCallba
 export function check(file: string, ...rest: readonly unknown[]): void {
   const [options, callback] = optionsAndCallback<CheckOptions, CheckCallback>(rest)
   const lockPath = resolvePath(file)
-  settle(isLocked(lockPath, options), (error, answer) => (error === null ? callback(null, answer) : callback(error)))
+  settle(isLocked(lockPath, options), (error, answer) =>
+    error === null ? callback(null, answer!) : (callback as LockCallback)(error),
+  )
 }
 
 /**
@@ -304,12 +312,12 @@ function resolvePath(file: unknown): string {
   return path.resolve(parsePath(file))
 }
 
-function optionsAndCallback<Options, Callback = LockCallback>(
+function optionsAndCallback<Asked, Callback = LockCallback>(
   rest: readonly unknown[],
-): [options: Options, callback: Callback] {
+): [options: Asked, callback: Callback] {
   const [options, callback] = rest.length > 1 ? rest : [undefined, rest[0]]
   if (typeof callback !== 'function') throw new TypeError('the last argument must be a function')
-  return [(options ?? {}) as Options, callback as Callback]
+  return [(options ?? {}) as Asked, callback as Callback]
 }
 
 /** By nextTick: if a callback throws, that is the caller's uncaught exception. */

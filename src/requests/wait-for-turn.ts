@@ -81,8 +81,8 @@ async function loop<Own extends TicketIdentity, T extends Ticket>(
         case 'mismatch':
           throw new SlocketError(
             'ERR_SLOCKET_CLAIM_MISMATCH',
-            `asked for ${describeClaim(request.claim)}, but the queue holds ${describeClaim(turn.with.claim)}: ` +
-              'permits do not mix with exclusive and shared claims',
+            `the request asks for ${describeClaim(request.claim)}, but others for this lock ask for ${describeClaim(turn.with.claim)}: ` +
+              'permits do not mix with exclusive and shared claims; use the same kind everywhere, or another lock',
           )
         case 'blocked':
           if (!request.wait && isCertainlyBlocked(turn.on)) {

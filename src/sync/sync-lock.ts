@@ -13,7 +13,8 @@ export interface SyncHolder {
 }
 
 /**
- * A lock that is held, as `slocket.sync()` returns it. It resembles {@link Lock}, but its `release` returns nothing and is complete when it returns.
+ * A lock that is held, as `slocket.sync()` returns it. It resembles {@link Lock}, but has no `assertHeld`, `downgrade` and `wanted`, and the lock
+ * is free when its `release` returns.
  *
  * It stays held while this thread blocks: until it is released, or until this process (or worker thread) ends, however it ends. Listeners
  * for `exit` still hold it, and may release it. Holding a lock does not keep the process alive.
@@ -77,7 +78,7 @@ export class SyncLock {
    * Releases the lock: it is free for the next waiter when this returns. It releases this grant only: a second call, or a call after the lock
    * was lost, does nothing.
    *
-   * It belongs to this lock, and can be passed on alone: `const { release } = lock`.
+   * It is bound to this lock, so it can be passed on by itself: `const { release } = lock`.
    *
    * @throws ERR_SLOCKET_NOT_RELEASED if the system failed to release it: see docs/errors.md.
    */

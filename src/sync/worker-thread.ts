@@ -142,6 +142,6 @@ async function acquire(
 function deadlock(path: string): SlocketError {
   return new SlocketError(
     'ERR_SLOCKET_DEADLOCK',
-    `the thread that asks for the lock '${path}' has it, or waits for it, already, and cannot give that back while it blocks`,
+    `this thread already holds the lock '${path}', or waits for it, so slocket.sync would block forever: release the lock first`,
   )
 }

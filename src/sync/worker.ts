@@ -376,6 +376,6 @@ function noThread(reason: string, cause?: unknown): SlocketError {
       ? "; Node's permission model refuses threads: give Node --allow-worker"
       : ''
   const code = isOutOfDescriptors(cause) ? 'ERR_SLOCKET_RESOURCES' : 'ERR_SLOCKET_NO_THREAD'
-  const message = `slocket.sync needs a thread to wait by, and has none: ${reason}${hint}`
+  const message = `slocket.sync has no thread that can wait for the lock: ${reason}${hint}`
   return new SlocketError(code, message, cause === undefined ? {} : { cause })
 }

@@ -35,6 +35,8 @@ const PROGRAM = `
   }
 
   // Those that it is not to be warned of.
+  held.push(await slocket(at('timeout')))
+  wait('timeout', { timeout: 60_000 })
   held.push(await slocket(at('permit of another'), { permits: 2, engine: local() }), await slocket(at('permit of another'), { permits: 2 }))
   wait('permit of another', { permits: 2 })
   held.push(await slocket(at('client'), { engine: local() }))

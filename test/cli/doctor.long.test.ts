@@ -78,6 +78,6 @@ describe('slocket doctor', () => {
     const { status, stdout } = await place.run(['unshare', '-m', 'sh', '-c', script])
     assert.equal(status, 1)
     assert.match(stdout, /BAD .*(no space|ENOSPC)/)
-    assert.match(stdout, /no locks in /)
+    assert.match(stdout, /locks are not safe in /)
   })
 })

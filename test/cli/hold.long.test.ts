@@ -75,7 +75,7 @@ describe('the lock is held until', () => {
     place.end()
     assert.equal((await next.ended()).stdout, 'mine 0\n')
     await script.says(/released 0\nagain 1/)
-    await script.complains(/'L' is not held for process \d+/)
+    await script.complains(/process \d+ doesn't hold 'L'/)
     await untilDead(keeper)
     assert.equal(script.hasEnded, false)
     await untilGone(place.path('L'))

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { untilGone } from '../helpers/lock-directory.ts'
 import { MOST_BYTES_IN_NAME, pathOfLength } from '../helpers/path-of-length.ts'
 import { openDescriptors } from '../helpers/proc.ts'
+import type { ClientEvent } from '../helpers/commands.ts'
 import type { Scene } from '../helpers/scenario.ts'
 import { scenario } from '../helpers/scenario.ts'
 import { until } from '../helpers/until.ts'
@@ -73,6 +74,24 @@ scenario('a name or a path that is too long for the file system is an error', as
   assert.equal((await client.fail(join(scene.directory, 'n/'.repeat(3000), 'n'))).code, 'ERR_SLOCKET_PATH_TOO_LONG')
   assert.deepEqual(fs.readdirSync(scene.directory), ['journal'])
 })
+
+scenario('a path that leaves no room for a ticket is an error, and nothing is made there', async (scene) => {
+  const most = Number(/\d+(?= bytes)/.exec((await longPath(scene, 4090)).message!)![0])
+  for (const bytes of [4000, 4040, 4070, 4095].filter((length) => length > most)) {
+    assert.equal((await longPath(scene, bytes)).code, 'ERR_SLOCKET_PATH_TOO_LONG', String(bytes))
+  }
+  const client = await scene.spawn('client')
+  await client.acquire(pathOfLength(scene, most))
+  await client.release()
+})
+
+/** Asks for a lock whose path has that many bytes, which fails. */
+async function longPath(scene: Scene, bytes: number): Promise<ClientEvent> {
+  const path = pathOfLength(scene, bytes)
+  const error = await (await scene.spawn(`client ${bytes}`)).fail(path)
+  assert.deepEqual(fs.readdirSync(dirname(path)), [])
+  return error
+}
 
 async function contendAt(scene: Scene, path: string): Promise<void> {
   const [a, b] = await scene.spawnAll('a', 'b')

@@ -14,6 +14,7 @@ import { local, LockManager, lockPathFor, locks, memory, slocket, SlocketError }
 import type { CheckOptions, LockOptions as FileLockOptions, UnlockOptions } from '../../src/compat/proper-lockfile.ts'
 import lockfile, { check, checkSync, lockSync, unlock, unlockSync } from '../../src/compat/proper-lockfile.ts'
 import type { CheckOptions as FileCheckOptions, LockOptions as OldLockOptions } from '../../src/compat/lockfile.ts'
+import type { Options as OldOptions } from '../../src/compat/lockfile.ts'
 import oldLockfile from '../../src/compat/lockfile.ts'
 import type { EtcdOptions } from '../../src/engines/etcd/index.ts'
 import { etcd } from '../../src/engines/etcd/index.ts'
@@ -23,6 +24,19 @@ import { testEngine } from '../../src/testing/index.ts'
 
 const engine = memory()
 const signal: AbortSignal = AbortSignal.timeout(1000)
+
+/** Callbacks as `@types/lockfile` declares them. */
+export function oldCallbacks(options: OldOptions): void {
+  const done = (error: Error | null): void => console.log(error)
+  const told = (error: Error | null, isLocked: boolean): void => console.log(error, isLocked)
+  oldLockfile.lock('path', options, done)
+  oldLockfile.lock('path', done)
+  oldLockfile.unlock('path', done)
+  oldLockfile.check('path', options, told)
+  oldLockfile.check('path', told)
+  const release: (path: string, callback: (error: Error | null) => void) => void = oldLockfile.unlock
+  release('path', done)
+}
 
 /** What each call takes. `undefined` stands for an option that is left out. */
 export async function right(isHurried: boolean): Promise<void> {

@@ -10,8 +10,19 @@ import { isSlocketError, LockManager } from '../../src/index.ts'
 import { defaultRoot } from '../../src/engines/local/names/default-root.ts'
 import { openNames } from '../../src/engines/local/names/index.ts'
 import { reasonNotRoot } from '../helpers/privileges.ts'
+import { until } from '../helpers/until.ts'
+import { exceptOnWindows } from '../helpers/windows.ts'
 
 const NOBODY = 65_534
+const INDEX = new URL('../../src/index.js', import.meta.url).href
+/** A client that dies while it holds two locks. */
+const DYING = `
+  import { LockManager } from ${JSON.stringify(INDEX)}
+  const locks = new LockManager({ root: process.argv[1] })
+  const wait = () => new Promise(() => {})
+  locks.request('first', wait)
+  locks.request('second', () => process.kill(process.pid, 'SIGKILL'))
+  setInterval(() => {}, 1000)`
 const uid = process.getuid!()
 
 let directory: string
@@ -128,9 +139,8 @@ test(
     const root = path.join(directory, 'root')
     fs.mkdirSync(root, 0o755)
     fs.chmodSync(directory, 0o755)
-    const index = new URL('../../src/index.js', import.meta.url).href
     const code = `
-    import { LockManager } from ${JSON.stringify(index)}
+    import { LockManager } from ${JSON.stringify(INDEX)}
     const tell = (error) => console.log(error.name, error.cause?.code)
     for (const root of ${JSON.stringify([root, path.join(root, 'new')])}) {
       const locks = new LockManager({ root })
@@ -243,3 +253,75 @@ function makeDirectory(at: string, mode: number): string {
   fs.chmodSync(at, mode)
   return at
 }
+
+describe('what else is in a root', () => {
+  const inRoot = (...names: string[]): string => path.join(directory, 'root', ...names)
+  const onlyOnUnix = { skip: exceptOnWindows('there, tickets are not links') }
+
+  async function assertRefused(name: string): Promise<void> {
+    const locks = new LockManager({ root: inRoot() })
+    await assert.rejects(
+      () => locks.request(name, () => assert.fail('called')),
+      ({ cause }: Error) => isSlocketError(cause, 'ERR_SLOCKET_NOT_A_LOCK'),
+    )
+  }
+
+  test('stays when what a dead client has left is removed', onlyOnUnix, async () => {
+    const others = ['.hidden', 'Empty Directory', 'empty']
+    for (const name of others) fs.mkdirSync(inRoot(name), { recursive: true })
+    const locks = new LockManager({ root: inRoot() })
+    const dead = spawnSync(process.execPath, ['--input-type=module', '-e', DYING, inRoot()], { encoding: 'utf8' })
+    assert.equal(dead.signal, 'SIGKILL', dead.stderr)
+    assert.equal(fs.readdirSync(inRoot()).length, others.length + 3)
+    await locks.request('first', () => {})
+    await until('the other lock of the dead client is removed', () => !fs.existsSync(inRoot('second')))
+    // It is in use, and so it is to stay, too.
+    await locks.request('empty', () => assert.equal(fs.readdirSync(inRoot('empty')).length, 2))
+    await until('everything else is removed', () => fs.readdirSync(inRoot()).length === others.length)
+    assert.deepEqual(fs.readdirSync(inRoot()).sort(), others)
+  })
+
+  test('a directory with other content, or a link, is no place for a lock', onlyOnUnix, async () => {
+    fs.mkdirSync(inRoot('files'), { recursive: true })
+    fs.writeFileSync(inRoot('files', 'file'), '')
+    fs.symlinkSync(path.join(directory, 'elsewhere'), inRoot('link'))
+    fs.symlinkSync('.members', inRoot('members'))
+    for (const name of ['files', 'link', 'members']) await assertRefused(name)
+    assert.deepEqual(await new LockManager({ root: inRoot() }).query(), { held: [], pending: [] })
+    assert.deepEqual(fs.readdirSync(inRoot('files')), ['file'])
+    assert.deepEqual(fs.readdirSync(path.join(directory, 'elsewhere')), [])
+  })
+
+  test('a directory that another process uses as a lock is one, whoever made it', onlyOnUnix, async () => {
+    fs.mkdirSync(inRoot('name'), { recursive: true })
+    const code = `
+      import { LockManager } from ${JSON.stringify(INDEX)}
+      const locks = new LockManager({ root: process.argv[1] })
+      await locks.request('name', { ifAvailable: true }, (lock) => console.log(lock))`
+    const parameters = ['--input-type=module', '-e', code, inRoot()]
+    await new LockManager({ root: inRoot() }).request('name', () => {
+      const { stdout, stderr } = spawnSync(process.execPath, parameters, { encoding: 'utf8' })
+      assert.deepEqual([stdout, stderr], ['null\n', ''])
+    })
+    await until('only that directory is left', () => fs.readdirSync(inRoot()).join() === 'name')
+    assert.deepEqual(fs.readdirSync(inRoot('name')), [])
+  })
+
+  test("a directory that this user can't read is ignored", { skip: reasonNotRoot() }, async () => {
+    fs.mkdirSync(inRoot('private'), { recursive: true })
+    fs.chmodSync(inRoot('private'), 0o700)
+    fs.chmodSync(directory, 0o755)
+    fs.chownSync(inRoot(), NOBODY, NOBODY)
+    const asNobody = { uid: NOBODY, gid: NOBODY, encoding: 'utf8' } as const
+    const dead = spawnSync(process.execPath, ['--input-type=module', '-e', DYING, inRoot()], asNobody)
+    assert.equal(dead.signal, 'SIGKILL', dead.stderr)
+    const code = `
+      import { LockManager } from ${JSON.stringify(INDEX)}
+      const locks = new LockManager({ root: process.argv[1] })
+      await locks.request('first', async () => console.log((await locks.query()).held.length))
+      await new Promise((resolve) => setTimeout(resolve, 1500))`
+    const next = spawnSync(process.execPath, ['--input-type=module', '-e', code, inRoot()], asNobody)
+    assert.deepEqual([next.stdout, next.stderr], ['1\n', ''])
+    assert.deepEqual(fs.readdirSync(inRoot()), ['private'])
+  })
+})

@@ -6,6 +6,7 @@ import fs from 'node:fs'
 import { makeRoom } from '../../requests/idle.ts'
 import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
 import { debug } from '../../debug.ts'
+import { wallNowMs } from '../../real-time.ts'
 import { LockDirectory } from './lock-directory.ts'
 import { isGone, NO_LINKS, toSlocketError } from './platform/system-error.ts'
 import { witness } from './platform/witness.ts'
@@ -236,7 +237,7 @@ export class QueueDirectory extends LockDirectory {
   /** Shows cleaners of temporary directories that the ticket, and the socket that it is a link to, are in use. */
   touch(name: string): void {
     try {
-      const now = new Date()
+      const now = wallNowMs() / 1000
       fs.lutimesSync(this.pathOf(name), now, now)
     } catch (error) {
       if (systemCode(error) === undefined) throw error

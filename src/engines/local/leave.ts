@@ -46,9 +46,11 @@ export function withdraw(state: QueueState, own: OwnTicket): void {
   takeOut(state, own)
   takeOutStuck(state)
   if (!state.stuck.has(own)) return
-  throw new SlocketError('ERR_SLOCKET_NOT_RELEASED', `the lock '${state.directory.path}' could not be released`, {
-    cause: own.stuckBy,
-  })
+  throw new SlocketError(
+    'ERR_SLOCKET_NOT_RELEASED',
+    `the lock '${state.directory.path}' could not be released yet: slocket goes on trying, and it is free at the latest when this process ends`,
+    { cause: own.stuckBy },
+  )
 }
 
 /**

@@ -30,6 +30,10 @@ import { MEMBERS } from './ticket-name.ts'
 
 /** How many times the directory may vanish between two steps (its last user left) before that is an error. */
 const MOST_TRIES = 1000
+/** The longest path of a system call: PATH_MAX without the zero byte at the end (limits.h). */
+const MOST_PATH_BYTES = isBsd ? 1023 : 4095
+/** Of a slash, and the longest name of a ticket with a mark. */
+const LONGEST_NAME_BYTES = 95
 /** How many times in a row the parent may be reported as missing although it exists. */
 const MOST_MISSING = 20
 
@@ -105,6 +109,7 @@ export class LockDirectory {
    * @throws DirectoryUnfinished; what a system error means.
    */
   open(): OpenDirectory | 'foreign' {
+    this.#refuseLongPath()
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const occupant = this.occupant()
       if (occupant === 'foreign') return 'foreign'
@@ -117,6 +122,16 @@ export class LockDirectory {
       if (members !== undefined) return members
     }
     throw new SlocketError('ERR_SLOCKET_SYSTEM', `the lock directory '${this.path}' vanishes again and again`)
+  }
+
+  /** Its socket would be made through a descriptor, and could then be neither linked nor removed by its path. */
+  #refuseLongPath(): void {
+    const most = MOST_PATH_BYTES - LONGEST_NAME_BYTES
+    if (Buffer.byteLength(this.path) <= most) return
+    throw new SlocketError(
+      'ERR_SLOCKET_PATH_TOO_LONG',
+      `'${this.path}' is too long for a lock, which needs room for the names in it: the path may have ${most} bytes`,
+    )
   }
 
   /** Throws if there is anything in the directory that does not belong there. */

@@ -117,6 +117,6 @@ export function mismatch(name: string, claim: Claim): SlocketError {
   const others = claim.kind === 'permit' ? 'exclusive or shared claims' : 'permits'
   const message =
     `the lock '${name}' was asked for with ${describeClaim(claim)}, but is in use with ${others}: ` +
-    'permits do not mix with exclusive and shared claims'
+    'permits do not mix with exclusive and shared claims; use the same kind everywhere, or another lock'
   return new SlocketError('ERR_SLOCKET_CLAIM_MISMATCH', message)
 }

@@ -209,7 +209,7 @@ export class Connection {
           tries += 1
           const silentMs = monotonicNowMs() - sinceMs
           if (tries >= LEAST_TRIES && silentMs >= ttlMs) {
-            const message = `Redis has not answered for ${(silentMs / 1000).toFixed(1)} s: ${said}`
+            const message = `Redis has not answered for ${(silentMs / 1000).toFixed(1)} s (${said}): check that the server is running, and the address that redis() was given`
             throw new SlocketError('ERR_SLOCKET_UNREACHABLE', message, { cause: error })
           }
           await sleep(PAUSE_MS, { ref: false })

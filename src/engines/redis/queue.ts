@@ -371,7 +371,7 @@ function toTicket({ id, claim }: OwnTicket): Ticket {
 function mismatch(request: EnqueueRequest, other: string): SlocketError {
   return new SlocketError(
     'ERR_SLOCKET_CLAIM_MISMATCH',
-    `asked for ${describeClaim(request.claim)}, but the queue holds ${describeClaim(parseClaim(other))}: ` +
-      'permits do not mix with exclusive and shared claims',
+    `the request asks for ${describeClaim(request.claim)}, but others for this lock ask for ${describeClaim(parseClaim(other))}: ` +
+      'permits do not mix with exclusive and shared claims; use the same kind everywhere, or another lock',
   )
 }

@@ -1,5 +1,7 @@
 /** All presences of this process (or worker thread), which end when it exits. */
+import type net from 'node:net'
 import { debug } from '../../../debug.ts'
+import { setImmediate } from '../../../real-time.ts'
 import { kernelId } from '../platform/kernel.ts'
 
 /** What ends when the process exits. */
@@ -40,4 +42,24 @@ export function disappear(presence: Leaving): void {
 export function refuseOtherPlatforms(): void {
   // Throws if a runtime cannot read its clock. Known from then on.
   kernelId()
+}
+
+/** Whether listeners for `beforeExit` run now, or have run in this turn of the event loop. */
+let isBeforeExit: boolean | undefined
+
+/**
+ * Closes a server that doesn't keep the process alive. Node counts what is closing as something to wait for, and then emits `beforeExit` again: without end, if a
+ * listener makes and closes a server each time, as a synchronous call does. So there, the server is closed in the next turn, if there is one.
+ */
+export function closeQuietly(server: net.Server): void {
+  if (isBeforeExit === undefined) {
+    isBeforeExit = false
+    // It doesn't run in this turn any more if other listeners are running, but in the turn that Node makes for this first server.
+    process.prependListener('beforeExit', () => {
+      isBeforeExit = true
+      setImmediate(() => (isBeforeExit = false)).unref()
+    })
+  }
+  if (isBeforeExit) setImmediate(() => server.close()).unref()
+  else server.close()
 }

@@ -6,6 +6,7 @@ import { shareSocket } from '../platform/access.ts'
 import { builtInNet } from '../platform/built-in.ts'
 import type { QueueDirectory } from '../directory.ts'
 import { DirectoryGone, DirectoryUnfinished } from '../lock-directory.ts'
+import { closeQuietly } from './exit.ts'
 import type { HeldFile } from '../platform/held-file.ts'
 import type { OpenDirectory } from '../platform/open-directory.ts'
 import { SocketAddresses } from '../platform/socket-addresses.ts'
@@ -58,7 +59,7 @@ export function listen(directory: QueueDirectory, members: OpenDirectory, file: 
   }
   server.unref()
   const close = (): void => {
-    server.close()
+    closeQuietly(server)
     // libuv would remove the socket by the address at which it was made, which leads nowhere any more.
     directory.removeMemberFiles(file)
     held?.close()

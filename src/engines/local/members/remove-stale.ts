@@ -71,17 +71,23 @@ export function removeStaleMembers(
 export function askMember(directory: QueueDirectory, addresses: SocketAddresses, name: string, asker: Asker): void {
   if (witness.kind === 'file') return removeIfDead(directory, name, asker)
   const socketName = `${MEMBERS}/${name}`
+  const inode = directory.inodeOf(socketName)
+  const removeSocket = (): void => {
+    // Something else may have been put in the place of the directory meanwhile.
+    if (directory.inodeOf(socketName) === inode) directory.removeEntry(socketName)
+  }
   knock(addresses.of(socketName), (isRefused) => {
-    if (isRefused && isAlive(directory, name)) return asker.onAsked()
-    const removeLeftovers = isRefused ? collectOf(directory, name, asker) : undefined
-    if (removeLeftovers === undefined) {
-      if (isRefused) directory.removeEntry(socketName)
+    if (!isRefused || isAlive(directory, name)) return asker.onAsked()
+    const found = collectOf(directory, name, asker)
+    if (found === 'unknown') return asker.onAsked()
+    if (found === undefined) {
+      removeSocket()
       return asker.onAsked()
     }
     askAgain(directory, addresses, socketName, (isDead) => {
       if (isDead) {
-        removeLeftovers()
-        directory.removeEntry(socketName)
+        found()
+        removeSocket()
       }
       asker.onAsked()
     })
@@ -94,9 +100,10 @@ export function askMember(directory: QueueDirectory, addresses: SocketAddresses,
  * may have removed the file of a live member. Without its socket, others look by the clock.)
  */
 function removeIfDead(directory: QueueDirectory, file: string, asker: Asker): void {
-  const removeLeftovers = lookAtMember(directory, file) === 'dead' ? collectOf(directory, file, asker) : undefined
+  const leftovers = lookAtMember(directory, file) === 'dead' ? collectOf(directory, file, asker) : undefined
+  if (leftovers === 'unknown') return asker.onAsked()
   const found = lookAtMember(directory, file)
-  if (found === 'dead') removeLeftovers?.()
+  if (found === 'dead') leftovers?.()
   if (found === 'dead' || found === 'gone') directory.removeMemberFiles(file)
   asker.onAsked()
 }
@@ -121,14 +128,14 @@ function isAlive(directory: QueueDirectory, name: string): boolean {
   }
 }
 
-function collectOf(directory: QueueDirectory, file: string, asker: Asker): (() => void) | undefined {
+/** `unknown` if that can't be found out. The socket must stay then: without it, no later user of the lock would look. */
+function collectOf(directory: QueueDirectory, file: string, asker: Asker): (() => void) | 'unknown' | undefined {
   const inode = directory.inodeOf(`${MEMBERS}/${file}`)
   try {
     return inode === undefined ? undefined : asker.collect({ file, inode })
   } catch (error) {
-    // The cleanup isn't urgent; a later user of that lock repeats it.
     debug('%s: what %s has left cannot be found: %s', directory.path, file, error)
-    return undefined
+    return 'unknown'
   }
 }
 
@@ -138,14 +145,12 @@ function askAgain(
   socketName: string,
   onAsked: (isRefused: boolean) => void,
 ): void {
-  let path: string
   try {
-    path = addresses.of(socketName)
+    knock(addresses.of(socketName), onAsked)
   } catch (error) {
     debug('%s: %s cannot be asked: %s', directory.path, socketName, error)
-    return onAsked(false)
+    onAsked(false)
   }
-  knock(path, onAsked)
 }
 
 /** Calls `onAsked` once the socket is closed again. */

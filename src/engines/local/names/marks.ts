@@ -8,3 +8,9 @@ export const HAS_WAITERS = '-m'
 export const STOLEN = '-s'
 /** All marks that a ticket may have here. */
 export const HOLDER_MARKS: readonly string[] = [HOLDS, HAS_WAITERS, STOLEN]
+
+/** The name of the ticket that an entry is, or is a mark of. */
+export function withoutMark(entry: string): string {
+  const mark = HOLDER_MARKS.find((suffix) => entry.endsWith(suffix)) ?? ''
+  return entry.slice(0, entry.length - mark.length)
+}

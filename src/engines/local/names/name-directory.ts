@@ -2,9 +2,9 @@
 import fs from 'node:fs'
 import { dirname } from 'node:path'
 import { makeRoom } from '../../../requests/idle.ts'
-import { isSlocketError, SlocketError, systemCode } from '../../../errors.ts'
+import { isSlocketError, printable, SlocketError, systemCode } from '../../../errors.ts'
 import type { LockAccess } from '../../../requests/lock-access.ts'
-import { follow } from '../platform/access.ts'
+import { follow, isMadeHere } from '../platform/access.ts'
 import type { OpenDirectory } from '../platform/open-directory.ts'
 import { openDirectory } from '../platform/open-directory.ts'
 import { QueueDirectory } from '../directory.ts'
@@ -12,8 +12,9 @@ import type { Occupant } from '../lock-directory.ts'
 import { DirectoryUnfinished, makeWhereMissing } from '../lock-directory.ts'
 import { localFileSystem } from '../platform/file-system.ts'
 import { isGone, toSlocketError } from '../platform/system-error.ts'
-import { MEMBERS } from '../ticket-name.ts'
-import { HOLDER_MARKS } from './marks.ts'
+import { isTicketName, MEMBERS } from '../ticket-name.ts'
+import { HOLDER_MARKS, withoutMark } from './marks.ts'
+import { decodeName, isHashed } from './name-coding.ts'
 
 /** How many times a lock's directory may be removed between its creation and the link. Each time another process has just left it. */
 const MOST_TRIES = 1000
@@ -59,23 +60,41 @@ export class RootDirectory extends QueueDirectory {
 
   protected override refuseOthers(): void {}
 
-  /** The directories in it that may be those of locks. */
+  /** The directories in it that are named like those of locks, and that this user can list. */
   files(): string[] {
     try {
-      return fs.readdirSync(this.path).filter((name) => !name.startsWith('.'))
+      const entries = fs.readdirSync(this.path, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+      const files = entries.map(({ name }) => name).filter((name) => isHashed(name) || decodeName(name) !== undefined)
+      return files.filter((name) => this.#canList(name))
     } catch (error) {
       if (isGone(error)) return []
       makeRoom(toSlocketError(error, 'list the locks in', this.path))
       return this.files()
     }
   }
+
+  /** Also true for what is gone, or fails in another way: the listing reports that. */
+  #canList(name: string): boolean {
+    try {
+      fs.accessSync(this.pathOf(name), fs.constants.R_OK | fs.constants.X_OK)
+      return true
+    } catch (error) {
+      return systemCode(error) !== 'EACCES'
+    }
+  }
 }
 
-/** The queue of one name. Created by the first ticket in it, removed by the process that leaves it empty. */
+/**
+ * The queue of one name. Created by the first ticket in it, removed by the process that leaves it empty. An empty directory that somebody else has made is used, and stays.
+ */
 export class NameDirectory extends QueueDirectory {
   readonly #root: RootDirectory
   /** Whether it has the permissions of the root, as far as this process can ensure that. */
   #follows = false
+  /** Whether this object made it, on a file system on which its mode may not say so. */
+  #isMaker = false
+  /** Whether what is there was found to be the directory of a lock. */
+  #isKnown = false
 
   constructor(root: RootDirectory, file: string) {
     super(root.pathOf(file))
@@ -105,6 +124,7 @@ export class NameDirectory extends QueueDirectory {
   }
 
   override link(member: string, name: string): 'linked' | 'gone' | 'no-links' {
+    this.#refuseOtherDirectories()
     const linked = this.#inDirectory(() => {
       const result = super.link(member, name)
       return result === 'gone' ? undefined : result
@@ -115,6 +135,7 @@ export class NameDirectory extends QueueDirectory {
   }
 
   override rename(member: string, name: string): boolean {
+    this.#refuseOtherDirectories()
     return this.#inDirectory(() => super.rename(member, name) || undefined) === true
   }
 
@@ -134,12 +155,54 @@ export class NameDirectory extends QueueDirectory {
   }
 
   override removeIfEmpty(): void {
+    this.#isKnown = false
     try {
+      if (!this.#isOurs()) return
       fs.rmdirSync(this.path)
+      this.#isMaker = false
     } catch (error) {
       // Not empty, or gone.
       if (systemCode(error) === undefined) throw error
     }
+  }
+
+  #isOurs(): boolean {
+    return this.#isMaker || isMadeHere(fs.lstatSync(this.path).mode)
+  }
+
+  /**
+   * Before the first ticket of this process in it: later, its own tickets keep others from removing it, and so from putting something else there.
+   *
+   * @throws ERR_SLOCKET_NOT_A_LOCK for a link, which may lead to the directory of another lock, and for a directory with other content.
+   */
+  #refuseOtherDirectories(): void {
+    if (this.#isKnown) return
+    const occupant = this.occupant()
+    if (occupant === 'nothing') return
+    if (occupant === 'foreign') throw this.#inTheWay()
+    try {
+      if (!this.#isOurs()) this.#refuseOtherContent()
+      this.#isKnown = true
+    } catch (error) {
+      // RACE: the process that left it empty has removed it.
+      if (!isGone(error)) throw isSlocketError(error) ? error : toSlocketError(error, 'look at', this.path)
+    }
+  }
+
+  #refuseOtherContent(): void {
+    const other = this.names().find((name) => !isTicketName(withoutMark(name)))
+    if (other === undefined) return
+    throw new SlocketError(
+      'ERR_SLOCKET_NOT_A_LOCK',
+      `'${this.path}' is a directory with other content ('${printable(other)}'), not a lock; nothing in it was touched. Use another name, or another root`,
+    )
+  }
+
+  #inTheWay(): SlocketError {
+    return new SlocketError(
+      'ERR_SLOCKET_NOT_A_LOCK',
+      `'${this.path}' is in the way of a lock, and is not one; remove it`,
+    )
   }
 
   /** Renames a mark. Returns false if it is gone. */
@@ -162,12 +225,7 @@ export class NameDirectory extends QueueDirectory {
       // RACE: the process that left it empty may have removed it before the step, and others may have made it again afterwards.
       const wasThere = isThere
       const occupant = this.occupant()
-      if (occupant === 'foreign') {
-        throw new SlocketError(
-          'ERR_SLOCKET_NOT_A_LOCK',
-          `'${this.path}' is in the way of a lock, and is not one; remove it`,
-        )
-      }
+      if (occupant === 'foreign') throw this.#inTheWay()
       isThere = occupant === 'directory'
       if (isThere && wasThere) return undefined
       if (!isThere && !this.#make()) return undefined
@@ -202,7 +260,7 @@ export class NameDirectory extends QueueDirectory {
   /** Returns false if the root is gone. */
   #make(): boolean {
     try {
-      makeWhereMissing(this.path)
+      if (makeWhereMissing(this.path) && this.#root.fileSystem?.hasSocketLinks !== true) this.#isMaker = true
       if (this.#root.isShared) this.#follow()
       return true
     } catch (error) {

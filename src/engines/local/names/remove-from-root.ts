@@ -5,7 +5,7 @@ import { MEMBERS, parseTicketName } from '../ticket-name.ts'
 import { isHashed } from './name-coding.ts'
 import type { RootDirectory } from './name-directory.ts'
 import { NameDirectory } from './name-directory.ts'
-import { HOLDER_MARKS } from './marks.ts'
+import { withoutMark } from './marks.ts'
 
 /**
  * Finds what a member has left: its tickets, and the entries of its long names.
@@ -42,8 +42,7 @@ function collectInQueue(directory: NameDirectory, file: string, inode: number): 
   const others = new Set<string>()
   let isLeftEmpty = true
   for (const entry of directory.names()) {
-    const mark = HOLDER_MARKS.find((suffix) => entry.endsWith(suffix)) ?? ''
-    const name = mark === '' ? entry : entry.slice(0, -mark.length)
+    const name = withoutMark(entry)
     const ticket = parseTicketName(name)
     const isOfMember = ticket !== undefined && memberFile(ticket.member, ticket.pid) === file
     if (isOfMember && directory.inodeOf(entry) === inode) dead.add(name)

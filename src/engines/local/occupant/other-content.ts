@@ -30,7 +30,7 @@ export function otherContentOf(directory: string): Obstacle | undefined {
   const message =
     looksLikeTicket(other) && !isTicketName(markedBy(other) ?? other)
       ? `the lock '${directory}' is in use by another version of slocket`
-      : `'${directory}' is a directory with other content ('${printable(other)}'), not a lock; nothing in it was touched`
+      : `'${directory}' is a directory with other content ('${printable(other)}'), not a lock; nothing in it was touched. Use a path next to it, such as '${directory}.lock'`
   return { kind: 'directory', message }
 }
 

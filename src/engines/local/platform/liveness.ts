@@ -54,7 +54,7 @@ export function proofOfRefusal(directory: QueueDirectory, ticket: ListedTicket):
     throw new SlocketError(
       'ERR_SLOCKET_OTHER_KERNEL',
       `the lock '${directory.path}' has a ticket of another machine (pid ${ticket.pid} there, '${ticket.name}'): ` +
-        'a local lock cannot tell whether it lives. Use an engine made for several machines',
+        "a local lock can't know whether that process is alive. Use an engine for several machines; if that machine is gone for good, remove the directory",
     )
   }
   if (process.platform !== 'linux' || !tellsRefusals()) return isProcessThere(ticket.pid) ? 'nothing' : 'dead'
@@ -72,7 +72,7 @@ export function otherMount(directory: QueueDirectory, ticket: ListedTicket): Slo
   return new SlocketError(
     'ERR_SLOCKET_OTHER_MOUNT',
     `the lock '${directory.path}' has a ticket of a process that lives (pid ${ticket.pid}, '${ticket.name}'), but cannot be reached here: ` +
-      'it uses the directory by another mount (bindfs, an overlay, or what is below one). Have all use one mount',
+      'it uses the directory through another mount (bindfs, an overlay, or a layer of one). Make all users of the lock use the same mount',
   )
 }
 

@@ -7,8 +7,8 @@ const MEANINGS: Readonly<Record<string, readonly [SlocketErrorCode, string]>> = 
     'ERR_SLOCKET_PERMISSION',
     'permission denied; the lock directory, or its sockets, belong to another user (see the option `access`)',
   ],
-  EPERM: ['ERR_SLOCKET_PERMISSION', 'operation not permitted'],
-  EROFS: ['ERR_SLOCKET_READ_ONLY', 'the file system is read-only'],
+  EPERM: ['ERR_SLOCKET_PERMISSION', 'operation not permitted, by the file system or the system; use another directory'],
+  EROFS: ['ERR_SLOCKET_READ_ONLY', 'the file system is read-only; use a path on another one, such as below /run'],
   EMFILE: ['ERR_SLOCKET_RESOURCES', 'this process has too many open files (raise `ulimit -n`)'],
   ENFILE: ['ERR_SLOCKET_RESOURCES', 'the system has too many open files'],
   ENOSPC: ['ERR_SLOCKET_RESOURCES', 'no space left on the device'],
@@ -16,9 +16,12 @@ const MEANINGS: Readonly<Record<string, readonly [SlocketErrorCode, string]>> = 
   ENOMEM: ['ERR_SLOCKET_RESOURCES', 'out of memory'],
   ENOBUFS: ['ERR_SLOCKET_RESOURCES', 'the kernel is out of buffers'],
   EMLINK: ['ERR_SLOCKET_RESOURCES', 'too many hard links to one socket'],
-  ENAMETOOLONG: ['ERR_SLOCKET_PATH_TOO_LONG', 'the path, or one name in it, is too long for the file system'],
-  ENOENT: ['ERR_SLOCKET_NO_PARENT', 'the parent directory does not exist'],
-  ENOTDIR: ['ERR_SLOCKET_NO_PARENT', 'a part of the path is not a directory'],
+  ENAMETOOLONG: [
+    'ERR_SLOCKET_PATH_TOO_LONG',
+    'the path, or one name in it, is too long for the file system; use a shorter one',
+  ],
+  ENOENT: ['ERR_SLOCKET_NO_PARENT', 'the parent directory does not exist; create it, or set the option `parents`'],
+  ENOTDIR: ['ERR_SLOCKET_NO_PARENT', 'a part of the path is not a directory; check the path'],
   ELOOP: ['ERR_SLOCKET_NOT_A_LOCK', 'too many symbolic links in the path'],
 }
 

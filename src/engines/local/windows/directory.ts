@@ -250,7 +250,7 @@ export class WindowsDirectory {
     const message =
       looksLikeTicket(other) && !isTicketName(other)
         ? `the lock '${this.path}' is in use by another version of slocket`
-        : `'${this.path}' is a directory with other content ('${printable(other)}'), not a lock; nothing in it was touched`
+        : `'${this.path}' is a directory with other content ('${printable(other)}'), not a lock; nothing in it was touched. Use a path next to it, such as '${this.path}.lock'`
     return { kind: 'directory', message }
   }
 

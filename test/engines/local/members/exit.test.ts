@@ -28,8 +28,52 @@ test('a process that exits before its first grant leaves only tickets that held'
   }
 })
 
-function run(code: string): void {
+for (const call of [
+  `slocket.sync(path, { linger: 0 }).release()`,
+  `lockfileSync(path)()`,
+  `void (lockfile.lockSync(path), lockfile.unlockSync(path))`,
+]) {
+  test(`a process ends although a listener for beforeExit calls ${call}`, () => {
+    const path_ = path.join(parent, 'before-exit')
+    const stdout = run(`
+      import { lockSync as lockfileSync } from ${JSON.stringify(new URL('../../../../src/compat/proper-lockfile.js', import.meta.url).href)}
+      import lockfile from ${JSON.stringify(new URL('../../../../src/compat/lockfile.js', import.meta.url).href)}
+      import fs from 'node:fs'
+      const path = ${JSON.stringify(path_)}
+      fs.writeFileSync(path + '.file', '')
+      let times = 0
+      process.on('beforeExit', () => {
+        if ((times += 1) > 20) process.exit(1)
+        ${call.replace('lockfileSync(path)', "lockfileSync(path + '.file')")}
+      })
+      process.on('exit', () => console.log(times))`)
+    assert.ok(Number(stdout) <= 2, stdout)
+    assert.deepEqual(
+      fs.readdirSync(parent).filter((name) => name.startsWith('before-exit')),
+      ['before-exit.file'],
+    )
+  })
+}
+
+test('a socket is closed at once in each later turn of the event loop', () => {
+  const lockPath = path.join(parent, 'later')
+  const stdout = run(`
+    let times = 0
+    process.on('beforeExit', () => {
+      if ((times += 1) > 3) return
+      slocket.sync(${JSON.stringify(lockPath)}, { linger: 0 }).release()
+      setTimeout(() => {
+        slocket.sync(${JSON.stringify(lockPath)}, { linger: 0 }).release()
+        setImmediate(() => console.log(process.getActiveResourcesInfo().filter((name) => name === 'PipeServerWrap').length))
+      }, 10)
+    })`)
+  assert.equal(stdout, '0\n'.repeat(3))
+})
+
+function run(code: string): string {
   const program = `import { slocket } from ${JSON.stringify(INDEX)}\n${code}`
-  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+  const parameters = ['--input-type=module', '-e', program]
+  const { status, stdout, stderr } = spawnSync(process.execPath, parameters, { encoding: 'utf8' })
   assert.ok(status === 0 || status === 7, stderr)
+  return stdout
 }

@@ -1,0 +1,62 @@
+/** What a dead member has left is removed with its socket, or both stay. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, test } from 'node:test'
+import { QueueDirectory } from '../../../../src/engines/local/directory.ts'
+import type { Asker } from '../../../../src/engines/local/members/remove-stale.ts'
+import { askMember } from '../../../../src/engines/local/members/remove-stale.ts'
+import { SocketAddresses } from '../../../../src/engines/local/platform/socket-addresses.ts'
+import { exceptOnWindows } from '../../../helpers/windows.ts'
+
+const NAME = 'abcdefghijkl.1'
+const options = { skip: exceptOnWindows('there, members have no sockets') }
+const LISTEN = `require('node:net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`
+
+let parent: string
+let directory: QueueDirectory
+beforeEach(() => {
+  parent = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-stale-'))
+  directory = new QueueDirectory(path.join(parent, 'lock'))
+  fs.mkdirSync(directory.pathOfMember(''), { recursive: true })
+  spawnSync(process.execPath, ['-e', LISTEN, directory.pathOfMember(NAME)])
+  assert.deepEqual(directory.memberNames(), [NAME])
+})
+afterEach(() => fs.rmSync(parent, { recursive: true, force: true }))
+
+async function ask(collect: Asker['collect']): Promise<void> {
+  const addresses = new SocketAddresses(directory.path)
+  await new Promise<void>((resolve) => askMember(directory, addresses, NAME, { collect, onAsked: resolve }))
+  addresses.close()
+}
+
+test('a socket stays if what its member has left cannot be found, and goes with the rest later', options, async () => {
+  await ask(() => {
+    throw Object.assign(new Error('no more descriptors'), { code: 'EMFILE' })
+  })
+  assert.deepEqual(directory.memberNames(), [NAME])
+  let removed = 0
+  await ask(() => () => (removed += 1))
+  assert.equal(removed, 1)
+  assert.deepEqual(directory.memberNames(), [])
+})
+
+test('what has been put in the place of the directory meanwhile is not touched', options, async () => {
+  const other = path.join(parent, 'other')
+  fs.mkdirSync(path.join(other, '.members'), { recursive: true })
+  fs.writeFileSync(path.join(other, '.members', NAME), 'data')
+  for (const leftovers of [undefined, () => {}]) {
+    await ask(() => {
+      if (!fs.lstatSync(directory.path).isSymbolicLink()) {
+        fs.renameSync(directory.path, `${directory.path}-before`)
+        fs.symlinkSync(other, directory.path)
+      }
+      return leftovers
+    })
+    assert.equal(fs.readFileSync(path.join(other, '.members', NAME), 'utf8'), 'data')
+    fs.rmSync(directory.path)
+    fs.renameSync(`${directory.path}-before`, directory.path)
+  }
+})
