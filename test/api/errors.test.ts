@@ -85,12 +85,12 @@ describe('errors', () => {
       acquire: () => Promise.resolve(null),
       query: () => Promise.reject(new Error('no answer')),
     }
-    await assert.rejects(slocket('lock', { engine, timeout: 0 }), /could not be found out: Error: no answer/)
+    await assert.rejects(slocket('lock', { engine, timeout: 0 }), /could not be determined: Error: no answer/)
   })
 
   test('a timeout does not wait for holders that do not answer', async () => {
     const engine: Engine = { ...memory(), acquire: () => Promise.resolve(null), query: () => new Promise(() => {}) }
-    await assert.rejects(slocket('lock', { engine, timeout: 0 }), /could not be found out: Error: no answer in time/)
+    await assert.rejects(slocket('lock', { engine, timeout: 0 }), /could not be determined: Error: no answer in time/)
   })
 
   test('a relative path has no parent if the working directory was removed', { skip: IN_USE }, async () => {

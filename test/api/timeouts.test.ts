@@ -67,7 +67,7 @@ describe('a timeout', () => {
       const silent = engineOf({})
       await assert.rejects(
         slocket('lock', { engine: silent, timeout }),
-        /who holds it could not be found out: .*in time/,
+        /its holders could not be determined: .*in time/,
       )
       const partial = engineOf({
         query: (signal) =>
