@@ -72,3 +72,10 @@ test('a wrong --access is a usage error', async () => {
     assert.deepEqual([status, complaint.test(stderr)], [64, true], stderr)
   }
 })
+
+test('a directory in which this user may not create anything is named', { skip }, async () => {
+  fs.mkdirSync(place.path('closed'), 0o755)
+  const { status, stderr } = await place.run([...asUser(ANN), ...SLOCKET, 'run', 'closed/L', 'true'])
+  assert.equal(status, 66)
+  assert.match(stderr, /this user may not create anything in '.*\/closed'/)
+})

@@ -258,8 +258,15 @@ export class LockDirectory {
     } catch (error) {
       // FUSE may report ENOENT while the directory is being removed, though the parent exists (gocryptfs, mergerfs). In /proc, it is permanent.
       if (systemCode(error) === 'ENOENT' && tries < MOST_MISSING && fs.existsSync(path.dirname(this.path))) return
+      if (systemCode(error) === 'EACCES') throw this.#toParentRefusal(error)
       throw toSlocketError(error, 'make the lock directory', this.path)
     }
+  }
+
+  #toParentRefusal(cause: unknown): SlocketError {
+    const parent = path.dirname(this.path)
+    const message = `cannot make the lock directory '${this.path}': this user may not create anything in '${parent}' (EACCES)`
+    return new SlocketError('ERR_SLOCKET_PERMISSION', message, { cause })
   }
 
   #isOurs(stats: fs.Stats): boolean {
