@@ -40,6 +40,7 @@ const IN_WINDOWS = [
   'test/crash/order',
   'test/crash/slice',
   'test/crash/workers',
+  'test/engines/local/members/exit',
   'test/sync/calls',
   'test/sync/plain-error',
   'test/sync/thread',

@@ -13,6 +13,7 @@
 import type net from 'node:net'
 import { debug } from '../../../debug.ts'
 import { systemCode } from '../../../errors.ts'
+import { closeQuietly } from '../members/exit.ts'
 import { builtInCrypto, builtInNet } from '../platform/built-in.ts'
 import { toSlocketError } from '../platform/system-error.ts'
 import { setTimeout } from '../../../real-time.ts'
@@ -126,7 +127,7 @@ export class Bell {
 
   close(): void {
     this.#isClosed = true
-    this.#server.close()
+    closeQuietly(this.#server)
     for (const connection of this.#all) connection.destroyOnceSent()
     this.#all.clear()
     this.#inbound.clear()
