@@ -62,15 +62,15 @@ async function bundle(entryPoints, directory, options) {
   })
 }
 
-/** A module still finds the files beside it. */
+/** A module still finds the files beside it. `import.meta` in the text of a program that a test starts stays as it is. */
 const ownUrls = {
   name: 'own-urls',
-  setup({ onLoad }) {
+  setup({ initialOptions, onLoad }) {
+    initialOptions.define = { 'import.meta.url': 'ownUrl', 'import.meta.dirname': 'ownDirectory' }
     onLoad({ filter: /\.js$/ }, ({ path }) => {
-      const contents = readFileSync(path, 'utf8')
-        .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
-        .replaceAll('import.meta.dirname', JSON.stringify(join(path, '..')))
-      return { contents, loader: 'js' }
+      const own = `const ownUrl = ${JSON.stringify(pathToFileURL(path).href)}, ownDirectory = ${JSON.stringify(join(path, '..'))};`
+      // In the same line, so that the numbers of lines stay; after a line for the shell, if there is one.
+      return { contents: readFileSync(path, 'utf8').replace(/^(?:#!.*\n)?/, (shell) => shell + own), loader: 'js' }
     })
   },
 }

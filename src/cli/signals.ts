@@ -2,9 +2,6 @@
  * Handles signals to `slocket run`. While it waits, they end it, after it has left the queue. Once the command runs, they are
  * for the command: signals of the terminal reach it directly, since it is in the same process group, and the rest
  * is passed on. Ctrl-Z needs no handling: it stops both, and `fg` continues both.
- *
- * In the foreground, SIGINT and SIGQUIT may also be for this process alone, and nothing says so. Then a command that these signals would have ended is still there after a while,
- * and they are passed on. Of a command that handles them, that can't be known: it would get those of the terminal twice.
  */
 import { leaveAll } from '../engines/local/members/exit.ts'
 import fs from 'node:fs'
@@ -18,8 +15,6 @@ const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
 const ENDING: ReadonlySet<NodeJS.Signals> = new Set(['SIGHUP', 'SIGTERM', ...FROM_TERMINAL])
 const PASSED_ON: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', ...FROM_TERMINAL]
 
-/** How long the terminal's signal may take to end the command, in ms. */
-const TERMINAL_MS = 200
 /** How long to wait for a signal that has ended the command: the number of looks, and the ms between them. */
 const MOST_LOOKS = 50
 const LOOK_MS = 2
@@ -76,21 +71,9 @@ export class Signals {
       return
     }
     if (ENDING.has(signal)) this.isToEnd = true
-    const child = this.#child
-    if (!FROM_TERMINAL.includes(signal) || !isInForeground()) return void child.kill(signal)
-    this.#fromTerminal.add(signal)
-    setTimeout(() => {
-      if (this.#child === child && !canSurvive(child.pid!, signal)) child.kill(signal)
-    }, TERMINAL_MS).unref()
+    if (FROM_TERMINAL.includes(signal) && isInForeground()) this.#fromTerminal.add(signal)
+    else this.#child.kill(signal)
   }
-}
-
-/** Whether a process blocks, ignores or handles a signal: proc_pid_status(5). True if that can't be found out. */
-function canSurvive(pid: number, signal: NodeJS.Signals): boolean {
-  const status = quietly(() => fs.readFileSync(`/proc/${pid}/status`, 'utf8')) ?? ''
-  const masks = [...status.matchAll(/^Sig(?:Blk|Ign|Cgt):\s*([0-9a-f]+)$/gm)].map(([, mask]) => BigInt(`0x${mask}`))
-  const bit = 1n << BigInt(signalNumber(signal) - 1)
-  return masks.length === 0 || masks.some((mask) => (mask & bit) !== 0n)
 }
 
 /** Ends this process as `signal` would have, so that the shell sees which signal it was. */

@@ -24,12 +24,14 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
 
 function listenTo(signal: AbortSignal): Listening {
   const all = new Set<() => void>()
-  // Unlike `addEventListener`, it is called even if a listener before it calls `stopImmediatePropagation`.
-  const subscription = addAbortListener(signal, () => {
+  const notifyAll = (): void => {
     listening.delete(signal)
     for (const listener of all) listener()
-  })
-  const started = { all, stop: () => subscription[Symbol.dispose]() }
+  }
+  // Unlike with `addEventListener`, it is called even if a listener before it calls `stopImmediatePropagation`.
+  addAbortListener(signal, notifyAll)
+  // Not by what `addAbortListener` returns: the `Symbol` of a `vm` context, as Jest makes them, has no `dispose` in Node 20 and 22.
+  const started = { all, stop: () => signal.removeEventListener('abort', notifyAll) }
   listening.set(signal, started)
   return started
 }

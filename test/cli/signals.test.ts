@@ -135,16 +135,6 @@ describe('at a terminal', { skip: reasonWithout('script', '-qec', 'true', '/dev/
     assert.equal(stdout.match(/got/g)?.length, 1)
   })
 
-  for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
-    test(`${signal} to \`slocket run\` alone ends its command, too`, async () => {
-      const terminal = atTerminal(`${LINE} L -- sh -c 'echo pid $PPID; exec sleep 600'`)
-      process.kill(Number((await terminal.says(/pid (\d+)/))[1]), signal)
-      await terminal.ended()
-      const next = await place.runSlocket('run', '-n', 'L', '--', 'sh', '-c', 'echo $SLOCKET_RECOVERED')
-      assert.equal(next.stdout, '1\n')
-    })
-  }
-
   test('ctrl-C that ends the command ends its script', async () => {
     // Not `read`: interrupted while it opens a pipe, dash now and then exits instead of dying.
     const script = 'echo pid $$; exec cat fifo'

@@ -287,7 +287,16 @@ describe('what else is in a root', () => {
     fs.symlinkSync(path.join(directory, 'elsewhere'), inRoot('link'))
     fs.symlinkSync('.members', inRoot('members'))
     for (const name of ['files', 'link', 'members']) await assertRefused(name)
-    assert.deepEqual(await new LockManager({ root: inRoot() }).query(), { held: [], pending: [] })
+    const locks = new LockManager({ root: inRoot() })
+    await locks.request('used', () => {})
+    await locks.request('used', () => {})
+    fs.rmdirSync(inRoot('used'))
+    fs.symlinkSync(path.join(directory, 'elsewhere'), inRoot('used'))
+    await assert.rejects(
+      () => locks.request('used', () => {}),
+      ({ cause }: Error) => isSlocketError(cause, 'ERR_SLOCKET_NOT_A_LOCK'),
+    )
+    assert.deepEqual(await locks.query(), { held: [], pending: [] })
     assert.deepEqual(fs.readdirSync(inRoot('files')), ['file'])
     assert.deepEqual(fs.readdirSync(path.join(directory, 'elsewhere')), [])
   })

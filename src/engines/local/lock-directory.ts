@@ -141,7 +141,7 @@ export class LockDirectory {
 
   /** @throws ERR_SLOCKET_NOT_A_LOCK for an obstacle that no request waits for; what a system error means. */
   occupant(): Occupant {
-    const stats = this.#look()
+    const stats = this.look()
     if (stats === undefined) return 'nothing'
     if (stats.isDirectory()) return this.#isMkdirLock() ? 'foreign' : 'directory'
     refuseObstacle(obstacleBy(stats, this.path))
@@ -150,13 +150,13 @@ export class LockDirectory {
 
   /** What is in the way of the lock. Undefined if nothing is. Makes no difference between sockets. @throws what a system error means. */
   obstacle(): Obstacle | undefined {
-    const stats = this.#look()
+    const stats = this.look()
     if (stats === undefined) return undefined
     if (!stats.isDirectory()) return obstacleBy(stats, this.path)
     return this.#isMkdirLock() ? describeObstacle('mkdir-lock', this.path) : otherContentOf(this.path)
   }
 
-  #look(): fs.Stats | undefined {
+  protected look(): fs.Stats | undefined {
     try {
       return fs.lstatSync(this.path, { throwIfNoEntry: false })
     } catch (error) {
@@ -336,7 +336,7 @@ export class LockDirectory {
  * Gives a new directory the mode that shows that slocket made it. The mkdir of some file systems drops it (bindfs). False if the file system
  * doesn't keep it (ntfs-3g, FAT).
  */
-function carriesMode(directory: string, mode: number): boolean {
+export function carriesMode(directory: string, mode: number): boolean {
   try {
     chmodDirectory(directory, mode & ~process.umask())
   } catch (error) {

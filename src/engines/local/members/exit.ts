@@ -2,6 +2,7 @@
 import type net from 'node:net'
 import { debug } from '../../../debug.ts'
 import { setImmediate } from '../../../real-time.ts'
+import { isExiting } from '../../../requests/exiting.ts'
 import { kernelId } from '../platform/kernel.ts'
 
 /** What ends when the process exits. */
@@ -44,22 +45,42 @@ export function refuseOtherPlatforms(): void {
   kernelId()
 }
 
-/** Whether listeners for `beforeExit` run now, or have run in this turn of the event loop. */
-let isBeforeExit: boolean | undefined
+/** What all copies of this module in a process know of its `beforeExit`. */
+interface BeforeExit {
+  /** Whether its listeners run now, or have run in this turn of the event loop. */
+  isNow: boolean
+  /** How many servers are to be closed in the next turn. */
+  waiting: number
+}
+
+const BEFORE_EXIT = Symbol.for('slocket.beforeExit')
+/** More are closed at once: each takes a descriptor. */
+const MOST_WAITING = 16
 
 /**
  * Closes a server that doesn't keep the process alive. Node counts what is closing as something to wait for, and then emits `beforeExit` again: without end, if a
  * listener makes and closes a server each time, as a synchronous call does. So there, the server is closed in the next turn, if there is one.
  */
 export function closeQuietly(server: net.Server): void {
-  if (isBeforeExit === undefined) {
-    isBeforeExit = false
-    // It doesn't run in this turn any more if other listeners are running, but in the turn that Node makes for this first server.
-    process.prependListener('beforeExit', () => {
-      isBeforeExit = true
-      setImmediate(() => (isBeforeExit = false)).unref()
-    })
-  }
-  if (isBeforeExit) setImmediate(() => server.close()).unref()
-  else server.close()
+  const beforeExit = watchBeforeExit()
+  // While the process exits, there is no other turn, and others may wait for the end of the socket.
+  if (!beforeExit.isNow || beforeExit.waiting >= MOST_WAITING || isExiting()) return void server.close()
+  beforeExit.waiting += 1
+  setImmediate(() => {
+    beforeExit.waiting -= 1
+    server.close()
+  }).unref()
+}
+
+function watchBeforeExit(): BeforeExit {
+  const shared = process as { [BEFORE_EXIT]?: BeforeExit }
+  if (shared[BEFORE_EXIT] !== undefined) return shared[BEFORE_EXIT]
+  const made: BeforeExit = { isNow: false, waiting: 0 }
+  Object.defineProperty(shared, BEFORE_EXIT, { value: made })
+  // If other listeners run already, it is called the next time: Node emits the event again because of this first server.
+  process.prependListener('beforeExit', () => {
+    made.isNow = true
+    setImmediate(() => (made.isNow = false)).unref()
+  })
+  return made
 }

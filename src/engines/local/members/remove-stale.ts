@@ -72,6 +72,7 @@ export function askMember(directory: QueueDirectory, addresses: SocketAddresses,
   if (witness.kind === 'file') return removeIfDead(directory, name, asker)
   const socketName = `${MEMBERS}/${name}`
   const inode = directory.inodeOf(socketName)
+  if (inode === undefined) return asker.onAsked()
   const removeSocket = (): void => {
     // Something else may have been put in the place of the directory meanwhile.
     if (directory.inodeOf(socketName) === inode) directory.removeEntry(socketName)

@@ -4,12 +4,11 @@ import { dirname } from 'node:path'
 import { makeRoom } from '../../../requests/idle.ts'
 import { isSlocketError, printable, SlocketError, systemCode } from '../../../errors.ts'
 import type { LockAccess } from '../../../requests/lock-access.ts'
-import { follow, isMadeHere } from '../platform/access.ts'
+import { DEFAULT_MODE, follow, isSticky } from '../platform/access.ts'
 import type { OpenDirectory } from '../platform/open-directory.ts'
 import { openDirectory } from '../platform/open-directory.ts'
 import { QueueDirectory } from '../directory.ts'
-import type { Occupant } from '../lock-directory.ts'
-import { DirectoryUnfinished, makeWhereMissing } from '../lock-directory.ts'
+import { carriesMode, DirectoryUnfinished, makeWhereMissing } from '../lock-directory.ts'
 import { localFileSystem } from '../platform/file-system.ts'
 import { isGone, toSlocketError } from '../platform/system-error.ts'
 import { isTicketName, MEMBERS } from '../ticket-name.ts'
@@ -63,8 +62,7 @@ export class RootDirectory extends QueueDirectory {
   /** The directories in it that are named like those of locks, and that this user can list. */
   files(): string[] {
     try {
-      const entries = fs.readdirSync(this.path, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-      const files = entries.map(({ name }) => name).filter((name) => isHashed(name) || decodeName(name) !== undefined)
+      const files = fs.readdirSync(this.path).filter((name) => isHashed(name) || decodeName(name) !== undefined)
       return files.filter((name) => this.#canList(name))
     } catch (error) {
       if (isGone(error)) return []
@@ -73,10 +71,13 @@ export class RootDirectory extends QueueDirectory {
     }
   }
 
-  /** Also true for what is gone, or fails in another way: the listing reports that. */
+  /** Whether it is a directory, and no link to one. Also true if that can't be found out for another reason than a permission: the listing reports it. */
   #canList(name: string): boolean {
+    const place = this.pathOf(name)
     try {
-      fs.accessSync(this.pathOf(name), fs.constants.R_OK | fs.constants.X_OK)
+      const stats = fs.lstatSync(place, { throwIfNoEntry: false })
+      if (stats?.isDirectory() !== true) return false
+      if (stats.uid !== process.geteuid?.()) fs.accessSync(place, fs.constants.R_OK | fs.constants.X_OK)
       return true
     } catch (error) {
       return systemCode(error) !== 'EACCES'
@@ -93,20 +94,18 @@ export class NameDirectory extends QueueDirectory {
   #follows = false
   /** Whether this object made it, on a file system on which its mode may not say so. */
   #isMaker = false
-  /** Whether what is there was found to be the directory of a lock. */
-  #isKnown = false
 
   constructor(root: RootDirectory, file: string) {
     super(root.pathOf(file))
     this.#root = root
   }
 
-  /** Returns nothing if the root is no longer a directory: the process that opens it next reports what it is. */
-  override occupant(): Occupant {
+  /** Undefined also if the root is no longer a directory: the process that opens it next reports what it is. */
+  protected override look(): fs.Stats | undefined {
     try {
-      return super.occupant()
+      return super.look()
     } catch (error) {
-      if (isSlocketError(error) && isGone(error.cause)) return 'nothing'
+      if (isSlocketError(error) && isGone(error.cause)) return undefined
       throw error
     }
   }
@@ -124,8 +123,8 @@ export class NameDirectory extends QueueDirectory {
   }
 
   override link(member: string, name: string): 'linked' | 'gone' | 'no-links' {
-    this.#refuseOtherDirectories()
     const linked = this.#inDirectory(() => {
+      this.#refuseOtherDirectories()
       const result = super.link(member, name)
       return result === 'gone' ? undefined : result
     })
@@ -135,8 +134,11 @@ export class NameDirectory extends QueueDirectory {
   }
 
   override rename(member: string, name: string): boolean {
-    this.#refuseOtherDirectories()
-    return this.#inDirectory(() => super.rename(member, name) || undefined) === true
+    const isRenamed = this.#inDirectory(() => {
+      this.#refuseOtherDirectories()
+      return super.rename(member, name) || undefined
+    })
+    return isRenamed === true
   }
 
   override removeTicket(name: string): void {
@@ -155,9 +157,8 @@ export class NameDirectory extends QueueDirectory {
   }
 
   override removeIfEmpty(): void {
-    this.#isKnown = false
     try {
-      if (!this.#isOurs()) return
+      if (!this.#isOurs(fs.lstatSync(this.path))) return
       fs.rmdirSync(this.path)
       this.#isMaker = false
     } catch (error) {
@@ -166,27 +167,20 @@ export class NameDirectory extends QueueDirectory {
     }
   }
 
-  #isOurs(): boolean {
-    return this.#isMaker || isMadeHere(fs.lstatSync(this.path).mode)
+  /** Unlike with the path of a lock, the sticky bit is enough, and others may write to it: sandboxes refuse the bit that says so (systemd's RestrictSUIDSGID). */
+  #isOurs({ mode }: fs.Stats): boolean {
+    return this.#isMaker || isSticky(mode)
   }
 
-  /**
-   * Before the first ticket of this process in it: later, its own tickets keep others from removing it, and so from putting something else there.
-   *
-   * @throws ERR_SLOCKET_NOT_A_LOCK for a link, which may lead to the directory of another lock, and for a directory with other content.
-   */
+  /** @throws ERR_SLOCKET_NOT_A_LOCK for a link, which may lead to the directory of another lock, and for a directory with other content. */
   #refuseOtherDirectories(): void {
-    if (this.#isKnown) return
-    const occupant = this.occupant()
-    if (occupant === 'nothing') return
-    if (occupant === 'foreign') throw this.#inTheWay()
-    try {
-      if (!this.#isOurs()) this.#refuseOtherContent()
-      this.#isKnown = true
-    } catch (error) {
-      // RACE: the process that left it empty has removed it.
-      if (!isGone(error)) throw isSlocketError(error) ? error : toSlocketError(error, 'look at', this.path)
+    const stats = this.look()
+    if (stats === undefined) return
+    if (!stats.isDirectory()) {
+      this.occupant()
+      throw this.#inTheWay()
     }
+    if (!this.#isOurs(stats)) this.#refuseOtherContent()
   }
 
   #refuseOtherContent(): void {
@@ -260,7 +254,8 @@ export class NameDirectory extends QueueDirectory {
   /** Returns false if the root is gone. */
   #make(): boolean {
     try {
-      if (makeWhereMissing(this.path) && this.#root.fileSystem?.hasSocketLinks !== true) this.#isMaker = true
+      if (makeWhereMissing(this.path) && this.#root.fileSystem?.hasSocketLinks !== true)
+        this.#isMaker = !carriesMode(this.path, DEFAULT_MODE)
       if (this.#root.isShared) this.#follow()
       return true
     } catch (error) {

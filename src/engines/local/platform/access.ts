@@ -39,7 +39,11 @@ export function firstMode(access: LockAccess | undefined): number {
 
 /** Whether slocket made the directory, as far as its mode shows: see decision 0002. */
 export function isMadeHere(mode: number): boolean {
-  return (mode & STICKY) !== 0 && ((mode & WRITABLE_BY_ALL) === 0 || (mode & MADE_FOR_ALL) !== 0)
+  return isSticky(mode) && ((mode & WRITABLE_BY_ALL) === 0 || (mode & MADE_FOR_ALL) !== 0)
+}
+
+export function isSticky(mode: number): boolean {
+  return (mode & STICKY) !== 0
 }
 
 /** Whether users besides the owner may make tickets in a directory of this mode. */

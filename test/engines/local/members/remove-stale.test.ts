@@ -60,3 +60,10 @@ test('what has been put in the place of the directory meanwhile is not touched',
     fs.renameSync(`${directory.path}-before`, directory.path)
   }
 })
+
+test('a regular file with the name of a member is not touched', options, async () => {
+  fs.rmSync(directory.pathOfMember(NAME))
+  fs.writeFileSync(directory.pathOfMember(NAME), 'data')
+  await ask(() => undefined)
+  assert.deepEqual(directory.memberNames(), [NAME])
+})
