@@ -7,6 +7,7 @@ import slocket from '../../src/index.ts'
 import type { Ending, Running } from '../helpers/command.ts'
 import { isRunning, SLOCKET, untilDead, Workplace } from '../helpers/command.ts'
 import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
+import { until } from '../helpers/until.ts'
 
 /** Says its process id, and ends when the test says so. */
 const SPEAKER = ['sh', '-c', 'echo pid $$; read line <fifo; exit 3']
@@ -30,6 +31,12 @@ async function start(lock: string, ...options: string[]): Promise<[Running, numb
 
 async function isFree(lock: string): Promise<boolean> {
   return (await place.runSlocket('run', '-n', lock, '--', 'true')).status === 0
+}
+
+/** Whether a socket in the lock's directory has accepted a connection: proc_net(5). The sixth column is 03, and the fourth isn't that of a socket that listens. */
+function hasConnection(lock: string): boolean {
+  const lines = fs.readFileSync('/proc/net/unix', 'utf8').split('\n')
+  return lines.some((line) => /^\S+ \S+ \S+ 00000000 \S+ 03 /.test(line) && line.includes(`${lock}/`))
 }
 
 describe('`slocket run` is killed with -9 while its command runs', () => {
@@ -140,6 +147,8 @@ describe('the command ends', () => {
       await first.says(/pid/)
       const second = place.start([...SLOCKET, 'run', 'lock', '--', 'sh', '-c', 'echo $SLOCKET_RECOVERED'], { env })
       await untilWaiting(place.path('lock'), 1, second.pid)
+      // A request that connects while the first one looks for a process left behind gets `recovered`: ticket-socket.ts.
+      await until('it is connected', () => hasConnection(place.path('lock')))
       place.end()
       assert.equal((await first.ended()).status, 3)
       assert.deepEqual((await second.ended()).stdout, '0\n')
