@@ -33,10 +33,12 @@ async function isFree(lock: string): Promise<boolean> {
   return (await place.runSlocket('run', '-n', lock, '--', 'true')).status === 0
 }
 
-/** Whether a socket in the lock's directory has accepted a connection: proc_net(5). The sixth column is 03, and the fourth isn't that of a socket that listens. */
-function hasConnection(lock: string): boolean {
+/** Whether a process has accepted a connection at its socket in the lock's directory: proc_net(5). In the fourth column, 00010000 is a socket that listens. */
+function hasConnection(lock: string, pid: number): boolean {
+  const files = fs.readdirSync(join(lock, '.members')).filter((file) => file.endsWith(`.${pid}`))
   const lines = fs.readFileSync('/proc/net/unix', 'utf8').split('\n')
-  return lines.some((line) => /^\S+ \S+ \S+ 00000000 \S+ 03 /.test(line) && line.includes(`${lock}/`))
+  const accepted = lines.filter((line) => /^\S+ \S+ \S+ 00000000 \S+ 03 /.test(line))
+  return files.some((file) => accepted.some((line) => line.includes(`/${file}`)))
 }
 
 describe('`slocket run` is killed with -9 while its command runs', () => {
@@ -148,7 +150,7 @@ describe('the command ends', () => {
       const second = place.start([...SLOCKET, 'run', 'lock', '--', 'sh', '-c', 'echo $SLOCKET_RECOVERED'], { env })
       await untilWaiting(place.path('lock'), 1, second.pid)
       // A request that connects while the first one looks for a process left behind gets `recovered`: ticket-socket.ts.
-      await until('it is connected', () => hasConnection(place.path('lock')))
+      await until('it is connected', () => hasConnection(place.path('lock'), first.pid))
       place.end()
       assert.equal((await first.ended()).status, 3)
       assert.deepEqual((await second.ended()).stdout, '0\n')
