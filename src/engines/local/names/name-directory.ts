@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { makeRoom } from '../../../requests/idle.ts'
 import { isSlocketError, printable, SlocketError, systemCode } from '../../../errors.ts'
 import type { LockAccess } from '../../../requests/lock-access.ts'
-import { DEFAULT_MODE, follow, isSticky } from '../platform/access.ts'
+import { DEFAULT_MODE, follow, isMadeHere, isSticky } from '../platform/access.ts'
 import type { OpenDirectory } from '../platform/open-directory.ts'
 import { openDirectory } from '../platform/open-directory.ts'
 import { QueueDirectory } from '../directory.ts'
@@ -158,18 +158,14 @@ export class NameDirectory extends QueueDirectory {
 
   override removeIfEmpty(): void {
     try {
-      if (!this.#isOurs(fs.lstatSync(this.path))) return
+      // Unlike with the path of a lock, the sticky bit is enough: sandboxes refuse the bit of a directory for all users (systemd's RestrictSUIDSGID).
+      if (!this.#isMaker && !isSticky(fs.lstatSync(this.path).mode)) return
       fs.rmdirSync(this.path)
       this.#isMaker = false
     } catch (error) {
       // Not empty, or gone.
       if (systemCode(error) === undefined) throw error
     }
-  }
-
-  /** Unlike with the path of a lock, the sticky bit is enough, and others may write to it: sandboxes refuse the bit that says so (systemd's RestrictSUIDSGID). */
-  #isOurs({ mode }: fs.Stats): boolean {
-    return this.#isMaker || isSticky(mode)
   }
 
   /** @throws ERR_SLOCKET_NOT_A_LOCK for a link, which may lead to the directory of another lock, and for a directory with other content. */
@@ -180,7 +176,7 @@ export class NameDirectory extends QueueDirectory {
       this.occupant()
       throw this.#inTheWay()
     }
-    if (!this.#isOurs(stats)) this.#refuseOtherContent()
+    if (!this.#isMaker && !isMadeHere(stats.mode)) this.#refuseOtherContent()
   }
 
   #refuseOtherContent(): void {
