@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { SLOCKET, untilDead, Workplace } from '../helpers/command.ts'
+import { SLOCKET, untilDead, UNTIL_INPUT, Workplace } from '../helpers/command.ts'
 import type { Running } from '../helpers/command.ts'
 import { untilWaiting } from '../helpers/lock-directory.ts'
 
@@ -81,7 +81,7 @@ describe('--at-least', () => {
   }
 
   test('a signal that ends the command ends the remaining time, too', async () => {
-    const line = `trap 'exit 4' TERM; echo pid $$; while :; do read -t 60 line <>fifo; done`
+    const line = `trap 'exit 4' TERM; echo pid $$; ${UNTIL_INPUT}`
     const runner = place.slocket('run', '--at-least', '3600', 'L', '--', 'bash', '-c', line)
     await runner.says(/pid/)
     runner.kill('SIGTERM')

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import type { Running } from '../helpers/command.ts'
-import { SLOCKET, Workplace } from '../helpers/command.ts'
+import { SLOCKET, UNTIL_INPUT, Workplace } from '../helpers/command.ts'
 import { ticketsIn, untilWaiting } from '../helpers/lock-directory.ts'
 import { reasonWithout } from '../helpers/privileges.ts'
 import { isStopped } from '../helpers/proc.ts'
@@ -33,7 +33,7 @@ describe('a signal to `slocket run`', () => {
         '--',
         'bash',
         '-c',
-        `trap 'echo got; exit 5' ${name}; echo pid $$; while :; do read -t 60 line <>fifo; done`,
+        `trap 'echo got; exit 5' ${name}; echo pid $$; ${UNTIL_INPUT}`,
       )
       await holder.says(/pid/)
       holder.kill(signal)
@@ -123,7 +123,7 @@ describe('at a terminal', { skip: reasonWithout('script', '-qec', 'true', '/dev/
 
   test('ctrl-C reaches the command once; `slocket run` waits for the command', async () => {
     const terminal = atTerminal(
-      `${LINE} L -- bash -c 'trap "echo got" INT; echo pid $$; while ! read -t 30 line <>fifo; do :; done; exit 5'`,
+      `${LINE} L -- bash -c 'trap "echo got" INT; echo pid $$; ${UNTIL_INPUT}; exit 5'`,
     )
     await terminal.says(/pid \d+/)
     terminal.type(CTRL_C)

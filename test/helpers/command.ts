@@ -13,6 +13,8 @@ export const SLOCKET: readonly string[] = [process.execPath, programPath('src/cl
 
 /** Input for commands that must run until the test writes to it. */
 const FIFO = 'fifo'
+/** For bash: waits for a line from the FIFO, and runs traps. A trap whose signal comes just before bash blocks in `read` runs only after the `read` (2 of 3,000 times, under load), so no `read` is long. */
+export const UNTIL_INPUT: string = `exec 3<>${FIFO}; until read -t 0.2 -u 3 line; do :; done`
 
 export interface Ending {
   readonly status: number | null
