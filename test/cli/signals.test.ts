@@ -122,9 +122,7 @@ describe('at a terminal', { skip: reasonWithout('script', '-qec', 'true', '/dev/
   }
 
   test('ctrl-C reaches the command once; `slocket run` waits for the command', async () => {
-    const terminal = atTerminal(
-      `${LINE} L -- bash -c 'trap "echo got" INT; echo pid $$; ${UNTIL_INPUT}; exit 5'`,
-    )
+    const terminal = atTerminal(`${LINE} L -- bash -c 'trap "echo got" INT; echo pid $$; ${UNTIL_INPUT}; exit 5'`)
     await terminal.says(/pid \d+/)
     terminal.type(CTRL_C)
     await terminal.says(/got/)
