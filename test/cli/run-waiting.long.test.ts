@@ -8,11 +8,11 @@ import { untilWaiting } from '../helpers/lock-directory.ts'
 
 const HOLD = ['sh', '-c', 'echo pid $$; read line <fifo']
 const TELL = ['sh', '-c', 'echo mine $SLOCKET_RECOVERED']
-/** Has it say after a tenth of a second what it would say after ten. */
+/** Has it say after a tenth of a second what it would say after ten, and gives the holder more time to answer (usually 200 ms). */
 const SOON =
   'data:text/javascript,' +
   encodeURIComponent(
-    'const start = globalThis.setTimeout; globalThis.setTimeout = (call, ms, ...rest) => start(call, ms === 10_000 ? 100 : ms, ...rest)',
+    'const start = globalThis.setTimeout; globalThis.setTimeout = (call, ms, ...rest) => start(call, { 10000: 100, 200: 10_000 }[ms] ?? ms, ...rest)',
   )
 
 let place: Workplace

@@ -7,7 +7,7 @@ import type { Client } from '../helpers/client.ts'
 import { ticketsIn, untilGone, untilWaiting } from '../helpers/lock-directory.ts'
 import { takeTurns } from '../helpers/party.ts'
 import type { Scene } from '../helpers/scenario.ts'
-import { scenario } from '../helpers/scenario.ts'
+import { NO_STOPS, scenario } from '../helpers/scenario.ts'
 import { failEvery, WITH_STEPS } from '../helpers/steps.ts'
 
 const REMOVALS: Readonly<Record<string, (scene: Scene, holder: Client) => void>> = {
@@ -45,7 +45,10 @@ for (const [what, remove] of Object.entries(REMOVALS)) {
     await a.enqueue(scene.path)
     await b.enqueue(scene.path)
     disown(scene, holder)
+    // A directory is removed file by file. If only the tickets ahead are gone, a waiter gets its turn, and loses it when its own goes.
+    if (NO_STOPS === false) await Promise.all([a.stop(), b.stop()])
     remove(scene, holder)
+    if (NO_STOPS === false) for (const waiter of [a, b]) waiter.continue()
     await takeTurns([a, b])
     await holder.next('lost')
   })
