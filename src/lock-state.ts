@@ -33,7 +33,7 @@ export interface LockRequest {
  * | --- | --- | --- |
  * | `file` | a regular file, such as a lock of flock(1) or lockfile | waits until it is gone |
  * | `socket` | a socket that another program listens on (slocket 1) | waits until it is gone |
- * | `dead-socket` | a socket that no program listens on | waits until it is gone; `try`: ERR_SLOCKET_DEAD_SOCKET |
+ * | `dead-socket` | a socket that no program listens on | waits until it is gone; `try` and `timeout: 0`: ERR_SLOCKET_DEAD_SOCKET |
  * | `mkdir-lock` | for `slocket/proper-lockfile` only: an empty directory made by proper-lockfile | waits until it is gone, or stale |
  * | `directory` | a directory with other content | ERR_SLOCKET_NOT_A_LOCK |
  * | `link` | a symbolic link, whatever its target | ERR_SLOCKET_NOT_A_LOCK |

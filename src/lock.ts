@@ -127,7 +127,7 @@ export class Lock {
 
   /**
    * Aborts once another request waits for the lock, so that the holder can release it early: within a second, and at once if the
-   * waiter belongs to this process and asked for the same mode. It is a hint: the waiter may cancel its wait, or crash. It never aborts after a
+   * waiter belongs to this process and asked for the same mode, without permits. It is a hint: the waiter may cancel its wait, or crash. It never aborts after a
    * release.
    *
    * It reads the queue once a second, from the first use of this property until it has aborted.

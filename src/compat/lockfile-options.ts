@@ -6,11 +6,11 @@ export interface LockOptions extends SyncLockOptions {
    * How long to wait for the lock, in milliseconds. The call waits in the queue, first come, first served, and gets the lock as soon as its turn comes.
    * Default: `0`, which never waits.
    */
-  readonly wait?: number | undefined
+  wait?: number | undefined
   /** How often the call looks whether a file of lockfile itself has become stale, in milliseconds. Locks of slocket are not polled. Default: `100`. */
-  readonly pollPeriod?: number | undefined
+  pollPeriod?: number | undefined
   /** How long to wait between two of the `retries`, in milliseconds. Default: `0`. */
-  readonly retryWait?: number | undefined
+  retryWait?: number | undefined
 }
 
 /** Options of `lockSync`. */
@@ -18,7 +18,7 @@ export interface SyncLockOptions extends CheckOptions {
   /**
    * How many times more to wait for `wait` ms. So the call waits for `wait * (retries + 1) + retryWait * retries` ms in all. `lockSync` tries once. Default: `0`.
    */
-  readonly retries?: number | undefined
+  retries?: number | undefined
 }
 
 /** Options of `check` and `checkSync`. */
@@ -27,7 +27,7 @@ export interface CheckOptions {
    * The age, in milliseconds, after which a regular file at the path counts as abandoned: a lock of lockfile itself, or a file that was made because
    * slocket refuses to make a lock there. Other locks of slocket have no age. Default: files have no age either.
    */
-  readonly stale?: number | undefined
+  stale?: number | undefined
 }
 
 const DEFAULT_POLL_MS = 100

@@ -125,7 +125,8 @@ export function unlock(file: string, callback?: LockCallback): void {
 /**
  * Releases the lock as `unlock`. It is free when this returns.
  *
- * @throws ENOTACQUIRED if another process holds the lock, and this process has never had it; TypeError for a wrong path.
+ * @throws ENOTACQUIRED if another process holds the lock, and this process has never had it; ERR_SLOCKET_NOT_A_LOCK for a symbolic link, and for a directory
+ * with other content; TypeError for a wrong path.
  */
 export function unlockSync(file: string): void {
   const lockPath = resolvePath(file)

@@ -1,11 +1,12 @@
 /** The errors of proper-lockfile, with its codes and messages. */
 import { isSlocketError, systemCode } from '../errors.ts'
 import type { LockOptions } from './proper-lockfile-options.ts'
+import type { RetryOptions } from './retries.ts'
 
 /** @throws ESYNC. */
 export function refuseRetries(options: LockOptions | undefined): void {
   const retries = options?.retries ?? 0
-  const count = typeof retries === 'number' ? retries : 'retries' in retries && retries.retries
+  const count: unknown = typeof retries === 'number' ? retries : (retries as RetryOptions).retries
   if (typeof count !== 'number' || count <= 0) return
   throw Object.assign(new Error('Cannot use retries with the sync api'), { code: 'ESYNC' })
 }

@@ -12,24 +12,24 @@ export interface LockOptions extends CheckOptions {
    * How often a lock of kind `mkdir` is renewed, in milliseconds: from 1000 to half of `stale`. Any other lock needs no heartbeat, and ignores it. Default:
    * half of `stale`.
    */
-  readonly update?: number | undefined
+  update?: number | undefined
   /**
    * How long to wait, in the terms of the package retry: as long as that many retries would take. The call waits in the queue for that time, and gets the
    * lock as soon as its turn comes; then it fails with ELOCKED. A number of retries, options, or the timeouts themselves. A lock of kind `mkdir` has no
    * queue: the call looks again once a second, or sooner. Default: `0`, which never waits.
    */
-  readonly retries?: number | RetryOptions | readonly number[] | undefined
+  retries?: number | RetryOptions | readonly number[] | undefined
   /**
    * As `slice` of `slocket()`, in milliseconds, from 0 to 60,000: lets a process that locks again in the same turn of the event loop keep the lock for that
    * long. `lock` looks up the file first, which takes a turn; with `realpath: false` it does not. `lockSync`, and locks of kind `mkdir`, ignore it. Default: `0`,
    * strict order.
    */
-  readonly slice?: number | undefined
+  slice?: number | undefined
   /**
    * Called if the lock is lost while it is held, because its directory was removed: with an error of code ECOMPROMISED. A lock of kind `mkdir` is also lost
    * if it could not be renewed for `stale` ms, or if another process took it over. Default: throws the error, as an uncaught exception.
    */
-  readonly onCompromised?: ((error: Error) => unknown) | undefined
+  onCompromised?: ((error: Error) => unknown) | undefined
 }
 
 /** Options of `check` and `checkSync`. */
@@ -38,21 +38,21 @@ export interface CheckOptions extends UnlockOptions {
    * The age, in milliseconds, after which a lock of kind `mkdir`, or of proper-lockfile itself, counts as abandoned. At least 2000. Other locks of
    * slocket have no age. Default: `10_000`.
    */
-  readonly stale?: number | undefined
+  stale?: number | undefined
 }
 
 /** Options of `unlock` and `unlockSync`. */
 export interface UnlockOptions {
   /** Whether to follow symbolic links to `file`. If true, `file` must exist. Default: `true`. */
-  readonly realpath?: boolean | undefined
+  realpath?: boolean | undefined
   /**
    * A replacement for Node's `fs`. Only its `realpath` and `stat` (or `realpathSync` and `statSync`) are used; for locks of kind `mkdir`, its `mkdir`,
    * `rmdir` and `utimes` as well. Default: Node's.
    */
   // oxlint-disable-next-line typescript/no-explicit-any -- As callers have it declared.
-  readonly fs?: any
+  fs?: any
   /** The path of the lock. Default: `FILE.lock`, beside the file. */
-  readonly lockfilePath?: string | undefined
+  lockfilePath?: string | undefined
 }
 
 /**

@@ -6,21 +6,21 @@
 /** How often and when to retry, as the options of the package retry. The retries determine how long the call waits. */
 export interface RetryOptions {
   /** The number of retries. Default: `10`. */
-  readonly retries?: number | undefined
+  retries?: number | undefined
   /** The factor by which each timeout is longer than the one before. Default: `2`. */
-  readonly factor?: number | undefined
+  factor?: number | undefined
   /** The first timeout, in milliseconds. Default: `1000`. */
-  readonly minTimeout?: number | undefined
+  minTimeout?: number | undefined
   /** The longest timeout, in milliseconds. Default: `Infinity`. */
-  readonly maxTimeout?: number | undefined
+  maxTimeout?: number | undefined
   /** Whether each timeout is multiplied by a random factor from 1 to 2. Default: `false`. */
-  readonly randomize?: boolean | undefined
+  randomize?: boolean | undefined
   /** Whether to wait without a limit, except for `maxRetryTime`. Default: `false`. */
-  readonly forever?: boolean | undefined
+  forever?: boolean | undefined
   /** Has no effect: waiting keeps the process alive. */
-  readonly unref?: boolean | undefined
+  unref?: boolean | undefined
   /** The time after which there are no more retries, in milliseconds. Default: no limit. */
-  readonly maxRetryTime?: number | undefined
+  maxRetryTime?: number | undefined
 }
 
 /** The longest delay that a timer takes, in ms: 24 days. */

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { check, checkSync, lock, lockSync } from '../../src/compat/proper-lockfile.ts'
 import { QueueDirectory } from '../../src/engines/local/directory.ts'
 import { makeParent } from '../api/run-child.ts'
+import { Program } from '../helpers/program.ts'
 import { exceptOnWindows } from '../helpers/windows.ts'
 
 const NO_MODES = exceptOnWindows('Windows keeps no modes that say who has made a directory')
@@ -171,3 +172,21 @@ describe('a lock of ours, as proper-lockfile sees it', () => {
     )()
   })
 })
+
+describe(
+  'a release while the process has no descriptors',
+  { skip: exceptOnWindows('Windows needs no descriptors') },
+  () => {
+    for (const acquire of ['await lockfile.lock', 'lockfile.lockSync']) {
+      test(`leaves nothing behind that proper-lockfile would take for a lock: ${acquire}`, async () => {
+        const body = `const release = ${acquire}(lockPath, { realpath: false })
+        exhaust()
+        await release()
+        process.exit()`
+        const { code, stderr } = await new Program(file, body, { descriptors: 64 }).ended()
+        assert.deepEqual([code, stderr], [0, ''])
+        assert.equal(mkdirLock(), 'locked')
+      })
+    }
+  },
+)

@@ -287,6 +287,8 @@ describe('the sync forms', () => {
     for (const each of options) assert.throws(() => lockSync(file, each), hasCode('ESYNC', /Cannot use retries/))
     lockSync(file, { retries: 0 })()
     lockSync(file, { retries: { retries: 0 } })()
+    // As proper-lockfile, which looks for a number only.
+    for (const retries of [true, '3']) lockSync(file, { retries } as unknown as LockOptions)()
   })
 })
 

@@ -196,13 +196,14 @@ export class LockDirectory {
   removeIfEmpty(): void {
     let directory: OpenDirectory | undefined
     try {
+      // Beside mkdir, `.members` goes last: without it, what a release leaves for a moment would be another tool's lock. Listed before the
+      // directory is opened, so that one descriptor is enough: nothing may be left, since the other tool would take it for a lock.
+      if (this.#mkdirStaleMs !== undefined && fs.readdirSync(this.path).length > 1) return
       directory = openDirectory(this.path)
       const members = `${directory.path}/${MEMBERS}`
       const stats = fs.lstatSync(members, { throwIfNoEntry: false })
       if (stats !== undefined) {
         if (!this.#isOurs(stats)) return
-        // Beside mkdir, `.members` goes last: without it, what a release leaves for a moment would be another tool's lock.
-        if (this.#mkdirStaleMs !== undefined && fs.readdirSync(directory.path).length > 1) return
         fs.rmdirSync(members)
       } else if (this.#mkdirStaleMs !== undefined) {
         // Only the process that removed `.members` from it removes it: what is at the path by now may be another tool's new lock.

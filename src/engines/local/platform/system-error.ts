@@ -20,7 +20,10 @@ const MEANINGS: Readonly<Record<string, readonly [SlocketErrorCode, string]>> = 
     'ERR_SLOCKET_PATH_TOO_LONG',
     'the path, or one name in it, is too long for the file system; use a shorter one',
   ],
-  ENOENT: ['ERR_SLOCKET_NO_PARENT', 'the parent directory does not exist; create it, or set the option `parents`'],
+  ENOENT: [
+    'ERR_SLOCKET_NO_PARENT',
+    'the parent directory does not exist; create it (for a lock at a path, the option `parents` does that)',
+  ],
   ENOTDIR: ['ERR_SLOCKET_NO_PARENT', 'a part of the path is not a directory; check the path'],
   ELOOP: ['ERR_SLOCKET_NOT_A_LOCK', 'too many symbolic links in the path'],
 }
