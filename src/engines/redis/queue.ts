@@ -47,7 +47,7 @@ export interface QueueParts {
   readonly identity: Identity
   /** The tickets that the server may have, and their queues. */
   readonly own: Map<string, { readonly ticket: OwnTicket; readonly queue: RedisQueue }>
-  /** An id that no ticket has had. */
+  /** An id whose number is larger than those of all earlier ones of this client. */
   readonly nextId: () => string
 }
 
@@ -346,7 +346,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
       const reply = await this.#parts.connection.ask(
         RENEW,
         this.#name,
-        [this.#prefix, String(ttlMs), ...[...tickets, ...others].map(({ id }) => id)],
+        [this.#prefix, String(ttlMs), this.#parts.nextId(), ...[...tickets, ...others].map(({ id }) => id)],
         {
           isBackground: true,
           isOver: () => tickets.every(({ state }) => state === 'gone'),

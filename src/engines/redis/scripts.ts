@@ -198,8 +198,10 @@ return { stateOf(id), nextExpiry() }
 )
 
 /**
- * Renews the lease of a client, and looks. ARGV: lease in ms, the ids of all its tickets. Replies the next expiry, how many wait, and the state of each ticket. Tickets of
- * the client that it doesn't know are removed: they joined late, after they had been given up.
+ * Renews the lease of a client, and looks. ARGV: lease in ms, an id that was made for this call, the ids of all the client's tickets. Replies the next expiry, how many wait,
+ * and the state of each ticket. Other tickets of the client are removed: they joined late, after they had been given up.
+ *
+ * RACE: the script may run long after the client made the call, or once more. Tickets whose ids were made after the call's own are not known to it, and stay.
  */
 export const RENEW: Script = script(
   NAMES,
@@ -209,19 +211,22 @@ export const RENEW: Script = script(
 ${EVEN_IF_FULL}
 expire()
 local client, known, standing = clientOf(ARGV[3]), {}, 0
-for index = 3, #ARGV do
+local function numberOf(id)
+  return tonumber(string.match(id, '%d+$'))
+end
+for index = 4, #ARGV do
   known[ARGV[index]] = true
   if redis.call('ZSCORE', queue, ARGV[index]) then standing = standing + 1 end
 end
 if standing > 0 then redis.call('ZADD', leases, now + ARGV[2], client) end
 if tonumber(redis.call('HGET', tickets, '#' .. client) or '0') > standing then
   for _, id in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
-    if clientOf(id) == client and not known[id] then drop(id) end
+    if clientOf(id) == client and not known[id] and numberOf(id) < numberOf(ARGV[3]) then drop(id) end
   end
 end
 grant()
 local reply = { nextExpiry(), redis.call('ZCARD', queue) - redis.call('HLEN', held) }
-for index = 3, #ARGV do reply[index] = stateOf(ARGV[index]) end
+for index = 4, #ARGV do reply[index - 1] = stateOf(ARGV[index]) end
 return reply
 `,
 )
