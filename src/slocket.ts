@@ -58,7 +58,8 @@ export interface Slocket {
    * @param path any path whose parent directory exists, used for this lock only: not the file that you protect, but a path next to it, such as
    * `data.json.lock` (`lockPathFor(file)` returns one). slocket creates a directory there, and removes it when nobody uses it. A `file:` URL stands for its path.
    * @param options see {@link SlocketOptions}.
-   * @throws TypeError, RangeError for wrong arguments; ERR_SLOCKET_TIMEOUT, with `timeout: 0` also ERR_SLOCKET_DEAD_SOCKET; ERR_SLOCKET_CLAIM_MISMATCH, ERR_SLOCKET_NO_PARENT,
+   * @throws TypeError, RangeError for wrong arguments; ERR_SLOCKET_TIMEOUT, with `timeout: 0` also ERR_SLOCKET_DEAD_SOCKET;
+   * ERR_SLOCKET_CLAIM_MISMATCH, ERR_SLOCKET_NO_PARENT,
    * ERR_SLOCKET_NOT_A_LOCK, ERR_SLOCKET_PERMISSION, ERR_SLOCKET_READ_ONLY, ERR_SLOCKET_RESOURCES, ERR_SLOCKET_PATH_TOO_LONG,
    * ERR_SLOCKET_NETWORK_FILE_SYSTEM, ERR_SLOCKET_OTHER_KERNEL, ERR_SLOCKET_OTHER_MOUNT, ERR_SLOCKET_NO_SOCKETS,
    * ERR_SLOCKET_UNSUPPORTED_PLATFORM, ERR_SLOCKET_SYSTEM; with an engine for a server, also ERR_SLOCKET_NO_CLIENT, ERR_SLOCKET_UNREACHABLE,

@@ -97,7 +97,8 @@ const all = new Set<Held>()
  * ```
  *
  * @throws (by the promise) ELOCKED if the lock isn't free, or not within the time of the `retries`; ENOENT and other errors of `realpath` if the file can't
- * be found; the errors of `mkdir`; ERR_SLOCKET_NOT_A_LOCK, ERR_SLOCKET_DEAD_SOCKET, ERR_SLOCKET_CLAIM_MISMATCH, ERR_SLOCKET_PATH_TOO_LONG, ERR_SLOCKET_OTHER_KERNEL, ERR_SLOCKET_OTHER_MOUNT, ERR_SLOCKET_SYSTEM.
+ * be found; the errors of `mkdir`; ERR_SLOCKET_NOT_A_LOCK, ERR_SLOCKET_DEAD_SOCKET, ERR_SLOCKET_CLAIM_MISMATCH,
+ * ERR_SLOCKET_PATH_TOO_LONG, ERR_SLOCKET_OTHER_KERNEL, ERR_SLOCKET_OTHER_MOUNT, ERR_SLOCKET_SYSTEM.
  */
 export async function lock(file: string, options?: LockOptions): Promise<Release> {
   const lockfilePath = lockfilePathOf(options)

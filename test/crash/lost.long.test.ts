@@ -46,9 +46,10 @@ for (const [what, remove] of Object.entries(REMOVALS)) {
     await b.enqueue(scene.path)
     disown(scene, holder)
     // A directory is removed file by file. If only the tickets ahead are gone, a waiter gets its turn, and loses it when its own goes.
-    if (NO_STOPS === false) await Promise.all([a.stop(), b.stop()])
+    const stopped = NO_STOPS === false ? [a, b] : []
+    for (const waiter of stopped) await waiter.stop()
     remove(scene, holder)
-    if (NO_STOPS === false) for (const waiter of [a, b]) waiter.continue()
+    for (const waiter of stopped) waiter.continue()
     await takeTurns([a, b])
     await holder.next('lost')
   })

@@ -198,10 +198,10 @@ return { stateOf(id), nextExpiry() }
 )
 
 /**
- * Renews the lease of a client, and looks. ARGV: lease in ms, an id that was made for this call, the ids of all the client's tickets. Replies the next expiry, how many wait,
- * and the state of each ticket. Other tickets of the client are removed: they joined late, after they had been given up.
+ * Renews the lease of a client, and looks. ARGV: lease in ms, an id made for this call, the ids of all the client's tickets. Replies the next expiry, how many wait, and
+ * the state of each ticket. Other tickets of the client are removed if they are older than this call: they joined late, after they had been given up.
  *
- * RACE: the script may run long after the client made the call, or once more. Tickets whose ids were made after the call's own are not known to it, and stay.
+ * RACE: the script may run late, or twice. A ticket whose id was made after that of the call may be held by then.
  */
 export const RENEW: Script = script(
   NAMES,

@@ -7,8 +7,12 @@ export class TcpProxy implements AsyncDisposable {
   readonly address: string
   /** Whether what servers answer is thrown away. What clients send gets through. */
   isLosingReplies: boolean = false
+  /** Called with what a client sends, before it is passed on. */
+  onSent: (bytes: Buffer) => void = () => {}
   /** How many connections have been made. */
   opened: number = 0
+  /** Sends what is held back. Undefined if nothing is to be held back. */
+  #heldBack: (() => void)[] | undefined
   readonly #server: net.Server
   readonly #sockets = new Set<net.Socket>()
 
@@ -40,6 +44,21 @@ export class TcpProxy implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy()
   }
 
+  /** Holds back what servers answer, on all connections. */
+  holdReplies(): void {
+    this.#heldBack ??= []
+  }
+
+  get isHoldingReplies(): boolean {
+    return this.#heldBack !== undefined
+  }
+
+  /** Passes on what was held back, and what comes from now on. */
+  passReplies(): void {
+    for (const send of this.#heldBack ?? []) send()
+    this.#heldBack = undefined
+  }
+
   #join(client: net.Socket, upstream: net.Socket): void {
     this.opened += 1
     for (const [socket, other] of [
@@ -55,9 +74,14 @@ export class TcpProxy implements AsyncDisposable {
         other.destroy()
       })
     }
-    client.on('data', (bytes) => upstream.write(bytes))
+    client.on('data', (bytes) => {
+      this.onSent(bytes)
+      upstream.write(bytes)
+    })
     upstream.on('data', (bytes) => {
-      if (!this.isLosingReplies) client.write(bytes)
+      if (this.isLosingReplies) return
+      if (this.#heldBack === undefined) client.write(bytes)
+      else this.#heldBack.push(() => client.write(bytes))
     })
   }
 
