@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import { test } from 'node:test'
 import { Cluster, Redis } from 'ioredis'
 import { createClient, createClientPool, createCluster } from 'redis'
+import { createClient as createClient4 } from 'redis-4'
 import { redis } from '../../src/engines/redis/index.ts'
 import type { RedisOptions } from '../../src/engines/redis/index.ts'
 
@@ -30,6 +31,7 @@ test('wrong options throw synchronously', () => {
   for (const wrong of [5, 'redis://h', {}, createClientPool()])
     refuses({ client: wrong }, TypeErrorWith(/options.client/))
   refuses({ client: new Redis({ lazyConnect: true, keyPrefix: 'a' }) }, TypeErrorWith(/options.namespace/))
+  refuses({ client: createClient4({ legacyMode: true }) }, TypeErrorWith(/legacyMode/))
   for (const wrong of [5, 'http://h', 'h:6379', 'redis://h:port']) refuses({ url: wrong }, TypeErrorWith(/options.url/))
   for (const namespace of ['', 'a{b', 'a\n', 5]) refuses({ url, namespace }, TypeErrorWith(/options.namespace/))
   refuses({ url, ttl: '5' }, TypeErrorWith(/options.ttl/))

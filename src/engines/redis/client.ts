@@ -1,6 +1,6 @@
 /** The clients that the engine can use, behind one small interface: those of `redis` (node-redis), and of `ioredis` and its fork `iovalkey`. */
 import { debug } from '../../debug.ts'
-import { isError } from '../../errors.ts'
+import { isError, SlocketError } from '../../errors.ts'
 
 /** A client of `redis`, `ioredis` or `iovalkey`. */
 export interface RedisClient {
@@ -34,6 +34,12 @@ export interface NodeRedis extends Emitter {
   nodeClient?(node: unknown): NodeRedis | Promise<NodeRedis>
   /** Of a client for Sentinel. */
   acquire?(): unknown
+  multi?(): Pipeline
+}
+
+interface Pipeline {
+  addCommand(isReadonly: boolean, command: readonly string[]): unknown
+  execAsPipeline(): Promise<unknown[]>
 }
 
 export interface IoRedis extends Emitter {
@@ -54,10 +60,10 @@ export interface IoRedis extends Emitter {
 export interface Redis {
   /** Whether it has been closed, or never connected: then it answers no command. */
   readonly isClosed: boolean
-  /** Whether a command without a key follows one with the key over the same connection. */
-  readonly sendsInOrder: boolean
   /** @param key the command is for the server that has it. */
   send(key: string, command: readonly string[]): Promise<unknown>
+  /** The same for several commands, over one connection, one after the other. Only the first need have the key. */
+  sendInOrder(key: string, commands: readonly (readonly string[])[]): Promise<unknown[]>
   /** Sends a command to each server that has keys. */
   sendToAll(command: (cursor: string) => readonly string[], onReply: (reply: unknown) => string): Promise<void>
   /** Opens a connection for notifications. */
@@ -70,6 +76,8 @@ export interface Redis {
 export interface Subscription {
   /** Called once messages arrive. */
   readonly ready: Promise<unknown>
+  /** Whether its connection is closed for good, after it was ready: the user's client may be set not to connect again. */
+  readonly isEnded: boolean
   /** At any time. */
   close(): void
 }
@@ -102,7 +110,6 @@ export function adapt(client: RedisClient): Redis {
 }
 
 class NodeRedisAdapter implements Redis {
-  readonly sendsInOrder = true
   readonly #client: NodeRedis
 
   constructor(client: NodeRedis) {
@@ -126,6 +133,14 @@ class NodeRedisAdapter implements Redis {
     return this.#isSentinel ? await this.#client.sendCommand(false, command) : await this.#client.sendCommand(command)
   }
 
+  async sendInOrder(key: string, commands: readonly (readonly string[])[]): Promise<unknown[]> {
+    if (!this.#isSentinel) return await oneByOne((command) => this.send(key, command), commands)
+    // It may have several connections to the master, and takes one for a pipeline.
+    const pipeline = this.#client.multi!()
+    for (const command of commands) pipeline.addCommand(false, command)
+    return await pipeline.execAsPipeline()
+  }
+
   async sendToAll(command: (cursor: string) => readonly string[], onReply: (reply: unknown) => string): Promise<void> {
     if (!this.#isCluster) return await scan((parts) => this.send('', parts), command, onReply)
     for (const master of this.#client.masters ?? []) {
@@ -138,7 +153,7 @@ class NodeRedisAdapter implements Redis {
     // The others keep a connection for notifications themselves.
     if (this.#isCluster || this.#isSentinel || this.#client.duplicate === undefined) {
       const ready = this.#client.subscribe(channel, onMessage)
-      return { ready, close: () => void quietly(() => this.#client.unsubscribe(channel)) }
+      return { ready, isEnded: false, close: () => void quietly(() => this.#client.unsubscribe(channel)) }
     }
     const connection = this.#client.duplicate()
     connection.on('error', ignore)
@@ -150,6 +165,9 @@ class NodeRedisAdapter implements Redis {
     }
     return {
       ready: open(),
+      get isEnded() {
+        return !connection.isOpen
+      },
       close: () => void quietly(() => end(connection)),
     }
   }
@@ -176,13 +194,17 @@ class IoRedisAdapter implements Redis {
     return this.#client.status === 'end'
   }
 
-  get sendsInOrder(): boolean {
-    return this.#client.nodes === undefined
-  }
-
   async send(_key: string, [command = '', ...parameters]: readonly string[]): Promise<unknown> {
     // A client for clusters finds the server of a command's keys by itself.
     return await this.#client.call(command, ...parameters)
+  }
+
+  async sendInOrder(key: string, commands: readonly (readonly string[])[]): Promise<unknown[]> {
+    if (this.#client.nodes === undefined) return await oneByOne((command) => this.send(key, command), commands)
+    throw new SlocketError(
+      'ERR_SLOCKET_SYSTEM',
+      'the option replicas does not work with a Cluster of ioredis: use createCluster of redis',
+    )
   }
 
   async sendToAll(command: (cursor: string) => readonly string[], onReply: (reply: unknown) => string): Promise<void> {
@@ -196,7 +218,7 @@ class IoRedisAdapter implements Redis {
     // A cluster keeps a connection for notifications itself.
     const connection = isCluster
       ? this.#client
-      : this.#client.duplicate({ lazyConnect: true, enableOfflineQueue: true })
+      : this.#client.duplicate({ lazyConnect: true, enableOfflineQueue: true, autoResubscribe: true })
     const listener = (from: string, message: string): void => {
       if (from === channel) onMessage(message)
     }
@@ -210,7 +232,13 @@ class IoRedisAdapter implements Redis {
       connection.off('message', listener)
       void quietly(() => (isCluster ? connection.unsubscribe(channel) : connection.disconnect()))
     }
-    return { ready: open(), close }
+    return {
+      ready: open(),
+      get isEnded() {
+        return connection.status === 'end'
+      },
+      close,
+    }
   }
 
   async connect(): Promise<unknown> {
@@ -231,6 +259,15 @@ async function connectInBackground(client: IoRedis): Promise<unknown> {
   client.on('error', ignore)
   client.on('connect', () => client.stream?.unref?.())
   return await client.connect()
+}
+
+async function oneByOne(
+  send: (command: readonly string[]) => Promise<unknown>,
+  commands: readonly (readonly string[])[],
+): Promise<unknown[]> {
+  const replies: unknown[] = []
+  for (const command of commands) replies.push(await send(command))
+  return replies
 }
 
 async function scan(

@@ -20,6 +20,7 @@ import { keysOf } from './names.ts'
 import type { Settings } from './options.ts'
 import { codeOf, isDenied, isUnanswered, toSlocketError } from './refusal.ts'
 import type { Script } from './scripts.ts'
+import { WRITE_AGAIN } from './scripts.ts'
 
 /** How long a call may take, in ms. Longer each time that it is repeated: the server may be slow, or this process. */
 const LIMIT_MS = 1000
@@ -83,7 +84,12 @@ export class Connection {
 
   /** A different number each time after notifications may have been missed. 0 while they are missed. */
   get hearsSince(): number {
-    return this.#hearing?.isOpen === true ? this.#gaps : 0
+    return this.#hearing?.isOpen === true && !this.#isDeaf ? this.#gaps : 0
+  }
+
+  /** Whether notifications were open, and have ended for good. */
+  get #isDeaf(): boolean {
+    return this.#hearing?.isOpen === true && this.#hearing.subscription?.isEnded === true
   }
 
   /** A ticket needs the connections. */
@@ -123,18 +129,23 @@ export class Connection {
     })
   }
 
-  /** The number of replicas that have the last write over the connection of this lock. */
-  async countReplicas(name: string, count: number, asking: Asking): Promise<number | undefined> {
-    const [key] = keysOf(this.#settings.namespace, name)
-    const waitMs = String(LIMIT_MS / 2)
+  /**
+   * Writes a ticket again. @returns the number of replicas that have that, after half a second at most: fewer than `count` if they are too slow. Undefined if
+   * `isOver` was true before that.
+   */
+  async countReplicas(
+    name: string,
+    args: readonly string[],
+    count: number,
+    asking: Asking,
+  ): Promise<number | undefined> {
+    const keys = keysOf(this.#settings.namespace, name)
+    const write = ['EVAL', WRITE_AGAIN.text, String(keys.length), ...keys, ...args]
+    // It counts the replicas that have the last write of its own connection.
+    const wait = ['WAIT', String(count), String(LIMIT_MS / 2)]
     return await this.#patiently(asking, async (redis) => {
-      if (!redis.sendsInOrder) {
-        throw new SlocketError(
-          'ERR_SLOCKET_SYSTEM',
-          'the option replicas does not work with a Cluster of ioredis: use createCluster of redis',
-        )
-      }
-      return Number(await redis.send(key!, ['WAIT', String(count), waitMs]))
+      const [, replicas] = await redis.sendInOrder(keys[0]!, [write, wait])
+      return Number(replicas)
     })
   }
 
@@ -166,7 +177,8 @@ export class Connection {
   }
 
   #hear(): Promise<void> {
-    if (this.#hearing?.opening !== undefined) return this.#hearing.opening
+    if (this.#isDeaf) this.#hearing?.subscription?.close()
+    else if (this.#hearing?.opening !== undefined) return this.#hearing.opening
     const hearing: Hearing = { isOpen: false }
     this.#hearing = hearing
     hearing.opening = this.#openSubscription(hearing)

@@ -86,7 +86,14 @@ function checkClient(client: unknown): void {
       'options.client must be a client of redis (createClient, createCluster or createSentinel; not a pool), ioredis or iovalkey',
     )
   }
-  if (((client as { options?: { keyPrefix?: string } }).options?.keyPrefix ?? '') !== '') {
+  const { keyPrefix = '', legacyMode } =
+    (client as { options?: { keyPrefix?: string; legacyMode?: unknown } }).options ?? {}
+  if (legacyMode === true) {
+    throw new TypeError(
+      'options.client must not be in the legacyMode of redis 4, which has callbacks: pass client.duplicate({ legacyMode: false })',
+    )
+  }
+  if (keyPrefix !== '') {
     throw new TypeError(
       'options.client must have no keyPrefix, which does not apply to channels: use options.namespace',
     )

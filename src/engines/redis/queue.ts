@@ -257,36 +257,44 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   async #confirm(own: OwnTicket): Promise<readonly Ticket[]> {
     const { connection, settings } = this.#parts
     const isOver = (): boolean => own.request.cancellation.cancelled || !own.seemsAlive
-    // The grant may have been written over another connection: what this connection writes comes after it.
-    await this.#renew()
-    const count = await connection.countReplicas(this.#name, settings.replicas, { isOver })
-    if (count !== undefined && count < settings.replicas) {
-      const message = `the lock '${this.#name}' is not safe: ${count} replicas have it, and options.replicas asks for ${settings.replicas}`
-      throw new SlocketError('ERR_SLOCKET_RESOURCES', message)
+    const count = await connection.countReplicas(this.#name, [this.#prefix, own.id], settings.replicas, { isOver })
+    if (count !== undefined) {
+      if (count < settings.replicas) {
+        const message = `the lock '${this.#name}' is not safe: ${count} replicas have it, and options.replicas asks for ${settings.replicas}`
+        throw new SlocketError('ERR_SLOCKET_RESOURCES', message)
+      }
+      // RACE: another server may have taken over meanwhile, one without this grant. Then the replicas were those of that server.
+      await this.#renew()
+      own.isConfirmed = true
     }
-    own.isConfirmed = count !== undefined
     return own.state === 'gone' && !own.isStolen ? [] : [toTicket(own)]
   }
 
   async #leave(own: OwnTicket): Promise<void> {
-    const wasKnown = own.isHeld
     // A held ticket that is lost runs out by itself: see 3.
     const isLost = own.hasHeld && !own.isHeld
+    // Its lease may be over, or the server may have it for a moment longer. Nobody need wait for that.
+    if (!isLost && !own.seemsAlive) return this.#abandon(own)
+    const args = this.#argsOfLeave(own)
     own.becomeGone()
     try {
       if (isLost) return await sleep(marginMs(this.#ttlMs), { ref: false })
       // Once its lease may be over, the server removes it by itself.
-      const isOver = (): boolean => !own.seemsAlive
-      await this.#parts.connection.ask(LEAVE, this.#name, [this.#prefix, own.id, wasKnown ? '1' : '0'], { isOver })
+      await this.#parts.connection.ask(LEAVE, this.#name, args, { isOver: () => !own.seemsAlive })
     } finally {
       this.#forget(own)
     }
   }
 
+  #argsOfLeave(own: OwnTicket): readonly string[] {
+    return [this.#prefix, own.id, own.isHeld ? '1' : '0']
+  }
+
   /** Removes a ticket, whether the server has it or not. */
   #abandon(own: OwnTicket): void {
+    const args = this.#argsOfLeave(own)
     own.becomeGone()
-    const leaving = this.#parts.connection.ask(LEAVE, this.#name, [this.#prefix, own.id, '0'], { isBackground: true })
+    const leaving = this.#parts.connection.ask(LEAVE, this.#name, args, { isBackground: true })
     leaving
       .catch((error: unknown) => debug('redis: ticket %s could not be removed: %s', own.id, error))
       .finally(() => this.#forget(own))

@@ -50,5 +50,6 @@ export function toSlocketError(error: unknown): SlocketError {
     const advice = 'a cluster needs a client for clusters (createCluster of redis, Cluster of ioredis)'
     return new SlocketError('ERR_SLOCKET_SYSTEM', `Redis refuses: ${said}; ${advice}`, { cause: error })
   }
-  return new SlocketError('ERR_SLOCKET_SYSTEM', `Redis refuses: ${said}`, { cause: error })
+  const whose = code === undefined ? 'the client of Redis fails' : 'Redis refuses'
+  return new SlocketError('ERR_SLOCKET_SYSTEM', `${whose}: ${said}`, { cause: error })
 }

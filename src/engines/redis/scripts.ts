@@ -42,6 +42,12 @@ local function claimOf(id)
   return string.match(redis.call('HGET', tickets, id) or 'x', '^%S+')
 end
 
+-- RACE: a script may run late, and the lease may have been made longer meanwhile. That must last.
+local function lease(id, ms)
+  local ends = tonumber(redis.call('ZSCORE', leases, clientOf(id)) or '0')
+  redis.call('ZADD', leases, math.max(now + ms, ends), clientOf(id))
+end
+
 -- How many permits a claim takes; and how many may be held, 'nil' if the claim isn't for permits.
 local function takenBy(claim)
   local permits, take = string.match(claim, '^p(%d+)%.?(%d*)$')
@@ -164,7 +170,7 @@ export const JOIN: Script = script(
   `
 expire()
 if redis.call('ZSCORE', queue, id) then
-  redis.call('ZADD', leases, now + ttl, clientOf(id))
+  lease(id, ttl)
   return { stateOf(id), nextExpiry() }
 end
 if ARGV[7] ~= '' and not redis.call('ZSCORE', queue, ARGV[7]) then return { 'too early', -1 } end
@@ -189,7 +195,7 @@ else
   place = (last[2] or 0) + 1
 end
 redis.call('ZADD', queue, place, id)
-redis.call('ZADD', leases, now + ttl, clientOf(id))
+lease(id, ttl)
 redis.call('HINCRBY', tickets, '#' .. clientOf(id), 1)
 redis.call('HSET', tickets, id, claim .. ' ' .. ARGV[6])
 grant(id)
@@ -218,7 +224,7 @@ for index = 4, #ARGV do
   known[ARGV[index]] = true
   if redis.call('ZSCORE', queue, ARGV[index]) then standing = standing + 1 end
 end
-if standing > 0 then redis.call('ZADD', leases, now + ARGV[2], client) end
+if standing > 0 then lease(ARGV[3], ARGV[2]) end
 if tonumber(redis.call('HGET', tickets, '#' .. client) or '0') > standing then
   for _, id in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
     if clientOf(id) == client and not known[id] and numberOf(id) < numberOf(ARGV[3]) then drop(id) end
@@ -228,6 +234,16 @@ grant()
 local reply = { nextExpiry(), redis.call('ZCARD', queue) - redis.call('HLEN', held) }
 for index = 4, #ARGV do reply[index - 1] = stateOf(ARGV[index]) end
 return reply
+`,
+)
+
+/** Writes a ticket again, as it is. ARGV: id. */
+export const WRITE_AGAIN: Script = script(
+  NAMES,
+  `
+${EVEN_IF_FULL}
+local value = redis.call('HGET', tickets, ARGV[2])
+if value then redis.call('HSET', tickets, ARGV[2], value) end
 `,
 )
 

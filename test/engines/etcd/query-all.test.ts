@@ -44,7 +44,8 @@ describe('a query of all locks in etcd, more than one page', () => {
       const engine = etcd({ endpoints: proxy.address, namespace })
       const snapshots = await engine.queryAll!()
       assert.deepEqual([...snapshots.keys()].sort(), names)
-      assert.equal(asked, requests)
+      // More if one had no answer in time, and was repeated.
+      assert.ok(asked >= requests, `${asked} requests`)
     })
   }
 })

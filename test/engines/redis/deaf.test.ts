@@ -3,7 +3,10 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { Redis } from 'ioredis'
+import { createClient } from 'redis'
+import { createClient as createClient4 } from 'redis-4'
 import { redis } from '../../../src/engines/redis/index.ts'
+import type { RedisClient } from '../../../src/engines/redis/index.ts'
 import type { Engine } from '../../../src/index.ts'
 import { LockManager, slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
@@ -65,3 +68,45 @@ test('a client that could not subscribe subscribes again', async () => {
   await lock.release()
   client.disconnect()
 })
+
+type Closing = RedisClient & { disconnect(): unknown }
+
+const WITHOUT_RECONNECTION: Readonly<Record<string, (address: string) => Promise<Closing>>> = {
+  'redis 6': async (address) =>
+    await createClient({ url: address, socket: { reconnectStrategy: false } })
+      .on('error', ignore)
+      .connect(),
+  'redis 4': async (address) => {
+    const client = createClient4({ url: address, socket: { reconnectStrategy: false } })
+    client.on('error', ignore)
+    await client.connect()
+    return client
+  },
+  'ioredis without retryStrategy': async (address) =>
+    new Redis(address, { retryStrategy: () => null }).on('error', ignore),
+  'ioredis without autoResubscribe': async (address) =>
+    new Redis(address, { autoResubscribe: false }).on('error', ignore),
+}
+
+test('a client that is set not to connect or subscribe again subscribes again', async (t) => {
+  await using servers = await Servers.start('redis')
+  const apart = servers.addressOf('redis')
+  await using admin = new Admin(apart)
+  for (const [by, open] of Object.entries(WITHOUT_RECONNECTION)) {
+    await t.test(by, async () => {
+      const client = await open(apart)
+      const isHearing = async (): Promise<boolean> =>
+        ((await admin.ask('PUBSUB', 'CHANNELS', `${by}:wake:*`)) as unknown[]).length > 0
+      const lock = await slocket('ended', { engine: redis({ client, namespace: by, ttl: 2000 }) })
+      await until('it hears', isHearing)
+      await admin.ask('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      assert.equal(await isHearing(), false)
+      await until('it hears again', isHearing)
+      assert.equal(lock.held, true)
+      await lock.release()
+      client.disconnect()
+    })
+  }
+})
+
+function ignore(): void {}

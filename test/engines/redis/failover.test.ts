@@ -1,6 +1,9 @@
 // Replication is asynchronous: what a failover forgets, and what the option replicas does about it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createSentinel } from 'redis'
+import { createSentinel as createSentinel5 } from 'redis-5'
 import { redis } from '../../../src/engines/redis/index.ts'
 import { slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
@@ -87,4 +90,35 @@ describe('a failover', { concurrency: true }, () => {
       await refused
     })
   })
+
+  for (const [version, create] of [
+    [5, createSentinel5 as unknown as typeof createSentinel],
+    [6, createSentinel],
+  ] as const) {
+    test(`without a replica, with several connections for Sentinel of redis ${version}: nobody gets the lock`, async () => {
+      await using servers = await Servers.start('redis-sentinel')
+      const [sentinel = ''] = servers.addressOf('redis-sentinel').split(',')
+      const { hostname: host, port } = new URL(sentinel)
+      const client = create({ name: 'locks', sentinelRootNodes: [{ host, port: Number(port) }], masterPoolSize: 3 })
+      client.on('error', () => {})
+      await client.connect()
+      const engine = redis({ client, ttl: TTL_MS, replicas: 1 })
+      await until('the replica follows', async () => {
+        const lock = await slocket('warm', { engine }).catch(() => undefined)
+        await lock?.release()
+        return lock !== undefined
+      })
+      // The engine closes what it has opened. The next command that it sends may go over another connection than the last one.
+      await sleep(1500)
+      await servers.signal('redis-watched-2', 'SIGSTOP')
+      for (const name of ['a', 'b', 'c', 'd']) {
+        await assert.rejects(slocket(name, { engine }), {
+          code: 'ERR_SLOCKET_RESOURCES',
+          message: /0 replicas have it/,
+        })
+      }
+      await servers.signal('redis-watched-2', 'SIGCONT')
+      await client.destroy()
+    })
+  }
 })

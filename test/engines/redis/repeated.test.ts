@@ -1,11 +1,12 @@
-// A call without an answer is repeated, and by then a later call may have been carried out.
+// A call without an answer is repeated, and may be carried out late: by then, later calls may have been carried out.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { marginMs } from '../../../src/engines/deadline.ts'
 import { redis } from '../../../src/engines/redis/index.ts'
 import { keysOf } from '../../../src/engines/redis/names.ts'
-import { RENEW } from '../../../src/engines/redis/scripts.ts'
+import { LEAVE, RENEW } from '../../../src/engines/redis/scripts.ts'
 import { slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
 import { Admin } from '../helpers/redis-arena.ts'
@@ -26,7 +27,7 @@ test('a lock that was acquired while a renewal had no answer is still held after
     isToHold = false
   }
   const namespace = `repeated-${randomBytes(6).toString('hex')}`
-  const engine = redis({ url: `redis://${proxy.address}`, namespace, ttl: 3000 })
+  const engine = redis({ url: `redis://${proxy.address}`, namespace, ttl: 9000 })
   const options = { engine, mode: 'shared' } as const
   await using _first = await slocket('data', options)
   // The next ones need not load the script first.
@@ -41,4 +42,49 @@ test('a lock that was acquired while a renewal had no answer is still held after
   await until('a further renewal', () => renewals > before)
   assert.equal(await admin.ask('ZCARD', keysOf(namespace, 'data')[0]!), 2)
   assert.equal(late.held, true)
+})
+
+test('a renewal that is carried out late removes no ticket that joined meanwhile, and does not shorten the lease', async () => {
+  const url = addressOf('redis')
+  await using admin = new Admin(url)
+  const namespace = `late-renewal-${randomBytes(6).toString('hex')}`
+  const keys = keysOf(namespace, 'data')
+  const options = { engine: redis({ url, namespace, ttl: 60_000 }), mode: 'shared' } as const
+  await using _first = await slocket('data', options)
+  await using second = await slocket('data', options)
+  const [early = '', late = ''] = (await admin.ask('ZRANGE', keys[0]!, '0', '-1')) as string[]
+  const client = early.slice(0, early.indexOf('.'))
+  const end = Number(await admin.ask('ZSCORE', keys[1]!, client))
+  // It was made when there was the first ticket alone, and the lease was shorter: slocket/redlock makes leases longer.
+  const made = `${client}.${Number(late.slice(late.indexOf('.') + 1)) - 1}`
+  await admin.ask('EVAL', RENEW.text, '5', ...keys, `${namespace}:wake:`, '2000', made, early)
+  assert.equal(await admin.ask('ZCARD', keys[0]!), 2)
+  assert.ok(Number(await admin.ask('ZSCORE', keys[1]!, client)) >= end)
+  assert.equal(second.held, true)
+})
+
+test('a grant that comes when the lease may be over is given back at once', async () => {
+  const ttl = 2000
+  const url = addressOf('redis')
+  await using admin = new Admin(url)
+  await using proxy = await TcpProxy.open(url)
+  const namespace = `given-back-${randomBytes(6).toString('hex')}`
+  const keys = keysOf(namespace, 'turns')
+  const sent: string[] = []
+  proxy.onSent = (bytes) => void sent.push(bytes.toString('latin1'))
+  const first = await slocket('turns', { engine: redis({ url, namespace, ttl: 60_000 }) })
+  const waiting = slocket('turns', { engine: redis({ url: `redis://${proxy.address}`, namespace, ttl }) })
+  await until('it waits', async () => (await admin.ask('ZCARD', keys[0]!)) === 2)
+  const [, id = ''] = (await admin.ask('ZRANGE', keys[0]!, '0', '-1')) as string[]
+  const renewals = (): number => sent.filter((text) => text.includes(RENEW.sha)).length
+  const before = renewals()
+  await until('a renewal', () => renewals() > before)
+  proxy.holdReplies()
+  await first.release()
+  // The server renewed the lease a moment ago. Here it counts as over now.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ttl - marginMs(ttl))
+  proxy.passReplies()
+  const lock = await waiting
+  await until('it was given back', () => sent.some((text) => text.includes(LEAVE.sha) && text.includes(`${id}\r\n`)))
+  await lock.release()
 })
