@@ -174,6 +174,26 @@ describe('a lock of ours, as proper-lockfile sees it', () => {
 })
 
 describe(
+  'an acquire while the file system has no room for what is in a lock',
+  { skip: exceptOnWindows('Windows has no such directory') },
+  () => {
+    for (const form of [lock, lockSync]) {
+      test(`leaves nothing behind that proper-lockfile would take for a lock: ${form.name}`, async (t) => {
+        const make = fs.mkdirSync
+        const making = t.mock.method(fs, 'mkdirSync', ((directory: string, mode: number) => {
+          if (!directory.endsWith('/.members')) return make(directory, mode)
+          throw Object.assign(new Error('ENOSPC: no space left on device, mkdir'), { code: 'ENOSPC' })
+        }) as typeof fs.mkdirSync)
+        await assert.rejects(async () => await form(file), { code: 'ENOSPC' })
+        making.mock.restore()
+        assert.ok(making.mock.callCount() > 1)
+        assert.equal(mkdirLock(), 'locked')
+      })
+    }
+  },
+)
+
+describe(
   'a release while the process has no descriptors',
   { skip: exceptOnWindows('Windows needs no descriptors') },
   () => {

@@ -214,7 +214,7 @@ export class LockDirectory {
     } catch (error) {
       // Not empty: others are here. Any other error is left to the next user of the lock, which will get it, too, and report it.
       if (systemCode(error) === undefined) throw error
-      if (directory === undefined && isOutOfDescriptors(error)) this.#removeWithoutLooking()
+      if (directory === undefined && isOutOfDescriptors(error)) this.#removeEmpty()
     } finally {
       directory?.close()
     }
@@ -242,8 +242,8 @@ export class LockDirectory {
     }
   }
 
-  /** Removes the directory without opening it, which needs a descriptor: only if it is empty, without `.members`. Its mode is looked at by its path. */
-  #removeWithoutLooking(): void {
+  /** Removes the directory only if it is empty, without `.members`. It isn't opened, which needs a descriptor: its mode is looked at by its path. */
+  #removeEmpty(): void {
     try {
       if (isMadeHere(fs.lstatSync(this.path).mode)) fs.rmdirSync(this.path)
     } catch (error) {
@@ -288,6 +288,8 @@ export class LockDirectory {
       if (code === undefined) throw error
       if (code === 'EACCES') throw this.#toRefusal(error)
       if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP') {
+        // Without `.members`, another tool would take it for a lock.
+        this.#removeEmpty()
         throw toSlocketError(error, 'make the lock directory', this.path)
       }
       if (code === 'ENOENT' || this.occupant() !== 'directory') return undefined
