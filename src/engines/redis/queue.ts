@@ -168,10 +168,14 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     if (own.failure !== undefined) throw own.failure
   }
 
-  /** A lease may run out while the answer is on its way. */
+  /**
+   * RACE: this process may have been stopped until the lease was over by its clocks. If it isn't over on the server, all its tickets are still there: then the
+   * next renewal shows the grant again, and they keep their order.
+   */
   becomeHolder(own: OwnTicket): boolean {
     if (own.isStolen || own.isAlive) return true
-    own.becomeGone()
+    own.waitAgain()
+    this.look()
     return false
   }
 

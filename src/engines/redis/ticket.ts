@@ -8,7 +8,8 @@
  *  granted | the server says that it holds; it has a token            | release; a thief; the end of its lease
  *  gone    | it has left, or it was lost                              | -
  *
- * Notifications and answers come over two connections, in any order. So a state only ever moves down this table.
+ * Notifications and answers come over two connections, in any order. So they only ever move a state down this table. A grant that its owner has noticed too late
+ * counts as waiting again.
  */
 import type { Claim } from '../../core/claim.ts'
 import type { Ticket } from '../../core/ticket.ts'
@@ -136,6 +137,12 @@ export class OwnTicket {
     if (!this.isStolen || !this.isHeld) return
     this.becomeGone()
     this.request.onStolen(new SlocketError('ERR_SLOCKET_LOST', `the lock '${this.name}' is lost: it was stolen`))
+  }
+
+  /** The grant was noticed so late that it may be over. */
+  waitAgain(): void {
+    this.#state = 'waiting'
+    this.#facts = undefined
   }
 
   becomeHeld(): void {
