@@ -206,7 +206,7 @@ export class Redlock extends EventEmitter {
     checkResources(resources)
     checkDuration(duration)
     const timeout = waitMsOf(settingsOf(given, this.settings))
-    const lease = { ttlMs: ttlMsOf(duration) }
+    const lease = { ttlMs: ttlMsOf(duration), grows: true }
     const { engine, renew } = this.#session.engine(lease)
     const { set } = await this.#attempt('acquire', async () => ({
       set: await slocket.all(resources, { engine, timeout }),

@@ -34,11 +34,12 @@ export interface NodeRedis extends Emitter {
   nodeClient?(node: unknown): NodeRedis | Promise<NodeRedis>
   /** Of a client for Sentinel. */
   acquire?(): unknown
-  multi?(): Pipeline
+  multi(): Pipeline
 }
 
 interface Pipeline {
-  addCommand(isReadonly: boolean, command: readonly string[]): unknown
+  /** Its parameters depend on the kind of client. */
+  addCommand(...parameters: readonly unknown[]): unknown
   execAsPipeline(): Promise<unknown[]>
 }
 
@@ -52,6 +53,7 @@ export interface IoRedis extends Emitter {
   unsubscribe(channel: string): Promise<unknown>
   disconnect(): void
   duplicate(override?: object): IoRedis
+  pipeline(commands: readonly (readonly string[])[]): { exec(): Promise<readonly (readonly [Error | null, unknown])[]> }
   /** Of a cluster. */
   nodes?(role: string): readonly IoRedis[]
 }
@@ -134,10 +136,14 @@ class NodeRedisAdapter implements Redis {
   }
 
   async sendInOrder(key: string, commands: readonly (readonly string[])[]): Promise<unknown[]> {
-    if (!this.#isSentinel) return await oneByOne((command) => this.send(key, command), commands)
-    // It may have several connections to the master, and takes one for a pipeline.
-    const pipeline = this.#client.multi!()
-    for (const command of commands) pipeline.addCommand(false, command)
+    if (this.#isCluster) {
+      const replies: unknown[] = []
+      for (const command of commands) replies.push(await this.send(key, command))
+      return replies
+    }
+    // One for Sentinel may have several connections, and takes one of them for a pipeline.
+    const pipeline = this.#client.multi()
+    for (const command of commands) pipeline.addCommand(...(this.#isSentinel ? [false] : []), command)
     return await pipeline.execAsPipeline()
   }
 
@@ -199,12 +205,19 @@ class IoRedisAdapter implements Redis {
     return await this.#client.call(command, ...parameters)
   }
 
-  async sendInOrder(key: string, commands: readonly (readonly string[])[]): Promise<unknown[]> {
-    if (this.#client.nodes === undefined) return await oneByOne((command) => this.send(key, command), commands)
-    throw new SlocketError(
-      'ERR_SLOCKET_SYSTEM',
-      'the option replicas does not work with a Cluster of ioredis: use createCluster of redis',
-    )
+  async sendInOrder(_key: string, commands: readonly (readonly string[])[]): Promise<unknown[]> {
+    if (this.#client.nodes !== undefined) {
+      throw new SlocketError(
+        'ERR_SLOCKET_SYSTEM',
+        'the option replicas does not work with a Cluster of ioredis: use createCluster of redis',
+      )
+    }
+    // If the connection ends meanwhile, it sends all of them again, not the last one alone.
+    const pipeline = this.#client.pipeline(commands.map(([name = '', ...parts]) => [name.toLowerCase(), ...parts]))
+    return (await pipeline.exec()).map(([error, reply]) => {
+      if (error !== null) throw error
+      return reply
+    })
   }
 
   async sendToAll(command: (cursor: string) => readonly string[], onReply: (reply: unknown) => string): Promise<void> {
@@ -259,15 +272,6 @@ async function connectInBackground(client: IoRedis): Promise<unknown> {
   client.on('error', ignore)
   client.on('connect', () => client.stream?.unref?.())
   return await client.connect()
-}
-
-async function oneByOne(
-  send: (command: readonly string[]) => Promise<unknown>,
-  commands: readonly (readonly string[])[],
-): Promise<unknown[]> {
-  const replies: unknown[] = []
-  for (const command of commands) replies.push(await send(command))
-  return replies
 }
 
 async function scan(

@@ -64,6 +64,8 @@ export class Connection {
   /** How often it was closed. */
   #closings = 0
   #hearing: Hearing | undefined
+  /** Settles with the last count of replicas. */
+  #counting: Promise<unknown> = Promise.resolve()
   #gaps = 0
   #silent = 0
   #users = 0
@@ -131,7 +133,7 @@ export class Connection {
 
   /**
    * Writes a ticket again. @returns the number of replicas that have that, after half a second at most: fewer than `count` if they are too slow. Undefined if
-   * `isOver` was true before that.
+   * `isOver` was true before that. One at a time: meanwhile the server does nothing else for this connection, and leases must be renewed in between.
    */
   async countReplicas(
     name: string,
@@ -143,10 +145,14 @@ export class Connection {
     const write = ['EVAL', WRITE_AGAIN.text, String(keys.length), ...keys, ...args]
     // It counts the replicas that have the last write of its own connection.
     const wait = ['WAIT', String(count), String(LIMIT_MS / 2)]
-    return await this.#patiently(asking, async (redis) => {
-      const [, replicas] = await redis.sendInOrder(keys[0]!, [write, wait])
-      return Number(replicas)
-    })
+    const counting = this.#counting.then(async () =>
+      this.#patiently(asking, async (redis) => {
+        const [, replicas] = await redis.sendInOrder(keys[0]!, [write, wait])
+        return Number(replicas)
+      }),
+    )
+    this.#counting = counting.catch(() => undefined)
+    return await counting
   }
 
   /** The keys that match a pattern, on all servers. */

@@ -37,6 +37,8 @@ const ROUNDING_MS = 2
 /** How long the server keeps tickets that are not renewed, in ms. */
 export interface Lease {
   readonly ttlMs: number
+  /** Whether it may be made longer. It is never made shorter. */
+  readonly grows?: boolean
 }
 
 /** What the queues of one engine share. */
@@ -118,7 +120,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     // RACE: older requests of this process may just have lost their places, without knowing it. They come first.
     const older = mode === 'wait' ? [...this.#tickets].find(({ state }) => state === 'waiting') : undefined
     const value = formatValue(identity, own)
-    const args = [this.#prefix, own.id, String(ttlMs), mode, formatClaim(claim), value, older?.id ?? '']
+    const args = [this.#prefix, own.id, this.#formatLease(ttlMs), mode, formatClaim(claim), value, older?.id ?? '']
     this.#add(own)
     try {
       const reply = await connection.ask(JOIN, this.#name, args, { isOver: () => cancellation.cancelled, onSend })
@@ -127,7 +129,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
       if (state === 'refused' || state === 'too early') {
         this.#forget(own)
         if (state === 'refused') return null
-        await this.#renew()
+        await this.renew()
         return 'too early'
       }
       if (sent !== undefined) own.onReply(state, sent, ttlMs)
@@ -174,9 +176,13 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
    */
   becomeHolder(own: OwnTicket): boolean {
     if (own.isStolen || own.isAlive) return true
+    this.#askAgain(own)
+    return false
+  }
+
+  #askAgain(own: OwnTicket): void {
     own.waitAgain()
     this.look()
-    return false
   }
 
   /** Called before a release or a downgrade. */
@@ -237,13 +243,23 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     })
   }
 
-  /** Renews, and resolves when the state of all tickets is known. */
+  /** Renews, and resolves when the state of all tickets is known. The process stays alive until then. */
   async renew(): Promise<void> {
-    await this.#renew()
+    const stopKeepAlive = keepAlive()
+    try {
+      await this.#renew()
+    } finally {
+      stopKeepAlive()
+    }
   }
 
   get #ttlMs(): number {
     return this.#parts.lease.ttlMs
+  }
+
+  /** As the scripts take it. */
+  #formatLease(ttlMs: number): string {
+    return this.#parts.lease.grows === true ? `>${ttlMs}` : String(ttlMs)
   }
 
   async #untilWoken(own: OwnTicket, woken: Promise<void>): Promise<void> {
@@ -257,21 +273,33 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     await woken
   }
 
-  /** Waits until enough replicas have the grant. */
+  /** Waits until enough replicas have the grant, or its request is cancelled. */
   async #confirm(own: OwnTicket): Promise<readonly Ticket[]> {
+    const { cancellation } = own.request
+    let onCancelled: (() => void) | undefined
+    const cancelled = new Promise<void>((resolve) => (onCancelled = resolve))
+    cancellation.listen(onCancelled!)
+    try {
+      if (!cancellation.cancelled) await Promise.race([this.#countReplicas(own), cancelled])
+    } finally {
+      cancellation.stopListening(onCancelled!)
+    }
+    if (own.state === 'gone' && !own.isStolen) return []
+    return own.facts === undefined ? [aheadOf(own), toTicket(own)] : [toTicket(own)]
+  }
+
+  async #countReplicas(own: OwnTicket): Promise<void> {
     const { connection, settings } = this.#parts
     const isOver = (): boolean => own.request.cancellation.cancelled || !own.seemsAlive
     const count = await connection.countReplicas(this.#name, [this.#prefix, own.id], settings.replicas, { isOver })
-    if (count !== undefined) {
-      if (count < settings.replicas) {
-        const message = `the lock '${this.#name}' is not safe: ${count} replicas have it, and options.replicas asks for ${settings.replicas}`
-        throw new SlocketError('ERR_SLOCKET_RESOURCES', message)
-      }
-      // RACE: another server may have taken over meanwhile, one without this grant. Then the replicas were those of that server.
-      await this.#renew()
-      own.isConfirmed = true
+    if (count === undefined) return this.#askAgain(own)
+    if (count < settings.replicas) {
+      const message = `the lock '${this.#name}' is not safe: ${count} replicas have it, and options.replicas asks for ${settings.replicas}`
+      throw new SlocketError('ERR_SLOCKET_RESOURCES', message)
     }
-    return own.state === 'gone' && !own.isStolen ? [] : [toTicket(own)]
+    // RACE: another server may have taken over meanwhile, one without this grant. Then the replicas were those of that server.
+    await this.renew()
+    own.isConfirmed = true
   }
 
   async #leave(own: OwnTicket): Promise<void> {
@@ -358,7 +386,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
       const reply = await this.#parts.connection.ask(
         RENEW,
         this.#name,
-        [this.#prefix, String(ttlMs), this.#parts.nextId(), ...[...tickets, ...others].map(({ id }) => id)],
+        [this.#prefix, this.#formatLease(ttlMs), this.#parts.nextId(), ...[...tickets, ...others].map(({ id }) => id)],
         {
           isBackground: true,
           isOver: () => tickets.every(({ state }) => state === 'gone'),

@@ -42,10 +42,13 @@ local function claimOf(id)
   return string.match(redis.call('HGET', tickets, id) or 'x', '^%S+')
 end
 
--- RACE: a script may run late, and the lease may have been made longer meanwhile. That must last.
-local function lease(id, ms)
-  local ends = tonumber(redis.call('ZSCORE', leases, clientOf(id)) or '0')
-  redis.call('ZADD', leases, math.max(now + ms, ends), clientOf(id))
+-- 'ttl' is how long, in ms. With '>' before it, the lease isn't made shorter. RACE: a script may run late, and the lease may have been made longer meanwhile.
+local function lease(id, ttl)
+  local ends = now + string.match(ttl, '%d+')
+  if string.sub(ttl, 1, 1) == '>' then
+    ends = math.max(ends, tonumber(redis.call('ZSCORE', leases, clientOf(id)) or '0'))
+  end
+  redis.call('ZADD', leases, ends, clientOf(id))
 end
 
 -- How many permits a claim takes; and how many may be held, 'nil' if the claim isn't for permits.
@@ -149,17 +152,17 @@ const JOIN_ALONE = `
 local id, ttl, mode, claim = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 if ARGV[7] == '' and not string.find(claim, '.', 1, true)
   and redis.call('HLEN', tickets) == 0 and redis.call('ZCARD', queue) == 0 then
-  local client, facts = clientOf(id), nextToken() .. ' 0 ' .. now
+  local client, facts, ms = clientOf(id), nextToken() .. ' 0 ' .. now, string.match(ttl, '%d+')
   redis.call('ZADD', queue, 1, id)
-  redis.call('ZADD', leases, now + ttl, client)
+  redis.call('ZADD', leases, now + ms, client)
   redis.call('HSET', tickets, '#' .. client, 1, id, claim .. ' ' .. ARGV[6])
   redis.call('HSET', held, id, facts)
-  return { 'held ' .. facts, ttl }
+  return { 'held ' .. facts, ms }
 end
 `
 
 /**
- * Joins the queue. ARGV: id, lease in ms, `wait`, `try` or `steal`, claim, what the ticket says of its owner. Replies the state of the ticket and the next expiry; or
+ * Joins the queue. ARGV: id, lease (see `lease`), `wait`, `try` or `steal`, claim, what the ticket says of its owner. Replies the state of the ticket and the next expiry; or
  * `refused` to a try; or `mismatch` and the other claim. ARGV[7] is an older ticket of the same client, or empty: if that is gone, it replies `too early`.
  */
 export const JOIN: Script = script(
@@ -204,7 +207,7 @@ return { stateOf(id), nextExpiry() }
 )
 
 /**
- * Renews the lease of a client, and looks. ARGV: lease in ms, an id made for this call, the ids of all the client's tickets. Replies the next expiry, how many wait, and
+ * Renews the lease of a client, and looks. ARGV: lease, an id made for this call, the ids of all the client's tickets. Replies the next expiry, how many wait, and
  * the state of each ticket. Other tickets of the client are removed if they are older than this call: they joined late, after they had been given up.
  *
  * RACE: the script may run late, or twice. A ticket whose id was made after that of the call may be held by then.

@@ -141,6 +141,7 @@ export class OwnTicket {
 
   /** The grant was noticed so late that it may be over. */
   waitAgain(): void {
+    if (this.#state !== 'granted') return
     this.#state = 'waiting'
     this.#facts = undefined
   }

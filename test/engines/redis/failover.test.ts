@@ -1,14 +1,18 @@
 // Replication is asynchronous: what a failover forgets, and what the option replicas does about it.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { createSentinel } from 'redis'
 import { createSentinel as createSentinel5 } from 'redis-5'
 import { redis } from '../../../src/engines/redis/index.ts'
+import type { SlocketError } from '../../../src/index.ts'
 import { slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
 import { Admin } from '../helpers/redis-arena.ts'
 import { Servers } from '../helpers/servers.ts'
+import { CLIENTS } from './clients.ts'
 
 const TTL_MS = 10_000
 
@@ -75,6 +79,56 @@ describe('a failover', { concurrency: true }, () => {
         await lock?.release()
         return lock !== undefined
       })
+    })
+  })
+
+  test('without a replica, with each kind of client: nobody gets the lock', async () => {
+    await withPair(async ({ master, servers }) => {
+      const clients = await Promise.all(
+        Object.entries(CLIENTS).map(async ([by, open]) => ({ by, ...(await open(master)) })),
+      )
+      const engines = clients.map(({ by, client }) => ({ by, engine: redis({ client, ttl: TTL_MS, replicas: 1 }) }))
+      for (const { by, engine } of engines) await (await slocket(by, { engine })).release()
+      await servers.signal('redis-replica', 'SIGSTOP')
+      for (const { by, engine } of engines) {
+        await assert.rejects(slocket(by, { engine }), { code: 'ERR_SLOCKET_RESOURCES', message: /0 replicas have it/ })
+      }
+      for (const client of clients) client.close()
+    })
+  })
+
+  test('while the replica is away, a lock is still renewed, however many requests fail; they end in time', async () => {
+    await withPair(async ({ master, servers }) => {
+      const engine = redis({ url: master, ttl: 4000, replicas: 1 })
+      await using held = await slocket('held', { engine })
+      await servers.signal('redis-replica', 'SIGSTOP')
+      const timeout = 3000
+      const asked = Array.from({ length: 20 }, async (_, index) => {
+        const code = await slocket(`asked-${index}`, { engine, timeout }).then(
+          () => 'granted',
+          (error: unknown) => (error as SlocketError).code,
+        )
+        return code
+      })
+      assert.deepEqual([...new Set(await Promise.all(asked))].sort(), ['ERR_SLOCKET_RESOURCES', 'ERR_SLOCKET_TIMEOUT'])
+      await sleep(4000)
+      assert.equal(held.held, true)
+    })
+  })
+
+  test('a process stays alive until the replicas are counted', async () => {
+    await withPair(async ({ master }) => {
+      const program = `
+        import { slocket } from ${JSON.stringify(new URL('../../../src/index.js', import.meta.url).href)}
+        import { redis } from ${JSON.stringify(new URL('../../../src/engines/redis/index.js', import.meta.url).href)}
+        async function main() {
+          const lock = await slocket('alone', { engine: redis({ url: ${JSON.stringify(master)}, replicas: 1 }) })
+          await lock.release()
+          console.log('released')
+        }
+        main()`
+      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])
+      assert.equal(stdout, 'released\n')
     })
   })
 

@@ -6,7 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { marginMs } from '../../../src/engines/deadline.ts'
 import { redis } from '../../../src/engines/redis/index.ts'
 import { keysOf } from '../../../src/engines/redis/names.ts'
+import { parseRedisOptions } from '../../../src/engines/redis/options.ts'
+import type { Lease } from '../../../src/engines/redis/queue.ts'
 import { RENEW } from '../../../src/engines/redis/scripts.ts'
+import { RedisSession } from '../../../src/engines/redis/session.ts'
 import { slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
 import { Admin } from '../helpers/redis-arena.ts'
@@ -44,24 +47,45 @@ test('a lock that was acquired while a renewal had no answer is still held after
   assert.equal(late.held, true)
 })
 
-test('a renewal that is carried out late removes no ticket that joined meanwhile, and does not shorten the lease', async () => {
+test('a renewal that is carried out late removes no ticket that joined meanwhile', async () => {
+  const { admin, namespace, keys, client, ids } = await heldTwice({ ttlMs: 60_000 })
+  await using _admin = admin
+  // It was made when there was the first ticket alone.
+  const made = `${client}.${Number(ids[1]!.slice(client.length + 1)) - 1}`
+  await admin.ask('EVAL', RENEW.text, '5', ...keys, `${namespace}:wake:`, '60000', made, ids[0]!)
+  assert.equal(await admin.ask('ZCARD', keys[0]!), 2)
+})
+
+test('a renewal that is carried out late does not shorten a lease that was made longer, and any other heals a wrong one', async () => {
+  for (const [text, isKept] of [
+    ['>2000', true],
+    ['2000', false],
+  ] as const) {
+    const { admin, namespace, keys, client, ids } = await heldTwice({ ttlMs: 60_000, grows: isKept })
+    await using _admin = admin
+    const endOf = async (): Promise<number> => Number(await admin.ask('ZSCORE', keys[1]!, client))
+    const end = await endOf()
+    await admin.ask('EVAL', RENEW.text, '5', ...keys, `${namespace}:wake:`, text, `${client}.99`, ...ids)
+    assert.equal((await endOf()) >= end, isKept)
+  }
+})
+
+async function heldTwice(lease: Lease): Promise<{
+  readonly admin: Admin
+  readonly namespace: string
+  readonly keys: readonly string[]
+  readonly client: string
+  readonly ids: readonly string[]
+}> {
   const url = addressOf('redis')
-  await using admin = new Admin(url)
+  const admin = new Admin(url)
   const namespace = `late-renewal-${randomBytes(6).toString('hex')}`
   const keys = keysOf(namespace, 'data')
-  const options = { engine: redis({ url, namespace, ttl: 60_000 }), mode: 'shared' } as const
-  await using _first = await slocket('data', options)
-  await using second = await slocket('data', options)
-  const [early = '', late = ''] = (await admin.ask('ZRANGE', keys[0]!, '0', '-1')) as string[]
-  const client = early.slice(0, early.indexOf('.'))
-  const end = Number(await admin.ask('ZSCORE', keys[1]!, client))
-  // It was made when there was the first ticket alone, and the lease was shorter: slocket/redlock makes leases longer.
-  const made = `${client}.${Number(late.slice(late.indexOf('.') + 1)) - 1}`
-  await admin.ask('EVAL', RENEW.text, '5', ...keys, `${namespace}:wake:`, '2000', made, early)
-  assert.equal(await admin.ask('ZCARD', keys[0]!), 2)
-  assert.ok(Number(await admin.ask('ZSCORE', keys[1]!, client)) >= end)
-  assert.equal(second.held, true)
-})
+  const { engine } = new RedisSession(parseRedisOptions({ url, namespace })).engine(lease)
+  for (let count = 0; count < 2; count += 1) await slocket('data', { engine, mode: 'shared' })
+  const ids = (await admin.ask('ZRANGE', keys[0]!, '0', '-1')) as string[]
+  return { admin, namespace, keys, client: ids[0]!.slice(0, ids[0]!.indexOf('.')), ids }
+}
 
 test('a process that notices its grant too late asks again: its requests keep their places', async () => {
   const ttl = 2000
