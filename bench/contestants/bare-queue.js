@@ -1,11 +1,15 @@
 // A floor: a queue of tickets with the same calls as slocket's, in as few lines as possible. It can't be used as a lock: it handles no
 // errors, crashes or cancellations, and has only one claim.
-import { linkSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const BELT_MS = 100
+const BELT_MS = 1000
 const NUMBER_DIGITS = 19
+
+function memberOf(ticket) {
+  return ticket.slice(NUMBER_DIGITS + 1)
+}
 
 export function open(path) {
   const members = `${path}/.members`
@@ -17,12 +21,16 @@ export function open(path) {
   mkdirSync(members, { recursive: true })
   const server = createServer((socket) => read(socket)).listen(`${members}/${member}`)
   server.unref()
+  const belt = setInterval(() => wake(), BELT_MS)
 
   function read(socket) {
     socket.on('error', () => {})
     socket.on('data', (data) => {
       for (const line of data.toString('latin1').split('\n')) {
-        if (line.startsWith('hello ')) connections.set(line.slice('hello '.length), socket)
+        if (line.startsWith('hello ')) {
+          connections.set(line.slice('hello '.length), socket)
+          socket.write('wake\n')
+        }
         if (line !== 'wake') continue
         isWoken = true
         wake()
@@ -52,18 +60,17 @@ export function open(path) {
 
   function leave(ticket) {
     unlinkSync(`${path}/${ticket}`)
-    const next = readdirSync(path).find((name) => name > ticket && name.endsWith('w'))
-    if (next !== undefined) connections.get(next.slice(NUMBER_DIGITS + 1, -1))?.write('wake\n')
+    const next = readdirSync(path).find((name) => name > ticket)
+    if (next !== undefined) connections.get(memberOf(next))?.write('wake\n')
   }
 
   return {
     async acquire() {
       let ticket = join()
       let hasJoined = false
-      let isMarked = false
       for (;;) {
         isWoken = false
-        const queue = readdirSync(path).filter((name) => !name.startsWith('.') && !name.endsWith('w'))
+        const queue = readdirSync(path).filter((name) => !name.startsWith('.'))
         if (!hasJoined && queue.at(-1) !== ticket) {
           leave(ticket)
           ticket = join()
@@ -71,24 +78,15 @@ export function open(path) {
         }
         hasJoined = true
         const place = queue.indexOf(ticket)
-        if (place === 0) return { ticket, isMarked }
-        const ahead = queue[place - 1].slice(NUMBER_DIGITS + 1)
-        if (!connections.has(ahead)) await connectTo(ahead)
-        else if (!isMarked) {
-          linkSync(`${path}/${ticket}`, `${path}/${ticket}w`)
-          isMarked = true
-        } else if (!isWoken) {
-          const timer = setTimeout(() => wake(), BELT_MS)
-          await new Promise((resolve) => (wake = resolve))
-          clearTimeout(timer)
-        }
+        if (place === 0) return ticket
+        const ahead = queue[place - 1]
+        if (!connections.has(memberOf(ahead))) await connectTo(memberOf(ahead))
+        else if (existsSync(`${path}/${ahead}`) && !isWoken) await new Promise((resolve) => (wake = resolve))
       }
     },
-    release({ ticket, isMarked }) {
-      if (isMarked) unlinkSync(`${path}/${ticket}w`)
-      leave(ticket)
-    },
+    release: (ticket) => leave(ticket),
     async close() {
+      clearInterval(belt)
       for (const socket of connections.values()) socket.end()
       await sleep(0)
       server.close()
