@@ -33,7 +33,12 @@ function makeTicket(): { ticket: OwnTicket; told: string[] } {
 }
 
 /** Nothing is asked of the server. */
-const queue = new RedisQueue({ settings: { namespace: 'ns', replicas: 0 } } as QueueParts, 'name')
+const PARTS = {
+  settings: { namespace: 'ns', replicas: 0 },
+  lease: { ttlMs: TTL_MS },
+  connection: { hearsSince: 1 },
+}
+const queue = new RedisQueue(PARTS as unknown as QueueParts, 'name')
 const turnOf = (ticket: OwnTicket): string => decideTurn(ticket, queue.list(ticket) as []).kind
 
 function answer(ticket: OwnTicket, reply: string): void {
@@ -97,12 +102,15 @@ describe('a ticket in Redis', () => {
     assert.equal(queue.isHolder(ticket), false)
   })
 
-  test('is not granted by an answer to a request that was sent a whole lease ago', () => {
+  test('is not granted by an answer to a request that was sent a whole lease ago, but by the next one', () => {
     const { ticket } = makeTicket()
     const now = readClocks()
     ticket.onReply('held 7 0', { monotonicMs: now.monotonicMs - TTL_MS, uptimeMs: now.uptimeMs - TTL_MS }, TTL_MS)
     assert.equal(queue.becomeHolder(ticket), false)
-    assert.equal(turnOf(ticket), 'missing')
+    assert.equal(turnOf(ticket), 'blocked')
+    answer(ticket, 'held 7 0')
+    assert.equal(turnOf(ticket), 'held')
+    assert.equal(queue.becomeHolder(ticket), true)
   })
 })
 
