@@ -10,7 +10,7 @@ import type { RedisClient } from '../../../src/engines/redis/index.ts'
 import type { Engine } from '../../../src/index.ts'
 import { LockManager, slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
-import { Admin } from '../helpers/redis-arena.ts'
+import { Admin, LONG_TTL_MS } from '../helpers/redis-arena.ts'
 import { addressOf, Servers } from '../helpers/servers.ts'
 
 const url = addressOf('redis')
@@ -97,7 +97,7 @@ test('a client that is set not to connect or subscribe again subscribes again', 
       const client = await open(apart)
       const isHearing = async (): Promise<boolean> =>
         ((await admin.ask('PUBSUB', 'CHANNELS', `${by}:wake:*`)) as unknown[]).length > 0
-      const lock = await slocket('ended', { engine: redis({ client, namespace: by, ttl: 2000 }) })
+      const lock = await slocket('ended', { engine: redis({ client, namespace: by, ttl: LONG_TTL_MS }) })
       await until('it hears', isHearing)
       await admin.ask('CLIENT', 'KILL', 'TYPE', 'pubsub')
       assert.equal(await isHearing(), false)

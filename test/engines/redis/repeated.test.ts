@@ -6,10 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { marginMs } from '../../../src/engines/deadline.ts'
 import { redis } from '../../../src/engines/redis/index.ts'
 import { keysOf } from '../../../src/engines/redis/names.ts'
-import { parseRedisOptions } from '../../../src/engines/redis/options.ts'
-import type { Lease } from '../../../src/engines/redis/queue.ts'
-import { RENEW } from '../../../src/engines/redis/scripts.ts'
-import { RedisSession } from '../../../src/engines/redis/session.ts'
+import type { Script } from '../../../src/engines/redis/scripts.ts'
+import { JOIN, RENEW } from '../../../src/engines/redis/scripts.ts'
 import { slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
 import { Admin } from '../helpers/redis-arena.ts'
@@ -48,43 +46,57 @@ test('a lock that was acquired while a renewal had no answer is still held after
 })
 
 test('a renewal that is carried out late removes no ticket that joined meanwhile', async () => {
-  const { admin, namespace, keys, client, ids } = await heldTwice({ ttlMs: 60_000 })
-  await using _admin = admin
-  // It was made when there was the first ticket alone.
-  const made = `${client}.${Number(ids[1]!.slice(client.length + 1)) - 1}`
-  await admin.ask('EVAL', RENEW.text, '5', ...keys, `${namespace}:wake:`, '60000', made, ids[0]!)
-  assert.equal(await admin.ask('ZCARD', keys[0]!), 2)
+  await using queue = await Queue.withTwo('60000')
+  // Made when there was the first ticket alone.
+  await queue.renew('60000', 'client.2', 'client.1')
+  assert.deepEqual(await queue.ids(), ['client.1', 'client.3'])
+  // Made later, it does: that ticket joined after it was given up.
+  await queue.renew('60000', 'client.4', 'client.1')
+  assert.deepEqual(await queue.ids(), ['client.1'])
 })
 
-test('a renewal that is carried out late does not shorten a lease that was made longer, and any other heals a wrong one', async () => {
-  for (const [text, isKept] of [
-    ['>2000', true],
-    ['2000', false],
-  ] as const) {
-    const { admin, namespace, keys, client, ids } = await heldTwice({ ttlMs: 60_000, grows: isKept })
-    await using _admin = admin
-    const endOf = async (): Promise<number> => Number(await admin.ask('ZSCORE', keys[1]!, client))
-    const end = await endOf()
-    await admin.ask('EVAL', RENEW.text, '5', ...keys, `${namespace}:wake:`, text, `${client}.99`, ...ids)
-    assert.equal((await endOf()) >= end, isKept)
+test('a renewal that is carried out late does not shorten a lease that was made longer; any other heals a wrong one', async () => {
+  await using queue = await Queue.withTwo('>60000')
+  const end = await queue.end()
+  await queue.renew('>2000', 'client.4', 'client.1', 'client.3')
+  assert.equal(await queue.end(), end)
+  await queue.renew('2000', 'client.5', 'client.1', 'client.3')
+  assert.ok((await queue.end()) < end)
+})
+
+/** A queue as the scripts see it, without a client. */
+class Queue implements AsyncDisposable {
+  readonly #admin = new Admin(addressOf('redis'))
+  readonly #namespace = `late-renewal-${randomBytes(6).toString('hex')}`
+  readonly #keys = keysOf(this.#namespace, 'data')
+
+  /** With two shared tickets, of one client. @param lease as the scripts take it */
+  static async withTwo(lease: string): Promise<Queue> {
+    const queue = new Queue()
+    for (const id of ['client.1', 'client.3']) await queue.#run(JOIN, id, lease, 'wait', 's', '{}', '')
+    return queue
   }
-})
 
-async function heldTwice(lease: Lease): Promise<{
-  readonly admin: Admin
-  readonly namespace: string
-  readonly keys: readonly string[]
-  readonly client: string
-  readonly ids: readonly string[]
-}> {
-  const url = addressOf('redis')
-  const admin = new Admin(url)
-  const namespace = `late-renewal-${randomBytes(6).toString('hex')}`
-  const keys = keysOf(namespace, 'data')
-  const { engine } = new RedisSession(parseRedisOptions({ url, namespace })).engine(lease)
-  for (let count = 0; count < 2; count += 1) await slocket('data', { engine, mode: 'shared' })
-  const ids = (await admin.ask('ZRANGE', keys[0]!, '0', '-1')) as string[]
-  return { admin, namespace, keys, client: ids[0]!.slice(0, ids[0]!.indexOf('.')), ids }
+  async renew(lease: string, ...ids: readonly string[]): Promise<void> {
+    await this.#run(RENEW, lease, ...ids)
+  }
+
+  async ids(): Promise<unknown> {
+    return await this.#admin.ask('ZRANGE', this.#keys[0]!, '0', '-1')
+  }
+
+  /** Of the lease. */
+  async end(): Promise<number> {
+    return Number(await this.#admin.ask('ZSCORE', this.#keys[1]!, 'client'))
+  }
+
+  async #run({ text }: Script, ...args: readonly string[]): Promise<void> {
+    await this.#admin.ask('EVAL', text, String(this.#keys.length), ...this.#keys, `${this.#namespace}:wake:`, ...args)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#admin[Symbol.asyncDispose]()
+  }
 }
 
 test('a process that notices its grant too late asks again: its requests keep their places', async () => {
