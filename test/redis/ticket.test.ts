@@ -56,6 +56,58 @@ describe('a ticket in Redis', () => {
     assert.equal(turnOf(ticket), 'held')
   })
 
+  describe('that was made anew, since its lease had run out before its call to join was repeated', () => {
+    test('is not granted by the notification of its old grant, whichever comes first', () => {
+      for (const isFirst of [true, false]) {
+        const { ticket } = makeTicket()
+        if (isFirst) ticket.onNotice('held 7 0')
+        answer(ticket, 'waiting 8')
+        if (!isFirst) ticket.onNotice('held 7 0')
+        assert.equal(turnOf(ticket), 'blocked')
+        ticket.onNotice('stolen 7')
+        assert.equal(turnOf(ticket), 'blocked')
+        ticket.onNotice('held 9 0')
+        assert.equal(turnOf(ticket), 'held')
+        assert.equal(ticket.facts?.token, 9n)
+      }
+    })
+
+    test('is lost if it held: others have held since', () => {
+      for (const reply of ['waiting 8', 'held 8 0']) {
+        const { ticket, told } = makeTicket()
+        answer(ticket, 'held 7 0')
+        ticket.becomeHeld()
+        answer(ticket, 'waiting 6')
+        answer(ticket, 'held 7 0')
+        assert.deepEqual(told, [])
+        answer(ticket, reply)
+        assert.deepEqual(told, ['lost'])
+      }
+    })
+  })
+
+  describe('whose grant another server has not, which has taken over', () => {
+    test('waits for its turn there, though its tokens are smaller', () => {
+      const { ticket } = makeTicket()
+      answer(ticket, 'held 7 0')
+      ticket.onReply('waiting 5', readClocks(), TTL_MS, ticket.facts)
+      assert.equal(turnOf(ticket), 'blocked')
+      ticket.onNotice('held 7 0')
+      assert.equal(turnOf(ticket), 'blocked')
+      answer(ticket, 'held 6 0')
+      assert.equal(turnOf(ticket), 'held')
+      assert.equal(ticket.facts?.token, 6n)
+    })
+
+    test('is lost if it held', () => {
+      const { ticket, told } = makeTicket()
+      answer(ticket, 'held 7 0')
+      ticket.becomeHeld()
+      ticket.onReply('waiting 5', readClocks(), TTL_MS, ticket.facts)
+      assert.deepEqual(told, ['lost'])
+    })
+  })
+
   test('whose grant was stolen before it arrived is gone, and joins again', () => {
     const { ticket } = makeTicket()
     answer(ticket, 'waiting')
@@ -142,4 +194,38 @@ test('a grant that was notified between joining and subscribing is found by a qu
   const ticket = await waiting.enqueue(request)
   await waiting.anyChange(ticket!, [], request.cancellation)
   assert.equal(ticket!.facts?.token, 7n)
+})
+
+test('a grant that is gone when enough replicas have been counted is not held, and a new one is counted again', async () => {
+  const replies = ['held 7 0', 'waiting 5', 'held 6 0', 'held 6 0']
+  let counted = 0
+  const connection = {
+    hearsSince: 1,
+    use: () => undefined,
+    unuse: () => undefined,
+    ask(script: object, _name: string, _args: readonly string[], { onSend }: { onSend?: () => void }) {
+      onSend?.()
+      const reply = replies.shift() ?? assert.fail('nothing more is asked')
+      return Promise.resolve(script === JOIN ? [reply, '-1'] : ['-1', '0', reply])
+    },
+    countReplicas() {
+      counted += 1
+      return Promise.resolve(1)
+    },
+  }
+  const parts = {
+    settings: { namespace: 'ns', replicas: 1 },
+    lease: { ttlMs: 86_400_000 },
+    connection,
+    identity: { client: 'client', pid: 1, command: '' },
+    own: new Map(),
+    nextId: () => 'client.1',
+  }
+  const confirming = new RedisQueue(parts as unknown as QueueParts, 'name')
+  const ticket = await confirming.enqueue(makeRequest([]))
+  const decide = async (): Promise<string> => decideTurn(ticket!, await confirming.list(ticket!)).kind
+  assert.equal(await decide(), 'blocked')
+  await confirming.renew()
+  assert.equal(await decide(), 'held')
+  assert.deepEqual([counted, ticket!.facts?.token], [2, 6n])
 })

@@ -149,7 +149,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     // If its lock was stolen before the grant was known here, it has held nevertheless.
     if (own.state === 'gone' && !own.isStolen) return []
     if (own.facts === undefined) return [aheadOf(own), toTicket(own)]
-    return this.#parts.settings.replicas === 0 || own.isConfirmed ? [toTicket(own)] : this.#confirm(own)
+    return this.#parts.settings.replicas === 0 || own.confirmed === own.facts ? [toTicket(own)] : this.#confirm(own)
   }
 
   async anyChange(own: OwnTicket, _among: readonly Ticket[], cancellation: Cancellation): Promise<void> {
@@ -172,10 +172,10 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
 
   /**
    * RACE: this process may have been stopped until the lease was over by its clocks. If it isn't over on the server, all its tickets are still there: then the
-   * next renewal shows the grant again, and they keep their order.
+   * next renewal shows the grant again, and they keep their order. Or a reply has come since the last listing.
    */
   becomeHolder(own: OwnTicket): boolean {
-    if (own.isStolen || own.isAlive) return true
+    if (own.isStolen || (own.state === 'granted' && own.isAlive)) return true
     this.#askAgain(own)
     return false
   }
@@ -211,7 +211,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   async downgrade(own: OwnTicket): Promise<void> {
     const isOver = (): boolean => !own.seemsHeld()
     const reply = await this.#parts.connection.ask(DOWNGRADE, this.#name, [this.#prefix, own.id], { isOver })
-    if (reply?.[0] === 'gone') own.onNotice('gone')
+    if (reply?.[0] === 'gone') own.onGone()
   }
 
   /** Never called: see ticketPerRequest. */
@@ -280,7 +280,10 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     const cancelled = new Promise<void>((resolve) => (onCancelled = resolve))
     cancellation.listen(onCancelled!)
     try {
-      if (!cancellation.cancelled) await Promise.race([this.#countReplicas(own), cancelled])
+      // Bound: each round but the first finds that another server has granted the lock anew.
+      while (!cancellation.cancelled && own.state === 'granted' && own.confirmed !== own.facts) {
+        await Promise.race([this.#countReplicas(own), cancelled])
+      }
     } finally {
       cancellation.stopListening(onCancelled!)
     }
@@ -290,6 +293,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
 
   async #countReplicas(own: OwnTicket): Promise<void> {
     const { connection, settings } = this.#parts
+    const { facts } = own
     const isOver = (): boolean => own.request.cancellation.cancelled || !own.seemsAlive
     const count = await connection.countReplicas(this.#name, [this.#prefix, own.id], settings.replicas, { isOver })
     if (count === undefined) return this.#askAgain(own)
@@ -299,7 +303,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     }
     // RACE: another server may have taken over meanwhile, one without this grant. Then the replicas were those of that server.
     await this.renew()
-    own.isConfirmed = true
+    own.confirmed = facts
   }
 
   async #leave(own: OwnTicket): Promise<void> {
@@ -377,6 +381,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
 
   async #renewOnce(): Promise<number> {
     const tickets = [...this.#tickets].filter((own) => own.hasJoined && (!own.isHeld || own.checkHeld()))
+    const known = tickets.map(({ facts }) => facts)
     const others = [...this.#tickets].filter((own) => !own.hasJoined)
     const ttlMs = this.#ttlMs
     let nextExpiryMs = -1
@@ -396,7 +401,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
       if (reply === undefined || sent === undefined) return 0
       const [nextExpiry, waiting, ...states] = reply
       nextExpiryMs = Number(nextExpiry)
-      for (const [index, own] of tickets.entries()) own.onReply(states[index]!, sent, ttlMs)
+      for (const [index, own] of tickets.entries()) own.onReply(states[index]!, sent, ttlMs, known[index])
       return Number(waiting)
     } finally {
       this.#schedule(nextExpiryMs)

@@ -126,10 +126,11 @@ local function grant(own)
   end
 end
 
+-- With 'waiting' comes the token of the last grant: grants up to that one are not, or no longer, grants of this ticket.
 local function stateOf(id)
   local facts = redis.call('HGET', held, id)
   if facts then return 'held ' .. facts end
-  return redis.call('ZSCORE', queue, id) and 'waiting' or 'gone'
+  return redis.call('ZSCORE', queue, id) and 'waiting ' .. (redis.call('GET', tokens) or '0') or 'gone'
 end
 
 -- In how many ms the first lease runs out.

@@ -8,8 +8,8 @@
  *  granted | the server says that it holds; it has a token            | release; a thief; the end of its lease
  *  gone    | it has left, or it was lost                              | -
  *
- * Notifications and answers come over two connections, in any order. So they only ever move a state down this table. A grant that its owner has noticed too late
- * counts as waiting again.
+ * Notifications and replies come over two connections, in any order. So they move a state down this table, and a granted ticket is waiting again only if its owner
+ * has noticed the grant too late, or the server has forgotten it.
  */
 import type { Claim } from '../../core/claim.ts'
 import type { Ticket } from '../../core/ticket.ts'
@@ -20,7 +20,8 @@ import type { Reading } from '../deadline.ts'
 import { Deadline } from '../deadline.ts'
 
 const STOLEN = /^stolen (\d+)/
-const REPLY = /^(waiting|gone|held (\d+) ([01]))/
+const HELD = /^held (\d+) ([01])/
+const WAITING = /^waiting (\d+)/
 
 export class OwnTicket {
   readonly id: string
@@ -36,10 +37,13 @@ export class OwnTicket {
   isHeld = false
   /** The owner has known at some time that it holds. */
   hasHeld = false
-  isConfirmed = false
+  /** The last grant that enough replicas have. */
+  confirmed: GrantFacts | undefined
   leaving: Promise<void> | undefined
   #state: 'joining' | 'waiting' | 'granted' | 'gone' = 'joining'
   #facts: GrantFacts | undefined
+  /** Notifications of grants up to this token don't concern this ticket, or no longer. */
+  #lastOld = 0n
   /** The token of the last grant that a thief has taken. */
   #stolenToken: bigint | undefined
   #deadline: Deadline | undefined
@@ -93,38 +97,70 @@ export class OwnTicket {
     return this.isHeld && (this.seemsAlive || this.checkHeld())
   }
 
-  /** @param sent the clocks before the request was sent that gave or renewed the lease, and to which this is the reply. */
-  onReply(reply: string, sent: Reading, ttlMs: number): void {
+  /**
+   * Of one ticket, only one request is under way at a time. So a reply is newer than all replies before it, though not than all notifications.
+   *
+   * @param sent the clocks before the request was sent that gave or renewed the lease, and to which this is the reply.
+   * @param known the `facts` at that time.
+   */
+  onReply(reply: string, sent: Reading, ttlMs: number, known?: GrantFacts): void {
     const deadline = new Deadline(sent, ttlMs)
     // If a request holds by it, a lease that has run out stays lost.
     if (this.isHeld && (!this.checkHeld() || deadline.remainingMs() <= 0)) return
     if (reply !== 'gone') this.#deadline = deadline
-    this.#onState(reply)
+    if (this.#state === 'gone') return
+    const grant = grantIn(reply)
+    if (grant !== undefined) this.#onGranted(grant)
+    else if (reply === 'gone') this.onGone()
+    else this.#onWaiting(BigInt(WAITING.exec(reply)?.[1] ?? 0), known)
   }
 
   /** Handles a notification that was published for this ticket. */
   onNotice(notice: string): void {
+    if (this.#state === 'gone') return
     const stolen = STOLEN.exec(notice)?.[1]
-    if (stolen === undefined) this.#onState(notice)
-    else this.#onStolen(BigInt(stolen))
+    if (stolen !== undefined) return this.#onStolen(BigInt(stolen))
+    const grant = grantIn(notice)
+    if (grant !== undefined && grant.token > this.#lastOld && grant.token > (this.#facts?.token ?? 0n)) {
+      this.#onGranted(grant)
+    }
   }
 
-  #onState(reply: string): void {
-    const [, state, token, recovered] = REPLY.exec(reply) ?? []
-    if (state === undefined || this.#state === 'gone') return
-    if (state === 'waiting') {
-      if (this.#state === 'joining') this.#state = 'waiting'
-    } else if (state === 'gone') this.#lose('its lease in Redis has run out, or its keys were removed')
-    else if (this.#state !== 'granted') {
-      this.#state = 'granted'
-      this.#facts = { token: BigInt(token!), recovered: recovered === '1' }
-      this.#wake()
-    }
+  /** The server has removed it. */
+  onGone(): void {
+    this.#lose(
+      'its lease in Redis has run out, or its keys were removed, or another server has taken over that did not have its grant',
+    )
+  }
+
+  #onGranted(facts: GrantFacts): void {
+    if (facts.token === this.#facts?.token) return
+    // It held by another grant, and that was forgotten: see below.
+    if (this.isHeld) return this.onGone()
+    this.#state = 'granted'
+    this.#facts = facts
+    this.#wake()
+  }
+
+  /**
+   * RACE: its grant may be forgotten, and notifications of it may still arrive: the server removed the ticket when its lease had run out, and made it anew when the
+   * call to join was carried out again. Or another server has taken over, and it has the ticket, but not the grant.
+   *
+   * @param last the token of the last grant of all: grants up to this one aren't grants of this ticket.
+   * @param known the grant that was known when the server was asked: the server doesn't have it.
+   */
+  #onWaiting(last: bigint, known: GrantFacts | undefined): void {
+    if (last > this.#lastOld) this.#lastOld = last
+    if (this.#state === 'joining') this.#state = 'waiting'
+    if (this.#facts === undefined || (this.#facts.token > last && this.#facts !== known)) return
+    if (this.#facts.token > last) this.#lastOld = this.#facts.token
+    if (this.isHeld) this.onGone()
+    else this.waitAgain()
   }
 
   /** A thief has taken the grant with this token. If the grant is known here, the ticket has held, though its owner may not know yet. */
   #onStolen(token: bigint): void {
-    if (this.#state === 'gone') return
+    if (token <= this.#lastOld) return
     this.#stolenToken = token
     if (this.#state === 'waiting') return this.#lose('it was stolen')
     if (!this.isStolen) return
@@ -189,6 +225,11 @@ export class OwnTicket {
   #wake(): void {
     this.onWoken?.()
   }
+}
+
+function grantIn(message: string): GrantFacts | undefined {
+  const [, token, recovered] = HELD.exec(message) ?? []
+  return token === undefined ? undefined : { token: BigInt(token), recovered: recovered === '1' }
 }
 
 /** A ticket that stands for everything ahead of a waiting ticket: only the server knows what is there. */

@@ -5,6 +5,8 @@ import net from 'node:net'
 export class TcpProxy implements AsyncDisposable {
   /** `host:port`. */
   readonly address: string
+  /** The URL of the server to which the next connections lead. */
+  target: string
   /** Whether what servers answer is thrown away. What clients send gets through. */
   isLosingReplies: boolean = false
   /** Called with what a client sends, before it is passed on. */
@@ -16,22 +18,23 @@ export class TcpProxy implements AsyncDisposable {
   readonly #server: net.Server
   readonly #sockets = new Set<net.Socket>()
 
-  private constructor(server: net.Server) {
+  private constructor(server: net.Server, target: string) {
     this.#server = server
+    this.target = target
     const { address, port } = server.address() as net.AddressInfo
     this.address = `${address}:${port}`
   }
 
   /** @param host where it listens. */
   static async open(target: string, host: string = '127.0.0.1'): Promise<TcpProxy> {
-    const { hostname, port } = new URL(target)
     const server = net.createServer({ allowHalfOpen: true })
     server.listen(0, host)
     await once(server, 'listening')
-    const proxy = new TcpProxy(server)
-    server.on('connection', (client) =>
-      proxy.#join(client, net.connect({ host: hostname, port: Number(port), allowHalfOpen: true })),
-    )
+    const proxy = new TcpProxy(server, target)
+    server.on('connection', (client) => {
+      const { hostname, port } = new URL(proxy.target)
+      proxy.#join(client, net.connect({ host: hostname, port: Number(port), allowHalfOpen: true }))
+    })
     return proxy
   }
 

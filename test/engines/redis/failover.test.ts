@@ -7,10 +7,12 @@ import { promisify } from 'node:util'
 import { createSentinel } from 'redis'
 import { createSentinel as createSentinel5 } from 'redis-5'
 import { redis } from '../../../src/engines/redis/index.ts'
+import { keysOf } from '../../../src/engines/redis/names.ts'
 import { slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
 import { Admin } from '../helpers/redis-arena.ts'
 import { Servers } from '../helpers/servers.ts'
+import { TcpProxy } from '../helpers/tcp-proxy.ts'
 import { CLIENTS } from './clients.ts'
 
 const TTL_MS = 10_000
@@ -48,6 +50,24 @@ describe('a failover', { concurrency: true }, () => {
       assert.ok(second.token > first.token)
       await first.release()
       await second.release()
+    })
+  })
+
+  test('after a grant that the new master does not have, though it has the ticket: the lock is lost', async () => {
+    await withPair(async (pair) => {
+      await using proxy = await TcpProxy.open(pair.master)
+      const first = await slocket('forgotten', { engine: redis({ url: pair.master, ttl: TTL_MS }) })
+      const asked = slocket('forgotten', { engine: redis({ url: `redis://${proxy.address}`, ttl: TTL_MS }) })
+      const [queue = ''] = keysOf('slocket', 'forgotten')
+      await until('the replica has both tickets', async () => (await pair.onReplica.ask('ZCARD', queue)) === 2)
+      await promote(pair)
+      await first.release()
+      const second = await asked
+      proxy.target = pair.replica
+      proxy.break()
+      // Long before its lease ends there.
+      await until('it is lost', () => !second.held)
+      assert.match(String(second.signal.reason), /is lost: .* another server has taken over/)
     })
   })
 

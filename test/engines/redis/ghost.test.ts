@@ -22,7 +22,7 @@ test('an orphaned ticket is removed by its client, which renews the lease that i
   const [id = ''] = (await admin.ask('ZRANGE', keys[0]!, '0', '-1')) as string[]
   const ghost = `${id.slice(0, id.indexOf('.'))}.0`
   const asked = [`${namespace}:wake:`, ghost, String(TTL_MS), 'wait', 'x', '{}', '']
-  assert.deepEqual(((await admin.ask('EVAL', JOIN.text, '5', ...keys, ...asked)) as string[])[0], 'waiting')
+  assert.match(((await admin.ask('EVAL', JOIN.text, '5', ...keys, ...asked)) as string[])[0]!, /^waiting/)
   const waiting = slocket('haunted', { engine })
   await until('the client has removed it', async () => (await admin.ask('ZSCORE', keys[0]!, ghost)) === null)
   await held.release()

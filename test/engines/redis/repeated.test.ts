@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import { marginMs } from '../../../src/engines/deadline.ts'
 import { redis } from '../../../src/engines/redis/index.ts'
 import { keysOf } from '../../../src/engines/redis/names.ts'
@@ -129,4 +130,39 @@ test('a process that notices its grant too late asks again: its requests keep th
   await lock.release()
   await later
   assert.deepEqual(order, ['earlier', 'later'])
+})
+
+test('a ticket that was made anew by a repeated call to join is not granted by the notification of its old grant', async () => {
+  const url = addressOf('redis')
+  await using admin = new Admin(url)
+  await using proxy = await TcpProxy.open(url)
+  const namespace = `anew-${randomBytes(6).toString('hex')}`
+  const [queue, leases] = keysOf(namespace, 'turns')
+  const countTickets = async (): Promise<unknown> => await admin.ask('ZCARD', queue!)
+  // The engine would replace a client of its own that doesn't answer.
+  const client = new Redis(`redis://${proxy.address}`)
+  const delayed = redis({ client, namespace, ttl: 60_000 })
+  const other = redis({ url, namespace, ttl: 60_000 })
+  const first = await slocket('turns', { engine: other })
+  const open = await slocket('other', { engine: delayed })
+  await until('it hears', async () => {
+    return ((await admin.ask('PUBSUB', 'CHANNELS', `${namespace}:wake:*`)) as unknown[]).length === 2
+  })
+  proxy.holdReplies()
+  let isGranted = false
+  const asked = slocket('turns', { engine: delayed }).finally(() => (isGranted = true))
+  await until('it has joined', async () => (await countTickets()) === 2)
+  const [, id = ''] = (await admin.ask('ZRANGE', queue!, '0', '-1')) as string[]
+  await first.release()
+  // As if the server had not heard of it for long. So its ticket goes, and the next one has the lock.
+  await admin.ask('ZADD', leases!, '1', id.slice(0, id.indexOf('.')))
+  const second = await slocket('turns', { engine: other })
+  await until('it has joined again', async () => (await countTickets()) === 2)
+  proxy.passReplies()
+  await sleep(500)
+  assert.deepEqual([second.held, isGranted], [true, false])
+  await second.release()
+  await (await asked).release()
+  await open.release()
+  client.disconnect()
 })
