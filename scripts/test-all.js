@@ -1,11 +1,12 @@
 // Runs everything that a change must pass, one step after another: npm run test:all -- [--ci] [STEP…]
 //
-// Continues after a failure. At the end, it prints the last lines of each failed step again, and a table of how each step ended and
+// Continues after a failure. At the end, it prints of each failed step the lines that name what failed, and its last lines, again; and a table of how each step ended and
 // how long it took; the exit code is 1 if a step failed. STEP picks steps by name. With --ci, as in .ci/run, the longest steps run only in part.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -13,8 +14,11 @@ import { parseArgs } from 'node:util'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const runtimesArePinned = process.platform === 'linux' && process.arch === 'x64'
 
-/** How many lines of a failed step are printed again. */
+/** How many lines of a failed step are printed again: of those that name what failed, the first; of all, the last. */
+const FAILURE_LINES = 20
 const TAIL_LINES = 80
+/** As node:test and Bun name a test that failed. */
+const FAILURE = /✖|^\(fail\)/
 /** How long to wait for the last lines of a step, in ms. */
 const LAST_WORDS_MS = 2000
 /** The limit of a step on trial, in seconds. */
@@ -64,7 +68,7 @@ const ALWAYS_ENGINES = [
 
 /**
  * The steps in order, those that fail soonest first. `ci`: the parameters that --ci adds. `isTrial`: a failure is reported, but the run doesn't fail. `isOutsideCi`: --ci leaves it out, for lack of time. `hasSecondTry`: it depends on timers
- * of servers, and on kills in the middle of an operation. With --ci, a failure of the first run is reported, and a second run of the failed files decides.
+ * of servers, and on kills in the middle of an operation. With --ci, a failure of the first run is reported, and a second run of what failed decides.
  */
 const STEPS = [
   { name: 'lint' },
@@ -74,7 +78,12 @@ const STEPS = [
   { name: 'build' },
   { name: 'test' },
   { name: 'test:long', ci: [...HALF, '--always', ALWAYS_LONG.join()], hasSecondTry: true },
-  { name: 'test:runtimes', ci: ['--ci'], skip: runtimesArePinned ? undefined : 'pinned for Linux on x64 alone' },
+  {
+    name: 'test:runtimes',
+    ci: ['--ci'],
+    hasSecondTry: true,
+    skip: runtimesArePinned ? undefined : 'pinned for Linux on x64 alone',
+  },
   { name: 'test:tools', skip: runtimesArePinned ? undefined : 'pinned for Linux on x64 alone' },
   { name: 'test:file-systems', ci: ['--ci'] },
   { name: 'test:engines', ci: ['--ci', ...HALF, '--always', ALWAYS_ENGINES.join()], hasSecondTry: true },
@@ -118,7 +127,7 @@ if (unknown.length > 0) {
   process.exit(1)
 }
 
-/** The file in which a step lists the test files that failed, for its second try. */
+/** The file in which a step lists the test files (test:runtimes: the runtimes) that failed, for its second try. */
 const failedFiles = join(root, 'build', `failed-${process.pid}`)
 process.once('exit', () => rmSync(failedFiles, { force: true }))
 
@@ -162,8 +171,8 @@ async function runStep({
   // There is no list if the run was interrupted.
   const isListed = existsSync(failedFiles) && statSync(failedFiles).size > 0
   if (!passed && mayTryAgain) {
-    console.log(`\n=== ${name}, once more${isListed ? ': the files that failed' : ''}`)
-    const second = await run(isListed ? [...command, '--files-from', failedFiles] : command)
+    console.log(`\n=== ${name}, once more${isListed ? ': what failed' : ''}`)
+    const second = await run(isListed ? [...command, '--listed-in', failedFiles] : command)
     const took = Math.round((performance.now() - start) / 1000)
     const result = second.passed ? 'FAILED at first, passed the second time' : 'FAILED twice'
     return { name, passed: second.passed, tail: `${tail}\n${second.passed ? '' : second.tail}`, seconds: took, result }
@@ -180,18 +189,22 @@ function commit() {
   return /^[0-9a-f]{8}/.exec(GITHUB_SHA ?? stdout ?? '')?.[0] ?? '0'
 }
 
-/** Runs a program. Returns whether it succeeded, and its last lines. Ctrl-C reaches the step as well, and ends this process right after it. */
+/** Runs a program. Returns whether it succeeded, and the lines to print again if not. Ctrl-C reaches the step as well, and ends this process right after it. */
 async function run([program, ...parameters]) {
   const child = spawn(program, parameters, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
-  let tail = ''
+  const failures = new Set()
+  const last = []
   for (const [from, to] of [
     [child.stdout, process.stdout],
     [child.stderr, process.stderr],
-  ])
-    from.setEncoding('utf8').on('data', (text) => {
-      to.write(text)
-      tail = `${tail}${text}`.split('\n').slice(-TAIL_LINES).join('\n')
+  ]) {
+    from.setEncoding('utf8').on('data', (text) => to.write(text))
+    createInterface({ input: from, crlfDelay: Infinity }).on('line', (line) => {
+      if (FAILURE.test(line) && failures.size < FAILURE_LINES) failures.add(line)
+      last.push(line)
+      if (last.length > TAIL_LINES) last.shift()
     })
+  }
   const closed = once(child, 'close')
   const [status, signal] = await once(child, 'exit')
   // Processes that it left running hold its output open.
@@ -199,5 +212,5 @@ async function run([program, ...parameters]) {
   child.stdout.destroy()
   child.stderr.destroy()
   if (signal === 'SIGINT') process.kill(process.pid, 'SIGINT')
-  return { passed: status === 0, tail }
+  return { passed: status === 0, tail: [...failures, '[…]', ...last].join('\n') }
 }

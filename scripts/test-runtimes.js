@@ -10,9 +10,12 @@
 // With PATH-PART, only the tests whose path contains it, with Deno or Bun for the processes that they start: `--only deno test/crash`. Not all
 // of these pass with Deno: docs/platforms.md.
 //
+// --failed-to FILE writes the names of the runtimes that failed to FILE, one per line. --listed-in FILE runs those of such a list, whatever --only is.
+//
 // --ci takes some four minutes on two cores, in addition to `npm test` on one version: IN_CI on all versions of Node except NOT_IN_CI,
 // test/runtimes/ with Deno, and with Bun also IN_CI_WITH_BUN and IN_CI_IN_BUN.
 import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -68,11 +71,20 @@ const IN_CI_WITH_BUN = [
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { ci: { type: 'boolean', default: false }, only: { type: 'string' } },
+  options: {
+    ci: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    'failed-to': { type: 'string' },
+    'listed-in': { type: 'string' },
+  },
 })
 
 const pinned = runtimeNames()
-const names = values.only?.split(',') ?? pinned.filter((name) => !values.ci || !NOT_IN_CI.has(name))
+const only =
+  values['listed-in'] === undefined
+    ? values.only?.split(',')
+    : readFileSync(values['listed-in'], 'utf8').trim().split('\n')
+const names = only ?? pinned.filter((name) => !values.ci || !NOT_IN_CI.has(name))
 for (const name of names) if (!pinned.includes(name)) fail(`no runtime '${name}': ${pinned.join(', ')}`)
 
 try {
@@ -83,7 +95,10 @@ try {
 const results = []
 for (const name of names.toSorted()) results.push(test(name))
 console.log(`\n${results.map(({ line }) => line).join('\n')}`)
-if (results.some(({ passed }) => !passed)) process.exitCode = 1
+const failed = results.filter(({ passed }) => !passed)
+if (values['failed-to'] !== undefined)
+  writeFileSync(values['failed-to'], failed.map(({ name }) => `${name}\n`).join(''))
+if (failed.length > 0) process.exitCode = 1
 
 function test(name) {
   const program = runtimeProgram(name)
@@ -95,7 +110,7 @@ function test(name) {
   const start = performance.now()
   const passed = { deno: testDeno, bun: testBun }[name]?.(program) ?? runTests(program, positionals, IN_CI)
   const seconds = Math.round((performance.now() - start) / 1000)
-  return { passed, line: `${passed ? 'passed' : 'FAILED'}  ${version}, ${seconds} s` }
+  return { name, passed, line: `${passed ? 'passed' : 'FAILED'}  ${version}, ${seconds} s` }
 }
 
 function testDeno(program) {

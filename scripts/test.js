@@ -11,7 +11,7 @@
 // seconds. --slowest N lists the slowest files at the end.
 //
 // --part K/N runs every Nth of the chosen files, beginning with the Kth, and those whose path contains a word of --always WORD,….
-// --failed-to FILE writes the names of the files that failed to FILE, one per line. --files-from FILE runs the files of such a list,
+// --failed-to FILE writes the names of the files that failed to FILE, one per line. --listed-in FILE runs the files of such a list,
 // whatever the other options are. A file fails if one of its tests fails, or if its process does.
 // The exit code is 1 if any test fails or if none ran.
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
@@ -43,7 +43,7 @@ const { values, positionals } = parseArgs({
     part: { type: 'string', default: '1/1' },
     always: { type: 'string', default: '' },
     'failed-to': { type: 'string' },
-    'files-from': { type: 'string' },
+    'listed-in': { type: 'string' },
   },
 })
 const concurrency = positiveInteger('--concurrency', values.concurrency)
@@ -96,7 +96,7 @@ clearInterval(progress)
 printFailedFiles()
 if (testsRun === 0) printLine('no test was run')
 if (slowest !== undefined) printSlowest(slowest)
-if (!values.engines && positionals.length === 0 && values['files-from'] === undefined)
+if (!values.engines && positionals.length === 0 && values['listed-in'] === undefined)
   printLine("the engines' tests need servers, and are apart: npm run test:engines")
 if (process.stdout.isTTY) process.stdout.write(CLEAR_LINE)
 if (values['failed-to'] !== undefined)
@@ -202,7 +202,7 @@ function testFiles(parts) {
 }
 
 function sourcesOf(parts, isChosen) {
-  if (values['files-from'] === undefined) {
+  if (values['listed-in'] === undefined) {
     const chosen = listTests(parts, values).filter(isChosen)
     const always = values.always.split(',').filter((word) => word !== '')
     for (const word of always) if (!chosen.some((source) => source.includes(word))) fail(`--always: no ${word}`)
@@ -210,9 +210,9 @@ function sourcesOf(parts, isChosen) {
     const inTurn = chosen.filter((source) => !isAlways(source))
     return chosen.filter((source) => isAlways(source) || (inTurn.indexOf(source) + 1 - part.first) % part.of === 0)
   }
-  const named = readFileSync(values['files-from'], 'utf8').trim().split('\n')
+  const named = readFileSync(values['listed-in'], 'utf8').trim().split('\n')
   const sources = listTests([], values)
-  for (const name of named) if (!sources.includes(name)) fail(`--files-from: there is no test file '${name}'`)
+  for (const name of named) if (!sources.includes(name)) fail(`--listed-in: there is no test file '${name}'`)
   return named
 }
 
