@@ -1,11 +1,13 @@
 // Answers and notifications come over two connections, in any order, and some never come.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { EXCLUSIVE } from '../../src/core/claim.ts'
 import { decideTurn } from '../../src/core/turn.ts'
 import { readClocks } from '../../src/engines/deadline.ts'
 import type { QueueParts } from '../../src/engines/redis/queue.ts'
 import { RedisQueue } from '../../src/engines/redis/queue.ts'
+import type { Script } from '../../src/engines/redis/scripts.ts'
 import { JOIN } from '../../src/engines/redis/scripts.ts'
 import { OwnTicket } from '../../src/engines/redis/ticket.ts'
 import { Cancellation } from '../../src/requests/cancellation.ts'
@@ -32,13 +34,36 @@ function makeTicket(): { ticket: OwnTicket; told: string[] } {
   return { ticket: new OwnTicket('client.1', 'name', request), told }
 }
 
-/** Nothing is asked of the server. */
-const PARTS = {
-  settings: { namespace: 'ns', replicas: 0 },
-  lease: { ttlMs: TTL_MS },
-  connection: { hearsSince: 1 },
+/** A queue over a connection that answers each script as `reply` says. */
+function openQueue(
+  reply: (script: Script) => readonly string[] | Promise<readonly string[]>,
+  { hearsSince = 1, replicas = 0, countReplicas = async (): Promise<number> => 0 } = {},
+) {
+  const connection = {
+    hearsSince,
+    use: () => undefined,
+    unuse: () => undefined,
+    subscribe: () => Promise.resolve(),
+    countReplicas,
+    ask(script: Script, _name: string, _args: readonly string[], { onSend }: { onSend?: () => void }) {
+      onSend?.()
+      return Promise.resolve(reply(script))
+    },
+  }
+  const own: QueueParts['own'] = new Map()
+  const parts = {
+    settings: { namespace: 'ns', replicas },
+    // No renewal comes by itself.
+    lease: { ttlMs: 86_400_000 },
+    connection,
+    identity: { client: 'client', pid: 1, command: '' },
+    own,
+    nextId: () => 'client.1',
+  }
+  return { queue: new RedisQueue(parts as unknown as QueueParts, 'name'), connection, own }
 }
-const queue = new RedisQueue(PARTS as unknown as QueueParts, 'name')
+
+const { queue } = openQueue(() => assert.fail('nothing is asked of the server'))
 const turnOf = (ticket: OwnTicket): string => decideTurn(ticket, queue.list(ticket) as []).kind
 
 function answer(ticket: OwnTicket, reply: string): void {
@@ -49,10 +74,10 @@ describe('a ticket in Redis', () => {
   test('waits, is granted by a notification, and is not reset by an older answer', () => {
     const { ticket } = makeTicket()
     ticket.onNotice('held 7 1')
-    answer(ticket, 'waiting')
+    answer(ticket, 'waiting 0')
     assert.equal(turnOf(ticket), 'held')
     assert.deepEqual(ticket.facts, { token: 7n, recovered: true })
-    answer(ticket, 'waiting')
+    answer(ticket, 'waiting 0')
     assert.equal(turnOf(ticket), 'held')
   })
 
@@ -88,7 +113,7 @@ describe('a ticket in Redis', () => {
 
   describe('whose grant another server has not, which has taken over', () => {
     test('waits for its turn there, though its tokens are smaller', () => {
-      const { ticket } = makeTicket()
+      const { ticket, told } = makeTicket()
       answer(ticket, 'held 7 0')
       ticket.onReply('waiting 5', readClocks(), TTL_MS, ticket.facts)
       assert.equal(turnOf(ticket), 'blocked')
@@ -97,6 +122,22 @@ describe('a ticket in Redis', () => {
       answer(ticket, 'held 6 0')
       assert.equal(turnOf(ticket), 'held')
       assert.equal(ticket.facts?.token, 6n)
+      ticket.becomeHeld()
+      ticket.onNotice('stolen 6')
+      assert.deepEqual(told, ['stolen'])
+    })
+
+    test('keeps the grant that it has there, whatever is published of the old one', () => {
+      const { ticket, told } = makeTicket()
+      answer(ticket, 'held 7 0')
+      answer(ticket, 'held 6 0')
+      assert.equal(ticket.onNotice('held 7 0'), false)
+      assert.equal(ticket.facts?.token, 6n)
+      ticket.becomeHeld()
+      // Only a renewal can tell a server that was cut off from one that has taken over.
+      for (const notice of ['held 7 0', 'held 8 0']) assert.equal(ticket.onNotice(notice), false)
+      assert.equal(ticket.onNotice('held 6 0'), true)
+      assert.deepEqual(told, [])
     })
 
     test('is lost if it held', () => {
@@ -110,7 +151,7 @@ describe('a ticket in Redis', () => {
 
   test('whose grant was stolen before it arrived is gone, and joins again', () => {
     const { ticket } = makeTicket()
-    answer(ticket, 'waiting')
+    answer(ticket, 'waiting 0')
     assert.equal(turnOf(ticket), 'blocked')
     ticket.onNotice('stolen 7')
     assert.equal(turnOf(ticket), 'missing')
@@ -167,29 +208,15 @@ describe('a ticket in Redis', () => {
 })
 
 test('a grant that was notified between joining and subscribing is found by a query', async () => {
-  const connection = {
-    hearsSince: 0,
-    use: () => undefined,
-    unuse: () => undefined,
-    subscribe: () => Promise.resolve(),
-    ask(script: object, _name: string, _args: readonly string[], { onSend }: { onSend?: () => void }) {
-      onSend?.()
-      if (script !== JOIN) return Promise.resolve(['-1', '0', 'held 7 0'])
+  const { queue: waiting, connection } = openQueue(
+    (script) => {
+      if (script !== JOIN) return ['-1', '0', 'held 7 0']
       // Another lock of this process has opened it meanwhile.
       connection.hearsSince = 1
-      return Promise.resolve(['waiting', '-1'])
+      return ['waiting 0', '-1']
     },
-  }
-  const parts = {
-    // No renewal comes in time.
-    settings: { namespace: 'ns', replicas: 0 },
-    lease: { ttlMs: 86_400_000 },
-    connection,
-    identity: { client: 'client', pid: 1, command: '' },
-    own: new Map(),
-    nextId: () => 'client.1',
-  }
-  const waiting = new RedisQueue(parts as unknown as QueueParts, 'name')
+    { hearsSince: 0 },
+  )
   const request = makeRequest([])
   const ticket = await waiting.enqueue(request)
   await waiting.anyChange(ticket!, [], request.cancellation)
@@ -197,35 +224,49 @@ test('a grant that was notified between joining and subscribing is found by a qu
 })
 
 test('a grant that is gone when enough replicas have been counted is not held, and a new one is counted again', async () => {
-  const replies = ['held 7 0', 'waiting 5', 'held 6 0', 'held 6 0']
+  const states = ['held 7 0', 'waiting 5', 'held 6 0', 'held 6 0']
   let counted = 0
-  const connection = {
-    hearsSince: 1,
-    use: () => undefined,
-    unuse: () => undefined,
-    ask(script: object, _name: string, _args: readonly string[], { onSend }: { onSend?: () => void }) {
-      onSend?.()
-      const reply = replies.shift() ?? assert.fail('nothing more is asked')
-      return Promise.resolve(script === JOIN ? [reply, '-1'] : ['-1', '0', reply])
+  const { queue: confirming } = openQueue(
+    (script) => {
+      const state = states.shift() ?? assert.fail('nothing more is asked')
+      return script === JOIN ? [state, '-1'] : ['-1', '0', state]
     },
-    countReplicas() {
-      counted += 1
-      return Promise.resolve(1)
-    },
-  }
-  const parts = {
-    settings: { namespace: 'ns', replicas: 1 },
-    lease: { ttlMs: 86_400_000 },
-    connection,
-    identity: { client: 'client', pid: 1, command: '' },
-    own: new Map(),
-    nextId: () => 'client.1',
-  }
-  const confirming = new RedisQueue(parts as unknown as QueueParts, 'name')
+    { replicas: 1, countReplicas: () => Promise.resolve((counted += 1)) },
+  )
   const ticket = await confirming.enqueue(makeRequest([]))
   const decide = async (): Promise<string> => decideTurn(ticket!, await confirming.list(ticket!)).kind
   assert.equal(await decide(), 'blocked')
   await confirming.renew()
   assert.equal(await decide(), 'held')
   assert.deepEqual([counted, ticket!.facts?.token], [2, 6n])
+})
+
+test('a ticket whose turn was notified before the reply to its request to join is not renewed before it', async () => {
+  for (const reply of ['waiting 8', 'held 9 0']) {
+    const asked: Script[] = []
+    let answerJoin: ((reply: readonly string[]) => void) | undefined
+    const { queue: joining, own } = openQueue((script) => {
+      asked.push(script)
+      return script === JOIN ? new Promise((resolve) => (answerJoin = resolve)) : ['-1', '0', 'gone']
+    })
+    const enqueued = joining.enqueue(makeRequest([]))
+    await setImmediate()
+    own.get('client.1')!.ticket.onNotice('held 7 0')
+    await joining.renew()
+    answerJoin!([reply, '-1'])
+    const ticket = await enqueued
+    assert.equal(turnOf(ticket!), reply === 'waiting 8' ? 'blocked' : 'held')
+    assert.deepEqual(asked, [JOIN])
+  }
+})
+
+test('a downgrade finds out that the server does not have the grant', async () => {
+  for (const reply of ['gone', 'waiting 8', 'held 9 0', 'held 7 0']) {
+    const { queue: downgrading } = openQueue((script) => (script === JOIN ? ['held 7 0', '-1'] : [reply]))
+    const told: string[] = []
+    const ticket = await downgrading.enqueue(makeRequest(told))
+    downgrading.granted(ticket!)
+    await downgrading.downgrade(ticket!)
+    assert.deepEqual(told, reply === 'held 7 0' ? [] : ['lost'])
+  }
 })

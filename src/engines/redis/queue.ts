@@ -132,7 +132,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
         await this.renew()
         return 'too early'
       }
-      if (sent !== undefined) own.onReply(state, sent, ttlMs)
+      if (reply !== undefined && sent !== undefined) own.onReply(state, sent, ttlMs)
       if (!own.hasJoined) {
         this.#abandon(own)
         return null
@@ -172,7 +172,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
 
   /**
    * RACE: this process may have been stopped until the lease was over by its clocks. If it isn't over on the server, all its tickets are still there: then the
-   * next renewal shows the grant again, and they keep their order. Or a reply has come since the last listing.
+   * next renewal shows the grant again, and they keep their order. Or a reply has come since the last listing, and it no longer has the grant.
    */
   becomeHolder(own: OwnTicket): boolean {
     if (own.isStolen || (own.state === 'granted' && own.isAlive)) return true
@@ -211,7 +211,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   async downgrade(own: OwnTicket): Promise<void> {
     const isOver = (): boolean => !own.seemsHeld()
     const reply = await this.#parts.connection.ask(DOWNGRADE, this.#name, [this.#prefix, own.id], { isOver })
-    if (reply?.[0] === 'gone') own.onGone()
+    if (reply !== undefined) own.onHoldersReply(reply[0]!)
   }
 
   /** Never called: see ticketPerRequest. */
@@ -280,7 +280,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     const cancelled = new Promise<void>((resolve) => (onCancelled = resolve))
     cancellation.listen(onCancelled!)
     try {
-      // Bound: each round but the first finds that another server has granted the lock anew.
+      // Bound: each round but the first finds that the lock was granted anew meanwhile.
       while (!cancellation.cancelled && own.state === 'granted' && own.confirmed !== own.facts) {
         await Promise.race([this.#countReplicas(own), cancelled])
       }

@@ -23,10 +23,20 @@ const CLOCK = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+local clock = time[1] * 1000000 + time[2]
+
+local function asToken(number)
+  return string.format('%.0f', number)
+end
+
+-- 0 if the key is gone: it has expired, or was evicted.
+local function lastToken()
+  return tonumber(redis.call('GET', tokens) or '0')
+end
+
 -- Also grows after the key is gone, as long as the server's clock does.
 local function nextToken()
-  local last = tonumber(redis.call('GET', tokens) or '0')
-  local token = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2]))
+  local token = asToken(math.max(lastToken() + 1, clock))
   redis.call('SET', tokens, token, 'EX', 86400)
   return token
 end
@@ -126,11 +136,11 @@ local function grant(own)
   end
 end
 
--- With 'waiting' comes the token of the last grant: grants up to that one are not, or no longer, grants of this ticket.
+-- With 'waiting' comes a token that none so far exceeds: grants up to that one are not, or no longer, grants of this ticket.
 local function stateOf(id)
   local facts = redis.call('HGET', held, id)
   if facts then return 'held ' .. facts end
-  return redis.call('ZSCORE', queue, id) and 'waiting ' .. (redis.call('GET', tokens) or '0') or 'gone'
+  return redis.call('ZSCORE', queue, id) and 'waiting ' .. asToken(math.max(lastToken(), clock)) or 'gone'
 end
 
 -- In how many ms the first lease runs out.

@@ -33,7 +33,8 @@ export class RedisSession {
     this.#connection = new Connection(settings, channelPrefix(settings.namespace) + this.#id, {
       onMessage(message) {
         const space = message.indexOf(' ')
-        own.get(message.slice(0, space))?.ticket.onNotice(message.slice(space + 1))
+        const known = own.get(message.slice(0, space))
+        if (known?.ticket.onNotice(message.slice(space + 1)) === false) known.queue.look()
       },
       onGap() {
         for (const queue of new Set([...own.values()].map((entry) => entry.queue))) queue.look()

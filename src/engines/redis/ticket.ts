@@ -3,7 +3,7 @@
  *
  *  state   | meaning                                                  | what ends it
  *  --------+----------------------------------------------------------+----------------------------------------------
- *  joining | the server may know it                                   | its answer
+ *  joining | the server may know it                                   | an answer, or the notification of its turn
  *  waiting | it stands in the queue                                   | its turn; the end of its lease
  *  granted | the server says that it holds; it has a token            | release; a thief; the end of its lease
  *  gone    | it has left, or it was lost                              | -
@@ -41,8 +41,9 @@ export class OwnTicket {
   confirmed: GrantFacts | undefined
   leaving: Promise<void> | undefined
   #state: 'joining' | 'waiting' | 'granted' | 'gone' = 'joining'
+  #isAnswered = false
   #facts: GrantFacts | undefined
-  /** Notifications of grants up to this token don't concern this ticket, or no longer. */
+  /** Notifications of grants up to this token are not believed: they don't concern this ticket, or no longer. */
   #lastOld = 0n
   /** The token of the last grant that a thief has taken. */
   #stolenToken: bigint | undefined
@@ -77,9 +78,9 @@ export class OwnTicket {
     return this.#state
   }
 
-  /** Whether the server has it, as far as this process knows. */
+  /** Whether its request to join was answered, and the server has it, as far as this process knows. A notification of its grant may come before the answer. */
   get hasJoined(): boolean {
-    return this.#state === 'waiting' || this.#state === 'granted'
+    return this.#isAnswered && (this.#state === 'waiting' || this.#state === 'granted')
   }
 
   /** Whether its lease is still sure to last. Reads the clocks. */
@@ -98,35 +99,44 @@ export class OwnTicket {
   }
 
   /**
-   * Of one ticket, only one request is under way at a time. So a reply is newer than all replies before it, though not than all notifications.
+   * A ticket is renewed only after the reply to its request to join, and one renewal is under way at a time. So these replies come in the order in which the server
+   * acted. A notification may be older or newer than a reply.
    *
    * @param sent the clocks before the request was sent that gave or renewed the lease, and to which this is the reply.
    * @param known the `facts` at that time.
    */
   onReply(reply: string, sent: Reading, ttlMs: number, known?: GrantFacts): void {
+    this.#isAnswered = true
     const deadline = new Deadline(sent, ttlMs)
     // If a request holds by it, a lease that has run out stays lost.
     if (this.isHeld && (!this.checkHeld() || deadline.remainingMs() <= 0)) return
     if (reply !== 'gone') this.#deadline = deadline
     if (this.#state === 'gone') return
+    if (reply === 'gone') return this.onGone()
     const grant = grantIn(reply)
+    const last = WAITING.exec(reply)?.[1]
     if (grant !== undefined) this.#onGranted(grant)
-    else if (reply === 'gone') this.onGone()
-    else this.#onWaiting(BigInt(WAITING.exec(reply)?.[1] ?? 0), known)
+    else if (last !== undefined) this.#onWaiting(BigInt(last), known)
   }
 
-  /** Handles a notification that was published for this ticket. */
-  onNotice(notice: string): void {
-    if (this.#state === 'gone') return
-    const stolen = STOLEN.exec(notice)?.[1]
-    if (stolen !== undefined) return this.#onStolen(BigInt(stolen))
+  /** Handles a notification that was published for this ticket. Returns false if only a renewal can show what it means. */
+  onNotice(notice: string): boolean {
+    if (this.#state === 'gone') return true
     const grant = grantIn(notice)
-    if (grant !== undefined && grant.token > this.#lastOld && grant.token > (this.#facts?.token ?? 0n)) {
-      this.#onGranted(grant)
-    }
+    const stolen = STOLEN.exec(notice)?.[1]
+    if (stolen !== undefined) this.#onStolen(BigInt(stolen))
+    if (grant === undefined || grant.token === this.#facts?.token) return true
+    if (this.isHeld || grant.token <= this.#lastOld || grant.token < (this.#facts?.token ?? 0n)) return false
+    this.#onGranted(grant)
+    return true
   }
 
-  /** The server has removed it. */
+  /** The reply to another request of its holder. */
+  onHoldersReply(reply: string): void {
+    if (grantIn(reply)?.token !== this.#facts?.token) this.onGone()
+  }
+
+  /** The server doesn't have it, or not its grant. */
   onGone(): void {
     this.#lose(
       'its lease in Redis has run out, or its keys were removed, or another server has taken over that did not have its grant',
@@ -137,6 +147,7 @@ export class OwnTicket {
     if (facts.token === this.#facts?.token) return
     // It held by another grant, and that was forgotten: see below.
     if (this.isHeld) return this.onGone()
+    if (this.#facts !== undefined) this.#becomeOld(this.#facts.token)
     this.#state = 'granted'
     this.#facts = facts
     this.#wake()
@@ -146,21 +157,25 @@ export class OwnTicket {
    * RACE: its grant may be forgotten, and notifications of it may still arrive: the server removed the ticket when its lease had run out, and made it anew when the
    * call to join was carried out again. Or another server has taken over, and it has the ticket, but not the grant.
    *
-   * @param last the token of the last grant of all: grants up to this one aren't grants of this ticket.
+   * @param last at least the token of the last grant of all: grants up to this one aren't grants of this ticket.
    * @param known the grant that was known when the server was asked: the server doesn't have it.
    */
   #onWaiting(last: bigint, known: GrantFacts | undefined): void {
-    if (last > this.#lastOld) this.#lastOld = last
+    this.#becomeOld(last)
     if (this.#state === 'joining') this.#state = 'waiting'
     if (this.#facts === undefined || (this.#facts.token > last && this.#facts !== known)) return
-    if (this.#facts.token > last) this.#lastOld = this.#facts.token
+    this.#becomeOld(this.#facts.token)
     if (this.isHeld) this.onGone()
     else this.waitAgain()
   }
 
+  #becomeOld(token: bigint): void {
+    if (token > this.#lastOld) this.#lastOld = token
+  }
+
   /** A thief has taken the grant with this token. If the grant is known here, the ticket has held, though its owner may not know yet. */
   #onStolen(token: bigint): void {
-    if (token <= this.#lastOld) return
+    if (token <= this.#lastOld && token !== this.#facts?.token) return
     this.#stolenToken = token
     if (this.#state === 'waiting') return this.#lose('it was stolen')
     if (!this.isStolen) return

@@ -9,6 +9,7 @@ import { redis } from '../../../src/engines/redis/index.ts'
 import { keysOf } from '../../../src/engines/redis/names.ts'
 import type { Script } from '../../../src/engines/redis/scripts.ts'
 import { JOIN, RENEW } from '../../../src/engines/redis/scripts.ts'
+import type { Engine } from '../../../src/index.ts'
 import { slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
 import { Admin } from '../helpers/redis-arena.ts'
@@ -132,37 +133,105 @@ test('a process that notices its grant too late asks again: its requests keep th
   assert.deepEqual(order, ['earlier', 'later'])
 })
 
-test('a ticket that was made anew by a repeated call to join is not granted by the notification of its old grant', async () => {
+interface Delayed extends AsyncDisposable {
+  readonly admin: Admin
+  readonly proxy: TcpProxy
+  /** Its commands go through the proxy. It is subscribed. */
+  readonly delayed: Engine
+  readonly other: Engine
+  /** Those of the lock `turns`. */
+  readonly keys: readonly string[]
+  /** Ends the connection for notifications, which is opened again. */
+  readonly interrupt: () => void
+  /** The server removes the ticket that is last, as if it had not heard of its client for long. */
+  readonly removeLast: () => Promise<void>
+}
+
+/** @param isDeaf whether the notifications go through the proxy, too. */
+async function openDelayed(isDeaf: boolean): Promise<Delayed> {
   const url = addressOf('redis')
-  await using admin = new Admin(url)
-  await using proxy = await TcpProxy.open(url)
+  const admin = new Admin(url)
+  const proxy = await TcpProxy.open(url)
   const namespace = `anew-${randomBytes(6).toString('hex')}`
-  const [queue, leases] = keysOf(namespace, 'turns')
-  const countTickets = async (): Promise<unknown> => await admin.ask('ZCARD', queue!)
+  const keys = keysOf(namespace, 'turns')
   // The engine would replace a client of its own that doesn't answer.
   const client = new Redis(`redis://${proxy.address}`)
+  let subscribed: Redis | undefined
+  const duplicate = (options: object): Redis => {
+    const { hostname: host, port } = new URL(url)
+    subscribed = new Redis(Number(port), host, options)
+    return subscribed
+  }
+  if (!isDeaf) Object.defineProperty(client, 'duplicate', { value: duplicate })
   const delayed = redis({ client, namespace, ttl: 60_000 })
-  const other = redis({ url, namespace, ttl: 60_000 })
-  const first = await slocket('turns', { engine: other })
   const open = await slocket('other', { engine: delayed })
   await until('it hears', async () => {
-    return ((await admin.ask('PUBSUB', 'CHANNELS', `${namespace}:wake:*`)) as unknown[]).length === 2
+    return ((await admin.ask('PUBSUB', 'CHANNELS', `${namespace}:wake:*`)) as unknown[]).length === 1
   })
+  return {
+    admin,
+    proxy,
+    delayed,
+    other: redis({ url, namespace, ttl: 60_000 }),
+    keys,
+    interrupt: () => subscribed!.disconnect(true),
+    async removeLast() {
+      const [id = ''] = (await admin.ask('ZRANGE', keys[0]!, '-1', '-1')) as string[]
+      await admin.ask('ZADD', keys[1]!, '1', id.slice(0, id.indexOf('.')))
+    },
+    async [Symbol.asyncDispose]() {
+      proxy.passReplies()
+      await open.release()
+      client.disconnect()
+      await proxy[Symbol.asyncDispose]()
+      await admin[Symbol.asyncDispose]()
+    },
+  }
+}
+
+for (const isEvicted of [false, true]) {
+  test(`a ticket that was made anew by a repeated call to join is not granted by the notification of its old grant${isEvicted ? ', though the last token was evicted' : ''}`, async () => {
+    await using arena = await openDelayed(true)
+    const { admin, proxy, delayed, other, keys } = arena
+    const countTickets = async (): Promise<unknown> => await admin.ask('ZCARD', keys[0]!)
+    const first = await slocket('turns', { engine: other })
+    proxy.holdReplies()
+    let isGranted = false
+    const asked = slocket('turns', { engine: delayed }).finally(() => (isGranted = true))
+    await until('it has joined', async () => (await countTickets()) === 2)
+    await first.release()
+    await arena.removeLast()
+    const second = await slocket('turns', { engine: other })
+    if (isEvicted) await admin.ask('DEL', keys[4]!)
+    await until('it has joined again', async () => (await countTickets()) === 2)
+    proxy.passReplies()
+    await sleep(500)
+    assert.deepEqual([second.held, isGranted], [true, false])
+    await second.release()
+    await (await asked).release()
+  })
+}
+
+test('a request whose ticket was granted, removed and made anew before it had any reply is granted', async () => {
+  await using arena = await openDelayed(false)
+  const { admin, proxy, delayed, other, keys } = arena
+  const first = await slocket('turns', { engine: other })
+  let joins = 0
+  proxy.onSent = (bytes) => {
+    if (bytes.includes(JOIN.sha)) joins += 1
+  }
   proxy.holdReplies()
-  let isGranted = false
-  const asked = slocket('turns', { engine: delayed }).finally(() => (isGranted = true))
-  await until('it has joined', async () => (await countTickets()) === 2)
-  const [, id = ''] = (await admin.ask('ZRANGE', queue!, '0', '-1')) as string[]
+  const asked = slocket('turns', { engine: delayed, timeout: 30_000 })
+  await until('it has joined', async () => (await admin.ask('ZCARD', keys[0]!)) === 2)
   await first.release()
-  // As if the server had not heard of it for long. So its ticket goes, and the next one has the lock.
-  await admin.ask('ZADD', leases!, '1', id.slice(0, id.indexOf('.')))
-  const second = await slocket('turns', { engine: other })
-  await until('it has joined again', async () => (await countTickets()) === 2)
+  await sleep(100)
+  await arena.removeLast()
+  // So it looks: a renewal would find that the ticket is gone.
+  arena.interrupt()
+  await until('it joins again', () => joins === 2)
+  await sleep(100)
   proxy.passReplies()
-  await sleep(500)
-  assert.deepEqual([second.held, isGranted], [true, false])
-  await second.release()
-  await (await asked).release()
-  await open.release()
-  client.disconnect()
+  const lock = await asked
+  assert.equal(lock.held, true)
+  await lock.release()
 })
