@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { isRunning } from '../../helpers/command.ts'
+import { isStopped } from '../../helpers/proc.ts'
 import { until } from '../../helpers/until.ts'
 
 const ENGINES: string = fileURLToPath(new URL('../../../../scripts/engines.sh', import.meta.url))
@@ -75,11 +76,12 @@ export class Servers {
     return Number(fs.readFileSync(join(this.directory, `${node}.pid`), 'utf8'))
   }
 
-  /** SIGSTOP and SIGCONT come back at once; after SIGKILL, it has ended. */
+  /** After SIGKILL, it has ended; after SIGSTOP, it does nothing more. */
   async signal(node: string, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM' | 'SIGINT'): Promise<void> {
     const pid = this.pidOf(node)
     process.kill(pid, signal)
     if (signal === 'SIGKILL') await until(`${node} has ended`, () => !isRunning(pid))
+    if (signal === 'SIGSTOP') await until(`${node} is stopped`, () => !isRunning(pid) || isStopped(pid))
   }
 
   /** Starts one again that has ended, with its data. It need not be healthy yet. */
