@@ -6,8 +6,8 @@
  *  2. A client has one lease for all its tickets in a queue. One script renews it, three times in a lease and every ten seconds at least, and also looks at the
  *     tickets. A waiter looks, too, when the first lease in the queue runs out. So a lost notification costs a third of a lease, or ten seconds, and a crashed
  *     holder exactly its lease.
- *  3. A held ticket that is lost stays on the server for a while, since the holder may still be about to stop. Then it runs out, or the next renewal of
- *     this client removes it.
+ *  3. A held ticket that is lost stays on the server for a moment, since the holder may still be about to stop. Then it is removed: the server may have it for
+ *     a whole lease longer, by a renewal whose reply didn't come, or as a waiter if another server has taken over without its grant.
  */
 import { describeClaim } from '../../core/claim.ts'
 import type { Ticket } from '../../core/ticket.ts'
@@ -307,14 +307,14 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   }
 
   async #leave(own: OwnTicket): Promise<void> {
-    // A held ticket that is lost runs out by itself: see 3.
+    // It was lost: see 3.
     const isLost = own.hasHeld && !own.isHeld
+    if (isLost) await sleep(marginMs(this.#ttlMs), { ref: false })
     // Its lease may be over, or the server may have it for a moment longer. Nobody need wait for that.
-    if (!isLost && !own.seemsAlive) return this.#abandon(own)
+    if (isLost || !own.seemsAlive) return this.#abandon(own)
     const args = this.#argsOfLeave(own)
     own.becomeGone()
     try {
-      if (isLost) return await sleep(marginMs(this.#ttlMs), { ref: false })
       // Once its lease may be over, the server removes it by itself.
       await this.#parts.connection.ask(LEAVE, this.#name, args, { isOver: () => !own.seemsAlive })
     } finally {
@@ -323,7 +323,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   }
 
   #argsOfLeave(own: OwnTicket): readonly string[] {
-    return [this.#prefix, own.id, own.isHeld ? '1' : '0']
+    return [this.#prefix, own.id, own.isHeld ? '1' : own.hasHeld ? 'lost' : '0']
   }
 
   /** Removes a ticket, whether the server has it or not. */

@@ -93,7 +93,7 @@ local function remove(id)
   return wasHeld
 end
 
--- Removes a ticket whose owner can't know that. The next holder gets 'recovered'.
+-- Removes a ticket whose owner hasn't released it. If it held, the next holder gets 'recovered'.
 local function drop(id)
   local claim = claimOf(id)
   if remove(id) == 1 and claim ~= 's' then redis.call('HSET', tickets, '!', '1') end
@@ -291,7 +291,7 @@ if ARGV[3] == '1' and redis.call('HLEN', tickets) == 2 and redis.call('HEXISTS',
 end
 `
 
-/** Leaves the queue. ARGV: id, whether its owner has known a grant: `1` or `0`. */
+/** Leaves the queue. ARGV: id, and whether its owner has known a grant: `1` or `0`, or `lost` if it has lost its lock. */
 export const LEAVE: Script = script(
   NAMES,
   LEAVE_ALONE,
@@ -300,7 +300,7 @@ export const LEAVE: Script = script(
   `
 ${EVEN_IF_FULL}
 local recovered = string.match(redis.call('HGET', held, id) or '', '^%d+ (%d)')
-remove(id)
+if ARGV[3] == 'lost' then drop(id) else remove(id) end
 if recovered == '1' and ARGV[3] == '0' then redis.call('HSET', tickets, '!', '1') end
 expire()
 grant()

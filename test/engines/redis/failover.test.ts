@@ -28,7 +28,9 @@ async function withPair(body: (pair: Pair) => Promise<void>): Promise<void> {
   await using servers = await Servers.start('redis-pair')
   const [master = '', replica = ''] = servers.addressOf('redis-pair').split(',')
   await using onReplica = new Admin(replica)
-  await until('the replica follows', async () => ((await onReplica.ask('ROLE')) as unknown[])[3] === 'connected')
+  await using onMaster = new Admin(master)
+  // When the replica counts itself as connected, it may take a second longer until the master counts it.
+  await until('the replica follows', async () => (await onMaster.ask('WAIT', '1', '100')) === 1)
   await body({ servers, master, replica, onReplica })
 }
 
@@ -58,7 +60,7 @@ describe('a failover', { concurrency: true }, () => {
       await using proxy = await TcpProxy.open(pair.master)
       const first = await slocket('forgotten', { engine: redis({ url: pair.master, ttl: TTL_MS }) })
       const asked = slocket('forgotten', { engine: redis({ url: `redis://${proxy.address}`, ttl: TTL_MS }) })
-      const [queue = ''] = keysOf('slocket', 'forgotten')
+      const [queue = '', leases = ''] = keysOf('slocket', 'forgotten')
       await until('the replica has both tickets', async () => (await pair.onReplica.ask('ZCARD', queue)) === 2)
       await promote(pair)
       await first.release()
@@ -68,6 +70,10 @@ describe('a failover', { concurrency: true }, () => {
       // Long before its lease ends there.
       await until('it is lost', () => !second.held)
       assert.match(String(second.signal.reason), /is lost: .* another server has taken over/)
+      // Its ticket is removed before its lease is over there.
+      const [id = ''] = (await pair.onReplica.ask('ZRANGE', queue, '-1', '-1')) as string[]
+      await pair.onReplica.ask('ZADD', leases, 'XX', String(Date.now() + 600_000), id.slice(0, id.indexOf('.')))
+      await until('it is not there', async () => (await pair.onReplica.ask('ZSCORE', queue, id)) === null)
     })
   })
 

@@ -133,6 +133,24 @@ test('a process that notices its grant too late asks again: its requests keep th
   assert.deepEqual(order, ['earlier', 'later'])
 })
 
+test('a lock that was lost since no renewal had an answer is not held for a lease longer by those renewals', async () => {
+  const url = addressOf('redis')
+  await using admin = new Admin(url)
+  await using proxy = await TcpProxy.open(url)
+  const namespace = `lost-${randomBytes(6).toString('hex')}`
+  const [queue = '', leases = ''] = keysOf(namespace, 'turns')
+  const lock = await slocket('turns', { engine: redis({ url: `redis://${proxy.address}`, namespace, ttl: 2000 }) })
+  const [id = ''] = (await admin.ask('ZRANGE', queue, '0', '0')) as string[]
+  proxy.holdReplies()
+  await until('it is lost', () => !lock.held)
+  proxy.passReplies()
+  // As if it had been renewed, for much longer than this test takes.
+  await admin.ask('ZADD', leases, 'XX', String(Date.now() + 600_000), id.slice(0, id.indexOf('.')))
+  const next = await slocket('turns', { engine: redis({ url, namespace }), timeout: 60_000 })
+  assert.equal(next.recovered, true)
+  await next.release()
+})
+
 interface Delayed extends AsyncDisposable {
   readonly admin: Admin
   readonly proxy: TcpProxy
