@@ -36,7 +36,7 @@ function makeTicket(): { ticket: OwnTicket; told: string[] } {
 
 /** A queue over a connection that answers each script as `reply` says. */
 function openQueue(
-  reply: (script: Script) => readonly string[] | Promise<readonly string[]>,
+  reply: (script: Script, args: readonly string[]) => readonly string[] | Promise<readonly string[]>,
   { hearsSince = 1, replicas = 0, countReplicas = async (): Promise<number> => 0 } = {},
 ) {
   const connection = {
@@ -45,9 +45,9 @@ function openQueue(
     unuse: () => undefined,
     subscribe: () => Promise.resolve(),
     countReplicas,
-    ask(script: Script, _name: string, _args: readonly string[], { onSend }: { onSend?: () => void }) {
+    ask(script: Script, _name: string, args: readonly string[], { onSend }: { onSend?: () => void }) {
       onSend?.()
-      return Promise.resolve(reply(script))
+      return Promise.resolve(reply(script, args))
     },
   }
   const own: QueueParts['own'] = new Map()
@@ -258,6 +258,20 @@ test('a ticket whose turn was notified before the reply to its request to join i
     assert.equal(turnOf(ticket!), reply === 'waiting 8' ? 'blocked' : 'held')
     assert.deepEqual(asked, [JOIN])
   }
+})
+
+test('a request comes behind an earlier one of its process whose grant is still to be confirmed', async () => {
+  const older: (string | undefined)[] = []
+  const { queue: confirming } = openQueue(
+    (script, args) => {
+      if (script === JOIN) older.push(args[6])
+      return ['held 7 0', '-1']
+    },
+    { replicas: 1 },
+  )
+  const ticket = await confirming.enqueue(makeRequest([]))
+  await confirming.enqueue(makeRequest([]))
+  assert.deepEqual(older, ['', ticket!.id])
 })
 
 test('a downgrade finds out that the server does not have the grant', async () => {

@@ -23,7 +23,7 @@ export interface NodeRedis extends Emitter {
   connect(): Promise<unknown>
   sendCommand(...parameters: readonly unknown[]): Promise<unknown>
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
-  unsubscribe(channel: string): Promise<unknown>
+  unsubscribe(channel: string, listener: (message: string) => void): Promise<unknown>
   duplicate?(): NodeRedis
   /** The name in 5 and 6, and that in 4. */
   destroy?(): unknown
@@ -58,6 +58,8 @@ export interface IoRedis extends Emitter {
   nodes?(role: string): readonly IoRedis[]
 }
 
+type SendToServer = (command: readonly string[]) => Promise<unknown>
+
 /** A client of one server or cluster. */
 export interface Redis {
   /** Whether it has been closed, or never connected: then it answers no command. */
@@ -66,8 +68,8 @@ export interface Redis {
   send(key: string, command: readonly string[]): Promise<unknown>
   /** The same for several commands, over one connection, one after the other. Only the first need have the key. */
   sendInOrder(key: string, commands: readonly (readonly string[])[]): Promise<unknown[]>
-  /** Sends a command to each server that has keys. */
-  sendToAll(command: (cursor: string) => readonly string[], onReply: (reply: unknown) => string): Promise<void>
+  /** The servers that have keys, as functions that send a command to one of them. */
+  servers(): Promise<readonly SendToServer[]>
   /** Opens a connection for notifications. */
   subscribe(channel: string, subscriber: Subscriber): Subscription
   /** For a client of the engine itself. */
@@ -147,19 +149,19 @@ class NodeRedisAdapter implements Redis {
     return await pipeline.execAsPipeline()
   }
 
-  async sendToAll(command: (cursor: string) => readonly string[], onReply: (reply: unknown) => string): Promise<void> {
-    if (!this.#isCluster) return await scan((parts) => this.send('', parts), command, onReply)
-    for (const master of this.#client.masters ?? []) {
-      const node = await this.#client.nodeClient!(master)
-      await scan((parts) => node.sendCommand(parts), command, onReply)
-    }
+  async servers(): Promise<readonly SendToServer[]> {
+    if (!this.#isCluster) return [(command) => this.send('', command)]
+    const masters = this.#client.masters ?? []
+    const nodes = await Promise.all(masters.map(async (master) => await this.#client.nodeClient!(master)))
+    return nodes.map((node) => (command) => node.sendCommand(command))
   }
 
   subscribe(channel: string, { onMessage, onGap }: Subscriber): Subscription {
     // The others keep a connection for notifications themselves.
     if (this.#isCluster || this.#isSentinel || this.#client.duplicate === undefined) {
       const ready = this.#client.subscribe(channel, onMessage)
-      return { ready, isEnded: false, close: () => void quietly(() => this.#client.unsubscribe(channel)) }
+      // With the listener: without it, UNSUBSCRIBE also ends a subscription that begins before the server has answered.
+      return { ready, isEnded: false, close: () => void quietly(() => this.#client.unsubscribe(channel, onMessage)) }
     }
     const connection = this.#client.duplicate()
     connection.on('error', ignore)
@@ -220,10 +222,15 @@ class IoRedisAdapter implements Redis {
     })
   }
 
-  async sendToAll(command: (cursor: string) => readonly string[], onReply: (reply: unknown) => string): Promise<void> {
-    for (const node of this.#client.nodes?.('master') ?? [this.#client]) {
-      await scan(([name = '', ...parts]) => node.call(name, ...parts), command, onReply)
-    }
+  async servers(): Promise<readonly SendToServer[]> {
+    const nodes = this.#client.nodes?.('master') ?? [this.#client]
+    return await Promise.resolve(
+      nodes.map(
+        (node) =>
+          ([name = '', ...parameters]) =>
+            node.call(name, ...parameters),
+      ),
+    )
   }
 
   subscribe(channel: string, { onMessage, onGap }: Subscriber): Subscription {
@@ -272,17 +279,6 @@ async function connectInBackground(client: IoRedis): Promise<unknown> {
   client.on('error', ignore)
   client.on('connect', () => client.stream?.unref?.())
   return await client.connect()
-}
-
-async function scan(
-  send: (parts: readonly string[]) => Promise<unknown>,
-  command: (cursor: string) => readonly string[],
-  onReply: (reply: unknown) => string,
-): Promise<void> {
-  let cursor = '0'
-  // Bound: the server's: SCAN ends once it has visited all keys.
-  do cursor = onReply(await send(command(cursor)))
-  while (cursor !== '0')
 }
 
 /** Failures are reported by the commands that fail. */

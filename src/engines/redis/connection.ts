@@ -155,21 +155,26 @@ export class Connection {
     return await counting
   }
 
-  /** The keys that match a pattern, on all servers. */
+  /** The keys that match a pattern, on all servers. Each page is a call of its own, so a large database takes no longer than it must. */
   async keys(pattern: string): Promise<string[]> {
-    const found = await this.#patiently({}, async (redis) => {
-      const keys = new Set<string>()
-      await redis.sendToAll(
-        (cursor) => ['SCAN', cursor, 'MATCH', pattern, 'COUNT', '1000'],
-        (reply) => {
-          const [next, page] = reply as [unknown, unknown[]]
-          for (const key of page) keys.add(String(key))
-          return String(next)
-        },
-      )
-      return [...keys]
-    })
-    return found ?? []
+    const keys = new Set<string>()
+    let servers = 1
+    for (let server = 0; server < servers; server += 1) {
+      let cursor = '0'
+      const askForPage = async (redis: Redis): Promise<unknown> => {
+        const senders = await redis.servers()
+        servers = senders.length
+        return await senders[server]?.(['SCAN', cursor, 'MATCH', pattern, 'COUNT', '1000'])
+      }
+      // Bound: the server's: SCAN ends once it has visited all keys.
+      do {
+        const reply = await this.#patiently({}, askForPage)
+        const [next, page] = (reply ?? ['0', []]) as [unknown, unknown[]]
+        for (const key of page) keys.add(String(key))
+        cursor = String(next)
+      } while (cursor !== '0')
+    }
+    return [...keys]
   }
 
   /** Opens the connection for notifications, unless it is open. Temporary failures are ignored. @throws ERR_SLOCKET_PERMISSION */

@@ -13,7 +13,7 @@ import { describeClaim } from '../../core/claim.ts'
 import type { Ticket } from '../../core/ticket.ts'
 import { isSlocketError, SlocketError } from '../../errors.ts'
 import { debug } from '../../debug.ts'
-import { setTimeout, clearTimeout, queueMicrotask, sleep } from '../../real-time.ts'
+import { setTimeout, clearTimeout, monotonicNowMs, queueMicrotask, sleep } from '../../real-time.ts'
 import type { Cancellation } from '../../requests/cancellation.ts'
 import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../requests/ticket-queue.ts'
 import type { Reading } from '../deadline.ts'
@@ -62,7 +62,9 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
   /** The tickets that the server may have. */
   readonly #tickets = new Set<OwnTicket>()
   readonly #joinOrder = new JoinOrder()
+  /** For the next renewal. */
   #timer: NodeJS.Timeout | undefined
+  #dueMs = 0
   #renewing: Promise<number> | undefined
   /** A look was asked for that the renewal under way may come too early for. */
   #isRenewedAgain = false
@@ -87,14 +89,15 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
 
   /** If it resolves without a ticket, the request has lost its place. */
   async #enter(request: EnqueueRequest): Promise<OwnTicket | null> {
-    let own: OwnTicket | 'too early' | null = null
+    let own: OwnTicket | null = null
     try {
       // Bound: each round but the last finds that older tickets of this client are gone.
-      do {
+      for (let reply: OwnTicket | 'too early' | null = 'too early'; reply === 'too early';) {
         await this.#joinOrder.next(request)
         if (request.cancellation.cancelled) return null
-        own = await this.#join(request)
-      } while (own === 'too early')
+        reply = await this.#join(request)
+        if (reply !== 'too early') own = reply
+      }
       if (own !== null) this.#joinOrder.stand(own)
       return own
     } catch (error) {
@@ -118,7 +121,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     const { claim, wait, steal, cancellation } = request
     const mode = steal ? 'steal' : wait ? 'wait' : 'try'
     // RACE: older requests of this process may just have lost their places, without knowing it. They come first.
-    const older = mode === 'wait' ? [...this.#tickets].find(({ state }) => state === 'waiting') : undefined
+    const older = mode === 'wait' ? [...this.#tickets].find((one) => one.isPending) : undefined
     const value = formatValue(identity, own)
     const args = [this.#prefix, own.id, this.#formatLease(ttlMs), mode, formatClaim(claim), value, older?.id ?? '']
     this.#add(own)
@@ -137,7 +140,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
         this.#abandon(own)
         return null
       }
-      this.#schedule(Number(nextExpiry))
+      this.#renewIn(this.#untilRenewalMs(Number(nextExpiry)))
       return own
     } catch (error) {
       this.#abandon(own)
@@ -346,16 +349,31 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     if (!this.#tickets.delete(own)) return
     this.#parts.own.delete(own.id)
     this.#parts.connection.unuse(own.request.lingerMs)
-    if (this.#tickets.size === 0) clearTimeout(this.#timer)
+    if (this.#tickets.size === 0) this.#stopTimer()
   }
 
-  #schedule(nextExpiryMs: number): void {
-    clearTimeout(this.#timer)
-    if (this.#tickets.size === 0) return
+  /** How long until the next renewal, in ms. */
+  #untilRenewalMs(nextExpiryMs: number): number {
     const isWaiting = [...this.#tickets].some(({ state }) => state === 'waiting')
     const renewalMs = Math.min(this.#ttlMs / RENEWALS_PER_TTL, LONGEST_RENEWAL_MS)
-    const delayMs = isWaiting && nextExpiryMs >= 0 ? Math.min(renewalMs, nextExpiryMs + ROUNDING_MS) : renewalMs
-    this.#timer = setTimeout(() => this.look(), delayMs).unref()
+    return isWaiting && nextExpiryMs >= 0 ? Math.min(renewalMs, nextExpiryMs + ROUNDING_MS) : renewalMs
+  }
+
+  /** A renewal that is due earlier stays so: requests that keep joining must not put it off, since only its reply says that the locks last longer. */
+  #renewIn(delayMs: number): void {
+    const dueMs = monotonicNowMs() + delayMs
+    if (this.#timer !== undefined && this.#dueMs <= dueMs) return
+    this.#stopTimer()
+    this.#dueMs = dueMs
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.look()
+    }, delayMs).unref()
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
   /** Returns how many requests wait. One renewal at a time: a call made meanwhile gets the answer of a renewal that begins later. */
@@ -404,7 +422,8 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
       for (const [index, own] of tickets.entries()) own.onReply(states[index]!, sent, ttlMs, known[index])
       return Number(waiting)
     } finally {
-      this.#schedule(nextExpiryMs)
+      this.#stopTimer()
+      if (this.#tickets.size > 0) this.#renewIn(this.#untilRenewalMs(nextExpiryMs))
     }
   }
 }

@@ -100,12 +100,14 @@ local function drop(id)
 end
 
 local function expire()
-  for _, client in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now)) do
-    for _, id in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
-      if clientOf(id) == client then drop(id) end
-    end
-    redis.call('ZREM', leases, client)
+  local clients = redis.call('ZRANGEBYSCORE', leases, '-inf', now)
+  if #clients == 0 then return end
+  local isOver = {}
+  for _, client in ipairs(clients) do isOver[client] = true end
+  for _, id in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
+    if isOver[clientOf(id)] then drop(id) end
   end
+  redis.call('ZREMRANGEBYSCORE', leases, '-inf', now)
 end
 
 -- Whether a claim can hold beside 'count' holders; 'last' is the claim of the last of them, undefined if there is none.
@@ -185,6 +187,8 @@ export const JOIN: Script = script(
 expire()
 if redis.call('ZSCORE', queue, id) then
   lease(id, ttl)
+  -- Its turn may have come because leases have run out. The reply may not be read: so this is notified, too.
+  grant()
   return { stateOf(id), nextExpiry() }
 end
 if ARGV[7] ~= '' and not redis.call('ZSCORE', queue, ARGV[7]) then return { 'too early', -1 } end

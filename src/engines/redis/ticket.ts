@@ -83,6 +83,11 @@ export class OwnTicket {
     return this.#isAnswered && (this.#state === 'waiting' || this.#state === 'granted')
   }
 
+  /** Whether its owner doesn't hold yet. */
+  get isPending(): boolean {
+    return this.#state === 'waiting' || (this.#state === 'granted' && !this.isHeld)
+  }
+
   /** Whether its lease is still sure to last. Reads the clocks. */
   get isAlive(): boolean {
     return this.#deadline !== undefined && this.#deadline.remainingMs() > 0

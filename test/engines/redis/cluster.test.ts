@@ -1,12 +1,16 @@
 // A cluster of three masters, by the clients for clusters.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
 import { createClient } from 'redis'
 import { redis } from '../../../src/engines/redis/index.ts'
+import { keysOf } from '../../../src/engines/redis/names.ts'
 import type { Engine } from '../../../src/index.ts'
 import { LockManager, slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
+import { Admin } from '../helpers/redis-arena.ts'
 import { Servers } from '../helpers/servers.ts'
 import { CLUSTER_CLIENTS } from './clients.ts'
 
@@ -74,6 +78,45 @@ describe('a Redis Cluster', () => {
       await first.release()
       await (await next).release()
       await (await last).release()
+    })
+  }
+
+  for (const name of Object.keys(CLUSTER_CLIENTS)) {
+    test(`${name}: it is notified though the end of its last subscription is answered late`, async () => {
+      const { client, close } = await CLUSTER_CLIENTS[name]!(urls.join(','))
+      closing.push(close)
+      const namespace = `late-${randomBytes(6).toString('hex')}`
+      const engine = redis({ client, namespace })
+      const admins = urls.map((url) => new Admin(url))
+      closing.push(() => void admins.map((admin) => admin[Symbol.asyncDispose]()))
+      const countChannels = async (admin: Admin): Promise<number> => {
+        return ((await admin.ask('PUBSUB', 'CHANNELS', `${namespace}:wake:*`)) as unknown[]).length
+      }
+      const first = await slocket('first', { engine, linger: 0 })
+      const hearing = await until('one server has its channel', async () => {
+        const counts = await Promise.all(admins.map(countChannels))
+        return admins[counts.indexOf(1)]
+      })
+      const isElsewhere = async (lock: string): Promise<boolean> => {
+        return await hearing.ask('EXISTS', keysOf(namespace, lock)[0]!).then(
+          () => false,
+          (error: Error) => error.message.startsWith('MOVED'),
+        )
+      }
+      let elsewhere = 'lock'
+      while (!(await isElsewhere(elsewhere))) elsewhere += '+'
+      const second = await slocket(elsewhere, { engine, linger: 0 })
+      await first.release()
+      await hearing.ask('CLIENT', 'PAUSE', '1000', 'ALL')
+      await second.release()
+      await sleep(50)
+      const third = await slocket(elsewhere, { engine, linger: 0 })
+      await sleep(1200)
+      await until('it has subscribed again', async () => {
+        const counts = await Promise.all(admins.map(countChannels))
+        return counts.includes(1)
+      })
+      await third.release()
     })
   }
 

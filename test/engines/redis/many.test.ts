@@ -4,10 +4,11 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { redis } from '../../../src/engines/redis/index.ts'
 import type { Lock } from '../../../src/index.ts'
-import { slocket } from '../../../src/index.ts'
+import { LockManager, slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
 import { Admin } from '../helpers/redis-arena.ts'
 import { addressOf } from '../helpers/servers.ts'
+import { TcpProxy } from '../helpers/tcp-proxy.ts'
 
 const url = addressOf('redis')
 const COUNT = 1000
@@ -37,4 +38,28 @@ test('1,000 locks of one holder are all renewed, over two connections, and all w
   const next: Lock[] = await Promise.all(waiting)
   for (const [index, lock] of next.entries()) assert.ok(lock.token > held[index]!.token)
   await Promise.all(next.map((lock) => lock.release()))
+})
+
+test('a listing of all locks goes on from where it was when a connection ended', async () => {
+  const namespace = `listed-${randomBytes(6).toString('hex')}`
+  await using admin = new Admin(url)
+  await using proxy = await TcpProxy.open(url)
+  const fill = `for index = 1, 5000 do redis.call('SET', KEYS[1] .. index, '', 'EX', 600) end`
+  await admin.ask('EVAL', fill, '1', `other-${namespace}-`)
+  const cursors: string[] = []
+  proxy.onSent = (bytes) => {
+    const cursor = /SCAN\r\n\$\d+\r\n(\d+)/i.exec(bytes.toString('latin1'))?.[1]
+    if (cursor === undefined) return
+    cursors.push(cursor)
+    if (cursors.length === 3) proxy.break()
+  }
+  const engine = redis({ url: `redis://${proxy.address}`, namespace, ttl: TTL_MS })
+  await using _lock = await slocket('listed', { engine })
+  const { held } = await new LockManager({ engine }).query()
+  assert.deepEqual(
+    held.map(({ name }) => name),
+    ['listed'],
+  )
+  assert.equal(cursors.filter((cursor) => cursor === '0').length, 1)
+  assert.equal(cursors[3], cursors[2])
 })

@@ -66,6 +66,13 @@ test('a renewal that is carried out late does not shorten a lease that was made 
   assert.ok((await queue.end()) < end)
 })
 
+test('a call to join that is carried out a second time grants the lock if the lease of its holder has run out meanwhile', async () => {
+  await using queue = new Queue()
+  assert.match(await queue.join('dead.1', '200'), /^held /)
+  assert.match(await queue.join('client.1', '60000'), /^waiting /)
+  await until('it holds', async () => (await queue.join('client.1', '60000')).startsWith('held '), 10_000)
+})
+
 /** A queue as the scripts see it, without a client. */
 class Queue implements AsyncDisposable {
   readonly #admin = new Admin(addressOf('redis'))
@@ -92,8 +99,21 @@ class Queue implements AsyncDisposable {
     return Number(await this.#admin.ask('ZSCORE', this.#keys[1]!, 'client'))
   }
 
-  async #run({ text }: Script, ...args: readonly string[]): Promise<void> {
-    await this.#admin.ask('EVAL', text, String(this.#keys.length), ...this.#keys, `${this.#namespace}:wake:`, ...args)
+  /** Waits in it. The reply's first part. */
+  async join(id: string, lease: string): Promise<string> {
+    const [state = ''] = (await this.#run(JOIN, id, lease, 'wait', 'x', '{}', '')) as string[]
+    return state
+  }
+
+  async #run({ text }: Script, ...args: readonly string[]): Promise<unknown> {
+    return await this.#admin.ask(
+      'EVAL',
+      text,
+      String(this.#keys.length),
+      ...this.#keys,
+      `${this.#namespace}:wake:`,
+      ...args,
+    )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
