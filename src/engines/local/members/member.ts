@@ -40,7 +40,7 @@ export type Reached = 'connected' | 'refused' | 'gone' | 'busy' | 'broken'
 export interface Address {
   /** @throws DirectoryGone if it leads nowhere any more. */
   open(): string
-  /** Closes what it opened. */
+  /** Closes what it opened. May be called twice. */
   close(): void
 }
 
@@ -74,6 +74,8 @@ export class Member {
   /** For each peer, the first connection that was opened here, which proves that its other end listens. */
   private readonly openedTo = new Map<string, Connection>()
   private readonly connecting = new Map<string, Promise<Reached>>()
+  /** For each connection that is being made: gives it up, and closes what is open for it. */
+  private readonly givingUp = new Set<() => void>()
   isClosed = false
 
   constructor(id: string, listener: Listener, owner: MemberOwner) {
@@ -143,9 +145,12 @@ export class Member {
     for (const connection of this.connections) connection.send(formatFrame({ kind: 'here', member: this.id }))
   }
 
+  /** Closes everything that it has open, at once: this thread may not take another turn of the event loop for a long time. */
   close(): void {
     this.isClosed = true
     this.listener.close()
+    for (const giveUp of this.givingUp) giveUp()
+    this.givingUp.clear()
     for (const connection of this.connections) connection.destroy()
     this.connections.clear()
     this.byPeer.clear()
@@ -190,21 +195,23 @@ export class Member {
     } catch (error) {
       return error instanceof DirectoryGone ? Promise.resolve('gone') : Promise.reject(error)
     }
-    return this.connectAt(path, peer).finally(() => address.close())
+    return this.connectAt(path, peer, address).finally(() => address.close())
   }
 
-  private connectAt(path: string, peer: string): Promise<Reached> {
+  private connectAt(path: string, peer: string, address: Address): Promise<Reached> {
     return new Promise((resolve, reject) => {
       let connection: Connection | undefined
-      const onConnect = (error: Error | null): void => {
+      const onDone = (error: Error | null): void => {
+        this.givingUp.delete(giveUp)
+        // What was given up proves nothing about the other end.
+        if (this.isClosed) {
+          socket.destroy()
+          return resolve('gone')
+        }
         if (error !== null) {
           const reached = reachedBy(error)
           if (reached === undefined) return reject(toSlocketError(error, 'reach a member of', path))
           return resolve(reached)
-        }
-        if (this.isClosed) {
-          socket.destroy()
-          return resolve('gone')
         }
         connection = new Connection(socket, this, peer)
         this.connections.add(connection)
@@ -212,7 +219,13 @@ export class Member {
         connection.send(formatFrame({ kind: 'hello', member: this.id }))
         resolve('connected')
       }
-      const socket = connectTo(path, onConnect, (text) => connection?.onText(text))
+      const giveUp = (): void => {
+        socket.destroy()
+        address.close()
+        resolve('gone')
+      }
+      const socket = connectTo(path, onDone, (text) => connection?.onText(text))
+      this.givingUp.add(giveUp)
     })
   }
 

@@ -25,6 +25,8 @@ import type { SlocketError } from '../../../errors.ts'
 import { isSlocketError } from '../../../errors.ts'
 import { DirectoryGone } from '../lock-directory.ts'
 import { formatParty } from '../party-json.ts'
+import type { OpenDirectory } from '../platform/open-directory.ts'
+import { listensLater } from '../platform/runtime.ts'
 import { SocketAddresses } from '../platform/socket-addresses.ts'
 import { canLinkSocket, trialName } from '../platform/socket-links.ts'
 import type { Asker, SilentMember } from './remove-stale.ts'
@@ -112,11 +114,13 @@ export class Presence implements MemberOwner, Idle {
   openAtOnce(): boolean {
     this.#appear()
     const id = this.#newMemberId()
-    const listening = this.#listen(memberFile(id))
-    if (listening === 'foreign') return false
+    const begun = this.#beginToListen(memberFile(id))
+    if (begun === 'foreign') return false
+    const { listening, members } = begun
     this.#directory.hasLinks = this.#directory.fileSystem!.hasSocketLinks
     if (listening instanceof Promise) {
-      // In another runtime, or without descriptors.
+      // In another runtime, without descriptors, or because the directory has vanished. Node reports that in the next turn.
+      if (!listensLater) members.close()
       listening
         .then((listener) => listener.close())
         .catch((error: unknown) => debug('%s: a member that was not needed: %s', this.#directory.path, error))
@@ -309,6 +313,11 @@ export class Presence implements MemberOwner, Idle {
   }
 
   #listen(file: string): Listener | 'foreign' | Promise<Listener> {
+    const begun = this.#beginToListen(file)
+    return begun === 'foreign' ? begun : begun.listening
+  }
+
+  #beginToListen(file: string): { members: OpenDirectory; listening: Listener | Promise<Listener> } | 'foreign' {
     const members = this.#directory.open()
     if (members === 'foreign') return 'foreign'
     let listening: Listener | Promise<Listener>
@@ -319,14 +328,13 @@ export class Presence implements MemberOwner, Idle {
       throw this.#failToListen(error)
     }
     if (listening instanceof Promise) {
-      return listening
+      listening = listening
         .finally(() => members.close())
         .catch((error: unknown) => {
           throw this.#failToListen(error)
         })
-    }
-    members.close()
-    return listening
+    } else members.close()
+    return { members, listening }
   }
 
   #failToListen(error: unknown): unknown {

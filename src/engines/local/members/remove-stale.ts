@@ -31,36 +31,81 @@ export interface Asker {
 /** How many members are asked: those whose process cannot be seen, and others. */
 const MOST_SUSPECTS = 100
 const MOST_SAMPLES = 8
-/** How many members are asked at once: each takes a descriptor. */
+/** How many members this thread asks at once: each takes a descriptor. */
 const AT_ONCE = 8
 
+/** The members of one directory that are to be asked. */
+interface Round {
+  readonly directory: QueueDirectory
+  readonly addresses: SocketAddresses
+  readonly own: Member
+  readonly asker: Asker
+  /** Undefined until the first of them is asked. */
+  left: string[] | undefined
+}
+
+/** The rounds of this thread that have not ended, by the path of the directory, oldest first. */
+const rounds = new Map<string, Round>()
+/** How many members are asked now. */
+let asked = 0
+let isAsking = false
+
+/**
+ * Asks as many members as may be asked at once, and the others later. A thread that only blocks asks no more than those: it hears no answer, and
+ * may make thousands of members meanwhile.
+ */
 export function removeStaleMembers(
   directory: QueueDirectory,
   addresses: SocketAddresses,
   own: Member,
   asker: Asker,
 ): void {
-  const left: string[] = []
-  const askNext = (): void => {
-    try {
-      const name = left.shift()
-      if (name !== undefined) askMember(directory, addresses, name, { ...asker, onAsked })
-    } catch (error) {
-      // The cleanup isn't urgent.
-      debug('%s: removing stale members: %s', directory.path, error)
-      onAsked()
-    }
-  }
-  const onAsked = (): void => {
-    asker.onAsked()
-    askNext()
-  }
+  rounds.set(directory.path, { directory, addresses, own, asker, left: undefined })
+  askMore()
+}
+
+function askMore(): void {
+  // Some members are asked without waiting, and then this is called again.
+  if (isAsking) return
+  isAsking = true
   try {
-    left.push(...membersToAsk(directory, own))
-  } catch (error) {
-    debug('%s: removing stale members: %s', directory.path, error)
+    // Bound: each time, a member is asked, or a round ends.
+    while (asked < AT_ONCE && rounds.size > 0) askNext(rounds.values().next().value!)
+  } finally {
+    isAsking = false
   }
-  for (let count = 0; count < AT_ONCE; count += 1) askNext()
+}
+
+function askNext(round: Round): void {
+  const { directory, addresses, asker } = round
+  const name = takeNext(round)
+  if (name === undefined) return void rounds.delete(directory.path)
+  let isOver = false
+  const onAsked = (): void => {
+    if (isOver) return
+    isOver = true
+    asked -= 1
+    asker.onAsked()
+    askMore()
+  }
+  asked += 1
+  try {
+    askMember(directory, addresses, name, { ...asker, onAsked })
+  } catch (error) {
+    // The cleanup isn't urgent.
+    debug('%s: removing stale members: %s', directory.path, error)
+    onAsked()
+  }
+}
+
+function takeNext(round: Round): string | undefined {
+  try {
+    round.left ??= membersToAsk(round.directory, round.own)
+    return round.left.shift()
+  } catch (error) {
+    debug('%s: removing stale members: %s', round.directory.path, error)
+    return undefined
+  }
 }
 
 /**

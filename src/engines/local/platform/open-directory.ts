@@ -12,13 +12,18 @@ export interface OpenDirectory {
   readonly descriptor: number
   /** Whether `path` leads to this directory, whatever is put in its place. */
   readonly isPinned: boolean
+  /** May be called twice. */
   close(): void
 }
 
 /** Throws the system's error: ENOTDIR if `path` is a symbolic link or anything else that isn't a directory. */
 export function openDirectory(path: string): OpenDirectory {
   const descriptor = openDescriptor(path)
-  const close = (): void => fs.closeSync(descriptor)
+  let isOpen = true
+  const close = (): void => {
+    if (isOpen) fs.closeSync(descriptor)
+    isOpen = false
+  }
   if (!hasDescriptorPaths()) return { path, descriptor, isPinned: false, close }
   return { path: `/proc/self/fd/${descriptor}`, descriptor, isPinned: true, close }
 }

@@ -11,3 +11,6 @@ export const isBun: boolean = 'bun' in process.versions
 
 /** Whether `process.hrtime` counts from the start of the process or thread. In Node it is the clock of the kernel. */
 export const hasOwnClock: boolean = isDeno || isBun
+
+/** Whether a server may begin to listen after `listen()` has returned. In Node it listens by then, or has failed, and reports that later. */
+export const listensLater: boolean = isDeno || isBun

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
 import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
 import { test } from 'node:test'
 import { Member, memberFile, memberPid, randomMemberId } from '../../../../src/engines/local/members/member.ts'
 
@@ -38,4 +41,32 @@ test('a member that was closed while it connected opens no more addresses', asyn
   member.close()
   assert.deepEqual([await first, await second], ['gone', 'gone'])
   assert.deepEqual(opened, ['first'])
+})
+
+test('a member closes what it has opened in order to connect, without a turn of the event loop', async (context) => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'slocket-member-'))
+  const other = net.createServer().listen(path.join(directory, 'socket'))
+  context.after(() => {
+    other.close()
+    fs.rmSync(directory, { recursive: true })
+  })
+  const owner = { onWake: () => {}, onConnected: () => {}, onDisconnected: () => {}, describe: () => '{}' }
+  const member = new Member(randomMemberId(), { server: net.createServer(), close: () => {} }, owner)
+  let isOpen = false
+  const { connect } = net
+  const sockets: net.Socket[] = []
+  context.mock.method(net, 'connect', (...parameters: Parameters<typeof connect>) => {
+    const socket = connect(...parameters)
+    sockets.push(socket)
+    return socket
+  })
+  const open = (): string => {
+    isOpen = true
+    return path.join(directory, 'socket')
+  }
+  const connecting = member.connect({ open, close: () => (isOpen = false) }, randomMemberId())
+  assert.deepEqual([isOpen, sockets.map(({ destroyed }) => destroyed)], [true, [false]])
+  member.close()
+  assert.deepEqual([isOpen, sockets.map(({ destroyed }) => destroyed)], [false, [true]])
+  assert.equal(await connecting, 'gone')
 })
