@@ -68,7 +68,7 @@ async function lookAtAll<Place>(
 ): Promise<LockStatus[]> {
   const found: LockStatus[] = []
   for (let first = 0; first < places.length; first += AT_ONCE)
-    found.push(...(await Promise.all(places.slice(first, first + AT_ONCE).map(look))).flat())
+    for (const status of (await Promise.all(places.slice(first, first + AT_ONCE).map(look))).flat()) found.push(status)
   return found
 }
 

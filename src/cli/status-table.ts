@@ -27,7 +27,7 @@ export function toTable(found: readonly LockStatus[], columns: number): string {
   const lines: Line[] = [HEAD, ...found.flatMap((status, index) => linesOf(status, found[index - 1]?.root))]
   const rows = lines.filter((line) => typeof line !== 'string')
   const widths = fit(
-    HEAD.map((_, column) => Math.max(...rows.map((row) => widthOf(row[column] ?? '')))),
+    HEAD.map((_, column) => rows.reduce((width, row) => Math.max(width, widthOf(row[column] ?? '')), 0)),
     columns,
   )
   return lines

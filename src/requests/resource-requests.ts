@@ -159,7 +159,8 @@ export class ResourceRequests {
   /** Places these requests again, before all later ones: the ticket that they waited by is gone. */
   placeAgain(requests: readonly Request[]): void {
     if (requests.length === 0) return
-    this.intake.unshift(...requests)
+    // There may be more of them than a call can have arguments.
+    this.intake = [...requests, ...this.intake]
     this.startPlacing()
   }
 

@@ -14,9 +14,10 @@ export function snapshotOf<T extends Ticket>(
     const requesters = requestersOf(ticket)
     // Only one request of an exclusive group holds; the others of the group come before all requests behind its ticket.
     const holding = ticket.claim.kind === 'shared' ? requesters.length : 1
-    snapshot.held.push(...requesters.slice(0, holding))
-    snapshot.pending.push(...requesters.slice(holding))
+    // There may be more of them than a call can have arguments.
+    for (const [index, requester] of requesters.entries())
+      (index < holding ? snapshot.held : snapshot.pending).push(requester)
   }
-  for (const ticket of pending) snapshot.pending.push(...requestersOf(ticket))
+  for (const ticket of pending) for (const requester of requestersOf(ticket)) snapshot.pending.push(requester)
   return snapshot
 }

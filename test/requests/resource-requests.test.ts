@@ -6,6 +6,9 @@ import type { FakeTicket, ScriptedQueue } from './scripted-queue.ts'
 import { RequestScene } from './scene.ts'
 import { gate, settle } from './scripted-queue.ts'
 
+/** More than a call can have arguments. */
+const MANY = 200_000
+
 describe('the requests of one process for a resource', () => {
   test('requests share a ticket while it is the last one in the queue', async () => {
     const { queue, acquire } = new RequestScene()
@@ -56,6 +59,18 @@ describe('the requests of one process for a resource', () => {
     await settle()
     assert.deepEqual(queue.calls, ['enqueue', 'list 1', 'granted', 'isLast 1'])
     for (const one of all) await (await one)!.release()
+  })
+
+  test('however many requests wait by a ticket, all of them are placed again when it is lost', async () => {
+    const { queue, acquire } = new RequestScene()
+    await acquire()
+    const all = Array.from({ length: MANY }, () => acquire())
+    await settle()
+    const [lost] = queue.tickets as FakeTicket[]
+    queue.tickets = []
+    lost!.request.onLost(new Error('lost'))
+    for (const one of all) await (await one)!.release()
+    assert.deepEqual(queue.tickets, [])
   })
 
   test('once another ticket is behind, the next request takes a new one', async () => {

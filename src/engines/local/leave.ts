@@ -201,7 +201,9 @@ function notify(state: QueueState, departed: Departed, notified?: Set<string>): 
   const successors = all.filter((one) => !notified?.has(one.name))
   for (const ticket of successors) notified?.add(ticket.name)
   for (const tickets of groupByMember(successors)) {
-    if (!notifyMember(state, name, tickets)) (unreached ??= []).push(...tickets)
+    if (notifyMember(state, name, tickets)) continue
+    unreached ??= []
+    for (const ticket of tickets) unreached.push(ticket)
   }
   return unreached
 }

@@ -97,7 +97,8 @@ async function reachAll(
   unreached: readonly ListedTicket[],
   cancellation: Cancellation,
 ): Promise<void> {
-  const pauseMs = Math.max(...unreached.map((ticket) => pauseBefore(own.countReach(ticket.id))))
+  let pauseMs = 0
+  for (const ticket of unreached) pauseMs = Math.max(pauseMs, pauseBefore(own.countReach(ticket.id)))
   if (pauseMs > 0) await sleepFor(pauseMs, cancellation)
   try {
     await Promise.all(groupByMember(unreached).map((tickets) => reachOne(state, own, tickets)))
