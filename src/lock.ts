@@ -142,7 +142,10 @@ export class Lock {
       const wanted = new AbortController()
       this.#wanted = wanted
       if (this.#isHeld)
-        this.#grant.onWanted?.(() => wanted.abort(new Error(`somebody waits for the lock '${this.name}'`)))
+        this.#grant.onWanted?.(() => {
+          // All holders of one process are notified together, and the listener of another one may have released this lock.
+          if (this.#isHeld) wanted.abort(new Error(`somebody waits for the lock '${this.name}'`))
+        })
     }
     return this.#wanted.signal
   }

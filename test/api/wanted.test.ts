@@ -90,5 +90,21 @@ for (const [name, open] of Object.entries(ENGINES)) {
       assert.equal(wanted.aborted, false)
       await next.release()
     })
+
+    test('does not abort if the listener of another holder of its process has released it', async () => {
+      const [one, other] = [{ engine: open() }, { engine: open() }]
+      const path = place()
+      const shared = { ...one, mode: 'shared' } as const
+      const holders = [await slocket(path, shared), await slocket(path, shared)]
+      for (const { wanted } of holders) {
+        wanted.addEventListener('abort', () => void Promise.all(holders.map((lock) => lock.release())))
+      }
+      const next = await slocket(path, other)
+      assert.deepEqual(
+        holders.map(({ wanted }) => wanted.aborted),
+        [true, false],
+      )
+      await next.release()
+    })
   })
 }
