@@ -15,7 +15,18 @@ import type { LockAccess } from '../../requests/lock-access.ts'
 import type { Obstacle } from '../../requests/obstacle.ts'
 import { refuseObstacle } from '../../requests/obstacle.ts'
 import { isSlocketError, SlocketError, systemCode } from '../../errors.ts'
-import { DEFAULT_MODE, firstMode, follow, isMadeHere, isShared, tooNarrow, widen } from './platform/access.ts'
+import {
+  DEFAULT_MODE,
+  firstMode,
+  follow,
+  giveToOwner,
+  isHalfMade,
+  isMadeHere,
+  isShared,
+  modeByUmask,
+  tooNarrow,
+  widen,
+} from './platform/access.ts'
 import type { FileSystem } from './platform/file-system.ts'
 import { localFileSystem } from './platform/file-system.ts'
 import { isMkdirLock, takeOver } from './occupant/mkdir-lock.ts'
@@ -238,8 +249,19 @@ export class LockDirectory {
     try {
       this.refuseOthers()
     } catch (error) {
-      throw isSlocketError(error, 'ERR_SLOCKET_PERMISSION') ? this.#toRefusal(error.cause) : error
+      if (!isSlocketError(error, 'ERR_SLOCKET_PERMISSION')) throw error
+      if (!this.#removeHalfMade()) throw this.#toRefusal(error.cause)
     }
+  }
+
+  /**
+   * RACE: a process of this user has made the directory with a umask that takes its owner's permissions, and hasn't added them yet, or was killed before
+   * that. Returns true if it is gone.
+   */
+  #removeHalfMade(): boolean {
+    const stats = this.look()
+    if (stats !== undefined && isHalfMade(stats)) this.#removeEmpty()
+    return this.look() === undefined
   }
 
   /** Removes the directory only if it is empty, without `.members`. It isn't opened, which needs a descriptor: its mode is looked at by its path. */
@@ -286,7 +308,10 @@ export class LockDirectory {
     } catch (error) {
       const code = systemCode(error)
       if (code === undefined) throw error
-      if (code === 'EACCES') throw this.#toRefusal(error)
+      if (code === 'EACCES') {
+        if (this.#removeHalfMade()) return undefined
+        throw this.#toRefusal(error)
+      }
       if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP') {
         // Without `.members`, another tool would take it for a lock.
         this.#removeEmpty()
@@ -341,7 +366,7 @@ export class LockDirectory {
  */
 export function carriesMode(directory: string, mode: number): boolean {
   try {
-    chmodDirectory(directory, mode & ~process.umask())
+    chmodDirectory(directory, modeByUmask(mode))
   } catch (error) {
     if (systemCode(error) === undefined) throw error
   }
@@ -356,7 +381,8 @@ export function makeWhereMissing(directory: string, mode: number = DEFAULT_MODE)
     if (systemCode(error) !== 'EEXIST') throw error
     return false
   }
+  giveToOwner(directory)
   // Deno's mkdir drops the sticky bit, and so does mkdir(2) of BSD kernels. A process that is killed before this line leaves a directory that stays.
-  if (isDeno || isBsd) chmodDirectory(directory, mode & ~process.umask())
+  if (isDeno || isBsd) chmodDirectory(directory, modeByUmask(mode))
   return true
 }

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { SlocketError, systemCode } from '../../../errors.ts'
+import { giveToOwner } from '../platform/access.ts'
 import { toSlocketError } from '../platform/system-error.ts'
 
 const MODE = 0o700
@@ -31,6 +32,7 @@ function ownUid(): number {
 export function makeOwn(directory: string): string {
   try {
     fs.mkdirSync(directory, MODE)
+    giveToOwner(directory)
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw toSlocketError(error, 'make', directory)
   }

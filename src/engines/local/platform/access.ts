@@ -3,7 +3,8 @@
  *
  *  1. The option `access` determines the permissions of the lock's directory. Everything that slocket makes in a directory follows that directory.
  *  2. Permissions are only added, and only to what this user owns and slocket has made.
- *  3. They are added through an open descriptor, so that nothing else is changed that somebody has put in its place.
+ *  3. The owner of a directory has all permissions for it, and may write to the sockets in it.
+ *  4. Permissions are added through an open descriptor, so that nothing else is changed that somebody has put in its place.
  *
  * Permissions are set by chmod(2) afterwards, never by process.umask(), which changes the umask of the whole process and doesn't work in a worker thread.
  */
@@ -11,6 +12,7 @@ import fs from 'node:fs'
 import type { LockAccess } from '../../../requests/lock-access.ts'
 import { SlocketError, systemCode } from '../../../errors.ts'
 import type { OpenDirectory } from './open-directory.ts'
+import { hasDescriptorPaths } from './proc.ts'
 
 /** The minimum mode of a lock's directory for each access. Sticky: users can't remove each other's tickets. */
 const MODES: Readonly<Record<LockAccess, number>> = {
@@ -28,6 +30,8 @@ const PERMISSIONS = 0o7777
 const WRITABLE_BY_OTHERS = 0o022
 const WRITABLE_BY_ALL = 0o002
 const GROUP_AND_OTHERS = 0o077
+const OWNER = 0o700
+const WRITABLE_BY_OWNER = 0o200
 
 /** From asm-generic/fcntl.h; not among Node's constants. */
 const O_PATH = 0o10000000
@@ -35,6 +39,33 @@ const O_PATH = 0o10000000
 /** The mode to make a lock's directory with. Narrower than its final mode, so that no other user gets in early. */
 export function firstMode(access: LockAccess | undefined): number {
   return access === undefined ? DEFAULT_MODE : MODES[access] & DEFAULT_MODE
+}
+
+/** What the umask leaves of the mode of a directory. */
+export function modeByUmask(mode: number): number {
+  return mode & ~(process.umask() & GROUP_AND_OTHERS)
+}
+
+/** Gives the owner of a directory that was just made what the umask has taken: without it, this user could neither use nor remove the directory. */
+export function giveToOwner(directory: string): void {
+  if ((fs.lstatSync(directory).mode & OWNER) === OWNER) return
+  // Perhaps it can't be read.
+  const how = hasDescriptorPaths() ? O_PATH : fs.constants.O_RDONLY
+  const descriptor = fs.openSync(directory, how | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW)
+  try {
+    const stats = fs.fstatSync(descriptor)
+    if (!isOwn(stats)) return
+    const mode = (stats.mode | OWNER) & PERMISSIONS
+    if (how === O_PATH) fs.chmodSync(`/proc/self/fd/${descriptor}`, mode)
+    else fs.fchmodSync(descriptor, mode)
+  } finally {
+    fs.closeSync(descriptor)
+  }
+}
+
+/** Whether a process of this user has made the directory, and hasn't yet called {@link giveToOwner} for it, as far as its mode shows. */
+export function isHalfMade(stats: fs.Stats): boolean {
+  return isOwnAndMadeHere(stats) && (stats.mode & OWNER) !== OWNER
 }
 
 /** Whether slocket made the directory, as far as its mode shows: see decision 0002. */
@@ -65,32 +96,32 @@ export function widen(directory: OpenDirectory, path: string, access: LockAccess
   changeMode(directory, stats.mode | MODES[access])
 }
 
-/** Adds the permissions that a directory made by slocket inside another one lacks for the users of the outer one. */
+/** Adds the permissions that a directory made by slocket inside another one lacks for its owner, and for the users of the outer one. */
 export function follow(inner: OpenDirectory, outer: number): void {
   const stats = fs.fstatSync(inner.descriptor)
-  if ((outer & WRITABLE_BY_OTHERS & ~stats.mode) === 0 || !isOwnAndMadeHere(stats)) return
+  if ((((outer & WRITABLE_BY_OTHERS) | OWNER) & ~stats.mode) === 0 || !isOwnAndMadeHere(stats)) return
   const mark = (outer & WRITABLE_BY_ALL) === 0 ? 0 : MADE_FOR_ALL
-  changeMode(inner, stats.mode | (outer & (GROUP_AND_OTHERS | SET_IDS)) | mark)
+  changeMode(inner, stats.mode | OWNER | (outer & (GROUP_AND_OTHERS | SET_IDS)) | mark)
 }
 
 /**
- * Lets all users that can make sockets in the directory `members` connect to the socket `name` there, which this process has just made.
+ * Lets its owner, and all users that can make sockets in the directory `members`, connect to the socket `name` there, which this process has just made.
  * Connecting needs write permission for the socket (unix(7)).
  *
  * If there is no /proc, sockets have the permissions that the umask leaves them.
  */
 export function shareSocket(members: OpenDirectory, name: string): void {
   const outer = fs.fstatSync(members.descriptor)
-  if (!isShared(outer.mode) || !members.isPinned) return
+  if (!members.isPinned || !(isShared(outer.mode) || isClosedToOwner(`${members.path}/${name}`))) return
   // By a descriptor of the socket itself: the directory's owner may exchange its name.
   const descriptor = fs.openSync(`${members.path}/${name}`, O_PATH | fs.constants.O_NOFOLLOW)
   try {
     const stats = fs.fstatSync(descriptor)
     // One link: no socket of another program that somebody has linked here.
     if (!stats.isSocket() || !isOwn(stats) || stats.nlink !== 1) return
-    const missing = outer.mode & WRITABLE_BY_OTHERS & ~stats.mode
-    const isOfOtherGroup = stats.gid !== outer.gid && (outer.mode & WRITABLE_BY_ALL) === 0
-    if (isOfOtherGroup && !giveToGroup(descriptor, outer.gid)) return
+    const isOfOtherGroup = isShared(outer.mode) && stats.gid !== outer.gid && (outer.mode & WRITABLE_BY_ALL) === 0
+    const isForOthers = !isOfOtherGroup || giveToGroup(descriptor, outer.gid)
+    const missing = ((isForOthers ? outer.mode & WRITABLE_BY_OTHERS : 0) | WRITABLE_BY_OWNER) & ~stats.mode
     if (missing !== 0) fs.chmodSync(`/proc/self/fd/${descriptor}`, (stats.mode & PERMISSIONS) | missing)
   } finally {
     fs.closeSync(descriptor)
@@ -110,6 +141,11 @@ export function tooNarrow(path: string, access: LockAccess, { uid, mode }: fs.St
 
 function isOwn({ uid }: fs.Stats): boolean {
   return uid === process.geteuid?.()
+}
+
+/** Whether the umask has taken the permission to connect from the socket's owner. */
+function isClosedToOwner(socket: string): boolean {
+  return (fs.lstatSync(socket).mode & WRITABLE_BY_OWNER) === 0
 }
 
 function isOwnAndMadeHere(stats: fs.Stats): boolean {
