@@ -5,11 +5,17 @@ import type { Group } from './group.ts'
 import { setImmediate } from '../real-time.ts'
 
 /** The groups that have kept their tickets in this turn. Some of them may have resumed, or left, since then. */
-const keepers = new Set<Group>()
+const keepers = new Set<Pick<Group, 'withdrawKept'>>()
+
+/** What withdraws the kept tickets of each copy of this module in this thread: several versions of the package may be installed. */
+const ALL_KEPT = Symbol.for('slocket.allKept')
 
 /** At the end of this turn, withdraws the ticket of `keeper` if it is kept then. */
-export function keepUntilTurnEnds(keeper: Group): void {
-  if (keepers.size === 0) setImmediate(endTurn)
+export function keepUntilTurnEnds(keeper: Pick<Group, 'withdrawKept'>): void {
+  if (keepers.size === 0) {
+    setImmediate(endTurn)
+    allCopies().add(withdrawOwn)
+  }
   keepers.add(keeper)
 }
 
@@ -22,5 +28,15 @@ function endTurn(): void {
 
 /** Withdraws all of them now. Must be called before this thread blocks on a lock: the end of its turn would never come. */
 export function withdrawAllKept(): void {
+  for (const withdraw of allCopies()) withdraw()
+}
+
+function withdrawOwn(): void {
   for (const keeper of keepers) keeper.withdrawKept()
+}
+
+function allCopies(): Set<() => void> {
+  const shared = process as { [ALL_KEPT]?: Set<() => void> }
+  if (shared[ALL_KEPT] === undefined) Object.defineProperty(shared, ALL_KEPT, { value: new Set() })
+  return shared[ALL_KEPT]!
 }
