@@ -48,7 +48,9 @@ export function modeByUmask(mode: number): number {
 
 /** Gives the owner of a directory that was just made what the umask has taken: without it, this user could neither use nor remove the directory. */
 export function giveToOwner(directory: string): void {
-  if ((fs.lstatSync(directory).mode & OWNER) === OWNER) return
+  const made = fs.lstatSync(directory, { throwIfNoEntry: false })
+  // RACE: another process may have removed it, since it is empty.
+  if (made === undefined || (made.mode & OWNER) === OWNER) return
   // Perhaps it can't be read.
   const how = hasDescriptorPaths() ? O_PATH : fs.constants.O_RDONLY
   const descriptor = fs.openSync(directory, how | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW)
