@@ -58,7 +58,7 @@ export interface IoRedis extends Emitter {
   nodes?(role: string): readonly IoRedis[]
 }
 
-type SendToServer = (command: readonly string[]) => Promise<unknown>
+export type SendToServer = (command: readonly string[]) => Promise<unknown>
 
 /** A client of one server or cluster. */
 export interface Redis {

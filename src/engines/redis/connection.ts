@@ -13,7 +13,7 @@ import { setTimeout, clearTimeout, monotonicNowMs, sleep } from '../../real-time
 import { withinAwake } from '../awake.ts'
 import { keepAlive } from '../keep-alive.ts'
 import { adapt } from './client.ts'
-import type { Redis, Subscriber, Subscription } from './client.ts'
+import type { Redis, SendToServer, Subscriber, Subscription } from './client.ts'
 import type { MakeClient } from './load-client.ts'
 import { loadClient } from './load-client.ts'
 import { keysOf } from './names.ts'
@@ -31,6 +31,8 @@ const DEFAULT_LINGER_MS = 1000
 const PAUSE_MS = 100
 /** The minimum number of tries, however long they take: a process that was stopped has not tried. */
 const LEAST_TRIES = 3
+/** How often the keys of all servers are listed at most, until no call fails. */
+const MOST_PASSES = 10
 /** After this many calls in a row without an answer, a client that the engine has made is replaced. */
 const MOST_SILENT = 2
 
@@ -155,26 +157,42 @@ export class Connection {
     return await counting
   }
 
-  /** The keys that match a pattern, on all servers. Each page is a call of its own, so a large database takes no longer than it must. */
+  /**
+   * The keys that match a pattern, on all servers. Each page is a call of its own, so that a large database may take long. If one of them fails, all servers
+   * are asked again: a cursor is of use only to the process that has made it.
+   *
+   * @throws as `ask`
+   */
   async keys(pattern: string): Promise<string[]> {
     const keys = new Set<string>()
-    let servers = 1
-    for (let server = 0; server < servers; server += 1) {
+    for (let pass = 0; pass < MOST_PASSES; pass += 1) {
+      const servers = (await this.#patiently({}, async (redis) => await redis.servers())) ?? []
+      if (await this.#scan(servers, pattern, keys)) return [...keys]
+    }
+    const message = `the locks in Redis could not be listed: the connection failed ${MOST_PASSES} times before all servers had replied`
+    throw new SlocketError('ERR_SLOCKET_UNREACHABLE', message)
+  }
+
+  /** Adds to `keys`. Returns false if a server has not answered. */
+  async #scan(servers: readonly SendToServer[], pattern: string, keys: Set<string>): Promise<boolean> {
+    for (const send of servers) {
       let cursor = '0'
-      const askForPage = async (redis: Redis): Promise<unknown> => {
-        const senders = await redis.servers()
-        servers = senders.length
-        return await senders[server]?.(['SCAN', cursor, 'MATCH', pattern, 'COUNT', '1000'])
-      }
       // Bound: the server's: SCAN ends once it has visited all keys.
       do {
-        const reply = await this.#patiently({}, askForPage)
-        const [next, page] = (reply ?? ['0', []]) as [unknown, unknown[]]
+        const command = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', '1000']
+        let isSent = false
+        const ask = async (): Promise<unknown> => {
+          isSent = true
+          return await send(command)
+        }
+        const reply = await this.#patiently({ isOver: () => isSent }, ask)
+        if (reply === undefined) return false
+        const [next, page] = reply as [unknown, unknown[]]
         for (const key of page) keys.add(String(key))
         cursor = String(next)
       } while (cursor !== '0')
     }
-    return [...keys]
+    return true
   }
 
   /** Opens the connection for notifications, unless it is open. Temporary failures are ignored. @throws ERR_SLOCKET_PERMISSION */

@@ -121,7 +121,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     const { claim, wait, steal, cancellation } = request
     const mode = steal ? 'steal' : wait ? 'wait' : 'try'
     // RACE: older requests of this process may just have lost their places, without knowing it. They come first.
-    const older = mode === 'wait' ? [...this.#tickets].find((one) => one.isPending) : undefined
+    const older = mode === 'wait' ? [...this.#tickets].find((one) => one.hasJoined && one.isPending) : undefined
     const value = formatValue(identity, own)
     const args = [this.#prefix, own.id, this.#formatLease(ttlMs), mode, formatClaim(claim), value, older?.id ?? '']
     this.#add(own)
@@ -403,6 +403,8 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     const others = [...this.#tickets].filter((own) => !own.hasJoined)
     const ttlMs = this.#ttlMs
     let nextExpiryMs = -1
+    // Otherwise, a ticket that joined meanwhile may have set the timer, and stay.
+    let isAnswered = false
     try {
       if (tickets.length === 0) return 0
       let sent: Reading | undefined
@@ -419,10 +421,11 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
       if (reply === undefined || sent === undefined) return 0
       const [nextExpiry, waiting, ...states] = reply
       nextExpiryMs = Number(nextExpiry)
+      isAnswered = true
       for (const [index, own] of tickets.entries()) own.onReply(states[index]!, sent, ttlMs, known[index])
       return Number(waiting)
     } finally {
-      this.#stopTimer()
+      if (isAnswered) this.#stopTimer()
       if (this.#tickets.size > 0) this.#renewIn(this.#untilRenewalMs(nextExpiryMs))
     }
   }

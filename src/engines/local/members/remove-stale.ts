@@ -60,7 +60,9 @@ export function removeStaleMembers(
   own: Member,
   asker: Asker,
 ): void {
-  rounds.set(directory.path, { directory, addresses, own, asker, left: undefined })
+  // A round that has members left goes on. Otherwise those of other directories might never be asked, nor the last ones here.
+  const left = rounds.get(directory.path)?.left
+  rounds.set(directory.path, { directory, addresses, own, asker, left: left?.length === 0 ? undefined : left })
   askMore()
 }
 

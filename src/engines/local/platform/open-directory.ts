@@ -21,8 +21,9 @@ export function openDirectory(path: string): OpenDirectory {
   const descriptor = openDescriptor(path)
   let isOpen = true
   const close = (): void => {
-    if (isOpen) fs.closeSync(descriptor)
+    if (!isOpen) return
     isOpen = false
+    fs.closeSync(descriptor)
   }
   if (!hasDescriptorPaths()) return { path, descriptor, isPinned: false, close }
   return { path: `/proc/self/fd/${descriptor}`, descriptor, isPinned: true, close }

@@ -1,14 +1,19 @@
 /** What a dead member has left is removed with its socket, or both stay. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
+import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { QueueDirectory } from '../../../../src/engines/local/directory.ts'
+import type { Member } from '../../../../src/engines/local/members/member.ts'
 import type { Asker } from '../../../../src/engines/local/members/remove-stale.ts'
-import { askMember } from '../../../../src/engines/local/members/remove-stale.ts'
+import { askMember, removeStaleMembers } from '../../../../src/engines/local/members/remove-stale.ts'
 import { SocketAddresses } from '../../../../src/engines/local/platform/socket-addresses.ts'
+import { until } from '../../../helpers/until.ts'
 import { exceptOnWindows } from '../../../helpers/windows.ts'
 
 const NAME = 'abcdefghijkl.1'
@@ -67,3 +72,30 @@ test('a regular file with the name of a member is not touched', options, async (
   await ask(() => undefined)
   assert.deepEqual(directory.memberNames(), [NAME])
 })
+
+test(
+  'a directory that is used all the time does not keep dead members of others from being removed',
+  options,
+  async () => {
+    const busy = new QueueDirectory(path.join(parent, 'busy'))
+    fs.mkdirSync(busy.pathOfMember(''), { recursive: true })
+    const servers = Array.from({ length: 20 }, () => net.createServer((socket) => socket.destroy()))
+    for (const [index, server] of servers.entries()) {
+      server.listen(busy.pathOfMember(`${String(index).padStart(12, 'a')}.4100000`))
+      await once(server, 'listening')
+    }
+    const own = { id: 'zzzzzzzzzzzz' } as Member
+    const all = [new SocketAddresses(busy.path), new SocketAddresses(directory.path)] as const
+    let isOver = false
+    const askBusy = (): void => {
+      if (!isOver)
+        removeStaleMembers(busy, all[0], own, { collect: () => undefined, onAsked: () => setImmediate(askBusy) })
+    }
+    askBusy()
+    removeStaleMembers(directory, all[1], own, { collect: () => undefined, onAsked: () => undefined })
+    await until('it is removed', () => directory.memberNames().length === 0).finally(() => (isOver = true))
+    await setTimeout(100)
+    for (const addresses of all) addresses.close()
+    for (const server of servers) server.close()
+  },
+)
