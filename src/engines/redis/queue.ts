@@ -403,7 +403,7 @@ export class RedisQueue implements TicketQueue<OwnTicket, Ticket>, Stealing<OwnT
     const others = [...this.#tickets].filter((own) => !own.hasJoined)
     const ttlMs = this.#ttlMs
     let nextExpiryMs = -1
-    // Otherwise, a ticket that joined meanwhile may have set the timer, and stay.
+    // Without a reply, the timer stays: a ticket that joined meanwhile may have set it.
     let isAnswered = false
     try {
       if (tickets.length === 0) return 0

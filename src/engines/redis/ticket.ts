@@ -83,7 +83,7 @@ export class OwnTicket {
     return this.#isAnswered && (this.#state === 'waiting' || this.#state === 'granted')
   }
 
-  /** Whether its owner doesn't hold yet. */
+  /** Whether it waits for its turn, or its owner has yet to notice that the turn has come. */
   get isPending(): boolean {
     return this.#state === 'waiting' || (this.#state === 'granted' && !this.isHeld)
   }
