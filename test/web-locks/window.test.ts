@@ -42,7 +42,7 @@ test(
         new Promise((resolve) => {
           const collect = (member: { file: string; inode: number }): (() => void) =>
             collectOf(directory, member.file, member.inode)
-          askMember(directory, addresses, file, { collect, onAsked: resolve })
+          askMember(directory, addresses, file, { collect, onAsked: () => resolve() })
         })
       const [file] = await until('its socket is bound', () => {
         const files = directory.memberNames()

@@ -72,7 +72,7 @@ export class Presence implements MemberOwner, Idle {
   readonly #addresses: SocketAddresses
   readonly #asker: Asker = {
     collect: (member) => this.#keeper.collect?.(member),
-    onAsked: () => this.#onAsked(),
+    onAsked: (hasRemoved) => this.#onAsked(hasRemoved),
   }
   /** Members for which a trial runs that shows whether links lead to their sockets. */
   readonly #tried = new Set<Member>()
@@ -298,10 +298,12 @@ export class Presence implements MemberOwner, Idle {
     removeStaleMembers(this.#directory, this.#addresses, own, this.#asker)
   }
 
-  #onAsked(): void {
+  #onAsked(hasRemoved: boolean): void {
     if (this.#isPresent) return
     this.#addresses.close()
-    this.#directory.removeIfEmpty()
+    // RACE: a member that lives, or has just left, removes the directory itself. If this client did so at the same time, that member's release could
+    // return before the directory is gone.
+    if (hasRemoved) this.#directory.removeIfEmpty()
   }
 
   #appear(): void {

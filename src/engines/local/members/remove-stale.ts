@@ -24,8 +24,8 @@ export interface SilentMember {
 export interface Asker {
   /** Finds what such a member has left now, besides its socket, to be removed if it is dead. Undefined if there is nothing. */
   collect(member: SilentMember): (() => void) | undefined
-  /** Called after each member, when everything that was opened for it is closed again. */
-  onAsked(): void
+  /** Called after each member, when everything that was opened for it is closed again. @param hasRemoved whether what it had left was removed. */
+  onAsked(hasRemoved: boolean): void
 }
 
 /** How many members are asked: those whose process cannot be seen, and others. */
@@ -83,11 +83,11 @@ function askNext(round: Round): void {
   const name = takeNext(round)
   if (name === undefined) return void rounds.delete(directory.path)
   let isOver = false
-  const onAsked = (): void => {
+  const onAsked = (hasRemoved: boolean): void => {
     if (isOver) return
     isOver = true
     asked -= 1
-    asker.onAsked()
+    asker.onAsked(hasRemoved)
     askMore()
   }
   asked += 1
@@ -96,7 +96,7 @@ function askNext(round: Round): void {
   } catch (error) {
     // The cleanup isn't urgent.
     debug('%s: removing stale members: %s', directory.path, error)
-    onAsked()
+    onAsked(false)
   }
 }
 
@@ -119,25 +119,25 @@ export function askMember(directory: QueueDirectory, addresses: SocketAddresses,
   if (witness.kind === 'file') return removeIfDead(directory, name, asker)
   const socketName = `${MEMBERS}/${name}`
   const inode = directory.inodeOf(socketName)
-  if (inode === undefined) return asker.onAsked()
+  if (inode === undefined) return asker.onAsked(false)
   const removeSocket = (): void => {
     // Something else may have been put in the place of the directory meanwhile.
     if (directory.inodeOf(socketName) === inode) directory.removeEntry(socketName)
   }
   knock(addresses.of(socketName), (isRefused) => {
-    if (!isRefused || isAlive(directory, name)) return asker.onAsked()
+    if (!isRefused || isAlive(directory, name)) return asker.onAsked(false)
     const found = collectOf(directory, name, asker)
-    if (found === 'unknown') return asker.onAsked()
+    if (found === 'unknown') return asker.onAsked(false)
     if (found === undefined) {
       removeSocket()
-      return asker.onAsked()
+      return asker.onAsked(true)
     }
     askAgain(directory, addresses, socketName, (isDead) => {
       if (isDead) {
         found()
         removeSocket()
       }
-      asker.onAsked()
+      asker.onAsked(isDead)
     })
   })
 }
@@ -149,11 +149,12 @@ export function askMember(directory: QueueDirectory, addresses: SocketAddresses,
  */
 function removeIfDead(directory: QueueDirectory, file: string, asker: Asker): void {
   const leftovers = lookAtMember(directory, file) === 'dead' ? collectOf(directory, file, asker) : undefined
-  if (leftovers === 'unknown') return asker.onAsked()
+  if (leftovers === 'unknown') return asker.onAsked(false)
   const found = lookAtMember(directory, file)
   if (found === 'dead') leftovers?.()
-  if (found === 'dead' || found === 'gone') directory.removeMemberFiles(file)
-  asker.onAsked()
+  const isOver = found === 'dead' || found === 'gone'
+  if (isOver) directory.removeMemberFiles(file)
+  asker.onAsked(isOver)
 }
 
 /** Undefined if that can't be found out. */

@@ -10,9 +10,12 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { QueueDirectory } from '../../../../src/engines/local/directory.ts'
 import type { Member } from '../../../../src/engines/local/members/member.ts'
+import type { PresentQueue } from '../../../../src/engines/local/members/presence.ts'
+import { Presence } from '../../../../src/engines/local/members/presence.ts'
 import type { Asker } from '../../../../src/engines/local/members/remove-stale.ts'
 import { askMember, removeStaleMembers } from '../../../../src/engines/local/members/remove-stale.ts'
 import { SocketAddresses } from '../../../../src/engines/local/platform/socket-addresses.ts'
+import { witness } from '../../../../src/engines/local/platform/witness.ts'
 import { until } from '../../../helpers/until.ts'
 import { exceptOnWindows } from '../../../helpers/windows.ts'
 
@@ -33,7 +36,7 @@ afterEach(() => fs.rmSync(parent, { recursive: true, force: true }))
 
 async function ask(collect: Asker['collect']): Promise<void> {
   const addresses = new SocketAddresses(directory.path)
-  await new Promise<void>((resolve) => askMember(directory, addresses, NAME, { collect, onAsked: resolve }))
+  await new Promise<void>((resolve) => askMember(directory, addresses, NAME, { collect, onAsked: () => resolve() }))
   addresses.close()
 }
 
@@ -99,3 +102,37 @@ test(
     for (const server of servers) server.close()
   },
 )
+
+/** A process is present in the directory for one turn of the event loop, and finds other members there. */
+async function comeAndGo(): Promise<void> {
+  for (const each of [directory.path, directory.pathOfMember('')]) fs.chmodSync(each, 0o1775)
+  const keeper = { onPresent: () => undefined, onAway: () => undefined }
+  const presence = new Presence(directory, keeper)
+  presence.attach({ own: new Map(), leave: () => undefined } as unknown as PresentQueue)
+  await presence.open()
+  presence.leave()
+}
+
+test('a process that has left removes the directory if it finds a dead member in it', options, async () => {
+  await comeAndGo()
+  await until('it is gone', () => !fs.existsSync(directory.path))
+})
+
+const asking = {
+  skip: options.skip || (witness.kind === 'file' && 'there, nobody connects to a member to see whether it lives'),
+}
+test('otherwise it leaves the directory to its members, which may be leaving just then', asking, async () => {
+  fs.rmSync(directory.pathOfMember(NAME))
+  const server = net.createServer()
+  server.listen(directory.pathOfMember(NAME))
+  await once(server, 'listening')
+  const asked = once(server, 'connection')
+  await comeAndGo()
+  const [socket] = (await asked) as [net.Socket]
+  fs.rmSync(directory.pathOfMember(NAME))
+  await once(socket.resume(), 'close')
+  await setTimeout(100)
+  assert.deepEqual(directory.memberNames(), [])
+  assert.equal(fs.existsSync(directory.pathOfMember('')), true)
+  server.close()
+})
