@@ -101,7 +101,7 @@ export function fileOf(file: string, options: UnlockOptions | undefined): Promis
     if (!followsLinks(options)) return resolve(path.resolve(file))
     const done: Callback<string> = (error, result) => (error ? reject(error) : resolve(result))
     // Node's fs.realpath goes on by process.nextTick, which a test may have faked. The native one would read a relative path later.
-    if (options?.fs === undefined) nodeFs.realpath.native(path.resolve(file), done)
+    if (options?.fs === undefined) nodeFs.realpath.native(absolute(file), done)
     else fsOf(options).realpath(file, done)
   })
 }
@@ -109,8 +109,13 @@ export function fileOf(file: string, options: UnlockOptions | undefined): Promis
 export function fileOfSync(file: string, options: UnlockOptions | undefined): string {
   if (!followsLinks(options)) return path.resolve(file)
   // As above: on Windows, the other one keeps the case in which the path was given.
-  if (options?.fs === undefined) return nodeFs.realpathSync.native(path.resolve(file))
+  if (options?.fs === undefined) return nodeFs.realpathSync.native(absolute(file))
   return fsOf(options).realpathSync(file)
+}
+
+/** A URL or a Buffer stays: only with `realpath: false` does proper-lockfile refuse those. */
+function absolute(file: unknown): string {
+  return typeof file === 'string' ? path.resolve(file) : (file as string)
 }
 
 /** What is at `file`; undefined if nothing is there. */

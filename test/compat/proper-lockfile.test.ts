@@ -236,6 +236,24 @@ describe('release and unlock', () => {
   })
 })
 
+test('a URL and a Buffer are paths, as for realpath, unless realpath is false', async () => {
+  for (const given of [pathToFileURL(file), Buffer.from(file)] as unknown as string[]) {
+    const release = await lock(given)
+    assert.equal(fs.existsSync(`${file}.lock`), true)
+    assert.deepEqual([await check(given), checkSync(given)], [true, true])
+    await release()
+    lockSync(given)
+    await unlock(given)
+    await lock(given)
+    unlockSync(given)
+    assert.deepEqual([await check(given), checkSync(given)], [false, false])
+    await assert.rejects(lock(given, { realpath: false }), hasCode('ERR_INVALID_ARG_TYPE'))
+    assert.throws(() => lockSync(given, { realpath: false }), hasCode('ERR_INVALID_ARG_TYPE'))
+  }
+  await assert.rejects(lock(5 as unknown as string), hasCode('ERR_INVALID_ARG_TYPE'))
+  assert.throws(() => lockSync(undefined as unknown as string), hasCode('ERR_INVALID_ARG_TYPE'))
+})
+
 describe('check', () => {
   test('reports whether the file is locked, by any process', async () => {
     assert.deepEqual([await check(file), checkSync(file)], [false, false])
