@@ -115,6 +115,8 @@ export function adapt(client: RedisClient): Redis {
 
 class NodeRedisAdapter implements Redis {
   readonly #client: NodeRedis
+  /** Settles when the last subscription of a client that keeps a connection for notifications itself has ended. */
+  #unsubscribed: Promise<unknown> = Promise.resolve()
 
   constructor(client: NodeRedis) {
     this.#client = client
@@ -159,9 +161,7 @@ class NodeRedisAdapter implements Redis {
   subscribe(channel: string, { onMessage, onGap }: Subscriber): Subscription {
     // The others keep a connection for notifications themselves.
     if (this.#isCluster || this.#isSentinel || this.#client.duplicate === undefined) {
-      const ready = this.#client.subscribe(channel, onMessage)
-      // With the listener: without it, UNSUBSCRIBE also ends a subscription that begins before the server has answered.
-      return { ready, isEnded: false, close: () => void quietly(() => this.#client.unsubscribe(channel, onMessage)) }
+      return this.#subscribeInTurn(channel, onMessage)
     }
     const connection = this.#client.duplicate()
     connection.on('error', ignore)
@@ -178,6 +178,32 @@ class NodeRedisAdapter implements Redis {
       },
       close: () => void quietly(() => end(connection)),
     }
+  }
+
+  /**
+   * One subscription after the other. Otherwise a subscription that begins between the late reply of an earlier one and the reply to its end is never sent, since
+   * the client takes the channel for subscribed (PubSub in @redis/client 6.3.1).
+   */
+  #subscribeInTurn(channel: string, onMessage: (message: string) => void): Subscription {
+    let isClosed = false
+    let isSent = false
+    const before = this.#unsubscribed
+    const open = async (): Promise<void> => {
+      await before
+      if (isClosed) return
+      isSent = true
+      await this.#client.subscribe(channel, onMessage)
+    }
+    const ready = open()
+    const unsubscribe = async (): Promise<void> => {
+      await ready.catch(ignore)
+      if (isSent) await this.#client.unsubscribe(channel, onMessage)
+    }
+    const close = (): void => {
+      isClosed = true
+      this.#unsubscribed = quietly(unsubscribe)
+    }
+    return { ready, isEnded: false, close }
   }
 
   async connect(): Promise<unknown> {

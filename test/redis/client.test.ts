@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { adapt } from '../../src/engines/redis/client.ts'
+
+/** Answers when it is told to, and as it keeps one connection for notifications, in order. */
+class SlowCluster {
+  readonly isOpen = true
+  readonly calls: string[] = []
+  readonly replies: (() => void)[] = []
+
+  subscribe(channel: string): Promise<void> {
+    return this.#ask(`subscribe ${channel}`)
+  }
+
+  unsubscribe(channel: string): Promise<void> {
+    return this.#ask(`unsubscribe ${channel}`)
+  }
+
+  sendCommand(): never {
+    throw new Error('not used')
+  }
+
+  connect(): void {}
+  nodeClient(): void {}
+
+  #ask(call: string): Promise<void> {
+    this.calls.push(call)
+    return new Promise((resolve) => this.replies.push(resolve))
+  }
+}
+
+test('createCluster of redis: a subscription begins when the last one has ended, however late the replies are', async () => {
+  const cluster = new SlowCluster()
+  const redis = adapt(cluster)
+  const subscribe = (): ReturnType<typeof redis.subscribe> =>
+    redis.subscribe('c', { onMessage: () => undefined, onGap: () => undefined })
+  const first = subscribe()
+  await setImmediate()
+  first.close()
+  const second = subscribe()
+  second.close()
+  const third = subscribe()
+  await setImmediate()
+  assert.deepEqual(cluster.calls, ['subscribe c'])
+  cluster.replies[0]!()
+  await setImmediate()
+  assert.deepEqual(cluster.calls, ['subscribe c', 'unsubscribe c'])
+  cluster.replies[1]!()
+  await Promise.all([first.ready, second.ready])
+  await setImmediate()
+  assert.deepEqual(cluster.calls, ['subscribe c', 'unsubscribe c', 'subscribe c'])
+  cluster.replies[2]!()
+  await third.ready
+})
