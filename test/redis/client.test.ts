@@ -50,6 +50,10 @@ test('createCluster of redis: a subscription begins when the last one has ended,
   await Promise.all([first.ready, second.ready])
   await setImmediate()
   assert.deepEqual(cluster.calls, ['subscribe c', 'unsubscribe c', 'subscribe c'])
+  // It is closed once more when its time limit is over.
+  first.close()
+  await setImmediate()
+  assert.equal(cluster.calls.length, 3)
   cluster.replies[2]!()
   await third.ready
 })

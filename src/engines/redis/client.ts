@@ -200,6 +200,8 @@ class NodeRedisAdapter implements Redis {
       if (isSent) await this.#client.unsubscribe(channel, onMessage)
     }
     const close = (): void => {
+      // A second UNSUBSCRIBE could end the next subscription.
+      if (isClosed) return
       isClosed = true
       this.#unsubscribed = quietly(unsubscribe)
     }
