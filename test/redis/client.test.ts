@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { adapt } from '../../src/engines/redis/client.ts'
@@ -56,4 +57,38 @@ test('createCluster of redis: a subscription begins when the last one has ended,
   assert.equal(cluster.calls.length, 3)
   cluster.replies[2]!()
   await third.ready
+})
+
+/** A Cluster of ioredis. */
+class Cluster extends EventEmitter {
+  readonly status = 'ready'
+  readonly calls: string[] = []
+
+  async subscribe(channel: string): Promise<void> {
+    this.calls.push(`subscribe ${channel}`)
+    await setImmediate()
+  }
+
+  async unsubscribe(channel: string): Promise<void> {
+    this.calls.push(`unsubscribe ${channel}`)
+    await setImmediate()
+  }
+
+  call(): void {}
+  sendCommand(): void {}
+  duplicate(): void {}
+  connect(): void {}
+  nodes(): void {}
+}
+
+test('Cluster of ioredis: a subscription that is closed again does not end the next one', async () => {
+  const cluster = new Cluster()
+  const redis = adapt(cluster)
+  const subscribe = (): ReturnType<typeof redis.subscribe> =>
+    redis.subscribe('c', { onMessage: () => undefined, onGap: () => undefined })
+  const first = subscribe()
+  first.close()
+  await subscribe().ready
+  first.close()
+  assert.deepEqual(cluster.calls, ['subscribe c', 'unsubscribe c', 'subscribe c'])
 })

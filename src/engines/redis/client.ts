@@ -82,7 +82,7 @@ export interface Subscription {
   readonly ready: Promise<unknown>
   /** Whether its connection is closed for good, after it was ready: the user's client may be set not to connect again. */
   readonly isEnded: boolean
-  /** At any time. */
+  /** At any time. Does nothing the second time: another UNSUBSCRIBE could end the next subscription. */
   close(): void
 }
 
@@ -200,7 +200,6 @@ class NodeRedisAdapter implements Redis {
       if (isSent) await this.#client.unsubscribe(channel, onMessage)
     }
     const close = (): void => {
-      // A second UNSUBSCRIBE could end the next subscription.
       if (isClosed) return
       isClosed = true
       this.#unsubscribed = quietly(unsubscribe)
@@ -276,7 +275,10 @@ class IoRedisAdapter implements Redis {
       await connection.subscribe(channel)
       if (!isCluster) connection.on('ready', onGap)
     }
+    let isClosed = false
     const close = (): void => {
+      if (isClosed) return
+      isClosed = true
       connection.off('message', listener)
       void quietly(() => (isCluster ? connection.unsubscribe(channel) : connection.disconnect()))
     }
