@@ -2,9 +2,14 @@ import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import type { Redis, Subscription } from '../../src/engines/redis/client.ts'
 import { adapt } from '../../src/engines/redis/client.ts'
 
-/** Answers when it is told to, and as it keeps one connection for notifications, in order. */
+function subscribe(redis: Redis): Subscription {
+  return redis.subscribe('c', { onMessage: () => undefined, onGap: () => undefined })
+}
+
+/** A cluster client of node-redis that replies only when the test says so. */
 class SlowCluster {
   readonly isOpen = true
   readonly calls: string[] = []
@@ -34,14 +39,12 @@ class SlowCluster {
 test('createCluster of redis: a subscription begins when the last one has ended, however late the replies are', async () => {
   const cluster = new SlowCluster()
   const redis = adapt(cluster)
-  const subscribe = (): ReturnType<typeof redis.subscribe> =>
-    redis.subscribe('c', { onMessage: () => undefined, onGap: () => undefined })
-  const first = subscribe()
+  const first = subscribe(redis)
   await setImmediate()
   first.close()
-  const second = subscribe()
+  const second = subscribe(redis)
   second.close()
-  const third = subscribe()
+  const third = subscribe(redis)
   await setImmediate()
   assert.deepEqual(cluster.calls, ['subscribe c'])
   cluster.replies[0]!()
@@ -84,11 +87,9 @@ class Cluster extends EventEmitter {
 test('Cluster of ioredis: a subscription that is closed again does not end the next one', async () => {
   const cluster = new Cluster()
   const redis = adapt(cluster)
-  const subscribe = (): ReturnType<typeof redis.subscribe> =>
-    redis.subscribe('c', { onMessage: () => undefined, onGap: () => undefined })
-  const first = subscribe()
+  const first = subscribe(redis)
   first.close()
-  await subscribe().ready
+  await subscribe(redis).ready
   first.close()
   assert.deepEqual(cluster.calls, ['subscribe c', 'unsubscribe c', 'subscribe c'])
 })
