@@ -29,6 +29,8 @@ export class WaitingRoom {
   readonly #parts: AcquireParts
   readonly #watch: Watch
   #here: Request[] = []
+  /** Those of them that don't wait for a holder. */
+  readonly #tries = new Set<Request>()
   /** By key: the request that has been sent, but isn't in the server's queue yet. */
   readonly #entering = new Map<bigint, Request>()
   /** The keys of requests whose connection was cut within the last heartbeat. */
@@ -55,15 +57,19 @@ export class WaitingRoom {
 
   #stand(request: Request): void {
     request.onCancelled = () => {
-      this.#here = this.#here.filter((other) => other !== request)
+      this.#tries.delete(request)
+      const index = this.#here.indexOf(request)
+      if (index !== -1) this.#here.splice(index, 1)
       this.#updateKeepAlive()
       request.becomeCancelled()
     }
+    if (!request.asked.wait) this.#tries.add(request)
     let index = this.#here.length
     // A request goes to the end, unless its connection was cut.
     while (index > 0 && this.#here[index - 1]!.order > request.order) index -= 1
     this.#here.splice(index, 0, request)
-    this.#admit()
+    // Nothing has changed for the requests before it, of which there may be thousands.
+    if (!this.#isScheduled) this.#admit(this.#cut.size > 0 ? 0 : index)
   }
 
   /** Calls {@link #admit} once, in a microtask. */
@@ -76,27 +82,32 @@ export class WaitingRoom {
     })
   }
 
-  /** Starts every request whose turn it is. */
-  #admit(): void {
-    const here: Request[] = []
+  /** Starts every request whose turn it is. @param first the index of the first request that it may be the turn of. */
+  #admit(first: number = 0): void {
+    const left: Request[] = []
     // How many connections are reserved for requests whose connection was cut.
     let kept = 0
-    for (const request of this.#here) {
+    let index = first
+    for (; index < this.#here.length && this.#sessions.hasRoomFor(kept + 1); index += 1) {
+      const request = this.#here[index]!
       const { key } = request.statements
       const before = this.#entering.get(key)
-      if (!this.#sessions.hasRoomFor(kept + 1)) here.push(request)
-      else if (request.asked.wait && this.#cut.has(key)) {
+      if (request.asked.wait && this.#cut.has(key)) {
         kept += 1
-        here.push(request)
+        left.push(request)
       } else if (before === undefined) this.#start(request)
       else {
         before.needPlace()
-        here.push(request)
+        left.push(request)
       }
     }
+    if (left.length < index - first) this.#here = [...this.#here.slice(0, first), ...left, ...this.#here.slice(index)]
     // A try may have waited here for an earlier request for the same lock. If all connections are in use now, it is refused: it never waits for a holder.
-    const refused = this.#sessions.hasRoom ? [] : here.filter(({ asked }) => !asked.wait)
-    this.#here = refused.length === 0 ? here : here.filter(({ asked }) => asked.wait)
+    const refused = this.#sessions.hasRoom ? [] : [...this.#tries]
+    if (refused.length > 0) {
+      this.#tries.clear()
+      this.#here = this.#here.filter(({ asked }) => asked.wait)
+    }
     this.#updateKeepAlive()
     for (const request of refused) this.#refuse(request)
   }
@@ -123,6 +134,7 @@ export class WaitingRoom {
 
   #start(request: Request): void {
     const { key } = request.statements
+    this.#tries.delete(request)
     this.#entering.set(key, request)
     request.becomeEntering()
     request.onPlaced = () => {
