@@ -28,16 +28,19 @@ export async function createSequence(session: Session, sequence: string): Promis
   if (row!['usable'] !== 'true') throw notPermitted(sequence, undefined)
 }
 
-/** @throws ERR_SLOCKET_SYSTEM if its values don't grow across sessions. */
+/** @throws ERR_SLOCKET_SYSTEM if its values don't grow across sessions, or a crash sets it back. */
 export async function checkSequence(session: Session, sequence: string): Promise<void> {
-  const statement = `SELECT (seqcache = 1 AND seqincrement > 0 AND NOT seqcycle)::text AS grows
-    FROM pg_sequence WHERE seqrelid = to_regclass('${sequence}')`
+  const statement = `SELECT (seqcache = 1 AND seqincrement > 0 AND NOT seqcycle)::text AS grows, (relpersistence = 'p')::text AS lasts
+    FROM pg_sequence JOIN pg_class ON pg_class.oid = seqrelid WHERE seqrelid = to_regclass('${sequence}')`
   const [row] = await session.run(statement, {
     doing: `check the sequence ${sequence}`,
     isBackground: true,
   })
-  if (row?.['grows'] === 'true') return
-  const message = `the values of the sequence ${sequence} do not grow across sessions: it needs CACHE 1, a positive INCREMENT and NO CYCLE`
+  if (row?.['grows'] === 'true' && row['lasts'] === 'true') return
+  const message =
+    row?.['grows'] === 'true'
+      ? `the sequence ${sequence} is unlogged, so a crash of the server sets it back. As an administrator, run: ALTER SEQUENCE ${sequence} SET LOGGED`
+      : `the values of the sequence ${sequence} do not grow across sessions: it needs CACHE 1, a positive INCREMENT and NO CYCLE`
   throw new SlocketError('ERR_SLOCKET_SYSTEM', message)
 }
 

@@ -34,7 +34,10 @@ describe('PostgreSQL servers as users have them', () => {
 
   after(async () => {
     for (const name of roles) await administer(url, `DROP OWNED BY ${name}`, `DROP ROLE ${name}`)
-    await administer(url, `DROP SEQUENCE IF EXISTS public.race_${id}, public.own_${id}, public.cached_${id}`)
+    await administer(
+      url,
+      `DROP SEQUENCE IF EXISTS public.race_${id}, public.own_${id}, public.cached_${id}, public.unlogged_${id}`,
+    )
   })
 
   test('without the privilege to create the sequence, the error says what an administrator must do', async () => {
@@ -66,6 +69,14 @@ describe('PostgreSQL servers as users have them', () => {
   test('a sequence with a cache is an error', async () => {
     await administer(url, `CREATE SEQUENCE public.cached_${id} CACHE 10`)
     const engine = postgres({ connectionString: url, namespace, sequence: `public.cached_${id}` })
+    await assert.rejects(slocket('a', { engine }), (error) => isSlocketError(error, 'ERR_SLOCKET_SYSTEM'))
+  })
+
+  test('an unlogged sequence, which a crash sets back, is an error', async (t) => {
+    const [row] = await administer(url, "SELECT current_setting('server_version_num') AS version")
+    if (Number(row!['version']) < 150_000) return t.skip('there are none before PostgreSQL 15')
+    await administer(url, `CREATE UNLOGGED SEQUENCE public.unlogged_${id}`)
+    const engine = postgres({ connectionString: url, namespace, sequence: `public.unlogged_${id}` })
     await assert.rejects(slocket('a', { engine }), (error) => isSlocketError(error, 'ERR_SLOCKET_SYSTEM'))
   })
 
