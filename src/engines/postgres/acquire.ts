@@ -12,7 +12,7 @@ import { keepAlive } from '../keep-alive.ts'
 import type { Settings } from './options.ts'
 import { PostgresGrant } from './grant.ts'
 import { MIXED, UNSURE } from './permit-keys.ts'
-import { mismatch, passGate } from './permit-gate.ts'
+import { CANCEL_MS, mismatch, notCancelledInTime, passGate } from './permit-gate.ts'
 import { PermitStatements } from './permit-statements.ts'
 import type { Request } from './request.ts'
 import type { Scope } from './scope.ts'
@@ -29,8 +29,6 @@ export interface AcquireParts {
   readonly now: () => number
 }
 
-/** How long the server may take to cancel a wait, in ms. After that, the session is ended. */
-const CANCEL_MS = 1000
 const LONGEST_PAUSE_MS = 50
 
 export interface AcquireListeners {
@@ -218,8 +216,7 @@ class Asking {
   /** Asks the server to cancel the statement. Ends the session if that doesn't work in time. */
   async #cancel(): Promise<void> {
     const { statements, asked } = this.#request
-    const late = new SlocketError('ERR_SLOCKET_UNREACHABLE', 'PostgreSQL did not cancel the wait in time')
-    const timer = setTimeout(() => this.#session.end(late), CANCEL_MS)
+    const timer = setTimeout(() => this.#session.end(notCancelledInTime()), CANCEL_MS)
     try {
       // Bound: the timer. Repeated, since the statement may not have reached the server yet. A statement that doesn't wait needs no cancellation.
       for (let pauseMs = 1; asked.wait && !this.#isSettled && !this.#session.hasEnded; pauseMs *= 2) {

@@ -17,6 +17,8 @@ import type { Request } from './request.ts'
 import type { Session } from './session.ts'
 import { clearTimeout, monotonicNowMs, setTimeout, sleep } from '../../real-time.ts'
 
+/** How long the server may take to end a wait that was cancelled, in ms. After that, the session is ended. */
+export const CANCEL_MS = 1000
 const LONGEST_PAUSE_MS = 50
 
 export interface AtGate {
@@ -58,7 +60,12 @@ async function waitForRoom(first: Row, { session, request, statements, parts, si
   const stopKeepAlive = keepAlive()
   const stopListening = session.onEnd(() => bell.ring())
   session.onNotified = () => bell.ring()
-  request.onCancelled = () => bell.ring()
+  let timer: NodeJS.Timeout | undefined
+  request.onCancelled = () => {
+    bell.ring()
+    timer = setTimeout(() => session.end(notCancelledInTime()), CANCEL_MS)
+  }
+  if (request.isCancelled) request.onCancelled()
   request.becomeQueued()
   try {
     await session.run(statements.listen(waitedMs()), { doing })
@@ -76,6 +83,7 @@ async function waitForRoom(first: Row, { session, request, statements, parts, si
     stopNotifying(session, statements)
     return { ...first, token: null }
   } finally {
+    clearTimeout(timer)
     stopKeepAlive()
     stopListening()
     session.onNotified = undefined
@@ -110,6 +118,11 @@ class Bell {
     this.#wake = undefined
     clearTimeout(timer)
   }
+}
+
+/** The error if the server has not ended a wait within {@link CANCEL_MS}. */
+export function notCancelledInTime(): SlocketError {
+  return new SlocketError('ERR_SLOCKET_UNREACHABLE', 'PostgreSQL did not cancel the wait in time')
 }
 
 /** The error for a lock that is in use by the other kind of claim. */

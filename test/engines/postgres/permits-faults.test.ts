@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { isSlocketError, slocket } from '../../../src/index.ts'
 import { DEADLINE_MS, pass, until, within } from '../../helpers/until.ts'
 import { Servers } from '../helpers/servers.ts'
+import { TcpProxy } from '../helpers/tcp-proxy.ts'
 import { terminate } from './admin.ts'
 import {
   HEARTBEAT_MS,
@@ -17,6 +18,8 @@ import {
   url,
 } from './permits.ts'
 
+/** Two and a half of them are longer than a test may take. */
+const LONG_HEARTBEAT_MS = 60_000
 const isLost = (error: unknown): boolean => isSlocketError(error, 'ERR_SLOCKET_LOST')
 
 describe('permits on PostgreSQL, when processes, sessions and servers end', { concurrency: 2 }, () => {
@@ -132,6 +135,24 @@ describe('permits on PostgreSQL, when processes, sessions and servers end', { co
       await next.says('done release')
       await assertFree(name, engine)
     })
+
+  test('a cancelled request that waits for room rejects soon, even if the server no longer answers', async () => {
+    const [name, engine] = [fresh(), open()]
+    const { username, pathname } = new URL(url)
+    await using proxy = await TcpProxy.open(url)
+    const far = open(LONG_HEARTBEAT_MS, `postgres://${username}@${proxy.address}${pathname}`)
+    const holder = await slocket(name, { engine, permits: 1 })
+    const controller = new AbortController()
+    const { signal } = controller
+    const waiting = assert.rejects(slocket(name, { engine: far, permits: 1, label: 'far', signal }), /cancelled/)
+    await untilPending(name, engine, 'far')
+    await untilAtGate(name, 0)
+    proxy.isLosingReplies = true
+    controller.abort(new Error('cancelled'))
+    await within(waiting, () => new Error('it still waits'))
+    await holder.release()
+    await assertFree(name, engine)
+  })
 
   test("an operator ends a holder's session: it is notified, and the next one gets the permit", async () => {
     const [name, engine] = [fresh(), open()]
