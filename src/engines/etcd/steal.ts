@@ -64,7 +64,8 @@ async function joinInFront(parts: QueueParts, prefix: string, own: OwnTicket): P
   const found = answer.responses?.[0]?.range?.kvs?.[0]?.createRevision
   if (answer.succeeded !== true && found === undefined) return undefined
   own.createRevision = BigInt(answer.succeeded === true ? answer.header.revision : found!)
-  own.seenRevision = BigInt(answer.header.revision)
+  // If a later thief takes it, this is its token: smaller than that thief's.
+  own.seenRevision = own.createRevision
   return victimsIn(prefix, own.createRevision, answer)
 }
 
@@ -113,8 +114,10 @@ async function take(
       { isOver: isOver(own) },
     )
     if (answer === undefined) return 'over'
-    own.seenRevision = BigInt(answer.header.revision)
-    if (answer.succeeded === true) return 'done'
+    if (answer.succeeded === true) {
+      own.seenRevision = BigInt(answer.header.revision)
+      return 'done'
+    }
     const found = answer.responses?.map(({ range }) => range?.kvs?.[0]?.createRevision) ?? []
     if (found[0] === undefined || BigInt(found[0]) !== own.createRevision) return 'stolen'
     sessions = sessions.filter((_key, index) => found[index + 1] !== undefined)
