@@ -86,6 +86,7 @@ export class Connection {
   async call(call: Call): Promise<object> {
     const { method, request, metadata, onSend } = call
     await this.#ready(call)
+    this.#refuseIfClosed()
     const { path, requestSerialize, responseDeserialize } = this.#loaded.methods.get(method)!
     let calling: Grpc.ClientUnaryCall | undefined
     const answering = new Promise<object>((resolve, reject) => {
@@ -137,6 +138,7 @@ export class Connection {
   }
 
   #openStream(method: string, metadata: Grpc.Metadata): Stream {
+    this.#refuseIfClosed()
     const { path, requestSerialize, responseDeserialize } = this.#loaded.methods.get(method)!
     return this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata)
   }
@@ -158,8 +160,7 @@ export class Connection {
     let state = channel.getConnectivityState(false)
     if (state === READY) return
     if (state === IDLE) await this.#probeFor({ limitMs, onSlow })
-    // RACE: another call has given it up.
-    if (this.#isClosed) throw givenUp()
+    this.#refuseIfClosed()
     // RACE: the address may drop packets from here on. Then gRPC's own socket connects for as long as the kernel likes.
     state = channel.getConnectivityState(true)
     const changing = async (): Promise<void> => {
@@ -170,7 +171,10 @@ export class Connection {
       }
     }
     await withinAwake(changing(), limitMs, () => noConnection(limitMs), onSlow)
-    // RACE: as above.
+  }
+
+  /** RACE: another call may have given it up during the last `await`. What gRPC throws then has no code. */
+  #refuseIfClosed(): void {
     if (this.#isClosed) throw givenUp()
   }
 
