@@ -44,10 +44,11 @@ export interface Asking {
   readonly sinceMs?: number
 }
 
-/** The connection that a call has used, and when it began. */
+/** What a call has used, and when it began. */
 interface Use {
   connection: Connection | undefined
   sinceMs: number
+  token: Promise<string | undefined> | undefined
 }
 
 interface Failure {
@@ -123,7 +124,7 @@ export class EtcdClient {
         if (error instanceof SlocketError || meaning === 'no lease') throw error
         if (meaning === 'token' && this.#settings.credentials !== undefined && tokens < MOST_TOKENS) {
           tokens += 1
-          this.#token = undefined
+          this.#refuseToken(use)
           continue
         }
         if (meaning !== 'unanswered') throw toSlocketError(error, this.#settings.addresses)
@@ -144,7 +145,7 @@ export class EtcdClient {
     { limitMs, onSend }: Pick<Call, 'limitMs' | 'onSend'>,
   ): Promise<Calls[M][1]> {
     const loaded = await this.#load()
-    const metadata = await this.#metadata(loaded.grpc, limitMs, method === 'Authenticate')
+    const metadata = await this.#metadata(loaded.grpc, limitMs, use, method === 'Authenticate')
     const onSlow = (): void => this.#onFailure(use, unanswered(NOT_YET))
     const answer = await this.#connect(loaded, use).call({ method, request, metadata, limitMs, onSend, onSlow })
     this.#onAnswer()
@@ -161,12 +162,12 @@ export class EtcdClient {
     const limitMs = limitOf(tries)
     try {
       const loaded = await this.#load()
-      const metadata = await this.#streamMetadata(loaded, limitMs)
+      const metadata = await this.#streamMetadata(loaded, limitMs, use)
       const answer = await this.#connect(loaded, use).callByStream({ method, request, metadata, limitMs, onSend })
       this.#onAnswer()
       return answer
     } catch (error) {
-      if (meaningOf(error) === 'token') this.#token = undefined
+      if (meaningOf(error) === 'token') this.#refuseToken(use)
       else if (meaningOf(error) === 'unanswered') this.#moveOn(use, error)
       throw error
     }
@@ -178,7 +179,7 @@ export class EtcdClient {
     const limitMs = limitOf(tries)
     try {
       const loaded = await this.#load()
-      const metadata = await this.#streamMetadata(loaded, limitMs)
+      const metadata = await this.#streamMetadata(loaded, limitMs, use)
       return await this.#connect(loaded, use).openStream(method, metadata, limitMs)
     } catch (error) {
       // Perhaps no other call is made for a long time.
@@ -187,8 +188,8 @@ export class EtcdClient {
     }
   }
 
-  async #streamMetadata({ grpc }: LoadedGrpc, limitMs: number): Promise<Grpc.Metadata> {
-    const metadata = await this.#metadata(grpc, limitMs, false)
+  async #streamMetadata({ grpc }: LoadedGrpc, limitMs: number, use: Use): Promise<Grpc.Metadata> {
+    const metadata = await this.#metadata(grpc, limitMs, use, false)
     // With this, a member that is cut off from the others ends the stream, instead of staying silent forever.
     metadata.set('hasleader', 'true')
     return metadata
@@ -196,6 +197,11 @@ export class EtcdClient {
 
   dropToken(): void {
     this.#token = undefined
+  }
+
+  /** Many calls are refused at once when a token expires: the first of them asks for a new one, which all others use. A server needs long to check a password. */
+  #refuseToken({ token }: Use): void {
+    if (this.#token === token) this.#token = undefined
   }
 
   /**
@@ -259,12 +265,13 @@ export class EtcdClient {
     return this.#connection
   }
 
-  async #metadata(grpc: typeof Grpc, limitMs: number, isForToken: boolean): Promise<Grpc.Metadata> {
+  async #metadata(grpc: typeof Grpc, limitMs: number, use: Use, isForToken: boolean): Promise<Grpc.Metadata> {
     const metadata = new grpc.Metadata()
     const { credentials } = this.#settings
     if (credentials === undefined || isForToken) return metadata
     this.#token ??= this.#authenticate(credentials, limitMs)
     const asked = this.#token
+    use.token = asked
     try {
       const token = await asked
       if (token !== undefined) metadata.set('token', token)
@@ -296,7 +303,7 @@ export class EtcdClient {
 }
 
 function newUse(): Use {
-  return { connection: undefined, sinceMs: monotonicNowMs() }
+  return { connection: undefined, sinceMs: monotonicNowMs(), token: undefined }
 }
 
 function limitOf(tries: number): number {

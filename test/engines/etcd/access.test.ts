@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { inspect } from 'node:util'
+import { Connection } from '../../../src/engines/etcd/connection.ts'
 import { etcd } from '../../../src/engines/etcd/index.ts'
 import { isSlocketError, slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
@@ -33,6 +34,19 @@ describe('etcd with TLS and users', () => {
     await new Promise((resolve) => setTimeout(resolve, 2500))
     await held.release()
     await (await waiting).release()
+  })
+
+  test('many calls that are refused at once, since their token has expired, get one new token', async (context) => {
+    const engine = etcd({ endpoints: endpoint, tls, credentials })
+    const names = Array.from({ length: 100 }, (_, index) => `many-${index}`)
+    const locks = await Promise.all(names.map(async (name) => await slocket(name, { engine })))
+    const { mock } = context.mock.method(Connection.prototype, 'call')
+    // Longer than tokens live. The renewals of the lease are further apart.
+    await new Promise((resolve) => setTimeout(resolve, 2500))
+    await Promise.all(locks.map(async (lock) => await lock.release()))
+    const asked = (method: string): number => mock.calls.filter((call) => call.arguments[0].method === method).length
+    assert.ok(asked('DeleteRange') > names.length, 'no token has expired')
+    assert.ok(asked('Authenticate') < 5, `${asked('Authenticate')} tokens`)
   })
 
   test("connecting causes no warning in the server's log", async () => {
