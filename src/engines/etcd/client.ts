@@ -49,6 +49,8 @@ interface Use {
   connection: Connection | undefined
   sinceMs: number
   token: Promise<string | undefined> | undefined
+  /** Whether it had no token. If there are credentials, the server checked no passwords when it was asked; perhaps it does by now. */
+  isTokenless: boolean
 }
 
 interface Failure {
@@ -122,7 +124,8 @@ export class EtcdClient {
       } catch (error) {
         const meaning = meaningOf(error)
         if (error instanceof SlocketError || meaning === 'no lease') throw error
-        if (meaning === 'token' && this.#settings.credentials !== undefined && tokens < MOST_TOKENS) {
+        const mayTokenHelp = meaning === 'token' || (meaning === 'refused' && use.isTokenless)
+        if (mayTokenHelp && this.#settings.credentials !== undefined && tokens < MOST_TOKENS) {
           tokens += 1
           this.#refuseToken(use)
           continue
@@ -146,6 +149,7 @@ export class EtcdClient {
   ): Promise<Calls[M][1]> {
     const loaded = await this.#load()
     const metadata = await this.#metadata(loaded.grpc, limitMs, use, method === 'Authenticate')
+    use.isTokenless = metadata.get('token').length === 0
     const onSlow = (): void => this.#onFailure(use, unanswered(NOT_YET))
     const answer = await this.#connect(loaded, use).call({ method, request, metadata, limitMs, onSend, onSlow })
     this.#onAnswer()
@@ -303,7 +307,7 @@ export class EtcdClient {
 }
 
 function newUse(): Use {
-  return { connection: undefined, sinceMs: monotonicNowMs(), token: undefined }
+  return { connection: undefined, sinceMs: monotonicNowMs(), token: undefined, isTokenless: false }
 }
 
 function limitOf(tries: number): number {

@@ -8,6 +8,7 @@ import { Connection } from '../../../src/engines/etcd/connection.ts'
 import { etcd } from '../../../src/engines/etcd/index.ts'
 import { isSlocketError, slocket } from '../../../src/index.ts'
 import { until } from '../../helpers/until.ts'
+import { etcdctl } from '../helpers/etcd-cluster.ts'
 import { Servers } from '../helpers/servers.ts'
 
 const credentials = { username: 'locker', password: 'secret' }
@@ -47,6 +48,18 @@ describe('etcd with TLS and users', () => {
     const asked = (method: string): number => mock.calls.filter((call) => call.arguments[0].method === method).length
     assert.ok(asked('DeleteRange') > names.length, 'no token has expired')
     assert.ok(asked('Authenticate') < 5, `${asked('Authenticate')} tokens`)
+  })
+
+  test('a client that knows a password for a server that checks none goes on when it begins to', async () => {
+    const path = (name: string): string => join(servers.directory, 'secure', name)
+    const flags = ['--cacert', path('ca.pem'), '--cert', path('client.pem'), '--key', path('client.key')]
+    const operate = async (...words: string[]): Promise<string> => await etcdctl(endpoint, ...flags, ...words)
+    await operate('--user', 'root:root', 'auth', 'disable')
+    const engine = etcd({ endpoints: endpoint, tls, credentials })
+    const held = await slocket('deploy', { engine })
+    await operate('auth', 'enable')
+    await held.release()
+    await (await slocket('deploy', { engine })).release()
   })
 
   test("connecting causes no warning in the server's log", async () => {
