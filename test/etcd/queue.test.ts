@@ -103,6 +103,28 @@ describe('a ticket that waits in etcd', () => {
     own.wake()
     await second
   })
+
+  test('lists again when its watch exists, even if something else has woken it before that', async () => {
+    let watcher: Watcher | undefined
+    const watch = (_key: string, _kinds: string, created: Watcher): (() => void) => {
+      watcher = created
+      return () => undefined
+    }
+    const queue = new EtcdQueue({ watches: { watch } } as unknown as QueueParts, PREFIX)
+    const own = new OwnTicket(`${PREFIX}t/x-25-2`, request(), SESSION)
+    const first = queue.anyChange(own, [ticketAt('5')], own.request.cancellation)
+    own.wake()
+    await first
+    // It lists, and the watch is created after that listing was made.
+    own.isWoken = false
+    let isOver = false
+    const second = queue.anyChange(own, [ticketAt('5')], own.request.cancellation).then(() => (isOver = true))
+    watcher!.onCreated()
+    await turn()
+    assert.equal(isOver, true)
+    own.wake()
+    await second
+  })
 })
 
 describe('an uncontended acquire and release in etcd', () => {

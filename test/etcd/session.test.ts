@@ -302,6 +302,8 @@ describe('a ticket that waits in etcd', () => {
     assert.equal(first.isOver, false)
     watches.watchers.get(ahead.key)!.onCreated()
     await first.over
+    // It lists.
+    own.isWoken = false
     const second = wait()
     await turn()
     assert.equal(second.isOver, false)

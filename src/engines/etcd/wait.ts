@@ -1,4 +1,7 @@
-/** Waits, with watches, until one of those ahead of a ticket may have gone. Nothing is missed: a ticket that begins to watch looks once more after the watch is created. */
+/**
+ * Waits, with watches, until one of those ahead of a ticket may have gone. Nothing is missed: a ticket that begins to watch looks once more after the watch
+ * is created.
+ */
 import type { Cancellation } from '../../requests/cancellation.ts'
 import type { ListedTicket } from './keys.ts'
 import type { OwnTicket } from './ticket.ts'
@@ -17,28 +20,26 @@ export async function changeAmong(
   const onCancelled = (): void => own.wake()
   cancellation.listen(onCancelled)
   try {
-    // The listing that led here is older than a watch that is new.
-    const isNew = watchJust(watches, own, among)
-    const isEnough = (): boolean => own.isWoken || cancellation.cancelled || (isNew && own.uncreated.size === 0)
-    while (!isEnough()) await nextWake(own)
+    watchJust(watches, own, among)
+    while (!own.isWoken && !cancellation.cancelled) await nextWake(own)
   } finally {
     clearTimeout(again)
     cancellation.stopListening(onCancelled)
   }
 }
 
-/** Returns true if one of the watches is new. */
-function watchJust(watches: WatchStream, own: OwnTicket, among: readonly ListedTicket[]): boolean {
+function watchJust(watches: WatchStream, own: OwnTicket, among: readonly ListedTicket[]): void {
   const wanted = new Set(among.map(({ key }) => key))
+  let isUncreatedDropped = false
   for (const [key, stop] of own.watches) {
     if (wanted.has(key)) continue
     own.watches.delete(key)
-    own.uncreated.delete(key)
+    if (own.uncreated.delete(key)) isUncreatedDropped = true
     stop()
   }
-  const added = [...wanted].filter((key) => !own.watches.has(key))
-  for (const key of added) watchOne(watches, own, key)
-  return added.length > 0
+  for (const key of wanted) if (!own.watches.has(key)) watchOne(watches, own, key)
+  // The others were created while this one wasn't.
+  if (isUncreatedDropped && own.uncreated.size === 0) own.isWoken = true
 }
 
 function watchOne(watches: WatchStream, own: OwnTicket, key: string): void {
@@ -46,7 +47,8 @@ function watchOne(watches: WatchStream, own: OwnTicket, key: string): void {
   const stop = watches.watch(key, 'deletions', {
     onCreated: () => {
       own.uncreated.delete(key)
-      if (own.uncreated.size === 0) own.onWoken?.()
+      // The listing that led here, or the one under way, may be older than the watch.
+      if (own.uncreated.size === 0) own.wake()
     },
     onEvent: () => own.wake(),
     onBroken: () => {
