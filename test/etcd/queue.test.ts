@@ -18,6 +18,7 @@ import { ownIdentity } from '../../src/engines/ticket-value.ts'
 import type { Watcher, WatchStream } from '../../src/engines/etcd/watch-stream.ts'
 import { SlocketError } from '../../src/errors.ts'
 import { turnOf } from '../helpers/turn.ts'
+import { until } from '../helpers/until.ts'
 import { createTicketEngine } from '../../src/requests/ticket-engine.ts'
 import { turn } from '../../src/testing/random.ts'
 
@@ -124,6 +125,30 @@ describe('a ticket that waits in etcd', () => {
     assert.equal(isOver, true)
     own.wake()
     await second
+  })
+
+  test('asks from time to time for those that it waits for, and lists again only if one has gone', async () => {
+    const asked: TxnRequest[] = []
+    let revision: string | undefined = '5'
+    const ask = (_method: string, body: TxnRequest): Promise<object> => {
+      asked.push(body)
+      const kvs = revision === undefined ? [] : [{ key: 'it', createRevision: revision }]
+      return Promise.resolve({ header: { revision: '9' }, succeeded: true, responses: [{ range: { kvs } }] })
+    }
+    const watches = { watch: () => () => undefined }
+    for (const gone of [undefined, '8']) {
+      revision = '5'
+      asked.length = 0
+      const queue = new EtcdQueue({ watches, client: { ask } } as unknown as QueueParts, PREFIX)
+      const own = new OwnTicket(`${PREFIX}t/x-25-7`, request(), { ...SESSION, ttlMs: 10 })
+      let isOver = false
+      const waiting = queue.anyChange(own, [ticketAt('5')], own.request.cancellation).then(() => (isOver = true))
+      await until('it has asked twice', () => asked.length >= 2)
+      assert.equal(isOver, false)
+      assert.deepEqual(asked[0], { success: [{ range: { key: ticketAt('5').key, keysOnly: true } }] })
+      revision = gone
+      await waiting
+    }
   })
 })
 

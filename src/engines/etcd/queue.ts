@@ -112,7 +112,7 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
 
   async anyChange(own: OwnTicket, among: readonly ListedTicket[], cancellation: Cancellation): Promise<void> {
     own.hasWaited = true
-    await changeAmong(this.#parts.watches, own, among, cancellation)
+    await changeAmong(this.#parts, own, among, cancellation)
   }
 
   /** A lease may run out while the answer is on its way; the session knows. */

@@ -3,29 +3,52 @@
  * is created.
  */
 import type { Cancellation } from '../../requests/cancellation.ts'
+import { debug } from '../../debug.ts'
+import type { EtcdClient } from './client.ts'
 import type { ListedTicket } from './keys.ts'
+import type { QueueParts } from './parts.ts'
 import type { OwnTicket } from './ticket.ts'
 import type { WatchStream } from './watch-stream.ts'
-import { setTimeout, clearTimeout } from '../../real-time.ts'
+import { setInterval, clearInterval } from '../../real-time.ts'
+
+/** How many keys to ask for at once: etcd allows 128 operations in one transaction. */
+const MOST_AT_ONCE = 100
 
 /** As `TicketQueue.anyChange`. */
 export async function changeAmong(
-  watches: WatchStream,
+  { client, watches }: Pick<QueueParts, 'client' | 'watches'>,
   own: OwnTicket,
   among: readonly ListedTicket[],
   cancellation: Cancellation,
 ): Promise<void> {
-  // This keeps the process alive, and looks at the queue again from time to time, whatever was missed.
-  const again = setTimeout(() => own.wake(), own.session.ttlMs)
+  // This keeps the process alive, and looks again from time to time, whatever was missed.
+  const again = setInterval(() => void wakeIfGone(client, own, among), own.session.ttlMs)
   const onCancelled = (): void => own.wake()
   cancellation.listen(onCancelled)
   try {
     watchJust(watches, own, among)
     while (!own.isWoken && !cancellation.cancelled) await nextWake(own)
   } finally {
-    clearTimeout(again)
+    clearInterval(again)
     cancellation.stopListening(onCancelled)
   }
+}
+
+/** Reads just these keys: for a listing, etcd reads the whole queue, and if thousands wait, it can do nothing else. */
+async function wakeIfGone(client: EtcdClient, own: OwnTicket, among: readonly ListedTicket[]): Promise<void> {
+  try {
+    if (among.length <= MOST_AT_ONCE) {
+      const isOver = (): boolean => own.isWoken || own.isLeaving
+      const success = among.map(({ key }) => ({ range: { key, keysOnly: true } }))
+      const answer = await client.ask('Txn', { success }, { isOver, isBackground: true })
+      const found = answer?.responses?.map(({ range }) => range?.kvs?.[0]?.createRevision)
+      if (found === undefined || among.every((ticket, index) => found[index] === String(ticket.createRevision))) return
+    }
+  } catch (error) {
+    // The listing fails in the same way, if it matters.
+    debug('etcd: ticket %s: look: %s', own.id, error)
+  }
+  own.wake()
 }
 
 function watchJust(watches: WatchStream, own: OwnTicket, among: readonly ListedTicket[]): void {
