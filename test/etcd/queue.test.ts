@@ -127,26 +127,35 @@ describe('a ticket that waits in etcd', () => {
     await second
   })
 
-  test('asks from time to time for those that it waits for, and lists again only if one has gone', async () => {
+  test('asks from time to time for its own key and those that it waits for, and lists again only if one has gone', async () => {
     const asked: TxnRequest[] = []
-    let revision: string | undefined = '5'
+    let revisions: (string | undefined)[] = []
     const ask = (_method: string, body: TxnRequest): Promise<object> => {
       asked.push(body)
-      const kvs = revision === undefined ? [] : [{ key: 'it', createRevision: revision }]
-      return Promise.resolve({ header: { revision: '9' }, succeeded: true, responses: [{ range: { kvs } }] })
+      const responses = revisions.map((createRevision) => ({
+        range: { kvs: createRevision === undefined ? [] : [{ key: 'it', createRevision }] },
+      }))
+      return Promise.resolve({ header: { revision: '9' }, succeeded: true, responses })
     }
     const watches = { watch: () => () => undefined }
-    for (const gone of [undefined, '8']) {
-      revision = '5'
+    const changes = [
+      ['7', undefined],
+      ['7', '8'],
+      [undefined, '5'],
+    ]
+    for (const change of changes) {
+      revisions = ['7', '5']
       asked.length = 0
       const queue = new EtcdQueue({ watches, client: { ask } } as unknown as QueueParts, PREFIX)
       const own = new OwnTicket(`${PREFIX}t/x-25-7`, request(), { ...SESSION, ttlMs: 10 })
+      own.createRevision = 7n
       let isOver = false
       const waiting = queue.anyChange(own, [ticketAt('5')], own.request.cancellation).then(() => (isOver = true))
       await until('it has asked twice', () => asked.length >= 2)
       assert.equal(isOver, false)
-      assert.deepEqual(asked[0], { success: [{ range: { key: ticketAt('5').key, keysOnly: true } }] })
-      revision = gone
+      const keys = [own.key, ticketAt('5').key]
+      assert.deepEqual(asked[0], { success: keys.map((key) => ({ range: { key, keysOnly: true } })) })
+      revisions = change
       await waiting
     }
   })

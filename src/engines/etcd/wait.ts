@@ -34,15 +34,17 @@ export async function changeAmong(
   }
 }
 
-/** Reads just these keys: for a listing, etcd reads the whole queue, and if thousands wait, it can do nothing else. */
+/** Reads just these keys, and its own: for a listing, etcd reads the whole queue, and if thousands wait, it can do nothing else. */
 async function wakeIfGone(client: EtcdClient, own: OwnTicket, among: readonly ListedTicket[]): Promise<void> {
   try {
-    if (among.length <= MOST_AT_ONCE) {
+    if (among.length < MOST_AT_ONCE) {
+      const tickets = [own, ...among]
       const isOver = (): boolean => own.isWoken || own.isLeaving
-      const success = among.map(({ key }) => ({ range: { key, keysOnly: true } }))
+      const success = tickets.map(({ key }) => ({ range: { key, keysOnly: true } }))
       const answer = await client.ask('Txn', { success }, { isOver, isBackground: true })
       const found = answer?.responses?.map(({ range }) => range?.kvs?.[0]?.createRevision)
-      if (found === undefined || among.every((ticket, index) => found[index] === String(ticket.createRevision))) return
+      if (found === undefined || tickets.every((ticket, index) => found[index] === String(ticket.createRevision)))
+        return
     }
   } catch (error) {
     // The listing fails in the same way, if it matters.

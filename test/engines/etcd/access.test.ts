@@ -11,6 +11,7 @@ import { until } from '../../helpers/until.ts'
 import { etcdctl } from '../helpers/etcd-cluster.ts'
 import { Servers } from '../helpers/servers.ts'
 
+const TTL_MS = 5000
 const credentials = { username: 'locker', password: 'secret' }
 
 let servers: Servers
@@ -55,11 +56,16 @@ describe('etcd with TLS and users', () => {
     const flags = ['--cacert', path('ca.pem'), '--cert', path('client.pem'), '--key', path('client.key')]
     const operate = async (...words: string[]): Promise<string> => await etcdctl(endpoint, ...flags, ...words)
     await operate('--user', 'root:root', 'auth', 'disable')
-    const engine = etcd({ endpoints: endpoint, tls, credentials })
-    const held = await slocket('deploy', { engine })
+    const [engine, other] = [1, 2].map(() => etcd({ endpoints: endpoint, tls, credentials, ttl: TTL_MS }))
+    const held = await slocket('deploy', { engine: engine! })
+    const waiting = slocket('deploy', { engine: other! })
+    await until('it waits', async () => (await slocket.query('deploy', { engine: engine! })).pending.length === 1)
     await operate('auth', 'enable')
+    // Leases are renewed meanwhile.
+    await new Promise((resolve) => setTimeout(resolve, 1.5 * TTL_MS))
+    held.assertHeld()
     await held.release()
-    await (await slocket('deploy', { engine })).release()
+    await (await waiting).release()
   })
 
   test("connecting causes no warning in the server's log", async () => {
