@@ -12,6 +12,7 @@ import type { EnqueueRequest, GrantFacts, Stealing, TicketQueue } from '../../re
 import { debug } from '../../debug.ts'
 import { isSlocketError } from '../../errors.ts'
 import { JoinOrder } from '../join-order.ts'
+import { keepAlive } from '../keep-alive.ts'
 import type { EtcdClient } from './client.ts'
 import { downgrade } from './downgrade.ts'
 import { ticketId, ticketKey } from './keys.ts'
@@ -31,6 +32,8 @@ import { setTimeout, clearTimeout, queueMicrotask, monotonicNowMs } from '../../
 
 /** A holder that has held for less time than this is shown to others with the time of its request. */
 const SHORT_HOLD_MS = 100
+/** How long a cancelled request keeps the process alive at most, to delete its ticket. */
+const CANCEL_MS = 1000
 
 export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing<OwnTicket> {
   readonly ticketPerRequest = true
@@ -169,11 +172,15 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
     own.isHeld = false
     clearTimeout(own.sinceTimer)
     own.stopWatching()
+    const stopKeepAlive = keepAlive()
+    // A cancelled request has rejected already: it does not keep the process alive for a server that no longer answers.
+    if (own.request.cancellation.cancelled) setTimeout(stopKeepAlive, CANCEL_MS).unref()
     try {
       // Once the session's lease may be over, this isn't needed: the server deletes the key.
       const isOver = (): boolean => !own.session.seemsAlive()
       await deleteKeys(this.#parts.client, own.keys, isOver)
     } finally {
+      stopKeepAlive()
       own.session.forget(own)
       this.#parts.own.delete(own)
     }
@@ -261,6 +268,6 @@ export class EtcdQueue implements TicketQueue<OwnTicket, ListedTicket>, Stealing
 
 /** Deletes one key, or several in one transaction. */
 async function deleteKeys(client: EtcdClient, keys: readonly string[], isOver: () => boolean): Promise<void> {
-  if (keys.length === 1) await client.ask('DeleteRange', { key: keys[0]! }, { isOver })
-  else await client.ask('Txn', { success: keys.map((key) => ({ delete: { key } })) }, { isOver })
+  if (keys.length === 1) await client.ask('DeleteRange', { key: keys[0]! }, { isOver, isBackground: true })
+  else await client.ask('Txn', { success: keys.map((key) => ({ delete: { key } })) }, { isOver, isBackground: true })
 }

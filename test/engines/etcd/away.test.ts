@@ -10,13 +10,13 @@ import { etcd } from '../../../src/engines/etcd/index.ts'
 import { loadGrpc } from '../../../src/engines/etcd/load-grpc.ts'
 import { isSlocketError, slocket } from '../../../src/index.ts'
 import { DeafAddress, reasonWithoutDeafAddress } from '../../helpers/deaf-address.ts'
-import { pass, until } from '../../helpers/until.ts'
+import { DEADLINE_MS, pass, until } from '../../helpers/until.ts'
 import { TTL_MS } from '../helpers/etcd-arena.ts'
 import { followersOf } from '../helpers/etcd-cluster.ts'
 import { addressOf, Servers } from '../helpers/servers.ts'
 import { TcpProxy } from '../helpers/tcp-proxy.ts'
 
-/** Whoever is told of a server that is away is not told by that. A ticket that cannot be deleted keeps the process alive for as long. */
+/** Whoever is told of a server that is away is not told by that. A ticket that cannot be deleted after a failure keeps the process alive for as long. */
 const LONG_TTL_MS = 40_000
 /** Long enough for the first call to be given up. */
 const TIMEOUT_MS = 10_000
@@ -115,6 +115,33 @@ describe('an etcd server that goes away later', { concurrency: true }, () => {
     })
     await held.release()
   })
+})
+
+test('a request that is cancelled while its server is silent does not keep the process alive', async () => {
+  const name = newNamespace()
+  const engine = etcd({ endpoints: addressOf('etcd') })
+  await using proxy = await TcpProxy.open(addressOf('etcd'))
+  const held = await slocket(name, { engine })
+  const source = new URL('../../../src/', import.meta.url).href
+  const program = `
+    const { slocket } = await import('${source}index.js')
+    const { etcd } = await import('${source}engines/etcd/index.js')
+    const engine = etcd({ endpoints: '${proxy.address}', ttl: ${10 * DEADLINE_MS} })
+    const controller = new AbortController()
+    process.once('SIGUSR2', () => controller.abort('cancelled'))
+    await slocket('${name}', { engine, signal: controller.signal }).catch((reason) => console.log(reason))`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: DEADLINE_MS,
+  })
+  const said = text(child.stdout)
+  await until('it waits', async () => (await slocket.query(name, { engine })).pending.length === 1)
+  proxy.isLosingReplies = true
+  child.kill('SIGUSR2')
+  const [code] = await once(child, 'exit')
+  assert.equal(code, 0)
+  assert.equal(await said, 'cancelled\n')
+  await held.release()
 })
 
 test('an etcd cluster without a quorum is away, at first use and later', async () => {
