@@ -10,7 +10,7 @@
  * Tries and thieves wait for no other request, and no request waits for them: they have no place here.
  */
 import type { EnqueueRequest } from '../requests/ticket-queue.ts'
-import { monotonicNowNs } from '../real-time.ts'
+import { monotonicNowNs, queueMicrotask } from '../real-time.ts'
 
 /** What this module needs to know of a ticket. */
 interface EnteredTicket {
@@ -32,6 +32,7 @@ export class JoinOrder {
   readonly #places = new Map<EnqueueRequest, Place>()
   /** The last failure because the server didn't answer. */
   #failure: { readonly error: unknown; readonly atNs: bigint } | undefined
+  #isNotifying = false
 
   /** Adds a request behind all others. */
   add(request: EnqueueRequest): void {
@@ -50,7 +51,7 @@ export class JoinOrder {
   async next(request: EnqueueRequest): Promise<void> {
     const { cancellation } = request
     // Bound: none but the caller's cancellation. Each older request joins, fails, or is cancelled.
-    while (!this.isNext(request) && !cancellation.cancelled) {
+    while (!cancellation.cancelled && !this.isNext(request)) {
       const place = this.#places.get(request)!
       await new Promise<void>((resolve) => {
         place.onNext = resolve
@@ -98,8 +99,14 @@ export class JoinOrder {
     return undefined
   }
 
+  /** In a microtask: once, if thousands of requests leave together. */
   #notifyNext(): void {
-    const next = this.#oldestOutside()
-    if (next !== undefined) this.#places.get(next)!.onNext?.()
+    if (this.#isNotifying) return
+    this.#isNotifying = true
+    queueMicrotask(() => {
+      this.#isNotifying = false
+      const next = this.#oldestOutside()
+      if (next !== undefined) this.#places.get(next)!.onNext?.()
+    })
   }
 }

@@ -94,6 +94,23 @@ describe('the order in which the requests of one process join a queue in etcd', 
     assert.deepEqual(queue.let, [c, d])
   })
 
+  test('many requests that are cancelled at once do not look at each other', async () => {
+    const queue = new Queue()
+    const [first, last, ...others] = Array.from({ length: 1000 }, () => request())
+    queue.add(first!, ...others, last!)
+    const waiting = queue.wait(...others)
+    const waitingLast = queue.wait(last!)
+    let looks = 0
+    for (const { cancellation } of [first!, ...others]) {
+      cancellation.cancel()
+      Object.defineProperty(cancellation, 'cancelled', { get: () => (looks += 1) > 0 })
+    }
+    await Promise.all(waiting.map(async (each, index) => await each.then(() => queue.joinOrder.leave(others[index]!))))
+    queue.joinOrder.leave(first!)
+    await Promise.all(waitingLast)
+    assert.ok(looks < 10 * others.length, `${looks} looks`)
+  })
+
   test('tries and thieves have no place', () => {
     const queue = new Queue()
     const [a, once, thief] = [request(), request({ wait: false }), request({ steal: true })]
