@@ -11,7 +11,7 @@ import { SlocketError } from '../../errors.ts'
 import type { MakeClient, Row, SqlClient, SqlResult, SqlStatement } from './client.ts'
 import { Prepared } from './prepared.ts'
 import { toServerError } from './server-error.ts'
-import { setTimeout, clearTimeout } from '../../real-time.ts'
+import { setTimeout, clearTimeout, setImmediate } from '../../real-time.ts'
 
 export interface SessionParts {
   readonly make: MakeClient
@@ -149,7 +149,10 @@ export class Session {
     const { doing, isWait = false, isBackground = false, isRecurring = false, values } = options
     if (this.#failure !== undefined) throw this.#failure
     const sentMs = this.#now()
-    const timer = isWait ? undefined : setTimeout(() => this.end(this.#noAnswer()), this.#patienceMs)
+    let isAnswered = false
+    const endUnanswered = (): void => void (isAnswered || this.end(this.#noAnswer()))
+    // If this thread was blocked until now, the answer may have come: it is read before an immediate.
+    const timer = isWait ? undefined : setTimeout(() => setImmediate(endUnanswered), this.#patienceMs)
     if (isBackground) timer?.unref()
     else this.#reference(1)
     const execution = this.#execute(this.#toStatement(text, isRecurring, values))
@@ -162,6 +165,7 @@ export class Session {
     } catch (error) {
       throw this.#failure ?? toServerError(error, doing)
     } finally {
+      isAnswered = true
       if (this.#execution === execution) this.#execution = undefined
       clearTimeout(timer)
       if (!isBackground) this.#reference(-1)

@@ -160,6 +160,15 @@ describe('faults on PostgreSQL', () => {
     for (const lock of locks) await lock.release()
   })
 
+  test('a release that the server has answered while the event loop was blocked does not fail', async () => {
+    const lock = await slocket(fresh(), { engine: open(url) })
+    const releasing = lock.release()
+    // It is sent.
+    await new Promise((resolve) => setImmediate(resolve))
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4 * HEARTBEAT_MS)
+    await releasing
+  })
+
   test('more names than connections: all are served', async () => {
     const engine = postgres({ connectionString: url, namespace, maxConnections: 5 })
     const holding = new Set<string>()
