@@ -226,7 +226,7 @@ test('a grant that was notified between joining and subscribing is found by a qu
 test('a grant that is gone when enough replicas have been counted is not held, and a new one is counted again', async () => {
   const states = ['held 7 0', 'waiting 5', 'held 6 0', 'held 6 0']
   let counted = 0
-  const { queue: confirming } = openQueue(
+  const { queue: confirming, own } = openQueue(
     (script) => {
       const state = states.shift() ?? assert.fail('nothing more is asked')
       return script === JOIN ? [state, '-1'] : ['-1', '0', state]
@@ -236,7 +236,7 @@ test('a grant that is gone when enough replicas have been counted is not held, a
   const ticket = await confirming.enqueue(makeRequest([]))
   const decide = async (): Promise<string> => decideTurn(ticket!, await confirming.list(ticket!)).kind
   assert.equal(await decide(), 'blocked')
-  await confirming.renew()
+  await own.get(ticket!.id)!.renewals.renew()
   assert.equal(await decide(), 'held')
   assert.deepEqual([counted, ticket!.facts?.token], [2, 6n])
 })
@@ -252,7 +252,7 @@ test('a ticket whose turn was notified before the reply to its request to join i
     const enqueued = joining.enqueue(makeRequest([]))
     await setImmediate()
     own.get('client.1')!.ticket.onNotice('held 7 0')
-    await joining.renew()
+    await own.get('client.1')!.renewals.renew()
     answerJoin!([reply, '-1'])
     const ticket = await enqueued
     assert.equal(turnOf(ticket!), reply === 'waiting 8' ? 'blocked' : 'held')

@@ -10,8 +10,9 @@ import { Connection } from './connection.ts'
 import { channelPrefix } from './names.ts'
 import type { Settings } from './options.ts'
 import { query, queryAll } from './query.ts'
-import type { Lease, QueueParts } from './queue.ts'
+import type { QueueParts } from './queue.ts'
 import { RedisQueue } from './queue.ts'
+import type { Lease } from './renewals.ts'
 
 export interface LeasedEngine {
   readonly engine: Engine
@@ -34,10 +35,10 @@ export class RedisSession {
       onMessage(message) {
         const space = message.indexOf(' ')
         const known = own.get(message.slice(0, space))
-        if (known?.ticket.onNotice(message.slice(space + 1)) === false) known.queue.look()
+        if (known?.ticket.onNotice(message.slice(space + 1)) === false) known.renewals.look()
       },
       onGap() {
-        for (const queue of new Set([...own.values()].map((entry) => entry.queue))) queue.look()
+        for (const renewals of new Set([...own.values()].map((entry) => entry.renewals))) renewals.look()
       },
     })
   }
@@ -73,8 +74,8 @@ export class RedisSession {
     })
     const renew = async (): Promise<void> => {
       const entries = [...this.#own].filter(([id]) => id.startsWith(`${client}.`))
-      const queues = new Set(entries.map(([, { queue }]) => queue))
-      await Promise.all([...queues].map(async (queue) => await queue.renew()))
+      const all = new Set(entries.map(([, { renewals }]) => renewals))
+      await Promise.all([...all].map(async (renewals) => await renewals.renew()))
     }
     return { engine, renew }
   }
