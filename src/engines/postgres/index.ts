@@ -83,12 +83,19 @@ function openPostgres(settings: Settings): Engine {
   }
 }
 
-/** Runs a query. Keeps the process alive until it is done, or until `signal` aborts. */
+/**
+ * Runs a query. Settles as soon as `signal` aborts; from then on, it doesn't keep the process alive.
+ *
+ * @throws `signal.reason`; as `Control.run`.
+ */
 async function look(control: Control, statement: string, doing: string, signal?: AbortSignal): Promise<Row[]> {
   const stopKeepAlive = keepAlive()
-  const stopListening = signal && onAbort(signal, stopKeepAlive)
+  let stopListening: (() => void) | undefined
   try {
-    return await control.run(statement, doing, signal)
+    return await new Promise<Row[]>((resolve, reject) => {
+      stopListening = signal && onAbort(signal, () => reject(signal.reason as Error))
+      control.run(statement, doing, signal).then(resolve, reject)
+    })
   } finally {
     stopListening?.()
     stopKeepAlive()

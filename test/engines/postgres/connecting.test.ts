@@ -65,6 +65,7 @@ describe('a PostgreSQL server that accepts and is silent', () => {
     for (const [how, body, said] of [
       ['a time-out', "slocket('a', { engine, timeout: 100 })", 'ERR_SLOCKET_TIMEOUT'],
       ['an abort', "slocket('a', { engine, signal })", 'cancelled'],
+      ['an abort of a query', "engine.query('a', signal)", 'cancelled'],
     ] as const) {
       test(`${when}: a cancelled request (${how}) no longer keeps the process alive`, async () => {
         await withSilentServer(greeting, async (port) => {
