@@ -111,7 +111,7 @@ export class Renewals {
     }, delayMs).unref()
   }
 
-  /** The next renewal is no longer planned. */
+  /** Cancels the next renewal. */
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
